@@ -1,0 +1,75 @@
+# linkauth: `make help` says what there is.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+DISTRIBUTIONS := . $(patsubst %/setup.py,%,$(wildcard plugins/*/setup.py themes/*/setup.py))
+THEMES := $(patsubst %/setup.py,%,$(wildcard themes/*/setup.py))
+TESTS := $(BIN)/python -m pytest
+
+.PHONY: help install install-dev parts serve test test-fast lint check catalogs bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "linkauth needs Python 3.11 or newer; name one with: make PYTHON=python3.12"; exit 1; }
+	@if ! $(PYTHON) -c 'import ensurepip' 2>/dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null; \
+		else echo "Python's venv is missing; install it with: sudo apt-get install python3-venv"; exit 1; fi; fi
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(BIN)/python constraints.txt setup.py $(wildcard plugins/*/setup.py themes/*/setup.py)
+	$(PIP) setuptools wheel
+	$(PIP) --no-build-isolation $(addprefix --editable ,$(DISTRIBUTIONS))
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+	$(PIP) --requirement requirements-dev.txt
+	@touch $@
+
+install: $(VENV)/.installed ## the core, the plugins and the themes into .venv
+
+install-dev: $(VENV)/.installed-dev
+
+# the real parts that tests start: a browser, a database server
+parts:
+	@missing=; \
+	command -v chromium >/dev/null || missing="$$missing chromium fonts-dejavu-core"; \
+	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"; \
+	[ -z "$$missing" ] && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing for the tests:$$missing"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	else echo "some tests are skipped without:$$missing (sudo apt-get install$$missing)"; fi
+
+serve: install ## linkauth with the Alexa simulator on http://127.0.0.1:6543/
+	$(BIN)/linkauth serve development.ini
+
+test: install-dev parts ## every test
+	$(TESTS)
+
+test-fast: install-dev ## the tests without browser and packaging
+	$(TESTS) --ignore=tests/browser --ignore=tests/test_packaging.py
+
+lint: install-dev ## format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+check: lint parts ## format, lint, types, tests with branch coverage
+	$(TESTS) --cov --cov-report=term
+
+catalogs: install-dev ## extract, update and compile the themes' sentences
+	@for theme in $(THEMES); do ( \
+		cd $$theme && locale=$$(echo linkauth_theme_*/locale) && babel=$(CURDIR)/$(BIN)/pybabel && pot=$$(mktemp) && \
+		$$babel -q extract -F babel.cfg --no-location --project $$(basename $$(dirname $$locale)) -o $$pot . && \
+		$$babel -q update -D linkauth -i $$pot -d $$locale --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --width 118 && \
+		$$babel -q compile -D linkauth -d $$locale; status=$$?; rm -f $$pot; exit $$status ) || exit 1; done
+
+bench: install-dev ## figures, printed as a table
+	$(BIN)/python -m benchmarks
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) var build dist .hypothesis .coverage

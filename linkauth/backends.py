@@ -1,0 +1,160 @@
+"""The contract of a credential backend: a store that knows the enterprise's people.
+
+A backend is a class behind the entry-point group `linkauth.backends`. To succeed is to return an `Identity`;
+everything else is raised. Its laws are proven by `linkauth.testing.BackendContract`:
+
+* no other exception than the ones below leaves it;
+* no password appears in a log, a message or a repr;
+* it is safe from many threads, and connects lazily: the server starts when the store is down;
+* an empty password never succeeds; an unknown name and a wrong password take equal time;
+* it recovers by itself when its store returns.
+
+This module needs nothing but the standard library, so that a plugin depends on no framework.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, ClassVar, Literal, TypeVar
+
+Result = TypeVar("Result")
+
+HASHES = 24
+"""Hashes under way or waiting in a process; below the server's 32 threads, so that sign-ins never hold them all."""
+
+Reason = Literal[
+    "locked",
+    "disabled",
+    "account_expired",
+    "password_expired",
+    "must_change_password",
+    "logon_restricted",
+    "not_entitled",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who signed in.
+
+    `subject` is stable for life (objectGUID, entryUUID, primary key), at most 255 characters, and never the name that
+    was typed; `username` is the name as the store spells it; `claims` are further facts for the token.
+    """
+
+    subject: str
+    username: str
+    name: str = ""
+    email: str = ""
+    groups: tuple[str, ...] = ()
+    claims: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of a health report: what was looked at, whether it is well, and a sentence for operators."""
+
+    name: str
+    ok: bool
+    detail: str = ""
+
+
+class BackendError(Exception):
+    """Anything but success; the message is for the operator's log and holds no password."""
+
+
+class UnknownUser(BackendError):
+    """Nobody of that name here; the next backend is asked."""
+
+
+class WrongPassword(BackendError):
+    """The name is known here and the password is not its own."""
+
+
+class AccountRefused(BackendError):
+    """The account may not sign in. `proven` only if the store itself proved that the password was right."""
+
+    def __init__(self, reason: Reason, proven: bool = False) -> None:
+        super().__init__(reason)
+        self.reason: Reason = reason
+        self.proven = proven
+
+
+class BackendUnavailable(BackendError):
+    """The store could not be asked: down, slow, or an answer that nobody expected. `retry_after` is in seconds."""
+
+    def __init__(self, message: str = "", retry_after: int = 30) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class BackendMisconfigured(BackendUnavailable):
+    """Our own account at the store, or the search base, is wrong: only the operator can mend it."""
+
+
+class CredentialBackend(ABC):
+    """A user store. Subclasses name their settings and answer `authenticate`."""
+
+    Settings: ClassVar[type]
+    """A frozen dataclass, filled from `linkauth.backend.<name>.*`. Its optional method `faults()` yields
+    (key, problem) pairs for rules between keys; mark secrets with `field(repr=False)`."""
+
+    @abstractmethod
+    def __init__(self, settings: Any) -> None:
+        """Parse everything, connect to nothing. Raises ValueError, in words for operators, if settings are wrong."""
+
+    @abstractmethod
+    def authenticate(self, username: str, password: str) -> Identity:
+        """The person of that name, if the password is theirs.
+
+        `username` comes trimmed, of 1 to 254 characters; `password` as typed, of 1 to 1,024 characters; neither
+        holds NUL. Raises UnknownUser, WrongPassword, AccountRefused, BackendUnavailable or BackendMisconfigured.
+        """
+
+    def check(self) -> Iterable[Check]:
+        """The health of the store, for operators; never raises, takes a few seconds at most."""
+        return ()
+
+    def close(self) -> None:
+        """Give back connections; nothing is asked of the backend afterwards."""
+
+
+class HashPool:
+    """Runs password hashes on a few threads of their own, with a short queue.
+
+    Interleaved Argon2 hashes evict each other from the cache and every thread that ever hashed keeps its arena, so
+    more threads than cores are slower and larger. `waiting` hashes may queue.
+    """
+
+    def __init__(self, threads: int, waiting: int) -> None:
+        self._places = threading.BoundedSemaphore(threads + waiting)
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="hash")
+
+    def run(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """The result of `function(*arguments)`; raises BackendUnavailable when the queue is full."""
+        if not self._places.acquire(blocking=False):
+            raise BackendUnavailable("too many password checks are waiting", retry_after=2)
+        try:
+            return self._executor.submit(function, *arguments).result()
+        finally:
+            self._places.release()
+
+
+def hash_pool() -> HashPool:
+    """The one pool of this process: a thread for each core that the process may use, divided among the
+    LINKAUTH_WORKERS processes (environment, default 1) of the machine."""
+    return _hash_pool_of(os.getpid())
+
+
+@cache
+def _hash_pool_of(_pid: int) -> HashPool:
+    # keyed by process, because threads do not survive a fork
+    workers = max(1, int(os.environ.get("LINKAUTH_WORKERS", "1")))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = min(max(1, cores // workers), HASHES - 4)
+    return HashPool(threads, HASHES - threads)

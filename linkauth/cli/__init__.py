@@ -1,0 +1,21 @@
+"""The `linkauth` command: one module a verb."""
+
+from __future__ import annotations
+
+import click
+
+from linkauth.cli.db import db
+from linkauth.cli.keys import keys
+from linkauth.cli.links import links
+from linkauth.cli.serve import serve
+from linkauth.cli.simulate import simulate
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="linkauth")
+def main() -> None:
+    """Alexa account linking for the user directory that you already have."""
+
+
+for verb in (serve, db, links, keys, simulate):
+    main.add_command(verb)

@@ -1,0 +1,22 @@
+"""`linkauth db ...`: the database of links and tokens."""
+
+from __future__ import annotations
+
+import click
+
+from linkauth.cli.opening import opened
+from linkauth.storage import upgrade
+
+
+@click.group()
+def db() -> None:
+    """The database of links and tokens."""
+
+
+@db.command("upgrade")
+@click.argument("ini", metavar="INI")
+def upgrade_command(ini: str) -> None:
+    """Bring the database that INI names to this version's schema."""
+    with opened(ini, current=False) as (_, engine):
+        before, after = upgrade(engine)
+    click.echo(f"schema {after}: " + ("nothing to do" if before == after else f"upgraded from {before or 'nothing'}"))

@@ -1,0 +1,174 @@
+"""`linkauth links`: who has linked what, and ending it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import click
+
+from linkauth.cli.opening import opened
+from linkauth.settings import Settings
+from linkauth.storage import COLUMNS, Ledger, Which
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+DAY = 86_400
+REASON_LIMIT = 255
+SHOWN = ("id", "username", "client_id", "grant", "created_at", "last_used_at", "ended_at", "end_reason")
+
+
+class ListByDefault(click.Group):
+    """`linkauth links INI` is `linkauth links list INI`."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        known = args[0] in self.commands or args[0].startswith("-")
+        return super().resolve_command(ctx, args if known else ["list", *args])
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0].startswith("-") and args[0] not in ("-h", "--help"):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+def choosing(command: Command) -> Command:
+    """The options that choose links."""
+    for option in (
+        click.option("--unused-for", type=click.IntRange(1, 36_500), metavar="DAYS", help="Not used for so many days."),
+        click.option(
+            "--older-than", type=click.IntRange(1, 36_500), metavar="DAYS", help="Made more than so many days ago."
+        ),
+        click.option("--skill", metavar="NAME", help="Of this client."),
+        click.option("--person", metavar="NAME", help="Of this user name, or of <backend>:<subject>."),
+    ):
+        command = option(command)
+    return command
+
+
+def which(
+    settings: Settings,
+    ledger: Ledger,
+    person: str | None,
+    skill: str | None,
+    older_than: int | None,
+    unused_for: int | None,
+    living: bool = True,
+) -> Which:
+    """The choice that the options make; a skill is named as in the ini or by its client_id."""
+    now = int(time.time())
+    client_ids = {name: client.client_id or name for name, client in settings.clients.items()}
+    client_id = client_ids.get(skill, skill) if skill is not None else None
+    # a skill that has left the ini may have links still
+    known = client_id is None or client_id in client_ids.values()
+    if not known and ledger.count(Which(client_id=client_id, living=False)) == 0:
+        raise click.UsageError(f"--skill: no client and no link has that name; clients: {', '.join(client_ids)}")
+    return Which(
+        person=person,
+        client_id=client_id,
+        created_before=now - older_than * DAY if older_than else None,
+        unused_since=now - unused_for * DAY if unused_for else None,
+        living=living,
+    )
+
+
+@click.group(cls=ListByDefault)
+def links() -> None:
+    """Who has linked which skill: `linkauth links INI` lists, `linkauth links end INI` ends."""
+
+
+def _reason(_context: click.Context, _option: click.Parameter, reason: str) -> str:
+    if not reason.strip() or len(reason) > REASON_LIMIT:
+        raise click.BadParameter(f"must be 1 to {REASON_LIMIT} characters")
+    return reason.strip()
+
+
+@links.command("list")
+@click.argument("ini", metavar="INI")
+@choosing
+@click.option("--ended", is_flag=True, help="Also those that have ended.")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+def list_command(
+    ini: str,
+    person: str | None,
+    skill: str | None,
+    older_than: int | None,
+    unused_for: int | None,
+    ended: bool,
+    form: str,
+) -> None:
+    """List links, oldest first. Times are UTC."""
+    with opened(ini) as (settings, engine):
+        ledger = Ledger(engine)
+        rows = ledger.links(which(settings, ledger, person, skill, older_than, unused_for, living=not ended))
+        {"table": _table, "csv": _csv, "json": _json}[form](map(_readable, rows))
+
+
+@links.command("end")
+@click.argument("ini", metavar="INI")
+@choosing
+@click.option("--all", "everything", is_flag=True, help="Every link that lives.")
+@click.option("--reason", required=True, callback=_reason, metavar="TEXT", help="Why; it is kept with the links.")
+@click.option("--yes", is_flag=True, help="Do not ask first.")
+def end_command(
+    ini: str,
+    person: str | None,
+    skill: str | None,
+    older_than: int | None,
+    unused_for: int | None,
+    everything: bool,
+    reason: str,
+    yes: bool,
+) -> None:
+    """End links: their tokens are dead from then on, and the people must link again."""
+    if everything == any(chosen is not None for chosen in (person, skill, older_than, unused_for)):
+        raise click.UsageError("say whose links: --person, --skill, --older-than, --unused-for, or else --all")
+    with opened(ini) as (settings, engine):
+        ledger = Ledger(engine)
+        chosen = which(settings, ledger, person, skill, older_than, unused_for)
+        count = ledger.count(chosen)
+        if count and not yes:
+            click.confirm(f"End {count} link(s)?", abort=True)
+        ended = ledger.end(chosen, reason, int(time.time())) if count else 0
+    click.echo(f"{ended} link(s) ended")
+
+
+def _readable(row: dict[str, Any]) -> dict[str, Any]:
+    """Times as ISO 8601, UTC."""
+    return {
+        name: datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        if name.endswith("_at") and value is not None
+        else value
+        for name, value in row.items()
+    }
+
+
+def _table(rows: Iterable[dict[str, Any]]) -> None:
+    cells = [[_printable(row[name]) for name in SHOWN] for row in rows]
+    widths = [max(map(len, column)) for column in zip(SHOWN, *cells, strict=True)]
+    for line in (list(SHOWN), *cells):
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _printable(value: Any) -> str:
+    """What a directory says may hold anything; a terminal gets printable characters only, and a row is one line."""
+    return "" if value is None else "".join(letter if letter.isprintable() else "?" for letter in str(value))
+
+
+def _csv(rows: Iterable[dict[str, Any]]) -> None:
+    writer = csv.DictWriter(sys.stdout, COLUMNS)
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: _no_formula(_printable(value)) for name, value in row.items()})
+
+
+def _no_formula(cell: str) -> str:
+    """A cell that begins like a formula is one to a spreadsheet."""
+    return f"'{cell}" if cell.lstrip().startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠")) else cell
+
+
+def _json(rows: Iterable[dict[str, Any]]) -> None:
+    click.echo(json.dumps(list(rows), indent=2))

@@ -1,0 +1,45 @@
+"""What verbs that work on the database have in common: the ini's settings and its database, or one sentence why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from linkauth.oauth2.errors import StoreUnavailableError
+from linkauth.plugins import settings_class
+from linkauth.settings import Settings, SettingsError, read
+from linkauth.starting import StartError, app_settings, loader
+from linkauth.storage import open_engine, require_current
+
+
+def settings_of(ini: str) -> Settings:
+    """The settings of an ini file; faults end the command."""
+    try:
+        return read(app_settings(ini, loader(ini)), settings_class)
+    except (StartError, SettingsError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+@contextmanager
+def opened(ini: str, current: bool = True) -> Iterator[tuple[Settings, Engine]]:
+    """The settings of an ini file and its database, whose schema must be `current`; faults end the command."""
+    settings = settings_of(ini)
+    try:
+        engine = open_engine(settings.database, patient=True)
+        try:
+            if current:
+                require_current(engine)
+            yield settings, engine
+        finally:
+            engine.dispose()
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
+    except UnicodeError:
+        raise click.ClickException("a value on the command line is not text in UTF-8") from None
+    except (SQLAlchemyError, StoreUnavailableError) as error:
+        cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        raise click.ClickException(f"{ini}: the database failed: {cause}") from None

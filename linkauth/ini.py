@@ -1,0 +1,171 @@
+"""Ini keys to frozen dataclasses, whatever the keys are: the types come from the annotations.
+
+A wrong, missing or unknown key is a fault; faults are collected, so that all are reported at once, and a message names
+the key and the nearest known one, never the value. What keys there are is said in `settings`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any, Literal
+
+Text = Mapping[str, str]
+"""A text in several languages: language tag to text; the tag "" holds the text for every other language."""
+
+NAME = re.compile(r"[A-Za-z0-9_-]+")
+LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?")
+_BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+class SettingsError(Exception):
+    """One or more settings are wrong. `faults` holds (key, what is wrong and how to mend it) pairs, never a value."""
+
+    def __init__(self, faults: list[tuple[str, str]]) -> None:
+        self.faults = faults
+        super().__init__("\n".join(f"{key}: {problem}" for key, problem in faults))
+
+
+class Keys:
+    """The keys of an ini section under `prefix`, taken away as they are claimed; what is left over nobody knows."""
+
+    def __init__(self, ini: Mapping[str, str], prefix: str) -> None:
+        self.prefix = prefix
+        self.faults: list[tuple[str, str]] = []
+        self.known: set[str] = set()
+        self.left: dict[str, str] = {}
+        for whole, raw in ini.items():
+            if whole.startswith(prefix):
+                key = whole.removeprefix(prefix)
+                value = self._dereference(key, raw.strip())
+                if value is not None:
+                    self.left[key] = value
+
+    def _dereference(self, key: str, raw: str) -> str | None:
+        """`file:<path>` and `env:<name>` stand for what they name; None after a fault."""
+        try:
+            if raw.startswith("file:"):
+                raw = Path(raw[5:].strip()).read_text("utf-8").strip()
+            elif raw.startswith("env:"):
+                raw = os.environ[raw[4:].strip()].strip()
+            problem = "" if raw else "is empty; leave the line out to get the default"
+        except KeyError:
+            problem = "names an environment variable that is not set"
+        except (OSError, ValueError) as error:
+            problem = f"names a file that cannot be read ({type(error).__name__})"
+        if problem:
+            self.fault(key, problem)
+        return None if problem else raw
+
+    def fault(self, key: str, problem: str) -> None:
+        self.faults.append((self.prefix + key, problem))
+
+    def pop(self, key: str) -> str | None:
+        self.known.add(key)
+        return self.left.pop(key, None)
+
+    def names(self, key: str, required: bool = False) -> tuple[str, ...]:
+        """A list of names, each of which has keys of its own."""
+        raw = self.pop(key)
+        if raw is None and required and self.prefix + key not in dict(self.faults):
+            self.fault(key, "is missing: it names at least one")
+        names = tuple((raw or "").split())
+        if not all(map(NAME.fullmatch, names)):
+            self.fault(key, "holds a name with other characters than letters, digits, _ and -")
+        if len(set(names)) < len(names):
+            self.fault(key, "holds a name twice")
+        return names
+
+    def disown(self, family: str, listed_in: str, names: tuple[str, ...]) -> None:
+        """One fault for each name that has keys `family.<name>.` and is not among `names`, the value of `listed_in`."""
+        prefix = family + "."
+        strangers = {key.split(".")[1] for key in self.left if key.startswith(prefix)} - set(names)
+        for name in sorted(strangers):
+            self.fault(f"{prefix}{name}", f"has keys, but {self.prefix}{listed_in} does not name it")
+            self.drop(f"{prefix}{name}.")
+
+    def drop(self, prefix: str) -> None:
+        """Claim everything under `prefix`, unread: its owner is unknown, and that is a fault already."""
+        self.left = {key: value for key, value in self.left.items() if not key.startswith(prefix)}
+
+    def texts(self, key: str) -> dict[str, str]:
+        """The values of `key`.<language>, by language."""
+        tags = [name.removeprefix(key + ".") for name in self.left if name.startswith(key + ".")]
+        return {tag: self.left.pop(f"{key}.{tag}") for tag in tags if LANGUAGE.fullmatch(tag)}
+
+    def fill(self, cls: type, prefix: str = "", **given: Any) -> Any:
+        """An instance of the dataclass `cls` from the keys under `prefix` and from `given`; None after a fault.
+
+        Its method `faults()`, if it has one, is asked for the rules between the keys once the types are right.
+        """
+        values, hints, complete = dict(given), typing.get_type_hints(cls), True
+        for item in fields(cls):
+            if item.name in given:
+                continue
+            key, is_text = prefix + item.name, hints[item.name] == Text
+            texts, raw = self.texts(key) if is_text else {}, self.pop(key)
+            try:
+                if raw is not None:
+                    values[item.name] = {"": raw, **texts} if is_text else convert(raw, hints[item.name])
+                elif self.prefix + key in dict(self.faults):
+                    complete = False
+                elif texts:
+                    raise ValueError("is missing; a text needs a line without a language too")
+                elif item.default is MISSING and item.default_factory is MISSING:
+                    raise ValueError("is missing")
+            except ValueError as error:
+                self.fault(key, str(error))
+                complete = False
+        if not complete:
+            return None
+        instance = cls(**values)
+        for name, problem in getattr(instance, "faults", tuple)():
+            self.fault(prefix + name, problem)
+        return instance
+
+    def finish(self) -> None:
+        """Raise SettingsError if anything was wrong or is left over."""
+        for key in self.left:
+            nearest = difflib.get_close_matches(key, self.known, n=1)
+            hint = f"; the nearest known one is {self.prefix}{nearest[0]}" if nearest else ""
+            self.fault(key, "nobody knows this key" + hint)
+        if self.faults:
+            raise SettingsError(sorted(set(self.faults)))
+
+
+def convert(raw: str, kind: Any) -> Any:
+    """`raw` as `kind`: str, int, float, bool, tuple[str, ...], Literal[...] or one of these `| None`.
+
+    Raises ValueError with a sentence that does not hold the value.
+    """
+    if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
+        kind = next(part for part in typing.get_args(kind) if part is not type(None))
+    if kind is str:
+        return raw
+    if kind is bool:
+        if raw.lower() not in _BOOLEANS:
+            raise ValueError("is neither true nor false")
+        return _BOOLEANS[raw.lower()]
+    if kind is int:
+        if not _INTEGER.fullmatch(raw):
+            raise ValueError("is not a whole number")
+        return int(raw)
+    if kind is float:
+        if not _DECIMAL.fullmatch(raw):
+            raise ValueError("is not a number")
+        return float(raw)
+    if typing.get_origin(kind) is Literal:
+        if raw not in typing.get_args(kind):
+            raise ValueError("is not one of: " + ", ".join(typing.get_args(kind)))
+        return raw
+    if typing.get_origin(kind) is tuple:
+        return tuple(raw.split())
+    raise TypeError(f"settings cannot be of type {kind}")

@@ -1,0 +1,177 @@
+"""Reading an authorization request (RFC 6749 sections 4.1.1 and 4.2.1, RFC 7636), in the one safe order.
+
+client_id, then redirect_uri, and only then everything else: before the redirect URI is trusted an error is a page,
+after it every error carries its redirect target.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from linkauth.oauth2.clients import Client, Clients
+from linkauth.oauth2.errors import AuthorizationError, RedirectTarget, UntrustedRequestError
+
+STATE_LIMIT = 4096
+SCOPE_LIMIT = 100
+"""No platform takes more; what each of them takes is checked where its clients are registered."""
+
+_VSCHARS = re.compile(r"[\x20-\x7E]*")
+_SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+( [\x21\x23-\x5B\x5D-\x7E]+)*")
+_RESPONSE_TYPES = {"token": "implicit", "code": "authorization_code"}
+_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
+_PRIVATE = re.compile(
+    # also where it was percent-encoded once too often
+    r"((?:state|code|token|secret|assertion)[^=&#?%]*(?:=|%(?:25)*3D)).*?(?=&|\#|%(?:25)*2[36]|$)",
+    re.IGNORECASE | re.DOTALL,
+)
+_LOGGED = ("client_id", "redirect_uri", "response_type", "scope")
+"""What a log line may hold of a request: never the state."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationRequest:
+    """A request that passed every check.
+
+    `scopes` is what will be granted, `scope_as_requested` whether the request said just that; `code_challenge` is the
+    S256 challenge or None; `target` is where the answer goes.
+    """
+
+    client: Client
+    response_type: str
+    scopes: tuple[str, ...]
+    scope_as_requested: bool
+    target: RedirectTarget
+    redirect_uri_sent: bool = True
+    code_challenge: str | None = None
+
+    def refuse(self) -> AuthorizationError:
+        """The answer to a person who pressed Cancel."""
+        return AuthorizationError("access_denied", "the person declined", self.target)
+
+
+def parse(pairs: Iterable[tuple[str, str]], clients: Clients, issuer: str) -> AuthorizationRequest:
+    """The authorization request in the query's decoded (name, value) pairs; unknown names are ignored.
+
+    `issuer` is put into the answers to clients that want it (RFC 9207).
+
+    Raises UntrustedRequestError (a page) or AuthorizationError (a redirect).
+    """
+    parameters = _once(pairs, issuer)
+    client = clients.get(parameters.get("client_id", ""))
+    if client is None:
+        known = ", ".join(client.client_id for client in clients if client.grants)
+        received = parameters.get("client_id", "")
+        # a secret that was pasted into the wrong field of a console is still one
+        owner = clients.whose_secret(received)
+        said = f"the secret of {owner.client_id}" if owner else shown(received)
+        log = f"client_id {said} is none of {known}: correct Your Client ID"
+        raise UntrustedRequestError("unknown_client", log)
+    redirect_uri = _redirect_uri(client, parameters.get("redirect_uri"))
+    response_type = parameters.get("response_type", "")
+    state = parameters.get("state")
+    iss = issuer if client.sends_iss else None
+    target = RedirectTarget(redirect_uri, _mode(client, response_type), state, iss)
+    if state is not None and (len(state) > STATE_LIMIT or not _VSCHARS.fullmatch(state)):
+        # a state that cannot be echoed is left out
+        target = RedirectTarget(redirect_uri, target.mode, None, iss)
+        raise AuthorizationError("invalid_request", "state is over 4096 characters or not printable ASCII", target)
+    if not response_type:
+        raise AuthorizationError("invalid_request", "response_type is missing", target)
+    if response_type not in _RESPONSE_TYPES:
+        raise AuthorizationError("unsupported_response_type", "response_type is neither code nor token", target)
+    if _RESPONSE_TYPES[response_type] not in client.grants:
+        raise AuthorizationError("unauthorized_client", "the client may not use this response_type", target)
+    if parameters.get("response_mode", target.mode) != target.mode:
+        raise AuthorizationError("invalid_request", "response_mode does not fit the response_type", target)
+    if "request" in parameters or "request_uri" in parameters:
+        name = "request" if "request" in parameters else "request_uri"
+        raise AuthorizationError(f"{name}_not_supported", f"{name} is not supported", target)
+    if client.require_state and state is None:
+        raise AuthorizationError("invalid_request", "state is missing", target)
+    scope = parameters.get("scope")
+    scopes = _scopes(client, scope, target)
+    return AuthorizationRequest(
+        client=client,
+        response_type=response_type,
+        scopes=scopes,
+        scope_as_requested=(scope or "") == " ".join(scopes),
+        target=target,
+        redirect_uri_sent="redirect_uri" in parameters,
+        code_challenge=_challenge(client, parameters, target) if response_type == "code" else None,
+    )
+
+
+def _challenge(client: Client, parameters: dict[str, str], target: RedirectTarget) -> str | None:
+    """The PKCE challenge (RFC 7636 section 4.3), S256 only: `plain` protects nothing that matters here."""
+    challenge, method = parameters.get("code_challenge"), parameters.get("code_challenge_method")
+    if challenge is None:
+        if method is not None or client.pkce_required or client.public:
+            raise AuthorizationError("invalid_request", "code_challenge is missing", target)
+        return None
+    if method not in client.pkce_methods:
+        raise AuthorizationError("invalid_request", "code_challenge_method is not S256", target)
+    if not _CHALLENGE.fullmatch(challenge):
+        raise AuthorizationError("invalid_request", "code_challenge is not 43 characters of base64url", target)
+    return challenge
+
+
+def shown(value: str) -> str:
+    """A value as a log line may hold it: bounded, quoted, and without what only looks like a URL but holds secrets."""
+    return repr(_PRIVATE.sub(r"\1...", value)[:300])
+
+
+def _once(pairs: Iterable[tuple[str, str]], issuer: str) -> dict[str, str]:
+    """Name to value, empty values left out; a name that comes twice makes the request ambiguous (RFC 6749 3.1).
+
+    `Redirect_Uri` and `redirect_uri[]` count as `redirect_uri` here: some layer in front may read them so.
+    """
+    pairs = list(pairs)
+    seen: set[str] = set()
+    parameters = {}
+    for name, value in pairs:
+        plain = name.split("[")[0].casefold()
+        if plain in seen:
+            values = ", ".join(f"{name} {shown(value)}" for name, value in pairs if name in _LOGGED)
+            twice = plain if re.fullmatch("[a-z_]{1,30}", plain) else "something"
+            log = f"{twice} came twice ({values}): Your Web Authorization URI must be just {issuer}/authorize"
+            raise UntrustedRequestError("repeated_parameter", log)
+        seen.add(plain)
+        if value:
+            parameters[name] = value
+    return parameters
+
+
+def _redirect_uri(client: Client, received: str | None) -> str:
+    """The redirect URI by exact string comparison (RFC 9700 section 2.1), after the one decoding of the query."""
+    registered = client.redirect_uris
+    if received is None:
+        if len(registered) == 1:
+            return registered[0]
+        raise UntrustedRequestError("missing_redirect_uri", f"redirect_uri is missing, client {client.client_id}")
+    if received not in registered:
+        log = f"redirect_uri {shown(received)} of client {client.client_id} is none of {', '.join(registered)}"
+        raise UntrustedRequestError("wrong_redirect_uri", log)
+    return received
+
+
+def _mode(client: Client, response_type: str) -> Literal["query", "fragment"]:
+    """Where an answer goes (RFC 6749 section 4.2.2): in the fragment for a request with `token` in it, and for anything
+    unreadable from a client that knows only the implicit grant."""
+    if "token" in response_type.split() or (response_type != "code" and client.grants == {"implicit"}):
+        return "fragment"
+    return "query"
+
+
+def _scopes(client: Client, raw: str | None, target: RedirectTarget) -> tuple[str, ...]:
+    """The scopes asked for, each at most once; all of the client's if it asked for none (RFC 6749 section 3.3)."""
+    if raw is None:
+        return client.scopes
+    if not _SCOPE.fullmatch(raw):
+        raise AuthorizationError("invalid_scope", "scope is not a list of scope tokens", target)
+    scopes = tuple(dict.fromkeys(raw.split(" ")))
+    if len(scopes) > SCOPE_LIMIT or not set(scopes) <= set(client.scopes):
+        raise AuthorizationError("invalid_scope", "a scope is unknown or not the client's", target)
+    return scopes

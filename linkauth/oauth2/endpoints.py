@@ -1,0 +1,170 @@
+"""The authorization server: what each endpoint does, put together from the other modules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from linkauth.oauth2 import authorization, grants
+from linkauth.oauth2.authorization import AuthorizationRequest
+from linkauth.oauth2.clients import Asked, Client, Clients
+from linkauth.oauth2.errors import BearerError, ClientRequestError, InvalidClientError, StoreUnavailableError
+from linkauth.oauth2.grants import Issuer
+from linkauth.oauth2.metadata import metadata
+from linkauth.oauth2.tokens import Link, ResourceOwner, Token, digest
+
+INACTIVE: Mapping[str, Any] = {"active": False}
+TOUCH_SECONDS = 3600
+"""Uses of a link are noted at most this often."""
+
+_GRANTS = {"authorization_code": grants.exchange, "refresh_token": grants.refresh}
+
+
+class AuthorizationServer:
+    """The endpoints over registered `clients` and an `issuer` of tokens.
+
+    `url` is the public URL, which is the issuer's name; `clock` gives seconds since 1970.
+    """
+
+    def __init__(self, url: str, clients: Clients, issuer: Issuer, clock: Callable[[], float]) -> None:
+        self.url = url
+        self._clients = clients
+        self._issuer = issuer
+        self._store = issuer.store
+        self._clock = clock
+
+    def parse(self, pairs: Iterable[tuple[str, str]]) -> AuthorizationRequest:
+        """The authorization request in a query; raises UntrustedRequestError or AuthorizationError."""
+        return authorization.parse(pairs, self._clients, self.url)
+
+    def authorize(self, request: AuthorizationRequest, owner: ResourceOwner, locale: str) -> str:
+        """Link `owner` and give the location to redirect to; raises StoreUnavailableError."""
+        grant = grants.code if request.response_type == "code" else grants.implicit
+        return grant(request, owner, locale, self._issuer, int(self._clock()))
+
+    def token(self, asked: Asked) -> Mapping[str, Any]:
+        """The token endpoint (RFC 6749 section 3.2); asks no backend.
+
+        Raises InvalidClientError, ClientRequestError or StoreUnavailableError.
+        """
+        client = self._clients.authenticate(asked, public=True)
+        name = asked.form.get("grant_type")
+        if not name:
+            raise ClientRequestError("invalid_request", "grant_type is missing")
+        if name not in _GRANTS:
+            description = "grant_type is neither authorization_code nor refresh_token"
+            raise ClientRequestError("unsupported_grant_type", description)
+        if "authorization_code" not in client.grants:
+            raise ClientRequestError("unauthorized_client", "the client may not use this grant_type")
+        return _GRANTS[name](client, asked.form, self._issuer, int(self._clock()))
+
+    def introspect(self, asked: Asked) -> Mapping[str, Any]:
+        """Whose token it is (RFC 7662 section 2.2), or just `active: false` for anything but a living token.
+
+        Raises InvalidClientError, ClientRequestError, or StoreUnavailableError: "cannot tell" is never `active: false`.
+        """
+        client = self._clients.authenticate(asked)
+        token = asked.form.get("token")
+        if not token:
+            raise ClientRequestError("invalid_request", "token is missing")
+        found = self._living(token)
+        if found is None or not client.may_introspect(found[0].client_id):
+            return INACTIVE
+        link, kept = found
+        self._touch(link)
+        answer: dict[str, Any] = {
+            "active": True,
+            "scope": " ".join(kept.scopes or link.scopes),
+            "client_id": link.client_id,
+            "username": link.username,
+            "token_type": "Bearer",
+            "sub": link.sub,
+            "iss": self.url,
+            "aud": link.client_id,
+            "iat": kept.issued_at,
+        }
+        if kept.expires_at is not None:
+            answer["exp"] = kept.expires_at
+        return answer
+
+    def revoke(self, asked: Asked) -> None:
+        """End the link of any of its tokens (RFC 7009). An unknown token is no error (section 2.2).
+
+        A client ends its own links. Without credentials an access token is its own proof, for a skill that was disabled
+        and holds nothing else; so is the refresh token of a client that has no secret.
+        """
+        token = asked.form.get("token")
+        if asked.authorization is None and "client_secret" not in asked.form:
+            client = None
+        else:
+            client = self._clients.authenticate(asked)
+        if not token:
+            raise ClientRequestError("invalid_request", "token is missing")
+        found = self._store.find(digest(token), "access") or self._store.find(digest(token), "refresh")
+        if found is None:
+            return
+        link, kept = found
+        owner = self._clients.get(link.client_id)
+        if client is None and kept.kind == "refresh" and not (owner and owner.public):
+            raise InvalidClientError
+        # a skill's backend that may ask about the token may end it, when the skill was disabled
+        backend = client is not None and not client.grants and kept.kind == "access"
+        if client is None or client.client_id == link.client_id or (backend and client.may_introspect(link.client_id)):
+            reason = "revoked by its client" if client else "revoked by its token"
+            self._store.end(link, reason, int(self._clock()))
+
+    def userinfo(self, authorization: str | None) -> Mapping[str, Any]:
+        """Who the bearer's person is (OpenID Connect Core section 5.3, in part); raises BearerError."""
+        scheme, _, token = (authorization or "").strip().partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise BearerError
+        found = self._living(token.strip())
+        if found is None:
+            raise BearerError("invalid_token", "the access token is unknown, expired or revoked")
+        link, kept = found
+        self._touch(link)
+        scopes = kept.scopes or link.scopes
+        allowed = {claim for scope in scopes for claim in grants.CLAIMS.get(scope, ())}
+        claims = {claim: value for claim, value in link.claims.items() if claim in allowed}
+        return {"sub": link.sub, "preferred_username": link.username, **claims}
+
+    def metadata(self) -> Mapping[str, Any]:
+        """What this configuration can do (RFC 8414)."""
+        return metadata(self.url, list(self._clients))
+
+    def jwks(self) -> Mapping[str, Any]:
+        """The public keys of JWT access tokens (RFC 7517)."""
+        return self._issuer.signer.jwks(int(self._clock()))
+
+    def deny_list(self) -> str | None:
+        """The signed list of revoked JWT access tokens; None without a key to sign it."""
+        now = int(self._clock())
+        if not self._issuer.signer.can_sign(now):
+            return None
+        return self._issuer.signer.deny_list(self._store.denied(now), now)
+
+    def client(self, client_id: str) -> Client | None:
+        return self._clients.get(client_id)
+
+    def _living(self, token: str) -> tuple[Link, Token] | None:
+        """A living access token and its link."""
+        found = self._store.find(digest(token), "access")
+        if found is None:
+            return None
+        link, kept = found
+        expired = kept.expires_at is not None and kept.expires_at <= self._clock()
+        gone = self._clients.get(link.client_id) is None
+        return None if expired or gone or link.ended_at is not None else (link, kept)
+
+    def _touch(self, link: Link) -> None:
+        """Note the use, at most once an hour, and never in the way of the answer."""
+        now = int(self._clock())
+        if link.last_used_at is None or now - link.last_used_at >= TOUCH_SECONDS:
+            try:
+                self._store.touch(link, now)
+            except StoreUnavailableError:
+                return
+
+    def check(self) -> None:
+        """Raises StoreUnavailableError unless the store answers."""
+        self._store.find(bytes(32), "access")

@@ -1,0 +1,97 @@
+"""What each platform wants of an authorization server: presets, data and not code.
+
+The facts are the platforms' own: developer.amazon.com/docs/account-linking, developers.google.com/identity/
+account-linking, developer.smartthings.com/docs/devices/cloud-connected/auth-server, yandex.ru/dev/dialogs/smart-home/
+doc/en/auth, ifttt.com/docs/api_reference, bixbydevelopers.com (actions.using-oauth).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A preset. `redirect_uris` are filled with the ID that the setting `id_key` holds, which fits `id_pattern`.
+
+    Lifetimes are in seconds: `access_lifetime` is the default of access tokens by code (None: they do not expire),
+    `least_lifetime` and `most_lifetime` are what the platform can live with. `expiry_required` says that it wants an
+    `expires_in` in every token answer, `refresh_may_expire` that it can live with refresh tokens that do. `scopes` are
+    those that it always asks for.
+    """
+
+    name: str
+    redirect_uris: tuple[str, ...] = ()
+    id_key: str = ""
+    id_pattern: str = ""
+    access_lifetime: int | None = 3600
+    least_lifetime: int = 1
+    most_lifetime: int = 2**31 - 1
+    expiry_required: bool = False
+    refresh_may_expire: bool = True
+    scopes: tuple[str, ...] = ()
+    refresh: Literal["stable", "overlap", "rotate"] = "stable"
+    scope_limit: int = 100
+    pkce_methods: tuple[str, ...] = ("S256",)
+    implicit: bool = False
+    opaque_only: bool = False
+    sends_iss: bool = False
+
+
+_ALEXA_HOSTS = ("pitangui.amazon.com", "layla.amazon.com", "alexa.amazon.co.jp")
+_ALEXA_PATHS = ("/api/skill/link/{id}", "/spa/skill/account-linking-status.html?vendorId={id}")
+
+PLATFORMS: Mapping[str, Platform] = {
+    platform.name: platform
+    for platform in (
+        Platform(
+            "alexa",
+            # by where the person registered the device; the second shape is the implicit grant's
+            redirect_uris=tuple(f"https://{host}{path}" for path in _ALEXA_PATHS for host in _ALEXA_HOSTS),
+            id_key="alexa_vendor_id",
+            id_pattern=r"[A-Z0-9]{5,32}",
+            least_lifetime=360,
+            scope_limit=15,
+            implicit=True,
+        ),
+        Platform(
+            "google",
+            redirect_uris=(
+                "https://oauth-redirect.googleusercontent.com/r/{id}",
+                "https://oauth-redirect-sandbox.googleusercontent.com/r/{id}",
+            ),
+            id_key="google_project_id",
+            id_pattern=r"[a-z0-9-]{4,60}",
+            expiry_required=True,
+            implicit=True,
+        ),
+        Platform(
+            "smartthings",
+            redirect_uris=tuple(
+                f"https://{host}.smartthings.com/oauth/callback" for host in ("c2c-us", "c2c-eu", "c2c-ap", "api")
+            ),
+        ),
+        # a whole token answer of 5,000 characters and a token of 2,048 at most: a JWT may be longer
+        Platform(
+            "yandex",
+            redirect_uris=("https://social.yandex.net/broker/redirect",),
+            most_lifetime=4_294_967_296,
+            opaque_only=True,
+        ),
+        # refreshes only after a 401, so an access token may live for ever, and a refresh token must
+        Platform(
+            "ifttt",
+            redirect_uris=("https://ifttt.com/channels/{id}/authorize",),
+            id_key="ifttt_service_id",
+            id_pattern=r"[a-z0-9_]{1,60}",
+            access_lifetime=None,
+            refresh_may_expire=False,
+            scopes=("ifttt",),
+        ),
+        # names the one PKCE method in two ways
+        Platform("bixby", pkce_methods=("S256", "SHA256")),
+        Platform("none", implicit=True, sends_iss=True),
+    )
+}

@@ -1,0 +1,187 @@
+"""The door: hostile bytes out, response headers, same-origin posts, the signed form token.
+
+What is refused here is raised as one of Pyramid's HTTP exceptions whose `detail` is a code that themes put into words.
+WebOb's own parsing is not used for input: it splits on `;`, decodes a body with replacement characters, and lets the
+last of two values win.
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from pyramid.httpexceptions import (
+    HTTPBadRequest,
+    HTTPForbidden,
+    HTTPRequestEntityTooLarge,
+    HTTPRequestURITooLong,
+    HTTPUnsupportedMediaType,
+)
+from pyramid.tweens import EXCVIEW, INGRESS
+
+QUERY_LIMIT = 16_384
+"""Bytes; a state of 4,096 characters is three times as long when every character is escaped."""
+PATH_LIMIT = 1_024
+BODY_LIMIT = 65_536
+FIELD_LIMIT = 100
+FORM_TOKEN_SECONDS = 900
+_FORM_TYPE = "application/x-www-form-urlencoded"
+
+CONTENT_SECURITY_POLICY = (
+    # no form-action: browsers check it over the whole chain of redirects and would silently stop the way to Amazon
+    "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; "
+    "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = (
+    ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
+    ("X-Frame-Options", "DENY"),
+    # not no-referrer: with that, browsers send `Origin: null` on our own form
+    ("Referrer-Policy", "same-origin"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Cache-Control", "no-store"),
+)
+STRICT_TRANSPORT = ("Strict-Transport-Security", "max-age=31536000")
+
+
+def decode_pairs(raw: bytes) -> list[tuple[str, str]]:
+    """The (name, value) pairs of a query or a form body, in order; `&` alone separates, UTF-8 alone is text.
+
+    Raises HTTPBadRequest for broken UTF-8 or more than FIELD_LIMIT pairs.
+    """
+    parts = raw.split(b"&")
+    if len(parts) > FIELD_LIMIT:
+        raise HTTPBadRequest("too_many_parameters")
+    try:
+        return [(_decode(name), _decode(value)) for name, _, value in (part.partition(b"=") for part in parts if part)]
+    except UnicodeDecodeError:
+        raise HTTPBadRequest("not_utf8") from None
+
+
+def _decode(encoded: bytes) -> str:
+    if b"%" in encoded or b"+" in encoded:
+        encoded = unquote_to_bytes(encoded.replace(b"+", b" "))
+    return encoded.decode("utf-8")
+
+
+def door(handler: Callable[..., Any], registry: Any) -> Callable[..., Any]:
+    """A tween: what no page should ever see ends here."""
+    https = registry.settings["linkauth"].https
+
+    def check(request: Any) -> Any:
+        environ = request.environ
+        path, query = environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")
+        if len(query) > QUERY_LIMIT or len(path) > PATH_LIMIT:
+            raise HTTPRequestURITooLong("too_long")
+        try:
+            path.encode("latin-1").decode("utf-8")
+            request.query = decode_pairs(query.encode("latin-1"))
+        except UnicodeError:
+            raise HTTPBadRequest("not_utf8") from None
+        if https and environ["wsgi.url_scheme"] != "https" and not path.startswith("/health/"):
+            raise HTTPForbidden("insecure_transport")
+        return handler(request)
+
+    return check
+
+
+def headers(handler: Callable[..., Any], registry: Any) -> Callable[..., Any]:
+    """A tween: the security headers of every answer; one that a view has set itself stays."""
+    wanted = (*HEADERS, STRICT_TRANSPORT) if registry.settings["linkauth"].https else HEADERS
+
+    def add(request: Any) -> Any:
+        response = handler(request)
+        present = {name.lower() for name, _ in response.headerlist}
+        response.headerlist.extend(header for header in wanted if header[0].lower() not in present)
+        return response
+
+    return add
+
+
+def form(request: Any) -> dict[str, str]:
+    """The form body, name to value. Raises HTTPUnsupportedMediaType, HTTPRequestEntityTooLarge or HTTPBadRequest."""
+    media_type, _, parameters = request.environ.get("CONTENT_TYPE", "").partition(";")
+    charset = parameters.strip().lower().removeprefix("charset=").strip('"')
+    if media_type.strip().lower() != _FORM_TYPE or charset not in ("", "utf-8"):
+        raise HTTPUnsupportedMediaType("wrong_content_type")
+    pairs = decode_pairs(_body(request.environ))
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise HTTPBadRequest("repeated_parameter")
+    return fields
+
+
+def _body(environ: dict[str, Any]) -> bytes:
+    try:
+        length = int(environ.get("CONTENT_LENGTH") or -1)
+    except ValueError:
+        raise HTTPBadRequest("wrong_content_length") from None
+    if length > BODY_LIMIT:
+        raise HTTPRequestEntityTooLarge("too_long")
+    if length < 0 and not environ.get("wsgi.input_terminated"):
+        return b""
+    body: bytes = environ["wsgi.input"].read(length if length >= 0 else BODY_LIMIT + 1)
+    if len(body) > BODY_LIMIT:
+        raise HTTPRequestEntityTooLarge("too_long")
+    return body
+
+
+class Posts:
+    """Is a post our own form's? By the browser's word about its origin, and by a signed token in the form.
+
+    The token expires and is bound to the query, so that it detects a stale page; nothing is kept and no cookie is
+    needed. `secret` signs it, `public_url` says which origin is our own.
+    """
+
+    def __init__(self, secret: str, public_url: str, clock: Callable[[], float] = time.time) -> None:
+        url = urlsplit(public_url)
+        # browsers leave out the scheme's own port
+        default_port = {"https": ":443", "http": ":80"}[url.scheme]
+        self._origin = f"{url.scheme}://{url.netloc.removesuffix(default_port)}".lower()
+        self._key = sha256(b"linkauth form token" + secret.encode("utf-8")).digest()
+        self._clock = clock
+
+    def check_origin(self, request: Any) -> None:
+        """Raises HTTPBadRequest unless Origin, else Sec-Fetch-Site, else Referer says that the post is our own."""
+        environ = request.environ
+        origin, site = environ.get("HTTP_ORIGIN"), environ.get("HTTP_SEC_FETCH_SITE")
+        if origin is not None and origin != "null":
+            own = origin.lower() == self._origin and site in (None, "same-origin")
+        elif site is not None:
+            own = site == "same-origin"
+        else:
+            own = environ.get("HTTP_REFERER", "").lower().startswith(self._origin + "/")
+        if not own:
+            raise HTTPBadRequest("cross_site")
+
+    def token(self, query: str) -> str:
+        """A form token for the raw query string."""
+        return self._sign(int(self._clock()) + FORM_TOKEN_SECONDS, query)
+
+    def is_fresh(self, token: str, query: str) -> bool:
+        """Was `token` made for this query, and is it young enough?"""
+        expiry, _, _ = token.partition(".")
+        if not expiry.isascii() or not expiry.isdecimal() or len(expiry) > 12:
+            return False
+        expected = self._sign(int(expiry), query).encode("ascii")
+        signed = hmac.compare_digest(token.encode("utf-8", "surrogatepass"), expected)
+        return signed and int(expiry) > self._clock()
+
+    def _sign(self, expiry: int, query: str) -> str:
+        message = f"{expiry}\0{query}".encode("utf-8", "surrogatepass")
+        mac = hmac.digest(self._key, message, "sha256")
+        return f"{expiry}.{urlsafe_b64encode(mac[:18]).decode('ascii')}"
+
+
+def includeme(config: Any) -> None:
+    """The tweens, and `request.form`, `request.posts`."""
+    settings = config.registry.settings["linkauth"]
+    posts = Posts(settings.secret, settings.public_url)
+    config.add_tween("linkauth.security.headers", under=INGRESS, over=EXCVIEW)
+    config.add_tween("linkauth.security.door", under=EXCVIEW)
+    config.add_request_method(form, "form", reify=True)
+    config.add_request_method(lambda request: posts, "posts", property=True)

@@ -1,0 +1,89 @@
+"""From the settings and the storage to `request.oauth2`."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from typing import Any
+
+from linkauth.oauth2.clients import Client, Clients
+from linkauth.oauth2.endpoints import AuthorizationServer
+from linkauth.oauth2.grants import Issuer
+from linkauth.oauth2.jwt import Signer
+from linkauth.settings import ClientSettings, Settings, SettingsError
+from linkauth.storage import KeyStore, LinkStore, open_engine, require_current, upgrade
+
+log = logging.getLogger(__name__)
+
+
+def clients(settings: Mapping[str, ClientSettings]) -> Iterator[Client]:
+    """The clients, from their settings by their names in the ini."""
+    ids = {name: each.client_id or name for name, each in settings.items()}
+    for name, each in settings.items():
+        yield _client(ids[name], each, frozenset(ids[other] for other in each.introspects))
+
+
+def _client(client_id: str, settings: ClientSettings, introspects: frozenset[str]) -> Client:
+    preset, code = settings.preset, "authorization_code" in settings.grants
+    return Client(
+        client_id=client_id,
+        grants=frozenset(settings.grants),
+        redirect_uris=settings.all_redirect_uris,
+        scopes=settings.scopes,
+        secret_sha256=sha256(settings.secret.encode("utf-8")).digest() if settings.secret else None,
+        require_state=settings.require_state,
+        implicit_lifetime=_lifetime(client_id, settings, None),
+        code_lifetime=_lifetime(client_id, settings, preset.access_lifetime),
+        refresh=settings.refresh or (preset.refresh if settings.secret else "rotate"),
+        refresh_lifetime=settings.refresh_token_lifetime or None,
+        refresh_idle=settings.refresh_token_idle or None,
+        refresh_grace=settings.refresh_grace,
+        pkce_required=settings.pkce == "required",
+        pkce_methods=frozenset(preset.pkce_methods),
+        token_format=settings.token_format,
+        sends_iss=preset.sends_iss and code if settings.iss is None else settings.iss,
+        introspects=introspects,
+    )
+
+
+def _lifetime(client_id: str, settings: ClientSettings, default: int | None) -> int | None:
+    """Seconds, within what the platform can live with; None for no expiry."""
+    wanted = default if settings.access_token_lifetime is None else settings.access_token_lifetime or None
+    if wanted is None:
+        return None
+    fitting = min(max(wanted, settings.preset.least_lifetime), settings.preset.most_lifetime)
+    if fitting != wanted:
+        log.warning("client %s: access tokens live for %d s, as %s needs", client_id, fitting, settings.platform)
+    return fitting
+
+
+def issuer(settings: Settings, store: LinkStore, keys: KeyStore) -> Issuer:
+    """What makes tokens; refuses JWTs without a key to sign them."""
+    signer = Signer(settings.public_url, keys.current)
+    for name, client in settings.clients.items():
+        if client.token_format == "jwt" and not any(key.signs_from <= time.time() for key in keys.all()):
+            problem = "is jwt, and there is no key that signs; make one with: linkauth keys rotate <ini file>"
+            raise SettingsError([(f"linkauth.client.{name}.token_format", problem)])
+    key = sha256(b"linkauth successors of refresh tokens" + settings.secret.encode("utf-8")).digest()
+    return Issuer(store, key, signer)
+
+
+def includeme(config: Any) -> None:
+    """Open the storage, refuse an outdated schema, and put the authorization server on the request."""
+    registry = config.registry.settings
+    settings = registry["linkauth"]
+    engine = open_engine(settings.database)
+    if settings.database_upgrade == "at_start":
+        patient = open_engine(settings.database, patient=True)
+        upgrade(patient)
+        patient.dispose()
+    require_current(engine)
+    store = LinkStore(engine)
+    registered = Clients(clients(settings.clients), registry["linkauth.throttle"].client)
+    made = issuer(settings, store, KeyStore(engine, settings.secret))
+    server = AuthorizationServer(settings.public_url, registered, made, time.time)
+    registry["linkauth.store"] = store
+    registry["linkauth.engine"] = engine
+    config.add_request_method(lambda request: server, "oauth2", property=True)

@@ -1,0 +1,201 @@
+"""What the ini file may say, as frozen dataclasses, and the rules between the keys.
+
+`production.ini` is the manual of these settings; how a key becomes a value is in `ini`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from linkauth.ini import LANGUAGE, Keys, SettingsError, Text
+from linkauth.registration import LOOPBACK, ClientSettings
+
+__all__ = ["ClientSettings", "Settings", "SettingsError", "Text", "read"]
+
+PREFIX = "linkauth."
+
+Resolve = Callable[[str, str], type | None]
+"""(family, entry point name) to the dataclass of that plugin's settings; raises LookupError in words for operators."""
+
+
+@dataclass(frozen=True)
+class BackendSettings:
+    """One named credential backend: `linkauth.backend.<name>.*`; `options` is the plugin's own dataclass."""
+
+    name: str
+    use: str
+    accepts: tuple[str, ...]
+    options: Any
+
+
+@dataclass(frozen=True)
+class ThemeSettings:
+    """One named theme: `linkauth.theme.<name>.*`; `options` is the theme's own dataclass of parameters, or None."""
+
+    name: str
+    options: Any
+
+
+@dataclass(frozen=True)
+class ThrottleSettings:
+    """How many failed sign-ins and wrong client secrets are free (`linkauth.throttle.*`); windows are in seconds."""
+
+    account_failures: int = 10
+    account_window: int = 900
+    address_failures: int = 100
+    address_window: int = 600
+    client_failures: int = 10
+    client_window: int = 60
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        for key in fields(self):
+            if getattr(self, key.name) < 1:
+                yield key.name, "is not a positive number"
+
+
+@dataclass(frozen=True)
+class SimulatorSettings:
+    """The Alexa simulator of development.ini (`linkauth.simulator.*`): off unless `client` is named."""
+
+    client: str = ""
+    people: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that the ini file says, `linkauth.*`."""
+
+    public_url: str
+    service_name: Text
+    database: str = field(repr=False)
+    secret: str = field(repr=False)
+    database_upgrade: Literal["command", "at_start"] = "command"
+    default_language: str = "en"
+    theme: str = "default"
+    backends: tuple[BackendSettings, ...] = ()
+    themes: Mapping[str, ThemeSettings] = field(default_factory=dict)
+    clients: Mapping[str, ClientSettings] = field(default_factory=dict)
+    scopes: Mapping[str, Text] = field(default_factory=dict)
+    throttle: ThrottleSettings = ThrottleSettings()
+    simulator: SimulatorSettings = SimulatorSettings()
+
+    @property
+    def https(self) -> bool:
+        return self.public_url.startswith("https://")
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        try:
+            url = urlsplit(self.public_url)
+            loopback, host, _ = url.hostname in LOOPBACK, url.hostname, url.port
+        except ValueError:
+            yield "public_url", "is not a URL"
+            return
+        plain = re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*[A-Za-z0-9._~-])?", self.public_url)
+        if not host or not plain:
+            problem = "is not https:// and a host, perhaps with a path, without query, fragment and a slash at its end"
+            yield "public_url", problem
+        elif url.scheme != "https" and not (url.scheme == "http" and loopback):
+            yield "public_url", "must begin with https:// (http:// only for 127.0.0.1 and localhost)"
+        simulator = self.simulator or SimulatorSettings()
+        if simulator.client and not loopback:
+            yield "simulator.client", "is for development: it needs a public_url on 127.0.0.1 or localhost"
+        if simulator.people and not simulator.client:
+            yield "simulator.people", "is only for the simulator, and simulator.client is missing"
+        if len(self.secret) < 32:
+            yield "secret", "is shorter than 32 characters; make one with: openssl rand -hex 32"
+        if not LANGUAGE.fullmatch(self.default_language):
+            yield "default_language", "is not a language tag such as en or pt-BR"
+
+
+def read(ini: Mapping[str, str], resolve: Resolve) -> Settings:
+    """The settings in `ini` (keys that do not begin with `linkauth.` are left to others).
+
+    `resolve` tells the settings class of a named plugin. Raises SettingsError with every fault at once.
+    """
+    keys = Keys(ini, PREFIX)
+    backend_names, client_names = keys.names("backends", required=True), keys.names("clients")
+    keys.disown("backend", "backends", backend_names)
+    keys.disown("client", "clients", client_names)
+    backends = tuple(filter(None, (_backend(keys, resolve, name) for name in backend_names)))
+    clients = {name: keys.fill(ClientSettings, f"client.{name}.") for name in client_names}
+    simulator = keys.fill(SimulatorSettings, "simulator.")
+    _check_references(keys, clients, simulator)
+    theme = keys.left.get("theme", "default")
+    if None in clients.values():
+        # which scopes there are is not known then
+        keys.drop("scope.")
+    keys.disown("theme", "theme", (theme,))
+    themes = {theme: _theme(keys, resolve, theme)}
+    scopes = _scopes(keys, {scope for client in clients.values() if client for scope in client.scopes})
+    throttle = keys.fill(ThrottleSettings, "throttle.")
+    whole: Settings | None = keys.fill(
+        Settings,
+        backends=backends,
+        clients=clients,
+        themes=themes,
+        scopes=scopes,
+        throttle=throttle,
+        simulator=simulator,
+    )
+    keys.finish()
+    assert whole is not None
+    return whole
+
+
+def _plugin(keys: Keys, resolve: Resolve, family: str, key: str, name: str, prefix: str) -> Any:
+    """The filled settings of a plugin, or None."""
+    try:
+        cls = resolve(family, name)
+    except LookupError as error:
+        keys.fault(key, str(error.args[0]))
+        keys.drop(prefix)
+        return None
+    return keys.fill(cls, prefix) if cls else None
+
+
+def _backend(keys: Keys, resolve: Resolve, name: str) -> BackendSettings | None:
+    prefix = f"backend.{name}."
+    use, accepts = keys.pop(prefix + "use"), tuple((keys.pop(prefix + "accepts") or "").split())
+    if use is None:
+        keys.fault(prefix + "use", "is missing")
+        keys.drop(prefix)
+        return None
+    return BackendSettings(name, use, accepts, _plugin(keys, resolve, "backends", prefix + "use", use, prefix))
+
+
+def _theme(keys: Keys, resolve: Resolve, name: str) -> ThemeSettings:
+    return ThemeSettings(name, _plugin(keys, resolve, "themes", "theme", name, f"theme.{name}."))
+
+
+def _scopes(keys: Keys, known: set[str]) -> dict[str, Text]:
+    """`linkauth.scope.<name>` and `linkauth.scope.<name>.<language>`; a name may hold dots itself."""
+    found: dict[str, dict[str, str]] = {}
+    for scope in sorted(known, key=len, reverse=True):
+        text, texts = keys.pop(f"scope.{scope}"), keys.texts(f"scope.{scope}")
+        if text is None and texts:
+            keys.fault(f"scope.{scope}", "is missing; a text needs a line without a language too")
+        elif text is not None:
+            found[scope] = {"": text, **texts}
+    return dict(found)
+
+
+def _check_references(
+    keys: Keys, clients: Mapping[str, ClientSettings | None], simulator: SimulatorSettings | None
+) -> None:
+    """Names that must be names of clients, and client_ids that must differ."""
+    if simulator and simulator.client and simulator.client not in clients:
+        keys.fault("simulator.client", "names no client of linkauth.clients")
+    ids: set[str] = set()
+    for name, client in clients.items():
+        if client is None:
+            continue
+        if set(client.introspects) - set(clients):
+            keys.fault(f"client.{name}.introspects", "names a client that linkauth.clients does not")
+        client_id = client.client_id or name
+        if client_id in ids:
+            keys.fault(f"client.{name}.client_id", "is the client_id of another client too")
+        ids.add(client_id)

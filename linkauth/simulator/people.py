@@ -1,0 +1,87 @@
+"""The demo people: a small table for the SQL backend of development.ini."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Boolean, Column, Integer, MetaData, String, Table, create_engine, insert, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from linkauth.settings import SettingsError
+
+
+@dataclass(frozen=True)
+class DemoPerson:
+    """A person to sign in as; `password_hash` is Argon2id of `password`."""
+
+    login: str
+    email: str
+    name: str
+    password: str
+    password_hash: str
+    active: bool = True
+
+
+_ARGON2 = "$argon2id$v=19$m=19456,t=2,p=1$"
+PEOPLE = (
+    DemoPerson(
+        "ada",
+        "ada@example.com",
+        "Ada Lovelace",
+        "lovelace-1815",
+        _ARGON2 + "VR4SuSA9dm8MMrtIj6oPWg$GU88Xg3HwLXqD5cti2n2WqiQa6r9USaUe3XjN2Ns4gc",
+    ),
+    DemoPerson(
+        "grace",
+        "grace@example.com",
+        "Grace Hopper",
+        "hopper-1906",
+        _ARGON2 + "L7mlUCWqQlRArDB1lZuRww$58r1Sp+4a4dPKRe4IgYsubEJI3XhXm8DvTQSOaISOqk",
+    ),
+    DemoPerson(
+        "jörg",
+        "joerg@example.com",
+        "Jörg Müller",
+        "müller größe 7",
+        _ARGON2 + "rorc2EPfcghwtpI+iSsg+A$2S+m/Yqd9PJtO40dYW2fdgRkRJYKGXh0WuxcdZjxgzs",
+    ),
+    DemoPerson(
+        "konrad",
+        "konrad@example.com",
+        "Konrad Zuse",
+        "zuse-1910",
+        _ARGON2 + "v+L0bDG8RCfyUKAa9fEPlg$JpW+C/PPHMjfg6dLRrEhT4Gm+1/6nw/pMaiDEpPBbSM",
+        active=False,
+    ),
+)
+
+metadata = MetaData()
+people = Table(
+    "people",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("login", String(64), nullable=False, unique=True),
+    Column("email", String(255), nullable=False, unique=True),
+    Column("name", String(255), nullable=False),
+    Column("password_hash", String(255), nullable=False),
+    Column("active", Boolean, nullable=False),
+)
+
+
+def create(url: str) -> None:
+    """Make the table and its people in the database at `url`, unless it has some already."""
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite" and parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(parsed)
+        with engine.begin() as connection:
+            metadata.create_all(connection)
+            if connection.execute(select(people.c.id).limit(1)).first() is None:
+                rows = [{**vars(person)} for person in PEOPLE]
+                connection.execute(insert(people), [{k: row[k] for k in row if k != "password"} for row in rows])
+        engine.dispose()
+    except (SQLAlchemyError, OSError) as error:
+        raise SettingsError([("linkauth.simulator.people", f"cannot be written: {type(error).__name__}")]) from error

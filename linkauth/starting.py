@@ -1,0 +1,133 @@
+"""From an ini file to a running application, with every fault of the operator's said in one sentence, no traceback."""
+
+from __future__ import annotations
+
+import configparser
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import plaster
+from pyramid.exceptions import ConfigurationError
+from waitress.adjustments import Adjustments
+from waitress.proxy_headers import proxy_headers_middleware
+
+from linkauth.settings import Settings, SettingsError
+
+
+class StartError(Exception):
+    """linkauth cannot start; the message says why and how to mend it, one line a fault."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An ini file, read: its application, and its loader for the server section."""
+
+    app: Any
+    loader: Any
+
+    @property
+    def settings(self) -> Settings:
+        settings: Settings = self.app.registry.settings["linkauth"]
+        return settings
+
+
+def loader(ini: str) -> Any:
+    """The plaster loader of an ini file, its logging set up; raises StartError."""
+    if not Path(ini).is_file():
+        raise StartError(f"{ini}: there is no such file; copy production.ini and change what it says")
+    with _readable(ini):
+        found = plaster.get_loader(ini, protocols=["wsgi"])
+        if "app:main" not in found.get_sections():
+            raise StartError(f"{ini}: has no section [app:main]")
+    try:
+        found.setup_logging({"__file__": str(Path(ini).resolve())})
+    except Exception as error:
+        # logging.config raises what it likes
+        raise StartError(
+            f"{ini}: the sections about logging cannot be used: {type(error).__name__}: {error}"
+        ) from error
+    return found
+
+
+@contextmanager
+def _readable(ini: str, section: str = "app:main") -> Iterator[None]:
+    """What configparser and PasteDeploy raise, in a sentence that holds a section and a key but never a value."""
+    try:
+        yield
+    except configparser.InterpolationError as error:
+        where = f"{ini}: [{section}] {getattr(error, 'option', '') or 'a key'}"
+        raise StartError(f"{where}: a % in a value is written %%, and %(name)s must name a key") from None
+    except configparser.ParsingError as error:
+        numbers = [number for number, _ in getattr(error, "errors", ())] or [getattr(error, "lineno", "?")]
+        lines = ", ".join(map(str, numbers))
+        raise StartError(f"{ini}: line {lines} is neither a [section] nor a key = value") from None
+    except configparser.Error as error:
+        line = getattr(error, "lineno", None)
+        where = f"{ini}, line {line}" if line else ini
+        raise StartError(f"{where}: cannot be read: {type(error).__name__}") from None
+    except (LookupError, ImportError) as error:
+        # PasteDeploy, about a section, an application or a server that is not there
+        raise StartError(f"{ini}: [{section}] cannot be used: {_first_line(error)}") from error
+    except (OSError, UnicodeError, ValueError) as error:
+        raise StartError(f"{ini}: cannot be read: {type(error).__name__}") from None
+
+
+def load(ini: str) -> Loaded:
+    """The application of an ini file; raises StartError."""
+    found = loader(ini)
+    app_settings(ini, found)
+    try:
+        loaded = Loaded(found.get_wsgi_app("main"), found)
+    except (SettingsError, ConfigurationError) as error:
+        raise StartError(f"{ini}:\n{error}") from error
+    except (LookupError, ImportError) as error:
+        # PasteDeploy, about an application or filter that is not installed
+        raise StartError(f"{ini}: [app:main] cannot be used: {_first_line(error)}") from error
+    # what was made at the start stays: the collector need not look at it again
+    gc.freeze()
+    return loaded
+
+
+def app_settings(ini: str, found: Any) -> dict[str, str]:
+    """The keys of [app:main] and [DEFAULT], every %(name)s filled in; raises StartError."""
+    with _readable(ini):
+        settings = found.get_wsgi_app_settings("main")
+        return {**settings.global_conf, **settings}
+
+
+def server(ini: str, found: Any) -> tuple[str, Callable[[Any], None]]:
+    """Where [server:main] listens, in words, and what serves an application there; raises StartError."""
+    with _readable(ini, "server:main"):
+        settings = found.get_settings("server:main")
+        listens = settings.get("listen") or settings.get("unix_socket")
+        where = listens or f"{settings.get('host', '127.0.0.1')}:{settings.get('port', '')}"
+        return where, found.get_wsgi_server("main")
+
+
+def behind_proxy(loaded: Loaded) -> Any:
+    """The application, believing the forwarding headers of the proxy that [server:main] trusts, and of nobody else.
+
+    waitress does this itself; this is for servers that do not read the ini. Raises StartError.
+    """
+    settings = loaded.loader.get_settings("server:main")
+    try:
+        proxy = Adjustments(**{key: value for key, value in settings.items() if key.startswith("trusted_proxy")})
+    except ValueError:
+        raise StartError(
+            "[server:main]: trusted_proxy, trusted_proxy_count or trusted_proxy_headers is wrong"
+        ) from None
+    return proxy_headers_middleware(
+        loaded.app,
+        trusted_proxy=proxy.trusted_proxy,
+        trusted_proxy_count=proxy.trusted_proxy_count,
+        trusted_proxy_headers=proxy.trusted_proxy_headers,
+        clear_untrusted=True,
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"

@@ -1,0 +1,211 @@
+"""The store of links, tokens and codes over SQLAlchemy Core."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, and_, bindparam, delete, insert, or_, select, update
+
+from linkauth.oauth2.tokens import Code, Kind, Link, StoreUnavailableError, Token
+from linkauth.storage.engine import Reader
+from linkauth.storage.notes import Notes
+from linkauth.storage.tables import codes, links, tokens
+
+KEEP_SECONDS = 86_400
+"""Expired access tokens of a link are kept for a day, then deleted when it gets new tokens; see also `sweep`."""
+REMEMBER_SECONDS = 30 * 86_400
+"""Refresh tokens that were rotated away are remembered for that long: until then their reuse ends the link."""
+
+_LINK = (
+    links.c.id,
+    links.c.backend,
+    links.c.subject,
+    links.c.username,
+    links.c.client_id,
+    links.c.scope,
+    links.c.grant,
+    links.c.locale,
+    links.c.created_at,
+    links.c.ended_at,
+    links.c.claims,
+    links.c.last_used_at,
+)
+_TOKEN = (
+    tokens.c.issued_at,
+    tokens.c.expires_at,
+    tokens.c.scope.label("token_scope"),
+    tokens.c.generation,
+    tokens.c.used_at,
+    tokens.c.jti,
+)
+_FIND = (
+    select(*_LINK, *_TOKEN)
+    .join_from(tokens, links)
+    .where(tokens.c.digest == bindparam("digest"), tokens.c.kind == bindparam("kind"))
+)
+_FIND_CODE = (
+    select(*_LINK, codes.c.redirect_uri, codes.c.code_challenge, codes.c.expires_at, codes.c.used_at)
+    .join_from(codes, links)
+    .where(codes.c.digest == bindparam("digest"))
+)
+
+
+class LinkStore:
+    """`linkauth.oauth2.tokens.Store` in a database."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._reader = Reader(engine)
+        self._find = self._reader.statement(_FIND)
+        self._find_code = self._reader.statement(_FIND_CODE)
+        self._notes = Notes(engine)
+
+    def create(self, link: Link, tokens: tuple[Token, ...] = (), code: Code | None = None) -> None:
+        row = {
+            "backend": link.backend,
+            "subject": link.subject,
+            "username": link.username[:255],
+            "client_id": link.client_id,
+            "scope": " ".join(link.scopes),
+            "grant": link.grant,
+            "locale": link.locale,
+            "claims": json.dumps(dict(link.claims)),
+            "created_at": link.created_at,
+            "token_issued_at": link.created_at if tokens else None,
+        }
+        self._notes.sweep(link.created_at)
+        with self._errors(), self._engine.begin() as connection:
+            link_id = connection.execute(insert(links).returning(links.c.id), row).scalar_one()
+            _keep(connection, link_id, tokens)
+            if code is not None:
+                row = {
+                    "digest": code.digest,
+                    "link_id": link_id,
+                    "redirect_uri": code.redirect_uri,
+                    "code_challenge": code.code_challenge,
+                    "expires_at": code.expires_at,
+                }
+                connection.execute(insert(codes), row)
+
+    def find(self, digest: bytes, kind: Kind) -> tuple[Link, Token] | None:
+        with self._errors():
+            row = self._find({"digest": digest, "kind": kind})
+        if row is None:
+            return None
+        issued_at, expires_at, scope, generation, used_at, jti = row[len(_LINK) :]
+        scopes = None if scope is None else tuple(scope.split())
+        return _link(row), Token(digest, kind, issued_at, expires_at, scopes, generation, used_at, jti)
+
+    def find_code(self, digest: bytes) -> tuple[Link, Code] | None:
+        with self._errors():
+            row = self._find_code({"digest": digest})
+        return None if row is None else (_link(row), Code(digest, *row[len(_LINK) :]))
+
+    def redeem(self, code: Code, link: Link, tokens: tuple[Token, ...], now: int) -> bool:
+        once = update(codes).where(codes.c.digest == code.digest, codes.c.used_at.is_(None)).values(used_at=now)
+        living = update(links).where(links.c.id == link.id, links.c.ended_at.is_(None)).values(token_issued_at=now)
+        with self._errors(), self._engine.begin() as connection:
+            if connection.execute(once.returning(codes.c.link_id)).first() is None:
+                return False
+            if connection.execute(living.returning(links.c.id)).first() is None:
+                return False
+            _keep(connection, link.id, tokens)
+        return True
+
+    def renew(
+        self, link: Link, presented: Token, expires_at: int | None, tokens: tuple[Token, ...], now: int, consume: bool
+    ) -> bool:
+        mine = _tokens.c.digest == presented.digest
+        living = select(links.c.id).where(links.c.id == link.id, links.c.ended_at.is_(None))
+        with self._errors(), self._engine.begin() as connection:
+            if connection.execute(living).first() is None:
+                return False
+            if consume:
+                once = update(_tokens).where(mine, _tokens.c.used_at.is_(None)).values(used_at=now)
+                if connection.execute(once.returning(_tokens.c.link_id)).first() is None:
+                    return False
+            if expires_at != presented.expires_at:
+                connection.execute(update(_tokens).where(mine).values(expires_at=expires_at))
+            stale = and_(_tokens.c.kind == "access", _tokens.c.expires_at < now - KEEP_SECONDS)
+            earlier = and_(_tokens.c.generation < presented.generation, _tokens.c.used_at.is_(None))
+            # successors that were never used although their predecessor came again a day later
+            lost = and_(_tokens.c.generation == presented.generation + 1, _tokens.c.issued_at < now - KEEP_SECONDS)
+            unused = and_(lost, _tokens.c.used_at.is_(None))
+            forgotten = _tokens.c.used_at < now - REMEMBER_SECONDS
+            superseded = and_(_tokens.c.kind == "refresh", or_(earlier, unused, forgotten))
+            connection.execute(delete(_tokens).where(_tokens.c.link_id == link.id, or_(stale, superseded)))
+            _keep(connection, link.id, tokens)
+        return True
+
+    def end(self, link: Link, reason: str, now: int) -> None:
+        living = update(links).where(links.c.id == link.id, links.c.ended_at.is_(None))
+        with self._errors(), self._engine.begin() as connection:
+            connection.execute(living.values(ended_at=now, end_reason=reason[:255]))
+
+    def touch(self, link: Link, now: int) -> None:
+        if link.id is not None:
+            self._notes.used(link.id, now)
+
+    def denied(self, now: int) -> list[str]:
+        ended = select(_tokens.c.jti).join_from(_tokens, links)
+        ended = ended.where(links.c.ended_at.is_not(None), _tokens.c.jti.is_not(None), _tokens.c.expires_at > now)
+        with self._errors(), self._reader.connect() as connection:
+            return [jti for (jti,) in connection.execute(ended.order_by(_tokens.c.jti))]
+
+    def close(self) -> None:
+        """Write what is still to be noted, give back the connections that only this store has."""
+        self._notes.close()
+        self._reader.close()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except self._reader.errors as error:
+            # the driver's own words may name rows; the class is enough to find the cause
+            cause = getattr(error, "orig", None) or error
+            raise StoreUnavailableError(f"{type(error).__name__}: {type(cause).__name__}") from error
+
+
+# `tokens` is the word for the argument too
+_tokens = tokens
+
+
+def _link(row: Sequence[Any]) -> Link:
+    """The link in the first columns of a row, which are _LINK."""
+    link_id, backend, subject, username, client_id, scope, grant, locale, created_at, ended_at, claims, used = row[:12]
+    return Link(
+        id=link_id,
+        backend=backend,
+        subject=subject,
+        username=username,
+        client_id=client_id,
+        scopes=tuple(scope.split()),
+        grant=grant,
+        locale=locale,
+        created_at=created_at,
+        ended_at=ended_at,
+        claims=json.loads(claims) if claims != "{}" else {},
+        last_used_at=used,
+    )
+
+
+def _keep(connection: Connection, link_id: int | None, kept: tuple[Token, ...]) -> None:
+    if kept:
+        rows = [
+            {
+                "digest": token.digest,
+                "link_id": link_id,
+                "kind": token.kind,
+                "issued_at": token.issued_at,
+                "expires_at": token.expires_at,
+                "scope": None if token.scopes is None else " ".join(token.scopes),
+                "generation": token.generation,
+                "jti": token.jti,
+            }
+            for token in kept
+        ]
+        connection.execute(insert(_tokens), rows)

@@ -1,0 +1,99 @@
+"""What is written behind the answers, by a thread of its own: when a link was used, and what nobody needs any more is
+swept away. What cannot be written is dropped; it comes again."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+
+from sqlalchemy import Engine, and_, delete, func, or_, select, update
+
+from linkauth.storage.tables import codes, links, tokens
+
+log = logging.getLogger(__name__)
+
+WAITING = 1_000
+PAGE = 500
+SWEEP_SECONDS = 3_600
+KEEP_SECONDS = 86_400
+_SWEEP = 0
+"""Stands in the queue for a sweep; no link has this number."""
+
+
+class Notes:
+    """Writes `first_used_at` and `last_used_at`. A use that waits to be written is not queued again."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._queue: queue.Queue[tuple[int, int] | None] = queue.Queue(WAITING)
+        self._waiting: set[int] = set()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._swept_at = 0
+
+    def used(self, link_id: int, now: int) -> None:
+        """The link was used at `now`, seconds since 1970; returns at once."""
+        self._wait_for(link_id, now)
+
+    def sweep(self, now: int) -> None:
+        """Sweep, if the last time was an hour ago; returns at once."""
+        if now - self._swept_at >= SWEEP_SECONDS:
+            self._swept_at = now
+            self._wait_for(_SWEEP, now)
+
+    def _wait_for(self, what: int, now: int) -> None:
+        with self._lock:
+            if what in self._waiting:
+                return
+            try:
+                self._queue.put_nowait((what, now))
+            except queue.Full:
+                return
+            self._waiting.add(what)
+            if self._thread is None:
+                # started at the first use, so that it lives in the worker process and not in one that forks
+                self._thread = threading.Thread(target=self._write_all, name="notes", daemon=True)
+                self._thread.start()
+
+    def _write_all(self) -> None:
+        while (note := self._queue.get()) is not None:
+            what, now = note
+            try:
+                if what == _SWEEP:
+                    sweep(self._engine, now)
+                else:
+                    self._note(what, now)
+            except Exception as error:
+                # whatever it was, it comes again
+                log.warning("what was to be noted about links was not written: %s", type(error).__name__)
+            with self._lock:
+                self._waiting.discard(what)
+
+    def _note(self, link_id: int, now: int) -> None:
+        values = {"first_used_at": func.coalesce(links.c.first_used_at, now), "last_used_at": now}
+        with self._engine.begin() as connection:
+            connection.execute(update(links).where(links.c.id == link_id).values(values))
+
+    def close(self) -> None:
+        """Write what waits, then stop."""
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join(10)
+
+
+def sweep(engine: Engine, now: int) -> None:
+    """Delete what nobody can use any more and is a day old: codes, links whose code was never redeemed, access tokens
+    that expired, tokens of ended links. PAGE rows of each at most, so that no lock is held for long."""
+    before = now - KEEP_SECONDS
+    never = and_(links.c.token_issued_at.is_(None), links.c.created_at < before)
+    ended = select(links.c.id).where(links.c.ended_at < before)
+    dead = or_(and_(tokens.c.kind == "access", tokens.c.expires_at < before), tokens.c.link_id.in_(ended))
+    for column, useless in (
+        (codes.c.digest, codes.c.expires_at < before),
+        (links.c.id, never),
+        (tokens.c.digest, dead),
+    ):
+        page = select(column).where(useless).limit(PAGE).scalar_subquery()
+        with engine.begin() as connection:
+            connection.execute(delete(column.table).where(column.in_(page)))

@@ -1,0 +1,79 @@
+"""The version of the database's schema: is it the one of this code, and how it becomes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Engine, column, inspect, select, table
+from sqlalchemy.exc import SQLAlchemyError
+
+from linkauth.settings import SettingsError
+from linkauth.storage.tables import VERSION_TABLE
+
+HEAD = "0002"
+"""The newest migration; named here too so that a start needs no Alembic (a test compares them)."""
+KEY = "linkauth.database"
+
+
+def revision(engine: Engine) -> str | None:
+    """The database's migration, None if it has none yet. Raises SettingsError if it cannot be asked."""
+    file = _file(engine)
+    if file is not None and not file.exists():
+        # asking would create it
+        return None
+    with _errors(), engine.connect() as connection:
+        if not inspect(connection).has_table(VERSION_TABLE):
+            return None
+        return connection.execute(select(column("version_num")).select_from(table(VERSION_TABLE))).scalar()
+
+
+def require_current(engine: Engine) -> None:
+    """Raises SettingsError, with the command that mends it, unless the schema is the one of this code."""
+    found = revision(engine)
+    if found == HEAD:
+        return
+    if found is None:
+        problem = "has no tables of linkauth yet; make them with: linkauth db upgrade <ini file>"
+    elif found < HEAD:
+        problem = f"has schema {found}, this version needs {HEAD}; bring it up with: linkauth db upgrade <ini file>"
+    else:
+        problem = f"has schema {found}, newer than the {HEAD} of this version; install the newer linkauth again"
+    raise SettingsError([(KEY, problem)])
+
+
+def upgrade(engine: Engine) -> tuple[str | None, str]:
+    """Apply the missing migrations, all or nothing; gives the revision before and after.
+
+    A file of SQLite and its folder are made if they are missing. Raises SettingsError if that is not possible.
+    """
+    before = revision(engine)
+    if before is not None and before > HEAD:
+        require_current(engine)
+    if before != HEAD:
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", "linkauth.storage:migrations")
+        with _errors():
+            if file := _file(engine):
+                file.parent.mkdir(parents=True, exist_ok=True)
+            with engine.begin() as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+    return before, HEAD
+
+
+def _file(engine: Engine) -> Path | None:
+    return Path(engine.url.database or "") if engine.dialect.name == "sqlite" else None
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    try:
+        yield
+    except (SQLAlchemyError, OSError) as error:
+        cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        raise SettingsError([(KEY, f"cannot be opened: {cause}")]) from error

@@ -1,0 +1,85 @@
+"""The tables. Times are whole seconds since 1970, UTC; of a token only its SHA-256 is kept."""
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text, text
+
+VERSION_TABLE = "linkauth_version"
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite counts up by itself only in a column that is declared just INTEGER
+Key = BigInteger().with_variant(Integer(), "sqlite")
+
+links = Table(
+    "links",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("backend", String(64), nullable=False),
+    Column("subject", String(255), nullable=False),
+    Column("username", String(255), nullable=False),
+    Column("client_id", String(255), nullable=False, index=True),
+    Column("scope", String(4096), nullable=False),
+    Column("grant", String(32), nullable=False),
+    Column("locale", String(35), nullable=False),
+    # what the granted scopes let the client know, as a JSON object
+    Column("claims", Text, nullable=False, server_default="{}"),
+    Column("created_at", BigInteger, nullable=False),
+    # when its first token was issued, first used, and last used (to the hour)
+    Column("token_issued_at", BigInteger),
+    Column("first_used_at", BigInteger),
+    Column("last_used_at", BigInteger),
+    # a living link has neither
+    Column("ended_at", BigInteger),
+    Column("end_reason", String(255)),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("link_id", Key, ForeignKey(links.c.id, ondelete="CASCADE"), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),
+    Column("issued_at", BigInteger, nullable=False),
+    # none: it does not expire
+    Column("expires_at", BigInteger),
+    # none: all of its link's
+    Column("scope", String(4096)),
+    # refresh tokens under rotation: how many came before, and when it was rotated away
+    Column("generation", Integer, nullable=False, server_default="0"),
+    Column("used_at", BigInteger),
+    # names a JWT in the deny list
+    Column("jti", String(64)),
+    # for the deny list: few tokens are JWTs
+    Index(
+        "ix_tokens_jti", "expires_at", sqlite_where=text("jti IS NOT NULL"), postgresql_where=text("jti IS NOT NULL")
+    ),
+)
+
+codes = Table(
+    "codes",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("link_id", Key, ForeignKey(links.c.id, ondelete="CASCADE"), nullable=False, index=True),
+    # none: the request left it out
+    Column("redirect_uri", Text),
+    Column("code_challenge", String(43)),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger),
+)
+
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("kid", String(64), primary_key=True),
+    Column("signs_from", BigInteger, nullable=False),
+    # none: no younger key is there
+    Column("retires_at", BigInteger),
+    # the private key, encrypted with the ini's secret
+    Column("sealed", Text, nullable=False),
+)

@@ -1,0 +1,13 @@
+"""The plugin test kit: a plugin's tests are a subclass and its fixtures, the laws of the contract are here.
+
+    class TestMyBackend(BackendContract):
+        @pytest.fixture
+        def store(self): ...      # a running store with the person that `known` names
+
+pytest is needed to use it, and only then.
+"""
+
+from linkauth.testing.backend import BackendContract, Known, Store
+from linkauth.testing.theme import ThemeContract
+
+__all__ = ["BackendContract", "Known", "Store", "ThemeContract"]

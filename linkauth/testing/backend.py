@@ -1,0 +1,242 @@
+"""The laws of a credential backend, as tests."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pytest
+
+from linkauth.backends import (
+    BackendError,
+    BackendUnavailable,
+    Check,
+    CredentialBackend,
+    HashPool,
+    Identity,
+    UnknownUser,
+    WrongPassword,
+)
+
+RECOVERY_SECONDS = 20
+HOSTILE_NAMES = (
+    "nobody-of-that-name",
+    "*",
+    "*)(uid=*",
+    "admin)(|(uid=*",
+    "\\2a",
+    "' OR 1=1--",
+    "admin'/*",
+    "%",
+    "_",
+    "\\",
+    "a\0b",
+    "\0",
+    "\ud800",
+    "\ufffe",
+    "{0.__class__}",
+    "%s%n",
+    "a\r\nb",
+    "х" * 254,
+    "../../etc/passwd",
+    ",ou=people",
+    "#1",
+    "name with spaces",
+    "O’Neil",
+)
+HOSTILE_PASSWORDS = (
+    "wrong",
+    " ",
+    "\0",
+    "a\0b",
+    "\ud800",
+    "\u00ad",
+    "\u200b",
+    "x" * 1024,
+    "é" * 73,
+    "pass\r\nword",
+    "*",
+    "' OR 1=1--",
+    "{0}",
+    "🔑" * 20,
+)
+
+
+@dataclass(frozen=True)
+class Known:
+    """A person whom the store knows: the name as it is stored, the right password, and the stable subject."""
+
+    username: str
+    password: str
+    subject: str
+
+
+class Store(Protocol):
+    """A real store of people that the tests can break and mend."""
+
+    def backend(self) -> CredentialBackend:
+        """A new backend on this store, with timeouts of a second or so. Must work while the store is broken."""
+
+    def breaks(self) -> None:
+        """Make the store unreachable: stop it, hang it, lock it."""
+
+    def returns(self) -> None:
+        """Make it well again."""
+
+
+def recovered(backend: CredentialBackend, known: Known) -> Identity:
+    """What the backend says once its store, which has just returned, answers again; that may take a moment."""
+    deadline = time.monotonic() + RECOVERY_SECONDS
+    while True:
+        try:
+            return backend.authenticate(known.username, known.password)
+        except BackendUnavailable:
+            if time.monotonic() > deadline:
+                raise
+
+
+class BackendContract:
+    """Subclass it, and give the fixtures `store` and `known`. Nothing here may be overridden to do less."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if lost := [name for name in vars(BackendContract) if name.startswith("test_") and name in vars(cls)]:
+            raise TypeError(f"{cls.__name__} replaces tests of its contract: {', '.join(lost)}")
+
+    @pytest.fixture
+    def store(self) -> Store:
+        raise AssertionError("a subclass gives the fixture `store`")
+
+    @pytest.fixture
+    def known(self) -> Known:
+        raise AssertionError("a subclass gives the fixture `known`")
+
+    @pytest.fixture
+    def backend(self, store: Store) -> Iterator[CredentialBackend]:
+        backend = store.backend()
+        yield backend
+        backend.close()
+
+    @contextmanager
+    def work(self) -> Iterator[list[str]]:
+        """Lists what the backend does that takes time while this is open; hashes are counted by themselves.
+
+        A backend whose time goes elsewhere (binds, requests) overrides this and counts those.
+        """
+        done: list[str] = []
+        run = HashPool.run
+
+        def counting(pool: HashPool, function, *arguments):  # type: ignore[no-untyped-def]
+            done.append("hash")
+            return run(pool, function, *arguments)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(HashPool, "run", counting)
+            yield done
+
+    def test_settings_are_a_frozen_dataclass(self, backend: CredentialBackend) -> None:
+        assert type(backend).Settings.__dataclass_params__.frozen  # type: ignore[attr-defined]
+
+    def test_the_right_password_gives_the_identity(self, backend: CredentialBackend, known: Known) -> None:
+        identity = backend.authenticate(known.username, known.password)
+        assert isinstance(identity, Identity)
+        assert identity.subject == known.subject
+        assert identity.username
+
+    def test_the_identity_is_the_same_for_every_spelling(self, backend: CredentialBackend, known: Known) -> None:
+        spelled = backend.authenticate(known.username.upper(), known.password)
+        assert spelled == backend.authenticate(known.username, known.password)
+
+    def test_a_wrong_password_is_a_wrong_password(self, backend: CredentialBackend, known: Known) -> None:
+        for password in (known.password + "x", known.password[:-1], known.password.swapcase(), known.password + " "):
+            with pytest.raises(WrongPassword):
+                backend.authenticate(known.username, password)
+
+    def test_an_unknown_name_is_unknown(self, backend: CredentialBackend, known: Known) -> None:
+        with pytest.raises(UnknownUser):
+            backend.authenticate("nobody-of-that-name", known.password)
+
+    def test_an_empty_password_never_succeeds(self, backend: CredentialBackend, known: Known) -> None:
+        for username in (known.username, "nobody-of-that-name"):
+            with pytest.raises((UnknownUser, WrongPassword)):
+                backend.authenticate(username, "")
+
+    @pytest.mark.parametrize("username", HOSTILE_NAMES)
+    def test_a_hostile_name_is_nobody(self, backend: CredentialBackend, known: Known, username: str) -> None:
+        with pytest.raises((UnknownUser, WrongPassword)):
+            backend.authenticate(username, known.password)
+
+    @pytest.mark.parametrize("password", HOSTILE_PASSWORDS)
+    def test_a_hostile_password_is_wrong(self, backend: CredentialBackend, known: Known, password: str) -> None:
+        with pytest.raises(WrongPassword):
+            backend.authenticate(known.username, password)
+
+    def test_unknown_and_wrong_do_the_same_work(self, backend: CredentialBackend, known: Known) -> None:
+        # the first try may learn what the store's hashes cost
+        backend.authenticate(known.username, known.password)
+        with self.work() as for_wrong, pytest.raises(WrongPassword):
+            backend.authenticate(known.username, "wrong")
+        with self.work() as for_unknown, pytest.raises(UnknownUser):
+            backend.authenticate("nobody-of-that-name", "wrong")
+        assert for_wrong, "nothing was counted: override work()"
+        assert for_unknown == for_wrong
+
+    def test_no_password_in_logs_messages_or_reprs(
+        self, store: Store, known: Known, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        canary = "canary-4f1b-password"
+        caplog.set_level(logging.DEBUG)
+        backend = store.backend()
+        said = [repr(backend), str(vars(backend))]
+        for username, password in ((known.username, known.password), (known.username, canary), ("nobody", canary)):
+            try:
+                said.append(repr(backend.authenticate(username, password)))
+            except BackendError as error:
+                said += [str(error), repr(error), repr(error.__cause__)]
+        backend.close()
+        everything = "\n".join([*said, caplog.text])
+        assert canary not in everything
+        assert known.password not in everything
+
+    def test_many_threads_get_their_own_answers(self, backend: CredentialBackend, known: Known) -> None:
+        def ask(turn: int) -> object:
+            try:
+                if turn % 3 == 0:
+                    return backend.authenticate(known.username, known.password).subject
+                backend.authenticate(known.username if turn % 3 == 1 else "nobody-of-that-name", "wrong")
+            except BackendError as error:
+                return type(error)
+            return None
+
+        expected = {0: known.subject, 1: WrongPassword, 2: UnknownUser}
+        with ThreadPoolExecutor(16) as threads:
+            answers = list(threads.map(ask, range(48)))
+        assert answers == [expected[turn % 3] for turn in range(48)]
+
+    def test_a_broken_store_is_unavailable_and_recovers_by_itself(self, store: Store, known: Known) -> None:
+        store.breaks()
+        backend = store.backend()
+        try:
+            for username, password in ((known.username, known.password), (known.username, ""), ("nobody", "wrong")):
+                with pytest.raises(BackendUnavailable):
+                    backend.authenticate(username, password)
+            assert not all(check.ok for check in backend.check())
+            store.returns()
+            assert recovered(backend, known).subject == known.subject
+            # and again, with connections that were open when it broke
+            store.breaks()
+            with pytest.raises(BackendUnavailable):
+                backend.authenticate(known.username, known.password)
+        finally:
+            store.returns()
+        assert recovered(backend, known).subject == known.subject
+        backend.close()
+
+    def test_its_checks_are_well(self, backend: CredentialBackend) -> None:
+        checks = list(backend.check())
+        assert all(isinstance(check, Check) and check.ok for check in checks)

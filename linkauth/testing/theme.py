@@ -1,0 +1,162 @@
+"""The laws of a theme, as tests: every page, in every language and state, can be shown and holds what it must."""
+
+from __future__ import annotations
+
+import gzip
+from html.parser import HTMLParser
+from typing import Any, ClassVar
+
+import pytest
+
+from linkauth.plugins import load
+from linkauth.themes import PAGES, REQUEST_ERRORS, SIGN_IN_ERRORS, Theme, open_theme
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{7*7}}"
+TEXTS = {
+    "service_name": {"": "Example Rides"},
+    "clients": {"skill": {"": "Ride Hailer"}, "hostile": {"": HOSTILE}},
+    "platforms": {"skill": "alexa", "hostile": "alexa"},
+    "scope_texts": {"order_car": {"": "Order a taxi"}, "hostile": {"": HOSTILE}},
+}
+"""What the pages of these tests say about the service, its skills and their scopes."""
+WEIGHT_LIMIT = 30_000
+"""Bytes of the login page with its static files, compressed."""
+
+
+class Elements(HTMLParser):
+    """The elements of a page, each a tag and its attributes; void and closing tags are told apart by the parser."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str]]] = []
+        self.texts: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.found if name == tag]
+
+
+class ThemeContract:
+    """Subclass it with the entry point's `name` and, if it has required parameters, `parameters` to open it with."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if lost := [name for name in vars(ThemeContract) if name.startswith("test_") and name in vars(cls)]:
+            raise TypeError(f"{cls.__name__} replaces tests of its contract: {', '.join(lost)}")
+
+    name: ClassVar[str]
+    parameters: ClassVar[Any] = None
+
+    @pytest.fixture
+    def theme(self) -> Theme:
+        module = load("themes", self.name)
+        parameters = self.parameters or getattr(module, "Parameters", lambda: None)()
+        return open_theme(self.name, module, parameters, TEXTS, f"/static/{self.name}/")
+
+    @staticmethod
+    def login(theme: Theme, language: str = "en", **changes: Any) -> str:
+        context = {
+            "client_id": "skill",
+            "scopes": ("order_car", "scope_without_a_text"),
+            "form_token": "1.token",
+            "username": "",
+            "error": "",
+            "retry_after": 0,
+        }
+        return theme.render("login", language, **{**context, **changes})
+
+    def pages(self, theme: Theme) -> list[tuple[str, str]]:
+        """Every page in every state and language, as (language, HTML)."""
+        pages = []
+        for language in theme.languages:
+            pages += [
+                (language, self.login(theme, language, error=error, retry_after=40)) for error in ("", *SIGN_IN_ERRORS)
+            ]
+            pages += [
+                (language, theme.render("error", language, reason=reason, reference="1a2b"))
+                for reason in REQUEST_ERRORS
+            ]
+            pages.append((language, theme.render("home", language)))
+        return pages
+
+    def test_every_page_is_shown_in_every_language(self, theme: Theme) -> None:
+        assert set(PAGES) <= set(theme.pages)
+        for language, html in self.pages(theme):
+            page = Elements(html)
+            (root,) = page.all("html")
+            assert root["lang"] == language
+            assert root["dir"] in ("ltr", "rtl")
+            assert len(page.all("title")) == len(page.all("h1")) == 1
+            assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in page.all("meta")
+
+    def test_every_state_has_its_own_sentence(self, theme: Theme) -> None:
+        for language in theme.languages:
+            headings = {self.login(theme, language, error=error, retry_after=40) for error in ("", *SIGN_IN_ERRORS)}
+            assert len(headings) == 1 + len(SIGN_IN_ERRORS)
+
+    def test_no_inline_script_or_style_and_nothing_from_elsewhere(self, theme: Theme) -> None:
+        for _, html in self.pages(theme):
+            page = Elements(html)
+            assert not page.all("style")
+            assert all("src" in script for script in page.all("script"))
+            for tag, attributes in page.found:
+                assert not [name for name in attributes if name.startswith("on") or name in ("style", "target")]
+                if tag != "a":
+                    links = [attributes[name] for name in ("src", "href", "action") if name in attributes]
+                    assert all(link.startswith((f"/static/{self.name}/", "data:,")) for link in links)
+
+    def test_every_static_file_that_a_page_names_is_there(self, theme: Theme) -> None:
+        for _, html in self.pages(theme):
+            for _, attributes in Elements(html).found:
+                for link in (attributes.get("src", ""), attributes.get("href", "")):
+                    if link.startswith("/static/"):
+                        assert link.removeprefix(f"/static/{self.name}/") in theme.static
+
+    def test_the_form_holds_what_sign_in_needs(self, theme: Theme) -> None:
+        page = Elements(self.login(theme, username="ada", error="wrong_password"))
+        (form,) = page.all("form")
+        assert form["method"] == "post"
+        # without an action the browser posts to the page's own address, the query unchanged
+        assert form.get("action", "") == ""
+        inputs = {each["name"]: each for each in page.all("input")}
+        assert inputs["form_token"]["value"] == "1.token"
+        assert inputs["username"]["value"] == "ada"
+        wanted = {"autocomplete": "username", "autocapitalize": "none", "autocorrect": "off", "spellcheck": "false"}
+        assert wanted.items() <= inputs["username"].items()
+        assert inputs["username"]["type"] in ("text", "email")
+        assert {"type": "password", "autocomplete": "current-password"}.items() <= inputs["password"].items()
+        assert not inputs["password"].get("value")
+        labelled = {label["for"] for label in page.all("label")}
+        assert {inputs["username"]["id"], inputs["password"]["id"]} <= labelled
+        buttons = page.all("button")
+        assert buttons[0]["type"] == "submit"
+        assert "cancel" in [button.get("name") for button in buttons[1:]]
+
+    def test_an_error_is_announced_and_takes_the_focus(self, theme: Theme) -> None:
+        for error in SIGN_IN_ERRORS:
+            page = Elements(self.login(theme, error=error, retry_after=40))
+            (alert,) = [attributes for _, attributes in page.found if attributes.get("role") == "alert"]
+            assert "autofocus" in alert
+            assert alert["tabindex"] == "-1"
+        assert "role=" not in self.login(theme)
+
+    def test_hostile_text_stays_text(self, theme: Theme) -> None:
+        for language in theme.languages:
+            calm = Elements(self.login(theme, language))
+            page = Elements(
+                self.login(theme, language, client_id="hostile", scopes=("hostile", HOSTILE), username=HOSTILE)
+            )
+            assert [tag for tag, _ in page.found] == [tag for tag, _ in calm.found]
+            assert HOSTILE in "".join(page.texts)
+
+    def test_the_first_view_is_light(self, theme: Theme) -> None:
+        html = self.login(theme)
+        names = [name for name in theme.static if f"/{name}" in html]
+        weight = sum(len(gzip.compress(body)) for body in [html.encode(), *(theme.static[n].body for n in names)])
+        assert weight <= WEIGHT_LIMIT

@@ -1,0 +1,296 @@
+"""The contract of a theme, and rendering with one.
+
+A theme is a package behind the entry-point group `linkauth.themes` with `templates/`, `static/` and `locale/`, each
+optional, and an `includeme(config)` that says `config.add_theme("package")`; a child theme first includes its parent.
+A child overrides a block (its template begins with `{% extends "parent/login.jinja2" %}`, where `parent/` is whatever
+comes before it in the chain), a CSS custom property or a sentence. Static files whose names end in `.jinja2` are
+rendered once at the start, with the theme's parameters.
+
+A package may have `Parameters`, a frozen dataclass that is filled from `linkauth.theme.<name>.*`; its optional method
+`static_files()` gives further static files, name to path. Templates see it as `theme`; a child whose parent has
+Parameters says `from parent import Parameters`, or derives its own.
+
+One gettext domain, `linkauth`; English sentences are the msgids, so English needs no catalog.
+"""
+
+from __future__ import annotations
+
+import gettext
+import gzip
+import mimetypes
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import jinja2
+from pyramid.exceptions import ConfigurationError
+from pyramid.response import Response
+
+from linkauth import languages
+
+PAGES = ("login.jinja2", "error.jinja2", "home.jinja2")
+"""The templates that every theme has, of its own or from a parent."""
+SIGN_IN_ERRORS = (
+    "wrong_password",
+    "locked",
+    "disabled",
+    "account_expired",
+    "password_expired",
+    "must_change_password",
+    "logon_restricted",
+    "not_entitled",
+    "unavailable",
+    "throttled",
+    "stale",
+)
+"""What may be wrong with a sign-in, as the login page is told."""
+REQUEST_ERRORS = (
+    "unknown_client",
+    "missing_redirect_uri",
+    "wrong_redirect_uri",
+    "repeated_parameter",
+    "not_utf8",
+    "too_long",
+    "too_many_parameters",
+    "wrong_content_type",
+    "wrong_content_length",
+    "cross_site",
+    "insecure_transport",
+    "swapped_urls",
+    "wrong_method",
+    "not_found",
+    "unexpected",
+)
+"""What may be wrong with a request, as the error page is told."""
+DOMAIN = "linkauth"
+KEPT_PAGES = 1_000
+LOCALE_PARAMETERS = ("ui_locales", "user_locale")
+"""The standard's name for the wanted languages (OpenID Connect Core section 3.1.2.1), and Google's."""
+_TOKEN_HERE = "form-token-4b1d5a0c"
+
+
+@dataclass(frozen=True, slots=True)
+class StaticFile:
+    """A static file under its content-hashed name, ready to be sent; `gzipped` is None where it does not pay."""
+
+    name: str
+    content_type: str
+    body: bytes
+    gzipped: bytes | None
+
+
+class Theme:
+    """A theme and its parents, `packages` with the child first; everything is read and compiled at the start.
+
+    `parameters` is the filled Parameters object or None, `texts` what every page may say (service_name, and by name:
+    clients, their platforms, scope_texts), `static_path` the URL path before a static file's name.
+    """
+
+    def __init__(
+        self, name: str, packages: list[str], parameters: Any, texts: Mapping[str, Any], static_path: str
+    ) -> None:
+        self.name = name
+        self.roots = [Path(str(files(package))) for package in packages]
+        self.parameters = parameters
+        self._static_path = static_path
+        self._catalogs: dict[str, gettext.NullTranslations] = {}
+        self.environment = self._environment(texts)
+        self.static: dict[str, StaticFile] = {}
+        self._static_urls: dict[str, str] = {}
+        self._load_static()
+        self.languages = self._languages()
+        self._catalogs = {tag: self._catalog(tag) for tag in self.languages}
+        self.pages = {page: self._template(page) for page in PAGES}
+        # bounded, since a client may ask for any choice of its scopes
+        self._kept = lru_cache(KEPT_PAGES)(self._render)
+        self._try_every_page()
+
+    def _environment(self, texts: Mapping[str, Any]) -> jinja2.Environment:
+        own = [jinja2.FileSystemLoader(root / "templates") for root in self.roots]
+        parents: list[jinja2.BaseLoader] = [jinja2.ChoiceLoader(own)]
+        if len(own) > 1:
+            parents.append(jinja2.PrefixLoader({"parent": jinja2.ChoiceLoader(own[1:])}))
+        environment = jinja2.Environment(
+            loader=jinja2.ChoiceLoader(parents),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            extensions=["jinja2.ext.i18n"],
+            auto_reload=False,
+        )
+        environment.install_gettext_callables(  # type: ignore[attr-defined]
+            jinja2.pass_context(lambda context, message: context["catalog"].gettext(message)),
+            jinja2.pass_context(lambda context, one, many, n: context["catalog"].ngettext(one, many, n)),
+            newstyle=True,
+        )
+        environment.globals.update(texts, theme=self.parameters, static=lambda name: self._static_urls[name])
+        environment.filters["text"] = jinja2.pass_context(
+            lambda context, texts: languages.text(texts, context["language"])
+        )
+        return environment
+
+    def _template(self, page: str) -> jinja2.Template:
+        try:
+            return self.environment.get_template(page)
+        except jinja2.TemplateNotFound as error:
+            raise ConfigurationError(f"linkauth.theme: {self.name} has no template {error.name}") from None
+        except jinja2.TemplateSyntaxError as error:
+            where = f"{error.name} line {error.lineno}"
+            raise ConfigurationError(f"linkauth.theme: {self.name}, {where}: {error.message}") from None
+
+    def _try_every_page(self) -> None:
+        """Whatever a page lacks is found now, and not by the first person who meets it."""
+        clients: Any = self.environment.globals["clients"]
+        client_ids = list(clients)[:1]
+        login = {"form_token": "", "scopes": (), "username": "", "retry_after": 1}
+        asked: list[tuple[str, dict[str, Any]]] = [("home", {})]
+        asked += [("error", {"reason": reason, "reference": "0"}) for reason in REQUEST_ERRORS]
+        asked += [
+            ("login", {**login, "client_id": client_id, "error": error})
+            for client_id in client_ids
+            for error in ("", *SIGN_IN_ERRORS)
+        ]
+        for language in self.languages:
+            for page, context in asked:
+                try:
+                    self._render(page, language, **context)
+                except (jinja2.TemplateError, LookupError, TypeError, AttributeError) as error:
+                    what = f"{type(error).__name__}: {error}"
+                    raise ConfigurationError(f"linkauth.theme: {self.name} cannot show {page}: {what}") from None
+
+    def _load_static(self) -> None:
+        found: dict[str, Path] = dict(getattr(self.parameters, "static_files", dict)())
+        for root in reversed(self.roots):
+            if (root / "static").is_dir():
+                found |= {path.name: path for path in sorted((root / "static").iterdir()) if path.is_file()}
+        # those that are rendered come last, for they may name the others
+        for name, path in sorted(found.items(), key=lambda item: (item[0].endswith(".jinja2"), item[0])):
+            body = path.read_bytes()
+            if name.endswith(".jinja2"):
+                name = name.removesuffix(".jinja2")
+                try:
+                    body = self.environment.from_string(body.decode("utf-8")).render().encode("utf-8")
+                except jinja2.TemplateError as error:
+                    raise ConfigurationError(f"linkauth.theme: {self.name}, {path.name}: {error}") from None
+            stem, dot, ending = name.rpartition(".")
+            hashed = f"{stem}.{sha256(body).hexdigest()[:12]}{dot}{ending}"
+            content_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+            if content_type.startswith("text/"):
+                content_type += "; charset=utf-8"
+            gzipped = gzip.compress(body, 9, mtime=0)
+            small = gzipped if len(gzipped) < len(body) * 0.9 else None
+            self.static[hashed] = StaticFile(hashed, content_type, body, small)
+            self._static_urls[name] = self._static_path + hashed
+
+    def _languages(self) -> tuple[str, ...]:
+        """English and every language of which some package of the chain has a catalog."""
+        catalogs = [path.parts[-3] for root in self.roots for path in root.glob(f"locale/*/LC_MESSAGES/{DOMAIN}.mo")]
+        return tuple(sorted({"en", *(name.replace("_", "-") for name in catalogs)}))
+
+    def _catalog(self, tag: str) -> gettext.NullTranslations:
+        """The sentences of a language: the child's before the parent's, `es-MX` before `es`, else the English msgid."""
+        chain = gettext.NullTranslations()
+        for part in reversed(languages.fallbacks(tag)):
+            for root in reversed(self.roots):
+                path = root / "locale" / part.replace("-", "_") / "LC_MESSAGES" / f"{DOMAIN}.mo"
+                if path.is_file():
+                    with path.open("rb") as file:
+                        catalog = gettext.GNUTranslations(file)
+                    catalog.add_fallback(chain)
+                    chain = catalog
+        return chain
+
+    def render(self, page: str, language: str, form_token: str = "", **context: Any) -> str:
+        """The HTML of `page` ("login" for login.jinja2) in one of `languages`.
+
+        What holds nothing that a person typed is rendered once and kept; only the form token is put in anew.
+        """
+        if context.get("username"):
+            return self._render(page, language, form_token=form_token, **context)
+        return self._kept(page, language, form_token=_TOKEN_HERE, **context).replace(_TOKEN_HERE, form_token)
+
+    def _render(self, page: str, language: str, **context: Any) -> str:
+        return self.pages[page + ".jinja2"].render(
+            context,
+            language=language,
+            direction="rtl" if language.split("-")[0] in languages.RIGHT_TO_LEFT else "ltr",
+            catalog=self._catalogs[language],
+        )
+
+
+class _Chain:
+    """What a theme's `includeme` sees as `config`: its includes, parents first, become the chain."""
+
+    def __init__(self) -> None:
+        self.packages: list[str] = []
+
+    def include(self, module: Any) -> None:
+        if isinstance(module, str):
+            module = __import__(module, fromlist=["includeme"])
+        module.includeme(self)
+
+    def add_theme(self, package: str) -> None:
+        self.packages.insert(0, package)
+
+
+def open_theme(name: str, module: Any, parameters: Any, texts: Mapping[str, Any], static_path: str) -> Theme:
+    """The theme whose package is `module`; raises ConfigurationError in one sentence."""
+    chain = _Chain()
+    if not callable(getattr(module, "includeme", None)):
+        raise ConfigurationError(f"linkauth.theme: {name} has no includeme(config) that says config.add_theme(...)")
+    chain.include(module)
+    return Theme(name, chain.packages, parameters, texts, static_path)
+
+
+def _language(themes: Theme, default: str) -> Callable[[Any], str]:
+    def language(request: Any) -> str:
+        """The language of this request's page, one of the theme's."""
+        wanted: list[str] = []
+        for name, value in getattr(request, "query", ()):
+            if name in LOCALE_PARAMETERS:
+                wanted += value[: languages.HEADER_LIMIT].split()[: languages.RANGES_LIMIT]
+        wanted += languages.accepted(request.environ.get("HTTP_ACCEPT_LANGUAGE", ""))
+        return languages.choose(wanted, themes.languages) or default
+
+    return language
+
+
+def includeme(config: Any) -> None:
+    """`config.add_theme_module`, which opens a theme and sets `request.language`, `.page` and `.static_file`."""
+    settings = config.registry.settings["linkauth"]
+    texts = {
+        "service_name": settings.service_name,
+        "clients": {each.client_id or name: each.name for name, each in settings.clients.items()},
+        "platforms": {each.client_id or name: each.platform for name, each in settings.clients.items()},
+        "scope_texts": settings.scopes,
+    }
+    prefix = urlsplit(settings.public_url).path
+
+    def add_theme_module(config: Any, name: str, module: Any, parameters: Any) -> None:
+        theme = open_theme(name, module, parameters, texts, f"{prefix}/static/{name}/")
+        default = languages.choose([settings.default_language], theme.languages)
+        if default is None:
+            spoken = ", ".join(theme.languages)
+            raise ConfigurationError(f"linkauth.default_language: is none that the theme {name} speaks: {spoken}")
+
+        def page(request: Any, page: str, status: int = 200, **context: Any) -> Response:
+            """The page as an answer: "login" or "error", with what its template needs."""
+            response = Response(theme.render(page, request.language, **context), status=status)
+            response.headers["Vary"] = "Accept-Language"
+            response.headers["Content-Language"] = request.language
+            return response
+
+        def static_file(request: Any, theme_name: str, file_name: str) -> StaticFile | None:
+            return theme.static.get(file_name) if theme_name == name else None
+
+        config.add_request_method(_language(theme, default), "language", reify=True)
+        config.add_request_method(page, "page")
+        config.add_request_method(static_file, "static_file")
+
+    config.add_directive("add_theme_module", add_theme_module)

@@ -1,0 +1,65 @@
+"""The authorization endpoint: the login page, and what comes of it (RFC 6749 section 3.1).
+
+Nothing is kept between GET and POST: the query is parsed and checked again, the body holds only what was typed.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from pyramid.response import Response
+from pyramid.view import view_config
+
+from linkauth.oauth2.errors import ClientRequestError
+
+log = logging.getLogger(__name__)
+
+SWAPPED = (
+    "this is the authorization endpoint, a token request goes to /token: "
+    "correct Access Token URI in the account linking page of the Alexa developer console"
+)
+
+
+@view_config(route_name="authorize", request_method="GET")
+def show(request: Any) -> Response:
+    """The login page, for a request that passed every check."""
+    return login_page(request, request.oauth2.parse(request.query))
+
+
+@view_config(route_name="authorize", request_method="POST")
+def sign_in(request: Any) -> Response:
+    """Sign in and link, or say why not on the same page."""
+    form = request.form
+    if "grant_type" in form:
+        client = request.oauth2.client(form.get("client_id", ""))
+        of = f"client {client.client_id}" if client else "a client"
+        wanted = f"Access Token URI must be {request.oauth2.url}/token"
+        log.warning("a token request of %s came to /authorize, the two URLs are swapped: %s", of, wanted)
+        raise ClientRequestError("invalid_request", SWAPPED)
+    authorization = request.oauth2.parse(request.query)
+    request.posts.check_origin(request)
+    if not request.posts.is_fresh(form.get("form_token", ""), request.environ.get("QUERY_STRING", "")):
+        return login_page(request, authorization, "stale", 400)
+    if "cancel" in form:
+        raise authorization.refuse()
+    # not client_addr: that would believe an X-Forwarded-For of anybody
+    person = request.sign_in(form.get("username", ""), form.get("password", ""), request.remote_addr or "")
+    return Response(status=303, location=request.oauth2.authorize(authorization, person, request.language))
+
+
+def login_page(request: Any, authorization: Any, error: str = "", status: int = 200, retry_after: int = 0) -> Response:
+    """The login page, with what went wrong: a code that the theme puts into words; `retry_after` in seconds."""
+    response: Response = request.page(
+        "login",
+        status,
+        form_token=request.posts.token(request.environ.get("QUERY_STRING", "")),
+        client_id=authorization.client.client_id,
+        scopes=authorization.scopes,
+        username=request.form.get("username", "").strip()[:254] if error else "",
+        error=error,
+        retry_after=retry_after,
+    )
+    if retry_after:
+        response.headers["Retry-After"] = str(retry_after)
+    return response

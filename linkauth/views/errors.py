@@ -1,0 +1,187 @@
+"""The only place that turns exceptions into answers: a page, a redirect, or JSON.
+
+Text for people lives in the theme (a page gets a code), text for clients in `oauth2.errors`, text for operators in the
+log. No answer shows a message of an exception.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import Any
+
+from pyramid.httpexceptions import HTTPException, HTTPForbidden, HTTPMethodNotAllowed, HTTPNotFound
+from pyramid.response import Response
+from pyramid.view import exception_view_config, notfound_view_config
+
+from linkauth.backends import AccountRefused, BackendUnavailable, UnknownUser, WrongPassword
+from linkauth.oauth2.errors import (
+    AuthorizationError,
+    BearerError,
+    ClientRequestError,
+    InvalidClientError,
+    StoreUnavailableError,
+    UntrustedRequestError,
+)
+from linkauth.routes import FOR_PROGRAMS, METHODS, ROUTES
+from linkauth.throttle import Throttled
+from linkauth.views.authorize import login_page
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 10
+_IN_WORDS = {
+    "insecure_transport": "https only: correct the URL that is called here",
+    "insecure_token_uri": "https only: Access Token URI in the account linking page of the Alexa developer console "
+    "must begin with https://",
+    "secret_in_query": "a secret belongs into the body, never into the URL: it is in logs by now, replace it",
+}
+"""What a client's developer can mend."""
+
+
+@exception_view_config(WrongPassword)
+@exception_view_config(UnknownUser)
+def wrong_password(error: Exception, request: Any) -> Response:
+    return _again(request, "wrong_password", 403)
+
+
+@exception_view_config(AccountRefused)
+def account_refused(error: AccountRefused, request: Any) -> Response:
+    """The reason only for somebody who holds the password, else the same page as for a wrong one."""
+    return _again(request, error.reason if error.proven else "wrong_password", 403)
+
+
+@exception_view_config(Throttled)
+def throttled(error: Throttled, request: Any) -> Response:
+    if _for_programs(request):
+        # the secret was wrong again
+        response = _json(request, "invalid_client", "too many wrong secrets, wait", 429)
+        response.headers["Retry-After"] = str(error.retry_after)
+        return response
+    return _again(request, "throttled", 429, error.retry_after)
+
+
+@exception_view_config(BackendUnavailable)
+def backend_unavailable(error: BackendUnavailable, request: Any) -> Response:
+    return _again(request, "unavailable", 503, error.retry_after)
+
+
+def _again(request: Any, code: str, status: int, retry_after: int = 0) -> Response:
+    return login_page(request, request.oauth2.parse(request.query), code, status, retry_after)
+
+
+@exception_view_config(AuthorizationError)
+def authorization_error(error: AuthorizationError, request: Any) -> Response:
+    log.info("authorization refused: %s: %s", error.error, error.description)
+    return Response(status=303, location=error.location)
+
+
+@exception_view_config(UntrustedRequestError)
+def untrusted_request(error: UntrustedRequestError, request: Any) -> Response:
+    log.warning("authorization request not trusted: %s", error.log)
+    return _page(request, error.reason, 400)
+
+
+@exception_view_config(ClientRequestError)
+def client_request_error(error: ClientRequestError, request: Any) -> Response:
+    log.info("%s %s refused: %s: %s", request.method, _path(request), error.error, error.description)
+    response = _json(request, error.error, error.description, error.status)
+    if isinstance(error, InvalidClientError):
+        response.headers["WWW-Authenticate"] = 'Basic realm="linkauth", charset="UTF-8"'
+    return response
+
+
+@exception_view_config(BearerError)
+def bearer_error(error: BearerError, request: Any) -> Response:
+    """RFC 6750 section 3.1: without a token only the challenge."""
+    challenge = 'Bearer realm="linkauth"'
+    if error.error:
+        challenge += f', error="{error.error}", error_description="{error.description}"'
+    response = _json(
+        request, error.error or "unauthorized", error.description or "an access token is needed", error.status
+    )
+    response.headers["WWW-Authenticate"] = challenge
+    return response
+
+
+@exception_view_config(StoreUnavailableError)
+def store_unavailable(error: StoreUnavailableError, request: Any) -> Response:
+    """503, so that nobody takes "cannot tell" for "bad token"; the person keeps the form."""
+    log.error("storage: %s", error)
+    if _for_programs(request):
+        return _retry_later(_json(request, "temporarily_unavailable", "cannot tell now, try again", 503))
+    return _again(request, "unavailable", 503, RETRY_SECONDS)
+
+
+@notfound_view_config()
+def not_found(error: HTTPNotFound, request: Any) -> Response:
+    """404, or 405 where the URL is known and the method is not its own."""
+    route, query = request.matched_route, dict(request.query)
+    if route is not None and route.name in ("token", "token_refresh") and "response_type" in query:
+        client = request.oauth2.client(query.get("client_id", ""))
+        of = f"client {client.client_id}" if client else "a client"
+        wanted = f"Your Web Authorization URI must be {request.oauth2.url}/authorize"
+        log.warning("an authorization request of %s came to /token, the two URLs are swapped: %s", of, wanted)
+        return _page(request, "swapped_urls", 400)
+    if route is not None and request.method not in METHODS.get(route.name, (request.method,)):
+        return _refused(request, HTTPMethodNotAllowed("wrong_method"), {"Allow": ", ".join(METHODS[route.name])})
+    return _refused(request, HTTPNotFound("not_found"))
+
+
+@exception_view_config(HTTPException)
+def http_exception(error: HTTPException, request: Any) -> Response:
+    if error.detail == "insecure_transport":
+        path, url = _path(request), request.oauth2.url
+        if any(path == pattern for _, pattern, _ in ROUTES):
+            log.warning(
+                "%s was called over http: it must be %s%s; if it was, the proxy does not say so", path, url, path
+            )
+        if path.startswith("/token"):
+            return _refused(request, HTTPForbidden("insecure_token_uri"))
+    return _refused(request, error)
+
+
+@exception_view_config(Exception)
+def unexpected(error: Exception, request: Any) -> Response:
+    """Our own fault: a number for the person, everything else for the log."""
+    reference = secrets.token_hex(4)
+    log.error("unexpected error %s", reference, exc_info=error)
+    if _for_programs(request):
+        return _retry_later(_json(request, "server_error", f"unexpected error {reference}", 500))
+    return _page(request, "unexpected", 500, reference)
+
+
+def _refused(request: Any, error: HTTPException, headers: dict[str, str] | None = None) -> Response:
+    code = error.detail or "not_found"
+    if _for_programs(request):
+        response = _json(request, "invalid_request", _IN_WORDS.get(code, code.replace("_", " ")), error.code)
+    else:
+        response = _page(request, code, error.code)
+    response.headers.update(headers or {})
+    return response
+
+
+def _page(request: Any, reason: str, status: int, reference: str = "") -> Response:
+    response: Response = request.page("error", status, reason=reason, reference=reference)
+    return response
+
+
+def _json(request: Any, error: str, description: str, status: int) -> Response:
+    if _path(request).startswith("/ifttt/"):
+        # IFTTT's own shape
+        return Response(json_body={"errors": [{"message": f"{error}: {description}"}]}, status=status)
+    return Response(json_body={"error": error, "error_description": description}, status=status)
+
+
+def _retry_later(response: Response) -> Response:
+    response.headers["Retry-After"] = str(RETRY_SECONDS)
+    return response
+
+
+def _for_programs(request: Any) -> bool:
+    return _path(request).startswith(FOR_PROGRAMS)
+
+
+def _path(request: Any) -> str:
+    path: str = request.environ.get("PATH_INFO", "")
+    return path

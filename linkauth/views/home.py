@@ -1,0 +1,14 @@
+"""The front page: what this server is, for somebody who came here by accident."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyramid.response import Response
+from pyramid.view import view_config
+
+
+@view_config(route_name="home", request_method="GET")
+def home(request: Any) -> Response:
+    response: Response = request.page("home")
+    return response

@@ -1,0 +1,16 @@
+"""Token introspection: a skill asks whose token it holds (RFC 7662)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyramid.response import Response
+from pyramid.view import view_config
+
+from linkauth.views.programs import asked
+
+
+@view_config(route_name="introspect", request_method="POST")
+def introspect(request: Any) -> Response:
+    """The token's state as JSON."""
+    return Response(json_body=dict(request.oauth2.introspect(asked(request))))

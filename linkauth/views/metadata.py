@@ -1,0 +1,43 @@
+"""Documents for clients and verifiers: metadata (RFC 8414), public keys (RFC 7517), revoked tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from pyramid.httpexceptions import HTTPNotFound
+from pyramid.response import Response
+from pyramid.view import view_config
+
+
+def _cached(response: Response, seconds: int) -> Response:
+    response.headers["Cache-Control"] = f"public, max-age={seconds}"
+    return response
+
+
+@view_config(route_name="metadata", request_method="GET")
+def metadata(request: Any) -> Response:
+    return _cached(Response(json_body=dict(request.oauth2.metadata())), 300)
+
+
+@view_config(route_name="metadata_of_path", request_method="GET")
+def metadata_of_path(request: Any) -> Response:
+    """The same where the public URL has just this path; there is no other issuer here."""
+    if urlsplit(request.oauth2.url).path != "/" + request.matchdict["path"]:
+        raise HTTPNotFound
+    return metadata(request)
+
+
+@view_config(route_name="jwks", request_method="GET")
+def jwks(request: Any) -> Response:
+    return _cached(Response(json_body=dict(request.oauth2.jwks())), 300)
+
+
+@view_config(route_name="deny_list", request_method="GET")
+def deny_list(request: Any) -> Response:
+    """A signed JWT whose claim `revoked` lists the `jti` of revoked access tokens that have not expired."""
+    signed = request.oauth2.deny_list()
+    if signed is None:
+        # nobody made a key, so there are no JWTs either
+        raise HTTPNotFound
+    return _cached(Response(signed.encode("ascii"), content_type="application/jwt", charset=None), 60)

@@ -1,0 +1,26 @@
+"""The themes' static files, from memory, under names that change with their content."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyramid.httpexceptions import HTTPNotFound
+from pyramid.response import Response
+from pyramid.view import view_config
+
+
+@view_config(route_name="static", request_method="GET")
+def static(request: Any) -> Response:
+    """The file, compressed if the browser takes that; cached for a year, since another content has another name."""
+    file = request.static_file(request.matchdict["theme"], request.matchdict["name"])
+    if file is None:
+        raise HTTPNotFound
+    headers = [("Cache-Control", "public, max-age=31536000, immutable"), ("Vary", "Accept-Encoding")]
+    body = file.body
+    if file.gzipped is not None and "gzip" in request.environ.get("HTTP_ACCEPT_ENCODING", "").lower():
+        headers.append(("Content-Encoding", "gzip"))
+        body = file.gzipped
+    response = Response(body)
+    response.headers["Content-Type"] = file.content_type
+    response.headerlist.extend(headers)
+    return response

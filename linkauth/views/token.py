@@ -1,0 +1,20 @@
+"""The token endpoint (RFC 6749 section 3.2). It asks no credential backend, so it works while the directory is down."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyramid.response import Response
+from pyramid.view import view_config
+
+from linkauth.views.programs import asked
+
+
+@view_config(route_name="token", request_method="POST")
+@view_config(route_name="token_refresh", request_method="POST")
+def token(request: Any) -> Response:
+    """Tokens for a code or a refresh token, as JSON."""
+    response = Response(json_body=dict(request.oauth2.token(asked(request))))
+    # beside Cache-Control, as RFC 6749 section 5.1 wants it
+    response.headers["Pragma"] = "no-cache"
+    return response

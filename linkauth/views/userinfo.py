@@ -1,0 +1,34 @@
+"""Who the bearer of an access token is."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+from pyramid.httpexceptions import HTTPBadRequest
+from pyramid.response import Response
+from pyramid.view import view_config
+
+IFTTT_ID_LIMIT = 200
+
+
+@view_config(route_name="userinfo", request_method="GET")
+def userinfo(request: Any) -> Response:
+    """The person's claims as JSON (OpenID Connect Core section 5.3, in part)."""
+    return Response(json_body=dict(_person(request)))
+
+
+@view_config(route_name="ifttt_user_info", request_method="GET")
+def ifttt_user_info(request: Any) -> Response:
+    """The same in the words that IFTTT asks for: a stable id of at most 200 characters, and a name."""
+    person = _person(request)
+    sub: str = person["sub"]
+    # cut off, two people could become one
+    stable = sub if len(sub) <= IFTTT_ID_LIMIT else sha256(sub.encode("utf-8")).hexdigest()
+    return Response(json_body={"data": {"id": stable, "name": person["preferred_username"]}})
+
+
+def _person(request: Any) -> Any:
+    if any(name == "access_token" for name, _ in request.query):
+        raise HTTPBadRequest("secret_in_query")
+    return request.oauth2.userinfo(request.headers.get("Authorization"))

@@ -1,0 +1,201 @@
+"""What the SQL backend does beyond the contract."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from argon2 import PasswordHasher, extract_parameters
+from argon2.low_level import Type
+
+from linkauth.backends import (
+    AccountRefused,
+    BackendMisconfigured,
+    BackendUnavailable,
+    HashPool,
+    UnknownUser,
+    WrongPassword,
+)
+from linkauth_sql import SQLBackend, SQLSettings
+from linkauth_sql.passwords import RECOMMENDED
+
+from .test_contract import CHEAP, SQLiteStore
+
+COLUMNS: dict[str, Any] = {
+    "table": "people",
+    "subject_column": "id",
+    "username_columns": ("login", "email"),
+    "password_column": "hash",
+}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SQLiteStore:
+    store = SQLiteStore(tmp_path / "people.sqlite")
+    store.add("ada", "lovelace-1815", email="ada@example.com", full_name="Ada Lovelace")
+    return store
+
+
+def test_the_identity_is_the_stores_own(store: SQLiteStore) -> None:
+    identity = store.backend().authenticate("ADA@example.COM", "lovelace-1815")
+    assert (identity.subject, identity.username) == ("1", "ada")
+    assert (identity.name, identity.email) == ("Ada Lovelace", "ada@example.com")
+
+
+def test_an_inactive_account_is_refused_and_only_its_owner_is_told(store: SQLiteStore) -> None:
+    store.add("konrad", "zuse-1910", active=0)
+    with pytest.raises(AccountRefused) as refused:
+        store.backend().authenticate("konrad", "zuse-1910")
+    assert (refused.value.reason, refused.value.proven) == ("disabled", True)
+    with pytest.raises(WrongPassword):
+        store.backend().authenticate("konrad", "wrong")
+
+
+@pytest.mark.parametrize("inactive", [0, None, "0", "f", "F", "false", "no", " "])
+def test_what_counts_as_inactive(store: SQLiteStore, inactive: object) -> None:
+    store.add("konrad", "zuse-1910", active=inactive)
+    with pytest.raises(AccountRefused):
+        store.backend().authenticate("konrad", "zuse-1910")
+
+
+@pytest.mark.parametrize("active", [1, "t", "true", "yes", "active"])
+def test_what_counts_as_active(store: SQLiteStore, active: object) -> None:
+    store.add("konrad", "zuse-1910", active=active)
+    assert store.backend().authenticate("konrad", "zuse-1910").subject == "2"
+
+
+def test_a_name_of_two_people_is_the_operators_problem(store: SQLiteStore) -> None:
+    store.add("ada@example.com", "another")
+    with pytest.raises(BackendMisconfigured, match="more than one row"):
+        store.backend().authenticate("ada@example.com", "lovelace-1815")
+
+
+def test_an_account_without_a_password_can_only_be_wrong(store: SQLiteStore) -> None:
+    store.add("sso", None)
+    for password in ("", "stand-in", "None"):
+        with pytest.raises(WrongPassword):
+            store.backend().authenticate("sso", password)
+
+
+@pytest.mark.parametrize("stored", ["5f4dcc3b5aa765d61d8327deb882cf99", "plain", "$argon2id$broken", "$2b$12$abc"])
+def test_another_kind_of_hash_is_a_wrong_password_and_an_error_in_the_log(
+    store: SQLiteStore, stored: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.add("old", None, hash=stored)
+    hashes: list[str] = []
+    run = HashPool.run
+    monkeypatch.setattr(HashPool, "run", lambda pool, *call: hashes.append(call[1]) or run(pool, *call))
+    with pytest.raises(WrongPassword):
+        store.backend().authenticate("old", "password")
+    # as much work as for anybody else, or its time would tell that the account exists
+    assert len(hashes) == 1
+    assert "no Argon2 hash" in caplog.text
+    assert stored not in caplog.text
+
+
+def test_a_column_that_pads_with_spaces_does_no_harm(store: SQLiteStore) -> None:
+    store.add("padded", None, hash=CHEAP.hash("a password") + "    ")
+    assert store.backend().authenticate("padded", "a password").username == "padded"
+
+
+@pytest.mark.parametrize("typed", ["jörg", "JÖRG", "jo\u0308rg", "JO\u0308RG"])
+def test_letters_beyond_ascii_have_no_case_either(store: SQLiteStore, typed: str) -> None:
+    store.add("jörg", "a password")
+    assert store.backend().authenticate(typed, "a password").username == "jörg"
+
+
+@pytest.mark.parametrize("query", ["SELECT :username, :other", "SELECT :name"])
+def test_a_query_with_other_names_is_refused_at_the_start(query: str) -> None:
+    with pytest.raises(ValueError, match=":username"):
+        SQLBackend(SQLSettings(url="sqlite:///x", query=query))
+
+
+def test_an_e_typed_as_two_letters_is_the_same_password(store: SQLiteStore) -> None:
+    store.add("rené", "caf\u00e9 9876")
+    assert store.backend().authenticate("rené", "cafe\u0301 9876").username == "rené"
+
+
+def test_a_password_is_never_trimmed(store: SQLiteStore) -> None:
+    store.add("spaces", " both ends ")
+    assert store.backend().authenticate("spaces", " both ends ")
+    with pytest.raises(WrongPassword):
+        store.backend().authenticate("spaces", "both ends")
+
+
+def test_new_hashes_cost_what_the_design_says() -> None:
+    cost = extract_parameters(RECOMMENDED.hash("x"))
+    assert (cost.type, cost.memory_cost, cost.time_cost, cost.parallelism) == (Type.ID, 19 * 1024, 2, 1)
+
+
+def test_the_stand_in_costs_what_the_stores_hashes_cost(store: SQLiteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[str] = []
+    run = HashPool.run
+
+    def recording(pool: HashPool, function: Any, *arguments: Any) -> Any:
+        hashed.append(arguments[0])
+        return run(pool, function, *arguments)
+
+    costly = PasswordHasher(time_cost=3, memory_cost=64, parallelism=1)
+    store.add("grace", None, hash=costly.hash("hopper-1906"))
+    backend = store.backend()
+    backend.authenticate("grace", "hopper-1906")
+    monkeypatch.setattr(HashPool, "run", recording)
+    with pytest.raises(UnknownUser):
+        backend.authenticate("nobody", "hopper-1906")
+    assert [extract_parameters(each) for each in hashed] == [extract_parameters(costly.hash("x"))]
+
+
+def test_a_missing_file_is_unavailable_and_is_not_created(tmp_path: Path) -> None:
+    path = tmp_path / "missing.sqlite"
+    backend = SQLBackend(SQLSettings(url=f"sqlite:///{path}", **COLUMNS))
+    with pytest.raises(BackendUnavailable):
+        backend.authenticate("ada", "x")
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("change", [{"table": "persons"}, {"password_column": "pw"}, {"username_columns": ("uid",)}])
+def test_a_wrong_table_or_column_is_the_operators_problem(store: SQLiteStore, change: dict[str, Any]) -> None:
+    backend = SQLBackend(SQLSettings(**{"url": f"sqlite:///{store.path}", **COLUMNS, **change}))
+    with pytest.raises(BackendMisconfigured, match="no such"):
+        backend.authenticate("ada", "x")
+    (check,) = backend.check()
+    assert not check.ok
+    assert "no such" in check.detail
+
+
+def test_a_query_without_its_columns_is_the_operators_problem(store: SQLiteStore) -> None:
+    query = "SELECT id, hash FROM people WHERE login = :username"
+    backend = SQLBackend(SQLSettings(url=f"sqlite:///{store.path}", query=query))
+    with pytest.raises(BackendMisconfigured, match="subject and password"):
+        backend.authenticate("ada", "x")
+
+
+@pytest.mark.parametrize("url", ["not a url", "nosuchdb://x/y", "mysql+nosuchdriver://x/y"])
+def test_a_url_that_cannot_work_is_refused_at_the_start(url: str) -> None:
+    with pytest.raises(ValueError, match="url"):
+        SQLBackend(SQLSettings(url=url, **COLUMNS))
+
+
+@pytest.mark.parametrize(
+    ("settings", "keys"),
+    [
+        ({}, {"table"}),
+        ({"table": "people"}, {"subject_column", "username_columns", "password_column"}),
+        ({**COLUMNS, "query": "SELECT :username"}, {"query", *COLUMNS} - {"table"}),
+        ({"query": "SELECT 1"}, {"query"}),
+        ({**COLUMNS, "timeout": 0}, {"timeout"}),
+        (COLUMNS, set()),
+    ],
+)
+def test_settings_that_do_not_fit_together_are_named(settings: dict[str, Any], keys: set[str]) -> None:
+    assert {key for key, _ in SQLSettings(url="sqlite:///x", **settings).faults()} == keys
+
+
+def test_the_people_are_only_read(store: SQLiteStore) -> None:
+    before = store.path.read_bytes()
+    store.backend().authenticate("ada", "lovelace-1815")
+    assert store.path.read_bytes() == before
+    with sqlite3.connect(store.path) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)

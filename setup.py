@@ -1,0 +1,33 @@
+"""What we ship; how we build and check it is in pyproject.toml."""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="linkauth",
+    version="0.1.0",
+    description="Alexa account linking for the user directory that an enterprise already has",
+    license="MIT",
+    python_requires=">=3.11",
+    packages=find_packages(include=["linkauth", "linkauth.*"]),
+    package_data={"linkauth.simulator": ["*.jinja2", "*.css", "*.js"], "linkauth.storage.migrations": ["*.mako"]},
+    install_requires=[
+        "pyramid>=2.1,<3",
+        # Pyramid 2.1 imports pkg_resources, which later versions have no more
+        "setuptools>=80,<82",
+        "plaster-pastedeploy>=1.0.1,<2",
+        "Jinja2>=3.1.6,<4",
+        "SQLAlchemy>=2.1.9,<2.2",
+        "alembic>=1.20.1,<2",
+        "click>=8.5,<9",
+        "joserfc>=1.8,<2",
+        "waitress>=3.0.2,<4",
+    ],
+    extras_require={
+        "postgresql": ["psycopg[binary]>=3.3.9,<4"],
+        "granian": ["granian>=2.8.7,<3"],
+    },
+    entry_points={
+        "paste.app_factory": ["main = linkauth:main"],
+        "console_scripts": ["linkauth = linkauth.cli:main"],
+    },
+)

@@ -1,0 +1,80 @@
+"""A small Alexa app for functional tests: opens the authorization URL, fills the real form, reads the redirect."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from webtest import TestApp
+
+HOSTS = ("pitangui.amazon.com", "layla.amazon.com", "alexa.amazon.co.jp")
+R1 = "https://layla.amazon.com/spa/skill/account-linking-status.html?vendorId=M2AAAAAAAAAAAA"
+STATE = b64encode(bytes(range(256)) * 3 + b"\xfb\xff" * 31).decode("ascii")
+"""1,108 characters of standard base64 that hold +, / and =."""
+
+
+@dataclass
+class Alexa:
+    """`parameters` are those of the authorization request; change them before `open()` or `link()`."""
+
+    app: TestApp
+    parameters: dict[str, str] = field(
+        default_factory=lambda: {
+            "client_id": "alexa",
+            "response_type": "token",
+            "scope": "order_car basic_profile",
+            "redirect_uri": R1,
+            "state": STATE,
+        }
+    )
+    headers: dict[str, str] = field(default_factory=lambda: {"Origin": "https://link.example.com"})
+
+    @property
+    def url(self) -> str:
+        return "/authorize?" + urlencode(self.parameters)
+
+    def open(self, **kwargs: Any) -> Any:
+        """The answer to the authorization request."""
+        return self.app.get(self.url, **kwargs)
+
+    def submit(self, username: str, password: str, page: Any = None, **kwargs: Any) -> Any:
+        """Type name and password into the form of `page` (by default a new one) and press the button."""
+        form = (page or self.open()).form
+        form["username"], form["password"] = username, password
+        return form.submit(headers=self.headers, **kwargs)
+
+    def link(self, username: str = "ada", password: str = "lovelace-1815") -> dict[str, str]:
+        """The whole way; the parameters of the fragment that Amazon receives."""
+        return fragment(self.submit(username, password, status=303).location)
+
+    def code(self, username: str = "ada", password: str = "lovelace-1815", **changes: str) -> str:
+        """Sign in with a code in mind; the code that the query of the redirect holds."""
+        self.parameters |= {"response_type": "code", **changes}
+        return query(self.submit(username, password, status=303).location)["code"]
+
+    def token(self, form: dict[str, str], client: str = "home", secret: str = "the-home-clients-secret") -> Any:
+        """The token endpoint's answer, asked with HTTP Basic."""
+        return self.app.post("/token", form, headers=basic(client, secret), status="*")
+
+    def introspect(self, token: str, client: str = "alexa", secret: str = "the alexa client's secret") -> Any:
+        return self.app.post("/introspect", {"token": token}, headers=basic(client, secret), status="*")
+
+
+def fragment(location: str) -> dict[str, str]:
+    """The parameters of a location's fragment, each of them there once."""
+    pairs = parse_qsl(urlsplit(location).fragment, strict_parsing=True)
+    assert len(dict(pairs)) == len(pairs)
+    return dict(pairs)
+
+
+def query(location: str) -> dict[str, str]:
+    """The parameters of a location's query, each of them there once."""
+    pairs = parse_qsl(urlsplit(location).query, strict_parsing=True)
+    assert len(dict(pairs)) == len(pairs)
+    return dict(pairs)
+
+
+def basic(client: str, secret: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + b64encode(f"{client}:{secret}".encode()).decode("ascii")}

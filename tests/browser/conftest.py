@@ -1,0 +1,146 @@
+"""Chromium, the servers it looks at, and a visitor who watches every page."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, Playwright, sync_playwright
+
+from tests.browser.visitor import Visitor
+from tests.servers.redirecting import RedirectingOrigin
+from tests.servers.served import ServedLinkauth
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PHONE = {"width": 360, "height": 740}
+TIMEOUT = 10_000
+"""Milliseconds after which something that should happen is taken as not happening."""
+LONG_NAME = "Versicherungsgesellschaft Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamte"
+
+
+def chromium(path: str | None, ci: bool) -> str:
+    """Chromium's path. Without it the tests are skipped, but not on CI, where a skip would hide them."""
+    missing = "Chromium is missing; install it with: sudo apt-get install chromium"
+    if path is None and ci:
+        pytest.fail(missing, pytrace=False)
+    if path is None:
+        pytest.skip(missing)
+    return path
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    return chromium(shutil.which("chromium"), bool(os.environ.get("CI")))
+
+
+@pytest.fixture(scope="session")
+def playwright(chromium_path: str) -> Iterator[Playwright]:
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright, chromium_path: str) -> Iterator[Browser]:
+    started = playwright.chromium.launch(executable_path=chromium_path, headless=True, args=ARGUMENTS)
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="session")
+def third() -> Iterator[RedirectingOrigin]:
+    """Where the second origin sends the browser in the end."""
+    origin = RedirectingOrigin()
+    origin.start()
+    yield origin
+    origin.stop()
+
+
+@pytest.fixture(scope="session")
+def second(third: RedirectingOrigin) -> Iterator[RedirectingOrigin]:
+    """A redirect endpoint that redirects on, as Amazon's does."""
+    origin = RedirectingOrigin(f"{third.url}/done")
+    origin.start()
+    yield origin
+    origin.stop()
+
+
+def redirect_uri(second: RedirectingOrigin) -> str:
+    return f"{second.url}/spa/skill/account-linking-status.html?vendorId=M2SECOND"
+
+
+@pytest.fixture(scope="session")
+def served(
+    chromium_path: str, tmp_path_factory: pytest.TempPathFactory, second: RedirectingOrigin
+) -> Iterator[ServedLinkauth]:
+    """development.ini as it is, but that three failures of one account are enough."""
+    changes = {"throttle.account_failures": "3", "throttle.address_failures": "100000"}
+    server = ServedLinkauth(tmp_path_factory.mktemp("served"), changes, (redirect_uri(second),))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def bare(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedLinkauth]:
+    """A server without the simulator, whose directory is down, with long names and every link of the theme."""
+    changes = {
+        "simulator.client": None,
+        "simulator.people": None,
+        "service_name": LONG_NAME,
+        "client.ride-hailer.name": LONG_NAME,
+        "theme.default.help_url": "https://example.com/help",
+        "theme.default.privacy_url": "https://example.com/privacy",
+        "theme.default.terms_url": "https://example.com/terms",
+        "theme.default.username_hint": "For example ada@example.com",
+    }
+    server = ServedLinkauth(tmp_path_factory.mktemp("bare"), changes)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def visit(
+    browser: Browser,
+    served: ServedLinkauth,
+    bare: ServedLinkauth,
+    second: RedirectingOrigin,
+    third: RedirectingOrigin,
+) -> Iterator[Callable[..., Visitor]]:
+    """`visit(**options)`: a visitor with a browser context of their own; no page may do what `faults` names."""
+    visitors: list[Visitor] = []
+
+    def new(**options: object) -> Visitor:
+        settings = {"locale": "en-US", "viewport": PHONE, **options}
+        context = browser.new_context(**settings)
+        context.set_default_timeout(TIMEOUT)
+        visitors.append(Visitor(context, (served.url, bare.url, second.url, third.url)))
+        return visitors[-1]
+
+    yield new
+    for each in visitors:
+        each.close()
+    assert [fault for each in visitors for fault in each.faults] == []
+
+
+@pytest.fixture
+def visitor(visit: Callable[..., Visitor]) -> Visitor:
+    """Somebody with an English phone."""
+    return visit()
+
+
+@pytest.fixture
+def bare_login(bare: ServedLinkauth) -> str:
+    """The URL of the login page of the server without a simulator."""
+    uri = f"{bare.url}/simulator/pitangui/spa/skill/account-linking-status.html?vendorId=M2SIMULATOR"
+    return f"{bare.url}/authorize?client_id=ride-hailer&response_type=token&redirect_uri={uri}&state=S"

@@ -1,0 +1,167 @@
+"""The whole link in a real browser, as a person on a phone makes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Playwright, expect
+
+from tests.browser.conftest import ARGUMENTS, TIMEOUT, chromium
+from tests.browser.visitor import Visitor
+from tests.servers.served import ServedLinkauth
+
+PASSWORD = "lovelace-1815"
+
+
+def arrived(visitor: Visitor) -> None:
+    """The simulator's redirect endpoint is content, and the fragment is what was asked for."""
+    expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Linked: this is ada")
+    expect(visitor.page.locator("#verdict .ok").first).to_contain_text("the state, byte for byte (1108 characters)")
+    assert visitor.fragment["state"] == visitor.sent_state
+    assert len(visitor.sent_state) == 1108
+    assert set("+/=") < set(visitor.sent_state)
+    assert visitor.fragment["token_type"] == "Bearer"
+
+
+def test_a_person_links_from_the_simulators_page(visitor: Visitor, served: ServedLinkauth) -> None:
+    visitor.page.goto(served.url)
+    visitor.page.click("text=Enable skill")
+    expect(visitor.page).to_have_title("Link Ride Hailer with Alexa – Example Rides")
+    visitor.sign_in("ada", PASSWORD)
+    arrived(visitor)
+    assert visitor.context.cookies() == []
+    introspection = json.loads(visitor.page.locator("#introspection pre").text_content() or "")
+    assert introspection["scope"] == "order_car basic_profile"
+
+
+def test_a_phone_that_speaks_german_gets_german(visitor: Visitor, served: ServedLinkauth) -> None:
+    visitor.page.goto(served.url)
+    visitor.page.select_option("#language", "de-DE")
+    visitor.page.click("text=Enable skill")
+    expect(visitor.page.locator("html")).to_have_attribute("lang", "de")
+    expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Ride Hailer mit Alexa verknüpfen")
+    expect(visitor.page.get_by_text("Beispiel Fahrten").first).to_be_visible()
+    visitor.type("jörg", "müller größe 7")
+    visitor.page.click("text=Anmelden und verknüpfen")
+    expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Linked: this is jörg")
+
+
+def test_a_browser_that_says_german_gets_german(visit: Callable[..., Visitor], served: ServedLinkauth) -> None:
+    visitor = visit(locale="de-AT")
+    visitor.enable(served)
+    expect(visitor.page.locator("html")).to_have_attribute("lang", "de")
+
+
+def test_somebody_whose_account_is_off_learns_that(visitor: Visitor, served: ServedLinkauth) -> None:
+    visitor.enable(served)
+    visitor.sign_in("konrad", "zuse-1910")
+    expect(visitor.alert.get_by_role("heading")).to_have_text("Your account is switched off")
+    expect(visitor.alert).to_contain_text("Your password is right")
+    expect(visitor.page.locator("#username")).not_to_have_attribute("aria-invalid", "true")
+    visitor.sign_in("konrad", "not his password")
+    expect(visitor.alert.get_by_role("heading")).to_have_text("The name or the password is wrong")
+
+
+def test_cancel_goes_back_with_access_denied(visitor: Visitor, served: ServedLinkauth) -> None:
+    visitor.enable(served)
+    visitor.page.click("text=Cancel")
+    expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Not linked")
+    expect(visitor.page.locator("#verdict .bad")).to_contain_text("access_denied")
+    assert visitor.fragment["error"] == "access_denied"
+    assert visitor.fragment["state"] == visitor.sent_state
+    assert "access_token" not in visitor.fragment
+
+
+def test_a_wrong_password_is_said_inline_and_the_same_page_goes_on(visitor: Visitor, served: ServedLinkauth) -> None:
+    visitor.enable(served)
+    page = visitor.page
+    visitor.sign_in("ada", "wrong")
+    expect(visitor.alert.get_by_role("heading")).to_have_text("The name or the password is wrong")
+    expect(page.locator("#error")).to_be_focused()
+    expect(page.locator("#username")).to_have_value("ada")
+    expect(page.locator("#password")).to_have_value("")
+    for field in ("#username", "#password"):
+        expect(page.locator(field)).to_have_attribute("aria-invalid", "true")
+        expect(page.locator(field)).to_have_attribute("aria-errormessage", "error")
+    assert page.title().startswith("Error: ")
+    page.fill("#password", PASSWORD)
+    page.keyboard.press("Enter")
+    arrived(visitor)
+
+
+def test_without_javascript(visit: Callable[..., Visitor], served: ServedLinkauth) -> None:
+    visitor = visit(java_script_enabled=False)
+    visitor.enable(served)
+    visitor.sign_in("ada", "wrong")
+    expect(visitor.alert).to_be_visible()
+    expect(visitor.page.locator("#username")).to_have_value("ada")
+    visitor.sign_in("ada", PASSWORD)
+    visitor.page.wait_for_url(f"{served.url}/simulator/pitangui/**")
+    assert "which only a script can read" in visitor.page.inner_text("main")
+    assert len(visitor.fragment["access_token"]) == 43
+    assert visitor.fragment["state"] == visitor.sent_state
+
+
+def test_with_cookies_blocked(
+    playwright: Playwright, chromium_path: str, served: ServedLinkauth, tmp_path: Path
+) -> None:
+    (tmp_path / "Default").mkdir()
+    blocked = {"profile": {"default_content_setting_values": {"cookies": 2}}}
+    (tmp_path / "Default/Preferences").write_text(json.dumps(blocked), "utf-8")
+    context = playwright.chromium.launch_persistent_context(
+        tmp_path, executable_path=chromium_path, headless=True, args=ARGUMENTS, locale="en-US"
+    )
+    context.set_default_timeout(TIMEOUT)
+    visitor = Visitor(context, (served.url,))
+    try:
+        visitor.enable(served)
+        assert visitor.page.evaluate("document.cookie = 'any=1', document.cookie") == ""
+        visitor.sign_in("ada", PASSWORD)
+        arrived(visitor)
+    finally:
+        visitor.close()
+    assert visitor.faults == []
+
+
+def test_a_double_click_lands_on_the_redirect_endpoint(visitor: Visitor, served: ServedLinkauth) -> None:
+    visitor.enable(served)
+    visitor.type("ada", PASSWORD)
+    visitor.page.dblclick("button.primary")
+    arrived(visitor)
+    assert max(answer.status for answer in visitor.responses) < 400
+
+
+def test_back_after_the_redirect_gives_a_page_that_works(visitor: Visitor, served: ServedLinkauth) -> None:
+    visitor.enable(served)
+    visitor.sign_in("ada", PASSWORD)
+    arrived(visitor)
+    first = visitor.fragment["access_token"]
+    visitor.page.go_back()
+    expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Link Ride Hailer with Alexa")
+    expect(visitor.page.locator("#password")).to_have_value("")
+    visitor.sign_in("ada", PASSWORD)
+    arrived(visitor)
+    assert visitor.fragment["access_token"] != first
+
+
+def test_a_page_that_was_open_too_long_goes_on(visitor: Visitor, served: ServedLinkauth) -> None:
+    visitor.enable(served)
+    visitor.page.locator("[name=form_token]").evaluate("field => { field.value = '1.AAAAAAAAAAAAAAAAAAAAAAAA' }")
+    visitor.sign_in("ada", PASSWORD)
+    expect(visitor.alert.get_by_role("heading")).to_have_text("This page was open for too long")
+    expect(visitor.page.locator("#error")).to_be_focused()
+    expect(visitor.page.locator("#username")).to_have_value("ada")
+    expect(visitor.page.locator("#password")).to_have_value("")
+    visitor.page.fill("#password", PASSWORD)
+    visitor.page.click("button.primary")
+    arrived(visitor)
+
+
+def test_without_chromium_these_tests_are_skipped_by_name_but_not_on_ci() -> None:
+    with pytest.raises(pytest.skip.Exception, match="sudo apt-get install chromium"):
+        chromium(None, ci=False)
+    with pytest.raises(pytest.fail.Exception, match="sudo apt-get install chromium"):
+        chromium(None, ci=True)

@@ -1,0 +1,63 @@
+"""Fixtures for every group of tests. The app is the real one, from testing.ini, over its real stores."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import plaster
+import pytest
+from webtest import TestApp
+
+from linkauth.simulator import people
+from tests.alexa import Alexa
+
+ROOT = Path(__file__).parent.parent
+CHROMIUM = shutil.which("chromium")
+
+
+@pytest.fixture(scope="session")
+def make_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
+    """`make_app(**settings)`: the WSGI app of testing.ini with settings changed (`throttle__x=` is throttle.x)."""
+    opened = []
+
+    def make(**changes: str) -> Any:
+        tmp = tmp_path_factory.mktemp("app")
+        people.create(f"sqlite:///{tmp}/people.sqlite")
+        loader = plaster.get_loader(str(ROOT / "tests/testing.ini"), protocols=["wsgi"])
+        ini = loader.get_wsgi_app_settings("main", {"tmp": str(tmp)})
+        ini |= {"linkauth." + key.replace("__", "."): value for key, value in changes.items()}
+        from linkauth import main
+
+        app = main({}, **{key: value for key, value in ini.items() if value is not None})
+        opened.append(app)
+        return app
+
+    yield make
+    for app in opened:
+        app.registry.settings["linkauth.sign_in"].close()
+        app.registry.settings["linkauth.store"].close()
+        app.registry.settings["linkauth.engine"].dispose()
+
+
+def https(app: Any) -> TestApp:
+    """A browser-like client of `app`, behind a proxy that speaks https."""
+    return TestApp(app, extra_environ={"wsgi.url_scheme": "https", "HTTP_HOST": "link.example.com"})
+
+
+@pytest.fixture(scope="session")
+def app(make_app: Callable[..., Any]) -> TestApp:
+    """The app of testing.ini, as tests that change nothing share it; the throttle is wide enough for all of them."""
+    return https(
+        make_app(
+            throttle__account_failures="100000", throttle__address_failures="100000", throttle__client_failures="100000"
+        )
+    )
+
+
+@pytest.fixture
+def alexa(app: TestApp) -> Alexa:
+    """The Alexa app, for the client `alexa` of testing.ini."""
+    return Alexa(app)

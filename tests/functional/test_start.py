@@ -1,0 +1,214 @@
+"""Starting by the README's command: every mistake stops it with a sentence that names the fix, and no traceback."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from linkauth.storage.schema import HEAD
+from tests.servers.served import ServedLinkauth, free_port
+
+ROOT = Path(__file__).parent.parent.parent
+LINKAUTH = Path(sys.executable).with_name("linkauth")
+
+
+@pytest.fixture
+def ini(tmp_path: Path) -> Path:
+    """development.ini in a folder of its own, on a free port."""
+    text = (ROOT / "development.ini").read_text("utf-8").replace("6543", str(free_port()))
+    path = tmp_path / "linkauth.ini"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def change(ini: Path, pattern: str, replacement: str) -> None:
+    text, count = re.subn(pattern, replacement, ini.read_text("utf-8"), flags=re.MULTILINE)
+    assert count, pattern
+    ini.write_text(text, "utf-8")
+
+
+def linkauth(*arguments: str | Path, expect: int = 1) -> str:
+    """What the command says; it must end by itself, with that code and without a traceback."""
+    command = [str(LINKAUTH), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    said = done.stdout + done.stderr
+    assert "Traceback" not in said
+    assert done.returncode == expect, said
+    return said
+
+
+def test_a_wrong_key_is_named_with_the_nearest_known_one(ini: Path) -> None:
+    change(ini, "linkauth.public_url =", "linkauth.publik_url =")
+    said = linkauth("serve", ini)
+    assert "linkauth.publik_url: nobody knows this key; the nearest known one is linkauth.public_url" in said
+    assert "linkauth.public_url: is missing" in said
+
+
+def test_every_fault_is_said_at_once_and_no_value(ini: Path) -> None:
+    change(ini, "^linkauth.secret = .*", "linkauth.secret = c4n4ry")
+    change(ini, "^linkauth.backend.staff.table = people", "linkauth.backend.staff.tabel = c4n4ry")
+    change(ini, "^linkauth.client.ride-hailer.grants = implicit", "linkauth.client.ride-hailer.grants = c4n4ry")
+    change(ini, "^linkauth.theme = default", "linkauth.theme = default\nlinkauth.theme.default.accent = c4n4ry")
+    said = linkauth("serve", ini)
+    for key in (
+        "secret",
+        "backend.staff.tabel",
+        "backend.staff.table",
+        "client.ride-hailer.grants",
+        "theme.default.accent",
+    ):
+        assert f"linkauth.{key}: " in said
+    assert "c4n4ry" not in said
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replacement", "sentence"),
+    [
+        ("use = sql", "use = sqll", "linkauth.backend.staff.use: names none of the installed backends: sql"),
+        ("^linkauth.theme = default", "linkauth.theme = dfault", "linkauth.theme: names none of the installed themes"),
+        ("^linkauth.database_upgrade = .*", "", "linkauth.database: has no tables of linkauth yet; make them with"),
+        (
+            "^linkauth.database = .*",
+            "linkauth.database = sqlite:////proc/x/y.db",
+            "linkauth.database: cannot be opened",
+        ),
+        ("^linkauth.database = .*", "linkauth.database = sqlite", "linkauth.database: is not a database URL"),
+        (
+            "^linkauth.secret = .*",
+            "linkauth.secret = env:NOT_SET_HERE",
+            "linkauth.secret: names an environment variable",
+        ),
+        (
+            "^linkauth.secret = .*",
+            "linkauth.secret = file:/nowhere",
+            "linkauth.secret: names a file that cannot be read",
+        ),
+        ("^linkauth.backends = .*", "", "linkauth.backends: is missing"),
+        ("^use = egg:linkauth", "use = egg:linkaut", "[app:main] cannot be "),
+        ("egg:waitress#main", "egg:waitres#main", "[server:main] cannot be used"),
+        ("^linkauth.clients = .*", "linkauth.clients = hailer", "linkauth.client.ride-hailer: has keys, but"),
+        ("^threads = 32", "thread = 32", "[server:main] has a key that is unknown or of the wrong type"),
+        (r"\[app:main\]", "[app:mine]", "has no section [app:main]"),
+        (r"^\[app:main\]", "app:main", "line 4 is neither a [section] nor a key = value"),
+        (
+            r"^linkauth.simulator.client = .*",
+            "linkauth.simulator.client = x",
+            "linkauth.simulator.client: names no client",
+        ),
+        (r"%\(here\)s/var/people", "%(hier)s/var/people", "linkauth.backend.staff.url: a % in a value is written %%"),
+        (
+            "^linkauth.secret = .*",
+            "linkauth.secret = c4n4ry%40c4n4ryc4n4ryc4n4ryc4n4ry",
+            "linkauth.secret: a % in a value",
+        ),
+        ("^linkauth.secret = .*", "linkauth.secret = c4n4ry%(oops)sc4n4ry", "linkauth.secret: a % in a value"),
+        ("^threads = 32", "threads = c4n4ry", "[server:main] has a key that is unknown or of the wrong type"),
+        (
+            "^linkauth.public_url = .*",
+            "linkauth.public_url = https://link.example.com",
+            "simulator.client: is for development",
+        ),
+        ("^linkauth.simulator.client = .*", "", "simulator.people: is only for the simulator"),
+        (
+            "^linkauth.theme = default",
+            "linkauth.default_language = fr",
+            "linkauth.default_language: is none that",
+        ),
+        (r"^\[app:main\]", "[DEFAULT]\nlinkauth.nonsense = 1\n[app:main]", "linkauth.nonsense: nobody knows this key"),
+    ],
+)
+def test_a_mistake_is_one_sentence_with_its_fix(ini: Path, pattern: str, replacement: str, sentence: str) -> None:
+    change(ini, pattern, replacement)
+    said = linkauth("serve", ini)
+    assert sentence in said
+    assert "c4n4ry" not in said
+    assert len(said.splitlines()) < 10
+
+
+def test_a_missing_ini_file_is_said() -> None:
+    assert "nowhere.ini: there is no such file" in linkauth("serve", "nowhere.ini")
+    assert "nowhere.ini: there is no such file" in linkauth("db", "upgrade", "nowhere.ini")
+
+
+def test_a_taken_port_is_said(ini: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        change(ini, "^listen = .*", f"listen = 127.0.0.1:{port}")
+        assert f"127.0.0.1:{port} is taken by another program" in linkauth("serve", ini)
+
+
+PAGE = "{% extends 'base.jinja2' %}"
+
+
+@pytest.mark.parametrize(
+    ("package", "templates", "sentence"),
+    [
+        ("", {}, "linkauth.theme: bare has no template login.jinja2"),
+        (
+            "",
+            dict.fromkeys(("login", "error", "home"), PAGE),
+            "linkauth.theme: bare cannot show home: TemplateNotFound",
+        ),
+        ("", {"login": "", "error": "", "home": "{{ nothing }}"}, "bare cannot show home: UndefinedError"),
+        ("", {"login": "", "error": "", "home": "{{ static('x.css') }}"}, "bare cannot show home: KeyError: 'x.css'"),
+        ("", {"login": "", "error": "{% if %}", "home": ""}, "linkauth.theme: bare, error.jinja2 line 1"),
+        (
+            "config.include('linkauth_theme_default')",
+            {},
+            "theme: bare, page.css.jinja2: 'None' has no attribute",
+        ),
+    ],
+)
+def test_a_theme_that_lacks_something_is_said(
+    ini: Path, tmp_path: Path, package: str, templates: dict[str, str], sentence: str
+) -> None:
+    (tmp_path / "bare_theme/templates").mkdir(parents=True)
+    source = f"def includeme(config):\n    {package or 'pass'}\n    config.add_theme('bare_theme')\n"
+    (tmp_path / "bare_theme/__init__.py").write_text(source)
+    for name, text in templates.items():
+        (tmp_path / f"bare_theme/templates/{name}.jinja2").write_text(text)
+    (tmp_path / "bare_theme-1.dist-info").mkdir()
+    (tmp_path / "bare_theme-1.dist-info/METADATA").write_text("Name: bare-theme\nVersion: 1\n")
+    (tmp_path / "bare_theme-1.dist-info/entry_points.txt").write_text("[linkauth.themes]\nbare = bare_theme\n")
+    change(ini, "^linkauth.theme = default", "linkauth.theme = bare")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [str(LINKAUTH), "serve", str(ini)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_database_is_made_by_its_command(ini: Path) -> None:
+    change(ini, "^linkauth.database_upgrade = .*", "")
+    assert "linkauth db upgrade" in linkauth("serve", ini)
+    assert f"schema {HEAD}: upgraded from nothing" in linkauth("db", "upgrade", ini, expect=0)
+    assert f"schema {HEAD}: nothing to do" in linkauth("db", "upgrade", ini, expect=0)
+
+
+def test_a_wrong_setting_stops_the_other_servers_too(ini: Path) -> None:
+    change(ini, "^linkauth.secret = .*", "linkauth.secret = short")
+    command = [sys.executable, "-c", "import linkauth.wsgi"]
+    environment = {**os.environ, "LINKAUTH_INI": str(ini)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
+    assert done.returncode == 1
+    assert "linkauth.secret: is shorter than 32 characters" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_it_says_where_it_serves_and_stops_when_told(tmp_path: Path) -> None:
+    served = ServedLinkauth(tmp_path)
+    served.start()
+    served.stop()
+    log = served.log.read_text("utf-8")
+    assert f"linkauth serves {served.url}/" in log
+    assert "Traceback" not in log
+    assert "Warning" not in log

@@ -1,0 +1,239 @@
+"""Links and tokens on a real SQLite file and a real PostgreSQL, well and broken."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, text
+
+from linkauth.oauth2.tokens import Link, StoreUnavailableError, Token, digest, new_token
+from linkauth.settings import SettingsError
+from linkauth.storage import KeyStore, Ledger, LinkStore, Which, open_engine, require_current, schema, upgrade
+from linkauth.storage.postgresql import DeadlineConnection
+from linkauth.storage.tables import metadata
+from tests.servers.postgresql import PostgreSQL, running
+
+LINK = Link("staff", "1", "ada", "alexa", ("order_car", "basic_profile"), "implicit", "de", 1_700_000_000)
+
+
+def clear(engine: Engine) -> None:
+    metadata.drop_all(engine)
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE IF EXISTS linkauth_version"))
+
+
+def found(store: LinkStore, token: Token) -> tuple[Link, Token] | None:
+    """What the store finds for a token, without the identifier that it gave the link."""
+    answer = store.find(token.digest, token.kind)
+    return answer and (replace(answer[0], id=None), answer[1])
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[PostgreSQL]:
+    with running() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/links.sqlite"
+    else:
+        url = request.getfixturevalue("postgresql").url
+    engine = open_engine(url)
+    yield engine
+    if request.param == "postgresql":
+        clear(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def store(engine: Engine) -> Iterator[LinkStore]:
+    upgrade(engine)
+    with closing(LinkStore(engine)) as store:
+        yield store
+
+
+def test_what_was_written_is_found_by_digest_and_kind(store: LinkStore) -> None:
+    token = new_token()
+    kept = Token(digest(token), "access", 1_700_000_000, 1_700_003_600)
+    store.create(LINK, (kept,))
+    assert found(store, kept) == (LINK, kept)
+    assert store.find(digest(token), "refresh") is None
+    assert store.find(digest("another"), "access") is None
+
+
+def test_only_the_sha256_of_a_token_is_kept(store: LinkStore, engine: Engine) -> None:
+    token = new_token()
+    assert len(token) == 43
+    store.create(LINK, (Token(digest(token), "access", 1),))
+    with engine.connect() as connection:
+        rows = [dict(row) for row in connection.execute(text("SELECT * FROM tokens")).mappings()]
+    assert [bytes(row["digest"]) for row in rows] == [sha256(token.encode()).digest()]
+    assert token not in str(rows)
+
+
+def test_a_link_and_its_tokens_are_all_or_nothing(store: LinkStore, engine: Engine) -> None:
+    same = Token(digest(new_token()), "access", 1)
+    with pytest.raises(StoreUnavailableError):
+        store.create(LINK, (same, same))
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM links")).scalar() == 0
+
+
+def test_many_threads_write_at_once(store: LinkStore) -> None:
+    def link(number: int) -> bytes:
+        token = Token(digest(new_token()), "access", number)
+        store.create(LINK, (token,))
+        return token.digest
+
+    with ThreadPoolExecutor(16) as threads:
+        digests = list(threads.map(link, range(160)))
+    assert {found[1].issued_at for each in digests if (found := store.find(each, "access"))} == set(range(160))
+
+
+def test_the_newest_migration_is_the_schema_of_the_tables(engine: Engine) -> None:
+    assert upgrade(engine) == (None, schema.HEAD)
+    assert upgrade(engine) == (schema.HEAD, schema.HEAD)
+    require_current(engine)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "version_table": "linkauth_version"}
+        )
+        assert compare_metadata(context, metadata) == []
+
+
+def test_the_head_that_the_code_names_is_alembics() -> None:
+    config = Config()
+    config.set_main_option("script_location", "linkauth.storage:migrations")
+    assert ScriptDirectory.from_config(config).get_current_head() == schema.HEAD
+
+
+@pytest.mark.parametrize(
+    ("version", "command"), [(None, "linkauth db upgrade"), ("0000", "linkauth db upgrade"), ("9999", "newer linkauth")]
+)
+def test_another_schema_is_refused_with_what_mends_it(engine: Engine, version: str | None, command: str) -> None:
+    if version:
+        upgrade(engine)
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE linkauth_version SET version_num = :version"), {"version": version})
+    with pytest.raises(SettingsError, match=command):
+        require_current(engine)
+
+
+def test_asking_for_the_schema_of_a_missing_file_does_not_create_it(tmp_path: Path) -> None:
+    path = tmp_path / "missing.sqlite"
+    with pytest.raises(SettingsError, match="linkauth db upgrade"):
+        require_current(open_engine(f"sqlite:///{path}"))
+    assert not path.exists()
+
+
+def test_sqlite_survives_a_power_cut_and_readers_never_wait(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
+    upgrade(engine)
+    with engine.connect() as connection:
+        pragmas = {
+            name: connection.execute(text(f"PRAGMA {name}")).scalar() for name in ("journal_mode", "synchronous")
+        }
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2}
+    token = Token(digest(new_token()), "access", 1)
+    with closing(LinkStore(engine)) as store:
+        store.create(LINK, (token,))
+        with engine.begin():
+            # a write transaction is open on another connection
+            assert store.find(token.digest, "access")
+    engine.dispose()
+
+
+def test_a_locked_sqlite_cannot_tell(tmp_path: Path) -> None:
+    path = tmp_path / "links.sqlite"
+    engine = open_engine(f"sqlite:///{path}")
+    upgrade(engine)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA busy_timeout=100")
+    with sqlite3.connect(path, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with closing(LinkStore(engine)) as store, pytest.raises(StoreUnavailableError):
+            store.create(LINK, (Token(digest("x"), "access", 1),))
+    engine.dispose()
+
+
+def test_a_stopped_or_hung_postgresql_cannot_tell_and_comes_back(postgresql: PostgreSQL) -> None:
+    engine = open_engine(postgresql.url)
+    upgrade(engine)
+    store = LinkStore(engine)
+    token = Token(digest(new_token()), "access", 1)
+    store.create(LINK, (token,))
+    postgresql.stop()
+    with pytest.raises(StoreUnavailableError):
+        store.find(token.digest, "access")
+    postgresql.start()
+    assert found(store, token) == (LINK, token)
+    postgresql.hang()
+    try:
+        with pytest.raises(StoreUnavailableError):
+            store.find(token.digest, "access")
+        with pytest.raises(StoreUnavailableError):
+            store.create(LINK, (Token(digest(new_token()), "access", 1),))
+    finally:
+        postgresql.resume()
+    assert found(store, token) == (LINK, token)
+    store.close()
+    clear(engine)
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "mysql://u@h/d", "sqlite://", "sqlite:///:memory:", "postgresql+nosuchdriver://u@h/d"]
+)
+def test_a_url_that_cannot_work_is_named_without_its_value(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"^linkauth\.database: ") as error:
+        open_engine(url)
+    assert url not in str(error.value)
+
+
+def test_reading_takes_no_lock_from_a_writer(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
+    upgrade(engine)
+    keys = KeyStore(engine, "secret")
+    with closing(LinkStore(engine)) as store, closing(keys), engine.begin():
+        # a write transaction is open elsewhere
+        assert store.denied(0) == []
+        assert keys.all() == []
+        assert Ledger(engine).count(Which()) == 0
+    engine.dispose()
+
+
+@pytest.mark.parametrize(("patient", "limit"), [(False, "5s"), (True, "0")])
+def test_only_operators_commands_may_take_as_long_as_they_need(
+    postgresql: PostgreSQL, patient: bool, limit: str
+) -> None:
+    engine = open_engine(postgresql.url, patient)
+    with engine.connect() as connection:
+        assert connection.execute(text("SHOW statement_timeout")).scalar() == limit
+        assert isinstance(connection.connection.driver_connection, DeadlineConnection) is not patient
+    engine.dispose()
+
+
+def test_keys_that_are_there_wait_for_nobody_who_reads_them_anew(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
+    upgrade(engine)
+    with closing(KeyStore(engine, "secret")) as keys:
+        made = keys.rotate(1, 2)
+        assert [key.kid for key in keys.current()] == [made.kid]
+        keys._kept = (-math.inf, keys._kept[1])
+        with keys._lock, ThreadPoolExecutor(1) as other:
+            assert [key.kid for key in other.submit(keys.current).result(5)] == [made.kid]
+    engine.dispose()

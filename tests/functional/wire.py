@@ -1,0 +1,191 @@
+"""Requests as bytes, straight into the WSGI application: what no well-behaved client would send, and what must come."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlencode
+
+from tests.alexa import HOSTS, R1
+
+VENDOR = "M2AAAAAAAAAAAA"
+RA = f"https://layla.amazon.com/api/skill/link/{VENDOR}"
+"""A registered redirect URI without a query of its own."""
+OWN = "https://link.example.com"
+REGISTERED = (
+    *(f"https://{host}/api/skill/link/{VENDOR}" for host in HOSTS),
+    *(f"https://{host}/spa/skill/account-linking-status.html?vendorId={VENDOR}" for host in HOSTS),
+    "https://other.example.com/cb",
+    "https://other.example.com/cb?tenant=1",
+    "https://single.example.com/cb",
+    "https://expiring.example.com/cb",
+)
+VALID = {
+    "client_id": "alexa",
+    "response_type": "token",
+    "scope": "order_car basic_profile",
+    "redirect_uri": R1,
+    "state": "S",
+}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+FORM_TOKEN = re.compile(r'(?<=name="form_token" value=")[^"]*')
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the application said."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    def get(self, name: str) -> str | None:
+        """The one header of that name, or None."""
+        found = [value for key, value in self.headers if key.lower() == name.lower()]
+        assert len(found) <= 1, f"{name} came {len(found)} times"
+        return found[0] if found else None
+
+    @property
+    def location(self) -> str:
+        location = self.get("Location")
+        assert location is not None, f"no Location in {self.status}"
+        return location
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8")
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def query(**changes: str | None) -> bytes:
+    """A valid authorization request's query with some parameters changed; None leaves one out."""
+    return urlencode({name: value for name, value in {**VALID, **changes}.items() if value is not None}).encode("ascii")
+
+
+def send(
+    app: Any,
+    method: str = "GET",
+    path: str = "/authorize",
+    query: bytes = b"",
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    **environ: Any,
+) -> Answer:
+    """The answer to a request that arrives over https at a proxy; an `environ` value of None leaves that key out."""
+    variables: dict[str, Any] = {
+        "REQUEST_METHOD": method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+        "QUERY_STRING": query.decode("latin-1"),
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "443",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "HTTP_HOST": "link.example.com",
+        "REMOTE_ADDR": "198.51.100.7",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "https",
+        "wsgi.input": BytesIO(body or b""),
+        "wsgi.errors": BytesIO(),
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    if body is not None:
+        variables["CONTENT_LENGTH"] = str(len(body))
+    for name, value in (headers or {}).items():
+        key = name.upper().replace("-", "_")
+        variables[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"] = value
+    variables = {name: value for name, value in {**variables, **environ}.items() if value is not None}
+    started: list[Any] = []
+
+    def start(status: str, fields: list[tuple[str, str]], exc_info: Any = None) -> None:
+        started.append((status, fields))
+
+    content = b"".join(getattr(app, "app", app)(variables, start))
+    status, fields = started[-1]
+    return Answer(int(status.split()[0]), tuple(fields), content)
+
+
+def post(app: Any, raw_query: bytes, fields: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Answer:
+    """The login form, posted; `Origin` is our own unless `headers` says something else."""
+    body = urlencode(fields).encode("ascii")
+    return send(app, "POST", "/authorize", raw_query, body, {**FORM, "Origin": OWN, **(headers or {})})
+
+
+def form_token(app: Any, raw_query: bytes) -> str:
+    """The form token of a freshly opened login page."""
+    page = send(app, query=raw_query)
+    assert page.status == 200, page.text
+    found = FORM_TOKEN.search(page.text)
+    assert found is not None
+    return found[0]
+
+
+def login(app: Any, raw_query: bytes, username: str, password: str, **fields: str) -> Answer:
+    """Open the page, type name and password, press the button."""
+    token = form_token(app, raw_query)
+    return post(app, raw_query, {"form_token": token, "username": username, "password": password, **fields})
+
+
+def assert_page(answer: Answer, status: int = 400) -> None:
+    """A page for the person: no redirect, no cookie, no form to type a password into."""
+    assert answer.status == status
+    assert (answer.get("Content-Type") or "").lower() == "text/html; charset=utf-8"
+    assert answer.get("Location") is None
+    assert answer.get("Set-Cookie") is None
+    assert b'type="password"' not in answer.body
+
+
+def answered(answer: Answer, uri: str = R1, mode: str = "fragment") -> dict[str, str]:
+    """The parameters of a redirect to exactly `uri`, all of them where `mode` says and each there once."""
+    assert answer.status == 303
+    separator = "#" if mode == "fragment" else "&" if "?" in uri else "?"
+    assert answer.location.startswith(uri + separator)
+    rest = answer.location.removeprefix(uri + separator)
+    assert "#" not in rest
+    assert "?" not in rest
+    pairs = parse_qsl(rest, strict_parsing=True, keep_blank_values=True)
+    assert len(dict(pairs)) == len(pairs)
+    return dict(pairs)
+
+
+def assert_error(answer: Answer, error: str, state: str | None = "S", uri: str = R1, mode: str = "fragment") -> None:
+    """A redirect that tells the client `error`, with its own state."""
+    told = answered(answer, uri, mode)
+    assert told.pop("error") == error
+    assert re.fullmatch(r"[\x20-\x21\x23-\x5B\x5D-\x7E]+", told.pop("error_description"))
+    assert told == ({} if state is None else {"state": state})
+
+
+def assert_sound(answer: Answer, *secret_marks: bytes) -> None:
+    """What holds of every answer, whatever was asked: no crash, no foreign redirect, no split header, no cookie."""
+    assert answer.status < 500 or (answer.status == 503 and answer.get("Retry-After")), answer.text
+    for name, value in answer.headers:
+        assert re.fullmatch(r"[\x21-\x7E]+", name)
+        assert re.fullmatch(r"[\x20-\x7E]*", value), f"{name} holds a byte that no header may hold"
+    assert answer.get("Set-Cookie") is None
+    assert answer.get("X-Content-Type-Options") == "nosniff"
+    location = answer.get("Location")
+    assert (location is not None) == (300 <= answer.status < 400)
+    if location is not None:
+        assert answer.status == 303
+        separators = {uri: "#&" if "?" in uri else "#?" for uri in REGISTERED}
+        assert any(location.startswith(uri + mark) for uri, marks in separators.items() for mark in marks), location
+    for mark in secret_marks:
+        assert mark not in answer.body
+
+
+def escaped_everywhere(raw: str) -> str:
+    """`raw` with every byte percent-encoded."""
+    return "".join(f"%{byte:02x}" for byte in raw.encode("utf-8"))
+
+
+def quoted(raw: str) -> str:
+    return quote(raw, safe="")

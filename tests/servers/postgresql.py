@@ -1,0 +1,108 @@
+"""A real PostgreSQL on a free port of loopback, in a temporary folder, stopped by its own process id."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.servers.served import free_port
+
+BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+INSTALL = "sudo apt-get install postgresql"
+
+
+class PostgreSQL:
+    """`url` is where SQLAlchemy finds it once `start()` has returned. It refuses root, so root lends it a user."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="linkauth-postgresql-"))
+        self.port = free_port()
+        self.url = f"postgresql+psycopg://linkauth@127.0.0.1:{self.port}/postgres"
+        self._bin = BINARIES[-1].parent
+        self._user = "postgres" if os.geteuid() == 0 else None
+        if self._user:
+            account = pwd.getpwnam(self._user)
+            os.chown(self.folder, account.pw_uid, account.pw_gid)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        data = self.folder / "data"
+        if not data.exists():
+            command = [self._bin / "initdb", "-D", data, "-U", "linkauth", "-A", "trust", "--no-sync", "-E", "UTF8"]
+            subprocess.run(command, user=self._user, check=True, capture_output=True, cwd=self.folder)
+        options = ["-D", data, "-p", str(self.port), "-k", self.folder, "-c", "listen_addresses=127.0.0.1"]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._bin / "postgres", *options], user=self._user, stdout=log, stderr=log, cwd=self.folder
+            )
+        deadline = time.monotonic() + 30
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise RuntimeError(f"PostgreSQL did not start:\n{(self.folder / 'log').read_text('utf-8')}")
+            # its start is the condition that is waited for
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self.url.replace("+psycopg", ""), connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def hang(self) -> None:
+        """Answer nothing any more, close nothing either."""
+        self._signal_all(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        """To the server and what it has started so far."""
+        assert self._process
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        os.kill(self._process.pid, number)
+        for pid in map(int, children):
+            # a worker may have ended since the list was read
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def stop(self) -> None:
+        if self._process and self._process.poll() is None:
+            # its "fast" way: connections are cut, everything is written
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(20)
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def require() -> None:
+    """Skip the test by name, with the command that mends it, where there is no PostgreSQL; in CI it fails instead."""
+    if not BINARIES:
+        message = f"there is no PostgreSQL here; install it with: {INSTALL}"
+        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+
+
+@contextmanager
+def running() -> Iterator[PostgreSQL]:
+    """A server of its own, gone afterwards."""
+    require()
+    server = PostgreSQL()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()

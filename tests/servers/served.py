@@ -1,0 +1,82 @@
+"""linkauth, served for real: `linkauth serve` on a free port of loopback, stopped by its own process id."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from configparser import RawConfigParser
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class ServedLinkauth:
+    """development.ini on another port and in another folder.
+
+    `changes` are other or further settings of its [app:main], without `linkauth.`; None leaves one out. `redirect_uris`
+    are further ones of its demo client.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        changes: Mapping[str, str | None] | None = None,
+        redirect_uris: tuple[str, ...] = (),
+    ) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / "linkauth.log"
+        self._ini = folder / "served.ini"
+        text = (ROOT / "development.ini").read_text("utf-8").replace("127.0.0.1:6543", f"127.0.0.1:{self.port}")
+        ini = RawConfigParser(delimiters="=")
+        ini.read_string(text)
+        app = ini["app:main"]
+        for key, value in (changes or {}).items():
+            if value is None:
+                app.pop("linkauth." + key, None)
+            else:
+                app["linkauth." + key] = value
+        app["linkauth.client.ride-hailer.redirect_uris"] += "".join(f"\n{uri}" for uri in redirect_uris)
+        with self._ini.open("w", encoding="utf-8") as file:
+            ini.write(file)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [str(Path(sys.executable).with_name("linkauth")), "serve", str(self._ini)]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        deadline = time.monotonic() + 30
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise RuntimeError(f"linkauth did not start:\n{self.log.read_text('utf-8')}")
+            # its start is the condition that is waited for
+            time.sleep(0.02)
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/health/live", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False
+
+    def stop(self) -> None:
+        if self._process and self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()

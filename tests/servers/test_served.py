@@ -1,0 +1,16 @@
+"""development.ini starts by one command, wherever it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.servers.served import ServedLinkauth
+
+
+def test_development_ini_starts_in_a_folder_that_has_nothing_else(tmp_path: Path) -> None:
+    server = ServedLinkauth(tmp_path)
+    try:
+        server.start()
+    finally:
+        server.stop()
+    assert (tmp_path / "var/linkauth.sqlite").is_file()

@@ -1,0 +1,69 @@
+"""Every sentence of every theme is translated, and what is shipped compiled is what is written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog, Message
+from babel.messages.extract import extract_from_dir
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = sorted(path.parent for path in ROOT.glob("themes/*/*/templates"))
+CATALOGS = sorted(path for package in PACKAGES for path in package.glob("locale/*/LC_MESSAGES/linkauth.po"))
+
+
+def catalog(path: Path) -> Catalog:
+    with path.open("rb") as file:
+        return read_po(file)
+
+
+def used(package: Path) -> set[str | tuple[str, ...]]:
+    """The sentences of a theme's templates."""
+    rules = [("**.jinja2", "jinja2")]
+    options = {"**.jinja2": {"trimmed": "true", "encoding": "utf-8", "silent": "false"}}
+    found = extract_from_dir(package / "templates", method_map=rules, options_map=options)
+    return {message for _, _, message, _, _ in found}
+
+
+def sentences(path: Path) -> Iterator[Message]:
+    return (message for message in catalog(path) if message.id)
+
+
+def forms(text: str | tuple[str, ...] | list[str]) -> list[str]:
+    return [text] if isinstance(text, str) else list(text)
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT / "themes"))
+
+
+@pytest.mark.parametrize("path", CATALOGS, ids=name)
+def test_no_sentence_is_missing_fuzzy_or_left_over(path: Path) -> None:
+    wanted = used(path.parents[3])
+    assert len(wanted) > 30
+    assert {message.id for message in sentences(path)} == wanted
+    for message in sentences(path):
+        assert not message.fuzzy, message.id
+        assert all(forms(message.string)), message.id
+
+
+@pytest.mark.parametrize("path", CATALOGS, ids=name)
+def test_the_compiled_catalog_is_the_written_one(path: Path) -> None:
+    compiled = BytesIO()
+    write_mo(compiled, catalog(path))
+    assert path.with_suffix(".mo").read_bytes() == compiled.getvalue(), "stale: run make catalogs"
+
+
+@pytest.mark.parametrize("path", CATALOGS, ids=name)
+def test_placeholders_and_markup_survive_translation(path: Path) -> None:
+    kept = re.compile(r"%\(\w+\)s|</?\w+>")
+    for message in sentences(path):
+        wanted = {part for form in forms(message.id) for part in kept.findall(form)}
+        for form in forms(message.string):
+            assert set(kept.findall(form)) == wanted, message.id

@@ -1,0 +1,104 @@
+"""Documents that cannot lie: production.ini is complete, its defaults are the defaults, the README's words exist."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import linkauth_theme_default
+from linkauth.plugins import settings_class
+from linkauth.registration import ClientSettings
+from linkauth.settings import Settings, SimulatorSettings, ThrottleSettings, read
+from linkauth_sql import SQLSettings
+
+ROOT = Path(__file__).parent.parent
+MANUAL = (ROOT / "production.ini").read_text("utf-8")
+FAMILIES: dict[str, type] = {
+    "": Settings,
+    "backend.staff.": SQLSettings,
+    "theme.default.": linkauth_theme_default.Parameters,
+    "client.ride-hailer.": ClientSettings,
+    "throttle.": ThrottleSettings,
+    "simulator.": SimulatorSettings,
+}
+CHOSEN = (".database_upgrade", ".default_language", ".accent")
+"""Settings whose line in the manual shows the default, although it is a text."""
+BUILT_BY_HAND = {"backends", "themes", "clients", "scopes", "throttle", "simulator"}
+
+
+def every_setting() -> Iterator[tuple[str, Any]]:
+    """(key, dataclass field) of each setting that there is."""
+    for prefix, cls in FAMILIES.items():
+        for item in fields(cls):
+            if not (prefix == "" and item.name in BUILT_BY_HAND):
+                yield f"linkauth.{prefix}{item.name}", item
+    for key in ("backends", "clients", "backend.staff.use", "backend.staff.accepts"):
+        yield f"linkauth.{key}", None
+
+
+@pytest.mark.parametrize(
+    ("key", "item"), list(every_setting()), ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_every_setting_stands_in_the_manual(key: str, item: Any) -> None:
+    shown_for = {"introspects": "skill-backend", "google_project_id": "home", "ifttt_service_id": "applets"}
+    client = shown_for.get(key.rsplit(".", 1)[1], "ride-hailer")
+    wanted = key.replace(".client.ride-hailer.", f".client.{client}.")
+    (line,) = re.findall(rf"^(#?{re.escape(wanted)} = .+)$", MANUAL, re.MULTILINE)
+    before = MANUAL[: MANUAL.index(line)].splitlines()
+    # a line of meaning stands before it, perhaps before a block of its kind
+    block = next(index for index in range(len(before) - 1, -1, -1) if not re.match(r"#?linkauth\.", before[index]))
+    assert before[block].startswith("# "), f"{key} has no line of meaning"
+    if (item is not None and line.startswith("#") and isinstance(item.default, (bool, int))) or key.endswith(CHOSEN):
+        shown = line.split(" = ")[1]
+        assert shown == str(item.default).lower(), f"{key}: the manual shows {shown}, the default is {item.default}"
+    if item is not None and line.startswith("#"):
+        assert item.default is not MISSING or item.default_factory is not MISSING, f"{key} is required"
+
+
+def ini(path: Path) -> dict[str, str]:
+    import plaster
+
+    settings = plaster.get_loader(str(path), protocols=["wsgi"]).get_wsgi_app_settings("main")
+    return {key: value for key, value in settings.items() if value is not None}
+
+
+def test_the_manual_is_a_configuration_that_reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("a" * 32)
+    monkeypatch.setenv("STAFF_DATABASE", "sqlite:///people.sqlite")
+    monkeypatch.setenv("RIDE_HAILER_SECRET", "b" * 32)
+    keys = ini(ROOT / "production.ini") | {"linkauth.secret": f"file:{secret}"}
+    assert read(keys, settings_class).clients["ride-hailer"].alexa_vendor_id == "M2ABCDEFGHIJKL"
+
+
+def test_every_example_in_the_manual_reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    logo = tmp_path / "logo.svg"
+    logo.write_text("<svg/>")
+    for name in ("STAFF_DATABASE", "RIDE_HAILER_SECRET", "SKILL_BACKEND_SECRET", "HOME_SECRET", "APPLETS_SECRET"):
+        monkeypatch.setenv(name, "sqlite:///a-long-enough-secret")
+    text = re.sub(r"^#(linkauth\.)", r"\1", MANUAL, flags=re.MULTILINE)
+    text = re.sub(r"^linkauth\.backend\.staff\.query = .*$", "", text, flags=re.MULTILINE)
+    text = text.replace("/etc/linkauth/logo.svg", str(logo)).replace("file:/run/secrets/linkauth", "c" * 32)
+    text = text.replace("linkauth.clients = ride-hailer", "linkauth.clients = ride-hailer skill-backend home applets")
+    # the simulator is for a server of one's own only
+    text = re.sub(r"^linkauth\.simulator\..*$", "", text, flags=re.MULTILINE)
+    path = tmp_path / "every.ini"
+    path.write_text(text)
+    settings = read(ini(path), settings_class)
+    assert settings.clients["skill-backend"].introspects == ("ride-hailer",)
+
+
+def test_the_readme_names_what_exists() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    for target in re.findall(r"`make ([a-z-]+)`", readme):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", readme):
+        assert (ROOT / link).exists(), link
+    for key in re.findall(r"^(linkauth\.[a-z_]+(?:\.[a-z-]+\.[a-z_]+)?) = ", readme, re.MULTILINE):
+        assert f"{key.replace('.intranet.', '.staff.')} = " in MANUAL, key

@@ -1,0 +1,56 @@
+"""What we ship works without the checkout: wheels of every distribution, in a clean venv, show the login page."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+DISTRIBUTIONS = [ROOT, *sorted(path.parent for path in ROOT.glob("*/*/setup.py"))]
+PROBE = """
+import linkauth, linkauth_sql, linkauth_theme_default, linkauth.simulator
+assert all("site-packages" in m.__file__ for m in (linkauth, linkauth_sql, linkauth_theme_default))
+import io, sys
+from linkauth.starting import load
+from webob import Request
+app = load(sys.argv[1]).app
+enabled = Request.blank("/simulator/enable?language=de").get_response(app)
+page = Request.blank(enabled.location.replace("http://127.0.0.1:6543", "")).get_response(app)
+assert page.status_int == 200, page
+assert "Anmelden und verknüpfen" in page.text
+for asset in __import__("re").findall(r'(?:src|href)="(/static/[^"]+)"', page.text):
+    assert Request.blank(asset).get_response(app).status_int == 200, asset
+assert "Alexa simulator" in Request.blank("/").get_response(app).text
+print("shown", len(page.text))
+"""
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    done = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_wheels_of_all_distributions_work_in_a_clean_venv(tmp_path: Path) -> None:
+    quiet = ("-m", "pip", "--disable-pip-version-check", "-q")
+    copies = tmp_path / "source"
+    files = run("git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=ROOT).splitlines()
+    for name in files:
+        # a copy, so that no build folder of an earlier run adds to the wheel
+        if (ROOT / name).is_file():
+            (copies / name).parent.mkdir(parents=True, exist_ok=True)
+            (copies / name).write_bytes((ROOT / name).read_bytes())
+    for distribution in DISTRIBUTIONS:
+        source = copies / distribution.relative_to(ROOT)
+        options = ("--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path / "wheels")
+        run(sys.executable, *quiet, "wheel", *options, source, cwd=tmp_path)
+    wheels = sorted((tmp_path / "wheels").glob("*.whl"))
+    assert len(wheels) == len(DISTRIBUTIONS)
+    run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
+    python = tmp_path / "venv/bin/python"
+    run(python, *quiet, "install", "--constraint", ROOT / "constraints.txt", *wheels, cwd=tmp_path)
+    (tmp_path / "development.ini").write_text((ROOT / "development.ini").read_text("utf-8"), "utf-8")
+    (tmp_path / "var").mkdir()
+    assert run(python, "-c", PROBE, tmp_path / "development.ini", cwd=tmp_path).startswith("shown ")
+    assert "Usage: linkauth" in run(tmp_path / "venv/bin/linkauth", "--help", cwd=tmp_path)

@@ -1,0 +1,268 @@
+"""The protocol core without any framework: the order of its checks, and that no error leaves without its target."""
+
+from __future__ import annotations
+
+import itertools
+from hashlib import sha256
+from typing import Any, ClassVar
+
+import pytest
+
+from linkauth.oauth2 import grants
+from linkauth.oauth2.authorization import SCOPE_LIMIT, STATE_LIMIT, AuthorizationRequest, parse
+from linkauth.oauth2.clients import Client, Clients
+from linkauth.oauth2.errors import AuthorizationError, RedirectTarget, StoreUnavailableError, UntrustedRequestError
+from linkauth.oauth2.jwt import Signer
+from linkauth.oauth2.tokens import Link, Token, digest
+
+CB = "https://client.example/cb"
+SCOPES = tuple(f"s{number}" for number in range(SCOPE_LIMIT + 1))
+ISSUER = "https://link.example.com"
+CLIENTS = Clients(
+    [
+        Client("one", frozenset({"implicit"}), (CB,), ("a", "b")),
+        Client("many", frozenset({"implicit"}), (CB, CB + "?x=1"), SCOPES, implicit_lifetime=600),
+        Client("strict", frozenset({"implicit"}), (CB,), require_state=True),
+        Client("server", secret_sha256=bytes(32)),
+        Client("code", frozenset({"authorization_code"}), (CB,), ("a",)),
+    ]
+)
+VALID = {"client_id": "one", "redirect_uri": CB, "response_type": "token", "scope": "a b", "state": "S"}
+WRONG = {"client_id": "nobody", "redirect_uri": "https://evil.example/", "response_type": "foo", "scope": "unknown"}
+ORDER = ("client_id", "redirect_uri", "state", "response_type", "response_mode", "request", "scope")
+FAULTS: dict[str, tuple[str, str]] = {
+    "client_id": ("nobody", "unknown_client"),
+    "redirect_uri": ("https://evil.example/", "wrong_redirect_uri"),
+    "state": ("\n", "invalid_request"),
+    "response_type": ("foo", "unsupported_response_type"),
+    "response_mode": ("query", "invalid_request"),
+    "request": ("x", "request_not_supported"),
+    "scope": ("unknown", "invalid_scope"),
+}
+
+
+def request(**changes: str | None) -> AuthorizationRequest:
+    return parse([(name, value) for name, value in {**VALID, **changes}.items() if value is not None], CLIENTS, ISSUER)
+
+
+def outcome(changes: dict[str, str | None]) -> str:
+    """The code of what `request` raises."""
+    with pytest.raises((AuthorizationError, UntrustedRequestError)) as caught:
+        request(**changes)
+    return getattr(caught.value, "error", "") or getattr(caught.value, "reason", "")
+
+
+def test_a_valid_request_says_what_will_be_granted_and_where_the_answer_goes() -> None:
+    found = request()
+    assert found.client.client_id == "one"
+    assert found.scopes == ("a", "b")
+    assert found.scope_as_requested
+    assert found.target == RedirectTarget(CB, "fragment", "S")
+
+
+@pytest.mark.parametrize(("first", "second"), list(itertools.combinations(ORDER, 2)))
+def test_of_two_faults_the_earlier_check_speaks(first: str, second: str) -> None:
+    both = {name: FAULTS[name][0] for name in (first, second)}
+    assert outcome(dict(both)) == FAULTS[first][1]
+
+
+def test_with_everything_wrong_nothing_is_redirected() -> None:
+    with pytest.raises(UntrustedRequestError):
+        request(**WRONG)
+    with pytest.raises(UntrustedRequestError):
+        request(**{**WRONG, "client_id": "one"})
+    with pytest.raises(AuthorizationError):
+        request(**{**WRONG, "client_id": "one", "redirect_uri": CB})
+
+
+def test_a_repeat_is_noticed_before_anything_else() -> None:
+    with pytest.raises(UntrustedRequestError) as caught:
+        parse([("x", "1"), ("x", "2")], CLIENTS, ISSUER)
+    assert caught.value.reason == "repeated_parameter"
+
+
+@pytest.mark.parametrize("arguments", [("invalid_request", "text"), ("invalid_request",), ()])
+def test_an_authorization_error_cannot_be_made_without_its_target(arguments: tuple[str, ...]) -> None:
+    error: Any = AuthorizationError
+    with pytest.raises(TypeError):
+        error(*arguments)
+
+
+@pytest.mark.parametrize(("length", "taken"), [(1, True), (STATE_LIMIT, True), (STATE_LIMIT + 1, False)])
+def test_state_may_have_4096_characters(length: int, taken: bool) -> None:
+    assert STATE_LIMIT == 4096
+    state = "~" * length
+    if taken:
+        assert request(state=state).target.state == state
+        return
+    with pytest.raises(AuthorizationError) as caught:
+        request(state=state)
+    assert caught.value.error == "invalid_request"
+    assert caught.value.target == RedirectTarget(CB, "fragment", None)
+
+
+@pytest.mark.parametrize("state", ["\x1f", "\x7f", "é", "a\n", "\n", "\ud800", "\0"])
+def test_a_state_that_is_not_printable_is_not_echoed(state: str) -> None:
+    with pytest.raises(AuthorizationError) as caught:
+        request(state=state)
+    assert caught.value.target.state is None
+    assert "state=" not in caught.value.location
+
+
+@pytest.mark.parametrize("state", [None, ""])
+def test_state_may_be_missing_unless_the_client_demands_one(state: str | None) -> None:
+    assert request(state=state).target.state is None
+    assert outcome({"client_id": "strict", "state": state, "scope": None}) == "invalid_request"
+    assert request(client_id="strict", scope=None).target.state == "S"
+
+
+@pytest.mark.parametrize("raw", [None, ""])
+def test_no_scope_means_all_of_the_clients(raw: str | None) -> None:
+    found = request(scope=raw)
+    assert found.scopes == ("a", "b")
+    assert not found.scope_as_requested
+
+
+def test_a_client_without_scopes_grants_none_and_says_nothing_of_it() -> None:
+    found = request(client_id="strict", scope=None)
+    assert found.scopes == ()
+    assert found.scope_as_requested
+
+
+@pytest.mark.parametrize("raw", ["b", "b a"])
+def test_fewer_or_reordered_scopes_are_as_requested(raw: str) -> None:
+    found = request(scope=raw)
+    assert " ".join(found.scopes) == raw
+    assert found.scope_as_requested
+
+
+def test_a_repeated_scope_counts_once() -> None:
+    found = request(scope="a a b a")
+    assert found.scopes == ("a", "b")
+    assert not found.scope_as_requested
+
+
+@pytest.mark.parametrize("raw", [" a", "a ", "a  b", "a\tb", 'a"', "a\\", "a\x1f", "é", " ", "c", "a c", "A", "a,b"])
+def test_a_scope_that_is_malformed_or_not_the_clients(raw: str) -> None:
+    assert outcome({"scope": raw}) == "invalid_scope"
+
+
+def test_as_many_scopes_as_a_client_may_have_and_no_more() -> None:
+    many: dict[str, str | None] = {"client_id": "many"}
+    assert len(request(**{**many, "scope": " ".join(SCOPES[:SCOPE_LIMIT])}).scopes) == SCOPE_LIMIT
+    assert outcome({**many, "scope": " ".join(SCOPES)}) == "invalid_scope"
+
+
+@pytest.mark.parametrize(
+    ("client_id", "uri", "reason"),
+    [
+        ("many", None, "missing_redirect_uri"),
+        ("many", "", "missing_redirect_uri"),
+        ("server", None, "missing_redirect_uri"),
+        ("server", CB, "wrong_redirect_uri"),
+        ("one", CB + "/", "wrong_redirect_uri"),
+        ("one", CB.upper(), "wrong_redirect_uri"),
+        ("one", CB + "?x=1", "wrong_redirect_uri"),
+    ],
+)
+def test_a_redirect_uri_is_compared_exactly(client_id: str, uri: str | None, reason: str) -> None:
+    assert outcome({"client_id": client_id, "redirect_uri": uri}) == reason
+
+
+def test_the_only_redirect_uri_may_be_left_out() -> None:
+    assert request(redirect_uri=None).target.redirect_uri == CB
+
+
+@pytest.mark.parametrize(
+    ("client_id", "response_type", "mode"),
+    [
+        ("one", "foo", "fragment"),
+        ("one", None, "fragment"),
+        ("one", "code", "query"),
+        ("one", "code token", "fragment"),
+        ("code", "token", "fragment"),
+        ("code", "code", "query"),
+        ("code", "foo", "query"),
+        ("code", None, "query"),
+    ],
+)
+def test_an_error_goes_where_the_response_type_says(client_id: str, response_type: str | None, mode: str) -> None:
+    with pytest.raises(AuthorizationError) as caught:
+        request(client_id=client_id, response_type=response_type, scope=None)
+    assert caught.value.target == RedirectTarget(CB, "query" if mode == "query" else "fragment", "S")
+
+
+def test_a_token_is_only_for_clients_of_the_implicit_grant() -> None:
+    assert outcome({"client_id": "code", "scope": None}) == "unauthorized_client"
+
+
+@pytest.mark.parametrize(
+    ("uri", "mode", "expected"),
+    [
+        ("https://c.example/cb", "fragment", "https://c.example/cb#state=a%20b%26%23&error=x"),
+        ("https://c.example/cb?q=1", "fragment", "https://c.example/cb?q=1#state=a%20b%26%23&error=x"),
+        ("https://c.example/cb", "query", "https://c.example/cb?state=a%20b%26%23&error=x"),
+        ("https://c.example/cb?q=1", "query", "https://c.example/cb?q=1&state=a%20b%26%23&error=x"),
+    ],
+)
+def test_a_location_keeps_the_uri_and_escapes_the_rest(uri: str, mode: Any, expected: str) -> None:
+    assert RedirectTarget(uri, mode, "a b&#").location({"error": "x"}) == expected
+
+
+def test_a_refusal_by_the_person_is_access_denied() -> None:
+    error = request().refuse()
+    assert error.error == "access_denied"
+    assert error.location.startswith(CB + "#state=S&error=access_denied&")
+
+
+class Owner:
+    """A person, as the core sees one."""
+
+    backend = "staff"
+    subject = "7"
+    username = "ada"
+    claims: ClassVar[dict[str, str]] = {}
+
+
+class Kept:
+    """A store in memory; `broken` makes it refuse."""
+
+    def __init__(self, broken: bool = False) -> None:
+        self.broken = broken
+        self.links: list[tuple[Link, tuple[Token, ...]]] = []
+
+    def create(self, link: Link, tokens: tuple[Token, ...]) -> None:
+        if self.broken:
+            raise StoreUnavailableError
+        self.links.append((link, tokens))
+
+    def find(self, digest: bytes, kind: Any) -> tuple[Link, Token] | None:
+        return next(((link, kept) for link, tokens in self.links for kept in tokens if kept.digest == digest), None)
+
+
+def issuer(store: Kept) -> Any:
+    return grants.Issuer(store, b"key", Signer(ISSUER, list))  # type: ignore[arg-type]
+
+
+def test_the_implicit_grant_keeps_a_digest_and_gives_the_token() -> None:
+    store = Kept()
+    location = grants.implicit(request(client_id="many", scope="s1 s1"), Owner(), "de", issuer(store), 1000)
+    told = dict(pair.split("=") for pair in location.removeprefix(CB + "#").split("&"))
+    (link, (token,)) = store.links[0]
+    assert token == Token(digest(told.pop("access_token")), "access", 1000, 1600)
+    assert told == {"state": "S", "token_type": "Bearer", "expires_in": "600", "scope": "s1"}
+    assert link == Link("staff", "7", "ada", "many", ("s1",), "implicit", "de", 1000)
+    assert link.sub == "staff:7"
+
+
+def test_no_token_leaves_before_it_is_kept() -> None:
+    with pytest.raises(StoreUnavailableError):
+        grants.implicit(request(), Owner(), "en", issuer(Kept(broken=True)), 1000)
+
+
+def test_a_secret_that_was_pasted_as_client_id_is_not_logged() -> None:
+    clients = Clients([Client("alexa", frozenset({"implicit"}), (CB,), secret_sha256=sha256(b"the secret").digest())])
+    with pytest.raises(UntrustedRequestError) as refused:
+        parse([("client_id", "the secret")], clients, ISSUER)
+    assert "the secret of alexa is none of alexa" in refused.value.log
+    assert "'the secret'" not in refused.value.log

@@ -1,0 +1,224 @@
+"""From ini keys to a dataclass, whatever the keys are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from linkauth.ini import Keys, SettingsError, Text, convert
+
+CANARY = "hunter2-canary"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A setting of every kind."""
+
+    needed: str
+    text: Text
+    number: int = 1
+    ratio: float = 0.5
+    flag: bool = False
+    words: tuple[str, ...] = ()
+    choice: Literal["red", "blue"] = "red"
+    maybe: str | None = None
+    label: Text = field(default_factory=dict)
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        if self.number > 100:
+            yield "number", "is over 100"
+        if self.flag and self.maybe:
+            yield "maybe", "cannot stand beside flag"
+
+
+VALID = {"p.needed": "x", "p.text": "hello"}
+
+
+def fill(ini: dict[str, str], prefix: str = "") -> Any:
+    keys = Keys(ini, "p.")
+    sample = keys.fill(Sample, prefix)
+    keys.finish()
+    return sample
+
+
+def faults(ini: dict[str, str]) -> dict[str, str]:
+    with pytest.raises(SettingsError) as caught:
+        fill(ini)
+    assert len(dict(caught.value.faults)) == len(caught.value.faults)
+    assert CANARY not in str(caught.value)
+    return dict(caught.value.faults)
+
+
+def test_what_is_left_out_has_its_default() -> None:
+    assert fill(VALID) == Sample("x", {"": "hello"})
+
+
+def test_every_kind_is_read() -> None:
+    more = {"number": "7", "ratio": "1.25", "flag": "yes", "words": " a  b\n c ", "choice": "blue", "maybe": "m"}
+    more |= {"text.de": "hallo", "text.pt-BR": "oi", "label": "l", "label.de": "m"}
+    ini = {**VALID, **{f"p.{key}": value for key, value in more.items()}, "p.flag": "no"}
+    assert fill(ini) == Sample(
+        needed="x",
+        text={"": "hello", "de": "hallo", "pt-BR": "oi"},
+        number=7,
+        ratio=1.25,
+        flag=False,
+        words=("a", "b", "c"),
+        choice="blue",
+        maybe="m",
+        label={"": "l", "de": "m"},
+    )
+
+
+def test_other_prefixes_are_left_to_others() -> None:
+    assert fill({**VALID, "other.key": CANARY, "pyramid.includes": CANARY, "p": CANARY}) == fill(VALID)
+
+
+@pytest.mark.parametrize("raw", ["true", "Yes", "ON", "1"])
+def test_true(raw: str) -> None:
+    assert convert(raw, bool) is True
+
+
+@pytest.mark.parametrize("raw", ["false", "No", "OFF", "0"])
+def test_false(raw: str) -> None:
+    assert convert(raw, bool) is False
+
+
+@pytest.mark.parametrize(("raw", "number"), [("7", 7), ("-7", -7), ("+7", 7), ("007", 7), ("9" * 18, 10**18 - 1)])
+def test_whole_numbers(raw: str, number: int) -> None:
+    assert convert(raw, int) == number
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("number", CANARY, "is not a whole number"),
+        ("number", "1.5", "is not a whole number"),
+        ("number", "１", "is not a whole number"),
+        ("number", "1_000", "is not a whole number"),
+        ("number", "9" * 5000, "is not a whole number"),
+        ("number", "0x10", "is not a whole number"),
+        ("ratio", CANARY, "is not a number"),
+        ("ratio", "nan", "is not a number"),
+        ("ratio", "inf", "is not a number"),
+        ("ratio", "1e3", "is not a number"),
+        ("flag", CANARY, "is neither true nor false"),
+        ("flag", "2", "is neither true nor false"),
+        ("choice", CANARY, "is not one of: red, blue"),
+        ("choice", "Red", "is not one of: red, blue"),
+        ("number", "101", "is over 100"),
+        ("needed", "", "is empty; leave the line out to get the default"),
+        ("needed", "   ", "is empty; leave the line out to get the default"),
+        ("words", "", "is empty; leave the line out to get the default"),
+    ],
+)
+def test_a_wrong_value_names_its_key_only(key: str, value: str, problem: str) -> None:
+    assert faults({**VALID, f"p.{key}": value}) == {f"p.{key}": problem}
+
+
+def test_a_type_that_settings_cannot_have_is_the_programmers_fault() -> None:
+    with pytest.raises(TypeError):
+        convert("x", dict)
+
+
+def test_a_missing_key_is_named() -> None:
+    assert faults({"p.text": "hello"}) == {"p.needed": "is missing"}
+    assert faults({"p.needed": "x", "p.text.de": "hallo"}).keys() == {"p.text"}
+    assert "a line without a language" in faults({"p.needed": "x", "p.text.de": CANARY})["p.text"]
+    assert faults({**VALID, "p.label.de": CANARY}).keys() == {"p.label"}
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("neded", "; the nearest known one is p.needed"),
+        ("Number", "; the nearest known one is p.number"),
+        ("choise", "; the nearest known one is p.choice"),
+        ("xyzzy", ""),
+        ("text.DE", "; the nearest known one is p.text"),
+        ("text.english", ""),
+        ("number.de", "; the nearest known one is p.number"),
+    ],
+)
+def test_an_unknown_key_is_named_with_the_nearest_known_one(key: str, hint: str) -> None:
+    assert faults({**VALID, f"p.{key}": CANARY}) == {f"p.{key}": "nobody knows this key" + hint}
+
+
+def test_all_faults_are_told_at_once_and_in_order() -> None:
+    ini = {"p.number": CANARY, "p.flag": CANARY, "p.chioce": CANARY, "p.maybe": "env:NOT_SET_ANYWHERE", "p.ratio": ""}
+    with pytest.raises(SettingsError) as caught:
+        fill(ini)
+    keys = [key for key, _ in caught.value.faults]
+    assert keys == ["p.chioce", "p.flag", "p.maybe", "p.needed", "p.number", "p.ratio", "p.text"]
+    assert str(caught.value).splitlines()[1] == "p.flag: is neither true nor false"
+    assert CANARY not in str(caught.value)
+
+
+def test_rules_between_keys_are_asked_once_the_types_are_right() -> None:
+    assert faults({**VALID, "p.flag": "on", "p.maybe": "m"}) == {"p.maybe": "cannot stand beside flag"}
+    assert faults({**VALID, "p.flag": "on", "p.maybe": "m", "p.ratio": "x"}) == {"p.ratio": "is not a number"}
+
+
+def test_a_value_may_be_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("\n  tröpfchen \n\n", "utf-8")
+    assert fill({**VALID, "p.needed": f"file:{tmp_path}/secret"}).needed == "tröpfchen"
+    assert fill({**VALID, "p.needed": f"file: {tmp_path}/secret "}).needed == "tröpfchen"
+
+
+def test_a_value_may_be_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINKAUTH_TEST", "  7 ")
+    assert fill({**VALID, "p.number": "env:LINKAUTH_TEST"}).number == 7
+
+
+def test_what_a_reference_names_is_not_a_reference_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINKAUTH_TEST", f"file:{tmp_path}/nothing")
+    assert fill({**VALID, "p.needed": "env:LINKAUTH_TEST"}).needed == f"file:{tmp_path}/nothing"
+
+
+def test_a_reference_that_leads_nowhere_is_one_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "empty").write_text(" \n", "utf-8")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe" + CANARY.encode())
+    monkeypatch.setenv("LINKAUTH_TEST", "")
+    for value, problem in (
+        (f"file:{tmp_path}/{CANARY}", "names a file that cannot be read (FileNotFoundError)"),
+        (f"file:{tmp_path}", "names a file that cannot be read (IsADirectoryError)"),
+        (f"file:{tmp_path}/binary", "names a file that cannot be read (UnicodeDecodeError)"),
+        (f"file:{CANARY}\0", "names a file that cannot be read (ValueError)"),
+        (f"file:{tmp_path}/empty", "is empty; leave the line out to get the default"),
+        ("env:LINKAUTH_TEST", "is empty; leave the line out to get the default"),
+        (f"env:{CANARY}", "names an environment variable that is not set"),
+        ("env:", "names an environment variable that is not set"),
+    ):
+        assert faults({**VALID, "p.needed": value}) == {"p.needed": problem}
+
+
+@pytest.mark.parametrize(
+    ("raw", "problem"),
+    [("a b a", "holds a name twice"), ("a/b", "holds a name with other"), ("ä", "holds a name with other")],
+)
+def test_names_are_plain_and_different(raw: str, problem: str) -> None:
+    keys = Keys({"p.list": raw}, "p.")
+    keys.names("list")
+    with pytest.raises(SettingsError, match=problem):
+        keys.finish()
+
+
+def test_a_list_of_names_may_be_required() -> None:
+    keys = Keys({}, "p.")
+    assert keys.names("list") == ()
+    keys.finish()
+    keys.names("list", required=True)
+    with pytest.raises(SettingsError, match="it names at least one"):
+        keys.finish()
+
+
+def test_what_an_unknown_owner_would_have_read_is_no_second_fault() -> None:
+    keys = Keys({"p.a.x": "1", "p.a.y": "2", "p.b": "3"}, "p.")
+    keys.drop("a.")
+    with pytest.raises(SettingsError) as caught:
+        keys.finish()
+    assert [key for key, _ in caught.value.faults] == ["p.b"]

@@ -1,0 +1,172 @@
+"""What a preset makes of a client, and what it refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from linkauth.oauth2.clients import Client
+from linkauth.platforms import PLATFORMS
+from linkauth.server import clients
+from linkauth.settings import ClientSettings
+
+SECRET = "0123456789abcdef"
+OWN = ("https://c.example/cb",)
+BY_CODE: dict[str, Any] = {"name": {"": "x"}, "grants": ("authorization_code",), "secret": SECRET}
+IDS = {"alexa": "alexa_vendor_id", "google": "google_project_id", "ifttt": "ifttt_service_id"}
+VALUES = {"alexa": "M2AAAAAAAAAAAA", "google": "example-rides-1234", "ifttt": "example_rides"}
+
+
+def settings(platform: str, **changes: Any) -> ClientSettings:
+    given = {IDS[platform]: VALUES[platform]} if platform in IDS else {"redirect_uris": OWN}
+    return ClientSettings(**{**BY_CODE, "platform": platform, **given, **changes})
+
+
+def client(platform: str, **changes: Any) -> Client:
+    found = settings(platform, **changes)
+    assert list(found.faults()) == []
+    return next(clients({"x": found}))
+
+
+def faults(platform: str, **changes: Any) -> list[str]:
+    return [key for key, _ in settings(platform, **changes).faults()]
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_every_preset_makes_a_client(platform: str) -> None:
+    assert client(platform).grants == {"authorization_code"}
+
+
+def test_alexas_six_redirect_urls() -> None:
+    vendor = "M2AAAAAAAAAAAA"
+    assert set(client("alexa").redirect_uris) == {
+        f"https://pitangui.amazon.com/api/skill/link/{vendor}",
+        f"https://layla.amazon.com/api/skill/link/{vendor}",
+        f"https://alexa.amazon.co.jp/api/skill/link/{vendor}",
+        f"https://pitangui.amazon.com/spa/skill/account-linking-status.html?vendorId={vendor}",
+        f"https://layla.amazon.com/spa/skill/account-linking-status.html?vendorId={vendor}",
+        f"https://alexa.amazon.co.jp/spa/skill/account-linking-status.html?vendorId={vendor}",
+    }
+
+
+@pytest.mark.parametrize(
+    ("platform", "uris"),
+    [
+        (
+            "google",
+            {
+                "https://oauth-redirect.googleusercontent.com/r/example-rides-1234",
+                "https://oauth-redirect-sandbox.googleusercontent.com/r/example-rides-1234",
+            },
+        ),
+        ("ifttt", {"https://ifttt.com/channels/example_rides/authorize"}),
+        ("yandex", {"https://social.yandex.net/broker/redirect", *OWN}),
+        ("bixby", set(OWN)),
+        ("none", set(OWN)),
+    ],
+)
+def test_redirect_urls_of_the_others(platform: str, uris: set[str]) -> None:
+    assert set(client(platform).redirect_uris) == uris
+
+
+def test_smartthings_needs_no_redirect_uri_to_be_typed() -> None:
+    regions = {f"https://c2c-{region}.smartthings.com/oauth/callback" for region in ("us", "eu", "ap")}
+    assert regions < set(client("smartthings", redirect_uris=()).redirect_uris)
+
+
+@pytest.mark.parametrize(("typed", "seconds"), [(None, 3600), (0, None), (1, 360), (359, 360), (360, 360), (361, 361)])
+def test_alexas_access_tokens_live_for_360_seconds_or_more(typed: int | None, seconds: int | None) -> None:
+    made = client("alexa", access_token_lifetime=typed, grants=("authorization_code", "implicit"))
+    assert made.code_lifetime == seconds
+    assert made.implicit_lifetime == (None if typed is None else seconds)
+
+
+@pytest.mark.parametrize(("typed", "seconds"), [(None, 3600), (1, 1), (2**32, 2**32), (2**32 + 1, 2**32)])
+def test_yandex_takes_lifetimes_up_to_its_own_limit(typed: int | None, seconds: int) -> None:
+    assert client("yandex", access_token_lifetime=typed).code_lifetime == seconds
+
+
+def test_ifttt_gets_what_it_always_asks_for() -> None:
+    made = client("ifttt")
+    assert (made.scopes, made.code_lifetime, made.refresh) == (("ifttt",), None, "stable")
+    assert faults("ifttt", scopes=("order_car",)) == ["scopes"]
+    assert faults("ifttt", refresh_token_lifetime=86_400) == ["refresh_token_lifetime"]
+    assert faults("ifttt", refresh_token_idle=86_400) == ["refresh_token_idle"]
+
+
+def test_google_wants_an_expiry() -> None:
+    assert faults("google", access_token_lifetime=0) == ["access_token_lifetime"]
+    assert client("google", access_token_lifetime=0, grants=("implicit",)).implicit_lifetime is None
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_refresh_tokens_stay_unless_there_is_no_secret(platform: str) -> None:
+    assert client(platform).refresh == "stable"
+    assert client(platform, secret="").refresh == "rotate"
+
+
+@pytest.mark.parametrize(("count", "wrong"), [(15, []), (16, ["scopes"])])
+def test_alexa_takes_15_scopes(count: int, wrong: list[str]) -> None:
+    assert faults("alexa", scopes=tuple(f"s{number}" for number in range(count))) == wrong
+
+
+@pytest.mark.parametrize("platform", ["smartthings", "yandex", "ifttt", "bixby"])
+def test_no_implicit_grant_where_the_platform_has_none(platform: str) -> None:
+    assert faults(platform, grants=("implicit",)) == ["grants"]
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize("owner", IDS)
+def test_an_id_of_another_platform(platform: str, owner: str) -> None:
+    changes = {IDS[owner]: VALUES[owner], "redirect_uris": OWN}
+    assert faults(platform, **changes) == ([] if owner == platform else [IDS[owner]])
+
+
+@pytest.mark.parametrize(
+    ("platform", "given"),
+    [
+        ("alexa", "m2aaaaaaaaaaaa"),
+        ("alexa", "https://layla.amazon.com/api/skill/link/M2AAAAAAAAAAAA"),
+        ("alexa", "amzn1.ask.skill.1234"),
+        ("google", "Example Rides"),
+        ("google", "r/example-rides-1234"),
+        ("ifttt", "example/rides"),
+        ("ifttt", "Example-Rides"),
+    ],
+)
+def test_a_wrong_id(platform: str, given: str) -> None:
+    assert faults(platform, **{IDS[platform]: given}) == [IDS[platform]]
+
+
+@pytest.mark.parametrize("platform", sorted(IDS))
+def test_neither_an_id_nor_a_redirect_uri(platform: str) -> None:
+    found = list(settings(platform, **{IDS[platform]: ""}).faults())
+    assert [key for key, _ in found] == ["redirect_uris"]
+    assert IDS[platform] in found[0][1]
+
+
+def test_only_bixby_calls_s256_something_else() -> None:
+    assert client("bixby").pkce_methods == {"S256", "SHA256"}
+    assert all(client(name).pkce_methods == {"S256"} for name in PLATFORMS if name != "bixby")
+
+
+def test_only_a_client_of_no_platform_is_told_the_issuer() -> None:
+    assert [name for name in PLATFORMS if client(name).sends_iss] == ["none"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"token_format": "jwt", "grants": ("implicit",)}, "access_token_lifetime"),
+        (
+            {"token_format": "jwt", "grants": ("authorization_code",), "access_token_lifetime": 0},
+            "access_token_lifetime",
+        ),
+        ({"token_format": "jwt", "grants": ("authorization_code",), "platform": "yandex"}, "token_format"),
+        ({"grants": ("implicit",), "platform": "none", "scopes": tuple(f"{n}{'x' * 64}" for n in range(90))}, "scopes"),
+    ],
+)
+def test_what_could_never_work_stops_the_start(changes: dict[str, Any], key: str) -> None:
+    whole = {"name": {"": "A"}, "secret": "s" * 32, "redirect_uris": ("https://a.example.com/cb",), **changes}
+    assert [named for named, _ in ClientSettings(**whole).faults()] == [key]

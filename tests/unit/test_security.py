@@ -1,0 +1,273 @@
+"""The door: reading pairs, the form token, and whose form was posted."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pyramid.httpexceptions import HTTPBadRequest, HTTPException
+
+from linkauth.security import FIELD_LIMIT, FORM_TOKEN_SECONDS, Posts, decode_pairs, form
+
+SECRET = "a secret of more than thirty-two characters"
+URL = "https://link.example.com"
+QUERY = "client_id=alexa&state=S"
+
+
+@pytest.mark.parametrize(
+    ("raw", "pairs"),
+    [
+        (b"", []),
+        (b"a=1", [("a", "1")]),
+        (b"a=1&b=2&a=3", [("a", "1"), ("b", "2"), ("a", "3")]),
+        (b"a", [("a", "")]),
+        (b"a=", [("a", "")]),
+        (b"=1", [("", "1")]),
+        (b"&&a=1&", [("a", "1")]),
+        (b"a=1=2", [("a", "1=2")]),
+        (b"a=1;b=2", [("a", "1;b=2")]),
+        (b"a=b+c%20d%2Be", [("a", "b c d+e")]),
+        (b"a=%C3%A9", [("a", "é")]),
+        (b"a=\xc3\xa9", [("a", "é")]),
+        (b"%61=%2561", [("a", "%61")]),
+        (b"a=%", [("a", "%")]),
+        (b"a=%zz%4", [("a", "%zz%4")]),
+        (b"a=%00", [("a", "\0")]),
+        (b"a=%26b=%3D", [("a", "&b==")]),
+        (b"a=%EF%BB%BFx", [("a", "\ufeffx")]),
+    ],
+)
+def test_pairs_are_decoded_once(raw: bytes, pairs: list[tuple[str, str]]) -> None:
+    assert decode_pairs(raw) == pairs
+
+
+@pytest.mark.parametrize(
+    "raw", [b"\xff", b"%FF", b"a=%C0%AF", b"a=%ED%A0%80", b"a=%E2%82", b"%C3=1", b"a=%F4%90%80%80", b"x=1&a=\x80&b=2"]
+)
+def test_what_is_no_utf8_is_refused(raw: bytes) -> None:
+    with pytest.raises(HTTPBadRequest) as caught:
+        decode_pairs(raw)
+    assert caught.value.detail == "not_utf8"
+
+
+def test_the_number_of_pairs_is_bounded() -> None:
+    assert len(decode_pairs(b"&".join([b"a=1"] * FIELD_LIMIT))) == FIELD_LIMIT
+    for raw in (b"&".join([b"a=1"] * (FIELD_LIMIT + 1)), b"&" * FIELD_LIMIT + b"%FF"):
+        with pytest.raises(HTTPBadRequest) as caught:
+            decode_pairs(raw)
+        assert caught.value.detail == "too_many_parameters"
+
+
+class Clock:
+    """Seconds, as the test sets them."""
+
+    now = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def posts(clock: Clock) -> Posts:
+    return Posts(SECRET, URL, clock)
+
+
+def test_a_form_token_lives_for_a_quarter_of_an_hour(posts: Posts, clock: Clock) -> None:
+    token = posts.token(QUERY)
+    assert posts.is_fresh(token, QUERY)
+    clock.now += FORM_TOKEN_SECONDS - 1
+    assert posts.is_fresh(token, QUERY)
+    clock.now += 1
+    assert not posts.is_fresh(token, QUERY)
+
+
+@pytest.mark.parametrize("other", ["", QUERY + "&", QUERY + "&x=1", QUERY.replace("S", "T"), QUERY.upper(), QUERY[:-1]])
+def test_a_form_token_belongs_to_its_query(posts: Posts, other: str) -> None:
+    token = posts.token(QUERY)
+    assert posts.is_fresh(token, QUERY)
+    assert not posts.is_fresh(token, other)
+
+
+def test_a_form_token_belongs_to_its_secret(posts: Posts, clock: Clock) -> None:
+    assert not posts.is_fresh(Posts(SECRET + "x", URL, clock).token(QUERY), QUERY)
+    # another process with the same secret takes it
+    assert posts.is_fresh(Posts(SECRET, URL, clock).token(QUERY), QUERY)
+
+
+def test_no_part_of_a_form_token_can_be_changed(posts: Posts) -> None:
+    token = posts.token(QUERY)
+    expiry, _, mac = token.partition(".")
+    assert posts.is_fresh(f"{expiry}.{mac}", QUERY)
+    for position, letter in enumerate(token):
+        for other in "A9." if letter != "A" else "B9.":
+            if other != letter:
+                assert not posts.is_fresh(token[:position] + other + token[position + 1 :], QUERY)
+    for forged in (
+        f"{int(expiry) + 900}.{mac}",
+        f"{expiry}.",
+        expiry,
+        mac,
+        f"0{token}",
+        f"{token}=",
+        f" {token}",
+        token * 2,
+    ):
+        assert not posts.is_fresh(forged, QUERY)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    ["", ".", "..", "x.y", "-1.x", "1e9.x", "１２.x", "²." + "A" * 24, "9" * 5000, "9" * 12 + ".é\ud800", "\0", "٣.x"],
+)
+def test_garbage_is_no_form_token(posts: Posts, forged: str) -> None:
+    assert not posts.is_fresh(forged, QUERY)
+
+
+def request(**headers: str) -> Any:
+    return SimpleNamespace(environ={f"HTTP_{name.upper()}": value for name, value in headers.items()})
+
+
+OWN = (
+    {"origin": URL},
+    {"origin": "HTTPS://LINK.example.com"},
+    {"origin": URL, "sec_fetch_site": "same-origin"},
+    {"origin": "null", "sec_fetch_site": "same-origin"},
+    {"sec_fetch_site": "same-origin"},
+    {"sec_fetch_site": "same-origin", "referer": "https://evil.example/"},
+    {"referer": URL + "/"},
+    {"referer": URL + "/authorize?state=S"},
+    {"origin": "null", "referer": URL + "/authorize"},
+)
+FOREIGN = (
+    {},
+    {"origin": "null"},
+    {"origin": ""},
+    {"origin": "https://evil.example"},
+    {"origin": URL + "."},
+    {"origin": URL + ":8443"},
+    {"origin": URL + "/"},
+    {"origin": URL + ".evil.example"},
+    {"origin": "http://link.example.com"},
+    {"origin": "https://example.com"},
+    {"origin": f"{URL} https://evil.example"},
+    {"origin": "https://evil.example", "sec_fetch_site": "same-origin"},
+    {"origin": "https://evil.example", "referer": URL + "/"},
+    {"origin": URL, "sec_fetch_site": "cross-site"},
+    {"origin": URL, "sec_fetch_site": "same-site"},
+    {"origin": URL, "sec_fetch_site": "none"},
+    {"origin": "null", "sec_fetch_site": "cross-site", "referer": URL + "/"},
+    {"sec_fetch_site": "cross-site", "referer": URL + "/"},
+    {"sec_fetch_site": "none"},
+    {"sec_fetch_site": ""},
+    {"sec_fetch_site": "Same-Origin "},
+    {"referer": URL},
+    {"referer": URL + ".evil.example/"},
+    {"referer": "https://evil.example/" + URL + "/"},
+    {"referer": ""},
+)
+
+
+@pytest.mark.parametrize("headers", OWN)
+def test_our_own_form_is_recognized(posts: Posts, headers: dict[str, str]) -> None:
+    assert posts.check_origin(request(**headers)) is None
+    with pytest.raises(HTTPBadRequest):
+        Posts(SECRET, "https://other.example.com").check_origin(request(**{**headers, "sec_fetch_site": "cross-site"}))
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+def test_a_foreign_post_is_refused(posts: Posts, headers: dict[str, str]) -> None:
+    with pytest.raises(HTTPBadRequest) as caught:
+        posts.check_origin(request(**headers))
+    assert caught.value.detail == "cross_site"
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://link.example.com/prefix", "https://link.example.com"),
+        ("https://Link.Example.COM", "https://link.example.com"),
+        ("https://link.example.com:8443", "https://link.example.com:8443"),
+        ("http://127.0.0.1:6543", "http://127.0.0.1:6543"),
+        ("http://[::1]:6543", "http://[::1]:6543"),
+        ("https://link.example.com:443", "https://link.example.com"),
+        ("http://localhost:80", "http://localhost"),
+    ],
+)
+def test_the_origin_is_what_browsers_make_of_the_public_url(url: str, origin: str) -> None:
+    posts = Posts(SECRET, url)
+    assert posts.check_origin(request(origin=origin)) is None
+    assert posts.check_origin(request(referer=origin + "/authorize")) is None
+    with pytest.raises(HTTPBadRequest):
+        posts.check_origin(request(origin=origin + "1"))
+
+
+class Body:
+    """A body that says how much of it was read."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        self.asked: list[int] = []
+
+    def read(self, size: int) -> bytes:
+        self.asked.append(size)
+        return self.content[:size]
+
+
+def posted(content: bytes, **environ: Any) -> Any:
+    values = {"CONTENT_TYPE": "application/x-www-form-urlencoded", "CONTENT_LENGTH": str(len(content))}
+    return SimpleNamespace(environ={**values, "wsgi.input": Body(content), **environ})
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/x-www-form-urlencoded",
+        "Application/X-WWW-Form-Urlencoded",
+        "application/x-www-form-urlencoded; charset=UTF-8",
+        'application/x-www-form-urlencoded;charset="utf-8"',
+        "application/x-www-form-urlencoded ;",
+    ],
+)
+def test_a_form_is_read_as_utf8(content_type: str) -> None:
+    assert form(posted(b"a=%C3%A9&b=", CONTENT_TYPE=content_type)) == {"a": "é", "b": ""}
+
+
+@pytest.mark.parametrize(
+    ("content", "environ", "detail"),
+    [
+        (b"a=1", {"CONTENT_TYPE": "application/json"}, "wrong_content_type"),
+        (b"a=1", {"CONTENT_TYPE": ""}, "wrong_content_type"),
+        (b"a=1", {"CONTENT_TYPE": "multipart/form-data; boundary=x"}, "wrong_content_type"),
+        (b"a=1", {"CONTENT_TYPE": "application/x-www-form-urlencoded; charset=utf-16"}, "wrong_content_type"),
+        (b"a=1", {"CONTENT_LENGTH": "x"}, "wrong_content_length"),
+        (b"a=1&a=2", {}, "repeated_parameter"),
+        (b"a=%FF", {}, "not_utf8"),
+        (b"a=1&" * 101, {}, "too_many_parameters"),
+        (b"a" * 65_537, {}, "too_long"),
+        (b"a", {"CONTENT_LENGTH": "65537"}, "too_long"),
+        (b"a" * 65_537, {"CONTENT_LENGTH": "", "wsgi.input_terminated": True}, "too_long"),
+    ],
+)
+def test_any_other_form_is_refused(content: bytes, environ: dict[str, Any], detail: str) -> None:
+    with pytest.raises(HTTPException) as caught:
+        form(posted(content, **environ))
+    assert caught.value.detail == detail
+
+
+def test_a_body_over_the_limit_is_not_read() -> None:
+    request = posted(b"a" * 65_537)
+    with pytest.raises(HTTPException):
+        form(request)
+    assert request.environ["wsgi.input"].asked == []
+
+
+def test_a_body_of_unknown_length_is_not_waited_for() -> None:
+    request = posted(b"a=1", CONTENT_LENGTH="")
+    assert form(request) == {}
+    assert request.environ["wsgi.input"].asked == []

@@ -1,0 +1,282 @@
+"""One outcome from several backends, and what never reaches any of them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from linkauth.backends import (
+    AccountRefused,
+    BackendMisconfigured,
+    BackendUnavailable,
+    Check,
+    CredentialBackend,
+    Identity,
+    UnknownUser,
+    WrongPassword,
+)
+from linkauth.settings import ThrottleSettings
+from linkauth.sign_in import PASSWORD_LIMIT, USERNAME_LIMIT, NamedBackend, Person, SignIn
+from linkauth.throttle import Throttle, Throttled
+
+ADDRESS = "192.0.2.1"
+PASSWORD = "the typed password"
+
+
+@dataclass(frozen=True)
+class NoSettings:
+    """None."""
+
+
+class Backend(CredentialBackend):
+    """A store with one answer for everybody; it remembers what it was asked."""
+
+    Settings = NoSettings
+
+    def __init__(self, answer: Any, checks: Any = ()) -> None:
+        self.answer = answer
+        self.checks = checks
+        self.asked: list[tuple[str, str]] = []
+        self.closed = False
+
+    def authenticate(self, username: str, password: str) -> Identity:
+        self.asked.append((username, password))
+        if isinstance(self.answer, BaseException):
+            raise self.answer
+        answer: Identity = self.answer
+        return answer
+
+    def check(self) -> Iterable[Check]:
+        if isinstance(self.checks, Exception):
+            raise self.checks
+        return iter(self.checks)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+GOOD = Identity("7", "ada")
+OUTCOMES: dict[str, Callable[[], Any]] = {
+    "good": lambda: GOOD,
+    "unknown": UnknownUser,
+    "wrong": WrongPassword,
+    "unproven": lambda: AccountRefused("locked"),
+    "proven": lambda: AccountRefused("locked", proven=True),
+    "unavailable": lambda: BackendUnavailable("down"),
+    "misconfigured": lambda: BackendMisconfigured("search base"),
+    "broken": lambda: RuntimeError("anything"),
+}
+ENDS = {
+    "good": Person,
+    "wrong": WrongPassword,
+    "unproven": AccountRefused,
+    "proven": AccountRefused,
+    "unavailable": BackendUnavailable,
+    "misconfigured": BackendMisconfigured,
+    "broken": BackendUnavailable,
+}
+
+
+def build(*backends: Backend, accepts: tuple[tuple[str, ...], ...] = (), **throttle: int) -> SignIn:
+    patterns = accepts or ((),) * len(backends)
+    named = [NamedBackend(f"b{number}", each, patterns[number]) for number, each in enumerate(backends)]
+    return SignIn(named, Throttle(ThrottleSettings(**throttle)))
+
+
+def outcome(sign_in: SignIn, username: str = "ada", password: str = PASSWORD) -> Any:
+    """The Person, or the exception."""
+    try:
+        return sign_in(username, password, ADDRESS)
+    except Exception as error:
+        return error
+
+
+@pytest.mark.parametrize("first", OUTCOMES)
+@pytest.mark.parametrize("second", OUTCOMES)
+def test_the_first_answer_counts_and_only_unknown_goes_on(first: str, second: str) -> None:
+    backends = Backend(OUTCOMES[first]()), Backend(OUTCOMES[second]())
+    found = outcome(build(*backends))
+    last = second if first == "unknown" else first
+    assert type(found) is ENDS.get(last, UnknownUser)
+    assert backends[0].asked == [("ada", PASSWORD)]
+    # after an unavailable backend no later one can answer in its place, for the name may be the first one's
+    if first not in ("unknown", "unavailable", "misconfigured", "broken"):
+        assert backends[1].asked == []
+    if isinstance(found, Person):
+        assert found == Person("b0" if first == "good" else "b1", GOOD)
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        ("good", False),
+        ("unknown", True),
+        ("wrong", True),
+        ("unproven", True),
+        ("proven", False),
+        ("unavailable", False),
+        ("misconfigured", False),
+        ("broken", False),
+    ],
+)
+def test_which_outcomes_count_as_a_failed_try(name: str, counts: bool) -> None:
+    sign_in = build(Backend(OUTCOMES[name]()), account_failures=1)
+    outcome(sign_in)
+    assert (type(outcome(sign_in)) is Throttled) == counts
+
+
+def test_a_throttled_try_asks_nobody() -> None:
+    backend = Backend(WrongPassword())
+    sign_in = build(backend, account_failures=2)
+    found = [type(outcome(sign_in)) for _ in range(4)]
+    assert found == [WrongPassword, WrongPassword, Throttled, Throttled]
+    assert len(backend.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("username", "asked"),
+    [
+        ("ada@emea.example.com", [True, False, True]),
+        ("ADA@EMEA.EXAMPLE.COM", [True, False, True]),
+        ("CORP\\ada", [False, True, True]),
+        ("corp\\ada", [False, True, True]),
+        ("ada", [False, False, True]),
+        ("ada@emea.example.com.evil.example", [False, False, True]),
+    ],
+)
+def test_accepts_says_who_is_asked(username: str, asked: list[bool]) -> None:
+    backends = [Backend(UnknownUser()) for _ in range(3)]
+    sign_in = build(*backends, accepts=(("*@emea.example.com",), ("CORP\\*", "X\\*"), ()))
+    assert type(outcome(sign_in, username)) is UnknownUser
+    assert [bool(backend.asked) for backend in backends] == asked
+
+
+def test_an_unavailable_backend_that_cannot_own_the_name_is_not_in_the_way() -> None:
+    down, good = Backend(BackendUnavailable()), Backend(GOOD)
+    sign_in = build(down, good, accepts=(("*@emea.example.com",), ()))
+    assert outcome(sign_in, "ada") == Person("b1", GOOD)
+    assert type(outcome(sign_in, "ada@emea.example.com")) is BackendUnavailable
+
+
+GUARDED = {
+    "empty name": ("", PASSWORD),
+    "spaces as a name": (" \t\u3000\n", PASSWORD),
+    "NUL in the name": ("ada\0", PASSWORD),
+    "long name": ("a" * (USERNAME_LIMIT + 1), PASSWORD),
+    "surrogate in the name": ("ada\ud800", PASSWORD),
+    "empty password": ("ada", ""),
+    "NUL in the password": ("ada", "pass\0word"),
+    "NUL as the password": ("ada", "\0"),
+    "long password": ("ada", "p" * (PASSWORD_LIMIT + 1)),
+    "surrogate in the password": ("ada", "\udfff"),
+    "bomb": ("a" + "\u0315\u0300" * 32_768, PASSWORD),
+}
+
+
+@pytest.mark.parametrize("what", GUARDED)
+def test_no_backend_sees_what_no_store_should_see(what: str) -> None:
+    backend = Backend(GOOD)
+    assert type(outcome(build(backend), *GUARDED[what])) is WrongPassword
+    assert backend.asked == []
+
+
+@pytest.mark.parametrize(
+    ("username", "password", "seen"),
+    [
+        ("  ada\t", " \u3000 ", ("ada", " \u3000 ")),
+        ("a" * USERNAME_LIMIT, "p" * PASSWORD_LIMIT, ("a" * USERNAME_LIMIT, "p" * PASSWORD_LIMIT)),
+        ("Ada", "PaSs\n", ("Ada", "PaSs\n")),
+        ("jo\u0308rg", "u\u0308", ("jo\u0308rg", "u\u0308")),
+    ],
+)
+def test_the_name_is_trimmed_and_the_password_is_not_touched(username: str, password: str, seen: Any) -> None:
+    backend = Backend(GOOD)
+    assert outcome(build(backend), username, password) == Person("b0", GOOD)
+    assert backend.asked == [seen]
+
+
+@pytest.mark.parametrize("error", [RuntimeError(PASSWORD), KeyError(PASSWORD), UnicodeError(PASSWORD), ValueError()])
+def test_a_broken_contract_is_unavailable_and_shows_no_password(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    found = outcome(build(Backend(error)))
+    assert type(found) is BackendUnavailable
+    assert found.__cause__ is None
+    assert PASSWORD not in str(found) + caplog.text
+    assert "b0" in caplog.text
+    assert type(error).__name__ in caplog.text
+    assert "authenticate" in caplog.text
+
+
+UNUSABLE: dict[str, Any] = {
+    "empty subject": Identity("", "ada"),
+    "long subject": Identity("x" * 256, "ada"),
+    "NUL in the subject": Identity("7\0", "ada"),
+    "surrogate in the subject": Identity("\ud800", "ada"),
+    "a number as the subject": Identity(7, "ada"),  # type: ignore[arg-type]
+    "no subject": Identity(None, "ada"),  # type: ignore[arg-type]
+    "nothing": None,
+    "a name": "ada",
+    "true": True,
+}
+
+
+@pytest.mark.parametrize("what", UNUSABLE)
+def test_a_person_without_a_usable_subject_is_nobody(what: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert type(outcome(build(Backend(UNUSABLE[what])))) is BackendUnavailable
+    assert "b0" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "level"), [("wrong", "INFO"), ("unavailable", "WARNING"), ("misconfigured", "ERROR"), ("broken", "ERROR")]
+)
+def test_operators_are_told_how_bad_it_is(name: str, level: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    outcome(build(Backend(OUTCOMES[name]())))
+    assert [record.levelname for record in caplog.records] == [level]
+    assert PASSWORD not in caplog.text
+
+
+def test_health_says_which_backend_is_well() -> None:
+    checks = [Check("connect", True), Check("bind", False, "refused")]
+    sign_in = build(Backend(GOOD, checks[:1]), Backend(GOOD, checks), Backend(GOOD))
+    assert sign_in.check() == {"b0": True, "b1": False, "b2": True}
+
+
+def test_a_check_that_crashes_is_a_backend_that_is_not_well() -> None:
+    assert build(Backend(GOOD, RuntimeError()), Backend(GOOD)).check() == {"b0": False, "b1": True}
+
+
+def test_closing_closes_every_backend() -> None:
+    backends = [Backend(GOOD), Backend(GOOD)]
+    build(*backends).close()
+    assert [backend.closed for backend in backends] == [True, True]
+
+
+def test_many_who_ask_for_health_at_once_are_one_check() -> None:
+    backend = Backend(GOOD, [Check("connect", True)])
+    checks, slow = [], threading.Barrier(6)
+    check = backend.check
+
+    def counted() -> Any:
+        checks.append(1)
+        return check()
+
+    backend.check = counted  # type: ignore[method-assign]
+    sign_in = build(backend)
+
+    def ask(_: int) -> Any:
+        slow.wait()
+        return sign_in.check()
+
+    with ThreadPoolExecutor(6) as threads:
+        assert list(threads.map(ask, range(6))) == [{"b0": True}] * 6
+    sign_in.check()
+    assert len(checks) == 1
