@@ -37,6 +37,8 @@ Reason = Literal[
     "logon_restricted",
     "not_entitled",
 ]
+PasswordRule = Literal["too_short", "too_simple", "used_before", "too_soon", "not_allowed", "mismatch", "policy"]
+"""Why a new password was refused; `policy` where the store does not say more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,37 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Account:
+    """What a store says about somebody without their password, for operators.
+
+    `refused` is why a right password would not be enough, None if it would; `facts` are further lines, name to text:
+    where the entry stands, its flags, when it expires.
+    """
+
+    identity: Identity
+    refused: Reason | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Lockout:
+    """The store locks an account after `failures` wrong passwords within `seconds`; 0 seconds is for ever."""
+
+    failures: int
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
-    """One line of a health report: what was looked at, whether it is well, and a sentence for operators."""
+    """One line of a health report: what was looked at, whether it is well, and a sentence for operators.
+
+    `warning` is for what works and yet should be mended.
+    """
 
     name: str
     ok: bool
     detail: str = ""
+    warning: bool = False
 
 
 class BackendError(Exception):
@@ -77,12 +104,29 @@ class WrongPassword(BackendError):
 
 
 class AccountRefused(BackendError):
-    """The account may not sign in. `proven` only if the store itself proved that the password was right."""
+    """The account may not sign in. `proven` only if the store itself proved that the password was right.
 
-    def __init__(self, reason: Reason, proven: bool = False) -> None:
+    `revealed` says whether the person is told the reason: None for only where it is proven. `change_url` is where they
+    may choose a new password.
+    """
+
+    def __init__(
+        self, reason: Reason, proven: bool = False, revealed: bool | None = None, change_url: str = ""
+    ) -> None:
         super().__init__(reason)
         self.reason: Reason = reason
         self.proven = proven
+        self.revealed = proven if revealed is None else revealed
+        self.change_url = change_url
+
+
+class PasswordRefused(BackendError):
+    """The current password is right, the new one is not taken. `minimum` is the least length, 0 for unknown."""
+
+    def __init__(self, rule: PasswordRule, minimum: int = 0, message: str = "") -> None:
+        super().__init__(message or rule)
+        self.rule: PasswordRule = rule
+        self.minimum = minimum
 
 
 class BackendUnavailable(BackendError):
@@ -116,12 +160,51 @@ class CredentialBackend(ABC):
         holds NUL. Raises UnknownUser, WrongPassword, AccountRefused, BackendUnavailable or BackendMisconfigured.
         """
 
+    @property
+    def offers(self) -> frozenset[type]:
+        """Which of the powers below this configured instance has: its classes, unless settings say less."""
+        return frozenset(power for power in POWERS if isinstance(self, power))
+
+    def lockout(self) -> Lockout | None:
+        """When the store itself locks accounts; None if it does not or does not say. Raises BackendUnavailable."""
+        return None
+
     def check(self) -> Iterable[Check]:
         """The health of the store, for operators; never raises, takes a few seconds at most."""
         return ()
 
     def close(self) -> None:
         """Give back connections; nothing is asked of the backend afterwards."""
+
+
+class Lookup(ABC):
+    """A power: find somebody without their password. Both raise UnknownUser, BackendUnavailable or
+    BackendMisconfigured; a name of several people is BackendMisconfigured."""
+
+    @abstractmethod
+    def find(self, username: str) -> Account:
+        """Whom that typed name means."""
+
+    @abstractmethod
+    def look_up(self, subject: str) -> Account:
+        """Whom the `subject` of an earlier Identity means."""
+
+
+class PasswordChange(ABC):
+    """A power: replace a password by a new one."""
+
+    @abstractmethod
+    def change_password(self, username: str, current: str, new: str) -> None:
+        """Set `new`, if `current` is right; both are of 1 to 1,024 characters.
+
+        It may be asked for an account that `authenticate` has just refused with a proven "password_expired" or
+        "must_change_password". Raises UnknownUser, WrongPassword, AccountRefused, PasswordRefused, BackendUnavailable
+        or BackendMisconfigured.
+        """
+
+
+POWERS: tuple[type, ...] = (Lookup, PasswordChange)
+"""What a backend may be able to do besides signing people in."""
 
 
 class HashPool:

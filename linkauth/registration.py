@@ -14,6 +14,12 @@ from linkauth.platforms import PLATFORMS, Platform
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 SCOPE_CHARACTERS = 4096
 GRANTS = ("implicit", "authorization_code")
+RESERVED_CLAIMS = {
+    *("sub", "username", "preferred_username", "active", "scope", "client_id", "backend"),
+    *("iss", "exp", "iat", "nbf", "jti", "aud", "token_type"),
+}
+"""Names that our own answers and tokens give a meaning (RFC 7662 section 2.2, RFC 9068 section 2.2)."""
+_CLAIM_NAME = re.compile(r"[\x21-\x7E]{1,100}")
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
 
 
@@ -31,6 +37,7 @@ class ClientSettings:
     ifttt_service_id: str = ""
     secret: str = field(default="", repr=False)
     scopes: tuple[str, ...] = ()
+    claims: tuple[str, ...] = ()
     require_state: bool = False
     pkce: Literal["optional", "required"] = "optional"
     access_token_lifetime: int | None = None
@@ -61,6 +68,7 @@ class ClientSettings:
         """The rules between the keys, as (key, problem); asked by the reader after the types are right."""
         yield from self._grant_faults()
         yield from self._platform_faults()
+        yield from self._claim_faults()
         for uri in self.redirect_uris:
             if problem := redirect_uri_problem(uri):
                 yield "redirect_uris", problem
@@ -92,6 +100,14 @@ class ClientSettings:
             yield "scopes", f"has more than {SCOPE_CHARACTERS} characters in all"
         if not self.secret and self.refresh in ("stable", "overlap"):
             yield "refresh", "must be rotate for a client without a secret"
+
+    def _claim_faults(self) -> Iterator[tuple[str, str]]:
+        if taken := RESERVED_CLAIMS.intersection(self.claims):
+            yield "claims", f"holds what linkauth says itself: {', '.join(sorted(taken))}"
+        if not all(map(_CLAIM_NAME.fullmatch, self.claims)):
+            yield "claims", "holds a name that is not 1 to 100 ASCII characters"
+        if self.claims and not self.grants:
+            yield "claims", "is for clients with grants: name them there, where people link"
 
     def _jwt_faults(self) -> Iterator[tuple[str, str]]:
         by_code = self.preset.access_lifetime if self.access_token_lifetime is None else self.access_token_lifetime

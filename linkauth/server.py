@@ -32,6 +32,7 @@ def _client(client_id: str, settings: ClientSettings, introspects: frozenset[str
         grants=frozenset(settings.grants),
         redirect_uris=settings.all_redirect_uris,
         scopes=settings.scopes,
+        claims=settings.claims,
         secret_sha256=sha256(settings.secret.encode("utf-8")).digest() if settings.secret else None,
         require_state=settings.require_state,
         implicit_lifetime=_lifetime(client_id, settings, None),

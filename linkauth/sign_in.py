@@ -8,10 +8,8 @@ from __future__ import annotations
 import logging
 import math
 import re
-import threading
-import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +17,14 @@ from linkauth.backends import (
     AccountRefused,
     BackendMisconfigured,
     BackendUnavailable,
-    Check,
     CredentialBackend,
     Identity,
+    PasswordChange,
+    PasswordRefused,
     UnknownUser,
     WrongPassword,
 )
+from linkauth.checks import Health
 from linkauth.throttle import Throttle
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,17 @@ log = logging.getLogger(__name__)
 USERNAME_LIMIT = 254
 PASSWORD_LIMIT = 1024
 SUBJECT_LIMIT = 255
-CHECK_SECONDS = 10
+NUMBER_LIMIT = 2**63
+CHANGEABLE = ("password_expired", "must_change_password")
+"""Reasons of a refusal that a new password mends."""
+
+
+class PasswordChangeNeeded(AccountRefused):
+    """The password is right, and must be replaced before it is of use; the backend can do that."""
+
+
+class PasswordChanged(BackendUnavailable):
+    """The new password is set, but nobody was signed in with it: the store did not answer, or does not know it yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +61,15 @@ class Person:
         return self.identity.username
 
     @property
-    def claims(self) -> Mapping[str, str]:
-        return {"name": self.identity.name, "email": self.identity.email}
+    def claims(self) -> Mapping[str, Any]:
+        """The facts that a client may be told: text, numbers, booleans and lists of text, by name."""
+        found: dict[str, Any] = {**self.identity.claims, "name": self.identity.name, "email": self.identity.email}
+        if self.identity.groups:
+            found["groups"] = list(self.identity.groups)
+        claims = {name: _claim(value) for name, value in found.items() if isinstance(name, str)}
+        if lost := sorted(name for name in claims if claims[name] is None):
+            log.info("backend %s: claims of a type that no token holds: %s", self.backend, ", ".join(lost))
+        return {name: value for name, value in claims.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +90,47 @@ class SignIn:
     def __init__(self, backends: Sequence[NamedBackend], throttle: Throttle) -> None:
         self._backends = tuple(backends)
         self._throttle = throttle
-        self._checked: tuple[float, Mapping[str, bool]] = (-math.inf, {})
-        self._checking = threading.Lock()
+        self._health = Health([(named.name, named.backend) for named in backends], throttle.settings)
 
     def __call__(self, username: str, password: str, address: str) -> Person:
         """The person, asked from the IP `address`.
 
-        Raises WrongPassword (also for a name that nobody knows), AccountRefused, BackendUnavailable or Throttled.
+        Raises WrongPassword (also for a name that nobody knows), PasswordChangeNeeded, AccountRefused,
+        BackendUnavailable or Throttled.
         """
-        username = username.strip()
-        if not _plausible(username, USERNAME_LIMIT) or not _plausible(password, PASSWORD_LIMIT):
-            raise WrongPassword("refused before any backend: empty, too long, or not text")
+        username = _guarded(username, password)
+
+        def ask(named: NamedBackend) -> Identity:
+            try:
+                return named.backend.authenticate(username, password)
+            except AccountRefused as refused:
+                if _is_mendable(refused) and PasswordChange in named.backend.offers:
+                    raise PasswordChangeNeeded(refused.reason, proven=True) from None
+                raise
+
+        return self._counted(username, address, ask)
+
+    def change_password(self, username: str, current: str, new: str, repeated: str, address: str) -> Person:
+        """The person, once `new` has taken the place of `current`; `repeated` is the new one typed again.
+
+        Raises PasswordRefused, PasswordChanged, and what a sign-in raises; AccountRefused for a reason that no new
+        password mends.
+        """
+        username = _guarded(username, current)
+        if new != repeated:
+            raise PasswordRefused("mismatch")
+        if not new:
+            raise PasswordRefused("too_short")
+        if new == current:
+            raise PasswordRefused("used_before")
+        if not plausible(new, PASSWORD_LIMIT):
+            raise PasswordRefused("policy")
+        return self._counted(username, address, lambda named: _changed(named, username, current, new))
+
+    def _counted(self, username: str, address: str, ask: Callable[[NamedBackend], Identity]) -> Person:
         with self._throttle.attempt(username, address) as attempt:
             try:
-                person = self._ask(username, password)
+                person = self._ask(username, ask)
             except (UnknownUser, WrongPassword):
                 attempt.failed()
                 raise
@@ -97,63 +141,95 @@ class SignIn:
             attempt.succeeded()
             return person
 
-    def _ask(self, username: str, password: str) -> Person:
+    def _ask(self, username: str, ask: Callable[[NamedBackend], Identity]) -> Person:
         for named in self._backends:
-            if not named.may_own(username):
-                continue
-            try:
-                identity = named.backend.authenticate(username, password)
-            except UnknownUser:
-                continue
-            except (WrongPassword, AccountRefused) as error:
-                log.info("sign-in refused by backend %s: %s", named.name, _reason(error))
-                raise
-            except BackendUnavailable as error:
-                # the name may be this backend's: a later one must not answer in its place
-                level = logging.ERROR if isinstance(error, BackendMisconfigured) else logging.WARNING
-                log.log(level, "backend %s: %s: %s", named.name, type(error).__name__, error)
-                raise
-            except Exception as error:
-                # the message may hold anything, even the password: only the place is logged
-                place = "".join(traceback.format_tb(error.__traceback__))
-                log.error("backend %s broke its contract with %s\n%s", named.name, type(error).__name__, place)
-                raise BackendUnavailable(f"backend {named.name} failed") from None
-            if not _is_usable(identity):
-                log.error("backend %s gave no identity with a subject and a name of 1 to 255 characters", named.name)
-                raise BackendUnavailable(f"backend {named.name} failed")
-            return Person(named.name, identity)
+            if named.may_own(username):
+                try:
+                    return Person(named.name, _answer(named, ask))
+                except UnknownUser:
+                    continue
         log.info("sign-in refused: no backend knows the name")
         raise UnknownUser
 
     def check(self) -> Mapping[str, bool]:
         """Which backends are well, by name; asked at most every 10 seconds, by one thread at a time."""
-        at, checked = self._checked
-        if time.monotonic() - at > CHECK_SECONDS and self._checking.acquire(blocking=not checked):
-            try:
-                if self._checked[0] == at:
-                    # nobody else did it while we waited
-                    found = {named.name: self._is_well(named) for named in self._backends}
-                    self._checked = (time.monotonic(), found)
-                checked = self._checked[1]
-            finally:
-                self._checking.release()
-        return checked
-
-    @staticmethod
-    def _is_well(named: NamedBackend) -> bool:
-        try:
-            checks: list[Check] = list(named.backend.check())
-        except Exception as error:
-            # a check may not raise, and health must be told all the same
-            checks = [Check("check", False, f"broke its contract with {type(error).__name__}")]
-        for check in checks:
-            if not check.ok:
-                log.warning("backend %s: %s: %s", named.name, check.name, check.detail)
-        return all(check.ok for check in checks)
+        return self._health()
 
     def close(self) -> None:
         for named in self._backends:
             named.backend.close()
+
+
+def _answer(named: NamedBackend, ask: Callable[[NamedBackend], Identity]) -> Identity:
+    """What `ask` says of a backend: an identity that can be used, or an exception of the contract, which is logged."""
+    try:
+        identity = ask(named)
+    except UnknownUser:
+        raise
+    except (WrongPassword, AccountRefused, PasswordRefused) as error:
+        log.info("sign-in refused by backend %s: %s", named.name, _reason(error))
+        raise
+    except BackendUnavailable as error:
+        # the name may be this backend's: a later one must not answer in its place
+        level = logging.ERROR if isinstance(error, BackendMisconfigured) else logging.WARNING
+        log.log(level, "backend %s: %s: %s", named.name, type(error).__name__, error)
+        raise
+    except Exception as error:
+        # the message may hold anything, even the password: only the place is logged
+        place = "".join(traceback.format_tb(error.__traceback__))
+        log.error("backend %s broke its contract with %s\n%s", named.name, type(error).__name__, place)
+        raise BackendUnavailable(f"backend {named.name} failed") from None
+    if not _is_usable(identity):
+        log.error("backend %s gave no identity with a subject and a name of 1 to 255 characters", named.name)
+        raise BackendUnavailable(f"backend {named.name} failed")
+    return identity
+
+
+def _changed(named: NamedBackend, username: str, current: str, new: str) -> Identity:
+    """Who signs in with `new`, after the change of a password that was right."""
+    backend = named.backend
+    try:
+        backend.authenticate(username, current)
+    except AccountRefused as refused:
+        if not _is_mendable(refused) or PasswordChange not in backend.offers:
+            raise
+    if not isinstance(backend, PasswordChange) or PasswordChange not in backend.offers:
+        raise PasswordRefused("not_allowed")
+    try:
+        backend.change_password(username, current, new)
+    except UnknownUser:
+        # the name is known here, so no later backend may be asked
+        raise BackendUnavailable("knew the name and then did not") from None
+    try:
+        return _answer(named, lambda _: backend.authenticate(username, new))
+    except (UnknownUser, WrongPassword, BackendUnavailable) as error:
+        # from here on the current password is the wrong one
+        raise PasswordChanged(f"the new password is set, then came {type(error).__name__}") from None
+
+
+def _is_mendable(refused: AccountRefused) -> bool:
+    return refused.proven and refused.revealed and refused.reason in CHANGEABLE
+
+
+def _guarded(username: str, password: str) -> str:
+    """The trimmed name; raises WrongPassword for what no store should see."""
+    username = username.strip()
+    if not plausible(username, USERNAME_LIMIT) or not plausible(password, PASSWORD_LIMIT):
+        raise WrongPassword("refused before any backend: empty, too long, or not text")
+    return username
+
+
+def _claim(value: object) -> Any:
+    """`value` as JSON can hold it, None for anything but text, numbers, booleans and lists of text."""
+    if isinstance(value, list | tuple):
+        texts = [_claim(text) for text in value if isinstance(text, str)]
+        return texts if len(texts) == len(value) and None not in texts else None
+    if isinstance(value, str):
+        return None if any("\ud800" <= letter <= "\udfff" for letter in value) else value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    # a bool is an int; larger ones are numbers to few
+    return value if isinstance(value, int) and abs(value) < NUMBER_LIMIT else None
 
 
 def _matches(pattern: str, name: str) -> bool:
@@ -161,7 +237,7 @@ def _matches(pattern: str, name: str) -> bool:
     return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), name, re.DOTALL) is not None
 
 
-def _plausible(text: object, limit: int) -> bool:
+def plausible(text: object, limit: int) -> bool:
     """Not empty, not over `limit` characters, no NUL and no lone surrogate: every store can be asked about it."""
     if not isinstance(text, str):
         return False
@@ -170,11 +246,13 @@ def _plausible(text: object, limit: int) -> bool:
 
 def _is_usable(identity: object) -> bool:
     return isinstance(identity, Identity) and all(
-        _plausible(text, SUBJECT_LIMIT) for text in (identity.subject, identity.username)
+        plausible(text, SUBJECT_LIMIT) for text in (identity.subject, identity.username)
     )
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, PasswordRefused):
+        return f"new password: {error.rule}"
     return error.reason if isinstance(error, AccountRefused) else "wrong password"
 
 

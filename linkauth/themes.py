@@ -33,38 +33,22 @@ from pyramid.response import Response
 
 from linkauth import languages
 
-PAGES = ("login.jinja2", "error.jinja2", "home.jinja2")
+PAGES = ("login.jinja2", "password.jinja2", "error.jinja2", "home.jinja2")
 """The templates that every theme has, of its own or from a parent."""
 SIGN_IN_ERRORS = (
-    "wrong_password",
-    "locked",
-    "disabled",
-    "account_expired",
-    "password_expired",
-    "must_change_password",
-    "logon_restricted",
-    "not_entitled",
-    "unavailable",
-    "throttled",
-    "stale",
+    *("wrong_password", "locked", "disabled", "account_expired", "password_expired", "must_change_password"),
+    *("logon_restricted", "not_entitled", "unavailable", "throttled", "stale", "password_changed"),
 )
-"""What may be wrong with a sign-in, as the login page is told."""
+"""What may be wrong with a sign-in, as the login page is told; `password_changed` if only the link failed."""
+PASSWORD_REASONS = ("password_expired", "must_change_password")
+"""Why the password page is shown, as it is told; "" when it is shown again."""
+PASSWORD_RULES = ("too_short", "too_simple", "used_before", "too_soon", "not_allowed", "mismatch", "policy")
+PASSWORD_ERRORS = ("wrong_password", "unavailable", "throttled", "stale", *PASSWORD_RULES)
+"""What may be wrong with a change of the password, as the password page is told."""
 REQUEST_ERRORS = (
-    "unknown_client",
-    "missing_redirect_uri",
-    "wrong_redirect_uri",
-    "repeated_parameter",
-    "not_utf8",
-    "too_long",
-    "too_many_parameters",
-    "wrong_content_type",
-    "wrong_content_length",
-    "cross_site",
-    "insecure_transport",
-    "swapped_urls",
-    "wrong_method",
-    "not_found",
-    "unexpected",
+    *("unknown_client", "missing_redirect_uri", "wrong_redirect_uri", "repeated_parameter", "not_utf8", "too_long"),
+    *("too_many_parameters", "wrong_content_type", "wrong_content_length", "cross_site", "insecure_transport"),
+    *("swapped_urls", "wrong_method", "not_found", "unexpected"),
 )
 """What may be wrong with a request, as the error page is told."""
 DOMAIN = "linkauth"
@@ -148,13 +132,20 @@ class Theme:
         """Whatever a page lacks is found now, and not by the first person who meets it."""
         clients: Any = self.environment.globals["clients"]
         client_ids = list(clients)[:1]
-        login = {"form_token": "", "scopes": (), "username": "", "retry_after": 1}
+        form = {"form_token": "", "username": "", "retry_after": 1}
+        login = {**form, "scopes": (), "change_url": "https://example.com/"}
         asked: list[tuple[str, dict[str, Any]]] = [("home", {})]
         asked += [("error", {"reason": reason, "reference": "0"}) for reason in REQUEST_ERRORS]
         asked += [
             ("login", {**login, "client_id": client_id, "error": error})
             for client_id in client_ids
             for error in ("", *SIGN_IN_ERRORS)
+        ]
+        told = [*((reason, "") for reason in PASSWORD_REASONS), *(("", error) for error in PASSWORD_ERRORS)]
+        asked += [
+            ("password", {**form, "client_id": client_id, "reason": reason, "error": error, "minimum": 8})
+            for client_id in client_ids
+            for reason, error in told
         ]
         for language in self.languages:
             for page, context in asked:

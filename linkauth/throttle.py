@@ -87,6 +87,7 @@ class Throttle:
     """Failure windows in the memory of this process. `clock` gives seconds and never goes back."""
 
     def __init__(self, settings: ThrottleSettings, clock: Callable[[], float] = time.monotonic) -> None:
+        self.settings = settings
         self._account = Window(settings.account_failures, settings.account_window)
         self._address = Window(settings.address_failures, settings.address_window)
         self._client = Window(settings.client_failures, settings.client_window)

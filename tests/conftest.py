@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from webtest import TestApp
 
 from linkauth.simulator import people
 from tests.alexa import Alexa
+from tests.functional.moody import ENTRY_POINTS
 
 ROOT = Path(__file__).parent.parent
 CHROMIUM = shutil.which("chromium")
@@ -40,6 +42,19 @@ def make_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...,
         app.registry.settings["linkauth.sign_in"].close()
         app.registry.settings["linkauth.store"].close()
         app.registry.settings["linkauth.engine"].dispose()
+
+
+@pytest.fixture(scope="session")
+def moody_plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The backends of `moody` installed as any plugin is: by entry points; the folder that must be on the path."""
+    folder = tmp_path_factory.mktemp("plugins")
+    metadata = folder / "linkauth_moody-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: linkauth-moody\nVersion: 1.0\n", "utf-8")
+    (metadata / "entry_points.txt").write_text(ENTRY_POINTS, "utf-8")
+    sys.path.insert(0, str(folder))
+    yield folder
+    sys.path.remove(str(folder))
 
 
 def https(app: Any) -> TestApp:

@@ -27,7 +27,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "oauth2": {"oauth2"},
     "plugins": {"settings", "backends"},
     "throttle": {"settings"},
-    "sign_in": {"backends", "throttle"},
+    "checks": {"backends", "settings"},
+    "sign_in": {"backends", "checks", "throttle"},
     "storage": {"storage", "settings", "oauth2.tokens"},
     "server": {"settings", "storage", "oauth2"},
     "views": {"views", "routes", "oauth2.errors", "oauth2.clients", "backends", "sign_in", "throttle"},
@@ -35,7 +36,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "simulator": {"simulator", "settings"},
     "starting": {"settings"},
     "wsgi": {"starting"},
-    "cli": {"cli", "settings", "plugins", "storage", "starting", "simulator", "oauth2.errors"},
+    "cli": {
+        *("cli", "settings", "plugins", "storage", "starting", "simulator", "oauth2.errors"),
+        *("backends", "checks", "sign_in"),
+    },
     "__init__": set(),
 }
 """Room of the core to the rooms that it may import from."""
@@ -101,7 +105,9 @@ def test_views_take_exceptions_and_values_only() -> None:
         for module, name in rooms_imported(path):
             if module in VALUES_ONLY:
                 source = (ROOT / "linkauth" / f"{module}.py").read_text("utf-8")
-                assert re.search(rf"class {name}\((\w*Error|Exception|\w+Unavailable|BackendError)\)", source), name
+                assert re.search(
+                    rf"class {name}\((\w*Error|Exception|\w+Unavailable|BackendError|AccountRefused)\)", source
+                ), name
 
 
 @pytest.mark.parametrize("room", sorted(PURE))

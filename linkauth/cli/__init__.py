@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from linkauth.cli.db import db
+from linkauth.cli.doctor import doctor
+from linkauth.cli.explain import explain
 from linkauth.cli.keys import keys
 from linkauth.cli.links import links
 from linkauth.cli.serve import serve
@@ -17,5 +19,5 @@ def main() -> None:
     """Alexa account linking for the user directory that you already have."""
 
 
-for verb in (serve, db, links, keys, simulate):
+for verb in (serve, db, links, keys, doctor, explain, simulate):
     main.add_command(verb)

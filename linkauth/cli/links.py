@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from linkauth.cli.opening import opened
+from linkauth.cli.printing import printable
 from linkauth.settings import Settings
 from linkauth.storage import COLUMNS, Ledger, Which
 
@@ -147,22 +148,17 @@ def _readable(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _table(rows: Iterable[dict[str, Any]]) -> None:
-    cells = [[_printable(row[name]) for name in SHOWN] for row in rows]
+    cells = [[printable(row[name]) for name in SHOWN] for row in rows]
     widths = [max(map(len, column)) for column in zip(SHOWN, *cells, strict=True)]
     for line in (list(SHOWN), *cells):
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-
-
-def _printable(value: Any) -> str:
-    """What a directory says may hold anything; a terminal gets printable characters only, and a row is one line."""
-    return "" if value is None else "".join(letter if letter.isprintable() else "?" for letter in str(value))
 
 
 def _csv(rows: Iterable[dict[str, Any]]) -> None:
     writer = csv.DictWriter(sys.stdout, COLUMNS)
     writer.writeheader()
     for row in rows:
-        writer.writerow({name: _no_formula(_printable(value)) for name, value in row.items()})
+        writer.writerow({name: _no_formula(printable(value)) for name, value in row.items()})
 
 
 def _no_formula(cell: str) -> str:

@@ -1,4 +1,4 @@
-"""What verbs that work on the database have in common: the ini's settings and its database, or one sentence why not."""
+"""What verbs have in common: the ini's settings, its database and its backends, or one sentence why not."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from linkauth.oauth2.errors import StoreUnavailableError
-from linkauth.plugins import settings_class
+from linkauth.plugins import open_backends, settings_class
 from linkauth.settings import Settings, SettingsError, read
+from linkauth.sign_in import NamedBackend
 from linkauth.starting import StartError, app_settings, loader
 from linkauth.storage import open_engine, require_current
 
@@ -43,3 +44,18 @@ def opened(ini: str, current: bool = True) -> Iterator[tuple[Settings, Engine]]:
     except (SQLAlchemyError, StoreUnavailableError) as error:
         cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise click.ClickException(f"{ini}: the database failed: {cause}") from None
+
+
+@contextmanager
+def backends_of(ini: str) -> Iterator[tuple[Settings, list[NamedBackend]]]:
+    """The settings of an ini file and its backends in their order, without the database; faults end the command."""
+    settings = settings_of(ini)
+    try:
+        backends = [NamedBackend(*each) for each in open_backends(settings)]
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
+    try:
+        yield settings, backends
+    finally:
+        for named in backends:
+            named.backend.close()

@@ -21,7 +21,8 @@ class Client:
     `grants` names what it may do ("implicit", "authorization_code"); `redirect_uris` are compared character by
     character; `secret_sha256` is the digest of its secret, which is random, so that no slow hash is needed; without one
     the client is public. A client with a secret and no grants is a resource server: it introspects the tokens of every
-    client, or of those that `introspects` names by client_id.
+    client, or of those that `introspects` names by client_id. `claims` names the facts about its people that it is
+    told whatever the scopes.
 
     Lifetimes are in seconds, None for no expiry: of access tokens by implicit grant and by code, of a refresh token
     since the link (`refresh_lifetime`) and since its last use (`refresh_idle`). `refresh` says what becomes of a
@@ -46,6 +47,7 @@ class Client:
     token_format: Literal["opaque", "jwt"] = "opaque"
     sends_iss: bool = False
     introspects: frozenset[str] = frozenset()
+    claims: tuple[str, ...] = ()
 
     @property
     def public(self) -> bool:

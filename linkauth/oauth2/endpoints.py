@@ -73,6 +73,8 @@ class AuthorizationServer:
         link, kept = found
         self._touch(link)
         answer: dict[str, Any] = {
+            # first, so that none takes the place of what follows
+            **self._claims(link, ()),
             "active": True,
             "scope": " ".join(kept.scopes or link.scopes),
             "client_id": link.client_id,
@@ -123,10 +125,8 @@ class AuthorizationServer:
             raise BearerError("invalid_token", "the access token is unknown, expired or revoked")
         link, kept = found
         self._touch(link)
-        scopes = kept.scopes or link.scopes
-        allowed = {claim for scope in scopes for claim in grants.CLAIMS.get(scope, ())}
-        claims = {claim: value for claim, value in link.claims.items() if claim in allowed}
-        return {"sub": link.sub, "preferred_username": link.username, **claims}
+        claims = self._claims(link, kept.scopes or link.scopes)
+        return {**claims, "sub": link.sub, "preferred_username": link.username}
 
     def metadata(self) -> Mapping[str, Any]:
         """What this configuration can do (RFC 8414)."""
@@ -155,6 +155,11 @@ class AuthorizationServer:
         expired = kept.expires_at is not None and kept.expires_at <= self._clock()
         gone = self._clients.get(link.client_id) is None
         return None if expired or gone or link.ended_at is not None else (link, kept)
+
+    def _claims(self, link: Link, scopes: tuple[str, ...]) -> dict[str, Any]:
+        """What the link's client may know about the person today: its settings may say less than when they linked."""
+        client = self._clients.get(link.client_id)
+        return grants.known_to(client, scopes, link.claims) if client else {}
 
     def _touch(self, link: Link) -> None:
         """Note the use, at most once an hour, and never in the way of the answer."""

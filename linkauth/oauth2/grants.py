@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hmac
+import json
+import logging
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
@@ -16,7 +18,11 @@ from linkauth.oauth2.errors import ClientRequestError
 from linkauth.oauth2.jwt import Signer
 from linkauth.oauth2.tokens import Code, Link, ResourceOwner, Store, Token, digest, new_token, successor
 
+log = logging.getLogger(__name__)
+
 CODE_SECONDS = 60
+CLAIMS_LIMIT = 16_384
+"""Bytes of a link's claims as JSON; a person may be in thousands of groups."""
 CLAIMS = {"profile": ("name",), "email": ("email",)}
 """Scope to the claims that it lets a client know (OpenID Connect Core section 5.4)."""
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
@@ -36,14 +42,29 @@ class Issuer:
         expires_at = None if lifetime is None else now + lifetime
         # a JWT without an expiry could never be forgotten by the deny list
         if client.token_format == "jwt" and expires_at is not None:
-            text, jti = self.signer.access_token(link, scopes or link.scopes, now, expires_at)
+            asked = known_to(client, (), link.claims)
+            text, jti = self.signer.access_token(link, scopes or link.scopes, now, expires_at, asked)
         else:
             text, jti = new_token(), None
         return text, Token(digest(text), "access", now, expires_at, scopes, jti=jti), lifetime
 
 
+def known_to(client: Client, scopes: tuple[str, ...], claims: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a person's claims that the client's settings and `scopes` let it know."""
+    names = {*client.claims, *(claim for scope in scopes for claim in CLAIMS.get(scope, ()))}
+    return {name: value for name, value in claims.items() if name in names and value not in (None, "", [])}
+
+
+def _bounded(claims: dict[str, Any], client: Client) -> dict[str, Any]:
+    """Without the groups, and then the longest, if they are too many to be kept and sent at every request."""
+    while len(json.dumps(claims)) > CLAIMS_LIMIT:
+        longest = max(claims, key=lambda name: (name == "groups", len(json.dumps(claims[name]))))
+        log.warning("client %s: the claim %s is dropped: over %d bytes in all", client.client_id, longest, CLAIMS_LIMIT)
+        claims = {name: value for name, value in claims.items() if name != longest}
+    return claims
+
+
 def _link(request: AuthorizationRequest, owner: ResourceOwner, locale: str, grant: str, now: int) -> Link:
-    known = {claim for scope in request.scopes for claim in CLAIMS.get(scope, ())}
     return Link(
         backend=owner.backend,
         subject=owner.subject,
@@ -53,7 +74,7 @@ def _link(request: AuthorizationRequest, owner: ResourceOwner, locale: str, gran
         grant=grant,
         locale=locale,
         created_at=now,
-        claims={claim: owner.claims[claim] for claim in known if owner.claims.get(claim)},
+        claims=_bounded(known_to(request.client, request.scopes, owner.claims), request.client),
     )
 
 

@@ -7,7 +7,7 @@ call per request: it checks the signature by /.well-known/jwks.json and looks up
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from linkauth.oauth2.tokens import Link, SigningKey, StoreUnavailableError
@@ -24,10 +24,14 @@ class Signer:
         self._issuer = issuer
         self._keys = keys
 
-    def access_token(self, link: Link, scopes: tuple[str, ...], now: int, expires_at: int) -> tuple[str, str]:
-        """A token in JWT form and its `jti` (RFC 9068 section 2)."""
+    def access_token(
+        self, link: Link, scopes: tuple[str, ...], now: int, expires_at: int, more: Mapping[str, Any] = {}
+    ) -> tuple[str, str]:
+        """A token in JWT form and its `jti` (RFC 9068 section 2); `more` are claims such as `groups` (2.2.3.1)."""
         jti = secrets.token_urlsafe(16)
         claims = {
+            # first, so that none takes the place of what follows
+            **more,
             "iss": self._issuer,
             "sub": link.sub,
             "aud": link.client_id,

@@ -12,7 +12,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from linkauth.oauth2.errors import StoreUnavailableError
 
@@ -40,15 +40,16 @@ class ResourceOwner(Protocol):
         """The name that the person signs in with, as the backend spells it."""
 
     @property
-    def claims(self) -> Mapping[str, str]:
-        """What else is known: `name`, `email`."""
+    def claims(self) -> Mapping[str, Any]:
+        """What else is known, as JSON can hold it: `name`, `email`, `groups` and more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
     """What a person has allowed one skill to do. Times are in seconds since 1970; `ended_at` is None while it lives.
 
-    `claims` are the facts that the granted scopes let the client know; `id` is the store's own, None until it is kept.
+    `claims` are the facts that the scopes and the client's settings let it know; `id` is the store's own, None until it
+    is kept.
     """
 
     backend: str
@@ -60,7 +61,7 @@ class Link:
     locale: str
     created_at: int
     ended_at: int | None = None
-    claims: Mapping[str, str] = field(default_factory=dict)
+    claims: Mapping[str, Any] = field(default_factory=dict)
     last_used_at: int | None = None
     id: int | None = None
 

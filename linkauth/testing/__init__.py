@@ -7,7 +7,8 @@
 pytest is needed to use it, and only then.
 """
 
-from linkauth.testing.backend import BackendContract, Known, Store
+from linkauth.testing.backend import BackendContract
+from linkauth.testing.store import Known, Store
 from linkauth.testing.theme import ThemeContract
 
 __all__ = ["BackendContract", "Known", "Store", "ThemeContract"]

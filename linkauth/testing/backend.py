@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
@@ -22,33 +20,9 @@ from linkauth.backends import (
     UnknownUser,
     WrongPassword,
 )
+from linkauth.testing.powers import HOSTILE_NAMES, PowersContract
+from linkauth.testing.store import Known, Store, recovered
 
-RECOVERY_SECONDS = 20
-HOSTILE_NAMES = (
-    "nobody-of-that-name",
-    "*",
-    "*)(uid=*",
-    "admin)(|(uid=*",
-    "\\2a",
-    "' OR 1=1--",
-    "admin'/*",
-    "%",
-    "_",
-    "\\",
-    "a\0b",
-    "\0",
-    "\ud800",
-    "\ufffe",
-    "{0.__class__}",
-    "%s%n",
-    "a\r\nb",
-    "х" * 254,
-    "../../etc/passwd",
-    ",ou=people",
-    "#1",
-    "name with spaces",
-    "O’Neil",
-)
 HOSTILE_PASSWORDS = (
     "wrong",
     " ",
@@ -67,54 +41,13 @@ HOSTILE_PASSWORDS = (
 )
 
 
-@dataclass(frozen=True)
-class Known:
-    """A person whom the store knows: the name as it is stored, the right password, and the stable subject."""
-
-    username: str
-    password: str
-    subject: str
-
-
-class Store(Protocol):
-    """A real store of people that the tests can break and mend."""
-
-    def backend(self) -> CredentialBackend:
-        """A new backend on this store, with timeouts of a second or so. Must work while the store is broken."""
-
-    def breaks(self) -> None:
-        """Make the store unreachable: stop it, hang it, lock it."""
-
-    def returns(self) -> None:
-        """Make it well again."""
-
-
-def recovered(backend: CredentialBackend, known: Known) -> Identity:
-    """What the backend says once its store, which has just returned, answers again; that may take a moment."""
-    deadline = time.monotonic() + RECOVERY_SECONDS
-    while True:
-        try:
-            return backend.authenticate(known.username, known.password)
-        except BackendUnavailable:
-            if time.monotonic() > deadline:
-                raise
-
-
-class BackendContract:
+class BackendContract(PowersContract):
     """Subclass it, and give the fixtures `store` and `known`. Nothing here may be overridden to do less."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if lost := [name for name in vars(BackendContract) if name.startswith("test_") and name in vars(cls)]:
+        if lost := [name for name in vars(cls) if name.startswith("test_") and hasattr(BackendContract, name)]:
             raise TypeError(f"{cls.__name__} replaces tests of its contract: {', '.join(lost)}")
-
-    @pytest.fixture
-    def store(self) -> Store:
-        raise AssertionError("a subclass gives the fixture `store`")
-
-    @pytest.fixture
-    def known(self) -> Known:
-        raise AssertionError("a subclass gives the fixture `known`")
 
     @pytest.fixture
     def backend(self, store: Store) -> Iterator[CredentialBackend]:

@@ -9,7 +9,15 @@ from typing import Any, ClassVar
 import pytest
 
 from linkauth.plugins import load
-from linkauth.themes import PAGES, REQUEST_ERRORS, SIGN_IN_ERRORS, Theme, open_theme
+from linkauth.themes import (
+    PAGES,
+    PASSWORD_ERRORS,
+    PASSWORD_REASONS,
+    REQUEST_ERRORS,
+    SIGN_IN_ERRORS,
+    Theme,
+    open_theme,
+)
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{7*7}}"
 TEXTS = {
@@ -19,6 +27,8 @@ TEXTS = {
     "scope_texts": {"order_car": {"": "Order a taxi"}, "hostile": {"": HOSTILE}},
 }
 """What the pages of these tests say about the service, its skills and their scopes."""
+ELSEWHERE = "https://password.example.com/?a=1&b=2"
+"""Where a person may choose a new password, as a backend's settings say it."""
 WEIGHT_LIMIT = 30_000
 """Bytes of the login page with its static files, compressed."""
 
@@ -68,8 +78,27 @@ class ThemeContract:
             "username": "",
             "error": "",
             "retry_after": 0,
+            "change_url": "",
         }
         return theme.render("login", language, **{**context, **changes})
+
+    @staticmethod
+    def password(theme: Theme, language: str = "en", **changes: Any) -> str:
+        context = {
+            "client_id": "skill",
+            "form_token": "1.token",
+            "username": "ada",
+            "reason": "",
+            "error": "",
+            "minimum": 0,
+            "retry_after": 0,
+        }
+        return theme.render("password", language, **{**context, **changes})
+
+    def password_states(self, theme: Theme, language: str) -> list[str]:
+        """The password page for every reason, and again after everything that may be wrong."""
+        reasons = [self.password(theme, language, reason=reason) for reason in PASSWORD_REASONS]
+        return reasons + [self.password(theme, language, error=error, retry_after=40) for error in PASSWORD_ERRORS]
 
     def pages(self, theme: Theme) -> list[tuple[str, str]]:
         """Every page in every state and language, as (language, HTML)."""
@@ -82,6 +111,8 @@ class ThemeContract:
                 (language, theme.render("error", language, reason=reason, reference="1a2b"))
                 for reason in REQUEST_ERRORS
             ]
+            pages += [(language, html) for html in self.password_states(theme, language)]
+            pages.append((language, self.login(theme, language, error="password_expired", change_url=ELSEWHERE)))
             pages.append((language, theme.render("home", language)))
         return pages
 
@@ -99,6 +130,22 @@ class ThemeContract:
         for language in theme.languages:
             headings = {self.login(theme, language, error=error, retry_after=40) for error in ("", *SIGN_IN_ERRORS)}
             assert len(headings) == 1 + len(SIGN_IN_ERRORS)
+            states = set(self.password_states(theme, language))
+            assert len(states) == len(PASSWORD_REASONS) + len(PASSWORD_ERRORS)
+
+    def test_a_place_for_a_new_password_is_a_link_where_it_is_known(self, theme: Theme) -> None:
+        for language in theme.languages:
+            for error in PASSWORD_REASONS:
+                page = Elements(self.login(theme, language, error=error, change_url=ELSEWHERE))
+                assert [link["href"] for link in page.all("a")].count(ELSEWHERE) == 1
+                assert ELSEWHERE not in self.login(theme, language, error=error)
+
+    def test_the_least_length_is_said_where_it_is_known(self, theme: Theme) -> None:
+        for language in theme.languages:
+            for minimum in (1, 14):
+                html = self.password(theme, language, error="too_short", minimum=minimum)
+                assert str(minimum) in "".join(Elements(html).texts)
+                assert html != self.password(theme, language, error="too_short")
 
     def test_no_inline_script_or_style_and_nothing_from_elsewhere(self, theme: Theme) -> None:
         for _, html in self.pages(theme):
@@ -138,13 +185,45 @@ class ThemeContract:
         assert buttons[0]["type"] == "submit"
         assert "cancel" in [button.get("name") for button in buttons[1:]]
 
+    def test_the_form_holds_what_a_change_of_the_password_needs(self, theme: Theme) -> None:
+        for language in theme.languages:
+            for html in self.password_states(theme, language):
+                page = Elements(html)
+                (form,) = page.all("form")
+                assert form["method"] == "post"
+                assert form.get("action", "") == ""
+                inputs = {each["name"]: each for each in page.all("input")}
+                assert inputs["form_token"]["value"] == "1.token"
+                assert {"value": "ada", "autocomplete": "username"}.items() <= inputs["username"].items()
+                assert "readonly" in inputs["username"]
+                fills = {"password": "current", "new_password": "new", "repeated_password": "new"}
+                for name, kind in fills.items():
+                    wanted = {"type": "password", "autocomplete": f"{kind}-password"}
+                    assert wanted.items() <= inputs[name].items()
+                    assert not inputs[name].get("value")
+                assert set(inputs) == {"form_token", "username", *fills}
+                assert {inputs[name]["id"] for name in ("username", *fills)} <= {lb["for"] for lb in page.all("label")}
+                buttons = page.all("button")
+                assert buttons[0]["type"] == "submit"
+                assert "cancel" in [button.get("name") for button in buttons[1:]]
+
+    def test_the_field_that_is_wrong_is_marked(self, theme: Theme) -> None:
+        wrong = {"wrong_password": "password", "too_short": "new_password", "mismatch": "repeated_password"}
+        for error, name in wrong.items():
+            inputs = {each["name"]: each for each in Elements(self.password(theme, error=error)).all("input")}
+            marked = {each for each, attributes in inputs.items() if attributes.get("aria-invalid") == "true"}
+            assert name in marked
+            assert ("password" in marked) == (name == "password")
+        assert "aria-invalid" not in self.password(theme, error="unavailable")
+
     def test_an_error_is_announced_and_takes_the_focus(self, theme: Theme) -> None:
-        for error in SIGN_IN_ERRORS:
-            page = Elements(self.login(theme, error=error, retry_after=40))
+        told = [self.login(theme, error=error, retry_after=40) for error in SIGN_IN_ERRORS]
+        told += [self.password(theme, error=error, retry_after=40) for error in PASSWORD_ERRORS]
+        for page in map(Elements, told):
             (alert,) = [attributes for _, attributes in page.found if attributes.get("role") == "alert"]
             assert "autofocus" in alert
             assert alert["tabindex"] == "-1"
-        assert "role=" not in self.login(theme)
+        assert "role=" not in self.login(theme) + self.password(theme)
 
     def test_hostile_text_stays_text(self, theme: Theme) -> None:
         for language in theme.languages:
@@ -154,6 +233,9 @@ class ThemeContract:
             )
             assert [tag for tag, _ in page.found] == [tag for tag, _ in calm.found]
             assert HOSTILE in "".join(page.texts)
+            calm = Elements(self.password(theme, language))
+            page = Elements(self.password(theme, language, client_id="hostile", username=HOSTILE))
+            assert [tag for tag, _ in page.found] == [tag for tag, _ in calm.found]
 
     def test_the_first_view_is_light(self, theme: Theme) -> None:
         html = self.login(theme)

@@ -40,26 +40,63 @@ def sign_in(request: Any) -> Response:
     authorization = request.oauth2.parse(request.query)
     request.posts.check_origin(request)
     if not request.posts.is_fresh(form.get("form_token", ""), request.environ.get("QUERY_STRING", "")):
-        return login_page(request, authorization, "stale", 400)
+        page = password_page if changes_password(request) else login_page
+        return page(request, authorization, "stale", 400)
     if "cancel" in form:
         raise authorization.refuse()
     # not client_addr: that would believe an X-Forwarded-For of anybody
-    person = request.sign_in(form.get("username", ""), form.get("password", ""), request.remote_addr or "")
+    username, password, address = form.get("username", ""), form.get("password", ""), request.remote_addr or ""
+    if changes_password(request):
+        new, repeated = form["new_password"], form.get("repeated_password", "")
+        person = request.sign_in.change_password(username, password, new, repeated, address)
+    else:
+        person = request.sign_in(username, password, address)
     return Response(status=303, location=request.oauth2.authorize(authorization, person, request.language))
 
 
-def login_page(request: Any, authorization: Any, error: str = "", status: int = 200, retry_after: int = 0) -> Response:
-    """The login page, with what went wrong: a code that the theme puts into words; `retry_after` in seconds."""
+def changes_password(request: Any) -> bool:
+    """Did the password page post this, and not the login page?"""
+    return "new_password" in request.form
+
+
+def login_page(
+    request: Any, authorization: Any, error: str = "", status: int = 200, retry_after: int = 0, change_url: str = ""
+) -> Response:
+    """The login page, with what went wrong: a code that the theme puts into words; `retry_after` in seconds,
+    `change_url` where a person may choose a new password."""
+    username = _typed_name(request) if error else ""
+    more = {"scopes": authorization.scopes, "change_url": change_url}
+    return _form(request, "login", authorization, status, retry_after, username=username, error=error, **more)
+
+
+def password_page(
+    request: Any,
+    authorization: Any,
+    error: str = "",
+    status: int = 200,
+    retry_after: int = 0,
+    reason: str = "",
+    minimum: int = 0,
+) -> Response:
+    """The page that asks for a new password: `reason` why, or what went wrong with it; `minimum` characters."""
+    more = {"error": error, "reason": reason, "minimum": minimum}
+    return _form(request, "password", authorization, status, retry_after, username=_typed_name(request), **more)
+
+
+def _form(request: Any, page: str, authorization: Any, status: int, retry_after: int, **context: Any) -> Response:
     response: Response = request.page(
-        "login",
+        page,
         status,
         form_token=request.posts.token(request.environ.get("QUERY_STRING", "")),
         client_id=authorization.client.client_id,
-        scopes=authorization.scopes,
-        username=request.form.get("username", "").strip()[:254] if error else "",
-        error=error,
         retry_after=retry_after,
+        **context,
     )
     if retry_after:
         response.headers["Retry-After"] = str(retry_after)
     return response
+
+
+def _typed_name(request: Any) -> str:
+    name: str = request.form.get("username", "").strip()[:254]
+    return name

@@ -14,7 +14,7 @@ from pyramid.httpexceptions import HTTPException, HTTPForbidden, HTTPMethodNotAl
 from pyramid.response import Response
 from pyramid.view import exception_view_config, notfound_view_config
 
-from linkauth.backends import AccountRefused, BackendUnavailable, UnknownUser, WrongPassword
+from linkauth.backends import AccountRefused, BackendUnavailable, PasswordRefused, UnknownUser, WrongPassword
 from linkauth.oauth2.errors import (
     AuthorizationError,
     BearerError,
@@ -24,8 +24,9 @@ from linkauth.oauth2.errors import (
     UntrustedRequestError,
 )
 from linkauth.routes import FOR_PROGRAMS, METHODS, ROUTES
+from linkauth.sign_in import PasswordChanged, PasswordChangeNeeded
 from linkauth.throttle import Throttled
-from linkauth.views.authorize import login_page
+from linkauth.views.authorize import changes_password, login_page, password_page
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +48,28 @@ def wrong_password(error: Exception, request: Any) -> Response:
 
 @exception_view_config(AccountRefused)
 def account_refused(error: AccountRefused, request: Any) -> Response:
-    """The reason only for somebody who holds the password, else the same page as for a wrong one."""
-    return _again(request, error.reason if error.proven else "wrong_password", 403)
+    """The reason only for somebody who may know it, else the same page as for a wrong password."""
+    if not error.revealed:
+        return _again(request, "wrong_password", 403)
+    # also after a change: there is no more to change
+    authorization = request.oauth2.parse(request.query)
+    url = error.change_url if error.change_url.startswith(("https://", "http://")) else ""
+    return login_page(request, authorization, error.reason, 403, change_url=url)
+
+
+@exception_view_config(PasswordChangeNeeded)
+def password_change_needed(error: PasswordChangeNeeded, request: Any) -> Response:
+    return password_page(request, request.oauth2.parse(request.query), status=403, reason=error.reason)
+
+
+@exception_view_config(PasswordRefused)
+def password_refused(error: PasswordRefused, request: Any) -> Response:
+    return _again(request, error.rule, 403, minimum=error.minimum)
+
+
+@exception_view_config(PasswordChanged)
+def password_changed(error: PasswordChanged, request: Any) -> Response:
+    return _changed(request, error.retry_after)
 
 
 @exception_view_config(Throttled)
@@ -66,8 +87,17 @@ def backend_unavailable(error: BackendUnavailable, request: Any) -> Response:
     return _again(request, "unavailable", 503, error.retry_after)
 
 
-def _again(request: Any, code: str, status: int, retry_after: int = 0) -> Response:
-    return login_page(request, request.oauth2.parse(request.query), code, status, retry_after)
+def _again(request: Any, code: str, status: int, retry_after: int = 0, minimum: int = 0) -> Response:
+    """The page that was posted, with what went wrong."""
+    authorization = request.oauth2.parse(request.query)
+    if changes_password(request):
+        return password_page(request, authorization, code, status, retry_after, minimum=minimum)
+    return login_page(request, authorization, code, status, retry_after)
+
+
+def _changed(request: Any, retry_after: int) -> Response:
+    """The login page, for the old password is gone: what is left to do is to sign in with the new one."""
+    return login_page(request, request.oauth2.parse(request.query), "password_changed", 503, retry_after)
 
 
 @exception_view_config(AuthorizationError)
@@ -110,6 +140,9 @@ def store_unavailable(error: StoreUnavailableError, request: Any) -> Response:
     log.error("storage: %s", error)
     if _for_programs(request):
         return _retry_later(_json(request, "temporarily_unavailable", "cannot tell now, try again", 503))
+    if changes_password(request):
+        # the link is written after the change
+        return _changed(request, RETRY_SECONDS)
     return _again(request, "unavailable", 503, RETRY_SECONDS)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from tests.browser.visitor import Visitor
+from tests.conftest import ROOT
 from tests.servers.redirecting import RedirectingOrigin
 from tests.servers.served import ServedLinkauth
 
@@ -109,11 +111,26 @@ def bare(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def changing(
+    chromium_path: str, tmp_path_factory: pytest.TempPathFactory, moody_plugin: Path
+) -> Iterator[ServedLinkauth]:
+    """A server with a further backend, whose people must change their passwords first."""
+    changes = {"backends": "staff changing", "backend.changing.use": "changing"}
+    server = ServedLinkauth(tmp_path_factory.mktemp("changing"), changes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join((str(moody_plugin), str(ROOT))))
+        server.start()
+    yield server
+    server.stop()
+
+
 @pytest.fixture
 def visit(
     browser: Browser,
     served: ServedLinkauth,
     bare: ServedLinkauth,
+    changing: ServedLinkauth,
     second: RedirectingOrigin,
     third: RedirectingOrigin,
 ) -> Iterator[Callable[..., Visitor]]:
@@ -124,7 +141,7 @@ def visit(
         settings = {"locale": "en-US", "viewport": PHONE, **options}
         context = browser.new_context(**settings)
         context.set_default_timeout(TIMEOUT)
-        visitors.append(Visitor(context, (served.url, bare.url, second.url, third.url)))
+        visitors.append(Visitor(context, (served.url, bare.url, changing.url, second.url, third.url)))
         return visitors[-1]
 
     yield new

@@ -1,0 +1,98 @@
+"""The health of the backends: their own checks, and whether our throttle is tighter than a store's lockout."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Mapping, Sequence
+
+from linkauth.backends import BackendUnavailable, Check, CredentialBackend
+from linkauth.settings import ThrottleSettings
+
+log = logging.getLogger(__name__)
+
+CHECK_SECONDS = 10
+SAID_LIMIT = 1_000
+"""Warnings that are remembered as said; a detail may hold a number that changes."""
+
+
+def checks(backend: CredentialBackend, throttle: ThrottleSettings) -> list[Check]:
+    """Every line about a backend, also when it breaks its contract; raises nothing."""
+    try:
+        found = list(backend.check())
+    except Exception as error:
+        # a check may not raise, and health must be told all the same
+        found = [Check("check", False, f"broke its contract with {type(error).__name__}")]
+    try:
+        lockout = backend.lockout()
+        if lockout is not None:
+            found.append(compare(lockout.failures, lockout.seconds, throttle))
+    except BackendUnavailable as error:
+        found.append(Check("lockout", False, str(error) or "the store cannot be asked when it locks accounts"))
+    except Exception as error:
+        found.append(Check("lockout", False, f"broke its contract with {type(error).__name__}"))
+    return found
+
+
+def compare(failures: int, seconds: int, throttle: ThrottleSettings) -> Check:
+    """Could tries through linkauth alone lock an account that the store locks after `failures` within `seconds`?
+
+    0 seconds is for ever: then our windows follow each other without end.
+    """
+    ours, window = throttle.account_failures, throttle.account_window
+    advice = "no value of linkauth.throttle.account_failures is safe, for the store locks at the first failure"
+    if not seconds:
+        if failures > 1:
+            advice = "let the store forget failures after a while; until then it takes more than one window with "
+            advice += f"linkauth.throttle.account_failures = {failures - 1}"
+        said = f"the store locks after {failures} wrong passwords, however old, and linkauth lets {ours} pass every "
+        return Check("lockout", True, f"{said}{window} s: {advice}", warning=True)
+    windows = max(1, math.ceil(seconds / window))
+    said = f"the store locks after {failures} wrong passwords within {seconds} s, and linkauth lets {ours * windows} "
+    if ours * windows < failures:
+        return Check("lockout", True, f"{said}pass in that time")
+    if (failures - 1) // windows:
+        advice = f"linkauth.throttle.account_failures = {(failures - 1) // windows} would be safe"
+    elif failures > 1:
+        advice = f"linkauth.throttle.account_failures = {failures - 1} would be safe with "
+        advice += f"linkauth.throttle.account_window = {seconds}"
+    return Check("lockout", True, f"{said}pass, so that strangers can lock people out: {advice}", warning=True)
+
+
+class Health:
+    """Which of `backends` (name, backend) are well; asked at most every 10 seconds, by one thread at a time."""
+
+    def __init__(self, backends: Sequence[tuple[str, CredentialBackend]], throttle: ThrottleSettings) -> None:
+        self._backends = tuple(backends)
+        self._throttle = throttle
+        self._checked: tuple[float, Mapping[str, bool]] = (-math.inf, {})
+        self._checking = threading.Lock()
+        self._said: set[tuple[str, str, str]] = set()
+
+    def __call__(self) -> Mapping[str, bool]:
+        """Backend name to whether it is well."""
+        at, checked = self._checked
+        if time.monotonic() - at > CHECK_SECONDS and self._checking.acquire(blocking=not checked):
+            try:
+                if self._checked[0] == at:
+                    # nobody else did it while we waited
+                    found = {name: self._is_well(name, backend) for name, backend in self._backends}
+                    self._checked = (time.monotonic(), found)
+                checked = self._checked[1]
+            finally:
+                self._checking.release()
+        return checked
+
+    def _is_well(self, name: str, backend: CredentialBackend) -> bool:
+        found = checks(backend, self._throttle)
+        for check in found:
+            said = (name, check.name, check.detail)
+            if not check.ok:
+                log.warning("backend %s: %s: %s", *said)
+            elif check.warning and said not in self._said and len(self._said) < SAID_LIMIT:
+                # a health check comes every few seconds, and nobody mends a setting that fast
+                self._said.add(said)
+                log.warning("backend %s: %s: %s", *said)
+        return all(check.ok for check in found)

@@ -1,0 +1,121 @@
+"""Health: what is said of a backend, how often, and whether the throttle fits the store's lockout."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Any
+
+import pytest
+
+from linkauth.backends import BackendUnavailable, Check, CredentialBackend, Identity, Lockout
+from linkauth.checks import CHECK_SECONDS, Health, checks, compare
+from linkauth.settings import ThrottleSettings
+from tests.unit.test_sign_in import NoSettings
+
+
+class Backend(CredentialBackend):
+    """A store with the checks and the lockout that a test wants."""
+
+    Settings = NoSettings
+
+    def __init__(self, found: Any = (), lockout: Any = None) -> None:
+        self.found = found
+        self.locks = lockout
+
+    def authenticate(self, username: str, password: str) -> Identity:
+        raise AssertionError
+
+    def check(self) -> Any:
+        if isinstance(self.found, Exception):
+            raise self.found
+        return self.found
+
+    def lockout(self) -> Lockout | None:
+        if isinstance(self.locks, Exception):
+            raise self.locks
+        return self.locks  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("failures", "seconds", "ours", "window", "warning"),
+    [
+        (5, 900, 4, 900, False),
+        (5, 900, 5, 900, True),
+        # a store that forgets sooner than we do gets our failures once
+        (5, 60, 4, 900, False),
+        (5, 60, 5, 900, True),
+        # two windows of ours begin within one of the store's
+        (5, 901, 2, 900, False),
+        (5, 901, 3, 900, True),
+        (10, 1800, 4, 900, False),
+        (10, 1800, 5, 900, True),
+        (1, 60, 1, 900, True),
+        (50, 0, 10, 900, True),
+        (50, 0, 1, 900, True),
+    ],
+)
+def test_the_throttle_against_a_lockout(failures: int, seconds: int, ours: int, window: int, warning: bool) -> None:
+    check = compare(failures, seconds, ThrottleSettings(account_failures=ours, account_window=window))
+    assert check.ok
+    assert check.warning == warning
+    if warning:
+        assert "linkauth.throttle.account_failures" in check.detail
+
+
+@pytest.mark.parametrize(("failures", "seconds"), [(5, 900), (5, 60), (10, 1800), (10, 3601), (3, 86_400), (2, 10**6)])
+def test_the_value_that_is_said_to_be_safe_is_safe_and_the_next_is_not(failures: int, seconds: int) -> None:
+    detail = compare(failures, seconds, ThrottleSettings()).detail
+    told = {key: int(value) for key, value in re.findall(r"linkauth\.throttle\.(\w+) = (\d+)", detail)}
+    assert told
+    assert not compare(failures, seconds, ThrottleSettings(**told)).warning
+    told["account_failures"] += 1
+    assert compare(failures, seconds, ThrottleSettings(**told)).warning
+
+
+@pytest.mark.parametrize(
+    ("lockout", "expected"),
+    [
+        (None, []),
+        (Lockout(5, 900), [(True, True)]),
+        (Lockout(500, 900), [(True, False)]),
+        (BackendUnavailable("may not read it"), [(False, False)]),
+        (RuntimeError("secret"), [(False, False)]),
+    ],
+)
+def test_every_check_is_a_line(lockout: Any, expected: list[tuple[bool, bool]]) -> None:
+    found = checks(Backend([Check("connect", True)], lockout), ThrottleSettings())
+    assert [(check.ok, check.warning) for check in found] == [(True, False), *expected]
+    assert "secret" not in str(found)
+    if isinstance(lockout, BackendUnavailable):
+        assert found[-1].detail == "may not read it"
+    broken = checks(Backend(RuntimeError("secret"), lockout), ThrottleSettings())
+    assert [(check.ok, check.warning) for check in broken] == [(False, False), *expected]
+    assert "secret" not in str(broken)
+
+
+def test_a_warning_is_well_and_is_logged_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("linkauth.checks.time.monotonic", lambda: now[0])
+    warned = [Check("password", True, "expires in 6 days", warning=True)]
+    backends = [("a", Backend(warned)), ("b", Backend(warned)), ("c", Backend([Check("bind", False, "refused")]))]
+    health = Health(backends, ThrottleSettings())
+    for _ in range(3):
+        now[0] += CHECK_SECONDS + 1
+        assert health() == {"a": True, "b": True, "c": False}
+    said = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    warning = "backend {}: password: expires in 6 days"
+    assert [said.count(text) for text in (warning.format("a"), warning.format("b"))] == [1, 1]
+    assert said.count("backend c: bind: refused") == 3
+    backends[0][1].found = [Check("password", True, "expires in 5 days", warning=True)]
+    now[0] += CHECK_SECONDS + 1
+    health()
+    assert caplog.messages[-2] == "backend a: password: expires in 5 days"
+
+
+def test_health_knows_of_the_lockout(caplog: pytest.LogCaptureFixture) -> None:
+    assert Health([("a", Backend((), Lockout(5, 900)))], ThrottleSettings())() == {"a": True}
+    assert "linkauth.throttle.account_failures = 4" in caplog.text
+    assert Health([("a", Backend((), BackendUnavailable("x")))], ThrottleSettings())() == {"a": False}
