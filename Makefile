@@ -33,16 +33,9 @@ install: $(VENV)/.installed ## the core, the plugins and the themes into .venv
 
 install-dev: $(VENV)/.installed-dev
 
-# the real parts that tests start: a browser, a database server
+# the real parts that tests start: a browser, a database server, directories
 parts:
-	@missing=; \
-	command -v chromium >/dev/null || missing="$$missing chromium fonts-dejavu-core"; \
-	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"; \
-	[ -z "$$missing" ] && exit 0; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "installing for the tests:$$missing"; \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
-	else echo "some tests are skipped without:$$missing (sudo apt-get install$$missing)"; fi
+	@tests/servers/install
 
 serve: install ## linkauth with the Alexa simulator on http://127.0.0.1:6543/
 	$(BIN)/linkauth serve development.ini

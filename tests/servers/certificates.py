@@ -1,0 +1,85 @@
+"""Certificates for test servers, of a CA that is made for them: good ones, and those that a client has to refuse."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Literal, get_args
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+Kind = Literal["good", "expired", "foreign", "wrong_name"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+class Authority:
+    """A CA in memory."""
+
+    def __init__(self, name: str) -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = _name(name)
+        others = "digital_signature content_commitment key_encipherment data_encipherment key_agreement"
+        usage = dict.fromkeys(f"{others} encipher_only decipher_only".split(), False)
+        now = datetime.now(UTC)
+        builder = self._builder(self._key, self._name, now - timedelta(days=1), now + timedelta(days=30))
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        builder = builder.add_extension(x509.KeyUsage(**usage, key_cert_sign=True, crl_sign=True), critical=True)
+        self._certificate = builder.sign(self._key, hashes.SHA256())
+        self.pem = self._certificate.public_bytes(serialization.Encoding.PEM)
+
+    def _builder(
+        self, key: ec.EllipticCurvePrivateKey, subject: x509.Name, begins: datetime, ends: datetime
+    ) -> x509.CertificateBuilder:
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(begins)
+            .not_valid_after(ends)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
+        )
+
+    def issue(self, names: tuple[str, ...], ended_days_ago: int = 0) -> tuple[bytes, bytes]:
+        """(certificate, key) of a server that is called by `names`, host names and addresses."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        begins = datetime.now(UTC) - timedelta(days=1 + 30 * bool(ended_days_ago))
+        ends = datetime.now(UTC) + timedelta(days=-ended_days_ago if ended_days_ago else 30)
+        called = [x509.IPAddress(ip_address(name)) if name[0].isdigit() else x509.DNSName(name) for name in names]
+        builder = self._builder(key, _name(names[0]), begins, ends)
+        builder = builder.add_extension(x509.SubjectAlternativeName(called), critical=False)
+        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        pem = serialization.Encoding.PEM
+        secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(pem), secret
+
+
+class Certificates:
+    """One of each kind in `folder`: `KIND.pem` and `KIND.key`, all but "foreign" of the CA in `ca_file`."""
+
+    def __init__(self, folder: Path, *names: str) -> None:
+        folder.mkdir()
+        self.folder = folder
+        self.ca_file = str(folder / "ca.pem")
+        authority = Authority("linkauth's tests")
+        (folder / "ca.pem").write_bytes(authority.pem)
+        self._write("good", *authority.issue(names))
+        self._write("expired", *authority.issue(names, ended_days_ago=2))
+        self._write("wrong_name", *authority.issue(("ldap.elsewhere.example",)))
+        self._write("foreign", *Authority("somebody else").issue(names))
+
+    def _write(self, kind: Kind, certificate: bytes, key: bytes) -> None:
+        (self.folder / f"{kind}.pem").write_bytes(certificate)
+        secret = self.folder / f"{kind}.key"
+        secret.touch(0o600)
+        secret.write_bytes(key)

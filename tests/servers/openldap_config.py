@@ -1,0 +1,142 @@
+"""slapd.conf of one provider of tests.servers.openldap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.servers.openldap_tree import BASE, SERVICES
+
+ROOT_DN, ROOT_PASSWORD = f"cn=manager,{BASE}", "root-secret"
+STATE = (
+    *("pwdAccountLockedTime", "pwdFailureTime", "pwdReset", "pwdChangedTime", "pwdPolicySubentry", "pwdGraceUseTime"),
+    *("pwdHistory", "pwdLastSuccess"),
+)
+"""What ppolicy keeps about an account, for those only who look after passwords."""
+_SERVICE = {name: f"cn={name},ou=services,{BASE}" for name in SERVICES}
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the servers are set up: see OpenLDAP."""
+
+    require_tls: bool = False
+    careless: bool = False
+    lockout_told: bool = True
+    netscape: bool = False
+
+
+def _replication(number: int, other_port: int) -> str:
+    """Both ways. The peer's certificate is not looked at: tests give it bad ones, on account of the clients.
+
+    With a `timeout` slapd takes so long to stop.
+    """
+    return f"""
+syncrepl rid={number:03d} provider=ldap://127.0.0.1:{other_port} type=refreshAndPersist retry="1 +" searchbase="{BASE}"
+  bindmethod=simple binddn="{_SERVICE["replicator"]}" credentials={SERVICES["replicator"]}
+  starttls=critical tls_reqcert=never network-timeout=2 keepalive=0:0:0
+multiprovider on
+"""
+
+
+def _faults() -> str:
+    """Any operation on cn=NAME,ou=RetCodes answers with its code."""
+    codes = {
+        "busy": "0x33",
+        "unavailable": "0x34",
+        "unwilling": "0x35",
+        "timelimit": "0x03",
+        "sizelimit": "0x04",
+        "adminlimit": "0x0b",
+        "other": "0x50",
+        "opserror": "0x01",
+    }
+    items = [f'"cn={name}" {code} op=all text="test: {name}"' for name, code in codes.items()]
+    items += ['"cn=disconnect" 0x34 op=all unsolicited=0 flags=disconnect', '"cn=slow" 0x00 op=all sleeptime=5']
+    return "\n".join(f"retcode-item {item}" for item in items)
+
+
+def config(folder: Path, number: int, other_port: int | None, options: Options) -> str:
+    """In `folder` are its database `db` and its certificate, `server.pem` and `server.key`."""
+    return f"""\
+include /etc/ldap/schema/core.schema
+include /etc/ldap/schema/cosine.schema
+include /etc/ldap/schema/inetorgperson.schema
+include /etc/ldap/schema/nis.schema
+modulepath /usr/lib/ldap
+moduleload back_mdb
+moduleload ppolicy
+moduleload memberof
+moduleload syncprov
+moduleload retcode
+pidfile {folder}/slapd.pid
+argsfile {folder}/slapd.args
+threads 4
+serverID {number}
+sizelimit size.soft=500 size.hard=500 size.pr=100
+timelimit 10
+{"allow bind_anon_cred bind_anon_dn" if options.careless else "disallow bind_anon"}
+{"security simple_bind=128" if options.require_tls else ""}
+TLSCertificateFile {folder}/server.pem
+TLSCertificateKeyFile {folder}/server.key
+TLSVerifyClient never
+
+database mdb
+suffix "{BASE}"
+rootdn "{ROOT_DN}"
+rootpw {ROOT_PASSWORD}
+directory {folder}/db
+maxsize 67108864
+dbnosync
+lastbind on
+index objectClass,entryCSN,entryUUID eq
+index uid,mail,member,memberUid,memberOf eq
+index cn eq,sub
+limits dn.exact="{_SERVICE["replicator"]}" size=unlimited time=unlimited
+
+# the first that matches decides
+access to attrs=userPassword
+  by dn.exact="{_SERVICE["replicator"]}" read
+  by dn.exact="{_SERVICE["helpdesk"]}" manage
+  by self =xw
+  by anonymous auth
+  by * none
+access to attrs={",".join(STATE)}
+  by dn.exact="{_SERVICE["replicator"]}" read
+  by dn.exact="{_SERVICE["helpdesk"]}" manage
+  by * none
+access to dn.base="{BASE}"
+  by users read
+  by * none
+access to dn.subtree="ou=people,{BASE}"
+  by dn.exact="{_SERVICE["linkauth"]}" read
+  by dn.exact="{_SERVICE["replicator"]}" read
+  by dn.exact="{_SERVICE["helpdesk"]}" read
+  by self read
+  by * none
+access to dn.regex="^(.+,)?ou=(groups|posix),{BASE}$"
+  by dn.exact="{_SERVICE["linkauth"]}" read
+  by dn.exact="{_SERVICE["replicator"]}" read
+  by dn.exact="{_SERVICE["helpdesk"]}" read
+  by * none
+access to *
+  by dn.exact="{_SERVICE["replicator"]}" read
+  by self read
+  by * none
+{_replication(number, other_port) if other_port else ""}
+overlay syncprov
+syncprov-checkpoint 100 10
+overlay memberof
+memberof-group-oc groupOfNames
+memberof-member-ad member
+memberof-memberof-ad memberOf
+memberof-refint TRUE
+overlay ppolicy
+ppolicy_default "cn=default,ou=policies,{BASE}"
+ppolicy_hash_cleartext
+{"ppolicy_use_lockout" if options.lockout_told else ""}
+{"ppolicy_send_netscape_controls" if options.netscape else ""}
+overlay retcode
+retcode-parent "ou=RetCodes,{BASE}"
+{_faults()}
+"""

@@ -1,0 +1,82 @@
+"""A server program of the tests' own: in the foreground, its output in a file, ended by its own process id."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from tests.servers.served import ROOT
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    return "\n".join(log.read_text("utf-8", "replace").splitlines()[-lines:]) if log.exists() else "(it said nothing)"
+
+
+class Process:
+    """`command` is asked for at every start: it may name what was not there before."""
+
+    def __init__(
+        self, name: str, command: Callable[[], Sequence[str]], log: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self.name = name
+        self.log = log
+        self.hung = False
+        self._command = command
+        self._environment = {**os.environ, **(environment or {})}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process, f"{self.name} was never started"
+        return self._process.pid
+
+    def runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self, answers: Callable[[], bool], seconds: float = 30) -> None:
+        """Return once `answers()`; a failure says what the program said and leaves nothing of it."""
+        if self.runs():
+            return
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment, cwd=ROOT
+            )
+        deadline = time.monotonic() + seconds
+        try:
+            while not answers():
+                if not self.runs() or time.monotonic() > deadline:
+                    raise RuntimeError(f"{self.name} did not start:\n{tail(self.log)}")
+                # its start is the condition that is waited for
+                time.sleep(0.02)
+        except BaseException:
+            self.stop()
+            raise
+
+    def hang(self) -> None:
+        """Answer nothing any more, close nothing either."""
+        self._process_there().send_signal(signal.SIGSTOP)
+        self.hung = True
+
+    def resume(self) -> None:
+        self._process_there().send_signal(signal.SIGCONT)
+        self.hung = False
+
+    def _process_there(self) -> subprocess.Popen[bytes]:
+        assert self._process, f"{self.name} was never started"
+        return self._process
+
+    def stop(self) -> None:
+        """End it, hung or not; one that will not end is killed."""
+        if not self._process or not self.runs():
+            return
+        self.resume()
+        self._process.terminate()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
