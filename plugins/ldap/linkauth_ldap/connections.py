@@ -1,0 +1,233 @@
+"""One connection to one server: opened, encrypted and bounded in time by us, spoken on by ldap3.
+
+ldap3 2.9.1 verifies nothing unless told, ignores IP addresses in certificates on Python 3.12, never sets TCP_NODELAY
+(40 ms a TLS connection), and counts its timeouts per read, so that a server that drips holds a thread for long. So the
+socket and TLS are made here, with Python's own verification, and every read is held to the deadline of the sign-in.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from ldap3 import NONE, SAFE_SYNC, SIMPLE, Connection, Server
+from ldap3.core.exceptions import LDAPSocketOpenError
+
+START_TLS = "1.3.6.1.4.1.1466.20037"
+_WRONG_NAME = (62, 64)
+"""OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH."""
+
+
+class ServerFailed(Exception):
+    """This server gave no answer; the next one may. `misconfigured` if only the operator can mend it."""
+
+    def __init__(self, message: str, misconfigured: bool = False) -> None:
+        super().__init__(message)
+        self.misconfigured = misconfigured
+
+
+class Deadline:
+    """When a sign-in must be over, in seconds of the monotonic clock."""
+
+    def __init__(self, seconds: float) -> None:
+        self._at = time.monotonic() + seconds
+
+    def left(self, limit: float) -> float:
+        """The seconds that are left, `limit` at most; raises TimeoutError when there are none."""
+        left = min(limit, self._at - time.monotonic())
+        if left <= 0:
+            raise TimeoutError("the time for this sign-in is over")
+        return left
+
+
+class TimedSocket:
+    """A socket whose every read and write ends by the deadline; what ldap3 uses of a socket, and no more."""
+
+    def __init__(self, raw: socket.socket, deadline: Deadline, limit: float) -> None:
+        self.raw = raw
+        self.deadline = deadline
+        self.timed_out = False
+        self._limit = limit
+
+    def recv(self, size: int) -> bytes:
+        try:
+            self.raw.settimeout(self.deadline.left(self._limit))
+            return self.raw.recv(size)
+        except TimeoutError:
+            self.timed_out = True
+            raise
+
+    def sendall(self, data: bytes) -> None:
+        try:
+            self.raw.settimeout(self.deadline.left(self._limit))
+            self.raw.sendall(data)
+        except TimeoutError:
+            self.timed_out = True
+            raise
+
+    def shutdown(self, how: int) -> None:
+        self.raw.shutdown(how)
+
+    def close(self) -> None:
+        self.raw.close()
+
+
+class Address:
+    """One of the `uris`, and how to reach it. `names` are what its certificate may be for, the host first."""
+
+    def __init__(self, uri: str, starttls: bool, context: ssl.SSLContext | None, other_names: tuple[str, ...]) -> None:
+        url = urlsplit(uri)
+        self.uri = uri
+        self.host = url.hostname or ""
+        self.ldaps = url.scheme == "ldaps"
+        self.port = url.port or (636 if self.ldaps else 389)
+        self.starttls = starttls
+        self._context = context
+        self._names = [self.host, *other_names]
+
+    def connect(self, deadline: Deadline, connect_timeout: float, receive_timeout: float) -> DirectoryConnection:
+        """An open, encrypted connection that nobody is bound on. Raises ServerFailed."""
+        for name in tuple(self._names):
+            raw = self._socket(deadline, connect_timeout)
+            timed = TimedSocket(raw, deadline, receive_timeout)
+            try:
+                if self.ldaps:
+                    timed.raw = self._encrypted(raw, name, deadline, connect_timeout)
+                connection = DirectoryConnection(self, timed)
+                if self.starttls:
+                    connection.ask_for_tls()
+                    timed.raw = self._encrypted(raw, name, deadline, connect_timeout)
+            except ssl.SSLCertVerificationError as error:
+                raw.close()
+                if error.verify_code in _WRONG_NAME and name != self._names[-1]:
+                    continue
+                raise ServerFailed(f"its certificate is not accepted: {error.verify_message}", True) from None
+            except (OSError, ssl.SSLError) as error:
+                raw.close()
+                raise ServerFailed(f"TLS failed: {_words(error)}") from None
+            except BaseException:
+                raw.close()
+                raise
+            # the name that fitted comes first from now on
+            self._names.sort(key=lambda each: each != name)
+            return connection
+        raise AssertionError("there is always a name")
+
+    def _socket(self, deadline: Deadline, timeout: float) -> socket.socket:
+        """A TCP connection to the first address that answers."""
+        try:
+            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise ServerFailed(f"its name cannot be resolved: {_words(error)}") from None
+        problem: OSError = OSError("no address")
+        for family, kind, protocol, _, address in found:
+            raw = socket.socket(family, kind, protocol)
+            try:
+                raw.settimeout(deadline.left(timeout))
+                raw.connect(address)
+                raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                return raw
+            except OSError as error:
+                raw.close()
+                problem = error
+        raise ServerFailed(f"no connection: {_words(problem)}")
+
+    def _encrypted(self, raw: socket.socket, name: str, deadline: Deadline, timeout: float) -> ssl.SSLSocket:
+        # Python holds the whole handshake to the socket's timeout
+        raw.settimeout(deadline.left(timeout))
+        assert self._context
+        return self._context.wrap_socket(raw, server_hostname=name)
+
+
+class DirectoryConnection:
+    """An ldap3 connection over a socket of ours. Results are plain dicts; nothing is raised for an LDAP result code."""
+
+    def __init__(self, address: Address, timed: TimedSocket) -> None:
+        self._socket = timed
+        server = Server(address.host, port=address.port, get_info=NONE)
+        self._ldap = Connection(
+            server,
+            client_strategy=SAFE_SYNC,
+            auto_referrals=False,
+            auto_range=False,
+            check_names=False,
+            raise_exceptions=False,
+            return_empty_attributes=False,
+        )
+        # what ldap3's own open() does; it must never open another socket by itself, which would be in clear text
+        self._ldap.open = _never
+        self._ldap.socket = timed
+        self._ldap.closed = False
+        self._ldap.strategy._outstanding = {}
+        self._ldap.strategy._start_listen()
+        self.used_at = time.monotonic()
+
+    @property
+    def timed_out(self) -> bool:
+        return self._socket.timed_out
+
+    def within(self, deadline: Deadline) -> None:
+        """The next operations belong to this deadline."""
+        self._socket.deadline = deadline
+
+    def ask_for_tls(self) -> None:
+        """StartTLS (RFC 4511 section 4.14), up to where the handshake begins. Raises ServerFailed."""
+        _, result, _, _ = self._ldap.extended(START_TLS)
+        if result["result"] in (51, 52):
+            raise ServerFailed(f"StartTLS answered with {result['description']}")
+        if result["result"] != 0:
+            raise ServerFailed(f"StartTLS is refused: {result['description']} {result['message']}".strip(), True)
+
+    def bind(self, dn: str, password: bytes, controls: list[Any] | None = None) -> dict[str, Any]:
+        """The result of a simple bind; neither may be empty, since that would be an anonymous bind."""
+        if not dn or not password:
+            raise ValueError("a bind needs a DN and a password")
+        self._ldap.user, self._ldap.password, self._ldap.authentication = dn, password, SIMPLE
+        try:
+            _, result, _, _ = self._ldap.bind(read_server_info=False, controls=controls)
+        finally:
+            self._ldap.user = self._ldap.password = None
+            self._ldap.request = None
+        return dict(result)
+
+    def search(
+        self, base: str, filter_text: str, scope: str, attributes: list[str], size_limit: int = 0
+    ) -> tuple[dict[str, Any], list[Mapping[str, Any]]]:
+        """The result, and the entries alone: a referral is never followed."""
+        _, result, response, _ = self._ldap.search(
+            base, filter_text, scope, attributes=attributes, size_limit=size_limit
+        )
+        return dict(result), [each for each in response or () if each.get("type") == "searchResEntry"]
+
+    def modify(self, dn: str, changes: dict[str, Any], controls: list[Any] | None = None) -> dict[str, Any]:
+        _, result, _, _ = self._ldap.modify(dn, changes, controls=controls)
+        return dict(result)
+
+    def extended(self, name: str, value: Any, controls: list[Any] | None = None) -> dict[str, Any]:
+        _, result, _, _ = self._ldap.extended(name, value, controls=controls)
+        return dict(result)
+
+    def certificate(self) -> Mapping[str, Any]:
+        """The server's certificate, verified; empty without TLS."""
+        raw = self._socket.raw
+        return (raw.getpeercert() or {}) if isinstance(raw, ssl.SSLSocket) else {}
+
+    def close(self) -> None:
+        """Just the socket: the farewell of LDAP could block."""
+        self._socket.close()
+
+
+def _never(*_arguments: Any, **_named: Any) -> None:
+    raise LDAPSocketOpenError("this connection is over")
+
+
+def _words(error: Exception) -> str:
+    """A socket's error, as an operator reads it."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return str(getattr(error, "strerror", None) or getattr(error, "reason", None) or error)

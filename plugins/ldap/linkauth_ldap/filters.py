@@ -1,0 +1,70 @@
+"""Putting what somebody typed into a filter (RFC 4515) or a DN (RFC 4514), and comparing DNs."""
+
+from __future__ import annotations
+
+import re
+
+from ldap3.core.exceptions import LDAPExceptionError
+from ldap3.operation.search import parse_filter
+from ldap3.utils.conv import escape_filter_chars
+from ldap3.utils.dn import escape_rdn, parse_dn
+
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+
+def filled(template: str, **values: str) -> str:
+    """The filter with `{name}` replaced by each escaped value; a value is never read as a placeholder again."""
+    return _PLACEHOLDER.sub(lambda found: escape_filter_chars(values[found[1]]), template)
+
+
+def filter_problem(template: str, *names: str) -> str | None:
+    """What is wrong with a filter that must name at least one of the placeholders `names`, or None."""
+    found = set(_PLACEHOLDER.findall(template))
+    if not found & set(names):
+        return f"names no {{{'} or {'.join(names)}}}"
+    if found - set(names):
+        return f"knows only: {{{'} {'.join(names)}}}"
+    try:
+        parse_filter(filled(template, **dict.fromkeys(names, "a")), None, True, True, None, False)
+    except (LDAPExceptionError, ValueError, IndexError):
+        return "is not an LDAP filter (RFC 4515)"
+    return None
+
+
+def rdn_value(text: str) -> str:
+    """`text` as the value of one RDN: no character of it ends or joins RDNs."""
+    escaped: str = escape_rdn(text)
+    return escaped
+
+
+def canonical_dn(dn: str) -> tuple[tuple[str, str], ...] | None:
+    """A DN in one form for all its spellings, to compare it; None if it is none."""
+    try:
+        parts = parse_dn(dn, escape=False, strip=True)
+    except (LDAPExceptionError, ValueError, IndexError):
+        return None
+    return tuple((name.strip().lower(), _unescaped(value).strip().casefold()) for name, value, _ in parts)
+
+
+def first_rdn(dn: str) -> str:
+    """The value of a DN's first RDN, unescaped: the name of a group that is known by its DN only."""
+    try:
+        return _unescaped(parse_dn(dn)[0][1])
+    except (LDAPExceptionError, ValueError, IndexError):
+        return dn
+
+
+def _unescaped(value: str) -> str:
+    """RFC 4514 section 2.4: `\\2C` and `\\,` are both a comma; hex pairs are bytes of UTF-8."""
+    out, index = bytearray(), 0
+    while index < len(value):
+        if value[index] == "\\" and re.fullmatch(r"[0-9A-Fa-f]{2}", value[index + 1 : index + 3]):
+            out += bytes.fromhex(value[index + 1 : index + 3])
+            index += 3
+        elif value[index] == "\\" and index + 1 < len(value):
+            out += value[index + 1].encode("utf-8", "surrogatepass")
+            index += 2
+        else:
+            out += value[index].encode("utf-8", "surrogatepass")
+            index += 1
+    return out.decode("utf-8", "replace")

@@ -1,0 +1,116 @@
+"""Entries of the directory, and who they are: everything of an Identity is read from the entry, nothing was typed."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ldap3.utils.conv import escape_bytes, escape_filter_chars
+
+from linkauth.backends import BackendMisconfigured, BackendUnavailable, Identity
+from linkauth_ldap.filters import first_rdn
+from linkauth_ldap.outcomes import UNAVAILABLE
+from linkauth_ldap.settings import LDAPSettings
+from linkauth_ldap.states import STATE_ATTRIBUTES
+
+
+class Entry:
+    """A DN and its attributes, whatever the case of their names."""
+
+    def __init__(self, found: Mapping[str, Any]) -> None:
+        self.dn: str = found["dn"]
+        self._raw = {name.casefold(): list(values) for name, values in found["raw_attributes"].items()}
+
+    def raw(self, attribute: str) -> list[bytes]:
+        return self._raw.get(attribute.casefold(), [])
+
+    def texts(self, attribute: str) -> list[str]:
+        """The values that are not empty; what is no UTF-8 is replaced."""
+        return [value.decode("utf-8", "replace") for value in self.raw(attribute) if value]
+
+    def text(self, attribute: str) -> str:
+        """The first value, or ""."""
+        return next(iter(self.texts(attribute)), "") if attribute else ""
+
+
+def attributes_of(settings: LDAPSettings) -> list[str]:
+    """What to ask for of a person's entry; operational attributes come only if they are named."""
+    wanted = [
+        *(settings.known(f"{key}_attribute") for key in ("subject", "username", "email", "name")),
+        *(settings.known(f"{key}_attribute") for key in ("given_name", "family_name")),
+        *settings.required_attributes,
+        *settings.claim_attributes.values(),
+        *STATE_ATTRIBUTES[settings.known("state_check")],
+    ]
+    if settings.group_mode == "memberof":
+        wanted.append("memberOf")
+    return list(dict.fromkeys(name for name in wanted if name))
+
+
+def entries_of(result: Mapping[str, Any], found: Iterable[Mapping[str, Any]], where: str) -> list[Entry]:
+    """The entries of a search, `where` for the log; raises BackendUnavailable or BackendMisconfigured if it failed."""
+    code = result["result"]
+    # sizeLimitExceeded: there are more than we asked for, and some of them came
+    if code not in (0, 4):
+        said = f"a search below {where} was answered with {result['description']} {result['message']}".strip()
+        raise BackendUnavailable(said) if code in UNAVAILABLE else BackendMisconfigured(said)
+    return [Entry(each) for each in found]
+
+
+def subject_of(entry: Entry, settings: LDAPSettings) -> str:
+    """The stable name of an entry. Raises BackendMisconfigured if it has none that we may read."""
+    values = entry.raw(settings.known("subject_attribute"))
+    if len(values) != 1 or not values[0]:
+        problem = f"{settings.subject_attribute} has {len(values)} values at {entry.dn}, and the subject needs one"
+        raise BackendMisconfigured(problem)
+    if settings.subject_format == "guid_le":
+        if len(values[0]) != 16:
+            raise BackendMisconfigured(f"{settings.subject_attribute} is no GUID of 16 bytes at {entry.dn}")
+        # the first three fields are little-endian (MS-DTYP 2.3.4.2)
+        return str(uuid.UUID(bytes_le=values[0]))
+    return values[0].decode("utf-8", "replace")
+
+
+def identity_of(entry: Entry, settings: LDAPSettings, groups: tuple[str, ...]) -> Identity:
+    """Who an entry is. Raises BackendMisconfigured."""
+    email = entry.text(settings.known("email_attribute"))
+    claims: dict[str, Any] = {
+        "given_name": entry.text(settings.known("given_name_attribute")),
+        "family_name": entry.text(settings.known("family_name_attribute")),
+    }
+    if email:
+        claims["email_verified"] = settings.email_verified
+    for claim, attribute in settings.claim_attributes.items():
+        values = entry.texts(attribute)
+        claims[claim] = values if len(values) > 1 else "".join(values)
+    subject = subject_of(entry, settings)
+    return Identity(
+        subject=subject,
+        username=_username(entry, settings) or subject,
+        name=entry.text(settings.known("name_attribute")),
+        email=email,
+        groups=groups,
+        claims={claim: value for claim, value in claims.items() if value not in ("", [])},
+    )
+
+
+def _username(entry: Entry, settings: LDAPSettings) -> str:
+    """Of several values the one in the DN, else the first by name: a directory gives them in any order."""
+    values = sorted(entry.texts(settings.known("username_attribute")))
+    own = first_rdn(entry.dn)
+    return own if own in values else next(iter(values), "")
+
+
+def subject_filter(subject: str, settings: LDAPSettings) -> str | None:
+    """The filter that finds a subject, or None if it cannot be one."""
+    attribute = settings.known("subject_attribute")
+    if any("\ud800" <= letter <= "\udfff" for letter in subject):
+        # a lone surrogate is in no text
+        return None
+    if settings.subject_format != "guid_le":
+        return f"({attribute}={escape_filter_chars(subject)})"
+    try:
+        return f"({attribute}={escape_bytes(uuid.UUID(subject).bytes_le)})"
+    except ValueError:
+        return None

@@ -1,0 +1,236 @@
+"""The servers of one directory: pools of connections, and going on to the next server when one fails.
+
+A server that gave no answer is tried last for a while, and by one sign-in at a time, so that a hung server holds one
+thread and not all. An answer is an answer: a wrong password is never asked of a second server, which would count it
+twice.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from ldap3.core.exceptions import LDAPExceptionError, LDAPSessionTerminatedByServerError
+
+from linkauth.backends import BackendMisconfigured, BackendUnavailable
+from linkauth_ldap.connections import Address, Deadline, DirectoryConnection, ServerFailed
+from linkauth_ldap.settings import LDAPSettings
+
+log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+IDLE_SECONDS = 120
+"""A connection that waited longer is not used again: a firewall may have forgotten it."""
+IDLE_CONNECTIONS = 16
+"""Waiting connections of each kind and server."""
+
+
+class DirectoryServer:
+    """One server and its waiting connections, last in first out: one kind is bound as the service account, the other
+    is for the binds of people."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.failed_at: float | None = None
+        self.probing = threading.Lock()
+        self._idle: dict[bool, list[DirectoryConnection]] = {True: [], False: []}
+        self._lock = threading.Lock()
+
+    def take(self, service: bool) -> DirectoryConnection | None:
+        with self._lock:
+            while self._idle[service]:
+                connection = self._idle[service].pop()
+                if time.monotonic() - connection.used_at < IDLE_SECONDS:
+                    return connection
+                connection.close()
+        return None
+
+    def give_back(self, connection: DirectoryConnection, service: bool) -> None:
+        connection.used_at = time.monotonic()
+        with self._lock:
+            if len(self._idle[service]) < IDLE_CONNECTIONS:
+                self._idle[service].append(connection)
+                return
+        connection.close()
+
+    def drop_idle(self) -> None:
+        with self._lock:
+            for connections in self._idle.values():
+                while connections:
+                    connections.pop().close()
+
+
+class Servers:
+    """The servers in the order of the ini. Safe for many threads, and after a fork."""
+
+    def __init__(self, settings: LDAPSettings) -> None:
+        self._settings = settings
+        self._context = _context(settings)
+        self._open()
+        self._refused_at: float | None = None
+        self._refusal = ""
+
+    def _open(self) -> None:
+        self._pid = os.getpid()
+        settings = self._settings
+        self.all = tuple(
+            DirectoryServer(Address(uri, settings.starttls, self._context, settings.tls_server_names))
+            for uri in settings.uris
+        )
+
+    def deadline(self) -> Deadline:
+        return Deadline(self._settings.total_timeout)
+
+    def ask(self, question: Callable[[DirectoryConnection], Answer], deadline: Deadline, service: bool) -> Answer:
+        """The answer of the first server that gives one; `service` for a connection bound as the service account.
+
+        Raises BackendUnavailable or BackendMisconfigured.
+        """
+        if os.getpid() != self._pid:
+            # connections and locks are the parent process's
+            self._open()
+        problems: list[tuple[str, ServerFailed]] = []
+        for server in sorted(self.all, key=self._is_down):
+            suspect = server.failed_at is not None
+            if suspect and not server.probing.acquire(blocking=False):
+                continue
+            try:
+                deadline.left(1)
+                return self._ask_one(server, question, deadline, service)
+            except ServerFailed as problem:
+                problems.append((server.address.uri, problem))
+                self._mark_down(server, problem)
+            except TimeoutError as error:
+                problems.append((server.address.uri, ServerFailed(str(error))))
+            finally:
+                if suspect:
+                    server.probing.release()
+        said = "; ".join(f"{uri}: {problem}" for uri, problem in problems)
+        if problems and all(problem.misconfigured for _, problem in problems):
+            raise BackendMisconfigured(said)
+        raise BackendUnavailable(said or "every server is down, and another sign-in tries them already", 5)
+
+    def _is_down(self, server: DirectoryServer) -> bool:
+        """Is it to be tried last?"""
+        failed_at = server.failed_at
+        return failed_at is not None and time.monotonic() - failed_at < self._settings.retry_down_after
+
+    def _mark_down(self, server: DirectoryServer, problem: ServerFailed) -> None:
+        if server.failed_at is None:
+            level = logging.ERROR if problem.misconfigured else logging.WARNING
+            pause = self._settings.retry_down_after
+            log.log(level, "%s is tried last for %d s: %s", server.address.uri, pause, problem)
+        server.failed_at = time.monotonic()
+        server.drop_idle()
+
+    def _ask_one(
+        self,
+        server: DirectoryServer,
+        question: Callable[[DirectoryConnection], Answer],
+        deadline: Deadline,
+        service: bool,
+    ) -> Answer:
+        """Ask on a waiting connection; if that has died meanwhile, on a new one. Raises ServerFailed."""
+        waiting = server.take(service)
+        if waiting is not None:
+            try:
+                return self._ask_on(server, waiting, question, deadline, service)
+            except ServerFailed:
+                if waiting.timed_out:
+                    raise
+                # it has been restarted: the others that wait are dead too
+                server.drop_idle()
+        fresh = self._fresh(server, deadline, service)
+        return self._ask_on(server, fresh, question, deadline, service)
+
+    def _ask_on(
+        self,
+        server: DirectoryServer,
+        connection: DirectoryConnection,
+        question: Callable[[DirectoryConnection], Answer],
+        deadline: Deadline,
+        service: bool,
+    ) -> Answer:
+        connection.within(deadline)
+        try:
+            answer = question(connection)
+        except ServerFailed:
+            connection.close()
+            raise
+        except Exception as error:
+            # ldap3 raises what it likes for what it does not expect, KeyError for one
+            connection.close()
+            raise ServerFailed(_words(error, connection)) from None
+        if server.failed_at is not None:
+            log.info("%s answers again", server.address.uri)
+            server.failed_at = None
+        server.give_back(connection, service)
+        return answer
+
+    def _fresh(self, server: DirectoryServer, deadline: Deadline, service: bool) -> DirectoryConnection:
+        settings = self._settings
+        try:
+            connection = server.address.connect(deadline, settings.connect_timeout, settings.receive_timeout)
+        except TimeoutError as error:
+            raise ServerFailed(str(error)) from None
+        except LDAPExceptionError as error:
+            raise ServerFailed(f"StartTLS failed: {error}") from None
+        if service and settings.bind_dn:
+            try:
+                self._bind_service(connection)
+            except BaseException:
+                connection.close()
+                raise
+        return connection
+
+    def _bind_service(self, connection: DirectoryConnection) -> None:
+        """Bind as the service account; a refusal is remembered, lest we lock that account by trying on."""
+        settings = self._settings
+        if self._refused_at is not None and time.monotonic() - self._refused_at < settings.retry_down_after:
+            raise BackendMisconfigured(self._refusal)
+        try:
+            result = connection.bind(settings.bind_dn, settings.bind_password.encode("utf-8"))
+        except Exception as error:
+            raise ServerFailed(_words(error, connection)) from None
+        if result["result"] in (1, 51, 52, 80):
+            raise ServerFailed(f"the bind of the service account was answered with {result['description']}")
+        if result["result"] != 0:
+            said = f"{result['description']} {result['message']}".strip()
+            self._refusal = f"the service account bind_dn is refused, check bind_dn and bind_password: {said}"
+            self._refused_at = time.monotonic()
+            raise BackendMisconfigured(self._refusal)
+        self._refused_at = None
+
+    def try_one(self, server: DirectoryServer) -> DirectoryConnection:
+        """A new connection for a check, bound as the service account; whoever asks closes it. Raises ServerFailed or
+        BackendMisconfigured."""
+        connection = self._fresh(server, self.deadline(), service=True)
+        connection.within(self.deadline())
+        return connection
+
+    def close(self) -> None:
+        for server in self.all:
+            server.drop_idle()
+
+
+def _context(settings: LDAPSettings) -> ssl.SSLContext | None:
+    """TLS 1.2 or newer, the chain and the name verified: there is no switch to turn that off. Raises ValueError."""
+    if not settings.starttls and not any(uri.lower().startswith("ldaps://") for uri in settings.uris):
+        return None
+    try:
+        return ssl.create_default_context(cafile=settings.tls_ca_file or None)
+    except (OSError, ssl.SSLError):
+        raise ValueError("tls_ca_file names no file with certificates in PEM form") from None
+
+
+def _words(error: Exception, connection: DirectoryConnection) -> str:
+    if connection.timed_out or isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, LDAPSessionTerminatedByServerError):
+        return "it closed the connection"
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,185 @@
+"""What the ini may say under `linkauth.backend.<name>.` with `use = ldap`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from linkauth_ldap.filters import canonical_dn, filter_problem
+from linkauth_ldap.presets import DEFAULTS, PRESETS
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+TEMPLATE = re.compile(r"\{(rdn|upn)\}")
+
+
+@dataclass(frozen=True)
+class LDAPSettings:
+    """Where the directory is, how people are found in it, and what is read of them. Times are in seconds.
+
+    A key of `presets.DEFAULTS` that the ini does not name (None) has the preset's value. `required_groups` and
+    `denied_groups` hold a DN on each line.
+    """
+
+    uris: tuple[str, ...]
+    user_base: str = ""
+    preset: Literal["none", "openldap", "389ds", "freeipa", "activedirectory"] = "none"
+    starttls: bool = False
+    allow_cleartext: bool = False
+    tls_ca_file: str = ""
+    tls_server_names: tuple[str, ...] = ()
+    connect_timeout: int = 3
+    receive_timeout: int = 5
+    total_timeout: int = 12
+    retry_down_after: int = 30
+    bind_dn: str = ""
+    bind_password: str = field(default="", repr=False)
+    login_mode: Literal["search", "template"] = "search"
+    user_dn_template: str = ""
+    user_scope: Literal["subtree", "onelevel"] = "subtree"
+    user_filter: str | None = None
+    username_max_length: int = 254
+    username_pattern: str = r"^[^\x00-\x1f\x7f\s](?:[^\x00-\x1f\x7f]*[^\x00-\x1f\x7f\s])?$"
+    username_domains: tuple[str, ...] = ()
+    password_max_bytes: int = 1024
+    subject_attribute: str | None = None
+    subject_format: Literal["text", "guid_le"] | None = None
+    username_attribute: str | None = None
+    email_attribute: str | None = None
+    email_verified: bool = False
+    name_attribute: str | None = None
+    given_name_attribute: str | None = None
+    family_name_attribute: str | None = None
+    required_attributes: tuple[str, ...] = ()
+    claims: tuple[str, ...] = ()
+    group_mode: Literal["none", "memberof", "search", "in_chain", "tokengroups"] | None = None
+    group_base: str = ""
+    group_filter: str | None = None
+    group_name_attribute: str | None = None
+    group_nesting: int = 5
+    group_limit: int = 1000
+    required_groups: str = ""
+    denied_groups: str = ""
+    ppolicy: bool | None = None
+    must_change: Literal["refuse", "allow"] = "refuse"
+    grace_login: Literal["allow", "refuse"] = "allow"
+    expiry_warning_days: int = 14
+    state_check: Literal["none", "ad", "389ds", "freeipa"] | None = None
+    reveal_state: Literal["never", "proven", "always"] = "proven"
+    password_change: Literal["off", "self", "service"] = "off"
+    password_change_url: str = ""
+
+    def __post_init__(self) -> None:
+        preset = PRESETS[self.preset]
+        for key, default in DEFAULTS.items():
+            if getattr(self, key) is None:
+                object.__setattr__(self, key, preset.get(key, default))
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """What the types cannot say, as (key, problem)."""
+        yield from self._server_faults()
+        yield from self._user_faults()
+        yield from self._group_faults()
+        for key in ("connect_timeout", "receive_timeout", "total_timeout"):
+            if not 1 <= getattr(self, key) <= 60:
+                yield key, "is not between 1 and 60 seconds"
+        for key in ("retry_down_after", "group_nesting", "expiry_warning_days"):
+            if getattr(self, key) < 0:
+                yield key, "is below 0"
+        for key in ("username_max_length", "password_max_bytes", "group_limit"):
+            if getattr(self, key) < 1:
+                yield key, "is not a positive number"
+        if self.password_change == "service" and not self.bind_dn:
+            yield "password_change", "cannot be service: there is no bind_dn that could change passwords"
+        if self.password_change != "off" and self.allow_cleartext and not self.encrypted:
+            yield "password_change", "needs ldaps:// or starttls: a new password is not sent in clear text"
+
+    def _server_faults(self) -> Iterator[tuple[str, str]]:
+        for uri in self.uris:
+            try:
+                url = urlsplit(uri)
+                host, _ = url.hostname, url.port
+            except ValueError:
+                host, url = None, urlsplit("")
+            if url.scheme not in ("ldap", "ldaps") or not host or url.path not in ("", "/") or url.query or "@" in uri:
+                yield "uris", "holds something other than ldaps://host or ldap://host, with or without :port"
+            elif url.scheme == "ldaps" and self.starttls:
+                yield "starttls", "is for ldap:// URIs: ldaps:// is encrypted already"
+            elif url.scheme == "ldap" and not self.starttls and not self.allow_cleartext:
+                yield (
+                    "uris",
+                    "holds an ldap:// URI, which sends passwords in clear text: use ldaps:// or starttls",
+                )
+        if not self.uris:
+            yield "uris", "names no server"
+        if self.bind_dn and not self.bind_password:
+            yield "bind_password", "is missing: without it the bind would be anonymous"
+        if self.bind_password and not self.bind_dn:
+            yield "bind_dn", "is missing, and bind_password is there"
+
+    def _user_faults(self) -> Iterator[tuple[str, str]]:
+        try:
+            re.compile(self.username_pattern)
+        except re.error:
+            yield "username_pattern", "is not a regular expression"
+        if self.login_mode == "template":
+            found = TEMPLATE.findall(self.user_dn_template)
+            if len(found) != 1 or "{" in TEMPLATE.sub("", self.user_dn_template):
+                yield "user_dn_template", "needs exactly one of {rdn} and {upn}, and nothing else in braces"
+            if "{upn}" in self.user_dn_template and not self.user_base:
+                yield "user_base", "is missing: with {upn} the entry is searched below it"
+            if not self.bind_dn and self.reads_groups and self.group_mode != "memberof":
+                yield "group_mode", "needs a bind_dn that searches groups; without one it can be memberof or none"
+        elif self.user_dn_template:
+            yield "user_dn_template", "is for login_mode = template"
+        elif not self.user_base:
+            yield "user_base", "is missing: it says below which entry people stand"
+        if self.user_base and canonical_dn(self.user_base) is None:
+            yield "user_base", "is not a distinguished name"
+        if problem := filter_problem(str(self.user_filter), "username"):
+            yield "user_filter", problem
+        for pair in self.claims:
+            if not re.fullmatch(r"[A-Za-z0-9_.-]+(:[A-Za-z0-9;-]+)?", pair):
+                yield "claims", "holds something other than attribute or claim:attribute"
+
+    def _group_faults(self) -> Iterator[tuple[str, str]]:
+        if self.group_mode in ("search", "in_chain"):
+            problem = filter_problem(str(self.group_filter), "dn", "username")
+            if problem:
+                yield "group_filter", problem
+        if self.group_base and canonical_dn(self.group_base) is None:
+            yield "group_base", "is not a distinguished name"
+        for key in ("required_groups", "denied_groups"):
+            lines = lines_of(getattr(self, key))
+            if any(canonical_dn(line) is None for line in lines):
+                yield key, "holds a line that is not a distinguished name"
+            if lines and not self.reads_groups:
+                yield key, "needs groups: set group_mode, and group_base where groups are searched"
+
+    @property
+    def encrypted(self) -> bool:
+        return self.starttls or all(uri.lower().startswith("ldaps://") for uri in self.uris)
+
+    @property
+    def reads_groups(self) -> bool:
+        """Are groups read? A search for them needs to know where."""
+        if self.group_mode in ("search", "in_chain"):
+            return bool(self.group_base)
+        return self.group_mode != "none"
+
+    @property
+    def claim_attributes(self) -> dict[str, str]:
+        """Claim name to attribute name."""
+        pairs = (pair.partition(":") for pair in self.claims)
+        return {claim: attribute or claim for claim, _, attribute in pairs}
+
+    def known(self, key: str) -> Any:
+        """The value of a key that the preset may have given."""
+        return getattr(self, key)
+
+
+def lines_of(text: str) -> tuple[str, ...]:
+    """The lines of a value that holds one thing a line."""
+    return tuple(line.strip() for line in text.splitlines() if line.strip())

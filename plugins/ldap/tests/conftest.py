@@ -1,0 +1,92 @@
+"""Real directories, each started once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from linkauth_ldap import LDAPBackend, LDAPSettings
+from tests.servers import openldap, samba
+from tests.servers.openldap import OpenLDAP
+from tests.servers.samba import SambaAD
+
+
+@pytest.fixture(scope="session")
+def slapd() -> Iterator[OpenLDAP]:
+    """Two providers that replicate; whoever stops or locks something mends it."""
+    with openldap.running(providers=2) as directory:
+        yield directory
+
+
+@pytest.fixture(scope="session")
+def domain() -> Iterator[SambaAD]:
+    with samba.running() as controller:
+        yield controller
+
+
+def settings_for(directory: OpenLDAP, **changes: Any) -> LDAPSettings:
+    """Settings for both providers, with timeouts of a second."""
+    values: dict[str, Any] = {
+        "preset": "openldap",
+        "uris": tuple(each.ldap for each in directory.providers),
+        "starttls": True,
+        "tls_ca_file": directory.ca_file,
+        "user_base": directory.people_base,
+        "group_base": directory.group_base,
+        "bind_dn": directory.bind_dn,
+        "bind_password": directory.bind_password,
+        "connect_timeout": 1,
+        "receive_timeout": 1,
+        "total_timeout": 4,
+        "retry_down_after": 1,
+    }
+    settings = LDAPSettings(**{**values, **changes})
+    assert not list(settings.faults())
+    return settings
+
+
+def ad_settings(controller: SambaAD, **changes: Any) -> LDAPSettings:
+    values: dict[str, Any] = {
+        "preset": "activedirectory",
+        "uris": (controller.ldaps,),
+        "tls_ca_file": controller.ca_file,
+        "user_base": controller.people_base,
+        "bind_dn": controller.bind_dn,
+        "bind_password": controller.bind_password,
+        "connect_timeout": 2,
+        "receive_timeout": 2,
+        "total_timeout": 5,
+        "retry_down_after": 1,
+    }
+    settings = LDAPSettings(**{**values, **changes})
+    assert not list(settings.faults())
+    return settings
+
+
+@pytest.fixture
+def openldap_backend(slapd: OpenLDAP) -> Iterator[Callable[..., LDAPBackend]]:
+    """`openldap_backend(**settings)`: a backend on the two providers."""
+    made: list[LDAPBackend] = []
+
+    def make(**changes: Any) -> LDAPBackend:
+        made.append(LDAPBackend(settings_for(slapd, **changes)))
+        return made[-1]
+
+    yield make
+    for backend in made:
+        backend.close()
+
+
+@pytest.fixture
+def ad_backend(domain: SambaAD) -> Iterator[Callable[..., LDAPBackend]]:
+    made: list[LDAPBackend] = []
+
+    def make(**changes: Any) -> LDAPBackend:
+        made.append(LDAPBackend(ad_settings(domain, **changes)))
+        return made[-1]
+
+    yield make
+    for backend in made:
+        backend.close()

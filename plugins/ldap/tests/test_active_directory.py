@@ -1,0 +1,207 @@
+"""Every kind of account on a real Samba AD, through a backend as an ini would make it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+
+import pytest
+
+from linkauth.backends import (
+    AccountRefused,
+    BackendMisconfigured,
+    Lockout,
+    PasswordRefused,
+    UnknownUser,
+    WrongPassword,
+)
+from linkauth_ldap import LDAPBackend
+from tests.servers.samba import SambaAD
+
+Make = Callable[..., LDAPBackend]
+SPECIAL = (
+    *("jsmith", "bslash", "o'brien", "two words", "müller", "محمد", "山田太郎", "bidipw", "nfkcpw", "nomail", "noupn"),
+    *("twin", "neverexp", "jdoe"),
+)
+
+
+@pytest.fixture
+def backend(ad_backend: Make) -> LDAPBackend:
+    return ad_backend()
+
+
+@pytest.mark.parametrize("username", SPECIAL)
+def test_everybody_gets_in_whatever_the_name(domain: SambaAD, backend: LDAPBackend, username: str) -> None:
+    identity = backend.authenticate(username, domain.people[username].password)
+    assert identity.username == username
+    assert str(uuid.UUID(identity.subject)) == identity.subject
+
+
+def test_the_subject_is_the_guid_as_microsoft_writes_it(domain: SambaAD, backend: LDAPBackend) -> None:
+    subject = backend.authenticate("user03", domain.people["user03"].password).subject
+    account = backend.look_up(subject)
+    assert account.identity.username == "user03"
+    # the directory's own way to name an entry by its GUID knows the same
+    by_guid = ad_entry(domain, f"<GUID={subject}>")
+    assert by_guid == domain.people["user03"].dn
+
+
+def ad_entry(domain: SambaAD, base: str) -> str:
+    with domain.as_admin() as connection:
+        connection.search(base, "(objectClass=*)", "BASE", attributes=["cn"])
+        return str(connection.response[0]["dn"])
+
+
+@pytest.mark.parametrize(
+    ("username", "reason", "proven"),
+    [
+        ("disabled", "disabled", True),
+        ("accexpired", "account_expired", True),
+        ("pwdexpired", "password_expired", True),
+        ("nohours", "logon_restricted", True),
+        ("workst", "logon_restricted", True),
+        ("disexp", "disabled", True),
+        ("mustchange", "must_change_password", True),
+        ("lockedout", "locked", False),
+    ],
+)
+def test_refused_accounts(domain: SambaAD, backend: LDAPBackend, username: str, reason: str, proven: bool) -> None:
+    with pytest.raises(AccountRefused) as refused:
+        backend.authenticate(username, domain.people[username].password)
+    assert (refused.value.reason, refused.value.proven) == (reason, proven)
+
+
+@pytest.mark.parametrize("username", ["disabled", "accexpired", "pwdexpired", "nohours", "mustchange", "user05"])
+def test_a_wrong_password_learns_nothing(backend: LDAPBackend, username: str) -> None:
+    with pytest.raises(WrongPassword):
+        backend.authenticate(username, "a wrong one")
+
+
+def test_an_account_locks_after_three_tries_and_each_is_counted_once(domain: SambaAD, backend: LDAPBackend) -> None:
+    for _ in range(3):
+        with pytest.raises(WrongPassword):
+            backend.authenticate("lockme", "a wrong one")
+    with pytest.raises(AccountRefused, match="locked"):
+        backend.authenticate("lockme", domain.people["lockme"].password)
+    assert backend.find("lockme").refused == "locked"
+    domain.unlock("lockme")
+    assert backend.authenticate("lockme", domain.people["lockme"].password)
+
+
+def test_an_empty_password_is_never_asked_about(domain: SambaAD, backend: LDAPBackend) -> None:
+    # the server would count it as a failure
+    for _ in range(4):
+        with pytest.raises(WrongPassword):
+            backend.authenticate("user06", "")
+    assert backend.authenticate("user06", domain.people["user06"].password)
+
+
+@pytest.mark.parametrize("typed", ["user07", "USER07", "EXAMPLE\\user07", "example\\User07", "user07@ad.example.org"])
+def test_one_person_in_many_spellings(domain: SambaAD, ad_backend: Make, typed: str) -> None:
+    backend = ad_backend(username_domains=("EXAMPLE", "ad.example.org"))
+    assert backend.authenticate(typed, domain.people["user07"].password).username == "user07"
+    with pytest.raises(UnknownUser):
+        ad_backend().authenticate("EXAMPLE\\user07", domain.people["user07"].password)
+
+
+def test_a_template_of_a_user_principal_name(domain: SambaAD, ad_backend: Make) -> None:
+    changes = {"login_mode": "template", "user_dn_template": "{upn}@ad.example.org", "group_mode": "memberof"}
+    backend = ad_backend(**changes, bind_dn="", bind_password="")
+    assert backend.authenticate("user08", domain.people["user08"].password).groups == ("developers",)
+    with pytest.raises(WrongPassword):
+        backend.authenticate("user08", "a wrong one")
+
+
+@pytest.mark.parametrize("username", ["*", "user03)(cn=*", "svc-linkauth", "A Contact", "Administrator", "krbtgt"])
+def test_what_is_no_name_of_a_person_is_nobody(backend: LDAPBackend, username: str) -> None:
+    with pytest.raises(UnknownUser):
+        backend.authenticate(username, "x")
+
+
+class TestGroups:
+    def groups(self, backend: LDAPBackend, domain: SambaAD, username: str) -> set[str]:
+        return set(backend.authenticate(username, domain.people[username].password).groups)
+
+    def test_token_groups_are_all_levels_and_the_primary_one(self, domain: SambaAD, ad_backend: Make) -> None:
+        backend = ad_backend()
+        assert {"developers", "staff", "company", "Domain Users"} <= self.groups(backend, domain, "user03")
+        assert {"loop-a", "loop-b"} <= self.groups(backend, domain, "user16")
+        assert {"company", "ops, infra (EU)"} <= self.groups(backend, domain, "jsmith")
+        # a distribution list gives nobody a right
+        assert "mail-list" not in self.groups(backend, domain, "user17")
+
+    @pytest.mark.parametrize("mode", ["in_chain", "search"])
+    def test_nested_ones_are_searched_too(self, domain: SambaAD, ad_backend: Make, mode: str) -> None:
+        direct = "(&(objectClass=group)(member={dn}))"
+        backend = ad_backend(group_mode=mode, group_base=domain.group_base, group_filter=direct)
+        assert self.groups(backend, domain, "user03") == {"developers", "staff", "company"}
+        assert self.groups(backend, domain, "jsmith") == {"company", "ops, infra (EU)"}
+        assert self.groups(backend, domain, "user16") == {"loop-a", "loop-b"}
+
+    def test_memberof_has_the_direct_ones(self, domain: SambaAD, ad_backend: Make) -> None:
+        assert self.groups(ad_backend(group_mode="memberof"), domain, "user03") == {"developers"}
+
+    def test_required_groups(self, domain: SambaAD, ad_backend: Make) -> None:
+        backend = ad_backend(required_groups=f"cn=staff,{domain.group_base}")
+        assert backend.authenticate("user03", domain.people["user03"].password)
+        with pytest.raises(AccountRefused, match="not_entitled"):
+            backend.authenticate("user15", domain.people["user15"].password)
+        assert backend.find("user15").refused == "not_entitled"
+
+
+class TestPasswordChange:
+    NEW = "Neues-Passwort-77"
+
+    @pytest.mark.parametrize("username", ["mustchange2", "pwdexpired"])
+    def test_whoever_must_does_it_with_the_current_password(
+        self, domain: SambaAD, ad_backend: Make, username: str
+    ) -> None:
+        backend, current = ad_backend(password_change="self"), domain.people[username].password
+        with pytest.raises(PasswordRefused) as refused:
+            backend.change_password(username, current, "short")
+        assert (refused.value.rule, refused.value.minimum) == ("too_short", 7)
+        with pytest.raises(PasswordRefused):
+            backend.change_password(username, current, current)
+        with pytest.raises(WrongPassword):
+            backend.change_password(username, "a wrong one", self.NEW)
+        backend.change_password(username, current, self.NEW)
+        assert backend.authenticate(username, self.NEW).username == username
+
+    def test_no_reset_past_the_history(self, domain: SambaAD, ad_backend: Make) -> None:
+        """This Samba has no policy hints, without which a reset would take any old password."""
+        reset = {"bind_dn": domain.reset_dn, "bind_password": domain.reset_password, "password_change": "service"}
+        backend, current = ad_backend(**reset), domain.people["mustchange3"].password
+        with pytest.raises(BackendMisconfigured, match="password_change = self"):
+            backend.change_password("mustchange3", current, self.NEW)
+        (check,) = [check for check in backend.check() if check.name == "password change"]
+        assert not check.ok
+        assert "policy hints" in check.detail
+
+
+def test_the_lockout_of_the_domain_is_read(backend: LDAPBackend) -> None:
+    assert backend.lockout() == Lockout(3, 1800)
+
+
+def test_flags_are_facts(backend: LDAPBackend) -> None:
+    account = backend.find("disabled")
+    assert account.refused == "disabled"
+    assert account.facts["userAccountControl"] == "0x202"
+    assert account.facts["accountExpires"] == "never"
+
+
+def test_its_checks(ad_backend: Make, domain: SambaAD) -> None:
+    found = {check.name: check for check in ad_backend(password_change="self").check()}
+    assert all(check.ok and not check.warning for check in found.values())
+    assert "Samba" in found["preset"].detail
+    assert ad_backend(preset="openldap", group_mode="none").lockout() is None
+
+
+def test_clear_text_is_refused_by_the_domain(domain: SambaAD, ad_backend: Make) -> None:
+    backend = ad_backend(uris=(domain.ldap,), allow_cleartext=True)
+    with pytest.raises(BackendMisconfigured, match="bind_dn"):
+        backend.authenticate("user03", domain.people["user03"].password)
+
+
+def test_starttls_works_too(domain: SambaAD, ad_backend: Make) -> None:
+    backend = ad_backend(uris=(domain.ldap,), starttls=True)
+    assert backend.authenticate("user03", domain.people["user03"].password).username == "user03"

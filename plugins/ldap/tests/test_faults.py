@@ -1,0 +1,260 @@
+"""Servers that fail: what a sign-in gets, that it gets it in time, and that no password is called wrong for it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from linkauth.backends import (
+    BackendError,
+    BackendMisconfigured,
+    BackendUnavailable,
+    UnknownUser,
+    WrongPassword,
+)
+from linkauth.testing import Known
+from linkauth.testing.backend import recovered
+from linkauth_ldap import LDAPBackend
+from linkauth_ldap.connections import Deadline, TimedSocket
+from tests.servers import openldap
+from tests.servers.openldap import OpenLDAP
+
+from .conftest import settings_for
+
+SLACK = 3
+"""Seconds over the total timeout that a busy machine may take."""
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[OpenLDAP]:
+    """Providers of this module's own, which it stops."""
+    with openldap.running(providers=2) as directory:
+        yield directory
+
+
+@pytest.fixture
+def mended(pair: OpenLDAP) -> Iterator[OpenLDAP]:
+    """The pair; well again afterwards, whatever a test did to it."""
+    yield pair
+    for provider in pair.providers:
+        if provider.hung:
+            provider.resume()
+        if not provider.answering:
+            provider.start()
+    pair.settle()
+
+
+@pytest.fixture
+def make(mended: OpenLDAP) -> Iterator[Callable[..., LDAPBackend]]:
+    made: list[LDAPBackend] = []
+
+    def backend(**changes: Any) -> LDAPBackend:
+        made.append(LDAPBackend(settings_for(mended, **changes)))
+        return made[-1]
+
+    yield backend
+    for each in made:
+        each.close()
+
+
+def known(directory: OpenLDAP, username: str = "user05") -> Known:
+    return Known(username, directory.people[username].password, directory.subject_of(username))
+
+
+def sign_in(backend: LDAPBackend, person: Known) -> str:
+    return backend.authenticate(person.username, person.password).subject
+
+
+@pytest.mark.parametrize("fault", ["stop", "hang"])
+@pytest.mark.parametrize("opened", ["before", "after"])
+def test_one_of_two_providers_fails(
+    mended: OpenLDAP, make: Callable[..., LDAPBackend], fault: str, opened: str
+) -> None:
+    backend, person = make(retry_down_after=600), known(mended)
+    if opened == "before":
+        # with connections that wait for their next use
+        assert sign_in(backend, person) == person.subject
+    getattr(mended.a, fault)()
+    assert sign_in(backend, person) == person.subject
+    with pytest.raises(WrongPassword):
+        backend.authenticate("user05", "a wrong one")
+    # the one that failed is not asked any more: no sign-in waits for it
+    before = time.monotonic()
+    for _ in range(5):
+        assert sign_in(backend, person) == person.subject
+    assert time.monotonic() - before < 5 * backend._settings.receive_timeout
+
+
+@pytest.mark.parametrize("fault", ["stop", "hang"])
+def test_both_fail_and_return(mended: OpenLDAP, make: Callable[..., LDAPBackend], fault: str) -> None:
+    backend, person = make(), known(mended)
+    assert sign_in(backend, person) == person.subject
+    for provider in (mended.a, mended.b):
+        getattr(provider, fault)()
+    for password in (person.password, "a wrong one"):
+        before = time.monotonic()
+        with pytest.raises(BackendUnavailable) as raised:
+            backend.authenticate(person.username, password)
+        assert type(raised.value) is BackendUnavailable
+        assert time.monotonic() - before < backend._settings.total_timeout + SLACK
+    for provider in (mended.a, mended.b):
+        provider.resume() if fault == "hang" else provider.start()
+    assert recovered(backend, person).subject == person.subject
+
+
+def test_a_restart_in_the_middle_of_a_storm(mended: OpenLDAP, make: Callable[..., LDAPBackend]) -> None:
+    backend, person = make(uris=(mended.a.ldap,)), known(mended)
+    over = threading.Event()
+
+    def storm(number: int) -> set[object]:
+        """Everything that was ever answered to right and wrong passwords and to nobody's name, as (asked, answer)."""
+        answers: set[object] = set()
+        while not over.is_set():
+            for username, password in ((person.username, person.password), ("nobody-there", "x")):
+                try:
+                    answers.add((username, backend.authenticate(username, password).subject))
+                except BackendError as error:
+                    answers.add((username, type(error)))
+        return answers
+
+    with ThreadPoolExecutor(8) as threads:
+        storms = [threads.submit(storm, number) for number in range(8)]
+        try:
+            mended.a.stop()
+            mended.a.start()
+            assert recovered(backend, person).subject == person.subject
+        finally:
+            over.set()
+        seen = set().union(*(each.result() for each in storms))
+    allowed = {
+        (person.username, person.subject),
+        (person.username, BackendUnavailable),
+        ("nobody-there", UnknownUser),
+        ("nobody-there", BackendUnavailable),
+    }
+    assert seen <= allowed
+    assert (person.username, person.subject) in seen
+
+
+def test_a_wrong_password_is_asked_of_one_server_only(mended: OpenLDAP, make: Callable[..., LDAPBackend]) -> None:
+    backend = make()
+    for _ in range(2):
+        with pytest.raises(WrongPassword):
+            backend.authenticate("user06", "a wrong one")
+    # two tries, and the policy allows three: had each been counted twice, the account would be locked now
+    assert backend.authenticate("user06", mended.people["user06"].password)
+
+
+@pytest.fixture(params=["expired", "foreign", "wrong_name"], scope="module")
+def impostor(request: pytest.FixtureRequest) -> Iterator[OpenLDAP]:
+    """A server whose certificate is not what it should be."""
+    with openldap.running(certificate=request.param) as directory:
+        yield directory
+
+
+@pytest.mark.parametrize("scheme", ["ldap", "ldaps"])
+def test_a_bad_certificate_gets_no_password(impostor: OpenLDAP, slapd: OpenLDAP, scheme: str, tmp_path: Path) -> None:
+    uris, person = [getattr(each.a, scheme) for each in (impostor, slapd)], known(slapd)
+    authorities = tmp_path / "ca.pem"
+    authorities.write_text("".join(Path(each.ca_file).read_text() for each in (impostor, slapd)))
+    changes = {"starttls": scheme == "ldap", "tls_ca_file": str(authorities)}
+    backend = LDAPBackend(settings_for(slapd, uris=(uris[0],), **changes))
+    with pytest.raises(BackendMisconfigured, match="certificate"):
+        sign_in(backend, person)
+    # the next server is well
+    backend = LDAPBackend(settings_for(slapd, uris=tuple(uris), **changes))
+    assert sign_in(backend, person) == person.subject
+    backend.close()
+    assert 'BIND dn="cn=linkauth' not in impostor.a.log.read_text("utf-8")
+
+
+def test_a_server_that_speaks_no_tls(make: Callable[..., LDAPBackend], mended: OpenLDAP) -> None:
+    backend = make(uris=(mended.a.ldap.replace("ldap:", "ldaps:"), mended.b.ldaps), starttls=False)
+    assert sign_in(backend, known(mended)) == known(mended).subject
+
+
+class DrippingServer:
+    """Accepts, and then sends a byte now and then: no read ever times out, and no answer is ever whole."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.uri = f"ldap://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        self._listener.settimeout(0.1)
+        clients: list[socket.socket] = []
+        while not self._over.wait(0.2):
+            with suppress(TimeoutError):
+                clients.append(self._listener.accept()[0])
+            for client in clients:
+                with suppress(OSError):
+                    # the beginning of an LDAP message, and again and again
+                    client.sendall(b"\x30")
+        for client in clients:
+            client.close()
+
+    def stop(self) -> None:
+        self._over.set()
+        self._thread.join()
+        self._listener.close()
+
+
+def test_a_server_that_drips_is_held_to_the_deadline(make: Callable[..., LDAPBackend]) -> None:
+    server = DrippingServer()
+    try:
+        backend = make(uris=(server.uri,), starttls=False, allow_cleartext=True, total_timeout=2)
+        before = time.monotonic()
+        with pytest.raises(BackendUnavailable):
+            backend.authenticate("user05", "x")
+        assert time.monotonic() - before < 2 + SLACK
+    finally:
+        server.stop()
+
+
+def test_a_deadline_that_is_over_stops_every_read() -> None:
+    ours, theirs = socket.socketpair()
+    timed = TimedSocket(ours, Deadline(0), 5)
+    theirs.sendall(b"too late")
+    with pytest.raises(TimeoutError):
+        timed.recv(10)
+    assert timed.timed_out
+    ours.close()
+    theirs.close()
+
+
+def test_sixteen_threads_get_their_own_answers(mended: OpenLDAP, make: Callable[..., LDAPBackend]) -> None:
+    backend = make(connect_timeout=5, receive_timeout=5, total_timeout=20)
+    people = [known(mended, f"user{number:02d}") for number in range(10, 26)]
+    with ThreadPoolExecutor(16) as threads:
+        answers = list(threads.map(lambda person: sign_in(backend, person), people * 6))
+    assert answers == [person.subject for person in people * 6]
+
+
+def test_a_forked_process_opens_its_own_connections(mended: OpenLDAP, make: Callable[..., LDAPBackend]) -> None:
+    backend, person = make(), known(mended)
+    assert sign_in(backend, person) == person.subject
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(writer, sign_in(backend, person).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    assert os.waitpid(child, 0)[1] == 0
+    assert os.read(reader, 100).decode() == person.subject
+    os.close(reader)
+    # and the parent's connections are still its own
+    assert sign_in(backend, person) == person.subject

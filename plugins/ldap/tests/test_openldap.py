@@ -1,0 +1,264 @@
+"""Every kind of account on a real OpenLDAP, through a backend as an ini would make it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from linkauth.backends import (
+    AccountRefused,
+    BackendMisconfigured,
+    BackendUnavailable,
+    Lookup,
+    UnknownUser,
+    WrongPassword,
+)
+from linkauth_ldap import LDAPBackend
+from tests.servers import openldap
+from tests.servers.openldap import OpenLDAP
+
+from .conftest import settings_for
+
+Make = Callable[..., LDAPBackend]
+SPECIAL = (
+    *("comma,user", "par(en)", "star*user", "back\\slash", "a+b=c", 'q"<x>;y', "#hash", "o'brien", "two words"),
+    *("dom/user", "müller", "محمد", "山田太郎", "rdnuser", "spacepw", "longpw", "user01@example.org", "nomail"),
+    *("emptymail", "twomails", "alias-a"),
+)
+
+
+@pytest.fixture
+def backend(openldap_backend: Make) -> LDAPBackend:
+    return openldap_backend()
+
+
+def refusal(backend: LDAPBackend, username: str, password: str) -> tuple[str, bool]:
+    with pytest.raises(AccountRefused) as refused:
+        backend.authenticate(username, password)
+    return refused.value.reason, refused.value.proven
+
+
+@pytest.mark.parametrize("username", SPECIAL)
+def test_everybody_gets_in_whatever_the_name(slapd: OpenLDAP, backend: LDAPBackend, username: str) -> None:
+    identity = backend.authenticate(username, slapd.people[username].password)
+    assert (identity.subject, identity.username) == (slapd.subject_of(username), username)
+
+
+def test_the_identity_is_read_from_the_entry(slapd: OpenLDAP, openldap_backend: Make) -> None:
+    backend = openldap_backend(claims=("mail", "number:uidNumber"), email_verified=True)
+    one, two = (backend.authenticate(name, slapd.people["user03"].password) for name in ("user03", "USER03"))
+    assert one == two
+    assert (one.name, one.email) == ("Test User03", "user03@example.org")
+    assert one.claims["family_name"] == "User03"
+    assert one.claims["email_verified"] is True
+    assert one.claims["number"].isdigit()
+    mails = backend.authenticate("twomails", slapd.people["twomails"].password).claims["mail"]
+    assert sorted(mails) == ["first@example.org", "second@example.org"]
+
+
+@pytest.mark.parametrize(
+    ("username", "expected"),
+    [
+        ("locked", ("locked", False)),
+        ("expired", ("password_expired", True)),
+        ("mustchange", ("must_change_password", True)),
+        # this server says no more of these
+        *((name, ("locked", False)) for name in ("ended", "notyet", "idle")),
+    ],
+)
+def test_refused_accounts(slapd: OpenLDAP, backend: LDAPBackend, username: str, expected: tuple[str, bool]) -> None:
+    assert refusal(backend, username, slapd.people[username].password) == expected
+
+
+@pytest.mark.parametrize("username", ["expired", "mustchange", "nopassword", "grace", "user09"])
+def test_a_wrong_password_learns_nothing(slapd: OpenLDAP, backend: LDAPBackend, username: str) -> None:
+    with pytest.raises(WrongPassword):
+        backend.authenticate(username, "a wrong one")
+    slapd.restore(username)
+
+
+def test_an_account_locks_after_three_tries_and_each_is_counted_once(slapd: OpenLDAP, backend: LDAPBackend) -> None:
+    for _ in range(3):
+        with pytest.raises(WrongPassword):
+            backend.authenticate("lockme", "a wrong one")
+    assert refusal(backend, "lockme", slapd.people["lockme"].password) == ("locked", False)
+    slapd.restore("lockme")
+    assert backend.authenticate("lockme", slapd.people["lockme"].password)
+
+
+@pytest.mark.parametrize(
+    ("reveal_state", "locked", "expired"), [("never", False, False), ("proven", False, True), ("always", True, True)]
+)
+def test_who_is_told(slapd: OpenLDAP, openldap_backend: Make, reveal_state: str, locked: bool, expired: bool) -> None:
+    backend = openldap_backend(reveal_state=reveal_state, password_change_url="https://pw.example.org/")
+    for username, told, proven, url in (
+        ("locked", locked, False, ""),
+        ("expired", expired, True, "https://pw.example.org/"),
+    ):
+        with pytest.raises(AccountRefused) as refused:
+            backend.authenticate(username, slapd.people[username].password)
+        assert (refused.value.revealed, refused.value.proven, refused.value.change_url) == (told, proven, url)
+
+
+def test_grace_logins_are_allowed_or_not(
+    slapd: OpenLDAP, openldap_backend: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    slapd.restore("grace")
+    assert openldap_backend().authenticate("grace", slapd.people["grace"].password)
+    assert "2 more time(s)" in caplog.text
+    strict = openldap_backend(grace_login="refuse")
+    assert refusal(strict, "grace", slapd.people["grace"].password) == ("password_expired", True)
+    slapd.restore("grace")
+
+
+def test_a_password_that_expires_soon_is_logged(
+    slapd: OpenLDAP, backend: LDAPBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    assert backend.authenticate("expiring", slapd.people["expiring"].password)
+    assert "expires in" in caplog.text
+
+
+def test_must_change_may_be_allowed(slapd: OpenLDAP, openldap_backend: Make) -> None:
+    backend = openldap_backend(must_change="allow")
+    assert backend.authenticate("mustchange2", slapd.people["mustchange2"].password).username == "mustchange2"
+
+
+def test_a_name_of_two_people_lets_nobody_in_and_is_logged(
+    slapd: OpenLDAP, openldap_backend: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend = openldap_backend(user_filter="(|(uid={username})(mail={username}))")
+    for username, person in (("dup@example.org", "dup1"), ("user01@example.org", "user01")):
+        caplog.clear()
+        with pytest.raises(WrongPassword):
+            backend.authenticate(username, slapd.people[person].password)
+        assert "more than one entry" in caplog.text
+        with pytest.raises(BackendMisconfigured):
+            backend.find(username)
+
+
+@pytest.mark.parametrize("username", ["*", "user01)(uid=*", "linkauth,ou=services", "ghost", "nobody"])
+def test_what_is_no_name_of_a_person_is_nobody(backend: LDAPBackend, username: str) -> None:
+    with pytest.raises(UnknownUser):
+        backend.authenticate(username, "svc-linkauth")
+
+
+class TestTemplate:
+    TEMPLATE = "uid={rdn},ou=people,dc=example,dc=org"
+
+    @pytest.fixture(params=["with a service account", "without one"])
+    def backend(self, openldap_backend: Make, request: Any) -> LDAPBackend:
+        without = {"bind_dn": "", "bind_password": "", "group_mode": "none"}
+        changes = without if request.param == "without one" else {}
+        return openldap_backend(login_mode="template", user_dn_template=self.TEMPLATE, **changes)
+
+    @pytest.mark.parametrize("username", ["user03", "comma,user", "back\\slash", "#hash", "müller"])
+    def test_people_get_in(self, slapd: OpenLDAP, backend: LDAPBackend, username: str) -> None:
+        assert backend.authenticate(username, slapd.people[username].password).subject == slapd.subject_of(username)
+
+    def test_a_name_never_leaves_its_place_in_the_dn(self, backend: LDAPBackend) -> None:
+        with pytest.raises(WrongPassword):
+            backend.authenticate("linkauth,ou=services", "svc-linkauth")
+
+    def test_states_are_seen_too(self, slapd: OpenLDAP, backend: LDAPBackend) -> None:
+        assert refusal(backend, "expired", slapd.people["expired"].password) == ("password_expired", True)
+        assert refusal(backend, "mustchange", slapd.people["mustchange"].password) == ("must_change_password", True)
+
+    def test_it_offers_no_look_up(self, backend: LDAPBackend) -> None:
+        assert Lookup not in backend.offers
+
+
+class TestGroups:
+    def groups(self, backend: LDAPBackend, slapd: OpenLDAP, username: str) -> set[str]:
+        return set(backend.authenticate(username, slapd.people[username].password).groups)
+
+    def test_nested_ones_are_found_and_cycles_are_cut(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
+        backend = openldap_backend()
+        assert self.groups(backend, slapd, "user03") == {"everyone", "developers", "staff", "company"}
+        assert self.groups(backend, slapd, "user30") == {"everyone", "loop-a", "loop-b"}
+        assert self.groups(openldap_backend(group_nesting=0), slapd, "user03") == {"everyone", "developers"}
+        assert self.groups(openldap_backend(group_nesting=1), slapd, "user03") == {"everyone", "developers", "staff"}
+
+    @pytest.mark.parametrize("username", ["comma,user", "par(en)", "rdnuser"])
+    def test_members_with_special_characters_are_found(
+        self, slapd: OpenLDAP, openldap_backend: Make, username: str
+    ) -> None:
+        for changes in ({}, {"group_mode": "memberof"}):
+            assert self.groups(openldap_backend(**changes), slapd, username) == {"everyone", "ops, infra (EU)"}
+
+    def test_posix_groups_by_name(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
+        posix = {
+            "group_base": f"ou=posix,{slapd.base}",
+            "group_filter": "(&(objectClass=posixGroup)(memberUid={username}))",
+        }
+        assert self.groups(openldap_backend(**posix), slapd, "par(en)") == {"unix-devs"}
+        assert self.groups(openldap_backend(**posix), slapd, "user20") == set()
+
+    def test_required_and_denied_groups(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
+        staff, admins = (f"CN={name}, ou=groups,{slapd.base}" for name in ("Staff", "admins"))
+        backend = openldap_backend(required_groups=f"\n{staff}\ncn=nothing,dc=x", denied_groups=admins)
+        assert backend.authenticate("user03", slapd.people["user03"].password)
+        for username in ("user01", "user20"):
+            assert refusal(backend, username, slapd.people[username].password) == ("not_entitled", True)
+            with pytest.raises(WrongPassword):
+                backend.authenticate(username, "a wrong one")
+            slapd.restore(username)
+
+    def test_a_required_attribute(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
+        backend = openldap_backend(required_attributes=("mail",))
+        assert backend.authenticate("user03", slapd.people["user03"].password)
+        assert refusal(backend, "emptymail", slapd.people["emptymail"].password) == ("not_entitled", True)
+
+    def test_too_many_are_the_operators_problem(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
+        with pytest.raises(BackendMisconfigured, match="group_limit"):
+            openldap_backend(group_limit=2).authenticate("user03", slapd.people["user03"].password)
+
+
+def test_our_own_mistakes_are_told_from_outages(openldap_backend: Make) -> None:
+    for changes in ({"user_base": "ou=nobody,dc=example,dc=org"}, {"bind_password": "wrong"}, {"tls_ca_file": ""}):
+        with pytest.raises(BackendMisconfigured):
+            openldap_backend(**changes).authenticate("user03", "x")
+
+
+def test_a_refused_service_account_is_not_tried_again_at_once(slapd: OpenLDAP, openldap_backend: Make) -> None:
+    backend = openldap_backend(bind_password="wrong", retry_down_after=60)
+    with pytest.raises(BackendMisconfigured):
+        backend.authenticate("user03", "x")
+    before = slapd.a.log.read_text("utf-8").count("err=49")
+    for _ in range(5):
+        with pytest.raises(BackendMisconfigured, match="bind_dn"):
+            backend.authenticate("user03", "x")
+    assert slapd.a.log.read_text("utf-8").count("err=49") == before
+
+
+@pytest.mark.parametrize(
+    "answer", ["busy", "unavailable", "timelimit", "adminlimit", "other", "opserror", "disconnect"]
+)
+def test_a_server_in_trouble_is_unavailable(openldap_backend: Make, answer: str) -> None:
+    base = f"cn={answer},ou=RetCodes,dc=example,dc=org"
+    with pytest.raises(BackendUnavailable) as raised:
+        openldap_backend(user_base=base).authenticate("user03", "x")
+    assert type(raised.value) is BackendUnavailable
+
+
+def test_a_server_that_takes_empty_passwords_lets_nobody_in() -> None:
+    with openldap.running(careless=True) as careless:
+        for changes in ({}, {"login_mode": "template", "user_dn_template": TestTemplate.TEMPLATE}):
+            backend = LDAPBackend(settings_for(careless, **changes))
+            for password in ("", "\0"):
+                for username in ("user03", "nobody"):
+                    with pytest.raises((UnknownUser, WrongPassword)):
+                        backend.authenticate(username, password)
+            assert backend.authenticate("user03", careless.people["user03"].password)
+            backend.close()
+
+
+def test_a_server_that_refuses_clear_text_is_the_operators_problem() -> None:
+    with openldap.running(require_tls=True) as strict:
+        backend = LDAPBackend(settings_for(strict, starttls=False, allow_cleartext=True))
+        with pytest.raises(BackendMisconfigured, match=r"confidentiality|13"):
+            backend.authenticate("user03", strict.people["user03"].password)
+        backend.close()

@@ -1,0 +1,101 @@
+"""What the ini may say of a directory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from linkauth_ldap import LDAPBackend, LDAPSettings
+from linkauth_ldap.filters import canonical_dn, filled, first_rdn, rdn_value
+
+GOOD: dict[str, Any] = {"uris": ("ldaps://dc1.example.com",), "user_base": "ou=people,dc=example,dc=com"}
+GROUP = "cn=staff,ou=groups,dc=example,dc=com"
+
+
+@pytest.mark.parametrize(
+    ("changes", "keys"),
+    [
+        ({}, set()),
+        ({"uris": ()}, {"uris"}),
+        ({"uris": ("http://x",)}, {"uris"}),
+        ({"uris": ("ldaps://x/dc=base",)}, {"uris"}),
+        ({"uris": ("ldaps://user:pw@x",)}, {"uris"}),
+        ({"uris": ("ldaps://x:99999",)}, {"uris"}),
+        ({"uris": ("ldap://x",)}, {"uris"}),
+        ({"uris": ("ldap://127.0.0.1",)}, {"uris"}),
+        ({"uris": ("ldap://x",), "starttls": True}, set()),
+        ({"uris": ("ldap://127.0.0.1",), "allow_cleartext": True}, set()),
+        ({"starttls": True}, {"starttls"}),
+        ({"bind_dn": "cn=x"}, {"bind_password"}),
+        ({"bind_password": "x"}, {"bind_dn"}),
+        ({"user_base": ""}, {"user_base"}),
+        ({"user_base": "people"}, {"user_base"}),
+        ({"user_filter": "(uid=*)"}, {"user_filter"}),
+        ({"user_filter": "(uid={username}"}, {"user_filter"}),
+        ({"user_filter": "(uid={user})"}, {"user_filter"}),
+        ({"login_mode": "template", "user_base": "", "user_dn_template": "uid={rdn},ou=people"}, set()),
+        ({"login_mode": "template"}, {"user_dn_template"}),
+        (
+            {"login_mode": "template", "user_dn_template": "{upn}@x", "preset": "activedirectory"},
+            {"group_mode"},
+        ),
+        ({"login_mode": "template", "user_dn_template": "{upn}@x", "user_base": ""}, {"user_base"}),
+        ({"login_mode": "template", "user_dn_template": "uid={username}"}, {"user_dn_template"}),
+        ({"user_dn_template": "uid={rdn}"}, {"user_dn_template"}),
+        ({"username_pattern": "("}, {"username_pattern"}),
+        ({"required_groups": GROUP}, {"required_groups"}),
+        ({"required_groups": GROUP, "group_base": "dc=example,dc=com"}, set()),
+        ({"required_groups": "staff", "group_base": "dc=example,dc=com"}, {"required_groups"}),
+        ({"denied_groups": f"{GROUP}\n{GROUP}", "preset": "activedirectory"}, set()),
+        ({"group_filter": "(member={name})"}, {"group_filter"}),
+        ({"group_base": "x"}, {"group_base"}),
+        ({"connect_timeout": 0}, {"connect_timeout"}),
+        ({"total_timeout": 61}, {"total_timeout"}),
+        ({"group_limit": 0}, {"group_limit"}),
+        ({"group_nesting": -1}, {"group_nesting"}),
+        ({"claims": ("department:departmentNumber", "title")}, set()),
+        ({"claims": ("a:b:c",)}, {"claims"}),
+        ({"password_change": "service"}, {"password_change"}),
+        ({"password_change": "self", "uris": ("ldap://x",), "allow_cleartext": True}, {"password_change"}),
+    ],
+)
+def test_settings_that_do_not_fit_together_are_named(changes: dict[str, Any], keys: set[str]) -> None:
+    assert {key for key, _ in LDAPSettings(**{**GOOD, **changes}).faults()} == keys
+
+
+def test_a_preset_overrides_the_defaults_and_the_ini_overrides_both() -> None:
+    preset = LDAPSettings(**GOOD, preset="activedirectory")
+    assert (preset.subject_attribute, preset.subject_format, preset.ppolicy) == ("objectGUID", "guid_le", False)
+    own = LDAPSettings(**GOOD, preset="activedirectory", subject_attribute="objectSid", ppolicy=True)
+    assert (own.subject_attribute, own.subject_format, own.ppolicy) == ("objectSid", "guid_le", True)
+    assert LDAPSettings(**GOOD).subject_attribute == "entryUUID"
+
+
+def test_no_password_is_in_the_repr() -> None:
+    settings = LDAPSettings(**GOOD, bind_dn="cn=x", bind_password="s3cret-of-the-service")
+    assert "s3cret" not in repr(settings) + repr(LDAPBackend(settings)) + str(vars(LDAPBackend(settings)))
+
+
+def test_a_ca_file_that_is_none_stops_the_start(tmp_path: Any) -> None:
+    empty = tmp_path / "ca.pem"
+    empty.write_text("not a certificate")
+    for path in (str(empty), str(tmp_path / "missing.pem")):
+        with pytest.raises(ValueError, match="tls_ca_file"):
+            LDAPBackend(LDAPSettings(**GOOD, tls_ca_file=path))
+
+
+def test_what_was_typed_stays_a_value() -> None:
+    assert filled("(uid={username})", username="*)(uid=*") == "(uid=\\2a\\29\\28uid=\\2a)"
+    # a value that looks like a placeholder is none
+    assert filled("(a={dn})(b={username})", dn="{username}", username="x") == "(a={username})(b=x)"
+    assert canonical_dn(f"uid={rdn_value('a,ou=services')},dc=x") == (("uid", "a,ou=services"), ("dc", "x"))
+
+
+def test_one_dn_in_several_spellings() -> None:
+    same = ["cn=Ops\\, Infra,dc=x", "CN=ops\\2C infra, DC=X", "cn=ops\\2c infra,dc=x"]
+    assert len({canonical_dn(dn) for dn in same}) == 1
+    assert canonical_dn("cn=ops,dc=x") != canonical_dn(same[0])
+    assert canonical_dn("cn=M\\C3\\BCller,dc=x") == canonical_dn("cn=Müller,dc=x")
+    assert canonical_dn("staff") is None
+    assert first_rdn("cn=ops\\2C infra (EU),dc=x") == "ops, infra (EU)"
