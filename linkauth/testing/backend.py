@@ -15,11 +15,11 @@ from linkauth.backends import (
     BackendUnavailable,
     Check,
     CredentialBackend,
-    HashPool,
     Identity,
     UnknownUser,
     WrongPassword,
 )
+from linkauth.hashing import HashPool
 from linkauth.testing.powers import HOSTILE_NAMES, PowersContract
 from linkauth.testing.store import Known, Store, recovered
 

@@ -11,17 +11,16 @@ from typing import Any
 
 import pytest
 
-from linkauth import backends
+from linkauth import hashing
 from linkauth.backends import (
     AccountRefused,
     BackendMisconfigured,
     BackendUnavailable,
     Check,
     CredentialBackend,
-    HashPool,
     Identity,
-    hash_pool,
 )
+from linkauth.hashing import HashPool, hash_pool
 
 
 class Gate:
@@ -141,10 +140,10 @@ def test_a_backend_without_checks_has_none() -> None:
 @pytest.mark.parametrize("cores", [1, 2, 8, 64])
 def test_sign_ins_never_hold_every_thread_of_the_server(cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr(backends.os, "sched_getaffinity", lambda _pid: set(range(cores)))
-    monkeypatch.setattr(backends, "HashPool", lambda threads, waiting: asked.append((threads, waiting)))
+    monkeypatch.setattr(hashing.os, "sched_getaffinity", lambda _pid: set(range(cores)))
+    monkeypatch.setattr(hashing, "HashPool", lambda threads, waiting: asked.append((threads, waiting)))
     monkeypatch.setenv("LINKAUTH_WORKERS", "1")
-    backends._hash_pool_of.__wrapped__(0)
+    hashing._hash_pool_of.__wrapped__(0)
     ((threads, waiting),) = asked
     assert threads == min(cores, 20)
     assert threads + waiting < 32

@@ -16,8 +16,8 @@ from linkauth.backends import (
     PasswordChange,
     UnknownUser,
     WrongPassword,
-    hash_pool,
 )
+from linkauth.hashing import hash_pool
 from linkauth.testing import BackendContract, Known
 from tests.unit.test_sign_in import NoSettings
 

@@ -8,7 +8,7 @@ from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 from argon2.low_level import Type
 
-from linkauth.backends import hash_pool
+from linkauth.hashing import hash_pool
 
 RECOMMENDED = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1, type=Type.ID)
 """Argon2id with 19 MiB, 2 passes, 1 lane: the first choice of OWASP's password storage cheat sheet."""

@@ -14,10 +14,10 @@ from linkauth.backends import (
     AccountRefused,
     BackendMisconfigured,
     BackendUnavailable,
-    HashPool,
     UnknownUser,
     WrongPassword,
 )
+from linkauth.hashing import HashPool
 from linkauth_sql import SQLBackend, SQLSettings
 from linkauth_sql.passwords import RECOMMENDED
 
