@@ -120,6 +120,10 @@ class PasswordRefused(BackendError):
         self.minimum = minimum
 
 
+class NameTaken(BackendError):
+    """A new account is not made, because somebody here has that name already, in whatever spelling."""
+
+
 class BackendUnavailable(BackendError):
     """The store could not be asked: down, slow, or an answer that nobody expected. `retry_after` is in seconds."""
 
@@ -194,5 +198,41 @@ class PasswordChange(ABC):
         """
 
 
-POWERS: tuple[type, ...] = (Lookup, PasswordChange)
+class PasswordRecovery(ABC):
+    """A power, the store's side of it: set a new password for somebody who has forgotten theirs.
+
+    For pages that offer it. Who asks has proven nothing to the store: whoever calls sends a code to the address of
+    `recipient` first, and calls `reset_password` for who gave it back.
+    """
+
+    @abstractmethod
+    def recipient(self, username: str) -> Identity:
+        """Whom that typed name means; a code may be sent to its `email`, and nowhere if that is empty.
+
+        Raises UnknownUser, AccountRefused (not proven) for an account that a new password would not open,
+        BackendUnavailable or BackendMisconfigured.
+        """
+
+    @abstractmethod
+    def reset_password(self, subject: str, new: str) -> None:
+        """Set `new`, of 1 to 1,024 characters, for the `subject` that `recipient` gave.
+
+        Raises UnknownUser, AccountRefused, PasswordRefused, BackendUnavailable or BackendMisconfigured.
+        """
+
+
+class Registration(ABC):
+    """A power, the store's side of it: make a new account. For pages that offer it."""
+
+    @abstractmethod
+    def register(self, username: str, password: str, profile: Mapping[str, str]) -> Identity:
+        """The new account, which may sign in with `password` from now on.
+
+        `username` and `password` are as in `authenticate`. `profile` holds what else is known, by the names that
+        OpenID Connect gives it (Core section 5.1): name, given_name, family_name, email; what a store has no place for
+        is left out. Raises NameTaken, PasswordRefused, BackendUnavailable or BackendMisconfigured.
+        """
+
+
+POWERS: tuple[type, ...] = (Lookup, PasswordChange, PasswordRecovery, Registration)
 """What a backend may be able to do besides signing people in."""

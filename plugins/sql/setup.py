@@ -6,8 +6,15 @@ setup(
     description="linkauth credential backend: people in an SQL table",
     license="MIT",
     python_requires=">=3.11",
-    packages=["linkauth_sql"],
-    install_requires=["linkauth", "SQLAlchemy>=2.1.9,<2.2", "argon2-cffi>=25.1,<26"],
-    extras_require={"postgresql": ["psycopg[binary]>=3.3.9,<4"]},
+    packages=["linkauth_sql", "linkauth_sql.hashes"],
+    install_requires=[
+        "linkauth",
+        "SQLAlchemy>=2.1.9,<2.2",
+        "argon2-cffi>=25.1,<26",
+        # the hashes of old programs; libpass is the module passlib
+        "bcrypt>=5,<6",
+        "libpass>=1.9.4,<2",
+    ],
+    extras_require={"postgresql": ["psycopg[binary]>=3.3.9,<4"], "mariadb": ["PyMySQL>=1.2.4,<2"]},
     entry_points={"linkauth.backends": ["sql = linkauth_sql:SQLBackend"]},
 )

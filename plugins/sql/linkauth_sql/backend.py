@@ -1,159 +1,227 @@
-"""The backend: one look-up, one hash."""
+"""The backend: one look-up, one hash, and what the row says of its account."""
 
 from __future__ import annotations
 
 import logging
+import secrets
 import unicodedata
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import (
-    ColumnClause,
-    Engine,
-    Label,
-    Select,
-    TextClause,
-    bindparam,
-    column,
-    func,
-    or_,
-    select,
-    table,
-    text,
-)
-from sqlalchemy.exc import DataError, ProgrammingError, SQLAlchemyError
-
 from linkauth.backends import (
+    Account,
     AccountRefused,
     BackendMisconfigured,
-    BackendUnavailable,
     Check,
     CredentialBackend,
     Identity,
+    Lookup,
+    NameTaken,
+    PasswordChange,
+    PasswordRecovery,
+    PasswordRefused,
+    Reason,
+    Registration,
     UnknownUser,
     WrongPassword,
 )
+from linkauth_sql import checks, hashes, states
+from linkauth_sql.database import Database, NoSuchText, Taken
 from linkauth_sql.engine import open_engine
-from linkauth_sql.passwords import UnknownScheme, Verifier
+from linkauth_sql.hashes import UnusableHash
+from linkauth_sql.passwords import Verifier
+from linkauth_sql.people import facts_of, identity_of, stored_of, subject_of
 from linkauth_sql.settings import SQLSettings
+from linkauth_sql.statements import statements
+from linkauth_sql.writing import Writer
 
 log = logging.getLogger(__name__)
 
-_FALSE = {"", "0", "f", "false", "n", "no", "off"}
-_MISTAKES = (
-    *("no such table", "no such column", "no such function", "unrecognized token", "syntax error"),
-    *('" does not exist', "password authentication failed", "no password supplied", "permission denied"),
-)
-"""What SQLite and PostgreSQL call an operational error although only the ini can be wrong."""
+CHANGEABLE = ("password_expired", "must_change_password")
+"""What a new password mends."""
+SAMPLE = 100
+"""Stored hashes from which the first sign-in learns what an unknown name has to cost."""
+
+Row = Mapping[str, Any]
 
 
-class SQLBackend(CredentialBackend):
+class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Registration):
     """People in an SQL table."""
 
     Settings: ClassVar[type] = SQLSettings
 
     def __init__(self, settings: SQLSettings) -> None:
         self._settings = settings
-        self._engine: Engine = open_engine(settings.url, settings.timeout)
-        self._statement = _query(settings.query) if settings.query else _select(settings)
-        self._verifier = Verifier()
+        engine = open_engine(settings)
+        self._statements = statements(settings, engine.dialect)
+        self._database = Database(engine, settings.timeout)
+        allowed = hashes.named(settings.known("schemes"))
+        self._verifier = Verifier(allowed, settings.known("password_form"), settings.pepper)
+        self._writer = Writer(settings, self._database, self._verifier)
+
+    @property
+    def offers(self) -> frozenset[type]:
+        """A query answers for a name only; the rest is for the ini to allow."""
+        settings = self._settings
+        wanted = {
+            Lookup: not settings.query,
+            PasswordChange: settings.password_change,
+            PasswordRecovery: settings.password_recovery,
+            Registration: settings.registration,
+        }
+        return frozenset(power for power, is_offered in wanted.items() if is_offered)
 
     def authenticate(self, username: str, password: str) -> Identity:
+        row = self._proven(username, password)
+        if reason := self._reason(row):
+            raise self._refusal(reason)
+        if self._settings.rehash:
+            self._writer.rehash(row, password)
+        return identity_of(row, username)
+
+    def _proven(self, username: str, password: str) -> Row:
+        """The row of that name, whose password it is. Raises UnknownUser, WrongPassword and what a look-up does."""
         row = self._find(username)
+        self._learn()
         if row is None:
             self._verifier.verify(None, password)
             raise UnknownUser
-        # a CHAR column pads with spaces
-        stored = str(row["password"] or "").strip() or None
         try:
-            right = self._verifier.verify(stored, password)
-        except UnknownScheme:
+            right = self._verifier.verify(stored_of(row), password)
+        except UnusableHash as unusable:
             # answered like a wrong password, in the same time, or it would tell that the account exists
-            log.error("the password of subject %r is no Argon2 hash: nobody can sign in to it", row["subject"])
+            log.error("the password of subject %r %s: nobody can sign in to it", subject_of(row), unusable)
             right = self._verifier.verify(None, password)
         if not right or not password:
             raise WrongPassword
-        if not _is_active(row):
-            raise AccountRefused("disabled", proven=True)
-        return Identity(
-            subject=str(row["subject"]),
-            username=_text(row, "username") or username,
-            name=_text(row, "name"),
-            email=_text(row, "email"),
-        )
+        return row
 
-    def _find(self, username: str) -> Mapping[str, Any] | None:
+    def _learn(self) -> None:
+        if self._statements.sample is not None and not self._verifier.knows:
+            rows = self._database.rows(self._statements.sample, {"most": SAMPLE}, SAMPLE)
+            self._verifier.learn(stored for stored in map(stored_of, rows) if stored)
+
+    def _reason(self, row: Row) -> Reason | None:
+        return states.of_row(row, datetime.now(UTC), self._settings.known("locked_seconds"))
+
+    def _refusal(self, reason: Reason, proven: bool = True) -> AccountRefused:
+        url = self._settings.password_change_url if reason in CHANGEABLE else ""
+        return AccountRefused(reason, proven, change_url=url)
+
+    def _find(self, username: str) -> Row | None:
+        # keyboards send é as one letter or as two, stores keep it as one
+        return self._one(self._statements.by_name, "username", unicodedata.normalize("NFC", username))
+
+    def _one(self, statement: Any, key: str, value: str) -> Row | None:
+        """The only row, None for nobody. Raises BackendUnavailable or BackendMisconfigured."""
+        if not _is_text(value):
+            # no table holds it; the question is asked all the same, for the database may be down
+            value = secrets.token_hex(16)
         try:
-            # keyboards send é as one letter or as two, stores keep it as one
-            rows = self._rows(unicodedata.normalize("NFC", username))
-        except (DataError, ValueError, OverflowError):
-            # no database can hold a name that it cannot even be asked for (NUL, a lone surrogate)
+            rows = self._database.rows(statement, {key: value})
+        except NoSuchText:
             return None
-        except SQLAlchemyError as error:
-            raise _outcome(error) from error
         if len(rows) > 1:
+            log.error("a name belongs to more than one row, which lets nobody in: subjects %s", _subjects(rows))
             raise BackendMisconfigured("the name belongs to more than one row")
         if rows and not {"subject", "password"} <= rows[0].keys():
             raise BackendMisconfigured("the query gives no columns named subject and password")
-        if rows and rows[0]["subject"] is None:
-            raise BackendMisconfigured("the subject column is empty")
+        if rows:
+            subject_of(rows[0])
         return rows[0] if rows else None
 
-    def _rows(self, username: str) -> list[Mapping[str, Any]]:
-        # the connection is given back before the password is hashed
-        with self._engine.connect() as connection:
-            found = connection.execute(self._statement, {"username": username})
-            return [dict(row) for row in found.mappings().fetchmany(2)]
+    def find(self, username: str) -> Account:
+        return self._account(self._find(username) if username else None)
+
+    def look_up(self, subject: str) -> Account:
+        return self._account(self._by_subject(subject))
+
+    def _by_subject(self, subject: str) -> Row | None:
+        if self._statements.by_subject is None:
+            raise BackendMisconfigured("a query cannot be asked for a subject")
+        row = self._one(self._statements.by_subject, "subject", subject)
+        # a collation may take other letters for the same
+        return row if row is not None and subject_of(row) == subject else None
+
+    def _account(self, row: Row | None) -> Account:
+        if row is None:
+            raise UnknownUser
+        return Account(identity_of(row), self._reason(row), facts_of(row) | self._hash_facts(row))
+
+    def _hash_facts(self, row: Row) -> dict[str, str]:
+        stored = stored_of(row)
+        return {"password": self._verifier.scheme_of(stored)[0] if stored else "there is none"}
+
+    def change_password(self, username: str, current: str, new: str) -> None:
+        row = self._proven(username, current)
+        reason = self._reason(row)
+        if reason and reason not in CHANGEABLE:
+            raise self._refusal(reason)
+        self._writer.check_new(new)
+        if new == current or self._writer.is_used(row, new):
+            raise PasswordRefused("used_before")
+        if not self._writer.set_password(row, new):
+            # somebody else was faster, and `current` is right no more
+            raise WrongPassword
+
+    def recipient(self, username: str) -> Identity:
+        row = self._find(username) if username else None
+        if row is None:
+            raise UnknownUser
+        self._admit_new_password(row)
+        return identity_of(row)
+
+    def reset_password(self, subject: str, new: str) -> None:
+        row = self._by_subject(subject)
+        if row is None:
+            raise UnknownUser
+        self._admit_new_password(row)
+        self._writer.check_new(new)
+        if not self._writer.set_password(row, new):
+            raise BackendMisconfigured("the row changed while its password was set")
+
+    def _admit_new_password(self, row: Row) -> None:
+        reason = self._reason(row)
+        if reason and reason not in CHANGEABLE:
+            raise self._refusal(reason, proven=False)
+
+    def register(self, username: str, password: str, profile: Mapping[str, str]) -> Identity:
+        username = unicodedata.normalize("NFC", username)
+        if not username.strip() or not _is_text(username) or username != username.strip():
+            raise NameTaken("this can be nobody's name")
+        self._writer.check_new(password)
+        # an address that is a name of somebody's would make two of one
+        email = profile.get("email", "")
+        names = {username, email} if len(self._settings.known("username_columns")) > 1 and email else {username}
+        if any(self._find(name) is not None for name in names):
+            raise NameTaken
+        try:
+            self._writer.add(username, password, profile)
+        except Taken:
+            raise NameTaken from None
+        except NoSuchText:
+            raise NameTaken("the database cannot hold that name") from None
+        row = self._find(username)
+        if row is None:
+            raise BackendMisconfigured("the new account cannot be found: does where, or join, leave it out?")
+        return identity_of(row)
 
     def check(self) -> Iterator[Check]:
-        try:
-            self._rows("")
-        except SQLAlchemyError as error:
-            yield Check("look-up", False, str(_outcome(error)))
-        else:
-            yield Check("look-up", True)
+        return checks.run(self._settings, self._database, self._statements, self._verifier)
 
     def close(self) -> None:
-        self._engine.dispose()
+        self._database.close()
 
 
-def _query(query: str) -> TextClause:
-    statement = text(query)
-    if set(statement.compile().params) != {"username"}:
-        raise ValueError("query must have :username and no other :name; a colon of its own is written \\:")
-    return statement
+def _is_text(value: str) -> bool:
+    """Could a column hold it? No NUL, no lone surrogate."""
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in value
 
 
-def _select(settings: SQLSettings) -> Select[Any]:
-    """The look-up by name, case folded by the database on both sides; never LIKE."""
-    names: list[ColumnClause[Any]] = [column(name) for name in settings.username_columns]
-    wanted = {
-        "subject": settings.subject_column,
-        "username": settings.username_columns[0],
-        "password": settings.password_column,
-        "name": settings.name_column,
-        "email": settings.email_column,
-        "active": settings.active_column,
-    }
-    schema, _, name = settings.table.rpartition(".")
-    people = table(name, *names, schema=schema or None)
-    columns: list[Label[Any]] = [column(source).label(label) for label, source in wanted.items() if source]
-    same = [func.lower(each) == func.lower(bindparam("username")) for each in names]
-    return select(*columns).select_from(people).where(or_(*same)).limit(2)
-
-
-def _is_active(row: Mapping[str, Any]) -> bool:
-    return "active" not in row or (row["active"] is not None and str(row["active"]).strip().lower() not in _FALSE)
-
-
-def _text(row: Mapping[str, Any], key: str) -> str:
-    value = row.get(key)
-    return "" if value is None else str(value)
-
-
-def _outcome(error: SQLAlchemyError) -> BackendUnavailable:
-    """What a failed look-up means: only the operator can mend it, or it may be well again in a while."""
-    message = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-    if isinstance(error, ProgrammingError) or any(mistake in message for mistake in _MISTAKES):
-        return BackendMisconfigured(message)
-    return BackendUnavailable(message)
+def _subjects(rows: list[dict[str, Any]]) -> str:
+    return ", ".join(repr(subject_of(row)) for row in rows if "subject" in row)

@@ -1,4 +1,4 @@
-"""Opening somebody else's database, to read it: lazily, and never longer than the timeout."""
+"""Opening somebody else's database: lazily, to read it unless more is asked for, and never longer than the timeout."""
 
 from __future__ import annotations
 
@@ -11,33 +11,50 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
+from linkauth_sql.settings import SQLSettings
 
-def open_engine(url: str, timeout: int) -> Engine:
-    """An engine that connects when it is first used; `timeout` in seconds. Raises ValueError in words for operators.
+CONNECTIONS = 8
+DRIVERS = {"mariadb": "mariadb+pymysql", "mysql": "mysql+pymysql", "postgres": "postgresql+psycopg"}
+"""What a URL means that names a database and no driver."""
 
-    Single SELECTs: there is no transaction to open and to roll back. A database that hangs holds eight threads at most.
+
+def open_engine(settings: SQLSettings) -> Engine:
+    """An engine that connects when it is first used. Raises ValueError in words for operators.
+
+    Single statements: there is no transaction to open and to roll back. A database that hangs holds eight threads at
+    most; whether a connection still lives is found out by using it.
     """
-    options: dict[str, Any] = {"pool_size": 8, "max_overflow": 0, "pool_timeout": timeout, "pool_use_lifo": True}
+    timeout = settings.timeout
+    options: dict[str, Any] = {"pool_size": CONNECTIONS, "max_overflow": 0, "pool_timeout": timeout}
     options |= {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None, "hide_parameters": True}
+    options |= {"pool_use_lifo": True, "poolclass": QueuePool}
     try:
-        parsed = make_url(url)
-        if parsed.get_backend_name() == "sqlite":
-            return create_engine(
-                parsed, creator=lambda: _sqlite(parsed.database or "", timeout), poolclass=QueuePool, **options
-            )
-        if parsed.get_backend_name() == "postgresql":
-            return _postgresql(parsed, timeout, options)
-        return create_engine(parsed, pool_pre_ping=True, pool_recycle=600, **options)
+        url = make_url(settings.url)
+        url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
+        name = url.get_backend_name()
+        if name == "sqlite":
+            return create_engine(url, creator=lambda: _sqlite(url.database or "", timeout, settings.writes), **options)
+        if name == "postgresql":
+            return _postgresql(url, settings, options)
+        if name in ("mariadb", "mysql"):
+            from linkauth_sql.mariadb import arguments
+
+            connect_args = arguments(url, timeout, settings.tls_ca_file) if url.get_driver_name() == "pymysql" else {}
+            return create_engine(url, pool_recycle=600, connect_args=connect_args, **options)
+        return create_engine(url, pool_recycle=600, **options)
     except (NoSuchModuleError, ImportError) as error:
-        problem = "url needs a database driver that is not installed; for PostgreSQL: linkauth-sql[postgresql]"
+        problem = "url needs a database driver that is not installed; "
+        problem += "for PostgreSQL: linkauth-sql[postgresql], for MariaDB and MySQL: linkauth-sql[mariadb]"
         raise ValueError(problem) from error
     except (ArgumentError, ValueError):
         raise ValueError("url is not a database URL such as postgresql+psycopg://reader@db/intranet") from None
+    except OSError as error:
+        raise ValueError(f"tls_ca_file cannot be read ({type(error).__name__})") from error
 
 
-def _sqlite(path: str, timeout: int) -> sqlite3.Connection:
-    # read-only, so that a wrong path is an error and not a new, empty database
-    uri = Path(path).resolve().as_uri() + "?mode=ro"
+def _sqlite(path: str, timeout: int, writes: bool) -> sqlite3.Connection:
+    # never creating, so that a wrong path is an error and not a new, empty database
+    uri = f"{Path(path).resolve().as_uri()}?mode={'rw' if writes else 'ro'}"
     connection = sqlite3.connect(uri, uri=True, timeout=timeout, check_same_thread=False)
     # SQLite's own knows ASCII only
     connection.create_function("lower", 1, _lower, deterministic=True)
@@ -45,12 +62,18 @@ def _sqlite(path: str, timeout: int) -> sqlite3.Connection:
 
 
 def _lower(value: Any) -> Any:
-    return value.lower() if isinstance(value, str) else value
+    # what an application wrote as bytes is text all the same
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    return text.lower() if isinstance(text, str) else text
 
 
-def _postgresql(url: URL, timeout: int, options: dict[str, Any]) -> Engine:
-    connect_args = {"connect_timeout": timeout, "options": f"-c statement_timeout={timeout * 1000}"}
-    engine = create_engine(url, pool_pre_ping=True, connect_args=connect_args, **options)
+def _postgresql(url: URL, settings: SQLSettings, options: dict[str, Any]) -> Engine:
+    timeout = settings.timeout
+    limits = f"-c statement_timeout={timeout * 1000} -c timezone=UTC"
+    connect_args = {"connect_timeout": timeout, "options": limits}
+    if settings.tls_ca_file:
+        connect_args |= {"sslmode": "verify-full", "sslrootcert": settings.tls_ca_file}
+    engine = create_engine(url, connect_args=connect_args, **options)
     if engine.driver == "psycopg":
         from linkauth_sql.postgresql import connecting
 

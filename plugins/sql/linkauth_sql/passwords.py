@@ -2,67 +2,136 @@
 
 from __future__ import annotations
 
+import html
+import re
+import secrets
+import threading
 import unicodedata
-
-from argon2 import PasswordHasher, extract_parameters
-from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
-from argon2.low_level import Type
+from collections import Counter, deque
+from collections.abc import Iterable
 
 from linkauth.hashing import hash_pool
+from linkauth_sql import hashes
+from linkauth_sql.hashes import Scheme, UnusableHash
+from linkauth_sql.hashes.modern import RECOMMENDED
+from linkauth_sql.hashes.scheme import Parts
 
-RECOMMENDED = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1, type=Type.ID)
-"""Argon2id with 19 MiB, 2 passes, 1 lane: the first choice of OWASP's password storage cheat sheet."""
+REMEMBERED = 200
+"""The latest hashes, of which the prevailing kind stands in for an unknown name."""
+_SCRAMBLED = 12
+_PADDING = 4
+_SLASHED = re.compile(r"""(['"\\])""")
 
-
-class UnknownScheme(Exception):
-    """The stored text is no Argon2 hash."""
+Kind = tuple[str, int]
+"""A scheme, and what its check costs: those of one kind take equal time."""
 
 
 class Verifier:
-    """Verifies on the process's hash pool; the hash that stands in for an unknown name costs what a real one costs."""
+    """Verifies on the process's hash pool; the hash that stands in for an unknown name costs what most real ones cost.
 
-    def __init__(self) -> None:
-        stand_in = RECOMMENDED.hash("stand-in")
-        self._stand_ins = {_cost(stand_in): stand_in}
-        self._latest = stand_in
+    `allowed` are names of schemes; `form` is how the application that wrote the hashes passes a password to them.
+    """
+
+    def __init__(self, allowed: frozenset[str], form: str = "typed", pepper: str = "") -> None:
+        self._allowed = allowed
+        self._form = form
+        self._pepper = pepper
+        self._latest: deque[tuple[Kind, str]] = deque(maxlen=REMEMBERED)
+        self._lock = threading.Lock()
+        self._first = RECOMMENDED.hash("stand-in")
 
     def verify(self, stored: str | None, password: str) -> bool:
         """Is `password` the one of the hash `stored`? None, for nobody, takes as long and is never right.
 
-        Raises UnknownScheme, or BackendUnavailable when too many checks wait.
+        Raises UnusableHash, or BackendUnavailable when too many checks wait.
         """
         if stored is not None:
-            self._learn(stored)
-        right = hash_pool().run(_matches, stored or self._latest, password)
-        return right and stored is not None
+            scheme, parts, kind = self._usable(stored)
+            self._remember(kind, parts[0])
+        else:
+            scheme, parts = hashes.identify(self._stand_in())
+        # no program keeps a NUL; the work is done all the same
+        whole = "\0" not in password
+        passwords = self._forms(password.replace("\0", ""))
+        return hash_pool().run(hashes.verify, scheme, parts, passwords) and whole and stored is not None
 
-    def _learn(self, stored: str) -> None:
-        """Remember what the store's hashes cost."""
-        cost = _cost(stored)
-        if cost not in self._stand_ins:
+    def learn(self, stored: Iterable[str]) -> None:
+        """Remember what the store's hashes cost, before anybody has signed in."""
+        for each in stored:
             try:
-                hasher = PasswordHasher.from_parameters(extract_parameters(stored))
-            except InvalidHashError:
-                raise UnknownScheme from None
-            self._stand_ins[cost] = hash_pool().run(hasher.hash, "stand-in")
-        self._latest = self._stand_ins[cost]
+                _, parts, kind = self._usable(each)
+            except UnusableHash:
+                continue
+            self._remember(kind, parts[0])
+
+    @property
+    def knows(self) -> bool:
+        """Has it seen any of the store's hashes?"""
+        return bool(self._latest)
+
+    def scheme_of(self, stored: str) -> tuple[str, bool]:
+        """(what an operator may be told about a hash, whether somebody can sign in with it)."""
+        try:
+            return self._usable(stored)[0].name, True
+        except UnusableHash as unusable:
+            return str(unusable), False
+
+    def new_hash(self, scheme: str, password: str) -> str:
+        """A hash of a new password, as the application itself would make it. Raises BackendUnavailable."""
+        return hash_pool().run(hashes.new_hash, scheme, self._forms(password)[-1])
+
+    def is_current(self, stored: str, scheme: str) -> bool:
+        """Would a new hash of `scheme` be no better? Raises BackendUnavailable."""
+        return hash_pool().run(hashes.is_current, stored, scheme)
+
+    def heeded(self, scheme: str, password: str) -> bool:
+        """Would a hash of that scheme heed all of the password?"""
+        most = hashes.SCHEMES[scheme].most_bytes
+        return not most or len(self._forms(password)[-1]) <= most
+
+    def _forms(self, password: str) -> tuple[bytes, ...]:
+        """The texts that may have been hashed, the application's own last."""
+        # keyboards send é as one letter or as two; the hash knows one of them
+        composed = unicodedata.normalize("NFC", password)
+        texts = [password, composed]
+        if self._form == "slashed":
+            texts.append(_SLASHED.sub(r"\\\1", composed))
+        elif self._form == "html":
+            texts.append(html.escape(composed, quote=False).replace('"', "&quot;"))
+        # each once, and in the place where it stands last
+        distinct = list(dict.fromkeys(reversed(texts)))[::-1]
+        return tuple((text + self._pepper).encode("utf-8", "surrogatepass") for text in distinct)
+
+    def _usable(self, stored: str) -> tuple[Scheme, Parts, Kind]:
+        scheme, parts = hashes.identify(stored)
+        if scheme.name not in self._allowed:
+            raise UnusableHash(f"is a {scheme.name} hash, which schemes does not allow")
+        return scheme, parts, (scheme.name, hashes.cost_of(scheme, parts))
+
+    def _remember(self, kind: Kind, stored: str) -> None:
+        latest = (kind, _scrambled(stored))
+        with self._lock:
+            self._latest.append(latest)
+
+    def _stand_in(self) -> str:
+        with self._lock:
+            stand_ins = dict(self._latest)
+            kinds = Counter(kind for kind, _ in self._latest)
+        return stand_ins[kinds.most_common(1)[0][0]] if kinds else self._first
 
 
-def _cost(stored: str) -> str:
-    """The part of a hash in PHC form that says what it costs: scheme, version and parameters."""
-    return stored.rsplit("$", 2)[0]
+def _scrambled(stored: str) -> str:
+    """A hash of nobody that costs what `stored` costs: some letters near its end are others.
+
+    The very last ones may be padding. Of Keycloak's two texts the second says what the first costs.
+    """
+    if "\n" in stored:
+        secret, _, how = stored.partition("\n")
+        return re.sub(r'(?<="value":")[^"]+', lambda found: _scrambled(found[0]), secret) + "\n" + how
+    scrambled = stored[-_SCRAMBLED - _PADDING : -_PADDING]
+    return stored[: -_SCRAMBLED - _PADDING] + _digits(scrambled) + stored[-_PADDING:]
 
 
-def _matches(stored: str, password: str) -> bool:
-    # keyboards send é as one letter or as two; the hash knows one of them
-    forms = dict.fromkeys((password, unicodedata.normalize("NFC", password)))
-    return any(_verify(stored, form.encode("utf-8", "surrogatepass")) for form in forms)
-
-
-def _verify(stored: str, password: bytes) -> bool:
-    try:
-        return RECOMMENDED.verify(stored, password)
-    except VerifyMismatchError:
-        return False
-    except VerificationError as error:
-        raise UnknownScheme from error
+def _digits(text: str) -> str:
+    """Digits in the place of letters and digits: they belong to every alphabet that hashes are written in."""
+    return "".join(str(secrets.randbelow(10)) if letter.isalnum() else letter for letter in text)

@@ -2,43 +2,154 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from linkauth_sql import hashes
+from linkauth_sql.presets import DEFAULTS, PRESETS, WHERE_PEOPLE_ARE
+
+Preset = Literal[
+    "none",
+    "django",
+    "wordpress",
+    "drupal",
+    "drupal7",
+    "joomla",
+    "phpbb",
+    "mediawiki",
+    "laravel",
+    "devise",
+    "aspnet-identity",
+    "keycloak",
+]
+NONE = "none"
+"""Switches off a column that a preset names."""
+_NEW_ACCOUNT = re.compile(r"[^\s=]+=\S*")
+NEEDED = ("subject_column", "username_columns", "password_column")
 
 
 @dataclass(frozen=True)
 class SQLSettings:
-    """Either `table` and its columns, or `query`. `timeout` is in seconds.
+    """Where the people are: a preset, or `table` and its columns, or `query`. Times are in seconds.
 
-    `query` is a SELECT with `:username` that gives columns named subject and password, and optionally username, name,
-    email and active; it must match names case-insensitively itself.
+    `query` is a SELECT with `:username` that gives columns named subject and password, and optionally those that
+    `statements.LABELS` names; it must match names case-insensitively itself. A key of `presets.DEFAULTS` that the ini
+    does not name (None) has the preset's value, and `none` as a column is no column.
     """
 
     url: str = field(repr=False)
-    table: str = ""
-    subject_column: str = ""
-    username_columns: tuple[str, ...] = ()
-    password_column: str = ""
-    name_column: str = ""
-    email_column: str = ""
-    active_column: str = ""
-    query: str = ""
+    preset: Preset = "none"
+    tls_ca_file: str = ""
     timeout: int = 3
+    table_prefix: str | None = None
+    table: str | None = None
+    join: str | None = None
+    where: str | None = None
+    subject_column: str | None = None
+    username_columns: tuple[str, ...] | None = None
+    username_match: Literal["lower", "collation"] | None = None
+    password_column: str | None = None
+    password_parameters_column: str | None = None
+    name_column: str | None = None
+    given_name_column: str | None = None
+    family_name_column: str | None = None
+    email_column: str | None = None
+    active_column: str | None = None
+    disabled_column: str | None = None
+    locked_column: str | None = None
+    locked_seconds: int | None = None
+    locked_until_column: str | None = None
+    lock_enabled_column: str | None = None
+    expires_column: str | None = None
+    password_expires_column: str | None = None
+    must_change_column: str | None = None
+    query: str = ""
+    schemes: tuple[str, ...] | None = None
+    password_form: Literal["typed", "slashed", "html"] | None = None
+    pepper: str = field(default="", repr=False)
+    new_scheme: str | None = None
+    rehash: bool = False
+    password_change: bool = False
+    password_change_url: str = ""
+    password_min_length: int = 8
+    password_changed_column: str | None = None
+    password_days: int = 0
+    password_recovery: bool = False
+    registration: bool = False
+    new_account: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        preset = PRESETS[self.preset]
+        for key, default in DEFAULTS.items():
+            if getattr(self, key) is None:
+                # a query says itself where the people are, whatever the preset
+                value = default if self.query and key in WHERE_PEOPLE_ARE else preset.get(key, default)
+                object.__setattr__(self, key, self._prefixed(value))
+            elif getattr(self, key) == NONE:
+                object.__setattr__(self, key, "")
+
+    def _prefixed(self, value: Any) -> Any:
+        # table_prefix comes first among the defaults, so that it is known here
+        return value.replace("{prefix}", str(self.table_prefix)) if isinstance(value, str) else value
+
+    def known(self, key: str) -> Any:
+        """The value of a key that the preset may have given."""
+        return getattr(self, key)
+
+    @property
+    def writes(self) -> bool:
+        """Is anything ever written?"""
+        return self.rehash or self.password_change or self.password_recovery or self.registration
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """What the types cannot say, as (key, problem)."""
-        needed = ("subject_column", "username_columns", "password_column")
-        columns = (*needed, "name_column", "email_column", "active_column")
+        yield from self._place_faults()
+        yield from self._password_faults()
+        if not 1 <= self.timeout <= 30:
+            yield "timeout", "is not between 1 and 30 seconds"
+        for key in ("locked_seconds", "password_days", "password_min_length"):
+            if getattr(self, key) < 0:
+                yield key, "is below 0"
+        if self.tls_ca_file and self.tls_ca_file != "system" and not Path(self.tls_ca_file).is_file():
+            yield "tls_ca_file", "names no file; or say system, for the authorities that this system trusts"
+        if self.url.startswith("sqlite") and self.tls_ca_file:
+            yield "tls_ca_file", "is for a database on the network, and SQLite is a file"
+
+    def _place_faults(self) -> Iterator[tuple[str, str]]:
         if not self.table and not self.query:
-            yield "table", "is missing, and so is query: one of them says where the people are"
+            yield "table", "is missing, and so are query and preset: one of them says where the people are"
         if self.table and self.query:
             yield "query", "cannot stand beside table: leave out one of them"
-        for key in columns:
+        for key in sorted(WHERE_PEOPLE_ARE - {"table", "username_match"}):
             if self.query and getattr(self, key):
                 yield key, "cannot stand beside query, which names its columns itself"
-            if self.table and key in needed and not getattr(self, key):
+            if self.table and key in NEEDED and not getattr(self, key):
                 yield key, "is missing"
         if self.query and ":username" not in self.query:
             yield "query", "has no :username"
-        if not 1 <= self.timeout <= 30:
-            yield "timeout", "is not between 1 and 30 seconds"
+        for pair in self.known("new_account"):
+            if not _NEW_ACCOUNT.fullmatch(pair):
+                yield "new_account", "holds something other than column=value"
+
+    def _password_faults(self) -> Iterator[tuple[str, str]]:
+        try:
+            allowed = hashes.named(self.known("schemes"))
+        except ValueError as error:
+            yield "schemes", str(error)
+            return
+        if not allowed:
+            yield "schemes", "is empty: nobody could sign in"
+        if self.new_scheme not in hashes.NEW:
+            yield "new_scheme", f"is not one of: {', '.join(hashes.NEW)}"
+        elif self.writes and self.new_scheme not in allowed:
+            yield "new_scheme", "is not among schemes: nobody could sign in with a new password"
+        for key in ("rehash", "password_change", "password_recovery", "registration"):
+            if getattr(self, key) and (self.query or self.join):
+                yield key, "needs a table, without query and join: where would it write?"
+        if self.password_recovery and not self.email_column:
+            yield "password_recovery", "needs an email_column: where would a code be sent?"
+        if self.password_change and not self.password_min_length:
+            yield "password_min_length", "is 0: an empty password is none"

@@ -1,0 +1,95 @@
+"""The hashes that tables of people hold: by the look of a stored text its scheme, by the scheme its check.
+
+One room a family: `modern`, `php`, `frameworks`, `plain`; `scheme` says what a scheme is.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from linkauth_sql.hashes import frameworks, modern, php, plain
+from linkauth_sql.hashes.scheme import MOST_MILLISECONDS, Parts, Scheme, UnusableHash
+
+__all__ = [
+    "NEW",
+    "SCHEMES",
+    "STRONG",
+    "Scheme",
+    "UnusableHash",
+    "identify",
+    "is_current",
+    "named",
+    "new_hash",
+    "verify",
+]
+
+SCHEMES = {scheme.name: scheme for room in (modern, php, frameworks, plain) for scheme in room.SCHEMES}
+"""Every scheme by its name in the ini."""
+STRONG = tuple(name for name, scheme in SCHEMES.items() if scheme.strong)
+NEW = tuple(name for name, scheme in SCHEMES.items() if scheme.new)
+"""Those that a new password can be hashed with."""
+
+MOST_CHARACTERS = 4_096
+_WRAPPED = re.compile(
+    r"\{(?:CRYPT|BLF-CRYPT|MD5-CRYPT|SHA256-CRYPT|SHA512-CRYPT|ARGON2|ARGON2I|ARGON2ID)\}", re.IGNORECASE
+)
+"""What OpenLDAP and Dovecot write before a hash that says itself what it is."""
+
+
+def named(words: tuple[str, ...]) -> frozenset[str]:
+    """The schemes that the words of an ini mean: names, and `strong` for all strong ones. Raises ValueError."""
+    if unknown := [word for word in words if word != "strong" and word not in SCHEMES]:
+        # a scheme's name is no secret, and a typing mistake has to be found
+        raise ValueError(f"names {len(unknown)} that are no schemes; there are: strong, {', '.join(SCHEMES)}")
+    return frozenset(word for word in words if word != "strong") | (set(STRONG) if "strong" in words else set())
+
+
+def identify(stored: str) -> tuple[Scheme, Parts]:
+    """The scheme of a stored text, and the text by its parts. Raises UnusableHash."""
+    text = _WRAPPED.sub("", stored, count=1) if stored.startswith("{") else stored
+    if len(text) <= MOST_CHARACTERS:
+        for scheme in SCHEMES.values():
+            if parts := scheme.shape.fullmatch(text):
+                return scheme, parts
+    raise UnusableHash("is of no scheme that is known")
+
+
+def cost_of(scheme: Scheme, parts: Parts) -> int:
+    """Milliseconds, roughly. Raises UnusableHash for more than one check may take."""
+    cost = scheme.cost(parts)
+    if cost > MOST_MILLISECONDS:
+        raise UnusableHash(f"is a {scheme.name} hash that would take too long to check")
+    return cost
+
+
+def verify(scheme: Scheme, parts: Parts, passwords: tuple[bytes, ...]) -> bool:
+    """Is one of the `passwords` the right one? Raises UnusableHash."""
+    try:
+        return any(scheme.verify(parts, password) for password in passwords)
+    except ValueError as error:
+        raise UnusableHash(f"is a broken {scheme.name} hash") from error
+
+
+def new_hash(name: str, password: bytes) -> str:
+    """A hash of that scheme, which is one of `NEW`."""
+    make = SCHEMES[name].new
+    assert make
+    hashed: str = make(password)
+    return hashed
+
+
+def is_current(stored: str, name: str) -> bool:
+    """Would a new hash of the scheme `name` be no better than `stored`?"""
+    try:
+        scheme, parts = identify(stored)
+        if scheme.name != name or (name == "argon2" and not stored.startswith("$argon2id$v=19$")):
+            return False
+        return cost_of(scheme, parts) >= _cost_of_new(name)
+    except UnusableHash:
+        return False
+
+
+@cache
+def _cost_of_new(name: str) -> int:
+    return cost_of(*identify(new_hash(name, b"to see what it costs")))

@@ -1,0 +1,166 @@
+"""The statements that the settings describe; names are compared by the database, never by LIKE."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    Insert,
+    Select,
+    String,
+    TextClause,
+    Update,
+    and_,
+    bindparam,
+    cast,
+    column,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    table,
+    text,
+    update,
+)
+
+from linkauth_sql.settings import SQLSettings
+
+LABELS: Mapping[str, str] = {
+    "subject": "subject_column",
+    "password": "password_column",
+    "parameters": "password_parameters_column",
+    "name": "name_column",
+    "given_name": "given_name_column",
+    "family_name": "family_name_column",
+    "email": "email_column",
+    "active": "active_column",
+    "disabled": "disabled_column",
+    "locked": "locked_column",
+    "locked_until": "locked_until_column",
+    "lock_enabled": "lock_enabled_column",
+    "expires": "expires_column",
+    "password_expires": "password_expires_column",
+    "must_change": "must_change_column",
+    "password_changed": "password_changed_column",
+}
+"""What a look-up calls its columns (a `query` too, and `username` besides), and the setting that names each."""
+
+
+@dataclass(frozen=True)
+class Statements:
+    """What is asked of one table, or of one query; `by_subject` and `sample` are None for a query."""
+
+    by_name: Executable
+    by_subject: Executable | None
+    sample: Executable | None
+
+
+def statements(settings: SQLSettings, dialect: Any) -> Statements:
+    """The look-ups by `:username` and by `:subject`, and `:most` stored hashes. Raises ValueError."""
+    if settings.query:
+        return Statements(_query(settings.query), None, None)
+    builder = _Builder(settings, dialect)
+    return Statements(builder.by_name(), builder.by_subject(), builder.sample())
+
+
+def _query(query: str) -> TextClause:
+    statement = text(query)
+    if set(statement.compile().params) != {"username"}:
+        raise ValueError("query must have :username and no other :name; a colon of its own is written \\:")
+    return statement
+
+
+class _Builder:
+    """Names are quoted where the dialect needs it; join, where and what is in parentheses is the operator's SQL."""
+
+    def __init__(self, settings: SQLSettings, dialect: Any) -> None:
+        self._settings = settings
+        self._quote = dialect.identifier_preparer.quote
+        self._is_mariadb = dialect.name in ("mariadb", "mysql")
+
+    def by_name(self) -> Select[Any]:
+        """The case is folded by the database on both sides. `collation` first compares as the column's own index does:
+        that may find more (an ü for a u), which the folded comparison takes out again."""
+        typed = bindparam("username", type_=String)
+        conditions: list[ColumnElement[bool]] = []
+        for name in self._settings.known("username_columns"):
+            same = self._folded(self._column(name)) == self._folded(typed, exact=True)
+            if self._settings.username_match == "collation":
+                same = and_(self._column(name) == typed, same)
+            conditions.append(same)
+        return self._where(self._look_up(), or_(*conditions))
+
+    def by_subject(self) -> Select[Any]:
+        subject = cast(self._column(self._settings.known("subject_column")), String)
+        return self._where(self._look_up(), subject == bindparam("subject", type_=String))
+
+    def sample(self) -> Select[Any]:
+        settings = self._settings
+        keys = {"password": "password_column", "parameters": "password_parameters_column"}
+        columns = {label: settings.known(key) for label, key in keys.items() if settings.known(key)}
+        chosen = select(*(self._column(name).label(label) for label, name in columns.items()))
+        stored = self._column(settings.known("password_column"))
+        return self._where(chosen.select_from(self._from()), stored.is_not(None)).limit(bindparam("most"))
+
+    def _look_up(self) -> Select[Any]:
+        settings = self._settings
+        wanted = {"username": settings.known("username_columns")[0]}
+        wanted |= {label: settings.known(key) for label, key in LABELS.items()}
+        columns = [self._column(name).label(label) for label, name in wanted.items() if name]
+        return select(*columns).select_from(self._from())
+
+    def _where(self, chosen: Select[Any], condition: ColumnElement[bool]) -> Select[Any]:
+        extra = self._settings.known("where")
+        return chosen.where(condition, text(f"({_plain(extra)})")) if extra else chosen.where(condition)
+
+    def _from(self) -> TextClause:
+        return text(_plain(f"{self._quoted(self._settings.known('table'))} {self._settings.known('join')}".strip()))
+
+    def _column(self, name: str) -> ColumnElement[Any]:
+        return literal_column(name if name.startswith("(") else self._quoted(name))
+
+    def _quoted(self, name: str) -> str:
+        return ".".join(self._quote(part) for part in name.split("."))
+
+    def _folded(self, value: ColumnElement[Any], exact: bool = False) -> ColumnElement[Any]:
+        if not self._is_mariadb:
+            return func.lower(value)
+        # binary columns have no case, and collations that ignore accents let ü sign in as u
+        folded = func.lower(func.convert(value.op("USING")(literal_column("utf8mb4"))))
+        return folded.collate("utf8mb4_bin") if exact else folded
+
+
+def _plain(sql: str) -> str:
+    """SQL of the operator's, in which a colon is no parameter."""
+    return sql.replace("\\:", ":").replace(":", "\\:")
+
+
+def replacing(settings: SQLSettings, row: Mapping[str, Any], changes: Mapping[str, Any]) -> Update:
+    """Write `changes` (column to value) to the row that was read, if its password is still the one that was read."""
+    read = row["password"]
+    # a CHAR column gives what it pads with, and compares without
+    same = {read, read.rstrip()} if isinstance(read, (str, bytes)) else {read}
+    statement = update(_table(settings, changes)).values(dict(changes))
+    subject = column(settings.known("subject_column")) == row["subject"]
+    return statement.where(subject, column(settings.known("password_column")).in_(sorted(same)))
+
+
+def adding(settings: SQLSettings, values: Mapping[str, Any]) -> Insert:
+    """A new row."""
+    return insert(_table(settings, values)).values(dict(values))
+
+
+def _table(settings: SQLSettings, columns: Mapping[str, Any]) -> Any:
+    schema, _, name = settings.known("table").rpartition(".")
+    return table(name, *map(column, columns), schema=schema or None)
+
+
+def touching(settings: SQLSettings, columns: tuple[str, ...]) -> Update:
+    """An UPDATE of no row, which a database refuses to an account that may only read."""
+    changed: dict[str, Any] = {name: column(name) for name in columns}
+    return update(_table(settings, changed)).values(changed).where(text("1 = 0"))
