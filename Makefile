@@ -33,7 +33,7 @@ install: $(VENV)/.installed ## the core, the plugins and the themes into .venv
 
 install-dev: $(VENV)/.installed-dev
 
-# the real parts that tests start: a browser, a database server, directories
+# the real parts that tests start: a browser, database servers, directories
 parts:
 	@tests/servers/install
 

@@ -20,7 +20,8 @@ from linkauth.backends import (
     WrongPassword,
 )
 from linkauth.hashing import HashPool
-from linkauth.testing.powers import HOSTILE_NAMES, PowersContract
+from linkauth.testing.accounts import AccountsContract
+from linkauth.testing.powers import HOSTILE_NAMES
 from linkauth.testing.store import Known, Store, recovered
 
 HOSTILE_PASSWORDS = (
@@ -41,7 +42,7 @@ HOSTILE_PASSWORDS = (
 )
 
 
-class BackendContract(PowersContract):
+class BackendContract(AccountsContract):
     """Subclass it, and give the fixtures `store` and `known`. Nothing here may be overridden to do less."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -33,7 +33,7 @@ def open_engine(settings: SQLSettings) -> Engine:
         url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
         name = url.get_backend_name()
         if name == "sqlite":
-            return create_engine(url, creator=lambda: _sqlite(url.database or "", timeout, settings.writes), **options)
+            return create_engine(url, creator=lambda: _sqlite(url, timeout, settings.writes), **options)
         if name == "postgresql":
             return _postgresql(url, settings, options)
         if name in ("mariadb", "mysql"):
@@ -52,10 +52,12 @@ def open_engine(settings: SQLSettings) -> Engine:
         raise ValueError(f"tls_ca_file cannot be read ({type(error).__name__})") from error
 
 
-def _sqlite(path: str, timeout: int, writes: bool) -> sqlite3.Connection:
+def _sqlite(url: URL, timeout: int, writes: bool) -> sqlite3.Connection:
     # never creating, so that a wrong path is an error and not a new, empty database
-    uri = f"{Path(path).resolve().as_uri()}?mode={'rw' if writes else 'ro'}"
-    connection = sqlite3.connect(uri, uri=True, timeout=timeout, check_same_thread=False)
+    uri = f"{Path(url.database or '').resolve().as_uri()}?mode={'rw' if writes else 'ro'}"
+    # the URL may say, as SQLAlchemy documents it, how long another's lock is waited for
+    patience = float(str(url.query.get("timeout", timeout)))
+    connection = sqlite3.connect(uri, uri=True, timeout=patience, check_same_thread=False)
     # SQLite's own knows ASCII only
     connection.create_function("lower", 1, _lower, deterministic=True)
     return connection

@@ -124,7 +124,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "email_column": "user_email",
         "active_column": "(CASE WHEN user_type = 1 THEN 0 ELSE 1 END)",
         "locked_until_column": (
-            "(SELECT MAX(CASE WHEN ban_end = 0 THEN 253402300799 ELSE ban_end END) FROM {prefix}banlist"
+            "(SELECT MAX(CASE WHEN ban_end = 0 THEN 99999999999 ELSE ban_end END) FROM {prefix}banlist"
             " WHERE ban_userid = {prefix}users.user_id AND ban_exclude = 0)"
         ),
         "password_changed_column": "user_passchg",

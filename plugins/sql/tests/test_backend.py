@@ -21,7 +21,7 @@ from linkauth.hashing import HashPool
 from linkauth_sql import SQLBackend, SQLSettings
 from linkauth_sql.passwords import RECOMMENDED
 
-from .test_contract import CHEAP, SQLiteStore
+from .stores import CHEAP, SQLiteStore
 
 COLUMNS: dict[str, Any] = {
     "table": "people",

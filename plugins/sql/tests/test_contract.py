@@ -2,59 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
-from argon2 import PasswordHasher
 
 from linkauth.backends import BackendMisconfigured
 from linkauth.testing import BackendContract, Known
 from linkauth_sql import SQLBackend, SQLSettings
 from tests.servers.postgresql import PostgreSQL, running
 
-CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-SCHEMA = "CREATE TABLE people (id INTEGER PRIMARY KEY, login TEXT, email TEXT, hash TEXT, full_name TEXT, active INT)"
-
-
-class SQLiteStore:
-    """A table of people in a file; it breaks by a lock that nobody gives back."""
-
-    def __init__(self, path: Path, **settings: object) -> None:
-        self.path = path
-        self._settings = settings
-        self._lock: sqlite3.Connection | None = None
-        with sqlite3.connect(path) as connection:
-            connection.execute(SCHEMA)
-
-    def add(self, login: str, password: str | None, **columns: object) -> None:
-        row = {"login": login, "hash": CHEAP.hash(password) if password else None, "active": 1, **columns}
-        names, marks = ", ".join(row), ", ".join("?" * len(row))
-        with sqlite3.connect(self.path) as connection:
-            connection.execute(f"INSERT INTO people ({names}) VALUES ({marks})", tuple(row.values()))
-
-    def backend(self) -> SQLBackend:
-        columns = {
-            "table": "people",
-            "subject_column": "id",
-            "username_columns": ("login", "email"),
-            "password_column": "hash",
-            "name_column": "full_name",
-            "email_column": "email",
-            "active_column": "active",
-        }
-        return SQLBackend(SQLSettings(**{"url": f"sqlite:///{self.path}", "timeout": 1, **columns, **self._settings}))
-
-    def breaks(self) -> None:
-        self._lock = sqlite3.connect(self.path, isolation_level=None)
-        self._lock.execute("BEGIN EXCLUSIVE")
-
-    def returns(self) -> None:
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+from .stores import CHEAP, COLUMNS, SQLiteStore
 
 
 class TestSQLBackend(BackendContract):
@@ -77,9 +36,8 @@ class TestSQLBackendWithItsOwnQuery(BackendContract):
     @pytest.fixture
     def store(self, tmp_path: Path, known: Known) -> SQLiteStore:
         query = "SELECT id AS subject, login AS username, hash AS password FROM people WHERE login = lower(:username)"
-        no_columns = dict.fromkeys(("table", "subject_column", "password_column", "name_column"), "")
-        more = {"username_columns": (), "email_column": "", "active_column": ""}
-        store = SQLiteStore(tmp_path / "people.sqlite", query=query, **no_columns, **more)
+        no_columns = dict.fromkeys(COLUMNS)
+        store = SQLiteStore(tmp_path / "people.sqlite", query=query, **no_columns)
         store.add(known.username, known.password)
         return store
 

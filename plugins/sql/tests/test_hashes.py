@@ -1,0 +1,257 @@
+"""Every scheme takes what other programs made, and nothing else; a broken or hostile row holds nobody up."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from typing import Any
+
+import pytest
+from werkzeug.security import generate_password_hash
+
+from linkauth.hashing import HashPool
+from linkauth_sql import hashes
+from linkauth_sql.hashes import SCHEMES, STRONG, UnusableHash, identify, is_current, new_hash, verify
+from linkauth_sql.passwords import Verifier
+
+from .vectors import ALL, PASSWORDS, PEPPER, VECTORS, Vector, stored
+
+CUTS = {"bcrypt": 72, "des_crypt": 8}
+"""Schemes that read so many bytes only."""
+MADE_HERE = {"django_sha1", "hex_md5", "hex_sha1", "hex_sha256", "hex_sha512", "pbkdf2_sha256", "pbkdf2_sha512"}
+BY_DJANGO = {name for name in SCHEMES if name.startswith("django_")} - {"django_sha1"}
+
+
+def is_right(text: str, password: str) -> bool:
+    scheme, parts = identify(text)
+    return verify(scheme, parts, (password.encode("utf-8"),))
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: f"{vector.scheme}-{len(vector.password)}")
+def test_the_right_password_verifies_and_others_do_not(vector: Vector) -> None:
+    assert identify(vector.stored)[0].name == vector.scheme
+    assert is_right(vector.stored, vector.password)
+    read = CUTS.get(vector.scheme, 1_000)
+    for wrong in ("", " ", "x", vector.password[: min(read, len(vector.password)) // 2], "x" + vector.password[1:]):
+        assert not is_right(vector.stored, wrong), wrong
+    if len(vector.password.encode()) < read:
+        assert not is_right(vector.stored, vector.password + "x")
+    else:
+        # as the program did that made it
+        assert is_right(vector.stored, vector.password + "x")
+
+
+def test_every_scheme_has_vectors_of_somebody_else() -> None:
+    assert {vector.scheme for vector in VECTORS} == set(SCHEMES) - MADE_HERE - BY_DJANGO
+    for name in {vector.scheme for vector in VECTORS}:
+        assert {vector.password for vector in VECTORS if vector.scheme == name} == set(PASSWORDS.values()), name
+
+
+def test_what_a_digest_alone_makes() -> None:
+    for password in PASSWORDS.values():
+        data = password.encode()
+        for algorithm in ("md5", "sha1", "sha256", "sha512"):
+            made = hashlib.new(algorithm, data).hexdigest()
+            assert identify(made)[0].name == f"hex_{algorithm}"
+            assert is_right(made, password)
+            assert is_right(made.upper(), password)
+            assert not is_right(made, password + "x")
+        salted = f"sha1$saltsalt${hashlib.sha1(b'saltsalt' + data).hexdigest()}"
+        assert identify(salted)[0].name == "django_sha1"
+        assert is_right(salted, password)
+        assert not is_right(salted, "")
+
+
+@pytest.mark.parametrize("digest", ["sha256", "sha512"])
+def test_passlibs_own_pbkdf2(digest: str) -> None:
+    def base64(data: bytes) -> str:
+        import base64
+
+        return base64.b64encode(data).decode().rstrip("=").replace("+", ".")
+
+    salt = secrets.token_bytes(16)
+    made = hashlib.pbkdf2_hmac(digest, b"correct horse", salt, 1_000)
+    text = f"$pbkdf2-{digest}$1000${base64(salt)}${base64(made)}"
+    assert identify(text)[0].name == f"pbkdf2_{digest}"
+    assert is_right(text, "correct horse")
+    assert not is_right(text, "correct horse ")
+
+
+@pytest.mark.parametrize("method", ["scrypt", "scrypt:1024:8:1", "pbkdf2", "pbkdf2:sha512:1000", "pbkdf2:sha1:1000"])
+def test_werkzeug_makes_them(method: str) -> None:
+    made = generate_password_hash(PASSWORDS["B"], method=method)
+    assert identify(made)[0].name == f"werkzeug_{method.partition(':')[0]}"
+    assert is_right(made, PASSWORDS["B"])
+    assert not is_right(made, "wrong")
+
+
+@pytest.mark.parametrize(
+    ("prefix", "scheme"),
+    [("{CRYPT}", "sha512_crypt"), ("{crypt}", "md5_crypt"), ("{BLF-CRYPT}", "bcrypt"), ("{ARGON2ID}", "argon2")],
+)
+def test_a_hash_may_have_the_name_of_its_scheme_before_it(prefix: str, scheme: str) -> None:
+    assert identify(prefix + stored(scheme))[0].name == scheme
+    assert is_right(prefix + stored(scheme), PASSWORDS["A"])
+
+
+def test_drupal_6_passwords_that_drupal_7_took_over() -> None:
+    from linkauth_sql.hashes.php import _drupal7
+
+    # U says that the MD5 of Drupal 6 was hashed; the rest is as in the vectors
+    inner = hashlib.md5(b"correct horse").hexdigest().encode()
+    assert _drupal7(b"correct horse", "6", "Zx9aQwEr") == stored("drupal7")
+    assert is_right("U" + _drupal7(inner, "6", "Zx9aQwEr"), "correct horse")
+
+
+COSTLY = {
+    "argon2": "$argon2id$v=19$m=9999999,t=1,p=1$c2FsdHNhbHRzYWx0$" + "A" * 43,
+    "argon2 passes": "$argon2id$v=19$m=65536,t=900000,p=1$c2FsdHNhbHRzYWx0$" + "A" * 43,
+    "argon2 lanes": "$argon2id$v=19$m=65536,t=1,p=255$c2FsdHNhbHRzYWx0$" + "A" * 43,
+    "bcrypt": "$2b$31$" + "A" * 53,
+    "scrypt": "$scrypt$ln=30,r=8,p=1$c2FsdHNhbHQ$" + "A" * 43,
+    "sha512_crypt": "$6$rounds=999999999$saltsalt$" + "A" * 86,
+    "sha256_crypt": "$5$rounds=999999999$saltsalt$" + "A" * 43,
+    "phpass": "$P$zsaltsalt" + "A" * 22,
+    "drupal7": "$S$zsaltsalt" + "A" * 43,
+    "django_pbkdf2_sha256": "pbkdf2_sha256$1000000000$salt$" + "A" * 43 + "=",
+    "django_scrypt": "scrypt$1073741824$salt$8$1$" + "A" * 86 + "==",
+    "werkzeug_scrypt": "scrypt:16384:8:999999$salt$" + "00" * 64,
+    "werkzeug_pbkdf2": "pbkdf2:sha256:1000000000$salt$" + "00" * 32,
+    "mediawiki_pbkdf2": ":pbkdf2:sha512:1000000000:64:c2FsdA==:AAAA",
+    "aspnet_v3": "AQAAAAL/////AAAAEAARIjNEVWZ3iJmqu8zd7v8GpAC5WUAXMIeRGbjVChX/o4yLnXRqH0E+eVoojW+R8w==",
+    "keycloak": '{"value":"AAAA","salt":"AAAA"}\n{"hashIterations":1000000000,"algorithm":"pbkdf2-sha512"}',
+}
+
+
+@pytest.mark.parametrize("text", COSTLY.values(), ids=COSTLY)
+def test_a_hash_that_would_take_minutes_is_refused_at_once(text: str) -> None:
+    verifier = Verifier(frozenset(SCHEMES))
+    started = time.monotonic()
+    with pytest.raises(UnusableHash, match="too long"):
+        verifier.verify(text, "x")
+    assert time.monotonic() - started < 5
+
+
+def test_yescrypt_beyond_its_bound_is_no_scheme() -> None:
+    with pytest.raises(UnusableHash, match="no scheme"):
+        identify(stored("yescrypt").replace("$j75$", "$jFT$"))
+
+
+BROKEN = {
+    "not a hash": "secret",
+    "empty": "",
+    "argon2": "$argon2id$v=19$m=64,t=1,p=1$A$A",
+    "argon2 order": "$argon2id$v=19$t=1,m=64,p=1$c2FsdHNhbHQ$" + "A" * 43,
+    "bcrypt cost": "$2b$03$" + "A" * 53,
+    "bcrypt letters": "$2b$04$" + "{" * 53,
+    "ssha": "{SSHA}AAAA",
+    "base64": "pbkdf2_sha256$1000$salt$AAAAA",
+    "keycloak": '{"value":1}\n{}',
+    "keycloak algorithm": '{"value":"AAAA","salt":"AAAA"}\n{"hashIterations":1,"algorithm":"rot13"}',
+    "keycloak none": '{"value":"AAAA","salt":"AAAA"}\n{"hashIterations":0,"algorithm":"pbkdf2"}',
+    "aspnet digest": "AQAAAAkAAAPoAAAAEAARIjNEVWZ3iJmqu8zd7v8GpAC5WUAXMIeRGbjVChX/o4yLnXRqH0E+eVoojW+R8w==",
+    "scrypt n": "scrypt$1000$salt$8$1$" + "A" * 86 + "==",
+    "rounds": "pbkdf2_sha256$0$salt$" + "A" * 43 + "=",
+    "long": "A" * 100_000,
+}
+
+
+@pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
+def test_a_broken_hash_is_unusable_and_not_told(text: str) -> None:
+    with pytest.raises(UnusableHash) as unusable:
+        Verifier(frozenset(SCHEMES)).verify(text, "x")
+    assert text == "" or text not in str(unusable.value)
+
+
+def test_weak_schemes_are_not_allowed_unless_they_are_named() -> None:
+    strong = hashes.named(("strong",))
+    weak = set(SCHEMES) - strong
+    assert strong == set(STRONG)
+    assert {"hex_md5", "hex_sha1", "des_crypt", "mysql323", "ldap_sha", "ldap_md5", "md5_crypt", "phpass"} <= weak
+    assert {"argon2", "bcrypt", "scrypt", "yescrypt", "sha512_crypt", "wordpress"} <= strong
+    for vector in VECTORS:
+        if vector.scheme in weak:
+            with pytest.raises(UnusableHash, match=f"{vector.scheme}.*does not allow"):
+                Verifier(strong).verify(vector.stored, vector.password)
+            assert Verifier(hashes.named((vector.scheme,))).verify(vector.stored, vector.password)
+    with pytest.raises(ValueError, match="are no schemes"):
+        hashes.named(("strong", "rot13"))
+
+
+@pytest.mark.parametrize("name", hashes.NEW)
+def test_a_new_hash_is_one_and_is_current(name: str) -> None:
+    password = "Größe 1815"
+    made = new_hash(name, password.encode())
+    assert identify(made)[0].name == name
+    assert is_right(made, password)
+    assert not is_right(made, password + "x")
+    assert made != new_hash(name, password.encode())
+    assert is_current(made, name)
+    assert not is_current(stored("hex_md5") if name == "hex_md5" else stored("bcrypt"), name)
+
+
+def test_argon2i_is_not_todays_argon2id() -> None:
+    assert not is_current("$argon2i$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$" + "A" * 43, "argon2")
+    assert not is_current("$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$" + "A" * 43, "argon2")
+    assert is_current("$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ$" + "A" * 43, "argon2")
+
+
+def test_a_pepper_is_behind_the_password() -> None:
+    for vector in ALL:
+        if vector.scheme == "pepper":
+            assert Verifier(frozenset({"bcrypt"}), pepper=PEPPER).verify(vector.stored, vector.password)
+            if len(vector.password) < 72:
+                assert not Verifier(frozenset({"bcrypt"})).verify(vector.stored, vector.password)
+
+
+@pytest.mark.parametrize("form", ["slashed", "html"])
+def test_an_application_may_change_what_was_typed(form: str) -> None:
+    text, password = stored(form, "B"), PASSWORDS["B"]
+    allowed = frozenset({"bcrypt", "phpass"})
+    assert Verifier(allowed, form).verify(text, password)
+    assert not Verifier(allowed).verify(text, password)
+    # what was set otherwise, by a command or an older release, is as it was typed
+    assert Verifier(allowed, form).verify(stored("bcrypt", "B"), password)
+    assert not Verifier(allowed, form).verify(text, password + "x")
+
+
+class Counted:
+    """What was verified while it was in use, by scheme and stored text."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.texts: list[str] = []
+        run = HashPool.run
+
+        def counting(pool: HashPool, function: Any, *arguments: Any) -> Any:
+            if function is hashes.verify:
+                self.texts.append(arguments[1][0])
+            return run(pool, function, *arguments)
+
+        monkeypatch.setattr(HashPool, "run", counting)
+
+
+@pytest.mark.parametrize("name", sorted({vector.scheme for vector in VECTORS}))
+def test_nobody_costs_what_the_stores_hashes_cost(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = stored(name)
+    verifier = Verifier(frozenset(SCHEMES))
+    verifier.learn([text])
+    counted = Counted(monkeypatch)
+    assert not verifier.verify(None, PASSWORDS["A"])
+    (stand_in,) = counted.texts
+    scheme, parts = identify(stand_in)
+    assert (scheme.name, scheme.cost(parts)) == (name, scheme.cost(identify(text)[1]))
+    # it is nobody's: the password of the hash that it was made from is wrong for it
+    assert stand_in != text
+    assert not is_right(stand_in, PASSWORDS["A"])
+
+
+def test_the_prevailing_scheme_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    verifier = Verifier(frozenset(SCHEMES))
+    verifier.learn([stored("bcrypt")] * 3 + [stored("phpass")] * 5 + [stored("argon2")])
+    counted = Counted(monkeypatch)
+    verifier.verify(None, "x")
+    for _ in range(400):
+        verifier.learn([stored("argon2")])
+    verifier.verify(None, "x")
+    assert [identify(text)[0].name for text in counted.texts] == ["phpass", "argon2"]

@@ -1,0 +1,273 @@
+"""Every preset keeps the contract on the tables that its application has, and tells the states of its accounts."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from linkauth.backends import (
+    AccountRefused,
+    BackendMisconfigured,
+    Lookup,
+    PasswordChange,
+    PasswordRecovery,
+    UnknownUser,
+    WrongPassword,
+)
+from linkauth.testing import BackendContract, Known
+from linkauth_sql import hashes
+from linkauth_sql.presets import DEFAULTS, PRESETS
+from linkauth_sql.settings import SQLSettings
+
+from . import applications
+from .applications import APPLICATIONS, Application
+from .stores import ApplicationStore
+from .vectors import PASSWORDS, stored
+
+POWERS = {"password_change": True, "password_recovery": True}
+
+
+class PresetContract(BackendContract):
+    """The contract, on the application that a subclass names."""
+
+    application: Application
+    powers: ClassVar[dict[str, Any]] = POWERS
+
+    @pytest.fixture
+    def known(self) -> Known:
+        return Known(self.application.username, PASSWORDS["B"], self.application.subject)
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> ApplicationStore:
+        return ApplicationStore(tmp_path / "people.sqlite", self.application, **self.powers)
+
+
+class TestWordPress(PresetContract):
+    application = applications.WORDPRESS
+
+
+class TestDrupal(PresetContract):
+    application = applications.DRUPAL
+    powers: ClassVar[dict[str, Any]] = {}
+
+
+class TestDrupal7(PresetContract):
+    application = applications.DRUPAL7
+
+
+class TestJoomla(PresetContract):
+    application = applications.JOOMLA
+
+
+class TestPhpBB(PresetContract):
+    application = applications.PHPBB
+
+
+class TestMediaWiki(PresetContract):
+    application = applications.MEDIAWIKI
+
+
+class TestLaravel(PresetContract):
+    application = applications.LARAVEL
+    powers: ClassVar[dict[str, Any]] = {}
+
+
+class TestDevise(PresetContract):
+    application = applications.DEVISE
+    powers: ClassVar[dict[str, Any]] = {}
+
+
+class TestASPNETIdentity(PresetContract):
+    application = applications.ASPNET
+
+
+class TestKeycloak(PresetContract):
+    application = applications.KEYCLOAK
+    # its passwords stand in another table
+    powers: ClassVar[dict[str, Any]] = {}
+
+
+def opened(tmp_path: Path, application: Application, **settings: Any) -> ApplicationStore:
+    return ApplicationStore(tmp_path / f"{application.preset}.sqlite", application, **settings)
+
+
+def sign_in(store: ApplicationStore, **settings: Any) -> str:
+    """The subject of who signs in."""
+    return store.backend(**settings).authenticate(store.application.username, PASSWORDS["B"]).subject
+
+
+@pytest.mark.parametrize("application", APPLICATIONS, ids=lambda application: application.preset)
+def test_only_the_url_is_the_deployers(tmp_path: Path, application: Application) -> None:
+    store = opened(tmp_path, application)
+    assert sign_in(store) == application.subject
+    given = {"url", "timeout", "preset", *application.settings}
+    assert set(store.settings) == given
+    backend = store.backend()
+    assert all(check.ok and not check.warning for check in backend.check())
+    assert Lookup in backend.offers
+    assert PasswordChange not in backend.offers
+    assert PasswordRecovery not in backend.offers
+    account = backend.find(application.username)
+    assert account.identity.email == "ada@example.com"
+    assert account.refused is None
+    assert account.facts["password"] in hashes.SCHEMES
+
+
+def test_every_preset_names_what_there_is() -> None:
+    assert {application.preset for application in APPLICATIONS} == set(PRESETS) - {"none", "django"}
+    for name, preset in PRESETS.items():
+        assert set(preset) <= set(DEFAULTS), name
+        settings = SQLSettings(url="sqlite:///x", preset=name)  # type: ignore[arg-type]
+        if name != "none":
+            assert not list(settings.faults()), name
+            assert hashes.named(settings.known("schemes")) >= {settings.known("new_scheme")}
+            assert "{prefix}" not in repr(settings)
+
+
+TIMES = datetime.now(UTC)
+SOON, LATER = TIMES - timedelta(hours=2), TIMES + timedelta(hours=2)
+STATES: list[tuple[Application, dict[str, Any], str | None]] = [
+    (applications.WORDPRESS, {"user_status": 1}, "disabled"),
+    (applications.DRUPAL, {"status": 0}, "disabled"),
+    (applications.DRUPAL7, {"status": 0}, "disabled"),
+    (applications.JOOMLA, {"block": 1}, "disabled"),
+    (applications.JOOMLA, {"requireReset": 1}, "must_change_password"),
+    (applications.PHPBB, {"user_type": 1}, "disabled"),
+    (applications.PHPBB, {"user_type": 3}, None),
+    (applications.MEDIAWIKI, {"user_password_expires": SOON.strftime("%Y%m%d%H%M%S").encode()}, "password_expired"),
+    (applications.MEDIAWIKI, {"user_password_expires": LATER.strftime("%Y%m%d%H%M%S").encode()}, None),
+    (applications.DEVISE, {"confirmed_at": None}, "disabled"),
+    (applications.DEVISE, {"locked_at": (TIMES - timedelta(minutes=5)).isoformat(" ")}, "locked"),
+    # unlocked after an hour
+    (applications.DEVISE, {"locked_at": SOON.strftime("%Y-%m-%d %H:%M:%S")}, None),
+    (applications.ASPNET, {"EmailConfirmed": 0}, "disabled"),
+    (applications.ASPNET, {"LockoutEnd": LATER.strftime("%Y-%m-%d %H:%M:%S.1234567+00:00")}, "locked"),
+    (applications.ASPNET, {"LockoutEnd": SOON.strftime("%Y-%m-%d %H:%M:%S.1234567+00:00")}, None),
+    (applications.ASPNET, {"LockoutEnd": LATER.isoformat(" "), "LockoutEnabled": 0}, None),
+    (applications.KEYCLOAK, {"enabled": 0}, "disabled"),
+]
+
+
+@pytest.mark.parametrize(("application", "row", "reason"), STATES)
+def test_the_states_of_accounts(
+    tmp_path: Path, application: Application, row: dict[str, Any], reason: str | None
+) -> None:
+    store = opened(tmp_path, application)
+    store.change(**row)
+    backend = store.backend()
+    assert backend.find(application.username).refused == reason
+    if reason is None:
+        assert sign_in(store) == application.subject
+    else:
+        with pytest.raises(AccountRefused) as refused:
+            backend.authenticate(application.username, PASSWORDS["B"])
+        assert (refused.value.reason, refused.value.proven) == (reason, True)
+        # nobody else is told
+        with pytest.raises(WrongPassword):
+            backend.authenticate(application.username, "wrong")
+
+
+@pytest.mark.parametrize(
+    ("ban", "reason"),
+    [
+        ({"ban_end": 0}, "locked"),
+        ({"ban_end": int(time.time()) + 3_600}, "locked"),
+        ({"ban_end": int(time.time()) - 3_600}, None),
+        ({"ban_end": 0, "ban_exclude": 1}, None),
+        ({"ban_end": 0, "ban_userid": 8}, None),
+    ],
+)
+def test_phpbb_bans(tmp_path: Path, ban: dict[str, Any], reason: str | None) -> None:
+    store = opened(tmp_path, applications.PHPBB)
+    store.insert("phpbb_banlist", {"ban_userid": 7, **ban})
+    assert store.backend().find("ada").refused == reason
+
+
+def test_phpbb_robots_are_nobody(tmp_path: Path) -> None:
+    store = opened(tmp_path, applications.PHPBB)
+    with pytest.raises(UnknownUser):
+        store.backend().find("anonymous")
+
+
+def test_one_person_of_several_languages_is_one(tmp_path: Path) -> None:
+    store = opened(tmp_path, applications.DRUPAL)
+    store.insert("users_field_data", {**applications.DRUPAL.person, "langcode": "de", "default_langcode": 0})
+    assert sign_in(store) == "7"
+
+
+def test_a_name_in_two_realms_needs_a_where(tmp_path: Path) -> None:
+    store = opened(tmp_path, applications.KEYCLOAK)
+    with pytest.raises(BackendMisconfigured, match="more than one row"):
+        sign_in(store, where="1 = 1")
+    with pytest.raises(UnknownUser):
+        sign_in(store, where="user_entity.realm_id = 'none'")
+
+
+def test_a_column_of_the_preset_can_be_another_or_none(tmp_path: Path) -> None:
+    store = opened(tmp_path, applications.DEVISE)
+    store.run("ALTER TABLE users DROP COLUMN locked_at")
+    with pytest.raises(BackendMisconfigured, match="locked_at"):
+        sign_in(store)
+    assert sign_in(store, locked_column="none") == "7"
+    store.change(confirmed_at=None)
+    assert sign_in(store, locked_column="none", active_column="none") == "7"
+
+
+def test_a_query_keeps_the_schemes_of_its_preset(tmp_path: Path) -> None:
+    query = "SELECT ID AS subject, user_pass AS password FROM wp_users WHERE lower(user_login) = lower(:username)"
+    store = opened(tmp_path, applications.WORDPRESS, query=query)
+    assert sign_in(store) == "7"
+    assert store.backend().offers == frozenset()
+
+
+def test_names_that_only_their_accents_tell_apart_are_two(tmp_path: Path) -> None:
+    store = opened(tmp_path, applications.WORDPRESS)
+    store.insert("wp_users", {**applications.WORDPRESS.person, "ID": 8, "user_login": "ádá", "user_email": ""})
+    backend = store.backend()
+    assert backend.find("ádá").identity.subject == "8"
+    assert backend.find("ADA").identity.subject == "7"
+
+
+@pytest.mark.parametrize(
+    ("application", "scheme"),
+    [
+        (applications.WORDPRESS, "bcrypt"),
+        (applications.DRUPAL, "bcrypt"),
+        (applications.DRUPAL7, "drupal7"),
+        (applications.PHPBB, "bcrypt"),
+        (applications.MEDIAWIKI, "mediawiki_pbkdf2"),
+        (applications.ASPNET, "aspnet_v3"),
+    ],
+)
+def test_a_new_password_is_one_that_the_application_reads(
+    tmp_path: Path, application: Application, scheme: str
+) -> None:
+    store = opened(tmp_path, application, **POWERS)
+    column = str(PRESETS[application.preset]["password_column"])
+    store.backend().change_password(application.username, PASSWORDS["B"], 'Quartz "52" & more')
+    ((written,),) = store.run(f"SELECT {column} FROM {application.table} WHERE {column} <> '' LIMIT 1")
+    text = written.decode() if isinstance(written, bytes) else written
+    found, parts = hashes.identify(text)
+    assert found.name == scheme
+    # as the application's sign-in passes it on
+    passed = {"wordpress": r"Quartz \"52\" & more", "phpbb": "Quartz &quot;52&quot; &amp; more"}
+    assert hashes.verify(found, parts, (passed.get(application.preset, 'Quartz "52" & more').encode(),))
+
+
+def test_phpbb_learns_when_a_password_was_changed(tmp_path: Path) -> None:
+    store = opened(tmp_path, applications.PHPBB, **POWERS)
+    store.backend().change_password("ada", PASSWORDS["B"], "Quartz-52-meadow")
+    ((changed,),) = store.run("SELECT user_passchg FROM phpbb_users WHERE user_id = 7")
+    assert abs(changed - time.time()) < 60
+
+
+def test_weak_hashes_of_an_application_want_to_be_named(tmp_path: Path) -> None:
+    store = opened(tmp_path, applications.JOOMLA)
+    store.change(password=stored("joomla_md5", "B"))
+    with pytest.raises(WrongPassword):
+        sign_in(store)
+    assert sign_in(store, schemes=("strong", "joomla_md5")) == "7"

@@ -1,0 +1,143 @@
+"""A real MariaDB on a free port of loopback, in a temporary folder, stopped by its own process id."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+
+from tests.servers.certificates import Certificates, Kind
+from tests.servers.process import Process
+from tests.servers.served import free_port
+
+BINARY = Path("/usr/sbin/mariadbd")
+INSTALL = "sudo apt-get install mariadb-server"
+OPTIONS = (
+    *("--skip-name-resolve", "--skip-networking=0", "--bind-address=127.0.0.1", "--character-set-server=utf8mb4"),
+    *("--collation-server=utf8mb4_general_ci", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=16M"),
+    *("--innodb-log-file-size=8M", "--performance-schema=OFF", "--skip-log-bin"),
+)
+PASSWORD = "writer-1815"
+READER_PASSWORD = "reader-1815"
+
+
+class MariaDB:
+    """`url` is where SQLAlchemy finds a database of its own, `reader_url` the same for an account that only reads.
+
+    With `certificate` it offers TLS, with a certificate of that kind.
+    """
+
+    def __init__(self, certificate: Kind | None = None) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="linkauth-mariadb-"))
+        self.port = free_port()
+        self.url = f"mariadb+pymysql://linkauth:{PASSWORD}@127.0.0.1:{self.port}/linkauth"
+        self.reader_url = f"mariadb+pymysql://reader:{READER_PASSWORD}@127.0.0.1:{self.port}/linkauth"
+        self._socket = self.folder / "socket"
+        self._user = ("--user=root",) if os.geteuid() == 0 else ()
+        self._tls: tuple[str, ...] = ()
+        if certificate:
+            certificates = Certificates(self.folder / "tls", "localhost", "127.0.0.1")
+            self.ca_file = certificates.ca_file
+            pair = certificates.folder / certificate
+            self._tls = (f"--ssl-cert={pair}.pem", f"--ssl-key={pair}.key")
+        self._process = Process("MariaDB", self._command, self.folder / "log")
+
+    def _command(self) -> list[str]:
+        own = [f"--datadir={self.folder / 'data'}", f"--socket={self._socket}", f"--port={self.port}"]
+        return [
+            str(BINARY),
+            "--no-defaults",
+            *own,
+            f"--pid-file={self.folder / 'pid'}",
+            *OPTIONS,
+            *self._tls,
+            *self._user,
+        ]
+
+    def start(self) -> None:
+        if not (self.folder / "data").exists():
+            command = ["mariadb-install-db", "--no-defaults", f"--datadir={self.folder / 'data'}", *self._user]
+            options = ["--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-log-file-size=8M"]
+            subprocess.run([*command, *options], check=True, capture_output=True, cwd=self.folder)
+            self._process.start(self._answers, 60)
+            self._make_accounts()
+        self._process.start(self._answers, 60)
+
+    def _make_accounts(self) -> None:
+        for statement in (
+            "CREATE DATABASE linkauth",
+            f"CREATE USER linkauth@'%' IDENTIFIED BY '{PASSWORD}'",
+            f"CREATE USER reader@'%' IDENTIFIED BY '{READER_PASSWORD}'",
+            "GRANT ALL ON linkauth.* TO linkauth@'%'",
+            "GRANT SELECT ON linkauth.* TO reader@'%'",
+            # or these, which everybody may be, would come before the names above
+            "DELETE FROM mysql.global_priv WHERE user = ''",
+            "FLUSH PRIVILEGES",
+        ):
+            self.run(statement)
+
+    @contextmanager
+    def connected(self) -> Iterator[Any]:
+        """As root, for setting things up."""
+        connection = pymysql.connect(
+            unix_socket=str(self._socket), user="root", autocommit=True, connect_timeout=2, ssl_disabled=True
+        )
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def run(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """The rows of a statement in the database `linkauth`, as root."""
+        with self.connected() as connection, connection.cursor() as cursor:
+            if not statement.startswith("CREATE DATABASE"):
+                cursor.execute("USE linkauth")
+            cursor.execute(statement, parameters or None)
+            return list(cursor.fetchall())
+
+    def _answers(self) -> bool:
+        try:
+            with self.connected():
+                return True
+        except (pymysql.Error, OSError):
+            return False
+
+    def hang(self) -> None:
+        self._process.hang()
+
+    def resume(self) -> None:
+        self._process.resume()
+
+    def stop(self) -> None:
+        self._process.stop()
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def require() -> None:
+    """Skip the test by name, with the command that mends it, where there is no MariaDB; in CI it fails instead."""
+    if not BINARY.exists():
+        message = f"there is no MariaDB here; install it with: {INSTALL}"
+        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+
+
+@contextmanager
+def running(certificate: Kind | None = None) -> Iterator[MariaDB]:
+    """A server of its own, gone afterwards."""
+    require()
+    server = MariaDB(certificate)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
