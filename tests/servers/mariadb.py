@@ -40,7 +40,6 @@ class MariaDB:
         self.port = free_port()
         self.url = f"mariadb+pymysql://linkauth:{PASSWORD}@127.0.0.1:{self.port}/linkauth"
         self.reader_url = f"mariadb+pymysql://reader:{READER_PASSWORD}@127.0.0.1:{self.port}/linkauth"
-        self._socket = self.folder / "socket"
         self._user = ("--user=root",) if os.geteuid() == 0 else ()
         self._tls: tuple[str, ...] = ()
         if certificate:
@@ -51,7 +50,7 @@ class MariaDB:
         self._process = Process("MariaDB", self._command, self.folder / "log")
 
     def _command(self) -> list[str]:
-        own = [f"--datadir={self.folder / 'data'}", f"--socket={self._socket}", f"--port={self.port}"]
+        own = [f"--datadir={self.folder / 'data'}", f"--socket={self.folder / 'socket'}", f"--port={self.port}"]
         return [
             str(BINARY),
             "--no-defaults",
@@ -88,7 +87,7 @@ class MariaDB:
     def connected(self) -> Iterator[Any]:
         """As root, for setting things up."""
         connection = pymysql.connect(
-            unix_socket=str(self._socket), user="root", autocommit=True, connect_timeout=2, ssl_disabled=True
+            host="127.0.0.1", port=self.port, user="root", autocommit=True, connect_timeout=2, ssl_disabled=True
         )
         try:
             yield connection

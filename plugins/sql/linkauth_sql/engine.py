@@ -77,12 +77,12 @@ def _postgresql(url: URL, settings: SQLSettings, options: dict[str, Any]) -> Eng
         connect_args |= {"sslmode": "verify-full", "sslrootcert": settings.tls_ca_file}
     engine = create_engine(url, connect_args=connect_args, **options)
     if engine.driver == "psycopg":
-        from linkauth_sql.postgresql import connecting
+        from linkauth_sql.postgresql import connect, connecting
 
         connection_class = connecting(timeout)
 
         @event.listens_for(engine, "do_connect")
-        def connect(_dialect: Any, _record: Any, arguments: Any, parameters: Any) -> Any:
-            return connection_class.connect(*arguments, **parameters)
+        def do_connect(_dialect: Any, _record: Any, arguments: Any, parameters: Any) -> Any:
+            return connect(connection_class, *arguments, **parameters)
 
     return engine

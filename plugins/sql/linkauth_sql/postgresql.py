@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, date, datetime
 from typing import Any, ClassVar
 
 import psycopg
+from psycopg.types.datetime import DateLoader, TimestampLoader, TimestamptzLoader
 
 
 class DeadlineConnection(psycopg.Connection[Any]):
@@ -32,6 +34,36 @@ class DeadlineConnection(psycopg.Connection[Any]):
                 wanted = gen.send(ready)
         except StopIteration as finished:
             return finished.value
+
+
+class _Dates(DateLoader):
+    def load(self, data: Any) -> date:
+        found = _INFINITE.get(bytes(data))
+        return found.date() if found else super().load(data)
+
+
+class _Timestamps(TimestampLoader):
+    def load(self, data: Any) -> datetime:
+        found = _INFINITE.get(bytes(data))
+        return found.replace(tzinfo=None) if found else super().load(data)
+
+
+class _TimestampsWithZone(TimestamptzLoader):
+    def load(self, data: Any) -> datetime:
+        return _INFINITE.get(bytes(data)) or super().load(data)
+
+
+_INFINITE = {b"infinity": datetime.max.replace(tzinfo=UTC), b"-infinity": datetime.min.replace(tzinfo=UTC)}
+"""PostgreSQL's times before and after all others, for which Python has none."""
+
+
+def connect(connection_class: type[DeadlineConnection], *arguments: Any, **parameters: Any) -> DeadlineConnection:
+    """A connection that gives infinite times as the first and the last that Python knows."""
+    connection = connection_class.connect(*arguments, **parameters)
+    loaders: dict[str, Any] = {"date": _Dates, "timestamp": _Timestamps, "timestamptz": _TimestampsWithZone}
+    for name, loader in loaders.items():
+        connection.adapters.register_loader(name, loader)
+    return connection
 
 
 def connecting(timeout: float) -> type[DeadlineConnection]:

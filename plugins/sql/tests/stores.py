@@ -26,6 +26,12 @@ COLUMNS: dict[str, Any] = {
 }
 
 
+POWERS: dict[str, Any] = {
+    **dict.fromkeys(("password_change", "password_recovery", "registration"), True),
+    "new_account": ("active=1",),
+}
+
+
 class SQLiteFile:
     """Tables in a file; it breaks by a lock that nobody gives back."""
 

@@ -17,6 +17,7 @@ from argon2.low_level import Type, hash_secret_raw
 from linkauth_sql.hashes.modern import (
     ARGON2,
     BCRYPT,
+    RECOMMENDED,
     argon2_parts_cost,
     argon2_verify,
     bcrypt_parts_cost,
@@ -188,6 +189,7 @@ SCHEMES = (
         shape=re.compile(rf"argon2(?P<argon2>{ARGON2})"),
         verify=lambda parts, password: argon2_verify(parts["argon2"], password),
         cost=argon2_parts_cost,
+        new=lambda password: "argon2" + RECOMMENDED.hash(password),
     ),
     Scheme(
         name="django_bcrypt",

@@ -1,0 +1,264 @@
+"""The contract on real database servers, and what only they can do: hang, restart, refuse, verify certificates."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from linkauth.backends import (
+    AccountRefused,
+    BackendMisconfigured,
+    BackendUnavailable,
+    PasswordRefused,
+    UnknownUser,
+)
+from linkauth.testing import BackendContract, Known
+from linkauth.testing.store import recovered
+from tests.servers import mariadb, postgresql
+from tests.servers.mariadb import MariaDB
+from tests.servers.postgresql import PostgreSQL
+
+from .servers import MariaDBStore, PostgreSQLStore, ServerStore
+from .stores import POWERS
+
+PASSWORD = "Müller größe 7"
+WRITING = {**POWERS, "new_account": ("active=true",)}
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgreSQL]:
+    with postgresql.running() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def maria() -> Iterator[MariaDB]:
+    with mariadb.running() as server:
+        yield server
+
+
+class ServerContract(BackendContract):
+    @pytest.fixture
+    def known(self) -> Known:
+        return Known("jörg", PASSWORD, "1")
+
+
+class TestPostgreSQL(ServerContract):
+    @pytest.fixture
+    def store(self, postgres: PostgreSQL) -> Iterator[PostgreSQLStore]:
+        with closing(PostgreSQLStore(postgres, PASSWORD, **{**WRITING, "table": "public.people"})) as store:
+            yield store
+
+
+class TestMariaDB(ServerContract):
+    @pytest.fixture
+    def store(self, maria: MariaDB) -> Iterator[MariaDBStore]:
+        with closing(MariaDBStore(maria, PASSWORD, **WRITING)) as store:
+            yield store
+
+
+class TestMariaDBByItsIndex(ServerContract):
+    """As the collation of its column compares, by an account that may only read."""
+
+    @pytest.fixture
+    def store(self, maria: MariaDB) -> Iterator[MariaDBStore]:
+        with closing(MariaDBStore(maria, PASSWORD, username_match="collation")) as store:
+            store.url = maria.reader_url
+            yield store
+
+
+@pytest.fixture
+def in_postgresql(postgres: PostgreSQL) -> Iterator[PostgreSQLStore]:
+    with closing(PostgreSQLStore(postgres, PASSWORD)) as store:
+        yield store
+
+
+@pytest.fixture
+def in_mariadb(maria: MariaDB) -> Iterator[MariaDBStore]:
+    with closing(MariaDBStore(maria, PASSWORD)) as store:
+        yield store
+
+
+@pytest.fixture(params=["in_postgresql", "in_mariadb"])
+def store(request: pytest.FixtureRequest) -> PostgreSQLStore | MariaDBStore:
+    store: PostgreSQLStore | MariaDBStore = request.getfixturevalue(request.param)
+    return store
+
+
+NOW = datetime.now(UTC)
+STATES: list[tuple[dict[str, Any], str | None]] = [
+    ({"active": False}, "disabled"),
+    ({"active": None}, "disabled"),
+    ({"locked_until": NOW + timedelta(hours=3)}, "locked"),
+    ({"locked_until": NOW - timedelta(hours=3)}, None),
+    ({"expires": date(2020, 1, 1)}, "account_expired"),
+    ({"expires": NOW.date()}, None),
+    ({"must_change": True}, "must_change_password"),
+    ({"must_change": None}, None),
+]
+
+
+@pytest.mark.parametrize(("columns", "reason"), STATES)
+def test_states_in_the_columns_own_types(store: ServerStore, columns: dict[str, Any], reason: str | None) -> None:
+    if isinstance(store, MariaDBStore) and "locked_until" in columns:
+        columns = {"locked_until": columns["locked_until"].replace(tzinfo=None)}
+    store.add("konrad", "zuse-1910", **columns)
+    backend = store.backend()
+    assert backend.find("konrad").refused == reason
+    if reason:
+        with pytest.raises(AccountRefused) as refused:
+            backend.authenticate("konrad", "zuse-1910")
+        assert (refused.value.reason, refused.value.proven) == (reason, True)
+
+
+def test_a_changed_password_is_noted(store: ServerStore) -> None:
+    store.add("konrad", "zuse-1910", must_change=True)
+    backend = store.backend(password_change=True)
+    with pytest.raises(PasswordRefused, match="used_before"):
+        backend.change_password("konrad", "zuse-1910", "zuse-1910")
+    backend.change_password("konrad", "zuse-1910", "Quartz-52-meadow")
+    assert backend.authenticate("konrad", "Quartz-52-meadow").username == "konrad"
+    ((must_change, changed),) = store.run("SELECT must_change, changed FROM people WHERE login = 'konrad'")
+    assert not must_change
+    if isinstance(store, PostgreSQLStore):
+        assert abs(changed.replace(tzinfo=UTC) - datetime.now(UTC)) < timedelta(minutes=5)
+    else:
+        ((seconds,),) = store.run("SELECT TIMESTAMPDIFF(SECOND, changed, NOW()) FROM people WHERE login = 'konrad'")
+        assert abs(seconds) < 300
+
+
+def test_a_restart_is_not_noticed(store: PostgreSQLStore | MariaDBStore) -> None:
+    backend = store.backend()
+    assert backend.authenticate("jörg", PASSWORD).subject == "1"
+    store.server.stop()
+    with pytest.raises(BackendUnavailable) as down:
+        backend.authenticate("jörg", PASSWORD)
+    assert not isinstance(down.value, BackendMisconfigured)
+    store.server.start()
+    # the pool's connections are all dead
+    assert backend.authenticate("jörg", PASSWORD).subject == "1"
+    store.server.stop()
+    store.server.start()
+    assert backend.authenticate("jörg", PASSWORD).subject == "1"
+
+
+def test_a_hang_ends_at_the_timeout(store: PostgreSQLStore | MariaDBStore) -> None:
+    backend = store.backend(timeout=2)
+    backend.authenticate("jörg", PASSWORD)
+    store.breaks()
+    try:
+        for _ in range(2):
+            started = time.monotonic()
+            with pytest.raises(BackendUnavailable):
+                backend.authenticate("jörg", PASSWORD)
+            assert time.monotonic() - started < 2 + 3
+    finally:
+        store.returns()
+    assert recovered(backend, Known("jörg", PASSWORD, "1")).subject == "1"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"table": "persons"},
+        {"password_column": "pw"},
+        {"username_columns": ("uid",)},
+        {"where": "no_such_column = 1"},
+        {"where": "1 = = 1"},
+    ],
+)
+def test_a_wrong_table_or_column_is_the_operators_problem(store: ServerStore, changes: dict[str, Any]) -> None:
+    backend = store.backend(**changes)
+    with pytest.raises(BackendMisconfigured):
+        backend.authenticate("jörg", PASSWORD)
+    (check,) = backend.check()
+    assert not check.ok
+    assert PASSWORD not in check.detail
+
+
+def test_a_wrong_account_is_the_operators_problem(in_mariadb: MariaDBStore, postgres: PostgreSQL) -> None:
+    store = in_mariadb
+    maria = store.server
+    wrong = [
+        maria.url.replace(mariadb.PASSWORD, "wrong-canary"),
+        maria.url.replace("/linkauth", "/nothing"),
+        maria.url.replace("//linkauth", "//nobody"),
+        postgres.url.replace("linkauth@", "nobody@"),
+        postgres.url.replace("/postgres", "/nothing"),
+    ]
+    for url in wrong:
+        store.url = url
+        with pytest.raises(BackendMisconfigured) as refused:
+            store.backend().authenticate("jörg", PASSWORD)
+        assert "canary" not in str(refused.value)
+
+
+def test_a_reader_may_look_up_and_not_write(in_mariadb: MariaDBStore, caplog: pytest.LogCaptureFixture) -> None:
+    store = in_mariadb
+    store.url = store.server.reader_url
+    # its hash is a cheap one, and cannot be replaced
+    assert store.backend(rehash=True).authenticate("jörg", PASSWORD).subject == "1"
+    assert "could not be hashed anew" in caplog.text
+    backend = store.backend(password_change=True)
+    with pytest.raises(BackendMisconfigured, match="denied"):
+        backend.change_password("jörg", PASSWORD, "Quartz-52-meadow")
+    found = {check.name: check for check in backend.check()}
+    assert (found["look-up"].ok, found["hashes"].ok, found["writing"].ok) == (True, True, False)
+    found = {check.name: check for check in store.backend(rehash=True).check()}
+    assert (found["writing"].ok, found["writing"].warning) == (True, True)
+    store.url = store.server.url
+    assert all(check.ok and not check.warning for check in store.backend(password_change=True).check())
+
+
+@pytest.mark.parametrize("match", ["lower", "collation"])
+def test_an_ü_is_no_u(in_mariadb: MariaDBStore, match: str) -> None:
+    store = in_mariadb
+    store.add("müller", "zuse-1910")
+    backend = store.backend(username_match=match)
+    assert backend.find("MÜLLER").identity.username == "müller"
+    # MariaDB's utf8mb4_general_ci takes them for the same
+    assert store.run("SELECT 'muller' = 'müller' COLLATE utf8mb4_general_ci") == [(1,)]
+    for name in ("muller", "Mu\u0308ller\u0301", "mûller"):
+        with pytest.raises(UnknownUser):
+            backend.find(name)
+    assert backend.find("Mu\u0308ller").identity.username == "müller"
+
+
+def test_the_index_of_a_name_is_used(in_mariadb: MariaDBStore) -> None:
+    store = in_mariadb
+    for number in range(50):
+        store.add(f"somebody-{number}", "zuse-1910")
+    condition = "login = 'JÖRG' AND lower(convert(login USING utf8mb4)) = lower('JÖRG') COLLATE utf8mb4_bin"
+    plan = store.run(f"EXPLAIN SELECT * FROM people WHERE {condition}")
+    assert plan[0][5] == "login"
+
+
+def test_letters_that_a_column_does_not_have_are_nobodys(in_mariadb: MariaDBStore) -> None:
+    store = in_mariadb
+    store.run("ALTER TABLE people CONVERT TO CHARACTER SET latin1")
+    for match in ("lower", "collation"):
+        backend = store.backend(username_match=match)
+        assert backend.authenticate("JÖRG", PASSWORD).subject == "1"
+        for name in ("🔑", "хорошо"):
+            with pytest.raises(UnknownUser):
+                backend.authenticate(name, PASSWORD)
+
+
+def test_two_rows_for_one_name_let_nobody_in(store: ServerStore) -> None:
+    store.add("other", "zuse-1910", email="JÖRG")
+    with pytest.raises(BackendMisconfigured, match="more than one row"):
+        store.backend().authenticate("jörg", PASSWORD)
+
+
+def test_an_infinite_time_is_a_time(in_postgresql: PostgreSQLStore) -> None:
+    store = in_postgresql
+    for value, reason in (("infinity", "locked"), ("-infinity", None)):
+        store.run("UPDATE people SET locked_until = %s", value)
+        assert store.backend().find("jörg").refused == reason
+    store.run("UPDATE people SET locked_until = NULL, expires = 'infinity'")
+    assert store.backend().find("jörg").refused is None
