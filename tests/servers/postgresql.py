@@ -16,6 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.servers.certificates import Certificates, Kind
 from tests.servers.served import free_port
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
@@ -23,9 +24,12 @@ INSTALL = "sudo apt-get install postgresql"
 
 
 class PostgreSQL:
-    """`url` is where SQLAlchemy finds it once `start()` has returned. It refuses root, so root lends it a user."""
+    """`url` is where SQLAlchemy finds it once `start()` has returned. It refuses root, so root lends it a user.
 
-    def __init__(self) -> None:
+    With `certificate` it offers TLS, with a certificate of that kind.
+    """
+
+    def __init__(self, certificate: Kind | None = None) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="linkauth-postgresql-"))
         self.port = free_port()
         self.url = f"postgresql+psycopg://linkauth@127.0.0.1:{self.port}/postgres"
@@ -34,6 +38,14 @@ class PostgreSQL:
         if self._user:
             account = pwd.getpwnam(self._user)
             os.chown(self.folder, account.pw_uid, account.pw_gid)
+        self._tls: tuple[str, ...] = ()
+        if certificate:
+            certificates = Certificates(self.folder / "tls", "localhost", "127.0.0.1")
+            self.ca_file = certificates.ca_file
+            pair = certificates.folder / certificate
+            if self._user:
+                os.chown(f"{pair}.key", account.pw_uid, account.pw_gid)
+            self._tls = ("-c", "ssl=on", "-c", f"ssl_cert_file={pair}.pem", "-c", f"ssl_key_file={pair}.key")
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -44,7 +56,7 @@ class PostgreSQL:
         options = ["-D", data, "-p", str(self.port), "-k", self.folder, "-c", "listen_addresses=127.0.0.1"]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self._bin / "postgres", *options], user=self._user, stdout=log, stderr=log, cwd=self.folder
+                [self._bin / "postgres", *options, *self._tls], user=self._user, stdout=log, stderr=log, cwd=self.folder
             )
         deadline = time.monotonic() + 30
         while not self._answers():
@@ -97,10 +109,10 @@ def require() -> None:
 
 
 @contextmanager
-def running() -> Iterator[PostgreSQL]:
+def running(certificate: Kind | None = None) -> Iterator[PostgreSQL]:
     """A server of its own, gone afterwards."""
     require()
-    server = PostgreSQL()
+    server = PostgreSQL(certificate)
     try:
         server.start()
         yield server

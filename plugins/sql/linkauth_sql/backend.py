@@ -198,8 +198,11 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
             raise NameTaken
         try:
             self._writer.add(username, password, profile)
-        except Taken:
-            raise NameTaken from None
+        except Taken as taken:
+            # somebody else was faster, or a column that new_account lacks must have a value
+            if any(self._find(name) is not None for name in names):
+                raise NameTaken from None
+            raise BackendMisconfigured(f"the table takes no such row: {taken}") from taken
         except NoSuchText:
             raise NameTaken("the database cannot hold that name") from None
         row = self._find(username)

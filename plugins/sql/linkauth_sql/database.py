@@ -15,6 +15,7 @@ Row = Mapping[str, Any]
 
 _MISTAKES = (
     *("no such table", "no such column", "no such function", "unrecognized token", "syntax error"),
+    "has no column named",
     *("attempt to write a readonly database", '" does not exist', "password authentication failed"),
     *("no password supplied", "permission denied", "no pg_hba.conf entry", "server does not support SSL"),
     *("certificate verify failed", "does not match host name", "CERTIFICATE_VERIFY_FAILED", "SSL is required"),
@@ -34,7 +35,7 @@ class NoSuchText(Exception):
 
 
 class Taken(Exception):
-    """A new row was refused because one of its values must be unique."""
+    """A row was refused by a rule of its table: a value that must be unique, or must be there."""
 
 
 class Database:
@@ -77,7 +78,7 @@ class Database:
             with self._engine.connect() as connection:
                 return connection.execute(statement).rowcount
         except IntegrityError as error:
-            raise Taken from error
+            raise Taken(_message(error)) from error
         except (SQLAlchemyError, ValueError, OverflowError) as error:
             raise _outcome(error) from error
 
@@ -87,8 +88,7 @@ class Database:
 
 def _outcome(error: Exception) -> Exception:
     """What a failed question means: only the operator can mend it, it may be well in a while, or nobody is meant."""
-    origin = getattr(error, "orig", None) or error
-    message = (str(origin).strip().splitlines() or [type(origin).__name__])[0]
+    origin, message = getattr(error, "orig", None) or error, _message(error)
     number = origin.args[0] if origin.args and isinstance(origin.args[0], int) else 0
     if not isinstance(error, SQLAlchemyError) or number in _MARIADB_OTHER_LETTERS:
         return NoSuchText(type(error).__name__)
@@ -99,3 +99,9 @@ def _outcome(error: Exception) -> Exception:
     if isinstance(error, (ProgrammingError, InterfaceError)) and not getattr(error, "connection_invalidated", False):
         return BackendMisconfigured(message)
     return BackendUnavailable(message)
+
+
+def _message(error: Exception) -> str:
+    """The first line: further ones may hold what was to be written."""
+    origin = getattr(error, "orig", None) or error
+    return (str(origin).strip().splitlines() or [type(origin).__name__])[0]

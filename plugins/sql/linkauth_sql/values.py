@@ -35,7 +35,7 @@ def no_like(present: Any) -> Any:
     if isinstance(present, (int, Decimal)):
         return 0
     if isinstance(present, bytes):
-        return b"\0" if len(present) == 1 else b"0"
+        return b"\0" if present[:1] < b" " else b"0"
     if isinstance(present, str):
         no = _NO.get(present.strip().lower(), "0")
         return no.upper() if present.strip().isupper() else no

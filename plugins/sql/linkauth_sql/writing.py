@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from linkauth.backends import BackendError, PasswordRefused
+from linkauth.backends import BackendError, BackendMisconfigured, PasswordRefused
 from linkauth_sql import values
-from linkauth_sql.database import Database, NoSuchText
+from linkauth_sql.database import Database, NoSuchText, Taken
 from linkauth_sql.hashes import UnusableHash
 from linkauth_sql.passwords import Verifier
 from linkauth_sql.people import Row, stored_of, subject_of
@@ -76,7 +76,7 @@ class Writer:
             if stored and not self._verifier.is_current(stored, self._settings.known("new_scheme")):
                 self.check_heeded(password)
                 self._write(row, self._hashed(row, password))
-        except (BackendError, NoSuchText) as error:
+        except BackendError as error:
             log.warning("the password of subject %r could not be hashed anew: %s", subject_of(row), error)
 
     def check_heeded(self, password: str) -> None:
@@ -106,7 +106,10 @@ class Writer:
         return values.time_like(present, when, self._database.dialect.name)
 
     def _write(self, row: Row, changes: Mapping[str, Any]) -> bool:
-        written = self._database.write(replacing(self._settings, row, changes))
+        try:
+            written = self._database.write(replacing(self._settings, row, changes))
+        except (NoSuchText, Taken) as error:
+            raise BackendMisconfigured(f"the table does not take a new password: {error}") from error
         if written > 1:
             log.error("subject %r is in %d rows, and all of them got a new password", subject_of(row), written)
         if written:

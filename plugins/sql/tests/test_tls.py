@@ -1,0 +1,85 @@
+"""TLS to the database: its certificate is verified, and so is its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from linkauth.backends import BackendMisconfigured
+from linkauth_sql import SQLSettings
+from tests.servers import mariadb, postgresql
+from tests.servers.certificates import Authority, Kind
+
+from .servers import MariaDBStore, PostgreSQLStore
+
+PASSWORD = "Müller größe 7"
+KINDS = get_args(Kind)
+Servers = tuple[PostgreSQLStore, MariaDBStore]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def stores(request: pytest.FixtureRequest) -> Iterator[tuple[Kind, Servers]]:
+    """Both servers, with a certificate of that kind."""
+    kind: Kind = request.param
+    with (
+        postgresql.running(kind) as first,
+        mariadb.running(kind) as second,
+        closing(PostgreSQLStore(first, PASSWORD)) as in_postgresql,
+        closing(MariaDBStore(second, PASSWORD)) as in_mariadb,
+    ):
+        yield kind, (in_postgresql, in_mariadb)
+
+
+def test_only_a_good_certificate_will_do(stores: tuple[Kind, Servers], tmp_path: Path) -> None:
+    kind, servers = stores
+    stranger = tmp_path / "stranger.pem"
+    stranger.write_bytes(Authority("somebody else").pem)
+    for store in servers:
+        ca_file = store.server.ca_file
+        for given in (ca_file, str(stranger), "system"):
+            for host in ("127.0.0.1", "localhost"):
+                url = store.url.replace("127.0.0.1", host)
+                backend = store.backend(url=url, tls_ca_file=given)
+                if kind == "good" and given == ca_file:
+                    assert backend.authenticate("jörg", PASSWORD).subject == "1"
+                else:
+                    with pytest.raises(BackendMisconfigured):
+                        backend.authenticate("jörg", PASSWORD)
+
+
+def test_the_connection_is_encrypted(stores: tuple[Kind, Servers]) -> None:
+    kind, servers = stores
+    if kind == "good":
+        # the row is found only if the server says that its own connection is encrypted
+        in_postgresql, in_mariadb = servers
+        is_on = "(SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid())"
+        encrypted = in_postgresql.backend(tls_ca_file=in_postgresql.server.ca_file, where=is_on)
+        assert encrypted.authenticate("jörg", PASSWORD).subject == "1"
+        is_on = (
+            "(SELECT variable_value <> '' FROM information_schema.session_status WHERE variable_name = 'Ssl_cipher')"
+        )
+        encrypted = in_mariadb.backend(tls_ca_file=in_mariadb.server.ca_file, where=is_on)
+        assert encrypted.authenticate("jörg", PASSWORD).subject == "1"
+
+
+def test_a_server_without_tls_is_refused(tmp_path: Path) -> None:
+    ca_file = tmp_path / "ca.pem"
+    ca_file.write_bytes(Authority("linkauth's tests").pem)
+    with postgresql.running() as first, mariadb.running() as second:
+        second.run("SELECT 1")
+        for store in (PostgreSQLStore(first, PASSWORD), MariaDBStore(second, PASSWORD)):
+            with closing(store):
+                assert store.backend().authenticate("jörg", PASSWORD).subject == "1"
+                with pytest.raises(BackendMisconfigured):
+                    store.backend(tls_ca_file=str(ca_file)).authenticate("jörg", PASSWORD)
+
+
+def test_a_file_that_is_not_there_is_named_at_the_start(tmp_path: Path) -> None:
+    settings = SQLSettings(url="postgresql://x/y", preset="django", tls_ca_file=str(tmp_path / "none.pem"))
+    assert [key for key, _ in settings.faults()] == ["tls_ca_file"]
+    settings = SQLSettings(url="sqlite:///x", preset="django", tls_ca_file="system")
+    assert [key for key, _ in settings.faults()] == ["tls_ca_file"]
