@@ -16,6 +16,8 @@ from linkauth.registration import ClientSettings
 from linkauth.settings import Settings, SimulatorSettings, ThrottleSettings, read
 from linkauth_ldap import LDAPSettings
 from linkauth_sql import SQLSettings
+from linkauth_sql.hashes import SCHEMES
+from linkauth_sql.presets import PRESETS
 
 ROOT = Path(__file__).parent.parent
 MANUAL = (ROOT / "production.ini").read_text("utf-8")
@@ -82,14 +84,16 @@ def test_the_manual_is_a_configuration_that_reads(monkeypatch: pytest.MonkeyPatc
 def test_every_example_in_the_manual_reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     logo = tmp_path / "logo.svg"
     logo.write_text("<svg/>")
-    for name in ("STAFF_DATABASE", "RIDE_HAILER_SECRET", "SKILL_BACKEND_SECRET", "HOME_SECRET", "APPLETS_SECRET"):
-        monkeypatch.setenv(name, "sqlite:///a-long-enough-secret")
+    monkeypatch.setenv("STAFF_DATABASE", "postgresql+psycopg://reader@db.example.com/intranet")
+    for name in ("STAFF_PEPPER", "RIDE_HAILER_SECRET", "SKILL_BACKEND_SECRET", "HOME_SECRET", "APPLETS_SECRET"):
+        monkeypatch.setenv(name, "a-long-enough-secret")
     text = re.sub(r"^#(linkauth\.)", r"\1", MANUAL, flags=re.MULTILINE)
     # what cannot stand beside the other examples
     other_ways = r"^linkauth\.backend\.(staff\.query|corp\.user_dn_template) = .*$"
     text = re.sub(other_ways, "", text, flags=re.MULTILINE).replace("file:/run/secrets/directory", "a password")
     text = text.replace("linkauth.backends = staff", "linkauth.backends = staff corp", 1)
     text = text.replace("/etc/linkauth/logo.svg", str(logo)).replace("file:/run/secrets/linkauth", "c" * 32)
+    text = text.replace("/etc/linkauth/database-ca.pem", str(logo))
     text = text.replace("linkauth.clients = ride-hailer", "linkauth.clients = ride-hailer skill-backend home applets")
     # the simulator is for a server of one's own only
     text = re.sub(r"^linkauth\.simulator\..*$", "", text, flags=re.MULTILINE)
@@ -97,6 +101,13 @@ def test_every_example_in_the_manual_reads(monkeypatch: pytest.MonkeyPatch, tmp_
     path.write_text(text)
     settings = read(ini(path), settings_class)
     assert settings.clients["skill-backend"].introspects == ("ride-hailer",)
+
+
+def test_the_manual_names_every_scheme_and_application_of_the_sql_plugin() -> None:
+    lines = MANUAL[MANUAL.index("# The sql plugin.") : MANUAL.index("# The ldap plugin")]
+    assert {*SCHEMES, *PRESETS} <= set(re.findall(r"[a-z][a-z0-9_-]+", lines))
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert {name for name in PRESETS if f"`{name}`" not in readme} == {"none"}
 
 
 def test_the_readme_names_what_exists() -> None:

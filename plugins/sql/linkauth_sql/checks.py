@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from sqlalchemy.engine import make_url
+
 from linkauth.backends import BackendError, Check
 from linkauth_sql.database import Database, NoSuchText
 from linkauth_sql.passwords import Verifier
@@ -14,6 +16,7 @@ from linkauth_sql.statements import Statements, touching
 
 SAMPLE = 1_000
 """Rows whose hashes are looked at."""
+LOOPBACK = (None, "", "127.0.0.1", "::1", "localhost")
 
 
 def run(settings: SQLSettings, database: Database, statements: Statements, verifier: Verifier) -> Iterator[Check]:
@@ -24,6 +27,8 @@ def run(settings: SQLSettings, database: Database, statements: Statements, verif
         yield Check("look-up", False, str(error))
         return
     yield Check("look-up", True)
+    if said := _clear_text(settings):
+        yield said
     try:
         if statements.sample is not None:
             yield _hashes(database, statements, verifier)
@@ -31,6 +36,15 @@ def run(settings: SQLSettings, database: Database, statements: Statements, verif
             yield _writing(settings, database)
     except (BackendError, NoSuchText) as error:
         yield Check("table", False, str(error))
+
+
+def _clear_text(settings: SQLSettings) -> Check | None:
+    """A warning where hashes come over a network and nobody has said whose certificate is trusted."""
+    url = make_url(settings.url)
+    by_url = {"sslmode", "ssl_ca", "ssl", "sslrootcert", "host", "unix_socket"} & set(url.query)
+    if url.get_backend_name() == "sqlite" or url.host in LOOPBACK or settings.tls_ca_file or by_url:
+        return None
+    return Check("encryption", True, "the server is not verified: set tls_ca_file", warning=True)
 
 
 def _hashes(database: Database, statements: Statements, verifier: Verifier) -> Check:

@@ -149,6 +149,11 @@ class SQLSettings:
         for key in ("rehash", "password_change", "password_recovery", "registration"):
             if getattr(self, key) and (self.query or self.join):
                 yield key, "needs a table, without query and join: where would it write?"
+        written = (*NEEDED, "password_changed_column", "must_change_column", "password_expires_column")
+        for key in written:
+            names = self.known(key) if key == "username_columns" else (self.known(key),)
+            if self.writes and not self.join and any("." in name or "(" in name for name in names):
+                yield key, "must be a plain column of the table, for it is written or says what is written"
         if self.password_recovery and not self.email_column:
             yield "password_recovery", "needs an email_column: where would a code be sent?"
         if self.password_change and not self.password_min_length:

@@ -21,10 +21,9 @@ from linkauth.backends import (
     WrongPassword,
 )
 from linkauth.hashing import HashPool
-from linkauth_sql import SQLBackend, SQLSettings, hashes
 from linkauth_sql.database import Database
 
-from .stores import CHEAP, COLUMNS, POWERS, SCHEMA, SQLiteStore
+from .stores import CHEAP, POWERS, SCHEMA, SQLiteStore
 from .vectors import PASSWORDS, stored
 
 SCHEMES = ("strong", "phpass", "hex_md5")
@@ -225,30 +224,6 @@ def test_a_column_that_wants_a_value_is_the_operators_problem(store: SQLiteStore
         store.backend(**{**POWERS, "new_account": ("shoe_size=38",)}).register("grace", NEW, {})
 
 
-def test_the_hashes_of_a_table_are_counted(store: SQLiteStore) -> None:
-    for number in range(3):
-        store.add(f"php-{number}", None, hash=stored("phpass"))
-    store.add("none", None)
-    found = {check.name: check for check in store.backend().check()}
-    assert (found["hashes"].ok, found["hashes"].warning) == (True, False)
-    assert found["hashes"].detail == "phpass 3, bcrypt 1"
-    store.run("UPDATE people SET hash = ? WHERE login = 'ada'", "0" * 32)
-    (_, check) = store.backend(schemes=("strong",)).check()
-    assert check.warning
-    assert "3: is a phpass hash, which schemes does not allow" in check.detail
-    assert "1: is a hex_md5 hash" in check.detail
-
-
-def test_what_may_not_be_written_is_found_beforehand(store: SQLiteStore) -> None:
-    store.path.chmod(0o400)
-    found = {check.name: check for check in store.backend(**POWERS).check()}
-    # root may write to everything
-    assert set(found) == {"look-up", "hashes", "writing"}
-    (*_, writing) = store.backend(password_change=True, password_changed_column="no_such").check()
-    assert not writing.ok
-    assert "no_such" in writing.detail
-
-
 def test_a_first_unknown_name_costs_what_the_table_costs(store: SQLiteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(9):
         store.add(f"php-{number}", None, hash=stored("phpass"))
@@ -273,31 +248,3 @@ def test_a_hostile_row_holds_nobody_up(store: SQLiteStore, caplog: pytest.LogCap
         store.backend().authenticate("hostile", "x")
     assert "subject 2" in caplog.text or "subject '2'" in caplog.text
     assert hostile not in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("settings", "keys"),
-    [
-        ({**COLUMNS, "schemes": ("rot13",)}, {"schemes"}),
-        ({**COLUMNS, "new_scheme": "rot13"}, {"new_scheme"}),
-        ({**COLUMNS, "new_scheme": "phpass", "rehash": True}, {"new_scheme"}),
-        ({**COLUMNS, "new_account": ("what",)}, {"new_account"}),
-        ({**COLUMNS, "email_column": "", "password_recovery": True}, {"password_recovery"}),
-        ({"query": "SELECT :username", "rehash": True, "registration": True}, {"rehash", "registration"}),
-        ({"preset": "keycloak", "password_change": True}, {"password_change"}),
-        ({**COLUMNS, "password_days": -1, "locked_seconds": -1}, {"password_days", "locked_seconds"}),
-        ({"preset": "django"}, set()),
-        ({"preset": "django", "query": "SELECT :username"}, set()),
-    ],
-)
-def test_settings_that_do_not_fit_together_are_named(settings: dict[str, Any], keys: set[str]) -> None:
-    found = SQLSettings(url="sqlite:///x", **settings)
-    assert {key for key, _ in found.faults()} == keys
-    if not keys:
-        SQLBackend(found).close()
-
-
-def test_no_secret_is_in_a_repr() -> None:
-    settings = SQLSettings(url="mysql://u:canary@db/x", preset="devise", pepper="canary-pepper")
-    assert "canary" not in repr(settings)
-    assert hashes.named(settings.known("schemes")) == set(hashes.STRONG)

@@ -23,10 +23,12 @@ from tests.servers import mariadb, postgresql
 from tests.servers.mariadb import MariaDB
 from tests.servers.postgresql import PostgreSQL
 
+from . import vectors
 from .servers import MariaDBStore, PostgreSQLStore, ServerStore
 from .stores import POWERS
 
 PASSWORD = "Müller größe 7"
+NARROW = "ALTER TABLE people MODIFY hash VARCHAR(60)"
 WRITING = {**POWERS, "new_account": ("active=true",)}
 
 
@@ -262,3 +264,16 @@ def test_an_infinite_time_is_a_time(in_postgresql: PostgreSQLStore) -> None:
         assert store.backend().find("jörg").refused == reason
     store.run("UPDATE people SET locked_until = NULL, expires = 'infinity'")
     assert store.backend().find("jörg").refused is None
+
+
+def test_a_hash_is_never_cut_to_its_column(store: ServerStore) -> None:
+    store.run("UPDATE people SET hash = %s", vectors.stored("bcrypt"))
+    store.run("ALTER TABLE people ALTER hash TYPE VARCHAR(60)" if isinstance(store, PostgreSQLStore) else NARROW)
+    if isinstance(store, MariaDBStore):
+        store.run("SET GLOBAL sql_mode = ''")
+    backend = store.backend(rehash=True, password_change=True)
+    for _ in range(2):
+        assert backend.authenticate("jörg", vectors.PASSWORDS["A"]).subject == "1"
+    with pytest.raises(BackendMisconfigured, match="does not take"):
+        backend.change_password("jörg", vectors.PASSWORDS["A"], "Quartz-52-meadow")
+    assert backend.authenticate("jörg", vectors.PASSWORDS["A"]).subject == "1"

@@ -1,0 +1,89 @@
+"""What `linkauth doctor` says of a table, and which settings do not fit together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from linkauth_sql import SQLBackend, SQLSettings, checks, hashes
+
+from .stores import COLUMNS, POWERS, SQLiteStore
+from .vectors import stored
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SQLiteStore:
+    store = SQLiteStore(tmp_path / "people.sqlite", schemes=("strong", "phpass"))
+    store.add("ada", None, hash=stored("bcrypt"))
+    return store
+
+
+def test_the_hashes_of_a_table_are_counted(store: SQLiteStore) -> None:
+    for number in range(3):
+        store.add(f"php-{number}", None, hash=stored("phpass"))
+    store.add("none", None)
+    found = {check.name: check for check in store.backend().check()}
+    assert (found["hashes"].ok, found["hashes"].warning) == (True, False)
+    assert found["hashes"].detail == "phpass 3, bcrypt 1"
+    store.run("UPDATE people SET hash = ? WHERE login = 'ada'", "0" * 32)
+    (_, check) = store.backend(schemes=("strong",)).check()
+    assert check.warning
+    assert "3: is a phpass hash, which schemes does not allow" in check.detail
+    assert "1: is a hex_md5 hash" in check.detail
+
+
+def test_what_may_not_be_written_is_found_beforehand(store: SQLiteStore) -> None:
+    store.path.chmod(0o400)
+    found = {check.name: check for check in store.backend(**POWERS).check()}
+    # root may write to everything
+    assert set(found) == {"look-up", "hashes", "writing"}
+    (*_, writing) = store.backend(password_change=True, password_changed_column="no_such").check()
+    assert not writing.ok
+    assert "no_such" in writing.detail
+
+
+@pytest.mark.parametrize(
+    ("settings", "keys"),
+    [
+        ({**COLUMNS, "schemes": ("rot13",)}, {"schemes"}),
+        ({**COLUMNS, "new_scheme": "rot13"}, {"new_scheme"}),
+        ({**COLUMNS, "new_scheme": "phpass", "rehash": True}, {"new_scheme"}),
+        ({**COLUMNS, "new_account": ("what",)}, {"new_account"}),
+        ({**COLUMNS, "email_column": "", "password_recovery": True}, {"password_recovery"}),
+        ({"query": "SELECT :username", "rehash": True, "registration": True}, {"rehash", "registration"}),
+        ({"preset": "keycloak", "password_change": True}, {"password_change"}),
+        ({**COLUMNS, "password_days": -1, "locked_seconds": -1}, {"password_days", "locked_seconds"}),
+        ({**COLUMNS, "subject_column": "people.id", "rehash": True}, {"subject_column"}),
+        ({**COLUMNS, "must_change_column": "(1 = 1)", "rehash": True}, {"must_change_column"}),
+        ({"preset": "django"}, set()),
+        ({"preset": "django", "query": "SELECT :username"}, set()),
+    ],
+)
+def test_settings_that_do_not_fit_together_are_named(settings: dict[str, Any], keys: set[str]) -> None:
+    found = SQLSettings(url="sqlite:///x", **settings)
+    assert {key for key, _ in found.faults()} == keys
+    if not keys:
+        SQLBackend(found).close()
+
+
+def test_no_secret_is_in_a_repr() -> None:
+    settings = SQLSettings(url="mysql://u:canary@db/x", preset="devise", pepper="canary-pepper")
+    assert "canary" not in repr(settings)
+    assert hashes.named(settings.known("schemes")) == set(hashes.STRONG)
+
+
+@pytest.mark.parametrize(
+    ("url", "warned"),
+    [
+        ("mariadb://reader@db.example.com/wiki", True),
+        ("mariadb://reader@127.0.0.1/wiki", False),
+        ("mariadb://reader@db.example.com/wiki?ssl_ca=/etc/ca.pem", False),
+        ("postgresql://reader@/wiki?host=/var/run/postgresql", False),
+        ("sqlite:///x", False),
+    ],
+)
+def test_a_server_that_nobody_verifies_is_warned_of(url: str, warned: bool) -> None:
+    check = checks._clear_text(SQLSettings(url=url, preset="mediawiki"))
+    assert (check is not None and check.warning) == warned
