@@ -9,6 +9,7 @@ import threading
 import unicodedata
 from collections import Counter, deque
 from collections.abc import Iterable
+from functools import cache
 
 from linkauth.hashing import hash_pool
 from linkauth_sql import hashes
@@ -38,22 +39,34 @@ class Verifier:
         self._pepper = pepper
         self._latest: deque[tuple[Kind, str]] = deque(maxlen=REMEMBERED)
         self._lock = threading.Lock()
-        self._first = RECOMMENDED.hash("stand-in")
+        # not while the first unknown name waits
+        _first()
 
     def verify(self, stored: str | None, password: str) -> bool:
         """Is `password` the one of the hash `stored`? None, for nobody, takes as long and is never right.
 
         Raises UnusableHash, or BackendUnavailable when too many checks wait.
         """
-        if stored is not None:
-            scheme, parts, kind = self._usable(stored)
-            self._remember(kind, parts[0])
-        else:
-            scheme, parts = hashes.identify(self._stand_in())
         # no program keeps a NUL; the work is done all the same
-        whole = "\0" not in password
         passwords = self._forms(password.replace("\0", ""))
-        return hash_pool().run(hashes.verify, scheme, parts, passwords) and whole and stored is not None
+        if stored is None:
+            self._verify_nobody(passwords)
+            return False
+        scheme, parts, kind = self._usable(stored)
+        right = hash_pool().run(hashes.verify, scheme, parts, passwords)
+        self._remember(kind, parts[0])
+        return right and "\0" not in password
+
+    def _verify_nobody(self, passwords: tuple[bytes, ...]) -> None:
+        while True:
+            kind, stand_in = self._stand_in()
+            try:
+                hash_pool().run(hashes.verify, *hashes.identify(stand_in), passwords)
+            except UnusableHash:
+                # learnt from a row that nobody can sign in with
+                self._forget(kind)
+            else:
+                return
 
     def learn(self, stored: Iterable[str]) -> None:
         """Remember what the store's hashes cost, before anybody has signed in."""
@@ -113,11 +126,26 @@ class Verifier:
         with self._lock:
             self._latest.append(latest)
 
-    def _stand_in(self) -> str:
+    def _forget(self, kind: Kind) -> None:
+        with self._lock:
+            kept = [latest for latest in self._latest if latest[0] != kind]
+            self._latest = deque(kept, maxlen=REMEMBERED)
+
+    def _stand_in(self) -> tuple[Kind, str]:
+        """The prevailing kind, and a hash of nobody's of it."""
         with self._lock:
             stand_ins = dict(self._latest)
             kinds = Counter(kind for kind, _ in self._latest)
-        return stand_ins[kinds.most_common(1)[0][0]] if kinds else self._first
+        if not kinds:
+            return ("", 0), _first()
+        ((kind, _),) = kinds.most_common(1)
+        return kind, stand_ins[kind]
+
+
+@cache
+def _first() -> str:
+    """What stands in before any of the store's hashes was seen."""
+    return RECOMMENDED.hash("stand-in")
 
 
 def _scrambled(stored: str) -> str:

@@ -39,7 +39,7 @@ class SQLiteFile:
         self.path = path
         self.settings = {"url": f"sqlite:///{path}?timeout=0.2", "timeout": 1, **settings}
         self._lock: sqlite3.Connection | None = None
-        with sqlite3.connect(path) as connection:
+        with self._connected() as connection:
             connection.executescript(schema)
 
     def insert(self, table: str, row: Mapping[str, Any]) -> None:
@@ -47,8 +47,14 @@ class SQLiteFile:
         self.run(f"INSERT INTO {table} ({names}) VALUES ({marks})", *row.values())
 
     def run(self, statement: str, *values: Any) -> list[Any]:
-        with sqlite3.connect(self.path) as connection:
+        with self._connected() as connection:
             return connection.execute(statement, values).fetchall()
+
+    def _connected(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path)
+        # nobody needs these files after a power cut
+        connection.execute("PRAGMA synchronous = OFF")
+        return connection
 
     def backend(self, **changes: Any) -> SQLBackend:
         settings = SQLSettings(**{**self.settings, **changes})

@@ -240,6 +240,19 @@ def test_a_first_unknown_name_costs_what_the_table_costs(store: SQLiteStore, mon
     assert verified == ["phpass"]
 
 
+@pytest.mark.parametrize("broken", ["{SSHA}AAAA", "pbkdf2_sha256$1000$salt$AAAAA", "$argon2id$v=19$m=64,t=1,p=1$A$A"])
+def test_a_table_of_broken_hashes_still_knows_who_is_nobody(store: SQLiteStore, broken: str) -> None:
+    for number in range(9):
+        store.add(f"broken-{number}", None, hash=broken)
+    backend = store.backend(schemes=("strong", "ldap_ssha"))
+    for _ in range(2):
+        with pytest.raises(UnknownUser):
+            backend.authenticate("nobody", "x")
+        with pytest.raises(WrongPassword):
+            backend.authenticate("broken-1", "x")
+    assert backend.authenticate("ada", PASSWORDS["A"]).subject == "1"
+
+
 def test_a_hostile_row_holds_nobody_up(store: SQLiteStore, caplog: pytest.LogCaptureFixture) -> None:
     hostile = "pbkdf2_sha256$1000000000$salt$" + "A" * 43 + "="
     store.add("hostile", None, hash=hostile)
