@@ -117,6 +117,13 @@ def test_an_e_typed_as_two_letters_is_the_same_password(store: SQLiteStore) -> N
     assert store.backend().authenticate("rené", "cafe\u0301 9876").username == "rené"
 
 
+def test_a_hash_of_the_empty_password_lets_nobody_in(store: SQLiteStore) -> None:
+    store.add("empty", None, hash=CHEAP.hash(""))
+    for password in ("", "\0"):
+        with pytest.raises(WrongPassword):
+            store.backend().authenticate("empty", password)
+
+
 def test_a_password_is_never_trimmed(store: SQLiteStore) -> None:
     store.add("spaces", " both ends ")
     assert store.backend().authenticate("spaces", " both ends ")

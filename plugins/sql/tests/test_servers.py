@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -19,6 +20,7 @@ from linkauth.backends import (
 )
 from linkauth.testing import BackendContract, Known
 from linkauth.testing.store import recovered
+from linkauth_sql.engine import CONNECTIONS
 from tests.servers import mariadb, postgresql
 from tests.servers.mariadb import MariaDB
 from tests.servers.postgresql import PostgreSQL
@@ -162,6 +164,19 @@ def test_a_hang_ends_at_the_timeout(store: PostgreSQLStore | MariaDBStore) -> No
     finally:
         store.returns()
     assert recovered(backend, Known("jörg", PASSWORD, "1")).subject == "1"
+
+
+def test_many_threads_share_few_connections(in_postgresql: PostgreSQLStore) -> None:
+    backend = in_postgresql.backend(timeout=10)
+    with ThreadPoolExecutor(32) as threads:
+        found = list(threads.map(lambda _: backend.find("jörg").identity.subject, range(200)))
+    assert found == ["1"] * 200
+    ours = "usename = 'linkauth' AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+    deadline = time.monotonic() + 20
+    # those of earlier tests may still be closing
+    while (connections := in_postgresql.run(f"SELECT count(*) FROM pg_stat_activity WHERE {ours}")[0][0]) > CONNECTIONS:
+        assert time.monotonic() < deadline, connections
+    assert connections >= 1
 
 
 @pytest.mark.parametrize(
