@@ -9,15 +9,9 @@ from typing import Any, ClassVar
 import pytest
 
 from linkauth.plugins import load
-from linkauth.themes import (
-    PAGES,
-    PASSWORD_ERRORS,
-    PASSWORD_REASONS,
-    REQUEST_ERRORS,
-    SIGN_IN_ERRORS,
-    Theme,
-    open_theme,
-)
+from linkauth.states import CHANGE_URL as ELSEWHERE
+from linkauth.states import PAGES, PASSWORD_ERRORS, PASSWORD_REASONS, SIGN_IN_ERRORS, every_state
+from linkauth.themes import Theme, open_theme
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{7*7}}"
 TEXTS = {
@@ -27,8 +21,6 @@ TEXTS = {
     "scope_texts": {"order_car": {"": "Order a taxi"}, "hostile": {"": HOSTILE}},
 }
 """What the pages of these tests say about the service, its skills and their scopes."""
-ELSEWHERE = "https://password.example.com/?a=1&b=2"
-"""Where a person may choose a new password, as a backend's settings say it."""
 WEIGHT_LIMIT = 30_000
 """Bytes of the login page with its static files, compressed."""
 
@@ -102,19 +94,12 @@ class ThemeContract:
 
     def pages(self, theme: Theme) -> list[tuple[str, str]]:
         """Every page in every state and language, as (language, HTML)."""
-        pages = []
-        for language in theme.languages:
-            pages += [
-                (language, self.login(theme, language, error=error, retry_after=40)) for error in ("", *SIGN_IN_ERRORS)
-            ]
-            pages += [
-                (language, theme.render("error", language, reason=reason, reference="1a2b"))
-                for reason in REQUEST_ERRORS
-            ]
-            pages += [(language, html) for html in self.password_states(theme, language)]
-            pages.append((language, self.login(theme, language, error="password_expired", change_url=ELSEWHERE)))
-            pages.append((language, theme.render("home", language)))
-        return pages
+        states = every_state("skill", ("order_car", "scope_without_a_text"))
+        return [
+            (language, theme.render(state.page, language, **state.context))
+            for language in theme.languages
+            for state in states
+        ]
 
     def test_every_page_is_shown_in_every_language(self, theme: Theme) -> None:
         assert set(PAGES) <= set(theme.pages)
