@@ -11,6 +11,7 @@ from linkauth.cli.keys import keys
 from linkauth.cli.links import links
 from linkauth.cli.serve import serve
 from linkauth.cli.simulate import simulate
+from linkauth.cli.theme import theme
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -19,5 +20,5 @@ def main() -> None:
     """Alexa account linking for the user directory that you already have."""
 
 
-for verb in (serve, db, links, keys, doctor, explain, simulate):
+for verb in (serve, db, links, keys, doctor, explain, simulate, theme):
     main.add_command(verb)
