@@ -15,11 +15,11 @@ const pages = [...new Set(Object.values(offer.themes).flatMap((theme) => theme.s
 const GROUPS = {
   theme: { offers: () => Object.keys(offer.themes), first: Object.keys(offer.themes).slice(0, 1) },
   page: { offers: () => pages, first: ["login"] },
-  state: { offers: () => states(chosen.page), first: ["fresh", "wrong_password"] },
-  language: { offers: () => Object.keys(languages), first: ["en"], word: (tag) => `${languages[tag]} (${tag})` },
   width: { offers: () => offer.widths.map(String), first: ["360"], word: (width) => `${width} px` },
   scheme: { offers: () => offer.schemes, first: offer.schemes },
   text: { offers: () => offer.sizes.map(String), first: ["100"], word: (size) => `${size} %` },
+  state: { offers: () => states(chosen.page), first: ["fresh", "wrong_password"] },
+  language: { offers: () => Object.keys(languages), first: ["en"], word: (tag) => `${languages[tag]} (${tag})` },
 };
 const asked = new URLSearchParams(location.hash.slice(1));
 const chosen = {};
@@ -69,10 +69,11 @@ const wanted = () => {
 
 // as high as the page, where one may ask it
 const fit = (frame) => {
+  frame.height = HEIGHTS[frame.width];
   try {
     frame.height = Math.max(HEIGHTS[frame.width] || 0, frame.contentDocument.documentElement.scrollHeight);
   } catch {
-    frame.height = HEIGHTS[frame.width];
+    // a file may not ask another one
   }
 };
 

@@ -6,9 +6,9 @@ over HTTP it comes with production's headers, but that this server may frame it.
 
 from __future__ import annotations
 
-import json
 import mimetypes
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ WIDTHS = (320, 360, 768)
 """CSS pixels: the narrowest that counts (WCAG 2.2, success criterion 1.4.10), a phone, a tablet."""
 LOOPBACK = ("127.0.0.1", "localhost")
 _OWN = ("gallery.css", "gallery.js")
+_FOCUS = re.compile(r"(<[a-z][^<>]*) autofocus\b")
 _POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; frame-src 'self'; connect-src 'self'; img-src data:"
 _PAGE_HEADERS = {
     **dict(security.HEADERS),
@@ -60,29 +61,34 @@ class Gallery:
         now = self._live.now()
         match request.path_info.strip("/").split("/"):
             case [""]:
-                return Response(index(now, live=True), headers={"Content-Security-Policy": _POLICY})
+                return _with(Response(index(now, live=True)), {"Content-Security-Policy": _POLICY})
             case ["stamp"]:
-                told = {"stamp": now.stamp, "problem": now.problem, "shape": shape(now)}
-                return Response(json.dumps(told), content_type="application/json")
+                return Response(json_body={"stamp": now.stamp, "problem": now.problem, "shape": shape(now)})
             case [name] if name in _OWN:
                 return Response(own(name), content_type=mimetypes.guess_type(name)[0], charset="utf-8")
             case ["pages", theme, language, name] if theme in now.drafts:
-                return _page(now.drafts[theme], language, name)
+                return _page(now.drafts[theme], language, name, request.headers.get("Sec-Fetch-Dest") == "iframe")
             case ["static", theme, variant, name] if theme in now.drafts and variant in VARIANTS:
                 return _static(now.drafts[theme], VARIANTS[variant], name)
         return _told("there is no such page", 404)
+
+
+def _with(response: Response, headers: Mapping[str, str]) -> Response:
+    response.headers.update(headers)
+    return response
 
 
 def _told(text: str, status: int) -> Response:
     return Response(text, status=status, content_type="text/plain", charset="utf-8")
 
 
-def _page(draft: Draft, language: str, name: str) -> Response:
+def _page(draft: Draft, language: str, name: str, framed: bool) -> Response:
     found = [(state, each) for state in draft.states for each in VARIANTS.values() if address(state, each) == name]
     if not found or language not in draft.languages:
         return _told("there is no such page", 404)
     try:
-        return Response(page(draft, *found[0], language), headers=_PAGE_HEADERS)
+        html = page(draft, *found[0], language)
+        return _with(Response(unfocused(html) if framed else html), _PAGE_HEADERS)
     except Exception as error:
         # the theme's own templates are wrong, and its author is who looks
         return _told(f"{type(error).__name__}: {error}", 500)
@@ -92,9 +98,7 @@ def _static(draft: Draft, variant: Variant, name: str) -> Response:
     body = static(draft, variant).get(name)
     if body is None:
         return _told("there is no such file", 404)
-    response = Response(body, headers={"X-Content-Type-Options": "nosniff"})
-    response.headers["Content-Type"] = draft.static[name].content_type
-    return response
+    return _with(Response(body), {"Content-Type": draft.static[name].content_type, "X-Content-Type-Options": "nosniff"})
 
 
 def address(state: State, variant: Variant) -> str:
@@ -106,6 +110,11 @@ def page(draft: Draft, state: State, variant: Variant, language: str) -> str:
     """The HTML of a page at `pages/<theme>/<language>/<address>`; raises what the template raises."""
     where = f"../../../static/{draft.name}/{variant.name}/"
     return variant.page(draft.show(state, language)).replace(draft.static_path, where)
+
+
+def unfocused(html: str) -> str:
+    """A page among others: an error of it that takes the focus would scroll the whole gallery."""
+    return _FOCUS.sub(r"\1", html)
 
 
 def static(draft: Draft, variant: Variant) -> dict[str, bytes]:
@@ -193,5 +202,5 @@ def _files(now: Now) -> Iterator[tuple[str, bytes]]:
             for language in draft.real_languages:
                 for state in draft.states:
                     # the first method counts, and outside a dialog this one does nothing
-                    html = page(draft, state, variant, language).replace("<form", '<form method="dialog"')
+                    html = unfocused(page(draft, state, variant, language)).replace("<form", '<form method="dialog"')
                     yield f"pages/{draft.name}/{language}/{address(state, variant)}", html.encode("utf-8")

@@ -19,7 +19,8 @@ _ACCENTS = str.maketrans(
 _VOWEL = re.compile(r"[aeiou]")
 _LONG_WORD = "Ðöñåûðåɱþƒšçĥîƒƒåĥŕţšĝéšéļļšçĥåƒţ"
 """As long as words get, 34 letters; it stands behind what has several words."""
-_OVERRIDE, _END = "\u202e", "\u202c"
+_OVERRIDE, _END, _MARK = "\u202e", "\u202c", "\u200f"
+_WORDS = re.compile(r"\S(?:.*\S)?", re.DOTALL)
 
 
 def longer(text: str) -> str:
@@ -33,9 +34,12 @@ def longer(text: str) -> str:
 
 def backwards(text: str) -> str:
     """`text` as if it were written from right to left; placeholders and markup stay."""
-    return "".join(
-        part if not part.strip() or _KEPT.fullmatch(part) else f"{_OVERRIDE}{part}{_END}" for part in _KEPT.split(text)
-    )
+    return "".join(part if _KEPT.fullmatch(part) else _WORDS.sub(_turned, part) for part in _KEPT.split(text))
+
+
+def _turned(words: re.Match[str]) -> str:
+    # the marks keep what stands beside it from becoming one run with it
+    return f"{_MARK}{_OVERRIDE}{words[0]}{_END}{_MARK}"
 
 
 class Pseudo(gettext.NullTranslations):
