@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import errno
+import json
 import signal
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 
 import click
+from pyramid.exceptions import ConfigurationError
 from waitress.server import create_server
 
 from linkauth.cli.opening import settings_of
+from linkauth.cli.printing import printable
 from linkauth.theming import gallery
+from linkauth.theming.check import Report, check
+from linkauth.theming.drafts import open_draft
+from linkauth.theming.findings import Finding
 from linkauth.theming.live import Live
 
 
@@ -50,6 +57,46 @@ def preview_command(ini: str, port: int, export: Path | None) -> None:
     signal.signal(signal.SIGTERM, _stop)
     click.echo(f"http://127.0.0.1:{server.effective_port}/ shows {', '.join(now.drafts)}; end it with Ctrl+C")
     server.run()
+
+
+@theme.command("check")
+@click.argument("ini", metavar="INI")
+@click.option("--format", "form", type=click.Choice(["lines", "json"]), default="lines", show_default=True)
+def check_command(ini: str, form: str) -> None:
+    """Say what is wrong with the themes of INI; exit code 1 if something is, warnings alone are no fault.
+
+    Missing texts, colours that cannot be read, fields without labels, what is loaded from elsewhere, inline scripts and
+    styles, pop-ups, weight, blocks that the parent does not have, templates that cannot be shown.
+    """
+    settings = settings_of(ini)
+    reports = {}
+    for name in settings.themes:
+        try:
+            reports[name] = check(open_draft(settings, name))
+        except (LookupError, ConfigurationError) as error:
+            reports[name] = Report([Finding(name, f"cannot be opened: {error}")], [], None)
+    if form == "json":
+        click.echo(json.dumps({name: asdict(report) for name, report in reports.items()}, indent=2))
+    else:
+        for name, report in reports.items():
+            _print(name, report)
+    sys.exit(1 if any(not each.warning for report in reports.values() for each in report.findings) else 0)
+
+
+def _print(name: str, report: Report) -> None:
+    for each in report.findings:
+        mark = click.style("warning", fg="yellow") if each.warning else click.style("FAILED ", fg="red")
+        click.echo(f"{mark}  {printable(each.where)}: {printable(each.what)}")
+    if report.weight:
+        weight = (
+            f"{report.weight.compressed:,} bytes compressed, {report.weight.raw:,} raw, {report.weight.files} files"
+        )
+        click.echo(f"{name}: the first view is {weight}")
+    click.echo(f"{name}: Amazon's Domain List: {' '.join(report.domains) or 'nothing to enter'}")
+    failed = sum(not each.warning for each in report.findings)
+    warnings = len(report.findings) - failed
+    counts = [f"{failed} failed"] * bool(failed) + [f"{warnings} to look at"] * bool(warnings)
+    click.echo(f"{name}: " + (", ".join(counts) or "all well"))
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:

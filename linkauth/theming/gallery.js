@@ -92,7 +92,7 @@ const show = () => {
   const found = wanted();
   cards.replaceChildren(...found.slice(0, LIMIT).map(card));
   const count = document.getElementById("count");
-  count.textContent = found.length > LIMIT ? `the first ${LIMIT} of ${found.length} pages` : `${found.length} pages`;
+  count.textContent = found.length > LIMIT ? `the first ${LIMIT} of ${found.length} pages` : `${found.length} page${found.length === 1 ? "" : "s"}`;
   const hash = new URLSearchParams(Object.entries(chosen).map(([name, values]) => [name, values.join(",")]));
   history.replaceState(null, "", `#${hash}`);
 };
