@@ -22,6 +22,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "logs": set(),
     "states": set(),
     "themes": {"languages", "states"},
+    "pages": {"languages", "themes"},
+    "catalogs": {"languages", "plugins", "themes"},
     "routes": set(),
     "doors": set(),
     "security": set(),
@@ -39,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "wsgi": {"starting"},
     "cli": {
         *("cli", "settings", "plugins", "storage", "starting", "simulator", "oauth2.errors"),
-        *("backends", "checks", "sign_in"),
+        *("backends", "catalogs", "checks", "ini", "sign_in"),
     },
     "__init__": set(),
 }
