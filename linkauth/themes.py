@@ -11,7 +11,8 @@ A package may have `Parameters`, a frozen dataclass that is filled from `linkaut
 `static_files()` gives further static files, name to path. Templates see it as `theme`; a child whose parent has
 Parameters says `from parent import Parameters`, or derives its own.
 
-One gettext domain, `linkauth`; English sentences are the msgids, so English needs no catalog.
+One gettext domain, `linkauth`; English sentences are the msgids, so English needs no catalog. A regional catalog, such
+as `fr_CA`, holds only what is said differently there.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from __future__ import annotations
 import gettext
 import gzip
 import mimetypes
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,20 +28,19 @@ from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import jinja2
+from markupsafe import Markup
 from pyramid.exceptions import ConfigurationError
-from pyramid.response import Response
 
 from linkauth import languages, templates
 from linkauth.states import PAGES, every_state
 
 DOMAIN = "linkauth"
 KEPT_PAGES = 1_000
-LOCALE_PARAMETERS = ("ui_locales", "user_locale")
-"""The standard's name for the wanted languages (OpenID Connect Core section 3.1.2.1), and Google's."""
 _TOKEN_HERE = "form-token-4b1d5a0c"
+_QUERY_HERE = Markup("query-4b1d5a0c")
+_FIELD = Markup('<input type="hidden" name="{}" value="{}">')
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,8 @@ class Theme:
         self._read = [self.read_catalogs(root) for root in self.roots]
         # English needs no catalog
         self.languages = tuple(sorted({"en", *(tag for catalogs in self._read for tag in catalogs)}))
+        self.spoken = languages.offered(self.languages)
+        self.environment.globals.update(spoken=self.spoken, languages=self.languages)
         self._catalogs = {tag: self.catalog(tag) for tag in self.languages}
         self.pages = {page: self._template(page) for page in PAGES}
         # bounded, since a client may ask for any choice of its scopes
@@ -91,6 +93,9 @@ class Theme:
         environment.globals.update(texts, theme=self.parameters, static=lambda name: self._static_urls[name])
         environment.filters["text"] = jinja2.pass_context(
             lambda context, texts: languages.text(texts, context["language"])
+        )
+        environment.filters["number"] = jinja2.pass_context(
+            lambda context, value: languages.number(value, context["language"])
         )
         return environment
 
@@ -160,20 +165,35 @@ class Theme:
                     chain = link
         return chain
 
-    def render(self, page: str, language: str, form_token: str = "", **context: Any) -> str:
+    def render(
+        self,
+        page: str,
+        language: str,
+        form_token: str = "",
+        query: Sequence[tuple[str, str]] | None = (),
+        guess: bool = False,
+        **context: Any,
+    ) -> str:
         """The HTML of `page` ("login" for login.jinja2) in one of `languages`.
 
-        What holds nothing that a person typed is rendered once and kept; only the form token is put in anew.
+        `query` are the parameters that a choice of another language must keep, None for no such choice; `guess` asks
+        the page's script for the browser's languages. What holds nothing that a person typed is rendered once and kept;
+        only the form token and the query are put in anew.
         """
+        fields = Markup("").join(_FIELD.format(name, value) for name, value in query or ())
+        context |= {"guess": guess, "choice": query is not None}
         if context.get("username"):
-            return self._render(page, language, form_token=form_token, **context)
-        return self._kept(page, language, form_token=_TOKEN_HERE, **context).replace(_TOKEN_HERE, form_token)
+            return self._render(page, language, form_token=form_token, query_fields=fields, **context)
+        kept = self._kept(page, language, form_token=_TOKEN_HERE, query_fields=_QUERY_HERE, **context)
+        return kept.replace(_TOKEN_HERE, form_token).replace(_QUERY_HERE, fields)
 
     def _render(self, page: str, language: str, **context: Any) -> str:
+        listed = (each for tag in languages.fallbacks(language) for each in self.spoken if each.tag == tag)
         return self.pages[page + ".jinja2"].render(
-            context,
+            {"form_token": "", "query_fields": "", "guess": False, "choice": True, **context},
             language=language,
-            direction="rtl" if language.split("-")[0] in languages.RIGHT_TO_LEFT else "ltr",
+            speaking=next(listed),
+            direction=languages.describe(language).direction,
             catalog=self._catalogs[language],
         )
 
@@ -207,19 +227,6 @@ def open_theme(name: str, module: Any, parameters: Any, texts: Mapping[str, Any]
     return Theme(name, packages_of(name, module), parameters, texts, static_path)
 
 
-def _language(themes: Theme, default: str) -> Callable[[Any], str]:
-    def language(request: Any) -> str:
-        """The language of this request's page, one of the theme's."""
-        wanted: list[str] = []
-        for name, value in getattr(request, "query", ()):
-            if name in LOCALE_PARAMETERS:
-                wanted += value[: languages.HEADER_LIMIT].split()[: languages.RANGES_LIMIT]
-        wanted += languages.accepted(request.environ.get("HTTP_ACCEPT_LANGUAGE", ""))
-        return languages.choose(wanted, themes.languages) or default
-
-    return language
-
-
 def texts_of(settings: Any) -> dict[str, Any]:
     """What every page may say, as the settings have it."""
     return {
@@ -228,33 +235,3 @@ def texts_of(settings: Any) -> dict[str, Any]:
         "platforms": {each.client_id or name: each.platform for name, each in settings.clients.items()},
         "scope_texts": settings.scopes,
     }
-
-
-def includeme(config: Any) -> None:
-    """`config.add_theme_module`, which opens a theme and sets `request.language`, `.page` and `.static_file`."""
-    settings = config.registry.settings["linkauth"]
-    texts = texts_of(settings)
-    prefix = urlsplit(settings.public_url).path
-
-    def add_theme_module(config: Any, name: str, module: Any, parameters: Any) -> None:
-        theme = open_theme(name, module, parameters, texts, f"{prefix}/static/{name}/")
-        default = languages.choose([settings.default_language], theme.languages)
-        if default is None:
-            spoken = ", ".join(theme.languages)
-            raise ConfigurationError(f"linkauth.default_language: is none that the theme {name} speaks: {spoken}")
-
-        def page(request: Any, page: str, status: int = 200, **context: Any) -> Response:
-            """The page as an answer: "login" or "error", with what its template needs."""
-            response = Response(theme.render(page, request.language, **context), status=status)
-            response.headers["Vary"] = "Accept-Language"
-            response.headers["Content-Language"] = request.language
-            return response
-
-        def static_file(request: Any, theme_name: str, file_name: str) -> StaticFile | None:
-            return theme.static.get(file_name) if theme_name == name else None
-
-        config.add_request_method(_language(theme, default), "language", reify=True)
-        config.add_request_method(page, "page")
-        config.add_request_method(static_file, "static_file")
-
-    config.add_directive("add_theme_module", add_theme_module)

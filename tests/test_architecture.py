@@ -23,6 +23,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "states": set(),
     "templates": set(),
     "themes": {"languages", "states", "templates"},
+    "pages": {"languages", "themes"},
+    "catalogs": {"languages", "plugins", "themes"},
     "routes": set(),
     "doors": set(),
     "security": set(),
@@ -40,9 +42,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "wsgi": {"starting"},
     "cli": {
         *("cli", "settings", "plugins", "storage", "starting", "simulator", "oauth2.errors"),
-        *("backends", "checks", "sign_in", "theming"),
+        *("backends", "catalogs", "checks", "ini", "sign_in", "theming"),
     },
-    "theming": {"theming", "themes", "templates", "states", "languages", "settings", "plugins", "security"},
+    "theming": {"catalogs", "theming", "themes", "templates", "states", "languages", "settings", "plugins", "security"},
     "__init__": set(),
 }
 """Room of the core to the rooms that it may import from."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from linkauth.cli.catalogs import catalogs
 from linkauth.cli.db import db
 from linkauth.cli.doctor import doctor
 from linkauth.cli.explain import explain
@@ -20,5 +21,5 @@ def main() -> None:
     """Alexa account linking for the user directory that you already have."""
 
 
-for verb in (serve, db, links, keys, doctor, explain, simulate, theme):
+for verb in (serve, db, links, keys, doctor, explain, simulate, theme, catalogs):
     main.add_command(verb)

@@ -12,30 +12,25 @@ from pathlib import Path
 from typing import Any
 
 from babel.messages.catalog import Catalog, Message
-from babel.messages.extract import extract_from_dir
 
+from linkauth.catalogs import Sentence
+from linkauth.catalogs import sentences as sentences_of
 from linkauth.languages import fallbacks
 from linkauth.theming import pseudo
 from linkauth.theming.drafts import Draft, catalogs, read_catalog
 from linkauth.theming.findings import Finding
 from linkauth.theming.markup import Page
 
-_RULES = [("**.jinja2", "jinja2")]
-_OPTIONS = {"**.jinja2": {"trimmed": "true", "encoding": "utf-8", "silent": "false"}}
 _PLACEHOLDERS = re.compile(r"%\(\w+\)s")
 _MARKUP = re.compile(r"</?\w+[^>]*>")
 _WORD = re.compile(r"[^\W\d_]{2,}")
-
-Sentence = str | tuple[str, ...]
-"""A msgid, or singular and plural."""
 
 
 def used(root: Path) -> set[Sentence]:
     """The sentences of the templates in one package."""
     if not (root / "templates").is_dir():
         return set()
-    found = extract_from_dir(root / "templates", method_map=_RULES, options_map=_OPTIONS)
-    return {message for _, _, message, _, _ in found}
+    return {_id(message) for message in sentences_of(root) if message.id}
 
 
 def findings(draft: Draft) -> Iterator[Finding]:
@@ -47,7 +42,7 @@ def findings(draft: Draft) -> Iterator[Finding]:
         known = set().union(*sentences[index:])
         for tag, path in catalogs(root):
             catalog = read_catalog(path)
-            yield from _faults(path, catalog, known)
+            yield from _faults(draft.name, path, catalog, known)
             translated.setdefault(tag, set()).update(_id(each) for each in catalog if each.id and _complete(each))
     wanted = set().union(*sentences)
     for tag in draft.real_languages:
@@ -61,7 +56,7 @@ def findings(draft: Draft) -> Iterator[Finding]:
     yield from _untranslatable(draft)
 
 
-def _faults(path: Path, catalog: Catalog, known: set[Sentence]) -> Iterator[Finding]:
+def _faults(name: str, path: Path, catalog: Catalog, known: set[Sentence]) -> Iterator[Finding]:
     for message in catalog:
         if not message.id:
             continue
@@ -72,7 +67,7 @@ def _faults(path: Path, catalog: Catalog, known: set[Sentence]) -> Iterator[Find
             yield Finding(str(path), f"{said} is marked fuzzy, so that it is not used: correct it, remove the mark")
         elif _complete(message):
             yield from _lost(path, message, said)
-    yield from _stale(path, catalog)
+    yield from _stale(name, path, catalog)
 
 
 def _lost(path: Path, message: Message, said: str) -> Iterator[Finding]:
@@ -91,10 +86,10 @@ def _lost(path: Path, message: Message, said: str) -> Iterator[Finding]:
             yield Finding(str(path), f"the translation of {said} has other markup than the sentence")
 
 
-def _stale(path: Path, catalog: Catalog) -> Iterator[Finding]:
+def _stale(name: str, path: Path, catalog: Catalog) -> Iterator[Finding]:
     """Servers read what is compiled."""
     compiled = path.with_suffix(".mo")
-    todo = f"compile it: pybabel compile -D linkauth -d {path.parents[2]}"
+    todo = f"run linkauth catalogs {name}"
     if not compiled.is_file():
         yield Finding(str(path), f"is not compiled, so that servers do not know it: {todo}")
         return

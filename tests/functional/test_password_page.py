@@ -56,7 +56,7 @@ def test_the_whole_way(changing: TestApp, kind: str, why: str) -> None:
     page = alexa.submit(f" {name} ", PASSWORD, status=403)
     assert_password_page(Answer(403, tuple(page.headers.items()), page.body), 403, name)
     assert why in page.text
-    form = page.form
+    form = page.forms[0]
     # a post to the page's own address: the query, with its state, is unchanged
     assert form.action == ""
     assert page.request.url.endswith(alexa.url)
