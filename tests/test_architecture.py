@@ -42,7 +42,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "wsgi": {"starting"},
     "cli": {
         *("cli", "settings", "plugins", "storage", "starting", "simulator", "oauth2.errors"),
-        *("backends", "catalogs", "checks", "ini", "sign_in", "theming"),
+        *("backends", "catalogs", "checks", "ini", "sign_in"),
+        *("templates", "themes", "theming"),
     },
     "theming": {"catalogs", "theming", "themes", "templates", "states", "languages", "settings", "plugins", "security"},
     "__init__": set(),

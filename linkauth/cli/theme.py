@@ -7,25 +7,78 @@ import json
 import signal
 import sys
 from dataclasses import asdict
+from importlib.metadata import entry_points
+from importlib.resources import files
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
+from jinja2 import TemplateNotFound
 from pyramid.exceptions import ConfigurationError
 from waitress.server import create_server
 
 from linkauth.cli.opening import settings_of
 from linkauth.cli.printing import printable
+from linkauth.cli.scaffold import new_name, spellings, write
+from linkauth.plugins import load
+from linkauth.templates import Chain
+from linkauth.themes import packages_of
 from linkauth.theming import gallery
-from linkauth.theming.check import Report, check
-from linkauth.theming.drafts import open_draft
+from linkauth.theming.drafts import compile_catalog, open_draft
 from linkauth.theming.findings import Finding
 from linkauth.theming.live import Live
+
+if TYPE_CHECKING:
+    from linkauth.theming.check import Report
 
 
 @click.group()
 def theme() -> None:
     """Make a theme, look at it, find what is wrong with it."""
+
+
+@theme.command("new")
+@click.argument("name", metavar="NAME", callback=new_name)
+@click.option("--parent", default="default", show_default=True, help="The installed theme that it is a child of.")
+@click.option(
+    "--into",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=".",
+    metavar="DIR",
+    help="The folder that gets the new one; by default this one.",
+)
+def new_command(name: str, parent: str, into: Path) -> None:
+    """Begin a theme of your own: a folder with a distribution that works as it is.
+
+    It overrides a colour, a block and a sentence, has a parameter of its own and a test.
+    """
+    if name in {each.name for each in entry_points(group="linkauth.themes")}:
+        raise click.ClickException(f"a theme called {name} is installed already")
+    try:
+        module = load("themes", parent)
+        chain = Chain([Path(str(files(package))) for package in packages_of(parent, module)])
+        for needed in ("base.jinja2", "static/page.css.jinja2"):
+            chain.find(needed)
+    except (LookupError, ConfigurationError) as error:
+        raise click.UsageError(f"--parent: {error.args[0]}") from None
+    except TemplateNotFound as error:
+        raise click.UsageError(f"--parent: {error.message}") from None
+    words = {**spellings(name), "parent": parent, "parent_package": module.__name__}
+    words["parent_distribution"] = distribution_of(parent)
+    words["base"] = "(parent.Parameters)" if hasattr(module, "Parameters") else ""
+    folder = write("theme", into / f"linkauth-theme-{name}", words)
+    for catalog in folder.rglob("*.po"):
+        compile_catalog(catalog)
+    click.echo(f"{folder} is written; its README.md says what is where. Now:")
+    click.echo(f"  pip install --editable '{folder}[test]'")
+    click.echo(f"  linkauth theme preview {folder / 'preview.ini'}")
+
+
+def distribution_of(theme_name: str) -> str:
+    """The name of the distribution that an installed theme came with."""
+    (entry,) = entry_points(group="linkauth.themes", name=theme_name)
+    return entry.dist.name if entry.dist else f"linkauth-theme-{theme_name}"
 
 
 @theme.command("preview")
@@ -68,6 +121,11 @@ def check_command(ini: str, form: str) -> None:
     Missing texts, colours that cannot be read, fields without labels, what is loaded from elsewhere, inline scripts and
     styles, pop-ups, weight, blocks that the parent does not have, templates that cannot be shown.
     """
+    try:
+        # these distributions servers do without
+        from linkauth.theming.check import Report, check
+    except ImportError as error:
+        raise click.ClickException(f"{error.name} is missing: pip install 'linkauth[theming]'") from None
     settings = settings_of(ini)
     reports = {}
     for name in settings.themes:
@@ -88,10 +146,9 @@ def _print(name: str, report: Report) -> None:
         mark = click.style("warning", fg="yellow") if each.warning else click.style("FAILED ", fg="red")
         click.echo(f"{mark}  {printable(each.where)}: {printable(each.what)}")
     if report.weight:
-        weight = (
-            f"{report.weight.compressed:,} bytes compressed, {report.weight.raw:,} raw, {report.weight.files} files"
-        )
-        click.echo(f"{name}: the first view is {weight}")
+        weight = report.weight
+        told = f"{weight.compressed:,} bytes compressed, {weight.raw:,} raw, in {weight.files} files"
+        click.echo(f"{name}: the first view is {told}")
     click.echo(f"{name}: Amazon's Domain List: {' '.join(report.domains) or 'nothing to enter'}")
     failed = sum(not each.warning for each in report.findings)
     warnings = len(report.findings) - failed

@@ -54,19 +54,24 @@ def check(draft: Draft) -> Report:
             findings += (Finding(_where(draft, draft.states[number], language), what) for what in Page(html).faults())
     findings += _readable(draft, {number: html for (number, language), html in shown.items() if language == "en"})
     findings += _files(draft)
+    findings += sentences.findings(draft)
     if complete:
-        findings += sentences.findings(draft)
+        findings += sentences.untranslatable(draft)
     domains = sorted({host for html in shown.values() for host in map(foreign, _loads(draft, html)) if host})
     for host in domains:
         todo = f"loads from {host}, which browsers refuse here: put it into static/. Amazon's Domain List: {host}"
         findings.append(Finding(draft.name, todo))
-    weights = {(number, language): _weight(draft, html) for (number, language), html in shown.items()}
-    for (number, language), weight in weights.items():
-        if weight.compressed > WEIGHT_LIMIT and language == "en":
-            what = f"weighs {weight.compressed:,} bytes compressed, {weight.raw:,} raw, in {weight.files} files: "
-            what += f"make it less than {WEIGHT_LIMIT:,} compressed"
-            findings.append(Finding(_where(draft, draft.states[number], language), what))
-    return Report(merged(findings), domains, weights.get((0, "en")))
+    weights = {number: _weight(draft, html) for (number, language), html in shown.items() if language == "en"}
+    if weights:
+        findings += _heavy(draft, *max(weights.items(), key=lambda item: item[1].compressed))
+    return Report(merged(findings), domains, weights.get(0))
+
+
+def _heavy(draft: Draft, number: int, weight: Weight) -> Iterator[Finding]:
+    if weight.compressed > WEIGHT_LIMIT:
+        what = f"weighs {weight.compressed:,} bytes compressed, {weight.raw:,} raw, in {weight.files} files: "
+        what += f"make it less than {WEIGHT_LIMIT:,} compressed"
+        yield Finding(_where(draft, draft.states[number], "en"), what)
 
 
 def _where(draft: Draft, state: State, language: str) -> str:

@@ -78,7 +78,9 @@ def _look(sheet: Sheet, element: cssselect2.ElementWrapper, around: Look) -> Loo
             look = replace(look, seen=value != "none")
         elif name == "visibility":
             look = replace(look, seen=value == "visible")
-        elif name == "color" and (found := sheet.colours(value, around.colour)):
+        elif name == "color" and value in ("inherit", "unset", "currentcolor"):
+            look = replace(look, colour=around.colour, written=around.written)
+        elif name == "color" and (found := sheet.colours(value)):
             look = replace(look, colour=found[0], written=written)
         elif name.startswith("border") and not name.endswith(("-width", "-style", "-radius", "-collapse")):
             if name in ("border", "border-color"):

@@ -85,6 +85,12 @@ def read_catalog(path: Path) -> Catalog:
         raise ConfigurationError(f"{path}: {error}") from None
 
 
+def compile_catalog(path: Path) -> None:
+    """Write the .mo file beside a written catalog; raises ConfigurationError."""
+    with path.with_suffix(".mo").open("wb") as compiled:
+        write_mo(compiled, read_catalog(path))
+
+
 def roots(name: str) -> list[Path]:
     """The folders of the installed theme `name` and of its parents; raises LookupError, ConfigurationError."""
     return [Path(str(files(package))) for package in packages_of(name, load("themes", name))]

@@ -18,6 +18,7 @@ from babel import Locale, UnknownLocaleError
 from webob import Request, Response
 
 from linkauth import security
+from linkauth.languages import choose
 from linkauth.states import State
 from linkauth.theming import pseudo
 from linkauth.theming.drafts import Draft
@@ -67,6 +68,9 @@ class Gallery:
             case [name] if name in _OWN:
                 return Response(own(name), content_type=mimetypes.guess_type(name)[0], charset="utf-8")
             case ["pages", theme, language, name] if theme in now.drafts:
+                if asked := choose(request.GET.getall("ui_locales"), now.drafts[theme].languages):
+                    # the choice at the foot of a page
+                    return Response(status=303, location=f"../{asked}/{name}")
                 return _page(now.drafts[theme], language, name, request.headers.get("Sec-Fetch-Dest") == "iframe")
             case ["static", theme, variant, name] if theme in now.drafts and variant in VARIANTS:
                 return _static(now.drafts[theme], VARIANTS[variant], name)

@@ -34,7 +34,7 @@ def used(root: Path) -> set[Sentence]:
 
 
 def findings(draft: Draft) -> Iterator[Finding]:
-    """Faults of the catalogs, then the sentences that a language lacks, then those that no language can have."""
+    """Faults of the catalogs, then the sentences that a language lacks."""
     sentences = [used(root) for root in draft.roots]
     translated: dict[str, set[Sentence]] = {}
     for index, root in enumerate(draft.roots):
@@ -53,7 +53,6 @@ def findings(draft: Draft) -> Iterator[Finding]:
         there = set().union(*(translated.get(part, set()) for part in chain))
         for sentence in sorted(wanted - there, key=str):
             yield Finding(f"{draft.name} in {tag}", f"says “{_shown(sentence)}” in English: add it to its catalog")
-    yield from _untranslatable(draft)
 
 
 def _faults(name: str, path: Path, catalog: Catalog, known: set[Sentence]) -> Iterator[Finding]:
@@ -109,8 +108,11 @@ def _complete(message: Message) -> bool:
     return not message.fuzzy and all(_forms(message.string))
 
 
-def _untranslatable(draft: Draft) -> Iterator[Finding]:
-    """Words that are the same in a pseudo-language came neither from a catalog nor from the ini."""
+def untranslatable(draft: Draft) -> Iterator[Finding]:
+    """Words that are the same in a pseudo-language came neither from a catalog nor from the ini.
+
+    Raises what a template raises.
+    """
     from_ini = {text for text in _texts(dict(draft.environment.globals)) if isinstance(text, str)}
     for state in draft.states:
         known = from_ini | {text for text in _texts(state.context) if isinstance(text, str)}
