@@ -72,7 +72,7 @@ def _password(client_id: str) -> list[State]:
         "error": "",
     }
     context |= {"minimum": 0, "retry_after": 0}
-    told = [(reason, {"reason": reason}) for reason in PASSWORD_REASONS]
+    told: list[tuple[str, dict[str, Any]]] = [(reason, {"reason": reason}) for reason in PASSWORD_REASONS]
     told += [(error, {"error": error, "retry_after": SHORT_WAIT}) for error in PASSWORD_ERRORS]
     told.append(("too_short.minimum", {"error": "too_short", "minimum": LEAST_LENGTH}))
     told.append(("throttled.minutes", {"error": "throttled", "retry_after": LONG_WAIT}))
