@@ -20,8 +20,6 @@ log = logging.getLogger(__name__)
 
 LOCALE_PARAMETERS = ("ui_locales", "user_locale")
 """The standard's name for the wanted languages (OpenID Connect Core section 3.1.2.1), and Google's."""
-OF_A_CLIENT = ("login", "password")
-"""Pages for an authorization request that passed every check: only these give its parameters back."""
 
 
 class Pages:
@@ -56,18 +54,22 @@ class Pages:
         return languages.choose(wanted, request.theme.languages) or self._defaults[request.theme.name]
 
     def page(self, request: Any, page: str, status: int = 200, **context: Any) -> Response:
-        """The page as an answer: "login" or "error", with what its template needs."""
-        query = [(name, value) for name, value in _query(request) if name not in LOCALE_PARAMETERS]
+        """The page as an answer: "login" or "error", with what its template needs.
+
+        `query` are the parameters that ask for the same page again, in another language; without them there is such a
+        choice only where the address has none: nothing goes back that nobody has checked.
+        """
+        spoken = [name in LOCALE_PARAMETERS for name, _ in _query(request)]
+        context.setdefault("query", () if all(spoken) else None)
         # whom nobody says a language may still have a browser that knows some
-        guess = request.method == "GET" and not request.environ.get("HTTP_ACCEPT_LANGUAGE")
-        context["guess"] = guess and len(query) == len(_query(request))
-        context["query"] = query if page in OF_A_CLIENT or not query else None
+        context["guess"] = request.method == "GET" and not (any(spoken) or request.environ.get("HTTP_ACCEPT_LANGUAGE"))
         response = Response(request.theme.render(page, request.language, **context), status=status)
         response.headers["Vary"] = "Accept-Language"
         response.headers["Content-Language"] = request.language
         return response
 
-    def static_file(self, request: Any, theme_name: str, file_name: str) -> StaticFile | None:
+    def static_file(self, theme_name: str, file_name: str) -> StaticFile | None:
+        """The static file of that hashed name, if the theme is in use and has it."""
         theme = self._themes.get(theme_name)
         return theme.static.get(file_name) if theme else None
 
@@ -100,5 +102,6 @@ def includeme(config: Any) -> None:
     config.add_directive("add_theme_module", add_theme_module)
     config.add_request_method(pages.theme, "theme", reify=True)
     config.add_request_method(pages.language, "language", reify=True)
-    config.add_request_method(pages.page, "page")
-    config.add_request_method(pages.static_file, "static_file")
+    # functions, which become methods of the request; a bound method would not
+    config.add_request_method(lambda request, *args, **context: pages.page(request, *args, **context), "page")
+    config.add_request_method(lambda request, theme, file: pages.static_file(theme, file), "static_file")

@@ -15,12 +15,13 @@ from linkauth.testing.theme import TEXTS
 from linkauth.themes import packages_of
 from linkauth.theming.check import Report, check
 from linkauth.theming.drafts import Draft
+from tests.conftest import ROOT
 from tests.made_theme import CATALOG, MadeTheme
-from tests.test_catalogs import THEMES
 
 LOGIN, BASE = "templates/login.jinja2", "templates/base.jinja2"
 CSS, PO = "static/page.css.jinja2", "locale/de/LC_MESSAGES/linkauth.po"
 PARENTS_CSS = '{% include "parent/static/page.css.jinja2" %}\n'
+THEMES = sorted(path.parent.name for path in ROOT.glob("themes/*/setup.py"))
 Make = Callable[[Mapping[str, str | bytes]], MadeTheme]
 
 

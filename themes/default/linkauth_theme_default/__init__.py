@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from linkauth_theme_default.colours import EDGE, NIGHT, STRONG, TEXT, black_or_white, contrast, readable
+from linkauth_theme_default.colours import EDGE, LINK, NIGHT, STRONG, TEXT, black_or_white, contrast, readable
 
 Text = Mapping[str, str]
 LOGO_LIMIT = 50_000
@@ -88,7 +88,7 @@ class Parameters:
             text_on_page=on_page,
             quiet_on_page=quiet if contrast(quiet, page) >= TEXT else on_page,
             edge_on_card=readable(self.accent, card, EDGE),
-            link_on_card=readable(self.accent, card, TEXT),
+            link_on_card=readable(self.accent, card, LINK),
         )
 
     @property

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 TEXT, EDGE = 4.5, 3.0
 """The least contrast of text (success criterion 1.4.3) and of edges and icons (1.4.11)."""
-STRONG, NIGHT = 7.0, 15.0
-"""The contrast of text that stands out, and of white text on a page that is dark."""
+LINK, STRONG, NIGHT = 6.0, 7.0, 15.0
+"""The contrast of links, of text that stands out, and of white text on a page that is dark."""
 _STEPS = 64
 
 
