@@ -5,13 +5,14 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from linkauth.states import State
 from linkauth.theming import contrast, inheritance, pseudo, sentences
 from linkauth.theming.drafts import Draft
 from linkauth.theming.findings import Finding, merged
 from linkauth.theming.markup import Page, foreign, loaded_by, pop_ups
-from linkauth.theming.styles import unused
+from linkauth.theming.styles import Sheet, unused
 from linkauth.theming.variants import SCHEMES
 
 WEIGHT_LIMIT = 30_000
@@ -103,10 +104,11 @@ def _css(draft: Draft, html: str) -> str:
 
 
 def _readable(draft: Draft, pages: dict[int, str]) -> Iterator[Finding]:
+    sheet = lru_cache(Sheet)
     for number, html in pages.items():
         css = _css(draft, html)
         for scheme in SCHEMES:
-            for what in contrast.faults(html, css, scheme):
+            for what in contrast.faults(html, sheet(css, scheme)):
                 state = draft.states[number]
                 yield Finding(f"{draft.name}, {state.page}: {state.name}", what)
 

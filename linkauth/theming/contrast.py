@@ -35,9 +35,9 @@ class Look:
     seen: bool = True
 
 
-def faults(html: str, css: str, scheme: str) -> Iterator[str]:
-    """What cannot be read on this page in this colour scheme, with the colours as they are written and as they are."""
-    sheet = Sheet(css, scheme)
+def faults(html: str, sheet: Sheet) -> Iterator[str]:
+    """What cannot be read on this page with this style sheet, with the colours as they are written and as they are."""
+    scheme = sheet.scheme
     root = cssselect2.ElementWrapper.from_html_root(Page(html).html)
     canvas = Look(Color(_LETTERS[scheme]), "the browser's", (Color(_CANVAS[scheme]),), "the browser's")
     yield from _faults(sheet, root, canvas)
