@@ -92,6 +92,7 @@ ACCOUNTS = [
     *(_account("normal", f"user{number:02d}", f"Test User{number:02d}") for number in range(1, 51)),
     _account("locked by the administrator", "locked", state=(("pwdAccountLockedTime", "000001010000Z"),)),
     _account("locks after three wrong passwords", "lockme"),
+    _account("never locks", "lenient-ü", mails=("lenient@example.org",), state=(_policy("lenient"),)),
     _account("locks for five seconds", "shortlock", state=(_policy("shortlock"),)),
     _account("password expired", "expired", state=EXPIRED),
     _account("password expired", "expired2", state=EXPIRED),
@@ -168,6 +169,8 @@ POLICIES: dict[str, Mapping[str, str]] = {
     "default": {},
     # or whoever knows its name could lock linkauth out
     "service": {"pwdLockout": "FALSE"},
+    # for whoever types many wrong passwords and changes the right one to and fro
+    "lenient": {"pwdLockout": "FALSE", "pwdInHistory": "0"},
     "shortlock": {"pwdLockoutDuration": "5"},
     "expire": {"pwdMaxAge": str(24 * 3600)},
     "grace": {"pwdMaxAge": str(24 * 3600), "pwdGraceAuthNLimit": "3"},
