@@ -208,7 +208,7 @@ def _changed(named: NamedBackend, username: str, current: str, new: str) -> Iden
 
 
 def _is_mendable(refused: AccountRefused) -> bool:
-    return refused.proven and refused.revealed and refused.reason in CHANGEABLE
+    return refused.proven and refused.revealed and refused.changeable and refused.reason in CHANGEABLE
 
 
 def _guarded(username: str, password: str) -> str:

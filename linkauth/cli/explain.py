@@ -76,8 +76,10 @@ def _lines(seen: Seen) -> list[str]:
     facts["groups"] = ", ".join(map(str, who.groups))
     facts |= {str(name): str(value) for name, value in seen.facts.items()}
     lines = [f"{printable(name)}: {printable(value)}" for name, value in facts.items() if value]
-    refused = f"would be refused: {seen.refused}" if seen.refused else "would be let in with the right password"
-    return [*lines, refused]
+    if seen.refused:
+        return [*lines, f"would be refused: {seen.refused}"]
+    unless = "" if seen.complete else ", unless it is locked or expired, which only a sign-in shows here"
+    return [*lines, f"would be let in with the right password{unless}"]
 
 
 def _verdict(blind: list[str], end: tuple[str, Seen] | None) -> str:

@@ -14,6 +14,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 Kind = Literal["good", "expired", "foreign", "wrong_name"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+WRONG_NAME = "ldap.elsewhere.example"
+"""The one name in the certificate of that kind."""
 
 
 def _name(text: str) -> x509.Name:
@@ -75,7 +77,7 @@ class Certificates:
         (folder / "ca.pem").write_bytes(authority.pem)
         self._write("good", *authority.issue(names))
         self._write("expired", *authority.issue(names, ended_days_ago=2))
-        self._write("wrong_name", *authority.issue(("ldap.elsewhere.example",)))
+        self._write("wrong_name", *authority.issue((WRONG_NAME,)))
         self._write("foreign", *Authority("somebody else").issue(names))
 
     def _write(self, kind: Kind, certificate: bytes, key: bytes) -> None:

@@ -74,7 +74,7 @@ class SambaStore:
         self._domain = domain
 
     def backend(self) -> LDAPBackend:
-        short = {"connect_timeout": 1, "receive_timeout": 1, "total_timeout": 3}
+        short = {"connect_timeout": 2, "receive_timeout": 2, "total_timeout": 5}
         return LDAPBackend(ad_settings(self._domain, password_change="self", **short))
 
     def breaks(self) -> None:
