@@ -44,12 +44,13 @@ def settings_class(family: str, name: str) -> type | None:
     return plugin.Settings
 
 
-def open_backends(settings: Settings) -> list[tuple[str, CredentialBackend, tuple[str, ...]]]:
-    """The backends in their order, as (name, backend, accepts); raises SettingsError."""
+def open_backends(settings: Settings) -> list[tuple[str, CredentialBackend, tuple[str, ...], bool]]:
+    """The backends in their order, as (name, backend, accepts, shadow); raises SettingsError."""
     opened, faults = [], []
     for backend in settings.backends:
         try:
-            opened.append((backend.name, load("backends", backend.use)(backend.options), backend.accepts))
+            made = load("backends", backend.use)(backend.options)
+            opened.append((backend.name, made, backend.accepts, backend.shadow))
         except ValueError as error:
             faults.append((f"linkauth.backend.{backend.name}", str(error)))
     if faults:

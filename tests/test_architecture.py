@@ -28,7 +28,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "plugins": {"settings", "backends"},
     "throttle": {"settings"},
     "checks": {"backends", "settings"},
-    "sign_in": {"backends", "checks", "throttle"},
+    "shadows": {"backends", "storage"},
+    "asking": {"backends", "throttle"},
+    "sign_in": {"asking", "backends", "checks", "shadows", "throttle"},
     "storage": {"storage", "settings", "oauth2.tokens"},
     "server": {"settings", "storage", "oauth2"},
     "views": {"views", "routes", "oauth2.errors", "oauth2.clients", "backends", "sign_in", "throttle"},
@@ -38,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "wsgi": {"starting"},
     "cli": {
         *("cli", "settings", "plugins", "storage", "starting", "simulator", "oauth2.errors"),
-        *("backends", "checks", "sign_in"),
+        *("asking", "backends", "checks", "sign_in"),
     },
     "__init__": set(),
 }

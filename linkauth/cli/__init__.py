@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from linkauth.cli.backends import backends
 from linkauth.cli.db import db
 from linkauth.cli.doctor import doctor
 from linkauth.cli.explain import explain
@@ -19,5 +20,5 @@ def main() -> None:
     """Alexa account linking for the user directory that you already have."""
 
 
-for verb in (serve, db, links, keys, doctor, explain, simulate):
+for verb in (serve, db, links, backends, keys, doctor, explain, simulate):
     main.add_command(verb)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from linkauth.asking import NamedBackend
 from linkauth.backends import (
     AccountRefused,
     BackendMisconfigured,
@@ -22,7 +23,7 @@ from linkauth.backends import (
     WrongPassword,
 )
 from linkauth.settings import ThrottleSettings
-from linkauth.sign_in import PASSWORD_LIMIT, USERNAME_LIMIT, NamedBackend, Person, SignIn
+from linkauth.sign_in import PASSWORD_LIMIT, USERNAME_LIMIT, Person, SignIn
 from linkauth.throttle import Throttle, Throttled
 
 ADDRESS = "192.0.2.1"
