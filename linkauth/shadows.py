@@ -48,6 +48,10 @@ class Accepted:
     ask: Callable[[], Identity]
     at: float
 
+    @property
+    def who(self) -> tuple[str, str]:
+        return self.backend, self.identity.subject
+
 
 class Shadow:
     """One backend on trial. `name` is the ini's; what is compared goes to `comparisons`."""
@@ -58,6 +62,7 @@ class Shadow:
         self._backend = backend
         self._comparisons = comparisons
         self._queue: queue.Queue[Accepted | None] = queue.Queue(WAITING)
+        self._waiting: set[tuple[str, str]] = set()
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._closed = False
@@ -66,19 +71,22 @@ class Shadow:
     def compare(self, backend: str, identity: Identity, ask: Callable[[], Identity]) -> None:
         """Compare what `backend` said with what `ask` gives or raises, later; returns at once and raises nothing.
 
-        `ask` raises exceptions of the contract only. Dropped, and counted as `dropped`, if too many are waiting.
+        `ask` raises exceptions of the contract only. Somebody about whom it is being asked already is not queued again;
+        if too many wait, it is dropped, and counted as `dropped`.
         """
+        accepted = Accepted(backend, identity, ask, time.monotonic())
         with self._lock:
-            if self._closed:
+            if self._closed or accepted.who in self._waiting:
                 return
             try:
-                self._queue.put_nowait(Accepted(backend, identity, ask, time.monotonic()))
                 while len(self._threads) < THREADS:
                     # at the first use, so that they live in the worker process and not in one that forks; as daemons,
                     # so that a store that hangs holds up no end
                     thread = threading.Thread(target=self._work, name=f"shadow {self.name}", daemon=True)
                     thread.start()
                     self._threads.append(thread)
+                self._queue.put_nowait(accepted)
+                self._waiting.add(accepted.who)
             except (queue.Full, RuntimeError):
                 self._drop()
 
@@ -113,6 +121,9 @@ class Shadow:
             self._compare(accepted)
         except Exception as error:
             log.warning("backend %s (shadow): what was compared is not kept: %s", self.name, type(error).__name__)
+        finally:
+            with self._lock:
+                self._waiting.discard(accepted.who)
         return True
 
     def _compare(self, accepted: Accepted) -> None:
@@ -120,13 +131,13 @@ class Shadow:
             with self._lock:
                 self._drop()
             return
-        last = self._comparisons.last(self.name, accepted.backend, accepted.identity.subject)
+        last = self._comparisons.last(self.name, *accepted.who)
         if last and last[0] in ("wrong_password", "locked") and time.time() - last[1] < AGAIN_SECONDS:
             return
         outcome, same_subject = _outcome(accepted)
         if not self._closed:
-            who = accepted.backend, accepted.identity.subject, accepted.identity.username
-            self._comparisons.record(Comparison(self.name, *who, outcome, same_subject), int(time.time()))
+            found = Comparison(self.name, *accepted.who, accepted.identity.username, outcome, same_subject)
+            self._comparisons.record(found, int(time.time()))
 
     def _drop(self) -> None:
         self.dropped += 1

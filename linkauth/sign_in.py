@@ -3,9 +3,9 @@
 The guards against what no store should see (empty, NUL, over-long) stand here, before any backend.
 
 How long a refusal takes tells how many backends were asked: one for a name that the first one knows, all for a name
-that nobody knows. To ask the rest too, for the sake of the clock, would hand passwords to stores that are not theirs and
-count as failures there. Where it must not show, `accepts` gives every name one owner, and each backend takes equal time
-for a wrong password and an unknown name.
+that nobody knows. To ask the rest too, for the sake of the clock, would hand passwords to stores that are not theirs,
+and count as failures there. Where it must not show, `accepts` gives every name one owner, and each backend takes equal
+time for a wrong password and an unknown name.
 """
 
 from __future__ import annotations

@@ -5,7 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, Select, Subquery, and_, case, delete, exists, func, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Engine,
+    Select,
+    Subquery,
+    and_,
+    case,
+    cast,
+    delete,
+    exists,
+    func,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from linkauth.storage.engine import Reader
@@ -69,10 +82,12 @@ class Comparisons:
 
     def summary(self, shadow: str) -> list[dict[str, Any]]:
         """For each backend and outcome: people, how many of them keep their subject, and the sums of the counts."""
-        same = func.sum(case((comparisons.c.same_subject, 1), else_=0))
-        sums = [func.sum(comparisons.c[name]).label(name) for name in ("asked", "unavailable")]
+        summed: dict[str, ColumnElement[int]] = {"same_subject": case((comparisons.c.same_subject, 1), else_=0)}
+        summed |= {name: comparisons.c[name] for name in ("asked", "unavailable")}
+        # PostgreSQL's sum of whole numbers is no whole number
+        sums = [cast(func.sum(each), BigInteger).label(name) for name, each in summed.items()]
         columns = (comparisons.c.backend, comparisons.c.outcome)
-        counted = select(*columns, func.count().label("people"), same.label("same_subject"), *sums)
+        counted = select(*columns, func.count().label("people"), *sums)
         return self._rows(counted.where(comparisons.c.shadow == shadow).group_by(*columns).order_by(*columns))
 
     def disagreeing(self, shadow: str) -> list[dict[str, Any]]:
