@@ -107,4 +107,5 @@ def _advise(rows: list[dict[str, Any]]) -> None:
     for shadow, backend in dict.fromkeys((row["shadow"], row["backend"]) for row in rows):
         mine = [row for row in rows if (row["shadow"], row["backend"]) == (shadow, backend)]
         same, people = (sum(row[key] for row in mine) for key in ("same_subject", "people"))
-        click.echo(f"{shadow} in the place and under the name of {backend}: {same} of {people} keep their sub for sure")
+        kept = f"{same} of {people} people keep their sub for sure"
+        click.echo(f"{shadow} in the place and under the name of {backend}: {kept}")
