@@ -13,12 +13,17 @@ from linkauth.backends import CredentialBackend
 from linkauth.settings import Settings, SettingsError, read
 
 
+def installed(family: str) -> dict[str, EntryPoint]:
+    """The entry points of the group `linkauth.<family>` by name."""
+    return {entry.name: entry for entry in entry_points(group=f"linkauth.{family}")}
+
+
 def load(family: str, name: str) -> Any:
     """What the entry point `name` of the group `linkauth.<family>` points to.
 
     Raises LookupError, in words for operators, if there is none or it cannot be imported.
     """
-    found = {entry.name: entry for entry in entry_points(group=f"linkauth.{family}")}
+    found = installed(family)
     if name not in found:
         nearest = difflib.get_close_matches(name, found, n=1)
         hint = f"; the nearest one is {nearest[0]}" if nearest else ""

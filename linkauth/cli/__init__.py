@@ -10,6 +10,7 @@ from linkauth.cli.doctor import doctor
 from linkauth.cli.explain import explain
 from linkauth.cli.keys import keys
 from linkauth.cli.links import links
+from linkauth.cli.plugin import plugin
 from linkauth.cli.serve import serve
 from linkauth.cli.simulate import simulate
 
@@ -20,5 +21,5 @@ def main() -> None:
     """Alexa account linking for the user directory that you already have."""
 
 
-for verb in (serve, db, links, backends, keys, doctor, explain, simulate):
+for verb in (serve, db, links, backends, keys, doctor, explain, simulate, plugin):
     main.add_command(verb)
