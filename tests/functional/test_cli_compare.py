@@ -17,7 +17,7 @@ from linkauth.oauth2.tokens import Link
 from linkauth.storage import Comparison, Comparisons, LinkStore, open_engine, upgrade
 from tests.conftest import ROOT
 from tests.functional.test_cli_backends import linkauth
-from tests.functional.test_shadows import TRIAL
+from tests.functional.trial import TRIAL
 
 HOSTILE = "=cmd()\x1b[31m\n"
 NOW = 1_700_000_000

@@ -18,7 +18,7 @@ from webtest import TestApp
 from linkauth.cli import main
 from tests.alexa import Alexa
 from tests.conftest import ROOT, https
-from tests.functional.conftest import WIDE
+from tests.functional.conftest import STAFF, WIDE
 from tests.functional.stated import ERRORS, NEW, PASSWORD, StatedBackend
 from tests.functional.wire import Answer, answered, form_token, login, post, query
 
@@ -27,10 +27,6 @@ THREE = {"backends": " ".join(NAMES)}
 for number, each in enumerate(NAMES):
     THREE |= {f"backend__{each}__use": "stated", f"backend__{each}__place": str(number)}
 ROUTED = {"backend__corp__accepts": "*@corp.example CORP\\*", "backend__partners__accepts": "*@partners.größe.example"}
-STAFF = [f"backend__staff__{key}_column" for key in ("subject", "password", "name", "email", "active")] + [
-    f"backend__staff__{key}" for key in ("use", "url", "table", "username_columns")
-]
-"""Settings of testing.ini's own backend, which these apps do not have."""
 WORDS = ("good", *(word for word in ERRORS if word != "expired"))
 ENDS = {
     **dict.fromkeys(("unknown", "wrong", "locked"), (403, "The name or the password is wrong")),

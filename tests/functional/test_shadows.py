@@ -5,87 +5,21 @@ from __future__ import annotations
 import gc
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
-from webtest import TestApp
+from sqlalchemy import text
 
 from linkauth import shadows
 from linkauth.shadows import THREADS, WAITING, Accepted
 from linkauth.storage.tables import comparisons
 from tests.alexa import Alexa
-from tests.conftest import https
-from tests.functional.conftest import WIDE
-from tests.functional.stated import ERRORS, NEW, PASSWORD, StatedBackend
-from tests.functional.test_several import STAFF
-from tests.functional.wire import Answer, answered, form_token, login, post, query
-
-TRIAL = {
-    "backends": "trial corp",
-    "backend__corp__use": "stated",
-    "backend__corp__place": "0",
-    "backend__trial__use": "stated",
-    "backend__trial__place": "1",
-    "backend__trial__shadow": "true",
-}
-DEADLINE = 20
-
-
-class OnTrial:
-    """The app with a backend `corp` and a shadow `trial`, which stands before it."""
-
-    def __init__(self, app: Any) -> None:
-        self.app: TestApp = https(app)
-        self.settings = app.registry.settings
-        self.engine = self.settings["linkauth.engine"]
-        self.shadow = self.settings["linkauth.shadows"]["trial"]
-        opened: dict[str, StatedBackend] = {name: made for name, made, *_ in self.settings["linkauth.backends.opened"]}
-        self.corp, self.trial = opened["corp"], opened["trial"]
-
-    def login(self, username: str) -> Answer:
-        return login(self.app, query(), username, PASSWORD)
-
-    def row(self, username: str) -> Any:
-        """What is stored about somebody."""
-        wanted = select(comparisons).where(comparisons.c.subject == f"id of {username}")
-        with self.engine.connect() as connection:
-            return connection.execute(wanted).mappings().first()
-
-    def asked(self, username: str, times: int = 1) -> Any:
-        """What is stored about somebody once the shadow was asked so often."""
-        wait_for(lambda: (self.row(username) or {"asked": 0})["asked"] >= times)
-        found = self.row(username)
-        assert found["asked"] == times
-        return found
-
-    def settled(self) -> None:
-        """Wait until everybody about whom the shadow was to be asked was compared, or was not to be."""
-        wait_for(lambda: not self.shadow._waiting)
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-@pytest.fixture(scope="module")
-def make_trial(make_app: Callable[..., Any], moody_plugin: Path) -> Iterator[Callable[..., OnTrial]]:
-    made: list[OnTrial] = []
-
-    def make(**changes: str) -> OnTrial:
-        made.append(OnTrial(make_app(**dict.fromkeys(STAFF), **{**TRIAL, **WIDE, **changes})))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.trial.released.set()
+from tests.functional.stated import ERRORS, NEW, PASSWORD
+from tests.functional.trial import DEADLINE, OnTrial, wait_for
+from tests.functional.wire import answered, form_token, post, query
 
 
 @pytest.fixture(scope="module")
