@@ -9,7 +9,11 @@ setup(
     license="MIT",
     python_requires=">=3.11",
     packages=find_packages(include=["linkauth", "linkauth.*"]),
-    package_data={"linkauth.simulator": ["*.jinja2", "*.css", "*.js"], "linkauth.storage.migrations": ["*.mako"]},
+    package_data={
+        "linkauth.cli": ["templates/**/*.template"],
+        "linkauth.simulator": ["*.jinja2", "*.css", "*.js"],
+        "linkauth.storage.migrations": ["*.mako"],
+    },
     install_requires=[
         "pyramid>=2.1,<3",
         # Pyramid 2.1 imports pkg_resources, which later versions have no more

@@ -39,7 +39,7 @@ def every_setting() -> Iterator[tuple[str, Any]]:
         for item in fields(cls):
             if not (prefix == "" and item.name in BUILT_BY_HAND):
                 yield f"linkauth.{prefix}{item.name}", item
-    for key in ("backends", "clients", "backend.staff.use", "backend.staff.accepts"):
+    for key in ("backends", "clients", "backend.staff.use", "backend.staff.accepts", "backend.staff.shadow"):
         yield f"linkauth.{key}", None
 
 

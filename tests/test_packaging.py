@@ -53,4 +53,8 @@ def test_wheels_of_all_distributions_work_in_a_clean_venv(tmp_path: Path) -> Non
     (tmp_path / "development.ini").write_text((ROOT / "development.ini").read_text("utf-8"), "utf-8")
     (tmp_path / "var").mkdir()
     assert run(python, "-c", PROBE, tmp_path / "development.ini", cwd=tmp_path).startswith("shown ")
-    assert "Usage: linkauth" in run(tmp_path / "venv/bin/linkauth", "--help", cwd=tmp_path)
+    command = tmp_path / "venv/bin/linkauth"
+    assert "Usage: linkauth" in run(command, "--help", cwd=tmp_path)
+    # what it writes from is shipped too
+    run(command, "plugin", "new", "probe", cwd=tmp_path)
+    assert (tmp_path / "linkauth-probe/linkauth_probe/__init__.py").is_file()
