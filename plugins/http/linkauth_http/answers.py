@@ -19,6 +19,7 @@ from urllib3 import HTTPHeaderDict
 from linkauth_http.pages import Page
 
 _CHARSET = re.compile(r"utf-?(8|16)|us-ascii|iso-?8859-[0-9]{1,2}|windows-125[0-8]|shift_jis|euc-(jp|kr)|gb18030|big5")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NAMED_IN_HEADER = re.compile(r"charset\s*=\s*[\"']?([\w-]+)", re.IGNORECASE)
 _NAMED_IN_XML = re.compile(rb"<\?xml[^>]{1,100}?encoding\s*=\s*[\"']([\w-]+)[\"']")
 
@@ -79,7 +80,7 @@ class Answer:
             gone = re.search(r";\s*max-age\s*=\s*(0|-\d+)\s*(;|$)", ";" + attributes, re.IGNORECASE)
             if name.strip():
                 found[name.strip()] = "" if gone else value.strip()
-        return {name: value for name, value in found.items() if value.strip('"')}
+        return {name: value for name, value in found.items() if value.strip('"') and not _CONTROL.search(name + value)}
 
     @property
     def location(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ declared is an outage.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import NoReturn
 
@@ -26,6 +27,7 @@ CHANGEABLE = ("password_expired", "must_change_password")
 NOT_FOR_SUCCESS = 400
 """The first status of which `success` is not read, unless it names the status."""
 SUBJECT_LIMIT = 255
+NO_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class Outcomes:
@@ -70,7 +72,7 @@ class Outcomes:
         typed = self._spelled(username)
         texts = {key: selector.first(answer) for key, selector in self._selectors.items()}
         subject = typed if self._settings.subject == USERNAME else self._selectors["subject"].only(answer)
-        if not 0 < len(subject) <= SUBJECT_LIMIT or not subject.isprintable():
+        if not 0 < len(subject) <= SUBJECT_LIMIT or NO_TEXT.search(subject):
             raise BackendUnavailable(f"the answer says success, and no subject is in it: {answer}")
         groups = self._selectors["groups"].texts(answer) if "groups" in self._selectors else ()
         claims = {claim: selector.value(answer) for claim, selector in self._claims.items()}

@@ -13,7 +13,7 @@ from linkauth_http.presets import ACCEPTED, CONTENT_TYPES
 from linkauth_http.rules import parse_selector
 from linkauth_http.server import LoginServer
 from linkauth_http.settings import HTTPSettings
-from linkauth_http.templates import ENCODERS, basic, filled, form_pairs, in_header, in_url
+from linkauth_http.templates import ENCODERS, Unsendable, basic, filled, form_pairs, in_header, in_url
 
 
 class LoginRequests:
@@ -47,7 +47,11 @@ class LoginRequests:
             extra = {"Origin": server.origin, "Referer": where}
             if cookies:
                 extra["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
-        target, headers, body = self._request(server.url, username, password, hidden, token)
+        try:
+            target, headers, body = self._request(server.url, username, password, hidden, token)
+        except Unsendable as error:
+            # name and password are known to be sendable
+            raise BackendUnavailable(f"the token of the page cannot be sent back: it {error}") from None
         return server.exchange(self._settings.known("method"), target, extra | headers, body, deadline)
 
     def fetch_page(self, server: LoginServer, deadline: Deadline) -> tuple[Answer, str]:

@@ -15,6 +15,7 @@ from urllib3.exceptions import EmptyPoolError, HTTPError, NameResolutionError, N
 from urllib3.exceptions import SSLError as PoolSSLError
 from urllib3.exceptions import TimeoutError as PoolTimeoutError
 from urllib3.response import BaseHTTPResponse
+from urllib3.util import Retry
 
 from linkauth.backends import BackendUnavailable
 from linkauth_http.answers import Answer
@@ -24,6 +25,7 @@ from linkauth_http.settings import HTTPSettings
 BUSY = (502, 503, 504)
 """A server, or the gateway before it, that says that it cannot answer now."""
 TOO_MANY = 429
+NO_RETRIES = Retry(total=False, redirect=0)
 WAIT_LIMIT = 300
 """Seconds of a Retry-After that are respected; a server that asks for more is asked again all the same."""
 
@@ -74,7 +76,7 @@ class LoginServer:
         while True:
             try:
                 return self._answer(self._exchange(method, target, headers, body, deadline))
-            except (HTTPError, OSError) as error:
+            except (HTTPError, OSError, ValueError) as error:
                 cause, call = _cause(error), self._call
                 if isinstance(cause, ConnectionError) and call.reused and not call.received:
                     # the server closed a waiting connection, as it may; a new one is made in its place
@@ -103,7 +105,7 @@ class LoginServer:
             target,
             body=body,
             headers={"User-Agent": "linkauth", "Accept-Encoding": "identity", **headers},
-            retries=False,
+            retries=NO_RETRIES,
             redirect=False,
             assert_same_host=False,
             pool_timeout=deadline.left(settings.connect_timeout),  # type: ignore[arg-type]
@@ -172,12 +174,13 @@ def _words(error: Exception) -> str:
     """An error as an operator reads it: urllib3's own messages name URLs."""
     if isinstance(error, EmptyPoolError):
         return "all connections are in use"
-    if isinstance(error, PoolTimeoutError | TimeoutError):
-        return "no answer in time"
+    # to urllib3 the next two are timeouts as well
     if isinstance(error, NameResolutionError):
         return "its name cannot be resolved"
     if isinstance(error, NewConnectionError):
         return f"no connection: {str(error).rpartition(': ')[2]}"
+    if isinstance(error, PoolTimeoutError | TimeoutError):
+        return "no answer in time"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not accepted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):

@@ -27,14 +27,17 @@ class Servers:
     def __init__(self, settings: HTTPSettings) -> None:
         self._settings = settings
         self._context = context_of(settings)
-        self._pid = -1
-        self._all: tuple[LoginServer, ...] = ()
+        self._all = self._new()
+        self._pid = os.getpid()
+
+    def _new(self) -> tuple[LoginServer, ...]:
+        return tuple(LoginServer(url, self._settings, self._context) for url in self._settings.url)
 
     @property
     def all(self) -> tuple[LoginServer, ...]:
         """In the order of the ini; this process's own, for connections and locks do not survive a fork."""
         if os.getpid() != self._pid:
-            self._all = tuple(LoginServer(url, self._settings, self._context) for url in self._settings.url)
+            self._all = self._new()
             self._pid = os.getpid()
         return self._all
 

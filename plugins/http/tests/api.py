@@ -1,4 +1,4 @@
-"""A real HTTP server for tests: it answers as it is told, can stop, hang and misbehave, and remembers what it was asked."""
+"""A real HTTP server for tests: it answers as it is told, stops, hangs, misbehaves, and remembers what it was asked."""
 
 from __future__ import annotations
 

@@ -18,7 +18,6 @@ from linkauth.backends import (
 )
 from linkauth_http import HTTPBackend
 
-from . import protocols
 from .api import API, Reply
 from .protocols import HTML, JSON, envelope, jwt
 
@@ -204,7 +203,7 @@ def test_hostile_xml_says_nothing(api: API, backend_on: Make, kind: str, charset
 
 
 def test_what_is_against_a_person_comes_before_success(api: API, backend_on: Make) -> None:
-    api.answers = lambda asked: Reply(200, '{"ok": true, "id": 7, "state": "%s"}' % asked.headers["X-Name"])
+    api.answers = lambda asked: Reply(200, json.dumps({"ok": True, "id": 7, "state": asked.headers["X-Name"]}))
     names = ("locked", "disabled", "account_expired", "password_expired", "must_change", "wrong_password")
     rules = {name: f"/state = {name}" for name in (*names, "unknown_user", "misconfigured")}
     backend = backend_on(api.url, header={"X-Name": "{username}"}, **rules)
@@ -273,73 +272,3 @@ def test_the_typed_name_as_the_subject(api: API, backend_on: Make, case: str, ty
     assert (identity.subject, identity.username) == (subject, subject)
     (warning,) = [check for check in backend.check() if check.warning and check.name == "subject"]
     assert "typed" in warning.detail
-
-
-class TestPresets:
-    """What the kit does not ask of them."""
-
-    def keycloak(self, backend_on: Make, api: API, **changes: Any) -> HTTPBackend:
-        api.answers = protocols.keycloak
-        client = {"client_id": "linkauth", "client_secret": "s3cret of the client"}
-        return backend_on(api.url, preset="keycloak", success=None, subject=None, **(client | changes))
-
-    def test_keycloaks_own_words(self, api: API, backend_on: Make) -> None:
-        backend = self.keycloak(backend_on, api)
-        for name, password, reason, proven in (
-            ("blocked", "x", "disabled", False),
-            ("newcomer", "first", "must_change_password", True),
-        ):
-            with pytest.raises(AccountRefused) as refused:
-                backend.authenticate(name, password)
-            assert (refused.value.reason, refused.value.proven) == (reason, proven)
-        assert outcome(backend, "newcomer", "wrong") is WrongPassword
-        identity = backend.authenticate("MÜLLER", protocols.MUELLER.password)
-        assert (identity.username, identity.name, identity.groups) == ("müller", "Maria Müller", ("staff",))
-
-    def test_a_client_that_keycloak_does_not_know_is_our_fault(self, api: API, backend_on: Make) -> None:
-        backend = self.keycloak(backend_on, api, client_secret="an old secret of the client")
-        with pytest.raises(BackendMisconfigured) as refused:
-            backend.authenticate("müller", protocols.MUELLER.password)
-        assert "secret of" not in str(refused.value)
-
-    def test_a_public_client_sends_no_secret(self, api: API, backend_on: Make) -> None:
-        assert outcome(self.keycloak(backend_on, api, client_secret="")) is BackendMisconfigured
-        assert "client_secret" not in api.seen[0].form
-
-    @pytest.mark.parametrize(
-        ("exceptions", "expected"),
-        [
-            (["FailedLoginException"], WrongPassword),
-            (["AccountNotFoundException", "FailedLoginException"], WrongPassword),
-            (["AccountNotFoundException"], UnknownUser),
-            (["AccountLockedException"], "locked"),
-            (["AccountDisabledException"], "disabled"),
-            (["AccountExpiredException"], "account_expired"),
-            (["CredentialExpiredException"], "password_expired"),
-            (["AccountPasswordMustChangeException"], "must_change_password"),
-            (["Invalid credentials"], WrongPassword),
-        ],
-    )
-    def test_cas_names_its_exceptions(self, api: API, backend_on: Make, exceptions: list[str], expected: Any) -> None:
-        api.answers = lambda asked: Reply(401, json.dumps({"authentication_exceptions": exceptions}), JSON)
-        assert outcome(backend_on(api.url, preset="cas-rest", success=None, subject=None)) == expected
-
-    @pytest.mark.parametrize("status", [200, 201, 400, 403, 404, 415])
-    def test_cas_without_a_ticket_is_no_answer(self, api: API, backend_on: Make, status: int) -> None:
-        api.answers = lambda asked: Reply(status, "", (("Location", f"{api.url}/cas/login"),))
-        assert outcome(backend_on(api.url, preset="cas-rest", success=None, subject=None)) is BackendUnavailable
-
-    @pytest.mark.parametrize("status", [200, 403, 404, 302])
-    def test_a_form_without_a_form_is_no_answer(self, api: API, backend_on: Make, status: int) -> None:
-        api.answers = lambda asked: Reply(status, "<h1>Maintenance</h1>", HTML)
-        form = {"preset": "html-form", "success": "location:/home", "subject": "username"}
-        assert outcome(backend_on(api.url, **form)) is BackendUnavailable
-        assert {asked.method for asked in api.seen} == {"GET"}
-
-    @pytest.mark.parametrize("code", ["soap:Server", "soap:Client", "soap:VersionMismatch"])
-    def test_another_fault_is_no_wrong_password(self, api: API, backend_on: Make, code: str) -> None:
-        fault = f"<soap:Fault><faultcode>{code}</faultcode></soap:Fault>"
-        api.answers = lambda asked: Reply(500, envelope(fault))
-        template = "<a><b>{username}</b><c>{password}</c></a>"
-        soap = {"preset": "soap", "body_template": template, "success": "xpath:.//ok", "subject": "username"}
-        assert outcome(backend_on(api.url, **soap)) is BackendUnavailable
