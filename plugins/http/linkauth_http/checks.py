@@ -12,7 +12,7 @@ from linkauth_http.connections import Deadline
 from linkauth_http.requests import LoginRequests
 from linkauth_http.server import LoginServer, ServerFailed
 from linkauth_http.servers import Servers
-from linkauth_http.settings import USERNAME, HTTPSettings
+from linkauth_http.settings import LOOPBACK, USERNAME, HTTPSettings
 from linkauth_http.templates import placeholders
 
 CERTIFICATE_DAYS = 21
@@ -40,6 +40,8 @@ def _server(settings: HTTPSettings, server: LoginServer, requests: LoginRequests
         yield Check(name, False, str(error))
         return
     if not server.origin.startswith("https:"):
+        if urlsplit(server.url).hostname in LOOPBACK:
+            return
         yield Check(f"certificate of {server.origin}", True, "clear text: everybody on the way reads passwords", True)
     elif ends := server.certificate.get("notAfter"):
         days = int((cert_time_to_seconds(str(ends)) - time.time()) // 86_400)
@@ -54,7 +56,9 @@ def _asked(settings: HTTPSettings, server: LoginServer, name: str, deadline: Dea
     else:
         parts, method = urlsplit(server.origin + "/" if placeholders(server.url) else server.url), "HEAD"
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    answer = server.exchange(method, target, {"Accept": "*/*"}, None, deadline, personal=False)
+    # the ini's own headers, such as a key of the API, and none with somebody's name in it
+    headers = {name: text for name, text in settings.headers.items() if not placeholders(text)}
+    answer = server.exchange(method, target, {"Accept": "*/*"} | headers, None, deadline, personal=False)
     if method == "GET":
         return Check(name, answer.status < 400, f"check_url answered with {answer}")
     if answer.status >= 500 and answer.status != 501:

@@ -170,13 +170,22 @@ def test_a_ca_file_that_is_none_stops_the_start(tmp_path: Path) -> None:
 
 class TestChecks:
     def test_it_sends_no_name_and_no_password(self, api: API, backend_on: Make) -> None:
-        found = {check.name: check for check in backend_on(f"{api.url}/login").check()}
-        assert all(check.ok for check in found.values())
-        assert found[f"server {api.url}/login"].detail.endswith("status 405")
-        assert found[f"certificate of {api.url}"].warning
+        header = {"X-Key": "k", "X-Name": "{username}"}
+        (check,) = backend_on(f"{api.url}/login", header=header).check()
+        assert check.ok
+        assert check.detail.endswith("status 405")
         (asked,) = api.seen
         assert (asked.method, asked.target, asked.body) == ("HEAD", "/login", b"")
-        assert "Authorization" not in asked.headers
+        assert asked.headers["X-Key"] == "k"
+        assert "X-Name" not in asked.headers
+
+    def test_clear_text_over_a_network_is_a_warning(self, api: API, backend_on: Make) -> None:
+        # loopback by a name that does not say so
+        url = api.url.replace("127.0.0.1", "127.1")
+        server, certificate = backend_on(url, allow_cleartext=True).check()
+        assert server.ok
+        assert "clear text" in certificate.detail
+        assert certificate.warning
 
     @pytest.mark.parametrize(
         ("status", "ok", "warning"), [(200, True, False), (404, True, True), (501, True, False), (500, False, False)]
