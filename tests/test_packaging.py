@@ -9,8 +9,9 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 DISTRIBUTIONS = [ROOT, *sorted(path.parent for path in ROOT.glob("*/*/setup.py"))]
 PROBE = """
-import linkauth, linkauth_ldap, linkauth_sql, linkauth_theme_default, linkauth.simulator
-assert all("site-packages" in m.__file__ for m in (linkauth, linkauth_ldap, linkauth_sql, linkauth_theme_default))
+import linkauth, linkauth_http, linkauth_ldap, linkauth_sql, linkauth_theme_default, linkauth.simulator
+plugins = (linkauth_http, linkauth_ldap, linkauth_sql)
+assert all("site-packages" in m.__file__ for m in (linkauth, *plugins, linkauth_theme_default))
 import io, sys
 from linkauth.starting import load
 from webob import Request
