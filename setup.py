@@ -20,6 +20,7 @@ setup(
         "setuptools>=80,<82",
         "plaster-pastedeploy>=1.0.1,<2",
         "Jinja2>=3.1.6,<4",
+        "babel>=2.18,<3",
         "SQLAlchemy>=2.1.9,<2.2",
         "alembic>=1.20.1,<2",
         "click>=8.5,<9",

@@ -1,4 +1,4 @@
-"""Plugins by entry point: finds them by name, opens the backends, includes the themes.
+"""Plugins by entry point: finds them by name, opens the backends and the themes.
 
 Installed is not active: only what the ini names is loaded.
 """
@@ -68,6 +68,6 @@ def includeme(config: Any) -> None:
     settings = read(config.registry.settings, settings_class)
     config.registry.settings["linkauth"] = settings
     config.registry.settings["linkauth.backends.opened"] = open_backends(settings)
-    config.include("linkauth.themes")
+    config.include("linkauth.pages")
     for name, theme in settings.themes.items():
         config.add_theme_module(name, load("themes", name), theme.options)

@@ -130,12 +130,10 @@ def read(ini: Mapping[str, str], resolve: Resolve) -> Settings:
     clients = {name: keys.fill(ClientSettings, f"client.{name}.") for name in client_names}
     simulator = keys.fill(SimulatorSettings, "simulator.")
     _check_references(keys, clients, simulator)
-    theme = keys.left.get("theme", "default")
     if None in clients.values():
         # which scopes there are is not known then
         keys.drop("scope.")
-    keys.disown("theme", "theme", (theme,))
-    themes = {theme: _theme(keys, resolve, theme)}
+    themes = _themes(keys, resolve, clients)
     scopes = _scopes(keys, {scope for client in clients.values() if client for scope in client.scopes})
     throttle = keys.fill(ThrottleSettings, "throttle.")
     whole: Settings | None = keys.fill(
@@ -179,8 +177,19 @@ def _backend(keys: Keys, resolve: Resolve, name: str) -> BackendSettings | None:
     return BackendSettings(name, use, accepts, shadow, options)
 
 
-def _theme(keys: Keys, resolve: Resolve, name: str) -> ThemeSettings:
-    return ThemeSettings(name, _plugin(keys, resolve, "themes", "theme", name, f"theme.{name}."))
+def _themes(keys: Keys, resolve: Resolve, clients: Mapping[str, ClientSettings | None]) -> dict[str, ThemeSettings]:
+    """The theme of all pages, and those that clients have for themselves, each with its own parameters."""
+    asked = {keys.left.get("theme", "default"): "theme"}
+    for name, client in clients.items():
+        if client and client.theme:
+            asked.setdefault(client.theme, f"client.{name}.theme")
+    if None in clients.values():
+        # which themes there are is not known then
+        for stranger in {key.split(".")[1] for key in keys.left if key.startswith("theme.")} - set(asked):
+            keys.drop(f"theme.{stranger}.")
+    keys.disown("theme", "theme", tuple(asked))
+    options = {name: _plugin(keys, resolve, "themes", key, name, f"theme.{name}.") for name, key in asked.items()}
+    return {name: ThemeSettings(name, each) for name, each in options.items()}
 
 
 def _scopes(keys: Keys, known: set[str]) -> dict[str, Text]:

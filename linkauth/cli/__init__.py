@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from linkauth.cli.backends import backends
+from linkauth.cli.catalogs import catalogs
 from linkauth.cli.db import db
 from linkauth.cli.doctor import doctor
 from linkauth.cli.explain import explain
@@ -21,5 +22,5 @@ def main() -> None:
     """Alexa account linking for the user directory that you already have."""
 
 
-for verb in (serve, db, links, backends, keys, doctor, explain, simulate, plugin):
+for verb in (serve, db, links, backends, keys, doctor, explain, simulate, plugin, catalogs):
     main.add_command(verb)

@@ -32,7 +32,7 @@ def test_a_person_changes_an_expired_password_and_is_linked(
     visitor.enable(changing)
     visitor.sign_in(name, PASSWORD)
     expect(page.get_by_role("heading", level=1)).to_have_text("Choose a new password")
-    expect(page.locator("#which")).to_contain_text("Your password is right, but it has expired.")
+    expect(page.locator("#which")).to_contain_text("Your password is correct, but it has expired.")
     expect(page.locator("#username")).to_have_value(name)
     expect(page.locator("#username")).not_to_be_editable()
     expect(visitor.alert).to_have_count(0)

@@ -56,7 +56,7 @@ def test_the_whole_way(changing: TestApp, kind: str, why: str) -> None:
     page = alexa.submit(f" {name} ", PASSWORD, status=403)
     assert_password_page(Answer(403, tuple(page.headers.items()), page.body), 403, name)
     assert why in page.text
-    form = page.form
+    form = page.forms[0]
     # a post to the page's own address: the query, with its state, is unchanged
     assert form.action == ""
     assert page.request.url.endswith(alexa.url)
@@ -159,7 +159,7 @@ def test_too_many_tries_are_said_on_the_same_page(make_app: Callable[..., Any], 
 def test_after_the_change_only_the_new_password_is_asked_for(
     changing: TestApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = "Your password is changed, and nothing is linked yet"
+    said = "Your password has been changed, but nothing is linked yet"
     answer = change(changing, "lost-1")
     assert (answer.status, answer.get("Retry-After")) == (503, "30")
     assert soup(answer).find(role="alert").find("h2").text == said
@@ -229,7 +229,7 @@ def test_german(changing: TestApp) -> None:
     assert soup(answer).find("h1").text == "Neues Passwort wählen"
     fields = {"username": "expired-german", "password": PASSWORD, "new_password": "short", "repeated_password": "short"}
     answer = post(changing, german, {"form_token": form_token(changing, german), **fields})
-    assert "Es braucht mindestens 12 Zeichen." in answer.text
+    assert "Es muss mindestens 12 Zeichen lang sein." in answer.text
 
 
 def test_the_claims_of_the_store_reach_who_asks_for_them(changing: TestApp) -> None:

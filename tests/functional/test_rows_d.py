@@ -232,7 +232,7 @@ def test_D9_nobody_is_linked_without_signing_in(alexa: Alexa) -> None:
     assert "not your Amazon account" in page.html.find(id="which").text
     granted = [item.text for item in page.html.find(class_="consent").find_all("li")]
     assert granted == ["Order a taxi on your behalf", "See your name"]
-    assert page.form["password"].value == ""
+    assert page.forms[0]["password"].value == ""
 
 
 def test_D12_a_form_that_is_sent_twice_ends_well_twice(alexa: Alexa) -> None:

@@ -150,6 +150,7 @@ def test_all_faults_are_told_at_once() -> None:
         ({"backend__staff__use": "sqll"}, "backend.staff.use", "; the nearest one is sql"),
         ({"theme": "defualt"}, "theme", "; the nearest one is default"),
         ({"theme": "nothing"}, "theme", "names none of the installed themes: "),
+        ({"client__alexa__theme": "defualt"}, "client.alexa.theme", "; the nearest one is default"),
     ],
 )
 def test_a_plugin_that_is_not_installed(changes: dict[str, str | None], key: str, problem: str) -> None:
