@@ -21,7 +21,7 @@ from waitress.server import create_server
 from linkauth.cli.opening import settings_of
 from linkauth.cli.printing import printable
 from linkauth.cli.scaffold import new_name, spellings, write
-from linkauth.plugins import load
+from linkauth.plugins import installed, load
 from linkauth.templates import Chain
 from linkauth.themes import packages_of
 from linkauth.theming import gallery
@@ -53,7 +53,7 @@ def new_command(name: str, parent: str, into: Path) -> None:
 
     It overrides a colour, a block and a sentence, has a parameter of its own and a test.
     """
-    if name in {each.name for each in entry_points(group="linkauth.themes")}:
+    if name in installed("themes"):
         raise click.ClickException(f"a theme called {name} is installed already")
     try:
         module = load("themes", parent)

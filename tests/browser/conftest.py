@@ -12,7 +12,9 @@ from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from tests.browser.visitor import Visitor
 from tests.conftest import ROOT
+from tests.servers import samba
 from tests.servers.redirecting import RedirectingOrigin
+from tests.servers.samba import SambaAD
 from tests.servers.served import ServedLinkauth
 
 ARGUMENTS = [
@@ -129,23 +131,54 @@ def changing(
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def domain() -> Iterator[SambaAD]:
+    with samba.running() as controller:
+        yield controller
+
+
+@pytest.fixture(scope="session")
+def in_domain(
+    chromium_path: str, tmp_path_factory: pytest.TempPathFactory, domain: SambaAD
+) -> Iterator[ServedLinkauth]:
+    """A server whose people are those of an Active Directory."""
+    corp = {
+        "use": "ldap",
+        "preset": "activedirectory",
+        "uris": domain.ldaps,
+        "tls_ca_file": domain.ca_file,
+        "bind_dn": domain.bind_dn,
+        "bind_password": domain.bind_password,
+        "user_base": domain.people_base,
+        "username_domains": "EXAMPLE ad.example.org",
+        "password_change": "self",
+    }
+    changes = {"backends": "corp staff", **{f"backend.corp.{key}": value for key, value in corp.items()}}
+    server = ServedLinkauth(tmp_path_factory.mktemp("domain"), changes)
+    server.start()
+    yield server
+    server.stop()
+
+
 @pytest.fixture
 def visit(
     browser: Browser,
     served: ServedLinkauth,
     bare: ServedLinkauth,
     changing: ServedLinkauth,
+    request: pytest.FixtureRequest,
     second: RedirectingOrigin,
     third: RedirectingOrigin,
 ) -> Iterator[Callable[..., Visitor]]:
     """`visit(**options)`: a visitor with a browser context of their own; no page may do what `faults` names."""
     visitors: list[Visitor] = []
+    own = [request.getfixturevalue("in_domain").url] if "in_domain" in request.fixturenames else []
 
     def new(**options: object) -> Visitor:
         settings = {"locale": "en-US", "viewport": PHONE, **options}
         context = browser.new_context(**settings)
         context.set_default_timeout(TIMEOUT)
-        visitors.append(Visitor(context, (served.url, bare.url, changing.url, second.url, third.url)))
+        visitors.append(Visitor(context, (served.url, bare.url, changing.url, *own, second.url, third.url)))
         return visitors[-1]
 
     yield new

@@ -13,9 +13,11 @@ import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
+from click.testing import CliRunner
 
 from linkauth import pages
 from linkauth.catalogs import update
+from linkauth.cli import main
 from linkauth.themes import Theme, open_theme
 
 PAGES = ("login", "password", "error", "home")
@@ -122,6 +124,21 @@ def test_a_childs_catalogs_hold_its_own_sentences_and_what_it_overrides(make: Ma
     child = make("child_d", {"fr": {"colour": "teinte", "gone": "x"}}, {"home": own}, "parent_d")
     assert dict(update("child_d")) == {"fr": 1}
     assert read(child, "fr") == {"Own": "", "colour": "teinte"}
+
+
+def test_the_command_says_what_waits_for_a_translation(make: Make) -> None:
+    make("parent_e", CATALOGS, dict.fromkeys(PAGES, MAIN))
+    done = CliRunner().invoke(main, ["catalogs", "parent_e", "--add", "nl"])
+    assert done.output.splitlines() == [
+        "parent_e en-US: complete",
+        "parent_e fr: complete",
+        "parent_e fr-CA: complete",
+        "parent_e nl: 2 sentences wait for a translation",
+    ]
+    for arguments in (["no_such_theme"], ["parent_e", "--add", "../x"]):
+        failed = CliRunner().invoke(main, ["catalogs", *arguments])
+        assert failed.exit_code == 1
+        assert failed.output.startswith("Error: ")
 
 
 def settings(**changes: Any) -> Any:
