@@ -74,10 +74,12 @@ class Templates:
     def variables(self, page: str) -> set[str]:
         """What the page and all that belongs to it read and do not set themselves."""
         trees = [self.tree(name) for name in self.whole(page)]
-        read = set().union(*map(meta.find_undeclared_variables, trees))
-        # what the page sets counts in what it includes
-        set_here = {each.name for tree in trees for each in tree.find_all(nodes.Name) if each.ctx == "store"}
-        return read - set_here
+        read: set[str] = set().union(*map(meta.find_undeclared_variables, trees))
+        # what the page sets or imports counts in what it includes
+        own = {each.name for tree in trees for each in tree.find_all(nodes.Name) if each.ctx == "store"}
+        imported = (each.names for tree in trees for each in tree.find_all(nodes.FromImport))
+        own |= {name if isinstance(name, str) else name[1] for names in imported for name in names}
+        return read - own
 
     def lost_blocks(self, name: str) -> list[str]:
         """The blocks of a template that nothing before it has, so that they are never shown."""
