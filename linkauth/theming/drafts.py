@@ -41,7 +41,6 @@ class Draft(Theme):
     ) -> None:
         self.states = states
         self.static_path = static_path
-        self.parents = [package.removeprefix("linkauth_theme_") for package in packages[1:]]
         super().__init__(name, packages, parameters, texts, static_path)
 
     def read_catalogs(self, root: Path) -> dict[str, gettext.GNUTranslations]:

@@ -41,7 +41,8 @@ class Live:
                     drafts = self._open()
                 except Exception as error:
                     # a file that is saved half done may break anything; the next one will mend it
-                    problem = f"{type(error).__name__}: {error}"
+                    own_words = type(error).__module__ != "builtins"
+                    problem = str(error) if own_words else f"{type(error).__name__}: {error}"
                 # what is watched may be more by now
                 self._now = Now(self._stamp(), drafts, problem)
             return self._now
