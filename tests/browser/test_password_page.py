@@ -43,7 +43,7 @@ def test_a_person_changes_an_expired_password_and_is_linked(
     choose(visitor, PASSWORD, NEW, NEW + "x")
     expect(visitor.alert.get_by_role("heading")).to_have_text("The two new passwords do not match")
     choose(visitor, "wrong", NEW, NEW)
-    expect(visitor.alert.get_by_role("heading")).to_have_text("The name or the password is wrong")
+    expect(visitor.alert.get_by_role("heading")).to_have_text("The current password is wrong")
     for field in ("#password", "#new_password", "#repeated_password"):
         expect(page.locator(field)).to_have_value("")
     choose(visitor, PASSWORD, NEW, NEW)

@@ -20,6 +20,7 @@ from tests.functional.wire import Answer, answered, form_token, login, post, que
 
 HEADING = "Choose a new password"
 WRONG = "The name or the password is wrong"
+WRONG_CURRENT = "The current password is wrong"
 
 
 def soup(answer: Answer) -> Any:
@@ -88,9 +89,9 @@ def test_what_was_typed_wrongly_is_said(changing: TestApp) -> None:
     assert_password_page(answer, 403, name, "The two new passwords do not match")
     assert soup(answer).find(id="repeated_password")["aria-invalid"] == "true"
     assert_password_page(change(changing, name, new=PASSWORD), 403, name, "You have used this password before")
-    assert_password_page(change(changing, name, "wrong"), 403, name, WRONG)
-    assert_password_page(change(changing, "ghost"), 403, "ghost", WRONG)
-    assert_password_page(change(changing, name, ""), 403, name, WRONG)
+    assert_password_page(change(changing, name, "wrong"), 403, name, WRONG_CURRENT)
+    assert_password_page(change(changing, "ghost"), 403, "ghost", WRONG_CURRENT)
+    assert_password_page(change(changing, name, ""), 403, name, WRONG_CURRENT)
     assert soup(change(changing, name, "wrong")).find(id="password")["aria-invalid"] == "true"
 
 
