@@ -13,6 +13,7 @@ setup(
         "linkauth.cli": ["templates/**/*.template"],
         "linkauth.simulator": ["*.jinja2", "*.css", "*.js"],
         "linkauth.storage.migrations": ["*.mako"],
+        "linkauth.theming": ["*.jinja2", "*.css", "*.js"],
     },
     install_requires=[
         "pyramid>=2.1,<3",
@@ -30,6 +31,8 @@ setup(
     extras_require={
         "postgresql": ["psycopg[binary]>=3.3.9,<4"],
         "granian": ["granian>=2.8.7,<3"],
+        # for `linkauth theme`, which servers do without
+        "theming": ["cssselect2>=0.10.1,<1", "tinycss2>=1.5.1,<2", "coloraide>=8.13,<9"],
     },
     entry_points={
         "paste.app_factory": ["main = linkauth:main"],

@@ -2,9 +2,10 @@
 
 A theme is a package behind the entry-point group `linkauth.themes` with `templates/`, `static/` and `locale/`, each
 optional, and an `includeme(config)` that says `config.add_theme("package")`; a child theme first includes its parent.
-A child overrides a block (its template begins with `{% extends "parent/login.jinja2" %}`, where `parent/` is whatever
-comes before it in the chain), a CSS custom property or a sentence. Static files whose names end in `.jinja2` are
-rendered once at the start, with the theme's parameters.
+A child overrides a block (its template begins with `{% extends "parent/login.jinja2" %}`, as `templates` explains), a
+sentence, a static file, or a CSS custom property (its `page.css.jinja2` begins with
+`{% include "parent/static/page.css.jinja2" %}`, so that it stays one file). Static files whose names end in `.jinja2`
+are rendered once at the start, with the theme's parameters.
 
 A package may have `Parameters`, a frozen dataclass that is filled from `linkauth.theme.<name>.*`; its optional method
 `static_files()` gives further static files, name to path. Templates see it as `theme`; a child whose parent has
@@ -32,7 +33,7 @@ import jinja2
 from markupsafe import Markup
 from pyramid.exceptions import ConfigurationError
 
-from linkauth import languages
+from linkauth import languages, templates
 from linkauth.states import PAGES, every_state
 
 DOMAIN = "linkauth"
@@ -83,19 +84,7 @@ class Theme:
         self.try_every_page()
 
     def _environment(self, texts: Mapping[str, Any]) -> jinja2.Environment:
-        own = [jinja2.FileSystemLoader(root / "templates") for root in self.roots]
-        parents: list[jinja2.BaseLoader] = [jinja2.ChoiceLoader(own)]
-        if len(own) > 1:
-            parents.append(jinja2.PrefixLoader({"parent": jinja2.ChoiceLoader(own[1:])}))
-        environment = jinja2.Environment(
-            loader=jinja2.ChoiceLoader(parents),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            extensions=["jinja2.ext.i18n"],
-            auto_reload=False,
-        )
+        environment = templates.environment(self.roots)
         environment.install_gettext_callables(  # type: ignore[attr-defined]
             jinja2.pass_context(lambda context, message: context["catalog"].gettext(message)),
             jinja2.pass_context(lambda context, one, many, n: context["catalog"].ngettext(one, many, n)),
@@ -136,14 +125,15 @@ class Theme:
         found: dict[str, Path] = dict(getattr(self.parameters, "static_files", dict)())
         for root in reversed(self.roots):
             if (root / "static").is_dir():
-                found |= {path.name: path for path in sorted((root / "static").iterdir()) if path.is_file()}
+                for path in sorted((root / "static").iterdir()):
+                    if path.is_file():
+                        found[path.name.removesuffix(".jinja2")] = path
         # those that are rendered come last, for they may name the others
-        for name, path in sorted(found.items(), key=lambda item: (item[0].endswith(".jinja2"), item[0])):
+        for name, path in sorted(found.items(), key=lambda item: (item[1].suffix == ".jinja2", item[0])):
             body = path.read_bytes()
-            if name.endswith(".jinja2"):
-                name = name.removesuffix(".jinja2")
+            if path.suffix == ".jinja2":
                 try:
-                    body = self.environment.from_string(body.decode("utf-8")).render().encode("utf-8")
+                    body = self.environment.get_template(f"static/{path.name}").render().encode("utf-8")
                 except jinja2.TemplateError as error:
                     raise ConfigurationError(f"linkauth.theme: {self.name}, {path.name}: {error}") from None
             stem, dot, ending = name.rpartition(".")

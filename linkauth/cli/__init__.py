@@ -14,6 +14,7 @@ from linkauth.cli.links import links
 from linkauth.cli.plugin import plugin
 from linkauth.cli.serve import serve
 from linkauth.cli.simulate import simulate
+from linkauth.cli.theme import theme
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -22,5 +23,5 @@ def main() -> None:
     """Alexa account linking for the user directory that you already have."""
 
 
-for verb in (serve, db, links, backends, keys, doctor, explain, simulate, plugin, catalogs):
+for verb in (serve, db, links, backends, keys, doctor, explain, simulate, plugin, theme, catalogs):
     main.add_command(verb)
