@@ -52,7 +52,7 @@ class TestDefaultTheme(ThemeContract):
         assert "Ride Hailer will know who you are at Example Rides." in self.login(theme, scopes=())
 
     def test_a_scope_without_a_text_shows_its_name(self, theme: Theme) -> None:
-        assert "<li>scope_without_a_text</li>" in self.login(theme)
+        assert "<li><bdi>scope_without_a_text</bdi></li>" in self.login(theme)
 
 
 class TestDefaultThemeWithEveryParameter(ThemeContract):
