@@ -30,6 +30,19 @@ PHONE = {"width": 360, "height": 740}
 TIMEOUT = 10_000
 """Milliseconds after which something that should happen is taken as not happening."""
 LONG_NAME = "Versicherungsgesellschaft Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamte"
+LONG_AND_FULL = {
+    "service_name": LONG_NAME,
+    "client.ride-hailer.name": LONG_NAME,
+    "theme.default.support_url": "https://example.com/help",
+    "theme.default.support_text": "Service desk: 030 1234-0",
+    "theme.default.recovery_url": "https://example.com/password",
+    "theme.default.sign_up_url": "https://example.com/join",
+    "theme.default.username_example": "a.smith or CORP\\asmith",
+    "theme.default.privacy_url": "https://example.com/privacy",
+    "theme.default.terms_url": "https://example.com/terms",
+    "theme.default.username_hint": "For example ada@example.com",
+}
+"""Settings with the longest names, and with everything on the pages that there can be."""
 
 
 def chromium(path: str | None, ci: bool) -> str:
@@ -97,21 +110,17 @@ def served(
 @pytest.fixture(scope="session")
 def bare(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedLinkauth]:
     """A server without the simulator, whose directory is down, with long names and every link of the theme."""
-    changes = {
-        "simulator.client": None,
-        "simulator.people": None,
-        "service_name": LONG_NAME,
-        "client.ride-hailer.name": LONG_NAME,
-        "theme.default.support_url": "https://example.com/help",
-        "theme.default.support_text": "Service desk: 030 1234-0",
-        "theme.default.recovery_url": "https://example.com/password",
-        "theme.default.sign_up_url": "https://example.com/join",
-        "theme.default.username_example": "a.smith or CORP\\asmith",
-        "theme.default.privacy_url": "https://example.com/privacy",
-        "theme.default.terms_url": "https://example.com/terms",
-        "theme.default.username_hint": "For example ada@example.com",
-    }
+    changes = {"simulator.client": None, "simulator.people": None, **LONG_AND_FULL}
     server = ServedLinkauth(tmp_path_factory.mktemp("bare"), changes)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def stated(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedLinkauth]:
+    """A server that shows every page in every state, with long names and every link of the theme."""
+    server = ServedLinkauth(tmp_path_factory.mktemp("stated"), LONG_AND_FULL, include="tests.browser.states")
     server.start()
     yield server
     server.stop()
@@ -165,6 +174,7 @@ def visit(
     browser: Browser,
     served: ServedLinkauth,
     bare: ServedLinkauth,
+    stated: ServedLinkauth,
     changing: ServedLinkauth,
     request: pytest.FixtureRequest,
     second: RedirectingOrigin,
@@ -178,7 +188,7 @@ def visit(
         settings = {"locale": "en-US", "viewport": PHONE, **options}
         context = browser.new_context(**settings)
         context.set_default_timeout(TIMEOUT)
-        visitors.append(Visitor(context, (served.url, bare.url, changing.url, *own, second.url, third.url)))
+        visitors.append(Visitor(context, (served.url, bare.url, stated.url, changing.url, *own, second.url, third.url)))
         return visitors[-1]
 
     yield new

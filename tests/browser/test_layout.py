@@ -91,7 +91,7 @@ def test_the_page_mirrors_for_languages_written_from_right_to_left(
     visitor.page.evaluate("document.documentElement.dir = 'rtl'")
     assert visitor.page.evaluate(border, "right") == "5px"
     assert visitor.page.evaluate(border, "left") == "0px"
-    logo, name = visitor.page.locator(".brand img").bounding_box(), visitor.page.locator(".brand span").bounding_box()
+    logo, name = visitor.page.locator(".brand img").bounding_box(), visitor.page.locator(".brand bdi").bounding_box()
     assert logo
     assert name
     assert logo["x"] > name["x"]
