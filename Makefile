@@ -54,12 +54,8 @@ lint: install-dev ## format, lint and types
 check: lint parts ## format, lint, types, tests with branch coverage
 	$(TESTS) --cov --cov-report=term
 
-catalogs: install-dev ## extract, update and compile the themes' sentences
-	@for theme in $(THEMES); do ( \
-		cd $$theme && locale=$$(echo linkauth_theme_*/locale) && babel=$(CURDIR)/$(BIN)/pybabel && pot=$$(mktemp) && \
-		$$babel -q extract -F babel.cfg --no-location --project $$(basename $$(dirname $$locale)) -o $$pot . && \
-		$$babel -q update -D linkauth -i $$pot -d $$locale --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --width 118 && \
-		$$babel -q compile -D linkauth -d $$locale; status=$$?; rm -f $$pot; exit $$status ) || exit 1; done
+catalogs: install-dev ## extract, update and compile the themes' sentences (one more language: ADD=sv)
+	$(BIN)/linkauth catalogs $(THEMES:themes/%=%) $(if $(ADD),--add $(ADD))
 
 bench: install-dev ## figures, printed as a table
 	$(BIN)/python -m benchmarks

@@ -9,13 +9,19 @@ setup(
     license="MIT",
     python_requires=">=3.11",
     packages=find_packages(include=["linkauth", "linkauth.*"]),
-    package_data={"linkauth.simulator": ["*.jinja2", "*.css", "*.js"], "linkauth.storage.migrations": ["*.mako"]},
+    package_data={
+        "linkauth.cli": ["templates/**/*.template"],
+        "linkauth.simulator": ["*.jinja2", "*.css", "*.js"],
+        "linkauth.storage.migrations": ["*.mako"],
+        "linkauth.theming": ["*.jinja2", "*.css", "*.js"],
+    },
     install_requires=[
         "pyramid>=2.1,<3",
         # Pyramid 2.1 imports pkg_resources, which later versions have no more
         "setuptools>=80,<82",
         "plaster-pastedeploy>=1.0.1,<2",
         "Jinja2>=3.1.6,<4",
+        "babel>=2.18,<3",
         "SQLAlchemy>=2.1.9,<2.2",
         "alembic>=1.20.1,<2",
         "click>=8.5,<9",
@@ -25,6 +31,8 @@ setup(
     extras_require={
         "postgresql": ["psycopg[binary]>=3.3.9,<4"],
         "granian": ["granian>=2.8.7,<3"],
+        # for `linkauth theme`, which servers do without
+        "theming": ["cssselect2>=0.10.1,<1", "tinycss2>=1.5.1,<2", "coloraide>=8.13,<9"],
     },
     entry_points={
         "paste.app_factory": ["main = linkauth:main"],

@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import browsers, hashing, profiling, tokens, wrk
+from benchmarks import browsers, directory, hashing, profiling, tokens, wrk
 from benchmarks.report import BenchmarkError, Figure, table
 from benchmarks.serving import COMMANDS, Server, installed, pinned
 
@@ -59,6 +59,7 @@ class Bench:
                     self._equality(server)
                 self._memory(server)
         self._tokens(kinds)
+        self._directory()
         for kind in kinds:
             self._say(f"{kind}: cheap hashes")
             with Server(kind, self.folder, self.core, cheap=True) as server:
@@ -74,6 +75,13 @@ class Bench:
                     self._say(f"{kind}: tokens on {name}")
                     with Server(kind, self.folder, self.core, database=url) as server:
                         self.figures += tokens.figures(server, name, self.extent.rounds, self.extent.seconds)
+
+    def _directory(self) -> None:
+        if directory.installed():
+            self._say("logins on OpenLDAP")
+            self.figures += directory.figures(self.extent.rounds, self.extent.seconds)
+        else:
+            self.notes.append("OpenLDAP is not installed: left out")
 
     @staticmethod
     def _say(what: str) -> None:

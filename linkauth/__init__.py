@@ -16,6 +16,7 @@ def main(global_config: dict[str, str], **ini: str) -> Any:
         config.include("linkauth.plugins")
         config.include("linkauth.throttle")
         config.include("linkauth.server")
+        config.include("linkauth.shadows")
         config.include("linkauth.sign_in")
         config.include("linkauth.security")
         config.include("linkauth.routes")

@@ -53,12 +53,14 @@ class Account:
     """What a store says about somebody without their password, for operators.
 
     `refused` is why a right password would not be enough, None if it would; `facts` are further lines, name to text:
-    where the entry stands, its flags, when it expires.
+    where the entry stands, its flags, when it expires. `complete` is False where the store may know of a lock or an
+    expiry that only a sign-in shows.
     """
 
     identity: Identity
     refused: Reason | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
+    complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +100,19 @@ class AccountRefused(BackendError):
     """The account may not sign in. `proven` only if the store itself proved that the password was right.
 
     `revealed` says whether the person is told the reason: None for only where it is proven. `change_url` is where they
-    may choose a new password.
+    may choose a new password; `changeable` whether the backend's own PasswordChange, if it has one, could mend it.
     """
 
     def __init__(
-        self, reason: Reason, proven: bool = False, revealed: bool | None = None, change_url: str = ""
+        self,
+        reason: Reason,
+        proven: bool = False,
+        revealed: bool | None = None,
+        change_url: str = "",
+        changeable: bool = True,
     ) -> None:
         super().__init__(reason)
+        self.changeable = changeable
         self.reason: Reason = reason
         self.proven = proven
         self.revealed = proven if revealed is None else revealed

@@ -30,7 +30,9 @@ def checks(backend: CredentialBackend, throttle: ThrottleSettings) -> list[Check
         if lockout is not None:
             found.append(compare(lockout.failures, lockout.seconds, throttle))
     except BackendUnavailable as error:
-        found.append(Check("lockout", False, str(error) or "the store cannot be asked when it locks accounts"))
+        # one line says it, where a check has said it already
+        if all(check.ok for check in found):
+            found.append(Check("lockout", False, str(error) or "the store cannot be asked when it locks accounts"))
     except Exception as error:
         found.append(Check("lockout", False, f"broke its contract with {type(error).__name__}"))
     return found

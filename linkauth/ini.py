@@ -18,6 +18,8 @@ from typing import Any, Literal
 
 Text = Mapping[str, str]
 """A text in several languages: language tag to text; the tag "" holds the text for every other language."""
+Named = dict[str, str]
+"""Values by names of the deployer's choice: the line `header.X-Key = v` is {"X-Key": "v"} in a field `header`."""
 
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
@@ -101,6 +103,11 @@ class Keys:
         tags = [name.removeprefix(key + ".") for name in self.left if name.startswith(key + ".")]
         return {tag: self.left.pop(f"{key}.{tag}") for tag in tags if LANGUAGE.fullmatch(tag)}
 
+    def named(self, key: str) -> dict[str, str]:
+        """The values of `key`.<name>, by name; a name may hold dots itself."""
+        names = [name for name in self.left if name.startswith(key + ".") and len(name) > len(key) + 1]
+        return {name.removeprefix(key + "."): self.left.pop(name) for name in names}
+
     def fill(self, cls: type, prefix: str = "", **given: Any) -> Any:
         """An instance of the dataclass `cls` from the keys under `prefix` and from `given`; None after a fault.
 
@@ -111,6 +118,9 @@ class Keys:
             if item.name in given:
                 continue
             key, is_text = prefix + item.name, hints[item.name] == Text
+            if hints[item.name] == Named:
+                values[item.name] = self.named(key)
+                continue
             texts, raw = self.texts(key) if is_text else {}, self.pop(key)
             try:
                 if raw is not None:

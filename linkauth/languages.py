@@ -1,19 +1,36 @@
-"""Choosing the language of a page: `ui_locales`, then `Accept-Language`, then the default.
+"""Choosing the language of a page: `ui_locales`, then `Accept-Language`, then the default; and what each is like.
 
 Tags are BCP 47; what browsers and people get wrong about them (`de_DE`, odd case, garbage) is read as it was meant.
+Names, directions and numbers are Unicode's (CLDR, which Babel carries).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
-HEADER_LIMIT = 1_000
+from babel import Locale, UnknownLocaleError
+from babel.core import get_global
+from babel.numbers import format_decimal
+
+HEADER_LIMIT = 2_000
 """Characters of a header that are looked at; the wanted languages stand first."""
-RANGES_LIMIT = 20
+RANGES_LIMIT = 100
 
+_PARENTS: Mapping[str, str] = get_global("parent_exceptions")
+"""Locales whose parent is no mere truncation, such as en_AU and es_US (CLDR's supplemental data)."""
 _RANGE = re.compile(r"\s*([A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,3})\s*(?:;\s*[qQ]\s*=\s*([0-9.]{1,5})\s*)?")
-RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur"})
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """A language as a page offers it: its tag, its name in itself, and `ltr` or `rtl`."""
+
+    tag: str
+    name: str
+    direction: str
 
 
 def accepted(header: str) -> list[str]:
@@ -24,7 +41,7 @@ def accepted(header: str) -> list[str]:
         if match is None:
             continue
         try:
-            quality = float(match[2] or 1)
+            quality = min(float(match[2] or 1), 1)
         except ValueError:
             continue
         if quality > 0:
@@ -33,16 +50,32 @@ def accepted(header: str) -> list[str]:
 
 
 def choose(wanted: Iterable[str], available: Sequence[str]) -> str | None:
-    """The first of `available` that fits one of `wanted`: `es-MX` takes es, `pt` takes pt-BR (RFC 4647 section 3.4)."""
+    """The first of `available` that fits one of `wanted`: `es-CL` takes es, `pt` takes pt-BR (RFC 4647 section 3.4).
+
+    A region takes a neighbour's language before everybody's: `en-AU` takes en-GB, `es-US` takes es-MX.
+    """
     by_tag = {tag.lower(): tag for tag in available}
     for tag in wanted:
         parts = tag.lower().replace("_", "-").split("-")
+        neighbour = _neighbour(parts, available) if "-".join(parts) not in by_tag else None
+        if neighbour:
+            return neighbour
         for length in range(len(parts), 0, -1):
             if found := by_tag.get("-".join(parts[:length])):
                 return found
         if found := next((by_tag[each] for each in sorted(by_tag) if each.split("-")[0] == parts[0]), None):
             return found
     return None
+
+
+def _neighbour(parts: Sequence[str], available: Sequence[str]) -> str | None:
+    """The regional language with the same parent in CLDR that is not the language itself: en-001, es-419."""
+    if len(parts) != 2 or len(parts[1]) != 2:
+        return None
+    parent = _PARENTS.get(f"{parts[0]}_{parts[1].upper()}")
+    if parent is None:
+        return None
+    return next((each for each in sorted(available) if _PARENTS.get(each.replace("-", "_")) == parent), None)
 
 
 def fallbacks(tag: str) -> list[str]:
@@ -54,3 +87,35 @@ def fallbacks(tag: str) -> list[str]:
 def text(texts: Mapping[str, str], language: str) -> str:
     """The text for `language` out of texts by language; the one under "" serves all others."""
     return next((texts[tag] for tag in fallbacks(language) if tag in texts), texts.get("", ""))
+
+
+def describe(tag: str) -> Language:
+    """The language behind a tag; one that nobody knows is called by its tag."""
+    locale = _locale(tag)
+    if locale is None:
+        return Language(tag, tag, "ltr")
+    name = locale.get_display_name(locale) or tag
+    # languages that write their own names small do so inside a sentence
+    return Language(tag, name[0].upper() + name[1:], locale.text_direction)
+
+
+def offered(tags: Iterable[str]) -> tuple[Language, ...]:
+    """Of a theme's languages those to choose from, by name: a region whose language is there too is left out."""
+    there = set(tags)
+    found = (describe(tag) for tag in there if not there.intersection(fallbacks(tag)[1:]))
+    return tuple(sorted(found, key=lambda language: (language.name.casefold(), language.tag)))
+
+
+def number(value: float, language: str) -> str:
+    """A number as people who read `language` write it."""
+    return format_decimal(value, locale=_locale(language) or "en")
+
+
+@lru_cache(1_000)
+def _locale(tag: str) -> Locale | None:
+    for part in fallbacks(tag):
+        try:
+            return Locale.parse(part, sep="-")
+        except (UnknownLocaleError, ValueError):
+            continue
+    return None

@@ -1,4 +1,4 @@
-"""Plugins by entry point: finds them by name, opens the backends, includes the themes.
+"""Plugins by entry point: finds them by name, opens the backends and the themes.
 
 Installed is not active: only what the ini names is loaded.
 """
@@ -13,12 +13,17 @@ from linkauth.backends import CredentialBackend
 from linkauth.settings import Settings, SettingsError, read
 
 
+def installed(family: str) -> dict[str, EntryPoint]:
+    """The entry points of the group `linkauth.<family>` by name."""
+    return {entry.name: entry for entry in entry_points(group=f"linkauth.{family}")}
+
+
 def load(family: str, name: str) -> Any:
     """What the entry point `name` of the group `linkauth.<family>` points to.
 
     Raises LookupError, in words for operators, if there is none or it cannot be imported.
     """
-    found = {entry.name: entry for entry in entry_points(group=f"linkauth.{family}")}
+    found = installed(family)
     if name not in found:
         nearest = difflib.get_close_matches(name, found, n=1)
         hint = f"; the nearest one is {nearest[0]}" if nearest else ""
@@ -44,12 +49,13 @@ def settings_class(family: str, name: str) -> type | None:
     return plugin.Settings
 
 
-def open_backends(settings: Settings) -> list[tuple[str, CredentialBackend, tuple[str, ...]]]:
-    """The backends in their order, as (name, backend, accepts); raises SettingsError."""
+def open_backends(settings: Settings) -> list[tuple[str, CredentialBackend, tuple[str, ...], bool]]:
+    """The backends in their order, as (name, backend, accepts, shadow); raises SettingsError."""
     opened, faults = [], []
     for backend in settings.backends:
         try:
-            opened.append((backend.name, load("backends", backend.use)(backend.options), backend.accepts))
+            made = load("backends", backend.use)(backend.options)
+            opened.append((backend.name, made, backend.accepts, backend.shadow))
         except ValueError as error:
             faults.append((f"linkauth.backend.{backend.name}", str(error)))
     if faults:
@@ -62,6 +68,6 @@ def includeme(config: Any) -> None:
     settings = read(config.registry.settings, settings_class)
     config.registry.settings["linkauth"] = settings
     config.registry.settings["linkauth.backends.opened"] = open_backends(settings)
-    config.include("linkauth.themes")
+    config.include("linkauth.pages")
     for name, theme in settings.themes.items():
         config.add_theme_module(name, load("themes", name), theme.options)

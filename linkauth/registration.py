@@ -48,6 +48,7 @@ class ClientSettings:
     token_format: Literal["opaque", "jwt"] = "opaque"
     iss: bool | None = None
     introspects: tuple[str, ...] = ()
+    theme: str = ""
 
     def __post_init__(self) -> None:
         if not self.scopes:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from linkauth.ini import LANGUAGE, Keys, SettingsError, Text
+from linkauth.ini import LANGUAGE, Keys, SettingsError, Text, convert
 from linkauth.registration import LOOPBACK, ClientSettings
 
 __all__ = ["ClientSettings", "Settings", "SettingsError", "Text", "read"]
@@ -24,11 +24,15 @@ Resolve = Callable[[str, str], type | None]
 
 @dataclass(frozen=True)
 class BackendSettings:
-    """One named credential backend: `linkauth.backend.<name>.*`; `options` is the plugin's own dataclass."""
+    """One named credential backend: `linkauth.backend.<name>.*`; `options` is the plugin's own dataclass.
+
+    A `shadow` is compared with the others and decides nothing.
+    """
 
     name: str
     use: str
     accepts: tuple[str, ...]
+    shadow: bool
     options: Any
 
 
@@ -121,15 +125,15 @@ def read(ini: Mapping[str, str], resolve: Resolve) -> Settings:
     keys.disown("backend", "backends", backend_names)
     keys.disown("client", "clients", client_names)
     backends = tuple(filter(None, (_backend(keys, resolve, name) for name in backend_names)))
+    if backend_names and all(backend.shadow for backend in backends) and len(backends) == len(backend_names):
+        keys.fault("backends", "names only backends with shadow = true, and none of them decides anything")
     clients = {name: keys.fill(ClientSettings, f"client.{name}.") for name in client_names}
     simulator = keys.fill(SimulatorSettings, "simulator.")
     _check_references(keys, clients, simulator)
-    theme = keys.left.get("theme", "default")
     if None in clients.values():
         # which scopes there are is not known then
         keys.drop("scope.")
-    keys.disown("theme", "theme", (theme,))
-    themes = {theme: _theme(keys, resolve, theme)}
+    themes = _themes(keys, resolve, clients)
     scopes = _scopes(keys, {scope for client in clients.values() if client for scope in client.scopes})
     throttle = keys.fill(ThrottleSettings, "throttle.")
     whole: Settings | None = keys.fill(
@@ -160,15 +164,32 @@ def _plugin(keys: Keys, resolve: Resolve, family: str, key: str, name: str, pref
 def _backend(keys: Keys, resolve: Resolve, name: str) -> BackendSettings | None:
     prefix = f"backend.{name}."
     use, accepts = keys.pop(prefix + "use"), tuple((keys.pop(prefix + "accepts") or "").split())
+    shadow = False
+    try:
+        shadow = convert(keys.pop(prefix + "shadow") or "false", bool)
+    except ValueError as error:
+        keys.fault(prefix + "shadow", str(error))
     if use is None:
         keys.fault(prefix + "use", "is missing")
         keys.drop(prefix)
         return None
-    return BackendSettings(name, use, accepts, _plugin(keys, resolve, "backends", prefix + "use", use, prefix))
+    options = _plugin(keys, resolve, "backends", prefix + "use", use, prefix)
+    return BackendSettings(name, use, accepts, shadow, options)
 
 
-def _theme(keys: Keys, resolve: Resolve, name: str) -> ThemeSettings:
-    return ThemeSettings(name, _plugin(keys, resolve, "themes", "theme", name, f"theme.{name}."))
+def _themes(keys: Keys, resolve: Resolve, clients: Mapping[str, ClientSettings | None]) -> dict[str, ThemeSettings]:
+    """The theme of all pages, and those that clients have for themselves, each with its own parameters."""
+    asked = {keys.left.get("theme", "default"): "theme"}
+    for name, client in clients.items():
+        if client and client.theme:
+            asked.setdefault(client.theme, f"client.{name}.theme")
+    if None in clients.values():
+        # which themes there are is not known then
+        for stranger in {key.split(".")[1] for key in keys.left if key.startswith("theme.")} - set(asked):
+            keys.drop(f"theme.{stranger}.")
+    keys.disown("theme", "theme", tuple(asked))
+    options = {name: _plugin(keys, resolve, "themes", key, name, f"theme.{name}.") for name, key in asked.items()}
+    return {name: ThemeSettings(name, each) for name, each in options.items()}
 
 
 def _scopes(keys: Keys, known: set[str]) -> dict[str, Text]:

@@ -1,23 +1,26 @@
 """Asks the backends in their order; one outcome: a Person, or one of the contract's exceptions.
 
 The guards against what no store should see (empty, NUL, over-long) stand here, before any backend.
+
+How long a refusal takes tells how many backends were asked: one for a name that the first one knows, all for a name
+that nobody knows. To ask the rest too, for the sake of the clock, would hand passwords to stores that are not theirs,
+and count as failures there. Where it must not show, `accepts` gives every name one owner, and each backend takes equal
+time for a wrong password and an unknown name.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-import re
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from linkauth.asking import NamedBackend, answer, plausible
 from linkauth.backends import (
     AccountRefused,
-    BackendMisconfigured,
     BackendUnavailable,
-    CredentialBackend,
     Identity,
     PasswordChange,
     PasswordRefused,
@@ -25,13 +28,13 @@ from linkauth.backends import (
     WrongPassword,
 )
 from linkauth.checks import Health
+from linkauth.shadows import Shadow
 from linkauth.throttle import Throttle
 
 log = logging.getLogger(__name__)
 
 USERNAME_LIMIT = 254
 PASSWORD_LIMIT = 1024
-SUBJECT_LIMIT = 255
 NUMBER_LIMIT = 2**63
 CHANGEABLE = ("password_expired", "must_change_password")
 """Reasons of a refusal that a new password mends."""
@@ -72,25 +75,17 @@ class Person:
         return {name: value for name, value in claims.items() if value is not None}
 
 
-@dataclass(frozen=True, slots=True)
-class NamedBackend:
-    """A backend as the ini names it. `accepts` are patterns with `*` of the names it may own; none means all."""
-
-    name: str
-    backend: CredentialBackend
-    accepts: tuple[str, ...] = ()
-
-    def may_own(self, username: str) -> bool:
-        return not self.accepts or any(_matches(pattern.casefold(), username.casefold()) for pattern in self.accepts)
-
-
 class SignIn:
     """The one way from a typed name and password to a Person."""
 
-    def __init__(self, backends: Sequence[NamedBackend], throttle: Throttle) -> None:
-        self._backends = tuple(backends)
+    def __init__(
+        self, backends: Sequence[NamedBackend], throttle: Throttle, shadows: Mapping[str, Shadow] | None = None
+    ) -> None:
+        self._backends = tuple(named for named in backends if not named.shadow)
+        self._trials = tuple((named, (shadows or {})[named.name]) for named in backends if named.shadow)
         self._throttle = throttle
-        self._health = Health([(named.name, named.backend) for named in backends], throttle.settings)
+        # a shadow that hangs must not hold up whoever asks whether this server is well
+        self._health = Health([(named.name, named.backend) for named in self._backends], throttle.settings)
 
     def __call__(self, username: str, password: str, address: str) -> Person:
         """The person, asked from the IP `address`.
@@ -108,7 +103,12 @@ class SignIn:
                     raise PasswordChangeNeeded(refused.reason, proven=True) from None
                 raise
 
-        return self._counted(username, address, ask)
+        person = self._counted(username, address, ask)
+        for named, shadow in self._trials:
+            if named.may_own(username):
+                again = partial(answer, named, lambda trial: trial.backend.authenticate(username, password))
+                shadow.compare(person.backend, person.identity, again)
+        return person
 
     def change_password(self, username: str, current: str, new: str, repeated: str, address: str) -> Person:
         """The person, once `new` has taken the place of `current`; `repeated` is the new one typed again.
@@ -145,7 +145,7 @@ class SignIn:
         for named in self._backends:
             if named.may_own(username):
                 try:
-                    return Person(named.name, _answer(named, ask))
+                    return Person(named.name, answer(named, ask))
                 except UnknownUser:
                     continue
         log.info("sign-in refused: no backend knows the name")
@@ -156,33 +156,10 @@ class SignIn:
         return self._health()
 
     def close(self) -> None:
+        for _, shadow in self._trials:
+            shadow.close()
         for named in self._backends:
             named.backend.close()
-
-
-def _answer(named: NamedBackend, ask: Callable[[NamedBackend], Identity]) -> Identity:
-    """What `ask` says of a backend: an identity that can be used, or an exception of the contract, which is logged."""
-    try:
-        identity = ask(named)
-    except UnknownUser:
-        raise
-    except (WrongPassword, AccountRefused, PasswordRefused) as error:
-        log.info("sign-in refused by backend %s: %s", named.name, _reason(error))
-        raise
-    except BackendUnavailable as error:
-        # the name may be this backend's: a later one must not answer in its place
-        level = logging.ERROR if isinstance(error, BackendMisconfigured) else logging.WARNING
-        log.log(level, "backend %s: %s: %s", named.name, type(error).__name__, error)
-        raise
-    except Exception as error:
-        # the message may hold anything, even the password: only the place is logged
-        place = "".join(traceback.format_tb(error.__traceback__))
-        log.error("backend %s broke its contract with %s\n%s", named.name, type(error).__name__, place)
-        raise BackendUnavailable(f"backend {named.name} failed") from None
-    if not _is_usable(identity):
-        log.error("backend %s gave no identity with a subject and a name of 1 to 255 characters", named.name)
-        raise BackendUnavailable(f"backend {named.name} failed")
-    return identity
 
 
 def _changed(named: NamedBackend, username: str, current: str, new: str) -> Identity:
@@ -201,14 +178,14 @@ def _changed(named: NamedBackend, username: str, current: str, new: str) -> Iden
         # the name is known here, so no later backend may be asked
         raise BackendUnavailable("knew the name and then did not") from None
     try:
-        return _answer(named, lambda _: backend.authenticate(username, new))
+        return answer(named, lambda _: backend.authenticate(username, new))
     except (UnknownUser, WrongPassword, BackendUnavailable) as error:
         # from here on the current password is the wrong one
         raise PasswordChanged(f"the new password is set, then came {type(error).__name__}") from None
 
 
 def _is_mendable(refused: AccountRefused) -> bool:
-    return refused.proven and refused.revealed and refused.reason in CHANGEABLE
+    return refused.proven and refused.revealed and refused.changeable and refused.reason in CHANGEABLE
 
 
 def _guarded(username: str, password: str) -> str:
@@ -232,34 +209,10 @@ def _claim(value: object) -> Any:
     return value if isinstance(value, int) and abs(value) < NUMBER_LIMIT else None
 
 
-def _matches(pattern: str, name: str) -> bool:
-    """`*` stands for any characters, everything else for itself."""
-    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), name, re.DOTALL) is not None
-
-
-def plausible(text: object, limit: int) -> bool:
-    """Not empty, not over `limit` characters, no NUL and no lone surrogate: every store can be asked about it."""
-    if not isinstance(text, str):
-        return False
-    return 0 < len(text) <= limit and "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
-def _is_usable(identity: object) -> bool:
-    return isinstance(identity, Identity) and all(
-        plausible(text, SUBJECT_LIMIT) for text in (identity.subject, identity.username)
-    )
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, PasswordRefused):
-        return f"new password: {error.rule}"
-    return error.reason if isinstance(error, AccountRefused) else "wrong password"
-
-
 def includeme(config: Any) -> None:
     """`request.sign_in`."""
     registry = config.registry
     named = [NamedBackend(*opened) for opened in registry.settings["linkauth.backends.opened"]]
-    sign_in = SignIn(named, registry.settings["linkauth.throttle"])
+    sign_in = SignIn(named, registry.settings["linkauth.throttle"], registry.settings["linkauth.shadows"])
     registry.settings["linkauth.sign_in"] = sign_in
     config.add_request_method(lambda request: sign_in, "sign_in", property=True)

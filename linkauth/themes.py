@@ -2,15 +2,17 @@
 
 A theme is a package behind the entry-point group `linkauth.themes` with `templates/`, `static/` and `locale/`, each
 optional, and an `includeme(config)` that says `config.add_theme("package")`; a child theme first includes its parent.
-A child overrides a block (its template begins with `{% extends "parent/login.jinja2" %}`, where `parent/` is whatever
-comes before it in the chain), a CSS custom property or a sentence. Static files whose names end in `.jinja2` are
-rendered once at the start, with the theme's parameters.
+A child overrides a block (its template begins with `{% extends "parent/login.jinja2" %}`, as `templates` explains), a
+sentence, a static file, or a CSS custom property (its `page.css.jinja2` begins with
+`{% include "parent/static/page.css.jinja2" %}`, so that it stays one file). Static files whose names end in `.jinja2`
+are rendered once at the start, with the theme's parameters.
 
 A package may have `Parameters`, a frozen dataclass that is filled from `linkauth.theme.<name>.*`; its optional method
 `static_files()` gives further static files, name to path. Templates see it as `theme`; a child whose parent has
 Parameters says `from parent import Parameters`, or derives its own.
 
-One gettext domain, `linkauth`; English sentences are the msgids, so English needs no catalog.
+One gettext domain, `linkauth`; English sentences are the msgids, so English needs no catalog. A regional catalog, such
+as `fr_CA`, holds only what is said differently there.
 """
 
 from __future__ import annotations
@@ -18,44 +20,27 @@ from __future__ import annotations
 import gettext
 import gzip
 import mimetypes
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import jinja2
+from markupsafe import Markup
 from pyramid.exceptions import ConfigurationError
-from pyramid.response import Response
 
-from linkauth import languages
+from linkauth import languages, templates
+from linkauth.states import PAGES, every_state
 
-PAGES = ("login.jinja2", "password.jinja2", "error.jinja2", "home.jinja2")
-"""The templates that every theme has, of its own or from a parent."""
-SIGN_IN_ERRORS = (
-    *("wrong_password", "locked", "disabled", "account_expired", "password_expired", "must_change_password"),
-    *("logon_restricted", "not_entitled", "unavailable", "throttled", "stale", "password_changed"),
-)
-"""What may be wrong with a sign-in, as the login page is told; `password_changed` if only the link failed."""
-PASSWORD_REASONS = ("password_expired", "must_change_password")
-"""Why the password page is shown, as it is told; "" when it is shown again."""
-PASSWORD_RULES = ("too_short", "too_simple", "used_before", "too_soon", "not_allowed", "mismatch", "policy")
-PASSWORD_ERRORS = ("wrong_password", "unavailable", "throttled", "stale", *PASSWORD_RULES)
-"""What may be wrong with a change of the password, as the password page is told."""
-REQUEST_ERRORS = (
-    *("unknown_client", "missing_redirect_uri", "wrong_redirect_uri", "repeated_parameter", "not_utf8", "too_long"),
-    *("too_many_parameters", "wrong_content_type", "wrong_content_length", "cross_site", "insecure_transport"),
-    *("swapped_urls", "wrong_method", "not_found", "unexpected"),
-)
-"""What may be wrong with a request, as the error page is told."""
 DOMAIN = "linkauth"
 KEPT_PAGES = 1_000
-LOCALE_PARAMETERS = ("ui_locales", "user_locale")
-"""The standard's name for the wanted languages (OpenID Connect Core section 3.1.2.1), and Google's."""
 _TOKEN_HERE = "form-token-4b1d5a0c"
+_QUERY_HERE = Markup("query-4b1d5a0c")
+_FIELD = Markup('<input type="hidden" name="{}" value="{}">')
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,27 +72,19 @@ class Theme:
         self.static: dict[str, StaticFile] = {}
         self._static_urls: dict[str, str] = {}
         self._load_static()
-        self.languages = self._languages()
-        self._catalogs = {tag: self._catalog(tag) for tag in self.languages}
+        self._read = [self.read_catalogs(root) for root in self.roots]
+        # English needs no catalog
+        self.languages = tuple(sorted({"en", *(tag for catalogs in self._read for tag in catalogs)}))
+        self.spoken = languages.offered(self.languages)
+        self.environment.globals.update(spoken=self.spoken, languages=self.languages)
+        self._catalogs = {tag: self.catalog(tag) for tag in self.languages}
         self.pages = {page: self._template(page) for page in PAGES}
         # bounded, since a client may ask for any choice of its scopes
         self._kept = lru_cache(KEPT_PAGES)(self._render)
-        self._try_every_page()
+        self.try_every_page()
 
     def _environment(self, texts: Mapping[str, Any]) -> jinja2.Environment:
-        own = [jinja2.FileSystemLoader(root / "templates") for root in self.roots]
-        parents: list[jinja2.BaseLoader] = [jinja2.ChoiceLoader(own)]
-        if len(own) > 1:
-            parents.append(jinja2.PrefixLoader({"parent": jinja2.ChoiceLoader(own[1:])}))
-        environment = jinja2.Environment(
-            loader=jinja2.ChoiceLoader(parents),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            extensions=["jinja2.ext.i18n"],
-            auto_reload=False,
-        )
+        environment = templates.environment(self.roots)
         environment.install_gettext_callables(  # type: ignore[attr-defined]
             jinja2.pass_context(lambda context, message: context["catalog"].gettext(message)),
             jinja2.pass_context(lambda context, one, many, n: context["catalog"].ngettext(one, many, n)),
@@ -116,6 +93,9 @@ class Theme:
         environment.globals.update(texts, theme=self.parameters, static=lambda name: self._static_urls[name])
         environment.filters["text"] = jinja2.pass_context(
             lambda context, texts: languages.text(texts, context["language"])
+        )
+        environment.filters["number"] = jinja2.pass_context(
+            lambda context, value: languages.number(value, context["language"])
         )
         return environment
 
@@ -128,45 +108,32 @@ class Theme:
             where = f"{error.name} line {error.lineno}"
             raise ConfigurationError(f"linkauth.theme: {self.name}, {where}: {error.message}") from None
 
-    def _try_every_page(self) -> None:
+    def try_every_page(self) -> None:
         """Whatever a page lacks is found now, and not by the first person who meets it."""
         clients: Any = self.environment.globals["clients"]
-        client_ids = list(clients)[:1]
-        form = {"form_token": "", "username": "", "retry_after": 1}
-        login = {**form, "scopes": (), "change_url": "https://example.com/"}
-        asked: list[tuple[str, dict[str, Any]]] = [("home", {})]
-        asked += [("error", {"reason": reason, "reference": "0"}) for reason in REQUEST_ERRORS]
-        asked += [
-            ("login", {**login, "client_id": client_id, "error": error})
-            for client_id in client_ids
-            for error in ("", *SIGN_IN_ERRORS)
-        ]
-        told = [*((reason, "") for reason in PASSWORD_REASONS), *(("", error) for error in PASSWORD_ERRORS)]
-        asked += [
-            ("password", {**form, "client_id": client_id, "reason": reason, "error": error, "minimum": 8})
-            for client_id in client_ids
-            for reason, error in told
-        ]
         for language in self.languages:
-            for page, context in asked:
+            for state in every_state(next(iter(clients), ""), ()):
+                if state.page in ("login", "password") and not clients:
+                    continue
                 try:
-                    self._render(page, language, **context)
+                    self._render(state.page, language, **state.context)
                 except (jinja2.TemplateError, LookupError, TypeError, AttributeError) as error:
                     what = f"{type(error).__name__}: {error}"
-                    raise ConfigurationError(f"linkauth.theme: {self.name} cannot show {page}: {what}") from None
+                    raise ConfigurationError(f"linkauth.theme: {self.name} cannot show {state.page}: {what}") from None
 
     def _load_static(self) -> None:
         found: dict[str, Path] = dict(getattr(self.parameters, "static_files", dict)())
         for root in reversed(self.roots):
             if (root / "static").is_dir():
-                found |= {path.name: path for path in sorted((root / "static").iterdir()) if path.is_file()}
+                for path in sorted((root / "static").iterdir()):
+                    if path.is_file():
+                        found[path.name.removesuffix(".jinja2")] = path
         # those that are rendered come last, for they may name the others
-        for name, path in sorted(found.items(), key=lambda item: (item[0].endswith(".jinja2"), item[0])):
+        for name, path in sorted(found.items(), key=lambda item: (item[1].suffix == ".jinja2", item[0])):
             body = path.read_bytes()
-            if name.endswith(".jinja2"):
-                name = name.removesuffix(".jinja2")
+            if path.suffix == ".jinja2":
                 try:
-                    body = self.environment.from_string(body.decode("utf-8")).render().encode("utf-8")
+                    body = self.environment.get_template(f"static/{path.name}").render().encode("utf-8")
                 except jinja2.TemplateError as error:
                     raise ConfigurationError(f"linkauth.theme: {self.name}, {path.name}: {error}") from None
             stem, dot, ending = name.rpartition(".")
@@ -179,38 +146,55 @@ class Theme:
             self.static[hashed] = StaticFile(hashed, content_type, body, small)
             self._static_urls[name] = self._static_path + hashed
 
-    def _languages(self) -> tuple[str, ...]:
-        """English and every language of which some package of the chain has a catalog."""
-        catalogs = [path.parts[-3] for root in self.roots for path in root.glob(f"locale/*/LC_MESSAGES/{DOMAIN}.mo")]
-        return tuple(sorted({"en", *(name.replace("_", "-") for name in catalogs)}))
+    def read_catalogs(self, root: Path) -> dict[str, gettext.GNUTranslations]:
+        """The compiled catalogs of the package at `root`, by language tag."""
+        found = {}
+        for path in root.glob(f"locale/*/LC_MESSAGES/{DOMAIN}.mo"):
+            with path.open("rb") as file:
+                found[path.parts[-3].replace("_", "-")] = gettext.GNUTranslations(file)
+        return found
 
-    def _catalog(self, tag: str) -> gettext.NullTranslations:
+    def catalog(self, tag: str) -> gettext.NullTranslations:
         """The sentences of a language: the child's before the parent's, `es-MX` before `es`, else the English msgid."""
         chain = gettext.NullTranslations()
-        for part in reversed(languages.fallbacks(tag)):
-            for root in reversed(self.roots):
-                path = root / "locale" / part.replace("-", "_") / "LC_MESSAGES" / f"{DOMAIN}.mo"
-                if path.is_file():
-                    with path.open("rb") as file:
-                        catalog = gettext.GNUTranslations(file)
-                    catalog.add_fallback(chain)
-                    chain = catalog
+        # what a child says in es it says to people in Mexico too, whatever its parent says to them
+        for catalogs in reversed(self._read):
+            for part in reversed(languages.fallbacks(tag)):
+                if part in catalogs:
+                    link = copy(catalogs[part])
+                    link.add_fallback(chain)
+                    chain = link
         return chain
 
-    def render(self, page: str, language: str, form_token: str = "", **context: Any) -> str:
+    def render(
+        self,
+        page: str,
+        language: str,
+        form_token: str = "",
+        query: Sequence[tuple[str, str]] | None = (),
+        guess: bool = False,
+        **context: Any,
+    ) -> str:
         """The HTML of `page` ("login" for login.jinja2) in one of `languages`.
 
-        What holds nothing that a person typed is rendered once and kept; only the form token is put in anew.
+        `query` are the parameters that a choice of another language must keep, None for no such choice; `guess` asks
+        the page's script for the browser's languages. What holds nothing that a person typed is rendered once and kept;
+        only the form token and the query are put in anew.
         """
+        fields = Markup("").join(_FIELD.format(name, value) for name, value in query or ())
+        context |= {"guess": guess, "choice": query is not None}
         if context.get("username"):
-            return self._render(page, language, form_token=form_token, **context)
-        return self._kept(page, language, form_token=_TOKEN_HERE, **context).replace(_TOKEN_HERE, form_token)
+            return self._render(page, language, form_token=form_token, query_fields=fields, **context)
+        kept = self._kept(page, language, form_token=_TOKEN_HERE, query_fields=_QUERY_HERE, **context)
+        return kept.replace(_TOKEN_HERE, form_token).replace(_QUERY_HERE, fields)
 
     def _render(self, page: str, language: str, **context: Any) -> str:
+        listed = (each for tag in languages.fallbacks(language) for each in self.spoken if each.tag == tag)
         return self.pages[page + ".jinja2"].render(
-            context,
+            {"form_token": "", "query_fields": "", "guess": False, "choice": True, **context},
             language=language,
-            direction="rtl" if language.split("-")[0] in languages.RIGHT_TO_LEFT else "ltr",
+            speaking=next(listed),
+            direction=languages.describe(language).direction,
             catalog=self._catalogs[language],
         )
 
@@ -230,58 +214,25 @@ class _Chain:
         self.packages.insert(0, package)
 
 
-def open_theme(name: str, module: Any, parameters: Any, texts: Mapping[str, Any], static_path: str) -> Theme:
-    """The theme whose package is `module`; raises ConfigurationError in one sentence."""
+def packages_of(name: str, module: Any) -> list[str]:
+    """The packages of the theme in `module` and of its parents, the child first; raises ConfigurationError."""
     chain = _Chain()
     if not callable(getattr(module, "includeme", None)):
         raise ConfigurationError(f"linkauth.theme: {name} has no includeme(config) that says config.add_theme(...)")
     chain.include(module)
-    return Theme(name, chain.packages, parameters, texts, static_path)
+    return chain.packages
 
 
-def _language(themes: Theme, default: str) -> Callable[[Any], str]:
-    def language(request: Any) -> str:
-        """The language of this request's page, one of the theme's."""
-        wanted: list[str] = []
-        for name, value in getattr(request, "query", ()):
-            if name in LOCALE_PARAMETERS:
-                wanted += value[: languages.HEADER_LIMIT].split()[: languages.RANGES_LIMIT]
-        wanted += languages.accepted(request.environ.get("HTTP_ACCEPT_LANGUAGE", ""))
-        return languages.choose(wanted, themes.languages) or default
-
-    return language
+def open_theme(name: str, module: Any, parameters: Any, texts: Mapping[str, Any], static_path: str) -> Theme:
+    """The theme whose package is `module`; raises ConfigurationError in one sentence."""
+    return Theme(name, packages_of(name, module), parameters, texts, static_path)
 
 
-def includeme(config: Any) -> None:
-    """`config.add_theme_module`, which opens a theme and sets `request.language`, `.page` and `.static_file`."""
-    settings = config.registry.settings["linkauth"]
-    texts = {
+def texts_of(settings: Any) -> dict[str, Any]:
+    """What every page may say, as the settings have it."""
+    return {
         "service_name": settings.service_name,
         "clients": {each.client_id or name: each.name for name, each in settings.clients.items()},
         "platforms": {each.client_id or name: each.platform for name, each in settings.clients.items()},
         "scope_texts": settings.scopes,
     }
-    prefix = urlsplit(settings.public_url).path
-
-    def add_theme_module(config: Any, name: str, module: Any, parameters: Any) -> None:
-        theme = open_theme(name, module, parameters, texts, f"{prefix}/static/{name}/")
-        default = languages.choose([settings.default_language], theme.languages)
-        if default is None:
-            spoken = ", ".join(theme.languages)
-            raise ConfigurationError(f"linkauth.default_language: is none that the theme {name} speaks: {spoken}")
-
-        def page(request: Any, page: str, status: int = 200, **context: Any) -> Response:
-            """The page as an answer: "login" or "error", with what its template needs."""
-            response = Response(theme.render(page, request.language, **context), status=status)
-            response.headers["Vary"] = "Accept-Language"
-            response.headers["Content-Language"] = request.language
-            return response
-
-        def static_file(request: Any, theme_name: str, file_name: str) -> StaticFile | None:
-            return theme.static.get(file_name) if theme_name == name else None
-
-        config.add_request_method(_language(theme, default), "language", reify=True)
-        config.add_request_method(page, "page")
-        config.add_request_method(static_file, "static_file")
-
-    config.add_directive("add_theme_module", add_theme_module)

@@ -41,7 +41,7 @@ class Alexa:
 
     def submit(self, username: str, password: str, page: Any = None, **kwargs: Any) -> Any:
         """Type name and password into the form of `page` (by default a new one) and press the button."""
-        form = (page or self.open()).form
+        form = (page or self.open()).forms[0]
         form["username"], form["password"] = username, password
         return form.submit(headers=self.headers, **kwargs)
 

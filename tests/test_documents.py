@@ -14,6 +14,7 @@ import linkauth_theme_default
 from linkauth.plugins import settings_class
 from linkauth.registration import ClientSettings
 from linkauth.settings import Settings, SimulatorSettings, ThrottleSettings, read
+from linkauth_http import HTTPSettings
 from linkauth_ldap import LDAPSettings
 from linkauth_sql import SQLSettings
 from linkauth_sql.hashes import SCHEMES
@@ -25,6 +26,7 @@ FAMILIES: dict[str, type] = {
     "": Settings,
     "backend.staff.": SQLSettings,
     "backend.corp.": LDAPSettings,
+    "backend.legacy.": HTTPSettings,
     "theme.default.": linkauth_theme_default.Parameters,
     "client.ride-hailer.": ClientSettings,
     "throttle.": ThrottleSettings,
@@ -41,7 +43,7 @@ def every_setting() -> Iterator[tuple[str, Any]]:
         for item in fields(cls):
             if not (prefix == "" and item.name in BUILT_BY_HAND):
                 yield f"linkauth.{prefix}{item.name}", item
-    for key in ("backends", "clients", "backend.staff.use", "backend.staff.accepts"):
+    for key in ("backends", "clients", "backend.staff.use", "backend.staff.accepts", "backend.staff.shadow"):
         yield f"linkauth.{key}", None
 
 
@@ -52,7 +54,9 @@ def test_every_setting_stands_in_the_manual(key: str, item: Any) -> None:
     shown_for = {"introspects": "skill-backend", "google_project_id": "home", "ifttt_service_id": "applets"}
     client = shown_for.get(key.rsplit(".", 1)[1], "ride-hailer")
     wanted = key.replace(".client.ride-hailer.", f".client.{client}.")
-    (line,) = re.findall(rf"^(#?{re.escape(wanted)} = .+)$", MANUAL, re.MULTILINE)
+    # a setting with names of the deployer's choice is shown with one of them
+    named = r"\.[\w-]+" if item is not None and item.type == "dict[str, str]" else ""
+    (line,) = re.findall(rf"^(#?{re.escape(wanted)}{named} = .+)$", MANUAL, re.MULTILINE)
     before = MANUAL[: MANUAL.index(line)].splitlines()
     # a line of meaning stands before it, perhaps before a block of its kind
     block = next(index for index in range(len(before) - 1, -1, -1) if not re.match(r"#?linkauth\.", before[index]))
@@ -60,8 +64,9 @@ def test_every_setting_stands_in_the_manual(key: str, item: Any) -> None:
     if (item is not None and line.startswith("#") and isinstance(item.default, (bool, int))) or key.endswith(CHOSEN):
         shown = line.split(" = ")[1]
         assert shown == str(item.default).lower(), f"{key}: the manual shows {shown}, the default is {item.default}"
-    # the second backend is an example as a whole
-    if item is not None and line.startswith("#") and ".backend.corp." not in key:
+    # the other backends are examples as a whole
+    examples = ("linkauth.backend.corp.", "linkauth.backend.legacy.")
+    if item is not None and line.startswith("#") and not key.startswith(examples):
         assert item.default is not MISSING or item.default_factory is not MISSING, f"{key} is required"
 
 
@@ -85,13 +90,15 @@ def test_every_example_in_the_manual_reads(monkeypatch: pytest.MonkeyPatch, tmp_
     logo = tmp_path / "logo.svg"
     logo.write_text("<svg/>")
     monkeypatch.setenv("STAFF_DATABASE", "postgresql+psycopg://reader@db.example.com/intranet")
-    for name in ("STAFF_PEPPER", "RIDE_HAILER_SECRET", "SKILL_BACKEND_SECRET", "HOME_SECRET", "APPLETS_SECRET"):
+    secrets = ("RIDE_HAILER_SECRET", "SKILL_BACKEND_SECRET", "HOME_SECRET", "APPLETS_SECRET")
+    for name in (*secrets, "LEGACY_CLIENT_SECRET", "STAFF_PEPPER"):
         monkeypatch.setenv(name, "a-long-enough-secret")
     text = re.sub(r"^#(linkauth\.)", r"\1", MANUAL, flags=re.MULTILINE)
     # what cannot stand beside the other examples
     other_ways = r"^linkauth\.backend\.(staff\.query|corp\.user_dn_template) = .*$"
     text = re.sub(other_ways, "", text, flags=re.MULTILINE).replace("file:/run/secrets/directory", "a password")
-    text = text.replace("linkauth.backends = staff", "linkauth.backends = staff corp", 1)
+    text = text.replace("file:/run/secrets/legacy-api", "an API key")
+    text = text.replace("linkauth.backends = staff", "linkauth.backends = staff corp legacy", 1)
     text = text.replace("/etc/linkauth/logo.svg", str(logo)).replace("file:/run/secrets/linkauth", "c" * 32)
     text = text.replace("/etc/linkauth/database-ca.pem", str(logo))
     text = text.replace("linkauth.clients = ride-hailer", "linkauth.clients = ride-hailer skill-backend home applets")

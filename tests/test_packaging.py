@@ -9,8 +9,11 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 DISTRIBUTIONS = [ROOT, *sorted(path.parent for path in ROOT.glob("*/*/setup.py"))]
 PROBE = """
-import linkauth, linkauth_ldap, linkauth_sql, linkauth_theme_default, linkauth.simulator
-assert all("site-packages" in m.__file__ for m in (linkauth, linkauth_ldap, linkauth_sql, linkauth_theme_default))
+import linkauth, linkauth_http, linkauth_ldap, linkauth_sql, linkauth.simulator
+import linkauth_theme_default, linkauth_theme_vellmoor
+plugins = (linkauth_http, linkauth_ldap, linkauth_sql)
+themes = (linkauth_theme_default, linkauth_theme_vellmoor)
+assert all("site-packages" in m.__file__ for m in (linkauth, *plugins, *themes))
 import io, sys
 from linkauth.starting import load
 from webob import Request
@@ -53,4 +56,12 @@ def test_wheels_of_all_distributions_work_in_a_clean_venv(tmp_path: Path) -> Non
     (tmp_path / "development.ini").write_text((ROOT / "development.ini").read_text("utf-8"), "utf-8")
     (tmp_path / "var").mkdir()
     assert run(python, "-c", PROBE, tmp_path / "development.ini", cwd=tmp_path).startswith("shown ")
-    assert "Usage: linkauth" in run(tmp_path / "venv/bin/linkauth", "--help", cwd=tmp_path)
+    command = tmp_path / "venv/bin/linkauth"
+    assert "Usage: linkauth" in run(command, "--help", cwd=tmp_path)
+    # what it writes from is shipped too
+    run(command, "plugin", "new", "probe", cwd=tmp_path)
+    assert (tmp_path / "linkauth-probe/linkauth_probe/__init__.py").is_file()
+    run(command, "theme", "new", "probe", "--parent", "vellmoor", cwd=tmp_path)
+    assert (tmp_path / "linkauth-theme-probe/linkauth_theme_probe/static/page.css.jinja2").is_file()
+    run(command, "theme", "preview", "development.ini", "--export", "gallery", cwd=tmp_path)
+    assert (tmp_path / "gallery/gallery.js").is_file()

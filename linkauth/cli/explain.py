@@ -6,10 +6,11 @@ import sys
 
 import click
 
+from linkauth.asking import NamedBackend, plausible
 from linkauth.backends import Account, BackendMisconfigured, BackendUnavailable, Lookup, UnknownUser
 from linkauth.cli.opening import backends_of
 from linkauth.cli.printing import printable
-from linkauth.sign_in import USERNAME_LIMIT, NamedBackend, plausible
+from linkauth.sign_in import USERNAME_LIMIT
 
 Seen = Account | BackendUnavailable | None
 """What a backend says of a name: somebody, that it cannot tell, or nobody."""
@@ -21,7 +22,8 @@ Seen = Account | BackendUnavailable | None
 def explain(ini: str, name: str) -> None:
     """Whom NAME means to each backend, and which one a sign-in would be answered by.
 
-    Asks for no password; exit code 0 if somebody would be let in with the right one, 1 if not or if nobody can tell.
+    Asks for no password; exit code 0 if somebody would be let in with the right one, 1 if not or if nobody can tell. A
+    shadow is asked too, and decides nothing.
     """
     name = name.strip()
     if not plausible(name, USERNAME_LIMIT):
@@ -31,7 +33,8 @@ def explain(ini: str, name: str) -> None:
     with backends_of(ini) as (_, backends):
         for named in backends:
             owns, looks = named.may_own(name), Lookup in named.backend.offers
-            click.echo(f"{named.name}: {'may' if owns else 'may not'} own the name{_accepts(named)}")
+            click.echo(f"{named.label}: {'may' if owns else 'may not'} own the name{_accepts(named)}")
+            owns = owns and not named.shadow
             if not looks:
                 click.echo("  it cannot look people up without their password")
                 # it may answer before any later one does
@@ -76,8 +79,10 @@ def _lines(seen: Seen) -> list[str]:
     facts["groups"] = ", ".join(map(str, who.groups))
     facts |= {str(name): str(value) for name, value in seen.facts.items()}
     lines = [f"{printable(name)}: {printable(value)}" for name, value in facts.items() if value]
-    refused = f"would be refused: {seen.refused}" if seen.refused else "would be let in with the right password"
-    return [*lines, refused]
+    if seen.refused:
+        return [*lines, f"would be refused: {seen.refused}"]
+    unless = "" if seen.complete else ", unless it is locked or expired, which only a sign-in shows here"
+    return [*lines, f"would be let in with the right password{unless}"]
 
 
 def _verdict(blind: list[str], end: tuple[str, Seen] | None) -> str:

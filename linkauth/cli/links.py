@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import sys
 import time
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
 from linkauth.cli.opening import opened
-from linkauth.cli.printing import printable
+from linkauth.cli.printing import formatted, readable, show
 from linkauth.settings import Settings
 from linkauth.storage import COLUMNS, Ledger, Which
 
@@ -91,7 +87,7 @@ def _reason(_context: click.Context, _option: click.Parameter, reason: str) -> s
 @click.argument("ini", metavar="INI")
 @choosing
 @click.option("--ended", is_flag=True, help="Also those that have ended.")
-@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+@formatted
 def list_command(
     ini: str,
     person: str | None,
@@ -105,7 +101,7 @@ def list_command(
     with opened(ini) as (settings, engine):
         ledger = Ledger(engine)
         rows = ledger.links(which(settings, ledger, person, skill, older_than, unused_for, living=not ended))
-        {"table": _table, "csv": _csv, "json": _json}[form](map(_readable, rows))
+        show(map(readable, rows), form, COLUMNS, SHOWN)
 
 
 @links.command("end")
@@ -135,36 +131,3 @@ def end_command(
             click.confirm(f"End {count} link(s)?", abort=True)
         ended = ledger.end(chosen, reason, int(time.time())) if count else 0
     click.echo(f"{ended} link(s) ended")
-
-
-def _readable(row: dict[str, Any]) -> dict[str, Any]:
-    """Times as ISO 8601, UTC."""
-    return {
-        name: datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        if name.endswith("_at") and value is not None
-        else value
-        for name, value in row.items()
-    }
-
-
-def _table(rows: Iterable[dict[str, Any]]) -> None:
-    cells = [[printable(row[name]) for name in SHOWN] for row in rows]
-    widths = [max(map(len, column)) for column in zip(SHOWN, *cells, strict=True)]
-    for line in (list(SHOWN), *cells):
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-
-
-def _csv(rows: Iterable[dict[str, Any]]) -> None:
-    writer = csv.DictWriter(sys.stdout, COLUMNS)
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({name: _no_formula(printable(value)) for name, value in row.items()})
-
-
-def _no_formula(cell: str) -> str:
-    """A cell that begins like a formula is one to a spreadsheet."""
-    return f"'{cell}" if cell.lstrip().startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠")) else cell
-
-
-def _json(rows: Iterable[dict[str, Any]]) -> None:
-    click.echo(json.dumps(list(rows), indent=2))

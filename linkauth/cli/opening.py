@@ -9,10 +9,10 @@ import click
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from linkauth.asking import NamedBackend
 from linkauth.oauth2.errors import StoreUnavailableError
 from linkauth.plugins import open_backends, settings_class
 from linkauth.settings import Settings, SettingsError, read
-from linkauth.sign_in import NamedBackend
 from linkauth.starting import StartError, app_settings, loader
 from linkauth.storage import open_engine, require_current
 

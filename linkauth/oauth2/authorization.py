@@ -20,6 +20,8 @@ SCOPE_LIMIT = 100
 
 _VSCHARS = re.compile(r"[\x20-\x7E]*")
 _SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+( [\x21\x23-\x5B\x5D-\x7E]+)*")
+_READ = {"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state"}
+_READ_WITH_CODE = {*_READ, "code_challenge", "code_challenge_method"}
 _RESPONSE_TYPES = {"token": "implicit", "code": "authorization_code"}
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _PRIVATE = re.compile(
@@ -36,7 +38,7 @@ class AuthorizationRequest:
     """A request that passed every check.
 
     `scopes` is what will be granted, `scope_as_requested` whether the request said just that; `code_challenge` is the
-    S256 challenge or None; `target` is where the answer goes.
+    S256 challenge or None; `target` is where the answer goes; `parameters` ask for the same once more.
     """
 
     client: Client
@@ -46,6 +48,7 @@ class AuthorizationRequest:
     target: RedirectTarget
     redirect_uri_sent: bool = True
     code_challenge: str | None = None
+    parameters: tuple[tuple[str, str], ...] = ()
 
     def refuse(self) -> AuthorizationError:
         """The answer to a person who pressed Cancel."""
@@ -93,6 +96,7 @@ def parse(pairs: Iterable[tuple[str, str]], clients: Clients, issuer: str) -> Au
         raise AuthorizationError("invalid_request", "state is missing", target)
     scope = parameters.get("scope")
     scopes = _scopes(client, scope, target)
+    read = _READ_WITH_CODE if response_type == "code" else _READ
     return AuthorizationRequest(
         client=client,
         response_type=response_type,
@@ -101,6 +105,7 @@ def parse(pairs: Iterable[tuple[str, str]], clients: Clients, issuer: str) -> Au
         target=target,
         redirect_uri_sent="redirect_uri" in parameters,
         code_challenge=_challenge(client, parameters, target) if response_type == "code" else None,
+        parameters=tuple((name, value) for name, value in parameters.items() if name in read),
     )
 
 

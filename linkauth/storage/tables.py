@@ -1,6 +1,19 @@
 """The tables. Times are whole seconds since 1970, UTC; of a token only its SHA-256 is kept."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
 
 VERSION_TABLE = "linkauth_version"
 
@@ -82,4 +95,22 @@ signing_keys = Table(
     Column("retires_at", BigInteger),
     # the private key, encrypted with the ini's secret
     Column("sealed", Text, nullable=False),
+)
+
+comparisons = Table(
+    "comparisons",
+    metadata,
+    # who was asked behind the answer, who had answered, and about whom
+    Column("shadow", String(64), primary_key=True),
+    Column("backend", String(64), primary_key=True),
+    Column("subject", String(255), primary_key=True),
+    Column("username", String(255), nullable=False),
+    # the last that is known, and when that was; outages change neither
+    Column("outcome", String(32), nullable=False),
+    # none: the shadow let nobody in
+    Column("same_subject", Boolean),
+    Column("compared_at", BigInteger, nullable=False),
+    # how often it was asked, and how often of that it could not tell
+    Column("asked", BigInteger, nullable=False),
+    Column("unavailable", BigInteger, nullable=False),
 )

@@ -9,15 +9,9 @@ from typing import Any, ClassVar
 import pytest
 
 from linkauth.plugins import load
-from linkauth.themes import (
-    PAGES,
-    PASSWORD_ERRORS,
-    PASSWORD_REASONS,
-    REQUEST_ERRORS,
-    SIGN_IN_ERRORS,
-    Theme,
-    open_theme,
-)
+from linkauth.states import CHANGE_URL as ELSEWHERE
+from linkauth.states import PAGES, PASSWORD_ERRORS, PASSWORD_REASONS, SIGN_IN_ERRORS, every_state
+from linkauth.themes import Theme, open_theme
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{7*7}}"
 TEXTS = {
@@ -27,8 +21,6 @@ TEXTS = {
     "scope_texts": {"order_car": {"": "Order a taxi"}, "hostile": {"": HOSTILE}},
 }
 """What the pages of these tests say about the service, its skills and their scopes."""
-ELSEWHERE = "https://password.example.com/?a=1&b=2"
-"""Where a person may choose a new password, as a backend's settings say it."""
 WEIGHT_LIMIT = 30_000
 """Bytes of the login page with its static files, compressed."""
 
@@ -40,16 +32,37 @@ class Elements(HTMLParser):
         super().__init__()
         self.found: list[tuple[str, dict[str, str]]] = []
         self.texts: list[str] = []
+        self._forms: list[list[tuple[str, dict[str, str]]]] = []
+        self._in_form = False
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.found.append((tag, {name: value or "" for name, value in attrs}))
+        if tag == "form":
+            self._forms.append([])
+            self._in_form = True
+        if self._in_form:
+            self._forms[-1].append(self.found[-1])
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_form = self._in_form and tag != "form"
 
     def handle_data(self, data: str) -> None:
         self.texts.append(data)
 
     def all(self, tag: str) -> list[dict[str, str]]:
         return [attributes for name, attributes in self.found if name == tag]
+
+    def form(self, method: str) -> Elements:
+        """What the one form with this method holds, itself included."""
+        (found,) = [each for each in self._forms if each[0][1].get("method", "get") == method]
+        part = Elements("")
+        part.found = found
+        return part
+
+    def names(self) -> dict[str, dict[str, str]]:
+        """The input fields by their names."""
+        return {each["name"]: each for each in self.all("input")}
 
 
 class ThemeContract:
@@ -102,19 +115,12 @@ class ThemeContract:
 
     def pages(self, theme: Theme) -> list[tuple[str, str]]:
         """Every page in every state and language, as (language, HTML)."""
-        pages = []
-        for language in theme.languages:
-            pages += [
-                (language, self.login(theme, language, error=error, retry_after=40)) for error in ("", *SIGN_IN_ERRORS)
-            ]
-            pages += [
-                (language, theme.render("error", language, reason=reason, reference="1a2b"))
-                for reason in REQUEST_ERRORS
-            ]
-            pages += [(language, html) for html in self.password_states(theme, language)]
-            pages.append((language, self.login(theme, language, error="password_expired", change_url=ELSEWHERE)))
-            pages.append((language, theme.render("home", language)))
-        return pages
+        states = every_state("skill", ("order_car", "scope_without_a_text"))
+        return [
+            (language, theme.render(state.page, language, **state.context))
+            for language in theme.languages
+            for state in states
+        ]
 
     def test_every_page_is_shown_in_every_language(self, theme: Theme) -> None:
         assert set(PAGES) <= set(theme.pages)
@@ -167,11 +173,10 @@ class ThemeContract:
 
     def test_the_form_holds_what_sign_in_needs(self, theme: Theme) -> None:
         page = Elements(self.login(theme, username="ada", error="wrong_password"))
-        (form,) = page.all("form")
-        assert form["method"] == "post"
+        form = page.form("post")
         # without an action the browser posts to the page's own address, the query unchanged
-        assert form.get("action", "") == ""
-        inputs = {each["name"]: each for each in page.all("input")}
+        assert form.all("form")[0].get("action", "") == ""
+        inputs = form.names()
         assert inputs["form_token"]["value"] == "1.token"
         assert inputs["username"]["value"] == "ada"
         wanted = {"autocomplete": "username", "autocapitalize": "none", "autocorrect": "off", "spellcheck": "false"}
@@ -179,20 +184,44 @@ class ThemeContract:
         assert inputs["username"]["type"] in ("text", "email")
         assert {"type": "password", "autocomplete": "current-password"}.items() <= inputs["password"].items()
         assert not inputs["password"].get("value")
-        labelled = {label["for"] for label in page.all("label")}
+        labelled = {label["for"] for label in form.all("label")}
         assert {inputs["username"]["id"], inputs["password"]["id"]} <= labelled
-        buttons = page.all("button")
-        assert buttons[0]["type"] == "submit"
-        assert "cancel" in [button.get("name") for button in buttons[1:]]
+        self.check_buttons(form)
+
+    @staticmethod
+    def check_buttons(form: Elements) -> None:
+        """The first one that submits signs in, a later one cancels; those that need a script are hidden without."""
+        submitting = [button for button in form.all("button") if button.get("type", "submit") == "submit"]
+        assert "name" not in submitting[0]
+        assert "cancel" in [button.get("name") for button in submitting[1:]]
+        assert all("hidden" in button for button in form.all("button") if button not in submitting)
+
+    def test_another_language_is_a_choice_that_keeps_the_request(self, theme: Theme) -> None:
+        """Without a script; each language is called by its own name, and only those that the theme has."""
+        query = (("state", "a+b/c=\"'<&"), ("unknown", ""), ("state", "again"))
+        for language in theme.languages if len(theme.spoken) > 1 else ():
+            for html in (self.login(theme, language, query=query), self.password(theme, language, query=query)):
+                form = Elements(html).form("get")
+                assert form.all("form")[0].get("action", "") == ""
+                kept = [(each["name"], each["value"]) for each in form.all("input") if each["type"] == "hidden"]
+                assert kept == list(query)
+                offered = {each["value"]: each for each in form.all("button") if each.get("name") == "ui_locales"}
+                assert set(offered) == {each.tag for each in theme.spoken} <= set(theme.languages)
+                assert all(each["lang"] == tag for tag, each in offered.items())
+                assert all(each.name in html for each in theme.spoken)
+            assert "ui_locales" not in self.login(theme, language, query=None)
+
+    def test_links_lead_where_a_phone_may_go(self, theme: Theme) -> None:
+        for _, html in self.pages(theme):
+            links = [link["href"] for link in Elements(html).all("a")]
+            assert all(link.startswith(("https://", "mailto:", "tel:")) for link in links)
 
     def test_the_form_holds_what_a_change_of_the_password_needs(self, theme: Theme) -> None:
         for language in theme.languages:
             for html in self.password_states(theme, language):
-                page = Elements(html)
-                (form,) = page.all("form")
-                assert form["method"] == "post"
-                assert form.get("action", "") == ""
-                inputs = {each["name"]: each for each in page.all("input")}
+                form = Elements(html).form("post")
+                assert form.all("form")[0].get("action", "") == ""
+                inputs = form.names()
                 assert inputs["form_token"]["value"] == "1.token"
                 assert {"value": "ada", "autocomplete": "username"}.items() <= inputs["username"].items()
                 assert "readonly" in inputs["username"]
@@ -202,15 +231,13 @@ class ThemeContract:
                     assert wanted.items() <= inputs[name].items()
                     assert not inputs[name].get("value")
                 assert set(inputs) == {"form_token", "username", *fills}
-                assert {inputs[name]["id"] for name in ("username", *fills)} <= {lb["for"] for lb in page.all("label")}
-                buttons = page.all("button")
-                assert buttons[0]["type"] == "submit"
-                assert "cancel" in [button.get("name") for button in buttons[1:]]
+                assert {inputs[name]["id"] for name in ("username", *fills)} <= {lb["for"] for lb in form.all("label")}
+                self.check_buttons(form)
 
     def test_the_field_that_is_wrong_is_marked(self, theme: Theme) -> None:
         wrong = {"wrong_password": "password", "too_short": "new_password", "mismatch": "repeated_password"}
         for error, name in wrong.items():
-            inputs = {each["name"]: each for each in Elements(self.password(theme, error=error)).all("input")}
+            inputs = Elements(self.password(theme, error=error)).names()
             marked = {each for each, attributes in inputs.items() if attributes.get("aria-invalid") == "true"}
             assert name in marked
             assert ("password" in marked) == (name == "password")

@@ -90,6 +90,7 @@ def _form(request: Any, page: str, authorization: Any, status: int, retry_after:
         form_token=request.posts.token(request.environ.get("QUERY_STRING", "")),
         client_id=authorization.client.client_id,
         retry_after=retry_after,
+        query=authorization.parameters,
         **context,
     )
     if retry_after:

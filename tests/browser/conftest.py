@@ -12,7 +12,9 @@ from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from tests.browser.visitor import Visitor
 from tests.conftest import ROOT
+from tests.servers import samba
 from tests.servers.redirecting import RedirectingOrigin
+from tests.servers.samba import SambaAD
 from tests.servers.served import ServedLinkauth
 
 ARGUMENTS = [
@@ -28,6 +30,19 @@ PHONE = {"width": 360, "height": 740}
 TIMEOUT = 10_000
 """Milliseconds after which something that should happen is taken as not happening."""
 LONG_NAME = "Versicherungsgesellschaft Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamte"
+LONG_AND_FULL = {
+    "service_name": LONG_NAME,
+    "client.ride-hailer.name": LONG_NAME,
+    "theme.default.support_url": "https://example.com/help",
+    "theme.default.support_text": "Service desk: 030 1234-0",
+    "theme.default.recovery_url": "https://example.com/password",
+    "theme.default.sign_up_url": "https://example.com/join",
+    "theme.default.username_example": "a.smith or CORP\\asmith",
+    "theme.default.privacy_url": "https://example.com/privacy",
+    "theme.default.terms_url": "https://example.com/terms",
+    "theme.default.username_hint": "For example ada@example.com",
+}
+"""Settings with the longest names, and with everything on the pages that there can be."""
 
 
 def chromium(path: str | None, ci: bool) -> str:
@@ -95,17 +110,17 @@ def served(
 @pytest.fixture(scope="session")
 def bare(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedLinkauth]:
     """A server without the simulator, whose directory is down, with long names and every link of the theme."""
-    changes = {
-        "simulator.client": None,
-        "simulator.people": None,
-        "service_name": LONG_NAME,
-        "client.ride-hailer.name": LONG_NAME,
-        "theme.default.help_url": "https://example.com/help",
-        "theme.default.privacy_url": "https://example.com/privacy",
-        "theme.default.terms_url": "https://example.com/terms",
-        "theme.default.username_hint": "For example ada@example.com",
-    }
+    changes = {"simulator.client": None, "simulator.people": None, **LONG_AND_FULL}
     server = ServedLinkauth(tmp_path_factory.mktemp("bare"), changes)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def stated(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedLinkauth]:
+    """A server that shows every page in every state, with long names and every link of the theme."""
+    server = ServedLinkauth(tmp_path_factory.mktemp("stated"), LONG_AND_FULL, include="tests.browser.states")
     server.start()
     yield server
     server.stop()
@@ -125,23 +140,55 @@ def changing(
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def domain() -> Iterator[SambaAD]:
+    with samba.running() as controller:
+        yield controller
+
+
+@pytest.fixture(scope="session")
+def in_domain(
+    chromium_path: str, tmp_path_factory: pytest.TempPathFactory, domain: SambaAD
+) -> Iterator[ServedLinkauth]:
+    """A server whose people are those of an Active Directory."""
+    corp = {
+        "use": "ldap",
+        "preset": "activedirectory",
+        "uris": domain.ldaps,
+        "tls_ca_file": domain.ca_file,
+        "bind_dn": domain.bind_dn,
+        "bind_password": domain.bind_password,
+        "user_base": domain.people_base,
+        "username_domains": "EXAMPLE ad.example.org",
+        "password_change": "self",
+    }
+    changes = {"backends": "corp staff", **{f"backend.corp.{key}": value for key, value in corp.items()}}
+    server = ServedLinkauth(tmp_path_factory.mktemp("domain"), changes)
+    server.start()
+    yield server
+    server.stop()
+
+
 @pytest.fixture
 def visit(
     browser: Browser,
     served: ServedLinkauth,
     bare: ServedLinkauth,
+    stated: ServedLinkauth,
     changing: ServedLinkauth,
+    request: pytest.FixtureRequest,
     second: RedirectingOrigin,
     third: RedirectingOrigin,
 ) -> Iterator[Callable[..., Visitor]]:
     """`visit(**options)`: a visitor with a browser context of their own; no page may do what `faults` names."""
     visitors: list[Visitor] = []
+    own = [request.getfixturevalue("in_domain").url] if "in_domain" in request.fixturenames else []
 
     def new(**options: object) -> Visitor:
         settings = {"locale": "en-US", "viewport": PHONE, **options}
         context = browser.new_context(**settings)
         context.set_default_timeout(TIMEOUT)
-        visitors.append(Visitor(context, (served.url, bare.url, changing.url, second.url, third.url)))
+        visitors.append(Visitor(context, (served.url, bare.url, stated.url, changing.url, *own, second.url, third.url)))
         return visitors[-1]
 
     yield new

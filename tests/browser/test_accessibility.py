@@ -116,14 +116,14 @@ def test_axe_finds_nothing_on_the_simulators_pages(visitor: Visitor, served: Ser
 def test_the_tab_key_walks_in_order_and_shows_where_it_is(visitor: Visitor, served: ServedLinkauth) -> None:
     visitor.enable(served)
     walked = []
-    for _ in range(4):
+    for _ in range(6):
         visitor.page.keyboard.press("Tab")
         focused = visitor.page.locator(":focus")
-        walked.append(focused.get_attribute("id") or focused.get_attribute("class"))
+        walked.append(focused.get_attribute("id") or focused.get_attribute("class") or focused.inner_text())
         outline = focused.evaluate("e => { const s = getComputedStyle(e); return [s.outlineStyle, s.outlineWidth] }")
         assert outline == ["solid", "3px"]
         expect(focused).to_be_in_viewport(ratio=1)
-    assert walked == ["username", "password", "primary", "secondary"]
+    assert walked == ["username", "password", "eye", "primary", "secondary", "English"]
 
 
 def test_after_an_error_the_tab_key_goes_to_the_name(visitor: Visitor, served: ServedLinkauth) -> None:
@@ -170,9 +170,12 @@ PASSWORD = {"type": "password", "autocomplete": "current-password", "spellcheck"
 def test_phones_and_password_managers_know_the_fields(visitor: Visitor, served: ServedLinkauth) -> None:
     visitor.enable(served)
     page = visitor.page
-    expect(page.locator("form")).to_have_count(1)
-    expect(page.locator("form")).to_have_attribute("method", "post")
-    for field, wanted in ((page.get_by_label("User name"), USERNAME), (page.get_by_label("Password"), PASSWORD)):
+    expect(page.locator("form[method=post]")).to_have_count(1)
+    expect(page.locator("form[method=post] ~ form")).to_have_count(0)
+    for field, wanted in (
+        (page.get_by_label("User name"), USERNAME),
+        (page.get_by_label("Password", exact=True), PASSWORD),
+    ):
         assert {name: field.get_attribute(name) for name in wanted} == wanted
         assert field.get_attribute("onpaste") is None
         expect(field).to_have_attribute("required", "")

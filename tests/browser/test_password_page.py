@@ -11,6 +11,8 @@ from tests.browser.test_accessibility import check_with_axe
 from tests.browser.test_layout import SMALL_TARGETS, check_width
 from tests.browser.visitor import Visitor
 from tests.functional.moody import NEW, PASSWORD
+from tests.servers.bound import connected
+from tests.servers.samba import SambaAD
 from tests.servers.served import ServedLinkauth
 
 
@@ -30,7 +32,7 @@ def test_a_person_changes_an_expired_password_and_is_linked(
     visitor.enable(changing)
     visitor.sign_in(name, PASSWORD)
     expect(page.get_by_role("heading", level=1)).to_have_text("Choose a new password")
-    expect(page.locator("#which")).to_contain_text("Your password is right, but it has expired.")
+    expect(page.locator("#which")).to_contain_text("Your password is correct, but it has expired.")
     expect(page.locator("#username")).to_have_value(name)
     expect(page.locator("#username")).not_to_be_editable()
     expect(visitor.alert).to_have_count(0)
@@ -39,9 +41,9 @@ def test_a_person_changes_an_expired_password_and_is_linked(
     expect(page.locator("#error")).to_be_focused()
     expect(page.locator("#new_password")).to_have_attribute("aria-invalid", "true")
     choose(visitor, PASSWORD, NEW, NEW + "x")
-    expect(visitor.alert.get_by_role("heading")).to_have_text("The two new passwords differ")
+    expect(visitor.alert.get_by_role("heading")).to_have_text("The two new passwords do not match")
     choose(visitor, "wrong", NEW, NEW)
-    expect(visitor.alert.get_by_role("heading")).to_have_text("The name or the password is wrong")
+    expect(visitor.alert.get_by_role("heading")).to_have_text("The current password is wrong")
     for field in ("#password", "#new_password", "#repeated_password"):
         expect(page.locator(field)).to_have_value("")
     choose(visitor, PASSWORD, NEW, NEW)
@@ -66,6 +68,29 @@ def test_the_page_is_for_everybody(visit: Callable[..., Visitor], changing: Serv
         assert visitor.page.evaluate(SMALL_TARGETS) == []
         choose(visitor, PASSWORD, "simple", "simple")
         expect(visitor.page.locator("#error")).to_be_focused()
+
+
+def test_a_person_of_active_directory_who_must_change_is_linked(
+    visit: Callable[..., Visitor], domain: SambaAD, in_domain: ServedLinkauth
+) -> None:
+    """A real domain controller says 773, refuses what its policy does not allow, and takes what it does."""
+    person, visitor = domain.people["mustchange"], visit(viewport={"width": 320, "height": 640})
+    page = visitor.page
+    visitor.enable(in_domain)
+    visitor.sign_in(f"EXAMPLE\\{person.username}", person.password)
+    expect(page.locator("#which")).to_contain_text("you must change it first")
+    choose(visitor, person.password, "short", "short")
+    expect(visitor.alert).to_contain_text("It must have at least 7 characters.")
+    choose(visitor, person.password, "nothing but letters", "nothing but letters")
+    expect(visitor.alert.get_by_role("heading")).to_have_text("The new password is too simple")
+    new = "The very new 26"
+    choose(visitor, person.password, new, new)
+    page.wait_for_url(f"{in_domain.url}/simulator/pitangui/**")
+    assert len(visitor.fragment["access_token"]) == 43
+    assert visitor.fragment["state"] == visitor.sent_state
+    # the directory itself has it
+    with connected(domain.ldaps, person.upn, new, domain.ca_file) as connection:
+        assert connection.bind()
 
 
 def test_cancel_goes_back_with_access_denied(visitor: Visitor, changing: ServedLinkauth) -> None:

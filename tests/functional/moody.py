@@ -27,6 +27,7 @@ ENTRY_POINTS = """
 [linkauth.backends]
 moody = tests.functional.moody:MoodyBackend
 changing = tests.functional.moody:ChangingBackend
+stated = tests.functional.stated:StatedBackend
 """
 PASSWORD = "the right one"
 NEW = "the very new one"

@@ -92,8 +92,8 @@ def test_F8_a_redirect_uri_that_was_left_out_is_left_out_again(make_app: Callabl
     skill = Skill(one, "app", None, uri, pkce=True)
     asked = {"client_id": "app", "response_type": "code", "state": "S", **PKCE}
     page = one.get("/authorize", asked)
-    page.form["username"], page.form["password"] = "ada", "lovelace-1815"
-    location = page.form.submit(headers={"Origin": "https://link.example.com"}, status=303).location
+    page.forms[0]["username"], page.forms[0]["password"] = "ada", "lovelace-1815"
+    location = page.forms[0].submit(headers={"Origin": "https://link.example.com"}, status=303).location
     assert location.startswith(uri + "?")
     assert skill.redeem(query(location)["code"], redirect_uri=None).status_int == 200
 

@@ -31,7 +31,7 @@ def open_page(app: TestApp, client: MobileApplicationClient, uri: str, scope: li
 )
 def test_a_link_is_understood(app: TestApp, client_id: str, uri: str, scope: list[str]) -> None:
     client = MobileApplicationClient(client_id)
-    form = open_page(app, client, uri, scope).form
+    form = open_page(app, client, uri, scope).forms[0]
     form["username"], form["password"] = "ada", "lovelace-1815"
     location = form.submit(headers=OWN, status=303).location
     assert location.startswith(uri + "#")
@@ -46,7 +46,7 @@ def test_a_link_is_understood(app: TestApp, client_id: str, uri: str, scope: lis
 def test_an_expiry_is_understood(app: TestApp) -> None:
     uri = "https://expiring.example.com/cb"
     client = MobileApplicationClient("expiring")
-    form = open_page(app, client, uri, None).form
+    form = open_page(app, client, uri, None).forms[0]
     form["username"], form["password"] = "ada", "lovelace-1815"
     told = client.parse_request_uri_response(form.submit(headers=OWN, status=303).location, state=STATE)
     assert int(told["expires_in"]) == 3600
@@ -54,7 +54,7 @@ def test_an_expiry_is_understood(app: TestApp) -> None:
 
 def test_cancel_is_understood(app: TestApp) -> None:
     client = MobileApplicationClient("alexa")
-    form = open_page(app, client, R1, ["order_car"]).form
+    form = open_page(app, client, R1, ["order_car"]).forms[0]
     location = form.submit("cancel", headers=OWN, status=303).location
     with pytest.raises(AccessDeniedError) as caught:
         client.parse_request_uri_response(location, state=STATE)

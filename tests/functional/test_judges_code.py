@@ -159,7 +159,7 @@ OWN = {"Origin": "https://link.example.com"}
 def person(app: TestApp, url: str, button: str | None = None) -> str:
     """The redirect after the form that oauthlib's URL leads to."""
     parts = urlsplit(url)
-    form = app.get(f"{parts.path}?{parts.query}").form
+    form = app.get(f"{parts.path}?{parts.query}").forms[0]
     form["username"], form["password"] = "ada", "lovelace-1815"
     location: str = form.submit(button, headers=OWN, status=303).location
     return location

@@ -25,7 +25,7 @@ def test_the_name_is_trimmed_and_its_case_does_not_matter(alexa: Alexa) -> None:
 
 def test_a_wrong_password_is_said_inline_and_the_same_page_goes_on(alexa: Alexa) -> None:
     page = alexa.submit("ada", "wrong", status=403)
-    assert page.form["username"].value == "ada"
-    assert page.form["password"].value == ""
+    assert page.forms[0]["username"].value == "ada"
+    assert page.forms[0]["password"].value == ""
     assert page.html.find(role="alert").find("h2").text == "The name or the password is wrong"
     assert "access_token" in fragment(alexa.submit("ada", "lovelace-1815", page, status=303).location)

@@ -20,6 +20,7 @@ from tests.functional.wire import Answer, answered, form_token, login, post, que
 
 HEADING = "Choose a new password"
 WRONG = "The name or the password is wrong"
+WRONG_CURRENT = "The current password is wrong"
 
 
 def soup(answer: Answer) -> Any:
@@ -56,7 +57,7 @@ def test_the_whole_way(changing: TestApp, kind: str, why: str) -> None:
     page = alexa.submit(f" {name} ", PASSWORD, status=403)
     assert_password_page(Answer(403, tuple(page.headers.items()), page.body), 403, name)
     assert why in page.text
-    form = page.form
+    form = page.forms[0]
     # a post to the page's own address: the query, with its state, is unchanged
     assert form.action == ""
     assert page.request.url.endswith(alexa.url)
@@ -85,12 +86,12 @@ def test_a_rule_is_said_and_the_next_try_goes_on(changing: TestApp, new: str) ->
 def test_what_was_typed_wrongly_is_said(changing: TestApp) -> None:
     name = "expired-typing"
     answer = change(changing, name, again=NEW + "x")
-    assert_password_page(answer, 403, name, "The two new passwords differ")
+    assert_password_page(answer, 403, name, "The two new passwords do not match")
     assert soup(answer).find(id="repeated_password")["aria-invalid"] == "true"
     assert_password_page(change(changing, name, new=PASSWORD), 403, name, "You have used this password before")
-    assert_password_page(change(changing, name, "wrong"), 403, name, WRONG)
-    assert_password_page(change(changing, "ghost"), 403, "ghost", WRONG)
-    assert_password_page(change(changing, name, ""), 403, name, WRONG)
+    assert_password_page(change(changing, name, "wrong"), 403, name, WRONG_CURRENT)
+    assert_password_page(change(changing, "ghost"), 403, "ghost", WRONG_CURRENT)
+    assert_password_page(change(changing, name, ""), 403, name, WRONG_CURRENT)
     assert soup(change(changing, name, "wrong")).find(id="password")["aria-invalid"] == "true"
 
 
@@ -100,7 +101,7 @@ def test_an_empty_new_password_is_too_short(changing: TestApp) -> None:
     assert_password_page(answer, 403, "expired-empty", "The new password is too short")
     del fields["repeated_password"]
     answer = post(changing, query(), {"form_token": form_token(changing, query()), **fields, "new_password": NEW})
-    assert_password_page(answer, 403, "expired-empty", "The two new passwords differ")
+    assert_password_page(answer, 403, "expired-empty", "The two new passwords do not match")
 
 
 def test_every_wrong_current_password_gets_the_same_answer(changing: TestApp) -> None:
@@ -159,7 +160,7 @@ def test_too_many_tries_are_said_on_the_same_page(make_app: Callable[..., Any], 
 def test_after_the_change_only_the_new_password_is_asked_for(
     changing: TestApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = "Your password is changed, and nothing is linked yet"
+    said = "Your password has been changed, but nothing is linked yet"
     answer = change(changing, "lost-1")
     assert (answer.status, answer.get("Retry-After")) == (503, "30")
     assert soup(answer).find(role="alert").find("h2").text == said
@@ -183,7 +184,7 @@ def test_after_the_change_only_the_new_password_is_asked_for(
 def test_who_is_refused_after_the_change_learns_why(changing: TestApp) -> None:
     answer = change(changing, "off-1")
     assert answer.status == 403
-    assert soup(answer).find(role="alert").find("h2").text == "Your account is switched off"
+    assert soup(answer).find(role="alert").find("h2").text == "Your account is deactivated"
 
 
 def test_where_nothing_can_be_changed_the_reason_is_said(changing: TestApp) -> None:
@@ -229,7 +230,7 @@ def test_german(changing: TestApp) -> None:
     assert soup(answer).find("h1").text == "Neues Passwort wählen"
     fields = {"username": "expired-german", "password": PASSWORD, "new_password": "short", "repeated_password": "short"}
     answer = post(changing, german, {"form_token": form_token(changing, german), **fields})
-    assert "Es braucht mindestens 12 Zeichen." in answer.text
+    assert "Es muss mindestens 12 Zeichen lang sein." in answer.text
 
 
 def test_the_claims_of_the_store_reach_who_asks_for_them(changing: TestApp) -> None:

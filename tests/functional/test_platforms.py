@@ -213,7 +213,7 @@ def test_people_with_long_ids_stay_two_at_ifttt(platforms: TestApp) -> None:
 
 def test_ifttt_is_told_a_refusal(platforms: TestApp) -> None:
     played = platform(platforms, "ifttt", IFTTT, scope="ifttt")
-    location = played.open().form.submit("cancel", headers=played.headers, status=303).location
+    location = played.open().forms[0].submit("cancel", headers=played.headers, status=303).location
     assert location.startswith(IFTTT + "?")
     assert query(location)["error"] == "access_denied"
     assert query(location)["state"] == STATE

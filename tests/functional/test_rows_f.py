@@ -135,7 +135,7 @@ def test_F7_no_other_token_is_a_code(home: Skill, kind: str) -> None:
 
 def test_F7_a_form_token_and_a_state_are_no_codes(home: Skill) -> None:
     page = home.app.get("/authorize", {"client_id": "home", "redirect_uri": HOME, "response_type": "code"})
-    for forged in (page.form["form_token"].value, "S", "0" * 43, "\x00", "€" * 20):
+    for forged in (page.forms[0]["form_token"].value, "S", "0" * 43, "\x00", "€" * 20):
         assert_refused(home.redeem(forged), 400, "invalid_grant")
     assert_refused(home.redeem(""), 400, "invalid_request")
 

@@ -125,9 +125,9 @@ def test_I3_iss_is_in_every_answer_of_a_client_that_wants_it(
     app = https(make_app(**({} if iss is None else {"client__app__iss": iss})))
     raw = query(client_id="app", redirect_uri=APP, response_type="code", scope=None, **PKCE)
     page = app.get("/authorize?" + raw.decode())
-    cancelled = page.form.submit("cancel", headers={"Origin": URL}, status=303).location
-    page.form["username"], page.form["password"] = "ada", "lovelace-1815"
-    linked = page.form.submit(headers={"Origin": URL}, status=303).location
+    cancelled = page.forms[0].submit("cancel", headers={"Origin": URL}, status=303).location
+    page.forms[0]["username"], page.forms[0]["password"] = "ada", "lovelace-1815"
+    linked = page.forms[0].submit(headers={"Origin": URL}, status=303).location
     refused = send(app, query=raw + b"&request=x").location
     for location in (linked, cancelled, refused):
         assert location.startswith(APP + "&state=S&")

@@ -157,7 +157,7 @@ EMPTY = dict.fromkeys(EVERY_PAGE, "")
         (
             "",
             dict.fromkeys(EVERY_PAGE, PAGE),
-            "linkauth.theme: bare cannot show home: TemplateNotFound",
+            "linkauth.theme: bare cannot show login: TemplateNotFound",
         ),
         ("", {**EMPTY, "home": "{{ nothing }}"}, "bare cannot show home: UndefinedError"),
         ("", {**EMPTY, "home": "{{ static('x.css') }}"}, "bare cannot show home: KeyError: 'x.css'"),
@@ -166,7 +166,7 @@ EMPTY = dict.fromkeys(EVERY_PAGE, "")
         (
             "config.include('linkauth_theme_default')",
             {},
-            "theme: bare, page.css.jinja2: 'None' has no attribute",
+            "theme: bare, mark.svg.jinja2: 'None' has no attribute",
         ),
     ],
 )

@@ -14,6 +14,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 Kind = Literal["good", "expired", "foreign", "wrong_name"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+WRONG_NAME = "ldap.elsewhere.example"
+"""The one name in the certificate of that kind."""
 
 
 def _name(text: str) -> x509.Name:
@@ -50,15 +52,16 @@ class Authority:
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
 
-    def issue(self, names: tuple[str, ...], ended_days_ago: int = 0) -> tuple[bytes, bytes]:
-        """(certificate, key) of a server that is called by `names`, host names and addresses."""
+    def issue(self, names: tuple[str, ...], ended_days_ago: int = 0, client: bool = False) -> tuple[bytes, bytes]:
+        """(certificate, key) of a server that is called by `names`, host names and addresses; or of a client."""
         key = ec.generate_private_key(ec.SECP256R1())
         begins = datetime.now(UTC) - timedelta(days=1 + 30 * bool(ended_days_ago))
         ends = datetime.now(UTC) + timedelta(days=-ended_days_ago if ended_days_ago else 30)
         called = [x509.IPAddress(ip_address(name)) if name[0].isdigit() else x509.DNSName(name) for name in names]
         builder = self._builder(key, _name(names[0]), begins, ends)
         builder = builder.add_extension(x509.SubjectAlternativeName(called), critical=False)
-        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        use = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
+        builder = builder.add_extension(x509.ExtendedKeyUsage([use]), critical=False)
         pem = serialization.Encoding.PEM
         secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         return builder.sign(self._key, hashes.SHA256()).public_bytes(pem), secret
@@ -75,7 +78,7 @@ class Certificates:
         (folder / "ca.pem").write_bytes(authority.pem)
         self._write("good", *authority.issue(names))
         self._write("expired", *authority.issue(names, ended_days_ago=2))
-        self._write("wrong_name", *authority.issue(("ldap.elsewhere.example",)))
+        self._write("wrong_name", *authority.issue((WRONG_NAME,)))
         self._write("foreign", *Authority("somebody else").issue(names))
 
     def _write(self, kind: Kind, certificate: bytes, key: bytes) -> None:

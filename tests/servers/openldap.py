@@ -166,7 +166,9 @@ class OpenLDAP:
         deadline = time.monotonic() + seconds
         while len({self._age(provider) for provider in self.providers if provider.answering}) > 1:
             if time.monotonic() > deadline:
-                raise RuntimeError("the providers do not replicate")
+                said = [line for each in self.providers for line in each.log.read_text("utf-8").splitlines()]
+                why = "\n".join([line for line in said if "syncrepl" in line][-5:])
+                raise RuntimeError(f"the providers do not replicate:\n{why}")
             # that they are alike is the condition that is waited for
             time.sleep(0.02)
 

@@ -92,6 +92,7 @@ ACCOUNTS = [
     *(_account("normal", f"user{number:02d}", f"Test User{number:02d}") for number in range(1, 51)),
     _account("locked by the administrator", "locked", state=(("pwdAccountLockedTime", "000001010000Z"),)),
     _account("locks after three wrong passwords", "lockme"),
+    _account("never locks", "lenient-ü", mails=("lenient@example.org",), state=(_policy("lenient"),)),
     _account("locks for five seconds", "shortlock", state=(_policy("shortlock"),)),
     _account("password expired", "expired", state=EXPIRED),
     _account("password expired", "expired2", state=EXPIRED),
@@ -112,7 +113,7 @@ ACCOUNTS = [
     _account("another's mail", "dup1", mails=("dup@example.org",)),
     _account("another's mail", "dup2", mails=("dup@example.org",)),
     _account("its uid is another's mail", "user01@example.org", mails=("impostor@example.org",)),
-    _account("two uids", "alias-a", more=(("uid", "alias-a"), ("uid", "alias-b"))),
+    _account("two uids", "alias-a", more=(("uid", "alias-b"),)),
     _account("comma", "comma,user", "Smith, John", "Smith"),
     _account("parentheses", "par(en)", "Jane (Sales)", "Sales"),
     _account("asterisk", "star*user", "Star * User"),
@@ -168,6 +169,8 @@ POLICIES: dict[str, Mapping[str, str]] = {
     "default": {},
     # or whoever knows its name could lock linkauth out
     "service": {"pwdLockout": "FALSE"},
+    # for whoever types many wrong passwords and changes the right one to and fro
+    "lenient": {"pwdLockout": "FALSE", "pwdInHistory": "0"},
     "shortlock": {"pwdLockoutDuration": "5"},
     "expire": {"pwdMaxAge": str(24 * 3600)},
     "grace": {"pwdMaxAge": str(24 * 3600), "pwdGraceAuthNLimit": "3"},
@@ -186,10 +189,15 @@ def written(value: Value) -> str:
 
 
 def _entry(dn: str, classes: str, *attributes: tuple[str, Value]) -> str:
-    """All values in base64, which any may be but an empty one. memberOf is put in here: slapadd runs no overlay."""
+    """All values in base64, which any may be but an empty one. memberOf is put in here: slapadd runs no overlay.
+
+    The values of an attribute stand together: slapadd keeps only the last of those that stand apart.
+    """
     lines = [("dn", dn), *(("objectClass", name) for name in classes.split()), *attributes]
     lines += [("memberOf", group_dn(name)) for name, members in GROUPS.items() if dn in members]
     lines += [("entryUUID", subject_of(dn))]
+    names = [name for name, _ in lines]
+    lines.sort(key=lambda line: names.index(line[0]))
     encoded = ((name, base64.b64encode(written(value).encode()).decode()) for name, value in lines)
     # slapadd takes an empty value only in clear
     return "".join(f"{name}:: {value}\n" if value else f"{name}: \n" for name, value in encoded) + "\n"

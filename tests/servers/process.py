@@ -16,6 +16,11 @@ def tail(log: Path, lines: int = 15) -> str:
     return "\n".join(log.read_text("utf-8", "replace").splitlines()[-lines:]) if log.exists() else "(it said nothing)"
 
 
+def _state(task: Path) -> str:
+    """The letter of a thread's state (proc(5)); T is stopped."""
+    return (task / "stat").read_text("ascii", "replace").rpartition(")")[2].split()[0]
+
+
 class Process:
     """`command` is asked for at every start: it may name what was not there before."""
 
@@ -57,8 +62,15 @@ class Process:
             raise
 
     def hang(self) -> None:
-        """Answer nothing any more, close nothing either."""
-        self._process_there().send_signal(signal.SIGSTOP)
+        """Answer nothing any more, close nothing either: return once every thread of it stands still."""
+        process = self._process_there()
+        process.send_signal(signal.SIGSTOP)
+        deadline = time.monotonic() + 10
+        while any(_state(task) not in "Tt" for task in Path(f"/proc/{process.pid}/task").iterdir()):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{self.name} does not stand still")
+            # that they stand still is the condition that is waited for
+            time.sleep(0.001)
         self.hung = True
 
     def resume(self) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from ldap3.core.exceptions import LDAPException
@@ -191,6 +192,12 @@ tls cafile = {self.ca_file}
     def remove(self) -> None:
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def subject_of(self, username: str) -> str:
+        """Its objectGUID, as Microsoft writes it."""
+        with self.as_admin() as connection:
+            connection.search(self.people[username].dn, "(objectClass=*)", "BASE", attributes=["objectGUID"])
+            return str(UUID(bytes_le=connection.response[0]["raw_attributes"]["objectGUID"][0]))
 
     def unlock(self, username: str) -> None:
         self.modify(self.people[username].dn, {"lockoutTime": ["0"]})

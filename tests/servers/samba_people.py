@@ -102,6 +102,7 @@ ACCOUNTS = [
     _account("must change: 773", "mustchange3", late=MUST_CHANGE),
     _account("password expired: 532", "pwdexpired", forced=OLD),
     _account("locks after one wrong password: 775", "strict"),
+    _account("never locks", "lenient-ü", mail="lenient@example.org"),
     _account("password never expires", "neverexp", flags=NEVER_EXPIRES),
     _account("no logon hours: 530", "nohours", attributes={"logonHours": bytes(21)}),
     _account("another workstation only: 531", "workst", attributes={"userWorkstations": "SOMEPC"}),

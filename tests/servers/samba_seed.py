@@ -85,19 +85,19 @@ def add_groups(db: Any) -> None:
         replace(db, tree.group_dn(name), {"member": members})
 
 
-def lock_after_one_failure(db: Any, dn: str) -> None:
-    """A policy of its own for one person: a password settings object."""
+def policy_for(db: Any, name: str, dn: str, precedence: int, failures: int) -> None:
+    """A policy of its own for one person, locked after `failures` (0: never): a password settings object."""
     policy = {
-        "dn": f"CN=strict,CN=Password Settings Container,CN=System,{tree.BASE}",
+        "dn": f"CN={name},CN=Password Settings Container,CN=System,{tree.BASE}",
         "objectClass": "msDS-PasswordSettings",
-        "msDS-PasswordSettingsPrecedence": "10",
+        "msDS-PasswordSettingsPrecedence": str(precedence),
         "msDS-PasswordReversibleEncryptionEnabled": "FALSE",
         "msDS-PasswordHistoryLength": "0",
         "msDS-PasswordComplexityEnabled": "TRUE",
         "msDS-MinimumPasswordLength": "7",
         "msDS-MinimumPasswordAge": "0",
         "msDS-MaximumPasswordAge": lasts(timedelta(days=90)),
-        "msDS-LockoutThreshold": "1",
+        "msDS-LockoutThreshold": str(failures),
         "msDS-LockoutObservationWindow": lasts(timedelta(minutes=1)),
         "msDS-LockoutDuration": lasts(timedelta(minutes=1)),
         "msDS-PSOAppliesTo": dn,
@@ -134,7 +134,8 @@ def main(conf: str) -> None:
         add_person(db, account)
     db.add({"dn": tree.dn("A Contact"), "objectClass": "contact", "mail": "contact@example.org"})
     add_groups(db)
-    lock_after_one_failure(db, tree.PEOPLE["strict"].dn)
+    policy_for(db, "strict", tree.PEOPLE["strict"].dn, 10, failures=1)
+    policy_for(db, "lenient", tree.PEOPLE["lenient-ü"].dn, 20, failures=0)
     db.transaction_commit()
     let_reset_passwords(db, tree.PEOPLE[tree.RESETTER].dn)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -26,7 +27,7 @@ class ServedLinkauth:
     """development.ini on another port and in another folder.
 
     `changes` are other or further settings of its [app:main], without `linkauth.`; None leaves one out. `redirect_uris`
-    are further ones of its demo client.
+    are further ones of its demo client, `include` is a module of the tests that Pyramid includes.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class ServedLinkauth:
         folder: Path,
         changes: Mapping[str, str | None] | None = None,
         redirect_uris: tuple[str, ...] = (),
+        include: str = "",
     ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -49,14 +51,16 @@ class ServedLinkauth:
             else:
                 app["linkauth." + key] = value
         app["linkauth.client.ride-hailer.redirect_uris"] += "".join(f"\n{uri}" for uri in redirect_uris)
+        app["pyramid.includes"] = include
         with self._ini.open("w", encoding="utf-8") as file:
             ini.write(file)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         command = [str(Path(sys.executable).with_name("linkauth")), "serve", str(self._ini)]
+        search = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(ROOT))))
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": search})
         deadline = time.monotonic() + 30
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:

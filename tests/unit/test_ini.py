@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pytest
 
-from linkauth.ini import Keys, SettingsError, Text, convert
+from linkauth.ini import Keys, Named, SettingsError, Text, convert
 
 CANARY = "hunter2-canary"
 
@@ -36,6 +36,14 @@ class Sample:
 
 
 VALID = {"p.needed": "x", "p.text": "hello"}
+
+
+@dataclass(frozen=True)
+class Open:
+    """Settings with names of the deployer's choice."""
+
+    header: Named = field(default_factory=dict)
+    claims: dict[str, str] = field(default_factory=dict)
 
 
 def fill(ini: dict[str, str], prefix: str = "") -> Any:
@@ -123,6 +131,27 @@ def test_a_wrong_value_names_its_key_only(key: str, value: str, problem: str) ->
 def test_a_type_that_settings_cannot_have_is_the_programmers_fault() -> None:
     with pytest.raises(TypeError):
         convert("x", dict)
+
+
+def test_names_of_the_deployers_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "key").write_text("from a file\n", "utf-8")
+    monkeypatch.setenv("LINKAUTH_TEST", "from the environment")
+    ini = {"header.X-Key": f"file:{tmp_path}/key", "header.x.dotted": "env:LINKAUTH_TEST", "claims.team": "/team"}
+    keys = Keys({f"p.a.{key}": value for key, value in ini.items()}, "p.")
+    header = {"X-Key": "from a file", "x.dotted": "from the environment"}
+    assert keys.fill(Open, "a.") == Open(header, {"team": "/team"})
+    keys.finish()
+    assert Keys({}, "p.").fill(Open, "a.") == Open()
+
+
+@pytest.mark.parametrize("key", ["header", "header.", "headers.X-Key"])
+def test_a_name_that_is_missing_is_a_fault(key: str) -> None:
+    keys = Keys({f"p.a.{key}": CANARY, "p.a.claims.x": "env:NOT_SET_ANYWHERE"}, "p.")
+    keys.fill(Open, "a.")
+    with pytest.raises(SettingsError) as caught:
+        keys.finish()
+    assert CANARY not in str(caught.value)
+    assert {key for key, _ in caught.value.faults} == {f"p.a.{key}", "p.a.claims.x"}
 
 
 def test_a_missing_key_is_named() -> None:

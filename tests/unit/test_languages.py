@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from linkauth.languages import accepted, choose, fallbacks, text
+from linkauth.languages import accepted, choose, describe, fallbacks, number, offered, text
 
 INSTALLED = ("de", "en", "es", "fr-CA", "pt-BR", "zh-Hant-TW")
 
@@ -28,6 +30,10 @@ INSTALLED = ("de", "en", "es", "fr-CA", "pt-BR", "zh-Hant-TW")
         ("de;q=-1", []),
         ("de;q=nan", []),
         ("de;q=１", []),
+        ("en;q=0.9, de;q=7", ["de", "en"]),
+        ("en, de;q=7", ["en", "de"]),
+        ("de-DE-1996-x-y, en", ["en"]),
+        ("DE-at", ["DE-at"]),
         ("d", []),
         ("../../etc/passwd, de", ["de"]),
         ("de\0, en", ["en"]),
@@ -40,9 +46,88 @@ def test_the_wanted_languages_come_best_first(header: str, tags: list[str]) -> N
 
 
 def test_only_the_beginning_of_a_header_is_looked_at() -> None:
-    assert accepted("x," * 20 + "de") == []
-    assert accepted(" " * 1000 + "de") == []
-    assert len(accepted(",".join(["de"] * 100))) == 20
+    assert accepted("x," * 99 + "de") == ["de"]
+    assert accepted("x," * 100 + "de") == []
+    assert accepted(" " * 2000 + "de") == []
+    assert len(accepted(",".join(["de"] * 500))) == 100
+
+
+@given(st.text(max_size=300))
+def test_whatever_a_header_says_the_language_is_one_of_ours(header: str) -> None:
+    tags = accepted(header)
+    assert choose(tags, INSTALLED) in (*INSTALLED, None)
+    # no range that was not in the header
+    assert all(tag in header for tag in tags)
+
+
+TAGS = st.sampled_from(["de", "de_DE", "en-GB", "es-MX", "pt", "fr-CH", "zh-CN", "xx", "zh-hant"])
+WEIGHTS = st.integers(0, 1000).map(lambda value: value / 1000)
+NOISE = st.sampled_from(["", "*", "*;q=0.1", ";;", "q=1", "de;q=x", "../..", "\x00", "é", "-", "_"])
+
+
+@given(st.lists(st.tuples(TAGS, WEIGHTS), max_size=40), st.lists(NOISE, max_size=40), st.randoms(use_true_random=False))
+def test_garbage_between_the_ranges_changes_nothing(
+    wishes: list[tuple[str, float]], noise: list[str], chance: object
+) -> None:
+    ranges = [f"{tag};q={weight}" for tag, weight in wishes]
+    mixed = list(ranges)
+    for each in noise:
+        mixed.insert(chance.randint(0, len(mixed)), each)  # type: ignore[attr-defined]
+    assert accepted(",".join(mixed)) == accepted(",".join(ranges))
+    weights = dict.fromkeys(accepted(",".join(ranges)))
+    assert set(weights) == {tag for tag, weight in wishes if weight > 0}
+
+
+TEN = ("ar", "de", "en", "es", "fr", "hi", "it", "ja", "nl", "pt-BR")
+REGIONAL = ("en-GB", "es-MX", "fr-CA")
+ALEXA = {
+    **{
+        "ar-SA": "ar",
+        "nl-NL": "nl",
+        "en-AU": "en-GB",
+        "en-CA": "en",
+        "en-IN": "en-GB",
+        "en-GB": "en-GB",
+        "en-US": "en",
+    },
+    **{"fr-CA": "fr-CA", "fr-FR": "fr", "de-DE": "de", "hi-IN": "hi", "it-IT": "it", "ja-JP": "ja", "pt-BR": "pt-BR"},
+    **{"es-ES": "es", "es-MX": "es-MX", "es-US": "es-MX"},
+}
+"""The 17 locales that skills may have, and whose sentences they get."""
+
+
+@pytest.mark.parametrize("locale", ALEXA)
+def test_every_locale_of_alexa_has_its_language(locale: str) -> None:
+    installed = (*TEN, *REGIONAL)
+    assert choose([locale], installed) == ALEXA[locale]
+    assert choose([locale.replace("-", "_")], installed) == ALEXA[locale]
+    assert choose([locale], TEN) == fallbacks(ALEXA[locale])[-1 if locale != "pt-BR" else 0]
+
+
+@pytest.mark.parametrize("locale", ["zh-CN", "zh-*", "zh", "ko-KR", "x-klingon"])
+def test_what_nobody_speaks_is_left_to_the_default(locale: str) -> None:
+    assert choose(accepted(locale), TEN) is None
+
+
+def test_a_choice_offers_each_language_once_by_its_own_name() -> None:
+    found = {each.tag: (each.name, each.direction) for each in offered((*TEN, *REGIONAL))}
+    assert set(found) == set(TEN)
+    assert found["de"] == ("Deutsch", "ltr")
+    assert found["es"] == ("Español", "ltr")
+    assert found["ar"] == ("العربية", "rtl")
+    assert found["pt-BR"] == ("Português (Brasil)", "ltr")
+    assert [each.tag for each in offered(("fr-CA", "en"))] == ["en", "fr-CA"]
+
+
+def test_a_language_that_nobody_knows_is_called_by_its_tag() -> None:
+    assert describe("xx").name == "xx"
+    assert describe("he-x").direction == "rtl"
+
+
+def test_numbers_are_written_as_the_language_does() -> None:
+    assert number(1234, "de") == "1.234"
+    assert number(1234, "fr-CA") == "1\xa0234"
+    assert number(1234, "xx") == "1,234"
 
 
 @pytest.mark.parametrize(

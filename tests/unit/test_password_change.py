@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from linkauth.asking import NamedBackend
 from linkauth.backends import (
     AccountRefused,
     BackendUnavailable,
@@ -19,7 +20,7 @@ from linkauth.backends import (
     WrongPassword,
 )
 from linkauth.settings import ThrottleSettings
-from linkauth.sign_in import PASSWORD_LIMIT, NamedBackend, PasswordChanged, PasswordChangeNeeded, Person, SignIn
+from linkauth.sign_in import PASSWORD_LIMIT, PasswordChanged, PasswordChangeNeeded, Person, SignIn
 from linkauth.throttle import Throttle, Throttled
 from tests.unit.test_sign_in import ADDRESS, GOOD, GUARDED, NoSettings
 

@@ -67,6 +67,19 @@ def test_a_valid_ini_is_read() -> None:
     assert [theme.name for theme in found.themes.values()] == ["default"]
 
 
+def test_a_shadow_is_one_backend_of_several() -> None:
+    assert [each.shadow for each in settings(backend__staff__shadow="false").backends] == [False]
+    second = {f"backend__new__{key}": VALID[f"linkauth.backend.staff.{key}"] for key in ("use", "url", "query")}
+    two = settings(backends="new staff", **second, backend__new__shadow="Yes").backends
+    assert [(each.name, each.shadow) for each in two] == [("new", True), ("staff", False)]
+    assert "none of them decides" in faults(backend__staff__shadow="true")["backends"]
+    both = faults(backends="new staff", **second, backend__new__shadow="on", backend__staff__shadow="on")
+    assert list(both) == ["backends"]
+    assert faults(backend__staff__shadow="maybe") == {"backend.staff.shadow": "is neither true nor false"}
+    # why the other one cannot be read is all there is to say
+    assert list(faults(backends="new staff", backend__staff__shadow="on")) == ["backend.new.use"]
+
+
 def test_no_secret_is_in_the_repr() -> None:
     shown = repr(settings())
     assert "0123456789abcdef" not in shown
@@ -137,6 +150,7 @@ def test_all_faults_are_told_at_once() -> None:
         ({"backend__staff__use": "sqll"}, "backend.staff.use", "; the nearest one is sql"),
         ({"theme": "defualt"}, "theme", "; the nearest one is default"),
         ({"theme": "nothing"}, "theme", "names none of the installed themes: "),
+        ({"client__alexa__theme": "defualt"}, "client.alexa.theme", "; the nearest one is default"),
     ],
 )
 def test_a_plugin_that_is_not_installed(changes: dict[str, str | None], key: str, problem: str) -> None:

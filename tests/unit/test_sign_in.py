@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 from collections.abc import Callable, Iterable
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from linkauth.asking import NamedBackend
 from linkauth.backends import (
     AccountRefused,
     BackendMisconfigured,
@@ -22,7 +24,7 @@ from linkauth.backends import (
     WrongPassword,
 )
 from linkauth.settings import ThrottleSettings
-from linkauth.sign_in import PASSWORD_LIMIT, USERNAME_LIMIT, NamedBackend, Person, SignIn
+from linkauth.sign_in import PASSWORD_LIMIT, USERNAME_LIMIT, Person, SignIn
 from linkauth.throttle import Throttle, Throttled
 
 ADDRESS = "192.0.2.1"
@@ -110,6 +112,15 @@ def test_the_first_answer_counts_and_only_unknown_goes_on(first: str, second: st
         assert backends[1].asked == []
     if isinstance(found, Person):
         assert found == Person("b0" if first == "good" else "b1", GOOD)
+
+
+@pytest.mark.parametrize("words", list(itertools.product(OUTCOMES, repeat=3)))
+def test_the_same_of_three(words: tuple[str, ...]) -> None:
+    backends = [Backend(OUTCOMES[word]()) for word in words]
+    found = outcome(build(*backends))
+    last = next((place for place, word in enumerate(words) if word != "unknown"), 2)
+    assert type(found) is ENDS.get(words[last], UnknownUser)
+    assert [len(backend.asked) for backend in backends] == [int(place <= last) for place in range(3)]
 
 
 @pytest.mark.parametrize(

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from ssl import cert_time_to_seconds
 
 from ldap3 import BASE, SUBTREE
 
 from linkauth.backends import BackendError, Check, Lockout
-from linkauth_ldap.connections import DirectoryConnection, ServerFailed
+from linkauth_ldap.connections import Deadline, DirectoryConnection, ServerFailed
 from linkauth_ldap.controls import POLICY_HINTS, PPOLICY
-from linkauth_ldap.groups import domain_of
+from linkauth_ldap.filters import domain_of
 from linkauth_ldap.passwords import PASSWORD_MODIFY
 from linkauth_ldap.people import Entry
 from linkauth_ldap.servers import DirectoryServer, Servers
-from linkauth_ldap.settings import LDAPSettings
+from linkauth_ldap.settings import LDAPSettings, lines_of
 
 CERTIFICATE_DAYS = 21
+SECONDS = 4
+"""For each server, and for what the one that answers is asked."""
 ACTIVE_DIRECTORY = "1.2.840.113556.1.4.800"
 """The capability that Active Directory and Samba name in their root entry (MS-ADTS 3.1.1.3.4.3)."""
 ROOT = ["supportedControl", "supportedExtension", "supportedCapabilities", "vendorName", "namingContexts"]
@@ -28,15 +31,21 @@ TICKS = 10_000_000
 def run(settings: LDAPSettings, servers: Servers) -> Iterator[Check]:
     """A line for each server, then what the first that answers says. Never raises."""
     answering: DirectoryConnection | None = None
+    found: list[Check] = []
     for server in servers.all:
-        connection, found = _server(server, servers)
-        yield from found
+        connection, lines = _server(settings, server, servers)
+        found += lines
         if connection and answering is None:
             answering = connection
         elif connection:
             connection.close()
+    for line in found:
+        # one that is down while another answers is to be mended, and nobody is kept out
+        failed = not line.ok and answering is not None
+        yield replace(line, ok=True, warning=True) if failed else line
     if answering:
         try:
+            answering.within(Deadline(SECONDS))
             yield from _directory(settings, answering)
         except Exception as error:
             # a server that stops between two questions
@@ -45,13 +54,16 @@ def run(settings: LDAPSettings, servers: Servers) -> Iterator[Check]:
             answering.close()
 
 
-def _server(server: DirectoryServer, servers: Servers) -> tuple[DirectoryConnection | None, list[Check]]:
+def _server(
+    settings: LDAPSettings, server: DirectoryServer, servers: Servers
+) -> tuple[DirectoryConnection | None, list[Check]]:
     uri = server.address.uri
     try:
-        connection = servers.try_one(server)
+        connection = servers.try_one(server, Deadline(SECONDS))
     except (ServerFailed, BackendError) as error:
         return None, [Check(f"server {uri}", False, str(error))]
-    found = [Check(f"server {uri}", True, "answers, and takes the service account")]
+    takes = ", and takes the service account" if settings.bind_dn else "; without bind_dn that is all that can be seen"
+    found = [Check(f"server {uri}", True, f"answers{takes}")]
     certificate = connection.certificate()
     if certificate.get("notAfter"):
         days = int((cert_time_to_seconds(certificate["notAfter"]) - time.time()) // 86_400)
@@ -62,15 +74,8 @@ def _server(server: DirectoryServer, servers: Servers) -> tuple[DirectoryConnect
 
 
 def _directory(settings: LDAPSettings, connection: DirectoryConnection) -> Iterator[Check]:
-    for key in ("user_base", "group_base"):
-        base = getattr(settings, key)
-        if base:
-            result, found = connection.search(base, "(objectClass=*)", BASE, ["objectClass"])
-            # 389 Directory Server calls a base that is not there a success without entries
-            ok = result["result"] == 0 and len(found) == 1
-            yield Check(
-                key, ok, "can be read" if ok else f"cannot be read: {result['description']} {result['message']}"
-            )
+    if settings.bind_dn or settings.login_mode == "search":
+        yield from _entries(settings, connection)
     _, roots = connection.search("", "(objectClass=*)", BASE, ROOT)
     root = Entry(roots[0]) if roots else Entry({"dn": "", "raw_attributes": {}})
     yield _preset(settings, root)
@@ -78,8 +83,30 @@ def _directory(settings: LDAPSettings, connection: DirectoryConnection) -> Itera
         offered = PPOLICY in root.texts("supportedControl")
         detail = "is offered" if offered else "is not offered: expired and locked accounts look like wrong passwords"
         yield Check("password policy control", True, detail, warning=not offered)
+        if not _policies(settings, connection):
+            detail = "our account can read no policy: keep linkauth.throttle.account_failures below its lockout by hand"
+            yield Check("password policy", True, detail, warning=True)
     if settings.password_change != "off":
         yield _password_change(settings, root)
+
+
+def _entries(settings: LDAPSettings, connection: DirectoryConnection) -> Iterator[Check]:
+    """What the ini names is there, and readable."""
+    named = [(key, getattr(settings, key)) for key in ("user_base", "group_base")]
+    named += [(key, line) for key in ("required_groups", "denied_groups") for line in lines_of(getattr(settings, key))]
+    for key, dn in named:
+        if dn:
+            result, found = connection.search(dn, "(objectClass=*)", BASE, ["objectClass"])
+            # 389 Directory Server calls a base that is not there a success without entries
+            ok = result["result"] == 0 and len(found) == 1
+            said = f"{result['description']} {result['message']}".strip()
+            yield Check(key, ok, "can be read" if ok else f"{dn} cannot be read: {said}")
+    subject = settings.known("subject_attribute")
+    if settings.user_base:
+        _, found = connection.search(settings.user_base, f"({subject}=*)", SUBTREE, [subject], 1)
+        ok = any(Entry(each).raw(subject) for each in found)
+        detail = "can be read" if ok else f"no entry below user_base shows {subject}: nobody could sign in"
+        yield Check("subject_attribute", ok, detail)
 
 
 def _preset(settings: LDAPSettings, root: Entry) -> Check:
@@ -103,20 +130,25 @@ def _password_change(settings: LDAPSettings, root: Entry) -> Check:
 
 def lockout(settings: LDAPSettings, servers: Servers) -> Lockout | None:
     """When the directory locks an account, as far as the service account may read it. Raises BackendUnavailable."""
-    if settings.state_check == "ad":
-        wanted, base, scope = ["lockoutThreshold", "lockOutObservationWindow"], domain_of(settings.user_base), BASE
-        filter_text, keys = "(objectClass=*)", wanted
-    else:
-        keys = ["pwdMaxFailure", "pwdFailureCountInterval"]
-        base, scope, filter_text = domain_of(settings.user_base), SUBTREE, "(&(objectClass=pwdPolicy)(pwdLockout=TRUE))"
-    result, found = servers.ask(
-        lambda connection: connection.search(base, filter_text, scope, keys), servers.deadline(), True
-    )
-    if result["result"] != 0:
-        return None
-    policies = [Lockout(int(entry.text(keys[0]) or 0), _seconds(entry.text(keys[1]))) for entry in map(Entry, found)]
+    policies = servers.ask(lambda connection: _policies(settings, connection), Deadline(SECONDS), True)
     # the strictest of them
     return min((each for each in policies if each.failures > 0), key=lambda each: each.failures, default=None)
+
+
+def _policies(settings: LDAPSettings, connection: DirectoryConnection) -> list[Lockout]:
+    """The lockouts that the directory's policies name; none if they cannot be read."""
+    base = domain_of(settings.user_base)
+    if settings.known("state_check") == "ad":
+        keys, scope, filter_text = ["lockoutThreshold", "lockOutObservationWindow"], BASE, "(objectClass=*)"
+    elif settings.known("state_check") == "freeipa":
+        keys, scope, filter_text = ["krbPwdMaxFailure", "krbPwdFailureCountInterval"], SUBTREE, "(krbPwdMaxFailure=*)"
+    else:
+        keys, scope = ["pwdMaxFailure", "pwdFailureCountInterval"], SUBTREE
+        filter_text = "(&(objectClass=pwdPolicy)(pwdLockout=TRUE))"
+    result, found = connection.search(base, filter_text, scope, keys)
+    if result["result"] != 0:
+        return []
+    return [Lockout(int(entry.text(keys[0]) or 0), _seconds(entry.text(keys[1]))) for entry in map(Entry, found)]
 
 
 def _seconds(text: str) -> int:

@@ -7,10 +7,14 @@ socket and TLS are made here, with Python's own verification, and every read is 
 
 from __future__ import annotations
 
+import queue
+import select
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +22,8 @@ from ldap3 import NONE, SAFE_SYNC, SIMPLE, Connection, Server
 from ldap3.core.exceptions import LDAPSocketOpenError
 
 START_TLS = "1.3.6.1.4.1.1466.20037"
+BUSY = (51, 52)
+"""busy, unavailable: no answer to the question, which another server may give."""
 _WRONG_NAME = (62, 64)
 """OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH."""
 
@@ -88,10 +94,12 @@ class Address:
         self.starttls = starttls
         self._context = context
         self._names = [self.host, *other_names]
+        self._is_address = _is_address(self.host)
 
     def connect(self, deadline: Deadline, connect_timeout: float, receive_timeout: float) -> DirectoryConnection:
         """An open, encrypted connection that nobody is bound on. Raises ServerFailed."""
-        for name in tuple(self._names):
+        names = self._names
+        for name in names:
             raw = self._socket(deadline, connect_timeout)
             timed = TimedSocket(raw, deadline, receive_timeout)
             try:
@@ -103,7 +111,7 @@ class Address:
                     timed.raw = self._encrypted(raw, name, deadline, connect_timeout)
             except ssl.SSLCertVerificationError as error:
                 raw.close()
-                if error.verify_code in _WRONG_NAME and name != self._names[-1]:
+                if error.verify_code in _WRONG_NAME and name != names[-1]:
                     continue
                 raise ServerFailed(f"its certificate is not accepted: {error.verify_message}", True) from None
             except (OSError, ssl.SSLError) as error:
@@ -112,17 +120,14 @@ class Address:
             except BaseException:
                 raw.close()
                 raise
-            # the name that fitted comes first from now on
-            self._names.sort(key=lambda each: each != name)
+            # the name that fitted comes first from now on; a new list, for other threads read the old one
+            self._names = sorted(names, key=lambda each: each != name)
             return connection
         raise AssertionError("there is always a name")
 
     def _socket(self, deadline: Deadline, timeout: float) -> socket.socket:
         """A TCP connection to the first address that answers."""
-        try:
-            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise ServerFailed(f"its name cannot be resolved: {_words(error)}") from None
+        found = self._resolved(deadline.left(timeout))
         problem: OSError = OSError("no address")
         for family, kind, protocol, _, address in found:
             raw = socket.socket(family, kind, protocol)
@@ -136,6 +141,28 @@ class Address:
                 raw.close()
                 problem = error
         raise ServerFailed(f"no connection: {_words(problem)}")
+
+    def _resolved(self, seconds: float) -> list[Any]:
+        """What getaddrinfo() finds. It knows no timeout, so that it runs on a thread that may be left behind."""
+        answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+        def resolve() -> None:
+            try:
+                answers.put(socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM))
+            except (OSError, UnicodeError) as error:
+                answers.put(error)
+
+        if self._is_address:
+            resolve()
+        else:
+            threading.Thread(target=resolve, name="resolve", daemon=True).start()
+        try:
+            found = answers.get(timeout=seconds)
+        except queue.Empty:
+            found = TimeoutError()
+        if isinstance(found, Exception):
+            raise ServerFailed(f"its name cannot be resolved: {_words(found)}")
+        return list(found)
 
     def _encrypted(self, raw: socket.socket, name: str, deadline: Deadline, timeout: float) -> ssl.SSLSocket:
         # Python holds the whole handshake to the socket's timeout
@@ -171,6 +198,12 @@ class DirectoryConnection:
     def timed_out(self) -> bool:
         return self._socket.timed_out
 
+    @property
+    def is_over(self) -> bool:
+        """Has the server closed it, or said so, while it waited?"""
+        readable, _, _ = select.select([self._socket.raw], [], [], 0)
+        return bool(readable)
+
     def within(self, deadline: Deadline) -> None:
         """The next operations belong to this deadline."""
         self._socket.deadline = deadline
@@ -178,13 +211,15 @@ class DirectoryConnection:
     def ask_for_tls(self) -> None:
         """StartTLS (RFC 4511 section 4.14), up to where the handshake begins. Raises ServerFailed."""
         _, result, _, _ = self._ldap.extended(START_TLS)
-        if result["result"] in (51, 52):
-            raise ServerFailed(f"StartTLS answered with {result['description']}")
+        _refuse_busy(result, "StartTLS")
         if result["result"] != 0:
             raise ServerFailed(f"StartTLS is refused: {result['description']} {result['message']}".strip(), True)
 
     def bind(self, dn: str, password: bytes, controls: list[Any] | None = None) -> dict[str, Any]:
-        """The result of a simple bind; neither may be empty, since that would be an anonymous bind."""
+        """The result of a simple bind; neither may be empty, since that would be an anonymous bind.
+
+        Raises ServerFailed where the server says that it cannot tell now.
+        """
         if not dn or not password:
             raise ValueError("a bind needs a DN and a password")
         self._ldap.user, self._ldap.password, self._ldap.authentication = dn, password, SIMPLE
@@ -193,15 +228,17 @@ class DirectoryConnection:
         finally:
             self._ldap.user = self._ldap.password = None
             self._ldap.request = None
+        _refuse_busy(result, "a bind")
         return dict(result)
 
     def search(
         self, base: str, filter_text: str, scope: str, attributes: list[str], size_limit: int = 0
     ) -> tuple[dict[str, Any], list[Mapping[str, Any]]]:
-        """The result, and the entries alone: a referral is never followed."""
+        """The result, and the entries alone: a referral is never followed. Raises ServerFailed as `bind` does."""
         _, result, response, _ = self._ldap.search(
             base, filter_text, scope, attributes=attributes, size_limit=size_limit
         )
+        _refuse_busy(result, "a search")
         return dict(result), [each for each in response or () if each.get("type") == "searchResEntry"]
 
     def modify(self, dn: str, changes: dict[str, Any], controls: list[Any] | None = None) -> dict[str, Any]:
@@ -222,6 +259,19 @@ class DirectoryConnection:
         self._socket.close()
 
 
+def _refuse_busy(result: Mapping[str, Any], what: str) -> None:
+    if result["result"] in BUSY:
+        raise ServerFailed(f"{what} was answered with {result['description']} {result['message']}".strip())
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def _never(*_arguments: Any, **_named: Any) -> None:
     raise LDAPSocketOpenError("this connection is over")
 
@@ -230,4 +280,6 @@ def _words(error: Exception) -> str:
     """A socket's error, as an operator reads it."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, UnicodeError):
+        return "it is no name of a host"
     return str(getattr(error, "strerror", None) or getattr(error, "reason", None) or error)

@@ -46,6 +46,18 @@ def canonical_dn(dn: str) -> tuple[tuple[str, str], ...] | None:
     return tuple((name.strip().lower(), _unescaped(value).strip().casefold()) for name, value, _ in parts)
 
 
+def is_below(dn: str, base: str) -> bool:
+    """Does `dn` stand below `base`, or is it that entry?"""
+    own, top = canonical_dn(dn), canonical_dn(base)
+    return own is not None and top is not None and own[len(own) - len(top) :] == top
+
+
+def domain_of(dn: str) -> str:
+    """The DC parts of a DN as it spells them, or all of it if it has none."""
+    parts = re.split(r"(?<!\\),", dn)
+    return ",".join(part.strip() for part in parts if part.strip().upper().startswith("DC=")) or dn
+
+
 def first_rdn(dn: str) -> str:
     """The value of a DN's first RDN, unescaped: the name of a group that is known by its DN only."""
     try:

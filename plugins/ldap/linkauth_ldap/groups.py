@@ -10,7 +10,7 @@ from ldap3 import BASE, SUBTREE
 from ldap3.utils.conv import escape_bytes
 
 from linkauth.backends import BackendMisconfigured
-from linkauth_ldap.filters import canonical_dn, filled, first_rdn
+from linkauth_ldap.filters import canonical_dn, domain_of, filled, first_rdn
 from linkauth_ldap.people import Entry
 from linkauth_ldap.presets import IN_CHAIN
 from linkauth_ldap.settings import LDAPSettings, lines_of
@@ -46,6 +46,8 @@ def is_entitled(groups: tuple[Group, ...], settings: LDAPSettings) -> bool:
 
 
 def _member_of(entry: Entry, username: str, settings: LDAPSettings, search: Search) -> list[Group]:
+    if entry.is_cut("memberOf"):
+        raise BackendMisconfigured(f"{entry.dn} is in more groups than memberOf shows at once: use another group_mode")
     return [Group(dn, first_rdn(dn)) for dn in entry.texts("memberOf")]
 
 
@@ -107,9 +109,3 @@ def _named(entries: list[Entry], settings: LDAPSettings) -> list[Group]:
 def _domain(settings: LDAPSettings) -> str:
     """`group_base`, or else the domain that `user_base` is in: its DC parts."""
     return settings.group_base or domain_of(settings.user_base)
-
-
-def domain_of(dn: str) -> str:
-    """The DC parts of a DN, or all of it if it has none."""
-    parts = [part.strip() for part in dn.split(",")]
-    return ",".join(part for part in parts if part.upper().startswith("DC=")) or dn

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +22,8 @@ from linkauth.backends import (
 from linkauth_ldap.connections import DirectoryConnection
 from linkauth_ldap.controls import ASK_PPOLICY, HINT_POLICY, ppolicy_of
 from linkauth_ldap.outcomes import UNAVAILABLE
+
+log = logging.getLogger(__name__)
 
 PASSWORD_MODIFY = "1.3.6.1.4.1.4203.1.11.1"
 _PPOLICY_RULES: Mapping[str, PasswordRule] = {
@@ -66,6 +69,21 @@ def modify(connection: DirectoryConnection, dn: str, current: str, new: str) -> 
     return connection.extended(PASSWORD_MODIFY, encoder.encode(request), [ASK_PPOLICY])
 
 
+def reset(connection: DirectoryConnection, dn: str, new: str) -> dict[str, Any]:
+    """The result of a Password Modify by an account with that right.
+
+    A password policy with pwdMustChange wants a new one from whoever got theirs from somebody else; here it was theirs
+    to choose, so that mark is taken off again.
+    """
+    result = modify(connection, dn, "", new)
+    if result["result"] == 0:
+        unmarked = connection.modify(dn, {"pwdReset": [(MODIFY_REPLACE, [])]})
+        if unmarked["result"] not in (0, 16, 17):
+            said = f"{unmarked['description']} {unmarked['message']}".strip()
+            log.error("bind_dn may not take pwdReset off %s, who must change their password again: %s", dn, said)
+    return result
+
+
 def change_in_ad(connection: DirectoryConnection, dn: str, current: str, new: str) -> dict[str, Any]:
     """The result of a change, for which everybody has the right who knows the current password (MS-ADTS 3.1.1.3.1.5):
     the old value deleted and the new one added in one modification."""
@@ -82,8 +100,8 @@ def _quoted(password: str) -> bytes:
     return f'"{password}"'.encode("utf-16-le")
 
 
-def refusal(result: Mapping[str, Any]) -> BackendError | None:
-    """What the result of a change means; None for success."""
+def refusal(result: Mapping[str, Any], by_service: bool) -> BackendError | None:
+    """What the result of a change means, `by_service` or by the person; None for success."""
     code, text = result["result"], str(result.get("message") or "")
     if code == 0:
         return None
@@ -98,9 +116,13 @@ def refusal(result: Mapping[str, Any]) -> BackendError | None:
         lowered = text.lower()
         rule = next((rule for words, rule in _WORDS if words in lowered), None)
         if rule is None and code == 53 and "0000052d" not in lowered:
+            if not by_service:
+                return PasswordRefused("not_allowed", message=said)
             return BackendMisconfigured(f"the directory will not change passwords: {said}")
         length = re.search(r"(?:longer than|at least) (\d+)", lowered)
         return PasswordRefused(rule or "policy", int(length[1]) if length and rule == "too_short" else 0, said)
+    if code == 50 and not by_service:
+        return PasswordRefused("not_allowed", message=said)
     if code in (8, 13, 50):
         return BackendMisconfigured(f"the account may not change passwords: {said}")
     if code == 12:

@@ -25,6 +25,10 @@ class Entry:
     def raw(self, attribute: str) -> list[bytes]:
         return self._raw.get(attribute.casefold(), [])
 
+    def is_cut(self, attribute: str) -> bool:
+        """Did the server give only the first of many values (MS-ADTS 3.1.1.3.1.3.3)?"""
+        return any(name.startswith(f"{attribute.casefold()};range=") for name in self._raw)
+
     def texts(self, attribute: str) -> list[str]:
         """The values that are not empty; what is no UTF-8 is replaced."""
         return [value.decode("utf-8", "replace") for value in self.raw(attribute) if value]

@@ -26,7 +26,7 @@ DEFAULTS: Mapping[str, Any] = {
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "none": {},
-    "openldap": {},
+    "openldap": {"state_check": "ppolicy"},
     "389ds": {
         "subject_attribute": "nsUniqueId",
         # the MemberOf plug-in flattens nested groups

@@ -1,8 +1,7 @@
 """The servers of one directory: pools of connections, and going on to the next server when one fails.
 
-A server that gave no answer is tried last for a while, and by one sign-in at a time, so that a hung server holds one
-thread and not all. An answer is an answer: a wrong password is never asked of a second server, which would count it
-twice.
+A server that gave no answer is tried last for a while, and by one sign-in at a time: the others wait a moment for what
+that one finds. An answer is an answer: a wrong password is never asked of a second server, which would count it twice.
 """
 
 from __future__ import annotations
@@ -14,11 +13,13 @@ import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
+from weakref import WeakSet
 
-from ldap3.core.exceptions import LDAPExceptionError, LDAPSessionTerminatedByServerError
+from ldap3.core.exceptions import LDAPSessionTerminatedByServerError
 
 from linkauth.backends import BackendMisconfigured, BackendUnavailable
 from linkauth_ldap.connections import Address, Deadline, DirectoryConnection, ServerFailed
+from linkauth_ldap.outcomes import UNAVAILABLE
 from linkauth_ldap.settings import LDAPSettings
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,9 @@ log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 IDLE_SECONDS = 120
 """A connection that waited longer is not used again: a firewall may have forgotten it."""
+PATIENCE = 1
+"""Seconds to wait for what another sign-in finds out about a server that failed: a well one answers in less, and a hung
+one must not hold every thread."""
 IDLE_CONNECTIONS = 16
 """Waiting connections of each kind and server."""
 
@@ -38,6 +42,9 @@ class DirectoryServer:
         self.address = address
         self.failed_at: float | None = None
         self.probing = threading.Lock()
+        # when and how it last refused our own account
+        self.refused_at: float | None = None
+        self.refusal = ""
         self._idle: dict[bool, list[DirectoryConnection]] = {True: [], False: []}
         self._lock = threading.Lock()
 
@@ -45,7 +52,7 @@ class DirectoryServer:
         with self._lock:
             while self._idle[service]:
                 connection = self._idle[service].pop()
-                if time.monotonic() - connection.used_at < IDLE_SECONDS:
+                if time.monotonic() - connection.used_at < IDLE_SECONDS and not connection.is_over:
                     return connection
                 connection.close()
         return None
@@ -71,12 +78,11 @@ class Servers:
     def __init__(self, settings: LDAPSettings) -> None:
         self._settings = settings
         self._context = _context(settings)
-        self._open()
-        self._refused_at: float | None = None
-        self._refusal = ""
+        self.open()
+        _all_servers.add(self)
 
-    def _open(self) -> None:
-        self._pid = os.getpid()
+    def open(self) -> None:
+        """Begin without a connection."""
         settings = self._settings
         self.all = tuple(
             DirectoryServer(Address(uri, settings.starttls, self._context, settings.tls_server_names))
@@ -86,34 +92,57 @@ class Servers:
     def deadline(self) -> Deadline:
         return Deadline(self._settings.total_timeout)
 
-    def ask(self, question: Callable[[DirectoryConnection], Answer], deadline: Deadline, service: bool) -> Answer:
+    def ask(
+        self,
+        question: Callable[[DirectoryConnection], Answer],
+        deadline: Deadline,
+        service: bool,
+        once: bool = False,
+    ) -> Answer:
         """The answer of the first server that gives one; `service` for a connection bound as the service account.
 
+        What must not be done twice is asked `once`: of the first server that can be reached, on a new connection.
         Raises BackendUnavailable or BackendMisconfigured.
         """
-        if os.getpid() != self._pid:
-            # connections and locks are the parent process's
-            self._open()
         problems: list[tuple[str, ServerFailed]] = []
         for server in sorted(self.all, key=self._is_down):
-            suspect = server.failed_at is not None
-            if suspect and not server.probing.acquire(blocking=False):
-                continue
             try:
-                deadline.left(1)
-                return self._ask_one(server, question, deadline, service)
+                return self._ask_server(server, question, deadline, service, once)
             except ServerFailed as problem:
                 problems.append((server.address.uri, problem))
-                self._mark_down(server, problem)
             except TimeoutError as error:
                 problems.append((server.address.uri, ServerFailed(str(error))))
-            finally:
-                if suspect:
-                    server.probing.release()
         said = "; ".join(f"{uri}: {problem}" for uri, problem in problems)
-        if problems and all(problem.misconfigured for _, problem in problems):
+        if all(problem.misconfigured for _, problem in problems):
             raise BackendMisconfigured(said)
-        raise BackendUnavailable(said or "every server is down, and another sign-in tries them already", 5)
+        raise BackendUnavailable(said)
+
+    def _ask_server(
+        self,
+        server: DirectoryServer,
+        question: Callable[[DirectoryConnection], Answer],
+        deadline: Deadline,
+        service: bool,
+        once: bool,
+    ) -> Answer:
+        """The answer of this server; one that failed is asked by one at a time. Raises ServerFailed, TimeoutError, or
+        BackendUnavailable for what was asked once and may be done."""
+        began, suspect = time.monotonic(), server.failed_at is not None
+        if suspect and not server.probing.acquire(timeout=deadline.left(PATIENCE)):
+            raise ServerFailed("it failed, and another sign-in waits for its answer already")
+        try:
+            if server.failed_at is not None and server.failed_at > began:
+                raise ServerFailed("it has just failed again")
+            deadline.left(1)
+            if once:
+                return self._ask_once(server, question, deadline, service)
+            return self._ask_one(server, question, deadline, service)
+        except ServerFailed as problem:
+            self._mark_down(server, problem)
+            raise
+        finally:
+            if suspect:
+                server.probing.release()
 
     def _is_down(self, server: DirectoryServer) -> bool:
         """Is it to be tried last?"""
@@ -148,6 +177,20 @@ class Servers:
         fresh = self._fresh(server, deadline, service)
         return self._ask_on(server, fresh, question, deadline, service)
 
+    def _ask_once(
+        self,
+        server: DirectoryServer,
+        question: Callable[[DirectoryConnection], Answer],
+        deadline: Deadline,
+        service: bool,
+    ) -> Answer:
+        fresh = self._fresh(server, deadline, service)
+        try:
+            return self._ask_on(server, fresh, question, deadline, service)
+        except ServerFailed as problem:
+            self._mark_down(server, problem)
+            raise BackendUnavailable(f"{server.address.uri}: {problem}; it may have done it all the same") from None
+
     def _ask_on(
         self,
         server: DirectoryServer,
@@ -176,46 +219,66 @@ class Servers:
         settings = self._settings
         try:
             connection = server.address.connect(deadline, settings.connect_timeout, settings.receive_timeout)
+        except ServerFailed:
+            raise
         except TimeoutError as error:
             raise ServerFailed(str(error)) from None
-        except LDAPExceptionError as error:
-            raise ServerFailed(f"StartTLS failed: {error}") from None
+        except Exception as error:
+            # ldap3 raises what it likes for what it does not expect, here as an answer to StartTLS
+            raise ServerFailed(f"StartTLS failed: {type(error).__name__}: {error}") from None
         if service and settings.bind_dn:
             try:
-                self._bind_service(connection)
+                self._bind_service(server, connection)
             except BaseException:
                 connection.close()
                 raise
         return connection
 
-    def _bind_service(self, connection: DirectoryConnection) -> None:
+    def _bind_service(self, server: DirectoryServer, connection: DirectoryConnection) -> None:
         """Bind as the service account; a refusal is remembered, lest we lock that account by trying on."""
-        settings = self._settings
-        if self._refused_at is not None and time.monotonic() - self._refused_at < settings.retry_down_after:
-            raise BackendMisconfigured(self._refusal)
+        settings, now = self._settings, time.monotonic()
+        if server.refused_at is not None and now - server.refused_at < settings.retry_down_after:
+            raise ServerFailed(server.refusal, misconfigured=True)
         try:
             result = connection.bind(settings.bind_dn, settings.bind_password.encode("utf-8"))
+        except ServerFailed:
+            raise
         except Exception as error:
             raise ServerFailed(_words(error, connection)) from None
-        if result["result"] in (1, 51, 52, 80):
-            raise ServerFailed(f"the bind of the service account was answered with {result['description']}")
+        said = f"{result['description']} {result['message']}".strip()
+        if result["result"] in UNAVAILABLE:
+            raise ServerFailed(f"the bind of the service account was answered with {said}")
         if result["result"] != 0:
-            said = f"{result['description']} {result['message']}".strip()
-            self._refusal = f"the service account bind_dn is refused, check bind_dn and bind_password: {said}"
-            self._refused_at = time.monotonic()
-            raise BackendMisconfigured(self._refusal)
-        self._refused_at = None
+            server.refusal = f"the service account bind_dn is refused, check bind_dn and bind_password: {said}"
+            server.refused_at = now
+            raise ServerFailed(server.refusal, misconfigured=True)
+        server.refused_at = None
 
-    def try_one(self, server: DirectoryServer) -> DirectoryConnection:
-        """A new connection for a check, bound as the service account; whoever asks closes it. Raises ServerFailed or
-        BackendMisconfigured."""
-        connection = self._fresh(server, self.deadline(), service=True)
-        connection.within(self.deadline())
+    def try_one(self, server: DirectoryServer, deadline: Deadline) -> DirectoryConnection:
+        """A new connection for a check, bound as the service account; whoever asks closes it. Raises ServerFailed."""
+        try:
+            connection = self._fresh(server, deadline, service=True)
+        except ServerFailed as problem:
+            self._mark_down(server, problem)
+            raise
+        connection.within(deadline)
         return connection
 
     def close(self) -> None:
         for server in self.all:
             server.drop_idle()
+
+
+_all_servers: WeakSet[Servers] = WeakSet()
+
+
+def _begin_anew() -> None:
+    """In a process that was forked: connections and locks are the parent's, and it has one thread yet."""
+    for servers in list(_all_servers):
+        servers.open()
+
+
+os.register_at_fork(after_in_child=_begin_anew)
 
 
 def _context(settings: LDAPSettings) -> ssl.SSLContext | None:

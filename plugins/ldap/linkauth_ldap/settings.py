@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from linkauth_ldap.filters import canonical_dn, filter_problem
+from linkauth_ldap.filters import canonical_dn, filter_problem, is_below
 from linkauth_ldap.presets import DEFAULTS, PRESETS
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -27,7 +27,7 @@ class LDAPSettings:
     user_base: str = ""
     preset: Literal["none", "openldap", "389ds", "freeipa", "activedirectory"] = "none"
     starttls: bool = False
-    allow_cleartext: bool = False
+    allow_cleartext: Literal["false", "true", "anywhere"] = "false"
     tls_ca_file: str = ""
     tls_server_names: tuple[str, ...] = ()
     connect_timeout: int = 3
@@ -66,7 +66,7 @@ class LDAPSettings:
     must_change: Literal["refuse", "allow"] = "refuse"
     grace_login: Literal["allow", "refuse"] = "allow"
     expiry_warning_days: int = 14
-    state_check: Literal["none", "ad", "389ds", "freeipa"] | None = None
+    state_check: Literal["none", "ad", "ppolicy", "389ds", "freeipa"] | None = None
     reveal_state: Literal["never", "proven", "always"] = "proven"
     password_change: Literal["off", "self", "service"] = "off"
     password_change_url: str = ""
@@ -93,7 +93,9 @@ class LDAPSettings:
                 yield key, "is not a positive number"
         if self.password_change == "service" and not self.bind_dn:
             yield "password_change", "cannot be service: there is no bind_dn that could change passwords"
-        if self.password_change != "off" and self.allow_cleartext and not self.encrypted:
+        if self.password_change != "off" and "{upn}" in self.user_dn_template:
+            yield "password_change", "needs the DN of a person: login_mode = search, or a template with {rdn}"
+        if self.password_change != "off" and not self.encrypted:
             yield "password_change", "needs ldaps:// or starttls: a new password is not sent in clear text"
 
     def _server_faults(self) -> Iterator[tuple[str, str]]:
@@ -107,13 +109,17 @@ class LDAPSettings:
                 yield "uris", "holds something other than ldaps://host or ldap://host, with or without :port"
             elif url.scheme == "ldaps" and self.starttls:
                 yield "starttls", "is for ldap:// URIs: ldaps:// is encrypted already"
-            elif url.scheme == "ldap" and not self.starttls and not self.allow_cleartext:
-                yield (
-                    "uris",
-                    "holds an ldap:// URI, which sends passwords in clear text: use ldaps:// or starttls",
-                )
+            elif url.scheme == "ldap" and not self.starttls and self.allow_cleartext == "false":
+                yield "uris", "holds an ldap:// URI, which sends passwords in clear text: use ldaps:// or starttls"
+            elif url.scheme == "ldap" and not self.starttls and self.allow_cleartext == "true":
+                if host not in LOOPBACK:
+                    yield "uris", "holds an ldap:// URI of another machine, for which allow_cleartext must be anywhere"
+            elif not all(0 < len(label) < 64 for label in str(host).split(".")):
+                yield "uris", "holds something that is no name of a host"
         if not self.uris:
             yield "uris", "names no server"
+        if not all(0 < len(label) < 64 for name in self.tls_server_names for label in name.split(".")):
+            yield "tls_server_names", "holds something that is no name of a host"
         if self.bind_dn and not self.bind_password:
             yield "bind_password", "is missing: without it the bind would be anonymous"
         if self.bind_password and not self.bind_dn:
@@ -155,6 +161,8 @@ class LDAPSettings:
             lines = lines_of(getattr(self, key))
             if any(canonical_dn(line) is None for line in lines):
                 yield key, "holds a line that is not a distinguished name"
+            elif self.group_base and not all(is_below(line, self.group_base) for line in lines):
+                yield key, "holds a group that is not below group_base, where it would never be found"
             if lines and not self.reads_groups:
                 yield key, "needs groups: set group_mode, and group_base where groups are searched"
 

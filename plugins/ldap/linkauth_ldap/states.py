@@ -14,22 +14,34 @@ if TYPE_CHECKING:
 STATE_ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "none": (),
     "ad": (
-        *("userAccountControl", "accountExpires", "pwdLastSet", "lockoutTime"),
+        *("userAccountControl", "accountExpires", "pwdLastSet", "lockoutTime", "logonHours", "userWorkstations"),
         "msDS-User-Account-Control-Computed",
     ),
-    "389ds": ("nsAccountLock",),
+    "ppolicy": ("pwdAccountLockedTime", "pwdReset", "pwdStartTime", "pwdEndTime", "pwdChangedTime"),
+    "389ds": ("nsAccountLock", "accountUnlockTime", "passwordExpirationTime"),
     "freeipa": ("nsAccountLock", "krbPasswordExpiration", "krbPrincipalExpiration"),
 }
-AD_DISABLED, AD_PASSWORD_NEVER_EXPIRES = 0x2, 0x10000
+AD_DISABLED, AD_PASSWORD_NEVER_EXPIRES, AD_SMART_CARD = 0x2, 0x10000, 0x40000
 AD_LOCKED, AD_PASSWORD_EXPIRED = 0x10, 0x800000
 AD_NEVER = (0, 0x7FFFFFFFFFFFFFFF)
 _EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 
 
-def of_entry(entry: Entry, state_check: str, now: datetime) -> Reason | None:
-    """Why the entry's account may not sign in, or None if nothing that can be read speaks against it."""
-    check = _CHECKS.get(state_check)
+def after_bind(entry: Entry, state_check: str, now: datetime) -> Reason | None:
+    """Why the entry's account may not sign in although its bind succeeded, or None."""
+    check = _AFTER_BIND.get(state_check)
     return check(entry, now) if check else None
+
+
+def without_password(entry: Entry, state_check: str, now: datetime) -> Reason | None:
+    """Why the entry's account could not sign in, as far as can be read, or None if nothing speaks against it."""
+    check = _WITHOUT_PASSWORD.get(state_check)
+    return check(entry, now) if check else None
+
+
+def tells_all(entry: Entry, state_check: str) -> bool:
+    """Does the entry say all that a bind would? Of other directories our account may read next to nothing."""
+    return state_check == "ad" and not entry.text("userWorkstations")
 
 
 def _active_directory(entry: Entry, now: datetime) -> Reason | None:
@@ -46,6 +58,44 @@ def _active_directory(entry: Entry, now: datetime) -> Reason | None:
     return "password_expired" if computed & AD_PASSWORD_EXPIRED else None
 
 
+def _active_directory_unasked(entry: Entry, now: datetime) -> Reason | None:
+    """What Active Directory looks at in the bind itself comes on top."""
+    if reason := _active_directory(entry, now):
+        return reason
+    if _number(entry, "userAccountControl") & AD_SMART_CARD:
+        return "logon_restricted"
+    hours = entry.raw("logonHours")
+    # 21 bytes: a bit for each hour of the week in UTC from Sunday on, the lowest first (MS-SAMR 2.2.6.5)
+    hour = (now.weekday() + 1) % 7 * 24 + now.hour
+    if hours and len(hours[0]) == 21 and not hours[0][hour // 8] >> hour % 8 & 1:
+        return "logon_restricted"
+    return None
+
+
+def _ppolicy(entry: Entry, now: datetime) -> Reason | None:
+    """draft-behera-ldap-password-policy section 5.3; a lock may have ended since, for only its begin is written."""
+    locked = entry.text("pwdAccountLockedTime")
+    if locked and (locked.startswith("0000") or _is_past(locked, now)):
+        return "locked"
+    starts, ends = entry.text("pwdStartTime"), entry.text("pwdEndTime")
+    if (starts and not _is_past(starts, now)) or (ends and _is_past(ends, now)):
+        return "account_expired"
+    return "must_change_password" if entry.text("pwdReset").upper() == "TRUE" else None
+
+
+def _389ds_unasked(entry: Entry, now: datetime) -> Reason | None:
+    if reason := _389ds(entry, now):
+        return reason
+    unlocked = entry.text("accountUnlockTime")
+    if unlocked and not _is_past(unlocked, now):
+        return "locked"
+    expires = entry.text("passwordExpirationTime")
+    if expires.startswith("1970"):
+        # how it marks a password that must be changed
+        return "must_change_password"
+    return "password_expired" if expires and _is_past(expires, now) else None
+
+
 def _389ds(entry: Entry, now: datetime) -> Reason | None:
     return "disabled" if entry.text("nsAccountLock").lower() == "true" else None
 
@@ -58,9 +108,12 @@ def _freeipa(entry: Entry, now: datetime) -> Reason | None:
     return "password_expired" if _is_past(entry.text("krbPasswordExpiration"), now) else None
 
 
-_CHECKS: Mapping[str, Callable[[Entry, datetime], Reason | None]] = {
-    "ad": _active_directory,
-    "389ds": _389ds,
+_Check = Callable[["Entry", datetime], Reason | None]
+_AFTER_BIND: Mapping[str, _Check] = {"ad": _active_directory, "389ds": _389ds, "freeipa": _freeipa}
+_WITHOUT_PASSWORD: Mapping[str, _Check] = {
+    "ad": _active_directory_unasked,
+    "ppolicy": _ppolicy,
+    "389ds": _389ds_unasked,
     "freeipa": _freeipa,
 }
 
@@ -69,11 +122,11 @@ def facts_of(entry: Entry, state_check: str) -> dict[str, str]:
     """The attributes that decide, in words where numbers say nothing."""
     facts = {}
     for name in STATE_ATTRIBUTES[state_check]:
-        text = entry.text(name)
-        if text and state_check == "ad" and name in ("accountExpires", "pwdLastSet", "lockoutTime"):
+        text = entry.raw(name)[0].hex() if name == "logonHours" and entry.raw(name) else entry.text(name)
+        if text and name in ("accountExpires", "pwdLastSet", "lockoutTime"):
             number = _number(entry, name)
             text = "never" if number in AD_NEVER else ad_time(number).strftime("%Y-%m-%dT%H:%M:%SZ")
-        elif text and state_check == "ad":
+        elif text and name in ("userAccountControl", "msDS-User-Account-Control-Computed"):
             text = hex(_number(entry, name))
         if text:
             facts[name] = text

@@ -112,6 +112,39 @@ def test_a_template_of_a_user_principal_name(domain: SambaAD, ad_backend: Make) 
         backend.authenticate("user08", "a wrong one")
 
 
+def test_a_template_lets_nobody_in_as_somebody_else(domain: SambaAD, ad_backend: Make) -> None:
+    """The directory finds a person by their UPN, and user_filter another one by the same name."""
+    changes = {"login_mode": "template", "user_dn_template": "{upn}@corp.example.com", "group_mode": "memberof"}
+    other = domain.people["user10"]
+    domain.modify(other.dn, {"sAMAccountName": ["john.doe"]})
+    try:
+        for account in ({}, {"bind_dn": "", "bind_password": ""}):
+            with pytest.raises(WrongPassword):
+                ad_backend(**changes, **account).authenticate("john.doe", domain.people["jdoe"].password)
+    finally:
+        domain.modify(other.dn, {"sAMAccountName": [other.username]})
+
+
+@pytest.mark.parametrize(
+    ("username", "refused"),
+    [
+        ("disabled", "disabled"),
+        ("accexpired", "account_expired"),
+        ("mustchange", "must_change_password"),
+        ("nohours", "logon_restricted"),
+        ("smartcard", "logon_restricted"),
+        ("lockedout", "locked"),
+        ("user03", None),
+    ],
+)
+def test_looking_up_says_what_a_sign_in_would(backend: LDAPBackend, username: str, refused: str | None) -> None:
+    account = backend.find(username)
+    assert account.refused == refused
+    assert account.complete
+    # where they may sign in from only the sign-in shows
+    assert not backend.find("workst").complete
+
+
 @pytest.mark.parametrize("username", ["*", "user03)(cn=*", "svc-linkauth", "A Contact", "Administrator", "krbtgt"])
 def test_what_is_no_name_of_a_person_is_nobody(backend: LDAPBackend, username: str) -> None:
     with pytest.raises(UnknownUser):
@@ -197,7 +230,7 @@ def test_its_checks(ad_backend: Make, domain: SambaAD) -> None:
 
 
 def test_clear_text_is_refused_by_the_domain(domain: SambaAD, ad_backend: Make) -> None:
-    backend = ad_backend(uris=(domain.ldap,), allow_cleartext=True)
+    backend = ad_backend(uris=(domain.ldap,), allow_cleartext="true")
     with pytest.raises(BackendMisconfigured, match="bind_dn"):
         backend.authenticate("user03", domain.people["user03"].password)
 

@@ -214,7 +214,7 @@ class DrippingServer:
 def test_a_server_that_drips_is_held_to_the_deadline(make: Callable[..., LDAPBackend]) -> None:
     server = DrippingServer()
     try:
-        backend = make(uris=(server.uri,), starttls=False, allow_cleartext=True, total_timeout=2)
+        backend = make(uris=(server.uri,), starttls=False, allow_cleartext="true", total_timeout=2)
         before = time.monotonic()
         with pytest.raises(BackendUnavailable):
             backend.authenticate("user05", "x")

@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from linkauth.backends import BackendMisconfigured, PasswordChange, PasswordRefused, UnknownUser, WrongPassword
+from linkauth.backends import (
+    AccountRefused,
+    BackendMisconfigured,
+    PasswordChange,
+    PasswordRefused,
+    UnknownUser,
+    WrongPassword,
+)
 from linkauth_ldap import LDAPBackend
 from tests.servers.openldap import OpenLDAP
 
@@ -55,6 +62,26 @@ class TestPasswordChange:
         slapd.settle()
         with pytest.raises(WrongPassword):
             openldap_backend().authenticate("expired2", current)
+        # the policy wants whoever got a password from somebody else to change it; this one was their own choice
+        assert openldap_backend().authenticate("expired2", self.NEW).username == "expired2"
+
+    def test_whoever_cannot_bind_is_not_asked_to_do_it_themselves(
+        self, slapd: OpenLDAP, openldap_backend: Make, fresh: Callable[[str], str]
+    ) -> None:
+        backend, current = openldap_backend(password_change="self"), fresh("expired2")
+        with pytest.raises(AccountRefused) as refused:
+            backend.authenticate("expired2", current)
+        assert not refused.value.changeable
+        with pytest.raises(PasswordRefused, match="not_allowed"):
+            backend.change_password("expired2", current, self.NEW)
+
+    def test_a_new_one_that_no_sign_in_would_take_is_refused(
+        self, openldap_backend: Make, fresh: Callable[[str], str]
+    ) -> None:
+        current = fresh("user40")
+        with pytest.raises(PasswordRefused, match="policy"):
+            openldap_backend(password_change="self").change_password("user40", current, "ü" * 600)
+        assert openldap_backend().authenticate("user40", current)
 
     def test_an_account_without_the_right_is_the_operators_problem(
         self, openldap_backend: Make, fresh: Callable[[str], str]
@@ -81,30 +108,69 @@ class TestLookUp:
         with pytest.raises(UnknownUser):
             openldap_backend().look_up(subject)
 
+    def test_it_says_who_would_be_refused_where_it_may_read_that(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
+        helpdesk = {"bind_dn": slapd.helpdesk_dn, "bind_password": slapd.helpdesk_password}
+        backend = openldap_backend(**helpdesk)
+        found = {name: backend.find(name).refused for name in ("locked", "mustchange3", "ended", "notyet", "user03")}
+        expected = {"locked": "locked", "mustchange3": "must_change_password"}
+        assert found == {**expected, "ended": "account_expired", "notyet": "account_expired", "user03": None}
+        assert backend.find("locked").facts["pwdAccountLockedTime"] == "000001010000Z"
+        # and says that it may not have read all
+        assert not openldap_backend().find("locked").complete
+
     def test_it_says_who_would_not_be_entitled(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
         backend = openldap_backend(denied_groups=f"cn=admins,ou=groups,{slapd.base}")
         assert backend.find("user01").refused == "not_entitled"
 
 
 class TestChecks:
-    def test_all_is_well(self, openldap_backend: Make) -> None:
-        found = {check.name: check for check in openldap_backend(password_change="self").check()}
-        assert all(check.ok and not check.warning for check in found.values())
+    def test_all_is_well(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
+        root = {"bind_dn": slapd.root_dn, "bind_password": slapd.root_password}
+        found = {check.name: check for check in openldap_backend(password_change="self", **root).check()}
+        assert [check for check in found.values() if not check.ok or check.warning] == []
         assert {"user_base", "group_base", "preset", "password policy control", "password change"} <= set(found)
 
     @pytest.mark.parametrize(
         ("changes", "name", "words"),
         [
-            ({"user_base": "ou=nobody,dc=example,dc=org"}, "user_base", "noSuchObject"),
-            ({"bind_password": "wrong"}, "server", "bind_dn"),
-            ({"uris": ("ldap://127.0.0.1:1",)}, "server", "refused"),
-            ({"uris": ("ldap://no-such-host.invalid",)}, "server", "resolved"),
+            ({"user_base": "ou=nobody,dc=example,dc=org"}, ("user_base", "subject"), "nobody"),
+            ({"bind_password": "wrong"}, ("server",), "bind_dn"),
+            ({"uris": ("ldap://127.0.0.1:1",)}, ("server",), "refused"),
+            ({"uris": ("ldap://no-such-host.invalid",)}, ("server",), "resolved"),
         ],
     )
-    def test_what_is_wrong_is_said(self, openldap_backend: Make, changes: Any, name: str, words: str) -> None:
+    def test_what_is_wrong_is_said(
+        self, openldap_backend: Make, changes: Any, name: tuple[str, ...], words: str
+    ) -> None:
         failed = [check for check in openldap_backend(**changes).check() if not check.ok]
         assert failed
         assert all(check.name.startswith(name) and words in check.detail for check in failed)
+
+    def test_what_cannot_be_read_is_a_warning(self, openldap_backend: Make) -> None:
+        found = {check.name: check for check in openldap_backend().check()}
+        assert found["password policy"].warning
+        assert "account_failures" in found["password policy"].detail
+
+    def test_a_group_that_is_not_there_is_said(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
+        backend = openldap_backend(denied_groups=f"cn=admns,{slapd.group_base}")
+        (failed,) = [check for check in backend.check() if not check.ok]
+        assert failed.name == "denied_groups"
+
+    def test_a_subject_that_nobody_has_is_said(self, openldap_backend: Make) -> None:
+        failed = [check for check in openldap_backend(subject_attribute="entryUID").check() if not check.ok]
+        assert [check.name for check in failed] == ["subject_attribute"]
+
+    def test_one_server_of_two_that_is_down_is_a_warning(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
+        found = list(openldap_backend(uris=("ldap://127.0.0.1:1", slapd.a.ldap)).check())
+        assert all(check.ok for check in found)
+        assert next(check.name for check in found if check.warning) == "server ldap://127.0.0.1:1"
+
+    def test_without_a_service_account_it_asks_only_for_an_answer(self, openldap_backend: Make) -> None:
+        template = {"login_mode": "template", "user_dn_template": "uid={rdn},ou=people,dc=example,dc=org"}
+        nobody = {"bind_dn": "", "bind_password": "", "group_mode": "none"}
+        found = list(openldap_backend(**template, **nobody).check())
+        assert all(check.ok for check in found)
+        assert "takes the service account" not in str(found)
 
     def test_a_preset_that_does_not_fit_is_a_warning(self, openldap_backend: Make) -> None:
         found = {check.name: check for check in openldap_backend(preset="activedirectory").check()}

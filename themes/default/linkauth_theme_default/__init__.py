@@ -1,4 +1,4 @@
-"""linkauth's default theme: one small page, no script, light and dark, from 320 px up."""
+"""linkauth's default theme: one small page, light and dark, from 320 px up; its one script is a help and no need."""
 
 from __future__ import annotations
 
@@ -7,25 +7,51 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
+
+from linkauth_theme_default.colours import EDGE, LINK, NIGHT, STRONG, TEXT, black_or_white, contrast, readable
 
 Text = Mapping[str, str]
+LOGO_LIMIT = 50_000
+"""Bytes; phones load it with the page."""
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+_URL = re.compile(r"(https://|mailto:|tel:)\S+")
 _LOGOS = (".svg", ".png", ".jpg", ".jpeg", ".webp")
+_ACTIVE = {"script", "foreignObject", "handler", "animate", "set"}
+"""Elements of SVG that can do something."""
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """The colours of a light or a dark screen that follow from the deployer's; what they stand on is in the names."""
+
+    page: str
+    text_on_page: str
+    quiet_on_page: str
+    edge_on_card: str
+    link_on_card: str
 
 
 @dataclass(frozen=True)
 class Parameters:
     """What a deployer may set under `linkauth.theme.default.`; a Text may have a line for each language too.
 
-    `accent` is the colour of the button, `#rrggbb`; `logo` the path of an image file; the URLs are shown as links if
-    they are set; `username_label` and `username_hint` say what the name is called here and what it looks like.
+    `accent` is the colour of the button and of links, `background` that of the page around the card, both `#rrggbb`;
+    what could not be read is made lighter or darker. `logo` is the path of an image file. `username_label` says what
+    the name is called here, `username_hint` and `username_example` what it looks like. The URLs are shown as links if
+    they are set, `support_text` (a telephone number and its hours) beside what a person cannot mend alone.
     """
 
     accent: str = "#1d4f91"
+    background: str = ""
     logo: str = ""
     username_label: Text = field(default_factory=dict)
     username_hint: Text = field(default_factory=dict)
-    help_url: Text = field(default_factory=dict)
+    username_example: Text = field(default_factory=dict)
+    recovery_url: Text = field(default_factory=dict)
+    sign_up_url: Text = field(default_factory=dict)
+    support_url: Text = field(default_factory=dict)
+    support_text: Text = field(default_factory=dict)
     privacy_url: Text = field(default_factory=dict)
     terms_url: Text = field(default_factory=dict)
 
@@ -33,24 +59,37 @@ class Parameters:
         """What the types cannot say, as (key, problem)."""
         if not _COLOUR.fullmatch(self.accent):
             yield "accent", "is not a colour such as #1d4f91"
-        if self.logo and not self.logo.lower().endswith(_LOGOS):
-            yield "logo", "is not the path of an svg, png, jpg or webp file"
-        elif self.logo and not Path(self.logo).is_file():
-            yield "logo", "names a file that is not there"
-        for key in ("help_url", "privacy_url", "terms_url"):
-            if not all(re.fullmatch(r"(https://|mailto:|tel:)\S+", url) for url in getattr(self, key).values()):
+        if self.background and not _COLOUR.fullmatch(self.background):
+            yield "background", "is not a colour such as #f4f5f7"
+        if self.logo and (problem := _logo_problem(Path(self.logo))):
+            yield "logo", problem
+        for key in ("recovery_url", "sign_up_url", "support_url", "privacy_url", "terms_url"):
+            if not all(_URL.fullmatch(url) for url in getattr(self, key).values()):
                 yield key, "is not a URL that begins with https://, mailto: or tel:"
 
     @property
     def on_accent(self) -> str:
-        """Black or white, whichever is easier to read on the accent colour (WCAG 2.2, relative luminance)."""
-        return "#ffffff" if 1.05 / (self._luminance + 0.05) >= (self._luminance + 0.05) / 0.05 else "#000000"
+        """The colour of text on the accent colour."""
+        return black_or_white(self.accent)
 
     @property
-    def _luminance(self) -> float:
-        channels = [int(self.accent[start : start + 2], 16) / 255 for start in (1, 3, 5)]
-        linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    def light(self) -> Scheme:
+        return self._scheme(self.background or "#f4f5f7", "#ffffff", "#16191f", "#535b67")
+
+    @property
+    def dark(self) -> Scheme:
+        page = readable(self.background, "#ffffff", NIGHT) if self.background else "#0e1116"
+        return self._scheme(page, "#181c23", "#eef1f5", "#b0b8c4")
+
+    def _scheme(self, page: str, card: str, text: str, quiet: str) -> Scheme:
+        on_page = text if contrast(text, page) >= STRONG else black_or_white(page)
+        return Scheme(
+            page=page,
+            text_on_page=on_page,
+            quiet_on_page=quiet if contrast(quiet, page) >= TEXT else on_page,
+            edge_on_card=readable(self.accent, card, EDGE),
+            link_on_card=readable(self.accent, card, LINK),
+        )
 
     @property
     def logo_name(self) -> str:
@@ -60,6 +99,34 @@ class Parameters:
     def static_files(self) -> dict[str, Path]:
         """Static files besides the package's own, name to path."""
         return {self.logo_name: Path(self.logo)} if self.logo else {}
+
+
+def _logo_problem(path: Path) -> str | None:
+    if path.suffix.lower() not in _LOGOS:
+        return "is not the path of an svg, png, jpg or webp file"
+    if not path.is_file():
+        return "names a file that is not there"
+    if path.stat().st_size > LOGO_LIMIT:
+        return f"names a file of more than {LOGO_LIMIT} bytes, too much for phones"
+    if path.suffix.lower() != ".svg":
+        return None
+    try:
+        # the deployer's own file
+        drawing = ElementTree.parse(path).getroot()  # noqa: S314
+    except ElementTree.ParseError:
+        return "names an svg file that is not XML"
+    return "names an svg file that can do more than be looked at" if any(map(_is_active, drawing.iter())) else None
+
+
+def _is_active(element: ElementTree.Element) -> bool:
+    """Could this element of a drawing run something or load something from elsewhere?"""
+    attributes = {name.rpartition("}")[2].lower(): value.strip() for name, value in element.attrib.items()}
+    links = attributes.get("href", "#")
+    return (
+        element.tag.rpartition("}")[2] in _ACTIVE
+        or any(name.startswith("on") for name in attributes)
+        or not links.startswith(("#", "data:image/"))
+    )
 
 
 def includeme(config: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from linkauth.plugins import load
 from linkauth.testing import ThemeContract
 from linkauth.testing.theme import TEXTS
 from linkauth.themes import Theme, open_theme
-from linkauth_theme_default import Parameters
+from linkauth_theme_default import LOGO_LIMIT, Parameters
 
 
 class TestDefaultTheme(ThemeContract):
@@ -29,17 +30,29 @@ class TestDefaultTheme(ThemeContract):
         assert weight <= 14_000
         assert 1 + len(names) <= 4
 
-    def test_wait_times_are_in_words(self, theme: Theme) -> None:
-        assert "1 second," in self.login(theme, error="throttled", retry_after=1)
-        assert "40 seconds," in self.login(theme, error="throttled", retry_after=40)
-        assert "2 minutes," in self.login(theme, error="throttled", retry_after=91)
-        assert "2 Minuten" in self.login(theme, "de", error="throttled", retry_after=91)
+    @pytest.mark.parametrize(
+        ("language", "seconds", "words"),
+        [
+            ("en", 1, "wait 1 second,"),
+            ("en", 40, "wait 40 seconds,"),
+            ("en", 60, "about 1 minute,"),
+            ("en", 61, "about 2 minutes,"),
+            ("en", 5400, "about 90 minutes,"),
+            ("en", 5401, "about 2 hours,"),
+            ("en", 86_400, "about 24 hours,"),
+            ("de", 1, "warten Sie 1 Sekunde "),
+            ("de", 91, "etwa 2 Minuten "),
+            ("de", 36_000_000, "etwa 10.000 Stunden "),
+        ],
+    )
+    def test_wait_times_are_in_words(self, theme: Theme, language: str, seconds: int, words: str) -> None:
+        assert words in self.login(theme, language, error="throttled", retry_after=seconds)
 
     def test_a_skill_without_scopes_is_explained_too(self, theme: Theme) -> None:
-        assert "Ride Hailer will know who you are at Example Rides." in self.login(theme, scopes=())
+        assert "Ride Hailer will be told which Example Rides account is yours." in self.login(theme, scopes=())
 
     def test_a_scope_without_a_text_shows_its_name(self, theme: Theme) -> None:
-        assert "<li>scope_without_a_text</li>" in self.login(theme)
+        assert "<li><bdi>scope_without_a_text</bdi></li>" in self.login(theme)
 
 
 class TestDefaultThemeWithEveryParameter(ThemeContract):
@@ -53,8 +66,13 @@ class TestDefaultThemeWithEveryParameter(ThemeContract):
             accent="#ffcc00",
             logo=str(logo),
             username_label={"": "Staff number", "de": "Personalnummer"},
-            username_hint={"": "Such as 4711 or a.smith@example.com"},
-            help_url={"": "https://help.example.com/", "de": "https://help.example.com/de"},
+            background="#113355",
+            username_hint={"": "It stands on your badge."},
+            username_example={"": "a.smith or CORP\\asmith"},
+            recovery_url={"": "https://password.example.com/"},
+            sign_up_url={"": "https://join.example.com/"},
+            support_url={"": "https://help.example.com/", "de": "https://help.example.com/de"},
+            support_text={"": "Service desk: 030 1234-0", "de": "IT-Service: 030 1234-0"},
             privacy_url={"": "https://example.com/privacy"},
             terms_url={"": "https://example.com/terms"},
         )
@@ -65,14 +83,27 @@ class TestDefaultThemeWithEveryParameter(ThemeContract):
         english, german = self.login(theme), self.login(theme, "de")
         assert "Staff number" in english
         assert "Personalnummer" in german
-        assert "Such as 4711" in german
+        assert "It stands on your badge." in german
+        assert "For example: <bdi>a.smith or CORP\\asmith</bdi>" in english
         assert 'href="https://help.example.com/de"' in german
+        assert 'href="https://password.example.com/"' in english
+        assert 'href="https://join.example.com/"' in english
         assert 'aria-describedby="hint which"' in english
         (css,) = [file.body.decode() for file in theme.static.values() if file.name.endswith(".css")]
         assert "--accent: #ffcc00;" in css
+        assert "--page: #113355;" in css
         assert "--on-accent: #000000;" in css
         (logo,) = [file for file in theme.static.values() if file.name.startswith("logo.")]
         assert logo.content_type == "image/png"
+
+    def test_whoever_cannot_go_on_alone_is_told_whom_to_ask(self, theme: Theme) -> None:
+        for error in ("locked", "disabled", "account_expired", "logon_restricted", "not_entitled"):
+            assert "IT-Service: 030 1234-0" in self.login(theme, "de", error=error)
+        for error in ("wrong_password", "throttled", "stale", "unavailable"):
+            assert "Service desk" not in self.login(theme, error=error)
+
+    def test_a_forgotten_password_leads_to_the_place_for_new_ones(self, theme: Theme) -> None:
+        assert self.login(theme, error="password_expired").count('href="https://password.example.com/"') == 2
 
 
 @pytest.mark.parametrize(
@@ -83,7 +114,10 @@ class TestDefaultThemeWithEveryParameter(ThemeContract):
         ("accent", "#1d4f91;} body{display:none"),
         ("logo", "logo.exe"),
         ("logo", "/nowhere/logo.svg"),
-        ("help_url", {"": "javascript:alert(1)"}),
+        ("background", "#fff"),
+        ("support_url", {"": "javascript:alert(1)"}),
+        ("recovery_url", {"": "http://example.com"}),
+        ("sign_up_url", {"": "https://example.com/a b"}),
         ("privacy_url", {"": "http://example.com"}),
         ("terms_url", {"": "https://example.com", "de": "//example.com"}),
     ],
@@ -92,13 +126,35 @@ def test_a_wrong_parameter_is_named(key: str, value: object) -> None:
     assert [named for named, _ in Parameters(**{key: value}).faults()] == [key]  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("accent", ["#000000", "#1d4f91", "#767676", "#777777", "#808080", "#ffcc00", "#ffffff"])
-def test_the_button_is_readable_on_every_accent(accent: str) -> None:
-    def luminance(colour: str) -> float:
-        return Parameters(accent=colour)._luminance
+DRAWING = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">{}</svg>'
 
-    pair = sorted((luminance(accent), luminance(Parameters(accent=accent).on_accent)))
-    assert (pair[1] + 0.05) / (pair[0] + 0.05) >= 4.5
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        DRAWING.format("<script>alert(1)</script>"),
+        DRAWING.format('<rect onclick="alert(1)"/>'),
+        DRAWING.format('<a href="javascript:alert(1)"><rect/></a>'),
+        DRAWING.format('<image xlink:href="https://elsewhere.example.com/a.png"/>'),
+        DRAWING.format("<foreignObject/>"),
+        DRAWING.format("<rect>"),
+        "not a drawing",
+        DRAWING.format("<!--" + "x" * LOGO_LIMIT + "-->"),
+    ],
+)
+def test_a_logo_that_is_more_than_a_small_picture_is_refused(content: str, tmp_path: Path) -> None:
+    logo = tmp_path / "logo.svg"
+    logo.write_text(content, "utf-8")
+    assert [named for named, _ in Parameters(logo=str(logo)).faults()] == ["logo"]
+    logo.write_text(DRAWING.format('<defs><path id="p"/></defs><!-- a --><use xlink:href="#p"/>'), "utf-8")
+    assert not list(Parameters(logo=str(logo)).faults())
+
+
+def test_the_script_is_small_and_has_no_sentence_of_its_own() -> None:
+    script = Path(load("themes", "default").__file__).with_name("static") / "page.js"
+    assert len(script.read_bytes()) < 2048
+    # texts come from the page, where they are translated
+    assert re.findall(r"""["'`][A-Z]\w+ \w+""", script.read_text("utf-8")) == []
 
 
 def test_the_package_ships_its_catalogs() -> None:

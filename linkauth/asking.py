@@ -1,0 +1,99 @@
+"""Asking one backend: what comes of it is an identity that can be used, or an exception of the contract."""
+
+from __future__ import annotations
+
+import logging
+import re
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from linkauth.backends import (
+    AccountRefused,
+    BackendMisconfigured,
+    BackendUnavailable,
+    CredentialBackend,
+    Identity,
+    PasswordRefused,
+    UnknownUser,
+    WrongPassword,
+)
+from linkauth.throttle import fold
+
+log = logging.getLogger(__name__)
+
+SUBJECT_LIMIT = 255
+
+
+@dataclass(frozen=True, slots=True)
+class NamedBackend:
+    """A backend as the ini names it. `accepts` are patterns with `*` of the names it may own; none means all.
+
+    A `shadow` is compared with the others and decides nothing; `label` says so.
+    """
+
+    name: str
+    backend: CredentialBackend
+    accepts: tuple[str, ...] = ()
+    shadow: bool = False
+    _patterns: tuple[re.Pattern[str], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_patterns", tuple(map(_pattern, self.accepts)))
+
+    @property
+    def label(self) -> str:
+        return f"{self.name} (shadow)" if self.shadow else self.name
+
+    def may_own(self, username: str) -> bool:
+        # in one spelling: another one of the same name must not be routed past its owner, to a later backend
+        return not self.accepts or any(pattern.fullmatch(fold(username)) for pattern in self._patterns)
+
+
+def answer(named: NamedBackend, ask: Callable[[NamedBackend], Identity]) -> Identity:
+    """What `ask` says of a backend: an identity that can be used, or an exception of the contract, which is logged."""
+    try:
+        identity = ask(named)
+    except UnknownUser:
+        raise
+    except (WrongPassword, AccountRefused, PasswordRefused) as error:
+        log.info("sign-in refused by backend %s: %s", named.label, _reason(error))
+        raise
+    except BackendUnavailable as error:
+        # the name may be this backend's: a later one must not answer in its place
+        level = logging.ERROR if isinstance(error, BackendMisconfigured) else logging.WARNING
+        log.log(level, "backend %s: %s: %s", named.label, type(error).__name__, error)
+        raise
+    except Exception as error:
+        # the message may hold anything, even the password: only the place is logged
+        place = "".join(traceback.format_tb(error.__traceback__))
+        log.error("backend %s broke its contract with %s\n%s", named.label, type(error).__name__, place)
+        raise BackendUnavailable(f"backend {named.name} failed") from None
+    if not _is_usable(identity):
+        log.error("backend %s gave no identity with a subject and a name of 1 to 255 characters", named.label)
+        raise BackendUnavailable(f"backend {named.name} failed")
+    return identity
+
+
+def plausible(text: object, limit: int) -> bool:
+    """Not empty, not over `limit` characters, no NUL and no lone surrogate: every store can be asked about it."""
+    if not isinstance(text, str):
+        return False
+    return 0 < len(text) <= limit and "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def _is_usable(identity: object) -> bool:
+    return isinstance(identity, Identity) and all(
+        plausible(text, SUBJECT_LIMIT) for text in (identity.subject, identity.username)
+    )
+
+
+def _pattern(accepts: str) -> re.Pattern[str]:
+    """`*` stands for any characters, everything else for itself, in the spelling of `fold`."""
+    return re.compile(".*".join(re.escape(fold(part)) for part in accepts.split("*")), re.DOTALL)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, PasswordRefused):
+        return f"new password: {error.rule}"
+    return error.reason if isinstance(error, AccountRefused) else "wrong password"

@@ -1,0 +1,111 @@
+"""`linkauth backends`: which ones there are, and what comparing shadows with the others has shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import click
+
+from linkauth.cli.opening import backends_of, opened
+from linkauth.cli.printing import formatted, readable, show
+from linkauth.settings import Settings
+from linkauth.storage import Comparisons
+from linkauth.storage.comparisons import AGREE, UNAVAILABLE
+
+LISTED = ("name", "use", "accepts", "offers", "shadow")
+COMPARED = ("shadow", "backend", "verdict", "outcome", "people", "same_subject", "asked", "unavailable")
+PEOPLE = ("shadow", "backend", "subject", "username", "outcome", "same_subject", "compared_at", "asked")
+NEVER_SEEN = ("shadow", "backend", "subject", "username")
+
+
+@click.group()
+def backends() -> None:
+    """The credential backends of an ini file, and how shadows compare."""
+
+
+@backends.command("list")
+@click.argument("ini", metavar="INI")
+@formatted
+def list_command(ini: str, form: str) -> None:
+    """List the backends in their order: the plugin, the names that each may own, its powers, and whether it decides."""
+    with backends_of(ini) as (settings, named):
+        rows = [
+            {
+                "name": each.name,
+                "use": entry.use,
+                "accepts": " ".join(each.accepts) or "*",
+                "offers": " ".join(sorted(power.__name__ for power in each.backend.offers)),
+                "shadow": each.shadow,
+            }
+            for each, entry in zip(named, settings.backends, strict=True)
+        ]
+        show(rows, form, LISTED)
+
+
+@backends.command("compare")
+@click.argument("ini", metavar="INI")
+@click.option("--list", "people", is_flag=True, help="List the people on whom a shadow does not agree, and how.")
+@click.option("--never-seen", is_flag=True, help="List the people with a link about whom a shadow was never asked.")
+@formatted
+def compare_command(ini: str, people: bool, never_seen: bool, form: str) -> None:
+    """Count the people on whom each shadow agrees, and those on whom it does not. Times are UTC.
+
+    It is asked about accepted sign-ins only. A person keeps the `sub` of old links, <backend>:<subject>, if the shadow
+    knows the same subject and is then given the old backend's name.
+    """
+    if people and never_seen:
+        raise click.UsageError("--list and --never-seen are two lists: say one")
+    with opened(ini) as (settings, engine), closing(Comparisons(engine, patient=True)) as comparisons:
+        shadows = _shadows(settings)
+        if people:
+            found = (row for name in shadows for row in comparisons.disagreeing(name))
+            show(map(readable, found), form, PEOPLE)
+        elif never_seen:
+            show(
+                ({"shadow": name, **row} for name in shadows for row in comparisons.never_seen(name)), form, NEVER_SEEN
+            )
+        else:
+            rows = [row for name in shadows for row in _summary(comparisons, name)]
+            show(rows, form, COMPARED)
+            if form == "table":
+                _advise(rows)
+
+
+@backends.command("forget")
+@click.argument("ini", metavar="INI")
+@click.argument("name", metavar="NAME")
+@click.option("--yes", is_flag=True, help="Do not ask first.")
+def forget_command(ini: str, name: str, yes: bool) -> None:
+    """Delete what was compared with the shadow NAME: to begin anew after its settings changed, or at the end."""
+    with opened(ini) as (_, engine), closing(Comparisons(engine, patient=True)) as comparisons:
+        if not yes:
+            click.confirm(f"Delete what was compared with {name}?", abort=True)
+        count = comparisons.forget(name)
+    click.echo(f"{count} comparison(s) deleted")
+
+
+def _shadows(settings: Settings) -> list[str]:
+    found = [backend.name for backend in settings.backends if backend.shadow]
+    if not found:
+        raise click.ClickException("no backend of the ini has shadow = true")
+    return found
+
+
+def _summary(comparisons: Comparisons, shadow: str) -> Iterator[dict[str, Any]]:
+    for row in comparisons.summary(shadow):
+        verdict = row["outcome"] if row["outcome"] in (AGREE, UNAVAILABLE) else "disagree"
+        yield {"shadow": shadow, "verdict": verdict, **row}
+    for backend, people in sorted(comparisons.count_never_seen(shadow).items()):
+        counts = {"people": people, "same_subject": 0, "asked": 0, "unavailable": 0}
+        yield {"shadow": shadow, "backend": backend, "verdict": "never_seen", "outcome": "", **counts}
+
+
+def _advise(rows: list[dict[str, Any]]) -> None:
+    """For each pair how many people keep their `sub`."""
+    for shadow, backend in dict.fromkeys((row["shadow"], row["backend"]) for row in rows):
+        mine = [row for row in rows if (row["shadow"], row["backend"]) == (shadow, backend)]
+        same, people = (sum(row[key] for row in mine) for key in ("same_subject", "people"))
+        kept = f"{same} of {people} people keep their sub for sure"
+        click.echo(f"{shadow} in the place and under the name of {backend}: {kept}")

@@ -1,0 +1,28 @@
+"""`linkauth catalogs`: a theme's sentences, from its templates into the catalogs of its languages."""
+
+from __future__ import annotations
+
+import click
+from pyramid.exceptions import ConfigurationError
+
+from linkauth.catalogs import update
+from linkauth.ini import LANGUAGE
+
+
+@click.command()
+@click.argument("themes", metavar="THEME...", nargs=-1, required=True)
+@click.option("--add", metavar="LANGUAGE", help="Begin one more catalog, for a language such as sv or pt-PT.")
+def catalogs(themes: tuple[str, ...], add: str | None) -> None:
+    """Extract, update and compile the sentences of each installed THEME."""
+    if add and not LANGUAGE.fullmatch(add):
+        raise click.ClickException("--add: is not a language tag such as sv or pt-PT")
+    for theme in themes:
+        try:
+            for language, waiting in update(theme, add):
+                click.echo(
+                    f"{theme} {language}: " + (f"{waiting} sentences wait for a translation" if waiting else "complete")
+                )
+        except LookupError as error:
+            raise click.ClickException(f"{theme}: {error.args[0]}") from None
+        except ConfigurationError as error:
+            raise click.ClickException(str(error)) from None

@@ -1,0 +1,160 @@
+"""`linkauth theme ...`: making a theme, looking at it, and what is wrong with it."""
+
+from __future__ import annotations
+
+import errno
+import json
+import signal
+import sys
+from dataclasses import asdict
+from importlib.metadata import entry_points
+from importlib.resources import files
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+from jinja2 import TemplateNotFound
+from pyramid.exceptions import ConfigurationError
+from waitress.server import create_server
+
+from linkauth.cli.opening import settings_of
+from linkauth.cli.printing import printable
+from linkauth.cli.scaffold import new_name, spellings, write
+from linkauth.plugins import installed, load
+from linkauth.templates import Chain
+from linkauth.themes import packages_of
+from linkauth.theming import gallery
+from linkauth.theming.drafts import compile_catalog, open_draft
+from linkauth.theming.findings import Finding
+from linkauth.theming.live import Live
+
+if TYPE_CHECKING:
+    from linkauth.theming.check import Report
+
+
+@click.group()
+def theme() -> None:
+    """Make a theme, look at it, find what is wrong with it."""
+
+
+@theme.command("new")
+@click.argument("name", metavar="NAME", callback=new_name)
+@click.option("--parent", default="default", show_default=True, help="The installed theme that it is a child of.")
+@click.option(
+    "--into",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=".",
+    metavar="DIR",
+    help="The folder that gets the new one; by default this one.",
+)
+def new_command(name: str, parent: str, into: Path) -> None:
+    """Begin a theme of your own: a folder with a distribution that works as it is.
+
+    It overrides a colour, a block and a sentence, has a parameter of its own and a test.
+    """
+    if name in installed("themes"):
+        raise click.ClickException(f"a theme called {name} is installed already")
+    try:
+        module = load("themes", parent)
+        chain = Chain([Path(str(files(package))) for package in packages_of(parent, module)])
+        for needed in ("base.jinja2", "static/page.css.jinja2"):
+            chain.find(needed)
+    except (LookupError, ConfigurationError) as error:
+        raise click.UsageError(f"--parent: {error.args[0]}") from None
+    except TemplateNotFound as error:
+        raise click.UsageError(f"--parent: {error.message}") from None
+    words = {**spellings(name), "parent": parent, "parent_package": module.__name__}
+    words["parent_distribution"] = distribution_of(parent)
+    words["base"] = "(parent.Parameters)" if hasattr(module, "Parameters") else ""
+    folder = write("theme", into / f"linkauth-theme-{name}", words)
+    for catalog in folder.rglob("*.po"):
+        compile_catalog(catalog)
+    click.echo(f"{folder} is written; its README.md says what is where. Now:")
+    click.echo(f"  pip install --editable '{folder}[test]'")
+    click.echo(f"  linkauth theme preview {folder / 'preview.ini'}")
+
+
+def distribution_of(theme_name: str) -> str:
+    """The name of the distribution that an installed theme came with."""
+    (entry,) = entry_points(group="linkauth.themes", name=theme_name)
+    return entry.dist.name if entry.dist else f"linkauth-theme-{theme_name}"
+
+
+@theme.command("preview")
+@click.argument("ini", metavar="INI")
+@click.option("--port", type=click.IntRange(0, 65_535), default=6544, show_default=True, help="0 takes a free one.")
+@click.option("--export", type=click.Path(path_type=Path), metavar="DIR", help="Write the gallery there, as files.")
+def preview_command(ini: str, port: int, export: Path | None) -> None:
+    """Show every page of the themes of INI in every state, language, width and colour scheme.
+
+    Serves a gallery on this machine alone. It shows changes of templates, style sheets, catalogs and the ini at once;
+    no backend and no database is asked, and no form does anything.
+    """
+    live = Live(Path(ini), lambda: settings_of(ini))
+    now = live.now()
+    if not now.drafts:
+        raise click.ClickException(now.problem)
+    if export:
+        try:
+            count = gallery.export(now, export)
+        except OSError as error:
+            raise click.ClickException(f"{export}: {error.strerror}") from None
+        click.echo(f"{count} pages; open {export / 'index.html'}")
+        return
+    try:
+        server = create_server(gallery.Gallery(live), host="127.0.0.1", port=port, threads=4, ident="")
+    except OSError as error:
+        problem = "is taken; say another --port" if error.errno == errno.EADDRINUSE else error.strerror
+        raise click.ClickException(f"port {port} {problem}") from None
+    signal.signal(signal.SIGTERM, _stop)
+    click.echo(f"http://127.0.0.1:{server.effective_port}/ shows {', '.join(now.drafts)}; end it with Ctrl+C")
+    server.run()
+
+
+@theme.command("check")
+@click.argument("ini", metavar="INI")
+@click.option("--format", "form", type=click.Choice(["lines", "json"]), default="lines", show_default=True)
+def check_command(ini: str, form: str) -> None:
+    """Say what is wrong with the themes of INI; exit code 1 if something is, warnings alone are no fault.
+
+    Missing texts, colours that cannot be read, fields without labels, what is loaded from elsewhere, inline scripts and
+    styles, pop-ups, weight, blocks that the parent does not have, templates that cannot be shown.
+    """
+    try:
+        # these distributions servers do without
+        from linkauth.theming.check import Report, check
+    except ImportError as error:
+        raise click.ClickException(f"{error.name} is missing: pip install 'linkauth[theming]'") from None
+    settings = settings_of(ini)
+    reports = {}
+    for name in settings.themes:
+        try:
+            reports[name] = check(open_draft(settings, name))
+        except (LookupError, ConfigurationError) as error:
+            reports[name] = Report([Finding(name, f"cannot be opened: {error}")], [], None)
+    if form == "json":
+        click.echo(json.dumps({name: asdict(report) for name, report in reports.items()}, indent=2))
+    else:
+        for name, report in reports.items():
+            _print(name, report)
+    sys.exit(1 if any(not each.warning for report in reports.values() for each in report.findings) else 0)
+
+
+def _print(name: str, report: Report) -> None:
+    for each in report.findings:
+        mark = click.style("warning", fg="yellow") if each.warning else click.style("FAILED ", fg="red")
+        click.echo(f"{mark}  {printable(each.where)}: {printable(each.what)}")
+    if report.weight:
+        weight = report.weight
+        told = f"{weight.compressed:,} bytes compressed, {weight.raw:,} raw, in {weight.files} files"
+        click.echo(f"{name}: the first view is {told}")
+    click.echo(f"{name}: Amazon's Domain List: {' '.join(report.domains) or 'nothing to enter'}")
+    failed = sum(not each.warning for each in report.findings)
+    warnings = len(report.findings) - failed
+    counts = [f"{failed} failed"] * bool(failed) + [f"{warnings} to look at"] * bool(warnings)
+    click.echo(f"{name}: " + (", ".join(counts) or "all well"))
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit(0)

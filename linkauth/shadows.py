@@ -1,0 +1,176 @@
+"""Backends on trial: each is asked what another one has just decided, and what it would have said is counted.
+
+A shadow answers behind the answer, on threads of its own: no outcome, no wait and no count of the throttle depends on
+it. It is asked about accepted sign-ins only, for a wrong password would count at its store too, and strangers could
+lock people out twice as fast. With the same care it is not asked again for an hour about somebody whose password it
+refused, and not about a password that was changed a moment ago, which no other store can know yet.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from linkauth.backends import (
+    AccountRefused,
+    BackendUnavailable,
+    CredentialBackend,
+    Identity,
+    UnknownUser,
+    WrongPassword,
+)
+from linkauth.storage import Comparison, Comparisons
+from linkauth.storage.comparisons import AGREE, UNAVAILABLE
+
+log = logging.getLogger(__name__)
+
+THREADS = 2
+"""So many are asked of a shadow at a time; it never has more than these places of the pool for hashes."""
+WAITING = 64
+AGE_SECONDS = 30
+"""Who has waited for longer is not asked about any more: a password is no thing to keep."""
+AGAIN_SECONDS = 3_600
+CLOSE_SECONDS = 2
+SAY_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Somebody whom `backend` let in; `ask` asks the shadow the same, and is all that still holds the password."""
+
+    backend: str
+    identity: Identity
+    ask: Callable[[], Identity]
+    at: float
+
+    @property
+    def who(self) -> tuple[str, str]:
+        return self.backend, self.identity.subject
+
+
+class Shadow:
+    """One backend on trial. `name` is the ini's; what is compared goes to `comparisons`."""
+
+    def __init__(self, name: str, backend: CredentialBackend, comparisons: Comparisons) -> None:
+        self.name = name
+        self.dropped = 0
+        self._backend = backend
+        self._comparisons = comparisons
+        self._queue: queue.Queue[Accepted | None] = queue.Queue(WAITING)
+        self._waiting: set[tuple[str, str]] = set()
+        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+        self._closed = False
+        self._said_at = -float(SAY_SECONDS)
+
+    def compare(self, backend: str, identity: Identity, ask: Callable[[], Identity]) -> None:
+        """Compare what `backend` said with what `ask` gives or raises, later; returns at once and raises nothing.
+
+        `ask` raises exceptions of the contract only. Somebody about whom it is being asked already is not queued again;
+        if too many wait, it is dropped, and counted as `dropped`.
+        """
+        accepted = Accepted(backend, identity, ask, time.monotonic())
+        with self._lock:
+            if self._closed or accepted.who in self._waiting:
+                return
+            try:
+                while len(self._threads) < THREADS:
+                    # at the first use, so that they live in the worker process and not in one that forks; as daemons,
+                    # so that a store that hangs holds up no end
+                    thread = threading.Thread(target=self._work, name=f"shadow {self.name}", daemon=True)
+                    thread.start()
+                    self._threads.append(thread)
+                self._queue.put_nowait(accepted)
+                self._waiting.add(accepted.who)
+            except (queue.Full, RuntimeError):
+                self._drop()
+
+    def close(self) -> None:
+        """Drop what waits, and end within seconds even if the store hangs."""
+        with self._lock:
+            self._closed = True
+        while not self._queue.empty():
+            try:
+                self._queue.get_nowait()
+            except queue.Empty:
+                break
+        for _ in self._threads:
+            self._queue.put(None)
+        deadline = time.monotonic() + CLOSE_SECONDS
+        for thread in self._threads:
+            thread.join(max(0, deadline - time.monotonic()))
+        if not any(thread.is_alive() for thread in self._threads):
+            self._backend.close()
+            self._comparisons.close()
+
+    def _work(self) -> None:
+        # nothing of the last one is held while the next is waited for
+        while self._next():
+            pass
+
+    def _next(self) -> bool:
+        accepted = self._queue.get()
+        if accepted is None:
+            return False
+        try:
+            self._compare(accepted)
+        except Exception as error:
+            log.warning("backend %s (shadow): what was compared is not kept: %s", self.name, type(error).__name__)
+        finally:
+            with self._lock:
+                self._waiting.discard(accepted.who)
+        return True
+
+    def _compare(self, accepted: Accepted) -> None:
+        if time.monotonic() - accepted.at > AGE_SECONDS:
+            with self._lock:
+                self._drop()
+            return
+        last = self._comparisons.last(self.name, *accepted.who)
+        if last and last[0] in ("wrong_password", "locked") and time.time() - last[1] < AGAIN_SECONDS:
+            return
+        outcome, same_subject = _outcome(accepted)
+        if not self._closed:
+            found = Comparison(self.name, *accepted.who, accepted.identity.username, outcome, same_subject)
+            self._comparisons.record(found, int(time.time()))
+
+    def _drop(self) -> None:
+        self.dropped += 1
+        if time.monotonic() - self._said_at >= SAY_SECONDS:
+            self._said_at = time.monotonic()
+            log.warning("backend %s (shadow): too slow to be compared with, %d dropped so far", self.name, self.dropped)
+
+
+def _outcome(accepted: Accepted) -> tuple[str, bool | None]:
+    """What the shadow says in one word, and whether it knows the person by the same subject."""
+    decided = accepted.identity
+    try:
+        found = accepted.ask()
+    except UnknownUser:
+        return "unknown", None
+    except WrongPassword:
+        return "wrong_password", None
+    except AccountRefused as refused:
+        return refused.reason, None
+    except BackendUnavailable:
+        return UNAVAILABLE, None
+    outcome = AGREE
+    if found.username.casefold() != decided.username.casefold():
+        outcome = "other_username"
+    elif decided.email and str(found.email).casefold() != decided.email.casefold():
+        outcome = "other_email"
+    return outcome, found.subject == decided.subject
+
+
+def includeme(config: Any) -> None:
+    """The shadows by their names, for the sign-in; they need the storage."""
+    settings = config.registry.settings
+    opened = [(name, backend) for name, backend, _, shadow in settings["linkauth.backends.opened"] if shadow]
+    settings["linkauth.shadows"] = {
+        name: Shadow(name, backend, Comparisons(settings["linkauth.engine"])) for name, backend in opened
+    }

@@ -1,0 +1,70 @@
+"""Templates that a child theme inherits, and `parent/`, by which one that has the same name reaches what it overrides.
+
+`{% extends "login.jinja2" %}` means the first of that name in the chain, the child's before its parents';
+`{% extends "parent/login.jinja2" %}` the first one behind the theme in whose folder this is written, however long the
+chain is. `static/page.css.jinja2` is a template of the folder beside `templates/`, for `include` in a style sheet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import jinja2
+
+PARENT = "parent/"
+_STATIC = "static/"
+
+
+class Chain(jinja2.BaseLoader):
+    """Loads from `roots`, the folders of a theme and of its parents, the child first.
+
+    The name `2:login.jinja2` stands for the first login.jinja2 from the third root on.
+    """
+
+    def __init__(self, roots: Sequence[Path]) -> None:
+        self.roots = tuple(roots)
+
+    def find(self, name: str) -> tuple[int, Path]:
+        """Which root has the template of that name, and its path; raises jinja2.TemplateNotFound."""
+        start, colon, bare = name.partition(":")
+        first, bare = (int(start), bare) if colon else (0, name)
+        relative = Path(bare) if bare.startswith(_STATIC) else Path("templates", bare)
+        for index, root in enumerate(self.roots[first:], first):
+            if ".." not in relative.parts and (root / relative).is_file():
+                return index, root / relative
+        raise jinja2.TemplateNotFound(name, f"there is no {bare} in {', '.join(r.name for r in self.roots[first:])}")
+
+    def get_source(self, environment: jinja2.Environment, name: str) -> tuple[str, str, Callable[[], bool]]:
+        _, path = self.find(name)
+        return path.read_text("utf-8"), str(path), lambda: True
+
+    def list_templates(self) -> list[str]:
+        """The names of all templates, as a page or another template asks for them."""
+        folders = [root / "templates" for root in self.roots]
+        return sorted({str(path.relative_to(each)) for each in folders for path in each.rglob("*") if path.is_file()})
+
+
+class Environment(jinja2.Environment):
+    """Jinja's environment over a Chain, with `parent/`."""
+
+    def join_path(self, template: str, parent: str) -> str:
+        """The name that `template` has in the template `parent`."""
+        if not template.startswith(PARENT):
+            return template
+        assert isinstance(self.loader, Chain)
+        index, _ = self.loader.find(parent)
+        return f"{index + 1}:{template.removeprefix(PARENT)}"
+
+
+def environment(roots: Sequence[Path]) -> Environment:
+    """An environment over `roots` that escapes, and refuses names that nobody gave."""
+    return Environment(
+        loader=Chain(roots),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+        auto_reload=False,
+    )

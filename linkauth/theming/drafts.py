@@ -1,0 +1,112 @@
+"""A theme while it is being made: as its files are at this moment, with the catalogs as they are written."""
+
+from __future__ import annotations
+
+import gettext
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import PoFileError, read_po
+from pyramid.exceptions import ConfigurationError
+
+from linkauth.plugins import load
+from linkauth.settings import Settings
+from linkauth.states import State, every_state
+from linkauth.themes import DOMAIN, Theme, packages_of, texts_of
+from linkauth.theming import pseudo
+
+STAND_IN = "example-skill"
+"""The client of the pages, where the ini has none that links."""
+
+
+class Draft(Theme):
+    """A theme whose sentences come from the .po files, and which speaks the pseudo-languages too.
+
+    Nothing is tried at the start: `states` says what can be shown, and `render` raises what a template raises.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        packages: list[str],
+        parameters: Any,
+        texts: Mapping[str, Any],
+        static_path: str,
+        states: list[State],
+    ) -> None:
+        self.states = states
+        self.static_path = static_path
+        super().__init__(name, packages, parameters, texts, static_path)
+
+    def read_catalogs(self, root: Path) -> dict[str, gettext.GNUTranslations]:
+        found = super().read_catalogs(root)
+        for tag, path in catalogs(root):
+            compiled = BytesIO()
+            write_mo(compiled, read_catalog(path))
+            compiled.seek(0)
+            found[tag] = gettext.GNUTranslations(compiled)
+        # so that they are among the languages; what they say is in `catalog`
+        return {**dict.fromkeys(pseudo.LANGUAGES, gettext.GNUTranslations()), **found}
+
+    def catalog(self, tag: str) -> gettext.NullTranslations:
+        return pseudo.catalog(tag, super().catalog("en")) if tag in pseudo.LANGUAGES else super().catalog(tag)
+
+    def try_every_page(self) -> None:
+        pass
+
+    @property
+    def real_languages(self) -> tuple[str, ...]:
+        """The languages that people speak."""
+        return tuple(tag for tag in self.languages if tag not in pseudo.LANGUAGES)
+
+    def show(self, state: State, language: str) -> str:
+        """The HTML of a state; raises what the template raises."""
+        return self.render(state.page, language, **state.context)
+
+
+def catalogs(root: Path) -> Iterator[tuple[str, Path]]:
+    """(language tag, path) of each written catalog of the package at `root`."""
+    for path in sorted(root.glob(f"locale/*/LC_MESSAGES/{DOMAIN}.po")):
+        yield path.parts[-3].replace("_", "-"), path
+
+
+def read_catalog(path: Path) -> Catalog:
+    """A written catalog; raises ConfigurationError."""
+    try:
+        with path.open("rb") as file:
+            return read_po(file, abort_invalid=True)
+    except (PoFileError, ValueError) as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+
+
+def compile_catalog(path: Path) -> None:
+    """Write the .mo file beside a written catalog; raises ConfigurationError."""
+    with path.with_suffix(".mo").open("wb") as compiled:
+        write_mo(compiled, read_catalog(path))
+
+
+def roots(name: str) -> list[Path]:
+    """The folders of the installed theme `name` and of its parents; raises LookupError, ConfigurationError."""
+    return [Path(str(files(package))) for package in packages_of(name, load("themes", name))]
+
+
+def open_draft(settings: Settings, name: str) -> Draft:
+    """The theme `name` of an ini file as it is now; raises LookupError, ConfigurationError."""
+    module, options = load("themes", name), settings.themes[name].options
+    texts, states = texts_of(settings), []
+    linking = {each.client_id or key: each for key, each in settings.clients.items() if each.grants}
+    if not linking:
+        texts["clients"] = {**texts["clients"], STAND_IN: {"": "Example Skill"}}
+        texts["platforms"] = {**texts["platforms"], STAND_IN: "alexa"}
+        states = every_state(STAND_IN, ())
+    for client_id, client in linking.items():
+        its_own = every_state(client_id, client.scopes)
+        # what differs for a further client is what the first page says of it
+        fresh = State("login", f"fresh.{client_id}", its_own[0].context)
+        states += [fresh] if states else its_own
+    return Draft(name, packages_of(name, module), options, texts, f"/static/{name}/", states)

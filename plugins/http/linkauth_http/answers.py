@@ -1,0 +1,144 @@
+"""One answer of a login API, read as whatever a rule asks for: JSON, XML, a page, headers, cookies.
+
+An answer that is not what a rule asks for holds nothing for that rule; nothing here raises.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, NoReturn
+from xml.etree import ElementTree
+
+from urllib3 import HTTPHeaderDict
+
+from linkauth_http.pages import Page
+
+_CHARSET = re.compile(r"utf-?(8|16)|us-ascii|iso-?8859-[0-9]{1,2}|windows-125[0-8]|shift_jis|euc-(jp|kr)|gb18030|big5")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_NAMED_IN_HEADER = re.compile(r"charset\s*=\s*[\"']?([\w-]+)", re.IGNORECASE)
+_NAMED_IN_XML = re.compile(rb"<\?xml[^>]{1,100}?encoding\s*=\s*[\"']([\w-]+)[\"']")
+
+
+class Answer:
+    """What came back: `body` is whole and decompressed; `origin` is where it was asked."""
+
+    def __init__(self, status: int, headers: HTTPHeaderDict, body: bytes, origin: str) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.origin = origin
+
+    def __str__(self) -> str:
+        """For logs: never the body or a header's value at length, which may repeat a password."""
+        kind = self.headers.get("Content-Type", "no type").split(";")[0][:50]
+        return f"status {self.status}, {len(self.body)} bytes of {kind!a}"
+
+    @cached_property
+    def json(self) -> Any:
+        """The JSON value (RFC 8259), None for what is none or says one thing twice."""
+        try:
+            return json.loads(self.body.decode("utf-8-sig"), object_pairs_hook=_once, parse_constant=_no_number)
+        except (ValueError, RecursionError):
+            return None
+
+    @cached_property
+    def xml(self) -> ElementTree.Element | None:
+        """An element around the document's own; None for what is no XML. Nothing with a document type is read: no
+        entities, no other files."""
+        named = _NAMED_IN_XML.match(self.body)
+        text = self._decoded(named[1].decode("ascii") if named else "utf-8", "strict")
+        if text is None or "<!DOCTYPE" in text or "<!ENTITY" in text:
+            return None
+        whole = ElementTree.Element("document")
+        try:
+            # without a document type there is nothing to expand, and a str is read as what it is
+            whole.append(ElementTree.fromstring(text.lstrip("\ufeff")))  # noqa: S314
+        except (ElementTree.ParseError, ValueError):
+            return None
+        return whole
+
+    @cached_property
+    def text(self) -> str:
+        return self._decoded("utf-8", "replace") or ""
+
+    @cached_property
+    def page(self) -> Page:
+        return Page(self.text)
+
+    @cached_property
+    def cookies(self) -> Mapping[str, str]:
+        """What Set-Cookie sets (RFC 6265 section 5.2), without what it deletes."""
+        found: dict[str, str] = {}
+        for line in self.headers.getlist("Set-Cookie"):
+            pair, _, attributes = line.partition(";")
+            name, _, value = pair.partition("=")
+            gone = re.search(r";\s*max-age\s*=\s*(0|-\d+)\s*(;|$)", ";" + attributes, re.IGNORECASE)
+            if name.strip():
+                found[name.strip()] = "" if gone else value.strip()
+        return {name: value for name, value in found.items() if value.strip('"') and not _CONTROL.search(name + value)}
+
+    @property
+    def location(self) -> tuple[str, ...]:
+        """The Location as it came, and without our own origin."""
+        whole = self.headers.get("Location", "")
+        own = whole.startswith(self.origin + "/")
+        return (whole, whole.removeprefix(self.origin)) if own else (whole,)
+
+    def _decoded(self, otherwise: str, errors: str) -> str | None:
+        named = _NAMED_IN_HEADER.search(self.headers.get("Content-Type", ""))
+        charset = (named[1] if named else otherwise).lower()
+        if self.body.startswith((b"\xff\xfe", b"\xfe\xff")):
+            charset = "utf-16"
+        try:
+            return self.body.decode(charset if _CHARSET.fullmatch(charset) else "utf-8", errors)
+        except (UnicodeError, LookupError):
+            return None
+
+
+NOTHING = object()
+"""What a pointer names that leads nowhere: not null, which is something."""
+
+
+def pointed_at(document: Any, pointer: str) -> Any:
+    """What a JSON pointer (RFC 6901) names in `document`; NOTHING if it leads nowhere."""
+    for part in pointer.split("/")[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(document, dict):
+            document = document.get(key, NOTHING)
+        elif isinstance(document, list) and re.fullmatch(r"0|[1-9][0-9]{0,5}", key) and int(key) < len(document):
+            document = document[int(key)]
+        else:
+            return NOTHING
+    return document
+
+
+def payload_of(token: object) -> Any:
+    """The claims of a JWT, None if it is none.
+
+    Its signature is not looked at: the token came straight from the token endpoint, over TLS (OpenID Connect Core
+    3.1.3.7, 6).
+    """
+    parts = token.split(".") if isinstance(token, str) else ()
+    if len(parts) != 3:
+        return None
+    try:
+        payload = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
+        return json.loads(payload.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
+    except (ValueError, binascii.Error, RecursionError):
+        return None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return found
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

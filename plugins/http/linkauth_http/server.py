@@ -1,0 +1,193 @@
+"""One server of a login API: a request, and the whole answer, in time and within bounds."""
+
+from __future__ import annotations
+
+import math
+import re
+import ssl
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+from urllib3.exceptions import EmptyPoolError, HTTPError, NameResolutionError, NewConnectionError, ProtocolError
+from urllib3.exceptions import SSLError as PoolSSLError
+from urllib3.exceptions import TimeoutError as PoolTimeoutError
+from urllib3.response import BaseHTTPResponse
+from urllib3.util import Retry
+
+from linkauth.backends import BackendUnavailable
+from linkauth_http.answers import Answer
+from linkauth_http.connections import Call, Deadline, pool_of
+from linkauth_http.settings import HTTPSettings
+
+BUSY = (502, 503, 504)
+"""A server, or the gateway before it, that says that it cannot answer now."""
+TOO_MANY = 429
+NO_RETRIES = Retry(total=False, redirect=0)
+WAIT_LIMIT = 300
+"""Seconds of a Retry-After that are respected; a server that asks for more is asked again all the same."""
+
+
+class ServerFailed(Exception):
+    """This server gave no answer about anybody. `next_may` if the next one may be asked, `misconfigured` if only the
+    operator can mend it; `wait` are the seconds after which it wants to be asked again, 0 if it says none."""
+
+    def __init__(self, message: str, next_may: bool = True, misconfigured: bool = False, wait: float = 0) -> None:
+        super().__init__(message)
+        self.next_may = next_may
+        self.misconfigured = misconfigured
+        self.wait = wait
+
+
+class LoginServer:
+    """One `url`, and how its server has been answering."""
+
+    def __init__(self, url: str, settings: HTTPSettings, context: ssl.SSLContext | None) -> None:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        usual = port == (443 if parts.scheme == "https" else 80)
+        self.url = url
+        self.origin = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}" + ("" if usual else f":{port}")
+        self.failures = 0
+        self.failed_at = -math.inf
+        self.held_until = -math.inf
+        self.probing = threading.Lock()
+        self.certificate: Mapping[str, object] = {}
+        self._settings = settings
+        self._call = Call()
+        self._pool = pool_of(parts.scheme, host, port, settings, context, self._call)
+
+    def exchange(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        deadline: Deadline,
+        personal: bool = True,
+    ) -> Answer:
+        """The answer to one request for `target`, a path and perhaps a query. `personal` if it holds a password, which
+        the server may count as a try although no answer came.
+
+        Raises ServerFailed, and BackendUnavailable for an answer that is too large.
+        """
+        while True:
+            try:
+                return self._answer(self._exchange(method, target, headers, body, deadline))
+            except (HTTPError, OSError, ValueError) as error:
+                cause, call = _cause(error), self._call
+                if isinstance(cause, ConnectionError) and call.reused and not call.received:
+                    # the server closed a waiting connection, as it may; a new one is made in its place
+                    continue
+                wrong = _is_about_certificates(cause)
+                unanswered = self._settings.failover == "unanswered" and not call.received
+                may = unanswered or not call.sent or not personal
+                raise ServerFailed(_words(cause), may, wrong) from None
+
+    def _answer(self, answer: Answer) -> Answer:
+        """The answer, if it is one."""
+        if answer.status in BUSY:
+            raise ServerFailed(f"it answered with {answer}", wait=retry_after(answer))
+        if answer.status == TOO_MANY:
+            # it may be about one person's tries: no other server is asked
+            raise ServerFailed("it answered with too many requests", next_may=False, wait=retry_after(answer))
+        return answer
+
+    def _exchange(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes | None, deadline: Deadline
+    ) -> Answer:
+        settings = self._settings
+        self._call.begin(deadline, settings.receive_timeout)
+        response = self._pool.urlopen(
+            method,
+            target,
+            body=body,
+            headers={"User-Agent": "linkauth", "Accept-Encoding": "identity", **headers},
+            retries=NO_RETRIES,
+            redirect=False,
+            assert_same_host=False,
+            pool_timeout=deadline.left(settings.connect_timeout),  # type: ignore[arg-type]
+            preload_content=False,
+        )
+        try:
+            self._note_certificate(response)
+            text = _body(response, settings.answer_limit)
+        finally:
+            # what was not read to its end is closed; the place in the pool is given back in any case
+            if not response.closed:
+                response.close()
+            response.release_conn()
+        return Answer(response.status, response.headers, text, self.origin)
+
+    def _note_certificate(self, response: BaseHTTPResponse) -> None:
+        raw = getattr(response.connection, "sock", None)
+        if isinstance(raw, ssl.SSLSocket):
+            self.certificate = raw.getpeercert() or {}
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+def _body(response: BaseHTTPResponse, limit: int) -> bytes:
+    """The body, decompressed, of `limit` bytes at most: as much as that is ever held, whatever it would expand to."""
+    text = b""
+    while len(text) <= limit:
+        part = response.read(limit + 1 - len(text))
+        if not part:
+            return text
+        text += part
+    raise BackendUnavailable(f"the answer, with status {response.status}, is larger than {limit} bytes")
+
+
+def _cause(error: Exception) -> Exception:
+    """What was raised below urllib3, where it wraps it."""
+    if isinstance(error, ProtocolError | PoolSSLError):
+        wrapped = next((each for each in reversed(error.args) if isinstance(each, Exception)), None)
+        return _cause(wrapped) if wrapped else error
+    return error
+
+
+def _is_about_certificates(error: Exception) -> bool:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return True
+    reason = (getattr(error, "reason", None) or "") if isinstance(error, ssl.SSLError) else ""
+    # the server's alert about ours: missing, unknown, expired
+    return "ALERT" in reason and ("CERT" in reason or "UNKNOWN_CA" in reason)
+
+
+def retry_after(answer: Answer) -> float:
+    """The seconds that a Retry-After asks for (RFC 9110 section 10.2.3), WAIT_LIMIT at most; 0 for none."""
+    text = answer.headers.get("Retry-After", "").strip()
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        return min(int(text), WAIT_LIMIT)
+    try:
+        at = parsedate_to_datetime(text)
+    except ValueError:
+        return 0
+    seconds = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds()
+    return min(max(seconds, 0), WAIT_LIMIT)
+
+
+def _words(error: Exception) -> str:
+    """An error as an operator reads it: urllib3's own messages name URLs."""
+    if isinstance(error, EmptyPoolError):
+        return "all connections are in use"
+    # to urllib3 the next two are timeouts as well
+    if isinstance(error, NameResolutionError):
+        return "its name cannot be resolved"
+    if isinstance(error, NewConnectionError):
+        return f"no connection: {str(error).rpartition(': ')[2]}"
+    if isinstance(error, PoolTimeoutError | TimeoutError):
+        return "no answer in time"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not accepted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        refused = (
+            "it does not accept our certificate, check client_certificate" if _is_about_certificates(error) else ""
+        )
+        return refused or f"TLS failed: {error.reason}"
+    if isinstance(error, ConnectionError):
+        return "it closed the connection"
+    return f"no HTTP answer: {type(error).__name__}"

@@ -1,0 +1,250 @@
+"""What the ini may say under `linkauth.backend.<name>.` with `use = http`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import urljoin, urlsplit
+
+from linkauth_http import pages
+from linkauth_http.presets import DEFAULTS, HEADERS, PRESETS, TEMPLATES
+from linkauth_http.rules import parse_rules, parse_selector
+from linkauth_http.templates import ENCODERS, PLACEHOLDER, placeholders, template_problem
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+STATES = ("locked", "disabled", "account_expired", "password_expired", "must_change")
+OUTCOMES = ("success", "wrong_password", "unknown_user", *STATES, "misconfigured")
+SELECTORS = ("subject", "username", "name", "email", "groups")
+USERNAME = "username"
+"""As `subject`: the name that was typed, where the API names nothing better."""
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_FRAMING = ("content-length", "transfer-encoding", "connection", "accept-encoding", "host", "cookie", "expect", "te")
+
+
+@dataclass(frozen=True)
+class HTTPSettings:
+    """Where the login API is, how it is asked, and what its answers mean. Times are in seconds.
+
+    A key of `presets.DEFAULTS` that the ini does not name (None) has the preset's value. The outcomes hold a rule on
+    each line.
+    """
+
+    url: tuple[str, ...]
+    preset: Literal["none", "json", "basic", "cas-rest", "keycloak", "soap", "html-form"] = "none"
+    method: Literal["POST", "GET", "PUT"] | None = None
+    body: Literal["form", "json", "xml", "basic", "none"] | None = None
+    body_template: str | None = field(default=None, repr=False)
+    header: dict[str, str] = field(default_factory=dict, repr=False)
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    prefetch_url: str = ""
+    hidden_fields: bool | None = None
+    csrf: str = ""
+    allow_cleartext: bool = False
+    tls_ca_file: str = ""
+    client_certificate: str = ""
+    client_key: str = ""
+    success: str | None = None
+    wrong_password: str | None = None
+    unknown_user: str | None = None
+    locked: str | None = None
+    disabled: str | None = None
+    account_expired: str | None = None
+    password_expired: str | None = None
+    must_change: str | None = None
+    misconfigured: str | None = None
+    statuses: tuple[str, ...] | None = None
+    proven: tuple[str, ...] | None = None
+    reveal_state: Literal["never", "proven", "always"] = "proven"
+    password_change_url: str = ""
+    subject: str | None = None
+    username_case: Literal["insensitive", "sensitive"] = "insensitive"
+    username: str | None = None
+    name: str | None = None
+    email: str | None = None
+    groups: str | None = None
+    claims: dict[str, str] = field(default_factory=dict)
+    connect_timeout: int = 3
+    receive_timeout: int = 5
+    total_timeout: int = 12
+    failover: Literal["unsent", "unanswered"] = "unsent"
+    failures_until_down: int = 3
+    retry_down_after: int = 30
+    connections: int = 32
+    answer_limit: int = 65536
+    check_url: str = ""
+
+    def __post_init__(self) -> None:
+        preset = PRESETS[self.preset]
+        for key, default in DEFAULTS.items():
+            if getattr(self, key) is None:
+                object.__setattr__(self, key, preset.get(key, default))
+        if self.body_template is None:
+            template = preset.get("body_template", TEMPLATES.get(self.known("body"), ""))
+            object.__setattr__(self, "body_template", template)
+        if self.statuses == ("none",):
+            object.__setattr__(self, "statuses", ())
+
+    def known(self, key: str) -> Any:
+        """The value of a key that the preset may have given."""
+        return getattr(self, key)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The preset's headers and the ini's; names in any case are the same."""
+        own = {name.lower() for name in self.header}
+        of_preset = {name: text for name, text in HEADERS.get(self.preset, {}).items() if name.lower() not in own}
+        return of_preset | self.header
+
+    @property
+    def prefetches(self) -> bool:
+        """Is a page fetched first?"""
+        return bool(self.prefetch_url or self.csrf or self.hidden_fields)
+
+    @property
+    def status_outcomes(self) -> dict[int, str]:
+        """Status to the outcome that it has where no rule says another."""
+        pairs = (pair.partition(":") for pair in self.known("statuses"))
+        return {int(status): outcome for status, _, outcome in pairs}
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """What the types cannot say, as (key, problem)."""
+        yield from self._url_faults()
+        yield from self._request_faults()
+        yield from self._rule_faults()
+        for key in ("connect_timeout", "receive_timeout", "total_timeout"):
+            if not 1 <= getattr(self, key) <= 60:
+                yield key, "is not between 1 and 60 seconds"
+        if self.retry_down_after < 0:
+            yield "retry_down_after", "is below 0"
+        for key, most in (("failures_until_down", 1000), ("connections", 1000), ("answer_limit", 4_194_304)):
+            if not 1 <= getattr(self, key) <= most:
+                yield key, f"is not between 1 and {most}"
+
+    def _url_faults(self) -> Iterator[tuple[str, str]]:
+        if not self.url:
+            yield "url", "names no server"
+        for url in self.url:
+            if problem := self._url_problem(url):
+                yield "url", problem
+        origins = {origin_of(url) for url in self.url}
+        for key in ("prefetch_url", "check_url"):
+            for url in self.url if getattr(self, key) else ():
+                whole = urljoin(url, getattr(self, key))
+                if origin_of(whole) not in origins or (origin_of(whole) != origin_of(url)):
+                    yield key, "is not on the server of every url; a path such as /login is, on each of them"
+                elif problem := self._url_problem(whole):
+                    yield key, problem
+                elif placeholders(whole):
+                    yield key, "holds a placeholder: it is asked for before anybody's name is sent"
+        if self.client_key and not self.client_certificate:
+            yield "client_key", "is there, and client_certificate is missing"
+
+    def _url_problem(self, url: str) -> str | None:
+        plain = PLACEHOLDER.sub("x", url)
+        try:
+            parts = urlsplit(url)
+            host, _ = parts.hostname, parts.port
+        except ValueError:
+            return "holds something that is no URL"
+        if (
+            parts.scheme not in ("https", "http")
+            or not host
+            or "@" in parts.netloc
+            or "#" in url
+            or "{" in parts.netloc
+        ):
+            return "holds something other than https://host/path, without a name, a password and a #fragment"
+        if not re.fullmatch(r"[!$&'()*+,/:;=?@\[\]A-Za-z0-9._~%-]+", plain):
+            return "holds a character that a URL writes as %XX, or a placeholder that nobody knows"
+        if placeholders(url) - {"username", "client_id"}:
+            return "holds a placeholder that does not belong there: servers and proxies write URLs into their logs"
+        if parts.scheme == "http" and host not in LOOPBACK and not self.allow_cleartext:
+            return "is an http:// URL, which sends passwords in clear text: use https://"
+        return None
+
+    def _request_faults(self) -> Iterator[tuple[str, str]]:
+        body, template = self.known("body"), self.known("body_template")
+        if body in ENCODERS:
+            if not template:
+                yield "body_template", f"is missing: it says what the {body} looks like"
+            elif problem := template_problem(body, template):
+                yield "body_template", problem
+            if self.method == "GET":
+                yield "method", "is GET, which has no body"
+        elif template:
+            yield "body_template", f"is for body = form, json or xml, not for {body}"
+        for name, text in self.headers.items():
+            if not _HEADER.fullmatch(name) or name.lower() in _FRAMING:
+                yield f"header.{name}", "is no name of a header that can be set"
+            elif re.search(r"[^\x20-\x7e]", text):
+                yield f"header.{name}", "holds other characters than ASCII has"
+        used = placeholders("".join([template if body in ENCODERS else "", *self.headers.values(), *self.url]))
+        if body != "basic":
+            for missing in {"username", "password"} - used:
+                key = "body_template" if body in ENCODERS else "header"
+                yield key, f"sends no {missing}: there is no {{{missing}}}"
+        elif {name.lower() for name in self.headers} & {"authorization"}:
+            yield "header.Authorization", "is what body = basic sends itself"
+        if ("csrf" in used) != bool(self.csrf):
+            yield "csrf", "and the placeholder {csrf} need each other"
+        if self.hidden_fields and body != "form":
+            yield "hidden_fields", "are for body = form"
+        if "client_id" in used and not self.client_id:
+            yield "client_id", "is missing: the request names it"
+        yield from _problems("csrf", self.csrf, _csrf_check)
+
+    def _rule_faults(self) -> Iterator[tuple[str, str]]:
+        for key in OUTCOMES:
+            yield from _problems(key, self.known(key), parse_rules)
+        for key in SELECTORS:
+            if not (key == "subject" and self.subject == USERNAME):
+                yield from _problems(key, self.known(key), parse_selector)
+        for claim, text in self.claims.items():
+            yield from _problems(f"claims.{claim}", text, parse_selector)
+        if not self.success:
+            yield "success", "is missing: a marker that only a right password brings, such as /result/ok = true"
+        elif self.body != "basic" and _has_bare_line(self.success):
+            # where the status is the protocol, it is the marker
+            yield "success", "holds a line that a page of errors fits as well: add what only a right password brings"
+        if not self.subject:
+            yield "subject", "is missing: where the answer says who it is, for life; the manual names a last resort"
+        for pair in self.known("statuses"):
+            status, _, outcome = pair.partition(":")
+            if not re.fullmatch(r"4[0-9]{2}", status) or status == "429" or outcome not in OUTCOMES[1:]:
+                yield "statuses", "holds something other than 4xx:outcome, and 429 is never about a person"
+        if set(self.known("proven")) - set(STATES):
+            yield "proven", "names something other than " + ", ".join(STATES)
+
+
+def _has_bare_line(success: str) -> bool:
+    try:
+        return not all(rule.has_marker for rule in parse_rules(success))
+    except ValueError:
+        return False
+
+
+def _csrf_check(text: str) -> object:
+    if text.startswith("regex:"):
+        return parse_selector(text)
+    return pages.parse_selector(text)
+
+
+def _problems(key: str, text: str, parse: Callable[[str], object]) -> Iterator[tuple[str, str]]:
+    try:
+        if text:
+            parse(text)
+    except ValueError as error:
+        yield key, str(error)
+
+
+def origin_of(url: str) -> tuple[str, str, int]:
+    """(scheme, host, port) of a URL; raises nothing."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        return parts.scheme, (parts.hostname or "").lower(), port
+    except ValueError:
+        return "", "", 0

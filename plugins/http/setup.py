@@ -1,0 +1,12 @@
+from setuptools import setup
+
+setup(
+    name="linkauth-http",
+    version="0.1.0",
+    description="linkauth credential backend: people behind a legacy login API or an HTML login form",
+    license="MIT",
+    python_requires=">=3.11",
+    packages=["linkauth_http"],
+    install_requires=["linkauth", "urllib3>=2.6.3,<3"],
+    entry_points={"linkauth.backends": ["http = linkauth_http:HTTPBackend"]},
+)

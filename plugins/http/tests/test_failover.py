@@ -1,0 +1,166 @@
+"""Several servers, and servers that are down for long: who is asked, and who is left alone."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from linkauth.backends import BackendError, BackendUnavailable, WrongPassword
+from linkauth.testing.backend import recovered
+from linkauth_http import HTTPBackend
+
+from .api import API, Asked, Reply
+from .protocols import MUELLER, json_api
+from .test_faults import BODY, RAW, sign_in
+
+Make = Callable[..., HTTPBackend]
+Serve = Callable[..., API]
+
+
+class TestBreaker:
+    def test_a_hung_server_holds_one_thread_and_not_all(self, api: API, backend_on: Make) -> None:
+        api.hang()
+        backend = backend_on(api.url, receive_timeout=2, failures_until_down=1, retry_down_after=600)
+        with pytest.raises(BackendUnavailable):
+            sign_in(backend)
+
+        def ask(_: int) -> float:
+            before = time.monotonic()
+            with pytest.raises(BackendUnavailable):
+                sign_in(backend)
+            return time.monotonic() - before
+
+        seen = len(api.seen)
+        with ThreadPoolExecutor(8) as threads:
+            took = sorted(threads.map(ask, range(8)))
+        # one of them tried, the others were answered at once
+        assert len(api.seen) == seen + 1
+        assert took[-2] < 1.5 < took[-1]
+
+    def test_failures_in_a_row_are_counted(self, api: API, serve: Serve, backend_on: Make) -> None:
+        statuses = iter([500, 503, 503, 200, 503, 503, 503])
+        api.answers = lambda asked: Reply(next(statuses), BODY)
+        second = serve(lambda asked: Reply(200, BODY))
+        backend = backend_on(api.url, second.url, retry_down_after=600)
+        with pytest.raises(BackendUnavailable):
+            # an answer, though no good one: it was about this password
+            sign_in(backend)
+        assert not second.seen
+        for _ in range(6):
+            assert sign_in(backend) == "7"
+        assert len(second.seen) == 5
+        for _ in range(3):
+            assert sign_in(backend) == "7"
+        # it is asked no more
+        assert next(statuses, None) is None
+        assert len(second.seen) == 8
+
+    def test_it_is_asked_first_again_after_a_while(self, api: API, serve: Serve, backend_on: Make) -> None:
+        second = serve(lambda asked: Reply(200, BODY))
+        api.answers = json_api
+        api.stop()
+        backend = backend_on(api.url, second.url, failures_until_down=1, retry_down_after=0)
+        assert sign_in(backend) == "7"
+        api.start()
+        assert sign_in(backend) == "4711"
+
+
+class TestFailover:
+    @pytest.mark.parametrize("status", [502, 503, 504])
+    def test_a_busy_server_hands_over(self, api: API, serve: Serve, backend_on: Make, status: int) -> None:
+        api.answers = lambda asked: Reply(status, BODY)
+        assert sign_in(backend_on(api.url, serve(json_api).url)) == "4711"
+
+    def test_a_stopped_server_hands_over(self, api: API, serve: Serve, backend_on: Make) -> None:
+        api.stop()
+        second = serve(json_api)
+        backend = backend_on(api.url, second.url)
+        assert sign_in(backend) == "4711"
+        with pytest.raises(WrongPassword):
+            backend.authenticate(MUELLER.username, "wrong")
+        assert sign_in(backend_on("http://no-such-host.invalid/", second.url, allow_cleartext=True)) == "4711"
+
+    @pytest.mark.parametrize("status", [401, 403, 404, 423, 429, 500, 200, 302])
+    def test_an_answer_is_an_answer(self, api: API, serve: Serve, backend_on: Make, status: int) -> None:
+        api.answers = lambda asked: Reply(status, "{}")
+        second = serve(json_api)
+        with pytest.raises(BackendError):
+            sign_in(backend_on(api.url, second.url))
+        assert not second.seen
+
+    @pytest.mark.parametrize("failover", ["unsent", "unanswered"])
+    @pytest.mark.parametrize("kind", ["hang", "closed", "headers drip", "cut off"])
+    def test_what_was_sent_may_have_counted(
+        self, api: API, serve: Serve, backend_on: Make, kind: str, failover: str
+    ) -> None:
+        if kind == "hang":
+            api.hang()
+        else:
+            api.answers = lambda asked: Reply(raw=RAW[kind])
+        second = serve(json_api)
+        backend = backend_on(api.url, second.url, failover=failover)
+        if failover == "unanswered" and kind in ("hang", "closed"):
+            assert sign_in(backend) == "4711"
+        else:
+            with pytest.raises(BackendUnavailable):
+                sign_in(backend)
+            assert not second.seen
+
+    def test_a_page_that_is_only_fetched_may_be_asked_of_both(self, api: API, serve: Serve, backend_on: Make) -> None:
+        api.hang()
+        second = serve(lambda asked: Reply(200, '<input type=password name=p>{"ok": true, "id": 7}'))
+        form = {
+            "preset": "html-form",
+            "success": "regex:ok",
+            "subject": r"regex:id.: (\d+)",
+            "wrong_password": "/never",
+        }
+        assert sign_in(backend_on(api.url, second.url, **form)) == "7"
+
+
+class TestRetryAfter:
+    def in_a_while(self) -> str:
+        return format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
+
+    @pytest.mark.parametrize(
+        ("text", "least", "most"),
+        [("7", 7, 7), ("date", 90, 100), ("999999999", 300, 300), ("-1", 30, 30), ("soon", 30, 30), ("0", 30, 30)],
+    )
+    @pytest.mark.parametrize("status", [429, 503])
+    def test_it_reaches_the_person(
+        self, api: API, backend_on: Make, status: int, text: str, least: int, most: int
+    ) -> None:
+        header = self.in_a_while() if text == "date" else text
+        api.answers = lambda asked: Reply(status, "", (("Retry-After", header),))
+        with pytest.raises(BackendUnavailable) as error:
+            sign_in(backend_on(api.url))
+        assert least <= error.value.retry_after <= most
+
+    def test_a_server_is_left_alone_for_so_long(self, api: API, backend_on: Make) -> None:
+        api.answers = lambda asked: Reply(503, "", (("Retry-After", "1"),))
+        backend = backend_on(api.url)
+        for _ in range(5):
+            with pytest.raises(BackendUnavailable) as error:
+                sign_in(backend)
+            assert error.value.retry_after == 1
+        assert len(api.seen) == 1
+        api.answers = json_api
+        assert recovered(backend, MUELLER).subject == "4711"
+
+    def test_too_many_tries_of_one_person_stop_nobody_else(self, api: API, backend_on: Make) -> None:
+        def answers(asked: Asked) -> Reply:
+            limited = json.loads(asked.body)["username"] == "guessed"
+            return Reply(429, "", (("Retry-After", "300"),)) if limited else json_api(asked)
+
+        api.answers = answers
+        backend = backend_on(api.url)
+        for _ in range(10):
+            with pytest.raises(BackendUnavailable):
+                backend.authenticate("guessed", "x")
+        assert sign_in(backend) == "4711"

@@ -1,0 +1,236 @@
+"""APIs that fail: what a sign-in gets, that it gets it in time, and that no password is called wrong for it."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import os
+import socket
+import threading
+import time
+import zlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from linkauth.backends import BackendUnavailable, WrongPassword
+from linkauth.testing.backend import recovered
+from linkauth_http import HTTPBackend
+
+from .api import API, Asked, Reply
+from .protocols import MUELLER, json_api
+
+Make = Callable[..., HTTPBackend]
+Serve = Callable[..., API]
+SLACK = 3
+"""Seconds over a deadline that a busy machine may take."""
+
+
+def sign_in(backend: HTTPBackend) -> str:
+    return backend.authenticate(MUELLER.username, MUELLER.password).subject
+
+
+def drip(start: bytes, drop: bytes) -> Callable[[socket.socket], None]:
+    def send(connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            connection.sendall(start)
+            for _ in range(200):
+                connection.sendall(drop)
+                time.sleep(0.1)
+
+    return send
+
+
+def endless(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        for _ in range(100_000):
+            connection.sendall(b"x" * 65536)
+
+
+def reset(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    connection.close()
+
+
+def sends(text: bytes) -> Callable[[socket.socket], None]:
+    return lambda connection: connection.sendall(text)
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+BODY = b'{"ok": true, "id": 7}'
+BOMB = gzip.compress(BODY + b" " * 50_000_000)
+RAW: dict[str, Callable[[socket.socket], None]] = {
+    "headers drip": drip(OK, b"X"),
+    "lines drip": drip(OK, b"X: 1\r\n"),
+    "body drips": drip(OK + b"Content-Length: 1000\r\n\r\n" + BODY, b" "),
+    "chunks drip": drip(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+    "continues for ever": drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "endless": endless,
+    "reset": reset,
+    "closed": lambda connection: None,
+    "garbage": sends(b"\x00\xff\x16\x03\x01garbage\r\n\r\n" * 10),
+    "not HTTP": sends(b"220 mail.example.com ESMTP\r\n"),
+    "cut off": sends(OK + b"Content-Length: 1000\r\n\r\n" + BODY),
+    "bad chunks": sends(OK + b"Transfer-Encoding: chunked\r\n\r\nzzz\r\n" + BODY),
+    "bad length": sends(OK + b"Content-Length: -5\r\n\r\n" + BODY[:4]),
+    "endless header": sends(OK + b"X: " + b"x" * 200_000 + b"\r\n\r\n" + BODY),
+    "many headers": sends(OK + b"X: 1\r\n" * 5_000 + b"\r\n" + BODY),
+    "bad gzip": sends(OK + b"Content-Encoding: gzip\r\nContent-Length: 21\r\n\r\n" + BODY),
+    "gzip bomb": sends(OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB) + BOMB),
+    "deflate bomb": sends(OK + b"Content-Encoding: deflate\r\n\r\n" + zlib.compress(BODY + b" " * 50_000_000)),
+    "bomb in a bomb": sends(OK + b"Content-Encoding: gzip, gzip\r\n\r\n" + gzip.compress(BOMB)),
+    "too large": sends(OK + b"Content-Length: 70000\r\n\r\n" + BODY + b" " * 69_979),
+    "unknown encoding": sends(OK + b"Content-Encoding: br9\r\nContent-Length: 5\r\n\r\nabcde"),
+}
+
+
+@pytest.mark.parametrize("kind", RAW)
+def test_an_answer_that_is_none(api: API, backend_on: Make, kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    api.answers = lambda asked: Reply(raw=RAW[kind])
+    backend = backend_on(api.url, total_timeout=2, receive_timeout=2, connections=2, failures_until_down=100)
+    before = time.monotonic()
+    with pytest.raises(BackendUnavailable) as error:
+        sign_in(backend)
+    assert time.monotonic() - before < 2 + SLACK
+    assert MUELLER.password not in str(error.value) + caplog.text
+    # no place in the pool is lost by it
+    if "drip" not in kind and "for ever" not in kind:
+        for _ in range(4):
+            with pytest.raises(BackendUnavailable):
+                sign_in(backend)
+    api.answers = json_api
+    assert recovered(backend, MUELLER).subject == "4711"
+
+
+def test_a_compressed_answer_is_read(api: API, backend_on: Make) -> None:
+    api.answers = lambda asked: Reply(200, gzip.compress(BODY), (("Content-Encoding", "gzip"),))
+    assert sign_in(backend_on(api.url)) == "7"
+
+
+@pytest.mark.parametrize("size", [65_536, 65_537])
+def test_the_limit_of_an_answer_is_exact(api: API, backend_on: Make, size: int) -> None:
+    api.answers = lambda asked: Reply(200, BODY.ljust(size))
+    backend = backend_on(api.url)
+    if size == 65_536:
+        assert sign_in(backend) == "7"
+    else:
+        with pytest.raises(BackendUnavailable, match="larger than 65536"):
+            sign_in(backend)
+        assert sign_in(backend_on(api.url, answer_limit=100_000)) == "7"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_never_followed(api: API, serve: Serve, backend_on: Make, status: int) -> None:
+    elsewhere = serve(lambda asked: Reply(200, BODY))
+    api.answers = lambda asked: Reply(status, "", (("Location", f"{elsewhere.url}/login"),))
+    with pytest.raises(BackendUnavailable):
+        sign_in(backend_on(api.url))
+    assert not elsewhere.seen
+    assert len(api.seen) == 1
+
+
+@pytest.mark.parametrize("fault", ["stop", "hang"])
+def test_down_and_back(api: API, backend_on: Make, fault: str) -> None:
+    api.answers = json_api
+    backend = backend_on(api.url, retry_down_after=600)
+    assert sign_in(backend) == "4711"
+    getattr(api, fault)()
+    for _ in range(4):
+        with pytest.raises(BackendUnavailable):
+            sign_in(backend)
+    (api.start if fault == "stop" else api.resume)()
+    assert sign_in(backend) == "4711"
+    assert len({asked.connection for asked in api.seen if asked.method == "POST"}) > 1
+
+
+def test_connections_are_kept_and_found_dead(api: API, backend_on: Make) -> None:
+    api.answers = json_api
+    backend = backend_on(api.url)
+    for _ in range(3):
+        assert sign_in(backend) == "4711"
+    assert len({asked.connection for asked in api.seen}) == 1
+    api.drop_connections()
+    assert sign_in(backend) == "4711"
+    # and one that closes just as it is asked again
+    turns = iter([True, False, True, False])
+    api.answers = lambda asked: Reply(raw=lambda connection: None) if next(turns) else json_api(asked)
+    asked_before = len(api.seen)
+    assert sign_in(backend) == "4711"
+    assert len(api.seen) == asked_before + 2
+    # but not twice over a new one
+    fresh = backend_on(api.url)
+    with pytest.raises(BackendUnavailable, match="closed"):
+        sign_in(fresh)
+    assert len(api.seen) == asked_before + 3
+
+
+def test_sixteen_threads_get_their_own_answers(api: API, backend_on: Make) -> None:
+    def answers(asked: Asked) -> Reply:
+        said = json.loads(asked.body)
+        right = said["password"] == "of " + said["username"]
+        return Reply(200 if right else 401, json.dumps({"ok": right, "id": said["username"]}))
+
+    api.answers = answers
+    backend = backend_on(api.url, connections=4, receive_timeout=10, connect_timeout=10, total_timeout=30)
+
+    def ask(number: int) -> str:
+        try:
+            return backend.authenticate(f"p{number}", f"of p{number}" if number % 3 else "wrong").subject
+        except WrongPassword:
+            return "wrong"
+
+    with ThreadPoolExecutor(16) as threads:
+        found = list(threads.map(ask, range(320)))
+    assert found == [f"p{number}" if number % 3 else "wrong" for number in range(320)]
+    # the pool is bounded, and whoever found no place waited
+    assert len({asked.connection for asked in api.seen}) <= 4
+
+
+def test_a_forked_process_opens_its_own_connections(api: API, backend_on: Make) -> None:
+    api.answers = json_api
+    backend = backend_on(api.url)
+    assert sign_in(backend) == "4711"
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(writer, sign_in(backend).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    assert os.waitpid(child, 0)[1] == 0
+    assert os.read(reader, 100).decode() == "4711"
+    os.close(reader)
+    assert sign_in(backend) == "4711"
+    assert len({asked.connection for asked in api.seen}) == 2
+
+
+def test_no_thread_is_left(backend_on: Make, api: API) -> None:
+    before = threading.active_count()
+    api.answers = json_api
+    backend = backend_on(api.url)
+    sign_in(backend)
+    backend.close()
+    assert threading.active_count() <= before + 1
+
+
+def test_a_full_pool_is_unavailable_in_time(api: API, backend_on: Make) -> None:
+    api.hang()
+    changes: dict[str, Any] = {"connections": 1, "failures_until_down": 100, "receive_timeout": 3}
+    backend = backend_on(api.url, **changes)
+
+    def ask(_: int) -> str:
+        with pytest.raises(BackendUnavailable) as error:
+            sign_in(backend)
+        return str(error.value)
+
+    before = time.monotonic()
+    with ThreadPoolExecutor(3) as threads:
+        said = list(threads.map(ask, range(3)))
+    assert time.monotonic() - before < 4 + SLACK
+    assert "all connections are in use" in "".join(said)

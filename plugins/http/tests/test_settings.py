@@ -1,0 +1,180 @@
+"""What the ini may say of a login API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from linkauth_http import HTTPBackend, HTTPSettings
+from linkauth_http.presets import DEFAULTS, PRESETS
+
+URL = "https://api.example.com/login"
+GOOD: dict[str, Any] = {"url": (URL,), "preset": "json", "success": "/ok = true", "subject": "/id"}
+XML = "<l><n>{username}</n><p>{password}</p></l>"
+FORM = {"preset": "html-form", "success": "location:/home", "subject": "username"}
+TOKEN = "username={username}&password={password}&t={csrf}"
+
+
+@pytest.mark.parametrize(
+    ("changes", "keys"),
+    [
+        ({}, set()),
+        ({"url": ()}, {"url"}),
+        ({"url": ("ftp://x",)}, {"url"}),
+        ({"url": ("//x/login",)}, {"url"}),
+        ({"url": ("https://",)}, {"url"}),
+        ({"url": ("https://user:pw@x/",)}, {"url"}),
+        ({"url": ("https://x/#a",)}, {"url"}),
+        ({"url": ("https://x:99999/",)}, {"url"}),
+        ({"url": ("https://[::1/",)}, {"url"}),
+        ({"url": ("https://[2001:db8::1]:8443/x",)}, set()),
+        ({"url": ("https://{username}.example.com/",)}, {"url"}),
+        ({"url": ("https://x/?p={password}",)}, {"url"}),
+        ({"url": ("https://x/?c={client_secret}",)}, {"url"}),
+        ({"url": ("https://x/?c={csrf}",)}, {"url", "csrf"}),
+        ({"url": ("https://x/{user}",)}, {"url"}),
+        ({"url": ("https://x/ä",)}, {"url"}),
+        ({"url": ("https://x/{username}/?n={username}",)}, set()),
+        ({"url": (URL, "https://two.example.com/")}, set()),
+        ({"url": (URL, "http://two.example.com/")}, {"url"}),
+        ({"url": ("http://api.example.com/",)}, {"url"}),
+        ({"url": ("http://api.example.com/",), "allow_cleartext": True}, set()),
+        ({"url": ("http://127.0.0.1:8080/",)}, set()),
+        ({"url": ("http://localhost/", "http://[::1]/")}, set()),
+        ({"url": ("http://localhost.example.com/",)}, {"url"}),
+        ({"body_template": '{"a": "{username}", "b": {password}}'}, {"body_template"}),
+        ({"body_template": '{"a": {username}}'}, {"body_template"}),
+        ({"body_template": '{"a": {username}, "b": {password}'}, {"body_template"}),
+        ({"body_template": "{{username}: {password}}"}, {"body_template"}),
+        ({"body_template": '[{username}, {"x": [{password}], "y": 1}]'}, set()),
+        ({"body": "form", "body_template": "a={username}&b={password}"}, set()),
+        ({"body": "form", "body_template": "a=x-{username}&b={password}"}, {"body_template"}),
+        ({"body": "form", "body_template": "{username}&{password}"}, {"body_template"}),
+        ({"body": "xml", "body_template": XML}, set()),
+        ({"body": "xml", "body_template": '<?xml version="1.0" encoding="utf-8"?>' + XML}, set()),
+        ({"body": "xml", "body_template": "<l n='{username}' p=\"{password}\"/>"}, set()),
+        ({"body": "xml", "body_template": XML.replace("{password}", "<![CDATA[{password}]]>")}, {"body_template"}),
+        ({"body": "xml", "body_template": XML.replace("{password}", "<!--{password}-->x")}, {"body_template"}),
+        ({"body": "xml", "body_template": XML + "x"}, {"body_template"}),
+        ({"body": "xml"}, {"body_template"}),
+        ({"body": "basic"}, set()),
+        ({"body": "basic", "body_template": "x"}, {"body_template"}),
+        ({"body": "none"}, {"header"}),
+        ({"body": "none", "header": {"X-N": "{username}", "X-P": "{password}"}}, set()),
+        ({"body": "basic", "header": {"authorization": "x"}}, {"header.Authorization"}),
+        ({"header": {"Authorization": "Bearer x"}}, set()),
+        ({"method": "GET"}, {"method"}),
+        ({"method": "PUT"}, set()),
+        ({"header": {"X Key": "x"}}, {"header.X Key"}),
+        ({"header": {"Content-Length": "5"}}, {"header.Content-Length"}),
+        ({"header": {"host": "x"}}, {"header.host"}),
+        ({"header": {"X-Key": "a\nb"}}, {"header.X-Key"}),
+        ({"header": {"X-Key": "ä"}}, {"header.X-Key"}),
+        ({"success": None}, {"success"}),
+        ({"success": "status:200"}, {"success"}),
+        ({"success": "not /error"}, {"success"}),
+        ({"success": "not form:"}, {"success"}),
+        ({"success": "form:"}, {"success"}),
+        ({"success": "/ok\nstatus:200 and not /error"}, {"success"}),
+        ({"success": "status:200 and /ok"}, set()),
+        ({"body": "basic", "success": "status:200"}, set()),
+        ({"success": "ok"}, {"success"}),
+        ({"success": "status:abc and /ok"}, {"success"}),
+        ({"success": "/a~2b"}, {"success"}),
+        ({"success": "regex:("}, {"success"}),
+        ({"success": "xpath:.//["}, {"success"}),
+        ({"success": "header:"}, {"success"}),
+        ({"success": "location:*"}, {"success"}),
+        ({"success": "jwt:/id_token"}, {"success"}),
+        ({"wrong_password": "status:429"}, {"wrong_password"}),
+        ({"wrong_password": "status:500"}, set()),
+        ({"unknown_user": "status:503 and /x"}, {"unknown_user"}),
+        ({"locked": "nonsense"}, {"locked"}),
+        ({"misconfigured": "status:401"}, set()),
+        ({"subject": None}, {"subject"}),
+        ({"subject": "typed"}, {"subject"}),
+        ({"subject": "username"}, set()),
+        ({"subject": "status:200"}, {"subject"}),
+        ({"email": "username"}, {"email"}),
+        ({"claims": {"dept": "/dept", "bad": "dept"}}, {"claims.bad"}),
+        ({"statuses": ("none",)}, set()),
+        ({"statuses": ("401:wrong_password", "409:locked")}, set()),
+        ({"statuses": ("200:success",)}, {"statuses"}),
+        ({"statuses": ("401:success",)}, {"statuses"}),
+        ({"statuses": ("429:wrong_password",)}, {"statuses"}),
+        ({"statuses": ("500:wrong_password",)}, {"statuses"}),
+        ({"proven": ("locked", "must_change")}, set()),
+        ({"proven": ("wrong_password",)}, {"proven"}),
+        ({"client_key": "x"}, {"client_key"}),
+        ({"connect_timeout": 0}, {"connect_timeout"}),
+        ({"total_timeout": 61}, {"total_timeout"}),
+        ({"retry_down_after": -1}, {"retry_down_after"}),
+        ({"failures_until_down": 0}, {"failures_until_down"}),
+        ({"connections": 0}, {"connections"}),
+        ({"answer_limit": 10_000_000}, {"answer_limit"}),
+        (FORM, set()),
+        ({**FORM, "prefetch_url": "/start"}, set()),
+        ({**FORM, "prefetch_url": "https://api.example.com/start"}, set()),
+        ({**FORM, "prefetch_url": "https://elsewhere.example.com/start"}, {"prefetch_url"}),
+        ({**FORM, "prefetch_url": "//elsewhere.example.com/"}, {"prefetch_url"}),
+        ({**FORM, "prefetch_url": "https://api.example.com/", "url": (URL, "https://two.example/")}, {"prefetch_url"}),
+        ({**FORM, "prefetch_url": "/{username}"}, {"prefetch_url"}),
+        ({"check_url": "/health"}, set()),
+        ({"check_url": "http://api.example.com/health"}, {"check_url"}),
+        ({**FORM, "csrf": "input[name=t]"}, {"csrf"}),
+        ({**FORM, "body_template": TOKEN}, {"csrf"}),
+        ({**FORM, "body_template": TOKEN, "csrf": "input[name=t]"}, set()),
+        ({**FORM, "body_template": TOKEN, "csrf": "div > input"}, {"csrf"}),
+        ({**FORM, "body_template": TOKEN, "csrf": "regex:("}, {"csrf"}),
+        ({"hidden_fields": True}, {"hidden_fields"}),
+        ({"preset": "keycloak", "success": None, "subject": None}, {"client_id"}),
+        ({"preset": "keycloak", "success": None, "subject": None, "client_id": "x"}, set()),
+        ({"preset": "cas-rest", "success": None, "subject": None}, set()),
+        ({"preset": "basic", "success": None}, set()),
+        ({"preset": "basic", "success": None, "subject": None}, {"subject"}),
+        ({"preset": "soap"}, {"body_template"}),
+    ],
+    ids=str,
+)
+def test_settings_that_do_not_fit_together_are_named(changes: dict[str, Any], keys: set[str]) -> None:
+    settings = HTTPSettings(**{**GOOD, **changes})
+    assert {key for key, _ in settings.faults()} == keys
+    if not keys:
+        HTTPBackend(settings).close()
+
+
+def test_no_fault_repeats_a_value() -> None:
+    canary = "canary-6b1d"
+    wrong = dict.fromkeys(("success", "locked", "subject", "email", "csrf", "body_template", "prefetch_url"), canary)
+    settings = HTTPSettings(url=(f"gopher://{canary}",), **wrong, header={"X-Key": canary + "ä"}, proven=(canary,))
+    faults = list(settings.faults())
+    assert len(faults) > 8
+    assert canary not in str(faults)
+
+
+def test_a_preset_overrides_the_defaults_and_the_ini_overrides_both() -> None:
+    plain = HTTPSettings(url=(URL,))
+    assert (plain.body, plain.method, plain.body_template) == (
+        "form",
+        "POST",
+        "username={username}&password={password}",
+    )
+    assert plain.status_outcomes[423] == "locked"
+    keycloak = HTTPSettings(url=(URL,), preset="keycloak", wrong_password="status:418")
+    assert keycloak.wrong_password == "status:418"
+    assert keycloak.subject == "jwt:/id_token /sub"
+    assert keycloak.status_outcomes == {}
+    assert HTTPSettings(url=(URL,), preset="soap", header={"soapaction": "login"}).headers == {"soapaction": "login"}
+
+
+def test_presets_name_settings_that_there_are() -> None:
+    for preset in PRESETS.values():
+        assert set(preset) <= set(DEFAULTS) | {"body_template"}
+
+
+def test_no_secret_is_in_the_repr() -> None:
+    secrets = {"client_secret": "s3cret-of-the-client", "header": {"X-Key": "s3cret-key"}}
+    settings = HTTPSettings(**GOOD, **secrets)
+    backend = HTTPBackend(settings)
+    assert "s3cret" not in repr(settings) + repr(backend) + str(vars(backend))

@@ -1,0 +1,223 @@
+"""Certificates: whose are accepted, and how we show our own; and what doctor says of a server."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+
+from linkauth.backends import BackendMisconfigured, BackendUnavailable
+from linkauth_http import HTTPBackend, HTTPSettings
+from tests.servers.certificates import Authority, Certificates
+
+from .api import API, Reply
+from .protocols import HTML, MUELLER, HTMLLogin, json_api
+
+Make = Callable[..., HTTPBackend]
+Serve = Callable[..., API]
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("tls") / "certificates", "127.0.0.1", "localhost")
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Authority]:
+    """Certificates of clients: `ours` and, of another authority, `theirs`."""
+    folder = tmp_path_factory.mktemp("clients")
+    authority = Authority("the API's clients")
+    (folder / "ca.pem").write_bytes(authority.pem)
+    for name, by in (("ours", authority), ("theirs", Authority("somebody else"))):
+        certificate, key = by.issue(("linkauth.example",), client=True)
+        (folder / f"{name}.pem").write_bytes(certificate)
+        (folder / f"{name}.key").write_bytes(key)
+        (folder / f"{name}-both.pem").write_bytes(certificate + key)
+    secret = serialization.load_pem_private_key((folder / "ours.key").read_bytes(), None)
+    locked = serialization.BestAvailableEncryption(b"locked")
+    text = secret.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked)
+    (folder / "locked.key").write_bytes(text)
+    return folder, authority
+
+
+def context(certificates: Certificates, kind: str, clients: Path | None = None) -> ssl.SSLContext:
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.load_cert_chain(certificates.folder / f"{kind}.pem", certificates.folder / f"{kind}.key")
+    if clients:
+        made.verify_mode = ssl.CERT_REQUIRED
+        made.load_verify_locations(clients / "ca.pem")
+    return made
+
+
+def sign_in(backend: HTTPBackend) -> str:
+    return backend.authenticate(MUELLER.username, MUELLER.password).subject
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_good_certificate(certificates: Certificates, serve: Serve, backend_on: Make, host: str) -> None:
+    api = serve(json_api, tls=context(certificates, "good"))
+    backend = backend_on(api.url.replace("127.0.0.1", host), tls_ca_file=certificates.ca_file)
+    assert sign_in(backend) == sign_in(backend) == "4711"
+    # one handshake for both
+    assert len({asked.connection for asked in api.seen}) == 1
+    (days,) = [check for check in backend.check() if check.name.startswith("certificate")]
+    assert days.ok
+    assert not days.warning
+    assert "expires in 29 days" in days.detail
+
+
+@pytest.mark.parametrize("kind", ["expired", "foreign", "wrong_name"])
+def test_a_bad_certificate_is_ours_to_mend(
+    certificates: Certificates, serve: Serve, backend_on: Make, kind: str
+) -> None:
+    api = serve(json_api, tls=context(certificates, kind))
+    backend = backend_on(api.url, tls_ca_file=certificates.ca_file)
+    with pytest.raises(BackendMisconfigured, match="certificate is not accepted"):
+        sign_in(backend)
+    assert not all(check.ok for check in backend.check())
+    # nothing was said over such a connection
+    assert not api.seen
+    # the next server is well
+    good = serve(json_api, tls=context(certificates, "good"))
+    assert sign_in(backend_on(api.url, good.url, tls_ca_file=certificates.ca_file)) == "4711"
+
+
+def test_an_authority_must_be_named(certificates: Certificates, serve: Serve, backend_on: Make) -> None:
+    api = serve(json_api, tls=context(certificates, "good"))
+    with pytest.raises(BackendMisconfigured, match="certificate"):
+        sign_in(backend_on(api.url))
+
+
+def test_a_handshake_that_hangs_hands_over(certificates: Certificates, serve: Serve, backend_on: Make) -> None:
+    good = serve(json_api, tls=context(certificates, "good"))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hanging = f"https://127.0.0.1:{silent.getsockname()[1]}"
+        before = time.monotonic()
+        backend = backend_on(hanging, good.url, tls_ca_file=certificates.ca_file)
+        # no password left for the first one
+        assert sign_in(backend) == "4711"
+        assert time.monotonic() - before < 1 + 3
+
+
+def test_a_server_without_tls(api: API, backend_on: Make) -> None:
+    with pytest.raises(BackendUnavailable):
+        sign_in(backend_on(api.url.replace("http:", "https:")))
+    assert not api.seen
+
+
+class TestClientCertificates:
+    @pytest.mark.parametrize("form", ["two files", "one file"])
+    def test_ours(
+        self, certificates: Certificates, people: tuple[Path, Authority], serve: Serve, backend_on: Make, form: str
+    ) -> None:
+        folder, _ = people
+        api = serve(json_api, tls=context(certificates, "good", folder))
+        named = {"client_certificate": str(folder / "ours.pem"), "client_key": str(folder / "ours.key")}
+        if form == "one file":
+            named = {"client_certificate": str(folder / "ours-both.pem")}
+        assert sign_in(backend_on(api.url, tls_ca_file=certificates.ca_file, **named)) == "4711"
+
+    @pytest.mark.parametrize("whose", ["theirs", "nobody's"])
+    @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+    def test_another(
+        self,
+        certificates: Certificates,
+        people: tuple[Path, Authority],
+        serve: Serve,
+        backend_on: Make,
+        whose: str,
+        version: ssl.TLSVersion,
+    ) -> None:
+        folder, _ = people
+        tls = context(certificates, "good", folder)
+        tls.maximum_version = version
+        api = serve(json_api, tls=tls)
+        named = {"client_certificate": str(folder / "theirs-both.pem")} if whose == "theirs" else {}
+        with pytest.raises(BackendUnavailable):
+            sign_in(backend_on(api.url, tls_ca_file=certificates.ca_file, **named))
+        assert not api.seen
+
+    @pytest.mark.parametrize(
+        ("certificate", "key"),
+        [
+            ("ours.pem", "theirs.key"),
+            ("ours.pem", "locked.key"),
+            ("ours.pem", "missing.key"),
+            ("ca.pem", ""),
+            ("x", ""),
+        ],
+    )
+    def test_files_that_do_not_fit_stop_the_start(
+        self, people: tuple[Path, Authority], certificate: str, key: str
+    ) -> None:
+        folder, _ = people
+        named = {"client_certificate": str(folder / certificate), "client_key": str(folder / key) if key else ""}
+        settings = HTTPSettings(url=("https://x.example",), preset="json", success="/ok", subject="/id", **named)
+        with pytest.raises(ValueError, match="client_certificate"):
+            HTTPBackend(settings)
+
+
+def test_a_ca_file_that_is_none_stops_the_start(tmp_path: Path) -> None:
+    for path in (str(tmp_path), str(tmp_path / "missing.pem")):
+        with pytest.raises(ValueError, match="tls_ca_file"):
+            HTTPBackend(HTTPSettings(url=("https://x.example",), tls_ca_file=path))
+
+
+class TestChecks:
+    def test_it_sends_no_name_and_no_password(self, api: API, backend_on: Make) -> None:
+        header = {"X-Key": "k", "X-Name": "{username}"}
+        (check,) = backend_on(f"{api.url}/login", header=header).check()
+        assert check.ok
+        assert check.detail.endswith("status 405")
+        (asked,) = api.seen
+        assert (asked.method, asked.target, asked.body) == ("HEAD", "/login", b"")
+        assert asked.headers["X-Key"] == "k"
+        assert "X-Name" not in asked.headers
+
+    def test_clear_text_over_a_network_is_a_warning(self, api: API, backend_on: Make) -> None:
+        # loopback by a name that does not say so
+        url = api.url.replace("127.0.0.1", "127.1")
+        server, certificate = backend_on(url, allow_cleartext=True).check()
+        assert server.ok
+        assert "clear text" in certificate.detail
+        assert certificate.warning
+
+    @pytest.mark.parametrize(
+        ("status", "ok", "warning"), [(200, True, False), (404, True, True), (501, True, False), (500, False, False)]
+    )
+    def test_what_head_answers(self, api: API, backend_on: Make, status: int, ok: bool, warning: bool) -> None:
+        api.head = Reply(status)
+        first = next(iter(backend_on(f"{api.url}/login").check()))
+        assert (first.ok, first.warning) == (ok, warning)
+
+    @pytest.mark.parametrize("status", [200, 302, 404, 500])
+    def test_a_check_url_must_be_well(self, api: API, backend_on: Make, status: int) -> None:
+        api.answers = lambda asked: Reply(status if asked.target == "/health?x=1" else 418)
+        first = next(iter(backend_on(f"{api.url}/login", check_url="/health?x=1").check()))
+        assert first.ok == (status < 400)
+
+    def test_a_url_with_a_name_is_not_asked_for(self, api: API, backend_on: Make) -> None:
+        list(backend_on(f"{api.url}/{{username}}", body_template='{"p": {password}}').check())
+        assert api.seen[0].target == "/"
+
+    def test_the_form_must_be_there(self, api: API, backend_on: Make) -> None:
+        form = {"preset": "html-form", "body_template": "login={username}&pw={password}", "subject": "username"}
+        backend = backend_on(api.url, success="location:/home", **form)
+        api.answers = HTMLLogin()
+        assert next(iter(backend.check())).detail == "shows its login form"
+        api.answers = lambda asked: Reply(200, "<h1>Maintenance</h1>", HTML)
+        assert not next(iter(backend.check())).ok
+
+    def test_every_server_has_a_line(self, api: API, serve: Serve, backend_on: Make) -> None:
+        stopped = serve()
+        stopped.stop()
+        checks = list(backend_on(stopped.url, api.url, "https://no-such-host.invalid").check())
+        servers = [check for check in checks if check.name.startswith("server")]
+        assert [check.ok for check in servers] == [False, True, False]
+        assert "refused" in servers[0].detail
+        assert "resolved" in servers[2].detail

@@ -1,0 +1,138 @@
+"""What can be asked of the directory: entries, groups, and whether a password is right."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import unicodedata
+
+from ldap3 import LEVEL, SUBTREE
+
+from linkauth.backends import AccountRefused, BackendMisconfigured, Reason
+from linkauth_ldap import outcomes
+from linkauth_ldap.connections import Deadline
+from linkauth_ldap.controls import ASK_PPOLICY
+from linkauth_ldap.filters import filled
+from linkauth_ldap.groups import Group, groups_of, is_entitled
+from linkauth_ldap.people import Entry, attributes_of, entries_of
+from linkauth_ldap.servers import Servers
+from linkauth_ldap.settings import LDAPSettings
+
+log = logging.getLogger(__name__)
+
+CHANGEABLE = ("password_expired", "must_change_password")
+
+
+class Directory:
+    """One directory behind its servers. What it raises is the contract's; every question has a `deadline`."""
+
+    def __init__(self, settings: LDAPSettings) -> None:
+        self.servers = Servers(settings)
+        self.controls = [ASK_PPOLICY] if settings.ppolicy else None
+        self.attributes = attributes_of(settings)
+        self._settings = settings
+        self._username_pattern = re.compile(settings.username_pattern)
+        self._spends_as_ourselves = bool(settings.bind_dn)
+
+    def deadline(self) -> Deadline:
+        return self.servers.deadline()
+
+    def plain_name(self, username: str) -> str:
+        """The name without a domain that belongs to us, composed (keyboards send é as one letter or as two)."""
+        name = unicodedata.normalize("NFC", username)
+        for domain in self._settings.username_domains:
+            if name.casefold().startswith(f"{domain.casefold()}\\"):
+                return name[len(domain) + 1 :]
+            if name.casefold().endswith(f"@{domain.casefold()}"):
+                return name[: -len(domain) - 1]
+        return name
+
+    def is_username(self, username: str) -> bool:
+        try:
+            username.encode("utf-8")
+        except UnicodeEncodeError:
+            return False
+        fits = len(username) <= self._settings.username_max_length and "\0" not in username
+        return fits and self._username_pattern.match(username) is not None
+
+    def is_password(self, password: str) -> bool:
+        try:
+            return 0 < len(password.encode("utf-8")) <= self._settings.password_max_bytes and "\0" not in password
+        except UnicodeEncodeError:
+            return False
+
+    def find(self, username: str, deadline: Deadline) -> list[Entry]:
+        """The entries of that name: none, one, or two, of which the operator is told."""
+        # a name that cannot be one is asked about all the same, as one that nobody has: the directory may be down
+        wanted = username if self.is_username(username) else secrets.token_hex(16)
+        found = self.people(filled(self._settings.known("user_filter"), username=wanted), deadline)
+        if len(found) > 1:
+            dns = ", ".join(entry.dn for entry in found[:2])
+            log.error("user_filter finds more than one entry for one name, which is refused: %s", dns)
+        return found
+
+    def people(self, filter_text: str, deadline: Deadline) -> list[Entry]:
+        """Two at most."""
+        scope = SUBTREE if self._settings.user_scope == "subtree" else LEVEL
+        return self.search(self._settings.user_base, filter_text, scope, self.attributes, deadline, size_limit=2)
+
+    def search(
+        self, base: str, filter_text: str, scope: str, attributes: list[str], deadline: Deadline, size_limit: int = 0
+    ) -> list[Entry]:
+        """As the service account."""
+        result, found = self.servers.ask(
+            lambda connection: connection.search(base, filter_text, scope, attributes, size_limit), deadline, True
+        )
+        if result["result"] == 4 and not size_limit:
+            raise BackendMisconfigured(f"a search below {base} has more answers than the server gives at once")
+        return entries_of(result, found, base)
+
+    def groups(self, entry: Entry, username: str, deadline: Deadline) -> tuple[Group, ...]:
+        def search(base: str, filter_text: str, scope: str, attributes: list[str]) -> list[Entry]:
+            return self.search(base, filter_text, scope, attributes, deadline)
+
+        # the name as the directory spells it, where it says one
+        name = entry.text(self._settings.known("username_attribute")) or username
+        return groups_of(entry, name, self._settings, search)
+
+    def is_entitled(self, entry: Entry, groups: tuple[Group, ...]) -> bool:
+        required = self._settings.required_attributes
+        return all(entry.text(name) for name in required) and is_entitled(groups, self._settings)
+
+    def bind(self, dn: str, password: str, deadline: Deadline) -> outcomes.Outcome:
+        """What a bind as `dn` says of the password. Raises what `outcomes.of_bind` does, with what may be told."""
+        secret = password.encode("utf-8")
+        result = self.servers.ask(lambda connection: connection.bind(dn, secret, self.controls), deadline, False)
+        try:
+            return outcomes.of_bind(result)
+        except AccountRefused as refused:
+            raise self.refusal(refused.reason, refused.proven) from None
+
+    def spend(self, deadline: Deadline) -> None:
+        """The time of a bind, for somebody who is not there, so that their name is not told by a faster answer.
+
+        As our own account, whose password takes the server as long as a person's; nobody's account counts a failure.
+        """
+        settings = self._settings
+        if self._spends_as_ourselves:
+            dn, secret = settings.bind_dn, settings.bind_password.encode("utf-8")
+        else:
+            dn, secret = f"cn={secrets.token_hex(8)},{settings.user_base}".rstrip(","), b"x"
+        result = self.servers.ask(lambda connection: connection.bind(dn, secret, self.controls), deadline, False)
+        if self._spends_as_ourselves and result["result"] != 0:
+            # its password has been changed: more tries would lock it
+            log.error("the service account bind_dn is refused: %s", result["description"])
+            self._spends_as_ourselves = False
+
+    def refusal(self, reason: Reason, proven: bool) -> AccountRefused:
+        """A refusal, and who may be told of it."""
+        revealed = {"never": False, "proven": proven, "always": True}[self._settings.reveal_state]
+        url = self._settings.password_change_url if reason in CHANGEABLE else ""
+        # whoever cannot bind any more cannot change it themselves; Active Directory takes the old one instead
+        stuck = reason == "password_expired" and self._settings.password_change == "self"
+        return AccountRefused(reason, proven, revealed, url, changeable=not stuck or self.is_ad)
+
+    @property
+    def is_ad(self) -> bool:
+        return self._settings.state_check == "ad"

@@ -1,0 +1,222 @@
+"""What sign-ins do to each other, and to a server that fails, beside the outcome of each: found by fault injection."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from linkauth.backends import BackendError, BackendMisconfigured, BackendUnavailable, WrongPassword
+from linkauth_ldap import LDAPBackend, LDAPSettings, passwords
+from linkauth_ldap.connections import DirectoryConnection
+from tests.servers import openldap
+from tests.servers.openldap import OpenLDAP
+from tests.servers.samba import SambaAD
+
+from .conftest import ad_settings, settings_for
+
+Opened = Callable[[LDAPSettings], LDAPBackend]
+LONG = {"connect_timeout": 5, "receive_timeout": 5, "total_timeout": 15}
+"""For what must not fail on a busy machine."""
+
+
+@pytest.fixture
+def single() -> Iterator[OpenLDAP]:
+    """A server of the test's own."""
+    with openldap.running() as directory:
+        yield directory
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[[LDAPSettings], LDAPBackend]]:
+    """`opened(settings)`: a backend that is closed afterwards."""
+    made: list[LDAPBackend] = []
+
+    def open_one(settings: LDAPSettings) -> LDAPBackend:
+        made.append(LDAPBackend(settings))
+        return made[-1]
+
+    yield open_one
+    for backend in made:
+        backend.close()
+
+
+def test_a_crowd_after_an_outage_is_let_in_by_the_first_who_looks(single: OpenLDAP, opened: Opened) -> None:
+    backend, person = opened(settings_for(single, **LONG)), single.people["user03"]
+    single.stop()
+    with pytest.raises(BackendUnavailable):
+        backend.authenticate(person.username, person.password)
+    single.start()
+    with ThreadPoolExecutor(16) as threads:
+        found = list(threads.map(lambda _: backend.authenticate(person.username, person.password).username, range(16)))
+    assert found == [person.username] * 16
+
+
+def test_a_hung_server_is_waited_for_by_one_at_a_time(single: OpenLDAP, opened: Opened) -> None:
+    backend, person = opened(settings_for(single, receive_timeout=5, total_timeout=15)), single.people["user03"]
+    assert backend.authenticate(person.username, person.password)
+    single.a.hang()
+
+    def ask(_: int) -> float:
+        began = time.monotonic()
+        with pytest.raises(BackendUnavailable):
+            backend.authenticate(person.username, person.password)
+        return time.monotonic() - began
+
+    ask(0)
+    with ThreadPoolExecutor(8) as threads:
+        taken = sorted(threads.map(ask, range(8)))
+    single.a.resume()
+    # one waits for the answer, the others a moment: they hold no threads of the server
+    assert all(seconds < 4 for seconds in taken[:-1])
+
+
+def test_an_answer_to_a_change_that_is_lost_is_not_asked_for_again(
+    single: OpenLDAP, monkeypatch: pytest.MonkeyPatch, opened: Opened
+) -> None:
+    backend, person = opened(settings_for(single, password_change="self", **LONG)), single.people["user03"]
+    modify, asked = passwords.modify, list[str]()
+
+    def lost(connection: DirectoryConnection, dn: str, current: str, new: str) -> dict[str, Any]:
+        asked.append(dn)
+        modify(connection, dn, current, new)
+        raise ConnectionResetError("the answer is lost")
+
+    monkeypatch.setattr(passwords, "modify", lost)
+    with pytest.raises(BackendUnavailable, match="may have done it") as raised:
+        backend.change_password(person.username, person.password, "Another-word-52")
+    assert type(raised.value) is BackendUnavailable
+    assert asked == [person.dn]
+    assert backend.authenticate(person.username, "Another-word-52")
+
+
+def test_connections_that_the_server_closed_are_not_used_again(single: OpenLDAP, opened: Opened) -> None:
+    """A wrong password is sent once, also when the connection that waited is dead: it would count twice."""
+    backend, person = opened(settings_for(single, **LONG)), single.people["lockme"]
+    assert backend.authenticate(person.username, person.password)
+    single.stop()
+    single.start()
+    for _ in range(2):
+        with pytest.raises(WrongPassword):
+            backend.authenticate(person.username, "a wrong one")
+    assert backend.authenticate(person.username, person.password)
+
+
+def test_a_server_that_refuses_our_account_is_passed_over(slapd: OpenLDAP, single: OpenLDAP, opened: Opened) -> None:
+    """As one does to which a new password of ours has not come yet."""
+    single.modify(single.bind_dn, {"userPassword": ["{SSHA}another"]})
+    backend = opened(settings_for(slapd, uris=(single.a.ldap, slapd.a.ldap), **_trusting(slapd, single)))
+    person = slapd.people["user03"]
+    assert backend.authenticate(person.username, person.password)
+
+
+def test_a_busy_server_is_passed_over(
+    slapd: OpenLDAP, single: OpenLDAP, monkeypatch: pytest.MonkeyPatch, opened: Opened
+) -> None:
+    backend = opened(settings_for(slapd, uris=(single.a.ldap, slapd.a.ldap), **_trusting(slapd, single)))
+    search = DirectoryConnection.search
+
+    def redirected(connection: DirectoryConnection, base: str, *arguments: Any) -> Any:
+        first = connection._ldap.server.port == single.a.port
+        return search(connection, "cn=busy,ou=RetCodes,dc=example,dc=org" if first else base, *arguments)
+
+    monkeypatch.setattr(DirectoryConnection, "search", redirected)
+    person = slapd.people["user03"]
+    assert backend.authenticate(person.username, person.password)
+
+
+def _trusting(*directories: OpenLDAP) -> dict[str, str]:
+    bundle = directories[-1].folder / "all.pem"
+    bundle.write_text("".join(Path(each.ca_file).read_text("ascii") for each in directories), "ascii")
+    return {"tls_ca_file": str(bundle)}
+
+
+def test_a_fork_among_many_threads_takes_no_connection_of_its_parent(slapd: OpenLDAP, opened: Opened) -> None:
+    backend, person = opened(settings_for(slapd, **LONG)), slapd.people["user03"]
+    assert backend.authenticate(person.username, person.password)
+    parents = {id(server) for server in backend._directory.servers.all}
+    child = os.fork()
+    if child == 0:
+        wrong = 0
+        try:
+            wrong = len(parents & {id(server) for server in backend._directory.servers.all})
+            with ThreadPoolExecutor(8) as threads:
+                names = threads.map(lambda _: backend.authenticate(person.username, person.password).username, range(8))
+                wrong += sum(name != person.username for name in names)
+        except BaseException:
+            wrong = 99
+        finally:
+            os._exit(wrong)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert backend.authenticate(person.username, person.password)
+
+
+def test_a_resolver_that_hangs_is_held_to_the_deadline(
+    slapd: OpenLDAP, monkeypatch: pytest.MonkeyPatch, opened: Opened
+) -> None:
+    over = threading.Event()
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: over.wait(30) and [])
+    backend = opened(settings_for(slapd, uris=("ldaps://dc1.example.com",), starttls=False))
+    began = time.monotonic()
+    with pytest.raises(BackendUnavailable, match="resolved"):
+        backend.authenticate("user03", "x")
+    assert time.monotonic() - began < backend._settings.total_timeout + 3
+    over.set()
+
+
+class TestOnSambaAD:
+    """The same on a domain controller."""
+
+    @pytest.mark.parametrize("fault", ["hang", "stop"])
+    def test_it_fails_and_returns(self, domain: SambaAD, fault: str, opened: Opened) -> None:
+        backend, person = opened(ad_settings(domain, **LONG)), domain.people["user03"]
+        assert backend.authenticate(person.username, person.password)
+        getattr(domain, fault)()
+        short = opened(ad_settings(domain))
+        for password in (person.password, "a wrong one"):
+            with pytest.raises(BackendUnavailable) as raised:
+                short.authenticate(person.username, password)
+            assert type(raised.value) is BackendUnavailable
+        domain.resume() if fault == "hang" else domain.start()
+        assert backend.authenticate(person.username, person.password).username == person.username
+
+    def test_a_foreign_certificate_gets_no_password(self, domain: SambaAD, slapd: OpenLDAP, opened: Opened) -> None:
+        backend = opened(ad_settings(domain, tls_ca_file=slapd.ca_file))
+        with pytest.raises(BackendMisconfigured, match="certificate"):
+            backend.authenticate("user03", domain.people["user03"].password)
+
+    def test_a_domain_controller_and_a_spare_one_in_a_storm(
+        self, domain: SambaAD, slapd: OpenLDAP, opened: Opened
+    ) -> None:
+        """The first of two is hung and resumed while people sign in: nobody's right password is called wrong."""
+        uris = ("ldaps://127.0.0.1:1", domain.ldaps)
+        backend, person = opened(ad_settings(domain, uris=uris)), domain.people["user03"]
+        over, seen = threading.Event(), set[Any]()
+
+        def storm() -> None:
+            while not over.is_set():
+                try:
+                    seen.add(backend.authenticate(person.username, person.password).username)
+                except BackendError as error:
+                    seen.add(type(error))
+
+        threads = [threading.Thread(target=storm) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        try:
+            domain.hang()
+            with pytest.raises(BackendUnavailable):
+                opened(ad_settings(domain)).authenticate(person.username, person.password)
+            domain.resume()
+            assert opened(ad_settings(domain, **LONG)).authenticate(person.username, person.password)
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join()
+        assert seen <= {person.username, BackendUnavailable}

@@ -1,0 +1,80 @@
+"""OpenLDAP servers that are set up in other ways than the usual one."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import pytest
+
+from linkauth.backends import (
+    AccountRefused,
+    BackendError,
+    BackendMisconfigured,
+    UnknownUser,
+    WrongPassword,
+)
+from linkauth_ldap import LDAPBackend
+from tests.servers import openldap
+from tests.servers.certificates import WRONG_NAME
+from tests.servers.openldap import OpenLDAP
+
+from .conftest import settings_for
+
+Make = Callable[..., LDAPBackend]
+
+
+def test_one_that_tells_nothing_of_locks_calls_them_wrong_passwords() -> None:
+    with openldap.running(lockout_told=False, netscape=True) as quiet:
+        backend = LDAPBackend(settings_for(quiet))
+        with pytest.raises(WrongPassword):
+            backend.authenticate("locked", quiet.people["locked"].password)
+        # and the older controls take nothing away from ppolicy's
+        with pytest.raises(AccountRefused, match="password_expired"):
+            backend.authenticate("expired", quiet.people["expired"].password)
+        assert backend.authenticate("user03", quiet.people["user03"].password)
+        backend.close()
+
+
+def test_a_referral_is_never_followed(slapd: OpenLDAP, openldap_backend: Make) -> None:
+    """One of its entries leads to another port, where somebody listens."""
+    with socket.create_server(("127.0.0.1", slapd.referral_port)) as elsewhere:
+        for mode in ("subtree", "onelevel"):
+            backend = openldap_backend(user_base=slapd.base, user_scope=mode)
+            with pytest.raises(UnknownUser):
+                backend.authenticate("nobody", "x")
+        with pytest.raises(BackendError):
+            openldap_backend(user_base=f"ou=elsewhere,{slapd.people_base}").authenticate("user03", "x")
+        elsewhere.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            elsewhere.accept()
+
+
+def test_a_certificate_may_be_for_another_name_that_the_ini_gives() -> None:
+    with openldap.running(certificate="wrong_name") as other:
+        person = other.people["user03"]
+        with pytest.raises(BackendMisconfigured, match="certificate"):
+            LDAPBackend(settings_for(other)).authenticate("user03", person.password)
+        backend = LDAPBackend(settings_for(other, tls_server_names=("nowhere.example.org", WRONG_NAME)))
+        assert backend.authenticate("user03", person.password)
+        backend.close()
+
+
+def test_a_server_that_refuses_clear_text_is_the_operators_problem() -> None:
+    with openldap.running(require_tls=True) as strict:
+        backend = LDAPBackend(settings_for(strict, starttls=False, allow_cleartext="true"))
+        with pytest.raises(BackendMisconfigured, match=r"confidentiality|13"):
+            backend.authenticate("user03", strict.people["user03"].password)
+        backend.close()
+
+
+def test_a_server_that_takes_empty_passwords_lets_nobody_in() -> None:
+    with openldap.running(careless=True) as careless:
+        for changes in ({}, {"login_mode": "template", "user_dn_template": f"uid={{rdn}},{careless.people_base}"}):
+            backend = LDAPBackend(settings_for(careless, **changes))
+            for password in ("", "\0"):
+                for username in ("user03", "nobody"):
+                    with pytest.raises((UnknownUser, WrongPassword)):
+                        backend.authenticate(username, password)
+            assert backend.authenticate("user03", careless.people["user03"].password)
+            backend.close()

@@ -1,0 +1,85 @@
+"""What an entry says about its account, for directories that the tests cannot start: from their documents."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from linkauth.backends import BackendMisconfigured
+from linkauth_ldap import LDAPSettings, states
+from linkauth_ldap.filters import domain_of, is_below
+from linkauth_ldap.groups import groups_of
+from linkauth_ldap.people import Entry
+
+NOW = datetime(2026, 11, 25, 12, 30, tzinfo=UTC)
+"""A Wednesday."""
+PAST, FUTURE = "20261124120000Z", "20261126120000Z"
+
+
+def entry(**attributes: str | bytes) -> Entry:
+    values = {name: [value.encode() if isinstance(value, str) else value] for name, value in attributes.items()}
+    return Entry({"dn": "uid=ada,dc=x", "raw_attributes": values})
+
+
+@pytest.mark.parametrize(
+    ("check", "attributes", "after_bind", "without_password"),
+    [
+        ("389ds", {}, None, None),
+        ("389ds", {"nsAccountLock": "TRUE"}, "disabled", "disabled"),
+        ("389ds", {"accountUnlockTime": FUTURE}, None, "locked"),
+        ("389ds", {"accountUnlockTime": PAST}, None, None),
+        ("389ds", {"passwordExpirationTime": "19700101000000Z"}, None, "must_change_password"),
+        ("389ds", {"passwordExpirationTime": PAST}, None, "password_expired"),
+        ("freeipa", {"nsAccountLock": "false", "krbPasswordExpiration": FUTURE}, None, None),
+        # the bind of a password that has expired succeeds there
+        ("freeipa", {"krbPasswordExpiration": PAST}, "password_expired", "password_expired"),
+        ("freeipa", {"krbPrincipalExpiration": PAST}, "account_expired", "account_expired"),
+        ("freeipa", {"nsAccountLock": "TRUE"}, "disabled", "disabled"),
+        # the bind itself looked at these, and a lock ends without a trace
+        ("ppolicy", {"pwdAccountLockedTime": PAST}, None, "locked"),
+        ("ppolicy", {"pwdAccountLockedTime": "000001010000Z"}, None, "locked"),
+        ("ppolicy", {"pwdStartTime": FUTURE}, None, "account_expired"),
+        ("ppolicy", {"pwdEndTime": PAST}, None, "account_expired"),
+        ("ppolicy", {"pwdReset": "TRUE"}, None, "must_change_password"),
+        ("ppolicy", {"pwdReset": "FALSE", "pwdEndTime": FUTURE, "pwdStartTime": PAST}, None, None),
+        ("ad", {"userAccountControl": "66048", "pwdLastSet": "0"}, None, None),
+        ("ad", {"userAccountControl": "512", "pwdLastSet": "0"}, "must_change_password", "must_change_password"),
+        ("ad", {"userAccountControl": "262656"}, None, "logon_restricted"),
+        ("ad", {"userAccountControl": "no number"}, None, None),
+        ("none", {"nsAccountLock": "TRUE"}, None, None),
+    ],
+)
+def test_an_account(
+    check: str, attributes: dict[str, str], after_bind: str | None, without_password: str | None
+) -> None:
+    assert states.after_bind(entry(**attributes), check, NOW) == after_bind
+    assert states.without_password(entry(**attributes), check, NOW) == without_password
+
+
+def test_logon_hours_are_of_the_week_in_utc() -> None:
+    # Sunday is the first day: 3 * 24 + 12 is this hour
+    hours = bytearray(21)
+    hours[(3 * 24 + 12) // 8] |= 1 << (3 * 24 + 12) % 8
+    person = entry(logonHours=bytes(hours))
+    assert states.without_password(person, "ad", NOW) is None
+    assert states.without_password(person, "ad", NOW + timedelta(hours=1)) == "logon_restricted"
+    assert states.without_password(person, "ad", NOW - timedelta(days=7)) is None
+    assert states.facts_of(person, "ad") == {"logonHours": bytes(hours).hex()}
+
+
+def test_groups_that_are_cut_are_not_taken_for_all() -> None:
+    settings = LDAPSettings(("ldaps://x",), "dc=x", group_mode="memberof")
+    cut = Entry({"dn": "uid=ada,dc=x", "raw_attributes": {"memberOf;range=0-1499": [b"cn=staff,dc=x"]}})
+    with pytest.raises(BackendMisconfigured, match="group_mode"):
+        groups_of(cut, "ada", settings, lambda *_: [])
+
+
+def test_where_a_dn_stands() -> None:
+    assert is_below("cn=Staff, OU=groups,dc=x", "ou=Groups,DC=x")
+    assert is_below("ou=groups,dc=x", "ou=groups,dc=x")
+    assert not is_below("cn=staff,dc=x", "ou=groups,dc=x")
+    assert not is_below("staff", "dc=x")
+    assert domain_of("OU=People,DC=ad,DC=example") == "DC=ad,DC=example"
+    assert domain_of("ou=a\\,dc=b,dc=c") == "dc=c"
+    assert domain_of("o=example") == "o=example"

@@ -1,0 +1,20 @@
+"""The languages that the pages are looked at in, as the default theme has them."""
+
+from __future__ import annotations
+
+from linkauth.languages import describe
+from linkauth.plugins import load
+from linkauth.testing.theme import TEXTS
+from linkauth.themes import Theme, open_theme
+
+
+def default_theme(**parameters: object) -> Theme:
+    """The default theme, with these of its parameters."""
+    module = load("themes", "default")
+    return open_theme("default", module, module.Parameters(**parameters), TEXTS, "/static/default/")
+
+
+SPOKEN = default_theme().languages
+THOROUGH = [tag for tag in ("ar", "de", "en", "hi", "ja") if tag in SPOKEN]
+"""In these every page is looked at in every state: from right to left, long words, none, a script with lines above."""
+DIRECTIONS = {tag: describe(tag).direction for tag in SPOKEN}

@@ -1,0 +1,111 @@
+"""What shadows said, on a real SQLite file and a real PostgreSQL: one row a person, exact sums."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from linkauth.oauth2.tokens import Link
+from linkauth.storage import Comparison, Comparisons, LinkStore, open_engine, upgrade
+from tests.servers.postgresql import PostgreSQL, running
+
+NOW = 1_700_000_000
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[PostgreSQL]:
+    with running() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/links.sqlite"
+    server: PostgreSQL = request.getfixturevalue("postgresql")
+    return server.url
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[Engine]:
+    engine = open_engine(url)
+    upgrade(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def comparisons(engine: Engine) -> Iterator[Comparisons]:
+    with closing(Comparisons(engine)) as comparisons:
+        yield comparisons
+        comparisons.forget("trial")
+        comparisons.forget("other")
+
+
+def said(subject: str, outcome: str = "agree", same: bool | None = None, backend: str = "corp") -> Comparison:
+    return Comparison("trial", backend, subject, f"name of {subject}", outcome, same)
+
+
+def test_the_last_that_is_known_is_kept_and_every_time_is_counted(comparisons: Comparisons) -> None:
+    assert comparisons.last("trial", "corp", "1") is None
+    for turn, outcome in enumerate(("unavailable", "unknown", "agree", "unavailable")):
+        comparisons.record(said("1", outcome, True if outcome == "agree" else None), NOW + turn)
+    assert comparisons.last("trial", "corp", "1") == ("agree", NOW + 2)
+    assert comparisons.last("trial", "legacy", "1") is comparisons.last("other", "corp", "1") is None
+    (row,) = comparisons.summary("trial")
+    assert row == {
+        "backend": "corp",
+        "outcome": "agree",
+        "people": 1,
+        "same_subject": 1,
+        "asked": 4,
+        "unavailable": 2,
+    }
+    assert {type(row[key]) for key in ("people", "same_subject", "asked", "unavailable")} == {int}
+
+
+def test_sums_are_by_backend_and_outcome(comparisons: Comparisons) -> None:
+    for each in (said("1", same=True), said("2", same=False), said("3", "unknown"), said("1", backend="legacy")):
+        comparisons.record(each, NOW)
+    comparisons.record(Comparison("other", "corp", "9", "x", "agree"), NOW)
+    found = {
+        (row["backend"], row["outcome"]): (row["people"], row["same_subject"]) for row in comparisons.summary("trial")
+    }
+    assert found == {("corp", "agree"): (2, 1), ("corp", "unknown"): (1, 0), ("legacy", "agree"): (1, 0)}
+    (row,) = comparisons.disagreeing("trial")
+    assert (row["subject"], row["username"], row["outcome"]) == ("3", "name of 3", "unknown")
+    assert comparisons.forget("trial") == 4
+    assert comparisons.summary("trial") == []
+    assert len(comparisons.summary("other")) == 1
+
+
+def test_two_servers_at_once_lose_no_count(comparisons: Comparisons, url: str) -> None:
+    other_engine = open_engine(url)
+    with closing(Comparisons(other_engine)) as other, ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda turn: (comparisons, other)[turn % 2].record(said(str(turn % 3)), NOW), range(60)))
+    other_engine.dispose()
+    (row,) = comparisons.summary("trial")
+    assert (row["people"], row["asked"]) == (3, 60)
+
+
+def test_who_has_a_link_and_was_never_asked_about(comparisons: Comparisons, engine: Engine) -> None:
+    with closing(LinkStore(engine)) as store:
+        for backend, subject in (("corp", "1"), ("corp", "1"), ("corp", "2"), ("legacy", "1"), ("trial", "5")):
+            store.create(Link(backend, subject, f"name of {subject}", "alexa", (), "implicit", "en", NOW))
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            'INSERT INTO links (backend, subject, username, client_id, scope, "grant", locale, created_at, ended_at) '
+            "VALUES ('corp', '3', 'gone', 'alexa', '', 'implicit', 'en', 1, 2)"
+        )
+    comparisons.record(said("1", "unavailable"), NOW)
+    assert comparisons.never_seen("trial") == [
+        {"backend": "corp", "subject": "2", "username": "name of 2"},
+        {"backend": "legacy", "subject": "1", "username": "name of 1"},
+    ]
+    assert comparisons.count_never_seen("trial") == {"corp": 1, "legacy": 1}
+    assert comparisons.count_never_seen("other") == {"corp": 2, "legacy": 1, "trial": 1}

@@ -1,0 +1,184 @@
+"""`linkauth theme preview`: production's pages, live while their files change, and no way to post anything."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from webtest import TestApp
+
+from linkauth import security
+from linkauth.cli.opening import settings_of
+from linkauth.theming.drafts import open_draft
+from linkauth.theming.gallery import Gallery
+from linkauth.theming.live import Live
+from tests.conftest import ROOT
+from tests.made_theme import CATALOG, MadeTheme
+
+LOGIN = (
+    '{% extends "parent/login.jinja2" %}{% block ending %}<p>{% trans %}Mind the gap.{% endtrans %}</p>{% endblock %}'
+)
+CSS = '{% include "parent/static/page.css.jinja2" %} .one {}'
+PO = "locale/de/LC_MESSAGES/linkauth.po"
+FRESH, DARK = "login.fresh.light-100.html", "login.fresh.dark-200.html"
+
+
+@pytest.fixture
+def theme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MadeTheme:
+    monkeypatch.syspath_prepend(tmp_path)
+    made = MadeTheme(tmp_path, {"templates/login.jinja2": LOGIN, "static/page.css.jinja2": CSS})
+    made.install("made")
+    return made
+
+
+@pytest.fixture
+def ini(tmp_path: Path, theme: MadeTheme) -> Path:
+    """An ini file with that theme; its stores cannot be reached."""
+    text = (ROOT / "tests/testing.ini").read_text("utf-8").replace("%(tmp)s", "/nowhere")
+    path = tmp_path / "made.ini"
+    path.write_text(text + "linkauth.theme = made\n", "utf-8")
+    return path
+
+
+@pytest.fixture
+def live(ini: Path) -> Live:
+    return Live(ini, lambda: settings_of(str(ini)))
+
+
+@pytest.fixture
+def gallery(live: Live) -> TestApp:
+    return TestApp(Gallery(live), extra_environ={"HTTP_HOST": "127.0.0.1:6544"})
+
+
+def test_a_page_is_productions_with_its_headers_but_that_it_may_be_framed(gallery: TestApp, ini: Path) -> None:
+    draft = open_draft(settings_of(str(ini)), "made")
+    answer = gallery.get(f"/pages/made/de/{FRESH}")
+    shown = re.sub(r"\.\./\.\./\.\./static/made/light-100/", "/static/made/", answer.text)
+    assert shown == draft.render("login", "de", **draft.states[0].context)
+    assert answer.headers["X-Frame-Options"] == "SAMEORIGIN"
+    policy = security.CONTENT_SECURITY_POLICY.replace("frame-ancestors 'none'", "frame-ancestors 'self'")
+    assert answer.headers["Content-Security-Policy"] == policy
+    rest = {
+        name: value for name, value in security.HEADERS if name not in ("X-Frame-Options", "Content-Security-Policy")
+    }
+    assert rest.items() <= dict(answer.headers).items()
+
+
+def test_every_page_and_every_file_that_it_names_is_there(gallery: TestApp, live: Live) -> None:
+    draft = live.now().drafts["made"]
+    assert {"en-XA", "ar-XB", "de", "en"} <= set(draft.languages)
+    for state in draft.states:
+        for language, variant in (("en", "light-100"), ("ar-XB", "dark-200")):
+            answer = gallery.get(f"/pages/made/{language}/{state.page}.{state.name}.{variant}.html")
+            for path in set(re.findall(r'(?:src|href)="(?:\.\./){3}(static/[^"]+)"', answer.text)):
+                assert gallery.get(f"/{path}").status_int == 200
+
+
+def test_each_further_client_has_its_first_page(live: Live) -> None:
+    names = [state.name for state in live.now().drafts["made"].states if state.page == "login"]
+    assert names[0] == "fresh"
+    assert "fresh.home" in names
+    # it links nothing
+    assert "fresh.skill-backend" not in names
+
+
+def test_an_error_takes_the_focus_but_not_from_the_gallery(gallery: TestApp) -> None:
+    url = "/pages/made/en/login.locked.light-100.html"
+    assert " autofocus>" in gallery.get(url).text
+    assert " autofocus" not in gallery.get(url, headers={"Sec-Fetch-Dest": "iframe"}).text
+
+
+def test_changes_show_at_once(gallery: TestApp, theme: MadeTheme, ini: Path) -> None:
+    stamps = [gallery.get("/stamp").json["stamp"]]
+
+    def changed() -> bool:
+        stamps.append(gallery.get("/stamp").json["stamp"])
+        return stamps[-1] != stamps[-2]
+
+    assert not changed()
+    theme.write({"templates/login.jinja2": LOGIN.replace("gap", "step")})
+    assert changed()
+    assert "Mind the step." in gallery.get(f"/pages/made/en/{FRESH}").text
+    theme.write({"static/page.css.jinja2": CSS.replace("one", "two")})
+    assert changed()
+    (css,) = re.findall(r"static/[^\"]+\.css", gallery.get(f"/pages/made/en/{DARK}").text)
+    assert ".two {}" in gallery.get(f"/{css}").text
+    # without compiling it
+    theme.write({PO: CATALOG + 'msgid "Mind the step."\nmsgstr "Vorsicht, Stufe."\n'})
+    assert changed()
+    assert "Vorsicht, Stufe." in gallery.get(f"/pages/made/de/{FRESH}").text
+    ini.write_text(ini.read_text("utf-8").replace("service_name = Example Rides", "service_name = New Rides"), "utf-8")
+    assert changed()
+    assert "New Rides" in gallery.get(f"/pages/made/en/{FRESH}").text
+
+
+def test_a_new_language_changes_what_there_is_to_choose_from(gallery: TestApp, theme: MadeTheme) -> None:
+    before = gallery.get("/stamp").json["shape"]
+    theme.write({"locale/cy/LC_MESSAGES/linkauth.po": CATALOG.replace("de", "cy") + 'msgid "Help"\nmsgstr "Cymorth"\n'})
+    assert gallery.get("/stamp").json["shape"] != before
+    assert '"cy": "Welsh"' in gallery.get("/").text.replace("&#34;", '"')
+
+
+def test_what_is_saved_half_done_is_told_and_the_last_good_pages_stay(gallery: TestApp, theme: MadeTheme) -> None:
+    gallery.get("/")
+    theme.write({"templates/login.jinja2": "{% extends %}"})
+    assert "made, login.jinja2 line 1" in gallery.get("/stamp").json["problem"]
+    assert "Mind the gap." in gallery.get(f"/pages/made/en/{FRESH}").text
+    theme.write({PO: 'msgid "half'})
+    assert gallery.get("/stamp").json["problem"]
+    (theme.root / PO).unlink()
+    theme.write({"templates/login.jinja2": LOGIN.replace("Mind", "{{ nobody_gave_this }}")})
+    answer = gallery.get(f"/pages/made/en/{FRESH}", status=500)
+    assert "nobody_gave_this" in answer.text
+    theme.write({"templates/login.jinja2": LOGIN})
+    assert gallery.get("/stamp").json["problem"] == ""
+    assert "Mind the gap." in gallery.get(f"/pages/made/en/{FRESH}").text
+
+
+def test_no_form_does_anything(gallery: TestApp) -> None:
+    answer = gallery.post(f"/pages/made/en/{FRESH}", {"username": "ada", "password": "x"}, status=204)
+    assert answer.body == b""
+    # but the choice of a language, which goes to that language's page
+    chosen = gallery.get(f"/pages/made/en/{FRESH}?ui_locales=de", status=303)
+    assert chosen.location.endswith(f"/pages/made/de/{FRESH}")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/pages/made/xx/login.fresh.light-100.html",
+        "/pages/made/en/login.fresh.light-300.html",
+        "/pages/none/en/login.fresh.light-100.html",
+        "/static/made/light-100/none.css",
+        "/static/made/none/page.css",
+        "/gallery.jinja2",
+        "/../made.ini",
+    ],
+)
+def test_nothing_else_is_there(gallery: TestApp, path: str) -> None:
+    gallery.get(path, status=404)
+
+
+def test_it_answers_this_machine_only(gallery: TestApp) -> None:
+    gallery.get("/", headers={"Host": "evil.example"}, status=403)
+    assert "default-src 'none'" in gallery.get("/").headers["Content-Security-Policy"]
+
+
+def test_it_is_served_until_it_is_stopped(ini: Path, tmp_path: Path) -> None:
+    command = [str(Path(sys.executable).with_name("linkauth")), "theme", "preview", str(ini), "--port", "0"]
+    environ = {"PYTHONPATH": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout
+            said = server.stdout.readline()
+            (url,) = re.findall(r"^(http://127\.0\.0\.1:\d+/) shows made; end it with Ctrl\+C$", said)
+            with urllib.request.urlopen(url, timeout=30) as answer:
+                assert b"Theme gallery" in answer.read()
+        finally:
+            server.send_signal(signal.SIGTERM)
+        assert server.wait(30) == 0

@@ -1,0 +1,68 @@
+"""A theme that a test makes on the spot, a child of the default theme."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from importlib import import_module, invalidate_caches
+from itertools import count
+from pathlib import Path
+
+from linkauth.states import every_state
+from linkauth.testing.theme import TEXTS
+from linkauth.themes import packages_of
+from linkauth.theming.drafts import Draft, compile_catalog
+
+SHOWN = {"fresh", "wrong_password", "locked", "too_short", "wrong_redirect_uri"}
+"""The states of its pages, when a test opens it."""
+_numbers = count(1)
+_CODE = """
+import linkauth_theme_default as parent
+from linkauth_theme_default import Parameters
+
+def includeme(config):
+    config.include(parent)
+    config.add_theme(__name__)
+"""
+CATALOG = r"""
+msgid ""
+msgstr ""
+"Language: de\n"
+"Plural-Forms: nplurals=2; plural=(n != 1);\n"
+"Content-Type: text/plain; charset=utf-8\n"
+
+"""
+
+
+class MadeTheme:
+    """A package in `folder`, which must be on the path; `files` are its files besides the code, path to text."""
+
+    def __init__(self, folder: Path, files: Mapping[str, str | bytes]) -> None:
+        self.package = f"linkauth_theme_made_{next(_numbers)}"
+        self.root = folder / self.package
+        self.write({"__init__.py": _CODE, **files})
+        invalidate_caches()
+
+    def write(self, files: Mapping[str, str | bytes]) -> None:
+        for name, text in files.items():
+            path = self.root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8"))
+
+    def compile(self) -> None:
+        """Its catalogs, as they are now."""
+        for path in self.root.rglob("*.po"):
+            compile_catalog(path)
+
+    def install(self, name: str) -> None:
+        """Make it an installed theme called `name`."""
+        metadata = self.root.parent / f"{self.package}-1.0.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {self.package}\nVersion: 1.0\n", "utf-8")
+        (metadata / "entry_points.txt").write_text(f"[linkauth.themes]\n{name} = {self.package}\n", "utf-8")
+
+    def open(self) -> Draft:
+        assert str(self.root.parent) in sys.path
+        module = import_module(self.package)
+        states = [each for each in every_state("skill", ("order_car",)) if each.name in SHOWN]
+        return Draft("made", packages_of("made", module), module.Parameters(), TEXTS, "/static/made/", states)

@@ -1,0 +1,159 @@
+"""Catalogs that stand in for each other, and which theme and language a request gets."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from io import BytesIO
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po, write_po
+from click.testing import CliRunner
+
+from linkauth import pages
+from linkauth.catalogs import update
+from linkauth.cli import main
+from linkauth.themes import Theme, open_theme
+
+PAGES = ("login", "password", "error", "home")
+MAIN = "<p>{% trans %}Hello{% endtrans %}, {% trans %}colour{% endtrans %}</p>{{ speaking.name }}"
+TEXTS: dict[str, Any] = {"service_name": {"": "S"}, "clients": {}, "platforms": {}, "scope_texts": {}}
+Make = Callable[..., Any]
+
+
+def write(package: Path, tag: str, said: Mapping[str, str]) -> None:
+    folder = package / "locale" / tag.replace("-", "_") / "LC_MESSAGES"
+    folder.mkdir(parents=True)
+    catalog = Catalog(locale=tag.split("-")[0], fuzzy=False)
+    for english, translated in said.items():
+        catalog.add(english, translated)
+    with (folder / "linkauth.po").open("wb") as file:
+        write_po(file, catalog)
+    with (folder / "linkauth.mo").open("wb") as file:
+        write_mo(file, catalog)
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+    """`make(name, catalogs, templates, parent)`: the module of a theme whose package is written to disk."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def new(
+        name: str, catalogs: Mapping[str, Mapping[str, str]], templates: Mapping[str, str], parent: str = ""
+    ) -> Any:
+        package = tmp_path / name
+        (package / "templates").mkdir(parents=True)
+        include = f"config.include('{parent}'); " if parent else ""
+        source = f"def includeme(config): {include}config.add_theme('{name}')\n"
+        (package / "__init__.py").write_text(source, "utf-8")
+        for page, text in templates.items():
+            (package / "templates" / f"{page}.jinja2").write_text(text, "utf-8")
+        for tag, said in catalogs.items():
+            write(package, tag, said)
+        (tmp_path / f"{name}-1.dist-info").mkdir()
+        (tmp_path / f"{name}-1.dist-info/METADATA").write_text(f"Name: {name}\nVersion: 1\n", "utf-8")
+        (tmp_path / f"{name}-1.dist-info/entry_points.txt").write_text(f"[linkauth.themes]\n{name} = {name}\n", "utf-8")
+        return __import__(name)
+
+    return new
+
+
+def opened(module: Any) -> Theme:
+    return open_theme(module.__name__, module, None, TEXTS, f"/static/{module.__name__}/")
+
+
+CATALOGS = {
+    "fr": {"Hello": "Bonjour", "colour": "couleur"},
+    "fr-CA": {"Hello": "Allô"},
+    "en-US": {"colour": "color"},
+}
+
+
+def test_a_regional_catalog_falls_back_sentence_by_sentence(make: Make) -> None:
+    theme = opened(make("regional_a", CATALOGS, dict.fromkeys(PAGES, MAIN)))
+    assert theme.languages == ("en", "en-US", "fr", "fr-CA")
+    assert [each.tag for each in theme.spoken] == ["en", "fr"]
+    assert theme.render("home", "fr-CA") == "<p>Allô, couleur</p>Français"
+    assert theme.render("home", "fr") == "<p>Bonjour, couleur</p>Français"
+    assert theme.render("home", "en-US") == "<p>Hello, color</p>English"
+    assert theme.render("home", "en") == "<p>Hello, colour</p>English"
+
+
+def test_a_child_says_a_sentence_otherwise_and_the_rest_is_its_parents(make: Make) -> None:
+    make("parent_b", CATALOGS, dict.fromkeys(PAGES, MAIN))
+    child = make("child_b", {"fr": {"Hello": "Salut"}, "en": {"Hello": "Hi"}}, {}, "parent_b")
+    theme = opened(child)
+    assert theme.render("home", "fr") == "<p>Salut, couleur</p>Français"
+    # and to a region too, whatever its parent says to it
+    assert theme.render("home", "fr-CA") == "<p>Salut, couleur</p>Français"
+    assert theme.render("home", "en") == "<p>Hi, colour</p>English"
+
+
+def read(module: Any, tag: str) -> dict[Any, Any]:
+    path = Path(module.__file__).parent / "locale" / tag / "LC_MESSAGES/linkauth.po"
+    with path.open("rb") as file:
+        catalog = read_po(file)
+    compiled = BytesIO()
+    write_mo(compiled, catalog)
+    assert path.with_suffix(".mo").read_bytes() == compiled.getvalue()
+    return {message.id: message.string for message in catalog if message.id}
+
+
+def test_catalogs_are_brought_up_to_date(make: Make) -> None:
+    module = make("parent_c", {**CATALOGS, "fr-CA": {"Hello": "Allô", "left over": "x"}}, dict.fromkeys(PAGES, MAIN))
+    templates = Path(module.__file__).parent / "templates"
+    more = "{% trans count=1 %}one{% pluralize %}many{% endtrans %}"
+    (templates / "home.jinja2").write_text(MAIN + more, "utf-8")
+    assert dict(update("parent_c", add="nl")) == {"en-US": 0, "fr": 1, "fr-CA": 0, "nl": 3}
+    assert read(module, "fr") == {"Hello": "Bonjour", "colour": "couleur", ("one", "many"): ("", "")}
+    assert read(module, "fr_CA") == {"Hello": "Allô"}
+    assert read(module, "nl") == {"Hello": "", "colour": "", ("one", "many"): ("", "")}
+    before = (templates.parent / "locale/fr/LC_MESSAGES/linkauth.po").read_bytes()
+    assert dict(update("parent_c"))["fr"] == 1
+    assert (templates.parent / "locale/fr/LC_MESSAGES/linkauth.po").read_bytes() == before
+
+
+def test_a_childs_catalogs_hold_its_own_sentences_and_what_it_overrides(make: Make) -> None:
+    make("parent_d", CATALOGS, dict.fromkeys(PAGES, MAIN))
+    own = "{% trans %}Hello{% endtrans %} {% trans %}Own{% endtrans %}"
+    child = make("child_d", {"fr": {"colour": "teinte", "gone": "x"}}, {"home": own}, "parent_d")
+    assert dict(update("child_d")) == {"fr": 1}
+    assert read(child, "fr") == {"Own": "", "colour": "teinte"}
+
+
+def test_the_command_says_what_waits_for_a_translation(make: Make) -> None:
+    make("parent_e", CATALOGS, dict.fromkeys(PAGES, MAIN))
+    done = CliRunner().invoke(main, ["catalogs", "parent_e", "--add", "nl"])
+    assert done.output.splitlines() == [
+        "parent_e en-US: complete",
+        "parent_e fr: complete",
+        "parent_e fr-CA: complete",
+        "parent_e nl: 2 sentences wait for a translation",
+    ]
+    for arguments in (["no_such_theme"], ["parent_e", "--add", "../x"]):
+        failed = CliRunner().invoke(main, ["catalogs", *arguments])
+        assert failed.exit_code == 1
+        assert failed.output.startswith("Error: ")
+
+
+def settings(**changes: Any) -> Any:
+    client = {"client_id": "", "name": {"": "N"}, "platform": "none", "theme": "", "grants": ("implicit",)}
+    clients = {
+        "plain": SimpleNamespace(**client, scopes=("said", "unsaid")),
+        "own": SimpleNamespace(**{**client, "client_id": "the-id", "theme": "child"}, scopes=()),
+        "server": SimpleNamespace(**{**client, "grants": ()}, scopes=("never asked for",)),
+    }
+    return SimpleNamespace(clients=clients, scopes={"said": {"": "Say"}}, theme="parent", **changes)
+
+
+def test_a_scope_without_a_sentence_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        pages._warn_of_nameless_scopes(settings())
+    assert [record.getMessage() for record in caplog.records] == [
+        "the scope unsaid of client plain has no sentence, so that people read its name: add linkauth.scope.unsaid"
+    ]

@@ -1,0 +1,66 @@
+"""Pseudo-languages, and the same page for light and dark screens."""
+
+from __future__ import annotations
+
+import gettext
+import re
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from linkauth.theming import pseudo
+from linkauth.theming.variants import VARIANTS
+
+PLACEHOLDERS = re.compile(r"%\(\w+\)s|%%|<[^>]*>")
+SENTENCE = "Sign in with your <strong>%(service)s</strong> account, 100 %% of it."
+
+
+@pytest.mark.parametrize("change", [pseudo.longer, pseudo.backwards])
+def test_placeholders_and_markup_stay(change: object) -> None:
+    assert callable(change)
+    assert PLACEHOLDERS.findall(change(SENTENCE)) == PLACEHOLDERS.findall(SENTENCE)
+    assert "<strong>Ada</strong>" in change(SENTENCE) % {"service": "Ada"}
+
+
+@given(st.text(alphabet="abc xyz,.-", min_size=1, max_size=60))
+def test_longer_is_longer_and_can_be_read(text: str) -> None:
+    changed = pseudo.longer(text)
+    assert changed[0] == "["
+    assert changed[-1] == "]"
+    assert len(changed) >= len(text) + 2 + sum(text.count(vowel) for vowel in "aeiou")
+    assert not re.search(r"[a-z]", changed)
+
+
+def test_short_texts_grow_and_long_ones_get_a_long_word() -> None:
+    assert pseudo.longer("Cancel") == "[Çååñçééļ]"
+    assert max(map(len, pseudo.longer("You can unlink at any time.").split())) > 30
+
+
+@given(st.text(alphabet="abc xyz,.-", max_size=60))
+def test_backwards_turns_words_and_closes_what_it_opens(text: str) -> None:
+    changed = pseudo.backwards(text)
+    assert "".join(letter for letter in changed if unicodedata.category(letter) != "Cf") == text
+    assert changed.count("\u202e") == changed.count("\u202c") == bool(text.strip())
+
+
+def test_a_catalog_changes_what_the_english_one_says() -> None:
+    found = pseudo.catalog("en-XA", gettext.NullTranslations())
+    assert found.gettext("Yes") == "[Ýééš]"
+    assert found.ngettext("day", "days", 2) == "[đååýš]"
+
+
+CSS = b"a { color: red } @media (min-width: 9em) and ( prefers-color-scheme : dark ) { a { color: pink } }"
+
+
+def test_a_variant_answers_what_the_style_sheet_asks_the_device() -> None:
+    light, dark = (
+        VARIANTS[f"{scheme}-100"].file(CSS, "text/css; charset=utf-8").decode() for scheme in ("light", "dark")
+    )
+    assert "(min-width: 9em) and (max-width: 0)" in light
+    assert "(min-width: 9em) and (min-width: 0)" in dark
+    assert "color-scheme: dark !important" in dark
+    assert "font-size" not in dark
+    assert "html { font-size: 200%; }" in VARIANTS["dark-200"].file(CSS, "text/css").decode()
+    assert VARIANTS["dark-200"].file(b"\xff\xfe", "image/png") == b"\xff\xfe"

@@ -1,0 +1,76 @@
+"""A tree of templates becomes a folder: filled in, or not made at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+
+from linkauth.cli import scaffold
+
+JINJA = "{{ title }} {% block main %}{{title}}{% endblock %} {{name}}"
+
+
+@pytest.fixture
+def trees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a package with a tree called `page`."""
+    package = tmp_path / "package"
+    inner = package / "templates/page/linkauth_{{module}}/pages"
+    inner.mkdir(parents=True)
+    (inner / "{{name}}.jinja2.template").write_text(JINJA, "utf-8")
+    (inner.parent / "__init__.py.template").write_text("class {{class}}: ...  # größe\n", "utf-8")
+    (inner / "left-over.pyc").write_bytes(b"\xff")
+    monkeypatch.setattr(scaffold, "files", lambda _: package)
+    return package
+
+
+def test_texts_and_paths_are_filled_in_and_the_rest_is_left(trees: Path, tmp_path: Path) -> None:
+    folder = scaffold.write("page", tmp_path / "made", scaffold.spellings("staff-api"))
+    found = {str(path.relative_to(folder)): path.read_text("utf-8") for path in folder.rglob("*") if path.is_file()}
+    assert found == {
+        "linkauth_staff_api/__init__.py": "class StaffApi: ...  # größe\n",
+        "linkauth_staff_api/pages/staff-api.jinja2": JINJA.replace("{{name}}", "staff-api"),
+    }
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", "dangling link"])
+def test_what_is_there_is_left_as_it_is(trees: Path, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "made"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "file":
+        path.write_text("mine")
+    else:
+        path.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(click.ClickException, match="left as it is"):
+        scaffold.write("page", path, scaffold.spellings("crm"))
+    assert path.is_symlink() or (path.read_text() == "mine" if path.is_file() else not list(path.iterdir()))
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(trees: Path, tmp_path: Path) -> None:
+    with pytest.raises(click.ClickException, match="cannot be made"):
+        scaffold.write("page", tmp_path / "missing" / "made", scaffold.spellings("crm"))
+
+
+def test_half_a_folder_is_none(trees: Path, tmp_path: Path) -> None:
+    with pytest.raises(click.ClickException, match="cannot be written"):
+        scaffold.write("page", tmp_path / "made", scaffold.spellings("crm") | {"name": "x" * 300})
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("name", ["crm", "staff-api", "a1-2b", "x" * scaffold.NAME_LIMIT])
+def test_a_name_that_can_be_a_module(name: str) -> None:
+    spelled = scaffold.spellings(name)
+    assert spelled["module"].isidentifier()
+    assert spelled["class"].isidentifier()
+    assert scaffold.new_name(None, None, name) == name  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", " ", "CRM", "1crm", "-crm", "crm-", "a--b", "a_b", "a.b", "a/b", "../x", "größe", "crm\n", "x" * 41, "{{a}}"],
+)
+def test_a_name_that_cannot(name: str) -> None:
+    with pytest.raises(click.BadParameter):
+        scaffold.new_name(None, None, name)  # type: ignore[arg-type]

@@ -1,0 +1,261 @@
+"""`linkauth theme check`: a theme with one fault each, and what is said of it; and that our own have none."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from pyramid.exceptions import ConfigurationError
+
+from linkauth.plugins import load
+from linkauth.states import every_state
+from linkauth.testing.theme import TEXTS
+from linkauth.themes import packages_of
+from linkauth.theming.check import Report, check
+from linkauth.theming.drafts import Draft
+from tests.conftest import ROOT
+from tests.made_theme import CATALOG, MadeTheme
+
+LOGIN, BASE = "templates/login.jinja2", "templates/base.jinja2"
+CSS, PO = "static/page.css.jinja2", "locale/de/LC_MESSAGES/linkauth.po"
+PARENTS_CSS = '{% include "parent/static/page.css.jinja2" %}\n'
+THEMES = sorted(path.parent.name for path in ROOT.glob("themes/*/setup.py"))
+Make = Callable[[Mapping[str, str | bytes]], MadeTheme]
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+    monkeypatch.syspath_prepend(tmp_path)
+    return lambda files: MadeTheme(tmp_path, files)
+
+
+def intro(html: str) -> dict[str, str | bytes]:
+    """A theme whose login page begins with `html`."""
+    return {LOGIN: f'{{% extends "parent/login.jinja2" %}}{{% block intro %}}{html}{{{{ super() }}}}{{% endblock %}}'}
+
+
+def styled(css: str) -> dict[str, str | bytes]:
+    return {CSS: PARENTS_CSS + css}
+
+
+def said(report: Report, warning: bool = False) -> list[str]:
+    return [f"{each.where}: {each.what}" for each in report.findings if each.warning == warning]
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_our_own_themes_have_no_fault(theme: str) -> None:
+    module = load("themes", theme)
+    states = every_state("skill", ("order_car",))
+    texts = {**TEXTS, "clients": {"skill": {"": "Ride Hailer"}}}
+    draft = Draft(theme, packages_of(theme, module), module.Parameters(), texts, f"/static/{theme}/", states)
+    report = check(draft)
+    assert report.findings == []
+    assert report.domains == []
+    assert report.weight
+    assert report.weight.compressed < 14_000
+    assert report.weight.files <= 4
+
+
+def test_a_child_that_changes_nothing_has_no_fault(make: Make) -> None:
+    assert check(make({}).open()).findings == []
+
+
+IN_PAGES = [
+    ('<label>City <input name="city"></label>', ""),
+    ('<input aria-label="City" name="city"><input type="hidden" name="x">', ""),
+    ('<input id="city" name="city">', '<input id="city" name="city"> has no label: add <label for=…> with its id'),
+    ('<select name="city"></select>', '<select name="city"> has no label'),
+    ("<style>p { color: red }</style>", "<style> has inline styles"),
+    ('<p style="color: red">x</p>', "<p> has inline styles"),
+    ("<script>let x = 1;</script>", "<script> is inline"),
+    ('<script type="application/json">{}</script>', ""),
+    ('<p onclick="x()">x</p>', "<p> has onclick="),
+    ('<a href=" JavaScript:x()">x</a>', "<a> has a javascript: address"),
+    ('<a href="https://example.com/" target="_blank">x</a>', "<a> opens another window"),
+    ('<a href="https://example.com/">Example Rides</a>', ""),
+    ('<img src="{{ static("mark.svg") }}">', "has no alt"),
+    ('<button type="submit"></button>', "<button> has no name"),
+    ('<img alt="" src="https://cdn.example.net/a.png">', "Amazon's Domain List: cdn.example.net"),
+    ('<img alt="" srcset="//img.example.net/a.png 2x">', "Amazon's Domain List: img.example.net"),
+    ('<link rel="stylesheet" href="http://fonts.example.net/a.css">', "Amazon's Domain List: fonts.example.net"),
+]
+
+
+@pytest.mark.parametrize(("html", "wanted"), IN_PAGES, ids=[html for html, _ in IN_PAGES])
+def test_faults_of_the_markup_are_found(make: Make, html: str, wanted: str) -> None:
+    found = said(check(make(intro(html)).open()))
+    assert len(found) == bool(wanted), found
+    if wanted:
+        assert wanted in found[0]
+        assert found[0].startswith("made")
+
+
+def test_a_fault_of_many_pages_is_told_once(make: Make) -> None:
+    files = {BASE: '{% extends "parent/base.jinja2" %}{% block head %}<style>p { margin: 0 }</style>{% endblock %}'}
+    (found,) = said(check(make(files).open()))
+    assert found.startswith("made, login: fresh, ar and ")
+    assert " more: <style> has inline styles" in found
+
+
+def test_what_a_style_sheet_loads_from_elsewhere_is_found(make: Make) -> None:
+    css = '@import "https://a.example.net/x.css"; body { background: url(//b.example.net/x.png) }'
+    report = check(make({CSS: css + PARENTS_CSS}).open())
+    assert report.domains == ["a.example.net", "b.example.net"]
+    assert len(said(report)) == 2
+
+
+UNREADABLE = [
+    (".which { color: #999; }", "light: text is hard to read: #999999 (#999) on #ffffff (var(--card)) is 2.85 to 1"),
+    (
+        "@media (prefers-color-scheme: dark) { :root { --quiet: #555; } }",
+        "dark: text is hard to read: #555555 (var(--quiet))",
+    ),
+    (
+        ".primary { background: color-mix(in srgb, white 90%, red); color: #fff; }",
+        "light: text is hard to read: #ffffff (#fff)",
+    ),
+    (".which { background: linear-gradient(#16191f, #fff); }", "(linear-gradient(#16191f, #fff))"),
+    ("input { border-color: #eee; }", "light: a field is hard to see: #eeeeee on #ffffff (var(--card))"),
+    ("input { border: 0; }", "light: a field is hard to see"),
+    (".which { color: rgb(0 0 0 / 30%); }", "light: text is hard to read: #b3b3b3 (rgb(0 0 0 / 30%))"),
+]
+READABLE = [
+    ".which { color: #595959; } @media (prefers-color-scheme: dark) { .which { color: #bbb; } }",
+    ".which:hover { color: #999; }",
+    "@media print { .which { color: #999; } }",
+    "@media (min-width: 50rem) { .which { color: #999; } }",
+    ".nobody { color: #999; }",
+    ".which { color: var(--missing, var(--text)) !important; } #which { color: #999; }",
+]
+
+
+@pytest.mark.parametrize(("css", "wanted"), UNREADABLE, ids=[css for css, _ in UNREADABLE])
+def test_what_is_hard_to_read_is_found(make: Make, css: str, wanted: str) -> None:
+    found = said(check(make(styled(css)).open()))
+    assert any(wanted in each for each in found), found
+
+
+@pytest.mark.parametrize("css", READABLE)
+def test_what_can_be_read_is_not_complained_about(make: Make, css: str) -> None:
+    report = check(make(styled(css)).open())
+    assert [each for each in said(report) if "hard to" in each] == []
+
+
+def test_a_custom_property_that_nothing_uses_is_mentioned(make: Make) -> None:
+    (found,) = said(check(make(styled(":root { --acent: #123456; }")).open()), warning=True)
+    assert found.startswith("made, page.css: sets --acent, which nothing uses")
+
+
+@pytest.mark.parametrize(
+    ("script", "calls"),
+    [
+        ('window.open("/x")', ["open()"]),
+        ("if (x) alert('no'); confirm(1)", ["alert()", "confirm()"]),
+        ("const name = prompt ('Name')", ["prompt()"]),
+        ("request.open('GET', '/'); function open() {} const reopen = () => {}; alerted(1)", []),
+    ],
+)
+def test_pop_ups_are_found(make: Make, script: str, calls: list[str]) -> None:
+    found = said(check(make({"static/own.js": script}).open()))
+    assert [each.split("calls ")[1].split(",")[0] for each in found] == calls
+
+
+def test_a_page_that_weighs_too_much_is_found(make: Make) -> None:
+    noise = random.Random(1).randbytes(40_000)
+    html = '<img alt="" src="{{ static("big.png") }}">'
+    (found,) = said(check(make({**intro(html), "static/big.png": noise}).open()))
+    assert "make it less than 30,000 compressed" in found
+    assert found.startswith("made, ")
+    # what no page loads weighs nothing
+    assert said(check(make({"static/big.png": noise}).open())) == []
+
+
+def test_a_block_that_the_parent_does_not_have_is_found(make: Make) -> None:
+    text = '{% extends "parent/login.jinja2" %}{% block intr %}{% block own %}{% endblock %}{% endblock %}'
+    (found,) = said(check(make({LOGIN: text}).open()))
+    assert found.endswith("the block intr is in none of the templates that it extends: did you mean intro?")
+    text = '{% extends "parent/login.jinja2" %}{% block intro %}{% block own %}{% endblock %}{% endblock %}'
+    assert said(check(make({LOGIN: text}).open())) == []
+
+
+def test_a_template_that_nobody_uses_is_mentioned(make: Make) -> None:
+    (found,) = said(check(make({"templates/logn.jinja2": "x"}).open()), warning=True)
+    assert found.endswith("no page uses this template: did you mean login.jinja2?")
+    text = '{% extends "parent/login.jinja2" %}{% block intro %}{% include "own.jinja2" %}{% endblock %}'
+    assert said(check(make({LOGIN: text, "templates/own.jinja2": "<p></p>"}).open()), warning=True) == []
+
+
+def test_a_page_that_cannot_be_shown_is_found_with_its_state(make: Make) -> None:
+    found = said(check(make(intro("{% if error == 'locked' %}{{ nobody_gave_this }}{% endif %}")).open()))
+    assert len(found) == 1
+    assert found[0].startswith("made, login: locked, ")
+    assert "cannot be shown: UndefinedError: 'nobody_gave_this' is undefined" in found[0]
+
+
+def test_a_parent_that_is_not_there_is_found(make: Make) -> None:
+    found = said(check(make({"templates/own.jinja2": '{% extends "parent/nowhere.jinja2" %}'}).open()))
+    assert any("extends or includes nowhere.jinja2, which is nowhere behind it" in each for each in found)
+
+
+def test_a_broken_template_stops_the_theme_with_its_line(make: Make) -> None:
+    with pytest.raises(ConfigurationError, match=r"login.jinja2 line 2: .*endfor"):
+        make({LOGIN: "{% if x %}\n{% endfor %}"}).open()
+    with pytest.raises(ConfigurationError, match=r"linkauth\.po"):
+        make({PO: 'msgid "x\n'}).open()
+
+
+NEW = intro("<p>{% trans %}Mind the gap.{% endtrans %}</p>")
+
+
+WHOLE = ("ar", "de", "es", "fr", "hi", "it", "ja", "nl", "pt-BR")
+"""The languages of the default theme that no other one stands in for."""
+
+
+def test_a_sentence_without_translation_is_found(make: Make) -> None:
+    # once for every language of the parent but English, and not for their regions
+    (found,) = said(check(make(NEW).open()))
+    assert found == f"made in ar and {len(WHOLE) - 1} more: says “Mind the gap.” in English: add it to its catalog"
+
+
+IN_CATALOGS = [
+    ('msgid "Mind the gap."\nmsgstr "Vorsicht an der Kante."', []),
+    ('#, fuzzy\nmsgid "Mind the gap."\nmsgstr "Vorsicht."', ["marked fuzzy", "in English"]),
+    ('msgid "Mind the gap."\nmsgstr ""', ["in English"]),
+    ('msgid "Mind the gap."\nmsgstr "Ja."\n\nmsgid "Gone"\nmsgstr "Weg"', ["“Gone” is in no template any more"]),
+    (
+        'msgid "Mind the gap."\nmsgstr "Ja."\n\nmsgid "%(skill)s will be able to:"\nmsgstr "Er darf:"',
+        ["“%(skill)s will be able to:” has lost %(skill)s"],
+    ),
+    ('msgid "Mind the gap."\nmsgstr "Bei %(x)s"', ["has %(x)s, which nobody fills"]),
+    ('msgid "Mind the gap."\nmsgstr "<b>Ja</b>"', ["has other markup than the sentence"]),
+]
+
+
+@pytest.mark.parametrize(("entry", "wanted"), IN_CATALOGS, ids=[entry for entry, _ in IN_CATALOGS])
+def test_faults_of_a_catalog_are_found(make: Make, entry: str, wanted: list[str]) -> None:
+    theme = make({**NEW, PO: CATALOG + entry + "\n"})
+    theme.compile()
+    found = said(check(theme.open()))
+    # not what the other languages lack, nor the pages that such a catalog breaks
+    found = [each for each in found if each.startswith(f"made in ar and {len(WHOLE) - 1} more:") or PO in each]
+    assert len(found) == len(wanted), found
+    for line, part in zip(found, wanted, strict=True):
+        assert part in line
+
+
+def test_a_catalog_that_is_not_compiled_is_found(make: Make) -> None:
+    theme = make({**NEW, PO: CATALOG + 'msgid "Mind the gap."\nmsgstr "Alt."\n'})
+    assert any("is not compiled, so that servers do not know it" in each for each in said(check(theme.open())))
+    theme.compile()
+    assert not any("compiled" in each for each in said(check(theme.open())))
+    theme.write({PO: CATALOG + 'msgid "Mind the gap."\nmsgstr "Neu."\n'})
+    assert any("has changed since it was compiled" in each for each in said(check(theme.open())))
+
+
+def test_words_that_cannot_be_translated_are_mentioned(make: Make) -> None:
+    (found,) = said(check(make(intro("<p>Mind the gap.</p>")).open()), warning=True)
+    assert found.startswith("made, login: fresh and ")
+    assert "“Mind the gap.” is the same in every language: mark it with {% trans %}" in found
+    assert said(check(make(intro('<p lang="cy">Cymru</p><code>XYZ</code><p>{{ skill }} · 24</p>')).open()), True) == []

@@ -1,0 +1,106 @@
+"""themes/README.md cannot lie: what it names is there, and what is there it names."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+
+import jinja2
+import pytest
+
+import linkauth_theme_default
+from linkauth import states
+from linkauth.cli import main
+from linkauth.plugins import load
+from linkauth.states import every_state
+from linkauth.testing.theme import TEXTS
+from linkauth.themes import Theme, open_theme
+from linkauth.theming.inheritance import Templates
+from tests.conftest import ROOT
+
+TEXT = (ROOT / "themes/README.md").read_text("utf-8")
+INTERNAL = {"catalog", "gettext", "ngettext", "_"}
+"""What templates use by way of {% trans %}."""
+
+
+@pytest.fixture(scope="module")
+def theme() -> Theme:
+    return open_theme("default", load("themes", "default"), linkauth_theme_default.Parameters(), TEXTS, "/static/")
+
+
+@pytest.fixture(scope="module")
+def templates(theme: Theme) -> Templates:
+    return Templates(theme.environment)
+
+
+def section(heading: str) -> str:
+    (found,) = re.findall(rf"^###? {re.escape(heading)}\n(.*?)(?=^##|\Z)", TEXT, re.DOTALL | re.MULTILINE)
+    return str(found)
+
+
+def rows(heading: str) -> list[str]:
+    """The names in the first column of a section's table."""
+    cells = re.findall(r"^\| (?!block)(`.*?) \|", section(heading), re.MULTILINE)
+    return [name for cell in cells for name in re.findall(r"`([\w-]+)`", cell)]
+
+
+def blocks(heading: str) -> list[str]:
+    return re.findall(r"^\| block `(\w+)` \|", section(heading), re.MULTILINE)
+
+
+EVERY = "Every page: `base.jinja2`"
+
+
+@pytest.mark.parametrize("page", ["login", "password", "error", "home"])
+def test_the_variables_of_a_page_are_those_that_it_is_given(page: str) -> None:
+    given = {name for state in every_state("skill", ()) if state.page == page for name in state.context}
+    named = rows(f"`{page}.jinja2`")
+    assert sorted(named) == sorted(given)
+
+
+def test_every_variable_that_a_template_reads_is_named_and_the_other_way_round(
+    theme: Theme, templates: Templates
+) -> None:
+    read = set().union(*(templates.variables(page) for page in states.PAGES))
+    names = {name for page in states.PAGES for name in templates.whole(page)}
+    every = {each.name for name in names for each in templates.tree(name).find_all(jinja2.nodes.Name)}
+    read |= every & set(theme.environment.globals) - set(jinja2.defaults.DEFAULT_NAMESPACE)
+    named = {name for page in states.PAGES for name in rows(f"`{page}`")} | set(rows(EVERY))
+    assert named == read - INTERNAL
+
+
+def test_the_blocks_of_a_page_are_those_that_are_named(templates: Templates) -> None:
+    assert sorted(blocks(EVERY)) == sorted(templates.blocks("base.jinja2"))
+    for page in states.PAGES:
+        assert sorted(blocks(f"`{page}`")) == sorted(templates.blocks(page) - templates.blocks("base.jinja2")), page
+
+
+def test_the_codes_are_the_cores() -> None:
+    login, password, error = re.split(r"On the password page:|`reason` on the error page:", section("The codes"))
+    codes = [set(re.findall(r"`(\w+)`", part)) for part in (login, password, error)]
+    assert codes == [set(states.SIGN_IN_ERRORS) | {"error"}, set(states.PASSWORD_ERRORS), set(states.REQUEST_ERRORS)]
+    assert all(f"`{reason}`" in section("`password.jinja2`") for reason in states.PASSWORD_REASONS)
+
+
+def test_the_custom_properties_are_the_style_sheets(theme: Theme) -> None:
+    (css,) = (file.body.decode() for file in theme.static.values() if file.name.endswith(".css"))
+    assert set(rows("Custom properties of the default theme")) == set(re.findall(r"(--[\w-]+):", css))
+
+
+def test_the_parameters_are_the_default_themes() -> None:
+    listed = section("Parameters").split(";")[0]
+    assert re.findall(r"`(\w+)`", listed) == [each.name for each in fields(linkauth_theme_default.Parameters)]
+
+
+def test_its_commands_and_links_exist() -> None:
+    for words in re.findall(r"linkauth ((?:theme|catalogs)[\w -]*)", TEXT):
+        command: object = main
+        for word in words.split():
+            command = getattr(command, "commands", {}).get(word, command)
+        assert command is not main, words
+        options = {each for parameter in getattr(command, "params", ()) for each in parameter.opts}
+        assert set(re.findall(r"--\w+", words)) <= options, words
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", TEXT):
+        assert (ROOT / "themes" / link).exists(), link
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in re.findall(r"`make ([a-z-]+)`", TEXT))

@@ -1,0 +1,54 @@
+// Helps: language, capitals, hidden passwords, double clicks. The page works without.
+(() => {
+const { languages } = document.currentScript.dataset, { search } = location;
+// once: an address that says a language is offered none
+if (languages && !search.includes("ui_locales=")) {
+  const fitting = (wanted) => {
+    const tag = wanted.toLowerCase();
+    const first = (fits) => languages.split(" ").find((each) => fits(each.toLowerCase()));
+    return first((each) => `${tag}-`.startsWith(`${each}-`)) || first((each) => each.split("-")[0] === tag.split("-")[0]);
+  };
+  const best = navigator.languages.map(fitting).find(Boolean);
+  if (best && best !== document.documentElement.lang)
+    location.replace((search ? search + "&" : "?") + "ui_locales=" + best);
+}
+
+const form = document.querySelector("form[method=post]");
+if (!form) return;
+const all = (what) => [...form.querySelectorAll(what)];
+
+const eyes = all("[aria-controls]");
+const show = (eye, shown) => {
+  document.getElementById(eye.getAttribute("aria-controls")).type = shown ? "text" : "password";
+  eye.setAttribute("aria-pressed", shown);
+};
+for (const eye of eyes) {
+  eye.hidden = false;
+  eye.onclick = () => show(eye, eye.getAttribute("aria-pressed") !== "true");
+}
+
+for (const hint of all("[data-capitals]")) {
+  const field = document.getElementById(hint.dataset.of);
+  field.onkeydown = field.onkeyup = field.onblur = (event) => {
+    hint.textContent = event.getModifierState?.("CapsLock") ? hint.dataset.capitals : "";
+  };
+}
+
+let sent;
+const say = (button) => {
+  sent = button;
+  all("button").forEach((each) => each.setAttribute("aria-busy", !!sent));
+  for (const each of all("[data-busy]")) {
+    each.dataset.idle ??= each.textContent;
+    each.textContent = sent?.dataset.busy ? each.dataset.busy : each.dataset.idle;
+  }
+};
+form.onsubmit = (event) => {
+  if (sent) return event.preventDefault();
+  eyes.forEach((eye) => show(eye, false));
+  say(event.submitter || form);
+  // if nothing comes of it
+  setTimeout(say, 20000);
+};
+onpageshow = () => say();
+})();

@@ -1,0 +1,56 @@
+"""Whatever colours a deployer gives, everything can be read (WCAG 2.2, success criteria 1.4.3 and 1.4.11)."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from linkauth_theme_default import Parameters
+from linkauth_theme_default.colours import black_or_white, contrast, luminance, readable
+
+COLOURS = st.integers(0, 0xFFFFFF).map(lambda value: f"#{value:06x}")
+CARDS = {"light": "#ffffff", "dark": "#181c23"}
+
+
+@given(accent=COLOURS, background=COLOURS)
+@settings(deadline=None, max_examples=500)
+def test_every_pair_of_colours_is_readable(accent: str, background: str) -> None:
+    parameters = Parameters(accent=accent, background=background)
+    assert contrast(parameters.on_accent, accent) >= 4.5
+    for name, card in CARDS.items():
+        scheme = getattr(parameters, name)
+        assert contrast(scheme.text_on_page, scheme.page) >= 4.5
+        assert contrast(scheme.quiet_on_page, scheme.page) >= 4.5
+        assert contrast(scheme.link_on_card, card) >= 4.5
+        assert contrast(scheme.edge_on_card, card) >= 3
+    assert parameters.light.page == background
+    # a dark screen stays dark
+    assert luminance(parameters.dark.page) < 0.03
+
+
+@given(colour=COLOURS, ground=COLOURS)
+@settings(deadline=None)
+def test_a_colour_that_can_be_read_stays_as_it_is(colour: str, ground: str) -> None:
+    found = readable(colour, ground, 3)
+    assert contrast(found, ground) >= 3
+    assert (found == colour) == (contrast(colour, ground) >= 3)
+
+
+@pytest.mark.parametrize("grey", range(256))
+def test_black_or_white_is_readable_on_every_grey(grey: int) -> None:
+    ground = f"#{grey:02x}{grey:02x}{grey:02x}"
+    assert contrast(black_or_white(ground), ground) >= 4.5
+
+
+def test_contrast_is_as_the_standard_says() -> None:
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
+    assert contrast("#767676", "#ffffff") == pytest.approx(4.54, abs=0.01)
+
+
+def test_only_what_cannot_be_read_is_changed() -> None:
+    blue = Parameters(accent="#1d4f91")
+    assert blue.light.link_on_card == "#1d4f91"
+    assert blue.dark.link_on_card != "#1d4f91"
+    assert Parameters(accent="#ffcc00").dark.link_on_card == "#ffcc00"
