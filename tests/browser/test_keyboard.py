@@ -40,7 +40,9 @@ FOCUSED = """() => {
 }"""
 SECRETS = {
     "login": ["password", "eye of password", "https://example.com/password"],
-    "password": [f"{part}{name}" for name in ("password", "new_password", "repeated_password") for part in ("", "eye of ")],
+    "password": [
+        f"{part}{name}" for name in ("password", "new_password", "repeated_password") for part in ("", "eye of ")
+    ],
 }
 ENDINGS = {"login": ["https://example.com/join"], "password": []}
 FOOT = [f"https://example.com/{name}" for name in ("help", "privacy", "terms")]

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from linkauth.simulator.alexa import LANGUAGES as LOCALES
 from linkauth.simulator.alexa import STATE_LENGTH
 from tests.browser import faults
-from tests.browser.languages import default_theme
+from tests.browser.languages import opened
 from tests.browser.visitor import Visitor
 from tests.servers.served import ServedLinkauth
 
@@ -51,5 +51,5 @@ def test_the_login_page_speaks_every_language_of_alexa(
 def test_every_language_is_called_by_its_own_name(visitor: Visitor, served: ServedLinkauth) -> None:
     visitor.enable(served)
     visitor.page.locator("summary").click()
-    names = [each.name for each in default_theme().spoken]
+    names = [each.name for each in opened("default").spoken]
     expect(visitor.page.locator("[name=ui_locales]:visible")).to_have_text(names)

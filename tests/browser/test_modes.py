@@ -1,4 +1,4 @@
-"""What readers set: large letters, zoom, colours of their own, dark screens; and what they type in another direction."""
+"""What readers set: large letters, zoom, colours of their own, dark screens; and words of another direction."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def addresses(stated: ServedLinkauth, language: str) -> list[str]:
 def test_a_page_that_is_four_times_as_large_is_walked_through(
     visit: Callable[..., Visitor], stated: ServedLinkauth, language: str
 ) -> None:
-    """What a browser's zoom of 400 % makes of 1280 x 1024 pixels (1.4.10): nothing is lost, the focus stays in sight."""
+    """What a zoom of 400 % makes of 1280 x 1024 pixels (1.4.10): nothing is lost, the focus stays in sight."""
     visitor = visit(viewport={"width": 320, "height": 256}, device_scale_factor=4)
     for address in addresses(stated, language):
         visitor.page.goto(address)
