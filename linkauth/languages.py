@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from babel import Locale, UnknownLocaleError
+from babel.core import get_global
 from babel.numbers import format_decimal
 
 HEADER_LIMIT = 2_000
 """Characters of a header that are looked at; the wanted languages stand first."""
 RANGES_LIMIT = 100
 
+_PARENTS: Mapping[str, str] = get_global("parent_exceptions")
+"""Locales whose parent is no mere truncation, such as en_AU and es_US (CLDR's supplemental data)."""
 _RANGE = re.compile(r"\s*([A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,3})\s*(?:;\s*[qQ]\s*=\s*([0-9.]{1,5})\s*)?")
 
 
@@ -47,16 +50,32 @@ def accepted(header: str) -> list[str]:
 
 
 def choose(wanted: Iterable[str], available: Sequence[str]) -> str | None:
-    """The first of `available` that fits one of `wanted`: `es-MX` takes es, `pt` takes pt-BR (RFC 4647 section 3.4)."""
+    """The first of `available` that fits one of `wanted`: `es-CL` takes es, `pt` takes pt-BR (RFC 4647 section 3.4).
+
+    A region takes a neighbour's language before everybody's: `en-AU` takes en-GB, `es-US` takes es-MX.
+    """
     by_tag = {tag.lower(): tag for tag in available}
     for tag in wanted:
         parts = tag.lower().replace("_", "-").split("-")
+        neighbour = _neighbour(parts, available) if "-".join(parts) not in by_tag else None
+        if neighbour:
+            return neighbour
         for length in range(len(parts), 0, -1):
             if found := by_tag.get("-".join(parts[:length])):
                 return found
         if found := next((by_tag[each] for each in sorted(by_tag) if each.split("-")[0] == parts[0]), None):
             return found
     return None
+
+
+def _neighbour(parts: Sequence[str], available: Sequence[str]) -> str | None:
+    """The regional language with the same parent in CLDR that is not the language itself: en-001, es-419."""
+    if len(parts) != 2 or len(parts[1]) != 2:
+        return None
+    parent = _PARENTS.get(f"{parts[0]}_{parts[1].upper()}")
+    if parent is None:
+        return None
+    return next((each for each in sorted(available) if _PARENTS.get(each.replace("-", "_")) == parent), None)
 
 
 def fallbacks(tag: str) -> list[str]:

@@ -157,8 +157,9 @@ class Theme:
     def catalog(self, tag: str) -> gettext.NullTranslations:
         """The sentences of a language: the child's before the parent's, `es-MX` before `es`, else the English msgid."""
         chain = gettext.NullTranslations()
-        for part in reversed(languages.fallbacks(tag)):
-            for catalogs in reversed(self._read):
+        # what a child says in es it says to people in Mexico too, whatever its parent says to them
+        for catalogs in reversed(self._read):
+            for part in reversed(languages.fallbacks(tag)):
                 if part in catalogs:
                     link = copy(catalogs[part])
                     link.add_fallback(chain)

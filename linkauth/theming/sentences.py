@@ -73,10 +73,11 @@ def _lost(path: Path, message: Message, said: str) -> Iterator[Finding]:
     forms = _forms(message.id)
     kept = set().union(*(_PLACEHOLDERS.findall(form) for form in forms))
     markup = set().union(*(_MARKUP.findall(form) for form in forms))
-    for form in _forms(message.string):
+    translated = _forms(message.string)
+    for position, form in enumerate(translated, 1):
         found = set(_PLACEHOLDERS.findall(form))
-        # a language may leave the number out of its form for one
-        needed = kept if len(forms) == 1 else kept - {"%(count)s"}
+        # a form for one number alone may say it as a word; the last form is for many
+        needed = kept if position == len(translated) else kept - {"%(count)s", "%(number)s"}
         if missing := needed - found:
             yield Finding(str(path), f"the translation of {said} has lost {', '.join(sorted(missing))}")
         if strange := found - kept:

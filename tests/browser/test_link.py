@@ -58,7 +58,7 @@ def test_a_browser_that_says_german_gets_german(visit: Callable[..., Visitor], s
 def test_somebody_whose_account_is_off_learns_that(visitor: Visitor, served: ServedLinkauth) -> None:
     visitor.enable(served)
     visitor.sign_in("konrad", "zuse-1910")
-    expect(visitor.alert.get_by_role("heading")).to_have_text("Your account is switched off")
+    expect(visitor.alert.get_by_role("heading")).to_have_text("Your account is deactivated")
     expect(visitor.alert).to_contain_text("please contact Example Rides support")
     expect(visitor.page.locator("#username")).not_to_have_attribute("aria-invalid", "true")
     visitor.sign_in("konrad", "not his password")

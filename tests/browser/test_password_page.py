@@ -40,9 +40,9 @@ def test_a_person_changes_an_expired_password_and_is_linked(
     expect(page.locator("#error")).to_be_focused()
     expect(page.locator("#new_password")).to_have_attribute("aria-invalid", "true")
     choose(visitor, PASSWORD, NEW, NEW + "x")
-    expect(visitor.alert.get_by_role("heading")).to_have_text("The two new passwords differ")
+    expect(visitor.alert.get_by_role("heading")).to_have_text("The two new passwords do not match")
     choose(visitor, "wrong", NEW, NEW)
-    expect(visitor.alert.get_by_role("heading")).to_have_text("The name or the password is wrong")
+    expect(visitor.alert.get_by_role("heading")).to_have_text("The current password is wrong")
     for field in ("#password", "#new_password", "#repeated_password"):
         expect(page.locator(field)).to_have_value("")
     choose(visitor, PASSWORD, NEW, NEW)

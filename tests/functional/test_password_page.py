@@ -20,6 +20,7 @@ from tests.functional.wire import Answer, answered, form_token, login, post, que
 
 HEADING = "Choose a new password"
 WRONG = "The name or the password is wrong"
+WRONG_CURRENT = "The current password is wrong"
 
 
 def soup(answer: Answer) -> Any:
@@ -85,12 +86,12 @@ def test_a_rule_is_said_and_the_next_try_goes_on(changing: TestApp, new: str) ->
 def test_what_was_typed_wrongly_is_said(changing: TestApp) -> None:
     name = "expired-typing"
     answer = change(changing, name, again=NEW + "x")
-    assert_password_page(answer, 403, name, "The two new passwords differ")
+    assert_password_page(answer, 403, name, "The two new passwords do not match")
     assert soup(answer).find(id="repeated_password")["aria-invalid"] == "true"
     assert_password_page(change(changing, name, new=PASSWORD), 403, name, "You have used this password before")
-    assert_password_page(change(changing, name, "wrong"), 403, name, WRONG)
-    assert_password_page(change(changing, "ghost"), 403, "ghost", WRONG)
-    assert_password_page(change(changing, name, ""), 403, name, WRONG)
+    assert_password_page(change(changing, name, "wrong"), 403, name, WRONG_CURRENT)
+    assert_password_page(change(changing, "ghost"), 403, "ghost", WRONG_CURRENT)
+    assert_password_page(change(changing, name, ""), 403, name, WRONG_CURRENT)
     assert soup(change(changing, name, "wrong")).find(id="password")["aria-invalid"] == "true"
 
 
@@ -100,7 +101,7 @@ def test_an_empty_new_password_is_too_short(changing: TestApp) -> None:
     assert_password_page(answer, 403, "expired-empty", "The new password is too short")
     del fields["repeated_password"]
     answer = post(changing, query(), {"form_token": form_token(changing, query()), **fields, "new_password": NEW})
-    assert_password_page(answer, 403, "expired-empty", "The two new passwords differ")
+    assert_password_page(answer, 403, "expired-empty", "The two new passwords do not match")
 
 
 def test_every_wrong_current_password_gets_the_same_answer(changing: TestApp) -> None:
@@ -183,7 +184,7 @@ def test_after_the_change_only_the_new_password_is_asked_for(
 def test_who_is_refused_after_the_change_learns_why(changing: TestApp) -> None:
     answer = change(changing, "off-1")
     assert answer.status == 403
-    assert soup(answer).find(role="alert").find("h2").text == "Your account is switched off"
+    assert soup(answer).find(role="alert").find("h2").text == "Your account is deactivated"
 
 
 def test_where_nothing_can_be_changed_the_reason_is_said(changing: TestApp) -> None:

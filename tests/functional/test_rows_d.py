@@ -123,7 +123,7 @@ def test_D2_a_disabled_person_of_the_table_is_told_only_with_the_password(app: T
     assert WRONG in login(app, query(), "konrad", "zuse-1911").text
     told = login(app, query(), "konrad", "zuse-1910")
     assert told.status == 403
-    assert "Your account is switched off" in told.text
+    assert "Your account is deactivated" in told.text
     assert told.get("Location") is None
 
 

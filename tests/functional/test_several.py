@@ -30,7 +30,7 @@ ROUTED = {"backend__corp__accepts": "*@corp.example CORP\\*", "backend__partners
 WORDS = ("good", *(word for word in ERRORS if word != "expired"))
 ENDS = {
     **dict.fromkeys(("unknown", "wrong", "locked"), (403, "The name or the password is wrong")),
-    "disabled": (403, "switched off"),
+    "disabled": (403, "deactivated"),
     **dict.fromkeys(("down", "misconfigured", "crash"), (503, "cannot")),
 }
 

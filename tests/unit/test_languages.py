@@ -81,9 +81,17 @@ def test_garbage_between_the_ranges_changes_nothing(
 TEN = ("ar", "de", "en", "es", "fr", "hi", "it", "ja", "nl", "pt-BR")
 REGIONAL = ("en-GB", "es-MX", "fr-CA")
 ALEXA = {
-    **{"ar-SA": "ar", "nl-NL": "nl", "en-AU": "en", "en-CA": "en", "en-IN": "en", "en-GB": "en-GB", "en-US": "en"},
+    **{
+        "ar-SA": "ar",
+        "nl-NL": "nl",
+        "en-AU": "en-GB",
+        "en-CA": "en",
+        "en-IN": "en-GB",
+        "en-GB": "en-GB",
+        "en-US": "en",
+    },
     **{"fr-CA": "fr-CA", "fr-FR": "fr", "de-DE": "de", "hi-IN": "hi", "it-IT": "it", "ja-JP": "ja", "pt-BR": "pt-BR"},
-    **{"es-ES": "es", "es-MX": "es-MX", "es-US": "es"},
+    **{"es-ES": "es", "es-MX": "es-MX", "es-US": "es-MX"},
 }
 """The 17 locales that skills may have, and whose sentences they get."""
 

@@ -89,8 +89,8 @@ def test_a_child_says_a_sentence_otherwise_and_the_rest_is_its_parents(make: Mak
     child = make("child_b", {"fr": {"Hello": "Salut"}, "en": {"Hello": "Hi"}}, {}, "parent_b")
     theme = opened(child)
     assert theme.render("home", "fr") == "<p>Salut, couleur</p>Français"
-    # what a region says stands before what a language says, whoever says it
-    assert theme.render("home", "fr-CA") == "<p>Allô, couleur</p>Français"
+    # and to a region too, whatever its parent says to it
+    assert theme.render("home", "fr-CA") == "<p>Salut, couleur</p>Français"
     assert theme.render("home", "en") == "<p>Hi, colour</p>English"
 
 

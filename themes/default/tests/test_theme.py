@@ -49,7 +49,7 @@ class TestDefaultTheme(ThemeContract):
         assert words in self.login(theme, language, error="throttled", retry_after=seconds)
 
     def test_a_skill_without_scopes_is_explained_too(self, theme: Theme) -> None:
-        assert "Ride Hailer will know who you are at Example Rides." in self.login(theme, scopes=())
+        assert "Ride Hailer will be told which Example Rides account is yours." in self.login(theme, scopes=())
 
     def test_a_scope_without_a_text_shows_its_name(self, theme: Theme) -> None:
         assert "<li><bdi>scope_without_a_text</bdi></li>" in self.login(theme)
