@@ -7,8 +7,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 DISTRIBUTIONS := . $(patsubst %/setup.py,%,$(wildcard plugins/*/setup.py themes/*/setup.py))
 THEMES := $(patsubst %/setup.py,%,$(wildcard themes/*/setup.py))
 TESTS := $(BIN)/python -m pytest
+CHECKERS := tests/browser/checkers
 
-.PHONY: help install install-dev parts serve test test-fast lint check catalogs bench clean
+.PHONY: help install install-dev parts serve test test-fast test-pages lint check catalogs bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,11 +41,20 @@ parts:
 serve: install ## linkauth with the Alexa simulator on http://127.0.0.1:6543/
 	$(BIN)/linkauth serve development.ini
 
-test: install-dev parts ## every test
-	$(TESTS)
+test: install-dev parts ## every test but those of test-pages
+	$(TESTS) --ignore=$(CHECKERS)
 
 test-fast: install-dev ## the tests without browser and packaging
 	$(TESTS) --ignore=tests/browser --ignore=tests/test_packaging.py
+
+var/checkers/.installed: $(CHECKERS)/package.json
+	@tests/servers/install pages
+	@mkdir -p $(@D)
+	@cp $< $(@D)
+	@if command -v npm >/dev/null; then cd $(@D) && npm install --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error && touch .installed; fi
+
+test-pages: install-dev parts var/checkers/.installed ## the pages before other people's checkers: Nu HTML, Lighthouse
+	$(TESTS) $(CHECKERS)
 
 lint: install-dev ## format, lint and types
 	$(BIN)/ruff format --check .
@@ -52,7 +62,7 @@ lint: install-dev ## format, lint and types
 	$(BIN)/mypy
 
 check: lint parts ## format, lint, types, tests with branch coverage
-	$(TESTS) --cov --cov-report=term
+	$(TESTS) --ignore=$(CHECKERS) --cov --cov-report=term
 
 catalogs: install-dev ## extract, update and compile the themes' sentences (one more language: ADD=sv)
 	$(BIN)/linkauth catalogs $(THEMES:themes/%=%) $(if $(ADD),--add $(ADD))

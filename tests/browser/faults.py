@@ -76,7 +76,7 @@ def _violations(page: Page, options: dict[str, Any]) -> list[str]:
 
 
 def layout(page: Page) -> list[str]:
-    """What is cut off or must be scrolled sideways: as it is, with letters of twice the size (1.4.4), spaced (1.4.12)."""
+    """What is cut off or to be scrolled sideways: as it is, with letters twice as large (1.4.4), spaced (1.4.12)."""
     faults = [f"as it is: {fault}" for fault in page.evaluate(CUT)]
     resize = "size => { document.documentElement.style.fontSize = size }"
     page.evaluate(resize, "200%")

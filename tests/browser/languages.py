@@ -8,13 +8,13 @@ from linkauth.testing.theme import TEXTS
 from linkauth.themes import Theme, open_theme
 
 
-def default_theme(**parameters: object) -> Theme:
-    """The default theme, with these of its parameters."""
-    module = load("themes", "default")
-    return open_theme("default", module, module.Parameters(**parameters), TEXTS, "/static/default/")
+def opened(name: str, **parameters: object) -> Theme:
+    """A theme that is installed, with these of its parameters."""
+    module = load("themes", name)
+    return open_theme(name, module, module.Parameters(**parameters), TEXTS, f"/static/{name}/")
 
 
-SPOKEN = default_theme().languages
+SPOKEN = opened("default").languages
 THOROUGH = [tag for tag in ("ar", "de", "en", "hi", "ja") if tag in SPOKEN]
 """In these every page is looked at in every state: from right to left, long words, none, a script with lines above."""
 DIRECTIONS = {tag: describe(tag).direction for tag in SPOKEN}

@@ -7,8 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_accessibility import check_with_axe
-from tests.browser.test_layout import SMALL_TARGETS, check_width
+from tests.browser import faults
 from tests.browser.visitor import Visitor
 from tests.functional.moody import NEW, PASSWORD
 from tests.servers.bound import connected
@@ -62,10 +61,9 @@ def test_the_page_is_for_everybody(visit: Callable[..., Visitor], changing: Serv
     visitor.enable(changing)
     visitor.sign_in(f"must-{locale}", PASSWORD)
     for _ in range(2):
-        check_with_axe(visitor.page)
-        check_width(visitor.page)
-        visitor.page.evaluate("document.documentElement.style.fontSize = ''")
-        assert visitor.page.evaluate(SMALL_TARGETS) == []
+        assert faults.accessibility(visitor.page) == []
+        assert faults.layout(visitor.page) == []
+        assert faults.targets(visitor.page) == []
         choose(visitor, PASSWORD, "simple", "simple")
         expect(visitor.page.locator("#error")).to_be_focused()
 

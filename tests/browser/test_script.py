@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, Route, expect
 
+from tests.browser import faults
 from tests.browser.conftest import ARGUMENTS, PHONE, TIMEOUT
-from tests.browser.test_layout import SMALL_TARGETS, check_width
 from tests.browser.visitor import Visitor
 from tests.functional.moody import PASSWORD as CHANGING_PASSWORD
 from tests.servers.served import ServedLinkauth
@@ -82,8 +82,8 @@ def test_the_password_page_has_an_eye_for_each_field(visit: Callable[..., Visito
         expect(page.locator(f"#{name}")).to_have_attribute("type", "text")
         capitals(page, f"#{name}", on=True)
         expect(page.locator(f"[data-of={name}]")).to_have_text("Die Feststelltaste ist aktiviert.")
-    assert page.evaluate(SMALL_TARGETS) == []
-    check_width(page)
+    assert faults.targets(page) == []
+    assert faults.layout(page) == []
 
 
 def swallow(page: Page) -> list[str]:
@@ -220,8 +220,8 @@ def test_the_choice_of_a_language_is_large_enough_and_fits(visitor: Visitor, bar
     visitor.page.set_viewport_size({"width": 320, "height": 640})
     visitor.page.goto(bare_login)
     visitor.page.locator("summary").click()
-    assert visitor.page.evaluate(SMALL_TARGETS) == []
-    check_width(visitor.page)
+    assert faults.targets(visitor.page) == []
+    assert faults.layout(visitor.page) == []
 
 
 def test_without_a_script_nothing_is_there_that_does_nothing(

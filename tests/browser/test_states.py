@@ -34,7 +34,9 @@ def test_a_page_is_for_everybody_in_every_state(
             assert answer.status == 200
             expect(visitor.page.locator("html")).to_have_attribute("lang", language)
             expect(visitor.page.locator("html")).to_have_attribute("dir", DIRECTIONS[language])
-            wrong = [judge(visitor.page) for judge in (faults.accessibility, faults.layout, faults.targets, faults.moving)]
+            wrong = [
+                judge(visitor.page) for judge in (faults.accessibility, faults.layout, faults.targets, faults.moving)
+            ]
             found += [f"{state.name}: {fault}" for each in wrong for fault in each]
     assert found == []
 

@@ -1,0 +1,50 @@
+"""The Nu HTML checker of the W3C over every page in every state and language, and over styles and drawings."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from linkauth.states import every_state
+from tests.browser.languages import opened
+
+EVERYTHING = {
+    "username_hint": {"": "For example ada@example.com"},
+    "username_example": {"": "a.smith or CORP\\asmith"},
+    "support_text": {"": "Service desk: 030 1234-0"},
+    **{f"{name}_url": {"": "https://example.com/?a=1&b=2"} for name in ("support", "recovery", "sign_up")},
+    **{f"{name}_url": {"": f"https://example.com/{name}"} for name in ("privacy", "terms")},
+}
+"""Every parameter that adds something to the pages."""
+WRONG = {
+    "wrong.html": "<!doctype html><html lang=en><title>Wrong</title><p id=a><p id=a>",
+    "wrong.css": "p { colour: red }",
+    "wrong.svg": '<svg xmlns="http://www.w3.org/2000/svg"><rectangle/></svg>',
+}
+"""What the checker has to find, or else it did not look."""
+
+
+@pytest.mark.parametrize("name", ["default", "vellmoor"])
+@pytest.mark.parametrize("parameters", [{}, EVERYTHING], ids=["plain", "everything"])
+def test_the_nu_html_checker_finds_nothing(
+    nu: list[str], tmp_path: Path, name: str, parameters: dict[str, object]
+) -> None:
+    theme = opened(name, **parameters)
+    for file, content in WRONG.items():
+        (tmp_path / file).write_text(content, "utf-8")
+    for language in theme.languages:
+        for state in every_state("skill", ("order_car", "scope_without_a_text")):
+            html = theme.render(state.page, language, query=[("state", "a+b/c=")], guess=True, **state.context)
+            (tmp_path / f"{language}.{state.page}.{state.name}.html").write_text(html, "utf-8")
+    for static in theme.static.values():
+        if static.name.endswith((".css", ".svg")):
+            (tmp_path / static.name).write_bytes(static.body)
+    command = [*nu, "--format", "json", "--also-check-css", "--also-check-svg", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    # its answer comes by the way of errors
+    said = [(each["url"].rpartition("/")[2], each["message"]) for each in json.loads(done.stderr)["messages"]]
+    assert [each for each in said if each[0] not in WRONG] == []
+    assert {file for file, _ in said} == set(WRONG)
