@@ -115,7 +115,7 @@ def ini(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_check_says_what_is_wrong_and_fails(ini: Path) -> None:
     *findings, view, domains, counts = linkauth("theme", "check", ini, expect=1)
     assert [line[:9] for line in findings] == ["FAILED   ", "warning  "]
-    assert "made, login: fresh, de and " in findings[0]
+    assert "made, login: fresh, ar and " in findings[0]
     assert "<p> has inline styles, which browsers refuse here" in findings[0]
     assert "“Mind the gap.” is the same in every language" in findings[1]
     assert re.fullmatch(r"made: the first view is [\d,]+ bytes compressed, [\d,]+ raw, in \d files", view)

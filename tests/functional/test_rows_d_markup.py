@@ -114,7 +114,7 @@ def test_D10_in_the_words_of_the_deployer(make_app: Callable[..., Any], payload:
     assert shape(answer) == shape(send(https(make_app(**WIDE)), query=query(), headers={"Accept-Language": "en"}))
     page = BeautifulSoup(answer.text, "html.parser")
     assert page.find(class_="consent").find("li").text == payload
-    assert page.find("header").find("span").text == payload
+    assert page.find("header").find("bdi").text == payload
 
 
 def test_D10_in_the_name_that_a_backend_gives(moody: TestApp) -> None:

@@ -56,7 +56,7 @@ def test_the_authorization_url_was_pasted_with_its_own_query(
     assert AUTHORIZE_FIELD.strip("“”") in maker(page)
     assert "/authorize" in maker(page)
     told = warned(caplog)
-    assert "was sent twice" in told
+    assert "came twice" in told
     assert "client_id 'alexa', response_type 'token'" in told
     assert f"redirect_uri '{R1}'" in told
     assert f"Your Web Authorization URI must be just {PUBLIC}/authorize" in told

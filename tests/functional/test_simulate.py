@@ -118,7 +118,7 @@ def test_all_well(ini: Path, client: str) -> None:
     assert ("introspection knows the token: staff:1" in said) == (client in ("home", "ride-hailer"))
     assert "userinfo knows the token: staff:1" in said
     assert "a revoked token is refused" in said
-    assert "the theme lacks them: fr-FR, fr-CA, es-ES, es-MX, es-US, it-IT, ja-JP, pt-BR, nl-NL, hi-IN, ar-SA" in said
+    assert "the theme lacks them" not in said
     assert living(ini, client) == []
 
 

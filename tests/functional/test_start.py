@@ -117,7 +117,7 @@ def test_every_fault_is_said_at_once_and_no_value(ini: Path) -> None:
         ("^linkauth.simulator.client = .*", "", "simulator.people: is only for the simulator"),
         (
             "^linkauth.theme = default",
-            "linkauth.default_language = fr",
+            "linkauth.default_language = sv",
             "linkauth.default_language: is none that",
         ),
         (r"^\[app:main\]", "[DEFAULT]\nlinkauth.nonsense = 1\n[app:main]", "linkauth.nonsense: nobody knows this key"),
