@@ -21,7 +21,7 @@ Text = Mapping[str, str]
 Named = dict[str, str]
 """Values by names of the deployer's choice: the line `header.X-Key = v` is {"X-Key": "v"} in a field `header`."""
 
-NAME = re.compile(r"[A-Za-z0-9_-]+")
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?")
@@ -81,7 +81,9 @@ class Keys:
             self.fault(key, "is missing: it names at least one")
         names = tuple((raw or "").split())
         if not all(map(NAME.fullmatch, names)):
-            self.fault(key, "holds a name with other characters than letters, digits, _ and -")
+            self.fault(
+                key, "holds a name with other characters than letters, digits, _ and -, or with more than 64 of them"
+            )
         if len(set(names)) < len(names):
             self.fault(key, "holds a name twice")
         return names
@@ -119,6 +121,7 @@ class Keys:
                 continue
             key, is_text = prefix + item.name, hints[item.name] == Text
             if hints[item.name] == Named:
+                self.known.add(key + ".<name>")
                 values[item.name] = self.named(key)
                 continue
             texts, raw = self.texts(key) if is_text else {}, self.pop(key)

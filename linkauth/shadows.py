@@ -1,9 +1,10 @@
 """Backends on trial: each is asked what another one has just decided, and what it would have said is counted.
 
-A shadow answers behind the answer, on threads of its own: no outcome, no wait and no count of the throttle depends on
-it. It is asked about accepted sign-ins only, for a wrong password would count at its store too, and strangers could
-lock people out twice as fast. With the same care it is not asked again for an hour about somebody whose password it
-refused, and not about a password that was changed a moment ago, which no other store can know yet.
+A shadow answers behind the answer, on threads of its own: no outcome and no count of the throttle depends on it, and no
+sign-in waits for it; but it takes its share of the machine, a place of the pool for hashes and a short write. It is
+asked about accepted sign-ins only, for a wrong password would count at its store too, and strangers could lock people
+out twice as fast. With the same care it is not asked again for an hour about somebody whose password it refused, and
+not about a password that was changed a moment ago, which no other store can know yet.
 """
 
 from __future__ import annotations
@@ -85,9 +86,18 @@ class Shadow:
                     thread = threading.Thread(target=self._work, name=f"shadow {self.name}", daemon=True)
                     thread.start()
                     self._threads.append(thread)
+                self._drop_old()
                 self._queue.put_nowait(accepted)
                 self._waiting.add(accepted.who)
             except (queue.Full, RuntimeError):
+                self._drop()
+
+    def _drop_old(self) -> None:
+        """Those first in the queue who have waited too long, so that a slow store keeps no password."""
+        with self._queue.mutex:
+            waiting = self._queue.queue
+            while waiting and waiting[0] and time.monotonic() - waiting[0].at > AGE_SECONDS:
+                self._waiting.discard(waiting.popleft().who)
                 self._drop()
 
     def close(self) -> None:

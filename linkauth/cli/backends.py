@@ -83,6 +83,8 @@ def forget_command(ini: str, name: str, yes: bool) -> None:
         if not yes:
             click.confirm(f"Delete what was compared with {name}?", abort=True)
         count = comparisons.forget(name)
+    if not count:
+        raise click.ClickException("nothing was ever compared with a backend of that name")
     click.echo(f"{count} comparison(s) deleted")
 
 

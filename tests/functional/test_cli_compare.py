@@ -122,6 +122,8 @@ def test_what_was_compared_can_be_forgotten(ini: Ini, comparisons: Comparisons) 
     assert len(comparisons.summary("trial")) == 5
     assert linkauth("backends", "forget", ini(), "trial", "--yes", expect=0) == ["7 comparison(s) deleted"]
     assert [(row["verdict"], row["people"]) for row in rows(ini())] == [("never_seen", 7)]
+    said = linkauth("backends", "forget", ini(), "trail", "--yes", expect=1)
+    assert said == ["Error: nothing was ever compared with a backend of that name"]
 
 
 def test_without_a_shadow_there_is_nothing_to_compare(ini: Ini, comparisons: Comparisons) -> None:

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.command import downgrade
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, inspect, text
 
 from linkauth.oauth2.tokens import Link, StoreUnavailableError, Token, digest, new_token
 from linkauth.settings import SettingsError
@@ -113,6 +114,21 @@ def test_the_newest_migration_is_the_schema_of_the_tables(engine: Engine) -> Non
             connection, opts={"compare_type": True, "version_table": "linkauth_version"}
         )
         assert compare_metadata(context, metadata) == []
+
+
+def test_every_migration_goes_back_as_it_came(engine: Engine) -> None:
+    """Whoever must return to an older version can, with Alembic's own command."""
+    config = Config()
+    config.set_main_option("script_location", "linkauth.storage:migrations")
+    upgrade(engine)
+    revisions = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    for revision in [*revisions[1:], "base"]:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            downgrade(config, revision)
+        assert schema.revision(engine) == (None if revision == "base" else revision)
+    assert set(inspect(engine).get_table_names()) <= {"linkauth_version"}
+    assert upgrade(engine) == (None, schema.HEAD)
 
 
 def test_the_head_that_the_code_names_is_alembics() -> None:

@@ -152,6 +152,14 @@ def test_a_name_that_is_missing_is_a_fault(key: str) -> None:
         keys.finish()
     assert CANARY not in str(caught.value)
     assert {key for key, _ in caught.value.faults} == {f"p.a.{key}", "p.a.claims.x"}
+    assert "the nearest known one is p.a.header.<name>" in str(caught.value)
+
+
+def test_a_name_longer_than_a_database_keeps_is_a_fault() -> None:
+    for length, is_fault in ((64, False), (65, True)):
+        keys = Keys({"p.list": "x" * length}, "p.")
+        keys.names("list")
+        assert bool(keys.faults) is is_fault
 
 
 def test_a_missing_key_is_named() -> None:

@@ -10,8 +10,11 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any, NoReturn
+from urllib.parse import urljoin
 from xml.etree import ElementTree
 
 from urllib3 import HTTPHeaderDict
@@ -25,26 +28,36 @@ _NAMED_IN_XML = re.compile(rb"<\?xml[^>]{1,100}?encoding\s*=\s*[\"']([\w-]+)[\"'
 
 
 class Answer:
-    """What came back: `body` is whole and decompressed; `origin` is where it was asked."""
+    """What came back: `body` is whole and decompressed; it was asked of `origin`, for `target` there."""
 
-    def __init__(self, status: int, headers: HTTPHeaderDict, body: bytes, origin: str) -> None:
+    def __init__(self, status: int, headers: HTTPHeaderDict, body: bytes, origin: str, target: str = "/") -> None:
         self.status = status
         self.headers = headers
         self.body = body
         self.origin = origin
+        self.url = origin + target
 
     def __str__(self) -> str:
         """For logs: never the body or a header's value at length, which may repeat a password."""
         kind = self.headers.get("Content-Type", "no type").split(";")[0][:50]
         return f"status {self.status}, {len(self.body)} bytes of {kind!a}"
 
-    @cached_property
+    @property
+    def has_json(self) -> bool:
+        """Is it JSON (RFC 8259) that says nothing twice?"""
+        return self._json is not NOTHING
+
+    @property
     def json(self) -> Any:
-        """The JSON value (RFC 8259), None for what is none or says one thing twice."""
+        """The JSON value, None for what is none."""
+        return self._json if self.has_json else None
+
+    @cached_property
+    def _json(self) -> Any:
         try:
             return json.loads(self.body.decode("utf-8-sig"), object_pairs_hook=_once, parse_constant=_no_number)
         except (ValueError, RecursionError):
-            return None
+            return NOTHING
 
     @cached_property
     def xml(self) -> ElementTree.Element | None:
@@ -77,17 +90,20 @@ class Answer:
         for line in self.headers.getlist("Set-Cookie"):
             pair, _, attributes = line.partition(";")
             name, _, value = pair.partition("=")
-            gone = re.search(r";\s*max-age\s*=\s*(0|-\d+)\s*(;|$)", ";" + attributes, re.IGNORECASE)
             if name.strip():
-                found[name.strip()] = "" if gone else value.strip()
+                found[name.strip()] = "" if _is_over(";" + attributes) else value.strip()
         return {name: value for name, value in found.items() if value.strip('"') and not _CONTROL.search(name + value)}
 
     @property
     def location(self) -> tuple[str, ...]:
-        """The Location as it came, and without our own origin."""
-        whole = self.headers.get("Location", "")
+        """The Location as it came, and as a path where it leads to our own origin."""
+        came = self.headers.get("Location", "")
+        try:
+            whole = urljoin(self.url, came) if came else ""
+        except ValueError:
+            return (came,)
         own = whole.startswith(self.origin + "/")
-        return (whole, whole.removeprefix(self.origin)) if own else (whole,)
+        return tuple(dict.fromkeys((came, whole.removeprefix(self.origin)))) if own else (came,)
 
     def _decoded(self, otherwise: str, errors: str) -> str | None:
         named = _NAMED_IN_HEADER.search(self.headers.get("Content-Type", ""))
@@ -131,6 +147,19 @@ def payload_of(token: object) -> Any:
         return json.loads(payload.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
     except (ValueError, binascii.Error, RecursionError):
         return None
+
+
+def _is_over(attributes: str) -> bool:
+    """Do a cookie's attributes delete it? Max-Age goes before Expires (RFC 6265 section 5.3)."""
+    age = re.search(r";\s*max-age\s*=\s*(-?\d+)\s*(;|$)", attributes, re.IGNORECASE)
+    if age:
+        return int(age[1]) <= 0
+    expires = re.search(r";\s*expires\s*=\s*([^;]+)", attributes, re.IGNORECASE)
+    try:
+        at = parsedate_to_datetime(expires[1].strip()) if expires else None
+    except ValueError:
+        return False
+    return at is not None and (at if at.tzinfo else at.replace(tzinfo=UTC)) <= datetime.now(UTC)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

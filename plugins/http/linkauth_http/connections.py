@@ -8,11 +8,13 @@ the environment.
 from __future__ import annotations
 
 import os
+import queue
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Any
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
@@ -95,11 +97,7 @@ class TimedTLSSocket(ssl.SSLSocket):
 
 def _connected(connection: HTTPConnection, call: Call) -> socket.socket:
     """A TCP connection to the first address that answers; the timeout that it has left is that of a handshake."""
-    try:
-        found = socket.getaddrinfo(connection.host, connection.port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        problem = error if isinstance(error, socket.gaierror) else socket.gaierror(str(error))
-        raise NameResolutionError(connection.host, connection, problem) from None
+    found = _resolved(connection, call.left())
     last: OSError = OSError("no address")
     for family, kind, protocol, _, address in found:
         raw = TimedSocket(family, kind, protocol)
@@ -117,6 +115,38 @@ def _connected(connection: HTTPConnection, call: Call) -> socket.socket:
     if isinstance(last, TimeoutError):
         raise ConnectTimeoutError(connection, "no answer in time")
     raise NewConnectionError(connection, last.strerror or str(last))
+
+
+def _resolved(connection: HTTPConnection, seconds: float) -> list[Any]:
+    """What getaddrinfo() finds. It knows no timeout, so that it runs on a thread that may be left behind."""
+    answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def resolve() -> None:
+        try:
+            answers.put(socket.getaddrinfo(connection.host, connection.port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            answers.put(error)
+
+    if _is_address(connection.host):
+        resolve()
+    else:
+        threading.Thread(target=resolve, name="resolve", daemon=True).start()
+    try:
+        found = answers.get(timeout=seconds)
+    except queue.Empty:
+        found = socket.gaierror("no answer in time")
+    if isinstance(found, Exception):
+        problem = found if isinstance(found, socket.gaierror) else socket.gaierror(str(found))
+        raise NameResolutionError(connection.host, connection, problem)
+    return list(found)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 class PlainConnection(HTTPConnection):

@@ -33,7 +33,8 @@ class Page(HTMLParser):
         self._form: int | None = None
         # the parser of older Pythons asserts what hostile pages break
         with suppress(AssertionError, ValueError):
-            self.feed(text)
+            # a tag that never ends would be looked for again and again
+            self.feed(text[: text.rfind(">") + 1])
             self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:

@@ -9,10 +9,10 @@ A selector names something in an answer:
     cookie:sessionid        a cookie that is set
     regex:Welcome, (\w+)    a pattern in the text of the body; its first group, if it has one
 
-A rule is a line of conditions, joined by ` and `: a selector alone (it is there, and not null, false, 0 or empty), or
-`selector = text`, in which `*` stands for any characters. Besides there are `location:/home*` (the redirect that is
-never followed), `form:` (the page asks for a password), `status:200 204`, and `not` before any of them. A regex stands
-alone.
+A rule is a line of conditions, joined by ` and `: a selector alone (it is there, and neither null, false, no, 0 nor
+empty, be it JSON's or a text that says so), or `selector = text`, in which `*` stands for any characters. Besides there
+are `location:/home*` (the redirect that is never followed), `form:` (the page asks for a password), `status:200 204`,
+and `not` before any of them, which does not hold for what cannot be read. A regex stands alone.
 
 A rule is read of every answer but 429 and 5xx; one that names the status itself, of that.
 """
@@ -97,7 +97,15 @@ class Condition:
     negated: bool = False
 
     def holds(self, answer: Answer) -> bool:
+        if self.negated and not self._can_be_read(answer):
+            # what cannot be read does not say that something is not there
+            return False
         return self._is_so(answer) != self.negated
+
+    def _can_be_read(self, answer: Answer) -> bool:
+        if self.selector.kind in ("pointer", "jwt"):
+            return answer.has_json
+        return self.selector.kind != "xpath" or answer.xml is not None
 
     def _is_so(self, answer: Answer) -> bool:
         if self.selector.kind == "status":
@@ -110,7 +118,7 @@ class Condition:
         if self.selector.kind == "regex":
             return re.search(self.selector.argument, answer.text) is not None
         if self.wanted is None:
-            return bool(self.selector.found(answer))
+            return any(not _says_no(each) for each in self.selector.found(answer))
         # a value that is false or 0 may be asked for by name
         everything = getattr(self.selector, "_" + self.selector.kind)(answer)
         return any(self.wanted.fullmatch(text) for each in everything if (text := text_of(each)) is not None)
@@ -129,7 +137,8 @@ class Rule:
 
     @property
     def statuses(self) -> frozenset[int]:
-        named = [each.selector.argument for each in self.conditions if each.selector.kind == "status"]
+        asked = [each.selector for each in self.conditions if not each.negated]
+        named = [each.argument for each in asked if each.kind == "status"]
         return frozenset(int(status) for each in named for status in each.split())
 
     def holds(self, answer: Answer, below: int = 500) -> bool:
@@ -148,6 +157,8 @@ def parse_selector(text: str) -> Selector:
     if text.startswith("/"):
         if re.search(r"~(?![01])", text):
             raise ValueError("holds something that is no JSON pointer")
+        if re.search(r"[=\s]", text):
+            raise ValueError("holds a pointer with = or a blank in it: a value stands behind ' = ', with both blanks")
         return Selector("pointer", text)
     kind, colon, argument = text.partition(":")
     argument = argument.strip()
@@ -155,6 +166,10 @@ def parse_selector(text: str) -> Selector:
         raise ValueError("holds something that is no selector: /pointer, " + ", ".join(f"{each}:" for each in KINDS))
     if not argument:
         raise ValueError(f"holds {kind}: with nothing behind it")
+    if kind in ("header", "cookie") and not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", argument):
+        raise ValueError(
+            f"holds a {kind}: whose name no {kind} can have; a value stands behind ' = ', with both blanks"
+        )
     if kind == "jwt" and not re.fullmatch(r"/\S+\s+/\S+", argument):
         raise ValueError("holds a jwt: without two pointers: /id_token /sub")
     if kind == "regex":
@@ -188,6 +203,8 @@ def _condition(text: str) -> Condition:
             raise ValueError("holds a status: 429, 502, 503 and 504 are never about a person")
         return Condition(Selector("status", argument), None, bool(negated))
     if kind == "form":
+        if argument:
+            raise ValueError("holds a form: with something behind it")
         return Condition(Selector("form", ""), None, bool(negated))
     if kind == "location":
         if not argument.strip("*"):
@@ -196,12 +213,19 @@ def _condition(text: str) -> Condition:
     selector, equals, wanted = text.rpartition(" = ")
     if not equals or kind == "regex":
         return Condition(parse_selector(text), None, bool(negated))
+    if re.fullmatch(r"\s*([\"']).*\1\s*", wanted):
+        raise ValueError("holds a value in quotes, which would be looked for with them: leave them out")
     return Condition(parse_selector(selector.strip()), wildcard(wanted.strip()), bool(negated))
 
 
 def wildcard(pattern: str) -> re.Pattern[str]:
     """`*` stands for any characters, everything else for itself."""
     return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
+
+
+def _says_no(value: Any) -> bool:
+    """XML and headers have nothing but text, and some APIs write JSON's true and false as text too."""
+    return isinstance(value, str) and value.strip().casefold() in ("", "false", "no", "0", "null", "none")
 
 
 def _members(value: Any) -> list[Any]:

@@ -32,10 +32,14 @@ WAIT_LIMIT = 300
 
 class ServerFailed(Exception):
     """This server gave no answer about anybody. `next_may` if the next one may be asked, `misconfigured` if only the
-    operator can mend it; `wait` are the seconds after which it wants to be asked again, 0 if it says none."""
+    operator can mend it; `wait` are the seconds after which it wants to be asked again, 0 if it says none; `counts` if
+    that speaks against the server at all."""
 
-    def __init__(self, message: str, next_may: bool = True, misconfigured: bool = False, wait: float = 0) -> None:
+    def __init__(
+        self, message: str, next_may: bool = True, misconfigured: bool = False, wait: float = 0, counts: bool = True
+    ) -> None:
         super().__init__(message)
+        self.counts = counts
         self.next_may = next_may
         self.misconfigured = misconfigured
         self.wait = wait
@@ -84,15 +88,17 @@ class LoginServer:
                 wrong = _is_about_certificates(cause)
                 unanswered = self._settings.failover == "unanswered" and not call.received
                 may = unanswered or not call.sent or not personal
-                raise ServerFailed(_words(cause), may, wrong) from None
+                # that our own pool is full says nothing about the server
+                raise ServerFailed(_words(cause), may, wrong, counts=not isinstance(cause, EmptyPoolError)) from None
 
     def _answer(self, answer: Answer) -> Answer:
         """The answer, if it is one."""
         if answer.status in BUSY:
             raise ServerFailed(f"it answered with {answer}", wait=retry_after(answer))
         if answer.status == TOO_MANY:
-            # it may be about one person's tries: no other server is asked
-            raise ServerFailed("it answered with too many requests", next_may=False, wait=retry_after(answer))
+            # it may be about one person's tries: no other server is asked, and nobody else is kept waiting
+            wait = retry_after(answer)
+            raise ServerFailed("it answered with too many requests", next_may=False, wait=wait, counts=False)
         return answer
 
     def _exchange(
@@ -112,6 +118,11 @@ class LoginServer:
             preload_content=False,
         )
         try:
+            if response.status < 200:
+                # the answer itself is still to come (RFC 9110 section 15.2), and http.client knows only 100 for that:
+                # on this connection it would be taken for the answer to somebody else's request
+                response.close()
+                raise ServerFailed(f"it answered with status {response.status}, which is no answer yet", next_may=False)
             self._note_certificate(response)
             text = _body(response, settings.answer_limit)
         finally:
@@ -119,7 +130,7 @@ class LoginServer:
             if not response.closed:
                 response.close()
             response.release_conn()
-        return Answer(response.status, response.headers, text, self.origin)
+        return Answer(response.status, response.headers, text, self.origin, target)
 
     def _note_certificate(self, response: BaseHTTPResponse) -> None:
         raw = getattr(response.connection, "sock", None)

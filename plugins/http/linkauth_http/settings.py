@@ -139,6 +139,12 @@ class HTTPSettings:
                     yield key, problem
                 elif placeholders(whole):
                     yield key, "holds a placeholder: it is asked for before anybody's name is sent"
+        if self.prefetches and not self.prefetch_url and any(placeholders(url) for url in self.url):
+            yield "prefetch_url", "is missing: a url with a placeholder is no address of the page with the form"
+        if all(url.lower().startswith("http:") for url in self.url):
+            for key in ("tls_ca_file", "client_certificate", "client_key"):
+                if getattr(self, key):
+                    yield key, "is for https:// URLs, and there is none"
         if self.client_key and not self.client_certificate:
             yield "client_key", "is there, and client_certificate is missing"
 
@@ -206,8 +212,7 @@ class HTTPSettings:
             yield from _problems(f"claims.{claim}", text, parse_selector)
         if not self.success:
             yield "success", "is missing: a marker that only a right password brings, such as /result/ok = true"
-        elif self.body != "basic" and _has_bare_line(self.success):
-            # where the status is the protocol, it is the marker
+        elif _has_bare_line(self.success, self.body == "basic"):
             yield "success", "holds a line that a page of errors fits as well: add what only a right password brings"
         if not self.subject:
             yield "subject", "is missing: where the answer says who it is, for life; the manual names a last resort"
@@ -219,9 +224,15 @@ class HTTPSettings:
             yield "proven", "names something other than " + ", ".join(STATES)
 
 
-def _has_bare_line(success: str) -> bool:
+def _is_well(statuses: frozenset[int]) -> bool:
+    return bool(statuses) and all(200 <= status < 300 for status in statuses)
+
+
+def _has_bare_line(success: str, by_status: bool) -> bool:
+    """Is there a line without a marker? `by_status`: where the status is the protocol, 2xx is one."""
     try:
-        return not all(rule.has_marker for rule in parse_rules(success))
+        rules = parse_rules(success)
+        return not all(rule.has_marker or (by_status and _is_well(rule.statuses)) for rule in rules)
     except ValueError:
         return False
 

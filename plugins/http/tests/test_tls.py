@@ -188,7 +188,7 @@ class TestChecks:
         assert certificate.warning
 
     @pytest.mark.parametrize(
-        ("status", "ok", "warning"), [(200, True, False), (404, True, True), (501, True, False), (500, False, False)]
+        ("status", "ok", "warning"), [(200, True, False), (404, True, True), (501, True, False), (500, True, True)]
     )
     def test_what_head_answers(self, api: API, backend_on: Make, status: int, ok: bool, warning: bool) -> None:
         api.head = Reply(status)
