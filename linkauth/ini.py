@@ -22,7 +22,8 @@ Named = dict[str, str]
 """Values by names of the deployer's choice: the line `header.X-Key = v` is {"X-Key": "v"} in a field `header`."""
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")
+"""A language, perhaps its script and region, in the usual case (RFC 5646 section 2.1.1): pt-br would never be found."""
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?")
 _BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}

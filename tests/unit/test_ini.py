@@ -155,6 +155,13 @@ def test_a_name_that_is_missing_is_a_fault(key: str) -> None:
     assert "the nearest known one is p.a.header.<name>" in str(caught.value)
 
 
+@pytest.mark.parametrize("tag", ["pt-br", "PT", "pt_BR", "pt-BR-x", "portuguese"])
+def test_a_text_for_a_language_that_is_written_otherwise_is_a_fault(tag: str) -> None:
+    """It would be kept and never shown."""
+    assert list(faults({**VALID, f"p.label.{tag}": CANARY, "p.label": "x"})) == [f"p.label.{tag}"]
+    assert fill({**VALID, "p.label": "x", "p.label.pt-BR": "y", "p.label.zh-Hant-TW": "z"}).label["pt-BR"] == "y"
+
+
 def test_a_name_longer_than_a_database_keeps_is_a_fault() -> None:
     for length, is_fault in ((64, False), (65, True)):
         keys = Keys({"p.list": "x" * length}, "p.")
