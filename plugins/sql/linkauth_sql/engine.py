@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.engine import make_url
@@ -16,6 +18,7 @@ from linkauth_sql.settings import SQLSettings
 CONNECTIONS = 8
 DRIVERS = {"mariadb": "mariadb+pymysql", "mysql": "mysql+pymysql", "postgres": "postgresql+psycopg"}
 """What a URL means that names a database and no driver."""
+NO_URL = "url is not a database URL such as postgresql+psycopg://reader@db/intranet"
 
 
 def open_engine(settings: SQLSettings) -> Engine:
@@ -31,25 +34,54 @@ def open_engine(settings: SQLSettings) -> Engine:
     try:
         url = make_url(settings.url)
         url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
-        name = url.get_backend_name()
+        name, driver = url.get_backend_name(), url.get_driver_name()
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        raise ValueError(NO_URL) from None
+    if settings.tls_ca_file and (problem := _tls_problem(url, name, driver)):
+        raise ValueError(problem)
+    try:
         if name == "sqlite":
-            return create_engine(url, creator=lambda: _sqlite(url, timeout, settings.writes), **options)
-        if name == "postgresql":
-            return _postgresql(url, settings, options)
-        if name in ("mariadb", "mysql"):
+            engine = create_engine(url, creator=lambda: _sqlite(url, timeout, settings.writes), **options)
+        elif name == "postgresql":
+            engine = _postgresql(url, settings, options)
+        elif name in ("mariadb", "mysql"):
             from linkauth_sql.mariadb import arguments
 
-            connect_args = arguments(url, timeout, settings.tls_ca_file) if url.get_driver_name() == "pymysql" else {}
-            return create_engine(url, pool_recycle=600, connect_args=connect_args, **options)
-        return create_engine(url, pool_recycle=600, **options)
+            connect_args = arguments(url, timeout, settings.tls_ca_file) if driver == "pymysql" else {}
+            engine = create_engine(url, pool_recycle=600, connect_args=connect_args, **options)
+        else:
+            engine = create_engine(url, pool_recycle=600, **options)
     except (NoSuchModuleError, ImportError) as error:
         problem = "url needs a database driver that is not installed; "
         problem += "for PostgreSQL: linkauth-sql[postgresql], for MariaDB and MySQL: linkauth-sql[mariadb]"
         raise ValueError(problem) from error
     except (ArgumentError, ValueError):
-        raise ValueError("url is not a database URL such as postgresql+psycopg://reader@db/intranet") from None
+        raise ValueError(NO_URL) from None
     except OSError as error:
         raise ValueError(f"tls_ca_file cannot be read ({type(error).__name__})") from error
+    _all_engines.add(engine)
+    return engine
+
+
+def _tls_problem(url: URL, name: str, driver: str) -> str | None:
+    """Why `tls_ca_file` would not be all that decides about TLS, or None."""
+    if name != "sqlite" and (name != "postgresql" and driver != "pymysql"):
+        return "tls_ca_file is for PostgreSQL, and for MariaDB and MySQL by pymysql; this driver has its own settings"
+    if any(key.startswith(("ssl", "read_default")) for key in url.query):
+        return "url says something about TLS (ssl…), and tls_ca_file does too: leave out one of them"
+    return None
+
+
+_all_engines: WeakSet[Engine] = WeakSet()
+
+
+def _begin_anew() -> None:
+    """In a process that was forked: the connections are the parent's, and answers on them would be its own too."""
+    for engine in list(_all_engines):
+        engine.dispose(close=False)
+
+
+os.register_at_fork(after_in_child=_begin_anew)
 
 
 def _sqlite(url: URL, timeout: int, writes: bool) -> sqlite3.Connection:

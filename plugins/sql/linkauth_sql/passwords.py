@@ -54,7 +54,9 @@ class Verifier:
             return False
         scheme, parts, kind = self._usable(stored)
         right = hash_pool().run(hashes.verify, scheme, parts, passwords)
-        self._remember(kind, parts[0])
+        if right:
+            # whoever only guesses must not choose what stands in for nobody
+            self._remember(kind, parts[0])
         return right and "\0" not in password
 
     def _verify_nobody(self, passwords: tuple[bytes, ...]) -> None:
@@ -96,6 +98,11 @@ class Verifier:
     def is_current(self, stored: str, scheme: str) -> bool:
         """Would a new hash of `scheme` be no better? Raises BackendUnavailable."""
         return hash_pool().run(hashes.is_current, stored, scheme)
+
+    def proves(self, stored: str, password: str) -> bool:
+        """Does a right password prove every byte of itself? Raises UnusableHash."""
+        scheme, _ = hashes.identify(stored)
+        return all(hashes.heeds_all(scheme, form) for form in self._forms(password))
 
     def heeded(self, scheme: str, password: str) -> bool:
         """Would a hash of that scheme heed all of the password?"""

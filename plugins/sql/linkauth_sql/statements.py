@@ -145,9 +145,10 @@ def replacing(settings: SQLSettings, row: Mapping[str, Any], changes: Mapping[st
     read = row["password"]
     # a CHAR column gives what it pads with, and compares without
     same = {read, read.rstrip()} if isinstance(read, (str, bytes)) else {read}
+    password: ColumnElement[Any] = column(settings.known("password_column"))
     statement = update(_table(settings, changes)).values(dict(changes))
     subject = column(settings.known("subject_column")) == row["subject"]
-    return statement.where(subject, column(settings.known("password_column")).in_(sorted(same)))
+    return statement.where(subject, password.is_(None) if read is None else password.in_(sorted(same)))
 
 
 def adding(settings: SQLSettings, values: Mapping[str, Any]) -> Insert:

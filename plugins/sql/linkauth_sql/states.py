@@ -17,8 +17,8 @@ from linkauth.backends import BackendMisconfigured, Reason
 
 _FALSE = {"", "0", "f", "false", "n", "no", "off"}
 _TRUE = {"1", "t", "true", "y", "yes", "on"}
-_MILLISECONDS = 100_000_000_000
-"""Numbers above it are milliseconds: as seconds they would be in the year 5138."""
+_MILLISECONDS = 253_402_300_799
+"""Numbers above it are milliseconds: as seconds they would be after the year 9999."""
 _LAST = datetime.max.replace(tzinfo=UTC)
 _FIRST = datetime.min.replace(tzinfo=UTC)
 
@@ -52,7 +52,8 @@ def _is_locked(row: Row, now: datetime, locked_seconds: int) -> bool:
     if not locked_seconds or str(locked).strip().lower() in _TRUE:
         return True
     since = moment(locked, "locked_column")
-    return since is None or since + timedelta(seconds=locked_seconds) > now
+    # not since + seconds: some lock for ever, until the last day that there is
+    return since is None or now - since < timedelta(seconds=locked_seconds)
 
 
 def is_true(value: Any) -> bool:
@@ -89,9 +90,11 @@ def moment(value: Any, key: str) -> datetime | None:
 def _parsed(text: str, key: str) -> Any:
     if not text or text.startswith("0000-00-00"):
         return None
-    if text.isascii() and text.isdigit() and len(text) != 14:
+    if text.isascii() and text.isdigit() and len(text) not in (8, 14):
         return int(text)
     try:
+        if len(text) == 8 and text.isdigit():
+            return datetime.strptime(text, "%Y%m%d").date()
         if len(text) == 14 and text.isdigit():
             return datetime.strptime(text, "%Y%m%d%H%M%S")
         return date.fromisoformat(text) if len(text) == 10 else datetime.fromisoformat(text)

@@ -73,7 +73,10 @@ class Writer:
         """Write today's hash of a password that is right, if the stored one is no such; never fails a sign-in."""
         try:
             stored = stored_of(row)
-            if stored and not self._verifier.is_current(stored, self._settings.known("new_scheme")):
+            if not stored or not self._verifier.proves(stored, password):
+                # a typing mistake behind what the old hash heeds would become the password
+                return
+            if not self._verifier.is_current(stored, self._settings.known("new_scheme")):
                 self.check_heeded(password)
                 self._write(row, self._hashed(row, password))
         except BackendError as error:

@@ -6,6 +6,7 @@ One room a family: `modern`, `php`, `frameworks`, `plain`; `scheme` says what a 
 from __future__ import annotations
 
 import re
+import sys
 from functools import cache
 
 from linkauth_sql.hashes import frameworks, modern, php, plain
@@ -31,10 +32,19 @@ NEW = tuple(name for name, scheme in SCHEMES.items() if scheme.new)
 """Those that a new password can be hashed with."""
 
 MOST_CHARACTERS = 4_096
+MOST_BYTES = 512
+"""Of a password, for the schemes that hash all of it in every round: as crypt(3) and Drupal have it."""
+LINEAR = frozenset(
+    {"yescrypt", "sha512_crypt", "sha256_crypt", "md5_crypt", "apr1_md5_crypt", "wordpress", "phpass", "drupal7"}
+)
 _WRAPPED = re.compile(
     r"\{(?:CRYPT|BLF-CRYPT|MD5-CRYPT|SHA256-CRYPT|SHA512-CRYPT|ARGON2|ARGON2I|ARGON2ID)\}", re.IGNORECASE
 )
 """What OpenLDAP and Dovecot write before a hash that says itself what it is."""
+
+
+CARELESS = frozenset({"mysql323"})
+"""Schemes that skip some characters."""
 
 
 def named(words: tuple[str, ...]) -> frozenset[str]:
@@ -65,10 +75,18 @@ def cost_of(scheme: Scheme, parts: Parts) -> int:
 
 def verify(scheme: Scheme, parts: Parts, passwords: tuple[bytes, ...]) -> bool:
     """Is one of the `passwords` the right one? Raises UnusableHash."""
+    most = MOST_BYTES if scheme.name in LINEAR else sys.maxsize
     try:
-        return any(scheme.verify(parts, password) for password in passwords)
-    except ValueError as error:
+        # one that is too long takes as long as another, and is never right
+        right = [scheme.verify(parts, password[:most]) and len(password) <= most for password in passwords]
+    except (ValueError, TypeError) as error:
         raise UnusableHash(f"is a broken {scheme.name} hash") from error
+    return any(right)
+
+
+def heeds_all(scheme: Scheme, password: bytes) -> bool:
+    """Does a hash of that scheme depend on every byte of the password?"""
+    return scheme.name not in CARELESS and not 0 < scheme.most_bytes < len(password)
 
 
 def new_hash(name: str, password: bytes) -> str:

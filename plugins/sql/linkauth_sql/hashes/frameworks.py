@@ -17,6 +17,7 @@ from argon2.low_level import Type, hash_secret_raw
 from linkauth_sql.hashes.modern import (
     ARGON2,
     BCRYPT,
+    BCRYPT_BYTES,
     RECOMMENDED,
     argon2_parts_cost,
     argon2_verify,
@@ -196,6 +197,7 @@ SCHEMES = (
         shape=re.compile(rf"bcrypt\$(?P<bcrypt>{BCRYPT})"),
         verify=lambda parts, password: bcrypt_verify(parts["bcrypt"], password),
         cost=bcrypt_parts_cost,
+        most_bytes=BCRYPT_BYTES,
     ),
     Scheme(
         name="django_bcrypt_sha256",

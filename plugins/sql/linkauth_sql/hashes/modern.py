@@ -171,5 +171,6 @@ SCHEMES = (
         shape=re.compile(rf"{_SALT}{{13}}"),
         verify=by_library(library.des_crypt),
         strong=False,
+        most_bytes=8,
     ),
 )

@@ -27,7 +27,7 @@ class Scheme:
     """`cost` gives milliseconds on a slow core, roughly: equal costs of one scheme take equal time.
 
     `strong` ones are slow on purpose and allowed by default. `new` hashes a password; `most_bytes` is how much of a
-    password it would heed, 0 for all.
+    password it heeds, 0 for all: of a right one nobody knows whether the rest is right too.
     """
 
     name: str
