@@ -21,7 +21,7 @@ RANGES_LIMIT = 100
 
 _PARENTS: Mapping[str, str] = get_global("parent_exceptions")
 """Locales whose parent is no mere truncation, such as en_AU and es_US (CLDR's supplemental data)."""
-_RANGE = re.compile(r"\s*([A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,3})\s*(?:;\s*[qQ]\s*=\s*([0-9.]{1,5})\s*)?")
+_RANGE = re.compile(r"\s*([A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,7})\s*(?:;\s*[qQ]\s*=\s*([0-9.]{1,20})\s*)?")
 
 
 @dataclass(frozen=True, slots=True)

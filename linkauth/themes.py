@@ -117,6 +117,9 @@ class Theme:
                     continue
                 try:
                     self._render(state.page, language, **state.context)
+                except RecursionError:
+                    what = "a template extends itself: what stands behind it is called parent/" + state.page + ".jinja2"
+                    raise ConfigurationError(f"linkauth.theme: {self.name}: {what}") from None
                 except (jinja2.TemplateError, LookupError, TypeError, AttributeError) as error:
                     what = f"{type(error).__name__}: {error}"
                     raise ConfigurationError(f"linkauth.theme: {self.name} cannot show {state.page}: {what}") from None

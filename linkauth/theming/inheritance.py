@@ -110,6 +110,9 @@ def findings(environment: jinja2.Environment) -> Iterator[Finding]:
                 nearest = difflib.get_close_matches(block, known, n=1)
                 hint = f"did you mean {nearest[0]}?" if nearest else f"it has: {', '.join(known)}"
                 yield Finding(str(path), f"the block {block} is in none of the templates that it extends: {hint}")
+        except RecursionError:
+            broken = True
+            yield Finding(str(path), f"extends itself: what stands behind it is called parent/{bare(name)}")
         except jinja2.TemplateNotFound as error:
             broken = True
             yield Finding(str(path), f"extends or includes {bare(str(error.name))}, which is nowhere behind it")

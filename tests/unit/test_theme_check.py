@@ -259,3 +259,9 @@ def test_words_that_cannot_be_translated_are_mentioned(make: Make) -> None:
     assert found.startswith("made, login: fresh and ")
     assert "“Mind the gap.” is the same in every language: mark it with {% trans %}" in found
     assert said(check(make(intro('<p lang="cy">Cymru</p><code>XYZ</code><p>{{ skill }} · 24</p>')).open()), True) == []
+
+
+def test_a_template_that_extends_itself_is_found_and_not_followed(make: Make) -> None:
+    """As one does who forgets `parent/`."""
+    draft = make({LOGIN: '{% extends "login.jinja2" %}'}).open()
+    assert any("parent/login.jinja2" in each for each in said(check(draft)))

@@ -2,11 +2,11 @@
 (() => {
 const { languages } = document.currentScript.dataset, { search } = location;
 // once: an address that says a language is offered none
-if (languages && !search.includes("ui_locales=")) {
+if (languages && !new URLSearchParams(search).has("ui_locales")) {
   const fitting = (wanted) => {
-    const tag = wanted.toLowerCase();
-    const first = (fits) => languages.split(" ").find((each) => fits(each.toLowerCase()));
-    return first((each) => `${tag}-`.startsWith(`${each}-`)) || first((each) => each.split("-")[0] === tag.split("-")[0]);
+    const found = languages.split(" ").filter((each) => each.split("-")[0] === wanted.split("-")[0]);
+    // of several regions the server chooses
+    return found.includes(wanted) || found.length > 1 ? wanted : found[0];
   };
   const best = navigator.languages.map(fitting).find(Boolean);
   if (best && best !== document.documentElement.lang)
