@@ -19,7 +19,7 @@ from urllib3.util import Retry
 
 from linkauth.backends import BackendUnavailable
 from linkauth_http.answers import Answer
-from linkauth_http.connections import Call, Deadline, pool_of
+from linkauth_http.connections import SWITCHING_PROTOCOLS, Call, Deadline, pool_of
 from linkauth_http.settings import HTTPSettings
 
 BUSY = (502, 503, 504)
@@ -32,13 +32,17 @@ WAIT_LIMIT = 300
 
 class ServerFailed(Exception):
     """This server gave no answer about anybody. `next_may` if the next one may be asked, `misconfigured` if only the
-    operator can mend it; `wait` are the seconds after which it wants to be asked again, 0 if it says none."""
+    operator can mend it; `wait` are the seconds after which it wants to be asked again, 0 if it says none; `ours` if
+    it was not asked at all, for a reason of our own."""
 
-    def __init__(self, message: str, next_may: bool = True, misconfigured: bool = False, wait: float = 0) -> None:
+    def __init__(
+        self, message: str, next_may: bool = True, misconfigured: bool = False, wait: float = 0, ours: bool = False
+    ) -> None:
         super().__init__(message)
         self.next_may = next_may
         self.misconfigured = misconfigured
         self.wait = wait
+        self.ours = ours
 
 
 class LoginServer:
@@ -71,7 +75,8 @@ class LoginServer:
         """The answer to one request for `target`, a path and perhaps a query. `personal` if it holds a password, which
         the server may count as a try although no answer came.
 
-        Raises ServerFailed, and BackendUnavailable for an answer that is too large.
+        Raises ServerFailed, and BackendUnavailable for an answer that is too large or says that there were too many
+        tries.
         """
         while True:
             try:
@@ -84,15 +89,16 @@ class LoginServer:
                 wrong = _is_about_certificates(cause)
                 unanswered = self._settings.failover == "unanswered" and not call.received
                 may = unanswered or not call.sent or not personal
-                raise ServerFailed(_words(cause), may, wrong) from None
+                raise ServerFailed(_words(cause), may, wrong, ours=isinstance(cause, EmptyPoolError)) from None
 
     def _answer(self, answer: Answer) -> Answer:
         """The answer, if it is one."""
         if answer.status in BUSY:
             raise ServerFailed(f"it answered with {answer}", wait=retry_after(answer))
         if answer.status == TOO_MANY:
-            # it may be about one person's tries: no other server is asked
-            raise ServerFailed("it answered with too many requests", next_may=False, wait=retry_after(answer))
+            # it may be about one person's tries: no other server is asked, and nobody else is kept waiting
+            said = f"{self.url}: it answered with too many requests"
+            raise BackendUnavailable(said, math.ceil(retry_after(answer)) or 30)
         return answer
 
     def _exchange(
@@ -112,6 +118,8 @@ class LoginServer:
             preload_content=False,
         )
         try:
+            if response.status == SWITCHING_PROTOCOLS:
+                raise ServerFailed("it answered with status 101, which nobody asked for", next_may=False)
             self._note_certificate(response)
             text = _body(response, settings.answer_limit)
         finally:

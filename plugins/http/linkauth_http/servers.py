@@ -11,6 +11,7 @@ import math
 import os
 import time
 from collections.abc import Callable
+from weakref import WeakSet
 
 from linkauth.backends import BackendMisconfigured, BackendUnavailable
 from linkauth_http.answers import Answer
@@ -22,24 +23,17 @@ log = logging.getLogger(__name__)
 
 
 class Servers:
-    """The servers of the ini. Safe for many threads, and after a fork."""
+    """The servers in the order of the ini. Safe for many threads, and after a fork."""
 
     def __init__(self, settings: HTTPSettings) -> None:
         self._settings = settings
         self._context = context_of(settings)
-        self._all = self._new()
-        self._pid = os.getpid()
+        self.open()
+        _all_servers.add(self)
 
-    def _new(self) -> tuple[LoginServer, ...]:
-        return tuple(LoginServer(url, self._settings, self._context) for url in self._settings.url)
-
-    @property
-    def all(self) -> tuple[LoginServer, ...]:
-        """In the order of the ini; this process's own, for connections and locks do not survive a fork."""
-        if os.getpid() != self._pid:
-            self._all = self._new()
-            self._pid = os.getpid()
-        return self._all
+    def open(self) -> None:
+        """Begin without a connection."""
+        self.all = tuple(LoginServer(url, self._settings, self._context) for url in self._settings.url)
 
     def ask(self, question: Callable[[LoginServer, Deadline], Answer]) -> Answer:
         """The answer of the first server that gives one. Raises BackendUnavailable or BackendMisconfigured."""
@@ -80,12 +74,20 @@ class Servers:
         try:
             answer = question(server, deadline)
         except ServerFailed as problem:
-            self._note_failure(server, problem)
+            if not problem.ours:
+                self._note_failure(server, problem)
             raise
+        except BackendUnavailable:
+            # an answer all the same
+            self._note_answer(server)
+            raise
+        self._note_answer(server)
+        return answer
+
+    def _note_answer(self, server: LoginServer) -> None:
         if server.failures >= self._settings.failures_until_down:
             log.info("%s answers again", server.url)
         server.failures = 0
-        return answer
 
     def _is_down(self, server: LoginServer) -> bool:
         """Is it to be tried last?"""
@@ -96,8 +98,7 @@ class Servers:
         now = time.monotonic()
         server.failed_at = now
         server.failures += 1
-        if problem.wait and problem.next_may:
-            # 429 may be about one person, for whom nobody else is kept waiting
+        if problem.wait:
             server.held_until = now + problem.wait
         if server.failures == self._settings.failures_until_down:
             level = logging.ERROR if problem.misconfigured else logging.WARNING
@@ -107,3 +108,15 @@ class Servers:
     def close(self) -> None:
         for server in self.all:
             server.close()
+
+
+_all_servers: WeakSet[Servers] = WeakSet()
+
+
+def _begin_anew() -> None:
+    """In a process that was forked: connections and locks are the parent's, and it has one thread yet."""
+    for servers in list(_all_servers):
+        servers.open()
+
+
+os.register_at_fork(after_in_child=_begin_anew)
