@@ -8,7 +8,6 @@ import ssl
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from urllib3.exceptions import EmptyPoolError, HTTPError, NameResolutionError, NewConnectionError, ProtocolError
@@ -18,7 +17,7 @@ from urllib3.response import BaseHTTPResponse
 from urllib3.util import Retry
 
 from linkauth.backends import BackendUnavailable
-from linkauth_http.answers import Answer
+from linkauth_http.answers import Answer, date_of
 from linkauth_http.connections import SWITCHING_PROTOCOLS, Call, Deadline, pool_of
 from linkauth_http.settings import HTTPSettings
 
@@ -127,7 +126,7 @@ class LoginServer:
             if not response.closed:
                 response.close()
             response.release_conn()
-        return Answer(response.status, response.headers, text, self.origin)
+        return Answer(response.status, response.headers, text, self.origin, target)
 
     def _note_certificate(self, response: BaseHTTPResponse) -> None:
         raw = getattr(response.connection, "sock", None)
@@ -170,11 +169,8 @@ def retry_after(answer: Answer) -> float:
     text = answer.headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]{1,9}", text):
         return min(int(text), WAIT_LIMIT)
-    try:
-        at = parsedate_to_datetime(text)
-    except ValueError:
-        return 0
-    seconds = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds()
+    at = date_of(text)
+    seconds = (at - datetime.now(UTC)).total_seconds() if at else 0
     return min(max(seconds, 0), WAIT_LIMIT)
 
 
