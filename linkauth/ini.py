@@ -22,6 +22,8 @@ Named = dict[str, str]
 """Values by names of the deployer's choice: the line `header.X-Key = v` is {"X-Key": "v"} in a field `header`."""
 
 NAME = re.compile(r"[A-Za-z0-9_-]+")
+NAME_LIMIT = 64
+"""Characters; the database keeps names of backends."""
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?")
@@ -82,6 +84,8 @@ class Keys:
         names = tuple((raw or "").split())
         if not all(map(NAME.fullmatch, names)):
             self.fault(key, "holds a name with other characters than letters, digits, _ and -")
+        if any(len(name) > NAME_LIMIT for name in names):
+            self.fault(key, f"holds a name of more than {NAME_LIMIT} characters")
         if len(set(names)) < len(names):
             self.fault(key, "holds a name twice")
         return names
@@ -120,6 +124,7 @@ class Keys:
             key, is_text = prefix + item.name, hints[item.name] == Text
             if hints[item.name] == Named:
                 values[item.name] = self.named(key)
+                self.known.add(f"{key}.<name>")
                 continue
             texts, raw = self.texts(key) if is_text else {}, self.pop(key)
             try:

@@ -154,6 +154,18 @@ def test_a_name_that_is_missing_is_a_fault(key: str) -> None:
     assert {key for key, _ in caught.value.faults} == {f"p.a.{key}", "p.a.claims.x"}
 
 
+@pytest.mark.parametrize(
+    ("key", "known"),
+    [("header.", "header.<name>"), ("headers.X-Key", "header.<name>"), ("claim.team", "claims.<name>"), ("uri", "url")],
+)
+def test_names_of_the_deployers_choice_are_known_ones(key: str, known: str) -> None:
+    keys = Keys({f"p.a.{key}": CANARY}, "p.")
+    keys.fill(Open, "a.")
+    keys.known |= {"a.url", "a.client_id", "a.check_url", "a.tls_ca_file"}
+    with pytest.raises(SettingsError, match=f"; the nearest known one is p.a.{known}$"):
+        keys.finish()
+
+
 def test_a_missing_key_is_named() -> None:
     assert faults({"p.text": "hello"}) == {"p.needed": "is missing"}
     assert faults({"p.needed": "x", "p.text.de": "hallo"}).keys() == {"p.text"}
@@ -227,13 +239,24 @@ def test_a_reference_that_leads_nowhere_is_one_fault(tmp_path: Path, monkeypatch
 
 @pytest.mark.parametrize(
     ("raw", "problem"),
-    [("a b a", "holds a name twice"), ("a/b", "holds a name with other"), ("ä", "holds a name with other")],
+    [
+        ("a b a", "holds a name twice"),
+        ("a/b", "holds a name with other"),
+        ("ä", "holds a name with other"),
+        ("a " + 65 * "b", "holds a name of more than 64 characters"),
+    ],
 )
 def test_names_are_plain_and_different(raw: str, problem: str) -> None:
     keys = Keys({"p.list": raw}, "p.")
     keys.names("list")
     with pytest.raises(SettingsError, match=problem):
         keys.finish()
+
+
+def test_a_name_of_64_characters_is_one() -> None:
+    keys = Keys({"p.list": 64 * "b"}, "p.")
+    assert keys.names("list") == (64 * "b",)
+    keys.finish()
 
 
 def test_a_list_of_names_may_be_required() -> None:
