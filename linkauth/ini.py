@@ -22,8 +22,6 @@ Named = dict[str, str]
 """Values by names of the deployer's choice: the line `header.X-Key = v` is {"X-Key": "v"} in a field `header`."""
 
 NAME = re.compile(r"[A-Za-z0-9_-]+")
-NAME_LIMIT = 64
-"""Characters; the database keeps names of backends."""
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?")
@@ -76,16 +74,16 @@ class Keys:
         self.known.add(key)
         return self.left.pop(key, None)
 
-    def names(self, key: str, required: bool = False) -> tuple[str, ...]:
-        """A list of names, each of which has keys of its own."""
+    def names(self, key: str, limit: int, required: bool = False) -> tuple[str, ...]:
+        """A list of names, each of which has keys of its own, and of which the database keeps `limit` characters."""
         raw = self.pop(key)
         if raw is None and required and self.prefix + key not in dict(self.faults):
             self.fault(key, "is missing: it names at least one")
         names = tuple((raw or "").split())
         if not all(map(NAME.fullmatch, names)):
             self.fault(key, "holds a name with other characters than letters, digits, _ and -")
-        if any(len(name) > NAME_LIMIT for name in names):
-            self.fault(key, f"holds a name of more than {NAME_LIMIT} characters")
+        if any(len(name) > limit for name in names):
+            self.fault(key, f"holds a name of more than {limit} characters")
         if len(set(names)) < len(names):
             self.fault(key, "holds a name twice")
         return names

@@ -248,22 +248,22 @@ def test_a_reference_that_leads_nowhere_is_one_fault(tmp_path: Path, monkeypatch
 )
 def test_names_are_plain_and_different(raw: str, problem: str) -> None:
     keys = Keys({"p.list": raw}, "p.")
-    keys.names("list")
+    keys.names("list", 64)
     with pytest.raises(SettingsError, match=problem):
         keys.finish()
 
 
 def test_a_name_of_64_characters_is_one() -> None:
     keys = Keys({"p.list": 64 * "b"}, "p.")
-    assert keys.names("list") == (64 * "b",)
+    assert keys.names("list", 64) == (64 * "b",)
     keys.finish()
 
 
 def test_a_list_of_names_may_be_required() -> None:
     keys = Keys({}, "p.")
-    assert keys.names("list") == ()
+    assert keys.names("list", 64) == ()
     keys.finish()
-    keys.names("list", required=True)
+    keys.names("list", 64, required=True)
     with pytest.raises(SettingsError, match="it names at least one"):
         keys.finish()
 
