@@ -21,7 +21,7 @@ Text = Mapping[str, str]
 Named = dict[str, str]
 """Values by names of the deployer's choice: the line `header.X-Key = v` is {"X-Key": "v"} in a field `header`."""
 
-NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+NAME = re.compile(r"[A-Za-z0-9_-]+")
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")
 """A language, perhaps its script and region, in the usual case (RFC 5646 section 2.1.1): pt-br would never be found."""
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
@@ -75,16 +75,16 @@ class Keys:
         self.known.add(key)
         return self.left.pop(key, None)
 
-    def names(self, key: str, required: bool = False) -> tuple[str, ...]:
-        """A list of names, each of which has keys of its own."""
+    def names(self, key: str, limit: int, required: bool = False) -> tuple[str, ...]:
+        """A list of names, each of which has keys of its own, and of which the database keeps `limit` characters."""
         raw = self.pop(key)
         if raw is None and required and self.prefix + key not in dict(self.faults):
             self.fault(key, "is missing: it names at least one")
         names = tuple((raw or "").split())
         if not all(map(NAME.fullmatch, names)):
-            self.fault(
-                key, "holds a name with other characters than letters, digits, _ and -, or with more than 64 of them"
-            )
+            self.fault(key, "holds a name with other characters than letters, digits, _ and -")
+        if any(len(name) > limit for name in names):
+            self.fault(key, f"holds a name of more than {limit} characters")
         if len(set(names)) < len(names):
             self.fault(key, "holds a name twice")
         return names
@@ -122,8 +122,8 @@ class Keys:
                 continue
             key, is_text = prefix + item.name, hints[item.name] == Text
             if hints[item.name] == Named:
-                self.known.add(key + ".<name>")
                 values[item.name] = self.named(key)
+                self.known.add(f"{key}.<name>")
                 continue
             texts, raw = self.texts(key) if is_text else {}, self.pop(key)
             try:

@@ -121,7 +121,7 @@ def read(ini: Mapping[str, str], resolve: Resolve) -> Settings:
     `resolve` tells the settings class of a named plugin. Raises SettingsError with every fault at once.
     """
     keys = Keys(ini, PREFIX)
-    backend_names, client_names = keys.names("backends", required=True), keys.names("clients")
+    backend_names, client_names = keys.names("backends", 64, required=True), keys.names("clients", 255)
     keys.disown("backend", "backends", backend_names)
     keys.disown("client", "clients", client_names)
     backends = tuple(filter(None, (_backend(keys, resolve, name) for name in backend_names)))

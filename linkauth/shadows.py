@@ -1,10 +1,11 @@
 """Backends on trial: each is asked what another one has just decided, and what it would have said is counted.
 
-A shadow answers behind the answer, on threads of its own: no outcome and no count of the throttle depends on it, and no
-sign-in waits for it; but it takes its share of the machine, a place of the pool for hashes and a short write. It is
-asked about accepted sign-ins only, for a wrong password would count at its store too, and strangers could lock people
-out twice as fast. With the same care it is not asked again for an hour about somebody whose password it refused, and
-not about a password that was changed a moment ago, which no other store can know yet.
+A shadow answers behind the answer, on threads of its own: no outcome and no count of the throttle depends on it, and
+nobody waits for it. What it costs, others share: each comparison is a write, of which SQLite does one at a time, and a
+shadow that hashes does so on the pool of all. It is asked about accepted sign-ins only, for a wrong password would
+count at its store too, and strangers could lock people out twice as fast. With the same care it is not asked again for
+an hour about somebody whose password it refused, and not about a password that was changed a moment ago, which no other
+store can know yet.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +52,10 @@ class Accepted:
     at: float
 
     @property
+    def is_late(self) -> bool:
+        return time.monotonic() - self.at > AGE_SECONDS
+
+    @property
     def who(self) -> tuple[str, str]:
         return self.backend, self.identity.subject
 
@@ -73,11 +79,14 @@ class Shadow:
         """Compare what `backend` said with what `ask` gives or raises, later; returns at once and raises nothing.
 
         `ask` raises exceptions of the contract only. Somebody about whom it is being asked already is not queued again;
-        if too many wait, it is dropped, and counted as `dropped`.
+        if too many wait, it is dropped, and counted as `dropped`, as is whoever has waited for too long.
         """
         accepted = Accepted(backend, identity, ask, time.monotonic())
         with self._lock:
-            if self._closed or accepted.who in self._waiting:
+            if self._closed:
+                return
+            self._drop_late()
+            if accepted.who in self._waiting:
                 return
             try:
                 while len(self._threads) < THREADS:
@@ -86,18 +95,9 @@ class Shadow:
                     thread = threading.Thread(target=self._work, name=f"shadow {self.name}", daemon=True)
                     thread.start()
                     self._threads.append(thread)
-                self._drop_old()
                 self._queue.put_nowait(accepted)
                 self._waiting.add(accepted.who)
             except (queue.Full, RuntimeError):
-                self._drop()
-
-    def _drop_old(self) -> None:
-        """Those first in the queue who have waited too long, so that a slow store keeps no password."""
-        with self._queue.mutex:
-            waiting = self._queue.queue
-            while waiting and waiting[0] and time.monotonic() - waiting[0].at > AGE_SECONDS:
-                self._waiting.discard(waiting.popleft().who)
                 self._drop()
 
     def close(self) -> None:
@@ -137,7 +137,7 @@ class Shadow:
         return True
 
     def _compare(self, accepted: Accepted) -> None:
-        if time.monotonic() - accepted.at > AGE_SECONDS:
+        if accepted.is_late:
             with self._lock:
                 self._drop()
             return
@@ -148,6 +148,19 @@ class Shadow:
         if not self._closed:
             found = Comparison(self.name, *accepted.who, accepted.identity.username, outcome, same_subject)
             self._comparisons.record(found, int(time.time()))
+
+    def _drop_late(self) -> None:
+        """Whom the threads do not come to ask about, for they hang, must not wait with their passwords till they do."""
+        waiting = []
+        with suppress(queue.Empty):
+            while True:
+                waiting.append(self._queue.get_nowait())
+        for accepted in waiting:
+            if accepted and accepted.is_late:
+                self._waiting.discard(accepted.who)
+                self._drop()
+            else:
+                self._queue.put_nowait(accepted)
 
     def _drop(self) -> None:
         self.dropped += 1

@@ -79,12 +79,12 @@ def compare_command(ini: str, people: bool, never_seen: bool, form: str) -> None
 @click.option("--yes", is_flag=True, help="Do not ask first.")
 def forget_command(ini: str, name: str, yes: bool) -> None:
     """Delete what was compared with the shadow NAME: to begin anew after its settings changed, or at the end."""
-    with opened(ini) as (_, engine), closing(Comparisons(engine, patient=True)) as comparisons:
+    with opened(ini) as (settings, engine), closing(Comparisons(engine, patient=True)) as comparisons:
+        if name not in (each.name for each in settings.backends if each.shadow) and not comparisons.summary(name):
+            raise click.ClickException(f"nothing was ever compared with {name}")
         if not yes:
             click.confirm(f"Delete what was compared with {name}?", abort=True)
         count = comparisons.forget(name)
-    if not count:
-        raise click.ClickException("nothing was ever compared with a backend of that name")
     click.echo(f"{count} comparison(s) deleted")
 
 

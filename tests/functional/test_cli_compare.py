@@ -26,12 +26,13 @@ Ini = Callable[..., Path]
 
 @pytest.fixture
 def ini(tmp_path: Path, moody_plugin: Path) -> Ini:
-    """`ini(**settings)`: an ini file with a backend and one on trial."""
+    """`ini(**settings)`: an ini file with a backend and one on trial; None leaves a setting out."""
 
-    def write(**changes: str) -> Path:
+    def write(**changes: str | None) -> Path:
         text = (ROOT / "tests/testing.ini").read_text("utf-8").replace("%(tmp)s", str(tmp_path))
         text = re.sub(r"^linkauth\.backends?[ .].*\n", "", text, flags=re.MULTILINE)
-        text += "".join(f"linkauth.{key.replace('__', '.')} = {value}\n" for key, value in {**TRIAL, **changes}.items())
+        settings = {key: value for key, value in {**TRIAL, **changes}.items() if value is not None}
+        text += "".join(f"linkauth.{key.replace('__', '.')} = {value}\n" for key, value in settings.items())
         path = tmp_path / "trial.ini"
         path.write_text(text, "utf-8")
         return path
@@ -122,8 +123,16 @@ def test_what_was_compared_can_be_forgotten(ini: Ini, comparisons: Comparisons) 
     assert len(comparisons.summary("trial")) == 5
     assert linkauth("backends", "forget", ini(), "trial", "--yes", expect=0) == ["7 comparison(s) deleted"]
     assert [(row["verdict"], row["people"]) for row in rows(ini())] == [("never_seen", 7)]
+
+
+def test_a_name_with_which_nothing_was_compared_is_told(ini: Ini, comparisons: Comparisons) -> None:
     said = linkauth("backends", "forget", ini(), "trail", "--yes", expect=1)
-    assert said == ["Error: nothing was ever compared with a backend of that name"]
+    assert said == ["Error: nothing was ever compared with trail"]
+    assert len(comparisons.summary("trial")) == 5
+    # one that the ini no longer has may be forgotten, and one that it has may have nothing to forget
+    gone = ini(backends="corp", backend__trial__use=None, backend__trial__place=None, backend__trial__shadow=None)
+    assert linkauth("backends", "forget", gone, "trial", "--yes", expect=0) == ["7 comparison(s) deleted"]
+    assert linkauth("backends", "forget", ini(), "trial", "--yes", expect=0) == ["0 comparison(s) deleted"]
 
 
 def test_without_a_shadow_there_is_nothing_to_compare(ini: Ini, comparisons: Comparisons) -> None:

@@ -164,6 +164,29 @@ def test_who_waited_too_long_is_not_asked_about(
     assert "good.good@late" not in on_trial.trial.asked
 
 
+def test_who_waits_too_long_behind_one_that_hangs_is_given_up(
+    make_trial: Callable[..., OnTrial], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_trial = make_trial()
+    for number in range(THREADS):
+        on_trial.login(f"good.hang@old-{number}")
+    wait_for(lambda: len(on_trial.trial.asked) == THREADS)
+    for number in range(3):
+        on_trial.login(f"good.good@old-{number}")
+    monkeypatch.setattr(shadows, "AGE_SECONDS", 0)
+    on_trial.login("good.good@new")
+    # their passwords are gone before the store is back
+    assert (on_trial.shadow.dropped, on_trial.shadow._queue.qsize()) == (3, 1)
+    monkeypatch.undo()
+    # somebody who was given up may wait again, behind whoever waits
+    on_trial.login("good.good@old-2")
+    assert on_trial.shadow._queue.qsize() == 2
+    on_trial.trial.released.set()
+    for username in ("good.good@new", "good.good@old-2"):
+        assert on_trial.asked(username)["outcome"] == "agree"
+    assert on_trial.row("good.good@old-0") is None
+
+
 def test_nothing_holds_the_password_afterwards(on_trial: OnTrial) -> None:
     on_trial.login("good.good@held")
     on_trial.asked("good.good@held")

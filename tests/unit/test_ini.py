@@ -162,11 +162,16 @@ def test_a_text_for_a_language_that_is_written_otherwise_is_a_fault(tag: str) ->
     assert fill({**VALID, "p.label": "x", "p.label.pt-BR": "y", "p.label.zh-Hant-TW": "z"}).label["pt-BR"] == "y"
 
 
-def test_a_name_longer_than_a_database_keeps_is_a_fault() -> None:
-    for length, is_fault in ((64, False), (65, True)):
-        keys = Keys({"p.list": "x" * length}, "p.")
-        keys.names("list")
-        assert bool(keys.faults) is is_fault
+@pytest.mark.parametrize(
+    ("key", "known"),
+    [("header.", "header.<name>"), ("headers.X-Key", "header.<name>"), ("claim.team", "claims.<name>"), ("uri", "url")],
+)
+def test_names_of_the_deployers_choice_are_known_ones(key: str, known: str) -> None:
+    keys = Keys({f"p.a.{key}": CANARY}, "p.")
+    keys.fill(Open, "a.")
+    keys.known |= {"a.url", "a.client_id", "a.check_url", "a.tls_ca_file"}
+    with pytest.raises(SettingsError, match=f"; the nearest known one is p.a.{known}$"):
+        keys.finish()
 
 
 def test_a_missing_key_is_named() -> None:
@@ -242,20 +247,31 @@ def test_a_reference_that_leads_nowhere_is_one_fault(tmp_path: Path, monkeypatch
 
 @pytest.mark.parametrize(
     ("raw", "problem"),
-    [("a b a", "holds a name twice"), ("a/b", "holds a name with other"), ("ä", "holds a name with other")],
+    [
+        ("a b a", "holds a name twice"),
+        ("a/b", "holds a name with other"),
+        ("ä", "holds a name with other"),
+        ("a " + 65 * "b", "holds a name of more than 64 characters"),
+    ],
 )
 def test_names_are_plain_and_different(raw: str, problem: str) -> None:
     keys = Keys({"p.list": raw}, "p.")
-    keys.names("list")
+    keys.names("list", 64)
     with pytest.raises(SettingsError, match=problem):
         keys.finish()
 
 
+def test_a_name_of_64_characters_is_one() -> None:
+    keys = Keys({"p.list": 64 * "b"}, "p.")
+    assert keys.names("list", 64) == (64 * "b",)
+    keys.finish()
+
+
 def test_a_list_of_names_may_be_required() -> None:
     keys = Keys({}, "p.")
-    assert keys.names("list") == ()
+    assert keys.names("list", 64) == ()
     keys.finish()
-    keys.names("list", required=True)
+    keys.names("list", 64, required=True)
     with pytest.raises(SettingsError, match="it names at least one"):
         keys.finish()
 

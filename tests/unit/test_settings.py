@@ -18,6 +18,7 @@ from linkauth.settings import (
     read,
 )
 from linkauth.storage import open_engine
+from linkauth.storage.tables import links
 from linkauth_sql import SQLSettings
 from linkauth_theme_default import Parameters
 
@@ -65,6 +66,13 @@ def test_a_valid_ini_is_read() -> None:
     assert found.throttle == ThrottleSettings(10, 900, 100, 600)
     assert found.database_upgrade == "command"
     assert [theme.name for theme in found.themes.values()] == ["default"]
+
+
+def test_a_name_is_no_longer_than_the_database_keeps_it() -> None:
+    for key, column in (("backends", links.c.backend), ("clients", links.c.client_id)):
+        limit = column.type.length
+        assert f"{limit} characters" in faults(**{key: "x" * (limit + 1)})[key]
+        assert key not in faults(**{key: "x" * limit})
 
 
 def test_a_shadow_is_one_backend_of_several() -> None:

@@ -9,7 +9,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
@@ -26,34 +26,28 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NAMED_IN_HEADER = re.compile(r"charset\s*=\s*[\"']?([\w-]+)", re.IGNORECASE)
 _NAMED_IN_XML = re.compile(rb"<\?xml[^>]{1,100}?encoding\s*=\s*[\"']([\w-]+)[\"']")
 
+NOTHING = object()
+"""What cannot be read, and what a pointer names that leads nowhere: not null, which is something."""
+
 
 class Answer:
-    """What came back: `body` is whole and decompressed; it was asked of `origin`, for `target` there."""
+    """What came back: `body` is whole and decompressed; `origin` and `target` are where it was asked."""
 
-    def __init__(self, status: int, headers: HTTPHeaderDict, body: bytes, origin: str, target: str = "/") -> None:
+    def __init__(self, status: int, headers: HTTPHeaderDict, body: bytes, origin: str, target: str) -> None:
         self.status = status
         self.headers = headers
         self.body = body
         self.origin = origin
-        self.url = origin + target
+        self.target = target
 
     def __str__(self) -> str:
         """For logs: never the body or a header's value at length, which may repeat a password."""
         kind = self.headers.get("Content-Type", "no type").split(";")[0][:50]
         return f"status {self.status}, {len(self.body)} bytes of {kind!a}"
 
-    @property
-    def has_json(self) -> bool:
-        """Is it JSON (RFC 8259) that says nothing twice?"""
-        return self._json is not NOTHING
-
-    @property
-    def json(self) -> Any:
-        """The JSON value, None for what is none."""
-        return self._json if self.has_json else None
-
     @cached_property
-    def _json(self) -> Any:
+    def json(self) -> Any:
+        """The JSON value (RFC 8259), NOTHING for what is none or says one thing twice."""
         try:
             return json.loads(self.body.decode("utf-8-sig"), object_pairs_hook=_once, parse_constant=_no_number)
         except (ValueError, RecursionError):
@@ -88,22 +82,25 @@ class Answer:
         """What Set-Cookie sets (RFC 6265 section 5.2), without what it deletes."""
         found: dict[str, str] = {}
         for line in self.headers.getlist("Set-Cookie"):
-            pair, _, attributes = line.partition(";")
+            pair, *attributes = line.split(";")
             name, _, value = pair.partition("=")
             if name.strip():
-                found[name.strip()] = "" if _is_over(";" + attributes) else value.strip()
+                found[name.strip()] = "" if _is_over(attributes) else value.strip()
         return {name: value for name, value in found.items() if value.strip('"') and not _CONTROL.search(name + value)}
 
     @property
     def location(self) -> tuple[str, ...]:
-        """The Location as it came, and as a path where it leads to our own origin."""
-        came = self.headers.get("Location", "")
+        """The Location as it came, as the URL that it means (RFC 9110 section 10.2.2), and that without our own
+        origin."""
+        whole = self.headers.get("Location", "")
+        if not whole:
+            return ()
         try:
-            whole = urljoin(self.url, came) if came else ""
+            meant = urljoin(self.origin + self.target, whole)
         except ValueError:
-            return (came,)
-        own = whole.startswith(self.origin + "/")
-        return tuple(dict.fromkeys((came, whole.removeprefix(self.origin)))) if own else (came,)
+            return (whole,)
+        own = meant.startswith(self.origin + "/")
+        return (whole, meant, meant.removeprefix(self.origin)) if own else (whole, meant)
 
     def _decoded(self, otherwise: str, errors: str) -> str | None:
         named = _NAMED_IN_HEADER.search(self.headers.get("Content-Type", ""))
@@ -116,8 +113,24 @@ class Answer:
             return None
 
 
-NOTHING = object()
-"""What a pointer names that leads nowhere: not null, which is something."""
+def _is_over(attributes: Iterable[str]) -> bool:
+    """Do the attributes of a cookie delete it? The last Max-Age says so, and only without one the last Expires; what
+    cannot be read counts as not there (RFC 6265 sections 5.2.1, 5.2.2 and 5.3)."""
+    pairs = [(name.strip().lower(), text.strip()) for name, _, text in (each.partition("=") for each in attributes)]
+    ages = [text for name, text in pairs if name == "max-age" and re.fullmatch(r"-?[0-9]+", text)]
+    if ages:
+        return ages[-1].startswith("-") or not ages[-1].strip("0")
+    dates = [at for name, text in pairs if name == "expires" and (at := date_of(text))]
+    return bool(dates) and dates[-1] <= datetime.now(UTC)
+
+
+def date_of(text: str) -> datetime | None:
+    """A date as headers write it (RFC 9110 section 5.6.7), and in older forms; None for what is none."""
+    try:
+        at = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def pointed_at(document: Any, pointer: str) -> Any:
@@ -134,32 +147,19 @@ def pointed_at(document: Any, pointer: str) -> Any:
 
 
 def payload_of(token: object) -> Any:
-    """The claims of a JWT, None if it is none.
+    """The claims of a JWT, NOTHING if it is none.
 
     Its signature is not looked at: the token came straight from the token endpoint, over TLS (OpenID Connect Core
     3.1.3.7, 6).
     """
     parts = token.split(".") if isinstance(token, str) else ()
     if len(parts) != 3:
-        return None
+        return NOTHING
     try:
         payload = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
         return json.loads(payload.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
     except (ValueError, binascii.Error, RecursionError):
-        return None
-
-
-def _is_over(attributes: str) -> bool:
-    """Do a cookie's attributes delete it? Max-Age goes before Expires (RFC 6265 section 5.3)."""
-    age = re.search(r";\s*max-age\s*=\s*(-?\d+)\s*(;|$)", attributes, re.IGNORECASE)
-    if age:
-        return int(age[1]) <= 0
-    expires = re.search(r";\s*expires\s*=\s*([^;]+)", attributes, re.IGNORECASE)
-    try:
-        at = parsedate_to_datetime(expires[1].strip()) if expires else None
-    except ValueError:
-        return False
-    return at is not None and (at if at.tzinfo else at.replace(tzinfo=UTC)) <= datetime.now(UTC)
+        return NOTHING
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -61,10 +61,10 @@ def _asked(settings: HTTPSettings, server: LoginServer, name: str, deadline: Dea
     answer = server.exchange(method, target, {"Accept": "*/*"} | headers, None, deadline, personal=False)
     if method == "GET":
         return Check(name, answer.status < 400, f"check_url answered with {answer}")
+    detail, advice = f"answers; HEAD was answered with status {answer.status}", ""
     if answer.status >= 500 and answer.status != 501:
-        # an API may know nothing but its own method, and sign people in all the same
-        detail = f"HEAD was answered with status {answer.status}: a check_url would tell more"
-        return Check(name, True, detail, warning=True)
-    lost = answer.status == 404 and not placeholders(server.url)
-    detail = f"answers; HEAD was answered with status {answer.status}"
-    return Check(name, True, f"{detail}: is the path of url right?" if lost else detail, warning=lost)
+        # 502 to 504 are no answer; an API that knows no HEAD may fail over it, and be well
+        advice = ": does it know HEAD? check_url names what to GET instead"
+    elif answer.status == 404 and not placeholders(server.url):
+        advice = ": is the path of url right?"
+    return Check(name, True, detail + advice, warning=bool(advice))

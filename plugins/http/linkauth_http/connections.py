@@ -14,6 +14,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
+from http.client import HTTPResponse
 from ipaddress import ip_address
 from typing import Any
 
@@ -22,6 +23,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from linkauth_http.settings import HTTPSettings
+
+SWITCHING_PROTOCOLS = 101
+"""After it nothing is HTTP any more; nobody here asks for it."""
 
 
 class Deadline:
@@ -95,11 +99,54 @@ class TimedTLSSocket(ssl.SSLSocket):
         return super().send(*arguments)
 
 
+class FinalResponse(HTTPResponse):
+    """The final answer to a request. Any number of others may come before it (RFC 9110 section 15.2), of which Python
+    skips 100 only: it would take a 103 for an answer without a body, and the real one for that to the next request."""
+
+    def begin(self) -> None:
+        super().begin()
+        while 100 < self.status < 200 and self.status != SWITCHING_PROTOCOLS:
+            # what makes it read the next one
+            self.headers = None  # type: ignore[assignment]
+            super().begin()
+
+
+def _resolved(connection: HTTPConnection, seconds: float) -> list[Any]:
+    """What getaddrinfo() finds. It knows no timeout, so that it runs on a thread that may be left behind."""
+    answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    host, port = connection.host, connection.port
+
+    def resolve() -> None:
+        try:
+            answers.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            answers.put(error)
+
+    if _is_address(host):
+        resolve()
+    else:
+        threading.Thread(target=resolve, name="resolve", daemon=True).start()
+    try:
+        found = answers.get(timeout=seconds)
+    except queue.Empty:
+        found = TimeoutError("no answer in time")
+    if isinstance(found, Exception):
+        problem = found if isinstance(found, socket.gaierror) else socket.gaierror(str(found))
+        raise NameResolutionError(host, connection, problem)
+    return list(found)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        return bool(ip_address(host))
+    except ValueError:
+        return False
+
+
 def _connected(connection: HTTPConnection, call: Call) -> socket.socket:
     """A TCP connection to the first address that answers; the timeout that it has left is that of a handshake."""
-    found = _resolved(connection, call.left())
     last: OSError = OSError("no address")
-    for family, kind, protocol, _, address in found:
+    for family, kind, protocol, _, address in _resolved(connection, call.left()):
         raw = TimedSocket(family, kind, protocol)
         raw.call = call
         try:
@@ -117,39 +164,9 @@ def _connected(connection: HTTPConnection, call: Call) -> socket.socket:
     raise NewConnectionError(connection, last.strerror or str(last))
 
 
-def _resolved(connection: HTTPConnection, seconds: float) -> list[Any]:
-    """What getaddrinfo() finds. It knows no timeout, so that it runs on a thread that may be left behind."""
-    answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
-
-    def resolve() -> None:
-        try:
-            answers.put(socket.getaddrinfo(connection.host, connection.port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:
-            answers.put(error)
-
-    if _is_address(connection.host):
-        resolve()
-    else:
-        threading.Thread(target=resolve, name="resolve", daemon=True).start()
-    try:
-        found = answers.get(timeout=seconds)
-    except queue.Empty:
-        found = socket.gaierror("no answer in time")
-    if isinstance(found, Exception):
-        problem = found if isinstance(found, socket.gaierror) else socket.gaierror(str(found))
-        raise NameResolutionError(connection.host, connection, problem)
-    return list(found)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
 class PlainConnection(HTTPConnection):
+    response_class = FinalResponse
+
     def __init__(self, *arguments: Any, call: Call, connect_timeout: float, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._call, self._limit = call, connect_timeout
@@ -159,6 +176,8 @@ class PlainConnection(HTTPConnection):
 
 
 class TLSConnection(HTTPSConnection):
+    response_class = FinalResponse
+
     def __init__(self, *arguments: Any, call: Call, connect_timeout: float, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._call, self._limit = call, connect_timeout

@@ -31,11 +31,14 @@ class Page(HTMLParser):
         self.elements: list[Element] = []
         self._forms = 0
         self._form: int | None = None
-        # the parser of older Pythons asserts what hostile pages break
+        # no close(): that would look for the end of each thing left open anew, and take minutes for a hostile page;
+        # to a browser, too, what is left open is the end of the page
         with suppress(AssertionError, ValueError):
-            # a tag that never ends would be looked for again and again
-            self.feed(text[: text.rfind(">") + 1])
-            self.close()
+            self.feed(text)
+
+    def parse_marked_section(self, i: int, report: int = 1) -> int:
+        """`<![` is a comment up to the next `>`, as browsers take it."""
+        return self.parse_bogus_comment(i, bool(report))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "form":

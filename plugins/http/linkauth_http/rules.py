@@ -9,12 +9,12 @@ A selector names something in an answer:
     cookie:sessionid        a cookie that is set
     regex:Welcome, (\w+)    a pattern in the text of the body; its first group, if it has one
 
-A rule is a line of conditions, joined by ` and `: a selector alone (it is there, and neither null, false, no, 0 nor
-empty, be it JSON's or a text that says so), or `selector = text`, in which `*` stands for any characters. Besides there
-are `location:/home*` (the redirect that is never followed), `form:` (the page asks for a password), `status:200 204`,
-and `not` before any of them, which does not hold for what cannot be read. A regex stands alone.
+A rule is a line of conditions, joined by ` and `: a selector alone (it is there, and says neither null, false, no, 0
+nor nothing, as a value or as a text), or `selector = text`, in which `*` stands for any characters. Besides there are
+`location:/home*` (the redirect that is never followed), `form:` (the page asks for a password), `status:200 204`, and
+`not` before any of them, which of a document that cannot be read holds nothing either. A regex stands alone.
 
-A rule is read of every answer but 429 and 5xx; one that names the status itself, of that.
+A rule is read of every answer but 429 and 5xx; one that names the status itself, without `not`, of that.
 """
 
 from __future__ import annotations
@@ -31,6 +31,10 @@ KINDS = ("jwt", "xpath", "header", "cookie", "regex")
 CONDITIONS = (*KINDS, "location", "form", "status")
 _AND = re.compile(rf"\s+and\s+(?=(?:not\s+)?(?:/|(?:{'|'.join(CONDITIONS)}):))")
 _BUSY = (429, 502, 503, 504)
+_NO = ("", "false", "0", "null", "no")
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""The name of a header or a cookie (RFC 9110 section 5.6.2)."""
+_SPACED = "a comparison has spaces around its =, and a text behind it: /result/ok = true"
 
 
 @dataclass(frozen=True)
@@ -63,12 +67,22 @@ class Selector:
         found = self.found(answer)
         return found[0] if len(found) == 1 else found or None
 
+    def can_read(self, answer: Answer) -> bool:
+        """Is the document there into which it points?"""
+        if self.kind == "pointer":
+            return answer.json is not NOTHING
+        if self.kind == "jwt":
+            return self._claims(answer) is not NOTHING
+        return self.kind != "xpath" or answer.xml is not None
+
     def _pointer(self, answer: Answer) -> list[Any]:
         return _members(pointed_at(answer.json, self.argument))
 
     def _jwt(self, answer: Answer) -> list[Any]:
-        token, claim = self.argument.split()
-        return _members(pointed_at(payload_of(pointed_at(answer.json, token)), claim))
+        return _members(pointed_at(self._claims(answer), self.argument.split()[1]))
+
+    def _claims(self, answer: Answer) -> Any:
+        return payload_of(pointed_at(answer.json, self.argument.split()[0]))
 
     def _xpath(self, answer: Answer) -> list[Any]:
         path, _, attribute = self.argument.partition("/@")
@@ -97,15 +111,10 @@ class Condition:
     negated: bool = False
 
     def holds(self, answer: Answer) -> bool:
-        if self.negated and not self._can_be_read(answer):
-            # what cannot be read does not say that something is not there
+        if self.negated and not self.selector.can_read(answer):
+            # nobody knows what it would have said
             return False
         return self._is_so(answer) != self.negated
-
-    def _can_be_read(self, answer: Answer) -> bool:
-        if self.selector.kind in ("pointer", "jwt"):
-            return answer.has_json
-        return self.selector.kind != "xpath" or answer.xml is not None
 
     def _is_so(self, answer: Answer) -> bool:
         if self.selector.kind == "status":
@@ -118,7 +127,7 @@ class Condition:
         if self.selector.kind == "regex":
             return re.search(self.selector.argument, answer.text) is not None
         if self.wanted is None:
-            return any(not _says_no(each) for each in self.selector.found(answer))
+            return not all(isinstance(each, str) and _says_no(each) for each in self.selector.found(answer))
         # a value that is false or 0 may be asked for by name
         everything = getattr(self.selector, "_" + self.selector.kind)(answer)
         return any(self.wanted.fullmatch(text) for each in everything if (text := text_of(each)) is not None)
@@ -137,8 +146,9 @@ class Rule:
 
     @property
     def statuses(self) -> frozenset[int]:
-        asked = [each.selector for each in self.conditions if not each.negated]
-        named = [each.argument for each in asked if each.kind == "status"]
+        """Those that it names: what it does not want to be is everything else, and errors too."""
+        wanted = [each for each in self.conditions if each.selector.kind == "status" and not each.negated]
+        named = [each.selector.argument for each in wanted]
         return frozenset(int(status) for each in named for status in each.split())
 
     def holds(self, answer: Answer, below: int = 500) -> bool:
@@ -157,8 +167,8 @@ def parse_selector(text: str) -> Selector:
     if text.startswith("/"):
         if re.search(r"~(?![01])", text):
             raise ValueError("holds something that is no JSON pointer")
-        if re.search(r"[=\s]", text):
-            raise ValueError("holds a pointer with = or a blank in it: a value stands behind ' = ', with both blanks")
+        if "=" in text:
+            raise ValueError(f"holds a pointer with an = in it: {_SPACED}")
         return Selector("pointer", text)
     kind, colon, argument = text.partition(":")
     argument = argument.strip()
@@ -166,11 +176,9 @@ def parse_selector(text: str) -> Selector:
         raise ValueError("holds something that is no selector: /pointer, " + ", ".join(f"{each}:" for each in KINDS))
     if not argument:
         raise ValueError(f"holds {kind}: with nothing behind it")
-    if kind in ("header", "cookie") and not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", argument):
-        raise ValueError(
-            f"holds a {kind}: whose name no {kind} can have; a value stands behind ' = ', with both blanks"
-        )
-    if kind == "jwt" and not re.fullmatch(r"/\S+\s+/\S+", argument):
+    if kind in ("header", "cookie") and not TOKEN.fullmatch(argument):
+        raise ValueError(f"holds a {kind}: with something that is no name: {_SPACED}")
+    if kind == "jwt" and not re.fullmatch(r"/[^\s=]+\s+/[^\s=]+", argument):
         raise ValueError("holds a jwt: without two pointers: /id_token /sub")
     if kind == "regex":
         try:
@@ -212,10 +220,14 @@ def _condition(text: str) -> Condition:
         return Condition(Selector("location", ""), wildcard(argument), bool(negated))
     selector, equals, wanted = text.rpartition(" = ")
     if not equals or kind == "regex":
-        return Condition(parse_selector(text), None, bool(negated))
-    if re.fullmatch(r"\s*([\"']).*\1\s*", wanted):
-        raise ValueError("holds a value in quotes, which would be looked for with them: leave them out")
-    return Condition(parse_selector(selector.strip()), wildcard(wanted.strip()), bool(negated))
+        selector, wanted = text, ""
+    parsed, wanted = parse_selector(selector.strip()), wanted.strip()
+    if parsed.kind == "pointer" and re.search(r"\s", parsed.argument):
+        # as a value such a key may be named, but here it is more likely a slip
+        raise ValueError(f"holds a pointer with a space in it: {_SPACED}")
+    if parsed.kind in ("pointer", "jwt", "xpath") and re.fullmatch(r"(['\"]).*\1", wanted):
+        raise ValueError("holds a text in quotes, which would be looked for too: leave them out")
+    return Condition(parsed, wildcard(wanted) if wanted else None, bool(negated))
 
 
 def wildcard(pattern: str) -> re.Pattern[str]:
@@ -223,9 +235,8 @@ def wildcard(pattern: str) -> re.Pattern[str]:
     return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
 
 
-def _says_no(value: Any) -> bool:
-    """XML and headers have nothing but text, and some APIs write JSON's true and false as text too."""
-    return isinstance(value, str) and value.strip().casefold() in ("", "false", "no", "0", "null", "none")
+def _says_no(text: str) -> bool:
+    return text.strip().casefold() in _NO
 
 
 def _members(value: Any) -> list[Any]:

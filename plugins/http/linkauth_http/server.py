@@ -8,7 +8,6 @@ import ssl
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from urllib3.exceptions import EmptyPoolError, HTTPError, NameResolutionError, NewConnectionError, ProtocolError
@@ -18,8 +17,8 @@ from urllib3.response import BaseHTTPResponse
 from urllib3.util import Retry
 
 from linkauth.backends import BackendUnavailable
-from linkauth_http.answers import Answer
-from linkauth_http.connections import Call, Deadline, pool_of
+from linkauth_http.answers import Answer, date_of
+from linkauth_http.connections import SWITCHING_PROTOCOLS, Call, Deadline, pool_of
 from linkauth_http.settings import HTTPSettings
 
 BUSY = (502, 503, 504)
@@ -32,17 +31,17 @@ WAIT_LIMIT = 300
 
 class ServerFailed(Exception):
     """This server gave no answer about anybody. `next_may` if the next one may be asked, `misconfigured` if only the
-    operator can mend it; `wait` are the seconds after which it wants to be asked again, 0 if it says none; `counts` if
-    that speaks against the server at all."""
+    operator can mend it; `wait` are the seconds after which it wants to be asked again, 0 if it says none; `ours` if
+    it was not asked at all, for a reason of our own."""
 
     def __init__(
-        self, message: str, next_may: bool = True, misconfigured: bool = False, wait: float = 0, counts: bool = True
+        self, message: str, next_may: bool = True, misconfigured: bool = False, wait: float = 0, ours: bool = False
     ) -> None:
         super().__init__(message)
-        self.counts = counts
         self.next_may = next_may
         self.misconfigured = misconfigured
         self.wait = wait
+        self.ours = ours
 
 
 class LoginServer:
@@ -75,7 +74,8 @@ class LoginServer:
         """The answer to one request for `target`, a path and perhaps a query. `personal` if it holds a password, which
         the server may count as a try although no answer came.
 
-        Raises ServerFailed, and BackendUnavailable for an answer that is too large.
+        Raises ServerFailed, and BackendUnavailable for an answer that is too large or says that there were too many
+        tries.
         """
         while True:
             try:
@@ -88,8 +88,7 @@ class LoginServer:
                 wrong = _is_about_certificates(cause)
                 unanswered = self._settings.failover == "unanswered" and not call.received
                 may = unanswered or not call.sent or not personal
-                # that our own pool is full says nothing about the server
-                raise ServerFailed(_words(cause), may, wrong, counts=not isinstance(cause, EmptyPoolError)) from None
+                raise ServerFailed(_words(cause), may, wrong, ours=isinstance(cause, EmptyPoolError)) from None
 
     def _answer(self, answer: Answer) -> Answer:
         """The answer, if it is one."""
@@ -97,8 +96,8 @@ class LoginServer:
             raise ServerFailed(f"it answered with {answer}", wait=retry_after(answer))
         if answer.status == TOO_MANY:
             # it may be about one person's tries: no other server is asked, and nobody else is kept waiting
-            wait = retry_after(answer)
-            raise ServerFailed("it answered with too many requests", next_may=False, wait=wait, counts=False)
+            said = f"{self.url}: it answered with too many requests"
+            raise BackendUnavailable(said, math.ceil(retry_after(answer)) or 30)
         return answer
 
     def _exchange(
@@ -118,11 +117,8 @@ class LoginServer:
             preload_content=False,
         )
         try:
-            if response.status < 200:
-                # the answer itself is still to come (RFC 9110 section 15.2), and http.client knows only 100 for that:
-                # on this connection it would be taken for the answer to somebody else's request
-                response.close()
-                raise ServerFailed(f"it answered with status {response.status}, which is no answer yet", next_may=False)
+            if response.status == SWITCHING_PROTOCOLS:
+                raise ServerFailed("it answered with status 101, which nobody asked for", next_may=False)
             self._note_certificate(response)
             text = _body(response, settings.answer_limit)
         finally:
@@ -173,11 +169,8 @@ def retry_after(answer: Answer) -> float:
     text = answer.headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]{1,9}", text):
         return min(int(text), WAIT_LIMIT)
-    try:
-        at = parsedate_to_datetime(text)
-    except ValueError:
-        return 0
-    seconds = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds()
+    at = date_of(text)
+    seconds = (at - datetime.now(UTC)).total_seconds() if at else 0
     return min(max(seconds, 0), WAIT_LIMIT)
 
 

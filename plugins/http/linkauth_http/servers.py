@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class Servers:
-    """The servers of the ini. Safe for many threads, and after a fork."""
+    """The servers in the order of the ini. Safe for many threads, and after a fork."""
 
     def __init__(self, settings: HTTPSettings) -> None:
         self._settings = settings
@@ -32,7 +32,7 @@ class Servers:
         _all_servers.add(self)
 
     def open(self) -> None:
-        """Begin without a connection; `all` are in the order of the ini."""
+        """Begin without a connection."""
         self.all = tuple(LoginServer(url, self._settings, self._context) for url in self._settings.url)
 
     def ask(self, question: Callable[[LoginServer, Deadline], Answer]) -> Answer:
@@ -74,12 +74,20 @@ class Servers:
         try:
             answer = question(server, deadline)
         except ServerFailed as problem:
-            self._note_failure(server, problem)
+            if not problem.ours:
+                self._note_failure(server, problem)
             raise
+        except BackendUnavailable:
+            # an answer all the same
+            self._note_answer(server)
+            raise
+        self._note_answer(server)
+        return answer
+
+    def _note_answer(self, server: LoginServer) -> None:
         if server.failures >= self._settings.failures_until_down:
             log.info("%s answers again", server.url)
         server.failures = 0
-        return answer
 
     def _is_down(self, server: LoginServer) -> bool:
         """Is it to be tried last?"""
@@ -87,8 +95,6 @@ class Servers:
         return server.failures >= self._settings.failures_until_down and recently
 
     def _note_failure(self, server: LoginServer, problem: ServerFailed) -> None:
-        if not problem.counts:
-            return
         now = time.monotonic()
         server.failed_at = now
         server.failures += 1

@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 
 from linkauth_http import pages
 from linkauth_http.presets import DEFAULTS, HEADERS, PRESETS, TEMPLATES
-from linkauth_http.rules import parse_rules, parse_selector
+from linkauth_http.rules import TOKEN, Rule, parse_rules, parse_selector
 from linkauth_http.templates import ENCODERS, PLACEHOLDER, placeholders, template_problem
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -19,7 +19,6 @@ OUTCOMES = ("success", "wrong_password", "unknown_user", *STATES, "misconfigured
 SELECTORS = ("subject", "username", "name", "email", "groups")
 USERNAME = "username"
 """As `subject`: the name that was typed, where the API names nothing better."""
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FRAMING = ("content-length", "transfer-encoding", "connection", "accept-encoding", "host", "cookie", "expect", "te")
 
 
@@ -139,12 +138,12 @@ class HTTPSettings:
                     yield key, problem
                 elif placeholders(whole):
                     yield key, "holds a placeholder: it is asked for before anybody's name is sent"
-        if self.prefetches and not self.prefetch_url and any(placeholders(url) for url in self.url):
-            yield "prefetch_url", "is missing: a url with a placeholder is no address of the page with the form"
-        if all(url.lower().startswith("http:") for url in self.url):
+        if self.prefetches and not self.prefetch_url and any(map(placeholders, self.url)):
+            yield "prefetch_url", "is needed: the page cannot be at a url with a placeholder"
+        if not any(scheme == "https" for scheme, *_ in origins):
             for key in ("tls_ca_file", "client_certificate", "client_key"):
                 if getattr(self, key):
-                    yield key, "is for https:// URLs, and there is none"
+                    yield key, "is for https, and no url has it"
         if self.client_key and not self.client_certificate:
             yield "client_key", "is there, and client_certificate is missing"
 
@@ -183,7 +182,7 @@ class HTTPSettings:
         elif template:
             yield "body_template", f"is for body = form, json or xml, not for {body}"
         for name, text in self.headers.items():
-            if not _HEADER.fullmatch(name) or name.lower() in _FRAMING:
+            if not TOKEN.fullmatch(name) or name.lower() in _FRAMING:
                 yield f"header.{name}", "is no name of a header that can be set"
             elif re.search(r"[^\x20-\x7e]", text):
                 yield f"header.{name}", "holds other characters than ASCII has"
@@ -212,7 +211,7 @@ class HTTPSettings:
             yield from _problems(f"claims.{claim}", text, parse_selector)
         if not self.success:
             yield "success", "is missing: a marker that only a right password brings, such as /result/ok = true"
-        elif _has_bare_line(self.success, self.body == "basic"):
+        elif not self._has_markers(self.success):
             yield "success", "holds a line that a page of errors fits as well: add what only a right password brings"
         if not self.subject:
             yield "subject", "is missing: where the answer says who it is, for life; the manual names a last resort"
@@ -223,18 +222,16 @@ class HTTPSettings:
         if set(self.known("proven")) - set(STATES):
             yield "proven", "names something other than " + ", ".join(STATES)
 
+    def _has_markers(self, success: str) -> bool:
+        try:
+            return all(rule.has_marker or self._is_marked_by_status(rule) for rule in parse_rules(success))
+        except ValueError:
+            # a fault of its own
+            return True
 
-def _is_well(statuses: frozenset[int]) -> bool:
-    return bool(statuses) and all(200 <= status < 300 for status in statuses)
-
-
-def _has_bare_line(success: str, by_status: bool) -> bool:
-    """Is there a line without a marker? `by_status`: where the status is the protocol, 2xx is one."""
-    try:
-        rules = parse_rules(success)
-        return not all(rule.has_marker or (by_status and _is_well(rule.statuses)) for rule in rules)
-    except ValueError:
-        return False
+    def _is_marked_by_status(self, rule: Rule) -> bool:
+        """Where the status is the protocol, it is the marker."""
+        return self.body == "basic" and bool(rule.statuses) and all(status // 100 == 2 for status in rule.statuses)
 
 
 def _csrf_check(text: str) -> object:

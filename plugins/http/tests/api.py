@@ -33,12 +33,13 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reply:
-    """`raw` in place of all else are bytes for the socket, after which it is closed."""
+    """`raw` in place of all else are bytes for the socket, after which it is closed unless it `keeps` it."""
 
     status: int = 200
     body: bytes | str = b""
     headers: tuple[tuple[str, str], ...] = field(default=())
     raw: Callable[[socket.socket], None] | None = None
+    keeps: bool = False
 
 
 Answers = Callable[[Asked], Reply]
@@ -65,7 +66,7 @@ class _Handler(BaseHTTPRequestHandler):
         api.well.wait(30)
         reply = api.head if self.command == "HEAD" else api.answers(asked)
         if reply.raw:
-            self.close_connection = True
+            self.close_connection = not reply.keeps
             self.wfile.flush()
             reply.raw(self.connection)
             return

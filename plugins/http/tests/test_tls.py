@@ -188,12 +188,14 @@ class TestChecks:
         assert certificate.warning
 
     @pytest.mark.parametrize(
-        ("status", "ok", "warning"), [(200, True, False), (404, True, True), (501, True, False), (500, True, True)]
+        ("status", "ok", "warning"),
+        [(200, True, False), (404, True, True), (501, True, False), (500, True, True), (503, False, False)],
     )
     def test_what_head_answers(self, api: API, backend_on: Make, status: int, ok: bool, warning: bool) -> None:
         api.head = Reply(status)
         first = next(iter(backend_on(f"{api.url}/login").check()))
         assert (first.ok, first.warning) == (ok, warning)
+        assert ("check_url" in first.detail) == (status == 500)
 
     @pytest.mark.parametrize("status", [200, 302, 404, 500])
     def test_a_check_url_must_be_well(self, api: API, backend_on: Make, status: int) -> None:
