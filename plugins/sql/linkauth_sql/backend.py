@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import secrets
+import time
 import unicodedata
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -43,6 +45,9 @@ CHANGEABLE = ("password_expired", "must_change_password")
 SAMPLE = 100
 """Stored hashes from which the first sign-in learns what an unknown name has to cost."""
 
+SAMPLE_SECONDS = 10
+"""Until a table in which none of them was of use is looked at again."""
+
 Row = Mapping[str, Any]
 
 
@@ -59,6 +64,7 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
         allowed = hashes.named(settings.known("schemes"))
         self._verifier = Verifier(allowed, settings.known("password_form"), settings.pepper)
         self._writer = Writer(settings, self._database, self._verifier)
+        self._sampled_at = -math.inf
 
     @property
     def offers(self) -> frozenset[type]:
@@ -98,7 +104,9 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
         return row
 
     def _learn(self) -> None:
-        if self._statements.sample is not None and not self._verifier.knows:
+        is_due = time.monotonic() - self._sampled_at > SAMPLE_SECONDS
+        if self._statements.sample is not None and not self._verifier.knows and is_due:
+            self._sampled_at = time.monotonic()
             rows = self._database.rows(self._statements.sample, {"most": SAMPLE}, SAMPLE)
             self._verifier.learn(stored for stored in map(stored_of, rows) if stored)
 
@@ -138,11 +146,14 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
         return self._account(self._by_subject(subject))
 
     def _by_subject(self, subject: str) -> Row | None:
-        if self._statements.by_subject is None:
+        if self._settings.query:
             raise BackendMisconfigured("a query cannot be asked for a subject")
-        row = self._one(self._statements.by_subject, "subject", subject)
-        # a collation may take other letters for the same
-        return row if row is not None and subject_of(row) == subject else None
+        for statement in (self._statements.by_subject, self._statements.by_bytes):
+            row = self._one(statement, "subject", subject) if statement is not None else None
+            # a collation may take other letters for the same
+            if row is not None and subject_of(row) == subject:
+                return row
+        return None
 
     def _account(self, row: Row | None) -> Account:
         if row is None:
@@ -185,6 +196,10 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
         reason = self._reason(row)
         if reason and reason not in CHANGEABLE:
             raise self._refusal(reason, proven=False)
+        stored = stored_of(row) or ""
+        if stored.startswith(("!", "*")) and not self._verifier.scheme_of(stored)[1]:
+            # how applications and crypt(3) say that nobody is to sign in with a password
+            raise self._refusal("disabled", proven=False)
 
     def register(self, username: str, password: str, profile: Mapping[str, str]) -> Identity:
         username = unicodedata.normalize("NFC", username)
@@ -194,21 +209,28 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
         # an address that is a name of somebody's would make two of one
         email = profile.get("email", "")
         names = {username, email} if len(self._settings.known("username_columns")) > 1 and email else {username}
-        if any(self._find(name) is not None for name in names):
-            raise NameTaken
-        try:
-            self._writer.add(username, password, profile)
-        except Taken as taken:
-            # somebody else was faster, or a column that new_account lacks must have a value
+        # many tables have no index that would keep a name from standing there twice
+        with self._database.alone(f"linkauth: accounts of {self._settings.known('table')}"):
             if any(self._find(name) is not None for name in names):
-                raise NameTaken from None
-            raise BackendMisconfigured(f"the table takes no such row: {taken}") from taken
-        except NoSuchText:
-            raise NameTaken("the database cannot hold that name") from None
+                raise NameTaken
+            try:
+                self._writer.add(username, password, profile)
+            except Taken as taken:
+                # the application was faster, or its index takes other letters for the same
+                if taken.unique and any(self._is_alike(name) for name in names):
+                    raise NameTaken from None
+                raise BackendMisconfigured(f"the table takes no such row: {taken}") from None
+            except NoSuchText:
+                raise NameTaken("the database cannot hold that name") from None
         row = self._find(username)
         if row is None:
             raise BackendMisconfigured("the new account cannot be found: does where, or join, leave it out?")
         return identity_of(row)
+
+    def _is_alike(self, name: str) -> bool:
+        return bool(
+            self._statements.alike is not None and self._database.rows(self._statements.alike, {"username": name})
+        )
 
     def check(self) -> Iterator[Check]:
         return checks.run(self._settings, self._database, self._statements, self._verifier)

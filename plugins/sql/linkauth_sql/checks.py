@@ -41,7 +41,8 @@ def run(settings: SQLSettings, database: Database, statements: Statements, verif
 def _clear_text(settings: SQLSettings) -> Check | None:
     """A warning where hashes come over a network and nobody has said whose certificate is trusted."""
     url = make_url(settings.url)
-    by_url = {"sslmode", "ssl_ca", "ssl", "sslrootcert", "host", "unix_socket"} & set(url.query)
+    local = url.query.get("unix_socket") or str(url.query.get("host", "")).startswith("/")
+    by_url = local or url.query.get("ssl_ca") or url.query.get("sslmode") in ("verify-ca", "verify-full")
     if url.get_backend_name() == "sqlite" or url.host in LOOPBACK or settings.tls_ca_file or by_url:
         return None
     return Check("encryption", True, "the server is not verified: set tls_ca_file", warning=True)

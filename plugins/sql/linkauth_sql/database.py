@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Engine, Executable
+from sqlalchemy import Connection, Engine, Executable, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError, SQLAlchemyError
 
 from linkauth.backends import BackendMisconfigured, BackendUnavailable
@@ -35,7 +38,11 @@ class NoSuchText(Exception):
 
 
 class Taken(Exception):
-    """A row was refused by a rule of its table: a value that must be unique, or must be there."""
+    """A row was refused by a rule of its table: a value that must be there, or one that must be `unique`."""
+
+    def __init__(self, message: str, unique: bool) -> None:
+        super().__init__(message)
+        self.unique = unique
 
 
 class Database:
@@ -44,6 +51,7 @@ class Database:
     def __init__(self, engine: Engine, timeout: int) -> None:
         self._engine = engine
         self._timeout = timeout
+        self._turn = threading.Lock()
 
     @property
     def dialect(self) -> Any:
@@ -68,22 +76,78 @@ class Database:
 
     def _read(self, statement: Executable, parameters: Row, most: int) -> list[dict[str, Any]]:
         # the connection is given back before any password is hashed
-        with self._engine.connect() as connection:
+        with self._connected() as connection:
             found = connection.execute(statement, parameters)
-            return [dict(row) for row in found.mappings().fetchmany(most)]
+            try:
+                return [dict(row) for row in found.mappings().fetchmany(most)]
+            except (DataError, ValueError, OverflowError) as error:
+                # it is there, so that no other backend may answer for it
+                raise BackendMisconfigured(f"a value of the row cannot be read: {_message(error)}") from None
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        try:
+            connection = self._engine.connect()
+        except SQLAlchemyError:
+            raise
+        except Exception as error:
+            # drivers refuse what a URL says in any way they like
+            raise BackendMisconfigured(f"url cannot be connected with: {type(error).__name__}") from None
+        with connection:
+            yield connection
+
+    @contextmanager
+    def alone(self, what: str) -> Iterator[None]:
+        """One at a time, on every machine that asks this database for `what`; with SQLite in this process only.
+
+        Raises BackendUnavailable and BackendMisconfigured.
+        """
+        name = sha256(what.encode()).hexdigest()[:32]
+        take, give = _LOCKS.get(self.dialect.name, ("", ""))
+        # one connection at most waits for its turn, or the pool would be empty for whoever has it
+        with self._turn, ExitStack() as stack:
+            if take:
+                connection = stack.enter_context(self._connected())
+                try:
+                    has_it = connection.execute(text(take), {"name": name, "timeout": self._timeout}).scalar() != 0
+                except SQLAlchemyError as error:
+                    raise _outcome(error) from None
+                if not has_it:
+                    raise BackendUnavailable("another process is writing for too long")
+                stack.callback(_quietly, connection, give, name)
+            yield
 
     def write(self, statement: Executable) -> int:
         """How many rows were written. Raises Taken and what `rows` raises."""
         try:
-            with self._engine.connect() as connection:
+            with self._connected() as connection:
                 return connection.execute(statement).rowcount
         except IntegrityError as error:
-            raise Taken(_message(error)) from error
+            # not with its cause, which holds the row: PostgreSQL tells all of it
+            raise Taken(_message(error), _is_about_uniqueness(error.orig)) from None
         except (SQLAlchemyError, ValueError, OverflowError) as error:
-            raise _outcome(error) from error
+            raise _outcome(error) from None
 
     def close(self) -> None:
         self._engine.dispose()
+
+
+_LOCKS = {
+    "postgresql": ("SELECT pg_advisory_lock(hashtext(:name))", "SELECT pg_advisory_unlock(hashtext(:name))"),
+    "mysql": ("SELECT GET_LOCK(:name, :timeout)", "SELECT RELEASE_LOCK(:name)"),
+    "mariadb": ("SELECT GET_LOCK(:name, :timeout)", "SELECT RELEASE_LOCK(:name)"),
+}
+"""How a lock of a name is taken, and given back. PostgreSQL waits as long as a statement may take."""
+
+
+def _quietly(connection: Connection, statement: str, name: str) -> None:
+    with suppress(SQLAlchemyError):
+        connection.execute(text(statement), {"name": name})
+
+
+def _is_about_uniqueness(error: Any) -> bool:
+    codes = (getattr(error, "sqlstate", ""), getattr(error, "sqlite_errorname", ""), *getattr(error, "args", ())[:1])
+    return bool({"23505", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY", 1062}.intersection(codes))
 
 
 def _outcome(error: Exception) -> Exception:

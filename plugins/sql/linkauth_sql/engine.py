@@ -104,7 +104,8 @@ def _lower(value: Any) -> Any:
 def _postgresql(url: URL, settings: SQLSettings, options: dict[str, Any]) -> Engine:
     timeout = settings.timeout
     limits = f"-c statement_timeout={timeout * 1000} -c timezone=UTC"
-    connect_args = {"connect_timeout": timeout, "options": limits}
+    given = str(url.query.get("options", ""))
+    connect_args = {"connect_timeout": timeout, "options": f"{given} {limits}".strip()}
     if settings.tls_ca_file:
         connect_args |= {"sslmode": "verify-full", "sslrootcert": settings.tls_ca_file}
     engine = create_engine(url, connect_args=connect_args, **options)

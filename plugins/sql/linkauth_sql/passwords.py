@@ -100,9 +100,11 @@ class Verifier:
         return hash_pool().run(hashes.is_current, stored, scheme)
 
     def proves(self, stored: str, password: str) -> bool:
-        """Does a right password prove every byte of itself? Raises UnusableHash."""
+        """Does a right password prove every byte of itself, in one spelling? Raises UnusableHash."""
         scheme, _ = hashes.identify(stored)
-        return all(hashes.heeds_all(scheme, form) for form in self._forms(password))
+        return unicodedata.is_normalized("NFC", password) and all(
+            hashes.heeds_all(scheme, form) for form in self._forms(password)
+        )
 
     def heeded(self, scheme: str, password: str) -> bool:
         """Would a hash of that scheme heed all of the password?"""

@@ -21,8 +21,8 @@ def subject_of(row: Row) -> str:
     value = row["subject"]
     if value is None or value == "":
         raise BackendMisconfigured("the subject column is empty")
-    # 16 bytes of a UUID are no text
-    return value.hex() if isinstance(value, bytes) else str(value)
+    # 16 bytes of a UUID are no text; a CHAR column pads with spaces
+    return value.hex() if isinstance(value, bytes) else str(value).rstrip(" ")
 
 
 def stored_of(row: Row) -> str | None:

@@ -36,9 +36,12 @@ DEFAULTS: Mapping[str, Any] = {
     "password_form": "typed",
     "new_scheme": "argon2",
     "new_account": (),
+    "time_form": "timestamp",
 }
 
-WHERE_PEOPLE_ARE = frozenset(DEFAULTS) - {"table_prefix", "schemes", "password_form", "new_scheme", "locked_seconds"}
+WHERE_PEOPLE_ARE = frozenset(DEFAULTS) - {
+    *("table_prefix", "schemes", "password_form", "new_scheme", "locked_seconds", "time_form"),
+}
 """What a `query` says itself."""
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -128,6 +131,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
             " WHERE ban_userid = {prefix}users.user_id AND ban_exclude = 0)"
         ),
         "password_changed_column": "user_passchg",
+        "time_form": "seconds",
         "schemes": ("strong", "phpass"),
         "password_form": "html",
         "new_scheme": "bcrypt",
@@ -140,6 +144,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "name_column": "user_real_name",
         "email_column": "user_email",
         "password_expires_column": "user_password_expires",
+        "time_form": "digits",
         "new_scheme": "mediawiki_pbkdf2",
     },
     "laravel": {

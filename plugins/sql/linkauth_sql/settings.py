@@ -77,6 +77,7 @@ class SQLSettings:
     password_min_length: int = 8
     password_changed_column: str | None = None
     password_days: int = 0
+    time_form: Literal["timestamp", "seconds", "milliseconds", "digits"] | None = None
     password_recovery: bool = False
     registration: bool = False
     new_account: tuple[str, ...] | None = None

@@ -53,19 +53,21 @@ LABELS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Statements:
-    """What is asked of one table, or of one query; `by_subject` and `sample` are None for a query."""
+    """What is asked of one table, or of one query, for which all but `by_name` are None."""
 
     by_name: Executable
     by_subject: Executable | None
+    by_bytes: Executable | None
+    alike: Executable | None
     sample: Executable | None
 
 
 def statements(settings: SQLSettings, dialect: Any) -> Statements:
     """The look-ups by `:username` and by `:subject`, and `:most` stored hashes. Raises ValueError."""
     if settings.query:
-        return Statements(_query(settings.query), None, None)
+        return Statements(_query(settings.query), None, None, None, None)
     builder = _Builder(settings, dialect)
-    return Statements(builder.by_name(), builder.by_subject(), builder.sample())
+    return Statements(builder.by_name(), builder.by_subject(), builder.by_bytes(), builder.alike(), builder.sample())
 
 
 def _query(query: str) -> TextClause:
@@ -81,6 +83,7 @@ class _Builder:
     def __init__(self, settings: SQLSettings, dialect: Any) -> None:
         self._settings = settings
         self._quote = dialect.identifier_preparer.quote
+        self._dialect = dialect.name
         self._is_mariadb = dialect.name in ("mariadb", "mysql")
 
     def by_name(self) -> Select[Any]:
@@ -98,6 +101,21 @@ class _Builder:
     def by_subject(self) -> Select[Any]:
         subject = cast(self._column(self._settings.known("subject_column")), String)
         return self._where(self._look_up(), subject == bindparam("subject", type_=String))
+
+    def by_bytes(self) -> Select[Any] | None:
+        """The same for a subject of bytes, which is known by its hexadecimal digits; None where SQL lacks that."""
+        if self._dialect not in ("postgresql", "mariadb", "mysql", "sqlite"):
+            return None
+        stored, digits = self._column(self._settings.known("subject_column")), bindparam("subject", type_=String)
+        if self._dialect == "postgresql":
+            return self._where(self._look_up(), cast(stored, String) == literal_column("'\\x'").concat(digits))
+        return self._where(self._look_up(), func.lower(func.hex(stored)) == digits)
+
+    def alike(self) -> Select[Any]:
+        """Names that the column's own collation, and so its index, takes for the same: perhaps an ü for a u."""
+        names = map(self._column, self._settings.known("username_columns"))
+        typed = bindparam("username", type_=String)
+        return self._where(self._look_up(), or_(*(name == typed for name in names)))
 
     def sample(self) -> Select[Any]:
         settings = self._settings

@@ -17,7 +17,7 @@ from linkauth.backends import BackendMisconfigured, Reason
 
 _FALSE = {"", "0", "f", "false", "n", "no", "off"}
 _TRUE = {"1", "t", "true", "y", "yes", "on"}
-_MILLISECONDS = 253_402_300_799
+MILLISECONDS = 253_402_300_799
 """Numbers above it are milliseconds: as seconds they would be after the year 9999."""
 _LAST = datetime.max.replace(tzinfo=UTC)
 _FIRST = datetime.min.replace(tzinfo=UTC)
@@ -106,6 +106,6 @@ def _since_1970(number: float) -> datetime | None:
     if not number:
         return None
     try:
-        return datetime.fromtimestamp(number / 1_000 if abs(number) > _MILLISECONDS else number, UTC)
+        return datetime.fromtimestamp(number / 1_000 if abs(number) > MILLISECONDS else number, UTC)
     except (OverflowError, OSError, ValueError):
         return _LAST if number > 0 else _FIRST

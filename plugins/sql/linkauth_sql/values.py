@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+from linkauth_sql.states import MILLISECONDS
+
 _NO = {"true": "false", "t": "f", "yes": "no", "y": "n", "on": "off"}
+_FORMS: Mapping[str, Callable[[datetime], Any]] = {
+    "seconds": lambda when: int(when.timestamp()),
+    "milliseconds": lambda when: int(when.timestamp() * 1_000),
+    "digits": lambda when: when.astimezone(UTC).strftime("%Y%m%d%H%M%S"),
+}
 _YES_NO = {"true": True, "false": False, "null": None}
 
 
-def time_like(present: Any, when: datetime, dialect: str) -> Any:
-    """`when` in the form of the value that the column has now."""
-    if isinstance(present, (int, Decimal)) and not isinstance(present, bool):
-        return int(when.timestamp())
+def time_like(present: Any, when: datetime, dialect: str, form: str = "timestamp") -> Any:
+    """`when` in the form of the value that the column has now; if it has none, in the `form` of the settings."""
+    if present is None and form != "timestamp":
+        return _FORMS[form](when)
+    if isinstance(present, (int, float, Decimal)) and not isinstance(present, bool):
+        return int(when.timestamp() * (1_000 if abs(float(present)) > MILLISECONDS else 1))
     if isinstance(present, bytes):
         return time_like(present.decode("utf-8", "replace"), when, dialect).encode("ascii")
     if isinstance(present, str) and len(present.strip()) == 14 and present.strip().isdigit():

@@ -106,13 +106,13 @@ class Writer:
         return {self._settings.known("password_column"): kept}
 
     def _time(self, present: Any, when: datetime) -> Any:
-        return values.time_like(present, when, self._database.dialect.name)
+        return values.time_like(present, when, self._database.dialect.name, self._settings.known("time_form"))
 
     def _write(self, row: Row, changes: Mapping[str, Any]) -> bool:
         try:
             written = self._database.write(replacing(self._settings, row, changes))
         except (NoSuchText, Taken) as error:
-            raise BackendMisconfigured(f"the table does not take a new password: {error}") from error
+            raise BackendMisconfigured(f"the table does not take a new password: {error}") from None
         if written > 1:
             log.error("subject %r is in %d rows, and all of them got a new password", subject_of(row), written)
         if written:

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import base64
 import os
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from linkauth.backends import (
+    AccountRefused,
+    BackendMisconfigured,
+    BackendUnavailable,
+    NameTaken,
+    UnknownUser,
+)
 from linkauth_sql import SQLBackend, SQLSettings
-from linkauth_sql.hashes import LINEAR, SCHEMES, heeds_all, identify, verify
+from linkauth_sql.hashes import LINEAR, MOST_CHARACTERS, SCHEMES, UnusableHash, heeds_all, identify, verify
 from linkauth_sql.passwords import Verifier
 from linkauth_sql.states import moment, of_row
-from tests.servers import postgresql
+from linkauth_sql.values import time_like
+from tests.servers import mariadb, postgresql
 
-from .servers import PostgreSQLStore
-from .stores import SQLiteStore
+from .servers import MariaDBStore, PostgreSQLStore, ServerStore
+from .stores import POWERS, SQLiteStore
 from .test_hashes import PASSWORDS, Counted, stored
 
+NEW = "Another-word-52"
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
@@ -81,6 +92,124 @@ def test_a_url_that_switches_off_what_tls_ca_file_asks_for_stops_the_start(url: 
     settings = SQLSettings(url, table="people", tls_ca_file="system", **columns)
     with pytest.raises(ValueError, match="tls_ca_file"):
         SQLBackend(settings)
+
+
+@pytest.mark.parametrize("name", ["keycloak", "mediawiki_pbkdf2", "django_scrypt", "werkzeug_scrypt"])
+@pytest.mark.parametrize("size", [1, 15, 129, 2_900])
+def test_a_digest_of_a_length_that_no_program_makes_is_refused(name: str, size: int) -> None:
+    digest = b"\0" * size
+    text = base64.b64encode(digest).decode()
+    broken = {
+        "keycloak": f'{{"value":"{text}","salt":"AAAA"}}\n{{"hashIterations":1,"algorithm":"pbkdf2-sha512"}}',
+        "mediawiki_pbkdf2": f":pbkdf2:sha512:1:64:AAAA:{text}",
+        "django_scrypt": f"scrypt$2$AAAA$8$1${text}",
+        "werkzeug_scrypt": f"scrypt:2:8:1$AAAA${digest.hex()}",
+    }[name]
+    if len(broken) > MOST_CHARACTERS:
+        return
+    scheme, parts = identify(broken)
+    assert scheme.name == name
+    with pytest.raises(UnusableHash):
+        verify(scheme, parts, (b"x",))
+
+
+def test_an_account_that_is_nobodys_to_sign_in_to_gets_no_new_password(tmp_path: Path) -> None:
+    store = SQLiteStore(tmp_path / "people.sqlite")
+    store.add("ada", None, email="ada@example.org")
+    with closing(store.backend(password_recovery=True, email_column="email")) as backend:
+        for locked in ("!", "*", "!$6$salt$hash", "*LK*"):
+            store.run("UPDATE people SET hash = ?", locked)
+            for ask in (lambda: backend.recipient("ada"), lambda: backend.reset_password("1", "Another-word-52")):
+                with pytest.raises(AccountRefused, match="disabled"):
+                    ask()
+        # one without a password may get its first
+        store.run("UPDATE people SET hash = NULL")
+        backend.reset_password("1", "Another-word-52")
+        assert backend.authenticate("ada", "Another-word-52").subject == "1"
+
+
+def test_subjects_of_bytes_are_found_again(tmp_path: Path) -> None:
+    store = SQLiteStore(tmp_path / "people.sqlite")
+    store.run("CREATE TABLE keyed (id BLOB PRIMARY KEY, login TEXT, hash TEXT)")
+    store.run("INSERT INTO keyed VALUES (?, 'ada', ?)", b"\x0a\xff\x00\x10", stored("argon2"))
+    store.run("INSERT INTO keyed VALUES (?, 'eve', ?)", b"\x0a\xff\x00\x11", stored("argon2"))
+    with closing(
+        store.backend(table="keyed", username_columns=("login",), active_column="", email_column="", name_column="")
+    ) as backend:
+        subject = backend.authenticate("ada", PASSWORDS["A"]).subject
+        assert subject == "0aff0010"
+        assert backend.look_up(subject).identity.username == "ada"
+        for nobody in ("0aff", "0aff0012", "10", "ff"):
+            with pytest.raises(UnknownUser):
+                backend.look_up(nobody)
+
+
+@pytest.mark.parametrize(
+    ("present", "form", "expected"),
+    [
+        (None, "digits", "20261125120000"),
+        (None, "seconds", int(NOW.timestamp())),
+        (None, "milliseconds", int(NOW.timestamp() * 1000)),
+        (1_900_000_000_000, "timestamp", int(NOW.timestamp() * 1000)),
+        (1_900_000_000.5, "timestamp", int(NOW.timestamp())),
+        ("20200101000000", "timestamp", "20261125120000"),
+    ],
+)
+def test_a_time_is_written_as_the_column_has_it(present: object, form: str, expected: object) -> None:
+    assert time_like(present, NOW, "mariadb", form) == expected
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_of_many_who_register_one_name_at_once_one_gets_it(kind: str) -> None:
+    """No index of the table says so, as in WordPress; each has a backend of its own, as processes do."""
+    with ExitStack() as stack:
+        if kind == "postgresql":
+            store: ServerStore = PostgreSQLStore(stack.enter_context(postgresql.running()), PASSWORDS["A"])
+            store.run("DROP INDEX login")
+        else:
+            store = MariaDBStore(stack.enter_context(mariadb.running()), PASSWORDS["A"])
+            for index in {row[2] for row in store.run("SHOW INDEX FROM people") if row[2] != "PRIMARY"}:
+                store.run(f"DROP INDEX {index} ON people")
+        stack.enter_context(closing(store))
+        wanted = {**POWERS, "new_account": ("active=true",), "timeout": 10}
+        backends = [store.backend(**wanted) for _ in range(4)]
+
+        def register(number: int) -> str:
+            try:
+                return (
+                    backends[number % 4].register(("newbie", "NEWBIE", "Newbie", "nEwbie")[number % 4], NEW, {}).subject
+                )
+            except NameTaken:
+                return "taken"
+
+        with ThreadPoolExecutor(8) as threads:
+            found = sorted(threads.map(register, range(8)))
+        assert found[1:] == ["taken"] * 7
+        assert backends[0].authenticate("newbie", NEW).subject == found[0]
+
+
+@pytest.mark.parametrize("query", ["?foo=1", "?charset=nope", "?ssl_ca=/nowhere.pem"])
+def test_a_url_that_its_driver_cannot_take_is_the_operators_problem(query: str) -> None:
+    columns = {"subject_column": "id", "username_columns": ("login",), "password_column": "hash"}
+    settings = SQLSettings(f"mariadb://reader@127.0.0.1:1/wiki{query}", table="people", **columns)
+    try:
+        backend = SQLBackend(settings)
+    except ValueError:
+        return
+    with closing(backend), pytest.raises(BackendUnavailable):
+        backend.authenticate("ada", "x")
+
+
+def test_a_row_that_cannot_be_read_is_not_nobodys() -> None:
+    """Another backend must not answer for it."""
+    with (
+        postgresql.running() as server,
+        closing(PostgreSQLStore(server, PASSWORDS["A"], expires_column="changed")) as store,
+        closing(store.backend()) as backend,
+    ):
+        store.run("UPDATE people SET changed = '20000-01-01'")
+        with pytest.raises(BackendMisconfigured, match="cannot be read"):
+            backend.authenticate("jörg", PASSWORDS["A"])
 
 
 def test_a_forked_process_has_connections_of_its_own() -> None:

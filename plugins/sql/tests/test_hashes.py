@@ -120,7 +120,8 @@ COSTLY = {
     "werkzeug_pbkdf2": "pbkdf2:sha256:1000000000$salt$" + "00" * 32,
     "mediawiki_pbkdf2": ":pbkdf2:sha512:1000000000:64:c2FsdA==:AAAA",
     "aspnet_v3": "AQAAAAL/////AAAAEAARIjNEVWZ3iJmqu8zd7v8GpAC5WUAXMIeRGbjVChX/o4yLnXRqH0E+eVoojW+R8w==",
-    "keycloak": '{"value":"AAAA","salt":"AAAA"}\n{"hashIterations":1000000000,"algorithm":"pbkdf2-sha512"}',
+    "keycloak": '{"value":"AAAAAAAAAAAAAAAAAAAAAA==","salt":"AAAA"}\n'
+    '{"hashIterations":1000000000,"algorithm":"pbkdf2-sha512"}',
 }
 
 

@@ -33,6 +33,7 @@ from linkauth_sql.hashes.scheme import (
     argon2_cost,
     rounds,
     scrypt_cost,
+    whole,
 )
 
 DJANGO_ROUNDS = 1_000_000
@@ -70,12 +71,12 @@ def _django_pbkdf2_new(password: bytes) -> str:
 
 
 def _django_scrypt(parts: Parts, password: bytes) -> bool:
-    stored = decoded(parts["value"])
+    stored = whole(decoded(parts["value"]))
     return compare_digest(_scrypt(password, parts["salt"].encode("utf-8"), parts, len(stored)), stored)
 
 
 def _werkzeug_scrypt(parts: Parts, password: bytes) -> bool:
-    stored = bytes.fromhex(parts["value"])
+    stored = whole(bytes.fromhex(parts["value"]))
     return compare_digest(_scrypt(password, parts["salt"].encode("utf-8"), parts, len(stored)), stored)
 
 
@@ -113,7 +114,7 @@ def _aspnet_v3(parts: Parts, password: bytes) -> bool:
     stored = decoded(parts[0])
     digest, count, salt_size = _aspnet_v3_head(stored)
     salt, key = stored[_ASPNET_HEAD : _ASPNET_HEAD + salt_size], stored[_ASPNET_HEAD + salt_size :]
-    if digest >= len(_ASPNET_DIGESTS) or not count or len(salt) < 8 or len(key) < 16:
+    if digest >= len(_ASPNET_DIGESTS) or not count or len(salt) < 8 or not whole(key):
         raise UnusableHash("is a broken hash of ASP.NET Identity")
     return compare_digest(hashlib.pbkdf2_hmac(_ASPNET_DIGESTS[digest], password, salt, count, len(key)), key)
 
@@ -130,7 +131,7 @@ def _keycloak_parts(parts: Parts) -> tuple[bytes, bytes, str, int, dict[str, str
     try:
         secret, how = json.loads(parts["secret"]), json.loads(parts["how"])
         more = {key: str(values[0]) for key, values in (how.get("additionalParameters") or {}).items() if values}
-        value, salt = decoded(secret["value"]), decoded(secret["salt"])
+        value, salt = whole(decoded(secret["value"])), decoded(secret["salt"])
         return value, salt, str(how["algorithm"]), int(how["hashIterations"]), more
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnusableHash("is a broken credential of Keycloak") from error

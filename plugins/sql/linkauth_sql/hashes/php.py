@@ -21,7 +21,7 @@ from linkauth_sql.hashes.modern import (
     bcrypt_verify,
 )
 from linkauth_sql.hashes.plain import decoded, hexadecimal
-from linkauth_sql.hashes.scheme import Parts, Scheme, by_library, doublings, rounds
+from linkauth_sql.hashes.scheme import Parts, Scheme, by_library, doublings, rounds, whole
 
 ALPHABET = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 """phpass's own base 64."""
@@ -71,7 +71,7 @@ def _mediawiki_layered(parts: Parts, password: bytes) -> bool:
 
 
 def _mediawiki_pbkdf2(parts: Parts, password: bytes) -> bool:
-    stored = decoded(parts["value"])
+    stored = whole(decoded(parts["value"]))
     made = hashlib.pbkdf2_hmac(parts["digest"], password, decoded(parts["salt"]), int(parts["rounds"]), len(stored))
     return compare_digest(made, stored)
 

@@ -39,6 +39,14 @@ class Scheme:
     most_bytes: int = 0
 
 
+def whole(digest: bytes) -> bytes:
+    """A stored digest, if it is as long as one that a program makes. Raises UnusableHash: a byte would be guessed, and
+    kilobytes would take their time."""
+    if not 16 <= len(digest) <= 128:
+        raise UnusableHash("has a digest of a length that no program makes")
+    return digest
+
+
 def by_library(handler: type) -> Callable[[Parts, bytes], bool]:
     """The check by a handler of libpass."""
 
