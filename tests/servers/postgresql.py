@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from tests.servers.certificates import Certificates, Kind
+from tests.servers.process import wait_until_still
 from tests.servers.served import free_port
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
@@ -75,20 +76,21 @@ class PostgreSQL:
 
     def hang(self) -> None:
         """Answer nothing any more, close nothing either."""
-        self._signal_all(signal.SIGSTOP)
+        wait_until_still(self._signal_all(signal.SIGSTOP))
 
     def resume(self) -> None:
         self._signal_all(signal.SIGCONT)
 
-    def _signal_all(self, number: signal.Signals) -> None:
-        """To the server and what it has started so far."""
+    def _signal_all(self, number: signal.Signals) -> list[int]:
+        """To the server and what it has started so far; all their process ids."""
         assert self._process
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-        os.kill(self._process.pid, number)
-        for pid in map(int, children):
+        pids = [self._process.pid, *map(int, children)]
+        for pid in pids:
             # a worker may have ended since the list was read
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
+        return pids
 
     def stop(self) -> None:
         if self._process and self._process.poll() is None:

@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tests.servers.served import ROOT
@@ -16,9 +17,22 @@ def tail(log: Path, lines: int = 15) -> str:
     return "\n".join(log.read_text("utf-8", "replace").splitlines()[-lines:]) if log.exists() else "(it said nothing)"
 
 
-def _state(task: Path) -> str:
-    """The letter of a thread's state (proc(5)); T is stopped."""
-    return (task / "stat").read_text("ascii", "replace").rpartition(")")[2].split()[0]
+def wait_until_still(pids: Iterable[int], seconds: float = 10) -> None:
+    """Return once every thread of those processes has stopped, after a SIGSTOP, or is gone."""
+    deadline = time.monotonic() + seconds
+    while not all(map(_is_still, pids)):
+        if time.monotonic() > deadline:
+            raise RuntimeError("a process does not stand still")
+        # that they stand still is the condition that is waited for
+        time.sleep(0.001)
+
+
+def _is_still(pid: int) -> bool:
+    """By the letters of its threads' states (proc(5)): stopped, or dead and not waited for yet."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        stats = [(task / "stat").read_text("ascii", "replace") for task in Path(f"/proc/{pid}/task").iterdir()]
+        return all(stat.rpartition(")")[2].split()[0] in "TtZX" for stat in stats)
+    return True
 
 
 class Process:
@@ -62,15 +76,9 @@ class Process:
             raise
 
     def hang(self) -> None:
-        """Answer nothing any more, close nothing either: return once every thread of it stands still."""
-        process = self._process_there()
-        process.send_signal(signal.SIGSTOP)
-        deadline = time.monotonic() + 10
-        while any(_state(task) not in "Tt" for task in Path(f"/proc/{process.pid}/task").iterdir()):
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"{self.name} does not stand still")
-            # that they stand still is the condition that is waited for
-            time.sleep(0.001)
+        """Answer nothing any more, close nothing either."""
+        self._process_there().send_signal(signal.SIGSTOP)
+        wait_until_still([self.pid])
         self.hung = True
 
     def resume(self) -> None:

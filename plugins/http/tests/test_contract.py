@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -30,15 +31,16 @@ class APIStore:
         return HTTPBackend(settings_for(self._api.url + self._path, **self._settings))
 
 
-class HTTPContract(BackendContract):
+class HTTPContract(BackendContract, ABC):
     """Its time goes into requests."""
 
     path: ClassVar[str] = "/login"
     settings: ClassVar[dict[str, Any]]
     hangs: ClassVar[bool] = False
 
+    @abstractmethod
     def answers(self) -> Answers:
-        raise NotImplementedError
+        """What the protocol's server answers."""
 
     @contextmanager
     def work(self) -> Iterator[list[str]]:

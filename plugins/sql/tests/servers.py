@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import psycopg
@@ -27,7 +28,7 @@ COLUMNS: dict[str, Any] = {
 ROW = ("Jörg", "joerg@example.com")
 
 
-class ServerStore:
+class ServerStore(ABC):
     """Subclasses make the table, with one person of `password`."""
 
     url: str
@@ -46,8 +47,9 @@ class ServerStore:
         for backend in self._opened:
             backend.close()
 
+    @abstractmethod
     def run(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        raise NotImplementedError
+        """The rows of a statement."""
 
     def add(self, login: str, password: str, **columns: Any) -> None:
         row = {"login": login, "hash": CHEAP.hash(password), "active": True, **columns}

@@ -49,8 +49,10 @@ TABLES: dict[str, tuple[Application, tuple[str, ...]]] = {
             """CREATE TABLE users (uid int(10) unsigned NOT NULL DEFAULT 0, name varchar(60) NOT NULL DEFAULT '',
             pass varchar(128) NOT NULL DEFAULT '', mail varchar(254) DEFAULT '', theme varchar(255) NOT NULL DEFAULT '',
             signature varchar(255) NOT NULL DEFAULT '', signature_format varchar(255),
-            created int(11) NOT NULL DEFAULT 0, access int(11) NOT NULL DEFAULT 0, login int(11) NOT NULL DEFAULT 0, status tinyint(4) NOT NULL DEFAULT 0,
-            timezone varchar(32), language varchar(12) NOT NULL DEFAULT '', picture int(11) NOT NULL DEFAULT 0,
+            created int(11) NOT NULL DEFAULT 0, access int(11) NOT NULL DEFAULT 0, login int(11) NOT NULL DEFAULT 0,
+            status tinyint(4) NOT NULL DEFAULT 0,
+            timezone varchar(32), language varchar(12) NOT NULL DEFAULT '',
+            picture int(11) NOT NULL DEFAULT 0,
             init varchar(254) DEFAULT '', data longblob, PRIMARY KEY (uid), UNIQUE KEY name (name))
             DEFAULT CHARSET utf8""",
         ),
