@@ -16,9 +16,18 @@ LOGO_LIMIT = 50_000
 """Bytes; phones load it with the page."""
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _URL = re.compile(r"(https://|mailto:|tel:)\S+")
-_LOGOS = (".svg", ".png", ".jpg", ".jpeg", ".webp")
+_LOGOS = {
+    ".svg": re.compile(rb""),
+    ".png": re.compile(rb"\x89PNG\r\n\x1a\n"),
+    ".jpg": re.compile(rb"\xff\xd8\xff"),
+    ".jpeg": re.compile(rb"\xff\xd8\xff"),
+    ".webp": re.compile(rb"RIFF.{4}WEBP", re.DOTALL),
+}
+"""Endings of pictures, and how such a file begins."""
 _ACTIVE = {"script", "foreignObject", "handler", "animate", "set"}
 """Elements of SVG that can do something."""
+_LOADS = re.compile(r"@import|url\(\s*+[\"']?+(?!#|data:image/)", re.IGNORECASE)
+"""What in a style or in an attribute of SVG names something outside of the file."""
 
 
 @dataclass(frozen=True)
@@ -108,11 +117,16 @@ def _logo_problem(path: Path) -> str | None:
         return "names a file that is not there"
     if path.stat().st_size > LOGO_LIMIT:
         return f"names a file of more than {LOGO_LIMIT} bytes, too much for phones"
+    content = path.read_bytes()
+    if not _LOGOS[path.suffix.lower()].match(content):
+        return "names a file that is not what its ending says"
     if path.suffix.lower() != ".svg":
         return None
+    if b"<?xml-stylesheet" in content:
+        return "names an svg file that loads a style sheet"
     try:
         # the deployer's own file
-        drawing = ElementTree.parse(path).getroot()  # noqa: S314
+        drawing = ElementTree.fromstring(content)  # noqa: S314
     except ElementTree.ParseError:
         return "names an svg file that is not XML"
     return "names an svg file that can do more than be looked at" if any(map(_is_active, drawing.iter())) else None
@@ -122,10 +136,12 @@ def _is_active(element: ElementTree.Element) -> bool:
     """Could this element of a drawing run something or load something from elsewhere?"""
     attributes = {name.rpartition("}")[2].lower(): value.strip() for name, value in element.attrib.items()}
     links = attributes.get("href", "#")
+    texts = (element.text or "", element.tail or "", *attributes.values())
     return (
         element.tag.rpartition("}")[2] in _ACTIVE
         or any(name.startswith("on") for name in attributes)
         or not links.startswith(("#", "data:image/"))
+        or any(map(_LOADS.search, texts))
     )
 
 

@@ -61,7 +61,7 @@ class TestDefaultThemeWithEveryParameter(ThemeContract):
     @pytest.fixture
     def theme(self, tmp_path: Path) -> Theme:
         logo = tmp_path / "Our Logo.PNG"
-        logo.write_bytes(b"\x89PNG, as far as this test looks")
+        logo.write_bytes(b"\x89PNG\r\n\x1a\n, as far as this test looks")
         parameters = Parameters(
             accent="#ffcc00",
             logo=str(logo),
@@ -136,6 +136,10 @@ DRAWING = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.or
         DRAWING.format('<rect onclick="alert(1)"/>'),
         DRAWING.format('<a href="javascript:alert(1)"><rect/></a>'),
         DRAWING.format('<image xlink:href="https://elsewhere.example.com/a.png"/>'),
+        DRAWING.format('<rect fill="url( &quot;//elsewhere.example.com/a.svg#p&quot;)"/>'),
+        DRAWING.format("<style>@import url(https://elsewhere.example.com/a.css);</style>"),
+        DRAWING.format("<style><a/>rect { fill: URL('https://elsewhere.example.com/a.svg#p') }</style>"),
+        '<?xml-stylesheet href="https://elsewhere.example.com/a.css"?>' + DRAWING.format("<rect/>"),
         DRAWING.format("<foreignObject/>"),
         DRAWING.format("<rect>"),
         "not a drawing",
@@ -146,8 +150,29 @@ def test_a_logo_that_is_more_than_a_small_picture_is_refused(content: str, tmp_p
     logo = tmp_path / "logo.svg"
     logo.write_text(content, "utf-8")
     assert [named for named, _ in Parameters(logo=str(logo)).faults()] == ["logo"]
-    logo.write_text(DRAWING.format('<defs><path id="p"/></defs><!-- a --><use xlink:href="#p"/>'), "utf-8")
+    fine = (
+        '<defs><path id="p"/></defs><!-- a --><use xlink:href="#p" fill="url(&quot;#p&quot;)" style="fill: url( #p )"/>'
+    )
+    logo.write_text(DRAWING.format(fine), "utf-8")
     assert not list(Parameters(logo=str(logo)).faults())
+
+
+@pytest.mark.parametrize(
+    ("ending", "content"),
+    [
+        ("png", b"\x89PNG\r\n\x1a\n..."),
+        ("jpg", b"\xff\xd8\xff..."),
+        ("JPEG", b"\xff\xd8\xff..."),
+        ("webp", b"RIFF\n\0\0\0WEBP..."),
+    ],
+)
+def test_a_logo_is_what_its_ending_says(ending: str, content: bytes, tmp_path: Path) -> None:
+    logo = tmp_path / f"logo.{ending}"
+    logo.write_bytes(content)
+    assert not list(Parameters(logo=str(logo)).faults())
+    for other in (b"", b"<html>", content[1:], b"GIF89a"):
+        logo.write_bytes(other)
+        assert list(Parameters(logo=str(logo)).faults()) == [("logo", "names a file that is not what its ending says")]
 
 
 def test_the_script_is_small_and_has_no_sentence_of_its_own() -> None:
