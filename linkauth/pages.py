@@ -6,7 +6,7 @@ Sets `request.theme`, `.language`, `.page` and `.static_file`, and `config.add_t
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -38,6 +38,11 @@ class Pages:
             spoken = ", ".join(theme.languages)
             raise ConfigurationError(f"linkauth.default_language: is none that the theme {theme.name} speaks: {spoken}")
         self._themes[theme.name], self._defaults[theme.name] = theme, default
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """Every language that a theme in use speaks."""
+        return frozenset(tag for theme in self._themes.values() for tag in theme.languages)
 
     def theme(self, request: Any) -> Theme:
         """The theme of the client that the query names, if there is such a client."""
@@ -89,6 +94,17 @@ def _warn_of_nameless_scopes(settings: Any) -> None:
         )
 
 
+def _warn_of_unread_texts(texts: Iterable[tuple[str, Mapping[str, str]]], spoken: Iterable[str]) -> None:
+    """`texts` are those of the ini by key, `spoken` the languages of the pages."""
+    available = sorted(spoken)
+    read = {"", *(part for tag in available for part in languages.fallbacks(tag))}
+    for key, by_language in texts:
+        for tag in sorted(set(by_language) - read):
+            found = languages.choose([tag], available)
+            instead = f"people there read {found}" if found else "pages are in " + ", ".join(available)
+            log.warning("linkauth.%s.%s is shown to nobody, since there is no page in %s: %s", key, tag, tag, instead)
+
+
 def includeme(config: Any) -> None:
     settings = config.registry.settings["linkauth"]
     _warn_of_nameless_scopes(settings)
@@ -100,6 +116,8 @@ def includeme(config: Any) -> None:
         pages.add(open_theme(name, module, parameters, texts, f"{prefix}/static/{name}/"))
 
     config.add_directive("add_theme_module", add_theme_module)
+    # when all themes are there
+    config.action(None, lambda: _warn_of_unread_texts(settings.texts(), pages.languages))
     config.add_request_method(pages.theme, "theme", reify=True)
     config.add_request_method(pages.language, "language", reify=True)
     # functions, which become methods of the request; a bound method would not

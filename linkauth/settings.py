@@ -91,6 +91,17 @@ class Settings:
     def https(self) -> bool:
         return self.public_url.startswith("https://")
 
+    def texts(self) -> Iterator[tuple[str, Text]]:
+        """What people may read, as (key, text by language)."""
+        yield "service_name", self.service_name
+        yield from ((f"client.{name}.name", client.name) for name, client in self.clients.items())
+        yield from ((f"scope.{name}", text) for name, text in self.scopes.items())
+        for name, theme in self.themes.items():
+            for each in fields(theme.options) if theme.options else ():
+                value = getattr(theme.options, each.name)
+                if isinstance(value, Mapping):
+                    yield f"theme.{name}.{each.name}", value
+
     def faults(self) -> Iterator[tuple[str, str]]:
         try:
             url = urlsplit(self.public_url)

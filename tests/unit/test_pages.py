@@ -151,6 +151,27 @@ def settings(**changes: Any) -> Any:
     return SimpleNamespace(clients=clients, scopes={"said": {"": "Say"}}, theme="parent", **changes)
 
 
+@pytest.mark.parametrize(
+    ("tag", "warning"),
+    [
+        (
+            "en-AU",
+            "linkauth.scope.a.en-AU is shown to nobody, since there is no page in en-AU: people there read en-GB",
+        ),
+        ("sv", "linkauth.scope.a.sv is shown to nobody, since there is no page in sv: pages are in de-DE, en, en-GB"),
+        ("en-GB", None),
+        ("de", None),
+        ("", None),
+    ],
+)
+def test_a_text_in_a_language_without_pages_is_a_warning(
+    tag: str, warning: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        pages._warn_of_unread_texts([("scope.a", {tag: "Say"})], {"en", "en-GB", "de-DE"})
+    assert [record.getMessage() for record in caplog.records] == ([warning] if warning else [])
+
+
 def test_a_scope_without_a_sentence_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         pages._warn_of_nameless_scopes(settings())
