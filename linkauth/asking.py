@@ -15,6 +15,7 @@ from linkauth.backends import (
     CredentialBackend,
     Identity,
     PasswordRefused,
+    Throttled,
     UnknownUser,
     WrongPassword,
 )
@@ -54,7 +55,7 @@ def answer(named: NamedBackend, ask: Callable[[NamedBackend], Identity]) -> Iden
     """What `ask` says of a backend: an identity that can be used, or an exception of the contract, which is logged."""
     try:
         identity = ask(named)
-    except UnknownUser:
+    except (UnknownUser, Throttled):
         raise
     except (WrongPassword, AccountRefused, PasswordRefused) as error:
         log.info("sign-in refused by backend %s: %s", named.label, _reason(error))

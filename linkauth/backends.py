@@ -15,7 +15,9 @@ This module needs nothing but the standard library, so that a plugin depends on 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -119,6 +121,14 @@ class AccountRefused(BackendError):
         self.change_url = change_url
 
 
+class Throttled(BackendError):
+    """Too many failures, so that the password is not looked at; `retry_after` is in seconds."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"try again in {retry_after} s")
+        self.retry_after = retry_after
+
+
 class PasswordRefused(BackendError):
     """The current password is right, the new one is not taken. `minimum` is the least length, 0 for unknown."""
 
@@ -144,6 +154,19 @@ class BackendMisconfigured(BackendUnavailable):
     """Our own account at the store, or the search base, is wrong: only the operator can mend it."""
 
 
+_guard: ContextVar[Callable[[str], None] | None] = ContextVar("guard", default=None)
+
+
+@contextmanager
+def guarded(guard: Callable[[str], None]) -> Iterator[None]:
+    """While this is open, on this thread, `guard` is told of every account whose password is about to be looked at."""
+    before = _guard.set(guard)
+    try:
+        yield
+    finally:
+        _guard.reset(before)
+
+
 class CredentialBackend(ABC):
     """A user store. Subclasses name their settings and answer `authenticate`."""
 
@@ -160,8 +183,18 @@ class CredentialBackend(ABC):
         """The person of that name, if the password is theirs.
 
         `username` comes trimmed, of 1 to 254 characters; `password` as typed, of 1 to 1,024 characters; neither
-        holds NUL. Raises UnknownUser, WrongPassword, AccountRefused, BackendUnavailable or BackendMisconfigured.
+        holds NUL. Raises UnknownUser, WrongPassword, AccountRefused, BackendUnavailable or BackendMisconfigured, and
+        lets through what `guard` raises.
         """
+
+    def guard(self, account: str) -> None:
+        """To be called by `authenticate` where it has found an account and not looked at the password yet.
+
+        `account` is one name of the account, whatever was typed: its primary key, its DN. Failures are counted for it
+        too, so that many spellings of a name are not as many tries. Raises Throttled.
+        """
+        if guard := _guard.get():
+            guard(account)
 
     @property
     def offers(self) -> frozenset[type]:

@@ -26,10 +26,11 @@ from linkauth.backends import (
     PasswordRefused,
     UnknownUser,
     WrongPassword,
+    guarded,
 )
 from linkauth.checks import Health
 from linkauth.shadows import Shadow
-from linkauth.throttle import Throttle
+from linkauth.throttle import Attempt, Throttle
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +131,7 @@ class SignIn:
     def _counted(self, username: str, address: str, ask: Callable[[NamedBackend], Identity]) -> Person:
         with self._throttle.attempt(username, address) as attempt:
             try:
-                person = self._ask(username, ask)
+                person = self._ask(username, ask, attempt)
             except (UnknownUser, WrongPassword):
                 attempt.failed()
                 raise
@@ -141,15 +142,20 @@ class SignIn:
             attempt.succeeded()
             return person
 
-    def _ask(self, username: str, ask: Callable[[NamedBackend], Identity]) -> Person:
+    def _ask(self, username: str, ask: Callable[[NamedBackend], Identity], attempt: Attempt) -> Person:
         for named in self._backends:
             if named.may_own(username):
                 try:
-                    return Person(named.name, answer(named, ask))
+                    with guarded(partial(self._guard, attempt, named.name)):
+                        return Person(named.name, answer(named, ask))
                 except UnknownUser:
                     continue
         log.info("sign-in refused: no backend knows the name")
         raise UnknownUser
+
+    def _guard(self, attempt: Attempt, backend: str, account: str) -> None:
+        """A name that was not typed often may be another one of an account that is being guessed."""
+        self._throttle.also(attempt, f"{backend}\0{account}")
 
     def check(self) -> Mapping[str, bool]:
         """Which backends are well, by name; asked at most every 10 seconds, by one thread at a time."""

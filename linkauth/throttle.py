@@ -1,8 +1,9 @@
 """Counts failed sign-ins, so that guessing a password takes longer than it is worth.
 
-Two windows: per account name over all addresses, and per address over all names. What is being checked right now counts
-as failed already, so that parallel tries do not slip through at the edge. Only failures are kept: a success clears its
-account's window and never the address's, a store that could not be asked costs nothing.
+Two windows: per account over all addresses, and per address over all accounts. An account is the name that was typed,
+and also what a backend finds by it, which may have other names. What is being checked right now counts as failed
+already, so that parallel tries do not slip through at the edge. Only failures are kept: a success clears its account's
+window and never the address's, a store that could not be asked costs nothing.
 """
 
 from __future__ import annotations
@@ -19,25 +20,22 @@ from hashlib import blake2b
 from secrets import token_bytes
 from typing import Any
 
+from linkauth.backends import Throttled
 from linkauth.settings import ThrottleSettings
 
 KEYS = 100_000
 """Keys kept in each window: 25 MB a window when all are in use, measured."""
 
 
-class Throttled(Exception):
-    """Too many failures; `retry_after` is in seconds. The password was not looked at."""
-
-    def __init__(self, retry_after: int) -> None:
-        super().__init__(f"try again in {retry_after} s")
-        self.retry_after = retry_after
-
-
 class Attempt:
-    """One try at a password; whoever finds it wrong says `failed()`, right `succeeded()`, and unknown nothing."""
+    """One try at a password; whoever finds it wrong says `failed()`, right `succeeded()`, and unknown nothing.
+
+    `counted` are the windows and keys that it counts in.
+    """
 
     def __init__(self) -> None:
         self.right: bool | None = None
+        self.counted: list[tuple[Window, bytes]] = []
 
     def failed(self) -> None:
         self.right = False
@@ -98,12 +96,19 @@ class Throttle:
     @contextmanager
     def attempt(self, username: str, address: str) -> Iterator[Attempt]:
         """A sign-in as `username` from the IP `address`; raises Throttled before it starts."""
-        account = self._account, self._hidden(fold(username))
-        with self._counted(account, (self._address, self._hidden(network(address)))) as attempt:
+        name = self._account, self._hidden(fold(username))
+        with self._counted(name, (self._address, self._hidden(network(address)))) as attempt:
             yield attempt
             if attempt.right:
                 with self._lock:
-                    self._account.clear(account[1])
+                    for window, key in attempt.counted:
+                        if window is self._account:
+                            window.clear(key)
+
+    def also(self, attempt: Attempt, account: str) -> None:
+        """Count the attempt for `account` too, which was found by the name that was typed; raises Throttled."""
+        # no name holds a NUL, so that no account has the key of a name
+        self._start(attempt, (self._account, self._hidden(f"\0{account}")))
 
     @contextmanager
     def client(self, client_id: str, address: str) -> Iterator[Attempt]:
@@ -117,20 +122,25 @@ class Throttle:
     @contextmanager
     def _counted(self, *windows: tuple[Window, bytes]) -> Iterator[Attempt]:
         attempt = Attempt()
-        with self._lock:
-            wait = max(window.wait(key, self._clock()) for window, key in windows)
-            if wait > 0:
-                raise Throttled(max(1, math.ceil(wait)))
-            for window, key in windows:
-                window.start(key)
+        self._start(attempt, *windows)
         try:
             yield attempt
         finally:
             with self._lock:
-                for window, key in windows:
+                for window, key in attempt.counted:
                     window.end(key)
                     if attempt.right is False:
                         window.fail(key, self._clock())
+
+    def _start(self, attempt: Attempt, *windows: tuple[Window, bytes]) -> None:
+        with self._lock:
+            fresh = [each for each in windows if each not in attempt.counted]
+            wait = max((window.wait(key, self._clock()) for window, key in fresh), default=0)
+            if wait > 0:
+                raise Throttled(max(1, math.ceil(wait)))
+            for window, key in fresh:
+                window.start(key)
+            attempt.counted += fresh
 
     def _hidden(self, name: str) -> bytes:
         """A key of fixed size that shows no name."""
@@ -140,7 +150,8 @@ class Throttle:
 def fold(username: str) -> str:
     """One spelling for all spellings of a name, for counting only: `username` must be bounded already."""
     folded = unicodedata.normalize("NFKC", username).casefold()
-    return "".join(letter for letter in folded if unicodedata.category(letter) != "Cf").strip()
+    # directories take a run of blanks for one (RFC 4518 section 2.6.1)
+    return " ".join("".join(letter for letter in folded if unicodedata.category(letter) != "Cf").split())
 
 
 def network(address: str) -> str:

@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "security": set(),
     "oauth2": {"oauth2"},
     "plugins": {"settings", "backends"},
-    "throttle": {"settings"},
+    "throttle": {"backends", "settings"},
     "checks": {"backends", "settings"},
     "shadows": {"backends", "storage"},
     "asking": {"backends", "throttle"},

@@ -16,8 +16,10 @@ from linkauth.backends import (
     Check,
     CredentialBackend,
     Identity,
+    Throttled,
     UnknownUser,
     WrongPassword,
+    guarded,
 )
 from linkauth.hashing import HashPool
 from linkauth.testing.accounts import AccountsContract
@@ -98,6 +100,25 @@ class BackendContract(AccountsContract):
     @property
     def _unknown(self) -> type[BackendError]:
         return UnknownUser if self.tells_unknown else WrongPassword
+
+    def test_an_account_is_guarded_under_one_name_before_its_password_is_looked_at(
+        self, backend: CredentialBackend, known: Known
+    ) -> None:
+        """A backend that cannot tell the account before it asks guards none."""
+        found: list[str] = []
+        with guarded(found.append):
+            backend.authenticate(known.username, known.password)
+            with pytest.raises(WrongPassword):
+                backend.authenticate(known.username.upper(), "wrong")
+            with pytest.raises(self._unknown):
+                backend.authenticate("nobody-of-that-name", "wrong")
+        assert len(set(found)) == (1 if found else 0)
+        if found:
+            with guarded(_refuse), self.work() as done:
+                for password in (known.password, "wrong"):
+                    with pytest.raises(Throttled):
+                        backend.authenticate(known.username, password)
+            assert not {"hash", "bind"} & set(done)
 
     def test_an_unknown_name_is_unknown(self, backend: CredentialBackend, known: Known) -> None:
         with pytest.raises(self._unknown):
@@ -182,3 +203,7 @@ class BackendContract(AccountsContract):
     def test_its_checks_are_well(self, backend: CredentialBackend) -> None:
         checks = list(backend.check())
         assert all(isinstance(check, Check) and check.ok for check in checks)
+
+
+def _refuse(account: str) -> None:
+    raise Throttled(1)

@@ -14,7 +14,14 @@ from pyramid.httpexceptions import HTTPException, HTTPForbidden, HTTPMethodNotAl
 from pyramid.response import Response
 from pyramid.view import exception_view_config, notfound_view_config
 
-from linkauth.backends import AccountRefused, BackendUnavailable, PasswordRefused, UnknownUser, WrongPassword
+from linkauth.backends import (
+    AccountRefused,
+    BackendUnavailable,
+    PasswordRefused,
+    Throttled,
+    UnknownUser,
+    WrongPassword,
+)
 from linkauth.oauth2.errors import (
     AuthorizationError,
     BearerError,
@@ -25,7 +32,6 @@ from linkauth.oauth2.errors import (
 )
 from linkauth.routes import FOR_PROGRAMS, METHODS, ROUTES
 from linkauth.sign_in import PasswordChanged, PasswordChangeNeeded
-from linkauth.throttle import Throttled
 from linkauth.views.authorize import changes_password, login_page, password_page
 
 log = logging.getLogger(__name__)

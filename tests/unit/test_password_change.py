@@ -16,12 +16,13 @@ from linkauth.backends import (
     Identity,
     PasswordChange,
     PasswordRefused,
+    Throttled,
     UnknownUser,
     WrongPassword,
 )
 from linkauth.settings import ThrottleSettings
 from linkauth.sign_in import PASSWORD_LIMIT, PasswordChanged, PasswordChangeNeeded, Person, SignIn
-from linkauth.throttle import Throttle, Throttled
+from linkauth.throttle import Throttle
 from tests.unit.test_sign_in import ADDRESS, GOOD, GUARDED, NoSettings
 
 CURRENT = "canary-1c0e, the current one"

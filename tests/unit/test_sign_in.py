@@ -20,12 +20,13 @@ from linkauth.backends import (
     Check,
     CredentialBackend,
     Identity,
+    Throttled,
     UnknownUser,
     WrongPassword,
 )
 from linkauth.settings import ThrottleSettings
 from linkauth.sign_in import PASSWORD_LIMIT, USERNAME_LIMIT, Person, SignIn
-from linkauth.throttle import Throttle, Throttled
+from linkauth.throttle import Throttle
 
 ADDRESS = "192.0.2.1"
 PASSWORD = "the typed password"

@@ -62,6 +62,7 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
             # a name of two people is known here: no later backend may answer for it
             raise WrongPassword if found else UnknownUser
         (entry,) = found
+        self.guard(entry.dn)
         outcome = self._directory.bind(entry.dn, password, deadline)
         return self._admit(entry, username, outcome, deadline)
 
@@ -94,6 +95,8 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         if dn is None or not directory.is_password(password):
             directory.spend(deadline)
             raise WrongPassword
+        # what stands in front of or behind the name is not in it any more
+        self.guard(" ".join(dn.casefold().split()))
         by_dn = "{rdn}" in self._settings.user_dn_template
         base, scope, filter_text = dn, BASE, "(objectClass=*)"
         if not by_dn:

@@ -40,7 +40,13 @@ class Deadline:
     """When a sign-in must be over, in seconds of the monotonic clock."""
 
     def __init__(self, seconds: float) -> None:
-        self._at = time.monotonic() + seconds
+        self._began = time.monotonic()
+        self._at = self._began + seconds
+
+    @property
+    def taken(self) -> float:
+        """The seconds since it began."""
+        return time.monotonic() - self._began
 
     def left(self, limit: float) -> float:
         """The seconds that are left, `limit` at most; raises TimeoutError when there are none."""

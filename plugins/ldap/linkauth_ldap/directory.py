@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import re
 import secrets
+import time
 import unicodedata
+from collections import deque
 
 from ldap3 import LEVEL, SUBTREE
 
-from linkauth.backends import AccountRefused, BackendMisconfigured, Reason
+from linkauth.backends import AccountRefused, BackendMisconfigured, Reason, WrongPassword
 from linkauth_ldap import outcomes
 from linkauth_ldap.connections import Deadline
 from linkauth_ldap.controls import ASK_PPOLICY
@@ -22,6 +24,10 @@ from linkauth_ldap.settings import LDAPSettings
 log = logging.getLogger(__name__)
 
 CHANGEABLE = ("password_expired", "must_change_password")
+REFUSALS = 16
+"""Wrong passwords whose time is remembered."""
+OVERSLEPT = 0.0002
+"""Seconds that a sleep may take too long."""
 
 
 class Directory:
@@ -34,6 +40,8 @@ class Directory:
         self._settings = settings
         self._username_pattern = re.compile(settings.username_pattern)
         self._spends_as_ourselves = bool(settings.bind_dn)
+        # seconds that the last sign-ins with a wrong password took
+        self._refusals: deque[float] = deque(maxlen=REFUSALS)
 
     def deadline(self) -> Deadline:
         return self.servers.deadline()
@@ -108,12 +116,19 @@ class Directory:
             return outcomes.of_bind(result)
         except AccountRefused as refused:
             raise self.refusal(refused.reason, refused.proven) from None
+        except WrongPassword:
+            self._refusals.append(deadline.taken)
+            raise
 
     def spend(self, deadline: Deadline) -> None:
-        """The time of a bind, for somebody who is not there, so that their name is not told by a faster answer.
+        """The time of a wrong password, for somebody who is not there: a faster answer would tell the names that are.
 
-        As our own account, whose password takes the server as long as a person's; nobody's account counts a failure.
+        That of a sign-in that was refused lately; until there is one we bind as ourselves, for no bind of ours may
+        count as a failure of anybody.
         """
+        if seen := list(self._refusals):
+            _wait(deadline, secrets.choice(seen))
+            return
         settings = self._settings
         if self._spends_as_ourselves:
             dn, secret = settings.bind_dn, settings.bind_password.encode("utf-8")
@@ -136,3 +151,10 @@ class Directory:
     @property
     def is_ad(self) -> bool:
         return self._settings.state_check == "ad"
+
+
+def _wait(deadline: Deadline, seconds: float) -> None:
+    """Until so many seconds of a sign-in are over."""
+    while (left := seconds - deadline.taken) > 0:
+        # a sleep takes longer than it is asked for, which could be told
+        time.sleep(max(0, left - OVERSLEPT))

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from linkauth.testing import BackendContract, Known
-from linkauth_ldap import LDAPBackend
+from linkauth_ldap import LDAPBackend, directory
 from linkauth_ldap.connections import DirectoryConnection
 from tests.servers.openldap import OpenLDAP
 from tests.servers.samba import SambaAD
@@ -17,12 +17,12 @@ from .conftest import ad_settings, settings_for
 
 
 class LDAPContract(BackendContract):
-    """Its time goes into binds and searches."""
+    """Its time goes into binds and searches, and for an unknown name into a wait of a bind's length."""
 
     @contextmanager
     def work(self) -> Iterator[list[str]]:
         done: list[str] = []
-        bind, search = DirectoryConnection.bind, DirectoryConnection.search
+        bind, search, wait = DirectoryConnection.bind, DirectoryConnection.search, directory._wait
 
         def binding(connection, *arguments):  # type: ignore[no-untyped-def]
             done.append("bind")
@@ -32,7 +32,12 @@ class LDAPContract(BackendContract):
             done.append("search")
             return search(connection, *arguments)
 
+        def waiting(*arguments):  # type: ignore[no-untyped-def]
+            done.append("bind")
+            wait(*arguments)
+
         with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(directory, "_wait", waiting)
             patch.setattr(DirectoryConnection, "bind", binding)
             patch.setattr(DirectoryConnection, "search", searching)
             yield done

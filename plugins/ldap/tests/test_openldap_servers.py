@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable
 
 import pytest
@@ -11,8 +12,10 @@ from linkauth.backends import (
     AccountRefused,
     BackendError,
     BackendMisconfigured,
+    Throttled,
     UnknownUser,
     WrongPassword,
+    guarded,
 )
 from linkauth_ldap import LDAPBackend
 from tests.servers import openldap
@@ -22,6 +25,7 @@ from tests.servers.openldap import OpenLDAP
 from .conftest import settings_for
 
 Make = Callable[..., LDAPBackend]
+TEMPLATE = "uid={rdn},ou=people,dc=example,dc=org"
 
 
 def test_one_that_tells_nothing_of_locks_calls_them_wrong_passwords() -> None:
@@ -78,3 +82,41 @@ def test_a_server_that_takes_empty_passwords_lets_nobody_in() -> None:
                         backend.authenticate(username, password)
             assert backend.authenticate("user03", careless.people["user03"].password)
             backend.close()
+
+
+def test_many_names_of_one_entry_are_guarded_as_one_account(slapd: OpenLDAP, openldap_backend: Make) -> None:
+    guards: list[str] = []
+    backend = openldap_backend(user_filter="(|(uid={username})(mail={username}))")
+    with guarded(guards.append):
+        for name in ("two words", "two  words", "TWO   WORDS", "two words@example.org"):
+            with pytest.raises(WrongPassword):
+                backend.authenticate(name, "a wrong one")
+            assert backend.authenticate("two words", slapd.people["two words"].password)
+        with pytest.raises(UnknownUser):
+            backend.authenticate("nobody", "a wrong one")
+    assert len(guards) == 8
+    assert len(set(guards)) == 1
+
+
+def test_a_throttled_account_is_asked_for_no_bind(slapd: OpenLDAP, openldap_backend: Make) -> None:
+    def full(account: str) -> None:
+        raise Throttled(60)
+
+    for backend in (openldap_backend(), openldap_backend(login_mode="template", user_dn_template=TEMPLATE)):
+        for _ in range(4):
+            with guarded(full), pytest.raises(Throttled):
+                backend.authenticate("user05", "a wrong one")
+        # that would have locked it
+        assert backend.authenticate("user05", slapd.people["user05"].password)
+
+
+def test_an_unknown_name_takes_the_time_of_a_wrong_password(openldap_backend: Make) -> None:
+    backend = openldap_backend()
+    with pytest.raises(WrongPassword):
+        backend.authenticate("user06", "a wrong one")
+    (taken,) = backend._directory._refusals
+    backend._directory._refusals[0] = taken + 0.2
+    began = time.monotonic()
+    with pytest.raises(UnknownUser):
+        backend.authenticate("nobody", "a wrong one")
+    assert time.monotonic() - began >= taken + 0.2

@@ -93,6 +93,7 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
         if row is None:
             self._verifier.verify(None, password)
             raise UnknownUser
+        self.guard(subject_of(row))
         try:
             right = self._verifier.verify(stored_of(row), password)
         except UnusableHash as unusable:

@@ -16,6 +16,7 @@ from linkauth.backends import (
     BackendUnavailable,
     UnknownUser,
     WrongPassword,
+    guarded,
 )
 from linkauth.hashing import HashPool
 from linkauth_sql import SQLBackend, SQLSettings
@@ -206,3 +207,15 @@ def test_the_people_are_only_read(store: SQLiteStore) -> None:
     assert store.path.read_bytes() == before
     with sqlite3.connect(store.path) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+
+
+def test_many_names_of_one_row_are_guarded_as_one_account(store: SQLiteStore) -> None:
+    guards: list[str] = []
+    backend = store.backend()
+    with guarded(guards.append):
+        for name in ("ada", "ADA", "ada@example.com"):
+            with pytest.raises(WrongPassword):
+                backend.authenticate(name, "wrong")
+        with pytest.raises(UnknownUser):
+            backend.authenticate("nobody", "wrong")
+    assert guards == ["1"] * 3
