@@ -14,6 +14,7 @@ from pyramid.exceptions import ConfigurationError
 from pyramid.response import Response
 
 from linkauth import languages
+from linkauth.settings import scope_key
 from linkauth.themes import StaticFile, Theme, open_theme, texts_of
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,8 @@ class Pages:
         choice only where the address has none: nothing goes back that nobody has checked.
         """
         spoken = [name in LOCALE_PARAMETERS for name, _ in _query(request)]
-        context.setdefault("query", () if all(spoken) else None)
+        unread = not spoken and request.environ.get("QUERY_STRING")
+        context.setdefault("query", () if all(spoken) and not unread else None)
         # whom nobody says a language may still have a browser that knows some
         context["guess"] = request.method == "GET" and not (any(spoken) or request.environ.get("HTTP_ACCEPT_LANGUAGE"))
         response = Response(request.theme.render(page, request.language, **context), status=status)
@@ -89,8 +91,8 @@ def _warn_of_nameless_scopes(settings: Any) -> None:
     used = {scope: name for name, client in settings.clients.items() if client.grants for scope in client.scopes}
     for scope in sorted(set(used) - set(settings.scopes)):
         log.warning(
-            "the scope %s of client %s has no sentence, so that people read its name: add linkauth.scope.%s",
-            *(scope, used[scope], scope),
+            "the scope %s of client %s has no sentence, so that people read its name: add linkauth.%s",
+            *(scope, used[scope], scope_key(scope)),
         )
 
 

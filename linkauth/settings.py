@@ -203,13 +203,24 @@ def _themes(keys: Keys, resolve: Resolve, clients: Mapping[str, ClientSettings |
     return {name: ThemeSettings(name, each) for name, each in options.items()}
 
 
+def scope_key(scope: str) -> str:
+    """The key of a scope's sentence, without `linkauth.`; what ends a key in an ini file is percent-encoded in it."""
+    return "scope." + re.sub("[%:=]", lambda found: f"%{ord(found[0]):02X}", scope)
+
+
 def _scopes(keys: Keys, known: set[str]) -> dict[str, Text]:
     """`linkauth.scope.<name>` and `linkauth.scope.<name>.<language>`; a name may hold dots itself."""
     found: dict[str, dict[str, str]] = {}
+    for scope in known:
+        begin, colon, rest = scope.partition(":")
+        if colon and re.match(re.escape(rest) + r"(\.[\w-]+)?\s*=", keys.left.get(f"scope.{begin}", "")):
+            keys.fault(f"scope.{scope}", f"a colon ends a key of an ini file: write {PREFIX}{scope_key(scope)}")
+            keys.pop(f"scope.{begin}")
     for scope in sorted(known, key=len, reverse=True):
-        text, texts = keys.pop(f"scope.{scope}"), keys.texts(f"scope.{scope}")
+        key = scope_key(scope)
+        text, texts = keys.pop(key), keys.texts(key)
         if text is None and texts:
-            keys.fault(f"scope.{scope}", "is missing; a text needs a line without a language too")
+            keys.fault(key, "is missing; a text needs a line without a language too")
         elif text is not None:
             found[scope] = {"": text, **texts}
     return dict(found)

@@ -65,6 +65,9 @@ def _readable(ini: str, section: str = "app:main") -> Iterator[None]:
         numbers = [number for number, _ in getattr(error, "errors", ())] or [getattr(error, "lineno", "?")]
         lines = ", ".join(map(str, numbers))
         raise StartError(f"{ini}: line {lines} is neither a [section] nor a key = value") from None
+    except configparser.DuplicateOptionError as error:
+        where = f"{ini}, line {error.lineno}: [{error.section}] {error.option}"
+        raise StartError(f"{where}: is there twice (a key ends at its first = or colon)") from None
     except configparser.Error as error:
         line = getattr(error, "lineno", None)
         where = f"{ini}, line {line}" if line else ini

@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "states": set(),
     "templates": set(),
     "themes": {"languages", "states", "templates"},
-    "pages": {"languages", "themes"},
+    "pages": {"languages", "settings", "themes"},
     "catalogs": {"languages", "plugins", "themes"},
     "routes": set(),
     "doors": set(),

@@ -110,6 +110,8 @@ def test_a_page_without_a_trusted_request_gives_nothing_back(app: TestApp) -> No
     answer = send(app, query=query(client_id="nobody", state=STATE))
     assert page_of(answer).find("form") is None
     assert STATE not in answer.text
+    # nor does a query that cannot be read, which a choice would lose
+    assert page_of(send(app, query=b"client_id=ride-hailer&state=%ff")).find("form") is None
     # where there is nothing to keep, there is a choice
     for path in ("/", "/nowhere"):
         assert chosen(send(app, path=path), "de") == b"ui_locales=de"

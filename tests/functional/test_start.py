@@ -120,6 +120,11 @@ def test_every_fault_is_said_at_once_and_no_value(ini: Path) -> None:
             "linkauth.default_language = sv",
             "linkauth.default_language: is none that",
         ),
+        (
+            "^linkauth.clients = .*",
+            "linkauth.clients = alexa\nlinkauth.scope.a:b = c4n4ry\nlinkauth.scope.a:c = c4n4ry",
+            "linkauth.scope.a: is there twice (a key ends at its first = or colon)",
+        ),
         (r"^\[app:main\]", "[DEFAULT]\nlinkauth.nonsense = 1\n[app:main]", "linkauth.nonsense: nobody knows this key"),
     ],
 )

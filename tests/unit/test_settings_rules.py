@@ -202,3 +202,37 @@ def test_what_the_people_table_cannot_be(changes: dict[str, object], keys: list[
     found = [key for key, _ in SQLSettings(url="x", **changes).faults()]  # type: ignore[arg-type]
     assert set(keys) <= set(found)
     assert list(SQLSettings(url="x", query="select :username").faults()) == []
+
+
+def test_a_scope_with_a_colon_is_written_percent_encoded() -> None:
+    scopes = {"linkauth.client.alexa.scopes": "orders orders:read https://x.example/y=%z ride"}
+    texts = {
+        "linkauth.scope.orders": "See orders",
+        "linkauth.scope.orders%3Aread": "Read",
+        "linkauth.scope.orders%3Aread.de": "Lesen",
+        "linkauth.scope.https%3A//x.example/y%3D%25z": "Y",
+    }
+    found = read({**VALID, **scopes, **texts}, settings_class).scopes
+    assert found["orders"] == {"": "See orders"}
+    assert found["orders:read"] == {"": "Read", "de": "Lesen"}
+    assert found["https://x.example/y=%z"] == {"": "Y"}
+
+
+@pytest.mark.parametrize(
+    ("scope", "key", "value", "advice"),
+    [
+        ("orders:read", "orders", "read = Place orders", "orders%3Aread"),
+        ("orders:read", "orders", "read.de=Bestellen", "orders%3Aread"),
+        ("https://x.example/y", "https", "//x.example/y = Y", "https%3A//x.example/y"),
+    ],
+)
+def test_a_key_that_a_colon_has_cut_is_told_and_never_shown(scope: str, key: str, value: str, advice: str) -> None:
+    """As an ini file is read: `orders:read = Place orders` is the key `orders`."""
+    ini = {**VALID, "linkauth.client.alexa.scopes": f"ride {scope}", f"linkauth.scope.{key}": value}
+    with pytest.raises(SettingsError) as raised:
+        read(ini, settings_class)
+    told = f"a colon ends a key of an ini file: write linkauth.scope.{advice}"
+    assert raised.value.faults == [(f"linkauth.scope.{scope}", told)]
+    # a sentence that only begins so is one
+    fine = {**VALID, "linkauth.client.alexa.scopes": "ride orders orders:read", "linkauth.scope.orders": "read orders"}
+    assert read(fine, settings_class).scopes["orders"] == {"": "read orders"}
