@@ -41,12 +41,13 @@ class Directory:
     def plain_name(self, username: str) -> str:
         """The name without a domain that belongs to us, composed (keyboards send é as one letter or as two)."""
         name = unicodedata.normalize("NFC", username)
-        for domain in self._settings.username_domains:
-            if name.casefold().startswith(f"{domain.casefold()}\\"):
-                return name[len(domain) + 1 :]
-            if name.casefold().endswith(f"@{domain.casefold()}"):
-                return name[: -len(domain) - 1]
-        return name
+        ours = {domain.casefold() for domain in self._settings.username_domains}
+        # whole parts are compared: casefold() makes two letters of some, so that lengths do not agree
+        domain, _, rest = name.partition("\\")
+        if rest and domain.casefold() in ours:
+            return rest
+        rest, _, domain = name.rpartition("@")
+        return rest if rest and domain.casefold() in ours else name
 
     def is_username(self, username: str) -> bool:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from ldap3.core.exceptions import LDAPExceptionError
 from ldap3.operation.search import parse_filter
@@ -39,11 +40,13 @@ def rdn_value(text: str) -> str:
 
 def canonical_dn(dn: str) -> tuple[tuple[str, str], ...] | None:
     """A DN in one form for all its spellings, to compare it; None if it is none."""
+    # parse_dn() would strip the blank of a last "\\ " and trip over the backslash
+    written = re.sub(r"\\(.)", lambda found: "\\20" if found[1] == " " else found[0], dn)
     try:
-        parts = parse_dn(dn, escape=False, strip=True)
+        parts = parse_dn(written, escape=False, strip=True)
     except (LDAPExceptionError, ValueError, IndexError):
         return None
-    return tuple((name.strip().lower(), _unescaped(value).strip().casefold()) for name, value, _ in parts)
+    return tuple((name.strip().lower(), _folded(_unescaped(value))) for name, value, _ in parts)
 
 
 def is_below(dn: str, base: str) -> bool:
@@ -64,6 +67,11 @@ def first_rdn(dn: str) -> str:
         return _unescaped(parse_dn(dn)[0][1])
     except (LDAPExceptionError, ValueError, IndexError):
         return dn
+
+
+def _folded(value: str) -> str:
+    """Without regard to case, to blanks around it, and to whether é is one letter or two."""
+    return unicodedata.normalize("NFC", value.strip().casefold())
 
 
 def _unescaped(value: str) -> str:

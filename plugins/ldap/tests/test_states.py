@@ -9,7 +9,7 @@ import pytest
 from linkauth.backends import BackendMisconfigured
 from linkauth_ldap import LDAPSettings, states
 from linkauth_ldap.filters import domain_of, is_below
-from linkauth_ldap.groups import groups_of
+from linkauth_ldap.groups import Group, groups_of, is_entitled
 from linkauth_ldap.people import Entry
 
 NOW = datetime(2026, 11, 25, 12, 30, tzinfo=UTC)
@@ -73,6 +73,13 @@ def test_groups_that_are_cut_are_not_taken_for_all() -> None:
     cut = Entry({"dn": "uid=ada,dc=x", "raw_attributes": {"memberOf;range=0-1499": [b"cn=staff,dc=x"]}})
     with pytest.raises(BackendMisconfigured, match="group_mode"):
         groups_of(cut, "ada", settings, lambda *_: [])
+
+
+def test_a_group_that_cannot_be_compared_lets_nobody_past_denied_groups() -> None:
+    groups = (Group("no DN", "strange"),)
+    assert is_entitled(groups, LDAPSettings(("ldaps://x",), "dc=x"))
+    with pytest.raises(BackendMisconfigured, match="no DN"):
+        is_entitled(groups, LDAPSettings(("ldaps://x",), "dc=x", denied_groups="cn=staff,dc=x"))
 
 
 def test_where_a_dn_stands() -> None:
