@@ -131,7 +131,7 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
             raise directory.refusal(refused.reason, refused.proven) from None
         self._refuse_after_bind(outcome)
         result, found = read
-        return outcome, entries_of(result, found, base)
+        return outcome, entries_of(result, found, base, 2)
 
     def _template_dn(self, username: str) -> str | None:
         if not self._directory.is_username(username):

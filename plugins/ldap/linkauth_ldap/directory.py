@@ -9,7 +9,7 @@ import unicodedata
 
 from ldap3 import LEVEL, SUBTREE
 
-from linkauth.backends import AccountRefused, BackendMisconfigured, Reason
+from linkauth.backends import AccountRefused, Reason
 from linkauth_ldap import outcomes
 from linkauth_ldap.connections import Deadline
 from linkauth_ldap.controls import ASK_PPOLICY
@@ -85,9 +85,7 @@ class Directory:
         result, found = self.servers.ask(
             lambda connection: connection.search(base, filter_text, scope, attributes, size_limit), deadline, True
         )
-        if result["result"] == 4 and not size_limit:
-            raise BackendMisconfigured(f"a search below {base} has more answers than the server gives at once")
-        return entries_of(result, found, base)
+        return entries_of(result, found, base, size_limit)
 
     def groups(self, entry: Entry, username: str, deadline: Deadline) -> tuple[Group, ...]:
         def search(base: str, filter_text: str, scope: str, attributes: list[str]) -> list[Entry]:

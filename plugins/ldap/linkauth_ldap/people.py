@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ldap3.utils.conv import escape_bytes, escape_filter_chars
@@ -52,10 +52,17 @@ def attributes_of(settings: LDAPSettings) -> list[str]:
     return list(dict.fromkeys(name for name in wanted if name))
 
 
-def entries_of(result: Mapping[str, Any], found: Iterable[Mapping[str, Any]], where: str) -> list[Entry]:
-    """The entries of a search, `where` for the log; raises BackendUnavailable or BackendMisconfigured if it failed."""
+def entries_of(
+    result: Mapping[str, Any], found: Sequence[Mapping[str, Any]], where: str, size_limit: int = 0
+) -> list[Entry]:
+    """The entries of a search `where`, for which `size_limit` was asked (0: all).
+
+    Raises BackendUnavailable or BackendMisconfigured if it failed or the server gave fewer than there are.
+    """
     code = result["result"]
-    # sizeLimitExceeded: there are more than we asked for, and some of them came
+    # sizeLimitExceeded
+    if code == 4 and not 0 < size_limit <= len(found):
+        raise BackendMisconfigured(f"a search below {where} has more answers than the server gives at once")
     if code not in (0, 4):
         said = f"a search below {where} was answered with {result['description']} {result['message']}".strip()
         raise BackendUnavailable(said) if code in UNAVAILABLE else BackendMisconfigured(said)

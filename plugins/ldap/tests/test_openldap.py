@@ -222,7 +222,8 @@ class TestGroups:
 
 
 def test_our_own_mistakes_are_told_from_outages(openldap_backend: Make) -> None:
-    for changes in ({"user_base": "ou=nobody,dc=example,dc=org"}, {"bind_password": "wrong"}, {"tls_ca_file": ""}):
+    bases = ({"user_base": f"{name},dc=example,dc=org"} for name in ("ou=nobody", "cn=sizelimit,ou=RetCodes"))
+    for changes in (*bases, {"bind_password": "wrong"}, {"tls_ca_file": ""}):
         with pytest.raises(BackendMisconfigured):
             openldap_backend(**changes).authenticate("user03", "x")
 
