@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from ssl import cert_time_to_seconds
 
@@ -32,8 +33,10 @@ def run(settings: LDAPSettings, servers: Servers) -> Iterator[Check]:
     """A line for each server, then what the first that answers says. Never raises."""
     answering: DirectoryConnection | None = None
     found: list[Check] = []
-    for server in servers.all:
-        connection, lines = _server(settings, server, servers)
+    # at the same time, so that several hung ones take no longer than one
+    with ThreadPoolExecutor(len(servers.all)) as threads:
+        tried = list(threads.map(lambda server: _server(settings, server, servers), servers.all))
+    for connection, lines in tried:
         found += lines
         if connection and answering is None:
             answering = connection
@@ -130,7 +133,9 @@ def _password_change(settings: LDAPSettings, root: Entry) -> Check:
 
 def lockout(settings: LDAPSettings, servers: Servers) -> Lockout | None:
     """When the directory locks an account, as far as the service account may read it. Raises BackendUnavailable."""
-    policies = servers.ask(lambda connection: _policies(settings, connection), Deadline(SECONDS), True)
+    # where none answered a moment ago, one that does will be quick
+    seconds = SECONDS if any(server.failed_at is None for server in servers.all) else 1
+    policies = servers.ask(lambda connection: _policies(settings, connection), Deadline(seconds), True)
     # the strictest of them
     return min((each for each in policies if each.failures > 0), key=lambda each: each.failures, default=None)
 
