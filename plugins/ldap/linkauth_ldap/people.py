@@ -75,12 +75,22 @@ def subject_of(entry: Entry, settings: LDAPSettings) -> str:
     if len(values) != 1 or not values[0]:
         problem = f"{settings.subject_attribute} has {len(values)} values at {entry.dn}, and the subject needs one"
         raise BackendMisconfigured(problem)
+    return subject_text(values[0], settings, entry.dn)
+
+
+def subject_text(value: bytes, settings: LDAPSettings, dn: str) -> str:
+    """A subject in the form that `subject_format` says. Raises BackendMisconfigured if it has another one."""
     if settings.subject_format == "guid_le":
-        if len(values[0]) != 16:
-            raise BackendMisconfigured(f"{settings.subject_attribute} is no GUID of 16 bytes at {entry.dn}")
+        if len(value) != 16:
+            raise BackendMisconfigured(f"{settings.subject_attribute} is no GUID of 16 bytes at {dn}")
         # the first three fields are little-endian (MS-DTYP 2.3.4.2)
-        return str(uuid.UUID(bytes_le=values[0]))
-    return values[0].decode("utf-8", "replace")
+        return str(uuid.UUID(bytes_le=value))
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        # with its bytes replaced it could be another person's too
+        hint = f"{settings.subject_attribute} is no text at {dn}: a GUID of Active Directory needs "
+        raise BackendMisconfigured(f"{hint}subject_format = guid_le") from None
 
 
 def identity_of(entry: Entry, settings: LDAPSettings, groups: tuple[str, ...]) -> Identity:

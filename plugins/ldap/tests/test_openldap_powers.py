@@ -160,6 +160,11 @@ class TestChecks:
         failed = [check for check in openldap_backend(subject_attribute="entryUID").check() if not check.ok]
         assert [check.name for check in failed] == ["subject_attribute"]
 
+    def test_a_right_that_only_a_change_can_tell_is_a_warning(self, openldap_backend: Make) -> None:
+        found = {check.name: check for check in openldap_backend(password_change="service").check()}
+        assert (found["password change"].ok, found["password change"].warning) == (True, True)
+        assert "bind_dn" in found["password change"].detail
+
     def test_one_server_of_two_that_is_down_is_a_warning(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
         found = list(openldap_backend(uris=("ldap://127.0.0.1:1", slapd.a.ldap)).check())
         assert all(check.ok for check in found)
