@@ -26,7 +26,7 @@ from linkauth.backends import (
 from linkauth_ldap import checks, outcomes, passwords, states
 from linkauth_ldap.connections import Deadline, DirectoryConnection
 from linkauth_ldap.directory import CHANGEABLE, Directory
-from linkauth_ldap.filters import filled, rdn_value
+from linkauth_ldap.filters import any_name, filled, rdn_value
 from linkauth_ldap.people import Entry, entries_of, identity_of, subject_filter
 from linkauth_ldap.settings import TEMPLATE, LDAPSettings
 
@@ -147,7 +147,9 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         return self._account(found[0] if found else None)
 
     def look_up(self, subject: str) -> Account:
-        filter_text = subject_filter(subject, self._settings)
+        of_subject, settings = subject_filter(subject, self._settings), self._settings
+        # whom no name finds cannot sign in
+        filter_text = of_subject and f"(&{of_subject}{any_name(settings.known('user_filter'))})"
         found = self._directory.people(filter_text, self._directory.deadline()) if filter_text else []
         return self._account(found[0] if len(found) == 1 else None)
 

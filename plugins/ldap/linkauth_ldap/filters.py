@@ -18,6 +18,15 @@ def filled(template: str, **values: str) -> str:
     return _PLACEHOLDER.sub(lambda found: escape_filter_chars(values[found[1]]), template)
 
 
+def any_name(template: str) -> str:
+    """The filter that finds everybody whom `template` finds by some name.
+
+    The name is left open, not read from the entry: people may sign in by another attribute than `username_attribute`.
+    """
+    # a matching rule of its own knows no asterisk
+    return re.sub(r":(?:[^()=]*:)?=\{username\}", "=*", template).replace("{username}", "*")
+
+
 def filter_problem(template: str, *names: str) -> str | None:
     """What is wrong with a filter that must name at least one of the placeholders `names`, or None."""
     found = set(_PLACEHOLDER.findall(template))

@@ -108,6 +108,13 @@ class TestLookUp:
         with pytest.raises(UnknownUser):
             openldap_backend().look_up(subject)
 
+    @pytest.mark.parametrize("name", ["uid={username}", "mail={username}@*", "uid:caseExactMatch:={username}"])
+    def test_whom_the_filter_shuts_out_is_nobody(self, slapd: OpenLDAP, openldap_backend: Make, name: str) -> None:
+        backend = openldap_backend(user_filter=f"(&(sn=User03)({name}))")
+        assert backend.look_up(slapd.subject_of("user03")).identity.username == "user03"
+        with pytest.raises(UnknownUser):
+            backend.look_up(slapd.subject_of("user04"))
+
     def test_it_says_who_would_be_refused_where_it_may_read_that(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
         helpdesk = {"bind_dn": slapd.helpdesk_dn, "bind_password": slapd.helpdesk_password}
         backend = openldap_backend(**helpdesk)
