@@ -71,7 +71,7 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         self._refuse_after_bind(outcome)
         reason = states.after_bind(entry, settings.known("state_check"), datetime.now(UTC))
         if reason and not (reason == "must_change_password" and settings.must_change == "allow"):
-            raise directory.refusal(reason, proven=True)
+            raise directory.refusal(reason, proven=True, bound=True)
         groups = directory.groups(entry, username, deadline)
         if not directory.is_entitled(entry, groups):
             raise directory.refusal("not_entitled", proven=True)
@@ -83,9 +83,9 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
 
     def _refuse_after_bind(self, outcome: outcomes.Outcome) -> None:
         if outcome.must_change and self._settings.must_change == "refuse":
-            raise self._directory.refusal("must_change_password", proven=True)
+            raise self._directory.refusal("must_change_password", proven=True, bound=True)
         if outcome.grace is not None and self._settings.grace_login == "refuse":
-            raise self._directory.refusal("password_expired", proven=True)
+            raise self._directory.refusal("password_expired", proven=True, bound=True)
 
     def _by_template(self, username: str, password: str, deadline: Deadline) -> Identity:
         """Bind first, with a name made from what was typed; whom it names is read from the entry afterwards."""

@@ -124,12 +124,12 @@ class Directory:
             log.error("the service account bind_dn is refused: %s", result["description"])
             self._spends_as_ourselves = False
 
-    def refusal(self, reason: Reason, proven: bool) -> AccountRefused:
-        """A refusal, and who may be told of it."""
+    def refusal(self, reason: Reason, proven: bool, bound: bool = False) -> AccountRefused:
+        """A refusal, and who may be told of it; `bound` if the directory itself took the password."""
         revealed = {"never": False, "proven": proven, "always": True}[self._settings.reveal_state]
         url = self._settings.password_change_url if reason in CHANGEABLE else ""
         # whoever cannot bind any more cannot change it themselves; Active Directory takes the old one instead
-        stuck = reason == "password_expired" and self._settings.password_change == "self"
+        stuck = reason == "password_expired" and self._settings.password_change == "self" and not bound
         return AccountRefused(reason, proven, revealed, url, changeable=not stuck or self.is_ad)
 
     @property

@@ -111,6 +111,18 @@ def test_grace_logins_are_allowed_or_not(
     slapd.restore("grace")
 
 
+def test_whoever_has_grace_logins_left_may_change_their_password_themselves(
+    slapd: OpenLDAP, openldap_backend: Make
+) -> None:
+    slapd.restore("grace")
+    backend, current = openldap_backend(grace_login="refuse", password_change="self"), slapd.people["grace"].password
+    with pytest.raises(AccountRefused) as refused:
+        backend.authenticate("grace", current)
+    assert refused.value.changeable
+    backend.change_password("grace", current, "Neues-Passwort-77")
+    slapd.restore("grace")
+
+
 def test_a_password_that_expires_soon_is_logged(
     slapd: OpenLDAP, backend: LDAPBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
