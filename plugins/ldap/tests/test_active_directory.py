@@ -250,7 +250,7 @@ def test_bytes_are_not_taken_for_a_subject_of_text(ad_backend: Make, domain: Sam
 
 def test_clear_text_is_refused_by_the_domain(domain: SambaAD, ad_backend: Make) -> None:
     backend = ad_backend(uris=(domain.ldap,), allow_cleartext="true")
-    with pytest.raises(BackendMisconfigured, match="bind_dn"):
+    with pytest.raises(BackendMisconfigured, match="starttls = true"):
         backend.authenticate("user03", domain.people["user03"].password)
 
 
