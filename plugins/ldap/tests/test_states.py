@@ -36,8 +36,8 @@ def entry(**attributes: str | bytes) -> Entry:
         ("freeipa", {"krbPasswordExpiration": PAST}, "password_expired", "password_expired"),
         ("freeipa", {"krbPrincipalExpiration": PAST}, "account_expired", "account_expired"),
         ("freeipa", {"nsAccountLock": "TRUE"}, "disabled", "disabled"),
-        # the bind itself looked at these, and a lock ends without a trace
-        ("ppolicy", {"pwdAccountLockedTime": PAST}, None, "locked"),
+        # the bind itself looked at these, and a lock that has an end ends without a trace
+        ("ppolicy", {"pwdAccountLockedTime": PAST}, None, None),
         ("ppolicy", {"pwdAccountLockedTime": "000001010000Z"}, None, "locked"),
         ("ppolicy", {"pwdStartTime": FUTURE}, None, "account_expired"),
         ("ppolicy", {"pwdEndTime": PAST}, None, "account_expired"),
