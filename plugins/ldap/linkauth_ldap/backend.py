@@ -47,7 +47,8 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
     @property
     def offers(self) -> frozenset[type]:
         """Look-ups need an account that may search; a change of passwords is for the ini to allow."""
-        look_up = {Lookup} if self._settings.user_base and self._settings.login_mode == "search" else set()
+        searches = self._settings.login_mode == "search" or self._settings.bind_dn
+        look_up = {Lookup} if self._settings.user_base and searches else set()
         change = {PasswordChange} if self._settings.password_change != "off" else set()
         return frozenset(look_up | change)
 
@@ -133,6 +134,11 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         result, found = read
         return outcome, entries_of(result, found, base, 2)
 
+    @property
+    def _names_by_rdn(self) -> bool:
+        """Does the DN alone say who it is, and no filter?"""
+        return "{rdn}" in self._settings.user_dn_template
+
     def _template_dn(self, username: str) -> str | None:
         if not self._directory.is_username(username):
             return None
@@ -141,7 +147,13 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         )
 
     def find(self, username: str) -> Account:
-        found = self._directory.find(self._directory.plain_name(username), self._directory.deadline())
+        directory, deadline = self._directory, self._directory.deadline()
+        name = directory.plain_name(username)
+        if self._names_by_rdn:
+            dn = self._template_dn(name)
+            found = directory.at(dn, deadline) if dn else []
+        else:
+            found = directory.find(name, deadline)
         if len(found) > 1:
             raise BackendMisconfigured("user_filter finds more than one entry for that name")
         return self._account(found[0] if found else None)
@@ -149,7 +161,8 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
     def look_up(self, subject: str) -> Account:
         of_subject, settings = subject_filter(subject, self._settings), self._settings
         # whom no name finds cannot sign in
-        filter_text = of_subject and f"(&{of_subject}{any_name(settings.known('user_filter'))})"
+        of_name = "" if self._names_by_rdn else any_name(settings.known("user_filter"))
+        filter_text = of_subject and f"(&{of_subject}{of_name})"
         found = self._directory.people(filter_text, self._directory.deadline()) if filter_text else []
         return self._account(found[0] if len(found) == 1 else None)
 

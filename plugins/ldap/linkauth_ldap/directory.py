@@ -7,7 +7,7 @@ import re
 import secrets
 import unicodedata
 
-from ldap3 import LEVEL, SUBTREE
+from ldap3 import BASE, LEVEL, SUBTREE
 
 from linkauth.backends import AccountRefused, Reason
 from linkauth_ldap import outcomes
@@ -77,6 +77,14 @@ class Directory:
         """Two at most."""
         scope = SUBTREE if self._settings.user_scope == "subtree" else LEVEL
         return self.search(self._settings.user_base, filter_text, scope, self.attributes, deadline, size_limit=2)
+
+    def at(self, dn: str, deadline: Deadline) -> list[Entry]:
+        """The entry of that DN, if there is one."""
+        result, found = self.servers.ask(
+            lambda connection: connection.search(dn, "(objectClass=*)", BASE, self.attributes), deadline, True
+        )
+        # noSuchObject, invalidDNSyntax
+        return [] if result["result"] in (32, 34) else entries_of(result, found, dn)
 
     def search(
         self, base: str, filter_text: str, scope: str, attributes: list[str], deadline: Deadline, size_limit: int = 0

@@ -11,6 +11,7 @@ from linkauth.backends import (
     AccountRefused,
     BackendMisconfigured,
     Lockout,
+    Lookup,
     PasswordRefused,
     UnknownUser,
     WrongPassword,
@@ -110,6 +111,13 @@ def test_a_template_of_a_user_principal_name(domain: SambaAD, ad_backend: Make) 
     assert backend.authenticate("user08", domain.people["user08"].password).groups == ("developers",)
     with pytest.raises(WrongPassword):
         backend.authenticate("user08", "a wrong one")
+
+
+def test_a_template_with_a_service_account_looks_people_up(domain: SambaAD, ad_backend: Make) -> None:
+    backend = ad_backend(login_mode="template", user_dn_template="{upn}@ad.example.org")
+    assert Lookup in backend.offers
+    identity = backend.authenticate("user08", domain.people["user08"].password)
+    assert backend.find("user08").identity == backend.look_up(identity.subject).identity == identity
 
 
 def test_a_template_lets_nobody_in_as_somebody_else(domain: SambaAD, ad_backend: Make) -> None:

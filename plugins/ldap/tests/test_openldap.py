@@ -183,8 +183,18 @@ class TestTemplate:
         assert refusal(backend, "grace", slapd.people["grace"].password) == ("password_expired", True)
         slapd.restore("grace")
 
-    def test_it_offers_no_look_up(self, backend: LDAPBackend) -> None:
-        assert Lookup not in backend.offers
+    @pytest.mark.parametrize("username", ["user03", "comma,user", "müller"])
+    def test_people_are_looked_up_where_our_account_may_read(
+        self, slapd: OpenLDAP, backend: LDAPBackend, username: str
+    ) -> None:
+        assert (Lookup in backend.offers) == bool(backend._settings.bind_dn)
+        if Lookup in backend.offers:
+            account = backend.find(username)
+            assert account.identity == backend.authenticate(username, slapd.people[username].password)
+            assert backend.look_up(account.identity.subject) == account
+            for nobody in ("nobody", "a\x00b", "linkauth,ou=services"):
+                with pytest.raises(UnknownUser):
+                    backend.find(nobody)
 
 
 class TestGroups:
