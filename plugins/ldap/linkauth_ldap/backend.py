@@ -26,7 +26,7 @@ from linkauth.backends import (
 from linkauth_ldap import checks, outcomes, passwords, states
 from linkauth_ldap.connections import Deadline, DirectoryConnection
 from linkauth_ldap.directory import CHANGEABLE, Directory
-from linkauth_ldap.filters import filled, rdn_value
+from linkauth_ldap.filters import any_name, filled, rdn_value
 from linkauth_ldap.people import Entry, entries_of, identity_of, subject_filter
 from linkauth_ldap.settings import TEMPLATE, LDAPSettings
 
@@ -47,7 +47,8 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
     @property
     def offers(self) -> frozenset[type]:
         """Look-ups need an account that may search; a change of passwords is for the ini to allow."""
-        look_up = {Lookup} if self._settings.user_base and self._settings.login_mode == "search" else set()
+        searches = self._settings.login_mode == "search" or self._settings.bind_dn
+        look_up = {Lookup} if self._settings.user_base and searches else set()
         change = {PasswordChange} if self._settings.password_change != "off" else set()
         return frozenset(look_up | change)
 
@@ -72,7 +73,7 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         self._refuse_after_bind(outcome)
         reason = states.after_bind(entry, settings.known("state_check"), datetime.now(UTC))
         if reason and not (reason == "must_change_password" and settings.must_change == "allow"):
-            raise directory.refusal(reason, proven=True)
+            raise directory.refusal(reason, proven=True, bound=True)
         groups = directory.groups(entry, username, deadline)
         if not directory.is_entitled(entry, groups):
             raise directory.refusal("not_entitled", proven=True)
@@ -84,9 +85,9 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
 
     def _refuse_after_bind(self, outcome: outcomes.Outcome) -> None:
         if outcome.must_change and self._settings.must_change == "refuse":
-            raise self._directory.refusal("must_change_password", proven=True)
+            raise self._directory.refusal("must_change_password", proven=True, bound=True)
         if outcome.grace is not None and self._settings.grace_login == "refuse":
-            raise self._directory.refusal("password_expired", proven=True)
+            raise self._directory.refusal("password_expired", proven=True, bound=True)
 
     def _by_template(self, username: str, password: str, deadline: Deadline) -> Identity:
         """Bind first, with a name made from what was typed; whom it names is read from the entry afterwards."""
@@ -134,7 +135,12 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
             raise directory.refusal(refused.reason, refused.proven) from None
         self._refuse_after_bind(outcome)
         result, found = read
-        return outcome, entries_of(result, found, base)
+        return outcome, entries_of(result, found, base, 2)
+
+    @property
+    def _names_by_rdn(self) -> bool:
+        """Does the DN alone say who it is, and no filter?"""
+        return "{rdn}" in self._settings.user_dn_template
 
     def _template_dn(self, username: str) -> str | None:
         if not self._directory.is_username(username):
@@ -144,13 +150,22 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         )
 
     def find(self, username: str) -> Account:
-        found = self._directory.find(self._directory.plain_name(username), self._directory.deadline())
+        directory, deadline = self._directory, self._directory.deadline()
+        name = directory.plain_name(username)
+        if self._names_by_rdn:
+            dn = self._template_dn(name)
+            found = directory.at(dn, deadline) if dn else []
+        else:
+            found = directory.find(name, deadline)
         if len(found) > 1:
             raise BackendMisconfigured("user_filter finds more than one entry for that name")
         return self._account(found[0] if found else None)
 
     def look_up(self, subject: str) -> Account:
-        filter_text = subject_filter(subject, self._settings)
+        of_subject, settings = subject_filter(subject, self._settings), self._settings
+        # whom no name finds cannot sign in
+        of_name = "" if self._names_by_rdn else any_name(settings.known("user_filter"))
+        filter_text = of_subject and f"(&{of_subject}{of_name})"
         found = self._directory.people(filter_text, self._directory.deadline()) if filter_text else []
         return self._account(found[0] if len(found) == 1 else None)
 

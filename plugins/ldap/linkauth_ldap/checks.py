@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from ssl import cert_time_to_seconds
 
 from ldap3 import BASE, SUBTREE
 
-from linkauth.backends import BackendError, Check, Lockout
+from linkauth.backends import BackendError, BackendMisconfigured, Check, Lockout
 from linkauth_ldap.connections import Deadline, DirectoryConnection, ServerFailed
 from linkauth_ldap.controls import POLICY_HINTS, PPOLICY
 from linkauth_ldap.filters import domain_of
 from linkauth_ldap.passwords import PASSWORD_MODIFY
-from linkauth_ldap.people import Entry
+from linkauth_ldap.people import Entry, subject_text
 from linkauth_ldap.servers import DirectoryServer, Servers
 from linkauth_ldap.settings import LDAPSettings, lines_of
 
@@ -23,6 +24,8 @@ SECONDS = 4
 """For each server, and for what the one that answers is asked."""
 ACTIVE_DIRECTORY = "1.2.840.113556.1.4.800"
 """The capability that Active Directory and Samba name in their root entry (MS-ADTS 3.1.1.3.4.3)."""
+SECURITY_GROUP = 0x80000000
+"""The bit of groupType (MS-ADTS 2.2.12) without which a group is for mail only."""
 ROOT = ["supportedControl", "supportedExtension", "supportedCapabilities", "vendorName", "namingContexts"]
 TICKS = 10_000_000
 """Active Directory's intervals are negative numbers of 100 ns."""
@@ -32,8 +35,10 @@ def run(settings: LDAPSettings, servers: Servers) -> Iterator[Check]:
     """A line for each server, then what the first that answers says. Never raises."""
     answering: DirectoryConnection | None = None
     found: list[Check] = []
-    for server in servers.all:
-        connection, lines = _server(settings, server, servers)
+    # at the same time, so that several hung ones take no longer than one
+    with ThreadPoolExecutor(len(servers.all)) as threads:
+        tried = list(threads.map(lambda server: _server(settings, server, servers), servers.all))
+    for connection, lines in tried:
         found += lines
         if connection and answering is None:
             answering = connection
@@ -86,6 +91,8 @@ def _directory(settings: LDAPSettings, connection: DirectoryConnection) -> Itera
         if not _policies(settings, connection):
             detail = "our account can read no policy: keep linkauth.throttle.account_failures below its lockout by hand"
             yield Check("password policy", True, detail, warning=True)
+    if settings.state_check == "ad" and settings.bind_dn:
+        yield from _own_policies(settings, connection)
     if settings.password_change != "off":
         yield _password_change(settings, root)
 
@@ -96,17 +103,34 @@ def _entries(settings: LDAPSettings, connection: DirectoryConnection) -> Iterato
     named += [(key, line) for key in ("required_groups", "denied_groups") for line in lines_of(getattr(settings, key))]
     for key, dn in named:
         if dn:
-            result, found = connection.search(dn, "(objectClass=*)", BASE, ["objectClass"])
+            result, found = connection.search(dn, "(objectClass=*)", BASE, ["objectClass", "groupType"])
             # 389 Directory Server calls a base that is not there a success without entries
             ok = result["result"] == 0 and len(found) == 1
             said = f"{result['description']} {result['message']}".strip()
             yield Check(key, ok, "can be read" if ok else f"{dn} cannot be read: {said}")
+            if ok and settings.group_mode == "tokengroups" and _is_distribution_group(Entry(found[0])):
+                yield Check(key, False, f"{dn} is a distribution group, in which group_mode = tokengroups sees nobody")
     subject = settings.known("subject_attribute")
     if settings.user_base:
         _, found = connection.search(settings.user_base, f"({subject}=*)", SUBTREE, [subject], 1)
-        ok = any(Entry(each).raw(subject) for each in found)
-        detail = "can be read" if ok else f"no entry below user_base shows {subject}: nobody could sign in"
-        yield Check("subject_attribute", ok, detail)
+        yield _subject(settings, [entry for entry in map(Entry, found) if entry.raw(subject)])
+
+
+def _is_distribution_group(entry: Entry) -> bool:
+    """Does it have a groupType, and lacks that the bit of security groups? It is a signed number (MS-ADTS 2.2.12)."""
+    return bool(entry.text("groupType")) and not int(entry.text("groupType")) & SECURITY_GROUP
+
+
+def _subject(settings: LDAPSettings, found: list[Entry]) -> Check:
+    """Is there a subject, in the form that the ini says?"""
+    name = settings.known("subject_attribute")
+    if not found:
+        return Check("subject_attribute", False, f"no entry below user_base shows {name}: nobody could sign in")
+    try:
+        subject_text(found[0].raw(name)[0], settings, found[0].dn)
+    except BackendMisconfigured as error:
+        return Check("subject_attribute", False, str(error))
+    return Check("subject_attribute", True, "can be read")
 
 
 def _preset(settings: LDAPSettings, root: Entry) -> Check:
@@ -120,17 +144,33 @@ def _preset(settings: LDAPSettings, root: Entry) -> Check:
 
 def _password_change(settings: LDAPSettings, root: Entry) -> Check:
     """Whether the directory has the operation; whether the account may use it only a change can tell."""
+    by_service = settings.password_change == "service"
     if settings.state_check == "ad":
-        if settings.password_change == "service" and POLICY_HINTS not in root.texts("supportedControl"):
+        if by_service and POLICY_HINTS not in root.texts("supportedControl"):
             return Check("password change", False, "the directory has no policy hints: a reset would break its history")
-        return Check("password change", True, "unicodePwd, over TLS")
-    ok = PASSWORD_MODIFY in root.texts("supportedExtension")
-    return Check("password change", ok, "RFC 3062" if ok else "the directory lacks the extension of RFC 3062")
+        way = "unicodePwd, over TLS"
+    elif PASSWORD_MODIFY in root.texts("supportedExtension"):
+        way = "RFC 3062"
+    else:
+        return Check("password change", False, "the directory lacks the extension of RFC 3062")
+    untold = "; whether bind_dn may set passwords only a change can tell: try it once" if by_service else ""
+    return Check("password change", True, way + untold, warning=by_service)
+
+
+def _own_policies(settings: LDAPSettings, connection: DirectoryConnection) -> Iterator[Check]:
+    """Whether policies of their own apply to some people, whose lockout our account may not read."""
+    base = domain_of(settings.user_base)
+    _, found = connection.search(base, "(msDS-PSOApplied=*)", SUBTREE, ["msDS-PSOApplied"], 1)
+    if found:
+        detail = f"a fine-grained policy applies to {found[0]['dn']}: if it locks sooner than the domain, keep "
+        yield Check("password policy", True, f"{detail}linkauth.throttle.account_failures below its lockout", True)
 
 
 def lockout(settings: LDAPSettings, servers: Servers) -> Lockout | None:
     """When the directory locks an account, as far as the service account may read it. Raises BackendUnavailable."""
-    policies = servers.ask(lambda connection: _policies(settings, connection), Deadline(SECONDS), True)
+    # where none answered a moment ago, one that does will be quick
+    seconds = SECONDS if any(server.failed_at is None for server in servers.all) else 1
+    policies = servers.ask(lambda connection: _policies(settings, connection), Deadline(seconds), True)
     # the strictest of them
     return min((each for each in policies if each.failures > 0), key=lambda each: each.failures, default=None)
 

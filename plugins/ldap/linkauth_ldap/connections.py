@@ -207,8 +207,10 @@ class DirectoryConnection:
     @property
     def is_over(self) -> bool:
         """Has the server closed it, or said so, while it waited?"""
-        readable, _, _ = select.select([self._socket.raw], [], [], 0)
-        return bool(readable)
+        # select() cannot look at a process's thousandth descriptor and later ones
+        waiting = select.poll()
+        waiting.register(self._socket.raw, select.POLLIN)
+        return bool(waiting.poll(0))
 
     def within(self, deadline: Deadline) -> None:
         """The next operations belong to this deadline."""

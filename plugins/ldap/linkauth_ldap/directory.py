@@ -9,9 +9,9 @@ import time
 import unicodedata
 from collections import deque
 
-from ldap3 import LEVEL, SUBTREE
+from ldap3 import BASE, LEVEL, SUBTREE
 
-from linkauth.backends import AccountRefused, BackendMisconfigured, Reason, WrongPassword
+from linkauth.backends import AccountRefused, Reason, WrongPassword
 from linkauth_ldap import outcomes
 from linkauth_ldap.connections import Deadline
 from linkauth_ldap.controls import ASK_PPOLICY
@@ -49,12 +49,13 @@ class Directory:
     def plain_name(self, username: str) -> str:
         """The name without a domain that belongs to us, composed (keyboards send é as one letter or as two)."""
         name = unicodedata.normalize("NFC", username)
-        for domain in self._settings.username_domains:
-            if name.casefold().startswith(f"{domain.casefold()}\\"):
-                return name[len(domain) + 1 :]
-            if name.casefold().endswith(f"@{domain.casefold()}"):
-                return name[: -len(domain) - 1]
-        return name
+        ours = {domain.casefold() for domain in self._settings.username_domains}
+        # whole parts are compared: casefold() makes two letters of some, so that lengths do not agree
+        domain, _, rest = name.partition("\\")
+        if rest and domain.casefold() in ours:
+            return rest
+        rest, _, domain = name.rpartition("@")
+        return rest if rest and domain.casefold() in ours else name
 
     def is_username(self, username: str) -> bool:
         try:
@@ -85,6 +86,14 @@ class Directory:
         scope = SUBTREE if self._settings.user_scope == "subtree" else LEVEL
         return self.search(self._settings.user_base, filter_text, scope, self.attributes, deadline, size_limit=2)
 
+    def at(self, dn: str, deadline: Deadline) -> list[Entry]:
+        """The entry of that DN, if there is one."""
+        result, found = self.servers.ask(
+            lambda connection: connection.search(dn, "(objectClass=*)", BASE, self.attributes), deadline, True
+        )
+        # noSuchObject, invalidDNSyntax
+        return [] if result["result"] in (32, 34) else entries_of(result, found, dn)
+
     def search(
         self, base: str, filter_text: str, scope: str, attributes: list[str], deadline: Deadline, size_limit: int = 0
     ) -> list[Entry]:
@@ -92,9 +101,7 @@ class Directory:
         result, found = self.servers.ask(
             lambda connection: connection.search(base, filter_text, scope, attributes, size_limit), deadline, True
         )
-        if result["result"] == 4 and not size_limit:
-            raise BackendMisconfigured(f"a search below {base} has more answers than the server gives at once")
-        return entries_of(result, found, base)
+        return entries_of(result, found, base, size_limit)
 
     def groups(self, entry: Entry, username: str, deadline: Deadline) -> tuple[Group, ...]:
         def search(base: str, filter_text: str, scope: str, attributes: list[str]) -> list[Entry]:
@@ -140,12 +147,12 @@ class Directory:
             log.error("the service account bind_dn is refused: %s", result["description"])
             self._spends_as_ourselves = False
 
-    def refusal(self, reason: Reason, proven: bool) -> AccountRefused:
-        """A refusal, and who may be told of it."""
+    def refusal(self, reason: Reason, proven: bool, bound: bool = False) -> AccountRefused:
+        """A refusal, and who may be told of it; `bound` if the directory itself took the password."""
         revealed = {"never": False, "proven": proven, "always": True}[self._settings.reveal_state]
         url = self._settings.password_change_url if reason in CHANGEABLE else ""
         # whoever cannot bind any more cannot change it themselves; Active Directory takes the old one instead
-        stuck = reason == "password_expired" and self._settings.password_change == "self"
+        stuck = reason == "password_expired" and self._settings.password_change == "self" and not bound
         return AccountRefused(reason, proven, revealed, url, changeable=not stuck or self.is_ad)
 
     @property

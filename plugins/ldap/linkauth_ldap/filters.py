@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from ldap3.core.exceptions import LDAPExceptionError
 from ldap3.operation.search import parse_filter
@@ -15,6 +16,15 @@ _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 def filled(template: str, **values: str) -> str:
     """The filter with `{name}` replaced by each escaped value; a value is never read as a placeholder again."""
     return _PLACEHOLDER.sub(lambda found: escape_filter_chars(values[found[1]]), template)
+
+
+def any_name(template: str) -> str:
+    """The filter that finds everybody whom `template` finds by some name.
+
+    The name is left open, not read from the entry: people may sign in by another attribute than `username_attribute`.
+    """
+    # a matching rule of its own knows no asterisk
+    return re.sub(r":(?:[^()=]*:)?=\{username\}", "=*", template).replace("{username}", "*")
 
 
 def filter_problem(template: str, *names: str) -> str | None:
@@ -39,11 +49,13 @@ def rdn_value(text: str) -> str:
 
 def canonical_dn(dn: str) -> tuple[tuple[str, str], ...] | None:
     """A DN in one form for all its spellings, to compare it; None if it is none."""
+    # parse_dn() would strip the blank of a last "\\ " and trip over the backslash
+    written = re.sub(r"\\(.)", lambda found: "\\20" if found[1] == " " else found[0], dn)
     try:
-        parts = parse_dn(dn, escape=False, strip=True)
+        parts = parse_dn(written, escape=False, strip=True)
     except (LDAPExceptionError, ValueError, IndexError):
         return None
-    return tuple((name.strip().lower(), _unescaped(value).strip().casefold()) for name, value, _ in parts)
+    return tuple((name.strip().lower(), _folded(_unescaped(value))) for name, value, _ in parts)
 
 
 def is_below(dn: str, base: str) -> bool:
@@ -64,6 +76,11 @@ def first_rdn(dn: str) -> str:
         return _unescaped(parse_dn(dn)[0][1])
     except (LDAPExceptionError, ValueError, IndexError):
         return dn
+
+
+def _folded(value: str) -> str:
+    """Without regard to case, to blanks around it, and to whether é is one letter or two."""
+    return unicodedata.normalize("NFC", value.strip().casefold())
 
 
 def _unescaped(value: str) -> str:

@@ -38,10 +38,16 @@ def groups_of(entry: Entry, username: str, settings: LDAPSettings, search: Searc
 
 
 def is_entitled(groups: tuple[Group, ...], settings: LDAPSettings) -> bool:
-    """In one of `required_groups`, if there are any, and in none of `denied_groups`."""
+    """In one of `required_groups`, if there are any, and in none of `denied_groups`.
+
+    Raises BackendMisconfigured for a group whose DN cannot be compared: it might be a denied one.
+    """
     own = {canonical_dn(group.dn) for group in groups}
     required = {canonical_dn(line) for line in lines_of(settings.required_groups)}
     denied = {canonical_dn(line) for line in lines_of(settings.denied_groups)}
+    if denied and None in own:
+        strange = next(group.dn for group in groups if canonical_dn(group.dn) is None)
+        raise BackendMisconfigured(f"denied_groups cannot be compared with the group {strange}: rename that group")
     return (not required or bool(own & required)) and not own & denied
 
 

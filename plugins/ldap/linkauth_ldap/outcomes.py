@@ -33,6 +33,9 @@ AD_PROVEN: Mapping[str, Reason] = {
 """Sub-codes that Active Directory gives only for the right password."""
 UNAVAILABLE = {1, 3, 11, 51, 52, 80}
 """operationsError, timeLimitExceeded, adminLimitExceeded, busy, unavailable, other: no answer to the question."""
+WANTS_TLS = {8, 13}
+"""strongerAuthRequired, confidentialityRequired: no password is taken in clear text."""
+USE_TLS = "the server wants TLS for passwords: set starttls = true, or ldaps:// in uris"
 MISCONFIGURED = {
     8: "strongerAuthRequired",
     10: "referral",
@@ -71,7 +74,8 @@ def of_bind(result: Mapping[str, Any]) -> Outcome:
         # the entry is gone, or takes no password
         raise WrongPassword(f"the directory answered {code}")
     if code in MISCONFIGURED:
-        raise BackendMisconfigured(f"a person's bind was refused with {MISCONFIGURED[code]}: {text}")
+        hint = f"{USE_TLS}: " if code in WANTS_TLS else ""
+        raise BackendMisconfigured(f"{hint}a person's bind was refused with {MISCONFIGURED[code]}: {text}")
     raise BackendUnavailable(f"a person's bind was answered with {code}: {text}")
 
 

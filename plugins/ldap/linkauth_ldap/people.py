@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ldap3.utils.conv import escape_bytes, escape_filter_chars
@@ -52,10 +52,17 @@ def attributes_of(settings: LDAPSettings) -> list[str]:
     return list(dict.fromkeys(name for name in wanted if name))
 
 
-def entries_of(result: Mapping[str, Any], found: Iterable[Mapping[str, Any]], where: str) -> list[Entry]:
-    """The entries of a search, `where` for the log; raises BackendUnavailable or BackendMisconfigured if it failed."""
+def entries_of(
+    result: Mapping[str, Any], found: Sequence[Mapping[str, Any]], where: str, size_limit: int = 0
+) -> list[Entry]:
+    """The entries of a search `where`, for which `size_limit` was asked (0: all).
+
+    Raises BackendUnavailable or BackendMisconfigured if it failed or the server gave fewer than there are.
+    """
     code = result["result"]
-    # sizeLimitExceeded: there are more than we asked for, and some of them came
+    # sizeLimitExceeded
+    if code == 4 and not 0 < size_limit <= len(found):
+        raise BackendMisconfigured(f"a search below {where} has more answers than the server gives at once")
     if code not in (0, 4):
         said = f"a search below {where} was answered with {result['description']} {result['message']}".strip()
         raise BackendUnavailable(said) if code in UNAVAILABLE else BackendMisconfigured(said)
@@ -68,12 +75,22 @@ def subject_of(entry: Entry, settings: LDAPSettings) -> str:
     if len(values) != 1 or not values[0]:
         problem = f"{settings.subject_attribute} has {len(values)} values at {entry.dn}, and the subject needs one"
         raise BackendMisconfigured(problem)
+    return subject_text(values[0], settings, entry.dn)
+
+
+def subject_text(value: bytes, settings: LDAPSettings, dn: str) -> str:
+    """A subject in the form that `subject_format` says. Raises BackendMisconfigured if it has another one."""
     if settings.subject_format == "guid_le":
-        if len(values[0]) != 16:
-            raise BackendMisconfigured(f"{settings.subject_attribute} is no GUID of 16 bytes at {entry.dn}")
+        if len(value) != 16:
+            raise BackendMisconfigured(f"{settings.subject_attribute} is no GUID of 16 bytes at {dn}")
         # the first three fields are little-endian (MS-DTYP 2.3.4.2)
-        return str(uuid.UUID(bytes_le=values[0]))
-    return values[0].decode("utf-8", "replace")
+        return str(uuid.UUID(bytes_le=value))
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        # with its bytes replaced it could be another person's too
+        hint = f"{settings.subject_attribute} is no text at {dn}: a GUID of Active Directory needs "
+        raise BackendMisconfigured(f"{hint}subject_format = guid_le") from None
 
 
 def identity_of(entry: Entry, settings: LDAPSettings, groups: tuple[str, ...]) -> Identity:

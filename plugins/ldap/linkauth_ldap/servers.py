@@ -19,7 +19,7 @@ from ldap3.core.exceptions import LDAPSessionTerminatedByServerError
 
 from linkauth.backends import BackendMisconfigured, BackendUnavailable
 from linkauth_ldap.connections import Address, Deadline, DirectoryConnection, ServerFailed
-from linkauth_ldap.outcomes import UNAVAILABLE
+from linkauth_ldap.outcomes import UNAVAILABLE, USE_TLS, WANTS_TLS
 from linkauth_ldap.settings import LDAPSettings
 
 log = logging.getLogger(__name__)
@@ -249,7 +249,8 @@ class Servers:
         if result["result"] in UNAVAILABLE:
             raise ServerFailed(f"the bind of the service account was answered with {said}")
         if result["result"] != 0:
-            server.refusal = f"the service account bind_dn is refused, check bind_dn and bind_password: {said}"
+            advice = USE_TLS if result["result"] in WANTS_TLS else "check bind_dn and bind_password"
+            server.refusal = f"the service account bind_dn is refused, {advice}: {said}"
             server.refused_at = now
             raise ServerFailed(server.refusal, misconfigured=True)
         server.refused_at = None

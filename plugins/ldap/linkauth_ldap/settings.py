@@ -155,6 +155,11 @@ class LDAPSettings:
             problem = filter_problem(str(self.group_filter), "dn", "username")
             if problem:
                 yield "group_filter", problem
+        if self.group_mode in ("in_chain", "tokengroups") and self.reads_groups and self.state_check != "ad":
+            # another directory takes the question and finds nothing, so that denied_groups would deny nobody
+            yield "group_mode", f"cannot be {self.group_mode}, which only Active Directory (state_check = ad) knows"
+        if self.group_mode == "tokengroups" and not self.group_base and not self.user_base:
+            yield "group_base", "is missing: without user_base nothing else says where tokengroups searches"
         if self.group_base and canonical_dn(self.group_base) is None:
             yield "group_base", "is not a distinguished name"
         for key in ("required_groups", "denied_groups"):

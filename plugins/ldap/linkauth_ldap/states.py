@@ -73,9 +73,9 @@ def _active_directory_unasked(entry: Entry, now: datetime) -> Reason | None:
 
 
 def _ppolicy(entry: Entry, now: datetime) -> Reason | None:
-    """draft-behera-ldap-password-policy section 5.3; a lock may have ended since, for only its begin is written."""
-    locked = entry.text("pwdAccountLockedTime")
-    if locked and (locked.startswith("0000") or _is_past(locked, now)):
+    """draft-behera-ldap-password-policy section 5.3. Only a lock without end is certain: of another one the begin is
+    written, and it may have ended since."""
+    if entry.text("pwdAccountLockedTime").startswith("0000"):
         return "locked"
     starts, ends = entry.text("pwdStartTime"), entry.text("pwdEndTime")
     if (starts and not _is_past(starts, now)) or (ends and _is_past(ends, now)):

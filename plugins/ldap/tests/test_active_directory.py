@@ -11,6 +11,7 @@ from linkauth.backends import (
     AccountRefused,
     BackendMisconfigured,
     Lockout,
+    Lookup,
     PasswordRefused,
     UnknownUser,
     WrongPassword,
@@ -110,6 +111,13 @@ def test_a_template_of_a_user_principal_name(domain: SambaAD, ad_backend: Make) 
     assert backend.authenticate("user08", domain.people["user08"].password).groups == ("developers",)
     with pytest.raises(WrongPassword):
         backend.authenticate("user08", "a wrong one")
+
+
+def test_a_template_with_a_service_account_looks_people_up(domain: SambaAD, ad_backend: Make) -> None:
+    backend = ad_backend(login_mode="template", user_dn_template="{upn}@ad.example.org")
+    assert Lookup in backend.offers
+    identity = backend.authenticate("user08", domain.people["user08"].password)
+    assert backend.find("user08").identity == backend.look_up(identity.subject).identity == identity
 
 
 def test_a_template_lets_nobody_in_as_somebody_else(domain: SambaAD, ad_backend: Make) -> None:
@@ -224,14 +232,33 @@ def test_flags_are_facts(backend: LDAPBackend) -> None:
 
 def test_its_checks(ad_backend: Make, domain: SambaAD) -> None:
     found = {check.name: check for check in ad_backend(password_change="self").check()}
-    assert all(check.ok and not check.warning for check in found.values())
+    assert all(check.ok for check in found.values())
     assert "Samba" in found["preset"].detail
+    # two people have policies of their own, which our account cannot read
+    assert [check.name for check in found.values() if check.warning] == ["password policy"]
+    assert "fine-grained" in found["password policy"].detail
     assert ad_backend(preset="openldap", group_mode="none").lockout() is None
+
+
+def test_a_distribution_group_that_token_groups_leave_out_is_said(ad_backend: Make, domain: SambaAD) -> None:
+    backend = ad_backend(denied_groups=f"CN=mail-list,{domain.group_base}\nCN=admins,{domain.group_base}")
+    (failed,) = [check for check in backend.check() if not check.ok]
+    assert failed.name == "denied_groups"
+    assert "CN=mail-list" in failed.detail
+    assert "distribution group" in failed.detail
+
+
+def test_bytes_are_not_taken_for_a_subject_of_text(ad_backend: Make, domain: SambaAD) -> None:
+    backend = ad_backend(subject_format="text")
+    with pytest.raises(BackendMisconfigured, match="guid_le"):
+        backend.authenticate("user03", domain.people["user03"].password)
+    (failed,) = [check for check in backend.check() if not check.ok]
+    assert (failed.name, "guid_le" in failed.detail) == ("subject_attribute", True)
 
 
 def test_clear_text_is_refused_by_the_domain(domain: SambaAD, ad_backend: Make) -> None:
     backend = ad_backend(uris=(domain.ldap,), allow_cleartext="true")
-    with pytest.raises(BackendMisconfigured, match="bind_dn"):
+    with pytest.raises(BackendMisconfigured, match="starttls = true"):
         backend.authenticate("user03", domain.people["user03"].password)
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import resource
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from linkauth.backends import BackendError, BackendMisconfigured, BackendUnavailable, WrongPassword
-from linkauth_ldap import LDAPBackend, LDAPSettings, passwords
-from linkauth_ldap.connections import DirectoryConnection
+from linkauth_ldap import LDAPBackend, LDAPSettings, checks, passwords
+from linkauth_ldap.connections import Address, Deadline, DirectoryConnection, TimedSocket
 from tests.servers import openldap
 from tests.servers.openldap import OpenLDAP
 from tests.servers.samba import SambaAD
@@ -155,6 +159,42 @@ def test_a_fork_among_many_threads_takes_no_connection_of_its_parent(slapd: Open
             os._exit(wrong)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert backend.authenticate(person.username, person.password)
+
+
+def test_the_checks_of_many_hung_servers_take_no_longer_than_of_one(
+    slapd: OpenLDAP, monkeypatch: pytest.MonkeyPatch, opened: Opened
+) -> None:
+    monkeypatch.setattr(checks, "SECONDS", 2)
+    with ExitStack() as stack:
+        # they take connections, and say nothing
+        listening = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(8)]
+        uris = tuple(f"ldap://127.0.0.1:{each.getsockname()[1]}" for each in listening)
+        backend = opened(settings_for(slapd, uris=uris, **LONG))
+        began = time.monotonic()
+        assert not any(check.ok for check in backend.check())
+        with pytest.raises(BackendUnavailable):
+            backend.lockout()
+        assert time.monotonic() - began < 8
+        # one that is well is found behind them
+        behind = opened(settings_for(slapd, uris=(*uris, slapd.a.ldap), **LONG))
+        assert all(check.ok for check in behind.check())
+
+
+def test_a_connection_of_a_process_with_many_open_files_is_looked_at() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    ours, theirs = socket.socketpair()
+    high = socket.socket(fileno=fcntl.fcntl(ours, fcntl.F_DUPFD_CLOEXEC, 1500))
+    try:
+        address = Address("ldap://127.0.0.1", starttls=False, context=None, other_names=())
+        connection = DirectoryConnection(address, TimedSocket(high, Deadline(5), 5))
+        assert not connection.is_over
+        theirs.close()
+        assert connection.is_over
+    finally:
+        for each in (high, ours, theirs):
+            each.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_resolver_that_hangs_is_held_to_the_deadline(

@@ -111,6 +111,18 @@ def test_grace_logins_are_allowed_or_not(
     slapd.restore("grace")
 
 
+def test_whoever_has_grace_logins_left_may_change_their_password_themselves(
+    slapd: OpenLDAP, openldap_backend: Make
+) -> None:
+    slapd.restore("grace")
+    backend, current = openldap_backend(grace_login="refuse", password_change="self"), slapd.people["grace"].password
+    with pytest.raises(AccountRefused) as refused:
+        backend.authenticate("grace", current)
+    assert refused.value.changeable
+    backend.change_password("grace", current, "Neues-Passwort-77")
+    slapd.restore("grace")
+
+
 def test_a_password_that_expires_soon_is_logged(
     slapd: OpenLDAP, backend: LDAPBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -171,8 +183,18 @@ class TestTemplate:
         assert refusal(backend, "grace", slapd.people["grace"].password) == ("password_expired", True)
         slapd.restore("grace")
 
-    def test_it_offers_no_look_up(self, backend: LDAPBackend) -> None:
-        assert Lookup not in backend.offers
+    @pytest.mark.parametrize("username", ["user03", "comma,user", "müller"])
+    def test_people_are_looked_up_where_our_account_may_read(
+        self, slapd: OpenLDAP, backend: LDAPBackend, username: str
+    ) -> None:
+        assert (Lookup in backend.offers) == bool(backend._settings.bind_dn)
+        if Lookup in backend.offers:
+            account = backend.find(username)
+            assert account.identity == backend.authenticate(username, slapd.people[username].password)
+            assert backend.look_up(account.identity.subject) == account
+            for nobody in ("nobody", "a\x00b", "linkauth,ou=services"):
+                with pytest.raises(UnknownUser):
+                    backend.find(nobody)
 
 
 class TestGroups:
@@ -222,7 +244,8 @@ class TestGroups:
 
 
 def test_our_own_mistakes_are_told_from_outages(openldap_backend: Make) -> None:
-    for changes in ({"user_base": "ou=nobody,dc=example,dc=org"}, {"bind_password": "wrong"}, {"tls_ca_file": ""}):
+    bases = ({"user_base": f"{name},dc=example,dc=org"} for name in ("ou=nobody", "cn=sizelimit,ou=RetCodes"))
+    for changes in (*bases, {"bind_password": "wrong"}, {"tls_ca_file": ""}):
         with pytest.raises(BackendMisconfigured):
             openldap_backend(**changes).authenticate("user03", "x")
 

@@ -108,6 +108,13 @@ class TestLookUp:
         with pytest.raises(UnknownUser):
             openldap_backend().look_up(subject)
 
+    @pytest.mark.parametrize("name", ["uid={username}", "mail={username}@*", "uid:caseExactMatch:={username}"])
+    def test_whom_the_filter_shuts_out_is_nobody(self, slapd: OpenLDAP, openldap_backend: Make, name: str) -> None:
+        backend = openldap_backend(user_filter=f"(&(sn=User03)({name}))")
+        assert backend.look_up(slapd.subject_of("user03")).identity.username == "user03"
+        with pytest.raises(UnknownUser):
+            backend.look_up(slapd.subject_of("user04"))
+
     def test_it_says_who_would_be_refused_where_it_may_read_that(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
         helpdesk = {"bind_dn": slapd.helpdesk_dn, "bind_password": slapd.helpdesk_password}
         backend = openldap_backend(**helpdesk)
@@ -159,6 +166,11 @@ class TestChecks:
     def test_a_subject_that_nobody_has_is_said(self, openldap_backend: Make) -> None:
         failed = [check for check in openldap_backend(subject_attribute="entryUID").check() if not check.ok]
         assert [check.name for check in failed] == ["subject_attribute"]
+
+    def test_a_right_that_only_a_change_can_tell_is_a_warning(self, openldap_backend: Make) -> None:
+        found = {check.name: check for check in openldap_backend(password_change="service").check()}
+        assert (found["password change"].ok, found["password change"].warning) == (True, True)
+        assert "bind_dn" in found["password change"].detail
 
     def test_one_server_of_two_that_is_down_is_a_warning(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
         found = list(openldap_backend(uris=("ldap://127.0.0.1:1", slapd.a.ldap)).check())

@@ -95,6 +95,13 @@ def test_other_answers(answer: dict[str, Any], error: type[BackendError]) -> Non
     assert type(raised.value) is error
 
 
+def test_a_server_that_wants_tls_is_told_from_other_faults() -> None:
+    for code, told in ((8, True), (13, True), (50, False)):
+        with pytest.raises(BackendMisconfigured) as raised:
+            outcomes.of_bind(result(code))
+        assert (outcomes.USE_TLS in str(raised.value)) is told
+
+
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [

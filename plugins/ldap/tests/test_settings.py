@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from linkauth_ldap import LDAPBackend, LDAPSettings
+from linkauth_ldap.directory import Directory
 from linkauth_ldap.filters import canonical_dn, filled, first_rdn, rdn_value
 
 GOOD: dict[str, Any] = {"uris": ("ldaps://dc1.example.com",), "user_base": "ou=people,dc=example,dc=com"}
+AD_TEMPLATE = {"preset": "activedirectory", "login_mode": "template", "user_dn_template": "cn={rdn},dc=x"}
 GROUP = "cn=staff,ou=groups,dc=example,dc=com"
 
 
@@ -56,6 +58,14 @@ GROUP = "cn=staff,ou=groups,dc=example,dc=com"
         ({"denied_groups": GROUP, "group_base": "ou=other,dc=example,dc=com"}, {"denied_groups"}),
         ({"group_filter": "(member={name})"}, {"group_filter"}),
         ({"group_base": "x"}, {"group_base"}),
+        ({"group_mode": "tokengroups"}, {"group_mode"}),
+        ({"group_mode": "in_chain", "group_base": "dc=x", "denied_groups": "cn=a,dc=x"}, {"group_mode"}),
+        ({"group_mode": "tokengroups", "state_check": "ad"}, set()),
+        (
+            {**AD_TEMPLATE, "bind_dn": "cn=x", "bind_password": "x", "user_base": ""},
+            {"group_base"},
+        ),
+        ({**AD_TEMPLATE, "bind_dn": "cn=x", "bind_password": "x", "user_base": "", "group_base": "dc=x"}, set()),
         ({"connect_timeout": 0}, {"connect_timeout"}),
         ({"total_timeout": 61}, {"total_timeout"}),
         ({"group_limit": 0}, {"group_limit"}),
@@ -102,10 +112,36 @@ def test_what_was_typed_stays_a_value() -> None:
     assert canonical_dn(f"uid={rdn_value('a,ou=services')},dc=x") == (("uid", "a,ou=services"), ("dc", "x"))
 
 
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("staff\\user01", "user01"),
+        ("USER01@Boss.example.com", "USER01"),
+        # one letter that folds to two
+        ("sta\ufb00\\Xuser01", "Xuser01"),
+        ("userX@bo\u00df.example.com", "userX"),
+        ("staffuser01", "staffuser01"),
+        ("other\\user01", "other\\user01"),
+        ("user01@example.com", "user01@example.com"),
+        ("staff\\", "staff\\"),
+    ],
+)
+def test_a_domain_of_ours_is_taken_off_a_name(typed: str, expected: str) -> None:
+    settings = LDAPSettings(**GOOD, username_domains=("STAFF", "boss.example.com"))
+    assert Directory(settings).plain_name(typed) == expected
+
+
 def test_one_dn_in_several_spellings() -> None:
     same = ["cn=Ops\\, Infra,dc=x", "CN=ops\\2C infra, DC=X", "cn=ops\\2c infra,dc=x"]
     assert len({canonical_dn(dn) for dn in same}) == 1
     assert canonical_dn("cn=ops,dc=x") != canonical_dn(same[0])
     assert canonical_dn("cn=M\\C3\\BCller,dc=x") == canonical_dn("cn=Müller,dc=x")
+    # as one letter and as two
+    assert (
+        canonical_dn("cn=CAF\u00c9,dc=x") == canonical_dn("cn=Cafe\u0301,dc=x") == canonical_dn("cn=cafe\\CC\\81,dc=x")
+    )
+    # a blank at an end is written in two ways, and no directory looks at it
+    assert canonical_dn("cn=\\ staff\\ ,dc=x") == canonical_dn("cn=staff\\20,dc=x") == canonical_dn("cn=staff,dc=x")
+    assert canonical_dn("cn=back\\\\ ,dc=x") == canonical_dn("cn=back\\5C,dc=x")
     assert canonical_dn("staff") is None
     assert first_rdn("cn=ops\\2C infra (EU),dc=x") == "ops, infra (EU)"

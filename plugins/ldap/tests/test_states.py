@@ -9,8 +9,8 @@ import pytest
 from linkauth.backends import BackendMisconfigured
 from linkauth_ldap import LDAPSettings, states
 from linkauth_ldap.filters import domain_of, is_below
-from linkauth_ldap.groups import groups_of
-from linkauth_ldap.people import Entry
+from linkauth_ldap.groups import Group, groups_of, is_entitled
+from linkauth_ldap.people import Entry, entries_of
 
 NOW = datetime(2026, 11, 25, 12, 30, tzinfo=UTC)
 """A Wednesday."""
@@ -36,8 +36,8 @@ def entry(**attributes: str | bytes) -> Entry:
         ("freeipa", {"krbPasswordExpiration": PAST}, "password_expired", "password_expired"),
         ("freeipa", {"krbPrincipalExpiration": PAST}, "account_expired", "account_expired"),
         ("freeipa", {"nsAccountLock": "TRUE"}, "disabled", "disabled"),
-        # the bind itself looked at these, and a lock ends without a trace
-        ("ppolicy", {"pwdAccountLockedTime": PAST}, None, "locked"),
+        # the bind itself looked at these, and a lock that has an end ends without a trace
+        ("ppolicy", {"pwdAccountLockedTime": PAST}, None, None),
         ("ppolicy", {"pwdAccountLockedTime": "000001010000Z"}, None, "locked"),
         ("ppolicy", {"pwdStartTime": FUTURE}, None, "account_expired"),
         ("ppolicy", {"pwdEndTime": PAST}, None, "account_expired"),
@@ -73,6 +73,27 @@ def test_groups_that_are_cut_are_not_taken_for_all() -> None:
     cut = Entry({"dn": "uid=ada,dc=x", "raw_attributes": {"memberOf;range=0-1499": [b"cn=staff,dc=x"]}})
     with pytest.raises(BackendMisconfigured, match="group_mode"):
         groups_of(cut, "ada", settings, lambda *_: [])
+
+
+def test_a_group_that_cannot_be_compared_lets_nobody_past_denied_groups() -> None:
+    groups = (Group("no DN", "strange"),)
+    assert is_entitled(groups, LDAPSettings(("ldaps://x",), "dc=x"))
+    with pytest.raises(BackendMisconfigured, match="no DN"):
+        is_entitled(groups, LDAPSettings(("ldaps://x",), "dc=x", denied_groups="cn=staff,dc=x"))
+
+
+@pytest.mark.parametrize(("given", "asked", "complete"), [(2, 2, True), (1, 2, False), (0, 2, False), (3, 0, False)])
+def test_a_server_that_gives_fewer_than_there_are_is_the_operators_problem(
+    given: int, asked: int, complete: bool
+) -> None:
+    """One entry of several that a name finds would be taken for the only one."""
+    result = {"result": 4, "description": "sizeLimitExceeded", "message": ""}
+    found = [{"dn": "uid=ada,dc=x", "raw_attributes": {}}] * given
+    if complete:
+        assert len(entries_of(result, found, "dc=x", asked)) == given
+    else:
+        with pytest.raises(BackendMisconfigured, match="more answers"):
+            entries_of(result, found, "dc=x", asked)
 
 
 def test_where_a_dn_stands() -> None:
