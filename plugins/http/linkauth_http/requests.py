@@ -11,7 +11,7 @@ from linkauth_http.answers import Answer
 from linkauth_http.connections import Deadline
 from linkauth_http.presets import ACCEPTED, CONTENT_TYPES
 from linkauth_http.rules import parse_selector
-from linkauth_http.server import LoginServer
+from linkauth_http.server import LoginServer, ServerFailed
 from linkauth_http.settings import HTTPSettings
 from linkauth_http.templates import ENCODERS, Unsendable, basic, filled, form_pairs, in_header, in_url
 
@@ -41,7 +41,7 @@ class LoginRequests:
         hidden: Mapping[str, str] = {}
         token, extra = "", {}
         if self._settings.prefetches:
-            hidden, token, cookies = self.read_page(*self.fetch_page(server, deadline))
+            hidden, token, cookies = self._page_before(server, deadline)
             where = self._page_of(server)
             # as a browser does; Django for one refuses a form over https without them
             extra = {"Origin": server.origin, "Referer": where}
@@ -51,8 +51,19 @@ class LoginRequests:
             target, headers, body = self._request(server.url, username, password, hidden, token)
         except Unsendable as error:
             # name and password are known to be sendable
-            raise BackendUnavailable(f"the token of the page cannot be sent back: it {error}") from None
+            raise ServerFailed(f"the token of the page cannot be sent back: it {error}") from None
         return server.exchange(self._settings.known("method"), target, extra | headers, body, deadline)
+
+    def _page_before(self, server: LoginServer, deadline: Deadline) -> tuple[Mapping[str, str], str, Mapping[str, str]]:
+        """What `read_page` gives. Raises ServerFailed, whatever is wrong: the password has not left, so that the next
+        server may be asked."""
+        try:
+            return self.read_page(*self.fetch_page(server, deadline))
+        except ServerFailed as failed:
+            failed.next_may = True
+            raise
+        except BackendUnavailable as error:
+            raise ServerFailed(str(error)) from None
 
     def fetch_page(self, server: LoginServer, deadline: Deadline) -> tuple[Answer, str]:
         """(the page with the form, its URL); no name and no password is sent for it. Raises as `exchange`."""

@@ -75,11 +75,11 @@ class LoginServer:
         the server may count as a try although no answer came.
 
         Raises ServerFailed, and BackendUnavailable for an answer that is too large or says that there were too many
-        tries.
+        tries with a password.
         """
         while True:
             try:
-                return self._answer(self._exchange(method, target, headers, body, deadline))
+                return self._answer(self._exchange(method, target, headers, body, deadline), personal)
             except (HTTPError, OSError, ValueError) as error:
                 cause, call = _cause(error), self._call
                 if isinstance(cause, ConnectionError) and call.reused and not call.received:
@@ -90,9 +90,9 @@ class LoginServer:
                 may = unanswered or not call.sent or not personal
                 raise ServerFailed(_words(cause), may, wrong, ours=isinstance(cause, EmptyPoolError)) from None
 
-    def _answer(self, answer: Answer) -> Answer:
+    def _answer(self, answer: Answer, personal: bool) -> Answer:
         """The answer, if it is one."""
-        if answer.status in BUSY:
+        if answer.status in BUSY or (answer.status == TOO_MANY and not personal):
             raise ServerFailed(f"it answered with {answer}", wait=retry_after(answer))
         if answer.status == TOO_MANY:
             # it may be about one person's tries: no other server is asked, and nobody else is kept waiting
