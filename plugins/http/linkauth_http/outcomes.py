@@ -46,14 +46,24 @@ class Outcomes:
 
     def of(self, answer: Answer, username: str) -> Identity:
         """Who signed in as the typed `username`; everything else is raised."""
+        name = self._name(answer)
+        if name == "success":
+            return self._identity(answer, username)
+        if name:
+            self._refuse(name, answer)
+        raise BackendUnavailable(f"no rule holds of the answer: {answer}")
+
+    def is_success(self, answer: Answer) -> bool:
+        return self._name(answer) == "success"
+
+    def _name(self, answer: Answer) -> str:
+        """The outcome that was declared; "" for none."""
         for name in ("misconfigured", *STATES, "wrong_password", "unknown_user"):
             if any(rule.holds(answer) for rule in self._rules[name]):
-                self._refuse(name, answer)
+                return name
         if any(rule.holds(answer, NOT_FOR_SUCCESS) for rule in self._rules["success"]):
-            return self._identity(answer, username)
-        if answer.status in self._statuses:
-            self._refuse(self._statuses[answer.status], answer)
-        raise BackendUnavailable(f"no rule holds of the answer: {answer}")
+            return "success"
+        return self._statuses.get(answer.status, "")
 
     def _refuse(self, name: str, answer: Answer) -> NoReturn:
         if name == "misconfigured":

@@ -36,8 +36,9 @@ class LoginRequests:
         for server_url in self._settings.url:
             self._request(server_url, username, password, {}, "")
 
-    def ask(self, server: LoginServer, username: str, password: str, deadline: Deadline) -> Answer:
-        """The answer about them. Raises server.ServerFailed or BackendUnavailable."""
+    def ask(self, server: LoginServer, username: str, password: str | None, deadline: Deadline) -> Answer:
+        """The answer about them; where body = basic, without a password the one that everybody gets. Raises
+        server.ServerFailed or BackendUnavailable."""
         hidden: Mapping[str, str] = {}
         token, extra = "", {}
         if self._settings.prefetches:
@@ -52,7 +53,8 @@ class LoginRequests:
         except Unsendable as error:
             # name and password are known to be sendable
             raise ServerFailed(f"the token of the page cannot be sent back: it {error}") from None
-        return server.exchange(self._settings.known("method"), target, extra | headers, body, deadline)
+        method, personal = self._settings.known("method"), password is not None
+        return server.exchange(method, target, extra | headers, body, deadline, personal)
 
     def _page_before(self, server: LoginServer, deadline: Deadline) -> tuple[Mapping[str, str], str, Mapping[str, str]]:
         """What `read_page` gives. Raises ServerFailed, whatever is wrong: the password has not left, so that the next
@@ -92,13 +94,13 @@ class LoginRequests:
         return hidden, token, page.cookies
 
     def _request(
-        self, url: str, username: str, password: str, hidden: Mapping[str, str], token: str
+        self, url: str, username: str, password: str | None, hidden: Mapping[str, str], token: str
     ) -> tuple[str, dict[str, str], bytes | None]:
         """(path and query, headers, body). Raises templates.Unsendable."""
         settings = self._settings
-        values = {**self._client, "csrf": token, "username": username, "password": password}
+        values = {**self._client, "csrf": token, "username": username, "password": password or ""}
         headers = dict(self._headers)
-        if settings.body == "basic":
+        if settings.body == "basic" and password is not None:
             headers["Authorization"] = basic(username, password)
         for name, text in settings.headers.items():
             headers = {known: kept for known, kept in headers.items() if known.lower() != name.lower()}

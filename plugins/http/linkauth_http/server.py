@@ -57,6 +57,8 @@ class LoginServer:
         self.failed_at = -math.inf
         self.held_until = -math.inf
         self.probing = threading.Lock()
+        self.protects = False
+        """It is known to refuse a request without credentials."""
         self.certificate: Mapping[str, object] = {}
         self._settings = settings
         self._call = Call()
