@@ -61,7 +61,7 @@ class Outcomes:
         for name in ("misconfigured", *STATES, "wrong_password", "unknown_user"):
             if any(rule.holds(answer) for rule in self._rules[name]):
                 return name
-        if any(rule.holds(answer, NOT_FOR_SUCCESS) for rule in self._rules["success"]):
+        if any(rule.lets_in(answer, NOT_FOR_SUCCESS) for rule in self._rules["success"]):
             return "success"
         return self._statuses.get(answer.status, "")
 
@@ -82,7 +82,7 @@ class Outcomes:
         typed = self._spelled(username)
         texts = {key: selector.first(answer) for key, selector in self._selectors.items()}
         subject = typed if self._settings.subject == USERNAME else self._selectors["subject"].only(answer)
-        if not 0 < len(subject) <= SUBJECT_LIMIT or NO_TEXT.search(subject):
+        if not subject.strip() or len(subject) > SUBJECT_LIMIT or NO_TEXT.search(subject):
             raise BackendUnavailable(f"the answer says success, and no subject is in it: {answer}")
         groups = self._selectors["groups"].texts(answer) if "groups" in self._selectors else ()
         claims = {claim: selector.value(answer) for claim, selector in self._claims.items()}

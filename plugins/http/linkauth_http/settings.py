@@ -212,7 +212,7 @@ class HTTPSettings:
         if not self.success:
             yield "success", "is missing: a marker that only a right password brings, such as /result/ok = true"
         elif not self._has_markers(self.success):
-            yield "success", "holds a line that a page of errors fits as well: add what only a right password brings"
+            yield "success", "holds a line that errors fit as well, as = * does: add what only a right password brings"
         if not self.subject:
             yield "subject", "is missing: where the answer says who it is, for life; the manual names a last resort"
         for pair in self.known("statuses"):
