@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, quote, quote_plus
 from xml.etree import ElementTree
 
 PLACEHOLDER = re.compile(r"\{(username|password|csrf|client_id|client_secret)\}")
+_MEANT = re.compile(r"\{[A-Za-z_]\w*\}")
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _XML = {
     "&": "&amp;",
@@ -25,6 +26,10 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 SAMPLE = "a&b<c>\"d'e%41+f{g}\\ü"
 """A value in which every language has something to escape."""
 
+UNKNOWN = (
+    "holds a placeholder that nobody knows: there are {username}, {password}, {csrf}, {client_id}, {client_secret}"
+)
+
 Encode = Callable[[str], str]
 
 
@@ -34,6 +39,11 @@ class Unsendable(ValueError):
 
 def placeholders(template: str) -> frozenset[str]:
     return frozenset(PLACEHOLDER.findall(template))
+
+
+def holds_unknown(template: str) -> bool:
+    """Does it hold what looks like a placeholder, and is none? In JSON that says nothing: braces are its own."""
+    return bool(_MEANT.search(PLACEHOLDER.sub("x", template)))
 
 
 def filled(template: str, values: Mapping[str, str], encode: Encode) -> str:
@@ -95,6 +105,8 @@ def form_pairs(body: str) -> list[tuple[str, str]]:
 
 def template_problem(kind: str, template: str) -> str | None:
     """What is wrong with a body_template of that `kind`: it is filled in, and read back."""
+    if kind != "json" and holds_unknown(template):
+        return UNKNOWN
     names = placeholders(template)
     body = filled(template, {name: SAMPLE + name for name in names}, ENCODERS[kind])
     try:
