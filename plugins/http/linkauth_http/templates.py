@@ -51,8 +51,9 @@ def filled(template: str, values: Mapping[str, str], encode: Encode) -> str:
     return PLACEHOLDER.sub(lambda found: encode(values[found[1]]), template)
 
 
-def in_form(text: str) -> str:
-    return quote_plus(_encodable(text))
+def in_form(text: str, charset: str = "utf-8") -> str:
+    """What the charset does not have is sent as browsers do, as a reference such as &#8364;"""
+    return quote_plus(_encodable(text), encoding=charset, errors="xmlcharrefreplace")
 
 
 def in_json(text: str) -> str:
