@@ -19,6 +19,8 @@ COMPARED = ("shadow", "backend", "verdict", "outcome", "people", "same_subject",
 PEOPLE = ("shadow", "backend", "subject", "username", "outcome", "same_subject", "compared_at", "asked")
 NEVER_SEEN = ("shadow", "backend", "subject", "username")
 
+OTHER_SUBJECT = "agree, but with another subject"
+
 
 @click.group()
 def backends() -> None:
@@ -46,7 +48,9 @@ def list_command(ini: str, form: str) -> None:
 
 @backends.command("compare")
 @click.argument("ini", metavar="INI")
-@click.option("--list", "people", is_flag=True, help="List the people on whom a shadow does not agree, and how.")
+@click.option(
+    "--list", "people", is_flag=True, help="List the people on whom a shadow does not agree, or whose sub would change."
+)
 @click.option("--never-seen", is_flag=True, help="List the people with a link about whom a shadow was never asked.")
 @formatted
 def compare_command(ini: str, people: bool, never_seen: bool, form: str) -> None:
@@ -60,7 +64,7 @@ def compare_command(ini: str, people: bool, never_seen: bool, form: str) -> None
     with opened(ini) as (settings, engine), closing(Comparisons(engine, patient=True)) as comparisons:
         shadows = _shadows(settings)
         if people:
-            found = (row for name in shadows for row in comparisons.disagreeing(name))
+            found = (_with_words(row) for name in shadows for row in comparisons.disagreeing(name))
             show(map(readable, found), form, PEOPLE)
         elif never_seen:
             show(
@@ -93,6 +97,11 @@ def _shadows(settings: Settings) -> list[str]:
     if not found:
         raise click.ClickException("no backend of the ini has shadow = true")
     return found
+
+
+def _with_words(row: dict[str, Any]) -> dict[str, Any]:
+    """A person of the list; whom the shadow lets in is there for one reason."""
+    return {**row, "outcome": OTHER_SUBJECT} if row["outcome"] == AGREE else row
 
 
 def _summary(comparisons: Comparisons, shadow: str) -> Iterator[dict[str, Any]]:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     delete,
     exists,
     func,
+    or_,
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -91,10 +92,10 @@ class Comparisons:
         return self._rows(counted.where(comparisons.c.shadow == shadow).group_by(*columns).order_by(*columns))
 
     def disagreeing(self, shadow: str) -> list[dict[str, Any]]:
-        """Everybody on whom the shadow does not agree."""
+        """Everybody on whom the shadow does not agree, or whom it knows by another subject."""
         columns = [column for column in comparisons.c if column.name != "unavailable"]
-        wanted = and_(comparisons.c.shadow == shadow, comparisons.c.outcome.not_in((AGREE, UNAVAILABLE)))
-        return self._rows(select(*columns).where(wanted).order_by(*_KEY))
+        otherwise = or_(comparisons.c.outcome.not_in((AGREE, UNAVAILABLE)), comparisons.c.same_subject.is_(False))
+        return self._rows(select(*columns).where(comparisons.c.shadow == shadow, otherwise).order_by(*_KEY))
 
     def never_seen(self, shadow: str) -> list[dict[str, Any]]:
         """Everybody with a link that lives about whom the shadow was never asked: backend, subject, username."""

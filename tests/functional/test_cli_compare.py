@@ -97,14 +97,16 @@ def test_the_people_are_counted(ini: Ini, comparisons: Comparisons) -> None:
 def test_who_disagrees_is_listed(ini: Ini, comparisons: Comparisons) -> None:
     found = {row["subject"]: row for row in rows(ini(), "--list")}
     assert {subject: row["outcome"] for subject, row in found.items()} == {
+        "0": "agree, but with another subject",
         "3": "wrong_password",
         "4": "unknown",
         "hostile": "locked",
     }
+    assert found["0"]["same_subject"] is False
     assert found["3"]["username"] == "name 3"
     assert found["3"]["compared_at"] == "2023-11-14T22:13:20Z"
     table = linkauth("backends", "compare", ini(), "--list", expect=0)
-    assert len(table) == 4
+    assert len(table) == 5
     sheet = linkauth("backends", "compare", ini(), "--list", "--format", "csv", expect=0)
     names = [row["username"] for row in csv.DictReader(io.StringIO("\n".join(sheet)))]
     assert "'=cmd()?[31m?" in names

@@ -9,6 +9,7 @@ import base64
 import binascii
 import json
 import re
+from codecs import lookup
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -22,8 +23,11 @@ from urllib3 import HTTPHeaderDict
 from linkauth_http.pages import Page
 
 _CHARSET = re.compile(r"utf-?(8|16)|us-ascii|iso-?8859-[0-9]{1,2}|windows-125[0-8]|shift_jis|euc-(jp|kr)|gb18030|big5")
+_AS_BROWSERS = {"iso-8859-1": "windows-1252", "iso8859-1": "windows-1252", "us-ascii": "windows-1252"}
+"""What browsers take a charset for (WHATWG Encoding, section 4.2), where that makes a difference."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NAMED_IN_HEADER = re.compile(r"charset\s*=\s*[\"']?([\w-]+)", re.IGNORECASE)
+_NAMED_IN_PAGE = re.compile(rb"<meta\s[^>]{0,200}?charset\s*=\s*[\"']?([\w-]+)", re.IGNORECASE)
 _NAMED_IN_XML = re.compile(rb"<\?xml[^>]{1,100}?encoding\s*=\s*[\"']([\w-]+)[\"']")
 
 NOTHING = object()
@@ -58,7 +62,8 @@ class Answer:
         """An element around the document's own; None for what is no XML. Nothing with a document type is read: no
         entities, no other files."""
         named = _NAMED_IN_XML.match(self.body)
-        text = self._decoded(named[1].decode("ascii") if named else "utf-8", "strict")
+        charset = self._named_in_header or (named[1].decode("ascii") if named else "utf-8")
+        text = self._decoded(charset.lower(), "strict")
         if text is None or "<!DOCTYPE" in text or "<!ENTITY" in text:
             return None
         whole = ElementTree.Element("document")
@@ -71,11 +76,22 @@ class Answer:
 
     @cached_property
     def text(self) -> str:
-        return self._decoded("utf-8", "replace") or ""
+        return self._decoded(self.charset, "replace") or ""
 
     @cached_property
     def page(self) -> Page:
         return Page(self.text)
+
+    @property
+    def charset(self) -> str:
+        """That of a page, as browsers find it: the header says it, or a meta at the start (HTML section 13.2.3.2)."""
+        named = _NAMED_IN_PAGE.search(self.body[:1024])
+        return _known(self._named_in_header) or _in_form(named[1].decode("ascii") if named else "")
+
+    @property
+    def form_charset(self) -> str:
+        """In which browsers send the page's login form: its own accept-charset, or that of the page."""
+        return _in_form(self.page.accepted_charset or self.charset)
 
     @cached_property
     def cookies(self) -> Mapping[str, str]:
@@ -102,15 +118,36 @@ class Answer:
         own = meant.startswith(self.origin + "/")
         return (whole, meant, meant.removeprefix(self.origin)) if own else (whole, meant)
 
-    def _decoded(self, otherwise: str, errors: str) -> str | None:
+    @property
+    def _named_in_header(self) -> str:
         named = _NAMED_IN_HEADER.search(self.headers.get("Content-Type", ""))
-        charset = (named[1] if named else otherwise).lower()
+        return named[1] if named else ""
+
+    def _decoded(self, charset: str, errors: str) -> str | None:
         if self.body.startswith((b"\xff\xfe", b"\xfe\xff")):
             charset = "utf-16"
         try:
             return self.body.decode(charset if _CHARSET.fullmatch(charset) else "utf-8", errors)
         except (UnicodeError, LookupError):
             return None
+
+
+def _known(label: str) -> str:
+    """The charset that browsers take `label` for; "" for none of ours."""
+    label = label.lower()
+    if not _CHARSET.fullmatch(label):
+        return ""
+    try:
+        lookup(label)
+    except LookupError:
+        return ""
+    return _AS_BROWSERS.get(label, label)
+
+
+def _in_form(label: str) -> str:
+    """The same of a form, or of a page that was readable as ASCII: neither is UTF-16."""
+    charset = _known(label)
+    return charset if charset and not charset.startswith("utf") else "utf-8"
 
 
 def _is_over(attributes: Iterable[str]) -> bool:

@@ -10,6 +10,7 @@ from typing import ClassVar
 from linkauth.backends import (
     AccountRefused,
     BackendMisconfigured,
+    BackendUnavailable,
     Check,
     CredentialBackend,
     Identity,
@@ -17,8 +18,11 @@ from linkauth.backends import (
     WrongPassword,
 )
 from linkauth_http import checks
+from linkauth_http.answers import Answer
+from linkauth_http.connections import Deadline
 from linkauth_http.outcomes import Outcomes
 from linkauth_http.requests import LoginRequests
+from linkauth_http.server import LoginServer, ServerFailed
 from linkauth_http.servers import Servers
 from linkauth_http.settings import HTTPSettings
 from linkauth_http.templates import Unsendable
@@ -46,8 +50,26 @@ class HTTPBackend(CredentialBackend):
         return self._ask(name, password)
 
     def _ask(self, name: str, password: str) -> Identity:
-        answer = self._servers.ask(lambda server, deadline: self._requests.ask(server, name, password, deadline))
+        answer = self._servers.ask(lambda server, deadline: self._answer(server, name, password, deadline))
         return self._outcomes.of(answer, name)
+
+    def _answer(self, server: LoginServer, name: str, password: str, deadline: Deadline) -> Answer:
+        answer = self._requests.ask(server, name, password, deadline)
+        if self._settings.body == "basic" and not server.protects and self._outcomes.is_success(answer):
+            self._prove(server, name, deadline)
+        return answer
+
+    def _prove(self, server: LoginServer, name: str, deadline: Deadline) -> None:
+        """Before the first success: does the server refuse whoever brings no password? Raises BackendUnavailable or
+        BackendMisconfigured."""
+        try:
+            answer = self._requests.ask(server, name, None, deadline)
+        except ServerFailed as failed:
+            # the password was answered, so that no other server is asked
+            raise BackendUnavailable(f"{server.url}: {failed}") from None
+        if self._outcomes.is_success(answer):
+            raise BackendMisconfigured(f"{server.url}: {checks.OPEN}")
+        server.protects = True
 
     def _ask_about_nobody(self) -> None:
         """What a request cannot say is nobody's name or password; as much work as for anybody else, and it tells
@@ -68,7 +90,7 @@ class HTTPBackend(CredentialBackend):
         return True
 
     def check(self) -> Iterator[Check]:
-        return checks.run(self._settings, self._servers, self._requests)
+        return checks.run(self._settings, self._servers, self._requests, self._outcomes)
 
     def close(self) -> None:
         self._servers.close()

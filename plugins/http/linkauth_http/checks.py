@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Iterator
 from ssl import cert_time_to_seconds
@@ -9,6 +10,7 @@ from urllib.parse import urljoin, urlsplit
 
 from linkauth.backends import BackendUnavailable, Check
 from linkauth_http.connections import Deadline
+from linkauth_http.outcomes import Outcomes
 from linkauth_http.requests import LoginRequests
 from linkauth_http.server import LoginServer, ServerFailed
 from linkauth_http.servers import Servers
@@ -16,18 +18,21 @@ from linkauth_http.settings import LOOPBACK, USERNAME, HTTPSettings
 from linkauth_http.templates import placeholders
 
 CERTIFICATE_DAYS = 21
+OPEN = "lets everybody in: a request without credentials fits success as well; url must name what only a password opens"
 
 
-def run(settings: HTTPSettings, servers: Servers, requests: LoginRequests) -> Iterator[Check]:
+def run(settings: HTTPSettings, servers: Servers, requests: LoginRequests, outcomes: Outcomes) -> Iterator[Check]:
     """Lines for each server, and one about what the settings cannot know. Never raises."""
     for server in servers.all:
-        yield from _server(settings, server, requests)
+        yield from _server(settings, server, requests, outcomes)
     if settings.subject == USERNAME:
         detail = "is the name that was typed: whoever is given the name of somebody who left gets their links"
         yield Check("subject", True, detail, warning=True)
 
 
-def _server(settings: HTTPSettings, server: LoginServer, requests: LoginRequests) -> Iterator[Check]:
+def _server(
+    settings: HTTPSettings, server: LoginServer, requests: LoginRequests, outcomes: Outcomes
+) -> Iterator[Check]:
     name, deadline = f"server {server.url}", Deadline(min(settings.total_timeout, 5))
     try:
         if settings.prefetches:
@@ -36,6 +41,11 @@ def _server(settings: HTTPSettings, server: LoginServer, requests: LoginRequests
             yield Check(name, True, "shows its login form")
         else:
             yield _asked(settings, server, name, deadline)
+        if settings.body == "basic":
+            answer = requests.ask(server, secrets.token_hex(16), None, deadline)
+            is_open = outcomes.is_success(answer)
+            refused = f"a request without credentials is answered with status {answer.status}"
+            yield Check(name, not is_open, OPEN if is_open else refused)
     except (ServerFailed, BackendUnavailable, TimeoutError) as error:
         yield Check(name, False, str(error))
         return

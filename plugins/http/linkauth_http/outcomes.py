@@ -46,14 +46,24 @@ class Outcomes:
 
     def of(self, answer: Answer, username: str) -> Identity:
         """Who signed in as the typed `username`; everything else is raised."""
+        name = self._name(answer)
+        if name == "success":
+            return self._identity(answer, username)
+        if name:
+            self._refuse(name, answer)
+        raise BackendUnavailable(f"no rule holds of the answer: {answer}")
+
+    def is_success(self, answer: Answer) -> bool:
+        return self._name(answer) == "success"
+
+    def _name(self, answer: Answer) -> str:
+        """The outcome that was declared; "" for none."""
         for name in ("misconfigured", *STATES, "wrong_password", "unknown_user"):
             if any(rule.holds(answer) for rule in self._rules[name]):
-                self._refuse(name, answer)
-        if any(rule.holds(answer, NOT_FOR_SUCCESS) for rule in self._rules["success"]):
-            return self._identity(answer, username)
-        if answer.status in self._statuses:
-            self._refuse(self._statuses[answer.status], answer)
-        raise BackendUnavailable(f"no rule holds of the answer: {answer}")
+                return name
+        if any(rule.lets_in(answer, NOT_FOR_SUCCESS) for rule in self._rules["success"]):
+            return "success"
+        return self._statuses.get(answer.status, "")
 
     def _refuse(self, name: str, answer: Answer) -> NoReturn:
         if name == "misconfigured":
@@ -72,7 +82,7 @@ class Outcomes:
         typed = self._spelled(username)
         texts = {key: selector.first(answer) for key, selector in self._selectors.items()}
         subject = typed if self._settings.subject == USERNAME else self._selectors["subject"].only(answer)
-        if not 0 < len(subject) <= SUBJECT_LIMIT or NO_TEXT.search(subject):
+        if not subject.strip() or len(subject) > SUBJECT_LIMIT or NO_TEXT.search(subject):
             raise BackendUnavailable(f"the answer says success, and no subject is in it: {answer}")
         groups = self._selectors["groups"].texts(answer) if "groups" in self._selectors else ()
         claims = {claim: selector.value(answer) for claim, selector in self._claims.items()}

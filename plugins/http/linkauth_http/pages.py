@@ -71,6 +71,13 @@ class Page(HTMLParser):
             each.attributes["name"]: each.attributes.get("value", "") for each in hidden if each.attributes.get("name")
         }
 
+    @property
+    def accepted_charset(self) -> str:
+        """The first charset that the form that asks for a password names; "" for none."""
+        field = self._password_field()
+        forms = [each for each in self.elements if field and each.tag == "form" and each.form == field.form]
+        return next(iter("".join(each.attributes.get("accept-charset", "") for each in forms).split()), "")
+
     def value_of(self, selector: str) -> str:
         """The `value` (of a meta element the `content`) of the first element that `selector` fits; "" for none."""
         tag, attributes = parse_selector(selector)

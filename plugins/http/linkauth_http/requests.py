@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from urllib.parse import urlencode, urljoin, urlsplit
+from dataclasses import dataclass, field
+from functools import partial
+from urllib.parse import urljoin, urlsplit
 
 from linkauth.backends import BackendUnavailable
 from linkauth_http.answers import Answer
 from linkauth_http.connections import Deadline
 from linkauth_http.presets import ACCEPTED, CONTENT_TYPES
 from linkauth_http.rules import parse_selector
-from linkauth_http.server import LoginServer
+from linkauth_http.server import LoginServer, ServerFailed
 from linkauth_http.settings import HTTPSettings
-from linkauth_http.templates import ENCODERS, Unsendable, basic, filled, form_pairs, in_header, in_url
+from linkauth_http.templates import ENCODERS, Unsendable, basic, filled, form_pairs, in_form, in_header, in_url
+
+
+@dataclass(frozen=True)
+class PageBefore:
+    """What the page that was fetched first gives to the request; `charset` is that in which its form is sent."""
+
+    hidden: Mapping[str, str] = field(default_factory=dict)
+    token: str = ""
+    cookies: Mapping[str, str] = field(default_factory=dict)
+    charset: str = "utf-8"
 
 
 class LoginRequests:
@@ -34,25 +46,37 @@ class LoginRequests:
     def sendable(self, username: str, password: str) -> None:
         """Raises templates.Unsendable if the request cannot say that name or that password."""
         for server_url in self._settings.url:
-            self._request(server_url, username, password, {}, "")
+            self._request(server_url, username, password, PageBefore())
 
-    def ask(self, server: LoginServer, username: str, password: str, deadline: Deadline) -> Answer:
-        """The answer about them. Raises server.ServerFailed or BackendUnavailable."""
-        hidden: Mapping[str, str] = {}
-        token, extra = "", {}
+    def ask(self, server: LoginServer, username: str, password: str | None, deadline: Deadline) -> Answer:
+        """The answer about them; where body = basic, without a password the one that everybody gets. Raises
+        server.ServerFailed or BackendUnavailable."""
+        before, extra = PageBefore(), {}
         if self._settings.prefetches:
-            hidden, token, cookies = self.read_page(*self.fetch_page(server, deadline))
+            before = self._page_before(server, deadline)
             where = self._page_of(server)
             # as a browser does; Django for one refuses a form over https without them
             extra = {"Origin": server.origin, "Referer": where}
-            if cookies:
-                extra["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
+            if before.cookies:
+                extra["Cookie"] = "; ".join(f"{name}={value}" for name, value in before.cookies.items())
         try:
-            target, headers, body = self._request(server.url, username, password, hidden, token)
+            target, headers, body = self._request(server.url, username, password, before)
         except Unsendable as error:
             # name and password are known to be sendable
-            raise BackendUnavailable(f"the token of the page cannot be sent back: it {error}") from None
-        return server.exchange(self._settings.known("method"), target, extra | headers, body, deadline)
+            raise ServerFailed(f"the token of the page cannot be sent back: it {error}") from None
+        method, personal = self._settings.known("method"), password is not None
+        return server.exchange(method, target, extra | headers, body, deadline, personal)
+
+    def _page_before(self, server: LoginServer, deadline: Deadline) -> PageBefore:
+        """What `read_page` gives. Raises ServerFailed, whatever is wrong: the password has not left, so that the next
+        server may be asked."""
+        try:
+            return self.read_page(*self.fetch_page(server, deadline))
+        except ServerFailed as failed:
+            failed.next_may = True
+            raise
+        except BackendUnavailable as error:
+            raise ServerFailed(str(error)) from None
 
     def fetch_page(self, server: LoginServer, deadline: Deadline) -> tuple[Answer, str]:
         """(the page with the form, its URL); no name and no password is sent for it. Raises as `exchange`."""
@@ -63,8 +87,8 @@ class LoginRequests:
     def _page_of(self, server: LoginServer) -> str:
         return urljoin(server.url, self._settings.prefetch_url)
 
-    def read_page(self, page: Answer, where: str) -> tuple[Mapping[str, str], str, Mapping[str, str]]:
-        """(hidden fields, CSRF token, cookies) of the page with the form. Raises BackendUnavailable."""
+    def read_page(self, page: Answer, where: str) -> PageBefore:
+        """What the page with the form says. Raises BackendUnavailable."""
         settings = self._settings
         if page.status != 200:
             raise BackendUnavailable(f"the page with the login form, {where}, answered with {page}")
@@ -78,27 +102,32 @@ class LoginRequests:
             token = page.page.value_of(settings.csrf)
         if settings.csrf and not token:
             raise BackendUnavailable(f"the page {where} has nothing that csrf fits")
-        return hidden, token, page.cookies
+        return PageBefore(hidden, token, page.cookies, page.form_charset)
 
     def _request(
-        self, url: str, username: str, password: str, hidden: Mapping[str, str], token: str
+        self, url: str, username: str, password: str | None, before: PageBefore
     ) -> tuple[str, dict[str, str], bytes | None]:
         """(path and query, headers, body). Raises templates.Unsendable."""
         settings = self._settings
-        values = {**self._client, "csrf": token, "username": username, "password": password}
+        values = {**self._client, "csrf": before.token, "username": username, "password": password or ""}
         headers = dict(self._headers)
-        if settings.body == "basic":
+        if settings.body == "basic" and password is not None:
             headers["Authorization"] = basic(username, password)
         for name, text in settings.headers.items():
             headers = {known: kept for known, kept in headers.items() if known.lower() != name.lower()}
             headers[name] = filled(text, values, in_header)
         body = None
         if encode := ENCODERS.get(settings.known("body")):
+            if encode is in_form:
+                encode = partial(in_form, charset=before.charset)
             text = filled(self._template, values, encode)
-            if hidden:
+            if before.hidden:
                 # the form's own fields stand first, as the template means to say them better
                 named = {name for name, _ in form_pairs(text)}
-                text = "&".join([urlencode({name: hidden[name] for name in hidden if name not in named}), text])
+                fields = [
+                    f"{encode(name)}={encode(value)}" for name, value in before.hidden.items() if name not in named
+                ]
+                text = "&".join([*fields, text])
             body = text.lstrip("&").encode("utf-8")
         return filled(_target(url), values, in_url), headers, body
 

@@ -134,8 +134,20 @@ class Condition:
 
     @property
     def is_marker(self) -> bool:
-        """Does it ask for something that only a success says? A status is none: error pages have 200 too."""
-        return not self.negated and self.selector.kind not in ("status", "form")
+        """Does it ask for something that only a success says? A status is none: error pages have 200 too; nor is what
+        fits everything."""
+        if self.negated or self.selector.kind in ("status", "form"):
+            return False
+        if self.selector.kind == "regex":
+            return not re.search(self.selector.argument, "")
+        return not (self.wanted and self.wanted.fullmatch(""))
+
+    def is_torn(self, answer: Answer) -> bool:
+        """Are there several values, one of which says no? Nobody knows which of them is meant."""
+        if self.negated or self.selector.kind not in ("pointer", "jwt", "xpath"):
+            return False
+        texts = {text_of(each) for each in getattr(self.selector, "_" + self.selector.kind)(answer)}
+        return len(texts) > 1 and any(text is not None and _says_no(text) for text in texts)
 
 
 @dataclass(frozen=True)
@@ -156,6 +168,10 @@ class Rule:
         if not self.statuses and (answer.status >= below or answer.status in _BUSY):
             return False
         return all(condition.holds(answer) for condition in self.conditions)
+
+    def lets_in(self, answer: Answer, below: int) -> bool:
+        """Does it hold as one of `success`, which what says yes and no does not?"""
+        return self.holds(answer, below) and not any(each.is_torn(answer) for each in self.conditions)
 
     @property
     def has_marker(self) -> bool:

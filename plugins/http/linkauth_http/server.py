@@ -57,6 +57,8 @@ class LoginServer:
         self.failed_at = -math.inf
         self.held_until = -math.inf
         self.probing = threading.Lock()
+        self.protects = False
+        """It is known to refuse a request without credentials."""
         self.certificate: Mapping[str, object] = {}
         self._settings = settings
         self._call = Call()
@@ -75,11 +77,11 @@ class LoginServer:
         the server may count as a try although no answer came.
 
         Raises ServerFailed, and BackendUnavailable for an answer that is too large or says that there were too many
-        tries.
+        tries with a password.
         """
         while True:
             try:
-                return self._answer(self._exchange(method, target, headers, body, deadline))
+                return self._answer(self._exchange(method, target, headers, body, deadline), personal)
             except (HTTPError, OSError, ValueError) as error:
                 cause, call = _cause(error), self._call
                 if isinstance(cause, ConnectionError) and call.reused and not call.received:
@@ -90,9 +92,9 @@ class LoginServer:
                 may = unanswered or not call.sent or not personal
                 raise ServerFailed(_words(cause), may, wrong, ours=isinstance(cause, EmptyPoolError)) from None
 
-    def _answer(self, answer: Answer) -> Answer:
+    def _answer(self, answer: Answer, personal: bool) -> Answer:
         """The answer, if it is one."""
-        if answer.status in BUSY:
+        if answer.status in BUSY or (answer.status == TOO_MANY and not personal):
             raise ServerFailed(f"it answered with {answer}", wait=retry_after(answer))
         if answer.status == TOO_MANY:
             # it may be about one person's tries: no other server is asked, and nobody else is kept waiting

@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 from linkauth_http import pages
 from linkauth_http.presets import DEFAULTS, HEADERS, PRESETS, TEMPLATES
 from linkauth_http.rules import TOKEN, Rule, parse_rules, parse_selector
-from linkauth_http.templates import ENCODERS, PLACEHOLDER, placeholders, template_problem
+from linkauth_http.templates import ENCODERS, PLACEHOLDER, UNKNOWN, holds_unknown, placeholders, template_problem
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 STATES = ("locked", "disabled", "account_expired", "password_expired", "must_change")
@@ -186,6 +186,8 @@ class HTTPSettings:
                 yield f"header.{name}", "is no name of a header that can be set"
             elif re.search(r"[^\x20-\x7e]", text):
                 yield f"header.{name}", "holds other characters than ASCII has"
+            elif holds_unknown(text):
+                yield f"header.{name}", UNKNOWN
         used = placeholders("".join([template if body in ENCODERS else "", *self.headers.values(), *self.url]))
         if body != "basic":
             for missing in {"username", "password"} - used:
@@ -212,7 +214,7 @@ class HTTPSettings:
         if not self.success:
             yield "success", "is missing: a marker that only a right password brings, such as /result/ok = true"
         elif not self._has_markers(self.success):
-            yield "success", "holds a line that a page of errors fits as well: add what only a right password brings"
+            yield "success", "holds a line that errors fit as well, as = * does: add what only a right password brings"
         if not self.subject:
             yield "subject", "is missing: where the answer says who it is, for life; the manual names a last resort"
         for pair in self.known("statuses"):

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, quote, quote_plus
 from xml.etree import ElementTree
 
 PLACEHOLDER = re.compile(r"\{(username|password|csrf|client_id|client_secret)\}")
+_MEANT = re.compile(r"\{[A-Za-z_]\w*\}")
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _XML = {
     "&": "&amp;",
@@ -25,6 +26,10 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 SAMPLE = "a&b<c>\"d'e%41+f{g}\\ü"
 """A value in which every language has something to escape."""
 
+UNKNOWN = (
+    "holds a placeholder that nobody knows: there are {username}, {password}, {csrf}, {client_id}, {client_secret}"
+)
+
 Encode = Callable[[str], str]
 
 
@@ -36,13 +41,19 @@ def placeholders(template: str) -> frozenset[str]:
     return frozenset(PLACEHOLDER.findall(template))
 
 
+def holds_unknown(template: str) -> bool:
+    """Does it hold what looks like a placeholder, and is none? In JSON that says nothing: braces are its own."""
+    return bool(_MEANT.search(PLACEHOLDER.sub("x", template)))
+
+
 def filled(template: str, values: Mapping[str, str], encode: Encode) -> str:
     """`template` with its placeholders replaced. Raises Unsendable."""
     return PLACEHOLDER.sub(lambda found: encode(values[found[1]]), template)
 
 
-def in_form(text: str) -> str:
-    return quote_plus(_encodable(text))
+def in_form(text: str, charset: str = "utf-8") -> str:
+    """What the charset does not have is sent as browsers do, as a reference such as &#8364;"""
+    return quote_plus(_encodable(text), encoding=charset, errors="xmlcharrefreplace")
 
 
 def in_json(text: str) -> str:
@@ -95,6 +106,8 @@ def form_pairs(body: str) -> list[tuple[str, str]]:
 
 def template_problem(kind: str, template: str) -> str | None:
     """What is wrong with a body_template of that `kind`: it is filled in, and read back."""
+    if kind != "json" and holds_unknown(template):
+        return UNKNOWN
     names = placeholders(template)
     body = filled(template, {name: SAMPLE + name for name in names}, ENCODERS[kind])
     try:

@@ -164,3 +164,63 @@ class TestRetryAfter:
             with pytest.raises(BackendUnavailable):
                 backend.authenticate("guessed", "x")
         assert sign_in(backend) == "4711"
+
+
+FORM_PAGE = Reply(200, "<form><input type=hidden name=t value=1><input type=password name=p></form>")
+FORM = {"preset": "html-form", "success": "location:/home", "subject": "username"}
+
+
+def html_login(asked: Asked) -> Reply:
+    return FORM_PAGE if asked.method == "GET" else Reply(302, "", (("Location", "/home"),))
+
+
+class TestPageBefore:
+    """Before the page came the password has not left, whatever came in its place."""
+
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            *(Reply(status, FORM_PAGE.body) for status in (302, 401, 404, 429, 500, 503)),
+            Reply(200, "<h1>Maintenance</h1>"),
+            Reply(200, " " * 70_000),
+            Reply(raw=lambda connection: connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")),
+        ],
+        ids=lambda reply: f"{reply.status} {reply.body[:4]}",
+    )
+    def test_the_next_server_is_asked(self, api: API, serve: Serve, backend_on: Make, reply: Reply) -> None:
+        api.answers = lambda asked: reply
+        second = serve(html_login)
+        backend = backend_on(api.url, second.url, **FORM, retry_down_after=600)
+        for _ in range(4):
+            assert sign_in(backend) == MUELLER.username
+        assert {asked.method for asked in api.seen} == {"GET"}
+        # it failed three times, and was left alone
+        assert (len(api.seen), len(second.seen)) == (3, 8)
+
+    def test_a_token_that_cannot_be_sent_back(self, api: API, serve: Serve, backend_on: Make) -> None:
+        pages = [Reply(200, f"<input name=t value='{token}'><input type=password>") for token in ("a&#10;b", "ab")]
+        second = serve(lambda asked: pages[1] if asked.method == "GET" else html_login(asked))
+        api.answers = lambda asked: pages[0]
+        backend = backend_on(api.url, second.url, **FORM, csrf="[name=t]", header={"X-T": "{csrf}"})
+        assert sign_in(backend) == MUELLER.username
+        assert second.seen[-1].headers["X-T"] == "ab"
+
+    @pytest.mark.parametrize("status", [429, 503])
+    def test_a_retry_after_is_respected(self, api: API, serve: Serve, backend_on: Make, status: int) -> None:
+        api.answers = lambda asked: Reply(status, "", (("Retry-After", "100"),))
+        second = serve(html_login)
+        backend = backend_on(api.url, second.url, **FORM)
+        for _ in range(2):
+            assert sign_in(backend) == MUELLER.username
+        assert len(api.seen) == 1
+        second.stop()
+        with pytest.raises(BackendUnavailable) as error:
+            sign_in(backend)
+        assert 90 < error.value.retry_after <= 100
+
+    def test_an_answer_to_the_password_is_an_answer(self, api: API, serve: Serve, backend_on: Make) -> None:
+        api.answers = lambda asked: FORM_PAGE if asked.method == "GET" else Reply(429)
+        second = serve(html_login)
+        with pytest.raises(BackendUnavailable):
+            sign_in(backend_on(api.url, second.url, **FORM))
+        assert not second.seen

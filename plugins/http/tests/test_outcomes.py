@@ -72,6 +72,8 @@ def test_a_marker_on_a_status_of_errors_is_no_success(api: API, backend_on: Make
         '{"ok": true}',
         '{"ok": true, "id": null}',
         '{"ok": true, "id": ""}',
+        '{"ok": true, "id": "  "}',
+        '{"ok": true, "id": "\\u00a0\\u2003"}',
         '{"ok": true, "id": 0}',
         '{"ok": true, "id": true}',
         '{"ok": true, "id": 7.5}',
