@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from linkauth.states import State
+from linkauth.themes import what_failed
 from linkauth.theming import contrast, inheritance, pseudo, sentences
 from linkauth.theming.drafts import Draft
 from linkauth.theming.findings import Finding, merged
@@ -47,7 +48,7 @@ def check(draft: Draft) -> Report:
                 shown[number, language] = draft.show(state, language)
             except Exception as error:
                 # whatever a template raises
-                what = f"cannot be shown: {type(error).__name__}: {error}"
+                what = f"cannot be shown: {what_failed(error, state.page + '.jinja2')}"
                 findings.append(Finding(_where(draft, state, language), what))
     complete = len(shown) == len(draft.states) * len(draft.languages)
     for (number, language), html in shown.items():
