@@ -22,10 +22,11 @@ from linkauth.cli.opening import settings_of
 from linkauth.cli.printing import printable
 from linkauth.cli.scaffold import new_name, spellings, write
 from linkauth.plugins import installed, load
+from linkauth.po import compile_catalog
 from linkauth.templates import Chain
 from linkauth.themes import packages_of
 from linkauth.theming import gallery
-from linkauth.theming.drafts import compile_catalog, open_draft
+from linkauth.theming.drafts import open_draft
 from linkauth.theming.findings import Finding
 from linkauth.theming.live import Live
 
