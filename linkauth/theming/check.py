@@ -12,7 +12,7 @@ from linkauth.themes import what_failed
 from linkauth.theming import contrast, inheritance, pseudo, sentences
 from linkauth.theming.drafts import Draft
 from linkauth.theming.findings import Finding, merged
-from linkauth.theming.markup import Page, foreign, loaded_by, pop_ups
+from linkauth.theming.markup import Page, addresses, foreign, loaded_by, pop_ups
 from linkauth.theming.styles import Sheet, unused
 from linkauth.theming.variants import SCHEMES
 
@@ -122,6 +122,9 @@ def _files(draft: Draft) -> Iterator[Finding]:
                 yield Finding(
                     f"{draft.name}, {plain}", f"calls {call}, and Amazon wants no pop-ups: write into the page"
                 )
+            for each in addresses(_text(draft, name)):
+                what = f"names {each}: if the script loads it, browsers refuse that here, so put it into static/"
+                yield Finding(f"{draft.name}, {plain}", what, warning=True)
         if file.content_type.startswith("text/css"):
             for each in sorted(unused(_text(draft, name))):
                 what = f"sets {each}, which nothing uses: is it called so, and still there, in the parent?"
