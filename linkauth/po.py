@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from gettext import GNUTranslations
 from io import BytesIO
@@ -31,7 +32,8 @@ def catalogs(root: Path) -> Iterator[tuple[str, Path]]:
 
 def read(path: Path) -> Catalog:
     """A written catalog; raises ConfigurationError."""
-    raw = path.read_bytes()
+    # some editors begin a file with a mark of its encoding
+    raw = path.read_bytes().removeprefix(BOM_UTF8)
     for number, line in enumerate(map(bytes.strip, raw.splitlines()), 1):
         # Babel takes what lacks a quotation mark for another sentence
         if _QUOTING.match(line) and not _QUOTED.fullmatch(line):
@@ -40,7 +42,6 @@ def read(path: Path) -> Catalog:
         catalog = read_po(BytesIO(raw), abort_invalid=True)
         # as servers will
         GNUTranslations(BytesIO(compiled(catalog)))
-        return catalog
     except PoFileError as error:
         what = str(error).removesuffix(f" on {error.lineno}")
         raise ConfigurationError(f"{path} line {error.lineno + 1}: {what}") from None
@@ -49,6 +50,10 @@ def read(path: Path) -> Catalog:
     except Exception as error:
         # whatever Babel and gettext raise when they meet garbage
         raise ConfigurationError(f"{path} cannot be read: {type(error).__name__}: {error}") from None
+    if catalog.charset.lower() not in ("utf-8", "utf8"):
+        # others lack letters that English sentences have
+        raise ConfigurationError(f"{path} says charset={catalog.charset}: save it as UTF-8, and say charset=utf-8")
+    return catalog
 
 
 def compiled(catalog: Catalog) -> bytes:
@@ -64,6 +69,7 @@ def compile_catalog(path: Path) -> None:
 
 
 def id_of(message: Message) -> Sentence:
+    """What identifies an entry of a catalog, and may stand in a set."""
     return message.id if isinstance(message.id, str) else tuple(message.id)
 
 

@@ -109,6 +109,7 @@ BROKEN = [
     (CATALOG + 'msgid "Cancel"\nmsgstr\n', "line 9: does not end in a quotation mark"),
     (CATALOG + 'msgid "Cancel"\nmsgstr "Zurück"\n' + "mgid\n", "line 10: Unknown"),
     ((CATALOG + 'msgid "Cancel"\nmsgstr "Zurück"\n').encode("latin-1"), "save it as UTF-8"),
+    (CATALOG.replace("utf-8", "latin-1").encode("latin-1"), "say charset=utf-8"),
     (CATALOG.replace("n != 1", "n n") + 'msgid "Cancel"\nmsgstr "Zurück"\n', "cannot be read: ValueError"),
 ]
 
@@ -125,7 +126,14 @@ def test_a_catalog_that_cannot_be_read_is_named_and_left_as_it_is(make: Make, co
 
 
 def test_quotation_marks_inside_and_backslashes_before_the_last_one_are_read(make: Make) -> None:
-    theme, _ = make({PO: CATALOG + 'msgid "\\"a\\\\"\nmsgstr ""\n"b\\\\"\n"\\""\n\n#~ msgid "x"\n#~ msgstr "y"\n'})
+    # behind the mark that some editors set
+    theme, _ = make(
+        {
+            PO: "\ufeff"
+            + CATALOG.lstrip()
+            + 'msgid "\\"a\\\\"\nmsgstr ""\n"b\\\\"\n"\\""\n\n#~ msgid "x"\n#~ msgstr "y"\n'
+        }
+    )
     catalog = po.read(theme.root / PO)
     assert {message.id: message.string for message in catalog if message.id} == {'"a\\': 'b\\"'}
     assert len(catalog.obsolete) == 1
