@@ -57,15 +57,15 @@ def findings(draft: Draft) -> Iterator[Finding]:
 
 
 def _faults(name: str, path: Path, catalog: Catalog, known: set[Sentence]) -> Iterator[Finding]:
-    plurals = {each[0]: each[1] for each in known if not isinstance(each, str)}
+    plurals: dict[Sentence, str] = {each[0]: each[1] for each in known if not isinstance(each, str)}
     for message in catalog:
         if not message.id:
             continue
         said = quoted(id_of(message))
-        if message.id in plurals:
-            yield Finding(str(path), f"{said} lacks its plural: add msgid_plural {quoted(plurals[message.id])}")
-        elif id_of(message) not in known:
-            yield Finding(str(path), f"{said} is in no template any more: remove it")
+        if id_of(message) not in known:
+            plural = plurals.get(id_of(message))
+            lacking = f"lacks its plural: add msgid_plural {quoted(plural or '')}"
+            yield Finding(str(path), f"{said} {lacking if plural else 'is in no template any more: remove it'}")
         elif message.fuzzy:
             yield Finding(str(path), f"{said} is marked fuzzy, so that it is not used: correct it, remove the mark")
         elif _complete(message):
