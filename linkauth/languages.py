@@ -21,7 +21,9 @@ RANGES_LIMIT = 100
 
 _PARENTS: Mapping[str, str] = get_global("parent_exceptions")
 """Locales whose parent is no mere truncation, such as en_AU and es_US (CLDR's supplemental data)."""
-_RANGE = re.compile(r"\s*([A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,7})\s*(?:;\s*[qQ]\s*=\s*([0-9.]{1,20})\s*)?")
+_LIKELY: Mapping[str, str] = get_global("likely_subtags")
+"""A language in full, with script and region: `es` is es_Latn_ES."""
+_RANGE = re.compile(r"\s*([A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,7})(?:-\*)?\s*(?:;\s*[qQ]\s*=\s*([0-9.]{1,20})\s*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,10 @@ class Language:
 
 
 def accepted(header: str) -> list[str]:
-    """The language ranges of an Accept-Language header, best first (RFC 9110 section 12.5.4); garbage is skipped."""
+    """The language ranges of an Accept-Language header, best first (RFC 9110 section 12.5.4).
+
+    `de-*` is de, as RFC 4647 section 3.2 has it; garbage is skipped.
+    """
     found = []
     for position, part in enumerate(header[:HEADER_LIMIT].split(",")[:RANGES_LIMIT]):
         match = _RANGE.fullmatch(part)
@@ -52,11 +57,13 @@ def accepted(header: str) -> list[str]:
 def choose(wanted: Iterable[str], available: Sequence[str]) -> str | None:
     """The first of `available` that fits one of `wanted`: `es-CL` takes es, `pt` takes pt-BR (RFC 4647 section 3.4).
 
-    A region takes a neighbour's language before everybody's: `en-AU` takes en-GB, `es-US` takes es-MX.
+    A region takes a neighbour's language before everybody's: `en-AU` and `en-150` take en-GB, `es-419` takes es-MX.
     """
     by_tag = {tag.lower(): tag for tag in available}
     for tag in wanted:
         parts = tag.lower().replace("_", "-").split("-")
+        if "-".join(parts) not in by_tag:
+            parts = _without_usual_script(parts)
         neighbour = _neighbour(parts, available) if "-".join(parts) not in by_tag else None
         if neighbour:
             return neighbour
@@ -68,14 +75,30 @@ def choose(wanted: Iterable[str], available: Sequence[str]) -> str | None:
     return None
 
 
+def _without_usual_script(parts: list[str]) -> list[str]:
+    """`es-MX` for es-Latn-MX."""
+    usual = _LIKELY.get(parts[0], "").lower().split("_")
+    return [parts[0], *parts[2:]] if parts[1:2] and parts[1] in usual[1:2] else parts
+
+
 def _neighbour(parts: Sequence[str], available: Sequence[str]) -> str | None:
-    """The regional language with the same parent in CLDR that is not the language itself: en-001, es-419."""
-    if len(parts) != 2 or len(parts[1]) != 2:
+    """The regional language with the nearest common parent in CLDR that is not the language itself: en-001, es-419."""
+    if len(parts) != 2 or len(parts[1]) not in (2, 3):
         return None
-    parent = _PARENTS.get(f"{parts[0]}_{parts[1].upper()}")
-    if parent is None:
-        return None
-    return next((each for each in sorted(available) if _PARENTS.get(each.replace("-", "_")) == parent), None)
+    regional = {each: _parents(each) for each in sorted(available) if each.startswith(parts[0] + "-")}
+    for parent in _parents("-".join(parts)):
+        if found := next((each for each, parents in regional.items() if parent in parents), None):
+            return found
+    return None
+
+
+def _parents(tag: str) -> list[str]:
+    """A region and its parents in CLDR, the nearest first: `en-AT` is en_AT, en_150, en_001."""
+    language, _, region = tag.partition("-")
+    found = [f"{language}_{region.upper()}"]
+    while found[-1] in _PARENTS:
+        found.append(_PARENTS[found[-1]])
+    return found
 
 
 def fallbacks(tag: str) -> list[str]:

@@ -36,8 +36,17 @@ class Chain(jinja2.BaseLoader):
         raise jinja2.TemplateNotFound(name, f"there is no {bare} in {', '.join(r.name for r in self.roots[first:])}")
 
     def get_source(self, environment: jinja2.Environment, name: str) -> tuple[str, str, Callable[[], bool]]:
+        text, path = self.read(name)
+        return text, str(path), lambda: True
+
+    def read(self, name: str) -> tuple[str, Path]:
+        """A template's text and path; raises jinja2.TemplateNotFound, and TemplateSyntaxError if it is not UTF-8."""
         _, path = self.find(name)
-        return path.read_text("utf-8"), str(path), lambda: True
+        try:
+            return path.read_text("utf-8"), path
+        except UnicodeDecodeError as error:
+            line = error.object[: error.start].count(b"\n") + 1
+            raise jinja2.TemplateSyntaxError("is not UTF-8: save it so", line, name, str(path)) from None
 
     def list_templates(self) -> list[str]:
         """The names of all templates, as a page or another template asks for them."""

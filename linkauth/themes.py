@@ -20,7 +20,7 @@ from __future__ import annotations
 import gettext
 import gzip
 import mimetypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
@@ -105,8 +105,7 @@ class Theme:
         except jinja2.TemplateNotFound as error:
             raise ConfigurationError(f"linkauth.theme: {self.name} has no template {error.name}") from None
         except jinja2.TemplateSyntaxError as error:
-            where = f"{error.name} line {error.lineno}"
-            raise ConfigurationError(f"linkauth.theme: {self.name}, {where}: {error.message}") from None
+            raise ConfigurationError(f"linkauth.theme: {self.name}, {what_failed(error, page)}") from None
 
     def try_every_page(self) -> None:
         """Whatever a page lacks is found now, and not by the first person who meets it."""
@@ -117,12 +116,10 @@ class Theme:
                     continue
                 try:
                     self._render(state.page, language, **state.context)
-                except RecursionError:
-                    what = "a template extends itself: what stands behind it is called parent/" + state.page + ".jinja2"
-                    raise ConfigurationError(f"linkauth.theme: {self.name}: {what}") from None
-                except (jinja2.TemplateError, LookupError, TypeError, AttributeError) as error:
-                    what = f"{type(error).__name__}: {error}"
-                    raise ConfigurationError(f"linkauth.theme: {self.name} cannot show {state.page}: {what}") from None
+                except Exception as error:
+                    # whatever a template raises
+                    what = f"cannot show {state.page} in {language}: {what_failed(error, state.page + '.jinja2')}"
+                    raise ConfigurationError(f"linkauth.theme: {self.name} {what}") from None
 
     def _load_static(self) -> None:
         found: dict[str, Path] = dict(getattr(self.parameters, "static_files", dict)())
@@ -137,8 +134,9 @@ class Theme:
             if path.suffix == ".jinja2":
                 try:
                     body = self.environment.get_template(f"static/{path.name}").render().encode("utf-8")
-                except jinja2.TemplateError as error:
-                    raise ConfigurationError(f"linkauth.theme: {self.name}, {path.name}: {error}") from None
+                except Exception as error:
+                    what = what_failed(error, f"static/{path.name}")
+                    raise ConfigurationError(f"linkauth.theme: {self.name}, {path.name}: {what}") from None
             stem, dot, ending = name.rpartition(".")
             hashed = f"{stem}.{sha256(body).hexdigest()[:12]}{dot}{ending}"
             content_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
@@ -151,11 +149,17 @@ class Theme:
 
     def read_catalogs(self, root: Path) -> dict[str, gettext.GNUTranslations]:
         """The compiled catalogs of the package at `root`, by language tag."""
-        found = {}
-        for path in root.glob(f"locale/*/LC_MESSAGES/{DOMAIN}.mo"):
+        return {tag: self.translations(path) for tag, path in compiled(root)}
+
+    def translations(self, path: Path) -> gettext.GNUTranslations:
+        """A compiled catalog; raises ConfigurationError."""
+        try:
             with path.open("rb") as file:
-                found[path.parts[-3].replace("_", "-")] = gettext.GNUTranslations(file)
-        return found
+                return gettext.GNUTranslations(file)
+        except Exception as error:
+            # whatever gettext raises when it meets garbage
+            what = f"{path} is no compiled catalog ({error}): linkauth catalogs {self.name} writes it anew"
+            raise ConfigurationError(f"linkauth.theme: {self.name}: {what}") from None
 
     def catalog(self, tag: str) -> gettext.NullTranslations:
         """The sentences of a language: the child's before the parent's, `es-MX` before `es`, else the English msgid."""
@@ -200,6 +204,22 @@ class Theme:
             direction=languages.describe(language).direction,
             catalog=self._catalogs[language],
         )
+
+
+def compiled(root: Path) -> Iterator[tuple[str, Path]]:
+    """(language tag, path) of each compiled catalog of the package at `root`."""
+    for path in sorted(root.glob(f"locale/*/LC_MESSAGES/{DOMAIN}.mo")):
+        yield path.parts[-3].replace("_", "-"), path
+
+
+def what_failed(error: Exception, template: str) -> str:
+    """What the template of that name, or one that belongs to it, raised, in words for the theme's author."""
+    if isinstance(error, RecursionError):
+        return f"a template extends itself: what stands behind it is called parent/{template}"
+    if isinstance(error, jinja2.TemplateSyntaxError):
+        # a name may begin with the place in the chain
+        return f"{str(error.name).rpartition(':')[2]} line {error.lineno}: {error.message}"
+    return f"{type(error).__name__}: {error}"
 
 
 class _Chain:

@@ -25,7 +25,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "templates": set(),
     "themes": {"languages", "states", "templates"},
     "pages": {"languages", "settings", "themes"},
-    "catalogs": {"languages", "plugins", "themes"},
+    "po": {"themes"},
+    "catalogs": {"languages", "plugins", "po", "themes"},
     "routes": set(),
     "doors": set(),
     "security": set(),
@@ -45,10 +46,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "wsgi": {"starting"},
     "cli": {
         *("cli", "settings", "plugins", "storage", "starting", "simulator", "oauth2.errors"),
-        *("asking", "backends", "catalogs", "checks", "ini", "sign_in"),
+        *("asking", "backends", "catalogs", "checks", "ini", "po", "sign_in"),
         *("templates", "themes", "theming"),
     },
-    "theming": {"catalogs", "theming", "themes", "templates", "states", "languages", "settings", "plugins", "security"},
+    "theming": {
+        *("catalogs", "po", "theming", "themes", "templates", "states", "languages", "settings", "plugins", "security"),
+    },
     "__init__": set(),
 }
 """Room of the core to the rooms that it may import from."""

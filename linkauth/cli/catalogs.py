@@ -6,6 +6,7 @@ import click
 from pyramid.exceptions import ConfigurationError
 
 from linkauth.catalogs import update
+from linkauth.cli.printing import printable
 from linkauth.ini import LANGUAGE
 
 
@@ -18,10 +19,11 @@ def catalogs(themes: tuple[str, ...], add: str | None) -> None:
         raise click.ClickException("--add: is not a language tag such as sv or pt-PT")
     for theme in themes:
         try:
-            for language, waiting in update(theme, add):
-                click.echo(
-                    f"{theme} {language}: " + (f"{waiting} sentences wait for a translation" if waiting else "complete")
-                )
+            for each in update(theme, add):
+                waiting = f"{each.waiting} sentences wait for a translation" if each.waiting else "complete"
+                click.echo(f"{theme} {each.language}: {waiting}")
+                for why in each.obsolete:
+                    click.echo(f"{theme} {each.language}: {printable(why)}")
         except LookupError as error:
             raise click.ClickException(f"{theme}: {error.args[0]}") from None
         except ConfigurationError as error:

@@ -22,15 +22,29 @@ from linkauth.cli.opening import settings_of
 from linkauth.cli.printing import printable
 from linkauth.cli.scaffold import new_name, spellings, write
 from linkauth.plugins import installed, load
+from linkauth.po import compile_catalog
 from linkauth.templates import Chain
 from linkauth.themes import packages_of
 from linkauth.theming import gallery
-from linkauth.theming.drafts import compile_catalog, open_draft
+from linkauth.theming.drafts import open_draft
 from linkauth.theming.findings import Finding
 from linkauth.theming.live import Live
 
 if TYPE_CHECKING:
     from linkauth.theming.check import Report
+
+
+_EXAMPLES = {
+    "username_hint": "The number on your badge.",
+    "username_example": "a.smith",
+    "recovery_url": "https://password.example.com/",
+    "sign_up_url": "https://www.example.com/join",
+    "support_url": "https://www.example.com/help",
+    "support_text": "Service desk: 030 1234-0, 8 am to 6 pm",
+    "privacy_url": "https://www.example.com/privacy",
+    "terms_url": "https://www.example.com/terms",
+}
+"""What an operator may set and most do, so that an author sees it."""
 
 
 @click.group()
@@ -66,6 +80,7 @@ def new_command(name: str, parent: str, into: Path) -> None:
         raise click.UsageError(f"--parent: {error.message}") from None
     words = {**spellings(name), "parent": parent, "parent_package": module.__name__}
     words["parent_distribution"] = distribution_of(parent)
+    words["examples"] = _examples(name, getattr(module, "Parameters", None))
     words["base"] = "(parent.Parameters)" if hasattr(module, "Parameters") else ""
     folder = write("theme", into / f"linkauth-theme-{name}", words)
     for catalog in folder.rglob("*.po"):
@@ -73,6 +88,12 @@ def new_command(name: str, parent: str, into: Path) -> None:
     click.echo(f"{folder} is written; its README.md says what is where. Now:")
     click.echo(f"  pip install --editable '{folder}[test]'")
     click.echo(f"  linkauth theme preview {folder / 'preview.ini'}")
+
+
+def _examples(name: str, parameters: type | None) -> str:
+    """The lines of an ini file that set what the `parameters` of a parent have."""
+    known = getattr(parameters, "__dataclass_fields__", {})
+    return "\n".join(f"linkauth.theme.{name}.{key} = {text}" for key, text in _EXAMPLES.items() if key in known)
 
 
 def distribution_of(theme_name: str) -> str:

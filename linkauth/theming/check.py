@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from linkauth.states import State
+from linkauth.themes import what_failed
 from linkauth.theming import contrast, inheritance, pseudo, sentences
 from linkauth.theming.drafts import Draft
 from linkauth.theming.findings import Finding, merged
-from linkauth.theming.markup import Page, foreign, loaded_by, pop_ups
+from linkauth.theming.markup import Page, addresses, foreign, loaded_by, pop_ups
 from linkauth.theming.styles import Sheet, unused
 from linkauth.theming.variants import SCHEMES
 
@@ -47,7 +48,7 @@ def check(draft: Draft) -> Report:
                 shown[number, language] = draft.show(state, language)
             except Exception as error:
                 # whatever a template raises
-                what = f"cannot be shown: {type(error).__name__}: {error}"
+                what = f"cannot be shown: {what_failed(error, state.page + '.jinja2')}"
                 findings.append(Finding(_where(draft, state, language), what))
     complete = len(shown) == len(draft.states) * len(draft.languages)
     for (number, language), html in shown.items():
@@ -121,6 +122,9 @@ def _files(draft: Draft) -> Iterator[Finding]:
                 yield Finding(
                     f"{draft.name}, {plain}", f"calls {call}, and Amazon wants no pop-ups: write into the page"
                 )
+            for each in addresses(_text(draft, name)):
+                what = f"names {each}: if the script loads it, browsers refuse that here, so put it into static/"
+                yield Finding(f"{draft.name}, {plain}", what, warning=True)
         if file.content_type.startswith("text/css"):
             for each in sorted(unused(_text(draft, name))):
                 what = f"sets {each}, which nothing uses: is it called so, and still there, in the parent?"

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import gettext
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from babel.messages.catalog import Catalog
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import PoFileError, read_po
 from pyramid.exceptions import ConfigurationError
 
+from linkauth import languages, po
 from linkauth.plugins import load
 from linkauth.settings import Settings
 from linkauth.states import State, every_state
-from linkauth.themes import DOMAIN, Theme, packages_of, texts_of
+from linkauth.themes import Theme, compiled, packages_of, texts_of
 from linkauth.theming import pseudo
 
 STAND_IN = "example-skill"
@@ -44,12 +42,9 @@ class Draft(Theme):
         super().__init__(name, packages, parameters, texts, static_path)
 
     def read_catalogs(self, root: Path) -> dict[str, gettext.GNUTranslations]:
-        found = super().read_catalogs(root)
-        for tag, path in catalogs(root):
-            compiled = BytesIO()
-            write_mo(compiled, read_catalog(path))
-            compiled.seek(0)
-            found[tag] = gettext.GNUTranslations(compiled)
+        written = {tag: gettext.GNUTranslations(BytesIO(po.compiled(po.read(path)))) for tag, path in po.catalogs(root)}
+        # some package may ship without what was compiled
+        found = {tag: self.translations(path) for tag, path in compiled(root) if tag not in written} | written
         # so that they are among the languages; what they say is in `catalog`
         return {**dict.fromkeys(pseudo.LANGUAGES, gettext.GNUTranslations()), **found}
 
@@ -67,27 +62,6 @@ class Draft(Theme):
     def show(self, state: State, language: str) -> str:
         """The HTML of a state; raises what the template raises."""
         return self.render(state.page, language, **state.context)
-
-
-def catalogs(root: Path) -> Iterator[tuple[str, Path]]:
-    """(language tag, path) of each written catalog of the package at `root`."""
-    for path in sorted(root.glob(f"locale/*/LC_MESSAGES/{DOMAIN}.po")):
-        yield path.parts[-3].replace("_", "-"), path
-
-
-def read_catalog(path: Path) -> Catalog:
-    """A written catalog; raises ConfigurationError."""
-    try:
-        with path.open("rb") as file:
-            return read_po(file, abort_invalid=True)
-    except (PoFileError, ValueError) as error:
-        raise ConfigurationError(f"{path}: {error}") from None
-
-
-def compile_catalog(path: Path) -> None:
-    """Write the .mo file beside a written catalog; raises ConfigurationError."""
-    with path.with_suffix(".mo").open("wb") as compiled:
-        write_mo(compiled, read_catalog(path))
 
 
 def roots(name: str) -> list[Path]:
@@ -109,4 +83,8 @@ def open_draft(settings: Settings, name: str) -> Draft:
         # what differs for a further client is what the first page says of it
         fresh = State("login", f"fresh.{client_id}", its_own[0].context)
         states += [fresh] if states else its_own
-    return Draft(name, packages_of(name, module), options, texts, f"/static/{name}/", states)
+    draft = Draft(name, packages_of(name, module), options, texts, f"/static/{name}/", states)
+    if languages.choose([settings.default_language], draft.real_languages) is None:
+        spoken = ", ".join(draft.real_languages)
+        raise ConfigurationError(f"linkauth.default_language: is none that the theme {name} speaks: {spoken}")
+    return draft

@@ -20,6 +20,7 @@ from webob import Request, Response
 from linkauth import security
 from linkauth.languages import choose
 from linkauth.states import State
+from linkauth.themes import what_failed
 from linkauth.theming import pseudo
 from linkauth.theming.drafts import Draft
 from linkauth.theming.live import Live, Now
@@ -95,7 +96,7 @@ def _page(draft: Draft, language: str, name: str, framed: bool) -> Response:
         return _with(Response(unfocused(html) if framed else html), _PAGE_HEADERS)
     except Exception as error:
         # the theme's own templates are wrong, and its author is who looks
-        return _told(f"{type(error).__name__}: {error}", 500)
+        return _told(what_failed(error, found[0][0].page + ".jinja2"), 500)
 
 
 def _static(draft: Draft, variant: Variant, name: str) -> Response:

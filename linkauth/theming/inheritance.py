@@ -34,8 +34,8 @@ class Templates:
 
     def tree(self, name: str) -> nodes.Template:
         """Raises jinja2.TemplateNotFound, jinja2.TemplateSyntaxError."""
-        _, path = self._chain.find(name)
-        return self._environment.parse(path.read_text("utf-8"), bare(name), str(path))
+        text, path = self._chain.read(name)
+        return self._environment.parse(text, bare(name), str(path))
 
     def extended(self, name: str) -> str | None:
         """The name of what the template extends, if it is written in words."""

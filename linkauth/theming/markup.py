@@ -16,9 +16,22 @@ _NAVIGATION = {"a", "area"}
 """Elements whose href loads nothing."""
 _FIELDS = {"input", "select", "textarea"}
 _NAMELESS = {"hidden", "submit", "button", "reset", "image"}
-_NAMES = ("aria-label", "aria-labelledby", "title")
-_POP_UP = re.compile(r"(?<![\w.$])(?<!function )(?:window\.)?(alert|confirm|prompt|open)\s*\(")
+_REFRESH = re.compile(r"""[;,]\s*(?:url\s*=\s*)?["']?([^"'\s]+)""", re.IGNORECASE)
+_GLOBAL = r"(?:window|globalThis|self|top|parent|frames)"
+_CALL = r"(alert|confirm|prompt|open)"
+_POP_UP = re.compile(
+    # not what belongs to something else (xhr.open), and not where a function of that name is written
+    rf"""(?<![\w.$])(?<!function )(?:{_GLOBAL}\s*\??\.\s*)*"""
+    rf"""(?:{_CALL}(?!\s*\([^()]*\)\s*\{{)|{_GLOBAL}\s*(?:\?\.)?\[\s*["'`]{_CALL}["'`]\s*\])\s*(?:\?\.)?\s*\("""
+)
+_STRING = r""""(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`"""
+_COMMENT = re.compile(rf"({_STRING})|(?<![^\s;{{}}(),])(?://[^\n]*|/\*.*?\*/)", re.DOTALL)
+"""A string, which may look like a comment, or a comment where none of it can be a regular expression's."""
+_ADDRESS = re.compile(r"""["'`](https?://[^"'`\s]+)""")
+_NAMESPACES = "www.w3.org"
 _CSS_URL = re.compile(r"""(?:url\(\s*|@import\s+)["']?([^"')\s;]+)""", re.IGNORECASE)
+_IMAGE_SET = re.compile(r"image-set\(((?:[^()]|\([^()]*\))*)\)", re.IGNORECASE)
+_QUOTED = re.compile(r"""["']([^"']+)["']""")
 
 
 class Page(HTMLParser):
@@ -78,6 +91,8 @@ class Page(HTMLParser):
     def loads(self) -> Iterator[str]:
         """The addresses that the browser asks for on its own, or posts to."""
         for element in self.html.iter():
+            if element.tag == "meta" and element.get("http-equiv", "").lower() == "refresh":
+                yield from _REFRESH.findall(element.get("content", ""))
             for name in _LOADED & set(element.attrib):
                 value = element.attrib[name]
                 if name == "srcset":
@@ -87,22 +102,42 @@ class Page(HTMLParser):
 
     def faults(self) -> Iterator[str]:
         """What is wrong with the markup, and what to do."""
-        labelled = {each.get("for") for each in self.html.iter("label")}
-        inside = {field for label in self.html.iter("label") for field in label.iter()}
+        labels = [label for label in self.html.iter("label") if _says(label)]
+        labelled = {label.get("for") for label in labels} - {None}
+        inside = {field for label in labels for field in label.iter()}
         for element in self.html.iter():
             shown = _shown(element)
             yield from _inline(element, shown)
             if element.get("target"):
                 yield f"{shown} opens another window: remove target, for the Alexa app has one window only"
             nameless = element.get("type", "text") in _NAMELESS and element.tag == "input"
-            if element.tag in _FIELDS and not nameless:
-                named = element.get("id") in labelled or element in inside or any(element.get(n) for n in _NAMES)
-                if not named:
-                    yield f"{shown} has no label: add <label for=…> with its id"
+            named = element.get("id") in labelled or element in inside or self._is_named(element)
+            if element.tag in _FIELDS and not (nameless or named):
+                yield f"{shown} has no label: add <label for=…> with its id, and with text"
             if element.tag == "img" and "alt" not in element.attrib:
                 yield f'{shown} has no alt: say what it shows, or alt="" if it is decoration'
-            if element.tag == "button" and not ("".join(element.itertext()).strip() or element.get("aria-label")):
+            if element.tag == "button" and not (_says(element) or self._is_named(element)):
                 yield f"{shown} has no name: write its text, or aria-label"
+            if element.tag == "a" and "href" in element.attrib and not (_says(element) or self._is_named(element)):
+                yield f"{shown} has no text: write where it leads, or aria-label"
+
+    def _is_named(self, element: Element) -> bool:
+        ids = element.get("aria-labelledby", "").split()
+        names = (element.get("aria-label", ""), element.get("title", ""))
+        return any(map(str.strip, names)) or any(_says(each) for each in self.html.iter() if each.get("id") in ids)
+
+
+def _says(element: Element) -> bool:
+    """Is there anything to read in it, or in its images?"""
+    return bool("".join(_words(element)).strip())
+
+
+def _words(element: Element) -> Iterator[str]:
+    if element.tag not in _FIELDS and element.tag not in ("script", "style"):
+        yield from (element.text or "", element.get("alt", ""), element.get("aria-label", ""))
+        for child in element:
+            yield from _words(child)
+            yield child.tail or ""
 
 
 def _inline(element: Element, shown: str) -> Iterator[str]:
@@ -131,15 +166,29 @@ def _shown(element: Element) -> str:
 
 def pop_ups(script: str) -> list[str]:
     """The calls in a script that open a window or a message box."""
-    return sorted({f"{name}()" for name in _POP_UP.findall(script)})
+    return sorted({f"{plain or quoted}()" for plain, quoted in _POP_UP.findall(_without_comments(script))})
+
+
+def addresses(script: str) -> list[str]:
+    """The addresses elsewhere that a script names, but for the names of XML's namespaces."""
+    found = _ADDRESS.findall(_without_comments(script))
+    return sorted({each for each in found if foreign(each) not in (None, _NAMESPACES)})
+
+
+def _without_comments(script: str) -> str:
+    return _COMMENT.sub(lambda found: found[1] or " ", script)
 
 
 def loaded_by(css: str) -> list[str]:
     """The addresses in a style sheet."""
-    return _CSS_URL.findall(css)
+    return _CSS_URL.findall(css) + [each for images in _IMAGE_SET.findall(css) for each in _QUOTED.findall(images)]
 
 
 def foreign(address: str) -> str | None:
     """The host of an address elsewhere."""
-    url = urlsplit(address)
+    try:
+        url = urlsplit(address)
+    except ValueError:
+        # which no browser loads either
+        return None
     return url.hostname if url.scheme in ("", "http", "https", "ws", "wss") and url.netloc else None

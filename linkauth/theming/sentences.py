@@ -13,11 +13,12 @@ from typing import Any
 
 from babel.messages.catalog import Catalog, Message
 
-from linkauth.catalogs import Sentence
+from linkauth import po
 from linkauth.catalogs import sentences as sentences_of
 from linkauth.languages import fallbacks
+from linkauth.po import Sentence, forms, id_of, quoted
 from linkauth.theming import pseudo
-from linkauth.theming.drafts import Draft, catalogs, read_catalog
+from linkauth.theming.drafts import Draft
 from linkauth.theming.findings import Finding
 from linkauth.theming.markup import Page
 
@@ -30,7 +31,7 @@ def used(root: Path) -> set[Sentence]:
     """The sentences of the templates in one package."""
     if not (root / "templates").is_dir():
         return set()
-    return {_id(message) for message in sentences_of(root) if message.id}
+    return {id_of(message) for message in sentences_of(root) if message.id}
 
 
 def findings(draft: Draft) -> Iterator[Finding]:
@@ -40,10 +41,10 @@ def findings(draft: Draft) -> Iterator[Finding]:
     for index, root in enumerate(draft.roots):
         # a child may say its parents' sentences in its own way
         known = set().union(*sentences[index:])
-        for tag, path in catalogs(root):
-            catalog = read_catalog(path)
+        for tag, path in po.catalogs(root):
+            catalog = po.read(path)
             yield from _faults(draft.name, path, catalog, known)
-            translated.setdefault(tag, set()).update(_id(each) for each in catalog if each.id and _complete(each))
+            translated.setdefault(tag, set()).update(id_of(each) for each in catalog if each.id and _complete(each))
     wanted = set().union(*sentences)
     for tag in draft.real_languages:
         chain = fallbacks(tag)
@@ -52,16 +53,19 @@ def findings(draft: Draft) -> Iterator[Finding]:
             continue
         there = set().union(*(translated.get(part, set()) for part in chain))
         for sentence in sorted(wanted - there, key=str):
-            yield Finding(f"{draft.name} in {tag}", f"says “{_shown(sentence)}” in English: add it to its catalog")
+            yield Finding(f"{draft.name} in {tag}", f"says {quoted(sentence)} in English: add it to its catalog")
 
 
 def _faults(name: str, path: Path, catalog: Catalog, known: set[Sentence]) -> Iterator[Finding]:
+    plurals: dict[Sentence, str] = {each[0]: each[1] for each in known if not isinstance(each, str)}
     for message in catalog:
         if not message.id:
             continue
-        said = f"“{_shown(_id(message))}”"
-        if _id(message) not in known:
-            yield Finding(str(path), f"{said} is in no template any more: remove it")
+        said = quoted(id_of(message))
+        if id_of(message) not in known:
+            plural = plurals.get(id_of(message))
+            lacking = f"lacks its plural: add msgid_plural {quoted(plural or '')}"
+            yield Finding(str(path), f"{said} {lacking if plural else 'is in no template any more: remove it'}")
         elif message.fuzzy:
             yield Finding(str(path), f"{said} is marked fuzzy, so that it is not used: correct it, remove the mark")
         elif _complete(message):
@@ -70,18 +74,18 @@ def _faults(name: str, path: Path, catalog: Catalog, known: set[Sentence]) -> It
 
 
 def _lost(path: Path, message: Message, said: str) -> Iterator[Finding]:
-    forms = _forms(message.id)
-    kept = set().union(*(_PLACEHOLDERS.findall(form) for form in forms))
-    markup = set().union(*(_MARKUP.findall(form) for form in forms))
-    translated = _forms(message.string)
+    sentence = forms(message.id)
+    kept = set().union(*(_PLACEHOLDERS.findall(form) for form in sentence))
+    markup = set().union(*(_MARKUP.findall(form) for form in sentence))
+    if strange := po.strange(message):
+        yield Finding(str(path), f"the translation of {said} has {', '.join(strange)}, which nobody fills")
+    translated = forms(message.string)
     for position, form in enumerate(translated, 1):
         found = set(_PLACEHOLDERS.findall(form))
         # a form for one number alone may say it as a word; the last form is for many
         needed = kept if position == len(translated) else kept - {"%(count)s", "%(number)s"}
         if missing := needed - found:
             yield Finding(str(path), f"the translation of {said} has lost {', '.join(sorted(missing))}")
-        if strange := found - kept:
-            yield Finding(str(path), f"the translation of {said} has {', '.join(sorted(strange))}, which nobody fills")
         if set(_MARKUP.findall(form)) != markup:
             yield Finding(str(path), f"the translation of {said} has other markup than the sentence")
 
@@ -93,20 +97,25 @@ def _stale(name: str, path: Path, catalog: Catalog) -> Iterator[Finding]:
     if not compiled.is_file():
         yield Finding(str(path), f"is not compiled, so that servers do not know it: {todo}")
         return
-    with compiled.open("rb") as file:
-        known: Any = gettext.GNUTranslations(file)._catalog  # type: ignore[attr-defined]
+    try:
+        with compiled.open("rb") as file:
+            known: Any = gettext.GNUTranslations(file)._catalog  # type: ignore[attr-defined]
+    except Exception:
+        # whatever gettext raises when it meets garbage
+        yield Finding(str(compiled), f"is no compiled catalog, so that no server starts: {todo}")
+        return
     for message in catalog:
         if message.id and _complete(message):
-            forms = _forms(message.string)
+            said = forms(message.string)
             plural = not isinstance(message.id, str)
-            there = [known.get((message.id[0], n)) for n in range(len(forms))] if plural else [known.get(message.id)]
-            if there != forms:
+            there = [known.get((message.id[0], n)) for n in range(len(said))] if plural else [known.get(message.id)]
+            if there != said:
                 yield Finding(str(path), f"has changed since it was compiled: {todo}")
                 return
 
 
 def _complete(message: Message) -> bool:
-    return not message.fuzzy and all(_forms(message.string))
+    return not message.fuzzy and all(forms(message.string))
 
 
 def untranslatable(draft: Draft) -> Iterator[Finding]:
@@ -141,15 +150,3 @@ def _texts(value: Any) -> Iterator[Any]:
     elif hasattr(value, "__dataclass_fields__"):
         for name in value.__dataclass_fields__:
             yield from _texts(getattr(value, name))
-
-
-def _id(message: Message) -> Sentence:
-    return message.id if isinstance(message.id, str) else tuple(message.id)
-
-
-def _forms(text: Any) -> list[str]:
-    return [text] if isinstance(text, str) else list(text or [""])
-
-
-def _shown(sentence: Sentence) -> str:
-    return sentence if isinstance(sentence, str) else sentence[0]

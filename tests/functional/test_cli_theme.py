@@ -59,6 +59,10 @@ def test_what_new_writes_works_as_it_comes(tmp_path: Path) -> None:
     )
     ini.write_text(ini.read_text("utf-8").replace("http://127.0.0.1:6543", "http://localhost"))
     assert run(sys.executable, "-c", PROBE, ini, cwd=folder, site=site).endswith("shown\n")
+    # what an operator may set is set, so that it is seen
+    parameters = re.findall(r"^linkauth\.theme\.acme-rail\.(\w+) = \S", ini.read_text("utf-8"), re.MULTILINE)
+    assert {"tagline", "username_hint", "username_example", "recovery_url", "sign_up_url"} < set(parameters)
+    assert {"support_url", "support_text", "privacy_url", "terms_url"} < set(parameters)
     # nothing is wrong with it, and it can have a child of its own
     command = Path(sys.executable).with_name("linkauth")
     assert "acme-rail: all well" in run(command, "theme", "check", ini, cwd=tmp_path, site=site)

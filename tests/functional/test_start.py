@@ -162,16 +162,16 @@ EMPTY = dict.fromkeys(EVERY_PAGE, "")
         (
             "",
             dict.fromkeys(EVERY_PAGE, PAGE),
-            "linkauth.theme: bare cannot show login: TemplateNotFound",
+            "linkauth.theme: bare cannot show login in en: TemplateNotFound",
         ),
-        ("", {**EMPTY, "home": "{{ nothing }}"}, "bare cannot show home: UndefinedError"),
-        ("", {**EMPTY, "home": "{{ static('x.css') }}"}, "bare cannot show home: KeyError: 'x.css'"),
+        ("", {**EMPTY, "home": "{{ nothing }}"}, "bare cannot show home in en: UndefinedError"),
+        ("", {**EMPTY, "home": "{{ static('x.css') }}"}, "bare cannot show home in en: KeyError: 'x.css'"),
         ("", {**EMPTY, "error": "{% if %}"}, "linkauth.theme: bare, error.jinja2 line 1"),
-        ("", {**EMPTY, "password": "{{ scopes }}"}, "bare cannot show password: UndefinedError"),
+        ("", {**EMPTY, "password": "{{ scopes }}"}, "bare cannot show password in en: UndefinedError"),
         (
             "config.include('linkauth_theme_default')",
             {},
-            "theme: bare, mark.svg.jinja2: 'None' has no attribute",
+            "theme: bare, mark.svg.jinja2: UndefinedError: 'None' has no attribute",
         ),
     ],
 )

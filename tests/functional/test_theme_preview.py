@@ -10,6 +10,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from pyramid.exceptions import ConfigurationError
 from webtest import TestApp
 
 from linkauth import security
@@ -135,9 +136,17 @@ def test_what_is_saved_half_done_is_told_and_the_last_good_pages_stay(gallery: T
     theme.write({"templates/login.jinja2": LOGIN.replace("Mind", "{{ nobody_gave_this }}")})
     answer = gallery.get(f"/pages/made/en/{FRESH}", status=500)
     assert "nobody_gave_this" in answer.text
+    theme.write({"templates/login.jinja2": '{% extends "login.jinja2" %}'})
+    assert "is called parent/login.jinja2" in gallery.get(f"/pages/made/en/{FRESH}", status=500).text
     theme.write({"templates/login.jinja2": LOGIN})
     assert gallery.get("/stamp").json["problem"] == ""
     assert "Mind the gap." in gallery.get(f"/pages/made/en/{FRESH}").text
+
+
+def test_a_default_language_that_the_theme_does_not_speak_is_refused_as_a_server_does(ini: Path) -> None:
+    ini.write_text(ini.read_text("utf-8") + "linkauth.default_language = sv\n", "utf-8")
+    with pytest.raises(ConfigurationError, match=r"default_language: is none that the theme made speaks: ar"):
+        open_draft(settings_of(str(ini)), "made")
 
 
 def test_no_form_does_anything(gallery: TestApp) -> None:

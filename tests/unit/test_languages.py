@@ -33,6 +33,8 @@ INSTALLED = ("de", "en", "es", "fr-CA", "pt-BR", "zh-Hant-TW")
         ("en;q=0.9, de;q=7", ["de", "en"]),
         ("en, de;q=7", ["en", "de"]),
         ("de-DE-u-co-phonebk;q=0.12345678, en", ["en", "de-DE-u-co-phonebk"]),
+        ("de-*;q=0.5, en-GB-*", ["en-GB", "de"]),
+        ("*-DE, de-*-x", []),
         ("de-1-2-3-4-5-6-7-8, en", ["en"]),
         ("DE-at", ["DE-at"]),
         ("d", []),
@@ -103,6 +105,25 @@ def test_every_locale_of_alexa_has_its_language(locale: str) -> None:
     assert choose([locale], installed) == ALEXA[locale]
     assert choose([locale.replace("-", "_")], installed) == ALEXA[locale]
     assert choose([locale], TEN) == fallbacks(ALEXA[locale])[-1 if locale != "pt-BR" else 0]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        *(("es-419", "es-MX"), ("es-CL", "es-MX"), ("es-Latn-MX", "es-MX"), ("es_latn_419", "es-MX")),
+        *(("es-Latn", "es"), ("es-ES", "es"), ("es-Cyrl-MX", "es"), ("es-150", "es")),
+        *(("en-001", "en-GB"), ("en-150", "en-GB"), ("en-AT", "en-GB"), ("en-US", "en"), ("en-Latn-US", "en")),
+    ],
+)
+def test_a_part_of_the_world_takes_its_language(wanted: str, found: str) -> None:
+    assert choose([wanted], (*TEN, *REGIONAL, "hi-Latn")) == found
+
+
+def test_the_nearest_parent_counts_first() -> None:
+    assert choose(["en-AT"], ("en", "en-AU", "en-DE")) == "en-DE"
+    assert choose(["en-AT"], ("en", "en-AU", "en-001")) == "en-001"
+    assert choose(["pt-AO"], ("pt-BR", "pt-PT")) == "pt-PT"
+    assert choose(["es-Latn-MX"], ("es-MX", "es-Latn-MX")) == "es-Latn-MX"
 
 
 @pytest.mark.parametrize("locale", ["zh-CN", "zh-*", "zh", "ko-KR", "x-klingon"])

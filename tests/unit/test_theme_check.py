@@ -162,6 +162,12 @@ def test_pop_ups_are_found(make: Make, script: str, calls: list[str]) -> None:
     assert [each.split("calls ")[1].split(",")[0] for each in found] == calls
 
 
+def test_an_address_in_a_script_is_mentioned(make: Make) -> None:
+    script = 'fetch("https://api.example.net/x"); document.createElementNS("http://www.w3.org/2000/svg", "g")'
+    (found,) = said(check(make({"static/own.js": script}).open()), warning=True)
+    assert found.startswith("made, own.js: names https://api.example.net/x: if the script loads it, browsers refuse")
+
+
 def test_a_page_that_weighs_too_much_is_found(make: Make) -> None:
     noise = random.Random(1).randbytes(40_000)
     html = '<img alt="" src="{{ static("big.png") }}">'

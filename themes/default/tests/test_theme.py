@@ -83,8 +83,9 @@ class TestDefaultThemeWithEveryParameter(ThemeContract):
         english, german = self.login(theme), self.login(theme, "de")
         assert "Staff number" in english
         assert "Personalnummer" in german
-        assert "It stands on your badge." in german
-        assert "For example: <bdi>a.smith or CORP\\asmith</bdi>" in english
+        assert "<p><bdi>It stands on your badge.</bdi></p>" in german
+        # a line of its own
+        assert "<p>For example: <bdi>a.smith or CORP\\asmith</bdi></p>" in english
         assert 'href="https://help.example.com/de"' in german
         assert 'href="https://password.example.com/"' in english
         assert 'href="https://join.example.com/"' in english
@@ -173,6 +174,13 @@ def test_a_logo_is_what_its_ending_says(ending: str, content: bytes, tmp_path: P
     for other in (b"", b"<html>", content[1:], b"GIF89a"):
         logo.write_bytes(other)
         assert list(Parameters(logo=str(logo)).faults()) == [("logo", "names a file that is not what its ending says")]
+
+
+def test_only_short_texts_of_japanese_pages_break_at_phrases() -> None:
+    theme = open_theme("default", load("themes", "default"), Parameters(), TEXTS, "/static/default/")
+    (css,) = (file.body.decode("utf-8") for file in theme.static.values() if file.name.endswith(".css"))
+    rules = re.findall(r"^(.*) \{[^}]*word-break: auto-phrase", css, re.MULTILINE)
+    assert rules == [":is(h1, h2, button, .brand):lang(ja)"]
 
 
 def test_the_script_is_small_and_has_no_sentence_of_its_own() -> None:

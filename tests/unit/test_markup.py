@@ -1,0 +1,121 @@
+"""What must not be in a page, a script or a style sheet, and what only looks like it."""
+
+from __future__ import annotations
+
+import pytest
+
+from linkauth.theming.markup import Page, addresses, foreign, loaded_by, pop_ups
+
+CALLS = [
+    "alert(1)",
+    'alert?.("x")',
+    "window.alert(1)",
+    "window?.alert(1)",
+    "window . alert (1)",
+    "globalThis.alert(1)",
+    'self.open("x")',
+    'top.prompt("")',
+    "parent.alert(1)",
+    'window.top.open("")',
+    'window["confirm"]("x")',
+    "window?.['confirm']?.(1)",
+    "const address = 'https://example.com/'; alert(1)",
+    'x.replace(/\\/*$/, ""); alert(1)',
+    'x.replace(/^https?:\\/\\//, ""); alert(1)',
+    "'// \\' // no comment'; alert(1)",
+    "/* first */ alert(1) // last",
+    "`one\n// two`; alert(1)",
+    'if (confirm("x")) { y() }',
+]
+NO_CALLS = [
+    "element.open = true",
+    "if (dialog.open) (y)()",
+    "xhr.open('GET', '/')",
+    "xhr?.open('GET', '/')",
+    "this.top.open('x')",
+    "function open() {}",
+    "class Box { open() { } async confirm(x) { } }",
+    "const open = () => {}",
+    "reopen(1)",
+    "// alert(1)",
+    "x(); // don't alert(1)",
+    "/* then\n alert(1) */ x()",
+    "x()/* alert(1) */",
+]
+
+
+@pytest.mark.parametrize("script", CALLS)
+def test_a_call_that_opens_something_is_found(script: str) -> None:
+    assert len(pop_ups(script)) == 1
+
+
+@pytest.mark.parametrize("script", NO_CALLS)
+def test_what_opens_nothing_is_no_pop_up(script: str) -> None:
+    assert pop_ups(script) == []
+
+
+NAMELESS = [
+    '<label for="q"></label><input id="q">',
+    '<label for="q"> <img alt=""></label><input id="q">',
+    '<label>City <input></label><input name="q">',
+    "<label><select><option>One</option></select></label>",
+    '<input aria-label=" ">',
+    '<input aria-labelledby="nope">',
+    '<p id="empty"></p><input aria-labelledby="empty">',
+    '<a href="x"></a>',
+    '<a href="x"><img alt=""></a>',
+    '<a href="x" aria-label=" "> </a>',
+    '<button aria-label=""></button>',
+]
+NAMED = [
+    '<label for="q">City</label><input id="q">',
+    '<label for="q"><img alt="City"></label><input id="q">',
+    "<label>City <select><option>One</option></select></label>",
+    '<p id="one">City</p><input aria-labelledby="none one">',
+    '<input title="City">',
+    '<a href="x"><b>City</b></a>',
+    '<a href="x"><img alt="City"></a>',
+    '<a href="x" aria-label="City"></a>',
+    '<a id="here"></a>',
+    '<h2 id="h">City</h2><button aria-labelledby="h"></button>',
+    '<input type="submit">',
+]
+
+
+@pytest.mark.parametrize("html", NAMELESS)
+def test_a_name_without_text_is_none(html: str) -> None:
+    (fault,) = Page(html).faults()
+    assert "text" in fault
+
+
+@pytest.mark.parametrize("html", NAMED)
+def test_a_name_may_come_from_anywhere(html: str) -> None:
+    assert list(Page(html).faults()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "hosts"),
+    [
+        ("0;url=https://a.example.net/x", ["a.example.net"]),
+        ("5; URL='//b.example.net/'", ["b.example.net"]),
+        ("5, https://c.example.net/", ["c.example.net"]),
+        ("5; url=/here", []),
+        ("5", []),
+    ],
+)
+def test_a_page_that_leads_elsewhere_by_itself_is_found(content: str, hosts: list[str]) -> None:
+    found = Page(f'<meta http-equiv="Refresh" content="{content}">').loads()
+    assert [host for host in map(foreign, found) if host] == hosts
+
+
+def test_an_image_set_loads_what_it_names() -> None:
+    css = """a { background: image-set("https://a.example.net/1.png" 1x, url(https://b.example.net/2.png) 2x) }
+    b { background: -webkit-image-set( 'https://c.example.net/3.png' type("image/png")) }"""
+    assert {foreign(each) for each in loaded_by(css)} - {None} == {f"{each}.example.net" for each in "abc"}
+
+
+def test_only_quoted_addresses_elsewhere_count() -> None:
+    script = """// see "https://a.example.net/"
+    fetch('https://b.example.net/x'); fetch(`https://c.example.net/${d}`); fetch("/here"); x("http://[broken")
+    document.createElementNS("http://www.w3.org/2000/svg", "svg")"""
+    assert addresses(script) == ["https://b.example.net/x", "https://c.example.net/${d}"]
