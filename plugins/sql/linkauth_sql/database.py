@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -82,7 +83,10 @@ class Database:
                 return [dict(row) for row in found.mappings().fetchmany(most)]
             except (DataError, ValueError, OverflowError) as error:
                 # it is there, so that no other backend may answer for it
-                raise BackendMisconfigured(f"a value of the row cannot be read: {_message(error)}") from None
+                problem = (
+                    f"a value cannot be read ({_kind(error)}): it is out of range, or not in the database's encoding"
+                )
+                raise BackendMisconfigured(problem) from None
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
@@ -165,7 +169,15 @@ def _outcome(error: Exception) -> Exception:
     return BackendUnavailable(message)
 
 
+def _kind(error: Exception) -> str:
+    return type(getattr(error, "orig", None) or error).__name__
+
+
 def _message(error: Exception) -> str:
-    """The first line: further ones may hold what was to be written."""
-    origin = getattr(error, "orig", None) or error
-    return (str(origin).strip().splitlines() or [type(origin).__name__])[0]
+    """The first line, without a name that was taken: further ones may hold what was to be written."""
+    lines = str(getattr(error, "orig", None) or error).strip().splitlines() or [_kind(error)]
+    return _DUPLICATE.sub(r"\1 \2", lines[0])
+
+
+_DUPLICATE = re.compile(r"(Duplicate entry) '.*' (for key)")
+"""How MariaDB tells a value that was to be written."""
