@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
-from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
@@ -13,6 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
+from linkauth_sql import sqlite
 from linkauth_sql.settings import SQLSettings
 
 CONNECTIONS = 8
@@ -41,7 +40,7 @@ def open_engine(settings: SQLSettings) -> Engine:
         raise ValueError(problem)
     try:
         if name == "sqlite":
-            engine = create_engine(url, creator=lambda: _sqlite(url, timeout, settings.writes), **options)
+            engine = create_engine(url, creator=lambda: sqlite.connect(url, timeout, settings.writes), **options)
         elif name == "postgresql":
             engine = _postgresql(url, settings, options)
         elif name in ("mariadb", "mysql"):
@@ -82,23 +81,6 @@ def _begin_anew() -> None:
 
 
 os.register_at_fork(after_in_child=_begin_anew)
-
-
-def _sqlite(url: URL, timeout: int, writes: bool) -> sqlite3.Connection:
-    # never creating, so that a wrong path is an error and not a new, empty database
-    uri = f"{Path(url.database or '').resolve().as_uri()}?mode={'rw' if writes else 'ro'}"
-    # the URL may say, as SQLAlchemy documents it, how long another's lock is waited for
-    patience = float(str(url.query.get("timeout", timeout)))
-    connection = sqlite3.connect(uri, uri=True, timeout=patience, check_same_thread=False)
-    # SQLite's own knows ASCII only
-    connection.create_function("lower", 1, _lower, deterministic=True)
-    return connection
-
-
-def _lower(value: Any) -> Any:
-    # what an application wrote as bytes is text all the same
-    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-    return text.lower() if isinstance(text, str) else text
 
 
 def _postgresql(url: URL, settings: SQLSettings, options: dict[str, Any]) -> Engine:
