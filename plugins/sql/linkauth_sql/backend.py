@@ -139,8 +139,8 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
         if len(rows) > 1:
             log.error("a name belongs to more than one row, which lets nobody in: subjects %s", _subjects(rows))
             raise BackendMisconfigured("the name belongs to more than one row")
-        if rows and not {"subject", "password"} <= rows[0].keys():
-            raise BackendMisconfigured("the query gives no columns named subject and password")
+        if rows and not rows[0].keys() >= checks.NEEDED:
+            raise BackendMisconfigured(checks.LACKING)
         if rows:
             subject_of(rows[0])
         return rows[0] if rows else None
