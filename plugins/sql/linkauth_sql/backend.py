@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from linkauth.backends import (
     Account,
     AccountRefused,
+    BackendError,
     BackendMisconfigured,
     Check,
     CredentialBackend,
@@ -105,10 +106,15 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
         return row
 
     def _learn(self) -> None:
+        """Look at other people's hashes, if that is due; whatever is wrong with them is not this person's trouble."""
         is_due = time.monotonic() - self._sampled_at > SAMPLE_SECONDS
         if self._statements.sample is not None and not self._verifier.knows and is_due:
             self._sampled_at = time.monotonic()
-            rows = self._database.rows(self._statements.sample, {"most": SAMPLE}, SAMPLE)
+            try:
+                rows = self._database.rows(self._statements.sample, {"most": SAMPLE}, SAMPLE)
+            except (BackendError, NoSuchText) as error:
+                log.warning("what an unknown name has to cost could not be learnt from the table: %s", error)
+                return
             self._verifier.learn(stored for stored in map(stored_of, rows) if stored)
 
     def _reason(self, row: Row) -> Reason | None:
@@ -134,8 +140,8 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
         if len(rows) > 1:
             log.error("a name belongs to more than one row, which lets nobody in: subjects %s", _subjects(rows))
             raise BackendMisconfigured("the name belongs to more than one row")
-        if rows and not {"subject", "password"} <= rows[0].keys():
-            raise BackendMisconfigured("the query gives no columns named subject and password")
+        if rows and not rows[0].keys() >= checks.NEEDED:
+            raise BackendMisconfigured(checks.LACKING)
         if rows:
             subject_of(rows[0])
         return rows[0] if rows else None

@@ -16,15 +16,21 @@ from linkauth_sql.statements import Statements, touching
 
 SAMPLE = 1_000
 """Rows whose hashes are looked at."""
+NEEDED = frozenset({"subject", "password"})
+"""The columns that a look-up cannot do without."""
+LACKING = "the query gives no columns named subject and password: name them so with AS"
 LOOPBACK = (None, "", "127.0.0.1", "::1", "localhost")
 
 
 def run(settings: SQLSettings, database: Database, statements: Statements, verifier: Verifier) -> Iterator[Check]:
     """The look-up, the hashes, and whether what the ini asks to write may be written. Never raises."""
     try:
-        database.rows(statements.by_name, {"username": ""})
+        complete = database.columns(statements.by_name, {"username": ""}) >= NEEDED
     except (BackendError, NoSuchText) as error:
         yield Check("look-up", False, str(error))
+        return
+    if not complete:
+        yield Check("look-up", False, LACKING)
         return
     yield Check("look-up", True)
     if said := _clear_text(settings):

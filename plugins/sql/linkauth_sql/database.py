@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Executable, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError, SQLAlchemyError
@@ -15,6 +16,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError
 from linkauth.backends import BackendMisconfigured, BackendUnavailable
 
 Row = Mapping[str, Any]
+Answer = TypeVar("Answer")
 
 _MISTAKES = (
     *("no such table", "no such column", "no such function", "unrecognized token", "syntax error"),
@@ -59,9 +61,16 @@ class Database:
 
     def rows(self, statement: Executable, parameters: Row, most: int = 2) -> list[dict[str, Any]]:
         """At most so many rows. Raises NoSuchText, BackendUnavailable or BackendMisconfigured."""
+        return self._asked(lambda: self._read(statement, parameters, most))
+
+    def columns(self, statement: Executable, parameters: Row) -> frozenset[str]:
+        """What the columns of an answer are called. Raises what `rows` raises."""
+        return self._asked(lambda: self._keys(statement, parameters))
+
+    def _asked(self, ask: Callable[[], Answer]) -> Answer:
         started = time.monotonic()
         try:
-            return self._read(statement, parameters, most)
+            return ask()
         except DBAPIError as error:
             # a connection of the pool that the server has closed since is found out by using it; a hang has used the
             # time up already
@@ -70,9 +79,13 @@ class Database:
         except (SQLAlchemyError, ValueError, OverflowError) as error:
             raise _outcome(error) from error
         try:
-            return self._read(statement, parameters, most)
+            return ask()
         except (SQLAlchemyError, ValueError, OverflowError) as error:
             raise _outcome(error) from error
+
+    def _keys(self, statement: Executable, parameters: Row) -> frozenset[str]:
+        with self._connected() as connection:
+            return frozenset(connection.execute(statement, parameters).keys())
 
     def _read(self, statement: Executable, parameters: Row, most: int) -> list[dict[str, Any]]:
         # the connection is given back before any password is hashed
@@ -82,7 +95,10 @@ class Database:
                 return [dict(row) for row in found.mappings().fetchmany(most)]
             except (DataError, ValueError, OverflowError) as error:
                 # it is there, so that no other backend may answer for it
-                raise BackendMisconfigured(f"a value of the row cannot be read: {_message(error)}") from None
+                problem = (
+                    f"a value cannot be read ({_kind(error)}): it is out of range, or not in the database's encoding"
+                )
+                raise BackendMisconfigured(problem) from None
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
@@ -92,7 +108,11 @@ class Database:
             raise
         except Exception as error:
             # drivers refuse what a URL says in any way they like
-            raise BackendMisconfigured(f"url cannot be connected with: {type(error).__name__}") from None
+            problem = f"url cannot be connected with: {type(error).__name__}"
+            if self.dialect.name == "postgresql" and isinstance(error, TypeError):
+                # psycopg gives bytes there, which SQLAlchemy does not expect
+                problem += "; if the database's encoding is SQL_ASCII, add client_encoding=utf8 to url, behind a ? or &"
+            raise BackendMisconfigured(problem) from None
         with connection:
             yield connection
 
@@ -165,7 +185,15 @@ def _outcome(error: Exception) -> Exception:
     return BackendUnavailable(message)
 
 
+def _kind(error: Exception) -> str:
+    return type(getattr(error, "orig", None) or error).__name__
+
+
 def _message(error: Exception) -> str:
-    """The first line: further ones may hold what was to be written."""
-    origin = getattr(error, "orig", None) or error
-    return (str(origin).strip().splitlines() or [type(origin).__name__])[0]
+    """The first line, without a name that was taken: further ones may hold what was to be written."""
+    lines = str(getattr(error, "orig", None) or error).strip().splitlines() or [_kind(error)]
+    return _DUPLICATE.sub(r"\1 \2", lines[0])
+
+
+_DUPLICATE = re.compile(r"(Duplicate entry) '.*' (for key)")
+"""How MariaDB tells a value that was to be written."""

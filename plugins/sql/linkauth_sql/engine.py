@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
-from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
@@ -13,9 +11,12 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
+from linkauth_sql import sqlite
 from linkauth_sql.settings import SQLSettings
 
 CONNECTIONS = 8
+RECYCLE_SECONDS = 600
+"""How old a connection gets: firewalls forget those on which nothing is said for long."""
 DRIVERS = {"mariadb": "mariadb+pymysql", "mysql": "mysql+pymysql", "postgres": "postgresql+psycopg"}
 """What a URL means that names a database and no driver."""
 NO_URL = "url is not a database URL such as postgresql+psycopg://reader@db/intranet"
@@ -28,9 +29,11 @@ def open_engine(settings: SQLSettings) -> Engine:
     most; whether a connection still lives is found out by using it.
     """
     timeout = settings.timeout
-    options: dict[str, Any] = {"pool_size": CONNECTIONS, "max_overflow": 0, "pool_timeout": timeout}
+    options: dict[str, Any] = {"pool_size": CONNECTIONS, "max_overflow": 0}
     options |= {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None, "hide_parameters": True}
-    options |= {"pool_use_lifo": True, "poolclass": QueuePool}
+    options |= {"pool_use_lifo": True, "poolclass": QueuePool, "pool_recycle": RECYCLE_SECONDS}
+    # whoever waits for those whom a database keeps waiting has to wait for it too
+    options["pool_timeout"] = timeout / 2
     try:
         url = make_url(settings.url)
         url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
@@ -41,16 +44,13 @@ def open_engine(settings: SQLSettings) -> Engine:
         raise ValueError(problem)
     try:
         if name == "sqlite":
-            engine = create_engine(url, creator=lambda: _sqlite(url, timeout, settings.writes), **options)
+            engine = create_engine(url, creator=lambda: sqlite.connect(url, timeout, settings.writes), **options)
         elif name == "postgresql":
             engine = _postgresql(url, settings, options)
-        elif name in ("mariadb", "mysql"):
-            from linkauth_sql.mariadb import arguments
-
-            connect_args = arguments(url, timeout, settings.tls_ca_file) if driver == "pymysql" else {}
-            engine = create_engine(url, pool_recycle=600, connect_args=connect_args, **options)
+        elif driver == "pymysql":
+            engine = _pymysql(url, settings, options)
         else:
-            engine = create_engine(url, pool_recycle=600, **options)
+            engine = create_engine(url, **options)
     except (NoSuchModuleError, ImportError) as error:
         problem = "url needs a database driver that is not installed; "
         problem += "for PostgreSQL: linkauth-sql[postgresql], for MariaDB and MySQL: linkauth-sql[mariadb]"
@@ -84,21 +84,16 @@ def _begin_anew() -> None:
 os.register_at_fork(after_in_child=_begin_anew)
 
 
-def _sqlite(url: URL, timeout: int, writes: bool) -> sqlite3.Connection:
-    # never creating, so that a wrong path is an error and not a new, empty database
-    uri = f"{Path(url.database or '').resolve().as_uri()}?mode={'rw' if writes else 'ro'}"
-    # the URL may say, as SQLAlchemy documents it, how long another's lock is waited for
-    patience = float(str(url.query.get("timeout", timeout)))
-    connection = sqlite3.connect(uri, uri=True, timeout=patience, check_same_thread=False)
-    # SQLite's own knows ASCII only
-    connection.create_function("lower", 1, _lower, deterministic=True)
-    return connection
+def _pymysql(url: URL, settings: SQLSettings, options: dict[str, Any]) -> Engine:
+    from linkauth_sql.mariadb import DeadlineConnection, arguments
 
+    engine = create_engine(url, connect_args=arguments(url, settings.timeout, settings.tls_ca_file), **options)
 
-def _lower(value: Any) -> Any:
-    # what an application wrote as bytes is text all the same
-    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-    return text.lower() if isinstance(text, str) else text
+    @event.listens_for(engine, "do_connect")
+    def do_connect(_dialect: Any, _record: Any, arguments: Any, parameters: Any) -> Any:
+        return DeadlineConnection(*arguments, **parameters)
+
+    return engine
 
 
 def _postgresql(url: URL, settings: SQLSettings, options: dict[str, Any]) -> Engine:

@@ -17,10 +17,13 @@ def text(row: Row, key: str) -> str:
 
 
 def subject_of(row: Row) -> str:
-    """The stable name of a row. Raises BackendMisconfigured if it has none."""
+    """The stable name of a row. Raises BackendMisconfigured if it has none that can be read."""
     value = row["subject"]
     if value is None or value == "":
         raise BackendMisconfigured("the subject column is empty")
+    if isinstance(value, str) and "\ufffd" in value:
+        # more than one row may look like this
+        raise BackendMisconfigured("the subject column holds a text that is not in the database's encoding")
     # 16 bytes of a UUID are no text; a CHAR column pads with spaces
     return value.hex() if isinstance(value, bytes) else str(value).rstrip(" ")
 

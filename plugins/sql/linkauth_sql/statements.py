@@ -28,6 +28,7 @@ from sqlalchemy import (
     update,
 )
 
+from linkauth_sql import sqlite
 from linkauth_sql.settings import SQLSettings
 
 LABELS: Mapping[str, str] = {
@@ -146,6 +147,8 @@ class _Builder:
         return ".".join(self._quote(part) for part in name.split("."))
 
     def _folded(self, value: ColumnElement[Any], exact: bool = False) -> ColumnElement[Any]:
+        if self._dialect == "sqlite":
+            return sqlite.folded(value)
         if not self._is_mariadb:
             return func.lower(value)
         # binary columns have no case, and collations that ignore accents let ü sign in as u

@@ -208,8 +208,22 @@ def test_a_row_that_cannot_be_read_is_not_nobodys() -> None:
         closing(store.backend()) as backend,
     ):
         store.run("UPDATE people SET changed = '20000-01-01'")
-        with pytest.raises(BackendMisconfigured, match="cannot be read"):
+        with pytest.raises(BackendMisconfigured, match="cannot be read") as refused:
             backend.authenticate("jörg", PASSWORDS["A"])
+        # what was to be read may be a secret
+        assert "20000" not in str(refused.value)
+
+
+def test_a_value_that_is_taken_is_not_told() -> None:
+    with mariadb.running() as server, closing(MariaDBStore(server, PASSWORDS["A"])) as store:
+        store.run("ALTER TABLE people ADD UNIQUE (email)")
+        names = {"username_columns": ("login",), "new_account": ("active=true",)}
+        with (
+            closing(store.backend(**{**POWERS, **names})) as backend,
+            pytest.raises(BackendMisconfigured, match="Duplicate entry for key") as refused,
+        ):
+            backend.register("newbie", NEW, {"email": "joerg@example.com"})
+        assert "joerg" not in str(refused.value)
 
 
 def test_a_forked_process_has_connections_of_its_own() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from linkauth.backends import BackendMisconfigured
 from linkauth_sql import SQLBackend, SQLSettings, checks, hashes
 
 from .stores import COLUMNS, POWERS, SQLiteStore
@@ -42,6 +43,17 @@ def test_what_may_not_be_written_is_found_beforehand(store: SQLiteStore) -> None
     (*_, writing) = store.backend(password_change=True, password_changed_column="no_such").check()
     assert not writing.ok
     assert "no_such" in writing.detail
+
+
+@pytest.mark.parametrize("columns", ["id, hash", "id AS subject, hash", "id, hash AS password"])
+def test_a_query_without_the_columns_that_are_needed_is_found_beforehand(store: SQLiteStore, columns: str) -> None:
+    query = f"SELECT {columns} FROM people WHERE login = :username"
+    backend = SQLBackend(SQLSettings(store.settings["url"], query=query))
+    (check,) = backend.check()
+    assert not check.ok
+    assert "no columns named subject and password" in check.detail
+    with pytest.raises(BackendMisconfigured, match="no columns named"):
+        backend.authenticate("ada", "x")
 
 
 @pytest.mark.parametrize(

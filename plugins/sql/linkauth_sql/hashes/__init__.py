@@ -43,6 +43,9 @@ _WRAPPED = re.compile(
 """What OpenLDAP and Dovecot write before a hash that says itself what it is."""
 
 
+_BREAKS = (ValueError, TypeError, OverflowError, RecursionError)
+"""What numbers and nested texts that no program writes come to."""
+
 CARELESS = frozenset({"mysql323"})
 """Schemes that skip some characters."""
 
@@ -66,8 +69,11 @@ def identify(stored: str) -> tuple[Scheme, Parts]:
 
 
 def cost_of(scheme: Scheme, parts: Parts) -> int:
-    """Milliseconds, roughly. Raises UnusableHash for more than one check may take."""
-    cost = scheme.cost(parts)
+    """Milliseconds, roughly. Raises UnusableHash for more than one check may take, and for what is broken."""
+    try:
+        cost = scheme.cost(parts)
+    except _BREAKS as error:
+        raise UnusableHash(f"is a broken {scheme.name} hash") from error
     if cost > MOST_MILLISECONDS:
         raise UnusableHash(f"is a {scheme.name} hash that would take too long to check")
     return cost
@@ -79,7 +85,7 @@ def verify(scheme: Scheme, parts: Parts, passwords: tuple[bytes, ...]) -> bool:
     try:
         # one that is too long takes as long as another, and is never right
         right = [scheme.verify(parts, password[:most]) and len(password) <= most for password in passwords]
-    except (ValueError, TypeError) as error:
+    except _BREAKS as error:
         raise UnusableHash(f"is a broken {scheme.name} hash") from error
     return any(right)
 

@@ -236,10 +236,10 @@ SCHEMES = (
         verify=_werkzeug_pbkdf2,
         cost=rounds("rounds", 2_500),
     ),
-    # base64 of 49 bytes that begin with 0, and of 61 and more that begin with 1
+    # base64 of 49 bytes that begin with 0 (the second letter has bits of the salt), and of 61 or more that begin with 1
     Scheme(
         name="aspnet_v2",
-        shape=re.compile(r"AA[A-Za-z0-9+/]{64}[A-Za-z0-9+/=]{2}"),
+        shape=re.compile(r"A[A-P][A-Za-z0-9+/]{64}=="),
         verify=_aspnet_v2,
         strong=False,
     ),

@@ -21,6 +21,7 @@ from linkauth_sql.hashes.scheme import (
     Parts,
     Scheme,
     UnusableHash,
+    any_salt,
     argon2_cost,
     by_library,
     rounds,
@@ -99,7 +100,17 @@ def crypt_verify(parts: Parts, password: bytes) -> bool:
     return compare_digest(made, parts[0].encode("ascii"))
 
 
+def _yescrypt_cost(parts: Parts) -> int:
+    """That of scrypt, near enough: the letters are log2(N) - 1 and r - 1."""
+    log_n, r = (1 + _NUMERALS.index(parts[name]) for name in ("n", "r"))
+    return scrypt_cost(log_n, r, 1)
+
+
+_NUMERALS = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghij"
+"""What yescrypt writes a number below 48 with."""
 _SALT = r"[./A-Za-z0-9]"
+_ANY_SALT = r"[ -#%-9;-~]"
+"""crypt(3) makes the same letters; whoever calls it may give it others."""
 SCHEMES = (
     Scheme(
         name="argon2",
@@ -136,34 +147,33 @@ SCHEMES = (
     ),
     Scheme(
         name="yescrypt",
-        # 2 ** 15 blocks of 4 KiB at most: the parameters are letters, the second is log2(N) - 1, the third r - 1
-        shape=re.compile(rf"\$y\$j(?P<n>[./0-9A-D])(?P<r>[./0-9A-T])\$(?:{_SALT}+)\$(?:{_SALT}{{43}})"),
+        shape=re.compile(rf"\$y\$j(?P<n>[./0-9A-Za-j])(?P<r>[./0-9A-Za-j])\$(?:{_SALT}+)\$(?:{_SALT}{{43}})"),
         verify=crypt_verify,
-        cost=lambda parts: 1 << (0 if parts["n"] < "9" else ord(parts["n"]) - ord("8")),
+        cost=_yescrypt_cost,
     ),
     Scheme(
         name="sha512_crypt",
-        shape=re.compile(rf"\$6\$(?:rounds=(?P<rounds>[0-9]{{1,12}})\$)?{_SALT}{{0,16}}\${_SALT}{{86}}"),
-        verify=by_library(library.sha512_crypt),
+        shape=re.compile(rf"\$6\$(?:rounds=(?P<rounds>[0-9]{{1,12}})\$)?(?!rounds=){_ANY_SALT}{{0,16}}\${_SALT}{{86}}"),
+        verify=by_library(any_salt(library.sha512_crypt)),
         cost=rounds("rounds", 2_300),
         new=lambda password: str(library.sha512_crypt.using(rounds=650_000).hash(password)),
     ),
     Scheme(
         name="sha256_crypt",
-        shape=re.compile(rf"\$5\$(?:rounds=(?P<rounds>[0-9]{{1,12}})\$)?{_SALT}{{0,16}}\${_SALT}{{43}}"),
-        verify=by_library(library.sha256_crypt),
+        shape=re.compile(rf"\$5\$(?:rounds=(?P<rounds>[0-9]{{1,12}})\$)?(?!rounds=){_ANY_SALT}{{0,16}}\${_SALT}{{43}}"),
+        verify=by_library(any_salt(library.sha256_crypt)),
         cost=rounds("rounds", 2_300),
     ),
     Scheme(
         name="md5_crypt",
-        shape=re.compile(rf"\$1\$[^$]{{0,8}}\${_SALT}{{22}}"),
-        verify=by_library(library.md5_crypt),
+        shape=re.compile(rf"\$1\${_ANY_SALT}{{0,8}}\${_SALT}{{22}}"),
+        verify=by_library(any_salt(library.md5_crypt)),
         strong=False,
     ),
     Scheme(
         name="apr1_md5_crypt",
-        shape=re.compile(rf"\$apr1\$[^$]{{0,8}}\${_SALT}{{22}}"),
-        verify=by_library(library.apr_md5_crypt),
+        shape=re.compile(rf"\$apr1\${_ANY_SALT}{{0,8}}\${_SALT}{{22}}"),
+        verify=by_library(any_salt(library.apr_md5_crypt)),
         strong=False,
     ),
     Scheme(

@@ -60,6 +60,11 @@ def by_library(handler: type) -> Callable[[Parts, bytes], bool]:
     return verify
 
 
+def any_salt(handler: type) -> type:
+    """A handler of libpass's that takes salts of other letters than crypt(3) makes: PHP hashes with them."""
+    return type(handler.__name__, (handler,), {"salt_chars": None})
+
+
 def rounds(group: str, in_a_millisecond: int) -> Callable[[Parts], int]:
     """The cost of a scheme whose rounds stand in the group of that name; none there is the scheme's least."""
     return lambda parts: int(parts[group] or 0) // in_a_millisecond

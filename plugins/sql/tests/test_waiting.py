@@ -1,0 +1,80 @@
+"""How long a sign-in waits at most, whatever a server does meanwhile."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+
+import pytest
+
+from linkauth.backends import BackendUnavailable
+from linkauth_sql import SQLBackend, SQLSettings
+from linkauth_sql.engine import CONNECTIONS, RECYCLE_SECONDS, open_engine
+
+TIMEOUT = 2
+GREETING = b"\x4a\0\0\0\x0a" + b"5.5.5-10.11.6-MariaDB" * 10
+URLS = ["mariadb://reader@127.0.0.1:{}/wiki", "postgresql://reader@127.0.0.1:{}/wiki"]
+
+
+@pytest.fixture
+def dripping() -> Iterator[int]:
+    """The port of a server that says a byte of its greeting every tenth of a second."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip(client: socket.socket) -> None:
+            with client, suppress(OSError):
+                for byte in GREETING:
+                    client.send(bytes([byte]))
+                    time.sleep(0.1)
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    threading.Thread(target=drip, args=(server.accept()[0],), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """The port of a server that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0), backlog=200) as server:
+        yield server.getsockname()[1]
+
+
+def seconds(backend: SQLBackend) -> float:
+    started = time.monotonic()
+    with pytest.raises(BackendUnavailable):
+        backend.authenticate("ada", "x")
+    return time.monotonic() - started
+
+
+def test_a_greeting_in_drops_ends_at_the_timeout(dripping: int) -> None:
+    with closing(SQLBackend(SQLSettings(URLS[0].format(dripping), preset="mediawiki", timeout=TIMEOUT))) as backend:
+        assert TIMEOUT / 2 < seconds(backend) < TIMEOUT * 2
+
+
+@pytest.mark.parametrize("url", URLS)
+def test_who_waits_for_a_connection_waits_little_longer(silent: int, url: str) -> None:
+    with (
+        closing(SQLBackend(SQLSettings(url.format(silent), preset="mediawiki", timeout=TIMEOUT))) as backend,
+        ThreadPoolExecutor(CONNECTIONS * 4) as threads,
+    ):
+        waiting = []
+        for _ in range(CONNECTIONS * 4):
+            waiting.append(threads.submit(seconds, backend))
+            # some come when the first ones are about to give up
+            time.sleep(TIMEOUT / (CONNECTIONS * 4))
+        longest = max(each.result() for each in waiting)
+        assert longest < TIMEOUT * 1.5 + 0.4
+
+
+@pytest.mark.parametrize("url", URLS)
+def test_no_connection_gets_so_old_that_a_firewall_forgets_it(url: str) -> None:
+    engine = open_engine(SQLSettings(url.format(1), preset="mediawiki"))
+    assert engine.pool._recycle == RECYCLE_SECONDS
