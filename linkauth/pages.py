@@ -10,12 +10,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from pyramid.exceptions import ConfigurationError
 from pyramid.response import Response
 
 from linkauth import languages
 from linkauth.settings import scope_key
-from linkauth.themes import StaticFile, Theme, open_theme, texts_of
+from linkauth.themes import StaticFile, Theme, default_language, open_theme, texts_of
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +33,8 @@ class Pages:
 
     def add(self, theme: Theme) -> None:
         """Raises ConfigurationError if the theme does not speak the default language."""
-        default = languages.choose([self._default_language], theme.languages)
-        if default is None:
-            spoken = ", ".join(theme.languages)
-            raise ConfigurationError(f"linkauth.default_language: is none that the theme {theme.name} speaks: {spoken}")
-        self._themes[theme.name], self._defaults[theme.name] = theme, default
+        self._defaults[theme.name] = default_language(self._default_language, theme.name, theme.languages)
+        self._themes[theme.name] = theme
 
     @property
     def languages(self) -> frozenset[str]:

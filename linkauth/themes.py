@@ -206,6 +206,16 @@ class Theme:
         )
 
 
+def default_language(wanted: str, theme: str, spoken: Sequence[str]) -> str:
+    """The language, of those that a theme speaks, for people who say none; raises ConfigurationError for none."""
+    found = languages.choose([wanted], spoken)
+    if found is None:
+        raise ConfigurationError(
+            f"linkauth.default_language: is none that the theme {theme} speaks: {', '.join(spoken)}"
+        )
+    return found
+
+
 def compiled(root: Path) -> Iterator[tuple[str, Path]]:
     """(language tag, path) of each compiled catalog of the package at `root`."""
     for path in sorted(root.glob(f"locale/*/LC_MESSAGES/{DOMAIN}.mo")):

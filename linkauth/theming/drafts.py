@@ -9,13 +9,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from pyramid.exceptions import ConfigurationError
-
-from linkauth import languages, po
+from linkauth import po
 from linkauth.plugins import load
 from linkauth.settings import Settings
 from linkauth.states import State, every_state
-from linkauth.themes import Theme, compiled, packages_of, texts_of
+from linkauth.themes import Theme, compiled, default_language, packages_of, texts_of
 from linkauth.theming import pseudo
 
 STAND_IN = "example-skill"
@@ -84,7 +82,5 @@ def open_draft(settings: Settings, name: str) -> Draft:
         fresh = State("login", f"fresh.{client_id}", its_own[0].context)
         states += [fresh] if states else its_own
     draft = Draft(name, packages_of(name, module), options, texts, f"/static/{name}/", states)
-    if languages.choose([settings.default_language], draft.real_languages) is None:
-        spoken = ", ".join(draft.real_languages)
-        raise ConfigurationError(f"linkauth.default_language: is none that the theme {name} speaks: {spoken}")
+    default_language(settings.default_language, name, draft.real_languages)
     return draft

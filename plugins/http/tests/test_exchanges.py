@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,7 +48,7 @@ def test_an_interim_answer_is_none(api: API, backend_on: Make, kind: str) -> Non
     def answers(asked: Asked) -> Reply:
         def send(connection: socket.socket) -> None:
             connection.sendall(INTERIM[kind])
-            time.sleep(0.1)
+            wait_until_read(connection)
             connection.sendall(answer_about(asked))
 
         return Reply(raw=send, keeps=True)
@@ -67,7 +68,7 @@ def test_another_protocol_is_no_answer_for_the_next_person(api: API, serve: Serv
         def send(connection: socket.socket) -> None:
             with contextlib.suppress(OSError):
                 connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n")
-                time.sleep(0.1)
+                wait_until_read(connection)
                 connection.sendall(answer_about(asked))
 
         return Reply(raw=send, keeps=True)
@@ -84,11 +85,12 @@ def test_another_protocol_is_no_answer_for_the_next_person(api: API, serve: Serv
 
 
 def test_too_many_tries_of_one_person_shut_the_door_for_nobody_else(api: API, backend_on: Make) -> None:
-    over = threading.Event()
+    over, often = threading.Event(), threading.Event()
 
     def answers(asked: Asked) -> Reply:
         limited = json.loads(asked.body)["username"] == "guessed"
-        time.sleep(0.05)
+        if len(api.seen) >= 20:
+            often.set()
         return Reply(429, "", (("Retry-After", "300"),)) if limited else json_api(asked)
 
     def guess(_: int) -> None:
@@ -101,10 +103,7 @@ def test_too_many_tries_of_one_person_shut_the_door_for_nobody_else(api: API, ba
     with ThreadPoolExecutor(4) as threads:
         guessing = [threads.submit(guess, number) for number in range(4)]
         try:
-            deadline = time.monotonic() + 20
-            while len(api.seen) < 20:
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
+            assert often.wait(20)
             assert {sign_in(backend) for _ in range(20)} == {"4711"}
         finally:
             over.set()
@@ -178,6 +177,7 @@ def test_a_fork_among_many_threads_takes_nothing_of_its_parent(api: API, backend
             made, together = LoginServer.__init__, threading.Barrier(8)
 
             def made_slowly(*arguments: Any) -> None:
+                # what is tested is that the others wait for a slow one
                 time.sleep(0.05)
                 made(*arguments)
 
@@ -196,3 +196,17 @@ def test_a_fork_among_many_threads_takes_nothing_of_its_parent(api: API, backend
             os._exit(wrong)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert sign_in(backend) == MUELLER.subject
+
+
+def wait_until_read(connection: socket.socket, seconds: float = 10) -> None:
+    """Return once the client has read all that was sent: nothing waits on its side of the connection (proc_net_tcp)."""
+    ports = [f"{address[1]:04X}" for address in (connection.getpeername(), connection.getsockname())]
+    deadline = time.monotonic() + seconds
+    while True:
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]]
+        ends = [row[4] for row in rows if [row[1].split(":")[1], row[2].split(":")[1]] == ports]
+        if all(queues.endswith(":00000000") for queues in ends):
+            return
+        assert time.monotonic() < deadline, "the client does not read"
+        # that it has read is the condition that is waited for
+        time.sleep(0.001)
