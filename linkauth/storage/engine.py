@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, Select, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
+from linkauth.redaction import reason
 from linkauth.settings import SettingsError
 
 KEY = "linkauth.database"
@@ -28,10 +29,26 @@ def open_engine(url: str, patient: bool = False) -> Engine:
         if parsed.get_backend_name() != "postgresql":
             raise SettingsError([(KEY, "is neither sqlite:///<file> nor postgresql+psycopg://<user>@<host>/<name>")])
         return _create(parsed, patient)
-    except (NoSuchModuleError, ImportError) as error:
-        raise SettingsError([(KEY, f"needs a driver that is not installed ({error.__class__.__name__})")]) from None
+    except NoSuchModuleError:
+        raise SettingsError(
+            [(KEY, "names a database driver that is not known: say sqlite or postgresql+psycopg")]
+        ) from None
+    except ImportError as error:
+        remedy = "pip install 'linkauth[postgresql]'" if error.name == "psycopg" else f"pip install {error.name}"
+        problem = f"needs the database driver {error.name}, which is not installed: {remedy}"
+        raise SettingsError([(KEY, problem)]) from None
     except (ArgumentError, ValueError):
         raise SettingsError([(KEY, "is not a database URL such as sqlite:////var/lib/linkauth/db.sqlite")]) from None
+
+
+def cause(error: Exception) -> str:
+    """Why a statement failed, in the driver's words without secrets; of an error about a value, which those words
+    may hold, the class alone."""
+    kind = type(error).__name__
+    of_driver = getattr(error, "orig", None) or error
+    if isinstance(error, (DataError, IntegrityError)) or type(of_driver).__name__ in ("DataError", "IntegrityError"):
+        return f"{kind}: {type(of_driver).__name__}"
+    return f"{kind}: {reason(error)}"
 
 
 class Reader:

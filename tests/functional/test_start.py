@@ -82,12 +82,12 @@ def test_every_fault_is_said_at_once_and_no_value(ini: Path) -> None:
         (
             "^linkauth.secret = .*",
             "linkauth.secret = env:NOT_SET_HERE",
-            "linkauth.secret: names an environment variable",
+            "linkauth.secret: names the environment variable 'NOT_SET_HERE', which is not set",
         ),
         (
             "^linkauth.secret = .*",
             "linkauth.secret = file:/nowhere",
-            "linkauth.secret: names a file that cannot be read",
+            "linkauth.secret: names the file '/nowhere', which cannot be read: No such file or directory",
         ),
         ("^linkauth.backends = .*", "", "linkauth.backends: is missing"),
         ("^use = egg:linkauth", "use = egg:linkaut", "[app:main] cannot be "),
