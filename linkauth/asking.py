@@ -95,7 +95,7 @@ def _pattern(accepts: str) -> re.Pattern[str]:
     return re.compile(".*".join(re.escape(fold(part)) for part in accepts.split("*")), re.DOTALL)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: WrongPassword | AccountRefused | PasswordRefused) -> str:
     if isinstance(error, PasswordRefused):
         return f"new password: {error.rule}"
     return error.reason if isinstance(error, AccountRefused) else "wrong password"

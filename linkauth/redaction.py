@@ -234,7 +234,7 @@ def _spellings(run: str) -> set[str]:
     pages = {html.escape(run), html.escape(run, quote=False)}
     once = {run, *quoted, *escaped, *doubled, *backslashed, *pages}
     # an exception within another one's message
-    return once | {repr(form)[1:-1] for form in once}
+    return once | {repr(form)[1:-1] for form in once} | {quote(form, safe="") for form in quoted}
 
 
 def _base64(secret: str) -> Iterator[str]:

@@ -78,7 +78,7 @@ def new_command(name: str, parent: str, into: Path) -> None:
     except (LookupError, ConfigurationError) as error:
         raise click.UsageError(f"--parent: {redact(error.args[0])}") from None
     except TemplateNotFound as error:
-        raise click.UsageError(f"--parent: {error.message}") from None
+        raise click.UsageError(f"--parent: {redact(error.message)}") from None
     words = {**spellings(name), "parent": parent, "parent_package": module.__name__}
     words["parent_distribution"] = distribution_of(parent)
     words["examples"] = _examples(name, getattr(module, "Parameters", None))

@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urlencode
 
-from linkauth.redaction import reason, redact
+from linkauth.redaction import reason
 
 AGENT = "Apache-HttpClient/4.5.14 (Java/17.0.9)"
 PHONE = "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0 Mobile Safari/537.36"
@@ -104,8 +104,9 @@ class Caller:
 
 def _why(error: Exception) -> str:
     """urllib wraps what the system raised."""
-    cause = error.reason if isinstance(error, urllib.error.URLError) else error
-    return reason(cause) if isinstance(cause, BaseException) else redact(cause)
+    if isinstance(error, urllib.error.URLError) and isinstance(error.reason, Exception):
+        return reason(error.reason)
+    return reason(error)
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, Select, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from linkauth.redaction import reason
 from linkauth.settings import SettingsError
@@ -45,10 +45,8 @@ def cause(error: Exception) -> str:
     """Why a statement failed, in the driver's words without secrets; of an error about a value, which those words
     may hold, the class alone."""
     kind = type(error).__name__
-    of_driver = getattr(error, "orig", None) or error
-    if isinstance(error, (DataError, IntegrityError)) or type(of_driver).__name__ in ("DataError", "IntegrityError"):
-        return f"{kind}: {type(of_driver).__name__}"
-    return f"{kind}: {reason(error)}"
+    # the drivers call theirs as SQLAlchemy does (PEP 249)
+    return kind if kind in ("DataError", "IntegrityError") else f"{kind}: {reason(error)}"
 
 
 class Reader:

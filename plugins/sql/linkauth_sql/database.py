@@ -175,7 +175,7 @@ def _outcome(error: Exception) -> Exception:
     """What a failed question means: only the operator can mend it, it may be well in a while, or nobody is meant."""
     origin, message = getattr(error, "orig", None) or error, _message(error)
     # as the driver has it: what is looked for may be a secret's word too
-    raw = str(origin)
+    raw = next(iter(str(origin).strip().splitlines()), "")
     number = origin.args[0] if origin.args and isinstance(origin.args[0], int) else 0
     if not isinstance(error, SQLAlchemyError) or number in _MARIADB_OTHER_LETTERS:
         return NoSuchText(type(error).__name__)
