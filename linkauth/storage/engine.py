@@ -9,7 +9,7 @@ from sqlalchemy import URL, Connection, Engine, Select, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from linkauth.redaction import reason
+from linkauth.redaction import reason, remember_url
 from linkauth.settings import SettingsError
 
 KEY = "linkauth.database"
@@ -22,6 +22,8 @@ def open_engine(url: str, patient: bool = False) -> Engine:
 
     `patient` is for operators' commands, whose statements may take as long as they need.
     """
+    # a program's own URL has passed no reader of settings
+    remember_url(url)
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
