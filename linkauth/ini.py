@@ -180,8 +180,9 @@ class Keys:
         if item.repr and key not in self._from_file:
             return None
         if item.repr:
-            # as a whole: what is in a file may be a sentence as well
-            remember(raw) if len(raw.split()) == 1 and not is_url(raw) else remember_within(raw)
+            # no list, sentence or statement, of which a file may hold one as well
+            if len(raw.split()) == 1 and not is_url(raw):
+                remember(raw)
             return None
         if is_url(raw) and not item.name.endswith(("secret", "password", "pepper")):
             remember_url(raw)

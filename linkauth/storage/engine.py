@@ -36,8 +36,10 @@ def open_engine(url: str, patient: bool = False) -> Engine:
             [(KEY, "names a database driver that is not known: say sqlite or postgresql+psycopg")]
         ) from None
     except ImportError as error:
-        remedy = "pip install 'linkauth[postgresql]'" if error.name == "psycopg" else f"pip install {error.name}"
-        problem = f"needs the database driver {error.name}, which is not installed: {remedy}"
+        # psycopg names no module where its own library is missing
+        module = str(error.name or "psycopg").partition(".")[0]
+        remedy = "'linkauth[postgresql]'" if module == "psycopg" else module
+        problem = f"needs the database driver {module}, which is not installed: pip install {remedy} ({reason(error)})"
         raise SettingsError([(KEY, problem)]) from None
     except (ArgumentError, ValueError):
         raise SettingsError([(KEY, "is not a database URL such as sqlite:////var/lib/linkauth/db.sqlite")]) from None

@@ -62,9 +62,11 @@ def open_engine(settings: SQLSettings) -> Engine:
     except NoSuchModuleError:
         raise ValueError(NO_DRIVER) from None
     except ImportError as error:
-        remedy = INSTALL.get(str(error.name), str(error.name))
-        problem = f"url needs the database driver {error.name}, which is not installed: pip install '{remedy}'"
-        raise ValueError(problem) from None
+        # psycopg names no module where its own library is missing
+        module = str(error.name or driver).partition(".")[0]
+        remedy = INSTALL.get(module, module)
+        problem = f"url needs the database driver {module}, which is not installed: pip install '{remedy}'"
+        raise ValueError(f"{problem} ({reason(error)})") from None
     except (ArgumentError, ValueError):
         raise ValueError(NO_URL) from None
     except OSError as error:
