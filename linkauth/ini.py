@@ -20,7 +20,6 @@ from typing import Any, Literal
 from linkauth.redaction import (
     is_template,
     is_url,
-    reason,
     redact,
     remember,
     remember_url,
@@ -211,7 +210,7 @@ def _file(path: str) -> tuple[str, str]:
     except UnicodeDecodeError:
         return "", f"{named} is not text in UTF-8: save it as UTF-8"
     except OSError as error:
-        return "", f"{named} cannot be read: {reason(OSError(error.errno, error.strerror))}"
+        return "", f"{named} cannot be read: {redact(error.strerror)}"
     except ValueError:
         return "", f"{named} is no path of a file"
 

@@ -121,7 +121,7 @@ def preview_command(ini: str, port: int, export: Path | None) -> None:
         try:
             count = gallery.export(now, export)
         except OSError as error:
-            raise click.ClickException(f"{export}: {reason(error)}") from None
+            raise click.ClickException(f"{export}: {redact(error.strerror)}") from None
         click.echo(f"{count} pages; open {export / 'index.html'}")
         return
     try:
