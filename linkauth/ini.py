@@ -186,10 +186,11 @@ class Keys:
         if is_url(raw) and not item.name.endswith(("secret", "password", "pepper")):
             remember_url(raw)
             return url_problem(raw) or _invisible(raw)
-        if (within or is_template(raw)) and key not in self._from_file:
+        if within and key not in self._from_file:
             remember_within(raw)
             return None
         remember(raw)
+        # these have lines
         return None if is_template(raw) or raw.startswith("-----BEGIN ") else _invisible(raw)
 
     def finish(self) -> None:

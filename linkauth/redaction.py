@@ -29,6 +29,8 @@ SPAN_LIMIT = 256
 PHRASE = 20
 """Characters of a run without digits that is hidden of a passphrase: no parser splits one, and its words are those of
 messages."""
+PARTS_MOST = 32
+"""Parts of a secret whose runs are looked for: what has more is a text with secrets in it."""
 PARTS_LIMIT = 4096
 """Characters of a secret that are taken apart: longer ones are keys, which no parser splits."""
 REASON_LIMIT = 300
@@ -216,7 +218,7 @@ def _runs(secret: str, of_url: bool) -> Iterator[str]:
     yield secret
     parts = [(found.start(), found.end()) for found in _PART.finditer(secret[:PARTS_LIMIT])]
     for first, (start, _) in enumerate(parts):
-        for last in range(first, len(parts)):
+        for last in range(first, len(parts) if len(parts) <= PARTS_MOST else first + 1):
             run = secret[start : parts[last][1]]
             if len(run) > SPAN_LIMIT:
                 break

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from linkauth.ini import Keys
+from linkauth.ini import Keys, Named
+from linkauth.redaction import MASK, redact
 from tests.unit.test_ini import CANARY, VALID, faults, fill
 
 
@@ -96,3 +97,39 @@ def test_a_secret_may_hold_blanks_and_letters_of_any_language_and_a_key_lines(tm
     found = Keys({"p.key": f"file:{tmp_path}/pem", "p.template": "a {username}\nb"}, "p.").fill(Hidden)
     assert found == Hidden(pem, "a {username}\nb")
     assert Keys({"p.key": "größe 7 ключ 鍵"}, "p.").fill(Hidden) == Hidden("größe 7 ключ 鍵")
+
+
+@dataclass(frozen=True)
+class Careless:
+    """Settings of a plugin whose author hid what holds secrets, and not the URL."""
+
+    url: str = ""
+    word: str = field(default="", repr=False)
+    headers: Named = field(default_factory=dict, repr=False)
+    place: str = ""
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "secret"),
+    [
+        ("word", "k4{na}r1en!", "k4{na}r1en!"),
+        ("word", "kurz", "kurz"),
+        ("headers.X-Key", "Token k4nar1env0gel", "k4nar1env0gel"),
+        ("url", "amqp://reader:k4nar1en@queue.example.com/x", "k4nar1en"),
+        ("url", "https://api.example.com/?secret=k4nar1en", "k4nar1en"),
+        ("place", "file:{folder}/place", "k4nar1en"),
+        ("headers.X-Key", "file:{folder}/place", "k4nar1en"),
+    ],
+)
+def test_what_is_read_is_never_shown_again(tmp_path: Path, key: str, value: str, secret: str) -> None:
+    (tmp_path / "place").write_text("k4nar1en\n", "utf-8")
+    keys = Keys({f"p.{key}": value.replace("{folder}", str(tmp_path))}, "p.")
+    assert keys.fill(Careless) is not None or keys.faults
+    assert redact(f"could not use '{secret}' there") == f"could not use '{MASK}' there"
+
+
+def test_what_is_no_secret_is_shown() -> None:
+    keys = Keys({"p.url": "https://api.example.com/v1", "p.place": "somewhere", "p.headers.Accept": "text/xml"}, "p.")
+    assert keys.fill(Careless)
+    said = "https://api.example.com/v1 answers with text/xml from somewhere"
+    assert redact(said) == said
