@@ -19,6 +19,7 @@ from linkauth.backends import (
     UnknownUser,
     WrongPassword,
 )
+from linkauth.redaction import redact
 from linkauth.throttle import fold
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ def answer(named: NamedBackend, ask: Callable[[NamedBackend], Identity]) -> Iden
     except BackendUnavailable as error:
         # the name may be this backend's: a later one must not answer in its place
         level = logging.ERROR if isinstance(error, BackendMisconfigured) else logging.WARNING
-        log.log(level, "backend %s: %s: %s", named.label, type(error).__name__, error)
+        log.log(level, "backend %s: %s: %s", named.label, type(error).__name__, redact(error))
         raise
     except Exception as error:
         # the message may hold anything, even the password: only the place is logged
@@ -94,7 +95,7 @@ def _pattern(accepts: str) -> re.Pattern[str]:
     return re.compile(".*".join(re.escape(fold(part)) for part in accepts.split("*")), re.DOTALL)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: WrongPassword | AccountRefused | PasswordRefused) -> str:
     if isinstance(error, PasswordRefused):
         return f"new password: {error.rule}"
     return error.reason if isinstance(error, AccountRefused) else "wrong password"

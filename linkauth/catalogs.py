@@ -25,6 +25,7 @@ from pyramid.exceptions import ConfigurationError
 
 from linkauth import languages, po
 from linkauth.plugins import load
+from linkauth.redaction import redact
 from linkauth.themes import DOMAIN, compiled, packages_of
 
 WIDTH = 118
@@ -51,7 +52,7 @@ def sentences(package: Path) -> Catalog:
             for _, message, comments, _ in extract_from_file("jinja2", path, options=options):
                 found.add(message, auto_comments=comments)
         except jinja2.TemplateSyntaxError as error:
-            raise ConfigurationError(f"{path} line {error.lineno}: {error.message}") from None
+            raise ConfigurationError(f"{path} line {error.lineno}: {redact(error.message)}") from None
         except UnicodeDecodeError:
             raise ConfigurationError(f"{path} is not UTF-8: save it so") from None
     return found

@@ -7,8 +7,10 @@ import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from linkauth.backends import BackendUnavailable, Check, CredentialBackend
+from linkauth.redaction import redact
 from linkauth.settings import ThrottleSettings
 
 log = logging.getLogger(__name__)
@@ -21,7 +23,7 @@ SAID_LIMIT = 1_000
 def checks(backend: CredentialBackend, throttle: ThrottleSettings) -> list[Check]:
     """Every line about a backend, also when it breaks its contract; raises nothing."""
     try:
-        found = list(backend.check())
+        found = [replace(check, name=redact(check.name), detail=redact(check.detail)) for check in backend.check()]
     except Exception as error:
         # a check may not raise, and health must be told all the same
         found = [Check("check", False, f"broke its contract with {type(error).__name__}")]
@@ -32,7 +34,7 @@ def checks(backend: CredentialBackend, throttle: ThrottleSettings) -> list[Check
     except BackendUnavailable as error:
         # one line says it, where a check has said it already
         if all(check.ok for check in found):
-            found.append(Check("lockout", False, str(error) or "the store cannot be asked when it locks accounts"))
+            found.append(Check("lockout", False, redact(error) or "the store cannot be asked when it locks accounts"))
     except Exception as error:
         found.append(Check("lockout", False, f"broke its contract with {type(error).__name__}"))
     return found

@@ -11,10 +11,21 @@ import os
 import re
 import types
 import typing
+import unicodedata
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any, Literal
+
+from linkauth.redaction import (
+    is_template,
+    is_url,
+    redact,
+    remember,
+    remember_url,
+    remember_within,
+    url_problem,
+)
 
 Text = Mapping[str, str]
 """A text in several languages: language tag to text; the tag "" holds the text for every other language."""
@@ -26,6 +37,11 @@ LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")
 """A language, perhaps its script and region, in the usual case (RFC 5646 section 2.1.1): pt-br would never be found."""
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?")
+_BLANKS = " \t\r\n\f\v"
+_INVISIBLE = {"Cc", "Cf", "Zl", "Zp", "Zs"}
+"""Categories of Unicode whose characters cannot be seen, the blank aside."""
+_INVISIBLE_LETTERS = "\u034f\u115f\u1160\u2800\u3164\uffa0"
+"""Others that cannot be seen either: fillers, the joiner, the empty Braille pattern."""
 _BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
@@ -45,25 +61,27 @@ class Keys:
         self.faults: list[tuple[str, str]] = []
         self.known: set[str] = set()
         self.left: dict[str, str] = {}
+        self._from_file: set[str] = set()
         for whole, raw in ini.items():
             if whole.startswith(prefix):
                 key = whole.removeprefix(prefix)
-                value = self._dereference(key, raw.strip())
+                value = self._dereference(key, raw.strip(_BLANKS))
                 if value is not None:
                     self.left[key] = value
 
     def _dereference(self, key: str, raw: str) -> str | None:
         """`file:<path>` and `env:<name>` stand for what they name; None after a fault."""
-        try:
-            if raw.startswith("file:"):
-                raw = Path(raw[5:].strip()).read_text("utf-8").strip()
-            elif raw.startswith("env:"):
-                raw = os.environ[raw[4:].strip()].strip()
-            problem = "" if raw else "is empty; leave the line out to get the default"
-        except KeyError:
-            problem = "names an environment variable that is not set"
-        except (OSError, ValueError) as error:
-            problem = f"names a file that cannot be read ({type(error).__name__})"
+        problem = ""
+        if raw.startswith("file:"):
+            raw, problem = _file(raw[5:].strip())
+            self._from_file.add(key)
+        elif raw.startswith("env:"):
+            name = raw[4:].strip()
+            raw = os.environ.get(name, "").strip(_BLANKS)
+            if name not in os.environ:
+                problem = f"names the environment variable {name!a}, which is not set"
+        if not raw and not problem:
+            problem = "is empty; leave the line out to get the default"
         if problem:
             self.fault(key, problem)
         return None if problem else raw
@@ -123,11 +141,17 @@ class Keys:
             key, is_text = prefix + item.name, hints[item.name] == Text
             if hints[item.name] == Named:
                 values[item.name] = self.named(key)
+                for name, text in values[item.name].items():
+                    if problem := self._secret_problem(item, f"{key}.{name}", text, within=True):
+                        self.fault(f"{key}.{name}", problem)
                 self.known.add(f"{key}.<name>")
                 continue
             texts, raw = self.texts(key) if is_text else {}, self.pop(key)
             try:
+                if raw is not None and (problem := self._secret_problem(item, key, raw)):
+                    raise ValueError(problem)
                 if raw is not None:
+                    raw = raw if not item.repr else raw.strip() or raw
                     values[item.name] = {"": raw, **texts} if is_text else convert(raw, hints[item.name])
                 elif self.prefix + key in dict(self.faults):
                     complete = False
@@ -136,7 +160,7 @@ class Keys:
                 elif item.default is MISSING and item.default_factory is MISSING:
                     raise ValueError("is missing")
             except ValueError as error:
-                self.fault(key, str(error))
+                self.fault(key, redact(error))
                 complete = False
         if not complete:
             return None
@@ -144,6 +168,30 @@ class Keys:
         for name, problem in getattr(instance, "faults", tuple)():
             self.fault(prefix + name, problem)
         return instance
+
+    def _secret_problem(self, item: Field[Any], key: str, raw: str, within: bool = False) -> str | None:
+        """Register what is secret in a value, so that it is never shown; why it cannot be used, or None.
+
+        A field is secret if its dataclass does not show it (`repr=False`). `within`: secrets stand among other things.
+        """
+        for word in raw.split() if item.repr else ():
+            remember_url(word)
+        if item.repr and key not in self._from_file:
+            return None
+        if item.repr:
+            # no list, sentence or statement, of which a file may hold one as well
+            if len(raw.split()) == 1 and not is_url(raw):
+                remember(raw)
+            return None
+        if is_url(raw) and not item.name.endswith(("secret", "password", "pepper")):
+            remember_url(raw)
+            return url_problem(raw) or _invisible(raw)
+        if within and key not in self._from_file:
+            remember_within(raw)
+            return None
+        remember(raw)
+        # these have lines
+        return None if is_template(raw) or raw.startswith("-----BEGIN ") else _invisible(raw)
 
     def finish(self) -> None:
         """Raise SettingsError if anything was wrong or is left over."""
@@ -153,6 +201,32 @@ class Keys:
             self.fault(key, "nobody knows this key" + hint)
         if self.faults:
             raise SettingsError(sorted(set(self.faults)))
+
+
+def _file(path: str) -> tuple[str, str]:
+    """What the file at `path` holds, in UTF-8 with or without a byte order mark, and what is wrong with it."""
+    named = f"names the file {path!a}, which"
+    try:
+        return Path(path).read_bytes().decode("utf-8-sig").strip(_BLANKS), ""
+    except UnicodeDecodeError:
+        return "", f"{named} is not text in UTF-8: save it as UTF-8"
+    except OSError as error:
+        return "", f"{named} cannot be read: {redact(error.strerror)}"
+    except ValueError:
+        return "", f"{named} is no path of a file"
+
+
+def _invisible(secret: str) -> str | None:
+    """Which character of a secret cannot be seen, so that nobody meant it; None if all can."""
+    for at, letter in enumerate(secret):
+        if letter == " " or (unicodedata.category(letter) not in _INVISIBLE and letter not in _INVISIBLE_LETTERS):
+            continue
+        where = "begins with" if at == 0 else "ends with" if at == len(secret) - 1 else "holds"
+        if letter in "\r\n":
+            return f"{where} a line break: a secret stands on one line"
+        name = unicodedata.name(letter, "a control character")
+        return f"{where} a character that cannot be seen, U+{ord(letter):04X} {name}: delete it"
+    return None
 
 
 def convert(raw: str, kind: Any) -> Any:

@@ -10,6 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from linkauth.backends import CredentialBackend
+from linkauth.redaction import reason, redact
 from linkauth.settings import Settings, SettingsError, read
 
 
@@ -35,7 +36,7 @@ def _import(entry: EntryPoint) -> Any:
     try:
         return entry.load()
     except (ImportError, AttributeError) as error:
-        raise LookupError(f"names {entry.value}, which cannot be imported: {error}") from error
+        raise LookupError(f"names {entry.value}, which cannot be imported: {reason(error)}") from error
 
 
 def settings_class(family: str, name: str) -> type | None:
@@ -57,7 +58,7 @@ def open_backends(settings: Settings) -> list[tuple[str, CredentialBackend, tupl
             made = load("backends", backend.use)(backend.options)
             opened.append((backend.name, made, backend.accepts, backend.shadow))
         except ValueError as error:
-            faults.append((f"linkauth.backend.{backend.name}", str(error)))
+            faults.append((f"linkauth.backend.{backend.name}", redact(error)))
     if faults:
         raise SettingsError(faults)
     return opened

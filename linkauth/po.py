@@ -15,6 +15,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import PoFileError, read_po
 from pyramid.exceptions import ConfigurationError
 
+from linkauth.redaction import reason, redact
 from linkauth.themes import DOMAIN
 
 Sentence = str | tuple[str, ...]
@@ -43,13 +44,13 @@ def read(path: Path) -> Catalog:
         # as servers will
         GNUTranslations(BytesIO(compiled(catalog)))
     except PoFileError as error:
-        what = str(error).removesuffix(f" on {error.lineno}")
+        what = redact(error).removesuffix(f" on {error.lineno}")
         raise ConfigurationError(f"{path} line {error.lineno + 1}: {what}") from None
     except UnicodeDecodeError:
         raise ConfigurationError(f"{path} is not in the encoding that its header names: save it as UTF-8") from None
     except Exception as error:
         # whatever Babel and gettext raise when they meet garbage
-        raise ConfigurationError(f"{path} cannot be read: {type(error).__name__}: {error}") from None
+        raise ConfigurationError(f"{path} cannot be read: {type(error).__name__}: {reason(error)}") from None
     if catalog.charset.lower() not in ("utf-8", "utf8"):
         # others lack letters that English sentences have
         raise ConfigurationError(f"{path} says charset={catalog.charset}: save it as UTF-8, and say charset=utf-8")

@@ -78,9 +78,15 @@ def includeme(config: Any) -> None:
     engine = open_engine(settings.database)
     if settings.database_upgrade == "at_start":
         patient = open_engine(settings.database, patient=True)
-        upgrade(patient)
-        patient.dispose()
-    require_current(engine)
+        try:
+            upgrade(patient)
+        finally:
+            patient.dispose()
+    try:
+        require_current(engine)
+    except SettingsError:
+        engine.dispose()
+        raise
     store = LinkStore(engine)
     registered = Clients(clients(settings.clients), registry["linkauth.throttle"].client)
     made = issuer(settings, store, KeyStore(engine, settings.secret))

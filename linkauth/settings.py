@@ -12,6 +12,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from linkauth.ini import LANGUAGE, Keys, SettingsError, Text, convert
+from linkauth.redaction import redact
 from linkauth.registration import LOOPBACK, ClientSettings
 
 __all__ = ["ClientSettings", "Settings", "SettingsError", "Text", "read"]
@@ -166,7 +167,7 @@ def _plugin(keys: Keys, resolve: Resolve, family: str, key: str, name: str, pref
     try:
         cls = resolve(family, name)
     except LookupError as error:
-        keys.fault(key, str(error.args[0]))
+        keys.fault(key, redact(error.args[0]))
         keys.drop(prefix)
         return None
     return keys.fill(cls, prefix) if cls else None
@@ -179,7 +180,7 @@ def _backend(keys: Keys, resolve: Resolve, name: str) -> BackendSettings | None:
     try:
         shadow = convert(keys.pop(prefix + "shadow") or "false", bool)
     except ValueError as error:
-        keys.fault(prefix + "shadow", str(error))
+        keys.fault(prefix + "shadow", redact(error))
     if use is None:
         keys.fault(prefix + "use", "is missing")
         keys.drop(prefix)

@@ -29,6 +29,7 @@ from linkauth.backends import (
 )
 from linkauth.storage import Comparison, Comparisons
 from linkauth.storage.comparisons import AGREE, UNAVAILABLE
+from linkauth.storage.engine import cause
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +131,7 @@ class Shadow:
         try:
             self._compare(accepted)
         except Exception as error:
-            log.warning("backend %s (shadow): what was compared is not kept: %s", self.name, type(error).__name__)
+            log.warning("backend %s (shadow): what was compared is not kept: %s", self.name, cause(error))
         finally:
             with self._lock:
                 self._waiting.discard(accepted.who)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import configparser
 import gc
 from collections.abc import Callable, Iterator
@@ -15,6 +16,8 @@ from pyramid.exceptions import ConfigurationError
 from waitress.adjustments import Adjustments
 from waitress.proxy_headers import proxy_headers_middleware
 
+from linkauth import logs
+from linkauth.redaction import reason, redact, remember_within
 from linkauth.settings import Settings, SettingsError
 
 
@@ -40,17 +43,44 @@ def loader(ini: str) -> Any:
     if not Path(ini).is_file():
         raise StartError(f"{ini}: there is no such file; copy production.ini and change what it says")
     with _readable(ini):
+        _require_utf_8(ini)
         found = plaster.get_loader(ini, protocols=["wsgi"])
         if "app:main" not in found.get_sections():
             raise StartError(f"{ini}: has no section [app:main]")
+    _set_up_logging(ini, found)
+    return found
+
+
+def _set_up_logging(ini: str, found: Any) -> None:
+    """Raises StartError."""
+    with _readable(ini, "handlers"):
+        for section in found.get_sections():
+            if section.startswith("handler_"):
+                # the password of a mail server, for one
+                for value in found.get_settings(section).values():
+                    remember_within(value)
     try:
         found.setup_logging({"__file__": str(Path(ini).resolve())})
     except Exception as error:
-        # logging.config raises what it likes
-        raise StartError(
-            f"{ini}: the sections about logging cannot be used: {type(error).__name__}: {error}"
-        ) from error
-    return found
+        # logging.config raises what it likes; the first two tell parts of a value that is evaluated
+        why = type(error).__name__
+        why += "" if isinstance(error, (NameError, SyntaxError)) else f": {reason(error)}"
+        raise StartError(f"{ini}: the sections about logging cannot be used: {why}") from error
+    logs.protect()
+
+
+def _require_utf_8(ini: str) -> None:
+    """Raises StartError for a file in another encoding, whose letters would be read as others."""
+    raw = Path(ini).read_bytes()
+    if raw.startswith(codecs.BOM_UTF8):
+        raise StartError(f"{ini}: begins with a byte order mark: save it as UTF-8 without BOM")
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in raw:
+        raise StartError(f"{ini}: is not text in UTF-8 (it looks like UTF-16): save it as UTF-8")
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise StartError(f"{ini}: line {line} is not text in UTF-8: save it as UTF-8") from None
 
 
 @contextmanager
@@ -74,9 +104,10 @@ def _readable(ini: str, section: str = "app:main") -> Iterator[None]:
         raise StartError(f"{where}: cannot be read: {type(error).__name__}") from None
     except (LookupError, ImportError) as error:
         # PasteDeploy, about a section, an application or a server that is not there
-        raise StartError(f"{ini}: [{section}] cannot be used: {_first_line(error)}") from error
+        raise StartError(f"{ini}: [{section}] cannot be used: {type(error).__name__}: {reason(error)}") from error
     except (OSError, UnicodeError, ValueError) as error:
-        raise StartError(f"{ini}: cannot be read: {type(error).__name__}") from None
+        why = reason(error) if isinstance(error, OSError) else type(error).__name__
+        raise StartError(f"{ini}: cannot be read: {why}") from None
 
 
 def load(ini: str) -> Loaded:
@@ -86,10 +117,11 @@ def load(ini: str) -> Loaded:
     try:
         loaded = Loaded(found.get_wsgi_app("main"), found)
     except (SettingsError, ConfigurationError) as error:
-        raise StartError(f"{ini}:\n{error}") from error
+        # a theme's words, and so a library's
+        raise StartError(f"{ini}:\n{redact(error)}") from error
     except (LookupError, ImportError) as error:
         # PasteDeploy, about an application or filter that is not installed
-        raise StartError(f"{ini}: [app:main] cannot be used: {_first_line(error)}") from error
+        raise StartError(f"{ini}: [app:main] cannot be used: {type(error).__name__}: {reason(error)}") from error
     # what was made at the start stays: the collector need not look at it again
     gc.freeze()
     return loaded
@@ -130,7 +162,3 @@ def behind_proxy(loaded: Loaded) -> Any:
         trusted_proxy_headers=proxy.trusted_proxy_headers,
         clear_untrusted=True,
     )
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"

@@ -34,6 +34,7 @@ from markupsafe import Markup
 from pyramid.exceptions import ConfigurationError
 
 from linkauth import languages, templates
+from linkauth.redaction import reason, redact
 from linkauth.states import PAGES, every_state
 
 DOMAIN = "linkauth"
@@ -158,7 +159,7 @@ class Theme:
                 return gettext.GNUTranslations(file)
         except Exception as error:
             # whatever gettext raises when it meets garbage
-            what = f"{path} is no compiled catalog ({error}): linkauth catalogs {self.name} writes it anew"
+            what = f"{path} is no compiled catalog ({reason(error)}): linkauth catalogs {self.name} writes it anew"
             raise ConfigurationError(f"linkauth.theme: {self.name}: {what}") from None
 
     def catalog(self, tag: str) -> gettext.NullTranslations:
@@ -228,8 +229,8 @@ def what_failed(error: Exception, template: str) -> str:
         return f"a template extends itself: what stands behind it is called parent/{template}"
     if isinstance(error, jinja2.TemplateSyntaxError):
         # a name may begin with the place in the chain
-        return f"{str(error.name).rpartition(':')[2]} line {error.lineno}: {error.message}"
-    return f"{type(error).__name__}: {error}"
+        return f"{str(error.name).rpartition(':')[2]} line {error.lineno}: {redact(error.message)}"
+    return f"{type(error).__name__}: {reason(error)}"
 
 
 class _Chain:

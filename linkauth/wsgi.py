@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
+from linkauth.redaction import redact
 from linkauth.starting import StartError, behind_proxy, load
 
 try:
@@ -16,4 +17,4 @@ try:
         raise StartError("LINKAUTH_WORKERS is not a number")
     application = behind_proxy(load(os.environ.get("LINKAUTH_INI", "production.ini")))
 except StartError as error:
-    sys.exit(f"linkauth cannot start:\n{error}")
+    sys.exit(f"linkauth cannot start:\n{redact(error)}")

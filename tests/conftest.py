@@ -12,12 +12,21 @@ import plaster
 import pytest
 from webtest import TestApp
 
+from linkauth import redaction
 from linkauth.simulator import people
 from tests.alexa import Alexa
 from tests.functional.moody import ENTRY_POINTS
 
 ROOT = Path(__file__).parent.parent
 CHROMIUM = shutil.which("chromium")
+
+
+@pytest.fixture(autouse=True)
+def secrets_of_one_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process has one ini file, whose secrets it remembers; those of a test are none of the next one's."""
+    monkeypatch.setattr(redaction, "_forms", dict(redaction._forms))
+    monkeypatch.setattr(redaction, "_short", set(redaction._short))
+    monkeypatch.setattr(redaction, "_seen", set(redaction._seen))
 
 
 @pytest.fixture(scope="session")

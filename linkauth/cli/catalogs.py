@@ -8,6 +8,7 @@ from pyramid.exceptions import ConfigurationError
 from linkauth.catalogs import update
 from linkauth.cli.printing import printable
 from linkauth.ini import LANGUAGE
+from linkauth.redaction import redact
 
 
 @click.command()
@@ -25,6 +26,6 @@ def catalogs(themes: tuple[str, ...], add: str | None) -> None:
                 for why in each.obsolete:
                     click.echo(f"{theme} {each.language}: {printable(why)}")
         except LookupError as error:
-            raise click.ClickException(f"{theme}: {error.args[0]}") from None
+            raise click.ClickException(f"{theme}: {redact(error.args[0])}") from None
         except ConfigurationError as error:
-            raise click.ClickException(str(error)) from None
+            raise click.ClickException(redact(error)) from None

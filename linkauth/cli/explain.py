@@ -10,6 +10,7 @@ from linkauth.asking import NamedBackend, plausible
 from linkauth.backends import Account, BackendMisconfigured, BackendUnavailable, Lookup, UnknownUser
 from linkauth.cli.opening import backends_of
 from linkauth.cli.printing import printable
+from linkauth.redaction import redact
 from linkauth.sign_in import USERNAME_LIMIT
 
 Seen = Account | BackendUnavailable | None
@@ -73,7 +74,7 @@ def _lines(seen: Seen) -> list[str]:
         return ["nobody of that name"]
     if isinstance(seen, BackendUnavailable):
         kind = "misconfigured" if isinstance(seen, BackendMisconfigured) else "unavailable"
-        return [f"{kind}: {printable(seen)}"]
+        return [f"{kind}: {printable(redact(seen))}"]
     who = seen.identity
     facts = {"subject": who.subject, "username": who.username, "name": who.name, "email": who.email}
     facts["groups"] = ", ".join(map(str, who.groups))

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from linkauth.asking import NamedBackend
 from linkauth.oauth2.errors import StoreUnavailableError
 from linkauth.plugins import open_backends, settings_class
+from linkauth.redaction import reason
 from linkauth.settings import Settings, SettingsError, read
 from linkauth.starting import StartError, app_settings, loader
 from linkauth.storage import open_engine, require_current
@@ -42,8 +43,7 @@ def opened(ini: str, current: bool = True) -> Iterator[tuple[Settings, Engine]]:
     except UnicodeError:
         raise click.ClickException("a value on the command line is not text in UTF-8") from None
     except (SQLAlchemyError, StoreUnavailableError) as error:
-        cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        raise click.ClickException(f"{ini}: the database failed: {cause}") from None
+        raise click.ClickException(f"{ini}: the database failed: {reason(error)}") from None
 
 
 @contextmanager

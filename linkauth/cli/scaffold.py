@@ -22,6 +22,8 @@ from pathlib import Path
 
 import click
 
+from linkauth.redaction import redact
+
 SUFFIX = ".template"
 NAME_LIMIT = 40
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -51,14 +53,14 @@ def write(kind: str, folder: Path, placeholders: Mapping[str, str]) -> Path:
     except FileExistsError:
         raise click.ClickException(f"{folder} exists, and is left as it is") from None
     except OSError as error:
-        raise click.ClickException(f"{folder} cannot be made: {error.strerror}") from None
+        raise click.ClickException(f"{folder} cannot be made: {redact(error.strerror)}") from None
     try:
         for path, text in texts.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text, "utf-8")
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
-        raise click.ClickException(f"{folder} cannot be written: {error.strerror}") from None
+        raise click.ClickException(f"{folder} cannot be written: {redact(error.strerror)}") from None
     return folder
 
 

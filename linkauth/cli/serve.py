@@ -9,6 +9,7 @@ from types import FrameType
 
 import click
 
+from linkauth.redaction import reason
 from linkauth.starting import StartError, load, server
 
 
@@ -31,7 +32,7 @@ def serve(ini: str) -> None:
         elif error.errno == errno.EACCES:
             problem = "needs the right to use it; take a port above 1023 behind a proxy"
         else:
-            problem = f"cannot be used: {error.strerror or error}"
+            problem = f"cannot be used: {reason(error)}"
         raise click.ClickException(f"linkauth cannot start: {where} {problem}") from None
     except (TypeError, ValueError) as error:
         # the message may hold the value; the names of the keys are enough to find it

@@ -23,6 +23,7 @@ from linkauth.cli.printing import printable
 from linkauth.cli.scaffold import new_name, spellings, write
 from linkauth.plugins import installed, load
 from linkauth.po import compile_catalog
+from linkauth.redaction import reason, redact
 from linkauth.templates import Chain
 from linkauth.themes import packages_of
 from linkauth.theming import gallery
@@ -75,9 +76,9 @@ def new_command(name: str, parent: str, into: Path) -> None:
         for needed in ("base.jinja2", "static/page.css.jinja2"):
             chain.find(needed)
     except (LookupError, ConfigurationError) as error:
-        raise click.UsageError(f"--parent: {error.args[0]}") from None
+        raise click.UsageError(f"--parent: {redact(error.args[0])}") from None
     except TemplateNotFound as error:
-        raise click.UsageError(f"--parent: {error.message}") from None
+        raise click.UsageError(f"--parent: {redact(error.message)}") from None
     words = {**spellings(name), "parent": parent, "parent_package": module.__name__}
     words["parent_distribution"] = distribution_of(parent)
     words["examples"] = _examples(name, getattr(module, "Parameters", None))
@@ -120,13 +121,13 @@ def preview_command(ini: str, port: int, export: Path | None) -> None:
         try:
             count = gallery.export(now, export)
         except OSError as error:
-            raise click.ClickException(f"{export}: {error.strerror}") from None
+            raise click.ClickException(f"{export}: {redact(error.strerror)}") from None
         click.echo(f"{count} pages; open {export / 'index.html'}")
         return
     try:
         server = create_server(gallery.Gallery(live), host="127.0.0.1", port=port, threads=4, ident="")
     except OSError as error:
-        problem = "is taken; say another --port" if error.errno == errno.EADDRINUSE else error.strerror
+        problem = "is taken; say another --port" if error.errno == errno.EADDRINUSE else reason(error)
         raise click.ClickException(f"port {port} {problem}") from None
     signal.signal(signal.SIGTERM, _stop)
     click.echo(f"http://127.0.0.1:{server.effective_port}/ shows {', '.join(now.drafts)}; end it with Ctrl+C")
@@ -153,7 +154,7 @@ def check_command(ini: str, form: str) -> None:
         try:
             reports[name] = check(open_draft(settings, name))
         except (LookupError, ConfigurationError) as error:
-            reports[name] = Report([Finding(name, f"cannot be opened: {error}")], [], None)
+            reports[name] = Report([Finding(name, f"cannot be opened: {redact(error)}")], [], None)
     if form == "json":
         click.echo(json.dumps({name: asdict(report) for name, report in reports.items()}, indent=2))
     else:

@@ -9,6 +9,7 @@ from sqlalchemy import Boolean, Column, Integer, MetaData, String, Table, create
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from linkauth.redaction import reason
 from linkauth.settings import SettingsError
 
 
@@ -84,4 +85,4 @@ def create(url: str) -> None:
                 connection.execute(insert(people), [{k: row[k] for k in row if k != "password"} for row in rows])
         engine.dispose()
     except (SQLAlchemyError, OSError) as error:
-        raise SettingsError([("linkauth.simulator.people", f"cannot be written: {type(error).__name__}")]) from error
+        raise SettingsError([("linkauth.simulator.people", f"cannot be written: {reason(error)}")]) from error

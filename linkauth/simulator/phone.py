@@ -12,6 +12,8 @@ from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urlencode
 
+from linkauth.redaction import reason
+
 AGENT = "Apache-HttpClient/4.5.14 (Java/17.0.9)"
 PHONE = "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0 Mobile Safari/537.36"
 TIMEOUT = 30
@@ -94,10 +96,17 @@ class Caller:
             with error:
                 status, told, text = error.code, error.headers, error.read()
         except (OSError, http.client.HTTPException) as error:
-            status, told, text = 0, {}, f"no answer: {getattr(error, 'reason', error)}".encode()
+            status, told, text = 0, {}, f"no answer: {_why(error)}".encode()
         seconds = time.monotonic() - started
         self.slowest = max(self.slowest, (seconds, f"{request.get_method()} {path.partition('?')[0]}"))
         return Answer(status, told, text.decode("utf-8", "replace"), seconds)
+
+
+def _why(error: Exception) -> str:
+    """urllib wraps what the system raised."""
+    if isinstance(error, urllib.error.URLError) and isinstance(error.reason, Exception):
+        return reason(error.reason)
+    return reason(error)
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

@@ -9,6 +9,7 @@ from sqlalchemy import URL, Connection, Engine, Select, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
+from linkauth.redaction import reason, remember_url
 from linkauth.settings import SettingsError
 
 KEY = "linkauth.database"
@@ -21,6 +22,8 @@ def open_engine(url: str, patient: bool = False) -> Engine:
 
     `patient` is for operators' commands, whose statements may take as long as they need.
     """
+    # a program's own URL has passed no reader of settings
+    remember_url(url)
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
@@ -28,10 +31,26 @@ def open_engine(url: str, patient: bool = False) -> Engine:
         if parsed.get_backend_name() != "postgresql":
             raise SettingsError([(KEY, "is neither sqlite:///<file> nor postgresql+psycopg://<user>@<host>/<name>")])
         return _create(parsed, patient)
-    except (NoSuchModuleError, ImportError) as error:
-        raise SettingsError([(KEY, f"needs a driver that is not installed ({error.__class__.__name__})")]) from None
+    except NoSuchModuleError:
+        raise SettingsError(
+            [(KEY, "names a database driver that is not known: say sqlite or postgresql+psycopg")]
+        ) from None
+    except ImportError as error:
+        # psycopg names no module where its own library is missing
+        module = str(error.name or "psycopg").partition(".")[0]
+        remedy = "'linkauth[postgresql]'" if module == "psycopg" else module
+        problem = f"needs the database driver {module}, which is not installed: pip install {remedy} ({reason(error)})"
+        raise SettingsError([(KEY, problem)]) from None
     except (ArgumentError, ValueError):
         raise SettingsError([(KEY, "is not a database URL such as sqlite:////var/lib/linkauth/db.sqlite")]) from None
+
+
+def cause(error: Exception) -> str:
+    """Why a statement failed, in the driver's words without secrets; of an error about a value, which those words
+    may hold, the class alone."""
+    kind = type(error).__name__
+    # the drivers call theirs as SQLAlchemy does (PEP 249)
+    return kind if kind in ("DataError", "IntegrityError") else f"{kind}: {reason(error)}"
 
 
 class Reader:

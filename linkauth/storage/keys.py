@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from linkauth.oauth2.tokens import SigningKey, StoreUnavailableError
 from linkauth.settings import SettingsError
-from linkauth.storage.engine import Reader
+from linkauth.storage.engine import Reader, cause
 from linkauth.storage.tables import signing_keys
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class KeyStore:
             with self._reader.connect() as connection:
                 rows = connection.execute(select(signing_keys).where(living).order_by(signing_keys.c.signs_from)).all()
         except SQLAlchemyError as error:
-            raise StoreUnavailableError(type(error).__name__) from error
+            raise StoreUnavailableError(cause(error)) from error
         return [SigningKey(row.kid, row.signs_from, row.retires_at, self._open(row.sealed)) for row in rows]
 
     def rotate(self, signs_from: int, retires_at: int) -> SigningKey:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, and_, bindparam, delete, insert, or_, select, update
 
 from linkauth.oauth2.tokens import Code, Kind, Link, StoreUnavailableError, Token
-from linkauth.storage.engine import Reader
+from linkauth.storage.engine import Reader, cause
 from linkauth.storage.notes import Notes
 from linkauth.storage.tables import codes, links, tokens
 
@@ -165,9 +165,7 @@ class LinkStore:
         try:
             yield
         except self._reader.errors as error:
-            # the driver's own words may name rows; the class is enough to find the cause
-            cause = getattr(error, "orig", None) or error
-            raise StoreUnavailableError(f"{type(error).__name__}: {type(cause).__name__}") from error
+            raise StoreUnavailableError(cause(error)) from error
 
 
 # `tokens` is the word for the argument too

@@ -9,6 +9,7 @@ import threading
 
 from sqlalchemy import Engine, and_, delete, func, or_, select, update
 
+from linkauth.storage.engine import cause
 from linkauth.storage.tables import codes, links, tokens
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ class Notes:
                     self._note(what, now)
             except Exception as error:
                 # whatever it was, it comes again
-                log.warning("what was to be noted about links was not written: %s", type(error).__name__)
+                log.warning("what was to be noted about links was not written: %s", cause(error))
             with self._lock:
                 self._waiting.discard(what)
 

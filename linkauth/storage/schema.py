@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy import Engine, column, inspect, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
+from linkauth.redaction import reason
 from linkauth.settings import SettingsError
 from linkauth.storage.tables import VERSION_TABLE
 
@@ -75,5 +76,4 @@ def _errors() -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, OSError) as error:
-        cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        raise SettingsError([(KEY, f"cannot be opened: {cause}")]) from error
+        raise SettingsError([(KEY, f"cannot be opened: {reason(error)}")]) from error

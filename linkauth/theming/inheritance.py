@@ -9,6 +9,7 @@ from pathlib import Path
 import jinja2
 from jinja2 import meta, nodes
 
+from linkauth.redaction import redact
 from linkauth.states import PAGES
 from linkauth.templates import Chain, Environment
 from linkauth.theming.findings import Finding
@@ -118,7 +119,7 @@ def findings(environment: jinja2.Environment) -> Iterator[Finding]:
             yield Finding(str(path), f"extends or includes {bare(str(error.name))}, which is nowhere behind it")
         except jinja2.TemplateSyntaxError as error:
             broken = True
-            yield Finding(f"{path} line {error.lineno}", f"cannot be read: {error.message}")
+            yield Finding(f"{path} line {error.lineno}", f"cannot be read: {redact(error.message)}")
     if not broken:
         yield from _unused(templates)
 

@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from linkauth.redaction import reason, redact
 from linkauth.settings import Settings
 from linkauth.theming.drafts import Draft, open_draft, roots
 
@@ -42,7 +43,7 @@ class Live:
                 except Exception as error:
                     # a file that is saved half done may break anything; the next one will mend it
                     own_words = type(error).__module__ != "builtins"
-                    problem = str(error) if own_words else f"{type(error).__name__}: {error}"
+                    problem = redact(error) if own_words else f"{type(error).__name__}: {reason(error)}"
                 # what is watched may be more by now
                 self._now = Now(self._stamp(), drafts, problem)
             return self._now

@@ -82,12 +82,12 @@ def test_every_fault_is_said_at_once_and_no_value(ini: Path) -> None:
         (
             "^linkauth.secret = .*",
             "linkauth.secret = env:NOT_SET_HERE",
-            "linkauth.secret: names an environment variable",
+            "linkauth.secret: names the environment variable 'NOT_SET_HERE', which is not set",
         ),
         (
             "^linkauth.secret = .*",
             "linkauth.secret = file:/nowhere",
-            "linkauth.secret: names a file that cannot be read",
+            "linkauth.secret: names the file '/nowhere', which cannot be read: No such file or directory",
         ),
         ("^linkauth.backends = .*", "", "linkauth.backends: is missing"),
         ("^use = egg:linkauth", "use = egg:linkaut", "[app:main] cannot be "),
@@ -134,6 +134,32 @@ def test_a_mistake_is_one_sentence_with_its_fix(ini: Path, pattern: str, replace
     assert sentence in said
     assert "c4n4ry" not in said
     assert len(said.splitlines()) < 10
+
+
+@pytest.mark.parametrize(
+    ("encoding", "sentence"),
+    [
+        ("utf-8-sig", "begins with a byte order mark: save it as UTF-8 without BOM"),
+        ("utf-16", "is not text in UTF-8 (it looks like UTF-16): save it as UTF-8"),
+        ("utf-16-le", "is not text in UTF-8 (it looks like UTF-16): save it as UTF-8"),
+        ("latin-1", "line 2 is not text in UTF-8: save it as UTF-8"),
+    ],
+)
+def test_an_ini_file_in_another_encoding_is_said_with_its_remedy(ini: Path, encoding: str, sentence: str) -> None:
+    text = ini.read_text("utf-8").replace("\n", "\n# Prüfstück c4n4ry\n", 1)
+    ini.write_text(text, "utf-8")
+    ini.write_bytes(text.encode(encoding))
+    for command in (("serve",), ("doctor",), ("db", "upgrade")):
+        said = linkauth(*command, ini)
+        assert f"{ini}: {sentence}" in said
+        assert "c4n4ry" not in said
+
+
+def test_the_sections_about_logging_tell_no_value(ini: Path) -> None:
+    change(ini, r"^args = \(sys.stderr,\)", "args = (sys.stderr, c4n4ry@r1en)")
+    said = linkauth("serve", ini)
+    assert "the sections about logging cannot be used: NameError" in said
+    assert not re.search("c4n4ry|r1en", said)
 
 
 def test_a_missing_ini_file_is_said() -> None:

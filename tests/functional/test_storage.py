@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import sqlite3
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -258,3 +260,29 @@ def test_keys_that_are_there_wait_for_nobody_who_reads_them_anew(tmp_path: Path)
         with keys._lock, ThreadPoolExecutor(1) as other:
             assert [key.kid for key in other.submit(keys.current).result(5)] == [made.kid]
     engine.dispose()
+
+
+def test_a_failure_is_told_with_its_cause(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
+    with closing(LinkStore(engine)) as store, closing(KeyStore(engine, "secret")) as keys:
+        with pytest.raises(StoreUnavailableError) as failed:
+            store.denied(0)
+        assert str(failed.value) == "OperationalError: no such table: tokens"
+        with pytest.raises(StoreUnavailableError, match=r"^OperationalError: no such table: signing_keys$"):
+            keys.all()
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("url", "module", "sentence"),
+    [
+        ("postgresql+psycopg://db/x", "psycopg", "psycopg, which is not installed: pip install 'linkauth[postgresql]'"),
+        ("postgresql+pg8000://db/x", "pg8000", "pg8000, which is not installed: pip install pg8000"),
+    ],
+)
+def test_a_driver_that_is_not_installed_is_named(
+    monkeypatch: pytest.MonkeyPatch, url: str, module: str, sentence: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(SettingsError, match=f"linkauth.database: needs the database driver {re.escape(sentence)}"):
+        open_engine(url)

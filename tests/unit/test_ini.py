@@ -212,39 +212,6 @@ def test_rules_between_keys_are_asked_once_the_types_are_right() -> None:
     assert faults({**VALID, "p.flag": "on", "p.maybe": "m", "p.ratio": "x"}) == {"p.ratio": "is not a number"}
 
 
-def test_a_value_may_be_in_a_file(tmp_path: Path) -> None:
-    (tmp_path / "secret").write_text("\n  tröpfchen \n\n", "utf-8")
-    assert fill({**VALID, "p.needed": f"file:{tmp_path}/secret"}).needed == "tröpfchen"
-    assert fill({**VALID, "p.needed": f"file: {tmp_path}/secret "}).needed == "tröpfchen"
-
-
-def test_a_value_may_be_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LINKAUTH_TEST", "  7 ")
-    assert fill({**VALID, "p.number": "env:LINKAUTH_TEST"}).number == 7
-
-
-def test_what_a_reference_names_is_not_a_reference_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LINKAUTH_TEST", f"file:{tmp_path}/nothing")
-    assert fill({**VALID, "p.needed": "env:LINKAUTH_TEST"}).needed == f"file:{tmp_path}/nothing"
-
-
-def test_a_reference_that_leads_nowhere_is_one_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "empty").write_text(" \n", "utf-8")
-    (tmp_path / "binary").write_bytes(b"\xff\xfe" + CANARY.encode())
-    monkeypatch.setenv("LINKAUTH_TEST", "")
-    for value, problem in (
-        (f"file:{tmp_path}/{CANARY}", "names a file that cannot be read (FileNotFoundError)"),
-        (f"file:{tmp_path}", "names a file that cannot be read (IsADirectoryError)"),
-        (f"file:{tmp_path}/binary", "names a file that cannot be read (UnicodeDecodeError)"),
-        (f"file:{CANARY}\0", "names a file that cannot be read (ValueError)"),
-        (f"file:{tmp_path}/empty", "is empty; leave the line out to get the default"),
-        ("env:LINKAUTH_TEST", "is empty; leave the line out to get the default"),
-        (f"env:{CANARY}", "names an environment variable that is not set"),
-        ("env:", "names an environment variable that is not set"),
-    ):
-        assert faults({**VALID, "p.needed": value}) == {"p.needed": problem}
-
-
 @pytest.mark.parametrize(
     ("raw", "problem"),
     [

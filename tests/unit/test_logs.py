@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
+import logging.handlers
+import subprocess
 import sys
 from typing import Any
 
 import pytest
 
-from linkauth.logs import JSONFormatter
+from linkauth.logs import JSONFormatter, RedactingFormatter, protect
+from linkauth.redaction import MASK, remember
+from tests.conftest import ROOT
 
 
 def record(message: str, *arguments: Any, exc_info: Any = None) -> logging.LogRecord:
@@ -57,3 +62,70 @@ def test_a_traceback_is_a_field_of_the_same_line() -> None:
     assert len(line.splitlines()) == 1
     assert "line one\nline two" in json.loads(line)["traceback"]
     assert "test_logs.py" in json.loads(line)["traceback"]
+
+
+SECRET = "k4na@r1en"
+
+
+def failing() -> None:
+    raise ValueError(f"could not resolve {SECRET}")
+
+
+@pytest.mark.parametrize("formatter", [JSONFormatter(), RedactingFormatter(logging.Formatter("%(message)s"))])
+def test_no_secret_is_in_a_line_or_its_traceback(formatter: logging.Formatter) -> None:
+    remember(SECRET)
+    try:
+        failing()
+    except ValueError:
+        line = formatter.format(record("said %s", SECRET, exc_info=sys.exc_info()))
+    assert SECRET not in line
+    assert f"said {MASK}" in line
+    assert f"could not resolve {MASK}" in line
+
+
+def test_the_handlers_of_every_logger_are_protected_once_and_whatever_formats_for_them() -> None:
+    remember(SECRET)
+    texts = [io.StringIO() for _ in range(3)]
+    plain, formatted, target = (logging.StreamHandler(text) for text in texts)
+    formatted.setFormatter(logging.Formatter("%(name)s says %(message)s"))
+    keeping = logging.handlers.MemoryHandler(100, target=target)
+    logger = logging.getLogger("somebody.elses.library")
+    handlers = (plain, formatted, keeping)
+    for handler in handlers:
+        logger.addHandler(handler)
+    try:
+        protect()
+        protected = formatted.formatter
+        protect()
+        assert formatted.formatter is protected
+        logger.error("it is %s", SECRET)
+        keeping.flush()
+    finally:
+        for handler in handlers:
+            logger.removeHandler(handler)
+            handler.close()
+    assert [text.getvalue() for text in texts] == [
+        f"it is {MASK}\n",
+        f"somebody.elses.library says it is {MASK}\n",
+        f"it is {MASK}\n",
+    ]
+
+
+@pytest.mark.parametrize(
+    "end",
+    ["failing()", "thread = threading.Thread(target=failing); thread.start(); thread.join()", "log.error(SECRET)"],
+)
+def test_no_secret_is_in_what_nobody_catches_or_no_handler_takes(end: str) -> None:
+    program = f"""
+import logging, threading
+from linkauth.logs import protect
+from linkauth.redaction import remember
+from tests.unit.test_logs import SECRET, failing
+log = logging.getLogger("nobody")
+remember(SECRET)
+protect()
+{end}
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert MASK in done.stderr
+    assert SECRET not in done.stderr

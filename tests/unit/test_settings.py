@@ -206,8 +206,6 @@ SHAPES = (
     f"sqlite:///{CANARY}/{CANARY}",
     f"12{CANARY}",
     f'"{CANARY}\\*',
-    f"file:/{CANARY}",
-    f"env:{CANARY}",
 )
 
 

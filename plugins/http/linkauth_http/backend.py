@@ -66,9 +66,9 @@ class HTTPBackend(CredentialBackend):
             answer = self._requests.ask(server, name, None, deadline)
         except ServerFailed as failed:
             # the password was answered, so that no other server is asked
-            raise BackendUnavailable(f"{server.url}: {failed}") from None
+            raise BackendUnavailable(f"{server.place}: {failed}") from None
         if self._outcomes.is_success(answer):
-            raise BackendMisconfigured(f"{server.url}: {checks.OPEN}")
+            raise BackendMisconfigured(f"{server.place}: {checks.OPEN}")
         server.protects = True
 
     def _ask_about_nobody(self) -> None:

@@ -9,6 +9,7 @@ from ssl import cert_time_to_seconds
 from urllib.parse import urljoin, urlsplit
 
 from linkauth.backends import BackendUnavailable, Check
+from linkauth.redaction import redact
 from linkauth_http.connections import Deadline
 from linkauth_http.outcomes import Outcomes
 from linkauth_http.requests import LoginRequests
@@ -33,7 +34,7 @@ def run(settings: HTTPSettings, servers: Servers, requests: LoginRequests, outco
 def _server(
     settings: HTTPSettings, server: LoginServer, requests: LoginRequests, outcomes: Outcomes
 ) -> Iterator[Check]:
-    name, deadline = f"server {server.url}", Deadline(min(settings.total_timeout, 5))
+    name, deadline = f"server {server.place}", Deadline(min(settings.total_timeout, 5))
     try:
         if settings.prefetches:
             page, where = requests.fetch_page(server, deadline)
@@ -47,7 +48,7 @@ def _server(
             refused = f"a request without credentials is answered with status {answer.status}"
             yield Check(name, not is_open, OPEN if is_open else refused)
     except (ServerFailed, BackendUnavailable, TimeoutError) as error:
-        yield Check(name, False, str(error))
+        yield Check(name, False, redact(error))
         return
     if not server.origin.startswith("https:"):
         if urlsplit(server.url).hostname in LOOPBACK:

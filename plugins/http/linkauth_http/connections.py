@@ -22,6 +22,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
+from linkauth.redaction import reason
 from linkauth_http.settings import HTTPSettings
 
 SWITCHING_PROTOCOLS = 101
@@ -131,7 +132,7 @@ def _resolved(connection: HTTPConnection, seconds: float) -> list[Any]:
     except queue.Empty:
         found = TimeoutError("no answer in time")
     if isinstance(found, Exception):
-        problem = found if isinstance(found, socket.gaierror) else socket.gaierror(str(found))
+        problem = found if isinstance(found, socket.gaierror) else socket.gaierror(reason(found))
         raise NameResolutionError(host, connection, problem)
     return list(found)
 
@@ -161,7 +162,7 @@ def _connected(connection: HTTPConnection, call: Call) -> socket.socket:
             last = error
     if isinstance(last, TimeoutError):
         raise ConnectTimeoutError(connection, "no answer in time")
-    raise NewConnectionError(connection, last.strerror or str(last))
+    raise NewConnectionError(connection, reason(last))
 
 
 class PlainConnection(HTTPConnection):

@@ -9,6 +9,7 @@ from functools import partial
 from urllib.parse import urljoin, urlsplit
 
 from linkauth.backends import BackendUnavailable
+from linkauth.redaction import redact
 from linkauth_http.answers import Answer
 from linkauth_http.connections import Deadline
 from linkauth_http.presets import ACCEPTED, CONTENT_TYPES
@@ -76,7 +77,7 @@ class LoginRequests:
             failed.next_may = True
             raise
         except BackendUnavailable as error:
-            raise ServerFailed(str(error)) from None
+            raise ServerFailed(redact(error)) from None
 
     def fetch_page(self, server: LoginServer, deadline: Deadline) -> tuple[Answer, str]:
         """(the page with the form, its URL); no name and no password is sent for it. Raises as `exchange`."""
@@ -89,7 +90,8 @@ class LoginRequests:
 
     def read_page(self, page: Answer, where: str) -> PageBefore:
         """What the page with the form says. Raises BackendUnavailable."""
-        settings = self._settings
+        # a query may hold a key
+        settings, where = self._settings, where.partition("?")[0]
         if page.status != 200:
             raise BackendUnavailable(f"the page with the login form, {where}, answered with {page}")
         hidden = page.page.hidden_fields if settings.hidden_fields else {}

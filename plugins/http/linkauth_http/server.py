@@ -17,6 +17,7 @@ from urllib3.response import BaseHTTPResponse
 from urllib3.util import Retry
 
 from linkauth.backends import BackendUnavailable
+from linkauth.redaction import redact
 from linkauth_http.answers import Answer, date_of
 from linkauth_http.connections import SWITCHING_PROTOCOLS, Call, Deadline, pool_of
 from linkauth_http.settings import HTTPSettings
@@ -52,6 +53,8 @@ class LoginServer:
         host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
         usual = port == (443 if parts.scheme == "https" else 80)
         self.url = url
+        # as messages name it: a query may hold a key
+        self.place = url.partition("?")[0]
         self.origin = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}" + ("" if usual else f":{port}")
         self.failures = 0
         self.failed_at = -math.inf
@@ -98,7 +101,7 @@ class LoginServer:
             raise ServerFailed(f"it answered with {answer}", wait=retry_after(answer))
         if answer.status == TOO_MANY:
             # it may be about one person's tries: no other server is asked, and nobody else is kept waiting
-            said = f"{self.url}: it answered with too many requests"
+            said = f"{self.place}: it answered with too many requests"
             raise BackendUnavailable(said, math.ceil(retry_after(answer)) or 30)
         return answer
 
@@ -184,16 +187,16 @@ def _words(error: Exception) -> str:
     if isinstance(error, NameResolutionError):
         return "its name cannot be resolved"
     if isinstance(error, NewConnectionError):
-        return f"no connection: {str(error).rpartition(': ')[2]}"
+        return f"no connection: {redact(error).rpartition(': ')[2]}"
     if isinstance(error, PoolTimeoutError | TimeoutError):
         return "no answer in time"
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not accepted: {error.verify_message}"
+        return f"its certificate is not accepted: {redact(error.verify_message)}"
     if isinstance(error, ssl.SSLError):
         refused = (
             "it does not accept our certificate, check client_certificate" if _is_about_certificates(error) else ""
         )
-        return refused or f"TLS failed: {error.reason}"
+        return refused or f"TLS failed: {redact(error.reason)}"
     if isinstance(error, ConnectionError):
         return "it closed the connection"
     return f"no HTTP answer: {type(error).__name__}"

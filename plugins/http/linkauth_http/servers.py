@@ -14,6 +14,7 @@ from collections.abc import Callable
 from weakref import WeakSet
 
 from linkauth.backends import BackendMisconfigured, BackendUnavailable
+from linkauth.redaction import redact
 from linkauth_http.answers import Answer
 from linkauth_http.connections import Deadline, context_of
 from linkauth_http.server import LoginServer, ServerFailed
@@ -42,7 +43,7 @@ class Servers:
         for server in sorted(self.all, key=self._is_down):
             held = server.held_until - time.monotonic()
             if held > 0:
-                problems.append((server.url, ServerFailed("it asked to be left alone", wait=held)))
+                problems.append((server.place, ServerFailed("it asked to be left alone", wait=held)))
                 continue
             suspect = server.failures >= self._settings.failures_until_down
             if suspect and not server.probing.acquire(blocking=False):
@@ -51,11 +52,11 @@ class Servers:
                 deadline.left(1)
                 return self._ask_one(server, question, deadline)
             except ServerFailed as problem:
-                problems.append((server.url, problem))
+                problems.append((server.place, problem))
                 if not problem.next_may:
                     break
             except TimeoutError as error:
-                problems.append((server.url, ServerFailed(str(error))))
+                problems.append((server.place, ServerFailed(redact(error))))
                 break
             finally:
                 if suspect:
@@ -86,7 +87,7 @@ class Servers:
 
     def _note_answer(self, server: LoginServer) -> None:
         if server.failures >= self._settings.failures_until_down:
-            log.info("%s answers again", server.url)
+            log.info("%s answers again", server.place)
         server.failures = 0
 
     def _is_down(self, server: LoginServer) -> bool:
@@ -103,7 +104,7 @@ class Servers:
         if server.failures == self._settings.failures_until_down:
             level = logging.ERROR if problem.misconfigured else logging.WARNING
             pause = self._settings.retry_down_after
-            log.log(level, "%s is tried last for %d s: %s", server.url, pause, problem)
+            log.log(level, "%s is tried last for %d s: %s", server.place, pause, problem)
 
     def close(self) -> None:
         for server in self.all:

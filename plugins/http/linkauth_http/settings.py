@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urljoin, urlsplit
 
+from linkauth.redaction import redact
 from linkauth_http import pages
 from linkauth_http.presets import DEFAULTS, HEADERS, PRESETS, TEMPLATES
 from linkauth_http.rules import TOKEN, Rule, parse_rules, parse_selector
@@ -19,6 +20,10 @@ OUTCOMES = ("success", "wrong_password", "unknown_user", *STATES, "misconfigured
 SELECTORS = ("subject", "username", "name", "email", "groups")
 USERNAME = "username"
 """As `subject`: the name that was typed, where the API names nothing better."""
+NO_USERINFO = (
+    "holds an @: a name and a password do not belong in a URL, which is shown in messages; send them by body, "
+    "body_template or header.Authorization, and write the @ of a path as %40 (in an ini file %%40)"
+)
 _FRAMING = ("content-length", "transfer-encoding", "connection", "accept-encoding", "host", "cookie", "expect", "te")
 
 
@@ -154,14 +159,11 @@ class HTTPSettings:
             host, _ = parts.hostname, parts.port
         except ValueError:
             return "holds something that is no URL"
-        if (
-            parts.scheme not in ("https", "http")
-            or not host
-            or "@" in parts.netloc
-            or "#" in url
-            or "{" in parts.netloc
-        ):
-            return "holds something other than https://host/path, without a name, a password and a #fragment"
+        if parts.scheme not in ("https", "http") or not host or "#" in url or "{" in parts.netloc:
+            return "holds something other than https://host/path, without a #fragment"
+        if "@" in url:
+            # a password may have been split at any of its characters
+            return NO_USERINFO
         if not re.fullmatch(r"[!$&'()*+,/:;=?@\[\]A-Za-z0-9._~%-]+", plain):
             return "holds a character that a URL writes as %XX, or a placeholder that nobody knows"
         if placeholders(url) - {"username", "client_id"}:
@@ -247,7 +249,7 @@ def _problems(key: str, text: str, parse: Callable[[str], object]) -> Iterator[t
         if text:
             parse(text)
     except ValueError as error:
-        yield key, str(error)
+        yield key, redact(error)
 
 
 def origin_of(url: str) -> tuple[str, str, int]:

@@ -14,6 +14,7 @@ from linkauth.backends import BackendError, BackendMisconfigured, Check, Lockout
 from linkauth_ldap.connections import Deadline, DirectoryConnection, ServerFailed
 from linkauth_ldap.controls import POLICY_HINTS, PPOLICY
 from linkauth_ldap.filters import domain_of
+from linkauth_ldap.outcomes import told
 from linkauth_ldap.passwords import PASSWORD_MODIFY
 from linkauth_ldap.people import Entry, subject_text
 from linkauth_ldap.servers import DirectoryServer, Servers
@@ -106,7 +107,7 @@ def _entries(settings: LDAPSettings, connection: DirectoryConnection) -> Iterato
             result, found = connection.search(dn, "(objectClass=*)", BASE, ["objectClass", "groupType"])
             # 389 Directory Server calls a base that is not there a success without entries
             ok = result["result"] == 0 and len(found) == 1
-            said = f"{result['description']} {result['message']}".strip()
+            said = told(result)
             yield Check(key, ok, "can be read" if ok else f"{dn} cannot be read: {said}")
             if ok and settings.group_mode == "tokengroups" and _is_distribution_group(Entry(found[0])):
                 yield Check(key, False, f"{dn} is a distribution group, in which group_mode = tokengroups sees nobody")

@@ -21,6 +21,9 @@ from urllib.parse import urlsplit
 from ldap3 import NONE, SAFE_SYNC, SIMPLE, Connection, Server
 from ldap3.core.exceptions import LDAPSocketOpenError
 
+from linkauth.redaction import reason, redact
+from linkauth_ldap.outcomes import told
+
 START_TLS = "1.3.6.1.4.1.1466.20037"
 BUSY = (51, 52)
 """busy, unavailable: no answer to the question, which another server may give."""
@@ -119,7 +122,7 @@ class Address:
                 raw.close()
                 if error.verify_code in _WRONG_NAME and name != names[-1]:
                     continue
-                raise ServerFailed(f"its certificate is not accepted: {error.verify_message}", True) from None
+                raise ServerFailed(f"its certificate is not accepted: {redact(error.verify_message)}", True) from None
             except (OSError, ssl.SSLError) as error:
                 raw.close()
                 raise ServerFailed(f"TLS failed: {_words(error)}") from None
@@ -221,7 +224,7 @@ class DirectoryConnection:
         _, result, _, _ = self._ldap.extended(START_TLS)
         _refuse_busy(result, "StartTLS")
         if result["result"] != 0:
-            raise ServerFailed(f"StartTLS is refused: {result['description']} {result['message']}".strip(), True)
+            raise ServerFailed(f"StartTLS is refused: {told(result)}", True)
 
     def bind(self, dn: str, password: bytes, controls: list[Any] | None = None) -> dict[str, Any]:
         """The result of a simple bind; neither may be empty, since that would be an anonymous bind.
@@ -269,7 +272,7 @@ class DirectoryConnection:
 
 def _refuse_busy(result: Mapping[str, Any], what: str) -> None:
     if result["result"] in BUSY:
-        raise ServerFailed(f"{what} was answered with {result['description']} {result['message']}".strip())
+        raise ServerFailed(f"{what} was answered with {told(result)}")
 
 
 def _is_address(host: str) -> bool:
@@ -290,4 +293,6 @@ def _words(error: Exception) -> str:
         return "no answer in time"
     if isinstance(error, UnicodeError):
         return "it is no name of a host"
-    return str(getattr(error, "strerror", None) or getattr(error, "reason", None) or error)
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return redact(error.reason)
+    return reason(error)

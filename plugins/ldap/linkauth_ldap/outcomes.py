@@ -18,6 +18,7 @@ from linkauth.backends import (
     Reason,
     WrongPassword,
 )
+from linkauth.redaction import redact
 from linkauth_ldap.controls import EXPIRED, EXPIRING, ppolicy_of
 
 SUCCESS = 0
@@ -54,6 +55,11 @@ class Outcome:
     expires_in: int | None = None
 
 
+def told(result: Mapping[str, Any]) -> str:
+    """What a server says of an operation: the name of the result code, and its diagnostic message."""
+    return redact(f"{result.get('description')} {result.get('message') or ''}".strip())
+
+
 def of_bind(result: Mapping[str, Any]) -> Outcome:
     """What the result of a person's bind means. Raises the contract's exceptions for anything but a right password."""
     code, text, controls = result["result"], str(result.get("message") or ""), result.get("controls") or {}
@@ -75,8 +81,8 @@ def of_bind(result: Mapping[str, Any]) -> Outcome:
         raise WrongPassword(f"the directory answered {code}")
     if code in MISCONFIGURED:
         hint = f"{USE_TLS}: " if code in WANTS_TLS else ""
-        raise BackendMisconfigured(f"{hint}a person's bind was refused with {MISCONFIGURED[code]}: {text}")
-    raise BackendUnavailable(f"a person's bind was answered with {code}: {text}")
+        raise BackendMisconfigured(f"{hint}a person's bind was refused with {MISCONFIGURED[code]}: {redact(text)}")
+    raise BackendUnavailable(f"a person's bind was answered with {code}: {redact(text)}")
 
 
 def _invalid_credentials(text: str, policy_error: str) -> Exception:

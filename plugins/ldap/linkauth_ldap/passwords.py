@@ -21,7 +21,7 @@ from linkauth.backends import (
 )
 from linkauth_ldap.connections import DirectoryConnection
 from linkauth_ldap.controls import ASK_PPOLICY, HINT_POLICY, ppolicy_of
-from linkauth_ldap.outcomes import UNAVAILABLE
+from linkauth_ldap.outcomes import UNAVAILABLE, told
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ def reset(connection: DirectoryConnection, dn: str, new: str) -> dict[str, Any]:
     if result["result"] == 0:
         unmarked = connection.modify(dn, {"pwdReset": [(MODIFY_REPLACE, [])]})
         if unmarked["result"] not in (0, 16, 17):
-            said = f"{unmarked['description']} {unmarked['message']}".strip()
+            said = told(unmarked)
             log.error("bind_dn may not take pwdReset off %s, who must change their password again: %s", dn, said)
     return result
 
@@ -108,7 +108,7 @@ def refusal(result: Mapping[str, Any], by_service: bool) -> BackendError | None:
     policy = ppolicy_of(result.get("controls"))
     if policy and policy.error in _PPOLICY_RULES:
         return PasswordRefused(_PPOLICY_RULES[policy.error])
-    said = f"{result.get('description')} {text}".strip()
+    said = told(result)
     # Windows' ERROR_INVALID_PASSWORD: the current one is wrong
     if code == 49 or re.match(r"0*56:", text):
         return WrongPassword(said)

@@ -10,7 +10,7 @@ from ldap3.utils.conv import escape_bytes, escape_filter_chars
 
 from linkauth.backends import BackendMisconfigured, BackendUnavailable, Identity
 from linkauth_ldap.filters import first_rdn
-from linkauth_ldap.outcomes import UNAVAILABLE
+from linkauth_ldap.outcomes import UNAVAILABLE, told
 from linkauth_ldap.settings import LDAPSettings
 from linkauth_ldap.states import STATE_ATTRIBUTES
 
@@ -64,7 +64,7 @@ def entries_of(
     if code == 4 and not 0 < size_limit <= len(found):
         raise BackendMisconfigured(f"a search below {where} has more answers than the server gives at once")
     if code not in (0, 4):
-        said = f"a search below {where} was answered with {result['description']} {result['message']}".strip()
+        said = f"a search below {where} was answered with {told(result)}"
         raise BackendUnavailable(said) if code in UNAVAILABLE else BackendMisconfigured(said)
     return [Entry(each) for each in found]
 

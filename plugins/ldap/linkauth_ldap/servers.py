@@ -18,8 +18,9 @@ from weakref import WeakSet
 from ldap3.core.exceptions import LDAPSessionTerminatedByServerError
 
 from linkauth.backends import BackendMisconfigured, BackendUnavailable
+from linkauth.redaction import reason, redact
 from linkauth_ldap.connections import Address, Deadline, DirectoryConnection, ServerFailed
-from linkauth_ldap.outcomes import UNAVAILABLE, USE_TLS, WANTS_TLS
+from linkauth_ldap.outcomes import UNAVAILABLE, USE_TLS, WANTS_TLS, told
 from linkauth_ldap.settings import LDAPSettings
 
 log = logging.getLogger(__name__)
@@ -111,11 +112,10 @@ class Servers:
             except ServerFailed as problem:
                 problems.append((server.address.uri, problem))
             except TimeoutError as error:
-                problems.append((server.address.uri, ServerFailed(str(error))))
+                problems.append((server.address.uri, ServerFailed(redact(error))))
         said = "; ".join(f"{uri}: {problem}" for uri, problem in problems)
-        if all(problem.misconfigured for _, problem in problems):
-            raise BackendMisconfigured(said)
-        raise BackendUnavailable(said)
+        is_ours = all(problem.misconfigured for _, problem in problems)
+        raise BackendMisconfigured(said) if is_ours else BackendUnavailable(said)
 
     def _ask_server(
         self,
@@ -222,10 +222,10 @@ class Servers:
         except ServerFailed:
             raise
         except TimeoutError as error:
-            raise ServerFailed(str(error)) from None
+            raise ServerFailed(redact(error)) from None
         except Exception as error:
             # ldap3 raises what it likes for what it does not expect, here as an answer to StartTLS
-            raise ServerFailed(f"StartTLS failed: {type(error).__name__}: {error}") from None
+            raise ServerFailed(f"StartTLS failed: {type(error).__name__}: {reason(error)}") from None
         if service and settings.bind_dn:
             try:
                 self._bind_service(server, connection)
@@ -245,7 +245,7 @@ class Servers:
             raise
         except Exception as error:
             raise ServerFailed(_words(error, connection)) from None
-        said = f"{result['description']} {result['message']}".strip()
+        said = told(result)
         if result["result"] in UNAVAILABLE:
             raise ServerFailed(f"the bind of the service account was answered with {said}")
         if result["result"] != 0:
@@ -297,4 +297,4 @@ def _words(error: Exception, connection: DirectoryConnection) -> str:
         return "no answer in time"
     if isinstance(error, LDAPSessionTerminatedByServerError):
         return "it closed the connection"
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {reason(error)}"

@@ -105,7 +105,13 @@ class LDAPSettings:
                 host, _ = url.hostname, url.port
             except ValueError:
                 host, url = None, urlsplit("")
-            if url.scheme not in ("ldap", "ldaps") or not host or url.path not in ("", "/") or url.query or "@" in uri:
+            if (
+                url.scheme not in ("ldap", "ldaps")
+                or not host
+                or url.path not in ("", "/")
+                or url.query
+                or set("@#") & set(uri)
+            ):
                 yield "uris", "holds something other than ldaps://host or ldap://host, with or without :port"
             elif url.scheme == "ldaps" and self.starttls:
                 yield "starttls", "is for ldap:// URIs: ldaps:// is encrypted already"

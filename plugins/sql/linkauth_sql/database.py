@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, Executable, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError, SQLAlchemyError
 
 from linkauth.backends import BackendMisconfigured, BackendUnavailable
+from linkauth.redaction import reason
 
 Row = Mapping[str, Any]
 Answer = TypeVar("Answer")
@@ -173,10 +174,12 @@ def _is_about_uniqueness(error: Any) -> bool:
 def _outcome(error: Exception) -> Exception:
     """What a failed question means: only the operator can mend it, it may be well in a while, or nobody is meant."""
     origin, message = getattr(error, "orig", None) or error, _message(error)
+    # as the driver has it: what is looked for may be a secret's word too
+    raw = next(iter(str(origin).strip().splitlines()), "")
     number = origin.args[0] if origin.args and isinstance(origin.args[0], int) else 0
     if not isinstance(error, SQLAlchemyError) or number in _MARIADB_OTHER_LETTERS:
         return NoSuchText(type(error).__name__)
-    if number in _MARIADB_MISTAKES or any(mistake in message for mistake in _MISTAKES):
+    if number in _MARIADB_MISTAKES or any(mistake in raw for mistake in _MISTAKES):
         return BackendMisconfigured(message)
     if isinstance(error, DataError):
         return NoSuchText(type(error).__name__)
@@ -191,8 +194,7 @@ def _kind(error: Exception) -> str:
 
 def _message(error: Exception) -> str:
     """The first line, without a name that was taken: further ones may hold what was to be written."""
-    lines = str(getattr(error, "orig", None) or error).strip().splitlines() or [_kind(error)]
-    return _DUPLICATE.sub(r"\1 \2", lines[0])
+    return _DUPLICATE.sub(r"\1 \2", reason(error))
 
 
 _DUPLICATE = re.compile(r"(Duplicate entry) '.*' (for key)")

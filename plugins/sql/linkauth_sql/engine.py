@@ -11,6 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
+from linkauth.redaction import reason, remember_url
 from linkauth_sql import sqlite
 from linkauth_sql.settings import SQLSettings
 
@@ -19,6 +20,9 @@ RECYCLE_SECONDS = 600
 """How old a connection gets: firewalls forget those on which nothing is said for long."""
 DRIVERS = {"mariadb": "mariadb+pymysql", "mysql": "mysql+pymysql", "postgres": "postgresql+psycopg"}
 """What a URL means that names a database and no driver."""
+INSTALL = {"psycopg": "linkauth-sql[postgresql]", "pymysql": "linkauth-sql[mariadb]"}
+"""The module of a driver to what pip calls it."""
+NO_DRIVER = "url names a database driver that is not known: say postgresql+psycopg, mariadb+pymysql or sqlite"
 NO_URL = "url is not a database URL such as postgresql+psycopg://reader@db/intranet"
 
 
@@ -28,6 +32,8 @@ def open_engine(settings: SQLSettings) -> Engine:
     Single statements: there is no transaction to open and to roll back. A database that hangs holds eight threads at
     most; whether a connection still lives is found out by using it.
     """
+    # settings that a program makes have passed no reader
+    remember_url(settings.url)
     timeout = settings.timeout
     options: dict[str, Any] = {"pool_size": CONNECTIONS, "max_overflow": 0}
     options |= {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None, "hide_parameters": True}
@@ -38,7 +44,9 @@ def open_engine(settings: SQLSettings) -> Engine:
         url = make_url(settings.url)
         url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
         name, driver = url.get_backend_name(), url.get_driver_name()
-    except (ArgumentError, NoSuchModuleError, ValueError):
+    except NoSuchModuleError:
+        raise ValueError(NO_DRIVER) from None
+    except (ArgumentError, ValueError):
         raise ValueError(NO_URL) from None
     if settings.tls_ca_file and (problem := _tls_problem(url, name, driver)):
         raise ValueError(problem)
@@ -51,14 +59,18 @@ def open_engine(settings: SQLSettings) -> Engine:
             engine = _pymysql(url, settings, options)
         else:
             engine = create_engine(url, **options)
-    except (NoSuchModuleError, ImportError) as error:
-        problem = "url needs a database driver that is not installed; "
-        problem += "for PostgreSQL: linkauth-sql[postgresql], for MariaDB and MySQL: linkauth-sql[mariadb]"
-        raise ValueError(problem) from error
+    except NoSuchModuleError:
+        raise ValueError(NO_DRIVER) from None
+    except ImportError as error:
+        # psycopg names no module where its own library is missing
+        module = str(error.name or driver).partition(".")[0]
+        remedy = INSTALL.get(module, module)
+        problem = f"url needs the database driver {module}, which is not installed: pip install '{remedy}'"
+        raise ValueError(f"{problem} ({reason(error)})") from None
     except (ArgumentError, ValueError):
         raise ValueError(NO_URL) from None
     except OSError as error:
-        raise ValueError(f"tls_ca_file cannot be read ({type(error).__name__})") from error
+        raise ValueError(f"tls_ca_file cannot be read: {reason(error)}") from error
     _all_engines.add(engine)
     return engine
 

@@ -11,6 +11,8 @@ from pymysql.constants.CR import CR_SERVER_LOST
 from pymysql.err import OperationalError
 from sqlalchemy import URL
 
+from linkauth.redaction import reason
+
 INIT = "SET time_zone = '+00:00', sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')"
 """Times in UTC, and no hash cut to the width of its column."""
 
@@ -52,7 +54,9 @@ class DeadlineConnection(Connection):  # type: ignore[misc]
             self._sock.settimeout(self._read_timeout)
         except (OSError, EOFError) as error:
             self._force_close()
-            raise OperationalError(CR_SERVER_LOST, f"Lost connection to MySQL server during query ({error})") from None
+            raise OperationalError(
+                CR_SERVER_LOST, f"Lost connection to MySQL server during query ({reason(error)})"
+            ) from None
         return data
 
 

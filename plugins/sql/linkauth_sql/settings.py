@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from linkauth.redaction import redact
 from linkauth_sql import hashes
 from linkauth_sql.presets import DEFAULTS, PRESETS, WHERE_PEOPLE_ARE
 
@@ -139,7 +140,7 @@ class SQLSettings:
         try:
             allowed = hashes.named(self.known("schemes"))
         except ValueError as error:
-            yield "schemes", str(error)
+            yield "schemes", redact(error)
             return
         if not allowed:
             yield "schemes", "is empty: nobody could sign in"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,25 @@ def test_a_query_without_its_columns_is_the_operators_problem(store: SQLiteStore
     backend = SQLBackend(SQLSettings(url=f"sqlite:///{store.path}", query=query))
     with pytest.raises(BackendMisconfigured, match="subject and password"):
         backend.authenticate("ada", "x")
+
+
+@pytest.mark.parametrize(
+    ("url", "module", "remedy"),
+    [
+        ("postgresql://db/x", "psycopg", "linkauth-sql[postgresql]"),
+        ("mysql://db/x", "pymysql", "linkauth-sql[mariadb]"),
+        ("oracle+oracledb://db/x", "oracledb", "oracledb"),
+    ],
+)
+def test_a_driver_that_is_not_installed_is_named(
+    monkeypatch: pytest.MonkeyPatch, url: str, module: str, remedy: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    for each in [name for name in sys.modules if name.startswith("linkauth_sql.mariadb")]:
+        monkeypatch.delitem(sys.modules, each)
+    with pytest.raises(ValueError) as refused:
+        SQLBackend(SQLSettings(url=url, **COLUMNS))
+    assert f"needs the database driver {module}, which is not installed: pip install '{remedy}'" in str(refused.value)
 
 
 @pytest.mark.parametrize("url", ["not a url", "nosuchdb://x/y", "mysql+nosuchdriver://x/y"])
