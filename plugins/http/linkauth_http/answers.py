@@ -27,7 +27,7 @@ _AS_BROWSERS = {"iso-8859-1": "windows-1252", "iso8859-1": "windows-1252", "us-a
 """What browsers take a charset for (WHATWG Encoding, section 4.2), where that makes a difference."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NAMED_IN_HEADER = re.compile(r"charset\s*=\s*[\"']?([\w-]+)", re.IGNORECASE)
-_NAMED_IN_PAGE = re.compile(rb"<meta\s[^>]{0,200}?charset\s*=\s*[\"']?([\w-]+)", re.IGNORECASE)
+_NAMED_IN_PAGE = re.compile(rb"<meta\s[^<>]{0,200}?charset\s*=\s*[\"']?([\w-]+)", re.IGNORECASE)
 _NAMED_IN_XML = re.compile(rb"<\?xml[^>]{1,100}?encoding\s*=\s*[\"']([\w-]+)[\"']")
 
 NOTHING = object()

@@ -241,7 +241,12 @@ def _condition(text: str) -> Condition:
     if parsed.kind == "pointer" and re.search(r"\s", parsed.argument):
         # as a value such a key may be named, but here it is more likely a slip
         raise ValueError(f"holds a pointer with a space in it: {_SPACED}")
-    if parsed.kind in ("pointer", "jwt", "xpath") and len(wanted) > 1 and wanted[0] == wanted[-1] and wanted[0] in "'\"":
+    if (
+        parsed.kind in ("pointer", "jwt", "xpath")
+        and len(wanted) > 1
+        and wanted[0] == wanted[-1]
+        and wanted[0] in "'\""
+    ):
         raise ValueError("holds a text in quotes, which would be looked for too: leave them out")
     return Condition(parsed, wildcard(wanted) if wanted else None, bool(negated))
 

@@ -24,7 +24,14 @@ def any_name(template: str) -> str:
     The name is left open, not read from the entry: people may sign in by another attribute than `username_attribute`.
     """
     # a matching rule of its own knows no asterisk
-    return re.sub(r":(?:[^()=]*:)?=\{username\}", "=*", template).replace("{username}", "*")
+    *heads, tail = template.split(":={username}")
+    return "=*".join([*map(_without_rule, heads), tail]).replace("{username}", "*")
+
+
+def _without_rule(head: str) -> str:
+    """A filter up to the := of an assertion, without the options between its attribute and that."""
+    end = head.find(":", max(map(head.rfind, "()=")) + 1)
+    return head if end < 0 else head[:end]
 
 
 def filter_problem(template: str, *names: str) -> str | None:
