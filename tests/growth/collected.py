@@ -89,7 +89,8 @@ def _calls(module: str, tree: ast.Module, uses: dict[str, set[str]]) -> Iterator
         if method not in {*USES, "compile"}:
             assert method == "escape", f"{module}: re.{method} is not known here"
             continue
-        how = {method} if method in USES else uses.get(_whole_name(module, named.get(id(node), "")), set())
+        name = named.get(id(node), "")
+        how = {method} if method in USES else uses.get(_whole_name(module, name), set()) if name else set()
         flags = next((each.value for each in node.keywords if each.arg == "flags"), None)
         position = {"compile": 1, "sub": 4, "subn": 4, "split": 3}.get(method, 2)
         if len(node.args) > position:
