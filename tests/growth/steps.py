@@ -84,6 +84,8 @@ class Matcher:
             if kind in CHARACTERS:
                 program.append(("one", fits((kind, argument), self.flags)))
             elif kind is op.SUBPATTERN:
+                if argument[1] or argument[2]:
+                    raise Unbounded("flags of a group are not counted: give them to the whole pattern")
                 self._add(program, argument[3])
             elif kind is op.AT:
                 program.append(("at", argument))
