@@ -25,7 +25,8 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
 
-from linkauth_http.answers import NOTHING, Answer, payload_of, pointed_at
+from linkauth_http.answers import Answer, payload_of, pointed_at
+from linkauth_http.documents import NOTHING
 
 KINDS = ("jwt", "xpath", "header", "cookie", "regex")
 CONDITIONS = (*KINDS, "location", "form", "status")
