@@ -13,10 +13,11 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 MAY_IMPORT: dict[str, set[str]] = {
+    "config": {"config"},
     "ini": set(),
     "platforms": set(),
-    "registration": {"ini", "platforms"},
-    "settings": {"ini", "registration"},
+    "registration": {"config", "ini", "platforms"},
+    "settings": {"config", "ini", "registration"},
     "backends": set(),
     "hashing": {"backends"},
     "languages": set(),
@@ -60,7 +61,7 @@ VALUES_ONLY = {"backends", "sign_in", "throttle"}
 """Of these, views take exceptions and value classes only: names that something is raised or returned as."""
 FRAMEWORKS = {"pyramid", "sqlalchemy", "webob", "jinja2"}
 PURE = {
-    **dict.fromkeys(("oauth2", "ini", "settings"), FRAMEWORKS),
+    **dict.fromkeys(("config", "oauth2", "ini", "settings"), FRAMEWORKS),
     **dict.fromkeys(("backends", "hashing"), FRAMEWORKS | {"argon2"}),
 }
 
