@@ -29,6 +29,12 @@ _DECIMAL = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?")
 _BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
+VALUE_LIMIT = 65_536
+"""Characters of one value."""
+KEY_LIMIT = 100
+"""Characters of an unknown key that is compared with the known ones."""
+
+
 class SettingsError(Exception):
     """One or more settings are wrong. `faults` holds (key, what is wrong and how to mend it) pairs, never a value."""
 
@@ -56,10 +62,13 @@ class Keys:
         """`file:<path>` and `env:<name>` stand for what they name; None after a fault."""
         try:
             if raw.startswith("file:"):
-                raw = Path(raw[5:].strip()).read_text("utf-8").strip()
+                with Path(raw[5:].strip()).open(encoding="utf-8") as file:
+                    raw = file.read(VALUE_LIMIT + 1).strip()
             elif raw.startswith("env:"):
                 raw = os.environ[raw[4:].strip()].strip()
             problem = "" if raw else "is empty; leave the line out to get the default"
+            if len(raw) > VALUE_LIMIT:
+                problem = f"has more than {VALUE_LIMIT} characters"
         except KeyError:
             problem = "names an environment variable that is not set"
         except (OSError, ValueError) as error:
@@ -148,7 +157,7 @@ class Keys:
     def finish(self) -> None:
         """Raise SettingsError if anything was wrong or is left over."""
         for key in self.left:
-            nearest = difflib.get_close_matches(key, self.known, n=1)
+            nearest = difflib.get_close_matches(key[:KEY_LIMIT], self.known, n=1)
             hint = f"; the nearest known one is {self.prefix}{nearest[0]}" if nearest else ""
             self.fault(key, "nobody knows this key" + hint)
         if self.faults:
