@@ -122,8 +122,8 @@ class Settings:
             yield "simulator.client", "is for development: it needs a public_url on 127.0.0.1 or localhost"
         if simulator.people and not simulator.client:
             yield "simulator.people", "is only for the simulator, and simulator.client is missing"
-        if problem := guessing.problem(self.secret, SERVER_CHARACTERS, SERVER_BITS):
-            yield "secret", problem
+        if weakness := guessing.problem(self.secret, SERVER_CHARACTERS, SERVER_BITS):
+            yield "secret", weakness
         given = {"secret": self.secret}
         # a client is None after a fault of its own
         given |= {f"client.{name}.secret": each.secret for name, each in self.clients.items() if each}
