@@ -211,7 +211,7 @@ def grows_in_lines(read: Read, part: str) -> bool:
 
 def grows_in_seconds(read: Read, part: str) -> bool:
     """Twice, for memory that is larger than a cache makes one step look steeper than it is."""
-    count = 1_000
+    count = 60
     while count < MOST and seconds_of(read, part * count) < SECONDS:
         count *= 2
     return all(
