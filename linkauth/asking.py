@@ -91,8 +91,14 @@ def _is_usable(identity: object) -> bool:
 
 
 def _pattern(accepts: str) -> re.Pattern[str]:
-    """`*` stands for any characters, everything else for itself, in the spelling of `fold`."""
-    return re.compile(".*".join(re.escape(fold(part)) for part in accepts.split("*")), re.DOTALL)
+    """`*` stands for any characters, everything else for itself, in the spelling of `fold`.
+
+    The parts between two `*` are atomic, so that each is looked for once: the cost grows with the name, not with its
+    power by the number of `*`.
+    """
+    first, *rest = (re.escape(fold(part)) for part in accepts.split("*"))
+    middle = "".join(f"(?>.*?{part})" for part in rest[:-1])
+    return re.compile(first + middle + "".join(f".*{part}" for part in rest[-1:]), re.DOTALL)
 
 
 def _reason(error: WrongPassword | AccountRefused | PasswordRefused) -> str:

@@ -43,6 +43,10 @@ _INVISIBLE = {"Cc", "Cf", "Zl", "Zp", "Zs"}
 _INVISIBLE_LETTERS = "\u034f\u115f\u1160\u2800\u3164\uffa0"
 """Others that cannot be seen either: fillers, the joiner, the empty Braille pattern."""
 _BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+VALUE_LIMIT = 65_536
+"""Characters of one value."""
+KEY_LIMIT = 100
+"""Characters of an unknown key that is compared with the known ones."""
 
 
 class SettingsError(Exception):
@@ -82,6 +86,8 @@ class Keys:
                 problem = f"names the environment variable {name!a}, which is not set"
         if not raw and not problem:
             problem = "is empty; leave the line out to get the default"
+        if len(raw) > VALUE_LIMIT:
+            problem = f"has more than {VALUE_LIMIT} characters"
         if problem:
             self.fault(key, problem)
         return None if problem else raw
@@ -196,7 +202,7 @@ class Keys:
     def finish(self) -> None:
         """Raise SettingsError if anything was wrong or is left over."""
         for key in self.left:
-            nearest = difflib.get_close_matches(key, self.known, n=1)
+            nearest = difflib.get_close_matches(key[:KEY_LIMIT], self.known, n=1)
             hint = f"; the nearest known one is {self.prefix}{nearest[0]}" if nearest else ""
             self.fault(key, "nobody knows this key" + hint)
         if self.faults:
@@ -207,7 +213,8 @@ def _file(path: str) -> tuple[str, str]:
     """What the file at `path` holds, in UTF-8 with or without a byte order mark, and what is wrong with it."""
     named = f"names the file {path!a}, which"
     try:
-        return Path(path).read_bytes().decode("utf-8-sig").strip(_BLANKS), ""
+        with Path(path).open(encoding="utf-8-sig") as file:
+            return file.read(VALUE_LIMIT + 1).strip(_BLANKS), ""
     except UnicodeDecodeError:
         return "", f"{named} is not text in UTF-8: save it as UTF-8"
     except OSError as error:

@@ -18,6 +18,8 @@ from babel.numbers import format_decimal
 HEADER_LIMIT = 2_000
 """Characters of a header that are looked at; the wanted languages stand first."""
 RANGES_LIMIT = 100
+TAG_LIMIT = 100
+"""Characters of one wanted tag; RFC 5646 section 4.4.1 counts 35 for a long one."""
 
 _PARENTS: Mapping[str, str] = get_global("parent_exceptions")
 """Locales whose parent is no mere truncation, such as en_AU and es_US (CLDR's supplemental data)."""
@@ -60,7 +62,7 @@ def choose(wanted: Iterable[str], available: Sequence[str]) -> str | None:
     A region takes a neighbour's language before everybody's: `en-AU` and `en-150` take en-GB, `es-419` takes es-MX.
     """
     by_tag = {tag.lower(): tag for tag in available}
-    for tag in wanted:
+    for tag in (each for each in wanted if len(each) <= TAG_LIMIT):
         parts = tag.lower().replace("_", "-").split("-")
         if "-".join(parts) not in by_tag:
             parts = _without_usual_script(parts)

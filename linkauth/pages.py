@@ -52,6 +52,7 @@ class Pages:
         for name, value in _query(request):
             if name in LOCALE_PARAMETERS:
                 wanted += value[: languages.HEADER_LIMIT].split()[: languages.RANGES_LIMIT]
+        wanted = wanted[: languages.RANGES_LIMIT]
         wanted += languages.accepted(request.environ.get("HTTP_ACCEPT_LANGUAGE", ""))
         return languages.choose(wanted, request.theme.languages) or self._defaults[request.theme.name]
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
+from linkauth.config import guessing
+from linkauth.config.guessing import CLIENT_BITS, CLIENT_CHARACTERS
 from linkauth.ini import Text
 from linkauth.platforms import PLATFORMS, Platform
 
@@ -73,8 +75,8 @@ class ClientSettings:
         for uri in self.redirect_uris:
             if problem := redirect_uri_problem(uri):
                 yield "redirect_uris", problem
-        if self.secret and len(self.secret) < 16:
-            yield "secret", "is shorter than 16 characters"
+        if self.secret and (problem := guessing.problem(self.secret, CLIENT_CHARACTERS, CLIENT_BITS)):
+            yield "secret", problem
         for scope in self.scopes:
             if not _SCOPE_TOKEN.fullmatch(scope):
                 yield "scopes", 'holds a character that no scope may have (RFC 6749 section 3.3: no space, " or \\)'

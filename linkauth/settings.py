@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from linkauth.config import guessing
+from linkauth.config.guessing import PUBLISHED, REMEDY, SERVER_BITS, SERVER_CHARACTERS
 from linkauth.ini import LANGUAGE, Keys, SettingsError, Text, convert
 from linkauth.redaction import redact
 from linkauth.registration import LOOPBACK, ClientSettings
@@ -121,8 +123,13 @@ class Settings:
             yield "simulator.client", "is for development: it needs a public_url on 127.0.0.1 or localhost"
         if simulator.people and not simulator.client:
             yield "simulator.people", "is only for the simulator, and simulator.client is missing"
-        if len(self.secret) < 32:
-            yield "secret", "is shorter than 32 characters; make one with: openssl rand -hex 32"
+        if weakness := guessing.problem(self.secret, SERVER_CHARACTERS, SERVER_BITS):
+            yield "secret", weakness
+        given = {"secret": self.secret}
+        # a client is None after a fault of its own
+        given |= {f"client.{name}.secret": each.secret for name, each in self.clients.items() if each}
+        for key in (key for key, secret in given.items() if secret in PUBLISHED and not loopback):
+            yield key, f"is the one of development.ini, which is published; {REMEDY}"
         if not LANGUAGE.fullmatch(self.default_language):
             yield "default_language", "is not a language tag such as en or pt-BR"
 

@@ -14,10 +14,11 @@ ROOT = Path(__file__).parent.parent
 
 MAY_IMPORT: dict[str, set[str]] = {
     "redaction": set(),
+    "config": {"config"},
     "ini": {"redaction"},
     "platforms": set(),
-    "registration": {"ini", "platforms"},
-    "settings": {"ini", "registration", "redaction"},
+    "registration": {"config", "ini", "platforms"},
+    "settings": {"config", "ini", "registration", "redaction"},
     "backends": set(),
     "hashing": {"backends"},
     "languages": set(),
@@ -62,7 +63,7 @@ VALUES_ONLY = {"backends", "sign_in", "throttle"}
 """Of these, views take exceptions and value classes only: names that something is raised or returned as."""
 FRAMEWORKS = {"pyramid", "sqlalchemy", "webob", "jinja2"}
 PURE = {
-    **dict.fromkeys(("oauth2", "ini", "redaction", "settings"), FRAMEWORKS),
+    **dict.fromkeys(("config", "oauth2", "ini", "redaction", "settings"), FRAMEWORKS),
     **dict.fromkeys(("backends", "hashing"), FRAMEWORKS | {"argon2"}),
 }
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import MISSING, fields
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import pytest
@@ -79,9 +80,9 @@ def ini(path: Path) -> dict[str, str]:
 
 def test_the_manual_is_a_configuration_that_reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
-    secret.write_text("a" * 32)
+    secret.write_text(token_hex(32))
     monkeypatch.setenv("STAFF_DATABASE", "sqlite:///people.sqlite")
-    monkeypatch.setenv("RIDE_HAILER_SECRET", "b" * 32)
+    monkeypatch.setenv("RIDE_HAILER_SECRET", token_hex(32))
     keys = ini(ROOT / "production.ini") | {"linkauth.secret": f"file:{secret}"}
     assert read(keys, settings_class).clients["ride-hailer"].alexa_vendor_id == "M2ABCDEFGHIJKL"
 
@@ -92,14 +93,14 @@ def test_every_example_in_the_manual_reads(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setenv("STAFF_DATABASE", "postgresql+psycopg://reader@db.example.com/intranet")
     secrets = ("RIDE_HAILER_SECRET", "SKILL_BACKEND_SECRET", "HOME_SECRET", "APPLETS_SECRET")
     for name in (*secrets, "LEGACY_CLIENT_SECRET", "STAFF_PEPPER"):
-        monkeypatch.setenv(name, "a-long-enough-secret")
+        monkeypatch.setenv(name, token_hex(32))
     text = re.sub(r"^#(linkauth\.)", r"\1", MANUAL, flags=re.MULTILINE)
     # what cannot stand beside the other examples
     other_ways = r"^linkauth\.backend\.(staff\.query|corp\.user_dn_template) = .*$"
     text = re.sub(other_ways, "", text, flags=re.MULTILINE).replace("file:/run/secrets/directory", "a password")
     text = text.replace("file:/run/secrets/legacy-api", "an API key")
     text = text.replace("linkauth.backends = staff", "linkauth.backends = staff corp legacy", 1)
-    text = text.replace("/etc/linkauth/logo.svg", str(logo)).replace("file:/run/secrets/linkauth", "c" * 32)
+    text = text.replace("/etc/linkauth/logo.svg", str(logo)).replace("file:/run/secrets/linkauth", token_hex(32))
     text = text.replace("/etc/linkauth/database-ca.pem", str(logo))
     text = text.replace("linkauth.clients = ride-hailer", "linkauth.clients = ride-hailer skill-backend home applets")
     # the simulator is for a server of one's own only

@@ -17,6 +17,8 @@ from linkauth.oauth2.errors import AuthorizationError, RedirectTarget, Untrusted
 STATE_LIMIT = 4096
 SCOPE_LIMIT = 100
 """No platform takes more; what each of them takes is checked where its clients are registered."""
+SHOWN_LIMIT = 300
+"""Characters of a parameter that a log line may hold."""
 
 _VSCHARS = re.compile(r"[\x20-\x7E]*")
 _SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+( [\x21\x23-\x5B\x5D-\x7E]+)*")
@@ -24,11 +26,11 @@ _READ = {"client_id", "redirect_uri", "response_type", "response_mode", "scope",
 _READ_WITH_CODE = {*_READ, "code_challenge", "code_challenge_method"}
 _RESPONSE_TYPES = {"token": "implicit", "code": "authorization_code"}
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
-_PRIVATE = re.compile(
-    # also where it was percent-encoded once too often
-    r"((?:state|code|token|secret|assertion)[^=&#?%]*(?:=|%(?:25)*3D)).*?(?=&|\#|%(?:25)*2[36]|$)",
-    re.IGNORECASE | re.DOTALL,
-)
+_PRIVATE = ("state", "code", "token", "secret", "assertion")
+"""Parts of the names of parameters whose values no log line may hold."""
+_SEPARATOR = re.compile(r"([&#]|%(?:25)*2[36])")
+_ASSIGNMENT = re.compile(r"=|%(?:25)*3D", re.IGNORECASE)
+"""Both also percent-encoded, once or several times."""
 _LOGGED = ("client_id", "redirect_uri", "response_type", "scope")
 """What a log line may hold of a request: never the state."""
 
@@ -124,8 +126,22 @@ def _challenge(client: Client, parameters: dict[str, str], target: RedirectTarge
 
 
 def shown(value: str) -> str:
-    """A value as a log line may hold it: bounded, quoted, and without what only looks like a URL but holds secrets."""
-    return repr(_PRIVATE.sub(r"\1...", value)[:300])
+    """The first SHOWN_LIMIT characters of a value, quoted, with the values of private parameters masked.
+
+    The value is cut first: the cost is bounded, and a secret that is cut stays masked, since its name stands before it.
+    """
+    return repr("".join(map(_masked, _SEPARATOR.split(value[:SHOWN_LIMIT]))))
+
+
+def _masked(pair: str) -> str:
+    """`pair` up to the first assignment whose name is private."""
+    start = 0
+    for found in _ASSIGNMENT.finditer(pair):
+        name = pair[start : found.start()].rpartition("?")[2].casefold()
+        if any(word in name for word in _PRIVATE):
+            return pair[: found.end()] + "..."
+        start = found.end()
+    return pair
 
 
 def _once(pairs: Iterable[tuple[str, str]], issuer: str) -> dict[str, str]:

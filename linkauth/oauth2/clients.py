@@ -13,6 +13,9 @@ from urllib.parse import unquote_plus
 
 from linkauth.oauth2.errors import ClientRequestError, InvalidClientError
 
+CREDENTIALS_LIMIT = 16_384
+"""Characters of the credentials in an Authorization header that are read."""
+
 
 @dataclass(frozen=True)
 class Client:
@@ -146,7 +149,7 @@ class Clients:
 def _basic(authorization: str) -> list[tuple[str, str]]:
     """(id, secret) as a Basic header may mean it: as they are, and form-decoded; real clients send either."""
     scheme, _, encoded = authorization.partition(" ")
-    if scheme.lower() != "basic":
+    if scheme.lower() != "basic" or len(encoded) > CREDENTIALS_LIMIT:
         raise InvalidClientError
     try:
         client_id, colon, secret = base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")

@@ -17,6 +17,8 @@ from linkauth.redaction import reason
 AGENT = "Apache-HttpClient/4.5.14 (Java/17.0.9)"
 PHONE = "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0 Mobile Safari/537.36"
 TIMEOUT = 30
+ANSWER_LIMIT = 1024 * 1024
+"""Bytes of an answer that are read."""
 _FORM = {"Content-Type": "application/x-www-form-urlencoded;charset=UTF-8"}
 
 
@@ -34,7 +36,7 @@ class Answer:
         """The JSON object that it holds, empty if it is none."""
         try:
             found = json.loads(self.text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 
@@ -91,10 +93,10 @@ class Caller:
         started = time.monotonic()
         try:
             with self._open(request, timeout=TIMEOUT) as answer:
-                status, told, text = answer.status, answer.headers, answer.read()
+                status, told, text = answer.status, answer.headers, answer.read(ANSWER_LIMIT)
         except urllib.error.HTTPError as error:
             with error:
-                status, told, text = error.code, error.headers, error.read()
+                status, told, text = error.code, error.headers, error.read(ANSWER_LIMIT)
         except (OSError, http.client.HTTPException) as error:
             status, told, text = 0, {}, f"no answer: {_why(error)}".encode()
         seconds = time.monotonic() - started

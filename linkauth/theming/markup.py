@@ -21,7 +21,7 @@ _GLOBAL = r"(?:window|globalThis|self|top|parent|frames)"
 _CALL = r"(alert|confirm|prompt|open)"
 _POP_UP = re.compile(
     # not what belongs to something else (xhr.open), and not where a function of that name is written
-    rf"""(?<![\w.$])(?<!function )(?:{_GLOBAL}\s*\??\.\s*)*"""
+    rf"""(?<![\w.$])(?<!function )(?:{_GLOBAL}\s*\??\.\s*){{0,3}}"""
     rf"""(?:{_CALL}(?!\s*\([^()]*\)\s*\{{)|{_GLOBAL}\s*(?:\?\.)?\[\s*["'`]{_CALL}["'`]\s*\])\s*(?:\?\.)?\s*\("""
 )
 _STRING = r""""(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`"""

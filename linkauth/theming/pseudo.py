@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 LONGER, BACKWARDS = "en-XA", "ar-XB"
 LANGUAGES = (LONGER, BACKWARDS)
-_KEPT = re.compile(r"(%\(\w+\)s|%%|<[^>]*>|&\w+;)")
+_KEPT = re.compile(r"(%\(\w+\)s|%%|<[^<>]*>|&\w+;)")
 _ACCENTS = str.maketrans(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", "ÅƁÇĐÉƑĜĤÎĴĶĻṀÑÖÞǪŔŠŢÛṼŴẊÝŽåƀçđéƒĝĥîĵķļɱñöþǫŕšţûṽŵẋýž"
 )

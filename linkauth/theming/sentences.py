@@ -23,7 +23,7 @@ from linkauth.theming.findings import Finding
 from linkauth.theming.markup import Page
 
 _PLACEHOLDERS = re.compile(r"%\(\w+\)s")
-_MARKUP = re.compile(r"</?\w+[^>]*>")
+_MARKUP = re.compile(r"</?\w[^<>]*>")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
 

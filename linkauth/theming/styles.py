@@ -15,8 +15,9 @@ from coloraide import Color
 
 WIDTH = 360
 """CSS pixels of the phone."""
-_VAR = re.compile(r"var\(\s*(--[\w-]+)\s*(?:,\s*((?:[^()]|\([^()]*\))*))?\)")
-_FEATURE = re.compile(r"\(\s*([\w-]+)\s*(?::\s*([^()]+?)\s*)?\)")
+_VAR = re.compile(r"var\(\s*(--[\w-]+)\s*(?:,((?:[^()]|\([^()]*\))*))?\)")
+_FEATURE = re.compile(r"\(\s*([\w-]+)\s*(?::([^()]+))?\)")
+_PERCENTAGE = re.compile(r"(?<![\d.])([\d.]+)%")
 _BROWSER = """
 a[href] { color: light-dark(#0000ee, #9e9eff); }
 input, select, textarea { color: light-dark(#000, #fff); background: light-dark(#fff, #3b3b3b); }
@@ -57,7 +58,7 @@ class Sheet:
     def _asked(self, query: str) -> bool:
         if re.match(r"\s*(not|print|speech)\b", query):
             return False
-        return all(self._has(name, value) for name, value in _FEATURE.findall(query))
+        return all(self._has(name, value.strip()) for name, value in _FEATURE.findall(query))
 
     def _has(self, name: str, value: str) -> bool:
         if name == "prefers-color-scheme":
@@ -98,9 +99,9 @@ class Sheet:
 
     def _mixed(self, parts: list[str], current: Color | None) -> Iterator[Color]:
         space, one, other = parts
-        (share, *_), (its_share, *_) = (re.findall(r"([\d.]+)%", each) or [""] for each in (one, other))
+        (share, *_), (its_share, *_) = (_PERCENTAGE.findall(each) or [""] for each in (one, other))
         amount = float(its_share or 100 - float(share or 50)) / 100
-        pair = [self.colours(re.sub(r"[\d.]+%", "", each), current) for each in (one, other)]
+        pair = [self.colours(_PERCENTAGE.sub("", each), current) for each in (one, other)]
         if all(pair):
             yield pair[0][0].mix(pair[1][0], amount, space=space.split()[1].lower())
 
@@ -135,7 +136,7 @@ def _split(arguments: list[Any]) -> list[str]:
 def filled(value: str, properties: Mapping[str, str]) -> str:
     """`value` with each var() replaced; what is not set and has no other value becomes nothing."""
     for _ in range(20):
-        replaced = _VAR.sub(lambda found: properties.get(found[1], found[2] or ""), value)
+        replaced = _VAR.sub(lambda found: properties.get(found[1], (found[2] or "").lstrip()), value)
         if replaced == value:
             break
         value = replaced

@@ -25,7 +25,7 @@ __all__ = ["store"]
 SETTINGS: dict[str, Any] = {
     "name": {"": "x"},
     "grants": ("implicit",),
-    "secret": "0123456789abcdef",
+    "secret": "b7e3a90c51d8f264",
     "redirect_uris": ("https://c.example/cb",),
 }
 

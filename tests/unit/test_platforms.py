@@ -11,7 +11,7 @@ from linkauth.platforms import PLATFORMS
 from linkauth.server import clients
 from linkauth.settings import ClientSettings
 
-SECRET = "0123456789abcdef"
+SECRET = "b7e3a90c51d8f264"
 OWN = ("https://c.example/cb",)
 BY_CODE: dict[str, Any] = {"name": {"": "x"}, "grants": ("authorization_code",), "secret": SECRET}
 IDS = {"alexa": "alexa_vendor_id", "google": "google_project_id", "ifttt": "ifttt_service_id"}
@@ -168,5 +168,5 @@ def test_only_a_client_of_no_platform_is_told_the_issuer() -> None:
     ],
 )
 def test_what_could_never_work_stops_the_start(changes: dict[str, Any], key: str) -> None:
-    whole = {"name": {"": "A"}, "secret": "s" * 32, "redirect_uris": ("https://a.example.com/cb",), **changes}
+    whole = {"name": {"": "A"}, "secret": "b7e3a90c51d8f264", "redirect_uris": ("https://a.example.com/cb",), **changes}
     assert [named for named, _ in ClientSettings(**whole).faults()] == [key]

@@ -26,7 +26,7 @@ VALID = {
     "linkauth.public_url": "https://link.example.com",
     "linkauth.service_name": "Example Rides",
     "linkauth.database": "sqlite:////tmp/nothing-is-opened.sqlite",
-    "linkauth.secret": "0123456789abcdef0123456789abcdef",
+    "linkauth.secret": "b7e3a90c51d8f264e09d17c5a3b86f42",
     "linkauth.backends": "staff",
     "linkauth.backend.staff.use": "sql",
     "linkauth.backend.staff.url": "sqlite:////tmp/nothing-is-opened.sqlite",
@@ -37,7 +37,7 @@ VALID = {
     "linkauth.client.alexa.redirect_uris": "https://layla.amazon.com/cb",
     "linkauth.client.alexa.scopes": "ride",
     "linkauth.client.server.name": "Server",
-    "linkauth.client.server.secret": "0123456789abcdef",
+    "linkauth.client.server.secret": "b7e3a90c51d8f264",
     "linkauth.scope.ride": "Order a taxi",
 }
 
@@ -90,7 +90,7 @@ def test_a_shadow_is_one_backend_of_several() -> None:
 
 def test_no_secret_is_in_the_repr() -> None:
     shown = repr(settings())
-    assert "0123456789abcdef" not in shown
+    assert "b7e3a90c51d8f264" not in shown
     assert "nothing-is-opened" not in shown
     assert "link.example.com" in shown
 

@@ -10,7 +10,7 @@ from linkauth.settings import ClientSettings, Settings, SettingsError, ThrottleS
 from linkauth_sql import SQLSettings
 from tests.unit.test_settings import VALID
 
-SECRET = "0123456789abcdef"
+SECRET = "b7e3a90c51d8f264"
 CLIENT = {"name": {"": "x"}, "grants": ("implicit",), "redirect_uris": ("https://c.example/cb",)}
 WHOLE = {"public_url": "https://link.example.com", "service_name": {"": "x"}, "database": "x", "secret": SECRET * 2}
 

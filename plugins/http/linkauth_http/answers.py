@@ -7,31 +7,30 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 from codecs import lookup
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import urljoin
 from xml.etree import ElementTree
 
 from urllib3 import HTTPHeaderDict
 
+from linkauth_http.documents import CHARSET, NOTHING, json_value, xml_root
 from linkauth_http.pages import Page
 
-_CHARSET = re.compile(r"utf-?(8|16)|us-ascii|iso-?8859-[0-9]{1,2}|windows-125[0-8]|shift_jis|euc-(jp|kr)|gb18030|big5")
+HEADER_LIMIT = 8_192
+"""Characters of one header that are read; what http.client accepts is eight times as much."""
+DATE_LIMIT = 100
+"""Characters of a date."""
 _AS_BROWSERS = {"iso-8859-1": "windows-1252", "iso8859-1": "windows-1252", "us-ascii": "windows-1252"}
 """What browsers take a charset for (WHATWG Encoding, section 4.2), where that makes a difference."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NAMED_IN_HEADER = re.compile(r"charset\s*=\s*[\"']?([\w-]+)", re.IGNORECASE)
-_NAMED_IN_PAGE = re.compile(rb"<meta\s[^>]{0,200}?charset\s*=\s*[\"']?([\w-]+)", re.IGNORECASE)
-_NAMED_IN_XML = re.compile(rb"<\?xml[^>]{1,100}?encoding\s*=\s*[\"']([\w-]+)[\"']")
-
-NOTHING = object()
-"""What cannot be read, and what a pointer names that leads nowhere: not null, which is something."""
+_NAMED_IN_PAGE = re.compile(rb"<meta\s[^<>]{0,200}?charset\s*=\s*[\"']?([\w-]+)", re.IGNORECASE)
 
 
 class Answer:
@@ -52,31 +51,25 @@ class Answer:
     @cached_property
     def json(self) -> Any:
         """The JSON value (RFC 8259), NOTHING for what is none or says one thing twice."""
-        try:
-            return json.loads(self.body.decode("utf-8-sig"), object_pairs_hook=_once, parse_constant=_no_number)
-        except (ValueError, RecursionError):
-            return NOTHING
+        return json_value(self.body)
 
     @cached_property
     def xml(self) -> ElementTree.Element | None:
-        """An element around the document's own; None for what is no XML. Nothing with a document type is read: no
-        entities, no other files."""
-        named = _NAMED_IN_XML.match(self.body)
-        charset = self._named_in_header or (named[1].decode("ascii") if named else "utf-8")
-        text = self._decoded(charset.lower(), "strict")
-        if text is None or "<!DOCTYPE" in text or "<!ENTITY" in text:
+        """An element around the document's own; None for what `documents.xml_root` does not read."""
+        root = xml_root(self.body, self._named_in_header)
+        if root is None:
             return None
         whole = ElementTree.Element("document")
-        try:
-            # without a document type there is nothing to expand, and a str is read as what it is
-            whole.append(ElementTree.fromstring(text.lstrip("\ufeff")))  # noqa: S314
-        except (ElementTree.ParseError, ValueError):
-            return None
+        whole.append(root)
         return whole
 
     @cached_property
     def text(self) -> str:
-        return self._decoded(self.charset, "replace") or ""
+        charset = "utf-16" if self.body.startswith((b"\xff\xfe", b"\xfe\xff")) else self.charset
+        try:
+            return self.body.decode(charset, "replace")
+        except (UnicodeError, LookupError):
+            return ""
 
     @cached_property
     def page(self) -> Page:
@@ -98,6 +91,9 @@ class Answer:
         """What Set-Cookie sets (RFC 6265 section 5.2), without what it deletes."""
         found: dict[str, str] = {}
         for line in self.headers.getlist("Set-Cookie"):
+            if len(line) > HEADER_LIMIT:
+                # browsers ignore cookies of half that length (RFC 6265 section 6.1)
+                continue
             pair, *attributes = line.split(";")
             name, _, value = pair.partition("=")
             if name.strip():
@@ -109,7 +105,7 @@ class Answer:
         """The Location as it came, as the URL that it means (RFC 9110 section 10.2.2), and that without our own
         origin."""
         whole = self.headers.get("Location", "")
-        if not whole:
+        if not whole or len(whole) > HEADER_LIMIT:
             return ()
         try:
             meant = urljoin(self.origin + self.target, whole)
@@ -120,22 +116,14 @@ class Answer:
 
     @property
     def _named_in_header(self) -> str:
-        named = _NAMED_IN_HEADER.search(self.headers.get("Content-Type", ""))
+        named = _NAMED_IN_HEADER.search(self.headers.get("Content-Type", "")[:HEADER_LIMIT])
         return named[1] if named else ""
-
-    def _decoded(self, charset: str, errors: str) -> str | None:
-        if self.body.startswith((b"\xff\xfe", b"\xfe\xff")):
-            charset = "utf-16"
-        try:
-            return self.body.decode(charset if _CHARSET.fullmatch(charset) else "utf-8", errors)
-        except (UnicodeError, LookupError):
-            return None
 
 
 def _known(label: str) -> str:
     """The charset that browsers take `label` for; "" for none of ours."""
     label = label.lower()
-    if not _CHARSET.fullmatch(label):
+    if not CHARSET.fullmatch(label):
         return ""
     try:
         lookup(label)
@@ -162,7 +150,9 @@ def _is_over(attributes: Iterable[str]) -> bool:
 
 
 def date_of(text: str) -> datetime | None:
-    """A date as headers write it (RFC 9110 section 5.6.7), and in older forms; None for what is none."""
+    """A date as headers write it (RFC 9110 section 5.6.7), and in older forms; None for what is none or too long."""
+    if len(text) > DATE_LIMIT:
+        return None
     try:
         at = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):
@@ -194,17 +184,6 @@ def payload_of(token: object) -> Any:
         return NOTHING
     try:
         payload = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
-        return json.loads(payload.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
-    except (ValueError, binascii.Error, RecursionError):
+    except (ValueError, binascii.Error):
         return NOTHING
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return found
-
-
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+    return json_value(payload)

@@ -25,11 +25,12 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
 
-from linkauth_http.answers import NOTHING, Answer, payload_of, pointed_at
+from linkauth_http.answers import Answer, payload_of, pointed_at
+from linkauth_http.documents import NOTHING
 
 KINDS = ("jwt", "xpath", "header", "cookie", "regex")
 CONDITIONS = (*KINDS, "location", "form", "status")
-_AND = re.compile(rf"\s+and\s+(?=(?:not\s+)?(?:/|(?:{'|'.join(CONDITIONS)}):))")
+_AND = re.compile(rf"\sand\s+(?=(?:not\s+)?(?:/|(?:{'|'.join(CONDITIONS)}):))")
 _BUSY = (429, 502, 503, 504)
 _NO = ("", "false", "0", "null", "no")
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -241,14 +242,24 @@ def _condition(text: str) -> Condition:
     if parsed.kind == "pointer" and re.search(r"\s", parsed.argument):
         # as a value such a key may be named, but here it is more likely a slip
         raise ValueError(f"holds a pointer with a space in it: {_SPACED}")
-    if parsed.kind in ("pointer", "jwt", "xpath") and re.fullmatch(r"(['\"]).*\1", wanted):
+    if (
+        parsed.kind in ("pointer", "jwt", "xpath")
+        and len(wanted) > 1
+        and wanted[0] == wanted[-1]
+        and wanted[0] in "'\""
+    ):
         raise ValueError("holds a text in quotes, which would be looked for too: leave them out")
     return Condition(parsed, wildcard(wanted) if wanted else None, bool(negated))
 
 
 def wildcard(pattern: str) -> re.Pattern[str]:
-    """`*` stands for any characters, everything else for itself."""
-    return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
+    """`*` stands for any characters, everything else for itself.
+
+    The parts between two `*` are atomic, so that each is looked for once: the cost grows linearly with the text.
+    """
+    first, *rest = map(re.escape, pattern.split("*"))
+    middle = "".join(f"(?>.*?{part})" for part in rest[:-1])
+    return re.compile(first + middle + "".join(f".*{part}" for part in rest[-1:]), re.DOTALL)
 
 
 def _says_no(text: str) -> bool:

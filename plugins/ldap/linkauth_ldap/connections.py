@@ -27,6 +27,8 @@ from linkauth_ldap.outcomes import told
 START_TLS = "1.3.6.1.4.1.1466.20037"
 BUSY = (51, 52)
 """busy, unavailable: no answer to the question, which another server may give."""
+ANSWER_LIMIT = 16 * 1024 * 1024
+"""Bytes that one question may be answered with; ldap3 joins what it receives anew for each part."""
 _WRONG_NAME = (62, 64)
 """OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH."""
 
@@ -60,21 +62,29 @@ class Deadline:
 
 
 class TimedSocket:
-    """A socket whose every read and write ends by the deadline; what ldap3 uses of a socket, and no more."""
+    """A socket whose every read and write ends by the deadline; what ldap3 uses of a socket, and no more.
+
+    `received` are the bytes since the last question; beyond ANSWER_LIMIT a read raises OSError.
+    """
 
     def __init__(self, raw: socket.socket, deadline: Deadline, limit: float) -> None:
         self.raw = raw
         self.deadline = deadline
         self.timed_out = False
+        self.received = 0
         self._limit = limit
 
     def recv(self, size: int) -> bytes:
         try:
             self.raw.settimeout(self.deadline.left(self._limit))
-            return self.raw.recv(size)
+            data = self.raw.recv(size)
         except TimeoutError:
             self.timed_out = True
             raise
+        self.received += len(data)
+        if self.received > ANSWER_LIMIT:
+            raise OSError(f"the answer is larger than {ANSWER_LIMIT} bytes")
+        return data
 
     def sendall(self, data: bytes) -> None:
         try:
@@ -218,6 +228,7 @@ class DirectoryConnection:
     def within(self, deadline: Deadline) -> None:
         """The next operations belong to this deadline."""
         self._socket.deadline = deadline
+        self._socket.received = 0
 
     def ask_for_tls(self) -> None:
         """StartTLS (RFC 4511 section 4.14), up to where the handshake begins. Raises ServerFailed."""

@@ -18,6 +18,8 @@ ASK_PPOLICY = (PPOLICY, False, None)
 HINT_POLICY = (POLICY_HINTS, True, b"\x30\x03\x02\x01\x01")
 """SEQUENCE { INTEGER 1 }"""
 
+INTEGER_BYTES = 8
+"""Of a number in a control."""
 ERRORS = (
     "password_expired",
     "account_locked",
@@ -60,6 +62,8 @@ def _decode(value: bytes) -> Ppolicy:
     for tag, content in _elements(_only(value, 0x30)):
         if tag == 0xA0:
             for inner, number in _elements(content):
+                if len(number) > INTEGER_BYTES:
+                    raise ValueError("no number of seconds or logins")
                 numbers[inner] = int.from_bytes(number, "big", signed=True)
         elif tag == 0x81:
             error = ERRORS[int.from_bytes(content, "big")]

@@ -10,6 +10,8 @@ from ldap3.operation.search import parse_filter
 from ldap3.utils.conv import escape_filter_chars
 from ldap3.utils.dn import escape_rdn, parse_dn
 
+DN_LIMIT = 8_192
+"""Characters of a DN that is read; a longer one counts as none."""
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
@@ -24,7 +26,14 @@ def any_name(template: str) -> str:
     The name is left open, not read from the entry: people may sign in by another attribute than `username_attribute`.
     """
     # a matching rule of its own knows no asterisk
-    return re.sub(r":(?:[^()=]*:)?=\{username\}", "=*", template).replace("{username}", "*")
+    *heads, tail = template.split(":={username}")
+    return "=*".join([*map(_without_rule, heads), tail]).replace("{username}", "*")
+
+
+def _without_rule(head: str) -> str:
+    """A filter up to the := of an assertion, without the options between its attribute and that."""
+    end = head.find(":", max(map(head.rfind, "()=")) + 1)
+    return head if end < 0 else head[:end]
 
 
 def filter_problem(template: str, *names: str) -> str | None:
@@ -48,7 +57,9 @@ def rdn_value(text: str) -> str:
 
 
 def canonical_dn(dn: str) -> tuple[tuple[str, str], ...] | None:
-    """A DN in one form for all its spellings, to compare it; None if it is none."""
+    """A DN in one form for all its spellings, to compare it; None if it is none or longer than DN_LIMIT."""
+    if len(dn) > DN_LIMIT:
+        return None
     # parse_dn() would strip the blank of a last "\\ " and trip over the backslash
     written = re.sub(r"\\(.)", lambda found: "\\20" if found[1] == " " else found[0], dn)
     try:
@@ -72,6 +83,8 @@ def domain_of(dn: str) -> str:
 
 def first_rdn(dn: str) -> str:
     """The value of a DN's first RDN, unescaped: the name of a group that is known by its DN only."""
+    if len(dn) > DN_LIMIT:
+        return dn
     try:
         return _unescaped(parse_dn(dn)[0][1])
     except (LDAPExceptionError, ValueError, IndexError):

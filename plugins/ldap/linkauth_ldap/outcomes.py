@@ -22,6 +22,8 @@ from linkauth.redaction import redact
 from linkauth_ldap.controls import EXPIRED, EXPIRING, ppolicy_of
 
 SUCCESS = 0
+SECONDS_DIGITS = 18
+"""Of a number that a directory gives; a longer one is none."""
 AD_DATA = re.compile(r"\bdata ([0-9a-fA-F]+),")
 AD_PROVEN: Mapping[str, Reason] = {
     "530": "logon_restricted",
@@ -114,4 +116,4 @@ def _unwilling(text: str) -> AccountRefused | None:
 
 def _seconds(control: Any) -> int | None:
     value = control.get("value") if isinstance(control, Mapping) else None
-    return int(value) if isinstance(value, bytes) and value.isdigit() else None
+    return int(value) if isinstance(value, bytes) and value.isdigit() and len(value) <= SECONDS_DIGITS else None

@@ -119,7 +119,7 @@ def refusal(result: Mapping[str, Any], by_service: bool) -> BackendError | None:
             if not by_service:
                 return PasswordRefused("not_allowed", message=said)
             return BackendMisconfigured(f"the directory will not change passwords: {said}")
-        length = re.search(r"(?:longer than|at least) (\d+)", lowered)
+        length = re.search(r"(?:longer than|at least) ([0-9]{1,9})\b", lowered)
         return PasswordRefused(rule or "policy", int(length[1]) if length and rule == "too_short" else 0, said)
     if code == 50 and not by_service:
         return PasswordRefused("not_allowed", message=said)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -194,8 +193,8 @@ def _kind(error: Exception) -> str:
 
 def _message(error: Exception) -> str:
     """The first line, without a name that was taken: further ones may hold what was to be written."""
-    return _DUPLICATE.sub(r"\1 \2", reason(error))
-
-
-_DUPLICATE = re.compile(r"(Duplicate entry) '.*' (for key)")
-"""How MariaDB tells a value that was to be written."""
+    said = reason(error)
+    # MariaDB tells the value that was to be written
+    before, mark, rest = said.partition("Duplicate entry '")
+    _, end, behind = rest.rpartition("' for key")
+    return f"{before}Duplicate entry for key{behind}" if mark and end else said

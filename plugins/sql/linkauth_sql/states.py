@@ -19,6 +19,8 @@ _FALSE = {"", "0", "f", "false", "n", "no", "off"}
 _TRUE = {"1", "t", "true", "y", "yes", "on"}
 MILLISECONDS = 253_402_300_799
 """Numbers above it are milliseconds: as seconds they would be after the year 9999."""
+MOST_CHARACTERS = 40
+"""Of a time that is written as text."""
 _LAST = datetime.max.replace(tzinfo=UTC)
 _FIRST = datetime.min.replace(tzinfo=UTC)
 
@@ -90,6 +92,8 @@ def moment(value: Any, key: str) -> datetime | None:
 def _parsed(text: str, key: str) -> Any:
     if not text or text.startswith("0000-00-00"):
         return None
+    if len(text) > MOST_CHARACTERS:
+        raise BackendMisconfigured(f"{key} holds a text that is no time")
     if text.isascii() and text.isdigit() and len(text) not in (8, 14):
         return int(text)
     try:

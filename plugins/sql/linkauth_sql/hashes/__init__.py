@@ -60,8 +60,9 @@ def named(words: tuple[str, ...]) -> frozenset[str]:
 
 def identify(stored: str) -> tuple[Scheme, Parts]:
     """The scheme of a stored text, and the text by its parts. Raises UnusableHash."""
-    text = _WRAPPED.sub("", stored, count=1) if stored.startswith("{") else stored
-    if len(text) <= MOST_CHARACTERS:
+    if len(stored) <= MOST_CHARACTERS:
+        wrapped = _WRAPPED.match(stored)
+        text = stored[wrapped.end() :] if wrapped else stored
         for scheme in SCHEMES.values():
             if parts := scheme.shape.fullmatch(text):
                 return scheme, parts

@@ -252,7 +252,7 @@ SCHEMES = (
     ),
     Scheme(
         name="keycloak",
-        shape=re.compile(r"(?P<secret>\{\"value\".*\}|\{\"salt\".*\})\n(?P<how>\{.*\})", re.DOTALL),
+        shape=re.compile(r"(?P<secret>\{\"(?:value|salt)\"[^\n]*\})\n(?P<how>\{.*\})", re.DOTALL),
         verify=_keycloak,
         cost=_keycloak_cost,
     ),

@@ -1,0 +1,73 @@
+"""What a directory sends is bounded before it is read."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+
+from linkauth.backends import PasswordRefused, WrongPassword
+from linkauth_ldap import connections, outcomes, passwords
+from linkauth_ldap.connections import Deadline, TimedSocket
+from linkauth_ldap.controls import EXPIRING, PPOLICY, Ppolicy, ppolicy_of
+from linkauth_ldap.filters import DN_LIMIT, any_name, canonical_dn, first_rdn
+
+
+def test_an_answer_has_a_largest_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "ANSWER_LIMIT", 10)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        timed = TimedSocket(ours, Deadline(10), 10)
+        theirs.sendall(b"x" * 11)
+        assert timed.recv(8) == b"x" * 8
+        with pytest.raises(OSError, match="larger than 10 bytes"):
+            timed.recv(8)
+        # as before the next question
+        timed.received = 0
+        theirs.sendall(b"y")
+        assert timed.recv(8) == b"y"
+
+
+def test_a_dn_has_a_longest_form() -> None:
+    longest = "cn=" + "a" * (DN_LIMIT - 3)
+    assert canonical_dn(longest)
+    assert canonical_dn(longest + "a") is None
+    assert first_rdn(longest) == "a" * (DN_LIMIT - 3)
+    assert first_rdn(longest + "a") == longest + "a"
+
+
+@pytest.mark.parametrize("digits", ["7", "9" * 10, "9" * 5_000])
+def test_numbers_of_any_length_are_no_fault(digits: str) -> None:
+    said = passwords.refusal({"result": 19, "message": f"too short, at least {digits} characters"}, False)
+    assert isinstance(said, PasswordRefused)
+    assert said.minimum == (7 if digits == "7" else 0)
+    controls = {EXPIRING: {"value": digits.encode()}}
+    expires_in = outcomes.of_bind({"result": 0, "controls": controls}).expires_in
+    assert expires_in == (None if len(digits) > outcomes.SECONDS_DIGITS else int(digits))
+
+
+def test_a_huge_number_in_a_control_is_none() -> None:
+    def control(number: bytes) -> dict[str, Any]:
+        inner = b"\x80" + bytes([len(number)]) + number
+        warning = b"\xa0" + bytes([len(inner)]) + inner
+        return {PPOLICY: {"value": b"\x30" + bytes([len(warning)]) + warning}}
+
+    assert ppolicy_of(control(b"\x05")) == Ppolicy(expires_in=5)
+    assert ppolicy_of(control(b"\x7f" * 9)) is None
+    with pytest.raises(WrongPassword):
+        outcomes.of_bind({"result": 49, "controls": control(b"\x7f" * 100)})
+
+
+@pytest.mark.parametrize(
+    ("template", "everybody"),
+    [
+        ("(uid={username})", "(uid=*)"),
+        ("(uid:caseExactMatch:={username})", "(uid=*)"),
+        ("(uid:dn:caseExactMatch:={username})", "(uid=*)"),
+        ("(&(a:b:=c)(|(uid:x:={username})(mail={username})))", "(&(a:b:=c)(|(uid=*)(mail=*)))"),
+        ("(member:1.2.840.113556.1.4.1941:={username})", "(member=*)"),
+    ],
+)
+def test_the_filter_of_everybody(template: str, everybody: str) -> None:
+    assert any_name(template) == everybody

@@ -1,0 +1,42 @@
+"""What stands in a table is bounded before it is read."""
+
+from __future__ import annotations
+
+import pytest
+
+from linkauth.backends import BackendMisconfigured
+from linkauth_sql import hashes
+from linkauth_sql.database import _message
+from linkauth_sql.states import moment
+
+
+@pytest.mark.parametrize("text", ["9" * 400, "9" * 5_000, "2024-01-01" + " x" * 50, "x" * 1_000_000])
+def test_a_long_text_is_no_time(text: str) -> None:
+    with pytest.raises(BackendMisconfigured, match="expires_column holds a text that is no time"):
+        moment(text, "expires_column")
+
+
+@pytest.mark.parametrize("text", ["{CRYPT}" + "a" * 1_000_000, '{"value"' + "}\n{" * 1_300, "{crypt}" * 500])
+def test_a_long_hash_is_unknown(text: str) -> None:
+    with pytest.raises(hashes.UnusableHash, match="of no scheme"):
+        hashes.identify(text)
+
+
+def test_the_wrapper_is_taken_from_the_beginning_only() -> None:
+    bare = "$2y$12$" + "a" * 53
+    assert hashes.identify("{BLF-CRYPT}" + bare)[0].name == "bcrypt"
+    with pytest.raises(hashes.UnusableHash):
+        hashes.identify("{x}{CRYPT}" + bare)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("Duplicate entry 'ada@example.com' for key 'email'", "Duplicate entry for key 'email'"),
+        ("Duplicate entry 'it's' for key' for key 'x'", "Duplicate entry for key 'x'"),
+        ("Duplicate entry 'x", "Duplicate entry 'x"),
+        ("another fault", "another fault"),
+    ],
+)
+def test_a_value_that_was_taken_is_not_told(said: str, told: str) -> None:
+    assert _message(ValueError(said)) == told

@@ -1,0 +1,246 @@
+"""Whatever reads a text from outside without a pattern takes no more than linear work for it.
+
+Lines of Python are counted. What runs in C has none, so that its processor time is compared between texts of two sizes:
+a ratio, which a busy machine does not change.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from urllib3 import HTTPHeaderDict
+
+from linkauth import asking, ini, languages, throttle
+from linkauth.backends import BackendMisconfigured
+from linkauth.config.guessing import bits
+from linkauth.oauth2 import authorization, clients
+from linkauth.oauth2.errors import InvalidClientError, UntrustedRequestError
+from linkauth.security import Posts, decode_pairs
+from linkauth.simulator import alexa
+from linkauth_http.answers import Answer, date_of, payload_of, pointed_at
+from linkauth_http.documents import json_value, xml_root
+from linkauth_http.pages import Page, parse_selector
+from linkauth_http.rules import parse_rules, wildcard
+from linkauth_http.server import retry_after
+from linkauth_http.templates import SAMPLE, filled, in_json, in_xml
+from linkauth_ldap import controls, filters, passwords
+from linkauth_sql import hashes, states
+
+LINES = 240
+"""Repetitions whose lines are counted, and twice and four times as many."""
+SECONDS, MOST = 0.002, 40_000
+"""Processor time that can be compared; repetitions from which on a text is long enough in any case."""
+FASTER_THAN_SQUARE = 10
+"""For a text that is four times as long: linear work takes 4 times as long, quadratic work 16 times."""
+
+Read = Callable[[str], Any]
+CLIENTS = clients.Clients([clients.Client("one", secret_sha256=bytes(32))])
+
+
+def answer(body: str = "", **headers: str) -> Answer:
+    pairs = HTTPHeaderDict({name.replace("_", "-"): value for name, value in headers.items()})
+    return Answer(200, pairs, body.encode("utf-8", "replace"), "https://api.example.com", "/login")
+
+
+def authorize(text: str) -> None:
+    for name in ("client_id", "scope", "response_type", "[", text):
+        pairs = [(name, text), (name, text)]
+        with pytest.raises(UntrustedRequestError):
+            authorization.parse(pairs[: 1 + (name != "client_id")], CLIENTS, "https://link.example.com")
+
+
+def basic(text: str) -> None:
+    with pytest.raises(InvalidClientError):
+        CLIENTS.authenticate(clients.Asked({}, f"Basic {text}"))
+
+
+def key_of_an_ini(text: str) -> None:
+    keys = ini.Keys({f"linkauth.{text}": "x", "linkauth.value": text}, "linkauth.")
+    keys.pop("known")
+    with pytest.raises(ini.SettingsError):
+        keys.finish()
+
+
+def seen(text: str) -> None:
+    page = Page(text)
+    _ = page.hidden_fields, page.accepted_charset, page.value_of("input[name=x]")
+
+
+def hashed(text: str) -> None:
+    for begin in ("", "{", "$2b$", "$argon2id$", '{"value"', "scrypt:1:1:1$", ":pbkdf2-legacyB:!", "$pbkdf2-sha256$1$"):
+        with pytest.raises(hashes.UnusableHash):
+            hashes.identify(begin + text)
+
+
+def time_in_a_column(text: str) -> None:
+    with pytest.raises(BackendMisconfigured):
+        states.moment(text + "x", "expires_column")
+
+
+READERS: dict[str, tuple[Read, tuple[str, ...]]] = {
+    "parameters in a log": (authorization.shown, ("code", "state=", "%2526", "%", "a=b&", "=?", "code%253D", "?state")),
+    "authorization request": (authorize, ("code", "a", "[", "%25", " ", "state=&")),
+    "query or form": (lambda text: decode_pairs(text.encode()), ("%", "%41", "+", "=", "%C3%A4", "a=")),
+    "Authorization": (basic, ("QQ==", "=", " ", "YTpi", "Og")),
+    "form token": (lambda text: Posts("x", "https://a.example").is_fresh(text, text), ("9", ".", "9.")),
+    "Accept-Language": (languages.accepted, ("de,", "d-", ";q=", "de;q=0.1,", " ", "a-b", "9", "-*", "q=1.1.1.")),
+    "wanted languages": (lambda text: languages.choose([text] * 20, ["en", "de", "pt-BR"]), ("a-", "-", "_", "de_AT")),
+    "name, folded": (lambda text: throttle.fold(text[:254]), ("a", "\u0315\u0300", "\ufdfa", " ", "\u200b")),
+    "name and accepts": (
+        lambda text: asking.NamedBackend("x", None, ("*a*b*a*c",)).may_own(text[:254]),  # type: ignore[arg-type]
+        ("a", "ab", "aba"),
+    ),
+    "address": (throttle.network, ("1", ":", "1.", "::", "%", "f:")),
+    "fragment": (alexa.read, ("a=", "&", "%41", "%", "=")),
+    "state": (lambda text: alexa.State("x").problem(text), ("a", "=", "QUJD")),
+    "ini": (key_of_an_ini, ("a", ".", "secret", " ")),
+    "secret": (bits, ("a", "secret", "abc1", "Zq9-", "alexa-")),
+    "page": (
+        seen,
+        (
+            *("<", "<!", "<!--", "-->", "<a ", "<a b=c ", "<a b='", "<![CDATA[", "]]>", "</", "</a ", "&", "&#", "<?"),
+            *(
+                "<input type=password>",
+                "<form>",
+                "</form>",
+                "<script></",
+                "<title>",
+                "<textarea><",
+                "<a/",
+                "\0",
+                "<form x",
+            ),
+        ),
+    ),
+    "JSON": (
+        lambda text: json_value(text.encode()),
+        ("[", '{"a":', "1", "-", '"', "\\u", "[1,", "1e", '{"a":[', "[[],", '"\\ud800'),
+    ),
+    "JWT": (lambda text: (payload_of(text), payload_of(f"a.{text}.b")), (".", "e30", "W1", "a.b.")),
+    "pointer": (lambda text: pointed_at({}, text), ("/", "/a", "~0", "~1")),
+    "XML": (
+        lambda text: xml_root(f"<r>{text}</r>".encode(), ""),
+        (
+            *("<a>", "<a b='1' ", "<a/>", "<!--", "<!-- -->", "&#1;", "&lt;", "<?a ?>", "]]>", "<![CDATA[]]>"),
+            *("<a xmlns='x'>", "<a></a>", "<", "&a;"),
+        ),
+    ),
+    "XML from its start": (
+        lambda text: xml_root(text.encode(), text),
+        ("<?xml ", "<?xml encoding=", " ", "<r ", "<!DOCTYPE r ["),
+    ),
+    "meta charset": (lambda text: answer(text).charset, ("<meta ", "<meta charset", "charset=", "<meta x charset = ")),
+    "Content-Type": (lambda text: answer(Content_Type=text).charset, ("charset", "charset=", "charset ", ";")),
+    "Set-Cookie": (
+        lambda text: (answer(Set_Cookie=text).cookies, answer(Set_Cookie="a=b;" + text).cookies),
+        ("a", ";", "=", "max-age=9;", "expires=1 Jan;", "max-age=" + "9", " "),
+    ),
+    "Location": (
+        lambda text: answer(Location=text).location,
+        ("/", "../", "//", "a/", "#", "?", ":", "[", "%2F", "/./"),
+    ),
+    "Retry-After": (lambda text: retry_after(answer(Retry_After=text)), ("9", "1 ", "Jan ", ":", "+", "(", "Mon, ")),
+    "date": (lambda text: date_of(f"Mon, 1 {text}"), ("9", "Jan ", "1 ", ":", "+", "-")),
+    "wildcard": (lambda text: wildcard("*a*b*a*c").fullmatch(text), ("a", "ab", "aba", "b")),
+    "rules": (lambda text: parse_rules("/ok" + text), (" and /ok", "\n/ok", " and not /a")),
+    "selector": (lambda text: parse_selector("a" + text), ("[a=b]", '[a="b"]')),
+    "values in a request": (
+        lambda text: (in_xml(text), in_json(text), filled("{username}" + text, {"username": text}, in_json)),
+        ("a", "<", "{username}"[:9], SAMPLE),
+    ),
+    "DN": (
+        lambda text: (filters.canonical_dn("cn=" + text), filters.first_rdn(text), filters.domain_of(text)),
+        ("cn=a,", "a", "\\2c", "\\", "+", ",", "\\ ", '"', "cn=a+", "=", "#00", "\u0315\u0300", ";", "<"),
+    ),
+    "filter": (
+        lambda text: (filters.any_name(text), filters.filled("(a={x})", x=text)),
+        (":", "(a:b:={username})", ":=", "(", "\\", "*", "={username}"),
+    ),
+    "what a directory says": (
+        lambda text: passwords.refusal({"result": 19, "message": "too short at least " + text}, False),
+        ("9", "at least ", "longer than 9", " "),
+    ),
+    "control": (
+        lambda text: controls.ppolicy_of({controls.PPOLICY: {"value": text.encode("latin-1", "replace")}}),
+        ("\x30\x00", "\x30\x84", "\xa0\x02", "\xff", "\x81\x01\x01"),
+    ),
+    "hash": (hashed, ("{CRYPT}", "$", "a", "0", '"}\n{', ",a=b", "!", ":")),
+    "time in a column": (time_in_a_column, ("9", "0", "-", "2024-", " ")),
+}
+CASES = [pytest.param(read, part, id=f"{name}: {part!a}") for name, (read, parts) in READERS.items() for part in parts]
+
+
+def lines_of(read: Read, text: str) -> int:
+    """The lines of Python that reading the text takes."""
+    count, before = 0, sys.gettrace()
+
+    def trace(_frame: Any, event: str, _argument: Any) -> Any:
+        nonlocal count
+        count += event == "line"
+        return trace
+
+    sys.settrace(trace)
+    try:
+        read(text)
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def seconds_of(read: Read, text: str) -> float:
+    """The processor time of it, the median of three."""
+    taken = []
+    for _ in range(3):
+        began = time.thread_time()
+        read(text)
+        taken.append(time.thread_time() - began)
+    return statistics.median(taken)
+
+
+def grows_in_lines(read: Read, part: str) -> bool:
+    # what is made at the first use is no growth
+    read(part)
+    small, middle, large = (lines_of(read, part * count) for count in (LINES, 2 * LINES, 4 * LINES))
+    return large - middle > 3 * max(0, middle - small) + LINES
+
+
+def grows_in_seconds(read: Read, part: str) -> bool:
+    """Twice, for memory that is larger than a cache makes one step look steeper than it is."""
+    count = 60
+    while count < MOST and seconds_of(read, part * count) < SECONDS:
+        count *= 2
+    return all(
+        seconds_of(read, part * (4 * size)) > FASTER_THAN_SQUARE * max(seconds_of(read, part * size), SECONDS / 4)
+        for size in (count, 4 * count)
+    )
+
+
+@pytest.mark.parametrize(("read", "part"), CASES)
+def test_reading_takes_linear_work(read: Read, part: str) -> None:
+    assert not grows_in_lines(read, part)
+    # once more before it is believed
+    assert not (grows_in_seconds(read, part) and grows_in_seconds(read, part))
+
+
+def by_line(text: str) -> None:
+    for _ in text:
+        for _ in text:
+            pass
+
+
+@pytest.mark.parametrize(
+    ("read", "grows"),
+    [(by_line, grows_in_lines), (lambda text: [each for each in text if text.count("b" + each)], grows_in_seconds)],
+)
+def test_quadratic_work_is_found(read: Read, grows: Callable[[Read, str], bool]) -> None:
+    assert grows(read, "a")
+
+
+def test_linear_work_is_left_alone() -> None:
+    assert not grows_in_lines(lambda text: [each for each in text if each != "b"], "a")
+    assert not grows_in_seconds(lambda text: text.split("b"), "ab")

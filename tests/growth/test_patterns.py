@@ -1,0 +1,134 @@
+"""No regular expression of the product takes more steps than its text has characters, times a constant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from linkauth import asking
+from linkauth.ini import LANGUAGE
+from linkauth.platforms import PLATFORMS
+from linkauth_http import rules
+from linkauth_ldap.settings import LDAPSettings
+from tests.growth.collected import Call, calls, imports_of_re
+from tests.growth.steps import Matcher, Unbounded
+from tests.growth.worst import growth
+
+WILDCARDS = ("*", "*a*b*c", "a*ab*b*aab*", "*@example.com", "**", "a", "x*", "*aa*aa*aa*")
+OPERATORS_OWN = {
+    "linkauth_http.rules:_regex",
+    "linkauth_http.rules:parse_selector",
+    "linkauth_http.rules:_is_so",
+    "linkauth_http.rules:is_marker",
+    "linkauth_ldap.directory:__init__",
+    "linkauth_ldap.settings:_user_faults",
+}
+"""Where a pattern of the ini is used: it is the operator's, over a text of bounded length."""
+BUILT: dict[str, Callable[[], list[tuple[str | bytes, int]]]] = {
+    "linkauth.asking:_pattern": lambda: [_parts(asking._pattern(each)) for each in WILDCARDS],
+    "linkauth_http.rules:wildcard": lambda: [_parts(rules.wildcard(each)) for each in WILDCARDS],
+    "linkauth.registration:_platform_faults": lambda: [(each.id_pattern, 0) for each in PLATFORMS.values()],
+    "linkauth.settings:_scopes": lambda: [(re.escape("a:b") + r"(\.[\w-]+)?\s*=", 0)],
+    "linkauth_sql.hashes.plain:_ldap_scheme": lambda: [(r"\{SSHA\}(?P<value>[A-Za-z0-9+/]+={0,2})", re.IGNORECASE)],
+    "linkauth_sql.hashes.plain:_hex_scheme": lambda: [("[0-9A-Fa-f]{128}", 0)],
+}
+"""What functions build whose arguments are not known where they stand. All of it is for a match from the beginning."""
+
+
+def _parts(pattern: re.Pattern[str]) -> tuple[str, int]:
+    return pattern.pattern, pattern.flags
+
+
+WRITTEN = [call for call in calls() if call.pattern is not None]
+
+
+@pytest.mark.parametrize("call", WRITTEN, ids=lambda call: f"{call.module}:{call.line}")
+def test_a_pattern_grows_linearly(call: Call) -> None:
+    assert call.pattern is not None
+    for how in sorted(call.uses):
+        assert growth(call.pattern, call.flags, how) is None, f"{call.module}, line {call.line}: {how}"
+
+
+@pytest.mark.parametrize("place", sorted(BUILT))
+def test_a_pattern_that_is_built_grows_linearly(place: str) -> None:
+    for pattern, flags in BUILT[place]():
+        assert growth(pattern, flags, "fullmatch") is None
+        assert growth(pattern, flags, "match") is None
+
+
+def test_no_pattern_escapes() -> None:
+    assert not list(imports_of_re())
+    unseen = {call.place for call in calls() if call.pattern is None}
+    assert unseen == {*BUILT, *OPERATORS_OWN}
+    patterns = {call.pattern for call in calls()}
+    assert LANGUAGE.pattern in patterns
+    assert len(patterns) > 100
+
+
+def test_the_uses_of_a_pattern_are_seen() -> None:
+    uses = {call.pattern: call.uses for call in calls() if call.module == "linkauth.oauth2.authorization"}
+    assert uses[r"([&#]|%(?:25)*2[36])"] == {"split"}
+    assert uses["[a-z_]{1,30}"] == {"fullmatch"}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "flags", "how"),
+    [
+        (r"(a+)+$", 0, "match"),
+        (r"(?:a|b|ab)*c", 0, "fullmatch"),
+        (r".*a.*b.*c", re.DOTALL, "fullmatch"),
+        (r"\s*(x)?\s*$", 0, "match"),
+        (r"\s+and\s+", 0, "split"),
+        (r"[a-z]+=", 0, "search"),
+        (r"<[^>]*>", 0, "sub"),
+        (r"begin.*end", 0, "finditer"),
+        (rb"(?:[^()]|\([^()]*\))*\)", 0, "search"),
+        (r"(?i)[a-z]+[A-Z]+1", 0, "fullmatch"),
+        (
+            r"((?:state|code|token|secret|assertion)[^=&#?%]*(?:=|%(?:25)*3D)).*?(?=&|\#|%(?:25)*2[36]|$)",
+            re.IGNORECASE | re.DOTALL,
+            "sub",
+        ),
+    ],
+)
+def test_a_slow_pattern_is_found(pattern: str | bytes, flags: int, how: str) -> None:
+    assert growth(pattern, flags, how)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "flags", "how"),
+    [
+        (r"[a-z]+=[0-9]{1,9}", 0, "fullmatch"),
+        (r"(?:a|ab)*c", 0, "fullmatch"),
+        (r"(?>.*?a)(?>.*?b).*c", re.DOTALL, "fullmatch"),
+        (r"[a-z]{43,128}", 0, "fullmatch"),
+        (r"(?<![a-z])[a-z]++=", 0, "search"),
+        (r"\$6\$(?:rounds=(?P<rounds>[0-9]{1,12})\$)?(?!rounds=)[ -~]{0,16}", 0, "match"),
+    ],
+)
+def test_a_linear_pattern_is_left_alone(pattern: str | bytes, flags: int, how: str) -> None:
+    assert growth(pattern, flags, how) is None
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"^\w+\b[^\s,]*?(?:b|c)+$", r"(?i)straße\Z|x{2,3}?", r"(?<=ab)c(?!d)", r"a*+b|\Ba"]
+)
+@pytest.mark.parametrize("text", ["", "ab", "abc", "abcd", "xx", "STRASSE", "word!c\n", "aaab", "b c"])
+def test_the_counter_matches_as_re_does(pattern: str, text: str) -> None:
+    matcher, found = Matcher(pattern), re.search(pattern, text)
+    codes = [ord(letter) for letter in text]
+    ends = ((start, matcher._run(matcher._program, codes, start, False)) for start in range(len(codes) + 1))
+    first = next(((start, end) for start, end in ends if end is not None), None)
+    assert first == (found.span() if found else None)
+
+
+@pytest.mark.parametrize("pattern", [r"(a*)\1b", r"(?i:[a-z])b"])
+def test_what_is_not_counted_is_refused(pattern: str) -> None:
+    with pytest.raises(Unbounded):
+        growth(pattern, 0, "search")
+
+
+def test_the_pattern_of_user_names_is_linear() -> None:
+    assert growth(LDAPSettings.username_pattern, 0, "match") is None

@@ -1,0 +1,55 @@
+"""What a log line shows of a parameter: a bounded part of it, without the value of anything private."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from linkauth.oauth2.authorization import SHOWN_LIMIT, shown
+
+SECRET = "Zk93Qx71"
+NAMES = ("state", "code", "access_token", "client_secret", "id_token_hint", "client_assertion", "STATE", "Code")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "begin", ["", "https://a.example/cb?", "a=b&", "a=b#", "https://a.example/cb%3F", "x=1%26", "#"]
+)
+@pytest.mark.parametrize("times", range(4))
+def test_a_private_value_is_masked(name: str, begin: str, times: int) -> None:
+    """Also where it was percent-encoded, several times."""
+    value = f"{name}={SECRET}"
+    for _ in range(times):
+        value = quote(value, safe="")
+    assert SECRET not in shown(f"{begin}{value}&z=1")
+    assert "z=1" in shown(f"{begin}{name}={SECRET}&z=1")
+
+
+@given(cut=st.integers(0, 40), name=st.sampled_from(NAMES), sign=st.sampled_from(["=", "%3D", "%253D", "%25253d"]))
+def test_a_secret_that_is_cut_is_masked(cut: int, name: str, sign: str) -> None:
+    """No part of it is left, wherever the bound falls."""
+    filling = "x" * (SHOWN_LIMIT - 30 - cut) + "&"
+    text = shown(f"{filling}{name}{sign}{SECRET * 10}")
+    assert SECRET[:2] not in text
+    assert len(text) <= 2 * SHOWN_LIMIT
+
+
+@given(st.lists(st.sampled_from([*"=&#?%25D36a", "code", "state", "%3D", "%26"]), max_size=2_000).map("".join))
+def test_the_length_is_bounded(value: str) -> None:
+    assert len(shown(value)) <= 2 * SHOWN_LIMIT
+
+
+@pytest.mark.parametrize(
+    "value", ["alexa", "https://a.example/cb?a=b#c", "a=1&b=2", "", "https://a.example/code/x?y=z"]
+)
+def test_what_is_not_private_is_shown(value: str) -> None:
+    assert shown(value) == repr(value)
+
+
+def test_what_comes_after_a_private_value_is_shown() -> None:
+    assert shown("https://a.example/cb?state=x&a=1#code=y&b=2") == repr(
+        "https://a.example/cb?state=...&a=1#code=...&b=2"
+    )
