@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from linkauth.settings import SettingsError
 from linkauth.storage.tables import VERSION_TABLE
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration; named here too so that a start needs no Alembic (a test compares them)."""
 KEY = "linkauth.database"
 
