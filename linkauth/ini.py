@@ -11,7 +11,7 @@ import os
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -38,16 +38,24 @@ class SettingsError(Exception):
 
 
 class Keys:
-    """The keys of an ini section under `prefix`, taken away as they are claimed; what is left over nobody knows."""
+    """The keys of an ini section under `prefix`, taken away as they are claimed; what is left over nobody knows.
 
-    def __init__(self, ini: Mapping[str, str], prefix: str) -> None:
+    The values of the keys `listed` have a value a line, each of which may stand for what it names; they are in `lists`.
+    """
+
+    def __init__(self, ini: Mapping[str, str], prefix: str, listed: Collection[str] = ()) -> None:
         self.prefix = prefix
         self.faults: list[tuple[str, str]] = []
-        self.known: set[str] = set()
+        self.known: set[str] = set(listed)
         self.left: dict[str, str] = {}
+        self.lists: dict[str, tuple[str, ...]] = {}
         for whole, raw in ini.items():
             if whole.startswith(prefix):
                 key = whole.removeprefix(prefix)
+                if key in listed:
+                    values = [self._dereference(key, line) for line in _lines(raw)]
+                    self.lists[key] = tuple(filter(None, values))
+                    continue
                 value = self._dereference(key, raw.strip())
                 if value is not None:
                     self.left[key] = value
@@ -153,6 +161,13 @@ class Keys:
             self.fault(key, "nobody knows this key" + hint)
         if self.faults:
             raise SettingsError(sorted(set(self.faults)))
+
+
+def _lines(raw: str) -> list[str]:
+    """The values of a list with a value a line; a line may hold several references."""
+    lines = [line.strip() for line in raw.strip().splitlines() if line.strip()] or [""]
+    parts = (re.split(r"\s(?=file:|env:)", line) if line.startswith(("file:", "env:")) else [line] for line in lines)
+    return [part.strip() for each in parts for part in each]
 
 
 def convert(raw: str, kind: Any) -> Any:

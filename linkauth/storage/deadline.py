@@ -1,7 +1,7 @@
 """How long one operation on the database may take: from asking the pool for a connection to the last answer.
 
-A request that finds the database locked, slow or hung is answered with 503 within two seconds: Alexa gives up after 4.5.
-Waiting for a connection of the pool counts too, so the deadline begins there and is kept per thread.
+A request that finds the database locked, slow or hung is answered with 503 within two seconds; Alexa gives up after
+4.5. Waiting for a connection of the pool counts too, so the deadline begins there; it is kept per thread.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ def _create(url: URL, patient: bool = False, **options: Any) -> Engine:
 def _open_file(_dialect: Any, _record: Any, arguments: list[Any], parameters: dict[str, Any]) -> None:
     """Before SQLite opens its file: a missing one is made with mode 0600, and locks are waited for until the deadline.
 
-    SQLite gives the files beside it (-wal, -shm) the mode of the file. A path that cannot be used is for SQLite to name.
+    SQLite gives the files beside it (-wal, -shm) the same mode. A path that cannot be used is for SQLite to name.
     """
     with suppress(OSError):
         file = os.open(os.path.realpath(arguments[0]), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)

@@ -159,7 +159,7 @@ class LinkStore:
         ended = select(_tokens.c.jti, _tokens.c.expires_at).join_from(_tokens, links)
         ended = ended.where(links.c.ended_at.is_not(None), _tokens.c.jti.is_not(None), _tokens.c.expires_at > now)
         with self._errors(), self._reader.connect() as connection:
-            return {jti: expires_at for jti, expires_at in connection.execute(ended)}
+            return {row.jti: row.expires_at for row in connection.execute(ended)}
 
     def denied_version(self) -> int | None:
         with self._errors():

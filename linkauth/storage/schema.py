@@ -66,6 +66,13 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
     return before, HEAD
 
 
+def readable_by_others(engine: Engine) -> list[Path]:
+    """The files of a SQLite database that other accounts of this machine may read or write."""
+    file = _file(engine)
+    files = [file.with_name(file.name + suffix) for suffix in ("", "-wal", "-shm")] if file else []
+    return [each for each in files if each.exists() and each.stat().st_mode & 0o077]
+
+
 def _file(engine: Engine) -> Path | None:
     return Path(engine.url.database or "") if engine.dialect.name == "sqlite" else None
 
