@@ -30,8 +30,8 @@ def list_command(ini: str) -> None:
         stored = _store(settings, engine).stored()
         for each in stored:
             until = f"until {_time(each.retires_at)}" if each.retires_at else "until the next one"
-            closed = "" if each.key else "; cannot be opened"
-            click.echo(f"{each.kid}  signs from {_time(each.signs_from)}, published {until}{closed}")
+            mark = "" if each.key else "; cannot be opened"
+            click.echo(f"{each.kid}  signs from {_time(each.signs_from)}, published {until}{mark}")
         if closed := [each.kid for each in stored if not each.key]:
             raise SettingsError([("linkauth.secret", unreadable(closed))])
     if not stored:
@@ -102,8 +102,8 @@ def _say_cost(store: KeyStore, forgotten: list[StoredKey], now: int) -> None:
         click.echo(
             f"JWT access tokens issued since {_time(min(signers))} ({count} have not expired) can be verified no more: "
             "verifiers refuse them as soon as their copy of /.well-known/jwks.json is old. /introspect still answers "
-            "for them, opaque tokens and refresh tokens are as before, and no link ends. The next refresh brings a good "
-            "token; people of the implicit grant, which has none, link again",
+            "for them, opaque tokens and refresh tokens are as before, and no link ends. The next refresh brings a "
+            "good token; people of the implicit grant, which has none, link again",
             err=True,
         )
 

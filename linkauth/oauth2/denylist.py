@@ -7,6 +7,7 @@ another key signs, and every RENEW_SECONDS, so that verifiers always get a docum
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -75,7 +76,7 @@ class DenyList:
         if entries is None:
             entries = self._store.denied(now)
         period = now // RENEW_SECONDS
-        until = min((expiry for expiry in entries.values() if expiry > now), default=(period + 1) * RENEW_SECONDS)
+        until = min((expiry for expiry in entries.values() if expiry > now), default=math.inf)
         revoked = sorted(jti for jti, expiry in entries.items() if expiry > now)
         tag = sha256(json.dumps([kid, period, revoked]).encode("ascii")).hexdigest()[:32]
         signed = SignedList(self._signer.deny_list(revoked, now), tag)

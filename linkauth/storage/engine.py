@@ -48,7 +48,7 @@ class Reader:
     """
 
     def __init__(self, engine: Engine, patient: bool = False) -> None:
-        options = {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
+        options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
         if engine.dialect.name == "sqlite" and not patient:
             # half of it for a connection, half of it for a lock: its busy timeout is set once for each connection
             options["pool_timeout"] = REQUEST_SECONDS / 2
