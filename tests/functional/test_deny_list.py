@@ -36,7 +36,7 @@ FEW = settings(
     derandomize=True,
     deadline=None,
     database=None,
-    max_examples=40,
+    max_examples=60,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
@@ -228,6 +228,18 @@ def test_what_nobody_counted_is_seen_when_the_list_is_signed_anew(make_signed: C
         link = connection.execute(select(links.c.id)).scalar_one()
     end_behind_everybodys_back(engine_of(app), link)
     clock.now += RENEW_SECONDS
+    assert revoked(app) == [unverified(got["access_token"])["jti"]]
+
+
+def test_a_clock_that_is_set_back_brings_an_entry_back(make_signed: Callable[..., TestApp]) -> None:
+    app = make_signed(client__home__access_token_lifetime="360")
+    clock = set_clock(app)
+    clock.now = (clock.now // RENEW_SECONDS + 2) * RENEW_SECONDS
+    got = Skill(app).link()
+    assert Skill(app).revoke(got["access_token"]).status_int == 200
+    clock.now += 360
+    assert revoked(app) == []
+    clock.now -= 1
     assert revoked(app) == [unverified(got["access_token"])["jti"]]
 
 
