@@ -22,6 +22,9 @@ _thread = threading.local()
 class DeadlinePool(QueuePool):
     """A pool whose time limit (`pool_timeout`) holds for the whole operation that a connection is asked for."""
 
+    # a pool logs under the name of its module: at INFO what is of no use to operators
+    __module__ = QueuePool.__module__
+
     def connect(self) -> PoolProxiedConnection:
         _thread.deadline = time.monotonic() + self.timeout()
         return super().connect()
