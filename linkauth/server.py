@@ -71,7 +71,7 @@ def issuer(settings: Settings, store: LinkStore, keys: KeyStore) -> Issuer:
     if closed := [each.kid for each in stored if not each.key]:
         if with_jwts:
             raise SettingsError([("linkauth.secret", unreadable(closed))])
-        log.error("linkauth.secret: %s", unreadable(closed))
+        log.error("signing keys: linkauth.secret %s", unreadable(closed))
     if with_jwts and not any(each.signs_from <= time.time() for each in stored):
         problem = "is jwt, and there is no key that signs; make one with: linkauth keys rotate <ini file>"
         raise SettingsError([(f"linkauth.client.{name}.token_format", problem) for name in with_jwts])

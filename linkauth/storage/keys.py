@@ -95,9 +95,9 @@ class KeyStore:
                 for key in keys
                 if key.kid in closed
             ]
-            log.error("signing keys: %s", unreadable(closed))
+            log.error("signing keys: linkauth.secret %s", unreadable(closed))
             if not found:
-                raise StoreUnavailableError(f"signing keys: {unreadable(closed)}")
+                raise StoreUnavailableError(f"signing keys: linkauth.secret {unreadable(closed)}")
         self._kept = (time.monotonic(), found)
 
     def all(self) -> list[SigningKey]:
