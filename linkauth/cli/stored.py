@@ -35,8 +35,8 @@ def stored(settings: Settings) -> list[Check]:
 
 def _files(engine: Engine) -> Iterator[Check]:
     """Names of people and sealed keys are in them."""
-    for file in readable_by_others(engine):
-        problem = f"{file} can be read or written by other accounts of this machine: chmod 600 {file}"
+    if files := " ".join(map(str, readable_by_others(engine))):
+        problem = f"other accounts of this machine may read or write its files: chmod 600 {files}"
         yield Check("database", True, problem, warning=True)
 
 

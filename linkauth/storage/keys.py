@@ -12,12 +12,13 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Engine, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from linkauth.oauth2.tokens import SigningKey, StoreUnavailableError
@@ -111,7 +112,7 @@ class KeyStore:
         """Every key that has not retired, oldest first, whether or not it can be opened."""
         living = signing_keys.c.retires_at.is_(None) | (signing_keys.c.retires_at > int(time.time()))
         try:
-            with self._reader.connect() as connection:
+            with self._read() as connection:
                 rows = connection.execute(select(signing_keys).where(living).order_by(signing_keys.c.signs_from)).all()
         except SQLAlchemyError as error:
             raise StoreUnavailableError(type(error).__name__) from error
@@ -151,7 +152,7 @@ class KeyStore:
     def count_jwts(self, since: int, now: int) -> int:
         """How many access tokens in JWT form were issued since `since` and have not expired at `now`."""
         living = (tokens.c.jti.is_not(None), tokens.c.expires_at > now, tokens.c.issued_at >= since)
-        with self._reader.connect() as connection:
+        with self._read() as connection:
             return connection.execute(select(func.count()).select_from(tokens).where(*living)).scalar_one()
 
     def _replace(self, stored: StoredKey, sealed: str) -> bool:
@@ -170,6 +171,15 @@ class KeyStore:
             break
         missing = tuple(secret for secret in self._secrets if secret not in opened)
         return StoredKey(kid, signs_from, retires_at, sealed, key, missing, len(sealed.split()) - len(opened))
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        """A connection for this once: keys are read once a minute."""
+        try:
+            with self._reader.connect() as connection:
+                yield connection
+        finally:
+            self._reader.close()
 
     def close(self) -> None:
         """Give back the connections that only this store has."""
