@@ -58,11 +58,10 @@ class DenyList:
 
     def current(self, now: int) -> SignedList | None:
         """The list at `now`, seconds since 1970; None without a key to sign it. Raises StoreUnavailableError."""
-        kid = self._signer.kid(now)
+        version, kid, kept = self._store.denied_version(), self._signer.kid(now), self._kept
         if kid is None:
             return None
-        kept = self._kept
-        if kept is None or not kept.is_signed(self._store.denied_version(), kid, now):
+        if kept is None or not kept.is_signed(version, kid, now):
             with self._lock:
                 # another thread may have done it meanwhile
                 version, kept = self._store.denied_version(), self._kept

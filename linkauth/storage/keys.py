@@ -65,20 +65,35 @@ class KeyStore:
         self._kept: tuple[float, Sequence[SigningKey]] = (-math.inf, ())
 
     def current(self) -> Sequence[SigningKey]:
-        """The keys, read anew at most once a minute and by one thread; the others go on with the ones they have.
+        """The keys, read anew at most once a minute, and behind the answers if there are some already: a database that
+        hangs would cost a request the time that it needs for its own operations.
 
         Raises StoreUnavailableError if there are none yet and the database cannot be asked.
         """
         at, keys = self._kept
         if time.monotonic() - at > REREAD_SECONDS and self._lock.acquire(blocking=not keys):
-            try:
-                if self._kept[0] == at:
-                    self._reread(keys)
-            finally:
-                self._lock.release()
+            if keys:
+                self._reread_behind(at, keys)
+            else:
+                self._reread(at, keys)
         return self._kept[1]
 
-    def _reread(self, keys: Sequence[SigningKey]) -> None:
+    def _reread_behind(self, at: float, keys: Sequence[SigningKey]) -> None:
+        try:
+            threading.Thread(target=self._reread, args=(at, keys), name="signing keys", daemon=True).start()
+        except RuntimeError:
+            # no thread can be had now; the next request tries again
+            self._lock.release()
+
+    def _reread(self, at: float, keys: Sequence[SigningKey]) -> None:
+        """Read the keys anew unless another thread has done it since `at`, and give the lock back."""
+        try:
+            if self._kept[0] == at:
+                self._read_all(keys)
+        finally:
+            self._lock.release()
+
+    def _read_all(self, keys: Sequence[SigningKey]) -> None:
         try:
             stored = self.stored()
         except StoreUnavailableError as error:
@@ -97,9 +112,9 @@ class KeyStore:
                 if key.kid in closed
             ]
             log.error("signing keys: linkauth.secret %s", unreadable(closed))
-            if not found:
+            if not found and not keys:
                 raise StoreUnavailableError(f"signing keys: linkauth.secret {unreadable(closed)}")
-        self._kept = (time.monotonic(), found)
+        self._kept = (time.monotonic(), found or keys if closed else found)
 
     def all(self) -> list[SigningKey]:
         """Every key that has not retired, oldest first. Raises SettingsError if no secret of the ini opens one."""

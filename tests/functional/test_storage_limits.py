@@ -204,9 +204,8 @@ def test_postgresql_itself_stops_before_two_seconds(postgresql: PostgreSQL) -> N
     engine.dispose()
     patient = open_engine(postgresql.url, patient=True)
     with patient.connect() as connection:
-        assert [connection.execute(text(f"SHOW {name}_timeout")).scalar() for name in ("lock", "statement")] == [
-            "0"
-        ] * 2
+        shown = [connection.execute(text(f"SHOW {name}_timeout")).scalar() for name in ("lock", "statement")]
+        assert shown == ["0", "0"]
     patient.dispose()
 
 
