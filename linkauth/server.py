@@ -67,7 +67,10 @@ def issuer(settings: Settings, store: LinkStore, keys: KeyStore) -> Issuer:
     """What makes tokens; refuses JWTs without a key to sign them, or with keys that no secret of the ini opens."""
     signer = Signer(settings.public_url, keys.current)
     with_jwts = [name for name, client in settings.clients.items() if client.token_format == "jwt"]
-    stored = keys.stored()
+    try:
+        stored = keys.stored()
+    except StoreUnavailableError as error:
+        raise SettingsError([("linkauth.database", f"the signing keys cannot be read: {error}")]) from error
     if closed := [each.kid for each in stored if not each.key]:
         if with_jwts:
             raise SettingsError([("linkauth.secret", unreadable(closed))])
