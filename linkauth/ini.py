@@ -12,7 +12,7 @@ import re
 import types
 import typing
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -58,17 +58,24 @@ class SettingsError(Exception):
 
 
 class Keys:
-    """The keys of an ini section under `prefix`, taken away as they are claimed; what is left over nobody knows."""
+    """The keys of an ini section under `prefix`, taken away as they are claimed; what is left over nobody knows.
 
-    def __init__(self, ini: Mapping[str, str], prefix: str) -> None:
+    Each key in `listed` holds one secret per line, given as text, `file:<path>` or `env:<name>`; they are in `lists`.
+    """
+
+    def __init__(self, ini: Mapping[str, str], prefix: str, listed: Collection[str] = ()) -> None:
         self.prefix = prefix
         self.faults: list[tuple[str, str]] = []
-        self.known: set[str] = set()
+        self.known: set[str] = set(listed)
         self.left: dict[str, str] = {}
         self._from_file: set[str] = set()
+        self.lists: dict[str, tuple[str, ...]] = {}
         for whole, raw in ini.items():
             if whole.startswith(prefix):
                 key = whole.removeprefix(prefix)
+                if key in listed:
+                    self.lists[key] = self._secrets(key, raw)
+                    continue
                 value = self._dereference(key, raw.strip(_BLANKS))
                 if value is not None:
                     self.left[key] = value
@@ -91,6 +98,15 @@ class Keys:
         if problem:
             self.fault(key, problem)
         return None if problem else raw
+
+    def _secrets(self, key: str, raw: str) -> tuple[str, ...]:
+        """The secrets of a list with one per line, registered so that they are never shown."""
+        secrets = tuple(filter(None, (self._dereference(key, line) for line in _lines(raw))))
+        for secret in secrets:
+            remember(secret)
+            if problem := _invisible(secret):
+                self.fault(key, f"holds a secret that {problem}")
+        return secrets
 
     def fault(self, key: str, problem: str) -> None:
         self.faults.append((self.prefix + key, problem))
@@ -234,6 +250,13 @@ def _invisible(secret: str) -> str | None:
         name = unicodedata.name(letter, "a control character")
         return f"{where} a character that cannot be seen, U+{ord(letter):04X} {name}: delete it"
     return None
+
+
+def _lines(raw: str) -> list[str]:
+    """The values of a list with a value a line; a line may hold several references."""
+    lines = [line.strip(_BLANKS) for line in raw.split("\n") if line.strip(_BLANKS)] or [""]
+    parts = (re.split(r"\s(?=file:|env:)", line) if line.startswith(("file:", "env:")) else [line] for line in lines)
+    return [part.strip(_BLANKS) for each in parts for part in each]
 
 
 def convert(raw: str, kind: Any) -> Any:

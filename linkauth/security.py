@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -30,6 +30,9 @@ PATH_LIMIT = 1_024
 BODY_LIMIT = 65_536
 FIELD_LIMIT = 100
 FORM_TOKEN_SECONDS = 900
+_SIGNATURE = 24
+"""Characters of one signature of a form token."""
+_MOST_SIGNATURES = 9
 _FORM_TYPE = "application/x-www-form-urlencoded"
 
 CONTENT_SECURITY_POLICY = (
@@ -134,15 +137,19 @@ class Posts:
     """Is a post our own form's? By the browser's word about its origin, and by a signed token in the form.
 
     The token expires and is bound to the query, so that it detects a stale page; nothing is kept and no cookie is
-    needed. `secret` signs it, `public_url` says which origin is our own.
+    needed. `secret` signs it, `public_url` says which origin is our own. With `previous` secrets a token is signed by
+    each of them too, and one signature of any of them is enough: so servers whose ini names the former secret and
+    servers whose ini names the new one take each other's pages.
     """
 
-    def __init__(self, secret: str, public_url: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, secret: str, public_url: str, clock: Callable[[], float] = time.time, previous: Sequence[str] = ()
+    ) -> None:
         url = urlsplit(public_url)
         # browsers leave out the scheme's own port
         default_port = {"https": ":443", "http": ":80"}[url.scheme]
         self._origin = f"{url.scheme}://{url.netloc.removesuffix(default_port)}".lower()
-        self._key = sha256(b"linkauth form token" + secret.encode("utf-8")).digest()
+        self._keys = [sha256(b"linkauth form token" + each.encode("utf-8")).digest() for each in (secret, *previous)]
         self._clock = clock
 
     def check_origin(self, request: Any) -> None:
@@ -160,27 +167,31 @@ class Posts:
 
     def token(self, query: str) -> str:
         """A form token for the raw query string."""
-        return self._sign(int(self._clock()) + FORM_TOKEN_SECONDS, query)
+        expiry = str(int(self._clock()) + FORM_TOKEN_SECONDS)
+        return f"{expiry}.{''.join(self._signatures(expiry, query))}"
 
     def is_fresh(self, token: str, query: str) -> bool:
         """Was `token` made for this query, and is it young enough?"""
-        expiry, _, _ = token.partition(".")
+        expiry, _, signatures = token.partition(".")
         if not expiry.isascii() or not expiry.isdecimal() or len(expiry) > 12:
             return False
-        expected = self._sign(int(expiry), query).encode("ascii")
-        signed = hmac.compare_digest(token.encode("utf-8", "surrogatepass"), expected)
+        if not signatures.isascii() or len(signatures) % _SIGNATURE or len(signatures) > _SIGNATURE * _MOST_SIGNATURES:
+            return False
+        given = [signatures[begin : begin + _SIGNATURE] for begin in range(0, len(signatures), _SIGNATURE)]
+        own = self._signatures(expiry, query)
+        signed = any(hmac.compare_digest(one, other) for one in given for other in own)
         return signed and int(expiry) > self._clock()
 
-    def _sign(self, expiry: int, query: str) -> str:
+    def _signatures(self, expiry: str, query: str) -> list[str]:
         message = f"{expiry}\0{query}".encode("utf-8", "surrogatepass")
-        mac = hmac.digest(self._key, message, "sha256")
-        return f"{expiry}.{urlsafe_b64encode(mac[:18]).decode('ascii')}"
+        macs = (hmac.digest(key, message, "sha256") for key in self._keys)
+        return [urlsafe_b64encode(mac[:18]).decode("ascii") for mac in macs]
 
 
 def includeme(config: Any) -> None:
     """The tweens, and `request.form`, `request.posts`."""
     settings = config.registry.settings["linkauth"]
-    posts = Posts(settings.secret, settings.public_url)
+    posts = Posts(settings.secret, settings.public_url, previous=settings.previous_secrets)
     config.add_tween("linkauth.security.headers", under=INGRESS, over=EXCVIEW)
     config.add_tween("linkauth.security.door", under=EXCVIEW)
     config.add_request_method(form, "form", reify=True)

@@ -8,12 +8,15 @@ from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from linkauth.oauth2.clients import Client, Clients
 from linkauth.oauth2.endpoints import AuthorizationServer
+from linkauth.oauth2.errors import StoreUnavailableError
 from linkauth.oauth2.grants import Issuer
 from linkauth.oauth2.jwt import Signer
 from linkauth.settings import ClientSettings, Settings, SettingsError
-from linkauth.storage import KeyStore, LinkStore, open_engine, require_current, upgrade
+from linkauth.storage import KeyStore, LinkStore, open_engine, require_current, unreadable, upgrade
 
 log = logging.getLogger(__name__)
 
@@ -61,14 +64,36 @@ def _lifetime(client_id: str, settings: ClientSettings, default: int | None) -> 
 
 
 def issuer(settings: Settings, store: LinkStore, keys: KeyStore) -> Issuer:
-    """What makes tokens; refuses JWTs without a key to sign them."""
+    """What makes tokens; refuses JWTs without a key to sign them, or with keys that no secret of the ini opens."""
     signer = Signer(settings.public_url, keys.current)
-    for name, client in settings.clients.items():
-        if client.token_format == "jwt" and not any(key.signs_from <= time.time() for key in keys.all()):
-            problem = "is jwt, and there is no key that signs; make one with: linkauth keys rotate <ini file>"
-            raise SettingsError([(f"linkauth.client.{name}.token_format", problem)])
-    key = sha256(b"linkauth successors of refresh tokens" + settings.secret.encode("utf-8")).digest()
-    return Issuer(store, key, signer)
+    with_jwts = [name for name, client in settings.clients.items() if client.token_format == "jwt"]
+    try:
+        stored = keys.stored()
+    except StoreUnavailableError as error:
+        raise SettingsError([("linkauth.database", f"the signing keys cannot be read: {error}")]) from error
+    if closed := [each.kid for each in stored if not each.key]:
+        if with_jwts:
+            raise SettingsError([("linkauth.secret", unreadable(closed))])
+        log.error("signing keys: linkauth.secret %s", unreadable(closed))
+    if with_jwts and not any(each.signs_from <= time.time() for each in stored):
+        problem = "is jwt, and there is no key that signs; make one with: linkauth keys rotate <ini file>"
+        raise SettingsError([(f"linkauth.client.{name}.token_format", problem) for name in with_jwts])
+    secrets = (settings.secret, *settings.previous_secrets)
+    key, *previous = (
+        sha256(b"linkauth successors of refresh tokens" + each.encode("utf-8")).digest() for each in secrets
+    )
+    return Issuer(store, key, signer, tuple(previous))
+
+
+def _seal_for_new_secret(keys: KeyStore) -> None:
+    """Let servers that have the new secret alone read the signing keys too."""
+    try:
+        count = keys.add_seals()
+    except (SQLAlchemyError, StoreUnavailableError) as error:
+        log.warning("signing keys are not sealed for linkauth.secret yet: error=%s", type(error).__name__)
+    else:
+        if count:
+            log.info("signing keys are sealed for linkauth.secret too: keys=%d", count)
 
 
 def includeme(config: Any) -> None:
@@ -89,7 +114,10 @@ def includeme(config: Any) -> None:
         raise
     store = LinkStore(engine)
     registered = Clients(clients(settings.clients), registry["linkauth.throttle"].client)
-    made = issuer(settings, store, KeyStore(engine, settings.secret))
+    keys = KeyStore(engine, settings.secret, settings.previous_secrets)
+    if settings.previous_secrets:
+        _seal_for_new_secret(keys)
+    made = issuer(settings, store, keys)
     server = AuthorizationServer(settings.public_url, registered, made, time.time)
     registry["linkauth.store"] = store
     registry["linkauth.engine"] = engine

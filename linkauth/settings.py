@@ -20,6 +20,7 @@ from linkauth.registration import LOOPBACK, ClientSettings
 __all__ = ["ClientSettings", "Settings", "SettingsError", "Text", "read"]
 
 PREFIX = "linkauth."
+MOST_PREVIOUS_SECRETS = 8
 
 Resolve = Callable[[str, str], type | None]
 """(family, entry point name) to the dataclass of that plugin's settings; raises LookupError in words for operators."""
@@ -80,6 +81,7 @@ class Settings:
     service_name: Text
     database: str = field(repr=False)
     secret: str = field(repr=False)
+    previous_secrets: tuple[str, ...] = field(default=(), repr=False)
     database_upgrade: Literal["command", "at_start"] = "command"
     default_language: str = "en"
     theme: str = "default"
@@ -130,6 +132,10 @@ class Settings:
         given |= {f"client.{name}.secret": each.secret for name, each in self.clients.items() if each}
         for key in (key for key, secret in given.items() if secret in PUBLISHED and not loopback):
             yield key, f"is the one of development.ini, which is published; {REMEDY}"
+        if any(len(secret) < 32 for secret in self.previous_secrets):
+            yield "previous_secrets", "holds a secret of less than 32 characters: each stands on a line of its own"
+        if len(self.previous_secrets) > MOST_PREVIOUS_SECRETS:
+            yield "previous_secrets", f"holds more than {MOST_PREVIOUS_SECRETS}: leave out those that no server has"
         if not LANGUAGE.fullmatch(self.default_language):
             yield "default_language", "is not a language tag such as en or pt-BR"
 
@@ -139,7 +145,7 @@ def read(ini: Mapping[str, str], resolve: Resolve) -> Settings:
 
     `resolve` tells the settings class of a named plugin. Raises SettingsError with every fault at once.
     """
-    keys = Keys(ini, PREFIX)
+    keys = Keys(ini, PREFIX, {"previous_secrets"})
     backend_names, client_names = keys.names("backends", 64, required=True), keys.names("clients", 255)
     keys.disown("backend", "backends", backend_names)
     keys.disown("client", "clients", client_names)
@@ -157,6 +163,7 @@ def read(ini: Mapping[str, str], resolve: Resolve) -> Settings:
     throttle = keys.fill(ThrottleSettings, "throttle.")
     whole: Settings | None = keys.fill(
         Settings,
+        previous_secrets=keys.lists.get("previous_secrets", ()),
         backends=backends,
         clients=clients,
         themes=themes,

@@ -1,4 +1,4 @@
-"""`linkauth doctor INI`: is every backend well?"""
+"""`linkauth doctor INI`: is every backend well, and can the keys in the database be used?"""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from linkauth.backends import Check
 from linkauth.checks import checks
 from linkauth.cli.opening import backends_of
 from linkauth.cli.printing import printable
+from linkauth.cli.stored import stored
 
 MARKS = {"ok": "green", "warning": "yellow", "FAILED": "red"}
 
@@ -18,7 +19,8 @@ MARKS = {"ok": "green", "warning": "yellow", "FAILED": "red"}
 @click.command()
 @click.argument("ini", metavar="INI")
 def doctor(ini: str) -> None:
-    """Every check of every backend, and whether the throttle fits the store's lockout; exit code 1 if any failed.
+    """Every check of every backend, whether the throttle fits the store's lockout, and what is wrong with the database
+    of links and tokens, if there is one yet; exit code 1 if any failed.
 
     A shadow decides nothing, so what fails there is only to be mended.
     """
@@ -31,6 +33,10 @@ def doctor(ini: str) -> None:
             for line in lines or [Check("check", True, "it has no checks of its own")]:
                 click.echo(f"{_mark(line)}  {named.label}: {printable(line.name)}" + _detail(line))
             found += lines
+        # nothing is said of a database that is well
+        for line in stored(settings):
+            click.echo(f"{_mark(line)}  {printable(line.name)}" + _detail(line))
+            found.append(line)
     failed = sum(not line.ok for line in found)
     warnings = sum(line.ok and line.warning for line in found)
     counts = [f"{failed} failed"] * bool(failed) + [f"{warnings} to be mended"] * bool(warnings)

@@ -6,10 +6,11 @@ import time
 from datetime import UTC, datetime
 
 import click
+from sqlalchemy import Engine
 
 from linkauth.cli.opening import opened
-from linkauth.settings import Settings
-from linkauth.storage import KeyStore
+from linkauth.settings import Settings, SettingsError
+from linkauth.storage import KeyStore, StoredKey, unreadable
 
 MOST_SECONDS = 10 * 365 * 86_400
 AHEAD_SECONDS = 900
@@ -24,31 +25,87 @@ def keys() -> None:
 @keys.command("list")
 @click.argument("ini", metavar="INI")
 def list_command(ini: str) -> None:
-    """The keys that are published, oldest first."""
+    """The keys that are published, oldest first; exit code 1 if linkauth.secret does not open one."""
     with opened(ini) as (settings, engine):
-        published = KeyStore(engine, settings.secret).all()
-        for key in published:
-            until = f"until {_time(key.retires_at)}" if key.retires_at else "until the next one"
-            click.echo(f"{key.kid}  signs from {_time(key.signs_from)}, published {until}")
-    if not published:
+        stored = _store(settings, engine).stored()
+        for each in stored:
+            until = f"until {_time(each.retires_at)}" if each.retires_at else "until the next one"
+            mark = "" if each.key else "; cannot be opened"
+            click.echo(f"{each.kid}  signs from {_time(each.signs_from)}, published {until}{mark}")
+        if closed := [each.kid for each in stored if not each.key]:
+            raise SettingsError([("linkauth.secret", unreadable(closed))])
+    if not stored:
         click.echo("no keys; make one with: linkauth keys rotate INI")
 
 
 @keys.command("rotate")
 @click.argument("ini", metavar="INI")
 @click.option("--now", "at_once", is_flag=True, help="Sign with it at once: only if the old key is in wrong hands.")
-def rotate_command(ini: str, at_once: bool) -> None:
+@click.option(
+    "--forget-unreadable",
+    "forget",
+    is_flag=True,
+    help="Delete the keys that linkauth.secret does not open: only if the secret that does is lost. JWT access tokens "
+    "that they signed can be verified no more.",
+)
+def rotate_command(ini: str, at_once: bool, forget: bool) -> None:
     """Make a new key. It is published first and signs a while later; the old one stays until its tokens are gone."""
     with opened(ini) as (settings, engine):
-        store, now = KeyStore(engine, settings.secret), int(time.time())
-        # also asks whether the secret is the one of the keys that are there
-        earlier = store.all()
-        signs_from = now if at_once or not earlier else now + AHEAD_SECONDS
+        store, now = _store(settings, engine), int(time.time())
+        stored = store.stored()
+        closed = [each for each in stored if not each.key]
+        if closed and not forget:
+            raise SettingsError([("linkauth.secret", unreadable(each.kid for each in closed))])
+        earlier = [each for each in stored if each.key]
+        later = now + AHEAD_SECONDS
+        # without a key that signs until then it cannot wait
+        lasts = any(each.signs_from <= now and (each.retires_at or later) >= later for each in earlier)
+        signs_from = later if lasts and not at_once else now
         retires_at = now if at_once else signs_from + _longest(settings) + AHEAD_SECONDS
-        made = store.rotate(signs_from, retires_at)
+        made = store.rotate(signs_from, retires_at, [each.kid for each in closed])
+        _say_cost(store, closed, now)
     click.echo(f"{made.kid} signs from {_time(signs_from)}")
     if at_once and earlier:
         click.echo("restart every server now: until then, for a minute, they sign with the old key", err=True)
+    if closed:
+        click.echo("restart every server now: until then they do not know the new key", err=True)
+
+
+@keys.command("reseal")
+@click.argument("ini", metavar="INI")
+def reseal_command(ini: str) -> None:
+    """Encrypt the keys with linkauth.secret and linkauth.previous_secrets, and with no other secret.
+
+    The last step of a change of linkauth.secret: when no server has the former one any more, and it is gone from
+    linkauth.previous_secrets. Until then the former secret opens the keys too.
+    """
+    with opened(ini) as (settings, engine):
+        store = _store(settings, engine)
+        count = store.reseal()
+        closed = [each.kid for each in store.stored() if not each.key]
+        click.echo(f"{count} key(s) resealed")
+        if closed:
+            raise SettingsError([("linkauth.secret", unreadable(closed))])
+
+
+def _store(settings: Settings, engine: Engine) -> KeyStore:
+    return KeyStore(engine, settings.secret, settings.previous_secrets)
+
+
+def _say_cost(store: KeyStore, forgotten: list[StoredKey], now: int) -> None:
+    """What it costs that these keys are deleted."""
+    for each in forgotten:
+        signed = "it signed from" if each.signs_from <= now else "it would have signed from"
+        click.echo(f"{each.kid} is deleted; {signed} {_time(each.signs_from)}", err=True)
+    if signers := [each.signs_from for each in forgotten if each.signs_from <= now]:
+        count = store.count_jwts(min(signers), now)
+        click.echo(
+            f"JWT access tokens issued since {_time(min(signers))} ({count} have not expired) can be verified no more: "
+            "verifiers refuse them as soon as their copy of /.well-known/jwks.json is old. /introspect still answers "
+            "for them, opaque tokens and refresh tokens are as before, and no link ends. The next refresh brings a "
+            "good token; people of the implicit grant, which has none, link again",
+            err=True,
+        )
 
 
 def _longest(settings: Settings) -> int:

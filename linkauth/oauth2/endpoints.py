@@ -8,6 +8,7 @@ from typing import Any
 from linkauth.oauth2 import authorization, grants
 from linkauth.oauth2.authorization import AuthorizationRequest
 from linkauth.oauth2.clients import Asked, Client, Clients
+from linkauth.oauth2.denylist import DenyList, SignedList
 from linkauth.oauth2.errors import BearerError, ClientRequestError, InvalidClientError, StoreUnavailableError
 from linkauth.oauth2.grants import Issuer
 from linkauth.oauth2.metadata import metadata
@@ -32,6 +33,7 @@ class AuthorizationServer:
         self._issuer = issuer
         self._store = issuer.store
         self._clock = clock
+        self._deny_list = DenyList(issuer.store, issuer.signer)
 
     def parse(self, pairs: Iterable[tuple[str, str]]) -> AuthorizationRequest:
         """The authorization request in a query; raises UntrustedRequestError or AuthorizationError."""
@@ -70,13 +72,13 @@ class AuthorizationServer:
         found = self._living(token)
         if found is None or not client.may_introspect(found[0].client_id):
             return INACTIVE
-        link, kept = found
+        link, kept, scopes = found
         self._touch(link)
         answer: dict[str, Any] = {
             # first, so that none takes the place of what follows
             **self._claims(link, ()),
             "active": True,
-            "scope": " ".join(kept.scopes or link.scopes),
+            "scope": " ".join(scopes),
             "client_id": link.client_id,
             "username": link.username,
             "token_type": "Bearer",
@@ -90,7 +92,8 @@ class AuthorizationServer:
         return answer
 
     def revoke(self, asked: Asked) -> None:
-        """End the link of any of its tokens (RFC 7009). An unknown token is no error (section 2.2).
+        """End the link of any of its tokens (RFC 7009). A token that is unknown, expired, rotated away or of an ended
+        link is no error and ends nothing (section 2.2).
 
         A client ends its own links. Without credentials an access token is its own proof, for a skill that was disabled
         and holds nothing else; so is the refresh token of a client that has no secret.
@@ -106,6 +109,9 @@ class AuthorizationServer:
         if found is None:
             return
         link, kept = found
+        now = int(self._clock())
+        if kept.used_at is not None or not grants.alive(link, kept.expires_at, now):
+            return
         owner = self._clients.get(link.client_id)
         if client is None and kept.kind == "refresh" and not (owner and owner.public):
             raise InvalidClientError
@@ -113,7 +119,7 @@ class AuthorizationServer:
         backend = client is not None and not client.grants and kept.kind == "access"
         if client is None or client.client_id == link.client_id or (backend and client.may_introspect(link.client_id)):
             reason = "revoked by its client" if client else "revoked by its token"
-            self._store.end(link, reason, int(self._clock()))
+            self._store.end(link, reason, now)
 
     def userinfo(self, authorization: str | None) -> Mapping[str, Any]:
         """Who the bearer's person is (OpenID Connect Core section 5.3, in part); raises BearerError."""
@@ -123,9 +129,9 @@ class AuthorizationServer:
         found = self._living(token.strip())
         if found is None:
             raise BearerError("invalid_token", "the access token is unknown, expired or revoked")
-        link, kept = found
+        link, _, scopes = found
         self._touch(link)
-        claims = self._claims(link, kept.scopes or link.scopes)
+        claims = self._claims(link, scopes)
         return {**claims, "sub": link.sub, "preferred_username": link.username}
 
     def metadata(self) -> Mapping[str, Any]:
@@ -136,25 +142,25 @@ class AuthorizationServer:
         """The public keys of JWT access tokens (RFC 7517)."""
         return self._issuer.signer.jwks(int(self._clock()))
 
-    def deny_list(self) -> str | None:
+    def deny_list(self) -> SignedList | None:
         """The signed list of revoked JWT access tokens; None without a key to sign it."""
-        now = int(self._clock())
-        if not self._issuer.signer.can_sign(now):
-            return None
-        return self._issuer.signer.deny_list(self._store.denied(now), now)
+        return self._deny_list.current(int(self._clock()))
 
     def client(self, client_id: str) -> Client | None:
         return self._clients.get(client_id)
 
-    def _living(self, token: str) -> tuple[Link, Token] | None:
-        """A living access token and its link."""
+    def _living(self, token: str) -> tuple[Link, Token, tuple[str, ...]] | None:
+        """A living access token, its link, and its scopes today: those that its client has lost are left out, and a
+        token that had some and has none left is dead, as its link's refresh token is."""
         found = self._store.find(digest(token), "access")
         if found is None:
             return None
         link, kept = found
-        expired = kept.expires_at is not None and kept.expires_at <= self._clock()
-        gone = self._clients.get(link.client_id) is None
-        return None if expired or gone or link.ended_at is not None else (link, kept)
+        client = self._clients.get(link.client_id)
+        if client is None or not grants.alive(link, kept.expires_at, int(self._clock())):
+            return None
+        scopes = grants.still_allowed(link.scopes if kept.scopes is None else kept.scopes, client)
+        return None if scopes is None else (link, kept, scopes)
 
     def _claims(self, link: Link, scopes: tuple[str, ...]) -> dict[str, Any]:
         """What the link's client may know about the person today: its settings may say less than when they linked."""

@@ -30,11 +30,15 @@ _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 
 @dataclass(frozen=True)
 class Issuer:
-    """What every grant needs: the store, the key that derives successors, and what signs JWT access tokens."""
+    """What every grant needs: the store, the key that derives successors, and what signs JWT access tokens.
+
+    `previous` are former keys, which servers that are not restarted yet may still use.
+    """
 
     store: Store
     key: bytes
     signer: Signer
+    previous: tuple[bytes, ...] = ()
 
     def access(self, client: Client, link: Link, scopes: tuple[str, ...] | None, now: int) -> tuple[str, Token, Any]:
         """A new access token: for the client, for the store, and its lifetime in seconds or None."""
@@ -43,7 +47,8 @@ class Issuer:
         # a JWT without an expiry could never be forgotten by the deny list
         if client.token_format == "jwt" and expires_at is not None:
             asked = known_to(client, (), link.claims)
-            text, jti = self.signer.access_token(link, scopes or link.scopes, now, expires_at, asked)
+            said = link.scopes if scopes is None else scopes
+            text, jti = self.signer.access_token(link, said, now, expires_at, asked)
         else:
             text, jti = new_token(), None
         return text, Token(digest(text), "access", now, expires_at, scopes, jti=jti), lifetime
@@ -122,16 +127,18 @@ def exchange(client: Client, form: Mapping[str, str], issuer: Issuer, now: int) 
         raise _invalid_grant()
     if not _verified(kept.code_challenge, verifier):
         raise _invalid_grant()
-    text, access, lifetime = issuer.access(client, link, None, now)
+    # the settings may have changed since the person saw the page
+    allowed = still_allowed(link.scopes, client)
+    text, access, lifetime = issuer.access(client, link, None if allowed == link.scopes else allowed, now)
     refresh = new_token()
     tokens = (access, Token(digest(refresh), "refresh", now, _refresh_expiry(client, link, now)))
-    fresh = kept.used_at is None and _alive(link, kept.expires_at, now)
+    fresh = kept.used_at is None and allowed is not None and alive(link, kept.expires_at, now)
     if not (fresh and issuer.store.redeem(kept, link, tokens, now)):
         again = issuer.store.find_code(kept.digest)
         if again and again[1].used_at is not None:
             issuer.store.end(link, "code used twice", now)
         raise _invalid_grant()
-    return _answer(text, lifetime, link.scopes, refresh)
+    return _answer(text, lifetime, allowed or (), refresh)
 
 
 def refresh(client: Client, form: Mapping[str, str], issuer: Issuer, now: int) -> dict[str, Any]:
@@ -144,7 +151,7 @@ def refresh(client: Client, form: Mapping[str, str], issuer: Issuer, now: int) -
         raise _invalid_grant()
     link, kept = found
     rotated_away = kept.used_at is not None and client.refresh != "rotate"
-    if rotated_away or not _alive(link, kept.expires_at, now):
+    if rotated_away or not alive(link, kept.expires_at, now):
         raise _invalid_grant()
     scopes = _narrowed(form.get("scope"), link.scopes, client)
     text, access, lifetime = issuer.access(client, link, scopes, now)
@@ -152,31 +159,44 @@ def refresh(client: Client, form: Mapping[str, str], issuer: Issuer, now: int) -
     if client.refresh == "stable":
         if not issuer.store.renew(link, kept, expires_at, (access,), now, consume=False):
             raise _invalid_grant()
-        return _answer(text, lifetime, scopes or link.scopes, presented)
-    following = successor(presented, issuer.key) if client.refresh == "rotate" else new_token()
-    next_token = Token(digest(following), "refresh", now, expires_at, generation=kept.generation + 1)
+        return _answer(text, lifetime, link.scopes if scopes is None else scopes, presented)
     if client.refresh == "overlap":
-        if not issuer.store.renew(link, kept, expires_at, (access, next_token), now, consume=False):
+        followings = [new_token()]
+    else:
+        # one for each secret of the ini: whichever of them another server has, it can repeat a lost answer
+        followings = [successor(presented, key) for key in (issuer.key, *issuer.previous)]
+    made = {
+        text: Token(digest(text), "refresh", now, expires_at, generation=kept.generation + 1) for text in followings
+    }
+    following = followings[0]
+    if client.refresh == "overlap":
+        if not issuer.store.renew(link, kept, expires_at, (access, *made.values()), now, consume=False):
             raise _invalid_grant()
     elif kept.used_at is not None or not issuer.store.renew(
-        link, kept, expires_at, (access, next_token), now, consume=True
+        link, kept, expires_at, (access, *made.values()), now, consume=True
     ):
-        _repeat(client, link, kept, next_token, access, issuer, now)
-    return _answer(text, lifetime, scopes or link.scopes, following)
+        following = _repeat(client, link, kept, made, access, issuer, now)
+    return _answer(text, lifetime, link.scopes if scopes is None else scopes, following)
 
 
-def _repeat(client: Client, link: Link, kept: Token, following: Token, access: Token, issuer: Issuer, now: int) -> None:
-    """A rotated refresh token came again: the answer was lost, or two hold it (RFC 9700 section 4.14.2)."""
+def _repeat(
+    client: Client, link: Link, kept: Token, made: Mapping[str, Token], access: Token, issuer: Issuer, now: int
+) -> str:
+    """The successor of a rotated refresh token that came again: the answer was lost, or two hold it (RFC 9700 section
+    4.14.2). `made` are those that this server would make; another one may have made fewer."""
     latest = issuer.store.find(kept.digest, "refresh")
     used_at = latest[1].used_at if latest else None
-    next_found = issuer.store.find(following.digest, "refresh")
+    known = ((text, issuer.store.find(token.digest, "refresh")) for text, token in made.items())
+    unused = [(text, found[1]) for text, found in known if found and found[1].used_at is None]
     # another server's clock may be ahead
     lost = used_at is not None and max(now - used_at, 0) < client.refresh_grace
-    if not (lost and next_found and next_found[1].used_at is None):
+    if not (lost and unused):
         issuer.store.end(link, "refresh token used twice", now)
         raise _invalid_grant()
-    if not issuer.store.renew(link, next_found[1], following.expires_at, (access,), now, consume=False):
+    text, following = unused[0]
+    if not issuer.store.renew(link, following, made[text].expires_at, (access,), now, consume=False):
         raise _invalid_grant()
+    return text
 
 
 def _verified(challenge: str | None, verifier: str | None) -> bool:
@@ -187,8 +207,15 @@ def _verified(challenge: str | None, verifier: str | None) -> bool:
     return hmac.compare_digest(computed, challenge.encode("ascii"))
 
 
-def _alive(link: Link, expires_at: int | None, now: int) -> bool:
+def alive(link: Link, expires_at: int | None, now: int) -> bool:
+    """Is a token or code of `link` that expires at `expires_at` good for anything?"""
     return link.ended_at is None and (expires_at is None or now < expires_at)
+
+
+def still_allowed(granted: tuple[str, ...], client: Client) -> tuple[str, ...] | None:
+    """Those of the granted scopes that the client still has, in their order; None if it has lost all of them."""
+    allowed = tuple(scope for scope in granted if scope in client.scopes)
+    return None if granted and not allowed else allowed
 
 
 def _refresh_expiry(client: Client, link: Link, now: int) -> int | None:
@@ -202,8 +229,8 @@ def _narrowed(asked: str | None, granted: tuple[str, ...], client: Client) -> tu
 
     Never the empty tuple: a link of which nothing is left is refused.
     """
-    now_allowed = tuple(scope for scope in granted if scope in client.scopes)
-    if granted and not now_allowed:
+    now_allowed = still_allowed(granted, client)
+    if now_allowed is None:
         raise _invalid_grant()
     if not asked:
         return None if now_allowed == granted else now_allowed

@@ -13,8 +13,9 @@ from typing import Any
 from linkauth.oauth2.tokens import Link, SigningKey, StoreUnavailableError
 
 ALGORITHM = "ES256"
-DENY_LIST_SECONDS = 60
-"""For how long a verifier may keep the deny list."""
+RENEW_SECONDS = 300
+"""The deny list is signed anew at least this often. It is good for twice as long, so that who has just been told that
+it is unchanged may still keep it for the minute that the response's Cache-Control allows."""
 
 
 class Signer:
@@ -44,8 +45,8 @@ class Signer:
         return self._sign("at+jwt", claims, now), jti
 
     def deny_list(self, revoked: Sequence[str], now: int) -> str:
-        """The `jti` of revoked tokens that have not expired yet, as a signed JWT that is good for a minute or two."""
-        claims = {"iss": self._issuer, "iat": now, "exp": now + 2 * DENY_LIST_SECONDS, "revoked": list(revoked)}
+        """The `jti` of revoked tokens that have not expired yet, as a signed JWT that expires after 2 RENEW_SECONDS."""
+        claims = {"iss": self._issuer, "iat": now, "exp": now + 2 * RENEW_SECONDS, "revoked": list(revoked)}
         return self._sign("deny-list+jwt", claims, now)
 
     def jwks(self, now: int) -> dict[str, Any]:
@@ -53,15 +54,19 @@ class Signer:
         published = [key for key in self._keys() if key.retires_at is None or now < key.retires_at]
         return {"keys": [_public(key) for key in published]}
 
-    def can_sign(self, now: int) -> bool:
-        return any(key.signs_from <= now for key in self._keys())
+    def kid(self, now: int) -> str | None:
+        """The name of the key that signs at `now`; None if there is none."""
+        signing = self._signing(now)
+        return signing.kid if signing else None
+
+    def _signing(self, now: int) -> SigningKey | None:
+        begun = (key for key in self._keys() if key.signs_from <= now)
+        return max(begun, key=lambda key: key.signs_from, default=None)
 
     def _sign(self, kind: str, claims: dict[str, Any], now: int) -> str:
         from joserfc import jwt
 
-        signing = max(
-            (key for key in self._keys() if key.signs_from <= now), key=lambda key: key.signs_from, default=None
-        )
+        signing = self._signing(now)
         if signing is None:
             raise StoreUnavailableError("no key signs; make one with: linkauth keys rotate <ini file>")
         header = {"typ": kind, "alg": ALGORITHM, "kid": signing.kid}

@@ -154,8 +154,11 @@ class Store(Protocol):
     def touch(self, link: Link, now: int) -> None:
         """Note that a token of the link was used."""
 
-    def denied(self, now: int) -> list[str]:
-        """The `jti` of every token that has not expired although its link has ended."""
+    def denied(self, now: int) -> Mapping[str, int]:
+        """The `jti` of every token that has not expired although its link has ended, and when it will expire."""
+
+    def denied_version(self) -> int | None:
+        """A number that has changed when a link has ended since, at any server; None if that is not known."""
 
 
 def new_token() -> str:

@@ -30,7 +30,7 @@ class Simulator:
         self._name = settings.simulator.client
         self._client = settings.clients[self._name]
         self._client_id = self._client.client_id or self._name
-        self._state = alexa.State(settings.secret)
+        self._state = alexa.State(settings.secret, *settings.previous_secrets)
         self._path = urlsplit(settings.public_url).path
         base = f"{settings.public_url}/simulator/"
         self._redirects = {

@@ -22,10 +22,13 @@ _MAC = 32
 
 
 class State:
-    """States like Alexa's: opaque, signed, an hour long, so that the simulator knows its own again byte for byte."""
+    """States like Alexa's: opaque, signed, an hour long, so that the simulator knows its own again byte for byte.
 
-    def __init__(self, secret: str) -> None:
-        self._key = sha256(b"linkauth simulator state" + secret.encode("utf-8")).digest()
+    The first secret signs; the others are former ones.
+    """
+
+    def __init__(self, *secrets_: str) -> None:
+        self._keys = [sha256(b"linkauth simulator state" + each.encode("utf-8")).digest() for each in secrets_]
 
     def new(self) -> str:
         """A state of 1,108 characters of standard base64 that holds +, / and =."""
@@ -33,7 +36,7 @@ class State:
         while True:
             head = json.dumps({"startTime": int(time.time())}).encode("ascii") + b"\0"
             payload = head + secrets.token_bytes(size - len(head))
-            state = b64encode(payload + hmac.digest(self._key, payload, "sha256")).decode("ascii")
+            state = b64encode(payload + hmac.digest(self._keys[0], payload, "sha256")).decode("ascii")
             if "+" in state and "/" in state:
                 return state
 
@@ -44,9 +47,8 @@ class State:
         except ValueError:
             return "it was changed on the way (a + that became a space, perhaps)"
         payload, mac = raw[:-_MAC], raw[-_MAC:]
-        if b64encode(raw).decode("ascii") != state or not hmac.compare_digest(
-            hmac.digest(self._key, payload, "sha256"), mac
-        ):
+        signed = any(hmac.compare_digest(hmac.digest(key, payload, "sha256"), mac) for key in self._keys)
+        if b64encode(raw).decode("ascii") != state or not signed:
             return "it is not the one that was sent"
         started = json.loads(payload.partition(b"\0")[0])["startTime"]
         return "it is over an hour old; Alexa would refuse it" if time.time() - started > STATE_SECONDS else ""

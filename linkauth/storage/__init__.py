@@ -3,10 +3,10 @@
 
 from linkauth.storage.comparisons import Comparison, Comparisons
 from linkauth.storage.engine import open_engine
-from linkauth.storage.keys import KeyStore
+from linkauth.storage.keys import KeyStore, StoredKey, unreadable
 from linkauth.storage.ledger import COLUMNS, Ledger, Which
 from linkauth.storage.links import LinkStore
-from linkauth.storage.schema import require_current, upgrade
+from linkauth.storage.schema import readable_by_others, require_current, revision, upgrade
 
 __all__ = [
     "COLUMNS",
@@ -15,8 +15,12 @@ __all__ = [
     "KeyStore",
     "Ledger",
     "LinkStore",
+    "StoredKey",
     "Which",
     "open_engine",
+    "readable_by_others",
     "require_current",
+    "revision",
+    "unreadable",
     "upgrade",
 ]

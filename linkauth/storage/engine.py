@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, Select, create_engine, event
@@ -11,23 +13,27 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from linkauth.redaction import reason, remember_url
 from linkauth.settings import SettingsError
+from linkauth.storage.deadline import PATIENT_SECONDS, REQUEST_SECONDS, DeadlinePool, remaining
 
 KEY = "linkauth.database"
-TIMEOUT = 5
-"""Seconds to wait for a lock, a connection or an answer."""
+STATEMENT_SECONDS = 1.5
+LOCK_SECONDS = 1.25
+"""PostgreSQL's own limits, below REQUEST_SECONDS: the server stops working on what nobody waits for any more."""
 
 
 def open_engine(url: str, patient: bool = False) -> Engine:
     """An engine for the database at `url`; connects lazily. Raises SettingsError for a URL that cannot be used.
 
-    `patient` is for operators' commands, whose statements may take as long as they need.
+    An operation takes REQUEST_SECONDS at most, waiting for a connection and for locks included. `patient` is for
+    operators' commands: they wait PATIENT_SECONDS for a connection and for SQLite's lock, and their statements may take
+    as long as they need.
     """
     # a program's own URL has passed no reader of settings
     remember_url(url)
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
-            return _sqlite(parsed)
+            return _sqlite(parsed, patient)
         if parsed.get_backend_name() != "postgresql":
             raise SettingsError([(KEY, "is neither sqlite:///<file> nor postgresql+psycopg://<user>@<host>/<name>")])
         return _create(parsed, patient)
@@ -61,7 +67,11 @@ class Reader:
     """
 
     def __init__(self, engine: Engine, patient: bool = False) -> None:
-        self._engine = _create(engine.url, patient, isolation_level="AUTOCOMMIT", pool_reset_on_return=None)
+        options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
+        if engine.dialect.name == "sqlite" and not patient:
+            # half of it for a connection, half of it for a lock: its busy timeout is set once for each connection
+            options["pool_timeout"] = REQUEST_SECONDS / 2
+        self._engine = _create(engine.url, patient, **options)
         self.errors: tuple[type[Exception], ...] = (SQLAlchemyError, engine.dialect.dbapi.Error)  # type: ignore[union-attr]
 
     def connect(self) -> Connection:
@@ -95,13 +105,18 @@ class Reader:
 
 
 def _create(url: URL, patient: bool = False, **options: Any) -> Engine:
-    options = {"pool_size": 16, "max_overflow": 16, "pool_timeout": TIMEOUT, "pool_use_lifo": True, **options}
+    seconds = PATIENT_SECONDS if patient else REQUEST_SECONDS
+    pool = {"poolclass": DeadlinePool, "pool_size": 16, "max_overflow": 16, "pool_timeout": seconds}
+    options = {**pool, "pool_use_lifo": True, "hide_parameters": True, **options}
     if url.get_backend_name() == "sqlite":
-        return create_engine(url, hide_parameters=True, connect_args={"timeout": TIMEOUT}, **options)
-    connect_args: dict[str, Any] = {"connect_timeout": TIMEOUT}
+        engine = create_engine(url, **options)
+        event.listen(engine, "do_connect", _open_file)
+        return engine
+    connect_args: dict[str, Any] = {"connect_timeout": 10 if patient else 2}
     if not patient:
-        connect_args["options"] = f"-c statement_timeout={TIMEOUT * 1000}"
-    engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=connect_args, **options)
+        limits = {"statement_timeout": STATEMENT_SECONDS, "lock_timeout": LOCK_SECONDS}
+        connect_args["options"] = " ".join(f"-c {name}={limit * 1000:.0f}" for name, limit in limits.items())
+    engine = create_engine(url, pool_pre_ping=True, connect_args=connect_args, **options)
     if engine.driver == "psycopg" and not patient:
         from linkauth.storage.postgresql import DeadlineConnection
 
@@ -112,13 +127,26 @@ def _create(url: URL, patient: bool = False, **options: Any) -> Engine:
     return engine
 
 
-def _sqlite(url: URL) -> Engine:
+def _open_file(_dialect: Any, _record: Any, arguments: list[Any], parameters: dict[str, Any]) -> None:
+    """Before SQLite opens its file: a missing one is made with mode 0600, and locks are waited for until the deadline.
+
+    SQLite gives the files beside it (-wal, -shm) the same mode. A path that cannot be used is for SQLite to name.
+    """
+    with suppress(OSError):
+        file = os.open(os.path.realpath(arguments[0]), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+        # the umask may have taken the owner's own rights away
+        os.fchmod(file, 0o600)
+        os.close(file)
+    parameters["timeout"] = remaining()
+
+
+def _sqlite(url: URL, patient: bool) -> Engine:
     """WAL, so that readers never wait; FULL, so that a power cut loses no token; BEGIN IMMEDIATE, so that a
     transaction that reads and then writes is never refused half-way."""
     if url.database in (None, "", ":memory:"):
         raise SettingsError([(KEY, "names no file: links kept in memory would be gone with the process")])
     # one writer: threads of a process wait for it in a row here, and would starve each other at SQLite's own lock
-    engine = _create(url, pool_size=1, max_overflow=0)
+    engine = _create(url, patient, pool_size=1, max_overflow=0)
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
@@ -127,6 +155,11 @@ def _sqlite(url: URL) -> Engine:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
+
+    @event.listens_for(engine, "checkout")
+    def limit(connection: Any, _record: Any, _proxy: Any) -> None:
+        # waiting in the row of this process counts too
+        connection.execute(f"PRAGMA busy_timeout={remaining() * 1000:.0f}").close()
 
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:

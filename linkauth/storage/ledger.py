@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, and_, exists, false, func, or_, select, update
 
 from linkauth.storage.engine import Reader
-from linkauth.storage.tables import links, tokens
+from linkauth.storage.tables import deny_list, links, tokens
 
 PAGE = 500
 """Links that are read at once; between two pages the database is free for the server."""
@@ -100,6 +100,8 @@ class Ledger:
         while True:
             with self._engine.begin() as connection:
                 page = connection.execute(ended.values(ended_at=now, end_reason=reason[:255])).rowcount
+                if page:
+                    connection.execute(update(deny_list).values(version=deny_list.c.version + 1))
             count += page
             if page < PAGE:
                 return count

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, Engine, and_, bindparam, delete, exists, insert, or_, select, update
 
 from linkauth.oauth2.tokens import Code, Kind, Link, StoreUnavailableError, Token
 from linkauth.storage.engine import Reader, cause
 from linkauth.storage.notes import Notes
-from linkauth.storage.tables import codes, links, tokens
+from linkauth.storage.tables import codes, deny_list, links, tokens
 
 KEEP_SECONDS = 86_400
 """Expired access tokens of a link are kept for a day, then deleted when it gets new tokens; see also `sweep`."""
@@ -51,6 +51,7 @@ _FIND_CODE = (
     .join_from(codes, links)
     .where(codes.c.digest == bindparam("digest"))
 )
+_VERSION = select(deny_list.c.version)
 
 
 class LinkStore:
@@ -61,6 +62,7 @@ class LinkStore:
         self._reader = Reader(engine)
         self._find = self._reader.statement(_FIND)
         self._find_code = self._reader.statement(_FIND_CODE)
+        self._version = self._reader.statement(_VERSION)
         self._notes = Notes(engine)
 
     def create(self, link: Link, tokens: tuple[Token, ...] = (), code: Code | None = None) -> None:
@@ -119,7 +121,8 @@ class LinkStore:
         self, link: Link, presented: Token, expires_at: int | None, tokens: tuple[Token, ...], now: int, consume: bool
     ) -> bool:
         mine = _tokens.c.digest == presented.digest
-        living = select(links.c.id).where(links.c.id == link.id, links.c.ended_at.is_(None))
+        # locked on PostgreSQL, or a link that ends meanwhile would get a token that the deny list never names
+        living = select(links.c.id).where(links.c.id == link.id, links.c.ended_at.is_(None)).with_for_update(read=True)
         with self._errors(), self._engine.begin() as connection:
             if connection.execute(living).first() is None:
                 return False
@@ -130,7 +133,8 @@ class LinkStore:
             if expires_at != presented.expires_at:
                 connection.execute(update(_tokens).where(mine).values(expires_at=expires_at))
             stale = and_(_tokens.c.kind == "access", _tokens.c.expires_at < now - KEEP_SECONDS)
-            earlier = and_(_tokens.c.generation < presented.generation, _tokens.c.used_at.is_(None))
+            # with `consume` also its siblings: successors of the same token by the other secrets of the ini
+            earlier = and_(_tokens.c.generation < presented.generation + consume, _tokens.c.used_at.is_(None))
             # successors that were never used although their predecessor came again a day later
             lost = and_(_tokens.c.generation == presented.generation + 1, _tokens.c.issued_at < now - KEEP_SECONDS)
             unused = and_(lost, _tokens.c.used_at.is_(None))
@@ -143,17 +147,24 @@ class LinkStore:
     def end(self, link: Link, reason: str, now: int) -> None:
         living = update(links).where(links.c.id == link.id, links.c.ended_at.is_(None))
         with self._errors(), self._engine.begin() as connection:
-            connection.execute(living.values(ended_at=now, end_reason=reason[:255]))
+            if connection.execute(living.values(ended_at=now, end_reason=reason[:255])).rowcount:
+                jwts = exists().where(_tokens.c.link_id == link.id, _tokens.c.jti.is_not(None))
+                connection.execute(update(deny_list).where(jwts).values(version=deny_list.c.version + 1))
 
     def touch(self, link: Link, now: int) -> None:
         if link.id is not None:
             self._notes.used(link.id, now)
 
-    def denied(self, now: int) -> list[str]:
-        ended = select(_tokens.c.jti).join_from(_tokens, links)
+    def denied(self, now: int) -> dict[str, int]:
+        ended = select(_tokens.c.jti, _tokens.c.expires_at).join_from(_tokens, links)
         ended = ended.where(links.c.ended_at.is_not(None), _tokens.c.jti.is_not(None), _tokens.c.expires_at > now)
         with self._errors(), self._reader.connect() as connection:
-            return [jti for (jti,) in connection.execute(ended.order_by(_tokens.c.jti))]
+            return {row.jti: row.expires_at for row in connection.execute(ended)}
+
+    def denied_version(self) -> int | None:
+        with self._errors():
+            row = self._version({})
+        return None if row is None else int(row[0])
 
     def close(self) -> None:
         """Write what is still to be noted, give back the connections that only this store has."""

@@ -85,11 +85,13 @@ class Notes:
 
 def sweep(engine: Engine, now: int) -> None:
     """Delete what nobody can use any more and is a day old: codes, links whose code was never redeemed, access tokens
-    that expired, tokens of ended links. PAGE rows of each at most, so that no lock is held for long."""
+    that expired, opaque tokens of links that ended. A JWT stays until it has expired itself: verifiers accept it until
+    then, and the deny list names it. PAGE rows of each at most, so that no lock is held for long."""
     before = now - KEEP_SECONDS
     never = and_(links.c.token_issued_at.is_(None), links.c.created_at < before)
     ended = select(links.c.id).where(links.c.ended_at < before)
-    dead = or_(and_(tokens.c.kind == "access", tokens.c.expires_at < before), tokens.c.link_id.in_(ended))
+    expired = and_(tokens.c.kind == "access", tokens.c.expires_at < before)
+    dead = or_(expired, and_(tokens.c.link_id.in_(ended), tokens.c.jti.is_(None)))
     for column, useless in (
         (codes.c.digest, codes.c.expires_at < before),
         (links.c.id, never),

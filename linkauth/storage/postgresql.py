@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-import time
-from typing import Any, ClassVar
+from typing import Any
 
 import psycopg
 
+from linkauth.storage.deadline import remaining
+
 
 class DeadlineConnection(psycopg.Connection[Any]):
-    """A connection whose server may hang: an answer that does not come within `timeout` seconds is an error.
+    """A connection whose server may hang: what does not come within the thread's deadline is an error.
 
-    PostgreSQL's own statement_timeout is the server's, and a server that hangs keeps no time.
+    PostgreSQL's own statement_timeout is the server's, and a server that hangs keeps no time. psycopg's own limit for
+    connecting is at least 2 seconds for each address, so connecting has the same deadline.
     """
 
-    timeout: ClassVar[float] = 5
+    @classmethod
+    def _connect_gen(cls, conninfo: str = "") -> Any:
+        return _limited(super()._connect_gen(conninfo))
 
     def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
-        return super().wait(self._limited(gen), *arguments, **options)
+        return super().wait(_limited(gen, self), *arguments, **options)
 
-    def _limited(self, gen: Any) -> Any:
-        """`gen`, which psycopg asks every tenth of a second, until time is up."""
-        deadline = time.monotonic() + self.timeout
-        try:
-            wanted = next(gen)
-            while True:
-                ready = yield wanted
-                if time.monotonic() > deadline:
-                    self.pgconn.finish()
-                    raise psycopg.OperationalError("no answer from the server in time")
-                wanted = gen.send(ready)
-        except StopIteration as finished:
-            return finished.value
+
+def _limited(gen: Any, connection: DeadlineConnection | None = None) -> Any:
+    """`gen`, which psycopg asks every tenth of a second, until time is up; then the connection is closed."""
+    try:
+        wanted = next(gen)
+        while True:
+            ready = yield wanted
+            if not remaining():
+                if connection:
+                    connection.pgconn.finish()
+                raise psycopg.OperationalError("no answer from the server in time")
+            wanted = gen.send(ready)
+    except StopIteration as finished:
+        return finished.value

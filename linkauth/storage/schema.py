@@ -13,7 +13,7 @@ from linkauth.redaction import reason
 from linkauth.settings import SettingsError
 from linkauth.storage.tables import VERSION_TABLE
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration; named here too so that a start needs no Alembic (a test compares them)."""
 KEY = "linkauth.database"
 
@@ -65,6 +65,13 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
     return before, HEAD
+
+
+def readable_by_others(engine: Engine) -> list[Path]:
+    """The files of a SQLite database that other accounts of this machine may read or write."""
+    file = _file(engine)
+    files = [file.with_name(file.name + suffix) for suffix in ("", "-wal", "-shm")] if file else []
+    return [each for each in files if each.exists() and each.stat().st_mode & 0o077]
 
 
 def _file(engine: Engine) -> Path | None:

@@ -86,6 +86,15 @@ codes = Table(
     Column("used_at", BigInteger),
 )
 
+deny_list = Table(
+    "deny_list",
+    metadata,
+    # one row: 1
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    # grows with each transaction that ends links, so that each server sees that its signed list is outdated
+    Column("version", BigInteger, nullable=False),
+)
+
 signing_keys = Table(
     "signing_keys",
     metadata,
@@ -93,7 +102,7 @@ signing_keys = Table(
     Column("signs_from", BigInteger, nullable=False),
     # none: no younger key is there
     Column("retires_at", BigInteger),
-    # the private key, encrypted with the ini's secret
+    # the private key, encrypted once for each secret of the ini, with spaces between
     Column("sealed", Text, nullable=False),
 )
 

@@ -35,9 +35,16 @@ def jwks(request: Any) -> Response:
 
 @view_config(route_name="deny_list", request_method="GET")
 def deny_list(request: Any) -> Response:
-    """A signed JWT whose claim `revoked` lists the `jti` of revoked access tokens that have not expired."""
+    """A signed JWT whose claim `revoked` lists the `jti` of revoked access tokens that have not expired; 304 for who
+    has it (RFC 9110 section 13.1.2)."""
     signed = request.oauth2.deny_list()
     if signed is None:
         # nobody made a key, so there are no JWTs either
         raise HTTPNotFound
-    return _cached(Response(signed.encode("ascii"), content_type="application/jwt", charset=None), 60)
+    if signed.tag in request.if_none_match:
+        response = Response(status=304)
+    else:
+        response = Response(signed.text.encode("ascii"), content_type="application/jwt", charset=None)
+    # weak: every server process signs for itself
+    response.headers["ETag"] = f'W/"{signed.tag}"'
+    return _cached(response, 60)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from base64 import urlsafe_b64decode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -135,10 +136,10 @@ def test_a_key_that_retired_is_forgotten(engine: Engine) -> None:
 
 def test_there_is_nothing_to_sign_with_before_a_key_begins(engine: Engine) -> None:
     store = KeyStore(engine, SECRET)
-    assert not Signer(ISSUER, store.all).can_sign(NOW)
-    store.rotate(NOW, 0)
-    assert not Signer(ISSUER, store.all).can_sign(NOW - 1)
-    assert Signer(ISSUER, store.all).can_sign(NOW)
+    assert Signer(ISSUER, store.all).kid(NOW) is None
+    made = store.rotate(NOW, 0)
+    assert Signer(ISSUER, store.all).kid(NOW - 1) is None
+    assert Signer(ISSUER, store.all).kid(NOW) == made.kid
 
 
 def test_keys_are_sealed_by_the_secret(engine: Engine) -> None:
@@ -152,6 +153,13 @@ def test_keys_are_sealed_by_the_secret(engine: Engine) -> None:
     assert [key.kid for key in KeyStore(engine, SECRET).all()] == [made.kid]
 
 
+def reread(store: KeyStore) -> Sequence[SigningKey]:
+    """The keys after the thread that reads them anew has done so."""
+    store.current()
+    with store._lock:
+        return store._kept[1]
+
+
 def test_the_last_known_keys_stay_while_the_database_is_away(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     store = KeyStore(engine, SECRET)
     made = store.rotate(NOW, 0)
@@ -160,15 +168,29 @@ def test_the_last_known_keys_stay_while_the_database_is_away(engine: Engine, mon
     monkeypatch.setattr("linkauth.storage.keys.RETRY_SECONDS", -1)
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE signing_keys RENAME TO away"))
-    assert [key.kid for key in store.current()] == [made.kid]
+    assert [key.kid for key in reread(store)] == [made.kid]
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE away RENAME TO signing_keys"))
     young = store.rotate(NOW + 1, NOW * 2)
-    assert [key.kid for key in store.current()] == [made.kid, young.kid]
+    assert [key.kid for key in reread(store)] == [made.kid, young.kid]
+
+
+def test_nobody_waits_for_keys_that_are_read_anew(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = KeyStore(engine, SECRET)
+    made = store.rotate(NOW, 0)
+    assert [key.kid for key in store.current()] == [made.kid]
+    hangs, ended = threading.Event(), []
+    monkeypatch.setattr("linkauth.storage.keys.REREAD_SECONDS", -1)
+    monkeypatch.setattr(store, "_read_all", lambda keys: ended.append(hangs.wait(10)))
+    assert [key.kid for key in store.current()] == [made.kid]
+    assert ended == []
+    hangs.set()
+    with store._lock:
+        assert ended == [True]
 
 
 def test_the_deny_list_is_signed_and_short_lived() -> None:
     signing = signer(SigningKey.new(NOW))
     header, claims = verified_by_hand(signing.deny_list(["a", "b"], NOW), signing.jwks(NOW))
     assert header["typ"] == "deny-list+jwt"
-    assert claims == {"iss": ISSUER, "iat": NOW, "exp": NOW + 120, "revoked": ["a", "b"]}
+    assert claims == {"iss": ISSUER, "iat": NOW, "exp": NOW + 600, "revoked": ["a", "b"]}

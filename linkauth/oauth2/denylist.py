@@ -1,0 +1,82 @@
+"""The signed list of revoked JWT access tokens, kept until it changes.
+
+It changes when a link ends (the store's version tells, whichever server ended it), when a token on it expires, when
+another key signs, and every RENEW_SECONDS, so that verifiers always get a document that has not expired.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+
+from linkauth.oauth2.jwt import RENEW_SECONDS, Signer
+from linkauth.oauth2.tokens import Store
+
+
+@dataclass(frozen=True, slots=True)
+class SignedList:
+    """The document as a JWT, and a tag of its content: the same at every server process within a period of
+    RENEW_SECONDS, although each of them signs for itself (so it is a weak entity tag, RFC 9110 section 8.8.1)."""
+
+    text: str
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What was read of the store at `read_at`, and what was signed of it: good from `since` and before `until`."""
+
+    version: int | None
+    kid: str
+    entries: Mapping[str, int]
+    read_at: int
+    since: int
+    until: float
+    signed: SignedList
+
+    def is_read(self, version: int | None, now: int) -> bool:
+        """Does `entries` hold everything that may be on the list now?"""
+        same_period = self.read_at // RENEW_SECONDS == now // RENEW_SECONDS
+        return version is not None and version == self.version and self.read_at <= now and same_period
+
+    def is_signed(self, version: int | None, kid: str, now: int) -> bool:
+        return self.is_read(version, now) and kid == self.kid and self.since <= now < self.until
+
+
+class DenyList:
+    """The current list of `store`, signed by `signer`. A request costs one look at the store's version."""
+
+    def __init__(self, store: Store, signer: Signer) -> None:
+        self._store = store
+        self._signer = signer
+        self._lock = threading.Lock()
+        self._kept: _Kept | None = None
+
+    def current(self, now: int) -> SignedList | None:
+        """The list at `now`, seconds since 1970; None without a key to sign it. Raises StoreUnavailableError."""
+        version, kid, kept = self._store.denied_version(), self._signer.kid(now), self._kept
+        if kid is None:
+            return None
+        if kept is None or not kept.is_signed(version, kid, now):
+            with self._lock:
+                # another thread may have done it meanwhile
+                version, kept = self._store.denied_version(), self._kept
+                if kept is None or not kept.is_signed(version, kid, now):
+                    kept = self._kept = self._sign(kept, version, kid, now)
+        return kept.signed
+
+    def _sign(self, kept: _Kept | None, version: int | None, kid: str, now: int) -> _Kept:
+        """`version` was read before the entries, so that a change in between is seen next time."""
+        entries, read_at = (kept.entries, kept.read_at) if kept and kept.is_read(version, now) else (None, now)
+        if entries is None:
+            entries = self._store.denied(now)
+        period = now // RENEW_SECONDS
+        until = min((expiry for expiry in entries.values() if expiry > now), default=math.inf)
+        revoked = sorted(jti for jti, expiry in entries.items() if expiry > now)
+        tag = sha256(json.dumps([kid, period, revoked]).encode("ascii")).hexdigest()[:32]
+        signed = SignedList(self._signer.deny_list(revoked, now), tag)
+        return _Kept(version, kid, entries, read_at, now, until, signed)

@@ -1,0 +1,113 @@
+"""linkauth.previous_secrets: how it is written, and what former secrets are good for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from linkauth.plugins import settings_class
+from linkauth.security import Posts
+from linkauth.settings import SettingsError, read
+from linkauth.simulator.alexa import State
+
+URL = "https://link.example.com"
+OLD, OLDER, NEW = "old secret, " * 3, "older secret " * 3, "new-secret-" * 3
+INI = {
+    "linkauth.public_url": URL,
+    "linkauth.service_name": "Example",
+    "linkauth.database": "sqlite:////tmp/x.sqlite",
+    "linkauth.secret": NEW,
+    "linkauth.backends": "staff",
+    "linkauth.backend.staff.use": "sql",
+    "linkauth.backend.staff.url": "sqlite:////tmp/y.sqlite",
+    "linkauth.backend.staff.preset": "django",
+    "linkauth.clients": "one",
+    "linkauth.client.one.name": "One",
+    "linkauth.client.one.grants": "implicit",
+    "linkauth.client.one.alexa_vendor_id": "M2AAAAAAAAAAAA",
+}
+
+
+def previous(value: str) -> tuple[str, ...]:
+    return read({**INI, "linkauth.previous_secrets": value}, settings_class).previous_secrets
+
+
+def test_there_are_none_by_default() -> None:
+    assert read(INI, settings_class).previous_secrets == ()
+
+
+def test_a_secret_a_line_may_hold_spaces() -> None:
+    assert previous(OLD) == (OLD.strip(),)
+    assert previous(f"\n    {OLD}\n\n\t{OLDER}\n") == (OLD.strip(), OLDER.strip())
+
+
+def test_each_may_be_a_reference_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("OLD_SECRET", OLD)
+    file = tmp_path / "in a folder with spaces"
+    # as `openssl rand -base64 64` writes it, in two lines: one secret
+    file.write_text("a" * 64 + "\n" + "b" * 24 + "\n", "utf-8")
+    wrapped = "a" * 64 + "\n" + "b" * 24
+    assert read({**INI, "linkauth.secret": f"file:{file}"}, settings_class).secret == wrapped
+    assert previous(f"file:{file}") == (wrapped,)
+    assert previous(f"env:OLD_SECRET\nfile:{file}\n{OLDER}") == (OLD.strip(), wrapped, OLDER.strip())
+    # a list of references may also stand on one line
+    assert previous(f"env:OLD_SECRET file:{file}") == (OLD.strip(), wrapped)
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("c4n4ry", "less than 32 characters"),
+        (f"{OLD}\nc4n4ry", "less than 32 characters"),
+        ("", "is empty"),
+        ("env:C4N4RY_NOT_SET", "environment variable that is not set"),
+        ("file:/c4n4ry/none", "file that cannot be read"),
+        ("\n".join(f"c4n4ry number {n} of far too many secrets" for n in range(9)), "more than 8"),
+    ],
+)
+def test_what_is_wrong_is_said_without_the_value(value: str, problem: str) -> None:
+    with pytest.raises(SettingsError, match=problem) as error:
+        previous(value)
+    assert "linkauth.previous_secrets: " in str(error.value)
+    assert "c4n4ry" not in str(error.value)
+
+
+def test_no_secret_is_shown_by_the_settings() -> None:
+    assert "old secret" not in repr(read({**INI, "linkauth.previous_secrets": OLD}, settings_class))
+
+
+def posts(*secrets: str, now: float = 1_000_000) -> Posts:
+    return Posts(secrets[0], URL, lambda: now, secrets[1:])
+
+
+def test_form_tokens_are_good_for_every_server_that_has_one_of_the_secrets() -> None:
+    former, both, new = posts(OLD), posts(NEW, OLD, OLDER), posts(NEW)
+    for made, taken in ((former, both), (both, former), (both, new), (new, both), (posts(OLDER), both)):
+        token = made.token("a=b")
+        assert taken.is_fresh(token, "a=b")
+        assert not taken.is_fresh(token, "a=c")
+    assert not new.is_fresh(former.token("a=b"), "a=b")
+    assert not posts(NEW, OLD, now=1_000_900).is_fresh(both.token("a=b"), "a=b")
+
+
+def test_no_part_of_a_form_token_of_several_secrets_can_be_changed() -> None:
+    both, token = posts(NEW, OLD), posts(NEW, OLD).token("a=b")
+    expiry, _, signatures = token.partition(".")
+    assert both.is_fresh(f"{expiry}.{signatures[:24]}", "a=b")
+    for forged in (
+        f"{int(expiry) + 1}.{signatures}",
+        f"0{token}",
+        f"{token}=",
+        f"{expiry}.{signatures[1:]}",
+        f"{expiry}.",
+        f"{expiry}.{signatures[12:36]}",
+        f"{expiry}.{'A' * 240_000}",
+        token * 2,
+    ):
+        assert not both.is_fresh(forged, "a=b")
+
+
+def test_the_simulator_knows_its_state_again() -> None:
+    assert State(NEW, OLD).problem(State(OLD).new()) == ""
+    assert State(NEW).problem(State(OLD).new()) != ""
