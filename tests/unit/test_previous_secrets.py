@@ -12,7 +12,7 @@ from linkauth.settings import SettingsError, read
 from linkauth.simulator.alexa import State
 
 URL = "https://link.example.com"
-OLD, OLDER, NEW = "old secret, " * 3, "older secret " * 3, "new-secret-" * 3
+OLD, OLDER, NEW = "old secret, " * 3, "older secret " * 3, "Vd8n1Qz7Lr0cXy4Tg6Hw2Ms9Kb5Pj3Fa"
 INI = {
     "linkauth.public_url": URL,
     "linkauth.service_name": "Example",
@@ -48,7 +48,6 @@ def test_each_may_be_a_reference_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp
     # as `openssl rand -base64 64` writes it, in two lines: one secret
     file.write_text("a" * 64 + "\n" + "b" * 24 + "\n", "utf-8")
     wrapped = "a" * 64 + "\n" + "b" * 24
-    assert read({**INI, "linkauth.secret": f"file:{file}"}, settings_class).secret == wrapped
     assert previous(f"file:{file}") == (wrapped,)
     assert previous(f"env:OLD_SECRET\nfile:{file}\n{OLDER}") == (OLD.strip(), wrapped, OLDER.strip())
     # a list of references may also stand on one line
@@ -61,8 +60,8 @@ def test_each_may_be_a_reference_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp
         ("c4n4ry", "less than 32 characters"),
         (f"{OLD}\nc4n4ry", "less than 32 characters"),
         ("", "is empty"),
-        ("env:C4N4RY_NOT_SET", "environment variable that is not set"),
-        ("file:/c4n4ry/none", "file that cannot be read"),
+        ("env:C4N4RY_NOT_SET", "environment variable .*, which is not set"),
+        ("file:/nowhere/none", "file .*, which cannot be read"),
         ("\n".join(f"c4n4ry number {n} of far too many secrets" for n in range(9)), "more than 8"),
     ],
 )
