@@ -4,6 +4,7 @@ all output of the start, of every command, of the pages and of the log is search
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -161,6 +162,22 @@ def test_the_right_password_with_every_character_signs_in_at_postgresql(tmp_path
     assert "linkauth.database: has no tables of linkauth yet" in output
     assert 'relation "people" does not exist' in output
     assert not leaked(output, password(1))
+
+
+def test_what_servers_repeat_of_a_url_is_hidden(tmp_path: Path, postgres: PostgreSQL, maria: MariaDB) -> None:
+    """A password that was pasted into the name of the database too: servers name a database that is not there."""
+    secret = password(1)
+    pasted = secret[:29]
+    url = f"postgresql+psycopg://reader:{encoded(secret)}@127.0.0.1:{postgres.port}/{encoded(pasted)}"
+    output = said(ini_with(tmp_path, {"database": url, "backend.staff.url": url}))
+    assert re.search(r'linkauth.database: cannot be opened: .*database "\*\*\*" does not exist', output)
+    assert re.search(r'staff: look-up: .*database "\*\*\*" does not exist', output)
+    assert not leaked(output, secret)
+    maria.run("CREATE USER odd@'%%' IDENTIFIED BY %s", (secret,))
+    url = f"mariadb+pymysql://odd:{encoded(secret)}@127.0.0.1:{maria.port}/{encoded(pasted)}"
+    output = said(ini_with(tmp_path, {"backend.staff.url": url}))
+    assert re.search(r"staff: look-up: .*Access denied for user 'odd'@'%' to database '\*\*\*'", output)
+    assert not leaked(output, secret)
 
 
 def test_a_wrong_password_at_mariadb_is_not_said(tmp_path: Path, maria: MariaDB) -> None:
