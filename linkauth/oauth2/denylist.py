@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from linkauth.oauth2.jwt import RENEW_SECONDS, Signer
-from linkauth.oauth2.tokens import Store
+from linkauth.oauth2.tokens import Store, StoreUnavailableError
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +54,33 @@ class DenyList:
         self._store = store
         self._signer = signer
         self._lock = threading.Lock()
+        self._failures = 0
         self._kept: _Kept | None = None
 
     def current(self, now: int) -> SignedList | None:
         """The list at `now`, seconds since 1970; None without a key to sign it. Raises StoreUnavailableError."""
+        failures = self._failures
         version, kid, kept = self._store.denied_version(), self._signer.kid(now), self._kept
         if kid is None:
             return None
         if kept is None or not kept.is_signed(version, kid, now):
-            with self._lock:
-                # another thread may have done it meanwhile
+            return self._renew(kid, now, failures).signed
+        return kept.signed
+
+    def _renew(self, kid: str, now: int, failures: int) -> _Kept:
+        """One thread at a time signs; whoever waited for it gets what it made, or fails as it did: a store that cannot
+        tell is not asked by each of them in turn."""
+        with self._lock:
+            if self._failures != failures:
+                raise StoreUnavailableError("the revoked tokens could not be read a moment ago")
+            try:
                 version, kept = self._store.denied_version(), self._kept
                 if kept is None or not kept.is_signed(version, kid, now):
                     kept = self._kept = self._sign(kept, version, kid, now)
-        return kept.signed
+            except StoreUnavailableError:
+                self._failures += 1
+                raise
+            return kept
 
     def _sign(self, kept: _Kept | None, version: int | None, kid: str, now: int) -> _Kept:
         """`version` was read before the entries, so that a change in between is seen next time."""

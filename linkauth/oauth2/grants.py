@@ -168,7 +168,8 @@ def refresh(client: Client, form: Mapping[str, str], issuer: Issuer, now: int) -
     made = {
         text: Token(digest(text), "refresh", now, expires_at, generation=kept.generation + 1) for text in followings
     }
-    following = followings[0]
+    # the oldest, which a server that has the former secret alone hands out too
+    following = followings[-1]
     if client.refresh == "overlap":
         if not issuer.store.renew(link, kept, expires_at, (access, *made.values()), now, consume=False):
             raise _invalid_grant()
@@ -193,7 +194,7 @@ def _repeat(
     if not (lost and unused):
         issuer.store.end(link, "refresh token used twice", now)
         raise _invalid_grant()
-    text, following = unused[0]
+    text, following = unused[-1]
     if not issuer.store.renew(link, following, made[text].expires_at, (access,), now, consume=False):
         raise _invalid_grant()
     return text

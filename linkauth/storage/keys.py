@@ -62,6 +62,7 @@ class KeyStore:
         digests = (sha256(b"linkauth signing keys" + each.encode("utf-8")).digest() for each in (secret, *previous))
         self._secrets = tuple(dict.fromkeys(digests))
         self._lock = threading.Lock()
+        self._failures = 0
         self._kept: tuple[float, Sequence[SigningKey]] = (-math.inf, ())
 
     def current(self) -> Sequence[SigningKey]:
@@ -70,26 +71,33 @@ class KeyStore:
 
         Raises StoreUnavailableError if there are none yet and the database cannot be asked.
         """
-        at, keys = self._kept
+        (at, keys), failures = self._kept, self._failures
         if time.monotonic() - at > REREAD_SECONDS and self._lock.acquire(blocking=not keys):
             if keys:
                 self._reread_behind(at, keys)
             else:
-                self._reread(at, keys)
+                self._reread(at, keys, failures)
         return self._kept[1]
 
     def _reread_behind(self, at: float, keys: Sequence[SigningKey]) -> None:
         try:
-            threading.Thread(target=self._reread, args=(at, keys), name="signing keys", daemon=True).start()
+            arguments = (at, keys, self._failures)
+            threading.Thread(target=self._reread, args=arguments, name="signing keys", daemon=True).start()
         except RuntimeError:
             # no thread can be had now; the next request tries again
             self._lock.release()
 
-    def _reread(self, at: float, keys: Sequence[SigningKey]) -> None:
-        """Read the keys anew unless another thread has done it since `at`, and give the lock back."""
+    def _reread(self, at: float, keys: Sequence[SigningKey], failures: int) -> None:
+        """Read the keys anew unless another thread has done it since `at`, and give the lock back. Who waited for one
+        that failed fails too, so that a database that hangs is not asked by each of them in turn."""
         try:
+            if self._failures != failures:
+                raise StoreUnavailableError("signing keys could not be read a moment ago")
             if self._kept[0] == at:
                 self._read_all(keys)
+        except StoreUnavailableError:
+            self._failures += 1
+            raise
         finally:
             self._lock.release()
 

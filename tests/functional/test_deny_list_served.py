@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +14,7 @@ from sqlalchemy import Engine, insert, select
 from webtest import TestApp
 
 from linkauth.cli import main
+from linkauth.oauth2.errors import StoreUnavailableError
 from linkauth.oauth2.jwt import RENEW_SECONDS
 from linkauth.storage import KeyStore, open_engine, upgrade
 from linkauth.storage.tables import deny_list, links, tokens
@@ -221,3 +223,34 @@ def test_what_was_confirmed_may_be_kept_for_the_minute(make_signed: Callable[...
         if again.status_int == 200:
             expires = read(again.text, server_of(app))["exp"]
         assert expires >= clock.now + 60
+
+
+def test_who_waits_for_one_that_fails_fails_with_it(
+    make_signed: Callable[..., TestApp], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that cannot tell is not asked by each waiting request in turn."""
+    app = make_signed()
+    store, asked, fails = server_of(app)._store, [], threading.Event()
+
+    def denied(_now: int) -> Any:
+        asked.append(1)
+        assert fails.wait(30)
+        raise StoreUnavailableError("down")
+
+    waiting = threading.Semaphore(0)
+
+    def version() -> int:
+        waiting.release()
+        return 7
+
+    with ThreadPoolExecutor(6) as threads, monkeypatch.context() as patched:
+        patched.setattr(store, "denied", denied)
+        patched.setattr(store, "denied_version", version)
+        answers = [threads.submit(send, app, path=DENIED) for _ in range(6)]
+        # all of them have seen that the list is outdated, and the first has seen it once more, behind the lock
+        for _ in range(7):
+            assert waiting.acquire(timeout=30)
+        fails.set()
+        assert {answer.result(30).status for answer in answers} == {503}
+        assert len(asked) == 1
+    assert revoked(app) == []
