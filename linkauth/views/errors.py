@@ -80,8 +80,9 @@ def password_changed(error: PasswordChanged, request: Any) -> Response:
 
 @exception_view_config(Throttled)
 def throttled(error: Throttled, request: Any) -> Response:
+    log.info("throttled: too many failures, path=%s retry_after=%d", _path(request), error.retry_after)
     if _for_programs(request):
-        # the secret was wrong again
+        # whether this secret is right is not said
         response = _json(request, "invalid_client", "too many wrong secrets, wait", 429)
         response.headers["Retry-After"] = str(error.retry_after)
         return response
