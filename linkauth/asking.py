@@ -74,8 +74,8 @@ def answer(named: NamedBackend, ask: Callable[[NamedBackend], Identity]) -> Iden
         log.log(level, "backend %s: %s: %s", named.label, type(error).__name__, error)
         raise
     except BaseException as error:
-        # SystemExit and its like too (a panic of a library in Rust is one): they would end the server's thread and leave
-        # the request without an answer. The message may hold anything, even the password: only the place is logged
+        # SystemExit and its like too (a panic of a library in Rust is one): they would end the server's thread, and the
+        # request would have no answer. The message may hold anything, even the password: only the place is logged
         place = "".join(traceback.format_tb(error.__traceback__))
         log.error("backend %s broke its contract with %s\n%s", named.label, type(error).__name__, place)
         raise BackendUnavailable(f"backend {named.name} failed") from None

@@ -124,8 +124,8 @@ class SignIn:
         """The person, once `new` has taken the place of `current`; `repeated` is the new one typed again.
 
         The password stays as it is where a sign-in with it is not refused: whoever has stolen one must not be able to
-        shut its owner out. Then this is a sign-in. Raises PasswordRefused, PasswordChanged, and what a sign-in raises; AccountRefused for a reason that no new
-        password mends.
+        shut its owner out. Then this is a sign-in. Raises PasswordRefused, PasswordChanged, and what a sign-in raises;
+        AccountRefused for a reason that no new password mends.
         """
         username = _guarded(username, current)
         if new != repeated:
