@@ -102,6 +102,8 @@ class LeakedPasswords:
     def _find(file: IO[bytes], wanted: bytes) -> bool:
         # the line of `wanted` begins in [low, high)
         low, high = 0, os.fstat(file.fileno()).st_size
+        if not high:
+            raise ValueError("is empty")
         while low < high:
             middle = (low + high) // 2
             begin, found, end = _line_after(file, middle)
@@ -118,15 +120,18 @@ class LeakedPasswords:
         size = os.fstat(file.fileno()).st_size
         if not size:
             raise ValueError("names an empty file")
-        last = b""
-        for place in (*(size * sample // SAMPLES for sample in range(SAMPLES)), max(0, size - LINE_LIMIT)):
+        last, place = b"", 0
+        step = max(1, size // SAMPLES)
+        while place < size:
             try:
-                _, found, _ = _line_after(file, place)
+                _, found, end = _line_after(file, place)
             except ValueError as error:
                 raise ValueError(f"names a file that {error}") from None
             if found and found < last:
                 raise ValueError("names a file that is not sorted by hash; download it sorted by hash")
             last = found or last
+            # every line at the end, where a download was perhaps cut off
+            place = max(end, min(place + step, size - LINE_LIMIT))
 
 
 def _line_after(file: IO[bytes], place: int) -> tuple[int, bytes, int]:

@@ -89,7 +89,7 @@ class ChangingSettings:
 RULES: dict[str, PasswordRefused] = {
     "short": PasswordRefused("too_short", minimum=12),
     "shorter": PasswordRefused("too_short"),
-    "simple": PasswordRefused("too_simple"),
+    "plain words": PasswordRefused("too_simple"),
     "again": PasswordRefused("used_before"),
     "soon": PasswordRefused("too_soon"),
     "forbidden": PasswordRefused("not_allowed"),
