@@ -67,6 +67,8 @@ class MoodyBackend(CredentialBackend):
             raise BackendMisconfigured("our own account is locked")
         if username == "crash":
             raise RuntimeError(f"SELECT * FROM people WHERE password = '{password}'")
+        if username == "exit":
+            raise SystemExit(password)
         if username not in (*PROVEN, "markup"):
             raise UnknownUser
         if password != PASSWORD:
