@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -55,10 +55,11 @@ class PasswordChanged(BackendUnavailable):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who signed in, and which backend says so: the resource owner of a link."""
+    """Who signed in, and which backend says so: the resource owner of a link. `changed` if their password was."""
 
     backend: str
     identity: Identity
+    changed: bool = field(default=False, compare=False)
 
     @property
     def subject(self) -> str:
@@ -136,7 +137,9 @@ class SignIn:
             raise PasswordRefused("used_before")
         if not plausible(new, PASSWORD_LIMIT):
             raise PasswordRefused("policy")
-        return self._counted(username, address, lambda named: self._changed(named, username, current, new))
+        changed: list[str] = []
+        person = self._counted(username, address, lambda named: self._changed(named, username, current, new, changed))
+        return replace(person, changed=bool(changed))
 
     def _counted(self, username: str, address: str, ask: Callable[[NamedBackend], Identity]) -> Person:
         with self._throttle.attempt(username, address) as attempt:
@@ -164,8 +167,11 @@ class SignIn:
         log.info("sign-in refused: no backend knows the name")
         raise UnknownUser
 
-    def _changed(self, named: NamedBackend, username: str, current: str, new: str) -> Identity:
-        """Who signs in with `new`, after the change of a password that is right and that only a new one mends."""
+    def _changed(self, named: NamedBackend, username: str, current: str, new: str, changed: list[str]) -> Identity:
+        """Who signs in with `new`, after the change of a password that is right and that only a new one mends.
+
+        `changed` gets the name of a backend that has changed it.
+        """
         backend = named.backend
         try:
             identity = backend.authenticate(username, current)
@@ -179,6 +185,7 @@ class SignIn:
         try:
             self._new_passwords.check(new, _about(backend, username))
             backend.change_password(username, current, new)
+            changed.append(named.name)
         except UnknownUser:
             # the name is known here, so no later backend may be asked
             raise BackendUnavailable("knew the name and then did not") from None

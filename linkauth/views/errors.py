@@ -147,7 +147,7 @@ def store_unavailable(error: StoreUnavailableError, request: Any) -> Response:
     log.error("storage: %s", error)
     if _for_programs(request):
         return _retry_later(_json(request, "temporarily_unavailable", "cannot tell now, try again", 503))
-    if changes_password(request):
+    if getattr(request, "password_changed", False):
         # the link is written after the change
         return _changed(request, RETRY_SECONDS)
     return _again(request, "unavailable", 503, RETRY_SECONDS)

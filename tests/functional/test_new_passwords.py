@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from webtest import TestApp
 
+from linkauth.oauth2.errors import StoreUnavailableError
 from tests.conftest import https
 from tests.functional.conftest import WIDE
+from tests.functional.flow import server_of
 from tests.functional.leaked import write_leaked
 from tests.functional.moody import PASSWORD
 from tests.functional.test_password_page import WRONG, WRONG_CURRENT, assert_password_page, change, soup
@@ -61,3 +63,16 @@ def test_a_leaked_password_is_not_taken_and_a_lost_file_takes_none(
     assert "linkauth.breached_passwords" in caplog.text
     (tmp_path / "away").rename(path)
     assert "access_token" in answered(change(app, name))
+
+
+def test_who_has_not_changed_a_password_is_not_told_so_when_the_link_fails(
+    changing: TestApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(*_: Any) -> Any:
+        raise StoreUnavailableError("down")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(server_of(changing)._store, "create", down)
+        answer = change(changing, "fine-lost-link")
+    assert_password_page(answer, 503, "fine-lost-link", "We cannot check your password right now")
+    assert "access_token" in answered(login(changing, query(), "fine-lost-link", PASSWORD))
