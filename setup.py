@@ -11,6 +11,7 @@ setup(
     packages=find_packages(include=["linkauth", "linkauth.*"]),
     package_data={
         "linkauth.cli": ["templates/**/*.template"],
+        "linkauth.login": ["*.gz", "*.LICENSE"],
         "linkauth.simulator": ["*.jinja2", "*.css", "*.js"],
         "linkauth.storage.migrations": ["*.mako"],
         "linkauth.theming": ["*.jinja2", "*.css", "*.js"],

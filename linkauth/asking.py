@@ -53,11 +53,19 @@ class NamedBackend:
 
 
 def answer(named: NamedBackend, ask: Callable[[NamedBackend], Identity]) -> Identity:
-    """What `ask` says of a backend: an identity that can be used, or an exception of the contract, which is logged."""
+    """What `ask` says of a backend: an identity that can be used, or an exception of the contract, which is logged.
+
+    Throttled, which comes of an account whose failures are too many, becomes WrongPassword: any other answer would tell
+    that there is such an account.
+    """
     try:
         identity = ask(named)
-    except (UnknownUser, Throttled):
+    except UnknownUser:
         raise
+    except Throttled as error:
+        said = "sign-in refused by backend %s: too many failures of the account, its password was not looked at"
+        log.info(said + ", retry_after=%d", named.label, error.retry_after)
+        raise WrongPassword from None
     except (WrongPassword, AccountRefused, PasswordRefused) as error:
         log.info("sign-in refused by backend %s: %s", named.label, _reason(error))
         raise
@@ -66,8 +74,9 @@ def answer(named: NamedBackend, ask: Callable[[NamedBackend], Identity]) -> Iden
         level = logging.ERROR if isinstance(error, BackendMisconfigured) else logging.WARNING
         log.log(level, "backend %s: %s: %s", named.label, type(error).__name__, redact(error))
         raise
-    except Exception as error:
-        # the message may hold anything, even the password: only the place is logged
+    except BaseException as error:
+        # SystemExit and its like too (a panic of a library in Rust is one): they would end the server's thread, and the
+        # request would have no answer. The message may hold anything, even the password: only the place is logged
         place = "".join(traceback.format_tb(error.__traceback__))
         log.error("backend %s broke its contract with %s\n%s", named.label, type(error).__name__, place)
         raise BackendUnavailable(f"backend {named.name} failed") from None
@@ -75,6 +84,14 @@ def answer(named: NamedBackend, ask: Callable[[NamedBackend], Identity]) -> Iden
         log.error("backend %s gave no identity with a subject and a name of 1 to 255 characters", named.label)
         raise BackendUnavailable(f"backend {named.name} failed")
     return identity
+
+
+def close(named: NamedBackend) -> None:
+    """Close the backend; raises nothing, so that the others are closed too."""
+    try:
+        named.backend.close()
+    except BaseException as error:
+        log.error("backend %s could not be closed: %s", named.label, type(error).__name__)
 
 
 def plausible(text: object, limit: int) -> bool:

@@ -16,9 +16,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from secrets import token_hex
 from typing import Any, ClassVar, Literal
 
 Reason = Literal[
@@ -30,8 +31,11 @@ Reason = Literal[
     "logon_restricted",
     "not_entitled",
 ]
-PasswordRule = Literal["too_short", "too_simple", "used_before", "too_soon", "not_allowed", "mismatch", "policy"]
-"""Why a new password was refused; `policy` where the store does not say more."""
+PasswordRule = (
+    Literal["too_short", "too_simple", "too_common", "personal", "used_before", "too_soon"]
+    | Literal["not_allowed", "mismatch", "policy"]
+)
+"""Why a new password was refused; `personal`: it is made of names; `policy`: the store does not say more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,10 @@ class AccountRefused(BackendError):
 
 
 class Throttled(BackendError):
-    """Too many failures, so that the password is not looked at; `retry_after` is in seconds."""
+    """Too many failures, so that the password is not looked at; `retry_after` is in seconds.
+
+    No backend raises it by itself: it comes of `guard`.
+    """
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"try again in {retry_after} s")
@@ -158,8 +165,11 @@ _guard: ContextVar[Callable[[str], None] | None] = ContextVar("guard", default=N
 
 
 @contextmanager
-def guarded(guard: Callable[[str], None]) -> Iterator[None]:
-    """While this is open, on this thread, `guard` is told of every account whose password is about to be looked at."""
+def guarded(guard: Callable[[str], None] | None) -> Iterator[None]:
+    """While this is open, on this thread, `guard` is told of every account whose password is about to be looked at.
+
+    None tells nobody.
+    """
     before = _guard.set(guard)
     try:
         yield
@@ -187,14 +197,24 @@ class CredentialBackend(ABC):
         lets through what `guard` raises.
         """
 
-    def guard(self, account: str) -> None:
+    def guard(self, account: str, spend: Callable[[], object] | None = None) -> None:
         """To be called by `authenticate` where it has found an account and not looked at the password yet.
 
         `account` is one name of the account, whatever was typed: its primary key, its DN. Failures are counted for it
-        too, so that many spellings of a name are not as many tries. Raises Throttled.
+        too, so that many spellings of a name are not as many tries. Raises Throttled if there were too many; the person
+        is then told the same as for a wrong password.
+
+        So that the time does not tell the two apart, `spend` is called first: it does what `authenticate` does for a
+        wrong password after it has found the account, and looks at no password of anybody. Without it the backend is
+        asked to authenticate a name that nobody has. Raises BackendUnavailable if that does.
         """
         if guard := _guard.get():
-            guard(account)
+            try:
+                guard(account)
+            except Throttled:
+                with guarded(None), suppress(UnknownUser, WrongPassword, AccountRefused):
+                    spend() if spend else self.authenticate(token_hex(16), token_hex(16))
+                raise
 
     @property
     def offers(self) -> frozenset[type]:

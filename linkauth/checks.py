@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from linkauth.backends import BackendUnavailable, Check, CredentialBackend
+from linkauth.hashing import worker_processes
 from linkauth.redaction import redact
 from linkauth.settings import ThrottleSettings
 
@@ -21,48 +22,62 @@ SAID_LIMIT = 1_000
 
 
 def checks(backend: CredentialBackend, throttle: ThrottleSettings) -> list[Check]:
-    """Every line about a backend, also when it breaks its contract; raises nothing."""
+    """Every line about a backend, also when it breaks its contract; raises nothing but KeyboardInterrupt.
+
+    The throttle counts in each of the LINKAUTH_WORKERS processes by itself.
+    """
     try:
         found = [replace(check, name=redact(check.name), detail=redact(check.detail)) for check in backend.check()]
-    except Exception as error:
+        found = found or [Check("check", True, "checks nothing by itself", warning=True)]
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         # a check may not raise, and health must be told all the same
         found = [Check("check", False, f"broke its contract with {type(error).__name__}")]
     try:
         lockout = backend.lockout()
         if lockout is not None:
-            found.append(compare(lockout.failures, lockout.seconds, throttle))
+            found.append(compare(lockout.failures, lockout.seconds, throttle, worker_processes()))
     except BackendUnavailable as error:
         # one line says it, where a check has said it already
         if all(check.ok for check in found):
             found.append(Check("lockout", False, redact(error) or "the store cannot be asked when it locks accounts"))
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         found.append(Check("lockout", False, f"broke its contract with {type(error).__name__}"))
     return found
 
 
-def compare(failures: int, seconds: int, throttle: ThrottleSettings) -> Check:
+def compare(failures: int, seconds: int, throttle: ThrottleSettings, processes: int = 1) -> Check:
     """Could tries through linkauth alone lock an account that the store locks after `failures` within `seconds`?
 
-    0 seconds is for ever: then our windows follow each other without end.
+    0 seconds is for ever: then our windows follow each other without end. Each of `processes` counts by itself.
     """
-    ours, window = throttle.account_failures, throttle.account_window
+    each, window = throttle.account_failures, throttle.account_window
+    ours = each * processes
+    counted = f"{each} in each of {processes} processes, by LINKAUTH_WORKERS" if processes > 1 else "in one process"
     advice = "no value of linkauth.throttle.account_failures is safe, for the store locks at the first failure"
+    if failures > 1:
+        advice = f"no value of linkauth.throttle.account_failures is safe with {processes} processes"
     if not seconds:
-        if failures > 1:
+        if (failures - 1) // processes:
             advice = "let the store forget failures after a while; until then it takes more than one window with "
-            advice += f"linkauth.throttle.account_failures = {failures - 1}"
+            advice += f"linkauth.throttle.account_failures = {(failures - 1) // processes}"
         said = f"the store locks after {failures} wrong passwords, however old, and linkauth lets {ours} pass every "
-        return Check("lockout", True, f"{said}{window} s: {advice}", warning=True)
+        return Check("lockout", True, f"{said}{window} s ({counted}): {advice}", warning=True)
     windows = max(1, math.ceil(seconds / window))
     said = f"the store locks after {failures} wrong passwords within {seconds} s, and linkauth lets {ours * windows} "
     if ours * windows < failures:
-        return Check("lockout", True, f"{said}pass in that time")
-    if (failures - 1) // windows:
-        advice = f"linkauth.throttle.account_failures = {(failures - 1) // windows} would be safe"
-    elif failures > 1:
-        advice = f"linkauth.throttle.account_failures = {failures - 1} would be safe with "
+        return Check("lockout", True, f"{said}pass in that time ({counted})")
+    if (failures - 1) // (windows * processes):
+        advice = f"linkauth.throttle.account_failures = {(failures - 1) // (windows * processes)} would be safe"
+    elif (failures - 1) // processes:
+        advice = f"linkauth.throttle.account_failures = {(failures - 1) // processes} would be safe with "
         advice += f"linkauth.throttle.account_window = {seconds}"
-    return Check("lockout", True, f"{said}pass, so that strangers can lock people out: {advice}", warning=True)
+    return Check(
+        "lockout", True, f"{said}pass ({counted}), so that strangers can lock people out: {advice}", warning=True
+    )
 
 
 class Health:
@@ -90,7 +105,10 @@ class Health:
         return checked
 
     def _is_well(self, name: str, backend: CredentialBackend) -> bool:
-        found = checks(backend, self._throttle)
+        try:
+            found = checks(backend, self._throttle)
+        except BaseException as error:
+            found = [Check("check", False, f"broke its contract with {type(error).__name__}")]
         for check in found:
             said = (name, check.name, check.detail)
             if not check.ok:

@@ -6,6 +6,7 @@ For plugins too; it needs nothing but the standard library.
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -36,21 +37,43 @@ class HashPool:
         if not self._places.acquire(blocking=False):
             raise BackendUnavailable("too many password checks are waiting", retry_after=2)
         try:
-            return self._executor.submit(function, *arguments).result()
+            return self._executor.submit(_contained, function, *arguments).result()
         finally:
             self._places.release()
 
 
+def _contained(function: Callable[..., Result], *arguments: Any) -> Result:
+    """What `function` raises is an Exception: a panic of a library in Rust, SystemExit and their like are none."""
+    try:
+        return function(*arguments)
+    except Exception:
+        raise
+    except BaseException as error:
+        # its text may hold the password
+        raise BackendUnavailable(f"a password check ended with {type(error).__name__}") from None
+
+
+def worker_processes() -> int:
+    """The worker processes of this server, as LINKAUTH_WORKERS in the environment says (default 1).
+
+    Raises ValueError, in words for operators, if that is no number from 1 to 9999.
+    """
+    text = os.environ.get("LINKAUTH_WORKERS", "1").strip()
+    if not re.fullmatch("0{0,3}[1-9][0-9]{0,3}", text):
+        raise ValueError("is not the number of worker processes, from 1 to 9999; give the server's own number")
+    return int(text)
+
+
 def hash_pool() -> HashPool:
     """The one pool of this process: a thread for each core that the process may use, divided among the
-    LINKAUTH_WORKERS processes (environment, default 1) of the machine."""
+    `worker_processes` of the machine."""
     return _hash_pool_of(os.getpid())
 
 
 @cache
 def _hash_pool_of(_pid: int) -> HashPool:
     # keyed by process, because threads do not survive a fork
-    workers = max(1, int(os.environ.get("LINKAUTH_WORKERS", "1")))
+    workers = worker_processes()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = min(max(1, cores // workers), HASHES - 4)
     return HashPool(threads, HASHES - threads)

@@ -56,7 +56,7 @@ class ThrottleSettings:
     account_window: int = 900
     address_failures: int = 100
     address_window: int = 600
-    client_failures: int = 10
+    client_failures: int = 100
     client_window: int = 60
 
     def faults(self) -> Iterator[tuple[str, str]]:
@@ -84,6 +84,7 @@ class Settings:
     previous_secrets: tuple[str, ...] = field(default=(), repr=False)
     database_upgrade: Literal["command", "at_start"] = "command"
     default_language: str = "en"
+    breached_passwords: str = ""
     theme: str = "default"
     backends: tuple[BackendSettings, ...] = ()
     themes: Mapping[str, ThemeSettings] = field(default_factory=dict)

@@ -116,7 +116,10 @@ class Shadow:
         for thread in self._threads:
             thread.join(max(0, deadline - time.monotonic()))
         if not any(thread.is_alive() for thread in self._threads):
-            self._backend.close()
+            try:
+                self._backend.close()
+            except BaseException as error:
+                log.error("backend %s (shadow) could not be closed: %s", self.name, type(error).__name__)
             self._comparisons.close()
 
     def _work(self) -> None:
@@ -130,7 +133,8 @@ class Shadow:
             return False
         try:
             self._compare(accepted)
-        except Exception as error:
+        except BaseException as error:
+            # one that ended the thread would end the comparisons too
             log.warning("backend %s (shadow): what was compared is not kept: %s", self.name, cause(error))
         finally:
             with self._lock:

@@ -13,15 +13,17 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from linkauth.asking import NamedBackend, answer, plausible
+from linkauth.asking import NamedBackend, answer, close, plausible
 from linkauth.backends import (
     AccountRefused,
     BackendUnavailable,
+    CredentialBackend,
     Identity,
+    Lookup,
     PasswordChange,
     PasswordRefused,
     UnknownUser,
@@ -29,6 +31,8 @@ from linkauth.backends import (
     guarded,
 )
 from linkauth.checks import Health
+from linkauth.login import new_passwords
+from linkauth.login.new_passwords import NewPasswords
 from linkauth.shadows import Shadow
 from linkauth.throttle import Attempt, Throttle
 
@@ -51,10 +55,11 @@ class PasswordChanged(BackendUnavailable):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who signed in, and which backend says so: the resource owner of a link."""
+    """Who signed in, and which backend says so: the resource owner of a link. `changed` if their password was."""
 
     backend: str
     identity: Identity
+    changed: bool = field(default=False, compare=False)
 
     @property
     def subject(self) -> str:
@@ -80,11 +85,16 @@ class SignIn:
     """The one way from a typed name and password to a Person."""
 
     def __init__(
-        self, backends: Sequence[NamedBackend], throttle: Throttle, shadows: Mapping[str, Shadow] | None = None
+        self,
+        backends: Sequence[NamedBackend],
+        throttle: Throttle,
+        shadows: Mapping[str, Shadow] | None = None,
+        new_passwords: NewPasswords | None = None,
     ) -> None:
         self._backends = tuple(named for named in backends if not named.shadow)
         self._trials = tuple((named, (shadows or {})[named.name]) for named in backends if named.shadow)
         self._throttle = throttle
+        self._new_passwords = new_passwords or NewPasswords()
         # a shadow that hangs must not hold up whoever asks whether this server is well
         self._health = Health([(named.name, named.backend) for named in self._backends], throttle.settings)
 
@@ -100,7 +110,7 @@ class SignIn:
             try:
                 return named.backend.authenticate(username, password)
             except AccountRefused as refused:
-                if _is_mendable(refused) and PasswordChange in named.backend.offers:
+                if _is_mendable(refused) and _changes(named.backend):
                     raise PasswordChangeNeeded(refused.reason, proven=True) from None
                 raise
 
@@ -114,8 +124,9 @@ class SignIn:
     def change_password(self, username: str, current: str, new: str, repeated: str, address: str) -> Person:
         """The person, once `new` has taken the place of `current`; `repeated` is the new one typed again.
 
-        Raises PasswordRefused, PasswordChanged, and what a sign-in raises; AccountRefused for a reason that no new
-        password mends.
+        The password stays as it is where a sign-in with it is not refused: whoever has stolen one must not be able to
+        shut its owner out. Then this is a sign-in. Raises PasswordRefused, PasswordChanged, and what a sign-in raises;
+        AccountRefused for a reason that no new password mends.
         """
         username = _guarded(username, current)
         if new != repeated:
@@ -126,7 +137,9 @@ class SignIn:
             raise PasswordRefused("used_before")
         if not plausible(new, PASSWORD_LIMIT):
             raise PasswordRefused("policy")
-        return self._counted(username, address, lambda named: _changed(named, username, current, new))
+        changed: list[str] = []
+        person = self._counted(username, address, lambda named: self._changed(named, username, current, new, changed))
+        return replace(person, changed=bool(changed))
 
     def _counted(self, username: str, address: str, ask: Callable[[NamedBackend], Identity]) -> Person:
         with self._throttle.attempt(username, address) as attempt:
@@ -136,7 +149,8 @@ class SignIn:
                 attempt.failed()
                 raise
             except AccountRefused as refused:
-                if not refused.proven:
+                if not (refused.proven and refused.revealed):
+                    # the person sees a wrong password, which costs a try whether it was right or not
                     attempt.failed()
                 raise
             attempt.succeeded()
@@ -153,6 +167,34 @@ class SignIn:
         log.info("sign-in refused: no backend knows the name")
         raise UnknownUser
 
+    def _changed(self, named: NamedBackend, username: str, current: str, new: str, changed: list[str]) -> Identity:
+        """Who signs in with `new`, after the change of a password that is right and that only a new one mends.
+
+        `changed` gets the name of a backend that has changed it.
+        """
+        backend = named.backend
+        try:
+            identity = backend.authenticate(username, current)
+        except AccountRefused as refused:
+            if not _is_mendable(refused) or not _changes(backend):
+                raise
+        else:
+            log.info("password not changed: it has not expired, backend=%s", named.name)
+            return identity
+        assert isinstance(backend, PasswordChange)
+        try:
+            self._new_passwords.check(new, _about(backend, username))
+            backend.change_password(username, current, new)
+            changed.append(named.name)
+        except UnknownUser:
+            # the name is known here, so no later backend may be asked
+            raise BackendUnavailable("knew the name and then did not") from None
+        try:
+            return answer(named, lambda _: backend.authenticate(username, new))
+        except (UnknownUser, WrongPassword, BackendUnavailable) as error:
+            # from here on the current password is the wrong one
+            raise PasswordChanged(f"the new password is set, then came {type(error).__name__}") from None
+
     def _guard(self, attempt: Attempt, backend: str, account: str) -> None:
         """A name that was not typed often may be another one of an account that is being guessed."""
         self._throttle.also(attempt, f"{backend}\0{account}")
@@ -165,29 +207,19 @@ class SignIn:
         for _, shadow in self._trials:
             shadow.close()
         for named in self._backends:
-            named.backend.close()
+            close(named)
 
 
-def _changed(named: NamedBackend, username: str, current: str, new: str) -> Identity:
-    """Who signs in with `new`, after the change of a password that was right."""
-    backend = named.backend
-    try:
-        backend.authenticate(username, current)
-    except AccountRefused as refused:
-        if not _is_mendable(refused) or PasswordChange not in backend.offers:
-            raise
-    if not isinstance(backend, PasswordChange) or PasswordChange not in backend.offers:
-        raise PasswordRefused("not_allowed")
-    try:
-        backend.change_password(username, current, new)
-    except UnknownUser:
-        # the name is known here, so no later backend may be asked
-        raise BackendUnavailable("knew the name and then did not") from None
-    try:
-        return answer(named, lambda _: backend.authenticate(username, new))
-    except (UnknownUser, WrongPassword, BackendUnavailable) as error:
-        # from here on the current password is the wrong one
-        raise PasswordChanged(f"the new password is set, then came {type(error).__name__}") from None
+def _changes(backend: CredentialBackend) -> bool:
+    return isinstance(backend, PasswordChange) and PasswordChange in backend.offers
+
+
+def _about(backend: CredentialBackend, username: str) -> list[str]:
+    """What is known of the person, as no new password may be. Raises UnknownUser, BackendUnavailable."""
+    if not isinstance(backend, Lookup) or Lookup not in backend.offers:
+        return [username]
+    who = backend.find(username).identity
+    return [username, *(text for text in (who.username, who.name, who.email) if isinstance(text, str))]
 
 
 def _is_mendable(refused: AccountRefused) -> bool:
@@ -219,6 +251,8 @@ def includeme(config: Any) -> None:
     """`request.sign_in`."""
     registry = config.registry
     named = [NamedBackend(*opened) for opened in registry.settings["linkauth.backends.opened"]]
-    sign_in = SignIn(named, registry.settings["linkauth.throttle"], registry.settings["linkauth.shadows"])
+    settings = registry.settings
+    rules = new_passwords.of(settings["linkauth"])
+    sign_in = SignIn(named, settings["linkauth.throttle"], settings["linkauth.shadows"], rules)
     registry.settings["linkauth.sign_in"] = sign_in
     config.add_request_method(lambda request: sign_in, "sign_in", property=True)

@@ -18,7 +18,10 @@ SIGN_IN_ERRORS = (
 """What may be wrong with a sign-in, as the login page is told; `password_changed` if only the link failed."""
 PASSWORD_REASONS = ("password_expired", "must_change_password")
 """Why the password page is shown, as it is told; "" when it is shown again."""
-PASSWORD_RULES = ("too_short", "too_simple", "used_before", "too_soon", "not_allowed", "mismatch", "policy")
+PASSWORD_RULES = (
+    *("too_short", "too_simple", "too_common", "personal", "used_before", "too_soon", "not_allowed", "mismatch"),
+    "policy",
+)
 PASSWORD_ERRORS = ("wrong_password", "unavailable", "throttled", "stale", *PASSWORD_RULES)
 """What may be wrong with a change of the password, as the password page is told."""
 REQUEST_ERRORS = (

@@ -4,12 +4,16 @@ Two windows: per account over all addresses, and per address over all accounts. 
 and also what a backend finds by it, which may have other names. What is being checked right now counts as failed
 already, so that parallel tries do not slip through at the edge. Only failures are kept: a success clears its account's
 window and never the address's, a store that could not be asked costs nothing.
+
+Only what the typed name and the address alone determine may be answered with "too many attempts". That the window of an
+account is full is answered as a wrong password, or it would tell that there is such an account (see `asking`).
 """
 
 from __future__ import annotations
 
 import ipaddress
 import math
+import struct
 import threading
 import time
 import unicodedata
@@ -21,10 +25,15 @@ from secrets import token_bytes
 from typing import Any
 
 from linkauth.backends import Throttled
-from linkauth.settings import ThrottleSettings
+from linkauth.hashing import worker_processes
+from linkauth.redaction import redact
+from linkauth.settings import SettingsError, ThrottleSettings
 
-KEYS = 100_000
-"""Keys kept in each window: 25 MB a window when all are in use, measured."""
+KEYS = 20_000
+"""Keys kept in each window: 4 MB a window when each has failed once, measured, and 8 bytes for each further failure."""
+CLIENT_WIDE = 100
+"""So many times `client_failures` are free for one client over all addresses."""
+_TIME = struct.Struct("d")
 
 
 class Attempt:
@@ -45,22 +54,32 @@ class Attempt:
 
 
 class Window:
-    """The times of the last `limit` failures of each key within `seconds`; the longest untouched keys are forgotten."""
+    """The times of the last `limit` failures of each key within `seconds`.
+
+    At most KEYS keys are kept. When there are more, the key with the fewest failures is forgotten first, and of those
+    the one whose last failure is the oldest: a flood of other names does not push out an account that is being guessed.
+    "Fewest" is by powers of two, so that no count is searched for.
+    """
 
     def __init__(self, limit: int, seconds: int) -> None:
         self._limit = limit
         self._seconds = seconds
-        self._failures: OrderedDict[bytes, tuple[float, ...]] = OrderedDict()
+        # by the bits of the number of failures; in each the oldest last failure stands first. The times are packed,
+        # because a tuple of floats takes three times the memory
+        self._levels: list[OrderedDict[bytes, bytes]] = [OrderedDict() for _ in range(limit.bit_length())]
         self._checking: Counter[bytes] = Counter()
+
+    def __len__(self) -> int:
+        return sum(map(len, self._levels))
 
     def wait(self, key: bytes, now: float) -> float:
         """Seconds until the next try of `key`; 0 for at once."""
-        failures = self._failures.get(key, ())
-        recent = sum(1 for at in failures if at > now - self._seconds)
-        if recent + self._checking[key] < self._limit:
+        times = next(filter(None, (level.get(key) for level in self._levels)), b"")
+        count, free = len(times) // _TIME.size, self._limit - self._checking[key]
+        if free > 0 and (count < free or not self._is_recent(times, count - free, now)):
             return 0
         # what is still being checked may yet turn out right: then a second is enough
-        return failures[0] + self._seconds - now if recent == self._limit else 1
+        return _at(times, 0) + self._seconds - now if count == self._limit and self._is_recent(times, 0, now) else 1
 
     def start(self, key: bytes) -> None:
         self._checking[key] += 1
@@ -71,14 +90,31 @@ class Window:
             del self._checking[key]
 
     def fail(self, key: bytes, now: float) -> None:
-        # a tuple: an empty deque is 760 bytes, and there may be many keys
-        self._failures[key] = (*self._failures.get(key, ()), now)[-self._limit :]
-        self._failures.move_to_end(key)
-        if len(self._failures) > KEYS:
-            self._failures.popitem(last=False)
+        self._forget_expired(now)
+        times = (self.clear(key) + _TIME.pack(now))[-_TIME.size * self._limit :]
+        self._levels[(len(times) // _TIME.size).bit_length() - 1][key] = times
+        if len(self) > KEYS:
+            next(filter(None, self._levels)).popitem(last=False)
 
-    def clear(self, key: bytes) -> None:
-        self._failures.pop(key, None)
+    def clear(self, key: bytes) -> bytes:
+        """Forget the failures of `key`; gives their times, packed."""
+        return b"".join(level.pop(key, b"") for level in self._levels)
+
+    def _forget_expired(self, now: float) -> None:
+        for level in self._levels:
+            while level:
+                key, times = next(iter(level.items()))
+                if self._is_recent(times, -1, now):
+                    break
+                del level[key]
+
+    def _is_recent(self, times: bytes, place: int, now: float) -> bool:
+        return _at(times, place) > now - self._seconds
+
+
+def _at(times: bytes, place: int) -> float:
+    found: float = _TIME.unpack_from(times, place * _TIME.size)[0]
+    return found
 
 
 class Throttle:
@@ -89,6 +125,9 @@ class Throttle:
         self._account = Window(settings.account_failures, settings.account_window)
         self._address = Window(settings.address_failures, settings.address_window)
         self._client = Window(settings.client_failures, settings.client_window)
+        self._client_anywhere = Window(settings.client_failures * CLIENT_WIDE, settings.client_window)
+        # clients at addresses that have shown the right secret
+        self._proven: dict[bytes, None] = {}
         self._key = token_bytes(16)
         self._clock = clock
         self._lock = threading.Lock()
@@ -112,12 +151,31 @@ class Throttle:
 
     @contextmanager
     def client(self, client_id: str, address: str) -> Iterator[Attempt]:
-        """A wrong secret of `client_id` from the IP `address`; raises Throttled when there were too many.
+        """A try at the secret of `client_id` from the IP `address`; raises Throttled before it, right or wrong.
 
-        Only failures of that very pair count: all of Amazon's calls come from a few addresses.
+        Failures are counted for that very pair, because all of Amazon's calls come from a few addresses. Over all
+        addresses CLIENT_WIDE times as many are free; beyond that only addresses are served that have shown the right
+        secret before, so that strangers who guess from many addresses do not block the client's own.
         """
-        with self._counted((self._client, self._hidden(f"{client_id}\0{network(address)}"))) as attempt:
-            yield attempt
+        pair, client = self._hidden(f"{client_id}\0{network(address)}"), self._hidden(client_id)
+        # no lock for a right secret: these are single look-ups, and a guess too many at the edge does no harm
+        now = self._clock()
+        wait = self._client.wait(pair, now)
+        if pair not in self._proven:
+            wait = max(wait, self._client_anywhere.wait(client, now))
+        if wait > 0:
+            raise Throttled(max(1, math.ceil(wait)))
+        attempt = Attempt()
+        yield attempt
+        if attempt.right is False:
+            with self._lock:
+                self._client.fail(pair, self._clock())
+                self._client_anywhere.fail(client, self._clock())
+        elif attempt.right and pair not in self._proven:
+            with self._lock:
+                self._proven[pair] = None
+                if len(self._proven) > KEYS:
+                    del self._proven[next(iter(self._proven))]
 
     @contextmanager
     def _counted(self, *windows: tuple[Window, bytes]) -> Iterator[Attempt]:
@@ -166,6 +224,10 @@ def network(address: str) -> str:
 
 
 def includeme(config: Any) -> None:
-    """One throttle for every way in."""
+    """One throttle for every way in, in each worker process."""
+    try:
+        worker_processes()
+    except ValueError as error:
+        raise SettingsError([("LINKAUTH_WORKERS", f"(environment) {redact(error)}")]) from None
     settings = config.registry.settings
     settings["linkauth.throttle"] = Throttle(settings["linkauth"].throttle)

@@ -13,8 +13,6 @@ from linkauth.redaction import redact
 from linkauth.starting import StartError, behind_proxy, load
 
 try:
-    if not os.environ.get("LINKAUTH_WORKERS", "1").isdecimal():
-        raise StartError("LINKAUTH_WORKERS is not a number")
     application = behind_proxy(load(os.environ.get("LINKAUTH_INI", "production.ini")))
 except StartError as error:
     sys.exit(f"linkauth cannot start:\n{redact(error)}")

@@ -60,7 +60,9 @@ def _look(named: NamedBackend, name: str) -> Seen:
         return None
     except BackendUnavailable as error:
         return error
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         return BackendUnavailable(f"broke its contract with {type(error).__name__}")
     return account
 

@@ -9,7 +9,7 @@ import click
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from linkauth.asking import NamedBackend
+from linkauth.asking import NamedBackend, close
 from linkauth.oauth2.errors import StoreUnavailableError
 from linkauth.plugins import open_backends, settings_class
 from linkauth.redaction import reason
@@ -58,4 +58,4 @@ def backends_of(ini: str) -> Iterator[tuple[Settings, list[NamedBackend]]]:
         yield settings, backends
     finally:
         for named in backends:
-            named.backend.close()
+            close(named)

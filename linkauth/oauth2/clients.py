@@ -73,13 +73,18 @@ class Asked:
 
 
 class Attempt(Protocol):
-    """A try at a secret; whoever finds it wrong says `failed()`."""
+    """A try at a secret; whoever finds it wrong says `failed()`, right `succeeded()`."""
 
     def failed(self) -> None: ...
+
+    def succeeded(self) -> None: ...
 
 
 class _Uncounted:
     def failed(self) -> None:
+        pass
+
+    def succeeded(self) -> None:
         pass
 
 
@@ -128,10 +133,12 @@ class Clients:
         return client
 
     def _prove(self, candidates: list[tuple[str, str]], address: str) -> Client:
-        # the right secret always works: a stranger who sends wrong ones must not make Amazon's calls fail
-        if proven := self._proven(candidates):
-            return proven
-        with self._throttle(candidates[0][0], address) as attempt:
+        # one key for every spelling of a client_id that form-decoding gives
+        named = (client_id for client_id, _ in candidates if client_id in self._clients)
+        with self._throttle(next(named, candidates[0][0]), address) as attempt:
+            if proven := self._proven(candidates):
+                attempt.succeeded()
+                return proven
             attempt.failed()
         raise InvalidClientError
 

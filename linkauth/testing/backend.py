@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
 import pytest
@@ -50,6 +50,10 @@ class BackendContract(AccountsContract):
     tells_unknown: ClassVar[bool] = True
     """False where the store answers a name that it does not know as it answers a wrong password: then the backend must
     always say WrongPassword, so that no later backend takes the name over."""
+
+    guards: ClassVar[bool] = True
+    """False where the backend cannot tell the account before it asks for its password, as behind a login API: then it
+    calls `guard` never, and an account with two names has two windows of the throttle."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -101,24 +105,53 @@ class BackendContract(AccountsContract):
     def _unknown(self) -> type[BackendError]:
         return UnknownUser if self.tells_unknown else WrongPassword
 
-    def test_an_account_is_guarded_under_one_name_before_its_password_is_looked_at(
+    def test_every_name_of_an_account_gives_its_identity(self, backend: CredentialBackend, known: Known) -> None:
+        identity = backend.authenticate(known.username, known.password)
+        for name in known.other_names:
+            assert backend.authenticate(name, known.password) == identity
+            with pytest.raises(WrongPassword):
+                backend.authenticate(name, "wrong")
+
+    def test_an_account_is_guarded_under_one_key_whatever_name_is_typed(
         self, backend: CredentialBackend, known: Known
     ) -> None:
-        """A backend that cannot tell the account before it asks guards none."""
-        found: list[str] = []
-        with guarded(found.append):
-            backend.authenticate(known.username, known.password)
-            with pytest.raises(WrongPassword):
-                backend.authenticate(known.username.upper(), "wrong")
-            with pytest.raises(self._unknown):
-                backend.authenticate("nobody-of-that-name", "wrong")
-        assert len(set(found)) == (1 if found else 0)
-        if found:
-            with guarded(_refuse), self.work() as done:
-                for password in (known.password, "wrong"):
-                    with pytest.raises(Throttled):
-                        backend.authenticate(known.username, password)
-            assert not {"hash", "bind"} & set(done)
+        names = [known.username, known.username.upper(), *known.other_names]
+        found: list[list[str]] = []
+        for name in names:
+            for password in (known.password, "wrong"):
+                keys: list[str] = []
+                with guarded(keys.append), suppress(WrongPassword):
+                    backend.authenticate(name, password)
+                found.append(keys)
+        if not self.guards:
+            assert not any(found), "it calls guard: take `guards = False` away"
+            return
+        assert all(found), "it looks at a password without a call of guard: call it, or say `guards = False`"
+        assert len({key for keys in found for key in keys}) == 1, "an account must be guarded under one key"
+        with guarded(_is_nobodys), pytest.raises(self._unknown):
+            backend.authenticate("nobody-of-that-name", "wrong")
+
+    def test_a_guarded_account_costs_what_a_wrong_password_costs(
+        self, backend: CredentialBackend, known: Known
+    ) -> None:
+        """And its password is not looked at, or the store might lock it, or a right one be told by its time."""
+        if not self.guards:
+            return
+        backend.authenticate(known.username, known.password)
+        with self.work() as for_wrong, pytest.raises(WrongPassword):
+            backend.authenticate(known.username, "wrong")
+        for password in (known.password, "wrong"):
+            with self.work() as done:
+                before: list[str] = []
+
+                def refuse(account: str, done: list[str] = done, before: list[str] = before) -> None:
+                    before += done
+                    raise Throttled(1)
+
+                with guarded(refuse), pytest.raises(Throttled):
+                    backend.authenticate(known.username, password)
+            assert not {"hash", "bind"} & set(before), "guard is called after the password was looked at"
+            assert done == for_wrong, "a guarded account must cost what a wrong password costs: give guard its `spend`"
 
     def test_an_unknown_name_is_unknown(self, backend: CredentialBackend, known: Known) -> None:
         with pytest.raises(self._unknown):
@@ -188,7 +221,6 @@ class BackendContract(AccountsContract):
             for username, password in ((known.username, known.password), (known.username, ""), ("nobody", "wrong")):
                 with pytest.raises(BackendUnavailable):
                     backend.authenticate(username, password)
-            assert not all(check.ok for check in backend.check())
             store.returns()
             assert recovered(backend, known).subject == known.subject
             # and again, with connections that were open when it broke
@@ -202,8 +234,25 @@ class BackendContract(AccountsContract):
 
     def test_its_checks_are_well(self, backend: CredentialBackend) -> None:
         checks = list(backend.check())
-        assert all(isinstance(check, Check) and check.ok for check in checks)
+        assert checks, "check() gives nothing: `linkauth doctor` and /health/ready would say that all is well"
+        assert not [check for check in checks if not isinstance(check, Check) or not check.ok or not check.name]
+
+    def test_its_checks_find_a_store_that_is_down(self, store: Store, known: Known) -> None:
+        for connected in (False, True):
+            backend = store.backend()
+            if connected:
+                recovered(backend, known)
+            store.breaks()
+            try:
+                failed = [check for check in backend.check() if not check.ok]
+            finally:
+                store.returns()
+            assert failed, "check() says that all is well while the store is down"
+            assert all(check.name and check.detail for check in failed), "say in words what is wrong"
+            recovered(backend, known)
+            assert all(check.ok for check in backend.check())
+            backend.close()
 
 
-def _refuse(account: str) -> None:
-    raise Throttled(1)
+def _is_nobodys(account: str) -> None:
+    raise AssertionError("guard is called for a name that nobody has")

@@ -13,11 +13,15 @@ RECOVERY_SECONDS = 20
 
 @dataclass(frozen=True)
 class Known:
-    """A person whom the store knows: the name as it is stored, the right password, and the stable subject."""
+    """A person whom the store knows: the name as it is stored, the right password, and the stable subject.
+
+    `other_names` are further names that mean the same person to the store: an address, a name with a domain.
+    """
 
     username: str
     password: str
     subject: str
+    other_names: tuple[str, ...] = ()
 
 
 class Store(Protocol):

@@ -49,6 +49,8 @@ def sign_in(request: Any) -> Response:
     if changes_password(request):
         new, repeated = form["new_password"], form.get("repeated_password", "")
         person = request.sign_in.change_password(username, password, new, repeated, address)
+        # what fails from here on is told to somebody whose old password is gone
+        request.password_changed = person.changed
     else:
         person = request.sign_in(username, password, address)
     return Response(status=303, location=request.oauth2.authorize(authorization, person, request.language))

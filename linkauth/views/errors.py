@@ -80,8 +80,9 @@ def password_changed(error: PasswordChanged, request: Any) -> Response:
 
 @exception_view_config(Throttled)
 def throttled(error: Throttled, request: Any) -> Response:
+    log.info("throttled: too many failures, path=%s retry_after=%d", _path(request), error.retry_after)
     if _for_programs(request):
-        # the secret was wrong again
+        # whether this secret is right is not said
         response = _json(request, "invalid_client", "too many wrong secrets, wait", 429)
         response.headers["Retry-After"] = str(error.retry_after)
         return response
@@ -146,7 +147,7 @@ def store_unavailable(error: StoreUnavailableError, request: Any) -> Response:
     log.error("storage: %s", error)
     if _for_programs(request):
         return _retry_later(_json(request, "temporarily_unavailable", "cannot tell now, try again", 503))
-    if changes_password(request):
+    if getattr(request, "password_changed", False):
         # the link is written after the change
         return _changed(request, RETRY_SECONDS)
     return _again(request, "unavailable", 503, RETRY_SECONDS)

@@ -67,6 +67,8 @@ class MoodyBackend(CredentialBackend):
             raise BackendMisconfigured("our own account is locked")
         if username == "crash":
             raise RuntimeError(f"SELECT * FROM people WHERE password = '{password}'")
+        if username == "exit":
+            raise SystemExit(password)
         if username not in (*PROVEN, "markup"):
             raise UnknownUser
         if password != PASSWORD:
@@ -89,7 +91,7 @@ class ChangingSettings:
 RULES: dict[str, PasswordRefused] = {
     "short": PasswordRefused("too_short", minimum=12),
     "shorter": PasswordRefused("too_short"),
-    "simple": PasswordRefused("too_simple"),
+    "plain words": PasswordRefused("too_simple"),
     "again": PasswordRefused("used_before"),
     "soon": PasswordRefused("too_soon"),
     "forbidden": PasswordRefused("not_allowed"),

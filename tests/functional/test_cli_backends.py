@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from linkauth.cli import main
 from linkauth.simulator import people
 from tests.conftest import ROOT
+from tests.functional.leaked import write_leaked
 
 Ini = Callable[..., Path]
 
@@ -156,6 +157,18 @@ def test_the_throttle_is_compared_with_the_lockout(ini: Ini, failures: str, mark
     assert found == ([mark] if mark else [])
     if mark == "warning":
         assert "linkauth.throttle.account_failures = 4 would be safe" in said[2]
+
+
+def test_a_backend_without_checks_checks_nothing(ini: Ini) -> None:
+    said = linkauth("doctor", ini(backend__changing__use="moody"), expect=0)
+    assert said == ["warning  changing: check: checks nothing by itself", "1 to be mended"]
+
+
+def test_the_file_of_leaked_passwords_is_checked(ini: Ini, tmp_path: Path) -> None:
+    path = ini(breached_passwords=str(tmp_path / "leaked"))
+    assert "FAILED   linkauth: breached_passwords: names no file" in linkauth("doctor", path, expect=1)
+    write_leaked(tmp_path / "leaked", ["one"])
+    assert "ok       linkauth: breached_passwords: sorted SHA-1 hashes" in linkauth("doctor", path, expect=0)
 
 
 @pytest.mark.parametrize("verb", [("doctor",), ("explain", "ada")])

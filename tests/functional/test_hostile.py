@@ -245,16 +245,19 @@ def test_J10_nobody_writes_into_the_log(moody: TestApp, caplog: pytest.LogCaptur
         assert text.isprintable() or text not in record.getMessage()
 
 
-def test_J11_a_plugin_that_crashes_tells_nobody_anything(moody: TestApp, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(("name", "error"), [("crash", "RuntimeError"), ("exit", "SystemExit")])
+def test_J11_a_plugin_that_crashes_tells_nobody_anything(
+    moody: TestApp, caplog: pytest.LogCaptureFixture, name: str, error: str
+) -> None:
     caplog.set_level(logging.DEBUG)
     for _ in range(2):
-        answer = login(moody, query(), "crash", "my very secret password")
-        assert_sound(answer, b"SELECT", b"RuntimeError", b"Traceback", b"moody", b"my very secret password")
+        answer = login(moody, query(), name, "my very secret password")
+        assert_sound(answer, b"SELECT", error.encode(), b"Traceback", b"moody", b"my very secret password")
         assert answer.status == 503
     assert "my very secret password" not in caplog.text
     # the operator is told where it happened
     assert "moody" in caplog.text
-    assert "RuntimeError" in caplog.text
+    assert error in caplog.text
     assert login(moody, query(), "ada", "lovelace-1815").status == 303
 
 

@@ -10,6 +10,7 @@ from urllib.parse import quote_plus
 import pytest
 from webtest import TestApp
 
+from linkauth.throttle import CLIENT_WIDE
 from tests.alexa import basic
 from tests.conftest import https
 from tests.functional.flow import HOME, Skill, assert_refused
@@ -219,8 +220,35 @@ def test_F23_wrong_secrets_are_throttled_by_client_and_address(make_app: Callabl
     for answer in answers[10:]:
         assert_refused(answer, 429, "invalid_client")
         assert 1 <= int(answer.headers["Retry-After"]) <= 60
-    # the right secret works all the same: whoever sends wrong ones must not make Amazon's calls fail
-    assert home.refresh(got["refresh_token"]).status_int == 200
+    # nor is the right one taken from there now, or the answers would tell it from the wrong ones
+    assert_refused(home.refresh(got["refresh_token"]), 429, "invalid_client")
     assert elsewhere.refresh(got["refresh_token"]).status_int == 200
     other = Skill(app, "overlap", "the-overlapping-clients-secret", address="203.0.113.9")
     assert_refused(other.refresh(got["refresh_token"]), 400, "invalid_grant")
+
+
+def test_other_spellings_of_a_client_are_not_as_many_tries(make_app: Callable[..., Any]) -> None:
+    app = https(make_app(throttle__client_failures="3"))
+    for name in ("home", "%68ome", "h%6fme"):
+        refused(
+            ask(app, REFRESH, raw_basic(f"{name}:a-guess".encode()), REMOTE_ADDR="203.0.113.9"), 401, "invalid_client"
+        )
+    right = raw_basic(f"home:{SECRET}".encode())
+    refused(ask(app, REFRESH, right, REMOTE_ADDR="203.0.113.9"), 429, "invalid_client")
+    refused(ask(app, REFRESH, right, REMOTE_ADDR="198.51.100.7"), 400, "invalid_grant")
+
+
+def test_guesses_from_many_addresses_block_no_address_of_the_client(make_app: Callable[..., Any]) -> None:
+    app = https(make_app(throttle__client_failures="2"))
+    right, wrong = raw_basic(f"home:{SECRET}".encode()), raw_basic(b"home:a-guess")
+    amazon, fresh = "198.51.100.7", "198.51.100.8"
+    refused(ask(app, REFRESH, right, REMOTE_ADDR=amazon), 400, "invalid_grant")
+    for number in range(2 * CLIENT_WIDE):
+        answer = ask(app, REFRESH, wrong, REMOTE_ADDR=f"203.0.113.{number // 2}")
+        refused(answer, 401, "invalid_client")
+    # an address that nobody has seen proves nothing any more, right or wrong
+    for credentials in (right, wrong):
+        refused(ask(app, REFRESH, credentials, REMOTE_ADDR=fresh), 429, "invalid_client")
+    refused(ask(app, REFRESH, right, REMOTE_ADDR=amazon), 400, "invalid_grant")
+    other = raw_basic(b"overlap:the-overlapping-clients-secret")
+    refused(ask(app, REFRESH, other, REMOTE_ADDR=fresh), 400, "invalid_grant")

@@ -90,6 +90,11 @@ def test_every_fault_is_said_at_once_and_no_value(ini: Path) -> None:
             "linkauth.secret: names the file '/nowhere', which cannot be read: No such file or directory",
         ),
         ("^linkauth.backends = .*", "", "linkauth.backends: is missing"),
+        (
+            "^linkauth.theme = default",
+            "linkauth.breached_passwords = /nowhere/c4n4ry",
+            "linkauth.breached_passwords: names no file",
+        ),
         ("^use = egg:linkauth", "use = egg:linkaut", "[app:main] cannot be "),
         ("egg:waitress#main", "egg:waitres#main", "[server:main] cannot be used"),
         ("^linkauth.clients = .*", "linkauth.clients = hailer", "linkauth.client.ride-hailer: has keys, but"),

@@ -73,6 +73,31 @@ def test_the_value_that_is_said_to_be_safe_is_safe_and_the_next_is_not(failures:
     assert compare(failures, seconds, ThrottleSettings(**told)).warning
 
 
+@pytest.mark.parametrize("processes", [2, 3, 4, 16])
+@pytest.mark.parametrize(("failures", "seconds"), [(5, 900), (20, 60), (100, 1800), (3, 86_400), (17, 0)])
+def test_the_throttle_counts_in_each_process(failures: int, seconds: int, processes: int) -> None:
+    throttle = ThrottleSettings()
+    alone, together = (compare(failures, seconds, throttle, count) for count in (1, processes))
+    wide = ThrottleSettings(account_failures=throttle.account_failures * processes)
+    assert together.warning == compare(failures, seconds, wide).warning
+    assert alone.warning <= together.warning
+    assert f"{processes} processes" in together.detail
+    told = {key: int(value) for key, value in re.findall(r"linkauth\.throttle\.(\w+) = (\d+)", together.detail)}
+    if not told:
+        # one wrong password in each process is too many
+        assert not together.warning or failures <= processes
+    elif seconds:
+        assert not compare(failures, seconds, ThrottleSettings(**told), processes).warning
+        told["account_failures"] += 1
+        assert compare(failures, seconds, ThrottleSettings(**told), processes).warning
+
+
+def test_a_backend_without_checks_is_said_to_have_none() -> None:
+    for lockout in (None, Lockout(500, 900)):
+        first = checks(Backend((), lockout), ThrottleSettings())[0]
+        assert (first.ok, first.warning, first.detail) == (True, True, "checks nothing by itself")
+
+
 @pytest.mark.parametrize(
     ("lockout", "expected"),
     [

@@ -69,6 +69,8 @@ class Able(CredentialBackend, PasswordRecovery, Registration):
 
     def authenticate(self, username: str, password: str) -> Identity:
         subject = self._subject(username)
+        if subject is not None:
+            self.guard(subject)
         right = hash_pool().run(lambda: subject is not None and self._people.rows[subject][1] == password)
         if subject is None:
             raise UnknownUser
@@ -107,7 +109,7 @@ class Able(CredentialBackend, PasswordRecovery, Registration):
         return self._identity(subject)
 
     def check(self) -> Any:
-        return [Check("reach", not self._people.broken)]
+        return [Check("reach", not self._people.broken, "in memory")]
 
 
 class TestAble(BackendContract):

@@ -52,6 +52,8 @@ class Bare(CredentialBackend):
 
     def authenticate(self, username: str, password: str) -> Identity:
         self._reach()
+        if username.casefold() == "ada":
+            self.guard("7")
         right = hash_pool().run(lambda: password == self._people.password)
         account = self._who(username.casefold(), "ada")
         if not right:
@@ -71,7 +73,7 @@ class Bare(CredentialBackend):
     def check(self) -> Any:
         from linkauth.backends import Check
 
-        return [Check("reach", not self._people.broken)]
+        return [Check("reach", not self._people.broken, "in memory")]
 
 
 class Able(Bare, Lookup, PasswordChange):

@@ -10,10 +10,12 @@ import pytest
 
 from linkauth.asking import NamedBackend
 from linkauth.backends import (
+    Account,
     AccountRefused,
     BackendUnavailable,
     CredentialBackend,
     Identity,
+    Lookup,
     PasswordChange,
     PasswordRefused,
     Throttled,
@@ -114,8 +116,9 @@ def test_otherwise_a_sign_in_raises_what_the_backend_does(backend: Plain) -> Non
     assert [len(asked) for asked in backend.asked] == [2, 2]
 
 
-@pytest.mark.parametrize("first", [expired(), GOOD])
-def test_a_change_is_a_check_a_change_and_a_sign_in(first: Any) -> None:
+@pytest.mark.parametrize("reason", ["password_expired", "must_change_password"])
+def test_a_change_is_a_check_a_change_and_a_sign_in(reason: Any) -> None:
+    first = AccountRefused(reason, proven=True)
     other, backend, last = Plain(UnknownUser()), Changing(first, GOOD), Plain(GOOD)
     assert change(build(other, backend, last), "  ada\t") == Person("b1", GOOD)
     assert backend.asked == [("ada", CURRENT), ("ada", CURRENT, NEW), ("ada", NEW)]
@@ -123,12 +126,39 @@ def test_a_change_is_a_check_a_change_and_a_sign_in(first: Any) -> None:
     assert last.asked == []
 
 
-@pytest.mark.parametrize("backend", [Plain(GOOD), Changing(GOOD, off=True)])
-def test_without_the_power_nothing_is_changed(backend: Plain) -> None:
-    found = change(build(backend))
-    assert type(found) is PasswordRefused
-    assert found.rule == "not_allowed"
+@pytest.mark.parametrize("backend", [Plain(GOOD), Changing(GOOD, off=True), Changing(GOOD)])
+def test_a_password_that_has_not_expired_is_not_changed_and_signs_in(backend: Plain) -> None:
+    assert change(build(backend)) == Person("b0", GOOD)
     assert backend.asked == [("ada", CURRENT)]
+
+
+@pytest.mark.parametrize(("new", "rule"), [("sunshine1!", "too_common"), ("Ada2026", "personal")])
+def test_a_new_password_that_is_easily_guessed_is_refused_after_the_current_one(new: str, rule: str) -> None:
+    backend = Changing(expired(), GOOD)
+    found = change(build(backend), new=new, again=new)
+    assert type(found) is PasswordRefused
+    assert found.rule == rule
+    assert backend.asked == [("ada", CURRENT)]
+    # and costs no try, while a wrong current one does
+    backend.answers = [WrongPassword()]
+    assert type(change(build(backend), new=new, again=new)) is WrongPassword
+
+
+class Known(Changing, Lookup):
+    """One that also finds people without their password."""
+
+    def find(self, username: str) -> Account:
+        return Account(Identity("7", "lovelace", "Ada King", "countess@difference.example"))
+
+    def look_up(self, subject: str) -> Account:
+        raise AssertionError
+
+
+@pytest.mark.parametrize("new", ["lovelace7", "King-Ada!", "Countess_1", "difference 2026", "ADALOVELACE"])
+def test_what_the_store_knows_of_a_person_is_no_new_password(new: str) -> None:
+    found = change(build(Known(expired(), GOOD)), new=new, again=new)
+    assert type(found) is PasswordRefused
+    assert found.rule == "personal"
 
 
 @pytest.mark.parametrize(
@@ -166,18 +196,18 @@ OUTCOMES: dict[str, tuple[Callable[[], Changing], type[Exception], bool]] = {
     "proven": (lambda: Changing(AccountRefused("locked", proven=True)), AccountRefused, False),
     "down": (lambda: Changing(BackendUnavailable()), BackendUnavailable, False),
     "broken": (lambda: Changing(RuntimeError(CURRENT)), BackendUnavailable, False),
-    "refused": (lambda: Changing(GOOD, refused=PasswordRefused("policy")), PasswordRefused, False),
-    "wrong at the change": (lambda: Changing(GOOD, refused=WrongPassword()), WrongPassword, True),
-    "unknown at the change": (lambda: Changing(GOOD, refused=UnknownUser()), BackendUnavailable, False),
-    "down at the change": (lambda: Changing(GOOD, refused=BackendUnavailable()), BackendUnavailable, False),
-    "broken at the change": (lambda: Changing(GOOD, refused=KeyError(NEW)), BackendUnavailable, False),
-    "refused afterwards": (lambda: Changing(GOOD, AccountRefused("disabled", proven=True)), AccountRefused, False),
+    "refused": (lambda: Changing(expired(), GOOD, refused=PasswordRefused("policy")), PasswordRefused, False),
+    "wrong at the change": (lambda: Changing(expired(), GOOD, refused=WrongPassword()), WrongPassword, True),
+    "unknown at the change": (lambda: Changing(expired(), GOOD, refused=UnknownUser()), BackendUnavailable, False),
+    "down at the change": (lambda: Changing(expired(), GOOD, refused=BackendUnavailable()), BackendUnavailable, False),
+    "broken at the change": (lambda: Changing(expired(), GOOD, refused=KeyError(NEW)), BackendUnavailable, False),
+    "refused afterwards": (lambda: Changing(expired(), AccountRefused("disabled", proven=True)), AccountRefused, False),
     "expired afterwards": (lambda: Changing(expired(), expired()), AccountRefused, False),
-    "unknown afterwards": (lambda: Changing(GOOD, UnknownUser()), PasswordChanged, False),
-    "wrong afterwards": (lambda: Changing(GOOD, WrongPassword()), PasswordChanged, False),
-    "down afterwards": (lambda: Changing(GOOD, BackendUnavailable()), PasswordChanged, False),
-    "broken afterwards": (lambda: Changing(GOOD, RuntimeError(NEW)), PasswordChanged, False),
-    "nobody afterwards": (lambda: Changing(GOOD, None), PasswordChanged, False),
+    "unknown afterwards": (lambda: Changing(expired(), UnknownUser()), PasswordChanged, False),
+    "wrong afterwards": (lambda: Changing(expired(), WrongPassword()), PasswordChanged, False),
+    "down afterwards": (lambda: Changing(expired(), BackendUnavailable()), PasswordChanged, False),
+    "broken afterwards": (lambda: Changing(expired(), RuntimeError(NEW)), PasswordChanged, False),
+    "nobody afterwards": (lambda: Changing(expired(), None), PasswordChanged, False),
 }
 
 
@@ -196,7 +226,7 @@ def test_what_it_ends_in_and_whether_that_counts(name: str, caplog: pytest.LogCa
 
 
 def test_a_throttled_change_asks_nobody_and_a_change_clears_the_count() -> None:
-    backend = Changing(WrongPassword(), GOOD)
+    backend = Changing(WrongPassword(), expired(), GOOD)
     sign_in = build(backend, account_failures=2)
     assert type(change(sign_in)) is WrongPassword
     assert type(change(sign_in)) is Person

@@ -32,8 +32,9 @@ class APIStore:
 
 
 class HTTPContract(BackendContract, ABC):
-    """Its time goes into requests."""
+    """Its time goes into requests. Whose name it is only the API knows, which is asked with the password."""
 
+    guards: ClassVar[bool] = False
     path: ClassVar[str] = "/login"
     settings: ClassVar[dict[str, Any]]
     hangs: ClassVar[bool] = False

@@ -63,7 +63,7 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
             # a name of two people is known here: no later backend may answer for it
             raise WrongPassword if found else UnknownUser
         (entry,) = found
-        self.guard(entry.dn)
+        self.guard(entry.dn, lambda: self._directory.spend(deadline))
         outcome = self._directory.bind(entry.dn, password, deadline)
         return self._admit(entry, username, outcome, deadline)
 
@@ -97,7 +97,7 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
             directory.spend(deadline)
             raise WrongPassword
         # what stands in front of or behind the name is not in it any more
-        self.guard(" ".join(dn.casefold().split()))
+        self.guard(" ".join(dn.casefold().split()), lambda: directory.spend(deadline))
         by_dn = "{rdn}" in self._settings.user_dn_template
         base, scope, filter_text = dn, BASE, "(objectClass=*)"
         if not by_dn:

@@ -50,7 +50,8 @@ class OpenLDAPStore:
         self._directory = directory
 
     def backend(self) -> LDAPBackend:
-        return LDAPBackend(settings_for(self._directory, password_change="self"))
+        names = "(|(uid={username})(mail={username}))"
+        return LDAPBackend(settings_for(self._directory, password_change="self", user_filter=names))
 
     def breaks(self) -> None:
         self._directory.a.hang()
@@ -65,7 +66,8 @@ class TestOnOpenLDAP(LDAPContract):
     @pytest.fixture
     def known(self, slapd: OpenLDAP) -> Known:
         person = slapd.people["lenient-ü"]
-        return Known(person.username, person.password, slapd.subject_of(person.username))
+        subject = slapd.subject_of(person.username)
+        return Known(person.username, person.password, subject, other_names=("lenient@example.org",))
 
     @pytest.fixture
     def store(self, slapd: OpenLDAP) -> OpenLDAPStore:
@@ -80,7 +82,8 @@ class SambaStore:
 
     def backend(self) -> LDAPBackend:
         short = {"connect_timeout": 2, "receive_timeout": 2, "total_timeout": 5}
-        return LDAPBackend(ad_settings(self._domain, password_change="self", **short))
+        domains = ("STAFF", "staff.example.org")
+        return LDAPBackend(ad_settings(self._domain, password_change="self", username_domains=domains, **short))
 
     def breaks(self) -> None:
         self._domain.hang()
@@ -93,7 +96,8 @@ class TestOnSambaAD(LDAPContract):
     @pytest.fixture
     def known(self, domain: SambaAD) -> Known:
         person = domain.people["lenient-ü"]
-        return Known(person.username, person.password, domain.subject_of(person.username))
+        others = (f"STAFF\\{person.username}", f"{person.username}@staff.example.org")
+        return Known(person.username, person.password, domain.subject_of(person.username), others)
 
     @pytest.fixture
     def store(self, domain: SambaAD) -> SambaStore:

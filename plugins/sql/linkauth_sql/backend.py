@@ -94,7 +94,7 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
         if row is None:
             self._verifier.verify(None, password)
             raise UnknownUser
-        self.guard(subject_of(row))
+        self.guard(subject_of(row), lambda: self._verifier.verify(None, password))
         try:
             right = self._verifier.verify(stored_of(row), password)
         except UnusableHash as unusable:

@@ -14,7 +14,7 @@ from .stores import COLUMNS, POWERS, SCHEMA, SQLiteStore
 class TestSQLBackend(BackendContract):
     @pytest.fixture
     def known(self) -> Known:
-        return Known("ada", "Lovelace 1815 größe", "1")
+        return Known("ada", "Lovelace 1815 größe", "1", other_names=("ada@example.com", "ADA@Example.com"))
 
     @pytest.fixture
     def store(self, tmp_path: Path, known: Known) -> SQLiteStore:
@@ -40,7 +40,7 @@ class TestSQLBackendWithItsOwnQuery(BackendContract):
 class TestSQLBackendWithEveryPower(BackendContract):
     @pytest.fixture
     def known(self) -> Known:
-        return Known("ada", "Lovelace 1815 größe", "1")
+        return Known("ada", "Lovelace 1815 größe", "1", other_names=("ada@example.com",))
 
     @pytest.fixture
     def store(self, tmp_path: Path, known: Known) -> SQLiteStore:

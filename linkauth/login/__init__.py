@@ -1,0 +1,1 @@
+"""From a typed name and password to a person."""
