@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from linkauth_sql.states import MILLISECONDS
+from linkauth_sql.times import MILLISECONDS
 
 _NO = {"true": "false", "t": "f", "yes": "no", "y": "n", "on": "off"}
 _FORMS: Mapping[str, Callable[[datetime], Any]] = {
