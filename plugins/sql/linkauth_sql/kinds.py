@@ -49,6 +49,11 @@ class Kinds:
             if len(self._known) > KINDS:
                 del self._known[min(self._known, key=self._seconds)]
 
+    def is_slower(self, kind: Kind) -> bool:
+        """Does it cost more than every kind that is known?"""
+        with self._lock:
+            return all(kind[1].milliseconds > known[1].milliseconds for known in self._known)
+
     def forget(self, kind: Kind) -> None:
         """Its checks break."""
         with self._lock:

@@ -65,8 +65,9 @@ class Verifier:
         """One job of the pool: the check, and for a wrong password what is missing to the slowest kind's time."""
 
         def finish(seconds: float, right: bool) -> None:
-            # a guesser cannot make anybody wait longer than for a hash that is there, and that the limits allow
-            self._kinds.add(kind, parts[0])
+            # a guess teaches what the table holds only where that is slower than what is known
+            if right or self._kinds.is_slower(kind):
+                self._kinds.add(kind, parts[0])
             self._kinds.record(kind, seconds / hashes.weight(scheme, passwords))
             if not right:
                 hashes.spend(self._missing(kind, seconds, passwords))

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from linkauth.backends import Reason
-from linkauth_sql.flags import NO, YES, Words, named, spelled
+from linkauth_sql.flags import NO, NULL, YES, Words, named, spelled
 from linkauth_sql.settings import SQLSettings
 from linkauth_sql.times import Unreadable, moment
 
@@ -76,7 +76,7 @@ class StateRules:
             "disabled": Words(named_yes=disabled, named_no=active),
             "locked": Words(named_yes=values["locked_values"], named_no=values["unlocked_values"]),
             "must_change": Words(named_yes=values["must_change_values"], named_no=values["may_keep_values"]),
-            "lock_enabled": Words(no=NO - {""}),
+            "lock_enabled": Words(),
         }
 
     def of(self, row: Row, now: datetime) -> State:
@@ -107,7 +107,7 @@ class StateRules:
         ends = [until is None or until > seen.now for until in seen.times("locked_until")]
         flags = [says is None or (says and self._lasts(value, seen.now)) for value, says in seen.flags("locked")]
         # a list, for all are to be looked at
-        enabled = [says is not False or value is None for value, says in seen.flags("lock_enabled")]
+        enabled = [says is not False or spelled(value) in (NULL, "") for value, says in seen.flags("lock_enabled")]
         return all(enabled) and any(ends + flags)
 
     def _lasts(self, value: Any, now: datetime) -> bool:

@@ -131,7 +131,7 @@ COSTLY = {
 def test_a_hash_that_would_take_minutes_is_refused_at_once(text: str) -> None:
     verifier = Verifier(frozenset(SCHEMES))
     started = time.monotonic()
-    with pytest.raises(UnusableHash, match="too long"):
+    with pytest.raises(UnusableHash, match=r"too (long|much memory)"):
         verifier.verify(text, "x")
     assert time.monotonic() - started < 5
 
@@ -247,14 +247,3 @@ def test_nobody_costs_what_the_stores_hashes_cost(name: str, monkeypatch: pytest
     # it is nobody's: the password of the hash that it was made from is wrong for it
     assert stand_in != text
     assert not is_right(stand_in, PASSWORDS["A"])
-
-
-def test_the_prevailing_scheme_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    verifier = Verifier(frozenset(SCHEMES))
-    verifier.learn([stored("bcrypt")] * 3 + [stored("phpass")] * 5 + [stored("argon2")])
-    counted = Counted(monkeypatch)
-    verifier.verify(None, "x")
-    for _ in range(400):
-        verifier.learn([stored("argon2")])
-    verifier.verify(None, "x")
-    assert [identify(text)[0].name for text in counted.texts] == ["phpass", "argon2"]
