@@ -180,7 +180,9 @@ def test_the_exact_spelling_wins(store: ServerStore) -> None:
                 backend.change_password(name, WORD, "Another-word-52")
             with pytest.raises(UnknownUser):
                 backend.recipient(name)
-        for name in ("jörg", "JöRG", "Jörg"):
+        # a column whose own collation minds capitals has names that do
+        others = () if match == "collation" and isinstance(store, PostgreSQLStore) else ("jörg", "JöRG")
+        for name in (*others, "Jörg"):
             with pytest.raises(NameTaken):
                 backend.register(name, "Another-word-52", {})
         (names,) = [check for check in backend.check() if check.name == "names"]
