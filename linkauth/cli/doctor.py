@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
+import secrets
 import sys
+import time
 from dataclasses import replace
 
 import click
 
-from linkauth.backends import Check
+from linkauth.asking import NamedBackend
+from linkauth.backends import Check, UnknownUser, WrongPassword
 from linkauth.checks import checks
 from linkauth.cli.opening import backends_of
 from linkauth.cli.printing import printable
 
+SHOWS_SECONDS = 0.002
+"""Differences below are lost among those of a network."""
 MARKS = {"ok": "green", "warning": "yellow", "FAILED": "red"}
 
 
@@ -20,7 +26,8 @@ MARKS = {"ok": "green", "warning": "yellow", "FAILED": "red"}
 def doctor(ini: str) -> None:
     """Every check of every backend, and whether the throttle fits the store's lockout; exit code 1 if any failed.
 
-    A shadow decides nothing, so what fails there is only to be mended.
+    A shadow decides nothing, so what fails there is only to be mended. Where several backends decide, each is asked
+    twice for a name that nobody has, to see how long that takes.
     """
     found: list[Check] = []
     with backends_of(ini) as (settings, backends):
@@ -31,11 +38,41 @@ def doctor(ini: str) -> None:
             for line in lines or [Check("check", True, "it has no checks of its own")]:
                 click.echo(f"{_mark(line)}  {named.label}: {printable(line.name)}" + _detail(line))
             found += lines
+        if (order := _order(backends)) is not None:
+            click.echo(f"{_mark(order)}  backends: {order.name}" + _detail(order))
     failed = sum(not line.ok for line in found)
     warnings = sum(line.ok and line.warning for line in found)
     counts = [f"{failed} failed"] * bool(failed) + [f"{warnings} to be mended"] * bool(warnings)
     click.echo(", ".join(counts) or "all well")
     sys.exit(1 if failed else 0)
+
+
+def _order(backends: list[NamedBackend]) -> Check | None:
+    """How much longer a refusal takes the more backends are asked; None where that does not show or cannot be told."""
+    deciding = [named for named in backends if not named.shadow]
+    if len(deciding) < 2 or all(named.accepts for named in deciding):
+        return None
+    times = [min(_seconds(named), _seconds(named)) for named in deciding]
+    later = sum(times[1:])
+    if math.isinf(sum(times)) or later < SHOWS_SECONDS:
+        return None
+    first, every = f"{times[0] * 1_000:.0f} ms", f"{sum(times) * 1_000:.0f} ms"
+    said = f"a wrong password takes {first} for a name that {deciding[0].name} knows, {every} for one that none knows: "
+    return Check("order", True, said + "where that must not show, give every name one owner by accepts")
+
+
+def _seconds(named: NamedBackend) -> float:
+    """How long the backend takes for an unknown name; infinite if it does not say that it is one."""
+    name, password = (secrets.token_urlsafe(12) for _ in range(2))
+    started = time.perf_counter()
+    try:
+        named.backend.authenticate(name, password)
+    except (UnknownUser, WrongPassword):
+        return time.perf_counter() - started
+    except Exception:
+        # its checks have said what is wrong
+        return math.inf
+    return math.inf
 
 
 def _mark(check: Check) -> str:

@@ -141,6 +141,17 @@ def test_every_check_is_a_line(ini: Ini, tmp_path: Path) -> None:
     ]
 
 
+def test_doctor_says_what_the_order_of_backends_tells(ini: Ini, tmp_path: Path) -> None:
+    people.create(f"sqlite:///{tmp_path}/people.sqlite")
+    # its unknown names cost a hash
+    said = linkauth("doctor", ini(backends="changing staff"), expect=0)
+    (order,) = [line for line in said if "backends: order: " in line]
+    assert re.search(r"takes [0-9]+ ms for a name that changing knows, [0-9]+ ms for one that none knows", order)
+    owners = {"backend__changing__accepts": "*@a.example", "backend__staff__accepts": "*@b.example"}
+    for settings in ({"backends": "staff"}, {"backends": "changing staff", **owners}):
+        assert not [line for line in linkauth("doctor", ini(**settings), expect=0) if "order" in line]
+
+
 def test_a_failure_is_the_exit_code(ini: Ini) -> None:
     said = linkauth("doctor", ini(backends="staff changing"), expect=1)
     assert [line for line in said if line.startswith("FAILED   staff: ")]

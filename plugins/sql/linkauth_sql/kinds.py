@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 import secrets
 import threading
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
+from statistics import median_low
 
 from linkauth_sql.hashes import Cost
 
 KINDS = 32
 """Kinds that are remembered; the cheapest ones are forgotten."""
+LATEST = 15
+"""Checks of a kind whose times are remembered."""
 _SCRAMBLED = 12
 _PADDING = 4
 
@@ -22,8 +26,17 @@ Kind = tuple[str, Cost]
 class _Known:
     stand_in: str
     """A hash of that kind and of nobody's password."""
-    measured: float | None = None
-    """The least seconds that a check took."""
+    times: deque[float] = field(default_factory=lambda: deque(maxlen=LATEST))
+    """Seconds that the latest checks took."""
+
+    def seconds(self, kind: Kind) -> float | None:
+        """What a check takes, None if there was none yet: the median, for a busy machine makes all of them slower.
+
+        Where the work is on several threads, it is the time of waiting for them, of which the least says most.
+        """
+        if not self.times:
+            return None
+        return min(self.times) if kind[1].lanes > 1 else median_low(list(self.times))
 
 
 class Kinds:
@@ -73,15 +86,16 @@ class Kinds:
             return kind, self._known[kind].stand_in
 
     def record(self, kind: Kind, seconds: float) -> None:
-        """A check of that kind took so long. The least is what it takes on an idle core."""
+        """A check of that kind took so long."""
         with self._lock:
             if (known := self._known.get(kind)) is not None:
-                known.measured = min(seconds, known.measured or seconds)
+                known.times.append(seconds)
 
     def measured(self, kind: Kind) -> float | None:
         """Seconds of one check, None if there was none yet."""
-        known = self._known.get(kind)
-        return known.measured if known else None
+        with self._lock:
+            known = self._known.get(kind)
+            return known.seconds(kind) if known else None
 
     def all(self) -> list[tuple[Kind, str]]:
         """Every kind with its stand-in, the slowest first."""
@@ -90,7 +104,7 @@ class Kinds:
             return [(kind, self._known[kind].stand_in) for kind in ordered]
 
     def _seconds(self, kind: Kind) -> float:
-        measured = self._known[kind].measured
+        measured = self._known[kind].seconds(kind)
         return kind[1].milliseconds / 1_000 if measured is None else measured
 
 

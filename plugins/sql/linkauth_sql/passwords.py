@@ -68,7 +68,11 @@ class Verifier:
             # a guess teaches what the table holds only where that is slower than what is known
             if right or self._kinds.is_slower(kind):
                 self._kinds.add(kind, parts[0])
-            self._kinds.record(kind, seconds / hashes.weight(scheme, passwords))
+            weight = hashes.weight(scheme, passwords)
+            self._kinds.record(kind, seconds / weight)
+            if kind[1].lanes > 1:
+                # waiting for threads that have no core is no work
+                seconds = min(seconds, (self._kinds.measured(kind) or seconds) * weight)
             if not right:
                 hashes.spend(self._missing(kind, seconds, passwords))
 

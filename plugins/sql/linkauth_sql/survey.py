@@ -100,11 +100,11 @@ class Survey:
             refused += bool(unclear)
         if not found:
             return
-        first = f" of the first {STATES} rows" if len(rows) == STATES else ""
+        first = f" of the first {STATES}" if len(rows) == STATES else ""
         said = [f"{each.column} '{each.value}' {count} ({each.advice})" for each, count in found.most_common(SHOWN)]
         if len(found) > SHOWN:
             said.append(f"{len(found) - SHOWN} further values")
-        detail = f"{refused} accounts{first} hold values that are not understood, and are refused: {', '.join(said)}"
+        detail = f"accounts refused because a value is not understood: {refused}{first}: {', '.join(said)}"
         yield Check("states", True, detail, warning=True)
 
     def _names(self) -> Iterator[Check]:
@@ -117,10 +117,10 @@ class Survey:
             return
         same = sum(self._finder.is_shared(str(name)) for name in names[:LOOKED_AT])
         many = "at least " if len(names) == NAMES else ""
-        detail = f"{many}{len(names)} names stand in more than one row: only the exact spelling of one row signs in"
+        detail = f"names of more than one row, by which only the exact spelling of one signs in: {many}{len(names)}"
         if same:
-            some = f"of the first {LOOKED_AT}, " if len(names) > LOOKED_AT else ""
-            detail += f"; {some}{same} stand there in the same spelling, and nobody signs in by them"
+            some = f" of the first {LOOKED_AT}" if len(names) > LOOKED_AT else ""
+            detail += f"; in the same spelling, by which nobody signs in: {same}{some}"
         yield Check("names", True, detail, warning=True)
 
 

@@ -128,7 +128,7 @@ def test_a_value_is_told_once_and_counted(store: SQLiteStore, caplog: pytest.Log
         assert "x" * 60 not in caplog.text
         (states,) = [check for check in backend.check() if check.name == "states"]
         assert (states.ok, states.warning) == (True, True)
-        assert "4 accounts hold values that are not understood" in states.detail
+        assert "accounts refused because a value is not understood: 4: " in states.detail
         assert "active_column 'pending' 3 (name it in active_values or disabled_values)" in states.detail
         assert "expires_column 'xxx" in states.detail
         assert len(states.detail) < 500
