@@ -174,7 +174,9 @@ class _Builder:
         subject = self._column(self._settings.known("subject_column"))
         names = []
         for name in map(self._column, self._settings.known("username_columns")):
-            chosen = select(subject.label("subject"), self._folded(name).label("name")).select_from(self._from())
+            chosen = select(subject.label("subject"), self._folded(name, exact=True).label("name")).select_from(
+                self._from()
+            )
             names.append(select(self._where(chosen, name.is_not(None)).limit(NAMES).subquery()))
         every = union_all(*names).subquery()
         grouped = select(every.c.name).where(every.c.name.is_not(None), every.c.name != "").group_by(every.c.name)

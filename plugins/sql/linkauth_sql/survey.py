@@ -68,7 +68,7 @@ class Survey:
         for statement in (statements.sample, statements.newest):
             rows = self._database.rows(statement, {"most": SAMPLE}, SAMPLE) if statement is not None else []
             found.append([stored for stored in map(stored_of, rows) if stored])
-        self._verifier.learn(found[0] + found[1], everything=True)
+        self._verifier.learn(found[0] + found[1], everything=len(found[0]) < SAMPLE)
         kinds = Counter(map(self._verifier.scheme_of, found[0]))
         lines = [f"{said} {count}" if usable else f"{count}: {said}" for (said, usable), count in kinds.most_common()]
         refused = any(not usable for _, usable in kinds)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from linkauth.backends import AccountRefused, BackendMisconfigured, BackendUnavailable, WrongPassword
-from linkauth_sql import SQLBackend
+from linkauth_sql import SQLBackend, survey
 
 from . import applications
 from .applications import Application
@@ -146,6 +146,16 @@ def test_the_log_does_not_grow_with_the_values(store: SQLiteStore, caplog: pytes
     assert len(caplog.records) == 200
 
 
+def test_a_survey_that_takes_long_is_not_made_again_at_once(
+    store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(store.backend()) as backend:
+        for quick, found in ((1_000, False), (-1, True), (1_000, True)):
+            monkeypatch.setattr(survey, "QUICK_SECONDS", quick)
+            assert ("states" in {check.name for check in backend.check()}) == found
+            store.run("UPDATE people SET active = iif(active = 'ja', 1, 'ja')")
+
+
 @pytest.mark.parametrize("hash_text", [None, "", " ", "!", "*", "!!", "*LK*", "x", "{SASL}ada", "!" + stored("bcrypt")])
 def test_a_hash_that_is_none_refuses(store: SQLiteStore, hash_text: str | None) -> None:
     store.run("UPDATE people SET hash = ?", hash_text)
@@ -208,6 +218,7 @@ def test_a_column_of_soft_deletes_or_states_counts_once_it_is_there(
         store.run(f"ALTER TABLE {application.table} ADD COLUMN {column}")
         store.change(**{column: value})
         assert reason_of(backend, name, PASSWORDS["B"]) == reason
+        assert (column in backend.find(name).facts) == (value is not None)
         store.run(f"ALTER TABLE {application.table} DROP COLUMN {column}")
         assert reason_of(backend, name, PASSWORDS["B"]) is None
     with closing(store.backend(optional_columns=("none",))) as backend:

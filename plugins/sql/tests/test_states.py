@@ -235,6 +235,13 @@ def test_a_no_looks_like_the_yes_that_was_there(present: Any, written: Any) -> N
     assert Words().says(values.no_like(present), NOW) is False
 
 
+def test_a_no_may_have_a_word_of_the_ini() -> None:
+    assert values.no_like("expired", ("current", "x")) == "current"
+    assert values.no_like(7, ("3",)) == 3
+    assert values.no_like("expired", ("null",)) is None
+    assert values.no_like(True, ("current",)) is False
+
+
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql", "mariadb"])
 @pytest.mark.parametrize(
     "present", [None, 1_700_000_000, "2026-01-01 00:00:00", "20260101000000", b"20260101000000", NOW]
