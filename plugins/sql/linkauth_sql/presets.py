@@ -63,7 +63,7 @@ def _each(kind: str, columns: str) -> tuple[str, ...]:
 
 
 _OF_RAILS_AND_LARAVEL = (
-    *_each("active", "active is_active enabled is_enabled approved is_approved state status"),
+    *_each("active", "active is_active enabled is_enabled approved is_approved approved_at state status"),
     *_each("disabled", "deleted_at discarded_at archived_at banned_at blocked_at suspended_at disabled_at"),
     *_each("disabled", "deactivated_at deleted is_deleted banned is_banned blocked is_blocked suspended is_suspended"),
     *_each("disabled", "disabled is_disabled archived is_archived"),
@@ -191,7 +191,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "password_column": "password",
         "name_column": "name",
         "email_column": "email",
-        "optional_columns": (*_OF_RAILS_AND_LARAVEL, "locked:locked_at"),
+        "optional_columns": (*_OF_RAILS_AND_LARAVEL, "locked:locked_at", *_each("active", "confirmed confirmed_at")),
         # by default Laravel takes no other hash than the one it makes
         "new_scheme": "bcrypt",
         "new_account": ("created_at=now", "updated_at=now"),

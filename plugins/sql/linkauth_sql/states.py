@@ -106,9 +106,11 @@ class StateRules:
     def _is_locked(self, seen: _Seen) -> bool:
         ends = [until is None or until > seen.now for until in seen.times("locked_until")]
         flags = [says is None or (says and self._lasts(value, seen.now)) for value, says in seen.flags("locked")]
-        # a list, for all are to be looked at
+        if not any(ends + flags):
+            return False
+        # only a clear no switches locks off
         enabled = [says is not False or spelled(value) in (NULL, "") for value, says in seen.flags("lock_enabled")]
-        return all(enabled) and any(ends + flags)
+        return all(enabled)
 
     def _lasts(self, value: Any, now: datetime) -> bool:
         """Does a lock that is there still hold?"""

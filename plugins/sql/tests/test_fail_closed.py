@@ -196,6 +196,8 @@ MORE = [
     *((applications.DEVISE, "state", value, "disabled") for value in ("pending", None)),
     *((applications.DEVISE, "approved", value, "disabled") for value in (0, None)),
     (applications.LARAVEL, "is_active", 0, "disabled"),
+    (applications.LARAVEL, "confirmed_at", None, "disabled"),
+    (applications.LARAVEL, "confirmed_at", GONE, None),
     (applications.LARAVEL, "banned_until", "2099-01-01", "locked"),
     (applications.LARAVEL, "locked_at", GONE, "locked"),
     *((applications.WORDPRESS, name, 1, "disabled") for name in ("spam", "deleted")),

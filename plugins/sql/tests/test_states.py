@@ -162,6 +162,7 @@ def test_times_far_away_are_times() -> None:
         ({"locked_until": NOW + HOUR, "lock_enabled": False}, None),
         ({"locked": 1, "lock_enabled": 0}, None),
         ({"locked": 1, "lock_enabled": None}, "locked"),
+        ({"locked": 0, "lock_enabled": "nein"}, None),
         ({"locked": 1, "lock_enabled": "nein"}, "locked"),
         ({"locked_until": NOW + HOUR, "lock_enabled": True}, "locked"),
         ({"expires": NOW}, "account_expired"),
