@@ -14,7 +14,7 @@ from linkauth.backends import BackendMisconfigured, BackendUnavailable
 from linkauth_sql.database import Database, NoSuchText
 from linkauth_sql.people import Row, stored_of, subject_of
 from linkauth_sql.settings import SQLSettings
-from linkauth_sql.statements import USERNAME, Optional, Statements, statements
+from linkauth_sql.statements import USERNAME, OptionalColumn, Statements, statements
 
 log = logging.getLogger(__name__)
 
@@ -36,14 +36,14 @@ class Finder:
         self._settings = settings
         self._database = database
         self._without_optional = statements(settings, database.dialect)
-        self._built: dict[tuple[Optional, ...], Statements] = {(): self._without_optional}
+        self._built: dict[tuple[OptionalColumn, ...], Statements] = {(): self._without_optional}
 
     def statements(self) -> Statements:
         """The statements for the table as it is now.
 
         The columns are asked for each time: a column that decides must count from the moment that it is there.
         """
-        wanted = [Optional(*pair.split(":", 1)) for pair in self._settings.known("optional_columns")]
+        wanted = [OptionalColumn(*pair.split(":", 1)) for pair in self._settings.known("optional_columns")]
         probe = self._without_optional.probe
         if not wanted or probe is None:
             return self._without_optional
@@ -52,10 +52,11 @@ class Finder:
         except NoSuchText as error:
             raise BackendUnavailable(f"the columns of the table cannot be read: {error}") from None
         except BackendMisconfigured as error:
+            if not any(words in str(error) for words in ("permission denied", "command denied")):
+                raise
             problem = f"{error} (all columns are asked for because of optional_columns; none switches that off)"
             raise BackendMisconfigured(problem) from None
-        by_name = {own.lower(): own for own in sorted(present)}
-        found = tuple(Optional(kind, by_name[name.lower()]) for kind, name in wanted if name.lower() in by_name)
+        found = tuple(OptionalColumn(kind, own) for kind, name in wanted for own in sorted(present) if _is(own, name))
         if found not in self._built:
             self._built[found] = statements(self._settings, self._database.dialect, found)
         return self._built[found]
@@ -144,8 +145,13 @@ class Finder:
         if self._settings.query and not all(_folded(typed) in map(_folded, names_of(row)) for row in rows):
             # the query compares with a column that it does not give
             return _only(rows)
-        log.warning("sign-in refused: the name is spelled otherwise in %d rows, and in none as typed", len(rows))
+        log.info("sign-in refused: no row spells the name as typed, rows=%d", len(rows))
         return None
+
+
+def _is(own: str, name: str) -> bool:
+    """Is it a column of that name? SQL's own names have no case."""
+    return own.lower() == name.lower()
 
 
 def names_of(row: Row) -> list[str]:

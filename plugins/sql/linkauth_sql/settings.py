@@ -160,6 +160,9 @@ class SQLSettings:
                 yield "new_account", "holds something other than column=value"
 
     def _value_faults(self) -> Iterator[tuple[str, str]]:
+        for key in sorted(VALUES | {"optional_columns"}):
+            if any(word.endswith((",", ";")) for word in self.known(key)):
+                yield key, "holds a word that ends in a comma: blanks separate words"
         for yes, no in _PAIRS:
             if named(self.known(yes)) & named(self.known(no)):
                 yield yes, f"and {no} name the same value"

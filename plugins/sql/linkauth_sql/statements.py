@@ -60,7 +60,7 @@ USERNAME = "username"
 """What it calls the first of the columns of names; the others are username_1 and so on."""
 
 
-class Optional(NamedTuple):
+class OptionalColumn(NamedTuple):
     """A column of `optional_columns` that the table has: what it says, and its name in the table's own spelling."""
 
     kind: str
@@ -85,7 +85,7 @@ class Statements:
     probe: Executable | None = None
 
 
-def statements(settings: SQLSettings, dialect: Any, optional: tuple[Optional, ...] = ()) -> Statements:
+def statements(settings: SQLSettings, dialect: Any, optional: tuple[OptionalColumn, ...] = ()) -> Statements:
     """Everything that is asked of the table, which has these `optional` columns. Raises ValueError."""
     if settings.query:
         return Statements(_query(settings.query))
@@ -113,7 +113,7 @@ def _query(query: str) -> TextClause:
 class _Builder:
     """Names are quoted where the dialect needs it; join, where and what is in parentheses is the operator's SQL."""
 
-    def __init__(self, settings: SQLSettings, dialect: Any, optional: tuple[Optional, ...]) -> None:
+    def __init__(self, settings: SQLSettings, dialect: Any, optional: tuple[OptionalColumn, ...]) -> None:
         self._settings = settings
         self._optional = optional
         self._quote = dialect.identifier_preparer.quote

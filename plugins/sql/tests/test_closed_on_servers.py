@@ -150,6 +150,24 @@ def test_a_column_that_the_account_may_not_read_is_an_outage(in_postgresql: Post
     store.run("DROP OWNED BY narrow")
 
 
+def test_columns_that_come_while_the_server_runs(store: ServerStore) -> None:
+    backend = store.backend(optional_columns=("disabled:deleted_at", "active:State", "locked_until:banned_until"))
+    assert reason_of(backend) is None
+    moments = ((None, None), ("2024-01-01 00:00:00", "disabled"))
+    words = (("active", None), ("invited", "disabled"), (None, "disabled"))
+    # 2038 is the end of MariaDB's timestamps
+    ends = (("2024-01-01 00:00:00", None), ("2037-01-01 00:00:00", "locked"))
+    added = [("deleted_at", "TIMESTAMP NULL", *each) for each in moments]
+    added += [("state", "VARCHAR(20)", *each) for each in words]
+    added += [("banned_until", "TIMESTAMP NULL", *each) for each in ends]
+    for column, type_, value, reason in added:
+        store.run(f"ALTER TABLE people ADD COLUMN {column} {type_}")
+        store.run(f"UPDATE people SET {column} = %s", value)
+        assert reason_of(backend) == reason
+        assert all(check.ok for check in backend.check())
+        store.run(f"ALTER TABLE people DROP COLUMN {column}")
+
+
 def subject_of(backend: SQLBackend, name: str, password: str) -> str:
     subject = backend.authenticate(name, password).subject
     account = backend.find(name)

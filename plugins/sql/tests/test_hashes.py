@@ -131,7 +131,7 @@ COSTLY = {
 def test_a_hash_that_would_take_minutes_is_refused_at_once(text: str) -> None:
     verifier = Verifier(frozenset(SCHEMES))
     started = time.monotonic()
-    with pytest.raises(UnusableHash, match=r"too (long|much memory)"):
+    with pytest.raises(UnusableHash, match="too long"):
         verifier.verify(text, "x")
     assert time.monotonic() - started < 5
 

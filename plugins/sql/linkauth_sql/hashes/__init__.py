@@ -83,14 +83,13 @@ def cost_of(scheme: Scheme, parts: Parts, limits: Limits | None = None) -> Cost:
         cost = scheme.cost(parts)
     except _BREAKS as error:
         raise UnusableHash(f"is a broken {scheme.name} hash") from error
-    if cost.milliseconds * scheme.slowdown > limits.milliseconds:
-        raise UnusableHash(f"is a {scheme.name} hash that would take too long to check ({LIMIT_SETTINGS[0]})")
-    if cost.memory > limits.memory:
-        raise UnusableHash(f"is a {scheme.name} hash that would take too much memory to check ({LIMIT_SETTINGS[1]})")
+    over = "hash_milliseconds" if cost.milliseconds * scheme.slowdown > limits.milliseconds else ""
+    over = "hash_memory" if not over and cost.memory > limits.memory else over
+    if over:
+        raise UnusableHash(f"is a {scheme.name} hash that would take too long or too much memory to check ({over})")
     return cost
 
 
-LIMIT_SETTINGS = ("hash_milliseconds", "hash_memory")
 Finish = Callable[[float, bool], None]
 """Called with the seconds of work that a check took, and whether a password was right."""
 

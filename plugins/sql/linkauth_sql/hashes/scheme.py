@@ -114,10 +114,10 @@ def pbkdf2_rounds(digest: str, group: str = "rounds") -> Callable[[Parts], Cost]
 
 
 def scrypt_cost(log_n: int, r: int, p: int) -> Cost:
-    """What scrypt costs with N = 2 ** `log_n` (RFC 7914): N blocks of 128 * r bytes, and one more for each p."""
+    """What scrypt costs with N = 2 ** `log_n` (RFC 7914): N blocks of 128 * r bytes, and one for each further p."""
     if log_n > 30:
         return TOO_MUCH
-    return Cost((r * p << log_n) // 3_600, 128 * r * ((1 << log_n) + p))
+    return Cost((r * p << log_n) // 3_600, 128 * r * ((1 << log_n) + p - 1))
 
 
 def argon2_cost(memory: int, passes: int, lanes: int) -> Cost:
