@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 import time
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -65,6 +66,7 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
         self._rules = StateRules(settings)
         self._survey = Survey(self._database, self._finder, self._verifier, self._rules)
         self._unclear = Noted(UNCLEAR_VALUES)
+        self._learning = threading.Lock()
         self._is_learnt = bool(settings.query)
         self._sampled_at = -math.inf
 
@@ -108,16 +110,19 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
 
     def _learn(self) -> None:
         """Look at other people's hashes, if that is due; whatever is wrong with them is not this person's trouble."""
-        if self._is_learnt or time.monotonic() - self._sampled_at <= SAMPLE_SECONDS:
+        if self._is_learnt:
             return
-        self._sampled_at = time.monotonic()
-        try:
-            found = self._finder.sample()
-        except (BackendError, NoSuchText) as error:
-            log.warning("what an unknown name has to cost could not be learnt from the table: %s", error)
-            return
-        self._verifier.learn(found)
-        self._is_learnt = bool(found)
+        # who comes at the same time waits for it, for the first try must not tell more than a later one
+        with self._learning:
+            if self._is_learnt or time.monotonic() - self._sampled_at <= SAMPLE_SECONDS:
+                return
+            try:
+                found = self._finder.sample()
+                self._verifier.learn(found)
+                self._is_learnt = bool(found)
+            except (BackendError, NoSuchText) as error:
+                log.warning("what an unknown name has to cost could not be learnt from the table: %s", error)
+            self._sampled_at = time.monotonic()
 
     def _state(self, row: Row) -> State:
         state = self._rules.of(row, datetime.now(UTC))

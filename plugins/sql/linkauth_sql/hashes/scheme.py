@@ -126,4 +126,4 @@ def argon2_cost(memory: int, passes: int, lanes: int) -> Cost:
         return TOO_MUCH
     # the algorithm takes at least 8 KiB a lane
     memory = max(memory, 8 * lanes)
-    return Cost(memory * passes // 1_600, memory << 10, lanes)
+    return Cost(memory * passes // 1_000, memory << 10, lanes)
