@@ -235,7 +235,8 @@ class CredentialBackend(ABC):
 
 class Lookup(ABC):
     """A power: find somebody without their password. Both raise UnknownUser, BackendUnavailable or
-    BackendMisconfigured; a name of several people is BackendMisconfigured."""
+    BackendMisconfigured. A name of several people is BackendMisconfigured, and UnknownUser where each of them spells it
+    otherwise than it was typed. An account whose state is not understood is refused."""
 
     @abstractmethod
     def find(self, username: str) -> Account:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import secrets
 import sys
+import time
 from dataclasses import replace
 
 import click
 
-from linkauth.backends import Check
+from linkauth.asking import NamedBackend
+from linkauth.backends import Check, UnknownUser, WrongPassword
 from linkauth.checks import checks
 from linkauth.cli.opening import backends_of
 from linkauth.cli.printing import printable
@@ -17,6 +21,8 @@ from linkauth.login.new_passwords import LeakedPasswords
 from linkauth.redaction import redact
 from linkauth.settings import Settings
 
+SHOWS_SECONDS = 0.002
+"""Differences below are lost among those of a network."""
 MARKS = {"ok": "green", "warning": "yellow", "FAILED": "red"}
 
 
@@ -27,7 +33,8 @@ def doctor(ini: str) -> None:
     of links and tokens, if there is one yet; exit code 1 if any failed.
 
     Set LINKAUTH_WORKERS as the server has it, because each worker process counts wrong passwords by itself. A shadow
-    decides nothing, so what fails there is only to be mended.
+    decides nothing, so what fails there is only to be mended. Where several backends decide, each is asked twice for a
+    name that nobody has, to see how long that takes.
     """
     try:
         worker_processes()
@@ -42,6 +49,8 @@ def doctor(ini: str) -> None:
             for line in lines:
                 click.echo(f"{_mark(line)}  {named.label}: {printable(line.name)}" + _detail(line))
             found += lines
+        if (order := _order(backends)) is not None:
+            click.echo(f"{_mark(order)}  backends: {order.name}" + _detail(order))
         # nothing is said of a database that is well
         for line in (*stored(settings), *_leaked(settings)):
             click.echo(f"{_mark(line)}  {printable(line.name)}" + _detail(line))
@@ -62,6 +71,34 @@ def _leaked(settings: Settings) -> list[Check]:
     except ValueError as error:
         return [Check("breached_passwords", False, redact(error))]
     return [Check("breached_passwords", True, "sorted SHA-1 hashes")]
+
+
+def _order(backends: list[NamedBackend]) -> Check | None:
+    """How much longer a refusal takes the more backends are asked; None where that does not show or cannot be told."""
+    deciding = [named for named in backends if not named.shadow]
+    if len(deciding) < 2 or all(named.accepts for named in deciding):
+        return None
+    times = [min(_seconds(named), _seconds(named)) for named in deciding]
+    later = sum(times[1:])
+    if math.isinf(sum(times)) or later < SHOWS_SECONDS:
+        return None
+    first, every = f"{times[0] * 1_000:.0f} ms", f"{sum(times) * 1_000:.0f} ms"
+    said = f"a wrong password takes {first} for a name that {deciding[0].name} knows, {every} for one that none knows: "
+    return Check("order", True, said + "where that must not show, give every name one owner by accepts")
+
+
+def _seconds(named: NamedBackend) -> float:
+    """How long the backend takes for an unknown name; infinite if it does not say that it is one."""
+    name, password = (secrets.token_urlsafe(12) for _ in range(2))
+    started = time.perf_counter()
+    try:
+        named.backend.authenticate(name, password)
+    except (UnknownUser, WrongPassword):
+        return time.perf_counter() - started
+    except Exception:
+        # its checks have said what is wrong
+        return math.inf
+    return math.inf
 
 
 def _mark(check: Check) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,24 @@ def test_somebody_who_would_be_refused(ini: Ini) -> None:
         "  would be refused: must_change_password",
         "a sign-in: changing would refuse it: must_change_password",
     ]
+
+
+def test_a_state_that_is_not_understood_is_never_let_in(ini: Ini, tmp_path: Path) -> None:
+    people.create(f"sqlite:///{tmp_path}/people.sqlite")
+    path = ini(backends="staff changing")
+    assert linkauth("explain", path, "ada", expect=0)[-1] == "a sign-in: staff would answer it"
+    with sqlite3.connect(tmp_path / "people.sqlite") as connection:
+        connection.execute("UPDATE people SET active = 'pending' WHERE login = 'ada'")
+    said = linkauth("explain", path, "ada", expect=1)
+    assert "  active: pending (not understood)" in said
+    assert said[-1] == "a sign-in: staff would refuse it: disabled"
+    (states,) = [line for line in linkauth("doctor", path, expect=0) if "staff: states" in line]
+    assert states.startswith("warning")
+    assert "active_column 'pending' 1" in states
+    # nor is one whose hash nobody can sign in with
+    said = linkauth("explain", ini(backends="staff changing", backend__staff__schemes="hex_md5"), "grace", expect=1)
+    assert not [line for line in said if "let in" in line]
+    connection.close()
 
 
 def test_nobody(ini: Ini) -> None:
@@ -140,6 +159,17 @@ def test_every_check_is_a_line(ini: Ini, tmp_path: Path) -> None:
         "warning  changing: password: expires in 6 days",
         "1 to be mended",
     ]
+
+
+def test_doctor_says_what_the_order_of_backends_tells(ini: Ini, tmp_path: Path) -> None:
+    people.create(f"sqlite:///{tmp_path}/people.sqlite")
+    # its unknown names cost a hash
+    said = linkauth("doctor", ini(backends="changing staff"), expect=0)
+    (order,) = [line for line in said if "backends: order: " in line]
+    assert re.search(r"takes [0-9]+ ms for a name that changing knows, [0-9]+ ms for one that none knows", order)
+    owners = {"backend__changing__accepts": "*@a.example", "backend__staff__accepts": "*@b.example"}
+    for settings in ({"backends": "changing"}, {"backends": "changing staff", **owners}):
+        assert not [line for line in linkauth("doctor", ini(**settings), expect=0) if "order" in line]
 
 
 def test_a_failure_is_the_exit_code(ini: Ini) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
-import secrets
+import threading
 import time
 import unicodedata
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from linkauth.backends import (
     Account,
@@ -24,32 +24,29 @@ from linkauth.backends import (
     PasswordChange,
     PasswordRecovery,
     PasswordRefused,
-    Reason,
     Registration,
     UnknownUser,
     WrongPassword,
 )
-from linkauth_sql import checks, hashes, states
+from linkauth_sql import checks, hashes
 from linkauth_sql.database import Database, NoSuchText, Taken
 from linkauth_sql.engine import open_engine
-from linkauth_sql.hashes import UnusableHash
+from linkauth_sql.finding import Finder, is_text
+from linkauth_sql.hashes import Limits, UnusableHash
+from linkauth_sql.hashes.scheme import MEBIBYTE
 from linkauth_sql.passwords import Verifier
-from linkauth_sql.people import facts_of, identity_of, stored_of, subject_of
+from linkauth_sql.people import Row, facts_of, identity_of, stored_of, subject_of
 from linkauth_sql.settings import SQLSettings
-from linkauth_sql.statements import statements
+from linkauth_sql.states import Noted, State, StateRules
+from linkauth_sql.survey import Survey
 from linkauth_sql.writing import Writer
 
 log = logging.getLogger(__name__)
 
-CHANGEABLE = ("password_expired", "must_change_password")
-"""What a new password mends."""
-SAMPLE = 100
-"""Stored hashes from which the first sign-in learns what an unknown name has to cost."""
-
+UNCLEAR_VALUES = 200
+"""Values that are not understood of which the log tells, each once."""
 SAMPLE_SECONDS = 10
 """Until a table in which none of them was of use is looked at again."""
-
-Row = Mapping[str, Any]
 
 
 class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Registration):
@@ -60,11 +57,17 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
     def __init__(self, settings: SQLSettings) -> None:
         self._settings = settings
         engine = open_engine(settings)
-        self._statements = statements(settings, engine.dialect)
         self._database = Database(engine, settings.timeout)
+        self._finder = Finder(settings, self._database)
         allowed = hashes.named(settings.known("schemes"))
-        self._verifier = Verifier(allowed, settings.known("password_form"), settings.pepper)
+        limits = Limits(settings.hash_milliseconds, settings.hash_memory * MEBIBYTE)
+        self._verifier = Verifier(allowed, settings.known("password_form"), settings.pepper, limits)
         self._writer = Writer(settings, self._database, self._verifier)
+        self._rules = StateRules(settings)
+        self._survey = Survey(self._database, self._finder, self._verifier, self._rules)
+        self._unclear = Noted(UNCLEAR_VALUES)
+        self._learning = threading.Lock()
+        self._is_learnt = bool(settings.query)
         self._sampled_at = -math.inf
 
     @property
@@ -81,15 +84,15 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
 
     def authenticate(self, username: str, password: str) -> Identity:
         row = self._proven(username, password)
-        if reason := self._reason(row):
-            raise self._refusal(reason)
+        if (state := self._state(row)).reason:
+            raise self._refusal(state)
         if self._settings.rehash:
             self._writer.rehash(row, password)
         return identity_of(row, username)
 
     def _proven(self, username: str, password: str) -> Row:
         """The row of that name, whose password it is. Raises UnknownUser, WrongPassword and what a look-up does."""
-        row = self._find(username)
+        row = self._finder.by_name(username)
         self._learn()
         if row is None:
             self._verifier.verify(None, password)
@@ -107,75 +110,53 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
 
     def _learn(self) -> None:
         """Look at other people's hashes, if that is due; whatever is wrong with them is not this person's trouble."""
-        is_due = time.monotonic() - self._sampled_at > SAMPLE_SECONDS
-        if self._statements.sample is not None and not self._verifier.knows and is_due:
-            self._sampled_at = time.monotonic()
+        if self._is_learnt:
+            return
+        # who comes at the same time waits for it, for the first try must not tell more than a later one
+        with self._learning:
+            if self._is_learnt or time.monotonic() - self._sampled_at <= SAMPLE_SECONDS:
+                return
             try:
-                rows = self._database.rows(self._statements.sample, {"most": SAMPLE}, SAMPLE)
+                found = self._finder.sample()
+                self._verifier.learn(found)
+                self._is_learnt = bool(found)
             except (BackendError, NoSuchText) as error:
                 log.warning("what an unknown name has to cost could not be learnt from the table: %s", error)
-                return
-            self._verifier.learn(stored for stored in map(stored_of, rows) if stored)
+            self._sampled_at = time.monotonic()
 
-    def _reason(self, row: Row) -> Reason | None:
-        return states.of_row(row, datetime.now(UTC), self._settings.known("locked_seconds"))
+    def _state(self, row: Row) -> State:
+        state = self._rules.of(row, datetime.now(UTC))
+        for each in state.unclear:
+            if self._unclear.is_new(each):
+                said = "account refused, its state is not understood: column=%s value='%s'; %s"
+                log.warning(said, each.column, each.value, each.advice)
+        return state
 
-    def _refusal(self, reason: Reason, proven: bool = True) -> AccountRefused:
-        url = self._settings.password_change_url if reason in CHANGEABLE else ""
-        return AccountRefused(reason, proven, change_url=url)
-
-    def _find(self, username: str) -> Row | None:
-        # keyboards send é as one letter or as two, stores keep it as one
-        return self._one(self._statements.by_name, "username", unicodedata.normalize("NFC", username))
-
-    def _one(self, statement: Any, key: str, value: str) -> Row | None:
-        """The only row, None for nobody. Raises BackendUnavailable or BackendMisconfigured."""
-        if not _is_text(value):
-            # no table holds it; the question is asked all the same, for the database may be down
-            value = secrets.token_hex(16)
-        try:
-            rows = self._database.rows(statement, {key: value})
-        except NoSuchText:
-            return None
-        if len(rows) > 1:
-            log.error("a name belongs to more than one row, which lets nobody in: subjects %s", _subjects(rows))
-            raise BackendMisconfigured("the name belongs to more than one row")
-        if rows and not rows[0].keys() >= checks.NEEDED:
-            raise BackendMisconfigured(checks.LACKING)
-        if rows:
-            subject_of(rows[0])
-        return rows[0] if rows else None
+    def _refusal(self, state: State, proven: bool = True) -> AccountRefused:
+        assert state.reason
+        url = self._settings.password_change_url if state.changeable else ""
+        return AccountRefused(state.reason, proven, change_url=url, changeable=state.changeable)
 
     def find(self, username: str) -> Account:
-        return self._account(self._find(username) if username else None)
+        return self._account(self._finder.by_name(username) if username else None)
 
     def look_up(self, subject: str) -> Account:
-        return self._account(self._by_subject(subject))
-
-    def _by_subject(self, subject: str) -> Row | None:
-        if self._settings.query:
-            raise BackendMisconfigured("a query cannot be asked for a subject")
-        for statement in (self._statements.by_subject, self._statements.by_bytes):
-            row = self._one(statement, "subject", subject) if statement is not None else None
-            # a collation may take other letters for the same
-            if row is not None and subject_of(row) == subject:
-                return row
-        return None
+        return self._account(self._finder.by_subject(subject))
 
     def _account(self, row: Row | None) -> Account:
         if row is None:
             raise UnknownUser
-        return Account(identity_of(row), self._reason(row), facts_of(row) | self._hash_facts(row))
-
-    def _hash_facts(self, row: Row) -> dict[str, str]:
-        stored = stored_of(row)
-        return {"password": self._verifier.scheme_of(stored)[0] if stored else "there is none"}
+        state, stored = self._state(row), stored_of(row)
+        said, usable = self._verifier.scheme_of(stored) if stored else ("there is none", False)
+        # no password is right for a hash that cannot be checked
+        refused = state.reason or (None if usable else "disabled")
+        return Account(identity_of(row), refused, facts_of(row, state) | {"password": said})
 
     def change_password(self, username: str, current: str, new: str) -> None:
         row = self._proven(username, current)
-        reason = self._reason(row)
-        if reason and reason not in CHANGEABLE:
-            raise self._refusal(reason)
+        state = self._state(row)
+        if state.reason and not state.changeable:
+            raise self._refusal(state)
         self._writer.check_new(new)
         if new == current or self._writer.is_used(row, new):
             raise PasswordRefused("used_before")
@@ -184,14 +165,14 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
             raise WrongPassword
 
     def recipient(self, username: str) -> Identity:
-        row = self._find(username) if username else None
+        row = self._finder.by_name(username) if username else None
         if row is None:
             raise UnknownUser
         self._admit_new_password(row)
         return identity_of(row)
 
     def reset_password(self, subject: str, new: str) -> None:
-        row = self._by_subject(subject)
+        row = self._finder.by_subject(subject)
         if row is None:
             raise UnknownUser
         self._admit_new_password(row)
@@ -200,17 +181,16 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
             raise BackendMisconfigured("the row changed while its password was set")
 
     def _admit_new_password(self, row: Row) -> None:
-        reason = self._reason(row)
-        if reason and reason not in CHANGEABLE:
-            raise self._refusal(reason, proven=False)
-        stored = stored_of(row) or ""
-        if stored.startswith(("!", "*")) and not self._verifier.scheme_of(stored)[1]:
-            # how applications and crypt(3) say that nobody is to sign in with a password
-            raise self._refusal("disabled", proven=False)
+        state = self._state(row)
+        if state.reason and not state.changeable:
+            raise self._refusal(state, proven=False)
+        if (stored := stored_of(row)) and not self._verifier.is_hash(stored):
+            # !, * and other words are how applications and crypt(3) say that nobody is to sign in with a password
+            raise self._refusal(State("disabled"), proven=False)
 
     def register(self, username: str, password: str, profile: Mapping[str, str]) -> Identity:
         username = unicodedata.normalize("NFC", username)
-        if not username.strip() or not _is_text(username) or username != username.strip():
+        if not username.strip() or not is_text(username) or username != username.strip():
             raise NameTaken("this can be nobody's name")
         self._writer.check_new(password)
         # an address that is a name of somebody's would make two of one
@@ -218,42 +198,24 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
         names = {username, email} if len(self._settings.known("username_columns")) > 1 and email else {username}
         # many tables have no index that would keep a name from standing there twice
         with self._database.alone(f"linkauth: accounts of {self._settings.known('table')}"):
-            if any(self._find(name) is not None for name in names):
+            if any(map(self._finder.is_taken, names)):
                 raise NameTaken
             try:
                 self._writer.add(username, password, profile)
             except Taken as taken:
                 # the application was faster, or its index takes other letters for the same
-                if taken.unique and any(self._is_alike(name) for name in names):
+                if taken.unique and any(self._finder.is_alike(name) for name in names):
                     raise NameTaken from None
                 raise BackendMisconfigured(f"the table takes no such row: {taken}") from None
             except NoSuchText:
                 raise NameTaken("the database cannot hold that name") from None
-        row = self._find(username)
+        row = self._finder.by_name(username)
         if row is None:
             raise BackendMisconfigured("the new account cannot be found: does where, or join, leave it out?")
         return identity_of(row)
 
-    def _is_alike(self, name: str) -> bool:
-        return bool(
-            self._statements.alike is not None and self._database.rows(self._statements.alike, {"username": name})
-        )
-
     def check(self) -> Iterator[Check]:
-        return checks.run(self._settings, self._database, self._statements, self._verifier)
+        return checks.run(self._settings, self._database, self._finder, self._survey)
 
     def close(self) -> None:
         self._database.close()
-
-
-def _is_text(value: str) -> bool:
-    """Could a column hold it? No NUL, no lone surrogate."""
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return "\0" not in value
-
-
-def _subjects(rows: list[dict[str, Any]]) -> str:
-    return ", ".join(repr(subject_of(row)) for row in rows if "subject" in row)

@@ -2,42 +2,41 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
 from sqlalchemy.engine import make_url
 
 from linkauth.backends import BackendError, Check
 from linkauth_sql.database import Database, NoSuchText
-from linkauth_sql.passwords import Verifier
-from linkauth_sql.people import stored_of
+from linkauth_sql.finding import LACKING, NEEDED, Finder
 from linkauth_sql.settings import SQLSettings
-from linkauth_sql.statements import Statements, touching
+from linkauth_sql.statements import LABELS, USERNAME, touching
+from linkauth_sql.survey import SHOWN, Survey
 
-SAMPLE = 1_000
-"""Rows whose hashes are looked at."""
-NEEDED = frozenset({"subject", "password"})
-"""The columns that a look-up cannot do without."""
-LACKING = "the query gives no columns named subject and password: name them so with AS"
+KNOWN = frozenset(LABELS) | {USERNAME}
+"""What the columns of a query may be called."""
 LOOPBACK = (None, "", "127.0.0.1", "::1", "localhost")
 
 
-def run(settings: SQLSettings, database: Database, statements: Statements, verifier: Verifier) -> Iterator[Check]:
-    """The look-up, the hashes, and whether what the ini asks to write may be written. Never raises."""
+def run(settings: SQLSettings, database: Database, finder: Finder, survey: Survey) -> Iterator[Check]:
+    """The look-up, what the rows hold, and whether what the ini asks to write may be written. Never raises."""
     try:
-        complete = database.columns(statements.by_name, {"username": ""}) >= NEEDED
+        labels = {label.lower() for label in database.columns(finder.statements().by_name, {"username": ""})}
     except (BackendError, NoSuchText) as error:
         yield Check("look-up", False, str(error))
         return
-    if not complete:
+    if not labels >= NEEDED:
         yield Check("look-up", False, LACKING)
         return
     yield Check("look-up", True)
-    if said := _clear_text(settings):
-        yield said
+    if settings.query and (unknown := sorted(labels - KNOWN)):
+        said = f"these say nothing to linkauth, and decide nothing: {', '.join(unknown[:SHOWN])}"
+        yield Check("query", True, said, warning=True)
+    if said_of_tls := _clear_text(settings):
+        yield said_of_tls
     try:
-        if statements.sample is not None:
-            yield _hashes(database, statements, verifier)
+        if not settings.query:
+            yield from survey()
         if settings.writes:
             yield _writing(settings, database)
     except (BackendError, NoSuchText) as error:
@@ -52,16 +51,6 @@ def _clear_text(settings: SQLSettings) -> Check | None:
     if url.get_backend_name() == "sqlite" or url.host in LOOPBACK or settings.tls_ca_file or by_url:
         return None
     return Check("encryption", True, "the server is not verified: set tls_ca_file", warning=True)
-
-
-def _hashes(database: Database, statements: Statements, verifier: Verifier) -> Check:
-    """Which schemes the first rows have, so that the operator sees whom `schemes` keeps out."""
-    rows = database.rows(statements.sample, {"most": SAMPLE}, SAMPLE) if statements.sample is not None else []
-    found = Counter(verifier.scheme_of(stored) for stored in map(stored_of, rows) if stored)
-    lines = [f"{said} {count}" if usable else f"{count}: {said}" for (said, usable), count in found.most_common()]
-    refused = any(not usable for _, usable in found)
-    first = f" (of the first {SAMPLE} rows)" if len(rows) == SAMPLE else ""
-    return Check("hashes", True, (", ".join(lines) or "there are none yet") + first, warning=refused)
 
 
 def _writing(settings: SQLSettings, database: Database) -> Check:

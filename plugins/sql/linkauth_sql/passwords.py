@@ -4,41 +4,35 @@ from __future__ import annotations
 
 import html
 import re
-import secrets
-import threading
 import unicodedata
-from collections import Counter, deque
 from collections.abc import Iterable
 from functools import cache
 
 from linkauth.hashing import hash_pool
 from linkauth_sql import hashes
-from linkauth_sql.hashes import Scheme, UnusableHash
+from linkauth_sql.hashes import Limits, Scheme, UnusableHash
 from linkauth_sql.hashes.modern import RECOMMENDED
 from linkauth_sql.hashes.scheme import Parts
+from linkauth_sql.kinds import Kind, Kinds
 
-REMEMBERED = 200
-"""The latest hashes, of which the prevailing kind stands in for an unknown name."""
-_SCRAMBLED = 12
-_PADDING = 4
 _SLASHED = re.compile(r"""(['"\\])""")
-
-Kind = tuple[str, int]
-"""A scheme, and what its check costs: those of one kind take equal time."""
 
 
 class Verifier:
-    """Verifies on the process's hash pool; the hash that stands in for an unknown name costs what most real ones cost.
+    """Verifies on the process's hash pool; a wrong password and an unknown name take as long as the slowest kind of
+    hash that the table holds.
 
     `allowed` are names of schemes; `form` is how the application that wrote the hashes passes a password to them.
     """
 
-    def __init__(self, allowed: frozenset[str], form: str = "typed", pepper: str = "") -> None:
+    def __init__(
+        self, allowed: frozenset[str], form: str = "typed", pepper: str = "", limits: Limits | None = None
+    ) -> None:
         self._allowed = allowed
         self._form = form
         self._pepper = pepper
-        self._latest: deque[tuple[Kind, str]] = deque(maxlen=REMEMBERED)
-        self._lock = threading.Lock()
+        self._limits = limits or Limits()
+        self._kinds = Kinds()
         # not while the first unknown name waits
         _first()
 
@@ -53,36 +47,83 @@ class Verifier:
             self._verify_nobody(passwords)
             return False
         scheme, parts, kind = self._usable(stored)
-        right = hash_pool().run(hashes.verify, scheme, parts, passwords)
-        if right:
-            # whoever only guesses must not choose what stands in for nobody
-            self._remember(kind, parts[0])
-        return right and "\0" not in password
+        return self._run(scheme, parts, kind, passwords) and "\0" not in password
 
     def _verify_nobody(self, passwords: tuple[bytes, ...]) -> None:
-        while True:
-            kind, stand_in = self._stand_in()
+        while slowest := self._kinds.slowest():
+            kind, stand_in = slowest
             try:
-                hash_pool().run(hashes.verify, *hashes.identify(stand_in), passwords)
+                self._run(*hashes.identify(stand_in), kind, passwords)
             except UnusableHash:
                 # learnt from a row that nobody can sign in with
-                self._forget(kind)
+                self._kinds.forget(kind)
             else:
                 return
+        hash_pool().run(hashes.verify, *hashes.identify(_first()), passwords)
 
-    def learn(self, stored: Iterable[str]) -> None:
-        """Remember what the store's hashes cost, before anybody has signed in."""
+    def _run(self, scheme: Scheme, parts: Parts, kind: Kind, passwords: tuple[bytes, ...]) -> bool:
+        """One job of the pool: the check, and for a wrong password what is missing to the slowest kind's time."""
+
+        def finish(seconds: float, right: bool) -> None:
+            # a guess teaches what the table holds only where that is slower than what is known
+            if right or self._kinds.is_slower(kind):
+                self._kinds.add(kind, parts[0])
+            weight = hashes.weight(scheme, passwords)
+            self._kinds.record(kind, seconds / weight)
+            if kind[1].lanes > 1:
+                # waiting for threads that have no core is no work
+                seconds = min(seconds, (self._kinds.measured(kind) or seconds) * weight)
+            if not right:
+                hashes.spend(self._missing(kind, seconds, passwords))
+
+        return hash_pool().run(hashes.verify, scheme, parts, passwords, finish)
+
+    def _missing(self, kind: Kind, spent: float, passwords: tuple[bytes, ...]) -> float:
+        """Seconds of work that a wrong password of that kind still has to cost."""
+        while (slowest := self._kinds.slowest()) and slowest[0] != kind:
+            measured = self._kinds.measured(slowest[0])
+            if measured is not None:
+                return measured * hashes.weight(hashes.SCHEMES[slowest[0][0]], passwords) - spent
+            # once for each kind; it takes about what is missing
+            try:
+                self._measure(*slowest, passwords)
+            except UnusableHash:
+                self._kinds.forget(slowest[0])
+            else:
+                return 0
+        return 0
+
+    def _measure(self, kind: Kind, stand_in: str, passwords: tuple[bytes, ...]) -> None:
+        """See how long a check of that kind takes. Runs on the caller's thread. Raises UnusableHash."""
+        scheme, parts = hashes.identify(stand_in)
+        weight = hashes.weight(scheme, passwords)
+        hashes.verify(scheme, parts, passwords, lambda seconds, _: self._kinds.record(kind, seconds / weight))
+
+    def times(self) -> list[tuple[str, float]]:
+        """(scheme, seconds) of a check of every kind that was learnt, the slowest first; those without a time are
+        measured. Raises BackendUnavailable when too many checks wait."""
+        for kind, stand_in in self._kinds.all():
+            if self._kinds.measured(kind) is None:
+                try:
+                    hash_pool().run(self._measure, kind, stand_in, (b"to see how long it takes",))
+                except UnusableHash:
+                    self._kinds.forget(kind)
+        found = [(kind[0], self._kinds.measured(kind) or 0) for kind, _ in self._kinds.all()]
+        return sorted(found, key=lambda each: each[1], reverse=True)
+
+    def learn(self, stored: Iterable[str], everything: bool = False) -> None:
+        """Remember what the store's hashes cost, before anybody has signed in; `everything` for no other ones are
+        there any more."""
+        found: set[Kind] = set()
         for each in stored:
             try:
                 _, parts, kind = self._usable(each)
             except UnusableHash:
                 continue
-            self._remember(kind, parts[0])
-
-    @property
-    def knows(self) -> bool:
-        """Has it seen any of the store's hashes?"""
-        return bool(self._latest)
+            found.add(kind)
+            self._kinds.add(kind, parts[0])
+        if everything:
+            self._kinds.keep(found)
 
     def scheme_of(self, stored: str) -> tuple[str, bool]:
         """(what an operator may be told about a hash, whether somebody can sign in with it)."""
@@ -90,6 +131,14 @@ class Verifier:
             return self._usable(stored)[0].name, True
         except UnusableHash as unusable:
             return str(unusable), False
+
+    def is_hash(self, stored: str) -> bool:
+        """Is it a hash of a scheme that is known, allowed or not?"""
+        try:
+            hashes.identify(stored)
+        except UnusableHash:
+            return False
+        return True
 
     def new_hash(self, scheme: str, password: str) -> str:
         """A hash of a new password, as the application itself would make it. Raises BackendUnavailable."""
@@ -128,47 +177,10 @@ class Verifier:
         scheme, parts = hashes.identify(stored)
         if scheme.name not in self._allowed:
             raise UnusableHash(f"is a {scheme.name} hash, which schemes does not allow")
-        return scheme, parts, (scheme.name, hashes.cost_of(scheme, parts))
-
-    def _remember(self, kind: Kind, stored: str) -> None:
-        latest = (kind, _scrambled(stored))
-        with self._lock:
-            self._latest.append(latest)
-
-    def _forget(self, kind: Kind) -> None:
-        with self._lock:
-            kept = [latest for latest in self._latest if latest[0] != kind]
-            self._latest = deque(kept, maxlen=REMEMBERED)
-
-    def _stand_in(self) -> tuple[Kind, str]:
-        """The prevailing kind, and a hash of nobody's of it."""
-        with self._lock:
-            stand_ins = dict(self._latest)
-            kinds = Counter(kind for kind, _ in self._latest)
-        if not kinds:
-            return ("", 0), _first()
-        ((kind, _),) = kinds.most_common(1)
-        return kind, stand_ins[kind]
+        return scheme, parts, (scheme.name, hashes.cost_of(scheme, parts, self._limits))
 
 
 @cache
 def _first() -> str:
     """What stands in before any of the store's hashes was seen."""
     return RECOMMENDED.hash("stand-in")
-
-
-def _scrambled(stored: str) -> str:
-    """A hash of nobody that costs what `stored` costs: some letters near its end are others.
-
-    The very last ones may be padding. Of Keycloak's two texts the second says what the first costs.
-    """
-    if "\n" in stored:
-        secret, _, how = stored.partition("\n")
-        return re.sub(r'(?<="value":")[^"]+', lambda found: _scrambled(found[0]), secret) + "\n" + how
-    scrambled = stored[-_SCRAMBLED - _PADDING : -_PADDING]
-    return stored[: -_SCRAMBLED - _PADDING] + _digits(scrambled) + stored[-_PADDING:]
-
-
-def _digits(text: str) -> str:
-    """Digits in the place of letters and digits: they belong to every alphabet that hashes are written in."""
-    return "".join(str(secrets.randbelow(10)) if letter.isalnum() else letter for letter in text)

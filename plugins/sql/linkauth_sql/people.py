@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from linkauth.backends import BackendMisconfigured, Identity
-from linkauth_sql import states
+from linkauth_sql.presets import KINDS
+from linkauth_sql.states import OF, State, column_of, columns_of, shown
 
 Row = Mapping[str, Any]
 
@@ -48,22 +49,13 @@ def identity_of(row: Row, typed: str = "") -> Identity:
     )
 
 
-def facts_of(row: Row) -> dict[str, str]:
-    """What decides about the account, as the row has it."""
-    keys = (
-        "active",
-        "disabled",
-        "locked",
-        "locked_until",
-        "lock_enabled",
-        "expires",
-        "must_change",
-        "password_expires",
-    )
+def facts_of(row: Row, state: State) -> dict[str, str]:
+    """What decides about the account, as the row has it, and what of it is not understood."""
+    unclear = {each.column for each in state.unclear}
     facts = {}
-    for key in keys:
-        if row.get(key) is not None:
-            value = row[key]
-            # a BIT column's bytes are no letters
-            facts[key] = str(states.is_true(value)).lower() if isinstance(value, bytes) else text(row, key)
+    for kind in KINDS:
+        for label in columns_of(row, kind):
+            if row[label] is not None:
+                doubt = " (not understood)" if column_of(label) in unclear else ""
+                facts[label.partition(OF)[2] or label] = shown(row[label]) + doubt
     return facts

@@ -59,6 +59,8 @@ _INFINITE = {b"infinity": datetime.max.replace(tzinfo=UTC), b"-infinity": dateti
 
 def connect(connection_class: type[DeadlineConnection], *arguments: Any, **parameters: Any) -> DeadlineConnection:
     """A connection that gives infinite times as the first and the last that Python knows."""
+    # a prepared statement of all columns fails for good once the table has another one
+    parameters.setdefault("prepare_threshold", None)
     connection = connection_class.connect(*arguments, **parameters)
     loaders: dict[str, Any] = {"date": _Dates, "timestamp": _Timestamps, "timestamptz": _TimestampsWithZone}
     for name, loader in loaders.items():

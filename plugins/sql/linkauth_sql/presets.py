@@ -31,18 +31,45 @@ DEFAULTS: Mapping[str, Any] = {
     "expires_column": "",
     "password_expires_column": "",
     "must_change_column": "",
+    "optional_columns": (),
     "password_changed_column": "",
     "schemes": ("strong",),
     "password_form": "typed",
     "new_scheme": "argon2",
     "new_account": (),
     "time_form": "timestamp",
+    "active_values": (),
+    "disabled_values": (),
+    "locked_values": (),
+    "unlocked_values": (),
+    "must_change_values": (),
+    "may_keep_values": (),
 }
 
-WHERE_PEOPLE_ARE = frozenset(DEFAULTS) - {
-    *("table_prefix", "schemes", "password_form", "new_scheme", "locked_seconds", "time_form"),
-}
+VALUES = frozenset(key for key in DEFAULTS if key.endswith("_values"))
+"""What counts in the columns that decide; a `query` has columns of its own, for which a preset's do not hold."""
+WHERE_PEOPLE_ARE = (
+    frozenset(DEFAULTS)
+    - VALUES
+    - {*("table_prefix", "schemes", "password_form", "new_scheme", "locked_seconds", "time_form")}
+)
 """What a `query` says itself."""
+KINDS = ("active", "disabled", "locked", "locked_until", "lock_enabled", "expires", "must_change", "password_expires")
+"""What a column can say of an account, and so the kinds of `optional_columns`."""
+
+
+def _each(kind: str, columns: str) -> tuple[str, ...]:
+    return tuple(f"{kind}:{column}" for column in columns.split())
+
+
+_OF_RAILS_AND_LARAVEL = (
+    *_each("active", "active is_active enabled is_enabled approved is_approved approved_at state status"),
+    *_each("disabled", "deleted_at discarded_at archived_at banned_at blocked_at suspended_at disabled_at"),
+    *_each("disabled", "deactivated_at deleted is_deleted banned is_banned blocked is_blocked suspended is_suspended"),
+    *_each("disabled", "disabled is_disabled archived is_archived"),
+    *_each("locked_until", "banned_until blocked_until suspended_until locked_until"),
+)
+"""What the libraries for soft deletes, states and bans add to a table of users."""
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "none": {},
@@ -70,6 +97,10 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "name_column": "display_name",
         "email_column": "user_email",
         "disabled_column": "user_status",
+        # BuddyPress: 1 is spam, 2 is not activated yet
+        "disabled_values": ("2",),
+        # a network of sites has them
+        "optional_columns": _each("disabled", "spam deleted"),
         "schemes": ("strong", "phpass"),
         "password_form": "slashed",
         # WordPress since 6.8 takes it by password_verify, older ones by phpass, which asks crypt()
@@ -110,6 +141,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "password_column": "password",
         "name_column": "name",
         "email_column": "email",
+        # activation holds the token of a forgotten password too, so that it says nothing of the account
         "disabled_column": "block",
         "must_change_column": "requireReset",
         "schemes": ("strong", "phpass"),
@@ -125,10 +157,14 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "password_column": "user_password",
         "name_column": "username",
         "email_column": "user_email",
-        "active_column": "(CASE WHEN user_type = 1 THEN 0 ELSE 1 END)",
+        # 0 is normal, 1 inactive (whatever user_inactive_reason says), 3 a founder
+        "active_column": "user_type",
+        "active_values": ("0", "3"),
+        "disabled_values": ("1", "2"),
         "locked_until_column": (
             "(SELECT MAX(CASE WHEN ban_end = 0 THEN 99999999999 ELSE ban_end END) FROM {prefix}banlist"
-            " WHERE ban_userid = {prefix}users.user_id AND ban_exclude = 0)"
+            " WHERE ban_exclude = 0 AND (ban_userid = {prefix}users.user_id OR (ban_email <> '' AND"
+            " LOWER({prefix}users.user_email) LIKE LOWER(REPLACE(ban_email, '*', '%')))))"
         ),
         "password_changed_column": "user_passchg",
         "time_form": "seconds",
@@ -143,6 +179,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "password_column": "user_password",
         "name_column": "user_real_name",
         "email_column": "user_email",
+        # a block forbids edits; it forbids to sign in only where the wiki sets $wgBlockDisablesLogin
         "password_expires_column": "user_password_expires",
         "time_form": "digits",
         "new_scheme": "mediawiki_pbkdf2",
@@ -154,6 +191,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "password_column": "password",
         "name_column": "name",
         "email_column": "email",
+        "optional_columns": (*_OF_RAILS_AND_LARAVEL, "locked:locked_at", *_each("active", "confirmed confirmed_at")),
         # by default Laravel takes no other hash than the one it makes
         "new_scheme": "bcrypt",
         "new_account": ("created_at=now", "updated_at=now"),
@@ -168,6 +206,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "locked_column": "locked_at",
         # Devise's unlock_in
         "locked_seconds": 3_600,
+        "optional_columns": _OF_RAILS_AND_LARAVEL,
         "new_scheme": "bcrypt",
         "new_account": ("created_at=now", "updated_at=now", "confirmed_at=now"),
     },
@@ -180,6 +219,12 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "active_column": "EmailConfirmed",
         "locked_until_column": "LockoutEnd",
         "lock_enabled_column": "LockoutEnabled",
+        # what applications add to IdentityUser
+        "optional_columns": (
+            *_each("active", "IsActive Active IsEnabled Enabled IsApproved Approved"),
+            *_each("disabled", "IsDeleted Deleted DeletedAt DeletedOn IsDisabled Disabled IsBlocked Blocked IsBanned"),
+            *_each("disabled", "IsSuspended IsArchived DeactivatedAt"),
+        ),
         "schemes": ("strong", "aspnet_v2"),
         "new_scheme": "aspnet_v3",
     },
@@ -194,5 +239,14 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "family_name_column": "user_entity.last_name",
         "email_column": "user_entity.email",
         "active_column": "user_entity.enabled",
+        # what Keycloak demands at the next sign-in; a brute-force lock for a while is not in the database
+        "disabled_column": (
+            "(CASE WHEN EXISTS (SELECT 1 FROM user_required_action WHERE user_required_action.user_id = user_entity.id"
+            " AND user_required_action.required_action = 'VERIFY_EMAIL') THEN 1 ELSE 0 END)"
+        ),
+        "must_change_column": (
+            "(CASE WHEN EXISTS (SELECT 1 FROM user_required_action WHERE user_required_action.user_id = user_entity.id"
+            " AND user_required_action.required_action = 'UPDATE_PASSWORD') THEN 1 ELSE 0 END)"
+        ),
     },
 }

@@ -10,7 +10,9 @@ from typing import Any, Literal
 
 from linkauth.redaction import redact
 from linkauth_sql import hashes
-from linkauth_sql.presets import DEFAULTS, PRESETS, WHERE_PEOPLE_ARE
+from linkauth_sql.flags import named
+from linkauth_sql.hashes.scheme import LARGEST_MEMORY, MEBIBYTE
+from linkauth_sql.presets import DEFAULTS, KINDS, PRESETS, VALUES, WHERE_PEOPLE_ARE
 
 Preset = Literal[
     "none",
@@ -29,6 +31,17 @@ Preset = Literal[
 NONE = "none"
 """Switches off a column that a preset names."""
 _NEW_ACCOUNT = re.compile(r"[^\s=]+=\S*")
+_PAIRS = (
+    ("active_values", "disabled_values"),
+    ("locked_values", "unlocked_values"),
+    ("must_change_values", "may_keep_values"),
+)
+_DECIDED_BY = {
+    **dict.fromkeys(_PAIRS[0], ("active", "disabled")),
+    **dict.fromkeys(_PAIRS[1], ("locked",)),
+    **dict.fromkeys(_PAIRS[2], ("must_change",)),
+}
+"""Settings that name values, and the columns that hold them."""
 NEEDED = ("subject_column", "username_columns", "password_column")
 
 
@@ -67,8 +80,17 @@ class SQLSettings:
     expires_column: str | None = None
     password_expires_column: str | None = None
     must_change_column: str | None = None
+    optional_columns: tuple[str, ...] | None = None
+    active_values: tuple[str, ...] | None = None
+    disabled_values: tuple[str, ...] | None = None
+    locked_values: tuple[str, ...] | None = None
+    unlocked_values: tuple[str, ...] | None = None
+    must_change_values: tuple[str, ...] | None = None
+    may_keep_values: tuple[str, ...] | None = None
     query: str = ""
     schemes: tuple[str, ...] | None = None
+    hash_milliseconds: int = 3_000
+    hash_memory: int = 256
     password_form: Literal["typed", "slashed", "html"] | None = None
     pepper: str = field(default="", repr=False)
     new_scheme: str | None = None
@@ -88,10 +110,11 @@ class SQLSettings:
         for key, default in DEFAULTS.items():
             if getattr(self, key) is None:
                 # a query says itself where the people are, whatever the preset
-                value = default if self.query and key in WHERE_PEOPLE_ARE else preset.get(key, default)
+                its_own = self.query and key in WHERE_PEOPLE_ARE | VALUES
+                value = default if its_own else preset.get(key, default)
                 object.__setattr__(self, key, self._prefixed(value))
-            elif getattr(self, key) == NONE:
-                object.__setattr__(self, key, "")
+            elif getattr(self, key) in (NONE, (NONE,)) and key not in VALUES:
+                object.__setattr__(self, key, type(default)())
 
     def _prefixed(self, value: Any) -> Any:
         # table_prefix comes first among the defaults, so that it is known here
@@ -109,6 +132,7 @@ class SQLSettings:
     def faults(self) -> Iterator[tuple[str, str]]:
         """What the types cannot say, as (key, problem)."""
         yield from self._place_faults()
+        yield from self._value_faults()
         yield from self._password_faults()
         if not 1 <= self.timeout <= 30:
             yield "timeout", "is not between 1 and 30 seconds"
@@ -136,6 +160,25 @@ class SQLSettings:
             if not _NEW_ACCOUNT.fullmatch(pair):
                 yield "new_account", "holds something other than column=value"
 
+    def _value_faults(self) -> Iterator[tuple[str, str]]:
+        for key in sorted(VALUES | {"optional_columns"}):
+            if any(word.endswith((",", ";")) for word in self.known(key)):
+                yield key, "holds a word that ends in a comma: blanks separate words"
+        for yes, no in _PAIRS:
+            if named(self.known(yes)) & named(self.known(no)):
+                yield yes, f"and {no} name the same value"
+        for pair in self.known("optional_columns"):
+            kind, colon, column = pair.partition(":")
+            if not colon or kind not in KINDS or not column:
+                yield "optional_columns", f"holds something other than kind:column; the kinds are {', '.join(KINDS)}"
+                break
+        for key, columns in _DECIDED_BY.items():
+            kinds = {pair.partition(":")[0] for pair in self.known("optional_columns")}
+            is_there = kinds & set(columns) or any(self.known(f"{column}_column") for column in columns)
+            of_preset = self.known(key) == PRESETS[self.preset].get(key)
+            if self.table and self.known(key) and not of_preset and not is_there:
+                yield key, f"is of no use without {' or '.join(f'{column}_column' for column in columns)}"
+
     def _password_faults(self) -> Iterator[tuple[str, str]]:
         try:
             allowed = hashes.named(self.known("schemes"))
@@ -144,6 +187,10 @@ class SQLSettings:
             return
         if not allowed:
             yield "schemes", "is empty: nobody could sign in"
+        if not 1 <= self.hash_milliseconds <= 60_000:
+            yield "hash_milliseconds", "is not between 1 and 60000"
+        if not 1 <= self.hash_memory <= LARGEST_MEMORY // MEBIBYTE:
+            yield "hash_memory", f"is not between 1 and {LARGEST_MEMORY // MEBIBYTE} MiB"
         if self.new_scheme not in hashes.NEW:
             yield "new_scheme", f"is not one of: {', '.join(hashes.NEW)}"
         elif self.writes and self.new_scheme not in allowed:

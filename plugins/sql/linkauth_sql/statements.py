@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -25,12 +25,18 @@ from sqlalchemy import (
     select,
     table,
     text,
+    true,
+    union_all,
     update,
 )
 
 from linkauth_sql import sqlite
+from linkauth_sql.presets import KINDS
 from linkauth_sql.settings import SQLSettings
+from linkauth_sql.states import OF
 
+NAMES = 100_000
+"""Rows among which ambiguous names are looked for."""
 LABELS: Mapping[str, str] = {
     "subject": "subject_column",
     "password": "password_column",
@@ -50,25 +56,51 @@ LABELS: Mapping[str, str] = {
     "password_changed": "password_changed_column",
 }
 """What a look-up calls its columns (a `query` too, and `username` besides), and the setting that names each."""
+USERNAME = "username"
+"""What it calls the first of the columns of names; the others are username_1 and so on."""
+
+
+class OptionalColumn(NamedTuple):
+    """A column of `optional_columns` that the table has: what it says, and its name in the table's own spelling."""
+
+    kind: str
+    column: str
 
 
 @dataclass(frozen=True)
 class Statements:
-    """What is asked of one table, or of one query, for which all but `by_name` are None."""
+    """What is asked of one table, or of one query, for which all but `by_name` are None.
+
+    `by_name` and `alike` have `:username`, `by_subject` and `by_bytes` `:subject`, the rest `:most`.
+    """
 
     by_name: Executable
-    by_subject: Executable | None
-    by_bytes: Executable | None
-    alike: Executable | None
-    sample: Executable | None
+    by_subject: Executable | None = None
+    by_bytes: Executable | None = None
+    alike: Executable | None = None
+    sample: Executable | None = None
+    newest: Executable | None = None
+    states: Executable | None = None
+    ambiguous: Executable | None = None
+    probe: Executable | None = None
 
 
-def statements(settings: SQLSettings, dialect: Any) -> Statements:
-    """The look-ups by `:username` and by `:subject`, and `:most` stored hashes. Raises ValueError."""
+def statements(settings: SQLSettings, dialect: Any, optional: tuple[OptionalColumn, ...] = ()) -> Statements:
+    """Everything that is asked of the table, which has these `optional` columns. Raises ValueError."""
     if settings.query:
-        return Statements(_query(settings.query), None, None, None, None)
-    builder = _Builder(settings, dialect)
-    return Statements(builder.by_name(), builder.by_subject(), builder.by_bytes(), builder.alike(), builder.sample())
+        return Statements(_query(settings.query))
+    builder = _Builder(settings, dialect, optional)
+    return Statements(
+        by_name=builder.by_name(),
+        by_subject=builder.by_subject(),
+        by_bytes=builder.by_bytes(),
+        alike=builder.alike(),
+        sample=builder.sample(),
+        newest=builder.newest(),
+        states=builder.states(),
+        ambiguous=builder.ambiguous(),
+        probe=builder.probe(),
+    )
 
 
 def _query(query: str) -> TextClause:
@@ -81,8 +113,9 @@ def _query(query: str) -> TextClause:
 class _Builder:
     """Names are quoted where the dialect needs it; join, where and what is in parentheses is the operator's SQL."""
 
-    def __init__(self, settings: SQLSettings, dialect: Any) -> None:
+    def __init__(self, settings: SQLSettings, dialect: Any, optional: tuple[OptionalColumn, ...]) -> None:
         self._settings = settings
+        self._optional = optional
         self._quote = dialect.identifier_preparer.quote
         self._dialect = dialect.name
         self._is_mariadb = dialect.name in ("mariadb", "mysql")
@@ -126,12 +159,52 @@ class _Builder:
         stored = self._column(settings.known("password_column"))
         return self._where(chosen.select_from(self._from()), stored.is_not(None)).limit(bindparam("most"))
 
+    def newest(self) -> Select[Any]:
+        """The same of the other end of the table, by its key: older hashes are of older kinds."""
+        return self.sample().order_by(self._column(self._settings.known("subject_column")).desc())
+
+    def states(self) -> Select[Any] | None:
+        """The columns that decide, of any rows; None where there are none."""
+        columns = self._deciding()
+        chosen = select(*columns).select_from(self._from())
+        return self._where(chosen, true()).limit(bindparam("most")) if columns else None
+
+    def ambiguous(self) -> Select[Any]:
+        """Names, in small letters, that more than one of the rows have."""
+        subject = self._column(self._settings.known("subject_column"))
+        names = []
+        for name in map(self._column, self._settings.known("username_columns")):
+            chosen = select(subject.label("subject"), self._folded(name, exact=True).label("name")).select_from(
+                self._from()
+            )
+            names.append(select(self._where(chosen, name.is_not(None)).limit(NAMES).subquery()))
+        every = union_all(*names).subquery()
+        grouped = select(every.c.name).where(every.c.name.is_not(None), every.c.name != "").group_by(every.c.name)
+        return grouped.having(func.count(every.c.subject.distinct()) > 1).limit(bindparam("most"))
+
+    def probe(self) -> Select[Any]:
+        """No row of all columns of the table, which tells their names."""
+        table_name = text(_plain(self._quoted(self._settings.known("table"))))
+        return select(literal_column("*")).select_from(table_name).where(text("1 = 0"))
+
     def _look_up(self) -> Select[Any]:
         settings = self._settings
-        wanted = {"username": settings.known("username_columns")[0]}
-        wanted |= {label: settings.known(key) for label, key in LABELS.items()}
+        names = settings.known("username_columns")
+        wanted = {f"{USERNAME}_{place}" if place else USERNAME: name for place, name in enumerate(names)}
+        wanted |= {label: settings.known(key) for label, key in LABELS.items() if label not in KINDS}
         columns = [self._column(name).label(label) for label, name in wanted.items() if name]
-        return select(*columns).select_from(self._from())
+        return select(*columns, *self._deciding()).select_from(self._from())
+
+    def _deciding(self) -> list[ColumnElement[Any]]:
+        """The columns that say whether an account may sign in."""
+        named = {kind: self._settings.known(LABELS[kind]) for kind in KINDS}
+        columns: list[ColumnElement[Any]] = [self._column(name).label(kind) for kind, name in named.items() if name]
+        table_name = self._settings.known("table")
+        for kind, own in self._optional:
+            # with its table, for a join may have such a column too
+            chosen: ColumnElement[Any] = literal_column(f"{self._quoted(table_name)}.{self._quote(own)}")
+            columns.append(chosen.label(f"{kind}{OF}{own}"))
+        return columns
 
     def _where(self, chosen: Select[Any], condition: ColumnElement[bool]) -> Select[Any]:
         extra = self._settings.known("where")

@@ -1,115 +1,192 @@
 """What a row says about its account: may it sign in, and why not.
 
-True or false: a number is true unless it is 0, text unless it is empty, 0, f, false, n, no, off or a date of zeros, a
-time always, NULL never. A time: a timestamp (without a zone it is UTC), a date (until its end, UTC), the same as text
-(ISO 8601, or MediaWiki's 14 digits), or a number of seconds or milliseconds since 1970; NULL, 0, empty text and dates
-of zeros are none.
+A value that is not understood refuses: it counts as not active, disabled, locked, expired, or to be changed. `flags`
+says what is a yes and a no, `times` what is a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
-from linkauth.backends import BackendMisconfigured, Reason
+from linkauth.backends import Reason
+from linkauth_sql.flags import NO, NULL, YES, Words, named, spelled
+from linkauth_sql.settings import SQLSettings
+from linkauth_sql.times import Unreadable, moment
 
-_FALSE = {"", "0", "f", "false", "n", "no", "off"}
-_TRUE = {"1", "t", "true", "y", "yes", "on"}
-MILLISECONDS = 253_402_300_799
-"""Numbers above it are milliseconds: as seconds they would be after the year 9999."""
-MOST_CHARACTERS = 40
-"""Of a time that is written as text."""
-_LAST = datetime.max.replace(tzinfo=UTC)
-_FIRST = datetime.min.replace(tzinfo=UTC)
+OF = "@"
+"""Between the kind and the name of a column in what a look-up calls an optional one: disabled@deleted_at."""
+CHANGEABLE = ("password_expired", "must_change_password")
+"""What a new password mends."""
+_SHOWN = 40
+"""Characters of a value that are shown."""
 
 Row = Mapping[str, Any]
 
 
-def of_row(row: Row, now: datetime, locked_seconds: int = 0) -> Reason | None:
-    """Why the row's account may not sign in, or None. Raises BackendMisconfigured for what is no time."""
-    if ("active" in row and not is_true(row["active"])) or is_true(row.get("disabled")):
-        return "disabled"
-    if _is_locked(row, now, locked_seconds):
-        return "locked"
-    if (ends := moment(row.get("expires"), "expires_column")) and ends <= now:
-        return "account_expired"
-    if is_true(row.get("must_change")):
-        return "must_change_password"
-    if (ends := moment(row.get("password_expires"), "password_expires_column")) and ends <= now:
-        return "password_expired"
-    return None
+class Unclear(NamedTuple):
+    """A value that is not understood: the column it stands in, as the ini or the table names it, and its text."""
+
+    kind: str
+    column: str
+    value: str
+
+    @property
+    def advice(self) -> str:
+        """Which settings can name it."""
+        names = VALUES.get(self.kind)
+        return f"name it in {' or '.join(names)}" if names else "it is neither yes nor no, or no time"
 
 
-def _is_locked(row: Row, now: datetime, locked_seconds: int) -> bool:
-    if "lock_enabled" in row and not is_true(row["lock_enabled"]):
-        return False
-    until = moment(row.get("locked_until"), "locked_until_column")
-    if until and until > now:
+VALUES: Mapping[str, tuple[str, str]] = {
+    "active": ("active_values", "disabled_values"),
+    "disabled": ("active_values", "disabled_values"),
+    "locked": ("locked_values", "unlocked_values"),
+    "must_change": ("must_change_values", "may_keep_values"),
+}
+"""The settings that name values of such a column."""
+
+
+@dataclass(frozen=True)
+class State:
+    """`reason` is why the account may not sign in, None if it may; `changeable` whether a new password mends that;
+    `unclear` is what was not understood."""
+
+    reason: Reason | None
+    changeable: bool = False
+    unclear: tuple[Unclear, ...] = ()
+
+
+class StateRules:
+    """What the settings say of the columns that decide."""
+
+    def __init__(self, settings: SQLSettings) -> None:
+        values = {
+            key: named(settings.known(key))
+            for key in ("active_values", "disabled_values", "locked_values", "unlocked_values")
+        } | {key: named(settings.known(key)) for key in ("must_change_values", "may_keep_values")}
+        self._locked_seconds: int = settings.known("locked_seconds")
+        active, disabled = values["active_values"], values["disabled_values"]
+        self._words = {
+            "active": Words(
+                YES | {"active", "enabled"}, NO | {"inactive", "disabled"}, active, disabled, only=bool(active)
+            ),
+            "disabled": Words(named_yes=disabled, named_no=active),
+            "locked": Words(named_yes=values["locked_values"], named_no=values["unlocked_values"]),
+            "must_change": Words(named_yes=values["must_change_values"], named_no=values["may_keep_values"]),
+            "lock_enabled": Words(),
+        }
+
+    def of(self, row: Row, now: datetime) -> State:
+        """The state of the account of a row, which is named as `statements.LABELS` does."""
+        seen = _Seen(row, now, self._words)
+        reason = self._reason(seen)
+        return State(reason, reason in CHANGEABLE and not seen.unclear, tuple(seen.unclear))
+
+    def _reason(self, seen: _Seen) -> Reason | None:
+        # everything is looked at, so that doctor counts what a first reason would hide
+        active = all(says for _, says in seen.flags("active"))
+        disabled = any(says is not False for _, says in seen.flags("disabled"))
+        locked = self._is_locked(seen)
+        expired = seen.has_passed("expires")
+        must_change = any(says is not False for _, says in seen.flags("must_change"))
+        password_expired = seen.has_passed("password_expires")
+        if not active or disabled:
+            return "disabled"
+        if locked:
+            return "locked"
+        if expired:
+            return "account_expired"
+        if must_change:
+            return "must_change_password"
+        return "password_expired" if password_expired else None
+
+    def _is_locked(self, seen: _Seen) -> bool:
+        ends = [until is None or until > seen.now for until in seen.times("locked_until")]
+        flags = [says is None or (says and self._lasts(value, seen.now)) for value, says in seen.flags("locked")]
+        if not any(ends + flags):
+            return False
+        # only a clear no switches locks off
+        enabled = [says is not False or spelled(value) in (NULL, "") for value, says in seen.flags("lock_enabled")]
+        return all(enabled)
+
+    def _lasts(self, value: Any, now: datetime) -> bool:
+        """Does a lock that is there still hold?"""
+        if not self._locked_seconds or spelled(value) in YES | self._words["locked"].named_yes:
+            return True
+        try:
+            since = moment(value)
+        except Unreadable:
+            return True
+        # not since + seconds: some lock for ever, until the last day that there is
+        return since is None or now - since < timedelta(seconds=self._locked_seconds)
+
+
+class _Seen:
+    """The columns of one row, and what was not understood of those that were asked for."""
+
+    def __init__(self, row: Row, now: datetime, words: Mapping[str, Words]) -> None:
+        self._row = row
+        self._words = words
+        self.now = now
+        self.unclear: list[Unclear] = []
+
+    def flags(self, kind: str) -> Iterator[tuple[Any, bool | None]]:
+        """(value, what it says) of each column of that kind."""
+        for label in columns_of(self._row, kind):
+            value = self._row[label]
+            says = self._words[kind].says(value, self.now)
+            if says is None:
+                self._note(kind, label)
+            yield value, says
+
+    def times(self, kind: str) -> Iterator[datetime | None]:
+        """The time of each column of that kind that has one; None for what cannot be read."""
+        for label in columns_of(self._row, kind):
+            try:
+                if (found := moment(self._row[label])) is not None:
+                    yield found
+            except Unreadable:
+                self._note(kind, label)
+                yield None
+
+    def has_passed(self, kind: str) -> bool:
+        passed = [when is None or when <= self.now for when in self.times(kind)]
+        return any(passed)
+
+    def _note(self, kind: str, label: str) -> None:
+        self.unclear.append(Unclear(kind, column_of(label), shown(self._row[label])))
+
+
+class Noted:
+    """What was told already, of at most so many things. Safe from many threads: one may be told twice."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._told: set[Unclear] = set()
+
+    def is_new(self, unclear: Unclear) -> bool:
+        """Is it to be told? Asked once it is told."""
+        if unclear in self._told or len(self._told) >= self._most:
+            return False
+        self._told.add(unclear)
         return True
-    locked = row.get("locked")
-    if not is_true(locked):
-        return False
-    if not locked_seconds or str(locked).strip().lower() in _TRUE:
-        return True
-    since = moment(locked, "locked_column")
-    # not since + seconds: some lock for ever, until the last day that there is
-    return since is None or now - since < timedelta(seconds=locked_seconds)
 
 
-def is_true(value: Any) -> bool:
-    """Does a column say yes?"""
-    if isinstance(value, bytes):
-        # a BIT column of MariaDB's, or text in binary
-        return bool(value.strip(b"\0")) and is_true(value.decode("utf-8", "replace"))
-    if isinstance(value, str):
-        text = value.strip().lower()
-        return text not in _FALSE and not text.startswith("0000-00-00")
-    if isinstance(value, (datetime, date)):
-        return True
-    return bool(value)
+def columns_of(row: Row, kind: str) -> list[str]:
+    """What the columns of that kind are called in a row."""
+    return [label for label in row if label.partition(OF)[0] == kind]
 
 
-def moment(value: Any, key: str) -> datetime | None:
-    """The time that a column holds, None for none. Raises BackendMisconfigured, which names the setting `key`."""
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "replace")
-    if isinstance(value, str):
-        value = _parsed(value.strip(), key)
-    if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
-        return _since_1970(float(value))
-    if isinstance(value, datetime):
-        return value if value.tzinfo else value.replace(tzinfo=UTC)
-    if isinstance(value, date):
-        midnight = datetime(value.year, value.month, value.day, tzinfo=UTC)
-        return _LAST if value == date.max else midnight + timedelta(days=1)
-    if value is None:
-        return None
-    raise BackendMisconfigured(f"{key} holds a {type(value).__name__}, which is no time")
+def column_of(label: str) -> str:
+    """The name of a column for operators: that of its setting, or its own."""
+    kind, _, own = label.partition(OF)
+    return own or f"{kind}_column"
 
 
-def _parsed(text: str, key: str) -> Any:
-    if not text or text.startswith("0000-00-00"):
-        return None
-    if len(text) > MOST_CHARACTERS:
-        raise BackendMisconfigured(f"{key} holds a text that is no time")
-    if text.isascii() and text.isdigit() and len(text) not in (8, 14):
-        return int(text)
-    try:
-        if len(text) == 8 and text.isdigit():
-            return datetime.strptime(text, "%Y%m%d").date()
-        if len(text) == 14 and text.isdigit():
-            return datetime.strptime(text, "%Y%m%d%H%M%S")
-        return date.fromisoformat(text) if len(text) == 10 else datetime.fromisoformat(text)
-    except ValueError:
-        raise BackendMisconfigured(f"{key} holds a text that is no time") from None
-
-
-def _since_1970(number: float) -> datetime | None:
-    if not number:
-        return None
-    try:
-        return datetime.fromtimestamp(number / 1_000 if abs(number) > MILLISECONDS else number, UTC)
-    except (OverflowError, OSError, ValueError):
-        return _LAST if number > 0 else _FIRST
+def shown(value: Any) -> str:
+    """A value for operators: one line of printable characters."""
+    text = repr(spelled(value))[1:-1] if not isinstance(value, (dict, list)) else f"a {type(value).__name__}"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

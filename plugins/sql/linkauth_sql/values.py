@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from linkauth_sql.states import MILLISECONDS
+from linkauth_sql.flags import NULL
+from linkauth_sql.times import MILLISECONDS
 
 _NO = {"true": "false", "t": "f", "yes": "no", "y": "n", "on": "off"}
 _FORMS: Mapping[str, Callable[[datetime], Any]] = {
@@ -37,8 +38,11 @@ def time_like(present: Any, when: datetime, dialect: str, form: str = "timestamp
     return when if dialect == "postgresql" else when.astimezone(UTC).replace(tzinfo=None)
 
 
-def no_like(present: Any) -> Any:
-    """No, in the form of the yes that the column has now."""
+def no_like(present: Any, words: tuple[str, ...] = ()) -> Any:
+    """No, in the form of the yes that the column has now; the first of the `words` that the ini has for it."""
+    if words and not isinstance(present, (bool, bytes)):
+        word = words[0]
+        return None if word == NULL else int(word) if isinstance(present, int) and word.isdecimal() else word
     if isinstance(present, bool):
         return False
     if isinstance(present, (int, Decimal)):

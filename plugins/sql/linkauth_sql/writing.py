@@ -63,7 +63,8 @@ class Writer:
         if settings.password_changed_column:
             changes[settings.password_changed_column] = self._time(row.get("password_changed"), now)
         if settings.must_change_column and row.get("must_change") is not None:
-            changes[settings.must_change_column] = values.no_like(row["must_change"])
+            words = settings.known("may_keep_values")
+            changes[settings.must_change_column] = values.no_like(row["must_change"], words)
         if settings.password_expires_column:
             expires = now + timedelta(days=settings.password_days) if settings.password_days else None
             changes[settings.password_expires_column] = expires and self._time(row.get("password_expires"), expires)

@@ -178,7 +178,9 @@ KEYCLOAK = Application(
     first_name TEXT, last_name TEXT, realm_id TEXT, username TEXT, created_timestamp INTEGER,
     service_account_client_link TEXT, not_before INTEGER NOT NULL DEFAULT 0);
     CREATE TABLE credential (id TEXT NOT NULL PRIMARY KEY, salt BLOB, type TEXT, user_id TEXT, created_date INTEGER,
-    user_label TEXT, secret_data TEXT, credential_data TEXT, priority INTEGER);""",
+    user_label TEXT, secret_data TEXT, credential_data TEXT, priority INTEGER);
+    CREATE TABLE user_required_action (user_id TEXT NOT NULL, required_action TEXT NOT NULL DEFAULT ' ',
+    PRIMARY KEY (required_action, user_id));""",
     "user_entity",
     {
         **{"id": "b3b0e0a4-5b2e-4d50-8f8e-2a3f1f1d8c01", "username": "ada", "email": "ada@example.com", "enabled": 1},

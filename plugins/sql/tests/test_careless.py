@@ -22,13 +22,14 @@ from linkauth.backends import (
 from linkauth_sql import SQLBackend, SQLSettings
 from linkauth_sql.hashes import LINEAR, MOST_CHARACTERS, SCHEMES, UnusableHash, heeds_all, identify, verify
 from linkauth_sql.passwords import Verifier
-from linkauth_sql.states import moment, of_row
+from linkauth_sql.times import moment
 from linkauth_sql.values import time_like
 from tests.servers import mariadb, postgresql
 
 from .servers import MariaDBStore, PostgreSQLStore, ServerStore
 from .stores import POWERS, SQLiteStore
 from .test_hashes import PASSWORDS, Counted, stored
+from .test_states import state_of
 
 NEW = "Another-word-52"
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -69,13 +70,13 @@ def test_guessing_does_not_choose_what_stands_in_for_nobody(monkeypatch: pytest.
 
 @pytest.mark.parametrize("locked", [date.max, datetime.max, "9999-12-31", "9999-12-31 23:59:59", 253402300799])
 def test_a_lock_for_ever_is_one(locked: object) -> None:
-    assert of_row({"locked": locked}, NOW, 3600) == "locked"
-    assert of_row({"locked_until": locked}, NOW, 3600) == "locked"
-    assert of_row({"expires": locked}, NOW, 3600) is None
+    assert state_of({"locked": locked}, locked_seconds=3600).reason == "locked"
+    assert state_of({"locked_until": locked}, locked_seconds=3600).reason == "locked"
+    assert state_of({"expires": locked}, locked_seconds=3600).reason is None
 
 
 def test_eight_digits_are_a_day() -> None:
-    assert moment("20261125", "expires_column") == NOW.replace(hour=0) + timedelta(days=1)
+    assert moment("20261125") == NOW.replace(hour=0) + timedelta(days=1)
 
 
 @pytest.mark.parametrize(

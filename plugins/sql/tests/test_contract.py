@@ -9,6 +9,7 @@ import pytest
 from linkauth.testing import BackendContract, Known
 
 from .stores import COLUMNS, POWERS, SCHEMA, SQLiteStore
+from .vectors import PASSWORDS, stored
 
 
 class TestSQLBackend(BackendContract):
@@ -47,4 +48,20 @@ class TestSQLBackendWithEveryPower(BackendContract):
         schema = SCHEMA + "; CREATE UNIQUE INDEX login ON people (login)"
         store = SQLiteStore(tmp_path / "people.sqlite", schema, **POWERS)
         store.add(known.username, known.password, email="ada@example.com", full_name="Ada Lovelace")
+        return store
+
+
+class TestSQLBackendWithHashesOfManyKinds(BackendContract):
+    """Of whom the one that is known has the cheapest."""
+
+    @pytest.fixture
+    def known(self) -> Known:
+        return Known("ada", PASSWORDS["B"], "1")
+
+    @pytest.fixture
+    def store(self, tmp_path: Path, known: Known) -> SQLiteStore:
+        store = SQLiteStore(tmp_path / "people.sqlite", schemes=("strong", "ldap_ssha", "phpass"))
+        store.add(known.username, None, hash=stored("ldap_ssha", "B"))
+        for scheme in ("phpass", "bcrypt", "argon2", "mediawiki_pbkdf2"):
+            store.add(scheme, None, hash=stored(scheme))
         return store

@@ -247,14 +247,3 @@ def test_nobody_costs_what_the_stores_hashes_cost(name: str, monkeypatch: pytest
     # it is nobody's: the password of the hash that it was made from is wrong for it
     assert stand_in != text
     assert not is_right(stand_in, PASSWORDS["A"])
-
-
-def test_the_prevailing_scheme_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    verifier = Verifier(frozenset(SCHEMES))
-    verifier.learn([stored("bcrypt")] * 3 + [stored("phpass")] * 5 + [stored("argon2")])
-    counted = Counted(monkeypatch)
-    verifier.verify(None, "x")
-    for _ in range(400):
-        verifier.learn([stored("argon2")])
-    verifier.verify(None, "x")
-    assert [identify(text)[0].name for text in counted.texts] == ["phpass", "argon2"]

@@ -267,9 +267,9 @@ def test_letters_that_a_column_does_not_have_are_nobodys(in_mariadb: MariaDBStor
 
 
 def test_two_rows_for_one_name_let_nobody_in(store: ServerStore) -> None:
-    store.add("other", "zuse-1910", email="JÖRG")
+    store.add("other", "zuse-1910", email="Jörg")
     with pytest.raises(BackendMisconfigured, match="more than one row"):
-        store.backend().authenticate("jörg", PASSWORD)
+        store.backend().authenticate("Jörg", PASSWORD)
 
 
 def test_an_infinite_time_is_a_time(in_postgresql: PostgreSQLStore) -> None:

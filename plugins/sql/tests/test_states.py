@@ -1,4 +1,4 @@
-"""What counts as true, what counts as a time, and which state of an account comes first."""
+"""What counts as yes, what counts as a time, and which state of an account comes first."""
 
 from __future__ import annotations
 
@@ -8,65 +8,77 @@ from typing import Any
 
 import pytest
 
-from linkauth.backends import BackendMisconfigured
-from linkauth_sql import values
-from linkauth_sql.states import is_true, moment, of_row
+from linkauth_sql import SQLSettings, values
+from linkauth_sql.flags import Words, named, spelled
+from linkauth_sql.states import State, StateRules
+from linkauth_sql.times import Unreadable, moment
+
+from .stores import COLUMNS
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-OVER = {"must_change": 1, "password_expires": NOW - HOUR, "expires": NOW - HOUR}
-TIMES = [None, 1_700_000_000, "2026-01-01 00:00:00", "20260101000000", b"20260101000000", NOW]
+EPOCH = int(NOW.timestamp())
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        1,
-        -1,
-        True,
-        0.5,
-        Decimal(1),
-        "1",
-        "t",
-        "true",
-        "Y",
-        "yes",
-        "anything",
-        b"\x01",
-        b"1",
-        NOW,
-        NOW.date(),
-        "2026-01-01",
-    ],
-)
-def test_what_is_true(value: Any) -> None:
-    assert is_true(value)
+def state_of(row: dict[str, Any], **settings: Any) -> State:
+    return StateRules(SQLSettings(url="sqlite:///x", **{**COLUMNS, **settings})).of(row, NOW)
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        0,
-        False,
-        0.0,
-        Decimal(0),
-        None,
-        "",
-        " ",
-        "0",
-        "f",
-        "F",
-        "false",
-        "No",
-        "off",
-        b"\x00",
-        b"0",
-        b"",
-        "0000-00-00 00:00:00",
-    ],
-)
-def test_what_is_not(value: Any) -> None:
-    assert not is_true(value)
+YES = [1, True, 1.0, Decimal(1), "1", "t", "true", "Y", " yes ", "ON", b"\x01", b"1", b"\x00\x01", NOW, NOW.date()]
+YES += ["2026-01-01", "2026-01-01 12:00:00", "20260101000000", b"20260101000000", "20260101", EPOCH, str(EPOCH)]
+YES += [EPOCH * 1_000, Decimal(EPOCH), float(EPOCH), NOW.replace(tzinfo=None) + HOUR]
+NO = [0, False, 0.0, Decimal(0), None, "", " ", "0", "f", "F", "false", "No", "off", b"\x00", b"\x00\x00", b"0", b""]
+NO += ["0000-00-00 00:00:00"]
+NEITHER: list[Any] = [
+    *(
+        "ja",
+        "oui",
+        "sì",
+        "si",
+        "verdadero",
+        "はい",
+        "да",
+        "नहीं",
+        "nein",
+        "non",
+        "いいえ",
+        "blocked",
+        "pending",
+        "yes!",
+        "null",
+    ),
+    *("anything", "-", "?", "01", "1.0", "true;false", "1,0", '{"active": true}', "[]", "\u0661", "²", "0x1"),
+    *(2, -1, 0.5, 17, Decimal("1.5"), Decimal("NaN"), float("nan"), float("inf"), Decimal("Infinity"), 12_345_678),
+    *(b"\x02", b"\xff", b"\x01\x00", b"ja", [], {}, [True], ("yes",), object(), HOUR, 10**30, "9" * 5_000),
+    *("2099-01-01", NOW + 4 * 24 * HOUR, date(2099, 1, 1), date.max, datetime.min, "25-NOV-26", "25/11/2026"),
+]
+
+
+@pytest.mark.parametrize("value", YES, ids=repr)
+def test_what_is_a_yes(value: Any) -> None:
+    assert Words().says(value, NOW) is True
+
+
+@pytest.mark.parametrize("value", NO, ids=repr)
+def test_what_is_a_no(value: Any) -> None:
+    assert Words().says(value, NOW) is False
+
+
+@pytest.mark.parametrize("value", NEITHER, ids=lambda value: ascii(value)[:20])
+def test_what_is_neither(value: Any) -> None:
+    assert Words().says(value, NOW) is None
+
+
+def test_words_of_the_ini_come_first() -> None:
+    words = Words(named_yes=named(("Ja", "2", "null")), named_no=named(("NEIN", "1")))
+    assert [words.says(value, NOW) for value in ("JA", 2, "2", b"\x02", None, "nein", 1, True)] == [True] * 5 + [
+        False
+    ] * 3
+    assert words.says("yes", NOW)
+    only = Words(named_yes=named(("confirmed",)), only=True)
+    assert [only.says(value, NOW) for value in ("Confirmed", "yes", 1, True, "0", None, NOW)] == [
+        *(True, None, None, None, False, False, True),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -77,33 +89,61 @@ def test_what_is_not(value: Any) -> None:
         (NOW.astimezone(timezone(timedelta(hours=9))), NOW),
         (date(2026, 11, 25), datetime(2026, 11, 26, tzinfo=UTC)),
         ("2026-11-25", datetime(2026, 11, 26, tzinfo=UTC)),
+        ("20261125", datetime(2026, 11, 26, tzinfo=UTC)),
+        (20261125, datetime(2026, 11, 26, tzinfo=UTC)),
         ("2026-11-25 12:00:00", NOW),
         ("2026-11-25T12:00:00Z", NOW),
         ("2026-11-25 13:00:00.1234567+01:00", NOW + timedelta(microseconds=123_456)),
         ("20261125120000", NOW),
         (b"20261125120000", NOW),
-        (int(NOW.timestamp()), NOW),
-        (str(int(NOW.timestamp())), NOW),
-        (int(NOW.timestamp() * 1_000), NOW),
-        (Decimal(int(NOW.timestamp())), NOW),
-        *((nothing, None) for nothing in (None, 0, "", "0", " ", "0000-00-00", "0000-00-00 00:00:00", b"")),
+        (20261125120000, NOW),
+        (EPOCH, NOW),
+        (str(EPOCH), NOW),
+        (EPOCH * 1_000, NOW),
+        (Decimal(EPOCH), NOW),
+        *((nothing, None) for nothing in (None, 0, "", "0", " ", "0000-00-00", "0000-00-00 00:00:00", b"", b"0")),
     ],
 )
 def test_what_is_a_time(value: Any, expected: datetime | None) -> None:
-    assert moment(value, "expires_column") == expected
+    assert moment(value) == expected
 
 
-@pytest.mark.parametrize("value", ["soon", "2026-13-01", "99999999999999", [], True])
-def test_what_is_no_time_is_the_operators_problem(value: Any) -> None:
-    with pytest.raises(BackendMisconfigured, match="expires_column") as problem:
-        moment(value, "expires_column")
-    assert str(value) not in str(problem.value) or value is True
+NO_TIMES: list[Any] = [
+    *(
+        "soon",
+        "never",
+        "nie",
+        "2026-13-01",
+        "2026-02-30",
+        "25-NOV-26",
+        "25-NOV-26 12.00.00 PM",
+        "11/25/2026",
+        "25.11.2026",
+    ),
+    *("12:00", "now()", "-1", "1e9", "99999999999999", "9" * 30, "\u0661\u0662", "1700000000.5", "NaT", "infinity"),
+    *([], {}, True, False, HOUR, -1, 1, 30, 99_999_999, -EPOCH, 10**30, 202611251200, EPOCH * 1_000_000, b"\xff\xfe"),
+    *(
+        float("nan"),
+        float("inf"),
+        Decimal("NaN"),
+        Decimal("-Infinity"),
+        133_500_000_000_000_000,
+        638_000_000_000_000_000,
+    ),
+]
 
 
-def test_times_beyond_python_are_far_away() -> None:
-    for value in (10**30, "9" * 13, date.max, datetime.max):
-        assert of_row({"expires": value}, NOW) is None
-        assert of_row({"locked_until": value}, NOW) == "locked"
+@pytest.mark.parametrize("value", NO_TIMES, ids=lambda value: ascii(value)[:20])
+def test_what_is_no_time(value: Any) -> None:
+    with pytest.raises(Unreadable) as problem:
+        moment(value)
+    assert str(value) not in str(problem.value)
+
+
+def test_times_far_away_are_times() -> None:
+    for value in (2**63 - 1, 253_402_300_799, 99_999_999_999, "9" * 13, "9999-12-31", date.max, datetime.max):
+        assert state_of({"expires": value}).reason is None
+        assert state_of({"locked_until": value}).reason == "locked"
 
 
 @pytest.mark.parametrize(
@@ -121,6 +161,9 @@ def test_times_beyond_python_are_far_away() -> None:
         ({"locked_until": NOW - HOUR}, None),
         ({"locked_until": NOW + HOUR, "lock_enabled": False}, None),
         ({"locked": 1, "lock_enabled": 0}, None),
+        ({"locked": 1, "lock_enabled": None}, "locked"),
+        ({"locked": 0, "lock_enabled": "nein"}, None),
+        ({"locked": 1, "lock_enabled": "nein"}, "locked"),
         ({"locked_until": NOW + HOUR, "lock_enabled": True}, "locked"),
         ({"expires": NOW}, "account_expired"),
         ({"expires": NOW + HOUR}, None),
@@ -129,6 +172,10 @@ def test_times_beyond_python_are_far_away() -> None:
         ({"must_change": "Y"}, "must_change_password"),
         ({"password_expires": NOW - HOUR}, "password_expired"),
         ({"password_expires": None, "must_change": False}, None),
+        # optional columns decide as the others do
+        ({"active": 1, "active@state": "no"}, "disabled"),
+        ({"active": 1, "disabled@deleted_at": NOW}, "disabled"),
+        ({"active": 1, "locked_until@banned_until": NOW + HOUR}, "locked"),
         # what a new password would not mend comes first
         (
             {"must_change": 1, "password_expires": NOW - HOUR, "expires": NOW - HOUR, "locked": 1, "active": 0},
@@ -139,15 +186,34 @@ def test_times_beyond_python_are_far_away() -> None:
     ],
 )
 def test_the_state_of_a_row(row: dict[str, Any], reason: str | None) -> None:
-    assert of_row(row, NOW) == reason
+    assert state_of(row).reason == reason
 
 
 @pytest.mark.parametrize(
     ("locked", "reason"),
-    [(NOW - HOUR, None), (NOW - HOUR / 2, "locked"), (None, None), (1, "locked"), ("true", "locked"), (0, None)],
+    [
+        *((NOW - HOUR, None), (NOW - HOUR / 2, "locked"), (None, None), (1, "locked"), ("true", "locked"), (0, None)),
+        *((EPOCH - 60, "locked"), (EPOCH - 9_000, None), ("blocked", "locked"), (17, "locked"), ("gesperrt", "locked")),
+    ],
 )
 def test_a_lock_that_ends_after_a_while(locked: Any, reason: str | None) -> None:
-    assert of_row({"locked": locked}, NOW, locked_seconds=3_600) == reason
+    assert state_of({"locked": locked}, locked_seconds=3_600, locked_values=("gesperrt",)).reason == reason
+
+
+def test_only_what_is_understood_is_mended_by_a_new_password() -> None:
+    assert state_of({"must_change": 1}).changeable
+    for row in ({"must_change": "ja"}, {"password_expires": "soon"}, {"must_change": 1, "password_expires": "soon"}):
+        state = state_of(row)
+        assert state.reason in ("must_change_password", "password_expired")
+        assert not state.changeable
+
+
+def test_what_is_not_understood_is_named_in_one_short_line() -> None:
+    (unclear,) = state_of({"active": "a\nb" * 99}).unclear
+    assert unclear.column == "active_column"
+    assert len(unclear.value) < 60
+    assert "\n" not in unclear.value
+    assert spelled(" Größe ") == "grösse"
 
 
 @pytest.mark.parametrize(
@@ -167,7 +233,14 @@ def test_a_lock_that_ends_after_a_while(locked: Any, reason: str | None) -> None
 )
 def test_a_no_looks_like_the_yes_that_was_there(present: Any, written: Any) -> None:
     assert values.no_like(present) == written
-    assert not is_true(values.no_like(present))
+    assert Words().says(values.no_like(present), NOW) is False
+
+
+def test_a_no_may_have_a_word_of_the_ini() -> None:
+    assert values.no_like("expired", ("current", "x")) == "current"
+    assert values.no_like(7, ("3",)) == 3
+    assert values.no_like("expired", ("null",)) is None
+    assert values.no_like(True, ("current",)) is False
 
 
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql", "mariadb"])
@@ -176,7 +249,7 @@ def test_a_no_looks_like_the_yes_that_was_there(present: Any, written: Any) -> N
 )
 def test_a_time_looks_like_the_one_that_was_there(present: Any, dialect: str) -> None:
     written = values.time_like(present, NOW, dialect)
-    assert moment(written, "x") == NOW
+    assert moment(written) == NOW
     assert type(written) is type(present) or present is None or dialect == "sqlite"
 
 

@@ -5,19 +5,25 @@ One room a family: `modern`, `php`, `frameworks`, `plain`; `scheme` says what a 
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sys
+import time
+from collections.abc import Callable
 from functools import cache
 
 from linkauth_sql.hashes import frameworks, modern, php, plain
-from linkauth_sql.hashes.scheme import MOST_MILLISECONDS, Parts, Scheme, UnusableHash
+from linkauth_sql.hashes.scheme import Cost, Limits, Parts, Scheme, UnusableHash
 
 __all__ = [
     "NEW",
     "SCHEMES",
     "STRONG",
+    "Cost",
+    "Limits",
     "Scheme",
     "UnusableHash",
+    "cost_of",
     "identify",
     "is_current",
     "named",
@@ -37,6 +43,8 @@ MOST_BYTES = 512
 LINEAR = frozenset(
     {"yescrypt", "sha512_crypt", "sha256_crypt", "md5_crypt", "apr1_md5_crypt", "wordpress", "phpass", "drupal7"}
 )
+_SPEND_ROUNDS = 250
+"""Of PBKDF2 in one step of `spend`: some 0.05 ms."""
 _WRAPPED = re.compile(
     r"\{(?:CRYPT|BLF-CRYPT|MD5-CRYPT|SHA256-CRYPT|SHA512-CRYPT|ARGON2|ARGON2I|ARGON2ID)\}", re.IGNORECASE
 )
@@ -69,26 +77,51 @@ def identify(stored: str) -> tuple[Scheme, Parts]:
     raise UnusableHash("is of no scheme that is known")
 
 
-def cost_of(scheme: Scheme, parts: Parts) -> int:
-    """Milliseconds, roughly. Raises UnusableHash for more than one check may take, and for what is broken."""
+def cost_of(scheme: Scheme, parts: Parts, limits: Limits | None = None) -> Cost:
+    """What a check costs. Raises UnusableHash for more than one check may take, and for what is broken."""
+    limits = limits or Limits()
     try:
         cost = scheme.cost(parts)
     except _BREAKS as error:
         raise UnusableHash(f"is a broken {scheme.name} hash") from error
-    if cost > MOST_MILLISECONDS:
-        raise UnusableHash(f"is a {scheme.name} hash that would take too long to check")
+    over = "hash_milliseconds" if cost.milliseconds * scheme.slowdown > limits.milliseconds else ""
+    over = "hash_memory" if not over and cost.memory > limits.memory else over
+    if over:
+        raise UnusableHash(f"is a {scheme.name} hash that would take too long or too much memory to check ({over})")
     return cost
 
 
-def verify(scheme: Scheme, parts: Parts, passwords: tuple[bytes, ...]) -> bool:
-    """Is one of the `passwords` the right one? Raises UnusableHash."""
+Finish = Callable[[float, bool], None]
+"""Called with the seconds of work that a check took, and whether a password was right."""
+
+
+def verify(scheme: Scheme, parts: Parts, passwords: tuple[bytes, ...], finish: Finish | None = None) -> bool:
+    """Is one of the `passwords` the right one? Calls `finish` before it returns. Raises UnusableHash."""
     most = MOST_BYTES if scheme.name in LINEAR else sys.maxsize
+    started = time.thread_time(), time.perf_counter()
     try:
         # one that is too long takes as long as another, and is never right
         right = [scheme.verify(parts, password[:most]) and len(password) <= most for password in passwords]
+        several_threads = scheme.cost(parts).lanes > 1
     except _BREAKS as error:
         raise UnusableHash(f"is a broken {scheme.name} hash") from error
+    cpu, wall = time.thread_time() - started[0], time.perf_counter() - started[1]
+    if finish is not None:
+        # time that other threads had the core does not count, unless the work itself is on other threads
+        finish(wall if several_threads else cpu, any(right))
     return any(right)
+
+
+def weight(scheme: Scheme, passwords: tuple[bytes, ...]) -> float:
+    """How many checks of a short password the check of these `passwords` takes as long as."""
+    return sum(1 + (scheme.slowdown - 1) * min(len(password), MOST_BYTES) / MOST_BYTES for password in passwords)
+
+
+def spend(seconds: float) -> None:
+    """Do work of the kind that a hash check does, until this thread has used so many seconds of a core."""
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        hashlib.pbkdf2_hmac("sha256", b"", b"equal work", _SPEND_ROUNDS)
 
 
 def heeds_all(scheme: Scheme, password: bytes) -> bool:
@@ -110,11 +143,11 @@ def is_current(stored: str, name: str) -> bool:
         scheme, parts = identify(stored)
         if scheme.name != name or (name == "argon2" and not stored.startswith("$argon2id$v=19$")):
             return False
-        return cost_of(scheme, parts) >= _cost_of_new(name)
+        return cost_of(scheme, parts).milliseconds >= _cost_of_new(name)
     except UnusableHash:
         return False
 
 
 @cache
 def _cost_of_new(name: str) -> int:
-    return cost_of(*identify(new_hash(name, b"to see what it costs")))
+    return cost_of(*identify(new_hash(name, b"to see what it costs"))).milliseconds

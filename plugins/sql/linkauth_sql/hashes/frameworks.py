@@ -26,12 +26,15 @@ from linkauth_sql.hashes.modern import (
 )
 from linkauth_sql.hashes.plain import decoded, hexadecimal
 from linkauth_sql.hashes.scheme import (
-    MOST_MEMORY,
+    LARGEST_MEMORY,
+    MEBIBYTE,
+    Cost,
     Parts,
     Scheme,
     UnusableHash,
     argon2_cost,
-    rounds,
+    pbkdf2_cost,
+    pbkdf2_rounds,
     scrypt_cost,
     whole,
 )
@@ -47,12 +50,12 @@ _KEYCLOAK_DIGESTS = {"pbkdf2": "sha1", "pbkdf2-sha256": "sha256", "pbkdf2-sha512
 def _scrypt(password: bytes, salt: bytes, parts: Parts, size: int) -> bytes:
     n, r, p = int(parts["n"]), int(parts["r"]), int(parts["p"])
     try:
-        return hashlib.scrypt(password, salt=salt, n=n, r=r, p=p, dklen=size, maxmem=MOST_MEMORY + (1 << 20))
+        return hashlib.scrypt(password, salt=salt, n=n, r=r, p=p, dklen=size, maxmem=LARGEST_MEMORY + MEBIBYTE)
     except ValueError as error:
         raise UnusableHash("is a broken scrypt hash") from error
 
 
-def _scrypt_parts_cost(parts: Parts) -> int:
+def _scrypt_parts_cost(parts: Parts) -> Cost:
     return scrypt_cost(int(parts["n"]).bit_length() - 1, int(parts["r"]), int(parts["p"]))
 
 
@@ -106,8 +109,12 @@ def _aspnet_v3_head(stored: bytes) -> tuple[int, int, int]:
     return digest, count, salt_size
 
 
-def _aspnet_v3_cost(parts: Parts) -> int:
-    return _aspnet_v3_head(decoded(parts[0]))[1] // 2_500
+def _aspnet_v3_cost(parts: Parts) -> Cost:
+    stored = decoded(parts[0])
+    digest, count, salt_size = _aspnet_v3_head(stored)
+    if digest >= len(_ASPNET_DIGESTS):
+        raise UnusableHash("is a broken hash of ASP.NET Identity")
+    return pbkdf2_cost(_ASPNET_DIGESTS[digest], count, len(stored) - _ASPNET_HEAD - salt_size)
 
 
 def _aspnet_v3(parts: Parts, password: bytes) -> bool:
@@ -147,12 +154,14 @@ def _keycloak_argon2(more: dict[str, str], count: int) -> dict[str, Any]:
     return {"time_cost": count, "memory_cost": memory, "parallelism": lanes, "type": kind, "version": version}
 
 
-def _keycloak_cost(parts: Parts) -> int:
-    _, _, algorithm, count, more = _keycloak_parts(parts)
+def _keycloak_cost(parts: Parts) -> Cost:
+    value, _, algorithm, count, more = _keycloak_parts(parts)
     if algorithm == "argon2":
         how = _keycloak_argon2(more, count)
         return argon2_cost(how["memory_cost"], count, how["parallelism"])
-    return count // 2_500
+    if algorithm not in _KEYCLOAK_DIGESTS:
+        raise UnusableHash("is a credential of Keycloak with an algorithm that is not known")
+    return pbkdf2_cost(_KEYCLOAK_DIGESTS[algorithm], count, len(value))
 
 
 def _keycloak(parts: Parts, password: bytes) -> bool:
@@ -177,14 +186,14 @@ SCHEMES = (
         name="django_pbkdf2_sha256",
         shape=re.compile(rf"pbkdf2_sha256\${_ROUNDS}\$(?P<salt>[^$]*)\$(?P<value>[^$]+)"),
         verify=_django_pbkdf2("sha256"),
-        cost=rounds("rounds", 4_000),
+        cost=pbkdf2_rounds("sha256"),
         new=_django_pbkdf2_new,
     ),
     Scheme(
         name="django_pbkdf2_sha1",
         shape=re.compile(rf"pbkdf2_sha1\${_ROUNDS}\$(?P<salt>[^$]*)\$(?P<value>[^$]+)"),
         verify=_django_pbkdf2("sha1"),
-        cost=rounds("rounds", 4_000),
+        cost=pbkdf2_rounds("sha1"),
     ),
     Scheme(
         name="django_argon2",
@@ -234,7 +243,8 @@ SCHEMES = (
             rf"pbkdf2:(?P<digest>sha1|sha256|sha512):{_ROUNDS}\$(?P<salt>[^$]*)\$(?P<value>(?:[0-9a-f]{{2}})+)"
         ),
         verify=_werkzeug_pbkdf2,
-        cost=rounds("rounds", 2_500),
+        # the library takes one block of the digest
+        cost=lambda parts: pbkdf2_cost(parts["digest"], int(parts["rounds"])),
     ),
     # base64 of 49 bytes that begin with 0 (the second letter has bits of the salt), and of 61 or more that begin with 1
     Scheme(

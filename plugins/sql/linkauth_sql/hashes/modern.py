@@ -18,12 +18,14 @@ from passlib import hash as library
 
 from linkauth_sql.hashes.scheme import (
     TOO_MUCH,
+    Cost,
     Parts,
     Scheme,
     UnusableHash,
     any_salt,
     argon2_cost,
     by_library,
+    pbkdf2_rounds,
     rounds,
     scrypt_cost,
 )
@@ -45,7 +47,7 @@ def argon2_verify(stored: str, password: bytes) -> bool:
         raise UnusableHash("is a broken Argon2 hash") from error
 
 
-def argon2_parts_cost(parts: Parts) -> int:
+def argon2_parts_cost(parts: Parts) -> Cost:
     return argon2_cost(int(parts["m"]), int(parts["t"]), int(parts["p"]))
 
 
@@ -60,12 +62,12 @@ def bcrypt_new(cost: int, password: bytes) -> str:
     return hashed.replace("$2b$", "$2y$", 1)
 
 
-def bcrypt_parts_cost(parts: Parts) -> int:
+def bcrypt_parts_cost(parts: Parts) -> Cost:
     cost = int(parts["cost"])
-    return (1 << cost) * 56 // 1_000 if 4 <= cost <= 31 else TOO_MUCH
+    return Cost((1 << cost) * 56 // 1_000) if 4 <= cost <= 31 else TOO_MUCH
 
 
-def _scrypt_parts_cost(parts: Parts) -> int:
+def _scrypt_parts_cost(parts: Parts) -> Cost:
     return scrypt_cost(int(parts["ln"]), int(parts["r"]), int(parts["p"]))
 
 
@@ -100,7 +102,7 @@ def crypt_verify(parts: Parts, password: bytes) -> bool:
     return compare_digest(made, parts[0].encode("ascii"))
 
 
-def _yescrypt_cost(parts: Parts) -> int:
+def _yescrypt_cost(parts: Parts) -> Cost:
     """That of scrypt, near enough: the letters are log2(N) - 1 and r - 1."""
     log_n, r = (1 + _NUMERALS.index(parts[name]) for name in ("n", "r"))
     return scrypt_cost(log_n, r, 1)
@@ -108,6 +110,8 @@ def _yescrypt_cost(parts: Parts) -> int:
 
 _NUMERALS = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghij"
 """What yescrypt writes a number below 48 with."""
+_CRYPT_ROUNDS = 5_000
+"""What crypt(3) takes where a SHA-2 hash names no rounds."""
 _SALT = r"[./A-Za-z0-9]"
 _ANY_SALT = r"[ -#%-9;-~]"
 """crypt(3) makes the same letters; whoever calls it may give it others."""
@@ -137,13 +141,13 @@ SCHEMES = (
         name="pbkdf2_sha256",
         shape=re.compile(r"\$pbkdf2-sha256\$(?P<rounds>[0-9]{1,12})\$[^$]*\$[^$]+"),
         verify=by_library(library.pbkdf2_sha256),
-        cost=rounds("rounds", 4_000),
+        cost=pbkdf2_rounds("sha256"),
     ),
     Scheme(
         name="pbkdf2_sha512",
         shape=re.compile(r"\$pbkdf2-sha512\$(?P<rounds>[0-9]{1,12})\$[^$]*\$[^$]+"),
         verify=by_library(library.pbkdf2_sha512),
-        cost=rounds("rounds", 2_500),
+        cost=pbkdf2_rounds("sha512"),
     ),
     Scheme(
         name="yescrypt",
@@ -155,14 +159,16 @@ SCHEMES = (
         name="sha512_crypt",
         shape=re.compile(rf"\$6\$(?:rounds=(?P<rounds>[0-9]{{1,12}})\$)?(?!rounds=){_ANY_SALT}{{0,16}}\${_SALT}{{86}}"),
         verify=by_library(any_salt(library.sha512_crypt)),
-        cost=rounds("rounds", 2_300),
+        cost=rounds("rounds", 2_300, _CRYPT_ROUNDS),
+        slowdown=4,
         new=lambda password: str(library.sha512_crypt.using(rounds=650_000).hash(password)),
     ),
     Scheme(
         name="sha256_crypt",
         shape=re.compile(rf"\$5\$(?:rounds=(?P<rounds>[0-9]{{1,12}})\$)?(?!rounds=){_ANY_SALT}{{0,16}}\${_SALT}{{43}}"),
         verify=by_library(any_salt(library.sha256_crypt)),
-        cost=rounds("rounds", 2_300),
+        cost=rounds("rounds", 2_300, _CRYPT_ROUNDS),
+        slowdown=4,
     ),
     Scheme(
         name="md5_crypt",

@@ -21,7 +21,7 @@ from linkauth_sql.hashes.modern import (
     bcrypt_verify,
 )
 from linkauth_sql.hashes.plain import decoded, hexadecimal
-from linkauth_sql.hashes.scheme import Parts, Scheme, by_library, doublings, rounds, whole
+from linkauth_sql.hashes.scheme import Cost, Parts, Scheme, by_library, doublings, pbkdf2_cost, whole
 
 ALPHABET = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 """phpass's own base 64."""
@@ -76,6 +76,10 @@ def _mediawiki_pbkdf2(parts: Parts, password: bytes) -> bool:
     return compare_digest(made, stored)
 
 
+def _mediawiki_cost(parts: Parts) -> Cost:
+    return pbkdf2_cost(parts["digest"], int(parts["rounds"]), len(decoded(parts["value"])))
+
+
 def _mediawiki_pbkdf2_new(password: bytes) -> str:
     salt = os.urandom(16)
     made = hashlib.pbkdf2_hmac("sha512", password, salt, _MEDIAWIKI_ROUNDS, _MEDIAWIKI_BYTES)
@@ -103,6 +107,7 @@ SCHEMES = (
         shape=re.compile(r"\$[PH]\$(?P<log>[./0-9A-Za-z])[./0-9A-Za-z]{30}"),
         verify=by_library(library.phpass),
         cost=doublings("log", ALPHABET, 2_700),
+        slowdown=4,
         strong=False,
         new=lambda password: str(library.phpass.using(rounds=13).hash(password)),
     ),
@@ -111,6 +116,7 @@ SCHEMES = (
         shape=re.compile(r"(?P<upgraded>U?)\$S\$(?P<log>[./0-9A-Za-z])(?P<salt>[./0-9A-Za-z]{8})[./0-9A-Za-z]{43}"),
         verify=_drupal7_verify,
         cost=doublings("log", ALPHABET, 1_500),
+        slowdown=4,
         new=_drupal7_new,
     ),
     Scheme(
@@ -125,14 +131,14 @@ SCHEMES = (
         name="mediawiki_pbkdf2",
         shape=re.compile(rf":pbkdf2{_FLAT}"),
         verify=_mediawiki_pbkdf2,
-        cost=rounds("rounds", 2_500),
+        cost=_mediawiki_cost,
         new=_mediawiki_pbkdf2_new,
     ),
     Scheme(
         name="mediawiki_layered",
         shape=re.compile(rf":pbkdf2{_LAYERED}"),
         verify=_mediawiki_layered,
-        cost=rounds("rounds", 2_500),
+        cost=_mediawiki_cost,
     ),
     Scheme(
         name="mediawiki_argon2",

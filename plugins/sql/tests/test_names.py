@@ -1,0 +1,173 @@
+"""Names of several rows: the exact spelling wins, any other one is nobody's, and nobody becomes somebody else."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from linkauth.backends import BackendMisconfigured, NameTaken, UnknownUser, WrongPassword, guarded
+from linkauth_sql import SQLBackend
+
+from .stores import COLUMNS, POWERS, SCHEMA, SQLiteStore
+from .test_hashes import Counted
+
+WORDS = {"Ada": "lovelace-1815", "ADa": "another-1816", "grace": "hopper-1906"}
+NEW = "Quartz-52-meadow"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SQLiteStore:
+    store = SQLiteStore(tmp_path / "people.sqlite", **POWERS)
+    for name, word in WORDS.items():
+        store.add(name, word, email=f"{name}@example.com")
+    return store
+
+
+def detail_of(backend: SQLBackend) -> str:
+    """What doctor says of names."""
+    return "".join(check.detail for check in backend.check() if check.name == "names")
+
+
+def test_each_spelling_signs_in_its_own_person(store: SQLiteStore) -> None:
+    with closing(store.backend()) as backend:
+        for subject, name in (("1", "Ada"), ("2", "ADa")):
+            for typed in (name, f"{name}@example.com"):
+                assert backend.authenticate(typed, WORDS[name]).subject == subject
+                assert backend.find(typed).identity.username == name
+                assert backend.recipient(typed).subject == subject
+        for name, word in (("Ada", "another-1816"), ("ADa", "lovelace-1815")):
+            with pytest.raises(WrongPassword):
+                backend.authenticate(name, word)
+        # who has a name alone has it in any spelling
+        assert backend.authenticate("GRACE", WORDS["grace"]).subject == "3"
+
+
+@pytest.mark.parametrize("typed", ["ada", "ADA", "aDa", "ADA@EXAMPLE.COM", "ada@example.com"])
+def test_another_spelling_is_nobodys(store: SQLiteStore, typed: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    with closing(store.backend()) as backend:
+        for word in WORDS.values():
+            with pytest.raises(UnknownUser):
+                backend.authenticate(typed, word)
+            with pytest.raises(UnknownUser):
+                backend.change_password(typed, word, NEW)
+        with pytest.raises(UnknownUser):
+            backend.find(typed)
+        with pytest.raises(UnknownUser):
+            backend.recipient(typed)
+        with pytest.raises(NameTaken):
+            backend.register(typed, NEW, {})
+    # the log says why, and of whom it does not
+    assert "no row spells the name as typed, rows=2" in caplog.text
+    assert "ada" not in caplog.text.lower().replace("linkauth", "")
+
+
+def test_it_takes_the_work_of_a_wrong_name(store: SQLiteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(store.backend()) as backend:
+        backend.authenticate("Ada", WORDS["Ada"])
+        counted, works = Counted(monkeypatch), []
+        guards: list[str] = []
+        for typed, expected in (("ada", UnknownUser), ("nobody", UnknownUser), ("Ada", WrongPassword)):
+            counted.texts.clear()
+            with guarded(guards.append), pytest.raises(expected):
+                backend.authenticate(typed, "wrong")
+            works.append(len(counted.texts))
+        assert works == [1, 1, 1]
+        # only an account that is meant is counted as one
+        assert guards == ["1"]
+
+
+def test_a_new_password_is_the_exact_persons(store: SQLiteStore) -> None:
+    with closing(store.backend()) as backend:
+        backend.change_password("ADa", WORDS["ADa"], NEW)
+        assert backend.authenticate("ADa", NEW).subject == "2"
+        assert backend.authenticate("Ada", WORDS["Ada"]).subject == "1"
+        backend.reset_password(backend.recipient("Ada").subject, NEW + "1")
+        assert backend.authenticate("Ada", NEW + "1").subject == "1"
+        assert backend.authenticate("ADa", NEW).subject == "2"
+
+
+def test_a_login_that_is_somebody_elses_address(store: SQLiteStore) -> None:
+    store.add("GRACE@example.com", "eve-1990", email="eve@example.com")
+    with closing(store.backend()) as backend:
+        assert backend.authenticate("grace@example.com", WORDS["grace"]).subject == "3"
+        assert backend.authenticate("GRACE@example.com", "eve-1990").subject == "4"
+        with pytest.raises(UnknownUser):
+            backend.authenticate("Grace@Example.com", "eve-1990")
+        assert detail_of(backend).endswith("signs in: 3")
+
+
+def test_one_spelling_of_two_rows_lets_nobody_in(store: SQLiteStore, caplog: pytest.LogCaptureFixture) -> None:
+    store.add("grace", "eve-1990")
+    with closing(store.backend()) as backend:
+        for word in ("hopper-1906", "eve-1990"):
+            with pytest.raises(BackendMisconfigured, match="more than one row"):
+                backend.authenticate("grace", word)
+            # no other spelling is one's own either
+            with pytest.raises(UnknownUser):
+                backend.authenticate("Grace", word)
+        assert "signs in: 3; in the same spelling, by which nobody signs in: 1" in detail_of(backend)
+    assert "'3', '4'" in caplog.text
+
+
+def test_a_row_that_a_join_doubles_is_the_operators_problem(store: SQLiteStore) -> None:
+    store.run("CREATE TABLE roles (person INT, role TEXT)")
+    store.run("INSERT INTO roles VALUES (3, 'a'), (3, 'b')")
+    powers = dict.fromkeys(("password_change", "password_recovery", "registration"), False)
+    join = "LEFT JOIN roles ON roles.person = people.id"
+    with closing(store.backend(join=join, **powers)) as backend:
+        for typed in ("grace", "GRACE"):
+            with pytest.raises(BackendMisconfigured, match="more than one row"):
+                backend.authenticate(typed, WORDS["grace"])
+
+
+def test_doctor_is_silent_where_every_name_is_one(store: SQLiteStore) -> None:
+    store.run("DELETE FROM people WHERE id = 2")
+    store.add("", "x")
+    store.add("", "x")
+    with closing(store.backend()) as backend:
+        assert detail_of(backend) == ""
+
+
+def test_letters_composed_otherwise_are_the_same_spelling(store: SQLiteStore) -> None:
+    store.add("rené", "a password")
+    store.add("RENÉ", "b password")
+    with closing(store.backend()) as backend:
+        assert backend.authenticate("rene\u0301", "a password").subject == "4"
+        assert backend.authenticate("RENE\u0301", "b password").subject == "5"
+        with pytest.raises(UnknownUser):
+            backend.authenticate("René", "a password")
+
+
+def test_more_rows_than_are_looked_at_let_nobody_in(tmp_path: Path) -> None:
+    store = SQLiteStore(tmp_path / "many.sqlite")
+    for number in range(32):
+        name = "".join(letter.upper() if number >> place & 1 else letter for place, letter in enumerate("abcde"))
+        store.add(name, None, hash="x")
+    with closing(store.backend()) as backend, pytest.raises(BackendMisconfigured, match="more than one row"):
+        backend.authenticate("abcde", "x")
+
+
+def test_a_query_of_several_rows_takes_the_exact_one(store: SQLiteStore) -> None:
+    columns = "id AS subject, login AS username, hash AS password"
+    off = dict.fromkeys([*COLUMNS, *POWERS], None) | dict.fromkeys(list(POWERS)[:3], False)
+    by_login = f"SELECT {columns} FROM people WHERE lower(login) = lower(:username)"
+    with closing(store.backend(**off, query=by_login)) as backend:
+        assert backend.authenticate("ADa", WORDS["ADa"]).subject == "2"
+        with pytest.raises(UnknownUser):
+            backend.authenticate("ada", WORDS["ADa"])
+    by_email = f"SELECT {columns} FROM people WHERE lower(email) = lower(:username)"
+    with closing(store.backend(**off, query=by_email)) as backend, pytest.raises(BackendMisconfigured):
+        backend.authenticate("ADa@example.com", WORDS["ADa"])
+
+
+def test_subjects_that_differ_in_case_are_two(tmp_path: Path) -> None:
+    store = SQLiteStore(tmp_path / "keyed.sqlite", SCHEMA.replace("INTEGER PRIMARY KEY", "TEXT COLLATE NOCASE"))
+    for subject in ("a1", "A1"):
+        store.add(f"x{subject}", "a password", id=subject)
+    with closing(store.backend()) as backend:
+        assert backend.look_up("A1").identity.username == "xA1"
+        assert backend.look_up("a1").identity.username == "xa1"
