@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from ldap3 import BASE, SUBTREE
@@ -25,10 +24,11 @@ from linkauth.backends import (
 )
 from linkauth_ldap import checks, outcomes, passwords, states
 from linkauth_ldap.connections import Deadline, DirectoryConnection
-from linkauth_ldap.directory import CHANGEABLE, Directory
+from linkauth_ldap.directory import Directory
 from linkauth_ldap.filters import any_name, filled, rdn_value
 from linkauth_ldap.people import Entry, entries_of, identity_of, subject_filter
 from linkauth_ldap.settings import TEMPLATE, LDAPSettings
+from linkauth_ldap.states import CHANGEABLE
 
 log = logging.getLogger(__name__)
 
@@ -71,9 +71,8 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         """The identity of somebody whose password is right; raises AccountRefused if that is not enough."""
         settings, directory = self._settings, self._directory
         self._refuse_after_bind(outcome)
-        reason = states.after_bind(entry, settings.known("state_check"), datetime.now(UTC))
-        if reason and not (reason == "must_change_password" and settings.must_change == "allow"):
-            raise directory.refusal(reason, proven=True, bound=True)
+        if verdict := directory.judge(entry, bound=True):
+            raise directory.refusal(verdict.reason, True, True, verdict.changeable)
         groups = directory.groups(entry, username, deadline)
         if not directory.is_entitled(entry, groups):
             raise directory.refusal("not_entitled", proven=True)
@@ -173,14 +172,16 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         if entry is None:
             raise UnknownUser
         settings, directory = self._settings, self._directory
-        state_check = settings.known("state_check")
+        facts = {"entry": entry.dn, **states.facts_of(entry, settings)}
         groups = directory.groups(entry, "", directory.deadline())
-        refused = states.without_password(entry, state_check, datetime.now(UTC))
-        if refused is None and not directory.is_entitled(entry, groups):
+        verdict, refused = directory.judge(entry, bound=False), None
+        if verdict:
+            refused = verdict.reason
+            facts |= {"not understood": str(verdict.unknown)} if verdict.unknown else {}
+        elif not directory.is_entitled(entry, groups):
             refused = "not_entitled"
-        facts = {"entry": entry.dn, **states.facts_of(entry, state_check)}
         identity = identity_of(entry, settings, tuple(group.name for group in groups))
-        return Account(identity, refused, facts, complete=states.tells_all(entry, state_check))
+        return Account(identity, refused, facts, complete=states.tells_all(entry, settings))
 
     def change_password(self, username: str, current: str, new: str) -> None:
         directory = self._directory
@@ -209,7 +210,7 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
     def _change(self, dn: str, current: str, new: str, deadline: Deadline, by_service: bool) -> dict[str, Any]:
         """The result of the change, which is asked for once: a second time the current password would be wrong."""
         servers, controls = self._directory.servers, self._directory.controls
-        if self._directory.is_ad:
+        if self._settings.is_ad:
             if by_service:
                 return servers.ask(lambda each: passwords.reset_in_ad(each, dn, new), deadline, True, once=True)
             # an expired person cannot bind; the right to change is everybody's who knows the current password

@@ -91,7 +91,7 @@ def _directory(settings: LDAPSettings, connection: DirectoryConnection) -> Itera
         if not _policies(settings, connection):
             detail = "our account can read no policy: keep linkauth.throttle.account_failures below its lockout by hand"
             yield Check("password policy", True, detail, warning=True)
-    if settings.state_check == "ad" and settings.bind_dn:
+    if settings.is_ad and settings.bind_dn:
         yield from _own_policies(settings, connection)
     if settings.password_change != "off":
         yield _password_change(settings, root)
@@ -145,7 +145,7 @@ def _preset(settings: LDAPSettings, root: Entry) -> Check:
 def _password_change(settings: LDAPSettings, root: Entry) -> Check:
     """Whether the directory has the operation; whether the account may use it only a change can tell."""
     by_service = settings.password_change == "service"
-    if settings.state_check == "ad":
+    if settings.is_ad:
         if by_service and POLICY_HINTS not in root.texts("supportedControl"):
             return Check("password change", False, "the directory has no policy hints: a reset would break its history")
         way = "unicodePwd, over TLS"
@@ -178,9 +178,9 @@ def lockout(settings: LDAPSettings, servers: Servers) -> Lockout | None:
 def _policies(settings: LDAPSettings, connection: DirectoryConnection) -> list[Lockout]:
     """The lockouts that the directory's policies name; none if they cannot be read."""
     base = domain_of(settings.user_base)
-    if settings.known("state_check") == "ad":
+    if settings.is_ad:
         keys, scope, filter_text = ["lockoutThreshold", "lockOutObservationWindow"], BASE, "(objectClass=*)"
-    elif settings.known("state_check") == "freeipa":
+    elif "freeipa" in settings.state_checks:
         keys, scope, filter_text = ["krbPwdMaxFailure", "krbPwdFailureCountInterval"], SUBTREE, "(krbPwdMaxFailure=*)"
     else:
         keys, scope = ["pwdMaxFailure", "pwdFailureCountInterval"], SUBTREE

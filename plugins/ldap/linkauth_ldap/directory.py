@@ -8,11 +8,12 @@ import secrets
 import time
 import unicodedata
 from collections import deque
+from datetime import UTC, datetime
 
 from ldap3 import BASE, LEVEL, SUBTREE
 
 from linkauth.backends import AccountRefused, Reason, WrongPassword
-from linkauth_ldap import outcomes
+from linkauth_ldap import outcomes, states
 from linkauth_ldap.connections import Deadline
 from linkauth_ldap.controls import ASK_PPOLICY
 from linkauth_ldap.filters import filled
@@ -20,10 +21,11 @@ from linkauth_ldap.groups import Group, groups_of, is_entitled
 from linkauth_ldap.people import Entry, attributes_of, entries_of
 from linkauth_ldap.servers import Servers
 from linkauth_ldap.settings import LDAPSettings
+from linkauth_ldap.states import CHANGEABLE
+from linkauth_ldap.values import NotUnderstood
 
 log = logging.getLogger(__name__)
 
-CHANGEABLE = ("password_expired", "must_change_password")
 REFUSALS = 16
 """Wrong passwords whose time is remembered."""
 OVERSLEPT = 0.0002
@@ -40,6 +42,7 @@ class Directory:
         self._settings = settings
         self._username_pattern = re.compile(settings.username_pattern)
         self._spends_as_ourselves = bool(settings.bind_dn)
+        self._unknown = UnknownValues()
         # seconds that the last sign-ins with a wrong password took
         self._refusals: deque[float] = deque(maxlen=REFUSALS)
 
@@ -113,7 +116,7 @@ class Directory:
 
     def is_entitled(self, entry: Entry, groups: tuple[Group, ...]) -> bool:
         required = self._settings.required_attributes
-        return all(entry.text(name) for name in required) and is_entitled(groups, self._settings)
+        return all(entry.text(name).strip() for name in required) and is_entitled(groups, self._settings)
 
     def bind(self, dn: str, password: str, deadline: Deadline) -> outcomes.Outcome:
         """What a bind as `dn` says of the password. Raises what `outcomes.of_bind` does, with what may be told."""
@@ -147,17 +150,40 @@ class Directory:
             log.error("the service account bind_dn is refused: %s", result["description"])
             self._spends_as_ourselves = False
 
-    def refusal(self, reason: Reason, proven: bool, bound: bool = False) -> AccountRefused:
+    def judge(self, entry: Entry, bound: bool) -> states.Verdict | None:
+        """What speaks most against the entry's account; None if nothing does. Logs a value that is not understood."""
+        may_stay = self._settings.must_change == "allow"
+        for verdict in states.verdicts(entry, self._settings, datetime.now(UTC), bound):
+            if verdict.unknown:
+                self._unknown.tell(verdict.unknown, entry.dn)
+            if not (bound and may_stay and verdict.reason == "must_change_password"):
+                return verdict
+        return None
+
+    def refusal(self, reason: Reason, proven: bool, bound: bool = False, changeable: bool = True) -> AccountRefused:
         """A refusal, and who may be told of it; `bound` if the directory itself took the password."""
         revealed = {"never": False, "proven": proven, "always": True}[self._settings.reveal_state]
         url = self._settings.password_change_url if reason in CHANGEABLE else ""
         # whoever cannot bind any more cannot change it themselves; Active Directory takes the old one instead
         stuck = reason == "password_expired" and self._settings.password_change == "self" and not bound
-        return AccountRefused(reason, proven, revealed, url, changeable=not stuck or self.is_ad)
+        return AccountRefused(reason, proven, revealed, url, changeable and (not stuck or self._settings.is_ad))
 
-    @property
-    def is_ad(self) -> bool:
-        return self._settings.state_check == "ad"
+
+class UnknownValues:
+    """Values that were not understood, each told once, and no more than LIMIT of them."""
+
+    LIMIT = 100
+
+    def __init__(self) -> None:
+        self._told: set[tuple[str, str]] = set()
+
+    def tell(self, unknown: NotUnderstood, dn: str) -> None:
+        told = unknown.attribute, unknown.value
+        if told in self._told or len(self._told) >= self.LIMIT:
+            return
+        self._told.add(told)
+        more = "" if len(self._told) < self.LIMIT else "; further ones are not logged"
+        log.error("account refused, a value is not understood: %s: attribute=%s dn=%a%s", unknown, told[0], dn, more)
 
 
 def _wait(deadline: Deadline, seconds: float) -> None:

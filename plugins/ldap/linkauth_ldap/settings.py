@@ -10,8 +10,10 @@ from urllib.parse import urlsplit
 
 from linkauth_ldap.filters import canonical_dn, filter_problem, is_below
 from linkauth_ldap.presets import DEFAULTS, PRESETS
+from linkauth_ldap.values import ExpiryFormat
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+STATE_CHECKS = ("ad", "ppolicy", "shadow", "389ds", "freeipa")
 TEMPLATE = re.compile(r"\{(rdn|upn)\}")
 
 
@@ -66,7 +68,15 @@ class LDAPSettings:
     must_change: Literal["refuse", "allow"] = "refuse"
     grace_login: Literal["allow", "refuse"] = "allow"
     expiry_warning_days: int = 14
-    state_check: Literal["none", "ad", "ppolicy", "389ds", "freeipa"] | None = None
+    state_check: tuple[str, ...] | None = None
+    active_attribute: str = ""
+    active_values: tuple[str, ...] = ()
+    disabled_attribute: str = ""
+    disabled_values: tuple[str, ...] = ()
+    account_expiry_attribute: str = ""
+    account_expiry_format: ExpiryFormat = "generalized_time"
+    password_expiry_attribute: str = ""
+    password_expiry_format: ExpiryFormat = "generalized_time"
     reveal_state: Literal["never", "proven", "always"] = "proven"
     password_change: Literal["off", "self", "service"] = "off"
     password_change_url: str = ""
@@ -76,12 +86,15 @@ class LDAPSettings:
         for key, default in DEFAULTS.items():
             if getattr(self, key) is None:
                 object.__setattr__(self, key, preset.get(key, default))
+        if self.state_check == ("none",):
+            object.__setattr__(self, "state_check", ())
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """What the types cannot say, as (key, problem)."""
         yield from self._server_faults()
         yield from self._user_faults()
         yield from self._group_faults()
+        yield from self._state_faults()
         for key in ("connect_timeout", "receive_timeout", "total_timeout"):
             if not 1 <= getattr(self, key) <= 60:
                 yield key, "is not between 1 and 60 seconds"
@@ -155,7 +168,7 @@ class LDAPSettings:
             problem = filter_problem(str(self.group_filter), "dn", "username")
             if problem:
                 yield "group_filter", problem
-        if self.group_mode in ("in_chain", "tokengroups") and self.reads_groups and self.state_check != "ad":
+        if self.group_mode in ("in_chain", "tokengroups") and self.reads_groups and not self.is_ad:
             # another directory takes the question and finds nothing, so that denied_groups would deny nobody
             yield "group_mode", f"cannot be {self.group_mode}, which only Active Directory (state_check = ad) knows"
         if self.group_mode == "tokengroups" and not self.group_base and not self.user_base:
@@ -170,6 +183,26 @@ class LDAPSettings:
                 yield key, "holds a group that is not below group_base, where it would never be found"
             if lines and not self.reads_groups:
                 yield key, "needs groups: set group_mode, and group_base where groups are searched"
+
+    def _state_faults(self) -> Iterator[tuple[str, str]]:
+        if set(self.state_checks) - set(STATE_CHECKS):
+            yield "state_check", f"holds something other than none, or some of {', '.join(STATE_CHECKS)}"
+        if (self.active_values or self.disabled_values) and not (self.active_attribute or self.disabled_attribute):
+            yield "active_attribute", "is missing, or disabled_attribute: nothing has active_values or disabled_values"
+        if {each.casefold() for each in self.active_values} & {each.casefold() for each in self.disabled_values}:
+            yield "active_values", "holds a word that disabled_values holds too"
+        for key in ("active_attribute", "disabled_attribute", "account_expiry_attribute", "password_expiry_attribute"):
+            if not re.fullmatch(r"[A-Za-z0-9.-]*", getattr(self, key)):
+                yield key, "is not the name of one attribute"
+
+    @property
+    def state_checks(self) -> tuple[str, ...]:
+        """The checks of an account's state, without those of the attributes that the ini names."""
+        return self.state_check or ()
+
+    @property
+    def is_ad(self) -> bool:
+        return "ad" in self.state_checks
 
     @property
     def encrypted(self) -> bool:
