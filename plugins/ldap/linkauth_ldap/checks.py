@@ -11,11 +11,12 @@ from ssl import cert_time_to_seconds
 from ldap3 import BASE, SUBTREE
 
 from linkauth.backends import BackendError, BackendMisconfigured, Check, Lockout
+from linkauth_ldap import denial
 from linkauth_ldap.connections import Deadline, DirectoryConnection, ServerFailed
 from linkauth_ldap.controls import POLICY_HINTS, PPOLICY
 from linkauth_ldap.filters import domain_of
 from linkauth_ldap.passwords import PASSWORD_MODIFY
-from linkauth_ldap.people import Entry, subject_text
+from linkauth_ldap.people import Entry, entries_of, subject_text
 from linkauth_ldap.servers import DirectoryServer, Servers
 from linkauth_ldap.settings import LDAPSettings, lines_of
 
@@ -24,8 +25,6 @@ SECONDS = 4
 """For each server, and for what the one that answers is asked."""
 ACTIVE_DIRECTORY = "1.2.840.113556.1.4.800"
 """The capability that Active Directory and Samba name in their root entry (MS-ADTS 3.1.1.3.4.3)."""
-SECURITY_GROUP = 0x80000000
-"""The bit of groupType (MS-ADTS 2.2.12) without which a group is for mail only."""
 ROOT = ["supportedControl", "supportedExtension", "supportedCapabilities", "vendorName", "namingContexts"]
 TICKS = 10_000_000
 """Active Directory's intervals are negative numbers of 100 ns."""
@@ -103,22 +102,33 @@ def _entries(settings: LDAPSettings, connection: DirectoryConnection) -> Iterato
     named += [(key, line) for key in ("required_groups", "denied_groups") for line in lines_of(getattr(settings, key))]
     for key, dn in named:
         if dn:
-            result, found = connection.search(dn, "(objectClass=*)", BASE, ["objectClass", "groupType"])
+            result, found = connection.search(dn, "(objectClass=*)", BASE, ["objectClass"])
             # 389 Directory Server calls a base that is not there a success without entries
             ok = result["result"] == 0 and len(found) == 1
             said = f"{result['description']} {result['message']}".strip()
-            yield Check(key, ok, "can be read" if ok else f"{dn} cannot be read: {said}")
-            if ok and settings.group_mode == "tokengroups" and _is_distribution_group(Entry(found[0])):
-                yield Check(key, False, f"{dn} is a distribution group, in which group_mode = tokengroups sees nobody")
+            if not ok or not key.endswith("groups"):
+                yield Check(key, ok, "can be read" if ok else f"{dn} cannot be read: {said}")
+            if ok and key.endswith("groups"):
+                yield _group(settings, connection, key, dn)
     subject = settings.known("subject_attribute")
     if settings.user_base:
         _, found = connection.search(settings.user_base, f"({subject}=*)", SUBTREE, [subject], 1)
         yield _subject(settings, [entry for entry in map(Entry, found) if entry.raw(subject)])
 
 
-def _is_distribution_group(entry: Entry) -> bool:
-    """Does it have a groupType, and lacks that the bit of security groups? It is a signed number (MS-ADTS 2.2.12)."""
-    return bool(entry.text("groupType")) and not int(entry.text("groupType")) & SECURITY_GROUP
+def _group(settings: LDAPSettings, connection: DirectoryConnection, key: str, dn: str) -> Check:
+    """Whether `group_mode` sees who is in a required or denied group."""
+
+    def search(base: str, filter_text: str, scope: str, attributes: list[str], size_limit: int) -> list[Entry]:
+        return entries_of(*connection.search(base, filter_text, scope, attributes, size_limit), base, size_limit)
+
+    try:
+        problem = denial.problem_of(dn, settings, search)
+    except BackendError as error:
+        problem = str(error)
+    if problem == denial.UNSHOWN:
+        return Check(key, True, f"{dn} can be read; {problem}", warning=True)
+    return Check(key, problem is None, problem or "can be read, and group_mode sees who is in it")
 
 
 def _subject(settings: LDAPSettings, found: list[Entry]) -> Check:

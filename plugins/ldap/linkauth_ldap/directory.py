@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import secrets
 import time
 import unicodedata
 from collections import deque
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from ldap3 import BASE, LEVEL, SUBTREE
 
-from linkauth.backends import AccountRefused, Reason, WrongPassword
-from linkauth_ldap import outcomes, states
+from linkauth.backends import AccountRefused, BackendMisconfigured, Reason, WrongPassword
+from linkauth_ldap import denial, outcomes, states
 from linkauth_ldap.connections import Deadline
 from linkauth_ldap.controls import ASK_PPOLICY
-from linkauth_ldap.filters import filled
-from linkauth_ldap.groups import Group, groups_of, is_entitled
+from linkauth_ldap.filters import domain_of, filled
+from linkauth_ldap.groups import Group, groups_of, is_entitled, primary_filter
 from linkauth_ldap.people import Entry, attributes_of, entries_of
 from linkauth_ldap.servers import Servers
-from linkauth_ldap.settings import LDAPSettings
+from linkauth_ldap.settings import LDAPSettings, lines_of
 from linkauth_ldap.states import CHANGEABLE
 from linkauth_ldap.values import NotUnderstood
 
@@ -28,6 +31,8 @@ log = logging.getLogger(__name__)
 
 REFUSALS = 16
 """Wrong passwords whose time is remembered."""
+DENIAL_SHOWN = 300
+"""Seconds for which it holds that denied groups deny."""
 OVERSLEPT = 0.0002
 """Seconds that a sleep may take too long."""
 
@@ -43,6 +48,7 @@ class Directory:
         self._username_pattern = re.compile(settings.username_pattern)
         self._spends_as_ourselves = bool(settings.bind_dn)
         self._unknown = UnknownValues()
+        self._denial_shown_at = -math.inf
         # seconds that the last sign-ins with a wrong password took
         self._refusals: deque[float] = deque(maxlen=REFUSALS)
 
@@ -106,17 +112,58 @@ class Directory:
         )
         return entries_of(result, found, base, size_limit)
 
-    def groups(self, entry: Entry, username: str, deadline: Deadline) -> tuple[Group, ...]:
+    def groups(
+        self, entry: Entry, username: str, deadline: Deadline, primary: list[Entry] | None = None
+    ) -> tuple[Group, ...]:
+        """Those of an entry; `primary` is what a search for the primary group has found already. Raises what
+        `groups_of` does."""
+
         def search(base: str, filter_text: str, scope: str, attributes: list[str]) -> list[Entry]:
-            return self.search(base, filter_text, scope, attributes, deadline)
+            return self.search(base, filter_text, scope, attributes, deadline) if primary is None else primary
 
         # the name as the directory spells it, where it says one
         name = entry.text(self._settings.known("username_attribute")) or username
         return groups_of(entry, name, self._settings, search)
 
-    def is_entitled(self, entry: Entry, groups: tuple[Group, ...]) -> bool:
+    def primary_group_of(self, found: list[Mapping[str, Any]]) -> tuple[str, str, str, list[str]] | None:
+        """The question that finds the primary group of the one entry that was found; None where there is none."""
+        try:
+            wanted = primary_filter(Entry(found[0]), self._settings) if len(found) == 1 else None
+        except NotUnderstood:
+            # it is told when the groups are asked for
+            return None
+        name = self._settings.known("group_name_attribute")
+        return (domain_of(found[0]["dn"]), wanted, SUBTREE, [name]) if wanted else None
+
+    def unknown_group(self, unknown: NotUnderstood, entry: Entry) -> AccountRefused:
+        self._unknown.tell(unknown, entry.dn)
+        return self.refusal("not_entitled", proven=True)
+
+    def is_entitled(self, entry: Entry, groups: tuple[Group, ...], deadline: Deadline) -> bool:
+        """Raises BackendMisconfigured for denied groups that would deny nobody, and what searches raise."""
         required = self._settings.required_attributes
-        return all(entry.text(name).strip() for name in required) and is_entitled(groups, self._settings)
+        if not all(entry.text(name).strip() for name in required):
+            return False
+        self._show_denial(deadline)
+        return is_entitled(groups, self._settings)
+
+    def _show_denial(self, deadline: Deadline) -> None:
+        """That `group_mode` sees the members of each denied group, now and then; without a service account nobody can
+        ask about them."""
+        denied = lines_of(self._settings.denied_groups) if self._settings.can_search else ()
+        if not denied or time.monotonic() - self._denial_shown_at < DENIAL_SHOWN:
+            return
+
+        def search(base: str, filter_text: str, scope: str, attributes: list[str], size_limit: int) -> list[Entry]:
+            return self.search(base, filter_text, scope, attributes, deadline, size_limit)
+
+        for line in denied:
+            problem = denial.problem_of(line, self._settings, search)
+            if problem == denial.UNSHOWN:
+                log.warning("denied_groups, %s: group=%a", problem, line)
+            elif problem:
+                raise BackendMisconfigured(f"denied_groups would deny nobody: {problem}")
+        self._denial_shown_at = time.monotonic()
 
     def bind(self, dn: str, password: str, deadline: Deadline) -> outcomes.Outcome:
         """What a bind as `dn` says of the password. Raises what `outcomes.of_bind` does, with what may be told."""

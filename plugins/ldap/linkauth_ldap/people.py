@@ -54,6 +54,10 @@ def attributes_of(settings: LDAPSettings) -> list[str]:
     ]
     if settings.group_mode == "memberof":
         wanted.append("memberOf")
+    if settings.needs_primary_group:
+        wanted += ["primaryGroupID", "objectSid"]
+    if settings.has_posix_groups:
+        wanted.append("gidNumber")
     return list(dict.fromkeys(name for name in wanted if name))
 
 

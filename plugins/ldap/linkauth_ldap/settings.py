@@ -209,11 +209,26 @@ class LDAPSettings:
         return self.starttls or all(uri.lower().startswith("ldaps://") for uri in self.uris)
 
     @property
+    def can_search(self) -> bool:
+        """Is there an account, or leave for anonymous searches, to ask about others than who signs in?"""
+        return self.login_mode == "search" or bool(self.bind_dn)
+
+    @property
     def reads_groups(self) -> bool:
         """Are groups read? A search for them needs to know where."""
         if self.group_mode in ("search", "in_chain"):
             return bool(self.group_base)
         return self.group_mode != "none"
+
+    @property
+    def needs_primary_group(self) -> bool:
+        """Is the primary group looked for by itself? tokenGroups has it, and only Active Directory has such a thing."""
+        return self.is_ad and self.reads_groups and self.group_mode != "tokengroups"
+
+    @property
+    def has_posix_groups(self) -> bool:
+        """Are groups found by memberUid (RFC 2307), which does not name those whose own group it is?"""
+        return self.group_mode == "search" and "memberuid=" in str(self.group_filter).casefold()
 
     @property
     def claim_attributes(self) -> dict[str, str]:

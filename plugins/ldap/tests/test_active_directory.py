@@ -108,7 +108,7 @@ def test_one_person_in_many_spellings(domain: SambaAD, ad_backend: Make, typed: 
 def test_a_template_of_a_user_principal_name(domain: SambaAD, ad_backend: Make) -> None:
     changes = {"login_mode": "template", "user_dn_template": "{upn}@ad.example.org", "group_mode": "memberof"}
     backend = ad_backend(**changes, bind_dn="", bind_password="")
-    assert backend.authenticate("user08", domain.people["user08"].password).groups == ("developers",)
+    assert backend.authenticate("user08", domain.people["user08"].password).groups == ("Domain Users", "developers")
     with pytest.raises(WrongPassword):
         backend.authenticate("user08", "a wrong one")
 
@@ -179,8 +179,8 @@ class TestGroups:
         assert self.groups(backend, domain, "jsmith") == {"company", "ops, infra (EU)"}
         assert self.groups(backend, domain, "user16") == {"loop-a", "loop-b"}
 
-    def test_memberof_has_the_direct_ones(self, domain: SambaAD, ad_backend: Make) -> None:
-        assert self.groups(ad_backend(group_mode="memberof"), domain, "user03") == {"developers"}
+    def test_memberof_has_the_direct_ones_and_the_primary_one(self, domain: SambaAD, ad_backend: Make) -> None:
+        assert self.groups(ad_backend(group_mode="memberof"), domain, "user03") == {"developers", "Domain Users"}
 
     def test_required_groups(self, domain: SambaAD, ad_backend: Make) -> None:
         backend = ad_backend(required_groups=f"cn=staff,{domain.group_base}")

@@ -220,8 +220,9 @@ class TestGroups:
             "group_base": f"ou=posix,{slapd.base}",
             "group_filter": "(&(objectClass=posixGroup)(memberUid={username}))",
         }
-        assert self.groups(openldap_backend(**posix), slapd, "par(en)") == {"unix-devs"}
-        assert self.groups(openldap_backend(**posix), slapd, "user20") == set()
+        # unix-users is everybody's own group by its number, and lists nobody
+        assert self.groups(openldap_backend(**posix), slapd, "par(en)") == {"unix-devs", "unix-users"}
+        assert self.groups(openldap_backend(**posix), slapd, "user20") == {"unix-users"}
 
     def test_required_and_denied_groups(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
         staff, admins, nothing = (f"CN={name}, ou=groups,{slapd.base}" for name in ("Staff", "admins", "nothing"))
