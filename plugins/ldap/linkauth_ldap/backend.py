@@ -30,6 +30,7 @@ from linkauth_ldap.groups import Group
 from linkauth_ldap.people import Entry, entries_of, identity_of, subject_filter
 from linkauth_ldap.settings import TEMPLATE, LDAPSettings
 from linkauth_ldap.states import CHANGEABLE
+from linkauth_ldap.survey import Survey
 from linkauth_ldap.values import NotUnderstood
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
     def __init__(self, settings: LDAPSettings) -> None:
         self._settings = settings
         self._directory = Directory(settings)
+        self._survey = Survey(settings)
 
     @property
     def offers(self) -> frozenset[type]:
@@ -79,7 +81,7 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         """The identity of somebody whose password is right; raises AccountRefused if that is not enough."""
         settings, directory = self._settings, self._directory
         self._refuse_after_bind(outcome)
-        if verdict := directory.judge(entry, bound=True):
+        if verdict := directory.judge(entry, True, deadline):
             raise directory.refusal(verdict.reason, True, True, verdict.changeable)
         try:
             groups = directory.groups(entry, username, deadline, primary)
@@ -189,7 +191,7 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         settings, directory = self._settings, self._directory
         facts = {"entry": entry.dn, **states.facts_of(entry, settings)}
         deadline, groups = directory.deadline(), tuple[Group, ...]()
-        verdict = directory.judge(entry, bound=False)
+        verdict = directory.judge(entry, False, deadline)
         refused, unknown = (verdict.reason, verdict.unknown) if verdict else (None, None)
         try:
             groups = directory.groups(entry, "", deadline)
@@ -247,7 +249,7 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         return checks.lockout(self._settings, self._directory.servers)
 
     def check(self) -> Iterator[Check]:
-        return checks.run(self._settings, self._directory.servers)
+        return checks.run(self._settings, self._directory.servers, self._survey)
 
     def close(self) -> None:
         self._directory.servers.close()

@@ -19,6 +19,7 @@ from linkauth_ldap.passwords import PASSWORD_MODIFY
 from linkauth_ldap.people import Entry, entries_of, subject_text
 from linkauth_ldap.servers import DirectoryServer, Servers
 from linkauth_ldap.settings import LDAPSettings, lines_of
+from linkauth_ldap.survey import Survey
 
 CERTIFICATE_DAYS = 21
 SECONDS = 4
@@ -30,7 +31,7 @@ TICKS = 10_000_000
 """Active Directory's intervals are negative numbers of 100 ns."""
 
 
-def run(settings: LDAPSettings, servers: Servers) -> Iterator[Check]:
+def run(settings: LDAPSettings, servers: Servers, survey: Survey) -> Iterator[Check]:
     """A line for each server, then what the first that answers says. Never raises."""
     answering: DirectoryConnection | None = None
     found: list[Check] = []
@@ -51,6 +52,8 @@ def run(settings: LDAPSettings, servers: Servers) -> Iterator[Check]:
         try:
             answering.within(Deadline(SECONDS))
             yield from _directory(settings, answering)
+            answering.within(Deadline(SECONDS))
+            yield from survey.lines(answering)
         except Exception as error:
             # a server that stops between two questions
             yield Check("directory", False, f"stopped answering: {type(error).__name__}")

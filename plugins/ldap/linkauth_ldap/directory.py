@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 REFUSALS = 16
 """Wrong passwords whose time is remembered."""
+SPENT_MOST = 2
+"""Seconds that an unknown name takes at most on account of refusals that were slow: each wait holds a thread."""
 DENIAL_SHOWN = 300
 """Seconds for which it holds that denied groups deny."""
 OVERSLEPT = 0.0002
@@ -174,7 +176,7 @@ class Directory:
         except AccountRefused as refused:
             raise self.refusal(refused.reason, refused.proven) from None
         except WrongPassword:
-            self._refusals.append(deadline.taken)
+            self._refusals.append(min(deadline.taken, SPENT_MOST))
             raise
 
     def spend(self, deadline: Deadline) -> None:
@@ -197,15 +199,29 @@ class Directory:
             log.error("the service account bind_dn is refused: %s", result["description"])
             self._spends_as_ourselves = False
 
-    def judge(self, entry: Entry, bound: bool) -> states.Verdict | None:
-        """What speaks most against the entry's account; None if nothing does. Logs a value that is not understood."""
-        may_stay = self._settings.must_change == "allow"
-        for verdict in states.verdicts(entry, self._settings, datetime.now(UTC), bound):
-            if verdict.unknown:
-                self._unknown.tell(verdict.unknown, entry.dn)
-            if not (bound and may_stay and verdict.reason == "must_change_password"):
-                return verdict
-        return None
+    def judge(self, entry: Entry, bound: bool, deadline: Deadline) -> states.Verdict | None:
+        """What speaks most against the entry's account; None if nothing does. Logs a value that is not understood.
+
+        `bound` if the directory took the password just now.
+        """
+        may_stay = bound and self._settings.must_change == "allow"
+        found = states.verdicts(entry, self._settings, datetime.now(UTC), bound)
+        if hidden := self._hidden(states.silent(entry, self._settings), entry, deadline):
+            found.insert(0, states.Verdict("disabled", unknown=hidden))
+        verdict = next((each for each in found if not may_stay or each.reason != "must_change_password"), None)
+        if verdict and verdict.unknown:
+            self._unknown.tell(verdict.unknown, entry.dn)
+        return verdict
+
+    def _hidden(self, missing: list[str], entry: Entry, deadline: Deadline) -> NotUnderstood | None:
+        """Are they missing because our account may not read them? A filter about such an attribute is undefined, and
+        stays so behind "not" (RFC 4511 section 4.5.1.7)."""
+        if not missing or not self._settings.can_search:
+            return None
+        absent = "".join(f"(!({name}=*))" for name in missing)
+        if self.search(entry.dn, f"(&{absent})", BASE, ["objectClass"], deadline):
+            return None
+        return NotUnderstood(" or ".join(missing), "is not shown: bind_dn must be able to read it")
 
     def refusal(self, reason: Reason, proven: bool, bound: bool = False, changeable: bool = True) -> AccountRefused:
         """A refusal, and who may be told of it; `bound` if the directory itself took the password."""

@@ -14,6 +14,13 @@ from linkauth_ldap.values import ExpiryFormat
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 STATE_CHECKS = ("ad", "ppolicy", "shadow", "389ds", "freeipa")
+NAMED_ATTRIBUTES = (
+    "active_attribute",
+    "disabled_attribute",
+    "account_expiry_attribute",
+    "password_expiry_attribute",
+)
+"""The settings that name an attribute which decides."""
 TEMPLATE = re.compile(r"\{(rdn|upn)\}")
 
 
@@ -151,6 +158,9 @@ class LDAPSettings:
                 yield "user_base", "is missing: with {upn} the entry is searched below it"
             if not self.bind_dn and self.reads_groups and self.group_mode != "memberof":
                 yield "group_mode", "needs a bind_dn that searches groups; without one it can be memberof or none"
+            preset_filter = PRESETS[self.preset].get("user_filter", DEFAULTS["user_filter"])
+            if "{rdn}" in self.user_dn_template and self.user_filter != preset_filter:
+                yield "user_filter", "is not asked with {rdn} in user_dn_template and would keep nobody out"
         elif self.user_dn_template:
             yield "user_dn_template", "is for login_mode = template"
         elif not self.user_base:
@@ -191,7 +201,7 @@ class LDAPSettings:
             yield "active_attribute", "is missing, or disabled_attribute: nothing has active_values or disabled_values"
         if {each.casefold() for each in self.active_values} & {each.casefold() for each in self.disabled_values}:
             yield "active_values", "holds a word that disabled_values holds too"
-        for key in ("active_attribute", "disabled_attribute", "account_expiry_attribute", "password_expiry_attribute"):
+        for key in NAMED_ATTRIBUTES:
             if not re.fullmatch(r"[A-Za-z0-9.-]*", getattr(self, key)):
                 yield key, "is not the name of one attribute"
 
@@ -227,8 +237,9 @@ class LDAPSettings:
 
     @property
     def has_posix_groups(self) -> bool:
-        """Are groups found by memberUid (RFC 2307), which does not name those whose own group it is?"""
-        return self.group_mode == "search" and "memberuid=" in str(self.group_filter).casefold()
+        """Are posixGroups found (RFC 2307), which do not list those whose own group it is?"""
+        asked = str(self.group_filter).casefold()
+        return self.group_mode == "search" and ("memberuid=" in asked or "posixgroup" in asked)
 
     @property
     def claim_attributes(self) -> dict[str, str]:

@@ -77,6 +77,15 @@ def attributes_of(settings: LDAPSettings) -> list[str]:
     return [*(name for check in settings.state_checks for name in STATE_ATTRIBUTES[check]), *filter(None, named)]
 
 
+def silent(entry: Entry, settings: LDAPSettings) -> list[str]:
+    """The attributes that are missing, which speaks for the account: so it matters if our account just may not read
+    them."""
+    named = [settings.disabled_attribute, settings.account_expiry_attribute, settings.password_expiry_attribute]
+    if "shadow" in settings.state_checks and entry.text("shadowMax"):
+        named.append("shadowLastChange")
+    return [name for name in named if name and not entry.of_any_option(name)]
+
+
 def tells_all(entry: Entry, settings: LDAPSettings) -> bool:
     """Does the entry say all that a bind would? Of other directories our account may read next to nothing."""
     computed = entry.raw("msDS-User-Account-Control-Computed")
