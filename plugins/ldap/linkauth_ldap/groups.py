@@ -64,7 +64,7 @@ def primary_filter(entry: Entry, settings: LDAPSettings) -> str | None:
         return None
     number, sids = values.number(entry, "primaryGroupID", 1, 0xFFFFFFFF), entry.raw("objectSid")
     # the second byte counts the numbers of 4 bytes, of which the last is the person's own (MS-DTYP 2.4.2.2)
-    if number is not None and len(sids) == 1 and len(sids[0]) == 8 + 4 * sids[0][1] >= 12:
+    if number is not None and len(sids) == 1 and len(sids[0]) >= 12 and len(sids[0]) == 8 + 4 * sids[0][1]:
         return f"(objectSid={escape_bytes(sids[0][:-4] + number.to_bytes(4, 'little'))})"
     if settings.denied_groups:
         raise NotUnderstood("primaryGroupID", "or objectSid is not shown: bind_dn must be able to read them")

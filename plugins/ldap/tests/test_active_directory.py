@@ -234,8 +234,9 @@ def test_its_checks(ad_backend: Make, domain: SambaAD) -> None:
     found = {check.name: check for check in ad_backend(password_change="self").check()}
     assert all(check.ok for check in found.values())
     assert "Samba" in found["preset"].detail
-    # two people have policies of their own, which our account cannot read
-    assert [check.name for check in found.values() if check.warning] == ["password policy"]
+    # two people have policies of their own, which our account cannot read, and one hides their state from it
+    assert [check.name for check in found.values() if check.warning] == ["password policy", "account state"]
+    assert "1 of " in found["account state"].detail
     assert "fine-grained" in found["password policy"].detail
     assert ad_backend(preset="openldap", group_mode="none").lockout() is None
 
