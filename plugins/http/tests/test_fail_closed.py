@@ -88,10 +88,6 @@ class TestAValueAlone:
         says(api, {"login": "no"})
         assert outcome(backend_on(api.url, success="/flag/login", subject="/flag/login")) is BackendUnavailable
 
-    def test_a_session_is_a_session(self, api: API, backend_on: Make) -> None:
-        api.answers = lambda asked: Reply(200, "", (("Set-Cookie", "sid=abc"),))
-        assert outcome(backend_on(api.url, success="cookie:sid", subject="username")) == "ada"
-
     @pytest.mark.parametrize("kind", ["header:X-Flag", "header:X-Flag = yes"])
     def test_headers_that_contradict_each_other(self, api: API, backend_on: Make, kind: str) -> None:
         for other, let_in in (("no", False), ("blocked", False), ("yes", True)):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from linkauth.backends import AccountRefused, BackendMisconfigured, Check
+from linkauth.backends import AccountRefused, BackendMisconfigured, BackendUnavailable, Check
 from linkauth_ldap import LDAPBackend
 from tests.servers.openldap import OpenLDAP
 from tests.servers.samba import SambaAD
@@ -143,6 +143,21 @@ class TestGroupsThatAModeCannotSee:
         hidden = f"cn=default,ou=policies,{slapd.base}"
         changes = {"group_base": slapd.base, "denied_groups": hidden}
         refuses_everybody(openldap_backend(**changes), slapd, "policies")
+
+    @pytest.mark.parametrize(
+        "base", ["cn=sizelimit,ou=RetCodes", "ou=elsewhere,ou=people", "cn=adminlimit,ou=RetCodes"]
+    )
+    def test_groups_of_which_not_all_are_given(self, slapd: OpenLDAP, openldap_backend: Make, base: str) -> None:
+        """The server's limit cuts a search, or refers to another server, which is never followed."""
+        group = f"cn=admins,{base},{slapd.base}"
+        for changes in ({"denied_groups": group}, {"required_groups": group}, {}):
+            backend = openldap_backend(group_base=f"{base},{slapd.base}", **changes)
+            with pytest.raises(BackendUnavailable):
+                backend.authenticate("user03", slapd.people["user03"].password)
+            with pytest.raises(BackendUnavailable):
+                backend.find("user03")
+        with pytest.raises(BackendUnavailable):
+            openldap_backend(denied_groups=group, group_mode="memberof", group_base="").find("user03")
 
     def test_levels_beyond_group_nesting(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
         backend = openldap_backend(group_nesting=1, denied_groups=f"cn=company,{slapd.group_base}")
