@@ -77,7 +77,7 @@ class Selector:
         return found[0] if len(found) == 1 else found or None
 
     def can_read(self, answer: Answer) -> bool:
-        """Is the document there into which it points, and only one Location?"""
+        """Is the document there into which it points, or one Location and no other?"""
         if self.kind == "pointer":
             return answer.json is not NOTHING
         if self.kind == "jwt":

@@ -22,8 +22,8 @@ from linkauth_ldap.settings import LDAPSettings, lines_of
 from linkauth_ldap.survey import Survey
 
 CERTIFICATE_DAYS = 21
-SECONDS = 4
-"""For each server, and for what the one that answers is asked."""
+SECONDS, SURVEY_SECONDS = 4, 2
+"""For each server, and for what the one that answers is asked; and for a look at people."""
 ACTIVE_DIRECTORY = "1.2.840.113556.1.4.800"
 """The capability that Active Directory and Samba name in their root entry (MS-ADTS 3.1.1.3.4.3)."""
 ROOT = ["supportedControl", "supportedExtension", "supportedCapabilities", "vendorName", "namingContexts"]
@@ -52,7 +52,7 @@ def run(settings: LDAPSettings, servers: Servers, survey: Survey) -> Iterator[Ch
         try:
             answering.within(Deadline(SECONDS))
             yield from _directory(settings, answering)
-            answering.within(Deadline(SECONDS))
+            answering.within(Deadline(SURVEY_SECONDS))
             yield from survey.lines(answering)
         except Exception as error:
             # a server that stops between two questions
@@ -81,8 +81,11 @@ def _server(
 
 
 def _directory(settings: LDAPSettings, connection: DirectoryConnection) -> Iterator[Check]:
-    if settings.bind_dn or settings.login_mode == "search":
+    if settings.can_search:
         yield from _entries(settings, connection)
+    elif settings.denied_groups:
+        detail = "without bind_dn nothing shows whether group_mode sees who is in them"
+        yield Check("denied_groups", True, detail, warning=True)
     _, roots = connection.search("", "(objectClass=*)", BASE, ROOT)
     root = Entry(roots[0]) if roots else Entry({"dn": "", "raw_attributes": {}})
     yield _preset(settings, root)

@@ -50,7 +50,8 @@ class Directory:
         self._username_pattern = re.compile(settings.username_pattern)
         self._spends_as_ourselves = bool(settings.bind_dn)
         self._unknown = UnknownValues()
-        self._denial_shown_at = -math.inf
+        # when each of the denied groups was last seen to deny
+        self._denial_shown: dict[str, float] = {}
         # seconds that the last sign-ins with a wrong password took
         self._refusals: deque[float] = deque(maxlen=REFUSALS)
 
@@ -153,19 +154,19 @@ class Directory:
         """That `group_mode` sees the members of each denied group, now and then; without a service account nobody can
         ask about them."""
         denied = lines_of(self._settings.denied_groups) if self._settings.can_search else ()
-        if not denied or time.monotonic() - self._denial_shown_at < DENIAL_SHOWN:
-            return
 
         def search(base: str, filter_text: str, scope: str, attributes: list[str], size_limit: int) -> list[Entry]:
             return self.search(base, filter_text, scope, attributes, deadline, size_limit)
 
         for line in denied:
+            if time.monotonic() - self._denial_shown.get(line, -math.inf) < DENIAL_SHOWN:
+                continue
             problem = denial.problem_of(line, self._settings, search)
             if problem == denial.UNSHOWN:
                 log.warning("denied_groups, %s: group=%a", problem, line)
             elif problem:
                 raise BackendMisconfigured(f"denied_groups would deny nobody: {problem}")
-        self._denial_shown_at = time.monotonic()
+            self._denial_shown[line] = time.monotonic()
 
     def bind(self, dn: str, password: str, deadline: Deadline) -> outcomes.Outcome:
         """What a bind as `dn` says of the password. Raises what `outcomes.of_bind` does, with what may be told."""

@@ -155,10 +155,10 @@ def _shadow(entry: Entry, now: datetime, bound: bool) -> Iterator[Reason]:
     # east of us it is tomorrow already
     if changed > today + 1:
         raise NotUnderstood("shadowLastChange", "is a day to come", changed)
-    if most is not None and inactive is not None and today - changed > most + inactive:
-        yield "account_expired"
     if changed == 0:
         yield "must_change_password"
+    elif most is not None and inactive is not None and today - changed > most + inactive:
+        yield "account_expired"
     elif most is not None and today - changed > most:
         yield "password_expired"
 

@@ -50,13 +50,14 @@ class Survey:
         settings, now = self._settings, datetime.now(UTC)
         unknown, shown, people, refused = Counter[str](), set[str](), 0, 0
         named = {key: name for key in NAMED_ATTRIBUTES if (name := getattr(settings, key))}
-        for entry in self._people(connection):
+        entries, whole = self._people(connection)
+        for entry in entries:
             people += 1
             found = [verdict.unknown for verdict in states.verdicts(entry, settings, now, False) if verdict.unknown]
             unknown.update(map(str, found))
             refused += bool(found)
             shown |= {key for key, attribute in named.items() if entry.of_any_option(attribute)}
-        first = "the first " if people == PAGE * PAGES else ""
+        first = "" if whole else "the first "
         if refused:
             values = "; ".join(f"{text} ({count})" for text, count in unknown.most_common(NAMED))
             more = f"; and {len(unknown) - NAMED} others" if len(unknown) > NAMED else ""
@@ -68,16 +69,21 @@ class Survey:
             detail = f"{named[key]} stands in no entry that bind_dn may read: is that its name?"
             yield Check(key, True, detail, warning=True)
 
-    def _people(self, connection: DirectoryConnection) -> Iterator[Entry]:
-        """Those whom some name finds; fewer where the server gives no more."""
-        settings, cookie = self._settings, None
+    def _people(self, connection: DirectoryConnection) -> tuple[list[Entry], bool]:
+        """Those whom some name finds, and whether these are all; the server or the time may give fewer."""
+        settings, cookie, people = self._settings, None, list[Entry]()
         whom, scope = any_name(str(settings.user_filter)), SUBTREE if settings.user_scope == "subtree" else LEVEL
         for _ in range(PAGES):
             page = [paged_search_control(False, PAGE, cookie)]
-            result, found = connection.search(
-                settings.user_base, whom, scope, states.attributes_of(settings), controls=page
-            )
-            yield from map(Entry, found)
+            try:
+                result, found = connection.search(
+                    settings.user_base, whom, scope, states.attributes_of(settings), controls=page
+                )
+            except Exception:
+                # ldap3 raises what it likes for a server that stops or is slow: what came until then is looked at
+                return people, False
+            people += map(Entry, found)
             cookie = result.get("controls", {}).get(PAGED_RESULTS, {}).get("value", {}).get("cookie")
             if result["result"] != 0 or not cookie:
-                return
+                return people, result["result"] == 0
+        return people, False

@@ -62,6 +62,7 @@ def outcome(backend: LDAPBackend, slapd: OpenLDAP) -> str:
         ({"shadowLastChange": TODAY - 100}, "let in"),
         ({"shadowLastChange": 0}, "must_change_password"),
         ({"shadowLastChange": 0, "shadowMax": 99999}, "must_change_password"),
+        ({"shadowLastChange": 0, "shadowMax": 90, "shadowInactive": 5}, "must_change_password"),
         ({"shadowLastChange": -1, "shadowMax": 1}, "let in"),
         ({"shadowLastChange": 0, "shadowExpire": 15000}, "account_expired"),
         # numbers that no date has
