@@ -161,7 +161,10 @@ class Directory:
         for line in denied:
             if time.monotonic() - self._denial_shown.get(line, -math.inf) < DENIAL_SHOWN:
                 continue
-            problem = denial.problem_of(line, self._settings, search)
+            try:
+                problem = denial.problem_of(line, self._settings, search)
+            except BackendMisconfigured as error:
+                problem = str(error)
             if problem == denial.UNSHOWN:
                 log.warning("denied_groups, %s: group=%a", problem, line)
             elif problem:
@@ -205,24 +208,19 @@ class Directory:
 
         `bound` if the directory took the password just now.
         """
-        may_stay = bound and self._settings.must_change == "allow"
+        # Active Directory itself refuses them
+        may_stay = self._settings.must_change == "allow" and not self._settings.is_ad
         found = states.verdicts(entry, self._settings, datetime.now(UTC), bound)
-        if hidden := self._hidden(states.silent(entry, self._settings), entry, deadline):
+
+        def is_so(dn: str, filter_text: str) -> bool:
+            return bool(self.search(dn, filter_text, BASE, ["objectClass"], deadline))
+
+        if hidden := states.hidden(entry, self._settings, is_so):
             found.insert(0, states.Verdict("disabled", unknown=hidden))
         verdict = next((each for each in found if not may_stay or each.reason != "must_change_password"), None)
         if verdict and verdict.unknown:
             self._unknown.tell(verdict.unknown, entry.dn)
         return verdict
-
-    def _hidden(self, missing: list[str], entry: Entry, deadline: Deadline) -> NotUnderstood | None:
-        """Are they missing because our account may not read them? A filter about such an attribute is undefined, and
-        stays so behind "not" (RFC 4511 section 4.5.1.7)."""
-        if not missing or not self._settings.can_search:
-            return None
-        absent = "".join(f"(!({name}=*))" for name in missing)
-        if self.search(entry.dn, f"(&{absent})", BASE, ["objectClass"], deadline):
-            return None
-        return NotUnderstood(" or ".join(missing), "is not shown: bind_dn must be able to read it")
 
     def refusal(self, reason: Reason, proven: bool, bound: bool = False, changeable: bool = True) -> AccountRefused:
         """A refusal, and who may be told of it; `bound` if the directory itself took the password."""

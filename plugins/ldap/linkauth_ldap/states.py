@@ -77,13 +77,19 @@ def attributes_of(settings: LDAPSettings) -> list[str]:
     return [*(name for check in settings.state_checks for name in STATE_ATTRIBUTES[check]), *filter(None, named)]
 
 
-def silent(entry: Entry, settings: LDAPSettings) -> list[str]:
-    """The attributes that are missing, which speaks for the account: so it matters if our account just may not read
-    them."""
+def hidden(entry: Entry, settings: LDAPSettings, is_so: Callable[[str, str], bool]) -> NotUnderstood | None:
+    """What is missing from the entry, which would speak for the account, because our account may not read it.
+
+    `is_so` says whether the entry of a DN fits a filter. One about such an attribute is undefined, and stays so behind
+    "not" (RFC 4511 section 4.5.1.7).
+    """
     named = [settings.disabled_attribute, settings.account_expiry_attribute, settings.password_expiry_attribute]
     if "shadow" in settings.state_checks and entry.text("shadowMax"):
         named.append("shadowLastChange")
-    return [name for name in named if name and not entry.of_any_option(name)]
+    missing = [name for name in named if name and not entry.of_any_option(name)]
+    if not missing or not settings.can_search or is_so(entry.dn, f"(&{''.join(f'(!({name}=*))' for name in missing)})"):
+        return None
+    return NotUnderstood(" or ".join(missing), "is not shown: bind_dn must be able to read it")
 
 
 def tells_all(entry: Entry, settings: LDAPSettings) -> bool:

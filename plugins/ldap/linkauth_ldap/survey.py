@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from ldap3 import LEVEL, SUBTREE
+from ldap3 import BASE, LEVEL, SUBTREE
 from ldap3.protocol.rfc2696 import paged_search_control
 
 from linkauth.backends import Check
@@ -24,6 +24,8 @@ PAGE, PAGES = 100, 20
 """Entries at once, and how often; OpenLDAP may refuse larger pages."""
 AGAIN = 600
 """Seconds after which people are looked at again: health is asked far more often than their states change."""
+ASKED = 200
+"""Entries of which it is asked whether what is missing is hidden."""
 NAMED = 5
 """Values that a line names."""
 
@@ -51,9 +53,23 @@ class Survey:
         unknown, shown, people, refused = Counter[str](), set[str](), 0, 0
         named = {key: name for key in NAMED_ATTRIBUTES if (name := getattr(settings, key))}
         entries, whole = self._people(connection)
+        asked = 0
+
+        def is_so(dn: str, filter_text: str) -> bool:
+            nonlocal asked
+            asked += 1
+            try:
+                return bool(connection.search(dn, filter_text, BASE, ["objectClass"])[1])
+            except Exception:
+                # as below; nothing more is asked
+                asked = ASKED
+                return True
+
         for entry in entries:
             people += 1
             found = [verdict.unknown for verdict in states.verdicts(entry, settings, now, False) if verdict.unknown]
+            if asked < ASKED and (hidden := states.hidden(entry, settings, is_so)):
+                found.append(hidden)
             unknown.update(map(str, found))
             refused += bool(found)
             shown |= {key for key, attribute in named.items() if entry.of_any_option(attribute)}

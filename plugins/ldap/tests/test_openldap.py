@@ -62,6 +62,8 @@ def test_the_identity_is_read_from_the_entry(slapd: OpenLDAP, openldap_backend: 
         ("locked", ("locked", False)),
         ("expired", ("password_expired", True)),
         ("mustchange", ("must_change_password", True)),
+        # its bind succeeds
+        ("shadowexp", ("account_expired", True)),
         # this server says no more of these
         *((name, ("locked", False)) for name in ("ended", "notyet", "idle")),
     ],
