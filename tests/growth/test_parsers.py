@@ -16,7 +16,6 @@ import pytest
 from urllib3 import HTTPHeaderDict
 
 from linkauth import asking, ini, languages, throttle
-from linkauth.backends import BackendMisconfigured
 from linkauth.config.guessing import bits
 from linkauth.oauth2 import authorization, clients
 from linkauth.oauth2.errors import InvalidClientError, UntrustedRequestError
@@ -29,7 +28,7 @@ from linkauth_http.rules import parse_rules, wildcard
 from linkauth_http.server import retry_after
 from linkauth_http.templates import SAMPLE, filled, in_json, in_xml
 from linkauth_ldap import controls, filters, passwords
-from linkauth_sql import hashes, states
+from linkauth_sql import hashes, times
 
 LINES = 240
 """Repetitions whose lines are counted, and twice and four times as many."""
@@ -78,8 +77,8 @@ def hashed(text: str) -> None:
 
 
 def time_in_a_column(text: str) -> None:
-    with pytest.raises(BackendMisconfigured):
-        states.moment(text + "x", "expires_column")
+    with pytest.raises(times.Unreadable):
+        times.moment(text + "x")
 
 
 READERS: dict[str, tuple[Read, tuple[str, ...]]] = {

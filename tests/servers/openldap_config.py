@@ -105,6 +105,12 @@ access to attrs={",".join(STATE)}
   by dn.exact="{_SERVICE["replicator"]}" read
   by dn.exact="{_SERVICE["helpdesk"]}" manage
   by * none
+access to dn.base="uid=veiled,ou=people,{BASE}" attrs=shadowLastChange,carLicense
+  by dn.exact="{_SERVICE["replicator"]}" read
+  by * none
+access to dn.base="cn=veiled,ou=groups,{BASE}" attrs=member
+  by dn.exact="{_SERVICE["replicator"]}" read
+  by * none
 access to dn.base="{BASE}"
   by users read
   by * none

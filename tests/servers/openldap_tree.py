@@ -87,6 +87,8 @@ def _days(days: float) -> timedelta:
 EXPIRED: Attributes = (_policy("expire"), ("pwdChangedTime", LONG_AGO))
 MUST_CHANGE: Attributes = (_policy("default"), ("pwdReset", "TRUE"))
 IDLE: Attributes = (_policy("idle"), ("pwdLastSuccess", _days(-400)), ("pwdChangedTime", _days(-400)))
+# what openldap_config hides of it: the last change, and carLicense
+VEILED: Attributes = (("shadowMax", "90"), ("shadowLastChange", "15000"), ("carLicense", "disabled"))
 
 ACCOUNTS = [
     *(_account("normal", f"user{number:02d}", f"Test User{number:02d}") for number in range(1, 51)),
@@ -129,6 +131,7 @@ ACCOUNTS = [
     _account("Japanese", "山田太郎", "山田 太郎", "山田", mails=("yamada@example.org",), password="パスワード"),
     _account("named by cn, with escapes", "rdnuser", 'Doe, John "JD" \\ + <x>; #1', "Doe", named_by="cn"),
     _account("blanks round the password", "spacepw", password=" pw with spaces "),
+    _account("hides some attributes from linkauth", "veiled", more=VEILED),
     _account("long password", "longpw", password="x" * 1024),
 ]
 PEOPLE = {account.person.username: account.person for account in ACCOUNTS}
@@ -150,6 +153,8 @@ GROUPS: dict[str, list[str]] = {
     "company": [group_dn("staff"), *_members("user20")],
     "loop-a": [group_dn("loop-b"), *_members("user30")],
     "loop-b": [group_dn("loop-a")],
+    # its members are hidden from linkauth
+    "veiled": _members("veiled"),
 }
 POSIX_GROUPS: dict[str, tuple[str, ...]] = {"unix-users": (), "unix-devs": (*DEVELOPERS, "comma,user", "par(en)")}
 

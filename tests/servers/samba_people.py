@@ -16,6 +16,7 @@ PEOPLE_BASE, GROUP_BASE, SERVICE_BASE = f"OU=People,{BASE}", f"OU=Groups,{BASE}"
 ADMIN, ADMIN_PASSWORD = f"administrator@{REALM}", "Adm1n-Secret!"
 RESETTER = "svc-reset"
 """A service account that may set people's passwords; svc-linkauth has no rights but everybody's."""
+VEILED = "veiled"
 
 NORMAL, DISABLED, NEVER_EXPIRES, SMART_CARD = 0x200, 0x2, 0x10000, 0x40000
 """Of userAccountControl."""
@@ -123,6 +124,7 @@ ACCOUNTS = [
     _account("another's mail", "dup1", mail="dup@example.org"),
     _account("another's mail", "dup2", mail="dup@example.org"),
     _account("no mail", "nomail", mail=""),
+    _account("hides userAccountControl from linkauth", VEILED),
     _account("its display name is another's username", "twin", "Twin", attributes={"displayName": "user01"}),
 ]
 PEOPLE = {account.person.username: account.person for account in ACCOUNTS}

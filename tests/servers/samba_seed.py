@@ -31,8 +31,9 @@ BYPASS_THE_PASSWORD_MODULE = f"local_oid:{dsdb.DSDB_CONTROL_BYPASS_PASSWORD_HASH
 RESET_PASSWORD = "00299570-246d-11d0-a768-00aa006e0529"
 PASSWORD_LAST_SET = "bf967a0a-0de6-11d0-a285-00aa003049e2"
 LOCKOUT_TIME = "28630ebf-41d5-11d1-a9c1-0000f80367c1"
+USER_ACCOUNT_CONTROL = "bf967a68-0de6-11d0-a285-00aa003049e2"
 USER = "bf967aba-0de6-11d0-a285-00aa003049e2"
-"""GUIDs of the schema: an extended right, two attributes, a class."""
+"""GUIDs of the schema: an extended right, three attributes, a class."""
 
 
 def lasts(length: timedelta) -> str:
@@ -119,6 +120,18 @@ def let_reset_passwords(db: Any, who: str) -> None:
     replace(db, tree.PEOPLE_BASE, {"nTSecurityDescriptor": ndr_pack(descriptor)})
 
 
+def hide(db: Any, dn: str, who: str, attribute: str) -> None:
+    """One attribute of `dn` from `who`; what denies must stand first."""
+    found = db.search(who, ldb.SCOPE_BASE, attrs=["objectSid"])[0]
+    sid = ndr_unpack(security.dom_sid, found["objectSid"][0])
+    entry = db.search(dn, ldb.SCOPE_BASE, attrs=["nTSecurityDescriptor"])[0]
+    descriptor = ndr_unpack(security.descriptor, entry["nTSecurityDescriptor"][0])
+    domain = security.dom_sid(db.get_domain_sid())
+    head, first, rest = descriptor.as_sddl(domain).partition("(")
+    hidden = security.descriptor.from_sddl(f"{head}(OD;;RP;{attribute};;{sid}){first}{rest}", domain)
+    replace(db, dn, {"nTSecurityDescriptor": ndr_pack(hidden)})
+
+
 def main(conf: str) -> None:
     settings = param.LoadParm()
     settings.load(conf)
@@ -137,6 +150,7 @@ def main(conf: str) -> None:
     policy_for(db, "strict", tree.PEOPLE["strict"].dn, 10, failures=1)
     policy_for(db, "lenient", tree.PEOPLE["lenient-ü"].dn, 20, failures=0)
     db.transaction_commit()
+    hide(db, tree.PEOPLE[tree.VEILED].dn, tree.PEOPLE["svc-linkauth"].dn, USER_ACCOUNT_CONTROL)
     let_reset_passwords(db, tree.PEOPLE[tree.RESETTER].dn)
 
 

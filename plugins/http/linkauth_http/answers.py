@@ -104,8 +104,10 @@ class Answer:
     def location(self) -> tuple[str, ...]:
         """The Location as it came, as the URL that it means (RFC 9110 section 10.2.2), and that without our own
         origin."""
-        whole = self.headers.get("Location", "")
+        named = set(self.headers.getlist("Location"))
+        whole = named.pop() if len(named) == 1 else ""
         if not whole or len(whole) > HEADER_LIMIT:
+            # none, or several, of which a browser would follow one
             return ()
         try:
             meant = urljoin(self.origin + self.target, whole)

@@ -51,7 +51,7 @@ class HTTPBackend(CredentialBackend):
 
     def _ask(self, name: str, password: str) -> Identity:
         answer = self._servers.ask(lambda server, deadline: self._answer(server, name, password, deadline))
-        return self._outcomes.of(answer, name)
+        return self._outcomes.of(answer, name, password)
 
     def _answer(self, server: LoginServer, name: str, password: str, deadline: Deadline) -> Answer:
         answer = self._requests.ask(server, name, password, deadline)

@@ -26,6 +26,7 @@ def run(settings: HTTPSettings, servers: Servers, requests: LoginRequests, outco
     """Lines for each server, and one about what the settings cannot know. Never raises."""
     for server in servers.all:
         yield from _server(settings, server, requests, outcomes)
+    yield from outcomes.advice()
     if settings.subject == USERNAME:
         detail = "is the name that was typed: whoever is given the name of somebody who left gets their links"
         yield Check("subject", True, detail, warning=True)

@@ -10,7 +10,8 @@ A selector names something in an answer:
     regex:Welcome, (\w+)    a pattern in the text of the body; its first group, if it has one
 
 A rule is a line of conditions, joined by ` and `: a selector alone (it is there, and says neither null, false, no, 0
-nor nothing, as a value or as a text), or `selector = text`, in which `*` stands for any characters. Besides there are
+nor nothing, as a value or as a text; `success` wants more, see flags.py), or `selector = text`, in which `*`
+stands for any characters. Besides there are
 `location:/home*` (the redirect that is never followed), `form:` (the page asks for a password), `status:200 204`, and
 `not` before any of them, which of a document that cannot be read holds nothing either. A regex stands alone.
 
@@ -32,7 +33,9 @@ KINDS = ("jwt", "xpath", "header", "cookie", "regex")
 CONDITIONS = (*KINDS, "location", "form", "status")
 _AND = re.compile(rf"\sand\s+(?=(?:not\s+)?(?:/|(?:{'|'.join(CONDITIONS)}):))")
 _BUSY = (429, 502, 503, 504)
-_NO = ("", "false", "0", "null", "no")
+YES = ("true", "yes", "y", "t", "on", "1", "ok")
+NO = ("", "false", "no", "n", "f", "off", "0", "null")
+"""What a flag says, in any case, as a value or as a text."""
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """The name of a header or a cookie (RFC 9110 section 5.6.2)."""
 _SPACED = "a comparison has spaces around its =, and a text behind it: /result/ok = true"
@@ -45,22 +48,28 @@ class Selector:
     kind: str
     argument: str
 
+    def __str__(self) -> str:
+        return self.argument if self.kind == "pointer" else f"{self.kind}:{self.argument}"
+
+    def everything(self, answer: Answer) -> list[Any]:
+        """Every value, as it is: text, or what JSON has; a list counts as its members."""
+        return list(getattr(self, "_" + self.kind)(answer))
+
     def found(self, answer: Answer) -> list[Any]:
-        """Everything that is there, as it is: text, or what JSON has; a list counts as its members."""
-        return [each for each in getattr(self, "_" + self.kind)(answer) if each]
+        """The values that are there: neither empty, null, false nor 0."""
+        return [each for each in self.everything(answer) if each]
 
     def texts(self, answer: Answer) -> tuple[str, ...]:
         """Texts and whole numbers, as text: true is nobody's name."""
-        named = [each for each in self.found(answer) if isinstance(each, str | int) and not isinstance(each, bool)]
-        return tuple(str(each) for each in named)
+        return tuple(str(each) for each in self.found(answer) if _is_name(each))
 
     def first(self, answer: Answer) -> str:
         """The first text; "" for none."""
         return next(iter(self.texts(answer)), "")
 
     def only(self, answer: Answer) -> str:
-        """The text if there is one and no other; else ""."""
-        texts = set(self.texts(answer))
+        """The text if there is one, and no value besides; else ""."""
+        texts = {str(each) if _is_name(each) else "" for each in self.everything(answer)}
         return texts.pop() if len(texts) == 1 else ""
 
     def value(self, answer: Answer) -> Any:
@@ -69,11 +78,13 @@ class Selector:
         return found[0] if len(found) == 1 else found or None
 
     def can_read(self, answer: Answer) -> bool:
-        """Is the document there into which it points?"""
+        """Is the document there into which it points, or one Location and no other?"""
         if self.kind == "pointer":
             return answer.json is not NOTHING
         if self.kind == "jwt":
             return self._claims(answer) is not NOTHING
+        if self.kind == "location":
+            return len(answer.headers.getlist("Location")) < 2
         return self.kind != "xpath" or answer.xml is not None
 
     def _pointer(self, answer: Answer) -> list[Any]:
@@ -130,8 +141,8 @@ class Condition:
         if self.wanted is None:
             return not all(isinstance(each, str) and _says_no(each) for each in self.selector.found(answer))
         # a value that is false or 0 may be asked for by name
-        everything = getattr(self.selector, "_" + self.selector.kind)(answer)
-        return any(self.wanted.fullmatch(text) for each in everything if (text := text_of(each)) is not None)
+        texts = map(text_of, self.selector.everything(answer))
+        return any(self.wanted.fullmatch(text) for text in texts if text is not None)
 
     @property
     def is_marker(self) -> bool:
@@ -141,14 +152,8 @@ class Condition:
             return False
         if self.selector.kind == "regex":
             return not re.search(self.selector.argument, "")
-        return not (self.wanted and self.wanted.fullmatch(""))
-
-    def is_torn(self, answer: Answer) -> bool:
-        """Are there several values, one of which says no? Nobody knows which of them is meant."""
-        if self.negated or self.selector.kind not in ("pointer", "jwt", "xpath"):
-            return False
-        texts = {text_of(each) for each in getattr(self.selector, "_" + self.selector.kind)(answer)}
-        return len(texts) > 1 and any(text is not None and _says_no(text) for text in texts)
+        wanted = self.wanted
+        return not (wanted and (wanted.fullmatch("") or (wanted.fullmatch("true") and wanted.fullmatch("false"))))
 
 
 @dataclass(frozen=True)
@@ -169,10 +174,6 @@ class Rule:
         if not self.statuses and (answer.status >= below or answer.status in _BUSY):
             return False
         return all(condition.holds(answer) for condition in self.conditions)
-
-    def lets_in(self, answer: Answer, below: int) -> bool:
-        """Does it hold as one of `success`, which what says yes and no does not?"""
-        return self.holds(answer, below) and not any(each.is_torn(answer) for each in self.conditions)
 
     @property
     def has_marker(self) -> bool:
@@ -262,8 +263,12 @@ def wildcard(pattern: str) -> re.Pattern[str]:
     return re.compile(first + middle + "".join(f".*{part}" for part in rest[-1:]), re.DOTALL)
 
 
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool) and value != 0
+
+
 def _says_no(text: str) -> bool:
-    return text.strip().casefold() in _NO
+    return text.strip().casefold() in NO
 
 
 def _members(value: Any) -> list[Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from ldap3 import BASE, SUBTREE
@@ -25,10 +24,14 @@ from linkauth.backends import (
 )
 from linkauth_ldap import checks, outcomes, passwords, states
 from linkauth_ldap.connections import Deadline, DirectoryConnection
-from linkauth_ldap.directory import CHANGEABLE, Directory
+from linkauth_ldap.directory import Directory
 from linkauth_ldap.filters import any_name, filled, rdn_value
+from linkauth_ldap.groups import Group
 from linkauth_ldap.people import Entry, entries_of, identity_of, subject_filter
 from linkauth_ldap.settings import TEMPLATE, LDAPSettings
+from linkauth_ldap.states import CHANGEABLE
+from linkauth_ldap.survey import Survey
+from linkauth_ldap.values import NotUnderstood
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +46,12 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
     def __init__(self, settings: LDAPSettings) -> None:
         self._settings = settings
         self._directory = Directory(settings)
+        self._survey = Survey(settings)
 
     @property
     def offers(self) -> frozenset[type]:
         """Look-ups need an account that may search; a change of passwords is for the ini to allow."""
-        searches = self._settings.login_mode == "search" or self._settings.bind_dn
-        look_up = {Lookup} if self._settings.user_base and searches else set()
+        look_up = {Lookup} if self._settings.user_base and self._settings.can_search else set()
         change = {PasswordChange} if self._settings.password_change != "off" else set()
         return frozenset(look_up | change)
 
@@ -67,15 +70,24 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         outcome = self._directory.bind(entry.dn, password, deadline)
         return self._admit(entry, username, outcome, deadline)
 
-    def _admit(self, entry: Entry, username: str, outcome: outcomes.Outcome, deadline: Deadline) -> Identity:
+    def _admit(
+        self,
+        entry: Entry,
+        username: str,
+        outcome: outcomes.Outcome,
+        deadline: Deadline,
+        primary: list[Entry] | None = None,
+    ) -> Identity:
         """The identity of somebody whose password is right; raises AccountRefused if that is not enough."""
         settings, directory = self._settings, self._directory
         self._refuse_after_bind(outcome)
-        reason = states.after_bind(entry, settings.known("state_check"), datetime.now(UTC))
-        if reason and not (reason == "must_change_password" and settings.must_change == "allow"):
-            raise directory.refusal(reason, proven=True, bound=True)
-        groups = directory.groups(entry, username, deadline)
-        if not directory.is_entitled(entry, groups):
+        if verdict := directory.judge(entry, True, deadline):
+            raise directory.refusal(verdict.reason, True, True, verdict.changeable)
+        try:
+            groups = directory.groups(entry, username, deadline, primary)
+        except NotUnderstood as unknown:
+            raise directory.unknown_group(unknown, entry) from None
+        if not directory.is_entitled(entry, groups, deadline):
             raise directory.refusal("not_entitled", proven=True)
         if outcome.grace is not None:
             log.warning("%s signed in with an expired password; %d more time(s)", entry.dn, outcome.grace)
@@ -106,36 +118,40 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         if self._settings.bind_dn:
             outcome = directory.bind(dn, password, deadline)
             self._refuse_after_bind(outcome)
-            found = directory.search(base, filter_text, scope, directory.attributes, deadline, size_limit=2)
+            found, primary = directory.search(base, filter_text, scope, directory.attributes, deadline, 2), None
         else:
-            outcome, found = self._bind_and_read(dn, password, (base, filter_text, scope), deadline)
+            outcome, found, primary = self._bind_and_read(dn, password, (base, filter_text, scope), deadline)
         if len(found) != 1:
             raise BackendMisconfigured(f"{len(found)} entries are found for a name that could bind, not one")
         if not by_dn:
             # who the directory let in by that name may be somebody else than whom user_filter finds by it
             outcome = directory.bind(found[0].dn, password, deadline)
-        return self._admit(found[0], username, outcome, deadline)
+        return self._admit(found[0], username, outcome, deadline, primary)
 
     def _bind_and_read(
         self, dn: str, password: str, where: tuple[str, str, str], deadline: Deadline
-    ) -> tuple[outcomes.Outcome, list[Entry]]:
-        """What the bind says, and the person's own entry as they see it: one bind, for the directory may count them."""
+    ) -> tuple[outcomes.Outcome, list[Entry], list[Entry]]:
+        """What the bind says, the person's own entry as they see it, and their primary group where it is looked for:
+        one bind, for the directory may count them."""
         directory, secret, (base, filter_text, scope) = self._directory, password.encode("utf-8"), where
 
-        def ask(connection: DirectoryConnection) -> tuple[dict[str, Any], Any]:
+        def ask(connection: DirectoryConnection) -> tuple[dict[str, Any], Any, Any]:
             bound = connection.bind(dn, secret, directory.controls)
             if bound["result"]:
-                return bound, None
-            return bound, connection.search(base, filter_text, scope, directory.attributes, 2)
+                return bound, None, None
+            read = connection.search(base, filter_text, scope, directory.attributes, 2)
+            wanted = directory.primary_group_of(read[1])
+            return bound, read, connection.search(*wanted) if wanted else None
 
-        bound, read = directory.servers.ask(ask, deadline, False)
+        bound, read, group = directory.servers.ask(ask, deadline, False)
         try:
             outcome = outcomes.of_bind(bound)
         except AccountRefused as refused:
             raise directory.refusal(refused.reason, refused.proven) from None
         self._refuse_after_bind(outcome)
         result, found = read
-        return outcome, entries_of(result, found, base, 2)
+        primary = entries_of(group[0], group[1], base) if group else []
+        return outcome, entries_of(result, found, base, 2), primary
 
     @property
     def _names_by_rdn(self) -> bool:
@@ -173,14 +189,19 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         if entry is None:
             raise UnknownUser
         settings, directory = self._settings, self._directory
-        state_check = settings.known("state_check")
-        groups = directory.groups(entry, "", directory.deadline())
-        refused = states.without_password(entry, state_check, datetime.now(UTC))
-        if refused is None and not directory.is_entitled(entry, groups):
-            refused = "not_entitled"
-        facts = {"entry": entry.dn, **states.facts_of(entry, state_check)}
+        facts = {"entry": entry.dn, **states.facts_of(entry, settings)}
+        deadline, groups = directory.deadline(), tuple[Group, ...]()
+        verdict = directory.judge(entry, False, deadline)
+        refused, unknown = (verdict.reason, verdict.unknown) if verdict else (None, None)
+        try:
+            groups = directory.groups(entry, "", deadline)
+            if not directory.is_entitled(entry, groups, deadline):
+                refused = refused or "not_entitled"
+        except NotUnderstood as error:
+            refused, unknown = refused or "not_entitled", unknown or error
+        facts |= {"not understood": str(unknown)} if unknown else {}
         identity = identity_of(entry, settings, tuple(group.name for group in groups))
-        return Account(identity, refused, facts, complete=states.tells_all(entry, state_check))
+        return Account(identity, refused, facts, complete=states.tells_all(entry, settings))
 
     def change_password(self, username: str, current: str, new: str) -> None:
         directory = self._directory
@@ -209,7 +230,7 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
     def _change(self, dn: str, current: str, new: str, deadline: Deadline, by_service: bool) -> dict[str, Any]:
         """The result of the change, which is asked for once: a second time the current password would be wrong."""
         servers, controls = self._directory.servers, self._directory.controls
-        if self._directory.is_ad:
+        if self._settings.is_ad:
             if by_service:
                 return servers.ask(lambda each: passwords.reset_in_ad(each, dn, new), deadline, True, once=True)
             # an expired person cannot bind; the right to change is everybody's who knows the current password
@@ -228,7 +249,7 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         return checks.lockout(self._settings, self._directory.servers)
 
     def check(self) -> Iterator[Check]:
-        return checks.run(self._settings, self._directory.servers)
+        return checks.run(self._settings, self._directory.servers, self._survey)
 
     def close(self) -> None:
         self._directory.servers.close()

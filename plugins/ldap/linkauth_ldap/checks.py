@@ -11,28 +11,28 @@ from ssl import cert_time_to_seconds
 from ldap3 import BASE, SUBTREE
 
 from linkauth.backends import BackendError, BackendMisconfigured, Check, Lockout
+from linkauth_ldap import denial
 from linkauth_ldap.connections import Deadline, DirectoryConnection, ServerFailed
 from linkauth_ldap.controls import POLICY_HINTS, PPOLICY
 from linkauth_ldap.filters import domain_of
 from linkauth_ldap.outcomes import told
 from linkauth_ldap.passwords import PASSWORD_MODIFY
-from linkauth_ldap.people import Entry, subject_text
+from linkauth_ldap.people import Entry, entries_of, subject_text
 from linkauth_ldap.servers import DirectoryServer, Servers
 from linkauth_ldap.settings import LDAPSettings, lines_of
+from linkauth_ldap.survey import Survey
 
 CERTIFICATE_DAYS = 21
-SECONDS = 4
-"""For each server, and for what the one that answers is asked."""
+SECONDS, SURVEY_SECONDS = 4, 2
+"""For each server, and for what the one that answers is asked; and for a look at people."""
 ACTIVE_DIRECTORY = "1.2.840.113556.1.4.800"
 """The capability that Active Directory and Samba name in their root entry (MS-ADTS 3.1.1.3.4.3)."""
-SECURITY_GROUP = 0x80000000
-"""The bit of groupType (MS-ADTS 2.2.12) without which a group is for mail only."""
 ROOT = ["supportedControl", "supportedExtension", "supportedCapabilities", "vendorName", "namingContexts"]
 TICKS = 10_000_000
 """Active Directory's intervals are negative numbers of 100 ns."""
 
 
-def run(settings: LDAPSettings, servers: Servers) -> Iterator[Check]:
+def run(settings: LDAPSettings, servers: Servers, survey: Survey) -> Iterator[Check]:
     """A line for each server, then what the first that answers says. Never raises."""
     answering: DirectoryConnection | None = None
     found: list[Check] = []
@@ -53,6 +53,8 @@ def run(settings: LDAPSettings, servers: Servers) -> Iterator[Check]:
         try:
             answering.within(Deadline(SECONDS))
             yield from _directory(settings, answering)
+            answering.within(Deadline(SURVEY_SECONDS))
+            yield from survey.lines(answering)
         except Exception as error:
             # a server that stops between two questions
             yield Check("directory", False, f"stopped answering: {type(error).__name__}")
@@ -80,8 +82,11 @@ def _server(
 
 
 def _directory(settings: LDAPSettings, connection: DirectoryConnection) -> Iterator[Check]:
-    if settings.bind_dn or settings.login_mode == "search":
+    if settings.can_search:
         yield from _entries(settings, connection)
+    elif settings.denied_groups:
+        detail = "without bind_dn nothing shows whether group_mode sees who is in them"
+        yield Check("denied_groups", True, detail, warning=True)
     _, roots = connection.search("", "(objectClass=*)", BASE, ROOT)
     root = Entry(roots[0]) if roots else Entry({"dn": "", "raw_attributes": {}})
     yield _preset(settings, root)
@@ -92,7 +97,7 @@ def _directory(settings: LDAPSettings, connection: DirectoryConnection) -> Itera
         if not _policies(settings, connection):
             detail = "our account can read no policy: keep linkauth.throttle.account_failures below its lockout by hand"
             yield Check("password policy", True, detail, warning=True)
-    if settings.state_check == "ad" and settings.bind_dn:
+    if settings.is_ad and settings.bind_dn:
         yield from _own_policies(settings, connection)
     if settings.password_change != "off":
         yield _password_change(settings, root)
@@ -104,22 +109,33 @@ def _entries(settings: LDAPSettings, connection: DirectoryConnection) -> Iterato
     named += [(key, line) for key in ("required_groups", "denied_groups") for line in lines_of(getattr(settings, key))]
     for key, dn in named:
         if dn:
-            result, found = connection.search(dn, "(objectClass=*)", BASE, ["objectClass", "groupType"])
+            result, found = connection.search(dn, "(objectClass=*)", BASE, ["objectClass"])
             # 389 Directory Server calls a base that is not there a success without entries
             ok = result["result"] == 0 and len(found) == 1
             said = told(result)
-            yield Check(key, ok, "can be read" if ok else f"{dn} cannot be read: {said}")
-            if ok and settings.group_mode == "tokengroups" and _is_distribution_group(Entry(found[0])):
-                yield Check(key, False, f"{dn} is a distribution group, in which group_mode = tokengroups sees nobody")
+            if not ok or not key.endswith("groups"):
+                yield Check(key, ok, "can be read" if ok else f"{dn} cannot be read: {said}")
+            if ok and key.endswith("groups"):
+                yield _group(settings, connection, key, dn)
     subject = settings.known("subject_attribute")
     if settings.user_base:
         _, found = connection.search(settings.user_base, f"({subject}=*)", SUBTREE, [subject], 1)
         yield _subject(settings, [entry for entry in map(Entry, found) if entry.raw(subject)])
 
 
-def _is_distribution_group(entry: Entry) -> bool:
-    """Does it have a groupType, and lacks that the bit of security groups? It is a signed number (MS-ADTS 2.2.12)."""
-    return bool(entry.text("groupType")) and not int(entry.text("groupType")) & SECURITY_GROUP
+def _group(settings: LDAPSettings, connection: DirectoryConnection, key: str, dn: str) -> Check:
+    """Whether `group_mode` sees who is in a required or denied group."""
+
+    def search(base: str, filter_text: str, scope: str, attributes: list[str], size_limit: int) -> list[Entry]:
+        return entries_of(*connection.search(base, filter_text, scope, attributes, size_limit), base, size_limit)
+
+    try:
+        problem = denial.problem_of(dn, settings, search)
+    except BackendError as error:
+        problem = str(error)
+    if problem == denial.UNSHOWN:
+        return Check(key, True, f"{dn} can be read; {problem}", warning=True)
+    return Check(key, problem is None, problem or "can be read, and group_mode sees who is in it")
 
 
 def _subject(settings: LDAPSettings, found: list[Entry]) -> Check:
@@ -146,7 +162,7 @@ def _preset(settings: LDAPSettings, root: Entry) -> Check:
 def _password_change(settings: LDAPSettings, root: Entry) -> Check:
     """Whether the directory has the operation; whether the account may use it only a change can tell."""
     by_service = settings.password_change == "service"
-    if settings.state_check == "ad":
+    if settings.is_ad:
         if by_service and POLICY_HINTS not in root.texts("supportedControl"):
             return Check("password change", False, "the directory has no policy hints: a reset would break its history")
         way = "unicodePwd, over TLS"
@@ -179,9 +195,9 @@ def lockout(settings: LDAPSettings, servers: Servers) -> Lockout | None:
 def _policies(settings: LDAPSettings, connection: DirectoryConnection) -> list[Lockout]:
     """The lockouts that the directory's policies name; none if they cannot be read."""
     base = domain_of(settings.user_base)
-    if settings.known("state_check") == "ad":
+    if settings.is_ad:
         keys, scope, filter_text = ["lockoutThreshold", "lockOutObservationWindow"], BASE, "(objectClass=*)"
-    elif settings.known("state_check") == "freeipa":
+    elif "freeipa" in settings.state_checks:
         keys, scope, filter_text = ["krbPwdMaxFailure", "krbPwdFailureCountInterval"], SUBTREE, "(krbPwdMaxFailure=*)"
     else:
         keys, scope = ["pwdMaxFailure", "pwdFailureCountInterval"], SUBTREE

@@ -254,11 +254,11 @@ class DirectoryConnection:
         return dict(result)
 
     def search(
-        self, base: str, filter_text: str, scope: str, attributes: list[str], size_limit: int = 0
+        self, base: str, filter_text: str, scope: str, attributes: list[str], size_limit: int = 0, controls: Any = None
     ) -> tuple[dict[str, Any], list[Mapping[str, Any]]]:
         """The result, and the entries alone: a referral is never followed. Raises ServerFailed as `bind` does."""
         _, result, response, _ = self._ldap.search(
-            base, filter_text, scope, attributes=attributes, size_limit=size_limit
+            base, filter_text, scope, attributes=attributes, size_limit=size_limit, controls=controls
         )
         _refuse_busy(result, "a search")
         return dict(result), [each for each in response or () if each.get("type") == "searchResEntry"]

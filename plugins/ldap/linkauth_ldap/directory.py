@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import secrets
 import time
 import unicodedata
 from collections import deque
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
 
 from ldap3 import BASE, LEVEL, SUBTREE
 
-from linkauth.backends import AccountRefused, Reason, WrongPassword
-from linkauth_ldap import outcomes
+from linkauth.backends import AccountRefused, BackendMisconfigured, Reason, WrongPassword
+from linkauth_ldap import denial, outcomes, states
 from linkauth_ldap.connections import Deadline
 from linkauth_ldap.controls import ASK_PPOLICY
-from linkauth_ldap.filters import filled
-from linkauth_ldap.groups import Group, groups_of, is_entitled
+from linkauth_ldap.filters import domain_of, filled
+from linkauth_ldap.groups import Group, groups_of, is_entitled, primary_filter
 from linkauth_ldap.people import Entry, attributes_of, entries_of
 from linkauth_ldap.servers import Servers
-from linkauth_ldap.settings import LDAPSettings
+from linkauth_ldap.settings import LDAPSettings, lines_of
+from linkauth_ldap.states import CHANGEABLE
+from linkauth_ldap.values import NotUnderstood
 
 log = logging.getLogger(__name__)
 
-CHANGEABLE = ("password_expired", "must_change_password")
 REFUSALS = 16
 """Wrong passwords whose time is remembered."""
+SPENT_MOST = 2
+"""Seconds that an unknown name takes at most on account of refusals that were slow: each wait holds a thread."""
+DENIAL_SHOWN = 300
+"""Seconds for which it holds that denied groups deny."""
 OVERSLEPT = 0.0002
 """Seconds that a sleep may take too long."""
 
@@ -40,6 +49,9 @@ class Directory:
         self._settings = settings
         self._username_pattern = re.compile(settings.username_pattern)
         self._spends_as_ourselves = bool(settings.bind_dn)
+        self._unknown = UnknownValues()
+        # when each of the denied groups was last seen to deny
+        self._denial_shown: dict[str, float] = {}
         # seconds that the last sign-ins with a wrong password took
         self._refusals: deque[float] = deque(maxlen=REFUSALS)
 
@@ -103,17 +115,61 @@ class Directory:
         )
         return entries_of(result, found, base, size_limit)
 
-    def groups(self, entry: Entry, username: str, deadline: Deadline) -> tuple[Group, ...]:
+    def groups(
+        self, entry: Entry, username: str, deadline: Deadline, primary: list[Entry] | None = None
+    ) -> tuple[Group, ...]:
+        """Those of an entry; `primary` is what a search for the primary group has found already. Raises what
+        `groups_of` does."""
+
         def search(base: str, filter_text: str, scope: str, attributes: list[str]) -> list[Entry]:
-            return self.search(base, filter_text, scope, attributes, deadline)
+            return self.search(base, filter_text, scope, attributes, deadline) if primary is None else primary
 
         # the name as the directory spells it, where it says one
         name = entry.text(self._settings.known("username_attribute")) or username
         return groups_of(entry, name, self._settings, search)
 
-    def is_entitled(self, entry: Entry, groups: tuple[Group, ...]) -> bool:
+    def primary_group_of(self, found: list[Mapping[str, Any]]) -> tuple[str, str, str, list[str]] | None:
+        """The question that finds the primary group of the one entry that was found; None where there is none."""
+        try:
+            wanted = primary_filter(Entry(found[0]), self._settings) if len(found) == 1 else None
+        except NotUnderstood:
+            # it is told when the groups are asked for
+            return None
+        name = self._settings.known("group_name_attribute")
+        return (domain_of(found[0]["dn"]), wanted, SUBTREE, [name]) if wanted else None
+
+    def unknown_group(self, unknown: NotUnderstood, entry: Entry) -> AccountRefused:
+        self._unknown.tell(unknown, entry.dn)
+        return self.refusal("not_entitled", proven=True)
+
+    def is_entitled(self, entry: Entry, groups: tuple[Group, ...], deadline: Deadline) -> bool:
+        """Raises BackendMisconfigured for denied groups that would deny nobody, and what searches raise."""
         required = self._settings.required_attributes
-        return all(entry.text(name) for name in required) and is_entitled(groups, self._settings)
+        if not all(entry.text(name).strip() for name in required):
+            return False
+        self._show_denial(deadline)
+        return is_entitled(groups, self._settings)
+
+    def _show_denial(self, deadline: Deadline) -> None:
+        """That `group_mode` sees the members of each denied group, now and then; without a service account nobody can
+        ask about them."""
+        denied = lines_of(self._settings.denied_groups) if self._settings.can_search else ()
+
+        def search(base: str, filter_text: str, scope: str, attributes: list[str], size_limit: int) -> list[Entry]:
+            return self.search(base, filter_text, scope, attributes, deadline, size_limit)
+
+        for line in denied:
+            if time.monotonic() - self._denial_shown.get(line, -math.inf) < DENIAL_SHOWN:
+                continue
+            try:
+                problem = denial.problem_of(line, self._settings, search)
+            except BackendMisconfigured as error:
+                problem = str(error)
+            if problem == denial.UNSHOWN:
+                log.warning("denied_groups, %s: group=%a", problem, line)
+            elif problem:
+                raise BackendMisconfigured(f"denied_groups would deny nobody: {problem}")
+            self._denial_shown[line] = time.monotonic()
 
     def bind(self, dn: str, password: str, deadline: Deadline) -> outcomes.Outcome:
         """What a bind as `dn` says of the password. Raises what `outcomes.of_bind` does, with what may be told."""
@@ -124,7 +180,7 @@ class Directory:
         except AccountRefused as refused:
             raise self.refusal(refused.reason, refused.proven) from None
         except WrongPassword:
-            self._refusals.append(deadline.taken)
+            self._refusals.append(min(deadline.taken, SPENT_MOST))
             raise
 
     def spend(self, deadline: Deadline) -> None:
@@ -147,17 +203,49 @@ class Directory:
             log.error("the service account bind_dn is refused: %s", result["description"])
             self._spends_as_ourselves = False
 
-    def refusal(self, reason: Reason, proven: bool, bound: bool = False) -> AccountRefused:
+    def judge(self, entry: Entry, bound: bool, deadline: Deadline) -> states.Verdict | None:
+        """What speaks most against the entry's account; None if nothing does. Logs a value that is not understood.
+
+        `bound` if the directory took the password just now.
+        """
+        # Active Directory itself refuses them
+        may_stay = self._settings.must_change == "allow" and not self._settings.is_ad
+        found = states.verdicts(entry, self._settings, datetime.now(UTC), bound)
+
+        def is_so(dn: str, filter_text: str) -> bool:
+            return bool(self.search(dn, filter_text, BASE, ["objectClass"], deadline))
+
+        if hidden := states.hidden(entry, self._settings, is_so):
+            found.insert(0, states.Verdict("disabled", unknown=hidden))
+        verdict = next((each for each in found if not may_stay or each.reason != "must_change_password"), None)
+        if verdict and verdict.unknown:
+            self._unknown.tell(verdict.unknown, entry.dn)
+        return verdict
+
+    def refusal(self, reason: Reason, proven: bool, bound: bool = False, changeable: bool = True) -> AccountRefused:
         """A refusal, and who may be told of it; `bound` if the directory itself took the password."""
         revealed = {"never": False, "proven": proven, "always": True}[self._settings.reveal_state]
         url = self._settings.password_change_url if reason in CHANGEABLE else ""
         # whoever cannot bind any more cannot change it themselves; Active Directory takes the old one instead
         stuck = reason == "password_expired" and self._settings.password_change == "self" and not bound
-        return AccountRefused(reason, proven, revealed, url, changeable=not stuck or self.is_ad)
+        return AccountRefused(reason, proven, revealed, url, changeable and (not stuck or self._settings.is_ad))
 
-    @property
-    def is_ad(self) -> bool:
-        return self._settings.state_check == "ad"
+
+class UnknownValues:
+    """Values that were not understood, each told once, and no more than LIMIT of them."""
+
+    LIMIT = 100
+
+    def __init__(self) -> None:
+        self._told: set[tuple[str, str]] = set()
+
+    def tell(self, unknown: NotUnderstood, dn: str) -> None:
+        told = unknown.attribute, unknown.value
+        if told in self._told or len(self._told) >= self.LIMIT:
+            return
+        self._told.add(told)
+        more = "" if len(self._told) < self.LIMIT else "; further ones are not logged"
+        log.error("account refused, a value is not understood: %s: attribute=%s dn=%a%s", unknown, told[0], dn, more)
 
 
 def _wait(deadline: Deadline, seconds: float) -> None:

@@ -19,7 +19,7 @@ from linkauth.backends import (
     WrongPassword,
 )
 from linkauth.redaction import redact
-from linkauth_ldap.controls import EXPIRED, EXPIRING, ppolicy_of
+from linkauth_ldap.controls import EXPIRED, EXPIRING, PPOLICY, ppolicy_of
 
 SUCCESS = 0
 SECONDS_DIGITS = 18
@@ -68,6 +68,9 @@ def of_bind(result: Mapping[str, Any]) -> Outcome:
     policy = ppolicy_of(controls)
     error = policy.error if policy else ""
     if code == SUCCESS:
+        if policy is None and isinstance(controls.get(PPOLICY), Mapping) and controls[PPOLICY].get("value"):
+            # it may want a new password first
+            raise BackendUnavailable("a person's bind succeeded with a password policy control that cannot be read")
         grace, expires_in = (policy.grace, policy.expires_in) if policy else (None, _seconds(controls.get(EXPIRING)))
         # 389 Directory Server says "expired" beside the grace logins that are left
         expired = EXPIRED in controls and policy is None

@@ -9,10 +9,10 @@ from typing import Any
 from ldap3.utils.conv import escape_bytes, escape_filter_chars
 
 from linkauth.backends import BackendMisconfigured, BackendUnavailable, Identity
+from linkauth_ldap import states
 from linkauth_ldap.filters import first_rdn
 from linkauth_ldap.outcomes import UNAVAILABLE, told
 from linkauth_ldap.settings import LDAPSettings
-from linkauth_ldap.states import STATE_ATTRIBUTES
 
 
 class Entry:
@@ -24,6 +24,11 @@ class Entry:
 
     def raw(self, attribute: str) -> list[bytes]:
         return self._raw.get(attribute.casefold(), [])
+
+    def of_any_option(self, attribute: str) -> list[bytes]:
+        """The values with whatever option (RFC 4512 section 2.5), as in `description;lang-de`: a state has none."""
+        name = attribute.casefold()
+        return [value for own, found in self._raw.items() if own.partition(";")[0] == name for value in found]
 
     def is_cut(self, attribute: str) -> bool:
         """Did the server give only the first of many values (MS-ADTS 3.1.1.3.1.3.3)?"""
@@ -45,10 +50,14 @@ def attributes_of(settings: LDAPSettings) -> list[str]:
         *(settings.known(f"{key}_attribute") for key in ("given_name", "family_name")),
         *settings.required_attributes,
         *settings.claim_attributes.values(),
-        *STATE_ATTRIBUTES[settings.known("state_check")],
+        *states.attributes_of(settings),
     ]
     if settings.group_mode == "memberof":
         wanted.append("memberOf")
+    if settings.needs_primary_group:
+        wanted += ["primaryGroupID", "objectSid"]
+    if settings.has_posix_groups:
+        wanted.append("gidNumber")
     return list(dict.fromkeys(name for name in wanted if name))
 
 

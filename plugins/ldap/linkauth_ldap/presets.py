@@ -21,24 +21,24 @@ DEFAULTS: Mapping[str, Any] = {
     "group_filter": "(&(objectClass=groupOfNames)(member={dn}))",
     "group_name_attribute": "cn",
     "ppolicy": True,
-    "state_check": "none",
+    "state_check": (),
 }
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "none": {},
-    "openldap": {"state_check": "ppolicy"},
+    "openldap": {"state_check": ("ppolicy", "shadow")},
     "389ds": {
         "subject_attribute": "nsUniqueId",
         # the MemberOf plug-in flattens nested groups
         "group_mode": "memberof",
-        "state_check": "389ds",
+        "state_check": ("389ds",),
     },
     "freeipa": {
         "user_filter": "(&(objectClass=posixAccount)(uid={username}))",
         "subject_attribute": "ipaUniqueID",
         "group_mode": "memberof",
         # a bind with an expired password succeeds: krbPasswordExpiration must be read
-        "state_check": "freeipa",
+        "state_check": ("freeipa",),
     },
     "activedirectory": {
         # a normal user account, no computer, trust or contact; disabled ones stay in, their bind says so
@@ -50,6 +50,6 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "group_mode": "tokengroups",
         "group_filter": f"(&(objectClass=group)(member:{IN_CHAIN}:={{dn}}))",
         "ppolicy": False,
-        "state_check": "ad",
+        "state_check": ("ad",),
     },
 }

@@ -10,8 +10,17 @@ from urllib.parse import urlsplit
 
 from linkauth_ldap.filters import canonical_dn, filter_problem, is_below
 from linkauth_ldap.presets import DEFAULTS, PRESETS
+from linkauth_ldap.values import ExpiryFormat
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+STATE_CHECKS = ("ad", "ppolicy", "shadow", "389ds", "freeipa")
+NAMED_ATTRIBUTES = (
+    "active_attribute",
+    "disabled_attribute",
+    "account_expiry_attribute",
+    "password_expiry_attribute",
+)
+"""The settings that name an attribute which decides."""
 TEMPLATE = re.compile(r"\{(rdn|upn)\}")
 
 
@@ -66,7 +75,15 @@ class LDAPSettings:
     must_change: Literal["refuse", "allow"] = "refuse"
     grace_login: Literal["allow", "refuse"] = "allow"
     expiry_warning_days: int = 14
-    state_check: Literal["none", "ad", "ppolicy", "389ds", "freeipa"] | None = None
+    state_check: tuple[str, ...] | None = None
+    active_attribute: str = ""
+    active_values: tuple[str, ...] = ()
+    disabled_attribute: str = ""
+    disabled_values: tuple[str, ...] = ()
+    account_expiry_attribute: str = ""
+    account_expiry_format: ExpiryFormat = "generalized_time"
+    password_expiry_attribute: str = ""
+    password_expiry_format: ExpiryFormat = "generalized_time"
     reveal_state: Literal["never", "proven", "always"] = "proven"
     password_change: Literal["off", "self", "service"] = "off"
     password_change_url: str = ""
@@ -76,12 +93,15 @@ class LDAPSettings:
         for key, default in DEFAULTS.items():
             if getattr(self, key) is None:
                 object.__setattr__(self, key, preset.get(key, default))
+        if self.state_check == ("none",):
+            object.__setattr__(self, "state_check", ())
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """What the types cannot say, as (key, problem)."""
         yield from self._server_faults()
         yield from self._user_faults()
         yield from self._group_faults()
+        yield from self._state_faults()
         for key in ("connect_timeout", "receive_timeout", "total_timeout"):
             if not 1 <= getattr(self, key) <= 60:
                 yield key, "is not between 1 and 60 seconds"
@@ -144,6 +164,9 @@ class LDAPSettings:
                 yield "user_base", "is missing: with {upn} the entry is searched below it"
             if not self.bind_dn and self.reads_groups and self.group_mode != "memberof":
                 yield "group_mode", "needs a bind_dn that searches groups; without one it can be memberof or none"
+            preset_filter = PRESETS[self.preset].get("user_filter", DEFAULTS["user_filter"])
+            if "{rdn}" in self.user_dn_template and self.user_filter != preset_filter:
+                yield "user_filter", "is not asked with {rdn} in user_dn_template and would keep nobody out"
         elif self.user_dn_template:
             yield "user_dn_template", "is for login_mode = template"
         elif not self.user_base:
@@ -161,7 +184,7 @@ class LDAPSettings:
             problem = filter_problem(str(self.group_filter), "dn", "username")
             if problem:
                 yield "group_filter", problem
-        if self.group_mode in ("in_chain", "tokengroups") and self.reads_groups and self.state_check != "ad":
+        if self.group_mode in ("in_chain", "tokengroups") and self.reads_groups and not self.is_ad:
             # another directory takes the question and finds nothing, so that denied_groups would deny nobody
             yield "group_mode", f"cannot be {self.group_mode}, which only Active Directory (state_check = ad) knows"
         if self.group_mode == "tokengroups" and not self.group_base and not self.user_base:
@@ -177,9 +200,34 @@ class LDAPSettings:
             if lines and not self.reads_groups:
                 yield key, "needs groups: set group_mode, and group_base where groups are searched"
 
+    def _state_faults(self) -> Iterator[tuple[str, str]]:
+        if set(self.state_checks) - set(STATE_CHECKS):
+            yield "state_check", f"holds something other than none, or some of {', '.join(STATE_CHECKS)}"
+        if (self.active_values or self.disabled_values) and not (self.active_attribute or self.disabled_attribute):
+            yield "active_attribute", "is missing, or disabled_attribute: nothing has active_values or disabled_values"
+        if {each.casefold() for each in self.active_values} & {each.casefold() for each in self.disabled_values}:
+            yield "active_values", "holds a word that disabled_values holds too"
+        for key in NAMED_ATTRIBUTES:
+            if not re.fullmatch(r"[A-Za-z0-9.-]*", getattr(self, key)):
+                yield key, "is not the name of one attribute"
+
+    @property
+    def state_checks(self) -> tuple[str, ...]:
+        """The checks of an account's state, without those of the attributes that the ini names."""
+        return self.state_check or ()
+
+    @property
+    def is_ad(self) -> bool:
+        return "ad" in self.state_checks
+
     @property
     def encrypted(self) -> bool:
         return self.starttls or all(uri.lower().startswith("ldaps://") for uri in self.uris)
+
+    @property
+    def can_search(self) -> bool:
+        """Is there an account, or leave for anonymous searches, to ask about others than who signs in?"""
+        return self.login_mode == "search" or bool(self.bind_dn)
 
     @property
     def reads_groups(self) -> bool:
@@ -187,6 +235,17 @@ class LDAPSettings:
         if self.group_mode in ("search", "in_chain"):
             return bool(self.group_base)
         return self.group_mode != "none"
+
+    @property
+    def needs_primary_group(self) -> bool:
+        """Is the primary group looked for by itself? tokenGroups has it, and only Active Directory has such a thing."""
+        return self.is_ad and self.reads_groups and self.group_mode != "tokengroups"
+
+    @property
+    def has_posix_groups(self) -> bool:
+        """Are posixGroups found (RFC 2307), which do not list those whose own group it is?"""
+        asked = str(self.group_filter).casefold()
+        return self.group_mode == "search" and ("memberuid=" in asked or "posixgroup" in asked)
 
     @property
     def claim_attributes(self) -> dict[str, str]:

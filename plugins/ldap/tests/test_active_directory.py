@@ -108,7 +108,7 @@ def test_one_person_in_many_spellings(domain: SambaAD, ad_backend: Make, typed: 
 def test_a_template_of_a_user_principal_name(domain: SambaAD, ad_backend: Make) -> None:
     changes = {"login_mode": "template", "user_dn_template": "{upn}@ad.example.org", "group_mode": "memberof"}
     backend = ad_backend(**changes, bind_dn="", bind_password="")
-    assert backend.authenticate("user08", domain.people["user08"].password).groups == ("developers",)
+    assert backend.authenticate("user08", domain.people["user08"].password).groups == ("Domain Users", "developers")
     with pytest.raises(WrongPassword):
         backend.authenticate("user08", "a wrong one")
 
@@ -179,8 +179,8 @@ class TestGroups:
         assert self.groups(backend, domain, "jsmith") == {"company", "ops, infra (EU)"}
         assert self.groups(backend, domain, "user16") == {"loop-a", "loop-b"}
 
-    def test_memberof_has_the_direct_ones(self, domain: SambaAD, ad_backend: Make) -> None:
-        assert self.groups(ad_backend(group_mode="memberof"), domain, "user03") == {"developers"}
+    def test_memberof_has_the_direct_ones_and_the_primary_one(self, domain: SambaAD, ad_backend: Make) -> None:
+        assert self.groups(ad_backend(group_mode="memberof"), domain, "user03") == {"developers", "Domain Users"}
 
     def test_required_groups(self, domain: SambaAD, ad_backend: Make) -> None:
         backend = ad_backend(required_groups=f"cn=staff,{domain.group_base}")
@@ -234,8 +234,9 @@ def test_its_checks(ad_backend: Make, domain: SambaAD) -> None:
     found = {check.name: check for check in ad_backend(password_change="self").check()}
     assert all(check.ok for check in found.values())
     assert "Samba" in found["preset"].detail
-    # two people have policies of their own, which our account cannot read
-    assert [check.name for check in found.values() if check.warning] == ["password policy"]
+    # two people have policies of their own, which our account cannot read, and one hides their state from it
+    assert [check.name for check in found.values() if check.warning] == ["password policy", "account state"]
+    assert "1 of " in found["account state"].detail
     assert "fine-grained" in found["password policy"].detail
     assert ad_backend(preset="openldap", group_mode="none").lockout() is None
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from linkauth.backends import BackendError, BackendMisconfigured, BackendUnavailable, WrongPassword
-from linkauth_ldap import LDAPBackend, LDAPSettings, checks, passwords
+from linkauth.backends import BackendError, BackendMisconfigured, BackendUnavailable, UnknownUser, WrongPassword
+from linkauth_ldap import LDAPBackend, LDAPSettings, checks, directory, passwords
 from linkauth_ldap.connections import Address, Deadline, DirectoryConnection, TimedSocket
 from tests.servers import openldap
 from tests.servers.openldap import OpenLDAP
@@ -208,6 +208,21 @@ def test_a_resolver_that_hangs_is_held_to_the_deadline(
         backend.authenticate("user03", "x")
     assert time.monotonic() - began < backend._settings.total_timeout + 3
     over.set()
+
+
+def test_slow_refusals_hold_no_thread_of_unknown_names_for_long(
+    slapd: OpenLDAP, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An outage with slow answers ends; what it took must not be waited for afterwards."""
+    backend, waits = opened(settings_for(slapd)), list[float]()
+    monkeypatch.setattr(directory, "_wait", lambda deadline, seconds: waits.append(seconds))
+    with monkeypatch.context() as slow:
+        slow.setattr(Deadline, "taken", 11.0)
+        with pytest.raises(WrongPassword):
+            backend.authenticate("lenient-ü", "a wrong one")
+    with pytest.raises(UnknownUser):
+        backend.authenticate("nobody", "a wrong one")
+    assert waits == [directory.SPENT_MOST]
 
 
 class TestOnSambaAD:

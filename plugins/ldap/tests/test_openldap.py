@@ -62,6 +62,8 @@ def test_the_identity_is_read_from_the_entry(slapd: OpenLDAP, openldap_backend: 
         ("locked", ("locked", False)),
         ("expired", ("password_expired", True)),
         ("mustchange", ("must_change_password", True)),
+        # its bind succeeds
+        ("shadowexp", ("account_expired", True)),
         # this server says no more of these
         *((name, ("locked", False)) for name in ("ended", "notyet", "idle")),
     ],
@@ -220,8 +222,9 @@ class TestGroups:
             "group_base": f"ou=posix,{slapd.base}",
             "group_filter": "(&(objectClass=posixGroup)(memberUid={username}))",
         }
-        assert self.groups(openldap_backend(**posix), slapd, "par(en)") == {"unix-devs"}
-        assert self.groups(openldap_backend(**posix), slapd, "user20") == set()
+        # unix-users is everybody's own group by its number, and lists nobody
+        assert self.groups(openldap_backend(**posix), slapd, "par(en)") == {"unix-devs", "unix-users"}
+        assert self.groups(openldap_backend(**posix), slapd, "user20") == {"unix-users"}
 
     def test_required_and_denied_groups(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
         staff, admins, nothing = (f"CN={name}, ou=groups,{slapd.base}" for name in ("Staff", "admins", "nothing"))

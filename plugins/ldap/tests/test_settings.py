@@ -60,7 +60,7 @@ GROUP = "cn=staff,ou=groups,dc=example,dc=com"
         ({"group_base": "x"}, {"group_base"}),
         ({"group_mode": "tokengroups"}, {"group_mode"}),
         ({"group_mode": "in_chain", "group_base": "dc=x", "denied_groups": "cn=a,dc=x"}, {"group_mode"}),
-        ({"group_mode": "tokengroups", "state_check": "ad"}, set()),
+        ({"group_mode": "tokengroups", "state_check": ("ad",)}, set()),
         (
             {**AD_TEMPLATE, "bind_dn": "cn=x", "bind_password": "x", "user_base": ""},
             {"group_base"},

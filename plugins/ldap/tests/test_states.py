@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -38,34 +39,43 @@ def entry(**attributes: str | bytes) -> Entry:
         ("freeipa", {"nsAccountLock": "TRUE"}, "disabled", "disabled"),
         # the bind itself looked at these, and a lock that has an end ends without a trace
         ("ppolicy", {"pwdAccountLockedTime": PAST}, None, None),
-        ("ppolicy", {"pwdAccountLockedTime": "000001010000Z"}, None, "locked"),
-        ("ppolicy", {"pwdStartTime": FUTURE}, None, "account_expired"),
-        ("ppolicy", {"pwdEndTime": PAST}, None, "account_expired"),
-        ("ppolicy", {"pwdReset": "TRUE"}, None, "must_change_password"),
+        ("ppolicy", {"pwdAccountLockedTime": "000001010000Z"}, "locked", "locked"),
+        ("ppolicy", {"pwdStartTime": FUTURE}, "account_expired", "account_expired"),
+        ("ppolicy", {"pwdEndTime": PAST}, "account_expired", "account_expired"),
+        ("ppolicy", {"pwdReset": "TRUE"}, "must_change_password", "must_change_password"),
         ("ppolicy", {"pwdReset": "FALSE", "pwdEndTime": FUTURE, "pwdStartTime": PAST}, None, None),
         ("ad", {"userAccountControl": "66048", "pwdLastSet": "0"}, None, None),
         ("ad", {"userAccountControl": "512", "pwdLastSet": "0"}, "must_change_password", "must_change_password"),
         ("ad", {"userAccountControl": "262656"}, None, "logon_restricted"),
-        ("ad", {"userAccountControl": "no number"}, None, None),
+        ("ad", {"userAccountControl": "no number"}, "disabled", "disabled"),
         ("none", {"nsAccountLock": "TRUE"}, None, None),
     ],
 )
 def test_an_account(
     check: str, attributes: dict[str, str], after_bind: str | None, without_password: str | None
 ) -> None:
-    assert states.after_bind(entry(**attributes), check, NOW) == after_bind
-    assert states.without_password(entry(**attributes), check, NOW) == without_password
+    if check == "freeipa":
+        attributes = {**attributes, "krbPrincipalName": "ada@EXAMPLE.ORG"}
+    assert reason(attributes, check, bound=True) == after_bind
+    assert reason(attributes, check, bound=False) == without_password
+
+
+def reason(attributes: Mapping[str, str | bytes], check: str, bound: bool, now: datetime = NOW) -> str | None:
+    settings = LDAPSettings(("ldaps://x",), "dc=x", state_check=(check,))
+    found = states.verdicts(entry(**attributes), settings, now, bound)
+    return found[0].reason if found else None
 
 
 def test_logon_hours_are_of_the_week_in_utc() -> None:
     # Sunday is the first day: 3 * 24 + 12 is this hour
     hours = bytearray(21)
     hours[(3 * 24 + 12) // 8] |= 1 << (3 * 24 + 12) % 8
-    person = entry(logonHours=bytes(hours))
-    assert states.without_password(person, "ad", NOW) is None
-    assert states.without_password(person, "ad", NOW + timedelta(hours=1)) == "logon_restricted"
-    assert states.without_password(person, "ad", NOW - timedelta(days=7)) is None
-    assert states.facts_of(person, "ad") == {"logonHours": bytes(hours).hex()}
+    person = {"userAccountControl": "512", "logonHours": bytes(hours)}
+    assert reason(person, "ad", bound=False) is None
+    assert reason(person, "ad", bound=False, now=NOW + timedelta(hours=1)) == "logon_restricted"
+    assert reason(person, "ad", bound=False, now=NOW - timedelta(days=7)) is None
+    settings = LDAPSettings(("ldaps://x",), "dc=x", state_check=("ad",))
+    assert states.facts_of(entry(**person), settings)["logonHours"] == bytes(hours).hex()
 
 
 def test_groups_that_are_cut_are_not_taken_for_all() -> None:

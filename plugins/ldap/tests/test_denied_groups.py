@@ -1,0 +1,176 @@
+"""Denied groups deny: in every group_mode, on a real OpenLDAP and a real Samba AD, or nobody is let in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from linkauth.backends import AccountRefused, BackendMisconfigured, BackendUnavailable, Check
+from linkauth_ldap import LDAPBackend
+from tests.servers.openldap import OpenLDAP
+from tests.servers.samba import SambaAD
+
+Make = Callable[..., LDAPBackend]
+DIRECT = "(&(objectClass=group)(member={dn}))"
+AD_MODES = ("memberof", "in_chain", "search", "tokengroups")
+
+
+def ad_mode(domain: SambaAD, mode: str, **changes: Any) -> dict[str, Any]:
+    """Settings of a group_mode in which groups everywhere in the domain are found."""
+    base = {} if mode == "memberof" else {"group_base": domain.base}
+    return {"group_mode": mode, **base, **({"group_filter": DIRECT} if mode == "search" else {}), **changes}
+
+
+def let_in(backend: LDAPBackend, directory: OpenLDAP | SambaAD, username: str) -> bool:
+    """Does a right password do? Looking up must say the same."""
+    try:
+        backend.authenticate(username, directory.people[username].password)
+    except AccountRefused as refused:
+        said = refused.reason, refused.proven
+    else:
+        said = None, True
+    assert (backend.find(username).refused, True) == said
+    assert said[0] in (None, "not_entitled")
+    return said[0] is None
+
+
+def group_checks(backend: LDAPBackend) -> list[Check]:
+    return [check for check in backend.check() if check.name in ("denied_groups", "required_groups")]
+
+
+class TestPrimaryGroups:
+    @pytest.fixture
+    def developer(self, domain: SambaAD) -> Iterator[str]:
+        """Somebody whose primary group is developers, which then does not list them."""
+        dn, group = domain.people["user03"].dn, f"CN=developers,{domain.group_base}"
+        with domain.as_admin() as connection:
+            connection.search(group, "(objectClass=*)", "BASE", attributes=["objectSid"])
+            sid = connection.response[0]["raw_attributes"]["objectSid"][0]
+        domain.modify(dn, {"primaryGroupID": [str(int.from_bytes(sid[-4:], "little"))]})
+        yield "user03"
+        domain.modify(dn, {"primaryGroupID": ["513"]})
+
+    @pytest.mark.parametrize("mode", AD_MODES)
+    def test_of_everybody(self, domain: SambaAD, ad_backend: Make, mode: str) -> None:
+        users = f"CN=Domain Users,CN=Users,{domain.base}"
+        denying = ad_backend(**ad_mode(domain, mode, denied_groups=users))
+        assert not let_in(denying, domain, "user04")
+        assert [(check.ok, check.warning) for check in group_checks(denying)] == [(True, False)]
+        requiring = ad_backend(**ad_mode(domain, mode, required_groups=users))
+        assert let_in(requiring, domain, "user04")
+        assert [(check.ok, check.warning) for check in group_checks(requiring)] == [(True, False)]
+
+    @pytest.mark.parametrize("mode", AD_MODES)
+    def test_of_one_person(self, domain: SambaAD, ad_backend: Make, developer: str, mode: str) -> None:
+        developers = f"CN=developers,{domain.group_base}"
+        denying = ad_backend(**ad_mode(domain, mode, denied_groups=developers))
+        assert not let_in(denying, domain, developer)
+        assert not let_in(denying, domain, "user04")
+        assert let_in(denying, domain, "user15")
+        assert let_in(ad_backend(**ad_mode(domain, mode, required_groups=developers)), domain, developer)
+
+    @pytest.mark.parametrize("mode", ["in_chain", "search", "tokengroups"])
+    def test_that_stands_in_another_group(self, domain: SambaAD, ad_backend: Make, developer: str, mode: str) -> None:
+        staff = f"CN=staff,{domain.group_base}"
+        assert not let_in(ad_backend(**ad_mode(domain, mode, denied_groups=staff)), domain, developer)
+        # also where the primary group itself stands outside of what is searched
+        inside = {"group_base": domain.group_base, "required_groups": staff}
+        assert let_in(ad_backend(**ad_mode(domain, mode, **inside)), domain, developer)
+
+    def test_as_the_person_without_a_service_account(self, domain: SambaAD, ad_backend: Make) -> None:
+        users = f"CN=Domain Users,CN=Users,{domain.base}"
+        template = {"login_mode": "template", "user_dn_template": "{upn}@ad.example.org", "group_mode": "memberof"}
+        backend = ad_backend(**template, bind_dn="", bind_password="", denied_groups=users)
+        with pytest.raises(AccountRefused, match="not_entitled"):
+            backend.authenticate("user08", domain.people["user08"].password)
+
+    def test_of_posix_accounts(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
+        posix = {
+            "group_base": f"ou=posix,{slapd.base}",
+            "group_filter": "(&(objectClass=posixGroup)(memberUid={username}))",
+        }
+        users, developers = (f"cn=unix-{name},ou=posix,{slapd.base}" for name in ("users", "devs"))
+        denying = openldap_backend(**posix, denied_groups=users)
+        assert not let_in(denying, slapd, "user20")
+        assert [(check.ok, check.warning) for check in group_checks(denying)] == [(True, False)]
+        assert let_in(openldap_backend(**posix, required_groups=users), slapd, "user20")
+        assert let_in(openldap_backend(**posix, denied_groups=developers), slapd, "user20")
+        assert not let_in(openldap_backend(**posix, denied_groups=developers), slapd, "user05")
+
+
+def refuses_everybody(backend: LDAPBackend, directory: OpenLDAP | SambaAD, words: str) -> None:
+    """Sign-ins and look-ups of anybody end as our own mistake, which doctor finds too."""
+    for username in ("user03", "user15"):
+        with pytest.raises(BackendMisconfigured, match=words):
+            backend.authenticate(username, directory.people[username].password)
+        with pytest.raises(BackendMisconfigured, match=words):
+            backend.find(username)
+    assert [check for check in group_checks(backend) if not check.ok]
+
+
+class TestGroupsThatAModeCannotSee:
+    def test_distribution_groups(self, domain: SambaAD, ad_backend: Make) -> None:
+        group = f"CN=mail-list,{domain.group_base}"
+        refuses_everybody(ad_backend(denied_groups=group), domain, "distribution group")
+        for mode in ("memberof", "in_chain", "search"):
+            assert not let_in(ad_backend(**ad_mode(domain, mode, denied_groups=group)), domain, "user17")
+
+    def test_nested_members_by_memberof(self, domain: SambaAD, ad_backend: Make) -> None:
+        group = f"CN=company,{domain.group_base}"
+        refuses_everybody(ad_backend(group_mode="memberof", denied_groups=group), domain, "does not see")
+        assert not let_in(ad_backend(denied_groups=group), domain, "user03")
+
+    def test_nested_members_by_memberof_of_openldap(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
+        group = f"cn=staff,{slapd.group_base}"
+        refuses_everybody(openldap_backend(group_mode="memberof", denied_groups=group), slapd, "does not see")
+        assert not let_in(openldap_backend(denied_groups=group), slapd, "user03")
+
+    def test_groups_of_another_class_than_the_filters(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
+        for name in ("unix-devs", "unix-users"):
+            changes = {"group_base": slapd.base, "denied_groups": f"cn={name},ou=posix,{slapd.base}"}
+            refuses_everybody(openldap_backend(**changes), slapd, "does not see")
+            refuses_everybody(openldap_backend(group_mode="memberof", **changes), slapd, "does not see")
+
+    def test_groups_that_are_not_there(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
+        denied = f"cn=admins,{slapd.group_base}\ncn=admns,{slapd.group_base}"
+        for mode in ("search", "memberof"):
+            refuses_everybody(openldap_backend(group_mode=mode, denied_groups=denied), slapd, "admns")
+
+    def test_groups_that_our_account_may_not_read(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
+        """The entries of policies are hidden from it."""
+        hidden = f"cn=default,ou=policies,{slapd.base}"
+        changes = {"group_base": slapd.base, "denied_groups": hidden}
+        refuses_everybody(openldap_backend(**changes), slapd, "policies")
+
+    @pytest.mark.parametrize(
+        "base", ["cn=sizelimit,ou=RetCodes", "ou=elsewhere,ou=people", "cn=adminlimit,ou=RetCodes"]
+    )
+    def test_groups_of_which_not_all_are_given(self, slapd: OpenLDAP, openldap_backend: Make, base: str) -> None:
+        """The server's limit cuts a search, or refers to another server, which is never followed."""
+        group = f"cn=admins,{base},{slapd.base}"
+        for changes in ({"denied_groups": group}, {"required_groups": group}, {}):
+            backend = openldap_backend(group_base=f"{base},{slapd.base}", **changes)
+            with pytest.raises(BackendUnavailable):
+                backend.authenticate("user03", slapd.people["user03"].password)
+            with pytest.raises(BackendUnavailable):
+                backend.find("user03")
+        with pytest.raises(BackendUnavailable):
+            openldap_backend(denied_groups=group, group_mode="memberof", group_base="").find("user03")
+
+    def test_levels_beyond_group_nesting(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
+        backend = openldap_backend(group_nesting=1, denied_groups=f"cn=company,{slapd.group_base}")
+        with pytest.raises(BackendMisconfigured, match="group_nesting"):
+            backend.authenticate("user03", slapd.people["user03"].password)
+        assert not let_in(backend, slapd, "user20")
+        assert let_in(backend, slapd, "user13")
+        # none at all is a choice, which the manual explains
+        direct = openldap_backend(group_nesting=0, denied_groups=f"cn=company,{slapd.group_base}")
+        assert let_in(direct, slapd, "user03")
+        assert not let_in(direct, slapd, "user20")
+
+    def test_a_group_of_nobody_is_a_warning(self, domain: SambaAD, ad_backend: Make) -> None:
+        empty = ad_backend(group_mode="memberof", denied_groups=f"CN=Cert Publishers,CN=Users,{domain.base}")
+        assert let_in(empty, domain, "user04")
+        assert [(check.ok, check.warning) for check in group_checks(empty)] == [(True, True)]

@@ -1,0 +1,239 @@
+"""What decides that somebody may sign in, and is not understood, means no: every attribute, each kind of bad value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from linkauth.backends import BackendMisconfigured, BackendUnavailable
+from linkauth_ldap import LDAPSettings, outcomes, states
+from linkauth_ldap.controls import PPOLICY
+from linkauth_ldap.groups import groups_of
+from linkauth_ldap.people import Entry
+from linkauth_ldap.values import NotUnderstood
+
+NOW = datetime(2026, 11, 25, 12, 30, tzinfo=UTC)
+FAR = str(2**63)
+NUMBERS = [
+    "0x202",
+    "FALSE",
+    "gesperrt",
+    "مقفل",
+    "一",
+    "５１２",
+    "5 12",
+    "5_12",
+    "+512",
+    "512.0",
+    "1e3",
+    "-5",
+    FAR,
+    "9" * 400,
+]
+"""Not one of them is a decimal number that an attribute could have."""
+TIMES = [
+    *("never", "nie", "20261301000000Z", "20260230000000Z", "20261125250000Z", "20261125", "2026-11-25T12:30:00Z"),
+    *("20261125123000", "20261125123000+99", "00000101000000Z", "٢٠٢٦١١٢٥١٢٣٠٠٠Z", "1764073800", "20261125123000Z "),
+]
+WORDS = ["blocked", "pending", "gesperrt", "はい", "2", "-1", "TRUE FALSE", "null"]
+
+PLACES: list[tuple[str, str, dict[str, str], list[str]]] = [
+    # (state_check, attribute, what else a good entry has, values that are not understood)
+    ("ad", "userAccountControl", {}, [*NUMBERS, "0", "2", "4096"]),
+    ("ad", "msDS-User-Account-Control-Computed", {"userAccountControl": "512"}, NUMBERS),
+    ("ad", "accountExpires", {"userAccountControl": "512"}, [*NUMBERS, "20261231000000Z"]),
+    ("ad", "pwdLastSet", {"userAccountControl": "512"}, NUMBERS),
+    ("ad", "lockoutTime", {"userAccountControl": "512"}, NUMBERS),
+    ("ppolicy", "pwdAccountLockedTime", {}, TIMES),
+    ("ppolicy", "pwdStartTime", {}, TIMES),
+    ("ppolicy", "pwdEndTime", {}, TIMES),
+    ("ppolicy", "pwdReset", {}, WORDS),
+    ("shadow", "shadowExpire", {}, [*NUMBERS, "-2", "1764073800"]),
+    ("shadow", "shadowLastChange", {"shadowMax": "90"}, [*NUMBERS, "-2", "30000"]),
+    ("shadow", "shadowMax", {"shadowLastChange": "20600"}, NUMBERS),
+    ("shadow", "shadowInactive", {"shadowLastChange": "20600", "shadowMax": "90"}, NUMBERS),
+    ("389ds", "nsAccountLock", {}, WORDS),
+    ("389ds", "accountUnlockTime", {}, TIMES),
+    ("389ds", "passwordExpirationTime", {}, TIMES),
+    ("freeipa", "nsAccountLock", {"krbPrincipalName": "a@X"}, WORDS),
+    ("freeipa", "krbPrincipalExpiration", {"krbPrincipalName": "a@X"}, TIMES),
+    ("freeipa", "krbPasswordExpiration", {"krbPrincipalName": "a@X"}, TIMES),
+]
+NAMED: list[tuple[dict[str, Any], list[str]]] = [
+    ({"active_attribute": "state"}, WORDS),
+    ({"active_attribute": "state", "active_values": ("active", "confirmed")}, [*WORDS, "TRUE", "1"]),
+    ({"active_attribute": "state", "disabled_values": ("0",)}, [*WORDS, "FALSE"]),
+    ({"disabled_attribute": "state"}, WORDS),
+    ({"disabled_attribute": "state", "disabled_values": ("blocked",)}, [*WORDS[1:], "TRUE"]),
+    *(
+        ({f"{kind}_expiry_attribute": "state", f"{kind}_expiry_format": form}, values)
+        for kind in ("account", "password")
+        for form, values in (
+            ("generalized_time", TIMES),
+            ("days", [*NUMBERS, "-2", "1764073800"]),
+            ("seconds", [*NUMBERS, "-2", "1764073800000"]),
+            ("filetime", [*NUMBERS, "-1"]),
+        )
+    ),
+]
+
+
+def settings(**changes: Any) -> LDAPSettings:
+    made = LDAPSettings(("ldaps://x",), "dc=x", **changes)
+    assert not list(made.faults())
+    return made
+
+
+def entry(**attributes: Any) -> Entry:
+    """A value may be a list of values, or bytes."""
+    lists = {name: value if isinstance(value, list) else [value] for name, value in attributes.items()}
+    raw = {
+        name: [each if isinstance(each, bytes) else each.encode() for each in each_] for name, each_ in lists.items()
+    }
+    return Entry({"dn": "uid=ada,dc=x", "raw_attributes": raw})
+
+
+def not_understood(made: LDAPSettings, attributes: Mapping[str, Any], attribute: str) -> bool:
+    """Is it refused after a bind and without one, because of that attribute?"""
+    for bound in (True, False):
+        found = states.verdicts(entry(**attributes), made, NOW, bound)
+        if [each.unknown.attribute for each in found if each.unknown] != [attribute]:
+            return False
+        if any(each.reason in states.CHANGEABLE for each in found if each.unknown):
+            return False
+    return True
+
+
+@pytest.mark.parametrize(("check", "attribute", "others", "unknown"), PLACES)
+def test_attributes_of_directories(check: str, attribute: str, others: dict[str, str], unknown: list[str]) -> None:
+    made = settings(state_check=(check,))
+    blanks: list[Any] = ["", " ", "\u00a0", b"\xff\xfe", ["512", "514"], ["20991231000000Z", "20200101000000Z"]]
+    for value in [*unknown, *(blanks if check != "shadow" else blanks[1:])]:
+        assert not_understood(made, {**others, attribute: value}, attribute), value
+    # an option makes another attribute of it, to a reader who does not look
+    assert not_understood(made, {**others, f"{attribute};x-own": unknown[0]}, attribute)
+    facts = states.facts_of(entry(**others, **{attribute: unknown[0]}), made)
+    assert facts[attribute] == unknown[0]
+
+
+@pytest.mark.parametrize(("names", "unknown"), NAMED)
+def test_attributes_of_the_deployers_choice(names: dict[str, Any], unknown: list[str]) -> None:
+    made = settings(**names)
+    for value in [*unknown, "", " ", b"\xff\xfe"]:
+        assert not_understood(made, {"state": value}, "state"), value
+    assert not_understood(made, {"state": [unknown[0], unknown[1]]}, "state")
+
+
+@pytest.mark.parametrize(
+    ("names", "value", "expected"),
+    [
+        ({"active_attribute": "state"}, "TRUE", None),
+        ({"active_attribute": "state"}, "no", "disabled"),
+        ({"active_attribute": "state", "active_values": ("active",)}, " Active", None),
+        ({"active_attribute": "state", "active_values": ("active",)}, "false", "disabled"),
+        ({"active_attribute": "state", "active_values": ("0",), "disabled_values": ("1",)}, "0", None),
+        ({"active_attribute": "state", "active_values": ("0",), "disabled_values": ("1",)}, "1", "disabled"),
+        ({"active_attribute": "state", "active_values": ("a", "b")}, ["a", "b"], None),
+        ({"disabled_attribute": "state"}, "FALSE", None),
+        ({"disabled_attribute": "state"}, "TRUE", "disabled"),
+        ({"disabled_attribute": "state", "disabled_values": ("left",), "active_values": ("here",)}, "left", "disabled"),
+        ({"disabled_attribute": "state", "disabled_values": ("left",), "active_values": ("here",)}, "here", None),
+    ],
+)
+def test_words_that_are_understood(names: dict[str, Any], value: Any, expected: str | None) -> None:
+    found = states.verdicts(entry(state=value), settings(**names), NOW, True)
+    assert [each.unknown for each in found] == [None] * len(found)
+    assert [each.reason for each in found] == [expected] * (expected is not None)
+
+
+def test_an_attribute_that_must_be_there_is_missed() -> None:
+    assert not_understood(settings(state_check=("ad",)), {"accountExpires": "0"}, "userAccountControl")
+    assert not_understood(settings(state_check=("freeipa",)), {"nsAccountLock": "FALSE"}, "krbPrincipalName")
+    assert not_understood(settings(active_attribute="state"), {}, "state")
+
+
+@pytest.mark.parametrize("role", ["cn=nsManagedDisabledRole,dc=x", "CN=nsDisabledRole,dc=x"])
+@pytest.mark.parametrize("attribute", ["nsRole", "nsRoleDN"])
+def test_the_roles_that_inactivate_an_account(role: str, attribute: str) -> None:
+    found = states.verdicts(entry(**{attribute: ["cn=staff,dc=x", role]}), settings(state_check=("389ds",)), NOW, True)
+    assert [each.reason for each in found] == ["disabled"]
+
+
+def test_logon_hours_of_another_length() -> None:
+    hours = {"userAccountControl": "512", "logonHours": b"\xff" * 20}
+    found = states.verdicts(entry(**hours), settings(state_check=("ad",)), NOW, bound=False)
+    assert [each.unknown and each.unknown.attribute for each in found] == ["logonHours"]
+
+
+def test_what_is_not_understood_is_no_reason_to_offer_another_password() -> None:
+    made = settings(state_check=("shadow", "ppolicy"))
+    found = states.verdicts(entry(shadowLastChange="0", pwdReset="perhaps"), made, NOW, True)
+    assert [each.reason for each in found] == ["disabled", "must_change_password"]
+
+
+def test_a_policy_control_that_cannot_be_read_is_no_success() -> None:
+    for value in (b"\x30\x03\x81\x01\x63", b"\x30\x05\x81", b"\x31\x00"):
+        with pytest.raises(BackendUnavailable, match="control"):
+            outcomes.of_bind({"result": 0, "controls": {PPOLICY: {"value": value}}})
+    assert outcomes.of_bind({"result": 0, "controls": {PPOLICY: {"value": b"\x30\x00"}}}) == outcomes.Outcome()
+
+
+class TestGroups:
+    AD = ("ad",)
+    DENIED = "cn=staff,dc=x"
+    SID = bytes.fromhex("010500000000000515000000") + bytes(range(16))
+
+    def groups(self, attributes: dict[str, Any], found: list[Entry] | None = None, **changes: Any) -> object:
+        made = settings(denied_groups=self.DENIED, **changes)
+        return groups_of(entry(**attributes), "ada", made, lambda *_: found or [])
+
+    @pytest.mark.parametrize("number", [*NUMBERS, "", "0", ["513", "514"]])
+    def test_a_primary_group_that_is_no_number(self, number: Any) -> None:
+        for mode in ("memberof", "in_chain"):
+            with pytest.raises(NotUnderstood, match="primaryGroupID"):
+                attributes = {"primaryGroupID": number, "objectSid": self.SID}
+                self.groups(attributes, group_mode=mode, group_base="dc=x", state_check=self.AD)
+
+    @pytest.mark.parametrize("sid", [b"", b"\x01\x05", SID[:-1], [SID, SID[:-1] + b"x"]])
+    def test_a_sid_that_is_none(self, sid: Any) -> None:
+        with pytest.raises(NotUnderstood, match="objectSid"):
+            self.groups({"primaryGroupID": "513", "objectSid": sid}, group_mode="memberof", state_check=self.AD)
+
+    def test_a_primary_group_that_is_hidden(self) -> None:
+        with pytest.raises(NotUnderstood, match="bind_dn"):
+            self.groups({}, group_mode="memberof", state_check=self.AD)
+        with pytest.raises(BackendMisconfigured, match="primary group"):
+            attributes = {"primaryGroupID": "513", "objectSid": self.SID}
+            self.groups(attributes, group_mode="memberof", state_check=self.AD)
+
+    def test_token_groups_that_are_hidden(self) -> None:
+        with pytest.raises(BackendMisconfigured, match="tokenGroups"):
+            self.groups({}, [entry()], group_mode="tokengroups", state_check=self.AD)
+
+    @pytest.mark.parametrize("number", [*NUMBERS, "", ["100", "101"]])
+    def test_a_posix_group_that_is_no_number(self, number: Any) -> None:
+        posix = {"group_base": "dc=x", "group_filter": "(&(objectClass=posixGroup)(memberUid={username}))"}
+        with pytest.raises(NotUnderstood, match="gidNumber"):
+            self.groups({"gidNumber": number}, **posix)
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"state_check": ("ppolicy", "windows")}, "state_check"),
+        ({"state_check": ("none", "ad")}, "state_check"),
+        ({"active_values": ("active",)}, "active_attribute"),
+        ({"active_attribute": "a", "active_values": ("Yes",), "disabled_values": ("yes",)}, "active_values"),
+        ({"disabled_attribute": "a b"}, "disabled_attribute"),
+        ({"account_expiry_attribute": "a=b"}, "account_expiry_attribute"),
+        (
+            {"login_mode": "template", "user_dn_template": "uid={rdn},dc=x", "user_filter": "(&(uid={username})(a=b))"},
+            "user_filter",
+        ),
+    ],
+)
+def test_settings_that_would_keep_nobody_out_stop_the_start(changes: dict[str, Any], key: str) -> None:
+    assert [each for each, _ in LDAPSettings(("ldaps://x",), "dc=x", **changes).faults()] == [key]

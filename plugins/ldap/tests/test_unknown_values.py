@@ -1,0 +1,108 @@
+"""Operators are told of values that are not understood, and of what their account may not read: on real directories."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from linkauth.backends import AccountRefused, BackendMisconfigured, Check
+from linkauth_ldap import LDAPBackend, survey
+from linkauth_ldap.directory import UnknownValues
+from linkauth_ldap.values import NotUnderstood
+from tests.servers.openldap import OpenLDAP
+from tests.servers.samba import SambaAD
+
+Make = Callable[..., LDAPBackend]
+
+
+class TestOperatorsAreTold:
+    @pytest.fixture
+    def says(self, slapd: OpenLDAP) -> Iterator[Callable[[str, str], None]]:
+        touched = set()
+
+        def change(username: str, value: str) -> None:
+            touched.add(username)
+            slapd.modify(slapd.people[username].dn, {"employeeType": [value]})
+
+        yield change
+        for username in touched:
+            slapd.modify(slapd.people[username].dn, {"employeeType": []})
+
+    def state(self, backend: LDAPBackend) -> Check:
+        return next(check for check in backend.check() if check.name == "account state")
+
+    def test_by_the_log_once_by_explain_and_by_doctor(
+        self,
+        slapd: OpenLDAP,
+        openldap_backend: Make,
+        says: Callable[[str, str], None],
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        for username, value in (("user42", "gesperrt"), ("user43", "gesperrt"), ("user44", "active")):
+            says(username, value)
+        backend = openldap_backend(disabled_attribute="employeeType", active_values=("active",))
+        for username in ("user42", "user42", "user43"):
+            with pytest.raises(AccountRefused) as refused:
+                backend.authenticate(username, slapd.people[username].password)
+            assert (refused.value.reason, refused.value.proven) == ("disabled", True)
+        told = [record for record in caplog.records if "gesperrt" in record.getMessage()]
+        assert [record.levelno for record in told] == [logging.ERROR]
+        account = backend.find("user42")
+        assert account.refused == "disabled"
+        assert "employeeType = 'gesperrt'" in account.facts["not understood"]
+        assert backend.authenticate("user44", slapd.people["user44"].password)
+        # over several pages; besides there are the word of "inactive", and what "veiled" hides
+        monkeypatch.setattr(survey, "PAGE", 10)
+        check = self.state(backend)
+        assert (check.ok, check.warning) == (True, True)
+        assert check.detail.startswith("4 of ")
+        assert "'gesperrt' is none of the words that are known (2)" in check.detail
+        assert "'disabled' is none" in check.detail
+
+    def test_that_all_is_understood(self, openldap_backend: Make) -> None:
+        check = self.state(openldap_backend(state_check=("ppolicy",)))
+        assert (check.ok, check.warning) == (True, False)
+
+    def test_that_everybody_would_be_refused(self, openldap_backend: Make) -> None:
+        found = list(openldap_backend(active_attribute="employeeNumber").check())
+        assert [check.name for check in found if not check.ok] == ["account state"]
+        assert any(check.name == "active_attribute" and check.warning for check in found)
+
+    def test_no_more_values_are_logged_than_a_limit(self, slapd: OpenLDAP, caplog: pytest.LogCaptureFixture) -> None:
+        told = UnknownValues()
+        for number in range(3 * UnknownValues.LIMIT):
+            told.tell(NotUnderstood("state", "is strange", f"{number}" * 100), "dc=x")
+        assert len(caplog.records) == UnknownValues.LIMIT
+        assert all(len(record.getMessage()) < 250 for record in caplog.records)
+
+
+def test_what_is_hidden_from_our_account(
+    slapd: OpenLDAP, domain: SambaAD, openldap_backend: Make, ad_backend: Make
+) -> None:
+    """It is not taken for what is not there."""
+    disabled: dict[str, Any] = {"state_check": (), "disabled_attribute": "carLicense"}
+    expiry: dict[str, Any] = {"state_check": (), "account_expiry_attribute": "carLicense"}
+    backends = [
+        # shadowMax is shown, and the last change is not
+        (openldap_backend(), "shadowLastChange", slapd),
+        (openldap_backend(**disabled), "carLicense", slapd),
+        (openldap_backend(**expiry), "carLicense", slapd),
+        (ad_backend(), "userAccountControl", domain),
+    ]
+    for backend, attribute, directory in backends:
+        with pytest.raises(AccountRefused, match="disabled"):
+            backend.authenticate("veiled", directory.people["veiled"].password)
+        told = f"{attribute} is not shown"
+        assert told in backend.find("veiled").facts["not understood"]
+        assert any(told in check.detail for check in backend.check() if check.name == "account state")
+        assert backend.authenticate("user03", directory.people["user03"].password)
+    group = f"cn=veiled,{slapd.group_base}"
+    with pytest.raises(BackendMisconfigured, match=r"member of .* is not shown"):
+        openldap_backend(denied_groups=group).authenticate("user03", slapd.people["user03"].password)
+    memberof = openldap_backend(group_mode="memberof", state_check=(), denied_groups=group)
+    with pytest.raises(AccountRefused, match="not_entitled"):
+        memberof.authenticate("veiled", slapd.people["veiled"].password)
