@@ -23,7 +23,8 @@ from linkauth.backends import (
     WrongPassword,
 )
 from linkauth_ldap import checks, outcomes, passwords, states
-from linkauth_ldap.connections import Deadline, DirectoryConnection
+from linkauth_ldap.bounds import Deadline
+from linkauth_ldap.connections import DirectoryConnection
 from linkauth_ldap.directory import Directory
 from linkauth_ldap.filters import any_name, filled, rdn_value
 from linkauth_ldap.groups import Group

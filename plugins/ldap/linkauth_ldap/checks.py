@@ -12,7 +12,8 @@ from ldap3 import BASE, SUBTREE
 
 from linkauth.backends import BackendError, BackendMisconfigured, Check, Lockout
 from linkauth_ldap import denial
-from linkauth_ldap.connections import Deadline, DirectoryConnection, ServerFailed
+from linkauth_ldap.bounds import Deadline
+from linkauth_ldap.connections import DirectoryConnection, ServerFailed
 from linkauth_ldap.controls import POLICY_HINTS, PPOLICY
 from linkauth_ldap.filters import domain_of
 from linkauth_ldap.outcomes import told

@@ -17,7 +17,7 @@ from ldap3 import BASE, LEVEL, SUBTREE
 
 from linkauth.backends import AccountRefused, BackendMisconfigured, Reason, WrongPassword
 from linkauth_ldap import denial, outcomes, states
-from linkauth_ldap.connections import Deadline
+from linkauth_ldap.bounds import Deadline
 from linkauth_ldap.controls import ASK_PPOLICY
 from linkauth_ldap.filters import domain_of, filled
 from linkauth_ldap.groups import Group, groups_of, is_entitled, primary_filter

@@ -19,7 +19,8 @@ from ldap3.core.exceptions import LDAPSessionTerminatedByServerError
 
 from linkauth.backends import BackendMisconfigured, BackendUnavailable
 from linkauth.redaction import reason, redact
-from linkauth_ldap.connections import Address, Deadline, DirectoryConnection, ServerFailed
+from linkauth_ldap.bounds import Deadline
+from linkauth_ldap.connections import Address, DirectoryConnection, ServerFailed
 from linkauth_ldap.outcomes import UNAVAILABLE, USE_TLS, WANTS_TLS, told
 from linkauth_ldap.settings import LDAPSettings
 

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from linkauth.backends import PasswordRefused, WrongPassword
-from linkauth_ldap import connections, outcomes, passwords
-from linkauth_ldap.connections import Deadline, TimedSocket
+from linkauth_ldap import bounds, outcomes, passwords
+from linkauth_ldap.bounds import Deadline, TimedSocket
 from linkauth_ldap.controls import EXPIRING, PPOLICY, Ppolicy, ppolicy_of
 from linkauth_ldap.filters import DN_LIMIT, any_name, canonical_dn, first_rdn
 
 
 def test_an_answer_has_a_largest_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "ANSWER_LIMIT", 10)
+    monkeypatch.setattr(bounds, "ANSWER_LIMIT", 10)
     ours, theirs = socket.socketpair()
     with ours, theirs:
         timed = TimedSocket(ours, Deadline(10), 10)

@@ -18,7 +18,8 @@ import pytest
 
 from linkauth.backends import BackendError, BackendMisconfigured, BackendUnavailable, UnknownUser, WrongPassword
 from linkauth_ldap import LDAPBackend, LDAPSettings, checks, directory, passwords
-from linkauth_ldap.connections import Address, Deadline, DirectoryConnection, TimedSocket
+from linkauth_ldap.bounds import Deadline, TimedSocket
+from linkauth_ldap.connections import Address, DirectoryConnection
 from tests.servers import openldap
 from tests.servers.openldap import OpenLDAP
 from tests.servers.samba import SambaAD

@@ -24,7 +24,7 @@ from linkauth.backends import (
 from linkauth.testing import Known
 from linkauth.testing.backend import recovered
 from linkauth_ldap import LDAPBackend
-from linkauth_ldap.connections import Deadline, TimedSocket
+from linkauth_ldap.bounds import Deadline, TimedSocket
 from tests.servers import openldap
 from tests.servers.openldap import OpenLDAP
 
