@@ -54,7 +54,7 @@ _PUBLIC = frozenset(
 
 URL_ADVICE = (
     "in a name or password write %40 for @, %2F for /, %3A for :, %3F for ?, %23 for #, %25 for % and %20 for a blank; "
-    "an ini file itself wants each % twice (%%40), a file named by file: does not"
+    "an ini file itself wants each % twice (%%40), what file: and env: name does not"
 )
 
 _lock = threading.Lock()
