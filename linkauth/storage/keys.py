@@ -92,12 +92,9 @@ class KeyStore:
         that failed fails too, so that a database that hangs is not asked by each of them in turn."""
         try:
             if self._failures != failures:
-                raise StoreUnavailableError("signing keys could not be read a moment ago")
+                raise StoreUnavailableError("signing keys: they could not be read a moment ago")
             if self._kept[0] == at:
                 self._read_all(keys)
-        except StoreUnavailableError:
-            self._failures += 1
-            raise
         finally:
             self._lock.release()
 
@@ -106,6 +103,7 @@ class KeyStore:
             stored = self.stored()
         except StoreUnavailableError as error:
             if not keys:
+                self._failures += 1
                 raise StoreUnavailableError(f"signing keys: {error}") from error
             log.error("signing keys cannot be read, the last known ones go on: %s", error)
             self._kept = (time.monotonic() - REREAD_SECONDS + RETRY_SECONDS, keys)
