@@ -19,17 +19,25 @@ from pyramid.httpexceptions import (
     HTTPBadRequest,
     HTTPForbidden,
     HTTPRequestEntityTooLarge,
+    HTTPRequestTimeout,
     HTTPRequestURITooLong,
     HTTPUnsupportedMediaType,
 )
 from pyramid.tweens import EXCVIEW, INGRESS
 
+from linkauth.web import bodies
+
 QUERY_LIMIT = 16_384
 """Bytes; a state of 4,096 characters is three times as long when every character is escaped."""
 PATH_LIMIT = 1_024
-BODY_LIMIT = 65_536
+BODY_LIMIT = bodies.LIMIT
 FIELD_LIMIT = 100
 FORM_TOKEN_SECONDS = 900
+_BODY_ERRORS = {
+    "too_long": HTTPRequestEntityTooLarge,
+    "too_slow": HTTPRequestTimeout,
+    "wrong_content_length": HTTPBadRequest,
+}
 _FORM_TYPE = "application/x-www-form-urlencoded"
 
 CONTENT_SECURITY_POLICY = (
@@ -117,17 +125,9 @@ def form(request: Any) -> dict[str, str]:
 
 def _body(environ: dict[str, Any]) -> bytes:
     try:
-        length = int(environ.get("CONTENT_LENGTH") or -1)
-    except ValueError:
-        raise HTTPBadRequest("wrong_content_length") from None
-    if length > BODY_LIMIT:
-        raise HTTPRequestEntityTooLarge("too_long")
-    if length < 0 and not environ.get("wsgi.input_terminated"):
-        return b""
-    body: bytes = environ["wsgi.input"].read(length if length >= 0 else BODY_LIMIT + 1)
-    if len(body) > BODY_LIMIT:
-        raise HTTPRequestEntityTooLarge("too_long")
-    return body
+        return bodies.read(environ)
+    except bodies.BodyError as error:
+        raise _BODY_ERRORS[error.code](error.code) from None
 
 
 class Posts:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from linkauth.config.proxies import TrustedProxies
 from linkauth.ini import LANGUAGE, Keys, SettingsError, Text, convert
 from linkauth.registration import LOOPBACK, ClientSettings
 
@@ -79,6 +80,8 @@ class Settings:
     secret: str = field(repr=False)
     database_upgrade: Literal["command", "at_start"] = "command"
     default_language: str = "en"
+    trusted_proxies: tuple[str, ...] = ()
+    forwarded_header: Literal["x-forwarded", "forwarded"] = "x-forwarded"
     theme: str = "default"
     backends: tuple[BackendSettings, ...] = ()
     themes: Mapping[str, ThemeSettings] = field(default_factory=dict)
@@ -90,6 +93,11 @@ class Settings:
     @property
     def https(self) -> bool:
         return self.public_url.startswith("https://")
+
+    @property
+    def proxies(self) -> TrustedProxies:
+        """Raises ValueError, which `faults` tells."""
+        return TrustedProxies.of(self.trusted_proxies)
 
     def texts(self) -> Iterator[tuple[str, Text]]:
         """What people may read, as (key, text by language)."""
@@ -103,6 +111,10 @@ class Settings:
                     yield f"theme.{name}.{each.name}", value
 
     def faults(self) -> Iterator[tuple[str, str]]:
+        try:
+            TrustedProxies.of(self.trusted_proxies)
+        except ValueError as error:
+            yield "trusted_proxies", str(error)
         try:
             url = urlsplit(self.public_url)
             loopback, host, _ = url.hostname in LOOPBACK, url.hostname, url.port

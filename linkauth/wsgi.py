@@ -1,19 +1,19 @@
-"""For servers that want `module:application`: `LINKAUTH_INI=production.ini granian ... linkauth.wsgi:application`.
+"""For WSGI servers that want `module:application`: `LINKAUTH_INI=production.ini <server> linkauth.wsgi:application`.
 
-With N worker processes set LINKAUTH_WORKERS=N too, so that they share the cores for password hashes. What the ini's
-[server:main] says of a trusted proxy counts here too.
+With N worker processes set LINKAUTH_WORKERS=N too, so that they share the cores for password hashes. granian's WSGI
+interface cannot tell X_Forwarded_For from X-Forwarded-For; `linkauth.asgi` is for it.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 
-from linkauth.starting import StartError, behind_proxy, load
+from linkauth.starting import StartError, from_environment, require_clear_names
 
 try:
-    if not os.environ.get("LINKAUTH_WORKERS", "1").isdecimal():
-        raise StartError("LINKAUTH_WORKERS is not a number")
-    application = behind_proxy(load(os.environ.get("LINKAUTH_INI", "production.ini")))
+    _loaded = from_environment()
+    if "granian" in sys.modules:
+        require_clear_names(_loaded)
+    application = _loaded.app
 except StartError as error:
     sys.exit(f"linkauth cannot start:\n{error}")

@@ -170,13 +170,14 @@ def not_found(error: HTTPNotFound, request: Any) -> Response:
 @exception_view_config(HTTPException)
 def http_exception(error: HTTPException, request: Any) -> Response:
     if error.detail == "insecure_transport":
-        path, url = _path(request), request.oauth2.url
+        path = _path(request)
         if any(path == pattern for _, pattern, _ in ROUTES):
-            log.warning(
-                "%s was called over http: it must be %s%s; if it was, the proxy does not say so", path, url, path
-            )
+            request.forwarded.insecure(request.environ, request.oauth2.url + path)
         if path.startswith("/token"):
             return _refused(request, HTTPForbidden("insecure_token_uri"))
+    if error.detail == "too_slow":
+        # the rest of the body may still come
+        return _refused(request, error, {"Connection": "close"})
     return _refused(request, error)
 
 

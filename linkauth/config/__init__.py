@@ -1,0 +1,1 @@
+"""From the ini file to values."""
