@@ -175,9 +175,6 @@ def http_exception(error: HTTPException, request: Any) -> Response:
             request.forwarded.insecure(request.environ, request.oauth2.url + path)
         if path.startswith("/token"):
             return _refused(request, HTTPForbidden("insecure_token_uri"))
-    if error.detail == "too_slow":
-        # the rest of the body may still come
-        return _refused(request, error, {"Connection": "close"})
     return _refused(request, error)
 
 

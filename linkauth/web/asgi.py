@@ -50,27 +50,30 @@ class Application:
             # the specification wants a close, and the server logs this error and does it
             raise ValueError(f"{scope['type']} is not served")
         environ = environ_of(scope)
+        complete = True
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD") or "HTTP_TRANSFER_ENCODING" in environ:
             try:
-                await self._collect(environ, receive)
+                complete = await self._collect(environ, receive)
             except ClientGone:
                 return
         loop = asyncio.get_running_loop()
         status, headers, body = await loop.run_in_executor(self._pool, self._respond, environ)
+        if not complete:
+            # the rest of the body may still come, and is no request
+            headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _collect(self, environ: dict[str, Any], receive: Receive) -> None:
-        """Put the body into `environ`."""
+    async def _collect(self, environ: dict[str, Any], receive: Receive) -> bool:
+        """Put the body into `environ`; is it complete?"""
         parts: list[bytes] = []
-        size, late = 0, False
+        size, more, late = 0, True, False
         declared = environ.get("CONTENT_LENGTH", "")
         if declared.isdecimal() and int(declared[:20]) > self._limit:
             # refused by this figure alone
-            return
+            return False
         try:
             async with asyncio.timeout(self._seconds):
-                more = True
                 while more and size <= self._limit:
                     message = await receive()
                     if message["type"] == "http.disconnect":
@@ -86,6 +89,7 @@ class Application:
         if not declared:
             # without a length of its own, as with chunks
             environ["CONTENT_LENGTH"] = str(len(body) + late)
+        return not more
 
     def _respond(self, environ: dict[str, Any]) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         """The whole answer; the application makes no streams."""
