@@ -45,12 +45,22 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; "
     "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
+UNUSED_FEATURES = (
+    *("accelerometer", "camera", "display-capture", "geolocation", "gyroscope", "magnetometer", "microphone"),
+    *("midi", "payment", "usb"),
+)
+"""Of browsers, that no page uses. Not listed is what sign-in pages may want: passkeys and one-time codes."""
+OPENER = "Cross-Origin-Opener-Policy"
+LINKING = "/authorize"
 HEADERS = (
     ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
     ("X-Frame-Options", "DENY"),
     # not no-referrer: with that, browsers send `Origin: null` on our own form
     ("Referrer-Policy", "same-origin"),
     ("X-Content-Type-Options", "nosniff"),
+    ("Permissions-Policy", ", ".join(f"{feature}=()" for feature in UNUSED_FEATURES)),
+    # pages load static files of their own origin only; documents are for clients that are no browsers
+    ("Cross-Origin-Resource-Policy", "same-origin"),
     ("Cache-Control", "no-store"),
 )
 STRICT_TRANSPORT = ("Strict-Transport-Security", "max-age=31536000")
@@ -100,11 +110,16 @@ def door(handler: Callable[..., Any], registry: Any) -> Callable[..., Any]:
 def headers(handler: Callable[..., Any], registry: Any) -> Callable[..., Any]:
     """A tween: the security headers of every answer; one that a view has set itself stays."""
     wanted = (*HEADERS, STRICT_TRANSPORT) if registry.settings["linkauth"].https else HEADERS
+    elsewhere = (*wanted, (OPENER, "same-origin"))
+    # a platform may open the page in a window of its own and wait for it: any other policy, even on a redirect, parts
+    # the two for good. Such a window shows its opener nothing of ours
+    linking = (*wanted, (OPENER, "unsafe-none"))
 
     def add(request: Any) -> Any:
         response = handler(request)
         present = {name.lower() for name, _ in response.headerlist}
-        response.headerlist.extend(header for header in wanted if header[0].lower() not in present)
+        fitting = linking if request.environ.get("PATH_INFO", "").startswith(LINKING) else elsewhere
+        response.headerlist.extend(header for header in fitting if header[0].lower() not in present)
         return response
 
     return add

@@ -136,19 +136,6 @@ def threads(loaded: Loaded) -> int:
     return int(value)
 
 
-def require_clear_names(loaded: Loaded) -> None:
-    """For a server that takes X_Forwarded_For for X-Forwarded-For: refuse to believe such a header.
-
-    The client may have sent it, and many proxies pass it on. Forwarded has no such double. Raises StartError.
-    """
-    if loaded.settings.proxies and loaded.settings.forwarded_header != "forwarded":
-        raise StartError(
-            "granian's WSGI interface takes a header X_Forwarded_For, which anybody may send, for X-Forwarded-For: "
-            "start linkauth with granian --interface asgi linkauth.asgi:application, or let the proxy write Forwarded "
-            "and set linkauth.forwarded_header = forwarded"
-        )
-
-
 def _refuse_proxy_keys(ini: str, found: Any) -> None:
     """Keys by which waitress would read forwarded headers, or take them away; raises StartError."""
     with _readable(ini, "server:main"):

@@ -1,19 +1,22 @@
 """For WSGI servers that want `module:application`: `LINKAUTH_INI=production.ini <server> linkauth.wsgi:application`.
 
-With N worker processes set LINKAUTH_WORKERS=N too, so that they share the cores for password hashes. granian's WSGI
-interface cannot tell X_Forwarded_For from X-Forwarded-For; `linkauth.asgi` is for it.
+With N worker processes set LINKAUTH_WORKERS=N too, so that they share the cores for password hashes. granian takes
+`linkauth.asgi` only.
 """
 
 from __future__ import annotations
 
 import sys
 
-from linkauth.starting import StartError, from_environment, require_clear_names
+from linkauth.starting import StartError, from_environment
 
 try:
-    _loaded = from_environment()
     if "granian" in sys.modules:
-        require_clear_names(_loaded)
-    application = _loaded.app
+        # a few slow bodies stop all of its threads there, and it takes X_Forwarded_For for X-Forwarded-For
+        raise StartError(
+            "granian's WSGI interface has no deadline for bodies and confuses names of headers; "
+            "start it with: granian --interface asgi ... linkauth.asgi:application"
+        )
+    application = from_environment().app
 except StartError as error:
     sys.exit(f"linkauth cannot start:\n{error}")

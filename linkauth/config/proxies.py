@@ -57,6 +57,9 @@ class TrustedProxies:
 def _network(word: str) -> Network:
     """A network; an IPv4-mapped one is its IPv4 network. Raises ValueError."""
     try:
+        if "%" in word:
+            # a zone means something else on another machine
+            raise ValueError
         found = ip_network(word)
     except ValueError:
         raise ValueError(_what_is_wrong(word)) from None
@@ -71,6 +74,8 @@ def _what_is_wrong(word: str) -> str:
     if "," in word:
         return "holds a comma: its words are separated by spaces"
     try:
+        if "%" in word:
+            raise ValueError
         return f"holds {word}, which is an address inside a network: the network is {ip_network(word, strict=False)}"
     except ValueError:
         pass

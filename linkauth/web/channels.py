@@ -14,8 +14,8 @@ from linkauth.web.bodies import LIMIT, SECONDS
 DEFAULTS = {
     "threads": "32",
     "ident": "",
-    # one more: waitress refuses a body of just this size too
-    "max_request_body_size": str(LIMIT + 1),
+    # what linkauth takes, and the lines between chunks; what is longer waitress refuses by a text of its own
+    "max_request_body_size": str(2 * LIMIT),
     # seconds without a byte; keep-alive connections of a proxy are idle for longer than a request may take
     "channel_timeout": "30",
     "cleanup_interval": "10",
