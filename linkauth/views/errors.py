@@ -41,6 +41,7 @@ _IN_WORDS = {
     "insecure_transport": "https only: correct the URL that is called here",
     "insecure_token_uri": "https only: Access Token URI in the account linking page of the Alexa developer console "
     "must begin with https://",
+    "too_slow": "the rest of the body did not come in time",
     "secret_in_query": "a secret belongs into the body, never into the URL: it is in logs by now, replace it",
 }
 """What a client's developer can mend."""
