@@ -30,8 +30,8 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _BINARIES = Path(sys.executable).parent
 COMMANDS = {
     "waitress": "{bin}/linkauth serve {ini}",
-    "granian": "{bin}/granian --host 127.0.0.1 --port {port} --interface wsgi --http 1 --workers 1"
-    " --blocking-threads 32 --no-ws --log-level warning linkauth.wsgi:application",
+    "granian": "{bin}/granian --host 127.0.0.1 --port {port} --interface asgi --http 1 --workers 1"
+    " --no-ws --log-level warning linkauth.asgi:application",
 }
 
 

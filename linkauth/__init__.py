@@ -19,6 +19,7 @@ def main(global_config: dict[str, str], **ini: str) -> Any:
         config.include("linkauth.shadows")
         config.include("linkauth.sign_in")
         config.include("linkauth.security")
+        config.include("linkauth.web.forwarded")
         config.include("linkauth.routes")
         config.include("linkauth.views")
         if config.registry.settings["linkauth"].simulator.client:

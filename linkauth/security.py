@@ -19,20 +19,28 @@ from pyramid.httpexceptions import (
     HTTPBadRequest,
     HTTPForbidden,
     HTTPRequestEntityTooLarge,
+    HTTPRequestTimeout,
     HTTPRequestURITooLong,
     HTTPUnsupportedMediaType,
 )
 from pyramid.tweens import EXCVIEW, INGRESS
 
+from linkauth.web import bodies
+
 QUERY_LIMIT = 16_384
 """Bytes; a state of 4,096 characters is three times as long when every character is escaped."""
 PATH_LIMIT = 1_024
-BODY_LIMIT = 65_536
+BODY_LIMIT = bodies.LIMIT
 FIELD_LIMIT = 100
 FORM_TOKEN_SECONDS = 900
 _SIGNATURE = 24
 """Characters of one signature of a form token."""
 _MOST_SIGNATURES = 9
+_BODY_ERRORS = {
+    "too_long": HTTPRequestEntityTooLarge,
+    "too_slow": HTTPRequestTimeout,
+    "wrong_content_length": HTTPBadRequest,
+}
 _FORM_TYPE = "application/x-www-form-urlencoded"
 
 CONTENT_SECURITY_POLICY = (
@@ -40,12 +48,22 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; "
     "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
+UNUSED_FEATURES = (
+    *("accelerometer", "camera", "display-capture", "geolocation", "gyroscope", "magnetometer", "microphone"),
+    *("midi", "payment", "usb"),
+)
+"""Of browsers, that no page uses. Not listed is what sign-in pages may want: passkeys and one-time codes."""
+OPENER = "Cross-Origin-Opener-Policy"
+LINKING = "/authorize"
 HEADERS = (
     ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
     ("X-Frame-Options", "DENY"),
     # not no-referrer: with that, browsers send `Origin: null` on our own form
     ("Referrer-Policy", "same-origin"),
     ("X-Content-Type-Options", "nosniff"),
+    ("Permissions-Policy", ", ".join(f"{feature}=()" for feature in UNUSED_FEATURES)),
+    # pages load static files of their own origin only; documents are for clients that are no browsers
+    ("Cross-Origin-Resource-Policy", "same-origin"),
     ("Cache-Control", "no-store"),
 )
 STRICT_TRANSPORT = ("Strict-Transport-Security", "max-age=31536000")
@@ -95,11 +113,16 @@ def door(handler: Callable[..., Any], registry: Any) -> Callable[..., Any]:
 def headers(handler: Callable[..., Any], registry: Any) -> Callable[..., Any]:
     """A tween: the security headers of every answer; one that a view has set itself stays."""
     wanted = (*HEADERS, STRICT_TRANSPORT) if registry.settings["linkauth"].https else HEADERS
+    elsewhere = (*wanted, (OPENER, "same-origin"))
+    # a platform may open the page in a window of its own and wait for it: any other policy, even on a redirect, parts
+    # the two for good. Such a window shows its opener nothing of ours
+    linking = (*wanted, (OPENER, "unsafe-none"))
 
     def add(request: Any) -> Any:
         response = handler(request)
         present = {name.lower() for name, _ in response.headerlist}
-        response.headerlist.extend(header for header in wanted if header[0].lower() not in present)
+        fitting = linking if request.environ.get("PATH_INFO", "").startswith(LINKING) else elsewhere
+        response.headerlist.extend(header for header in fitting if header[0].lower() not in present)
         return response
 
     return add
@@ -120,17 +143,9 @@ def form(request: Any) -> dict[str, str]:
 
 def _body(environ: dict[str, Any]) -> bytes:
     try:
-        length = int(environ.get("CONTENT_LENGTH") or -1)
-    except ValueError:
-        raise HTTPBadRequest("wrong_content_length") from None
-    if length > BODY_LIMIT:
-        raise HTTPRequestEntityTooLarge("too_long")
-    if length < 0 and not environ.get("wsgi.input_terminated"):
-        return b""
-    body: bytes = environ["wsgi.input"].read(length if length >= 0 else BODY_LIMIT + 1)
-    if len(body) > BODY_LIMIT:
-        raise HTTPRequestEntityTooLarge("too_long")
-    return body
+        return bodies.read(environ)
+    except bodies.BodyError as error:
+        raise _BODY_ERRORS[error.code](error.code) from None
 
 
 class Posts:

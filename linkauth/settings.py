@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from linkauth.config import guessing
 from linkauth.config.guessing import PUBLISHED, REMEDY, SERVER_BITS, SERVER_CHARACTERS
+from linkauth.config.proxies import TrustedProxies
 from linkauth.ini import LANGUAGE, Keys, SettingsError, Text, convert
 from linkauth.redaction import redact
 from linkauth.registration import LOOPBACK, ClientSettings
@@ -85,6 +86,8 @@ class Settings:
     database_upgrade: Literal["command", "at_start"] = "command"
     default_language: str = "en"
     breached_passwords: str = ""
+    trusted_proxies: tuple[str, ...] = ()
+    forwarded_header: Literal["x-forwarded", "forwarded"] = "x-forwarded"
     theme: str = "default"
     backends: tuple[BackendSettings, ...] = ()
     themes: Mapping[str, ThemeSettings] = field(default_factory=dict)
@@ -96,6 +99,11 @@ class Settings:
     @property
     def https(self) -> bool:
         return self.public_url.startswith("https://")
+
+    @property
+    def proxies(self) -> TrustedProxies:
+        """Raises ValueError, which `faults` tells."""
+        return TrustedProxies.of(self.trusted_proxies)
 
     def texts(self) -> Iterator[tuple[str, Text]]:
         """What people may read, as (key, text by language)."""
@@ -109,6 +117,10 @@ class Settings:
                     yield f"theme.{name}.{each.name}", value
 
     def faults(self) -> Iterator[tuple[str, str]]:
+        try:
+            TrustedProxies.of(self.trusted_proxies)
+        except ValueError as error:
+            yield "trusted_proxies", redact(error)
         try:
             url = urlsplit(self.public_url)
             loopback, host, _ = url.hostname in LOOPBACK, url.hostname, url.port

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import configparser
 import gc
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,12 +14,17 @@ from typing import Any
 
 import plaster
 from pyramid.exceptions import ConfigurationError
-from waitress.adjustments import Adjustments
-from waitress.proxy_headers import proxy_headers_middleware
 
 from linkauth import logs
 from linkauth.redaction import reason, redact, remember_within
 from linkauth.settings import Settings, SettingsError
+from linkauth.web.channels import DEFAULTS, serve
+
+_WAITRESS = ("egg:waitress#main", "egg:waitress")
+_OWN_READING = (
+    "linkauth reads forwarded headers itself, under every server: delete this line, "
+    "and name the proxy's address in [app:main] by linkauth.trusted_proxies"
+)
 
 
 class StartError(Exception):
@@ -114,6 +120,7 @@ def load(ini: str) -> Loaded:
     """The application of an ini file; raises StartError."""
     found = loader(ini)
     app_settings(ini, found)
+    _refuse_proxy_keys(ini, found)
     try:
         loaded = Loaded(found.get_wsgi_app("main"), found)
     except (SettingsError, ConfigurationError) as error:
@@ -137,28 +144,32 @@ def app_settings(ini: str, found: Any) -> dict[str, str]:
 def server(ini: str, found: Any) -> tuple[str, Callable[[Any], None]]:
     """Where [server:main] listens, in words, and what serves an application there; raises StartError."""
     with _readable(ini, "server:main"):
-        settings = found.get_settings("server:main")
+        settings = dict(found.get_settings("server:main"))
         listens = settings.get("listen") or settings.get("unix_socket")
         where = listens or f"{settings.get('host', '127.0.0.1')}:{settings.get('port', '')}"
-        return where, found.get_wsgi_server("main")
+        if settings.get("use") not in _WAITRESS:
+            return where, found.get_wsgi_server("main")
+        del settings["use"]
+        return where, lambda app: serve(app, settings)
 
 
-def behind_proxy(loaded: Loaded) -> Any:
-    """The application, believing the forwarding headers of the proxy that [server:main] trusts, and of nobody else.
+def from_environment() -> Loaded:
+    """The application of the ini file that LINKAUTH_INI names, for servers that import a module; raises StartError."""
+    return load(os.environ.get("LINKAUTH_INI", "production.ini"))
 
-    waitress does this itself; this is for servers that do not read the ini. Raises StartError.
-    """
-    settings = loaded.loader.get_settings("server:main")
-    try:
-        proxy = Adjustments(**{key: value for key, value in settings.items() if key.startswith("trusted_proxy")})
-    except ValueError:
-        raise StartError(
-            "[server:main]: trusted_proxy, trusted_proxy_count or trusted_proxy_headers is wrong"
-        ) from None
-    return proxy_headers_middleware(
-        loaded.app,
-        trusted_proxy=proxy.trusted_proxy,
-        trusted_proxy_count=proxy.trusted_proxy_count,
-        trusted_proxy_headers=proxy.trusted_proxy_headers,
-        clear_untrusted=True,
-    )
+
+def threads(loaded: Loaded) -> int:
+    """`threads` of [server:main]; raises StartError."""
+    value = loaded.loader.get_settings("server:main").get("threads", DEFAULTS["threads"])
+    if not (value.isascii() and value.isdecimal() and 1 <= int(value[:5]) <= 1000):
+        raise StartError("[server:main] threads: is not a number from 1 to 1000")
+    return int(value)
+
+
+def _refuse_proxy_keys(ini: str, found: Any) -> None:
+    """Keys by which waitress would read forwarded headers, or take them away; raises StartError."""
+    with _readable(ini, "server:main"):
+        keys = found.get_settings("server:main")
+    faults = [f"[server:main] {key}: {_OWN_READING}" for key in keys if "trusted_proxy" in key or "untrusted" in key]
+    if faults:
+        raise StartError("\n".join((f"{ini}:", *faults)))

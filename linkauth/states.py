@@ -27,7 +27,7 @@ PASSWORD_ERRORS = ("wrong_password", "unavailable", "throttled", "stale", *PASSW
 REQUEST_ERRORS = (
     *("unknown_client", "missing_redirect_uri", "wrong_redirect_uri", "repeated_parameter", "not_utf8", "too_long"),
     *("too_many_parameters", "wrong_content_type", "wrong_content_length", "cross_site", "insecure_transport"),
-    *("swapped_urls", "wrong_method", "not_found", "unexpected"),
+    *("too_slow", "swapped_urls", "wrong_method", "not_found", "unexpected"),
 )
 """What may be wrong with a request, as the error page is told."""
 CHANGE_URL = "https://password.example.com/?a=1&b=2"

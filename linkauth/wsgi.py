@@ -1,18 +1,23 @@
-"""For servers that want `module:application`: `LINKAUTH_INI=production.ini granian ... linkauth.wsgi:application`.
+"""For WSGI servers that want `module:application`: `LINKAUTH_INI=production.ini <server> linkauth.wsgi:application`.
 
-With N worker processes set LINKAUTH_WORKERS=N too, so that they share the cores for password hashes. What the ini's
-[server:main] says of a trusted proxy counts here too.
+With N worker processes set LINKAUTH_WORKERS=N too, so that they share the cores for password hashes. granian takes
+`linkauth.asgi` only.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 
 from linkauth.redaction import redact
-from linkauth.starting import StartError, behind_proxy, load
+from linkauth.starting import StartError, from_environment
 
 try:
-    application = behind_proxy(load(os.environ.get("LINKAUTH_INI", "production.ini")))
+    if "granian" in sys.modules:
+        # a few slow bodies stop all of its threads there, and it takes X_Forwarded_For for X-Forwarded-For
+        raise StartError(
+            "granian's WSGI interface has no deadline for bodies and confuses names of headers; "
+            "start it with: granian --interface asgi ... linkauth.asgi:application"
+        )
+    application = from_environment().app
 except StartError as error:
     sys.exit(f"linkauth cannot start:\n{redact(error)}")

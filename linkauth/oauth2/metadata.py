@@ -38,7 +38,8 @@ def metadata(url: str, clients: Sequence[Client]) -> dict[str, Any]:
         }
     if jwt:
         found["jwks_uri"] = f"{url}/.well-known/jwks.json"
-    if any(client.sends_iss for client in clients):
+    if by_code and all(client.sends_iss for client in by_code):
+        # a client that reads this refuses answers without iss (RFC 9207 section 2.4)
         found["authorization_response_iss_parameter_supported"] = True
     return found
 

@@ -41,6 +41,7 @@ _IN_WORDS = {
     "insecure_transport": "https only: correct the URL that is called here",
     "insecure_token_uri": "https only: Access Token URI in the account linking page of the Alexa developer console "
     "must begin with https://",
+    "too_slow": "the rest of the body did not come in time",
     "secret_in_query": "a secret belongs into the body, never into the URL: it is in logs by now, replace it",
 }
 """What a client's developer can mend."""
@@ -171,11 +172,9 @@ def not_found(error: HTTPNotFound, request: Any) -> Response:
 @exception_view_config(HTTPException)
 def http_exception(error: HTTPException, request: Any) -> Response:
     if error.detail == "insecure_transport":
-        path, url = _path(request), request.oauth2.url
+        path = _path(request)
         if any(path == pattern for _, pattern, _ in ROUTES):
-            log.warning(
-                "%s was called over http: it must be %s%s; if it was, the proxy does not say so", path, url, path
-            )
+            request.forwarded.insecure(request.environ, request.oauth2.url + path)
         if path.startswith("/token"):
             return _refused(request, HTTPForbidden("insecure_token_uri"))
     return _refused(request, error)

@@ -98,6 +98,31 @@ def test_A4_no_page_tells_its_url_or_loads_from_elsewhere(any_page: Answer) -> N
     assert not [name for tag in page.find_all() for name in tag.attrs if name.startswith("on") or name == "target"]
 
 
+def test_A4_no_answer_may_use_the_device_or_be_embedded_elsewhere(any_answer: Answer) -> None:
+    allowed = dict(part.strip().split("=") for part in (any_answer.get("Permissions-Policy") or "").split(","))
+    assert {"camera", "microphone", "geolocation", "payment", "usb"} <= set(allowed)
+    assert set(allowed.values()) == {"()"}
+    assert any_answer.get("Cross-Origin-Resource-Policy") == "same-origin"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_A4_a_platform_keeps_the_window_in_which_it_opened_the_linking(app: TestApp, kind: str) -> None:
+    linking = KINDS[kind].get("path", "/authorize") == "/authorize"
+    wanted = "unsafe-none" if linking else "same-origin"
+    assert send(app, **KINDS[kind]).get("Cross-Origin-Opener-Policy") == wanted
+
+
+def test_A4_the_redirect_back_keeps_the_window_too(app: TestApp) -> None:
+    assert login(app, query(), "ada", "lovelace-1815").get("Cross-Origin-Opener-Policy") == "unsafe-none"
+
+
+def test_A4_static_files_are_for_our_own_pages(app: TestApp) -> None:
+    style = BeautifulSoup(send(app, query=query()).text, "html.parser").find("link", rel="stylesheet")
+    answer = send(app, path=style["href"])
+    assert answer.status == 200
+    assert answer.get("Cross-Origin-Resource-Policy") == "same-origin"
+
+
 @pytest.mark.parametrize("kind", JSON)
 def test_A5_introspection_answers_are_never_stored(app: TestApp, kind: str) -> None:
     answer = send(app, **KINDS[kind])

@@ -70,7 +70,6 @@ def test_I2_the_whole_of_testing_ini(app: TestApp) -> None:
         "grant_types_supported": ["authorization_code", "implicit", "refresh_token"],
         "code_challenge_methods_supported": ["S256"],
         "scopes_supported": ["basic_profile", "email", "order_car", "private", "profile"],
-        "authorization_response_iss_parameter_supported": True,
     }
 
 
@@ -98,6 +97,25 @@ def test_I2_implicit_only(make_app: Callable[..., Any]) -> None:
     absent = {"token_endpoint", "code_challenge_methods_supported", "jwks_uri"}
     absent |= {"token_endpoint_auth_methods_supported", "authorization_response_iss_parameter_supported"}
     assert not absent & set(told)
+
+
+SCOPES = {
+    "app": ("order_car",),
+    "alexa": ("order_car", "basic_profile"),
+    "home": ("order_car", "basic_profile", "profile", "email"),
+}
+
+
+@pytest.mark.parametrize(
+    ("names", "claimed"), [("app", True), ("alexa app", True), ("app home", False), ("home", False)]
+)
+def test_I2_iss_is_claimed_only_if_every_code_client_gets_it(
+    make_app: Callable[..., Any], names: str, claimed: bool
+) -> None:
+    clients = tuple(names.split())
+    scopes = tuple({scope for client in clients for scope in SCOPES[client]})
+    told = document(https(make_app(**only(*clients, scopes=scopes))))
+    assert told.get("authorization_response_iss_parameter_supported", False) is claimed
 
 
 def test_I2_a_public_client_only(make_app: Callable[..., Any]) -> None:

@@ -24,6 +24,7 @@ from ldap3.core.exceptions import LDAPSocketOpenError
 from linkauth.redaction import reason, redact
 from linkauth_ldap.bounds import Deadline, TimedSocket
 from linkauth_ldap.outcomes import told
+from linkauth_ldap.settings import LDAPSettings
 
 START_TLS = "1.3.6.1.4.1.1466.20037"
 BUSY = (51, 52)
@@ -218,6 +219,16 @@ class DirectoryConnection:
     def close(self) -> None:
         """Just the socket: the farewell of LDAP could block."""
         self._socket.close()
+
+
+def tls_context(settings: LDAPSettings) -> ssl.SSLContext | None:
+    """TLS 1.2 or newer, the chain and the name verified: there is no switch to turn that off. Raises ValueError."""
+    if not settings.starttls and not any(uri.lower().startswith("ldaps://") for uri in settings.uris):
+        return None
+    try:
+        return ssl.create_default_context(cafile=settings.tls_ca_file or None)
+    except (OSError, ssl.SSLError):
+        raise ValueError("tls_ca_file names no file with certificates in PEM form") from None
 
 
 def _refuse_busy(result: Mapping[str, Any], what: str) -> None:

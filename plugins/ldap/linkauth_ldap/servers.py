@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from ldap3.core.exceptions import LDAPSessionTerminatedByServerError
 from linkauth.backends import BackendMisconfigured, BackendUnavailable
 from linkauth.redaction import reason, redact
 from linkauth_ldap.bounds import Deadline
-from linkauth_ldap.connections import Address, DirectoryConnection, ServerFailed
+from linkauth_ldap.connections import Address, DirectoryConnection, ServerFailed, tls_context
 from linkauth_ldap.outcomes import UNAVAILABLE, USE_TLS, WANTS_TLS, told
 from linkauth_ldap.settings import LDAPSettings
 
@@ -79,7 +78,7 @@ class Servers:
 
     def __init__(self, settings: LDAPSettings) -> None:
         self._settings = settings
-        self._context = _context(settings)
+        self._context = tls_context(settings)
         self.open()
         _all_servers.add(self)
 
@@ -281,16 +280,6 @@ def _begin_anew() -> None:
 
 
 os.register_at_fork(after_in_child=_begin_anew)
-
-
-def _context(settings: LDAPSettings) -> ssl.SSLContext | None:
-    """TLS 1.2 or newer, the chain and the name verified: there is no switch to turn that off. Raises ValueError."""
-    if not settings.starttls and not any(uri.lower().startswith("ldaps://") for uri in settings.uris):
-        return None
-    try:
-        return ssl.create_default_context(cafile=settings.tls_ca_file or None)
-    except (OSError, ssl.SSLError):
-        raise ValueError("tls_ca_file names no file with certificates in PEM form") from None
 
 
 def _words(error: Exception, connection: DirectoryConnection) -> str:

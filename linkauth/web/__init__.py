@@ -1,0 +1,1 @@
+"""The request before a view sees it, and the answer after."""

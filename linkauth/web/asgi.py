@@ -1,0 +1,158 @@
+"""The WSGI application for ASGI servers (ASGI 3.0), which hand over a request before its body is there.
+
+A body is read on the event loop, within a deadline and a size, and only then does a thread run the application: clients
+that send slowly hold no thread. ASGI also keeps the names of headers as they were sent. Those with an underscore are
+dropped; a WSGI environ cannot tell them from those with a hyphen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from linkauth.web.bodies import LIMIT, SECONDS
+
+log = logging.getLogger(__name__)
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+_UNAVAILABLE = (500, [(b"content-type", b"text/plain")], b"internal error\n")
+
+
+class ClientGone(Exception):
+    """The client closed the connection before its request was complete."""
+
+
+class Application:
+    """The WSGI application `wsgi` as an ASGI one: a body is complete before one of `threads` threads runs it.
+
+    `seconds` and `limit` (bytes) bound a body. One that is late or cut short is handed over as it is, shorter than its
+    CONTENT_LENGTH, and one that is too long is handed over up to a byte beyond the limit.
+    """
+
+    def __init__(self, wsgi: Any, threads: int, seconds: float = SECONDS, limit: int = LIMIT) -> None:
+        self._wsgi = wsgi
+        self._pool = ThreadPoolExecutor(threads, "linkauth")
+        self._seconds, self._limit = seconds, limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            # the specification wants a close, and the server logs this error and does it
+            raise ValueError(f"{scope['type']} is not served")
+        environ = environ_of(scope)
+        complete = True
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD") or "HTTP_TRANSFER_ENCODING" in environ:
+            try:
+                complete = await self._collect(environ, receive)
+            except ClientGone:
+                return
+        loop = asyncio.get_running_loop()
+        status, headers, body = await loop.run_in_executor(self._pool, self._respond, environ)
+        if not complete:
+            # the rest of the body may still come, and is no request
+            headers.append((b"connection", b"close"))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _collect(self, environ: dict[str, Any], receive: Receive) -> bool:
+        """Put the body into `environ`; is it complete?"""
+        parts: list[bytes] = []
+        size, more, late = 0, True, False
+        declared = environ.get("CONTENT_LENGTH", "")
+        if declared.isdecimal() and int(declared[:20]) > self._limit:
+            # refused by this figure alone
+            return False
+        try:
+            async with asyncio.timeout(self._seconds):
+                while more and size <= self._limit:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise ClientGone
+                    part = message.get("body", b"")
+                    parts.append(part)
+                    size += len(part)
+                    more = message.get("more_body", False)
+        except TimeoutError:
+            late = True
+        body = b"".join(parts)[: self._limit + 1]
+        environ["wsgi.input"] = BytesIO(body)
+        if not declared:
+            # without a length of its own, as with chunks
+            environ["CONTENT_LENGTH"] = str(len(body) + late)
+        return not more
+
+    def _respond(self, environ: dict[str, Any]) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        """The whole answer; the application makes no streams."""
+        started: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
+            started[:] = [(status, headers)]
+
+        try:
+            parts: Iterable[bytes] = self._wsgi(environ, start_response)
+            try:
+                body = b"".join(parts)
+            finally:
+                if hasattr(parts, "close"):
+                    parts.close()
+        except Exception:
+            log.exception("the application failed")
+            return _UNAVAILABLE
+        status, headers = started[0]
+        raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        return int(status[:3]), raw, body
+
+
+def environ_of(scope: Scope) -> dict[str, Any]:
+    """The WSGI environ (PEP 3333) of an ASGI HTTP scope, without a body and without headers that have an underscore."""
+    client, server = scope.get("client") or ("", 0), scope.get("server") or ("localhost", 0)
+    root = scope.get("root_path", "")
+    path = (
+        unquote_to_bytes(scope["raw_path"])
+        if scope.get("raw_path")
+        else scope["path"].encode("utf-8", "surrogateescape")
+    )
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": root,
+        "PATH_INFO": path.decode("latin-1").removeprefix(root),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "SERVER_NAME": server[0],
+        "SERVER_PORT": str(server[1]),
+        "REMOTE_ADDR": client[0],
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.get("scheme", "http"),
+        "wsgi.input": BytesIO(),
+        "wsgi.input_terminated": True,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    for raw_name, raw_value in scope["headers"]:
+        if b"_" in raw_name:
+            continue
+        name, value = raw_name.decode("latin-1").upper().replace("-", "_"), raw_value.decode("latin-1")
+        key = name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
+        environ[key] = f"{environ[key]},{value}" if key in environ else value
+    return environ
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    """Start and stop as the server says; the application is open already."""
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

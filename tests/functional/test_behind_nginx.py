@@ -1,0 +1,184 @@
+"""A real nginx in front of real servers: who the client is, and whether it came over https, is the same under each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.servers.nginx import Nginx, require
+from tests.servers.running import REDIRECT, Browser, Kind, RunningLinkauth
+from tests.servers.served import ROOT, free_port
+
+ONE_WRONG = {"throttle.address_failures": "1", "throttle.account_failures": "1000"}
+"""The second wrong password of an address is answered by 429, whatever the name."""
+HTTPS = "proxy_set_header Host $host; proxy_set_header X-Forwarded-Proto https;"
+SECURE = f"{HTTPS} proxy_set_header X-Forwarded-For $remote_addr;"
+ADDS = "proxy_set_header Host $host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"
+
+
+@pytest.fixture(params=["waitress", "granian"])
+def kind(request: pytest.FixtureRequest) -> Kind:
+    found: Kind = request.param
+    return found
+
+
+class Fronts:
+    """Starts what a test wants, and stops it all."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self._folder, self._stack = folder, stack
+
+    def linkauth(self, kind: Kind, host: str = "127.0.0.1", **changes: str) -> RunningLinkauth:
+        settings = {key.replace("__", "."): value for key, value in changes.items()}
+        running = RunningLinkauth(kind, self._folder / "linkauth", settings, host)
+        self._stack.callback(running.stop)
+        running.start()
+        return running
+
+    def nginx(self, servers: str, *ports: int) -> None:
+        nginx = Nginx(self._folder / "nginx", servers, ports)
+        self._stack.callback(nginx.stop)
+        nginx.start()
+
+    def proxied(self, upstream: str, headers: str, listen: str = "127.0.0.1:{port}", path: str = "/") -> int:
+        """The port of an nginx in front of `upstream`."""
+        port = free_port()
+        target = f"proxy_pass http://{upstream};"
+        self.nginx(f"server {{ listen {listen.format(port=port)}; location {path} {{ {target} {headers} }} }}", port)
+        return port
+
+
+@pytest.fixture
+def fronts(tmp_path: Path) -> Iterator[Fronts]:
+    require()
+    with ExitStack() as stack:
+        yield Fronts(tmp_path, stack)
+
+
+def wrong(browser: Browser, name: str, **headers: str) -> int:
+    sent = {key.replace("_", "-"): value for key, value in headers.items()}
+    return browser.sign_in(name, "wrong", sent).status
+
+
+def test_the_block_of_the_readme_serves_a_link_with_a_long_state(fronts: Fronts, kind: Kind) -> None:
+    running = fronts.linkauth(kind, **ONE_WRONG)
+    block = re.search(r"```nginx\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    assert block
+    port = free_port()
+    server = re.sub(r"^\s*ssl_certificate(_key)? .*$", "", block[1], flags=re.MULTILINE)
+    for old, new in (("443", f"127.0.0.1:{port}"), ("6543", str(running.port)), ("server {", "server { %(tls)s")):
+        assert server.count(old) == 1, old
+        server = server.replace(old, new)
+    fronts.nginx(server, port)
+    browser = Browser(port, tls=True, source="127.0.0.2")
+    state = "%2B" * 4096
+    answer = browser.sign_in("ada", "lovelace-1815", state=state)
+    assert answer.status == 303
+    assert answer.headers["location"].startswith(f"{REDIRECT}#")
+    assert state in answer.headers["location"]
+    # every address has its own failures, and nobody chooses their address
+    assert wrong(browser, "nobody") == 403
+    assert wrong(browser, "no one", X_Forwarded_For="203.0.113.7", Forwarded="for=203.0.113.8") == 429
+    assert wrong(Browser(port, tls=True, source="127.0.0.3"), "nobody") == 403
+
+
+def test_people_of_a_dual_stack_proxy_have_addresses_of_their_own(fronts: Fronts, kind: Kind) -> None:
+    running = fronts.linkauth(kind, **ONE_WRONG)
+    # nginx calls an IPv4 client of such a socket ::ffff:127.0.0.2
+    port = fronts.proxied(f"127.0.0.1:{running.port}", SECURE, "[::]:{port} ipv6only=off")
+    first, second, third = (Browser(port, source=source) for source in ("127.0.0.2", "127.0.0.3", "::1"))
+    assert [wrong(first, "a"), wrong(first, "b")] == [403, 429]
+    assert [wrong(second, "a"), wrong(second, "b")] == [403, 429]
+    assert [wrong(third, "a"), wrong(third, "b")] == [403, 429]
+
+
+@pytest.mark.parametrize("brackets", ['"$remote_addr:$remote_port"', '"[$remote_addr]:$remote_port"'])
+def test_a_port_behind_the_address_is_no_part_of_it(fronts: Fronts, kind: Kind, brackets: str) -> None:
+    running = fronts.linkauth(kind, **ONE_WRONG)
+    named = f"{HTTPS} proxy_set_header X-Forwarded-For {brackets};"
+    six = brackets.startswith('"[')
+    port = fronts.proxied(f"127.0.0.1:{running.port}", named, "[::]:{port} ipv6only=off" if six else "127.0.0.1:{port}")
+    first, second = (Browser(port, source=source) for source in ("127.0.0.2", "127.0.0.3"))
+    assert [wrong(first, "a"), wrong(first, "b"), wrong(second, "a")] == [403, 429, 403]
+
+
+@pytest.mark.parametrize(
+    "proto",
+    ['"$http_x_forwarded_proto, https"', '"$http_x_forwarded_proto, $scheme"', "$http_x_forwarded_proto"],
+    ids=["both say https", "the inner one adds its own", "the inner one passes it on"],
+)
+def test_two_proxies_in_a_row(fronts: Fronts, kind: Kind, proto: str) -> None:
+    running = fronts.linkauth(kind, **ONE_WRONG)
+    outer, inner = free_port(), free_port()
+    fronts.nginx(
+        f"server {{ listen 127.0.0.1:{outer} ssl; %(tls)s location / {{ proxy_pass http://127.0.0.1:{inner}; {ADDS}"
+        " proxy_set_header X-Forwarded-Proto $scheme; } }\n"
+        f"server {{ listen 127.0.0.1:{inner}; location / {{ proxy_pass http://127.0.0.1:{running.port}; {ADDS}"
+        f" proxy_set_header X-Forwarded-Proto {proto}; }} }}",
+        outer,
+        inner,
+    )
+    first, second = (Browser(outer, source=source, tls=True) for source in ("127.0.0.2", "127.0.0.3"))
+    assert wrong(first, "a") == 403
+    assert wrong(first, "b", X_Forwarded_For="203.0.113.7, 127.0.0.1", X_Forwarded_Proto="http") == 429
+    assert wrong(second, "a") == 403
+
+
+def test_http_at_the_outer_proxy_is_refused_with_a_page(fronts: Fronts, kind: Kind) -> None:
+    running = fronts.linkauth(kind)
+    port = fronts.proxied(
+        f"127.0.0.1:{running.port}", f'{ADDS} proxy_set_header X-Forwarded-Proto "$http_x_forwarded_proto, $scheme";'
+    )
+    answer = Browser(port, source="127.0.0.2").page({"X-Forwarded-Proto": "https"})
+    assert answer.status == 403
+    assert answer.headers["content-type"].lower() == "text/html; charset=utf-8"
+
+
+def test_a_unix_domain_socket(fronts: Fronts, kind: Kind) -> None:
+    running = fronts.linkauth(kind, "unix", trusted_proxies="unix", **ONE_WRONG)
+    port = fronts.proxied(f"unix:{running.socket}:", SECURE)
+    first, second = (Browser(port, source=source) for source in ("127.0.0.2", "127.0.0.3"))
+    assert [wrong(first, "a"), wrong(first, "b"), wrong(second, "a")] == [403, 429, 403]
+
+
+def test_a_unix_domain_socket_must_be_named(fronts: Fronts, kind: Kind) -> None:
+    running = fronts.linkauth(kind, "unix", trusted_proxies="127.0.0.0/8 ::1")
+    port = fronts.proxied(f"unix:{running.socket}:", SECURE)
+    assert Browser(port).page().status == 403
+    assert "add unix to linkauth.trusted_proxies" in running.log.read_text("utf-8")
+
+
+@pytest.mark.parametrize("strips", [True, False])
+def test_a_public_url_with_a_path(fronts: Fronts, kind: Kind, strips: bool) -> None:
+    running = fronts.linkauth(kind, public_url="https://link.example.com/auth/v1")
+    target = f"127.0.0.1:{running.port}" + ("/" if strips else "")
+    port = fronts.proxied(target, SECURE, path="/auth/v1/")
+    browser = Browser(port, prefix="/auth/v1")
+    page = browser.page()
+    style = re.search(r'href="([^"]+\.css)"', page.text)
+    assert style
+    assert style[1].startswith("/auth/v1/static/")
+    assert Browser(port).get(style[1]).status == 200
+    assert browser.sign_in("ada", "lovelace-1815").status == 303
+    assert browser.get("/health/live").status == 200
+    assert browser.get("/nothing").status == 404
+
+
+def test_a_server_that_listens_on_both_families_knows_an_ipv4_proxy(fronts: Fronts) -> None:
+    # granian on [::] calls 127.0.0.1 ::ffff:127.0.0.1; waitress has a socket for each family
+    running = fronts.linkauth("granian", "::", trusted_proxies="127.0.0.0/8")
+    assert Browser(fronts.proxied(f"127.0.0.1:{running.port}", SECURE)).page().status == 200
+
+
+def test_nginx_may_write_the_standard_header(fronts: Fronts, kind: Kind) -> None:
+    running = fronts.linkauth(kind, forwarded_header="forwarded", **ONE_WRONG)
+    says = 'proxy_set_header Host $host; proxy_set_header Forwarded "for=$remote_addr;proto=https";'
+    port = fronts.proxied(f"127.0.0.1:{running.port}", says)
+    first, second = (Browser(port, source=source) for source in ("127.0.0.2", "127.0.0.3"))
+    assert wrong(first, "a", X_Forwarded_For="203.0.113.7") == 403
+    assert wrong(first, "b", X_Forwarded_For="203.0.113.8") == 429
+    assert wrong(second, "a") == 403

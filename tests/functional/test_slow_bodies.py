@@ -1,0 +1,104 @@
+"""Clients that send their bodies slowly hold no thread, under real servers; nobody waits longer than the deadline."""
+
+from __future__ import annotations
+
+import json
+import socket
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.servers.running import Browser, Kind, RunningLinkauth
+
+DRIPPING = 100
+INTROSPECTIONS = 50
+PROXIED = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"}
+BASIC = {**PROXIED, "Authorization": "Basic " + b64encode(b"ride-hailer:the demo skill's secret").decode("ascii")}
+HEAD = (
+    "POST {path} HTTP/1.1\r\nHost: link.example.com\r\nX-Forwarded-Proto: https\r\nX-Forwarded-For: 203.0.113.66\r\n"
+    "Content-Type: application/x-www-form-urlencoded\r\n"
+)
+LENGTH, CHUNKS = "Content-Length: 1000\r\n\r\nt", "Transfer-Encoding: chunked\r\n\r\n5\r\ntoken\r\n"
+
+
+@pytest.fixture(scope="module", params=["waitress", "granian"])
+def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLinkauth]:
+    kind: Kind = request.param
+    running = RunningLinkauth(kind, tmp_path_factory.mktemp(kind) / "linkauth", {})
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+
+
+def opened(running: RunningLinkauth, request: str, stack: ExitStack) -> socket.socket:
+    connection = stack.enter_context(socket.create_connection(("127.0.0.1", running.port), 60))
+    connection.sendall(request.encode("ascii"))
+    return connection
+
+
+def answer(connection: socket.socket) -> tuple[int, bytes]:
+    """Status and body, of the length that the answer says."""
+    with connection.makefile("rb") as file:
+        status, length = int(file.readline().split()[1]), 0
+        while (line := file.readline()) not in (b"\r\n", b""):
+            name, _, value = line.partition(b":")
+            length = int(value) if name.lower() == b"content-length" else length
+        return status, file.read(length)
+
+
+def drip(connection: socket.socket) -> None:
+    """A byte more; a server may have closed the connection by now."""
+    try:
+        connection.sendall(b"t")
+    except OSError:
+        return
+
+
+@pytest.mark.parametrize("body", [LENGTH, CHUNKS], ids=["length", "chunks"])
+def test_introspection_goes_on_beside_a_hundred_clients_that_drip(running: RunningLinkauth, body: str) -> None:
+    browser = Browser(running.port)
+    with ExitStack() as stack:
+        dripping = [opened(running, HEAD.format(path="/introspect") + body, stack) for _ in range(DRIPPING)]
+        for number in range(INTROSPECTIONS):
+            if body == LENGTH:
+                drip(dripping[number % DRIPPING])
+            told = browser.post("/introspect", {"token": "unknown"}, BASIC)
+            assert (told.status, json.loads(told.text)) == (200, {"active": False})
+        # all of them are answered in the end, and none as if its body were complete
+        assert {answer(connection)[0] for connection in dripping} == {408}
+
+
+@pytest.mark.parametrize("body", [LENGTH, CHUNKS], ids=["length", "chunks"])
+def test_a_late_body_is_answered_as_every_other_mistake(running: RunningLinkauth, body: str) -> None:
+    with ExitStack() as stack:
+        program = opened(running, HEAD.format(path="/introspect") + body, stack)
+        person = opened(running, HEAD.format(path="/authorize?client_id=ride-hailer") + body, stack)
+        status, told = answer(program)
+        assert (status, json.loads(told)["error"]) == (408, "invalid_request")
+        status, told = answer(person)
+        assert status == 408
+        assert b"<html" in told
+
+
+def test_a_body_in_chunks_is_taken(running: RunningLinkauth) -> None:
+    with ExitStack() as stack:
+        request = f"{HEAD.format(path='/introspect')}Authorization: {BASIC['Authorization']}\r\n"
+        connection = opened(
+            running, f"{request}Transfer-Encoding: chunked\r\n\r\n6\r\ntoken=\r\n1\r\nx\r\n0\r\n\r\n", stack
+        )
+        assert answer(connection) == (200, b'{"active":false}')
+
+
+@pytest.mark.parametrize("size", [65_536, 65_537])
+def test_the_limit_is_the_same_for_a_length_and_for_chunks(running: RunningLinkauth, size: int) -> None:
+    filler = "token=".ljust(size, "x")
+    begin = f"{HEAD.format(path='/introspect')}Authorization: {BASIC['Authorization']}\r\n"
+    with ExitStack() as stack:
+        whole = opened(running, f"{begin}Content-Length: {size}\r\n\r\n{filler}", stack)
+        chunks = opened(running, f"{begin}Transfer-Encoding: chunked\r\n\r\n{size:x}\r\n{filler}\r\n0\r\n\r\n", stack)
+        wanted = 200 if size == 65_536 else 413
+        assert [answer(whole)[0], answer(chunks)[0]] == [wanted, wanted]

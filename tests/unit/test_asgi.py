@@ -1,0 +1,144 @@
+"""The WSGI application behind ASGI: what it is given, and when."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from linkauth.web.asgi import Application, environ_of
+
+LONG = 60.0
+SCOPE: dict[str, Any] = {
+    "type": "http",
+    "http_version": "1.1",
+    "method": "POST",
+    "scheme": "http",
+    "path": "/a",
+    "query_string": b"x=%FF",
+    "headers": [],
+    "client": ("127.0.0.1", 4711),
+    "server": ("127.0.0.1", 6543),
+}
+
+
+def asked(messages: Iterable[dict[str, Any]], seconds: float = LONG, **scope: Any) -> tuple[list[Any], list[Any]]:
+    """(environs of the application, with their bodies; messages that were sent). What does not come is awaited."""
+    environs: list[Any] = []
+    sent: list[Any] = []
+    left = list(messages)
+
+    def wsgi(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        environs.append((environ, environ["wsgi.input"].read()))
+        start_response("200 OK", [("X-Thread", threading.current_thread().name)])
+        return [b"a", b"b"]
+
+    async def receive() -> dict[str, Any]:
+        if not left:
+            await asyncio.Event().wait()
+        return left.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    application = Application(wsgi, 1, seconds=seconds, limit=10)
+    asyncio.run(application({**SCOPE, **scope}, receive, send))
+    return environs, sent
+
+
+def part(body: bytes, more: bool = True) -> dict[str, Any]:
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+def test_a_body_is_whole_before_a_thread_runs_the_application() -> None:
+    ((environ, body),), (start, end) = asked([part(b"ab"), part(b"c"), part(b"", False)])
+    assert (body, environ["CONTENT_LENGTH"]) == (b"abc", "3")
+    assert (start["status"], end["body"]) == (200, b"ab")
+    assert dict(start["headers"])[b"x-thread"].startswith(b"linkauth")
+    assert b"connection" not in dict(start["headers"])
+
+
+def test_a_late_body_is_shorter_than_its_length_and_the_connection_ends() -> None:
+    for headers in ([(b"content-length", b"5")], [(b"transfer-encoding", b"chunked")]):
+        ((environ, body),), (start, _) = asked([part(b"ab")], seconds=0.01, headers=headers)
+        assert body == b"ab"
+        assert int(environ["CONTENT_LENGTH"]) > 2
+        assert dict(start["headers"])[b"connection"] == b"close"
+
+
+def test_too_long_a_body_is_not_waited_for() -> None:
+    ((environ, body),), (start, _) = asked([], headers=[(b"content-length", b"11")])
+    assert (environ["CONTENT_LENGTH"], body) == ("11", b"")
+    assert dict(start["headers"])[b"connection"] == b"close"
+    ((_, body),), (start, _) = asked([part(b"a" * 8), part(b"a" * 8)])
+    assert body == b"a" * 11
+    assert dict(start["headers"])[b"connection"] == b"close"
+
+
+def test_a_client_that_went_away_is_not_answered() -> None:
+    assert asked([part(b"ab"), {"type": "http.disconnect"}]) == ([], [])
+
+
+def test_a_page_is_not_waited_for() -> None:
+    ((_, body),), _ = asked([], method="GET")
+    assert body == b""
+
+
+def test_an_application_that_fails_is_an_error_of_the_server(caplog: pytest.LogCaptureFixture) -> None:
+    sent: list[Any] = []
+
+    def wsgi(environ: Any, start_response: Any) -> list[bytes]:
+        raise RuntimeError("c4n4ry")
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return part(b"", False)
+
+    asyncio.run(Application(wsgi, 1)({**SCOPE}, receive, send))
+    assert sent[0]["status"] == 500
+    assert b"c4n4ry" not in sent[1]["body"]
+    assert "the application failed" in caplog.text
+
+
+def test_the_environ() -> None:
+    headers = [
+        (b"host", b"link.example.com"),
+        (b"x-forwarded-for", b"203.0.113.7"),
+        (b"x_forwarded_for", b"192.0.2.1"),
+        (b"x-forwarded-for", b"203.0.113.8"),
+        (b"content-type", b"text/plain"),
+        (b"content_type", b"text/html"),
+        (b"x-name", b"caf\xe9"),
+    ]
+    environ = environ_of({**SCOPE, "headers": headers, "path": "/auth/caf\u00e9", "root_path": "/auth"})
+    assert environ["HTTP_X_FORWARDED_FOR"] == "203.0.113.7,203.0.113.8"
+    assert environ["CONTENT_TYPE"] == "text/plain"
+    assert environ["HTTP_X_NAME"] == "caf\xe9"
+    assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == ("/auth", "/caf\xc3\xa9")
+    assert (environ["REMOTE_ADDR"], environ["QUERY_STRING"]) == ("127.0.0.1", "x=%FF")
+    assert environ_of({**SCOPE, "raw_path": b"/%FF"})["PATH_INFO"] == "/\xff"
+    # a unix domain socket, as one server and another say it
+    assert environ_of({**SCOPE, "client": None, "server": None})["REMOTE_ADDR"] == ""
+    assert environ_of({**SCOPE, "client": ("", "0")})["REMOTE_ADDR"] == ""
+
+
+def test_start_and_end_are_answered_and_websockets_are_not() -> None:
+    sent: list[Any] = []
+    left = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+
+    async def receive() -> Any:
+        return left.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+
+    application = Application(lambda *_: [], 1)
+    asyncio.run(application({"type": "lifespan"}, receive, send))
+    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    with pytest.raises(ValueError, match="websocket"):
+        asyncio.run(application({"type": "websocket"}, receive, send))

@@ -1,0 +1,109 @@
+"""Bodies within a size and a time, where the server leaves reading to the application."""
+
+from __future__ import annotations
+
+import threading
+from io import BytesIO
+from typing import Any
+
+import pytest
+
+from linkauth.web import bodies
+from linkauth.web.bodies import LIMIT, BodyError, Readers, read
+
+LONG = 60.0
+
+
+class Endless:
+    """A stream whose rest comes when `event` is set."""
+
+    def __init__(self, event: threading.Event) -> None:
+        self._event = event
+
+    def read(self, size: int) -> bytes:
+        self._event.wait()
+        return b"x"
+
+
+class Broken:
+    def read(self, size: int) -> bytes:
+        raise OSError("connection reset")
+
+
+def code(environ: dict[str, Any]) -> str:
+    with pytest.raises(BodyError) as error:
+        read(environ)
+    return error.value.code
+
+
+@pytest.mark.parametrize("more", [{}, {"waitress.client_disconnected": bool}])
+def test_a_body_is_read_by_its_length(more: dict[str, Any]) -> None:
+    def environ(length: str, body: bytes) -> dict[str, Any]:
+        return {"CONTENT_LENGTH": length, "wsgi.input": BytesIO(body), **more}
+
+    assert read(environ("3", b"abcd")) == b"abc"
+    assert read(environ("0", b"abcd")) == b""
+    assert read(environ("", b"abcd")) == b""
+    assert read(environ(str(LIMIT), b"a" * LIMIT)) == b"a" * LIMIT
+    assert code(environ(str(LIMIT + 1), b"")) == "too_long"
+    assert code(environ("9" * 10_000, b"")) == "too_long"
+    # cut off by the client, or by a server whose patience ended
+    assert code(environ("3", b"ab")) == "too_slow"
+    for length in ("-1", "1e3", "0x10", "+3", "3, 3", "\u0663"):
+        assert code(environ(length, b"abcd")) == "wrong_content_length"
+
+
+def test_a_body_without_a_length_is_read_to_its_end_where_there_is_one() -> None:
+    assert read({"wsgi.input_terminated": True, "wsgi.input": BytesIO(b"abc")}) == b"abc"
+    assert code({"wsgi.input_terminated": True, "wsgi.input": BytesIO(b"a" * (LIMIT + 1))}) == "too_long"
+
+
+def test_slow_bodies_hold_few_threads_of_the_server_and_others_are_read(monkeypatch: Any) -> None:
+    come, slow = threading.Event(), 4
+    readers = Readers(seconds=LONG, patience=0.05, slow=slow, most=50)
+    monkeypatch.setattr(bodies, "_readers", readers)
+    codes: list[str] = []
+    refused = threading.Semaphore(0)
+
+    def ask() -> None:
+        try:
+            read({"CONTENT_LENGTH": "1", "wsgi.input": Endless(come)})
+            codes.append("")
+        except BodyError as error:
+            codes.append(error.code)
+            refused.release()
+
+    class Quick:
+        def read(self, size: int) -> bytes:
+            return b"abc"
+
+    threads = [threading.Thread(target=ask) for _ in range(20)]
+    try:
+        for thread in threads:
+            thread.start()
+        # all but a few are sent away at once, though none of their bodies ever comes
+        for _ in range(20 - slow):
+            assert refused.acquire(timeout=LONG)
+        assert read({"CONTENT_LENGTH": "3", "wsgi.input": Quick()}) == b"abc"
+    finally:
+        come.set()
+        for thread in threads:
+            thread.join(LONG)
+    assert sorted(codes) == [""] * slow + ["too_slow"] * (20 - slow)
+    # the readers are there again
+    for _ in range(100):
+        assert read({"CONTENT_LENGTH": "3", "wsgi.input": Quick()}) == b"abc"
+
+
+def test_a_body_that_does_not_come_in_time_is_given_up(monkeypatch: Any) -> None:
+    come = threading.Event()
+    monkeypatch.setattr(bodies, "_readers", Readers(seconds=0.1, patience=0.01, most=2))
+    try:
+        assert [code({"CONTENT_LENGTH": "1", "wsgi.input": Endless(come)}) for _ in range(3)] == ["too_slow"] * 3
+    finally:
+        come.set()
+
+
+def test_a_connection_that_breaks_is_no_error_of_ours(monkeypatch: Any) -> None:
+    monkeypatch.setattr(bodies, "_readers", Readers(most=1))
+    assert [code({"CONTENT_LENGTH": "1", "wsgi.input": Broken()}) for _ in range(3)] == ["too_slow"] * 3

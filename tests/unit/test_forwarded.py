@@ -1,0 +1,269 @@
+"""Forwarded headers: the right-most hop that is no trusted proxy is the client, whatever stands further left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from linkauth.config.proxies import TrustedProxies
+from linkauth.web.forwarded import HOPS, Header, Origin, Reader, read
+from linkauth.web.hops import FORWARDED_LIMIT, forwarded_elements, hop_address
+from linkauth.web.notices import Notices
+
+PROXIES = TrustedProxies.of(("10.0.0.0/8", "2001:db8::/32"))
+PEER = "10.0.0.1"
+
+
+def origin(header: Header = "x-forwarded", peer: str = PEER, proxies: TrustedProxies = PROXIES, **said: str) -> Origin:
+    return read(
+        {"REMOTE_ADDR": peer, **{f"HTTP_{name.upper()}": value for name, value in said.items()}}, proxies, header
+    )
+
+
+def client(said: str, **more: Any) -> str:
+    return origin(x_forwarded_for=said, **more).address
+
+
+def test_only_a_trusted_peer_is_believed() -> None:
+    said = {"x_forwarded_for": "203.0.113.7", "x_forwarded_proto": "https", "forwarded": "for=203.0.113.7;proto=https"}
+    for header in ("x-forwarded", "forwarded"):
+        for peer in ("198.51.100.1", "::1", "", "::ffff:198.51.100.1"):
+            found = origin(header, peer, **said)
+            assert (found.trusted, found.scheme) == (False, None)
+            assert found.address in ("198.51.100.1", "::1", "unix")
+        assert origin(header, **said).address == "203.0.113.7"
+        assert origin(header, **said).scheme == "https"
+
+
+@pytest.mark.parametrize(
+    ("said", "address"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        (" 203.0.113.7 ", "203.0.113.7"),
+        ("203.0.113.7:4711", "203.0.113.7"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("[::ffff:203.0.113.7]:4711", "203.0.113.7"),
+        ("2001:DB9:0::7", "2001:db9::7"),
+        ("[2001:db9::7]", "2001:db9::7"),
+        ("[2001:db9::7]:4711", "2001:db9::7"),
+        ('"[2001:db9::7]:4711"', "2001:db9::7"),
+        ("fe80::7%eth0", "fe80::7"),
+        # the right-most one that is not trusted
+        ("192.0.2.1, 203.0.113.7", "203.0.113.7"),
+        ("192.0.2.1, 203.0.113.7, 10.0.0.2", "203.0.113.7"),
+        ("192.0.2.1,203.0.113.7,[2001:db8::2]:9,::ffff:10.9.9.9", "203.0.113.7"),
+        ("192.0.2.1, 203.0.113.7,", "203.0.113.7"),
+        ("10.0.0.3, 10.0.0.2", "10.0.0.3"),
+        # no address: what stands further left is not believed either
+        ("203.0.113.7, unknown", PEER),
+        ("203.0.113.7, _hidden", PEER),
+        ("203.0.113.7, proxy.example.com", PEER),
+        ("203.0.113.7, unknown, 10.0.0.2", "10.0.0.2"),
+        ("", PEER),
+        (", ,", PEER),
+        ("203.0.113.7:", PEER),
+        ("203.0.113.7:4711x", PEER),
+        ("[203.0.113.7", PEER),
+        ("[2001:db9::7]4711", PEER),
+        ("[2001:db9::7]:", PEER),
+        ("203.0.113", PEER),
+        ("0x7f.1", PEER),
+        ("２０３.0.113.7", PEER),
+        ("203.0.113.7 10.0.0.2", PEER),
+        ("unix:", PEER),
+    ],
+)
+def test_the_client_of_x_forwarded_for(said: str, address: str) -> None:
+    # granian joins headers of one name by a comma without a space, waitress with one
+    expected = "unix" if said == "unix:" else address
+    assert client(said) == expected
+
+
+def test_a_proxy_behind_a_unix_domain_socket() -> None:
+    proxies = TrustedProxies.of(("unix", "10.0.0.0/8"))
+    for peer in ("", "localhost", "unix:"):
+        assert client("203.0.113.7", peer=peer, proxies=proxies) == "203.0.113.7"
+    # nginx calls its own client on such a socket unix:
+    assert client("203.0.113.7, unix:", proxies=proxies) == "203.0.113.7"
+    assert client("203.0.113.7, unix:") == "unix"
+
+
+@pytest.mark.parametrize(
+    ("hops", "proto", "scheme"),
+    [
+        ("203.0.113.7", "https", "https"),
+        ("203.0.113.7", "HTTPS", "https"),
+        ("203.0.113.7", "http", "http"),
+        # one proxy: what the client sent before does not count
+        ("203.0.113.7", "https, http", "http"),
+        ("203.0.113.7", "http,https", "https"),
+        # two proxies
+        ("203.0.113.7, 10.0.0.2", "https, https", "https"),
+        ("203.0.113.7, 10.0.0.2", "https, http", "https"),
+        ("203.0.113.7, 10.0.0.2", "http, https", "http"),
+        ("203.0.113.7, 10.0.0.2", "https", "https"),
+        ("203.0.113.7, 10.0.0.2", "https, http, http", "http"),
+        # the inner one names only the outer one
+        ("10.0.0.2", "https, http", "https"),
+        ("", "https", "https"),
+        ("203.0.113.7", "", None),
+        ("203.0.113.7", "ftp", None),
+        ("203.0.113.7", "https://", None),
+        ("203.0.113.7", "https http", None),
+    ],
+)
+def test_the_scheme_is_the_one_that_the_outermost_trusted_proxy_says(hops: str, proto: str, scheme: str | None) -> None:
+    assert origin(x_forwarded_for=hops, x_forwarded_proto=proto).scheme == scheme
+
+
+@pytest.mark.parametrize(
+    ("said", "address", "scheme"),
+    [
+        ("for=203.0.113.7;proto=https", "203.0.113.7", "https"),
+        ('For="[2001:DB9::7]:4711";Proto=HTTPS', "2001:db9::7", "https"),
+        ('for="203.0.113.7:_port"; proto=https', "203.0.113.7", "https"),
+        ("for=192.0.2.1;proto=https, for=203.0.113.7;proto=http", "203.0.113.7", "http"),
+        ("for=192.0.2.1, for=203.0.113.7;proto=https;by=10.0.0.2, for=10.0.0.2;proto=http", "203.0.113.7", "https"),
+        ('for="\\2\\03.0.113.7";host="a, for=192.0.2.9;proto=http";proto=https', "203.0.113.7", "https"),
+        ('for=203.0.113.7;host="a\\",for=1.1.1.1";proto=https', "203.0.113.7", "https"),
+        ("for=2001:db9::7;proto=https", "2001:db9::7", "https"),
+        (",, for=203.0.113.7;;proto=https;,", "203.0.113.7", "https"),
+        ("for=203.0.113.7, for=_hidden;proto=https", PEER, "https"),
+        ("for=unknown;proto=https", PEER, "https"),
+        ("proto=https", PEER, "https"),
+        ("for=203.0.113.7", "203.0.113.7", None),
+        # the outer one does not say it, and the inner one's word is not about the client
+        ("for=203.0.113.7, for=10.0.0.2;proto=https", "203.0.113.7", None),
+        # malformed: nothing is believed, for what is left may hide what the proxy added
+        ('for="203.0.113.9, for=203.0.113.7;proto=https', PEER, None),
+        ("for=203.0.113.7;for=203.0.113.8;proto=https", PEER, None),
+        ("for=203.0.113.7;proto", PEER, None),
+        ("for =203.0.113.7;proto=https", PEER, None),
+        ("for=;proto=https", PEER, None),
+        ('for="203.0.113.7"x;proto=https', PEER, None),
+        ('for="203.0.113.7\\', PEER, None),
+        ("", PEER, None),
+        ("for=203.0.113.7;proto=https" + "," * FORWARDED_LIMIT, PEER, None),
+    ],
+)
+def test_the_standard_header(said: str, address: str, scheme: str | None) -> None:
+    found = origin("forwarded", forwarded=said)
+    assert (found.address, found.scheme) == (address, scheme)
+
+
+def test_the_other_header_is_what_a_client_sent() -> None:
+    x_forwarded = {"x_forwarded_for": "203.0.113.7", "x_forwarded_proto": "https"}
+    forwarded = "for=192.0.2.1;proto=http"
+    assert origin(**x_forwarded, forwarded=forwarded).address == "203.0.113.7"
+    assert origin("forwarded", **x_forwarded, forwarded=forwarded).address == "192.0.2.1"
+    assert origin(forwarded=forwarded) == Origin(PEER, PEER, True, ignored=True)
+    assert origin("forwarded", **x_forwarded) == Origin(PEER, PEER, True, ignored=True)
+
+
+trusted = st.sampled_from(["10.0.0.2", "10.255.1.1:80", "[2001:db8::5]:1", "::ffff:10.3.3.3"])
+stranger = st.ip_addresses().filter(lambda found: not PROXIES.trusts(getattr(found, "ipv4_mapped", None) or found))
+anything = st.text(st.characters(codec="latin-1"), max_size=60)
+
+
+@given(anything, stranger, st.lists(trusted, max_size=5), st.sampled_from(["{}", "{}, ", "{},,"]))
+def test_nothing_that_a_client_sends_changes_its_address(said: str, address: Any, proxies: list[str], end: str) -> None:
+    """Every proxy adds who it was asked by, so that the client's address stands behind all that the client said."""
+    named = getattr(address, "ipv4_mapped", None) or address
+    hops = [f"[{address}]:1" if ":" in str(address) else str(address), *proxies]
+    assert client(end.format(said) + ", " + ", ".join(hops)) == str(named)
+    schemes = ["https" for _ in hops]
+    found = origin(x_forwarded_for=",".join(hops), x_forwarded_proto=",".join([said.replace(",", ""), *schemes]))
+    assert found.scheme == "https"
+
+
+@given(anything, anything, anything, st.sampled_from(["x-forwarded", "forwarded"]), anything)
+def test_every_value_is_read_without_an_exception(one: str, two: str, three: str, header: Header, peer: str) -> None:
+    for remote in (peer, PEER):
+        found = origin(header, remote, x_forwarded_for=one, x_forwarded_proto=two, forwarded=three)
+        assert found.address == "unix" or str(ip_address(found.address)) == found.address
+        assert found.scheme in (None, "http", "https")
+
+
+@given(
+    st.lists(st.dictionaries(st.sampled_from(["for", "by", "host", "proto", "x"]), anything.filter(bool)), max_size=4)
+)
+def test_what_a_proxy_quotes_is_read_as_it_was(elements: list[dict[str, str]]) -> None:
+    def quoted(value: str) -> str:
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+    said = ", ".join(";".join(f"{name}={quoted(value)}" for name, value in each.items()) for each in elements)
+    assert forwarded_elements(said) == [each for each in elements if each]
+
+
+@pytest.mark.parametrize("shape", ['for="{}', "{}", "for={}", "{},", 'for="\\{}"', ";{}", "for=1;{}"])
+@pytest.mark.parametrize("unit", [",", ";", '"', "\\", "a", "for=1,", " ", "10.0.0.1,", "=", "\\,"])
+def test_reading_is_linear(shape: str, unit: str) -> None:
+    """Counted in characters that are looked at."""
+
+    class Counting(str):
+        seen = 0
+
+        def __getitem__(self, key: Any) -> str:
+            Counting.seen += 1
+            return super().__getitem__(key)
+
+    def looked_at(times: int) -> int:
+        Counting.seen = 0
+        forwarded_elements(Counting(shape.format(unit * times)))
+        return Counting.seen
+
+    few, many = looked_at(50), looked_at(500)
+    assert many <= 10 * few + 20
+
+
+def test_many_hops_are_bounded() -> None:
+    assert client("203.0.113.7, " + ", ".join(["10.0.0.2"] * 10_000)) == "10.0.0.2"
+    assert client("203.0.113.7, " + ", ".join(["10.0.0.2"] * (HOPS - 1))) == "203.0.113.7"
+
+
+def test_no_address_is_no_address() -> None:
+    assert hop_address("unix:") == (True, None)
+    assert hop_address("unknown") == (False, None)
+
+
+def applied(path: str, prefix: str, peer: str = PEER, **said: str) -> tuple[str, str]:
+    environ = {"REMOTE_ADDR": peer, "PATH_INFO": path, "SCRIPT_NAME": "", "wsgi.url_scheme": "http"}
+    environ |= {f"HTTP_{name.upper()}": value for name, value in said.items()}
+    Reader(PROXIES, "x-forwarded", prefix, Notices()).apply(environ)
+    assert not [name for name in environ if "FORWARDED" in name]
+    return environ["SCRIPT_NAME"], environ["PATH_INFO"]
+
+
+def test_the_path_of_the_public_url_may_be_there_or_stripped() -> None:
+    for path in ("/authorize", "/static/default/page.css", "/"):
+        assert applied("/auth" + path, "/auth") == ("/auth", path)
+        assert applied(path, "/auth") == ("", path)
+        assert applied(path, "") == ("", path)
+    assert applied("/auth", "/auth") == ("/auth", "/")
+    assert applied("/authorize", "/auth") == ("", "/authorize")
+    assert applied("/authx/authorize", "/auth") == ("", "/authx/authorize")
+    # whatever the proxy says of it
+    assert applied("/auth/authorize", "/auth", x_forwarded_prefix="/auth") == ("/auth", "/authorize")
+
+
+def test_a_public_url_whose_path_begins_as_one_of_our_own() -> None:
+    prefix: Callable[[str], tuple[str, str]] = lambda path: applied(path, "/token", x_forwarded_prefix="/token/")  # noqa: E731
+    assert applied("/token/token", "/token") == ("/token", "/token")
+    assert prefix("/token") == ("", "/token")
+    assert prefix("/token/refresh") == ("", "/token/refresh")
+    # a stranger's word does not count
+    assert applied("/token/token", "/token", "198.51.100.1", x_forwarded_prefix="/token") == ("/token", "/token")
+
+
+def test_log_lines_that_strangers_cause_are_bounded() -> None:
+    now = 0.0
+    notices = Notices(seconds=60, each=2, most=5, clock=lambda: now)
+    assert [notices.wanted("a") for _ in range(3)] == [True, True, False]
+    assert sum(notices.wanted(number) for number in range(100)) == 3
+    now = 60.0
+    assert notices.wanted("a")

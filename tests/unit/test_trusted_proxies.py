@@ -1,0 +1,74 @@
+"""linkauth.trusted_proxies: networks, addresses and unix; anything else stops the start with a sentence."""
+
+from __future__ import annotations
+
+import socket
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+
+from linkauth.config.proxies import TrustedProxies, address
+
+
+def trusts(words: str, *peers: str) -> list[bool]:
+    proxies = TrustedProxies.of(words.split())
+    return [proxies.trusts(address(peer)) for peer in peers]
+
+
+def test_networks_addresses_and_unix() -> None:
+    words = "10.0.0.0/8 192.0.2.7 ::1 2001:db8::/32 unix"
+    assert all(trusts(words, "10.200.3.4", "192.0.2.7", "::1", "2001:db8:ffff::1", "", "localhost"))
+    assert not any(trusts(words, "11.0.0.1", "192.0.2.8", "::2", "2001:db9::1", "127.0.0.1"))
+    assert trusts("10.0.0.1", "", "localhost") == [False, False]
+    assert not TrustedProxies.of(())
+
+
+def test_a_mapped_address_is_its_ipv4_address() -> None:
+    assert trusts("10.0.0.0/8", "::ffff:10.1.2.3", "::FFFF:0a01:0203") == [True, True]
+    assert trusts("::ffff:10.0.0.0/104 ::ffff:192.0.2.7", "10.1.2.3", "::ffff:10.1.2.3", "192.0.2.7") == [True] * 3
+    assert trusts("::/0", "10.1.2.3", "2001:db8::1") == [False, True]
+
+
+def test_a_zone_does_not_count() -> None:
+    assert trusts("fe80::/10", "fe80::1%eth0") == [True]
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("10.0.0.1/8", "the network is 10.0.0.0/8"),
+        ("2001:db8::1/32", "the network is 2001:db8::/32"),
+        ("proxy.example.com", "host names are not looked up"),
+        ("localhost", "host names are not looked up"),
+        ("*", "neither an address"),
+        ("unix:/run/proxy.sock", "is no network, no address and not unix"),
+        ("10.0.0.1,10.0.0.2", "separated by spaces"),
+        ("10.0.0.1:6543", "write 10.0.0.1"),
+        ("[::1]", "write ::1"),
+        ("[2001:db8::1]:443", "write 2001:db8::1"),
+        ("fe80::1%eth0", "write fe80::1"),
+        ("[fe80::1%eth0]", "write fe80::1"),
+        ("10.0.0.256", "neither an address"),
+        ("10.0.0.0/33", "neither an address"),
+        ("10.*", "neither an address"),
+        ("010.0.0.1", "neither an address"),
+        ("9" * 5000, "neither an address"),
+    ],
+)
+def test_anything_else_is_refused_without_a_look_up(monkeypatch: Any, word: str, sentence: str) -> None:
+    def looked_up(*_: Any) -> None:
+        raise AssertionError("a name was looked up")
+
+    for function in ("getaddrinfo", "gethostbyname", "gethostbyaddr"):
+        monkeypatch.setattr(socket, function, looked_up)
+    with pytest.raises(ValueError, match="holds") as error:
+        TrustedProxies.of(["::1", word])
+    assert sentence in str(error.value)
+
+
+def test_what_the_sentence_proposes_is_taken() -> None:
+    for word in ("10.1.2.3/8", "172.16.9.9/12", "2001:db8::1/64"):
+        with pytest.raises(ValueError, match="the network is") as error:
+            TrustedProxies.of([word])
+        assert TrustedProxies.of([str(error.value).rpartition(" ")[2]]).networks == (ip_network(word, strict=False),)
