@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 
 import click
@@ -25,8 +26,8 @@ def keys() -> None:
 @click.argument("ini", metavar="INI")
 def list_command(ini: str) -> None:
     """The keys that are published, oldest first."""
-    with opened(ini) as (settings, engine):
-        published = KeyStore(engine, settings.secret).all()
+    with opened(ini) as (settings, engine), closing(KeyStore(engine, settings.secret)) as store:
+        published = store.all()
         for key in published:
             until = f"until {_time(key.retires_at)}" if key.retires_at else "until the next one"
             click.echo(f"{key.kid}  signs from {_time(key.signs_from)}, published {until}")
@@ -39,8 +40,8 @@ def list_command(ini: str) -> None:
 @click.option("--now", "at_once", is_flag=True, help="Sign with it at once: only if the old key is in wrong hands.")
 def rotate_command(ini: str, at_once: bool) -> None:
     """Make a new key. It is published first and signs a while later; the old one stays until its tokens are gone."""
-    with opened(ini) as (settings, engine):
-        store, now = KeyStore(engine, settings.secret), int(time.time())
+    with opened(ini) as (settings, engine), closing(KeyStore(engine, settings.secret)) as store:
+        now = int(time.time())
         # also asks whether the secret is the one of the keys that are there
         earlier = store.all()
         signs_from = now if at_once or not earlier else now + AHEAD_SECONDS
