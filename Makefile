@@ -8,18 +8,24 @@ DISTRIBUTIONS := . $(patsubst %/setup.py,%,$(wildcard plugins/*/setup.py themes/
 THEMES := $(patsubst %/setup.py,%,$(wildcard themes/*/setup.py))
 TESTS := $(BIN)/python -m pytest
 CHECKERS := tests/browser/checkers
+UNIT_TESTS := tests/unit tests/test_pins.py $(wildcard themes/*/tests)
 
-.PHONY: help install install-dev parts serve test test-fast test-pages lint check catalogs bench clean
+.PHONY: help install install-dev parts serve test test-fast test-unit test-python test-pages lint check catalogs audit bench clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# Debian and Ubuntu keep venv's ensurepip in a package apart; without it, a pip that is there installs the other one
 $(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "there is no $(PYTHON); install it with: sudo apt-get install python3"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "linkauth needs Python 3.11 or newer; name one with: make PYTHON=python3.12"; exit 1; }
-	@if ! $(PYTHON) -c 'import ensurepip' 2>/dev/null; then \
-		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null; \
-		else echo "Python's venv is missing; install it with: sudo apt-get install python3-venv"; exit 1; fi; fi
-	$(PYTHON) -m venv $(VENV)
+	@if ! $(PYTHON) -c 'import ensurepip' 2>/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null; fi
+	@if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then $(PYTHON) -m venv $(VENV); \
+	elif $(PYTHON) -m pip --version >/dev/null 2>&1; then \
+		$(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; \
+	else echo "$(PYTHON) has neither ensurepip nor pip; install them with: sudo apt-get install python3-venv"; exit 1; fi \
+	|| { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.installed: $(BIN)/python constraints.txt setup.py $(wildcard plugins/*/setup.py themes/*/setup.py)
 	$(PIP) setuptools wheel
@@ -46,6 +52,12 @@ test: install-dev parts ## every test but those of test-pages
 
 test-fast: install-dev ## the tests without browser and packaging
 	$(TESTS) --ignore=tests/browser --ignore=tests/test_packaging.py
+
+test-unit: install-dev ## the unit tests, which start nothing
+	$(TESTS) $(UNIT_TESTS)
+
+test-python: ## the unit tests with another Python, in an environment of its own: PYTHON=/usr/bin/python3
+	@$(MAKE) test-unit VENV=var/python-$$($(PYTHON) -c 'import platform; print(platform.python_version())')
 
 var/checkers/.installed: $(CHECKERS)/package.json
 	@tests/servers/install pages
