@@ -20,7 +20,7 @@ $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "there is no $(PYTHON); install it with: sudo apt-get install python3"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "linkauth needs Python 3.11 or newer; name one with: make PYTHON=python3.12"; exit 1; }
 	@if ! $(PYTHON) -c 'import ensurepip' 2>/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null; fi
+		apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null || true; fi
 	@if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then $(PYTHON) -m venv $(VENV); \
 	elif $(PYTHON) -m pip --version >/dev/null 2>&1; then \
 		$(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; \
@@ -75,6 +75,13 @@ lint: install-dev ## format, lint and types
 
 check: lint parts ## format, lint, types, tests with branch coverage
 	$(TESTS) --ignore=$(CHECKERS) --cov --cov-report=term
+
+var/audit/bin/pip-audit:
+	@$(MAKE) --no-print-directory VENV=var/audit var/audit/bin/python
+	@var/audit/bin/python -m pip --disable-pip-version-check install --quiet 'pip-audit>=2.10,<3'
+
+audit: var/audit/bin/pip-audit ## ask an advisory index about every pin; says so where none can be reached
+	@var/audit/bin/python .ci/audit.py
 
 catalogs: install-dev ## extract, update and compile the themes' sentences (one more language: ADD=sv)
 	$(BIN)/linkauth catalogs $(THEMES:themes/%=%) $(if $(ADD),--add $(ADD))
