@@ -7,10 +7,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 DISTRIBUTIONS := . $(patsubst %/setup.py,%,$(wildcard plugins/*/setup.py themes/*/setup.py))
 THEMES := $(patsubst %/setup.py,%,$(wildcard themes/*/setup.py))
 TESTS := $(BIN)/python -m pytest
+# what locked.txt is for, with the drivers and servers to choose from
+LOCKED := .[granian,postgresql,theming] ./plugins/http ./plugins/ldap ./plugins/sql[mariadb,postgresql] $(addprefix ./,$(THEMES))
+OWN := linkauth $(patsubst plugins/%/setup.py,linkauth-%,$(wildcard plugins/*/setup.py)) $(THEMES:themes/%=linkauth-theme-%)
 CHECKERS := tests/browser/checkers
 UNIT_TESTS := tests/unit tests/test_pins.py $(wildcard themes/*/tests)
 
-.PHONY: help install install-dev parts serve test test-fast test-unit test-python test-pages lint check catalogs audit bench clean
+.PHONY: help install install-dev parts serve test test-fast test-unit test-python test-pages lint check catalogs audit lock bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,12 +79,19 @@ lint: install-dev ## format, lint and types
 check: lint parts ## format, lint, types, tests with branch coverage
 	$(TESTS) --ignore=$(CHECKERS) --cov --cov-report=term
 
-var/audit/bin/pip-audit:
-	@$(MAKE) --no-print-directory VENV=var/audit var/audit/bin/python
-	@var/audit/bin/python -m pip --disable-pip-version-check install --quiet 'pip-audit>=2.10,<3'
+# tools about the pins, in an environment of their own
+var/tools/.ready:
+	@$(MAKE) --no-print-directory VENV=var/tools var/tools/bin/python
+	@var/tools/bin/python -m pip --disable-pip-version-check install --quiet 'pip-audit>=2.10,<3' 'uv>=0.13,<1'
+	@touch $@
 
-audit: var/audit/bin/pip-audit ## ask an advisory index about every pin; says so where none can be reached
-	@var/audit/bin/python .ci/audit.py
+audit: var/tools/.ready ## ask an advisory index about every pin; says so where none can be reached
+	@var/tools/bin/python .ci/audit.py
+
+lock: var/tools/.ready ## write locked.txt: the pins of what servers need, with the hashes of their files
+	@printf '%s\n' $(LOCKED) | var/tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--native-tls --no-header --no-annotate $(addprefix --no-emit-package ,$(OWN)) --constraint constraints.txt - --output-file locked.txt
+	@sed -i '1i # Written by make lock: what servers need, in the versions of constraints.txt, with the hashes of their files.' locked.txt
 
 catalogs: install-dev ## extract, update and compile the themes' sentences (one more language: ADD=sv)
 	$(BIN)/linkauth catalogs $(THEMES:themes/%=%) $(if $(ADD),--add $(ADD))

@@ -1,4 +1,4 @@
-"""`make audit`: asks advisory indexes about every pin of constraints.txt, by pip-audit, beside whose Python it runs.
+"""`make audit`: asks advisory indexes about every pin of constraints.txt, by the pip-audit of this Python.
 
 Exits with 1 if a pin has a known vulnerability, and with 0 where no index can be asked, which it says.
 """

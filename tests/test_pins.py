@@ -155,6 +155,26 @@ def test_the_ranges_of_a_distribution_hold_its_pins_and_no_release_with_a_known_
     assert [python for python in promised() if f"{python}.0" not in SpecifierSet(setup["python_requires"])] == []
 
 
+@pytest.mark.parametrize("python", promised())
+def test_the_locked_versions_are_the_pins(python: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make lock` writes them anew; it locks everything that a server may be told to use."""
+    text = (ROOT / "locked.txt").read_text("utf-8").replace("\\\n", "")
+    # a hash without an address: whoever has a mirror installs from it
+    assert "://" not in text
+    locked: dict[str, Version] = {}
+    for line in text.splitlines()[1:]:
+        requirement, *hashes = re.split(r"\s+--hash=sha256:", line.strip())
+        assert hashes, requirement
+        for pin in requirements(requirement):
+            if pin.marker is None or pin.marker.evaluate(environment(python)):
+                locked[canonicalize_name(pin.name)] = Version(next(iter(pin.specifier)).version)
+    chosen = pins(python)
+    assert {name: version for name, version in locked.items() if chosen.get(name) != version} == {}
+    shipped = [path for path in SETUPS if path not in TEMPLATES]
+    wanted = {canonicalize_name(each.name) for path in shipped for each in ranges(declared(path, monkeypatch))}
+    assert wanted - set(locked) == set()
+
+
 def test_the_pins_themselves_have_no_known_hole() -> None:
     for python in promised():
         wrong = {name: str(version) for name, version in pins(python).items() if version < Version(SAFE.get(name, "0"))}
