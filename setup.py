@@ -18,6 +18,7 @@ setup(
     },
     install_requires=[
         "pyramid>=2.1,<3",
+        "WebOb>=1.8.8,<2",
         # Pyramid 2.1 imports pkg_resources, which later versions have no more
         "setuptools>=80,<82",
         "plaster-pastedeploy>=1.0.1,<2",
@@ -28,6 +29,9 @@ setup(
         "click>=8.5,<9",
         "joserfc>=1.8,<2",
         "waitress>=3.0.2,<4",
+        # joserfc and alembic would take earlier ones, which have known holes
+        "cryptography>=46.0.7",
+        "Mako>=1.3.11,<2",
     ],
     extras_require={
         "postgresql": ["psycopg[binary]>=3.3.9,<4"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing
 from hashlib import sha256
 from typing import Any
 
@@ -100,25 +101,29 @@ def includeme(config: Any) -> None:
     """Open the storage, refuse an outdated schema, and put the authorization server on the request."""
     registry = config.registry.settings
     settings = registry["linkauth"]
+    with ExitStack() as opened:
+        _open(config, registry, settings, opened)
+        # a start that was refused leaves nothing open
+        opened.pop_all()
+
+
+def _open(config: Any, registry: dict[str, Any], settings: Settings, opened: ExitStack) -> None:
     engine = open_engine(settings.database)
+    opened.callback(engine.dispose)
     if settings.database_upgrade == "at_start":
         patient = open_engine(settings.database, patient=True)
-        try:
-            upgrade(patient)
-        finally:
-            patient.dispose()
-    try:
-        require_current(engine)
-    except SettingsError:
-        engine.dispose()
-        raise
-    store = LinkStore(engine)
-    registered = Clients(clients(settings.clients), registry["linkauth.throttle"].client)
-    keys = KeyStore(engine, settings.secret, settings.previous_secrets)
+        opened.callback(patient.dispose)
+        upgrade(patient)
+        patient.dispose()
+    require_current(engine)
+    store = opened.enter_context(closing(LinkStore(engine)))
+    keys = opened.enter_context(closing(KeyStore(engine, settings.secret, settings.previous_secrets)))
     if settings.previous_secrets:
         _seal_for_new_secret(keys)
+    registered = Clients(clients(settings.clients), registry["linkauth.throttle"].client)
     made = issuer(settings, store, keys)
     server = AuthorizationServer(settings.public_url, registered, made, time.time)
     registry["linkauth.store"] = store
+    registry["linkauth.keys"] = keys
     registry["linkauth.engine"] = engine
     config.add_request_method(lambda request: server, "oauth2", property=True)

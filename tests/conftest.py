@@ -50,6 +50,7 @@ def make_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...,
     for app in opened:
         app.registry.settings["linkauth.sign_in"].close()
         app.registry.settings["linkauth.store"].close()
+        app.registry.settings["linkauth.keys"].close()
         app.registry.settings["linkauth.engine"].dispose()
 
 

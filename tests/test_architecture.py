@@ -172,6 +172,7 @@ def test_no_room_over_300_lines_and_no_junk_drawer(path: Path) -> None:
 def test_nothing_else_stands_at_the_top() -> None:
     allowed = {
         *("README.md", "CHANGES.md", "LICENSE", "Makefile", "setup.py", "pyproject.toml", "constraints.txt"),
+        "locked.txt",
         *("requirements-dev.txt", "development.ini", "production.ini", ".gitignore", ".ci"),
         *("linkauth", "plugins", "themes", "tests", "docs", "benchmarks", "deploy", "skill"),
     }

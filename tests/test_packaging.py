@@ -52,7 +52,10 @@ def test_wheels_of_all_distributions_work_in_a_clean_venv(tmp_path: Path) -> Non
     assert len(wheels) == len(DISTRIBUTIONS)
     run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
     python = tmp_path / "venv/bin/python"
-    run(python, *quiet, "install", "--constraint", ROOT / "constraints.txt", *wheels, cwd=tmp_path)
+    # as README tells careful deployers; pip check says what a wheel needs and locked.txt has not
+    run(python, *quiet, "install", "--require-hashes", "--requirement", ROOT / "locked.txt", cwd=tmp_path)
+    run(python, *quiet, "install", "--no-deps", "--no-index", *wheels, cwd=tmp_path)
+    run(python, *quiet, "check", cwd=tmp_path)
     (tmp_path / "development.ini").write_text((ROOT / "development.ini").read_text("utf-8"), "utf-8")
     (tmp_path / "var").mkdir()
     assert run(python, "-c", PROBE, tmp_path / "development.ini", cwd=tmp_path).startswith("shown ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 
 import click
@@ -26,8 +27,8 @@ def keys() -> None:
 @click.argument("ini", metavar="INI")
 def list_command(ini: str) -> None:
     """The keys that are published, oldest first; exit code 1 if linkauth.secret does not open one."""
-    with opened(ini) as (settings, engine):
-        stored = _store(settings, engine).stored()
+    with opened(ini) as (settings, engine), closing(_store(settings, engine)) as store:
+        stored = store.stored()
         for each in stored:
             until = f"until {_time(each.retires_at)}" if each.retires_at else "until the next one"
             mark = "" if each.key else "; cannot be opened"
@@ -50,8 +51,8 @@ def list_command(ini: str) -> None:
 )
 def rotate_command(ini: str, at_once: bool, forget: bool) -> None:
     """Make a new key. It is published first and signs a while later; the old one stays until its tokens are gone."""
-    with opened(ini) as (settings, engine):
-        store, now = _store(settings, engine), int(time.time())
+    with opened(ini) as (settings, engine), closing(_store(settings, engine)) as store:
+        now = int(time.time())
         stored = store.stored()
         closed = [each for each in stored if not each.key]
         if closed and not forget:
@@ -79,8 +80,7 @@ def reseal_command(ini: str) -> None:
     The last step of a change of linkauth.secret: when no server has the former one any more, and it is gone from
     linkauth.previous_secrets. Until then the former secret opens the keys too.
     """
-    with opened(ini) as (settings, engine):
-        store = _store(settings, engine)
+    with opened(ini) as (settings, engine), closing(_store(settings, engine)) as store:
         count = store.reseal()
         closed = [each.kid for each in store.stored() if not each.key]
         click.echo(f"{count} key(s) resealed")

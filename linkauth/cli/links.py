@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any, TypeVar
 
 import click
@@ -98,8 +99,7 @@ def list_command(
     form: str,
 ) -> None:
     """List links, oldest first. Times are UTC."""
-    with opened(ini) as (settings, engine):
-        ledger = Ledger(engine)
+    with opened(ini) as (settings, engine), closing(Ledger(engine)) as ledger:
         rows = ledger.links(which(settings, ledger, person, skill, older_than, unused_for, living=not ended))
         show(map(readable, rows), form, COLUMNS, SHOWN)
 
@@ -123,8 +123,7 @@ def end_command(
     """End links: their tokens are dead from then on, and the people must link again."""
     if everything == any(chosen is not None for chosen in (person, skill, older_than, unused_for)):
         raise click.UsageError("say whose links: --person, --skill, --older-than, --unused-for, or else --all")
-    with opened(ini) as (settings, engine):
-        ledger = Ledger(engine)
+    with opened(ini) as (settings, engine), closing(Ledger(engine)) as ledger:
         chosen = which(settings, ledger, person, skill, older_than, unused_for)
         count = ledger.count(chosen)
         if count and not yes:

@@ -42,6 +42,7 @@ def serve(ini: str) -> None:
     finally:
         loaded.app.registry.settings["linkauth.sign_in"].close()
         loaded.app.registry.settings["linkauth.store"].close()
+        loaded.app.registry.settings["linkauth.keys"].close()
         loaded.app.registry.settings["linkauth.engine"].dispose()
 
 

@@ -7,6 +7,6 @@ setup(
     license="MIT",
     python_requires=">=3.11",
     packages=["linkauth_http"],
-    install_requires=["linkauth", "urllib3>=2.6.3,<3", "defusedxml>=0.7.1,<0.9"],
+    install_requires=["linkauth", "urllib3>=2.7.0,<3", "defusedxml>=0.7.1,<0.9"],
     entry_points={"linkauth.backends": ["http = linkauth_http:HTTPBackend"]},
 )

@@ -7,6 +7,6 @@ setup(
     license="MIT",
     python_requires=">=3.11",
     packages=["linkauth_ldap"],
-    install_requires=["linkauth", "ldap3>=2.9.1,<3", "pyasn1>=0.6.2,<0.7"],
+    install_requires=["linkauth", "ldap3>=2.9.1,<3", "pyasn1>=0.6.4,<0.7"],
     entry_points={"linkauth.backends": ["ldap = linkauth_ldap:LDAPBackend"]},
 )

@@ -26,6 +26,12 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+FONTS = {
+    "fonts-dejavu-core": "dejavu/DejaVuSans.ttf",
+    "fonts-lohit-deva": "lohit-devanagari/Lohit-Devanagari.ttf",
+    "fonts-vlgothic": "vlgothic/VL-Gothic-Regular.ttf",
+}
+"""Debian's packages of the fonts that fonts.conf names, and a file of each."""
 PHONE = {"width": 360, "height": 740}
 TIMEOUT = 10_000
 """Milliseconds after which something that should happen is taken as not happening."""
@@ -45,19 +51,24 @@ LONG_AND_FULL = {
 """Settings with the longest names, and with everything on the pages that there can be."""
 
 
-def chromium(path: str | None, ci: bool) -> str:
-    """Chromium's path. Without it the tests are skipped, but not on CI, where a skip would hide them."""
-    missing = "Chromium is missing; install it with: sudo apt-get install chromium"
-    if path is None and ci:
-        pytest.fail(missing, pytrace=False)
-    if path is None:
-        pytest.skip(missing)
-    return path
+def chromium(path: str | None, ci: bool, fonts: Path = Path("/usr/share/fonts/truetype")) -> str:
+    """Chromium's path. Without it or its fonts the tests are skipped, but not on CI, where a skip would hide them."""
+    missing = [] if path else ["chromium"]
+    missing += [package for package, file in FONTS.items() if not (fonts / file).is_file()]
+    message = f"the browser's tests need Debian's packages; install them with: sudo apt-get install {' '.join(missing)}"
+    if missing and ci:
+        pytest.fail(message, pytrace=False)
+    if missing:
+        pytest.skip(message)
+    return str(path)
 
 
 @pytest.fixture(scope="session")
-def chromium_path() -> str:
-    return chromium(shutil.which("chromium"), bool(os.environ.get("CI")))
+def chromium_path() -> Iterator[str]:
+    """Chromium's path, while what is started sees the fonts of fonts.conf and no others."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FONTCONFIG_FILE", str(Path(__file__).with_name("fonts.conf")))
+        yield chromium(shutil.which("chromium"), bool(os.environ.get("CI")))
 
 
 @pytest.fixture(scope="session")

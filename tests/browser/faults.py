@@ -31,14 +31,17 @@ CUT = """() => {
   }
   return faults;
 }"""
-SPACED = """on => {
+STYLED = """style => {
   // a style sheet of the reader's own, which the page's content security policy does not see
   const sheet = new CSSStyleSheet();
-  if (on) sheet.replaceSync(`
-    * { line-height: 1.5 !important; letter-spacing: 0.12em !important; word-spacing: 0.16em !important; }
-    p { margin-block-end: 2em !important; }`);
+  sheet.replaceSync(style);
   document.adoptedStyleSheets = [sheet];
 }"""
+SPACED = """
+  * { line-height: 1.5 !important; letter-spacing: 0.12em !important; word-spacing: 0.16em !important; }
+  p { margin-block-end: 2em !important; }"""
+WIDE = "* { font-family: 'DejaVu Sans' !important; font-weight: 700 !important; letter-spacing: 0.05em !important; }"
+"""Letters that are wider than those of any phone."""
 TARGETS = """() => {
   const targets = [...document.querySelectorAll("a[href], button, select, summary, input:not([type=hidden])")]
     .map((element) => [element.textContent.trim() || element.id, element, element.getBoundingClientRect()])
@@ -76,15 +79,21 @@ def _violations(page: Page, options: dict[str, Any]) -> list[str]:
 
 
 def layout(page: Page) -> list[str]:
-    """What is cut off or to be scrolled sideways: as it is, with letters twice as large (1.4.4), spaced (1.4.12)."""
-    faults = [f"as it is: {fault}" for fault in page.evaluate(CUT)]
+    """What is cut off or scrolls sideways: as it is, with letters twice as large (1.4.4), spaced (1.4.12), or wide."""
+    faults = []
     resize = "size => { document.documentElement.style.fontSize = size }"
-    page.evaluate(resize, "200%")
-    faults += [f"text at 200 %: {fault}" for fault in page.evaluate(CUT)]
+    for what, size, style in (
+        ("as it is", "", ""),
+        ("text at 200 %", "200%", ""),
+        ("text spaced", "", SPACED),
+        ("wide letters", "", WIDE),
+        ("wide letters at 200 %", "200%", WIDE),
+    ):
+        page.evaluate(resize, size)
+        page.evaluate(STYLED, style)
+        faults += [f"{what}: {fault}" for fault in page.evaluate(CUT)]
     page.evaluate(resize, "")
-    page.evaluate(SPACED, True)
-    faults += [f"text spaced: {fault}" for fault in page.evaluate(CUT)]
-    page.evaluate(SPACED, False)
+    page.evaluate(STYLED, "")
     return faults
 
 

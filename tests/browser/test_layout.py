@@ -85,3 +85,22 @@ def test_the_theme_has_one_script_and_nothing_inline(
         expect(visitor.page.locator("style, [style], [onclick], [onsubmit], [target]")).to_have_count(0)
         expect(visitor.page.locator("script")).to_have_count(1)
         expect(visitor.page.locator("script[src][defer]")).to_be_empty()
+
+
+def test_the_browser_of_the_tests_has_their_own_fonts_and_no_others(visitor: Visitor, served: ServedLinkauth) -> None:
+    """What is installed beside them changes no result."""
+    protocol = visitor.context.new_cdp_session(visitor.page)
+    for language, families in (
+        ("pt-BR", {"DejaVu Sans"}),
+        ("ar", {"DejaVu Sans"}),
+        ("hi", {"DejaVu Sans", "Lohit Devanagari"}),
+        ("ja", {"DejaVu Sans", "VL Gothic"}),
+    ):
+        visitor.enable(served, language)
+        protocol.send("DOM.enable")
+        protocol.send("CSS.enable")
+        root = protocol.send("DOM.getDocument")["root"]["nodeId"]
+        main = protocol.send("DOM.querySelector", {"nodeId": root, "selector": "main"})["nodeId"]
+        fonts = protocol.send("CSS.getPlatformFontsForNode", {"nodeId": main})["fonts"]
+        assert {font["familyName"] for font in fonts} <= families, language
+        assert fonts

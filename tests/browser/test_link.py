@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Playwright, expect
 
-from tests.browser.conftest import ARGUMENTS, TIMEOUT, chromium
+from tests.browser.conftest import ARGUMENTS, FONTS, TIMEOUT, chromium
 from tests.browser.visitor import Visitor
 from tests.servers.served import ServedLinkauth
 
@@ -160,8 +160,14 @@ def test_a_page_that_was_open_too_long_goes_on(visitor: Visitor, served: ServedL
     arrived(visitor)
 
 
-def test_without_chromium_these_tests_are_skipped_by_name_but_not_on_ci() -> None:
-    with pytest.raises(pytest.skip.Exception, match="sudo apt-get install chromium"):
-        chromium(None, ci=False)
-    with pytest.raises(pytest.fail.Exception, match="sudo apt-get install chromium"):
-        chromium(None, ci=True)
+def test_without_chromium_or_its_fonts_these_tests_are_skipped_by_name_but_not_on_ci(tmp_path: Path) -> None:
+    with pytest.raises(pytest.skip.Exception, match=f"sudo apt-get install {' '.join(FONTS)}$"):
+        chromium("/usr/bin/chromium", False, tmp_path)
+    for file in FONTS.values():
+        (tmp_path / file).parent.mkdir()
+        (tmp_path / file).touch()
+    with pytest.raises(pytest.skip.Exception, match=r"sudo apt-get install chromium$"):
+        chromium(None, False, tmp_path)
+    with pytest.raises(pytest.fail.Exception, match=r"sudo apt-get install chromium$"):
+        chromium(None, True, tmp_path)
+    assert chromium("/usr/bin/chromium", True, tmp_path) == "/usr/bin/chromium"

@@ -7,7 +7,7 @@ import io
 import json
 import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,15 +71,18 @@ class Running:
 
 
 @pytest.fixture
-def running(make_app: Callable[..., Any]) -> Running:
-    return Running(make_app())
+def running(make_app: Callable[..., Any]) -> Iterator[Running]:
+    running = Running(make_app())
+    yield running
+    running.ledger.close()
 
 
 @pytest.fixture(scope="module")
-def one_link(make_app: Callable[..., Any]) -> tuple[Running, str]:
+def one_link(make_app: Callable[..., Any]) -> Iterator[tuple[Running, str]]:
     """A server with one link, and its token; for what must change nothing."""
     running = Running(make_app())
-    return running, running.link()
+    yield running, running.link()
+    running.ledger.close()
 
 
 def set_times(running: Running, link_id: int, **times: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -199,7 +200,8 @@ def test_G6_neither_is_a_code_lost(timed: TestApp, clock: Clock) -> None:
 def test_G7_an_ended_link_refreshes_no_more(home: Skill) -> None:
     got = home.link()
     other = home.link()
-    assert Ledger(engine_of(home.app)).end(Which(person="staff:1", client_id="home"), "has left", 1) >= 2
+    with closing(Ledger(engine_of(home.app))) as ledger:
+        assert ledger.end(Which(person="staff:1", client_id="home"), "has left", 1) >= 2
     for each in (got, other):
         assert_refused(home.refresh(each["refresh_token"]), 400, "invalid_grant")
         assert not home.active(each["access_token"])

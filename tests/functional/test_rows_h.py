@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,8 @@ def test_H7_an_access_token_is_its_own_proof(home: Skill) -> None:
     got = home.link()
     assert home.app.post("/revoke", {"token": got["access_token"]}).status_int == 200
     assert_refused(home.refresh(got["refresh_token"]), 400, "invalid_grant")
-    row = list(Ledger(engine_of(home.app)).links(Which(living=False)))[-1]
+    with closing(Ledger(engine_of(home.app))) as ledger:
+        row = list(ledger.links(Which(living=False)))[-1]
     assert (row["end_reason"], row["client_id"]) == ("revoked by its token", "home")
 
 

@@ -6,6 +6,7 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +95,8 @@ def simulate(ini: Path, *options: str, expect: int, person: tuple[str, str] = AD
 def living(ini: Path, client_id: str) -> list[dict[str, Any]]:
     engine = open_engine(settings(ini).database)
     try:
-        found = Ledger(engine).links(Which(client_id=client_id))
-        return [link for link in found if link["token_issued_at"] is not None]
+        with closing(Ledger(engine)) as ledger:
+            return [link for link in ledger.links(Which(client_id=client_id)) if link["token_issued_at"] is not None]
     finally:
         engine.dispose()
 

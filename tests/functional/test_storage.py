@@ -230,12 +230,12 @@ def test_a_url_that_cannot_work_is_named_without_its_value(url: str) -> None:
 def test_reading_takes_no_lock_from_a_writer(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
     upgrade(engine)
-    keys = KeyStore(engine, "secret")
-    with closing(LinkStore(engine)) as store, closing(keys), engine.begin():
+    keys, ledger = KeyStore(engine, "secret"), Ledger(engine)
+    with closing(LinkStore(engine)) as store, closing(keys), closing(ledger), engine.begin():
         # a write transaction is open elsewhere
         assert store.denied(0) == {}
         assert keys.all() == []
-        assert Ledger(engine).count(Which()) == 0
+        assert ledger.count(Which()) == 0
     engine.dispose()
 
 

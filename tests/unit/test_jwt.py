@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import threading
 from base64 import urlsafe_b64decode
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,22 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     upgrade(engine)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def open_store(engine: Engine) -> Iterator[Callable[..., KeyStore]]:
+    """`open_store(secret)`: the keys of the database under a secret; every store that was opened is closed."""
+    with ExitStack() as stack:
+
+        def open_one(secret: str = SECRET) -> KeyStore:
+            return stack.enter_context(closing(KeyStore(engine, secret)))
+
+        yield open_one
+
+
+@pytest.fixture
+def store(open_store: Callable[..., KeyStore]) -> KeyStore:
+    return open_store()
 
 
 def signer(*keys: SigningKey) -> Signer:
@@ -106,12 +123,11 @@ def test_I6_only_public_parts_are_published() -> None:
     assert keys[0].key.as_dict(private=True)["d"] not in repr(keys)
 
 
-def test_I6_rotation_overlaps(engine: Engine) -> None:
+def test_I6_rotation_overlaps(store: KeyStore) -> None:
     """A key is known before it signs, and until the last token that it signed is gone."""
     import time
 
     now = int(time.time())
-    store = KeyStore(engine, SECRET)
     old = store.rotate(now - 100, 0)
     before, _ = Signer(ISSUER, store.all).access_token(LINK, (), now, now + 3600)
     new = store.rotate(now + 900, now + 5400)
@@ -127,30 +143,28 @@ def test_I6_rotation_overlaps(engine: Engine) -> None:
         verified_by_hand(before, signing.jwks(now + 5400))
 
 
-def test_a_key_that_retired_is_forgotten(engine: Engine) -> None:
-    store = KeyStore(engine, SECRET)
+def test_a_key_that_retired_is_forgotten(store: KeyStore) -> None:
     store.rotate(NOW - 10**9, 0)
     young = store.rotate(NOW - 10**8, 1)
     assert [key.kid for key in store.all()] == [young.kid]
 
 
-def test_there_is_nothing_to_sign_with_before_a_key_begins(engine: Engine) -> None:
-    store = KeyStore(engine, SECRET)
+def test_there_is_nothing_to_sign_with_before_a_key_begins(store: KeyStore) -> None:
     assert Signer(ISSUER, store.all).kid(NOW) is None
     made = store.rotate(NOW, 0)
     assert Signer(ISSUER, store.all).kid(NOW - 1) is None
     assert Signer(ISSUER, store.all).kid(NOW) == made.kid
 
 
-def test_keys_are_sealed_by_the_secret(engine: Engine) -> None:
-    made = KeyStore(engine, SECRET).rotate(NOW, 0)
+def test_keys_are_sealed_by_the_secret(engine: Engine, open_store: Callable[..., KeyStore]) -> None:
+    made = open_store().rotate(NOW, 0)
     with engine.connect() as connection:
         written = str(connection.execute(text("SELECT * FROM signing_keys")).all())
     assert made.key.as_dict(private=True)["d"] not in written
     with pytest.raises(SettingsError, match=r"^linkauth\.secret: is another one") as error:
-        KeyStore(engine, "another secret of 32 characters or more").all()
+        open_store("another secret of 32 characters or more").all()
     assert "another secret of" not in str(error.value)
-    assert [key.kid for key in KeyStore(engine, SECRET).all()] == [made.kid]
+    assert [key.kid for key in open_store().all()] == [made.kid]
 
 
 def reread(store: KeyStore) -> Sequence[SigningKey]:
@@ -160,8 +174,9 @@ def reread(store: KeyStore) -> Sequence[SigningKey]:
         return store._kept[1]
 
 
-def test_the_last_known_keys_stay_while_the_database_is_away(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = KeyStore(engine, SECRET)
+def test_the_last_known_keys_stay_while_the_database_is_away(
+    engine: Engine, store: KeyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = store.rotate(NOW, 0)
     assert [key.kid for key in store.current()] == [made.kid]
     monkeypatch.setattr("linkauth.storage.keys.REREAD_SECONDS", -1)
@@ -175,8 +190,7 @@ def test_the_last_known_keys_stay_while_the_database_is_away(engine: Engine, mon
     assert [key.kid for key in reread(store)] == [made.kid, young.kid]
 
 
-def test_nobody_waits_for_keys_that_are_read_anew(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = KeyStore(engine, SECRET)
+def test_nobody_waits_for_keys_that_are_read_anew(store: KeyStore, monkeypatch: pytest.MonkeyPatch) -> None:
     made = store.rotate(NOW, 0)
     assert [key.kid for key in store.current()] == [made.kid]
     hangs, ended = threading.Event(), []
