@@ -24,8 +24,7 @@ from ldap3.core.exceptions import LDAPSocketOpenError
 START_TLS = "1.3.6.1.4.1.1466.20037"
 BUSY = (51, 52)
 """busy, unavailable: no answer to the question, which another server may give."""
-ANSWER_LIMIT = 16 * 1024 * 1024
-"""Bytes that one question may be answered with; ldap3 joins what it receives anew for each part."""
+ANSWER_LIMIT = 16 * 1024 * 1024  # bytes that answer one question; ldap3 copies all of them for each part it receives
 _WRONG_NAME = (62, 64)
 """OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH."""
 
@@ -59,10 +58,7 @@ class Deadline:
 
 
 class TimedSocket:
-    """A socket whose every read and write ends by the deadline; what ldap3 uses of a socket, and no more.
-
-    `received` are the bytes since the last question; beyond ANSWER_LIMIT a read raises OSError.
-    """
+    """A socket whose every read and write ends by the deadline; what ldap3 uses of a socket, and no more."""
 
     def __init__(self, raw: socket.socket, deadline: Deadline, limit: float) -> None:
         self.raw = raw
