@@ -58,7 +58,7 @@ def store(engine: Engine) -> Iterator[LinkStore]:
 @FEW
 @given(steps=STEPS)
 def test_the_list_names_what_was_revoked_until_it_expires(engine: Engine, store: LinkStore, steps: list[Any]) -> None:
-    """Whatever ended the link, whatever was swept, however the clock was set."""
+    """By which way a link ends, what is swept and how the clock is set make no difference."""
     history = History(engine, store)
     for step in steps:
         history.step(*step)
@@ -72,7 +72,13 @@ def test_a_jwt_outlives_the_sweep_of_its_ended_link(engine: Engine, store: LinkS
     store.create(LINK, (opaque, Token(signed, "access", NOW, NOW + 40 * DAY, jti=jti)))
     found = store.find(signed, "access")
     assert found
+    version = store.denied_version()
+    assert version is not None
     store.end(found[0], "left", NOW)
+    assert store.denied_version() == version + 1
+    # it has ended already
+    store.end(found[0], "left again", NOW)
+    assert store.denied_version() == version + 1
     sweep(engine, NOW + days * DAY + 1)
     assert jti in store.denied(NOW + days * DAY)
     # the other one is of no use to anybody

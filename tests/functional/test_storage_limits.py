@@ -131,7 +131,7 @@ def busy_timeout(connection: Any) -> float:
 
 
 def readers(engine: Engine) -> Iterator[Engine]:
-    """The engines of whatever reads beside the engine that writes."""
+    """The engines that read beside the engine that writes."""
     for store in (LinkStore(engine), KeyStore(engine, "secret"), Comparisons(engine)):
         yield store._reader._engine
         store.close()
