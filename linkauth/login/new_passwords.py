@@ -1,4 +1,4 @@
-"""What no new password may be, whatever the backend's own rules are.
+"""What no new password may be, before the backend applies its own rules.
 
 NIST SP 800-63B section 3.1.1.2: a new password is compared with a list of common, expected and leaked ones, and with
 words of its context, such as the name of the service and of the user.

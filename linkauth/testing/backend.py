@@ -112,7 +112,7 @@ class BackendContract(AccountsContract):
             with pytest.raises(WrongPassword):
                 backend.authenticate(name, "wrong")
 
-    def test_an_account_is_guarded_under_one_key_whatever_name_is_typed(
+    def test_an_account_is_guarded_under_one_key_for_all_its_names(
         self, backend: CredentialBackend, known: Known
     ) -> None:
         names = [known.username, known.username.upper(), *known.other_names]

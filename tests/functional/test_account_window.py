@@ -111,3 +111,12 @@ def test_refused_tries_do_not_make_the_wait_of_the_account_longer(app: TestApp) 
         assert login(app, query(), "ada@example.com", "a wrong one").status == 403
     throttle_of(app.app)._clock = lambda: 1_000_000.0 + WINDOW
     assert "access_token" in answered(login(app, query(), "ada@example.com", RIGHT))
+
+
+def test_operators_are_told_of_a_throttled_name(app: TestApp, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    for _ in range(LIMIT + 1):
+        answer = login(app, query(), "ada", "a wrong one")
+    assert (answer.status, answer.get("Retry-After")) == (429, str(WINDOW))
+    assert f"throttled: too many failures, path=/authorize retry_after={WINDOW}" in caplog.text
+    assert "a wrong one" not in caplog.text

@@ -157,7 +157,7 @@ class TestWithoutGuard(TestTwoNames):
         return People(Unguarded)
 
 
-GUARDED = "test_an_account_is_guarded_under_one_key_whatever_name_is_typed"
+GUARDED = "test_an_account_is_guarded_under_one_key_for_all_its_names"
 COSTS = "test_a_guarded_account_costs_what_a_wrong_password_costs"
 DOWN = "test_its_checks_find_a_store_that_is_down"
 BROKEN: list[tuple[type[CredentialBackend], str]] = [
