@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Address = IPv4Address | IPv6Address
@@ -22,8 +23,11 @@ def address(text: str) -> Address | None:
 
     A zone (RFC 4007) is left out, and an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2) is its IPv4 address.
     """
-    if len(text) > _LONGEST:
-        return None
+    return _parsed(text) if len(text) <= _LONGEST else None
+
+
+@lru_cache(1024)
+def _parsed(text: str) -> Address | None:
     try:
         found = ip_address(text.partition("%")[0])
     except ValueError:

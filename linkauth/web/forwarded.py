@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from linkauth.config.proxies import UNIX, Address, TrustedProxies, address
@@ -37,8 +36,7 @@ _FIRST_SEGMENTS = {pattern.split("/")[1] for _, pattern, _ in ROUTES} | {"simula
 _SCHEMES = ("http", "https")
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a request comes from.
 
     `address` is the client's, normalised, or "unix"; `peer` is the one that the connection comes from, a `trusted`
@@ -84,8 +82,11 @@ def read(environ: Mapping[str, Any], proxies: TrustedProxies, header: Header) ->
     """Where the request of a WSGI environ (PEP 3333) comes from."""
     peer = address(environ.get("REMOTE_ADDR") or "")
     if not proxies.trusts(peer):
+        text = _text(peer)
+        if PROTO not in environ and FORWARDED not in environ:
+            return Origin(text, text)
         claims = f"{environ.get(PROTO, '')[:_CLAIM]} {environ.get(FORWARDED, '')[:_CLAIM]}"
-        return Origin(_text(peer), _text(peer), said=claims.lower())
+        return Origin(text, text, said=claims.lower())
     if header == "forwarded":
         elements = forwarded_elements(environ.get(FORWARDED, ""))[-HOPS:]
         hops, schemes = ([each.get(name, "") for each in elements] for name in ("for", "proto"))

@@ -14,7 +14,7 @@ from tests.servers.running import REDIRECT, Browser, Kind, RunningLinkauth
 from tests.servers.served import ROOT, free_port
 
 ONE_WRONG = {"throttle.address_failures": "1", "throttle.account_failures": "1000"}
-"""The second wrong password of an address is answered by 429, whatever the name."""
+"""The second wrong password of an address is answered by 429, for any name."""
 HTTPS = "proxy_set_header Host $host; proxy_set_header X-Forwarded-Proto https;"
 SECURE = f"{HTTPS} proxy_set_header X-Forwarded-For $remote_addr;"
 ADDS = "proxy_set_header Host $host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"

@@ -84,6 +84,13 @@ def test_a_late_body_is_answered_as_every_other_mistake(running: RunningLinkauth
         assert b"<html" in told
 
 
+def test_a_request_whose_headers_never_end_is_closed(running: RunningLinkauth) -> None:
+    with ExitStack() as stack:
+        connection = opened(running, "POST /introspect HTTP/1.1\r\nHost: link.example.com\r\nX-", stack)
+        with connection.makefile("rb") as file:
+            assert b"200" not in file.read()
+
+
 def test_a_body_in_chunks_is_taken(running: RunningLinkauth) -> None:
     with ExitStack() as stack:
         request = f"{HEAD.format(path='/introspect')}Authorization: {BASIC['Authorization']}\r\n"

@@ -24,6 +24,8 @@ PUBLIC = "https://link.example.com"
 REDIRECT = "https://layla.amazon.com/api/skill/link/M2AAAAAAAAAAAA"
 QUERY = urlencode({"client_id": "ride-hailer", "response_type": "token", "redirect_uri": REDIRECT, "state": "S"})
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+_LIMITS = ("--http1-header-read-timeout", "5000", "--no-ws")
+"""Of granian, as the README has them."""
 _FORM_TOKEN = re.compile(r'(?<=name="form_token" value=")[^"]*')
 
 
@@ -64,7 +66,7 @@ class RunningLinkauth:
         if self.kind == "waitress":
             return [str(BINARIES / "linkauth"), "serve", str(self.ini)]
         where = ["--uds", self.socket] if self._unix else ["--host", host.strip("[]"), "--port", str(self.port)]
-        return [str(BINARIES / "granian"), "--interface", "asgi", *where, "--no-ws", "linkauth.asgi:application"]
+        return [str(BINARIES / "granian"), "--interface", "asgi", *where, *_LIMITS, "linkauth.asgi:application"]
 
     def start(self) -> None:
         self.process.start(self._answers, 60)

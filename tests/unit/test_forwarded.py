@@ -1,4 +1,4 @@
-"""Forwarded headers: the right-most hop that is no trusted proxy is the client, whatever stands further left."""
+"""Forwarded headers: the right-most hop that is no trusted proxy is the client; further left nothing counts."""
 
 from __future__ import annotations
 
@@ -247,7 +247,7 @@ def test_the_path_of_the_public_url_may_be_there_or_stripped() -> None:
     assert applied("/auth", "/auth") == ("/auth", "/")
     assert applied("/authorize", "/auth") == ("", "/authorize")
     assert applied("/authx/authorize", "/auth") == ("", "/authx/authorize")
-    # whatever the proxy says of it
+    # also if the proxy says that it stripped it
     assert applied("/auth/authorize", "/auth", x_forwarded_prefix="/auth") == ("/auth", "/authorize")
 
 
