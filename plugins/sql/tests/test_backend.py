@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -205,7 +206,7 @@ def test_the_people_are_only_read(store: SQLiteStore) -> None:
     before = store.path.read_bytes()
     store.backend().authenticate("ada", "lovelace-1815")
     assert store.path.read_bytes() == before
-    with sqlite3.connect(store.path) as connection:
+    with closing(sqlite3.connect(store.path)) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
 
 
