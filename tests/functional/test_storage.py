@@ -186,7 +186,7 @@ def test_a_locked_sqlite_cannot_tell(tmp_path: Path) -> None:
     upgrade(engine)
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA busy_timeout=100")
-    with sqlite3.connect(path, isolation_level=None) as other:
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with closing(LinkStore(engine)) as store, pytest.raises(StoreUnavailableError):
             store.create(LINK, (Token(digest("x"), "access", 1),))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +51,13 @@ class SQLiteFile:
         with self._connected() as connection:
             return connection.execute(statement, values).fetchall()
 
-    def _connected(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path)
-        # nobody needs these files after a power cut
-        connection.execute("PRAGMA synchronous = OFF")
-        return connection
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        """A connection whose changes are committed, closed afterwards."""
+        with closing(sqlite3.connect(self.path)) as connection, connection:
+            # nobody needs these files after a power cut
+            connection.execute("PRAGMA synchronous = OFF")
+            yield connection
 
     def backend(self, **changes: Any) -> SQLBackend:
         settings = SQLSettings(**{**self.settings, **changes})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -225,7 +226,7 @@ def test_the_people_are_only_read(store: SQLiteStore) -> None:
     before = store.path.read_bytes()
     store.backend().authenticate("ada", "lovelace-1815")
     assert store.path.read_bytes() == before
-    with sqlite3.connect(store.path) as connection:
+    with closing(sqlite3.connect(store.path)) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
 
 
