@@ -51,7 +51,7 @@ def open_engine(url: str, patient: bool = False) -> Engine:
         raise SettingsError([(KEY, "is not a database URL such as sqlite:////var/lib/linkauth/db.sqlite")]) from None
 
 
-def cause(error: BaseException) -> str:
+def cause(error: Exception) -> str:
     """Why a statement failed, in the driver's words without secrets; of an error about a value, which those words
     may hold, the class alone."""
     kind = type(error).__name__

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from configparser import RawConfigParser
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from typing import Literal
 from urllib.parse import quote, urlencode
 
@@ -24,6 +25,7 @@ PUBLIC = "https://link.example.com"
 REDIRECT = "https://layla.amazon.com/api/skill/link/M2AAAAAAAAAAAA"
 QUERY = urlencode({"client_id": "ride-hailer", "response_type": "token", "redirect_uri": REDIRECT, "state": "S"})
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+CLIENT_SECRET = token_hex(32)
 _LIMITS = ("--http1-header-read-timeout", "5000", "--no-ws")
 """Of granian, as the README has them."""
 _FORM_TOKEN = re.compile(r'(?<=name="form_token" value=")[^"]*')
@@ -54,6 +56,8 @@ class RunningLinkauth:
         for key in [key for key in app if key.startswith("linkauth.simulator.")]:
             del app[key]
         base = {"public_url": PUBLIC, "client.ride-hailer.redirect_uris": REDIRECT, "trusted_proxies": "127.0.0.1"}
+        # those of development.ini are published
+        base |= {"secret": token_hex(32), "client.ride-hailer.secret": CLIENT_SECRET}
         for key, value in {**base, **changes}.items():
             app["linkauth." + key] = value
         self.ini = folder / "linkauth.ini"
