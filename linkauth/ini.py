@@ -206,15 +206,19 @@ class Keys:
             if len(raw.split()) == 1 and not is_url(raw):
                 remember(raw)
             return None
-        if is_url(raw) and not item.name.endswith(("secret", "password", "pepper")):
+        is_word = item.name.endswith(("secret", "password", "pepper"))
+        if is_url(raw) and not is_word:
             remember_url(raw)
             return url_problem(raw) or _invisible(raw)
-        if within and key not in self._from_file:
+        is_text = within and key not in self._from_file
+        if is_text or (is_template(raw) and not is_word):
             remember_within(raw)
-            return None
+            if is_text or len(raw.split()) > 1:
+                return None
+        # one word may be a password with braces
         remember(raw)
         # these have lines
-        return None if is_template(raw) or raw.startswith("-----BEGIN ") else _invisible(raw)
+        return None if (is_template(raw) and not is_word) or raw.startswith("-----BEGIN ") else _invisible(raw)
 
     def finish(self) -> None:
         """Raise SettingsError if anything was wrong or is left over."""
