@@ -108,6 +108,11 @@ def _readable(ini: str, section: str = "app:main") -> Iterator[None]:
     except configparser.ParsingError as error:
         numbers = [number for number, _ in getattr(error, "errors", ())] or [getattr(error, "lineno", "?")]
         lines = ", ".join(map(str, numbers))
+        source = str(getattr(error, "source", ini))
+        if source != ini and Path(source).is_file():
+            # another ini file, named by config:
+            _require_plain_text(source)
+            ini = source
         raise StartError(f"{ini}: line {lines} is neither a [section] nor a key = value") from None
     except configparser.DuplicateOptionError as error:
         where = f"{ini}, line {error.lineno}: [{error.section}] {error.option}"
