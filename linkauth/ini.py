@@ -206,15 +206,19 @@ class Keys:
             if len(raw.split()) == 1 and not is_url(raw):
                 remember(raw)
             return None
-        if is_url(raw) and not item.name.endswith(("secret", "password", "pepper")):
+        is_word = item.name.endswith(("secret", "password", "pepper"))
+        if is_url(raw) and not is_word:
             remember_url(raw)
-            return url_problem(raw) or _invisible(raw)
-        if within and key not in self._from_file:
+            return url_problem(raw) or invisible(raw)
+        is_text = within and key not in self._from_file
+        if is_text or (is_template(raw) and not is_word):
             remember_within(raw)
-            return None
+            if is_text or len(raw.split()) > 1:
+                return None
+        # one word may be a password with braces
         remember(raw)
         # these have lines
-        return None if is_template(raw) or raw.startswith("-----BEGIN ") else _invisible(raw)
+        return None if (is_template(raw) and not is_word) or raw.startswith("-----BEGIN ") else invisible(raw)
 
     def finish(self) -> None:
         """Raise SettingsError if anything was wrong or is left over."""
@@ -240,12 +244,12 @@ def _file(path: str) -> tuple[str, str]:
         return "", f"{named} is no path of a file"
 
 
-def _invisible(secret: str) -> str | None:
-    """Which character of a secret cannot be seen, so that nobody meant it; None if all can."""
-    for at, letter in enumerate(secret):
+def invisible(text: str) -> str | None:
+    """Which character of a secret or a name cannot be seen, so that nobody meant it; None if all can."""
+    for at, letter in enumerate(text):
         if letter == " " or (unicodedata.category(letter) not in _INVISIBLE and letter not in _INVISIBLE_LETTERS):
             continue
-        where = "begins with" if at == 0 else "ends with" if at == len(secret) - 1 else "holds"
+        where = "begins with" if at == 0 else "ends with" if at == len(text) - 1 else "holds"
         if letter in "\r\n":
             return f"{where} a line break: a secret stands on one line"
         name = unicodedata.name(letter, "a control character")

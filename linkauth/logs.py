@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import logging.handlers
 import sys
 import threading
 import traceback
@@ -29,6 +30,8 @@ class JSONFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = redact(self.formatException(record.exc_info))
+        elif record.exc_text:
+            line["traceback"] = redact(record.exc_text)
         # ASCII only: no terminal escape, line separator or direction mark reaches the reader
         return json.dumps(line)
 
@@ -44,10 +47,24 @@ class RedactingFormatter(logging.Formatter):
         return redact(self._inner.format(record))
 
 
+class RedactingFilter(logging.Filter):
+    """Takes secrets out of the record itself, for handlers that send it to another process without formatting it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = redact(record.getMessage()), None
+        if record.exc_info:
+            record.exc_text = redact(logging.Formatter().formatException(record.exc_info))
+            record.exc_info = None
+        return True
+
+
 def protect() -> None:
     """Keep secrets out of what every handler writes, whichever formatter the ini or a server gave it, and out of the
     tracebacks of exceptions that nobody catches."""
     for handler in _handlers():
+        sends = isinstance(handler, (logging.handlers.SocketHandler, logging.handlers.HTTPHandler))
+        if sends and not any(isinstance(each, RedactingFilter) for each in handler.filters):
+            handler.addFilter(RedactingFilter())
         if not isinstance(handler.formatter, (JSONFormatter, RedactingFormatter)):
             handler.setFormatter(RedactingFormatter(handler.formatter or logging.Formatter()))
     # what others have put there, such as a test runner, stays

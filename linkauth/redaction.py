@@ -38,6 +38,8 @@ REASON_LIMIT = 300
 _DELIMITERS = r"@/:#?&=%'\"\\`,;\s\[\]"
 _PART = re.compile(f"[^{_DELIMITERS}]+")
 _TOKEN = re.compile(r"[\w.+-]+")
+_PIECE = re.compile(r"[^<>\"'&={}\n]+")
+"""What stands in quotes, in an element of XML or in a field of a form."""
 _PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _ESCAPE = re.compile(r"(?:%[0-9a-f]{2}|\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\[nrt])\Z")
@@ -48,9 +50,11 @@ _PUBLIC = frozenset(
         *("authentication", "certificate", "client", "connection", "database", "failed", "host", "linkauth"),
         *("localhost", "mariadb", "mysql", "passwd", "password", "port", "postgres", "postgresql", "secret"),
         *("server", "sqlite", "timeout", "user", "username"),
+        *("base64", "oauth2", "sha256", "utf-8", "www.w3.org"),
     }
 )
-"""Words of messages themselves: to hide them says that they are the password, and makes messages unreadable."""
+"""Words of messages themselves: to hide them says that they are the password, and makes messages unreadable. The last
+ones stand in templates of requests."""
 
 URL_ADVICE = (
     "in a name or password write %40 for @, %2F for /, %3A for :, %3F for ?, %23 for #, %25 for % and %20 for a blank; "
@@ -153,9 +157,17 @@ def remember_url(url: str) -> None:
 
 def remember_within(text: str) -> None:
     """Register what looks like a key in a text that holds other things too, such as a header or a template of a
-    request: SURE characters or more with a digit among them."""
-    for token in _TOKEN.findall(_PLACEHOLDER.sub(" ", text)):
-        if len(token) >= SURE and any(letter.isdigit() for letter in token):
+    request: SURE characters or more with a digit among them, and what stands in quotes or in an element with a digit.
+    """
+    template = is_template(text)
+    text = _PLACEHOLDER.sub(" ", text)
+    for piece in map(str.strip, _PIECE.findall(text)):
+        if is_url(piece):
+            remember_url(piece)
+        elif (len(piece) >= LEAST and any(map(str.isdigit, piece))) or (template and len(piece) >= PHRASE):
+            remember(piece)
+    for token in _TOKEN.findall(text):
+        if len(token) >= SURE and any(map(str.isdigit, token)):
             remember(token)
 
 

@@ -6,6 +6,7 @@ import codecs
 import configparser
 import gc
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import plaster
 from pyramid.exceptions import ConfigurationError
 
 from linkauth import logs
+from linkauth.ini import invisible
 from linkauth.redaction import reason, redact, remember_within
 from linkauth.settings import Settings, SettingsError
 from linkauth.web.channels import DEFAULTS, serve
@@ -49,7 +51,7 @@ def loader(ini: str) -> Any:
     if not Path(ini).is_file():
         raise StartError(f"{ini}: there is no such file; copy production.ini and change what it says")
     with _readable(ini):
-        _require_utf_8(ini)
+        _require_plain_text(ini)
         found = plaster.get_loader(ini, protocols=["wsgi"])
         if "app:main" not in found.get_sections():
             raise StartError(f"{ini}: has no section [app:main]")
@@ -75,8 +77,9 @@ def _set_up_logging(ini: str, found: Any) -> None:
     logs.protect()
 
 
-def _require_utf_8(ini: str) -> None:
-    """Raises StartError for a file in another encoding, whose letters would be read as others."""
+def _require_plain_text(ini: str) -> None:
+    """Raises StartError for a file in another encoding, whose letters would be read as others, and for a character in
+    a key or the name of a section that cannot be seen, which would make another name of it."""
     raw = Path(ini).read_bytes()
     if raw.startswith(codecs.BOM_UTF8):
         raise StartError(f"{ini}: begins with a byte order mark: save it as UTF-8 without BOM")
@@ -87,6 +90,11 @@ def _require_utf_8(ini: str) -> None:
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise StartError(f"{ini}: line {line} is not text in UTF-8: save it as UTF-8") from None
+    for number, text in enumerate(Path(ini).read_text("utf-8").split("\n"), 1):
+        if not text.startswith((" ", "\t", "#", ";")):
+            name = text if text.startswith("[") else re.split("[=:]", text, maxsplit=1)[0]
+            if problem := invisible(name.replace("\t", " ").rstrip()):
+                raise StartError(f"{ini}: line {number}: the name there {problem}")
 
 
 @contextmanager
@@ -100,6 +108,11 @@ def _readable(ini: str, section: str = "app:main") -> Iterator[None]:
     except configparser.ParsingError as error:
         numbers = [number for number, _ in getattr(error, "errors", ())] or [getattr(error, "lineno", "?")]
         lines = ", ".join(map(str, numbers))
+        source = str(getattr(error, "source", ini))
+        if source != ini and Path(source).is_file():
+            # another ini file, named by config:
+            _require_plain_text(source)
+            ini = source
         raise StartError(f"{ini}: line {lines} is neither a [section] nor a key = value") from None
     except configparser.DuplicateOptionError as error:
         where = f"{ini}, line {error.lineno}: [{error.section}] {error.option}"
@@ -111,7 +124,10 @@ def _readable(ini: str, section: str = "app:main") -> Iterator[None]:
     except (LookupError, ImportError) as error:
         # PasteDeploy, about a section, an application or a server that is not there
         raise StartError(f"{ini}: [{section}] cannot be used: {type(error).__name__}: {reason(error)}") from error
-    except (OSError, UnicodeError, ValueError) as error:
+    except UnicodeError:
+        # the ini file itself is UTF-8 here
+        raise StartError(f"{ini}: a file that it names by config: is not text in UTF-8: save it as UTF-8") from None
+    except (OSError, ValueError) as error:
         why = reason(error) if isinstance(error, OSError) else type(error).__name__
         raise StartError(f"{ini}: cannot be read: {why}") from None
 

@@ -47,7 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "views": {"views", "routes", "oauth2.errors", "oauth2.clients", "backends", "sign_in", "throttle"},
     "testing": {"testing", "backends", "hashing", "plugins", "states", "themes"},
     "simulator": {"simulator", "settings", "redaction"},
-    "starting": {"settings", "redaction", "logs", "web"},
+    "starting": {"ini", "settings", "redaction", "logs", "web"},
     "wsgi": {"starting", "redaction"},
     "cli": {
         *("cli", "settings", "plugins", "storage", "starting", "simulator", "oauth2.errors"),

@@ -33,7 +33,7 @@ FROM_PLUGINS = {"BackendError", "BackendUnavailable", "BackendMisconfigured", "P
 HARMLESS = {
     *("errno", "lineno", "start", "option", "section", "errors", "object", "code", "headers", "read", "name", "rule"),
     *("__traceback__", "__class__", "__name__", "verify_code", "connection_invalidated", "value", "isEnabledFor"),
-    *("sqlstate", "sqlite_errorname", "exc_type", "exc_value", "exc_traceback", "thread"),
+    *("sqlstate", "sqlite_errorname", "source", "exc_type", "exc_value", "exc_traceback", "thread"),
 }
 """Attributes of exceptions that hold no text of theirs but numbers, names of modules and keys, and places."""
 DECIDE = {"_cause", "_is_about_uniqueness", "_outcome", "_is_about_certificates"}

@@ -27,36 +27,12 @@ _ROWS = (
 )
 _SEQUENCES = (*_ROWS, *(row[::-1] for row in _ROWS))
 _WORDS = (
-    *(
-        "password",
-        "passwort",
-        "passphrase",
-        "secret",
-        "geheim",
-        "geheimnis",
-        "changeme",
-        "change",
-        "replace",
-        "example",
-    ),
-    *("sample", "placeholder", "default", "admin", "root", "test", "testing", "demo", "dummy", "insert", "enter"),
-    *(
-        "your",
-        "here",
-        "this",
-        "please",
-        "value",
-        "string",
-        "random",
-        "token",
-        "linkauth",
-        "oauth",
-        "letmein",
-        "welcome",
-    ),
-    *("foobar", "foo", "bar", "lorem", "ipsum", "todo", "fixme", "unknown", "something", "anything", "whatever"),
-    *("with", "dev", "prod", "production", *(str(year) for year in range(2015, 2040))),
-    *("my", "correcthorsebatterystaple", "deadbeef", "cafebabe"),
+    *("password", "passwort", "passphrase", "secret", "geheim", "geheimnis", "changeme", "change", "replace"),
+    *("example", "sample", "placeholder", "default", "admin", "root", "test", "testing", "demo", "dummy", "insert"),
+    *("enter", "your", "here", "this", "please", "value", "string", "random", "token", "linkauth", "oauth", "letmein"),
+    *("welcome", "foobar", "foo", "bar", "lorem", "ipsum", "todo", "fixme", "unknown", "something", "anything"),
+    *("whatever", "with", "dev", "prod", "production", *(str(year) for year in range(2015, 2040))),
+    *("my", "correct", "horse", "battery", "staple", "deadbeef", "cafebabe"),
     *("thequickbrownfox", "jumpsoverthelazydog", "abcd", "qwerty", "iloveyou", "monkey", "dragon", "summer", "winter"),
 )
 """Words that stand in examples and in lists of the most used passwords."""

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 LEAST_WORD = 3
 """Characters of a word that is looked for inside a password."""
+WORDS_LIMIT = 254
+"""Characters of a text about somebody that are read; normalising long runs of combining marks takes quadratic time."""
 LEAST_REST = 4
 """Characters, but for digits and punctuation, that must be left of a password without such words; and different ones
 that every password must have."""
@@ -172,6 +174,7 @@ def _base(text: str) -> str:
 
 def _words(text: str) -> Iterator[str]:
     """A text about somebody or something as one word, and its parts; of an address all but the top-level domain."""
+    text = text[:WORDS_LIMIT]
     local, at, domain = text.rpartition("@")
     if at:
         text = f"{local} {domain.rpartition('.')[0] or domain}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
@@ -140,13 +141,15 @@ def environ_of(scope: Scope) -> dict[str, Any]:
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
     }
+    headers: dict[str, list[str]] = defaultdict(list)
     for raw_name, raw_value in scope["headers"]:
         if b"_" in raw_name:
             continue
-        name, value = raw_name.decode("latin-1").upper().replace("-", "_"), raw_value.decode("latin-1")
-        key = name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
-        environ[key] = f"{environ[key]},{value}" if key in environ else value
-    return environ
+        name = raw_name.decode("latin-1").upper().replace("-", "_")
+        headers[name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"].append(
+            raw_value.decode("latin-1")
+        )
+    return environ | {key: ",".join(found) for key, found in headers.items()}
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -142,6 +142,41 @@ def test_a_mistake_is_one_sentence_with_its_fix(ini: Path, pattern: str, replace
 
 
 @pytest.mark.parametrize(
+    ("pattern", "replacement", "sentence"),
+    [
+        ("^linkauth.default_language", "\ufefflinkauth.default_language", "begins with"),
+        ("^linkauth.default_language", "\u00a0linkauth.default_language", "begins with"),
+        ("^linkauth.default_language", "linkauth.\u200bdefault_language", "holds"),
+        ("^linkauth.default_language", "linkauth.default_language\u200b", "ends with"),
+        (r"^\[app:main\]", "[\u200bapp:main]", "holds"),
+    ],
+)
+def test_a_name_with_a_character_that_cannot_be_seen_is_told(
+    ini: Path, pattern: str, replacement: str, sentence: str
+) -> None:
+    change(ini, "^linkauth.secret", "linkauth.default_language = de\nlinkauth.secret")
+    change(ini, pattern, replacement)
+    assert re.search(rf"line [0-9]+: the name there {sentence} a character that cannot be seen", linkauth("serve", ini))
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "sentence"),
+    [
+        ("[app:main]\n# Prüfstück\n", "latin-1", "linkauth.ini: a file that it names by config: is not text in UTF-8"),
+        ("[app:main]\n", "utf-16", "linkauth.ini: a file that it names by config: is not text in UTF-8"),
+        ("[app:main]\n", "utf-8-sig", "base.ini: begins with a byte order mark: save it as UTF-8 without BOM"),
+        ("[app:main]\nc4n4ry\n", "utf-8", "base.ini: line 2 is neither a [section] nor a key = value"),
+    ],
+)
+def test_a_mistake_in_a_file_that_an_ini_names_is_told(ini: Path, text: str, encoding: str, sentence: str) -> None:
+    ini.with_name("base.ini").write_text(text, encoding)
+    ini.write_text("[app:main]\nuse = config:base.ini\n", "utf-8")
+    said = linkauth("serve", ini)
+    assert sentence in said
+    assert "c4n4ry" not in said
+
+
+@pytest.mark.parametrize(
     ("encoding", "sentence"),
     [
         ("utf-8-sig", "begins with a byte order mark: save it as UTF-8 without BOM"),

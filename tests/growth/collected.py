@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent.parent
-DISTRIBUTIONS = (".", "plugins/http", "plugins/ldap", "plugins/sql", "themes/default", "themes/vellmoor")
 USES = {"match", "fullmatch", "search", "sub", "subn", "split", "findall", "finditer"}
 WIDEST = "search"
 """What a pattern counts as whose use cannot be seen."""
@@ -40,9 +39,10 @@ def sources() -> list[tuple[Path, str]]:
     """(file, name of its module) of the code that is shipped."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.py"]
     names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    distributions = {Path(name).parent for name in names if Path(name).name == "setup.py"}
     found = []
     for name in names:
-        home = next(each for each in sorted(DISTRIBUTIONS, key=len, reverse=True) if Path(name).is_relative_to(each))
+        home = next(parent for parent in Path(name).parents if parent in distributions)
         parts = Path(name).relative_to(home).with_suffix("").parts
         if parts[0].startswith("linkauth") and "migrations" not in parts and (ROOT / name).is_file():
             found.append((ROOT / name, ".".join(parts).removesuffix(".__init__")))

@@ -10,25 +10,36 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pyramid.request import Request
 from urllib3 import HTTPHeaderDict
 
 from linkauth import asking, ini, languages, throttle
+from linkauth.backends import PasswordRefused
 from linkauth.config.guessing import bits
+from linkauth.config.proxies import TrustedProxies
+from linkauth.login.new_passwords import NewPasswords
 from linkauth.oauth2 import authorization, clients
 from linkauth.oauth2.errors import InvalidClientError, UntrustedRequestError
 from linkauth.security import Posts, decode_pairs
 from linkauth.simulator import alexa
+from linkauth.web import asgi, forwarded
+from linkauth.web.hops import forwarded_elements
+from linkauth.web.notices import Notices
+from linkauth_http import flags as answered
 from linkauth_http.answers import Answer, date_of, payload_of, pointed_at
 from linkauth_http.documents import json_value, xml_root
 from linkauth_http.pages import Page, parse_selector
 from linkauth_http.rules import parse_rules, wildcard
 from linkauth_http.server import retry_after
 from linkauth_http.templates import SAMPLE, filled, in_json, in_xml
-from linkauth_ldap import controls, filters, passwords
-from linkauth_sql import hashes, times
+from linkauth_ldap import controls, filters, passwords, values
+from linkauth_ldap.people import Entry
+from linkauth_sql import flags, hashes, times
 
 LINES = 240
 """Repetitions whose lines are counted, and twice and four times as many."""
@@ -81,6 +92,31 @@ def time_in_a_column(text: str) -> None:
         times.moment(text + "x")
 
 
+def forwarded_for(text: str) -> None:
+    names = (forwarded.FOR, forwarded.PROTO, forwarded.PREFIX)
+    environ = {"REMOTE_ADDR": "127.0.0.1", "PATH_INFO": "/authorize", **dict.fromkeys(names, text)}
+    proxies = TrustedProxies.of(["0.0.0.0/0", "::/0"])
+    forwarded.Reader(proxies, "x-forwarded", "/authorize", Notices(most=0)).apply(environ)
+
+
+def headers_of_asgi(text: str) -> None:
+    repeated = [(b"accept", b"a" * 100)] * len(text)
+    headers = [*repeated, (text.encode(), b"a"), (b"cookie", text.encode())]
+    asgi.environ_of({"method": "GET", "path": "/", "query_string": b"", "http_version": "1.1", "headers": headers})
+
+
+def attribute_that_decides(text: str) -> None:
+    entry = Entry({"dn": "", "raw_attributes": {"state": [text.encode()]}})
+    for read in (values.boolean, values.moment, values.shadow_days):
+        with suppress(values.NotUnderstood):
+            read(entry, "state")
+
+
+def new_password(new: str, personal: str) -> None:
+    with suppress(PasswordRefused):
+        NewPasswords(["corp"]).check(new, [personal])
+
+
 READERS: dict[str, tuple[Read, tuple[str, ...]]] = {
     "parameters in a log": (authorization.shown, ("code", "state=", "%2526", "%", "a=b&", "=?", "code%253D", "?state")),
     "authorization request": (authorize, ("code", "a", "[", "%25", " ", "state=&")),
@@ -94,6 +130,15 @@ READERS: dict[str, tuple[Read, tuple[str, ...]]] = {
         lambda text: asking.NamedBackend("x", None, ("*a*b*a*c",)).may_own(text[:254]),  # type: ignore[arg-type]
         ("a", "ab", "aba"),
     ),
+    "X-Forwarded-For": (forwarded_for, ("1.1.1.1, ", "[::1]:9,", ",", " ", '"', "a", "https,", "/authorize,")),
+    "Forwarded": (forwarded_elements, ("for=1.1.1.1,", ";", 'for="\\', "a=b;", ",", '"', " ", "a")),
+    "headers of ASGI": (headers_of_asgi, ("a", "-")),
+    "If-None-Match": (
+        lambda text: Request.blank("/", headers={"If-None-Match": text}).if_none_match,
+        ('"', '\\"', ' "', ' W/"', '"a', " "),
+    ),
+    "new password": (lambda text: new_password(text[:1024], "ada"), ("a", "a1", "\u0315\u0300", "\ufdfa", "4")),
+    "name of a person": (lambda text: new_password("k4nar1en", text), ("a", " a", "\u0315\u0300", "@", "\ufdfa")),
     "address": (throttle.network, ("1", ":", "1.", "::", "%", "f:")),
     "fragment": (alexa.read, ("a=", "&", "%41", "%", "=")),
     "state": (lambda text: alexa.State("x").problem(text), ("a", "=", "QUJD")),
@@ -169,6 +214,12 @@ READERS: dict[str, tuple[Read, tuple[str, ...]]] = {
         ("\x30\x00", "\x30\x84", "\xa0\x02", "\xff", "\x81\x01\x01"),
     ),
     "hash": (hashed, ("{CRYPT}", "$", "a", "0", '"}\n{', ",a=b", "!", ":")),
+    "flag in a column": (
+        lambda text: flags.Words().says(text, datetime.now(UTC)),
+        ("a", "0", " ", "\u0315\u0300", "\ufdfa", "2024-"),
+    ),
+    "flag in an answer": (lambda text: (answered.says(text), answered._is_token(text)), ("a", "1", "-", " ", "a1-")),
+    "attribute that decides": (attribute_that_decides, ("9", "0", " ", "TRUE", "20261231", "\u0315\u0300")),
     "time in a column": (time_in_a_column, ("9", "0", "-", "2024-", " ")),
 }
 CASES = [pytest.param(read, part, id=f"{name}: {part!a}") for name, (read, parts) in READERS.items() for part in parts]

@@ -36,6 +36,7 @@ GUESSABLE = [
     # words
     *("incomprehensibilities", "internationalization", "Wirtschaftswissenschaft", "INTERNATIONALIZATION"),
     *("Internationalization2024", "p4ssw0rdp4ssw0rd", "P@ssw0rd12345678", "correcthorsebatterystaple"),
+    *("correct horse battery staple", "Correct-Horse-Battery-Staple-1"),
     # what stands in the place of a secret
     *("changemechangeme", "change-me-please", "your-client-secret-here", "REPLACE_WITH_A_RANDOM_SECRET"),
     *(

@@ -91,6 +91,18 @@ def test_a_character_of_a_secret_that_cannot_be_seen_is_refused_by_name(
     assert keys.faults == [("p.key", problem)]
 
 
+def test_braces_do_not_make_a_password_a_template() -> None:
+    @dataclass(frozen=True)
+    class Bound:
+        bind_password: str = field(repr=False)
+
+    keys = Keys({"p.bind_password": "k4na{r}1en\u200b"}, "p.")
+    assert keys.fill(Bound) is None
+    assert "U+200B" in dict(keys.faults)["p.bind_password"]
+    Keys({"p.bind_password": "zwo {lf} b0ten"}, "p.").fill(Bound)
+    assert redact("it is 'zwo {lf} b0ten'") == f"it is '{MASK}'"
+
+
 def test_a_secret_may_hold_blanks_and_letters_of_any_language_and_a_key_lines(tmp_path: Path) -> None:
     pem = "-----BEGIN PRIVATE KEY-----\nk4nar1en\n-----END PRIVATE KEY-----"
     (tmp_path / "pem").write_text(pem, "utf-8")
@@ -107,6 +119,7 @@ class Careless:
     word: str = field(default="", repr=False)
     headers: Named = field(default_factory=dict, repr=False)
     place: str = ""
+    template: str = field(default="", repr=False)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +132,9 @@ class Careless:
         ("url", "https://api.example.com/?secret=k4nar1en", "k4nar1en"),
         ("place", "file:{folder}/place", "k4nar1en"),
         ("headers.X-Key", "file:{folder}/place", "k4nar1en"),
+        ("template", "<a> <user>{username}</user><key>k4nar1en</key></a>", "k4nar1en"),
+        ("template", "<a><user>{username}</user><key>k4nar1en</key></a>", "k4nar1en"),
+        ("template", '{"user": {username}, "key": "correct horse battery staple"}', "correct horse battery staple"),
     ],
 )
 def test_what_is_read_is_never_shown_again(tmp_path: Path, key: str, value: str, secret: str) -> None:

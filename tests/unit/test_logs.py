@@ -6,9 +6,13 @@ import io
 import json
 import logging
 import logging.handlers
+import socket
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
+from urllib.parse import unquote_plus
 
 import pytest
 
@@ -109,6 +113,54 @@ def test_the_handlers_of_every_logger_are_protected_once_and_whatever_formats_fo
         f"somebody.elses.library says it is {MASK}\n",
         f"it is {MASK}\n",
     ]
+
+
+class Collector(BaseHTTPRequestHandler):
+    """Keeps the URL of a log line that an HTTPHandler sends."""
+
+    asked = ""
+
+    def do_GET(self) -> None:
+        Collector.asked = unquote_plus(self.path)
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def test_a_handler_that_sends_records_sends_no_secret() -> None:
+    remember(SECRET)
+    logger, text = logging.getLogger("somebody.elses.library"), io.StringIO()
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver,
+        HTTPServer(("127.0.0.1", 0), Collector) as server,
+    ):
+        receiver.bind(("127.0.0.1", 0))
+        sending = logging.handlers.DatagramHandler(*receiver.getsockname())
+        posting = logging.handlers.HTTPHandler(f"127.0.0.1:{server.server_port}", "/")
+        formatting = logging.StreamHandler(text)
+        formatting.setFormatter(JSONFormatter())
+        for handler in (sending, posting, formatting):
+            logger.addHandler(handler)
+        server.timeout = 60
+        answering = threading.Thread(target=server.handle_request)
+        answering.start()
+        try:
+            protect()
+            failing()
+        except ValueError:
+            logger.exception("it is %s", SECRET)
+        finally:
+            answering.join()
+            for handler in (sending, posting, formatting):
+                logger.removeHandler(handler)
+                handler.close()
+        sent = receiver.recv(100_000).decode("latin-1")
+    for said in (sent, Collector.asked, text.getvalue()):
+        assert SECRET not in said
+        assert f"it is {MASK}" in said
+        assert f"could not resolve {MASK}" in said
 
 
 @pytest.mark.parametrize(

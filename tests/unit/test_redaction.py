@@ -117,6 +117,22 @@ def test_of_a_template_what_looks_like_a_key_is_hidden() -> None:
     assert redact("login, secret, username and k4nar1en-v0gel") == f"login, secret, username and {MASK}"
 
 
+SOAP = """<?xml version="1.0" encoding="utf-8"?>
+<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:xsd="http://www.w3.org/2001/XMLSchema">
+  <s:Body><Login><user>{username}</user><word>{password}</word><key>k4nar1en</key><pin>v0g7</pin></Login></s:Body>
+</s:Envelope>"""
+
+
+@pytest.mark.parametrize(
+    "template", [SOAP, '{"login": {username}, "word": {password}, "key": "k4nar1en", "pin": "v0g7"}']
+)
+def test_of_a_template_the_keys_are_hidden_and_the_markup_stays(template: str) -> None:
+    remember_within(template)
+    said = "not UTF-8: save it as UTF-8; port 2001 of www.w3.org, login, version 1.0"
+    assert redact(said) == said
+    assert redact("could not use k4nar1en, v0g7") == f"could not use {MASK}, {MASK}"
+
+
 PIECE = st.text(string.ascii_letters + string.digits, min_size=4, max_size=8)
 
 

@@ -19,6 +19,8 @@ YES = frozenset({"1", "t", "true", "y", "yes", "on"})
 NO = frozenset({"", "0", "f", "false", "n", "no", "off"})
 NULL = "null"
 """What a list of the ini says for NULL."""
+WORD_LIMIT = 255
+"""Characters of a word; normalising long runs of combining marks takes quadratic time."""
 _FIRST = datetime(1970, 1, 2, tzinfo=UTC)
 _FIRST_NUMBER = 946_684_800
 """The year 2000: smaller numbers are codes and no times."""
@@ -69,7 +71,8 @@ def spelled(value: Any) -> str:
         return str(value) if whole is None or whole != value else str(whole)
     if isinstance(value, (bytes, bytearray, memoryview)):
         value = _text_of(bytes(value))
-    return unicodedata.normalize("NFC", str(value).strip()).casefold()
+    text = str(value).strip()
+    return unicodedata.normalize("NFC", text).casefold() if len(text) <= WORD_LIMIT else text
 
 
 def _spellings(value: Any) -> frozenset[str]:
