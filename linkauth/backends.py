@@ -71,10 +71,14 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Lockout:
-    """The store locks an account after `failures` wrong passwords within `seconds`; 0 seconds is for ever."""
+    """The store locks an account after `failures` wrong passwords within `seconds`; 0 seconds is for ever.
+
+    With `since_last` each of them counts until `seconds` after the last one, so that slow tries add up.
+    """
 
     failures: int
     seconds: int
+    since_last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
