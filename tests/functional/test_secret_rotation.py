@@ -29,7 +29,7 @@ from tests.functional.flow import PKCE, VERIFIER, Person
 from tests.servers.served import ServedLinkauth
 
 FORMER = "the former secret of 32 characters or more, with spaces"
-NEW = "0123456789abcdef0123456789abcdef"
+NEW = "f3a91c07d85e4b62a1709e4cd2586b3f"
 CALLBACK = "http://127.0.0.1:9/callback"
 ASKED = {"client_id": "app", "response_type": "code", "redirect_uri": CALLBACK, "state": "S", **PKCE}
 CLIENT = {
