@@ -71,10 +71,12 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Lockout:
-    """The store locks an account after `failures` wrong passwords within `seconds`; 0 seconds is for ever."""
+    """The store locks an account after `failures` wrong passwords within `seconds`, or each of them within `seconds` of
+    the one before (`since_last`), so that slow tries add up; 0 seconds is for ever."""
 
     failures: int
     seconds: int
+    since_last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +168,8 @@ _guard: ContextVar[Callable[[str], None] | None] = ContextVar("guard", default=N
 
 @contextmanager
 def guarded(guard: Callable[[str], None] | None) -> Iterator[None]:
-    """While this is open, on this thread, `guard` is told of every account whose password is about to be looked at.
-
-    None tells nobody.
-    """
+    """While this is open, on this thread, `guard` is told of every account whose password is about to be looked at;
+    with None nothing is."""
     before = _guard.set(guard)
     try:
         yield

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from linkauth.backends import BackendUnavailable, Check, CredentialBackend
+from linkauth.backends import BackendUnavailable, Check, CredentialBackend, Lockout
 from linkauth.hashing import worker_processes
 from linkauth.redaction import redact
 from linkauth.settings import ThrottleSettings
@@ -37,7 +37,7 @@ def checks(backend: CredentialBackend, throttle: ThrottleSettings) -> list[Check
     try:
         lockout = backend.lockout()
         if lockout is not None:
-            found.append(compare(lockout.failures, lockout.seconds, throttle, worker_processes()))
+            found.append(compare(lockout, throttle, worker_processes()))
     except BackendUnavailable as error:
         # one line says it, where a check has said it already
         if all(check.ok for check in found):
@@ -49,11 +49,12 @@ def checks(backend: CredentialBackend, throttle: ThrottleSettings) -> list[Check
     return found
 
 
-def compare(failures: int, seconds: int, throttle: ThrottleSettings, processes: int = 1) -> Check:
-    """Could tries through linkauth alone lock an account that the store locks after `failures` within `seconds`?
+def compare(lockout: Lockout, throttle: ThrottleSettings, processes: int = 1) -> Check:
+    """Could tries through linkauth alone lock an account that the store locks as `lockout` says?
 
     0 seconds is for ever: then our windows follow each other without end. Each of `processes` counts by itself.
     """
+    failures, seconds = lockout.failures, lockout.seconds
     each, window = throttle.account_failures, throttle.account_window
     ours = each * processes
     counted = f"{each} in each of {processes} processes, by LINKAUTH_WORKERS" if processes > 1 else "in one process"
@@ -66,6 +67,16 @@ def compare(failures: int, seconds: int, throttle: ThrottleSettings, processes: 
             advice += f"linkauth.throttle.account_failures = {(failures - 1) // processes}"
         said = f"the store locks after {failures} wrong passwords, however old, and linkauth lets {ours} pass every "
         return Check("lockout", True, f"{said}{window} s ({counted}): {advice}", warning=True)
+    if lockout.since_last:
+        # evenly spaced, our tries never let the store forget, unless the space is longer than its time
+        said = f"the store locks after {failures} wrong passwords, each within {seconds} s of the one before, and "
+        said += f"linkauth lets {ours} pass every {window} s ({counted})"
+        if ours < failures and ours * seconds < window:
+            return Check("lockout", True, said)
+        if most := min(each, (failures - 1) // processes):
+            advice = f"linkauth.throttle.account_failures = {most} would be safe with "
+            advice += f"linkauth.throttle.account_window = {most * processes * seconds + 1}, fewer with a shorter one"
+        return Check("lockout", True, f"{said}, so that strangers can lock people out: {advice}", warning=True)
     windows = max(1, math.ceil(seconds / window))
     said = f"the store locks after {failures} wrong passwords within {seconds} s, and linkauth lets {ours * windows} "
     if ours * windows < failures:

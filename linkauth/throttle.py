@@ -32,7 +32,7 @@ from linkauth.settings import SettingsError, ThrottleSettings
 KEYS = 20_000
 """Keys kept in each window: 4 MB a window when each has failed once, measured, and 8 bytes for each further failure."""
 CLIENT_WIDE = 100
-"""So many times `client_failures` are free for one client over all addresses."""
+"""So many times `client_failures` are free for one client over all addresses, and at one that has shown its secret."""
 _TIME = struct.Struct("d")
 
 
@@ -126,8 +126,9 @@ class Throttle:
         self._address = Window(settings.address_failures, settings.address_window)
         self._client = Window(settings.client_failures, settings.client_window)
         self._client_anywhere = Window(settings.client_failures * CLIENT_WIDE, settings.client_window)
-        # clients at addresses that have shown the right secret
+        # clients at addresses that have shown the right secret, and the failures there
         self._proven: dict[bytes, None] = {}
+        self._client_proven = Window(settings.client_failures * CLIENT_WIDE, settings.client_window)
         self._key = token_bytes(16)
         self._clock = clock
         self._lock = threading.Lock()
@@ -155,23 +156,27 @@ class Throttle:
 
         Failures are counted for that very pair, because all of Amazon's calls come from a few addresses. Over all
         addresses CLIENT_WIDE times as many are free; beyond that only addresses are served that have shown the right
-        secret before, so that strangers who guess from many addresses do not block the client's own.
+        secret before, so that strangers who guess from many addresses do not block the client's own. At these too
+        CLIENT_WIDE times as many are free: any skill whose Access Token URI names this server has Amazon send a wrong
+        secret from the very addresses that send the right one.
         """
         pair, client = self._hidden(f"{client_id}\0{network(address)}"), self._hidden(client_id)
         # no lock for a right secret: these are single look-ups, and a guess too many at the edge does no harm
         now = self._clock()
-        wait = self._client.wait(pair, now)
-        if pair not in self._proven:
-            wait = max(wait, self._client_anywhere.wait(client, now))
+        proven = pair in self._proven
+        if proven:
+            wait = self._client_proven.wait(pair, now)
+        else:
+            wait = max(self._client.wait(pair, now), self._client_anywhere.wait(client, now))
         if wait > 0:
             raise Throttled(max(1, math.ceil(wait)))
         attempt = Attempt()
         yield attempt
         if attempt.right is False:
             with self._lock:
-                self._client.fail(pair, self._clock())
+                (self._client_proven if proven else self._client).fail(pair, self._clock())
                 self._client_anywhere.fail(client, self._clock())
-        elif attempt.right and pair not in self._proven:
+        elif attempt.right and not proven:
             with self._lock:
                 self._proven[pair] = None
                 if len(self._proven) > KEYS:

@@ -38,7 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "plugins": {"settings", "backends", "redaction"},
     "throttle": {"backends", "hashing", "redaction", "settings"},
     "checks": {"backends", "hashing", "settings", "redaction"},
-    "login": {"login", "backends", "redaction", "settings"},
+    "login": {"login", "backends", "config", "redaction", "settings"},
     "shadows": {"backends", "storage"},
     "asking": {"backends", "throttle", "redaction"},
     "sign_in": {"asking", "backends", "checks", "login", "shadows", "throttle"},

@@ -69,8 +69,8 @@ def _leaked(settings: Settings) -> list[Check]:
     try:
         LeakedPasswords(settings.breached_passwords)
     except ValueError as error:
-        return [Check("breached_passwords", False, redact(error))]
-    return [Check("breached_passwords", True, "sorted SHA-1 hashes")]
+        return [Check("linkauth.breached_passwords", False, redact(error))]
+    return [Check("linkauth.breached_passwords", True, "sorted SHA-1 hashes")]
 
 
 def _order(backends: list[NamedBackend]) -> Check | None:

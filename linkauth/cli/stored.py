@@ -12,6 +12,7 @@ from linkauth.backends import Check
 from linkauth.oauth2.errors import StoreUnavailableError
 from linkauth.settings import Settings, SettingsError
 from linkauth.storage import KeyStore, open_engine, readable_by_others, require_current, revision, unreadable
+from linkauth.storage.engine import cause
 
 NAME = "signing keys"
 
@@ -30,7 +31,7 @@ def stored(settings: Settings) -> list[Check]:
     except SettingsError as error:
         return [Check("database", False, problem) for _, problem in error.faults]
     except (SQLAlchemyError, StoreUnavailableError) as error:
-        return [Check("database", False, f"failed: {type(error).__name__}")]
+        return [Check("database", False, f"failed: {cause(error)}")]
 
 
 def _files(engine: Engine) -> Iterator[Check]:

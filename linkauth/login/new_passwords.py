@@ -21,6 +21,7 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from linkauth.backends import BackendUnavailable, PasswordRefused
+from linkauth.config import guessing
 from linkauth.redaction import reason, redact
 from linkauth.settings import Settings, SettingsError
 
@@ -35,6 +36,9 @@ LEAST_REST = 4
 that every password must have."""
 LEAST_BASE = 4
 """Characters that are compared with the list when digits and punctuation at the end are taken off."""
+LEAST_BITS, ESTIMATED = 5, 64
+"""Of an estimate that knows repetitions, sequences and rows of a keyboard, each of which alone has fewer bits; and the
+characters up to which it is made."""
 SAMPLES = 200
 """Lines of the file of leaked hashes that are looked at when it is opened."""
 LINE_LIMIT = 80
@@ -63,7 +67,7 @@ class NewPasswords:
         words = self._words.union(*map(_words, personal))
         if any(_is_made_of(reading, words) for reading in readings):
             raise PasswordRefused("personal")
-        if len(set(new)) < LEAST_REST or any(f"\n{reading}\n" in _common() for reading in readings):
+        if len(set(new)) < LEAST_REST or any(map(_is_common, readings)):
             raise PasswordRefused("too_common")
         if self._leaked is not None and new in self._leaked:
             raise PasswordRefused("too_common")
@@ -155,8 +159,10 @@ def _line_after(file: IO[bytes], place: int) -> tuple[int, bytes, int]:
 
 
 def _readings(password: str) -> set[str]:
-    """What a guesser takes for the same: other capital letters, digits for letters, more at the ends, repetitions."""
-    text = unicodedata.normalize("NFKC", password).casefold().strip()
+    """What a guesser takes for the same: other capital letters, digits for letters, more at the ends, repetitions,
+    blanks and invisible characters."""
+    folded = unicodedata.normalize("NFKC", password).casefold()
+    text = "".join(letter for letter in folded if not letter.isspace() and unicodedata.category(letter) != "Cf")
     # the least period of a text: "abab" is "ab" twice
     once = text[: (text + text).find(text, 1)]
     texts = {text, once, *(base for base in (_base(text), _base(text[::-1])[::-1], _base(_base(text)[::-1])[::-1]))}
@@ -182,6 +188,11 @@ def _words(text: str) -> Iterator[str]:
     if parts:
         yield "".join(parts)
         yield from parts
+
+
+def _is_common(reading: str) -> bool:
+    estimated = len(reading) <= ESTIMATED and guessing.bits(reading) < LEAST_BITS
+    return estimated or f"\n{reading}\n" in _common()
 
 
 def _is_made_of(reading: str, words: frozenset[str]) -> bool:

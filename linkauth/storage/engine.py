@@ -145,6 +145,11 @@ def _sqlite(url: URL, patient: bool) -> Engine:
     transaction that reads and then writes is never refused half-way."""
     if url.database in (None, "", ":memory:"):
         raise SettingsError([(KEY, "names no file: links kept in memory would be gone with the process")])
+    if str(url.database).startswith("file:"):
+        # its name is not that of the file, whose mode and being are looked at
+        raise SettingsError(
+            [(KEY, "is a file: URL of SQLite: name the file itself, as in sqlite:////var/lib/db.sqlite")]
+        )
     # one writer: threads of a process wait for it in a row here, and would starve each other at SQLite's own lock
     engine = _create(url, patient, pool_size=1, max_overflow=0)
 

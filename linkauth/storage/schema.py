@@ -21,13 +21,14 @@ KEY = "linkauth.database"
 def revision(engine: Engine) -> str | None:
     """The database's migration, None if it has none yet. Raises SettingsError if it cannot be asked."""
     file = _file(engine)
-    if file is not None and not file.exists():
-        # asking would create it
-        return None
-    with _errors(), engine.connect() as connection:
-        if not inspect(connection).has_table(VERSION_TABLE):
+    with _errors():
+        if file is not None and not file.exists():
+            # asking would create it
             return None
-        return connection.execute(select(column("version_num")).select_from(table(VERSION_TABLE))).scalar()
+        with engine.connect() as connection:
+            if not inspect(connection).has_table(VERSION_TABLE):
+                return None
+            return connection.execute(select(column("version_num")).select_from(table(VERSION_TABLE))).scalar()
 
 
 def require_current(engine: Engine) -> None:
@@ -71,7 +72,15 @@ def readable_by_others(engine: Engine) -> list[Path]:
     """The files of a SQLite database that other accounts of this machine may read or write."""
     file = _file(engine)
     files = [file.with_name(file.name + suffix) for suffix in ("", "-wal", "-shm")] if file else []
-    return [each for each in files if each.exists() and each.stat().st_mode & 0o077]
+    return [each for each in files if _mode(each) & 0o077]
+
+
+def _mode(file: Path) -> int:
+    """0 if there is no such file: SQLite may delete the ones beside its own at any time."""
+    try:
+        return file.stat().st_mode
+    except FileNotFoundError:
+        return 0
 
 
 def _file(engine: Engine) -> Path | None:

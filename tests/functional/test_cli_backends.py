@@ -196,9 +196,9 @@ def test_a_backend_without_checks_checks_nothing(ini: Ini) -> None:
 
 def test_the_file_of_leaked_passwords_is_checked(ini: Ini, tmp_path: Path) -> None:
     path = ini(breached_passwords=str(tmp_path / "leaked"))
-    assert "FAILED   breached_passwords: names no file" in linkauth("doctor", path, expect=1)
+    assert "FAILED   linkauth.breached_passwords: names no file" in linkauth("doctor", path, expect=1)
     write_leaked(tmp_path / "leaked", ["one"])
-    assert "ok       breached_passwords: sorted SHA-1 hashes" in linkauth("doctor", path, expect=0)
+    assert "ok       linkauth.breached_passwords: sorted SHA-1 hashes" in linkauth("doctor", path, expect=0)
 
 
 @pytest.mark.parametrize("verb", [("doctor",), ("explain", "ada")])

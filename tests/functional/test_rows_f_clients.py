@@ -212,7 +212,7 @@ def test_F22_a_secret_in_the_url_is_refused(home: Skill, name: str) -> None:
 def test_F23_wrong_secrets_are_throttled_by_client_and_address(make_app: Callable[..., Any]) -> None:
     app = https(make_app(throttle__client_failures="10"))
     home, elsewhere = Skill(app, address="203.0.113.9"), Skill(app, address="198.51.100.7")
-    got = home.link()
+    got = elsewhere.link()
     thief = Skill(app, secret="a-guess", address="203.0.113.9")
     answers = [thief.refresh(got["refresh_token"]) for _ in range(1000)]
     for answer in answers[:10]:
@@ -236,6 +236,16 @@ def test_other_spellings_of_a_client_are_not_as_many_tries(make_app: Callable[..
     right = raw_basic(f"home:{SECRET}".encode())
     refused(ask(app, REFRESH, right, REMOTE_ADDR="203.0.113.9"), 429, "invalid_client")
     refused(ask(app, REFRESH, right, REMOTE_ADDR="198.51.100.7"), 400, "invalid_grant")
+
+
+def test_wrong_secrets_from_an_address_of_the_client_do_not_block_it(make_app: Callable[..., Any]) -> None:
+    """A stranger's own skill, whose Access Token URI is ours, has Amazon's servers send wrong secrets."""
+    app = https(make_app(throttle__client_failures="2"))
+    right, wrong = raw_basic(f"home:{SECRET}".encode()), raw_basic(b"home:a-guess")
+    for _ in range(2 * CLIENT_WIDE):
+        refused(ask(app, REFRESH, right, REMOTE_ADDR="198.51.100.7"), 400, "invalid_grant")
+        refused(ask(app, REFRESH, wrong, REMOTE_ADDR="198.51.100.7"), 401, "invalid_client")
+    refused(ask(app, REFRESH, wrong, REMOTE_ADDR="198.51.100.7"), 429, "invalid_client")
 
 
 def test_guesses_from_many_addresses_block_no_address_of_the_client(make_app: Callable[..., Any]) -> None:

@@ -219,7 +219,15 @@ def test_a_stopped_or_hung_postgresql_cannot_tell_and_comes_back(postgresql: Pos
 
 
 @pytest.mark.parametrize(
-    "url", ["nonsense", "mysql://u@h/d", "sqlite://", "sqlite:///:memory:", "postgresql+nosuchdriver://u@h/d"]
+    "url",
+    [
+        "nonsense",
+        "mysql://u@h/d",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:///file:db?uri=true",
+        "postgresql+nosuchdriver://u@h/d",
+    ],
 )
 def test_a_url_that_cannot_work_is_named_without_its_value(url: str) -> None:
     with pytest.raises(SettingsError, match=r"^linkauth\.database: ") as error:

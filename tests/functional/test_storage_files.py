@@ -13,7 +13,7 @@ import pytest
 
 from linkauth.oauth2.tokens import Link, Token, digest, new_token
 from linkauth.simulator import people
-from linkauth.storage import LinkStore, open_engine, upgrade
+from linkauth.storage import LinkStore, open_engine, readable_by_others, upgrade
 from tests.conftest import ROOT
 from tests.functional.test_cli_keys import keys
 
@@ -113,12 +113,23 @@ def test_many_open_a_new_file_at_once(tmp_path: Path, open_umask: None) -> None:
     assert set(modes(tmp_path).values()) == {0o600}
 
 
-def test_a_path_that_cannot_be_used_is_still_one_sentence(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["folder", "n" * 300])
+def test_a_path_that_cannot_be_used_is_still_one_sentence(tmp_path: Path, name: str) -> None:
     ini = tmp_path / "linkauth.ini"
     (tmp_path / "folder").mkdir()
+    people.create(f"sqlite:///{tmp_path}/people.sqlite")
     text = (ROOT / "tests/testing.ini").read_text("utf-8")
-    ini.write_text(text.replace("%(tmp)s/linkauth.sqlite", f"{tmp_path}/folder").replace("%(tmp)s", str(tmp_path)))
+    ini.write_text(text.replace("%(tmp)s/linkauth.sqlite", f"{tmp_path}/{name}").replace("%(tmp)s", str(tmp_path)))
     assert "linkauth.database: cannot be opened" in keys("db", "upgrade", ini, expect=1)
+    assert "FAILED   database: cannot be opened" in keys("doctor", ini, expect=1)
+
+
+def test_a_file_that_is_gone_is_read_by_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last connection of a server deletes what SQLite had beside its file."""
+    engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "exists", lambda _: True)
+        assert readable_by_others(engine) == []
 
 
 def test_the_simulators_people_are_private_too(tmp_path: Path, open_umask: None) -> None:
@@ -143,3 +154,17 @@ def test_doctor_warns_of_what_others_may_read(tmp_path: Path) -> None:
         assert said[-1] == "1 to be mended"
     path.chmod(0o600)
     assert "all well" in keys("doctor", ini)
+
+
+def test_doctor_says_why_the_keys_cannot_be_read(tmp_path: Path) -> None:
+    ini = tmp_path / "linkauth.ini"
+    ini.write_text((ROOT / "tests/testing.ini").read_text("utf-8").replace("%(tmp)s", str(tmp_path)), "utf-8")
+    people.create(f"sqlite:///{tmp_path}/people.sqlite")
+    keys("db", "upgrade", ini)
+    engine = open_engine(f"sqlite:///{tmp_path}/linkauth.sqlite")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE signing_keys")
+    engine.dispose()
+    (line,) = [line for line in keys("doctor", ini, expect=1).splitlines() if line.startswith("FAILED")]
+    assert "database: failed: " in line
+    assert "no such table: signing_keys" in line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 from linkauth.backends import BackendUnavailable, Check, CredentialBackend, Identity, Lockout
 from linkauth.checks import CHECK_SECONDS, Health, checks, compare
 from linkauth.settings import ThrottleSettings
+from linkauth.throttle import Window
 from tests.unit.test_sign_in import NoSettings
+from tests.unit.test_throttle import Clock
 
 
 class Backend(CredentialBackend):
@@ -56,7 +59,7 @@ class Backend(CredentialBackend):
     ],
 )
 def test_the_throttle_against_a_lockout(failures: int, seconds: int, ours: int, window: int, warning: bool) -> None:
-    check = compare(failures, seconds, ThrottleSettings(account_failures=ours, account_window=window))
+    check = compare(Lockout(failures, seconds), ThrottleSettings(account_failures=ours, account_window=window))
     assert check.ok
     assert check.warning == warning
     if warning:
@@ -65,21 +68,21 @@ def test_the_throttle_against_a_lockout(failures: int, seconds: int, ours: int, 
 
 @pytest.mark.parametrize(("failures", "seconds"), [(5, 900), (5, 60), (10, 1800), (10, 3601), (3, 86_400), (2, 10**6)])
 def test_the_value_that_is_said_to_be_safe_is_safe_and_the_next_is_not(failures: int, seconds: int) -> None:
-    detail = compare(failures, seconds, ThrottleSettings()).detail
+    detail = compare(Lockout(failures, seconds), ThrottleSettings()).detail
     told = {key: int(value) for key, value in re.findall(r"linkauth\.throttle\.(\w+) = (\d+)", detail)}
     assert told
-    assert not compare(failures, seconds, ThrottleSettings(**told)).warning
+    assert not compare(Lockout(failures, seconds), ThrottleSettings(**told)).warning
     told["account_failures"] += 1
-    assert compare(failures, seconds, ThrottleSettings(**told)).warning
+    assert compare(Lockout(failures, seconds), ThrottleSettings(**told)).warning
 
 
 @pytest.mark.parametrize("processes", [2, 3, 4, 16])
 @pytest.mark.parametrize(("failures", "seconds"), [(5, 900), (20, 60), (100, 1800), (3, 86_400), (17, 0)])
 def test_the_throttle_counts_in_each_process(failures: int, seconds: int, processes: int) -> None:
     throttle = ThrottleSettings()
-    alone, together = (compare(failures, seconds, throttle, count) for count in (1, processes))
+    alone, together = (compare(Lockout(failures, seconds), throttle, count) for count in (1, processes))
     wide = ThrottleSettings(account_failures=throttle.account_failures * processes)
-    assert together.warning == compare(failures, seconds, wide).warning
+    assert together.warning == compare(Lockout(failures, seconds), wide).warning
     assert alone.warning <= together.warning
     assert f"{processes} processes" in together.detail
     told = {key: int(value) for key, value in re.findall(r"linkauth\.throttle\.(\w+) = (\d+)", together.detail)}
@@ -87,9 +90,44 @@ def test_the_throttle_counts_in_each_process(failures: int, seconds: int, proces
         # one wrong password in each process is too many
         assert not together.warning or failures <= processes
     elif seconds:
-        assert not compare(failures, seconds, ThrottleSettings(**told), processes).warning
+        assert not compare(Lockout(failures, seconds), ThrottleSettings(**told), processes).warning
         told["account_failures"] += 1
-        assert compare(failures, seconds, ThrottleSettings(**told), processes).warning
+        assert compare(Lockout(failures, seconds), ThrottleSettings(**told), processes).warning
+
+
+def locks(lockout: Lockout, throttle: ThrottleSettings, processes: int, space: int) -> bool:
+    """Would a stranger who tries in every process every `space` seconds lock an account, by counting?"""
+    clock = Clock()
+    allowed = [Window(throttle.account_failures, throttle.account_window) for _ in range(processes)]
+    counted, last = 0, -math.inf
+    for _ in range(20 * lockout.failures):
+        clock.now += space
+        for window in allowed:
+            if window.wait(b"ada", clock.now) == 0:
+                window.fail(b"ada", clock.now)
+                counted, last = (counted + 1 if clock.now - last <= lockout.seconds else 1), clock.now
+                if counted == lockout.failures:
+                    return True
+    return False
+
+
+@pytest.mark.parametrize("processes", [1, 2, 4])
+@pytest.mark.parametrize(("failures", "seconds"), [(3, 1800), (5, 900), (10, 600), (10, 60), (50, 1800), (2, 60)])
+def test_slow_tries_add_up_where_the_store_forgets_after_the_last(failures: int, seconds: int, processes: int) -> None:
+    lockout, spaces = Lockout(failures, seconds, since_last=True), (1, 20, 60, 225, 450, 600, 900, 1800)
+    for each, window in ((1, 900), (2, 900), (4, 900), (10, 900), (1, 3600), (4, 8000), (9, 17_000)):
+        throttle = ThrottleSettings(account_failures=each, account_window=window)
+        check = compare(lockout, throttle, processes)
+        if any(locks(lockout, throttle, processes, space) for space in spaces):
+            assert check.warning
+        if not check.warning:
+            continue
+        told = {key: int(value) for key, value in re.findall(r"linkauth\.throttle\.(\w+) = (\d+)", check.detail)}
+        assert told or failures <= processes
+        if told:
+            safe = ThrottleSettings(**told)
+            assert not compare(lockout, safe, processes).warning
+            assert not any(locks(lockout, safe, processes, space) for space in spaces)
 
 
 def test_a_backend_without_checks_is_said_to_have_none() -> None:

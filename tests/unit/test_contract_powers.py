@@ -18,7 +18,7 @@ from linkauth.backends import (
     WrongPassword,
 )
 from linkauth.hashing import hash_pool
-from linkauth.testing import BackendContract, Known
+from linkauth.testing import BackendContract, Known, ThemeContract
 from tests.unit.test_sign_in import NoSettings
 
 ADA = Known("ada", "lovelace-1815", "7")
@@ -217,6 +217,16 @@ def test_a_new_password_in_the_log_is_found(caplog: pytest.LogCaptureFixture) ->
         run("test_no_password_of_a_change_in_logs_messages_or_reprs", Loud, caplog=caplog)
 
 
-def test_a_law_of_a_power_cannot_be_replaced() -> None:
-    with pytest.raises(TypeError, match="test_a_change_needs_the_right_password"):
-        type("Lax", (BackendContract,), {"test_a_change_needs_the_right_password": lambda self: None})
+@pytest.mark.parametrize(
+    ("contract", "law"),
+    [
+        (BackendContract, "test_a_wrong_password_is_a_wrong_password"),
+        (BackendContract, "test_a_change_needs_the_right_password"),
+        (ThemeContract, next(name for name in vars(ThemeContract) if name.startswith("test_"))),
+    ],
+)
+def test_a_law_cannot_be_replaced(contract: type, law: str) -> None:
+    lax = type("Lax", (), {law: lambda self: None})
+    for bases, own in (((contract,), vars(lax)), ((lax, contract), {})):
+        with pytest.raises(TypeError, match=law):
+            type("Mine", bases, {law: own[law]} if own else {})

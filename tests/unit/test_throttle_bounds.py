@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sized
-from typing import Any
 
 import pytest
 
 from linkauth import throttle as throttle_module
 from linkauth.backends import Throttled
 from linkauth.settings import ThrottleSettings
-from linkauth.throttle import KEYS, Throttle, Window
+from linkauth.throttle import CLIENT_WIDE, KEYS, Throttle, Window
 from tests.unit.test_throttle import HERE, Clock, fail, make, wait
 
 FEW = 50
@@ -40,6 +39,11 @@ def wrong_secret(throttle: Throttle, client: str, address: str) -> None:
         attempt.failed()
 
 
+def right_secret(throttle: Throttle, client: str, address: str) -> None:
+    with throttle.client(client, address) as attempt:
+        attempt.succeeded()
+
+
 def test_no_flood_makes_it_grow(clock: Clock) -> None:
     throttle = make(clock, account=10, address=10)
     for number in range(20 * FEW):
@@ -49,14 +53,15 @@ def test_no_flood_makes_it_grow(clock: Clock) -> None:
             throttle.also(attempt, f"account {number}")
             attempt.failed()
         wrong_secret(throttle, f"client {number}", address)
-        with throttle.client(f"another {number}", address) as attempt:
-            attempt.succeeded()
-    assert len(windows(throttle)) == 4
+        right_secret(throttle, f"another {number}", address)
+        wrong_secret(throttle, f"another {number}", address)
+    assert len(windows(throttle)) == 5
     assert max(kept(throttle)) <= FEW
-    assert [len(window) for window in windows(throttle)] == [FEW] * 4
+    assert [len(window) for window in windows(throttle)] == [FEW] * 5
     # nothing else is kept
     collections = {name for name, value in vars(throttle).items() if isinstance(value, Sized)}
-    assert collections == {"_account", "_address", "_client", "_client_anywhere", "_proven", "_key"}
+    clients = {"_client", "_client_anywhere", "_client_proven", "_proven"}
+    assert collections == {"_account", "_address", "_key"} | clients
 
 
 def test_a_key_keeps_no_more_failures_than_are_free(clock: Clock) -> None:
@@ -67,8 +72,8 @@ def test_a_key_keeps_no_more_failures_than_are_free(clock: Clock) -> None:
 
 
 def test_what_is_kept_is_small_in_all() -> None:
-    """Four windows, of at most so many keys of some 200 bytes each."""
-    assert 4 * KEYS * 200 <= 16_000_000
+    """Five windows, of at most so many keys of some 200 bytes each."""
+    assert 5 * KEYS * 200 <= 20_000_000
 
 
 @pytest.mark.parametrize("failures", [2, 3, 5, 10])
@@ -161,16 +166,23 @@ def test_the_secret_of_a_client_is_throttled_right_or_wrong(clock: Clock) -> Non
 
 
 def test_right_secrets_cost_nothing_and_do_not_clear_wrong_ones(clock: Clock) -> None:
-    throttle = Throttle(ThrottleSettings(client_failures=2), clock)
-
-    def right() -> Any:
-        with throttle.client("alexa", HERE) as attempt:
-            attempt.succeeded()
-
-    for _ in range(100):
-        right()
-    wrong_secret(throttle, "alexa", HERE)
-    right()
-    wrong_secret(throttle, "alexa", HERE)
+    throttle = Throttle(ThrottleSettings(client_failures=1), clock)
+    for _ in range(CLIENT_WIDE):
+        for _ in range(10):
+            right_secret(throttle, "alexa", HERE)
+        wrong_secret(throttle, "alexa", HERE)
     with pytest.raises(Throttled):
-        right()
+        right_secret(throttle, "alexa", HERE)
+
+
+def test_wrong_secrets_do_not_soon_block_the_address_of_the_right_one(clock: Clock) -> None:
+    throttle = Throttle(ThrottleSettings(client_failures=2, client_window=60), clock)
+    right_secret(throttle, "alexa", HERE)
+    for _ in range(2 * CLIENT_WIDE):
+        right_secret(throttle, "alexa", HERE)
+        wrong_secret(throttle, "alexa", HERE)
+    for client, address in (("alexa", HERE), ("alexa", "198.51.100.1")):
+        with pytest.raises(Throttled):
+            wrong_secret(throttle, client, address)
+    clock.now += 60
+    right_secret(throttle, "alexa", HERE)

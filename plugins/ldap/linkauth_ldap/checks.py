@@ -206,7 +206,10 @@ def _policies(settings: LDAPSettings, connection: DirectoryConnection) -> list[L
     result, found = connection.search(base, filter_text, scope, keys)
     if result["result"] != 0:
         return []
-    return [Lockout(int(entry.text(keys[0]) or 0), _seconds(entry.text(keys[1]))) for entry in map(Entry, found)]
+    # OpenLDAP forgets each failure by itself; the others all of them, some time after the last
+    since_last = not keys[0].startswith("pwd")
+    values = ((int(entry.text(keys[0]) or 0), _seconds(entry.text(keys[1]))) for entry in map(Entry, found))
+    return [Lockout(failures, seconds, since_last) for failures, seconds in values]
 
 
 def _seconds(text: str) -> int:

@@ -220,7 +220,7 @@ class TestPasswordChange:
 
 
 def test_the_lockout_of_the_domain_is_read(backend: LDAPBackend) -> None:
-    assert backend.lockout() == Lockout(3, 1800)
+    assert backend.lockout() == Lockout(3, 1800, since_last=True)
 
 
 def test_flags_are_facts(backend: LDAPBackend) -> None:
