@@ -10,12 +10,12 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.servers.running import Browser, Kind, RunningLinkauth
+from tests.servers.running import CLIENT_SECRET, Browser, Kind, RunningLinkauth
 
 DRIPPING = 100
 INTROSPECTIONS = 50
 PROXIED = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"}
-BASIC = {**PROXIED, "Authorization": "Basic " + b64encode(b"ride-hailer:the demo skill's secret").decode("ascii")}
+BASIC = {**PROXIED, "Authorization": "Basic " + b64encode(f"ride-hailer:{CLIENT_SECRET}".encode()).decode("ascii")}
 HEAD = (
     "POST {path} HTTP/1.1\r\nHost: link.example.com\r\nX-Forwarded-Proto: https\r\nX-Forwarded-For: 203.0.113.66\r\n"
     "Content-Type: application/x-www-form-urlencoded\r\n"

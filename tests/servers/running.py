@@ -22,6 +22,8 @@ Kind = Literal["waitress", "granian"]
 BINARIES = Path(sys.executable).parent
 PUBLIC = "https://link.example.com"
 REDIRECT = "https://layla.amazon.com/api/skill/link/M2AAAAAAAAAAAA"
+SECRET, CLIENT_SECRET = "only for tests, 32 characters or more", "the ride-hailer client's secret"
+"""Those of development.ini are published, and refused with settings of production."""
 QUERY = urlencode({"client_id": "ride-hailer", "response_type": "token", "redirect_uri": REDIRECT, "state": "S"})
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _LIMITS = ("--http1-header-read-timeout", "5000", "--no-ws")
@@ -54,6 +56,7 @@ class RunningLinkauth:
         for key in [key for key in app if key.startswith("linkauth.simulator.")]:
             del app[key]
         base = {"public_url": PUBLIC, "client.ride-hailer.redirect_uris": REDIRECT, "trusted_proxies": "127.0.0.1"}
+        base |= {"secret": SECRET, "client.ride-hailer.secret": CLIENT_SECRET}
         for key, value in {**base, **changes}.items():
             app["linkauth." + key] = value
         self.ini = folder / "linkauth.ini"
