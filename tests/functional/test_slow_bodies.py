@@ -84,9 +84,18 @@ def test_a_late_body_is_answered_as_every_other_mistake(running: RunningLinkauth
         assert b"<html" in told
 
 
-def test_a_request_whose_headers_never_end_is_closed(running: RunningLinkauth) -> None:
+# the second may be the beginning of an HTTP/2 connection, and the third is one, which may then be idle
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "POST /introspect HTTP/1.1\r\nHost: link.example.com\r\nX-",
+        "P",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0",
+    ],
+)
+def test_a_connection_without_a_whole_request_is_closed(running: RunningLinkauth, sent: str) -> None:
     with ExitStack() as stack:
-        connection = opened(running, "POST /introspect HTTP/1.1\r\nHost: link.example.com\r\nX-", stack)
+        connection = opened(running, sent, stack)
         with connection.makefile("rb") as file:
             assert b"200" not in file.read()
 

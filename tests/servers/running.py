@@ -26,7 +26,9 @@ SECRET, CLIENT_SECRET = "only for tests, 32 characters or more", "the ride-haile
 """Those of development.ini are published, and refused with settings of production."""
 QUERY = urlencode({"client_id": "ride-hailer", "response_type": "token", "redirect_uri": REDIRECT, "state": "S"})
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-_LIMITS = ("--http1-header-read-timeout", "5000", "--no-ws")
+_README = re.search(r"granian --interface asgi (.+) \\\n", (ROOT / "README.md").read_text("utf-8"))
+assert _README
+_LIMITS = _README[1].split()
 """Of granian, as the README has them."""
 _FORM_TOKEN = re.compile(r'(?<=name="form_token" value=")[^"]*')
 
