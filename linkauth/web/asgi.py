@@ -23,11 +23,13 @@ log = logging.getLogger(__name__)
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-_UNAVAILABLE = (500, [(b"content-type", b"text/plain")], b"internal error\n")
+_Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
+_FAILED: _Answer = (500, [(b"content-type", b"text/plain")], b"internal error\n")
+_BROKEN: _Answer = (400, [(b"content-type", b"text/plain"), (b"connection", b"close")], b"the body is malformed\n")
 
 
-class ClientGone(Exception):
-    """The client closed the connection before its request was complete."""
+class BrokenBody(Exception):
+    """The body cannot be completed: the client closed the connection, or what it sent as chunks is malformed."""
 
 
 class Application:
@@ -54,15 +56,16 @@ class Application:
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD") or "HTTP_TRANSFER_ENCODING" in environ:
             try:
                 complete = await self._collect(environ, receive)
-            except ClientGone:
+            except BrokenBody:
+                # granian would answer with 500; nothing is sent where the client has gone away
+                await _send(send, _BROKEN)
                 return
         loop = asyncio.get_running_loop()
         status, headers, body = await loop.run_in_executor(self._pool, self._respond, environ)
         if not complete:
             # the rest of the body may still come, and is no request
-            headers.append((b"connection", b"close"))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+            headers = [*headers, (b"connection", b"close")]
+        await _send(send, (status, headers, body))
 
     async def _collect(self, environ: dict[str, Any], receive: Receive) -> bool:
         """Put the body into `environ`; is it complete?"""
@@ -77,7 +80,7 @@ class Application:
                 while more and size <= self._limit:
                     message = await receive()
                     if message["type"] == "http.disconnect":
-                        raise ClientGone
+                        raise BrokenBody
                     part = message.get("body", b"")
                     parts.append(part)
                     size += len(part)
@@ -91,7 +94,7 @@ class Application:
             environ["CONTENT_LENGTH"] = str(len(body) + late)
         return not more
 
-    def _respond(self, environ: dict[str, Any]) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    def _respond(self, environ: dict[str, Any]) -> _Answer:
         """The whole answer; the application makes no streams."""
         started: list[tuple[str, list[tuple[str, str]]]] = []
 
@@ -105,12 +108,12 @@ class Application:
             finally:
                 if hasattr(parts, "close"):
                     parts.close()
+            status, headers = started[0]
+            raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+            return int(status[:3]), raw, body
         except Exception:
             log.exception("the application failed")
-            return _UNAVAILABLE
-        status, headers = started[0]
-        raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-        return int(status[:3]), raw, body
+            return _FAILED
 
 
 def environ_of(scope: Scope) -> dict[str, Any]:
@@ -147,6 +150,12 @@ def environ_of(scope: Scope) -> dict[str, Any]:
         key = name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
         environ[key] = f"{environ[key]},{value}" if key in environ else value
     return environ
+
+
+async def _send(send: Send, answer: _Answer) -> None:
+    status, headers, body = answer
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -109,6 +109,13 @@ def test_a_body_in_chunks_is_taken(running: RunningLinkauth) -> None:
         assert answer(connection) == (200, b'{"active":false}')
 
 
+def test_a_body_in_malformed_chunks_is_the_fault_of_the_client(running: RunningLinkauth) -> None:
+    for chunk in ("0x7\r\ntoken=x\r\n", "-7\r\ntoken=x\r\n", "7\ntoken=x\n", "7\r\ntoken=xy\r\n"):
+        with ExitStack() as stack:
+            request = f"{HEAD.format(path='/introspect')}Transfer-Encoding: chunked\r\n\r\n{chunk}0\r\n\r\n"
+            assert answer(opened(running, request, stack))[0] == 400
+
+
 @pytest.mark.parametrize("size", [65_536, 65_537])
 def test_the_limit_is_the_same_for_a_length_and_for_chunks(running: RunningLinkauth, size: int) -> None:
     filler = "token=".ljust(size, "x")
