@@ -101,7 +101,11 @@ def has_a_header_of_other_letters(environ: Any, start_response: Any) -> list[byt
     return []
 
 
-@pytest.mark.parametrize("wsgi", [raises, never_starts, has_a_header_of_other_letters])
+def exits(environ: Any, start_response: Any) -> list[bytes]:
+    raise SystemExit
+
+
+@pytest.mark.parametrize("wsgi", [raises, exits, never_starts, has_a_header_of_other_letters])
 def test_an_application_that_fails_is_an_error_of_the_server(wsgi: Any, caplog: pytest.LogCaptureFixture) -> None:
     sent: list[Any] = []
 
@@ -119,6 +123,44 @@ def test_an_application_that_fails_is_an_error_of_the_server(wsgi: Any, caplog: 
     assert [(b"connection", b"close") in message["headers"] for message in sent[::2]] == [False, True, False]
     assert b"c4n4ry" not in sent[1]["body"]
     assert "the application failed" in caplog.text
+
+
+def test_a_request_that_the_server_cancels_costs_no_thread() -> None:
+    begun, come = threading.Event(), threading.Event()
+
+    def wsgi(environ: Any, start_response: Any) -> list[bytes]:
+        begun.set()
+        assert come.wait(LONG)
+        start_response("200 OK", [])
+        return []
+
+    async def receive() -> Any:
+        return part(b"", False)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def twice() -> None:
+        request = asyncio.create_task(application({**SCOPE}, receive, send))
+        await asyncio.to_thread(begun.wait, LONG)
+        request.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await request
+        come.set()
+        await application({**SCOPE}, receive, send)
+
+    sent: list[Any] = []
+    application = Application(wsgi, 1)
+    asyncio.run(twice())
+    # and neither does one whose loop is closed
+    begun.clear()
+    come.clear()
+    with asyncio.Runner() as runner:
+        runner.get_loop().create_task(application({**SCOPE}, receive, send))
+        runner.run(asyncio.to_thread(begun.wait, LONG))
+    come.set()
+    asyncio.run(application({**SCOPE}, receive, send))
+    assert [message["status"] for message in sent[::2]] == [200, 200]
 
 
 def test_the_environ() -> None:
