@@ -84,9 +84,18 @@ def test_a_late_body_is_answered_as_every_other_mistake(running: RunningLinkauth
         assert b"<html" in told
 
 
-def test_a_request_whose_headers_never_end_is_closed(running: RunningLinkauth) -> None:
+# the second may be the beginning of an HTTP/2 connection, and the third is one, which may then be idle
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "POST /introspect HTTP/1.1\r\nHost: link.example.com\r\nX-",
+        "P",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0",
+    ],
+)
+def test_a_connection_without_a_whole_request_is_closed(running: RunningLinkauth, sent: str) -> None:
     with ExitStack() as stack:
-        connection = opened(running, "POST /introspect HTTP/1.1\r\nHost: link.example.com\r\nX-", stack)
+        connection = opened(running, sent, stack)
         with connection.makefile("rb") as file:
             assert b"200" not in file.read()
 
@@ -98,6 +107,13 @@ def test_a_body_in_chunks_is_taken(running: RunningLinkauth) -> None:
             running, f"{request}Transfer-Encoding: chunked\r\n\r\n6\r\ntoken=\r\n1\r\nx\r\n0\r\n\r\n", stack
         )
         assert answer(connection) == (200, b'{"active":false}')
+
+
+def test_a_body_in_malformed_chunks_is_the_fault_of_the_client(running: RunningLinkauth) -> None:
+    for chunk in ("0x7\r\ntoken=x\r\n", "-7\r\ntoken=x\r\n", "7\ntoken=x\n", "7\r\ntoken=xy\r\n"):
+        with ExitStack() as stack:
+            request = f"{HEAD.format(path='/introspect')}Transfer-Encoding: chunked\r\n\r\n{chunk}0\r\n\r\n"
+            assert answer(opened(running, request, stack))[0] == 400
 
 
 @pytest.mark.parametrize("size", [65_536, 65_537])

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from configparser import RawConfigParser
 from dataclasses import dataclass
 from pathlib import Path
-from secrets import token_hex
 from typing import Literal
 from urllib.parse import quote, urlencode
 
@@ -23,10 +22,13 @@ Kind = Literal["waitress", "granian"]
 BINARIES = Path(sys.executable).parent
 PUBLIC = "https://link.example.com"
 REDIRECT = "https://layla.amazon.com/api/skill/link/M2AAAAAAAAAAAA"
+SECRET, CLIENT_SECRET = "only for tests, 32 characters or more", "the ride-hailer client's secret"
+"""Those of development.ini are published, and refused with settings of production."""
 QUERY = urlencode({"client_id": "ride-hailer", "response_type": "token", "redirect_uri": REDIRECT, "state": "S"})
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-CLIENT_SECRET = token_hex(32)
-_LIMITS = ("--http1-header-read-timeout", "5000", "--no-ws")
+_README = re.search(r"granian --interface asgi (.+) \\\n", (ROOT / "README.md").read_text("utf-8"))
+assert _README
+_LIMITS = _README[1].split()
 """Of granian, as the README has them."""
 _FORM_TOKEN = re.compile(r'(?<=name="form_token" value=")[^"]*')
 
@@ -56,8 +58,7 @@ class RunningLinkauth:
         for key in [key for key in app if key.startswith("linkauth.simulator.")]:
             del app[key]
         base = {"public_url": PUBLIC, "client.ride-hailer.redirect_uris": REDIRECT, "trusted_proxies": "127.0.0.1"}
-        # those of development.ini are published
-        base |= {"secret": token_hex(32), "client.ride-hailer.secret": CLIENT_SECRET}
+        base |= {"secret": SECRET, "client.ride-hailer.secret": CLIENT_SECRET}
         for key, value in {**base, **changes}.items():
             app["linkauth." + key] = value
         self.ini = folder / "linkauth.ini"

@@ -78,8 +78,9 @@ def test_too_long_a_body_is_not_waited_for() -> None:
     assert dict(start["headers"])[b"connection"] == b"close"
 
 
-def test_a_client_that_went_away_is_not_answered() -> None:
-    assert asked([part(b"ab"), {"type": "http.disconnect"}]) == ([], [])
+def test_a_body_that_breaks_off_never_reaches_the_application() -> None:
+    environs, (start, _) = asked([part(b"ab"), {"type": "http.disconnect"}])
+    assert (environs, start["status"]) == ([], 400)
 
 
 def test_a_page_is_not_waited_for() -> None:
@@ -87,11 +88,26 @@ def test_a_page_is_not_waited_for() -> None:
     assert body == b""
 
 
-def test_an_application_that_fails_is_an_error_of_the_server(caplog: pytest.LogCaptureFixture) -> None:
-    sent: list[Any] = []
+def raises(environ: Any, start_response: Any) -> list[bytes]:
+    raise RuntimeError("c4n4ry")
 
-    def wsgi(environ: Any, start_response: Any) -> list[bytes]:
-        raise RuntimeError("c4n4ry")
+
+def never_starts(environ: Any, start_response: Any) -> list[bytes]:
+    return []
+
+
+def has_a_header_of_other_letters(environ: Any, start_response: Any) -> list[bytes]:
+    start_response("200 OK", [("X-Name", "\u0101")])
+    return []
+
+
+def exits(environ: Any, start_response: Any) -> list[bytes]:
+    raise SystemExit
+
+
+@pytest.mark.parametrize("wsgi", [raises, exits, never_starts, has_a_header_of_other_letters])
+def test_an_application_that_fails_is_an_error_of_the_server(wsgi: Any, caplog: pytest.LogCaptureFixture) -> None:
+    sent: list[Any] = []
 
     async def send(message: Any) -> None:
         sent.append(message)
@@ -99,10 +115,52 @@ def test_an_application_that_fails_is_an_error_of_the_server(caplog: pytest.LogC
     async def receive() -> Any:
         return part(b"", False)
 
-    asyncio.run(Application(wsgi, 1)({**SCOPE}, receive, send))
-    assert sent[0]["status"] == 500
+    application = Application(wsgi, 1, limit=10)
+    # the second body is too long, which ends its connection and no other
+    for headers in ([], [(b"content-length", b"11")], []):
+        asyncio.run(application({**SCOPE, "headers": headers}, receive, send))
+    assert [message["status"] for message in sent[::2]] == [500] * 3
+    assert [(b"connection", b"close") in message["headers"] for message in sent[::2]] == [False, True, False]
     assert b"c4n4ry" not in sent[1]["body"]
     assert "the application failed" in caplog.text
+
+
+def test_a_request_that_the_server_cancels_costs_no_thread() -> None:
+    begun, come = threading.Event(), threading.Event()
+
+    def wsgi(environ: Any, start_response: Any) -> list[bytes]:
+        begun.set()
+        assert come.wait(LONG)
+        start_response("200 OK", [])
+        return []
+
+    async def receive() -> Any:
+        return part(b"", False)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def twice() -> None:
+        request = asyncio.create_task(application({**SCOPE}, receive, send))
+        await asyncio.to_thread(begun.wait, LONG)
+        request.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await request
+        come.set()
+        await application({**SCOPE}, receive, send)
+
+    sent: list[Any] = []
+    application = Application(wsgi, 1)
+    asyncio.run(twice())
+    # and neither does one whose loop is closed
+    begun.clear()
+    come.clear()
+    with asyncio.Runner() as runner:
+        runner.get_loop().create_task(application({**SCOPE}, receive, send))
+        runner.run(asyncio.to_thread(begun.wait, LONG))
+    come.set()
+    asyncio.run(application({**SCOPE}, receive, send))
+    assert [message["status"] for message in sent[::2]] == [200, 200]
 
 
 def test_the_environ() -> None:
