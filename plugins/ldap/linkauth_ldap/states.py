@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from linkauth.backends import Reason
 from linkauth_ldap import values
 from linkauth_ldap.filters import first_rdn
-from linkauth_ldap.values import NotUnderstood
+from linkauth_ldap.values import FALSE, TRUE, NotUnderstood
 
 if TYPE_CHECKING:
     from linkauth_ldap.people import Entry
@@ -200,14 +200,14 @@ def _freeipa(entry: Entry, now: datetime, bound: bool) -> Iterator[Reason]:
 
 def _named_by_the_deployer(entry: Entry, settings: LDAPSettings, now: datetime) -> Iterator[Reason]:
     """active_attribute and its like. A missing active_attribute says nothing, which is not yes."""
-    active, disabled = settings.active_values, settings.disabled_values
+    active, disabled = _words(settings)
     if name := settings.active_attribute:
-        said = values.word(entry, name, active, disabled)
+        said = values.word(entry, name, *active)
         if said is None:
             raise NotUnderstood(name, "is not shown: bind_dn must be able to read it, and everybody needs it")
         if not said:
             yield "disabled"
-    if (name := settings.disabled_attribute) and values.word(entry, name, disabled, active):
+    if (name := settings.disabled_attribute) and values.word(entry, name, *disabled):
         yield "disabled"
     if (name := settings.account_expiry_attribute) and values.is_over(entry, name, settings.account_expiry_format, now):
         yield "account_expired"
@@ -215,6 +215,22 @@ def _named_by_the_deployer(entry: Entry, settings: LDAPSettings, now: datetime) 
         entry, name, settings.password_expiry_format, now
     ):
         yield "password_expired"
+
+
+def _words(settings: LDAPSettings) -> tuple[tuple[frozenset[str], frozenset[str]], ...]:
+    """(yes, no) of active_attribute, and of disabled_attribute: the words of the ini, or else the usual ones.
+
+    Where there are both, each setting may be meant for the other attribute: the usual words keep their meaning beside
+    it.
+    """
+    active, disabled = (
+        frozenset(map(str.casefold, words)) for words in (settings.active_values, settings.disabled_values)
+    )
+    if settings.active_attribute and settings.disabled_attribute:
+        yes, no = active or TRUE, disabled | FALSE
+        return (yes, no - yes), (disabled or TRUE, (active - TRUE | FALSE) - disabled)
+    yes = disabled or TRUE
+    return (active or TRUE - disabled, (disabled or FALSE) - active), (yes, (active or FALSE) - yes)
 
 
 _CHECKS: Mapping[str, Callable[[Entry, datetime, bool], Iterator[Reason]]] = {
