@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from linkauth.backends import AccountRefused, BackendMisconfigured, BackendUnavailable, Check
-from linkauth_ldap import LDAPBackend
+from linkauth_ldap import LDAPBackend, denial, directory
 from tests.servers.openldap import OpenLDAP
 from tests.servers.samba import SambaAD
 
@@ -174,3 +174,77 @@ class TestGroupsThatAModeCannotSee:
         empty = ad_backend(group_mode="memberof", denied_groups=f"CN=Cert Publishers,CN=Users,{domain.base}")
         assert let_in(empty, domain, "user04")
         assert [(check.ok, check.warning) for check in group_checks(empty)] == [(True, True)]
+
+
+class TestWhenItIsAsked:
+    """That a denied group denies is shown now and then, and not for each sign-in."""
+
+    @pytest.fixture
+    def asked(self, monkeypatch: pytest.MonkeyPatch) -> list[str | Exception]:
+        """What the next proofs end with, "" for their own answer; those that were made are taken out."""
+        planned: list[str | Exception] = []
+        ask = denial.problem_of
+
+        def problem_of(*args: Any) -> str | None:
+            end = planned.pop(0)
+            if isinstance(end, Exception):
+                raise end
+            return end or ask(*args)
+
+        monkeypatch.setattr(denial, "problem_of", problem_of)
+        return planned
+
+    def test_a_proof_serves_many_sign_ins(
+        self, slapd: OpenLDAP, openldap_backend: Make, asked: list[str | Exception]
+    ) -> None:
+        asked += [""]
+        backend = openldap_backend(denied_groups=f"cn=admins,{slapd.group_base}")
+        for _ in range(3):
+            assert let_in(backend, slapd, "user15")
+        assert not asked
+
+    def test_a_directory_too_slow_for_it_keeps_nobody_out(
+        self,
+        slapd: OpenLDAP,
+        openldap_backend: Make,
+        asked: list[str | Exception],
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        monkeypatch.setattr(directory, "DENIAL_SHOWN", -1)
+        group = f"cn=admins,{slapd.group_base}"
+        backend, slow = openldap_backend(denied_groups=group), BackendUnavailable("no answer in time")
+        # it was never shown
+        asked += [slow, slow]
+        for _ in range(2):
+            with pytest.raises(BackendUnavailable, match="no answer in time"):
+                backend.authenticate("user15", slapd.people["user15"].password)
+        asked += ["", slow]
+        for _ in range(3):
+            assert let_in(backend, slapd, "user15")
+        assert not asked
+        assert caplog.text.count("it was seen to deny before") == 1
+        # too long ago
+        monkeypatch.setattr(directory, "DENIAL_HOLDS", -1)
+        monkeypatch.setattr(directory, "DENIAL_AGAIN", -1)
+        backend = openldap_backend(denied_groups=group)
+        asked += ["", slow]
+        assert backend.authenticate("user15", slapd.people["user15"].password)
+        with pytest.raises(BackendUnavailable, match="no answer in time"):
+            backend.authenticate("user15", slapd.people["user15"].password)
+
+    def test_what_it_finds_later_counts_at_once(
+        self,
+        slapd: OpenLDAP,
+        openldap_backend: Make,
+        asked: list[str | Exception],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(directory, "DENIAL_SHOWN", -1)
+        backend = openldap_backend(denied_groups=f"cn=admins,{slapd.group_base}")
+        asked += ["", "it is gone", "it is gone", ""]
+        assert backend.find("user15").refused is None
+        for _ in range(2):
+            with pytest.raises(BackendMisconfigured, match="it is gone"):
+                backend.find("user15")
+        assert backend.find("user15").refused is None
