@@ -7,6 +7,7 @@ names come on top.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -37,6 +38,7 @@ AD_USER = 0x300
 FLAGS_MOST = 0x7FFFFFFF
 DISABLING_ROLES = ("nsmanageddisabledrole", "nsdisabledrole")
 """Roles with which 389 Directory Server's tools inactivate accounts."""
+WORDS = "name it in active_values or disabled_values"
 CHANGEABLE = ("password_expired", "must_change_password")
 
 
@@ -202,19 +204,37 @@ def _named_by_the_deployer(entry: Entry, settings: LDAPSettings, now: datetime) 
     """active_attribute and its like. A missing active_attribute says nothing, which is not yes."""
     active, disabled = _words(settings)
     if name := settings.active_attribute:
-        said = values.word(entry, name, *active)
+        with _advising(WORDS):
+            said = values.word(entry, name, *active)
         if said is None:
             raise NotUnderstood(name, "is not shown: bind_dn must be able to read it, and everybody needs it")
         if not said:
             yield "disabled"
-    if (name := settings.disabled_attribute) and values.word(entry, name, *disabled):
-        yield "disabled"
-    if (name := settings.account_expiry_attribute) and values.is_over(entry, name, settings.account_expiry_format, now):
-        yield "account_expired"
-    if (name := settings.password_expiry_attribute) and values.is_over(
-        entry, name, settings.password_expiry_format, now
-    ):
-        yield "password_expired"
+    if name := settings.disabled_attribute:
+        with _advising(WORDS):
+            said = values.word(entry, name, *disabled)
+        if said:
+            yield "disabled"
+    if name := settings.account_expiry_attribute:
+        with _advising("see account_expiry_format"):
+            expired = values.is_over(entry, name, settings.account_expiry_format, now)
+        if expired:
+            yield "account_expired"
+    if name := settings.password_expiry_attribute:
+        with _advising("see password_expiry_format"):
+            expired = values.is_over(entry, name, settings.password_expiry_format, now)
+        if expired:
+            yield "password_expired"
+
+
+@contextmanager
+def _advising(advice: str) -> Iterator[None]:
+    """Gives what is not understood inside the settings that help."""
+    try:
+        yield
+    except NotUnderstood as unknown:
+        unknown.advice = advice
+        raise
 
 
 def _words(settings: LDAPSettings) -> tuple[tuple[frozenset[str], frozenset[str]], ...]:

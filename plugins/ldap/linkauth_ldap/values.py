@@ -31,14 +31,19 @@ _DAYS_MOST, _SECONDS_MOST = 2_932_896, 253_402_300_799
 
 
 class NotUnderstood(Exception):
-    """The value of `attribute` decides about an account and is not understood; `value` is what operators may see."""
+    """The value of `attribute` decides about an account and is not understood; `value` is what operators may see, and
+    `advice` which settings help."""
 
     def __init__(self, attribute: str, problem: str, value: object = None) -> None:
         shown = "" if value is None else f"{value!a}"
         self.attribute = attribute
         self.problem = problem
+        self.advice = ""
         self.value = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
         super().__init__(f"{attribute}{f' = {self.value}' if self.value else ''} {problem}")
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}: {self.advice}" if self.advice else super().__str__()
 
 
 def only(entry: Entry, attribute: str) -> str | None:
