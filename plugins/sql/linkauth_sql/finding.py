@@ -15,7 +15,7 @@ from linkauth_sql.database import Database, NoSuchText
 from linkauth_sql.people import Row, stored_of, subject_of
 from linkauth_sql.presets import KINDS
 from linkauth_sql.settings import SQLSettings
-from linkauth_sql.statements import LABELS, USERNAME, OptionalColumn, Statements, statements
+from linkauth_sql.statements import KNOWN, LABELS, USERNAME, OptionalColumn, Statements, statements
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +117,8 @@ class Finder:
             # no table holds it; the question is asked all the same, for the database may be down
             value = secrets.token_hex(16)
         try:
-            rows: Sequence[Row] = self._database.rows(statement, {key: value}, MOST_ROWS + 1)
+            once = KNOWN if self._settings.query else ()
+            rows: Sequence[Row] = self._database.rows(statement, {key: value}, MOST_ROWS + 1, once)
         except NoSuchText:
             return []
         if self._settings.query:

@@ -188,6 +188,17 @@ def test_a_query_names_its_columns_in_any_case(store: SQLiteStore) -> None:
         assert "actve" in unknown.detail
 
 
+@pytest.mark.parametrize("columns", ["0 AS active, 1 AS active", "0 AS active, 1 AS Active", "active, 0 AS ACTIVE"])
+def test_a_query_that_names_a_column_twice_lets_nobody_in(store: SQLiteStore, columns: str) -> None:
+    query = f"SELECT id AS subject, hash AS password, 1 AS x, 2 AS x, {columns} FROM people WHERE login = :username"
+    with closing(store.backend(query=query, **dict.fromkeys([*COLUMNS, *EVERY]))) as backend:
+        for name in ("ada", "unknown"):
+            with pytest.raises(BackendMisconfigured, match="more than one column named active: name each once"):
+                backend.authenticate(name, WORD)
+        (look_up,) = backend.check()
+        assert not look_up.ok
+
+
 GONE = "2024-01-01 10:00:00"
 MORE = [
     *((applications.LARAVEL, name, GONE, "disabled") for name in ("deleted_at", "discarded_at", "banned_at")),
@@ -205,6 +216,8 @@ MORE = [
     (applications.ASPNET, "isactive", 0, "disabled"),
     *((applications.LARAVEL, name, None, None) for name in ("deleted_at", "banned_until")),
     (applications.DEVISE, "state", "active", None),
+    (applications.DEVISE, "expired_at", GONE, "account_expired"),
+    *((applications.DEVISE, "expired_at", value, None) for value in (None, "2099-01-01 10:00:00")),
 ]
 
 
