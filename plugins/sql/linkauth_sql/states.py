@@ -193,7 +193,8 @@ def _advice(kind: str, label: str, is_named: bool) -> str:
     names = VALUES.get(kind)
     if names and is_named:
         return f"{' or '.join(names)} gives it the opposite meaning: leave it out there, or set {kind}_column for it"
-    said = f"name it in {' or '.join(names)}" if names else "it is neither yes nor no, or no time"
+    said = "it is neither yes nor no" if kind == "lock_enabled" else "it is no time"
+    said = f"name it in {' or '.join(names)}" if names else f"{said}: an expression can make NULL of it"
     return f"{said}, or leave {kind}:{column_of(label)} out of optional_columns" if OF in label else said
 
 

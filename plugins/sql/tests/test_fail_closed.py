@@ -131,6 +131,7 @@ def test_a_value_is_told_once_and_counted(store: SQLiteStore, caplog: pytest.Log
         assert "accounts refused because a value is not understood: 4: " in states.detail
         assert "active_column 'pending' 3 (name it in active_values or disabled_values)" in states.detail
         assert "expires_column 'xxx" in states.detail
+        assert "it is no time: an expression can make NULL of it" in states.detail
         assert len(states.detail) < 500
     with closing(store.backend(disabled_values=("pending",), expires_column="")) as backend:
         assert "states" not in {check.name for check in backend.check()}
