@@ -13,7 +13,7 @@ from ldap3 import BASE, LEVEL, SUBTREE
 from ldap3.utils.conv import escape_filter_chars
 
 from linkauth.backends import BackendMisconfigured
-from linkauth_ldap.filters import canonical_dn
+from linkauth_ldap.filters import canonical_dn, domain_of
 from linkauth_ldap.groups import groups_of
 from linkauth_ldap.people import Entry, attributes_of
 from linkauth_ldap.settings import LDAPSettings
@@ -24,10 +24,11 @@ Search = Callable[[str, str, str, list[str], int], list[Entry]]
 ANYBODY = "(objectClass=*)"
 DNS = ("member", "uniqueMember")
 GROUP_ATTRIBUTES = [*DNS, "memberUid", "gidNumber", "objectSid", "groupType", "objectClass"]
+GROUPS = "(|(objectClass=group)(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=groupOfMembers))"
 SECURITY_GROUP = 0x80000000
 """The bit of groupType without which a group is for mail only (MS-ADTS 2.2.12)."""
-SAMPLES = 5
-"""Members of a group that are tried, until one of a kind can be read."""
+SAMPLES, TRIED = 5, 50
+"""Members of a group that are looked at, and how many are tried until so many can be read: some may be gone."""
 LEVELS = 5
 UNSHOWN = "no member of it can be read, so that nothing shows whether group_mode sees them"
 
@@ -82,7 +83,9 @@ def _members(group: Entry, settings: LDAPSettings, search: Search) -> tuple[list
     """Some people and some groups among the members: entries that can be read."""
     people, groups = list[Entry](), list[Entry]()
     values = [value for name in DNS for value in group.of_any_option(name)]
-    for value in values[:SAMPLES]:
+    for value in values[:TRIED]:
+        if len(people) + len(groups) == SAMPLES:
+            break
         try:
             found = search(value.decode("utf-8"), ANYBODY, BASE, [*attributes_of(settings), *GROUP_ATTRIBUTES], 0)
         except (BackendMisconfigured, UnicodeDecodeError):
@@ -90,6 +93,10 @@ def _members(group: Entry, settings: LDAPSettings, search: Search) -> tuple[list
             continue
         for each in found:
             (groups if _is_group(each) else people).append(each)
+    if not groups and settings.group_mode == "memberof" and settings.user_base:
+        # there may be one behind many people
+        within = f"(&(memberOf={escape_filter_chars(group.dn)}){GROUPS})"
+        groups += search(domain_of(settings.user_base), within, SUBTREE, GROUP_ATTRIBUTES, 1)[:1]
     return people, groups
 
 
@@ -129,7 +136,7 @@ def _people(filter_text: str, settings: LDAPSettings, search: Search) -> list[En
 
 
 def _hidden(group: Entry, settings: LDAPSettings, search: Search) -> str | None:
-    """Is what `group_mode` asks about hidden from our account? A filter about such an attribute finds nobody, whether
+    """Is what `group_mode` asks about hidden from our account? A filter about such an attribute finds nothing, whether
     with "not" or without (RFC 4511 section 4.5.1.7)."""
     if settings.group_mode == "memberof":
         if settings.user_base and not _people("(memberOf=*)", settings, search):
@@ -139,7 +146,7 @@ def _hidden(group: Entry, settings: LDAPSettings, search: Search) -> str | None:
     if (
         settings.group_mode == "search"
         and named
-        and not search(group.dn, f"(!({named[1]}=*))", BASE, ["objectClass"], 0)
+        and not search(group.dn, f"(|({named[1]}=*)(!({named[1]}=*)))", BASE, ["objectClass"], 0)
     ):
         return f"{named[1]} of {group.dn} is not shown: let bind_dn read it"
     return None

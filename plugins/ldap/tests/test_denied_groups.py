@@ -170,6 +170,35 @@ class TestGroupsThatAModeCannotSee:
         assert let_in(direct, slapd, "user03")
         assert not let_in(direct, slapd, "user20")
 
+    @pytest.fixture
+    def admins(self, slapd: OpenLDAP) -> Iterator[Callable[..., str]]:
+        """`admins(*members)` gives the group these members, and says its DN."""
+        group = f"cn=admins,{slapd.group_base}"
+
+        def change(*members: str) -> str:
+            slapd.modify(group, {"member": members})
+            return group
+
+        yield change
+        change(*(slapd.people[name].dn for name in ("user01", "user02")))
+
+    def test_members_that_are_gone(self, slapd: OpenLDAP, openldap_backend: Make, admins: Callable[..., str]) -> None:
+        gone = [f"uid=leaver{number},{slapd.people_base}" for number in range(8)]
+        for members, is_sure in (([*gone, slapd.people["user03"].dn], True), (gone, False)):
+            for mode in ("search", "memberof"):
+                backend = openldap_backend(group_mode=mode, denied_groups=admins(*members))
+                assert let_in(backend, slapd, "user15")
+                assert let_in(backend, slapd, "user03") != is_sure
+                assert [(check.ok, check.warning) for check in group_checks(backend)] == [(True, not is_sure)]
+
+    def test_a_group_behind_many_members_by_memberof(
+        self, slapd: OpenLDAP, openldap_backend: Make, admins: Callable[..., str]
+    ) -> None:
+        people = [slapd.people[f"user{number:02}"].dn for number in range(20, 40)]
+        group = admins(*people, f"cn=developers,{slapd.group_base}")
+        refuses_everybody(openldap_backend(group_mode="memberof", denied_groups=group), slapd, "does not see")
+        assert not let_in(openldap_backend(denied_groups=group), slapd, "user03")
+
     def test_a_group_of_nobody_is_a_warning(self, domain: SambaAD, ad_backend: Make) -> None:
         empty = ad_backend(group_mode="memberof", denied_groups=f"CN=Cert Publishers,CN=Users,{domain.base}")
         assert let_in(empty, domain, "user04")
