@@ -33,9 +33,10 @@ LEVELS = 5
 UNSHOWN = "no member of it can be read, so that nothing shows whether group_mode sees them"
 
 
-def problem_of(dn: str, settings: LDAPSettings, search: Search) -> str | None:
+def problem_of(dn: str, settings: LDAPSettings, search: Search, nested: bool = True) -> str | None:
     """Why members of the group would not be found to be in it; UNSHOWN if there is none to try; None if all is well.
 
+    With `nested`, somebody in a group in it is tried too, where group_mode follows those.
     Raises BackendUnavailable, and BackendMisconfigured for a group that cannot be read.
     """
     found = search(dn, ANYBODY, BASE, GROUP_ATTRIBUTES, 0)
@@ -49,7 +50,7 @@ def problem_of(dn: str, settings: LDAPSettings, search: Search) -> str | None:
     def search_all(base: str, filter_text: str, scope: str, attributes: list[str]) -> list[Entry]:
         return search(base, filter_text, scope, attributes, 0)
 
-    for how, person in _samples(group, settings, search):
+    for how, person in _samples(group, settings, search, nested):
         name = person.text(settings.known("username_attribute"))
         try:
             own = groups_of(person, name, settings, search_all)
@@ -62,14 +63,14 @@ def problem_of(dn: str, settings: LDAPSettings, search: Search) -> str | None:
     return None if shown else _hidden(group, settings, search) or UNSHOWN
 
 
-def _samples(group: Entry, settings: LDAPSettings, search: Search) -> Iterator[tuple[str, Entry]]:
+def _samples(group: Entry, settings: LDAPSettings, search: Search, nested: bool) -> Iterator[tuple[str, Entry]]:
     """A member of each kind: how they are one, and their entry as a sign-in reads it."""
-    members, nested = _members(group, settings, search)
+    members, groups = _members(group, settings, search)
     for person in members[:1]:
         yield "as a member", person
-    follows = settings.group_nesting or settings.group_mode != "search"
-    if follows and (below := _below(nested, settings, search)):
-        yield f"through {nested[0].dn}", below
+    follows = nested and (settings.group_nesting or settings.group_mode != "search")
+    if follows and (below := _below(groups, settings, search)):
+        yield f"through {groups[0].dn}", below
     attribute, base = settings.known("username_attribute"), settings.user_base
     for uid in group.texts("memberUid")[:1]:
         for person in _people(f"({attribute}={escape_filter_chars(uid)})", settings, search) if base else []:

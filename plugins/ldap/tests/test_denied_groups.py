@@ -122,6 +122,17 @@ class TestGroupsThatAModeCannotSee:
         refuses_everybody(ad_backend(group_mode="memberof", denied_groups=group), domain, "does not see")
         assert not let_in(ad_backend(denied_groups=group), domain, "user03")
 
+    def test_a_required_group_of_which_some_are_not_seen_is_a_warning(
+        self, slapd: OpenLDAP, openldap_backend: Make, domain: SambaAD, ad_backend: Make
+    ) -> None:
+        company = ad_backend(group_mode="memberof", required_groups=f"CN=company,{domain.group_base}")
+        (check,) = group_checks(company)
+        assert (check.ok, check.warning) == (True, True)
+        assert "does not see that" in check.detail
+        posix = f"cn=unix-devs,ou=posix,{slapd.base}"
+        (check,) = group_checks(openldap_backend(group_base=slapd.base, required_groups=posix))
+        assert not check.ok
+
     def test_nested_members_by_memberof_of_openldap(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
         group = f"cn=staff,{slapd.group_base}"
         refuses_everybody(openldap_backend(group_mode="memberof", denied_groups=group), slapd, "does not see")
@@ -206,7 +217,7 @@ class TestGroupsThatAModeCannotSee:
 
 
 class TestWhenItIsAsked:
-    """That a denied group denies is shown now and then, and not for each sign-in."""
+    """That a denied group denies is shown now and then, and not for each sign-in or check."""
 
     @pytest.fixture
     def asked(self, monkeypatch: pytest.MonkeyPatch) -> list[str | Exception]:
@@ -214,11 +225,11 @@ class TestWhenItIsAsked:
         planned: list[str | Exception] = []
         ask = denial.problem_of
 
-        def problem_of(*args: Any) -> str | None:
+        def problem_of(*args: Any, **more: Any) -> str | None:
             end = planned.pop(0)
             if isinstance(end, Exception):
                 raise end
-            return end or ask(*args)
+            return end or ask(*args, **more)
 
         monkeypatch.setattr(denial, "problem_of", problem_of)
         return planned
@@ -230,6 +241,15 @@ class TestWhenItIsAsked:
         backend = openldap_backend(denied_groups=f"cn=admins,{slapd.group_base}")
         for _ in range(3):
             assert let_in(backend, slapd, "user15")
+        assert not asked
+
+    def test_checks_of_health(self, slapd: OpenLDAP, openldap_backend: Make, asked: list[str | Exception]) -> None:
+        groups = {f"{key}_groups": f"cn=admins,{slapd.group_base}" for key in ("denied", "required")}
+        # required ones first, of which a problem is asked about twice; it is asked about again until it is gone
+        asked += ["unseen", "unseen", "unseen", "", ""]
+        backend = openldap_backend(**groups)
+        for expected in ([False, False], [True, True], [True, True]):
+            assert [check.ok for check in group_checks(backend)] == expected
         assert not asked
 
     def test_a_directory_too_slow_for_it_keeps_nobody_out(
