@@ -28,6 +28,9 @@ OPERATORS_OWN = {
 """Where a pattern of the ini is used: it is the operator's, over a text of bounded length."""
 BUILT: dict[str, Callable[[], list[tuple[str | bytes, int]]]] = {
     "linkauth.asking:_pattern": lambda: [_parts(asking._pattern(each)) for each in WILDCARDS],
+    "linkauth_http.flags:_is_nearly": lambda: [
+        (rules.wildcard(each).pattern, re.DOTALL | re.IGNORECASE) for each in WILDCARDS
+    ],
     "linkauth_http.rules:wildcard": lambda: [_parts(rules.wildcard(each)) for each in WILDCARDS],
     "linkauth.registration:_platform_faults": lambda: [(each.id_pattern, 0) for each in PLATFORMS.values()],
     "linkauth.settings:_scopes": lambda: [(re.escape("a:b") + r"(\.[\w-]+)?\s*=", 0)],

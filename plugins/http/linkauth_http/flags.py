@@ -36,8 +36,10 @@ def is_clear(condition: Condition, answer: Answer, data: Collection[Selector]) -
     selector, flag = condition.selector, _flag(condition)
     values = selector.everything(answer) if selector.kind in FLAGS else []
     if condition.negated:
+        if flag is None:
+            return not _is_nearly(condition, answer)
         # what must not be true says no or is missing; what must not be false says yes
-        return flag is None or (all(says(value) is not flag for value in values) and _all_known(values, flag))
+        return all(says(value) is not flag for value in values) and _all_known(values, flag)
     if condition.wanted is None:
         return all(says(value) or _is_data(selector, value, data) for value in values)
     texts = {text_of(value) for value in values}
@@ -45,8 +47,8 @@ def is_clear(condition: Condition, answer: Answer, data: Collection[Selector]) -
 
 
 def in_doubt(rule: Rule, answer: Answer, settled: Collection[Selector]) -> bool:
-    """Would a rule against the person hold, if the flags that are not understood said what it looks for? `settled` are
-    the selectors whose value the success has compared with a text."""
+    """Would a rule against the person hold, if the flags that are not understood said what it looks for, and without
+    regard to capitals? `settled` are the selectors whose value the success has compared with a text."""
     return all(
         condition.holds(answer) or (condition.selector not in settled and _may_hold(condition, answer))
         for condition in rule.conditions
@@ -77,9 +79,20 @@ def _names_a_word(condition: Condition) -> bool:
 
 def _may_hold(condition: Condition, answer: Answer) -> bool:
     flag = _flag(condition)
-    if flag is None or condition.negated or condition.selector.kind not in FLAGS:
+    if condition.negated or condition.selector.kind not in FLAGS:
         return False
+    if flag is None:
+        return _is_nearly(condition, answer)
     return any(says(value) is not (not flag) for value in condition.selector.everything(answer))
+
+
+def _is_nearly(condition: Condition, answer: Answer) -> bool:
+    """Does a value differ from the text that is looked for in capitals and in blanks around it only?"""
+    if condition.wanted is None or condition.selector.kind not in FLAGS:
+        return False
+    wanted = re.compile(condition.wanted.pattern, re.DOTALL | re.IGNORECASE)
+    texts = map(text_of, condition.selector.everything(answer))
+    return any(wanted.fullmatch(text.strip()) for text in texts if text is not None)
 
 
 def _flag(condition: Condition) -> bool | None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from ssl import cert_time_to_seconds
 
 from ldap3 import BASE, SUBTREE
@@ -53,7 +54,7 @@ def run(settings: LDAPSettings, servers: Servers, survey: Survey) -> Iterator[Ch
     if answering:
         try:
             answering.within(Deadline(SECONDS))
-            yield from _directory(settings, answering)
+            yield from _directory(settings, answering, survey)
             answering.within(Deadline(SURVEY_SECONDS))
             yield from survey.lines(answering)
         except Exception as error:
@@ -82,9 +83,9 @@ def _server(
     return connection, found
 
 
-def _directory(settings: LDAPSettings, connection: DirectoryConnection) -> Iterator[Check]:
+def _directory(settings: LDAPSettings, connection: DirectoryConnection, survey: Survey) -> Iterator[Check]:
     if settings.can_search:
-        yield from _entries(settings, connection)
+        yield from _entries(settings, connection, survey)
     elif settings.denied_groups:
         detail = "without bind_dn nothing shows whether group_mode sees who is in them"
         yield Check("denied_groups", True, detail, warning=True)
@@ -104,7 +105,7 @@ def _directory(settings: LDAPSettings, connection: DirectoryConnection) -> Itera
         yield _password_change(settings, root)
 
 
-def _entries(settings: LDAPSettings, connection: DirectoryConnection) -> Iterator[Check]:
+def _entries(settings: LDAPSettings, connection: DirectoryConnection, survey: Survey) -> Iterator[Check]:
     """What the ini names is there, and readable."""
     named = [(key, getattr(settings, key)) for key in ("user_base", "group_base")]
     named += [(key, line) for key in ("required_groups", "denied_groups") for line in lines_of(getattr(settings, key))]
@@ -117,7 +118,7 @@ def _entries(settings: LDAPSettings, connection: DirectoryConnection) -> Iterato
             if not ok or not key.endswith("groups"):
                 yield Check(key, ok, "can be read" if ok else f"{dn} cannot be read: {said}")
             if ok and key.endswith("groups"):
-                yield _group(settings, connection, key, dn)
+                yield survey.kept(f"{key} {dn}", partial(_group, settings, connection, key, dn))
     subject = settings.known("subject_attribute")
     if settings.user_base:
         _, found = connection.search(settings.user_base, f"({subject}=*)", SUBTREE, [subject], 1)
@@ -125,18 +126,26 @@ def _entries(settings: LDAPSettings, connection: DirectoryConnection) -> Iterato
 
 
 def _group(settings: LDAPSettings, connection: DirectoryConnection, key: str, dn: str) -> Check:
-    """Whether `group_mode` sees who is in a required or denied group."""
+    """Whether `group_mode` sees who is in a required or denied group.
+
+    Whom it does not see is let in by a denied group and kept out by a required one: of that one it is an error where
+    all are kept out, and a warning where it is those of a group in it.
+    """
 
     def search(base: str, filter_text: str, scope: str, attributes: list[str], size_limit: int) -> list[Entry]:
         return entries_of(*connection.search(base, filter_text, scope, attributes, size_limit), base, size_limit)
 
+    ok = False
     try:
         problem = denial.problem_of(dn, settings, search)
+        if problem and key == "required_groups":
+            ok = denial.problem_of(dn, settings, search, nested=False) is None
     except BackendError as error:
         problem = str(error)
     if problem == denial.UNSHOWN:
         return Check(key, True, f"{dn} can be read; {problem}", warning=True)
-    return Check(key, problem is None, problem or "can be read, and group_mode sees who is in it")
+    said = problem or "can be read, and group_mode sees who is in it"
+    return Check(key, ok or problem is None, said, warning=bool(problem))
 
 
 def _subject(settings: LDAPSettings, found: list[Entry]) -> Check:

@@ -13,7 +13,7 @@ from ldap3 import BASE, LEVEL, SUBTREE
 from ldap3.utils.conv import escape_filter_chars
 
 from linkauth.backends import BackendMisconfigured
-from linkauth_ldap.filters import canonical_dn
+from linkauth_ldap.filters import canonical_dn, domain_of
 from linkauth_ldap.groups import groups_of
 from linkauth_ldap.people import Entry, attributes_of
 from linkauth_ldap.settings import LDAPSettings
@@ -24,17 +24,19 @@ Search = Callable[[str, str, str, list[str], int], list[Entry]]
 ANYBODY = "(objectClass=*)"
 DNS = ("member", "uniqueMember")
 GROUP_ATTRIBUTES = [*DNS, "memberUid", "gidNumber", "objectSid", "groupType", "objectClass"]
+GROUPS = "(|(objectClass=group)(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=groupOfMembers))"
 SECURITY_GROUP = 0x80000000
 """The bit of groupType without which a group is for mail only (MS-ADTS 2.2.12)."""
-SAMPLES = 5
-"""Members of a group that are tried, until one of a kind can be read."""
+SAMPLES, TRIED = 5, 50
+"""Members of a group that are looked at, and how many are tried until so many can be read: some may be gone."""
 LEVELS = 5
 UNSHOWN = "no member of it can be read, so that nothing shows whether group_mode sees them"
 
 
-def problem_of(dn: str, settings: LDAPSettings, search: Search) -> str | None:
+def problem_of(dn: str, settings: LDAPSettings, search: Search, nested: bool = True) -> str | None:
     """Why members of the group would not be found to be in it; UNSHOWN if there is none to try; None if all is well.
 
+    With `nested`, somebody in a group in it is tried too, where group_mode follows those.
     Raises BackendUnavailable, and BackendMisconfigured for a group that cannot be read.
     """
     found = search(dn, ANYBODY, BASE, GROUP_ATTRIBUTES, 0)
@@ -48,7 +50,7 @@ def problem_of(dn: str, settings: LDAPSettings, search: Search) -> str | None:
     def search_all(base: str, filter_text: str, scope: str, attributes: list[str]) -> list[Entry]:
         return search(base, filter_text, scope, attributes, 0)
 
-    for how, person in _samples(group, settings, search):
+    for how, person in _samples(group, settings, search, nested):
         name = person.text(settings.known("username_attribute"))
         try:
             own = groups_of(person, name, settings, search_all)
@@ -61,14 +63,14 @@ def problem_of(dn: str, settings: LDAPSettings, search: Search) -> str | None:
     return None if shown else _hidden(group, settings, search) or UNSHOWN
 
 
-def _samples(group: Entry, settings: LDAPSettings, search: Search) -> Iterator[tuple[str, Entry]]:
+def _samples(group: Entry, settings: LDAPSettings, search: Search, nested: bool) -> Iterator[tuple[str, Entry]]:
     """A member of each kind: how they are one, and their entry as a sign-in reads it."""
-    members, nested = _members(group, settings, search)
+    members, groups = _members(group, settings, search)
     for person in members[:1]:
         yield "as a member", person
-    follows = settings.group_nesting or settings.group_mode != "search"
-    if follows and (below := _below(nested, settings, search)):
-        yield f"through {nested[0].dn}", below
+    follows = nested and (settings.group_nesting or settings.group_mode != "search")
+    if follows and (below := _below(groups, settings, search)):
+        yield f"through {groups[0].dn}", below
     attribute, base = settings.known("username_attribute"), settings.user_base
     for uid in group.texts("memberUid")[:1]:
         for person in _people(f"({attribute}={escape_filter_chars(uid)})", settings, search) if base else []:
@@ -82,7 +84,9 @@ def _members(group: Entry, settings: LDAPSettings, search: Search) -> tuple[list
     """Some people and some groups among the members: entries that can be read."""
     people, groups = list[Entry](), list[Entry]()
     values = [value for name in DNS for value in group.of_any_option(name)]
-    for value in values[:SAMPLES]:
+    for value in values[:TRIED]:
+        if len(people) + len(groups) == SAMPLES:
+            break
         try:
             found = search(value.decode("utf-8"), ANYBODY, BASE, [*attributes_of(settings), *GROUP_ATTRIBUTES], 0)
         except (BackendMisconfigured, UnicodeDecodeError):
@@ -90,6 +94,10 @@ def _members(group: Entry, settings: LDAPSettings, search: Search) -> tuple[list
             continue
         for each in found:
             (groups if _is_group(each) else people).append(each)
+    if not groups and settings.group_mode == "memberof" and settings.user_base:
+        # there may be one behind many people
+        within = f"(&(memberOf={escape_filter_chars(group.dn)}){GROUPS})"
+        groups += search(domain_of(settings.user_base), within, SUBTREE, GROUP_ATTRIBUTES, 1)[:1]
     return people, groups
 
 
@@ -129,7 +137,7 @@ def _people(filter_text: str, settings: LDAPSettings, search: Search) -> list[En
 
 
 def _hidden(group: Entry, settings: LDAPSettings, search: Search) -> str | None:
-    """Is what `group_mode` asks about hidden from our account? A filter about such an attribute finds nobody, whether
+    """Is what `group_mode` asks about hidden from our account? A filter about such an attribute finds nothing, whether
     with "not" or without (RFC 4511 section 4.5.1.7)."""
     if settings.group_mode == "memberof":
         if settings.user_base and not _people("(memberOf=*)", settings, search):
@@ -139,7 +147,7 @@ def _hidden(group: Entry, settings: LDAPSettings, search: Search) -> str | None:
     if (
         settings.group_mode == "search"
         and named
-        and not search(group.dn, f"(!({named[1]}=*))", BASE, ["objectClass"], 0)
+        and not search(group.dn, f"(|({named[1]}=*)(!({named[1]}=*)))", BASE, ["objectClass"], 0)
     ):
         return f"{named[1]} of {group.dn} is not shown: let bind_dn read it"
     return None

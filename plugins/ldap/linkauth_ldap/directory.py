@@ -15,7 +15,7 @@ from typing import Any
 
 from ldap3 import BASE, LEVEL, SUBTREE
 
-from linkauth.backends import AccountRefused, BackendMisconfigured, Reason, WrongPassword
+from linkauth.backends import AccountRefused, BackendMisconfigured, BackendUnavailable, Reason, WrongPassword
 from linkauth_ldap import denial, outcomes, states
 from linkauth_ldap.bounds import Deadline
 from linkauth_ldap.controls import ASK_PPOLICY
@@ -33,8 +33,9 @@ REFUSALS = 16
 """Wrong passwords whose time is remembered."""
 SPENT_MOST = 2
 """Seconds that an unknown name takes at most on account of refusals that were slow: each wait holds a thread."""
-DENIAL_SHOWN = 300
-"""Seconds for which it holds that denied groups deny."""
+DENIAL_SHOWN, DENIAL_AGAIN, DENIAL_HOLDS = 300, 30, 3600
+"""Seconds for which it holds that a denied group denies; until it is asked again where the directory gave no answer;
+and for which it holds without one."""
 OVERSLEPT = 0.0002
 """Seconds that a sleep may take too long."""
 
@@ -50,8 +51,8 @@ class Directory:
         self._username_pattern = re.compile(settings.username_pattern)
         self._spends_as_ourselves = bool(settings.bind_dn)
         self._unknown = UnknownValues()
-        # when each of the denied groups was last seen to deny
-        self._denial_shown: dict[str, float] = {}
+        # when each of the denied groups was last seen to deny, and when that is asked about next
+        self._denial: dict[str, tuple[float, float]] = {}
         # seconds that the last sign-ins with a wrong password took
         self._refusals: deque[float] = deque(maxlen=REFUSALS)
 
@@ -159,17 +160,29 @@ class Directory:
             return self.search(base, filter_text, scope, attributes, deadline, size_limit)
 
         for line in denied:
-            if time.monotonic() - self._denial_shown.get(line, -math.inf) < DENIAL_SHOWN:
+            shown_at, due = self._denial.get(line, (-math.inf, -math.inf))
+            now = time.monotonic()
+            if now < due:
                 continue
+            holds = now - shown_at < DENIAL_HOLDS
+            if holds:
+                # one sign-in asks, and the others go on meanwhile
+                self._denial[line] = shown_at, now + DENIAL_AGAIN
             try:
                 problem = denial.problem_of(line, self._settings, search)
             except BackendMisconfigured as error:
                 problem = str(error)
+            except BackendUnavailable as error:
+                if not holds:
+                    raise
+                log.warning("denied group not asked about, it was seen to deny before: group=%a error=%s", line, error)
+                continue
             if problem == denial.UNSHOWN:
                 log.warning("denied_groups, %s: group=%a", problem, line)
             elif problem:
+                self._denial.pop(line, None)
                 raise BackendMisconfigured(f"denied_groups would deny nobody: {problem}")
-            self._denial_shown[line] = time.monotonic()
+            self._denial[line] = time.monotonic(), time.monotonic() + DENIAL_SHOWN
 
     def bind(self, dn: str, password: str, deadline: Deadline) -> outcomes.Outcome:
         """What a bind as `dn` says of the password. Raises what `outcomes.of_bind` does, with what may be told."""

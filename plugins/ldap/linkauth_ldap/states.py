@@ -7,6 +7,7 @@ names come on top.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from linkauth.backends import Reason
 from linkauth_ldap import values
 from linkauth_ldap.filters import first_rdn
-from linkauth_ldap.values import NotUnderstood
+from linkauth_ldap.values import FALSE, TRUE, NotUnderstood
 
 if TYPE_CHECKING:
     from linkauth_ldap.people import Entry
@@ -37,6 +38,7 @@ AD_USER = 0x300
 FLAGS_MOST = 0x7FFFFFFF
 DISABLING_ROLES = ("nsmanageddisabledrole", "nsdisabledrole")
 """Roles with which 389 Directory Server's tools inactivate accounts."""
+WORDS = "name it in active_values or disabled_values"
 CHANGEABLE = ("password_expired", "must_change_password")
 
 
@@ -200,21 +202,55 @@ def _freeipa(entry: Entry, now: datetime, bound: bool) -> Iterator[Reason]:
 
 def _named_by_the_deployer(entry: Entry, settings: LDAPSettings, now: datetime) -> Iterator[Reason]:
     """active_attribute and its like. A missing active_attribute says nothing, which is not yes."""
-    active, disabled = settings.active_values, settings.disabled_values
+    active, disabled = _words(settings)
     if name := settings.active_attribute:
-        said = values.word(entry, name, active, disabled)
+        with _advising(WORDS):
+            said = values.word(entry, name, *active)
         if said is None:
             raise NotUnderstood(name, "is not shown: bind_dn must be able to read it, and everybody needs it")
         if not said:
             yield "disabled"
-    if (name := settings.disabled_attribute) and values.word(entry, name, disabled, active):
-        yield "disabled"
-    if (name := settings.account_expiry_attribute) and values.is_over(entry, name, settings.account_expiry_format, now):
-        yield "account_expired"
-    if (name := settings.password_expiry_attribute) and values.is_over(
-        entry, name, settings.password_expiry_format, now
-    ):
-        yield "password_expired"
+    if name := settings.disabled_attribute:
+        with _advising(WORDS):
+            said = values.word(entry, name, *disabled)
+        if said:
+            yield "disabled"
+    if name := settings.account_expiry_attribute:
+        with _advising("see account_expiry_format"):
+            expired = values.is_over(entry, name, settings.account_expiry_format, now)
+        if expired:
+            yield "account_expired"
+    if name := settings.password_expiry_attribute:
+        with _advising("see password_expiry_format"):
+            expired = values.is_over(entry, name, settings.password_expiry_format, now)
+        if expired:
+            yield "password_expired"
+
+
+@contextmanager
+def _advising(advice: str) -> Iterator[None]:
+    """Gives what is not understood inside the settings that help."""
+    try:
+        yield
+    except NotUnderstood as unknown:
+        unknown.advice = advice
+        raise
+
+
+def _words(settings: LDAPSettings) -> tuple[tuple[frozenset[str], frozenset[str]], ...]:
+    """(yes, no) of active_attribute, and of disabled_attribute: the words of the ini, or else the usual ones.
+
+    Where there are both, each setting may be meant for the other attribute: the usual words keep their meaning beside
+    it.
+    """
+    active, disabled = (
+        frozenset(map(str.casefold, words)) for words in (settings.active_values, settings.disabled_values)
+    )
+    if settings.active_attribute and settings.disabled_attribute:
+        yes, no = active or TRUE, disabled | FALSE
+        return (yes, no - yes), (disabled or TRUE, (active - TRUE | FALSE) - disabled)
+    yes = disabled or TRUE
+    return (active or TRUE - disabled, (disabled or FALSE) - active), (yes, (active or FALSE) - yes)
 
 
 _CHECKS: Mapping[str, Callable[[Entry, datetime, bool], Iterator[Reason]]] = {

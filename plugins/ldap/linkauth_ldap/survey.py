@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from ldap3 import BASE, LEVEL, SUBTREE
@@ -36,6 +36,16 @@ class Survey:
     def __init__(self, settings: LDAPSettings) -> None:
         self._settings = settings
         self._found: tuple[float, list[Check]] = (-math.inf, [])
+        self._kept: dict[str, tuple[float, Check]] = {}
+
+    def kept(self, name: str, look: Callable[[], Check]) -> Check:
+        """What `look` finds, or what it found lately if that was well."""
+        at, found = self._kept.get(name, (-math.inf, None))
+        if found is None or time.monotonic() - at > AGAIN:
+            found = look()
+            if found.ok:
+                self._kept[name] = time.monotonic(), found
+        return found
 
     def lines(self, connection: DirectoryConnection) -> list[Check]:
         """A line about the states of people, and one for each attribute that the ini names and no entry shows."""

@@ -17,7 +17,8 @@ _TIME = re.compile(
     r"(?:Z|([+-])([0-9]{2})([0-9]{2})?)"
 )
 """RFC 4517 section 3.3.13. A fraction of an hour or of a minute, which no directory writes, is not understood."""
-_TRUE, _FALSE = {"1", "t", "true", "y", "yes", "on"}, {"0", "f", "false", "n", "no", "off"}
+TRUE = frozenset({"1", "t", "true", "y", "yes", "on"})
+FALSE = frozenset({"0", "f", "false", "n", "no", "off"})
 _SHOWN = 60
 """Characters of a value that a log or a report shows."""
 
@@ -30,14 +31,19 @@ _DAYS_MOST, _SECONDS_MOST = 2_932_896, 253_402_300_799
 
 
 class NotUnderstood(Exception):
-    """The value of `attribute` decides about an account and is not understood; `value` is what operators may see."""
+    """The value of `attribute` decides about an account and is not understood; `value` is what operators may see, and
+    `advice` which settings help."""
 
     def __init__(self, attribute: str, problem: str, value: object = None) -> None:
         shown = "" if value is None else f"{value!a}"
         self.attribute = attribute
         self.problem = problem
+        self.advice = ""
         self.value = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
         super().__init__(f"{attribute}{f' = {self.value}' if self.value else ''} {problem}")
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}: {self.advice}" if self.advice else super().__str__()
 
 
 def only(entry: Entry, attribute: str) -> str | None:
@@ -65,7 +71,7 @@ def number(entry: Entry, attribute: str, least: int, most: int) -> int | None:
 
 def boolean(entry: Entry, attribute: str) -> bool | None:
     """TRUE or FALSE (RFC 4517 section 3.3.3) in any case, or another usual word; None if the attribute is missing."""
-    return word(entry, attribute, (), ())
+    return word(entry, attribute, TRUE, FALSE)
 
 
 def moment(entry: Entry, attribute: str) -> datetime | None:
@@ -74,19 +80,17 @@ def moment(entry: Entry, attribute: str) -> datetime | None:
     return None if text is None else _generalized(attribute, text)
 
 
-def word(entry: Entry, attribute: str, yes: tuple[str, ...], no: tuple[str, ...]) -> bool | None:
-    """Does the attribute say one of the words `yes`, and not one of `no`? In any case; none of them are the usual ones.
+def word(entry: Entry, attribute: str, yes: frozenset[str], no: frozenset[str]) -> bool | None:
+    """Does the attribute say one of the words `yes`, or one of `no`? They are in small letters, a value need not be.
 
     None if the attribute is missing. Several values are understood if all of them say the same.
     """
-    affirming = {each.casefold() for each in yes} or _TRUE
-    denying = ({each.casefold() for each in no} or _FALSE) - affirming
     said = set()
     for value in entry.of_any_option(attribute):
         text = value.decode("utf-8", "replace").strip()
-        if text.casefold() not in affirming | denying:
+        if text.casefold() not in yes | no:
             raise NotUnderstood(attribute, "is none of the words that are known", text)
-        said.add(text.casefold() in affirming)
+        said.add(text.casefold() in yes)
     if len(said) > 1:
         raise NotUnderstood(attribute, "says both yes and no")
     return said.pop() if said else None

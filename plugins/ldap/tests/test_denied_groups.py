@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from linkauth.backends import AccountRefused, BackendMisconfigured, BackendUnavailable, Check
-from linkauth_ldap import LDAPBackend
+from linkauth_ldap import LDAPBackend, denial, directory
 from tests.servers.openldap import OpenLDAP
 from tests.servers.samba import SambaAD
 
@@ -122,6 +122,17 @@ class TestGroupsThatAModeCannotSee:
         refuses_everybody(ad_backend(group_mode="memberof", denied_groups=group), domain, "does not see")
         assert not let_in(ad_backend(denied_groups=group), domain, "user03")
 
+    def test_a_required_group_of_which_some_are_not_seen_is_a_warning(
+        self, slapd: OpenLDAP, openldap_backend: Make, domain: SambaAD, ad_backend: Make
+    ) -> None:
+        company = ad_backend(group_mode="memberof", required_groups=f"CN=company,{domain.group_base}")
+        (check,) = group_checks(company)
+        assert (check.ok, check.warning) == (True, True)
+        assert "does not see that" in check.detail
+        posix = f"cn=unix-devs,ou=posix,{slapd.base}"
+        (check,) = group_checks(openldap_backend(group_base=slapd.base, required_groups=posix))
+        assert not check.ok
+
     def test_nested_members_by_memberof_of_openldap(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
         group = f"cn=staff,{slapd.group_base}"
         refuses_everybody(openldap_backend(group_mode="memberof", denied_groups=group), slapd, "does not see")
@@ -170,7 +181,119 @@ class TestGroupsThatAModeCannotSee:
         assert let_in(direct, slapd, "user03")
         assert not let_in(direct, slapd, "user20")
 
+    @pytest.fixture
+    def admins(self, slapd: OpenLDAP) -> Iterator[Callable[..., str]]:
+        """`admins(*members)` gives the group these members, and says its DN."""
+        group = f"cn=admins,{slapd.group_base}"
+
+        def change(*members: str) -> str:
+            slapd.modify(group, {"member": members})
+            return group
+
+        yield change
+        change(*(slapd.people[name].dn for name in ("user01", "user02")))
+
+    def test_members_that_are_gone(self, slapd: OpenLDAP, openldap_backend: Make, admins: Callable[..., str]) -> None:
+        gone = [f"uid=leaver{number},{slapd.people_base}" for number in range(8)]
+        for members, is_sure in (([*gone, slapd.people["user03"].dn], True), (gone, False)):
+            for mode in ("search", "memberof"):
+                backend = openldap_backend(group_mode=mode, denied_groups=admins(*members))
+                assert let_in(backend, slapd, "user15")
+                assert let_in(backend, slapd, "user03") != is_sure
+                assert [(check.ok, check.warning) for check in group_checks(backend)] == [(True, not is_sure)]
+
+    def test_a_group_behind_many_members_by_memberof(
+        self, slapd: OpenLDAP, openldap_backend: Make, admins: Callable[..., str]
+    ) -> None:
+        people = [slapd.people[f"user{number:02}"].dn for number in range(20, 40)]
+        group = admins(*people, f"cn=developers,{slapd.group_base}")
+        refuses_everybody(openldap_backend(group_mode="memberof", denied_groups=group), slapd, "does not see")
+        assert not let_in(openldap_backend(denied_groups=group), slapd, "user03")
+
     def test_a_group_of_nobody_is_a_warning(self, domain: SambaAD, ad_backend: Make) -> None:
         empty = ad_backend(group_mode="memberof", denied_groups=f"CN=Cert Publishers,CN=Users,{domain.base}")
         assert let_in(empty, domain, "user04")
         assert [(check.ok, check.warning) for check in group_checks(empty)] == [(True, True)]
+
+
+class TestWhenItIsAsked:
+    """That a denied group denies is shown now and then, and not for each sign-in or check."""
+
+    @pytest.fixture
+    def asked(self, monkeypatch: pytest.MonkeyPatch) -> list[str | Exception]:
+        """What the next proofs end with, "" for their own answer; those that were made are taken out."""
+        planned: list[str | Exception] = []
+        ask = denial.problem_of
+
+        def problem_of(*args: Any, **more: Any) -> str | None:
+            end = planned.pop(0)
+            if isinstance(end, Exception):
+                raise end
+            return end or ask(*args, **more)
+
+        monkeypatch.setattr(denial, "problem_of", problem_of)
+        return planned
+
+    def test_a_proof_serves_many_sign_ins(
+        self, slapd: OpenLDAP, openldap_backend: Make, asked: list[str | Exception]
+    ) -> None:
+        asked += [""]
+        backend = openldap_backend(denied_groups=f"cn=admins,{slapd.group_base}")
+        for _ in range(3):
+            assert let_in(backend, slapd, "user15")
+        assert not asked
+
+    def test_checks_of_health(self, slapd: OpenLDAP, openldap_backend: Make, asked: list[str | Exception]) -> None:
+        groups = {f"{key}_groups": f"cn=admins,{slapd.group_base}" for key in ("denied", "required")}
+        # required ones first, of which a problem is asked about twice; it is asked about again until it is gone
+        asked += ["unseen", "unseen", "unseen", "", ""]
+        backend = openldap_backend(**groups)
+        for expected in ([False, False], [True, True], [True, True]):
+            assert [check.ok for check in group_checks(backend)] == expected
+        assert not asked
+
+    def test_a_directory_too_slow_for_it_keeps_nobody_out(
+        self,
+        slapd: OpenLDAP,
+        openldap_backend: Make,
+        asked: list[str | Exception],
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        monkeypatch.setattr(directory, "DENIAL_SHOWN", -1)
+        group = f"cn=admins,{slapd.group_base}"
+        backend, slow = openldap_backend(denied_groups=group), BackendUnavailable("no answer in time")
+        # it was never shown
+        asked += [slow, slow]
+        for _ in range(2):
+            with pytest.raises(BackendUnavailable, match="no answer in time"):
+                backend.authenticate("user15", slapd.people["user15"].password)
+        asked += ["", slow]
+        for _ in range(3):
+            assert let_in(backend, slapd, "user15")
+        assert not asked
+        assert caplog.text.count("it was seen to deny before") == 1
+        # too long ago
+        monkeypatch.setattr(directory, "DENIAL_HOLDS", -1)
+        monkeypatch.setattr(directory, "DENIAL_AGAIN", -1)
+        backend = openldap_backend(denied_groups=group)
+        asked += ["", slow]
+        assert backend.authenticate("user15", slapd.people["user15"].password)
+        with pytest.raises(BackendUnavailable, match="no answer in time"):
+            backend.authenticate("user15", slapd.people["user15"].password)
+
+    def test_what_it_finds_later_counts_at_once(
+        self,
+        slapd: OpenLDAP,
+        openldap_backend: Make,
+        asked: list[str | Exception],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(directory, "DENIAL_SHOWN", -1)
+        backend = openldap_backend(denied_groups=f"cn=admins,{slapd.group_base}")
+        asked += ["", "it is gone", "it is gone", ""]
+        assert backend.find("user15").refused is None
+        for _ in range(2):
+            with pytest.raises(BackendMisconfigured, match="it is gone"):
+                backend.find("user15")
+        assert backend.find("user15").refused is None

@@ -127,6 +127,29 @@ def test_attributes_of_the_deployers_choice(names: dict[str, Any], unknown: list
     assert not_understood(made, {"state": [unknown[0], unknown[1]]}, "state")
 
 
+BOTH = {"active_attribute": "state", "disabled_attribute": "lock"}
+
+
+@pytest.mark.parametrize(
+    ("words", "state", "lock", "is_in"),
+    [
+        ((("active",), ("true",)), "active", "FALSE", True),
+        ((("active",), ("true",)), "active", "TRUE", False),
+        ((("active",), ("true",)), "true", "FALSE", False),
+        ((("1",), ("yes",)), "1", "no", True),
+        ((("1",), ("yes",)), "1", "1", False),
+        ((("0",), ("1",)), "0", "0", True),
+        ((("0",), ("1",)), "0", "1", False),
+        (((), ("true", "x")), "TRUE", "FALSE", True),
+        (((), ("true", "x")), "x", "FALSE", False),
+        ((("here",), ("gone",)), "here", "here", True),
+    ],
+)
+def test_words_of_one_attribute_do_not_open_the_other(words: Any, state: str, lock: str, is_in: bool) -> None:
+    made = settings(**BOTH, active_values=words[0], disabled_values=words[1])
+    assert is_in == (not states.verdicts(entry(state=state, lock=lock), made, NOW, True))
+
+
 @pytest.mark.parametrize(
     ("names", "value", "expected"),
     [
@@ -141,6 +164,9 @@ def test_attributes_of_the_deployers_choice(names: dict[str, Any], unknown: list
         ({"disabled_attribute": "state"}, "TRUE", "disabled"),
         ({"disabled_attribute": "state", "disabled_values": ("left",), "active_values": ("here",)}, "left", "disabled"),
         ({"disabled_attribute": "state", "disabled_values": ("left",), "active_values": ("here",)}, "here", None),
+        # a usual yes that the ini calls disabled
+        ({"active_attribute": "state", "disabled_values": ("1", "x")}, "1", "disabled"),
+        ({"active_attribute": "state", "disabled_values": ("1", "x")}, "TRUE", None),
     ],
 )
 def test_words_that_are_understood(names: dict[str, Any], value: Any, expected: str | None) -> None:

@@ -60,12 +60,20 @@ class TestOperatorsAreTold:
         check = self.state(backend)
         assert (check.ok, check.warning) == (True, True)
         assert check.detail.startswith("4 of ")
-        assert "'gesperrt' is none of the words that are known (2)" in check.detail
+        words = "is none of the words that are known: name it in active_values or disabled_values"
+        assert f"'gesperrt' {words} (2)" in check.detail
         assert "'disabled' is none" in check.detail
 
     def test_that_all_is_understood(self, openldap_backend: Make) -> None:
         check = self.state(openldap_backend(state_check=("ppolicy",)))
         assert (check.ok, check.warning) == (True, False)
+
+    def test_which_setting_helps_with_a_date(self, openldap_backend: Make) -> None:
+        for kind in ("account", "password"):
+            backend = openldap_backend(**{f"{kind}_expiry_attribute": "displayName"})
+            assert f"is no generalized time such as 20261231235959Z: see {kind}_expiry_format" in str(
+                self.state(backend)
+            )
 
     def test_that_everybody_would_be_refused(self, openldap_backend: Make) -> None:
         found = list(openldap_backend(active_attribute="employeeNumber").check())

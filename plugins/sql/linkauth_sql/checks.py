@@ -10,18 +10,17 @@ from linkauth.backends import BackendError, Check
 from linkauth_sql.database import Database, NoSuchText
 from linkauth_sql.finding import LACKING, NEEDED, Finder
 from linkauth_sql.settings import SQLSettings
-from linkauth_sql.statements import LABELS, USERNAME, touching
+from linkauth_sql.statements import KNOWN, touching
 from linkauth_sql.survey import SHOWN, Survey
 
-KNOWN = frozenset(LABELS) | {USERNAME}
-"""What the columns of a query may be called."""
 LOOPBACK = (None, "", "127.0.0.1", "::1", "localhost")
 
 
 def run(settings: SQLSettings, database: Database, finder: Finder, survey: Survey) -> Iterator[Check]:
     """The look-up, what the rows hold, and whether what the ini asks to write may be written. Never raises."""
     try:
-        labels = {label.lower() for label in database.columns(finder.statements().by_name, {"username": ""})}
+        once = KNOWN if settings.query else ()
+        labels = {label.lower() for label in database.columns(finder.statements().by_name, {"username": ""}, once)}
     except (BackendError, NoSuchText) as error:
         yield Check("look-up", False, str(error))
         return

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
 from typing import Any, TypeVar
@@ -59,13 +60,16 @@ class Database:
     def dialect(self) -> Any:
         return self._engine.dialect
 
-    def rows(self, statement: Executable, parameters: Row, most: int = 2) -> list[dict[str, Any]]:
-        """At most so many rows. Raises NoSuchText, BackendUnavailable or BackendMisconfigured."""
-        return self._asked(lambda: self._read(statement, parameters, most))
+    def rows(
+        self, statement: Executable, parameters: Row, most: int = 2, once: Collection[str] = ()
+    ) -> list[dict[str, Any]]:
+        """At most so many rows. Raises NoSuchText, BackendUnavailable or BackendMisconfigured, the latter also for
+        several columns of one name, in any case, of those that may be there `once`."""
+        return self._asked(lambda: self._read(statement, parameters, most, once))
 
-    def columns(self, statement: Executable, parameters: Row) -> frozenset[str]:
+    def columns(self, statement: Executable, parameters: Row, once: Collection[str] = ()) -> frozenset[str]:
         """What the columns of an answer are called. Raises what `rows` raises."""
-        return self._asked(lambda: self._keys(statement, parameters))
+        return self._asked(lambda: self._keys(statement, parameters, once))
 
     def _asked(self, ask: Callable[[], Answer]) -> Answer:
         started = time.monotonic()
@@ -83,14 +87,17 @@ class Database:
         except (SQLAlchemyError, ValueError, OverflowError) as error:
             raise _outcome(error) from error
 
-    def _keys(self, statement: Executable, parameters: Row) -> frozenset[str]:
+    def _keys(self, statement: Executable, parameters: Row, once: Collection[str]) -> frozenset[str]:
         with self._connected() as connection:
-            return frozenset(connection.execute(statement, parameters).keys())
+            labels = list(connection.execute(statement, parameters).keys())
+        _refuse_twins(labels, once)
+        return frozenset(labels)
 
-    def _read(self, statement: Executable, parameters: Row, most: int) -> list[dict[str, Any]]:
+    def _read(self, statement: Executable, parameters: Row, most: int, once: Collection[str]) -> list[dict[str, Any]]:
         # the connection is given back before any password is hashed
         with self._connected() as connection:
             found = connection.execute(statement, parameters)
+            _refuse_twins(list(found.keys()), once)
             try:
                 return [dict(row) for row in found.mappings().fetchmany(most)]
             except (DataError, ValueError, OverflowError) as error:
@@ -158,6 +165,13 @@ _LOCKS = {
     "mariadb": ("SELECT GET_LOCK(:name, :timeout)", "SELECT RELEASE_LOCK(:name)"),
 }
 """How a lock of a name is taken, and given back. PostgreSQL waits as long as a statement may take."""
+
+
+def _refuse_twins(labels: list[str], once: Collection[str]) -> None:
+    """Of two columns of one name only one would be read."""
+    counted = Counter(label.lower() for label in labels)
+    if twins := sorted(name for name in once if counted[name] > 1):
+        raise BackendMisconfigured(f"the query gives more than one column named {', '.join(twins)}: name each once")
 
 
 def _quietly(connection: Connection, statement: str, name: str) -> None:

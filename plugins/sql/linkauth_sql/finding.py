@@ -13,8 +13,9 @@ from sqlalchemy import Executable
 from linkauth.backends import BackendMisconfigured, BackendUnavailable
 from linkauth_sql.database import Database, NoSuchText
 from linkauth_sql.people import Row, stored_of, subject_of
+from linkauth_sql.presets import KINDS
 from linkauth_sql.settings import SQLSettings
-from linkauth_sql.statements import USERNAME, OptionalColumn, Statements, statements
+from linkauth_sql.statements import KNOWN, LABELS, USERNAME, OptionalColumn, Statements, statements
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class Finder:
         self._database = database
         self._without_optional = statements(settings, database.dialect)
         self._built: dict[tuple[OptionalColumn, ...], Statements] = {(): self._without_optional}
+        self._named_columns = [settings.known(LABELS[kind]).rpartition(".")[2] for kind in KINDS]
 
     def statements(self) -> Statements:
         """The statements for the table as it is now.
@@ -44,6 +46,8 @@ class Finder:
         The columns are asked for each time: a column that decides must count from the moment that it is there.
         """
         wanted = [OptionalColumn(*pair.split(":", 1)) for pair in self._settings.known("optional_columns")]
+        # a column that has a setting of its own is read as that says
+        wanted = [each for each in wanted if not any(_is(each.column, own) for own in self._named_columns)]
         probe = self._without_optional.probe
         if not wanted or probe is None:
             return self._without_optional
@@ -113,7 +117,8 @@ class Finder:
             # no table holds it; the question is asked all the same, for the database may be down
             value = secrets.token_hex(16)
         try:
-            rows: Sequence[Row] = self._database.rows(statement, {key: value}, MOST_ROWS + 1)
+            once = KNOWN if self._settings.query else ()
+            rows: Sequence[Row] = self._database.rows(statement, {key: value}, MOST_ROWS + 1, once)
         except NoSuchText:
             return []
         if self._settings.query:

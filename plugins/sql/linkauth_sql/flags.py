@@ -32,7 +32,8 @@ _AHEAD = timedelta(days=2)
 class Words:
     """What counts in one column: documented words, and those of the ini, which come first.
 
-    With `only`, no documented yes counts but a time.
+    With `only`, no documented yes counts but a time. With `shared`, the words of the ini may be meant for another
+    column: a documented yes or no that they give the opposite meaning is not understood.
     """
 
     yes: frozenset[str] = YES
@@ -40,19 +41,25 @@ class Words:
     named_yes: frozenset[str] = field(default=frozenset())
     named_no: frozenset[str] = field(default=frozenset())
     only: bool = False
+    shared: bool = False
 
     def says(self, value: Any, now: datetime) -> bool | None:
         """Yes, no, or None for what is not understood."""
         spellings = _spellings(value)
+        is_no = value is None or bool(spellings & self.no)
         if spellings & self.named_no:
-            return False
+            return None if self.shared and spellings & self.yes else False
         if spellings & self.named_yes:
-            return True
-        if value is None or spellings & self.no:
+            return None if self.shared and is_no else True
+        if is_no:
             return False
         if spellings & self.yes and not self.only:
             return True
         return _said_by_time(value, now)
+
+    def names(self, value: Any) -> bool:
+        """Does the ini name the value?"""
+        return bool(_spellings(value) & (self.named_yes | self.named_no))
 
 
 def named(words: tuple[str, ...]) -> frozenset[str]:

@@ -55,7 +55,8 @@ def facts_of(row: Row, state: State) -> dict[str, str]:
     facts = {}
     for kind in KINDS:
         for label in columns_of(row, kind):
-            if row[label] is not None:
+            # without a yes an account is not active
+            if row[label] is not None or kind == "active":
                 doubt = " (not understood)" if column_of(label) in unclear else ""
                 facts[label.partition(OF)[2] or label] = shown(row[label]) + doubt
     return facts

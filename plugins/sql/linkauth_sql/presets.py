@@ -206,7 +206,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "locked_column": "locked_at",
         # Devise's unlock_in
         "locked_seconds": 3_600,
-        "optional_columns": _OF_RAILS_AND_LARAVEL,
+        # of devise-security's :expirable
+        "optional_columns": (*_OF_RAILS_AND_LARAVEL, "expires:expired_at"),
         "new_scheme": "bcrypt",
         "new_account": ("created_at=now", "updated_at=now", "confirmed_at=now"),
     },

@@ -58,6 +58,8 @@ LABELS: Mapping[str, str] = {
 """What a look-up calls its columns (a `query` too, and `username` besides), and the setting that names each."""
 USERNAME = "username"
 """What it calls the first of the columns of names; the others are username_1 and so on."""
+KNOWN = frozenset(LABELS) | {USERNAME}
+"""What the columns of a query may be called."""
 
 
 class OptionalColumn(NamedTuple):

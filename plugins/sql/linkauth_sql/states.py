@@ -7,7 +7,7 @@ says what is a yes and a no, `times` what is a time.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from linkauth_sql.times import Unreadable, moment
 
 OF = "@"
 """Between the kind and the name of a column in what a look-up calls an optional one: disabled@deleted_at."""
+BESIDE_ACTIVE = "disabled beside active"
 CHANGEABLE = ("password_expired", "must_change_password")
 """What a new password mends."""
 _SHOWN = 40
@@ -27,17 +28,12 @@ Row = Mapping[str, Any]
 
 
 class Unclear(NamedTuple):
-    """A value that is not understood: the column it stands in, as the ini or the table names it, and its text."""
+    """A value that is not understood: the column it stands in, as the ini or the table names it, its text, and which
+    settings help."""
 
-    kind: str
     column: str
     value: str
-
-    @property
-    def advice(self) -> str:
-        """Which settings can name it."""
-        names = VALUES.get(self.kind)
-        return f"name it in {' or '.join(names)}" if names else "it is neither yes nor no, or no time"
+    advice: str
 
 
 VALUES: Mapping[str, tuple[str, str]] = {
@@ -74,6 +70,8 @@ class StateRules:
                 YES | {"active", "enabled"}, NO | {"inactive", "disabled"}, active, disabled, only=bool(active)
             ),
             "disabled": Words(named_yes=disabled, named_no=active),
+            # there active_values are meant for the columns of accounts that are active
+            BESIDE_ACTIVE: Words(named_yes=disabled, named_no=active - YES),
             "locked": Words(named_yes=values["locked_values"], named_no=values["unlocked_values"]),
             "must_change": Words(named_yes=values["must_change_values"], named_no=values["may_keep_values"]),
             "lock_enabled": Words(),
@@ -136,10 +134,13 @@ class _Seen:
     def flags(self, kind: str) -> Iterator[tuple[Any, bool | None]]:
         """(value, what it says) of each column of that kind."""
         for label in columns_of(self._row, kind):
-            value = self._row[label]
-            says = self._words[kind].says(value, self.now)
+            value, is_beside = self._row[label], kind == "disabled" and bool(columns_of(self._row, "active"))
+            words = self._words[BESIDE_ACTIVE if is_beside else kind]
+            # the words of the ini are meant for the column that it names
+            words = replace(words, shared=is_beside or label != kind)
+            says = words.says(value, self.now)
             if says is None:
-                self._note(kind, label)
+                self._note(kind, label, words.names(value))
             yield value, says
 
     def times(self, kind: str) -> Iterator[datetime | None]:
@@ -156,8 +157,9 @@ class _Seen:
         passed = [when is None or when <= self.now for when in self.times(kind)]
         return any(passed)
 
-    def _note(self, kind: str, label: str) -> None:
-        self.unclear.append(Unclear(kind, column_of(label), shown(self._row[label])))
+    def _note(self, kind: str, label: str, is_named: bool = False) -> None:
+        column = column_of(label)
+        self.unclear.append(Unclear(column, shown(self._row[label]), _advice(kind, label, is_named)))
 
 
 class Noted:
@@ -184,6 +186,16 @@ def column_of(label: str) -> str:
     """The name of a column for operators: that of its setting, or its own."""
     kind, _, own = label.partition(OF)
     return own or f"{kind}_column"
+
+
+def _advice(kind: str, label: str, is_named: bool) -> str:
+    """What the operator can do about a value that is not understood; `is_named` if the ini names it already."""
+    names = VALUES.get(kind)
+    if names and is_named:
+        return f"{' or '.join(names)} gives it the opposite meaning: leave it out there, or set {kind}_column for it"
+    said = "it is neither yes nor no" if kind == "lock_enabled" else "it is no time"
+    said = f"name it in {' or '.join(names)}" if names else f"{said}: an expression can make NULL of it"
+    return f"{said}, or leave {kind}:{column_of(label)} out of optional_columns" if OF in label else said
 
 
 def shown(value: Any) -> str:

@@ -131,6 +131,7 @@ def test_a_value_is_told_once_and_counted(store: SQLiteStore, caplog: pytest.Log
         assert "accounts refused because a value is not understood: 4: " in states.detail
         assert "active_column 'pending' 3 (name it in active_values or disabled_values)" in states.detail
         assert "expires_column 'xxx" in states.detail
+        assert "it is no time: an expression can make NULL of it" in states.detail
         assert len(states.detail) < 500
     with closing(store.backend(disabled_values=("pending",), expires_column="")) as backend:
         assert "states" not in {check.name for check in backend.check()}
@@ -188,6 +189,17 @@ def test_a_query_names_its_columns_in_any_case(store: SQLiteStore) -> None:
         assert "actve" in unknown.detail
 
 
+@pytest.mark.parametrize("columns", ["0 AS active, 1 AS active", "0 AS active, 1 AS Active", "active, 0 AS ACTIVE"])
+def test_a_query_that_names_a_column_twice_lets_nobody_in(store: SQLiteStore, columns: str) -> None:
+    query = f"SELECT id AS subject, hash AS password, 1 AS x, 2 AS x, {columns} FROM people WHERE login = :username"
+    with closing(store.backend(query=query, **dict.fromkeys([*COLUMNS, *EVERY]))) as backend:
+        for name in ("ada", "unknown"):
+            with pytest.raises(BackendMisconfigured, match="more than one column named active: name each once"):
+                backend.authenticate(name, WORD)
+        (look_up,) = backend.check()
+        assert not look_up.ok
+
+
 GONE = "2024-01-01 10:00:00"
 MORE = [
     *((applications.LARAVEL, name, GONE, "disabled") for name in ("deleted_at", "discarded_at", "banned_at")),
@@ -205,6 +217,8 @@ MORE = [
     (applications.ASPNET, "isactive", 0, "disabled"),
     *((applications.LARAVEL, name, None, None) for name in ("deleted_at", "banned_until")),
     (applications.DEVISE, "state", "active", None),
+    (applications.DEVISE, "expired_at", GONE, "account_expired"),
+    *((applications.DEVISE, "expired_at", value, None) for value in (None, "2099-01-01 10:00:00")),
 ]
 
 
@@ -220,7 +234,7 @@ def test_a_column_of_soft_deletes_or_states_counts_once_it_is_there(
         store.run(f"ALTER TABLE {application.table} ADD COLUMN {column}")
         store.change(**{column: value})
         assert reason_of(backend, name, PASSWORDS["B"]) == reason
-        assert (column in backend.find(name).facts) == (value is not None)
+        assert (column in backend.find(name).facts) == (value is not None or reason is not None)
         store.run(f"ALTER TABLE {application.table} DROP COLUMN {column}")
         assert reason_of(backend, name, PASSWORDS["B"]) is None
     with closing(store.backend(optional_columns=("none",))) as backend:
