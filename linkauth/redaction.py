@@ -148,7 +148,8 @@ def remember_url(url: str) -> None:
         # the last @, for the password of a URL that is refused may hold some
         userinfo, _, place = rest.rpartition("@")
         user, _, password = userinfo.partition(":")
-        shown = (user, unquote(user), *_PART.findall(place)) if url_problem(url) is None else ()
+        named = _PART.findall(place.partition("?")[0])
+        shown = (user, unquote(user), *named) if url_problem(url) is None else ()
         remember(password, of_url=True, public=shown)
     for key, value in parse_qsl(rest.partition("?")[2]):
         if _SECRET_KEY.search(key):

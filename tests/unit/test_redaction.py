@@ -104,6 +104,7 @@ def test_words_of_messages_and_of_the_same_url_stay() -> None:
         ("postgresql+psycopg://u:k4na%40r1en@db/x", "host db, user u", "k4na%40r1en"),
         ("postgresql+psycopg://u@db/x?password=k4na%2Fr1en&sslmode=require", "sslmode require", "k4na/r1en"),
         ("mysql://u:k4na@r1en/v0gel@db/x", "MySQL", "r1en/v0gel"),
+        ("postgresql+psycopg://u:k4nar1en@db/x?sslmode=k4nar1en", "host db, user u, sslmode", "k4nar1en"),
         ("https://api.example.com/login?api_token=k4nar1en", "https://api.example.com/login", "k4nar1en"),
     ],
 )
