@@ -19,6 +19,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from linkauth.backends import (
     AccountRefused,
     BackendUnavailable,
@@ -134,8 +136,9 @@ class Shadow:
         try:
             self._compare(accepted)
         except BaseException as error:
-            # one that ended the thread would end the comparisons too
-            log.warning("backend %s (shadow): what was compared is not kept: %s", self.name, cause(error))
+            # one that ended the thread would end the comparisons too; the text of a plugin's may hold the password
+            said = cause(error) if isinstance(error, SQLAlchemyError) else type(error).__name__
+            log.warning("backend %s (shadow): what was compared is not kept: %s", self.name, said)
         finally:
             with self._lock:
                 self._waiting.discard(accepted.who)
