@@ -35,6 +35,7 @@ SECRETS = {key: password(number) for number, key in enumerate(sorted(secret_sett
 UNREACHABLE = "127.0.0.1:1"
 PLANTED = {
     "secret": SECRETS["secret"],
+    "previous_secrets": SECRETS["previous_secrets"],
     "database": f"postgresql+psycopg://reader:{encoded(SECRETS['database'])}@{UNREACHABLE}/links",
     "client.alexa.secret": SECRETS["client.alexa.secret"],
     "backend.staff.url": f"mariadb+pymysql://reader:{encoded(SECRETS['backend.staff.url'])}@{UNREACHABLE}/people",
