@@ -127,9 +127,9 @@ class Settings:
         except ValueError:
             yield "public_url", "is not a URL"
             return
-        plain = re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*[A-Za-z0-9._~-])?", self.public_url)
+        plain = re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+(/(?!\.\.?(?:/|$))[A-Za-z0-9._~-]+)*", self.public_url)
         if not host or not plain:
-            problem = "is not https:// and a host, perhaps with a path, without query, fragment and a slash at its end"
+            problem = "is not https:// and a host, perhaps with a path of plain parts, without a slash at its end"
             yield "public_url", problem
         elif url.scheme != "https" and not (url.scheme == "http" and loopback):
             yield "public_url", "must begin with https:// (http:// only for 127.0.0.1 and localhost)"

@@ -16,7 +16,7 @@ try:
         # a few slow bodies stop all of its threads there, and it takes X_Forwarded_For for X-Forwarded-For
         raise StartError(
             "granian's WSGI interface has no deadline for bodies and confuses names of headers; "
-            "start it with: granian --interface asgi ... linkauth.asgi:application"
+            "start it as the README says: granian --interface asgi --http 1 ... linkauth.asgi:application"
         )
     application = from_environment().app
 except StartError as error:

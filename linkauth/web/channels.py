@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
 from waitress.server import BaseWSGIServer, create_server
 
 from linkauth.web.bodies import LIMIT, SECONDS
@@ -26,12 +27,23 @@ FORCED = {"clear_untrusted_proxy_headers": "false"}
 """linkauth reads forwarded headers itself, so waitress must neither use nor remove them."""
 
 
+class Request(HTTPRequestParser):  # type: ignore[misc]
+    """A request; one with a length and chunks is the last of its connection."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        super().parse_header(header_plus)
+        if self.chunked and "CONTENT_LENGTH" in self.headers:
+            # RFC 9112 section 6.1: a proxy that counts by the length would send on what follows the chunks
+            self.headers["CONNECTION"] = "close"
+
+
 class Channel(HTTPChannel):  # type: ignore[misc]
     """A connection, whose requests must be complete `seconds` after their first byte.
 
     waitress keeps a request that is not complete without a thread, and has no deadline for it as long as bytes come.
     """
 
+    parser_class = Request
     seconds = SECONDS
     request: Any
     _timed: Any = None

@@ -212,4 +212,4 @@ def test_granian_by_wsgi_is_refused_with_the_command_that_is_right(tmp_path: Pat
     running = RunningLinkauth("granian", tmp_path / "linkauth", {})
     command = ("--interface", "wsgi", "--port", str(running.port), "linkauth.wsgi:application")
     told = said("granian", *command, LINKAUTH_INI=str(running.ini))
-    assert "granian --interface asgi ... linkauth.asgi:application" in told
+    assert "granian --interface asgi --http 1 ... linkauth.asgi:application" in told

@@ -109,6 +109,15 @@ def test_a_body_in_chunks_is_taken(running: RunningLinkauth) -> None:
         assert answer(connection) == (200, b'{"active":false}')
 
 
+def test_a_request_with_a_length_and_chunks_is_the_last_of_its_connection(running: RunningLinkauth) -> None:
+    """A proxy that counts by the length takes for a body what follows the chunks (RFC 9112 section 6.1)."""
+    one = f"{HEAD.format(path='/introspect')}Content-Length: 500\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    with ExitStack() as stack:
+        connection = opened(running, one + "GET /health/live HTTP/1.1\r\nHost: link.example.com\r\n\r\n", stack)
+        with connection.makefile("rb") as file:
+            assert file.read().count(b"HTTP/1.1 ") == 1
+
+
 def test_a_body_in_malformed_chunks_is_the_fault_of_the_client(running: RunningLinkauth) -> None:
     for chunk in ("0x7\r\ntoken=x\r\n", "-7\r\ntoken=x\r\n", "7\ntoken=x\n", "7\r\ntoken=xy\r\n"):
         with ExitStack() as stack:

@@ -85,6 +85,13 @@ def test_a_throttle_counts_with_positive_numbers(key: str, value: int) -> None:
         "http://localhost.evil.example",
         "http://127.0.0.1.evil.example",
         "https://link.example.com/a b",
+        # links of pages would lead to the host auth
+        "https://link.example.com//auth",
+        "https://link.example.com/auth//v1",
+        # which no browser asks for
+        "https://link.example.com/..",
+        "https://link.example.com/./auth",
+        "https://link.example.com/auth/../v1",
         "https://link example.com",
         "javascript:alert(1)",
     ],
@@ -98,6 +105,7 @@ def test_what_a_public_url_cannot_be(url: str) -> None:
     [
         ("https://link.example.com", True),
         ("https://link.example.com:8443/linkauth", True),
+        ("https://link.example.com/~auth/v1.2/..a/.b-_", True),
         ("https://[2001:db8::1]", True),
         ("http://127.0.0.1:6543", False),
         ("http://localhost", False),
