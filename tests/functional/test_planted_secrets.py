@@ -49,7 +49,6 @@ PLANTED = {
     "backend.legacy.check_url": f"/health?key={encoded(SECRETS['backend.legacy.check_url'])}",
     "backend.legacy.prefetch_url": f"/form?key={encoded(SECRETS['backend.legacy.prefetch_url'])}",
     "backend.corp.bind_password": SECRETS["backend.corp.bind_password"],
-    "previous_secrets": SECRETS["previous_secrets"],
 }
 """Each secret as its setting takes it, at stores of which none answers."""
 ELSEWHERE = {"simulator.people", "backend.corp.uris"}
