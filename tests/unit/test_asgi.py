@@ -147,7 +147,7 @@ def test_a_request_that_the_server_cancels_costs_no_thread() -> None:
         with pytest.raises(asyncio.CancelledError):
             await request
         come.set()
-        await application({**SCOPE}, receive, send)
+        await asyncio.wait_for(application({**SCOPE}, receive, send), LONG)
 
     sent: list[Any] = []
     application = Application(wsgi, 1)
@@ -159,7 +159,7 @@ def test_a_request_that_the_server_cancels_costs_no_thread() -> None:
         runner.get_loop().create_task(application({**SCOPE}, receive, send))
         runner.run(asyncio.to_thread(begun.wait, LONG))
     come.set()
-    asyncio.run(application({**SCOPE}, receive, send))
+    asyncio.run(asyncio.wait_for(application({**SCOPE}, receive, send), LONG))
     assert [message["status"] for message in sent[::2]] == [200, 200]
 
 
