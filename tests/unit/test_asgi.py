@@ -125,7 +125,7 @@ def test_an_application_that_fails_is_an_error_of_the_server(wsgi: Any, caplog: 
     assert "the application failed" in caplog.text
 
 
-def test_a_request_that_the_server_cancels_costs_no_thread() -> None:
+def test_a_request_that_the_server_cancels_costs_no_thread(caplog: pytest.LogCaptureFixture) -> None:
     begun, come = threading.Event(), threading.Event()
 
     def wsgi(environ: Any, start_response: Any) -> list[bytes]:
@@ -161,6 +161,7 @@ def test_a_request_that_the_server_cancels_costs_no_thread() -> None:
     come.set()
     asyncio.run(asyncio.wait_for(application({**SCOPE}, receive, send), LONG))
     assert [message["status"] for message in sent[::2]] == [200, 200]
+    assert not caplog.records
 
 
 def test_the_environ() -> None:
