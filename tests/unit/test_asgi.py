@@ -125,7 +125,7 @@ def test_an_application_that_fails_is_an_error_of_the_server(wsgi: Any, caplog: 
     assert "the application failed" in caplog.text
 
 
-def test_a_request_that_the_server_cancels_costs_no_thread() -> None:
+def test_a_request_that_the_server_cancels_costs_no_thread(caplog: pytest.LogCaptureFixture) -> None:
     begun, come = threading.Event(), threading.Event()
 
     def wsgi(environ: Any, start_response: Any) -> list[bytes]:
@@ -147,7 +147,7 @@ def test_a_request_that_the_server_cancels_costs_no_thread() -> None:
         with pytest.raises(asyncio.CancelledError):
             await request
         come.set()
-        await application({**SCOPE}, receive, send)
+        await asyncio.wait_for(application({**SCOPE}, receive, send), LONG)
 
     sent: list[Any] = []
     application = Application(wsgi, 1)
@@ -159,8 +159,9 @@ def test_a_request_that_the_server_cancels_costs_no_thread() -> None:
         runner.get_loop().create_task(application({**SCOPE}, receive, send))
         runner.run(asyncio.to_thread(begun.wait, LONG))
     come.set()
-    asyncio.run(application({**SCOPE}, receive, send))
+    asyncio.run(asyncio.wait_for(application({**SCOPE}, receive, send), LONG))
     assert [message["status"] for message in sent[::2]] == [200, 200]
+    assert not caplog.records
 
 
 def test_the_environ() -> None:
