@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -23,6 +24,12 @@ SCOPE: dict[str, Any] = {
     "client": ("127.0.0.1", 4711),
     "server": ("127.0.0.1", 6543),
 }
+
+
+def run(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run it in a thread of its own: where browser tests came before, Playwright's loop runs in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, coroutine).result()
 
 
 def asked(messages: Iterable[dict[str, Any]], seconds: float = LONG, **scope: Any) -> tuple[list[Any], list[Any]]:
@@ -45,7 +52,7 @@ def asked(messages: Iterable[dict[str, Any]], seconds: float = LONG, **scope: An
         sent.append(message)
 
     application = Application(wsgi, 1, seconds=seconds, limit=10)
-    asyncio.run(application({**SCOPE, **scope}, receive, send))
+    run(application({**SCOPE, **scope}, receive, send))
     return environs, sent
 
 
@@ -118,7 +125,7 @@ def test_an_application_that_fails_is_an_error_of_the_server(wsgi: Any, caplog: 
     application = Application(wsgi, 1, limit=10)
     # the second body is too long, which ends its connection and no other
     for headers in ([], [(b"content-length", b"11")], []):
-        asyncio.run(application({**SCOPE, "headers": headers}, receive, send))
+        run(application({**SCOPE, "headers": headers}, receive, send))
     assert [message["status"] for message in sent[::2]] == [500] * 3
     assert [(b"connection", b"close") in message["headers"] for message in sent[::2]] == [False, True, False]
     assert b"c4n4ry" not in sent[1]["body"]
@@ -149,17 +156,20 @@ def test_a_request_that_the_server_cancels_costs_no_thread(caplog: pytest.LogCap
         come.set()
         await asyncio.wait_for(application({**SCOPE}, receive, send), LONG)
 
+    async def left_behind() -> None:
+        request = asyncio.create_task(application({**SCOPE}, receive, send))
+        await asyncio.to_thread(begun.wait, LONG)
+        assert not request.done()
+
     sent: list[Any] = []
     application = Application(wsgi, 1)
-    asyncio.run(twice())
+    run(twice())
     # and neither does one whose loop is closed
     begun.clear()
     come.clear()
-    with asyncio.Runner() as runner:
-        runner.get_loop().create_task(application({**SCOPE}, receive, send))
-        runner.run(asyncio.to_thread(begun.wait, LONG))
+    run(left_behind())
     come.set()
-    asyncio.run(asyncio.wait_for(application({**SCOPE}, receive, send), LONG))
+    run(asyncio.wait_for(application({**SCOPE}, receive, send), LONG))
     assert [message["status"] for message in sent[::2]] == [200, 200]
     assert not caplog.records
 
@@ -197,7 +207,7 @@ def test_start_and_end_are_answered_and_websockets_are_not() -> None:
         sent.append(message["type"])
 
     application = Application(lambda *_: [], 1)
-    asyncio.run(application({"type": "lifespan"}, receive, send))
+    run(application({"type": "lifespan"}, receive, send))
     assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
     with pytest.raises(ValueError, match="websocket"):
-        asyncio.run(application({"type": "websocket"}, receive, send))
+        run(application({"type": "websocket"}, receive, send))
