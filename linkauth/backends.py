@@ -206,7 +206,7 @@ class CredentialBackend(ABC):
 
         So that the time does not tell the two apart, `spend` is called first: it does what `authenticate` does for a
         wrong password after it has found the account, and looks at no password of anybody. Without it the backend is
-        asked to authenticate a name that nobody has. Raises BackendUnavailable if that does.
+        asked to authenticate a random name. Raises BackendUnavailable if that does.
         """
         if guard := _guard.get():
             try:

@@ -58,7 +58,7 @@ class SettingsError(Exception):
 
 
 class Keys:
-    """The keys of an ini section under `prefix`, taken away as they are claimed; what is left over nobody knows.
+    """The keys of an ini section under `prefix`, removed as they are read. Those that are left are unknown.
 
     Each key in `listed` holds one secret per line, given as text, `file:<path>` or `env:<name>`; they are in `lists`.
     """
@@ -245,7 +245,7 @@ def _file(path: str) -> tuple[str, str]:
 
 
 def invisible(text: str) -> str | None:
-    """Which character of a secret or a name cannot be seen, so that nobody meant it; None if all can."""
+    """A sentence about the first invisible character of a secret or a name, which is a mistake; None without one."""
     for at, letter in enumerate(text):
         if letter == " " or (unicodedata.category(letter) not in _INVISIBLE and letter not in _INVISIBLE_LETTERS):
             continue

@@ -60,7 +60,7 @@ class RedactingFilter(logging.Filter):
 
 def protect() -> None:
     """Keep secrets out of what every handler writes, whichever formatter the ini or a server gave it, and out of the
-    tracebacks of exceptions that nobody catches."""
+    tracebacks of uncaught exceptions."""
     for handler in _handlers():
         sends = isinstance(handler, (logging.handlers.SocketHandler, logging.handlers.HTTPHandler))
         if sends and not any(isinstance(each, RedactingFilter) for each in handler.filters):

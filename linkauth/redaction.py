@@ -253,7 +253,7 @@ def _spellings(run: str) -> set[str]:
 
 
 def _base64(secret: str) -> Iterator[str]:
-    """What every Base64 text that holds the secret has in common, whatever stands before it, such as `user:`."""
+    """The part that every Base64 text with this secret contains, for any prefix before it, such as `user:`."""
     data = secret.encode("utf-8", "replace")
     if len(data) < 6:
         return

@@ -33,8 +33,8 @@ def doctor(ini: str) -> None:
     of links and tokens, if there is one yet; exit code 1 if any failed.
 
     Set LINKAUTH_WORKERS as the server has it, because each worker process counts wrong passwords by itself. A shadow
-    decides nothing, so what fails there is only to be mended. Where several backends decide, each is asked twice for a
-    name that nobody has, to see how long that takes.
+    decides nothing, so what fails there is only to be mended. Where several backends decide, each is asked to
+    authenticate a random name twice, to measure how long a refusal takes.
     """
     try:
         worker_processes()

@@ -73,7 +73,7 @@ class Asked:
 
 
 class Attempt(Protocol):
-    """A try at a secret; whoever finds it wrong says `failed()`, right `succeeded()`."""
+    """One attempt to authenticate with a secret. The caller reports the result by `failed()` or `succeeded()`."""
 
     def failed(self) -> None: ...
 

@@ -68,8 +68,8 @@ class DenyList:
         return kept.signed
 
     def _renew(self, kid: str, now: int, failures: int) -> _Kept:
-        """One thread at a time signs; whoever waited for it gets what it made, or fails as it did: a store that cannot
-        tell is not asked by each of them in turn."""
+        """One thread at a time signs. Threads that waited for it share its result or its failure, so that a storage
+        that does not answer is not asked by each of them in turn."""
         with self._lock:
             if self._failures != failures:
                 raise StoreUnavailableError("the revoked tokens could not be read a moment ago")
