@@ -235,7 +235,10 @@ def _file(path: str) -> tuple[str, str]:
     named = f"names the file {path!a}, which"
     try:
         with Path(path).open(encoding="utf-8-sig") as file:
-            return file.read(VALUE_LIMIT + 1).strip(_BLANKS), ""
+            text = file.read(VALUE_LIMIT + 1)
+        if len(text) > VALUE_LIMIT:
+            return "", f"{named} has more than {VALUE_LIMIT} characters"
+        return text.strip(_BLANKS), ""
     except UnicodeDecodeError:
         return "", f"{named} is not text in UTF-8: save it as UTF-8"
     except OSError as error:

@@ -7,7 +7,7 @@ from hashlib import sha256
 
 import pytest
 
-from linkauth.oauth2.clients import Asked, Client, Clients
+from linkauth.oauth2.clients import CREDENTIALS_LIMIT, Asked, Client, Clients
 from linkauth.oauth2.errors import ClientRequestError, InvalidClientError
 
 ODD = "p+a%2B ss:wörd&="
@@ -30,6 +30,13 @@ def test_a_client_proves_itself_by_header_or_body() -> None:
     assert CLIENTS.authenticate(Asked({}, header("alexa", "the secret"))).client_id == "alexa"
     assert CLIENTS.authenticate(Asked({"client_id": "alexa", "client_secret": "the secret"}, None)).client_id == "alexa"
     assert CLIENTS.authenticate(Asked({"client_id": "alexa"}, header("alexa", "the secret"))).client_id == "alexa"
+
+
+def test_a_header_over_the_limit_is_not_read() -> None:
+    right = header("alexa", "the secret")
+    assert CLIENTS.authenticate(Asked({}, right + " " * 100)).client_id == "alexa"
+    with pytest.raises(InvalidClientError):
+        CLIENTS.authenticate(Asked({}, right + " " * CREDENTIALS_LIMIT))
 
 
 @pytest.mark.parametrize("scheme", ["Basic", "basic", "BASIC", "bAsIc"])

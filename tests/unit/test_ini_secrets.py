@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from linkauth.ini import Keys, Named
+from linkauth.ini import VALUE_LIMIT, Keys, Named
 from linkauth.redaction import MASK, redact
 from tests.unit.test_ini import CANARY, VALID, faults, fill
 
@@ -21,6 +21,16 @@ def test_a_value_may_be_in_a_file(tmp_path: Path) -> None:
 def test_a_value_may_be_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LINKAUTH_TEST", "  7 ")
     assert fill({**VALID, "p.number": "env:LINKAUTH_TEST"}).number == 7
+
+
+def test_a_value_has_a_longest_form(tmp_path: Path) -> None:
+    """Also in a file, of which no part is taken for the whole."""
+    said = f"has more than {VALUE_LIMIT} characters"
+    assert fill({**VALID, "p.needed": "x" * VALUE_LIMIT}).needed == "x" * VALUE_LIMIT
+    assert said in faults({**VALID, "p.needed": "x" * (VALUE_LIMIT + 1)})["p.needed"]
+    for text in ("x" * (VALUE_LIMIT + 1), "x" * (VALUE_LIMIT - 1) + "\n\n" + "y"):
+        (tmp_path / "long").write_text(text, "utf-8")
+        assert said in faults({**VALID, "p.needed": f"file:{tmp_path}/long"})["p.needed"]
 
 
 def test_what_a_reference_names_is_not_a_reference_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,9 @@ from linkauth_sql.database import _message
 from linkauth_sql.times import Unreadable, moment
 
 
-@pytest.mark.parametrize("text", ["9" * 400, "9" * 5_000, "2024-01-01" + " x" * 50, "x" * 1_000_000])
+@pytest.mark.parametrize(
+    "text", ["9" * 400, "9" * 5_000, "2024-01-01" + " x" * 50, "x" * 1_000_000, "2024-01-01T00:00:00." + "0" * 100]
+)
 def test_a_long_text_is_no_time(text: str) -> None:
     with pytest.raises(Unreadable):
         moment(text)
