@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sys
 
+from linkauth.config.loader import StartError, from_environment
 from linkauth.redaction import redact
-from linkauth.starting import StartError, from_environment
 
 try:
     if "granian" in sys.modules:

@@ -8,11 +8,11 @@ from importlib import import_module, invalidate_caches
 from itertools import count
 from pathlib import Path
 
-from linkauth.po import compile_catalog
-from linkauth.states import every_state
 from linkauth.testing.theme import TEXTS
-from linkauth.themes import packages_of
+from linkauth.themes.states import every_state
+from linkauth.themes.theme import packages_of
 from linkauth.theming.drafts import Draft
+from linkauth.theming.po import compile_catalog
 
 SHOWN = {"fresh", "wrong_password", "locked", "too_short", "wrong_redirect_uri"}
 """The states of its pages, when a test opens it."""

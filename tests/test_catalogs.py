@@ -14,8 +14,8 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
-from linkauth.plugins import load
-from linkauth.themes import packages_of
+from linkauth.config.plugins import load
+from linkauth.themes.theme import packages_of
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = sorted(path.parent for path in ROOT.glob("themes/*/*/templates"))

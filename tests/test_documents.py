@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 import linkauth_theme_default
-from linkauth.plugins import settings_class
-from linkauth.registration import ClientSettings
-from linkauth.settings import Settings, SimulatorSettings, ThrottleSettings, read
+from linkauth.config.clients import ClientSettings
+from linkauth.config.plugins import settings_class
+from linkauth.config.settings import Settings, SimulatorSettings, ThrottleSettings, read
 from linkauth_http import HTTPSettings
 from linkauth_ldap import LDAPSettings
 from linkauth_sql import SQLSettings

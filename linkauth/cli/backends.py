@@ -10,7 +10,7 @@ import click
 
 from linkauth.cli.opening import backends_of, opened
 from linkauth.cli.printing import formatted, readable, show
-from linkauth.settings import Settings
+from linkauth.config.settings import Settings
 from linkauth.storage import Comparisons
 from linkauth.storage.comparisons import AGREE, UNAVAILABLE
 

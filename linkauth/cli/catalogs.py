@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 from pyramid.exceptions import ConfigurationError
 
-from linkauth.catalogs import update
 from linkauth.cli.printing import printable
-from linkauth.ini import LANGUAGE
+from linkauth.config.reader import LANGUAGE
 from linkauth.redaction import redact
+from linkauth.theming.catalogs import update
 
 
 @click.command()

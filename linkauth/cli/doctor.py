@@ -10,16 +10,16 @@ from dataclasses import replace
 
 import click
 
-from linkauth.asking import NamedBackend
 from linkauth.backends import Check, UnknownUser, WrongPassword
-from linkauth.checks import checks
 from linkauth.cli.opening import backends_of
 from linkauth.cli.printing import printable
 from linkauth.cli.stored import stored
+from linkauth.config.settings import Settings
 from linkauth.hashing import worker_processes
+from linkauth.login.dispatch import NamedBackend
+from linkauth.login.health import checks
 from linkauth.login.new_passwords import LeakedPasswords
 from linkauth.redaction import redact
-from linkauth.settings import Settings
 
 SHOWS_SECONDS = 0.002
 """Differences below are lost among those of a network."""

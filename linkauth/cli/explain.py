@@ -6,12 +6,12 @@ import sys
 
 import click
 
-from linkauth.asking import NamedBackend, plausible
 from linkauth.backends import Account, BackendMisconfigured, BackendUnavailable, Lookup, UnknownUser
 from linkauth.cli.opening import backends_of
 from linkauth.cli.printing import printable
+from linkauth.login.dispatch import NamedBackend, plausible
+from linkauth.login.sign_in import USERNAME_LIMIT
 from linkauth.redaction import redact
-from linkauth.sign_in import USERNAME_LIMIT
 
 Seen = Account | BackendUnavailable | None
 """What a backend says of a name: somebody, that it cannot tell, or nobody."""

@@ -10,7 +10,7 @@ import click
 from sqlalchemy import Engine
 
 from linkauth.cli.opening import opened
-from linkauth.settings import Settings, SettingsError
+from linkauth.config.settings import Settings, SettingsError
 from linkauth.storage import KeyStore, StoredKey, unreadable
 
 MOST_SECONDS = 10 * 365 * 86_400

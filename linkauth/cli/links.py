@@ -11,7 +11,7 @@ import click
 
 from linkauth.cli.opening import opened
 from linkauth.cli.printing import formatted, readable, show
-from linkauth.settings import Settings
+from linkauth.config.settings import Settings
 from linkauth.storage import COLUMNS, Ledger, Which
 
 Command = TypeVar("Command", bound=Callable[..., Any])

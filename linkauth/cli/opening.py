@@ -9,12 +9,12 @@ import click
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from linkauth.asking import NamedBackend, close
+from linkauth.config.loader import StartError, app_settings, loader
+from linkauth.config.plugins import open_backends, settings_class
+from linkauth.config.settings import Settings, SettingsError, read
+from linkauth.login.dispatch import NamedBackend, close
 from linkauth.oauth2.errors import StoreUnavailableError
-from linkauth.plugins import open_backends, settings_class
 from linkauth.redaction import reason
-from linkauth.settings import Settings, SettingsError, read
-from linkauth.starting import StartError, app_settings, loader
 from linkauth.storage import open_engine, require_current
 
 

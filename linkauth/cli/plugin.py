@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from linkauth.cli.scaffold import new_name, spellings, write
-from linkauth.plugins import installed
+from linkauth.config.plugins import installed
 
 
 @click.group()

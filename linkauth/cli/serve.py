@@ -9,8 +9,8 @@ from types import FrameType
 
 import click
 
+from linkauth.config.loader import StartError, load, server
 from linkauth.redaction import reason
-from linkauth.starting import StartError, load, server
 
 
 @click.command()

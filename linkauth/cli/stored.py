@@ -9,8 +9,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from linkauth.backends import Check
+from linkauth.config.settings import Settings, SettingsError
 from linkauth.oauth2.errors import StoreUnavailableError
-from linkauth.settings import Settings, SettingsError
 from linkauth.storage import KeyStore, open_engine, readable_by_others, require_current, revision, unreadable
 from linkauth.storage.engine import cause
 

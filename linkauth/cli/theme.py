@@ -21,15 +21,15 @@ from waitress.server import create_server
 from linkauth.cli.opening import settings_of
 from linkauth.cli.printing import printable
 from linkauth.cli.scaffold import new_name, spellings, write
-from linkauth.plugins import installed, load
-from linkauth.po import compile_catalog
+from linkauth.config.plugins import installed, load
 from linkauth.redaction import reason, redact
-from linkauth.templates import Chain
-from linkauth.themes import packages_of
+from linkauth.themes.templates import Chain
+from linkauth.themes.theme import packages_of
 from linkauth.theming import gallery
 from linkauth.theming.drafts import open_draft
 from linkauth.theming.findings import Finding
 from linkauth.theming.live import Live
+from linkauth.theming.po import compile_catalog
 
 if TYPE_CHECKING:
     from linkauth.theming.check import Report

@@ -22,8 +22,8 @@ from urllib.parse import urlsplit
 
 from linkauth.backends import BackendUnavailable, PasswordRefused
 from linkauth.config import guessing
+from linkauth.config.settings import Settings, SettingsError
 from linkauth.redaction import reason, redact
-from linkauth.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
 

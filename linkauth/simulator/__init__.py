@@ -15,7 +15,7 @@ from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
 from pyramid.request import Request
 from pyramid.response import Response
 
-from linkauth.settings import Settings, SettingsError
+from linkauth.config.settings import Settings, SettingsError
 from linkauth.simulator import alexa, people
 
 CONTENT_SECURITY_POLICY = "default-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'"

@@ -10,8 +10,8 @@ from sqlalchemy import Boolean, Column, Integer, MetaData, String, Table, create
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from linkauth.config.settings import SettingsError
 from linkauth.redaction import reason
-from linkauth.settings import SettingsError
 
 
 @dataclass(frozen=True)

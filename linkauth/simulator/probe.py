@@ -12,7 +12,7 @@ from itertools import cycle
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from linkauth.settings import Settings
+from linkauth.config.settings import Settings
 from linkauth.simulator import alexa
 from linkauth.simulator.phone import AGENT, Answer, Caller, Page
 

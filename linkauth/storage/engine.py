@@ -11,8 +11,8 @@ from sqlalchemy import URL, Connection, Engine, Select, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
+from linkauth.config.settings import SettingsError
 from linkauth.redaction import reason, remember_url
-from linkauth.settings import SettingsError
 from linkauth.storage.deadline import PATIENT_SECONDS, REQUEST_SECONDS, DeadlinePool, remaining
 
 KEY = "linkauth.database"

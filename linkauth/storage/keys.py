@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from linkauth.config.settings import SettingsError
 from linkauth.oauth2.tokens import SigningKey, StoreUnavailableError
-from linkauth.settings import SettingsError
 from linkauth.storage.engine import Reader, cause
 from linkauth.storage.tables import signing_keys, tokens
 

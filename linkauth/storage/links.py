@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Engine, and_, bindparam, delete, exists, inse
 
 from linkauth.oauth2.tokens import Code, Kind, Link, StoreUnavailableError, Token
 from linkauth.storage.engine import Reader, cause
-from linkauth.storage.notes import Notes
 from linkauth.storage.tables import codes, deny_list, links, tokens
+from linkauth.storage.usage import Notes
 
 KEEP_SECONDS = 86_400
 """Expired access tokens of a link are kept for a day, then deleted when it gets new tokens; see also `sweep`."""

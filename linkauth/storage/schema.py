@@ -9,8 +9,8 @@ from pathlib import Path
 from sqlalchemy import Engine, column, inspect, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
+from linkauth.config.settings import SettingsError
 from linkauth.redaction import reason
-from linkauth.settings import SettingsError
 from linkauth.storage.tables import VERSION_TABLE
 
 HEAD = "0004"

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 import pytest
 
-from linkauth.plugins import load
-from linkauth.states import CHANGE_URL as ELSEWHERE
-from linkauth.states import PAGES, PASSWORD_ERRORS, PASSWORD_REASONS, SIGN_IN_ERRORS, every_state
-from linkauth.themes import Theme, open_theme
+from linkauth.config.plugins import load
+from linkauth.themes.states import CHANGE_URL as ELSEWHERE
+from linkauth.themes.states import PAGES, PASSWORD_ERRORS, PASSWORD_REASONS, SIGN_IN_ERRORS, every_state
+from linkauth.themes.theme import Theme, open_theme
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{7*7}}"
 TEXTS = {

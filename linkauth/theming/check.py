@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from linkauth.states import State
-from linkauth.themes import what_failed
+from linkauth.themes.states import State
+from linkauth.themes.theme import what_failed
 from linkauth.theming import contrast, inheritance, pseudo, sentences
 from linkauth.theming.drafts import Draft
 from linkauth.theming.findings import Finding, merged

@@ -9,12 +9,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from linkauth import po
-from linkauth.plugins import load
-from linkauth.settings import Settings
-from linkauth.states import State, every_state
-from linkauth.themes import Theme, compiled, default_language, packages_of, texts_of
-from linkauth.theming import pseudo
+from linkauth.config.plugins import load
+from linkauth.config.settings import Settings
+from linkauth.themes.states import State, every_state
+from linkauth.themes.theme import Theme, compiled, default_language, packages_of, texts_of
+from linkauth.theming import po, pseudo
 
 STAND_IN = "example-skill"
 """The client of the pages, where the ini has none that links."""

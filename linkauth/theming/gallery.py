@@ -17,14 +17,14 @@ import jinja2
 from babel import Locale, UnknownLocaleError
 from webob import Request, Response
 
-from linkauth import security
-from linkauth.languages import choose
-from linkauth.states import State
-from linkauth.themes import what_failed
+from linkauth.themes.languages import choose
+from linkauth.themes.states import State
+from linkauth.themes.theme import what_failed
 from linkauth.theming import pseudo
 from linkauth.theming.drafts import Draft
 from linkauth.theming.live import Live, Now
 from linkauth.theming.variants import SCHEMES, TEXT_SIZES, VARIANTS, Variant
+from linkauth.web import security
 
 WIDTHS = (320, 360, 768)
 """CSS pixels: the narrowest that counts (WCAG 2.2, success criterion 1.4.10), a phone, a tablet."""

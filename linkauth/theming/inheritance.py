@@ -10,8 +10,8 @@ import jinja2
 from jinja2 import meta, nodes
 
 from linkauth.redaction import redact
-from linkauth.states import PAGES
-from linkauth.templates import Chain, Environment
+from linkauth.themes.states import PAGES
+from linkauth.themes.templates import Chain, Environment
 from linkauth.theming.findings import Finding
 
 

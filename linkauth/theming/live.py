@@ -9,8 +9,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from linkauth.config.settings import Settings
 from linkauth.redaction import reason, redact
-from linkauth.settings import Settings
 from linkauth.theming.drafts import Draft, open_draft, roots
 
 

@@ -13,14 +13,13 @@ from typing import Any
 
 from babel.messages.catalog import Catalog, Message
 
-from linkauth import po
-from linkauth.catalogs import sentences as sentences_of
-from linkauth.languages import fallbacks
-from linkauth.po import Sentence, forms, id_of, quoted
-from linkauth.theming import pseudo
+from linkauth.themes.languages import fallbacks
+from linkauth.theming import po, pseudo
+from linkauth.theming.catalogs import sentences as sentences_of
 from linkauth.theming.drafts import Draft
 from linkauth.theming.findings import Finding
 from linkauth.theming.markup import Page
+from linkauth.theming.po import Sentence, forms, id_of, quoted
 
 _PLACEHOLDERS = re.compile(r"%\(\w+\)s")
 _MARKUP = re.compile(r"</?\w[^<>]*>")

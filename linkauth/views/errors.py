@@ -22,6 +22,7 @@ from linkauth.backends import (
     UnknownUser,
     WrongPassword,
 )
+from linkauth.login.sign_in import PasswordChanged, PasswordChangeNeeded
 from linkauth.oauth2.errors import (
     AuthorizationError,
     BearerError,
@@ -30,9 +31,8 @@ from linkauth.oauth2.errors import (
     StoreUnavailableError,
     UntrustedRequestError,
 )
-from linkauth.routes import FOR_PROGRAMS, METHODS, ROUTES
-from linkauth.sign_in import PasswordChanged, PasswordChangeNeeded
 from linkauth.views.authorize import changes_password, login_page, password_page
+from linkauth.web.routes import FOR_PROGRAMS, METHODS, ROUTES
 
 log = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from linkauth.config.proxies import UNIX, Address, TrustedProxies, address
-from linkauth.routes import ROUTES
 from linkauth.web.hops import BLANK, forwarded_elements, hop_address
 from linkauth.web.notices import Notices
+from linkauth.web.routes import ROUTES
 
 log = logging.getLogger(__name__)
 
@@ -190,6 +190,8 @@ def includeme(config: Any) -> None:
     reader = Reader(settings.proxies, settings.forwarded_header, path, Notices())
     registry["linkauth.forwarded"] = reader
     config.add_tween(
-        "linkauth.web.forwarded.tween", under="linkauth.security.headers", over="pyramid.tweens.excview_tween_factory"
+        "linkauth.web.forwarded.tween",
+        under="linkauth.web.security.headers",
+        over="pyramid.tweens.excview_tween_factory",
     )
     config.add_request_method(lambda request: reader, "forwarded", property=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from linkauth.languages import describe
-from linkauth.plugins import load
+from linkauth.config.plugins import load
 from linkauth.testing.theme import TEXTS
-from linkauth.themes import Theme, open_theme
+from linkauth.themes.languages import describe
+from linkauth.themes.theme import Theme, open_theme
 
 
 def opened(name: str, **parameters: object) -> Theme:

@@ -10,7 +10,7 @@ from typing import Any
 from pyramid.httpexceptions import HTTPNotFound
 from pyramid.response import Response
 
-from linkauth.states import State, every_state
+from linkauth.themes.states import State, every_state
 from tests.alexa import STATE
 
 STATES = every_state("ride-hailer", ("order_car", "basic_profile"))

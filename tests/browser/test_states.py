@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from linkauth.states import PAGES
+from linkauth.themes.states import PAGES
 from tests.browser import faults
 from tests.browser.languages import DIRECTIONS, THOROUGH
 from tests.browser.states import STATES, path

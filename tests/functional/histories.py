@@ -23,8 +23,8 @@ from linkauth.oauth2.grants import Issuer
 from linkauth.oauth2.jwt import Signer
 from linkauth.oauth2.tokens import SigningKey, digest
 from linkauth.storage import Ledger, LinkStore, Which
-from linkauth.storage.notes import sweep
 from linkauth.storage.tables import codes, links, tokens
+from linkauth.storage.usage import sweep
 from tests.alexa import basic, fragment, query
 from tests.functional.flow import DAY, Clock, Person
 

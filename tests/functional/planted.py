@@ -15,9 +15,9 @@ from urllib.parse import quote
 from click.testing import CliRunner
 
 from linkauth.cli import main
-from linkauth.registration import ClientSettings
-from linkauth.settings import Settings, SimulatorSettings, ThrottleSettings
-from linkauth.starting import StartError, load
+from linkauth.config.clients import ClientSettings
+from linkauth.config.loader import StartError, load
+from linkauth.config.settings import Settings, SimulatorSettings, ThrottleSettings
 from linkauth_http.settings import HTTPSettings
 from linkauth_ldap.settings import LDAPSettings
 from linkauth_sql.settings import SQLSettings

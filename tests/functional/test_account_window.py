@@ -11,7 +11,7 @@ import pytest
 from webtest import TestApp
 
 from linkauth.hashing import HashPool
-from linkauth.throttle import Throttle
+from linkauth.login.throttle import Throttle
 from tests.conftest import https
 from tests.functional.wire import Answer, answered, form_token, login, post, query
 

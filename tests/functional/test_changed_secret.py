@@ -11,7 +11,7 @@ import pytest
 from joserfc import jwt
 from sqlalchemy import update
 
-from linkauth.settings import SettingsError
+from linkauth.config.settings import SettingsError
 from linkauth.simulator import people
 from linkauth.storage import KeyStore, open_engine
 from linkauth.storage.tables import signing_keys

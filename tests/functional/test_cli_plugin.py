@@ -16,9 +16,9 @@ from tests.functional.test_cli_backends import linkauth
 
 PROBE = """
 import sys
-from linkauth.plugins import open_backends, settings_class
-from linkauth.settings import read
-from linkauth.starting import app_settings, loader
+from linkauth.config.plugins import open_backends, settings_class
+from linkauth.config.settings import read
+from linkauth.config.loader import app_settings, loader
 ini = sys.argv[1]
 ((name, backend, _, _),) = open_backends(read(app_settings(ini, loader(ini)), settings_class))
 print(name, type(backend).__module__, backend.authenticate("Ada", "the right one").subject)

@@ -16,8 +16,8 @@ from sqlalchemy import Engine, insert, inspect, text, update
 
 from linkauth.oauth2.tokens import Link, Token, digest, new_token
 from linkauth.storage import LinkStore, open_engine, upgrade
-from linkauth.storage.notes import sweep
 from linkauth.storage.tables import links, tokens
+from linkauth.storage.usage import sweep
 from tests.functional.flow import DAY
 from tests.functional.histories import STEPS, History
 from tests.servers.postgresql import running

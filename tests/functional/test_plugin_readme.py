@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from linkauth.asking import NamedBackend
 from linkauth.backends import Identity
-from linkauth.settings import ThrottleSettings
-from linkauth.sign_in import Person, SignIn
-from linkauth.throttle import Throttle
+from linkauth.config.settings import ThrottleSettings
+from linkauth.login.dispatch import NamedBackend
+from linkauth.login.sign_in import Person, SignIn
+from linkauth.login.throttle import Throttle
 from tests.conftest import ROOT
 
 TEXT = (ROOT / "plugins/README.md").read_text("utf-8")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from webtest import TestApp
 
-from linkauth.settings import SettingsError
+from linkauth.config.settings import SettingsError
 from tests.alexa import R1, Alexa
 from tests.conftest import https
 from tests.functional.conftest import WIDE

@@ -11,7 +11,7 @@ import pytest
 from bs4 import BeautifulSoup
 from webtest import TestApp
 
-from linkauth.security import Posts
+from linkauth.web.security import Posts
 from tests.alexa import R1, STATE, Alexa
 from tests.conftest import https
 from tests.functional import moody as moody_backend

@@ -10,7 +10,7 @@ from urllib.parse import quote_plus
 import pytest
 from webtest import TestApp
 
-from linkauth.throttle import CLIENT_WIDE
+from linkauth.login.throttle import CLIENT_WIDE
 from tests.alexa import basic
 from tests.conftest import https
 from tests.functional.flow import HOME, Skill, assert_refused

@@ -15,7 +15,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey
 from webtest import TestApp
 
-from linkauth.settings import SettingsError
+from linkauth.config.settings import SettingsError
 from linkauth.storage import KeyStore, open_engine, upgrade
 from tests.conftest import https
 from tests.functional.flow import APP, HOME, INACTIVE, PKCE, Skill, app_skill, assert_refused

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from linkauth import shadows
-from linkauth.shadows import THREADS, WAITING, Accepted
+from linkauth.login import shadows
+from linkauth.login.shadows import THREADS, WAITING, Accepted
 from linkauth.storage.tables import comparisons
 from tests.alexa import Alexa
 from tests.functional.stated import ERRORS, NEW, PASSWORD

@@ -15,8 +15,8 @@ import pytest
 from click.testing import CliRunner
 
 from linkauth.cli import main
-from linkauth.plugins import settings_class
-from linkauth.settings import Settings, read
+from linkauth.config.plugins import settings_class
+from linkauth.config.settings import Settings, read
 from linkauth.simulator.probe import Finding, Probe
 from linkauth.storage import Ledger, Which, open_engine
 from tests.functional.test_start import linkauth

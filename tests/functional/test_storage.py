@@ -21,8 +21,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, text
 
+from linkauth.config.settings import SettingsError
 from linkauth.oauth2.tokens import Link, StoreUnavailableError, Token, digest, new_token
-from linkauth.settings import SettingsError
 from linkauth.storage import KeyStore, Ledger, LinkStore, Which, open_engine, require_current, schema, upgrade
 from linkauth.storage.postgresql import DeadlineConnection
 from linkauth.storage.tables import metadata

@@ -13,11 +13,11 @@ import pytest
 from pyramid.exceptions import ConfigurationError
 from webtest import TestApp
 
-from linkauth import security
 from linkauth.cli.opening import settings_of
 from linkauth.theming.drafts import open_draft
 from linkauth.theming.gallery import Gallery
 from linkauth.theming.live import Live
+from linkauth.web import security
 from tests.conftest import ROOT
 from tests.made_theme import CATALOG, MadeTheme
 

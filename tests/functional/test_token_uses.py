@@ -12,8 +12,8 @@ from webtest import TestApp
 
 from linkauth.oauth2.tokens import Code, Link, Token, digest
 from linkauth.storage import LinkStore, open_engine, upgrade
-from linkauth.storage.notes import sweep
 from linkauth.storage.tables import links
+from linkauth.storage.usage import sweep
 from tests.conftest import https
 from tests.functional.flow import Skill, engine_of, server_of, set_clock
 
@@ -122,7 +122,7 @@ def test_a_new_link_starts_a_sweep_at_most_hourly(tmp_path: Path, monkeypatch: p
     engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
     upgrade(engine)
     swept: list[int] = []
-    monkeypatch.setattr("linkauth.storage.notes.sweep", lambda _engine, now: swept.append(now))
+    monkeypatch.setattr("linkauth.storage.usage.sweep", lambda _engine, now: swept.append(now))
     store = LinkStore(engine)
     for created in (7200, 7300, 10_799, 10_800):
         store.create(Link("staff", "1", "ada", "home", (), "implicit", "en", created))

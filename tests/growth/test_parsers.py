@@ -18,18 +18,21 @@ import pytest
 from pyramid.request import Request
 from urllib3 import HTTPHeaderDict
 
-from linkauth import asking, ini, languages, throttle
 from linkauth.backends import PasswordRefused
+from linkauth.config import reader as ini
 from linkauth.config.guessing import bits
 from linkauth.config.proxies import TrustedProxies
+from linkauth.login import dispatch as asking
+from linkauth.login import throttle
 from linkauth.login.new_passwords import NewPasswords
 from linkauth.oauth2 import authorization, clients
 from linkauth.oauth2.errors import InvalidClientError, UntrustedRequestError
-from linkauth.security import Posts, decode_pairs
 from linkauth.simulator import alexa
+from linkauth.themes import languages
 from linkauth.web import asgi, forwarded
 from linkauth.web.hops import forwarded_elements
 from linkauth.web.notices import Notices
+from linkauth.web.security import Posts, decode_pairs
 from linkauth_http import flags as answered
 from linkauth_http.answers import Answer, date_of, payload_of, pointed_at
 from linkauth_http.documents import json_value, xml_root

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from linkauth import asking
-from linkauth.ini import LANGUAGE
-from linkauth.platforms import PLATFORMS
+from linkauth.config.platforms import PLATFORMS
+from linkauth.config.reader import LANGUAGE
+from linkauth.login import dispatch as asking
 from linkauth_http import rules
 from linkauth_ldap.settings import LDAPSettings
 from tests.growth.collected import Call, calls, imports_of_re
@@ -27,13 +27,13 @@ OPERATORS_OWN = {
 }
 """Where a pattern of the ini is used: it is the operator's, over a text of bounded length."""
 BUILT: dict[str, Callable[[], list[tuple[str | bytes, int]]]] = {
-    "linkauth.asking:_pattern": lambda: [_parts(asking._pattern(each)) for each in WILDCARDS],
+    "linkauth.login.dispatch:_pattern": lambda: [_parts(asking._pattern(each)) for each in WILDCARDS],
     "linkauth_http.flags:_is_nearly": lambda: [
         (rules.wildcard(each).pattern, re.DOTALL | re.IGNORECASE) for each in WILDCARDS
     ],
     "linkauth_http.rules:wildcard": lambda: [_parts(rules.wildcard(each)) for each in WILDCARDS],
-    "linkauth.registration:_platform_faults": lambda: [(each.id_pattern, 0) for each in PLATFORMS.values()],
-    "linkauth.settings:_scopes": lambda: [(re.escape("a:b") + r"(\.[\w-]+)?\s*=", 0)],
+    "linkauth.config.clients:_platform_faults": lambda: [(each.id_pattern, 0) for each in PLATFORMS.values()],
+    "linkauth.config.settings:_scopes": lambda: [(re.escape("a:b") + r"(\.[\w-]+)?\s*=", 0)],
     "linkauth_sql.hashes.plain:_ldap_scheme": lambda: [(r"\{SSHA\}(?P<value>[A-Za-z0-9+/]+={0,2})", re.IGNORECASE)],
     "linkauth_sql.hashes.plain:_hex_scheme": lambda: [("[0-9A-Fa-f]{128}", 0)],
 }

@@ -8,7 +8,7 @@ from typing import Any, cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linkauth.asking import NamedBackend
+from linkauth.login.dispatch import NamedBackend
 from linkauth_http.rules import wildcard
 
 PATTERNS = st.text("*ab", max_size=8)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from linkauth.asking import NamedBackend, answer, close
 from linkauth.backends import BackendUnavailable, Check, Identity, Lockout
-from linkauth.checks import Health, checks
+from linkauth.config.settings import ThrottleSettings
 from linkauth.hashing import HashPool
-from linkauth.settings import ThrottleSettings
-from linkauth.shadows import Shadow
+from linkauth.login.dispatch import NamedBackend, answer, close
+from linkauth.login.health import Health, checks
+from linkauth.login.shadows import Shadow
 from linkauth.storage import Comparison, Comparisons, open_engine, upgrade
 from tests.unit.test_password_change import CURRENT, NEW, Changing, change, expired
 from tests.unit.test_password_change import build as build_changing

@@ -10,7 +10,7 @@ import pytest
 from pyramid.exceptions import ConfigurationError
 
 from linkauth.testing.theme import TEXTS
-from linkauth.themes import Theme, open_theme
+from linkauth.themes.theme import Theme, open_theme
 from linkauth.theming.check import check
 from tests.made_theme import CATALOG, MadeTheme
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from linkauth import po
 from linkauth.cli import main
+from linkauth.theming import po
 from tests.made_theme import CATALOG, MadeTheme
 
 PO, HOME = "locale/de/LC_MESSAGES/linkauth.po", "templates/own.jinja2"

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from linkauth.backends import BackendUnavailable, Check, CredentialBackend, Identity, Lockout
-from linkauth.checks import CHECK_SECONDS, Health, checks, compare
-from linkauth.settings import ThrottleSettings
-from linkauth.throttle import Window
+from linkauth.config.settings import ThrottleSettings
+from linkauth.login.health import CHECK_SECONDS, Health, checks, compare
+from linkauth.login.throttle import Window
 from tests.unit.test_sign_in import NoSettings
 from tests.unit.test_throttle import Clock
 
@@ -163,7 +163,7 @@ def test_a_warning_is_well_and_is_logged_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     now = [1000.0]
-    monkeypatch.setattr("linkauth.checks.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("linkauth.login.health.time.monotonic", lambda: now[0])
     warned = [Check("password", True, "expires in 6 days", warning=True)]
     backends = [("a", Backend(warned)), ("b", Backend(warned)), ("c", Backend([Check("bind", False, "refused")]))]
     health = Health(backends, ThrottleSettings())

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from linkauth.backends import Identity
+from linkauth.config.clients import RESERVED_CLAIMS, ClientSettings
+from linkauth.login.sign_in import Person
 from linkauth.oauth2 import grants
 from linkauth.oauth2.clients import Client
 from linkauth.oauth2.jwt import Signer
 from linkauth.oauth2.tokens import Link, SigningKey
-from linkauth.registration import RESERVED_CLAIMS, ClientSettings
-from linkauth.server import clients
-from linkauth.sign_in import Person
+from linkauth.services import clients
 from linkauth.storage import LinkStore
 from tests.unit.test_grants import CLIENT, Server, store
 

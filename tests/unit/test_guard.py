@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from linkauth.backends import AccountRefused, BackendUnavailable, Identity, Throttled, UnknownUser, WrongPassword
-from linkauth.settings import ThrottleSettings
-from linkauth.throttle import Throttle
+from linkauth.config.settings import ThrottleSettings
+from linkauth.login.throttle import Throttle
 from tests.unit.test_sign_in import ADDRESS, GOOD, Backend, build, outcome
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 
+from linkauth.config.clients import ClientSettings
 from linkauth.config.guessing import (
     CLIENT_BITS,
     CLIENT_CHARACTERS,
@@ -19,9 +20,8 @@ from linkauth.config.guessing import (
     bits,
     problem,
 )
-from linkauth.ini import SettingsError
-from linkauth.registration import ClientSettings
-from linkauth.settings import Settings
+from linkauth.config.reader import SettingsError
+from linkauth.config.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent
 GOOD = "5b1c0a9fd2e84637a1f0c93d7be52864"

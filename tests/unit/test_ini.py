@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pytest
 
-from linkauth.ini import Keys, Named, SettingsError, Text, convert
+from linkauth.config.reader import Keys, Named, SettingsError, Text, convert
 
 CANARY = "hunter2-canary"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from linkauth.ini import VALUE_LIMIT, Keys, Named
+from linkauth.config.reader import VALUE_LIMIT, Keys, Named
 from linkauth.redaction import MASK, redact
 from tests.unit.test_ini import CANARY, VALID, faults, fill
 

@@ -20,9 +20,9 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from sqlalchemy import Engine, text
 
+from linkauth.config.settings import SettingsError
 from linkauth.oauth2.jwt import Signer
 from linkauth.oauth2.tokens import Link, SigningKey
-from linkauth.settings import SettingsError
 from linkauth.storage import KeyStore, open_engine, upgrade
 
 NOW = 1_800_000_000

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linkauth.languages import accepted, choose, describe, fallbacks, number, offered, text
+from linkauth.themes.languages import accepted, choose, describe, fallbacks, number, offered, text
 
 INSTALLED = ("de", "en", "es", "fr-CA", "pt-BR", "zh-Hant-TW")
 

@@ -15,10 +15,10 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 from click.testing import CliRunner
 
-from linkauth import pages
-from linkauth.catalogs import update
 from linkauth.cli import main
-from linkauth.themes import Theme, open_theme
+from linkauth.themes.theme import Theme, open_theme
+from linkauth.theming.catalogs import update
+from linkauth.web import pages
 
 PAGES = ("login", "password", "error", "home")
 MAIN = "<p>{% trans %}Hello{% endtrans %}, {% trans %}colour{% endtrans %}</p>{{ speaking.name }}"

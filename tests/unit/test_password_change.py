@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from linkauth.asking import NamedBackend
 from linkauth.backends import (
     Account,
     AccountRefused,
@@ -22,9 +21,10 @@ from linkauth.backends import (
     UnknownUser,
     WrongPassword,
 )
-from linkauth.settings import ThrottleSettings
-from linkauth.sign_in import PASSWORD_LIMIT, PasswordChanged, PasswordChangeNeeded, Person, SignIn
-from linkauth.throttle import Throttle
+from linkauth.config.settings import ThrottleSettings
+from linkauth.login.dispatch import NamedBackend
+from linkauth.login.sign_in import PASSWORD_LIMIT, PasswordChanged, PasswordChangeNeeded, Person, SignIn
+from linkauth.login.throttle import Throttle
 from tests.unit.test_sign_in import ADDRESS, GOOD, GUARDED, NoSettings
 
 CURRENT = "canary-1c0e, the current one"

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from linkauth.config.platforms import PLATFORMS
+from linkauth.config.settings import ClientSettings
 from linkauth.oauth2.clients import Client
-from linkauth.platforms import PLATFORMS
-from linkauth.server import clients
-from linkauth.settings import ClientSettings
+from linkauth.services import clients
 
 SECRET = "b7e3a90c51d8f264"
 OWN = ("https://c.example/cb",)

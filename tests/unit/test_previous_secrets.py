@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from linkauth.plugins import settings_class
-from linkauth.security import Posts
-from linkauth.settings import SettingsError, read
+from linkauth.config.plugins import settings_class
+from linkauth.config.settings import SettingsError, read
 from linkauth.simulator.alexa import State
+from linkauth.web.security import Posts
 
 URL = "https://link.example.com"
 OLD, OLDER, NEW = "old secret, " * 3, "older secret " * 3, "Vd8n1Qz7Lr0cXy4Tg6Hw2Ms9Kb5Pj3Fa"

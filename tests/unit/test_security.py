@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pyramid.httpexceptions import HTTPBadRequest, HTTPException
 
-from linkauth.security import FIELD_LIMIT, FORM_TOKEN_SECONDS, Posts, decode_pairs, form
+from linkauth.web.security import FIELD_LIMIT, FORM_TOKEN_SECONDS, Posts, decode_pairs, form
 
 SECRET = "a secret of more than thirty-two characters"
 URL = "https://link.example.com"

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from linkauth.plugins import open_backends, settings_class
-from linkauth.settings import (
+from linkauth.config.plugins import open_backends, settings_class
+from linkauth.config.settings import (
     ClientSettings,
     Settings,
     SettingsError,
@@ -168,7 +168,7 @@ def test_a_plugin_that_is_not_installed(changes: dict[str, str | None], key: str
 
 
 @pytest.mark.parametrize(
-    "entry", ["object", "linkauth.nothing:X", "linkauth.settings:Nothing", "linkauth.settings:Settings"]
+    "entry", ["object", "linkauth.nothing:X", "linkauth.config.settings:Nothing", "linkauth.config.settings:Settings"]
 )
 def test_a_plugin_that_is_none(entry: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     metadata = tmp_path / "linkauth_odd-1.0.dist-info"

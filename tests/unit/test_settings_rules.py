@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from linkauth.plugins import settings_class
-from linkauth.server import clients
-from linkauth.settings import ClientSettings, Settings, SettingsError, ThrottleSettings, read
+from linkauth.config.plugins import settings_class
+from linkauth.config.settings import ClientSettings, Settings, SettingsError, ThrottleSettings, read
+from linkauth.services import clients
 from linkauth_sql import SQLSettings
 from tests.unit.test_settings import VALID
 

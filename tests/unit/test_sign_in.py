@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from linkauth.asking import NamedBackend
 from linkauth.backends import (
     AccountRefused,
     BackendMisconfigured,
@@ -24,9 +23,10 @@ from linkauth.backends import (
     UnknownUser,
     WrongPassword,
 )
-from linkauth.settings import ThrottleSettings
-from linkauth.sign_in import PASSWORD_LIMIT, USERNAME_LIMIT, Person, SignIn
-from linkauth.throttle import Throttle
+from linkauth.config.settings import ThrottleSettings
+from linkauth.login.dispatch import NamedBackend
+from linkauth.login.sign_in import PASSWORD_LIMIT, USERNAME_LIMIT, Person, SignIn
+from linkauth.login.throttle import Throttle
 
 ADDRESS = "192.0.2.1"
 PASSWORD = "the typed password"

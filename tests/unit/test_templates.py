@@ -7,7 +7,7 @@ from pathlib import Path
 import jinja2
 import pytest
 
-from linkauth.templates import Chain, environment
+from linkauth.themes.templates import Chain, environment
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from pyramid.exceptions import ConfigurationError
 
-from linkauth.plugins import load
-from linkauth.states import every_state
+from linkauth.config.plugins import load
 from linkauth.testing.theme import TEXTS
-from linkauth.themes import packages_of
+from linkauth.themes.states import every_state
+from linkauth.themes.theme import packages_of
 from linkauth.theming.check import Report, check
 from linkauth.theming.drafts import Draft
 from tests.conftest import ROOT

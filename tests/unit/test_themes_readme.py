@@ -9,12 +9,12 @@ import jinja2
 import pytest
 
 import linkauth_theme_default
-from linkauth import states
 from linkauth.cli import main
-from linkauth.plugins import load
-from linkauth.states import every_state
+from linkauth.config.plugins import load
 from linkauth.testing.theme import TEXTS
-from linkauth.themes import Theme, open_theme
+from linkauth.themes import states
+from linkauth.themes.states import every_state
+from linkauth.themes.theme import Theme, open_theme
 from linkauth.theming.inheritance import Templates
 from tests.conftest import ROOT
 

@@ -8,10 +8,10 @@ from contextlib import suppress
 
 import pytest
 
-from linkauth import throttle as throttle_module
 from linkauth.backends import Throttled
-from linkauth.settings import ThrottleSettings
-from linkauth.throttle import Throttle, fold, network
+from linkauth.config.settings import ThrottleSettings
+from linkauth.login import throttle as throttle_module
+from linkauth.login.throttle import Throttle, fold, network
 
 HERE = "192.0.2.1"
 

@@ -7,10 +7,10 @@ from collections.abc import Sized
 
 import pytest
 
-from linkauth import throttle as throttle_module
 from linkauth.backends import Throttled
-from linkauth.settings import ThrottleSettings
-from linkauth.throttle import CLIENT_WIDE, KEYS, Throttle, Window
+from linkauth.config.settings import ThrottleSettings
+from linkauth.login import throttle as throttle_module
+from linkauth.login.throttle import CLIENT_WIDE, KEYS, Throttle, Window
 from tests.unit.test_throttle import HERE, Clock, fail, make, wait
 
 FEW = 50

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from linkauth.states import every_state
+from linkauth.themes.states import every_state
 from tests.browser.languages import opened
 
 EVERYTHING = {

@@ -8,10 +8,10 @@ from dataclasses import fields
 import pytest
 
 import linkauth_theme_default
-from linkauth.plugins import load
+from linkauth.config.plugins import load
 from linkauth.testing import ThemeContract
 from linkauth.testing.theme import TEXTS
-from linkauth.themes import Theme, open_theme
+from linkauth.themes.theme import Theme, open_theme
 from linkauth_theme_vellmoor import Parameters
 
 

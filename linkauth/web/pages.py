@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 from pyramid.response import Response
 
-from linkauth import languages
-from linkauth.settings import scope_key
-from linkauth.themes import StaticFile, Theme, default_language, open_theme, texts_of
+from linkauth.config.settings import scope_key
+from linkauth.themes import languages
+from linkauth.themes.theme import StaticFile, Theme, default_language, open_theme, texts_of
 
 log = logging.getLogger(__name__)
 

@@ -23,10 +23,11 @@ from babel.messages.extract import extract_from_file
 from babel.messages.pofile import write_po
 from pyramid.exceptions import ConfigurationError
 
-from linkauth import languages, po
-from linkauth.plugins import load
+from linkauth.config.plugins import load
 from linkauth.redaction import redact
-from linkauth.themes import DOMAIN, compiled, packages_of
+from linkauth.themes import languages
+from linkauth.themes.theme import DOMAIN, compiled, packages_of
+from linkauth.theming import po
 
 WIDTH = 118
 

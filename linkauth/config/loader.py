@@ -17,9 +17,9 @@ import plaster
 from pyramid.exceptions import ConfigurationError
 
 from linkauth import logs
-from linkauth.ini import invisible
+from linkauth.config.reader import invisible
+from linkauth.config.settings import Settings, SettingsError
 from linkauth.redaction import reason, redact, remember_within
-from linkauth.settings import Settings, SettingsError
 from linkauth.web.channels import DEFAULTS, serve
 
 _WAITRESS = ("egg:waitress#main", "egg:waitress")

@@ -1,6 +1,6 @@
 """What the ini file may say, as frozen dataclasses, and the rules between the keys.
 
-`production.ini` is the manual of these settings; how a key becomes a value is in `ini`.
+`production.ini` is the manual of these settings; `reader` turns keys into values.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from linkauth.config import guessing
+from linkauth.config.clients import LOOPBACK, ClientSettings
 from linkauth.config.guessing import PUBLISHED, REMEDY, SERVER_BITS, SERVER_CHARACTERS
 from linkauth.config.proxies import TrustedProxies
-from linkauth.ini import LANGUAGE, Keys, SettingsError, Text, convert
+from linkauth.config.reader import LANGUAGE, Keys, SettingsError, Text, convert
 from linkauth.redaction import redact
-from linkauth.registration import LOOPBACK, ClientSettings
 
 __all__ = ["ClientSettings", "Settings", "SettingsError", "Text", "read"]
 

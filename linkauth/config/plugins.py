@@ -10,8 +10,8 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from linkauth.backends import CredentialBackend
+from linkauth.config.settings import Settings, SettingsError, read
 from linkauth.redaction import reason, redact
-from linkauth.settings import Settings, SettingsError, read
 
 
 def installed(family: str) -> dict[str, EntryPoint]:
@@ -69,6 +69,6 @@ def includeme(config: Any) -> None:
     settings = read(config.registry.settings, settings_class)
     config.registry.settings["linkauth"] = settings
     config.registry.settings["linkauth.backends.opened"] = open_backends(settings)
-    config.include("linkauth.pages")
+    config.include("linkauth.web.pages")
     for name, theme in settings.themes.items():
         config.add_theme_module(name, load("themes", name), theme.options)

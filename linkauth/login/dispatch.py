@@ -19,8 +19,8 @@ from linkauth.backends import (
     UnknownUser,
     WrongPassword,
 )
+from linkauth.login.throttle import fold
 from linkauth.redaction import redact
-from linkauth.throttle import fold
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ already, so that parallel tries do not slip through at the edge. Only failures a
 window and never the address's, a store that could not be asked costs nothing.
 
 Only what the typed name and the address alone determine may be answered with "too many attempts". That the window of an
-account is full is answered as a wrong password, or it would tell that there is such an account (see `asking`).
+account is full is answered as a wrong password, or it would tell that there is such an account (see `dispatch`).
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from secrets import token_bytes
 from typing import Any
 
 from linkauth.backends import Throttled
+from linkauth.config.settings import SettingsError, ThrottleSettings
 from linkauth.hashing import worker_processes
 from linkauth.redaction import redact
-from linkauth.settings import SettingsError, ThrottleSettings
 
 KEYS = 20_000
 """Keys kept in each window: 4 MB a window when each has failed once, measured, and 8 bytes for each further failure."""

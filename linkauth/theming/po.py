@@ -16,7 +16,7 @@ from babel.messages.pofile import PoFileError, read_po
 from pyramid.exceptions import ConfigurationError
 
 from linkauth.redaction import reason, redact
-from linkauth.themes import DOMAIN
+from linkauth.themes.theme import DOMAIN
 
 Sentence = str | tuple[str, ...]
 """A sentence, or its singular and plural."""

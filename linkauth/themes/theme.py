@@ -33,9 +33,9 @@ import jinja2
 from markupsafe import Markup
 from pyramid.exceptions import ConfigurationError
 
-from linkauth import languages, templates
 from linkauth.redaction import reason, redact
-from linkauth.states import PAGES, every_state
+from linkauth.themes import languages, templates
+from linkauth.themes.states import PAGES, every_state
 
 DOMAIN = "linkauth"
 KEPT_PAGES = 1_000

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from linkauth.config import guessing
 from linkauth.config.guessing import CLIENT_BITS, CLIENT_CHARACTERS
-from linkauth.ini import Text
-from linkauth.platforms import PLATFORMS, Platform
+from linkauth.config.platforms import PLATFORMS, Platform
+from linkauth.config.reader import Text
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 SCOPE_CHARACTERS = 4096

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from linkauth.asking import NamedBackend, answer, close, plausible
 from linkauth.backends import (
     AccountRefused,
     BackendUnavailable,
@@ -30,11 +29,12 @@ from linkauth.backends import (
     WrongPassword,
     guarded,
 )
-from linkauth.checks import Health
 from linkauth.login import new_passwords
+from linkauth.login.dispatch import NamedBackend, answer, close, plausible
+from linkauth.login.health import Health
 from linkauth.login.new_passwords import NewPasswords
-from linkauth.shadows import Shadow
-from linkauth.throttle import Attempt, Throttle
+from linkauth.login.shadows import Shadow
+from linkauth.login.throttle import Attempt, Throttle
 
 log = logging.getLogger(__name__)
 

@@ -11,12 +11,12 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from linkauth.config.settings import ClientSettings, Settings, SettingsError
 from linkauth.oauth2.clients import Client, Clients
 from linkauth.oauth2.endpoints import AuthorizationServer
 from linkauth.oauth2.errors import StoreUnavailableError
 from linkauth.oauth2.grants import Issuer
 from linkauth.oauth2.jwt import Signer
-from linkauth.settings import ClientSettings, Settings, SettingsError
 from linkauth.storage import KeyStore, LinkStore, open_engine, require_current, unreadable, upgrade
 
 log = logging.getLogger(__name__)

@@ -207,7 +207,7 @@ def includeme(config: Any) -> None:
     """The tweens, and `request.form`, `request.posts`."""
     settings = config.registry.settings["linkauth"]
     posts = Posts(settings.secret, settings.public_url, previous=settings.previous_secrets)
-    config.add_tween("linkauth.security.headers", under=INGRESS, over=EXCVIEW)
-    config.add_tween("linkauth.security.door", under=EXCVIEW)
+    config.add_tween("linkauth.web.security.headers", under=INGRESS, over=EXCVIEW)
+    config.add_tween("linkauth.web.security.door", under=EXCVIEW)
     config.add_request_method(form, "form", reify=True)
     config.add_request_method(lambda request: posts, "posts", property=True)

@@ -1,7 +1,7 @@
 """Ini keys to frozen dataclasses, whatever the keys are: the types come from the annotations.
 
 A wrong, missing or unknown key is a fault; faults are collected, so that all are reported at once, and a message names
-the key and the nearest known one, never the value. What keys there are is said in `settings`.
+the key and the nearest known one, never the value. `settings` says which keys there are.
 """
 
 from __future__ import annotations

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from linkauth.backends import BackendUnavailable, Check, CredentialBackend, Lockout
+from linkauth.config.settings import ThrottleSettings
 from linkauth.hashing import worker_processes
 from linkauth.redaction import redact
-from linkauth.settings import ThrottleSettings
 
 log = logging.getLogger(__name__)
 

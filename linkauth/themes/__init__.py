@@ -1,0 +1,1 @@
+"""Themes: their contract, their loader, languages, and every page in every state."""
