@@ -10,6 +10,7 @@ from typing import Any
 
 from argon2 import PasswordHasher
 
+from linkauth.testing import settings_of
 from linkauth_sql import SQLBackend, SQLSettings
 
 from .applications import Application
@@ -60,7 +61,7 @@ class SQLiteFile:
             yield connection
 
     def backend(self, **changes: Any) -> SQLBackend:
-        settings = SQLSettings(**{**self.settings, **changes})
+        settings = settings_of(SQLSettings, **{**self.settings, **changes})
         assert not list(settings.faults())
         return SQLBackend(settings)
 
