@@ -23,7 +23,7 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
 
 
 def written() -> Any:
-    """The backend, its test and the settings with presets, run as one module; the block about packaging is no part of it."""
+    """The backend, its test and the settings with presets, run as one module, without the block about packaging."""
     module = sys.modules["plugin_of_the_readme"] = ModuleType("plugin_of_the_readme")
     backend, presets, _, kit = BLOCKS
     code = compile(f"import pytest\n{backend}\n{presets}\n{kit}", "plugins/README.md", "exec", dont_inherit=True)
