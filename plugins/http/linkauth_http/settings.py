@@ -17,7 +17,6 @@ from linkauth_http.templates import ENCODERS, PLACEHOLDER, UNKNOWN, holds_unknow
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 STATES = ("locked", "disabled", "account_expired", "password_expired", "must_change")
 OUTCOMES = ("success", "wrong_password", "unknown_user", *STATES, "misconfigured")
-SELECTORS = ("subject", "username", "name", "email", "groups")
 USERNAME = "username"
 """As `subject`: the name that was typed, where the API names nothing better."""
 NO_USERINFO = (
