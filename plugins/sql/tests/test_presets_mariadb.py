@@ -137,9 +137,8 @@ def installed(server: MariaDB, request: pytest.FixtureRequest) -> Iterator[Appli
 
 
 def backend_of(server: MariaDB, application: Application, **changes: Any) -> SQLBackend:
-    settings = settings_of(
-        SQLSettings, server.url, preset=application.preset, timeout=5, **application.settings, **changes
-    )
+    given = {"url": server.url, "preset": application.preset, "timeout": 5}
+    settings = settings_of(SQLSettings, **given, **application.settings, **changes)
     assert not list(settings.faults())
     return SQLBackend(settings)
 
