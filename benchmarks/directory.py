@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import ldap3
 
 from benchmarks.report import Figure
+from linkauth.testing import settings_of
 from linkauth_ldap import LDAPBackend, LDAPSettings
 from tests.servers.bound import connected
 from tests.servers.openldap import SLAPD, OpenLDAP
@@ -43,7 +44,8 @@ def figures(rounds: int, seconds: float) -> Iterator[Figure]:
 
 
 def _settings(directory: OpenLDAP, **changes: str) -> LDAPSettings:
-    return LDAPSettings(
+    return settings_of(
+        LDAPSettings,
         uris=(directory.a.ldap,),
         starttls=True,
         tls_ca_file=directory.ca_file,
@@ -52,7 +54,7 @@ def _settings(directory: OpenLDAP, **changes: str) -> LDAPSettings:
         group_base=directory.group_base,
         bind_dn=directory.bind_dn,
         bind_password=directory.bind_password,
-        **changes,  # type: ignore[arg-type]
+        **changes,
     )
 
 

@@ -178,7 +178,7 @@ def clients(settings: Mapping[str, ClientSettings]) -> Iterator[Client]:
 
 
 def _client(client_id: str, settings: ClientSettings, introspects: frozenset[str]) -> Client:
-    preset, code = settings.preset, "authorization_code" in settings.grants
+    preset = settings.preset
     return Client(
         client_id=client_id,
         grants=frozenset(settings.grants),
@@ -189,14 +189,14 @@ def _client(client_id: str, settings: ClientSettings, introspects: frozenset[str
         require_state=settings.require_state,
         implicit_lifetime=_lifetime(client_id, settings, None),
         code_lifetime=_lifetime(client_id, settings, preset.access_lifetime),
-        refresh=settings.refresh or (preset.refresh if settings.secret else "rotate"),
+        refresh=settings.refresh,
         refresh_lifetime=settings.refresh_token_lifetime or None,
         refresh_idle=settings.refresh_token_idle or None,
         refresh_grace=settings.refresh_grace,
         pkce_required=settings.pkce == "required",
         pkce_methods=frozenset(preset.pkce_methods),
         token_format=settings.token_format,
-        sends_iss=preset.sends_iss and code if settings.iss is None else settings.iss,
+        sends_iss=settings.iss,
         introspects=introspects,
     )
 

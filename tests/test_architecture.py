@@ -145,6 +145,11 @@ def test_no_room_over_300_lines_and_no_junk_drawer(path: Path) -> None:
     assert path.stem not in {"utils", "helpers", "common", "misc"}
 
 
+def test_frozen_objects_are_made_whole_and_never_changed() -> None:
+    for path in (*CORE, *tracked("plugins/*/linkauth_*.py"), *tracked("themes/*/linkauth_*.py")):
+        assert "object." + "__setattr__" not in path.read_text("utf-8"), path
+
+
 def test_nothing_else_stands_at_the_top() -> None:
     allowed = {
         *("README.md", "CHANGES.md", "LICENSE", "Makefile", "setup.py", "pyproject.toml", "constraints.txt"),

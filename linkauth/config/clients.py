@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from linkauth.config import guessing
@@ -27,7 +27,11 @@ _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
 
 @dataclass(frozen=True)
 class ClientSettings:
-    """A client (RFC 6749 section 2). Lifetimes are in seconds; 0 is no expiry, and None the platform's own."""
+    """A client (RFC 6749 section 2). Lifetimes are in seconds; 0 is no expiry.
+
+    `access_token_lifetime` is None if the grants differ in it: the platform's own by code, no expiry by the implicit
+    grant.
+    """
 
     name: Text
     client_id: str = ""
@@ -43,18 +47,25 @@ class ClientSettings:
     require_state: bool = False
     pkce: Literal["optional", "required"] = "optional"
     access_token_lifetime: int | None = None
-    refresh: Literal["stable", "overlap", "rotate"] | None = None
+    refresh: Literal["stable", "overlap", "rotate"] = "rotate"
     refresh_token_lifetime: int = 0
     refresh_token_idle: int = 0
     refresh_grace: int = 60
     token_format: Literal["opaque", "jwt"] = "opaque"
-    iss: bool | None = None
+    iss: bool = False
     introspects: tuple[str, ...] = ()
     theme: str = ""
 
-    def __post_init__(self) -> None:
-        if not self.scopes:
-            object.__setattr__(self, "scopes", self.preset.scopes)
+    @classmethod
+    def preset_values(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the platform asks for, where the ini does not say it (see `config.presets`)."""
+        preset = PLATFORMS[given.get("platform", cls.platform)]
+        by_code = "authorization_code" in given.get("grants", cls.grants)
+        return {
+            "scopes": preset.scopes,
+            "refresh": preset.refresh if given.get("secret", cls.secret) else "rotate",
+            "iss": preset.sends_iss and by_code,
+        }
 
     @property
     def preset(self) -> Platform:
@@ -63,9 +74,18 @@ class ClientSettings:
     @property
     def all_redirect_uris(self) -> tuple[str, ...]:
         """Those that are written, and the platform's."""
-        given = getattr(self, self.preset.id_key) if self.preset.id_key else ""
+        given = self._ids.get(self.preset.id_key, "")
         of_platform = self.preset.redirect_uris if given or not self.preset.id_key else ()
         return (*self.redirect_uris, *(uri.replace("{id}", given) for uri in of_platform if self.grants))
+
+    @property
+    def _ids(self) -> dict[str, str]:
+        """The IDs that platforms give, by the keys that `Platform.id_key` names."""
+        return {
+            "alexa_vendor_id": self.alexa_vendor_id,
+            "google_project_id": self.google_project_id,
+            "ifttt_service_id": self.ifttt_service_id,
+        }
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """The rules between the keys, as (key, problem); asked by the reader after the types are right."""
@@ -82,8 +102,13 @@ class ClientSettings:
                 yield "scopes", 'holds a character that no scope may have (RFC 6749 section 3.3: no space, " or \\)'
         if self.client_id and not re.fullmatch(r"[\x20-\x7E]{1,255}", self.client_id):
             yield "client_id", "is not 1 to 255 printable ASCII characters"
-        for key in ("access_token_lifetime", "refresh_token_lifetime", "refresh_token_idle", "refresh_grace"):
-            if (getattr(self, key) or 0) < 0:
+        for key, seconds in (
+            ("access_token_lifetime", self.access_token_lifetime or 0),
+            ("refresh_token_lifetime", self.refresh_token_lifetime),
+            ("refresh_token_idle", self.refresh_token_idle),
+            ("refresh_grace", self.refresh_grace),
+        ):
+            if seconds < 0:
                 yield key, "is below 0"
 
     def _grant_faults(self) -> Iterator[tuple[str, str]]:
@@ -123,7 +148,7 @@ class ClientSettings:
 
     def _platform_faults(self) -> Iterator[tuple[str, str]]:
         for platform in PLATFORMS.values():
-            given = getattr(self, platform.id_key) if platform.id_key else ""
+            given = self._ids.get(platform.id_key, "")
             if given and platform is not self.preset:
                 yield platform.id_key, f"belongs to the platform {platform.name}, and this client's is {self.platform}"
             elif given and not re.fullmatch(platform.id_pattern, given):
@@ -134,8 +159,11 @@ class ClientSettings:
             yield "scopes", f"lacks what {self.platform} always asks for: {' '.join(self.preset.scopes)}"
         if self.preset.expiry_required and "authorization_code" in self.grants and self.access_token_lifetime == 0:
             yield "access_token_lifetime", f"is 0, and {self.platform} takes no access token without an expiry"
-        for key in ("refresh_token_lifetime", "refresh_token_idle"):
-            if not self.preset.refresh_may_expire and getattr(self, key) > 0:
+        for key, seconds in (
+            ("refresh_token_lifetime", self.refresh_token_lifetime),
+            ("refresh_token_idle", self.refresh_token_idle),
+        ):
+            if not self.preset.refresh_may_expire and seconds > 0:
                 yield key, f"must stay 0: {self.platform} needs refresh tokens that do not expire"
 
 

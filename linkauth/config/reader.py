@@ -17,6 +17,7 @@ from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from linkauth.config.presets import settings_of
 from linkauth.redaction import (
     is_template,
     is_url,
@@ -155,7 +156,7 @@ class Keys:
     def fill(self, cls: type, prefix: str = "", **given: Any) -> Any:
         """An instance of the dataclass `cls` from the keys under `prefix` and from `given`; None after a fault.
 
-        Its method `faults()`, if it has one, is asked for the rules between the keys once the types are right.
+        `presets.settings_of` makes it. Its method `faults()`, if it has one, is asked for the rules between the keys.
         """
         values, hints, complete = dict(given), typing.get_type_hints(cls), True
         for item in fields(cls):
@@ -187,7 +188,7 @@ class Keys:
                 complete = False
         if not complete:
             return None
-        instance = cls(**values)
+        instance: Any = settings_of(cls, **values)
         for name, problem in getattr(instance, "faults", tuple)():
             self.fault(prefix + name, problem)
         return instance

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -61,9 +61,9 @@ class ThrottleSettings:
     client_window: int = 60
 
     def faults(self) -> Iterator[tuple[str, str]]:
-        for key in fields(self):
-            if getattr(self, key.name) < 1:
-                yield key.name, "is not a positive number"
+        for key, number in asdict(self).items():
+            if number < 1:
+                yield key, "is not a positive number"
 
 
 @dataclass(frozen=True)

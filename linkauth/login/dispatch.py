@@ -6,7 +6,8 @@ import logging
 import re
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 
 from linkauth.backends import (
     AccountRefused,
@@ -38,10 +39,6 @@ class NamedBackend:
     backend: CredentialBackend
     accepts: tuple[str, ...] = ()
     shadow: bool = False
-    _patterns: tuple[re.Pattern[str], ...] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_patterns", tuple(map(_pattern, self.accepts)))
 
     @property
     def label(self) -> str:
@@ -49,7 +46,7 @@ class NamedBackend:
 
     def may_own(self, username: str) -> bool:
         # in one spelling: another one of the same name must not be routed past its owner, to a later backend
-        return not self.accepts or any(pattern.fullmatch(fold(username)) for pattern in self._patterns)
+        return not self.accepts or any(pattern.fullmatch(fold(username)) for pattern in map(_pattern, self.accepts))
 
 
 def answer(named: NamedBackend, ask: Callable[[NamedBackend], Identity]) -> Identity:
@@ -107,6 +104,7 @@ def _is_usable(identity: object) -> bool:
     )
 
 
+@cache
 def _pattern(accepts: str) -> re.Pattern[str]:
     """`*` stands for any characters, everything else for itself, in the spelling of `fold`.
 

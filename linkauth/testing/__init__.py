@@ -7,9 +7,10 @@
 pytest is needed to use it, and only then.
 """
 
+from linkauth.config.presets import settings_of
 from linkauth.testing.accounts import Newcomer
 from linkauth.testing.backend import BackendContract
 from linkauth.testing.store import Known, Store
 from linkauth.testing.theme import ThemeContract
 
-__all__ = ["BackendContract", "Known", "Newcomer", "Store", "ThemeContract"]
+__all__ = ["BackendContract", "Known", "Newcomer", "Store", "ThemeContract", "settings_of"]

@@ -15,6 +15,7 @@ from linkauth.config.settings import ThrottleSettings
 from linkauth.login.dispatch import NamedBackend
 from linkauth.login.sign_in import Person, SignIn
 from linkauth.login.throttle import Throttle
+from linkauth.testing import settings_of
 from tests.conftest import ROOT
 
 TEXT = (ROOT / "plugins/README.md").read_text("utf-8")
@@ -22,10 +23,10 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
 
 
 def written() -> Any:
-    """The backend and its test, run as one module; the block about packaging is no part of it."""
+    """The backend, its test and the settings with presets, run as one module, without the block about packaging."""
     module = sys.modules["plugin_of_the_readme"] = ModuleType("plugin_of_the_readme")
-    backend, _, kit = BLOCKS
-    code = compile(f"import pytest\n{backend}\n{kit}", "plugins/README.md", "exec", dont_inherit=True)
+    backend, presets, _, kit = BLOCKS
+    code = compile(f"import pytest\n{backend}\n{presets}\n{kit}", "plugins/README.md", "exec", dont_inherit=True)
     exec(code, module.__dict__)
     # the laws are the same at any cost
     module.__dict__["scrypt"] = lambda password, salt, n, r, p: scrypt(password, salt=salt, n=16, r=1, p=1)
@@ -45,6 +46,12 @@ def test_somebody_signs_in_with_it(tmp_path: Any) -> None:
     backend = README.FileBackend(README.FileSettings(str(path)))
     sign_in = SignIn([NamedBackend("staff", backend)], Throttle(ThrottleSettings()))
     assert sign_in("Ada", "right", "192.0.2.1") == Person("staff", Identity("7", "ada"))
+
+
+def test_its_settings_have_presets() -> None:
+    made = settings_of(README.CRMSettings, url="https://crm.example", preset="crm")
+    assert (made.table, made.limit) == ("people", 50)
+    assert settings_of(README.CRMSettings, url="https://crm.example", preset="crm", limit=10).limit == 10
 
 
 def test_it_is_as_short_as_it_says() -> None:

@@ -18,6 +18,7 @@ from linkauth.oauth2.jwt import Signer
 from linkauth.oauth2.tokens import Link, SigningKey
 from linkauth.services import clients
 from linkauth.storage import LinkStore
+from linkauth.testing import settings_of
 from tests.unit.test_grants import CLIENT, Server, store
 
 __all__ = ["store"]
@@ -143,19 +144,19 @@ def test_every_key_of_our_own_answers_is_reserved(store: LinkStore) -> None:
 
 @pytest.mark.parametrize("name", sorted(RESERVED_CLAIMS))
 def test_a_reserved_name_is_a_fault(name: str) -> None:
-    faults = list(ClientSettings(**{**SETTINGS, "claims": ("groups", name)}).faults())
+    faults = list(settings_of(ClientSettings, **{**SETTINGS, "claims": ("groups", name)}).faults())
     assert [key for key, _ in faults] == ["claims"]
     assert faults[0][1].endswith(f": {name}")
 
 
 @pytest.mark.parametrize("changes", [{"claims": ("é",)}, {"claims": ("x" * 101,)}, {"claims": ("a",), "grants": ()}])
 def test_what_no_claim_can_be_called_and_who_cannot_ask(changes: dict[str, Any]) -> None:
-    assert [key for key, _ in ClientSettings(**{**SETTINGS, **changes}).faults()] == ["claims"]
-    assert not list(ClientSettings(**{**SETTINGS, "claims": ("groups", "https://example.com/c")}).faults())
+    assert [key for key, _ in settings_of(ClientSettings, **{**SETTINGS, **changes}).faults()] == ["claims"]
+    assert not list(settings_of(ClientSettings, **{**SETTINGS, "claims": ("groups", "https://example.com/c")}).faults())
 
 
 def test_the_setting_reaches_the_client() -> None:
-    (client,) = clients({"c": ClientSettings(**{**SETTINGS, "claims": ("groups", "a")})})
+    (client,) = clients({"c": settings_of(ClientSettings, **{**SETTINGS, "claims": ("groups", "a")})})
     assert client.claims == ("groups", "a")
 
 

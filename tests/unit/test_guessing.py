@@ -22,6 +22,7 @@ from linkauth.config.guessing import (
 )
 from linkauth.config.reader import SettingsError
 from linkauth.config.settings import Settings
+from linkauth.testing import settings_of
 
 ROOT = Path(__file__).parent.parent.parent
 GOOD = "5b1c0a9fd2e84637a1f0c93d7be52864"
@@ -86,13 +87,13 @@ def test_a_long_secret_is_looked_at_in_part() -> None:
 
 @pytest.mark.parametrize(("secret", "refused"), [("short", True), ("a" * 64, True), (GOOD, False)])
 def test_both_kinds_of_secrets_are_asked_about(secret: str, refused: bool) -> None:
-    client = ClientSettings(name={"": "A"}, secret=secret)
+    client = settings_of(ClientSettings, name={"": "A"}, secret=secret)
     assert [key for key, _ in client.faults()] == ["secret"] * refused
     assert ("secret" in dict(server(secret).faults())) == refused
 
 
 def server(secret: str, url: str = "https://link.example.com", client: str = GOOD) -> Settings:
-    clients = {"one": ClientSettings(name={"": "A"}, secret=client)}
+    clients = {"one": settings_of(ClientSettings, name={"": "A"}, secret=client)}
     return Settings(url, {"": "A"}, "sqlite://", secret, backends=(), clients=clients)
 
 

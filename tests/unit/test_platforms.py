@@ -10,6 +10,7 @@ from linkauth.config.platforms import PLATFORMS
 from linkauth.config.settings import ClientSettings
 from linkauth.oauth2.clients import Client
 from linkauth.services import clients
+from linkauth.testing import settings_of
 
 SECRET = "b7e3a90c51d8f264"
 OWN = ("https://c.example/cb",)
@@ -20,7 +21,7 @@ VALUES = {"alexa": "M2AAAAAAAAAAAA", "google": "example-rides-1234", "ifttt": "e
 
 def settings(platform: str, **changes: Any) -> ClientSettings:
     given = {IDS[platform]: VALUES[platform]} if platform in IDS else {"redirect_uris": OWN}
-    return ClientSettings(**{**BY_CODE, "platform": platform, **given, **changes})
+    return settings_of(ClientSettings, **{**BY_CODE, "platform": platform, **given, **changes})
 
 
 def client(platform: str, **changes: Any) -> Client:
@@ -169,4 +170,4 @@ def test_only_a_client_of_no_platform_is_told_the_issuer() -> None:
 )
 def test_what_could_never_work_stops_the_start(changes: dict[str, Any], key: str) -> None:
     whole = {"name": {"": "A"}, "secret": "b7e3a90c51d8f264", "redirect_uris": ("https://a.example.com/cb",), **changes}
-    assert [named for named, _ in ClientSettings(**whole).faults()] == [key]
+    assert [named for named, _ in settings_of(ClientSettings, **whole).faults()] == [key]

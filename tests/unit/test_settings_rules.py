@@ -7,6 +7,7 @@ import pytest
 from linkauth.config.plugins import settings_class
 from linkauth.config.settings import ClientSettings, Settings, SettingsError, ThrottleSettings, read
 from linkauth.services import clients
+from linkauth.testing import settings_of
 from linkauth_sql import SQLSettings
 from tests.unit.test_settings import VALID
 
@@ -38,7 +39,7 @@ WHOLE = {"public_url": "https://link.example.com", "service_name": {"": "x"}, "d
     ],
 )
 def test_what_a_client_cannot_be(changes: dict[str, object], key: str) -> None:
-    assert [name for name, _ in ClientSettings(**{**CLIENT, **changes}).faults()] == [key]  # type: ignore[arg-type]
+    assert [name for name, _ in settings_of(ClientSettings, **{**CLIENT, **changes}).faults()] == [key]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_what_a_client_cannot_be(changes: dict[str, object], key: str) -> None:
     ],
 )
 def test_what_a_client_can_be(changes: dict[str, object]) -> None:
-    assert list(ClientSettings(**{**CLIENT, **changes}).faults()) == []  # type: ignore[arg-type]
+    assert list(settings_of(ClientSettings, **{**CLIENT, **changes}).faults()) == []  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("key", ["account_failures", "account_window", "address_failures", "address_window"])
@@ -207,9 +208,9 @@ def test_clients_are_what_their_settings_say() -> None:
     ],
 )
 def test_what_the_people_table_cannot_be(changes: dict[str, object], keys: list[str]) -> None:
-    found = [key for key, _ in SQLSettings(url="x", **changes).faults()]  # type: ignore[arg-type]
+    found = [key for key, _ in settings_of(SQLSettings, url="x", **changes).faults()]  # type: ignore[arg-type]
     assert set(keys) <= set(found)
-    assert list(SQLSettings(url="x", query="select :username").faults()) == []
+    assert list(settings_of(SQLSettings, url="x", query="select :username").faults()) == []
 
 
 def test_a_scope_with_a_colon_is_written_percent_encoded() -> None:

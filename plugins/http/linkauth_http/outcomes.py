@@ -25,7 +25,7 @@ from linkauth.backends import (
 from linkauth_http.answers import Answer
 from linkauth_http.flags import in_doubt, is_clear, lets_in, open_ends, settled_by
 from linkauth_http.rules import Selector, parse_rules, parse_selector, text_of
-from linkauth_http.settings import OUTCOMES, SELECTORS, STATES, USERNAME, HTTPSettings
+from linkauth_http.settings import STATES, USERNAME, HTTPSettings
 
 log = logging.getLogger(__name__)
 
@@ -47,13 +47,9 @@ class Outcomes:
 
     def __init__(self, settings: HTTPSettings) -> None:
         self._settings = settings
-        self._rules = {name: parse_rules(settings.known(name)) for name in OUTCOMES}
+        self._rules = {name: parse_rules(text) for name, text in settings.rules.items()}
         self._statuses = settings.status_outcomes
-        self._selectors = {
-            key: parse_selector(settings.known(key))
-            for key in SELECTORS
-            if settings.known(key) and settings.known(key) != USERNAME
-        }
+        self._selectors = {key: parse_selector(text) for key, text in settings.selectors.items() if text}
         self._claims = {claim: parse_selector(text) for claim, text in settings.claims.items()}
         # a claim or a group may be a flag as well
         self._data = frozenset(selector for key, selector in self._selectors.items() if key != "groups")
@@ -122,7 +118,7 @@ class Outcomes:
             raise WrongPassword
         settings = self._settings
         reason: Reason = "must_change_password" if name == "must_change" else name  # type: ignore[assignment]
-        proven = name in settings.known("proven")
+        proven = name in settings.proven
         revealed = {"never": False, "proven": proven, "always": True}[settings.reveal_state]
         raise AccountRefused(reason, proven, revealed, settings.password_change_url if reason in CHANGEABLE else "")
 

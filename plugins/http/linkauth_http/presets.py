@@ -1,4 +1,4 @@
-"""What the usual login APIs want: data, and not code. A preset overrides the defaults, the ini overrides both."""
+"""What the usual login APIs want: data, and not code. The ini overrides it."""
 
 from __future__ import annotations
 
@@ -8,27 +8,8 @@ from typing import Any
 CAS_STATUSES = ("401:wrong_password", "403:disabled", "404:unknown_user", "412:account_expired", "423:locked")
 """What a REST endpoint that Apereo CAS authenticates against answers with (and 428 for must_change)."""
 
-DEFAULTS: Mapping[str, Any] = {
-    "method": "POST",
-    "body": "form",
-    "hidden_fields": False,
-    "statuses": (*CAS_STATUSES, "428:must_change"),
-    "success": "",
-    "wrong_password": "",
-    "unknown_user": "",
-    "locked": "",
-    "disabled": "",
-    "account_expired": "",
-    "password_expired": "",
-    "must_change": "",
-    "misconfigured": "",
-    "proven": (),
-    "subject": "",
-    "username": "",
-    "name": "",
-    "email": "",
-    "groups": "",
-}
+STATUSES = (*CAS_STATUSES, "428:must_change")
+"""The outcomes of statuses where neither the ini nor the preset says others."""
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "none": {},

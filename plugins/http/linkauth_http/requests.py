@@ -35,11 +35,11 @@ class LoginRequests:
     def __init__(self, settings: HTTPSettings) -> None:
         self._settings = settings
         self._client = {"client_id": settings.client_id, "client_secret": settings.client_secret}
-        self._template: str = settings.known("body_template")
+        self._template: str = settings.body_template
         if not settings.client_secret and settings.body == "form":
             # a public client sends none, which is not the same as an empty one
             self._template = re.sub(r"&[^&=]+=\{client_secret\}", "", self._template)
-        kind = settings.known("body")
+        kind = settings.body
         self._headers = {"Accept": ACCEPTED.get(kind, "*/*")}
         if kind in CONTENT_TYPES:
             self._headers["Content-Type"] = CONTENT_TYPES[kind]
@@ -65,7 +65,7 @@ class LoginRequests:
         except Unsendable as error:
             # name and password are known to be sendable
             raise ServerFailed(f"the token of the page cannot be sent back: it {error}") from None
-        method, personal = self._settings.known("method"), password is not None
+        method, personal = self._settings.method, password is not None
         return server.exchange(method, target, extra | headers, body, deadline, personal)
 
     def _page_before(self, server: LoginServer, deadline: Deadline) -> PageBefore:
@@ -119,7 +119,7 @@ class LoginRequests:
             headers = {known: kept for known, kept in headers.items() if known.lower() != name.lower()}
             headers[name] = filled(text, values, in_header)
         body = None
-        if encode := ENCODERS.get(settings.known("body")):
+        if encode := ENCODERS.get(settings.body):
             if encode is in_form:
                 encode = partial(in_form, charset=before.charset)
             text = filled(self._template, values, encode)

@@ -21,7 +21,7 @@ A rule is read of every answer but 429 and 5xx; one that names the status itself
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
@@ -53,7 +53,7 @@ class Selector:
 
     def everything(self, answer: Answer) -> list[Any]:
         """Every value, as it is: text, or what JSON has; a list counts as its members."""
-        return list(getattr(self, "_" + self.kind)(answer))
+        return list(_READERS[self.kind](self, answer))
 
     def found(self, answer: Answer) -> list[Any]:
         """The values that are there: neither empty, null, false nor 0."""
@@ -112,6 +112,17 @@ class Selector:
     def _regex(self, answer: Answer) -> list[Any]:
         pattern = re.compile(self.argument)
         return [each[1] if pattern.groups else each[0] for each in pattern.finditer(answer.text)]
+
+
+_READERS: Mapping[str, Callable[[Selector, Answer], list[Any]]] = {
+    "pointer": Selector._pointer,
+    "jwt": Selector._jwt,
+    "xpath": Selector._xpath,
+    "header": Selector._header,
+    "cookie": Selector._cookie,
+    "regex": Selector._regex,
+}
+"""How the values of each kind of selector are read."""
 
 
 @dataclass(frozen=True)

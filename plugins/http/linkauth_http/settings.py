@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urljoin, urlsplit
 
 from linkauth.redaction import redact
 from linkauth_http import pages
-from linkauth_http.presets import DEFAULTS, HEADERS, PRESETS, TEMPLATES
+from linkauth_http.presets import HEADERS, PRESETS, STATUSES, TEMPLATES
 from linkauth_http.rules import TOKEN, Rule, parse_rules, parse_selector
 from linkauth_http.templates import ENCODERS, PLACEHOLDER, UNKNOWN, holds_unknown, placeholders, template_problem
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 STATES = ("locked", "disabled", "account_expired", "password_expired", "must_change")
 OUTCOMES = ("success", "wrong_password", "unknown_user", *STATES, "misconfigured")
-SELECTORS = ("subject", "username", "name", "email", "groups")
 USERNAME = "username"
 """As `subject`: the name that was typed, where the API names nothing better."""
 NO_USERINFO = (
@@ -31,44 +30,43 @@ _FRAMING = ("content-length", "transfer-encoding", "connection", "accept-encodin
 class HTTPSettings:
     """Where the login API is, how it is asked, and what its answers mean. Times are in seconds.
 
-    A key of `presets.DEFAULTS` that the ini does not name (None) has the preset's value. The outcomes hold a rule on
-    each line.
+    The outcomes hold a rule on each line.
     """
 
     url: tuple[str, ...]
     preset: Literal["none", "json", "basic", "cas-rest", "keycloak", "soap", "html-form"] = "none"
-    method: Literal["POST", "GET", "PUT"] | None = None
-    body: Literal["form", "json", "xml", "basic", "none"] | None = None
-    body_template: str | None = field(default=None, repr=False)
+    method: Literal["POST", "GET", "PUT"] = "POST"
+    body: Literal["form", "json", "xml", "basic", "none"] = "form"
+    body_template: str = field(default="", repr=False)
     header: dict[str, str] = field(default_factory=dict, repr=False)
     client_id: str = ""
     client_secret: str = field(default="", repr=False)
     prefetch_url: str = ""
-    hidden_fields: bool | None = None
+    hidden_fields: bool = False
     csrf: str = ""
     allow_cleartext: bool = False
     tls_ca_file: str = ""
     client_certificate: str = ""
     client_key: str = ""
-    success: str | None = None
-    wrong_password: str | None = None
-    unknown_user: str | None = None
-    locked: str | None = None
-    disabled: str | None = None
-    account_expired: str | None = None
-    password_expired: str | None = None
-    must_change: str | None = None
-    misconfigured: str | None = None
-    statuses: tuple[str, ...] | None = None
-    proven: tuple[str, ...] | None = None
+    success: str = ""
+    wrong_password: str = ""
+    unknown_user: str = ""
+    locked: str = ""
+    disabled: str = ""
+    account_expired: str = ""
+    password_expired: str = ""
+    must_change: str = ""
+    misconfigured: str = ""
+    statuses: tuple[str, ...] = field(default=STATUSES, metadata={"empty": "none"})
+    proven: tuple[str, ...] = ()
     reveal_state: Literal["never", "proven", "always"] = "proven"
     password_change_url: str = ""
-    subject: str | None = None
+    subject: str = ""
     username_case: Literal["insensitive", "sensitive"] = "insensitive"
-    username: str | None = None
-    name: str | None = None
-    email: str | None = None
-    groups: str | None = None
+    username: str = ""
+    name: str = ""
+    email: str = ""
+    groups: str = ""
     claims: dict[str, str] = field(default_factory=dict)
     connect_timeout: int = 3
     receive_timeout: int = 5
@@ -80,20 +78,12 @@ class HTTPSettings:
     answer_limit: int = 65536
     check_url: str = ""
 
-    def __post_init__(self) -> None:
-        preset = PRESETS[self.preset]
-        for key, default in DEFAULTS.items():
-            if getattr(self, key) is None:
-                object.__setattr__(self, key, preset.get(key, default))
-        if self.body_template is None:
-            template = preset.get("body_template", TEMPLATES.get(self.known("body"), ""))
-            object.__setattr__(self, "body_template", template)
-        if self.statuses == ("none",):
-            object.__setattr__(self, "statuses", ())
-
-    def known(self, key: str) -> Any:
-        """The value of a key that the preset may have given."""
-        return getattr(self, key)
+    @classmethod
+    def preset_values(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the preset says where the ini says nothing, and the usual body of the kind that is sent."""
+        preset = PRESETS[given.get("preset", cls.preset)]
+        body = given.get("body", preset.get("body", cls.body))
+        return {"body_template": TEMPLATES.get(body, ""), **preset}
 
     @property
     def headers(self) -> dict[str, str]:
@@ -108,9 +98,31 @@ class HTTPSettings:
         return bool(self.prefetch_url or self.csrf or self.hidden_fields)
 
     @property
+    def rules(self) -> dict[str, str]:
+        """Outcome to its rules, one on each line."""
+        return {
+            "success": self.success,
+            "wrong_password": self.wrong_password,
+            "unknown_user": self.unknown_user,
+            "locked": self.locked,
+            "disabled": self.disabled,
+            "account_expired": self.account_expired,
+            "password_expired": self.password_expired,
+            "must_change": self.must_change,
+            "misconfigured": self.misconfigured,
+        }
+
+    @property
+    def selectors(self) -> dict[str, str]:
+        """What is read of a success, and where in the answer it stands; without a subject that is the typed name."""
+        subject = "" if self.subject == USERNAME else self.subject
+        named = {"username": self.username, "name": self.name, "email": self.email, "groups": self.groups}
+        return {"subject": subject, **named}
+
+    @property
     def status_outcomes(self) -> dict[int, str]:
         """Status to the outcome that it has where no rule says another."""
-        pairs = (pair.partition(":") for pair in self.known("statuses"))
+        pairs = (pair.partition(":") for pair in self.statuses)
         return {int(status): outcome for status, _, outcome in pairs}
 
     def faults(self) -> Iterator[tuple[str, str]]:
@@ -118,13 +130,21 @@ class HTTPSettings:
         yield from self._url_faults()
         yield from self._request_faults()
         yield from self._rule_faults()
-        for key in ("connect_timeout", "receive_timeout", "total_timeout"):
-            if not 1 <= getattr(self, key) <= 60:
+        for key, seconds in (
+            ("connect_timeout", self.connect_timeout),
+            ("receive_timeout", self.receive_timeout),
+            ("total_timeout", self.total_timeout),
+        ):
+            if not 1 <= seconds <= 60:
                 yield key, "is not between 1 and 60 seconds"
         if self.retry_down_after < 0:
             yield "retry_down_after", "is below 0"
-        for key, most in (("failures_until_down", 1000), ("connections", 1000), ("answer_limit", 4_194_304)):
-            if not 1 <= getattr(self, key) <= most:
+        for key, number, most in (
+            ("failures_until_down", self.failures_until_down, 1000),
+            ("connections", self.connections, 1000),
+            ("answer_limit", self.answer_limit, 4_194_304),
+        ):
+            if not 1 <= number <= most:
                 yield key, f"is not between 1 and {most}"
 
     def _url_faults(self) -> Iterator[tuple[str, str]]:
@@ -134,9 +154,9 @@ class HTTPSettings:
             if problem := self._url_problem(url):
                 yield "url", problem
         origins = {origin_of(url) for url in self.url}
-        for key in ("prefetch_url", "check_url"):
-            for url in self.url if getattr(self, key) else ():
-                whole = urljoin(url, getattr(self, key))
+        for key, place in (("prefetch_url", self.prefetch_url), ("check_url", self.check_url)):
+            for url in self.url if place else ():
+                whole = urljoin(url, place)
                 if origin_of(whole) not in origins or (origin_of(whole) != origin_of(url)):
                     yield key, "is not on the server of every url; a path such as /login is, on each of them"
                 elif problem := self._url_problem(whole):
@@ -146,8 +166,12 @@ class HTTPSettings:
         if self.prefetches and not self.prefetch_url and any(map(placeholders, self.url)):
             yield "prefetch_url", "is needed: the page cannot be at a url with a placeholder"
         if not any(scheme == "https" for scheme, *_ in origins):
-            for key in ("tls_ca_file", "client_certificate", "client_key"):
-                if getattr(self, key):
+            for key, path in (
+                ("tls_ca_file", self.tls_ca_file),
+                ("client_certificate", self.client_certificate),
+                ("client_key", self.client_key),
+            ):
+                if path:
                     yield key, "is for https, and no url has it"
         if self.client_key and not self.client_certificate:
             yield "client_key", "is there, and client_certificate is missing"
@@ -173,7 +197,7 @@ class HTTPSettings:
         return None
 
     def _request_faults(self) -> Iterator[tuple[str, str]]:
-        body, template = self.known("body"), self.known("body_template")
+        body, template = self.body, self.body_template
         if body in ENCODERS:
             if not template:
                 yield "body_template", f"is missing: it says what the {body} looks like"
@@ -206,11 +230,10 @@ class HTTPSettings:
         yield from _problems("csrf", self.csrf, _csrf_check)
 
     def _rule_faults(self) -> Iterator[tuple[str, str]]:
-        for key in OUTCOMES:
-            yield from _problems(key, self.known(key), parse_rules)
-        for key in SELECTORS:
-            if not (key == "subject" and self.subject == USERNAME):
-                yield from _problems(key, self.known(key), parse_selector)
+        for key, text in self.rules.items():
+            yield from _problems(key, text, parse_rules)
+        for key, text in self.selectors.items():
+            yield from _problems(key, text, parse_selector)
         for claim, text in self.claims.items():
             yield from _problems(f"claims.{claim}", text, parse_selector)
         if not self.success:
@@ -219,11 +242,11 @@ class HTTPSettings:
             yield "success", "holds a line that errors fit as well, as = * does: add what only a right password brings"
         if not self.subject:
             yield "subject", "is missing: where the answer says who it is, for life; the manual names a last resort"
-        for pair in self.known("statuses"):
+        for pair in self.statuses:
             status, _, outcome = pair.partition(":")
             if not re.fullmatch(r"4[0-9]{2}", status) or status == "429" or outcome not in OUTCOMES[1:]:
                 yield "statuses", "holds something other than 4xx:outcome, and 429 is never about a person"
-        if set(self.known("proven")) - set(STATES):
+        if set(self.proven) - set(STATES):
             yield "proven", "names something other than " + ", ".join(STATES)
 
     def _has_markers(self, success: str) -> bool:

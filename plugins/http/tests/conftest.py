@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from linkauth.testing import settings_of
 from linkauth_http import HTTPBackend, HTTPSettings
 
 from .api import API, Answers
 
 
 def settings_for(*urls: str, **changes: Any) -> HTTPSettings:
-    """Settings for a JSON API, with timeouts of a second."""
+    """Settings for a JSON API, with timeouts of a second; None leaves a key out of the ini."""
     values: dict[str, Any] = {
         "url": urls,
         "preset": "json",
@@ -24,7 +25,8 @@ def settings_for(*urls: str, **changes: Any) -> HTTPSettings:
         "total_timeout": 4,
         "retry_down_after": 1,
     }
-    settings = HTTPSettings(**{**values, **changes})
+    given = {key: value for key, value in {**values, **changes}.items() if value is not None}
+    settings = settings_of(HTTPSettings, **given)
     assert not list(settings.faults())
     return settings
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from linkauth.backends import BackendMisconfigured, BackendUnavailable, UnknownUser, WrongPassword
+from linkauth.testing import settings_of
 from linkauth_http import HTTPBackend, HTTPSettings
 
 from .api import API, Reply
@@ -295,5 +296,5 @@ class TestOperatorsAreTold:
 
     @pytest.mark.parametrize("rule", ["/ok = *e", "/ok = *", "status:200", "not /error", "/ok = *a* and status:200"])
     def test_a_success_that_a_no_fits_as_well_stops_the_start(self, rule: str) -> None:
-        changed = HTTPSettings(**{**vars(settings_for("https://x")), "success": rule})
+        changed = settings_of(HTTPSettings, **{**vars(settings_for("https://x")), "success": rule})
         assert ("success" in dict(changed.faults())) == (rule != "/ok = *a* and status:200")

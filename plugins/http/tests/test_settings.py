@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
+from linkauth.testing import settings_of
 from linkauth_http import HTTPBackend, HTTPSettings
-from linkauth_http.presets import DEFAULTS, PRESETS
+from linkauth_http.presets import PRESETS
 
 URL = "https://api.example.com/login"
 GOOD: dict[str, Any] = {"url": (URL,), "preset": "json", "success": "/ok = true", "subject": "/id"}
@@ -191,7 +193,8 @@ TOKEN = "username={username}&password={password}&t={csrf}"
     ids=str,
 )
 def test_settings_that_do_not_fit_together_are_named(changes: dict[str, Any], keys: set[str]) -> None:
-    settings = HTTPSettings(**{**GOOD, **changes})
+    given = {key: value for key, value in {**GOOD, **changes}.items() if value is not None}
+    settings = settings_of(HTTPSettings, **given)
     assert {key for key, _ in settings.faults()} == keys
     if not keys:
         HTTPBackend(settings).close()
@@ -200,34 +203,49 @@ def test_settings_that_do_not_fit_together_are_named(changes: dict[str, Any], ke
 def test_no_fault_repeats_a_value() -> None:
     canary = "canary-6b1d"
     wrong = dict.fromkeys(("success", "locked", "subject", "email", "csrf", "body_template", "prefetch_url"), canary)
-    settings = HTTPSettings(url=(f"gopher://{canary}",), **wrong, header={"X-Key": canary + "ä"}, proven=(canary,))
+    settings = settings_of(
+        HTTPSettings, url=(f"gopher://{canary}",), **wrong, header={"X-Key": canary + "ä"}, proven=(canary,)
+    )
     faults = list(settings.faults())
     assert len(faults) > 8
     assert canary not in str(faults)
 
 
 def test_a_preset_overrides_the_defaults_and_the_ini_overrides_both() -> None:
-    plain = HTTPSettings(url=(URL,))
+    plain = settings_of(HTTPSettings, url=(URL,))
     assert (plain.body, plain.method, plain.body_template) == (
         "form",
         "POST",
         "username={username}&password={password}",
     )
     assert plain.status_outcomes[423] == "locked"
-    keycloak = HTTPSettings(url=(URL,), preset="keycloak", wrong_password="status:418")
+    keycloak = settings_of(HTTPSettings, url=(URL,), preset="keycloak", wrong_password="status:418")
     assert keycloak.wrong_password == "status:418"
     assert keycloak.subject == "jwt:/id_token /sub"
     assert keycloak.status_outcomes == {}
-    assert HTTPSettings(url=(URL,), preset="soap", header={"soapaction": "login"}).headers == {"soapaction": "login"}
+    assert settings_of(HTTPSettings, url=(URL,), preset="soap", header={"soapaction": "login"}).headers == {
+        "soapaction": "login"
+    }
 
 
-def test_presets_name_settings_that_there_are() -> None:
-    for preset in PRESETS.values():
-        assert set(preset) <= set(DEFAULTS) | {"body_template"}
+def test_presets_give_settings_that_there_are_and_of_their_types() -> None:
+    defaults = {item.name: item.default for item in fields(HTTPSettings)}
+    for name, preset in PRESETS.items():
+        assert all(type(value) is type(defaults[key]) for key, value in preset.items()), name
+
+
+def test_the_usual_body_is_of_the_kind_that_is_sent() -> None:
+    assert settings_of(HTTPSettings, url=(URL,), body="json").body_template.startswith("{")
+    assert settings_of(HTTPSettings, url=(URL,), preset="keycloak", body="form").body_template.startswith("grant_type=")
+    assert settings_of(HTTPSettings, url=(URL,), preset="basic").body_template == ""
+
+
+def test_none_as_statuses_is_no_status() -> None:
+    assert settings_of(HTTPSettings, url=(URL,), statuses=("none",)).status_outcomes == {}
 
 
 def test_no_secret_is_in_the_repr() -> None:
     secrets = {"client_secret": "s3cret-of-the-client", "header": {"X-Key": "s3cret-key"}}
-    settings = HTTPSettings(**GOOD, **secrets)
+    settings = settings_of(HTTPSettings, **GOOD, **secrets)
     backend = HTTPBackend(settings)
     assert "s3cret" not in repr(settings) + repr(backend) + str(vars(backend))

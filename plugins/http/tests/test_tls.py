@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from linkauth.backends import BackendMisconfigured, BackendUnavailable
+from linkauth.testing import settings_of
 from linkauth_http import HTTPBackend, HTTPSettings
 from tests.servers.certificates import Authority, Certificates
 
@@ -157,7 +158,9 @@ class TestClientCertificates:
     ) -> None:
         folder, _ = people
         named = {"client_certificate": str(folder / certificate), "client_key": str(folder / key) if key else ""}
-        settings = HTTPSettings(url=("https://x.example",), preset="json", success="/ok", subject="/id", **named)
+        settings = settings_of(
+            HTTPSettings, url=("https://x.example",), preset="json", success="/ok", subject="/id", **named
+        )
         with pytest.raises(ValueError, match="client_certificate"):
             HTTPBackend(settings)
 
@@ -165,7 +168,7 @@ class TestClientCertificates:
 def test_a_ca_file_that_is_none_stops_the_start(tmp_path: Path) -> None:
     for path in (str(tmp_path), str(tmp_path / "missing.pem")):
         with pytest.raises(ValueError, match="tls_ca_file"):
-            HTTPBackend(HTTPSettings(url=("https://x.example",), tls_ca_file=path))
+            HTTPBackend(settings_of(HTTPSettings, url=("https://x.example",), tls_ca_file=path))
 
 
 class TestChecks:

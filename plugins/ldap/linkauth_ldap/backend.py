@@ -115,7 +115,7 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         base, scope, filter_text = dn, BASE, "(objectClass=*)"
         if not by_dn:
             base, scope = self._settings.user_base, SUBTREE
-            filter_text = filled(self._settings.known("user_filter"), username=username)
+            filter_text = filled(self._settings.user_filter, username=username)
         if self._settings.bind_dn:
             outcome = directory.bind(dn, password, deadline)
             self._refuse_after_bind(outcome)
@@ -181,7 +181,7 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
     def look_up(self, subject: str) -> Account:
         of_subject, settings = subject_filter(subject, self._settings), self._settings
         # whom no name finds cannot sign in
-        of_name = "" if self._names_by_rdn else any_name(settings.known("user_filter"))
+        of_name = "" if self._names_by_rdn else any_name(settings.user_filter)
         filter_text = of_subject and f"(&{of_subject}{of_name})"
         found = self._directory.people(filter_text, self._directory.deadline()) if filter_text else []
         return self._account(found[0] if len(found) == 1 else None)

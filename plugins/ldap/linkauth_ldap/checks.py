@@ -107,8 +107,9 @@ def _directory(settings: LDAPSettings, connection: DirectoryConnection, survey: 
 
 def _entries(settings: LDAPSettings, connection: DirectoryConnection, survey: Survey) -> Iterator[Check]:
     """What the ini names is there, and readable."""
-    named = [(key, getattr(settings, key)) for key in ("user_base", "group_base")]
-    named += [(key, line) for key in ("required_groups", "denied_groups") for line in lines_of(getattr(settings, key))]
+    named = [("user_base", settings.user_base), ("group_base", settings.group_base)]
+    named += [("required_groups", line) for line in lines_of(settings.required_groups)]
+    named += [("denied_groups", line) for line in lines_of(settings.denied_groups)]
     for key, dn in named:
         if dn:
             result, found = connection.search(dn, "(objectClass=*)", BASE, ["objectClass"])
@@ -119,7 +120,7 @@ def _entries(settings: LDAPSettings, connection: DirectoryConnection, survey: Su
                 yield Check(key, ok, "can be read" if ok else f"{dn} cannot be read: {said}")
             if ok and key.endswith("groups"):
                 yield survey.kept(f"{key} {dn}", partial(_group, settings, connection, key, dn))
-    subject = settings.known("subject_attribute")
+    subject = settings.subject_attribute
     if settings.user_base:
         _, found = connection.search(settings.user_base, f"({subject}=*)", SUBTREE, [subject], 1)
         yield _subject(settings, [entry for entry in map(Entry, found) if entry.raw(subject)])
@@ -150,7 +151,7 @@ def _group(settings: LDAPSettings, connection: DirectoryConnection, key: str, dn
 
 def _subject(settings: LDAPSettings, found: list[Entry]) -> Check:
     """Is there a subject, in the form that the ini says?"""
-    name = settings.known("subject_attribute")
+    name = settings.subject_attribute
     if not found:
         return Check("subject_attribute", False, f"no entry below user_base shows {name}: nobody could sign in")
     try:
@@ -207,7 +208,7 @@ def _policies(settings: LDAPSettings, connection: DirectoryConnection) -> list[L
     base = domain_of(settings.user_base)
     if settings.is_ad:
         keys, scope, filter_text = ["lockoutThreshold", "lockOutObservationWindow"], BASE, "(objectClass=*)"
-    elif "freeipa" in settings.state_checks:
+    elif "freeipa" in settings.state_check:
         keys, scope, filter_text = ["krbPwdMaxFailure", "krbPwdFailureCountInterval"], SUBTREE, "(krbPwdMaxFailure=*)"
     else:
         keys, scope = ["pwdMaxFailure", "pwdFailureCountInterval"], SUBTREE

@@ -51,7 +51,7 @@ def problem_of(dn: str, settings: LDAPSettings, search: Search, nested: bool = T
         return search(base, filter_text, scope, attributes, 0)
 
     for how, person in _samples(group, settings, search, nested):
-        name = person.text(settings.known("username_attribute"))
+        name = person.text(settings.username_attribute)
         try:
             own = groups_of(person, name, settings, search_all)
         except (BackendMisconfigured, NotUnderstood):
@@ -71,7 +71,7 @@ def _samples(group: Entry, settings: LDAPSettings, search: Search, nested: bool)
     follows = nested and (settings.group_nesting or settings.group_mode != "search")
     if follows and (below := _below(groups, settings, search)):
         yield f"through {groups[0].dn}", below
-    attribute, base = settings.known("username_attribute"), settings.user_base
+    attribute, base = settings.username_attribute, settings.user_base
     for uid in group.texts("memberUid")[:1]:
         for person in _people(f"({attribute}={escape_filter_chars(uid)})", settings, search) if base else []:
             yield "as a memberUid", person

@@ -88,7 +88,7 @@ class Directory:
         """The entries of that name: none, one, or two, of which the operator is told."""
         # a name that cannot be one is asked about all the same, as one that nobody has: the directory may be down
         wanted = username if self.is_username(username) else secrets.token_hex(16)
-        found = self.people(filled(self._settings.known("user_filter"), username=wanted), deadline)
+        found = self.people(filled(self._settings.user_filter, username=wanted), deadline)
         if len(found) > 1:
             dns = ", ".join(entry.dn for entry in found[:2])
             log.error("user_filter finds more than one entry for one name, which is refused: %s", dns)
@@ -126,7 +126,7 @@ class Directory:
             return self.search(base, filter_text, scope, attributes, deadline) if primary is None else primary
 
         # the name as the directory spells it, where it says one
-        name = entry.text(self._settings.known("username_attribute")) or username
+        name = entry.text(self._settings.username_attribute) or username
         return groups_of(entry, name, self._settings, search)
 
     def primary_group_of(self, found: list[Mapping[str, Any]]) -> tuple[str, str, str, list[str]] | None:
@@ -136,7 +136,7 @@ class Directory:
         except NotUnderstood:
             # it is told when the groups are asked for
             return None
-        name = self._settings.known("group_name_attribute")
+        name = self._settings.group_name_attribute
         return (domain_of(found[0]["dn"]), wanted, SUBTREE, [name]) if wanted else None
 
     def unknown_group(self, unknown: NotUnderstood, entry: Entry) -> AccountRefused:

@@ -38,7 +38,7 @@ def groups_of(entry: Entry, username: str, settings: LDAPSettings, search: Searc
     if not settings.reads_groups:
         return ()
     primary = primary_group(entry, settings, search)
-    found = _MODES[settings.known("group_mode")](entry, primary, username, settings, search)
+    found = _MODES[settings.group_mode](entry, primary, username, settings, search)
     if primary and canonical_dn(primary.dn) not in {canonical_dn(group.dn) for group in found}:
         found += [primary] * (not settings.group_base or is_below(primary.dn, settings.group_base))
     if len(found) > settings.group_limit:
@@ -97,7 +97,7 @@ def _searched(
     entry: Entry, primary: Group | None, username: str, settings: LDAPSettings, search: Search
 ) -> list[Group]:
     """Direct groups, then the groups of those, level by level; whatever was seen is not asked about again."""
-    template, seen = settings.known("group_filter"), dict[Any, Group]()
+    template, seen = settings.group_filter, dict[Any, Group]()
     # {username} of a group is nobody's name
     of_groups = [filled(template, dn=primary.dn, username="\0")] if primary else []
     asked = [filled(template, dn=entry.dn, username=username), *of_groups, *_posix_primary(entry, settings)]
@@ -130,7 +130,7 @@ def _in_chain(
     entry: Entry, primary: Group | None, username: str, settings: LDAPSettings, search: Search
 ) -> list[Group]:
     """One search that the directory itself follows through all levels (Active Directory only)."""
-    template = settings.known("group_filter")
+    template = settings.group_filter
     if IN_CHAIN not in template:
         template = f"(&(objectClass=group)(member:{IN_CHAIN}:={{dn}}))"
     either = filled(template, dn=entry.dn, username=username)
@@ -163,11 +163,11 @@ _MODES: Mapping[str, Callable[[Entry, Group | None, str, LDAPSettings, Search], 
 
 
 def _wanted(settings: LDAPSettings) -> list[str]:
-    return [settings.known("group_name_attribute")]
+    return [settings.group_name_attribute]
 
 
 def _named(entries: list[Entry], settings: LDAPSettings) -> list[Group]:
-    return [Group(each.dn, each.text(settings.known("group_name_attribute")) or first_rdn(each.dn)) for each in entries]
+    return [Group(each.dn, each.text(settings.group_name_attribute) or first_rdn(each.dn)) for each in entries]
 
 
 def _domain(settings: LDAPSettings) -> str:

@@ -46,8 +46,8 @@ class Entry:
 def attributes_of(settings: LDAPSettings) -> list[str]:
     """What to ask for of a person's entry; operational attributes come only if they are named."""
     wanted = [
-        *(settings.known(f"{key}_attribute") for key in ("subject", "username", "email", "name")),
-        *(settings.known(f"{key}_attribute") for key in ("given_name", "family_name")),
+        *(settings.subject_attribute, settings.username_attribute, settings.email_attribute),
+        *(settings.name_attribute, settings.given_name_attribute, settings.family_name_attribute),
         *settings.required_attributes,
         *settings.claim_attributes.values(),
         *states.attributes_of(settings),
@@ -80,7 +80,7 @@ def entries_of(
 
 def subject_of(entry: Entry, settings: LDAPSettings) -> str:
     """The stable name of an entry. Raises BackendMisconfigured if it has none that we may read."""
-    values = entry.raw(settings.known("subject_attribute"))
+    values = entry.raw(settings.subject_attribute)
     if len(values) != 1 or not values[0]:
         problem = f"{settings.subject_attribute} has {len(values)} values at {entry.dn}, and the subject needs one"
         raise BackendMisconfigured(problem)
@@ -104,10 +104,10 @@ def subject_text(value: bytes, settings: LDAPSettings, dn: str) -> str:
 
 def identity_of(entry: Entry, settings: LDAPSettings, groups: tuple[str, ...]) -> Identity:
     """Who an entry is. Raises BackendMisconfigured."""
-    email = entry.text(settings.known("email_attribute"))
+    email = entry.text(settings.email_attribute)
     claims: dict[str, Any] = {
-        "given_name": entry.text(settings.known("given_name_attribute")),
-        "family_name": entry.text(settings.known("family_name_attribute")),
+        "given_name": entry.text(settings.given_name_attribute),
+        "family_name": entry.text(settings.family_name_attribute),
     }
     if email:
         claims["email_verified"] = settings.email_verified
@@ -118,7 +118,7 @@ def identity_of(entry: Entry, settings: LDAPSettings, groups: tuple[str, ...]) -
     return Identity(
         subject=subject,
         username=_username(entry, settings) or subject,
-        name=entry.text(settings.known("name_attribute")),
+        name=entry.text(settings.name_attribute),
         email=email,
         groups=groups,
         claims={claim: value for claim, value in claims.items() if value not in ("", [])},
@@ -127,14 +127,14 @@ def identity_of(entry: Entry, settings: LDAPSettings, groups: tuple[str, ...]) -
 
 def _username(entry: Entry, settings: LDAPSettings) -> str:
     """Of several values the one in the DN, else the first by name: a directory gives them in any order."""
-    values = sorted(entry.texts(settings.known("username_attribute")))
+    values = sorted(entry.texts(settings.username_attribute))
     own = first_rdn(entry.dn)
     return own if own in values else next(iter(values), "")
 
 
 def subject_filter(subject: str, settings: LDAPSettings) -> str | None:
     """The filter that finds a subject, or None if it cannot be one."""
-    attribute = settings.known("subject_attribute")
+    attribute = settings.subject_attribute
     if any("\ud800" <= letter <= "\udfff" for letter in subject):
         # a lone surrogate is in no text
         return None

@@ -1,4 +1,4 @@
-"""What the usual directories want: data, and not code. A preset overrides the defaults, the ini overrides both."""
+"""What the usual directories want: data, and not code. The ini overrides it."""
 
 from __future__ import annotations
 
@@ -7,22 +7,6 @@ from typing import Any
 
 IN_CHAIN = "1.2.840.113556.1.4.1941"
 """Active Directory's matching rule that follows nested groups (LDAP_MATCHING_RULE_IN_CHAIN)."""
-
-DEFAULTS: Mapping[str, Any] = {
-    "user_filter": "(&(objectClass=inetOrgPerson)(uid={username}))",
-    "subject_attribute": "entryUUID",
-    "subject_format": "text",
-    "username_attribute": "uid",
-    "email_attribute": "mail",
-    "name_attribute": "displayName",
-    "given_name_attribute": "givenName",
-    "family_name_attribute": "sn",
-    "group_mode": "search",
-    "group_filter": "(&(objectClass=groupOfNames)(member={dn}))",
-    "group_name_attribute": "cn",
-    "ppolicy": True,
-    "state_check": (),
-}
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "none": {},

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from linkauth_ldap.filters import canonical_dn, filter_problem, is_below
-from linkauth_ldap.presets import DEFAULTS, PRESETS
+from linkauth_ldap.presets import PRESETS
 from linkauth_ldap.values import ExpiryFormat
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 STATE_CHECKS = ("ad", "ppolicy", "shadow", "389ds", "freeipa")
-NAMED_ATTRIBUTES = (
-    "active_attribute",
-    "disabled_attribute",
-    "account_expiry_attribute",
-    "password_expiry_attribute",
-)
-"""The settings that name an attribute which decides."""
 TEMPLATE = re.compile(r"\{(rdn|upn)\}")
 
 
@@ -28,8 +21,7 @@ TEMPLATE = re.compile(r"\{(rdn|upn)\}")
 class LDAPSettings:
     """Where the directory is, how people are found in it, and what is read of them. Times are in seconds.
 
-    A key of `presets.DEFAULTS` that the ini does not name (None) has the preset's value. `required_groups` and
-    `denied_groups` hold a DN on each line.
+    `required_groups` and `denied_groups` hold a DN on each line.
     """
 
     uris: tuple[str, ...]
@@ -48,34 +40,34 @@ class LDAPSettings:
     login_mode: Literal["search", "template"] = "search"
     user_dn_template: str = ""
     user_scope: Literal["subtree", "onelevel"] = "subtree"
-    user_filter: str | None = None
+    user_filter: str = "(&(objectClass=inetOrgPerson)(uid={username}))"
     username_max_length: int = 254
     username_pattern: str = r"^[^\x00-\x1f\x7f\s](?:[^\x00-\x1f\x7f]*[^\x00-\x1f\x7f\s])?$"
     username_domains: tuple[str, ...] = ()
     password_max_bytes: int = 1024
-    subject_attribute: str | None = None
-    subject_format: Literal["text", "guid_le"] | None = None
-    username_attribute: str | None = None
-    email_attribute: str | None = None
+    subject_attribute: str = "entryUUID"
+    subject_format: Literal["text", "guid_le"] = "text"
+    username_attribute: str = "uid"
+    email_attribute: str = "mail"
     email_verified: bool = False
-    name_attribute: str | None = None
-    given_name_attribute: str | None = None
-    family_name_attribute: str | None = None
+    name_attribute: str = "displayName"
+    given_name_attribute: str = "givenName"
+    family_name_attribute: str = "sn"
     required_attributes: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
-    group_mode: Literal["none", "memberof", "search", "in_chain", "tokengroups"] | None = None
+    group_mode: Literal["none", "memberof", "search", "in_chain", "tokengroups"] = "search"
     group_base: str = ""
-    group_filter: str | None = None
-    group_name_attribute: str | None = None
+    group_filter: str = "(&(objectClass=groupOfNames)(member={dn}))"
+    group_name_attribute: str = "cn"
     group_nesting: int = 5
     group_limit: int = 1000
     required_groups: str = ""
     denied_groups: str = ""
-    ppolicy: bool | None = None
+    ppolicy: bool = True
     must_change: Literal["refuse", "allow"] = "refuse"
     grace_login: Literal["allow", "refuse"] = "allow"
     expiry_warning_days: int = 14
-    state_check: tuple[str, ...] | None = None
+    state_check: tuple[str, ...] = field(default=(), metadata={"empty": "none"})
     active_attribute: str = ""
     active_values: tuple[str, ...] = ()
     disabled_attribute: str = ""
@@ -88,13 +80,10 @@ class LDAPSettings:
     password_change: Literal["off", "self", "service"] = "off"
     password_change_url: str = ""
 
-    def __post_init__(self) -> None:
-        preset = PRESETS[self.preset]
-        for key, default in DEFAULTS.items():
-            if getattr(self, key) is None:
-                object.__setattr__(self, key, preset.get(key, default))
-        if self.state_check == ("none",):
-            object.__setattr__(self, "state_check", ())
+    @classmethod
+    def preset_values(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the preset says where the ini says nothing."""
+        return PRESETS[given.get("preset", cls.preset)]
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """What the types cannot say, as (key, problem)."""
@@ -102,21 +91,36 @@ class LDAPSettings:
         yield from self._user_faults()
         yield from self._group_faults()
         yield from self._state_faults()
-        for key in ("connect_timeout", "receive_timeout", "total_timeout"):
-            if not 1 <= getattr(self, key) <= 60:
-                yield key, "is not between 1 and 60 seconds"
-        for key in ("retry_down_after", "group_nesting", "expiry_warning_days"):
-            if getattr(self, key) < 0:
-                yield key, "is below 0"
-        for key in ("username_max_length", "password_max_bytes", "group_limit"):
-            if getattr(self, key) < 1:
-                yield key, "is not a positive number"
+        yield from self._number_faults()
         if self.password_change == "service" and not self.bind_dn:
             yield "password_change", "cannot be service: there is no bind_dn that could change passwords"
         if self.password_change != "off" and "{upn}" in self.user_dn_template:
             yield "password_change", "needs the DN of a person: login_mode = search, or a template with {rdn}"
         if self.password_change != "off" and not self.encrypted:
             yield "password_change", "needs ldaps:// or starttls: a new password is not sent in clear text"
+
+    def _number_faults(self) -> Iterator[tuple[str, str]]:
+        for key, seconds in (
+            ("connect_timeout", self.connect_timeout),
+            ("receive_timeout", self.receive_timeout),
+            ("total_timeout", self.total_timeout),
+        ):
+            if not 1 <= seconds <= 60:
+                yield key, "is not between 1 and 60 seconds"
+        for key, number in (
+            ("retry_down_after", self.retry_down_after),
+            ("group_nesting", self.group_nesting),
+            ("expiry_warning_days", self.expiry_warning_days),
+        ):
+            if number < 0:
+                yield key, "is below 0"
+        for key, number in (
+            ("username_max_length", self.username_max_length),
+            ("password_max_bytes", self.password_max_bytes),
+            ("group_limit", self.group_limit),
+        ):
+            if number < 1:
+                yield key, "is not a positive number"
 
     def _server_faults(self) -> Iterator[tuple[str, str]]:
         for uri in self.uris:
@@ -164,7 +168,7 @@ class LDAPSettings:
                 yield "user_base", "is missing: with {upn} the entry is searched below it"
             if not self.bind_dn and self.reads_groups and self.group_mode != "memberof":
                 yield "group_mode", "needs a bind_dn that searches groups; without one it can be memberof or none"
-            preset_filter = PRESETS[self.preset].get("user_filter", DEFAULTS["user_filter"])
+            preset_filter = PRESETS[self.preset].get("user_filter", LDAPSettings.user_filter)
             if "{rdn}" in self.user_dn_template and self.user_filter != preset_filter:
                 yield "user_filter", "is not asked with {rdn} in user_dn_template and would keep nobody out"
         elif self.user_dn_template:
@@ -173,7 +177,7 @@ class LDAPSettings:
             yield "user_base", "is missing: it says below which entry people stand"
         if self.user_base and canonical_dn(self.user_base) is None:
             yield "user_base", "is not a distinguished name"
-        if problem := filter_problem(str(self.user_filter), "username"):
+        if problem := filter_problem(self.user_filter, "username"):
             yield "user_filter", problem
         for pair in self.claims:
             if not re.fullmatch(r"[A-Za-z0-9_.-]+(:[A-Za-z0-9;-]+)?", pair):
@@ -181,7 +185,7 @@ class LDAPSettings:
 
     def _group_faults(self) -> Iterator[tuple[str, str]]:
         if self.group_mode in ("search", "in_chain"):
-            problem = filter_problem(str(self.group_filter), "dn", "username")
+            problem = filter_problem(self.group_filter, "dn", "username")
             if problem:
                 yield "group_filter", problem
         if self.group_mode in ("in_chain", "tokengroups") and self.reads_groups and not self.is_ad:
@@ -191,8 +195,8 @@ class LDAPSettings:
             yield "group_base", "is missing: without user_base nothing else says where tokengroups searches"
         if self.group_base and canonical_dn(self.group_base) is None:
             yield "group_base", "is not a distinguished name"
-        for key in ("required_groups", "denied_groups"):
-            lines = lines_of(getattr(self, key))
+        for key, text in (("required_groups", self.required_groups), ("denied_groups", self.denied_groups)):
+            lines = lines_of(text)
             if any(canonical_dn(line) is None for line in lines):
                 yield key, "holds a line that is not a distinguished name"
             elif self.group_base and not all(is_below(line, self.group_base) for line in lines):
@@ -201,24 +205,29 @@ class LDAPSettings:
                 yield key, "needs groups: set group_mode, and group_base where groups are searched"
 
     def _state_faults(self) -> Iterator[tuple[str, str]]:
-        if set(self.state_checks) - set(STATE_CHECKS):
+        if set(self.state_check) - set(STATE_CHECKS):
             yield "state_check", f"holds something other than none, or some of {', '.join(STATE_CHECKS)}"
         if (self.active_values or self.disabled_values) and not (self.active_attribute or self.disabled_attribute):
             yield "active_attribute", "is missing, or disabled_attribute: nothing has active_values or disabled_values"
         if {each.casefold() for each in self.active_values} & {each.casefold() for each in self.disabled_values}:
             yield "active_values", "holds a word that disabled_values holds too"
-        for key in NAMED_ATTRIBUTES:
-            if not re.fullmatch(r"[A-Za-z0-9.-]*", getattr(self, key)):
+        for key, name in self.named_attributes.items():
+            if not re.fullmatch(r"[A-Za-z0-9.-]*", name):
                 yield key, "is not the name of one attribute"
 
     @property
-    def state_checks(self) -> tuple[str, ...]:
-        """The checks of an account's state, without those of the attributes that the ini names."""
-        return self.state_check or ()
+    def named_attributes(self) -> dict[str, str]:
+        """The settings that name an attribute which decides, and the attribute of each; "" for none."""
+        return {
+            "active_attribute": self.active_attribute,
+            "disabled_attribute": self.disabled_attribute,
+            "account_expiry_attribute": self.account_expiry_attribute,
+            "password_expiry_attribute": self.password_expiry_attribute,
+        }
 
     @property
     def is_ad(self) -> bool:
-        return "ad" in self.state_checks
+        return "ad" in self.state_check
 
     @property
     def encrypted(self) -> bool:
@@ -244,7 +253,7 @@ class LDAPSettings:
     @property
     def has_posix_groups(self) -> bool:
         """Are posixGroups found (RFC 2307), which do not list those whose own group it is?"""
-        asked = str(self.group_filter).casefold()
+        asked = self.group_filter.casefold()
         return self.group_mode == "search" and ("memberuid=" in asked or "posixgroup" in asked)
 
     @property
@@ -252,10 +261,6 @@ class LDAPSettings:
         """Claim name to attribute name."""
         pairs = (pair.partition(":") for pair in self.claims)
         return {claim: attribute or claim for claim, _, attribute in pairs}
-
-    def known(self, key: str) -> Any:
-        """The value of a key that the preset may have given."""
-        return getattr(self, key)
 
 
 def lines_of(text: str) -> tuple[str, ...]:

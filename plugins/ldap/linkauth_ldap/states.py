@@ -58,7 +58,7 @@ def verdicts(entry: Entry, settings: LDAPSettings, now: datetime, bound: bool) -
     What a new password mends comes last.
     """
     found: list[Verdict] = []
-    for check in settings.state_checks:
+    for check in settings.state_check:
         found += _seen(_CHECKS[check](entry, now, bound), changeable=check != "shadow")
     found += _seen(_named_by_the_deployer(entry, settings, now), changeable=False)
     return sorted(found, key=lambda verdict: verdict.reason in CHANGEABLE)
@@ -76,7 +76,7 @@ def attributes_of(settings: LDAPSettings) -> list[str]:
     """The attributes that decide."""
     named = [settings.active_attribute, settings.disabled_attribute]
     named += [settings.account_expiry_attribute, settings.password_expiry_attribute]
-    return [*(name for check in settings.state_checks for name in STATE_ATTRIBUTES[check]), *filter(None, named)]
+    return [*(name for check in settings.state_check for name in STATE_ATTRIBUTES[check]), *filter(None, named)]
 
 
 def hidden(entry: Entry, settings: LDAPSettings, is_so: Callable[[str, str], bool]) -> NotUnderstood | None:
@@ -86,7 +86,7 @@ def hidden(entry: Entry, settings: LDAPSettings, is_so: Callable[[str, str], boo
     "not" (RFC 4511 section 4.5.1.7).
     """
     named = [settings.disabled_attribute, settings.account_expiry_attribute, settings.password_expiry_attribute]
-    if "shadow" in settings.state_checks and entry.text("shadowMax"):
+    if "shadow" in settings.state_check and entry.text("shadowMax"):
         named.append("shadowLastChange")
     missing = [name for name in named if name and not entry.of_any_option(name)]
     if not missing or not settings.can_search or is_so(entry.dn, f"(&{''.join(f'(!({name}=*))' for name in missing)})"):
@@ -97,7 +97,7 @@ def hidden(entry: Entry, settings: LDAPSettings, is_so: Callable[[str, str], boo
 def tells_all(entry: Entry, settings: LDAPSettings) -> bool:
     """Does the entry say all that a bind would? Of other directories our account may read next to nothing."""
     computed = entry.raw("msDS-User-Account-Control-Computed")
-    return "ad" in settings.state_checks and bool(computed) and not entry.text("userWorkstations")
+    return "ad" in settings.state_check and bool(computed) and not entry.text("userWorkstations")
 
 
 def _active_directory(entry: Entry, now: datetime, bound: bool) -> Iterator[Reason]:

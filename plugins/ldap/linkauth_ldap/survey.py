@@ -16,7 +16,7 @@ from linkauth_ldap import states
 from linkauth_ldap.connections import DirectoryConnection
 from linkauth_ldap.filters import any_name
 from linkauth_ldap.people import Entry
-from linkauth_ldap.settings import NAMED_ATTRIBUTES, LDAPSettings
+from linkauth_ldap.settings import LDAPSettings
 
 PAGED_RESULTS = "1.2.840.113556.1.4.319"
 """RFC 2696."""
@@ -61,7 +61,7 @@ class Survey:
     def _look(self, connection: DirectoryConnection) -> Iterator[Check]:
         settings, now = self._settings, datetime.now(UTC)
         unknown, shown, people, refused = Counter[str](), set[str](), 0, 0
-        named = {key: name for key in NAMED_ATTRIBUTES if (name := getattr(settings, key))}
+        named = {key: name for key, name in settings.named_attributes.items() if name}
         entries, whole = self._people(connection)
         asked = 0
 

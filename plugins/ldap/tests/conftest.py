@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from linkauth.testing import settings_of
 from linkauth_ldap import LDAPBackend, LDAPSettings
 from tests.servers import openldap, samba
 from tests.servers.openldap import OpenLDAP
@@ -42,7 +43,7 @@ def settings_for(directory: OpenLDAP, **changes: Any) -> LDAPSettings:
         "total_timeout": 4,
         "retry_down_after": 1,
     }
-    settings = LDAPSettings(**{**values, **changes})
+    settings = settings_of(LDAPSettings, **{**values, **changes})
     assert not list(settings.faults())
     return settings
 
@@ -60,7 +61,7 @@ def ad_settings(controller: SambaAD, **changes: Any) -> LDAPSettings:
         "total_timeout": 5,
         "retry_down_after": 1,
     }
-    settings = LDAPSettings(**{**values, **changes})
+    settings = settings_of(LDAPSettings, **{**values, **changes})
     assert not list(settings.faults())
     return settings
 

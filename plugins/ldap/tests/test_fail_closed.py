@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from linkauth.backends import BackendMisconfigured, BackendUnavailable
+from linkauth.testing import settings_of
 from linkauth_ldap import LDAPSettings, outcomes, states
 from linkauth_ldap.controls import PPOLICY
 from linkauth_ldap.groups import groups_of
@@ -82,7 +83,7 @@ NAMED: list[tuple[dict[str, Any], list[str]]] = [
 
 
 def settings(**changes: Any) -> LDAPSettings:
-    made = LDAPSettings(("ldaps://x",), "dc=x", **changes)
+    made = settings_of(LDAPSettings, uris=("ldaps://x",), user_base="dc=x", **changes)
     assert not list(made.faults())
     return made
 
@@ -262,4 +263,6 @@ class TestGroups:
     ],
 )
 def test_settings_that_would_keep_nobody_out_stop_the_start(changes: dict[str, Any], key: str) -> None:
-    assert [each for each, _ in LDAPSettings(("ldaps://x",), "dc=x", **changes).faults()] == [key]
+    assert [
+        each for each, _ in settings_of(LDAPSettings, uris=("ldaps://x",), user_base="dc=x", **changes).faults()
+    ] == [key]

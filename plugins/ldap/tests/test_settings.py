@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from linkauth.testing import settings_of
 from linkauth_ldap import LDAPBackend, LDAPSettings
 from linkauth_ldap.directory import Directory
 from linkauth_ldap.filters import canonical_dn, filled, first_rdn, rdn_value
@@ -81,19 +82,19 @@ GROUP = "cn=staff,ou=groups,dc=example,dc=com"
     ],
 )
 def test_settings_that_do_not_fit_together_are_named(changes: dict[str, Any], keys: set[str]) -> None:
-    assert {key for key, _ in LDAPSettings(**{**GOOD, **changes}).faults()} == keys
+    assert {key for key, _ in settings_of(LDAPSettings, **{**GOOD, **changes}).faults()} == keys
 
 
 def test_a_preset_overrides_the_defaults_and_the_ini_overrides_both() -> None:
-    preset = LDAPSettings(**GOOD, preset="activedirectory")
+    preset = settings_of(LDAPSettings, **GOOD, preset="activedirectory")
     assert (preset.subject_attribute, preset.subject_format, preset.ppolicy) == ("objectGUID", "guid_le", False)
-    own = LDAPSettings(**GOOD, preset="activedirectory", subject_attribute="objectSid", ppolicy=True)
+    own = settings_of(LDAPSettings, **GOOD, preset="activedirectory", subject_attribute="objectSid", ppolicy=True)
     assert (own.subject_attribute, own.subject_format, own.ppolicy) == ("objectSid", "guid_le", True)
-    assert LDAPSettings(**GOOD).subject_attribute == "entryUUID"
+    assert settings_of(LDAPSettings, **GOOD).subject_attribute == "entryUUID"
 
 
 def test_no_password_is_in_the_repr() -> None:
-    settings = LDAPSettings(**GOOD, bind_dn="cn=x", bind_password="s3cret-of-the-service")
+    settings = settings_of(LDAPSettings, **GOOD, bind_dn="cn=x", bind_password="s3cret-of-the-service")
     assert "s3cret" not in repr(settings) + repr(LDAPBackend(settings)) + str(vars(LDAPBackend(settings)))
 
 
@@ -102,7 +103,7 @@ def test_a_ca_file_that_is_none_stops_the_start(tmp_path: Any) -> None:
     empty.write_text("not a certificate")
     for path in (str(empty), str(tmp_path / "missing.pem")):
         with pytest.raises(ValueError, match="tls_ca_file"):
-            LDAPBackend(LDAPSettings(**GOOD, tls_ca_file=path))
+            LDAPBackend(settings_of(LDAPSettings, **GOOD, tls_ca_file=path))
 
 
 def test_what_was_typed_stays_a_value() -> None:
@@ -127,7 +128,7 @@ def test_what_was_typed_stays_a_value() -> None:
     ],
 )
 def test_a_domain_of_ours_is_taken_off_a_name(typed: str, expected: str) -> None:
-    settings = LDAPSettings(**GOOD, username_domains=("STAFF", "boss.example.com"))
+    settings = settings_of(LDAPSettings, **GOOD, username_domains=("STAFF", "boss.example.com"))
     assert Directory(settings).plain_name(typed) == expected
 
 

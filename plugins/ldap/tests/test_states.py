@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from linkauth.backends import BackendMisconfigured
+from linkauth.testing import settings_of
 from linkauth_ldap import LDAPSettings, states
 from linkauth_ldap.filters import domain_of, is_below
 from linkauth_ldap.groups import Group, groups_of, is_entitled
@@ -61,7 +62,7 @@ def test_an_account(
 
 
 def reason(attributes: Mapping[str, str | bytes], check: str, bound: bool, now: datetime = NOW) -> str | None:
-    settings = LDAPSettings(("ldaps://x",), "dc=x", state_check=(check,))
+    settings = settings_of(LDAPSettings, uris=("ldaps://x",), user_base="dc=x", state_check=(check,))
     found = states.verdicts(entry(**attributes), settings, now, bound)
     return found[0].reason if found else None
 
@@ -74,12 +75,12 @@ def test_logon_hours_are_of_the_week_in_utc() -> None:
     assert reason(person, "ad", bound=False) is None
     assert reason(person, "ad", bound=False, now=NOW + timedelta(hours=1)) == "logon_restricted"
     assert reason(person, "ad", bound=False, now=NOW - timedelta(days=7)) is None
-    settings = LDAPSettings(("ldaps://x",), "dc=x", state_check=("ad",))
+    settings = settings_of(LDAPSettings, uris=("ldaps://x",), user_base="dc=x", state_check=("ad",))
     assert states.facts_of(entry(**person), settings)["logonHours"] == bytes(hours).hex()
 
 
 def test_groups_that_are_cut_are_not_taken_for_all() -> None:
-    settings = LDAPSettings(("ldaps://x",), "dc=x", group_mode="memberof")
+    settings = settings_of(LDAPSettings, uris=("ldaps://x",), user_base="dc=x", group_mode="memberof")
     cut = Entry({"dn": "uid=ada,dc=x", "raw_attributes": {"memberOf;range=0-1499": [b"cn=staff,dc=x"]}})
     with pytest.raises(BackendMisconfigured, match="group_mode"):
         groups_of(cut, "ada", settings, lambda *_: [])
@@ -87,9 +88,11 @@ def test_groups_that_are_cut_are_not_taken_for_all() -> None:
 
 def test_a_group_that_cannot_be_compared_lets_nobody_past_denied_groups() -> None:
     groups = (Group("no DN", "strange"),)
-    assert is_entitled(groups, LDAPSettings(("ldaps://x",), "dc=x"))
+    assert is_entitled(groups, settings_of(LDAPSettings, uris=("ldaps://x",), user_base="dc=x"))
     with pytest.raises(BackendMisconfigured, match="no DN"):
-        is_entitled(groups, LDAPSettings(("ldaps://x",), "dc=x", denied_groups="cn=staff,dc=x"))
+        is_entitled(
+            groups, settings_of(LDAPSettings, uris=("ldaps://x",), user_base="dc=x", denied_groups="cn=staff,dc=x")
+        )
 
 
 @pytest.mark.parametrize(("given", "asked", "complete"), [(2, 2, True), (1, 2, False), (0, 2, False), (3, 0, False)])

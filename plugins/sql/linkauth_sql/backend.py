@@ -59,9 +59,9 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
         engine = open_engine(settings)
         self._database = Database(engine, settings.timeout)
         self._finder = Finder(settings, self._database)
-        allowed = hashes.named(settings.known("schemes"))
+        allowed = hashes.named(settings.schemes)
         limits = Limits(settings.hash_milliseconds, settings.hash_memory * MEBIBYTE)
-        self._verifier = Verifier(allowed, settings.known("password_form"), settings.pepper, limits)
+        self._verifier = Verifier(allowed, settings.password_form, settings.pepper, limits)
         self._writer = Writer(settings, self._database, self._verifier)
         self._rules = StateRules(settings)
         self._survey = Survey(self._database, self._finder, self._verifier, self._rules)
@@ -195,9 +195,9 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
         self._writer.check_new(password)
         # an address that is a name of somebody's would make two of one
         email = profile.get("email", "")
-        names = {username, email} if len(self._settings.known("username_columns")) > 1 and email else {username}
+        names = {username, email} if len(self._settings.username_columns) > 1 and email else {username}
         # many tables have no index that would keep a name from standing there twice
-        with self._database.alone(f"linkauth: accounts of {self._settings.known('table')}"):
+        with self._database.alone(f"linkauth: accounts of {self._settings.table}"):
             if any(map(self._finder.is_taken, names)):
                 raise NameTaken
             try:

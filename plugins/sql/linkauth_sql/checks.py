@@ -53,9 +53,10 @@ def _clear_text(settings: SQLSettings) -> Check | None:
 
 
 def _writing(settings: SQLSettings, database: Database) -> Check:
-    columns = [settings.known("password_column")]
-    keys = ("password_changed_column", "must_change_column", "password_expires_column")
-    columns += [settings.known(key) for key in keys if settings.known(key) and settings.password_change]
+    columns = [settings.password_column]
+    if settings.password_change:
+        changed = (settings.password_changed_column, settings.must_change_column, settings.password_expires_column)
+        columns += [column for column in changed if column]
     try:
         database.write(touching(settings, tuple(columns)))
     except BackendError as error:

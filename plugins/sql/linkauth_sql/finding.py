@@ -15,7 +15,7 @@ from linkauth_sql.database import Database, NoSuchText
 from linkauth_sql.people import Row, stored_of, subject_of
 from linkauth_sql.presets import KINDS
 from linkauth_sql.settings import SQLSettings
-from linkauth_sql.statements import KNOWN, LABELS, USERNAME, OptionalColumn, Statements, statements
+from linkauth_sql.statements import KNOWN, USERNAME, OptionalColumn, Statements, statements
 
 log = logging.getLogger(__name__)
 
@@ -38,14 +38,14 @@ class Finder:
         self._database = database
         self._without_optional = statements(settings, database.dialect)
         self._built: dict[tuple[OptionalColumn, ...], Statements] = {(): self._without_optional}
-        self._named_columns = [settings.known(LABELS[kind]).rpartition(".")[2] for kind in KINDS]
+        self._named_columns = [settings.columns[kind].rpartition(".")[2] for kind in KINDS]
 
     def statements(self) -> Statements:
         """The statements for the table as it is now.
 
         The columns are asked for each time: a column that decides must count from the moment that it is there.
         """
-        wanted = [OptionalColumn(*pair.split(":", 1)) for pair in self._settings.known("optional_columns")]
+        wanted = [OptionalColumn(*pair.split(":", 1)) for pair in self._settings.optional_columns]
         # a column that has a setting of its own is read as that says
         wanted = [each for each in wanted if not any(_is(each.column, own) for own in self._named_columns)]
         probe = self._without_optional.probe

@@ -1,4 +1,4 @@
-"""What the usual applications want: data, and not code. A preset overrides the defaults, the ini overrides both.
+"""What the usual applications want: data, and not code. The ini overrides it.
 
 `{prefix}` stands for the setting `table_prefix`; a column in parentheses is an SQL expression.
 """
@@ -8,52 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-DEFAULTS: Mapping[str, Any] = {
-    "table_prefix": "",
-    "table": "",
-    "join": "",
-    "where": "",
-    "subject_column": "",
-    "username_columns": (),
-    "username_match": "lower",
-    "password_column": "",
-    "password_parameters_column": "",
-    "name_column": "",
-    "given_name_column": "",
-    "family_name_column": "",
-    "email_column": "",
-    "active_column": "",
-    "disabled_column": "",
-    "locked_column": "",
-    "locked_seconds": 0,
-    "locked_until_column": "",
-    "lock_enabled_column": "",
-    "expires_column": "",
-    "password_expires_column": "",
-    "must_change_column": "",
-    "optional_columns": (),
-    "password_changed_column": "",
-    "schemes": ("strong",),
-    "password_form": "typed",
-    "new_scheme": "argon2",
-    "new_account": (),
-    "time_form": "timestamp",
-    "active_values": (),
-    "disabled_values": (),
-    "locked_values": (),
-    "unlocked_values": (),
-    "must_change_values": (),
-    "may_keep_values": (),
-}
-
-VALUES = frozenset(key for key in DEFAULTS if key.endswith("_values"))
-"""What counts in the columns that decide; a `query` has columns of its own, for which a preset's do not hold."""
-WHERE_PEOPLE_ARE = (
-    frozenset(DEFAULTS)
-    - VALUES
-    - {*("table_prefix", "schemes", "password_form", "new_scheme", "locked_seconds", "time_form")}
-)
-"""What a `query` says itself."""
+WITH_QUERY = ("table_prefix", "schemes", "password_form", "new_scheme", "locked_seconds", "time_form")
+"""What a preset says beside a `query` too, which says itself where the people are and what its columns mean."""
 KINDS = ("active", "disabled", "locked", "locked_until", "lock_enabled", "expires", "must_change", "password_expires")
 """What a column can say of an account, and so the kinds of `optional_columns`."""
 

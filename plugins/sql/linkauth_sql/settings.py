@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +12,7 @@ from linkauth.redaction import redact
 from linkauth_sql import hashes
 from linkauth_sql.flags import named
 from linkauth_sql.hashes.scheme import LARGEST_MEMORY, MEBIBYTE
-from linkauth_sql.presets import DEFAULTS, KINDS, PRESETS, VALUES, WHERE_PEOPLE_ARE
+from linkauth_sql.presets import KINDS, PRESETS, WITH_QUERY
 
 Preset = Literal[
     "none",
@@ -28,8 +28,8 @@ Preset = Literal[
     "aspnet-identity",
     "keycloak",
 ]
-NONE = "none"
-"""Switches off a column that a preset names."""
+EMPTY = {"empty": "none"}
+"""The word `none` switches off what a preset names (see `linkauth.config.presets`)."""
 _NEW_ACCOUNT = re.compile(r"[^\s=]+=\S*")
 _PAIRS = (
     ("active_values", "disabled_values"),
@@ -50,79 +50,104 @@ class SQLSettings:
     """Where the people are: a preset, or `table` and its columns, or `query`. Times are in seconds.
 
     `query` is a SELECT with `:username` that gives columns named subject and password, and optionally those that
-    `statements.LABELS` names; it must match names case-insensitively itself. A key of `presets.DEFAULTS` that the ini
-    does not name (None) has the preset's value, and `none` as a column is no column.
+    `columns` names; it must match names case-insensitively itself. `none` as a column is no column.
     """
 
     url: str = field(repr=False)
     preset: Preset = "none"
     tls_ca_file: str = ""
     timeout: int = 3
-    table_prefix: str | None = None
-    table: str | None = None
-    join: str | None = None
-    where: str | None = None
-    subject_column: str | None = None
-    username_columns: tuple[str, ...] | None = None
-    username_match: Literal["lower", "collation"] | None = None
-    password_column: str | None = None
-    password_parameters_column: str | None = None
-    name_column: str | None = None
-    given_name_column: str | None = None
-    family_name_column: str | None = None
-    email_column: str | None = None
-    active_column: str | None = None
-    disabled_column: str | None = None
-    locked_column: str | None = None
-    locked_seconds: int | None = None
-    locked_until_column: str | None = None
-    lock_enabled_column: str | None = None
-    expires_column: str | None = None
-    password_expires_column: str | None = None
-    must_change_column: str | None = None
-    optional_columns: tuple[str, ...] | None = None
-    active_values: tuple[str, ...] | None = None
-    disabled_values: tuple[str, ...] | None = None
-    locked_values: tuple[str, ...] | None = None
-    unlocked_values: tuple[str, ...] | None = None
-    must_change_values: tuple[str, ...] | None = None
-    may_keep_values: tuple[str, ...] | None = None
+    table_prefix: str = field(default="", metadata=EMPTY)
+    table: str = field(default="", metadata=EMPTY)
+    join: str = field(default="", metadata=EMPTY)
+    where: str = field(default="", metadata=EMPTY)
+    subject_column: str = field(default="", metadata=EMPTY)
+    username_columns: tuple[str, ...] = field(default=(), metadata=EMPTY)
+    username_match: Literal["lower", "collation"] = "lower"
+    password_column: str = field(default="", metadata=EMPTY)
+    password_parameters_column: str = field(default="", metadata=EMPTY)
+    name_column: str = field(default="", metadata=EMPTY)
+    given_name_column: str = field(default="", metadata=EMPTY)
+    family_name_column: str = field(default="", metadata=EMPTY)
+    email_column: str = field(default="", metadata=EMPTY)
+    active_column: str = field(default="", metadata=EMPTY)
+    disabled_column: str = field(default="", metadata=EMPTY)
+    locked_column: str = field(default="", metadata=EMPTY)
+    locked_seconds: int = 0
+    locked_until_column: str = field(default="", metadata=EMPTY)
+    lock_enabled_column: str = field(default="", metadata=EMPTY)
+    expires_column: str = field(default="", metadata=EMPTY)
+    password_expires_column: str = field(default="", metadata=EMPTY)
+    must_change_column: str = field(default="", metadata=EMPTY)
+    optional_columns: tuple[str, ...] = field(default=(), metadata=EMPTY)
+    active_values: tuple[str, ...] = ()
+    disabled_values: tuple[str, ...] = ()
+    locked_values: tuple[str, ...] = ()
+    unlocked_values: tuple[str, ...] = ()
+    must_change_values: tuple[str, ...] = ()
+    may_keep_values: tuple[str, ...] = ()
     query: str = ""
-    schemes: tuple[str, ...] | None = None
+    schemes: tuple[str, ...] = field(default=("strong",), metadata=EMPTY)
     hash_milliseconds: int = 3_000
     hash_memory: int = 256
-    password_form: Literal["typed", "slashed", "html"] | None = None
+    password_form: Literal["typed", "slashed", "html"] = "typed"
     pepper: str = field(default="", repr=False)
-    new_scheme: str | None = None
+    new_scheme: str = field(default="argon2", metadata=EMPTY)
     rehash: bool = False
     password_change: bool = False
     password_change_url: str = ""
     password_min_length: int = 8
-    password_changed_column: str | None = None
+    password_changed_column: str = field(default="", metadata=EMPTY)
     password_days: int = 0
-    time_form: Literal["timestamp", "seconds", "milliseconds", "digits"] | None = None
+    time_form: Literal["timestamp", "seconds", "milliseconds", "digits"] = "timestamp"
     password_recovery: bool = False
     registration: bool = False
-    new_account: tuple[str, ...] | None = None
+    new_account: tuple[str, ...] = field(default=(), metadata=EMPTY)
 
-    def __post_init__(self) -> None:
-        preset = PRESETS[self.preset]
-        for key, default in DEFAULTS.items():
-            if getattr(self, key) is None:
-                # a query says itself where the people are, whatever the preset
-                its_own = self.query and key in WHERE_PEOPLE_ARE | VALUES
-                value = default if its_own else preset.get(key, default)
-                object.__setattr__(self, key, self._prefixed(value))
-            elif getattr(self, key) in (NONE, (NONE,)) and key not in VALUES:
-                object.__setattr__(self, key, type(default)())
+    @classmethod
+    def preset_values(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the preset says where the ini says nothing; `{prefix}` in it is the prefix of the tables."""
+        preset = PRESETS[given.get("preset", cls.preset)]
+        if given.get("query"):
+            preset = {key: value for key, value in preset.items() if key in WITH_QUERY}
+        prefix = given.get("table_prefix", preset.get("table_prefix", cls.table_prefix))
+        return {
+            key: value.replace("{prefix}", prefix) if isinstance(value, str) else value for key, value in preset.items()
+        }
 
-    def _prefixed(self, value: Any) -> Any:
-        # table_prefix comes first among the defaults, so that it is known here
-        return value.replace("{prefix}", str(self.table_prefix)) if isinstance(value, str) else value
+    @property
+    def columns(self) -> dict[str, str]:
+        """What a look-up calls its columns (a `query` too, and `username` besides), and the column; "" for none."""
+        return {
+            "subject": self.subject_column,
+            "password": self.password_column,
+            "parameters": self.password_parameters_column,
+            "name": self.name_column,
+            "given_name": self.given_name_column,
+            "family_name": self.family_name_column,
+            "email": self.email_column,
+            "active": self.active_column,
+            "disabled": self.disabled_column,
+            "locked": self.locked_column,
+            "locked_until": self.locked_until_column,
+            "lock_enabled": self.lock_enabled_column,
+            "expires": self.expires_column,
+            "password_expires": self.password_expires_column,
+            "must_change": self.must_change_column,
+            "password_changed": self.password_changed_column,
+        }
 
-    def known(self, key: str) -> Any:
-        """The value of a key that the preset may have given."""
-        return getattr(self, key)
+    @property
+    def values(self) -> dict[str, tuple[str, ...]]:
+        """The settings that name values of the columns which decide, and these values."""
+        return {
+            "active_values": self.active_values,
+            "disabled_values": self.disabled_values,
+            "locked_values": self.locked_values,
+            "unlocked_values": self.unlocked_values,
+            "must_change_values": self.must_change_values,
+            "may_keep_values": self.may_keep_values,
+        }
 
     @property
     def writes(self) -> bool:
@@ -136,8 +161,12 @@ class SQLSettings:
         yield from self._password_faults()
         if not 1 <= self.timeout <= 30:
             yield "timeout", "is not between 1 and 30 seconds"
-        for key in ("locked_seconds", "password_days", "password_min_length"):
-            if getattr(self, key) < 0:
+        for key, number in (
+            ("locked_seconds", self.locked_seconds),
+            ("password_days", self.password_days),
+            ("password_min_length", self.password_min_length),
+        ):
+            if number < 0:
                 yield key, "is below 0"
         if self.tls_ca_file and self.tls_ca_file != "system" and not Path(self.tls_ca_file).is_file():
             yield "tls_ca_file", "names no file; or say system, for the authorities that this system trusts"
@@ -149,39 +178,44 @@ class SQLSettings:
             yield "table", "is missing, and so are query and preset: one of them says where the people are"
         if self.table and self.query:
             yield "query", "cannot stand beside table: leave out one of them"
-        for key in sorted(WHERE_PEOPLE_ARE - {"table", "username_match"}):
-            if self.query and getattr(self, key):
+        columns = {f"{label}_column": column for label, column in self.columns.items() if label != "parameters"}
+        columns["password_parameters_column"] = self.password_parameters_column
+        lists = {"username_columns": self.username_columns, "optional_columns": self.optional_columns}
+        place = {**columns, **lists, "join": self.join, "where": self.where, "new_account": self.new_account}
+        for key, value in sorted(place.items()):
+            if self.query and value:
                 yield key, "cannot stand beside query, which names its columns itself"
-            if self.table and key in NEEDED and not getattr(self, key):
+            if self.table and key in NEEDED and not value:
                 yield key, "is missing"
         if self.query and ":username" not in self.query:
             yield "query", "has no :username"
-        for pair in self.known("new_account"):
+        for pair in self.new_account:
             if not _NEW_ACCOUNT.fullmatch(pair):
                 yield "new_account", "holds something other than column=value"
 
     def _value_faults(self) -> Iterator[tuple[str, str]]:
-        for key in sorted(VALUES | {"optional_columns"}):
-            if any(word.endswith((",", ";")) for word in self.known(key)):
+        values = self.values
+        for key, words in {**values, "optional_columns": self.optional_columns}.items():
+            if any(word.endswith((",", ";")) for word in words):
                 yield key, "holds a word that ends in a comma: blanks separate words"
         for yes, no in _PAIRS:
-            if named(self.known(yes)) & named(self.known(no)):
+            if named(values[yes]) & named(values[no]):
                 yield yes, f"and {no} name the same value"
-        for pair in self.known("optional_columns"):
+        for pair in self.optional_columns:
             kind, colon, column = pair.partition(":")
             if not colon or kind not in KINDS or not column:
                 yield "optional_columns", f"holds something other than kind:column; the kinds are {', '.join(KINDS)}"
                 break
         for key, columns in _DECIDED_BY.items():
-            kinds = {pair.partition(":")[0] for pair in self.known("optional_columns")}
-            is_there = kinds & set(columns) or any(self.known(f"{column}_column") for column in columns)
-            of_preset = self.known(key) == PRESETS[self.preset].get(key)
-            if self.table and self.known(key) and not of_preset and not is_there:
+            kinds = {pair.partition(":")[0] for pair in self.optional_columns}
+            is_there = kinds & set(columns) or any(self.columns[column] for column in columns)
+            of_preset = values[key] == PRESETS[self.preset].get(key)
+            if self.table and values[key] and not of_preset and not is_there:
                 yield key, f"is of no use without {' or '.join(f'{column}_column' for column in columns)}"
 
     def _password_faults(self) -> Iterator[tuple[str, str]]:
         try:
-            allowed = hashes.named(self.known("schemes"))
+            allowed = hashes.named(self.schemes)
         except ValueError as error:
             yield "schemes", redact(error)
             return
@@ -195,12 +229,22 @@ class SQLSettings:
             yield "new_scheme", f"is not one of: {', '.join(hashes.NEW)}"
         elif self.writes and self.new_scheme not in allowed:
             yield "new_scheme", "is not among schemes: nobody could sign in with a new password"
-        for key in ("rehash", "password_change", "password_recovery", "registration"):
-            if getattr(self, key) and (self.query or self.join):
+        for key, is_on in (
+            ("rehash", self.rehash),
+            ("password_change", self.password_change),
+            ("password_recovery", self.password_recovery),
+            ("registration", self.registration),
+        ):
+            if is_on and (self.query or self.join):
                 yield key, "needs a table, without query and join: where would it write?"
-        written = (*NEEDED, "password_changed_column", "must_change_column", "password_expires_column")
-        for key in written:
-            names = self.known(key) if key == "username_columns" else (self.known(key),)
+        for key, names in (
+            ("subject_column", (self.subject_column,)),
+            ("username_columns", self.username_columns),
+            ("password_column", (self.password_column,)),
+            ("password_changed_column", (self.password_changed_column,)),
+            ("must_change_column", (self.must_change_column,)),
+            ("password_expires_column", (self.password_expires_column,)),
+        ):
             if self.writes and not self.join and any("." in name or "(" in name for name in names):
                 yield key, "must be a plain column of the table, for it is written or says what is written"
         if self.password_recovery and not self.email_column:

@@ -37,28 +37,9 @@ from linkauth_sql.states import OF
 
 NAMES = 100_000
 """Rows among which ambiguous names are looked for."""
-LABELS: Mapping[str, str] = {
-    "subject": "subject_column",
-    "password": "password_column",
-    "parameters": "password_parameters_column",
-    "name": "name_column",
-    "given_name": "given_name_column",
-    "family_name": "family_name_column",
-    "email": "email_column",
-    "active": "active_column",
-    "disabled": "disabled_column",
-    "locked": "locked_column",
-    "locked_until": "locked_until_column",
-    "lock_enabled": "lock_enabled_column",
-    "expires": "expires_column",
-    "password_expires": "password_expires_column",
-    "must_change": "must_change_column",
-    "password_changed": "password_changed_column",
-}
-"""What a look-up calls its columns (a `query` too, and `username` besides), and the setting that names each."""
 USERNAME = "username"
 """What it calls the first of the columns of names; the others are username_1 and so on."""
-KNOWN = frozenset(LABELS) | {USERNAME}
+KNOWN = frozenset(SQLSettings(url="").columns) | {USERNAME}
 """What the columns of a query may be called."""
 
 
@@ -127,7 +108,7 @@ class _Builder:
         that may find more (an ü for a u), which the folded comparison takes out again."""
         typed = bindparam("username", type_=String)
         conditions: list[ColumnElement[bool]] = []
-        for name in self._settings.known("username_columns"):
+        for name in self._settings.username_columns:
             same = self._folded(self._column(name)) == self._folded(typed, exact=True)
             if self._settings.username_match == "collation":
                 same = and_(self._column(name) == typed, same)
@@ -135,35 +116,34 @@ class _Builder:
         return self._where(self._look_up(), or_(*conditions))
 
     def by_subject(self) -> Select[Any]:
-        subject = cast(self._column(self._settings.known("subject_column")), String)
+        subject = cast(self._column(self._settings.subject_column), String)
         return self._where(self._look_up(), subject == bindparam("subject", type_=String))
 
     def by_bytes(self) -> Select[Any] | None:
         """The same for a subject of bytes, which is known by its hexadecimal digits; None where SQL lacks that."""
         if self._dialect not in ("postgresql", "mariadb", "mysql", "sqlite"):
             return None
-        stored, digits = self._column(self._settings.known("subject_column")), bindparam("subject", type_=String)
+        stored, digits = self._column(self._settings.subject_column), bindparam("subject", type_=String)
         if self._dialect == "postgresql":
             return self._where(self._look_up(), cast(stored, String) == literal_column("'\\x'").concat(digits))
         return self._where(self._look_up(), func.lower(func.hex(stored)) == digits)
 
     def alike(self) -> Select[Any]:
         """Names that the column's own collation, and so its index, takes for the same: perhaps an ü for a u."""
-        names = map(self._column, self._settings.known("username_columns"))
+        names = map(self._column, self._settings.username_columns)
         typed = bindparam("username", type_=String)
         return self._where(self._look_up(), or_(*(name == typed for name in names)))
 
     def sample(self) -> Select[Any]:
         settings = self._settings
-        keys = {"password": "password_column", "parameters": "password_parameters_column"}
-        columns = {label: settings.known(key) for label, key in keys.items() if settings.known(key)}
-        chosen = select(*(self._column(name).label(label) for label, name in columns.items()))
-        stored = self._column(settings.known("password_column"))
+        columns = {"password": settings.password_column, "parameters": settings.password_parameters_column}
+        chosen = select(*(self._column(name).label(label) for label, name in columns.items() if name))
+        stored = self._column(settings.password_column)
         return self._where(chosen.select_from(self._from()), stored.is_not(None)).limit(bindparam("most"))
 
     def newest(self) -> Select[Any]:
         """The same of the other end of the table, by its key: older hashes are of older kinds."""
-        return self.sample().order_by(self._column(self._settings.known("subject_column")).desc())
+        return self.sample().order_by(self._column(self._settings.subject_column).desc())
 
     def states(self) -> Select[Any] | None:
         """The columns that decide, of any rows; None where there are none."""
@@ -173,9 +153,9 @@ class _Builder:
 
     def ambiguous(self) -> Select[Any]:
         """Names, in small letters, that more than one of the rows have."""
-        subject = self._column(self._settings.known("subject_column"))
+        subject = self._column(self._settings.subject_column)
         names = []
-        for name in map(self._column, self._settings.known("username_columns")):
+        for name in map(self._column, self._settings.username_columns):
             chosen = select(subject.label("subject"), self._folded(name, exact=True).label("name")).select_from(
                 self._from()
             )
@@ -186,22 +166,22 @@ class _Builder:
 
     def probe(self) -> Select[Any]:
         """No row of all columns of the table, which tells their names."""
-        table_name = text(_plain(self._quoted(self._settings.known("table"))))
+        table_name = text(_plain(self._quoted(self._settings.table)))
         return select(literal_column("*")).select_from(table_name).where(text("1 = 0"))
 
     def _look_up(self) -> Select[Any]:
         settings = self._settings
-        names = settings.known("username_columns")
+        names = settings.username_columns
         wanted = {f"{USERNAME}_{place}" if place else USERNAME: name for place, name in enumerate(names)}
-        wanted |= {label: settings.known(key) for label, key in LABELS.items() if label not in KINDS}
+        wanted |= {label: name for label, name in settings.columns.items() if label not in KINDS}
         columns = [self._column(name).label(label) for label, name in wanted.items() if name]
         return select(*columns, *self._deciding()).select_from(self._from())
 
     def _deciding(self) -> list[ColumnElement[Any]]:
         """The columns that say whether an account may sign in."""
-        named = {kind: self._settings.known(LABELS[kind]) for kind in KINDS}
+        named = {kind: self._settings.columns[kind] for kind in KINDS}
         columns: list[ColumnElement[Any]] = [self._column(name).label(kind) for kind, name in named.items() if name]
-        table_name = self._settings.known("table")
+        table_name = self._settings.table
         for kind, own in self._optional:
             # with its table, for a join may have such a column too
             chosen: ColumnElement[Any] = literal_column(f"{self._quoted(table_name)}.{self._quote(own)}")
@@ -209,11 +189,11 @@ class _Builder:
         return columns
 
     def _where(self, chosen: Select[Any], condition: ColumnElement[bool]) -> Select[Any]:
-        extra = self._settings.known("where")
+        extra = self._settings.where
         return chosen.where(condition, text(f"({_plain(extra)})")) if extra else chosen.where(condition)
 
     def _from(self) -> TextClause:
-        return text(_plain(f"{self._quoted(self._settings.known('table'))} {self._settings.known('join')}".strip()))
+        return text(_plain(f"{self._quoted(self._settings.table)} {self._settings.join}".strip()))
 
     def _column(self, name: str) -> ColumnElement[Any]:
         return literal_column(name if name.startswith("(") else self._quoted(name))
@@ -241,9 +221,9 @@ def replacing(settings: SQLSettings, row: Mapping[str, Any], changes: Mapping[st
     read = row["password"]
     # a CHAR column gives what it pads with, and compares without
     same = {read, read.rstrip()} if isinstance(read, (str, bytes)) else {read}
-    password: ColumnElement[Any] = column(settings.known("password_column"))
+    password: ColumnElement[Any] = column(settings.password_column)
     statement = update(_table(settings, changes)).values(dict(changes))
-    subject = column(settings.known("subject_column")) == row["subject"]
+    subject = column(settings.subject_column) == row["subject"]
     return statement.where(subject, password.is_(None) if read is None else password.in_(sorted(same)))
 
 
@@ -253,7 +233,7 @@ def adding(settings: SQLSettings, values: Mapping[str, Any]) -> Insert:
 
 
 def _table(settings: SQLSettings, columns: Mapping[str, Any]) -> Any:
-    schema, _, name = settings.known("table").rpartition(".")
+    schema, _, name = settings.table.rpartition(".")
     return table(name, *map(column, columns), schema=schema or None)
 
 

@@ -59,12 +59,8 @@ class StateRules:
     """What the settings say of the columns that decide."""
 
     def __init__(self, settings: SQLSettings) -> None:
-        values = {
-            key: named(settings.known(key))
-            for key in ("active_values", "disabled_values", "locked_values", "unlocked_values")
-        } | {key: named(settings.known(key)) for key in ("must_change_values", "may_keep_values")}
-        self._locked_seconds: int = settings.known("locked_seconds")
-        active, disabled = values["active_values"], values["disabled_values"]
+        self._locked_seconds = settings.locked_seconds
+        active, disabled = named(settings.active_values), named(settings.disabled_values)
         self._words = {
             "active": Words(
                 YES | {"active", "enabled"}, NO | {"inactive", "disabled"}, active, disabled, only=bool(active)
@@ -72,13 +68,15 @@ class StateRules:
             "disabled": Words(named_yes=disabled, named_no=active),
             # there active_values are meant for the columns of accounts that are active
             BESIDE_ACTIVE: Words(named_yes=disabled, named_no=active - YES),
-            "locked": Words(named_yes=values["locked_values"], named_no=values["unlocked_values"]),
-            "must_change": Words(named_yes=values["must_change_values"], named_no=values["may_keep_values"]),
+            "locked": Words(named_yes=named(settings.locked_values), named_no=named(settings.unlocked_values)),
+            "must_change": Words(
+                named_yes=named(settings.must_change_values), named_no=named(settings.may_keep_values)
+            ),
             "lock_enabled": Words(),
         }
 
     def of(self, row: Row, now: datetime) -> State:
-        """The state of the account of a row, which is named as `statements.LABELS` does."""
+        """The state of the account of a row, which is named as `SQLSettings.columns` does."""
         seen = _Seen(row, now, self._words)
         reason = self._reason(seen)
         return State(reason, reason in CHANGEABLE and not seen.unclear, tuple(seen.unclear))

@@ -18,13 +18,8 @@ from linkauth_sql.statements import adding, replacing
 
 log = logging.getLogger(__name__)
 
-PROFILE = {
-    "name": "name_column",
-    "given_name": "given_name_column",
-    "family_name": "family_name_column",
-    "email": "email_column",
-}
-"""What a new account's profile may say, and the setting that names its column."""
+PROFILE = ("name", "given_name", "family_name", "email")
+"""What a new account's profile may say."""
 
 
 class Writer:
@@ -41,7 +36,7 @@ class Writer:
         if len(new) < max(1, settings.password_min_length):
             raise PasswordRefused("too_short", max(1, settings.password_min_length))
         trimmed = settings.password_form != "typed" and new != new.strip()
-        if "\0" in new or trimmed or not self._verifier.heeded(settings.known("new_scheme"), new):
+        if "\0" in new or trimmed or not self._verifier.heeded(settings.new_scheme, new):
             # WordPress and phpBB trim what is typed, and bcrypt forgets what is behind its 72 bytes
             raise PasswordRefused("not_allowed")
         try:
@@ -63,7 +58,7 @@ class Writer:
         if settings.password_changed_column:
             changes[settings.password_changed_column] = self._time(row.get("password_changed"), now)
         if settings.must_change_column and row.get("must_change") is not None:
-            words = settings.known("may_keep_values")
+            words = settings.may_keep_values
             changes[settings.must_change_column] = values.no_like(row["must_change"], words)
         if settings.password_expires_column:
             expires = now + timedelta(days=settings.password_days) if settings.password_days else None
@@ -77,37 +72,37 @@ class Writer:
             if not stored or not self._verifier.proves(stored, password):
                 # a typing mistake behind what the old hash heeds would become the password
                 return
-            if not self._verifier.is_current(stored, self._settings.known("new_scheme")):
+            if not self._verifier.is_current(stored, self._settings.new_scheme):
                 self.check_heeded(password)
                 self._write(row, self._hashed(row, password))
         except BackendError as error:
             log.warning("the password of subject %r could not be hashed anew: %s", subject_of(row), error)
 
     def check_heeded(self, password: str) -> None:
-        if not self._verifier.heeded(self._settings.known("new_scheme"), password):
+        if not self._verifier.heeded(self._settings.new_scheme, password):
             raise PasswordRefused("not_allowed", message="it is longer than the new scheme heeds")
 
     def add(self, username: str, password: str, profile: Mapping[str, str]) -> None:
         """A new row. Raises Taken, NoSuchText and what a database may raise."""
         settings, dialect = self._settings, self._database.dialect.name
         row: dict[str, Any] = {}
-        for key, setting in PROFILE.items():
-            column = settings.known(setting)
+        for key in PROFILE:
+            column = settings.columns[key]
             if column and not column.startswith("("):
                 row[column] = profile.get(key, "")
-        row |= values.of_new_account(settings.known("new_account"), username, datetime.now(UTC), dialect)
-        row[settings.known("username_columns")[0]] = username
-        row[settings.known("password_column")] = self._verifier.new_hash(settings.known("new_scheme"), password)
+        row |= values.of_new_account(settings.new_account, username, datetime.now(UTC), dialect)
+        row[settings.username_columns[0]] = username
+        row[settings.password_column] = self._verifier.new_hash(settings.new_scheme, password)
         self._database.write(adding(settings, row))
 
     def _hashed(self, row: Row, new: str) -> dict[str, Any]:
-        made = self._verifier.new_hash(self._settings.known("new_scheme"), new)
+        made = self._verifier.new_hash(self._settings.new_scheme, new)
         # MediaWiki's column holds bytes
         kept = made.encode("ascii") if isinstance(row["password"], bytes) else made
-        return {self._settings.known("password_column"): kept}
+        return {self._settings.password_column: kept}
 
     def _time(self, present: Any, when: datetime) -> Any:
-        return values.time_like(present, when, self._database.dialect.name, self._settings.known("time_form"))
+        return values.time_like(present, when, self._database.dialect.name, self._settings.time_form)
 
     def _write(self, row: Row, changes: Mapping[str, Any]) -> bool:
         try:

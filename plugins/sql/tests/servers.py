@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 
+from linkauth.testing import settings_of
 from linkauth_sql import SQLBackend, SQLSettings
 from tests.servers.mariadb import MariaDB
 from tests.servers.postgresql import PostgreSQL
@@ -38,7 +39,9 @@ class ServerStore(ABC):
         self._opened: list[SQLBackend] = []
 
     def backend(self, **changes: Any) -> SQLBackend:
-        settings = SQLSettings(**{"url": self.url, "timeout": 1, **COLUMNS, **self._settings, **changes})
+        values = {"url": self.url, "timeout": 1, **COLUMNS, **self._settings, **changes}
+        # None leaves a key out of the ini
+        settings = settings_of(SQLSettings, **{key: value for key, value in values.items() if value is not None})
         assert not list(settings.faults())
         self._opened.append(SQLBackend(settings))
         return self._opened[-1]

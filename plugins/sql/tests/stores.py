@@ -10,6 +10,7 @@ from typing import Any
 
 from argon2 import PasswordHasher
 
+from linkauth.testing import settings_of
 from linkauth_sql import SQLBackend, SQLSettings
 
 from .applications import Application
@@ -60,7 +61,9 @@ class SQLiteFile:
             yield connection
 
     def backend(self, **changes: Any) -> SQLBackend:
-        settings = SQLSettings(**{**self.settings, **changes})
+        # None leaves a key out of the ini
+        given = {key: value for key, value in {**self.settings, **changes}.items() if value is not None}
+        settings = settings_of(SQLSettings, **given)
         assert not list(settings.faults())
         return SQLBackend(settings)
 

@@ -21,6 +21,7 @@ from linkauth.backends import (
     guarded,
 )
 from linkauth.hashing import HashPool
+from linkauth.testing import settings_of
 from linkauth_sql import SQLBackend, SQLSettings
 from linkauth_sql.passwords import RECOMMENDED
 
@@ -112,7 +113,7 @@ def test_letters_beyond_ascii_have_no_case_either(store: SQLiteStore, typed: str
 @pytest.mark.parametrize("query", ["SELECT :username, :other", "SELECT :name"])
 def test_a_query_with_other_names_is_refused_at_the_start(query: str) -> None:
     with pytest.raises(ValueError, match=":username"):
-        SQLBackend(SQLSettings(url="sqlite:///x", query=query))
+        SQLBackend(settings_of(SQLSettings, url="sqlite:///x", query=query))
 
 
 def test_an_e_typed_as_two_letters_is_the_same_password(store: SQLiteStore) -> None:
@@ -159,7 +160,7 @@ def test_the_stand_in_costs_what_the_stores_hashes_cost(store: SQLiteStore, monk
 
 def test_a_missing_file_is_unavailable_and_is_not_created(tmp_path: Path) -> None:
     path = tmp_path / "missing.sqlite"
-    backend = SQLBackend(SQLSettings(url=f"sqlite:///{path}", **COLUMNS))
+    backend = SQLBackend(settings_of(SQLSettings, url=f"sqlite:///{path}", **COLUMNS))
     with pytest.raises(BackendUnavailable):
         backend.authenticate("ada", "x")
     assert not path.exists()
@@ -167,7 +168,7 @@ def test_a_missing_file_is_unavailable_and_is_not_created(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("change", [{"table": "persons"}, {"password_column": "pw"}, {"username_columns": ("uid",)}])
 def test_a_wrong_table_or_column_is_the_operators_problem(store: SQLiteStore, change: dict[str, Any]) -> None:
-    backend = SQLBackend(SQLSettings(**{"url": f"sqlite:///{store.path}", **COLUMNS, **change}))
+    backend = SQLBackend(settings_of(SQLSettings, **{"url": f"sqlite:///{store.path}", **COLUMNS, **change}))
     with pytest.raises(BackendMisconfigured, match="no such"):
         backend.authenticate("ada", "x")
     (check,) = backend.check()
@@ -177,7 +178,7 @@ def test_a_wrong_table_or_column_is_the_operators_problem(store: SQLiteStore, ch
 
 def test_a_query_without_its_columns_is_the_operators_problem(store: SQLiteStore) -> None:
     query = "SELECT id, hash FROM people WHERE login = :username"
-    backend = SQLBackend(SQLSettings(url=f"sqlite:///{store.path}", query=query))
+    backend = SQLBackend(settings_of(SQLSettings, url=f"sqlite:///{store.path}", query=query))
     with pytest.raises(BackendMisconfigured, match="subject and password"):
         backend.authenticate("ada", "x")
 
@@ -197,14 +198,14 @@ def test_a_driver_that_is_not_installed_is_named(
     for each in [name for name in sys.modules if name.startswith("linkauth_sql.mariadb")]:
         monkeypatch.delitem(sys.modules, each)
     with pytest.raises(ValueError) as refused:
-        SQLBackend(SQLSettings(url=url, **COLUMNS))
+        SQLBackend(settings_of(SQLSettings, url=url, **COLUMNS))
     assert f"needs the database driver {module}, which is not installed: pip install '{remedy}'" in str(refused.value)
 
 
 @pytest.mark.parametrize("url", ["not a url", "nosuchdb://x/y", "mysql+nosuchdriver://x/y"])
 def test_a_url_that_cannot_work_is_refused_at_the_start(url: str) -> None:
     with pytest.raises(ValueError, match="url"):
-        SQLBackend(SQLSettings(url=url, **COLUMNS))
+        SQLBackend(settings_of(SQLSettings, url=url, **COLUMNS))
 
 
 @pytest.mark.parametrize(
@@ -219,7 +220,7 @@ def test_a_url_that_cannot_work_is_refused_at_the_start(url: str) -> None:
     ],
 )
 def test_settings_that_do_not_fit_together_are_named(settings: dict[str, Any], keys: set[str]) -> None:
-    assert {key for key, _ in SQLSettings(url="sqlite:///x", **settings).faults()} == keys
+    assert {key for key, _ in settings_of(SQLSettings, url="sqlite:///x", **settings).faults()} == keys
 
 
 def test_the_people_are_only_read(store: SQLiteStore) -> None:

@@ -19,6 +19,7 @@ from linkauth.backends import (
     NameTaken,
     UnknownUser,
 )
+from linkauth.testing import settings_of
 from linkauth_sql import SQLBackend, SQLSettings
 from linkauth_sql.hashes import LINEAR, MOST_CHARACTERS, SCHEMES, UnusableHash, heeds_all, identify, verify
 from linkauth_sql.passwords import Verifier
@@ -90,7 +91,7 @@ def test_eight_digits_are_a_day() -> None:
 )
 def test_a_url_that_switches_off_what_tls_ca_file_asks_for_stops_the_start(url: str) -> None:
     columns = {"subject_column": "id", "username_columns": ("login",), "password_column": "hash"}
-    settings = SQLSettings(url, table="people", tls_ca_file="system", **columns)
+    settings = settings_of(SQLSettings, url=url, table="people", tls_ca_file="system", **columns)
     with pytest.raises(ValueError, match="tls_ca_file"):
         SQLBackend(settings)
 
@@ -192,7 +193,7 @@ def test_of_many_who_register_one_name_at_once_one_gets_it(kind: str) -> None:
 @pytest.mark.parametrize("query", ["?foo=1", "?charset=nope", "?ssl_ca=/nowhere.pem"])
 def test_a_url_that_its_driver_cannot_take_is_the_operators_problem(query: str) -> None:
     columns = {"subject_column": "id", "username_columns": ("login",), "password_column": "hash"}
-    settings = SQLSettings(f"mariadb://reader@127.0.0.1:1/wiki{query}", table="people", **columns)
+    settings = settings_of(SQLSettings, url=f"mariadb://reader@127.0.0.1:1/wiki{query}", table="people", **columns)
     try:
         backend = SQLBackend(settings)
     except ValueError:

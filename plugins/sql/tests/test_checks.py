@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from linkauth.backends import BackendMisconfigured
+from linkauth.testing import settings_of
 from linkauth_sql import SQLBackend, SQLSettings, checks, hashes
 
 from .stores import COLUMNS, POWERS, SQLiteStore
@@ -48,7 +49,7 @@ def test_what_may_not_be_written_is_found_beforehand(store: SQLiteStore) -> None
 @pytest.mark.parametrize("columns", ["id, hash", "id AS subject, hash", "id, hash AS password"])
 def test_a_query_without_the_columns_that_are_needed_is_found_beforehand(store: SQLiteStore, columns: str) -> None:
     query = f"SELECT {columns} FROM people WHERE login = :username"
-    backend = SQLBackend(SQLSettings(store.settings["url"], query=query))
+    backend = SQLBackend(settings_of(SQLSettings, url=store.settings["url"], query=query))
     (check,) = backend.check()
     assert not check.ok
     assert "no columns named subject and password" in check.detail
@@ -83,16 +84,16 @@ def test_a_query_without_the_columns_that_are_needed_is_found_beforehand(store: 
     ],
 )
 def test_settings_that_do_not_fit_together_are_named(settings: dict[str, Any], keys: set[str]) -> None:
-    found = SQLSettings(url="sqlite:///x", **settings)
+    found = settings_of(SQLSettings, url="sqlite:///x", **settings)
     assert {key for key, _ in found.faults()} == keys
     if not keys:
         SQLBackend(found).close()
 
 
 def test_no_secret_is_in_a_repr() -> None:
-    settings = SQLSettings(url="mysql://u:canary@db/x", preset="devise", pepper="canary-pepper")
+    settings = settings_of(SQLSettings, url="mysql://u:canary@db/x", preset="devise", pepper="canary-pepper")
     assert "canary" not in repr(settings)
-    assert hashes.named(settings.known("schemes")) == set(hashes.STRONG)
+    assert hashes.named(settings.schemes) == set(hashes.STRONG)
 
 
 @pytest.mark.parametrize(
@@ -106,5 +107,5 @@ def test_no_secret_is_in_a_repr() -> None:
     ],
 )
 def test_a_server_that_nobody_verifies_is_warned_of(url: str, warned: bool) -> None:
-    check = checks._clear_text(SQLSettings(url=url, preset="mediawiki"))
+    check = checks._clear_text(settings_of(SQLSettings, url=url, preset="mediawiki"))
     assert (check is not None and check.warning) == warned

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from linkauth.backends import BackendMisconfigured
+from linkauth.testing import settings_of
 from linkauth_sql import SQLBackend, SQLSettings
 from tests.servers import postgresql
 
@@ -34,7 +35,7 @@ def database(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
 
 def test_an_encoding_that_is_none_has_to_be_told(database: tuple[str, str]) -> None:
     encoding, url = database
-    with closing(SQLBackend(SQLSettings(url, **COLUMNS))) as backend:
+    with closing(SQLBackend(settings_of(SQLSettings, url=url, **COLUMNS))) as backend:
         if encoding == "SQL_ASCII":
             with pytest.raises(BackendMisconfigured, match="client_encoding=utf8"):
                 backend.authenticate("jörg", WORD)
@@ -42,5 +43,5 @@ def test_an_encoding_that_is_none_has_to_be_told(database: tuple[str, str]) -> N
             assert "client_encoding=utf8" in check.detail
         else:
             assert backend.authenticate("jörg", WORD).subject == "emp-7"
-    with closing(SQLBackend(SQLSettings(f"{url}?client_encoding=utf8", **COLUMNS))) as backend:
+    with closing(SQLBackend(settings_of(SQLSettings, url=f"{url}?client_encoding=utf8", **COLUMNS))) as backend:
         assert backend.authenticate("jörg", WORD).subject == "emp-7"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,9 +19,9 @@ from linkauth.backends import (
     UnknownUser,
     WrongPassword,
 )
-from linkauth.testing import BackendContract, Known
+from linkauth.testing import BackendContract, Known, settings_of
 from linkauth_sql import hashes
-from linkauth_sql.presets import DEFAULTS, PRESETS
+from linkauth_sql.presets import PRESETS
 from linkauth_sql.settings import SQLSettings
 
 from . import applications
@@ -119,12 +120,13 @@ def test_only_the_url_is_the_deployers(tmp_path: Path, application: Application)
 
 def test_every_preset_names_what_there_is() -> None:
     assert {application.preset for application in APPLICATIONS} == set(PRESETS) - {"none", "django"}
+    defaults = {item.name: item.default for item in fields(SQLSettings)}
     for name, preset in PRESETS.items():
-        assert set(preset) <= set(DEFAULTS), name
-        settings = SQLSettings(url="sqlite:///x", preset=name)  # type: ignore[arg-type]
+        assert all(type(value) is type(defaults[key]) for key, value in preset.items()), name
+        settings = settings_of(SQLSettings, url="sqlite:///x", preset=name)  # type: ignore[arg-type]
         if name != "none":
             assert not list(settings.faults()), name
-            assert hashes.named(settings.known("schemes")) >= {settings.known("new_scheme")}
+            assert hashes.named(settings.schemes) >= {settings.new_scheme}
             assert "{prefix}" not in repr(settings)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from linkauth.backends import PasswordChange, UnknownUser, WrongPassword
+from linkauth.testing import settings_of
 from linkauth_sql import SQLBackend, SQLSettings
 from tests.servers import mariadb
 from tests.servers.mariadb import MariaDB
@@ -136,7 +137,9 @@ def installed(server: MariaDB, request: pytest.FixtureRequest) -> Iterator[Appli
 
 
 def backend_of(server: MariaDB, application: Application, **changes: Any) -> SQLBackend:
-    settings = SQLSettings(server.url, preset=application.preset, timeout=5, **application.settings, **changes)
+    settings = settings_of(
+        SQLSettings, server.url, preset=application.preset, timeout=5, **application.settings, **changes
+    )
     assert not list(settings.faults())
     return SQLBackend(settings)
 

@@ -174,3 +174,27 @@ def test_rounds_are_no_salt() -> None:
     for text in ("$6$rounds=999999999$" + "a" * 86, "$5$rounds=999999999$" + "a" * 43):
         with pytest.raises(UnusableHash, match="no scheme"):
             identify(text)
+
+
+@pytest.mark.parametrize("size", [0, 1, 3, 4, 16, 17, 20, 64])
+@pytest.mark.parametrize(("name", "digest"), [("SSHA", "sha1"), ("SSHA512", "sha512"), ("SMD5", "md5")])
+def test_ldap_salts_of_any_length_and_prefixes_in_any_case(name: str, digest: str, size: int) -> None:
+    text = ldap(name, digest)(os.urandom(size))
+    prefix, brace, rest = text.partition("}")
+    for each in (text, prefix.lower() + brace + rest, text.rstrip("=")):
+        assert is_right(each), each
+
+
+@pytest.mark.parametrize("scheme", ["bcrypt", "bcrypt_sha256"])
+def test_django_bcrypt_takes_long_passwords(scheme: str) -> None:
+    long = b"x" * 80
+    hashed = hashlib.sha256(long).hexdigest().encode() if scheme == "bcrypt_sha256" else long[:72]
+    scheme_of, parts = identify(f"{scheme}${cheap_bcrypt(hashed)}")
+    assert verify(scheme_of, parts, (long,))
+    assert not verify(scheme_of, parts, (b"y" + long,))
+
+
+@pytest.mark.parametrize("value", ["A" * 10 + "=" * 34, "A" * 43, "A" * 44, "A" * 42 + "==", ""])
+def test_a_digest_of_django_that_is_cut_or_padded_wrongly_is_unusable(value: str) -> None:
+    with pytest.raises(UnusableHash):
+        identify(f"pbkdf2_sha256$10$salt${value}")

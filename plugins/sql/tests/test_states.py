@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from linkauth.testing import settings_of
 from linkauth_sql import SQLSettings, values
 from linkauth_sql.flags import Words, named, spelled
 from linkauth_sql.states import State, StateRules
@@ -21,7 +22,7 @@ EPOCH = int(NOW.timestamp())
 
 
 def state_of(row: dict[str, Any], **settings: Any) -> State:
-    return StateRules(SQLSettings(url="sqlite:///x", **{**COLUMNS, **settings})).of(row, NOW)
+    return StateRules(settings_of(SQLSettings, url="sqlite:///x", **{**COLUMNS, **settings})).of(row, NOW)
 
 
 YES = [1, True, 1.0, Decimal(1), "1", "t", "true", "Y", " yes ", "ON", b"\x01", b"1", b"\x00\x01", NOW, NOW.date()]

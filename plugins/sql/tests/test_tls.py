@@ -10,6 +10,7 @@ from typing import get_args
 import pytest
 
 from linkauth.backends import BackendMisconfigured
+from linkauth.testing import settings_of
 from linkauth_sql import SQLSettings
 from tests.servers import mariadb, postgresql
 from tests.servers.certificates import Authority, Kind
@@ -79,7 +80,7 @@ def test_a_server_without_tls_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_named_at_the_start(tmp_path: Path) -> None:
-    settings = SQLSettings(url="postgresql://x/y", preset="django", tls_ca_file=str(tmp_path / "none.pem"))
+    settings = settings_of(SQLSettings, url="postgresql://x/y", preset="django", tls_ca_file=str(tmp_path / "none.pem"))
     assert [key for key, _ in settings.faults()] == ["tls_ca_file"]
-    settings = SQLSettings(url="sqlite:///x", preset="django", tls_ca_file="system")
+    settings = settings_of(SQLSettings, url="sqlite:///x", preset="django", tls_ca_file="system")
     assert [key for key, _ in settings.faults()] == ["tls_ca_file"]

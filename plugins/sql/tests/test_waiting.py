@@ -12,6 +12,7 @@ from contextlib import closing, suppress
 import pytest
 
 from linkauth.backends import BackendUnavailable
+from linkauth.testing import settings_of
 from linkauth_sql import SQLBackend, SQLSettings
 from linkauth_sql.engine import CONNECTIONS, RECYCLE_SECONDS, open_engine
 
@@ -55,14 +56,18 @@ def seconds(backend: SQLBackend) -> float:
 
 
 def test_a_greeting_in_drops_ends_at_the_timeout(dripping: int) -> None:
-    with closing(SQLBackend(SQLSettings(URLS[0].format(dripping), preset="mediawiki", timeout=TIMEOUT))) as backend:
+    with closing(
+        SQLBackend(settings_of(SQLSettings, url=URLS[0].format(dripping), preset="mediawiki", timeout=TIMEOUT))
+    ) as backend:
         assert TIMEOUT / 2 < seconds(backend) < TIMEOUT * 2
 
 
 @pytest.mark.parametrize("url", URLS)
 def test_who_waits_for_a_connection_waits_little_longer(silent: int, url: str) -> None:
     with (
-        closing(SQLBackend(SQLSettings(url.format(silent), preset="mediawiki", timeout=TIMEOUT))) as backend,
+        closing(
+            SQLBackend(settings_of(SQLSettings, url=url.format(silent), preset="mediawiki", timeout=TIMEOUT))
+        ) as backend,
         ThreadPoolExecutor(CONNECTIONS * 4) as threads,
     ):
         waiting = []
@@ -76,5 +81,5 @@ def test_who_waits_for_a_connection_waits_little_longer(silent: int, url: str) -
 
 @pytest.mark.parametrize("url", URLS)
 def test_no_connection_gets_so_old_that_a_firewall_forgets_it(url: str) -> None:
-    engine = open_engine(SQLSettings(url.format(1), preset="mediawiki"))
+    engine = open_engine(settings_of(SQLSettings, url=url.format(1), preset="mediawiki"))
     assert engine.pool._recycle == RECYCLE_SECONDS

@@ -7,12 +7,11 @@ import hashlib
 import json
 import os
 import re
-import secrets
-from collections.abc import Callable
 from hmac import compare_digest
 from typing import Any
 
 from argon2.low_level import Type, hash_secret_raw
+from passlib import hash as library
 
 from linkauth_sql.hashes.modern import (
     ARGON2,
@@ -32,7 +31,9 @@ from linkauth_sql.hashes.scheme import (
     Parts,
     Scheme,
     UnusableHash,
+    any_salt,
     argon2_cost,
+    by_library,
     pbkdf2_cost,
     pbkdf2_rounds,
     scrypt_cost,
@@ -41,6 +42,8 @@ from linkauth_sql.hashes.scheme import (
 
 DJANGO_ROUNDS = 1_000_000
 """Django 5.2's own; it hashes again at the next sign-in whatever has fewer."""
+_DJANGO_NEW = library.django_pbkdf2_sha256.using(rounds=DJANGO_ROUNDS, salt_size=22)
+"""With as many letters of salt as Django writes."""
 _ASPNET_ROUNDS = 100_000
 _ASPNET_DIGESTS = ("sha1", "sha256", "sha512")
 _ASPNET_HEAD = 13
@@ -59,20 +62,6 @@ def _scrypt_parts_cost(parts: Parts) -> Cost:
     return scrypt_cost(int(parts["n"]).bit_length() - 1, int(parts["r"]), int(parts["p"]))
 
 
-def _django_pbkdf2(digest: str) -> Callable[[Parts, bytes], bool]:
-    def verify(parts: Parts, password: bytes) -> bool:
-        stored, salt = decoded(parts["value"]), parts["salt"].encode("utf-8")
-        return compare_digest(hashlib.pbkdf2_hmac(digest, password, salt, int(parts["rounds"])), stored)
-
-    return verify
-
-
-def _django_pbkdf2_new(password: bytes) -> str:
-    salt = secrets.token_hex(11)
-    made = hashlib.pbkdf2_hmac("sha256", password, salt.encode("ascii"), DJANGO_ROUNDS)
-    return f"pbkdf2_sha256${DJANGO_ROUNDS}${salt}${base64.b64encode(made).decode('ascii')}"
-
-
 def _django_scrypt(parts: Parts, password: bytes) -> bool:
     stored = whole(decoded(parts["value"]))
     return compare_digest(_scrypt(password, parts["salt"].encode("utf-8"), parts, len(stored)), stored)
@@ -86,14 +75,6 @@ def _werkzeug_scrypt(parts: Parts, password: bytes) -> bool:
 def _werkzeug_pbkdf2(parts: Parts, password: bytes) -> bool:
     stored, salt = bytes.fromhex(parts["value"]), parts["salt"].encode("utf-8")
     return compare_digest(hashlib.pbkdf2_hmac(parts["digest"], password, salt, int(parts["rounds"])), stored)
-
-
-def _salted_hexadecimal(algorithm: str) -> Callable[[Parts, bytes], bool]:
-    def verify(parts: Parts, password: bytes) -> bool:
-        made = hexadecimal(algorithm, parts["salt"].encode("utf-8") + password)
-        return compare_digest(made, parts["value"].encode("ascii"))
-
-    return verify
 
 
 def _aspnet_v2(parts: Parts, password: bytes) -> bool:
@@ -184,17 +165,19 @@ _NUMBERS = r"[0-9]{1,6}"
 SCHEMES = (
     Scheme(
         name="django_pbkdf2_sha256",
-        shape=re.compile(rf"pbkdf2_sha256\${_ROUNDS}\$(?P<salt>[^$]*)\$(?P<value>[^$]+)"),
-        verify=_django_pbkdf2("sha256"),
+        shape=re.compile(rf"pbkdf2_sha256\${_ROUNDS}\$[^$]+\$[A-Za-z0-9+/]{{43}}="),
+        verify=by_library(any_salt(library.django_pbkdf2_sha256)),
         cost=pbkdf2_rounds("sha256"),
-        new=_django_pbkdf2_new,
+        new=lambda password: str(_DJANGO_NEW.hash(password)),
     ),
     Scheme(
         name="django_pbkdf2_sha1",
-        shape=re.compile(rf"pbkdf2_sha1\${_ROUNDS}\$(?P<salt>[^$]*)\$(?P<value>[^$]+)"),
-        verify=_django_pbkdf2("sha1"),
+        shape=re.compile(rf"pbkdf2_sha1\${_ROUNDS}\$[^$]+\$[A-Za-z0-9+/]{{27}}="),
+        verify=by_library(any_salt(library.django_pbkdf2_sha1)),
         cost=pbkdf2_rounds("sha1"),
     ),
+    # checked as those of `modern` are: libpass refuses passwords over bcrypt's 72 bytes, which Django's bcrypt cut off,
+    # and repairs bcrypt hashes whose last bits are wrong
     Scheme(
         name="django_argon2",
         shape=re.compile(rf"argon2(?P<argon2>{ARGON2})"),
@@ -225,8 +208,8 @@ SCHEMES = (
     ),
     Scheme(
         name="django_sha1",
-        shape=re.compile(r"sha1\$(?P<salt>[^$]*)\$(?P<value>[0-9a-f]{40})"),
-        verify=_salted_hexadecimal("sha1"),
+        shape=re.compile(r"sha1\$[^$]*\$[0-9a-f]{40}"),
+        verify=by_library(any_salt(library.django_salted_sha1)),
         strong=False,
     ),
     Scheme(

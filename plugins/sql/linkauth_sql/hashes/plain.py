@@ -50,35 +50,23 @@ def _ldap_scheme(name: str, prefix: str, algorithm: str) -> Scheme:
     return Scheme(name=name, shape=shape, verify=_ldap(algorithm), strong=False)
 
 
-def _hex_scheme(algorithm: str, digits: int) -> Scheme:
-    def verify(parts: Parts, password: bytes) -> bool:
-        return compare_digest(hexadecimal(algorithm, password), parts[0].lower().encode("ascii"))
-
-    shape = re.compile(rf"[0-9A-Fa-f]{{{digits}}}")
-    return Scheme(name=f"hex_{algorithm}", shape=shape, verify=verify, strong=False)
-
-
-def _mysql41(parts: Parts, password: bytes) -> bool:
-    twice = hexadecimal("sha1", digest("sha1", password))
-    return compare_digest(twice, parts["value"].lower().encode("ascii"))
+def _by_library(name: str, shape: str, handler: type) -> Scheme:
+    return Scheme(name=name, shape=re.compile(shape), verify=by_library(handler), strong=False)
 
 
 SCHEMES = (
+    # checked here: libpass takes salts of 4 to 16 bytes only, where servers write others, and the prefix in capitals
+    # only, where OpenLDAP ignores the case
     _ldap_scheme("ldap_ssha", "SSHA", "sha1"),
     _ldap_scheme("ldap_ssha256", "SSHA256", "sha256"),
     _ldap_scheme("ldap_ssha512", "SSHA512", "sha512"),
     _ldap_scheme("ldap_smd5", "SMD5", "md5"),
     _ldap_scheme("ldap_sha", "SHA", "sha1"),
     _ldap_scheme("ldap_md5", "MD5", "md5"),
-    Scheme(name="mysql41", shape=re.compile(r"\*(?P<value>[0-9A-Fa-f]{40})"), verify=_mysql41, strong=False),
-    Scheme(
-        name="mysql323",
-        shape=re.compile(r"[0-9A-Fa-f]{16}"),
-        verify=by_library(library.mysql323),
-        strong=False,
-    ),
-    _hex_scheme("md5", 32),
-    _hex_scheme("sha1", 40),
-    _hex_scheme("sha256", 64),
-    _hex_scheme("sha512", 128),
+    _by_library("mysql41", r"\*[0-9A-Fa-f]{40}", library.mysql41),
+    _by_library("mysql323", r"[0-9A-Fa-f]{16}", library.mysql323),
+    _by_library("hex_md5", r"[0-9A-Fa-f]{32}", library.hex_md5),
+    _by_library("hex_sha1", r"[0-9A-Fa-f]{40}", library.hex_sha1),
+    _by_library("hex_sha256", r"[0-9A-Fa-f]{64}", library.hex_sha256),
+    _by_library("hex_sha512", r"[0-9A-Fa-f]{128}", library.hex_sha512),
 )
