@@ -20,8 +20,8 @@ from benchmarks.browsers import BASIC, FORM, HEADERS
 from benchmarks.report import BenchmarkError
 from benchmarks.serving import Server
 from benchmarks.tokens import CLIENT, Kept
-from linkauth.config.loader import load
 from linkauth.simulator.people import PEOPLE
+from linkauth.web.serving import load
 
 WARM_UP = 100
 _FORM_TOKEN = re.compile(rb'name="form_token" value="([^"]+)"')

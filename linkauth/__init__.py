@@ -8,21 +8,29 @@ warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
 
 from pyramid.config import Configurator  # noqa: E402
 
+from linkauth.config.plugins import read_settings  # noqa: E402
+from linkauth.services import KEY, build  # noqa: E402
+
 
 def main(global_config: dict[str, str], **ini: str) -> Any:
-    """The WSGI application of an ini file's [app:main] and [DEFAULT] sections (entry point `paste.app_factory`)."""
+    """The WSGI application of an ini file's [app:main] and [DEFAULT] sections (entry point `paste.app_factory`).
+
+    Raises SettingsError or ConfigurationError.
+    """
     shared = {key: value for key, value in global_config.items() if key.startswith("linkauth.")}
-    with Configurator(settings={**shared, **ini}) as config:
-        config.include("linkauth.config.plugins")
-        config.include("linkauth.login.throttle")
-        config.include("linkauth.services")
-        config.include("linkauth.login.shadows")
-        config.include("linkauth.login.sign_in")
-        config.include("linkauth.web.security")
-        config.include("linkauth.web.forwarded")
-        config.include("linkauth.web.routes")
-        config.include("linkauth.views")
-        if config.registry.settings["linkauth"].simulator.client:
-            config.include("linkauth.simulator")
-        config.include("linkauth.web.request")
-        return config.make_wsgi_app()
+    settings = read_settings({**shared, **ini})
+    services = build(settings)
+    try:
+        with Configurator(settings={**shared, **ini, KEY: services}) as config:
+            config.include("linkauth.web.request")
+            config.include("linkauth.web.headers")
+            config.include("linkauth.web.forwarded")
+            config.include("linkauth.web.limits")
+            config.include("linkauth.web.routes")
+            config.include("linkauth.views")
+            if settings.simulator.client:
+                config.include("linkauth.simulator")
+            return config.make_wsgi_app()
+    except BaseException:
+        services.close()
+        raise

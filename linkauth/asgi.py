@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import sys
 
-from linkauth.config.loader import StartError, from_environment, threads
+from linkauth.config.loader import StartError
 from linkauth.redaction import redact
 from linkauth.web.asgi import Application
+from linkauth.web.serving import from_environment, threads
 
 try:
     _loaded = from_environment()

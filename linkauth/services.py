@@ -1,25 +1,173 @@
-"""From the settings and the storage to `request.oauth2`."""
+"""Everything that is opened at the start and closed at the end.
+
+`build` opens all of it for a server. The commands of an operator open only what they need: `open_backends` without the
+database, `open_storage` without the backends.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
+from urllib.parse import urlsplit
 
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from linkauth.config import plugins
 from linkauth.config.settings import ClientSettings, Settings, SettingsError
+from linkauth.hashing import worker_processes
+from linkauth.login import new_passwords
+from linkauth.login.dispatch import NamedBackend, close
+from linkauth.login.shadows import Shadow
+from linkauth.login.sign_in import SignIn
+from linkauth.login.throttle import Throttle
 from linkauth.oauth2.clients import Client, Clients
 from linkauth.oauth2.endpoints import AuthorizationServer
 from linkauth.oauth2.errors import StoreUnavailableError
 from linkauth.oauth2.grants import Issuer
 from linkauth.oauth2.jwt import Signer
-from linkauth.storage import KeyStore, LinkStore, open_engine, require_current, unreadable, upgrade
+from linkauth.redaction import redact
+from linkauth.storage import Comparisons, KeyStore, LinkStore, open_engine, require_current, unreadable, upgrade
+from linkauth.themes.theme import Theme, open_theme, texts_of
 
 log = logging.getLogger(__name__)
+
+KEY = "linkauth.services"
+"""The one key of linkauth in Pyramid's `registry.settings`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Services:
+    """The opened parts of one application. `close` ends all of them; a second call does nothing."""
+
+    settings: Settings
+    backends: tuple[NamedBackend, ...]
+    shadows: Mapping[str, Shadow]
+    throttle: Throttle
+    sign_in: SignIn
+    engine: Engine
+    links: LinkStore
+    keys: KeyStore
+    oauth2: AuthorizationServer
+    themes: Mapping[str, Theme]
+    _opened: ExitStack = field(repr=False)
+
+    def close(self) -> None:
+        self._opened.close()
+
+
+def services_of(registry: Any) -> Services:
+    """The services of an application, by its Pyramid registry."""
+    services: Services = registry.settings[KEY]
+    return services
+
+
+def build(settings: Settings) -> Services:
+    """Open everything that `settings` name. Raises SettingsError or ConfigurationError, and closes all again then."""
+    with ExitStack() as opened, ExitStack() as shadows_without_owner:
+        backends = _open_backends(settings)
+        for named in backends:
+            (shadows_without_owner if named.shadow else opened).callback(close, named)
+        themes = _open_themes(settings)
+        throttle = _throttle(settings)
+        engine = _open_database(settings, opened)
+        links = opened.enter_context(closing(LinkStore(engine)))
+        keys = opened.enter_context(closing(key_store(settings, engine)))
+        if settings.previous_secrets:
+            _seal_for_new_secret(keys)
+        registered = Clients(clients(settings.clients), throttle.client)
+        server = AuthorizationServer(settings.public_url, registered, _issuer(settings, links, keys), time.time)
+        rules = new_passwords.of(settings)
+        # a shadow closes its backend itself, once no thread of its own uses it any more
+        shadows_without_owner.pop_all()
+        shadows = {
+            named.name: opened.enter_context(closing(Shadow(named.name, named.backend, Comparisons(engine))))
+            for named in backends
+            if named.shadow
+        }
+        sign_in = SignIn(backends, throttle, shadows, rules)
+        return Services(
+            *(settings, backends, shadows, throttle, sign_in, engine, links, keys, server, themes), opened.pop_all()
+        )
+
+
+@contextmanager
+def open_backends(settings: Settings) -> Iterator[tuple[NamedBackend, ...]]:
+    """The backends in their order, without the database; closes them in the end. Raises SettingsError."""
+    backends = _open_backends(settings)
+    try:
+        yield backends
+    finally:
+        for named in backends:
+            close(named)
+
+
+@contextmanager
+def open_storage(settings: Settings, current: bool = True) -> Iterator[Engine]:
+    """The database, without the backends, with the patience of an operator; `current` demands this version's schema.
+
+    Raises SettingsError, SQLAlchemyError.
+    """
+    engine = open_engine(settings.database, patient=True)
+    try:
+        if current:
+            require_current(engine)
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def key_store(settings: Settings, engine: Engine) -> KeyStore:
+    """The keys that sign JWT access tokens."""
+    return KeyStore(engine, settings.secret, settings.previous_secrets)
+
+
+def _open_backends(settings: Settings) -> tuple[NamedBackend, ...]:
+    opened: list[NamedBackend] = []
+    faults: list[tuple[str, str]] = []
+    for each in settings.backends:
+        try:
+            backend = plugins.load("backends", each.use)(each.options)
+            opened.append(NamedBackend(each.name, backend, each.accepts, each.shadow))
+        except ValueError as error:
+            faults.append((f"linkauth.backend.{each.name}", redact(error)))
+    if faults:
+        for named in opened:
+            close(named)
+        raise SettingsError(faults)
+    return tuple(opened)
+
+
+def _open_themes(settings: Settings) -> dict[str, Theme]:
+    texts, path = texts_of(settings), urlsplit(settings.public_url).path
+    return {
+        name: open_theme(name, plugins.load("themes", name), each.options, texts, f"{path}/static/{name}/")
+        for name, each in settings.themes.items()
+    }
+
+
+def _throttle(settings: Settings) -> Throttle:
+    """One throttle for all requests of this process."""
+    try:
+        worker_processes()
+    except ValueError as error:
+        raise SettingsError([("LINKAUTH_WORKERS", f"(environment) {redact(error)}")]) from None
+    return Throttle(settings.throttle)
+
+
+def _open_database(settings: Settings, opened: ExitStack) -> Engine:
+    engine = open_engine(settings.database)
+    opened.callback(engine.dispose)
+    if settings.database_upgrade == "at_start":
+        with open_storage(settings, current=False) as patient:
+            upgrade(patient)
+    require_current(engine)
+    return engine
 
 
 def clients(settings: Mapping[str, ClientSettings]) -> Iterator[Client]:
@@ -64,7 +212,7 @@ def _lifetime(client_id: str, settings: ClientSettings, default: int | None) -> 
     return fitting
 
 
-def issuer(settings: Settings, store: LinkStore, keys: KeyStore) -> Issuer:
+def _issuer(settings: Settings, store: LinkStore, keys: KeyStore) -> Issuer:
     """What makes tokens; refuses JWTs without a key to sign them, or with keys that no secret of the ini opens."""
     signer = Signer(settings.public_url, keys.current)
     with_jwts = [name for name, client in settings.clients.items() if client.token_format == "jwt"]
@@ -95,35 +243,3 @@ def _seal_for_new_secret(keys: KeyStore) -> None:
     else:
         if count:
             log.info("signing keys are sealed for linkauth.secret too: keys=%d", count)
-
-
-def includeme(config: Any) -> None:
-    """Open the storage, refuse an outdated schema, and put the authorization server on the request."""
-    registry = config.registry.settings
-    settings = registry["linkauth"]
-    with ExitStack() as opened:
-        _open(config, registry, settings, opened)
-        # a start that was refused leaves nothing open
-        opened.pop_all()
-
-
-def _open(config: Any, registry: dict[str, Any], settings: Settings, opened: ExitStack) -> None:
-    engine = open_engine(settings.database)
-    opened.callback(engine.dispose)
-    if settings.database_upgrade == "at_start":
-        patient = open_engine(settings.database, patient=True)
-        opened.callback(patient.dispose)
-        upgrade(patient)
-        patient.dispose()
-    require_current(engine)
-    store = opened.enter_context(closing(LinkStore(engine)))
-    keys = opened.enter_context(closing(KeyStore(engine, settings.secret, settings.previous_secrets)))
-    if settings.previous_secrets:
-        _seal_for_new_secret(keys)
-    registered = Clients(clients(settings.clients), registry["linkauth.throttle"].client)
-    made = issuer(settings, store, keys)
-    server = AuthorizationServer(settings.public_url, registered, made, time.time)
-    registry["linkauth.store"] = store
-    registry["linkauth.keys"] = keys
-    registry["linkauth.engine"] = engine
-    config.add_request_method(lambda request: server, "oauth2", property=True)

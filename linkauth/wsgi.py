@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sys
 
-from linkauth.config.loader import StartError, from_environment
+from linkauth.config.loader import StartError
 from linkauth.redaction import redact
+from linkauth.web.serving import from_environment
 
 try:
     if "granian" in sys.modules:

@@ -13,6 +13,7 @@ import pytest
 from webtest import TestApp
 
 from linkauth import redaction
+from linkauth.services import services_of
 from linkauth.simulator import people
 from tests.alexa import Alexa
 from tests.functional.moody import ENTRY_POINTS
@@ -48,10 +49,7 @@ def make_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...,
 
     yield make
     for app in opened:
-        app.registry.settings["linkauth.sign_in"].close()
-        app.registry.settings["linkauth.store"].close()
-        app.registry.settings["linkauth.keys"].close()
-        app.registry.settings["linkauth.engine"].dispose()
+        services_of(app.registry).close()
 
 
 @pytest.fixture(scope="session")

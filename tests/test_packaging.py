@@ -15,7 +15,7 @@ plugins = (linkauth_http, linkauth_ldap, linkauth_sql)
 themes = (linkauth_theme_default, linkauth_theme_vellmoor)
 assert all("site-packages" in m.__file__ for m in (linkauth, *plugins, *themes))
 import io, sys
-from linkauth.config.loader import load
+from linkauth.web.serving import load
 from webob import Request
 app = load(sys.argv[1]).app
 enabled = Request.blank("/simulator/enable?language=de").get_response(app)

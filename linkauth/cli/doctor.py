@@ -6,6 +6,7 @@ import math
 import secrets
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import click
@@ -73,7 +74,7 @@ def _leaked(settings: Settings) -> list[Check]:
     return [Check("linkauth.breached_passwords", True, "sorted SHA-1 hashes")]
 
 
-def _order(backends: list[NamedBackend]) -> Check | None:
+def _order(backends: Sequence[NamedBackend]) -> Check | None:
     """How much longer a refusal takes the more backends are asked; None where that does not show or cannot be told."""
     deciding = [named for named in backends if not named.shadow]
     if len(deciding) < 2 or all(named.accepts for named in deciding):

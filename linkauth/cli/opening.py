@@ -1,4 +1,4 @@
-"""What verbs have in common: the ini's settings, its database and its backends, or one sentence why not."""
+"""What the verbs have in common: an ini's settings, its database and its backends. A fault ends the command."""
 
 from __future__ import annotations
 
@@ -10,34 +10,29 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from linkauth.config.loader import StartError, app_settings, loader
-from linkauth.config.plugins import open_backends, settings_class
-from linkauth.config.settings import Settings, SettingsError, read
-from linkauth.login.dispatch import NamedBackend, close
+from linkauth.config.plugins import read_settings
+from linkauth.config.settings import Settings, SettingsError
+from linkauth.login.dispatch import NamedBackend
 from linkauth.oauth2.errors import StoreUnavailableError
 from linkauth.redaction import reason
-from linkauth.storage import open_engine, require_current
+from linkauth.services import open_backends, open_storage
 
 
 def settings_of(ini: str) -> Settings:
-    """The settings of an ini file; faults end the command."""
+    """The settings of an ini file."""
     try:
-        return read(app_settings(ini, loader(ini)), settings_class)
+        return read_settings(app_settings(ini, loader(ini)))
     except (StartError, SettingsError) as error:
         raise click.ClickException(str(error)) from None
 
 
 @contextmanager
 def opened(ini: str, current: bool = True) -> Iterator[tuple[Settings, Engine]]:
-    """The settings of an ini file and its database, whose schema must be `current`; faults end the command."""
+    """The settings of an ini file and its database; `current` demands this version's schema."""
     settings = settings_of(ini)
     try:
-        engine = open_engine(settings.database, patient=True)
-        try:
-            if current:
-                require_current(engine)
+        with open_storage(settings, current) as engine:
             yield settings, engine
-        finally:
-            engine.dispose()
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
     except UnicodeError:
@@ -47,15 +42,11 @@ def opened(ini: str, current: bool = True) -> Iterator[tuple[Settings, Engine]]:
 
 
 @contextmanager
-def backends_of(ini: str) -> Iterator[tuple[Settings, list[NamedBackend]]]:
-    """The settings of an ini file and its backends in their order, without the database; faults end the command."""
+def backends_of(ini: str) -> Iterator[tuple[Settings, tuple[NamedBackend, ...]]]:
+    """The settings of an ini file and its backends in their order, without the database."""
     settings = settings_of(ini)
     try:
-        backends = [NamedBackend(*each) for each in open_backends(settings)]
+        with open_backends(settings) as backends:
+            yield settings, backends
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
-    try:
-        yield settings, backends
-    finally:
-        for named in backends:
-            close(named)

@@ -9,8 +9,9 @@ from types import FrameType
 
 import click
 
-from linkauth.config.loader import StartError, load, server
+from linkauth.config.loader import StartError
 from linkauth.redaction import reason
+from linkauth.web.serving import load, server
 
 
 @click.command()
@@ -22,7 +23,7 @@ def serve(ini: str) -> None:
         where, run = server(ini, loaded.loader)
     except StartError as error:
         raise click.ClickException(f"linkauth cannot start.\n{error}") from None
-    click.echo(f"linkauth serves {loaded.settings.public_url}/ on {where}", err=True)
+    click.echo(f"linkauth serves {loaded.services.settings.public_url}/ on {where}", err=True)
     signal.signal(signal.SIGTERM, _stop)
     try:
         run(loaded.app)
@@ -40,10 +41,7 @@ def serve(ini: str) -> None:
         problem = f"has a key that is unknown or of the wrong type ({type(error).__name__}) among: {keys}"
         raise click.ClickException(f"{ini}: [server:main] {problem}") from None
     finally:
-        loaded.app.registry.settings["linkauth.sign_in"].close()
-        loaded.app.registry.settings["linkauth.store"].close()
-        loaded.app.registry.settings["linkauth.keys"].close()
-        loaded.app.registry.settings["linkauth.engine"].dispose()
+        loaded.services.close()
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:

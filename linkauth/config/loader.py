@@ -1,56 +1,31 @@
-"""From an ini file to a running application, with every fault of the operator's said in one sentence, no traceback."""
+"""From an ini file to its sections. Every mistake in the file is one sentence for the operator, without a traceback."""
 
 from __future__ import annotations
 
 import codecs
 import configparser
-import gc
-import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import plaster
-from pyramid.exceptions import ConfigurationError
 
 from linkauth import logs
 from linkauth.config.reader import invisible
-from linkauth.config.settings import Settings, SettingsError
-from linkauth.redaction import reason, redact, remember_within
-from linkauth.web.channels import DEFAULTS, serve
-
-_WAITRESS = ("egg:waitress#main", "egg:waitress")
-_OWN_READING = (
-    "linkauth reads forwarded headers itself, under every server: delete this line, "
-    "and name the proxy's address in [app:main] by linkauth.trusted_proxies"
-)
+from linkauth.redaction import reason, remember_within
 
 
 class StartError(Exception):
     """linkauth cannot start; the message says why and how to mend it, one line a fault."""
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """An ini file, read: its application, and its loader for the server section."""
-
-    app: Any
-    loader: Any
-
-    @property
-    def settings(self) -> Settings:
-        settings: Settings = self.app.registry.settings["linkauth"]
-        return settings
-
-
 def loader(ini: str) -> Any:
     """The plaster loader of an ini file, its logging set up; raises StartError."""
     if not Path(ini).is_file():
         raise StartError(f"{ini}: there is no such file; copy production.ini and change what it says")
-    with _readable(ini):
+    with readable(ini):
         _require_plain_text(ini)
         found = plaster.get_loader(ini, protocols=["wsgi"])
         if "app:main" not in found.get_sections():
@@ -61,7 +36,7 @@ def loader(ini: str) -> Any:
 
 def _set_up_logging(ini: str, found: Any) -> None:
     """Raises StartError."""
-    with _readable(ini, "handlers"):
+    with readable(ini, "handlers"):
         for section in found.get_sections():
             if section.startswith("handler_"):
                 # the password of a mail server, for one
@@ -98,7 +73,7 @@ def _require_plain_text(ini: str) -> None:
 
 
 @contextmanager
-def _readable(ini: str, section: str = "app:main") -> Iterator[None]:
+def readable(ini: str, section: str = "app:main") -> Iterator[None]:
     """What configparser and PasteDeploy raise, in a sentence that holds a section and a key but never a value."""
     try:
         yield
@@ -132,60 +107,8 @@ def _readable(ini: str, section: str = "app:main") -> Iterator[None]:
         raise StartError(f"{ini}: cannot be read: {why}") from None
 
 
-def load(ini: str) -> Loaded:
-    """The application of an ini file; raises StartError."""
-    found = loader(ini)
-    app_settings(ini, found)
-    _refuse_proxy_keys(ini, found)
-    try:
-        loaded = Loaded(found.get_wsgi_app("main"), found)
-    except (SettingsError, ConfigurationError) as error:
-        # a theme's words, and so a library's
-        raise StartError(f"{ini}:\n{redact(error)}") from error
-    except (LookupError, ImportError) as error:
-        # PasteDeploy, about an application or filter that is not installed
-        raise StartError(f"{ini}: [app:main] cannot be used: {type(error).__name__}: {reason(error)}") from error
-    # what was made at the start stays: the collector need not look at it again
-    gc.freeze()
-    return loaded
-
-
 def app_settings(ini: str, found: Any) -> dict[str, str]:
     """The keys of [app:main] and [DEFAULT], every %(name)s filled in; raises StartError."""
-    with _readable(ini):
+    with readable(ini):
         settings = found.get_wsgi_app_settings("main")
         return {**settings.global_conf, **settings}
-
-
-def server(ini: str, found: Any) -> tuple[str, Callable[[Any], None]]:
-    """Where [server:main] listens, in words, and what serves an application there; raises StartError."""
-    with _readable(ini, "server:main"):
-        settings = dict(found.get_settings("server:main"))
-        listens = settings.get("listen") or settings.get("unix_socket")
-        where = listens or f"{settings.get('host', '127.0.0.1')}:{settings.get('port', '')}"
-        if settings.get("use") not in _WAITRESS:
-            return where, found.get_wsgi_server("main")
-        del settings["use"]
-        return where, lambda app: serve(app, settings)
-
-
-def from_environment() -> Loaded:
-    """The application of the ini file that LINKAUTH_INI names, for servers that import a module; raises StartError."""
-    return load(os.environ.get("LINKAUTH_INI", "production.ini"))
-
-
-def threads(loaded: Loaded) -> int:
-    """`threads` of [server:main]; raises StartError."""
-    value = loaded.loader.get_settings("server:main").get("threads", DEFAULTS["threads"])
-    if not (value.isascii() and value.isdecimal() and 1 <= int(value[:5]) <= 1000):
-        raise StartError("[server:main] threads: is not a number from 1 to 1000")
-    return int(value)
-
-
-def _refuse_proxy_keys(ini: str, found: Any) -> None:
-    """Keys by which waitress would read forwarded headers, or take them away; raises StartError."""
-    with _readable(ini, "server:main"):
-        keys = found.get_settings("server:main")
-    faults = [f"[server:main] {key}: {_OWN_READING}" for key in keys if "trusted_proxy" in key or "untrusted" in key]
-    if faults:
-        raise StartError("\n".join((f"{ini}:", *faults)))

@@ -1,17 +1,18 @@
-"""Plugins by entry point: finds them by name, opens the backends and the themes.
+"""Plugins by entry point: backends and themes, and the settings classes that they bring.
 
-Installed is not active: only what the ini names is loaded.
+Only what the ini names is loaded, not everything that is installed.
 """
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from linkauth.backends import CredentialBackend
-from linkauth.config.settings import Settings, SettingsError, read
-from linkauth.redaction import reason, redact
+from linkauth.config.settings import Settings, read
+from linkauth.redaction import reason
 
 
 def installed(family: str) -> dict[str, EntryPoint]:
@@ -50,25 +51,6 @@ def settings_class(family: str, name: str) -> type | None:
     return plugin.Settings
 
 
-def open_backends(settings: Settings) -> list[tuple[str, CredentialBackend, tuple[str, ...], bool]]:
-    """The backends in their order, as (name, backend, accepts, shadow); raises SettingsError."""
-    opened, faults = [], []
-    for backend in settings.backends:
-        try:
-            made = load("backends", backend.use)(backend.options)
-            opened.append((backend.name, made, backend.accepts, backend.shadow))
-        except ValueError as error:
-            faults.append((f"linkauth.backend.{backend.name}", redact(error)))
-    if faults:
-        raise SettingsError(faults)
-    return opened
-
-
-def includeme(config: Any) -> None:
-    """Reads the settings, since it knows the plugins' share of them, and opens what they name."""
-    settings = read(config.registry.settings, settings_class)
-    config.registry.settings["linkauth"] = settings
-    config.registry.settings["linkauth.backends.opened"] = open_backends(settings)
-    config.include("linkauth.web.pages")
-    for name, theme in settings.themes.items():
-        config.add_theme_module(name, load("themes", name), theme.options)
+def read_settings(ini: Mapping[str, str]) -> Settings:
+    """The settings in `ini`, those of the plugins that it names included; raises SettingsError."""
+    return read(ini, settings_class)

@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -196,12 +195,3 @@ def _outcome(accepted: Accepted) -> tuple[str, bool | None]:
     elif decided.email and str(found.email).casefold() != decided.email.casefold():
         outcome = "other_email"
     return outcome, found.subject == decided.subject
-
-
-def includeme(config: Any) -> None:
-    """The shadows by their names, for the sign-in; they need the storage."""
-    settings = config.registry.settings
-    opened = [(name, backend) for name, backend, _, shadow in settings["linkauth.backends.opened"] if shadow]
-    settings["linkauth.shadows"] = {
-        name: Shadow(name, backend, Comparisons(settings["linkauth.engine"])) for name, backend in opened
-    }

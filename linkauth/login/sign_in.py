@@ -29,8 +29,7 @@ from linkauth.backends import (
     WrongPassword,
     guarded,
 )
-from linkauth.login import new_passwords
-from linkauth.login.dispatch import NamedBackend, answer, close, plausible
+from linkauth.login.dispatch import NamedBackend, answer, plausible
 from linkauth.login.health import Health
 from linkauth.login.new_passwords import NewPasswords
 from linkauth.login.shadows import Shadow
@@ -203,12 +202,6 @@ class SignIn:
         """Which backends are well, by name; asked at most every 10 seconds, by one thread at a time."""
         return self._health()
 
-    def close(self) -> None:
-        for _, shadow in self._trials:
-            shadow.close()
-        for named in self._backends:
-            close(named)
-
 
 def _changes(backend: CredentialBackend) -> bool:
     return isinstance(backend, PasswordChange) and PasswordChange in backend.offers
@@ -245,14 +238,3 @@ def _claim(value: object) -> Any:
         return value if math.isfinite(value) else None
     # a bool is an int; larger ones are numbers to few
     return value if isinstance(value, int) and abs(value) < NUMBER_LIMIT else None
-
-
-def includeme(config: Any) -> None:
-    """`request.sign_in`."""
-    registry = config.registry
-    named = [NamedBackend(*opened) for opened in registry.settings["linkauth.backends.opened"]]
-    settings = registry.settings
-    rules = new_passwords.of(settings["linkauth"])
-    sign_in = SignIn(named, settings["linkauth.throttle"], settings["linkauth.shadows"], rules)
-    registry.settings["linkauth.sign_in"] = sign_in
-    config.add_request_method(lambda request: sign_in, "sign_in", property=True)

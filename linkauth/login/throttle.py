@@ -22,12 +22,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
 from secrets import token_bytes
-from typing import Any
 
 from linkauth.backends import Throttled
-from linkauth.config.settings import SettingsError, ThrottleSettings
-from linkauth.hashing import worker_processes
-from linkauth.redaction import redact
+from linkauth.config.settings import ThrottleSettings
 
 KEYS = 20_000
 """Keys kept in each window: 4 MB a window when each has failed once, measured, and 8 bytes for each further failure."""
@@ -226,13 +223,3 @@ def network(address: str) -> str:
     if ip.version == 6:
         return str(ip.ipv4_mapped or ipaddress.ip_network((ip, 64), strict=False))
     return str(ip)
-
-
-def includeme(config: Any) -> None:
-    """One throttle for every way in, in each worker process."""
-    try:
-        worker_processes()
-    except ValueError as error:
-        raise SettingsError([("LINKAUTH_WORKERS", f"(environment) {redact(error)}")]) from None
-    settings = config.registry.settings
-    settings["linkauth.throttle"] = Throttle(settings["linkauth"].throttle)

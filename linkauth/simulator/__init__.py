@@ -16,6 +16,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from linkauth.config.settings import Settings, SettingsError
+from linkauth.services import services_of
 from linkauth.simulator import alexa, people
 
 CONTENT_SECURITY_POLICY = "default-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'"
@@ -80,7 +81,7 @@ class Simulator:
 
     def check(self, request: Request) -> Response:
         """The verdict on an answer (the part after # in `fragment`), and whose the token is, as the skill sees it."""
-        request.posts.check_origin(request)
+        request.form_tokens.check_origin(request.environ)
         answer = alexa.read(request.form.get("fragment", ""))
         verdict = alexa.verdict(answer, self._state)
         found = self._introspect(request, answer["access_token"]) if answer.get("access_token") else None
@@ -112,12 +113,10 @@ class Simulator:
 
 def includeme(config: Any) -> None:
     """The simulator's routes, and its page in place of the front page."""
-    settings = config.registry.settings["linkauth"]
+    settings = services_of(config.registry).settings
     simulator = Simulator(settings)
     if settings.simulator.people:
         people.create(settings.simulator.people)
-    # the front page has a view already; what is committed can be replaced
-    config.commit()
     views: tuple[tuple[str, str, Callable[[Request], Response], str], ...] = (
         ("home", "/", simulator.home, "GET"),
         ("simulator_enable", "/simulator/enable", simulator.enable, "GET"),
@@ -128,4 +127,6 @@ def includeme(config: Any) -> None:
     for name, pattern, view, method in views:
         if name != "home":
             config.add_route(name, pattern)
-        config.add_view(view, route_name=name, request_method=method)
+        # one predicate more than the other view of the front page has, so that this one is asked first
+        more = {"path_info": "/"} if name == "home" else {}
+        config.add_view(view, route_name=name, request_method=method, **more)

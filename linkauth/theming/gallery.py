@@ -24,7 +24,7 @@ from linkauth.theming import pseudo
 from linkauth.theming.drafts import Draft
 from linkauth.theming.live import Live, Now
 from linkauth.theming.variants import SCHEMES, TEXT_SIZES, VARIANTS, Variant
-from linkauth.web import security
+from linkauth.web import headers
 
 WIDTHS = (320, 360, 768)
 """CSS pixels: the narrowest that counts (WCAG 2.2, success criterion 1.4.10), a phone, a tablet."""
@@ -33,8 +33,8 @@ _OWN = ("gallery.css", "gallery.js")
 _FOCUS = re.compile(r"(<[a-z][^<>]*) autofocus\b")
 _POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; frame-src 'self'; connect-src 'self'; img-src data:"
 _PAGE_HEADERS = {
-    **dict(security.HEADERS),
-    "Content-Security-Policy": security.CONTENT_SECURITY_POLICY.replace(
+    **dict(headers.HEADERS),
+    "Content-Security-Policy": headers.CONTENT_SECURITY_POLICY.replace(
         "frame-ancestors 'none'", "frame-ancestors 'self'"
     ),
     "X-Frame-Options": "SAMEORIGIN",

@@ -11,7 +11,9 @@ from typing import Any
 from pyramid.response import Response
 from pyramid.view import view_config
 
+from linkauth.oauth2.authorization import AuthorizationRequest
 from linkauth.oauth2.errors import ClientRequestError
+from linkauth.web.request import Request
 
 log = logging.getLogger(__name__)
 
@@ -22,24 +24,24 @@ SWAPPED = (
 
 
 @view_config(route_name="authorize", request_method="GET")
-def show(request: Any) -> Response:
+def show(request: Request) -> Response:
     """The login page, for a request that passed every check."""
-    return login_page(request, request.oauth2.parse(request.query))
+    return login_page(request, request.services.oauth2.parse(request.query))
 
 
 @view_config(route_name="authorize", request_method="POST")
-def sign_in(request: Any) -> Response:
+def sign_in(request: Request) -> Response:
     """Sign in and link, or say why not on the same page."""
     form = request.form
     if "grant_type" in form:
-        client = request.oauth2.client(form.get("client_id", ""))
+        client = request.services.oauth2.client(form.get("client_id", ""))
         of = f"client {client.client_id}" if client else "a client"
-        wanted = f"Access Token URI must be {request.oauth2.url}/token"
+        wanted = f"Access Token URI must be {request.services.oauth2.url}/token"
         log.warning("a token request of %s came to /authorize, the two URLs are swapped: %s", of, wanted)
         raise ClientRequestError("invalid_request", SWAPPED)
-    authorization = request.oauth2.parse(request.query)
-    request.posts.check_origin(request)
-    if not request.posts.is_fresh(form.get("form_token", ""), request.environ.get("QUERY_STRING", "")):
+    authorization = request.services.oauth2.parse(request.query)
+    request.form_tokens.check_origin(request.environ)
+    if not request.form_tokens.is_fresh(form.get("form_token", ""), request.environ.get("QUERY_STRING", "")):
         page = password_page if changes_password(request) else login_page
         return page(request, authorization, "stale", 400)
     if "cancel" in form:
@@ -48,21 +50,26 @@ def sign_in(request: Any) -> Response:
     username, password, address = form.get("username", ""), form.get("password", ""), request.remote_addr or ""
     if changes_password(request):
         new, repeated = form["new_password"], form.get("repeated_password", "")
-        person = request.sign_in.change_password(username, password, new, repeated, address)
+        person = request.services.sign_in.change_password(username, password, new, repeated, address)
         # what fails from here on is told to somebody whose old password is gone
         request.password_changed = person.changed
     else:
-        person = request.sign_in(username, password, address)
-    return Response(status=303, location=request.oauth2.authorize(authorization, person, request.language))
+        person = request.services.sign_in(username, password, address)
+    return Response(status=303, location=request.services.oauth2.authorize(authorization, person, request.language))
 
 
-def changes_password(request: Any) -> bool:
+def changes_password(request: Request) -> bool:
     """Did the password page post this, and not the login page?"""
     return "new_password" in request.form
 
 
 def login_page(
-    request: Any, authorization: Any, error: str = "", status: int = 200, retry_after: int = 0, change_url: str = ""
+    request: Request,
+    authorization: AuthorizationRequest,
+    error: str = "",
+    status: int = 200,
+    retry_after: int = 0,
+    change_url: str = "",
 ) -> Response:
     """The login page, with what went wrong: a code that the theme puts into words; `retry_after` in seconds,
     `change_url` where a person may choose a new password."""
@@ -72,8 +79,8 @@ def login_page(
 
 
 def password_page(
-    request: Any,
-    authorization: Any,
+    request: Request,
+    authorization: AuthorizationRequest,
     error: str = "",
     status: int = 200,
     retry_after: int = 0,
@@ -85,11 +92,13 @@ def password_page(
     return _form(request, "password", authorization, status, retry_after, username=_typed_name(request), **more)
 
 
-def _form(request: Any, page: str, authorization: Any, status: int, retry_after: int, **context: Any) -> Response:
+def _form(
+    request: Request, page: str, authorization: AuthorizationRequest, status: int, retry_after: int, **context: Any
+) -> Response:
     response: Response = request.page(
         page,
         status,
-        form_token=request.posts.token(request.environ.get("QUERY_STRING", "")),
+        form_token=request.form_tokens.token(request.environ.get("QUERY_STRING", "")),
         client_id=authorization.client.client_id,
         retry_after=retry_after,
         query=authorization.parameters,
@@ -100,6 +109,6 @@ def _form(request: Any, page: str, authorization: Any, status: int, retry_after:
     return response
 
 
-def _typed_name(request: Any) -> str:
+def _typed_name(request: Request) -> str:
     name: str = request.form.get("username", "").strip()[:254]
     return name

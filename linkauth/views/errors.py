@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-from typing import Any
 
 from pyramid.httpexceptions import HTTPException, HTTPForbidden, HTTPMethodNotAllowed, HTTPNotFound
 from pyramid.response import Response
@@ -32,6 +31,7 @@ from linkauth.oauth2.errors import (
     UntrustedRequestError,
 )
 from linkauth.views.authorize import changes_password, login_page, password_page
+from linkauth.web.request import Request
 from linkauth.web.routes import FOR_PROGRAMS, METHODS, ROUTES
 
 log = logging.getLogger(__name__)
@@ -49,38 +49,38 @@ _IN_WORDS = {
 
 @exception_view_config(WrongPassword)
 @exception_view_config(UnknownUser)
-def wrong_password(error: Exception, request: Any) -> Response:
+def wrong_password(error: Exception, request: Request) -> Response:
     return _again(request, "wrong_password", 403)
 
 
 @exception_view_config(AccountRefused)
-def account_refused(error: AccountRefused, request: Any) -> Response:
+def account_refused(error: AccountRefused, request: Request) -> Response:
     """The reason only for somebody who may know it, else the same page as for a wrong password."""
     if not error.revealed:
         return _again(request, "wrong_password", 403)
     # also after a change: there is no more to change
-    authorization = request.oauth2.parse(request.query)
+    authorization = request.services.oauth2.parse(request.query)
     url = error.change_url if error.change_url.startswith(("https://", "http://")) else ""
     return login_page(request, authorization, error.reason, 403, change_url=url)
 
 
 @exception_view_config(PasswordChangeNeeded)
-def password_change_needed(error: PasswordChangeNeeded, request: Any) -> Response:
-    return password_page(request, request.oauth2.parse(request.query), status=403, reason=error.reason)
+def password_change_needed(error: PasswordChangeNeeded, request: Request) -> Response:
+    return password_page(request, request.services.oauth2.parse(request.query), status=403, reason=error.reason)
 
 
 @exception_view_config(PasswordRefused)
-def password_refused(error: PasswordRefused, request: Any) -> Response:
+def password_refused(error: PasswordRefused, request: Request) -> Response:
     return _again(request, error.rule, 403, minimum=error.minimum)
 
 
 @exception_view_config(PasswordChanged)
-def password_changed(error: PasswordChanged, request: Any) -> Response:
+def password_changed(error: PasswordChanged, request: Request) -> Response:
     return _changed(request, error.retry_after)
 
 
 @exception_view_config(Throttled)
-def throttled(error: Throttled, request: Any) -> Response:
+def throttled(error: Throttled, request: Request) -> Response:
     log.info("throttled: too many failures, path=%s retry_after=%d", _path(request), error.retry_after)
     if _for_programs(request):
         # whether this secret is right is not said
@@ -91,37 +91,37 @@ def throttled(error: Throttled, request: Any) -> Response:
 
 
 @exception_view_config(BackendUnavailable)
-def backend_unavailable(error: BackendUnavailable, request: Any) -> Response:
+def backend_unavailable(error: BackendUnavailable, request: Request) -> Response:
     return _again(request, "unavailable", 503, error.retry_after)
 
 
-def _again(request: Any, code: str, status: int, retry_after: int = 0, minimum: int = 0) -> Response:
+def _again(request: Request, code: str, status: int, retry_after: int = 0, minimum: int = 0) -> Response:
     """The page that was posted, with what went wrong."""
-    authorization = request.oauth2.parse(request.query)
+    authorization = request.services.oauth2.parse(request.query)
     if changes_password(request):
         return password_page(request, authorization, code, status, retry_after, minimum=minimum)
     return login_page(request, authorization, code, status, retry_after)
 
 
-def _changed(request: Any, retry_after: int) -> Response:
+def _changed(request: Request, retry_after: int) -> Response:
     """The login page, for the old password is gone: what is left to do is to sign in with the new one."""
-    return login_page(request, request.oauth2.parse(request.query), "password_changed", 503, retry_after)
+    return login_page(request, request.services.oauth2.parse(request.query), "password_changed", 503, retry_after)
 
 
 @exception_view_config(AuthorizationError)
-def authorization_error(error: AuthorizationError, request: Any) -> Response:
+def authorization_error(error: AuthorizationError, request: Request) -> Response:
     log.info("authorization refused: %s: %s", error.error, error.description)
     return Response(status=303, location=error.location)
 
 
 @exception_view_config(UntrustedRequestError)
-def untrusted_request(error: UntrustedRequestError, request: Any) -> Response:
+def untrusted_request(error: UntrustedRequestError, request: Request) -> Response:
     log.warning("authorization request not trusted: %s", error.log)
     return _page(request, error.reason, 400)
 
 
 @exception_view_config(ClientRequestError)
-def client_request_error(error: ClientRequestError, request: Any) -> Response:
+def client_request_error(error: ClientRequestError, request: Request) -> Response:
     log.info("%s %s refused: %s: %s", request.method, _path(request), error.error, error.description)
     response = _json(request, error.error, error.description, error.status)
     if isinstance(error, InvalidClientError):
@@ -130,7 +130,7 @@ def client_request_error(error: ClientRequestError, request: Any) -> Response:
 
 
 @exception_view_config(BearerError)
-def bearer_error(error: BearerError, request: Any) -> Response:
+def bearer_error(error: BearerError, request: Request) -> Response:
     """RFC 6750 section 3.1: without a token only the challenge."""
     challenge = 'Bearer realm="linkauth"'
     if error.error:
@@ -143,7 +143,7 @@ def bearer_error(error: BearerError, request: Any) -> Response:
 
 
 @exception_view_config(StoreUnavailableError)
-def store_unavailable(error: StoreUnavailableError, request: Any) -> Response:
+def store_unavailable(error: StoreUnavailableError, request: Request) -> Response:
     """503, so that nobody takes "cannot tell" for "bad token"; the person keeps the form."""
     log.error("storage: %s", error)
     if _for_programs(request):
@@ -155,13 +155,13 @@ def store_unavailable(error: StoreUnavailableError, request: Any) -> Response:
 
 
 @notfound_view_config()
-def not_found(error: HTTPNotFound, request: Any) -> Response:
+def not_found(error: HTTPNotFound, request: Request) -> Response:
     """404, or 405 where the URL is known and the method is not its own."""
     route, query = request.matched_route, dict(request.query)
     if route is not None and route.name in ("token", "token_refresh") and "response_type" in query:
-        client = request.oauth2.client(query.get("client_id", ""))
+        client = request.services.oauth2.client(query.get("client_id", ""))
         of = f"client {client.client_id}" if client else "a client"
-        wanted = f"Your Web Authorization URI must be {request.oauth2.url}/authorize"
+        wanted = f"Your Web Authorization URI must be {request.services.oauth2.url}/authorize"
         log.warning("an authorization request of %s came to /token, the two URLs are swapped: %s", of, wanted)
         return _page(request, "swapped_urls", 400)
     if route is not None and request.method not in METHODS.get(route.name, (request.method,)):
@@ -170,18 +170,18 @@ def not_found(error: HTTPNotFound, request: Any) -> Response:
 
 
 @exception_view_config(HTTPException)
-def http_exception(error: HTTPException, request: Any) -> Response:
+def http_exception(error: HTTPException, request: Request) -> Response:
     if error.detail == "insecure_transport":
         path = _path(request)
         if any(path == pattern for _, pattern, _ in ROUTES):
-            request.forwarded.insecure(request.environ, request.oauth2.url + path)
+            request.forwarded.insecure(request.environ, request.services.oauth2.url + path)
         if path.startswith("/token"):
             return _refused(request, HTTPForbidden("insecure_token_uri"))
     return _refused(request, error)
 
 
 @exception_view_config(Exception)
-def unexpected(error: Exception, request: Any) -> Response:
+def unexpected(error: Exception, request: Request) -> Response:
     """Our own fault: a number for the person, everything else for the log."""
     reference = secrets.token_hex(4)
     log.error("unexpected error %s", reference, exc_info=error)
@@ -190,7 +190,7 @@ def unexpected(error: Exception, request: Any) -> Response:
     return _page(request, "unexpected", 500, reference)
 
 
-def _refused(request: Any, error: HTTPException, headers: dict[str, str] | None = None) -> Response:
+def _refused(request: Request, error: HTTPException, headers: dict[str, str] | None = None) -> Response:
     code = error.detail or "not_found"
     if _for_programs(request):
         response = _json(request, "invalid_request", _IN_WORDS.get(code, code.replace("_", " ")), error.code)
@@ -200,12 +200,12 @@ def _refused(request: Any, error: HTTPException, headers: dict[str, str] | None 
     return response
 
 
-def _page(request: Any, reason: str, status: int, reference: str = "") -> Response:
+def _page(request: Request, reason: str, status: int, reference: str = "") -> Response:
     response: Response = request.page("error", status, reason=reason, reference=reference)
     return response
 
 
-def _json(request: Any, error: str, description: str, status: int) -> Response:
+def _json(request: Request, error: str, description: str, status: int) -> Response:
     if _path(request).startswith("/ifttt/"):
         # IFTTT's own shape
         return Response(json_body={"errors": [{"message": f"{error}: {description}"}]}, status=status)
@@ -217,10 +217,10 @@ def _retry_later(response: Response) -> Response:
     return response
 
 
-def _for_programs(request: Any) -> bool:
+def _for_programs(request: Request) -> bool:
     return _path(request).startswith(FOR_PROGRAMS)
 
 
-def _path(request: Any) -> str:
+def _path(request: Request) -> str:
     path: str = request.environ.get("PATH_INFO", "")
     return path

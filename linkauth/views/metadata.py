@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import urlsplit
 
 from pyramid.httpexceptions import HTTPNotFound
 from pyramid.response import Response
 from pyramid.view import view_config
+
+from linkauth.web.request import Request
 
 
 def _cached(response: Response, seconds: int) -> Response:
@@ -16,28 +17,28 @@ def _cached(response: Response, seconds: int) -> Response:
 
 
 @view_config(route_name="metadata", request_method="GET")
-def metadata(request: Any) -> Response:
-    return _cached(Response(json_body=dict(request.oauth2.metadata())), 300)
+def metadata(request: Request) -> Response:
+    return _cached(Response(json_body=dict(request.services.oauth2.metadata())), 300)
 
 
 @view_config(route_name="metadata_of_path", request_method="GET")
-def metadata_of_path(request: Any) -> Response:
+def metadata_of_path(request: Request) -> Response:
     """The same where the public URL has just this path; there is no other issuer here."""
-    if urlsplit(request.oauth2.url).path != "/" + request.matchdict["path"]:
+    if urlsplit(request.services.oauth2.url).path != "/" + request.matchdict["path"]:
         raise HTTPNotFound
     return metadata(request)
 
 
 @view_config(route_name="jwks", request_method="GET")
-def jwks(request: Any) -> Response:
-    return _cached(Response(json_body=dict(request.oauth2.jwks())), 300)
+def jwks(request: Request) -> Response:
+    return _cached(Response(json_body=dict(request.services.oauth2.jwks())), 300)
 
 
 @view_config(route_name="deny_list", request_method="GET")
-def deny_list(request: Any) -> Response:
+def deny_list(request: Request) -> Response:
     """A signed JWT whose claim `revoked` lists the `jti` of revoked access tokens that have not expired; 304 for who
     has it (RFC 9110 section 13.1.2)."""
-    signed = request.oauth2.deny_list()
+    signed = request.services.oauth2.deny_list()
     if signed is None:
         # nobody made a key, so there are no JWTs either
         raise HTTPNotFound

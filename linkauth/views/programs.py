@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pyramid.httpexceptions import HTTPBadRequest
 
 from linkauth.oauth2.clients import Asked
+from linkauth.web.request import Request
 
 SECRETS = {"client_secret", "token", "access_token", "refresh_token", "code", "code_verifier"}
 
 
-def asked(request: Any) -> Asked:
+def asked(request: Request) -> Asked:
     """The client's request. A query without secrets is ignored: consoles are filled with `?state=STATE` left in."""
     if any(name in SECRETS for name, _ in request.query):
         # it is in logs by now

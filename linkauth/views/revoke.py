@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pyramid.response import Response
 from pyramid.view import view_config
 
 from linkauth.views.programs import asked
+from linkauth.web.request import Request
 
 
 @view_config(route_name="revoke", request_method="POST")
-def revoke(request: Any) -> Response:
+def revoke(request: Request) -> Response:
     """200 for a token that is dead now, whether or not it ever lived."""
-    request.oauth2.revoke(asked(request))
+    request.services.oauth2.revoke(asked(request))
     return Response(content_type="application/json")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pyramid.httpexceptions import HTTPNotFound
 from pyramid.response import Response
 from pyramid.view import view_config
 
+from linkauth.web.request import Request
+
 
 @view_config(route_name="static", request_method="GET")
-def static(request: Any) -> Response:
+def static(request: Request) -> Response:
     """The file, compressed if the browser takes that; cached for a year, since another content has another name."""
     file = request.static_file(request.matchdict["theme"], request.matchdict["name"])
     if file is None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pyramid.response import Response
 from pyramid.view import view_config
 
 from linkauth.views.programs import asked
+from linkauth.web.request import Request
 
 
 @view_config(route_name="token", request_method="POST")
 @view_config(route_name="token_refresh", request_method="POST")
-def token(request: Any) -> Response:
+def token(request: Request) -> Response:
     """Tokens for a code or a refresh token, as JSON."""
-    response = Response(json_body=dict(request.oauth2.token(asked(request))))
+    response = Response(json_body=dict(request.services.oauth2.token(asked(request))))
     # beside Cache-Control, as RFC 6749 section 5.1 wants it
     response.headers["Pragma"] = "no-cache"
     return response

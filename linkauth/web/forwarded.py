@@ -12,7 +12,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
+from pyramid.tweens import EXCVIEW
+
 from linkauth.config.proxies import UNIX, Address, TrustedProxies, address
+from linkauth.config.settings import Settings
 from linkauth.web.hops import BLANK, forwarded_elements, hop_address
 from linkauth.web.notices import Notices
 from linkauth.web.routes import ROUTES
@@ -122,7 +125,7 @@ def _text(peer: Address | None) -> str:
     return UNIX if peer is None else str(peer)
 
 
-class Reader:
+class Forwarded:
     """Puts what `proxies` say of a request into its WSGI environ, and takes the headers away.
 
     `path` is the one of the public URL: a proxy may have stripped it or not. `log` gets what operators should know.
@@ -132,6 +135,11 @@ class Reader:
         self._proxies, self._header, self._path, self._notices = proxies, header, path, notices
         # a stripped path may then begin in the same way as one that was not stripped
         self._ambiguous = path.split("/")[1] in _FIRST_SEGMENTS if path else False
+
+    @classmethod
+    def of(cls, settings: Settings) -> Forwarded:
+        """What the settings say of proxies."""
+        return cls(settings.proxies, settings.forwarded_header, urlsplit(settings.public_url).path, Notices())
 
     def apply(self, environ: dict[str, Any]) -> None:
         origin = read(environ, self._proxies, self._header)
@@ -171,27 +179,15 @@ class Reader:
             log.warning("%s was called over http: it must be %s; %s", path, url, origin.hint(self._header))
 
 
-def tween(handler: Callable[..., Any], registry: Any) -> Callable[..., Any]:
-    """A Pyramid tween: every view and error page sees the client's own address, scheme and path."""
-    reader: Reader = registry.settings["linkauth.forwarded"]
+def read_forwarded(handler: Callable[..., Any], registry: Any) -> Callable[..., Any]:
+    """A tween: every view and error page sees the client's own address, scheme and path."""
 
-    def apply(request: Any) -> Any:
-        reader.apply(request.environ)
+    def read_headers(request: Any) -> Any:
+        request.forwarded.apply(request.environ)
         return handler(request)
 
-    return apply
+    return read_headers
 
 
 def includeme(config: Any) -> None:
-    """The tween, and `request.forwarded`, for the log."""
-    registry = config.registry.settings
-    settings = registry["linkauth"]
-    path = urlsplit(settings.public_url).path
-    reader = Reader(settings.proxies, settings.forwarded_header, path, Notices())
-    registry["linkauth.forwarded"] = reader
-    config.add_tween(
-        "linkauth.web.forwarded.tween",
-        under="linkauth.web.security.headers",
-        over="pyramid.tweens.excview_tween_factory",
-    )
-    config.add_request_method(lambda request: reader, "forwarded", property=True)
+    config.add_tween("linkauth.web.forwarded.read_forwarded", under="linkauth.web.headers.add_headers", over=EXCVIEW)

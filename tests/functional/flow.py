@@ -12,6 +12,7 @@ from typing import Any
 from webtest import TestApp
 
 from linkauth.oauth2.endpoints import AuthorizationServer
+from linkauth.services import services_of
 from tests.alexa import basic, query
 
 HOME = "https://layla.amazon.com/api/skill/link/M2HOME0000000"
@@ -45,13 +46,12 @@ class Clock:
 
 
 def server_of(app: TestApp) -> AuthorizationServer:
-    """The authorization server behind the doors."""
-    server: AuthorizationServer = app.app.request_factory.blank("/").oauth2
-    return server
+    """The authorization server of the app."""
+    return services_of(app.app.registry).oauth2
 
 
 def engine_of(app: TestApp) -> Any:
-    return app.app.registry.settings["linkauth.engine"]
+    return services_of(app.app.registry).engine
 
 
 def set_clock(app: TestApp) -> Clock:

@@ -16,8 +16,10 @@ from click.testing import CliRunner
 
 from linkauth.cli import main
 from linkauth.config.clients import ClientSettings
-from linkauth.config.loader import StartError, load
+from linkauth.config.loader import StartError
 from linkauth.config.settings import Settings, SimulatorSettings, ThrottleSettings
+from linkauth.services import services_of
+from linkauth.web.serving import load
 from linkauth_http.settings import HTTPSettings
 from linkauth_ldap.settings import LDAPSettings
 from linkauth_sql.settings import SQLSettings
@@ -144,9 +146,7 @@ def started(ini: Path) -> str:
         page = Alexa(https(app)).submit("ada", "lovelace-1815", status="*")
         return f"{page.status} {page.headers} {page.text}"
     finally:
-        app.registry.settings["linkauth.sign_in"].close()
-        app.registry.settings["linkauth.store"].close()
-        app.registry.settings["linkauth.engine"].dispose()
+        services_of(app.registry).close()
 
 
 def encoded(secret: str) -> str:

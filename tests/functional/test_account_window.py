@@ -12,6 +12,7 @@ from webtest import TestApp
 
 from linkauth.hashing import HashPool
 from linkauth.login.throttle import Throttle
+from linkauth.services import services_of
 from tests.conftest import https
 from tests.functional.wire import Answer, answered, form_token, login, post, query
 
@@ -35,7 +36,7 @@ def app(make_app: Callable[..., Any]) -> TestApp:
 
 
 def throttle_of(app: Any) -> Throttle:
-    throttle: Throttle = app.registry.settings["linkauth.throttle"]
+    throttle: Throttle = services_of(app.registry).throttle
     return throttle
 
 

@@ -17,6 +17,7 @@ from joserfc.jwk import KeySet
 
 from linkauth.cli import main
 from linkauth.cli.keys import AHEAD_SECONDS
+from linkauth.services import services_of
 from linkauth.storage import KeyStore
 from tests.alexa import Alexa
 from tests.conftest import ROOT, https
@@ -73,7 +74,7 @@ def served(make_app: Callable[..., Any], ini: Path) -> Any:
 
 def reread(app: Any) -> None:
     """What a minute does: the server asks for its keys anew."""
-    server = app.app.request_factory.blank("/").oauth2
+    server = services_of(app.app.registry).oauth2
     server._issuer.signer._keys.__self__._kept = (0.0, ())
 
 

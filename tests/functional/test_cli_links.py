@@ -17,6 +17,7 @@ from sqlalchemy import update
 from webtest import TestApp
 
 from linkauth.cli import main
+from linkauth.services import services_of
 from linkauth.storage import COLUMNS, Ledger, Which
 from linkauth.storage.tables import links
 from tests.alexa import Alexa
@@ -41,7 +42,7 @@ class Running:
 
     def __init__(self, app: Any) -> None:
         self.client: TestApp = https(app)
-        self.engine = app.registry.settings["linkauth.engine"]
+        self.engine = services_of(app.registry).engine
         self.ledger = Ledger(self.engine)
         self.folder = Path(self.engine.url.database).parent
         self.ini = self.folder / "linkauth.ini"

@@ -16,12 +16,13 @@ from tests.functional.test_cli_backends import linkauth
 
 PROBE = """
 import sys
-from linkauth.config.plugins import open_backends, settings_class
-from linkauth.config.settings import read
 from linkauth.config.loader import app_settings, loader
+from linkauth.config.plugins import read_settings
+from linkauth.services import open_backends
 ini = sys.argv[1]
-((name, backend, _, _),) = open_backends(read(app_settings(ini, loader(ini)), settings_class))
-print(name, type(backend).__module__, backend.authenticate("Ada", "the right one").subject)
+with open_backends(read_settings(app_settings(ini, loader(ini)))) as (named,):
+    backend = named.backend
+    print(named.name, type(backend).__module__, backend.authenticate("Ada", "the right one").subject)
 """
 
 

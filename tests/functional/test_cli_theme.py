@@ -18,7 +18,7 @@ from tests.made_theme import MadeTheme
 PROBE = """
 import sys
 from webob import Request
-from linkauth.config.loader import load
+from linkauth.web.serving import load
 app = load(sys.argv[1]).app
 uri = "https://pitangui.amazon.com/spa/skill/account-linking-status.html?vendorId=M2PREVIEW"
 path = f"/authorize?client_id=skill&response_type=token&scope=orders&state=s&redirect_uri={uri}"

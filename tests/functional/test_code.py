@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from webtest import TestApp
 
+from linkauth.services import services_of
 from tests.alexa import STATE, Alexa, basic, query
 from tests.conftest import https
 from tests.functional.flow import HOME, PKCE, VERIFIER, Skill
@@ -61,7 +62,7 @@ def test_as_amazons_client_asks(home: Alexa, app: TestApp) -> None:
 
 
 def test_tokens_are_answered_while_the_directory_is_down(home: Alexa, app: TestApp) -> None:
-    sign_in = app.app.registry.settings["linkauth.sign_in"]
+    sign_in = services_of(app.app.registry).sign_in
     code = home.code()
 
     def down(*_: object, **__: object) -> None:

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import insert, select, update
 from webtest import TestApp
 
+from linkauth.services import services_of
 from linkauth.storage.tables import links, tokens
 from tests.alexa import basic
 from tests.conftest import https
@@ -135,14 +136,14 @@ def test_H2_an_expired_token_is_inactive(app: TestApp) -> None:
     state = ask(app, f"token={token}".encode(), headers).json
     assert state["active"] is True
     mine = tokens.c.digest == sha256(token.encode()).digest()
-    with app.app.registry.settings["linkauth.engine"].begin() as connection:
+    with services_of(app.app.registry).engine.begin() as connection:
         connection.execute(update(tokens).where(mine).values(expires_at=state["iat"]))
     assert ask(app, f"token={token}".encode(), headers).json == INACTIVE
 
 
 def test_H2_the_token_of_an_ended_link_is_inactive(app: TestApp, token: str) -> None:
     mine = select(tokens.c.link_id).where(tokens.c.digest == sha256(token.encode()).digest()).scalar_subquery()
-    with app.app.registry.settings["linkauth.engine"].begin() as connection:
+    with services_of(app.app.registry).engine.begin() as connection:
         connection.execute(update(links).where(links.c.id == mine).values(ended_at=1, end_reason="test"))
     assert ask(app, f"token={token}".encode()).json == INACTIVE
 
@@ -189,7 +190,7 @@ def test_H4_a_hint_is_only_a_hint(app: TestApp, token: str, hint: str) -> None:
 
 @pytest.mark.parametrize("kind", ["refresh", "code", "recovery"])
 def test_H5_another_kind_of_token_is_no_access_token(app: TestApp, token: str, kind: str) -> None:
-    with app.app.registry.settings["linkauth.engine"].begin() as connection:
+    with services_of(app.app.registry).engine.begin() as connection:
         mine = select(tokens.c.link_id).where(tokens.c.digest == sha256(token.encode()).digest())
         row = {"digest": sha256(f"{kind} {token}".encode()).digest(), "kind": kind, "issued_at": 1}
         connection.execute(insert(tokens), {**row, "link_id": connection.execute(mine).scalar_one()})
@@ -225,7 +226,7 @@ def broken(request: pytest.FixtureRequest, make_app: Callable[..., Any]) -> tupl
     """An app whose storage has just broken, a token from before, and what mends it."""
     app = https(make_app(**WIDE))
     token = answered(login(app, query(), "ada", "lovelace-1815"))["access_token"]
-    engine = app.app.registry.settings["linkauth.engine"]
+    engine = services_of(app.app.registry).engine
     engine.dispose()
     database = Path(engine.url.database)
     whole = database.read_bytes()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from webtest import TestApp
 
+from linkauth.services import services_of
 from linkauth.storage import KeyStore, Ledger, Which, open_engine, upgrade
 from tests.alexa import Alexa, basic
 from tests.conftest import https
@@ -177,7 +178,7 @@ def scopes_of(skill: Skill, token: str) -> Any:
 
 def later(make_app: Callable[..., Any], app: TestApp, **changes: str | None) -> Skill:
     """The client `home` of a server that was started with other settings on the same database."""
-    url = app.app.registry.settings["linkauth"].database
+    url = services_of(app.app.registry).settings.database
     # another client has them all, so that their sentences in the ini belong to somebody
     return Skill(https(make_app(database=url, client__overlap__scopes=HOME_SCOPES, **changes)))
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from webtest import TestApp
 
+from linkauth.services import services_of
 from tests.alexa import HOSTS, STATE, Alexa, basic, fragment, query
 from tests.conftest import https
 
@@ -197,7 +198,7 @@ def test_ifttt_is_told_errors_in_its_own_shape(platforms: TestApp, headers: dict
 
 
 def test_people_with_long_ids_stay_two_at_ifttt(platforms: TestApp) -> None:
-    store = platforms.app.registry.settings["linkauth.store"]
+    store = services_of(platforms.app.registry).links
     ids = []
     for ending in ("a", "b"):
         token = linked(platform(platforms, "ifttt", IFTTT, scope="ifttt")).json["access_token"]

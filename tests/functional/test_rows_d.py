@@ -11,7 +11,7 @@ import pytest
 from bs4 import BeautifulSoup
 from webtest import TestApp
 
-from linkauth.web.security import Posts
+from linkauth.web.forms import FormTokens
 from tests.alexa import R1, STATE, Alexa
 from tests.conftest import https
 from tests.functional import moody as moody_backend
@@ -153,10 +153,10 @@ def test_D4_a_post_without_a_valid_form_token_counts_as_nothing(app: TestApp, ki
 
 
 def test_D4_a_form_token_of_another_server_is_refused(app: TestApp) -> None:
-    foreign = Posts("another secret of 32 characters or more", OWN).token(query().decode())
+    foreign = FormTokens("another secret of 32 characters or more", OWN).token(query().decode())
     assert post(app, query(), {**GOOD, "form_token": foreign}).status == 400
     # the same, signed by our own secret: what is refused above is the signature
-    own = Posts(SECRET, OWN).token(query().decode())
+    own = FormTokens(SECRET, OWN).token(query().decode())
     assert post(app, query(), {**GOOD, "form_token": own}).status == 303
 
 
@@ -245,7 +245,7 @@ def test_D12_a_form_that_is_sent_twice_ends_well_twice(alexa: Alexa) -> None:
 
 def test_D13_an_old_form_is_shown_again(app: TestApp) -> None:
     raw = query(state=STATE)
-    old = Posts(SECRET, OWN, lambda: time.time() - 1000).token(raw.decode())
+    old = FormTokens(SECRET, OWN, lambda: time.time() - 1000).token(raw.decode())
     answer = post(app, raw, {**GOOD, "form_token": old})
     assert answer.status == 400
     assert "This page was open for too long" in answer.text

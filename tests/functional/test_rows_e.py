@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select
 from webtest import TestApp
 
+from linkauth.services import services_of
 from linkauth.storage.tables import links, tokens
 from tests.alexa import R1, STATE, Alexa, basic
 from tests.functional.wire import RA, answered, assert_error, form_token, login, query, quoted, send
@@ -96,7 +97,7 @@ def test_E7_a_token_is_opaque_random_and_new_for_each_link(app: TestApp) -> None
 
 def test_E7_only_the_digest_of_a_token_is_kept(app: TestApp) -> None:
     token = answered(login(app, query(), "ada", "lovelace-1815"))["access_token"]
-    engine = app.app.registry.settings["linkauth.engine"]
+    engine = services_of(app.app.registry).engine
     with engine.connect() as connection:
         statement = select(links.c.subject).join_from(tokens, links)
         kept = connection.execute(statement.where(tokens.c.digest == sha256(token.encode()).digest())).scalar()

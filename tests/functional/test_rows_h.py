@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select
 from webtest import TestApp
 
+from linkauth.services import services_of
 from linkauth.storage import Ledger, Which
 from linkauth.storage.tables import links
 from tests.alexa import Alexa, basic
@@ -197,7 +198,7 @@ def test_H9_a_hint_is_only_a_hint(home: Skill, hint: str) -> None:
 def test_H10_a_broken_storage_says_so_at_every_door(make_app: Callable[..., Any]) -> None:
     home = Skill(https(make_app()))
     got, code = home.link(), home.code()
-    engine, store = engine_of(home.app), home.app.app.registry.settings["linkauth.store"]
+    engine, store = engine_of(home.app), services_of(home.app.app.registry).links
 
     def disconnect() -> None:
         engine.dispose()

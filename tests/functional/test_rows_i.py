@@ -16,6 +16,7 @@ from joserfc.jwk import ECKey, KeySet, OctKey
 from webtest import TestApp
 
 from linkauth.config.settings import SettingsError
+from linkauth.services import services_of
 from linkauth.storage import KeyStore, open_engine, upgrade
 from tests.conftest import https
 from tests.functional.flow import APP, HOME, INACTIVE, PKCE, Skill, app_skill, assert_refused
@@ -234,7 +235,7 @@ def test_I4_without_a_key_there_is_no_start_and_no_deny_list(make_app: Callable[
 
 
 def test_I4_with_another_secret_there_is_no_start(make_app: Callable[..., Any], signed: TestApp) -> None:
-    url = signed.app.registry.settings["linkauth"].database
+    url = services_of(signed.app.registry).settings.database
     with pytest.raises(SettingsError, match=r"linkauth\.secret: is another one"):
         make_app(database=url, client__home__token_format="jwt", secret="another secret of 32 characters or more")
 

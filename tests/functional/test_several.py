@@ -16,10 +16,11 @@ from click.testing import CliRunner
 from webtest import TestApp
 
 from linkauth.cli import main
+from linkauth.services import services_of
 from tests.alexa import Alexa
 from tests.conftest import ROOT, https
 from tests.functional.conftest import STAFF, WIDE
-from tests.functional.stated import ERRORS, NEW, PASSWORD, StatedBackend
+from tests.functional.stated import ERRORS, NEW, PASSWORD
 from tests.functional.wire import Answer, answered, form_token, login, post, query
 
 NAMES = ("corp", "partners", "legacy")
@@ -40,8 +41,8 @@ class Several:
 
     def __init__(self, app: Any) -> None:
         self.app: TestApp = https(app)
-        opened = app.registry.settings["linkauth.backends.opened"]
-        self.backends: dict[str, StatedBackend] = {name: backend for name, backend, *_ in opened}
+        opened = services_of(app.registry).backends
+        self.backends: dict[str, Any] = {named.name: named.backend for named in opened}
 
     def asked(self, username: str) -> list[str]:
         return [name for name, backend in self.backends.items() if username in backend.asked]

@@ -204,7 +204,7 @@ def test_the_end_waits_for_no_shadow_that_hangs(make_trial: Callable[..., OnTria
         on_trial.login(f"good.hang@end-{number}")
     wait_for(lambda: len(on_trial.trial.asked) == THREADS)
     before = time.monotonic()
-    on_trial.settings["linkauth.sign_in"].close()
+    on_trial.services.close()
     # within a stated deadline, with slack; the shadow hangs for 30 s
     assert time.monotonic() - before < shadows.CLOSE_SECONDS + 5
     assert not on_trial.trial.released.is_set()
@@ -222,7 +222,7 @@ def test_the_end_of_one_that_is_well_closes_it(make_trial: Callable[..., OnTrial
     on_trial = make_trial()
     on_trial.login("good.good")
     on_trial.asked("good.good")
-    on_trial.settings["linkauth.sign_in"].close()
+    on_trial.services.close()
     assert on_trial.trial.closed
 
 

@@ -17,7 +17,7 @@ from linkauth.cli.opening import settings_of
 from linkauth.theming.drafts import open_draft
 from linkauth.theming.gallery import Gallery
 from linkauth.theming.live import Live
-from linkauth.web import security
+from linkauth.web import headers
 from tests.conftest import ROOT
 from tests.made_theme import CATALOG, MadeTheme
 
@@ -62,10 +62,10 @@ def test_a_page_is_productions_with_its_headers_but_that_it_may_be_framed(galler
     shown = re.sub(r"\.\./\.\./\.\./static/made/light-100/", "/static/made/", answer.text)
     assert shown == draft.render("login", "de", **draft.states[0].context)
     assert answer.headers["X-Frame-Options"] == "SAMEORIGIN"
-    policy = security.CONTENT_SECURITY_POLICY.replace("frame-ancestors 'none'", "frame-ancestors 'self'")
+    policy = headers.CONTENT_SECURITY_POLICY.replace("frame-ancestors 'none'", "frame-ancestors 'self'")
     assert answer.headers["Content-Security-Policy"] == policy
     rest = {
-        name: value for name, value in security.HEADERS if name not in ("X-Frame-Options", "Content-Security-Policy")
+        name: value for name, value in headers.HEADERS if name not in ("X-Frame-Options", "Content-Security-Policy")
     }
     assert rest.items() <= dict(answer.headers).items()
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from webtest import TestApp
 
+from linkauth.services import services_of
 from tests.conftest import https
 from tests.functional.flow import DAY, Skill, app_skill, assert_refused, overlap_skill, set_clock
 
@@ -128,7 +129,7 @@ def test_rotate_goes_on_for_years_and_reuse_is_still_seen(make_app: Callable[...
 def test_a_policy_may_change_under_a_living_link(make_app: Callable[..., Any], policy: str) -> None:
     app = https(make_app())
     token = Skill(app).link()["refresh_token"]
-    url = app.app.registry.settings["linkauth"].database
+    url = services_of(app.app.registry).settings.database
     for each in ("rotate", policy, "overlap", policy):
         skill = Skill(https(make_app(database=url, client__home__refresh=each)))
         token = skill.refresh(token).json["refresh_token"]
@@ -140,7 +141,7 @@ def test_what_was_rotated_away_stays_dead_under_another_policy(make_app: Callabl
     app = https(make_app(client__home__refresh="rotate"))
     first = Skill(app).link()["refresh_token"]
     second = Skill(app).refresh(first).json["refresh_token"]
-    url = app.app.registry.settings["linkauth"].database
+    url = services_of(app.app.registry).settings.database
     later = Skill(https(make_app(database=url, client__home__refresh=policy)))
     assert_refused(later.refresh(first), 400, "invalid_grant")
     assert later.refresh(second).status_int == 200
@@ -150,7 +151,7 @@ def test_a_successor_is_a_secret_of_the_server(make_app: Callable[..., Any]) -> 
     """The same token under another secret has another successor."""
     skill, _ = public(make_app)
     first = skill.link()["refresh_token"]
-    settings = skill.app.app.registry.settings["linkauth"]
+    settings = services_of(skill.app.app.registry).settings
     other_secret = "another secret of 32 characters or more"
     other = app_skill(https(make_app(database=settings.database, secret=other_secret)))
     second = skill.refresh(first).json["refresh_token"]

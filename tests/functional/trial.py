@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy import select
 from webtest import TestApp
 
+from linkauth.services import services_of
 from linkauth.storage.tables import comparisons
 from tests.conftest import https
-from tests.functional.stated import PASSWORD, StatedBackend
+from tests.functional.stated import PASSWORD
 from tests.functional.wire import Answer, login, query
 
 TRIAL = {
@@ -30,10 +31,10 @@ class OnTrial:
 
     def __init__(self, app: Any) -> None:
         self.app: TestApp = https(app)
-        self.settings = app.registry.settings
-        self.engine = self.settings["linkauth.engine"]
-        self.shadow = self.settings["linkauth.shadows"]["trial"]
-        opened: dict[str, StatedBackend] = {name: made for name, made, *_ in self.settings["linkauth.backends.opened"]}
+        self.services = services_of(app.registry)
+        self.engine = self.services.engine
+        self.shadow = self.services.shadows["trial"]
+        opened: dict[str, Any] = {named.name: named.backend for named in self.services.backends}
         self.corp, self.trial = opened["corp"], opened["trial"]
 
     def login(self, username: str) -> Answer:

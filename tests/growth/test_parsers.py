@@ -30,9 +30,9 @@ from linkauth.oauth2.errors import InvalidClientError, UntrustedRequestError
 from linkauth.simulator import alexa
 from linkauth.themes import languages
 from linkauth.web import asgi, forwarded
+from linkauth.web.forms import FormTokens, decode_pairs
 from linkauth.web.hops import forwarded_elements
 from linkauth.web.notices import Notices
-from linkauth.web.security import Posts, decode_pairs
 from linkauth_http import flags as answered
 from linkauth_http.answers import Answer, date_of, payload_of, pointed_at
 from linkauth_http.documents import json_value, xml_root
@@ -99,7 +99,7 @@ def forwarded_for(text: str) -> None:
     names = (forwarded.FOR, forwarded.PROTO, forwarded.PREFIX)
     environ = {"REMOTE_ADDR": "127.0.0.1", "PATH_INFO": "/authorize", **dict.fromkeys(names, text)}
     proxies = TrustedProxies.of(["0.0.0.0/0", "::/0"])
-    forwarded.Reader(proxies, "x-forwarded", "/authorize", Notices(most=0)).apply(environ)
+    forwarded.Forwarded(proxies, "x-forwarded", "/authorize", Notices(most=0)).apply(environ)
 
 
 def headers_of_asgi(text: str) -> None:
@@ -125,7 +125,7 @@ READERS: dict[str, tuple[Read, tuple[str, ...]]] = {
     "authorization request": (authorize, ("code", "a", "[", "%25", " ", "state=&")),
     "query or form": (lambda text: decode_pairs(text.encode()), ("%", "%41", "+", "=", "%C3%A4", "a=")),
     "Authorization": (basic, ("QQ==", "=", " ", "YTpi", "Og")),
-    "form token": (lambda text: Posts("x", "https://a.example").is_fresh(text, text), ("9", ".", "9.")),
+    "form token": (lambda text: FormTokens("x", "https://a.example").is_fresh(text, text), ("9", ".", "9.")),
     "Accept-Language": (languages.accepted, ("de,", "d-", ";q=", "de;q=0.1,", " ", "a-b", "9", "-*", "q=1.1.1.")),
     "wanted languages": (lambda text: languages.choose([text] * 20, ["en", "de", "pt-BR"]), ("a-", "-", "_", "de_AT")),
     "name, folded": (lambda text: throttle.fold(text[:254]), ("a", "\u0315\u0300", "\ufdfa", " ", "\u200b")),

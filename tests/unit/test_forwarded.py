@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linkauth.config.proxies import TrustedProxies
-from linkauth.web.forwarded import HOPS, Header, Origin, Reader, read
+from linkauth.web.forwarded import HOPS, Forwarded, Header, Origin, read
 from linkauth.web.hops import FORWARDED_LIMIT, forwarded_elements, hop_address
 from linkauth.web.notices import Notices
 
@@ -234,7 +234,7 @@ def test_no_address_is_no_address() -> None:
 def applied(path: str, prefix: str, peer: str = PEER, **said: str) -> tuple[str, str]:
     environ = {"REMOTE_ADDR": peer, "PATH_INFO": path, "SCRIPT_NAME": "", "wsgi.url_scheme": "http"}
     environ |= {f"HTTP_{name.upper()}": value for name, value in said.items()}
-    Reader(PROXIES, "x-forwarded", prefix, Notices()).apply(environ)
+    Forwarded(PROXIES, "x-forwarded", prefix, Notices()).apply(environ)
     assert not [name for name in environ if "FORWARDED" in name]
     return environ["SCRIPT_NAME"], environ["PATH_INFO"]
 

@@ -9,7 +9,7 @@ import pytest
 from linkauth.config.plugins import settings_class
 from linkauth.config.settings import SettingsError, read
 from linkauth.simulator.alexa import State
-from linkauth.web.security import Posts
+from linkauth.web.forms import FormTokens
 
 URL = "https://link.example.com"
 OLD, OLDER, NEW = "old secret, " * 3, "older secret " * 3, "Vd8n1Qz7Lr0cXy4Tg6Hw2Ms9Kb5Pj3Fa"
@@ -76,8 +76,8 @@ def test_no_secret_is_shown_by_the_settings() -> None:
     assert "old secret" not in repr(read({**INI, "linkauth.previous_secrets": OLD}, settings_class))
 
 
-def posts(*secrets: str, now: float = 1_000_000) -> Posts:
-    return Posts(secrets[0], URL, lambda: now, secrets[1:])
+def posts(*secrets: str, now: float = 1_000_000) -> FormTokens:
+    return FormTokens(secrets[0], URL, lambda: now, secrets[1:])
 
 
 def test_form_tokens_are_good_for_every_server_that_has_one_of_the_secrets() -> None:

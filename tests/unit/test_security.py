@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pyramid.httpexceptions import HTTPBadRequest, HTTPException
 
-from linkauth.web.security import FIELD_LIMIT, FORM_TOKEN_SECONDS, Posts, decode_pairs, form
+from linkauth.web.forms import FIELD_LIMIT, FORM_TOKEN_SECONDS, FormTokens, decode_pairs, read_form
 
 SECRET = "a secret of more than thirty-two characters"
 URL = "https://link.example.com"
@@ -74,11 +74,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def posts(clock: Clock) -> Posts:
-    return Posts(SECRET, URL, clock)
+def posts(clock: Clock) -> FormTokens:
+    return FormTokens(SECRET, URL, clock)
 
 
-def test_a_form_token_lives_for_a_quarter_of_an_hour(posts: Posts, clock: Clock) -> None:
+def test_a_form_token_lives_for_a_quarter_of_an_hour(posts: FormTokens, clock: Clock) -> None:
     token = posts.token(QUERY)
     assert posts.is_fresh(token, QUERY)
     clock.now += FORM_TOKEN_SECONDS - 1
@@ -88,19 +88,19 @@ def test_a_form_token_lives_for_a_quarter_of_an_hour(posts: Posts, clock: Clock)
 
 
 @pytest.mark.parametrize("other", ["", QUERY + "&", QUERY + "&x=1", QUERY.replace("S", "T"), QUERY.upper(), QUERY[:-1]])
-def test_a_form_token_belongs_to_its_query(posts: Posts, other: str) -> None:
+def test_a_form_token_belongs_to_its_query(posts: FormTokens, other: str) -> None:
     token = posts.token(QUERY)
     assert posts.is_fresh(token, QUERY)
     assert not posts.is_fresh(token, other)
 
 
-def test_a_form_token_belongs_to_its_secret(posts: Posts, clock: Clock) -> None:
-    assert not posts.is_fresh(Posts(SECRET + "x", URL, clock).token(QUERY), QUERY)
+def test_a_form_token_belongs_to_its_secret(posts: FormTokens, clock: Clock) -> None:
+    assert not posts.is_fresh(FormTokens(SECRET + "x", URL, clock).token(QUERY), QUERY)
     # another process with the same secret takes it
-    assert posts.is_fresh(Posts(SECRET, URL, clock).token(QUERY), QUERY)
+    assert posts.is_fresh(FormTokens(SECRET, URL, clock).token(QUERY), QUERY)
 
 
-def test_no_part_of_a_form_token_can_be_changed(posts: Posts) -> None:
+def test_no_part_of_a_form_token_can_be_changed(posts: FormTokens) -> None:
     token = posts.token(QUERY)
     expiry, _, mac = token.partition(".")
     assert posts.is_fresh(f"{expiry}.{mac}", QUERY)
@@ -125,7 +125,7 @@ def test_no_part_of_a_form_token_can_be_changed(posts: Posts) -> None:
     "forged",
     ["", ".", "..", "x.y", "-1.x", "1e9.x", "１２.x", "²." + "A" * 24, "9" * 5000, "9" * 12 + ".é\ud800", "\0", "٣.x"],
 )
-def test_garbage_is_no_form_token(posts: Posts, forged: str) -> None:
+def test_garbage_is_no_form_token(posts: FormTokens, forged: str) -> None:
     assert not posts.is_fresh(forged, QUERY)
 
 
@@ -174,16 +174,18 @@ FOREIGN = (
 
 
 @pytest.mark.parametrize("headers", OWN)
-def test_our_own_form_is_recognized(posts: Posts, headers: dict[str, str]) -> None:
-    assert posts.check_origin(request(**headers)) is None
+def test_our_own_form_is_recognized(posts: FormTokens, headers: dict[str, str]) -> None:
+    assert posts.check_origin(request(**headers).environ) is None
     with pytest.raises(HTTPBadRequest):
-        Posts(SECRET, "https://other.example.com").check_origin(request(**{**headers, "sec_fetch_site": "cross-site"}))
+        FormTokens(SECRET, "https://other.example.com").check_origin(
+            request(**{**headers, "sec_fetch_site": "cross-site"}).environ
+        )
 
 
 @pytest.mark.parametrize("headers", FOREIGN)
-def test_a_foreign_post_is_refused(posts: Posts, headers: dict[str, str]) -> None:
+def test_a_foreign_post_is_refused(posts: FormTokens, headers: dict[str, str]) -> None:
     with pytest.raises(HTTPBadRequest) as caught:
-        posts.check_origin(request(**headers))
+        posts.check_origin(request(**headers).environ)
     assert caught.value.detail == "cross_site"
 
 
@@ -200,11 +202,11 @@ def test_a_foreign_post_is_refused(posts: Posts, headers: dict[str, str]) -> Non
     ],
 )
 def test_the_origin_is_what_browsers_make_of_the_public_url(url: str, origin: str) -> None:
-    posts = Posts(SECRET, url)
-    assert posts.check_origin(request(origin=origin)) is None
-    assert posts.check_origin(request(referer=origin + "/authorize")) is None
+    posts = FormTokens(SECRET, url)
+    assert posts.check_origin(request(origin=origin).environ) is None
+    assert posts.check_origin(request(referer=origin + "/authorize").environ) is None
     with pytest.raises(HTTPBadRequest):
-        posts.check_origin(request(origin=origin + "1"))
+        posts.check_origin(request(origin=origin + "1").environ)
 
 
 class Body:
@@ -235,7 +237,7 @@ def posted(content: bytes, **environ: Any) -> Any:
     ],
 )
 def test_a_form_is_read_as_utf8(content_type: str) -> None:
-    assert form(posted(b"a=%C3%A9&b=", CONTENT_TYPE=content_type)) == {"a": "é", "b": ""}
+    assert read_form(posted(b"a=%C3%A9&b=", CONTENT_TYPE=content_type).environ) == {"a": "é", "b": ""}
 
 
 @pytest.mark.parametrize(
@@ -256,18 +258,18 @@ def test_a_form_is_read_as_utf8(content_type: str) -> None:
 )
 def test_any_other_form_is_refused(content: bytes, environ: dict[str, Any], detail: str) -> None:
     with pytest.raises(HTTPException) as caught:
-        form(posted(content, **environ))
+        read_form(posted(content, **environ).environ)
     assert caught.value.detail == detail
 
 
 def test_a_body_over_the_limit_is_not_read() -> None:
     request = posted(b"a" * 65_537)
     with pytest.raises(HTTPException):
-        form(request)
+        read_form(request.environ)
     assert request.environ["wsgi.input"].asked == []
 
 
 def test_a_body_of_unknown_length_is_not_waited_for() -> None:
     request = posted(b"a=1", CONTENT_LENGTH="")
-    assert form(request) == {}
+    assert read_form(request.environ) == {}
     assert request.environ["wsgi.input"].asked == []

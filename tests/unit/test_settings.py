@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from linkauth.config.plugins import open_backends, settings_class
+from linkauth.config.plugins import settings_class
 from linkauth.config.settings import (
     ClientSettings,
     Settings,
@@ -17,6 +17,7 @@ from linkauth.config.settings import (
     ThrottleSettings,
     read,
 )
+from linkauth.services import open_backends
 from linkauth.storage import open_engine
 from linkauth.storage.tables import links
 from linkauth_sql import SQLSettings
@@ -215,7 +216,8 @@ def test_no_value_is_ever_in_a_message(key: str) -> None:
     for shape in SHAPES:
         try:
             found = settings(**{key.replace(".", "__"): shape})
-            open_backends(found)
+            with open_backends(found):
+                pass
             with suppress(ModuleNotFoundError):
                 open_engine(found.database).dispose()
         except SettingsError as error:

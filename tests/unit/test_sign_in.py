@@ -266,12 +266,6 @@ def test_a_check_that_crashes_is_a_backend_that_is_not_well() -> None:
     assert build(Backend(GOOD, RuntimeError()), Backend(GOOD)).check() == {"b0": False, "b1": True}
 
 
-def test_closing_closes_every_backend() -> None:
-    backends = [Backend(GOOD), Backend(GOOD)]
-    build(*backends).close()
-    assert [backend.closed for backend in backends] == [True, True]
-
-
 def test_many_who_ask_for_health_at_once_are_one_check() -> None:
     backend = Backend(GOOD, [Check("connect", True)])
     checks, slow = [], threading.Barrier(6)

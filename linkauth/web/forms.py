@@ -1,8 +1,8 @@
-"""The door: hostile bytes out, response headers, same-origin posts, the signed form token.
+"""Forms: decoding queries and bodies, same-origin posts, and the signed form token.
 
-What is refused here is raised as one of Pyramid's HTTP exceptions whose `detail` is a code that themes put into words.
 WebOb's own parsing is not used for input: it splits on `;`, decodes a body with replacement characters, and lets the
-last of two values win.
+last of two values win. What is refused is raised as an HTTP exception of Pyramid whose `detail` is a code that themes
+put into words.
 """
 
 from __future__ import annotations
@@ -17,20 +17,13 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from pyramid.httpexceptions import (
     HTTPBadRequest,
-    HTTPForbidden,
     HTTPRequestEntityTooLarge,
     HTTPRequestTimeout,
-    HTTPRequestURITooLong,
     HTTPUnsupportedMediaType,
 )
-from pyramid.tweens import EXCVIEW, INGRESS
 
 from linkauth.web import bodies
 
-QUERY_LIMIT = 16_384
-"""Bytes; a state of 4,096 characters is three times as long when every character is escaped."""
-PATH_LIMIT = 1_024
-BODY_LIMIT = bodies.LIMIT
 FIELD_LIMIT = 100
 FORM_TOKEN_SECONDS = 900
 _SIGNATURE = 24
@@ -42,31 +35,6 @@ _BODY_ERRORS = {
     "wrong_content_length": HTTPBadRequest,
 }
 _FORM_TYPE = "application/x-www-form-urlencoded"
-
-CONTENT_SECURITY_POLICY = (
-    # no form-action: browsers check it over the whole chain of redirects and would silently stop the way to Amazon
-    "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; "
-    "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
-)
-UNUSED_FEATURES = (
-    *("accelerometer", "camera", "display-capture", "geolocation", "gyroscope", "magnetometer", "microphone"),
-    *("midi", "payment", "usb"),
-)
-"""Of browsers, that no page uses. Not listed is what sign-in pages may want: passkeys and one-time codes."""
-OPENER = "Cross-Origin-Opener-Policy"
-LINKING = "/authorize"
-HEADERS = (
-    ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
-    ("X-Frame-Options", "DENY"),
-    # not no-referrer: with that, browsers send `Origin: null` on our own form
-    ("Referrer-Policy", "same-origin"),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Permissions-Policy", ", ".join(f"{feature}=()" for feature in UNUSED_FEATURES)),
-    # pages load static files of their own origin only; documents are for clients that are no browsers
-    ("Cross-Origin-Resource-Policy", "same-origin"),
-    ("Cache-Control", "no-store"),
-)
-STRICT_TRANSPORT = ("Strict-Transport-Security", "max-age=31536000")
 
 
 def decode_pairs(raw: bytes) -> list[tuple[str, str]]:
@@ -89,52 +57,16 @@ def _decode(encoded: bytes) -> str:
     return encoded.decode("utf-8")
 
 
-def door(handler: Callable[..., Any], registry: Any) -> Callable[..., Any]:
-    """A tween: what no page should ever see ends here."""
-    https = registry.settings["linkauth"].https
+def read_form(environ: dict[str, Any]) -> dict[str, str]:
+    """The form body of a WSGI environ, name to value.
 
-    def check(request: Any) -> Any:
-        environ = request.environ
-        path, query = environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")
-        if len(query) > QUERY_LIMIT or len(path) > PATH_LIMIT:
-            raise HTTPRequestURITooLong("too_long")
-        try:
-            path.encode("latin-1").decode("utf-8")
-            request.query = decode_pairs(query.encode("latin-1"))
-        except UnicodeError:
-            raise HTTPBadRequest("not_utf8") from None
-        if https and environ["wsgi.url_scheme"] != "https" and not path.startswith("/health/"):
-            raise HTTPForbidden("insecure_transport")
-        return handler(request)
-
-    return check
-
-
-def headers(handler: Callable[..., Any], registry: Any) -> Callable[..., Any]:
-    """A tween: the security headers of every answer; one that a view has set itself stays."""
-    wanted = (*HEADERS, STRICT_TRANSPORT) if registry.settings["linkauth"].https else HEADERS
-    elsewhere = (*wanted, (OPENER, "same-origin"))
-    # a platform may open the page in a window of its own and wait for it: any other policy, even on a redirect, parts
-    # the two for good. Such a window shows its opener nothing of ours
-    linking = (*wanted, (OPENER, "unsafe-none"))
-
-    def add(request: Any) -> Any:
-        response = handler(request)
-        present = {name.lower() for name, _ in response.headerlist}
-        fitting = linking if request.environ.get("PATH_INFO", "").startswith(LINKING) else elsewhere
-        response.headerlist.extend(header for header in fitting if header[0].lower() not in present)
-        return response
-
-    return add
-
-
-def form(request: Any) -> dict[str, str]:
-    """The form body, name to value. Raises HTTPUnsupportedMediaType, HTTPRequestEntityTooLarge or HTTPBadRequest."""
-    media_type, _, parameters = request.environ.get("CONTENT_TYPE", "").partition(";")
+    Raises HTTPUnsupportedMediaType, HTTPRequestEntityTooLarge, HTTPRequestTimeout or HTTPBadRequest.
+    """
+    media_type, _, parameters = environ.get("CONTENT_TYPE", "").partition(";")
     charset = parameters.strip().lower().removeprefix("charset=").strip('"')
     if media_type.strip().lower() != _FORM_TYPE or charset not in ("", "utf-8"):
         raise HTTPUnsupportedMediaType("wrong_content_type")
-    pairs = decode_pairs(_body(request.environ))
+    pairs = decode_pairs(_body(environ))
     fields = dict(pairs)
     if len(fields) < len(pairs):
         raise HTTPBadRequest("repeated_parameter")
@@ -148,7 +80,7 @@ def _body(environ: dict[str, Any]) -> bytes:
         raise _BODY_ERRORS[error.code](error.code) from None
 
 
-class Posts:
+class FormTokens:
     """Is a post our own form's? By the browser's word about its origin, and by a signed token in the form.
 
     The token expires and is bound to the query, so that it detects a stale page; nothing is kept and no cookie is
@@ -167,9 +99,8 @@ class Posts:
         self._keys = [sha256(b"linkauth form token" + each.encode("utf-8")).digest() for each in (secret, *previous)]
         self._clock = clock
 
-    def check_origin(self, request: Any) -> None:
+    def check_origin(self, environ: dict[str, Any]) -> None:
         """Raises HTTPBadRequest unless Origin, else Sec-Fetch-Site, else Referer says that the post is our own."""
-        environ = request.environ
         origin, site = environ.get("HTTP_ORIGIN"), environ.get("HTTP_SEC_FETCH_SITE")
         if origin is not None and origin != "null":
             own = origin.lower() == self._origin and site in (None, "same-origin")
@@ -201,13 +132,3 @@ class Posts:
         message = f"{expiry}\0{query}".encode("utf-8", "surrogatepass")
         macs = (hmac.digest(key, message, "sha256") for key in self._keys)
         return [urlsafe_b64encode(mac[:18]).decode("ascii") for mac in macs]
-
-
-def includeme(config: Any) -> None:
-    """The tweens, and `request.form`, `request.posts`."""
-    settings = config.registry.settings["linkauth"]
-    posts = Posts(settings.secret, settings.public_url, previous=settings.previous_secrets)
-    config.add_tween("linkauth.web.security.headers", under=INGRESS, over=EXCVIEW)
-    config.add_tween("linkauth.web.security.door", under=EXCVIEW)
-    config.add_request_method(form, "form", reify=True)
-    config.add_request_method(lambda request: posts, "posts", property=True)
