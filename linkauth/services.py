@@ -77,7 +77,7 @@ def build(settings: Settings) -> Services:
         throttle = _throttle(settings)
         engine = _open_database(settings, opened)
         links = opened.enter_context(closing(LinkStore(engine)))
-        keys = opened.enter_context(closing(key_store(settings, engine)))
+        keys = key_store(settings, engine)
         if settings.previous_secrets:
             _seal_for_new_secret(keys)
         registered = Clients(clients(settings.clients), throttle.client)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from typing import Any
 
 import click
@@ -11,8 +10,8 @@ import click
 from linkauth.cli.opening import backends_of, opened
 from linkauth.cli.printing import formatted, readable, show
 from linkauth.config.settings import Settings
+from linkauth.login.comparison import AGREE, UNAVAILABLE
 from linkauth.storage import Comparisons
-from linkauth.storage.comparisons import AGREE, UNAVAILABLE
 
 LISTED = ("name", "use", "accepts", "offers", "shadow")
 COMPARED = ("shadow", "backend", "verdict", "outcome", "people", "same_subject", "asked", "unavailable")
@@ -61,7 +60,8 @@ def compare_command(ini: str, people: bool, never_seen: bool, form: str) -> None
     """
     if people and never_seen:
         raise click.UsageError("--list and --never-seen are two lists: say one")
-    with opened(ini) as (settings, engine), closing(Comparisons(engine, patient=True)) as comparisons:
+    with opened(ini) as (settings, engine):
+        comparisons = Comparisons(engine)
         shadows = _shadows(settings)
         if people:
             found = (_with_words(row) for name in shadows for row in comparisons.disagreeing(name))
@@ -83,7 +83,8 @@ def compare_command(ini: str, people: bool, never_seen: bool, form: str) -> None
 @click.option("--yes", is_flag=True, help="Do not ask first.")
 def forget_command(ini: str, name: str, yes: bool) -> None:
     """Delete what was compared with the shadow NAME: to begin anew after its settings changed, or at the end."""
-    with opened(ini) as (settings, engine), closing(Comparisons(engine, patient=True)) as comparisons:
+    with opened(ini) as (settings, engine):
+        comparisons = Comparisons(engine)
         if name not in (each.name for each in settings.backends if each.shadow) and not comparisons.summary(name):
             raise click.ClickException(f"nothing was ever compared with {name}")
         if not yes:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing
 from datetime import UTC, datetime
 
 import click
-from sqlalchemy import Engine
 
 from linkauth.cli.opening import opened
 from linkauth.config.settings import Settings, SettingsError
+from linkauth.services import key_store
 from linkauth.storage import KeyStore, StoredKey, unreadable
 
 MOST_SECONDS = 10 * 365 * 86_400
@@ -27,7 +26,8 @@ def keys() -> None:
 @click.argument("ini", metavar="INI")
 def list_command(ini: str) -> None:
     """The keys that are published, oldest first; exit code 1 if linkauth.secret does not open one."""
-    with opened(ini) as (settings, engine), closing(_store(settings, engine)) as store:
+    with opened(ini) as (settings, engine):
+        store = key_store(settings, engine)
         stored = store.stored()
         for each in stored:
             until = f"until {_time(each.retires_at)}" if each.retires_at else "until the next one"
@@ -51,7 +51,8 @@ def list_command(ini: str) -> None:
 )
 def rotate_command(ini: str, at_once: bool, forget: bool) -> None:
     """Make a new key. It is published first and signs a while later; the old one stays until its tokens are gone."""
-    with opened(ini) as (settings, engine), closing(_store(settings, engine)) as store:
+    with opened(ini) as (settings, engine):
+        store = key_store(settings, engine)
         now = int(time.time())
         stored = store.stored()
         closed = [each for each in stored if not each.key]
@@ -80,16 +81,13 @@ def reseal_command(ini: str) -> None:
     The last step of a change of linkauth.secret: when no server has the former one any more, and it is gone from
     linkauth.previous_secrets. Until then the former secret opens the keys too.
     """
-    with opened(ini) as (settings, engine), closing(_store(settings, engine)) as store:
+    with opened(ini) as (settings, engine):
+        store = key_store(settings, engine)
         count = store.reseal()
         closed = [each.kid for each in store.stored() if not each.key]
         click.echo(f"{count} key(s) resealed")
         if closed:
             raise SettingsError([("linkauth.secret", unreadable(closed))])
-
-
-def _store(settings: Settings, engine: Engine) -> KeyStore:
-    return KeyStore(engine, settings.secret, settings.previous_secrets)
 
 
 def _say_cost(store: KeyStore, forgotten: list[StoredKey], now: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import closing
 from typing import Any, TypeVar
 
 import click
@@ -12,7 +11,7 @@ import click
 from linkauth.cli.opening import opened
 from linkauth.cli.printing import formatted, readable, show
 from linkauth.config.settings import Settings
-from linkauth.storage import COLUMNS, Ledger, Which
+from linkauth.storage import COLUMNS, Ledger, LinkFilter
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 DAY = 86_400
@@ -55,16 +54,16 @@ def which(
     older_than: int | None,
     unused_for: int | None,
     living: bool = True,
-) -> Which:
+) -> LinkFilter:
     """The choice that the options make; a skill is named as in the ini or by its client_id."""
     now = int(time.time())
     client_ids = {name: client.client_id or name for name, client in settings.clients.items()}
     client_id = client_ids.get(skill, skill) if skill is not None else None
     # a skill that has left the ini may have links still
     known = client_id is None or client_id in client_ids.values()
-    if not known and ledger.count(Which(client_id=client_id, living=False)) == 0:
+    if not known and ledger.count(LinkFilter(client_id=client_id, living=False)) == 0:
         raise click.UsageError(f"--skill: no client and no link has that name; clients: {', '.join(client_ids)}")
-    return Which(
+    return LinkFilter(
         person=person,
         client_id=client_id,
         created_before=now - older_than * DAY if older_than else None,
@@ -99,7 +98,8 @@ def list_command(
     form: str,
 ) -> None:
     """List links, oldest first. Times are UTC."""
-    with opened(ini) as (settings, engine), closing(Ledger(engine)) as ledger:
+    with opened(ini) as (settings, engine):
+        ledger = Ledger(engine)
         rows = ledger.links(which(settings, ledger, person, skill, older_than, unused_for, living=not ended))
         show(map(readable, rows), form, COLUMNS, SHOWN)
 
@@ -123,7 +123,8 @@ def end_command(
     """End links: their tokens are dead from then on, and the people must link again."""
     if everything == any(chosen is not None for chosen in (person, skill, older_than, unused_for)):
         raise click.UsageError("say whose links: --person, --skill, --older-than, --unused-for, or else --all")
-    with opened(ini) as (settings, engine), closing(Ledger(engine)) as ledger:
+    with opened(ini) as (settings, engine):
+        ledger = Ledger(engine)
         chosen = which(settings, ledger, person, skill, older_than, unused_for)
         count = ledger.count(chosen)
         if count and not yes:

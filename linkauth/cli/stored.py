@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from linkauth.backends import Check
 from linkauth.config.settings import Settings, SettingsError
+from linkauth.hashing import worker_processes
 from linkauth.oauth2.errors import StoreUnavailableError
-from linkauth.storage import KeyStore, open_engine, readable_by_others, require_current, revision, unreadable
-from linkauth.storage.engine import cause
+from linkauth.services import key_store
+from linkauth.storage import open_engine, readable_by_others, require_current, revision, unreadable
+from linkauth.storage.engine import CONNECTIONS, allowed_connections, cause
 
 NAME = "signing keys"
 
@@ -25,7 +26,7 @@ def stored(settings: Settings) -> list[Check]:
             if revision(engine) is None:
                 return []
             require_current(engine)
-            return [*_files(engine), *_keys(settings, engine)]
+            return [*_files(engine), *_connections(engine), *_keys(settings, engine)]
         finally:
             engine.dispose()
     except SettingsError as error:
@@ -41,9 +42,21 @@ def _files(engine: Engine) -> Iterator[Check]:
         yield Check("database", True, problem, warning=True)
 
 
+def _connections(engine: Engine) -> Iterator[Check]:
+    """The pools of all worker processes together, beside what the server allows."""
+    allowed = allowed_connections(engine)
+    if allowed is None:
+        return
+    workers = worker_processes()
+    wanted = CONNECTIONS * workers
+    sizes = f"{CONNECTIONS} for each of {workers} worker process(es), {wanted} in all; the server allows {allowed}"
+    if wanted > allowed:
+        sizes += ": raise its max_connections (or the limit of the account or database), or start fewer processes"
+    yield Check("database connections", True, sizes, warning=wanted > allowed)
+
+
 def _keys(settings: Settings, engine: Engine) -> Iterator[Check]:
-    with closing(KeyStore(engine, settings.secret, settings.previous_secrets)) as store:
-        found = store.stored()
+    found = key_store(settings, engine).stored()
     if closed := [each.kid for each in found if not each.key]:
         yield Check(NAME, False, f"linkauth.secret {unreadable(closed)}")
     if missing := [each.kid for each in found if each.key and each.missing]:

@@ -18,8 +18,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from linkauth.backends import (
     AccountRefused,
     BackendUnavailable,
@@ -28,9 +26,8 @@ from linkauth.backends import (
     UnknownUser,
     WrongPassword,
 )
-from linkauth.storage import Comparison, Comparisons
-from linkauth.storage.comparisons import AGREE, UNAVAILABLE
-from linkauth.storage.engine import cause
+from linkauth.login.comparison import AGREE, UNAVAILABLE, Comparison, Comparisons, ComparisonsUnavailable
+from linkauth.redaction import redact
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +118,6 @@ class Shadow:
                 self._backend.close()
             except BaseException as error:
                 log.error("backend %s (shadow) could not be closed: %s", self.name, type(error).__name__)
-            self._comparisons.close()
 
     def _work(self) -> None:
         # nothing of the last one is held while the next is waited for
@@ -136,7 +132,7 @@ class Shadow:
             self._compare(accepted)
         except BaseException as error:
             # one that ended the thread would end the comparisons too; a backend's text may hold the password
-            why = cause(error) if isinstance(error, SQLAlchemyError) else type(error).__name__
+            why = redact(error) if isinstance(error, ComparisonsUnavailable) else type(error).__name__
             log.warning("backend %s (shadow): what was compared is not kept: %s", self.name, why)
         finally:
             with self._lock:

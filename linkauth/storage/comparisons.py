@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import (
@@ -21,46 +22,27 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
 
-from linkauth.storage.engine import Reader
+from linkauth.login.comparison import AGREE, UNAVAILABLE, Comparison, ComparisonsUnavailable
+from linkauth.storage.engine import Reader, Writer, cause
 from linkauth.storage.tables import comparisons, links
 
-AGREE, UNAVAILABLE = "agree", "unavailable"
-"""Outcomes that are no disagreement."""
 _KEY = (comparisons.c.shadow, comparisons.c.backend, comparisons.c.subject)
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """What `shadow` says of somebody whom `backend` let in: AGREE, UNAVAILABLE, or how it would have gone otherwise.
-
-    `same_subject` says whether both know the person by the same subject; None where the shadow lets nobody in.
-    """
-
-    shadow: str
-    backend: str
-    subject: str
-    username: str
-    outcome: str
-    same_subject: bool | None = None
-
-
 class Comparisons:
-    """Writes and counts comparisons. Every method raises SQLAlchemyError if the database fails."""
+    """`linkauth.login.comparison.Comparisons` in a database, and counts for operators, which raise SQLAlchemyError."""
 
-    def __init__(self, engine: Engine, patient: bool = False) -> None:
-        self._engine = engine
-        self._reader = Reader(engine, patient)
-
-    def close(self) -> None:
-        """Give back the connections that only this store has."""
-        self._reader.close()
+    def __init__(self, engine: Engine) -> None:
+        self._reader, self._writer = Reader(engine), Writer(engine)
+        self._insert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
 
     def last(self, shadow: str, backend: str, subject: str) -> tuple[str, int] | None:
         """The outcome of a person, and when that was, in seconds since 1970; None if nobody asked yet."""
         found = select(comparisons.c.outcome, comparisons.c.compared_at)
         mine = and_(*(column == value for column, value in zip(_KEY, (shadow, backend, subject), strict=True)))
-        with self._reader.connect() as connection:
+        with _errors(), self._reader.connect() as connection:
             row = connection.execute(found.where(mine)).first()
         return None if row is None else (row.outcome, row.compared_at)
 
@@ -74,11 +56,10 @@ class Comparisons:
             "compared_at": now,
         }
         key = {"shadow": comparison.shadow, "backend": comparison.backend, "subject": comparison.subject}
-        insert = sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert
         counts = {"asked": comparisons.c.asked + 1, "unavailable": comparisons.c.unavailable + int(lost)}
-        statement = insert(comparisons).values(**key, **news, asked=1, unavailable=int(lost))
+        statement = self._insert(comparisons).values(**key, **news, asked=1, unavailable=int(lost))
         statement = statement.on_conflict_do_update(index_elements=_KEY, set_=counts if lost else news | counts)
-        with self._engine.begin() as connection:
+        with _errors(), self._writer.begin() as connection:
             connection.execute(statement)
 
     def summary(self, shadow: str) -> list[dict[str, Any]]:
@@ -109,12 +90,20 @@ class Comparisons:
 
     def forget(self, shadow: str) -> int:
         """Delete what was compared with a shadow; gives how many people that were."""
-        with self._engine.begin() as connection:
+        with self._writer.begin() as connection:
             return connection.execute(delete(comparisons).where(comparisons.c.shadow == shadow)).rowcount
 
     def _rows(self, statement: Select[Any]) -> list[dict[str, Any]]:
         with self._reader.connect() as connection:
             return [dict(row) for row in connection.execute(statement).mappings()]
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise ComparisonsUnavailable(cause(error)) from error
 
 
 def _unseen(shadow: str) -> Subquery:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from sqlalchemy import PoolProxiedConnection, QueuePool
 
@@ -26,8 +28,19 @@ class DeadlinePool(QueuePool):
     __module__ = QueuePool.__module__
 
     def connect(self) -> PoolProxiedConnection:
-        _thread.deadline = time.monotonic() + self.timeout()
+        if not getattr(_thread, "begun", False):
+            _thread.deadline = time.monotonic() + self.timeout()
         return super().connect()
+
+
+@contextmanager
+def operation(seconds: float) -> Iterator[None]:
+    """An operation of the current thread whose `seconds` begin before it asks for a connection."""
+    _thread.deadline, _thread.begun = time.monotonic() + seconds, True
+    try:
+        yield
+    finally:
+        _thread.begun = False
 
 
 def remaining() -> float:

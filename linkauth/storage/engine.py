@@ -3,26 +3,47 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from threading import BoundedSemaphore
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import URL, Connection, Engine, Select, create_engine, event
+from sqlalchemy import URL, Connection, Engine, Select, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError, TimeoutError
 
 from linkauth.config.settings import SettingsError
 from linkauth.redaction import reason, remember_url
-from linkauth.storage.deadline import PATIENT_SECONDS, REQUEST_SECONDS, DeadlinePool, remaining
+from linkauth.storage.deadline import PATIENT_SECONDS, REQUEST_SECONDS, DeadlinePool, operation, remaining
 
 KEY = "linkauth.database"
+CONNECTIONS = 16
+"""The connections of a process to the database, at most; they are opened as they are needed."""
+WRITERS = 12
+"""Transactions of a process that write at the same time, at most: the rest of the connections is left to readers."""
+READS = "linkauth_reads"
+"""An execution option of connections to SQLite that only read."""
 STATEMENT_SECONDS = 1.5
 LOCK_SECONDS = 1.25
 """PostgreSQL's own limits, below REQUEST_SECONDS: the server stops working on what nobody waits for any more."""
 
 
+_ALLOWED = """
+SELECT (SELECT setting::int FROM pg_settings WHERE name = 'max_connections')
+     - (SELECT sum(setting::int) FROM pg_settings
+         WHERE name IN ('superuser_reserved_connections', 'reserved_connections')),
+       (SELECT rolconnlimit FROM pg_roles WHERE rolname = current_user),
+       (SELECT datconnlimit FROM pg_database WHERE datname = current_database())
+"""
+"""The last two are -1 where nobody has set a limit."""
+_writers: WeakKeyDictionary[Engine, BoundedSemaphore] = WeakKeyDictionary()
+
+
 def open_engine(url: str, patient: bool = False) -> Engine:
-    """An engine for the database at `url`; connects lazily. Raises SettingsError for a URL that cannot be used.
+    """The engine for the database at `url`, with the one pool of the process; connects lazily.
+
+    Raises SettingsError for a URL that cannot be used.
 
     An operation takes REQUEST_SECONDS at most, waiting for a connection and for locks included. `patient` is for
     operators' commands: they wait PATIENT_SECONDS for a connection and for SQLite's lock, and their statements may take
@@ -60,23 +81,23 @@ def cause(error: Exception) -> str:
 
 
 class Reader:
-    """Single SELECTs on the database of `engine`, each of which reads consistently by itself: no transaction, no lock.
+    """Single SELECTs on an engine, each of which reads consistently by itself: no transaction, no lock.
 
-    The statement is compiled once and handed to the driver as it is; introspection is asked at every utterance, and
-    this halves what it costs.
+    The statement is compiled once and handed to the driver as it is: introspection runs it at every utterance, and this
+    halves what it costs.
     """
 
-    def __init__(self, engine: Engine, patient: bool = False) -> None:
-        options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
-        if engine.dialect.name == "sqlite" and not patient:
-            # half of it for a connection, half of it for a lock: its busy timeout is set once for each connection
-            options["pool_timeout"] = REQUEST_SECONDS / 2
-        self._engine = _create(engine.url, patient, **options)
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._transactional = engine.dialect.name != "sqlite"
         self.errors: tuple[type[Exception], ...] = (SQLAlchemyError, engine.dialect.dbapi.Error)  # type: ignore[union-attr]
 
     def connect(self) -> Connection:
         """A connection for other SELECTs; on SQLite it takes no lock that keeps a writer waiting."""
-        return self._engine.connect()
+        connection = self._engine.connect()
+        if self._transactional:
+            return connection.execution_options(isolation_level="AUTOCOMMIT")
+        return connection.execution_options(**{READS: True})
 
     def statement(self, select: Select[Any]) -> Callable[[Mapping[str, Any]], Any]:
         """A function from the parameters of `select` to its first row, a tuple, or None; it raises one of `errors`."""
@@ -86,11 +107,17 @@ class Reader:
         def first(parameters: Mapping[str, Any]) -> Any:
             given = parameters if names is None else [parameters[name] for name in names]
             connection = self._engine.raw_connection()
+            driver: Any = connection.driver_connection
             try:
+                if self._transactional:
+                    # psycopg sends nothing for this; it begins no transaction then
+                    driver.autocommit = True
                 cursor = connection.cursor()
                 cursor.execute(sql, given)
                 row = cursor.fetchone()
                 cursor.close()
+                if self._transactional:
+                    driver.autocommit = False
             except Exception:
                 # whatever it was, the next one begins on a connection of its own
                 connection.invalidate()
@@ -100,13 +127,55 @@ class Reader:
 
         return first
 
-    def close(self) -> None:
-        self._engine.dispose()
+
+class Writer:
+    """Transactions that write.
+
+    At most `WRITERS` of them have a connection at a time, on SQLite one, so that writers that wait for a lock leave
+    connections to readers. The others wait here, within the deadline of their operation.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        pool = engine.pool
+        assert isinstance(pool, DeadlinePool)
+        self._seconds = pool.timeout()
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A transaction, as `engine.begin()` is one. Raises SQLAlchemyError."""
+        places = _places(self._engine)
+        with operation(self._seconds):
+            if not places.acquire(timeout=self._seconds):
+                raise TimeoutError("too many transactions are waiting to be written")
+            try:
+                with self._engine.begin() as connection:
+                    yield connection
+            finally:
+                places.release()
+
+
+def _places(engine: Engine) -> BoundedSemaphore:
+    count = 1 if engine.dialect.name == "sqlite" else WRITERS
+    return _writers.setdefault(engine, BoundedSemaphore(count))
+
+
+def allowed_connections(engine: Engine) -> int | None:
+    """How many connections the server allows the account in all; None where there is no such limit, as with SQLite.
+
+    Connections that PostgreSQL keeps for administrators do not count. Raises SQLAlchemyError.
+    """
+    if engine.dialect.name != "postgresql":
+        return None
+    with Reader(engine).connect() as connection:
+        everybody, account, database = connection.execute(text(_ALLOWED)).one()
+    limits: list[int] = [everybody, *(limit for limit in (account, database) if limit >= 0)]
+    return min(limits)
 
 
 def _create(url: URL, patient: bool = False, **options: Any) -> Engine:
     seconds = PATIENT_SECONDS if patient else REQUEST_SECONDS
-    pool = {"poolclass": DeadlinePool, "pool_size": 16, "max_overflow": 16, "pool_timeout": seconds}
+    pool = {"poolclass": DeadlinePool, "pool_size": CONNECTIONS, "max_overflow": 0, "pool_timeout": seconds}
     options = {**pool, "pool_use_lifo": True, "hide_parameters": True, **options}
     if url.get_backend_name() == "sqlite":
         engine = create_engine(url, **options)
@@ -150,8 +219,8 @@ def _sqlite(url: URL, patient: bool) -> Engine:
         raise SettingsError(
             [(KEY, "is a file: URL of SQLite: name the file itself, as in sqlite:////var/lib/db.sqlite")]
         )
-    # one writer: threads of a process wait for it in a row here, and would starve each other at SQLite's own lock
-    engine = _create(url, patient, pool_size=1, max_overflow=0)
+    engine = _create(url, patient)
+    longest = (PATIENT_SECONDS if patient else REQUEST_SECONDS) / 2
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
@@ -160,14 +229,27 @@ def _sqlite(url: URL, patient: bool) -> Engine:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
+        _set_busy_timeout(connection, {}, longest)
 
     @event.listens_for(engine, "checkout")
-    def limit(connection: Any, _record: Any, _proxy: Any) -> None:
-        # waiting in the row of this process counts too
-        connection.execute(f"PRAGMA busy_timeout={remaining() * 1000:.0f}").close()
+    def limit(connection: Any, record: Any, _proxy: Any) -> None:
+        # half of the time for a connection, half of it for a lock: so this is set only after a long wait or a writer
+        seconds = min(remaining(), longest)
+        if seconds < longest or "busy_seconds" in record.info:
+            _set_busy_timeout(connection, record.info, seconds)
+        if seconds == longest:
+            record.info.pop("busy_seconds", None)
 
     @event.listens_for(engine, "begin")
-    def begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    def begin(connection: Connection) -> None:
+        if not connection.get_execution_options().get(READS):
+            _set_busy_timeout(connection.connection, connection.info, remaining())
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def _set_busy_timeout(connection: Any, info: dict[Any, Any], seconds: float) -> None:
+    """How long SQLite waits for a lock on this connection; `info` remembers that it is not the usual time."""
+    connection.execute(f"PRAGMA busy_timeout={seconds * 1000:.0f}").close()
+    info["busy_seconds"] = seconds

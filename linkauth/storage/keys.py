@@ -12,18 +12,17 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import Engine, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from linkauth.config.settings import SettingsError
 from linkauth.oauth2.tokens import SigningKey, StoreUnavailableError
-from linkauth.storage.engine import Reader, cause
+from linkauth.storage.engine import Reader, Writer, cause
 from linkauth.storage.tables import signing_keys, tokens
 
 log = logging.getLogger(__name__)
@@ -57,8 +56,7 @@ class KeyStore:
     """The signing keys; `secret` is the ini's, `previous` are the former ones that it names."""
 
     def __init__(self, engine: Engine, secret: str, previous: Sequence[str] = ()) -> None:
-        self._engine = engine
-        self._reader = Reader(engine)
+        self._reader, self._writer = Reader(engine), Writer(engine)
         digests = (sha256(b"linkauth signing keys" + each.encode("utf-8")).digest() for each in (secret, *previous))
         self._secrets = tuple(dict.fromkeys(digests))
         self._lock = threading.Lock()
@@ -133,7 +131,7 @@ class KeyStore:
         """Every key that has not retired, oldest first, whether or not it can be opened."""
         living = signing_keys.c.retires_at.is_(None) | (signing_keys.c.retires_at > int(time.time()))
         try:
-            with self._read() as connection:
+            with self._reader.connect() as connection:
                 rows = connection.execute(select(signing_keys).where(living).order_by(signing_keys.c.signs_from)).all()
         except SQLAlchemyError as error:
             raise StoreUnavailableError(cause(error)) from error
@@ -146,7 +144,7 @@ class KeyStore:
         """
         new = SigningKey.new(signs_from)
         sealed = " ".join(_seal(new, secret) for secret in self._secrets)
-        with self._engine.begin() as connection:
+        with self._writer.begin() as connection:
             longer = signing_keys.c.retires_at.is_(None) | (signing_keys.c.retires_at > retires_at)
             connection.execute(delete(signing_keys).where(signing_keys.c.kid.in_(list(forget))))
             connection.execute(update(signing_keys).where(longer).values(retires_at=retires_at))
@@ -173,13 +171,13 @@ class KeyStore:
     def count_jwts(self, since: int, now: int) -> int:
         """How many access tokens in JWT form were issued since `since` and have not expired at `now`."""
         living = (tokens.c.jti.is_not(None), tokens.c.expires_at > now, tokens.c.issued_at >= since)
-        with self._read() as connection:
+        with self._reader.connect() as connection:
             return connection.execute(select(func.count()).select_from(tokens).where(*living)).scalar_one()
 
     def _replace(self, stored: StoredKey, sealed: str) -> bool:
         """False if another process has sealed the key anew since it was read."""
         same = (signing_keys.c.kid == stored.kid) & (signing_keys.c.sealed == stored.sealed)
-        with self._engine.begin() as connection:
+        with self._writer.begin() as connection:
             return connection.execute(update(signing_keys).where(same).values(sealed=sealed)).rowcount == 1
 
     def _stored(self, kid: str, signs_from: int, retires_at: int | None, sealed: str) -> StoredKey:
@@ -192,19 +190,6 @@ class KeyStore:
             break
         missing = tuple(secret for secret in self._secrets if secret not in opened)
         return StoredKey(kid, signs_from, retires_at, sealed, key, missing, len(sealed.split()) - len(opened))
-
-    @contextmanager
-    def _read(self) -> Iterator[Connection]:
-        """A connection for this once: keys are read once a minute."""
-        try:
-            with self._reader.connect() as connection:
-                yield connection
-        finally:
-            self._reader.close()
-
-    def close(self) -> None:
-        """Give back the connections that only this store has."""
-        self._reader.close()
 
 
 def unreadable(kids: Iterable[str]) -> str:

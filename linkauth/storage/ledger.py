@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, and_, exists, false, func, or_, select, update
 
-from linkauth.storage.engine import Reader
+from linkauth.storage.engine import Reader, Writer
 from linkauth.storage.tables import deny_list, links, tokens
 
 PAGE = 500
@@ -32,7 +32,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Which:
+class LinkFilter:
     """A choice of links; what is None does not narrow it. Times are in seconds since 1970.
 
     `person` is a user name in any case, or `<backend>:<subject>`; `unused_since` takes links without a use and without
@@ -68,14 +68,9 @@ class Ledger:
     """Reads and ends links, for operators."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._reader = Reader(engine, patient=True)
+        self._reader, self._writer = Reader(engine), Writer(engine)
 
-    def close(self) -> None:
-        """Give back the connections that only the ledger has."""
-        self._reader.close()
-
-    def links(self, which: Which) -> Iterator[dict[str, Any]]:
+    def links(self, which: LinkFilter) -> Iterator[dict[str, Any]]:
         """The chosen links, oldest first, each a dict of COLUMNS."""
         chosen = select(*(links.c[name] for name in COLUMNS)).where(which.clause()).order_by(links.c.id).limit(PAGE)
         last = 0
@@ -87,18 +82,18 @@ class Ledger:
             yield from map(dict, rows)
             last = rows[-1]["id"]
 
-    def count(self, which: Which) -> int:
+    def count(self, which: LinkFilter) -> int:
         """How many links are chosen."""
         with self._reader.connect() as connection:
             return connection.execute(select(func.count()).select_from(links).where(which.clause())).scalar_one()
 
-    def end(self, which: Which, reason: str, now: int) -> int:
+    def end(self, which: LinkFilter, reason: str, now: int) -> int:
         """End the chosen links that live; gives how many they were. A page at a time, so that nobody waits for long."""
         chosen = select(links.c.id).where(which.clause(), links.c.ended_at.is_(None)).limit(PAGE)
         ended = update(links).where(links.c.id.in_(chosen.scalar_subquery()))
         count = 0
         while True:
-            with self._engine.begin() as connection:
+            with self._writer.begin() as connection:
                 page = connection.execute(ended.values(ended_at=now, end_reason=reason[:255])).rowcount
                 if page:
                     connection.execute(update(deny_list).values(version=deny_list.c.version + 1))

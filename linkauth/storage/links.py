@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, and_, bindparam, delete, exists, insert, or_, select, update
 
 from linkauth.oauth2.tokens import Code, Kind, Link, StoreUnavailableError, Token
-from linkauth.storage.engine import Reader, cause
+from linkauth.storage.engine import Reader, Writer, cause
 from linkauth.storage.tables import codes, deny_list, links, tokens
-from linkauth.storage.usage import Notes
+from linkauth.storage.usage import UsageWriter
 
 KEEP_SECONDS = 86_400
 """Expired access tokens of a link are kept for a day, then deleted when it gets new tokens; see also `sweep`."""
@@ -58,12 +58,11 @@ class LinkStore:
     """`linkauth.oauth2.tokens.Store` in a database."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._reader = Reader(engine)
+        self._reader, self._writer = Reader(engine), Writer(engine)
         self._find = self._reader.statement(_FIND)
         self._find_code = self._reader.statement(_FIND_CODE)
         self._version = self._reader.statement(_VERSION)
-        self._notes = Notes(engine)
+        self._usage = UsageWriter(engine)
 
     def create(self, link: Link, tokens: tuple[Token, ...] = (), code: Code | None = None) -> None:
         row = {
@@ -78,8 +77,8 @@ class LinkStore:
             "created_at": link.created_at,
             "token_issued_at": link.created_at if tokens else None,
         }
-        self._notes.sweep(link.created_at)
-        with self._errors(), self._engine.begin() as connection:
+        self._usage.sweep(link.created_at)
+        with self._errors(), self._writer.begin() as connection:
             link_id = connection.execute(insert(links).returning(links.c.id), row).scalar_one()
             _keep(connection, link_id, tokens)
             if code is not None:
@@ -109,7 +108,7 @@ class LinkStore:
     def redeem(self, code: Code, link: Link, tokens: tuple[Token, ...], now: int) -> bool:
         once = update(codes).where(codes.c.digest == code.digest, codes.c.used_at.is_(None)).values(used_at=now)
         living = update(links).where(links.c.id == link.id, links.c.ended_at.is_(None)).values(token_issued_at=now)
-        with self._errors(), self._engine.begin() as connection:
+        with self._errors(), self._writer.begin() as connection:
             if connection.execute(once.returning(codes.c.link_id)).first() is None:
                 return False
             if connection.execute(living.returning(links.c.id)).first() is None:
@@ -123,7 +122,7 @@ class LinkStore:
         mine = _tokens.c.digest == presented.digest
         # locked on PostgreSQL, or a link that ends meanwhile would get a token that the deny list never names
         living = select(links.c.id).where(links.c.id == link.id, links.c.ended_at.is_(None)).with_for_update(read=True)
-        with self._errors(), self._engine.begin() as connection:
+        with self._errors(), self._writer.begin() as connection:
             if connection.execute(living).first() is None:
                 return False
             if consume:
@@ -146,14 +145,14 @@ class LinkStore:
 
     def end(self, link: Link, reason: str, now: int) -> None:
         living = update(links).where(links.c.id == link.id, links.c.ended_at.is_(None))
-        with self._errors(), self._engine.begin() as connection:
+        with self._errors(), self._writer.begin() as connection:
             if connection.execute(living.values(ended_at=now, end_reason=reason[:255])).rowcount:
                 jwts = exists().where(_tokens.c.link_id == link.id, _tokens.c.jti.is_not(None))
                 connection.execute(update(deny_list).where(jwts).values(version=deny_list.c.version + 1))
 
     def touch(self, link: Link, now: int) -> None:
         if link.id is not None:
-            self._notes.used(link.id, now)
+            self._usage.used(link.id, now)
 
     def denied(self, now: int) -> dict[str, int]:
         ended = select(_tokens.c.jti, _tokens.c.expires_at).join_from(_tokens, links)
@@ -167,9 +166,8 @@ class LinkStore:
         return None if row is None else int(row[0])
 
     def close(self) -> None:
-        """Write what is still to be noted, give back the connections that only this store has."""
-        self._notes.close()
-        self._reader.close()
+        """Write the uses that are still waiting."""
+        self._usage.close()
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

@@ -9,24 +9,25 @@ import threading
 
 from sqlalchemy import Engine, and_, delete, func, or_, select, update
 
-from linkauth.storage.engine import cause
+from linkauth.storage.engine import Writer, cause
 from linkauth.storage.tables import codes, links, tokens
 
 log = logging.getLogger(__name__)
 
 WAITING = 1_000
 PAGE = 500
+PAGES = 200
 SWEEP_SECONDS = 3_600
 KEEP_SECONDS = 86_400
 _SWEEP = 0
 """Stands in the queue for a sweep; no link has this number."""
 
 
-class Notes:
+class UsageWriter:
     """Writes `first_used_at` and `last_used_at`. A use that waits to be written is not queued again."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self._writer = Writer(engine)
         self._queue: queue.Queue[tuple[int, int] | None] = queue.Queue(WAITING)
         self._waiting: set[int] = set()
         self._lock = threading.Lock()
@@ -54,7 +55,7 @@ class Notes:
             self._waiting.add(what)
             if self._thread is None:
                 # started at the first use, so that it lives in the worker process and not in one that forks
-                self._thread = threading.Thread(target=self._write_all, name="notes", daemon=True)
+                self._thread = threading.Thread(target=self._write_all, name="usage", daemon=True)
                 self._thread.start()
 
     def _write_all(self) -> None:
@@ -62,7 +63,7 @@ class Notes:
             what, now = note
             try:
                 if what == _SWEEP:
-                    sweep(self._engine, now)
+                    sweep(self._writer, now)
                 else:
                     self._note(what, now)
             except Exception as error:
@@ -73,7 +74,7 @@ class Notes:
 
     def _note(self, link_id: int, now: int) -> None:
         values = {"first_used_at": func.coalesce(links.c.first_used_at, now), "last_used_at": now}
-        with self._engine.begin() as connection:
+        with self._writer.begin() as connection:
             connection.execute(update(links).where(links.c.id == link_id).values(values))
 
     def close(self) -> None:
@@ -83,10 +84,11 @@ class Notes:
             self._thread.join(10)
 
 
-def sweep(engine: Engine, now: int) -> None:
+def sweep(writer: Writer, now: int) -> None:
     """Delete what nobody can use any more and is a day old: codes, links whose code was never redeemed, access tokens
     that expired, opaque tokens of links that ended. A JWT stays until it has expired itself: verifiers accept it until
-    then, and the deny list names it. PAGE rows of each at most, so that no lock is held for long."""
+    then, and the deny list names it. A transaction deletes PAGE rows at most, so that no lock is held for long; one
+    sweep deletes at most PAGES times as many of each kind."""
     before = now - KEEP_SECONDS
     never = and_(links.c.token_issued_at.is_(None), links.c.created_at < before)
     ended = select(links.c.id).where(links.c.ended_at < before)
@@ -97,6 +99,8 @@ def sweep(engine: Engine, now: int) -> None:
         (links.c.id, never),
         (tokens.c.digest, dead),
     ):
-        page = select(column).where(useless).limit(PAGE).scalar_subquery()
-        with engine.begin() as connection:
-            connection.execute(delete(column.table).where(column.in_(page)))
+        page = delete(column.table).where(column.in_(select(column).where(useless).limit(PAGE).scalar_subquery()))
+        for _ in range(PAGES):
+            with writer.begin() as connection:
+                if connection.execute(page).rowcount < PAGE:
+                    break

@@ -22,7 +22,8 @@ from linkauth.oauth2.errors import OAuth2Error
 from linkauth.oauth2.grants import Issuer
 from linkauth.oauth2.jwt import Signer
 from linkauth.oauth2.tokens import SigningKey, digest
-from linkauth.storage import Ledger, LinkStore, Which
+from linkauth.storage import Ledger, LinkFilter, LinkStore
+from linkauth.storage.engine import Writer
 from linkauth.storage.tables import codes, links, tokens
 from linkauth.storage.usage import sweep
 from tests.alexa import basic, fragment, query
@@ -112,7 +113,7 @@ class History:
             self.clock.now = max(self.clock.now + which, self.latest - DAY / 2)
         elif what == "sweep":
             self.clock.now += which
-            sweep(self.engine, int(self.clock.now))
+            sweep(Writer(self.engine), int(self.clock.now))
         elif what == "link":
             self._link(which, kind)
         elif self.held:
@@ -144,7 +145,7 @@ class History:
             elif what == "revoke":
                 server.revoke(Asked({"token": held["access"]}))
             elif what == "end by hand":
-                Ledger(self.engine).end(Which(client_id=held["client"]), "left", int(self.clock.now))
+                Ledger(self.engine).end(LinkFilter(client_id=held["client"]), "left", int(self.clock.now))
         except OAuth2Error:
             # a refusal is as good as an answer: only the list is judged
             pass

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from linkauth.login.comparison import Comparison
 from linkauth.oauth2.tokens import Link
-from linkauth.storage import Comparison, Comparisons, LinkStore, open_engine, upgrade
+from linkauth.storage import Comparisons, LinkStore, open_engine, upgrade
 from tests.conftest import ROOT
 from tests.functional.test_cli_backends import linkauth
 from tests.functional.trial import TRIAL
@@ -45,7 +46,8 @@ def comparisons(tmp_path: Path) -> Iterator[Comparisons]:
     """What was compared, in the database of `ini`: three people agree, one of them as another subject."""
     engine = open_engine(f"sqlite:///{tmp_path}/linkauth.sqlite")
     upgrade(engine)
-    with closing(Comparisons(engine)) as comparisons, closing(LinkStore(engine)) as store:
+    comparisons = Comparisons(engine)
+    with closing(LinkStore(engine)) as store:
         for number, outcome in enumerate(("agree", "agree", "agree", "wrong_password", "unknown", "unavailable")):
             same = number > 0 if outcome == "agree" else None
             comparisons.record(Comparison("trial", "corp", str(number), f"name {number}", outcome, same), NOW)

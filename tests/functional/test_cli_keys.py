@@ -6,7 +6,6 @@ import json
 import re
 from base64 import urlsafe_b64decode
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -187,8 +186,8 @@ def test_a_copy_of_the_database_signs_nothing(ini: Path) -> None:
     from linkauth.storage import open_engine
 
     engine = open_engine(f"sqlite:///{ini.parent}/linkauth.sqlite")
-    with closing(KeyStore(engine, SECRET)) as store:
-        private = store.all()[0].key.as_dict(private=True)["d"]
+    store = KeyStore(engine, SECRET)
+    private = store.all()[0].key.as_dict(private=True)["d"]
     engine.dispose()
     assert str(private).encode("ascii") not in raw
 

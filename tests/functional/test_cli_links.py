@@ -7,7 +7,7 @@ import io
 import json
 import re
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from webtest import TestApp
 
 from linkauth.cli import main
 from linkauth.services import services_of
-from linkauth.storage import COLUMNS, Ledger, Which
+from linkauth.storage import COLUMNS, Ledger, LinkFilter
 from linkauth.storage.tables import links
 from tests.alexa import Alexa
 from tests.conftest import ROOT, https
@@ -72,18 +72,15 @@ class Running:
 
 
 @pytest.fixture
-def running(make_app: Callable[..., Any]) -> Iterator[Running]:
-    running = Running(make_app())
-    yield running
-    running.ledger.close()
+def running(make_app: Callable[..., Any]) -> Running:
+    return Running(make_app())
 
 
 @pytest.fixture(scope="module")
-def one_link(make_app: Callable[..., Any]) -> Iterator[tuple[Running, str]]:
+def one_link(make_app: Callable[..., Any]) -> tuple[Running, str]:
     """A server with one link, and its token; for what must change nothing."""
     running = Running(make_app())
-    yield running, running.link()
-    running.ledger.close()
+    return running, running.link()
 
 
 def set_times(running: Running, link_id: int, **times: int) -> None:
@@ -141,7 +138,7 @@ def test_choosing_by_age_and_use(running: Running) -> None:
     month = NOW - 30 * DAY
 
     def chosen(**which: int) -> list[int]:
-        return [row["id"] for row in running.ledger.links(Which(**which))]
+        return [row["id"] for row in running.ledger.links(LinkFilter(**which))]
 
     assert chosen(created_before=month) == [1, 2, 3]
     with running.engine.begin() as connection:
@@ -156,11 +153,11 @@ def test_a_link_that_is_refreshed_is_not_unused(running: Running) -> None:
     with running.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE links SET created_at = 1, last_used_at = NULL")
         connection.exec_driver_sql("UPDATE tokens SET issued_at = 1")
-    assert running.ledger.count(Which(unused_since=1_000)) == 1
+    assert running.ledger.count(LinkFilter(unused_since=1_000)) == 1
     form = {"grant_type": "refresh_token", "refresh_token": got["refresh_token"]}
     assert Alexa(running.client).token(form).status_int == 200
-    assert running.ledger.count(Which(unused_since=1_000)) == 0
-    assert running.ledger.count(Which(unused_since=later)) == 1
+    assert running.ledger.count(LinkFilter(unused_since=1_000)) == 0
+    assert running.ledger.count(LinkFilter(unused_since=later)) == 1
 
 
 def test_ending_kills_the_tokens_at_once(running: Running) -> None:
@@ -185,7 +182,7 @@ def test_ending_kills_the_tokens_at_once(running: Running) -> None:
 def test_relinking_leaves_older_links_alone(running: Running) -> None:
     tokens = [running.link() for _ in range(3)]
     assert all(map(running.lives, tokens))
-    assert running.ledger.end(Which(person="ada"), "enough", NOW) == 3
+    assert running.ledger.end(LinkFilter(person="ada"), "enough", NOW) == 3
     fresh = running.link()
     assert [running.lives(token) for token in (*tokens, fresh)] == [False, False, False, True]
 
@@ -274,7 +271,7 @@ def test_no_cell_is_a_formula(one_link: tuple[Running, str], name: str) -> None:
 
 def test_a_reader_that_pauses_does_not_stop_the_server(running: Running) -> None:
     running.link()
-    rows = running.ledger.links(Which())
+    rows = running.ledger.links(LinkFilter())
     assert next(rows)["username"] == "ada"
     # in the middle of the list: with SQLite, a transaction left open would keep this from being written
     assert running.lives(running.link("grace", "hopper-1906"))
@@ -285,5 +282,5 @@ def test_a_list_longer_than_a_page_is_whole(running: Running, monkeypatch: pytes
     for _ in range(3):
         running.link()
     monkeypatch.setattr("linkauth.storage.ledger.PAGE", 2)
-    assert [row["id"] for row in running.ledger.links(Which())] == [1, 2, 3]
-    assert running.ledger.count(Which()) == 3
+    assert [row["id"] for row in running.ledger.links(LinkFilter())] == [1, 2, 3]
+    assert running.ledger.count(LinkFilter()) == 3

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from linkauth.login.comparison import Comparison
 from linkauth.oauth2.tokens import Link
-from linkauth.storage import Comparison, Comparisons, LinkStore, open_engine, upgrade
+from linkauth.storage import Comparisons, LinkStore, open_engine, upgrade
 from tests.servers.postgresql import PostgreSQL, running
 
 NOW = 1_700_000_000
@@ -41,10 +42,10 @@ def engine(url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def comparisons(engine: Engine) -> Iterator[Comparisons]:
-    with closing(Comparisons(engine)) as comparisons:
-        yield comparisons
-        comparisons.forget("trial")
-        comparisons.forget("other")
+    comparisons = Comparisons(engine)
+    yield comparisons
+    comparisons.forget("trial")
+    comparisons.forget("other")
 
 
 def said(subject: str, outcome: str = "agree", same: bool | None = None, backend: str = "corp") -> Comparison:
@@ -86,7 +87,8 @@ def test_sums_are_by_backend_and_outcome(comparisons: Comparisons) -> None:
 
 def test_two_servers_at_once_lose_no_count(comparisons: Comparisons, url: str) -> None:
     other_engine = open_engine(url)
-    with closing(Comparisons(other_engine)) as other, ThreadPoolExecutor(8) as threads:
+    other = Comparisons(other_engine)
+    with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda turn: (comparisons, other)[turn % 2].record(said(str(turn % 3)), NOW), range(60)))
     other_engine.dispose()
     (row,) = comparisons.summary("trial")

@@ -16,6 +16,7 @@ from sqlalchemy import Engine, insert, inspect, text, update
 
 from linkauth.oauth2.tokens import Link, Token, digest, new_token
 from linkauth.storage import LinkStore, open_engine, upgrade
+from linkauth.storage.engine import Writer
 from linkauth.storage.tables import links, tokens
 from linkauth.storage.usage import sweep
 from tests.functional.flow import DAY
@@ -79,11 +80,11 @@ def test_a_jwt_outlives_the_sweep_of_its_ended_link(engine: Engine, store: LinkS
     # it has ended already
     store.end(found[0], "left again", NOW)
     assert store.denied_version() == version + 1
-    sweep(engine, NOW + days * DAY + 1)
+    sweep(Writer(engine), NOW + days * DAY + 1)
     assert jti in store.denied(NOW + days * DAY)
     # the other one is of no use to anybody
     assert store.find(opaque.digest, "access") is None
-    sweep(engine, NOW + 41 * DAY + 1)
+    sweep(Writer(engine), NOW + 41 * DAY + 1)
     assert store.find(signed, "access") is None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from webtest import TestApp
 
 from linkauth.oauth2.clients import Asked
-from linkauth.storage import Ledger, Which
+from linkauth.storage import Ledger, LinkFilter
 from linkauth.storage.tables import tokens
 from tests.alexa import basic
 from tests.conftest import https
@@ -200,8 +199,8 @@ def test_G6_neither_is_a_code_lost(timed: TestApp, clock: Clock) -> None:
 def test_G7_an_ended_link_refreshes_no_more(home: Skill) -> None:
     got = home.link()
     other = home.link()
-    with closing(Ledger(engine_of(home.app))) as ledger:
-        assert ledger.end(Which(person="staff:1", client_id="home"), "has left", 1) >= 2
+    ledger = Ledger(engine_of(home.app))
+    assert ledger.end(LinkFilter(person="staff:1", client_id="home"), "has left", 1) >= 2
     for each in (got, other):
         assert_refused(home.refresh(each["refresh_token"]), 400, "invalid_grant")
         assert not home.active(each["access_token"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,7 @@ import pytest
 from sqlalchemy import select
 from webtest import TestApp
 
-from linkauth.services import services_of
-from linkauth.storage import Ledger, Which
+from linkauth.storage import Ledger, LinkFilter
 from linkauth.storage.tables import links
 from tests.alexa import Alexa, basic
 from tests.conftest import https
@@ -140,8 +138,8 @@ def test_H7_an_access_token_is_its_own_proof(home: Skill) -> None:
     got = home.link()
     assert home.app.post("/revoke", {"token": got["access_token"]}).status_int == 200
     assert_refused(home.refresh(got["refresh_token"]), 400, "invalid_grant")
-    with closing(Ledger(engine_of(home.app))) as ledger:
-        row = list(ledger.links(Which(living=False)))[-1]
+    ledger = Ledger(engine_of(home.app))
+    row = list(ledger.links(LinkFilter(living=False)))[-1]
     assert (row["end_reason"], row["client_id"]) == ("revoked by its token", "home")
 
 
@@ -198,13 +196,8 @@ def test_H9_a_hint_is_only_a_hint(home: Skill, hint: str) -> None:
 def test_H10_a_broken_storage_says_so_at_every_door(make_app: Callable[..., Any]) -> None:
     home = Skill(https(make_app()))
     got, code = home.link(), home.code()
-    engine, store = engine_of(home.app), services_of(home.app.app.registry).links
-
-    def disconnect() -> None:
-        engine.dispose()
-        store._reader.close()
-
-    disconnect()
+    engine = engine_of(home.app)
+    engine.dispose()
     database = Path(engine.url.database)
     whole = database.read_bytes()
     database.write_bytes(b"this is no database" * 1000)
@@ -221,7 +214,7 @@ def test_H10_a_broken_storage_says_so_at_every_door(make_app: Callable[..., Any]
     for answer in answers:
         assert_refused(answer, 503, "temporarily_unavailable")
         assert int(answer.headers["Retry-After"]) > 0
-    disconnect()
+    engine.dispose()
     database.write_bytes(whole)
     assert home.redeem(code).status_int == 200
     assert home.active(got["access_token"])

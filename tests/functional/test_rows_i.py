@@ -6,7 +6,6 @@ import json
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -171,8 +170,8 @@ def signed(make_app: Callable[..., Any], tmp_path_factory: pytest.TempPathFactor
     url = f"sqlite:///{tmp_path_factory.mktemp('keys')}/linkauth.sqlite"
     engine = open_engine(url)
     upgrade(engine)
-    with closing(KeyStore(engine, SECRET)) as store:
-        store.rotate(int(time.time()) - 1, 0)
+    store = KeyStore(engine, SECRET)
+    store.rotate(int(time.time()) - 1, 0)
     engine.dispose()
     return https(make_app(database=url, client__home__token_format="jwt"))
 

@@ -117,8 +117,8 @@ def database(tmp_path: Path) -> str:
     url = f"sqlite:///{tmp_path}/linkauth.sqlite"
     engine = open_engine(url)
     upgrade(engine)
-    with closing(KeyStore(engine, FORMER)) as keys:
-        keys.rotate(1, 0)
+    keys = KeyStore(engine, FORMER)
+    keys.rotate(1, 0)
     engine.dispose()
     return url
 
@@ -145,8 +145,8 @@ def sealed_for(database: str, *secrets: str) -> list[bool]:
     engine = open_engine(database)
     found = []
     for secret in secrets:
-        with closing(KeyStore(engine, secret)) as keys:
-            found.append(all(each.key for each in keys.stored()))
+        keys = KeyStore(engine, secret)
+        found.append(all(each.key for each in keys.stored()))
     engine.dispose()
     return found
 
@@ -190,9 +190,8 @@ def test_two_servers_seal_for_the_new_secret_at_once(database: str) -> None:
         [key] = store.stored()
         assert (len(key.sealed.split()), key.missing, key.foreign) == (2, (), 0)
         assert store.add_seals() == 0
-        store.close()
-    with closing(KeyStore(engine, NEW, [FORMER])) as store:
-        # a new key is for both at once
-        store.rotate(2, int(time()) + 1000)
+    store = KeyStore(engine, NEW, [FORMER])
+    # a new key is for both at once
+    store.rotate(2, int(time()) + 1000)
     engine.dispose()
     assert sealed_for(database, FORMER, NEW) == [True, True]

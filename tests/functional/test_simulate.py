@@ -6,7 +6,6 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from linkauth.cli import main
 from linkauth.config.plugins import settings_class
 from linkauth.config.settings import Settings, read
 from linkauth.simulator.probe import Finding, Probe
-from linkauth.storage import Ledger, Which, open_engine
+from linkauth.storage import Ledger, LinkFilter, open_engine
 from tests.functional.test_start import linkauth
 from tests.servers.meddling import proxy
 from tests.servers.served import ServedLinkauth, free_port
@@ -95,8 +94,8 @@ def simulate(ini: Path, *options: str, expect: int, person: tuple[str, str] = AD
 def living(ini: Path, client_id: str) -> list[dict[str, Any]]:
     engine = open_engine(settings(ini).database)
     try:
-        with closing(Ledger(engine)) as ledger:
-            return [link for link in ledger.links(Which(client_id=client_id)) if link["token_issued_at"] is not None]
+        ledger = Ledger(engine)
+        return [link for link in ledger.links(LinkFilter(client_id=client_id)) if link["token_issued_at"] is not None]
     finally:
         engine.dispose()
 

@@ -23,7 +23,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from linkauth.config.settings import SettingsError
 from linkauth.oauth2.tokens import Link, StoreUnavailableError, Token, digest, new_token
-from linkauth.storage import KeyStore, Ledger, LinkStore, Which, open_engine, require_current, schema, upgrade
+from linkauth.storage import KeyStore, Ledger, LinkFilter, LinkStore, open_engine, require_current, schema, upgrade
 from linkauth.storage.postgresql import DeadlineConnection
 from linkauth.storage.tables import metadata
 from tests.servers.postgresql import PostgreSQL, running
@@ -239,11 +239,11 @@ def test_reading_takes_no_lock_from_a_writer(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
     upgrade(engine)
     keys, ledger = KeyStore(engine, "secret"), Ledger(engine)
-    with closing(LinkStore(engine)) as store, closing(keys), closing(ledger), engine.begin():
+    with closing(LinkStore(engine)) as store, engine.begin():
         # a write transaction is open elsewhere
         assert store.denied(0) == {}
         assert keys.all() == []
-        assert ledger.count(Which()) == 0
+        assert ledger.count(LinkFilter()) == 0
     engine.dispose()
 
 
@@ -261,18 +261,19 @@ def test_only_operators_commands_may_take_as_long_as_they_need(
 def test_keys_that_are_there_wait_for_nobody_who_reads_them_anew(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
     upgrade(engine)
-    with closing(KeyStore(engine, "secret")) as keys:
-        made = keys.rotate(1, 2)
-        assert [key.kid for key in keys.current()] == [made.kid]
-        keys._kept = (-math.inf, keys._kept[1])
-        with keys._lock, ThreadPoolExecutor(1) as other:
-            assert [key.kid for key in other.submit(keys.current).result(5)] == [made.kid]
+    keys = KeyStore(engine, "secret")
+    made = keys.rotate(1, 2)
+    assert [key.kid for key in keys.current()] == [made.kid]
+    keys._kept = (-math.inf, keys._kept[1])
+    with keys._lock, ThreadPoolExecutor(1) as other:
+        assert [key.kid for key in other.submit(keys.current).result(5)] == [made.kid]
     engine.dispose()
 
 
 def test_a_failure_is_told_with_its_cause(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
-    with closing(LinkStore(engine)) as store, closing(KeyStore(engine, "secret")) as keys:
+    keys = KeyStore(engine, "secret")
+    with closing(LinkStore(engine)) as store:
         with pytest.raises(StoreUnavailableError) as failed:
             store.denied(0)
         assert str(failed.value) == "OperationalError: no such table: tokens"

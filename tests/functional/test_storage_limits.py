@@ -7,20 +7,20 @@ import socket
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing, contextmanager
-from itertools import chain
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError, TimeoutError
 from webtest import TestApp
 
 from linkauth.oauth2.tokens import Link, StoreUnavailableError, Token, digest, new_token
-from linkauth.storage import Comparisons, KeyStore, LinkStore, deadline, open_engine, upgrade
+from linkauth.storage import LinkStore, deadline, open_engine, upgrade
 from linkauth.storage.deadline import PATIENT_SECONDS, REQUEST_SECONDS
+from linkauth.storage.engine import CONNECTIONS, Reader
 from tests.alexa import Alexa
 from tests.conftest import https
 from tests.functional.flow import Skill, assert_refused, engine_of
@@ -119,8 +119,10 @@ def test_a_pool_without_a_free_connection_is_503(make_app: Callable[..., Any]) -
     app = https(make_app())
     home = Skill(app)
     code = home.code()
-    with engine_of(app).connect():
-        # the one that writes
+    engine = engine_of(app)
+    with ExitStack() as held:
+        for _ in range(CONNECTIONS):
+            held.enter_context(Reader(engine).connect())
         assert_refused(home.redeem(code), 503, "temporarily_unavailable")
     assert home.redeem(code).status_int == 200
 
@@ -130,23 +132,33 @@ def busy_timeout(connection: Any) -> float:
     return float(connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()) / 1000
 
 
-def readers(engine: Engine) -> Iterator[Engine]:
-    """The engines that read beside the engine that writes."""
-    for store in (LinkStore(engine), KeyStore(engine, "secret"), Comparisons(engine)):
-        yield store._reader._engine
-        store.close()
-
-
 def test_on_sqlite_all_waiting_together_ends_before_two_seconds(tmp_path: Path) -> None:
     assert REQUEST_SECONDS < 2
     engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
     upgrade(engine)
     assert engine.pool.timeout() == REQUEST_SECONDS  # type: ignore[attr-defined]
     with engine.connect() as connection:
-        assert 0 < busy_timeout(connection) <= REQUEST_SECONDS
-    for reader in readers(engine):
-        with reader.connect() as connection:
-            assert reader.pool.timeout() + busy_timeout(connection) <= REQUEST_SECONDS  # type: ignore[attr-defined]
+        # a writer waits for the lock as long as there is time
+        assert REQUEST_SECONDS / 2 < busy_timeout(connection) <= REQUEST_SECONDS
+    with Reader(engine).connect() as connection:
+        assert busy_timeout(connection) == REQUEST_SECONDS / 2
+    engine.dispose()
+
+
+@pytest.mark.parametrize(("waited", "left"), [(0.5, REQUEST_SECONDS / 2), (1.0, REQUEST_SECONDS - 1), (5.0, 0.0)])
+def test_a_reader_that_waited_for_a_connection_waits_less_for_a_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waited: float, left: float
+) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
+    upgrade(engine)
+    with monkeypatch.context() as patched:
+        times = iter([100.0])
+        patched.setattr(deadline, "time", SimpleNamespace(monotonic=lambda: next(times, 100 + waited)))
+        with Reader(engine).connect() as connection:
+            assert busy_timeout(connection) == pytest.approx(left)
+    # the same connection, asked for without waiting, has the usual time again
+    with Reader(engine).connect() as connection:
+        assert busy_timeout(connection) == REQUEST_SECONDS / 2
     engine.dispose()
 
 
@@ -196,9 +208,9 @@ def test_an_upgrade_waits_for_a_lock_that_ends(tmp_path: Path) -> None:
 def test_postgresql_itself_stops_before_two_seconds(postgresql: PostgreSQL) -> None:
     engine = open_engine(postgresql.url)
     upgrade(engine)
-    for each in chain([engine], readers(engine)):
-        assert each.pool.timeout() == REQUEST_SECONDS  # type: ignore[attr-defined]
-        with each.connect() as connection:
+    assert engine.pool.timeout() == REQUEST_SECONDS  # type: ignore[attr-defined]
+    for connect in (engine.connect, Reader(engine).connect):
+        with connect() as connection:
             shown = [connection.execute(text(f"SHOW {name}_timeout")).scalar() for name in ("lock", "statement")]
             assert shown == ["1250ms", "1500ms"]
     engine.dispose()
@@ -236,7 +248,7 @@ def test_time_that_was_spent_on_waiting_is_not_there_for_answers(
 
 def test_a_full_pool_says_so_while_it_is_full(postgresql: PostgreSQL) -> None:
     engine = open_engine(postgresql.url)
-    held = [engine.connect() for _ in range(32)]
+    held = [engine.connect() for _ in range(CONNECTIONS)]
     with pytest.raises(TimeoutError):
         engine.connect()
     for connection in held:

@@ -12,6 +12,7 @@ from webtest import TestApp
 
 from linkauth.oauth2.tokens import Code, Link, Token, digest
 from linkauth.storage import LinkStore, open_engine, upgrade
+from linkauth.storage.engine import Writer
 from linkauth.storage.tables import links
 from linkauth.storage.usage import sweep
 from tests.conftest import https
@@ -57,8 +58,8 @@ def test_userinfo_says_what_the_scopes_allow(home: Skill, scope: str, claims: di
 def used_at(skill: Skill) -> Any:
     """When the newest link was first and last used, once everything noted is written."""
     store: LinkStore = server_of(skill.app)._store  # type: ignore[assignment]
-    store._notes.close()
-    store._notes._thread = None
+    store._usage.close()
+    store._usage._thread = None
     newest = select(links.c.first_used_at, links.c.last_used_at).order_by(links.c.id.desc()).limit(1)
     with engine_of(skill.app).connect() as connection:
         return tuple(connection.execute(newest).one())
@@ -107,7 +108,7 @@ def test_a_sweep_deletes_only_what_nobody_can_use(tmp_path: Path) -> None:
     store.end(ended[0], "test", old)
     store.create(link(old), code=Code(digest("f"), None, None, old + 60))
     store.create(link(young), code=Code(digest("g"), None, None, young + 60))
-    sweep(engine, now)
+    sweep(Writer(engine), now)
     found = {name: store.find(digest(name), "access") is not None for name in "abce"}
     assert found == {"a": True, "b": True, "c": False, "e": False}
     assert store.find(digest("d"), "refresh") is not None

@@ -12,10 +12,11 @@ import pytest
 from linkauth.backends import BackendUnavailable, Check, Identity, Lockout
 from linkauth.config.settings import ThrottleSettings
 from linkauth.hashing import HashPool
+from linkauth.login.comparison import Comparison
 from linkauth.login.dispatch import NamedBackend, answer, close
 from linkauth.login.health import Health, checks
 from linkauth.login.shadows import Shadow
-from linkauth.storage import Comparison, Comparisons, open_engine, upgrade
+from linkauth.storage import Comparisons, open_engine, upgrade
 from tests.unit.test_password_change import CURRENT, NEW, Changing, change, expired
 from tests.unit.test_password_change import build as build_changing
 from tests.unit.test_sign_in import GOOD, PASSWORD, Backend, build, outcome
@@ -101,22 +102,17 @@ def test_a_hash_that_panics_is_unavailable_and_the_pool_goes_on(kind: type[BaseE
 
 
 class Recording(Comparisons):
-    """The real ones, which tell when something is recorded and when they are closed."""
+    """The real comparisons, which tell when something is recorded."""
 
     def __init__(self, folder: Path) -> None:
         engine = open_engine(f"sqlite:///{folder}/links.sqlite", patient=True)
         upgrade(engine)
         super().__init__(engine)
         self.recorded = threading.Semaphore(0)
-        self.closed = False
 
     def record(self, comparison: Comparison, now: int) -> None:
         super().record(comparison, now)
         self.recorded.release()
-
-    def close(self) -> None:
-        super().close()
-        self.closed = True
 
 
 @pytest.mark.parametrize("kind", RAISED)
@@ -141,11 +137,4 @@ def test_a_shadow_goes_on_comparing(
     assert last is not None
     assert last[0] == "unavailable"
     shadow.close()
-    assert comparisons.closed
     assert PASSWORD not in caplog.text
-
-
-def test_a_shadow_that_cannot_be_closed_closes_its_comparisons(tmp_path: Path) -> None:
-    comparisons = Recording(tmp_path)
-    Shadow("trial", Unwell(SystemExit(PASSWORD)), comparisons).close()
-    assert comparisons.closed

@@ -6,7 +6,6 @@ import json
 import threading
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -56,14 +55,9 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def open_store(engine: Engine) -> Iterator[Callable[..., KeyStore]]:
-    """`open_store(secret)`: the keys of the database under a secret; every store that was opened is closed."""
-    with ExitStack() as stack:
-
-        def open_one(secret: str = SECRET) -> KeyStore:
-            return stack.enter_context(closing(KeyStore(engine, secret)))
-
-        yield open_one
+def open_store(engine: Engine) -> Callable[..., KeyStore]:
+    """`open_store(secret)`: the keys of the database under a secret."""
+    return lambda secret=SECRET: KeyStore(engine, secret)
 
 
 @pytest.fixture

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from linkauth.backends import BackendError, Check
+from linkauth.hashing import worker_processes
 from linkauth_sql.database import Database, NoSuchText
+from linkauth_sql.engine import CONNECTIONS
 from linkauth_sql.finding import LACKING, NEEDED, Finder
 from linkauth_sql.settings import SQLSettings
 from linkauth_sql.statements import KNOWN, touching
 from linkauth_sql.survey import SHOWN, Survey
 
+ALLOWED = {
+    "postgresql": """
+        SELECT (SELECT setting::int FROM pg_settings WHERE name = 'max_connections')
+             - (SELECT sum(setting::int) FROM pg_settings
+                 WHERE name IN ('superuser_reserved_connections', 'reserved_connections')) AS everybody,
+               (SELECT rolconnlimit FROM pg_roles WHERE rolname = current_user) AS account,
+               (SELECT datconnlimit FROM pg_database WHERE datname = current_database()) AS database
+        """,
+    **dict.fromkeys(("mysql", "mariadb"), "SELECT @@max_connections AS everybody, @@max_user_connections AS account"),
+}
+"""By dialect, how many connections the server allows; 0 or less is no limit."""
 LOOPBACK = (None, "", "127.0.0.1", "::1", "localhost")
 
 
@@ -38,6 +52,7 @@ def run(settings: SQLSettings, database: Database, finder: Finder, survey: Surve
             yield from survey()
         if settings.writes:
             yield _writing(settings, database)
+        yield from _connections(database)
     except (BackendError, NoSuchText) as error:
         yield Check("table", False, str(error))
 
@@ -50,6 +65,20 @@ def _clear_text(settings: SQLSettings) -> Check | None:
     if url.get_backend_name() == "sqlite" or url.host in LOOPBACK or settings.tls_ca_file or by_url:
         return None
     return Check("encryption", True, "the server is not verified: set tls_ca_file", warning=True)
+
+
+def _connections(database: Database) -> Iterator[Check]:
+    """The pools of all worker processes together, beside what the server allows; nothing for a file."""
+    if (statement := ALLOWED.get(database.dialect.name)) is None:
+        return
+    (row,) = database.rows(text(statement), {}, 1)
+    allowed = min(int(limit) for limit in row.values() if limit is not None and int(limit) > 0)
+    workers = worker_processes()
+    wanted = CONNECTIONS * workers
+    sizes = f"{CONNECTIONS} for each of {workers} worker process(es), {wanted} in all; the server allows {allowed}"
+    if wanted > allowed:
+        sizes += ": raise the limit of the server or of the account, or start fewer processes"
+    yield Check("connections", True, sizes, warning=wanted > allowed)
 
 
 def _writing(settings: SQLSettings, database: Database) -> Check:
