@@ -22,6 +22,7 @@ setup(
         # Pyramid 2.1 imports pkg_resources, which later versions have no more
         "setuptools>=80,<82",
         "plaster-pastedeploy>=1.0.1,<2",
+        "pyramid_jinja2>=2.10.1,<3",
         "Jinja2>=3.1.6,<4",
         "babel>=2.18,<3",
         "SQLAlchemy>=2.1.9,<2.2",

@@ -145,10 +145,11 @@ def _open_backends(settings: Settings) -> tuple[NamedBackend, ...]:
 
 def _open_themes(settings: Settings) -> dict[str, Theme]:
     texts, path = texts_of(settings), urlsplit(settings.public_url).path
-    return {
-        name: open_theme(name, plugins.load("themes", name), each.options, texts, f"{path}/static/{name}/")
-        for name, each in settings.themes.items()
-    }
+    opened: dict[str, Theme] = {}
+    for name, each in settings.themes.items():
+        module, static_path = plugins.load("themes", name), f"{path}/static/{name}/"
+        opened[name] = open_theme(name, module, each.options, texts, static_path, settings.default_language)
+    return opened
 
 
 def _throttle(settings: Settings) -> Throttle:

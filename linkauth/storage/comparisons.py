@@ -21,7 +21,6 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from linkauth.login.comparison import AGREE, UNAVAILABLE, Comparison, ComparisonsUnavailable
@@ -36,7 +35,7 @@ class Comparisons:
 
     def __init__(self, engine: Engine) -> None:
         self._reader, self._writer = Reader(engine), Writer(engine)
-        self._insert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
+        self._insert = _insert_of(engine)
 
     def last(self, shadow: str, backend: str, subject: str) -> tuple[str, int] | None:
         """The outcome of a person, and when that was, in seconds since 1970; None if nobody asked yet."""
@@ -96,6 +95,17 @@ class Comparisons:
     def _rows(self, statement: Select[Any]) -> list[dict[str, Any]]:
         with self._reader.connect() as connection:
             return [dict(row) for row in connection.execute(statement).mappings()]
+
+
+def _insert_of(engine: Engine) -> Any:
+    """INSERT with ON CONFLICT; only the dialect in use is imported, since each costs a start tens of milliseconds."""
+    if engine.dialect.name == "sqlite":
+        from sqlalchemy.dialects import sqlite
+
+        return sqlite.insert
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert
 
 
 @contextmanager

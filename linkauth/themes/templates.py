@@ -7,11 +7,15 @@ chain is. `static/page.css.jinja2` is a template of the folder beside `templates
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import jinja2
+from pyramid.config import Configurator
+from pyramid.registry import Registry
 
+SETTINGS = {"jinja2.trim_blocks": "true", "jinja2.lstrip_blocks": "true", "jinja2.undefined": "strict"}
 PARENT = "parent/"
 _STATIC = "static/"
 
@@ -53,27 +57,37 @@ class Chain(jinja2.BaseLoader):
         folders = [root / "templates" for root in self.roots]
         return sorted({str(path.relative_to(each)) for each in folders for path in each.rglob("*") if path.is_file()})
 
-
-class Environment(jinja2.Environment):
-    """Jinja's environment over a Chain, with `parent/`."""
-
     def join_path(self, template: str, parent: str) -> str:
         """The name that `template` has in the template `parent`."""
         if not template.startswith(PARENT):
             return template
-        assert isinstance(self.loader, Chain)
-        index, _ = self.loader.find(parent)
+        index, _ = self.find(parent)
         return f"{index + 1}:{template.removeprefix(PARENT)}"
 
+    def names(self) -> Iterator[str]:
+        """Every template of every root, by the name under which pages and other templates reach it."""
+        for name in self.list_templates():
+            reached, first = name, 0
+            with suppress(jinja2.TemplateNotFound):
+                while True:
+                    index, _ = self.find(f"{first}:{name}")
+                    yield reached
+                    first = index + 1
+                    reached = f"{first}:{name}"
 
-def environment(roots: Sequence[Path]) -> Environment:
-    """An environment over `roots` that escapes, and refuses names that nobody gave."""
-    return Environment(
-        loader=Chain(roots),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        extensions=["jinja2.ext.i18n"],
-        auto_reload=False,
-    )
+
+def environment(roots: Sequence[Path]) -> jinja2.Environment:
+    """pyramid_jinja2's environment over `roots`, with `parent/`; it escapes, and refuses names that nobody defined.
+
+    The configurator serves this theme alone, so that the theme has a renderer and an environment of its own.
+    """
+    registry = Registry("linkauth.themes")
+    registry.settings = SETTINGS
+    config = Configurator(registry=registry, autocommit=True)
+    config.include("pyramid_jinja2")
+    made: jinja2.Environment = config.get_jinja2_environment()
+    loader = Chain(roots)
+    made.loader = loader
+    # pyramid_jinja2's own looks for templates beside the parent, and would compile one again for each that extends it
+    made.join_path = loader.join_path  # type: ignore[method-assign]
+    return made

@@ -35,7 +35,8 @@ from pyramid.exceptions import ConfigurationError
 
 from linkauth.redaction import reason, redact
 from linkauth.themes import languages, templates
-from linkauth.themes.states import PAGES, every_state
+from linkauth.themes.states import PAGES, State, every_state
+from linkauth.themes.templates import Chain
 
 DOMAIN = "linkauth"
 KEPT_PAGES = 1_000
@@ -55,14 +56,25 @@ class StaticFile:
 
 
 class Theme:
-    """A theme and its parents, `packages` with the child first; everything is read and compiled at the start.
+    """A theme and its parents, `packages` with the child first.
+
+    Every file is read and every template compiled at the start, and each page is rendered once. `linkauth theme check`
+    renders every page in every state and language.
 
     `parameters` is the filled Parameters object or None, `texts` what every page may say (service_name, and by name:
-    clients, their platforms and platform_labels, scope_texts), `static_path` the URL path before a static file's name.
+    clients, their platforms and platform_labels, scope_texts), `static_path` the URL path before a static file's name;
+    `language` is for people who ask for none.
+    Raises ConfigurationError in one sentence.
     """
 
     def __init__(
-        self, name: str, packages: list[str], parameters: Any, texts: Mapping[str, Any], static_path: str
+        self,
+        name: str,
+        packages: list[str],
+        parameters: Any,
+        texts: Mapping[str, Any],
+        static_path: str,
+        language: str = "en",
     ) -> None:
         self.name = name
         self.roots = [Path(str(files(package))) for package in packages]
@@ -79,10 +91,11 @@ class Theme:
         self.spoken = languages.offered(self.languages)
         self.environment.globals.update(spoken=self.spoken, languages=self.languages)
         self._catalogs = {tag: self.catalog(tag) for tag in self.languages}
+        self.default_language = default_language(language, name, self.languages)
         self.pages = {page: self._template(page) for page in PAGES}
         # bounded, since a client may ask for any choice of its scopes
         self._kept = lru_cache(KEPT_PAGES)(self._render)
-        self.try_every_page()
+        self.try_pages()
 
     def _environment(self, texts: Mapping[str, Any]) -> jinja2.Environment:
         environment = templates.environment(self.roots)
@@ -108,19 +121,24 @@ class Theme:
         except jinja2.TemplateSyntaxError as error:
             raise ConfigurationError(f"linkauth.theme: {self.name}, {what_failed(error, page)}") from None
 
-    def try_every_page(self) -> None:
-        """Whatever a page lacks is found now, and not by the first person who meets it."""
+    def try_pages(self) -> None:
+        """Compile every template, and render each page as the first visitor sees it."""
+        assert isinstance(self.environment.loader, Chain)
+        for name in self.environment.loader.names():
+            self._template(name)
         clients: Any = self.environment.globals["clients"]
-        for language in self.languages:
-            for state in every_state(next(iter(clients), ""), ()):
-                if state.page in ("login", "password") and not clients:
-                    continue
-                try:
-                    self._render(state.page, language, **state.context)
-                except Exception as error:
-                    # whatever a template raises
-                    what = f"cannot show {state.page} in {language}: {what_failed(error, state.page + '.jinja2')}"
-                    raise ConfigurationError(f"linkauth.theme: {self.name} {what}") from None
+        first: dict[str, State] = {}
+        for state in every_state(next(iter(clients), ""), ()):
+            first.setdefault(state.page, state)
+        for page, state in first.items():
+            if page in ("login", "password") and not clients:
+                continue
+            try:
+                self._render(page, self.default_language, **state.context)
+            except Exception as error:
+                # whatever a template raises
+                what = f"cannot show {page} in {self.default_language}: {what_failed(error, page + '.jinja2')}"
+                raise ConfigurationError(f"linkauth.theme: {self.name} {what}") from None
 
     def _load_static(self) -> None:
         found: dict[str, Path] = dict(getattr(self.parameters, "static_files", dict)())
@@ -257,9 +275,11 @@ def packages_of(name: str, module: Any) -> list[str]:
     return chain.packages
 
 
-def open_theme(name: str, module: Any, parameters: Any, texts: Mapping[str, Any], static_path: str) -> Theme:
+def open_theme(
+    name: str, module: Any, parameters: Any, texts: Mapping[str, Any], static_path: str, language: str = "en"
+) -> Theme:
     """The theme whose package is `module`; raises ConfigurationError in one sentence."""
-    return Theme(name, packages_of(name, module), parameters, texts, static_path)
+    return Theme(name, packages_of(name, module), parameters, texts, static_path, language)
 
 
 def texts_of(settings: Any) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class Draft(Theme):
     def catalog(self, tag: str) -> gettext.NullTranslations:
         return pseudo.catalog(tag, super().catalog("en")) if tag in pseudo.LANGUAGES else super().catalog(tag)
 
-    def try_every_page(self) -> None:
+    def try_pages(self) -> None:
         pass
 
     @property

@@ -11,7 +11,7 @@ from jinja2 import meta, nodes
 
 from linkauth.redaction import redact
 from linkauth.themes.states import PAGES
-from linkauth.themes.templates import Chain, Environment
+from linkauth.themes.templates import Chain
 from linkauth.theming.findings import Finding
 
 
@@ -20,7 +20,6 @@ class Templates:
 
     def __init__(self, environment: jinja2.Environment) -> None:
         assert isinstance(environment.loader, Chain)
-        assert isinstance(environment, Environment)
         self._environment = environment
         self._chain = environment.loader
 
@@ -36,20 +35,21 @@ class Templates:
     def tree(self, name: str) -> nodes.Template:
         """Raises jinja2.TemplateNotFound, jinja2.TemplateSyntaxError."""
         text, path = self._chain.read(name)
-        return self._environment.parse(text, bare(name), str(path))
+        tree: nodes.Template = self._environment.parse(text, bare(name), str(path))
+        return tree
 
     def extended(self, name: str) -> str | None:
         """The name of what the template extends, if it is written in words."""
         found = self.tree(name).find(nodes.Extends)
         if found is None or not isinstance(found.template, nodes.Const):
             return None
-        return self._environment.join_path(found.template.value, self._found(name))
+        return self._chain.join_path(found.template.value, self._found(name))
 
     def used(self, name: str) -> Iterator[str]:
         """The names of what it extends, includes and imports, if they are written in words."""
         for each in meta.find_referenced_templates(self.tree(name)):
             if each is not None:
-                yield self._environment.join_path(each, self._found(name))
+                yield self._chain.join_path(each, self._found(name))
 
     def _found(self, name: str) -> str:
         index, _ = self._chain.find(name)

@@ -10,7 +10,7 @@ from pyramid.response import Response
 
 from linkauth.config.settings import Settings, scope_key
 from linkauth.themes import languages
-from linkauth.themes.theme import StaticFile, Theme, default_language
+from linkauth.themes.theme import StaticFile, Theme
 
 log = logging.getLogger(__name__)
 
@@ -21,20 +21,18 @@ LOCALE_PARAMETERS = ("ui_locales", "user_locale")
 class Pages:
     """The themes by name, and what a request gets of them.
 
-    `names` has the name of the theme for each client_id, and for "" that of all other pages. Raises ConfigurationError
-    if a theme does not speak `default_language`.
+    `names` has the name of the theme for each client_id, and for "" that of all other pages.
     """
 
-    def __init__(self, themes: Mapping[str, Theme], names: Mapping[str, str], default: str) -> None:
+    def __init__(self, themes: Mapping[str, Theme], names: Mapping[str, str]) -> None:
         self._themes = themes
         self._names = names
-        self._defaults = {name: default_language(default, name, theme.languages) for name, theme in themes.items()}
 
     @classmethod
     def of(cls, settings: Settings, themes: Mapping[str, Theme]) -> Pages:
-        """The pages of the settings; warns of texts that nobody will read. Raises ConfigurationError."""
+        """The pages of the settings; warns of texts that nobody will read."""
         names = {each.client_id or name: each.theme or settings.theme for name, each in settings.clients.items()}
-        pages = cls(themes, {**names, "": settings.theme}, settings.default_language)
+        pages = cls(themes, {**names, "": settings.theme})
         _warn_of_nameless_scopes(settings)
         _warn_of_unread_texts(settings.texts(), {tag for theme in themes.values() for tag in theme.languages})
         return pages
@@ -51,7 +49,7 @@ class Pages:
                 wanted += value[: languages.HEADER_LIMIT].split()[: languages.RANGES_LIMIT]
         wanted = wanted[: languages.RANGES_LIMIT]
         wanted += languages.accepted(accepted)
-        return languages.choose(wanted, theme.languages) or self._defaults[theme.name]
+        return languages.choose(wanted, theme.languages) or theme.default_language
 
     def page(self, request: Any, page: str, status: int = 200, **context: Any) -> Response:
         """The page as a response: "login" or "error", with what its template needs.

@@ -37,20 +37,27 @@ class Loaded:
 
 def load(ini: str) -> Loaded:
     """The application of an ini file; raises StartError."""
+    # what is made at the start stays: the collector would look at all of it again and again
+    gc.disable()
+    try:
+        return _load(ini)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _load(ini: str) -> Loaded:
     found = loader(ini)
     app_settings(ini, found)
     _refuse_proxy_keys(ini, found)
     try:
-        loaded = Loaded(found.get_wsgi_app("main"), found)
+        return Loaded(found.get_wsgi_app("main"), found)
     except (SettingsError, ConfigurationError) as error:
         # a theme's words, and so a library's
         raise StartError(f"{ini}:\n{redact(error)}") from error
     except (LookupError, ImportError) as error:
         # PasteDeploy, about an application or filter that is not installed
         raise StartError(f"{ini}: [app:main] cannot be used: {type(error).__name__}: {reason(error)}") from error
-    # what was made at the start stays: the collector need not look at it again
-    gc.freeze()
-    return loaded
 
 
 def server(ini: str, found: Any) -> tuple[str, Callable[[Any], None]]:

@@ -25,14 +25,14 @@ from linkauth.config.settings import SettingsError
 from linkauth.oauth2.tokens import Link, StoreUnavailableError, Token, digest, new_token
 from linkauth.storage import KeyStore, Ledger, LinkFilter, LinkStore, open_engine, require_current, schema, upgrade
 from linkauth.storage.postgresql import DeadlineConnection
-from linkauth.storage.tables import metadata
+from linkauth.storage.tables import whole_metadata
 from tests.servers.postgresql import PostgreSQL, running
 
 LINK = Link("staff", "1", "ada", "alexa", ("order_car", "basic_profile"), "implicit", "de", 1_700_000_000)
 
 
 def clear(engine: Engine) -> None:
-    metadata.drop_all(engine)
+    whole_metadata().drop_all(engine)
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE IF EXISTS linkauth_version"))
 
@@ -116,7 +116,7 @@ def test_the_newest_migration_is_the_schema_of_the_tables(engine: Engine) -> Non
     assert upgrade(engine) == (schema.HEAD, schema.HEAD)
     require_current(engine)
     with engine.connect() as connection:
-        assert compare_metadata(migrations_of(connection), metadata) == []
+        assert compare_metadata(migrations_of(connection), whole_metadata()) == []
 
 
 def test_there_is_a_way_down_and_up_again(engine: Engine) -> None:
@@ -132,7 +132,7 @@ def test_there_is_a_way_down_and_up_again(engine: Engine) -> None:
     assert upgrade(engine) == (None, schema.HEAD)
     token = Token(digest(new_token()), "access", 1_700_000_000)
     with engine.connect() as connection:
-        assert compare_metadata(migrations_of(connection), metadata) == []
+        assert compare_metadata(migrations_of(connection), whole_metadata()) == []
     with closing(LinkStore(engine)) as store:
         store.create(LINK, (token,))
         assert found(store, token) == (LINK, token)

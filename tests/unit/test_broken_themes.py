@@ -58,10 +58,10 @@ def test_a_compiled_catalog_without_its_source_is_spoken_in_a_draft_too(make: Ma
     [
         ({LOGIN: b"\n\xff"}, "made, login.jinja2 line 2: is not UTF-8"),
         ({"templates/fields.jinja2": b"\n\xff"}, "line 2: is not UTF-8"),
-        ({"templates/fields.jinja2": "{% if %}"}, "made cannot show login in ar: fields.jinja2 line 1: Expected"),
+        ({"templates/fields.jinja2": "{% if %}"}, "made, fields.jinja2 line 1: Expected"),
         ({"static/page.css.jinja2": b"\xff"}, "page.css.jinja2: static/page.css.jinja2 line 1: is not UTF-8"),
         ({"static/page.css.jinja2": "{{ 1 / 0 }}"}, "page.css.jinja2: ZeroDivisionError"),
-        ({LOGIN: "{{ 1 / 0 }}"}, "made cannot show login in ar: ZeroDivisionError: division by zero"),
+        ({LOGIN: "{{ 1 / 0 }}"}, "made cannot show login in en: ZeroDivisionError: division by zero"),
     ],
 )
 def test_a_template_that_cannot_be_shown_is_one_sentence(
@@ -74,11 +74,11 @@ def test_a_template_that_cannot_be_shown_is_one_sentence(
     assert "\n" not in str(raised.value)
 
 
-def test_a_translation_with_a_lone_per_cent_sign_is_named_with_its_language(make: Make) -> None:
+def test_a_translation_with_a_lone_per_cent_sign_is_found_by_the_check(make: Make) -> None:
+    """A start renders the pages in the default language alone."""
     made = make({PO: CATALOG + 'msgid "Cancel"\nmsgstr "Zu 100 % zurück"\n'})
     made.compile()
-    with pytest.raises(ConfigurationError, match="made cannot show login in de: ValueError"):
-        served(made)
+    served(made)
     assert any("the translation of “Cancel” has a lone %, which nobody fills" in each for each in faults(made))
     made.write({PO: CATALOG + 'msgid "Cancel"\nmsgstr "Zu 100 %% zurück"\n'})
     made.compile()
@@ -108,3 +108,18 @@ def test_a_template_that_extends_itself_is_told_as_such(make: Make) -> None:
     with pytest.raises(ConfigurationError, match=said):
         served(made)
     assert any(said in each for each in faults(made))
+
+
+def test_every_template_is_compiled_at_the_start(make: Make) -> None:
+    """Also one that no page uses, and one of a parent that the child overrides."""
+    with pytest.raises(ConfigurationError, match=r"made, unused.jinja2 line 2: "):
+        served(make({"templates/unused.jinja2": "\n{% block %}"}))
+
+
+def test_the_default_language_is_the_one_that_is_tried(make: Make) -> None:
+    only_german = "{{ 1 / 0 if language == 'de' else '' }}"
+    made = make({LOGIN: '{% extends "parent/login.jinja2" %}{% block ending %}' + only_german + "{% endblock %}"})
+    served(made)
+    module = import_module(made.package)
+    with pytest.raises(ConfigurationError, match="made cannot show login in de: ZeroDivisionError"):
+        open_theme("made", module, module.Parameters(), TEXTS, "/static/made/", "de")
