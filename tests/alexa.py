@@ -1,4 +1,4 @@
-"""A small Alexa app for functional tests: opens the authorization URL, fills the real form, reads the redirect."""
+"""A small Alexa app for the tests: opens the authorization URL, fills the real form, reads the redirect."""
 
 from __future__ import annotations
 

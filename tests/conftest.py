@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,10 +15,20 @@ from linkauth import redaction
 from linkauth.services import services_of
 from linkauth.simulator import people
 from tests.alexa import Alexa
-from tests.functional.moody import ENTRY_POINTS
+from tests.backends.moody import ENTRY_POINTS
+from tests.backends.trial import TRIAL, OnTrial
 
 ROOT = Path(__file__).parent.parent
-CHROMIUM = shutil.which("chromium")
+WIDE = {"throttle__account_failures": "100000", "throttle__address_failures": "100000"}
+STAFF = [f"backend__staff__{key}_column" for key in ("subject", "password", "name", "email", "active")] + [
+    f"backend__staff__{key}" for key in ("use", "url", "table", "username_columns")
+]
+"""Settings of testing.ini's own backend, which these apps do not have."""
+CHANGING = {
+    "backend__changing__use": "changing",
+    "client__home__claims": "groups department level name odd",
+    "client__alexa__claims": "department",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -84,3 +93,29 @@ def app(make_app: Callable[..., Any]) -> TestApp:
 def alexa(app: TestApp) -> Alexa:
     """The Alexa app, for the client `alexa` of testing.ini."""
     return Alexa(app)
+
+
+@pytest.fixture(scope="session")
+def moody(make_app: Callable[..., Any], moody_plugin: Path) -> TestApp:
+    """The app with a second backend, whose answers depend on the name."""
+    return https(make_app(backends="staff moody", backend__moody__use="moody", **WIDE))
+
+
+@pytest.fixture(scope="session")
+def changing(make_app: Callable[..., Any], moody_plugin: Path) -> TestApp:
+    """The app with backends that cannot and that can change passwords."""
+    return https(make_app(backends="staff moody changing", backend__moody__use="moody", **CHANGING, **WIDE))
+
+
+@pytest.fixture(scope="module")
+def make_trial(make_app: Callable[..., Any], moody_plugin: Path) -> Iterator[Callable[..., OnTrial]]:
+    """`make_trial(**settings)`: the app with a backend on trial."""
+    made: list[OnTrial] = []
+
+    def make(**changes: str) -> OnTrial:
+        made.append(OnTrial(make_app(**dict.fromkeys(STAFF), **{**TRIAL, **WIDE, **changes})))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.trial.released.set()
