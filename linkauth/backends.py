@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from secrets import token_hex
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 Reason = Literal[
     "locked",
@@ -35,7 +35,11 @@ PasswordRule = (
     Literal["too_short", "too_simple", "too_common", "personal", "used_before", "too_soon"]
     | Literal["not_allowed", "mismatch", "policy"]
 )
-"""Why a new password was refused; `personal`: it is made of names; `policy`: the store does not say more."""
+"""Why a new password was refused; `personal`: it is made of names; `policy`: the backend does not say more."""
+REASONS: tuple[Reason, ...] = get_args(Reason)
+CHANGEABLE: tuple[Reason, ...] = ("password_expired", "must_change_password")
+"""Reasons of a refusal that a new password mends."""
+PASSWORD_RULES: tuple[PasswordRule, ...] = tuple(rule for part in get_args(PasswordRule) for rule in get_args(part))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +60,10 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What a store says about somebody without their password, for operators.
+    """What a backend says about somebody without their password, for operators.
 
-    `refused` is why a right password would not be enough, None if it would; `facts` are further lines, name to text:
-    where the entry stands, its flags, when it expires. `complete` is False where the store may know of a lock or an
-    expiry that only a sign-in shows.
-    """
+    `refused` is why a right password would not be enough, None if it would be. `facts` are further lines, name to text.
+    `complete` is False where the backend may know of a lock or an expiry that only a sign-in shows."""
 
     identity: Identity
     refused: Reason | None = None
@@ -71,8 +73,8 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Lockout:
-    """The store locks an account after `failures` wrong passwords within `seconds`, or each of them within `seconds` of
-    the one before (`since_last`), so that slow tries add up; 0 seconds is for ever."""
+    """The backend locks an account after `failures` wrong passwords within `seconds` (0: of all time); with
+    `since_last`, if each came within `seconds` of the one before."""
 
     failures: int
     seconds: int
@@ -101,7 +103,7 @@ class UnknownUser(BackendError):
 
 
 class WrongPassword(BackendError):
-    """The name is known here and the password is not its own."""
+    """The name is known here, and the password is not its own."""
 
 
 class AccountRefused(BackendError):
@@ -168,8 +170,7 @@ _guard: ContextVar[Callable[[str], None] | None] = ContextVar("guard", default=N
 
 @contextmanager
 def guarded(guard: Callable[[str], None] | None) -> Iterator[None]:
-    """While this is open, on this thread, `guard` is told of every account whose password is about to be looked at;
-    with None nothing is."""
+    """While this is open, on this thread, `guard` is told of every account whose password is about to be checked."""
     before = _guard.set(guard)
     try:
         yield
@@ -205,9 +206,8 @@ class CredentialBackend(ABC):
         is then told the same as for a wrong password.
 
         So that the time does not tell the two apart, `spend` is called first: it does what `authenticate` does for a
-        wrong password after it has found the account, and looks at no password of anybody. Without it the backend is
-        asked to authenticate a random name. Raises BackendUnavailable if that does.
-        """
+        wrong password, without anybody's password. By default a random name is authenticated. May raise
+        BackendUnavailable."""
         if guard := _guard.get():
             try:
                 guard(account)
@@ -234,9 +234,10 @@ class CredentialBackend(ABC):
 
 
 class Lookup(ABC):
-    """A power: find somebody without their password. Both raise UnknownUser, BackendUnavailable or
-    BackendMisconfigured. A name of several people is BackendMisconfigured, and UnknownUser where each of them spells it
-    otherwise than it was typed. An account whose state is not understood is refused."""
+    """A power: find somebody without their password. Both raise UnknownUser, BackendUnavailable, BackendMisconfigured.
+
+    A name of several people is BackendMisconfigured, and UnknownUser where each of them spells it otherwise than it was
+    typed. An account whose state is not understood is refused."""
 
     @abstractmethod
     def find(self, username: str) -> Account:
@@ -261,11 +262,9 @@ class PasswordChange(ABC):
 
 
 class PasswordRecovery(ABC):
-    """A power, the store's side of it: set a new password for somebody who has forgotten theirs.
+    """A power: set a new password for somebody who has forgotten theirs.
 
-    For pages that offer it. Who asks has proven nothing to the store: whoever calls sends a code to the address of
-    `recipient` first, and calls `reset_password` for who gave it back.
-    """
+    The caller sends a code to the address of `recipient` first, and calls `reset_password` for who gave it back."""
 
     @abstractmethod
     def recipient(self, username: str) -> Identity:
@@ -284,7 +283,7 @@ class PasswordRecovery(ABC):
 
 
 class Registration(ABC):
-    """A power, the store's side of it: make a new account. For pages that offer it."""
+    """A power: make a new account."""
 
     @abstractmethod
     def register(self, username: str, password: str, profile: Mapping[str, str]) -> Identity:

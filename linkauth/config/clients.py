@@ -12,10 +12,10 @@ from linkauth.config import guessing
 from linkauth.config.guessing import CLIENT_BITS, CLIENT_CHARACTERS
 from linkauth.config.platforms import PLATFORMS, Platform
 from linkauth.config.reader import Text
+from linkauth.oauth2.registry import settable
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 SCOPE_CHARACTERS = 4096
-GRANTS = ("implicit", "authorization_code")
 RESERVED_CLAIMS = {
     *("sub", "username", "preferred_username", "active", "scope", "client_id", "backend"),
     *("iss", "exp", "iat", "nbf", "jti", "aud", "token_type"),
@@ -35,7 +35,7 @@ class ClientSettings:
 
     name: Text
     client_id: str = ""
-    platform: Literal["alexa", "google", "smartthings", "yandex", "ifttt", "bixby", "none"] = "alexa"
+    platform: str = field(default="alexa", metadata={"words": PLATFORMS})
     grants: tuple[str, ...] = ()
     redirect_uris: tuple[str, ...] = ()
     alexa_vendor_id: str = ""
@@ -113,8 +113,8 @@ class ClientSettings:
 
     def _grant_faults(self) -> Iterator[tuple[str, str]]:
         for grant in self.grants:
-            if grant not in GRANTS:
-                yield "grants", f"knows only: {', '.join(GRANTS)}"
+            if grant not in settable():
+                yield "grants", f"knows only: {', '.join(settable())}"
         if not self.grants and not self.secret:
             yield "grants", "is missing, and so is secret: this client could do nothing"
         if self.grants and not self.all_redirect_uris:

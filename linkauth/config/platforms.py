@@ -14,15 +14,16 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Platform:
-    """A preset. `redirect_uris` are filled with the ID that the setting `id_key` holds, which fits `id_pattern`.
+    """A preset; `label` is what pages call the platform, "" for none.
 
-    Lifetimes are in seconds: `access_lifetime` is the default of access tokens by code (None: they do not expire),
-    `least_lifetime` and `most_lifetime` are what the platform can live with. `expiry_required` says that it wants an
-    `expires_in` in every token answer, `refresh_may_expire` that it can live with refresh tokens that do. `scopes` are
-    those that it always asks for.
+    `redirect_uris` are filled with the ID that the setting `id_key` holds, which fits `id_pattern`. Lifetimes are in
+    seconds: `access_lifetime` is the default of access tokens by code (None: they do not expire), `least_lifetime` and
+    `most_lifetime` are the limits of the platform. With `expiry_required` it wants `expires_in` in every token
+    response; with `refresh_may_expire` it accepts refresh tokens that expire. It always asks for `scopes`.
     """
 
     name: str
+    label: str = ""
     redirect_uris: tuple[str, ...] = ()
     id_key: str = ""
     id_pattern: str = ""
@@ -48,6 +49,7 @@ PLATFORMS: Mapping[str, Platform] = {
     for platform in (
         Platform(
             "alexa",
+            "Alexa",
             # by where the person registered the device; the second shape is the implicit grant's
             redirect_uris=tuple(f"https://{host}{path}" for path in _ALEXA_PATHS for host in _ALEXA_HOSTS),
             id_key="alexa_vendor_id",
@@ -58,6 +60,7 @@ PLATFORMS: Mapping[str, Platform] = {
         ),
         Platform(
             "google",
+            "Google",
             redirect_uris=(
                 "https://oauth-redirect.googleusercontent.com/r/{id}",
                 "https://oauth-redirect-sandbox.googleusercontent.com/r/{id}",
@@ -69,6 +72,7 @@ PLATFORMS: Mapping[str, Platform] = {
         ),
         Platform(
             "smartthings",
+            "SmartThings",
             redirect_uris=tuple(
                 f"https://{host}.smartthings.com/oauth/callback" for host in ("c2c-us", "c2c-eu", "c2c-ap", "api")
             ),
@@ -76,6 +80,7 @@ PLATFORMS: Mapping[str, Platform] = {
         # a whole token answer of 5,000 characters and a token of 2,048 at most: a JWT may be longer
         Platform(
             "yandex",
+            "Yandex",
             redirect_uris=("https://social.yandex.net/broker/redirect",),
             most_lifetime=4_294_967_296,
             opaque_only=True,
@@ -83,6 +88,7 @@ PLATFORMS: Mapping[str, Platform] = {
         # refreshes only after a 401, so an access token may live for ever, and a refresh token must
         Platform(
             "ifttt",
+            "IFTTT",
             redirect_uris=("https://ifttt.com/channels/{id}/authorize",),
             id_key="ifttt_service_id",
             id_pattern=r"[a-z0-9_]{1,60}",
@@ -91,7 +97,7 @@ PLATFORMS: Mapping[str, Platform] = {
             scopes=("ifttt",),
         ),
         # names the one PKCE method in two ways
-        Platform("bixby", pkce_methods=("S256", "SHA256")),
+        Platform("bixby", "Bixby", pkce_methods=("S256", "SHA256")),
         Platform("none", implicit=True, sends_iss=True),
     )
 }

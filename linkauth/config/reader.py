@@ -9,15 +9,15 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import types
 import typing
 import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from linkauth.config.presets import settings_of
+from linkauth.config.values import converted
 from linkauth.redaction import (
     is_template,
     is_url,
@@ -36,14 +36,11 @@ Named = dict[str, str]
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")
 """A language, perhaps its script and region, in the usual case (RFC 5646 section 2.1.1): pt-br would never be found."""
-_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
-_DECIMAL = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?")
 _BLANKS = " \t\r\n\f\v"
 _INVISIBLE = {"Cc", "Cf", "Zl", "Zp", "Zs"}
 """Categories of Unicode whose characters cannot be seen, the blank aside."""
 _INVISIBLE_LETTERS = "\u034f\u115f\u1160\u2800\u3164\uffa0"
 """Others that cannot be seen either: fillers, the joiner, the empty Braille pattern."""
-_BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 VALUE_LIMIT = 65_536
 """Characters of one value."""
 KEY_LIMIT = 100
@@ -176,7 +173,7 @@ class Keys:
                     raise ValueError(problem)
                 if raw is not None:
                     raw = raw if not item.repr else raw.strip() or raw
-                    values[item.name] = {"": raw, **texts} if is_text else convert(raw, hints[item.name])
+                    values[item.name] = {"": raw, **texts} if is_text else converted(raw, hints[item.name], item)
                 elif self.prefix + key in dict(self.faults):
                     complete = False
                 elif texts:
@@ -266,33 +263,3 @@ def _lines(raw: str) -> list[str]:
     lines = [line.strip(_BLANKS) for line in raw.split("\n") if line.strip(_BLANKS)] or [""]
     parts = (re.split(r"\s(?=file:|env:)", line) if line.startswith(("file:", "env:")) else [line] for line in lines)
     return [part.strip(_BLANKS) for each in parts for part in each]
-
-
-def convert(raw: str, kind: Any) -> Any:
-    """`raw` as `kind`: str, int, float, bool, tuple[str, ...], Literal[...] or one of these `| None`.
-
-    Raises ValueError with a sentence that does not hold the value.
-    """
-    if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
-        kind = next(part for part in typing.get_args(kind) if part is not type(None))
-    if kind is str:
-        return raw
-    if kind is bool:
-        if raw.lower() not in _BOOLEANS:
-            raise ValueError("is neither true nor false")
-        return _BOOLEANS[raw.lower()]
-    if kind is int:
-        if not _INTEGER.fullmatch(raw):
-            raise ValueError("is not a whole number")
-        return int(raw)
-    if kind is float:
-        if not _DECIMAL.fullmatch(raw):
-            raise ValueError("is not a number")
-        return float(raw)
-    if typing.get_origin(kind) is Literal:
-        if raw not in typing.get_args(kind):
-            raise ValueError("is not one of: " + ", ".join(typing.get_args(kind)))
-        return raw
-    if typing.get_origin(kind) is tuple:
-        return tuple(raw.split())
-    raise TypeError(f"settings cannot be of type {kind}")

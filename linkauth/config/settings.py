@@ -15,7 +15,8 @@ from linkauth.config import guessing
 from linkauth.config.clients import LOOPBACK, ClientSettings
 from linkauth.config.guessing import PUBLISHED, REMEDY, SERVER_BITS, SERVER_CHARACTERS
 from linkauth.config.proxies import TrustedProxies
-from linkauth.config.reader import LANGUAGE, Keys, SettingsError, Text, convert
+from linkauth.config.reader import LANGUAGE, Keys, SettingsError, Text
+from linkauth.config.values import convert
 from linkauth.redaction import redact
 
 __all__ = ["ClientSettings", "Settings", "SettingsError", "Text", "read"]

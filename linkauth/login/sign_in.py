@@ -18,6 +18,7 @@ from functools import partial
 from typing import Any
 
 from linkauth.backends import (
+    CHANGEABLE,
     AccountRefused,
     BackendUnavailable,
     CredentialBackend,
@@ -40,8 +41,6 @@ log = logging.getLogger(__name__)
 USERNAME_LIMIT = 254
 PASSWORD_LIMIT = 1024
 NUMBER_LIMIT = 2**63
-CHANGEABLE = ("password_expired", "must_change_password")
-"""Reasons of a refusal that a new password mends."""
 
 
 class PasswordChangeNeeded(AccountRefused):

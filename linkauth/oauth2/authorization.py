@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
+from linkauth.oauth2 import registry
 from linkauth.oauth2.clients import Client, Clients
 from linkauth.oauth2.errors import AuthorizationError, RedirectTarget, UntrustedRequestError
+from linkauth.oauth2.requests import AuthorizationRequest
 
 STATE_LIMIT = 4096
 SCOPE_LIMIT = 100
@@ -23,8 +24,7 @@ SHOWN_LIMIT = 300
 _VSCHARS = re.compile(r"[\x20-\x7E]*")
 _SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+( [\x21\x23-\x5B\x5D-\x7E]+)*")
 _READ = {"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state"}
-_READ_WITH_CODE = {*_READ, "code_challenge", "code_challenge_method"}
-_RESPONSE_TYPES = {"token": "implicit", "code": "authorization_code"}
+_READ_WITH_PKCE = {*_READ, "code_challenge", "code_challenge_method"}
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _PRIVATE = ("state", "code", "token", "secret", "assertion")
 """Parts of the names of parameters whose values no log line may hold."""
@@ -33,28 +33,6 @@ _ASSIGNMENT = re.compile(r"=|%(?:25)*3D", re.IGNORECASE)
 """Both also percent-encoded, once or several times."""
 _LOGGED = ("client_id", "redirect_uri", "response_type", "scope")
 """What a log line may hold of a request: never the state."""
-
-
-@dataclass(frozen=True, slots=True)
-class AuthorizationRequest:
-    """A request that passed every check.
-
-    `scopes` is what will be granted, `scope_as_requested` whether the request said just that; `code_challenge` is the
-    S256 challenge or None; `target` is where the answer goes; `parameters` ask for the same once more.
-    """
-
-    client: Client
-    response_type: str
-    scopes: tuple[str, ...]
-    scope_as_requested: bool
-    target: RedirectTarget
-    redirect_uri_sent: bool = True
-    code_challenge: str | None = None
-    parameters: tuple[tuple[str, str], ...] = ()
-
-    def refuse(self) -> AuthorizationError:
-        """The answer to a person who pressed Cancel."""
-        return AuthorizationError("access_denied", "the person declined", self.target)
 
 
 def parse(pairs: Iterable[tuple[str, str]], clients: Clients, issuer: str) -> AuthorizationRequest:
@@ -85,9 +63,11 @@ def parse(pairs: Iterable[tuple[str, str]], clients: Clients, issuer: str) -> Au
         raise AuthorizationError("invalid_request", "state is over 4096 characters or not printable ASCII", target)
     if not response_type:
         raise AuthorizationError("invalid_request", "response_type is missing", target)
-    if response_type not in _RESPONSE_TYPES:
-        raise AuthorizationError("unsupported_response_type", "response_type is neither code nor token", target)
-    if _RESPONSE_TYPES[response_type] not in client.grants:
+    grant = registry.by_response_type(response_type)
+    if grant is None:
+        known = " nor ".join(registry.response_types())
+        raise AuthorizationError("unsupported_response_type", f"response_type is neither {known}", target)
+    if grant.name not in client.grants:
         raise AuthorizationError("unauthorized_client", "the client may not use this response_type", target)
     if parameters.get("response_mode", target.mode) != target.mode:
         raise AuthorizationError("invalid_request", "response_mode does not fit the response_type", target)
@@ -98,15 +78,15 @@ def parse(pairs: Iterable[tuple[str, str]], clients: Clients, issuer: str) -> Au
         raise AuthorizationError("invalid_request", "state is missing", target)
     scope = parameters.get("scope")
     scopes = _scopes(client, scope, target)
-    read = _READ_WITH_CODE if response_type == "code" else _READ
+    read = _READ_WITH_PKCE if grant.pkce else _READ
     return AuthorizationRequest(
         client=client,
-        response_type=response_type,
+        grant=grant.name,
         scopes=scopes,
         scope_as_requested=(scope or "") == " ".join(scopes),
         target=target,
         redirect_uri_sent="redirect_uri" in parameters,
-        code_challenge=_challenge(client, parameters, target) if response_type == "code" else None,
+        code_challenge=_challenge(client, parameters, target) if grant.pkce else None,
         parameters=tuple((name, value) for name, value in parameters.items() if name in read),
     )
 
@@ -179,11 +159,17 @@ def _redirect_uri(client: Client, received: str | None) -> str:
 
 
 def _mode(client: Client, response_type: str) -> Literal["query", "fragment"]:
-    """Where an answer goes (RFC 6749 section 4.2.2): in the fragment for a request with `token` in it, and for anything
-    unreadable from a client that knows only the implicit grant."""
-    if "token" in response_type.split() or (response_type != "code" and client.grants == {"implicit"}):
-        return "fragment"
-    return "query"
+    """Where the response goes (RFC 6749 section 4.2.2).
+
+    A response type of several words goes into the fragment if one of them does; an unknown one does if all grants of
+    the client do.
+    """
+    words = [grant for word in response_type.split() if (grant := registry.by_response_type(word))]
+    if registry.by_response_type(response_type) is None:
+        own = [grant for name in client.grants if (grant := registry.GRANTS.get(name))]
+        if own and all(grant.response_mode == "fragment" for grant in own):
+            return "fragment"
+    return "fragment" if any(grant.response_mode == "fragment" for grant in words) else "query"
 
 
 def _scopes(client: Client, raw: str | None, target: RedirectTarget) -> tuple[str, ...]:

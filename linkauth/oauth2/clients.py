@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 from urllib.parse import unquote_plus
 
 from linkauth.oauth2.errors import ClientRequestError, InvalidClientError
+from linkauth.oauth2.requests import ClientRequest
 
 CREDENTIALS_LIMIT = 16_384
 """Characters of the credentials in an Authorization header that are read."""
@@ -63,15 +64,6 @@ class Client:
         return not self.introspects or client_id in self.introspects
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A client's request to an endpoint: the body's fields, the value of its Authorization header, its IP address."""
-
-    form: Mapping[str, str]
-    authorization: str | None = None
-    address: str = ""
-
-
 class Attempt(Protocol):
     """One attempt to authenticate with a secret. The caller reports the result by `failed()` or `succeeded()`."""
 
@@ -110,24 +102,24 @@ class Clients:
         digest = sha256(text.encode("utf-8", "surrogatepass")).digest()
         return next((client for client in self if client.secret_sha256 == digest), None)
 
-    def authenticate(self, asked: Asked, public: bool = False) -> Client:
+    def authenticate(self, request: ClientRequest, public: bool = False) -> Client:
         """The client that `Authorization: Basic` or the body's client_id and client_secret prove (RFC 6749 2.3.1).
 
         With `public` a client without a secret needs only its client_id. Raises InvalidClientError (401), or
         ClientRequestError (400) if both ways are used for different clients or with a secret in both.
         """
-        body_id, body_secret = asked.form.get("client_id"), asked.form.get("client_secret")
-        if asked.authorization is None:
+        body_id, body_secret = request.form.get("client_id"), request.form.get("client_secret")
+        if request.authorization is None:
             known = self._clients.get(body_id or "")
             if public and known and known.public and known.grants and body_secret is None:
                 return known
             if body_id is None or body_secret is None:
                 raise InvalidClientError
-            return self._prove([(body_id, body_secret)], asked.address)
-        candidates = _basic(asked.authorization)
+            return self._prove([(body_id, body_secret)], request.address)
+        candidates = _basic(request.authorization)
         if body_secret is not None:
             raise ClientRequestError("invalid_request", "client credentials in the header and in the body")
-        client = self._prove(candidates, asked.address)
+        client = self._prove(candidates, request.address)
         if body_id is not None and body_id != client.client_id:
             raise ClientRequestError("invalid_request", "client_id differs from the authenticated client")
         return client

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from linkauth.oauth2 import authorization, grants
-from linkauth.oauth2.authorization import AuthorizationRequest
-from linkauth.oauth2.clients import Asked, Client, Clients
+from linkauth.oauth2 import authorization, grants, registry
+from linkauth.oauth2.clients import Client, Clients
 from linkauth.oauth2.denylist import DenyList, SignedList
 from linkauth.oauth2.errors import BearerError, ClientRequestError, InvalidClientError, StoreUnavailableError
 from linkauth.oauth2.grants import Issuer
 from linkauth.oauth2.metadata import metadata
+from linkauth.oauth2.requests import AuthorizationRequest, ClientRequest
 from linkauth.oauth2.tokens import Link, ResourceOwner, Token, digest
 
 INACTIVE: Mapping[str, Any] = {"active": False}
 TOUCH_SECONDS = 3600
 """Uses of a link are noted at most this often."""
-
-_GRANTS = {"authorization_code": grants.exchange, "refresh_token": grants.refresh}
 
 
 class AuthorizationServer:
@@ -41,32 +39,34 @@ class AuthorizationServer:
 
     def authorize(self, request: AuthorizationRequest, owner: ResourceOwner, locale: str) -> str:
         """Link `owner` and give the location to redirect to; raises StoreUnavailableError."""
-        grant = grants.code if request.response_type == "code" else grants.implicit
-        return grant(request, owner, locale, self._issuer, int(self._clock()))
+        authorize = registry.GRANTS[request.grant].authorize
+        assert authorize
+        return authorize(request, owner, locale, self._issuer, int(self._clock()))
 
-    def token(self, asked: Asked) -> Mapping[str, Any]:
+    def token(self, request: ClientRequest) -> Mapping[str, Any]:
         """The token endpoint (RFC 6749 section 3.2); asks no backend.
 
         Raises InvalidClientError, ClientRequestError or StoreUnavailableError.
         """
-        client = self._clients.authenticate(asked, public=True)
-        name = asked.form.get("grant_type")
+        client = self._clients.authenticate(request, public=True)
+        name = request.form.get("grant_type")
         if not name:
             raise ClientRequestError("invalid_request", "grant_type is missing")
-        if name not in _GRANTS:
-            description = "grant_type is neither authorization_code nor refresh_token"
-            raise ClientRequestError("unsupported_grant_type", description)
-        if "authorization_code" not in client.grants:
+        grant = registry.GRANTS.get(name)
+        if grant is None or grant.exchange is None:
+            known = " nor ".join(registry.grant_types())
+            raise ClientRequestError("unsupported_grant_type", f"grant_type is neither {known}")
+        if not grant.allowed_for(client):
             raise ClientRequestError("unauthorized_client", "the client may not use this grant_type")
-        return _GRANTS[name](client, asked.form, self._issuer, int(self._clock()))
+        return grant.exchange(client, request.form, self._issuer, int(self._clock()))
 
-    def introspect(self, asked: Asked) -> Mapping[str, Any]:
+    def introspect(self, request: ClientRequest) -> Mapping[str, Any]:
         """Whose token it is (RFC 7662 section 2.2), or just `active: false` for anything but a living token.
 
         Raises InvalidClientError, ClientRequestError, or StoreUnavailableError: "cannot tell" is never `active: false`.
         """
-        client = self._clients.authenticate(asked)
-        token = asked.form.get("token")
+        client = self._clients.authenticate(request)
+        token = request.form.get("token")
         if not token:
             raise ClientRequestError("invalid_request", "token is missing")
         found = self._living(token)
@@ -91,18 +91,18 @@ class AuthorizationServer:
             answer["exp"] = kept.expires_at
         return answer
 
-    def revoke(self, asked: Asked) -> None:
+    def revoke(self, request: ClientRequest) -> None:
         """End the link of any of its tokens (RFC 7009). A token that is unknown, expired, rotated away or of an ended
         link is no error and ends nothing (section 2.2).
 
         A client ends its own links. Without credentials an access token is its own proof, for a skill that was disabled
         and holds nothing else; so is the refresh token of a client that has no secret.
         """
-        token = asked.form.get("token")
-        if asked.authorization is None and "client_secret" not in asked.form:
+        token = request.form.get("token")
+        if request.authorization is None and "client_secret" not in request.form:
             client = None
         else:
-            client = self._clients.authenticate(asked)
+            client = self._clients.authenticate(request)
         if not token:
             raise ClientRequestError("invalid_request", "token is missing")
         found = self._store.find(digest(token), "access") or self._store.find(digest(token), "refresh")

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from linkauth.oauth2.authorization import AuthorizationRequest
 from linkauth.oauth2.clients import Client
 from linkauth.oauth2.errors import ClientRequestError
 from linkauth.oauth2.jwt import Signer
+from linkauth.oauth2.requests import AuthorizationRequest
 from linkauth.oauth2.tokens import Code, Link, ResourceOwner, Store, Token, digest, new_token, successor
 
 log = logging.getLogger(__name__)

@@ -6,19 +6,22 @@ from collections.abc import Sequence
 from typing import Any
 
 from linkauth.oauth2.clients import Client
+from linkauth.oauth2.registry import GRANTS
 
 
 def metadata(url: str, clients: Sequence[Client]) -> dict[str, Any]:
     """The document for the issuer `url`, as /.well-known/oauth-authorization-server gives it."""
-    grants = {grant for client in clients for grant in client.grants}
-    by_code = [client for client in clients if "authorization_code" in client.grants]
-    code, jwt = bool(by_code), any(client.token_format == "jwt" for client in clients)
+    granted = [grant for grant in GRANTS.values() if any(map(grant.allowed_for, clients))]
+    responding = [grant for grant in granted if grant.authorize]
+    names = sorted((grant.name for grant in granted), key=lambda name: (bool(GRANTS[name].granted_with), name))
+    with_tokens = [client for client in clients if any(GRANTS[name].exchange for name in client.grants)]
+    jwt = any(client.token_format == "jwt" for client in clients)
     found: dict[str, Any] = {
         "issuer": url,
         "authorization_endpoint": f"{url}/authorize",
-        "response_types_supported": [kind for kind, on in (("code", code), ("token", "implicit" in grants)) if on],
-        "response_modes_supported": [mode for mode, on in (("query", code), ("fragment", "implicit" in grants)) if on],
-        "grant_types_supported": [*sorted(grants), *(["refresh_token"] if code else [])],
+        "response_types_supported": [grant.response_type for grant in responding],
+        "response_modes_supported": list(dict.fromkeys(grant.response_mode for grant in responding)),
+        "grant_types_supported": names,
         "revocation_endpoint": f"{url}/revoke",
         "revocation_endpoint_auth_methods_supported": [*_with_secret(clients), "none"],
         "userinfo_endpoint": f"{url}/userinfo",
@@ -29,16 +32,17 @@ def metadata(url: str, clients: Sequence[Client]) -> dict[str, Any]:
             "introspection_endpoint": f"{url}/introspect",
             "introspection_endpoint_auth_methods_supported": _with_secret(clients),
         }
-    if code:
-        public = ["none"] if any(client.public for client in by_code) else []
+    if with_tokens:
+        public = ["none"] if any(client.public for client in with_tokens) else []
         found |= {
             "token_endpoint": f"{url}/token",
-            "token_endpoint_auth_methods_supported": [*_with_secret(by_code), *public],
-            "code_challenge_methods_supported": ["S256"],
+            "token_endpoint_auth_methods_supported": [*_with_secret(with_tokens), *public],
         }
+    if any(grant.pkce for grant in granted):
+        found["code_challenge_methods_supported"] = ["S256"]
     if jwt:
         found["jwks_uri"] = f"{url}/.well-known/jwks.json"
-    if by_code and all(client.sends_iss for client in by_code):
+    if with_tokens and all(client.sends_iss for client in with_tokens):
         # a client that reads this refuses answers without iss (RFC 9207 section 2.4)
         found["authorization_response_iss_parameter_supported"] = True
     return found

@@ -18,6 +18,7 @@ TEXTS = {
     "service_name": {"": "Example Rides"},
     "clients": {"skill": {"": "Ride Hailer"}, "hostile": {"": HOSTILE}},
     "platforms": {"skill": "alexa", "hostile": "alexa"},
+    "platform_labels": {"skill": "Alexa", "hostile": "Alexa"},
     "scope_texts": {"order_car": {"": "Order a taxi"}, "hostile": {"": HOSTILE}},
 }
 """What the pages of these tests say about the service, its skills and their scopes."""

@@ -9,19 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from linkauth.backends import CHANGEABLE, PASSWORD_RULES, REASONS
+
 PAGES = ("login.jinja2", "password.jinja2", "error.jinja2", "home.jinja2")
 """The templates that every theme has, of its own or from a parent."""
-SIGN_IN_ERRORS = (
-    *("wrong_password", "locked", "disabled", "account_expired", "password_expired", "must_change_password"),
-    *("logon_restricted", "not_entitled", "unavailable", "throttled", "stale", "password_changed"),
-)
+SIGN_IN_ERRORS = ("wrong_password", *REASONS, "unavailable", "throttled", "stale", "password_changed")
 """What may be wrong with a sign-in, as the login page is told; `password_changed` if only the link failed."""
-PASSWORD_REASONS = ("password_expired", "must_change_password")
+PASSWORD_REASONS = CHANGEABLE
 """Why the password page is shown, as it is told; "" when it is shown again."""
-PASSWORD_RULES = (
-    *("too_short", "too_simple", "too_common", "personal", "used_before", "too_soon", "not_allowed", "mismatch"),
-    "policy",
-)
 PASSWORD_ERRORS = ("wrong_password", "unavailable", "throttled", "stale", *PASSWORD_RULES)
 """What may be wrong with a change of the password, as the password page is told."""
 REQUEST_ERRORS = (

@@ -58,7 +58,7 @@ class Theme:
     """A theme and its parents, `packages` with the child first; everything is read and compiled at the start.
 
     `parameters` is the filled Parameters object or None, `texts` what every page may say (service_name, and by name:
-    clients, their platforms, scope_texts), `static_path` the URL path before a static file's name.
+    clients, their platforms and platform_labels, scope_texts), `static_path` the URL path before a static file's name.
     """
 
     def __init__(
@@ -268,5 +268,6 @@ def texts_of(settings: Any) -> dict[str, Any]:
         "service_name": settings.service_name,
         "clients": {each.client_id or name: each.name for name, each in settings.clients.items()},
         "platforms": {each.client_id or name: each.platform for name, each in settings.clients.items()},
+        "platform_labels": {each.client_id or name: each.preset.label for name, each in settings.clients.items()},
         "scope_texts": settings.scopes,
     }

@@ -9,6 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from linkauth.config.platforms import PLATFORMS
 from linkauth.config.plugins import load
 from linkauth.config.settings import Settings
 from linkauth.themes.states import State, every_state
@@ -74,6 +75,7 @@ def open_draft(settings: Settings, name: str) -> Draft:
     if not linking:
         texts["clients"] = {**texts["clients"], STAND_IN: {"": "Example Skill"}}
         texts["platforms"] = {**texts["platforms"], STAND_IN: "alexa"}
+        texts["platform_labels"] = {**texts["platform_labels"], STAND_IN: PLATFORMS["alexa"].label}
         states = every_state(STAND_IN, ())
     for client_id, client in linking.items():
         its_own = every_state(client_id, client.scopes)

@@ -11,8 +11,8 @@ from typing import Any
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from linkauth.oauth2.authorization import AuthorizationRequest
 from linkauth.oauth2.errors import ClientRequestError
+from linkauth.oauth2.requests import AuthorizationRequest
 from linkauth.web.request import Request
 
 log = logging.getLogger(__name__)

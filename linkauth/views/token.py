@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from linkauth.views.programs import asked
+from linkauth.views.client_requests import client_request
 from linkauth.web.request import Request
 
 
@@ -13,7 +13,7 @@ from linkauth.web.request import Request
 @view_config(route_name="token_refresh", request_method="POST")
 def token(request: Request) -> Response:
     """Tokens for a code or a refresh token, as JSON."""
-    response = Response(json_body=dict(request.services.oauth2.token(asked(request))))
+    response = Response(json_body=dict(request.services.oauth2.token(client_request(request))))
     # beside Cache-Control, as RFC 6749 section 5.1 wants it
     response.headers["Pragma"] = "no-cache"
     return response

@@ -176,4 +176,3 @@ def test_a_running_server_goes_on_with_the_keys_that_it_knows(
     stranger = KeyStore(engine_of(app), "yet another secret of 32 characters or more")
     server_of(app)._issuer.signer._keys = stranger.current
     assert app.get("/.well-known/jwks.json", status=503).json["error"] == "temporarily_unavailable"
-    stranger.close()

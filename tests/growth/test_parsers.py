@@ -69,7 +69,7 @@ def authorize(text: str) -> None:
 
 def basic(text: str) -> None:
     with pytest.raises(InvalidClientError):
-        CLIENTS.authenticate(clients.Asked({}, f"Basic {text}"))
+        CLIENTS.authenticate(clients.ClientRequest({}, f"Basic {text}"))
 
 
 def key_of_an_ini(text: str) -> None:

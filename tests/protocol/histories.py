@@ -16,11 +16,12 @@ from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 from sqlalchemy import Engine, delete, select, update
 
-from linkauth.oauth2.clients import Asked, Client, Clients
+from linkauth.oauth2.clients import Client, Clients
 from linkauth.oauth2.endpoints import AuthorizationServer
 from linkauth.oauth2.errors import OAuth2Error
 from linkauth.oauth2.grants import Issuer
 from linkauth.oauth2.jwt import Signer
+from linkauth.oauth2.requests import ClientRequest
 from linkauth.oauth2.tokens import SigningKey, digest
 from linkauth.storage import Ledger, LinkFilter, LinkStore
 from linkauth.storage.engine import Writer
@@ -143,7 +144,7 @@ class History:
             elif what == "replay the code of" and "code" in held:
                 server.token(self._redemption(held))
             elif what == "revoke":
-                server.revoke(Asked({"token": held["access"]}))
+                server.revoke(ClientRequest({"token": held["access"]}))
             elif what == "end by hand":
                 Ledger(self.engine).end(LinkFilter(client_id=held["client"]), "left", int(self.clock.now))
         except OAuth2Error:
@@ -152,14 +153,14 @@ class History:
 
     def _refresh(self, held: dict[str, Any], token: str) -> None:
         form = {"grant_type": "refresh_token", "refresh_token": token}
-        got = self.servers[1].token(Asked(form, basic(held["client"], SECRET)["Authorization"]))
+        got = self.servers[1].token(ClientRequest(form, basic(held["client"], SECRET)["Authorization"]))
         held["refresh"].append(got["refresh_token"])
         held["access"] = got["access_token"]
         self._note(held["access"])
 
-    def _redemption(self, held: Mapping[str, Any]) -> Asked:
+    def _redemption(self, held: Mapping[str, Any]) -> ClientRequest:
         form = {"grant_type": "authorization_code", "code": held["code"], "redirect_uri": URI}
-        return Asked(form, basic(held["client"], SECRET)["Authorization"])
+        return ClientRequest(form, basic(held["client"], SECRET)["Authorization"])
 
     def _note(self, token: str) -> None:
         found = self.store.find(digest(token), "access")

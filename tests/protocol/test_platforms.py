@@ -198,11 +198,10 @@ def test_ifttt_is_told_errors_in_its_own_shape(platforms: TestApp, headers: dict
 
 
 def test_people_with_long_ids_stay_two_at_ifttt(platforms: TestApp) -> None:
-    store = services_of(platforms.app.registry).links
     ids = []
     for ending in ("a", "b"):
         token = linked(platform(platforms, "ifttt", IFTTT, scope="ifttt")).json["access_token"]
-        with store._engine.begin() as connection:
+        with services_of(platforms.app.registry).engine.begin() as connection:
             connection.exec_driver_sql(
                 "UPDATE links SET subject = ? WHERE id = (SELECT max(id) FROM links)", ("x" * 254 + ending,)
             )

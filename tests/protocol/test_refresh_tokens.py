@@ -11,7 +11,7 @@ from sqlalchemy import event, func, select
 from sqlalchemy.exc import OperationalError
 from webtest import TestApp
 
-from linkauth.oauth2.clients import Asked
+from linkauth.oauth2.requests import ClientRequest
 from linkauth.storage import Ledger, LinkFilter
 from linkauth.storage.tables import tokens
 from tests.alexa import basic
@@ -133,7 +133,7 @@ def test_G4_alexas_token_works_a_thousand_times_over_a_year(timed: TestApp, cloc
     token = got["refresh_token"]
 
     form = {"grant_type": "refresh_token", "refresh_token": token}
-    asked = Asked(form, basic("home", "the-home-clients-secret")["Authorization"])
+    asked = ClientRequest(form, basic("home", "the-home-clients-secret")["Authorization"])
 
     def refresh(_: int) -> Any:
         return server_of(timed).token(asked)

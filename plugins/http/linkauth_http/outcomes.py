@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
 from linkauth.backends import (
+    CHANGEABLE,
     AccountRefused,
     BackendMisconfigured,
     BackendUnavailable,
@@ -31,7 +32,6 @@ log = logging.getLogger(__name__)
 
 AGAINST = ("misconfigured", *STATES, "wrong_password", "unknown_user")
 """The outcomes that let nobody in, in the order in which they are looked for."""
-CHANGEABLE = ("password_expired", "must_change_password")
 NOT_FOR_SUCCESS = 400
 """The first status of which `success` is not read, unless it names the status."""
 SUBJECT_LIMIT = 255

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from ldap3 import BASE, SUBTREE
 
 from linkauth.backends import (
+    CHANGEABLE,
     Account,
     AccountRefused,
     BackendMisconfigured,
@@ -30,7 +31,6 @@ from linkauth_ldap.filters import any_name, filled, rdn_value
 from linkauth_ldap.groups import Group
 from linkauth_ldap.people import Entry, entries_of, identity_of, subject_filter
 from linkauth_ldap.settings import TEMPLATE, LDAPSettings
-from linkauth_ldap.states import CHANGEABLE
 from linkauth_ldap.survey import Survey
 from linkauth_ldap.values import NotUnderstood
 

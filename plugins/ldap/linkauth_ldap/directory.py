@@ -15,7 +15,14 @@ from typing import Any
 
 from ldap3 import BASE, LEVEL, SUBTREE
 
-from linkauth.backends import AccountRefused, BackendMisconfigured, BackendUnavailable, Reason, WrongPassword
+from linkauth.backends import (
+    CHANGEABLE,
+    AccountRefused,
+    BackendMisconfigured,
+    BackendUnavailable,
+    Reason,
+    WrongPassword,
+)
 from linkauth_ldap import denial, outcomes, states
 from linkauth_ldap.bounds import Deadline
 from linkauth_ldap.controls import ASK_PPOLICY
@@ -24,7 +31,6 @@ from linkauth_ldap.groups import Group, groups_of, is_entitled, primary_filter
 from linkauth_ldap.people import Entry, attributes_of, entries_of
 from linkauth_ldap.servers import Servers
 from linkauth_ldap.settings import LDAPSettings, lines_of
-from linkauth_ldap.states import CHANGEABLE
 from linkauth_ldap.values import NotUnderstood
 
 log = logging.getLogger(__name__)

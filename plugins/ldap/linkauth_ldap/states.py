@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from linkauth.backends import Reason
+from linkauth.backends import CHANGEABLE, Reason
 from linkauth_ldap import values
 from linkauth_ldap.filters import first_rdn
 from linkauth_ldap.values import FALSE, TRUE, NotUnderstood
@@ -39,7 +39,6 @@ FLAGS_MOST = 0x7FFFFFFF
 DISABLING_ROLES = ("nsmanageddisabledrole", "nsdisabledrole")
 """Roles with which 389 Directory Server's tools inactivate accounts."""
 WORDS = "name it in active_values or disabled_values"
-CHANGEABLE = ("password_expired", "must_change_password")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from linkauth.backends import BackendMisconfigured, BackendUnavailable
+from linkauth.backends import CHANGEABLE, BackendMisconfigured, BackendUnavailable
 from linkauth.testing import settings_of
 from linkauth_ldap import LDAPSettings, outcomes, states
 from linkauth_ldap.controls import PPOLICY
@@ -103,7 +103,7 @@ def not_understood(made: LDAPSettings, attributes: Mapping[str, Any], attribute:
         found = states.verdicts(entry(**attributes), made, NOW, bound)
         if [each.unknown.attribute for each in found if each.unknown] != [attribute]:
             return False
-        if any(each.reason in states.CHANGEABLE for each in found if each.unknown):
+        if any(each.reason in CHANGEABLE for each in found if each.unknown):
             return False
     return True
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from linkauth.backends import Reason
+from linkauth.backends import CHANGEABLE, Reason
 from linkauth_sql.flags import NO, NULL, YES, Words, named, spelled
 from linkauth_sql.settings import SQLSettings
 from linkauth_sql.times import Unreadable, moment
@@ -19,8 +19,6 @@ from linkauth_sql.times import Unreadable, moment
 OF = "@"
 """Between the kind and the name of a column in what a look-up calls an optional one: disabled@deleted_at."""
 BESIDE_ACTIVE = "disabled beside active"
-CHANGEABLE = ("password_expired", "must_change_password")
-"""What a new password mends."""
 _SHOWN = 40
 """Characters of a value that are shown."""
 

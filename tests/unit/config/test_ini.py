@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 import pytest
 
-from linkauth.config.reader import Keys, Named, SettingsError, Text, convert
+from linkauth.config.reader import Keys, Named, SettingsError, Text
+from linkauth.config.values import convert
 
 CANARY = "hunter2-canary"
 

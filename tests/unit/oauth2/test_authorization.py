@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 import pytest
 
 from linkauth.oauth2 import grants
-from linkauth.oauth2.authorization import SCOPE_LIMIT, STATE_LIMIT, AuthorizationRequest, parse
+from linkauth.oauth2.authorization import SCOPE_LIMIT, STATE_LIMIT, parse
 from linkauth.oauth2.clients import Client, Clients
 from linkauth.oauth2.errors import AuthorizationError, RedirectTarget, StoreUnavailableError, UntrustedRequestError
 from linkauth.oauth2.jwt import Signer
+from linkauth.oauth2.requests import AuthorizationRequest
 from linkauth.oauth2.tokens import Link, Token, digest
 
 CB = "https://client.example/cb"

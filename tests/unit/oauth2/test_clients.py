@@ -7,7 +7,7 @@ from hashlib import sha256
 
 import pytest
 
-from linkauth.oauth2.clients import CREDENTIALS_LIMIT, Asked, Client, Clients
+from linkauth.oauth2.clients import CREDENTIALS_LIMIT, Client, ClientRequest, Clients
 from linkauth.oauth2.errors import ClientRequestError, InvalidClientError
 
 ODD = "p+a%2B ss:wörd&="
@@ -27,29 +27,37 @@ def header(client_id: str, secret: str) -> str:
 
 
 def test_a_client_proves_itself_by_header_or_body() -> None:
-    assert CLIENTS.authenticate(Asked({}, header("alexa", "the secret"))).client_id == "alexa"
-    assert CLIENTS.authenticate(Asked({"client_id": "alexa", "client_secret": "the secret"}, None)).client_id == "alexa"
-    assert CLIENTS.authenticate(Asked({"client_id": "alexa"}, header("alexa", "the secret"))).client_id == "alexa"
+    assert CLIENTS.authenticate(ClientRequest({}, header("alexa", "the secret"))).client_id == "alexa"
+    assert (
+        CLIENTS.authenticate(ClientRequest({"client_id": "alexa", "client_secret": "the secret"}, None)).client_id
+        == "alexa"
+    )
+    assert (
+        CLIENTS.authenticate(ClientRequest({"client_id": "alexa"}, header("alexa", "the secret"))).client_id == "alexa"
+    )
 
 
 def test_a_header_over_the_limit_is_not_read() -> None:
     right = header("alexa", "the secret")
-    assert CLIENTS.authenticate(Asked({}, right + " " * 100)).client_id == "alexa"
+    assert CLIENTS.authenticate(ClientRequest({}, right + " " * 100)).client_id == "alexa"
     with pytest.raises(InvalidClientError):
-        CLIENTS.authenticate(Asked({}, right + " " * CREDENTIALS_LIMIT))
+        CLIENTS.authenticate(ClientRequest({}, right + " " * CREDENTIALS_LIMIT))
 
 
 @pytest.mark.parametrize("scheme", ["Basic", "basic", "BASIC", "bAsIc"])
 def test_the_scheme_has_no_case(scheme: str) -> None:
     value = header("alexa", "the secret").replace("Basic", scheme)
-    assert CLIENTS.authenticate(Asked({}, value)).client_id == "alexa"
+    assert CLIENTS.authenticate(ClientRequest({}, value)).client_id == "alexa"
 
 
 def test_a_header_is_read_raw_and_form_decoded() -> None:
-    assert CLIENTS.authenticate(Asked({}, header("odd+id", ODD))).client_id == "odd+id"
-    assert CLIENTS.authenticate(Asked({}, header("odd%2Bid", "p%2Ba%252B+ss%3Aw%C3%B6rd%26%3D"))).client_id == "odd+id"
-    assert CLIENTS.authenticate(Asked({}, header("alexa", "the+secret"))).client_id == "alexa"
-    assert CLIENTS.authenticate(Asked({}, header("alexa", "the%20secret"))).client_id == "alexa"
+    assert CLIENTS.authenticate(ClientRequest({}, header("odd+id", ODD))).client_id == "odd+id"
+    assert (
+        CLIENTS.authenticate(ClientRequest({}, header("odd%2Bid", "p%2Ba%252B+ss%3Aw%C3%B6rd%26%3D"))).client_id
+        == "odd+id"
+    )
+    assert CLIENTS.authenticate(ClientRequest({}, header("alexa", "the+secret"))).client_id == "alexa"
+    assert CLIENTS.authenticate(ClientRequest({}, header("alexa", "the%20secret"))).client_id == "alexa"
 
 
 @pytest.mark.parametrize(
@@ -77,7 +85,7 @@ def test_a_header_is_read_raw_and_form_decoded() -> None:
 )
 def test_anything_else_in_the_header_is_refused(authorization: str) -> None:
     with pytest.raises(InvalidClientError) as caught:
-        CLIENTS.authenticate(Asked({}, authorization))
+        CLIENTS.authenticate(ClientRequest({}, authorization))
     assert caught.value.status == 401
     assert caught.value.error == "invalid_client"
 
@@ -96,7 +104,7 @@ def test_anything_else_in_the_header_is_refused(authorization: str) -> None:
 )
 def test_anything_else_in_the_body_is_refused(form: dict[str, str]) -> None:
     with pytest.raises(InvalidClientError):
-        CLIENTS.authenticate(Asked(form, None))
+        CLIENTS.authenticate(ClientRequest(form, None))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +118,7 @@ def test_anything_else_in_the_body_is_refused(form: dict[str, str]) -> None:
 )
 def test_two_ways_at_once_are_refused(form: dict[str, str]) -> None:
     with pytest.raises(ClientRequestError) as caught:
-        CLIENTS.authenticate(Asked(form, header("alexa", "the secret")))
+        CLIENTS.authenticate(ClientRequest(form, header("alexa", "the secret")))
     assert caught.value.error == "invalid_request"
     assert caught.value.status == 400
 

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from linkauth.oauth2.clients import Asked, Client, Clients
+from linkauth.oauth2.clients import Client, Clients
 from linkauth.oauth2.endpoints import AuthorizationServer
 from linkauth.oauth2.errors import ClientRequestError, InvalidClientError, StoreUnavailableError
 from linkauth.oauth2.grants import Issuer
 from linkauth.oauth2.jwt import Signer
+from linkauth.oauth2.requests import ClientRequest
 from linkauth.oauth2.tokens import SigningKey, successor
 from linkauth.storage import LinkStore, open_engine, upgrade
 from tests.alexa import basic, fragment, query
@@ -55,8 +56,8 @@ class Server:
         asked = {"client_id": "client", "response_type": response_type, "redirect_uri": URI, **parameters}
         return self.server.authorize(self.server.parse(asked.items()), Person(), "en")
 
-    def asked(self, **form: str) -> Asked:
-        return Asked(form, self._authorization)
+    def asked(self, **form: str) -> ClientRequest:
+        return ClientRequest(form, self._authorization)
 
     def link(self, **parameters: str) -> Mapping[str, Any]:
         code = query(self.authorize("code", **parameters))["code"]
@@ -141,8 +142,8 @@ def test_tokens_of_a_client_that_is_gone_are_dead_and_can_be_revoked_by_themselv
     gone = Server(store, replace(CLIENT, client_id="another"))
     assert gone.server.introspect(gone.asked(token=got["access_token"])) == {"active": False}
     with pytest.raises(InvalidClientError):
-        gone.server.revoke(Asked({"token": got["refresh_token"]}))
-    gone.server.revoke(Asked({"token": got["access_token"]}))
+        gone.server.revoke(ClientRequest({"token": got["refresh_token"]}))
+    gone.server.revoke(ClientRequest({"token": got["access_token"]}))
     back = Server(store, CLIENT)
     with pytest.raises(ClientRequestError, match="invalid_grant"):
         back.refresh(got["refresh_token"])
