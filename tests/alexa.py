@@ -15,6 +15,11 @@ STATE = b64encode(bytes(range(256)) * 3 + b"\xfb\xff" * 31).decode("ascii")
 """1,108 characters of standard base64 that hold +, / and =."""
 
 
+def https(app: Any) -> TestApp:
+    """A browser-like client of `app`, behind a proxy that speaks https."""
+    return TestApp(app, extra_environ={"wsgi.url_scheme": "https", "HTTP_HOST": "link.example.com"})
+
+
 @dataclass
 class Alexa:
     """`parameters` are those of the authorization request; change them before `open()` or `link()`."""

@@ -14,7 +14,7 @@ from webtest import TestApp
 from linkauth import redaction
 from linkauth.services import services_of
 from linkauth.simulator import people
-from tests.alexa import Alexa
+from tests.alexa import Alexa, https
 from tests.backends.moody import ENTRY_POINTS
 from tests.backends.trial import TRIAL, OnTrial
 
@@ -72,11 +72,6 @@ def moody_plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     sys.path.insert(0, str(folder))
     yield folder
     sys.path.remove(str(folder))
-
-
-def https(app: Any) -> TestApp:
-    """A browser-like client of `app`, behind a proxy that speaks https."""
-    return TestApp(app, extra_environ={"wsgi.url_scheme": "https", "HTTP_HOST": "link.example.com"})
 
 
 @pytest.fixture(scope="session")

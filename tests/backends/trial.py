@@ -11,8 +11,8 @@ from webtest import TestApp
 
 from linkauth.services import services_of
 from linkauth.storage.tables import comparisons
+from tests.alexa import https
 from tests.backends.stated import PASSWORD
-from tests.conftest import https
 from tests.web.wire import Answer, login, query
 
 TRIAL = {

@@ -1,4 +1,4 @@
-"""The login page (rows D): one answer for every wrong try, posts of our own form only, and no markup of anybody's."""
+"""The login page: one answer for every wrong try, posts of our own form only, and no markup of anybody's."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def comparable(answer: Answer) -> tuple[int, str, list[tuple[str, str]]]:
     return answer.status, text, [header for header in answer.headers if header[0] != "Content-Length"]
 
 
-def test_D1_a_right_password_gives_303(app: TestApp) -> None:
+def test_a_right_password_gives_303(app: TestApp) -> None:
     # after a 307 or 308 the browser would post the password to the client
     assert login(app, query(), **GOOD).status == 303
 
@@ -48,11 +48,11 @@ def test_D1_a_right_password_gives_303(app: TestApp) -> None:
 @pytest.mark.parametrize(
     "password", [" lovelace-1815", "lovelace-1815 ", "LOVELACE-1815", "lovelace-1815\0", "lovelace-181"]
 )
-def test_D1_a_password_is_taken_as_it_is(app: TestApp, password: str) -> None:
+def test_a_password_is_taken_as_it_is(app: TestApp, password: str) -> None:
     assert login(app, query(), "ada", password).status == 403
 
 
-def test_D1_both_forms_of_an_umlaut_are_one_password(app: TestApp) -> None:
+def test_both_forms_of_an_umlaut_are_one_password(app: TestApp) -> None:
     assert login(app, query(), "jörg", "müller größe 7").status == 303
     assert login(app, query(), "jörg", "mu\u0308ller gro\u0308ße 7").status == 303
 
@@ -78,7 +78,7 @@ def test_D1_both_forms_of_an_umlaut_are_one_password(app: TestApp) -> None:
         ("*", "wrong"),
     ],
 )
-def test_D2_every_wrong_try_gets_the_same_answer(moody: TestApp, username: str, password: str) -> None:
+def test_every_wrong_try_gets_the_same_answer(moody: TestApp, username: str, password: str) -> None:
     expected = login(moody, query(), "ada", "wrong")
     answer = login(moody, query(), username, password)
     assert answer.status == 403
@@ -90,14 +90,14 @@ def test_D2_every_wrong_try_gets_the_same_answer(moody: TestApp, username: str, 
     assert page.find(id="password").get("value") is None
 
 
-def test_D2_an_empty_name_is_a_wrong_one(app: TestApp) -> None:
+def test_an_empty_name_is_a_wrong_one(app: TestApp) -> None:
     for username in ("", "   ", "\u3000"):
         answer = login(app, query(), username, "wrong")
         assert answer.status == 403
         assert WRONG in answer.text
 
 
-def test_D2_an_overlong_name_is_cut_where_it_is_shown(app: TestApp) -> None:
+def test_an_overlong_name_is_cut_where_it_is_shown(app: TestApp) -> None:
     answer = login(app, query(), "n" * 5000, "wrong")
     assert answer.status == 403
     assert f'value="{"n" * 254}"' in answer.text
@@ -105,7 +105,7 @@ def test_D2_an_overlong_name_is_cut_where_it_is_shown(app: TestApp) -> None:
 
 
 @pytest.mark.parametrize("reason", moody_backend.PROVEN)
-def test_D2_a_proven_refusal_says_its_reason(moody: TestApp, reason: str) -> None:
+def test_a_proven_refusal_says_its_reason(moody: TestApp, reason: str) -> None:
     wrong = login(moody, query(), reason, "wrong")
     answer = login(moody, query(), reason, moody_backend.PASSWORD)
     assert answer.status == 403
@@ -118,7 +118,7 @@ def test_D2_a_proven_refusal_says_its_reason(moody: TestApp, reason: str) -> Non
     assert not [page for page in others if f"<h2>{heading}</h2>" in page]
 
 
-def test_D2_a_disabled_person_of_the_table_is_told_only_with_the_password(app: TestApp) -> None:
+def test_a_disabled_person_of_the_table_is_told_only_with_the_password(app: TestApp) -> None:
     assert WRONG in login(app, query(), "konrad", "zuse-1911").text
     told = login(app, query(), "konrad", "zuse-1910")
     assert told.status == 403
@@ -140,7 +140,7 @@ FORGERIES = {
 
 
 @pytest.mark.parametrize("kind", FORGERIES)
-def test_D4_a_post_without_a_valid_form_token_counts_as_nothing(app: TestApp, kind: str) -> None:
+def test_a_post_without_a_valid_form_token_counts_as_nothing(app: TestApp, kind: str) -> None:
     token = FORGERIES[kind]
     answer = post(app, query(), GOOD if token is None else {**GOOD, "form_token": token})
     assert answer.status == 400
@@ -151,7 +151,7 @@ def test_D4_a_post_without_a_valid_form_token_counts_as_nothing(app: TestApp, ki
     assert "access_token" in answered(post(app, query(), {**GOOD, "form_token": fresh}))
 
 
-def test_D4_a_form_token_of_another_server_is_refused(app: TestApp) -> None:
+def test_a_form_token_of_another_server_is_refused(app: TestApp) -> None:
     foreign = FormTokens("another secret of 32 characters or more", OWN).token(query().decode())
     assert post(app, query(), {**GOOD, "form_token": foreign}).status == 400
     # the same, signed by our own secret: what is refused above is the signature
@@ -178,7 +178,7 @@ def test_D4_a_form_token_of_another_server_is_refused(app: TestApp) -> None:
     ],
 )
 @pytest.mark.parametrize("fields", [GOOD, {"cancel": "1"}])
-def test_D5_a_post_from_another_site_is_refused(app: TestApp, headers: dict[str, str], fields: dict[str, str]) -> None:
+def test_a_post_from_another_site_is_refused(app: TestApp, headers: dict[str, str], fields: dict[str, str]) -> None:
     answer = post(app, query(), {"form_token": form_token(app, query()), **fields}, headers)
     assert_page(answer)
 
@@ -187,7 +187,7 @@ def test_D5_a_post_from_another_site_is_refused(app: TestApp, headers: dict[str,
     "headers",
     [{}, {"Sec-Fetch-Site": "cross-site"}, {"Referer": "https://evil.example/"}, {"Sec-Fetch-Site": "none"}],
 )
-def test_D5_a_post_that_nobody_vouches_for_is_refused(app: TestApp, headers: dict[str, str]) -> None:
+def test_a_post_that_nobody_vouches_for_is_refused(app: TestApp, headers: dict[str, str]) -> None:
     body = f"form_token={form_token(app, query())}&username=ada&password=lovelace-1815".encode()
     assert_page(send(app, "POST", "/authorize", query(), body, {**FORM, **headers}))
 
@@ -202,19 +202,19 @@ def test_D5_a_post_that_nobody_vouches_for_is_refused(app: TestApp, headers: dic
         {"Referer": OWN + "/authorize?x"},
     ],
 )
-def test_D5_our_own_form_is_recognized_by_any_browser(app: TestApp, headers: dict[str, str]) -> None:
+def test_our_own_form_is_recognized_by_any_browser(app: TestApp, headers: dict[str, str]) -> None:
     body = f"form_token={form_token(app, query())}&username=ada&password=lovelace-1815".encode()
     assert send(app, "POST", "/authorize", query(), body, {**FORM, **headers}).status == 303
 
 
-def test_D6_D14_nothing_is_ever_put_into_a_cookie(app: TestApp) -> None:
+def test_nothing_is_ever_put_into_a_cookie(app: TestApp) -> None:
     answers = [send(app, query=query()), login(app, query(), "ada", "wrong"), login(app, query(), **GOOD)]
     answers += [post(app, query(), {}), send(app, path="/"), send(app, query=query(client_id="nobody"))]
     assert [answer.status for answer in answers] == [200, 403, 303, 400, 200, 400]
     assert not [answer for answer in answers if answer.get("Set-Cookie") is not None]
 
 
-def test_D8_two_tabs_finish_their_own_requests(app: TestApp) -> None:
+def test_two_tabs_finish_their_own_requests(app: TestApp) -> None:
     first, second = query(state="first"), query(state="second", redirect_uri=R1.replace("layla", "pitangui"))
     tokens = form_token(app, first), form_token(app, second)
     told = answered(post(app, second, {**GOOD, "form_token": tokens[1]}), R1.replace("layla", "pitangui"))
@@ -222,7 +222,7 @@ def test_D8_two_tabs_finish_their_own_requests(app: TestApp) -> None:
     assert answered(post(app, first, {**GOOD, "form_token": tokens[0]}))["state"] == "first"
 
 
-def test_D9_nobody_is_linked_without_signing_in(alexa: Alexa) -> None:
+def test_nobody_is_linked_without_signing_in(alexa: Alexa) -> None:
     alexa.link()
     page = alexa.open()
     assert page.status_int == 200
@@ -234,7 +234,7 @@ def test_D9_nobody_is_linked_without_signing_in(alexa: Alexa) -> None:
     assert page.forms[0]["password"].value == ""
 
 
-def test_D12_a_form_that_is_sent_twice_ends_well_twice(alexa: Alexa) -> None:
+def test_a_form_that_is_sent_twice_ends_well_twice(alexa: Alexa) -> None:
     page = alexa.open()
     locations = [alexa.submit("ada", "lovelace-1815", page, status=303).location for _ in range(2)]
     for location in locations:
@@ -242,7 +242,7 @@ def test_D12_a_form_that_is_sent_twice_ends_well_twice(alexa: Alexa) -> None:
     assert len(set(locations)) == 2
 
 
-def test_D13_an_old_form_is_shown_again(app: TestApp) -> None:
+def test_an_old_form_is_shown_again(app: TestApp) -> None:
     raw = query(state=STATE)
     old = FormTokens(SECRET, OWN, lambda: time.time() - 1000).token(raw.decode())
     answer = post(app, raw, {**GOOD, "form_token": old})
@@ -256,13 +256,13 @@ def test_D13_an_old_form_is_shown_again(app: TestApp) -> None:
 @pytest.mark.parametrize(
     "cookie", ["x", "=", ";;;", "session=" + "x" * 60_000, "a=\xff", "__Host-x=1; x=1; x=2", '"', "\t"]
 )
-def test_D15_cookies_are_not_looked_at(app: TestApp, cookie: str) -> None:
+def test_cookies_are_not_looked_at(app: TestApp, cookie: str) -> None:
     fields = {**GOOD, "form_token": form_token(app, query())}
     assert send(app, query=query(), headers={"Cookie": cookie}).status == 200
     assert "access_token" in answered(post(app, query(), fields, {"Cookie": cookie}))
 
 
-def test_D17_no_step_can_be_skipped(app: TestApp) -> None:
+def test_no_step_can_be_skipped(app: TestApp) -> None:
     assert post(app, query(), {"consent": "1", "allow": "1"}).status == 400
     for path in ("/finish", "/consent", "/authorize/finish", "/authorize/consent"):
         assert_page(send(app, path=path, query=query()), 404)

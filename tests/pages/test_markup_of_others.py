@@ -1,4 +1,4 @@
-"""Nobody's text becomes markup, a path or a template (rows D10 and D11)."""
+"""Nobody's text becomes markup, a path or a template."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def shape(answer: Answer) -> list[tuple[str, tuple[str, ...]]]:
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_D10_in_a_parameter(app: TestApp, payload: str) -> None:
+def test_in_a_parameter(app: TestApp, payload: str) -> None:
     plain = shape(send(app, query=query()))
     for name in ("unknown", "login_hint", "prompt", "nonce"):
         assert shape(send(app, query=query(**{name: payload}))) == plain
@@ -65,7 +65,7 @@ def test_D10_in_a_parameter(app: TestApp, payload: str) -> None:
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_D10_in_a_header(app: TestApp, payload: str) -> None:
+def test_in_a_header(app: TestApp, payload: str) -> None:
     value = payload.replace("\n", " ").replace("\0", "").encode("utf-8").decode("latin-1")
     plain = shape(send(app, query=query(), headers={"Accept-Language": "en"}))
     for name in HEADERS:
@@ -81,7 +81,7 @@ def main_text(answer: Answer) -> str:
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_D10_in_a_form_field(app: TestApp, payload: str) -> None:
+def test_in_a_form_field(app: TestApp, payload: str) -> None:
     plain = shape(login(app, query(), "plain", "wrong"))
     answer = login(app, query(), payload, payload, unknown=payload)
     assert answer.status == 403
@@ -94,7 +94,7 @@ def test_D10_in_a_form_field(app: TestApp, payload: str) -> None:
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_D10_in_an_origin_or_a_path(app: TestApp, payload: str) -> None:
+def test_in_an_origin_or_a_path(app: TestApp, payload: str) -> None:
     value = payload.replace("\n", " ").replace("\0", "").encode("utf-8").decode("latin-1")
     answer = send(app, "POST", "/authorize", query(), b"", {**FORM, "Origin": value})
     assert_page(answer)
@@ -106,7 +106,7 @@ def test_D10_in_an_origin_or_a_path(app: TestApp, payload: str) -> None:
 
 
 @pytest.mark.parametrize("payload", PAYLOADS[:8])
-def test_D10_in_the_words_of_the_deployer(make_app: Callable[..., Any], payload: str) -> None:
+def test_in_the_words_of_the_deployer(make_app: Callable[..., Any], payload: str) -> None:
     changes = {"service_name": payload, "client__alexa__name": payload, "scope__order_car": payload}
     app = https(make_app(**changes, **WIDE))
     answer = send(app, query=query(), headers={"Accept-Language": "en"})
@@ -116,7 +116,7 @@ def test_D10_in_the_words_of_the_deployer(make_app: Callable[..., Any], payload:
     assert page.find("header").find("bdi").text == payload
 
 
-def test_D10_in_the_name_that_a_backend_gives(moody: TestApp) -> None:
+def test_in_the_name_that_a_backend_gives(moody: TestApp) -> None:
     told = answered(login(moody, query(), "markup", moody_backend.PASSWORD))
     assert set(told) == {"state", "access_token", "token_type"}
 
@@ -144,20 +144,20 @@ def test_D10_in_the_name_that_a_backend_gives(moody: TestApp) -> None:
         "/authorize/../static/default/page.css",
     ],
 )
-def test_D11_no_path_leads_out_of_the_theme(app: TestApp, path: str) -> None:
+def test_no_path_leads_out_of_the_theme(app: TestApp, path: str) -> None:
     assert_page(send(app, path=path), 404)
 
 
 @pytest.mark.parametrize(
     "locale", ["../../../etc/passwd", "..%2f", "/etc/passwd", "xx/../../yy", "xx\0", "file:///etc", "C:\\"]
 )
-def test_D11_no_language_leads_out_of_the_theme(app: TestApp, locale: str) -> None:
+def test_no_language_leads_out_of_the_theme(app: TestApp, locale: str) -> None:
     answer = send(app, query=query(ui_locales=locale), headers={"Accept-Language": locale.replace("\0", "")})
     assert answer.status == 200
     assert answer.get("Content-Language") == "en"
     assert "root:" not in answer.text
 
 
-def test_D11_a_foreign_origin_in_the_form_is_not_a_path(app: TestApp) -> None:
+def test_a_foreign_origin_in_the_form_is_not_a_path(app: TestApp) -> None:
     fields = {"form_token": form_token(app, query()), "username": "../../etc/passwd", "password": "x"}
     assert post(app, query(), fields, {"Origin": OWN, "Accept-Language": "../de"}).status == 403

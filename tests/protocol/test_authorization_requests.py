@@ -1,4 +1,4 @@
-"""client_id and redirect_uri (rows B), continued: repeats, bodies, clients that change, and what is registered."""
+"""Authorization requests with repeats, bodies, clients that change; and which redirect URIs can be registered."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SCRIPTS = (
 
 
 @pytest.mark.parametrize("uri", SCRIPTS)
-def test_B12_scripts_and_files(app: TestApp, make_app: Callable[..., Any], uri: str) -> None:
+def test_scripts_and_files(app: TestApp, make_app: Callable[..., Any], uri: str) -> None:
     assert_page(send(app, query=query(redirect_uri=uri)))
     with pytest.raises(SettingsError, match=r"linkauth\.client\.other\.redirect_uris"):
         make_app(client__other__redirect_uris=uri)
@@ -64,24 +64,24 @@ def test_B12_scripts_and_files(app: TestApp, make_app: Callable[..., Any], uri: 
 )
 @pytest.mark.parametrize("second", [EVIL, RA, ""])
 @pytest.mark.parametrize("first", [True, False])
-def test_B13_a_repeated_redirect_uri(app: TestApp, name: str, second: str, first: bool) -> None:
+def test_a_repeated_redirect_uri(app: TestApp, name: str, second: str, first: bool) -> None:
     extra = f"{name}={quoted(second)}".encode()
     pairs = [query(redirect_uri=RA), extra]
     assert_page(send(app, query=b"&".join(reversed(pairs) if first else pairs)))
 
 
 @pytest.mark.parametrize("name", ["redirect_uri[]", "Redirect_Uri", "redirect_uri\0", "redirect_uri "])
-def test_B13_another_spelling_of_the_name_is_another_name(app: TestApp, name: str) -> None:
+def test_another_spelling_of_the_name_is_another_name(app: TestApp, name: str) -> None:
     assert_page(send(app, query=query(redirect_uri=None) + f"&{quoted(name)}={quoted(RA)}".encode()))
 
 
 @pytest.mark.parametrize("pair", [f"{RA};redirect_uri={EVIL}", f"{EVIL};redirect_uri={RA}", f"{RA};x=1", f"{RA};"])
 @pytest.mark.parametrize("encode", [str, quoted])
-def test_B14_a_semicolon_separates_nothing(app: TestApp, pair: str, encode: Callable[[str], str]) -> None:
+def test_a_semicolon_separates_nothing(app: TestApp, pair: str, encode: Callable[[str], str]) -> None:
     assert_page(send(app, query=query(redirect_uri=None) + f"&redirect_uri={encode(pair)}".encode()))
 
 
-def test_B14_a_semicolon_hides_no_parameter(app: TestApp) -> None:
+def test_a_semicolon_hides_no_parameter(app: TestApp) -> None:
     assert_page(send(app, query=query(client_id=None) + b";client_id=alexa"))
 
 
@@ -96,7 +96,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_B15_B17_nothing_in_the_body_changes_the_request(app: TestApp, name: str) -> None:
+def test_nothing_in_the_body_changes_the_request(app: TestApp, name: str) -> None:
     raw = query()
     told = answered(login(app, raw, "ada", "lovelace-1815", **{name: CHANGES[name]}), R1)
     assert told["state"] == "S"
@@ -104,7 +104,7 @@ def test_B15_B17_nothing_in_the_body_changes_the_request(app: TestApp, name: str
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_B15_B17_a_body_stands_in_for_no_query(app: TestApp, name: str) -> None:
+def test_a_body_stands_in_for_no_query(app: TestApp, name: str) -> None:
     token = form_token(app, query())
     fields = {"form_token": token, "username": "ada", "password": "lovelace-1815"}
     answer = post(app, b"", {**fields, "client_id": "alexa", "redirect_uri": R1, "response_type": "token"})
@@ -112,7 +112,7 @@ def test_B15_B17_a_body_stands_in_for_no_query(app: TestApp, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["state", "scope", "redirect_uri"])
-def test_B17_a_form_belongs_to_its_own_query(app: TestApp, name: str) -> None:
+def test_a_form_belongs_to_its_own_query(app: TestApp, name: str) -> None:
     token = form_token(app, query())
     changed = query(**{name: {"state": "T", "scope": "order_car", "redirect_uri": RA}[name]})
     answer = post(app, changed, {"form_token": token, "username": "ada", "password": "lovelace-1815"})
@@ -122,7 +122,7 @@ def test_B17_a_form_belongs_to_its_own_query(app: TestApp, name: str) -> None:
     assert b'type="password"' in answer.body
 
 
-def test_B17_the_changed_query_is_checked_again(app: TestApp) -> None:
+def test_the_changed_query_is_checked_again(app: TestApp) -> None:
     fields = {"form_token": form_token(app, query()), "username": "ada", "password": "lovelace-1815"}
     assert_page(post(app, query(redirect_uri=EVIL), fields))
     assert_page(post(app, query(client_id="nobody"), fields))
@@ -130,16 +130,16 @@ def test_B17_the_changed_query_is_checked_again(app: TestApp) -> None:
 
 
 @pytest.mark.parametrize("uri", [None, R1, EVIL, "https://link.example.com/", ""])
-def test_B18_a_client_without_redirect_uris(app: TestApp, uri: str | None) -> None:
+def test_a_client_without_redirect_uris(app: TestApp, uri: str | None) -> None:
     assert_page(send(app, query=query(client_id="skill-backend", redirect_uri=uri, scope=None)))
 
 
-def test_B18_a_grant_without_redirect_uris_does_not_start(make_app: Callable[..., Any]) -> None:
+def test_a_grant_without_redirect_uris_does_not_start(make_app: Callable[..., Any]) -> None:
     with pytest.raises(SettingsError, match=r"linkauth\.client\.other\.redirect_uris"):
         make_app(client__other__redirect_uris=None)
 
 
-def test_B19_a_client_that_is_taken_away(make_app: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_client_that_is_taken_away(make_app: Callable[..., Any], tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path}/links.sqlite"
     before = https(make_app(database=database, **WIDE))
     raw = query(client_id="other", scope="private", redirect_uri="https://other.example.com/cb")
@@ -176,7 +176,7 @@ NOWHERE = (
 
 @pytest.mark.parametrize("name", ["next", "return_to", "back", "url", "post_logout_redirect_uri", "came_from"])
 @pytest.mark.parametrize("value", [*NOWHERE, EVIL, "javascript:alert(1)"])
-def test_B20_no_other_parameter_leads_away(app: TestApp, name: str, value: str) -> None:
+def test_no_other_parameter_leads_away(app: TestApp, name: str, value: str) -> None:
     extra = f"{name}={quoted(value)}".encode()
     home = send(app, path="/", query=extra)
     assert home.status == 200
@@ -190,7 +190,7 @@ def test_B20_no_other_parameter_leads_away(app: TestApp, name: str, value: str) 
 @pytest.mark.parametrize(
     "path", ["//evil.example", "//evil.example/..", "/\\evil.example", "/%5cevil.example/", "/authorize/"]
 )
-def test_B20_no_path_leads_away(app: TestApp, path: str) -> None:
+def test_no_path_leads_away(app: TestApp, path: str) -> None:
     assert_page(send(app, path=path), 404)
 
 
@@ -216,14 +216,14 @@ def test_B20_no_path_leads_away(app: TestApp, path: str) -> None:
         "https:cb",
     ],
 )
-def test_B21_what_cannot_be_registered_stops_the_start(make_app: Callable[..., Any], uri: str) -> None:
+def test_what_cannot_be_registered_stops_the_start(make_app: Callable[..., Any], uri: str) -> None:
     with pytest.raises(SettingsError) as caught:
         make_app(client__other__redirect_uris=uri)
     assert [key for key, _ in caught.value.faults] == ["linkauth.client.other.redirect_uris"]
     assert uri not in str(caught.value)
 
 
-def test_B_a_post_needs_a_form(app: TestApp) -> None:
+def test_a_post_needs_a_form(app: TestApp) -> None:
     for content_type in ("application/json", "multipart/form-data", "text/plain", ""):
         answer = send(app, "POST", "/authorize", query(), b"{}", {**FORM, "Content-Type": content_type, "Origin": OWN})
         assert_page(answer, 415)

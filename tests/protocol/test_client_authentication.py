@@ -1,4 +1,4 @@
-"""Clients at the token endpoint (rows F14 to F23)."""
+"""Clients at the token endpoint: how they authenticate, which grants they may use, and what an error says."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def raw_basic(content: bytes) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("secret", ["", "wrong", SECRET + " ", SECRET.upper(), SECRET[:-1], SECRET + "\0"])
-def test_F14_a_wrong_secret_in_the_header(home: Skill, secret: str) -> None:
+def test_a_wrong_secret_in_the_header(home: Skill, secret: str) -> None:
     code = home.code()
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": HOME}
     answer = home.app.post("/token", form, headers=basic("home", secret), status="*")
@@ -62,7 +62,7 @@ def test_F14_a_wrong_secret_in_the_header(home: Skill, secret: str) -> None:
         {},
     ],
 )
-def test_F15_wrong_credentials_in_the_body(home: Skill, credentials: dict[str, str]) -> None:
+def test_wrong_credentials_in_the_body(home: Skill, credentials: dict[str, str]) -> None:
     code = home.code()
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": HOME}
     assert_refused(home.app.post("/token", {**form, **credentials}, status="*"), 401, "invalid_client")
@@ -70,7 +70,7 @@ def test_F15_wrong_credentials_in_the_body(home: Skill, credentials: dict[str, s
     assert home.app.post("/token", right).json["token_type"] == "Bearer"
 
 
-def test_F16_credentials_in_both_places(home: Skill) -> None:
+def test_credentials_in_both_places(home: Skill) -> None:
     code = home.code()
     assert_refused(home.redeem(code, client_secret=SECRET), 400, "invalid_request")
     assert_refused(home.redeem(code, client_id="home", client_secret=SECRET), 400, "invalid_request")
@@ -79,7 +79,7 @@ def test_F16_credentials_in_both_places(home: Skill) -> None:
     assert home.redeem(code, client_id="home").status_int == 200
 
 
-def test_F16_two_authorization_headers_prove_nothing(home: Skill) -> None:
+def test_two_authorization_headers_prove_nothing(home: Skill) -> None:
     good = basic("home", SECRET)["Authorization"]
     for joined in (f"{good}, {good}", f"{good},{good}", f"{good}, Bearer x", f"Bearer x, {good}"):
         refused(ask(home.app, REFRESH, {"Authorization": joined}), 401, "invalid_client")
@@ -89,7 +89,7 @@ ODD = "p+a%2B ss:wörd&= of 20 characters"
 
 
 @pytest.mark.parametrize("read", [lambda text: text, quote_plus], ids=["raw", "encoded"])
-def test_F17_basic_is_read_raw_and_form_encoded(make_app: Callable[..., Any], read: Callable[[str], str]) -> None:
+def test_basic_is_read_raw_and_form_encoded(make_app: Callable[..., Any], read: Callable[[str], str]) -> None:
     app = https(make_app(client__home__secret=ODD, client__home__client_id="home+1"))
     skill = Skill(app, "home+1", ODD)
     code = skill.code()
@@ -115,7 +115,7 @@ def test_F17_basic_is_read_raw_and_form_encoded(make_app: Callable[..., Any], re
         {"Authorization": "Negotiate YII="},
     ],
 )
-def test_F18_broken_basic_is_no_client(home: Skill, headers: dict[str, str]) -> None:
+def test_broken_basic_is_no_client(home: Skill, headers: dict[str, str]) -> None:
     answer = ask(home.app, REFRESH, headers)
     refused(answer, 401, "invalid_client")
     assert (answer.get("WWW-Authenticate") or "").startswith("Basic realm=")
@@ -142,7 +142,7 @@ def test_F18_broken_basic_is_no_client(home: Skill, headers: dict[str, str]) -> 
         (REFRESH, "invalid_grant"),
     ],
 )
-def test_F19_grant_types(home: Skill, body: bytes, error: str) -> None:
+def test_grant_types(home: Skill, body: bytes, error: str) -> None:
     refused(ask(home.app, body, basic("home", SECRET)), 400, error)
 
 
@@ -151,11 +151,11 @@ def test_F19_grant_types(home: Skill, body: bytes, error: str) -> None:
     [("alexa", "the alexa client's secret"), ("skill-backend", "the resource server's secret")],
 )
 @pytest.mark.parametrize("body", [REFRESH, b"grant_type=authorization_code&code=x"])
-def test_F20_a_client_without_the_grant(home: Skill, client: str, secret: str, body: bytes) -> None:
+def test_a_client_without_the_grant(home: Skill, client: str, secret: str, body: bytes) -> None:
     refused(ask(home.app, body, basic(client, secret)), 400, "unauthorized_client")
 
 
-def test_F20_a_public_client_of_another_grant(home: Skill) -> None:
+def test_a_public_client_of_another_grant(home: Skill) -> None:
     refused(ask(home.app, REFRESH + b"&client_id=single", {}), 400, "unauthorized_client")
 
 
@@ -172,7 +172,7 @@ def test_F20_a_public_client_of_another_grant(home: Skill) -> None:
         ("x", REFRESH),
     ],
 )
-def test_F21_only_a_form_is_read(home: Skill, content_type: str, body: bytes) -> None:
+def test_only_a_form_is_read(home: Skill, content_type: str, body: bytes) -> None:
     headers = {**basic("home", SECRET), "Content-Type": content_type}
     refused(send(home.app, "POST", "/token", b"", body, headers), 415, "invalid_request")
 
@@ -180,7 +180,7 @@ def test_F21_only_a_form_is_read(home: Skill, content_type: str, body: bytes) ->
 @pytest.mark.parametrize(
     "content_type", ["application/x-www-form-urlencoded;charset=UTF-8", FORM["Content-Type"].upper()]
 )
-def test_F21_the_charset_that_amazon_writes_is_read(home: Skill, content_type: str) -> None:
+def test_the_charset_that_amazon_writes_is_read(home: Skill, content_type: str) -> None:
     headers = {**basic("home", SECRET), "Content-Type": content_type}
     refused(send(home.app, "POST", "/token", b"", REFRESH, headers), 400, "invalid_grant")
 
@@ -189,7 +189,7 @@ MARK = '<m"a\\r\r\n\tk>é'
 
 
 @pytest.mark.parametrize("name", ["grant_type", "code", "refresh_token", "code_verifier", "redirect_uri", "scope", "x"])
-def test_F22_an_error_echoes_nothing(home: Skill, name: str) -> None:
+def test_an_error_echoes_nothing(home: Skill, name: str) -> None:
     for grant in ("authorization_code", "refresh_token"):
         form = {"grant_type": grant, "code": "x", "refresh_token": "x", name: MARK}
         answer = home.post("/token", form)
@@ -201,7 +201,7 @@ def test_F22_an_error_echoes_nothing(home: Skill, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["client_secret", "code", "refresh_token", "code_verifier", "token", "access_token"])
-def test_F22_a_secret_in_the_url_is_refused(home: Skill, name: str) -> None:
+def test_a_secret_in_the_url_is_refused(home: Skill, name: str) -> None:
     code = home.code()
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": HOME}
     answer = home.app.post(f"/token?{name}=x", form, headers=basic("home", SECRET), status="*")
@@ -209,7 +209,7 @@ def test_F22_a_secret_in_the_url_is_refused(home: Skill, name: str) -> None:
     assert home.redeem(code).status_int == 200
 
 
-def test_F23_wrong_secrets_are_throttled_by_client_and_address(make_app: Callable[..., Any]) -> None:
+def test_wrong_secrets_are_throttled_by_client_and_address(make_app: Callable[..., Any]) -> None:
     app = https(make_app(throttle__client_failures="10"))
     home, elsewhere = Skill(app, address="203.0.113.9"), Skill(app, address="198.51.100.7")
     got = elsewhere.link()

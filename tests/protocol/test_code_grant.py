@@ -28,7 +28,7 @@ def exchange(code: str, **changes: str) -> dict[str, str]:
     return {"grant_type": "authorization_code", "code": code, "redirect_uri": HOME, **changes}
 
 
-def test_F1_a_code_becomes_tokens(home: Alexa) -> None:
+def test_a_code_becomes_tokens(home: Alexa) -> None:
     answer = home.submit("ada", "lovelace-1815", status=303)
     told = query(answer.location)
     assert answer.location.startswith(HOME + "?")
@@ -87,7 +87,7 @@ def test_the_answer_to_a_leaver_and_to_a_new_link(app: TestApp) -> None:
     assert home.active(second["access_token"])
 
 
-def test_F8_a_redirect_uri_that_was_left_out_is_left_out_again(make_app: Callable[..., Any]) -> None:
+def test_a_redirect_uri_that_was_left_out_is_left_out_again(make_app: Callable[..., Any]) -> None:
     uri = "https://pub.example.com/cb"
     one = https(make_app(client__app__redirect_uris=uri))
     skill = Skill(one, "app", None, uri, pkce=True)

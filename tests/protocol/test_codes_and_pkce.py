@@ -1,4 +1,4 @@
-"""Codes and PKCE (rows F1 to F13)."""
+"""Authorization codes and PKCE."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def authorize(app: TestApp, client: str, uri: str, **parameters: str) -> Answer:
 
 
 @pytest.mark.parametrize(("asked", "said"), [("order_car", "order_car"), ("email profile", "email profile")])
-def test_F1_the_answer_says_the_scope_and_a_lifetime_that_alexa_takes(home: Skill, asked: str, said: str) -> None:
+def test_the_answer_says_the_scope_and_a_lifetime_that_alexa_takes(home: Skill, asked: str, said: str) -> None:
     got = home.link(scope=asked)
     assert set(got) == {"access_token", "token_type", "expires_in", "refresh_token", "scope"}
     assert got["scope"] == said
@@ -50,12 +50,12 @@ def test_F1_the_answer_says_the_scope_and_a_lifetime_that_alexa_takes(home: Skil
 
 
 @pytest.mark.parametrize("typed", ["1", "359", "360", "86400"])
-def test_F1_an_alexa_token_lives_360_seconds_at_least(make_app: Callable[..., Any], typed: str) -> None:
+def test_an_alexa_token_lives_360_seconds_at_least(make_app: Callable[..., Any], typed: str) -> None:
     home = Skill(https(make_app(client__home__access_token_lifetime=typed)))
     assert home.link()["expires_in"] == max(360, int(typed))
 
 
-def test_F2_a_code_works_once_and_its_second_use_ends_the_link(home: Skill) -> None:
+def test_a_code_works_once_and_its_second_use_ends_the_link(home: Skill) -> None:
     code = home.code()
     got = home.redeem(code).json
     assert home.active(got["access_token"])
@@ -64,7 +64,7 @@ def test_F2_a_code_works_once_and_its_second_use_ends_the_link(home: Skill) -> N
     assert_refused(home.refresh(got["refresh_token"]), 400, "invalid_grant")
 
 
-def test_F2_a_second_use_after_the_codes_time_ends_the_link_too(make_app: Callable[..., Any]) -> None:
+def test_a_second_use_after_the_codes_time_ends_the_link_too(make_app: Callable[..., Any]) -> None:
     home = Skill(https(make_app()))
     clock = set_clock(home.app)
     code = home.code()
@@ -78,7 +78,7 @@ def test_F2_a_second_use_after_the_codes_time_ends_the_link_too(make_app: Callab
 @pytest.mark.parametrize(
     "changes", [{"code_verifier": VERIFIER.swapcase()}, {"code_verifier": None}, {"redirect_uri": HOME + "x"}]
 )
-def test_F3_a_second_use_that_is_wrong_in_anything_else_ends_nothing(home: Skill, changes: Any) -> None:
+def test_a_second_use_that_is_wrong_in_anything_else_ends_nothing(home: Skill, changes: Any) -> None:
     home.pkce = True
     code = home.code()
     got = home.redeem(code).json
@@ -86,7 +86,7 @@ def test_F3_a_second_use_that_is_wrong_in_anything_else_ends_nothing(home: Skill
     assert home.active(got["access_token"])
 
 
-def test_F3_a_second_use_by_another_client_ends_nothing(home: Skill) -> None:
+def test_a_second_use_by_another_client_ends_nothing(home: Skill) -> None:
     code = home.code()
     got = home.redeem(code).json
     assert_refused(overlap_skill(home.app).redeem(code, redirect_uri=HOME, code_verifier=None), 400, "invalid_grant")
@@ -95,7 +95,7 @@ def test_F3_a_second_use_by_another_client_ends_nothing(home: Skill) -> None:
 
 
 @pytest.mark.parametrize(("age", "status"), [(0, 200), (59, 200), (60, 400), (601, 400), (10**9, 400)])
-def test_F5_a_code_lives_a_minute(make_app: Callable[..., Any], age: int, status: int) -> None:
+def test_a_code_lives_a_minute(make_app: Callable[..., Any], age: int, status: int) -> None:
     home = Skill(https(make_app()))
     clock = set_clock(home.app)
     code = home.code()
@@ -110,7 +110,7 @@ def test_F5_a_code_lives_a_minute(make_app: Callable[..., Any], age: int, status
         assert_refused(home.redeem(code), 400, "invalid_grant")
 
 
-def test_F6_a_code_is_its_clients_only(home: Skill) -> None:
+def test_a_code_is_its_clients_only(home: Skill) -> None:
     code = home.code()
     thief = overlap_skill(home.app)
     for changes in ({"redirect_uri": HOME, "code_verifier": None}, {"redirect_uri": OVERLAP}, {"client_id": "overlap"}):
@@ -120,20 +120,20 @@ def test_F6_a_code_is_its_clients_only(home: Skill) -> None:
 
 
 @pytest.mark.parametrize("change", [str.lower, str.upper, lambda code: code[:-1], lambda code: code + " "])
-def test_F6_a_code_that_is_only_alike_is_none(home: Skill, change: Callable[[str], str]) -> None:
+def test_a_code_that_is_only_alike_is_none(home: Skill, change: Callable[[str], str]) -> None:
     code = home.code()
     assert_refused(home.redeem(change(code)), 400, "invalid_grant")
     assert home.redeem(code).status_int == 200
 
 
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
-def test_F7_no_other_token_is_a_code(home: Skill, kind: str) -> None:
+def test_no_other_token_is_a_code(home: Skill, kind: str) -> None:
     got = home.link()
     assert_refused(home.redeem(got[kind]), 400, "invalid_grant")
     assert home.active(got["access_token"])
 
 
-def test_F7_a_form_token_and_a_state_are_no_codes(home: Skill) -> None:
+def test_a_form_token_and_a_state_are_no_codes(home: Skill) -> None:
     page = home.app.get("/authorize", {"client_id": "home", "redirect_uri": HOME, "response_type": "code"})
     for forged in (page.forms[0]["form_token"].value, "S", "0" * 43, "\x00", "€" * 20):
         assert_refused(home.redeem(forged), 400, "invalid_grant")
@@ -152,13 +152,13 @@ def test_F7_a_form_token_and_a_state_are_no_codes(home: Skill) -> None:
         " " + HOME,
     ],
 )
-def test_F8_the_redirect_uri_must_be_the_same_again(home: Skill, uri: str | None) -> None:
+def test_the_redirect_uri_must_be_the_same_again(home: Skill, uri: str | None) -> None:
     code = home.code()
     assert_refused(home.redeem(code, redirect_uri=uri), 400, "invalid_grant")
     assert home.redeem(code).status_int == 200
 
 
-def test_F9_a_challenge_needs_its_verifier(home: Skill) -> None:
+def test_a_challenge_needs_its_verifier(home: Skill) -> None:
     home.pkce = True
     code = home.code()
     assert_refused(home.redeem(code, code_verifier=None), 400, "invalid_grant")
@@ -171,7 +171,7 @@ def test_F9_a_challenge_needs_its_verifier(home: Skill) -> None:
     assert home.redeem(code).status_int == 200
 
 
-def test_F10_a_verifier_without_a_challenge_is_refused(home: Skill) -> None:
+def test_a_verifier_without_a_challenge_is_refused(home: Skill) -> None:
     code = home.code()
     assert_refused(home.redeem(code, code_verifier=VERIFIER), 400, "invalid_grant")
     assert home.redeem(code).status_int == 200
@@ -179,14 +179,14 @@ def test_F10_a_verifier_without_a_challenge_is_refused(home: Skill) -> None:
 
 @pytest.mark.parametrize("method", ["plain", "", "s256", "S512", "S256 ", "SHA256", "none"])
 @pytest.mark.parametrize(("client", "uri"), [("home", HOME), ("app", APP), ("overlap", OVERLAP)])
-def test_F11_only_s256_is_a_method(app: TestApp, client: str, uri: str, method: str) -> None:
+def test_only_s256_is_a_method(app: TestApp, client: str, uri: str, method: str) -> None:
     answer = authorize(app, client, uri, code_challenge=CHALLENGE, code_challenge_method=method)
     told = answered(answer, uri, "query")
     assert (told["error"], told["state"]) == ("invalid_request", "S")
     assert "code" not in told
 
 
-def test_F11_a_challenge_without_a_method_means_plain(app: TestApp) -> None:
+def test_a_challenge_without_a_method_means_plain(app: TestApp) -> None:
     assert_error(authorize(app, "home", HOME, code_challenge=CHALLENGE), "invalid_request", "S", HOME, "query")
 
 
@@ -203,13 +203,13 @@ def test_F11_a_challenge_without_a_method_means_plain(app: TestApp) -> None:
         "x" * 9000,
     ],
 )
-def test_F12_a_challenge_is_43_characters_of_base64url(app: TestApp, challenge: str) -> None:
+def test_a_challenge_is_43_characters_of_base64url(app: TestApp, challenge: str) -> None:
     answer = authorize(app, "home", HOME, code_challenge=challenge, code_challenge_method="S256")
     assert_error(answer, "invalid_request", "S", HOME, "query")
 
 
 @pytest.mark.parametrize("verifier", ["x" * 42, "x" * 129, "x" * 42 + "=", "x" * 42 + "+", "é" * 50, "x" * 43 + "\n"])
-def test_F12_a_verifier_is_43_to_128_unreserved_characters(home: Skill, verifier: str) -> None:
+def test_a_verifier_is_43_to_128_unreserved_characters(home: Skill, verifier: str) -> None:
     home.pkce = True
     code = home.code()
     assert_refused(home.redeem(code, code_verifier=verifier), 400, "invalid_request")
@@ -217,7 +217,7 @@ def test_F12_a_verifier_is_43_to_128_unreserved_characters(home: Skill, verifier
 
 
 @pytest.mark.parametrize("length", [43, 128])
-def test_F12_the_shortest_and_the_longest_verifier(home: Skill, length: int) -> None:
+def test_the_shortest_and_the_longest_verifier(home: Skill, length: int) -> None:
     verifier = ("-._~" + "aZ9" * 50)[:length]
     challenge = urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
     code = home.code(code_challenge=challenge, code_challenge_method="S256")
@@ -225,7 +225,7 @@ def test_F12_the_shortest_and_the_longest_verifier(home: Skill, length: int) -> 
 
 
 @pytest.mark.parametrize(("client", "uri"), [("app", APP), ("overlap", OVERLAP)])
-def test_F13_who_must_use_pkce_is_refused_without(app: TestApp, client: str, uri: str) -> None:
+def test_who_must_use_pkce_is_refused_without(app: TestApp, client: str, uri: str) -> None:
     for parameters in (
         {},
         {"code_challenge_method": "S256"},
@@ -235,7 +235,7 @@ def test_F13_who_must_use_pkce_is_refused_without(app: TestApp, client: str, uri
     assert authorize(app, client, uri, **PKCE).status == 200
 
 
-def test_F13_a_public_client_redeems_by_its_verifier(app: TestApp) -> None:
+def test_a_public_client_redeems_by_its_verifier(app: TestApp) -> None:
     public = app_skill(app)
     code = public.code()
     assert_refused(public.redeem(code, code_verifier=None), 400, "invalid_grant")

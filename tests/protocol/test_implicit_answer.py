@@ -1,4 +1,4 @@
-"""The implicit answer (rows E)."""
+"""The answer of the implicit grant."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ EXPIRING = "https://expiring.example.com/cb"
 
 
 @pytest.mark.parametrize("uri", [R1, RA])
-def test_E1_everything_is_in_the_fragment(app: TestApp, uri: str) -> None:
+def test_everything_is_in_the_fragment(app: TestApp, uri: str) -> None:
     answer = login(app, query(redirect_uri=uri, state=STATE), "ada", "lovelace-1815")
     assert answer.status == 303
     fragment = re.escape(f"#state={quoted(STATE)}") + r"&access_token=[A-Za-z0-9_-]+&token_type=Bearer"
     assert re.fullmatch(re.escape(uri) + fragment, answer.location)
 
 
-def test_E1_the_token_is_nowhere_but_in_the_location(app: TestApp) -> None:
+def test_the_token_is_nowhere_but_in_the_location(app: TestApp) -> None:
     answer = login(app, query(), "ada", "lovelace-1815")
     token = answered(answer)["access_token"]
     assert token not in answer.text
     assert [name for name, value in answer.headers if token in value] == ["Location"]
 
 
-def test_E2_there_is_no_refresh_token(app: TestApp) -> None:
+def test_there_is_no_refresh_token(app: TestApp) -> None:
     told = answered(login(app, query(), "ada", "lovelace-1815"))
     assert set(told) == {"state", "access_token", "token_type"}
 
 
-def test_E3_expires_in_is_said_if_the_token_expires(app: TestApp) -> None:
+def test_expires_in_is_said_if_the_token_expires(app: TestApp) -> None:
     raw = query(client_id="expiring", redirect_uri=EXPIRING, scope=None)
     told = answered(login(app, raw, "ada", "lovelace-1815"), EXPIRING)
     assert told["expires_in"] == "3600"
@@ -58,14 +58,14 @@ def test_E3_expires_in_is_said_if_the_token_expires(app: TestApp) -> None:
         ("order_car order_car", "order_car"),
     ],
 )
-def test_E3_scope_is_said_if_it_differs(app: TestApp, asked: str | None, said: str | None) -> None:
+def test_scope_is_said_if_it_differs(app: TestApp, asked: str | None, said: str | None) -> None:
     told = answered(login(app, query(scope=asked), "ada", "lovelace-1815"))
     assert told.get("scope") == said
     state = Alexa(app).introspect(told["access_token"]).json
     assert state["scope"] == (said or asked)
 
 
-def test_E4_the_query_of_the_redirect_uri_stays(app: TestApp) -> None:
+def test_the_query_of_the_redirect_uri_stays(app: TestApp) -> None:
     raw = query(client_id="other", redirect_uri=TENANT, scope=None)
     answer = login(app, raw, "ada", "lovelace-1815")
     assert answer.location.startswith(TENANT + "#state=S&access_token=")
@@ -83,11 +83,11 @@ def test_E4_the_query_of_the_redirect_uri_stays(app: TestApp) -> None:
         ({"request": "x"}, "request_not_supported"),
     ],
 )
-def test_E5_every_error_is_in_the_fragment(app: TestApp, changes: dict[str, str | None], error: str) -> None:
+def test_every_error_is_in_the_fragment(app: TestApp, changes: dict[str, str | None], error: str) -> None:
     assert_error(send(app, query=query(**changes)), error)
 
 
-def test_E7_a_token_is_opaque_random_and_new_for_each_link(app: TestApp) -> None:
+def test_a_token_is_opaque_random_and_new_for_each_link(app: TestApp) -> None:
     found = [answered(login(app, query(), "ada", "lovelace-1815"))["access_token"] for _ in range(5)]
     assert len(set(found)) == 5
     # 43 characters of 6 bits: 256 random bits, over the 160 that RFC 6749 section 10.10 asks for
@@ -95,7 +95,7 @@ def test_E7_a_token_is_opaque_random_and_new_for_each_link(app: TestApp) -> None
     assert all(Alexa(app).introspect(token).json["active"] for token in found)
 
 
-def test_E7_only_the_digest_of_a_token_is_kept(app: TestApp) -> None:
+def test_only_the_digest_of_a_token_is_kept(app: TestApp) -> None:
     token = answered(login(app, query(), "ada", "lovelace-1815"))["access_token"]
     engine = services_of(app.app.registry).engine
     with engine.connect() as connection:
@@ -110,7 +110,7 @@ def test_E7_only_the_digest_of_a_token_is_kept(app: TestApp) -> None:
     assert b"lovelace-1815" not in written
 
 
-def test_E8_no_secret_is_ever_logged(app: TestApp, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_secret_is_ever_logged(app: TestApp, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     raw = query(state="state-that-nobody-may-read")
     page_token = form_token(app, raw)

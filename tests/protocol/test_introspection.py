@@ -1,4 +1,4 @@
-"""Introspection (rows H1 to H6), and a storage that is broken: "cannot tell" is never "not active"."""
+"""Introspection, and a storage that is broken: "cannot tell" is never "not active"."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def raw_basic(content: bytes) -> dict[str, str]:
         {"Authorization": "Digest username=alexa"},
     ],
 )
-def test_H1_nobody_is_told_without_credentials(app: TestApp, token: str, headers: dict[str, str]) -> None:
+def test_nobody_is_told_without_credentials(app: TestApp, token: str, headers: dict[str, str]) -> None:
     answer = ask(app, f"token={token}".encode(), headers)
     refused(answer, 401, "invalid_client")
     assert (answer.get("WWW-Authenticate") or "").startswith("Basic realm=")
@@ -87,11 +87,11 @@ def test_H1_nobody_is_told_without_credentials(app: TestApp, token: str, headers
         "client_id=single&client_secret=" + "%00" * 32,
     ],
 )
-def test_H1_nobody_is_told_with_wrong_credentials_in_the_body(app: TestApp, token: str, fields: str) -> None:
+def test_nobody_is_told_with_wrong_credentials_in_the_body(app: TestApp, token: str, fields: str) -> None:
     refused(ask(app, f"token={token}&{fields}".encode(), {}), 401, "invalid_client")
 
 
-def test_H1_credentials_may_be_in_the_header_or_in_the_body(app: TestApp, token: str) -> None:
+def test_credentials_may_be_in_the_header_or_in_the_body(app: TestApp, token: str) -> None:
     in_body = f"token={token}&client_id=alexa&client_secret=the+alexa+client%27s+secret".encode()
     assert ask(app, in_body, {}).json["active"] is True
     scheme_in_capitals = {"Authorization": ALEXA["Authorization"].replace("Basic ", "BASIC  ")}
@@ -101,7 +101,7 @@ def test_H1_credentials_may_be_in_the_header_or_in_the_body(app: TestApp, token:
     assert ask(app, f"token={token}&client_id=alexa".encode()).json["active"] is True
 
 
-def test_H1_credentials_in_both_places_are_refused(app: TestApp, token: str) -> None:
+def test_credentials_in_both_places_are_refused(app: TestApp, token: str) -> None:
     in_body = f"token={token}&client_secret=the+alexa+client%27s+secret".encode()
     refused(ask(app, in_body), 400, "invalid_request")
     refused(ask(app, f"token={token}&client_id=other".encode()), 400, "invalid_request")
@@ -111,23 +111,23 @@ def test_H1_credentials_in_both_places_are_refused(app: TestApp, token: str) -> 
     "body",
     [b"token=x", b"token=%00", b"token=%F0%9F%98%80", b"token=" + b"A" * 43, b"token=" + b"x" * 60_000, b"token=+"],
 )
-def test_H2_an_unknown_token_is_just_inactive(app: TestApp, body: bytes) -> None:
+def test_an_unknown_token_is_just_inactive(app: TestApp, body: bytes) -> None:
     answer = ask(app, body)
     assert answer.status == 200
     assert answer.json == INACTIVE
 
 
-def test_H2_an_overlong_body_is_no_token_state(app: TestApp) -> None:
+def test_an_overlong_body_is_no_token_state(app: TestApp) -> None:
     refused(ask(app, b"token=" + b"x" * 1_000_000), 413, "invalid_request")
 
 
 @pytest.mark.parametrize("change", [str.lower, str.upper, lambda token: token[:-1], lambda token: token + " "])
-def test_H2_a_token_that_is_only_alike_is_inactive(app: TestApp, token: str, change: Callable[[str], str]) -> None:
+def test_a_token_that_is_only_alike_is_inactive(app: TestApp, token: str, change: Callable[[str], str]) -> None:
     assert ask(app, f"token={change(token)}".encode()).json == INACTIVE
     assert ask(app, f"token={token}".encode()).json["active"] is True
 
 
-def test_H2_an_expired_token_is_inactive(app: TestApp) -> None:
+def test_an_expired_token_is_inactive(app: TestApp) -> None:
     uri = "https://expiring.example.com/cb"
     raw = query(client_id="expiring", redirect_uri=uri, scope=None)
     token = answered(login(app, raw, "ada", "lovelace-1815"), uri)["access_token"]
@@ -140,14 +140,14 @@ def test_H2_an_expired_token_is_inactive(app: TestApp) -> None:
     assert ask(app, f"token={token}".encode(), headers).json == INACTIVE
 
 
-def test_H2_the_token_of_an_ended_link_is_inactive(app: TestApp, token: str) -> None:
+def test_the_token_of_an_ended_link_is_inactive(app: TestApp, token: str) -> None:
     mine = select(tokens.c.link_id).where(tokens.c.digest == sha256(token.encode()).digest()).scalar_subquery()
     with services_of(app.app.registry).engine.begin() as connection:
         connection.execute(update(links).where(links.c.id == mine).values(ended_at=1, end_reason="test"))
     assert ask(app, f"token={token}".encode()).json == INACTIVE
 
 
-def test_H3_an_active_token_says_who_and_what_and_no_more(app: TestApp, token: str) -> None:
+def test_an_active_token_says_who_and_what_and_no_more(app: TestApp, token: str) -> None:
     state = ask(app, f"token={token}".encode()).json
     assert isinstance(state.pop("iat"), int)
     assert state == {
@@ -163,32 +163,32 @@ def test_H3_an_active_token_says_who_and_what_and_no_more(app: TestApp, token: s
 
 
 @pytest.mark.parametrize("body", [b"", b"token=", b"token", b"Token=x", b"token_type_hint=access_token"])
-def test_H4_a_missing_token_is_an_error(app: TestApp, body: bytes) -> None:
+def test_a_missing_token_is_an_error(app: TestApp, body: bytes) -> None:
     refused(ask(app, body), 400, "invalid_request")
 
 
-def test_H4_a_token_that_comes_twice_is_an_error(app: TestApp, token: str) -> None:
+def test_a_token_that_comes_twice_is_an_error(app: TestApp, token: str) -> None:
     refused(ask(app, f"token={token}&token={token}".encode()), 400, "invalid_request")
     refused(ask(app, f"token={token}&client_id=alexa&client_id=alexa".encode()), 400, "invalid_request")
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data", "text/plain", "", "x"])
-def test_H4_only_a_form_is_read(app: TestApp, token: str, content_type: str) -> None:
+def test_only_a_form_is_read(app: TestApp, token: str, content_type: str) -> None:
     refused(ask(app, f"token={token}".encode(), {**ALEXA, "Content-Type": content_type}), 415, "invalid_request")
 
 
-def test_H4_a_get_is_not_allowed(app: TestApp, token: str) -> None:
+def test_a_get_is_not_allowed(app: TestApp, token: str) -> None:
     answer = send(app, "GET", "/introspect", f"token={token}".encode(), headers=ALEXA)
     refused(answer, 405, "invalid_request")
 
 
 @pytest.mark.parametrize("hint", ["access_token", "refresh_token", "unknown", ""])
-def test_H4_a_hint_is_only_a_hint(app: TestApp, token: str, hint: str) -> None:
+def test_a_hint_is_only_a_hint(app: TestApp, token: str, hint: str) -> None:
     assert ask(app, f"token={token}&token_type_hint={hint}".encode()).json["active"] is True
 
 
 @pytest.mark.parametrize("kind", ["refresh", "code", "recovery"])
-def test_H5_another_kind_of_token_is_no_access_token(app: TestApp, token: str, kind: str) -> None:
+def test_another_kind_of_token_is_no_access_token(app: TestApp, token: str, kind: str) -> None:
     with services_of(app.app.registry).engine.begin() as connection:
         mine = select(tokens.c.link_id).where(tokens.c.digest == sha256(token.encode()).digest())
         row = {"digest": sha256(f"{kind} {token}".encode()).digest(), "kind": kind, "issued_at": 1}
@@ -196,7 +196,7 @@ def test_H5_another_kind_of_token_is_no_access_token(app: TestApp, token: str, k
     assert ask(app, f"token={kind}+{token}".encode()).json == INACTIVE
 
 
-def test_H6_a_client_is_told_about_its_own_tokens_only(app: TestApp, token: str) -> None:
+def test_a_client_is_told_about_its_own_tokens_only(app: TestApp, token: str) -> None:
     assert ask(app, f"token={token}".encode(), OTHER).json == INACTIVE
     assert ask(app, f"token={token}".encode(), SERVER).json["active"] is True
     uri = "https://other.example.com/cb"
@@ -240,7 +240,7 @@ def broken(request: pytest.FixtureRequest, make_app: Callable[..., Any]) -> tupl
     return app, token, mend
 
 
-def test_H10_a_broken_storage_is_never_an_inactive_token(broken: tuple[TestApp, str, Callable[[], None]]) -> None:
+def test_a_broken_storage_is_never_an_inactive_token(broken: tuple[TestApp, str, Callable[[], None]]) -> None:
     app, token, mend = broken
     for body in (f"token={token}".encode(), b"token=unknown"):
         answer = ask(app, body)
@@ -251,7 +251,7 @@ def test_H10_a_broken_storage_is_never_an_inactive_token(broken: tuple[TestApp, 
     assert ask(app, f"token={token}".encode()).json["active"] is True
 
 
-def test_H10_a_broken_storage_keeps_the_form_and_links_nobody(broken: tuple[TestApp, str, Callable[[], None]]) -> None:
+def test_a_broken_storage_keeps_the_form_and_links_nobody(broken: tuple[TestApp, str, Callable[[], None]]) -> None:
     app, _, mend = broken
     assert send(app, query=query()).status == 200
     answer = login(app, query(), "ada", "lovelace-1815")
@@ -265,7 +265,7 @@ def test_H10_a_broken_storage_keeps_the_form_and_links_nobody(broken: tuple[Test
     assert "access_token" in answered(login(app, query(), "ada", "lovelace-1815"))
 
 
-def test_H10_readiness_says_it_and_liveness_does_not(broken: tuple[TestApp, str, Callable[[], None]]) -> None:
+def test_readiness_says_it_and_liveness_does_not(broken: tuple[TestApp, str, Callable[[], None]]) -> None:
     app, _, mend = broken
     answer = send(app, path="/health/ready")
     assert answer.status == 503

@@ -1,4 +1,4 @@
-"""Metadata, `iss`, JWT access tokens and their keys at the doors (rows I1 to I6; there is no OpenID Connect)."""
+"""Metadata, `iss`, JWT access tokens and their published keys. There is no OpenID Connect."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def document(app: TestApp) -> Any:
     return answer.json
 
 
-def test_I1_the_issuer_is_the_configured_one(app: TestApp) -> None:
+def test_the_issuer_is_the_configured_one(app: TestApp) -> None:
     for host in ("link.example.com", "evil.example"):
         answer = send(app, path=METADATA, headers={"Host": host, "X-Forwarded-Host": "evil.example"})
         assert answer.json["issuer"] == URL
@@ -48,14 +48,14 @@ def test_I1_the_issuer_is_the_configured_one(app: TestApp) -> None:
         assert send(app, "FOO", url.removeprefix(URL)).status == 405, key
 
 
-def test_I1_the_issuers_path_stands_behind(make_app: Callable[..., Any]) -> None:
+def test_the_issuers_path_stands_behind(make_app: Callable[..., Any]) -> None:
     below = https(make_app(public_url="https://link.example.com/tenant/one"))
     assert send(below, path=f"{METADATA}/tenant/one").json["issuer"] == "https://link.example.com/tenant/one"
     for path in ("tenant", "one", "tenant/two", "tenant/one/"):
         assert send(below, path=f"{METADATA}/{path}").status == 404
 
 
-def test_I2_the_whole_of_testing_ini(app: TestApp) -> None:
+def test_the_whole_of_testing_ini(app: TestApp) -> None:
     assert document(app) == {
         "issuer": URL,
         "authorization_endpoint": URL + "/authorize",
@@ -89,7 +89,7 @@ def only(*names: str, scopes: tuple[str, ...], **changes: str) -> Any:
     return {"clients": " ".join(names), **gone, **unused, **changes}
 
 
-def test_I2_implicit_only(make_app: Callable[..., Any]) -> None:
+def test_implicit_only(make_app: Callable[..., Any]) -> None:
     told = document(https(make_app(**only("alexa", scopes=("order_car", "basic_profile")))))
     assert told["response_types_supported"] == ["token"]
     assert told["response_modes_supported"] == ["fragment"]
@@ -110,7 +110,7 @@ SCOPES = {
 @pytest.mark.parametrize(
     ("names", "claimed"), [("app", True), ("alexa app", True), ("app home", False), ("home", False)]
 )
-def test_I2_iss_is_claimed_only_if_every_code_client_gets_it(
+def test_iss_is_claimed_only_if_every_code_client_gets_it(
     make_app: Callable[..., Any], names: str, claimed: bool
 ) -> None:
     clients = tuple(names.split())
@@ -119,7 +119,7 @@ def test_I2_iss_is_claimed_only_if_every_code_client_gets_it(
     assert told.get("authorization_response_iss_parameter_supported", False) is claimed
 
 
-def test_I2_a_public_client_only(make_app: Callable[..., Any]) -> None:
+def test_a_public_client_only(make_app: Callable[..., Any]) -> None:
     told = document(https(make_app(**only("app", scopes=("order_car",), client__app__iss="false"))))
     assert told["response_types_supported"] == ["code"]
     assert told["response_modes_supported"] == ["query"]
@@ -131,14 +131,14 @@ def test_I2_a_public_client_only(make_app: Callable[..., Any]) -> None:
     assert not {"introspection_endpoint", "authorization_response_iss_parameter_supported"} & set(told)
 
 
-def test_I2_a_public_client_of_the_implicit_grant_redeems_nothing(make_app: Callable[..., Any]) -> None:
+def test_a_public_client_of_the_implicit_grant_redeems_nothing(make_app: Callable[..., Any]) -> None:
     scopes = ("order_car", "basic_profile", "profile", "email")
     told = document(https(make_app(**only("home", "single", scopes=scopes))))
     assert told["token_endpoint_auth_methods_supported"] == ["client_secret_basic", "client_secret_post"]
 
 
 @pytest.mark.parametrize(("iss", "there"), [(None, True), ("true", True), ("false", False)])
-def test_I3_iss_is_in_every_answer_of_a_client_that_wants_it(
+def test_iss_is_in_every_answer_of_a_client_that_wants_it(
     make_app: Callable[..., Any], iss: str | None, there: bool
 ) -> None:
     app = https(make_app(**({} if iss is None else {"client__app__iss": iss})))
@@ -154,7 +154,7 @@ def test_I3_iss_is_in_every_answer_of_a_client_that_wants_it(
         assert ("iss=" in location) is there
 
 
-def test_I3_no_iss_for_alexa(app: TestApp) -> None:
+def test_no_iss_for_alexa(app: TestApp) -> None:
     for client, uri, kind in (
         ("home", HOME, "code"),
         ("alexa", HOME.replace("M2HOME0000000", "M2AAAAAAAAAAAA"), "token"),
@@ -192,7 +192,7 @@ def denied(app: TestApp) -> list[str]:
     return revoked
 
 
-def test_I4_a_verifier_needs_no_call(signed: TestApp) -> None:
+def test_a_verifier_needs_no_call(signed: TestApp) -> None:
     home = Skill(signed)
     assert document(signed)["jwks_uri"] == URL + JWKS
     got = home.link(scope="profile")
@@ -212,7 +212,7 @@ def test_I4_a_verifier_needs_no_call(signed: TestApp) -> None:
     assert "." not in app_skill(signed).link()["access_token"]
 
 
-def test_I4_the_deny_list_names_what_was_revoked(signed: TestApp) -> None:
+def test_the_deny_list_names_what_was_revoked(signed: TestApp) -> None:
     home = Skill(signed)
     got = home.link()
     newer = home.refresh(got["refresh_token"]).json["access_token"]
@@ -226,14 +226,14 @@ def test_I4_the_deny_list_names_what_was_revoked(signed: TestApp) -> None:
     assert home.active(other)
 
 
-def test_I4_without_a_key_there_is_no_start_and_no_deny_list(make_app: Callable[..., Any], app: TestApp) -> None:
+def test_without_a_key_there_is_no_start_and_no_deny_list(make_app: Callable[..., Any], app: TestApp) -> None:
     with pytest.raises(SettingsError, match=r"client\.home\.token_format: .*linkauth keys rotate"):
         make_app(client__home__token_format="jwt")
     assert app.get(JWKS).json == {"keys": []}
     assert_refused(app.get(DENIED, status="*"), 404, "invalid_request")
 
 
-def test_I4_with_another_secret_there_is_no_start(make_app: Callable[..., Any], signed: TestApp) -> None:
+def test_with_another_secret_there_is_no_start(make_app: Callable[..., Any], signed: TestApp) -> None:
     url = services_of(signed.app.registry).settings.database
     with pytest.raises(SettingsError, match=r"linkauth\.secret: is another one"):
         make_app(database=url, client__home__token_format="jwt", secret="another secret of 32 characters or more")
@@ -267,7 +267,7 @@ def forgeries(token: str, published: Any) -> dict[str, str]:
 @pytest.mark.parametrize(
     "kind", ["none", "signature of another", "hs256", "own key", "embedded", "jku", "kid", "crit", "huge", "unsigned"]
 )
-def test_I5_a_forged_token_is_inactive(signed: TestApp, kind: str) -> None:
+def test_a_forged_token_is_inactive(signed: TestApp, kind: str) -> None:
     home = Skill(signed)
     token = home.link()["access_token"]
     forged = forgeries(token, signed.get(JWKS).json)[kind]
@@ -276,11 +276,11 @@ def test_I5_a_forged_token_is_inactive(signed: TestApp, kind: str) -> None:
     assert home.active(token)
 
 
-def test_I5_the_deny_list_is_no_access_token(signed: TestApp) -> None:
+def test_the_deny_list_is_no_access_token(signed: TestApp) -> None:
     assert not Skill(signed).active(signed.get(DENIED).text)
 
 
-def test_I6_only_public_parts_are_published(signed: TestApp) -> None:
+def test_only_public_parts_are_published(signed: TestApp) -> None:
     answer = signed.get(JWKS)
     assert answer.headers["Cache-Control"] == "public, max-age=300"
     [key] = answer.json["keys"]

@@ -1,4 +1,4 @@
-"""Other parameters, the language, Cancel, and stores that are down (rows C, continued)."""
+"""Further parameters of an authorization request, the language, Cancel, and backends that are down."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.web.wire import (
         *(("display", value) for value in ("popup",)),
     ],
 )
-def test_C14_openid_parameters_change_nothing(app: TestApp, name: str, value: str) -> None:
+def test_openid_parameters_change_nothing(app: TestApp, name: str, value: str) -> None:
     answer = send(app, query=query(**{name: value}))
     assert answer.status == 200
     assert value not in ("<b>", "<script>") or value not in answer.text
@@ -58,7 +58,7 @@ LOCALES = (
 
 
 @pytest.mark.parametrize("value", LOCALES)
-def test_C15_the_language_is_always_an_installed_one(app: TestApp, value: str) -> None:
+def test_the_language_is_always_an_installed_one(app: TestApp, value: str) -> None:
     header = value.encode("utf-8").decode("latin-1")
     answers = [send(app, query=query(), headers={"Accept-Language": header})]
     for name in ("ui_locales", "lang"):
@@ -71,7 +71,7 @@ def test_C15_the_language_is_always_an_installed_one(app: TestApp, value: str) -
         assert re.search(r'<html lang="(de|en)" dir="ltr">', answer.text)
 
 
-def test_C15_many_languages_are_still_the_installed_ones(app: TestApp) -> None:
+def test_many_languages_are_still_the_installed_ones(app: TestApp) -> None:
     seen = {
         send(app, query=query(ui_locales=f"x{number:x}-de"), headers={"Accept-Language": f"q{number:x}"}).get(
             "Content-Language"
@@ -82,30 +82,30 @@ def test_C15_many_languages_are_still_the_installed_ones(app: TestApp) -> None:
 
 
 @pytest.mark.parametrize("uri", ["http://169.254.169.254/", "https://link.example.com/", "x"])
-def test_C16_requests_are_not_fetched(app: TestApp, uri: str) -> None:
+def test_requests_are_not_fetched(app: TestApp, uri: str) -> None:
     assert_error(send(app, query=query(request_uri=uri)), "request_uri_not_supported")
     assert_error(send(app, query=query(request=uri)), "request_not_supported")
 
 
-def test_C17_an_authorization_request_in_a_body_is_a_page(app: TestApp) -> None:
+def test_an_authorization_request_in_a_body_is_a_page(app: TestApp) -> None:
     fields = {"client_id": "alexa", "redirect_uri": R1, "response_type": "token", "state": "S"}
     assert_page(post(app, b"", fields))
 
 
-def test_C18_cancel_tells_the_client(app: TestApp) -> None:
+def test_cancel_tells_the_client(app: TestApp) -> None:
     fields = {"form_token": form_token(app, query()), "cancel": "1"}
     assert_error(post(app, query(), fields), "access_denied")
     assert_error(post(app, query(), {**fields, "username": "ada", "password": "lovelace-1815"}), "access_denied")
 
 
-def test_C18_nobody_else_can_cancel(app: TestApp) -> None:
+def test_nobody_else_can_cancel(app: TestApp) -> None:
     token = form_token(app, query())
     assert_page(post(app, query(), {"form_token": token, "cancel": "1"}, {"Origin": "https://evil.example"}))
     assert post(app, query(), {"cancel": "1"}).status == 400
 
 
 @pytest.mark.parametrize("username", ["down", "misconfigured", "crash"])
-def test_C19_a_store_that_is_down(moody: TestApp, username: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_store_that_is_down(moody: TestApp, username: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     answer = login(moody, query(), username, "a password, typed")
     assert answer.status == 503

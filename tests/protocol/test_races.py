@@ -1,4 +1,4 @@
-"""Thirty-two at once, at two server processes on one database: rows F4 and G5.
+"""Thirty-two requests at once to two server processes on one database: one code or rotated token works once.
 
 RACE_ROUNDS sets how often (200 is the full figure).
 """
@@ -100,7 +100,7 @@ def race(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             database.remove()
 
 
-def test_F4_of_many_redemptions_of_a_code_one_succeeds(race: Race) -> None:
+def test_of_many_redemptions_of_a_code_one_succeeds(race: Race) -> None:
     for _ in range(ROUNDS):
         good, refusals = race.run(race.code("strict"))
         assert len(good) == 1
@@ -110,7 +110,7 @@ def test_F4_of_many_redemptions_of_a_code_one_succeeds(race: Race) -> None:
         assert race.token(form)[1]["error"] == "invalid_grant"
 
 
-def test_G5_of_many_uses_of_a_rotating_token_one_succeeds(race: Race) -> None:
+def test_of_many_uses_of_a_rotating_token_one_succeeds(race: Race) -> None:
     for _ in range(ROUNDS):
         _, linked = race.token(race.code("strict"))
         form = {"grant_type": "refresh_token", "client_id": "strict"}
@@ -120,7 +120,7 @@ def test_G5_of_many_uses_of_a_rotating_token_one_succeeds(race: Race) -> None:
         assert race.token({**form, "refresh_token": good[0]["refresh_token"]})[1]["error"] == "invalid_grant"
 
 
-def test_G5_within_the_grace_all_get_the_same_successor(race: Race) -> None:
+def test_within_the_grace_all_get_the_same_successor(race: Race) -> None:
     _, linked = race.token(race.code("lenient"))
     form = {"grant_type": "refresh_token", "client_id": "lenient"}
     token = linked["refresh_token"]

@@ -1,4 +1,4 @@
-"""Refresh tokens (rows G1 to G8; G5 is among the races)."""
+"""Refresh tokens. Simultaneous uses are in test_races.py."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def clock(timed: TestApp) -> Clock:
     return set_clock(timed)
 
 
-def test_G1_a_refresh_gives_another_access_token(home: Skill) -> None:
+def test_a_refresh_gives_another_access_token(home: Skill) -> None:
     got = home.link()
     answer = home.refresh(got["refresh_token"])
     assert answer.status_int == 200
@@ -58,7 +58,7 @@ def test_G1_a_refresh_gives_another_access_token(home: Skill) -> None:
     assert home.active(answer.json["access_token"])
 
 
-def test_G1_a_scope_may_be_narrowed_and_never_widened(home: Skill) -> None:
+def test_a_scope_may_be_narrowed_and_never_widened(home: Skill) -> None:
     got = home.link(scope="order_car profile")
     token = got["refresh_token"]
     narrow = home.refresh(token, scope="profile").json
@@ -73,7 +73,7 @@ def test_G1_a_scope_may_be_narrowed_and_never_widened(home: Skill) -> None:
     assert home.refresh(token, scope="").json["scope"] == "order_car profile"
 
 
-def test_G2_a_refresh_token_is_its_clients_only(home: Skill) -> None:
+def test_a_refresh_token_is_its_clients_only(home: Skill) -> None:
     token = home.link()["refresh_token"]
     assert_refused(overlap_skill(home.app).refresh(token), 400, "invalid_grant")
     assert_refused(app_skill(home.app).refresh(token), 400, "invalid_grant")
@@ -84,13 +84,13 @@ def test_G2_a_refresh_token_is_its_clients_only(home: Skill) -> None:
 
 
 @pytest.mark.parametrize("kind", ["access_token", "code"])
-def test_G2_nothing_else_is_a_refresh_token(home: Skill, kind: str) -> None:
+def test_nothing_else_is_a_refresh_token(home: Skill, kind: str) -> None:
     code = home.code()
     token = code if kind == "code" else home.redeem(code).json[kind]
     assert_refused(home.refresh(token), 400, "invalid_grant")
 
 
-def test_G3_a_rotated_token_that_comes_again_ends_the_family(timed: TestApp, clock: Clock) -> None:
+def test_a_rotated_token_that_comes_again_ends_the_family(timed: TestApp, clock: Clock) -> None:
     public = app_skill(timed)
     first = public.link()
     second = public.refresh(first["refresh_token"]).json
@@ -103,7 +103,7 @@ def test_G3_a_rotated_token_that_comes_again_ends_the_family(timed: TestApp, clo
 
 
 @pytest.mark.parametrize("rotations", [2, 3, 10])
-def test_G3_also_when_the_thief_has_rotated_on(timed: TestApp, clock: Clock, rotations: int) -> None:
+def test_also_when_the_thief_has_rotated_on(timed: TestApp, clock: Clock, rotations: int) -> None:
     """Who stole a token and refreshes quickly must not outrun the family's end."""
     public = app_skill(timed)
     stolen = public.link()["refresh_token"]
@@ -116,7 +116,7 @@ def test_G3_also_when_the_thief_has_rotated_on(timed: TestApp, clock: Clock, rot
     assert_refused(public.refresh(thief["refresh_token"]), 400, "invalid_grant")
 
 
-def test_G3_even_within_the_grace_once_the_successor_was_used(timed: TestApp, clock: Clock) -> None:
+def test_even_within_the_grace_once_the_successor_was_used(timed: TestApp, clock: Clock) -> None:
     public = app_skill(timed)
     first = public.link()["refresh_token"]
     second = public.refresh(first).json["refresh_token"]
@@ -127,7 +127,7 @@ def test_G3_even_within_the_grace_once_the_successor_was_used(timed: TestApp, cl
     assert not public.active(third["access_token"])
 
 
-def test_G4_alexas_token_works_a_thousand_times_over_a_year(timed: TestApp, clock: Clock) -> None:
+def test_alexas_token_works_a_thousand_times_over_a_year(timed: TestApp, clock: Clock) -> None:
     home = Skill(timed)
     got = home.link()
     token = got["refresh_token"]
@@ -158,7 +158,7 @@ def test_G4_alexas_token_works_a_thousand_times_over_a_year(timed: TestApp, cloc
     assert 2 <= kept <= 12
 
 
-def test_G6_a_storage_that_dies_half_way_leaves_the_old_token(timed: TestApp, clock: Clock) -> None:
+def test_a_storage_that_dies_half_way_leaves_the_old_token(timed: TestApp, clock: Clock) -> None:
     public = app_skill(timed)
     first = public.link()["refresh_token"]
     engine = engine_of(timed)
@@ -180,7 +180,7 @@ def test_G6_a_storage_that_dies_half_way_leaves_the_old_token(timed: TestApp, cl
     assert public.refresh(second.json["refresh_token"]).status_int == 200
 
 
-def test_G6_neither_is_a_code_lost(timed: TestApp, clock: Clock) -> None:
+def test_neither_is_a_code_lost(timed: TestApp, clock: Clock) -> None:
     home = Skill(timed)
     code = home.code()
     engine = engine_of(timed)
@@ -196,7 +196,7 @@ def test_G6_neither_is_a_code_lost(timed: TestApp, clock: Clock) -> None:
     assert home.redeem(code).status_int == 200
 
 
-def test_G7_an_ended_link_refreshes_no_more(home: Skill) -> None:
+def test_an_ended_link_refreshes_no_more(home: Skill) -> None:
     got = home.link()
     other = home.link()
     ledger = Ledger(engine_of(home.app))
@@ -211,7 +211,7 @@ def reopened(make_app: Callable[..., Any], before: TestApp, **changes: str) -> T
     return https(make_app(database=str(engine_of(before).url), **changes))
 
 
-def test_G7_a_client_that_is_gone_is_nobody(make_app: Callable[..., Any], timed: TestApp) -> None:
+def test_a_client_that_is_gone_is_nobody(make_app: Callable[..., Any], timed: TestApp) -> None:
     got = Skill(timed).link()
     without = {f"client__home__{key}": None for key in ("name", "grants", "secret", "alexa_vendor_id", "scopes")}
     changes: Any = {**without, "clients": "alexa other single expiring skill-backend app overlap"}
@@ -223,14 +223,14 @@ def test_G7_a_client_that_is_gone_is_nobody(make_app: Callable[..., Any], timed:
     assert Skill(timed).refresh(got["refresh_token"]).status_int == 200
 
 
-def test_G7_a_client_without_the_grant_refreshes_no_more(make_app: Callable[..., Any], timed: TestApp) -> None:
+def test_a_client_without_the_grant_refreshes_no_more(make_app: Callable[..., Any], timed: TestApp) -> None:
     got = Skill(timed).link()
     app = reopened(make_app, timed, client__home__grants="implicit")
     assert_refused(Skill(app).refresh(got["refresh_token"]), 400, "unauthorized_client")
     assert_refused(Skill(app).redeem(Skill(timed).code()), 400, "unauthorized_client")
 
 
-def test_G7_a_scope_that_the_client_lost_is_lost(make_app: Callable[..., Any], timed: TestApp) -> None:
+def test_a_scope_that_the_client_lost_is_lost(make_app: Callable[..., Any], timed: TestApp) -> None:
     got = Skill(timed).link(scope="order_car profile")
     app = reopened(
         make_app, timed, client__home__scopes="order_car basic_profile", scope__profile=None, scope__email=None
@@ -241,7 +241,7 @@ def test_G7_a_scope_that_the_client_lost_is_lost(make_app: Callable[..., Any], t
     assert_refused(Skill(app).refresh(got["refresh_token"], scope="profile"), 400, "invalid_scope")
 
 
-def test_G7_a_link_whose_every_scope_is_lost_refreshes_no_more(make_app: Callable[..., Any], timed: TestApp) -> None:
+def test_a_link_whose_every_scope_is_lost_refreshes_no_more(make_app: Callable[..., Any], timed: TestApp) -> None:
     got = Skill(timed).link(scope="email profile")
     app = reopened(
         make_app, timed, client__home__scopes="order_car basic_profile", scope__profile=None, scope__email=None
@@ -251,7 +251,7 @@ def test_G7_a_link_whose_every_scope_is_lost_refreshes_no_more(make_app: Callabl
 
 
 @pytest.mark.parametrize("refresh", ["stable", "overlap", "rotate"])
-def test_G8_a_refresh_token_dies_of_idleness(make_app: Callable[..., Any], refresh: str) -> None:
+def test_a_refresh_token_dies_of_idleness(make_app: Callable[..., Any], refresh: str) -> None:
     app = https(make_app(client__home__refresh=refresh, client__home__refresh_token_idle=str(180 * DAY)))
     home, clock = Skill(app), set_clock(app)
     token = home.link()["refresh_token"]
@@ -263,7 +263,7 @@ def test_G8_a_refresh_token_dies_of_idleness(make_app: Callable[..., Any], refre
 
 
 @pytest.mark.parametrize("refresh", ["stable", "overlap", "rotate"])
-def test_G8_a_refresh_token_dies_of_age(make_app: Callable[..., Any], refresh: str) -> None:
+def test_a_refresh_token_dies_of_age(make_app: Callable[..., Any], refresh: str) -> None:
     changes = {"client__home__refresh": refresh, "client__home__refresh_token_idle": str(180 * DAY)}
     app = https(make_app(client__home__refresh_token_lifetime=str(365 * DAY), **changes))
     home, clock = Skill(app), set_clock(app)
@@ -277,14 +277,14 @@ def test_G8_a_refresh_token_dies_of_age(make_app: Callable[..., Any], refresh: s
     assert_refused(home.refresh(token), 400, "invalid_grant")
 
 
-def test_G8_without_a_setting_it_does_not_die(timed: TestApp, clock: Clock) -> None:
+def test_without_a_setting_it_does_not_die(timed: TestApp, clock: Clock) -> None:
     home = Skill(timed, redirect_uri=HOME)
     token = home.link()["refresh_token"]
     clock.now += 20 * 365 * DAY
     assert home.refresh(token).json["refresh_token"] == token
 
 
-def test_G8_an_expiry_that_the_deployer_takes_back_is_gone(make_app: Callable[..., Any]) -> None:
+def test_an_expiry_that_the_deployer_takes_back_is_gone(make_app: Callable[..., Any]) -> None:
     app = https(make_app(client__home__refresh_token_idle=str(DAY)))
     clock = set_clock(app)
     token = Skill(app).link()["refresh_token"]

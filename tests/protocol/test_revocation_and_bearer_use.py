@@ -1,4 +1,4 @@
-"""Introspection of the code grant's tokens, revocation, bearer use (rows H1 to H13; more in test_introspect.py)."""
+"""Introspection of the code grant's tokens, revocation, and bearer use. More in test_introspection.py."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def state(skill: Skill, token: str) -> Any:
     return answer.json
 
 
-def test_H1_without_its_secret_a_client_is_told_nothing(home: Skill) -> None:
+def test_without_its_secret_a_client_is_told_nothing(home: Skill) -> None:
     token = home.link()["access_token"]
     assert_refused(Skill(home.app, secret="wrong").post("/introspect", {"token": token}), 401, "invalid_client")
     public = app_skill(home.app)
     assert_refused(public.post("/introspect", {"token": public.link()["access_token"]}), 401, "invalid_client")
 
 
-def test_H2_an_expired_token_is_just_inactive(make_app: Callable[..., Any]) -> None:
+def test_an_expired_token_is_just_inactive(make_app: Callable[..., Any]) -> None:
     home = Skill(https(make_app()))
     clock = set_clock(home.app)
     token = home.link()["access_token"]
@@ -56,7 +56,7 @@ def test_H2_an_expired_token_is_just_inactive(make_app: Callable[..., Any]) -> N
     assert not home.active(token)
 
 
-def test_H3_what_is_told_of_a_token_and_no_more(make_app: Callable[..., Any]) -> None:
+def test_what_is_told_of_a_token_and_no_more(make_app: Callable[..., Any]) -> None:
     home = Skill(https(make_app()))
     now = int(set_clock(home.app).now)
     assert state(home, home.link(scope="email profile")["access_token"]) == {
@@ -74,7 +74,7 @@ def test_H3_what_is_told_of_a_token_and_no_more(make_app: Callable[..., Any]) ->
 
 
 @pytest.mark.parametrize("path", ["/introspect", "/revoke"])
-def test_H4_a_token_must_come_once_and_by_post(home: Skill, path: str) -> None:
+def test_a_token_must_come_once_and_by_post(home: Skill, path: str) -> None:
     assert_refused(home.post(path, {"token_type_hint": "access_token"}), 400, "invalid_request")
     assert_refused(home.post(path, {"token": ""}), 400, "invalid_request")
     headers = {**basic("home", SECRET), "Content-Type": "application/x-www-form-urlencoded"}
@@ -83,7 +83,7 @@ def test_H4_a_token_must_come_once_and_by_post(home: Skill, path: str) -> None:
     assert home.app.get(path, headers=headers, status=405).headers["Allow"] == "POST"
 
 
-def test_H5_no_other_kind_is_an_access_token(home: Skill) -> None:
+def test_no_other_kind_is_an_access_token(home: Skill) -> None:
     code = home.code()
     assert state(home, code) == INACTIVE
     assert not home.active(code)
@@ -93,7 +93,7 @@ def test_H5_no_other_kind_is_an_access_token(home: Skill) -> None:
     assert state(home, code) == INACTIVE
 
 
-def test_H6_a_foreign_token_is_inactive(home: Skill) -> None:
+def test_a_foreign_token_is_inactive(home: Skill) -> None:
     token = home.link()["access_token"]
     assert state(overlap_skill(home.app), token) == INACTIVE
     assert state(Skill(home.app, "alexa", "the alexa client's secret"), token) == INACTIVE
@@ -103,9 +103,7 @@ def test_H6_a_foreign_token_is_inactive(home: Skill) -> None:
 
 
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
-def test_H7_revoking_any_token_ends_them_all_at_every_server(
-    make_app: Callable[..., Any], home: Skill, kind: str
-) -> None:
+def test_revoking_any_token_ends_them_all_at_every_server(make_app: Callable[..., Any], home: Skill, kind: str) -> None:
     elsewhere = Skill(https(make_app(database=str(engine_of(home.app).url))))
     got = home.link()
     newer = home.refresh(got["refresh_token"]).json["access_token"]
@@ -125,7 +123,7 @@ def test_H7_revoking_any_token_ends_them_all_at_every_server(
         assert connection.execute(newest).scalar() == "revoked by its client"
 
 
-def test_H7_a_token_of_the_implicit_grant(app: TestApp) -> None:
+def test_a_token_of_the_implicit_grant(app: TestApp) -> None:
     alexa = Alexa(app)
     token = alexa.link()["access_token"]
     headers = basic("alexa", "the alexa client's secret")
@@ -133,7 +131,7 @@ def test_H7_a_token_of_the_implicit_grant(app: TestApp) -> None:
     assert alexa.introspect(token).json == INACTIVE
 
 
-def test_H7_an_access_token_is_its_own_proof(home: Skill) -> None:
+def test_an_access_token_is_its_own_proof(home: Skill) -> None:
     """A skill that got SkillDisabled holds nothing else."""
     got = home.link()
     assert home.app.post("/revoke", {"token": got["access_token"]}).status_int == 200
@@ -143,7 +141,7 @@ def test_H7_an_access_token_is_its_own_proof(home: Skill) -> None:
     assert (row["end_reason"], row["client_id"]) == ("revoked by its token", "home")
 
 
-def test_H7_a_confidential_clients_refresh_token_is_no_proof(home: Skill) -> None:
+def test_a_confidential_clients_refresh_token_is_no_proof(home: Skill) -> None:
     got = home.link()
     for form in ({"token": got["refresh_token"]}, {"token": got["refresh_token"], "client_id": "home"}):
         assert_refused(home.app.post("/revoke", form, status="*"), 401, "invalid_client")
@@ -152,7 +150,7 @@ def test_H7_a_confidential_clients_refresh_token_is_no_proof(home: Skill) -> Non
 
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
 @pytest.mark.parametrize("named", [True, False])
-def test_H7_a_public_client_revokes_what_it_holds(app: TestApp, kind: str, named: bool) -> None:
+def test_a_public_client_revokes_what_it_holds(app: TestApp, kind: str, named: bool) -> None:
     public = app_skill(app)
     got = public.link()
     form = {"token": got[kind], **({"client_id": "app"} if named else {})}
@@ -161,14 +159,14 @@ def test_H7_a_public_client_revokes_what_it_holds(app: TestApp, kind: str, named
     assert_refused(public.refresh(got["refresh_token"]), 400, "invalid_grant")
 
 
-def test_H8_an_unknown_token_is_revoked_already(home: Skill) -> None:
+def test_an_unknown_token_is_revoked_already(home: Skill) -> None:
     for unknown in ("x", "A" * 43, "\0", "€" * 9, home.code()):
         assert home.revoke(unknown).status_int == 200
         assert home.app.post("/revoke", {"token": unknown}).status_int == 200
 
 
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
-def test_H8_a_foreign_client_ends_nothing(home: Skill, kind: str) -> None:
+def test_a_foreign_client_ends_nothing(home: Skill, kind: str) -> None:
     got = home.link()
     assert overlap_skill(home.app).revoke(got[kind]).status_int == 200
     assert Skill(home.app, "skill-backend", "the resource server's secret").revoke(got[kind]).status_int == 200
@@ -186,14 +184,14 @@ def test_a_skills_backend_ends_the_link_whose_access_token_it_holds(app: TestApp
 
 
 @pytest.mark.parametrize("hint", ["access_token", "refresh_token", "id_token", "", "x" * 500])
-def test_H9_a_hint_is_only_a_hint(home: Skill, hint: str) -> None:
+def test_a_hint_is_only_a_hint(home: Skill, hint: str) -> None:
     for kind in ("access_token", "refresh_token"):
         got = home.link()
         assert home.revoke(got[kind], token_type_hint=hint).status_int == 200
         assert not home.active(got["access_token"])
 
 
-def test_H10_a_broken_storage_says_so_at_every_door(make_app: Callable[..., Any]) -> None:
+def test_a_broken_storage_says_so_at_every_door(make_app: Callable[..., Any]) -> None:
     home = Skill(https(make_app()))
     got, code = home.link(), home.code()
     engine = engine_of(home.app)
@@ -227,14 +225,14 @@ def userinfo(app: TestApp, authorization: str | None, query: str = "") -> Any:
 
 
 @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer ", "Basic aG9tZTp4", "Digest x", "Bearerx y"])
-def test_H11_without_a_token_there_is_only_the_challenge(app: TestApp, authorization: str | None) -> None:
+def test_without_a_token_there_is_only_the_challenge(app: TestApp, authorization: str | None) -> None:
     answer = userinfo(app, authorization)
     assert answer.status_int == 401
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="linkauth"'
 
 
 @pytest.mark.parametrize("token", ["x", "A" * 43, "x y", "\xe9", "Bearer x", "x" * 9000, '"', "a, b"])
-def test_H12_a_bad_token_is_named(app: TestApp, token: str) -> None:
+def test_a_bad_token_is_named(app: TestApp, token: str) -> None:
     answer = userinfo(app, f"Bearer {token}")
     assert answer.status_int == 401
     assert answer.json["error"] == "invalid_token"
@@ -242,7 +240,7 @@ def test_H12_a_bad_token_is_named(app: TestApp, token: str) -> None:
     assert token not in answer.headers["WWW-Authenticate"].removeprefix("Bearer ") or len(token) < 9
 
 
-def test_H12_a_token_in_the_url_is_refused(home: Skill) -> None:
+def test_a_token_in_the_url_is_refused(home: Skill) -> None:
     token = home.link()["access_token"]
     for authorization in (None, f"Bearer {token}"):
         answer = userinfo(home.app, authorization, f"?access_token={token}")
@@ -251,7 +249,7 @@ def test_H12_a_token_in_the_url_is_refused(home: Skill) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER ", "bEaReR   ", " Bearer "])
-def test_H13_the_scheme_has_no_case_and_the_token_has(home: Skill, scheme: str) -> None:
+def test_the_scheme_has_no_case_and_the_token_has(home: Skill, scheme: str) -> None:
     token = home.link()["access_token"]
     assert userinfo(home.app, scheme + token).json["sub"] == "staff:1"
     for alike in (token.swapcase(), token.lower(), token[:-1], token + "A"):

@@ -1,4 +1,4 @@
-"""Hostile bytes and sizes at every door (rows J): never a crash, never markup, never a foreign redirect."""
+"""Hostile bytes and sizes at every endpoint: never a crash, never markup, never a foreign redirect."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def everywhere(app: TestApp, method: str, path: str, raw: bytes) -> list[tuple[s
 
 @pytest.mark.parametrize(("method", "path"), SURFACE)
 @pytest.mark.parametrize("raw", BROKEN)
-def test_J1_broken_utf8_is_refused(app: TestApp, method: str, path: str, raw: bytes) -> None:
+def test_broken_utf8_is_refused(app: TestApp, method: str, path: str, raw: bytes) -> None:
     for place, answer in everywhere(app, method, path, raw):
         assert_sound(answer)
         if place in ("value", "name"):
@@ -75,7 +75,7 @@ def test_J1_broken_utf8_is_refused(app: TestApp, method: str, path: str, raw: by
 
 
 @pytest.mark.parametrize("raw", BROKEN)
-def test_J1_a_path_that_is_no_text_is_refused(app: TestApp, raw: bytes) -> None:
+def test_a_path_that_is_no_text_is_refused(app: TestApp, raw: bytes) -> None:
     text = raw.decode("latin-1")
     answer = send(
         app,
@@ -87,7 +87,7 @@ def test_J1_a_path_that_is_no_text_is_refused(app: TestApp, raw: bytes) -> None:
 
 @pytest.mark.parametrize("name", ["username", "password", "form_token", "cancel"])
 @pytest.mark.parametrize("raw", BROKEN)
-def test_J1_a_form_field_that_is_no_text_is_refused(app: TestApp, name: str, raw: bytes) -> None:
+def test_a_form_field_that_is_no_text_is_refused(app: TestApp, name: str, raw: bytes) -> None:
     body = f"form_token={form_token(app, query())}&".encode() if name != "form_token" else b""
     answer = send(app, "POST", "/authorize", query(), body + name.encode() + b"=" + raw, {**FORM, "Origin": OWN})
     assert_page(answer)
@@ -95,7 +95,7 @@ def test_J1_a_form_field_that_is_no_text_is_refused(app: TestApp, name: str, raw
 
 @pytest.mark.parametrize(("method", "path"), SURFACE)
 @pytest.mark.parametrize("raw", [b"%00", b"a%00b", b"\0", b"%0d%0aSet-Cookie:%20x=1", b"%1b[31m", b"%E2%80%A8"])
-def test_J2_NUL_and_control_characters(app: TestApp, method: str, path: str, raw: bytes) -> None:
+def test_NUL_and_control_characters(app: TestApp, method: str, path: str, raw: bytes) -> None:
     for _, answer in everywhere(app, method, path, raw):
         assert_sound(answer)
 
@@ -103,7 +103,7 @@ def test_J2_NUL_and_control_characters(app: TestApp, method: str, path: str, raw
 @pytest.mark.parametrize(
     "name", ["client_id", "redirect_uri", "response_type", "scope", "state", "ui_locales", "response_mode"]
 )
-def test_J2_NUL_in_a_parameter(app: TestApp, name: str) -> None:
+def test_NUL_in_a_parameter(app: TestApp, name: str) -> None:
     for value in ("\0", "a\0", "\0a"):
         assert_sound(send(app, query=query(**{name: value})))
 
@@ -111,7 +111,7 @@ def test_J2_NUL_in_a_parameter(app: TestApp, name: str) -> None:
 @pytest.mark.parametrize(
     ("username", "password"), [("ada\0", "lovelace-1815"), ("\0", "x"), ("ada", "\0"), ("ada", "lovelace-1815\0")]
 )
-def test_J2_NUL_in_a_sign_in_is_a_wrong_password(app: TestApp, username: str, password: str) -> None:
+def test_NUL_in_a_sign_in_is_a_wrong_password(app: TestApp, username: str, password: str) -> None:
     answer = login(app, query(), username, password)
     assert_sound(answer)
     assert answer.status == 403
@@ -120,21 +120,21 @@ def test_J2_NUL_in_a_sign_in_is_a_wrong_password(app: TestApp, username: str, pa
 @pytest.mark.parametrize(
     ("path", "size"), [("/authorize", 65_537), ("/introspect", 65_537), ("/introspect", 10_000_000)]
 )
-def test_J5_a_body_over_the_limit_is_refused(app: TestApp, path: str, size: int) -> None:
+def test_a_body_over_the_limit_is_refused(app: TestApp, path: str, size: int) -> None:
     answer = send(app, "POST", path, query(), b"x" * size, {**ALEXA, "Origin": OWN})
     assert_sound(answer)
     assert answer.status == 413
 
 
 @pytest.mark.parametrize("length", ["1000000000", "99999999999999999999", "x", "-1", "", "1e3", "0x10", "²"])
-def test_J5_a_length_that_lies(app: TestApp, length: str) -> None:
+def test_a_length_that_lies(app: TestApp, length: str) -> None:
     for path in ("/authorize", "/introspect"):
         answer = send(app, "POST", path, query(), b"token=x", {**ALEXA, "Origin": OWN}, CONTENT_LENGTH=length)
         assert_sound(answer)
         assert 400 <= answer.status < 500
 
 
-def test_J5_an_endless_body_is_read_only_up_to_the_limit(app: TestApp) -> None:
+def test_an_endless_body_is_read_only_up_to_the_limit(app: TestApp) -> None:
     class Endless:
         given = 0
 
@@ -151,7 +151,7 @@ def test_J5_an_endless_body_is_read_only_up_to_the_limit(app: TestApp) -> None:
 
 
 @pytest.mark.parametrize("count", [101, 20_000, 100_000])
-def test_J6_too_many_fields(app: TestApp, count: int) -> None:
+def test_too_many_fields(app: TestApp, count: int) -> None:
     many = b"&".join(b"a%d=1" % number for number in range(count))
     for answer in (
         send(app, query=query() + b"&" + many),
@@ -162,12 +162,12 @@ def test_J6_too_many_fields(app: TestApp, count: int) -> None:
         assert answer.status in (400, 413, 414)
 
 
-def test_J6_a_hundred_fields_are_enough_for_anybody(app: TestApp) -> None:
+def test_a_hundred_fields_are_enough_for_anybody(app: TestApp) -> None:
     many = b"&".join(b"a%d=1" % number for number in range(95))
     assert send(app, query=query() + b"&" + many).status == 200
 
 
-def test_J6_a_file_is_no_field(app: TestApp) -> None:
+def test_a_file_is_no_field(app: TestApp) -> None:
     body = b'--b\r\nContent-Disposition: form-data; name="username"; filename="f"\r\n\r\nada\r\n--b--\r\n'
     for content_type in ("multipart/form-data; boundary=b", "multipart/form-data", "multipart/mixed; boundary=b"):
         headers = {"Content-Type": content_type, "Origin": OWN}
@@ -175,7 +175,7 @@ def test_J6_a_file_is_no_field(app: TestApp) -> None:
 
 
 @pytest.mark.parametrize("charset", ["utf-16", "foo", "latin-1", "utf-7", ""])
-def test_J6_only_utf8_forms_are_read(app: TestApp, charset: str) -> None:
+def test_only_utf8_forms_are_read(app: TestApp, charset: str) -> None:
     headers = {**ALEXA, "Content-Type": f"application/x-www-form-urlencoded; charset={charset}"}
     answer = send(app, "POST", "/introspect", b"", b"token=x", headers)
     assert_sound(answer)
@@ -186,7 +186,7 @@ BOMB = "a" + "\u0315\u0300" * 32_768
 
 
 @pytest.mark.parametrize("letters", [254, 1_024, 5_000, len(BOMB)])
-def test_J7_a_normalisation_bomb_is_cut_by_length_first(app: TestApp, letters: int) -> None:
+def test_a_normalisation_bomb_is_cut_by_length_first(app: TestApp, letters: int) -> None:
     bomb = BOMB[:letters]
     token = form_token(app, query())
     for fields in ({"username": bomb, "password": "x"}, {"username": "ada", "password": bomb}):
@@ -199,7 +199,7 @@ def test_J7_a_normalisation_bomb_is_cut_by_length_first(app: TestApp, letters: i
 
 @pytest.mark.parametrize(("method", "path"), SURFACE)
 @pytest.mark.parametrize("size", [8_192, 65_536, 300_000])
-def test_J8_long_urls_headers_and_cookies(app: TestApp, method: str, path: str, size: int) -> None:
+def test_long_urls_headers_and_cookies(app: TestApp, method: str, path: str, size: int) -> None:
     long, headers = b"x" * size, {**ALEXA, "Origin": OWN}
     in_query = send(app, method, path, b"x=" + long, b"token=x", headers)
     in_path = send(app, method, path + "/" + long.decode(), b"", b"token=x", headers)
@@ -212,7 +212,7 @@ def test_J8_long_urls_headers_and_cookies(app: TestApp, method: str, path: str, 
         assert in_query.status == 414
 
 
-def test_J8_many_headers(app: TestApp) -> None:
+def test_many_headers(app: TestApp) -> None:
     assert send(app, query=query(), headers={f"X-{number}": "y" for number in range(150)}).status == 200
 
 
@@ -228,7 +228,7 @@ FORMATS = (
 
 
 @pytest.mark.parametrize("text", FORMATS)
-def test_J10_nobody_writes_into_the_log(moody: TestApp, caplog: pytest.LogCaptureFixture, text: str) -> None:
+def test_nobody_writes_into_the_log(moody: TestApp, caplog: pytest.LogCaptureFixture, text: str) -> None:
     caplog.set_level(logging.DEBUG)
     for name in ("client_id", "redirect_uri", "response_type", "scope", "state", "unknown"):
         assert_sound(send(moody, query=query(**{name: text})))
@@ -246,7 +246,7 @@ def test_J10_nobody_writes_into_the_log(moody: TestApp, caplog: pytest.LogCaptur
 
 
 @pytest.mark.parametrize(("name", "error"), [("crash", "RuntimeError"), ("exit", "SystemExit")])
-def test_J11_a_plugin_that_crashes_tells_nobody_anything(
+def test_a_plugin_that_crashes_tells_nobody_anything(
     moody: TestApp, caplog: pytest.LogCaptureFixture, name: str, error: str
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -262,7 +262,7 @@ def test_J11_a_plugin_that_crashes_tells_nobody_anything(
 
 
 @pytest.mark.parametrize(("method", "path"), SURFACE)
-def test_J_markup_is_nowhere_reflected(app: TestApp, method: str, path: str) -> None:
+def test_markup_is_nowhere_reflected(app: TestApp, method: str, path: str) -> None:
     for raw in (MARK, quoted(MARK.decode()).encode()):
         for _, answer in everywhere(app, method, path, raw):
             assert_sound(answer, MARK, b"onload")

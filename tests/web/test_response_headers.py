@@ -1,4 +1,4 @@
-"""Transport, headers and the HTTP surface (rows A)."""
+"""Transport, response headers, and the methods that each URL takes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def any_page(request: pytest.FixtureRequest, app: TestApp) -> Answer:
     ("method", "path"), [("GET", "/authorize"), ("POST", "/authorize"), ("POST", "/introspect"), ("GET", "/")]
 )
 @pytest.mark.parametrize("claim", [{}, {"X-Forwarded-Proto": "https"}, {"Forwarded": "proto=https"}])
-def test_A1_http_is_refused_and_never_redirected(app: TestApp, method: str, path: str, claim: dict[str, str]) -> None:
+def test_http_is_refused_and_never_redirected(app: TestApp, method: str, path: str, claim: dict[str, str]) -> None:
     headers = {**ALEXA, **claim}
     answer = send(app, method, path, query(), b"token=x", headers, **{"wsgi.url_scheme": "http"})
     assert answer.status == 403
@@ -62,17 +62,17 @@ def test_A1_http_is_refused_and_never_redirected(app: TestApp, method: str, path
     assert b'name="password"' not in answer.body
 
 
-def test_A1_only_health_is_answered_over_http(app: TestApp) -> None:
+def test_only_health_is_answered_over_http(app: TestApp) -> None:
     assert send(app, path="/health/live", **{"wsgi.url_scheme": "http"}).json == {"alive": True}
 
 
-def test_A2_every_answer_demands_https_for_a_year(any_answer: Answer) -> None:
+def test_every_answer_demands_https_for_a_year(any_answer: Answer) -> None:
     strict = any_answer.get("Strict-Transport-Security")
     assert strict is not None
     assert int(strict.split(";")[0].removeprefix("max-age=")) >= 31_536_000
 
 
-def test_A3_no_page_can_be_framed_or_run_inline_script(any_page: Answer) -> None:
+def test_no_page_can_be_framed_or_run_inline_script(any_page: Answer) -> None:
     policy = any_page.get("Content-Security-Policy")
     assert policy is not None
     directives = dict(part.strip().partition(" ")[::2] for part in policy.split(";"))
@@ -87,7 +87,7 @@ def test_A3_no_page_can_be_framed_or_run_inline_script(any_page: Answer) -> None
     assert any_page.get("X-Frame-Options") == "DENY"
 
 
-def test_A4_no_page_tells_its_url_or_loads_from_elsewhere(any_page: Answer) -> None:
+def test_no_page_tells_its_url_or_loads_from_elsewhere(any_page: Answer) -> None:
     assert any_page.get("Referrer-Policy") == "same-origin"
     page = BeautifulSoup(any_page.text, "html.parser")
     links = [tag[name] for tag in page.find_all() for name in ("src", "href", "action", "srcset") if tag.has_attr(name)]
@@ -98,7 +98,7 @@ def test_A4_no_page_tells_its_url_or_loads_from_elsewhere(any_page: Answer) -> N
     assert not [name for tag in page.find_all() for name in tag.attrs if name.startswith("on") or name == "target"]
 
 
-def test_A4_no_answer_may_use_the_device_or_be_embedded_elsewhere(any_answer: Answer) -> None:
+def test_no_answer_may_use_the_device_or_be_embedded_elsewhere(any_answer: Answer) -> None:
     allowed = dict(part.strip().split("=") for part in (any_answer.get("Permissions-Policy") or "").split(","))
     assert {"camera", "microphone", "geolocation", "payment", "usb"} <= set(allowed)
     assert set(allowed.values()) == {"()"}
@@ -106,17 +106,17 @@ def test_A4_no_answer_may_use_the_device_or_be_embedded_elsewhere(any_answer: An
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_A4_a_platform_keeps_the_window_in_which_it_opened_the_linking(app: TestApp, kind: str) -> None:
+def test_a_platform_keeps_the_window_in_which_it_opened_the_linking(app: TestApp, kind: str) -> None:
     linking = KINDS[kind].get("path", "/authorize") == "/authorize"
     wanted = "unsafe-none" if linking else "same-origin"
     assert send(app, **KINDS[kind]).get("Cross-Origin-Opener-Policy") == wanted
 
 
-def test_A4_the_redirect_back_keeps_the_window_too(app: TestApp) -> None:
+def test_the_redirect_back_keeps_the_window_too(app: TestApp) -> None:
     assert login(app, query(), "ada", "lovelace-1815").get("Cross-Origin-Opener-Policy") == "unsafe-none"
 
 
-def test_A4_static_files_are_for_our_own_pages(app: TestApp) -> None:
+def test_static_files_are_for_our_own_pages(app: TestApp) -> None:
     style = BeautifulSoup(send(app, query=query()).text, "html.parser").find("link", rel="stylesheet")
     answer = send(app, path=style["href"])
     assert answer.status == 200
@@ -124,23 +124,23 @@ def test_A4_static_files_are_for_our_own_pages(app: TestApp) -> None:
 
 
 @pytest.mark.parametrize("kind", JSON)
-def test_A5_introspection_answers_are_never_stored(app: TestApp, kind: str) -> None:
+def test_introspection_answers_are_never_stored(app: TestApp, kind: str) -> None:
     answer = send(app, **KINDS[kind])
     assert answer.get("Cache-Control") == "no-store"
     assert answer.get("Content-Type") == "application/json"
 
 
-def test_A5_a_token_state_is_never_stored(alexa: Alexa) -> None:
+def test_a_token_state_is_never_stored(alexa: Alexa) -> None:
     told = alexa.introspect(alexa.link()["access_token"])
     assert told.json["active"] is True
     assert told.headers["Cache-Control"] == "no-store"
 
 
-def test_A6_pages_and_redirects_are_never_stored(any_answer: Answer) -> None:
+def test_pages_and_redirects_are_never_stored(any_answer: Answer) -> None:
     assert any_answer.get("Cache-Control") == "no-store"
 
 
-def test_A6_the_redirect_with_the_token_is_never_stored(app: TestApp) -> None:
+def test_the_redirect_with_the_token_is_never_stored(app: TestApp) -> None:
     answer = login(app, query(), "ada", "lovelace-1815")
     assert "access_token" in answered(answer)
     assert answer.get("Cache-Control") == "no-store"
@@ -148,7 +148,7 @@ def test_A6_the_redirect_with_the_token_is_never_stored(app: TestApp) -> None:
     assert answer.get("Referrer-Policy") == "same-origin"
 
 
-def test_A7_types_are_said_and_not_guessed(any_answer: Answer) -> None:
+def test_types_are_said_and_not_guessed(any_answer: Answer) -> None:
     assert any_answer.get("X-Content-Type-Options") == "nosniff"
     if any_answer.body:
         assert (any_answer.get("Content-Type") or "").lower() in TYPES
@@ -158,7 +158,7 @@ def test_A7_types_are_said_and_not_guessed(any_answer: Answer) -> None:
     assert b".py" not in any_answer.body
 
 
-def test_A7_static_files_say_their_type_too(app: TestApp) -> None:
+def test_static_files_say_their_type_too(app: TestApp) -> None:
     page = BeautifulSoup(send(app, query=query()).text, "html.parser")
     style = send(app, path=page.find("link", rel="stylesheet")["href"])
     assert style.status == 200
@@ -170,7 +170,7 @@ def test_A7_static_files_say_their_type_too(app: TestApp) -> None:
 
 @pytest.mark.parametrize("path", SURFACE)
 @pytest.mark.parametrize("method", ["OPTIONS", "GET", "POST"])
-def test_A8_no_other_site_may_read_an_answer(app: TestApp, path: str, method: str) -> None:
+def test_no_other_site_may_read_an_answer(app: TestApp, path: str, method: str) -> None:
     headers = {"Origin": "https://x.example", "Access-Control-Request-Method": "POST", **FORM}
     answer = send(app, method, path, query(), b"", headers)
     assert not [name for name, _ in answer.headers if name.lower().startswith("access-control-")]
@@ -180,7 +180,7 @@ def test_A8_no_other_site_may_read_an_answer(app: TestApp, path: str, method: st
 
 @pytest.mark.parametrize("path", SURFACE)
 @pytest.mark.parametrize("method", ["TRACE", "FOO", "PUT", "DELETE", "PATCH", "CONNECT", "get", "X-1"])
-def test_A9_other_methods_are_not_allowed(app: TestApp, path: str, method: str) -> None:
+def test_other_methods_are_not_allowed(app: TestApp, path: str, method: str) -> None:
     answer = send(app, method, path, query(), b"<b>echo-body</b>", {"X-Mark": "echo-header", **FORM})
     assert answer.status == 405
     assert answer.get("Allow") == TAKES.get(path, "GET")
@@ -188,14 +188,14 @@ def test_A9_other_methods_are_not_allowed(app: TestApp, path: str, method: str) 
 
 
 @pytest.mark.parametrize("path", ["/", "/health/live", "/health/ready", "/static/default/page.css"])
-def test_A9_what_is_only_read_takes_no_post(app: TestApp, path: str) -> None:
+def test_what_is_only_read_takes_no_post(app: TestApp, path: str) -> None:
     answer = send(app, "POST", path, b"", b"a=b", FORM)
     assert answer.status == 405
     assert answer.get("Allow") == "GET"
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_A10_introspection_takes_only_a_post(app: TestApp, method: str) -> None:
+def test_introspection_takes_only_a_post(app: TestApp, method: str) -> None:
     answer = send(app, method, "/introspect", b"client_id=alexa&token=x", headers=ALEXA)
     assert answer.status == 405
     assert answer.get("Allow") == "POST"
@@ -204,7 +204,7 @@ def test_A10_introspection_takes_only_a_post(app: TestApp, method: str) -> None:
 
 @pytest.mark.parametrize("name", ["token", "access_token", "client_secret"])
 @pytest.mark.parametrize("body", [b"", b"token=x"])
-def test_A11_a_secret_in_the_query_is_refused_and_never_read(app: TestApp, name: str, body: bytes) -> None:
+def test_a_secret_in_the_query_is_refused_and_never_read(app: TestApp, name: str, body: bytes) -> None:
     secret = b"the+alexa+client%27s+secret"
     answer = send(app, "POST", "/introspect", name.encode() + b"=" + secret, body, ALEXA)
     assert answer.status == 400
@@ -212,7 +212,7 @@ def test_A11_a_secret_in_the_query_is_refused_and_never_read(app: TestApp, name:
     assert "active" not in answer.json
 
 
-def test_A11_credentials_in_the_query_prove_nothing(app: TestApp) -> None:
+def test_credentials_in_the_query_prove_nothing(app: TestApp) -> None:
     raw = b"client_id=alexa&client_secret=the+alexa+client%27s+secret"
     answer = send(app, "POST", "/introspect", raw, b"token=x", FORM)
     assert answer.status in (400, 401)
@@ -235,7 +235,7 @@ HOSTILE_HOSTS: tuple[dict[str, Any], ...] = (
 
 @pytest.mark.parametrize("environ", HOSTILE_HOSTS)
 @pytest.mark.parametrize("kind", ["login page", "refusal", "error redirect", "stale post", "home", "not found"])
-def test_A12_no_answer_repeats_a_foreign_host(app: TestApp, environ: dict[str, Any], kind: str) -> None:
+def test_no_answer_repeats_a_foreign_host(app: TestApp, environ: dict[str, Any], kind: str) -> None:
     answer = send(app, **KINDS[kind], **environ)
     assert answer.status < 500
     assert b"evil" not in answer.body
@@ -243,14 +243,14 @@ def test_A12_no_answer_repeats_a_foreign_host(app: TestApp, environ: dict[str, A
 
 
 @pytest.mark.parametrize("environ", HOSTILE_HOSTS)
-def test_A12_a_foreign_host_is_not_our_own_origin(app: TestApp, environ: dict[str, Any]) -> None:
+def test_a_foreign_host_is_not_our_own_origin(app: TestApp, environ: dict[str, Any]) -> None:
     fields = f"form_token={form_token(app, query())}&cancel=1".encode()
     headers = {**FORM, "Origin": "https://evil.example"}
     assert_page(send(app, "POST", "/authorize", query(), fields, headers, **environ))
 
 
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "True-Client-IP", "CF-Connecting-IP"])
-def test_A13_a_client_cannot_choose_its_own_address(make_app: Callable[..., Any], header: str) -> None:
+def test_a_client_cannot_choose_its_own_address(make_app: Callable[..., Any], header: str) -> None:
     app = https(make_app(throttle__address_failures="1"))
     raw = query(redirect_uri=RA)
     fields = {"form_token": form_token(app, raw), "password": ""}
@@ -262,7 +262,7 @@ def test_A13_a_client_cannot_choose_its_own_address(make_app: Callable[..., Any]
     assert statuses == [403, 429, 429]
 
 
-def test_A13_the_proxy_claims_change_nothing_in_a_link(app: TestApp) -> None:
+def test_the_proxy_claims_change_nothing_in_a_link(app: TestApp) -> None:
     raw = query()
     fields = {"form_token": form_token(app, raw), "username": "ada", "password": "lovelace-1815"}
     claims = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "http", "X-Forwarded-Port": "8443"}

@@ -265,7 +265,7 @@ def test_the_canary_is_refused_at_all(key: str) -> None:
         "https://example.com:99999/",
     ],
 )
-def test_B21_a_redirect_uri_that_cannot_be_registered(uri: str) -> None:
+def test_a_redirect_uri_that_cannot_be_registered(uri: str) -> None:
     found = faults(client__alexa__redirect_uris=f"https://ok.example/cb {uri}")
     assert list(found) == ["client.alexa.redirect_uris"]
 
@@ -283,5 +283,5 @@ def test_B21_a_redirect_uri_that_cannot_be_registered(uri: str) -> None:
         "https://example.com/a@b",
     ],
 )
-def test_B21_a_redirect_uri_that_can_be_registered(uri: str) -> None:
+def test_a_redirect_uri_that_can_be_registered(uri: str) -> None:
     assert settings(client__alexa__redirect_uris=uri).clients["alexa"].redirect_uris == (uri,)

@@ -69,7 +69,7 @@ def signer(*keys: SigningKey) -> Signer:
     return Signer(ISSUER, lambda: keys)
 
 
-def test_I4_the_token_is_what_rfc_9068_says() -> None:
+def test_the_token_is_what_rfc_9068_says() -> None:
     signing = signer(SigningKey.new(NOW))
     token, jti = signing.access_token(LINK, ("order_car",), NOW, NOW + 3600)
     header, claims = verified_by_hand(token, signing.jwks(NOW))
@@ -89,14 +89,14 @@ def test_I4_the_token_is_what_rfc_9068_says() -> None:
     assert decoded.claims == claims
 
 
-def test_I4_a_jti_is_new_each_time() -> None:
+def test_a_jti_is_new_each_time() -> None:
     signing = signer(SigningKey.new(NOW))
     found = {signing.access_token(LINK, (), NOW, NOW + 1)[1] for _ in range(20)}
     assert len(found) == 20
     assert all(len(jti) >= 22 for jti in found)
 
 
-def test_I4_a_changed_token_verifies_no_more() -> None:
+def test_a_changed_token_verifies_no_more() -> None:
     signing = signer(SigningKey.new(NOW))
     token, _ = signing.access_token(LINK, ("order_car",), NOW, NOW + 3600)
     other, _ = signing.access_token(LINK, ("order_car", "profile"), NOW, NOW + 3600)
@@ -108,7 +108,7 @@ def test_I4_a_changed_token_verifies_no_more() -> None:
         jwt.decode(mixed, KeySet.import_key_set(signing.jwks(NOW)), algorithms=["ES256"])
 
 
-def test_I6_only_public_parts_are_published() -> None:
+def test_only_public_parts_are_published() -> None:
     keys = [SigningKey.new(NOW - 10), SigningKey.new(NOW)]
     for published in signer(*keys).jwks(NOW)["keys"]:
         assert set(published) == {"kty", "crv", "x", "y", "kid", "use", "alg"}
@@ -117,7 +117,7 @@ def test_I6_only_public_parts_are_published() -> None:
     assert keys[0].key.as_dict(private=True)["d"] not in repr(keys)
 
 
-def test_I6_rotation_overlaps(store: KeyStore) -> None:
+def test_rotation_overlaps(store: KeyStore) -> None:
     """A key is known before it signs, and until the last token that it signed is gone."""
     import time
 
