@@ -7,6 +7,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 DISTRIBUTIONS := . $(patsubst %/setup.py,%,$(wildcard plugins/*/setup.py themes/*/setup.py))
 THEMES := $(patsubst %/setup.py,%,$(wildcard themes/*/setup.py))
 TESTS := $(BIN)/python -m pytest
+# a worker process for each core; conftest.py says which tests stay together
+PARALLEL := --numprocesses auto --dist loadgroup --no-loadscope-reorder
 # what locked.txt is for, with the drivers and servers to choose from
 LOCKED := .[granian,postgresql,theming] ./plugins/http ./plugins/ldap ./plugins/sql[mariadb,postgresql] $(addprefix ./,$(THEMES))
 OWN := linkauth $(patsubst plugins/%/setup.py,linkauth-%,$(wildcard plugins/*/setup.py)) $(THEMES:themes/%=linkauth-theme-%)
@@ -51,13 +53,13 @@ serve: install ## linkauth with the Alexa simulator on http://127.0.0.1:6543/
 	$(BIN)/linkauth serve development.ini
 
 test: install-dev parts ## every test but those of test-pages
-	$(TESTS) --ignore=$(CHECKERS)
+	$(TESTS) $(PARALLEL) --ignore=$(CHECKERS)
 
 test-fast: install-dev ## the tests without browser and packaging
-	$(TESTS) --ignore=tests/browser --ignore=tests/test_packaging.py
+	$(TESTS) $(PARALLEL) --ignore=tests/browser --ignore=tests/test_packaging.py
 
 test-unit: install-dev ## the unit tests, which start nothing
-	$(TESTS) $(UNIT_TESTS)
+	$(TESTS) $(PARALLEL) $(UNIT_TESTS)
 
 test-python: ## the unit tests with another Python, in an environment of its own: PYTHON=/usr/bin/python3
 	@$(MAKE) test-unit VENV=var/python-$$($(PYTHON) -c 'import platform; print(platform.python_version())')
@@ -77,7 +79,7 @@ lint: install-dev ## format, lint and types
 	$(BIN)/mypy
 
 check: lint parts ## format, lint, types, tests with branch coverage
-	$(TESTS) --ignore=$(CHECKERS) --cov --cov-report=term
+	$(TESTS) $(PARALLEL) --ignore=$(CHECKERS) --cov --cov-report=term
 
 # tools about the pins, in an environment of their own
 var/tools/.ready:

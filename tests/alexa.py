@@ -1,4 +1,4 @@
-"""A small Alexa app for functional tests: opens the authorization URL, fills the real form, reads the redirect."""
+"""A small Alexa app for the tests: opens the authorization URL, fills the real form, reads the redirect."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ HOSTS = ("pitangui.amazon.com", "layla.amazon.com", "alexa.amazon.co.jp")
 R1 = "https://layla.amazon.com/spa/skill/account-linking-status.html?vendorId=M2AAAAAAAAAAAA"
 STATE = b64encode(bytes(range(256)) * 3 + b"\xfb\xff" * 31).decode("ascii")
 """1,108 characters of standard base64 that hold +, / and =."""
+
+
+def https(app: Any) -> TestApp:
+    """A browser-like client of `app`, behind a proxy that speaks https."""
+    return TestApp(app, extra_environ={"wsgi.url_scheme": "https", "HTTP_HOST": "link.example.com"})
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,11 +14,21 @@ from webtest import TestApp
 from linkauth import redaction
 from linkauth.services import services_of
 from linkauth.simulator import people
-from tests.alexa import Alexa
-from tests.functional.moody import ENTRY_POINTS
+from tests.alexa import Alexa, https
+from tests.backends.moody import ENTRY_POINTS
+from tests.backends.trial import TRIAL, OnTrial
 
 ROOT = Path(__file__).parent.parent
-CHROMIUM = shutil.which("chromium")
+WIDE = {"throttle__account_failures": "100000", "throttle__address_failures": "100000"}
+STAFF = [f"backend__staff__{key}_column" for key in ("subject", "password", "name", "email", "active")] + [
+    f"backend__staff__{key}" for key in ("use", "url", "table", "username_columns")
+]
+"""Settings of testing.ini's own backend, which these apps do not have."""
+CHANGING = {
+    "backend__changing__use": "changing",
+    "client__home__claims": "groups department level name odd",
+    "client__alexa__claims": "department",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -65,11 +74,6 @@ def moody_plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     sys.path.remove(str(folder))
 
 
-def https(app: Any) -> TestApp:
-    """A browser-like client of `app`, behind a proxy that speaks https."""
-    return TestApp(app, extra_environ={"wsgi.url_scheme": "https", "HTTP_HOST": "link.example.com"})
-
-
 @pytest.fixture(scope="session")
 def app(make_app: Callable[..., Any]) -> TestApp:
     """The app of testing.ini, as tests that change nothing share it; the throttle is wide enough for all of them."""
@@ -84,3 +88,29 @@ def app(make_app: Callable[..., Any]) -> TestApp:
 def alexa(app: TestApp) -> Alexa:
     """The Alexa app, for the client `alexa` of testing.ini."""
     return Alexa(app)
+
+
+@pytest.fixture(scope="session")
+def moody(make_app: Callable[..., Any], moody_plugin: Path) -> TestApp:
+    """The app with a second backend, whose answers depend on the name."""
+    return https(make_app(backends="staff moody", backend__moody__use="moody", **WIDE))
+
+
+@pytest.fixture(scope="session")
+def changing(make_app: Callable[..., Any], moody_plugin: Path) -> TestApp:
+    """The app with backends that cannot and that can change passwords."""
+    return https(make_app(backends="staff moody changing", backend__moody__use="moody", **CHANGING, **WIDE))
+
+
+@pytest.fixture(scope="module")
+def make_trial(make_app: Callable[..., Any], moody_plugin: Path) -> Iterator[Callable[..., OnTrial]]:
+    """`make_trial(**settings)`: the app with a backend on trial."""
+    made: list[OnTrial] = []
+
+    def make(**changes: str) -> OnTrial:
+        made.append(OnTrial(make_app(**dict.fromkeys(STAFF), **{**TRIAL, **WIDE, **changes})))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.trial.released.set()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 from tests.browser.visitor import Visitor
 from tests.conftest import ROOT
@@ -33,7 +33,7 @@ FONTS = {
 }
 """Debian's packages of the fonts that fonts.conf names, and a file of each."""
 PHONE = {"width": 360, "height": 740}
-TIMEOUT = 10_000
+TIMEOUT = 60_000
 """Milliseconds after which something that should happen is taken as not happening."""
 LONG_NAME = "Versicherungsgesellschaft Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamte"
 LONG_AND_FULL = {
@@ -79,6 +79,7 @@ def playwright(chromium_path: str) -> Iterator[Playwright]:
 
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright, chromium_path: str) -> Iterator[Browser]:
+    expect.set_options(timeout=TIMEOUT)
     started = playwright.chromium.launch(executable_path=chromium_path, headless=True, args=ARGUMENTS)
     yield started
     started.close()

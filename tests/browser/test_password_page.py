@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
+from tests.backends.moody import NEW, PASSWORD
 from tests.browser import faults
 from tests.browser.visitor import Visitor
-from tests.functional.moody import NEW, PASSWORD
 from tests.servers.bound import connected
 from tests.servers.samba import SambaAD
 from tests.servers.served import ServedLinkauth

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, Route, expect
 
+from tests.backends.moody import PASSWORD as CHANGING_PASSWORD
 from tests.browser import faults
 from tests.browser.conftest import ARGUMENTS, PHONE, TIMEOUT
 from tests.browser.visitor import Visitor
-from tests.functional.moody import PASSWORD as CHANGING_PASSWORD
 from tests.servers.served import ServedLinkauth
 
 PASSWORD = "lovelace-1815"

@@ -129,6 +129,7 @@ def stamp(days: float) -> str:
         ("filetime", filetime(NOW), filetime(NOW + timedelta(days=1)), 0, "-1"),
         ("filetime", 1, 9223372032559808511, 2**63 - 1, 2**63),
     ],
+    ids=["ASN.1", "ASN.1 minutes", "ASN.1 hours", "days", "seconds", "filetime", "filetime limits"],
 )
 @pytest.mark.parametrize("kind", ["account", "password"])
 def test_attributes_of_the_deployers_choice(

@@ -1,0 +1,163 @@
+"""`linkauth backends`: what is configured, and what comparing a backend on trial has shown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from linkauth.login.comparison import Comparison
+from linkauth.oauth2.tokens import Link
+from linkauth.storage import Comparisons, LinkStore, open_engine, upgrade
+from tests.backends.trial import TRIAL
+from tests.cli.test_explain_and_doctor import linkauth
+from tests.conftest import ROOT
+
+HOSTILE = "=cmd()\x1b[31m\n"
+NOW = 1_700_000_000
+Ini = Callable[..., Path]
+
+
+@pytest.fixture
+def ini(tmp_path: Path, moody_plugin: Path) -> Ini:
+    """`ini(**settings)`: an ini file with a backend and one on trial; None leaves a setting out."""
+
+    def write(**changes: str | None) -> Path:
+        text = (ROOT / "tests/testing.ini").read_text("utf-8").replace("%(tmp)s", str(tmp_path))
+        text = re.sub(r"^linkauth\.backends?[ .].*\n", "", text, flags=re.MULTILINE)
+        settings = {key: value for key, value in {**TRIAL, **changes}.items() if value is not None}
+        text += "".join(f"linkauth.{key.replace('__', '.')} = {value}\n" for key, value in settings.items())
+        path = tmp_path / "trial.ini"
+        path.write_text(text, "utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def comparisons(tmp_path: Path) -> Iterator[Comparisons]:
+    """What was compared, in the database of `ini`: three people agree, one of them as another subject."""
+    engine = open_engine(f"sqlite:///{tmp_path}/linkauth.sqlite")
+    upgrade(engine)
+    comparisons = Comparisons(engine)
+    with closing(LinkStore(engine)) as store:
+        for number, outcome in enumerate(("agree", "agree", "agree", "wrong_password", "unknown", "unavailable")):
+            same = number > 0 if outcome == "agree" else None
+            comparisons.record(Comparison("trial", "corp", str(number), f"name {number}", outcome, same), NOW)
+            store.create(Link("corp", str(number), f"name {number}", "alexa", (), "implicit", "en", NOW))
+        comparisons.record(Comparison("trial", "corp", "hostile", HOSTILE, "locked"), NOW)
+        store.create(Link("corp", "unseen", "somebody", "alexa", (), "implicit", "en", NOW))
+        yield comparisons
+    engine.dispose()
+
+
+def rows(path: Path, *options: str) -> list[dict[str, Any]]:
+    said = linkauth("backends", "compare", path, "--format", "json", *options, expect=0)
+    found: list[dict[str, Any]] = json.loads("\n".join(said))
+    return found
+
+
+def test_backends_are_listed(ini: Ini) -> None:
+    path = ini(backend__corp__accepts="*@corp.example CORP\\*")
+    said = [line.split() for line in linkauth("backends", "list", path, expect=0)]
+    assert said == [
+        ["name", "use", "accepts", "offers", "shadow"],
+        ["trial", "stated", "*", "Lookup", "PasswordChange", "True"],
+        ["corp", "stated", "*@corp.example", "CORP\\*", "Lookup", "PasswordChange", "False"],
+    ]
+    listed = json.loads("\n".join(linkauth("backends", "list", path, "--format", "json", expect=0)))
+    assert [(each["name"], each["shadow"]) for each in listed] == [("trial", True), ("corp", False)]
+
+
+def test_the_people_are_counted(ini: Ini, comparisons: Comparisons) -> None:
+    found = rows(ini())
+    assert {(row["shadow"], row["backend"]) for row in found} == {("trial", "corp")}
+    assert {(row["verdict"], row["outcome"]): row["people"] for row in found} == {
+        ("agree", "agree"): 3,
+        ("disagree", "wrong_password"): 1,
+        ("disagree", "unknown"): 1,
+        ("disagree", "locked"): 1,
+        ("unavailable", "unavailable"): 1,
+        ("never_seen", ""): 1,
+    }
+    said = linkauth("backends", "compare", ini(), expect=0)
+    assert said[0].split() == [
+        *("shadow", "backend", "verdict", "outcome", "people", "same_subject", "asked", "unavailable")
+    ]
+    assert said[-1] == "trial in the place and under the name of corp: 2 of 8 people keep their sub for sure"
+    sheet = "\n".join(linkauth("backends", "compare", ini(), "--format", "csv", expect=0))
+    assert [int(row["people"]) for row in csv.DictReader(io.StringIO(sheet))] == [row["people"] for row in found]
+
+
+def test_who_disagrees_is_listed(ini: Ini, comparisons: Comparisons) -> None:
+    found = {row["subject"]: row for row in rows(ini(), "--list")}
+    assert {subject: row["outcome"] for subject, row in found.items()} == {
+        "0": "agree, but with another subject",
+        "3": "wrong_password",
+        "4": "unknown",
+        "hostile": "locked",
+    }
+    assert found["0"]["same_subject"] is False
+    assert found["3"]["username"] == "name 3"
+    assert found["3"]["compared_at"] == "2023-11-14T22:13:20Z"
+    table = linkauth("backends", "compare", ini(), "--list", expect=0)
+    assert len(table) == 5
+    sheet = linkauth("backends", "compare", ini(), "--list", "--format", "csv", expect=0)
+    names = [row["username"] for row in csv.DictReader(io.StringIO("\n".join(sheet)))]
+    assert "'=cmd()?[31m?" in names
+
+
+def test_who_was_never_seen_is_listed(ini: Ini, comparisons: Comparisons) -> None:
+    assert rows(ini(), "--never-seen") == [
+        {"shadow": "trial", "backend": "corp", "subject": "unseen", "username": "somebody"}
+    ]
+    assert "say one" in linkauth("backends", "compare", ini(), "--list", "--never-seen", expect=2)[-1]
+
+
+def test_what_was_compared_can_be_forgotten(ini: Ini, comparisons: Comparisons) -> None:
+    said = linkauth("backends", "forget", ini(), "trial", expect=1)
+    assert any("Delete what was compared with trial?" in line for line in said)
+    assert len(comparisons.summary("trial")) == 5
+    assert linkauth("backends", "forget", ini(), "trial", "--yes", expect=0) == ["7 comparison(s) deleted"]
+    assert [(row["verdict"], row["people"]) for row in rows(ini())] == [("never_seen", 7)]
+
+
+def test_a_name_with_which_nothing_was_compared_is_told(ini: Ini, comparisons: Comparisons) -> None:
+    said = linkauth("backends", "forget", ini(), "trail", "--yes", expect=1)
+    assert said == ["Error: nothing was ever compared with trail"]
+    assert len(comparisons.summary("trial")) == 5
+    # one that the ini no longer has may be forgotten, and one that it has may have nothing to forget
+    gone = ini(backends="corp", backend__trial__use=None, backend__trial__place=None, backend__trial__shadow=None)
+    assert linkauth("backends", "forget", gone, "trial", "--yes", expect=0) == ["7 comparison(s) deleted"]
+    assert linkauth("backends", "forget", ini(), "trial", "--yes", expect=0) == ["0 comparison(s) deleted"]
+
+
+def test_without_a_shadow_there_is_nothing_to_compare(ini: Ini, comparisons: Comparisons) -> None:
+    said = linkauth("backends", "compare", ini(backend__trial__shadow="false"), expect=1)
+    assert said == ["Error: no backend of the ini has shadow = true"]
+
+
+def test_explain_marks_a_shadow_and_asks_the_others(ini: Ini) -> None:
+    said = linkauth("explain", ini(), "good.unknown", expect=0)
+    assert said[:2] == ["trial (shadow): may own the name", "  nobody of that name"]
+    assert said[-1] == "a sign-in: corp would answer it"
+    # what it knows better has no say
+    assert linkauth("explain", ini(), "unknown.good", expect=1)[-1] == (
+        "a sign-in: no backend knows the name, so it would be refused"
+    )
+    assert linkauth("explain", ini(), "good.down", expect=0)[-1] == "a sign-in: corp would answer it"
+
+
+def test_doctor_marks_a_shadow_and_does_not_fail_for_it(ini: Ini) -> None:
+    assert linkauth("doctor", ini(), expect=1) == [
+        "warning  trial (shadow): connect: down",
+        "FAILED   corp: connect: down",
+        "1 failed, 1 to be mended",
+    ]

@@ -1,0 +1,210 @@
+"""`linkauth explain` and `linkauth doctor`: what the backends say to an operator, without the database of links."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from linkauth.cli import main
+from linkauth.simulator import people
+from tests.conftest import ROOT
+from tests.login.leaked import write_leaked
+
+Ini = Callable[..., Path]
+
+
+@pytest.fixture
+def ini(tmp_path: Path, moody_plugin: Path) -> Ini:
+    """`ini(**settings)`: an ini file whose backends are moody ones; its database of links cannot be reached."""
+
+    def write(**changes: str) -> Path:
+        text = (ROOT / "tests/testing.ini").read_text("utf-8").replace("%(tmp)s", str(tmp_path))
+        text = text.replace(f"linkauth.database = sqlite:///{tmp_path}", "linkauth.database = sqlite:////nowhere")
+        text = text.replace("linkauth.backends = staff\n", "")
+        lines = {"backends": "changing", "backend__changing__use": "changing", **changes}
+        if "staff" not in lines["backends"]:
+            text = re.sub(r"^linkauth\.backend\.staff\..*\n", "", text, flags=re.MULTILINE)
+        if "backend__staff__query" in lines:
+            text = re.sub(r"^linkauth\.backend\.staff\.(table|.*_columns?) .*\n", "", text, flags=re.MULTILINE)
+        text += "".join(f"linkauth.{key.replace('__', '.')} = {value}\n" for key, value in lines.items())
+        path = tmp_path / "linkauth.ini"
+        path.write_text(text, "utf-8")
+        return path
+
+    return write
+
+
+def linkauth(*arguments: Any, expect: int) -> list[str]:
+    """The lines that the command says; it must end with that code, and by no other exception than its own."""
+    done = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    assert done.exit_code == expect, done.output
+    assert not re.search(r"[^\n\x20-\U0010ffff]", done.output)
+    assert "Traceback" not in done.output
+    return done.output.splitlines()
+
+
+def test_somebody_is_explained(ini: Ini) -> None:
+    assert linkauth("explain", ini(), " fine-ada ", expect=0) == [
+        "changing: may own the name",
+        "  subject: of fine-ada",
+        "  username: fine-ada",
+        "  name: A Name",
+        "  email: a@example.com",
+        "  groups: drivers, staff",
+        "  flags: 512??[2J",
+        "  expires: never",
+        "  would be let in with the right password",
+        "a sign-in: changing would answer it",
+    ]
+
+
+def test_somebody_who_would_be_refused(ini: Ini) -> None:
+    said = linkauth("explain", ini(), "must-ada", expect=1)
+    assert said[-2:] == [
+        "  would be refused: must_change_password",
+        "a sign-in: changing would refuse it: must_change_password",
+    ]
+
+
+def test_a_state_that_is_not_understood_is_never_let_in(ini: Ini, tmp_path: Path) -> None:
+    people.create(f"sqlite:///{tmp_path}/people.sqlite")
+    path = ini(backends="staff changing")
+    assert linkauth("explain", path, "ada", expect=0)[-1] == "a sign-in: staff would answer it"
+    with sqlite3.connect(tmp_path / "people.sqlite") as connection:
+        connection.execute("UPDATE people SET active = 'pending' WHERE login = 'ada'")
+    said = linkauth("explain", path, "ada", expect=1)
+    assert "  active: pending (not understood)" in said
+    assert said[-1] == "a sign-in: staff would refuse it: disabled"
+    (states,) = [line for line in linkauth("doctor", path, expect=0) if "staff: states" in line]
+    assert states.startswith("warning")
+    assert "active_column 'pending' 1" in states
+    # nor is one whose hash nobody can sign in with
+    said = linkauth("explain", ini(backends="staff changing", backend__staff__schemes="hex_md5"), "grace", expect=1)
+    assert not [line for line in said if "let in" in line]
+    connection.close()
+
+
+def test_nobody(ini: Ini) -> None:
+    assert linkauth("explain", ini(), "ghost", expect=1) == [
+        "changing: may own the name",
+        "  nobody of that name",
+        "a sign-in: no backend knows the name, so it would be refused",
+    ]
+
+
+TWO = {"backends": "first second", "backend__first__use": "changing", "backend__second__use": "changing"}
+
+
+def test_the_first_that_may_own_the_name_answers(ini: Ini) -> None:
+    path = ini(**TWO, backend__first__accepts="*@emea.example.com CORP\\*")
+    path.write_text(re.sub(r"^linkauth\.backend\.changing\..*\n", "", path.read_text("utf-8"), flags=re.MULTILINE))
+    said = linkauth("explain", path, "fine-ada", expect=0)
+    assert said[0] == "first: may not own the name (accepts *@emea.example.com CORP\\*)"
+    assert "second: may own the name" in said
+    assert said[-1] == "a sign-in: second would answer it"
+    down = linkauth("explain", path, "down-ada", expect=1)
+    assert (
+        down[-1] == "a sign-in: second may own the name and cannot tell, so it would end there with “try again later”"
+    )
+    assert "  unavailable: connection?[31m refused" in down
+    assert "  unavailable: broke its contract with RuntimeError" in linkauth("explain", path, "crash-1", expect=1)
+
+
+def test_an_outage_stops_the_search(ini: Ini) -> None:
+    path = ini(**TWO)
+    path.write_text(re.sub(r"^linkauth\.backend\.changing\..*\n", "", path.read_text("utf-8"), flags=re.MULTILINE))
+    said = linkauth("explain", path, "down-ada", expect=1)
+    assert said[-1].startswith("a sign-in: first may own the name and cannot tell")
+
+
+def test_a_backend_that_cannot_look_up_is_asked_with_the_password(ini: Ini, tmp_path: Path) -> None:
+    people.create(f"sqlite:///{tmp_path}/people.sqlite")
+    query = "SELECT id AS subject, password_hash AS password FROM people WHERE lower(login) = lower(:username)"
+    blind = {"backend__staff__query": query}
+    said = linkauth("explain", ini(backends="staff changing", **blind), "fine-ada", expect=1)
+    assert said[:2] == ["staff: may own the name", "  it cannot look people up without their password"]
+    assert said[-1] == (
+        "a sign-in: staff would be asked with the password; only if nobody is known there, changing would answer it"
+    )
+    said = linkauth("explain", ini(backends="staff changing", **blind), "ada", expect=1)
+    assert said[-1] == "a sign-in: staff would be asked with the password"
+    # behind the one that answers it has no say
+    assert linkauth("explain", ini(backends="changing staff", **blind), "fine-ada", expect=0)[-1] == (
+        "a sign-in: changing would answer it"
+    )
+    said = linkauth(
+        "explain", ini(backends="staff changing", backend__staff__accepts="CORP\\*", **blind), "fine-a", expect=0
+    )
+    assert said[-1] == "a sign-in: changing would answer it"
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\0b", "n" * 255, "\udcff"])
+def test_what_no_sign_in_takes_is_not_looked_up(ini: Ini, name: str) -> None:
+    assert "254 characters" in linkauth("explain", ini(), name, expect=2)[-1]
+
+
+def test_every_check_is_a_line(ini: Ini, tmp_path: Path) -> None:
+    people.create(f"sqlite:///{tmp_path}/people.sqlite")
+    said = linkauth("doctor", ini(backends="staff changing"), expect=0)
+    assert [line for line in said if line.startswith("ok       staff: ")]
+    assert said[-3:] == [
+        "ok       changing: connect: in 1 ms",
+        "warning  changing: password: expires in 6 days",
+        "1 to be mended",
+    ]
+
+
+def test_doctor_says_what_the_order_of_backends_tells(ini: Ini, tmp_path: Path) -> None:
+    people.create(f"sqlite:///{tmp_path}/people.sqlite")
+    # its unknown names cost a hash
+    said = linkauth("doctor", ini(backends="changing staff"), expect=0)
+    (order,) = [line for line in said if "backends: order: " in line]
+    assert re.search(r"takes [0-9]+ ms for a name that changing knows, [0-9]+ ms for one that none knows", order)
+    owners = {"backend__changing__accepts": "*@a.example", "backend__staff__accepts": "*@b.example"}
+    for settings in ({"backends": "changing"}, {"backends": "changing staff", **owners}):
+        assert not [line for line in linkauth("doctor", ini(**settings), expect=0) if "order" in line]
+
+
+def test_a_failure_is_the_exit_code(ini: Ini) -> None:
+    said = linkauth("doctor", ini(backends="staff changing"), expect=1)
+    assert [line for line in said if line.startswith("FAILED   staff: ")]
+    assert said[-1] == "1 failed, 1 to be mended"
+
+
+@pytest.mark.parametrize(
+    ("failures", "mark", "code"), [("5", "warning", 0), ("500", "ok     ", 0), ("-1", "FAILED ", 1), ("0", None, 0)]
+)
+def test_the_throttle_is_compared_with_the_lockout(ini: Ini, failures: str, mark: str | None, code: int) -> None:
+    said = linkauth("doctor", ini(backend__changing__lockout_failures=failures), expect=code)
+    found = [line[:7] for line in said if "changing: lockout: " in line]
+    assert found == ([mark] if mark else [])
+    if mark == "warning":
+        assert "linkauth.throttle.account_failures = 4 would be safe" in said[2]
+
+
+def test_a_backend_without_checks_checks_nothing(ini: Ini) -> None:
+    said = linkauth("doctor", ini(backend__changing__use="moody"), expect=0)
+    assert said == ["warning  changing: check: checks nothing by itself", "1 to be mended"]
+
+
+def test_the_file_of_leaked_passwords_is_checked(ini: Ini, tmp_path: Path) -> None:
+    path = ini(breached_passwords=str(tmp_path / "leaked"))
+    assert "FAILED   linkauth.breached_passwords: names no file" in linkauth("doctor", path, expect=1)
+    write_leaked(tmp_path / "leaked", ["one"])
+    assert "ok       linkauth.breached_passwords: sorted SHA-1 hashes" in linkauth("doctor", path, expect=0)
+
+
+@pytest.mark.parametrize("verb", [("doctor",), ("explain", "ada")])
+def test_a_faulty_ini_is_one_sentence(verb: tuple[str, ...], ini: Ini, tmp_path: Path) -> None:
+    command, *name = verb
+    assert "there is no such file" in linkauth(command, tmp_path / "none.ini", *name, expect=1)[-1]
+    path = ini(backend__changing__use="nothing")
+    said = linkauth(command, path, *name, expect=1)
+    assert "linkauth.backend.changing.use" in said[0]

@@ -1,0 +1,111 @@
+"""`linkauth plugin new`: what it writes installs, keeps the contract as it comes, and is found by its name."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_explain_and_doctor import linkauth
+from tests.conftest import ROOT
+
+PROBE = """
+import sys
+from linkauth.config.loader import app_settings, loader
+from linkauth.config.plugins import read_settings
+from linkauth.services import open_backends
+ini = sys.argv[1]
+with open_backends(read_settings(app_settings(ini, loader(ini)))) as (named,):
+    backend = named.backend
+    print(named.name, type(backend).__module__, backend.authenticate("Ada", "the right one").subject)
+"""
+
+
+def run(*command: str | Path, cwd: Path, site: Path | None = None, expect: int = 0, typed: str = "") -> str:
+    """What a command says, with the plugin of the folder `site` installed."""
+    environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"} | ({"PYTHONPATH": str(site)} if site else {})
+    arguments = [str(part) for part in command]
+    done = subprocess.run(
+        arguments, cwd=cwd, env=environ, input=typed, capture_output=True, text=True, check=False, timeout=180
+    )
+    assert done.returncode == expect, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_what_it_writes_works_as_it_comes(tmp_path: Path) -> None:
+    folder = tmp_path / "linkauth-staff-api"
+    said = linkauth("plugin", "new", "staff-api", "--into", tmp_path, expect=0)
+    assert said[1:] == [f"  pip install --editable {folder}", f"  python -m pytest {folder}"]
+    assert not re.findall(r"\{\{\w+\}\}", "".join(path.read_text("utf-8") for path in folder.rglob("*.*")))
+    site = tmp_path / "site"
+    quiet = ("-m", "pip", "--disable-pip-version-check", "-q", "install", "--no-deps", "--no-build-isolation")
+    run(sys.executable, *quiet, "--target", site, folder, cwd=tmp_path)
+    # its own tests, which are the laws of the contract and some more
+    passed = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=folder, site=site)
+    assert int(re.findall(r"(\d+) passed", passed)[0]) > 80
+    assert "skipped" not in passed
+    # and by its name, as any plugin is
+    ini = staff_ini(tmp_path)
+    code = "from linkauth_staff_api import hashed; print(hashed('the right one'))"
+    stored = run(sys.executable, "-c", code, cwd=tmp_path, site=site).strip()
+    (tmp_path / "people.json").write_text(json.dumps({"ada": {"subject": "7", "password": stored}}), "utf-8")
+    assert run(sys.executable, "-c", PROBE, ini, cwd=tmp_path, site=site) == "staff linkauth_staff_api 7\n"
+    command = Path(sys.executable).with_name("linkauth")
+    listed = json.loads(run(command, "backends", "list", ini, "--format", "json", cwd=tmp_path, site=site))
+    assert listed == [{"name": "staff", "use": "staff-api", "accepts": "*", "offers": "Lookup", "shadow": False}]
+    assert "staff would answer it" in run(command, "explain", ini, "ADA", cwd=tmp_path, site=site)
+    assert "1 people" in run(command, "doctor", ini, cwd=tmp_path, site=site)
+    # a second one of that name would be the same module
+    run(command, "plugin", "new", "staff-api", "--into", tmp_path / "site", cwd=tmp_path, site=site, expect=1)
+
+
+def staff_ini(tmp_path: Path) -> Path:
+    text = (ROOT / "tests/testing.ini").read_text("utf-8").replace("%(tmp)s", str(tmp_path))
+    text = re.sub(r"^linkauth\.backend\.staff\..*\n", "", text, flags=re.MULTILINE)
+    text += "linkauth.backend.staff.use = staff-api\n"
+    text += f"linkauth.backend.staff.people = {tmp_path}/people.json\n"
+    ini = tmp_path / "linkauth.ini"
+    ini.write_text(text, "utf-8")
+    return ini
+
+
+def test_what_it_writes_is_written_well(tmp_path: Path) -> None:
+    linkauth("plugin", "new", "a1", "--into", tmp_path, expect=0)
+    ruff = Path(sys.executable).with_name("ruff")
+    options = ("--isolated", "--no-cache", "--line-length", "120")
+    folder = tmp_path / "linkauth-a1"
+    run(ruff, "check", *options, "--select", "E,F,W,I,B,UP,RUF,SIM,PT", ".", cwd=folder)
+    run(ruff, "format", *options, "--check", ".", cwd=folder)
+
+
+def test_what_is_there_is_left_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "linkauth-crm"
+    folder.mkdir()
+    (folder / "mine").write_text("mine")
+    said = linkauth("plugin", "new", "crm", "--into", tmp_path, expect=1)
+    assert said == [f"Error: {folder} exists, and is left as it is"]
+    assert [path.name for path in folder.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "sentence"),
+    [
+        ("sql", 1, "a backend called sql is installed already"),
+        ("CRM", 2, "small letters and digits"),
+        ("../crm", 2, "small letters and digits"),
+        ("-crm", 2, ""),
+    ],
+)
+def test_a_name_that_cannot_be_taken(name: str, code: int, sentence: str, tmp_path: Path) -> None:
+    said = linkauth("plugin", "new", name, "--into", tmp_path, expect=code)
+    assert sentence in " ".join(said)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_folder_must_be_there(tmp_path: Path) -> None:
+    assert "does not exist" in linkauth("plugin", "new", "crm", "--into", tmp_path / "none", expect=2)[-1]

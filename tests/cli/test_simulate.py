@@ -1,0 +1,267 @@
+"""`linkauth simulate alexa`: against a server that is well, and against servers that are wrong in one way each."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import plaster
+import pytest
+from click.testing import CliRunner
+
+from linkauth.cli import main
+from linkauth.config.plugins import settings_class
+from linkauth.config.settings import Settings, read
+from linkauth.simulator.probe import Finding, Probe
+from linkauth.storage import Ledger, LinkFilter, open_engine
+from tests.deployment.test_start import linkauth
+from tests.servers.meddling import proxy
+from tests.servers.served import ServedLinkauth, free_port
+
+ADA = ("ada", "lovelace-1815")
+SECRET = "the-home-clients-secret"
+CLIENTS = {
+    "clients": "ride-hailer home public bare short",
+    "client.home.name": "Example Home",
+    "client.home.grants": "authorization_code",
+    "client.home.secret": SECRET,
+    "client.home.alexa_vendor_id": "M2HOME0000000",
+    "client.home.pkce": "required",
+    "client.home.scopes": "order_car",
+    "client.public.name": "Without a secret",
+    "client.public.grants": "authorization_code",
+    "client.public.alexa_vendor_id": "M2PUBLIC00000",
+    "client.bare.name": "Implicit without a secret",
+    "client.bare.grants": "implicit",
+    "client.bare.alexa_vendor_id": "M2BARE0000000",
+    "client.short.name": "Short-lived",
+    "client.short.platform": "none",
+    "client.short.grants": "authorization_code",
+    "client.short.secret": SECRET,
+    "client.short.redirect_uris": "https://short.example.com/cb",
+    "client.short.access_token_lifetime": "60",
+    # others fail on purpose here
+    "throttle.client_failures": "10000",
+    "throttle.account_failures": "10000",
+}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedLinkauth]:
+    server = ServedLinkauth(tmp_path_factory.mktemp("served"), CLIENTS)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def ini(served: ServedLinkauth) -> Path:
+    return served.log.parent / "served.ini"
+
+
+def settings(ini: Path) -> Settings:
+    found = plaster.get_loader(str(ini), protocols=["wsgi"]).get_wsgi_app_settings("main")
+    return read(found, settings_class)
+
+
+def changed(ini: Path, tmp_path: Path, *changes: tuple[str, str]) -> Path:
+    """An ini that differs from the server's."""
+    text = ini.read_text("utf-8")
+    for pattern, replacement in changes:
+        text, count = re.subn(pattern, replacement, text, flags=re.MULTILINE)
+        assert count, pattern
+    path = tmp_path / "differs.ini"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def simulate(ini: Path, *options: str, expect: int, person: tuple[str, str] = ADA) -> dict[str, str]:
+    """The lines that are wrong, and their details, once the command has ended with that code."""
+    whole = ["simulate", "alexa", str(ini), "--user", person[0], "--password", person[1], *options]
+    done = CliRunner().invoke(main, whole)
+    assert done.exit_code == expect, done.output
+    assert isinstance(done.exception, SystemExit) == bool(expect)
+    assert person[1] not in done.output
+    wrong = [line.removeprefix("wrong  ").partition(": ") for line in done.output.splitlines() if line[:5] == "wrong"]
+    assert f"{len(wrong)} wrong" in done.output or not wrong
+    return {what: detail for what, _, detail in wrong}
+
+
+def living(ini: Path, client_id: str) -> list[dict[str, Any]]:
+    engine = open_engine(settings(ini).database)
+    try:
+        ledger = Ledger(engine)
+        return [link for link in ledger.links(LinkFilter(client_id=client_id)) if link["token_issued_at"] is not None]
+    finally:
+        engine.dispose()
+
+
+@pytest.mark.parametrize("client", ["ride-hailer", "home", "public", "bare"])
+def test_all_well(ini: Path, client: str) -> None:
+    """Regions, grants, secrets, PKCE; and every link is ended again."""
+    said = linkauth(
+        *("simulate", "alexa", ini, "--client", client, "--user", ADA[0], "--password", ADA[1]),
+        expect=0,
+    )
+    assert said.splitlines()[-1] == "all well"
+    assert "wrong  " not in said
+    assert ADA[1] not in said
+    code = client in ("home", "public")
+    assert len(re.findall(r"^ok +redirect to .* byte for byte$", said, re.MULTILINE)) == 3
+    assert ("code for tokens, client credentials by HTTP Basic" in said) == (client == "home")
+    assert ("code for tokens, client credentials in the body" in said) == code
+    assert ("an old refresh token still works" in said) == (client == "home")
+    assert ("introspection knows the token: staff:1" in said) == (client in ("home", "ride-hailer"))
+    assert "userinfo knows the token: staff:1" in said
+    assert "a revoked token is refused" in said
+    assert "the theme lacks them" not in said
+    assert living(ini, client) == []
+
+
+def test_nobody_to_sign_in_as(ini: Path) -> None:
+    said = linkauth("simulate", "alexa", ini, "--client", "home", expect=0)
+    assert "nobody signed in: say --user" in said
+    assert "redirect to" not in said
+
+
+def test_a_server_that_is_down(ini: Path) -> None:
+    wrong = simulate(ini, "--url", f"http://127.0.0.1:{free_port()}", expect=1)
+    assert list(wrong) == ["the server answers"]
+    assert wrong["the server answers"].startswith("no answer: ")
+
+
+def test_a_server_that_is_none_at_all(ini: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        stop = threading.Thread(target=lambda: other.accept()[0].close(), daemon=True)
+        stop.start()
+        wrong = simulate(ini, "--url", f"http://127.0.0.1:{other.getsockname()[1]}", expect=1)
+    assert list(wrong) == ["the server answers"]
+
+
+def test_a_client_or_a_url_that_cannot_be(ini: Path) -> None:
+    assert "it has: ride-hailer, home, public, bare, short" in linkauth(
+        *("simulate", "alexa", ini, "--client", "hmoe"), expect=2
+    )
+    assert "--url: must begin with" in linkauth("simulate", "alexa", ini, "--url", "ftp://x", expect=2)
+    assert "there is no such file" in linkauth("simulate", "alexa", "nowhere.ini", expect=1)
+
+
+def test_a_redirect_uri_that_the_server_lacks(ini: Path, tmp_path: Path) -> None:
+    more = r"\g<0>\n\thttps://alexa.amazon.co.jp/spa/skill/account-linking-status.html?vendorId=M2SIMULATOR"
+    differs = changed(ini, tmp_path, (r"alexa\.co\.jp/spa/.*M2SIMULATOR$", more))
+    wrong = simulate(differs, "--client", "ride-hailer", expect=1)
+    page = "login page for alexa.amazon.co.jp/spa/skill/account-linking-status.html"
+    assert set(wrong) == {page, "signing in"}
+    assert wrong[page] == "status 400: does the server know this redirect URI and this client?"
+    assert living(ini, "ride-hailer") == []
+
+
+def test_a_client_that_the_server_does_not_know(ini: Path, tmp_path: Path) -> None:
+    differs = changed(ini, tmp_path, ("^linkauth.client.home.name", "linkauth.client.home.client_id = x\n\\g<0>"))
+    wrong = simulate(differs, "--client", "home", expect=1)
+    assert "login page for layla.amazon.com/api/skill/link/M2HOME0000000" in wrong
+    assert "login page with a state of 1108 characters" in wrong
+    assert wrong["login page in every locale of Alexa's"].startswith("none for en-US")
+
+
+def test_a_wrong_secret(ini: Path, tmp_path: Path) -> None:
+    differs = changed(
+        ini, tmp_path, (f"client.home.secret = {SECRET}", "client.home.secret = another-secret-altogether")
+    )
+    wrong = simulate(differs, "--client", "home", expect=1)
+    assert set(wrong) == {
+        "code for tokens, client credentials in the body",
+        "code for tokens, client credentials by HTTP Basic",
+    }
+    assert all("status 401 invalid_client" in detail for detail in wrong.values())
+    assert living(ini, "home") == []
+
+
+def test_a_wrong_secret_of_an_implicit_client(ini: Path, tmp_path: Path) -> None:
+    differs = changed(ini, tmp_path, ("the demo skill's secret", "another secret altogether"))
+    wrong = simulate(differs, "--client", "ride-hailer", expect=1)
+    assert wrong["introspection knows the token"] == "status 401 invalid_client"
+    # the tokens are their own proof
+    assert "every link made here is ended again" not in wrong
+    assert living(ini, "ride-hailer") == []
+
+
+def test_a_wrong_password_is_tried_once(served: ServedLinkauth, ini: Path) -> None:
+    tries: list[str] = []
+    with proxy(served.url, wait=lambda path, body: tries.extend([path] * (b"password=" in body))) as url:
+        wrong = simulate(ini, "--client", "home", "--url", url, expect=1, person=("ada", "no-such-password"))
+    assert wrong == {"signing in": "status 403: wrong name or password?"}
+    assert len(tries) == 1
+
+
+def test_tokens_that_live_too_short(ini: Path) -> None:
+    wrong = simulate(ini, "--client", "short", expect=1)
+    assert "code for tokens, client credentials in the body" in wrong
+    assert "two refreshes at once" in wrong
+    assert set(wrong.values()) == {"expires_in is 60, Alexa needs 360 or more"}
+    assert living(ini, "short") == []
+
+
+@pytest.mark.parametrize("client", ["ride-hailer", "home"])
+@pytest.mark.parametrize("way", ["ask", "answer"])
+def test_a_proxy_that_makes_a_space_of_a_plus(served: ServedLinkauth, ini: Path, client: str, way: str) -> None:
+    with proxy(served.url, **{way: lambda text: text.replace("%2B", "+")}) as url:
+        wrong = simulate(ini, "--client", client, "--url", url, expect=1)
+    assert len(wrong) == 3
+    assert all(what.startswith("redirect to ") for what in wrong)
+    assert set(wrong.values()) == {"the state came back changed: a + became a space on the way"}
+    assert living(ini, client) == []
+
+
+def test_a_fragment_that_became_a_query(served: ServedLinkauth, ini: Path) -> None:
+    with proxy(served.url, answer=lambda location: location.replace("#", "&")) as url:
+        wrong = simulate(ini, "--client", "bare", "--url", url, expect=1)
+    assert "it goes to another place, or the answer is in the wrong part of it" in wrong.values()
+
+
+def test_a_proxy_that_adds_a_form_action(served: ServedLinkauth, ini: Path) -> None:
+    with proxy(served.url, headers=lambda: {"Content-Security-Policy": "form-action 'self'"}) as url:
+        wrong = simulate(ini, "--client", "home", "--url", url, expect=1)
+    assert list(wrong) == ["no form-action in the page's Content-Security-Policy"]
+
+
+def test_an_answer_that_takes_too_long(served: ServedLinkauth, ini: Path) -> None:
+    limit = 0.5
+
+    def wait(path: str, body: bytes) -> None:
+        if b"grant_type=authorization_code" in body and b"client_secret" not in body:
+            threading.Event().wait(limit + 0.1)
+
+    with proxy(served.url, wait=wait) as url:
+        findings = list(Probe(settings(ini), "home", url, ADA, limit).run())
+    slow = [each for each in findings if each.what == "code for tokens, client credentials by HTTP Basic"]
+    assert [each.ok for each in slow] == [False]
+    assert slow[0].detail.endswith("Amazon waits for 0.5")
+    assert _named(findings, "every answer within 0.5 s").ok is False
+    assert living(ini, "home") == []
+
+
+def test_links_are_ended_when_the_list_is_broken_off(ini: Path) -> None:
+    findings = Probe(settings(ini), "bare", settings(ini).public_url, ADA).run()
+    assert any(finding.what.startswith("redirect to ") for finding in findings)
+    findings.close()  # type: ignore[attr-defined]
+    assert living(ini, "bare") == []
+
+
+def test_revocation_that_does_not_work_is_said(served: ServedLinkauth, ini: Path) -> None:
+    with proxy(served.url, ask=lambda path: path.replace("/revoke", "/nowhere")) as url:
+        wrong = simulate(ini, "--client", "ride-hailer", "--url", url, expect=1)
+    assert set(wrong) == {
+        "revocation",
+        "a revoked token is refused",
+        "introspection tells that it is revoked",
+        "every link made here is ended again",
+    }
+
+
+def _named(findings: list[Finding], what: str) -> Finding:
+    return next(finding for finding in findings if finding.what == what)

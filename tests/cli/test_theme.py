@@ -1,0 +1,167 @@
+"""`linkauth theme`: what `new` writes works as it comes, what `check` says, what `preview` exports."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_explain_and_doctor import linkauth
+from tests.conftest import ROOT
+from tests.made_theme import MadeTheme
+
+PROBE = """
+import sys
+from webob import Request
+from linkauth.web.serving import load
+app = load(sys.argv[1]).app
+uri = "https://pitangui.amazon.com/spa/skill/account-linking-status.html?vendorId=M2PREVIEW"
+path = f"/authorize?client_id=skill&response_type=token&scope=orders&state=s&redirect_uri={uri}"
+page = Request.blank(path).get_response(app)
+assert page.status_int == 200, page
+assert "Your account, by voice" in page.text and "Link my account" in page.text
+(css,) = __import__("re").findall(r'href="(/static/[^"]+css)"', page.text)
+assert "--round: 4px" in Request.blank(css).get_response(app).text
+print("shown")
+"""
+
+
+def run(*command: str | Path, cwd: Path, site: Path | None = None, expect: int = 0) -> str:
+    """What a command says, with what is installed in the folder `site`."""
+    environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"} | ({"PYTHONPATH": str(site)} if site else {})
+    arguments = [str(part) for part in command]
+    done = subprocess.run(arguments, cwd=cwd, env=environ, capture_output=True, text=True, check=False, timeout=180)
+    assert done.returncode == expect, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_what_new_writes_works_as_it_comes(tmp_path: Path) -> None:
+    folder = tmp_path / "linkauth-theme-acme-rail"
+    said = linkauth("theme", "new", "acme-rail", "--into", tmp_path, expect=0)
+    assert said[1:] == [f"  pip install --editable '{folder}[test]'", f"  linkauth theme preview {folder}/preview.ini"]
+    texts = "".join(path.read_text("utf-8") for path in folder.rglob("*") if path.is_file() and path.suffix != ".mo")
+    assert not re.findall(r"\{\{\w+\}\}", texts)
+    site = tmp_path / "site"
+    quiet = ("-m", "pip", "--disable-pip-version-check", "-q", "install", "--no-deps", "--no-build-isolation")
+    run(sys.executable, *quiet, "--target", site, folder, cwd=tmp_path)
+    # its own tests, which are the contract and some more
+    passed = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=folder, site=site)
+    assert int(re.findall(r"(\d+) passed", passed)[0]) > 12
+    # a server with it
+    ini = folder / "preview.ini"
+    ini.write_text(
+        ini.read_text("utf-8").replace("linkauth.secret", "linkauth.database_upgrade = at_start\nlinkauth.secret")
+    )
+    ini.write_text(ini.read_text("utf-8").replace("http://127.0.0.1:6543", "http://localhost"))
+    assert run(sys.executable, "-c", PROBE, ini, cwd=folder, site=site).endswith("shown\n")
+    # what an operator may set is set, so that it is seen
+    parameters = re.findall(r"^linkauth\.theme\.acme-rail\.(\w+) = \S", ini.read_text("utf-8"), re.MULTILINE)
+    assert {"tagline", "username_hint", "username_example", "recovery_url", "sign_up_url"} < set(parameters)
+    assert {"support_url", "support_text", "privacy_url", "terms_url"} < set(parameters)
+    # nothing is wrong with it, and it can have a child of its own
+    command = Path(sys.executable).with_name("linkauth")
+    assert "acme-rail: all well" in run(command, "theme", "check", ini, cwd=tmp_path, site=site)
+    told = run(command, "theme", "new", "grandchild", "--parent", "acme-rail", cwd=tmp_path, site=site)
+    assert "is written" in told
+    setup = (tmp_path / "linkauth-theme-grandchild/setup.py").read_text("utf-8")
+    assert 'install_requires=["linkauth", "linkauth-theme-acme-rail"]' in setup
+    run(sys.executable, *quiet, "--target", site, tmp_path / "linkauth-theme-grandchild", cwd=tmp_path)
+    ini = tmp_path / "linkauth-theme-grandchild/preview.ini"
+    assert "grandchild: all well" in run(command, "theme", "check", ini, cwd=tmp_path, site=site)
+    # its name is taken now
+    run(command, "theme", "new", "acme-rail", "--into", site, cwd=tmp_path, site=site, expect=1)
+
+
+def test_what_new_writes_is_written_well(tmp_path: Path) -> None:
+    linkauth("theme", "new", "a1", "--into", tmp_path, expect=0)
+    ruff = Path(sys.executable).with_name("ruff")
+    options = ("--isolated", "--no-cache", "--line-length", "120")
+    folder = tmp_path / "linkauth-theme-a1"
+    run(ruff, "check", *options, "--select", "E,F,W,I,B,UP,RUF,SIM,PT", ".", cwd=folder)
+    run(ruff, "format", *options, "--check", ".", cwd=folder)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["acme", "--parent", "defualt"], 2, "names none of the installed themes"),
+        (["Acme"], 2, "small letters and digits"),
+        (["default"], 1, "a theme called default is installed already"),
+        (["acme", "--into", "/nowhere"], 2, "does not exist"),
+        (["taken"], 1, "exists, and is left as it is"),
+    ],
+)
+def test_new_says_what_it_cannot_do(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
+    (tmp_path / "linkauth-theme-taken").mkdir()
+    where = [] if "--into" in arguments else ["--into", str(tmp_path)]
+    assert said in " ".join(linkauth("theme", "new", *arguments, *where, expect=code))
+    assert list(tmp_path.rglob("*")) == [tmp_path / "linkauth-theme-taken"]
+
+
+@pytest.fixture
+def ini(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An ini file with the theme `made`, whose stores can all not be reached, and whose login page has two faults."""
+    text = (ROOT / "tests/testing.ini").read_text("utf-8").replace("%(tmp)s", "/nowhere")
+    path = tmp_path / "made.ini"
+    path.write_text(text + "linkauth.theme = made\n", "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    block = '<p style="color: red">Mind the gap.</p>'
+    login = f'{{% extends "parent/login.jinja2" %}}{{% block ending %}}{block}{{% endblock %}}'
+    MadeTheme(tmp_path, {"templates/login.jinja2": login}).install("made")
+    return path
+
+
+def test_check_says_what_is_wrong_and_fails(ini: Path) -> None:
+    *findings, view, domains, counts = linkauth("theme", "check", ini, expect=1)
+    assert [line[:9] for line in findings] == ["FAILED   ", "warning  "]
+    assert "made, login: fresh, ar and " in findings[0]
+    assert "<p> has inline styles, which browsers refuse here" in findings[0]
+    assert "“Mind the gap.” is the same in every language" in findings[1]
+    assert re.fullmatch(r"made: the first view is [\d,]+ bytes compressed, [\d,]+ raw, in \d files", view)
+    assert domains == "made: Amazon's Domain List: nothing to enter"
+    assert counts == "made: 1 failed, 1 to look at"
+    told = json.loads("\n".join(linkauth("theme", "check", ini, "--format", "json", expect=1)))
+    assert [each["warning"] for each in told["made"]["findings"]] == [False, True]
+    assert told["made"]["domains"] == []
+    assert told["made"]["weight"]["compressed"] < 30_000
+
+
+def test_check_takes_warnings_for_no_fault(ini: Path) -> None:
+    (login,) = ini.parent.rglob("login.jinja2")
+    login.write_text(login.read_text("utf-8").replace(' style="color: red"', ""), "utf-8")
+    assert linkauth("theme", "check", ini, expect=0)[-1] == "made: 1 to look at"
+
+
+def test_check_says_that_a_theme_cannot_be_opened(ini: Path) -> None:
+    (login,) = ini.parent.rglob("login.jinja2")
+    login.write_text("{% if %}", "utf-8")
+    assert "cannot be opened: linkauth.theme: made, login.jinja2 line 1" in linkauth("theme", "check", ini, expect=1)[0]
+    ini.write_text(ini.read_text("utf-8").replace("linkauth.theme = made", "linkauth.theme = mode"), "utf-8")
+    assert "names none of the installed themes" in linkauth("theme", "check", ini, expect=1)[0]
+
+
+def test_an_export_is_whole_and_needs_no_server(ini: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "for/marketing"
+    (said,) = linkauth("theme", "preview", ini, "--export", folder, expect=0)
+    pages = sorted(folder.glob("pages/made/*/*.html"))
+    assert said == f"{len(pages)} pages; open {folder}/index.html"
+    assert len(pages) > 300
+    assert folder / "pages/made/de/login.wrong_password.dark-200.html" in pages
+    assert not list(folder.glob("pages/made/en-XA"))
+    for path in [*pages[::25], folder / "index.html"]:
+        html = path.read_text("utf-8")
+        assert not re.findall(r'(?:src|href)="/', html), path
+        for name in re.findall(r'(?:src|href)="([^":#]+)"', html):
+            assert (path.parent / name).is_file(), name
+        # the first method counts, and does nothing
+        assert all(
+            form.startswith('<form method="dialog"') for form in re.findall(r"<form[^>]*>", html) if path in pages
+        )
+    for css in folder.glob("static/made/*/*.css"):
+        assert not re.findall(r"url\(/", css.read_text("utf-8"))
+    assert linkauth("theme", "preview", ini, "--export", folder, expect=1) == [f"Error: {folder}: File exists"]

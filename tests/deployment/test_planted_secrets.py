@@ -1,0 +1,290 @@
+"""No part of a secret is in what linkauth says: secrets of odd characters stand in every setting that may hold one, and
+all output of the start, of every command, of the pages and of the log is searched."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.deployment.planted import (
+    CHARACTERS,
+    encoded,
+    ini_with,
+    leaked,
+    password,
+    pieces,
+    said,
+    secret_settings,
+    started,
+    told,
+)
+from tests.servers import mariadb, openldap, postgresql
+from tests.servers.mariadb import MariaDB
+from tests.servers.openldap import OpenLDAP
+from tests.servers.postgresql import PostgreSQL
+from tests.servers.served import ServedLinkauth, free_port
+
+SECRETS = {key: password(number) for number, key in enumerate(sorted(secret_settings()), 1)}
+UNREACHABLE = "127.0.0.1:1"
+PLANTED = {
+    "secret": SECRETS["secret"],
+    "previous_secrets": SECRETS["previous_secrets"],
+    "database": f"postgresql+psycopg://reader:{encoded(SECRETS['database'])}@{UNREACHABLE}/links",
+    "client.alexa.secret": SECRETS["client.alexa.secret"],
+    "backend.staff.url": f"mariadb+pymysql://reader:{encoded(SECRETS['backend.staff.url'])}@{UNREACHABLE}/people",
+    "backend.staff.pepper": SECRETS["backend.staff.pepper"],
+    "backend.legacy.header.X-Key": SECRETS["backend.legacy.header"],
+    "backend.legacy.client_secret": SECRETS["backend.legacy.client_secret"],
+    "backend.legacy.body_template": '{"login": {username}, "word": {password}, "key": "'
+    + SECRETS["backend.legacy.body_template"].replace("\\", "\\\\").replace('"', '\\"')
+    + '"}',
+    "backend.legacy.url": f"https://{UNREACHABLE}/login?key={encoded(SECRETS['backend.legacy.url'])}",
+    "backend.legacy.check_url": f"/health?key={encoded(SECRETS['backend.legacy.check_url'])}",
+    "backend.legacy.prefetch_url": f"/form?key={encoded(SECRETS['backend.legacy.prefetch_url'])}",
+    "backend.corp.bind_password": SECRETS["backend.corp.bind_password"],
+}
+"""Each secret as its setting takes it, at stores of which none answers."""
+ELSEWHERE = {"simulator.people", "backend.corp.uris"}
+"""Needs development.ini; takes no secret at all. Both have tests of their own."""
+
+
+def test_every_setting_that_may_hold_a_secret_has_one() -> None:
+    planted = {key.replace(".header.X-Key", ".header") for key in PLANTED}
+    assert planted | ELSEWHERE == secret_settings()
+
+
+def test_nothing_that_is_planted_is_said_by_any_command(tmp_path: Path) -> None:
+    output = said(ini_with(tmp_path, PLANTED))
+    assert "linkauth.database: cannot be opened: connection failed" in output
+    assert "Can't connect to MySQL server on" in output
+    assert not leaked(output, *SECRETS.values())
+
+
+@pytest.mark.parametrize("source", ["file", "env"])
+def test_nothing_is_said_of_what_a_file_or_the_environment_holds(
+    tmp_path: Path, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    references = {}
+    for key, value in PLANTED.items():
+        name = "LINKAUTH_TEST_" + key.replace(".", "_").replace("-", "_")
+        (tmp_path / name).write_text(value, "utf-8")
+        monkeypatch.setenv(name, value)
+        references[key] = f"file:{tmp_path / name}" if source == "file" else f"env:{name}"
+    output = said(ini_with(tmp_path, references), ("doctor",), ("explain", "{ini}", "ada"), ("db", "upgrade"))
+    assert "linkauth.database: cannot be opened: connection failed" in output
+    assert not leaked(output, *SECRETS.values())
+
+
+DRIVERS = ("sqlite", "postgresql+psycopg", "mariadb+pymysql", "nosuch")
+ASKING = {"database": (("db", "upgrade"),), "backend.staff.url": (("doctor",), ("explain", "{ini}", "ada"))}
+"""The commands that open what a setting names."""
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("key", ASKING)
+def test_a_password_that_is_not_encoded_is_never_said(tmp_path: Path, driver: str, key: str) -> None:
+    for number, character in enumerate([*CHARACTERS, CHARACTERS], 1):
+        secret = password(number, character)
+        for place in (f"{UNREACHABLE}/x", ""):
+            ini = ini_with(tmp_path, {key: f"{driver}://reader:{secret}@{place}"})
+            assert not leaked(told(ini, *ASKING[key]), secret), (character, place)
+    assert not leaked(said(ini, ("doctor",)), secret)
+
+
+@pytest.mark.parametrize("character", "@/#?% ")
+@pytest.mark.parametrize("key", ["database", "backend.staff.url"])
+def test_a_url_that_would_be_split_is_refused_with_how_to_write_it(tmp_path: Path, key: str, character: str) -> None:
+    url = f"postgresql+psycopg://reader:{password(1, character)}@db.example.com/x"
+    refusal = started(ini_with(tmp_path, {key: url}))
+    assert f"linkauth.{key}: holds " in refusal
+    assert "write %40 for @, %2F for /" in refusal
+
+
+@pytest.mark.parametrize("key", ["backend.legacy.url", "backend.legacy.check_url", "backend.corp.uris"])
+def test_a_url_of_an_api_or_a_directory_takes_no_password(tmp_path: Path, key: str) -> None:
+    for number, character in enumerate(["", *CHARACTERS, CHARACTERS], 1):
+        secret = password(number, character)
+        for port in ("", "1"):
+            scheme = "ldap" if key.endswith("uris") else "https"
+            url = f"{scheme}://reader:{port}{secret}@127.0.0.1:1/login"
+            output = told(ini_with(tmp_path, {key: url}), ("doctor",))
+            assert f"linkauth.{key}: " in output
+            assert not leaked(output, secret), (character, port)
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgreSQL]:
+    """It wants passwords of `reader`, who has one with every character."""
+    with postgresql.running() as server:
+        rules = server.folder / "data" / "pg_hba.conf"
+        rules.write_text("host all reader 127.0.0.1/32 scram-sha-256\n" + rules.read_text("utf-8"), "utf-8")
+        with psycopg.connect(server.url.replace("+psycopg", ""), autocommit=True) as connection:
+            literal = psycopg.sql.Literal(password(1))
+            connection.execute(psycopg.sql.SQL("CREATE ROLE reader LOGIN PASSWORD {}").format(literal))
+            connection.execute("SELECT pg_reload_conf()")
+        yield server
+
+
+@pytest.fixture(scope="module")
+def maria() -> Iterator[MariaDB]:
+    with mariadb.running() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def slapd() -> Iterator[OpenLDAP]:
+    with openldap.running() as directory:
+        yield directory
+
+
+def test_a_wrong_password_at_postgresql_is_not_said(tmp_path: Path, postgres: PostgreSQL) -> None:
+    wrong = password(2)
+    for url in (
+        f"postgresql+psycopg://reader:{encoded(wrong)}@127.0.0.1:{postgres.port}/postgres",
+        f"postgresql+psycopg://127.0.0.1:{postgres.port}/postgres?user=reader&password={encoded(wrong)}",
+        # libpq takes apart what it is given as a name of a database
+        f"postgresql+psycopg://reader:{encoded(wrong)}@127.0.0.1:{postgres.port}/{encoded('x=' + wrong)}",
+    ):
+        output = said(ini_with(tmp_path, {"database": url, "backend.staff.url": url}))
+        assert not leaked(output, wrong)
+        assert 'password authentication failed for user "reader"' in output
+
+
+def test_the_right_password_with_every_character_signs_in_at_postgresql(tmp_path: Path, postgres: PostgreSQL) -> None:
+    url = f"postgresql+psycopg://reader:{encoded(password(1))}@127.0.0.1:{postgres.port}/postgres"
+    output = said(ini_with(tmp_path, {"database": url, "backend.staff.url": url}))
+    assert "linkauth.database: has no tables of linkauth yet" in output
+    assert 'relation "people" does not exist' in output
+    assert not leaked(output, password(1))
+
+
+def test_what_servers_repeat_of_a_url_is_hidden(tmp_path: Path, postgres: PostgreSQL, maria: MariaDB) -> None:
+    """A password that was pasted into the name of the database too: servers name a database that is not there."""
+    secret = password(1)
+    pasted = secret[:29]
+    url = f"postgresql+psycopg://reader:{encoded(secret)}@127.0.0.1:{postgres.port}/{encoded(pasted)}"
+    output = said(ini_with(tmp_path, {"database": url, "backend.staff.url": url}))
+    assert re.search(r'linkauth.database: cannot be opened: .*database "\*\*\*" does not exist', output)
+    assert re.search(r'staff: look-up: .*database "\*\*\*" does not exist', output)
+    assert not leaked(output, secret)
+    maria.run("CREATE USER odd@'%%' IDENTIFIED BY %s", (secret,))
+    url = f"mariadb+pymysql://odd:{encoded(secret)}@127.0.0.1:{maria.port}/{encoded(pasted)}"
+    output = said(ini_with(tmp_path, {"backend.staff.url": url}))
+    assert re.search(r"staff: look-up: .*Access denied for user 'odd'@'%' to database '\*\*\*'", output)
+    assert not leaked(output, secret)
+
+
+def test_a_wrong_password_at_mariadb_is_not_said(tmp_path: Path, maria: MariaDB) -> None:
+    wrong = password(2)
+    for driver in ("mariadb+pymysql", "mysql+pymysql", "mysql"):
+        url = f"{driver}://reader:{encoded(wrong)}@127.0.0.1:{maria.port}/linkauth"
+        output = said(ini_with(tmp_path, {"backend.staff.url": url}))
+        assert "Access denied for user 'reader'" in output
+        assert not leaked(output, wrong)
+
+
+def test_a_wrong_password_or_host_of_a_directory_is_not_said(tmp_path: Path, slapd: OpenLDAP) -> None:
+    wrong = password(2)
+    settings = {
+        "backend.corp.bind_dn": slapd.bind_dn,
+        "backend.corp.bind_password": wrong,
+        "backend.corp.user_base": slapd.people_base,
+    }
+    for uri, why in (
+        (slapd.a.ldap, "the service account bind_dn is refused"),
+        (f"ldap://127.0.0.1:{free_port()}", "no connection: Connection refused"),
+    ):
+        output = said(ini_with(tmp_path, {**settings, "backend.corp.uris": uri}))
+        assert why in output
+        assert not leaked(output, wrong)
+
+
+LOGGING = """
+[loggers]
+keys = root
+[handlers]
+keys = console
+[formatters]
+keys = {formatters}
+[logger_root]
+level = DEBUG
+handlers = console
+[handler_console]
+class = StreamHandler
+args = (sys.stderr,)
+formatter = {formatters}
+[formatter_json]
+class = linkauth.logs.JSONFormatter
+[formatter_plain]
+format = %(levelname)s %(name)s: %(message)s
+"""
+
+
+@pytest.mark.parametrize("formatter", ["json", "plain"])
+def test_a_server_says_nothing_of_them_while_it_serves(tmp_path: Path, formatter: str, postgres: PostgreSQL) -> None:
+    changes = {key: value for key, value in PLANTED.items() if key not in ("database", "client.alexa.secret")}
+    of_database = f"postgresql+psycopg://reader:{encoded(password(2))}@127.0.0.1:{postgres.port}/postgres"
+    url = changes.pop("backend.staff.url")
+    server = ServedLinkauth(
+        tmp_path,
+        {
+            **{key: value.replace("%", "%%") for key, value in changes.items()},
+            "backends": "staff other legacy corp",
+            "backend.staff.url": of_database.replace("%", "%%"),
+            **{f"backend.other.{key}": value for key, value in OTHER.items()},
+            "backend.other.url": url.replace("%", "%%"),
+            "backend.legacy.use": "http",
+            "backend.legacy.body": "json",
+            "backend.legacy.success": "/ok = true",
+            "backend.legacy.subject": "/id",
+            "backend.corp.use": "ldap",
+            "backend.corp.uris": f"ldap://{UNREACHABLE}",
+            "backend.corp.allow_cleartext": "true",
+            "backend.corp.bind_dn": "cn=reader,dc=example,dc=com",
+            "backend.corp.user_base": "dc=example,dc=com",
+        },
+    )
+    ini = tmp_path / "served.ini"
+    text = ini.read_text("utf-8")
+    ini.write_text(text[: text.index("[loggers]")] + LOGGING.replace("{formatters}", formatter), "utf-8")
+    server.start()
+    try:
+        environment = {**os.environ, "LINKAUTH_SIMULATE_PASSWORD": "lovelace-1815"}
+        command = [Path(sys.executable).with_name("linkauth"), "simulate", "alexa", ini, "--user", "ada"]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    finally:
+        server.stop()
+    log = server.log.read_text("utf-8")
+    assert "password authentication failed for user" in log
+    assert not leaked(log + done.stdout + done.stderr, *SECRETS.values(), password(2))
+
+
+OTHER = {
+    "use": "sql",
+    "table": "people",
+    "subject_column": "id",
+    "username_columns": "login",
+    "password_column": "password_hash",
+}
+
+
+def test_a_server_that_cannot_start_says_nothing_of_them(tmp_path: Path) -> None:
+    for secret, url in (
+        (password(3), f"postgresql+psycopg://reader:{encoded(password(3))}@{UNREACHABLE}/x"),
+        (password(4), f"postgresql+psycopg://reader:{password(4)}@{UNREACHABLE}/x"),
+    ):
+        for key in ("database", "simulator.people"):
+            ServedLinkauth(tmp_path, {key: url.replace("%", "%%")})
+            command = [Path(sys.executable).with_name("linkauth"), "serve", tmp_path / "served.ini"]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert done.returncode == 1
+            assert f"linkauth.{key}: " in done.stderr
+            assert pieces(secret)
+            assert not leaked(done.stdout + done.stderr, secret)

@@ -1,0 +1,278 @@
+"""The login page: one answer for every wrong try, posts of our own form only, and no markup of anybody's."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup
+from webtest import TestApp
+
+from linkauth.web.forms import FormTokens
+from tests.alexa import R1, STATE, Alexa
+from tests.backends import moody as moody_backend
+from tests.conftest import WIDE, https
+from tests.web.wire import (
+    FORM,
+    FORM_TOKEN,
+    OWN,
+    Answer,
+    answered,
+    assert_page,
+    form_token,
+    login,
+    post,
+    query,
+    send,
+)
+
+SECRET = "only for tests, 32 characters or more"
+GOOD = {"username": "ada", "password": "lovelace-1815"}
+WRONG = "The name or the password is wrong"
+
+
+def comparable(answer: Answer) -> tuple[int, str, list[tuple[str, str]]]:
+    """All of an answer, save what may differ: the form token, the name that was typed, and so the length."""
+    text = re.sub(r'(?<=name="username" value=")[^"]*', "", FORM_TOKEN.sub("", answer.text))
+    return answer.status, text, [header for header in answer.headers if header[0] != "Content-Length"]
+
+
+def test_a_right_password_gives_303(app: TestApp) -> None:
+    # after a 307 or 308 the browser would post the password to the client
+    assert login(app, query(), **GOOD).status == 303
+
+
+@pytest.mark.parametrize(
+    "password", [" lovelace-1815", "lovelace-1815 ", "LOVELACE-1815", "lovelace-1815\0", "lovelace-181"]
+)
+def test_a_password_is_taken_as_it_is(app: TestApp, password: str) -> None:
+    assert login(app, query(), "ada", password).status == 403
+
+
+def test_both_forms_of_an_umlaut_are_one_password(app: TestApp) -> None:
+    assert login(app, query(), "jörg", "müller größe 7").status == 303
+    assert login(app, query(), "jörg", "mu\u0308ller gro\u0308ße 7").status == 303
+
+
+@pytest.mark.parametrize(
+    ("username", "password"),
+    [
+        ("grace", "wrong"),
+        ("ghost", "wrong"),
+        ("konrad", "wrong"),
+        *((name, "anything") for name in moody_backend.UNPROVEN),
+        *((name, "wrong") for name in moody_backend.PROVEN),
+        ("grace", ""),
+        ("ghost", ""),
+        ("grace", "x" * 1025),
+        ("ghost", "x" * 1025),
+        ("grace", "hopper-1906\0"),
+        ("gra\0ce", "hopper-1906"),
+        ("x" * 254, "wrong"),
+        ("' OR 1=1--", "wrong"),
+        ("%", "wrong"),
+        ("_da", "lovelace-1815"),
+        ("*", "wrong"),
+    ],
+)
+def test_every_wrong_try_gets_the_same_answer(moody: TestApp, username: str, password: str) -> None:
+    expected = login(moody, query(), "ada", "wrong")
+    answer = login(moody, query(), username, password)
+    assert answer.status == 403
+    assert comparable(answer) == comparable(expected)
+    page = BeautifulSoup(answer.text, "html.parser")
+    assert page.find(role="alert").find("h2").text == WRONG
+    # an HTML parser drops NUL
+    assert page.find(id="username")["value"].replace("\ufffd", "\0") == username
+    assert page.find(id="password").get("value") is None
+
+
+def test_an_empty_name_is_a_wrong_one(app: TestApp) -> None:
+    for username in ("", "   ", "\u3000"):
+        answer = login(app, query(), username, "wrong")
+        assert answer.status == 403
+        assert WRONG in answer.text
+
+
+def test_an_overlong_name_is_cut_where_it_is_shown(app: TestApp) -> None:
+    answer = login(app, query(), "n" * 5000, "wrong")
+    assert answer.status == 403
+    assert f'value="{"n" * 254}"' in answer.text
+    assert "n" * 255 not in answer.text
+
+
+@pytest.mark.parametrize("reason", moody_backend.PROVEN)
+def test_a_proven_refusal_says_its_reason(moody: TestApp, reason: str) -> None:
+    wrong = login(moody, query(), reason, "wrong")
+    answer = login(moody, query(), reason, moody_backend.PASSWORD)
+    assert answer.status == 403
+    assert WRONG in wrong.text
+    assert WRONG not in answer.text
+    heading = BeautifulSoup(answer.text, "html.parser").find(role="alert").find("h2").text
+    others = [
+        login(moody, query(), each, moody_backend.PASSWORD).text for each in moody_backend.PROVEN if each != reason
+    ]
+    assert not [page for page in others if f"<h2>{heading}</h2>" in page]
+
+
+def test_a_disabled_person_of_the_table_is_told_only_with_the_password(app: TestApp) -> None:
+    assert WRONG in login(app, query(), "konrad", "zuse-1911").text
+    told = login(app, query(), "konrad", "zuse-1910")
+    assert told.status == 403
+    assert "Your account is deactivated" in told.text
+    assert told.get("Location") is None
+
+
+FORGERIES = {
+    "none": None,
+    "empty": "",
+    "garbage": "garbage",
+    "no signature": "99999999999.",
+    "another signature": "99999999999." + "A" * 24,
+    "a huge expiry": "9" * 5000 + "." + "A" * 24,
+    "digits of another script": "１２３４５." + "A" * 24,
+    "letters": "\u00e9\u0100",
+    "NUL": "\0",
+}
+
+
+@pytest.mark.parametrize("kind", FORGERIES)
+def test_a_post_without_a_valid_form_token_counts_as_nothing(app: TestApp, kind: str) -> None:
+    token = FORGERIES[kind]
+    answer = post(app, query(), GOOD if token is None else {**GOOD, "form_token": token})
+    assert answer.status == 400
+    assert answer.get("Location") is None
+    page = BeautifulSoup(answer.text, "html.parser")
+    assert page.find(id="username")["value"] == "ada"
+    fresh = page.find("input", attrs={"name": "form_token"})["value"]
+    assert "access_token" in answered(post(app, query(), {**GOOD, "form_token": fresh}))
+
+
+def test_a_form_token_of_another_server_is_refused(app: TestApp) -> None:
+    foreign = FormTokens("another secret of 32 characters or more", OWN).token(query().decode())
+    assert post(app, query(), {**GOOD, "form_token": foreign}).status == 400
+    # the same, signed by our own secret: what is refused above is the signature
+    own = FormTokens(SECRET, OWN).token(query().decode())
+    assert post(app, query(), {**GOOD, "form_token": own}).status == 303
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "https://evil.example", "Sec-Fetch-Site": "same-origin"},
+        {"Origin": OWN, "Sec-Fetch-Site": "cross-site"},
+        {"Origin": OWN, "Sec-Fetch-Site": "same-site"},
+        {"Origin": "null", "Sec-Fetch-Site": "cross-site"},
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Origin": "http://link.example.com"},
+        {"Origin": OWN + ".evil.example"},
+        {"Origin": OWN + ":8443"},
+        {"Origin": "https://evil.link.example.com"},
+        {"Origin": "null", "Referer": "https://evil.example/https://link.example.com/"},
+        {"Origin": "null", "Referer": OWN + ".evil.example/"},
+    ],
+)
+@pytest.mark.parametrize("fields", [GOOD, {"cancel": "1"}])
+def test_a_post_from_another_site_is_refused(app: TestApp, headers: dict[str, str], fields: dict[str, str]) -> None:
+    answer = post(app, query(), {"form_token": form_token(app, query()), **fields}, headers)
+    assert_page(answer)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"Sec-Fetch-Site": "cross-site"}, {"Referer": "https://evil.example/"}, {"Sec-Fetch-Site": "none"}],
+)
+def test_a_post_that_nobody_vouches_for_is_refused(app: TestApp, headers: dict[str, str]) -> None:
+    body = f"form_token={form_token(app, query())}&username=ada&password=lovelace-1815".encode()
+    assert_page(send(app, "POST", "/authorize", query(), body, {**FORM, **headers}))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": OWN},
+        {"Origin": OWN, "Sec-Fetch-Site": "same-origin"},
+        {"Origin": "null", "Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Referer": OWN + "/authorize?x"},
+    ],
+)
+def test_our_own_form_is_recognized_by_any_browser(app: TestApp, headers: dict[str, str]) -> None:
+    body = f"form_token={form_token(app, query())}&username=ada&password=lovelace-1815".encode()
+    assert send(app, "POST", "/authorize", query(), body, {**FORM, **headers}).status == 303
+
+
+def test_nothing_is_ever_put_into_a_cookie(app: TestApp) -> None:
+    answers = [send(app, query=query()), login(app, query(), "ada", "wrong"), login(app, query(), **GOOD)]
+    answers += [post(app, query(), {}), send(app, path="/"), send(app, query=query(client_id="nobody"))]
+    assert [answer.status for answer in answers] == [200, 403, 303, 400, 200, 400]
+    assert not [answer for answer in answers if answer.get("Set-Cookie") is not None]
+
+
+def test_two_tabs_finish_their_own_requests(app: TestApp) -> None:
+    first, second = query(state="first"), query(state="second", redirect_uri=R1.replace("layla", "pitangui"))
+    tokens = form_token(app, first), form_token(app, second)
+    told = answered(post(app, second, {**GOOD, "form_token": tokens[1]}), R1.replace("layla", "pitangui"))
+    assert told["state"] == "second"
+    assert answered(post(app, first, {**GOOD, "form_token": tokens[0]}))["state"] == "first"
+
+
+def test_nobody_is_linked_without_signing_in(alexa: Alexa) -> None:
+    alexa.link()
+    page = alexa.open()
+    assert page.status_int == 200
+    assert "Ride Hailer" in page.html.find("h1").text
+    assert "Example Rides" in page.html.find(id="which").text
+    assert "not your Amazon account" in page.html.find(id="which").text
+    granted = [item.text for item in page.html.find(class_="consent").find_all("li")]
+    assert granted == ["Order a taxi on your behalf", "See your name"]
+    assert page.forms[0]["password"].value == ""
+
+
+def test_a_form_that_is_sent_twice_ends_well_twice(alexa: Alexa) -> None:
+    page = alexa.open()
+    locations = [alexa.submit("ada", "lovelace-1815", page, status=303).location for _ in range(2)]
+    for location in locations:
+        assert location.startswith(R1 + "#state=")
+    assert len(set(locations)) == 2
+
+
+def test_an_old_form_is_shown_again(app: TestApp) -> None:
+    raw = query(state=STATE)
+    old = FormTokens(SECRET, OWN, lambda: time.time() - 1000).token(raw.decode())
+    answer = post(app, raw, {**GOOD, "form_token": old})
+    assert answer.status == 400
+    assert "This page was open for too long" in answer.text
+    fresh = FORM_TOKEN.search(answer.text)
+    assert fresh is not None
+    assert answered(post(app, raw, {**GOOD, "form_token": fresh[0]}))["state"] == STATE
+
+
+@pytest.mark.parametrize(
+    "cookie", ["x", "=", ";;;", "session=" + "x" * 60_000, "a=\xff", "__Host-x=1; x=1; x=2", '"', "\t"]
+)
+def test_cookies_are_not_looked_at(app: TestApp, cookie: str) -> None:
+    fields = {**GOOD, "form_token": form_token(app, query())}
+    assert send(app, query=query(), headers={"Cookie": cookie}).status == 200
+    assert "access_token" in answered(post(app, query(), fields, {"Cookie": cookie}))
+
+
+def test_no_step_can_be_skipped(app: TestApp) -> None:
+    assert post(app, query(), {"consent": "1", "allow": "1"}).status == 400
+    for path in ("/finish", "/consent", "/authorize/finish", "/authorize/consent"):
+        assert_page(send(app, path=path, query=query()), 404)
+
+
+def test_a_throttled_person_is_told_how_long(make_app: Callable[..., Any]) -> None:
+    app = https(make_app(**{**WIDE, "throttle__account_failures": "2", "throttle__account_window": "60"}))
+    assert [login(app, query(), "ada", "wrong").status for _ in range(3)] == [403, 403, 429]
+    answer = login(app, query(), **GOOD)
+    assert answer.status == 429
+    assert 1 <= int(answer.get("Retry-After") or 0) <= 60
+    assert "Too many attempts" in answer.text
+    assert login(app, query(), "grace", "hopper-1906").status == 303

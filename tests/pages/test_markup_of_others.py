@@ -1,0 +1,163 @@
+"""Nobody's text becomes markup, a path or a template."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup
+from webtest import TestApp
+
+from tests.backends import moody as moody_backend
+from tests.conftest import WIDE, https
+from tests.web.wire import FORM, OWN, Answer, answered, assert_page, form_token, login, post, query, send
+
+PAYLOADS = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "'-alert(1)-'",
+    "</title><svg onload=alert(1)>",
+    "{{7*7}}",
+    "{% raw %}",
+    "${7*7}",
+    "#{7*7}",
+    "<!--",
+    "]]>",
+    "\n<b>",
+    "\u2028<b>",
+    "\u202e<b>",
+    "<b\0>",
+    "&lt;b&gt;&#x22;",
+    "javascript:alert(1)",
+    "%(username)s %s {0.__class__}",
+)
+HEADERS = (
+    "Accept-Language",
+    "User-Agent",
+    "Referer",
+    "Cookie",
+    "Accept",
+    "X-Forwarded-Host",
+    "Authorization",
+    "If-None-Match",
+)
+
+
+def shape(answer: Answer) -> list[tuple[str, tuple[str, ...]]]:
+    """The elements of a page and the names of their attributes, as a browser would find them."""
+    page = BeautifulSoup(answer.text, "html.parser")
+    return [(tag.name, tuple(sorted(tag.attrs))) for tag in page.find_all()]
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_in_a_parameter(app: TestApp, payload: str) -> None:
+    plain = shape(send(app, query=query()))
+    for name in ("unknown", "login_hint", "prompt", "nonce"):
+        assert shape(send(app, query=query(**{name: payload}))) == plain
+    assert shape(send(app, query=query() + b"&" + payload.encode("utf-8"))) == plain
+    assert shape(send(app, query=query(ui_locales=payload))) == shape(send(app, query=query(ui_locales="plain")))
+    for name in ("client_id", "redirect_uri"):
+        answer = send(app, query=query(**{name: payload}))
+        assert_page(answer)
+        assert shape(answer) == shape(send(app, query=query(**{name: "plain"})))
+        assert payload not in answer.text
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_in_a_header(app: TestApp, payload: str) -> None:
+    value = payload.replace("\n", " ").replace("\0", "").encode("utf-8").decode("latin-1")
+    plain = shape(send(app, query=query(), headers={"Accept-Language": "en"}))
+    for name in HEADERS:
+        answer = send(app, query=query(), headers={"Accept-Language": "en", name: value})
+        assert shape(answer) == plain
+        assert "alert" not in answer.text
+        assert "49" not in main_text(answer)
+
+
+def main_text(answer: Answer) -> str:
+    """What a person reads on the page."""
+    return BeautifulSoup(answer.text, "html.parser").find("main").text
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_in_a_form_field(app: TestApp, payload: str) -> None:
+    plain = shape(login(app, query(), "plain", "wrong"))
+    answer = login(app, query(), payload, payload, unknown=payload)
+    assert answer.status == 403
+    assert shape(answer) == plain
+    shown = BeautifulSoup(answer.text, "html.parser").find(id="username")["value"]
+    assert shown.replace("\ufffd", "\0") == payload.strip()
+    stale = post(app, query(), {"form_token": payload, "username": "plain", "password": "x"})
+    assert stale.status == 400
+    assert shape(stale) == shape(post(app, query(), {"form_token": "x", "username": "plain", "password": "x"}))
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_in_an_origin_or_a_path(app: TestApp, payload: str) -> None:
+    value = payload.replace("\n", " ").replace("\0", "").encode("utf-8").decode("latin-1")
+    answer = send(app, "POST", "/authorize", query(), b"", {**FORM, "Origin": value})
+    assert_page(answer)
+    assert "alert" not in answer.text
+    missing = send(app, path="/" + payload)
+    assert_page(missing, 404)
+    assert shape(missing) == shape(send(app, path="/plain"))
+    assert "alert" not in missing.text
+
+
+@pytest.mark.parametrize("payload", PAYLOADS[:8])
+def test_in_the_words_of_the_deployer(make_app: Callable[..., Any], payload: str) -> None:
+    changes = {"service_name": payload, "client__alexa__name": payload, "scope__order_car": payload}
+    app = https(make_app(**changes, **WIDE))
+    answer = send(app, query=query(), headers={"Accept-Language": "en"})
+    assert shape(answer) == shape(send(https(make_app(**WIDE)), query=query(), headers={"Accept-Language": "en"}))
+    page = BeautifulSoup(answer.text, "html.parser")
+    assert page.find(class_="consent").find("li").text == payload
+    assert page.find("header").find("bdi").text == payload
+
+
+def test_in_the_name_that_a_backend_gives(moody: TestApp) -> None:
+    told = answered(login(moody, query(), "markup", moody_backend.PASSWORD))
+    assert set(told) == {"state", "access_token", "token_type"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/../linkauth/settings.py",
+        "/static/default/../page.css",
+        "/static/default/..%2f..%2f..%2f__init__.py",
+        "/static/default/%2e%2e%2f__init__.py",
+        "/static/default//etc/passwd",
+        "/static/default/%2fetc%2fpasswd",
+        "/static/%2fetc/passwd",
+        "/static/default/page.css%00",
+        "/static/default/page.css.jinja2",
+        "/static/default/page.css",
+        "/static/default/",
+        "/static/default",
+        "/static/",
+        "/static/nothing/page.css",
+        "/static/default/..\\..\\setup.py",
+        "/static/..;/default/page.css",
+        "/static/default/" + "x" * 900,
+        "/authorize/../static/default/page.css",
+    ],
+)
+def test_no_path_leads_out_of_the_theme(app: TestApp, path: str) -> None:
+    assert_page(send(app, path=path), 404)
+
+
+@pytest.mark.parametrize(
+    "locale", ["../../../etc/passwd", "..%2f", "/etc/passwd", "xx/../../yy", "xx\0", "file:///etc", "C:\\"]
+)
+def test_no_language_leads_out_of_the_theme(app: TestApp, locale: str) -> None:
+    answer = send(app, query=query(ui_locales=locale), headers={"Accept-Language": locale.replace("\0", "")})
+    assert answer.status == 200
+    assert answer.get("Content-Language") == "en"
+    assert "root:" not in answer.text
+
+
+def test_a_foreign_origin_in_the_form_is_not_a_path(app: TestApp) -> None:
+    fields = {"form_token": form_token(app, query()), "username": "../../etc/passwd", "password": "x"}
+    assert post(app, query(), fields, {"Origin": OWN, "Accept-Language": "../de"}).status == 403

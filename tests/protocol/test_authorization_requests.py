@@ -1,0 +1,229 @@
+"""Authorization requests with repeats, bodies, clients that change; and which redirect URIs can be registered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from webtest import TestApp
+
+from linkauth.config.settings import SettingsError
+from tests.alexa import R1, Alexa
+from tests.conftest import WIDE, https
+from tests.web.wire import (
+    FORM,
+    OWN,
+    RA,
+    answered,
+    assert_error,
+    assert_page,
+    form_token,
+    login,
+    post,
+    query,
+    quoted,
+    send,
+)
+
+EVIL = "https://evil.example/"
+
+
+SCRIPTS = (
+    "javascript:alert(1)",
+    "JaVaScRiPt:alert(1)",
+    "javascript://layla.amazon.com/%0aalert(1)",
+    "data:text/html,<script>alert(1)</script>",
+    "vbscript:msgbox(1)",
+    "file:///etc/passwd",
+    "com.evil:/cb",
+    "blob:https://layla.amazon.com/x",
+    "about:blank",
+)
+
+
+@pytest.mark.parametrize("uri", SCRIPTS)
+def test_scripts_and_files(app: TestApp, make_app: Callable[..., Any], uri: str) -> None:
+    assert_page(send(app, query=query(redirect_uri=uri)))
+    with pytest.raises(SettingsError, match=r"linkauth\.client\.other\.redirect_uris"):
+        make_app(client__other__redirect_uris=uri)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "redirect_uri",
+        "redirect_uri[]",
+        "redirect_uri[0]",
+        "Redirect_Uri",
+        "REDIRECT_URI",
+        "redirect%5Furi",
+        "redirect_urI",
+    ],
+)
+@pytest.mark.parametrize("second", [EVIL, RA, ""])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_repeated_redirect_uri(app: TestApp, name: str, second: str, first: bool) -> None:
+    extra = f"{name}={quoted(second)}".encode()
+    pairs = [query(redirect_uri=RA), extra]
+    assert_page(send(app, query=b"&".join(reversed(pairs) if first else pairs)))
+
+
+@pytest.mark.parametrize("name", ["redirect_uri[]", "Redirect_Uri", "redirect_uri\0", "redirect_uri "])
+def test_another_spelling_of_the_name_is_another_name(app: TestApp, name: str) -> None:
+    assert_page(send(app, query=query(redirect_uri=None) + f"&{quoted(name)}={quoted(RA)}".encode()))
+
+
+@pytest.mark.parametrize("pair", [f"{RA};redirect_uri={EVIL}", f"{EVIL};redirect_uri={RA}", f"{RA};x=1", f"{RA};"])
+@pytest.mark.parametrize("encode", [str, quoted])
+def test_a_semicolon_separates_nothing(app: TestApp, pair: str, encode: Callable[[str], str]) -> None:
+    assert_page(send(app, query=query(redirect_uri=None) + f"&redirect_uri={encode(pair)}".encode()))
+
+
+def test_a_semicolon_hides_no_parameter(app: TestApp) -> None:
+    assert_page(send(app, query=query(client_id=None) + b";client_id=alexa"))
+
+
+CHANGES = {
+    "redirect_uri": EVIL,
+    "client_id": "other",
+    "state": "forged",
+    "response_type": "code",
+    "scope": "private",
+    "response_mode": "query",
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_nothing_in_the_body_changes_the_request(app: TestApp, name: str) -> None:
+    raw = query()
+    told = answered(login(app, raw, "ada", "lovelace-1815", **{name: CHANGES[name]}), R1)
+    assert told["state"] == "S"
+    assert set(told) == {"state", "access_token", "token_type"}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_body_stands_in_for_no_query(app: TestApp, name: str) -> None:
+    token = form_token(app, query())
+    fields = {"form_token": token, "username": "ada", "password": "lovelace-1815"}
+    answer = post(app, b"", {**fields, "client_id": "alexa", "redirect_uri": R1, "response_type": "token"})
+    assert_page(answer)
+
+
+@pytest.mark.parametrize("name", ["state", "scope", "redirect_uri"])
+def test_a_form_belongs_to_its_own_query(app: TestApp, name: str) -> None:
+    token = form_token(app, query())
+    changed = query(**{name: {"state": "T", "scope": "order_car", "redirect_uri": RA}[name]})
+    answer = post(app, changed, {"form_token": token, "username": "ada", "password": "lovelace-1815"})
+    assert answer.status == 400
+    assert answer.get("Location") is None
+    # what is shown instead is a fresh form of the changed request
+    assert b'type="password"' in answer.body
+
+
+def test_the_changed_query_is_checked_again(app: TestApp) -> None:
+    fields = {"form_token": form_token(app, query()), "username": "ada", "password": "lovelace-1815"}
+    assert_page(post(app, query(redirect_uri=EVIL), fields))
+    assert_page(post(app, query(client_id="nobody"), fields))
+    assert_error(post(app, query(response_type="foo"), fields), "unsupported_response_type")
+
+
+@pytest.mark.parametrize("uri", [None, R1, EVIL, "https://link.example.com/", ""])
+def test_a_client_without_redirect_uris(app: TestApp, uri: str | None) -> None:
+    assert_page(send(app, query=query(client_id="skill-backend", redirect_uri=uri, scope=None)))
+
+
+def test_a_grant_without_redirect_uris_does_not_start(make_app: Callable[..., Any]) -> None:
+    with pytest.raises(SettingsError, match=r"linkauth\.client\.other\.redirect_uris"):
+        make_app(client__other__redirect_uris=None)
+
+
+def test_a_client_that_is_taken_away(make_app: Callable[..., Any], tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path}/links.sqlite"
+    before = https(make_app(database=database, **WIDE))
+    raw = query(client_id="other", scope="private", redirect_uri="https://other.example.com/cb")
+    token = answered(login(before, raw, "ada", "lovelace-1815"), "https://other.example.com/cb")["access_token"]
+    page_token = form_token(before, raw)
+    gone = {f"client__other__{key}": None for key in ("name", "grants", "secret", "redirect_uris", "scopes")}
+    after = https(
+        make_app(
+            database=database,
+            clients="alexa single expiring skill-backend home app overlap",
+            scope__private=None,
+            **gone,
+            **{"client__skill-backend__introspects": None},
+            **WIDE,
+        )
+    )
+    assert_page(send(after, query=raw))
+    assert_page(post(after, raw, {"form_token": page_token, "username": "ada", "password": "lovelace-1815"}))
+    told = Alexa(after).introspect(token, "skill-backend", "the resource server's secret")
+    assert told.json == {"active": False}
+    told = Alexa(after).introspect(token, "other", "the other client's secret")
+    assert told.status_int == 401
+
+
+NOWHERE = (
+    "//evil.example",
+    "/\\evil.example",
+    "/%09/evil.example",
+    "https:evil.example",
+    " //evil.example",
+    "\x0b//evil.example",
+)
+
+
+@pytest.mark.parametrize("name", ["next", "return_to", "back", "url", "post_logout_redirect_uri", "came_from"])
+@pytest.mark.parametrize("value", [*NOWHERE, EVIL, "javascript:alert(1)"])
+def test_no_other_parameter_leads_away(app: TestApp, name: str, value: str) -> None:
+    extra = f"{name}={quoted(value)}".encode()
+    home = send(app, path="/", query=extra)
+    assert home.status == 200
+    page = send(app, query=query() + b"&" + extra)
+    assert page.status == 200
+    assert "evil" not in page.text
+    fields = {"form_token": form_token(app, query() + b"&" + extra), "cancel": "1", name: value}
+    assert_error(post(app, query() + b"&" + extra, fields), "access_denied")
+
+
+@pytest.mark.parametrize(
+    "path", ["//evil.example", "//evil.example/..", "/\\evil.example", "/%5cevil.example/", "/authorize/"]
+)
+def test_no_path_leads_away(app: TestApp, path: str) -> None:
+    assert_page(send(app, path=path), 404)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "https://*.example.com/cb",
+        "https://example.com/*",
+        "https://example.com/cb#",
+        "https://example.com/cb#x",
+        "http://example.com/cb",
+        "https://user@example.com/cb",
+        "https://user:p@example.com/cb",
+        "/cb",
+        "//example.com/cb",
+        "example.com/cb",
+        "HTTPS://example.com/cb",
+        "https://exämple.com/cb",
+        "https://example.com\\cb",
+        "https://[::1",
+        "https://example.com:x/cb",
+        "https:///cb",
+        "https:cb",
+    ],
+)
+def test_what_cannot_be_registered_stops_the_start(make_app: Callable[..., Any], uri: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        make_app(client__other__redirect_uris=uri)
+    assert [key for key, _ in caught.value.faults] == ["linkauth.client.other.redirect_uris"]
+    assert uri not in str(caught.value)
+
+
+def test_a_post_needs_a_form(app: TestApp) -> None:
+    for content_type in ("application/json", "multipart/form-data", "text/plain", ""):
+        answer = send(app, "POST", "/authorize", query(), b"{}", {**FORM, "Content-Type": content_type, "Origin": OWN})
+        assert_page(answer, 415)

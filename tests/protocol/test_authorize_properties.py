@@ -1,0 +1,186 @@
+"""Whatever is sent to /authorize: an answer, never a crash, and never a redirect to where nobody registered."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from webtest import TestApp
+
+from tests.web.wire import (
+    FORM,
+    OWN,
+    RA,
+    REGISTERED,
+    VALID,
+    assert_page,
+    assert_sound,
+    form_token,
+    query,
+    send,
+)
+
+CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+MANY = settings(derandomize=True, deadline=None, database=None, max_examples=600, suppress_health_check=CHECKS)
+FEW = settings(MANY, max_examples=150)
+MARK = b"<svg/onload=alert(1)>"
+NAMES = (*VALID, "response_mode", "request", "ui_locales", "prompt", "extra", "redirect_uri[]", "Client_Id", "")
+PIECES = st.sampled_from(
+    [
+        MARK,
+        b"%00",
+        b"%FF",
+        b"&",
+        b"=",
+        b";",
+        b"+",
+        b"%",
+        b"%2",
+        b"%zz",
+        b"#",
+        b"?",
+        b"client_id=alexa",
+        b"redirect_uri=",
+    ]
+)
+RAW = st.one_of(st.binary(max_size=200), st.lists(st.one_of(PIECES, st.binary(max_size=8)), max_size=20).map(b"".join))
+URI_PIECES = [
+    "/",
+    "//",
+    "\\",
+    "..",
+    ".",
+    ";",
+    "@",
+    ":",
+    ":443",
+    "#",
+    "?",
+    "&",
+    "%2f",
+    "%00",
+    "\t",
+    "\n",
+    " ",
+    "*",
+    "evil.example",
+    "é",
+    "．",
+]
+
+
+@MANY
+@given(raw=RAW)
+def test_any_bytes_as_the_query(app: TestApp, raw: bytes) -> None:
+    answer = send(app, query=raw)
+    assert_sound(answer, MARK)
+    assert answer.status in (200, 303, 400, 414)
+
+
+@MANY
+@given(raw=RAW, place=st.integers(0, 300))
+def test_any_bytes_inside_a_valid_query(app: TestApp, raw: bytes, place: int) -> None:
+    valid = query()
+    answer = send(app, query=valid[:place] + raw + valid[place:])
+    assert_sound(answer, MARK)
+
+
+VALUES = st.one_of(
+    st.sampled_from(
+        ["", "alexa", "other", "single", "token", "code", "order_car", "private", "S", *REGISTERED, MARK.decode()]
+    ),
+    st.text(st.characters(codec="utf-8"), max_size=40),
+)
+CHANGE = st.tuples(st.sampled_from(["drop", "twice", "set", "add"]), st.sampled_from(NAMES), VALUES)
+
+
+@MANY
+@given(changes=st.lists(CHANGE, min_size=1, max_size=4))
+def test_a_valid_request_changed_at_random(app: TestApp, changes: list[tuple[str, str, str]]) -> None:
+    pairs = list(VALID.items())
+    for what, name, value in changes:
+        if what in ("drop", "set"):
+            pairs = [pair for pair in pairs if pair[0] != name]
+        if what in ("set", "add"):
+            pairs.append((name, value))
+        if what == "twice":
+            pairs += [pair for pair in pairs if pair[0] == name]
+    raw = urlencode(pairs).encode("ascii")
+    answer = send(app, query=raw)
+    assert_sound(answer, MARK)
+    if answer.status == 303:
+        given_values = dict(pairs)
+        assert [name for name, _ in pairs if name in ("client_id", "redirect_uri", "state")].count("state") <= 1
+        location = answer.location
+        parts = urlsplit(location)
+        told = dict(parse_qsl(parts.fragment or parts.query, keep_blank_values=True))
+        assert told["error"]
+        assert "access_token" not in told
+        if "state" in told:
+            assert told["state"] == given_values["state"]
+        uri = given_values.get("redirect_uri") or "https://single.example.com/cb"
+        assert location.startswith(uri)
+
+
+@MANY
+@given(
+    place=st.integers(0, len(RA)),
+    cut=st.integers(0, 3),
+    piece=st.one_of(st.sampled_from(URI_PIECES), st.text(st.characters(codec="utf-8"), max_size=4)),
+    swap=st.booleans(),
+)
+def test_a_changed_redirect_uri_is_a_page(app: TestApp, place: int, cut: int, piece: str, swap: bool) -> None:
+    uri = RA[:place] + piece + RA[place + cut :]
+    uri = uri.swapcase() if swap else uri
+    assume(uri not in REGISTERED)
+    assert_page(send(app, query=query(redirect_uri=uri)))
+
+
+STATE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1, max_size=300)
+
+
+@MANY
+@given(state=STATE, uri=st.sampled_from([uri for uri in REGISTERED if "amazon" in uri]))
+def test_state_is_echoed_exactly(app: TestApp, state: str, uri: str) -> None:
+    answer = send(app, query=query(state=state, redirect_uri=uri, scope="unknown"))
+    assert_sound(answer)
+    assert answer.location.startswith(uri + "#")
+    assert dict(parse_qsl(urlsplit(answer.location).fragment, keep_blank_values=True))["state"] == state
+
+
+FIELDS = st.lists(
+    st.tuples(st.sampled_from(["username", "password", "cancel", "redirect_uri", "state", "x", ""]), VALUES), max_size=5
+)
+
+
+@FEW
+@given(fields=FIELDS, fresh=st.booleans(), raw=RAW)
+def test_any_form(app: TestApp, fields: list[tuple[str, str]], fresh: bool, raw: bytes) -> None:
+    token = form_token(app, query()) if fresh else "stale"
+    body = urlencode([("form_token", token), *fields]).encode("ascii") + (b"" if fresh else b"&" + raw)
+    answer = send(app, "POST", "/authorize", query(), body, {**FORM, "Origin": OWN})
+    assert_sound(answer, MARK)
+    assert answer.status in (303, 400, 403)
+    if answer.status == 303:
+        assert fresh
+        assert answer.location.startswith(VALID["redirect_uri"] + "#state=S&error=access_denied&")
+
+
+@MANY
+@given(raw=RAW)
+def test_any_body_of_an_introspection(app: TestApp, raw: bytes) -> None:
+    authorization = "Basic YWxleGE6dGhlIGFsZXhhIGNsaWVudCdzIHNlY3JldA=="
+    answer = send(app, "POST", "/introspect", b"", raw, {**FORM, "Authorization": authorization})
+    assert_sound(answer, MARK)
+    assert answer.status in (200, 400, 415)
+    assert answer.json.get("active", False) is False
+
+
+@MANY
+@given(authorization=st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF), max_size=60), prefix=st.booleans())
+def test_any_authorization_header(app: TestApp, authorization: str, prefix: bool) -> None:
+    headers = {**FORM, "Authorization": ("Basic " if prefix else "") + authorization}
+    answer = send(app, "POST", "/introspect", b"", b"token=x", headers)
+    assert_sound(answer)
+    assert answer.status == 401

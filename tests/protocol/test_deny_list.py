@@ -1,0 +1,133 @@
+"""What stands in the list of revoked JWT access tokens, at any time (how it is served: test_deny_list_served.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from hypothesis import HealthCheck, given, settings
+from sqlalchemy import Engine, insert, inspect, text, update
+
+from linkauth.oauth2.tokens import Link, Token, digest, new_token
+from linkauth.storage import LinkStore, open_engine, upgrade
+from linkauth.storage.engine import Writer
+from linkauth.storage.tables import links, tokens
+from linkauth.storage.usage import sweep
+from tests.protocol.flow import DAY
+from tests.protocol.histories import STEPS, History
+from tests.servers.postgresql import running
+
+SECRET = "only for tests, 32 characters or more"
+DENIED = "/.well-known/revoked-tokens"
+NOW = 1_800_000_000
+LINK = Link("staff", "1", "ada", "home", ("order_car",), "authorization_code", "en", NOW)
+FEW = settings(
+    derandomize=True,
+    deadline=None,
+    database=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    if request.param == "sqlite":
+        engine = open_engine(f"sqlite:///{tmp_path_factory.mktemp('list')}/links.sqlite")
+        yield engine
+        engine.dispose()
+    else:
+        with running() as server:
+            engine = open_engine(server.url)
+            yield engine
+            engine.dispose()
+
+
+@pytest.fixture
+def store(engine: Engine) -> Iterator[LinkStore]:
+    upgrade(engine)
+    with closing(LinkStore(engine)) as store:
+        yield store
+
+
+@FEW
+@given(steps=STEPS)
+def test_the_list_names_what_was_revoked_until_it_expires(engine: Engine, store: LinkStore, steps: list[Any]) -> None:
+    """By which way a link ends, what is swept and how the clock is set make no difference."""
+    history = History(engine, store)
+    for step in steps:
+        history.step(*step)
+        history.judge()
+
+
+@pytest.mark.parametrize("days", [1, 2, 39])
+def test_a_jwt_outlives_the_sweep_of_its_ended_link(engine: Engine, store: LinkStore, days: int) -> None:
+    jti = new_token()
+    opaque, signed = Token(b"o" * 31 + b"%c" % days, "access", NOW), digest(jti)
+    store.create(LINK, (opaque, Token(signed, "access", NOW, NOW + 40 * DAY, jti=jti)))
+    found = store.find(signed, "access")
+    assert found
+    version = store.denied_version()
+    assert version is not None
+    store.end(found[0], "left", NOW)
+    assert store.denied_version() == version + 1
+    # it has ended already
+    store.end(found[0], "left again", NOW)
+    assert store.denied_version() == version + 1
+    sweep(Writer(engine), NOW + days * DAY + 1)
+    assert jti in store.denied(NOW + days * DAY)
+    # the other one is of no use to anybody
+    assert store.find(opaque.digest, "access") is None
+    sweep(Writer(engine), NOW + 41 * DAY + 1)
+    assert store.find(signed, "access") is None
+
+
+def test_an_upgrade_of_the_schema_loses_nothing_of_the_list(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
+    config = Config()
+    config.set_main_option("script_location", "linkauth.storage:migrations")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+    assert "deny_list" not in inspect(engine).get_table_names()
+    row = {"backend": "staff", "subject": "1", "username": "ada", "client_id": "home", "scope": "", "locale": "en"}
+    with engine.begin() as connection:
+        link = {**row, "id": 7, "grant": "implicit", "created_at": NOW, "ended_at": NOW, "end_reason": "left"}
+        connection.execute(insert(links).values(link))
+        token = {"link_id": 7, "kind": "access", "issued_at": NOW, "expires_at": NOW + DAY, "jti": "j"}
+        connection.execute(insert(tokens).values(digest=b"d" * 32, **token))
+    assert upgrade(engine) == ("0003", "0004")
+    with closing(LinkStore(engine)) as store:
+        assert store.denied(NOW) == {"j": NOW + DAY}
+        assert store.denied_version() == 0
+    engine.dispose()
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_a_link_that_ends_during_a_refresh_gives_no_token_that_the_list_lacks(engine: Engine) -> None:
+    """The refresh waits for the end that has begun, and then finds no living link."""
+    upgrade(engine)
+    patient = open_engine(engine.url.render_as_string(hide_password=False), patient=True)
+    refresh, access = Token(digest(new_token()), "refresh", NOW), Token(digest(new_token()), "access", NOW, jti="late")
+    with closing(LinkStore(patient)) as store, ThreadPoolExecutor(1) as thread:
+        store.create(LINK, (refresh,))
+        found = store.find(refresh.digest, "refresh")
+        assert found
+        with engine.connect() as ending:
+            transaction = ending.begin()
+            ending.execute(update(links).where(links.c.id == found[0].id).values(ended_at=NOW))
+            renewed = thread.submit(store.renew, found[0], refresh, None, (access,), NOW, False)
+            waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            with engine.connect() as watching:
+                while not (renewed.done() or watching.execute(waiting).scalar_one()):
+                    watching.rollback()
+            transaction.commit()
+        assert renewed.result(30) is False
+        assert store.find(access.digest, "access") is None
+    patient.dispose()

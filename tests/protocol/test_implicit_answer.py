@@ -1,0 +1,136 @@
+"""The answer of the implicit grant."""
+
+from __future__ import annotations
+
+import logging
+import re
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+from webtest import TestApp
+
+from linkauth.services import services_of
+from linkauth.storage.tables import links, tokens
+from tests.alexa import R1, STATE, Alexa, basic
+from tests.web.wire import RA, answered, assert_error, form_token, login, query, quoted, send
+
+TENANT = "https://other.example.com/cb?tenant=1"
+EXPIRING = "https://expiring.example.com/cb"
+
+
+@pytest.mark.parametrize("uri", [R1, RA])
+def test_everything_is_in_the_fragment(app: TestApp, uri: str) -> None:
+    answer = login(app, query(redirect_uri=uri, state=STATE), "ada", "lovelace-1815")
+    assert answer.status == 303
+    fragment = re.escape(f"#state={quoted(STATE)}") + r"&access_token=[A-Za-z0-9_-]+&token_type=Bearer"
+    assert re.fullmatch(re.escape(uri) + fragment, answer.location)
+
+
+def test_the_token_is_nowhere_but_in_the_location(app: TestApp) -> None:
+    answer = login(app, query(), "ada", "lovelace-1815")
+    token = answered(answer)["access_token"]
+    assert token not in answer.text
+    assert [name for name, value in answer.headers if token in value] == ["Location"]
+
+
+def test_there_is_no_refresh_token(app: TestApp) -> None:
+    told = answered(login(app, query(), "ada", "lovelace-1815"))
+    assert set(told) == {"state", "access_token", "token_type"}
+
+
+def test_expires_in_is_said_if_the_token_expires(app: TestApp) -> None:
+    raw = query(client_id="expiring", redirect_uri=EXPIRING, scope=None)
+    told = answered(login(app, raw, "ada", "lovelace-1815"), EXPIRING)
+    assert told["expires_in"] == "3600"
+    state = Alexa(app).introspect(told["access_token"], "expiring", "the expiring client's secret").json
+    assert state["exp"] - state["iat"] == 3600
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("order_car basic_profile", None),
+        ("basic_profile order_car", None),
+        ("order_car", None),
+        (None, "order_car basic_profile"),
+        ("order_car order_car", "order_car"),
+    ],
+)
+def test_scope_is_said_if_it_differs(app: TestApp, asked: str | None, said: str | None) -> None:
+    told = answered(login(app, query(scope=asked), "ada", "lovelace-1815"))
+    assert told.get("scope") == said
+    state = Alexa(app).introspect(told["access_token"]).json
+    assert state["scope"] == (said or asked)
+
+
+def test_the_query_of_the_redirect_uri_stays(app: TestApp) -> None:
+    raw = query(client_id="other", redirect_uri=TENANT, scope=None)
+    answer = login(app, raw, "ada", "lovelace-1815")
+    assert answer.location.startswith(TENANT + "#state=S&access_token=")
+    assert_error(send(app, query=raw + b"&scope=x"), "invalid_scope", "S", TENANT)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"response_type": None}, "invalid_request"),
+        ({"response_type": "foo"}, "unsupported_response_type"),
+        ({"response_type": "code token"}, "unsupported_response_type"),
+        ({"scope": "unknown"}, "invalid_scope"),
+        ({"response_mode": "query"}, "invalid_request"),
+        ({"request": "x"}, "request_not_supported"),
+    ],
+)
+def test_every_error_is_in_the_fragment(app: TestApp, changes: dict[str, str | None], error: str) -> None:
+    assert_error(send(app, query=query(**changes)), error)
+
+
+def test_a_token_is_opaque_random_and_new_for_each_link(app: TestApp) -> None:
+    found = [answered(login(app, query(), "ada", "lovelace-1815"))["access_token"] for _ in range(5)]
+    assert len(set(found)) == 5
+    # 43 characters of 6 bits: 256 random bits, over the 160 that RFC 6749 section 10.10 asks for
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{43,255}", token) for token in found)
+    assert all(Alexa(app).introspect(token).json["active"] for token in found)
+
+
+def test_only_the_digest_of_a_token_is_kept(app: TestApp) -> None:
+    token = answered(login(app, query(), "ada", "lovelace-1815"))["access_token"]
+    engine = services_of(app.app.registry).engine
+    with engine.connect() as connection:
+        statement = select(links.c.subject).join_from(tokens, links)
+        kept = connection.execute(statement.where(tokens.c.digest == sha256(token.encode()).digest())).scalar()
+    assert kept == "1"
+    database = Path(engine.url.database)
+    files = [path for path in database.parent.iterdir() if path.name.startswith(database.name)]
+    written = b"".join(path.read_bytes() for path in files)
+    assert sha256(token.encode()).digest() in written
+    assert token.encode() not in written
+    assert b"lovelace-1815" not in written
+
+
+def test_no_secret_is_ever_logged(app: TestApp, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    raw = query(state="state-that-nobody-may-read")
+    page_token = form_token(app, raw)
+    token = answered(login(app, raw, "ada", "lovelace-1815"))["access_token"]
+    login(app, raw, "ada", "a-wrong-password")
+    login(app, raw, "nobody", "another-wrong-password")
+    send(app, query=query(state="state-that-nobody-may-read", redirect_uri="https://evil.example/"))
+    send(app, query=query(state="state-that-nobody-may-read", scope="x"))
+    Alexa(app).introspect(token)
+    Alexa(app).introspect(token, secret="a-wrong-client-secret")
+    wrong = basic("alexa", "a-wrong-client-secret")["Authorization"].removeprefix("Basic ")
+    assert "sign-in refused" in caplog.text
+    secrets = (
+        token,
+        page_token,
+        "lovelace-1815",
+        "wrong-password",
+        "alexa client's secret",
+        "wrong-client-secret",
+        wrong,
+    )
+    for secret in (*secrets, "state-that-nobody-may-read", "#state="):
+        assert secret not in caplog.text

@@ -1,0 +1,290 @@
+"""client_id and redirect_uri: nobody is ever sent to a URI that is not registered."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+from webtest import TestApp
+
+from tests.alexa import R1
+from tests.web.wire import (
+    RA,
+    REGISTERED,
+    VENDOR,
+    answered,
+    assert_page,
+    escaped_everywhere,
+    form_token,
+    login,
+    post,
+    query,
+    quoted,
+    send,
+)
+
+EVIL = "https://evil.example/"
+REST = f"/api/skill/link/{VENDOR}"
+ALEXA_URIS = [uri for uri in REGISTERED if "amazon" in uri]
+
+
+def refused(app: TestApp, uri: str) -> None:
+    """Neither the page nor the post takes `uri`, and no answer goes there."""
+    raw = query(redirect_uri=uri)
+    assert_page(send(app, query=raw))
+    token = form_token(app, query())
+    assert_page(post(app, raw, {"form_token": token, "username": "ada", "password": "lovelace-1815"}))
+
+
+@pytest.mark.parametrize("uri", ALEXA_URIS)
+def test_an_exact_uri_is_taken_in_every_encoding(app: TestApp, uri: str) -> None:
+    rest = b"&" + query(redirect_uri=None)
+    for encoded in (quoted(uri), quote(uri, safe=":/?="), escaped_everywhere(uri), escaped_everywhere(uri).upper()):
+        assert send(app, query=b"redirect_uri=" + encoded.encode("ascii") + rest).status == 200
+
+
+@pytest.mark.parametrize(
+    "client_id",
+    [
+        None,
+        "",
+        "nobody",
+        "ALEXA",
+        "alexa ",
+        " alexa",
+        "alexa\0",
+        "\0",
+        "a" * 4096,
+        "аlexa",
+        "ａｌｅｘａ",
+        "alexa\n",
+        "*",
+        "%",
+    ],
+)
+def test_an_unknown_client_is_a_page(app: TestApp, client_id: str | None) -> None:
+    assert_page(send(app, query=query(client_id=client_id)))
+
+
+@pytest.mark.parametrize("second", ["alexa", "other", "nobody", ""])
+def test_a_repeated_client_is_a_page(app: TestApp, second: str) -> None:
+    assert_page(send(app, query=query() + b"&client_id=" + second.encode()))
+    assert_page(send(app, query=b"client_id=" + second.encode() + b"&" + query()))
+
+
+@pytest.mark.parametrize("uri", [None, ""])
+def test_a_client_with_many_uris_must_name_one(app: TestApp, uri: str | None) -> None:
+    assert_page(send(app, query=query(redirect_uri=uri)))
+
+
+def test_a_client_with_one_uri_may_leave_it_out(app: TestApp) -> None:
+    raw = query(client_id="single", redirect_uri=None, scope=None)
+    assert send(app, query=raw).status == 200
+    told = answered(login(app, raw, "ada", "lovelace-1815"), "https://single.example.com/cb")
+    assert told["state"] == "S"
+
+
+@pytest.mark.parametrize(
+    "uri", ["https://other.example.com/cb", "https://single.example.com/cb", "https://expiring.example.com/cb"]
+)
+def test_the_uri_of_another_client(app: TestApp, uri: str) -> None:
+    refused(app, uri)
+
+
+@pytest.mark.parametrize("uri", [RA, R1])
+@pytest.mark.parametrize("tail", ["/", "?x=1", "?", "&", "#", "#x", "%23x", "#_", "&x=1", "\\", ".", "%00", "\0", "A"])
+def test_something_behind_the_uri(app: TestApp, uri: str, tail: str) -> None:
+    refused(app, uri + tail)
+
+
+@pytest.mark.parametrize("uri", [RA, R1])
+def test_the_last_character_missing(app: TestApp, uri: str) -> None:
+    refused(app, uri[:-1])
+    refused(app, R1.partition("?")[0])
+    refused(app, R1.replace("vendorId", "vendorid"))
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http" + RA[5:],
+        "HTTPS" + RA[5:],
+        "Https" + RA[5:],
+        "https:/" + RA[8:],
+        "https:" + RA[8:],
+        "https:///" + RA[8:],
+        "//" + RA[8:],
+        "\\\\" + RA[8:],
+        "https:\\\\" + RA[8:],
+        RA[8:],
+        REST,
+        "ws" + RA[5:],
+        *(space + RA for space in (" ", "\t", "\r", "\n", "\v", "\x1f", "\u00a0", "%09", "%0d%0a", "%20")),
+        *(RA + space for space in (" ", "\t", "\r", "\n", "\v", "\x1f", "\u00a0", "%09", "%0d%0a", "%20")),
+        RA.replace("//", "/\t/"),
+        RA.replace("https", "ht\ntps"),
+    ],
+)
+def test_another_scheme_or_spaces(app: TestApp, uri: str) -> None:
+    refused(app, uri)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "LAYLA.amazon.com",
+        "layla.Amazon.com",
+        "layla.amazon.com.",
+        "layla.amazon.com:443",
+        "layla.amazon.com:8443",
+        "layla.amazon.com:",
+        "layla.amazon.com:0443",
+        "layla.amazon.com:99999",
+        "layla.amazon.com:x",
+        "[::1]",
+        "[::1",
+        "::1]",
+        "[layla.amazon.com]",
+        "127.0.0.1",
+        "2130706433",
+        "",
+    ],
+)
+def test_another_spelling_of_the_host(app: TestApp, host: str) -> None:
+    refused(app, f"https://{host}{REST}")
+
+
+@pytest.mark.parametrize(
+    "authority",
+    [
+        "layla.amazon.com@evil.example",
+        "user:p@layla.amazon.com",
+        "@layla.amazon.com",
+        "a@b@layla.amazon.com",
+        "a@b@c",
+        "layla.amazon.com:443@evil.example",
+        "layla.amazon.com%40evil.example",
+        "evil.example\\@layla.amazon.com",
+        "evil.example#@layla.amazon.com",
+        "evil.example?@layla.amazon.com",
+    ],
+)
+def test_user_names_in_the_uri(app: TestApp, authority: str) -> None:
+    refused(app, f"https://{authority}{REST}")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "layla.amazon.com.evil.example",
+        "evil-layla.amazon.com",
+        "layla-amazon.com",
+        "x.layla.amazon.com",
+        "amazon.com",
+        "layla.amazon.co",
+        "layla.amazon.comm",
+        "laylaamazon.com",
+        "layla.amazon.de",
+        "evil.example/layla.amazon.com",
+    ],
+)
+def test_neighbours_of_the_host(app: TestApp, host: str) -> None:
+    refused(app, f"https://{host}{REST}")
+
+
+PATH_CONFUSION = (
+    "/../",
+    "/..;/",
+    "/%2e%2e/",
+    "/%2e%2e%2f",
+    "/%252e%252e/",
+    "/%252e%252e%252f",
+    "/./",
+    "/%2e/",
+    "//",
+    "///",
+    ";a=b/",
+    "/;a=b/",
+    "\\",
+    "/\\",
+    "/..\\",
+    "%5c",
+    "/%5c",
+    "/%5c..%5c",
+    "/FAKEPATH/../",
+    "%2FFAKEPATH%2F..%2F",
+    "/FAKEPATH/..;/",
+    "/FAKEPATH/%2e%2e/",
+    "%0A%0D/../../",
+    "%0a/",
+    "\n\r/../../",
+    "/%c0%ae%c0%ae/",
+    "/.%00./",
+    "/..%00/",
+    "/%u002e%u002e/",
+    "/.../",
+    "/~/",
+    "%09/",
+    "%20/",
+)
+
+
+@pytest.mark.parametrize("confusion", PATH_CONFUSION)
+def test_path_confusion(app: TestApp, confusion: str) -> None:
+    for uri in (RA + confusion, RA.replace("/skill", confusion + "skill"), RA.replace("/api/", confusion + "api/")):
+        refused(app, uri)
+    refused(app, RA + confusion + "evil")
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        RA.replace("layla", "%6Cayla"),
+        RA.replace("layla", "%6cayla"),
+        RA.replace("/api/", "%2fapi%2f"),
+        RA.replace("/api/", "%2Fapi%2F"),
+        RA.replace("://", "%3A%2F%2F"),
+        RA.replace("://", "%3a%2f%2f"),
+        RA + "+",
+        RA.replace("/api", "+/api"),
+        R1.replace("?", "%3F"),
+        R1.replace("=", "%3D"),
+        quoted(RA),
+        escaped_everywhere(RA),
+        quoted(quoted(RA)),
+    ],
+)
+def test_only_one_decoding_comes_before_the_comparison(app: TestApp, uri: str) -> None:
+    refused(app, uri)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "ｌayla.amazon.com",
+        "layla．amazon．com",
+        "layla。amazon。com",
+        "lаyla.amazon.com",
+        "xn--lyla-63d.amazon.com",
+        "layla.amaßon.com",
+        "layla.amasson.com",
+        "lay\u200bla.amazon.com",
+        "lay\u00adla.amazon.com",
+        "\ufefflayla.amazon.com",
+        "layla.amazon.com\u2044api",
+        "layla.amazon.com\uff0fapi",
+        "layla.amazon.com\u2024",
+        "evil.example\uff1f.layla.amazon.com",
+        "evil.example\u2100layla.amazon.com",
+        "layla.amazon.com\u202e",
+        "la\u0301yla.amazon.com",
+        "\u006cayla.amaz\u006fn.c\u043em",
+    ],
+)
+def test_letters_that_only_look_alike(app: TestApp, host: str) -> None:
+    refused(app, f"https://{host}{REST}")
+
+
+def test_a_slash_that_is_none(app: TestApp) -> None:
+    for slash in "\u2044\uff0f\u2215":
+        refused(app, RA.replace("/api/", f"{slash}api{slash}"))

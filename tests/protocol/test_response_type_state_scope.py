@@ -1,0 +1,222 @@
+"""response_type, scope and state, in every form that a client may send."""
+
+from __future__ import annotations
+
+import pytest
+from webtest import TestApp
+
+from tests.alexa import R1
+from tests.web.wire import (
+    RA,
+    answered,
+    assert_error,
+    assert_page,
+    form_token,
+    login,
+    post,
+    query,
+    quoted,
+    send,
+)
+
+VSCHARS = "".join(map(chr, range(0x20, 0x7F)))
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_a_missing_response_type(app: TestApp, value: str | None) -> None:
+    assert_error(send(app, query=query(response_type=value)), "invalid_request")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "foo",
+        "TOKEN",
+        "Token",
+        "token ",
+        " token",
+        "none",
+        "token;code",
+        "token,code",
+        "token\0",
+        "ｔｏｋｅｎ",
+        "token\t",
+    ],
+)
+def test_an_unknown_response_type(app: TestApp, value: str) -> None:
+    assert_error(send(app, query=query(response_type=value)), "unsupported_response_type")
+
+
+@pytest.mark.parametrize("value", ["token code", "code token", "id_token token", "token id_token", "token token"])
+def test_several_response_types(app: TestApp, value: str) -> None:
+    answer = send(app, query=query(response_type=value))
+    assert_error(answer, "unsupported_response_type")
+    assert "access_token=" not in answer.location
+
+
+def test_a_grant_that_the_client_may_not_use(app: TestApp) -> None:
+    assert_error(send(app, query=query(response_type="code")), "unauthorized_client", mode="query")
+    assert_error(send(app, query=query(response_type="code", redirect_uri=RA)), "unauthorized_client", "S", RA, "query")
+
+
+def test_a_form_does_not_turn_a_grant_on(app: TestApp) -> None:
+    fields = {"form_token": form_token(app, query()), "username": "ada", "password": "lovelace-1815"}
+    answer = post(app, query(response_type="code"), fields)
+    assert_error(answer, "unauthorized_client", mode="query")
+
+
+@pytest.mark.parametrize(
+    "mode", ["query", "form_post", "web_message", "jwt", "query.jwt", "fragment.jwt", "FRAGMENT", "x"]
+)
+def test_a_token_never_goes_into_a_query(app: TestApp, mode: str) -> None:
+    assert_error(send(app, query=query(response_mode=mode)), "invalid_request")
+
+
+def test_the_fragment_may_be_asked_for(app: TestApp) -> None:
+    assert "access_token" in answered(login(app, query(response_mode="fragment"), "ada", "lovelace-1815"))
+
+
+@pytest.mark.parametrize("state", [None, ""])
+def test_no_state_no_state_in_the_answer(app: TestApp, state: str | None) -> None:
+    assert set(answered(login(app, query(state=state), "ada", "lovelace-1815"))) == {"access_token", "token_type"}
+    assert_error(send(app, query=query(state=state, scope="unknown")), "invalid_scope", state=None)
+
+
+@pytest.mark.parametrize("state", [None, ""])
+def test_a_client_may_demand_one(app: TestApp, state: str | None) -> None:
+    uri = "https://single.example.com/cb"
+    raw = query(client_id="single", redirect_uri=uri, scope=None, state=state)
+    assert_error(send(app, query=raw), "invalid_request", None, uri)
+
+
+STATES = (
+    VSCHARS,
+    "%26%3D%23%2B%25",
+    "a b+c&d=e#f?g",
+    " lead and trail ",
+    "x" * 1000,
+    VSCHARS * 42,
+    "~" * 4096,
+    " " * 4096,
+    "0",
+    "null",
+)
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("uri", [R1, RA])
+def test_state_comes_back_byte_for_byte_in_an_error(app: TestApp, state: str, uri: str) -> None:
+    answer = send(app, query=query(state=state, scope="unknown", redirect_uri=uri))
+    assert_error(answer, "invalid_scope", state, uri)
+    # a space as %20: the decoders of forms and of URIs agree on it
+    assert answer.location.startswith(f"{uri}#state={quoted(state)}&")
+    assert "+" not in answer.location
+
+
+@pytest.mark.parametrize("state", [VSCHARS, "~" * 4096, "%2B+%20 "])
+def test_state_comes_back_byte_for_byte_with_a_token(app: TestApp, state: str) -> None:
+    answer = login(app, query(state=state), "ada", "lovelace-1815")
+    assert answered(answer)["state"] == state
+    assert answer.location.startswith(f"{R1}#state={quoted(state)}&")
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        "a\r\nSet-Cookie: x=1",
+        "a\nb",
+        "a\rb",
+        "a\0b",
+        "\0",
+        "\x7f",
+        "\x1b[31m",
+        "é",
+        "\u0100",
+        "\u2028",
+        "\ufffe",
+        "😀",
+        "a\tb",
+    ],
+)
+def test_a_state_that_cannot_be_echoed_is_left_out(app: TestApp, state: str) -> None:
+    assert_error(send(app, query=query(state=state)), "invalid_request", state=None)
+
+
+@pytest.mark.parametrize("length", [4097, 5000, 15_000])
+def test_a_state_that_is_too_long_is_left_out(app: TestApp, length: int) -> None:
+    assert_error(send(app, query=query(state="x" * length)), "invalid_request", state=None)
+
+
+def test_a_state_of_64_kilobytes_is_a_page(app: TestApp) -> None:
+    assert_page(send(app, query=query(state="x" * 65_536)), 414)
+
+
+@pytest.mark.parametrize("raw", [b"%FF", b"%C0%AF", b"%ED%A0%80", b"%E2%82", b"\xff", b"\xed\xa0\x80", b"%F4%90%80%80"])
+def test_a_state_that_is_no_text_is_a_page(app: TestApp, raw: bytes) -> None:
+    assert_page(send(app, query=query(state=None) + b"&state=" + raw))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("client_id", "redirect_uri", "response_type", "scope", "state", "response_mode", "code_challenge"),
+        *("code_challenge_method", "nonce", "prompt", "ui_locales", "request", "request_uri", "unknown"),
+    ],
+)
+def test_no_parameter_may_come_twice(app: TestApp, name: str) -> None:
+    rest = query(**{name: None})
+    for pair in (f"&{name}=a&{name}=b", f"&{name}=a&{name}=a", f"&{name}=&{name}=", f"&{name}&{name}=a"):
+        assert_page(send(app, query=rest + pair.encode()))
+        assert_page(send(app, query=pair.encode()[1:] + b"&" + rest))
+
+
+@pytest.mark.parametrize("extra", ["extra=foobar", "x=%00", "%00=x", "=x", "x", "&&&", "a[]=1", "%F0%9F%98%80=1"])
+def test_unknown_parameters_are_ignored(app: TestApp, extra: str) -> None:
+    raw = query() + b"&" + extra.encode()
+    assert answered(login(app, raw, "ada", "lovelace-1815"))["state"] == "S"
+
+
+def test_an_empty_scope_is_none(app: TestApp) -> None:
+    for scope in (None, ""):
+        told = answered(login(app, query(scope=scope), "ada", "lovelace-1815"))
+        assert told["scope"] == "order_car basic_profile"
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        "unknown",
+        "order_car unknown",
+        "ORDER_CAR",
+        'order_car"',
+        '"',
+        "\\",
+        "order_car\\",
+        "order_car\0",
+        "order_car\x1f",
+        "order_car é",
+        "ｏrder_car",
+        " order_car",
+        "order_car ",
+        "order_car  basic_profile",
+        " ",
+        "order_car\tbasic_profile",
+        "order_car\nbasic_profile",
+        "order_car,basic_profile",
+        " ".join(f"scope{number}" for number in range(16)),
+        "x" * 10_240,
+        "order_car " * 1_000 + "order_car_",
+    ],
+)
+def test_a_scope_that_cannot_be_given(app: TestApp, scope: str) -> None:
+    assert_error(send(app, query=query(scope=scope)), "invalid_scope")
+
+
+def test_a_repeated_scope_is_given_once_and_said(app: TestApp) -> None:
+    told = answered(login(app, query(scope="order_car order_car"), "ada", "lovelace-1815"))
+    assert told["scope"] == "order_car"
+
+
+@pytest.mark.parametrize("scope", ["private", "order_car private"])
+def test_the_scope_of_another_client(app: TestApp, scope: str) -> None:
+    assert_error(send(app, query=query(scope=scope)), "invalid_scope")

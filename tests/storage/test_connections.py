@@ -1,0 +1,108 @@
+"""One engine and one pool for each database and process; doctor says what that means for the server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from linkauth.storage import open_engine, upgrade
+from linkauth.storage.engine import CONNECTIONS, Reader, Writer
+from tests.cli.test_explain_and_doctor import Ini, ini, linkauth  # noqa: F401
+from tests.conftest import https
+from tests.protocol.flow import Skill
+from tests.servers.postgresql import PostgreSQL, running
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[PostgreSQL]:
+    with running() as server:
+        yield server
+
+
+def test_a_process_has_one_pool_however_much_it_does(make_app: Callable[..., Any], postgresql: PostgreSQL) -> None:
+    """Links, tokens, introspection, keys and the deny list together, from twice as many threads as connections."""
+    home = Skill(https(make_app(database=postgresql.url)))
+    tokens = [home.link()["access_token"] for _ in range(4)]
+
+    def work(number: int) -> bool:
+        home.link()
+        home.app.get("/.well-known/jwks.json")
+        home.app.get("/health/ready")
+        return bool(home.active(tokens[number % 4]))
+
+    watcher = create_engine(postgresql.url, isolation_level="AUTOCOMMIT")
+    with watcher.connect() as connection, ThreadPoolExecutor(2 * CONNECTIONS) as threads:
+        counted = text("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'")
+        jobs = [threads.submit(work, number) for number in range(96)]
+        most = 0
+        while not all(job.done() for job in jobs):
+            most = max(most, connection.execute(counted).scalar_one() - 1)
+        assert all(job.result() for job in jobs)
+    watcher.dispose()
+    assert 1 < most <= CONNECTIONS
+
+
+def test_writers_that_wait_leave_connections_to_readers(make_app: Callable[..., Any], postgresql: PostgreSQL) -> None:
+    home = Skill(https(make_app(database=postgresql.url)))
+    token = home.link()["access_token"]
+    codes = [home.code() for _ in range(2 * CONNECTIONS)]
+    engine = open_engine(postgresql.url, patient=True)
+    with engine.begin() as other, ThreadPoolExecutor(len(codes)) as threads:
+        # writers wait for this lock, readers do not
+        other.execute(text("LOCK TABLE links, tokens, codes IN SHARE MODE"))
+        waiting = [threads.submit(home.redeem, code) for code in codes]
+        assert home.active(token)
+        assert {job.result().status_int for job in waiting} == {503}
+        assert home.active(token)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("workers", ["1", "40"])
+def test_doctor_says_how_many_connections_the_server_allows(
+    ini: Ini,  # noqa: F811
+    postgresql: PostgreSQL,
+    monkeypatch: pytest.MonkeyPatch,
+    workers: str,
+) -> None:
+    engine = open_engine(postgresql.url, patient=True)
+    upgrade(engine)
+    with Reader(engine).connect() as connection:
+        allowed = int(connection.exec_driver_sql("SHOW max_connections").scalar_one())
+        allowed -= int(connection.exec_driver_sql("SHOW superuser_reserved_connections").scalar_one())
+    engine.dispose()
+    monkeypatch.setenv("LINKAUTH_WORKERS", workers)
+    path = ini()
+    path.write_text(re.sub("(?m)^linkauth.database = .*", f"linkauth.database = {postgresql.url}", path.read_text()))
+    lines = linkauth("doctor", path, expect=0)
+    (line,) = [line for line in lines if "database connections" in line]
+    total = CONNECTIONS * int(workers)
+    assert (
+        f"{CONNECTIONS} for each of {workers} worker process(es), {total} in all; the server allows {allowed}" in line
+    )
+    assert line.startswith("warning" if total > allowed else "ok")
+
+
+def test_a_writer_of_sqlite_waits_for_its_turn_without_a_connection(tmp_path: Any) -> None:
+    """Whoever waits for the one writer of a file takes no connection from readers."""
+    engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
+    upgrade(engine)
+    with ExitStack() as stack, ThreadPoolExecutor(4) as threads:
+        stack.enter_context(Writer(engine).begin())
+        jobs = [threads.submit(_write, engine) for _ in range(4)]
+        with Reader(engine).connect() as connection:
+            assert connection.exec_driver_sql("SELECT count(*) FROM links").scalar_one() == 0
+        assert engine.pool.checkedout() == 1  # type: ignore[attr-defined]
+        stack.close()
+        assert all(job.result() for job in jobs)
+    engine.dispose()
+
+
+def _write(engine: Any) -> bool:
+    with Writer(engine).begin() as connection:
+        return bool(connection.in_transaction())

@@ -1,0 +1,170 @@
+"""Files that hold names of people, sealed keys and hashes are for the server's own account alone."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from linkauth.oauth2.tokens import Link, Token, digest, new_token
+from linkauth.simulator import people
+from linkauth.storage import LinkStore, open_engine, readable_by_others, upgrade
+from tests.cli.test_keys import keys
+from tests.conftest import ROOT
+
+LINK = Link("staff", "1", "ada", "home", ("order_car",), "implicit", "en", 1_700_000_000)
+UMASKS = [0, 0o002, 0o022, 0o077, 0o777]
+
+
+@pytest.fixture(params=UMASKS, ids=oct)
+def umask(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+
+
+def test_the_files_of_sqlite_are_private_from_the_first_moment(tmp_path: Path, umask: int) -> None:
+    tmp_path.chmod(0o755)
+    engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
+    upgrade(engine)
+    with closing(LinkStore(engine)) as store:
+        store.create(LINK, (Token(digest(new_token()), "access", 1),))
+        assert store.find(digest("x"), "access") is None
+        assert modes(tmp_path) == {f"links.sqlite{end}": 0o600 for end in ("", "-wal", "-shm")}
+    engine.dispose()
+    assert modes(tmp_path)["links.sqlite"] == 0o600
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+
+
+def test_no_other_mode_is_ever_set(tmp_path: Path, open_umask: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is made with its mode, and not changed afterwards by its name."""
+    seen: list[int] = []
+    opened = os.open
+
+    def watched(path: str, flags: int, mode: int = 0o777) -> int:
+        file = opened(path, flags, mode)
+        if str(path).endswith("links.sqlite"):
+            seen.append(stat.S_IMODE(os.fstat(file).st_mode))
+        return file
+
+    def refused(*_: object, **__: object) -> None:
+        raise AssertionError("the mode of a path is changed")
+
+    monkeypatch.setattr(os, "open", watched)
+    monkeypatch.setattr(os, "chmod", refused)
+    engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
+    upgrade(engine)
+    engine.dispose()
+    assert seen == [0o600]
+
+
+def test_a_file_that_is_there_keeps_its_mode_and_content(tmp_path: Path, open_umask: None) -> None:
+    path = tmp_path / "links.sqlite"
+    engine = open_engine(f"sqlite:///{path}")
+    upgrade(engine)
+    engine.dispose()
+    path.chmod(0o640)
+    assert upgrade(engine)[0] is not None
+    with closing(LinkStore(engine)) as store:
+        store.create(LINK, (Token(digest(new_token()), "access", 1),))
+    engine.dispose()
+    assert modes(tmp_path)["links.sqlite"] == 0o640
+
+
+def test_a_link_to_a_file_that_is_not_there_yet_is_followed(tmp_path: Path, open_umask: None) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "links.sqlite").symlink_to(tmp_path / "data/real.sqlite")
+    engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
+    with engine.connect():
+        pass
+    engine.dispose()
+    assert modes(tmp_path / "data")["real.sqlite"] == 0o600
+
+
+def test_many_open_a_new_file_at_once(tmp_path: Path, open_umask: None) -> None:
+    engines = [open_engine(f"sqlite:///{tmp_path}/links.sqlite", patient=True) for _ in range(8)]
+
+    def touch(number: int) -> None:
+        with engines[number].begin() as connection:
+            connection.exec_driver_sql(f"CREATE TABLE t{number} (x)")
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(touch, range(8)))
+    with engines[0].connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar() == 8
+    for engine in engines:
+        engine.dispose()
+    assert set(modes(tmp_path).values()) == {0o600}
+
+
+@pytest.mark.parametrize("name", ["folder", "n" * 300])
+def test_a_path_that_cannot_be_used_is_still_one_sentence(tmp_path: Path, name: str) -> None:
+    ini = tmp_path / "linkauth.ini"
+    (tmp_path / "folder").mkdir()
+    people.create(f"sqlite:///{tmp_path}/people.sqlite")
+    text = (ROOT / "tests/testing.ini").read_text("utf-8")
+    ini.write_text(text.replace("%(tmp)s/linkauth.sqlite", f"{tmp_path}/{name}").replace("%(tmp)s", str(tmp_path)))
+    assert "linkauth.database: cannot be opened" in keys("db", "upgrade", ini, expect=1)
+    assert "FAILED   database: cannot be opened" in keys("doctor", ini, expect=1)
+
+
+def test_a_file_that_is_gone_is_read_by_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last connection of a server deletes what SQLite had beside its file."""
+    engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "exists", lambda _: True)
+        assert readable_by_others(engine) == []
+
+
+def test_the_simulators_people_are_private_too(tmp_path: Path, open_umask: None) -> None:
+    """They stand for the real ones, of whom such a table holds the hashes."""
+    people.create(f"sqlite:///{tmp_path}/people.sqlite")
+    assert modes(tmp_path) == {"people.sqlite": 0o600}
+
+
+def test_doctor_warns_of_what_others_may_read(tmp_path: Path) -> None:
+    ini = tmp_path / "linkauth.ini"
+    ini.write_text((ROOT / "tests/testing.ini").read_text("utf-8").replace("%(tmp)s", str(tmp_path)), "utf-8")
+    people.create(f"sqlite:///{tmp_path}/people.sqlite")
+    # there is none yet
+    assert "all well" in keys("doctor", ini)
+    keys("db", "upgrade", ini)
+    assert "all well" in keys("doctor", ini)
+    path = tmp_path / "linkauth.sqlite"
+    for mode in (0o644, 0o640, 0o660, 0o604, 0o602):
+        path.chmod(mode)
+        said = keys("doctor", ini).splitlines()
+        assert [line for line in said if line.startswith("warning") and f"chmod 600 {path}" in line], said
+        assert said[-1] == "1 to be mended"
+    path.chmod(0o600)
+    assert "all well" in keys("doctor", ini)
+
+
+def test_doctor_says_why_the_keys_cannot_be_read(tmp_path: Path) -> None:
+    ini = tmp_path / "linkauth.ini"
+    ini.write_text((ROOT / "tests/testing.ini").read_text("utf-8").replace("%(tmp)s", str(tmp_path)), "utf-8")
+    people.create(f"sqlite:///{tmp_path}/people.sqlite")
+    keys("db", "upgrade", ini)
+    engine = open_engine(f"sqlite:///{tmp_path}/linkauth.sqlite")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE signing_keys")
+    engine.dispose()
+    (line,) = [line for line in keys("doctor", ini, expect=1).splitlines() if line.startswith("FAILED")]
+    assert "database: failed: " in line
+    assert "no such table: signing_keys" in line

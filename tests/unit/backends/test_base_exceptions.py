@@ -1,0 +1,140 @@
+"""A plugin that raises what is no Exception (SystemExit, a panic of a library in Rust) costs no request its answer."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from linkauth.backends import BackendUnavailable, Check, Identity, Lockout
+from linkauth.config.settings import ThrottleSettings
+from linkauth.hashing import HashPool
+from linkauth.login.comparison import Comparison
+from linkauth.login.dispatch import NamedBackend, answer, close
+from linkauth.login.health import Health, checks
+from linkauth.login.shadows import Shadow
+from linkauth.storage import Comparisons, open_engine, upgrade
+from tests.unit.login.test_password_change import CURRENT, NEW, Changing, change, expired
+from tests.unit.login.test_password_change import build as build_changing
+from tests.unit.login.test_sign_in import GOOD, PASSWORD, Backend, build, outcome
+
+
+class Panic(BaseException):
+    """As PyO3 raises it for a panic in Rust."""
+
+
+RAISED = [SystemExit, KeyboardInterrupt, GeneratorExit, Panic]
+
+
+@pytest.mark.parametrize("kind", RAISED)
+def test_a_sign_in_is_unavailable(kind: type[BaseException], caplog: pytest.LogCaptureFixture) -> None:
+    behind = Backend(GOOD)
+    assert type(outcome(build(Backend(kind(PASSWORD)), behind))) is BackendUnavailable
+    assert behind.asked == []
+    assert kind.__name__ in caplog.text
+    assert PASSWORD not in caplog.text
+
+
+@pytest.mark.parametrize("kind", RAISED)
+def test_a_change_of_a_password_is_unavailable(kind: type[BaseException], caplog: pytest.LogCaptureFixture) -> None:
+    class Breaking(Changing):
+        def change_password(self, username: str, current: str, new: str) -> None:
+            raise kind(new)
+
+    assert type(change(build_changing(Breaking(expired(), GOOD)))) is BackendUnavailable
+    assert CURRENT not in caplog.text
+    assert NEW not in caplog.text
+
+
+class Unwell(Backend):
+    """Everything but a sign-in raises `answer`."""
+
+    def check(self) -> Iterable[Check]:
+        yield Check("first", True)
+        raise self.answer
+
+    def lockout(self) -> Lockout | None:
+        raise self.answer
+
+    def close(self) -> None:
+        raise self.answer
+
+
+@pytest.mark.parametrize("kind", RAISED)
+def test_health_says_that_the_backend_is_not_well(kind: type[BaseException], caplog: pytest.LogCaptureFixture) -> None:
+    well = Backend(GOOD, [Check("connect", True)])
+    health = Health([("a", Unwell(kind(PASSWORD))), ("b", well)], ThrottleSettings())
+    assert health() == {"a": False, "b": True}
+    assert kind.__name__ in caplog.text
+    assert PASSWORD not in caplog.text
+
+
+@pytest.mark.parametrize("kind", RAISED)
+def test_a_backend_that_cannot_be_closed_is_logged(kind: type[BaseException], caplog: pytest.LogCaptureFixture) -> None:
+    close(NamedBackend("b0", Unwell(kind(PASSWORD))))
+    assert caplog.text.count(kind.__name__) == 1
+    assert PASSWORD not in caplog.text
+
+
+def test_doctor_goes_on_but_an_operator_may_interrupt_it() -> None:
+    for kind in (SystemExit, GeneratorExit, Panic):
+        found = checks(Unwell(kind(PASSWORD)), ThrottleSettings())
+        assert [check.ok for check in found] == [False, False]
+        assert PASSWORD not in str(found)
+    with pytest.raises(KeyboardInterrupt):
+        checks(Unwell(KeyboardInterrupt()), ThrottleSettings())
+
+
+@pytest.mark.parametrize("kind", RAISED)
+def test_a_hash_that_panics_is_unavailable_and_the_pool_goes_on(kind: type[BaseException]) -> None:
+    def hashing(text: str) -> None:
+        raise kind(text)
+
+    pool = HashPool(1, waiting=0)
+    for _ in range(3):
+        with pytest.raises(BackendUnavailable, match=kind.__name__) as raised:
+            pool.run(hashing, PASSWORD)
+        assert PASSWORD not in str(raised.value)
+    assert pool.run(pow, 2, 10) == 1024
+
+
+class Recording(Comparisons):
+    """The real comparisons, which tell when something is recorded."""
+
+    def __init__(self, folder: Path) -> None:
+        engine = open_engine(f"sqlite:///{folder}/links.sqlite", patient=True)
+        upgrade(engine)
+        super().__init__(engine)
+        self.recorded = threading.Semaphore(0)
+
+    def record(self, comparison: Comparison, now: int) -> None:
+        super().record(comparison, now)
+        self.recorded.release()
+
+
+@pytest.mark.parametrize("kind", RAISED)
+def test_a_shadow_goes_on_comparing(
+    kind: type[BaseException], caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    caplog.set_level(logging.WARNING)
+    comparisons = Recording(tmp_path)
+    trial = Backend(kind(PASSWORD))
+    shadow = Shadow("trial", trial, comparisons)
+
+    def raising() -> Identity:
+        raise kind(PASSWORD)
+
+    # more often than it has threads
+    for number in range(8):
+        shadow.compare("staff", Identity(f"another {number}", "ada"), raising)
+    named = NamedBackend("trial", trial, shadow=True)
+    shadow.compare("staff", GOOD, lambda: answer(named, lambda each: each.backend.authenticate("ada", PASSWORD)))
+    assert comparisons.recorded.acquire(timeout=30)
+    last = comparisons.last("trial", "staff", GOOD.subject)
+    assert last is not None
+    assert last[0] == "unavailable"
+    shadow.close()
+    assert PASSWORD not in caplog.text

@@ -1,0 +1,115 @@
+"""Secrets that can be guessed stop the start; random ones never do."""
+
+from __future__ import annotations
+
+import random
+import string
+from base64 import b64encode, urlsafe_b64encode
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from linkauth.config.clients import ClientSettings
+from linkauth.config.guessing import (
+    CLIENT_BITS,
+    CLIENT_CHARACTERS,
+    PUBLISHED,
+    SERVER_BITS,
+    SERVER_CHARACTERS,
+    bits,
+    problem,
+)
+from linkauth.config.reader import SettingsError
+from linkauth.config.settings import Settings
+from linkauth.testing import settings_of
+
+ROOT = Path(__file__).parent.parent.parent.parent
+GOOD = "5b1c0a9fd2e84637a1f0c93d7be52864"
+GUESSABLE = [
+    # periodic
+    *("aaaaaaaaaaaaaaaa", "abababababababab", "abcabcabcabcabcabc", "0011001100110011", "lovelovelovelove"),
+    *("Summer2024Summer2024!", "x1Yx1Yx1Yx1Yx1Yx1Y", "00000000-0000-0000-0000-000000000000", "aabbccddeeffgghh"),
+    *("deadbeefdeadbeefdeadbeef", "c2VjcmV0c2VjcmV0c2VjcmV0", "1111-2222-3333-4444"),
+    # sequences and rows of keys
+    *("0123456789abcdef", "fedcba9876543210", "abcdefghijklmnop", "12345678901234567890", "a1b2c3d4e5f6g7h8"),
+    *("qwertyuiopasdfgh", "QWERTZUIOPASDFGHJKL", "1q2w3e4r5t6y7u8i", "1qaz2wsx3edc4rfv", "ABCDEFGHIJ0123456789"),
+    # words
+    *("incomprehensibilities", "internationalization", "Wirtschaftswissenschaft", "INTERNATIONALIZATION"),
+    *("Internationalization2024", "p4ssw0rdp4ssw0rd", "P@ssw0rd12345678", "correcthorsebatterystaple"),
+    *("correct horse battery staple", "Correct-Horse-Battery-Staple-1"),
+    # what stands in the place of a secret
+    *("changemechangeme", "change-me-please", "your-client-secret-here", "REPLACE_WITH_A_RANDOM_SECRET"),
+    *(
+        "<insert your secret here>",
+        "my-secret-my-secret",
+        "MySuperSecretKey123",
+        "secretsecretsecret",
+        "xxxxxxxxxxxxxxxxxxxx",
+    ),
+    *("TODO-TODO-TODO-TODO", "placeholder-secret", "example-secret-1234", "this-is-a-secret!!", "test-test-test-test"),
+]
+
+
+@pytest.mark.parametrize("secret", GUESSABLE)
+def test_what_can_be_guessed_is_refused(secret: str) -> None:
+    for length in (1, 4):
+        said = problem(secret * length, CLIENT_CHARACTERS, CLIENT_BITS)
+        assert said, bits(secret * length)
+        assert said.endswith("openssl rand -hex 32")
+        assert secret not in said
+
+
+@pytest.mark.parametrize("secret", GUESSABLE)
+def test_the_length_does_not_help(secret: str) -> None:
+    assert problem(secret.ljust(SERVER_CHARACTERS, secret[0]), SERVER_CHARACTERS, SERVER_BITS)
+
+
+def test_what_is_random_is_never_refused() -> None:
+    drawn = random.Random(5)
+    letters = string.ascii_letters + string.digits
+    for _ in range(300):
+        for size in (16, 20, 24, 32):
+            raw = drawn.randbytes(size)
+            made = [raw.hex(), raw.hex().upper(), b64encode(raw).decode(), urlsafe_b64encode(raw).decode().rstrip("=")]
+            made += [str(UUID(bytes=raw[:16])), "".join(drawn.choice(letters) for _ in range(size + 4))]
+            for secret in made:
+                assert problem(secret, CLIENT_CHARACTERS, CLIENT_BITS) is None, secret
+                if len(secret) >= SERVER_CHARACTERS:
+                    assert problem(secret, SERVER_CHARACTERS, SERVER_BITS) is None, secret
+
+
+def test_a_long_secret_is_looked_at_in_part() -> None:
+    assert problem(GOOD + "a" * 1_000_000, CLIENT_CHARACTERS, CLIENT_BITS) is None
+    assert problem("a" * 1_000_000 + GOOD, CLIENT_CHARACTERS, CLIENT_BITS)
+    assert bits("") == 0
+
+
+@pytest.mark.parametrize(("secret", "refused"), [("short", True), ("a" * 64, True), (GOOD, False)])
+def test_both_kinds_of_secrets_are_asked_about(secret: str, refused: bool) -> None:
+    client = settings_of(ClientSettings, name={"": "A"}, secret=secret)
+    assert [key for key, _ in client.faults()] == ["secret"] * refused
+    assert ("secret" in dict(server(secret).faults())) == refused
+
+
+def server(secret: str, url: str = "https://link.example.com", client: str = GOOD) -> Settings:
+    clients = {"one": settings_of(ClientSettings, name={"": "A"}, secret=client)}
+    return Settings(url, {"": "A"}, "sqlite://", secret, backends=(), clients=clients)
+
+
+@pytest.mark.parametrize("secret", sorted(PUBLISHED))
+def test_the_secrets_of_development_stay_on_this_machine(secret: str) -> None:
+    assert f".secret = {secret}\n" in (ROOT / "development.ini").read_text("utf-8")
+    key = "secret" if len(secret) >= SERVER_CHARACTERS else "client.one.secret"
+    server_secret, client = (secret, GOOD) if key == "secret" else (GOOD, secret)
+    here = dict(server(server_secret, "http://127.0.0.1:6543", client).faults())
+    assert not here
+    there = dict(server(server_secret, client=client).faults())
+    assert list(there) == [key]
+    assert secret not in there[key]
+
+
+def test_a_fault_names_the_key_and_not_the_secret() -> None:
+    error = SettingsError(list(server("abcd" * 10).faults()))
+    assert str(error).startswith("secret: can be guessed")
+    assert "abcd" not in str(error)

@@ -1,0 +1,161 @@
+"""Values that stand elsewhere, in a file or the environment, and secrets that cannot be what was meant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from linkauth.config.reader import VALUE_LIMIT, Keys, Named
+from linkauth.redaction import MASK, redact
+from tests.unit.config.test_ini import CANARY, VALID, faults, fill
+
+
+def test_a_value_may_be_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("\n  tröpfchen \n\n", "utf-8")
+    assert fill({**VALID, "p.needed": f"file:{tmp_path}/secret"}).needed == "tröpfchen"
+    assert fill({**VALID, "p.needed": f"file: {tmp_path}/secret "}).needed == "tröpfchen"
+
+
+def test_a_value_may_be_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINKAUTH_TEST", "  7 ")
+    assert fill({**VALID, "p.number": "env:LINKAUTH_TEST"}).number == 7
+
+
+def test_a_value_has_a_longest_form(tmp_path: Path) -> None:
+    """Also in a file, of which no part is taken for the whole."""
+    said = f"has more than {VALUE_LIMIT} characters"
+    assert fill({**VALID, "p.needed": "x" * VALUE_LIMIT}).needed == "x" * VALUE_LIMIT
+    assert said in faults({**VALID, "p.needed": "x" * (VALUE_LIMIT + 1)})["p.needed"]
+    for text in ("x" * (VALUE_LIMIT + 1), "x" * (VALUE_LIMIT - 1) + "\n\n" + "y"):
+        (tmp_path / "long").write_text(text, "utf-8")
+        assert said in faults({**VALID, "p.needed": f"file:{tmp_path}/long"})["p.needed"]
+
+
+def test_what_a_reference_names_is_not_a_reference_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINKAUTH_TEST", f"file:{tmp_path}/nothing")
+    assert fill({**VALID, "p.needed": "env:LINKAUTH_TEST"}).needed == f"file:{tmp_path}/nothing"
+
+
+def test_a_reference_that_leads_nowhere_is_one_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "empty").write_text(" \n", "utf-8")
+    (tmp_path / "latin-1").write_bytes(b"\xfc" + CANARY.encode())
+    (tmp_path / "utf-16").write_text(CANARY, "utf-16")
+    monkeypatch.setenv("LINKAUTH_TEST", "")
+    utf_8 = "which is not text in UTF-8: save it as UTF-8"
+    for value, problem in (
+        (f"file:{tmp_path}/nothing", f"names the file '{tmp_path}/nothing', which cannot be read: No such file"),
+        (f"file:{tmp_path}", f"names the file '{tmp_path}', which cannot be read: Is a directory"),
+        (f"file:{tmp_path}/latin-1", f"names the file '{tmp_path}/latin-1', {utf_8}"),
+        (f"file:{tmp_path}/utf-16", f"names the file '{tmp_path}/utf-16', {utf_8}"),
+        ("file:a\0", r"names the file 'a\x00', which is no path of a file"),
+        (f"file:{tmp_path}/empty", "is empty; leave the line out to get the default"),
+        ("env:LINKAUTH_TEST", "is empty; leave the line out to get the default"),
+        ("env:NOT_SET_ANYWHERE", "names the environment variable 'NOT_SET_ANYWHERE', which is not set"),
+        ("env:", "names the environment variable '', which is not set"),
+    ):
+        found = faults({**VALID, "p.needed": value})
+        assert list(found) == ["p.needed"]
+        assert found["p.needed"].startswith(problem)
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """Settings that are not shown."""
+
+    key: str = field(default="", repr=False)
+    template: str = field(default="", repr=False)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_secret(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("k4nar1en\r\n", "utf-8-sig")
+    assert Keys({"p.key": f"file:{tmp_path}/secret"}, "p.").fill(Hidden) == Hidden("k4nar1en")
+
+
+@pytest.mark.parametrize(
+    ("secret", "problem"),
+    [
+        ("\u200bk4nar1en", "begins with a character that cannot be seen, U+200B ZERO WIDTH SPACE: delete it"),
+        ("k4nar1en\u00a0", "ends with a character that cannot be seen, U+00A0 NO-BREAK SPACE: delete it"),
+        ("k4na\u00adr1en", "holds a character that cannot be seen, U+00AD SOFT HYPHEN: delete it"),
+        ("k4nar1en\ufeff", "ends with a character that cannot be seen, U+FEFF ZERO WIDTH NO-BREAK SPACE: delete it"),
+        ("k4na\u3164r1en", "holds a character that cannot be seen, U+3164 HANGUL FILLER: delete it"),
+        ("k4na\0r1en", "holds a character that cannot be seen, U+0000 a control character: delete it"),
+        ("k4na\nr1en", "holds a line break: a secret stands on one line"),
+    ],
+)
+@pytest.mark.parametrize("source", ["ini", "file", "env"])
+def test_a_character_of_a_secret_that_cannot_be_seen_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, secret: str, problem: str
+) -> None:
+    (tmp_path / "secret").write_text(secret + "\n", "utf-8")
+    if "\0" not in secret:
+        monkeypatch.setenv("LINKAUTH_TEST", secret)
+    values = {"ini": secret, "file": f"file:{tmp_path}/secret", "env": "env:LINKAUTH_TEST"}
+    if source == "env" and "\0" in secret:
+        # no environment holds one
+        return
+    keys = Keys({"p.key": values[source]}, "p.")
+    assert keys.fill(Hidden) is None
+    assert keys.faults == [("p.key", problem)]
+
+
+def test_braces_do_not_make_a_password_a_template() -> None:
+    @dataclass(frozen=True)
+    class Bound:
+        bind_password: str = field(repr=False)
+
+    keys = Keys({"p.bind_password": "k4na{r}1en\u200b"}, "p.")
+    assert keys.fill(Bound) is None
+    assert "U+200B" in dict(keys.faults)["p.bind_password"]
+    Keys({"p.bind_password": "zwo {lf} b0ten"}, "p.").fill(Bound)
+    assert redact("it is 'zwo {lf} b0ten'") == f"it is '{MASK}'"
+
+
+def test_a_secret_may_hold_blanks_and_letters_of_any_language_and_a_key_lines(tmp_path: Path) -> None:
+    pem = "-----BEGIN PRIVATE KEY-----\nk4nar1en\n-----END PRIVATE KEY-----"
+    (tmp_path / "pem").write_text(pem, "utf-8")
+    found = Keys({"p.key": f"file:{tmp_path}/pem", "p.template": "a {username}\nb"}, "p.").fill(Hidden)
+    assert found == Hidden(pem, "a {username}\nb")
+    assert Keys({"p.key": "größe 7 ключ 鍵"}, "p.").fill(Hidden) == Hidden("größe 7 ключ 鍵")
+
+
+@dataclass(frozen=True)
+class Careless:
+    """Settings of a plugin whose author hid what holds secrets, and not the URL."""
+
+    url: str = ""
+    word: str = field(default="", repr=False)
+    headers: Named = field(default_factory=dict, repr=False)
+    place: str = ""
+    template: str = field(default="", repr=False)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "secret"),
+    [
+        ("word", "k4{na}r1en!", "k4{na}r1en!"),
+        ("word", "kurz", "kurz"),
+        ("headers.X-Key", "Token k4nar1env0gel", "k4nar1env0gel"),
+        ("url", "amqp://reader:k4nar1en@queue.example.com/x", "k4nar1en"),
+        ("url", "https://api.example.com/?secret=k4nar1en", "k4nar1en"),
+        ("place", "file:{folder}/place", "k4nar1en"),
+        ("headers.X-Key", "file:{folder}/place", "k4nar1en"),
+        ("template", "<a> <user>{username}</user><key>k4nar1en</key></a>", "k4nar1en"),
+        ("template", "<a><user>{username}</user><key>k4nar1en</key></a>", "k4nar1en"),
+        ("template", '{"user": {username}, "key": "correct horse battery staple"}', "correct horse battery staple"),
+    ],
+)
+def test_what_is_read_is_never_shown_again(tmp_path: Path, key: str, value: str, secret: str) -> None:
+    (tmp_path / "place").write_text("k4nar1en\n", "utf-8")
+    keys = Keys({f"p.{key}": value.replace("{folder}", str(tmp_path))}, "p.")
+    assert keys.fill(Careless) is not None or keys.faults
+    assert redact(f"could not use '{secret}' there") == f"could not use '{MASK}' there"
+
+
+def test_what_is_no_secret_is_shown() -> None:
+    keys = Keys({"p.url": "https://api.example.com/v1", "p.place": "somewhere", "p.headers.Accept": "text/xml"}, "p.")
+    assert keys.fill(Careless)
+    said = "https://api.example.com/v1 answers with text/xml from somewhere"
+    assert redact(said) == said

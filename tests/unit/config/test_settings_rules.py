@@ -1,0 +1,247 @@
+"""The rules between settings: what each dataclass finds wrong with itself, and names that must be names of others."""
+
+from __future__ import annotations
+
+import pytest
+
+from linkauth.config.plugins import settings_class
+from linkauth.config.settings import ClientSettings, Settings, SettingsError, ThrottleSettings, read
+from linkauth.services import clients
+from linkauth.testing import settings_of
+from linkauth_sql import SQLSettings
+from tests.unit.config.test_settings import VALID
+
+SECRET = "b7e3a90c51d8f264"
+CLIENT = {"name": {"": "x"}, "grants": ("implicit",), "redirect_uris": ("https://c.example/cb",)}
+WHOLE = {"public_url": "https://link.example.com", "service_name": {"": "x"}, "database": "x", "secret": SECRET * 2}
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"grants": ("magic",)}, "grants"),
+        ({"grants": ("Implicit",)}, "grants"),
+        ({"grants": ("implicit", "password")}, "grants"),
+        ({"grants": ()}, "grants"),
+        ({"redirect_uris": ()}, "redirect_uris"),
+        ({"redirect_uris": ("https://c.example/cb", "http://c.example/cb")}, "redirect_uris"),
+        ({"alexa_vendor_id": "m2abcdef"}, "alexa_vendor_id"),
+        ({"alexa_vendor_id": "M2/../X"}, "alexa_vendor_id"),
+        ({"alexa_vendor_id": "M2A"}, "alexa_vendor_id"),
+        ({"secret": "x" * 15}, "secret"),
+        ({"scopes": ("ok", 'a"b')}, "scopes"),
+        ({"scopes": ("a\\b",)}, "scopes"),
+        ({"scopes": ("é",)}, "scopes"),
+        ({"access_token_lifetime": -1}, "access_token_lifetime"),
+        ({"client_id": "é"}, "client_id"),
+        ({"client_id": "a\n"}, "client_id"),
+        ({"client_id": "x" * 256}, "client_id"),
+    ],
+)
+def test_what_a_client_cannot_be(changes: dict[str, object], key: str) -> None:
+    assert [name for name, _ in settings_of(ClientSettings, **{**CLIENT, **changes}).faults()] == [key]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"grants": (), "redirect_uris": (), "secret": SECRET},
+        {"redirect_uris": (), "alexa_vendor_id": "M2AAAAAAAAAAAA"},
+        {"access_token_lifetime": 360},
+        {"scopes": ("!", "a:b/c", "x" * 200)},
+        {"client_id": "amzn1.application-oa2-client.x y"},
+    ],
+)
+def test_what_a_client_can_be(changes: dict[str, object]) -> None:
+    assert list(settings_of(ClientSettings, **{**CLIENT, **changes}).faults()) == []  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("key", ["account_failures", "account_window", "address_failures", "address_window"])
+@pytest.mark.parametrize("value", [0, -1])
+def test_a_throttle_counts_with_positive_numbers(key: str, value: int) -> None:
+    assert list(ThrottleSettings(**{key: value}).faults()) == [(key, "is not a positive number")]
+    assert list(ThrottleSettings(**{key: 1}).faults()) == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://link.example.com",
+        "ftp://link.example.com",
+        "link.example.com",
+        "https://",
+        "https://link.example.com/",
+        "https://link.example.com/x/",
+        "https://link.example.com/?",
+        "https://link.example.com?",
+        "https://link.example.com#",
+        "https://link.example.com?x=1",
+        "https://link.example.com#x",
+        "https://user@link.example.com",
+        "https://@link.example.com",
+        "https://[::1",
+        "https://link.example.com:x",
+        "https://link.example.com:99999",
+        "http://localhost.evil.example",
+        "http://127.0.0.1.evil.example",
+        "https://link.example.com/a b",
+        # links of pages would lead to the host auth
+        "https://link.example.com//auth",
+        "https://link.example.com/auth//v1",
+        # which no browser asks for
+        "https://link.example.com/..",
+        "https://link.example.com/./auth",
+        "https://link.example.com/auth/../v1",
+        "https://link example.com",
+        "javascript:alert(1)",
+    ],
+)
+def test_what_a_public_url_cannot_be(url: str) -> None:
+    assert {name for name, _ in Settings(**{**WHOLE, "public_url": url}).faults()} == {"public_url"}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("url", "https"),
+    [
+        ("https://link.example.com", True),
+        ("https://link.example.com:8443/linkauth", True),
+        ("https://link.example.com/~auth/v1.2/..a/.b-_", True),
+        ("https://[2001:db8::1]", True),
+        ("http://127.0.0.1:6543", False),
+        ("http://localhost", False),
+        ("http://[::1]:6543", False),
+    ],
+)
+def test_what_a_public_url_can_be(url: str, https: bool) -> None:
+    found = Settings(**{**WHOLE, "public_url": url})  # type: ignore[arg-type]
+    assert list(found.faults()) == []
+    assert found.https == https
+
+
+@pytest.mark.parametrize("url", ["HTTPS://link.example.com", "Https://link.example.com"])
+def test_a_scheme_in_capitals_does_not_switch_https_off(url: str) -> None:
+    found = Settings(**{**WHOLE, "public_url": url})  # type: ignore[arg-type]
+    assert found.https or [name for name, _ in found.faults()] == ["public_url"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"secret": "x" * 31}, "secret"),
+        ({"default_language": "english"}, "default_language"),
+        ({"default_language": "EN"}, "default_language"),
+        ({"default_language": "de_DE"}, "default_language"),
+        ({"default_language": "../de"}, "default_language"),
+    ],
+)
+def test_what_the_whole_cannot_be(changes: dict[str, object], key: str) -> None:
+    assert [name for name, _ in Settings(**{**WHOLE, **changes}).faults()] == [key]  # type: ignore[arg-type]
+
+
+def faults(**changes: str) -> list[str]:
+    ini = {**VALID, **{"linkauth." + key.replace("__", "."): value for key, value in changes.items()}}
+    with pytest.raises(SettingsError) as caught:
+        read(ini, settings_class)
+    return [key.removeprefix("linkauth.") for key, _ in caught.value.faults]
+
+
+def test_names_must_be_names_of_clients() -> None:
+    assert set(faults(simulator__client="nobody")) == {"simulator.client"}
+    assert faults(client__server__introspects="alexa nobody") == ["client.server.introspects"]
+
+
+def test_two_clients_have_two_ids() -> None:
+    assert faults(client__server__client_id="alexa") == ["client.server.client_id"]
+    assert faults(client__server__client_id="x", client__alexa__client_id="x") == ["client.server.client_id"]
+
+
+def test_a_scope_text_needs_a_client_that_has_the_scope() -> None:
+    assert faults(scope__fly="Fly") == ["scope.fly"]
+    assert faults(scope__fly__de="Fliegen") == ["scope.fly.de"]
+
+
+def test_a_scope_may_hold_dots_and_languages() -> None:
+    dotted = {"linkauth.client.alexa.scopes": "a a.de a.b", "linkauth.scope.a": "A", "linkauth.scope.a.fr": "F"}
+    more = {"linkauth.scope.a.de": "D", "linkauth.scope.a.b": "B", "linkauth.scope.a.b.fr": "BF"}
+    ini = {key: value for key, value in VALID.items() if key != "linkauth.scope.ride"}
+    found = read({**ini, **dotted, **more}, settings_class).scopes
+    assert found == {"a": {"": "A", "fr": "F"}, "a.de": {"": "D"}, "a.b": {"": "B", "fr": "BF"}}
+
+
+def test_a_language_of_a_scope_needs_a_text_for_all_the_others() -> None:
+    ini = {key: value for key, value in VALID.items() if key != "linkauth.scope.ride"}
+    with pytest.raises(SettingsError, match=r"linkauth\.scope\.ride: is missing"):
+        read({**ini, "linkauth.scope.ride.de": "Taxi"}, settings_class)
+
+
+def test_clients_are_what_their_settings_say() -> None:
+    extra = {
+        "linkauth.client.alexa.client_id": "the-id",
+        "linkauth.client.alexa.alexa_vendor_id": "M2AAAAAAAAAAAA",
+        "linkauth.client.alexa.access_token_lifetime": "3600",
+        "linkauth.client.alexa.require_state": "on",
+        "linkauth.client.server.introspects": "alexa",
+    }
+    alexa, server = clients(read({**VALID, **extra}, settings_class).clients)
+    hosts = ("pitangui.amazon.com", "layla.amazon.com", "alexa.amazon.co.jp")
+    paths = ("api/skill/link/M2AAAAAAAAAAAA", "spa/skill/account-linking-status.html?vendorId=M2AAAAAAAAAAAA")
+    amazon = {f"https://{host}/{path}" for host in hosts for path in paths}
+    assert set(alexa.redirect_uris) == {"https://layla.amazon.com/cb", *amazon}
+    assert (alexa.client_id, alexa.implicit_lifetime, alexa.require_state) == ("the-id", 3600, True)
+    assert alexa.secret_sha256 is None
+    assert server.introspects == {"the-id"}
+    assert server.grants == frozenset()
+    assert server.secret_sha256 is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "keys"),
+    [
+        ({}, ["table"]),
+        ({"table": "people"}, ["subject_column", "username_columns", "password_column"]),
+        ({"query": "select 1"}, ["query"]),
+        ({"query": "select :username", "table": "people"}, ["query"]),
+        ({"query": "select :username", "name_column": "name"}, ["name_column"]),
+        ({"query": "select :username", "timeout": 0}, ["timeout"]),
+        ({"query": "select :username", "timeout": 31}, ["timeout"]),
+    ],
+)
+def test_what_the_people_table_cannot_be(changes: dict[str, object], keys: list[str]) -> None:
+    found = [key for key, _ in settings_of(SQLSettings, url="x", **changes).faults()]  # type: ignore[arg-type]
+    assert set(keys) <= set(found)
+    assert list(settings_of(SQLSettings, url="x", query="select :username").faults()) == []
+
+
+def test_a_scope_with_a_colon_is_written_percent_encoded() -> None:
+    scopes = {"linkauth.client.alexa.scopes": "orders orders:read https://x.example/y=%z ride"}
+    texts = {
+        "linkauth.scope.orders": "See orders",
+        "linkauth.scope.orders%3Aread": "Read",
+        "linkauth.scope.orders%3Aread.de": "Lesen",
+        "linkauth.scope.https%3A//x.example/y%3D%25z": "Y",
+    }
+    found = read({**VALID, **scopes, **texts}, settings_class).scopes
+    assert found["orders"] == {"": "See orders"}
+    assert found["orders:read"] == {"": "Read", "de": "Lesen"}
+    assert found["https://x.example/y=%z"] == {"": "Y"}
+
+
+@pytest.mark.parametrize(
+    ("scope", "key", "value", "advice"),
+    [
+        ("orders:read", "orders", "read = Place orders", "orders%3Aread"),
+        ("orders:read", "orders", "read.de=Bestellen", "orders%3Aread"),
+        ("https://x.example/y", "https", "//x.example/y = Y", "https%3A//x.example/y"),
+    ],
+)
+def test_a_key_that_a_colon_has_cut_is_told_and_never_shown(scope: str, key: str, value: str, advice: str) -> None:
+    """As an ini file is read: `orders:read = Place orders` is the key `orders`."""
+    ini = {**VALID, "linkauth.client.alexa.scopes": f"ride {scope}", f"linkauth.scope.{key}": value}
+    with pytest.raises(SettingsError) as raised:
+        read(ini, settings_class)
+    told = f"a colon ends a key of an ini file: write linkauth.scope.{advice}"
+    assert raised.value.faults == [(f"linkauth.scope.{scope}", told)]
+    # a sentence that only begins so is one
+    fine = {**VALID, "linkauth.client.alexa.scopes": "ride orders orders:read", "linkauth.scope.orders": "read orders"}
+    assert read(fine, settings_class).scopes["orders"] == {"": "read orders"}

@@ -1,0 +1,235 @@
+"""A change of the password through `SignIn`: who is asked what, what counts as a try, what it ends in."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from linkauth.backends import (
+    Account,
+    AccountRefused,
+    BackendUnavailable,
+    CredentialBackend,
+    Identity,
+    Lookup,
+    PasswordChange,
+    PasswordRefused,
+    Throttled,
+    UnknownUser,
+    WrongPassword,
+)
+from linkauth.config.settings import ThrottleSettings
+from linkauth.login.dispatch import NamedBackend
+from linkauth.login.sign_in import PASSWORD_LIMIT, PasswordChanged, PasswordChangeNeeded, Person, SignIn
+from linkauth.login.throttle import Throttle
+from tests.unit.login.test_sign_in import ADDRESS, GOOD, GUARDED, NoSettings
+
+CURRENT = "canary-1c0e, the current one"
+NEW = "canary-5d2f, the new one"
+
+
+def expired() -> AccountRefused:
+    return AccountRefused("password_expired", proven=True)
+
+
+class Plain(CredentialBackend):
+    """A store that answers each sign-in with the next of `answers`, the last one again and again."""
+
+    Settings = NoSettings
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+        self.asked: list[tuple[str, ...]] = []
+
+    def authenticate(self, username: str, password: str) -> Identity:
+        self.asked.append((username, password))
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer  # type: ignore[no-any-return]
+
+
+class Changing(Plain, PasswordChange):
+    """One that changes passwords too; `refused` is what that raises."""
+
+    def __init__(self, *answers: Any, refused: Exception | None = None, off: bool = False) -> None:
+        super().__init__(*answers)
+        self.refused = refused
+        self.off = off
+
+    @property
+    def offers(self) -> frozenset[type]:
+        return frozenset() if self.off else super().offers
+
+    def change_password(self, username: str, current: str, new: str) -> None:
+        self.asked.append((username, current, new))
+        if self.refused:
+            raise self.refused
+
+
+def build(*backends: CredentialBackend, **throttle: int) -> SignIn:
+    named = [NamedBackend(f"b{number}", each) for number, each in enumerate(backends)]
+    return SignIn(named, Throttle(ThrottleSettings(**throttle)))
+
+
+def outcome(ask: Callable[..., Person], *typed: str) -> Any:
+    """The Person, or the exception."""
+    try:
+        return ask(*typed, ADDRESS)
+    except Exception as error:
+        return error
+
+
+def change(sign_in: SignIn, username: str = "ada", current: str = CURRENT, new: str = NEW, again: str = NEW) -> Any:
+    return outcome(sign_in.change_password, username, current, new, again)
+
+
+@pytest.mark.parametrize("reason", ["password_expired", "must_change_password"])
+def test_a_sign_in_asks_for_a_change_where_it_can_be_made(reason: Any) -> None:
+    sign_in = build(Plain(UnknownUser()), Changing(AccountRefused(reason, proven=True)), account_failures=1)
+    for _ in range(3):
+        found = outcome(sign_in, "ada", CURRENT)
+        assert type(found) is PasswordChangeNeeded
+        assert found.reason == reason
+
+
+@pytest.mark.parametrize(
+    "backend",
+    [
+        Plain(expired()),
+        Changing(expired(), off=True),
+        Changing(AccountRefused("disabled", proven=True)),
+        Changing(AccountRefused("password_expired")),
+        Changing(AccountRefused("password_expired", proven=False, revealed=True)),
+        Changing(AccountRefused("password_expired", proven=True, revealed=False)),
+    ],
+)
+def test_otherwise_a_sign_in_raises_what_the_backend_does(backend: Plain) -> None:
+    found = outcome(build(backend), "ada", CURRENT)
+    assert type(found) is AccountRefused
+    assert found is backend.answers[0]
+    # and a change that nobody asked for is no way round it
+    assert change(build(backend)) is found
+    assert [len(asked) for asked in backend.asked] == [2, 2]
+
+
+@pytest.mark.parametrize("reason", ["password_expired", "must_change_password"])
+def test_a_change_is_a_check_a_change_and_a_sign_in(reason: Any) -> None:
+    first = AccountRefused(reason, proven=True)
+    other, backend, last = Plain(UnknownUser()), Changing(first, GOOD), Plain(GOOD)
+    assert change(build(other, backend, last), "  ada\t") == Person("b1", GOOD)
+    assert backend.asked == [("ada", CURRENT), ("ada", CURRENT, NEW), ("ada", NEW)]
+    assert other.asked == [("ada", CURRENT)]
+    assert last.asked == []
+
+
+@pytest.mark.parametrize("backend", [Plain(GOOD), Changing(GOOD, off=True), Changing(GOOD)])
+def test_a_password_that_has_not_expired_is_not_changed_and_signs_in(backend: Plain) -> None:
+    assert change(build(backend)) == Person("b0", GOOD)
+    assert backend.asked == [("ada", CURRENT)]
+
+
+@pytest.mark.parametrize(("new", "rule"), [("sunshine1!", "too_common"), ("Ada2026", "personal")])
+def test_a_new_password_that_is_easily_guessed_is_refused_after_the_current_one(new: str, rule: str) -> None:
+    backend = Changing(expired(), GOOD)
+    found = change(build(backend), new=new, again=new)
+    assert type(found) is PasswordRefused
+    assert found.rule == rule
+    assert backend.asked == [("ada", CURRENT)]
+    # and costs no try, while a wrong current one does
+    backend.answers = [WrongPassword()]
+    assert type(change(build(backend), new=new, again=new)) is WrongPassword
+
+
+class Known(Changing, Lookup):
+    """One that also finds people without their password."""
+
+    def find(self, username: str) -> Account:
+        return Account(Identity("7", "lovelace", "Ada King", "countess@difference.example"))
+
+    def look_up(self, subject: str) -> Account:
+        raise AssertionError
+
+
+@pytest.mark.parametrize("new", ["lovelace7", "King-Ada!", "Countess_1", "difference 2026", "ADALOVELACE"])
+def test_what_the_store_knows_of_a_person_is_no_new_password(new: str) -> None:
+    found = change(build(Known(expired(), GOOD)), new=new, again=new)
+    assert type(found) is PasswordRefused
+    assert found.rule == "personal"
+
+
+@pytest.mark.parametrize(
+    ("current", "new", "again", "rule"),
+    [
+        (CURRENT, NEW, NEW + " ", "mismatch"),
+        (CURRENT, NEW, "", "mismatch"),
+        (CURRENT, "", NEW, "mismatch"),
+        (CURRENT, "", "", "too_short"),
+        (CURRENT, CURRENT, CURRENT, "used_before"),
+        (CURRENT, "x" * (PASSWORD_LIMIT + 1), "x" * (PASSWORD_LIMIT + 1), "policy"),
+        (CURRENT, "x\0", "x\0", "policy"),
+        (CURRENT, "x\ud800", "x\ud800", "policy"),
+    ],
+)
+def test_what_no_store_need_be_asked_about(current: str, new: str, again: str, rule: str) -> None:
+    backend = Changing(GOOD)
+    found = change(build(backend), "ada", current, new, again)
+    assert type(found) is PasswordRefused
+    assert found.rule == rule
+    assert backend.asked == []
+
+
+@pytest.mark.parametrize("what", GUARDED)
+def test_no_backend_sees_what_no_store_should_see(what: str) -> None:
+    backend = Changing(GOOD)
+    assert type(change(build(backend), *GUARDED[what])) is WrongPassword
+    assert backend.asked == []
+
+
+OUTCOMES: dict[str, tuple[Callable[[], Changing], type[Exception], bool]] = {
+    "unknown": (lambda: Changing(UnknownUser()), UnknownUser, True),
+    "wrong": (lambda: Changing(WrongPassword()), WrongPassword, True),
+    "locked": (lambda: Changing(AccountRefused("locked")), AccountRefused, True),
+    "proven": (lambda: Changing(AccountRefused("locked", proven=True)), AccountRefused, False),
+    "down": (lambda: Changing(BackendUnavailable()), BackendUnavailable, False),
+    "broken": (lambda: Changing(RuntimeError(CURRENT)), BackendUnavailable, False),
+    "refused": (lambda: Changing(expired(), GOOD, refused=PasswordRefused("policy")), PasswordRefused, False),
+    "wrong at the change": (lambda: Changing(expired(), GOOD, refused=WrongPassword()), WrongPassword, True),
+    "unknown at the change": (lambda: Changing(expired(), GOOD, refused=UnknownUser()), BackendUnavailable, False),
+    "down at the change": (lambda: Changing(expired(), GOOD, refused=BackendUnavailable()), BackendUnavailable, False),
+    "broken at the change": (lambda: Changing(expired(), GOOD, refused=KeyError(NEW)), BackendUnavailable, False),
+    "refused afterwards": (lambda: Changing(expired(), AccountRefused("disabled", proven=True)), AccountRefused, False),
+    "expired afterwards": (lambda: Changing(expired(), expired()), AccountRefused, False),
+    "unknown afterwards": (lambda: Changing(expired(), UnknownUser()), PasswordChanged, False),
+    "wrong afterwards": (lambda: Changing(expired(), WrongPassword()), PasswordChanged, False),
+    "down afterwards": (lambda: Changing(expired(), BackendUnavailable()), PasswordChanged, False),
+    "broken afterwards": (lambda: Changing(expired(), RuntimeError(NEW)), PasswordChanged, False),
+    "nobody afterwards": (lambda: Changing(expired(), None), PasswordChanged, False),
+}
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_what_it_ends_in_and_whether_that_counts(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    make, kind, counts = OUTCOMES[name]
+    behind = Plain(GOOD if name != "unknown" else UnknownUser())
+    sign_in = build(make(), behind, account_failures=1)
+    assert type(change(sign_in)) is kind
+    # only a name that is unknown at first goes on to the next backend
+    assert bool(behind.asked) == (name == "unknown")
+    assert (type(change(sign_in)) is Throttled) == counts
+    assert CURRENT not in caplog.text
+    assert NEW not in caplog.text
+
+
+def test_a_throttled_change_asks_nobody_and_a_change_clears_the_count() -> None:
+    backend = Changing(WrongPassword(), expired(), GOOD)
+    sign_in = build(backend, account_failures=2)
+    assert type(change(sign_in)) is WrongPassword
+    assert type(change(sign_in)) is Person
+    backend.answers = [WrongPassword()]
+    assert [type(change(sign_in)) for _ in range(3)] == [WrongPassword, WrongPassword, Throttled]
+    assert type(outcome(sign_in, "ada", CURRENT)) is Throttled

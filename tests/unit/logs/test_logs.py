@@ -1,0 +1,183 @@
+"""One event, one line, whatever is in it."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import logging.handlers
+import socket
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+from urllib.parse import unquote_plus
+
+import pytest
+
+from linkauth.logs import JSONFormatter, RedactingFormatter, protect
+from linkauth.redaction import MASK, remember
+from tests.conftest import ROOT
+
+
+def record(message: str, *arguments: Any, exc_info: Any = None) -> logging.LogRecord:
+    made = logging.LogRecord("linkauth.test", logging.WARNING, "file.py", 7, message, arguments, exc_info)
+    made.created = 1_700_000_000.1234
+    return made
+
+
+def test_a_line_says_when_how_bad_who_and_what() -> None:
+    line = json.loads(JSONFormatter().format(record("%s failed %d times", "bind", 3)))
+    assert line == {
+        "time": "2023-11-14T22:13:20.123+00:00",
+        "level": "warning",
+        "logger": "linkauth.test",
+        "message": "bind failed 3 times",
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'x\r\n{"level": "info", "message": "login ok"}',
+        "\x1b[2J\x1b[31m",
+        "a\u2028b\u2029c\u0085d\v\f",
+        "\u202egnp.exe",
+        '"}, {"level": "info',
+        "\0\x7f\x9b",
+        "é😀",
+        "\ud800",
+    ],
+)
+def test_nothing_in_a_message_starts_a_second_line(text: str) -> None:
+    line = JSONFormatter().format(record("said: %s", text))
+    assert line.isascii()
+    assert line.isprintable()
+    assert len(line.splitlines()) == 1
+    assert json.loads(line)["message"] == f"said: {text}"
+
+
+def test_a_traceback_is_a_field_of_the_same_line() -> None:
+    try:
+        raise ValueError("line one\nline two")
+    except ValueError:
+        line = JSONFormatter().format(record("went wrong", exc_info=sys.exc_info()))
+    assert len(line.splitlines()) == 1
+    assert "line one\nline two" in json.loads(line)["traceback"]
+    assert "test_logs.py" in json.loads(line)["traceback"]
+
+
+SECRET = "k4na@r1en"
+
+
+def failing() -> None:
+    raise ValueError(f"could not resolve {SECRET}")
+
+
+@pytest.mark.parametrize("formatter", [JSONFormatter(), RedactingFormatter(logging.Formatter("%(message)s"))])
+def test_no_secret_is_in_a_line_or_its_traceback(formatter: logging.Formatter) -> None:
+    remember(SECRET)
+    try:
+        failing()
+    except ValueError:
+        line = formatter.format(record("said %s", SECRET, exc_info=sys.exc_info()))
+    assert SECRET not in line
+    assert f"said {MASK}" in line
+    assert f"could not resolve {MASK}" in line
+
+
+def test_the_handlers_of_every_logger_are_protected_once_and_whatever_formats_for_them() -> None:
+    remember(SECRET)
+    texts = [io.StringIO() for _ in range(3)]
+    plain, formatted, target = (logging.StreamHandler(text) for text in texts)
+    formatted.setFormatter(logging.Formatter("%(name)s says %(message)s"))
+    keeping = logging.handlers.MemoryHandler(100, target=target)
+    logger = logging.getLogger("somebody.elses.library")
+    handlers = (plain, formatted, keeping)
+    for handler in handlers:
+        logger.addHandler(handler)
+    try:
+        protect()
+        protected = formatted.formatter
+        protect()
+        assert formatted.formatter is protected
+        logger.error("it is %s", SECRET)
+        keeping.flush()
+    finally:
+        for handler in handlers:
+            logger.removeHandler(handler)
+            handler.close()
+    assert [text.getvalue() for text in texts] == [
+        f"it is {MASK}\n",
+        f"somebody.elses.library says it is {MASK}\n",
+        f"it is {MASK}\n",
+    ]
+
+
+class Collector(BaseHTTPRequestHandler):
+    """Keeps the URL of a log line that an HTTPHandler sends."""
+
+    asked = ""
+
+    def do_GET(self) -> None:
+        Collector.asked = unquote_plus(self.path)
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def test_a_handler_that_sends_records_sends_no_secret() -> None:
+    remember(SECRET)
+    logger, text = logging.getLogger("somebody.elses.library"), io.StringIO()
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver,
+        HTTPServer(("127.0.0.1", 0), Collector) as server,
+    ):
+        receiver.bind(("127.0.0.1", 0))
+        sending = logging.handlers.DatagramHandler(*receiver.getsockname())
+        posting = logging.handlers.HTTPHandler(f"127.0.0.1:{server.server_port}", "/")
+        formatting = logging.StreamHandler(text)
+        formatting.setFormatter(JSONFormatter())
+        for handler in (sending, posting, formatting):
+            logger.addHandler(handler)
+        server.timeout = 60
+        answering = threading.Thread(target=server.handle_request)
+        answering.start()
+        try:
+            protect()
+            failing()
+        except ValueError:
+            logger.exception("it is %s", SECRET)
+        finally:
+            answering.join()
+            for handler in (sending, posting, formatting):
+                logger.removeHandler(handler)
+                handler.close()
+        sent = receiver.recv(100_000).decode("latin-1")
+    for said in (sent, Collector.asked, text.getvalue()):
+        assert SECRET not in said
+        assert f"it is {MASK}" in said
+        assert f"could not resolve {MASK}" in said
+
+
+@pytest.mark.parametrize(
+    "end",
+    ["failing()", "thread = threading.Thread(target=failing); thread.start(); thread.join()", "log.error(SECRET)"],
+)
+def test_no_secret_is_in_what_nobody_catches_or_no_handler_takes(end: str) -> None:
+    program = f"""
+import logging, threading
+from linkauth.logs import protect
+from linkauth.redaction import remember
+from tests.unit.logs.test_logs import SECRET, failing
+log = logging.getLogger("nobody")
+remember(SECRET)
+protect()
+{end}
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert MASK in done.stderr
+    assert SECRET not in done.stderr

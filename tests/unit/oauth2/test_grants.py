@@ -1,0 +1,160 @@
+"""Grants over a real store, without any door: what configurations of a client come to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from linkauth.oauth2.clients import Client, Clients
+from linkauth.oauth2.endpoints import AuthorizationServer
+from linkauth.oauth2.errors import ClientRequestError, InvalidClientError, StoreUnavailableError
+from linkauth.oauth2.grants import Issuer
+from linkauth.oauth2.jwt import Signer
+from linkauth.oauth2.requests import ClientRequest
+from linkauth.oauth2.tokens import SigningKey, successor
+from linkauth.storage import LinkStore, open_engine, upgrade
+from tests.alexa import basic, fragment, query
+from tests.protocol.flow import Clock, Person
+
+URI = "https://client.example.com/cb"
+SECRET = "a secret of a client"
+CLIENT = Client(
+    "client",
+    frozenset({"implicit", "authorization_code"}),
+    (URI,),
+    ("order_car", "profile"),
+    sha256(SECRET.encode()).digest(),
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[LinkStore]:
+    engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
+    upgrade(engine)
+    with closing(LinkStore(engine)) as store:
+        yield store
+    engine.dispose()
+
+
+class Server:
+    """An authorization server for one client, asked with its credentials."""
+
+    def __init__(self, store: Any, client: Client) -> None:
+        self.clock = Clock()
+        key = SigningKey.new(0)
+        issuer = Issuer(store, b"k" * 32, Signer("https://link.example.com", lambda: [key]))
+        self.server = AuthorizationServer("https://link.example.com", Clients([client]), issuer, self.clock)
+        self._authorization = basic(client.client_id, SECRET)["Authorization"]
+
+    def authorize(self, response_type: str, **parameters: str) -> str:
+        asked = {"client_id": "client", "response_type": response_type, "redirect_uri": URI, **parameters}
+        return self.server.authorize(self.server.parse(asked.items()), Person(), "en")
+
+    def asked(self, **form: str) -> ClientRequest:
+        return ClientRequest(form, self._authorization)
+
+    def link(self, **parameters: str) -> Mapping[str, Any]:
+        code = query(self.authorize("code", **parameters))["code"]
+        return self.server.token(self.asked(grant_type="authorization_code", code=code, redirect_uri=URI))
+
+    def refresh(self, token: str, **form: str) -> Mapping[str, Any]:
+        return self.server.token(self.asked(grant_type="refresh_token", refresh_token=token, **form))
+
+
+def test_without_a_lifetime_a_token_lives_for_ever_and_says_no_expiry(store: LinkStore) -> None:
+    server = Server(store, replace(CLIENT, code_lifetime=None))
+    got = server.link()
+    assert "expires_in" not in got
+    server.clock.now += 10**9
+    state = server.server.introspect(server.asked(token=got["access_token"]))
+    assert state["active"] is True
+    assert "exp" not in state
+
+
+def test_a_client_without_scopes_links_and_refreshes(store: LinkStore) -> None:
+    server = Server(store, replace(CLIENT, scopes=()))
+    got = server.link()
+    assert "scope" not in got
+    again = server.refresh(got["refresh_token"])
+    assert "scope" not in again
+    assert server.server.introspect(server.asked(token=again["access_token"]))["scope"] == ""
+    with pytest.raises(ClientRequestError, match="invalid_scope"):
+        server.refresh(got["refresh_token"], scope="order_car")
+
+
+def test_a_jwt_needs_an_expiry(store: LinkStore) -> None:
+    """An implicit token lives until the link ends: it stays opaque, so that it can be revoked for good."""
+    server = Server(store, replace(CLIENT, token_format="jwt"))
+    assert server.link()["access_token"].count(".") == 2
+    assert fragment(server.authorize("token"))["access_token"].count(".") == 0
+    server = Server(store, replace(CLIENT, token_format="jwt", implicit_lifetime=3600))
+    assert fragment(server.authorize("token"))["access_token"].count(".") == 2
+
+
+def test_the_deny_list_forgets_what_has_expired(store: LinkStore) -> None:
+    server = Server(store, replace(CLIENT, token_format="jwt"))
+    got = server.link()
+    server.server.revoke(server.asked(token=got["access_token"]))
+    assert len(store.denied(int(server.clock.now))) == 1
+    assert len(store.denied(int(server.clock.now) + 3599)) == 1
+    assert store.denied(int(server.clock.now) + 3600) == {}
+
+
+def test_a_successor_depends_on_the_token_and_the_key() -> None:
+    one = successor("token", b"k" * 32)
+    assert one == successor("token", b"k" * 32)
+    assert len({one, successor("token2", b"k" * 32), successor("token", b"l" * 32), "token"}) == 4
+    assert len(one) == 43
+
+
+class Untouchable:
+    """A store that takes no notes."""
+
+    def __init__(self, store: LinkStore) -> None:
+        self._store = store
+        self.touched = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def touch(self, *_: Any) -> None:
+        self.touched += 1
+        raise StoreUnavailableError
+
+
+def test_a_store_that_takes_no_notes_is_not_in_the_way(store: LinkStore) -> None:
+    untouchable = Untouchable(store)
+    server = Server(untouchable, CLIENT)
+    token = server.link()["access_token"]
+    assert server.server.introspect(server.asked(token=token))["active"] is True
+    assert server.server.userinfo(f"Bearer {token}")["sub"] == "staff:1"
+    assert untouchable.touched == 2
+
+
+def test_tokens_of_a_client_that_is_gone_are_dead_and_can_be_revoked_by_themselves(store: LinkStore) -> None:
+    got = Server(store, CLIENT).link()
+    gone = Server(store, replace(CLIENT, client_id="another"))
+    assert gone.server.introspect(gone.asked(token=got["access_token"])) == {"active": False}
+    with pytest.raises(InvalidClientError):
+        gone.server.revoke(ClientRequest({"token": got["refresh_token"]}))
+    gone.server.revoke(ClientRequest({"token": got["access_token"]}))
+    back = Server(store, CLIENT)
+    with pytest.raises(ClientRequestError, match="invalid_grant"):
+        back.refresh(got["refresh_token"])
+
+
+def test_a_rotated_token_is_marked_and_its_successor_counts_on(store: LinkStore) -> None:
+    server = Server(store, replace(CLIENT, refresh="rotate"))
+    tokens = [server.link()["refresh_token"]]
+    for _ in range(3):
+        tokens.append(server.refresh(tokens[-1])["refresh_token"])
+    found = [store.find(sha256(token.encode()).digest(), "refresh") for token in tokens]
+    kept = [each[1] for each in found if each]
+    assert [token.generation for token in kept] == [0, 1, 2, 3]
+    assert [token.used_at is not None for token in kept] == [True, True, True, False]

@@ -1,0 +1,204 @@
+"""JWT access tokens, their keys and the deny list, as a verifier reads them: joserfc, and by hand with cryptography."""
+
+from __future__ import annotations
+
+import json
+import threading
+from base64 import urlsafe_b64decode
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+from sqlalchemy import Engine, text
+
+from linkauth.config.settings import SettingsError
+from linkauth.oauth2.jwt import Signer
+from linkauth.oauth2.tokens import Link, SigningKey
+from linkauth.storage import KeyStore, open_engine, upgrade
+
+NOW = 1_800_000_000
+LINK = Link("staff", "1", "ada", "home", ("order_car", "profile"), "authorization_code", "de", NOW)
+ISSUER = "https://link.example.com"
+SECRET = "only for tests, 32 characters or more"
+
+
+def part(encoded: str) -> bytes:
+    return urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+
+
+def verified_by_hand(token: str, jwks: dict[str, Any]) -> tuple[Any, Any]:
+    """Header and claims of a JWS whose ES256 signature one of the keys made; no JOSE library has a hand in it."""
+    header, claims, signature = token.split(".")
+    found = json.loads(part(header))
+    [key] = [key for key in jwks["keys"] if key["kid"] == found["kid"]]
+    x, y = (int.from_bytes(part(key[name]), "big") for name in ("x", "y"))
+    public = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+    r, s = int.from_bytes(part(signature)[:32], "big"), int.from_bytes(part(signature)[32:], "big")
+    public.verify(encode_dss_signature(r, s), f"{header}.{claims}".encode("ascii"), ec.ECDSA(SHA256()))
+    return found, json.loads(part(claims))
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = open_engine(f"sqlite:///{tmp_path}/keys.sqlite")
+    upgrade(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def open_store(engine: Engine) -> Callable[..., KeyStore]:
+    """`open_store(secret)`: the keys of the database under a secret."""
+    return lambda secret=SECRET: KeyStore(engine, secret)
+
+
+@pytest.fixture
+def store(open_store: Callable[..., KeyStore]) -> KeyStore:
+    return open_store()
+
+
+def signer(*keys: SigningKey) -> Signer:
+    return Signer(ISSUER, lambda: keys)
+
+
+def test_the_token_is_what_rfc_9068_says() -> None:
+    signing = signer(SigningKey.new(NOW))
+    token, jti = signing.access_token(LINK, ("order_car",), NOW, NOW + 3600)
+    header, claims = verified_by_hand(token, signing.jwks(NOW))
+    assert (header["typ"], header["alg"]) == ("at+jwt", "ES256")
+    assert set(header) == {"typ", "alg", "kid"}
+    assert claims == {
+        "iss": ISSUER,
+        "sub": "staff:1",
+        "aud": "home",
+        "client_id": "home",
+        "scope": "order_car",
+        "iat": NOW,
+        "exp": NOW + 3600,
+        "jti": jti,
+    }
+    decoded = jwt.decode(token, KeySet.import_key_set(signing.jwks(NOW)), algorithms=["ES256"])
+    assert decoded.claims == claims
+
+
+def test_a_jti_is_new_each_time() -> None:
+    signing = signer(SigningKey.new(NOW))
+    found = {signing.access_token(LINK, (), NOW, NOW + 1)[1] for _ in range(20)}
+    assert len(found) == 20
+    assert all(len(jti) >= 22 for jti in found)
+
+
+def test_a_changed_token_verifies_no_more() -> None:
+    signing = signer(SigningKey.new(NOW))
+    token, _ = signing.access_token(LINK, ("order_car",), NOW, NOW + 3600)
+    other, _ = signing.access_token(LINK, ("order_car", "profile"), NOW, NOW + 3600)
+    header, _, signature = token.split(".")
+    mixed = ".".join((header, other.split(".")[1], signature))
+    with pytest.raises(InvalidSignature):
+        verified_by_hand(mixed, signing.jwks(NOW))
+    with pytest.raises(JoseError):
+        jwt.decode(mixed, KeySet.import_key_set(signing.jwks(NOW)), algorithms=["ES256"])
+
+
+def test_only_public_parts_are_published() -> None:
+    keys = [SigningKey.new(NOW - 10), SigningKey.new(NOW)]
+    for published in signer(*keys).jwks(NOW)["keys"]:
+        assert set(published) == {"kty", "crv", "x", "y", "kid", "use", "alg"}
+        assert (published["kty"], published["crv"], published["alg"]) == ("EC", "P-256", "ES256")
+    assert "PRIVATE" not in repr(keys)
+    assert keys[0].key.as_dict(private=True)["d"] not in repr(keys)
+
+
+def test_rotation_overlaps(store: KeyStore) -> None:
+    """A key is known before it signs, and until the last token that it signed is gone."""
+    import time
+
+    now = int(time.time())
+    old = store.rotate(now - 100, 0)
+    before, _ = Signer(ISSUER, store.all).access_token(LINK, (), now, now + 3600)
+    new = store.rotate(now + 900, now + 5400)
+    signing = Signer(ISSUER, store.all)
+    assert [key["kid"] for key in signing.jwks(now)["keys"]] == [old.kid, new.kid]
+    for at, kid in ((now, old.kid), (now + 899, old.kid), (now + 900, new.kid)):
+        token, _ = signing.access_token(LINK, (), at, at + 3600)
+        header, _ = verified_by_hand(token, signing.jwks(at))
+        assert header["kid"] == kid
+    assert verified_by_hand(before, signing.jwks(now + 5399))[0]["kid"] == old.kid
+    assert [key["kid"] for key in signing.jwks(now + 5400)["keys"]] == [new.kid]
+    with pytest.raises(ValueError, match="not enough values"):
+        verified_by_hand(before, signing.jwks(now + 5400))
+
+
+def test_a_key_that_retired_is_forgotten(store: KeyStore) -> None:
+    store.rotate(NOW - 10**9, 0)
+    young = store.rotate(NOW - 10**8, 1)
+    assert [key.kid for key in store.all()] == [young.kid]
+
+
+def test_there_is_nothing_to_sign_with_before_a_key_begins(store: KeyStore) -> None:
+    assert Signer(ISSUER, store.all).kid(NOW) is None
+    made = store.rotate(NOW, 0)
+    assert Signer(ISSUER, store.all).kid(NOW - 1) is None
+    assert Signer(ISSUER, store.all).kid(NOW) == made.kid
+
+
+def test_keys_are_sealed_by_the_secret(engine: Engine, open_store: Callable[..., KeyStore]) -> None:
+    made = open_store().rotate(NOW, 0)
+    with engine.connect() as connection:
+        written = str(connection.execute(text("SELECT * FROM signing_keys")).all())
+    assert made.key.as_dict(private=True)["d"] not in written
+    with pytest.raises(SettingsError, match=r"^linkauth\.secret: is another one") as error:
+        open_store("another secret of 32 characters or more").all()
+    assert "another secret of" not in str(error.value)
+    assert [key.kid for key in open_store().all()] == [made.kid]
+
+
+def reread(store: KeyStore) -> Sequence[SigningKey]:
+    """The keys after the thread that reads them anew has done so."""
+    store.current()
+    with store._lock:
+        return store._kept[1]
+
+
+def test_the_last_known_keys_stay_while_the_database_is_away(
+    engine: Engine, store: KeyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = store.rotate(NOW, 0)
+    assert [key.kid for key in store.current()] == [made.kid]
+    monkeypatch.setattr("linkauth.storage.keys.REREAD_SECONDS", -1)
+    monkeypatch.setattr("linkauth.storage.keys.RETRY_SECONDS", -1)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE signing_keys RENAME TO away"))
+    assert [key.kid for key in reread(store)] == [made.kid]
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE away RENAME TO signing_keys"))
+    young = store.rotate(NOW + 1, NOW * 2)
+    assert [key.kid for key in reread(store)] == [made.kid, young.kid]
+
+
+def test_nobody_waits_for_keys_that_are_read_anew(store: KeyStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = store.rotate(NOW, 0)
+    assert [key.kid for key in store.current()] == [made.kid]
+    hangs, ended = threading.Event(), []
+    monkeypatch.setattr("linkauth.storage.keys.REREAD_SECONDS", -1)
+    monkeypatch.setattr(store, "_read_all", lambda keys: ended.append(hangs.wait(10)))
+    assert [key.kid for key in store.current()] == [made.kid]
+    assert ended == []
+    hangs.set()
+    with store._lock:
+        assert ended == [True]
+
+
+def test_the_deny_list_is_signed_and_short_lived() -> None:
+    signing = signer(SigningKey.new(NOW))
+    header, claims = verified_by_hand(signing.deny_list(["a", "b"], NOW), signing.jwks(NOW))
+    assert header["typ"] == "deny-list+jwt"
+    assert claims == {"iss": ISSUER, "iat": NOW, "exp": NOW + 600, "revoked": ["a", "b"]}

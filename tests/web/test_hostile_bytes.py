@@ -1,0 +1,280 @@
+"""Hostile bytes and sizes at every endpoint: never a crash, never markup, never a foreign redirect."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+from webtest import TestApp
+
+from linkauth.logs import JSONFormatter
+from tests.alexa import basic
+from tests.web.wire import (
+    FORM,
+    OWN,
+    Answer,
+    assert_page,
+    assert_sound,
+    form_token,
+    login,
+    post,
+    query,
+    quoted,
+    send,
+)
+
+ALEXA = {**FORM, **basic("alexa", "the alexa client's secret")}
+SURFACE = (
+    ("GET", "/authorize"),
+    ("POST", "/authorize"),
+    ("POST", "/introspect"),
+    ("GET", "/introspect"),
+    ("GET", "/health/live"),
+    ("GET", "/health/ready"),
+    ("GET", "/static/default/x"),
+    ("GET", "/"),
+)
+BROKEN = (
+    b"%FF",
+    b"%C0%AF",
+    b"%ED%A0%80",
+    b"%E2%82",
+    b"\xff",
+    b"\xc0\xaf",
+    b"\xed\xa0\x80",
+    b"\xe2\x82",
+    b"%F8%88%80%80%80",
+)
+MARK = b"<svg/onload=alert(1)>"
+
+
+def everywhere(app: TestApp, method: str, path: str, raw: bytes) -> list[tuple[str, Answer]]:
+    """The answers to `raw` in the query, as its value and name, in the body and in the path of a request."""
+    headers = {**ALEXA, "Origin": OWN}
+    valid = query() if path == "/authorize" else b""
+    extra = valid + b"&" if valid else b""
+    body = b"token=x&username=u&password=p"
+    return [
+        ("value", send(app, method, path, extra + b"x=" + raw, body, headers)),
+        ("name", send(app, method, path, extra + raw + b"=x", body, headers)),
+        ("body", send(app, method, path, valid, body + b"&x=" + raw, headers)),
+        ("path", send(app, method, path + "/" + raw.decode("latin-1"), valid, body, headers)),
+    ]
+
+
+@pytest.mark.parametrize(("method", "path"), SURFACE)
+@pytest.mark.parametrize("raw", BROKEN)
+def test_broken_utf8_is_refused(app: TestApp, method: str, path: str, raw: bytes) -> None:
+    for place, answer in everywhere(app, method, path, raw):
+        assert_sound(answer)
+        if place in ("value", "name"):
+            assert answer.status == 400
+        if place == "body" and method == "POST":
+            assert answer.status == 400
+
+
+@pytest.mark.parametrize("raw", BROKEN)
+def test_a_path_that_is_no_text_is_refused(app: TestApp, raw: bytes) -> None:
+    text = raw.decode("latin-1")
+    answer = send(
+        app,
+        path="/",
+        PATH_INFO="/" + (text if "%" not in text else bytes.fromhex(text.replace("%", "")).decode("latin-1")),
+    )
+    assert_page(answer)
+
+
+@pytest.mark.parametrize("name", ["username", "password", "form_token", "cancel"])
+@pytest.mark.parametrize("raw", BROKEN)
+def test_a_form_field_that_is_no_text_is_refused(app: TestApp, name: str, raw: bytes) -> None:
+    body = f"form_token={form_token(app, query())}&".encode() if name != "form_token" else b""
+    answer = send(app, "POST", "/authorize", query(), body + name.encode() + b"=" + raw, {**FORM, "Origin": OWN})
+    assert_page(answer)
+
+
+@pytest.mark.parametrize(("method", "path"), SURFACE)
+@pytest.mark.parametrize("raw", [b"%00", b"a%00b", b"\0", b"%0d%0aSet-Cookie:%20x=1", b"%1b[31m", b"%E2%80%A8"])
+def test_NUL_and_control_characters(app: TestApp, method: str, path: str, raw: bytes) -> None:
+    for _, answer in everywhere(app, method, path, raw):
+        assert_sound(answer)
+
+
+@pytest.mark.parametrize(
+    "name", ["client_id", "redirect_uri", "response_type", "scope", "state", "ui_locales", "response_mode"]
+)
+def test_NUL_in_a_parameter(app: TestApp, name: str) -> None:
+    for value in ("\0", "a\0", "\0a"):
+        assert_sound(send(app, query=query(**{name: value})))
+
+
+@pytest.mark.parametrize(
+    ("username", "password"), [("ada\0", "lovelace-1815"), ("\0", "x"), ("ada", "\0"), ("ada", "lovelace-1815\0")]
+)
+def test_NUL_in_a_sign_in_is_a_wrong_password(app: TestApp, username: str, password: str) -> None:
+    answer = login(app, query(), username, password)
+    assert_sound(answer)
+    assert answer.status == 403
+
+
+@pytest.mark.parametrize(
+    ("path", "size"), [("/authorize", 65_537), ("/introspect", 65_537), ("/introspect", 10_000_000)]
+)
+def test_a_body_over_the_limit_is_refused(app: TestApp, path: str, size: int) -> None:
+    answer = send(app, "POST", path, query(), b"x" * size, {**ALEXA, "Origin": OWN})
+    assert_sound(answer)
+    assert answer.status == 413
+
+
+@pytest.mark.parametrize("length", ["1000000000", "99999999999999999999", "x", "-1", "", "1e3", "0x10", "²"])
+def test_a_length_that_lies(app: TestApp, length: str) -> None:
+    for path in ("/authorize", "/introspect"):
+        answer = send(app, "POST", path, query(), b"token=x", {**ALEXA, "Origin": OWN}, CONTENT_LENGTH=length)
+        assert_sound(answer)
+        assert 400 <= answer.status < 500
+
+
+def test_an_endless_body_is_read_only_up_to_the_limit(app: TestApp) -> None:
+    class Endless:
+        given = 0
+
+        def read(self, size: int = -1) -> bytes:
+            assert 0 < size < 1_000_000
+            self.given += size
+            return b"x" * size
+
+    body = Endless()
+    environ = {"wsgi.input": body, "wsgi.input_terminated": True}
+    answer = send(app, "POST", "/introspect", b"", None, {**ALEXA}, **environ)
+    assert answer.status == 413
+    assert body.given < 200_000
+
+
+@pytest.mark.parametrize("count", [101, 20_000, 100_000])
+def test_too_many_fields(app: TestApp, count: int) -> None:
+    many = b"&".join(b"a%d=1" % number for number in range(count))
+    for answer in (
+        send(app, query=query() + b"&" + many),
+        send(app, "POST", "/authorize", query(), many, {**FORM, "Origin": OWN}),
+        send(app, "POST", "/introspect", b"", many, ALEXA),
+    ):
+        assert_sound(answer)
+        assert answer.status in (400, 413, 414)
+
+
+def test_a_hundred_fields_are_enough_for_anybody(app: TestApp) -> None:
+    many = b"&".join(b"a%d=1" % number for number in range(95))
+    assert send(app, query=query() + b"&" + many).status == 200
+
+
+def test_a_file_is_no_field(app: TestApp) -> None:
+    body = b'--b\r\nContent-Disposition: form-data; name="username"; filename="f"\r\n\r\nada\r\n--b--\r\n'
+    for content_type in ("multipart/form-data; boundary=b", "multipart/form-data", "multipart/mixed; boundary=b"):
+        headers = {"Content-Type": content_type, "Origin": OWN}
+        assert_page(send(app, "POST", "/authorize", query(), body, headers), 415)
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "foo", "latin-1", "utf-7", ""])
+def test_only_utf8_forms_are_read(app: TestApp, charset: str) -> None:
+    headers = {**ALEXA, "Content-Type": f"application/x-www-form-urlencoded; charset={charset}"}
+    answer = send(app, "POST", "/introspect", b"", b"token=x", headers)
+    assert_sound(answer)
+    assert answer.status == (415 if charset else 200)
+
+
+BOMB = "a" + "\u0315\u0300" * 32_768
+
+
+@pytest.mark.parametrize("letters", [254, 1_024, 5_000, len(BOMB)])
+def test_a_normalisation_bomb_is_cut_by_length_first(app: TestApp, letters: int) -> None:
+    bomb = BOMB[:letters]
+    token = form_token(app, query())
+    for fields in ({"username": bomb, "password": "x"}, {"username": "ada", "password": bomb}):
+        answer = post(app, query(), {"form_token": token, **fields})
+        assert_sound(answer)
+        assert answer.status == (413 if letters > 10_000 else 403)
+    for name in ("client_id", "redirect_uri", "state", "scope"):
+        assert_sound(send(app, query=query(**{name: bomb})))
+
+
+@pytest.mark.parametrize(("method", "path"), SURFACE)
+@pytest.mark.parametrize("size", [8_192, 65_536, 300_000])
+def test_long_urls_headers_and_cookies(app: TestApp, method: str, path: str, size: int) -> None:
+    long, headers = b"x" * size, {**ALEXA, "Origin": OWN}
+    in_query = send(app, method, path, b"x=" + long, b"token=x", headers)
+    in_path = send(app, method, path + "/" + long.decode(), b"", b"token=x", headers)
+    for name in ("Cookie", "Accept-Language", "User-Agent", "Referer", "Origin", "Authorization", "Accept", "X-Long"):
+        assert_sound(send(app, method, path, b"", b"token=x", {**headers, name: long.decode()}))
+    assert_sound(in_query)
+    assert_sound(in_path)
+    assert in_path.status == 414
+    if size > 16_384:
+        assert in_query.status == 414
+
+
+def test_many_headers(app: TestApp) -> None:
+    assert send(app, query=query(), headers={f"X-{number}": "y" for number in range(150)}).status == 200
+
+
+FORMATS = (
+    "%s %n %(message)s %d",
+    "{0.__class__} {} {username}",
+    "x\r\n2026-01-01 login ok user=admin",
+    "\x1b[2J\x1b[31mred",
+    "a\u2028b\u2029c\u0085d",
+    "\u202eevil",
+    '", "level": "critical',
+)
+
+
+@pytest.mark.parametrize("text", FORMATS)
+def test_nobody_writes_into_the_log(moody: TestApp, caplog: pytest.LogCaptureFixture, text: str) -> None:
+    caplog.set_level(logging.DEBUG)
+    for name in ("client_id", "redirect_uri", "response_type", "scope", "state", "unknown"):
+        assert_sound(send(moody, query=query(**{name: text})))
+    assert_sound(login(moody, query(), text, text))
+    assert_sound(login(moody, query(), "crash", text))
+    assert_sound(send(moody, path="/" + quoted(text)))
+    assert len(caplog.records) >= 3
+    formatter = JSONFormatter()
+    for record in caplog.records:
+        line = formatter.format(record)
+        assert line.isprintable()
+        assert line.isascii()
+        assert json.loads(line)["level"] in ("debug", "info", "warning", "error")
+        assert text.isprintable() or text not in record.getMessage()
+
+
+@pytest.mark.parametrize(("name", "error"), [("crash", "RuntimeError"), ("exit", "SystemExit")])
+def test_a_plugin_that_crashes_tells_nobody_anything(
+    moody: TestApp, caplog: pytest.LogCaptureFixture, name: str, error: str
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    for _ in range(2):
+        answer = login(moody, query(), name, "my very secret password")
+        assert_sound(answer, b"SELECT", error.encode(), b"Traceback", b"moody", b"my very secret password")
+        assert answer.status == 503
+    assert "my very secret password" not in caplog.text
+    # the operator is told where it happened
+    assert "moody" in caplog.text
+    assert error in caplog.text
+    assert login(moody, query(), "ada", "lovelace-1815").status == 303
+
+
+@pytest.mark.parametrize(("method", "path"), SURFACE)
+def test_markup_is_nowhere_reflected(app: TestApp, method: str, path: str) -> None:
+    for raw in (MARK, quoted(MARK.decode()).encode()):
+        for _, answer in everywhere(app, method, path, raw):
+            assert_sound(answer, MARK, b"onload")
+    text = MARK.decode()
+    for name in (
+        "Accept-Language",
+        "Referer",
+        "User-Agent",
+        "Origin",
+        "Authorization",
+        "Cookie",
+        "Content-Type",
+        "Host",
+    ):
+        assert_sound(send(app, method, path, query(), b"x=y", {**ALEXA, name: text}), MARK, b"onload")

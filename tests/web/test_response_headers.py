@@ -1,0 +1,269 @@
+"""Transport, response headers, and the methods that each URL takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup
+from webtest import TestApp
+
+from tests.alexa import R1, Alexa, basic
+from tests.conftest import https
+from tests.web.wire import FORM, OWN, RA, Answer, answered, assert_page, form_token, login, post, query, send
+
+ALEXA = {**FORM, **basic("alexa", "the alexa client's secret")}
+KINDS: dict[str, dict[str, Any]] = {
+    "login page": {"query": query()},
+    "refusal": {"query": query(client_id="nobody")},
+    "error redirect": {"query": query(scope="unknown")},
+    "stale post": {"method": "POST", "query": query(), "body": b"", "headers": {**FORM, "Origin": OWN}},
+    "cross-site post": {"method": "POST", "query": query(), "body": b"", "headers": {**FORM, "Origin": "https://x"}},
+    "not utf-8": {"query": b"x=%FF"},
+    "too long": {"query": b"x" * 20_000},
+    "home": {"path": "/"},
+    "not found": {"path": "/nothing"},
+    "not allowed": {"path": "/authorize", "method": "DELETE"},
+    "introspection": {"path": "/introspect", "method": "POST", "body": b"token=x", "headers": ALEXA},
+    "introspection refused": {"path": "/introspect", "method": "POST", "body": b"token=x", "headers": FORM},
+    "introspection error": {"path": "/introspect", "method": "POST", "body": b"", "headers": ALEXA},
+    "introspection by GET": {"path": "/introspect"},
+    "live": {"path": "/health/live"},
+    "ready": {"path": "/health/ready"},
+}
+PAGES = ("login page", "refusal", "stale post", "cross-site post", "not utf-8", "too long", "home", "not found")
+TYPES = ("text/html; charset=utf-8", "text/plain; charset=utf-8", "application/json")
+JSON = tuple(kind for kind in KINDS if kind.startswith("introspection"))
+SURFACE = ("/", "/authorize", "/introspect", "/health/live", "/health/ready", "/static/default/page.css")
+TAKES = {"/authorize": "GET, POST", "/introspect": "POST"}
+
+
+@pytest.fixture(params=KINDS)
+def any_answer(request: pytest.FixtureRequest, app: TestApp) -> Answer:
+    return send(app, **KINDS[request.param])
+
+
+@pytest.fixture(params=PAGES)
+def any_page(request: pytest.FixtureRequest, app: TestApp) -> Answer:
+    return send(app, **KINDS[request.param])
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/authorize"), ("POST", "/authorize"), ("POST", "/introspect"), ("GET", "/")]
+)
+@pytest.mark.parametrize("claim", [{}, {"X-Forwarded-Proto": "https"}, {"Forwarded": "proto=https"}])
+def test_http_is_refused_and_never_redirected(app: TestApp, method: str, path: str, claim: dict[str, str]) -> None:
+    headers = {**ALEXA, **claim}
+    answer = send(app, method, path, query(), b"token=x", headers, **{"wsgi.url_scheme": "http"})
+    assert answer.status == 403
+    assert answer.get("Location") is None
+    assert b"active" not in answer.body
+    assert b'name="password"' not in answer.body
+
+
+def test_only_health_is_answered_over_http(app: TestApp) -> None:
+    assert send(app, path="/health/live", **{"wsgi.url_scheme": "http"}).json == {"alive": True}
+
+
+def test_every_answer_demands_https_for_a_year(any_answer: Answer) -> None:
+    strict = any_answer.get("Strict-Transport-Security")
+    assert strict is not None
+    assert int(strict.split(";")[0].removeprefix("max-age=")) >= 31_536_000
+
+
+def test_no_page_can_be_framed_or_run_inline_script(any_page: Answer) -> None:
+    policy = any_page.get("Content-Security-Policy")
+    assert policy is not None
+    directives = dict(part.strip().partition(" ")[::2] for part in policy.split(";"))
+    assert directives["default-src"] == "'none'"
+    assert directives["frame-ancestors"] == "'none'"
+    assert directives["object-src"] == "'none'"
+    assert directives["base-uri"] == "'none'"
+    assert directives["script-src"] == "'self'"
+    assert "unsafe" not in policy
+    # browsers check form-action over the whole chain of redirects: with it nobody reaches Amazon
+    assert "form-action" not in directives
+    assert any_page.get("X-Frame-Options") == "DENY"
+
+
+def test_no_page_tells_its_url_or_loads_from_elsewhere(any_page: Answer) -> None:
+    assert any_page.get("Referrer-Policy") == "same-origin"
+    page = BeautifulSoup(any_page.text, "html.parser")
+    links = [tag[name] for tag in page.find_all() for name in ("src", "href", "action", "srcset") if tag.has_attr(name)]
+    assert links
+    assert all(link.startswith("/static/") for link in links)
+    assert not page.find_all(["iframe", "object", "embed", "base"])
+    assert not page.find_all(style=True)
+    assert not [name for tag in page.find_all() for name in tag.attrs if name.startswith("on") or name == "target"]
+
+
+def test_no_answer_may_use_the_device_or_be_embedded_elsewhere(any_answer: Answer) -> None:
+    allowed = dict(part.strip().split("=") for part in (any_answer.get("Permissions-Policy") or "").split(","))
+    assert {"camera", "microphone", "geolocation", "payment", "usb"} <= set(allowed)
+    assert set(allowed.values()) == {"()"}
+    assert any_answer.get("Cross-Origin-Resource-Policy") == "same-origin"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_platform_keeps_the_window_in_which_it_opened_the_linking(app: TestApp, kind: str) -> None:
+    linking = KINDS[kind].get("path", "/authorize") == "/authorize"
+    wanted = "unsafe-none" if linking else "same-origin"
+    assert send(app, **KINDS[kind]).get("Cross-Origin-Opener-Policy") == wanted
+
+
+def test_the_redirect_back_keeps_the_window_too(app: TestApp) -> None:
+    assert login(app, query(), "ada", "lovelace-1815").get("Cross-Origin-Opener-Policy") == "unsafe-none"
+
+
+def test_static_files_are_for_our_own_pages(app: TestApp) -> None:
+    style = BeautifulSoup(send(app, query=query()).text, "html.parser").find("link", rel="stylesheet")
+    answer = send(app, path=style["href"])
+    assert answer.status == 200
+    assert answer.get("Cross-Origin-Resource-Policy") == "same-origin"
+
+
+@pytest.mark.parametrize("kind", JSON)
+def test_introspection_answers_are_never_stored(app: TestApp, kind: str) -> None:
+    answer = send(app, **KINDS[kind])
+    assert answer.get("Cache-Control") == "no-store"
+    assert answer.get("Content-Type") == "application/json"
+
+
+def test_a_token_state_is_never_stored(alexa: Alexa) -> None:
+    told = alexa.introspect(alexa.link()["access_token"])
+    assert told.json["active"] is True
+    assert told.headers["Cache-Control"] == "no-store"
+
+
+def test_pages_and_redirects_are_never_stored(any_answer: Answer) -> None:
+    assert any_answer.get("Cache-Control") == "no-store"
+
+
+def test_the_redirect_with_the_token_is_never_stored(app: TestApp) -> None:
+    answer = login(app, query(), "ada", "lovelace-1815")
+    assert "access_token" in answered(answer)
+    assert answer.get("Cache-Control") == "no-store"
+    assert answer.get("Strict-Transport-Security") is not None
+    assert answer.get("Referrer-Policy") == "same-origin"
+
+
+def test_types_are_said_and_not_guessed(any_answer: Answer) -> None:
+    assert any_answer.get("X-Content-Type-Options") == "nosniff"
+    if any_answer.body:
+        assert (any_answer.get("Content-Type") or "").lower() in TYPES
+    assert any_answer.get("Server") is None
+    assert any_answer.get("X-Powered-By") is None
+    assert b"Traceback" not in any_answer.body
+    assert b".py" not in any_answer.body
+
+
+def test_static_files_say_their_type_too(app: TestApp) -> None:
+    page = BeautifulSoup(send(app, query=query()).text, "html.parser")
+    style = send(app, path=page.find("link", rel="stylesheet")["href"])
+    assert style.status == 200
+    assert style.get("Content-Type") == "text/css; charset=utf-8"
+    assert style.get("X-Content-Type-Options") == "nosniff"
+    image = send(app, path=page.find("img")["src"])
+    assert image.get("Content-Type") == "image/svg+xml"
+
+
+@pytest.mark.parametrize("path", SURFACE)
+@pytest.mark.parametrize("method", ["OPTIONS", "GET", "POST"])
+def test_no_other_site_may_read_an_answer(app: TestApp, path: str, method: str) -> None:
+    headers = {"Origin": "https://x.example", "Access-Control-Request-Method": "POST", **FORM}
+    answer = send(app, method, path, query(), b"", headers)
+    assert not [name for name, _ in answer.headers if name.lower().startswith("access-control-")]
+    if method == "OPTIONS":
+        assert answer.status == 405
+
+
+@pytest.mark.parametrize("path", SURFACE)
+@pytest.mark.parametrize("method", ["TRACE", "FOO", "PUT", "DELETE", "PATCH", "CONNECT", "get", "X-1"])
+def test_other_methods_are_not_allowed(app: TestApp, path: str, method: str) -> None:
+    answer = send(app, method, path, query(), b"<b>echo-body</b>", {"X-Mark": "echo-header", **FORM})
+    assert answer.status == 405
+    assert answer.get("Allow") == TAKES.get(path, "GET")
+    assert b"echo-" not in answer.body
+
+
+@pytest.mark.parametrize("path", ["/", "/health/live", "/health/ready", "/static/default/page.css"])
+def test_what_is_only_read_takes_no_post(app: TestApp, path: str) -> None:
+    answer = send(app, "POST", path, b"", b"a=b", FORM)
+    assert answer.status == 405
+    assert answer.get("Allow") == "GET"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_introspection_takes_only_a_post(app: TestApp, method: str) -> None:
+    answer = send(app, method, "/introspect", b"client_id=alexa&token=x", headers=ALEXA)
+    assert answer.status == 405
+    assert answer.get("Allow") == "POST"
+    assert b"active" not in answer.body
+
+
+@pytest.mark.parametrize("name", ["token", "access_token", "client_secret"])
+@pytest.mark.parametrize("body", [b"", b"token=x"])
+def test_a_secret_in_the_query_is_refused_and_never_read(app: TestApp, name: str, body: bytes) -> None:
+    secret = b"the+alexa+client%27s+secret"
+    answer = send(app, "POST", "/introspect", name.encode() + b"=" + secret, body, ALEXA)
+    assert answer.status == 400
+    assert answer.json["error"] == "invalid_request"
+    assert "active" not in answer.json
+
+
+def test_credentials_in_the_query_prove_nothing(app: TestApp) -> None:
+    raw = b"client_id=alexa&client_secret=the+alexa+client%27s+secret"
+    answer = send(app, "POST", "/introspect", raw, b"token=x", FORM)
+    assert answer.status in (400, 401)
+    assert "active" not in answer.json
+
+
+HOSTILE_HOSTS: tuple[dict[str, Any], ...] = (
+    {"HTTP_HOST": "evil.example"},
+    {"HTTP_HOST": "link.example.com, evil.example"},
+    {"HTTP_HOST": "evil.example:443"},
+    {"HTTP_HOST": "link.example.com@evil.example"},
+    {"HTTP_X_FORWARDED_HOST": "evil.example"},
+    {"HTTP_FORWARDED": "host=evil.example"},
+    {"HTTP_X_FORWARDED_SERVER": "evil.example"},
+    {"HTTP_X_ORIGINAL_URL": "https://evil.example/"},
+    {"HTTP_HOST": None, "SERVER_NAME": "evil.example"},
+    {"HTTP_HOST": "", "SERVER_NAME": "evil.example"},
+)
+
+
+@pytest.mark.parametrize("environ", HOSTILE_HOSTS)
+@pytest.mark.parametrize("kind", ["login page", "refusal", "error redirect", "stale post", "home", "not found"])
+def test_no_answer_repeats_a_foreign_host(app: TestApp, environ: dict[str, Any], kind: str) -> None:
+    answer = send(app, **KINDS[kind], **environ)
+    assert answer.status < 500
+    assert b"evil" not in answer.body
+    assert not [value for _, value in answer.headers if "evil" in value]
+
+
+@pytest.mark.parametrize("environ", HOSTILE_HOSTS)
+def test_a_foreign_host_is_not_our_own_origin(app: TestApp, environ: dict[str, Any]) -> None:
+    fields = f"form_token={form_token(app, query())}&cancel=1".encode()
+    headers = {**FORM, "Origin": "https://evil.example"}
+    assert_page(send(app, "POST", "/authorize", query(), fields, headers, **environ))
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "True-Client-IP", "CF-Connecting-IP"])
+def test_a_client_cannot_choose_its_own_address(make_app: Callable[..., Any], header: str) -> None:
+    app = https(make_app(throttle__address_failures="1"))
+    raw = query(redirect_uri=RA)
+    fields = {"form_token": form_token(app, raw), "password": ""}
+    values = ("192.0.2.1", "192.0.2.2", "not an address")
+    statuses = [
+        post(app, raw, {**fields, "username": f"guess-{value}", "password": "x"}, {header: value}).status
+        for value in values
+    ]
+    assert statuses == [403, 429, 429]
+
+
+def test_the_proxy_claims_change_nothing_in_a_link(app: TestApp) -> None:
+    raw = query()
+    fields = {"form_token": form_token(app, raw), "username": "ada", "password": "lovelace-1815"}
+    claims = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "http", "X-Forwarded-Port": "8443"}
+    assert "access_token" in answered(post(app, raw, fields, claims), R1)
