@@ -1,0 +1,41 @@
+"""A theme that `linkauth theme new` wrote before the pages were rendered by pyramid_jinja2 is shown as it was."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from linkauth.testing.theme import TEXTS
+from linkauth.themes.states import every_state
+from linkauth.themes.theme import Theme, open_theme
+
+FOLDER = Path(__file__).parent / "earlier_theme"
+
+
+@pytest.fixture
+def theme() -> Iterator[Theme]:
+    sys.path.insert(0, str(FOLDER))
+    module = import_module("linkauth_theme_meadow")
+    yield open_theme("meadow", module, module.Parameters(), TEXTS, "/static/meadow/")
+    sys.path.remove(str(FOLDER))
+
+
+def test_it_is_shown_in_every_state_and_language(theme: Theme) -> None:
+    states = every_state("skill", ("order_car", "scope_without_a_text"))
+    assert len(theme.languages) > 8
+    for language in theme.languages:
+        for state in states:
+            html = theme.render(state.page, language, **state.context)
+            assert f'<html lang="{language}"' in html, (state, language)
+            assert "/static/meadow/page." in html
+
+
+def test_it_overrides_what_it_says_and_inherits_the_rest(theme: Theme) -> None:
+    (css,) = [file.body.decode("utf-8") for name, file in theme.static.items() if name.endswith(".css")]
+    own = (FOLDER / "linkauth_theme_meadow/static/page.css.jinja2").read_text("utf-8").rsplit("%}", 1)[1].strip()
+    assert css.rstrip().endswith(own)
+    assert len(css) > 10 * len(own)
