@@ -6,6 +6,8 @@ otherwise: tests that share a server which is started once for all of them belon
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 GROUPS = {
@@ -15,14 +17,13 @@ GROUPS = {
     "plugins/ldap/": "directories",
 }
 """The beginning of a test's path, and the group of the tests below it."""
-
-
 FIRST = (*GROUPS, "plugins/sql/", "tests/web/", "tests/servers/", "themes/", "tests/unit/theming/")
 """The beginnings of paths whose tests take longest: they begin first, so that no worker has a long end of its own."""
 
 
-def group_of(path: str) -> str:
-    """The group of a test file, from its path relative to the root folder, with slashes."""
+def group_of(node_id: str) -> str:
+    """The group of a test, from its node id, which begins with a path relative to the root folder."""
+    path = node_id.partition("::")[0]
     return next((group for beginning, group in GROUPS.items() if path.startswith(beginning)), path)
 
 
@@ -31,9 +32,17 @@ def place_of(item: pytest.Item) -> int:
     return next((place for place, beginning in enumerate(FIRST) if item.nodeid.startswith(beginning)), len(FIRST))
 
 
-# before pytest-xdist reads the groups
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place_of)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group_of(item.nodeid.partition("::")[0])))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """In the place of the schedulers of --dist: the mark xdist_group of pytest-xdist 3.8 does nothing in pytest 9.2."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return Groups(config, log)
