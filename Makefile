@@ -8,7 +8,7 @@ DISTRIBUTIONS := . $(patsubst %/setup.py,%,$(wildcard plugins/*/setup.py themes/
 THEMES := $(patsubst %/setup.py,%,$(wildcard themes/*/setup.py))
 TESTS := $(BIN)/python -m pytest
 # a worker process for each core; conftest.py says which tests stay together
-PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
+PARALLEL := -p tests.workers --numprocesses auto --dist loadfile --no-loadscope-reorder
 # what locked.txt is for, with the drivers and servers to choose from
 LOCKED := .[granian,postgresql,theming] ./plugins/http ./plugins/ldap ./plugins/sql[mariadb,postgresql] $(addprefix ./,$(THEMES))
 OWN := linkauth $(patsubst plugins/%/setup.py,linkauth-%,$(wildcard plugins/*/setup.py)) $(THEMES:themes/%=linkauth-theme-%)
