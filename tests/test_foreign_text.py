@@ -10,8 +10,6 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from tests.test_architecture import ROOT, tracked
 
 SOURCES = [
@@ -123,6 +121,7 @@ def shown(path: Path) -> Iterator[str]:
                         yield f"line {node.lineno}: {ast.unparse(parents[0])}"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_foreign_error_becomes_text_uncleaned(path: Path) -> None:
-    assert sorted(set(shown(path))) == []
+def test_no_foreign_error_becomes_text_uncleaned() -> None:
+    found = {str(path.relative_to(ROOT)): sorted(set(shown(path))) for path in SOURCES}
+    assert len(found) > 150
+    assert {path: lines for path, lines in found.items() if lines} == {}

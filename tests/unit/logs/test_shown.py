@@ -15,17 +15,14 @@ NAMES = ("state", "code", "access_token", "client_secret", "id_token_hint", "cli
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize(
-    "begin", ["", "https://a.example/cb?", "a=b&", "a=b#", "https://a.example/cb%3F", "x=1%26", "#"]
-)
-@pytest.mark.parametrize("times", range(4))
-def test_a_private_value_is_masked(name: str, begin: str, times: int) -> None:
+def test_a_private_value_is_masked(name: str) -> None:
     """Also where it was percent-encoded, several times."""
-    value = f"{name}={SECRET}"
-    for _ in range(times):
-        value = quote(value, safe="")
-    assert SECRET not in shown(f"{begin}{value}&z=1")
-    assert "z=1" in shown(f"{begin}{name}={SECRET}&z=1")
+    for begin in ("", "https://a.example/cb?", "a=b&", "a=b#", "https://a.example/cb%3F", "x=1%26", "#"):
+        value = f"{name}={SECRET}"
+        assert "z=1" in shown(f"{begin}{value}&z=1")
+        for times in range(4):
+            assert SECRET not in shown(f"{begin}{value}&z=1"), (begin, times)
+            value = quote(value, safe="")
 
 
 @given(cut=st.integers(0, 40), name=st.sampled_from(NAMES), sign=st.sampled_from(["=", "%3D", "%253D", "%25253d"]))

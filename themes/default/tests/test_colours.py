@@ -37,10 +37,9 @@ def test_a_colour_that_can_be_read_stays_as_it_is(colour: str, ground: str) -> N
     assert (found == colour) == (contrast(colour, ground) >= 3)
 
 
-@pytest.mark.parametrize("grey", range(256))
-def test_black_or_white_is_readable_on_every_grey(grey: int) -> None:
-    ground = f"#{grey:02x}{grey:02x}{grey:02x}"
-    assert contrast(black_or_white(ground), ground) >= 4.5
+def test_black_or_white_is_readable_on_every_grey() -> None:
+    greys = [f"#{grey:02x}{grey:02x}{grey:02x}" for grey in range(256)]
+    assert [grey for grey in greys if contrast(black_or_white(grey), grey) < 4.5] == []
 
 
 def test_contrast_is_as_the_standard_says() -> None:
