@@ -203,10 +203,9 @@ def test_the_end_waits_for_no_shadow_that_hangs(make_trial: Callable[..., OnTria
     for number in range(THREADS + 3):
         on_trial.login(f"good.hang@end-{number}")
     wait_for(lambda: len(on_trial.trial.asked) == THREADS)
-    before = time.monotonic()
     on_trial.services.close()
-    # within a stated deadline, with slack; the shadow hangs for 30 s
-    assert time.monotonic() - before < shadows.CLOSE_SECONDS + 5
+    # the shadow hangs still, and would for 30 s
+    assert any(thread.is_alive() for thread in on_trial.shadow._threads)
     assert not on_trial.trial.released.is_set()
     assert on_trial.corp.closed
     on_trial.trial.released.set()

@@ -9,8 +9,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -68,18 +69,20 @@ def test_a_hung_server_is_waited_for_by_one_at_a_time(single: OpenLDAP, opened: 
     assert backend.authenticate(person.username, person.password)
     single.a.hang()
 
-    def ask(_: int) -> float:
-        began = time.monotonic()
+    def ask() -> None:
         with pytest.raises(BackendUnavailable):
             backend.authenticate(person.username, person.password)
-        return time.monotonic() - began
 
-    ask(0)
+    ask()
     with ThreadPoolExecutor(8) as threads:
-        taken = sorted(threads.map(ask, range(8)))
+        asked = [threads.submit(ask) for _ in range(8)]
+        answered = list(islice(as_completed(asked), 7))
+        # one waits for the answer, the others a moment: they hold no threads of the server
+        waiting = [each for each in asked if each not in answered]
+        assert [each.done() for each in waiting] == [False]
+        for each in asked:
+            each.result()
     single.a.resume()
-    # one waits for the answer, the others a moment: they hold no threads of the server
-    assert all(seconds < 4 for seconds in taken[:-1])
 
 
 def test_an_answer_to_a_change_that_is_lost_is_not_asked_for_again(
@@ -201,13 +204,18 @@ def test_a_connection_of_a_process_with_many_open_files_is_looked_at() -> None:
 def test_a_resolver_that_hangs_is_held_to_the_deadline(
     slapd: OpenLDAP, monkeypatch: pytest.MonkeyPatch, opened: Opened
 ) -> None:
-    over = threading.Event()
-    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: over.wait(30) and [])
+    over, waited_for = threading.Event(), []
+
+    def hanging(host: str, *_: object, **__: object) -> list[object]:
+        if not over.wait(60):
+            waited_for.append(host)
+        return []
+
+    monkeypatch.setattr("socket.getaddrinfo", hanging)
     backend = opened(settings_for(slapd, uris=("ldaps://dc1.example.com",), starttls=False))
-    began = time.monotonic()
     with pytest.raises(BackendUnavailable, match="resolved"):
         backend.authenticate("user03", "x")
-    assert time.monotonic() - began < backend._settings.total_timeout + 3
+    assert waited_for == []
     over.set()
 
 
