@@ -13,6 +13,7 @@ import pytest
 
 import linkauth_theme_default
 from linkauth.config.clients import ClientSettings
+from linkauth.config.platforms import PLATFORMS
 from linkauth.config.plugins import settings_class
 from linkauth.config.settings import Settings, SimulatorSettings, ThrottleSettings, read
 from linkauth_http import HTTPSettings
@@ -123,10 +124,7 @@ def test_the_manual_names_every_scheme_and_application_of_the_sql_plugin() -> No
     assert {name for name in PRESETS if f"`{name}`" not in backends} == {"none"}
 
 
-DOCUMENTS = sorted(
-    path
-    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "plugins/README.md", ROOT / "themes/README.md")
-)
+DOCUMENTS = sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "plugins/README.md", ROOT / "themes/README.md"))
 
 
 def anchors(path: Path) -> set[str]:
@@ -149,6 +147,35 @@ def test_a_document_names_what_exists(path: Path) -> None:
         return
     for key in re.findall(r"^(linkauth\.[a-z_]+(?:\.[a-z-]+\.[a-z_]+)?) = ", text, re.MULTILINE):
         assert f"{key.replace('.intranet.', '.staff.')} = " in MANUAL, key
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_settings_that_a_document_shows_are_read(
+    path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    leaked = tmp_path / "leaked"
+    leaked.write_text(f"{'0' * 40}:1\n")
+    for name in ("RIDE_HAILER_SECRET", "SKILL_BACKEND_SECRET"):
+        monkeypatch.setenv(name, token_hex(32))
+    monkeypatch.setenv("STAFF_DATABASE", "sqlite:///people.sqlite")
+    keys = ini(ROOT / "production.ini") | {"linkauth.secret": token_hex(32)}
+    for block in re.findall(r"^```ini\n(.*?)^```", path.read_text("utf-8"), re.DOTALL | re.MULTILINE):
+        for key, value in re.findall(r"^(linkauth\.\S+) = (.+)$", block, re.MULTILINE):
+            if key in ("linkauth.backends", "linkauth.clients"):
+                # later blocks of a document add to what earlier ones name
+                value = " ".join(dict.fromkeys(f"{keys[key]} {value}".split()))
+            keys[key] = {"file:/run/secrets/directory": "a password"}.get(value, value)
+        keys["linkauth.breached_passwords"] = str(leaked)
+        read(keys, settings_class)
+
+
+def test_the_manual_of_clients_has_every_platform() -> None:
+    text = (ROOT / "docs/clients.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", text, re.MULTILINE))
+    assert set(rows) == set(PLATFORMS)
+    for name, platform in PLATFORMS.items():
+        given = f"with `{platform.id_key}`" if platform.id_key else "yes"
+        assert rows[name] == (given if platform.redirect_uris else "no: set `redirect_uris`"), name
 
 
 def test_the_readme_links_every_document() -> None:

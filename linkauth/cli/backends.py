@@ -23,14 +23,17 @@ OTHER_SUBJECT = "agree, but with another subject"
 
 @click.group()
 def backends() -> None:
-    """The credential backends of an ini file, and how shadows compare."""
+    """List the credential backends, and compare shadow backends with the others."""
 
 
 @backends.command("list")
 @click.argument("ini", metavar="INI")
 @formatted
 def list_command(ini: str, form: str) -> None:
-    """List the backends in their order: the plugin, the names that each may own, its powers, and whether it decides."""
+    """List the backends in the order in which they are asked.
+
+    Shows the plugin of each backend, the names that it may own, what it offers, and whether it is a shadow.
+    """
     with backends_of(ini) as (settings, named):
         rows = [
             {
@@ -48,15 +51,15 @@ def list_command(ini: str, form: str) -> None:
 @backends.command("compare")
 @click.argument("ini", metavar="INI")
 @click.option(
-    "--list", "people", is_flag=True, help="List the people on whom a shadow does not agree, or whose sub would change."
+    "--list", "people", is_flag=True, help="List the people on whom a shadow disagrees, or whose sub would change."
 )
-@click.option("--never-seen", is_flag=True, help="List the people with a link about whom a shadow was never asked.")
+@click.option("--never-seen", is_flag=True, help="List the people who have a link and were never compared.")
 @formatted
 def compare_command(ini: str, people: bool, never_seen: bool, form: str) -> None:
-    """Count the people on whom each shadow agrees, and those on whom it does not. Times are UTC.
+    """Count the people on whom each shadow agrees and disagrees with the other backends. Times are UTC.
 
-    It is asked about accepted sign-ins only. A person keeps the `sub` of old links, <backend>:<subject>, if the shadow
-    knows the same subject and is then given the old backend's name.
+    A shadow is asked only about sign-ins that another backend accepted. A person keeps the `sub` of existing links,
+    <backend>:<subject>, if the shadow gives the same subject and later replaces the old backend under its name.
     """
     if people and never_seen:
         raise click.UsageError("--list and --never-seen are two lists: say one")
@@ -80,9 +83,12 @@ def compare_command(ini: str, people: bool, never_seen: bool, form: str) -> None
 @backends.command("forget")
 @click.argument("ini", metavar="INI")
 @click.argument("name", metavar="NAME")
-@click.option("--yes", is_flag=True, help="Do not ask first.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def forget_command(ini: str, name: str, yes: bool) -> None:
-    """Delete what was compared with the shadow NAME: to begin anew after its settings changed, or at the end."""
+    """Delete the comparisons of the shadow NAME.
+
+    Use it after the settings of the shadow have changed, or when it is no longer a shadow.
+    """
     with opened(ini) as (settings, engine):
         comparisons = Comparisons(engine)
         if name not in (each.name for each in settings.backends if each.shadow) and not comparisons.summary(name):

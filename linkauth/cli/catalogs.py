@@ -13,9 +13,9 @@ from linkauth.theming.catalogs import update
 
 @click.command()
 @click.argument("themes", metavar="THEME...", nargs=-1, required=True)
-@click.option("--add", metavar="LANGUAGE", help="Begin one more catalog, for a language such as sv or pt-PT.")
+@click.option("--add", metavar="LANGUAGE", help="Also create the catalog of this language, such as sv or pt-PT.")
 def catalogs(themes: tuple[str, ...], add: str | None) -> None:
-    """Extract, update and compile the sentences of each installed THEME."""
+    """Extract the texts of each installed THEME, and update and compile its catalogs."""
     if add and not LANGUAGE.fullmatch(add):
         raise click.ClickException("--add: is not a language tag such as sv or pt-PT")
     for theme in themes:

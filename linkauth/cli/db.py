@@ -10,13 +10,13 @@ from linkauth.storage import upgrade
 
 @click.group()
 def db() -> None:
-    """The database of links and tokens."""
+    """Manage linkauth's database of links and tokens."""
 
 
 @db.command("upgrade")
 @click.argument("ini", metavar="INI")
 def upgrade_command(ini: str) -> None:
-    """Bring the database that INI names to this version's schema."""
+    """Create the tables, or upgrade them to the schema of this version."""
     with opened(ini, current=False) as (_, engine):
         before, after = upgrade(engine)
     click.echo(f"schema {after}: " + ("nothing to do" if before == after else f"upgraded from {before or 'nothing'}"))

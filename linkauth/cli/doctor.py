@@ -30,12 +30,12 @@ MARKS = {"ok": "green", "warning": "yellow", "FAILED": "red"}
 @click.command()
 @click.argument("ini", metavar="INI")
 def doctor(ini: str) -> None:
-    """Every check of every backend, whether the throttle fits the store's lockout, and what is wrong with the database
-    of links and tokens, if there is one yet; exit code 1 if any failed.
+    """Check every backend, the throttle, and linkauth's database.
 
-    Set LINKAUTH_WORKERS as the server has it, because each worker process counts wrong passwords by itself. A shadow
-    decides nothing, so what fails there is only to be mended. Where several backends decide, each is asked to
-    authenticate a random name twice, to measure how long a refusal takes.
+    Compares the throttle with the lockout of each backend. Set LINKAUTH_WORKERS to the value that the server has,
+    because each worker process counts wrong passwords by itself. A check of a shadow that fails is only a warning.
+    With several backends, each is asked twice to authenticate a random name, to measure how long a refusal takes.
+    The exit code is 1 if a check failed.
     """
     try:
         worker_processes()

@@ -21,10 +21,10 @@ Seen = Account | BackendUnavailable | None
 @click.argument("ini", metavar="INI")
 @click.argument("name", metavar="NAME")
 def explain(ini: str, name: str) -> None:
-    """Whom NAME means to each backend, and which one a sign-in would be answered by.
+    """Show which account each backend finds for NAME, and which backend would answer a sign-in.
 
-    Asks for no password; exit code 0 if somebody would be let in with the right one, 1 if not or if nobody can tell. A
-    shadow is asked too, and decides nothing.
+    No password is needed. The exit code is 0 if a person would be let in with the right password, and 1 if not or if
+    this cannot be known. A shadow is asked too, but it does not decide.
     """
     name = name.strip()
     if not plausible(name, USERNAME_LIMIT):

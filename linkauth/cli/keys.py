@@ -19,13 +19,13 @@ AHEAD_SECONDS = 900
 
 @click.group()
 def keys() -> None:
-    """The keys that sign JWT access tokens."""
+    """Manage the keys that sign JWT access tokens."""
 
 
 @keys.command("list")
 @click.argument("ini", metavar="INI")
 def list_command(ini: str) -> None:
-    """The keys that are published, oldest first; exit code 1 if linkauth.secret does not open one."""
+    """List the published keys, oldest first. The exit code is 1 if linkauth.secret cannot decrypt a key."""
     with opened(ini) as (settings, engine):
         store = key_store(settings, engine)
         stored = store.stored()
@@ -41,16 +41,21 @@ def list_command(ini: str) -> None:
 
 @keys.command("rotate")
 @click.argument("ini", metavar="INI")
-@click.option("--now", "at_once", is_flag=True, help="Sign with it at once: only if the old key is in wrong hands.")
+@click.option(
+    "--now", "at_once", is_flag=True, help="Sign with the new key at once. Use this only if the old key was stolen."
+)
 @click.option(
     "--forget-unreadable",
     "forget",
     is_flag=True,
-    help="Delete the keys that linkauth.secret does not open: only if the secret that does is lost. JWT access tokens "
-    "that they signed can be verified no more.",
+    help="Delete the keys that linkauth.secret cannot decrypt. Use this only if the former secret is lost: JWT access "
+    "tokens that these keys signed can no longer be verified.",
 )
 def rotate_command(ini: str, at_once: bool, forget: bool) -> None:
-    """Make a new key. It is published first and signs a while later; the old one stays until its tokens are gone."""
+    """Make a new key.
+
+    It is published at once and signs 15 minutes later. The old key stays published until its tokens have expired.
+    """
     with opened(ini) as (settings, engine):
         store = key_store(settings, engine)
         now = int(time.time())
@@ -78,8 +83,8 @@ def rotate_command(ini: str, at_once: bool, forget: bool) -> None:
 def reseal_command(ini: str) -> None:
     """Encrypt the keys with linkauth.secret and linkauth.previous_secrets, and with no other secret.
 
-    The last step of a change of linkauth.secret: when no server has the former one any more, and it is gone from
-    linkauth.previous_secrets. Until then the former secret opens the keys too.
+    This is the last step of a change of linkauth.secret. Run it when no server uses the former secret any more and
+    linkauth.previous_secrets no longer holds it. Before this step the former secret still decrypts the keys.
     """
     with opened(ini) as (settings, engine):
         store = key_store(settings, engine)

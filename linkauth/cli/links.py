@@ -35,12 +35,20 @@ class ListByDefault(click.Group):
 def choosing(command: Command) -> Command:
     """The options that choose links."""
     for option in (
-        click.option("--unused-for", type=click.IntRange(1, 36_500), metavar="DAYS", help="Not used for so many days."),
         click.option(
-            "--older-than", type=click.IntRange(1, 36_500), metavar="DAYS", help="Made more than so many days ago."
+            "--unused-for",
+            type=click.IntRange(1, 36_500),
+            metavar="DAYS",
+            help="Links that were not used for this many days.",
         ),
-        click.option("--skill", metavar="NAME", help="Of this client."),
-        click.option("--person", metavar="NAME", help="Of this user name, or of <backend>:<subject>."),
+        click.option(
+            "--older-than",
+            type=click.IntRange(1, 36_500),
+            metavar="DAYS",
+            help="Links that were made more than this many days ago.",
+        ),
+        click.option("--skill", metavar="NAME", help="Links of this client."),
+        click.option("--person", metavar="NAME", help="Links of this user name, or of <backend>:<subject>."),
     ):
         command = option(command)
     return command
@@ -74,7 +82,10 @@ def which(
 
 @click.group(cls=ListByDefault)
 def links() -> None:
-    """Who has linked which skill: `linkauth links INI` lists, `linkauth links end INI` ends."""
+    """List the links of people and skills, and end them.
+
+    `linkauth links INI` is the same as `linkauth links list INI`.
+    """
 
 
 def _reason(_context: click.Context, _option: click.Parameter, reason: str) -> str:
@@ -86,7 +97,7 @@ def _reason(_context: click.Context, _option: click.Parameter, reason: str) -> s
 @links.command("list")
 @click.argument("ini", metavar="INI")
 @choosing
-@click.option("--ended", is_flag=True, help="Also those that have ended.")
+@click.option("--ended", is_flag=True, help="Also list links that have ended.")
 @formatted
 def list_command(
     ini: str,
@@ -107,9 +118,11 @@ def list_command(
 @links.command("end")
 @click.argument("ini", metavar="INI")
 @choosing
-@click.option("--all", "everything", is_flag=True, help="Every link that lives.")
-@click.option("--reason", required=True, callback=_reason, metavar="TEXT", help="Why; it is kept with the links.")
-@click.option("--yes", is_flag=True, help="Do not ask first.")
+@click.option("--all", "everything", is_flag=True, help="Every link that has not ended.")
+@click.option(
+    "--reason", required=True, callback=_reason, metavar="TEXT", help="The reason, which is stored with the links."
+)
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def end_command(
     ini: str,
     person: str | None,
@@ -120,7 +133,7 @@ def end_command(
     reason: str,
     yes: bool,
 ) -> None:
-    """End links: their tokens are dead from then on, and the people must link again."""
+    """End links. Their tokens become invalid, and the people must link again."""
     if everything == any(chosen is not None for chosen in (person, skill, older_than, unused_for)):
         raise click.UsageError("say whose links: --person, --skill, --older-than, --unused-for, or else --all")
     with opened(ini) as (settings, engine):

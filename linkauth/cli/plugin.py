@@ -12,7 +12,7 @@ from linkauth.config.plugins import installed
 
 @click.group()
 def plugin() -> None:
-    """Credential backends of one's own."""
+    """Start a new credential backend."""
 
 
 @plugin.command("new")
@@ -22,10 +22,10 @@ def plugin() -> None:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=".",
     metavar="DIR",
-    help="The folder that gets the new one; by default this one.",
+    help="The folder to write to. Default: the current folder.",
 )
 def new_command(name: str, into: Path) -> None:
-    """Write a distribution linkauth-NAME with a backend that works, tests that pass, and a README of what to change."""
+    """Write the distribution linkauth-NAME: a backend that works, its tests, and a README that says what to change."""
     if name in installed("backends"):
         raise click.ClickException(f"a backend called {name} is installed already")
     folder = write("plugin", into / f"linkauth-{name}", spellings(name))

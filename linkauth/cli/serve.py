@@ -17,7 +17,7 @@ from linkauth.web.serving import load, server
 @click.command()
 @click.argument("ini", metavar="INI")
 def serve(ini: str) -> None:
-    """Start linkauth from the ini file INI."""
+    """Start the server with the ini file INI."""
     try:
         loaded = load(ini)
         where, run = server(ini, loaded.loader)

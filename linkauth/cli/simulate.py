@@ -12,19 +12,25 @@ from linkauth.simulator.probe import Probe
 
 @click.group()
 def simulate() -> None:
-    """Play a platform against the running server."""
+    """Test the running server as a platform would use it."""
 
 
 @simulate.command("alexa")
 @click.argument("ini", metavar="INI")
-@click.option("--client", "name", metavar="NAME", help="Which client of the ini; by default the first that links.")
-@click.option("--url", metavar="URL", help="Where the server is reached, if not at linkauth.public_url.")
-@click.option("--user", metavar="NAME", help="Somebody to sign in as; without, only what needs nobody is tried.")
-@click.option("--password", envvar="LINKAUTH_SIMULATE_PASSWORD", help="Their password; better in the environment.")
+@click.option("--client", "name", metavar="NAME", help="The client to test. Default: the first one with a grant.")
+@click.option("--url", metavar="URL", help="The URL of the server. Default: linkauth.public_url.")
+@click.option(
+    "--user", metavar="NAME", help="The user name to sign in with. Without it, only what needs no user is tested."
+)
+@click.option(
+    "--password",
+    envvar="LINKAUTH_SIMULATE_PASSWORD",
+    help="The password of that user. Better: set LINKAUTH_SIMULATE_PASSWORD.",
+)
 def alexa_command(ini: str, name: str | None, url: str | None, user: str | None, password: str | None) -> None:
-    """Link, exchange, refresh, introspect and revoke as Amazon and a skill would; exit code 1 if something is wrong.
+    """Link, exchange the code, refresh, introspect and revoke, as Amazon and a skill do.
 
-    The links that it makes are ended again.
+    The links that this makes are ended again. The exit code is 1 if something is wrong.
     """
     settings = settings_of(ini)
     linking = [each for each, client in settings.clients.items() if client.grants]

@@ -50,23 +50,25 @@ _EXAMPLES = {
 
 @click.group()
 def theme() -> None:
-    """Make a theme, look at it, find what is wrong with it."""
+    """Start a new theme, preview it, and check it."""
 
 
 @theme.command("new")
 @click.argument("name", metavar="NAME", callback=new_name)
-@click.option("--parent", default="default", show_default=True, help="The installed theme that it is a child of.")
+@click.option(
+    "--parent", default="default", show_default=True, help="The installed theme that the new theme is based on."
+)
 @click.option(
     "--into",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=".",
     metavar="DIR",
-    help="The folder that gets the new one; by default this one.",
+    help="The folder to write to. Default: the current folder.",
 )
 def new_command(name: str, parent: str, into: Path) -> None:
-    """Begin a theme of your own: a folder with a distribution that works as it is.
+    """Write the distribution linkauth-theme-NAME: a theme that works, and its tests.
 
-    It overrides a colour, a block and a sentence, has a parameter of its own and a test.
+    As an example it overrides a colour, a block and a text, and has a parameter of its own.
     """
     if name in installed("themes"):
         raise click.ClickException(f"a theme called {name} is installed already")
@@ -105,13 +107,21 @@ def distribution_of(theme_name: str) -> str:
 
 @theme.command("preview")
 @click.argument("ini", metavar="INI")
-@click.option("--port", type=click.IntRange(0, 65_535), default=6544, show_default=True, help="0 takes a free one.")
-@click.option("--export", type=click.Path(path_type=Path), metavar="DIR", help="Write the gallery there, as files.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=6544,
+    show_default=True,
+    help="The port of the gallery; 0 takes a free port.",
+)
+@click.option(
+    "--export", type=click.Path(path_type=Path), metavar="DIR", help="Write the gallery to this folder, and end."
+)
 def preview_command(ini: str, port: int, export: Path | None) -> None:
     """Show every page of the themes of INI in every state, language, width and colour scheme.
 
-    Serves a gallery on this machine alone. It shows changes of templates, style sheets, catalogs and the ini at once;
-    no backend and no database is asked, and no form does anything.
+    Serves a gallery on this machine only. The gallery is updated when a template, style sheet, catalog or the ini is
+    saved. It uses no backend and no database, and its forms do nothing.
     """
     live = Live(Path(ini), lambda: settings_of(ini))
     now = live.now()
@@ -138,10 +148,11 @@ def preview_command(ini: str, port: int, export: Path | None) -> None:
 @click.argument("ini", metavar="INI")
 @click.option("--format", "form", type=click.Choice(["lines", "json"]), default="lines", show_default=True)
 def check_command(ini: str, form: str) -> None:
-    """Say what is wrong with the themes of INI; exit code 1 if something is, warnings alone are no fault.
+    """Report what is wrong with the themes of INI. The exit code is 1 if a check failed; warnings do not count.
 
-    Missing texts, colours that cannot be read, fields without labels, what is loaded from elsewhere, inline scripts and
-    styles, pop-ups, weight, blocks that the parent does not have, templates that cannot be shown.
+    Reports missing translations, low contrast, fields without labels, files that are loaded from another origin,
+    inline scripts and styles, pop-ups, pages that are too large, blocks that the parent does not have, and templates
+    that cannot be rendered.
     """
     try:
         # these distributions servers do without

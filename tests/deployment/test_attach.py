@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from passlib.hash import django_pbkdf2_sha256
+from passlib.hash import django_pbkdf2_sha256, ldap_salted_sha1
 
 from plugins.http.tests.api import API, Asked, Reply
 from tests.alexa import Alexa
@@ -24,20 +24,27 @@ from tests.servers import openldap
 PASSWORD = "Grace-Hopper-1906"
 
 
+def blocks_of(document: str) -> list[str]:
+    return re.findall(r"```ini\n(.*?)```", (ROOT / document).read_text("utf-8"), re.DOTALL)
+
+
 def block_of(plugin: str) -> dict[str, str]:
     """The settings of the README's block for a plugin, without `linkauth.`."""
-    blocks = re.findall(r"```ini\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
-    (block,) = [block for block in blocks if f".use = {plugin}\n" in block]
+    (block,) = [block for block in blocks_of("README.md") if f".use = {plugin}\n" in block]
+    return settings_in(block)
+
+
+def settings_in(block: str) -> dict[str, str]:
     lines = [line.partition(" = ") for line in block.splitlines()]
     return {key.removeprefix("linkauth."): value for key, _, value in lines}
 
 
 @pytest.fixture
-def attached(make_app: Callable[..., Any]) -> Callable[[str, Mapping[str, str]], Alexa]:
-    """`attached(plugin, changes)`: the app with the block, in which keys of its backend change."""
+def attached(make_app: Callable[..., Any]) -> Callable[..., Alexa]:
+    """`attached(plugin, changes, further)`: the app with the block and further settings, in which keys change."""
 
-    def attach(plugin: str, changes: Mapping[str, str]) -> Alexa:
-        settings = block_of(plugin)
+    def attach(plugin: str, changes: Mapping[str, str], further: Mapping[str, str] | None = None) -> Alexa:
+        settings = block_of(plugin) | (further or {})
         prefix = f"backend.{settings['backends']}."
         for key, value in changes.items():
             assert prefix + key in settings or key == "tls_ca_file", key
@@ -69,6 +76,23 @@ def test_the_sql_block_attaches_a_django_table(attached: Callable[..., Alexa], t
         table.execute("INSERT INTO auth_user VALUES (?, ?, ?, ?, ?, ?, ?)", row)
     alexa = attached("sql", {"url": f"sqlite:///{tmp_path}/intranet.sqlite"})
     assert signs_in(alexa, "grace", PASSWORD)["sub"] == "intranet:7"
+
+
+def test_the_manual_of_backends_attaches_a_table_by_its_columns(attached: Callable[..., Alexa], tmp_path: Path) -> None:
+    (block,) = [block for block in blocks_of("docs/backends.md") if "password_column" in block]
+    with closing(sqlite3.connect(tmp_path / "intranet.sqlite")) as table, table:
+        table.execute("CREATE TABLE people (id INTEGER, login TEXT, email TEXT, password_hash TEXT, active INTEGER)")
+        stored = ldap_salted_sha1.hash(PASSWORD)
+        rows = [(7, "grace", "grace@example.com", stored, 1), (8, "ada", "ada@example.com", stored, 0)]
+        table.executemany("INSERT INTO people VALUES (?, ?, ?, ?, ?)", rows)
+    further = {**settings_in(block), "backend.intranet.preset": "none"}
+    alexa = attached("sql", {"url": f"sqlite:///{tmp_path}/intranet.sqlite"}, further)
+    assert signs_in(alexa, "Grace@example.com", PASSWORD)["sub"] == "intranet:7"
+    assert alexa.submit("ada", PASSWORD, status=403).status_int == 403
+
+
+def test_the_manual_of_backends_has_the_blocks_of_the_readme() -> None:
+    assert set(blocks_of("README.md")) <= set(blocks_of("docs/backends.md"))
 
 
 def test_the_ldap_block_attaches_a_directory(attached: Callable[..., Alexa]) -> None:

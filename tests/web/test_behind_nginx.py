@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
 from tests.servers.nginx import Nginx, require
-from tests.servers.running import REDIRECT, Browser, Kind, RunningLinkauth
+from tests.servers.process import Process
+from tests.servers.running import BINARIES, REDIRECT, Browser, Kind, RunningLinkauth
 from tests.servers.served import ROOT, free_port
 
 ONE_WRONG = {"throttle.address_failures": "1", "throttle.account_failures": "1000"}
@@ -84,6 +86,39 @@ def test_the_block_of_the_manual_serves_a_link_with_a_long_state(fronts: Fronts,
     assert wrong(browser, "nobody") == 403
     assert wrong(browser, "no one", X_Forwarded_For="203.0.113.7", Forwarded="for=203.0.113.8") == 429
     assert wrong(Browser(port, tls=True, source="127.0.0.3"), "nobody") == 403
+
+
+def test_the_commands_of_the_manual_start_granian(fronts: Fronts, tmp_path: Path) -> None:
+    """The whole block runs as it stands, but for the port and the path of the ini."""
+    there = fronts.linkauth("granian")
+    there.stop()
+    (block,) = re.findall(r"```sh\n(export .*?)```", (ROOT / "docs/deployment.md").read_text("utf-8"), re.DOTALL)
+    port = free_port()
+    for old, new in (("6543", str(port)), ("production.ini", str(there.ini)), ("\ngranian", "\nexec granian")):
+        assert block.count(old) == 1, old
+        block = block.replace(old, new)
+    path = f"{BINARIES}{os.pathsep}{os.environ['PATH']}"
+    granian = Process("granian", lambda: ["sh", "-e", "-c", block], tmp_path / "log", {"PATH": path})
+    browser = Browser(port)
+
+    def answers() -> bool:
+        with suppress(OSError):
+            return browser.get("/health/live").status == 200
+        return False
+
+    try:
+        granian.start(answers, 120)
+        https = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1"}
+        assert browser.sign_in("ada", "lovelace-1815", https).status == 303
+        assert browser.page({**https, "X-Forwarded-Proto": "http"}).status == 403
+    finally:
+        granian.stop()
+    # each of the four worker processes read LINKAUTH_INI
+    assert granian.log.read_text("utf-8").count("Started worker-") == 4
+
+
+def test_the_manual_says_the_header_that_two_proxies_in_a_row_add_to() -> None:
+    assert ADDS.split("; ")[1].removesuffix(";") in (ROOT / "docs/deployment.md").read_text("utf-8")
 
 
 def test_people_of_a_dual_stack_proxy_have_addresses_of_their_own(fronts: Fronts, kind: Kind) -> None:
