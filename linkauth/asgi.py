@@ -1,4 +1,4 @@
-"""For ASGI servers: `LINKAUTH_INI=production.ini <server> linkauth.asgi:application`; the README has granian's options.
+"""For ASGI servers: `LINKAUTH_INI=production.ini <server> linkauth.asgi:application`; docs/deployment.md shows granian.
 
 `threads` of the ini's [server:main] says how many requests run at a time. With N worker processes set
 LINKAUTH_WORKERS=N too, so that they share the cores for password hashes.

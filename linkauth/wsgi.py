@@ -17,7 +17,7 @@ try:
         # a few slow bodies stop all of its threads there, and it takes X_Forwarded_For for X-Forwarded-For
         raise StartError(
             "granian's WSGI interface has no deadline for bodies and confuses names of headers; "
-            "start it as the README says: granian --interface asgi --http 1 ... linkauth.asgi:application"
+            "start it as docs/deployment.md says: granian --interface asgi --http 1 ... linkauth.asgi:application"
         )
     application = from_environment().app
 except StartError as error:

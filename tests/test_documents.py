@@ -119,16 +119,48 @@ def test_every_example_in_the_manual_reads(monkeypatch: pytest.MonkeyPatch, tmp_
 def test_the_manual_names_every_scheme_and_application_of_the_sql_plugin() -> None:
     lines = MANUAL[MANUAL.index("# The sql plugin.") : MANUAL.index("# The ldap plugin")]
     assert {*SCHEMES, *PRESETS} <= set(re.findall(r"[a-z][a-z0-9_-]+", lines))
-    readme = (ROOT / "README.md").read_text("utf-8")
-    assert {name for name in PRESETS if f"`{name}`" not in readme} == {"none"}
+    backends = (ROOT / "docs/backends.md").read_text("utf-8")
+    assert {name for name in PRESETS if f"`{name}`" not in backends} == {"none"}
 
 
-def test_the_readme_names_what_exists() -> None:
-    readme = (ROOT / "README.md").read_text("utf-8")
+DOCUMENTS = sorted(
+    path
+    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "plugins/README.md", ROOT / "themes/README.md")
+)
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors of the headings of a document, as code hosts make them."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_document_names_what_exists(path: Path) -> None:
+    text = path.read_text("utf-8")
     makefile = (ROOT / "Makefile").read_text("utf-8")
-    for target in re.findall(r"`make ([a-z-]+)`", readme):
+    for target in re.findall(r"`make ([a-z-]+)", text):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
-    for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", readme):
-        assert (ROOT / link).exists(), link
-    for key in re.findall(r"^(linkauth\.[a-z_]+(?:\.[a-z-]+\.[a-z_]+)?) = ", readme, re.MULTILINE):
+    for link, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)", text):
+        found = (path.parent / link).resolve() if link else path
+        assert found.exists(), link
+        assert not anchor or anchor in anchors(found), f"{link}#{anchor}"
+    if path.name == "CHANGES.md":
+        return
+    for key in re.findall(r"^(linkauth\.[a-z_]+(?:\.[a-z-]+\.[a-z_]+)?) = ", text, re.MULTILINE):
         assert f"{key.replace('.intranet.', '.staff.')} = " in MANUAL, key
+
+
+def test_the_readme_links_every_document() -> None:
+    index = (ROOT / "docs/README.md").read_text("utf-8")
+    for path in ROOT.glob("docs/*.md"):
+        assert path.name == "README.md" or f"({path.name})" in index, path.name
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert "(docs/README.md)" in readme
+    assert len(readme.splitlines()) <= 160
+
+
+def test_the_proxy_of_the_manual_sends_to_the_port_of_the_server() -> None:
+    text = (ROOT / "docs/deployment.md").read_text("utf-8")
+    assert re.findall(r"--port (\d+)", text) == re.findall(r"proxy_pass http://127\.0\.0\.1:(\d+);", text) == ["6543"]
+    assert "listen = 127.0.0.1:6543" in MANUAL

@@ -26,10 +26,10 @@ SECRET, CLIENT_SECRET = "only for tests, 32 characters or more", "the ride-haile
 """Those of development.ini are published, and refused with settings of production."""
 QUERY = urlencode({"client_id": "ride-hailer", "response_type": "token", "redirect_uri": REDIRECT, "state": "S"})
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-_README = re.search(r"granian --interface asgi (.+) \\\n", (ROOT / "README.md").read_text("utf-8"))
-assert _README
-_LIMITS = _README[1].split()
-"""Of granian, as the README has them."""
+_MANUAL = re.search(r"granian --interface asgi (.+) \\\n", (ROOT / "docs/deployment.md").read_text("utf-8"))
+assert _MANUAL
+_LIMITS = _MANUAL[1].split()
+"""Of granian, as the manual has them."""
 _FORM_TOKEN = re.compile(r'(?<=name="form_token" value=")[^"]*')
 
 

@@ -64,9 +64,9 @@ def wrong(browser: Browser, name: str, **headers: str) -> int:
     return browser.sign_in(name, "wrong", sent).status
 
 
-def test_the_block_of_the_readme_serves_a_link_with_a_long_state(fronts: Fronts, kind: Kind) -> None:
+def test_the_block_of_the_manual_serves_a_link_with_a_long_state(fronts: Fronts, kind: Kind) -> None:
     running = fronts.linkauth(kind, **ONE_WRONG)
-    block = re.search(r"```nginx\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    block = re.search(r"```nginx\n(.*?)```", (ROOT / "docs/deployment.md").read_text("utf-8"), re.DOTALL)
     assert block
     port = free_port()
     server = re.sub(r"^\s*ssl_certificate(_key)? .*$", "", block[1], flags=re.MULTILINE)
