@@ -13,6 +13,7 @@ from pathlib import Path
 from benchmarks import browsers, directory, hashing, profiling, tokens, wrk
 from benchmarks.report import BenchmarkError, Figure, table
 from benchmarks.serving import COMMANDS, Server, installed, pinned
+from benchmarks.starting import start_bare
 
 CROWDS = (1, 8, 32)
 FLOOD = 16
@@ -159,14 +160,19 @@ class Bench:
         self._add(f"RSS in MB after the load, {server.kind}", server.rss(), (None, 120))
 
     def _starts(self, kind: str) -> None:
-        server, taken = Server(kind, self.folder, self.core), []
+        server, taken, ratios = Server(kind, self.folder, self.core), [], []
         # the first start makes the tables
         for _ in range(self.extent.starts + 1):
             try:
                 taken.append(server.start())
             finally:
                 server.stop()
+            if kind == "waitress":
+                ratios.append(taken[-1] / start_bare(self.folder, server.port, self.core))
         self._add(f"cold start in seconds, {kind}", statistics.median(taken[1:]), (None, 0.8), "{:.2f}", "start")
+        if ratios:
+            times = statistics.median(ratios[1:])
+            self._add("  times that of a bare Pyramid application", times, (None, 2.5), "{:.2f}", "start")
 
     def _add(
         self,

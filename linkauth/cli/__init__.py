@@ -1,27 +1,29 @@
-"""The `linkauth` command: one module a verb."""
+"""The `linkauth` command: one module a verb, imported when it is used, so that a server imports no tool."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import click
 
-from linkauth.cli.backends import backends
-from linkauth.cli.catalogs import catalogs
-from linkauth.cli.db import db
-from linkauth.cli.doctor import doctor
-from linkauth.cli.explain import explain
-from linkauth.cli.keys import keys
-from linkauth.cli.links import links
-from linkauth.cli.plugin import plugin
-from linkauth.cli.serve import serve
-from linkauth.cli.simulate import simulate
-from linkauth.cli.theme import theme
 from linkauth.redaction import redact
+
+VERBS = ("serve", "db", "links", "backends", "keys", "doctor", "explain", "simulate", "plugin", "theme", "catalogs")
+"""Each is a module here, whose command has the same name."""
 
 
 class Verbs(click.Group):
-    """The verbs; what a verb says of its end holds no secret."""
+    """The verbs; what a verb says when it ends holds no secret."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in VERBS:
+            return None
+        command: click.Command = vars(import_module(f"linkauth.cli.{name}"))[name]
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -37,7 +39,3 @@ class Verbs(click.Group):
 @click.version_option(package_name="linkauth")
 def main() -> None:
     """Alexa account linking for the user directory that you already have."""
-
-
-for verb in (serve, db, links, backends, keys, doctor, explain, simulate, plugin, theme, catalogs):
-    main.add_command(verb)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import plaster
+from plaster_pastedeploy import Loader
 
 from linkauth import logs
 from linkauth.config.reader import invisible
@@ -27,7 +28,8 @@ def loader(ini: str) -> Any:
         raise StartError(f"{ini}: there is no such file; copy production.ini and change what it says")
     with readable(ini):
         _require_plain_text(ini)
-        found = plaster.get_loader(ini, protocols=["wsgi"])
+        # plaster.get_loader would search every installed distribution for it
+        found = Loader(plaster.parse_uri(ini))
         if "app:main" not in found.get_sections():
             raise StartError(f"{ini}: has no section [app:main]")
     _set_up_logging(ini, found)

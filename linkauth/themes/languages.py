@@ -25,6 +25,23 @@ _PARENTS: Mapping[str, str] = get_global("parent_exceptions")
 """Locales whose parent is no mere truncation, such as en_AU and es_US (CLDR's supplemental data)."""
 _LIKELY: Mapping[str, str] = get_global("likely_subtags")
 """A language in full, with script and region: `es` is es_Latn_ES."""
+_SHIPPED: Mapping[str, tuple[str, str]] = {
+    "ar": ("العربية", "rtl"),
+    "de": ("Deutsch", "ltr"),
+    "en": ("English", "ltr"),
+    "en-GB": ("English (United Kingdom)", "ltr"),
+    "es": ("Español", "ltr"),
+    "es-MX": ("Español (México)", "ltr"),
+    "fr": ("Français", "ltr"),
+    "fr-CA": ("Français (Canada)", "ltr"),
+    "hi": ("हिन्दी", "ltr"),
+    "it": ("Italiano", "ltr"),
+    "ja": ("日本語", "ltr"),
+    "nl": ("Nederlands", "ltr"),
+    "pt-BR": ("Português (Brasil)", "ltr"),
+}
+"""Name and direction of the languages of our own themes, as CLDR has them (a test compares): a start need not load the
+data of all these locales, which takes as long as all other work on a theme."""
 _RANGE = re.compile(r"\s*([A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,7})(?:-\*)?\s*(?:;\s*[qQ]\s*=\s*([0-9.]{1,20})\s*)?")
 
 
@@ -116,6 +133,13 @@ def text(texts: Mapping[str, str], language: str) -> str:
 
 def describe(tag: str) -> Language:
     """The language behind a tag; one that nobody knows is called by its tag."""
+    if tag in _SHIPPED:
+        return Language(tag, *_SHIPPED[tag])
+    return _described(tag)
+
+
+def _described(tag: str) -> Language:
+    """What `describe` gives, from CLDR itself."""
     locale = _locale(tag)
     if locale is None:
         return Language(tag, tag, "ltr")

@@ -178,7 +178,8 @@ def test_the_checks_of_many_hung_servers_take_no_longer_than_of_one(
         assert not any(check.ok for check in backend.check())
         with pytest.raises(BackendUnavailable):
             backend.lockout()
-        assert time.monotonic() - began < 8
+        # one after the other would take twice this
+        assert time.monotonic() - began < 16
         # one that is well is found behind them
         behind = opened(settings_for(slapd, uris=(*uris, slapd.a.ldap), **LONG))
         assert all(check.ok for check in behind.check())

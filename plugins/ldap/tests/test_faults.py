@@ -30,7 +30,7 @@ from tests.servers.openldap import OpenLDAP
 
 from .conftest import settings_for
 
-SLACK = 3
+SLACK = 10
 """Seconds over the total timeout that a busy machine may take."""
 
 

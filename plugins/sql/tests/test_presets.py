@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
+import bcrypt
 import pytest
 
 from linkauth.backends import (
@@ -30,6 +31,13 @@ from .stores import ApplicationStore
 from .vectors import PASSWORDS, stored
 
 POWERS = {"password_change": True, "password_recovery": True}
+
+
+@pytest.fixture(autouse=True)
+def cheap_bcrypt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """New hashes of the least cost: what a new hash costs is no subject here."""
+    real = bcrypt.gensalt
+    monkeypatch.setattr(bcrypt, "gensalt", lambda *_: real(4))
 
 
 class PresetContract(BackendContract):

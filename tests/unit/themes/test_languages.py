@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from linkauth.themes import languages
 from linkauth.themes.languages import accepted, choose, describe, fallbacks, number, offered, text
+from tests.conftest import ROOT
 
 INSTALLED = ("de", "en", "es", "fr-CA", "pt-BR", "zh-Hant-TW")
 
@@ -202,3 +204,10 @@ def test_a_text_in_the_nearest_language(language: str, said: str) -> None:
 
 def test_no_text_is_an_empty_one() -> None:
     assert text({}, "de") == ""
+
+
+def test_the_languages_of_our_own_themes_are_described_as_cldr_does() -> None:
+    own = {path.parts[-3].replace("_", "-") for path in ROOT.glob("themes/*/linkauth*/locale/*/LC_MESSAGES/*.po")}
+    assert set(languages._SHIPPED) == own | {"en"}
+    for tag in languages._SHIPPED:
+        assert languages.describe(tag) == languages._described(tag)
