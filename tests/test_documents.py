@@ -9,9 +9,11 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
+import click
 import pytest
 
 import linkauth_theme_default
+from linkauth.cli import main
 from linkauth.config.clients import ClientSettings
 from linkauth.config.platforms import PLATFORMS
 from linkauth.config.plugins import settings_class
@@ -167,6 +169,29 @@ def test_the_settings_that_a_document_shows_are_read(
             keys[key] = {"file:/run/secrets/directory": "a password"}.get(value, value)
         keys["linkauth.breached_passwords"] = str(leaked)
         read(keys, settings_class)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_commands_of_a_document_exist(path: Path) -> None:
+    text = path.read_text("utf-8")
+    # in a code span, perhaps over the end of a line, or at the beginning of a line of a block
+    said = re.findall(r"`linkauth ([a-z][^`]*)`", text) + re.findall(
+        r"^ *linkauth ([a-z][^#\n]*)", code_of(text), re.MULTILINE
+    )
+    for words in said:
+        command: click.Command = main
+        for word in words.split():
+            if isinstance(command, click.Group) and not word.endswith(".ini"):
+                found = command.get_command(click.Context(command), word)
+                assert found, words
+                command = found
+        options = {each for parameter in command.params for each in parameter.opts}
+        assert set(re.findall(r"--[a-z-]+", words)) <= options, words
+
+
+def code_of(text: str) -> str:
+    """The blocks of code in a document."""
+    return "".join(re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
 
 
 def test_the_manual_of_clients_has_every_platform() -> None:

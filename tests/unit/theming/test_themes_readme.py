@@ -9,7 +9,6 @@ import jinja2
 import pytest
 
 import linkauth_theme_default
-from linkauth.cli import main
 from linkauth.config.plugins import load
 from linkauth.testing.theme import TEXTS
 from linkauth.themes import states
@@ -92,14 +91,7 @@ def test_the_parameters_are_the_default_themes() -> None:
     assert re.findall(r"`(\w+)`", listed) == [each.name for each in fields(linkauth_theme_default.Parameters)]
 
 
-def test_its_commands_and_links_exist() -> None:
-    for words in re.findall(r"linkauth ((?:theme|catalogs)[\w -]*)", TEXT):
-        command: object = main
-        for word in words.split():
-            command = getattr(command, "commands", {}).get(word, command)
-        assert command is not main, words
-        options = {each for parameter in getattr(command, "params", ()) for each in parameter.opts}
-        assert set(re.findall(r"--\w+", words)) <= options, words
+def test_its_links_and_targets_exist() -> None:
     for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", TEXT):
         assert (ROOT / "themes" / link).exists(), link
     makefile = (ROOT / "Makefile").read_text("utf-8")
