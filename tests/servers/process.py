@@ -35,6 +35,36 @@ def _is_still(pid: int) -> bool:
     return True
 
 
+def _below(pid: int) -> list[int]:
+    """The processes that a process has started, and those that they have started."""
+    found = [pid]
+    for each in found:
+        for task in Path(f"/proc/{each}/task").glob("*/children"):
+            with suppress(FileNotFoundError, ProcessLookupError):
+                found += map(int, task.read_text("ascii").split())
+    return found[1:]
+
+
+class _Descendant:
+    """A process that may outlive the one that started it; another one with the same number is left alone."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._began = self._start_time()
+
+    def _start_time(self) -> str:
+        """In clock ticks since the machine started (proc(5)); "" for one that is gone or only waited for."""
+        with suppress(FileNotFoundError, ProcessLookupError):
+            fields = Path(f"/proc/{self._pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
+            return "" if fields[0] in "ZX" else fields[19]
+        return ""
+
+    def end(self) -> None:
+        if self._began and self._start_time() == self._began:
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+
+
 class Process:
     """`command` is asked for at every start: it may name what was not there before."""
 
@@ -90,13 +120,16 @@ class Process:
         return self._process
 
     def stop(self) -> None:
-        """End it, hung or not; one that will not end is killed."""
+        """End it and the processes that it started, hung or not; one that will not end is killed."""
         if not self._process or not self.runs():
             return
         self.resume()
+        started = [_Descendant(pid) for pid in _below(self.pid)]
         self._process.terminate()
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        for each in started:
+            each.end()

@@ -88,6 +88,13 @@ def test_the_block_of_the_manual_serves_a_link_with_a_long_state(fronts: Fronts,
     assert wrong(Browser(port, tls=True, source="127.0.0.3"), "nobody") == 403
 
 
+def runs(pid: int) -> bool:
+    """Does a process run, and is not only waited for?"""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[0] not in "ZX"
+    return False
+
+
 def test_the_commands_of_the_manual_start_granian(fronts: Fronts, tmp_path: Path) -> None:
     """The whole block runs as it stands, but for the port and the path of the ini."""
     there = fronts.linkauth("granian")
@@ -112,7 +119,10 @@ def test_the_commands_of_the_manual_start_granian(fronts: Fronts, tmp_path: Path
         assert browser.sign_in("ada", "lovelace-1815", https).status == 303
         assert browser.page({**https, "X-Forwarded-Proto": "http"}).status == 403
     finally:
+        workers = [int(pid) for pid in Path(f"/proc/{granian.pid}/task/{granian.pid}/children").read_text().split()]
         granian.stop()
+    assert len(workers) >= 4
+    assert [pid for pid in workers if runs(pid)] == []
     # each of the four worker processes read LINKAUTH_INI
     assert granian.log.read_text("utf-8").count("Started worker-") == 4
 
