@@ -6,17 +6,18 @@ from typing import Any
 # Pyramid 2.1 imports pkg_resources, which prints a warning at every start that no operator can act on
 warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
 
-from pyramid.config import Configurator  # noqa: E402
-
-from linkauth.config.plugins import read_settings  # noqa: E402
-from linkauth.services import KEY, build  # noqa: E402
-
 
 def main(global_config: dict[str, str], **ini: str) -> Any:
     """The WSGI application of an ini file's [app:main] and [DEFAULT] sections (entry point `paste.app_factory`).
 
     Raises SettingsError or ConfigurationError.
     """
+    # here, because every import of linkauth.backends in a plugin imports this module first
+    from pyramid.config import Configurator
+
+    from linkauth.config.plugins import read_settings
+    from linkauth.services import KEY, build
+
     shared = {key: value for key, value in global_config.items() if key.startswith("linkauth.")}
     settings = read_settings({**shared, **ini})
     services = build(settings)

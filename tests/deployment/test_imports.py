@@ -65,3 +65,11 @@ def test_a_server_imports_only_what_it_serves_with(tmp_path: Path) -> None:
     assert active is True
     assert "linkauth.oauth2.endpoints" in modules
     assert [name for name in modules if name.startswith(tuple(f"linkauth.{room}" for room in ROOMS))] == []
+
+
+def test_the_contract_of_a_backend_imports_the_standard_library_alone() -> None:
+    code = "import sys; before = set(sys.modules); import linkauth.backends, linkauth.hashing, linkauth.redaction; "
+    code += "print(*sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    rooms = {name.partition(".")[0] for name in done.stdout.split()}
+    assert rooms - set(sys.stdlib_module_names) == {"linkauth"}
