@@ -27,6 +27,17 @@ class DeadlinePool(QueuePool):
     # a pool logs under the name of its module: at INFO what is of no use to operators
     __module__ = QueuePool.__module__
 
+    _limit: float
+
+    @property
+    def _timeout(self) -> float:
+        """What QueuePool waits for a connection; inside an `operation` no longer than its time lasts."""
+        return min(self._limit, remaining()) if getattr(_thread, "begun", False) else self._limit
+
+    @_timeout.setter
+    def _timeout(self, seconds: float) -> None:
+        self._limit = seconds
+
     def connect(self) -> PoolProxiedConnection:
         if not getattr(_thread, "begun", False):
             _thread.deadline = time.monotonic() + self.timeout()

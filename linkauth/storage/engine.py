@@ -38,6 +38,7 @@ SELECT (SELECT setting::int FROM pg_settings WHERE name = 'max_connections')
 """
 """The last two are -1 where nobody has set a limit."""
 _writers: WeakKeyDictionary[Engine, BoundedSemaphore] = WeakKeyDictionary()
+"""The places of the writers of each engine, which all stores over it share."""
 
 
 def open_engine(url: str, patient: bool = False) -> Engine:
@@ -140,24 +141,20 @@ class Writer:
         pool = engine.pool
         assert isinstance(pool, DeadlinePool)
         self._seconds = pool.timeout()
+        places = BoundedSemaphore(1 if engine.dialect.name == "sqlite" else WRITERS)
+        self._places = _writers.setdefault(engine, places)
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """A transaction, as `engine.begin()` is one. Raises SQLAlchemyError."""
-        places = _places(self._engine)
         with operation(self._seconds):
-            if not places.acquire(timeout=self._seconds):
+            if not self._places.acquire(timeout=self._seconds):
                 raise TimeoutError("too many transactions are waiting to be written")
             try:
                 with self._engine.begin() as connection:
                     yield connection
             finally:
-                places.release()
-
-
-def _places(engine: Engine) -> BoundedSemaphore:
-    count = 1 if engine.dialect.name == "sqlite" else WRITERS
-    return _writers.setdefault(engine, BoundedSemaphore(count))
+                self._places.release()
 
 
 def allowed_connections(engine: Engine) -> int | None:

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from linkauth.storage import open_engine, upgrade
+from linkauth.storage.deadline import REQUEST_SECONDS, operation
 from linkauth.storage.engine import CONNECTIONS, Reader, Writer
 from tests.cli.test_explain_and_doctor import Ini, ini, linkauth  # noqa: F401
 from tests.conftest import https
@@ -106,3 +107,19 @@ def test_a_writer_of_sqlite_waits_for_its_turn_without_a_connection(tmp_path: An
 def _write(engine: Any) -> bool:
     with Writer(engine).begin() as connection:
         return bool(connection.in_transaction())
+
+
+def test_what_a_writer_waited_for_its_turn_is_not_there_for_a_connection(tmp_path: Any) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
+    pool: Any = engine.pool
+    assert pool.timeout() == REQUEST_SECONDS
+    with operation(0):
+        assert pool.timeout() == 0
+    with operation(REQUEST_SECONDS):
+        assert 0 < pool.timeout() <= REQUEST_SECONDS
+    assert pool.timeout() == REQUEST_SECONDS
+    # a pool that takes the place of this one has the whole time
+    with operation(0):
+        pass
+    engine.dispose()
+    assert engine.pool.timeout() == REQUEST_SECONDS  # type: ignore[attr-defined]
