@@ -71,7 +71,11 @@ def _connections(database: Database) -> Iterator[Check]:
     """The pools of all worker processes together, beside what the server allows; nothing for a file."""
     if (statement := ALLOWED.get(database.dialect.name)) is None:
         return
-    (row,) = database.rows(text(statement), {}, 1)
+    try:
+        (row,) = database.rows(text(statement), {}, 1)
+    except BackendError as error:
+        yield Check("connections", True, f"the server does not say how many it allows: {error}", warning=True)
+        return
     allowed = min(int(limit) for limit in row.values() if limit is not None and int(limit) > 0)
     workers = worker_processes()
     wanted = CONNECTIONS * workers

@@ -39,7 +39,7 @@ class ServerStore(ABC):
         self._opened: list[SQLBackend] = []
 
     def backend(self, **changes: Any) -> SQLBackend:
-        values = {"url": self.url, "timeout": 1, **COLUMNS, **self._settings, **changes}
+        values = {"url": self.url, "timeout": 3, **COLUMNS, **self._settings, **changes}
         # None leaves a key out of the ini
         settings = settings_of(SQLSettings, **{key: value for key, value in values.items() if value is not None})
         assert not list(settings.faults())

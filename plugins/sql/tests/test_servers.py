@@ -292,3 +292,20 @@ def test_a_hash_is_never_cut_to_its_column(store: ServerStore) -> None:
     with pytest.raises(BackendMisconfigured, match="does not take"):
         backend.change_password("jörg", vectors.PASSWORDS["A"], "Quartz-52-meadow")
     assert backend.authenticate("jörg", vectors.PASSWORDS["A"]).subject == "1"
+
+
+@pytest.mark.parametrize(("workers", "warning"), [("1", False), ("9999", True)])
+def test_the_check_says_how_many_connections_the_server_allows(
+    store: PostgreSQLStore | MariaDBStore, monkeypatch: pytest.MonkeyPatch, workers: str, warning: bool
+) -> None:
+    monkeypatch.setenv("LINKAUTH_WORKERS", workers)
+    (found,) = [check for check in store.backend().check() if check.name == "connections"]
+    sizes = f"{CONNECTIONS} for each of {workers} worker process(es), {CONNECTIONS * int(workers)} in all; "
+    assert found.detail.startswith(sizes)
+    allowed = int(found.detail.removeprefix(f"{sizes}the server allows ").partition(":")[0])
+    in_mariadb = isinstance(store, MariaDBStore)
+    ((most,),) = store.run("SELECT @@max_connections" if in_mariadb else "SHOW max_connections")
+    # PostgreSQL keeps some for administrators
+    assert int(most) - 10 <= allowed <= int(most)
+    assert found.ok
+    assert found.warning is warning
