@@ -26,6 +26,8 @@ STATE_CHARACTERS = 1108
 SKILL, SKILL_SECRET = "the-skill", "the benchmark's skill secret"
 HOME_SECRET = "the-benchmarks-home-secret"
 START_SECONDS = 30
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+"""For servers: without bytecode every start would compile linkauth's modules, and no server starts so."""
 _TICKS = os.sysconf("SC_CLK_TCK")
 _BINARIES = Path(sys.executable).parent
 COMMANDS = {
@@ -119,7 +121,7 @@ class Server:
     def start(self) -> float:
         """Start, and wait for the first login page; how many seconds that took."""
         command = COMMANDS[self.kind].format(bin=_BINARIES, ini=self.ini, port=self.port).split()
-        environment = os.environ | {"LINKAUTH_WORKERS": "1", "LINKAUTH_INI": str(self.ini)}
+        environment = ENVIRONMENT | {"LINKAUTH_WORKERS": "1", "LINKAUTH_INI": str(self.ini)}
         with self._log.open("ab") as log, pinned(self.core):
             begun = time.monotonic()
             self._process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=ROOT)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -10,7 +9,7 @@ import urllib.request
 from pathlib import Path
 
 from benchmarks.report import BenchmarkError
-from benchmarks.serving import START_SECONDS, pinned
+from benchmarks.serving import ENVIRONMENT, START_SECONDS, pinned
 
 APPLICATION = """
 from pyramid.config import Configurator
@@ -39,7 +38,7 @@ def start_bare(folder: Path, port: int, core: int) -> float:
     ini = folder / "bare.ini"
     ini.write_text(INI.format(port=port), "utf-8")
     command = [str(Path(sys.executable).with_name("pserve")), str(ini)]
-    environment = os.environ | {"PYTHONPATH": str(folder)}
+    environment = ENVIRONMENT | {"PYTHONPATH": str(folder)}
     with pinned(core):
         begun = time.monotonic()
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
