@@ -170,7 +170,7 @@ _guard: ContextVar[Callable[[str], None] | None] = ContextVar("guard", default=N
 
 @contextmanager
 def guarded(guard: Callable[[str], None] | None) -> Iterator[None]:
-    """While this is open, on this thread, `guard` is told of every account whose password is about to be checked."""
+    """While this is open, on this thread, `guard` is called for every account before its password is checked."""
     before = _guard.set(guard)
     try:
         yield

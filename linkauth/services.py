@@ -92,7 +92,17 @@ def build(settings: Settings) -> Services:
         }
         sign_in = SignIn(backends, throttle, shadows, rules)
         return Services(
-            *(settings, backends, shadows, throttle, sign_in, engine, links, keys, server, themes), opened.pop_all()
+            settings=settings,
+            backends=backends,
+            shadows=shadows,
+            throttle=throttle,
+            sign_in=sign_in,
+            engine=engine,
+            links=links,
+            keys=keys,
+            oauth2=server,
+            themes=themes,
+            _opened=opened.pop_all(),
         )
 
 

@@ -51,12 +51,15 @@ def list_command(ini: str, form: str) -> None:
 @backends.command("compare")
 @click.argument("ini", metavar="INI")
 @click.option(
-    "--list", "people", is_flag=True, help="List the people on whom a shadow disagrees, or whose sub would change."
+    "--list",
+    "people",
+    is_flag=True,
+    help="List people for whom a shadow differs, or whose sub would change.",
 )
 @click.option("--never-seen", is_flag=True, help="List the people who have a link and were never compared.")
 @formatted
 def compare_command(ini: str, people: bool, never_seen: bool, form: str) -> None:
-    """Count the people on whom each shadow agrees and disagrees with the other backends. Times are UTC.
+    """Count, for each shadow, the people for whom it gives the same answer as the other backends. Times are UTC.
 
     A shadow is asked only about sign-ins that another backend accepted. A person keeps the `sub` of existing links,
     <backend>:<subject>, if the shadow gives the same subject and later replaces the old backend under its name.

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from linkauth.config.presets import settings_of
-from linkauth.config.values import converted
+from linkauth.config.values import convert
 from linkauth.redaction import (
     is_template,
     is_url,
@@ -173,7 +173,8 @@ class Keys:
                     raise ValueError(problem)
                 if raw is not None:
                     raw = raw if not item.repr else raw.strip() or raw
-                    values[item.name] = {"": raw, **texts} if is_text else converted(raw, hints[item.name], item)
+                    words = item.metadata.get("words")
+                    values[item.name] = {"": raw, **texts} if is_text else convert(raw, hints[item.name], words)
                 elif self.prefix + key in dict(self.faults):
                     complete = False
                 elif texts:

@@ -1,4 +1,4 @@
-"""What a shadow said of a person whom another backend had let in, and the contract of what keeps it."""
+"""The outcome of asking a shadow about a sign-in that another backend accepted, and the contract of its storage."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class ComparisonsUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What `shadow` says of somebody whom `backend` let in: AGREE, UNAVAILABLE, or another outcome.
+    """The outcome of asking `shadow` about a sign-in that `backend` accepted: AGREE, UNAVAILABLE, or a disagreement.
 
-    `same_subject` says whether both know the person by the same subject; None where the shadow lets nobody in.
+    `same_subject` is True if both backends give the same subject; None if the shadow refused the sign-in.
     """
 
     shadow: str

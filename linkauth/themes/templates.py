@@ -77,7 +77,7 @@ class Chain(jinja2.BaseLoader):
 
 
 def environment(roots: Sequence[Path]) -> jinja2.Environment:
-    """pyramid_jinja2's environment over `roots`, with `parent/`; it escapes, and refuses names that nobody defined.
+    """pyramid_jinja2's environment over `roots`, with `parent/`. It escapes values; an undefined name is an error.
 
     The configurator serves this theme alone, so that the theme has a renderer and an environment of its own.
     """

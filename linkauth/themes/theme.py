@@ -136,7 +136,7 @@ class Theme:
             try:
                 self._render(page, self.default_language, **state.context)
             except Exception as error:
-                # whatever a template raises
+                # a template may raise any exception
                 what = f"cannot show {page} in {self.default_language}: {what_failed(error, page + '.jinja2')}"
                 raise ConfigurationError(f"linkauth.theme: {self.name} {what}") from None
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyramid.response import Response
 
 from linkauth.config.settings import Settings, scope_key
 from linkauth.themes import languages
 from linkauth.themes.theme import StaticFile, Theme
+
+if TYPE_CHECKING:
+    from linkauth.web.request import WebRequest
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +33,7 @@ class Pages:
 
     @classmethod
     def of(cls, settings: Settings, themes: Mapping[str, Theme]) -> Pages:
-        """The pages of the settings; warns of texts that nobody will read."""
+        """The pages that the settings ask for. Logs a warning for each text that no page shows."""
         names = {each.client_id or name: each.theme or settings.theme for name, each in settings.clients.items()}
         pages = cls(themes, {**names, "": settings.theme})
         _warn_of_nameless_scopes(settings)
@@ -51,7 +54,7 @@ class Pages:
         wanted += languages.accepted(accepted)
         return languages.choose(wanted, theme.languages) or theme.default_language
 
-    def page(self, request: Any, page: str, status: int = 200, **context: Any) -> Response:
+    def page(self, request: WebRequest, page: str, status: int = 200, **context: Any) -> Response:
         """The page as a response: "login" or "error", with what its template needs.
 
         `query` are the parameters that ask for the same page again, in another language; without them there is such a
