@@ -248,3 +248,18 @@ def test_subjects_that_a_collation_takes_for_one_are_two(store: ServerStore) -> 
         assert backend.look_up(subject).identity.username == f"x{subject}"
     with pytest.raises(UnknownUser):
         backend.look_up("Á1")
+
+
+def test_two_rows_for_one_name_let_nobody_in(store: ServerStore) -> None:
+    store.add("other", "zuse-1910", email="Jörg")
+    with pytest.raises(BackendMisconfigured, match="more than one row"):
+        store.backend().authenticate("Jörg", WORD)
+
+
+def test_an_infinite_time_is_a_time(in_postgresql: PostgreSQLStore) -> None:
+    store = in_postgresql
+    for value, reason in (("infinity", "locked"), ("-infinity", None)):
+        store.run("UPDATE people SET locked_until = %s", value)
+        assert store.backend().find("jörg").refused == reason
+    store.run("UPDATE people SET locked_until = NULL, expires = 'infinity'")
+    assert store.backend().find("jörg").refused is None

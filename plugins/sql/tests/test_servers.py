@@ -266,21 +266,6 @@ def test_letters_that_a_column_does_not_have_are_nobodys(in_mariadb: MariaDBStor
                 backend.authenticate(name, PASSWORD)
 
 
-def test_two_rows_for_one_name_let_nobody_in(store: ServerStore) -> None:
-    store.add("other", "zuse-1910", email="Jörg")
-    with pytest.raises(BackendMisconfigured, match="more than one row"):
-        store.backend().authenticate("Jörg", PASSWORD)
-
-
-def test_an_infinite_time_is_a_time(in_postgresql: PostgreSQLStore) -> None:
-    store = in_postgresql
-    for value, reason in (("infinity", "locked"), ("-infinity", None)):
-        store.run("UPDATE people SET locked_until = %s", value)
-        assert store.backend().find("jörg").refused == reason
-    store.run("UPDATE people SET locked_until = NULL, expires = 'infinity'")
-    assert store.backend().find("jörg").refused is None
-
-
 def test_a_hash_is_never_cut_to_its_column(store: ServerStore) -> None:
     store.run("UPDATE people SET hash = %s", vectors.stored("bcrypt"))
     store.run("ALTER TABLE people ALTER hash TYPE VARCHAR(60)" if isinstance(store, PostgreSQLStore) else NARROW)
