@@ -6,15 +6,16 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterable
-from functools import cache
 
 from linkauth.hashing import hash_pool
 from linkauth_sql import hashes
 from linkauth_sql.hashes import Limits, Scheme, UnusableHash
-from linkauth_sql.hashes.modern import RECOMMENDED
 from linkauth_sql.hashes.scheme import Parts
 from linkauth_sql.kinds import Kind, Kinds
 
+STAND_IN = "$argon2id$v=19$m=19456,t=2,p=1$IlzcE10nwrR0Bp4dgl6UEA$VRFqi+wpy7WjP0LFvS2PdtbBsbLmh7y9uYpWh07fFmM"
+"""Checked for an unknown name before any hash of the table is known. Its cost is that of `modern.RECOMMENDED`; making
+it at the start would cost as much as a sign-in."""
 _SLASHED = re.compile(r"""(['"\\])""")
 
 
@@ -33,8 +34,6 @@ class Verifier:
         self._pepper = pepper
         self._limits = limits or Limits()
         self._kinds = Kinds()
-        # not while the first unknown name waits
-        _first()
 
     def verify(self, stored: str | None, password: str) -> bool:
         """Is `password` the one of the hash `stored`? None, for nobody, takes as long and is never right.
@@ -59,7 +58,7 @@ class Verifier:
                 self._kinds.forget(kind)
             else:
                 return
-        hash_pool().run(hashes.verify, *hashes.identify(_first()), passwords)
+        hash_pool().run(hashes.verify, *hashes.identify(STAND_IN), passwords)
 
     def _run(self, scheme: Scheme, parts: Parts, kind: Kind, passwords: tuple[bytes, ...]) -> bool:
         """One job of the pool: the check, and for a wrong password what is missing to the slowest kind's time."""
@@ -178,9 +177,3 @@ class Verifier:
         if scheme.name not in self._allowed:
             raise UnusableHash(f"is a {scheme.name} hash, which schemes does not allow")
         return scheme, parts, (scheme.name, hashes.cost_of(scheme, parts, self._limits))
-
-
-@cache
-def _first() -> str:
-    """What stands in before any of the store's hashes was seen."""
-    return RECOMMENDED.hash("stand-in")

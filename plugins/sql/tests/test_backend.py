@@ -23,7 +23,8 @@ from linkauth.backends import (
 from linkauth.hashing import HashPool
 from linkauth.testing import settings_of
 from linkauth_sql import SQLBackend, SQLSettings
-from linkauth_sql.passwords import RECOMMENDED
+from linkauth_sql.hashes.modern import RECOMMENDED
+from linkauth_sql.passwords import STAND_IN
 
 from .stores import CHEAP, SQLiteStore
 
@@ -138,6 +139,11 @@ def test_a_password_is_never_trimmed(store: SQLiteStore) -> None:
 def test_new_hashes_cost_what_the_design_says() -> None:
     cost = extract_parameters(RECOMMENDED.hash("x"))
     assert (cost.type, cost.memory_cost, cost.time_cost, cost.parallelism) == (Type.ID, 19 * 1024, 2, 1)
+
+
+def test_the_first_stand_in_costs_what_a_new_hash_costs() -> None:
+    assert extract_parameters(STAND_IN) == extract_parameters(RECOMMENDED.hash("x"))
+    assert RECOMMENDED.verify(STAND_IN, "stand-in")
 
 
 def test_the_stand_in_costs_what_the_stores_hashes_cost(store: SQLiteStore, monkeypatch: pytest.MonkeyPatch) -> None:
