@@ -14,6 +14,7 @@ from pathlib import Path
 import jinja2
 from pyramid.config import Configurator
 from pyramid.registry import Registry
+from pyramid_jinja2 import add_jinja2_renderer, get_jinja2_environment
 
 SETTINGS = {"jinja2.trim_blocks": "true", "jinja2.lstrip_blocks": "true", "jinja2.undefined": "strict"}
 PARENT = "parent/"
@@ -84,8 +85,9 @@ def environment(roots: Sequence[Path]) -> jinja2.Environment:
     registry = Registry("linkauth.themes")
     registry.settings = SETTINGS
     config = Configurator(registry=registry, autocommit=True)
-    config.include("pyramid_jinja2")
-    made: jinja2.Environment = config.get_jinja2_environment()
+    # not config.include: pyramid_jinja2 would look for its caller, and read every source file of the stack for that
+    add_jinja2_renderer(config, ".jinja2")
+    made: jinja2.Environment = get_jinja2_environment(config)
     loader = Chain(roots)
     made.loader = loader
     # pyramid_jinja2's own looks for templates beside the parent, and would compile one again for each that extends it
