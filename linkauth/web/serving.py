@@ -6,15 +6,14 @@ import gc
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-from pyramid.exceptions import ConfigurationError
+from typing import TYPE_CHECKING, Any
 
 from linkauth.config.loader import StartError, app_settings, loader, readable
-from linkauth.config.settings import SettingsError
 from linkauth.redaction import reason, redact
-from linkauth.services import Services, services_of
 from linkauth.web.channels import DEFAULTS, serve
+
+if TYPE_CHECKING:
+    from linkauth.services import Services
 
 _WAITRESS = ("egg:waitress#main", "egg:waitress")
 _OWN_READING = (
@@ -32,6 +31,8 @@ class Loaded:
 
     @property
     def services(self) -> Services:
+        from linkauth.services import services_of
+
         return services_of(self.app.registry)
 
 
@@ -47,6 +48,11 @@ def load(ini: str) -> Loaded:
 
 
 def _load(ini: str) -> Loaded:
+    # not at the top: the garbage collector is off here, and its work doubles the cost of these imports
+    from pyramid.exceptions import ConfigurationError
+
+    from linkauth.config.settings import SettingsError
+
     found = loader(ini)
     app_settings(ini, found)
     _refuse_proxy_keys(ini, found)
