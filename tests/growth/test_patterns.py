@@ -35,7 +35,7 @@ BUILT: dict[str, Callable[[], list[tuple[str | bytes, int]]]] = {
     "linkauth.config.clients:_platform_faults": lambda: [(each.id_pattern, 0) for each in PLATFORMS.values()],
     "linkauth.config.settings:_scopes": lambda: [(re.escape("a:b") + r"(\.[\w-]+)?\s*=", 0)],
     "linkauth_sql.hashes.plain:_ldap_scheme": lambda: [(r"\{SSHA\}(?P<value>[A-Za-z0-9+/]+={0,2})", re.IGNORECASE)],
-    "linkauth_sql.hashes.plain:_by_library": lambda: [(r"\*[0-9A-Fa-f]{40}", 0), ("[0-9A-Fa-f]{128}", 0)],
+    "linkauth_sql.hashes.plain:_passlib_scheme": lambda: [(r"\*[0-9A-Fa-f]{40}", 0), ("[0-9A-Fa-f]{128}", 0)],
 }
 """What functions build whose arguments are not known where they stand. All of it is for a match from the beginning."""
 

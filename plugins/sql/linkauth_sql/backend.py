@@ -59,7 +59,7 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
         engine = open_engine(settings)
         self._database = Database(engine, settings.timeout)
         self._finder = Finder(settings, self._database)
-        allowed = hashes.named(settings.schemes)
+        allowed = hashes.parse_scheme_names(settings.schemes)
         limits = Limits(settings.hash_milliseconds, settings.hash_memory * MEBIBYTE)
         self._verifier = Verifier(allowed, settings.password_form, settings.pepper, limits)
         self._writer = Writer(settings, self._database, self._verifier)

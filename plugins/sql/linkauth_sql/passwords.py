@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from linkauth.hashing import hash_pool
 from linkauth_sql import hashes
 from linkauth_sql.hashes import Limits, Scheme, UnusableHash
-from linkauth_sql.hashes.scheme import Parts
+from linkauth_sql.hashes.scheme import HashMatch
 from linkauth_sql.kinds import Kind, Kinds
 
 STAND_IN = "$argon2id$v=19$m=19456,t=2,p=1$IlzcE10nwrR0Bp4dgl6UEA$VRFqi+wpy7WjP0LFvS2PdtbBsbLmh7y9uYpWh07fFmM"
@@ -45,8 +45,8 @@ class Verifier:
         if stored is None:
             self._verify_nobody(passwords)
             return False
-        scheme, parts, kind = self._usable(stored)
-        return self._run(scheme, parts, kind, passwords) and "\0" not in password
+        scheme, match, kind = self._usable(stored)
+        return self._run(scheme, match, kind, passwords) and "\0" not in password
 
     def _verify_nobody(self, passwords: tuple[bytes, ...]) -> None:
         while slowest := self._kinds.slowest():
@@ -60,29 +60,29 @@ class Verifier:
                 return
         hash_pool().run(hashes.verify, *hashes.identify(STAND_IN), passwords)
 
-    def _run(self, scheme: Scheme, parts: Parts, kind: Kind, passwords: tuple[bytes, ...]) -> bool:
+    def _run(self, scheme: Scheme, match: HashMatch, kind: Kind, passwords: tuple[bytes, ...]) -> bool:
         """One job of the pool: the check, and for a wrong password what is missing to the slowest kind's time."""
 
         def finish(seconds: float, right: bool) -> None:
             # a guess teaches what the table holds only where that is slower than what is known
             if right or self._kinds.is_slower(kind):
-                self._kinds.add(kind, parts[0])
-            weight = hashes.weight(scheme, passwords)
+                self._kinds.add(kind, match[0])
+            weight = hashes.length_factor(scheme, passwords)
             self._kinds.record(kind, seconds / weight)
             if kind[1].lanes > 1:
                 # waiting for threads that have no core is no work
                 seconds = min(seconds, (self._kinds.measured(kind) or seconds) * weight)
             if not right:
-                hashes.spend(self._missing(kind, seconds, passwords))
+                hashes.use_cpu_for(self._missing(kind, seconds, passwords))
 
-        return hash_pool().run(hashes.verify, scheme, parts, passwords, finish)
+        return hash_pool().run(hashes.verify, scheme, match, passwords, finish)
 
     def _missing(self, kind: Kind, spent: float, passwords: tuple[bytes, ...]) -> float:
         """Seconds of work that a wrong password of that kind still has to cost."""
         while (slowest := self._kinds.slowest()) and slowest[0] != kind:
             measured = self._kinds.measured(slowest[0])
             if measured is not None:
-                return measured * hashes.weight(hashes.SCHEMES[slowest[0][0]], passwords) - spent
+                return measured * hashes.length_factor(hashes.SCHEMES[slowest[0][0]], passwords) - spent
             # once for each kind; it takes about what is missing
             try:
                 self._measure(*slowest, passwords)
@@ -94,9 +94,9 @@ class Verifier:
 
     def _measure(self, kind: Kind, stand_in: str, passwords: tuple[bytes, ...]) -> None:
         """See how long a check of that kind takes. Runs on the caller's thread. Raises UnusableHash."""
-        scheme, parts = hashes.identify(stand_in)
-        weight = hashes.weight(scheme, passwords)
-        hashes.verify(scheme, parts, passwords, lambda seconds, _: self._kinds.record(kind, seconds / weight))
+        scheme, match = hashes.identify(stand_in)
+        weight = hashes.length_factor(scheme, passwords)
+        hashes.verify(scheme, match, passwords, lambda seconds, _: self._kinds.record(kind, seconds / weight))
 
     def times(self) -> list[tuple[str, float]]:
         """(scheme, seconds) of a check of every kind that was learnt, the slowest first; those without a time are
@@ -116,11 +116,11 @@ class Verifier:
         found: set[Kind] = set()
         for each in stored:
             try:
-                _, parts, kind = self._usable(each)
+                _, match, kind = self._usable(each)
             except UnusableHash:
                 continue
             found.add(kind)
-            self._kinds.add(kind, parts[0])
+            self._kinds.add(kind, match[0])
         if everything:
             self._kinds.keep(found)
 
@@ -151,12 +151,12 @@ class Verifier:
         """Does a right password prove every byte of itself, in one spelling? Raises UnusableHash."""
         scheme, _ = hashes.identify(stored)
         return unicodedata.is_normalized("NFC", password) and all(
-            hashes.heeds_all(scheme, form) for form in self._forms(password)
+            hashes.uses_every_byte(scheme, form) for form in self._forms(password)
         )
 
     def heeded(self, scheme: str, password: str) -> bool:
         """Would a hash of that scheme heed all of the password?"""
-        most = hashes.SCHEMES[scheme].most_bytes
+        most = hashes.SCHEMES[scheme].max_bytes
         return not most or len(self._forms(password)[-1]) <= most
 
     def _forms(self, password: str) -> tuple[bytes, ...]:
@@ -172,8 +172,8 @@ class Verifier:
         distinct = list(dict.fromkeys(reversed(texts)))[::-1]
         return tuple((text + self._pepper).encode("utf-8", "surrogatepass") for text in distinct)
 
-    def _usable(self, stored: str) -> tuple[Scheme, Parts, Kind]:
-        scheme, parts = hashes.identify(stored)
+    def _usable(self, stored: str) -> tuple[Scheme, HashMatch, Kind]:
+        scheme, match = hashes.identify(stored)
         if scheme.name not in self._allowed:
             raise UnusableHash(f"is a {scheme.name} hash, which schemes does not allow")
-        return scheme, parts, (scheme.name, hashes.cost_of(scheme, parts, self._limits))
+        return scheme, match, (scheme.name, hashes.cost_of(scheme, match, self._limits))

@@ -215,7 +215,7 @@ class SQLSettings:
 
     def _password_faults(self) -> Iterator[tuple[str, str]]:
         try:
-            allowed = hashes.named(self.schemes)
+            allowed = hashes.parse_scheme_names(self.schemes)
         except ValueError as error:
             yield "schemes", redact(error)
             return
@@ -225,8 +225,8 @@ class SQLSettings:
             yield "hash_milliseconds", "is not between 1 and 60000"
         if not 1 <= self.hash_memory <= LARGEST_MEMORY // MEBIBYTE:
             yield "hash_memory", f"is not between 1 and {LARGEST_MEMORY // MEBIBYTE} MiB"
-        if self.new_scheme not in hashes.NEW:
-            yield "new_scheme", f"is not one of: {', '.join(hashes.NEW)}"
+        if self.new_scheme not in hashes.NEW_SCHEMES:
+            yield "new_scheme", f"is not one of: {', '.join(hashes.NEW_SCHEMES)}"
         elif self.writes and self.new_scheme not in allowed:
             yield "new_scheme", "is not among schemes: nobody could sign in with a new password"
         for key, is_on in (

@@ -21,7 +21,15 @@ from linkauth.backends import (
 )
 from linkauth.testing import settings_of
 from linkauth_sql import SQLBackend, SQLSettings
-from linkauth_sql.hashes import LINEAR, MOST_CHARACTERS, SCHEMES, UnusableHash, heeds_all, identify, verify
+from linkauth_sql.hashes import (
+    LIMITED_PASSWORDS,
+    MAX_HASH_CHARACTERS,
+    SCHEMES,
+    UnusableHash,
+    identify,
+    uses_every_byte,
+    verify,
+)
 from linkauth_sql.passwords import Verifier
 from linkauth_sql.times import moment
 from linkauth_sql.values import time_like
@@ -37,25 +45,25 @@ NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
 def test_what_an_old_hash_does_not_heed_proves_nothing() -> None:
-    careless = {name for name, scheme in SCHEMES.items() if not heeds_all(scheme, b"x" * 100)}
+    careless = {name for name, scheme in SCHEMES.items() if not uses_every_byte(scheme, b"x" * 100)}
     assert careless == {"bcrypt", "django_bcrypt", "des_crypt", "mysql323"}
     verifier = Verifier(frozenset(SCHEMES))
     assert verifier.proves(stored("bcrypt"), "x" * 72)
     assert not verifier.proves(stored("bcrypt"), "x" * 73)
 
 
-@pytest.mark.parametrize("name", sorted(LINEAR))
+@pytest.mark.parametrize("name", sorted(LIMITED_PASSWORDS))
 def test_a_password_without_end_is_cut_and_never_right(name: str) -> None:
     lengths: list[int] = []
-    scheme, parts = identify(stored(name))
+    scheme, match = identify(stored(name))
 
     def counting(_: object, password: bytes) -> bool:
         lengths.append(len(password))
         return True
 
     changed = replace(scheme, verify=counting)
-    assert not verify(changed, parts, (b"x" * 4_096,))
-    assert verify(changed, parts, (b"x" * 512,))
+    assert not verify(changed, match, (b"x" * 4_096,))
+    assert verify(changed, match, (b"x" * 512,))
     assert lengths == [512, 512]
 
 
@@ -107,12 +115,12 @@ def test_a_digest_of_a_length_that_no_program_makes_is_refused(name: str, size: 
         "django_scrypt": f"scrypt$2$AAAA$8$1${text}",
         "werkzeug_scrypt": f"scrypt:2:8:1$AAAA${digest.hex()}",
     }[name]
-    if len(broken) > MOST_CHARACTERS:
+    if len(broken) > MAX_HASH_CHARACTERS:
         return
-    scheme, parts = identify(broken)
+    scheme, match = identify(broken)
     assert scheme.name == name
     with pytest.raises(UnusableHash):
-        verify(scheme, parts, (b"x",))
+        verify(scheme, match, (b"x",))
 
 
 def test_an_account_that_is_nobodys_to_sign_in_to_gets_no_new_password(tmp_path: Path) -> None:

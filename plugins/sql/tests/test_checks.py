@@ -93,7 +93,7 @@ def test_settings_that_do_not_fit_together_are_named(settings: dict[str, Any], k
 def test_no_secret_is_in_a_repr() -> None:
     settings = settings_of(SQLSettings, url="mysql://u:canary@db/x", preset="devise", pepper="canary-pepper")
     assert "canary" not in repr(settings)
-    assert hashes.named(settings.schemes) == set(hashes.STRONG)
+    assert hashes.parse_scheme_names(settings.schemes) == set(hashes.STRONG_SCHEMES)
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ class Clock:
 
         monkeypatch.setattr(hashlib, "pbkdf2_hmac", counted)
         monkeypatch.setattr(time, "thread_time", lambda: self.rounds / 1_000_000)
-        monkeypatch.setattr(hashes, "_SPEND_ROUNDS", 10)
+        monkeypatch.setattr(hashes, "_PBKDF2_STEP", 10)
 
     def of(self, verifier: Verifier, text: str | None, password: str = "wrong") -> int:
         before = self.rounds
@@ -78,11 +78,11 @@ BLOCKS = [
 @pytest.mark.parametrize(("text", "blocks"), BLOCKS)
 def test_a_long_digest_costs_its_blocks(monkeypatch: pytest.MonkeyPatch, text: str, blocks: int) -> None:
     clock = Clock(monkeypatch)
-    scheme, parts = identify(text)
-    hashes.verify(scheme, parts, (b"x",))
+    scheme, match = identify(text)
+    hashes.verify(scheme, match, (b"x",))
     assert clock.rounds == 100_000 * blocks
-    in_a_millisecond = 2_000 if "sha512" in text else 4_000
-    assert cost_of(scheme, parts).milliseconds == clock.rounds // in_a_millisecond
+    per_millisecond = 2_000 if "sha512" in text else 4_000
+    assert cost_of(scheme, match).milliseconds == clock.rounds // per_millisecond
 
 
 HEAVY = {
@@ -116,9 +116,9 @@ def test_a_hash_over_the_limits_is_never_computed(
     computed: list[str] = []
     run = hashes.verify
 
-    def recording(scheme: Any, parts: Any, *more: Any) -> bool:
-        computed.append(parts[0])
-        return run(scheme, parts, *more)
+    def recording(scheme: Any, match: Any, *more: Any) -> bool:
+        computed.append(match[0])
+        return run(scheme, match, *more)
 
     monkeypatch.setattr(hashes, "verify", recording)
     with closing(store.backend(password_parameters_column="parameters")) as backend:
@@ -137,14 +137,14 @@ def test_a_hash_over_the_limits_is_never_computed(
 
 
 def test_the_limits_are_settings() -> None:
-    scheme, parts = identify(HEAVY["argon2 of 1 GiB"])
-    assert cost_of(scheme, parts, Limits(memory=1_024 * MEBIBYTE)).memory == 1 << 30
+    scheme, match = identify(HEAVY["argon2 of 1 GiB"])
+    assert cost_of(scheme, match, Limits(memory=1_024 * MEBIBYTE)).memory == 1 << 30
     with pytest.raises(UnusableHash, match="hash_memory"):
-        cost_of(scheme, parts, Limits(memory=1_023 * MEBIBYTE))
-    scheme, parts = identify("$2y$15$" + "A" * 53)
-    assert cost_of(scheme, parts).milliseconds == 1_835
+        cost_of(scheme, match, Limits(memory=1_023 * MEBIBYTE))
+    scheme, match = identify("$2y$15$" + "A" * 53)
+    assert cost_of(scheme, match).milliseconds == 1_835
     with pytest.raises(UnusableHash, match="hash_milliseconds"):
-        cost_of(scheme, parts, Limits(milliseconds=1_000))
+        cost_of(scheme, match, Limits(milliseconds=1_000))
 
 
 def django(count: int) -> str:
@@ -213,7 +213,7 @@ def test_work_of_other_threads_counts_by_the_clock(monkeypatch: pytest.MonkeyPat
     found: list[float] = []
     monkeypatch.setattr(time, "thread_time", lambda: 0.0)
     for lanes in (1, 4):
-        scheme, parts = identify(f"$argon2id$v=19$m=64,t=1,p={lanes}$c2FsdHNhbHRzYWx0$" + "A" * 43)
-        hashes.verify(scheme, parts, (b"x",), lambda seconds, _: found.append(seconds))
+        scheme, match = identify(f"$argon2id$v=19$m=64,t=1,p={lanes}$c2FsdHNhbHRzYWx0$" + "A" * 43)
+        hashes.verify(scheme, match, (b"x",), lambda seconds, _: found.append(seconds))
     assert found[0] == 0
     assert found[1] > 0

@@ -134,7 +134,7 @@ def test_every_preset_names_what_there_is() -> None:
         settings = settings_of(SQLSettings, url="sqlite:///x", preset=name)  # type: ignore[arg-type]
         if name != "none":
             assert not list(settings.faults()), name
-            assert hashes.named(settings.schemes) >= {settings.new_scheme}
+            assert hashes.parse_scheme_names(settings.schemes) >= {settings.new_scheme}
             assert "{prefix}" not in repr(settings)
 
 
@@ -261,11 +261,11 @@ def test_a_new_password_is_one_that_the_application_reads(
     store.backend().change_password(application.username, PASSWORDS["B"], 'Quartz "52" & more')
     ((written,),) = store.run(f"SELECT {column} FROM {application.table} WHERE {column} <> '' LIMIT 1")
     text = written.decode() if isinstance(written, bytes) else written
-    found, parts = hashes.identify(text)
+    found, match = hashes.identify(text)
     assert found.name == scheme
     # as the application's sign-in passes it on
     passed = {"wordpress": r"Quartz \"52\" & more", "phpbb": "Quartz &quot;52&quot; &amp; more"}
-    assert hashes.verify(found, parts, (passed.get(application.preset, 'Quartz "52" & more').encode(),))
+    assert hashes.verify(found, match, (passed.get(application.preset, 'Quartz "52" & more').encode(),))
 
 
 def test_phpbb_learns_when_a_password_was_changed(tmp_path: Path) -> None:

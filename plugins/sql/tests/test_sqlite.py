@@ -78,7 +78,7 @@ def test_a_hash_that_is_no_text_is_nobody_elses_trouble(store: SQLiteStore, capl
         with pytest.raises(WrongPassword):
             backend.authenticate("broken", WORD)
         said = caplog.text + " ".join(check.detail for check in backend.check())
-    assert "1: is of no scheme that is known" in said
+    assert "1: is of an unknown scheme" in said
     assert "$2b" not in said
 
 

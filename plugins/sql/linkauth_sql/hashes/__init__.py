@@ -1,6 +1,6 @@
-"""The hashes that tables of people hold: by the look of a stored text its scheme, by the scheme its check.
+"""Password hash schemes: identifies the scheme of a stored hash by its format, and verifies passwords against it.
 
-One room a family: `modern`, `php`, `frameworks`, `plain`; `scheme` says what a scheme is.
+The schemes are defined in `modern`, `php`, `frameworks` and `plain`. The module `scheme` defines the class `Scheme`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from collections.abc import Callable
 from functools import cache
 
 from linkauth_sql.hashes import frameworks, modern, php, plain
-from linkauth_sql.hashes.scheme import Cost, Limits, Parts, Scheme, UnusableHash
+from linkauth_sql.hashes.scheme import Cost, HashMatch, Limits, Scheme, UnusableHash
 
 __all__ = [
-    "NEW",
+    "NEW_SCHEMES",
     "SCHEMES",
-    "STRONG",
+    "STRONG_SCHEMES",
     "Cost",
     "Limits",
     "Scheme",
@@ -26,128 +26,143 @@ __all__ = [
     "cost_of",
     "identify",
     "is_current",
-    "named",
     "new_hash",
+    "parse_scheme_names",
     "verify",
 ]
 
-SCHEMES = {scheme.name: scheme for room in (modern, php, frameworks, plain) for scheme in room.SCHEMES}
-"""Every scheme by its name in the ini."""
-STRONG = tuple(name for name, scheme in SCHEMES.items() if scheme.strong)
-NEW = tuple(name for name, scheme in SCHEMES.items() if scheme.new)
-"""Those that a new password can be hashed with."""
+SCHEMES = {scheme.name: scheme for module in (modern, php, frameworks, plain) for scheme in module.SCHEMES}
+"""Every scheme, by its name in the ini file."""
+STRONG_SCHEMES = tuple(name for name, scheme in SCHEMES.items() if scheme.strong)
+NEW_SCHEMES = tuple(name for name, scheme in SCHEMES.items() if scheme.create)
+"""Names of the schemes that can hash a new password."""
 
-MOST_CHARACTERS = 4_096
-MOST_BYTES = 512
-"""Of a password, for the schemes that hash all of it in every round: as crypt(3) and Drupal have it."""
-LINEAR = frozenset(
+MAX_HASH_CHARACTERS = 4_096
+MAX_PASSWORD_BYTES = 512
+"""The length limit of passwords for the schemes of `LIMITED_PASSWORDS`. crypt(3) and Drupal have the same limit."""
+LIMITED_PASSWORDS = frozenset(
     {"yescrypt", "sha512_crypt", "sha256_crypt", "md5_crypt", "apr1_md5_crypt", "wordpress", "phpass", "drupal7"}
 )
-_SPEND_ROUNDS = 250
-"""Of PBKDF2 in one step of `spend`: some 0.05 ms."""
-_WRAPPED = re.compile(
+"""Schemes whose check takes longer for a longer password."""
+_PBKDF2_STEP = 250
+"""PBKDF2 rounds in one step of `use_cpu_for`, about 0.05 ms."""
+_SCHEME_PREFIX = re.compile(
     r"\{(?:CRYPT|BLF-CRYPT|MD5-CRYPT|SHA256-CRYPT|SHA512-CRYPT|ARGON2|ARGON2I|ARGON2ID)\}", re.IGNORECASE
 )
-"""What OpenLDAP and Dovecot write before a hash that says itself what it is."""
+"""Prefixes that OpenLDAP and Dovecot write before a hash that already identifies its scheme."""
+
+_PARAMETER_ERRORS = (ValueError, TypeError, OverflowError, RecursionError)
+"""Exceptions that invalid hash parameters cause, such as huge numbers or deeply nested JSON."""
+
+IGNORES_CHARACTERS = frozenset({"mysql323"})
+"""Schemes that ignore some characters of the password: mysql323 ignores spaces and tabs."""
 
 
-_BREAKS = (ValueError, TypeError, OverflowError, RecursionError)
-"""What numbers and nested texts that no program writes come to."""
+def parse_scheme_names(names: tuple[str, ...]) -> frozenset[str]:
+    """Returns the schemes of an ini value: scheme names, and `strong` for all strong schemes.
 
-CARELESS = frozenset({"mysql323"})
-"""Schemes that skip some characters."""
-
-
-def named(words: tuple[str, ...]) -> frozenset[str]:
-    """The schemes that the words of an ini mean: names, and `strong` for all strong ones. Raises ValueError."""
-    if unknown := [word for word in words if word != "strong" and word not in SCHEMES]:
-        # a scheme's name is no secret, and a typing mistake has to be found
-        raise ValueError(f"names {len(unknown)} that are no schemes; there are: strong, {', '.join(SCHEMES)}")
-    return frozenset(word for word in words if word != "strong") | (set(STRONG) if "strong" in words else set())
+    Raises ValueError if a name is unknown.
+    """
+    if unknown := [name for name in names if name != "strong" and name not in SCHEMES]:
+        raise ValueError(f"contains {len(unknown)} unknown scheme(s); valid: strong, {', '.join(SCHEMES)}")
+    return frozenset(name for name in names if name != "strong") | (set(STRONG_SCHEMES) if "strong" in names else set())
 
 
-def identify(stored: str) -> tuple[Scheme, Parts]:
-    """The scheme of a stored text, and the text by its parts. Raises UnusableHash."""
-    if len(stored) <= MOST_CHARACTERS:
-        wrapped = _WRAPPED.match(stored)
-        text = stored[wrapped.end() :] if wrapped else stored
+def identify(stored: str) -> tuple[Scheme, HashMatch]:
+    """Returns the scheme of a stored hash and its match. Raises UnusableHash if no scheme matches."""
+    if len(stored) <= MAX_HASH_CHARACTERS:
+        prefix = _SCHEME_PREFIX.match(stored)
+        text = stored[prefix.end() :] if prefix else stored
         for scheme in SCHEMES.values():
-            if parts := scheme.shape.fullmatch(text):
-                return scheme, parts
-    raise UnusableHash("is of no scheme that is known")
+            if match := scheme.hash_pattern.fullmatch(text):
+                return scheme, match
+    raise UnusableHash("is of an unknown scheme")
 
 
-def cost_of(scheme: Scheme, parts: Parts, limits: Limits | None = None) -> Cost:
-    """What a check costs. Raises UnusableHash for more than one check may take, and for what is broken."""
+def cost_of(scheme: Scheme, match: HashMatch, limits: Limits | None = None) -> Cost:
+    """Returns the cost of verifying one password.
+
+    Raises UnusableHash if the cost exceeds `limits`, or if the parameters of the hash are invalid.
+    """
     limits = limits or Limits()
     try:
-        cost = scheme.cost(parts)
-    except _BREAKS as error:
+        cost = scheme.cost(match)
+    except _PARAMETER_ERRORS as error:
         raise UnusableHash(f"is a broken {scheme.name} hash") from error
-    over = "hash_milliseconds" if cost.milliseconds * scheme.slowdown > limits.milliseconds else ""
-    over = "hash_memory" if not over and cost.memory > limits.memory else over
-    if over:
-        raise UnusableHash(f"is a {scheme.name} hash that would take too long or too much memory to check ({over})")
-    return cost
+    if cost.milliseconds * scheme.slowdown > limits.milliseconds:
+        exceeded = "hash_milliseconds"
+    elif cost.memory > limits.memory:
+        exceeded = "hash_memory"
+    else:
+        return cost
+    raise UnusableHash(f"is a {scheme.name} hash that would take too long or too much memory to check ({exceeded})")
 
 
-Finish = Callable[[float, bool], None]
-"""Called with the seconds of work that a check took, and whether a password was right."""
+OnVerified = Callable[[float, bool], None]
+"""A callback that gets the seconds of CPU time that a check took, and whether a password was correct."""
 
 
-def verify(scheme: Scheme, parts: Parts, passwords: tuple[bytes, ...], finish: Finish | None = None) -> bool:
-    """Is one of the `passwords` the right one? Calls `finish` before it returns. Raises UnusableHash."""
-    most = MOST_BYTES if scheme.name in LINEAR else sys.maxsize
-    started = time.thread_time(), time.perf_counter()
+def verify(
+    scheme: Scheme, match: HashMatch, passwords: tuple[bytes, ...], on_verified: OnVerified | None = None
+) -> bool:
+    """Returns whether one of the `passwords` is correct. Calls `on_verified` before it returns.
+
+    Raises UnusableHash if the hash is broken.
+    """
+    limit = MAX_PASSWORD_BYTES if scheme.name in LIMITED_PASSWORDS else sys.maxsize
+    cpu_start, wall_start = time.thread_time(), time.perf_counter()
     try:
-        # one that is too long takes as long as another, and is never right
-        right = [scheme.verify(parts, password[:most]) and len(password) <= most for password in passwords]
-        several_threads = scheme.cost(parts).lanes > 1
-    except _BREAKS as error:
+        # a password over the limit is checked too, so that the response time does not show its length
+        results = [scheme.verify(match, password[:limit]) and len(password) <= limit for password in passwords]
+        is_multithreaded = scheme.cost(match).lanes > 1
+    except _PARAMETER_ERRORS as error:
         raise UnusableHash(f"is a broken {scheme.name} hash") from error
-    cpu, wall = time.thread_time() - started[0], time.perf_counter() - started[1]
-    if finish is not None:
-        # time that other threads had the core does not count, unless the work itself is on other threads
-        finish(wall if several_threads else cpu, any(right))
-    return any(right)
+    cpu_seconds, wall_seconds = time.thread_time() - cpu_start, time.perf_counter() - wall_start
+    if on_verified is not None:
+        # the CPU time of this thread does not include the work of Argon2's own threads
+        on_verified(wall_seconds if is_multithreaded else cpu_seconds, any(results))
+    return any(results)
 
 
-def weight(scheme: Scheme, passwords: tuple[bytes, ...]) -> float:
-    """How many checks of a short password the check of these `passwords` takes as long as."""
-    return sum(1 + (scheme.slowdown - 1) * min(len(password), MOST_BYTES) / MOST_BYTES for password in passwords)
+def length_factor(scheme: Scheme, passwords: tuple[bytes, ...]) -> float:
+    """Returns how much longer the check of these `passwords` takes than the check of one short password."""
+    return sum(
+        1 + (scheme.slowdown - 1) * min(len(password), MAX_PASSWORD_BYTES) / MAX_PASSWORD_BYTES
+        for password in passwords
+    )
 
 
-def spend(seconds: float) -> None:
-    """Do work of the kind that a hash check does, until this thread has used so many seconds of a core."""
+def use_cpu_for(seconds: float) -> None:
+    """Computes hashes until this thread has used `seconds` of CPU time."""
     until = time.thread_time() + seconds
     while time.thread_time() < until:
-        hashlib.pbkdf2_hmac("sha256", b"", b"equal work", _SPEND_ROUNDS)
+        hashlib.pbkdf2_hmac("sha256", b"", b"equal work", _PBKDF2_STEP)
 
 
-def heeds_all(scheme: Scheme, password: bytes) -> bool:
-    """Does a hash of that scheme depend on every byte of the password?"""
-    return scheme.name not in CARELESS and not 0 < scheme.most_bytes < len(password)
+def uses_every_byte(scheme: Scheme, password: bytes) -> bool:
+    """Returns whether a hash of this scheme depends on every byte of the password."""
+    return scheme.name not in IGNORES_CHARACTERS and not 0 < scheme.max_bytes < len(password)
 
 
 def new_hash(name: str, password: bytes) -> str:
-    """A hash of that scheme, which is one of `NEW`."""
-    make = SCHEMES[name].new
-    assert make
-    hashed: str = make(password)
+    """Returns a new hash of the password. `name` is one of `NEW_SCHEMES`."""
+    create = SCHEMES[name].create
+    assert create
+    hashed: str = create(password)
     return hashed
 
 
 def is_current(stored: str, name: str) -> bool:
-    """Would a new hash of the scheme `name` be no better than `stored`?"""
+    """Returns whether `stored` is a hash of the scheme `name` and costs at least as much as a new one."""
     try:
-        scheme, parts = identify(stored)
+        scheme, match = identify(stored)
         if scheme.name != name or (name == "argon2" and not stored.startswith("$argon2id$v=19$")):
             return False
-        return cost_of(scheme, parts).milliseconds >= _cost_of_new(name)
+        return cost_of(scheme, match).milliseconds >= _cost_of_new_hash(name)
     except UnusableHash:
         return False
 
 
 @cache
-def _cost_of_new(name: str) -> int:
-    return cost_of(*identify(new_hash(name, b"to see what it costs"))).milliseconds
+def _cost_of_new_hash(name: str) -> int:
+    return cost_of(*identify(new_hash(name, b"any password"))).milliseconds

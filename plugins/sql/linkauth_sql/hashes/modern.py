@@ -1,4 +1,4 @@
-"""Schemes of their own right, that many programs store: Argon2, bcrypt, scrypt, PBKDF2, and those of crypt(3)."""
+"""Schemes that are not specific to one application: Argon2, bcrypt, scrypt, PBKDF2 and those of crypt(3)."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from argon2.low_level import Type
 from passlib import hash as library
 
 from linkauth_sql.hashes.scheme import (
-    TOO_MUCH,
+    EXCESSIVE_COST,
     Cost,
-    Parts,
+    HashMatch,
     Scheme,
     UnusableHash,
-    any_salt,
     argon2_cost,
-    by_library,
-    pbkdf2_rounds,
-    rounds,
+    cost_by_rounds,
+    passlib_verifier,
+    pbkdf2_cost_by_rounds,
     scrypt_cost,
+    with_any_salt,
 )
 
 RECOMMENDED = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1, type=Type.ID)
-"""Argon2id with 19 MiB, 2 passes, 1 lane: the first choice of OWASP's password storage cheat sheet."""
+"""Argon2id with 19 MiB, 2 passes and 1 lane: the first recommendation of the OWASP Password Storage Cheat Sheet."""
 BCRYPT_BYTES = 72
 ARGON2 = r"\$argon2(?:id|i|d)\$(?:v=[0-9]{1,3}\$)?m=(?P<m>[0-9]{1,9}),t=(?P<t>[0-9]{1,6}),p=(?P<p>[0-9]{1,4})"
 ARGON2 += r"(?:,[a-z]+=[A-Za-z0-9+/]*)*\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+"
@@ -47,33 +47,33 @@ def argon2_verify(stored: str, password: bytes) -> bool:
         raise UnusableHash("is a broken Argon2 hash") from error
 
 
-def argon2_parts_cost(parts: Parts) -> Cost:
-    return argon2_cost(int(parts["m"]), int(parts["t"]), int(parts["p"]))
+def argon2_match_cost(match: HashMatch) -> Cost:
+    return argon2_cost(int(match["m"]), int(match["t"]), int(match["p"]))
 
 
 def bcrypt_verify(stored: str, password: bytes) -> bool:
-    # bcrypt reads 72 bytes; old programs cut the rest off silently, this library refuses it
+    # bcrypt reads 72 bytes; other programs ignore the rest, but this library refuses longer passwords
     return bcrypt.checkpw(password[:BCRYPT_BYTES], stored.encode("ascii"))
 
 
 def bcrypt_new(cost: int, password: bytes) -> str:
-    """As PHP and Rails take it; $2y$ and $2b$ are the same function."""
+    """Returns a hash with the prefix $2y$, which PHP and Rails accept. $2y$ and $2b$ are the same function."""
     hashed = bcrypt.hashpw(password, bcrypt.gensalt(cost)).decode("ascii")
     return hashed.replace("$2b$", "$2y$", 1)
 
 
-def bcrypt_parts_cost(parts: Parts) -> Cost:
-    cost = int(parts["cost"])
-    return Cost((1 << cost) * 56 // 1_000) if 4 <= cost <= 31 else TOO_MUCH
+def bcrypt_match_cost(match: HashMatch) -> Cost:
+    cost = int(match["cost"])
+    return Cost((1 << cost) * 56 // 1_000) if 4 <= cost <= 31 else EXCESSIVE_COST
 
 
-def _scrypt_parts_cost(parts: Parts) -> Cost:
-    return scrypt_cost(int(parts["ln"]), int(parts["r"]), int(parts["p"]))
+def _scrypt_match_cost(match: HashMatch) -> Cost:
+    return scrypt_cost(int(match["ln"]), int(match["r"]), int(match["p"]))
 
 
 @cache
 def _libcrypt() -> Any:
-    """libxcrypt's crypt_rn(3), which has a buffer for each caller; None where the system has another or none."""
+    """Returns crypt_rn(3) of libxcrypt, which is thread-safe, or None if the system does not have it."""
     try:
         function = ctypes.CDLL(ctypes.util.find_library("crypt") or "libcrypt.so.1").crypt_rn
     except (OSError, AttributeError):
@@ -88,105 +88,111 @@ _BUFFER_BYTES = 32_768
 _buffers = threading.local()
 
 
-def crypt_verify(parts: Parts, password: bytes) -> bool:
-    """The check by the C library, for what only that knows."""
+def libcrypt_verify(match: HashMatch, password: bytes) -> bool:
+    """Checks a password with libcrypt, for schemes that no Python package supports."""
     crypt = _libcrypt()
     if crypt is None:
-        raise UnusableHash("is a yescrypt hash, and this system has no libcrypt that knows it")
+        raise UnusableHash("is a yescrypt hash, which the libcrypt of this system does not support")
     if not hasattr(_buffers, "data"):
         _buffers.data = ctypes.create_string_buffer(_BUFFER_BYTES)
-    made = crypt(password, parts[0].encode("ascii"), _buffers.data, _BUFFER_BYTES)
-    # none for a setting that this libcrypt does not know
+    made = crypt(password, match[0].encode("ascii"), _buffers.data, _BUFFER_BYTES)
+    # crypt_rn returns NULL for parameters that it does not support
     if made is None:
-        raise UnusableHash("is a yescrypt hash that libcrypt does not take")
-    return compare_digest(made, parts[0].encode("ascii"))
+        raise UnusableHash("is a yescrypt hash with parameters that libcrypt does not support")
+    return compare_digest(made, match[0].encode("ascii"))
 
 
-def _yescrypt_cost(parts: Parts) -> Cost:
-    """That of scrypt, near enough: the letters are log2(N) - 1 and r - 1."""
-    log_n, r = (1 + _NUMERALS.index(parts[name]) for name in ("n", "r"))
+def _yescrypt_cost(match: HashMatch) -> Cost:
+    """Returns the cost of scrypt, which is close enough. The two characters encode log2(N) - 1 and r - 1."""
+    log_n, r = (1 + _YESCRYPT_DIGITS.index(match[name]) for name in ("n", "r"))
     return scrypt_cost(log_n, r, 1)
 
 
-_NUMERALS = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghij"
-"""What yescrypt writes a number below 48 with."""
+_YESCRYPT_DIGITS = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghij"
+"""The characters that yescrypt uses for numbers below 48."""
 _CRYPT_ROUNDS = 5_000
-"""What crypt(3) takes where a SHA-2 hash names no rounds."""
+"""The rounds of crypt(3) if a SHA-2 hash does not specify them."""
 _SALT = r"[./A-Za-z0-9]"
 _ANY_SALT = r"[ -#%-9;-~]"
-"""crypt(3) makes the same letters; whoever calls it may give it others."""
+"""crypt(3) generates salts of the characters in `_SALT`, but accepts all of these."""
 SCHEMES = (
     Scheme(
         name="argon2",
-        shape=re.compile(ARGON2),
-        verify=lambda parts, password: argon2_verify(parts[0], password),
-        cost=argon2_parts_cost,
-        new=lambda password: RECOMMENDED.hash(password),
+        hash_pattern=re.compile(ARGON2),
+        verify=lambda match, password: argon2_verify(match[0], password),
+        cost=argon2_match_cost,
+        create=lambda password: RECOMMENDED.hash(password),
     ),
     Scheme(
         name="bcrypt",
-        shape=re.compile(BCRYPT),
-        verify=lambda parts, password: bcrypt_verify(parts[0], password),
-        cost=bcrypt_parts_cost,
-        new=lambda password: bcrypt_new(12, password),
-        most_bytes=BCRYPT_BYTES,
+        hash_pattern=re.compile(BCRYPT),
+        verify=lambda match, password: bcrypt_verify(match[0], password),
+        cost=bcrypt_match_cost,
+        create=lambda password: bcrypt_new(12, password),
+        max_bytes=BCRYPT_BYTES,
     ),
     Scheme(
         name="scrypt",
-        shape=re.compile(r"\$scrypt\$ln=(?P<ln>[0-9]{1,2}),r=(?P<r>[0-9]{1,4}),p=(?P<p>[0-9]{1,4})\$[^$]+\$[^$]+"),
-        verify=by_library(library.scrypt),
-        cost=_scrypt_parts_cost,
+        hash_pattern=re.compile(
+            r"\$scrypt\$ln=(?P<ln>[0-9]{1,2}),r=(?P<r>[0-9]{1,4}),p=(?P<p>[0-9]{1,4})\$[^$]+\$[^$]+"
+        ),
+        verify=passlib_verifier(library.scrypt),
+        cost=_scrypt_match_cost,
     ),
     Scheme(
         name="pbkdf2_sha256",
-        shape=re.compile(r"\$pbkdf2-sha256\$(?P<rounds>[0-9]{1,12})\$[^$]*\$[^$]+"),
-        verify=by_library(library.pbkdf2_sha256),
-        cost=pbkdf2_rounds("sha256"),
+        hash_pattern=re.compile(r"\$pbkdf2-sha256\$(?P<rounds>[0-9]{1,12})\$[^$]*\$[^$]+"),
+        verify=passlib_verifier(library.pbkdf2_sha256),
+        cost=pbkdf2_cost_by_rounds("sha256"),
     ),
     Scheme(
         name="pbkdf2_sha512",
-        shape=re.compile(r"\$pbkdf2-sha512\$(?P<rounds>[0-9]{1,12})\$[^$]*\$[^$]+"),
-        verify=by_library(library.pbkdf2_sha512),
-        cost=pbkdf2_rounds("sha512"),
+        hash_pattern=re.compile(r"\$pbkdf2-sha512\$(?P<rounds>[0-9]{1,12})\$[^$]*\$[^$]+"),
+        verify=passlib_verifier(library.pbkdf2_sha512),
+        cost=pbkdf2_cost_by_rounds("sha512"),
     ),
     Scheme(
         name="yescrypt",
-        shape=re.compile(rf"\$y\$j(?P<n>[./0-9A-Za-j])(?P<r>[./0-9A-Za-j])\$(?:{_SALT}+)\$(?:{_SALT}{{43}})"),
-        verify=crypt_verify,
+        hash_pattern=re.compile(rf"\$y\$j(?P<n>[./0-9A-Za-j])(?P<r>[./0-9A-Za-j])\$(?:{_SALT}+)\$(?:{_SALT}{{43}})"),
+        verify=libcrypt_verify,
         cost=_yescrypt_cost,
     ),
     Scheme(
         name="sha512_crypt",
-        shape=re.compile(rf"\$6\$(?:rounds=(?P<rounds>[0-9]{{1,12}})\$)?(?!rounds=){_ANY_SALT}{{0,16}}\${_SALT}{{86}}"),
-        verify=by_library(any_salt(library.sha512_crypt)),
-        cost=rounds("rounds", 2_300, _CRYPT_ROUNDS),
+        hash_pattern=re.compile(
+            rf"\$6\$(?:rounds=(?P<rounds>[0-9]{{1,12}})\$)?(?!rounds=){_ANY_SALT}{{0,16}}\${_SALT}{{86}}"
+        ),
+        verify=passlib_verifier(with_any_salt(library.sha512_crypt)),
+        cost=cost_by_rounds("rounds", 2_300, _CRYPT_ROUNDS),
         slowdown=4,
-        new=lambda password: str(library.sha512_crypt.using(rounds=650_000).hash(password)),
+        create=lambda password: str(library.sha512_crypt.using(rounds=650_000).hash(password)),
     ),
     Scheme(
         name="sha256_crypt",
-        shape=re.compile(rf"\$5\$(?:rounds=(?P<rounds>[0-9]{{1,12}})\$)?(?!rounds=){_ANY_SALT}{{0,16}}\${_SALT}{{43}}"),
-        verify=by_library(any_salt(library.sha256_crypt)),
-        cost=rounds("rounds", 2_300, _CRYPT_ROUNDS),
+        hash_pattern=re.compile(
+            rf"\$5\$(?:rounds=(?P<rounds>[0-9]{{1,12}})\$)?(?!rounds=){_ANY_SALT}{{0,16}}\${_SALT}{{43}}"
+        ),
+        verify=passlib_verifier(with_any_salt(library.sha256_crypt)),
+        cost=cost_by_rounds("rounds", 2_300, _CRYPT_ROUNDS),
         slowdown=4,
     ),
     Scheme(
         name="md5_crypt",
-        shape=re.compile(rf"\$1\${_ANY_SALT}{{0,8}}\${_SALT}{{22}}"),
-        verify=by_library(any_salt(library.md5_crypt)),
+        hash_pattern=re.compile(rf"\$1\${_ANY_SALT}{{0,8}}\${_SALT}{{22}}"),
+        verify=passlib_verifier(with_any_salt(library.md5_crypt)),
         strong=False,
     ),
     Scheme(
         name="apr1_md5_crypt",
-        shape=re.compile(rf"\$apr1\${_ANY_SALT}{{0,8}}\${_SALT}{{22}}"),
-        verify=by_library(any_salt(library.apr_md5_crypt)),
+        hash_pattern=re.compile(rf"\$apr1\${_ANY_SALT}{{0,8}}\${_SALT}{{22}}"),
+        verify=passlib_verifier(with_any_salt(library.apr_md5_crypt)),
         strong=False,
     ),
     Scheme(
         name="des_crypt",
-        shape=re.compile(rf"{_SALT}{{13}}"),
-        verify=by_library(library.des_crypt),
+        hash_pattern=re.compile(rf"{_SALT}{{13}}"),
+        verify=passlib_verifier(library.des_crypt),
         strong=False,
-        most_bytes=8,
+        max_bytes=8,
     ),
 )

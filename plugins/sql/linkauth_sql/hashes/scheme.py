@@ -1,4 +1,4 @@
-"""What a hash scheme is: the shape of its stored text, what a check costs, the check itself, perhaps new hashes."""
+"""The class `Scheme`: the format of a stored hash, the cost of a check, the check, and optionally new hashes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from passlib.exc import PasswordSizeError, PasswordValueError
 
 MEBIBYTE = 1 << 20
 LARGEST_MEMORY = 1 << 30
-"""Bytes that no setting may exceed for one check."""
+"""The upper limit, in bytes, of the setting `hash_memory`."""
 
 
 class Cost(NamedTuple):
-    """What one check costs: roughly `milliseconds` on a slow core, `memory` in bytes, `lanes` threads at once."""
+    """The cost of one check: approximate `milliseconds` on a slow core, `memory` in bytes, `lanes` (threads)."""
 
     milliseconds: int = 0
     memory: int = 0
@@ -24,106 +24,112 @@ class Cost(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """What one check may cost at most: `milliseconds`, and `memory` in bytes. A row that wants more is unusable."""
+    """The maximum cost of one check: `milliseconds`, and `memory` in bytes. A hash above it is unusable."""
 
     milliseconds: int = 3_000
     memory: int = 256 * MEBIBYTE
 
 
-TOO_MUCH = Cost(1 << 40)
-MOST_LANES = 16
+EXCESSIVE_COST = Cost(1 << 40)
+MAX_LANES = 16
 
-Parts = re.Match[str]
-"""A stored text, matched by the shape of its scheme."""
+HashMatch = re.Match[str]
+"""A stored hash, matched by the pattern of its scheme."""
 
 
 class UnusableHash(Exception):
-    """Nobody can sign in with this stored text; the message says why, for operators, and does not hold the text."""
+    """The stored hash cannot be used to sign in. The message tells operators why; it does not contain the hash."""
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """`cost` says what a check costs: equal costs of one scheme take equal time.
+    """A hash scheme.
 
-    A password of `hashes.MOST_BYTES` takes up to `slowdown` times as long as a short one. `strong` ones are slow on
-    purpose and allowed by default. `new` hashes a password; `most_bytes` is how much of a password it heeds, 0 for
-    all: of a right one nobody knows whether the rest is right too.
+    `hash_pattern` matches the whole stored hash. `verify` checks a password. `cost` returns the cost of a check; hashes
+    of one scheme with equal costs take equal time. `strong` schemes are slow by design and are allowed by default.
+    `create` hashes a new password. `max_bytes` is the number of bytes of a password that the scheme uses, 0 for all;
+    the check ignores the rest. A password of `hashes.MAX_PASSWORD_BYTES` takes up to `slowdown` times as long as a
+    short one.
     """
 
     name: str
-    shape: re.Pattern[str]
-    verify: Callable[[Parts, bytes], bool]
-    cost: Callable[[Parts], Cost] = lambda _parts: Cost()
+    hash_pattern: re.Pattern[str]
+    verify: Callable[[HashMatch, bytes], bool]
+    cost: Callable[[HashMatch], Cost] = lambda _parts: Cost()
     strong: bool = True
-    new: Callable[[bytes], str] | None = None
-    most_bytes: int = 0
+    create: Callable[[bytes], str] | None = None
+    max_bytes: int = 0
     slowdown: int = 1
 
 
-def whole(digest: bytes) -> bytes:
-    """A stored digest, if it is as long as one that a program makes. Raises UnusableHash: a byte would be guessed, and
-    kilobytes would take their time."""
+def checked_digest(digest: bytes) -> bytes:
+    """Returns the stored digest.
+
+    Raises UnusableHash if its length is implausible: a very short digest can be guessed, and a very long one is slow.
+    """
     if not 16 <= len(digest) <= 128:
-        raise UnusableHash("has a digest of a length that no program makes")
+        raise UnusableHash("has a digest of an implausible length")
     return digest
 
 
-def by_library(handler: type) -> Callable[[Parts, bytes], bool]:
-    """The check by a handler of libpass."""
+def passlib_verifier(handler: type) -> Callable[[HashMatch, bytes], bool]:
+    """Returns a check that uses a handler of libpass."""
 
-    def verify(parts: Parts, password: bytes) -> bool:
+    def verify(match: HashMatch, password: bytes) -> bool:
         try:
-            return bool(handler.verify(password, parts[0]))  # type: ignore[attr-defined]
+            return bool(handler.verify(password, match[0]))  # type: ignore[attr-defined]
         except (PasswordSizeError, PasswordValueError):
-            # no such password can have been set
+            # the application cannot have set such a password
             return False
 
     return verify
 
 
-def any_salt(handler: type) -> type:
-    """A handler of libpass's that takes salts of other letters than crypt(3) makes: PHP hashes with them."""
+def with_any_salt(handler: type) -> type:
+    """Returns a libpass handler that accepts every character in a salt, because PHP's crypt() does."""
     return type(handler.__name__, (handler,), {"salt_chars": None})
 
 
-def rounds(group: str, in_a_millisecond: int, default: int = 0) -> Callable[[Parts], Cost]:
-    """The cost of a scheme whose rounds stand in the group of that name, `default` rounds where there is none."""
-    return lambda parts: Cost(int(parts[group] or default) // in_a_millisecond)
+def cost_by_rounds(group: str, per_millisecond: int, default: int = 0) -> Callable[[HashMatch], Cost]:
+    """Returns a cost function that reads the number of rounds from `group`, or uses `default` if it is absent."""
+    return lambda match: Cost(int(match[group] or default) // per_millisecond)
 
 
-def doublings(group: str, alphabet: str, in_a_millisecond: int) -> Callable[[Parts], Cost]:
-    """The same, where a letter of `alphabet` is the logarithm of the rounds."""
-    return lambda parts: Cost((1 << alphabet.index(parts[group])) // in_a_millisecond)
+def cost_by_log_rounds(group: str, alphabet: str, per_millisecond: int) -> Callable[[HashMatch], Cost]:
+    """Returns a cost function for a group of one character: its index in `alphabet` is log2 of the rounds."""
+    return lambda match: Cost((1 << alphabet.index(match[group])) // per_millisecond)
 
 
 _PBKDF2_ROUNDS = {"sha1": 4_000, "sha256": 4_000, "sha384": 2_000, "sha512": 2_000}
-"""Rounds of one block that a slow core does in a millisecond."""
+"""Rounds of one block that a slow core computes per millisecond."""
 
 
 def pbkdf2_cost(digest: str, count: int, size: int = 0) -> Cost:
-    """What PBKDF2 costs (RFC 8018): `count` rounds for each block of the digest in a key of `size` bytes, 0 for one
-    block."""
+    """Returns the cost of PBKDF2 (RFC 8018) with `count` rounds and a key of `size` bytes, 0 for one block.
+
+    Each block of the key takes `count` rounds.
+    """
     block = hashlib.new(digest, usedforsecurity=False).digest_size
     blocks = max(1, -(-size // block))
     return Cost(count * blocks // _PBKDF2_ROUNDS[digest])
 
 
-def pbkdf2_rounds(digest: str, group: str = "rounds") -> Callable[[Parts], Cost]:
-    """The cost of a PBKDF2 whose key is one block, and whose rounds stand in that group."""
-    return lambda parts: pbkdf2_cost(digest, int(parts[group]))
+def pbkdf2_cost_by_rounds(digest: str, group: str = "rounds") -> Callable[[HashMatch], Cost]:
+    """Returns a cost function for PBKDF2 with a key of one block. It reads the number of rounds from `group`."""
+    return lambda match: pbkdf2_cost(digest, int(match[group]))
 
 
 def scrypt_cost(log_n: int, r: int, p: int) -> Cost:
-    """What scrypt costs with N = 2 ** `log_n` (RFC 7914): N blocks of 128 * r bytes, and one for each further p."""
+    """Returns the cost of scrypt with N = 2 ** `log_n` (RFC 7914). It needs N + p - 1 blocks of 128 * r bytes."""
     if log_n > 30:
-        return TOO_MUCH
+        return EXCESSIVE_COST
     return Cost((r * p << log_n) // 3_600, 128 * r * ((1 << log_n) + p - 1))
 
 
 def argon2_cost(memory: int, passes: int, lanes: int) -> Cost:
-    """What Argon2 costs (RFC 9106); `memory` in KiB, and every lane is a thread."""
-    if lanes > MOST_LANES:
-        return TOO_MUCH
-    # the algorithm takes at least 8 KiB a lane
+    """Returns the cost of Argon2 (RFC 9106). `memory` is in KiB; every lane runs in a thread of its own."""
+    if lanes > MAX_LANES:
+        return EXCESSIVE_COST
+    # the algorithm uses at least 8 KiB per lane
     memory = max(memory, 8 * lanes)
     return Cost(memory * passes // 1_000, memory << 10, lanes)
