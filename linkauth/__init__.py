@@ -16,13 +16,13 @@ def main(global_config: dict[str, str], **ini: str) -> Any:
     from pyramid.config import Configurator
 
     from linkauth.config.plugins import read_settings
-    from linkauth.services import KEY, build
+    from linkauth.services import REGISTRY_KEY, build
 
     shared = {key: value for key, value in global_config.items() if key.startswith("linkauth.")}
     settings = read_settings({**shared, **ini})
     services = build(settings)
     try:
-        with Configurator(settings={**shared, **ini, KEY: services}) as config:
+        with Configurator(settings={**shared, **ini, REGISTRY_KEY: services}) as config:
             config.include("linkauth.web.request")
             config.include("linkauth.web.headers")
             config.include("linkauth.web.forwarded")

@@ -4,11 +4,13 @@ Drivers, libraries and the operating system put parts of what they were given in
 splits a password at an `@` gives the rest of it as the name of a host. The reader of the settings registers every
 secret here, and no foreign text is shown that has not passed `redact`.
 
-How much of a secret is hidden: the whole of it, of any length from LEAST characters on; and every run of its parts,
-which are what stands between the characters that URLs, SQL and shells split at. A single part is hidden from LEAST
-characters on: shorter ones are syllables and small numbers, and hiding them everywhere would hide every message. They
-are hidden where a message quotes exactly them, which is how drivers show the pieces of a URL. A form of fewer than
-SURE characters is hidden only where it is not part of a longer word.
+What is masked:
+
+* The whole secret, if it has at least MIN_LENGTH characters.
+* Each part of the secret, and each run of adjacent parts, if it has at least MIN_LENGTH characters. Parts are the
+  substrings between the delimiters of URLs, SQL and shells. Shorter parts occur in every message, so they are masked
+  only where a message holds them in quotes, as drivers quote the pieces of a URL.
+* A form shorter than UNAMBIGUOUS_LENGTH is masked only where it is not part of a longer word.
 """
 
 from __future__ import annotations
@@ -22,16 +24,16 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, unquote_plus
 
 MASK = "***"
-LEAST = 4
-SURE = 8
-SPAN_LIMIT = 256
+MIN_LENGTH = 4
+UNAMBIGUOUS_LENGTH = 8
+RUN_LIMIT = 256
 """Characters of the longest run of parts that is looked for, beside the whole secret."""
-PHRASE = 20
+PASSPHRASE_LENGTH = 20
 """Characters of a run without digits that is hidden of a passphrase: no parser splits one, and its words are those of
 messages."""
-PARTS_MOST = 32
+PART_COUNT_LIMIT = 32
 """Parts of a secret whose runs are looked for: what has more is a text with secrets in it."""
-PARTS_LIMIT = 4096
+SPLIT_LIMIT = 4096
 """Characters of a secret that are taken apart: longer ones are keys, which no parser splits."""
 REASON_LIMIT = 300
 
@@ -63,9 +65,9 @@ URL_ADVICE = (
 
 _lock = threading.Lock()
 _forms: dict[str, tuple[str, ...]] = {}
-"""The first LEAST characters of every form, to the forms, longest first."""
-_short: set[str] = set()
-_seen: set[tuple[str, bool]] = set()
+"""The first MIN_LENGTH characters of every form, to the forms, longest first."""
+_short_parts: set[str] = set()
+_registered: set[tuple[str, bool]] = set()
 
 
 def redact(text: object) -> str:
@@ -74,11 +76,11 @@ def redact(text: object) -> str:
     folded = _fold(whole)
     found: list[str] = []
     shown, start, end = 0, 0, 0
-    for at in range(len(folded) - LEAST + 1):
-        forms = _forms.get(folded[at : at + LEAST])
+    for at in range(len(folded) - MIN_LENGTH + 1):
+        forms = _forms.get(folded[at : at + MIN_LENGTH])
         if not forms:
             continue
-        longest = next((len(form) for form in forms if _is_at(folded, form, at)), 0)
+        longest = next((len(form) for form in forms if _matches_at(folded, form, at)), 0)
         if not longest:
             continue
         if at >= end:
@@ -91,8 +93,8 @@ def redact(text: object) -> str:
         found += [whole[shown:start], MASK]
     found.append(whole[end:])
     result = "".join(found)
-    if _short:
-        result = _QUOTED.sub(lambda quoted: MASK if quoted[0].lower() in _short else quoted[0], result)
+    if _short_parts:
+        result = _QUOTED.sub(lambda quoted: MASK if quoted[0].lower() in _short_parts else quoted[0], result)
     return result
 
 
@@ -114,32 +116,32 @@ def reason(error: BaseException) -> str:
     return said or type(cause).__name__
 
 
-def remember(secret: str, of_url: bool = False, public: Iterable[str] = ()) -> None:
-    """Register a secret. `of_url` if it stood in a URL, whose parser may have split it: then words of it are hidden
+def register_secret(secret: str, from_url: bool = False, public: Iterable[str] = ()) -> None:
+    """Register a secret. `from_url` if it stood in a URL, whose parser may have split it: then words of it are hidden
     one by one too. `public` are words that may be shown although they are part of it, such as the user's name."""
-    if not secret or (secret, of_url) in _seen:
+    if not secret or (secret, from_url) in _registered:
         return
     allowed = _PUBLIC | {word.lower() for word in public}
     forms: set[str] = set()
     short: set[str] = set()
     for spelled in {secret, unquote(secret), unquote_plus(secret)}:
-        for run in _runs(spelled, of_url):
+        for run in _runs(spelled, from_url):
             if run.lower() in allowed:
                 continue
-            if len(run) < LEAST:
+            if len(run) < MIN_LENGTH:
                 short.add(run.lower())
             else:
-                forms.update(_fold(form) for form in _spellings(run) if len(form) >= LEAST)
+                forms.update(_fold(form) for form in _spellings(run) if len(form) >= MIN_LENGTH)
         forms.update(map(_fold, _base64(spelled)))
     with _lock:
-        _seen.add((secret, of_url))
-        _short.update(short)
+        _registered.add((secret, from_url))
+        _short_parts.update(short)
         for form in forms:
-            key = form[:LEAST]
+            key = form[:MIN_LENGTH]
             _forms[key] = tuple(sorted({*_forms.get(key, ()), form}, key=len, reverse=True))
 
 
-def remember_url(url: str) -> None:
+def register_url(url: str) -> None:
     """Register the password of a URL, and the values of its query that are named as secrets are."""
     if not _SCHEME.match(url):
         return
@@ -150,26 +152,29 @@ def remember_url(url: str) -> None:
         user, _, password = userinfo.partition(":")
         named = _PART.findall(place.partition("?")[0])
         shown = (user, unquote(user), *named) if url_problem(url) is None else ()
-        remember(password, of_url=True, public=shown)
+        register_secret(password, from_url=True, public=shown)
     for key, value in parse_qsl(rest.partition("?")[2]):
         if _SECRET_KEY.search(key):
-            remember(value, of_url=True)
+            register_secret(value, from_url=True)
 
 
-def remember_within(text: str) -> None:
+def register_embedded(text: str) -> None:
     """Register what looks like a key in a text that holds other things too, such as a header or a template of a
-    request: SURE characters or more with a digit among them, and what stands in quotes or in an element with a digit.
+    request: UNAMBIGUOUS_LENGTH characters or more with a digit among them, and
+    what stands in quotes or in an element with a digit.
     """
     template = is_template(text)
     text = _PLACEHOLDER.sub(" ", text)
     for piece in map(str.strip, _PIECE.findall(text)):
         if is_url(piece):
-            remember_url(piece)
-        elif (len(piece) >= LEAST and any(map(str.isdigit, piece))) or (template and len(piece) >= PHRASE):
-            remember(piece)
+            register_url(piece)
+            continue
+        length, has_digit = len(piece), any(map(str.isdigit, piece))
+        if (length >= MIN_LENGTH and has_digit) or (template and length >= PASSPHRASE_LENGTH):
+            register_secret(piece)
     for token in _TOKEN.findall(text):
-        if len(token) >= SURE and any(map(str.isdigit, token)):
-            remember(token)
+        if len(token) >= UNAMBIGUOUS_LENGTH and any(map(str.isdigit, token)):
+            register_secret(token)
 
 
 def is_template(text: str) -> bool:
@@ -202,11 +207,11 @@ def url_problem(url: str) -> str | None:
     return None
 
 
-def _is_at(text: str, form: str, at: int) -> bool:
+def _matches_at(text: str, form: str, at: int) -> bool:
     if not text.startswith(form, at):
         return False
     end = at + len(form)
-    if len(form) >= SURE:
+    if len(form) >= UNAMBIGUOUS_LENGTH:
         return True
     before, after = text[max(0, at - 6) : at], text[end : end + 1]
     if _is_word(after):
@@ -226,16 +231,16 @@ def _fold(text: str) -> str:
     return "".join(letter.lower() if len(letter.lower()) == 1 else letter for letter in text)
 
 
-def _runs(secret: str, of_url: bool) -> Iterator[str]:
+def _runs(secret: str, from_url: bool) -> Iterator[str]:
     """The whole secret, and every run of its parts that is worth hiding."""
     yield secret
-    parts = [(found.start(), found.end()) for found in _PART.finditer(secret[:PARTS_LIMIT])]
+    parts = [(found.start(), found.end()) for found in _PART.finditer(secret[:SPLIT_LIMIT])]
     for first, (start, _) in enumerate(parts):
-        for last in range(first, len(parts) if len(parts) <= PARTS_MOST else first + 1):
+        for last in range(first, len(parts) if len(parts) <= PART_COUNT_LIMIT else first + 1):
             run = secret[start : parts[last][1]]
-            if len(run) > SPAN_LIMIT:
+            if len(run) > RUN_LIMIT:
                 break
-            if of_url or len(run) >= PHRASE or (len(run) >= LEAST and any(map(str.isdigit, run))):
+            if from_url or len(run) >= PASSPHRASE_LENGTH or (len(run) >= MIN_LENGTH and any(map(str.isdigit, run))):
                 yield run
 
 

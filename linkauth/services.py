@@ -28,7 +28,7 @@ from linkauth.login.sign_in import SignIn
 from linkauth.login.throttle import Throttle
 from linkauth.oauth2.clients import Client, Clients
 from linkauth.oauth2.endpoints import AuthorizationServer
-from linkauth.oauth2.errors import StoreUnavailableError
+from linkauth.oauth2.errors import StorageUnavailableError
 from linkauth.oauth2.grants import Issuer
 from linkauth.oauth2.jwt import Signer
 from linkauth.redaction import redact
@@ -37,7 +37,7 @@ from linkauth.themes.theme import Theme, open_theme, texts_of
 
 log = logging.getLogger(__name__)
 
-KEY = "linkauth.services"
+REGISTRY_KEY = "linkauth.services"
 """The one key of linkauth in Pyramid's `registry.settings`."""
 
 
@@ -63,7 +63,7 @@ class Services:
 
 def services_of(registry: Any) -> Services:
     """The services of an application, by its Pyramid registry."""
-    services: Services = registry.settings[KEY]
+    services: Services = registry.settings[REGISTRY_KEY]
     return services
 
 
@@ -229,7 +229,7 @@ def _issuer(settings: Settings, store: LinkStore, keys: KeyStore) -> Issuer:
     with_jwts = [name for name, client in settings.clients.items() if client.token_format == "jwt"]
     try:
         stored = keys.stored()
-    except StoreUnavailableError as error:
+    except StorageUnavailableError as error:
         raise SettingsError([("linkauth.database", f"the signing keys cannot be read: {error}")]) from error
     if closed := [each.kid for each in stored if not each.key]:
         if with_jwts:
@@ -249,7 +249,7 @@ def _seal_for_new_secret(keys: KeyStore) -> None:
     """Let servers that have the new secret alone read the signing keys too."""
     try:
         count = keys.add_seals()
-    except (SQLAlchemyError, StoreUnavailableError) as error:
+    except (SQLAlchemyError, StorageUnavailableError) as error:
         log.warning("signing keys are not sealed for linkauth.secret yet: error=%s", type(error).__name__)
     else:
         if count:

@@ -35,8 +35,8 @@ CHANGING = {
 def secrets_of_one_test(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process has one ini file, whose secrets it remembers; those of a test are none of the next one's."""
     monkeypatch.setattr(redaction, "_forms", dict(redaction._forms))
-    monkeypatch.setattr(redaction, "_short", set(redaction._short))
-    monkeypatch.setattr(redaction, "_seen", set(redaction._seen))
+    monkeypatch.setattr(redaction, "_short_parts", set(redaction._short_parts))
+    monkeypatch.setattr(redaction, "_registered", set(redaction._registered))
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ SOURCES = [
 ]
 CLEANERS = {"redact", "reason", "cause"}
 OURS = {
-    *("SettingsError", "StartError", "StoreUnavailableError", "AuthorizationError", "ClientRequestError"),
+    *("SettingsError", "StartError", "StorageUnavailableError", "AuthorizationError", "ClientRequestError"),
     *("BearerError", "UntrustedRequestError", "InvalidClientError", "OAuth2Error"),
     *("BackendError", "BackendUnavailable", "BackendMisconfigured", "AccountRefused", "PasswordRefused", "Throttled"),
     *("WrongPassword", "UnknownUser", "PasswordChanged", "PasswordChangeNeeded", "HTTPNotFound", "HTTPException"),

@@ -13,7 +13,7 @@ from linkauth.config.loader import StartError, app_settings, loader
 from linkauth.config.plugins import read_settings
 from linkauth.config.settings import Settings, SettingsError
 from linkauth.login.dispatch import NamedBackend
-from linkauth.oauth2.errors import StoreUnavailableError
+from linkauth.oauth2.errors import StorageUnavailableError
 from linkauth.redaction import reason
 from linkauth.services import open_backends, open_storage
 
@@ -37,7 +37,7 @@ def opened(ini: str, current: bool = True) -> Iterator[tuple[Settings, Engine]]:
         raise click.ClickException(str(error)) from None
     except UnicodeError:
         raise click.ClickException("a value on the command line is not text in UTF-8") from None
-    except (SQLAlchemyError, StoreUnavailableError) as error:
+    except (SQLAlchemyError, StorageUnavailableError) as error:
         raise click.ClickException(f"{ini}: the database failed: {reason(error)}") from None
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from linkauth.backends import Check
 from linkauth.config.settings import Settings, SettingsError
 from linkauth.hashing import worker_processes
-from linkauth.oauth2.errors import StoreUnavailableError
+from linkauth.oauth2.errors import StorageUnavailableError
 from linkauth.services import key_store
 from linkauth.storage import open_engine, readable_by_others, require_current, revision, unreadable
 from linkauth.storage.engine import CONNECTIONS, allowed_connections, cause
@@ -31,7 +31,7 @@ def stored(settings: Settings) -> list[Check]:
             engine.dispose()
     except SettingsError as error:
         return [Check("database", False, problem) for _, problem in error.faults]
-    except (SQLAlchemyError, StoreUnavailableError) as error:
+    except (SQLAlchemyError, StorageUnavailableError) as error:
         return [Check("database", False, f"failed: {cause(error)}")]
 
 

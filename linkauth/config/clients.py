@@ -12,7 +12,7 @@ from linkauth.config import guessing
 from linkauth.config.guessing import CLIENT_BITS, CLIENT_CHARACTERS
 from linkauth.config.platforms import PLATFORMS, Platform
 from linkauth.config.reader import Text
-from linkauth.oauth2.registry import settable
+from linkauth.oauth2.registry import configurable_grants
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 SCOPE_CHARACTERS = 4096
@@ -113,8 +113,8 @@ class ClientSettings:
 
     def _grant_faults(self) -> Iterator[tuple[str, str]]:
         for grant in self.grants:
-            if grant not in settable():
-                yield "grants", f"knows only: {', '.join(settable())}"
+            if grant not in configurable_grants():
+                yield "grants", f"knows only: {', '.join(configurable_grants())}"
         if not self.grants and not self.secret:
             yield "grants", "is missing, and so is secret: this client could do nothing"
         if self.grants and not self.all_redirect_uris:

@@ -15,7 +15,7 @@ from plaster_pastedeploy import Loader
 
 from linkauth import logs
 from linkauth.config.reader import invisible
-from linkauth.redaction import reason, remember_within
+from linkauth.redaction import reason, register_embedded
 
 
 class StartError(Exception):
@@ -43,7 +43,7 @@ def _set_up_logging(ini: str, found: Any) -> None:
             if section.startswith("handler_"):
                 # the password of a mail server, for one
                 for value in found.get_settings(section).values():
-                    remember_within(value)
+                    register_embedded(value)
     try:
         found.setup_logging({"__file__": str(Path(ini).resolve())})
     except Exception as error:

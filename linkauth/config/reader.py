@@ -22,9 +22,9 @@ from linkauth.redaction import (
     is_template,
     is_url,
     redact,
-    remember,
-    remember_url,
-    remember_within,
+    register_embedded,
+    register_secret,
+    register_url,
     url_problem,
 )
 
@@ -104,7 +104,7 @@ class Keys:
         """
         secrets = tuple(filter(None, (self._dereference(key, line) for line in _lines(raw))))
         for secret in secrets:
-            remember(secret)
+            register_secret(secret)
         return secrets
 
     def fault(self, key: str, problem: str) -> None:
@@ -197,25 +197,25 @@ class Keys:
         A field is secret if its dataclass does not show it (`repr=False`). `within`: secrets stand among other things.
         """
         for word in raw.split() if item.repr else ():
-            remember_url(word)
+            register_url(word)
         if item.repr and key not in self._from_file:
             return None
         if item.repr:
             # no list, sentence or statement, of which a file may hold one as well
             if len(raw.split()) == 1 and not is_url(raw):
-                remember(raw)
+                register_secret(raw)
             return None
         is_word = item.name.endswith(("secret", "password", "pepper"))
         if is_url(raw) and not is_word:
-            remember_url(raw)
+            register_url(raw)
             return url_problem(raw) or invisible(raw)
         is_text = within and key not in self._from_file
         if is_text or (is_template(raw) and not is_word):
-            remember_within(raw)
+            register_embedded(raw)
             if is_text or len(raw.split()) > 1:
                 return None
         # one word may be a password with braces
-        remember(raw)
+        register_secret(raw)
         # these have lines
         return None if (is_template(raw) and not is_word) or raw.startswith("-----BEGIN ") else invisible(raw)
 

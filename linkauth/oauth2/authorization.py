@@ -18,7 +18,7 @@ from linkauth.oauth2.requests import AuthorizationRequest
 STATE_LIMIT = 4096
 SCOPE_LIMIT = 100
 """No platform takes more; what each of them takes is checked where its clients are registered."""
-SHOWN_LIMIT = 300
+LOG_EXCERPT_LIMIT = 300
 """Characters of a parameter that a log line may hold."""
 
 _VSCHARS = re.compile(r"[\x20-\x7E]*")
@@ -48,8 +48,8 @@ def parse(pairs: Iterable[tuple[str, str]], clients: Clients, issuer: str) -> Au
         known = ", ".join(client.client_id for client in clients if client.grants)
         received = parameters.get("client_id", "")
         # a secret that was pasted into the wrong field of a console is still one
-        owner = clients.whose_secret(received)
-        said = f"the secret of {owner.client_id}" if owner else shown(received)
+        owner = clients.find_by_secret(received)
+        said = f"the secret of {owner.client_id}" if owner else log_excerpt(received)
         log = f"client_id {said} is none of {known}: correct Your Client ID"
         raise UntrustedRequestError("unknown_client", log)
     redirect_uri = _redirect_uri(client, parameters.get("redirect_uri"))
@@ -105,12 +105,12 @@ def _challenge(client: Client, parameters: dict[str, str], target: RedirectTarge
     return challenge
 
 
-def shown(value: str) -> str:
-    """The first SHOWN_LIMIT characters of a value, quoted, with the values of private parameters masked.
+def log_excerpt(value: str) -> str:
+    """The first LOG_EXCERPT_LIMIT characters of a value, quoted, with the values of private parameters masked.
 
     The value is cut first: the cost is bounded, and a secret that is cut stays masked, since its name stands before it.
     """
-    return repr("".join(map(_masked, _SEPARATOR.split(value[:SHOWN_LIMIT]))))
+    return repr("".join(map(_masked, _SEPARATOR.split(value[:LOG_EXCERPT_LIMIT]))))
 
 
 def _masked(pair: str) -> str:
@@ -135,7 +135,7 @@ def _once(pairs: Iterable[tuple[str, str]], issuer: str) -> dict[str, str]:
     for name, value in pairs:
         plain = name.split("[")[0].casefold()
         if plain in seen:
-            values = ", ".join(f"{name} {shown(value)}" for name, value in pairs if name in _LOGGED)
+            values = ", ".join(f"{name} {log_excerpt(value)}" for name, value in pairs if name in _LOGGED)
             twice = plain if re.fullmatch("[a-z_]{1,30}", plain) else "something"
             log = f"{twice} came twice ({values}): Your Web Authorization URI must be just {issuer}/authorize"
             raise UntrustedRequestError("repeated_parameter", log)
@@ -153,7 +153,7 @@ def _redirect_uri(client: Client, received: str | None) -> str:
             return registered[0]
         raise UntrustedRequestError("missing_redirect_uri", f"redirect_uri is missing, client {client.client_id}")
     if received not in registered:
-        log = f"redirect_uri {shown(received)} of client {client.client_id} is none of {', '.join(registered)}"
+        log = f"redirect_uri {log_excerpt(received)} of client {client.client_id} is none of {', '.join(registered)}"
         raise UntrustedRequestError("wrong_redirect_uri", log)
     return received
 

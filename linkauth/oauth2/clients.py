@@ -97,7 +97,7 @@ class Clients:
     def get(self, client_id: str) -> Client | None:
         return self._clients.get(client_id)
 
-    def whose_secret(self, text: str) -> Client | None:
+    def find_by_secret(self, text: str) -> Client | None:
         """The client whose secret `text` is, if it is one."""
         digest = sha256(text.encode("utf-8", "surrogatepass")).digest()
         return next((client for client in self if client.secret_sha256 == digest), None)

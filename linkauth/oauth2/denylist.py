@@ -1,7 +1,7 @@
 """The signed list of revoked JWT access tokens, kept until it changes.
 
 It changes when a link ends (the store's version tells, whichever server ended it), when a token on it expires, when
-another key signs, and every RENEW_SECONDS, so that verifiers always get a document that has not expired.
+another key signs, and every RENEWAL_INTERVAL, so that verifiers always get a document that has not expired.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
-from linkauth.oauth2.jwt import RENEW_SECONDS, Signer
-from linkauth.oauth2.tokens import Store, StoreUnavailableError
+from linkauth.oauth2.jwt import RENEWAL_INTERVAL, Signer
+from linkauth.oauth2.tokens import StorageUnavailableError, TokenStorage
 
 
 @dataclass(frozen=True, slots=True)
-class SignedList:
+class SignedDenyList:
     """The document as a JWT, and a tag of its content: the same at every server process within a period of
-    RENEW_SECONDS, although each of them signs for itself (so it is a weak entity tag, RFC 9110 section 8.8.1)."""
+    RENEWAL_INTERVAL, although each of them signs for itself (so it is a weak entity tag, RFC 9110 section 8.8.1)."""
 
     text: str
     tag: str
@@ -36,11 +36,11 @@ class _Kept:
     read_at: int
     since: int
     until: float
-    signed: SignedList
+    signed: SignedDenyList
 
     def is_read(self, version: int | None, now: int) -> bool:
         """Does `entries` hold everything that may be on the list now?"""
-        same_period = self.read_at // RENEW_SECONDS == now // RENEW_SECONDS
+        same_period = self.read_at // RENEWAL_INTERVAL == now // RENEWAL_INTERVAL
         return version is not None and version == self.version and self.read_at <= now and same_period
 
     def is_signed(self, version: int | None, kid: str, now: int) -> bool:
@@ -50,17 +50,17 @@ class _Kept:
 class DenyList:
     """The current list of `store`, signed by `signer`. A request costs one look at the store's version."""
 
-    def __init__(self, store: Store, signer: Signer) -> None:
+    def __init__(self, store: TokenStorage, signer: Signer) -> None:
         self._store = store
         self._signer = signer
         self._lock = threading.Lock()
         self._failures = 0
         self._kept: _Kept | None = None
 
-    def current(self, now: int) -> SignedList | None:
-        """The list at `now`, seconds since 1970; None without a key to sign it. Raises StoreUnavailableError."""
+    def current(self, now: int) -> SignedDenyList | None:
+        """The list at `now`, seconds since 1970; None without a key to sign it. Raises StorageUnavailableError."""
         failures = self._failures
-        version, kid, kept = self._store.denied_version(), self._signer.kid(now), self._kept
+        version, kid, kept = self._store.deny_list_version(), self._signer.kid(now), self._kept
         if kid is None:
             return None
         if kept is None or not kept.is_signed(version, kid, now):
@@ -72,12 +72,12 @@ class DenyList:
         that does not answer is not asked by each of them in turn."""
         with self._lock:
             if self._failures != failures:
-                raise StoreUnavailableError("the revoked tokens could not be read a moment ago")
+                raise StorageUnavailableError("the revoked tokens could not be read a moment ago")
             try:
-                version, kept = self._store.denied_version(), self._kept
+                version, kept = self._store.deny_list_version(), self._kept
                 if kept is None or not kept.is_signed(version, kid, now):
                     kept = self._kept = self._sign(kept, version, kid, now)
-            except StoreUnavailableError:
+            except StorageUnavailableError:
                 self._failures += 1
                 raise
             return kept
@@ -86,10 +86,10 @@ class DenyList:
         """`version` was read before the entries, so that a change in between is seen next time."""
         entries, read_at = (kept.entries, kept.read_at) if kept and kept.is_read(version, now) else (None, now)
         if entries is None:
-            entries = self._store.denied(now)
-        period = now // RENEW_SECONDS
+            entries = self._store.revoked_tokens(now)
+        period = now // RENEWAL_INTERVAL
         until = min((expiry for expiry in entries.values() if expiry > now), default=math.inf)
         revoked = sorted(jti for jti, expiry in entries.items() if expiry > now)
         tag = sha256(json.dumps([kid, period, revoked]).encode("ascii")).hexdigest()[:32]
-        signed = SignedList(self._signer.deny_list(revoked, now), tag)
+        signed = SignedDenyList(self._signer.deny_list(revoked, now), tag)
         return _Kept(version, kid, entries, read_at, now, until, signed)

@@ -7,15 +7,15 @@ from typing import Any
 
 from linkauth.oauth2 import authorization, grants, registry
 from linkauth.oauth2.clients import Client, Clients
-from linkauth.oauth2.denylist import DenyList, SignedList
-from linkauth.oauth2.errors import BearerError, ClientRequestError, InvalidClientError, StoreUnavailableError
+from linkauth.oauth2.denylist import DenyList, SignedDenyList
+from linkauth.oauth2.errors import BearerError, ClientRequestError, InvalidClientError, StorageUnavailableError
 from linkauth.oauth2.grants import Issuer
 from linkauth.oauth2.metadata import metadata
 from linkauth.oauth2.requests import AuthorizationRequest, ClientRequest
 from linkauth.oauth2.tokens import Link, ResourceOwner, Token, digest
 
 INACTIVE: Mapping[str, Any] = {"active": False}
-TOUCH_SECONDS = 3600
+USE_RECORDING_INTERVAL = 3600
 """Uses of a link are noted at most this often."""
 
 
@@ -38,7 +38,7 @@ class AuthorizationServer:
         return authorization.parse(pairs, self._clients, self.url)
 
     def authorize(self, request: AuthorizationRequest, owner: ResourceOwner, locale: str) -> str:
-        """Link `owner` and give the location to redirect to; raises StoreUnavailableError."""
+        """Link `owner` and give the location to redirect to; raises StorageUnavailableError."""
         authorize = registry.GRANTS[request.grant].authorize
         assert authorize
         return authorize(request, owner, locale, self._issuer, int(self._clock()))
@@ -46,7 +46,7 @@ class AuthorizationServer:
     def token(self, request: ClientRequest) -> Mapping[str, Any]:
         """The token endpoint (RFC 6749 section 3.2); asks no backend.
 
-        Raises InvalidClientError, ClientRequestError or StoreUnavailableError.
+        Raises InvalidClientError, ClientRequestError or StorageUnavailableError.
         """
         client = self._clients.authenticate(request, public=True)
         name = request.form.get("grant_type")
@@ -63,17 +63,17 @@ class AuthorizationServer:
     def introspect(self, request: ClientRequest) -> Mapping[str, Any]:
         """Whose token it is (RFC 7662 section 2.2), or just `active: false` for anything but a living token.
 
-        Raises InvalidClientError, ClientRequestError, or StoreUnavailableError: "cannot tell" is never `active: false`.
+        Raises InvalidClientError, ClientRequestError or StorageUnavailableError.
         """
         client = self._clients.authenticate(request)
         token = request.form.get("token")
         if not token:
             raise ClientRequestError("invalid_request", "token is missing")
-        found = self._living(token)
+        found = self._find_active_token(token)
         if found is None or not client.may_introspect(found[0].client_id):
             return INACTIVE
         link, kept, scopes = found
-        self._touch(link)
+        self._record_use(link)
         answer: dict[str, Any] = {
             # first, so that none takes the place of what follows
             **self._claims(link, ()),
@@ -110,7 +110,7 @@ class AuthorizationServer:
             return
         link, kept = found
         now = int(self._clock())
-        if kept.used_at is not None or not grants.alive(link, kept.expires_at, now):
+        if kept.used_at is not None or not grants.is_active(link, kept.expires_at, now):
             return
         owner = self._clients.get(link.client_id)
         if client is None and kept.kind == "refresh" and not (owner and owner.public):
@@ -126,11 +126,11 @@ class AuthorizationServer:
         scheme, _, token = (authorization or "").strip().partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise BearerError
-        found = self._living(token.strip())
+        found = self._find_active_token(token.strip())
         if found is None:
             raise BearerError("invalid_token", "the access token is unknown, expired or revoked")
         link, _, scopes = found
-        self._touch(link)
+        self._record_use(link)
         claims = self._claims(link, scopes)
         return {**claims, "sub": link.sub, "preferred_username": link.username}
 
@@ -142,14 +142,14 @@ class AuthorizationServer:
         """The public keys of JWT access tokens (RFC 7517)."""
         return self._issuer.signer.jwks(int(self._clock()))
 
-    def deny_list(self) -> SignedList | None:
+    def deny_list(self) -> SignedDenyList | None:
         """The signed list of revoked JWT access tokens; None without a key to sign it."""
         return self._deny_list.current(int(self._clock()))
 
     def client(self, client_id: str) -> Client | None:
         return self._clients.get(client_id)
 
-    def _living(self, token: str) -> tuple[Link, Token, tuple[str, ...]] | None:
+    def _find_active_token(self, token: str) -> tuple[Link, Token, tuple[str, ...]] | None:
         """A living access token, its link, and its scopes today: those that its client has lost are left out, and a
         token that had some and has none left is dead, as its link's refresh token is."""
         found = self._store.find(digest(token), "access")
@@ -157,25 +157,25 @@ class AuthorizationServer:
             return None
         link, kept = found
         client = self._clients.get(link.client_id)
-        if client is None or not grants.alive(link, kept.expires_at, int(self._clock())):
+        if client is None or not grants.is_active(link, kept.expires_at, int(self._clock())):
             return None
-        scopes = grants.still_allowed(link.scopes if kept.scopes is None else kept.scopes, client)
+        scopes = grants.allowed_scopes(link.scopes if kept.scopes is None else kept.scopes, client)
         return None if scopes is None else (link, kept, scopes)
 
     def _claims(self, link: Link, scopes: tuple[str, ...]) -> dict[str, Any]:
         """What the link's client may know about the person today: its settings may say less than when they linked."""
         client = self._clients.get(link.client_id)
-        return grants.known_to(client, scopes, link.claims) if client else {}
+        return grants.permitted_claims(client, scopes, link.claims) if client else {}
 
-    def _touch(self, link: Link) -> None:
+    def _record_use(self, link: Link) -> None:
         """Note the use, at most once an hour, and never in the way of the answer."""
         now = int(self._clock())
-        if link.last_used_at is None or now - link.last_used_at >= TOUCH_SECONDS:
+        if link.last_used_at is None or now - link.last_used_at >= USE_RECORDING_INTERVAL:
             try:
-                self._store.touch(link, now)
-            except StoreUnavailableError:
+                self._store.record_use(link, now)
+            except StorageUnavailableError:
                 return
 
     def check(self) -> None:
-        """Raises StoreUnavailableError unless the store answers."""
+        """Raises StorageUnavailableError unless the store answers."""
         self._store.find(bytes(32), "access")

@@ -101,5 +101,5 @@ class BearerError(OAuth2Error):
         self.description = description
 
 
-class StoreUnavailableError(OAuth2Error):
+class StorageUnavailableError(OAuth2Error):
     """The store of links and tokens could not be asked: 503, and never `active: false` (Alexa would unlink people)."""

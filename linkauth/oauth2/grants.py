@@ -16,11 +16,11 @@ from linkauth.oauth2.clients import Client
 from linkauth.oauth2.errors import ClientRequestError
 from linkauth.oauth2.jwt import Signer
 from linkauth.oauth2.requests import AuthorizationRequest
-from linkauth.oauth2.tokens import Code, Link, ResourceOwner, Store, Token, digest, new_token, successor
+from linkauth.oauth2.tokens import Code, Link, ResourceOwner, Token, TokenStorage, derive_successor, digest, new_token
 
 log = logging.getLogger(__name__)
 
-CODE_SECONDS = 60
+CODE_LIFETIME = 60
 CLAIMS_LIMIT = 16_384
 """Bytes of a link's claims as JSON; a person may be in thousands of groups."""
 CLAIMS = {"profile": ("name",), "email": ("email",)}
@@ -35,18 +35,20 @@ class Issuer:
     `previous` are former keys, which servers that are not restarted yet may still use.
     """
 
-    store: Store
+    store: TokenStorage
     key: bytes
     signer: Signer
     previous: tuple[bytes, ...] = ()
 
-    def access(self, client: Client, link: Link, scopes: tuple[str, ...] | None, now: int) -> tuple[str, Token, Any]:
+    def issue_access_token(
+        self, client: Client, link: Link, scopes: tuple[str, ...] | None, now: int
+    ) -> tuple[str, Token, Any]:
         """A new access token: for the client, for the store, and its lifetime in seconds or None."""
         lifetime = client.implicit_lifetime if link.grant == "implicit" else client.code_lifetime
         expires_at = None if lifetime is None else now + lifetime
         # a JWT without an expiry could never be forgotten by the deny list
         if client.token_format == "jwt" and expires_at is not None:
-            asked = known_to(client, (), link.claims)
+            asked = permitted_claims(client, (), link.claims)
             said = link.scopes if scopes is None else scopes
             text, jti = self.signer.access_token(link, said, now, expires_at, asked)
         else:
@@ -54,13 +56,13 @@ class Issuer:
         return text, Token(digest(text), "access", now, expires_at, scopes, jti=jti), lifetime
 
 
-def known_to(client: Client, scopes: tuple[str, ...], claims: Mapping[str, Any]) -> dict[str, Any]:
+def permitted_claims(client: Client, scopes: tuple[str, ...], claims: Mapping[str, Any]) -> dict[str, Any]:
     """Those of a person's claims that the client's settings and `scopes` let it know."""
     names = {*client.claims, *(claim for scope in scopes for claim in CLAIMS.get(scope, ()))}
     return {name: value for name, value in claims.items() if name in names and value not in (None, "", [])}
 
 
-def _bounded(claims: dict[str, Any], client: Client) -> dict[str, Any]:
+def _limit_claims(claims: dict[str, Any], client: Client) -> dict[str, Any]:
     """Without the groups, and then the longest, if they are too many to be kept and sent at every request."""
     while len(json.dumps(claims)) > CLAIMS_LIMIT:
         longest = max(claims, key=lambda name: (name == "groups", len(json.dumps(claims[name]))))
@@ -79,17 +81,19 @@ def _link(request: AuthorizationRequest, owner: ResourceOwner, locale: str, gran
         grant=grant,
         locale=locale,
         created_at=now,
-        claims=_bounded(known_to(request.client, request.scopes, owner.claims), request.client),
+        claims=_limit_claims(permitted_claims(request.client, request.scopes, owner.claims), request.client),
     )
 
 
-def implicit(request: AuthorizationRequest, owner: ResourceOwner, locale: str, issuer: Issuer, now: int) -> str:
+def authorize_implicit(
+    request: AuthorizationRequest, owner: ResourceOwner, locale: str, issuer: Issuer, now: int
+) -> str:
     """The redirect location of an implicit grant (RFC 6749 section 4.2.2): the token in the fragment, no refresh token.
 
-    `locale` is the language in which the person linked, `now` in seconds since 1970. Raises StoreUnavailableError.
+    `locale` is the language in which the person linked, `now` in seconds since 1970. Raises StorageUnavailableError.
     """
     link = _link(request, owner, locale, "implicit", now)
-    text, token, lifetime = issuer.access(request.client, link, None, now)
+    text, token, lifetime = issuer.issue_access_token(request.client, link, None, now)
     issuer.store.create(link, (token,))
     answer = {"access_token": text, "token_type": "Bearer"}
     if lifetime is not None:
@@ -99,16 +103,16 @@ def implicit(request: AuthorizationRequest, owner: ResourceOwner, locale: str, i
     return request.target.location(answer)
 
 
-def code(request: AuthorizationRequest, owner: ResourceOwner, locale: str, issuer: Issuer, now: int) -> str:
+def authorize_code(request: AuthorizationRequest, owner: ResourceOwner, locale: str, issuer: Issuer, now: int) -> str:
     """The redirect location of an authorization code grant (RFC 6749 section 4.1.2): a code in the query."""
     text = new_token()
     redirect_uri = request.target.redirect_uri if request.redirect_uri_sent else None
-    kept = Code(digest(text), redirect_uri, request.code_challenge, now + CODE_SECONDS)
+    kept = Code(digest(text), redirect_uri, request.code_challenge, now + CODE_LIFETIME)
     issuer.store.create(_link(request, owner, locale, "authorization_code", now), code=kept)
     return request.target.location({"code": text})
 
 
-def exchange(client: Client, form: Mapping[str, str], issuer: Issuer, now: int) -> dict[str, Any]:
+def exchange_code(client: Client, form: Mapping[str, str], issuer: Issuer, now: int) -> dict[str, Any]:
     """The token answer to a code (RFC 6749 section 4.1.3, RFC 7636 section 4.6).
 
     A code works once. When it comes again, valid in all else, its link ends: somebody else may hold the tokens; with a
@@ -128,11 +132,11 @@ def exchange(client: Client, form: Mapping[str, str], issuer: Issuer, now: int) 
     if not _verified(kept.code_challenge, verifier):
         raise _invalid_grant()
     # the settings may have changed since the person saw the page
-    allowed = still_allowed(link.scopes, client)
-    text, access, lifetime = issuer.access(client, link, None if allowed == link.scopes else allowed, now)
+    allowed = allowed_scopes(link.scopes, client)
+    text, access, lifetime = issuer.issue_access_token(client, link, None if allowed == link.scopes else allowed, now)
     refresh = new_token()
     tokens = (access, Token(digest(refresh), "refresh", now, _refresh_expiry(client, link, now)))
-    fresh = kept.used_at is None and allowed is not None and alive(link, kept.expires_at, now)
+    fresh = kept.used_at is None and allowed is not None and is_active(link, kept.expires_at, now)
     if not (fresh and issuer.store.redeem(kept, link, tokens, now)):
         again = issuer.store.find_code(kept.digest)
         if again and again[1].used_at is not None:
@@ -141,7 +145,7 @@ def exchange(client: Client, form: Mapping[str, str], issuer: Issuer, now: int) 
     return _answer(text, lifetime, allowed or (), refresh)
 
 
-def refresh(client: Client, form: Mapping[str, str], issuer: Issuer, now: int) -> dict[str, Any]:
+def exchange_refresh_token(client: Client, form: Mapping[str, str], issuer: Issuer, now: int) -> dict[str, Any]:
     """The token answer to a refresh token (RFC 6749 section 6), by the client's policy."""
     presented = form.get("refresh_token")
     if not presented:
@@ -151,10 +155,10 @@ def refresh(client: Client, form: Mapping[str, str], issuer: Issuer, now: int) -
         raise _invalid_grant()
     link, kept = found
     rotated_away = kept.used_at is not None and client.refresh != "rotate"
-    if rotated_away or not alive(link, kept.expires_at, now):
+    if rotated_away or not is_active(link, kept.expires_at, now):
         raise _invalid_grant()
     scopes = _narrowed(form.get("scope"), link.scopes, client)
-    text, access, lifetime = issuer.access(client, link, scopes, now)
+    text, access, lifetime = issuer.issue_access_token(client, link, scopes, now)
     expires_at = _refresh_expiry(client, link, now)
     if client.refresh == "stable":
         if not issuer.store.renew(link, kept, expires_at, (access,), now, consume=False):
@@ -164,7 +168,7 @@ def refresh(client: Client, form: Mapping[str, str], issuer: Issuer, now: int) -
         followings = [new_token()]
     else:
         # one for each secret of the ini: whichever of them another server has, it can repeat a lost answer
-        followings = [successor(presented, key) for key in (issuer.key, *issuer.previous)]
+        followings = [derive_successor(presented, key) for key in (issuer.key, *issuer.previous)]
     made = {
         text: Token(digest(text), "refresh", now, expires_at, generation=kept.generation + 1) for text in followings
     }
@@ -208,12 +212,12 @@ def _verified(challenge: str | None, verifier: str | None) -> bool:
     return hmac.compare_digest(computed, challenge.encode("ascii"))
 
 
-def alive(link: Link, expires_at: int | None, now: int) -> bool:
+def is_active(link: Link, expires_at: int | None, now: int) -> bool:
     """Is a token or code of `link` that expires at `expires_at` good for anything?"""
     return link.ended_at is None and (expires_at is None or now < expires_at)
 
 
-def still_allowed(granted: tuple[str, ...], client: Client) -> tuple[str, ...] | None:
+def allowed_scopes(granted: tuple[str, ...], client: Client) -> tuple[str, ...] | None:
     """Those of the granted scopes that the client still has, in their order; None if it has lost all of them."""
     allowed = tuple(scope for scope in granted if scope in client.scopes)
     return None if granted and not allowed else allowed
@@ -230,7 +234,7 @@ def _narrowed(asked: str | None, granted: tuple[str, ...], client: Client) -> tu
 
     Never the empty tuple: a link of which nothing is left is refused.
     """
-    now_allowed = still_allowed(granted, client)
+    now_allowed = allowed_scopes(granted, client)
     if now_allowed is None:
         raise _invalid_grant()
     if not asked:

@@ -10,10 +10,10 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from linkauth.oauth2.tokens import Link, SigningKey, StoreUnavailableError
+from linkauth.oauth2.tokens import Link, SigningKey, StorageUnavailableError
 
 ALGORITHM = "ES256"
-RENEW_SECONDS = 300
+RENEWAL_INTERVAL = 300
 """The deny list is signed anew at least this often. It is good for twice as long, so that who has just been told that
 it is unchanged may still keep it for the minute that the response's Cache-Control allows."""
 
@@ -45,8 +45,8 @@ class Signer:
         return self._sign("at+jwt", claims, now), jti
 
     def deny_list(self, revoked: Sequence[str], now: int) -> str:
-        """The `jti` of revoked tokens that have not expired yet, as a signed JWT that expires after 2 RENEW_SECONDS."""
-        claims = {"iss": self._issuer, "iat": now, "exp": now + 2 * RENEW_SECONDS, "revoked": list(revoked)}
+        """The `jti` of revoked tokens that have not expired yet, as a signed JWT."""
+        claims = {"iss": self._issuer, "iat": now, "exp": now + 2 * RENEWAL_INTERVAL, "revoked": list(revoked)}
         return self._sign("deny-list+jwt", claims, now)
 
     def jwks(self, now: int) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class Signer:
 
         signing = self._signing(now)
         if signing is None:
-            raise StoreUnavailableError("no key signs; make one with: linkauth keys rotate <ini file>")
+            raise StorageUnavailableError("no key signs; make one with: linkauth keys rotate <ini file>")
         header = {"typ": kind, "alg": ALGORITHM, "kid": signing.kid}
         return jwt.encode(header, claims, signing.key, algorithms=[ALGORITHM])
 

@@ -43,9 +43,9 @@ class Grant:
 GRANTS: dict[str, Grant] = {
     grant.name: grant
     for grant in (
-        Grant("authorization_code", "code", pkce=True, authorize=grants.code, exchange=grants.exchange),
-        Grant("implicit", "token", "fragment", authorize=grants.implicit),
-        Grant("refresh_token", exchange=grants.refresh, granted_with="authorization_code"),
+        Grant("authorization_code", "code", pkce=True, authorize=grants.authorize_code, exchange=grants.exchange_code),
+        Grant("implicit", "token", "fragment", authorize=grants.authorize_implicit),
+        Grant("refresh_token", exchange=grants.exchange_refresh_token, granted_with="authorization_code"),
     )
 }
 
@@ -63,6 +63,6 @@ def grant_types() -> list[str]:
     return [grant.name for grant in GRANTS.values() if grant.exchange]
 
 
-def settable() -> list[str]:
+def configurable_grants() -> list[str]:
     """The grants that the settings of a client may name."""
     return [grant.name for grant in GRANTS.values() if not grant.granted_with]

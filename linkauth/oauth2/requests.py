@@ -29,7 +29,7 @@ class AuthorizationRequest:
     code_challenge: str | None = None
     parameters: tuple[tuple[str, str], ...] = ()
 
-    def refuse(self) -> AuthorizationError:
+    def access_denied(self) -> AuthorizationError:
         """The answer to a person who pressed Cancel."""
         return AuthorizationError("access_denied", "the person declined", self.target)
 

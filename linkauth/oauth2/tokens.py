@@ -14,12 +14,22 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from linkauth.oauth2.errors import StoreUnavailableError
+from linkauth.oauth2.errors import StorageUnavailableError
 
 if TYPE_CHECKING:
     from joserfc.jwk import ECKey
 
-__all__ = ["Code", "Kind", "Link", "ResourceOwner", "Store", "StoreUnavailableError", "Token", "digest", "new_token"]
+__all__ = [
+    "Code",
+    "Kind",
+    "Link",
+    "ResourceOwner",
+    "StorageUnavailableError",
+    "Token",
+    "TokenStorage",
+    "digest",
+    "new_token",
+]
 
 Kind = Literal["access", "refresh"]
 
@@ -120,11 +130,11 @@ class SigningKey:
         return cls(secrets.token_urlsafe(8), signs_from, None, key)
 
 
-class Store(Protocol):
+class TokenStorage(Protocol):
     """Where links and their tokens are kept.
 
-    Every method raises StoreUnavailableError when it cannot tell; what a method wrote when it returns survives a power
-    cut, and what it writes is all or nothing.
+    Every method raises StorageUnavailableError when it cannot tell; what a method wrote when it returns survives a
+    power cut, and what it writes is all or nothing.
     """
 
     def create(self, link: Link, tokens: tuple[Token, ...] = (), code: Code | None = None) -> None:
@@ -151,13 +161,13 @@ class Store(Protocol):
     def end(self, link: Link, reason: str, now: int) -> None:
         """End a link and with it all its tokens; the first reason stays."""
 
-    def touch(self, link: Link, now: int) -> None:
+    def record_use(self, link: Link, now: int) -> None:
         """Note that a token of the link was used."""
 
-    def denied(self, now: int) -> Mapping[str, int]:
+    def revoked_tokens(self, now: int) -> Mapping[str, int]:
         """The `jti` of every token that has not expired although its link has ended, and when it will expire."""
 
-    def denied_version(self) -> int | None:
+    def deny_list_version(self) -> int | None:
         """A number that has changed when a link has ended since, at any server; None if that is not known."""
 
 
@@ -166,7 +176,7 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def successor(token: str, key: bytes) -> str:
+def derive_successor(token: str, key: bytes) -> str:
     """The refresh token that follows `token` under rotation: as random to everybody without `key`, and the same again
     when a lost answer is repeated."""
     mac = hmac.digest(key, b"successor\0" + token.encode("utf-8", "surrogatepass"), "sha256")

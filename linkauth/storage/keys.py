@@ -21,7 +21,7 @@ from sqlalchemy import Engine, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from linkauth.config.settings import SettingsError
-from linkauth.oauth2.tokens import SigningKey, StoreUnavailableError
+from linkauth.oauth2.tokens import SigningKey, StorageUnavailableError
 from linkauth.storage.engine import Reader, Writer, cause
 from linkauth.storage.tables import signing_keys, tokens
 
@@ -67,7 +67,7 @@ class KeyStore:
         """The keys, read anew at most once a minute, and behind the answers if there are some already: a database that
         hangs would cost a request the time that it needs for its own operations.
 
-        Raises StoreUnavailableError if there are none yet and the database cannot be asked.
+        Raises StorageUnavailableError if there are none yet and the database cannot be asked.
         """
         (at, keys), failures = self._kept, self._failures
         if time.monotonic() - at > REREAD_SECONDS and self._lock.acquire(blocking=not keys):
@@ -90,7 +90,7 @@ class KeyStore:
         that failed fails too, so that a database that hangs is not asked by each of them in turn."""
         try:
             if self._failures != failures:
-                raise StoreUnavailableError("signing keys: they could not be read a moment ago")
+                raise StorageUnavailableError("signing keys: they could not be read a moment ago")
             if self._kept[0] == at:
                 self._read_all(keys)
         finally:
@@ -99,10 +99,10 @@ class KeyStore:
     def _read_all(self, keys: Sequence[SigningKey]) -> None:
         try:
             stored = self.stored()
-        except StoreUnavailableError as error:
+        except StorageUnavailableError as error:
             if not keys:
                 self._failures += 1
-                raise StoreUnavailableError(f"signing keys: {error}") from error
+                raise StorageUnavailableError(f"signing keys: {error}") from error
             log.error("signing keys cannot be read, the last known ones go on: %s", error)
             self._kept = (time.monotonic() - REREAD_SECONDS + RETRY_SECONDS, keys)
             return
@@ -117,7 +117,7 @@ class KeyStore:
             ]
             log.error("signing keys: linkauth.secret %s", unreadable(closed))
             if not found and not keys:
-                raise StoreUnavailableError(f"signing keys: linkauth.secret {unreadable(closed)}")
+                raise StorageUnavailableError(f"signing keys: linkauth.secret {unreadable(closed)}")
         self._kept = (time.monotonic(), found or keys if closed else found)
 
     def all(self) -> list[SigningKey]:
@@ -134,7 +134,7 @@ class KeyStore:
             with self._reader.connect() as connection:
                 rows = connection.execute(select(signing_keys).where(living).order_by(signing_keys.c.signs_from)).all()
         except SQLAlchemyError as error:
-            raise StoreUnavailableError(cause(error)) from error
+            raise StorageUnavailableError(cause(error)) from error
         return [self._stored(row.kid, row.signs_from, row.retires_at, row.sealed) for row in rows]
 
     def rotate(self, signs_from: int, retires_at: int, forget: Iterable[str] = ()) -> SigningKey:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, and_, bindparam, delete, exists, insert, or_, select, update
 
-from linkauth.oauth2.tokens import Code, Kind, Link, StoreUnavailableError, Token
+from linkauth.oauth2.tokens import Code, Kind, Link, StorageUnavailableError, Token
 from linkauth.storage.engine import Reader, Writer, cause
 from linkauth.storage.tables import codes, deny_list, links, tokens
 from linkauth.storage.usage import UsageWriter
@@ -55,7 +55,7 @@ _VERSION = select(deny_list.c.version)
 
 
 class LinkStore:
-    """`linkauth.oauth2.tokens.Store` in a database."""
+    """`linkauth.oauth2.tokens.TokenStorage` in a database."""
 
     def __init__(self, engine: Engine) -> None:
         self._reader, self._writer = Reader(engine), Writer(engine)
@@ -150,17 +150,17 @@ class LinkStore:
                 jwts = exists().where(_tokens.c.link_id == link.id, _tokens.c.jti.is_not(None))
                 connection.execute(update(deny_list).where(jwts).values(version=deny_list.c.version + 1))
 
-    def touch(self, link: Link, now: int) -> None:
+    def record_use(self, link: Link, now: int) -> None:
         if link.id is not None:
             self._usage.used(link.id, now)
 
-    def denied(self, now: int) -> dict[str, int]:
+    def revoked_tokens(self, now: int) -> dict[str, int]:
         ended = select(_tokens.c.jti, _tokens.c.expires_at).join_from(_tokens, links)
         ended = ended.where(links.c.ended_at.is_not(None), _tokens.c.jti.is_not(None), _tokens.c.expires_at > now)
         with self._errors(), self._reader.connect() as connection:
             return {row.jti: row.expires_at for row in connection.execute(ended)}
 
-    def denied_version(self) -> int | None:
+    def deny_list_version(self) -> int | None:
         with self._errors():
             row = self._version({})
         return None if row is None else int(row[0])
@@ -174,7 +174,7 @@ class LinkStore:
         try:
             yield
         except self._reader.errors as error:
-            raise StoreUnavailableError(cause(error)) from error
+            raise StorageUnavailableError(cause(error)) from error
 
 
 # `tokens` is the word for the argument too

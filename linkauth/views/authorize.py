@@ -17,7 +17,7 @@ from linkauth.web.request import Request
 
 log = logging.getLogger(__name__)
 
-SWAPPED = (
+SWAPPED_URLS = (
     "this is the authorization endpoint, a token request goes to /token: "
     "correct Access Token URI in the account linking page of the Alexa developer console"
 )
@@ -38,17 +38,17 @@ def sign_in(request: Request) -> Response:
         of = f"client {client.client_id}" if client else "a client"
         wanted = f"Access Token URI must be {request.services.oauth2.url}/token"
         log.warning("a token request of %s came to /authorize, the two URLs are swapped: %s", of, wanted)
-        raise ClientRequestError("invalid_request", SWAPPED)
+        raise ClientRequestError("invalid_request", SWAPPED_URLS)
     authorization = request.services.oauth2.parse(request.query)
     request.form_tokens.check_origin(request.environ)
     if not request.form_tokens.is_fresh(form.get("form_token", ""), request.environ.get("QUERY_STRING", "")):
-        page = password_page if changes_password(request) else login_page
+        page = password_page if is_password_change(request) else login_page
         return page(request, authorization, "stale", 400)
     if "cancel" in form:
-        raise authorization.refuse()
+        raise authorization.access_denied()
     # not client_addr: that would believe an X-Forwarded-For of anybody
     username, password, address = form.get("username", ""), form.get("password", ""), request.remote_addr or ""
-    if changes_password(request):
+    if is_password_change(request):
         new, repeated = form["new_password"], form.get("repeated_password", "")
         person = request.services.sign_in.change_password(username, password, new, repeated, address)
         # what fails from here on is told to somebody whose old password is gone
@@ -58,7 +58,7 @@ def sign_in(request: Request) -> Response:
     return Response(status=303, location=request.services.oauth2.authorize(authorization, person, request.language))
 
 
-def changes_password(request: Request) -> bool:
+def is_password_change(request: Request) -> bool:
     """Did the password page post this, and not the login page?"""
     return "new_password" in request.form
 

@@ -27,12 +27,12 @@ from linkauth.oauth2.errors import (
     BearerError,
     ClientRequestError,
     InvalidClientError,
-    StoreUnavailableError,
+    StorageUnavailableError,
     UntrustedRequestError,
 )
-from linkauth.views.authorize import changes_password, login_page, password_page
+from linkauth.views.authorize import is_password_change, login_page, password_page
 from linkauth.web.request import Request
-from linkauth.web.routes import FOR_PROGRAMS, METHODS, ROUTES
+from linkauth.web.routes import API_PATHS, METHODS, ROUTES
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ def backend_unavailable(error: BackendUnavailable, request: Request) -> Response
 def _again(request: Request, code: str, status: int, retry_after: int = 0, minimum: int = 0) -> Response:
     """The page that was posted, with what went wrong."""
     authorization = request.services.oauth2.parse(request.query)
-    if changes_password(request):
+    if is_password_change(request):
         return password_page(request, authorization, code, status, retry_after, minimum=minimum)
     return login_page(request, authorization, code, status, retry_after)
 
@@ -142,8 +142,8 @@ def bearer_error(error: BearerError, request: Request) -> Response:
     return response
 
 
-@exception_view_config(StoreUnavailableError)
-def store_unavailable(error: StoreUnavailableError, request: Request) -> Response:
+@exception_view_config(StorageUnavailableError)
+def store_unavailable(error: StorageUnavailableError, request: Request) -> Response:
     """503, so that nobody takes "cannot tell" for "bad token"; the person keeps the form."""
     log.error("storage: %s", error)
     if _for_programs(request):
@@ -174,7 +174,7 @@ def http_exception(error: HTTPException, request: Request) -> Response:
     if error.detail == "insecure_transport":
         path = _path(request)
         if any(path == pattern for _, pattern, _ in ROUTES):
-            request.forwarded.insecure(request.environ, request.services.oauth2.url + path)
+            request.forwarded_headers.log_insecure_request(request.environ, request.services.oauth2.url + path)
         if path.startswith("/token"):
             return _refused(request, HTTPForbidden("insecure_token_uri"))
     return _refused(request, error)
@@ -218,7 +218,7 @@ def _retry_later(response: Response) -> Response:
 
 
 def _for_programs(request: Request) -> bool:
-    return _path(request).startswith(FOR_PROGRAMS)
+    return _path(request).startswith(API_PATHS)
 
 
 def _path(request: Request) -> str:

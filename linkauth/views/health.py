@@ -17,6 +17,6 @@ def live(request: Request) -> Response:
 @view_config(route_name="health_ready", request_method="GET")
 def ready(request: Request) -> Response:
     """200 if tokens can be answered for; a backend that is not well is said, but takes no server out of service:
-    introspection does not need it. Raises StoreUnavailableError (503)."""
+    introspection does not need it. Raises StorageUnavailableError (503)."""
     request.services.oauth2.check()
     return Response(json_body={"ready": True, "backends": dict(request.services.sign_in.check())})

@@ -19,7 +19,7 @@ from queue import SimpleQueue
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from linkauth.web.bodies import LIMIT, SECONDS
+from linkauth.web.bodies import BODY_LIMIT, BODY_SECONDS
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ _FAILED: _Answer = (500, [(b"content-type", b"text/plain")], b"internal error\n"
 _BROKEN: _Answer = (400, [(b"content-type", b"text/plain"), (b"connection", b"close")], b"the body is malformed\n")
 
 
-class BrokenBody(Exception):
+class UnreadableBody(Exception):
     """The body cannot be completed: the client closed the connection, or what it sent as chunks is malformed."""
 
 
@@ -42,7 +42,7 @@ class Application:
     CONTENT_LENGTH, and one that is too long is handed over up to a byte beyond the limit.
     """
 
-    def __init__(self, wsgi: Any, threads: int, seconds: float = SECONDS, limit: int = LIMIT) -> None:
+    def __init__(self, wsgi: Any, threads: int, seconds: float = BODY_SECONDS, limit: int = BODY_LIMIT) -> None:
         self._wsgi = wsgi
         self._threads = _Threads(self._respond, threads)
         self._seconds, self._limit = seconds, limit
@@ -54,12 +54,12 @@ class Application:
         if scope["type"] != "http":
             # the specification wants a close, and the server logs this error and does it
             raise ValueError(f"{scope['type']} is not served")
-        environ = environ_of(scope)
+        environ = wsgi_environ(scope)
         complete = True
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD") or "HTTP_TRANSFER_ENCODING" in environ:
             try:
                 complete = await self._collect(environ, receive)
-            except BrokenBody:
+            except UnreadableBody:
                 # granian would answer with 500; nothing is sent where the client has gone away
                 await _send(send, _BROKEN)
                 return
@@ -82,7 +82,7 @@ class Application:
                 while more and size <= self._limit:
                     message = await receive()
                     if message["type"] == "http.disconnect":
-                        raise BrokenBody
+                        raise UnreadableBody
                     part = message.get("body", b"")
                     parts.append(part)
                     size += len(part)
@@ -154,7 +154,7 @@ def _finish(future: asyncio.Future[_Answer], answer: _Answer) -> None:
         future.set_result(answer)
 
 
-def environ_of(scope: Scope) -> dict[str, Any]:
+def wsgi_environ(scope: Scope) -> dict[str, Any]:
     """The WSGI environ (PEP 3333) of an ASGI HTTP scope, without a body and without headers that have an underscore."""
     client, server = scope.get("client") or ("", 0), scope.get("server") or ("localhost", 0)
     root = scope.get("root_path", "")

@@ -7,15 +7,15 @@ import time
 from io import BytesIO
 from typing import Any
 
-LIMIT = 65_536
+BODY_LIMIT = 65_536
 """Bytes of a body."""
-SECONDS = 5.0
+BODY_SECONDS = 5.0
 """Until a body must be complete."""
-PATIENCE = 0.1
+SLOW_AFTER_SECONDS = 0.1
 """Seconds after which a body counts as slow."""
-SLOW = 8
+MAX_SLOW_REQUESTS = 8
 """Requests that wait for slow bodies at the same time, each of which holds a thread of the server: a quarter of 32."""
-READERS = 256
+MAX_READERS = 256
 """Threads that read bodies; one is held until its client sends the rest or goes away."""
 
 
@@ -31,7 +31,7 @@ class BodyError(Exception):
 
 
 def read(environ: dict[str, Any]) -> bytes:
-    """The body of a WSGI environ (PEP 3333), LIMIT bytes at most. Raises BodyError.
+    """The body of a WSGI environ (PEP 3333), BODY_LIMIT bytes at most. Raises BodyError.
 
     One that ends before its CONTENT_LENGTH is `too_slow`: a server that waits for bodies itself hands it over like that
     when its time is up.
@@ -40,13 +40,13 @@ def read(environ: dict[str, Any]) -> bytes:
     if declared and not (declared.isascii() and declared.isdecimal()):
         raise BodyError("wrong_content_length")
     length = int(declared[:_DIGITS]) if declared else -1
-    if length > LIMIT:
+    if length > BODY_LIMIT:
         raise BodyError("too_long")
     if length == 0 or (length < 0 and not environ.get("wsgi.input_terminated")):
         return b""
-    stream, size = environ["wsgi.input"], length if length >= 0 else LIMIT + 1
+    stream, size = environ["wsgi.input"], length if length >= 0 else BODY_LIMIT + 1
     body = stream.read(size) if _is_there(environ, stream) else _readers.read(stream, size)
-    if len(body) > LIMIT:
+    if len(body) > BODY_LIMIT:
         raise BodyError("too_long")
     if len(body) < length:
         raise BodyError("too_slow")
@@ -86,7 +86,7 @@ class _Job:
         return self._body
 
 
-class Readers:
+class BodyReaders:
     """Threads that read bodies for servers that leave that to the application.
 
     A thread of the server waits `patience` seconds for a body, and up to `seconds` if it is one of `slow` that wait.
@@ -94,10 +94,14 @@ class Readers:
     """
 
     def __init__(
-        self, seconds: float = SECONDS, patience: float = PATIENCE, slow: int = SLOW, most: int = READERS
+        self,
+        seconds: float = BODY_SECONDS,
+        slow_after: float = SLOW_AFTER_SECONDS,
+        max_slow: int = MAX_SLOW_REQUESTS,
+        max_readers: int = MAX_READERS,
     ) -> None:
-        self._seconds, self._patience = seconds, patience
-        self._slow, self._left = threading.Semaphore(slow), threading.Semaphore(most)
+        self._seconds, self._slow_after = seconds, slow_after
+        self._slow, self._left = threading.Semaphore(max_slow), threading.Semaphore(max_readers)
         self._idle: list[_Reader] = []
 
     def read(self, stream: Any, size: int) -> bytes:
@@ -105,7 +109,7 @@ class Readers:
         ends = time.monotonic() + self._seconds
         job = _Job(stream, size)
         self._reader().begin(job)
-        if not job.wait(self._patience):
+        if not job.wait(self._slow_after):
             if not self._slow.acquire(blocking=False):
                 raise BodyError("too_slow")
             try:
@@ -149,4 +153,4 @@ class _Reader:
             job.finish()
 
 
-_readers = Readers()
+_readers = BodyReaders()

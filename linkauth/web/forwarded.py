@@ -16,21 +16,29 @@ from pyramid.tweens import EXCVIEW
 
 from linkauth.config.proxies import UNIX, Address, TrustedProxies, address
 from linkauth.config.settings import Settings
-from linkauth.web.hops import BLANK, forwarded_elements, hop_address
-from linkauth.web.notices import Notices
+from linkauth.web.hops import WHITESPACE, parse_forwarded, parse_hop
+from linkauth.web.log_rate_limit import LogRateLimit
 from linkauth.web.routes import ROUTES
 
 log = logging.getLogger(__name__)
 
 Header = Literal["x-forwarded", "forwarded"]
 """Which headers the trusted proxies write."""
-HOPS = 32
+HOP_LIMIT = 32
 """Proxies in a row that are looked at."""
-FOR, PROTO = "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO"
-PREFIX, FORWARDED = "HTTP_X_FORWARDED_PREFIX", "HTTP_FORWARDED"
+X_FORWARDED_FOR, X_FORWARDED_PROTO = "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO"
+X_FORWARDED_PREFIX, FORWARDED = "HTTP_X_FORWARDED_PREFIX", "HTTP_FORWARDED"
 ORIGIN = "linkauth.origin"
-"""The key of the WSGI environ with the Origin."""
-_CLAIMS = (FOR, PROTO, PREFIX, FORWARDED, "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT", "HTTP_X_FORWARDED_BY")
+"""The key of the WSGI environ with the RequestSource."""
+_CLAIMS = (
+    X_FORWARDED_FOR,
+    X_FORWARDED_PROTO,
+    X_FORWARDED_PREFIX,
+    FORWARDED,
+    "HTTP_X_FORWARDED_HOST",
+    "HTTP_X_FORWARDED_PORT",
+    "HTTP_X_FORWARDED_BY",
+)
 """Nothing but this module may read these."""
 _PROTO_NAME = "X-Forwarded-Proto"
 _CLAIM = 256
@@ -39,7 +47,7 @@ _FIRST_SEGMENTS = {pattern.split("/")[1] for _, pattern, _ in ROUTES} | {"simula
 _SCHEMES = ("http", "https")
 
 
-class Origin(NamedTuple):
+class RequestSource(NamedTuple):
     """Where a request comes from.
 
     `address` is the client's, normalised, or "unix"; `peer` is the one that the connection comes from, a `trusted`
@@ -81,25 +89,25 @@ class Origin(NamedTuple):
         return f"the trusted proxy must set {name} to the scheme that its client used: peer={self.peer}"
 
 
-def read(environ: Mapping[str, Any], proxies: TrustedProxies, header: Header) -> Origin:
+def request_source(environ: Mapping[str, Any], proxies: TrustedProxies, header: Header) -> RequestSource:
     """Where the request of a WSGI environ (PEP 3333) comes from."""
     peer = address(environ.get("REMOTE_ADDR") or "")
     if not proxies.trusts(peer):
         text = _text(peer)
-        if PROTO not in environ and FORWARDED not in environ:
-            return Origin(text, text)
-        claims = f"{environ.get(PROTO, '')[:_CLAIM]} {environ.get(FORWARDED, '')[:_CLAIM]}"
-        return Origin(text, text, said=claims.lower())
+        if X_FORWARDED_PROTO not in environ and FORWARDED not in environ:
+            return RequestSource(text, text)
+        claims = f"{environ.get(X_FORWARDED_PROTO, '')[:_CLAIM]} {environ.get(FORWARDED, '')[:_CLAIM]}"
+        return RequestSource(text, text, said=claims.lower())
     if header == "forwarded":
-        elements = forwarded_elements(environ.get(FORWARDED, ""))[-HOPS:]
+        elements = parse_forwarded(environ.get(FORWARDED, ""))[-HOP_LIMIT:]
         hops, schemes = ([each.get(name, "") for each in elements] for name in ("for", "proto"))
-        ignored = PROTO in environ
+        ignored = X_FORWARDED_PROTO in environ
     else:
-        hops, schemes = (_listed(environ.get(name, "")) for name in (FOR, PROTO))
+        hops, schemes = (_listed(environ.get(name, "")) for name in (X_FORWARDED_FOR, X_FORWARDED_PROTO))
         ignored = FORWARDED in environ
     client, passed, named = _client(peer, hops, proxies)
     said = schemes[-min(passed, len(schemes))].lower() if schemes else ""
-    return Origin(_text(client), _text(peer), True, named, said if said in _SCHEMES else None, said, ignored)
+    return RequestSource(_text(client), _text(peer), True, named, said if said in _SCHEMES else None, said, ignored)
 
 
 def _client(peer: Address | None, hops: list[str], proxies: TrustedProxies) -> tuple[Address | None, int, bool]:
@@ -107,7 +115,7 @@ def _client(peer: Address | None, hops: list[str], proxies: TrustedProxies) -> t
     client, passed, named = peer, 0, False
     while proxies.trusts(client):
         passed += 1
-        known, hop = hop_address(hops.pop()) if hops else (False, None)
+        known, hop = parse_hop(hops.pop()) if hops else (False, None)
         if not known:
             # what stands further left was not written by a trusted proxy
             break
@@ -117,32 +125,32 @@ def _client(peer: Address | None, hops: list[str], proxies: TrustedProxies) -> t
 
 def _listed(value: str) -> list[str]:
     """The last elements of a comma-separated header; empty ones do not count (RFC 9110 section 5.6.1)."""
-    parts = value.rsplit(",", HOPS)[-HOPS:]
-    return [part for part in (part.strip(BLANK).strip('"') for part in parts) if part]
+    parts = value.rsplit(",", HOP_LIMIT)[-HOP_LIMIT:]
+    return [part for part in (part.strip(WHITESPACE).strip('"') for part in parts) if part]
 
 
 def _text(peer: Address | None) -> str:
     return UNIX if peer is None else str(peer)
 
 
-class Forwarded:
+class ForwardedHeaders:
     """Puts what `proxies` say of a request into its WSGI environ, and takes the headers away.
 
     `path` is the one of the public URL: a proxy may have stripped it or not. `log` gets what operators should know.
     """
 
-    def __init__(self, proxies: TrustedProxies, header: Header, path: str, notices: Notices) -> None:
-        self._proxies, self._header, self._path, self._notices = proxies, header, path, notices
+    def __init__(self, proxies: TrustedProxies, header: Header, path: str, rate_limit: LogRateLimit) -> None:
+        self._proxies, self._header, self._path, self._rate_limit = proxies, header, path, rate_limit
         # a stripped path may then begin in the same way as one that was not stripped
         self._ambiguous = path.split("/")[1] in _FIRST_SEGMENTS if path else False
 
     @classmethod
-    def of(cls, settings: Settings) -> Forwarded:
+    def from_settings(cls, settings: Settings) -> ForwardedHeaders:
         """What the settings say of proxies."""
-        return cls(settings.proxies, settings.forwarded_header, urlsplit(settings.public_url).path, Notices())
+        return cls(settings.proxies, settings.forwarded_header, urlsplit(settings.public_url).path, LogRateLimit())
 
     def apply(self, environ: dict[str, Any]) -> None:
-        origin = read(environ, self._proxies, self._header)
+        origin = request_source(environ, self._proxies, self._header)
         environ["REMOTE_ADDR"] = origin.address
         if origin.scheme:
             environ["wsgi.url_scheme"] = origin.scheme
@@ -151,10 +159,10 @@ class Forwarded:
         for name in _CLAIMS:
             if name in environ:
                 claim = environ.pop(name)
-                prefix = claim if name == PREFIX and origin.trusted else prefix
+                prefix = claim if name == X_FORWARDED_PREFIX and origin.trusted else prefix
         if self._path:
             self._strip(environ, prefix)
-        if origin.trusted and origin.scheme and not origin.named and self._notices.wanted(origin.peer):
+        if origin.trusted and origin.scheme and not origin.named and self._rate_limit.allows(origin.peer):
             log.warning(
                 "forwarded headers: the trusted proxy names no client address, so all people count as one for the "
                 "throttle; it must set X-Forwarded-For, or Forwarded with linkauth.forwarded_header: peer=%s",
@@ -171,11 +179,11 @@ class Forwarded:
         environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + self._path
         environ["PATH_INFO"] = path[len(self._path) :] or "/"
 
-    def insecure(self, environ: Mapping[str, Any], url: str) -> None:
+    def log_insecure_request(self, environ: Mapping[str, Any], url: str) -> None:
         """Log that `url` was asked for over http, and what to do; not for everything that strangers send."""
-        origin: Origin = environ[ORIGIN]
+        origin: RequestSource = environ[ORIGIN]
         path = environ.get("PATH_INFO", "")
-        if self._notices.wanted((origin.peer, path)):
+        if self._rate_limit.allows((origin.peer, path)):
             log.warning("%s was called over http: it must be %s; %s", path, url, origin.hint(self._header))
 
 
@@ -183,7 +191,7 @@ def read_forwarded(handler: Callable[..., Any], registry: Any) -> Callable[..., 
     """A tween: every view and error page sees the client's own address, scheme and path."""
 
     def read_headers(request: Any) -> Any:
-        request.forwarded.apply(request.environ)
+        request.forwarded_headers.apply(request.environ)
         return handler(request)
 
     return read_headers

@@ -8,12 +8,12 @@ from linkauth.config.proxies import Address, address
 
 FORWARDED_LIMIT = 4_096
 """Characters of a Forwarded header; nothing of a longer one is read."""
-BLANK = " \t"
+WHITESPACE = " \t"
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _PORT = re.compile(r"[0-9]{1,5}|_[0-9A-Za-z._-]{1,64}")
 
 
-def hop_address(hop: str) -> tuple[bool, Address | None]:
+def parse_hop(hop: str) -> tuple[bool, Address | None]:
     """(is it one, the address) of a hop: an address, perhaps with a port, IPv6 perhaps in brackets.
 
     The address of `unix:`, as nginx names a client on a unix domain socket, is None. No name is looked up: anything
@@ -39,7 +39,7 @@ def hop_address(hop: str) -> tuple[bool, Address | None]:
     return found is not None, found
 
 
-def forwarded_elements(value: str) -> list[dict[str, str]]:
+def parse_forwarded(value: str) -> list[dict[str, str]]:
     """The elements of a Forwarded header (RFC 7239 section 4): parameters by their lower-case names.
 
     Nothing of a header that is malformed or too long: what a client sent before might hide what the proxy added. Only
@@ -97,6 +97,6 @@ def _pair(value: str, position: int) -> tuple[str, str, int] | None:
 
 
 def _skip(value: str, position: int) -> int:
-    while position < len(value) and value[position] in BLANK:
+    while position < len(value) and value[position] in WHITESPACE:
         position += 1
     return position

@@ -32,12 +32,12 @@ class Pages:
         self._names = names
 
     @classmethod
-    def of(cls, settings: Settings, themes: Mapping[str, Theme]) -> Pages:
+    def from_settings(cls, settings: Settings, themes: Mapping[str, Theme]) -> Pages:
         """The pages that the settings ask for. Logs a warning for each text that no page shows."""
         names = {each.client_id or name: each.theme or settings.theme for name, each in settings.clients.items()}
         pages = cls(themes, {**names, "": settings.theme})
-        _warn_of_nameless_scopes(settings)
-        _warn_of_unread_texts(settings.texts(), {tag for theme in themes.values() for tag in theme.languages})
+        _warn_about_unlabelled_scopes(settings)
+        _warn_about_unused_texts(settings.texts(), {tag for theme in themes.values() for tag in theme.languages})
         return pages
 
     def theme(self, query: Sequence[tuple[str, str]]) -> Theme:
@@ -76,7 +76,7 @@ class Pages:
         return theme.static.get(file_name) if theme else None
 
 
-def _warn_of_nameless_scopes(settings: Settings) -> None:
+def _warn_about_unlabelled_scopes(settings: Settings) -> None:
     used = {scope: name for name, client in settings.clients.items() if client.grants for scope in client.scopes}
     for scope in sorted(set(used) - set(settings.scopes)):
         log.warning(
@@ -85,7 +85,7 @@ def _warn_of_nameless_scopes(settings: Settings) -> None:
         )
 
 
-def _warn_of_unread_texts(texts: Iterable[tuple[str, Mapping[str, str]]], spoken: Iterable[str]) -> None:
+def _warn_about_unused_texts(texts: Iterable[tuple[str, Mapping[str, str]]], spoken: Iterable[str]) -> None:
     """`texts` are those of the ini by key, `spoken` the languages of the pages."""
     available = sorted(spoken)
     read = {"", *(part for tag in available for part in languages.fallbacks(tag))}

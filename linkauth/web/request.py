@@ -12,7 +12,7 @@ from pyramid.response import Response
 from linkauth.services import Services, services_of
 from linkauth.themes.theme import StaticFile, Theme
 from linkauth.web.forms import FormTokens, read_form
-from linkauth.web.forwarded import Forwarded
+from linkauth.web.forwarded import ForwardedHeaders
 from linkauth.web.pages import Pages
 
 
@@ -34,7 +34,7 @@ class Request(Protocol):
     @property
     def form_tokens(self) -> FormTokens: ...
     @property
-    def forwarded(self) -> Forwarded: ...
+    def forwarded_headers(self) -> ForwardedHeaders: ...
     @property
     def method(self) -> str: ...
     @property
@@ -73,7 +73,7 @@ class WebRequest(pyramid.request.Request):  # type: ignore[misc]
 
     services: Services
     form_tokens: FormTokens
-    forwarded: Forwarded
+    forwarded_headers: ForwardedHeaders
     pages: Pages
     query: Sequence[tuple[str, str]] = ()
     password_changed = False
@@ -104,7 +104,7 @@ def includeme(config: Any) -> None:
     parts = {
         "services": services,
         "form_tokens": FormTokens(settings.secret, settings.public_url, previous=settings.previous_secrets),
-        "forwarded": Forwarded.of(settings),
-        "pages": Pages.of(settings, services.themes),
+        "forwarded_headers": ForwardedHeaders.from_settings(settings),
+        "pages": Pages.from_settings(settings, services.themes),
     }
     config.set_request_factory(type("Request", (WebRequest,), parts))

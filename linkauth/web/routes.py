@@ -24,7 +24,7 @@ ROUTES = (
     ("static", "/static/{theme}/{name}", ("GET",)),
 )
 METHODS = {name: methods for name, _, methods in ROUTES}
-FOR_PROGRAMS = ("/introspect", "/token", "/revoke", "/userinfo", "/ifttt/", "/health/", "/.well-known/")
+API_PATHS = ("/introspect", "/token", "/revoke", "/userinfo", "/ifttt/", "/health/", "/.well-known/")
 """Paths whose errors are JSON; the others' are pages."""
 
 

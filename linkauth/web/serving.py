@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from linkauth.config.loader import StartError, app_settings, loader, readable
 from linkauth.redaction import reason, redact
-from linkauth.web.channels import DEFAULTS, serve
+from linkauth.web.waitress_server import DEFAULT_SETTINGS, serve
 
 if TYPE_CHECKING:
     from linkauth.services import Services
@@ -23,7 +23,7 @@ _OWN_READING = (
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedApplication:
     """An ini file, read: its application, and its loader for the server section."""
 
     app: Any
@@ -36,7 +36,7 @@ class Loaded:
         return services_of(self.app.registry)
 
 
-def load(ini: str) -> Loaded:
+def load(ini: str) -> LoadedApplication:
     """The application of an ini file; raises StartError."""
     # what is made at the start stays: the collector would look at all of it again and again
     gc.disable()
@@ -47,7 +47,7 @@ def load(ini: str) -> Loaded:
         gc.enable()
 
 
-def _load(ini: str) -> Loaded:
+def _load(ini: str) -> LoadedApplication:
     # not at the top: the garbage collector is off here, and its work doubles the cost of these imports
     from pyramid.exceptions import ConfigurationError
 
@@ -57,7 +57,7 @@ def _load(ini: str) -> Loaded:
     app_settings(ini, found)
     _refuse_proxy_keys(ini, found)
     try:
-        return Loaded(found.get_wsgi_app("main"), found)
+        return LoadedApplication(found.get_wsgi_app("main"), found)
     except (SettingsError, ConfigurationError) as error:
         # a theme's words, and so a library's
         raise StartError(f"{ini}:\n{redact(error)}") from error
@@ -78,14 +78,14 @@ def server(ini: str, found: Any) -> tuple[str, Callable[[Any], None]]:
         return where, lambda app: serve(app, settings)
 
 
-def from_environment() -> Loaded:
+def from_environment() -> LoadedApplication:
     """The application of the ini file that LINKAUTH_INI names, for servers that import a module; raises StartError."""
     return load(os.environ.get("LINKAUTH_INI", "production.ini"))
 
 
-def threads(loaded: Loaded) -> int:
+def threads(loaded: LoadedApplication) -> int:
     """`threads` of [server:main]; raises StartError."""
-    value = loaded.loader.get_settings("server:main").get("threads", DEFAULTS["threads"])
+    value = loaded.loader.get_settings("server:main").get("threads", DEFAULT_SETTINGS["threads"])
     if not (value.isascii() and value.isdecimal() and 1 <= int(value[:5]) <= 1000):
         raise StartError("[server:main] threads: is not a number from 1 to 1000")
     return int(value)

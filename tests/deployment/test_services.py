@@ -13,7 +13,7 @@ from linkauth import services as services_module
 from linkauth.backends import CredentialBackend, Identity
 from linkauth.config import plugins
 from linkauth.config.settings import Settings, SettingsError
-from linkauth.services import KEY, build, services_of
+from linkauth.services import REGISTRY_KEY, build, services_of
 from tests.alexa import Alexa
 from tests.conftest import https
 
@@ -85,7 +85,7 @@ def refuse(*_: object, **__: object) -> None:
 @pytest.mark.parametrize("order", [INCLUDES[::-1], INCLUDES[2:] + INCLUDES[:2], ("routes", "limits", *INCLUDES[:3])])
 def test_the_order_of_includes_does_not_matter(make_app: Callable[..., Any], order: tuple[str, ...]) -> None:
     services = services_of(make_app().registry)
-    with Configurator(settings={KEY: services}) as config:
+    with Configurator(settings={REGISTRY_KEY: services}) as config:
         config.include("linkauth.views")
         for name in order:
             config.include(f"linkauth.web.{name}")

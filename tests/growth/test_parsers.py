@@ -31,8 +31,8 @@ from linkauth.simulator import alexa
 from linkauth.themes import languages
 from linkauth.web import asgi, forwarded
 from linkauth.web.forms import FormTokens, decode_pairs
-from linkauth.web.hops import forwarded_elements
-from linkauth.web.notices import Notices
+from linkauth.web.hops import parse_forwarded
+from linkauth.web.log_rate_limit import LogRateLimit
 from linkauth_http import flags as answered
 from linkauth_http.answers import Answer, date_of, payload_of, pointed_at
 from linkauth_http.documents import json_value, xml_root
@@ -96,16 +96,16 @@ def time_in_a_column(text: str) -> None:
 
 
 def forwarded_for(text: str) -> None:
-    names = (forwarded.FOR, forwarded.PROTO, forwarded.PREFIX)
+    names = (forwarded.X_FORWARDED_FOR, forwarded.X_FORWARDED_PROTO, forwarded.X_FORWARDED_PREFIX)
     environ = {"REMOTE_ADDR": "127.0.0.1", "PATH_INFO": "/authorize", **dict.fromkeys(names, text)}
     proxies = TrustedProxies.of(["0.0.0.0/0", "::/0"])
-    forwarded.Forwarded(proxies, "x-forwarded", "/authorize", Notices(most=0)).apply(environ)
+    forwarded.ForwardedHeaders(proxies, "x-forwarded", "/authorize", LogRateLimit(total=0)).apply(environ)
 
 
 def headers_of_asgi(text: str) -> None:
     repeated = [(b"accept", b"a" * 100)] * len(text)
     headers = [*repeated, (text.encode(), b"a"), (b"cookie", text.encode())]
-    asgi.environ_of({"method": "GET", "path": "/", "query_string": b"", "http_version": "1.1", "headers": headers})
+    asgi.wsgi_environ({"method": "GET", "path": "/", "query_string": b"", "http_version": "1.1", "headers": headers})
 
 
 def attribute_that_decides(text: str) -> None:
@@ -121,7 +121,7 @@ def new_password(new: str, personal: str) -> None:
 
 
 READERS: dict[str, tuple[Read, tuple[str, ...]]] = {
-    "parameters in a log": (authorization.shown, ("code", "state=", "%2526", "%", "a=b&", "=?", "code%253D", "?state")),
+    "log excerpt": (authorization.log_excerpt, ("code", "state=", "%2526", "%", "a=b&", "=?", "code%253D", "?state")),
     "authorization request": (authorize, ("code", "a", "[", "%25", " ", "state=&")),
     "query or form": (lambda text: decode_pairs(text.encode()), ("%", "%41", "+", "=", "%C3%A4", "a=")),
     "Authorization": (basic, ("QQ==", "=", " ", "YTpi", "Og")),
@@ -134,7 +134,7 @@ READERS: dict[str, tuple[Read, tuple[str, ...]]] = {
         ("a", "ab", "aba"),
     ),
     "X-Forwarded-For": (forwarded_for, ("1.1.1.1, ", "[::1]:9,", ",", " ", '"', "a", "https,", "/authorize,")),
-    "Forwarded": (forwarded_elements, ("for=1.1.1.1,", ";", 'for="\\', "a=b;", ",", '"', " ", "a")),
+    "Forwarded": (parse_forwarded, ("for=1.1.1.1,", ";", 'for="\\', "a=b;", ",", '"', " ", "a")),
     "headers of ASGI": (headers_of_asgi, ("a", "-")),
     "If-None-Match": (
         lambda text: Request.blank("/", headers={"If-None-Match": text}).if_none_match,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from webtest import TestApp
 
-from linkauth.oauth2.errors import StoreUnavailableError
+from linkauth.oauth2.errors import StorageUnavailableError
 from tests.backends.moody import PASSWORD
 from tests.conftest import WIDE, https
 from tests.login.leaked import write_leaked
@@ -68,7 +68,7 @@ def test_who_has_not_changed_a_password_is_not_told_so_when_the_link_fails(
     changing: TestApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def down(*_: Any) -> Any:
-        raise StoreUnavailableError("down")
+        raise StorageUnavailableError("down")
 
     with monkeypatch.context() as patch:
         patch.setattr(server_of(changing)._store, "create", down)

@@ -10,7 +10,7 @@ import pytest
 from bs4 import BeautifulSoup
 from webtest import TestApp
 
-from linkauth.oauth2.errors import StoreUnavailableError
+from linkauth.oauth2.errors import StorageUnavailableError
 from tests.alexa import Alexa
 from tests.backends.moody import NEW, PASSWORD, RULES
 from tests.conftest import WIDE, https
@@ -167,7 +167,7 @@ def test_after_the_change_only_the_new_password_is_asked_for(
     assert soup(answer).find(id="username")["value"] == "lost-1"
 
     def down(*_: Any) -> Any:
-        raise StoreUnavailableError("down")
+        raise StorageUnavailableError("down")
 
     with monkeypatch.context() as patch:
         patch.setattr(server_of(changing)._store, "create", down)

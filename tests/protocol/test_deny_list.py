@@ -73,15 +73,15 @@ def test_a_jwt_outlives_the_sweep_of_its_ended_link(engine: Engine, store: LinkS
     store.create(LINK, (opaque, Token(signed, "access", NOW, NOW + 40 * DAY, jti=jti)))
     found = store.find(signed, "access")
     assert found
-    version = store.denied_version()
+    version = store.deny_list_version()
     assert version is not None
     store.end(found[0], "left", NOW)
-    assert store.denied_version() == version + 1
+    assert store.deny_list_version() == version + 1
     # it has ended already
     store.end(found[0], "left again", NOW)
-    assert store.denied_version() == version + 1
+    assert store.deny_list_version() == version + 1
     sweep(Writer(engine), NOW + days * DAY + 1)
-    assert jti in store.denied(NOW + days * DAY)
+    assert jti in store.revoked_tokens(NOW + days * DAY)
     # the other one is of no use to anybody
     assert store.find(opaque.digest, "access") is None
     sweep(Writer(engine), NOW + 41 * DAY + 1)
@@ -104,8 +104,8 @@ def test_an_upgrade_of_the_schema_loses_nothing_of_the_list(tmp_path: Path) -> N
         connection.execute(insert(tokens).values(digest=b"d" * 32, **token))
     assert upgrade(engine) == ("0003", "0004")
     with closing(LinkStore(engine)) as store:
-        assert store.denied(NOW) == {"j": NOW + DAY}
-        assert store.denied_version() == 0
+        assert store.revoked_tokens(NOW) == {"j": NOW + DAY}
+        assert store.deny_list_version() == 0
     engine.dispose()
 
 

@@ -14,8 +14,8 @@ from sqlalchemy import Engine, insert, select
 from webtest import TestApp
 
 from linkauth.cli import main
-from linkauth.oauth2.errors import StoreUnavailableError
-from linkauth.oauth2.jwt import RENEW_SECONDS
+from linkauth.oauth2.errors import StorageUnavailableError
+from linkauth.oauth2.jwt import RENEWAL_INTERVAL
 from linkauth.storage import KeyStore, open_engine, upgrade
 from linkauth.storage.tables import deny_list, links, tokens
 from tests.conftest import ROOT, https
@@ -54,8 +54,8 @@ class Counted:
             return call
 
         monkeypatch.setattr(signer, "_sign", counting("signed", signer._sign))
-        monkeypatch.setattr(store, "denied", counting("read", store.denied))
-        monkeypatch.setattr(store, "denied_version", counting("asked", store.denied_version))
+        monkeypatch.setattr(store, "revoked_tokens", counting("read", store.revoked_tokens))
+        monkeypatch.setattr(store, "deny_list_version", counting("asked", store.deny_list_version))
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -100,7 +100,7 @@ def test_the_list_changes_with_its_entries(
 ) -> None:
     app = make_signed(client__home__access_token_lifetime="400")
     home, clock = Skill(app), set_clock(app)
-    clock.now = (clock.now // RENEW_SECONDS + 1) * RENEW_SECONDS
+    clock.now = (clock.now // RENEWAL_INTERVAL + 1) * RENEWAL_INTERVAL
     got = home.link()
     counted = Counted(app, monkeypatch)
     assert revoked(app) == []
@@ -114,10 +114,10 @@ def test_the_list_changes_with_its_entries(
     assert revoked(app) == [jti]
     assert counted.counts == (2, 2)
     # signed anew in time, for its own expiry comes near, and without the token when that has expired
-    clock.now += RENEW_SECONDS
+    clock.now += RENEWAL_INTERVAL
     assert revoked(app) == [jti]
     assert counted.counts == (3, 3)
-    clock.now += 400 - RENEW_SECONDS - 1
+    clock.now += 400 - RENEWAL_INTERVAL - 1
     assert revoked(app) == [jti]
     clock.now += 1
     assert revoked(app) == []
@@ -147,14 +147,14 @@ def test_what_nobody_counted_is_seen_when_the_list_is_signed_anew(make_signed: C
     with engine_of(app).connect() as connection:
         link = connection.execute(select(links.c.id)).scalar_one()
     end_behind_everybodys_back(engine_of(app), link)
-    clock.now += RENEW_SECONDS
+    clock.now += RENEWAL_INTERVAL
     assert revoked(app) == [unverified(got["access_token"])["jti"]]
 
 
 def test_a_clock_that_is_set_back_brings_an_entry_back(make_signed: Callable[..., TestApp]) -> None:
     app = make_signed(client__home__access_token_lifetime="360")
     clock = set_clock(app)
-    clock.now = (clock.now // RENEW_SECONDS + 2) * RENEW_SECONDS
+    clock.now = (clock.now // RENEWAL_INTERVAL + 2) * RENEWAL_INTERVAL
     got = Skill(app).link()
     assert Skill(app).revoke(got["access_token"]).status_int == 200
     clock.now += 360
@@ -209,12 +209,14 @@ def test_who_has_the_list_hears_304(make_signed: Callable[..., TestApp]) -> None
     assert changed.headers["ETag"] != tag
 
 
-@pytest.mark.parametrize("later", [0, 59, RENEW_SECONDS - 61, RENEW_SECONDS - 1, RENEW_SECONDS, 10 * RENEW_SECONDS])
+@pytest.mark.parametrize(
+    "later", [0, 59, RENEWAL_INTERVAL - 61, RENEWAL_INTERVAL - 1, RENEWAL_INTERVAL, 10 * RENEWAL_INTERVAL]
+)
 def test_what_was_confirmed_may_be_kept_for_the_minute(make_signed: Callable[..., TestApp], later: int) -> None:
     """Neither a fresh answer nor a 304 leaves a verifier with a document that expires within its max-age."""
     app = make_signed()
     clock = set_clock(app)
-    for begin in range(0, RENEW_SECONDS, 37):
+    for begin in range(0, RENEWAL_INTERVAL, 37):
         clock.now = 1_800_000_000 + 1_000 * begin
         answer = app.get(DENIED)
         expires = read(answer.text, server_of(app))["exp"]
@@ -232,10 +234,10 @@ def test_who_waits_for_one_that_fails_fails_with_it(
     app = make_signed()
     store, asked, fails = server_of(app)._store, [], threading.Event()
 
-    def denied(_now: int) -> Any:
+    def revoked_tokens(_now: int) -> Any:
         asked.append(1)
         assert fails.wait(30)
-        raise StoreUnavailableError("down")
+        raise StorageUnavailableError("down")
 
     waiting = threading.Semaphore(0)
 
@@ -244,8 +246,8 @@ def test_who_waits_for_one_that_fails_fails_with_it(
         return 7
 
     with ThreadPoolExecutor(6) as threads, monkeypatch.context() as patched:
-        patched.setattr(store, "denied", denied)
-        patched.setattr(store, "denied_version", version)
+        patched.setattr(store, "revoked_tokens", revoked_tokens)
+        patched.setattr(store, "deny_list_version", version)
         answers = [threads.submit(send, app, path=DENIED) for _ in range(6)]
         # all of them have seen that the list is outdated, and the first has seen it once more, behind the lock
         for _ in range(7):

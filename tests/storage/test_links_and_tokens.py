@@ -22,7 +22,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, text
 
 from linkauth.config.settings import SettingsError
-from linkauth.oauth2.tokens import Link, StoreUnavailableError, Token, digest, new_token
+from linkauth.oauth2.tokens import Link, StorageUnavailableError, Token, digest, new_token
 from linkauth.storage import KeyStore, Ledger, LinkFilter, LinkStore, open_engine, require_current, schema, upgrade
 from linkauth.storage.postgresql import DeadlineConnection
 from linkauth.storage.tables import whole_metadata
@@ -94,7 +94,7 @@ def test_only_the_sha256_of_a_token_is_kept(store: LinkStore, engine: Engine) ->
 
 def test_a_link_and_its_tokens_are_all_or_nothing(store: LinkStore, engine: Engine) -> None:
     same = Token(digest(new_token()), "access", 1)
-    with pytest.raises(StoreUnavailableError):
+    with pytest.raises(StorageUnavailableError):
         store.create(LINK, (same, same))
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM links")).scalar() == 0
@@ -188,7 +188,7 @@ def test_a_locked_sqlite_cannot_tell(tmp_path: Path) -> None:
         connection.exec_driver_sql("PRAGMA busy_timeout=100")
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        with closing(LinkStore(engine)) as store, pytest.raises(StoreUnavailableError):
+        with closing(LinkStore(engine)) as store, pytest.raises(StorageUnavailableError):
             store.create(LINK, (Token(digest("x"), "access", 1),))
     engine.dispose()
 
@@ -200,15 +200,15 @@ def test_a_stopped_or_hung_postgresql_cannot_tell_and_comes_back(postgresql: Pos
     token = Token(digest(new_token()), "access", 1)
     store.create(LINK, (token,))
     postgresql.stop()
-    with pytest.raises(StoreUnavailableError):
+    with pytest.raises(StorageUnavailableError):
         store.find(token.digest, "access")
     postgresql.start()
     assert found(store, token) == (LINK, token)
     postgresql.hang()
     try:
-        with pytest.raises(StoreUnavailableError):
+        with pytest.raises(StorageUnavailableError):
             store.find(token.digest, "access")
-        with pytest.raises(StoreUnavailableError):
+        with pytest.raises(StorageUnavailableError):
             store.create(LINK, (Token(digest(new_token()), "access", 1),))
     finally:
         postgresql.resume()
@@ -241,7 +241,7 @@ def test_reading_takes_no_lock_from_a_writer(tmp_path: Path) -> None:
     keys, ledger = KeyStore(engine, "secret"), Ledger(engine)
     with closing(LinkStore(engine)) as store, engine.begin():
         # a write transaction is open elsewhere
-        assert store.denied(0) == {}
+        assert store.revoked_tokens(0) == {}
         assert keys.all() == []
         assert ledger.count(LinkFilter()) == 0
     engine.dispose()
@@ -274,10 +274,10 @@ def test_a_failure_is_told_with_its_cause(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
     keys = KeyStore(engine, "secret")
     with closing(LinkStore(engine)) as store:
-        with pytest.raises(StoreUnavailableError) as failed:
-            store.denied(0)
+        with pytest.raises(StorageUnavailableError) as failed:
+            store.revoked_tokens(0)
         assert str(failed.value) == "OperationalError: no such table: tokens"
-        with pytest.raises(StoreUnavailableError, match=r"^OperationalError: no such table: signing_keys$"):
+        with pytest.raises(StorageUnavailableError, match=r"^OperationalError: no such table: signing_keys$"):
             keys.all()
     engine.dispose()
 

@@ -17,7 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError, TimeoutError
 from webtest import TestApp
 
-from linkauth.oauth2.tokens import Link, StoreUnavailableError, Token, digest, new_token
+from linkauth.oauth2.tokens import Link, StorageUnavailableError, Token, digest, new_token
 from linkauth.storage import LinkStore, deadline, open_engine, upgrade
 from linkauth.storage.deadline import PATIENT_SECONDS, REQUEST_SECONDS
 from linkauth.storage.engine import CONNECTIONS, Reader
@@ -197,7 +197,7 @@ def test_an_upgrade_waits_for_a_lock_that_ends(tmp_path: Path) -> None:
         with sqlite_locked(path):
             upgraded = other.submit(upgrade, engine)
             # somebody who is not patient has given up meanwhile
-            with closing(LinkStore(server)) as store, pytest.raises(StoreUnavailableError):
+            with closing(LinkStore(server)) as store, pytest.raises(StorageUnavailableError):
                 store.create(LINK, (Token(digest(new_token()), "access", 1),))
             assert not upgraded.done()
         assert upgraded.result(PATIENT_SECONDS) == ("0003", "0004")
@@ -227,7 +227,7 @@ def test_a_server_that_takes_connections_and_says_nothing_is_left_in_time() -> N
         engine = open_engine(f"postgresql+psycopg://linkauth@127.0.0.1:{silent.getsockname()[1]}/postgres")
         with pytest.raises(OperationalError, match="no answer from the server in time"), engine.connect():
             pass
-        with closing(LinkStore(engine)) as store, pytest.raises(StoreUnavailableError):
+        with closing(LinkStore(engine)) as store, pytest.raises(StorageUnavailableError):
             store.find(digest("x"), "access")
         engine.dispose()
 

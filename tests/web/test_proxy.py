@@ -109,7 +109,7 @@ def test_what_a_trusted_proxy_does_not_say_is_told(
 def test_a_stranger_fills_no_log(make_app: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> None:
     app = make_app()
     # all within one minute
-    app.request_factory.forwarded._notices._clock = lambda: 0.0
+    app.request_factory.forwarded_headers._rate_limit._clock = lambda: 0.0
     for number in range(200):
         opened(app, f"203.0.113.{number}", **HTTPS)
         opened(app, STRANGER, f"/authorize/{number}", **HTTPS)

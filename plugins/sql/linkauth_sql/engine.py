@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
-from linkauth.redaction import reason, remember_url
+from linkauth.redaction import reason, register_url
 from linkauth_sql import sqlite
 from linkauth_sql.settings import SQLSettings
 
@@ -33,7 +33,7 @@ def open_engine(settings: SQLSettings) -> Engine:
     most; whether a connection still lives is found out by using it.
     """
     # settings that a program makes have passed no reader
-    remember_url(settings.url)
+    register_url(settings.url)
     timeout = settings.timeout
     options: dict[str, Any] = {"pool_size": CONNECTIONS, "max_overflow": 0}
     options |= {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None, "hide_parameters": True}

@@ -17,7 +17,7 @@ from urllib.parse import unquote_plus
 import pytest
 
 from linkauth.logs import JSONFormatter, RedactingFormatter, protect
-from linkauth.redaction import MASK, remember
+from linkauth.redaction import MASK, register_secret
 from tests.conftest import ROOT
 
 
@@ -77,7 +77,7 @@ def failing() -> None:
 
 @pytest.mark.parametrize("formatter", [JSONFormatter(), RedactingFormatter(logging.Formatter("%(message)s"))])
 def test_no_secret_is_in_a_line_or_its_traceback(formatter: logging.Formatter) -> None:
-    remember(SECRET)
+    register_secret(SECRET)
     try:
         failing()
     except ValueError:
@@ -88,7 +88,7 @@ def test_no_secret_is_in_a_line_or_its_traceback(formatter: logging.Formatter) -
 
 
 def test_the_handlers_of_every_logger_are_protected_once_and_whatever_formats_for_them() -> None:
-    remember(SECRET)
+    register_secret(SECRET)
     texts = [io.StringIO() for _ in range(3)]
     plain, formatted, target = (logging.StreamHandler(text) for text in texts)
     formatted.setFormatter(logging.Formatter("%(name)s says %(message)s"))
@@ -130,7 +130,7 @@ class Collector(BaseHTTPRequestHandler):
 
 
 def test_a_handler_that_sends_records_sends_no_secret() -> None:
-    remember(SECRET)
+    register_secret(SECRET)
     logger, text = logging.getLogger("somebody.elses.library"), io.StringIO()
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver,
@@ -171,10 +171,10 @@ def test_no_secret_is_in_what_nobody_catches_or_no_handler_takes(end: str) -> No
     program = f"""
 import logging, threading
 from linkauth.logs import protect
-from linkauth.redaction import remember
+from linkauth.redaction import register_secret
 from tests.unit.logs.test_logs import SECRET, failing
 log = logging.getLogger("nobody")
-remember(SECRET)
+register_secret(SECRET)
 protect()
 {end}
 """

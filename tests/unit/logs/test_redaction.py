@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy.exc import OperationalError
 
 from linkauth import redaction
-from linkauth.redaction import MASK, reason, redact, remember, remember_url, remember_within, url_problem
+from linkauth.redaction import MASK, reason, redact, register_embedded, register_secret, register_url, url_problem
 
 PASSWORD = """k4na@r1en/v0gel:f3der#b4um?n3st%w1nd'r4be"m0we\\f1nk z3isig"""
 PARTS = re.findall(r"[a-z0-9]+", PASSWORD)
@@ -24,7 +24,7 @@ PARTS = re.findall(r"[a-z0-9]+", PASSWORD)
 @pytest.fixture(autouse=True)
 def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """What other tests have registered is not looked for here."""
-    for name, empty in (("_forms", {}), ("_short", set()), ("_seen", set())):
+    for name, empty in (("_forms", {}), ("_short_parts", set()), ("_registered", set())):
         monkeypatch.setattr(redaction, name, empty)
 
 
@@ -50,7 +50,7 @@ WRITINGS = {
 
 @pytest.mark.parametrize("write", WRITINGS.values(), ids=WRITINGS.keys())
 def test_a_secret_is_hidden_however_it_is_written(write: object) -> None:
-    remember(PASSWORD)
+    register_secret(PASSWORD)
     assert callable(write)
     said = redact(f"connection to {write(PASSWORD)}, port 5432 failed")
     assert not [part for part in PARTS if part in said.lower()]
@@ -61,7 +61,7 @@ def test_a_secret_is_hidden_however_it_is_written(write: object) -> None:
 @pytest.mark.parametrize("user", ["", "a", "ab", "abc", "linkauth"])
 @pytest.mark.parametrize("encode", [b64encode, urlsafe_b64encode])
 def test_http_basic_is_hidden_whoever_the_user_is(user: str, encode: object) -> None:
-    remember(PASSWORD)
+    register_secret(PASSWORD)
     assert callable(encode)
     encoded = encode(f"{user}:{PASSWORD}".encode()).decode()
     hidden = redact(f"Authorization: Basic {encoded}").replace(MASK, "")
@@ -71,27 +71,27 @@ def test_http_basic_is_hidden_whoever_the_user_is(user: str, encode: object) -> 
 
 @pytest.mark.parametrize("delimiter", "@/:#?&=%'\"\\ ")
 def test_what_a_parser_makes_of_a_password_is_hidden(delimiter: str) -> None:
-    remember(f"k4narie{delimiter}r1en", of_url=True)
+    register_secret(f"k4narie{delimiter}r1en", from_url=True)
     for piece in ("k4narie", "r1en", "R1EN", f"k4narie{delimiter}r1en"):
         assert redact(f"could not resolve {piece}: unknown") == f"could not resolve {MASK}: unknown"
         assert redact(f"host '{piece}'") == f"host '{MASK}'"
 
 
 def test_runs_of_parts_too_short_for_themselves_are_hidden() -> None:
-    remember("ab@cd/ef:gh", of_url=True)
+    register_secret("ab@cd/ef:gh", from_url=True)
     assert redact('host "cd" of cd/ef:gh, "abba" and cd') == f'host "{MASK}" of {MASK}, "abba" and cd'
 
 
 def test_short_parts_do_not_hide_every_message() -> None:
-    remember("db@a/is:not", of_url=True)
-    remember("read")
+    register_secret("db@a/is:not", from_url=True)
+    register_secret("read")
     assert redact("is not a database URL, already read-only") == f"is not a database URL, already {MASK}-only"
 
 
 def test_words_of_messages_and_of_the_same_url_stay() -> None:
-    remember_url("postgresql+psycopg://reader:reader@db.example.com/intranet?sslmode=require")
-    remember("password")
-    remember("the alexa client's secret")
+    register_url("postgresql+psycopg://reader:reader@db.example.com/intranet?sslmode=require")
+    register_secret("password")
+    register_secret("the alexa client's secret")
     said = 'server "db.example.com": password authentication failed for user "reader", a client secret of alexa'
     assert redact(said) == said
     assert redact("is the alexa client's secret") == f"is {MASK}"
@@ -109,12 +109,12 @@ def test_words_of_messages_and_of_the_same_url_stay() -> None:
     ],
 )
 def test_of_a_url_what_is_secret_is_hidden(url: str, shown: str, hidden: str) -> None:
-    remember_url(url)
+    register_url(url)
     assert redact(f"{shown}: {hidden}") == f"{shown}: {MASK}"
 
 
 def test_of_a_template_what_looks_like_a_key_is_hidden() -> None:
-    remember_within('{"login": {username}, "secret": {password}, "key": "k4nar1en-v0gel"}')
+    register_embedded('{"login": {username}, "secret": {password}, "key": "k4nar1en-v0gel"}')
     assert redact("login, secret, username and k4nar1en-v0gel") == f"login, secret, username and {MASK}"
 
 
@@ -128,7 +128,7 @@ SOAP = """<?xml version="1.0" encoding="utf-8"?>
     "template", [SOAP, '{"login": {username}, "word": {password}, "key": "k4nar1en", "pin": "v0g7"}']
 )
 def test_of_a_template_the_keys_are_hidden_and_the_markup_stays(template: str) -> None:
-    remember_within(template)
+    register_embedded(template)
     said = "not UTF-8: save it as UTF-8; port 2001 of www.w3.org, login, version 1.0"
     assert redact(said) == said
     assert redact("could not use k4nar1en, v0g7") == f"could not use {MASK}, {MASK}"
@@ -140,7 +140,7 @@ PIECE = st.text(string.ascii_letters + string.digits, min_size=4, max_size=8)
 @given(st.lists(PIECE, min_size=1, max_size=5), st.text("@/:#?%'\"\\ &=", min_size=4, max_size=4), st.data())
 def test_no_run_of_parts_survives_in_quotes(parts: list[str], delimiters: str, data: st.DataObject) -> None:
     secret = "".join(part + delimiter for part, delimiter in zip(parts, delimiters + " ", strict=False)).strip()
-    remember(secret, of_url=True)
+    register_secret(secret, from_url=True)
     first = data.draw(st.integers(0, len(parts) - 1))
     start = sum(len(part) + 1 for part in parts[:first])
     said = redact(f"[{secret[start:]}]")
@@ -149,27 +149,27 @@ def test_no_run_of_parts_survives_in_quotes(parts: list[str], delimiters: str, d
 
 
 def test_overlapping_secrets_are_hidden_whole() -> None:
-    remember("k4nar1en-v0")
-    remember("v0gel-f3der")
+    register_secret("k4nar1en-v0")
+    register_secret("v0gel-f3der")
     assert redact("it is k4nar1en-v0gel-f3der.") == f"it is {MASK}."
 
 
 def test_letters_that_change_their_number_in_small_ones_move_nothing() -> None:
-    remember("k4nar1en")
+    register_secret("k4nar1en")
     assert redact("İİİ k4nar1en İ") == f"İİİ {MASK} İ"
 
 
 def test_the_work_grows_with_the_length_of_the_text_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    remember(PASSWORD, of_url=True)
+    register_secret(PASSWORD, from_url=True)
     steps = 0
-    compare = redaction._is_at
+    compare = redaction._matches_at
 
     def counted(text: str, form: str, at: int) -> bool:
         nonlocal steps
         steps += 1
         return compare(text, form, at)
 
-    monkeypatch.setattr(redaction, "_is_at", counted)
+    monkeypatch.setattr(redaction, "_matches_at", counted)
     counts = []
     for times in (100, 200):
         steps = 0
@@ -179,7 +179,7 @@ def test_the_work_grows_with_the_length_of_the_text_alone(monkeypatch: pytest.Mo
 
 
 def test_a_reason_is_the_first_line_without_secrets_and_bounded() -> None:
-    remember("k4nar1en")
+    register_secret("k4nar1en")
     assert reason(ValueError("\n host k4nar1en\x1b is unknown\nDETAIL: row (ada)")) == f"host {MASK}? is unknown"
     assert reason(OperationalError("SELECT 1", None, Exception("the disk is full"))) == "the disk is full"
     assert reason(FileNotFoundError(2, "No such file", "/etc/x.pem")) == "No such file: /etc/x.pem"

@@ -11,7 +11,7 @@ import pytest
 from linkauth.oauth2 import grants
 from linkauth.oauth2.authorization import SCOPE_LIMIT, STATE_LIMIT, parse
 from linkauth.oauth2.clients import Client, Clients
-from linkauth.oauth2.errors import AuthorizationError, RedirectTarget, StoreUnavailableError, UntrustedRequestError
+from linkauth.oauth2.errors import AuthorizationError, RedirectTarget, StorageUnavailableError, UntrustedRequestError
 from linkauth.oauth2.jwt import Signer
 from linkauth.oauth2.requests import AuthorizationRequest
 from linkauth.oauth2.tokens import Link, Token, digest
@@ -211,7 +211,7 @@ def test_a_location_keeps_the_uri_and_escapes_the_rest(uri: str, mode: Any, expe
 
 
 def test_a_refusal_by_the_person_is_access_denied() -> None:
-    error = request().refuse()
+    error = request().access_denied()
     assert error.error == "access_denied"
     assert error.location.startswith(CB + "#state=S&error=access_denied&")
 
@@ -234,7 +234,7 @@ class Kept:
 
     def create(self, link: Link, tokens: tuple[Token, ...]) -> None:
         if self.broken:
-            raise StoreUnavailableError
+            raise StorageUnavailableError
         self.links.append((link, tokens))
 
     def find(self, digest: bytes, kind: Any) -> tuple[Link, Token] | None:
@@ -247,7 +247,7 @@ def issuer(store: Kept) -> Any:
 
 def test_the_implicit_grant_keeps_a_digest_and_gives_the_token() -> None:
     store = Kept()
-    location = grants.implicit(request(client_id="many", scope="s1 s1"), Owner(), "de", issuer(store), 1000)
+    location = grants.authorize_implicit(request(client_id="many", scope="s1 s1"), Owner(), "de", issuer(store), 1000)
     told = dict(pair.split("=") for pair in location.removeprefix(CB + "#").split("&"))
     (link, (token,)) = store.links[0]
     assert token == Token(digest(told.pop("access_token")), "access", 1000, 1600)
@@ -257,8 +257,8 @@ def test_the_implicit_grant_keeps_a_digest_and_gives_the_token() -> None:
 
 
 def test_no_token_leaves_before_it_is_kept() -> None:
-    with pytest.raises(StoreUnavailableError):
-        grants.implicit(request(), Owner(), "en", issuer(Kept(broken=True)), 1000)
+    with pytest.raises(StorageUnavailableError):
+        grants.authorize_implicit(request(), Owner(), "en", issuer(Kept(broken=True)), 1000)
 
 
 def test_a_secret_that_was_pasted_as_client_id_is_not_logged() -> None:

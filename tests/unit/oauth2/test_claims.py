@@ -169,14 +169,14 @@ def test_too_many_groups_are_dropped_and_the_link_is_made(store: LinkStore, capl
     assert [record.getMessage().count("groups") for record in caplog.records] == [1]
     caplog.clear()
     # groups go first, even where something else is longer, and the rest follows only if it must
-    bounded = grants._bounded({"groups": ["x"], "essay": "y" * 20_000, "department": "x"}, client)
+    bounded = grants._limit_claims({"groups": ["x"], "essay": "y" * 20_000, "department": "x"}, client)
     assert bounded == {"department": "x"}
     assert len(caplog.records) == 2
 
 
 def test_the_bound_is_about_what_is_kept() -> None:
     fits = {"essay": "y" * (grants.CLAIMS_LIMIT - len(json.dumps({"essay": ""})))}
-    assert grants._bounded(fits, CLIENT) == fits
-    assert grants._bounded({"essay": fits["essay"] + "y"}, CLIENT) == {}
+    assert grants._limit_claims(fits, CLIENT) == fits
+    assert grants._limit_claims({"essay": fits["essay"] + "y"}, CLIENT) == {}
     # as many letters, and each of them six bytes when kept
-    assert grants._bounded({"essay": "ö" * 3000}, CLIENT) == {}
+    assert grants._limit_claims({"essay": "ö" * 3000}, CLIENT) == {}

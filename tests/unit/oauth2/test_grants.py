@@ -13,11 +13,11 @@ import pytest
 
 from linkauth.oauth2.clients import Client, Clients
 from linkauth.oauth2.endpoints import AuthorizationServer
-from linkauth.oauth2.errors import ClientRequestError, InvalidClientError, StoreUnavailableError
+from linkauth.oauth2.errors import ClientRequestError, InvalidClientError, StorageUnavailableError
 from linkauth.oauth2.grants import Issuer
 from linkauth.oauth2.jwt import Signer
 from linkauth.oauth2.requests import ClientRequest
-from linkauth.oauth2.tokens import SigningKey, successor
+from linkauth.oauth2.tokens import SigningKey, derive_successor
 from linkauth.storage import LinkStore, open_engine, upgrade
 from tests.alexa import basic, fragment, query
 from tests.protocol.flow import Clock, Person
@@ -101,15 +101,15 @@ def test_the_deny_list_forgets_what_has_expired(store: LinkStore) -> None:
     server = Server(store, replace(CLIENT, token_format="jwt"))
     got = server.link()
     server.server.revoke(server.asked(token=got["access_token"]))
-    assert len(store.denied(int(server.clock.now))) == 1
-    assert len(store.denied(int(server.clock.now) + 3599)) == 1
-    assert store.denied(int(server.clock.now) + 3600) == {}
+    assert len(store.revoked_tokens(int(server.clock.now))) == 1
+    assert len(store.revoked_tokens(int(server.clock.now) + 3599)) == 1
+    assert store.revoked_tokens(int(server.clock.now) + 3600) == {}
 
 
 def test_a_successor_depends_on_the_token_and_the_key() -> None:
-    one = successor("token", b"k" * 32)
-    assert one == successor("token", b"k" * 32)
-    assert len({one, successor("token2", b"k" * 32), successor("token", b"l" * 32), "token"}) == 4
+    one = derive_successor("token", b"k" * 32)
+    assert one == derive_successor("token", b"k" * 32)
+    assert len({one, derive_successor("token2", b"k" * 32), derive_successor("token", b"l" * 32), "token"}) == 4
     assert len(one) == 43
 
 
@@ -123,9 +123,9 @@ class Untouchable:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    def touch(self, *_: Any) -> None:
+    def record_use(self, *_: Any) -> None:
         self.touched += 1
-        raise StoreUnavailableError
+        raise StorageUnavailableError
 
 
 def test_a_store_that_takes_no_notes_is_not_in_the_way(store: LinkStore) -> None:

@@ -172,13 +172,13 @@ def test_a_text_in_a_language_without_pages_is_a_warning(
     tag: str, warning: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        pages._warn_of_unread_texts([("scope.a", {tag: "Say"})], {"en", "en-GB", "de-DE"})
+        pages._warn_about_unused_texts([("scope.a", {tag: "Say"})], {"en", "en-GB", "de-DE"})
     assert [record.getMessage() for record in caplog.records] == ([warning] if warning else [])
 
 
 def test_a_scope_without_a_sentence_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        pages._warn_of_nameless_scopes(settings())
+        pages._warn_about_unlabelled_scopes(settings())
     assert [record.getMessage() for record in caplog.records] == [
         "the scope unsaid of client plain has no sentence, so that people read its name: add linkauth.scope.unsaid"
     ]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from linkauth.web.asgi import Application, environ_of
+from linkauth.web.asgi import Application, wsgi_environ
 
 LONG = 60.0
 SCOPE: dict[str, Any] = {
@@ -184,16 +184,16 @@ def test_the_environ() -> None:
         (b"content_type", b"text/html"),
         (b"x-name", b"caf\xe9"),
     ]
-    environ = environ_of({**SCOPE, "headers": headers, "path": "/auth/caf\u00e9", "root_path": "/auth"})
+    environ = wsgi_environ({**SCOPE, "headers": headers, "path": "/auth/caf\u00e9", "root_path": "/auth"})
     assert environ["HTTP_X_FORWARDED_FOR"] == "203.0.113.7,203.0.113.8"
     assert environ["CONTENT_TYPE"] == "text/plain"
     assert environ["HTTP_X_NAME"] == "caf\xe9"
     assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == ("/auth", "/caf\xc3\xa9")
     assert (environ["REMOTE_ADDR"], environ["QUERY_STRING"]) == ("127.0.0.1", "x=%FF")
-    assert environ_of({**SCOPE, "raw_path": b"/%FF"})["PATH_INFO"] == "/\xff"
+    assert wsgi_environ({**SCOPE, "raw_path": b"/%FF"})["PATH_INFO"] == "/\xff"
     # a unix domain socket, as one server and another say it
-    assert environ_of({**SCOPE, "client": None, "server": None})["REMOTE_ADDR"] == ""
-    assert environ_of({**SCOPE, "client": ("", "0")})["REMOTE_ADDR"] == ""
+    assert wsgi_environ({**SCOPE, "client": None, "server": None})["REMOTE_ADDR"] == ""
+    assert wsgi_environ({**SCOPE, "client": ("", "0")})["REMOTE_ADDR"] == ""
 
 
 def test_start_and_end_are_answered_and_websockets_are_not() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from linkauth.web import bodies
-from linkauth.web.bodies import LIMIT, BodyError, Readers, read
+from linkauth.web.bodies import BODY_LIMIT, BodyError, BodyReaders, read
 
 LONG = 60.0
 
@@ -44,8 +44,8 @@ def test_a_body_is_read_by_its_length(more: dict[str, Any]) -> None:
     assert read(environ("3", b"abcd")) == b"abc"
     assert read(environ("0", b"abcd")) == b""
     assert read(environ("", b"abcd")) == b""
-    assert read(environ(str(LIMIT), b"a" * LIMIT)) == b"a" * LIMIT
-    assert code(environ(str(LIMIT + 1), b"")) == "too_long"
+    assert read(environ(str(BODY_LIMIT), b"a" * BODY_LIMIT)) == b"a" * BODY_LIMIT
+    assert code(environ(str(BODY_LIMIT + 1), b"")) == "too_long"
     assert code(environ("9" * 10_000, b"")) == "too_long"
     # cut off by the client, or by a server whose patience ended
     assert code(environ("3", b"ab")) == "too_slow"
@@ -55,12 +55,12 @@ def test_a_body_is_read_by_its_length(more: dict[str, Any]) -> None:
 
 def test_a_body_without_a_length_is_read_to_its_end_where_there_is_one() -> None:
     assert read({"wsgi.input_terminated": True, "wsgi.input": BytesIO(b"abc")}) == b"abc"
-    assert code({"wsgi.input_terminated": True, "wsgi.input": BytesIO(b"a" * (LIMIT + 1))}) == "too_long"
+    assert code({"wsgi.input_terminated": True, "wsgi.input": BytesIO(b"a" * (BODY_LIMIT + 1))}) == "too_long"
 
 
 def test_slow_bodies_hold_few_threads_of_the_server_and_others_are_read(monkeypatch: Any) -> None:
     come, slow = threading.Event(), 4
-    readers = Readers(seconds=LONG, patience=0.05, slow=slow, most=50)
+    readers = BodyReaders(seconds=LONG, slow_after=0.05, max_slow=slow, max_readers=50)
     monkeypatch.setattr(bodies, "_readers", readers)
     codes: list[str] = []
     refused = threading.Semaphore(0)
@@ -97,7 +97,7 @@ def test_slow_bodies_hold_few_threads_of_the_server_and_others_are_read(monkeypa
 
 def test_a_body_that_does_not_come_in_time_is_given_up(monkeypatch: Any) -> None:
     come = threading.Event()
-    monkeypatch.setattr(bodies, "_readers", Readers(seconds=0.1, patience=0.01, most=2))
+    monkeypatch.setattr(bodies, "_readers", BodyReaders(seconds=0.1, slow_after=0.01, max_readers=2))
     try:
         assert [code({"CONTENT_LENGTH": "1", "wsgi.input": Endless(come)}) for _ in range(3)] == ["too_slow"] * 3
     finally:
@@ -105,5 +105,5 @@ def test_a_body_that_does_not_come_in_time_is_given_up(monkeypatch: Any) -> None
 
 
 def test_a_connection_that_breaks_is_no_error_of_ours(monkeypatch: Any) -> None:
-    monkeypatch.setattr(bodies, "_readers", Readers(most=1))
+    monkeypatch.setattr(bodies, "_readers", BodyReaders(max_readers=1))
     assert [code({"CONTENT_LENGTH": "1", "wsgi.input": Broken()}) for _ in range(3)] == ["too_slow"] * 3

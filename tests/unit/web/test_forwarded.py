@@ -11,16 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linkauth.config.proxies import TrustedProxies
-from linkauth.web.forwarded import HOPS, Forwarded, Header, Origin, read
-from linkauth.web.hops import FORWARDED_LIMIT, forwarded_elements, hop_address
-from linkauth.web.notices import Notices
+from linkauth.web.forwarded import HOP_LIMIT, ForwardedHeaders, Header, RequestSource, request_source
+from linkauth.web.hops import FORWARDED_LIMIT, parse_forwarded, parse_hop
+from linkauth.web.log_rate_limit import LogRateLimit
 
 PROXIES = TrustedProxies.of(("10.0.0.0/8", "2001:db8::/32"))
 PEER = "10.0.0.1"
 
 
-def origin(header: Header = "x-forwarded", peer: str = PEER, proxies: TrustedProxies = PROXIES, **said: str) -> Origin:
-    return read(
+def origin(
+    header: Header = "x-forwarded", peer: str = PEER, proxies: TrustedProxies = PROXIES, **said: str
+) -> RequestSource:
+    return request_source(
         {"REMOTE_ADDR": peer, **{f"HTTP_{name.upper()}": value for name, value in said.items()}}, proxies, header
     )
 
@@ -161,8 +163,8 @@ def test_the_other_header_is_what_a_client_sent() -> None:
     forwarded = "for=192.0.2.1;proto=http"
     assert origin(**x_forwarded, forwarded=forwarded).address == "203.0.113.7"
     assert origin("forwarded", **x_forwarded, forwarded=forwarded).address == "192.0.2.1"
-    assert origin(forwarded=forwarded) == Origin(PEER, PEER, True, ignored=True)
-    assert origin("forwarded", **x_forwarded) == Origin(PEER, PEER, True, ignored=True)
+    assert origin(forwarded=forwarded) == RequestSource(PEER, PEER, True, ignored=True)
+    assert origin("forwarded", **x_forwarded) == RequestSource(PEER, PEER, True, ignored=True)
 
 
 trusted = st.sampled_from(["10.0.0.2", "10.255.1.1:80", "[2001:db8::5]:1", "::ffff:10.3.3.3"])
@@ -197,7 +199,7 @@ def test_what_a_proxy_quotes_is_read_as_it_was(elements: list[dict[str, str]]) -
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
     said = ", ".join(";".join(f"{name}={quoted(value)}" for name, value in each.items()) for each in elements)
-    assert forwarded_elements(said) == [each for each in elements if each]
+    assert parse_forwarded(said) == [each for each in elements if each]
 
 
 @pytest.mark.parametrize("shape", ['for="{}', "{}", "for={}", "{},", 'for="\\{}"', ";{}", "for=1;{}"])
@@ -214,7 +216,7 @@ def test_reading_is_linear(shape: str, unit: str) -> None:
 
     def looked_at(times: int) -> int:
         Counting.seen = 0
-        forwarded_elements(Counting(shape.format(unit * times)))
+        parse_forwarded(Counting(shape.format(unit * times)))
         return Counting.seen
 
     few, many = looked_at(50), looked_at(500)
@@ -223,18 +225,18 @@ def test_reading_is_linear(shape: str, unit: str) -> None:
 
 def test_many_hops_are_bounded() -> None:
     assert client("203.0.113.7, " + ", ".join(["10.0.0.2"] * 10_000)) == "10.0.0.2"
-    assert client("203.0.113.7, " + ", ".join(["10.0.0.2"] * (HOPS - 1))) == "203.0.113.7"
+    assert client("203.0.113.7, " + ", ".join(["10.0.0.2"] * (HOP_LIMIT - 1))) == "203.0.113.7"
 
 
 def test_no_address_is_no_address() -> None:
-    assert hop_address("unix:") == (True, None)
-    assert hop_address("unknown") == (False, None)
+    assert parse_hop("unix:") == (True, None)
+    assert parse_hop("unknown") == (False, None)
 
 
 def applied(path: str, prefix: str, peer: str = PEER, **said: str) -> tuple[str, str]:
     environ = {"REMOTE_ADDR": peer, "PATH_INFO": path, "SCRIPT_NAME": "", "wsgi.url_scheme": "http"}
     environ |= {f"HTTP_{name.upper()}": value for name, value in said.items()}
-    Forwarded(PROXIES, "x-forwarded", prefix, Notices()).apply(environ)
+    ForwardedHeaders(PROXIES, "x-forwarded", prefix, LogRateLimit()).apply(environ)
     assert not [name for name in environ if "FORWARDED" in name]
     return environ["SCRIPT_NAME"], environ["PATH_INFO"]
 
@@ -262,8 +264,8 @@ def test_a_public_url_whose_path_begins_as_one_of_our_own() -> None:
 
 def test_log_lines_that_strangers_cause_are_bounded() -> None:
     now = 0.0
-    notices = Notices(seconds=60, each=2, most=5, clock=lambda: now)
-    assert [notices.wanted("a") for _ in range(3)] == [True, True, False]
-    assert sum(notices.wanted(number) for number in range(100)) == 3
+    rate_limit = LogRateLimit(seconds=60, per_key=2, total=5, clock=lambda: now)
+    assert [rate_limit.allows("a") for _ in range(3)] == [True, True, False]
+    assert sum(rate_limit.allows(number) for number in range(100)) == 3
     now = 60.0
-    assert notices.wanted("a")
+    assert rate_limit.allows("a")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linkauth.oauth2.authorization import SHOWN_LIMIT, shown
+from linkauth.oauth2.authorization import LOG_EXCERPT_LIMIT, log_excerpt
 
 SECRET = "Zk93Qx71"
 NAMES = ("state", "code", "access_token", "client_secret", "id_token_hint", "client_assertion", "STATE", "Code")
@@ -19,39 +19,39 @@ def test_a_private_value_is_masked(name: str) -> None:
     """Also where it was percent-encoded, several times."""
     for begin in ("", "https://a.example/cb?", "a=b&", "a=b#", "https://a.example/cb%3F", "x=1%26", "#"):
         value = f"{name}={SECRET}"
-        assert "z=1" in shown(f"{begin}{value}&z=1")
+        assert "z=1" in log_excerpt(f"{begin}{value}&z=1")
         for times in range(4):
-            assert SECRET not in shown(f"{begin}{value}&z=1"), (begin, times)
+            assert SECRET not in log_excerpt(f"{begin}{value}&z=1"), (begin, times)
             value = quote(value, safe="")
 
 
 @given(cut=st.integers(0, 40), name=st.sampled_from(NAMES), sign=st.sampled_from(["=", "%3D", "%253D", "%25253d"]))
 def test_a_secret_that_is_cut_is_masked(cut: int, name: str, sign: str) -> None:
     """No part of it is left, wherever the bound falls."""
-    filling = "x" * (SHOWN_LIMIT - 30 - cut) + "&"
-    text = shown(f"{filling}{name}{sign}{SECRET * 10}")
+    filling = "x" * (LOG_EXCERPT_LIMIT - 30 - cut) + "&"
+    text = log_excerpt(f"{filling}{name}{sign}{SECRET * 10}")
     assert SECRET[:2] not in text
-    assert len(text) <= 2 * SHOWN_LIMIT
+    assert len(text) <= 2 * LOG_EXCERPT_LIMIT
 
 
 @given(st.lists(st.sampled_from([*"=&#?%25D36a", "code", "state", "%3D", "%26"]), min_size=1, max_size=20).map("".join))
 def test_the_length_is_bounded(part: str) -> None:
     # far over the limit, which a generated list alone hardly reaches
-    assert len(shown(part * SHOWN_LIMIT)) <= 2 * SHOWN_LIMIT
+    assert len(log_excerpt(part * LOG_EXCERPT_LIMIT)) <= 2 * LOG_EXCERPT_LIMIT
 
 
 def test_a_value_is_cut_at_the_limit() -> None:
-    assert shown("x" * (SHOWN_LIMIT + 1)) == repr("x" * SHOWN_LIMIT)
+    assert log_excerpt("x" * (LOG_EXCERPT_LIMIT + 1)) == repr("x" * LOG_EXCERPT_LIMIT)
 
 
 @pytest.mark.parametrize(
     "value", ["alexa", "https://a.example/cb?a=b#c", "a=1&b=2", "", "https://a.example/code/x?y=z"]
 )
 def test_what_is_not_private_is_shown(value: str) -> None:
-    assert shown(value) == repr(value)
+    assert log_excerpt(value) == repr(value)
 
 
 def test_what_comes_after_a_private_value_is_shown() -> None:
-    assert shown("https://a.example/cb?state=x&a=1#code=y&b=2") == repr(
+    assert log_excerpt("https://a.example/cb?state=x&a=1#code=y&b=2") == repr(
         "https://a.example/cb?state=...&a=1#code=...&b=2"
     )

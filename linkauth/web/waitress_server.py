@@ -10,20 +10,20 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.server import BaseWSGIServer, create_server
 
-from linkauth.web.bodies import LIMIT, SECONDS
+from linkauth.web.bodies import BODY_LIMIT, BODY_SECONDS
 
-DEFAULTS = {
+DEFAULT_SETTINGS = {
     "threads": "32",
     "ident": "",
     # what linkauth takes, and the lines between chunks; what is longer waitress refuses by a text of its own
-    "max_request_body_size": str(2 * LIMIT),
+    "max_request_body_size": str(2 * BODY_LIMIT),
     # seconds without a byte; keep-alive connections of a proxy are idle for longer than a request may take
     "channel_timeout": "30",
     "cleanup_interval": "10",
     "connection_limit": "500",
 }
 """What [server:main] need not say."""
-FORCED = {"clear_untrusted_proxy_headers": "false"}
+FORCED_SETTINGS = {"clear_untrusted_proxy_headers": "false"}
 """linkauth reads forwarded headers itself, so waitress must neither use nor remove them."""
 
 
@@ -44,7 +44,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     """
 
     parser_class = Request
-    seconds = SECONDS
+    seconds = BODY_SECONDS
     request: Any
     _timed: Any = None
     _begun = 0.0
@@ -79,7 +79,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
 def serve(application: Any, settings: Mapping[str, str]) -> None:
     """Serve until SystemExit or KeyboardInterrupt; `settings` are waitress' own. Raises what waitress raises."""
-    server = create_server(application, **{**DEFAULTS, **settings, **FORCED})
+    server = create_server(application, **{**DEFAULT_SETTINGS, **settings, **FORCED_SETTINGS})
     listeners = [server] if isinstance(server, BaseWSGIServer) else server.map.values()
     for listener in listeners:
         if isinstance(listener, BaseWSGIServer):

@@ -8,25 +8,25 @@ from collections import Counter
 from collections.abc import Callable, Hashable
 
 
-class Notices:
+class LogRateLimit:
     """Says whether to log: at most `most` lines in `seconds`, and `each` of them for one key."""
 
     def __init__(
-        self, seconds: float = 60, each: int = 5, most: int = 60, clock: Callable[[], float] = time.monotonic
+        self, seconds: float = 60, per_key: int = 5, total: int = 60, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._seconds, self._each, self._most, self._clock = seconds, each, most, clock
+        self._seconds, self._per_key, self._total, self._clock = seconds, per_key, total, clock
         self._lock = threading.Lock()
-        self._said: Counter[Hashable] = Counter()
+        self._counts: Counter[Hashable] = Counter()
         self._ends = 0.0
 
-    def wanted(self, key: Hashable) -> bool:
+    def allows(self, key: Hashable) -> bool:
         """Is a line about `key` to be logged now? It counts then."""
         with self._lock:
             now = self._clock()
             if now >= self._ends:
-                self._said.clear()
+                self._counts.clear()
                 self._ends = now + self._seconds
-            if self._said[key] >= self._each or self._said.total() >= self._most:
+            if self._counts[key] >= self._per_key or self._counts.total() >= self._total:
                 return False
-            self._said[key] += 1
+            self._counts[key] += 1
             return True
