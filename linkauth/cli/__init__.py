@@ -1,4 +1,7 @@
-"""The `linkauth` command: one module a verb, imported when it is used, so that a server imports no tool."""
+"""The `linkauth` command. Each verb has its own module, which is imported only when the verb is used.
+
+A server that starts through `linkauth serve` therefore does not import the other tools.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,11 @@ import click
 from linkauth.redaction import redact
 
 VERBS = ("serve", "db", "links", "backends", "keys", "doctor", "explain", "simulate", "plugin", "theme", "catalogs")
-"""Each is a module here, whose command has the same name."""
+"""Each verb is the name of a module in this package and of the command in that module."""
 
 
 class Verbs(click.Group):
-    """The verbs; what a verb says when it ends holds no secret."""
+    """Loads the commands of VERBS on demand and redacts configured secrets in their error messages."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(VERBS)
@@ -29,7 +32,7 @@ class Verbs(click.Group):
         try:
             return super().invoke(ctx)
         except click.ClickException as error:
-            # what was typed wrongly comes from the command line alone
+            # a UsageError quotes only the command line, which contains no configured secret
             raise (
                 error if isinstance(error, click.UsageError) else click.ClickException(redact(error.message))
             ) from None

@@ -1,4 +1,4 @@
-"""`linkauth backends`: which ones there are, and what comparing shadows with the others has shown."""
+"""`linkauth backends` lists the backends and prints the results of comparing shadow backends with the others."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any
 
 import click
 
-from linkauth.cli.opening import backends_of, opened
-from linkauth.cli.printing import formatted, readable, show
+from linkauth.cli.printing import format_option, print_rows, with_iso_times
+from linkauth.cli.resources import load_backends, open_database
 from linkauth.config.settings import Settings
 from linkauth.login.comparison import AGREE, UNAVAILABLE
 from linkauth.storage import Comparisons
 
-LISTED = ("name", "use", "accepts", "offers", "shadow")
-COMPARED = ("shadow", "backend", "verdict", "outcome", "people", "same_subject", "asked", "unavailable")
-PEOPLE = ("shadow", "backend", "subject", "username", "outcome", "same_subject", "compared_at", "asked")
-NEVER_SEEN = ("shadow", "backend", "subject", "username")
+LIST_COLUMNS = ("name", "use", "accepts", "offers", "shadow")
+COMPARE_COLUMNS = ("shadow", "backend", "verdict", "outcome", "people", "same_subject", "asked", "unavailable")
+PEOPLE_COLUMNS = ("shadow", "backend", "subject", "username", "outcome", "same_subject", "compared_at", "asked")
+NEVER_SEEN_COLUMNS = ("shadow", "backend", "subject", "username")
 
 OTHER_SUBJECT = "agree, but with another subject"
 
@@ -28,59 +28,61 @@ def backends() -> None:
 
 @backends.command("list")
 @click.argument("ini", metavar="INI")
-@formatted
-def list_command(ini: str, form: str) -> None:
-    """List the backends in the order in which they are asked.
+@format_option
+def list_command(ini: str, output_format: str) -> None:
+    """List the backends in the order in which a sign-in tries them.
 
-    Shows the plugin of each backend, the names that it may own, what it offers, and whether it is a shadow.
+    Shows the plugin of each backend, the names that it accepts, the powers that it offers, and whether it is a shadow.
     """
-    with backends_of(ini) as (settings, named):
+    with load_backends(ini) as (settings, configured):
         rows = [
             {
-                "name": each.name,
-                "use": entry.use,
-                "accepts": " ".join(each.accepts) or "*",
-                "offers": " ".join(sorted(power.__name__ for power in each.backend.offers)),
-                "shadow": each.shadow,
+                "name": named.name,
+                "use": backend_settings.use,
+                "accepts": " ".join(named.accepts) or "*",
+                "offers": " ".join(sorted(power.__name__ for power in named.backend.offers)),
+                "shadow": named.shadow,
             }
-            for each, entry in zip(named, settings.backends, strict=True)
+            for named, backend_settings in zip(configured, settings.backends, strict=True)
         ]
-        show(rows, form, LISTED)
+        print_rows(rows, output_format, LIST_COLUMNS)
 
 
 @backends.command("compare")
 @click.argument("ini", metavar="INI")
 @click.option(
     "--list",
-    "people",
+    "list_people",
     is_flag=True,
-    help="List people for whom a shadow differs, or whose sub would change.",
+    help="List the people for whom a shadow has another outcome, or for whom it returns another subject.",
 )
-@click.option("--never-seen", is_flag=True, help="List the people who have a link and were never compared.")
-@formatted
-def compare_command(ini: str, people: bool, never_seen: bool, form: str) -> None:
-    """Count, for each shadow, the people for whom it gives the same answer as the other backends. Times are UTC.
+@click.option("--never-seen", is_flag=True, help="List the people who have a link but were never compared.")
+@format_option
+def compare_command(ini: str, list_people: bool, never_seen: bool, output_format: str) -> None:
+    """Count, for each shadow, the people for whom it has the same outcome as the other backends. Times are UTC.
 
-    A shadow is asked only about sign-ins that another backend accepted. A person keeps the `sub` of existing links,
-    <backend>:<subject>, if the shadow gives the same subject and later replaces the old backend under its name.
+    A shadow is compared only for sign-ins that another backend accepted. The `sub` of a person is <backend>:<subject>.
+    It stays the same if the shadow returns the same subject and later replaces the old backend under its name.
     """
-    if people and never_seen:
-        raise click.UsageError("--list and --never-seen are two lists: say one")
-    with opened(ini) as (settings, engine):
+    if list_people and never_seen:
+        raise click.UsageError("--list and --never-seen cannot be combined")
+    with open_database(ini) as (settings, engine):
         comparisons = Comparisons(engine)
         shadows = _shadows(settings)
-        if people:
-            found = (_with_words(row) for name in shadows for row in comparisons.disagreeing(name))
-            show(map(readable, found), form, PEOPLE)
+        if list_people:
+            differing = (_label_other_subject(row) for name in shadows for row in comparisons.disagreeing(name))
+            print_rows(map(with_iso_times, differing), output_format, PEOPLE_COLUMNS)
         elif never_seen:
-            show(
-                ({"shadow": name, **row} for name in shadows for row in comparisons.never_seen(name)), form, NEVER_SEEN
+            print_rows(
+                ({"shadow": name, **row} for name in shadows for row in comparisons.never_seen(name)),
+                output_format,
+                NEVER_SEEN_COLUMNS,
             )
         else:
             rows = [row for name in shadows for row in _summary(comparisons, name)]
-            show(rows, form, COMPARED)
-            if form == "table":
-                _advise(rows)
+            print_rows(rows, output_format, COMPARE_COLUMNS)
+            if output_format == "table":
+                _print_subject_counts(rows)
 
 
 @backends.command("forget")
@@ -90,27 +92,28 @@ def compare_command(ini: str, people: bool, never_seen: bool, form: str) -> None
 def forget_command(ini: str, name: str, yes: bool) -> None:
     """Delete the comparisons of the shadow NAME.
 
-    Use it after the settings of the shadow have changed, or when it is no longer a shadow.
+    Use this command after the settings of the shadow have changed, or when NAME is no longer a shadow.
     """
-    with opened(ini) as (settings, engine):
+    with open_database(ini) as (settings, engine):
         comparisons = Comparisons(engine)
-        if name not in (each.name for each in settings.backends if each.shadow) and not comparisons.summary(name):
-            raise click.ClickException(f"nothing was ever compared with {name}")
+        shadows = [backend.name for backend in settings.backends if backend.shadow]
+        if name not in shadows and not comparisons.summary(name):
+            raise click.ClickException(f"there are no comparisons with {name}")
         if not yes:
-            click.confirm(f"Delete what was compared with {name}?", abort=True)
+            click.confirm(f"Delete the comparisons with {name}?", abort=True)
         count = comparisons.forget(name)
     click.echo(f"{count} comparison(s) deleted")
 
 
 def _shadows(settings: Settings) -> list[str]:
-    found = [backend.name for backend in settings.backends if backend.shadow]
-    if not found:
-        raise click.ClickException("no backend of the ini has shadow = true")
-    return found
+    names = [backend.name for backend in settings.backends if backend.shadow]
+    if not names:
+        raise click.ClickException("no backend in the ini has shadow = true")
+    return names
 
 
-def _with_words(row: dict[str, Any]) -> dict[str, Any]:
-    """A person of the list; whom the shadow lets in is there for one reason."""
+def _label_other_subject(row: dict[str, Any]) -> dict[str, Any]:
+    """Replaces the outcome `agree` in a row: a listed person whom the shadow accepts has another subject there."""
     return {**row, "outcome": OTHER_SUBJECT} if row["outcome"] == AGREE else row
 
 
@@ -123,10 +126,9 @@ def _summary(comparisons: Comparisons, shadow: str) -> Iterator[dict[str, Any]]:
         yield {"shadow": shadow, "backend": backend, "verdict": "never_seen", "outcome": "", **counts}
 
 
-def _advise(rows: list[dict[str, Any]]) -> None:
-    """For each pair how many people keep their `sub`."""
+def _print_subject_counts(rows: list[dict[str, Any]]) -> None:
+    """Prints, for each pair of shadow and backend, how many people keep their `sub`."""
     for shadow, backend in dict.fromkeys((row["shadow"], row["backend"]) for row in rows):
-        mine = [row for row in rows if (row["shadow"], row["backend"]) == (shadow, backend)]
-        same, people = (sum(row[key] for row in mine) for key in ("same_subject", "people"))
-        kept = f"{same} of {people} people keep their sub for sure"
-        click.echo(f"{shadow} in the place and under the name of {backend}: {kept}")
+        pair_rows = [row for row in rows if (row["shadow"], row["backend"]) == (shadow, backend)]
+        same, people = (sum(row[key] for row in pair_rows) for key in ("same_subject", "people"))
+        click.echo(f"if {shadow} replaces {backend} under its name, at least {same} of {people} people keep their sub")

@@ -1,4 +1,4 @@
-"""`linkauth catalogs`: a theme's sentences, from its templates into the catalogs of its languages."""
+"""`linkauth catalogs` extracts the translatable texts of themes and updates their gettext catalogs."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from linkauth.theming.catalogs import update
 def catalogs(themes: tuple[str, ...], add: str | None) -> None:
     """Extract the texts of each installed THEME, and update and compile its catalogs."""
     if add and not LANGUAGE.fullmatch(add):
-        raise click.ClickException("--add: is not a language tag such as sv or pt-PT")
+        raise click.ClickException("--add: the value is not a language tag such as sv or pt-PT")
     for theme in themes:
         try:
-            for each in update(theme, add):
-                waiting = f"{each.waiting} sentences wait for a translation" if each.waiting else "complete"
-                click.echo(f"{theme} {each.language}: {waiting}")
-                for why in each.obsolete:
-                    click.echo(f"{theme} {each.language}: {printable(why)}")
+            for catalog in update(theme, add):
+                status = f"{catalog.waiting} sentences are not translated" if catalog.waiting else "complete"
+                click.echo(f"{theme} {catalog.language}: {status}")
+                for message in catalog.obsolete:
+                    click.echo(f"{theme} {catalog.language}: {printable(message)}")
         except LookupError as error:
             raise click.ClickException(f"{theme}: {redact(error.args[0])}") from None
         except ConfigurationError as error:

@@ -1,10 +1,10 @@
-"""`linkauth db ...`: the database of links and tokens."""
+"""`linkauth db` manages linkauth's own database of links and tokens."""
 
 from __future__ import annotations
 
 import click
 
-from linkauth.cli.opening import opened
+from linkauth.cli.resources import open_database
 from linkauth.storage import upgrade
 
 
@@ -17,6 +17,6 @@ def db() -> None:
 @click.argument("ini", metavar="INI")
 def upgrade_command(ini: str) -> None:
     """Create the tables, or upgrade them to the schema of this version."""
-    with opened(ini, current=False) as (_, engine):
+    with open_database(ini, current=False) as (_, engine):
         before, after = upgrade(engine)
     click.echo(f"schema {after}: " + ("nothing to do" if before == after else f"upgraded from {before or 'nothing'}"))

@@ -1,4 +1,4 @@
-"""`linkauth doctor INI`: is every backend well, and can the keys in the database be used?"""
+"""`linkauth doctor INI` checks the backends, the throttle, the database and the list of breached passwords."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from dataclasses import replace
 import click
 
 from linkauth.backends import Check, UnknownUser, WrongPassword
-from linkauth.cli.opening import backends_of
+from linkauth.cli.database_checks import database_checks
 from linkauth.cli.printing import printable
-from linkauth.cli.stored import stored
+from linkauth.cli.resources import load_backends
 from linkauth.config.settings import Settings
 from linkauth.hashing import worker_processes
 from linkauth.login.dispatch import NamedBackend
@@ -22,8 +22,8 @@ from linkauth.login.health import checks
 from linkauth.login.new_passwords import LeakedPasswords
 from linkauth.redaction import redact
 
-SHOWS_SECONDS = 0.002
-"""Differences below are lost among those of a network."""
+NOTICEABLE_SECONDS = 0.002
+"""Time differences below this value cannot be distinguished from network jitter."""
 MARKS = {"ok": "green", "warning": "yellow", "FAILED": "red"}
 
 
@@ -32,39 +32,39 @@ MARKS = {"ok": "green", "warning": "yellow", "FAILED": "red"}
 def doctor(ini: str) -> None:
     """Check every backend, the throttle, and linkauth's database.
 
-    Compares the throttle with the lockout of each backend. Set LINKAUTH_WORKERS to the value that the server has,
-    because each worker process counts wrong passwords by itself. A check of a shadow that fails is only a warning.
-    With several backends, each is asked twice to authenticate a random name, to measure how long a refusal takes.
-    The exit code is 1 if a check failed.
+    Compares the throttle with the lockout of each backend. Set LINKAUTH_WORKERS to the value that the server uses,
+    because each worker process counts wrong passwords separately. A failed check of a shadow backend is only a
+    warning. If there are several backends, the command sends two sign-ins with a random name to each of them, to
+    measure how long a refusal takes. The exit code is 1 if a check failed.
     """
     try:
         worker_processes()
     except ValueError as error:
         raise click.ClickException(f"LINKAUTH_WORKERS: (environment) {redact(error)}") from None
-    found: list[Check] = []
-    with backends_of(ini) as (settings, backends):
+    reported: list[Check] = []
+    with load_backends(ini) as (settings, backends):
         for named in backends:
             lines = checks(named.backend, settings.throttle)
             if named.shadow:
                 lines = [line if line.ok else replace(line, ok=True, warning=True) for line in lines]
             for line in lines:
                 click.echo(f"{_mark(line)}  {named.label}: {printable(line.name)}" + _detail(line))
-            found += lines
-        if (order := _order(backends)) is not None:
-            click.echo(f"{_mark(order)}  backends: {order.name}" + _detail(order))
-        # nothing is said of a database that is well
-        for line in (*stored(settings), *_leaked(settings)):
+            reported += lines
+        if (refusal_check := _refusal_time_check(backends)) is not None:
+            click.echo(f"{_mark(refusal_check)}  backends: {refusal_check.name}" + _detail(refusal_check))
+        # a database without problems has no lines
+        for line in (*database_checks(settings), *_breached_passwords_checks(settings)):
             click.echo(f"{_mark(line)}  {printable(line.name)}" + _detail(line))
-            found.append(line)
-    failed = sum(not line.ok for line in found)
-    warnings = sum(line.ok and line.warning for line in found)
-    counts = [f"{failed} failed"] * bool(failed) + [f"{warnings} to be mended"] * bool(warnings)
-    click.echo(", ".join(counts) or "all well")
+            reported.append(line)
+    failed = sum(not line.ok for line in reported)
+    warnings = sum(line.ok and line.warning for line in reported)
+    counts = [f"{failed} failed"] * bool(failed) + [f"{warnings} warning(s)"] * bool(warnings)
+    click.echo(", ".join(counts) or "all checks passed")
     sys.exit(1 if failed else 0)
 
 
-def _leaked(settings: Settings) -> list[Check]:
-    """Can the file of leaked passwords be used, if there is one?"""
+def _breached_passwords_checks(settings: Settings) -> list[Check]:
+    """Returns a check that opens the file of breached passwords, or no check if none is configured."""
     if not settings.breached_passwords:
         return []
     try:
@@ -74,22 +74,29 @@ def _leaked(settings: Settings) -> list[Check]:
     return [Check("linkauth.breached_passwords", True, "sorted SHA-1 hashes")]
 
 
-def _order(backends: Sequence[NamedBackend]) -> Check | None:
-    """How much longer a refusal takes the more backends are asked; None where that does not show or cannot be told."""
-    deciding = [named for named in backends if not named.shadow]
-    if len(deciding) < 2 or all(named.accepts for named in deciding):
+def _refusal_time_check(backends: Sequence[NamedBackend]) -> Check | None:
+    """Compares how long a refusal takes in the first backend and in all of them.
+
+    Somebody who measures the response time could learn from the difference whether a name exists. Returns None if the
+    difference is too small to notice, if it cannot be measured, or if every name belongs to one backend.
+    """
+    authenticating = [named for named in backends if not named.shadow]
+    if len(authenticating) < 2 or all(named.accepts for named in authenticating):
         return None
-    times = [min(_seconds(named), _seconds(named)) for named in deciding]
-    later = sum(times[1:])
-    if math.isinf(sum(times)) or later < SHOWS_SECONDS:
+    times = [min(_refusal_seconds(named), _refusal_seconds(named)) for named in authenticating]
+    additional = sum(times[1:])
+    if math.isinf(sum(times)) or additional < NOTICEABLE_SECONDS:
         return None
-    first, every = f"{times[0] * 1_000:.0f} ms", f"{sum(times) * 1_000:.0f} ms"
-    said = f"a wrong password takes {first} for a name that {deciding[0].name} knows, {every} for one that none knows: "
-    return Check("order", True, said + "where that must not show, give every name one owner by accepts")
+    first, total = f"{times[0] * 1_000:.0f} ms", f"{sum(times) * 1_000:.0f} ms"
+    detail = (
+        f"a refusal takes {first} for a name that {authenticating[0].name} knows and {total} for a name that no backend"
+        " knows. To hide this difference, set accepts so that each name belongs to one backend"
+    )
+    return Check("order", True, detail)
 
 
-def _seconds(named: NamedBackend) -> float:
-    """How long the backend takes for an unknown name; infinite if it does not say that it is one."""
+def _refusal_seconds(named: NamedBackend) -> float:
+    """Returns how long the backend takes to refuse an unknown name, in seconds, or infinity if it does not refuse."""
     name, password = (secrets.token_urlsafe(12) for _ in range(2))
     started = time.perf_counter()
     try:
@@ -97,14 +104,14 @@ def _seconds(named: NamedBackend) -> float:
     except (UnknownUser, WrongPassword):
         return time.perf_counter() - started
     except Exception:
-        # its checks have said what is wrong
+        # the checks of this backend have already reported the problem
         return math.inf
     return math.inf
 
 
 def _mark(check: Check) -> str:
-    word = ("warning" if check.warning else "ok") if check.ok else "FAILED"
-    return click.style(word.ljust(7), fg=MARKS[word])
+    result_name = ("warning" if check.warning else "ok") if check.ok else "FAILED"
+    return click.style(result_name.ljust(7), fg=MARKS[result_name])
 
 
 def _detail(check: Check) -> str:

@@ -1,4 +1,4 @@
-"""`linkauth explain INI NAME`: who a typed name is, as each backend sees it, without a password."""
+"""`linkauth explain INI NAME` shows which account each backend finds for a user name. It needs no password."""
 
 from __future__ import annotations
 
@@ -7,50 +7,51 @@ import sys
 import click
 
 from linkauth.backends import Account, BackendMisconfigured, BackendUnavailable, Lookup, UnknownUser
-from linkauth.cli.opening import backends_of
 from linkauth.cli.printing import printable
+from linkauth.cli.resources import load_backends
 from linkauth.login.dispatch import NamedBackend, plausible
 from linkauth.login.sign_in import USERNAME_LIMIT
 from linkauth.redaction import redact
 
-Seen = Account | BackendUnavailable | None
-"""What a backend says of a name: somebody, that it cannot tell, or nobody."""
+LookupResult = Account | BackendUnavailable | None
+"""The result of looking up a name in a backend: the account, an error, or None if there is no such account."""
 
 
 @click.command()
 @click.argument("ini", metavar="INI")
 @click.argument("name", metavar="NAME")
 def explain(ini: str, name: str) -> None:
-    """Show which account each backend finds for NAME, and which backend would answer a sign-in.
+    """Show which account each backend finds for NAME, and which backend would decide about a sign-in.
 
-    No password is needed. The exit code is 0 if a person would be let in with the right password, and 1 if not or if
-    this cannot be known. A shadow is asked too, but it does not decide.
+    No password is needed. The exit code is 0 if the right password would be accepted, and 1 if it would be refused or
+    if the result cannot be predicted. A shadow backend is shown too, but it does not decide.
     """
     name = name.strip()
     if not plausible(name, USERNAME_LIMIT):
-        raise click.UsageError(f"NAME: a sign-in takes 1 to {USERNAME_LIMIT} characters of text")
-    blind: list[str] = []
-    end: tuple[str, Seen] | None = None
-    with backends_of(ini) as (_, backends):
+        raise click.UsageError(f"NAME: must be 1 to {USERNAME_LIMIT} characters of text, as at a sign-in")
+    without_lookup: list[str] = []
+    decision: tuple[str, LookupResult] | None = None
+    with load_backends(ini) as (_, backends):
         for named in backends:
-            owns, looks = named.may_own(name), Lookup in named.backend.offers
-            click.echo(f"{named.label}: {'may' if owns else 'may not'} own the name{_accepts(named)}")
-            owns = owns and not named.shadow
-            if not looks:
-                click.echo("  it cannot look people up without their password")
-                # it may answer before any later one does
-                blind += [named.name] * (owns and end is None)
+            may_decide = named.may_own(name)
+            click.echo(f"{named.label}: {'may' if may_decide else 'may not'} own the name{_accepts(named)}")
+            may_decide = may_decide and not named.shadow
+            if Lookup not in named.backend.offers:
+                click.echo("  this backend cannot look up an account without its password")
+                # it may accept the sign-in before a later backend is tried
+                without_lookup += [named.name] * (may_decide and decision is None)
                 continue
-            seen = _look(named, name)
-            for line in _lines(seen):
+            result = _find(named, name)
+            for line in _result_lines(result):
                 click.echo(f"  {line}")
-            if owns and end is None and seen is not None:
-                end = named.name, seen
-    click.echo(_verdict(blind, end))
-    sys.exit(0 if not blind and end and isinstance(end[1], Account) and end[1].refused is None else 1)
+            if may_decide and decision is None and result is not None:
+                decision = named.name, result
+    click.echo(_prediction(without_lookup, decision))
+    account = decision[1] if decision and not without_lookup else None
+    sys.exit(0 if isinstance(account, Account) and account.refused is None else 1)
 
 
-def _look(named: NamedBackend, name: str) -> Seen:
+def _find(named: NamedBackend, name: str) -> LookupResult:
     assert isinstance(named.backend, Lookup)
     try:
         account = named.backend.find(name)
@@ -71,31 +72,31 @@ def _accepts(named: NamedBackend) -> str:
     return f" (accepts {' '.join(map(printable, named.accepts))})" if named.accepts else ""
 
 
-def _lines(seen: Seen) -> list[str]:
-    if seen is None:
-        return ["nobody of that name"]
-    if isinstance(seen, BackendUnavailable):
-        kind = "misconfigured" if isinstance(seen, BackendMisconfigured) else "unavailable"
-        return [f"{kind}: {printable(redact(seen))}"]
-    who = seen.identity
-    facts = {"subject": who.subject, "username": who.username, "name": who.name, "email": who.email}
-    facts["groups"] = ", ".join(map(str, who.groups))
-    facts |= {str(name): str(value) for name, value in seen.facts.items()}
+def _result_lines(result: LookupResult) -> list[str]:
+    if result is None:
+        return ["no such account"]
+    if isinstance(result, BackendUnavailable):
+        kind = "misconfigured" if isinstance(result, BackendMisconfigured) else "unavailable"
+        return [f"{kind}: {printable(redact(result))}"]
+    identity = result.identity
+    facts = {"subject": identity.subject, "username": identity.username, "name": identity.name, "email": identity.email}
+    facts["groups"] = ", ".join(map(str, identity.groups))
+    facts |= {str(name): str(value) for name, value in result.facts.items()}
     lines = [f"{printable(name)}: {printable(value)}" for name, value in facts.items() if value]
-    if seen.refused:
-        return [*lines, f"would be refused: {seen.refused}"]
-    unless = "" if seen.complete else ", unless it is locked or expired, which only a sign-in shows here"
-    return [*lines, f"would be let in with the right password{unless}"]
+    if result.refused:
+        return [*lines, f"would be refused: {result.refused}"]
+    condition = "" if result.complete else ", unless the account is locked or expired: only a sign-in can show that"
+    return [*lines, f"would be accepted with the right password{condition}"]
 
 
-def _verdict(blind: list[str], end: tuple[str, Seen] | None) -> str:
-    """Which backend would answer a sign-in, by the rule that only `nobody of that name` goes on to the next."""
-    before = f"{' and then '.join(blind)} would be asked with the password" if blind else ""
-    if end is None:
-        return f"a sign-in: {before}" if before else "a sign-in: no backend knows the name, so it would be refused"
-    name, seen = end
-    if isinstance(seen, Account):
-        words = f"{name} would refuse it: {seen.refused}" if seen.refused else f"{name} would answer it"
+def _prediction(without_lookup: list[str], decision: tuple[str, LookupResult] | None) -> str:
+    """Predicts which backend decides about a sign-in: the next backend is tried only if the account is unknown."""
+    tried_first = f"{' and then '.join(without_lookup)} would check the password" if without_lookup else ""
+    if decision is None:
+        return f"sign-in: {tried_first or 'no backend knows the name, so it would be refused'}"
+    name, result = decision
+    if isinstance(result, Account):
+        outcome = f"{name} would refuse it: {result.refused}" if result.refused else f"{name} would check the password"
     else:
-        words = f"{name} may own the name and cannot tell, so it would end there with “try again later”"
-    return f"a sign-in: {before}; only if nobody is known there, {words}" if before else f"a sign-in: {words}"
+        outcome = f"{name} may own the name but is not available, so the sign-in would end with “try again later”"
+    return f"sign-in: {tried_first}; if the name is unknown there, {outcome}" if tried_first else f"sign-in: {outcome}"

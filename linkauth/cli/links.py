@@ -1,4 +1,4 @@
-"""`linkauth links`: who has linked what, and ending it."""
+"""`linkauth links` lists the links between people and skills, and ends them."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any, TypeVar
 
 import click
 
-from linkauth.cli.opening import opened
-from linkauth.cli.printing import formatted, readable, show
+from linkauth.cli.printing import format_option, print_rows, with_iso_times
+from linkauth.cli.resources import open_database
 from linkauth.config.settings import Settings
 from linkauth.storage import COLUMNS, Ledger, LinkFilter
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 DAY = 86_400
 REASON_LIMIT = 255
-SHOWN = ("id", "username", "client_id", "grant", "created_at", "last_used_at", "ended_at", "end_reason")
+TABLE_COLUMNS = ("id", "username", "client_id", "grant", "created_at", "last_used_at", "ended_at", "end_reason")
 
 
 class ListByDefault(click.Group):
-    """`linkauth links INI` is `linkauth links list INI`."""
+    """A group whose default command is `list`: `linkauth links INI` is the same as `linkauth links list INI`."""
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         known = args[0] in self.commands or args[0].startswith("-")
@@ -32,8 +32,8 @@ class ListByDefault(click.Group):
         return super().parse_args(ctx, args)
 
 
-def choosing(command: Command) -> Command:
-    """The options that choose links."""
+def filter_options(command: Command) -> Command:
+    """Adds the options that select links to a command."""
     for option in (
         click.option(
             "--unused-for",
@@ -54,7 +54,7 @@ def choosing(command: Command) -> Command:
     return command
 
 
-def which(
+def link_filter(
     settings: Settings,
     ledger: Ledger,
     person: str | None,
@@ -63,11 +63,14 @@ def which(
     unused_for: int | None,
     living: bool = True,
 ) -> LinkFilter:
-    """The choice that the options make; a skill is named as in the ini or by its client_id."""
+    """Returns the filter for these options. `skill` is the name of a client in the ini file, or a client_id.
+
+    Raises click.UsageError if neither the ini file nor a link has that client.
+    """
     now = int(time.time())
     client_ids = {name: client.client_id or name for name, client in settings.clients.items()}
     client_id = client_ids.get(skill, skill) if skill is not None else None
-    # a skill that has left the ini may have links still
+    # a client that was removed from the ini file may still have links
     known = client_id is None or client_id in client_ids.values()
     if not known and ledger.count(LinkFilter(client_id=client_id, living=False)) == 0:
         raise click.UsageError(f"--skill: no client and no link has that name; clients: {', '.join(client_ids)}")
@@ -96,9 +99,9 @@ def _reason(_context: click.Context, _option: click.Parameter, reason: str) -> s
 
 @links.command("list")
 @click.argument("ini", metavar="INI")
-@choosing
+@filter_options
 @click.option("--ended", is_flag=True, help="Also list links that have ended.")
-@formatted
+@format_option
 def list_command(
     ini: str,
     person: str | None,
@@ -106,19 +109,19 @@ def list_command(
     older_than: int | None,
     unused_for: int | None,
     ended: bool,
-    form: str,
+    output_format: str,
 ) -> None:
     """List links, oldest first. Times are UTC."""
-    with opened(ini) as (settings, engine):
+    with open_database(ini) as (settings, engine):
         ledger = Ledger(engine)
-        rows = ledger.links(which(settings, ledger, person, skill, older_than, unused_for, living=not ended))
-        show(map(readable, rows), form, COLUMNS, SHOWN)
+        rows = ledger.links(link_filter(settings, ledger, person, skill, older_than, unused_for, living=not ended))
+        print_rows(map(with_iso_times, rows), output_format, COLUMNS, TABLE_COLUMNS)
 
 
 @links.command("end")
 @click.argument("ini", metavar="INI")
-@choosing
-@click.option("--all", "everything", is_flag=True, help="Every link that has not ended.")
+@filter_options
+@click.option("--all", "end_all", is_flag=True, help="Every link that has not ended.")
 @click.option(
     "--reason", required=True, callback=_reason, metavar="TEXT", help="The reason, which is stored with the links."
 )
@@ -129,18 +132,20 @@ def end_command(
     skill: str | None,
     older_than: int | None,
     unused_for: int | None,
-    everything: bool,
+    end_all: bool,
     reason: str,
     yes: bool,
 ) -> None:
     """End links. Their tokens become invalid, and the people must link again."""
-    if everything == any(chosen is not None for chosen in (person, skill, older_than, unused_for)):
-        raise click.UsageError("say whose links: --person, --skill, --older-than, --unused-for, or else --all")
-    with opened(ini) as (settings, engine):
+    if end_all == any(selection is not None for selection in (person, skill, older_than, unused_for)):
+        raise click.UsageError(
+            "select links with --person, --skill, --older-than or --unused-for, or end every link with --all"
+        )
+    with open_database(ini) as (settings, engine):
         ledger = Ledger(engine)
-        chosen = which(settings, ledger, person, skill, older_than, unused_for)
-        count = ledger.count(chosen)
+        selection = link_filter(settings, ledger, person, skill, older_than, unused_for)
+        count = ledger.count(selection)
         if count and not yes:
             click.confirm(f"End {count} link(s)?", abort=True)
-        ended = ledger.end(chosen, reason, int(time.time())) if count else 0
+        ended = ledger.end(selection, reason, int(time.time())) if count else 0
     click.echo(f"{ended} link(s) ended")

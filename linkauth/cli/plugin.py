@@ -1,4 +1,4 @@
-"""`linkauth plugin`: begins a credential backend of one's own."""
+"""`linkauth plugin` creates the distribution of a new credential backend from a template."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from linkauth.cli.scaffold import new_name, spellings, write
+from linkauth.cli.scaffold import name_placeholders, validate_name, write_distribution
 from linkauth.config.plugins import installed
 
 
@@ -16,7 +16,7 @@ def plugin() -> None:
 
 
 @plugin.command("new")
-@click.argument("name", metavar="NAME", callback=new_name)
+@click.argument("name", metavar="NAME", callback=validate_name)
 @click.option(
     "--into",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -25,10 +25,10 @@ def plugin() -> None:
     help="The folder to write to. Default: the current folder.",
 )
 def new_command(name: str, into: Path) -> None:
-    """Write the distribution linkauth-NAME: a backend that works, its tests, and a README that says what to change."""
+    """Write the distribution linkauth-NAME: a working backend, its tests, and a README that explains what to change."""
     if name in installed("backends"):
-        raise click.ClickException(f"a backend called {name} is installed already")
-    folder = write("plugin", into / f"linkauth-{name}", spellings(name))
-    click.echo(f"{folder} is written; its README.md says how to make it yours. Now:")
+        raise click.ClickException(f"a backend named {name} is already installed")
+    folder = write_distribution("plugin", into / f"linkauth-{name}", name_placeholders(name))
+    click.echo(f"created {folder}; its README.md explains how to adapt it. Next steps:")
     click.echo(f"  pip install --editable {folder}")
     click.echo(f"  python -m pytest {folder}")

@@ -1,4 +1,4 @@
-"""What verbs print: text of a directory, made harmless; rows as a table, CSV or JSON."""
+"""Output of the commands: rows as a table, CSV or JSON, and escaping of text from outside."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ import click
 
 Row = dict[str, Any]
 
-formatted = click.option(
-    "--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True
+format_option = click.option(
+    "--format", "output_format", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True
 )
-"""The option that says how `show` prints."""
+"""The command-line option for the output format of `print_rows`."""
 
 
 def printable(value: Any) -> str:
-    """What a directory says may hold anything; a terminal gets printable characters only, and a row is one line."""
+    """Returns `value` as one line of text in which `?` replaces each unprintable character.
+
+    Text from a directory could otherwise contain line breaks or control sequences of the terminal.
+    """
     return "" if value is None else "".join(letter if letter.isprintable() else "?" for letter in str(value))
 
 
-def readable(row: Row) -> Row:
-    """`row`, its times as ISO 8601, UTC."""
+def with_iso_times(row: Row) -> Row:
+    """Returns a copy of `row` in which the Unix times in the columns *_at are ISO 8601 times in UTC."""
     return {
         name: datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         if name.endswith("_at") and value is not None
@@ -34,20 +37,22 @@ def readable(row: Row) -> Row:
     }
 
 
-def show(rows: Iterable[Row], form: str, columns: Sequence[str], shown: Sequence[str] = ()) -> None:
-    """Print rows in the `form` of `formatted`; a table has only the columns `shown`, if they are said."""
-    if form == "json":
+def print_rows(
+    rows: Iterable[Row], output_format: str, columns: Sequence[str], table_columns: Sequence[str] = ()
+) -> None:
+    """Prints rows in one of the formats of `format_option`. A table has only `table_columns`, if they are given."""
+    if output_format == "json":
         click.echo(json.dumps(list(rows), indent=2))
-    elif form == "csv":
+    elif output_format == "csv":
         _csv(rows, columns)
     else:
-        _table(rows, shown or columns)
+        _table(rows, table_columns or columns)
 
 
-def _table(rows: Iterable[Row], shown: Sequence[str]) -> None:
-    cells = [[printable(row[name]) for name in shown] for row in rows]
-    widths = [max(map(len, column)) for column in zip(shown, *cells, strict=True)]
-    for line in (list(shown), *cells):
+def _table(rows: Iterable[Row], table_columns: Sequence[str]) -> None:
+    cells = [[printable(row[name]) for name in table_columns] for row in rows]
+    widths = [max(map(len, column)) for column in zip(table_columns, *cells, strict=True)]
+    for line in (list(table_columns), *cells):
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
@@ -55,9 +60,9 @@ def _csv(rows: Iterable[Row], columns: Sequence[str]) -> None:
     writer = csv.DictWriter(sys.stdout, columns)
     writer.writeheader()
     for row in rows:
-        writer.writerow({name: _no_formula(printable(value)) for name, value in row.items()})
+        writer.writerow({name: _escape_formula(printable(value)) for name, value in row.items()})
 
 
-def _no_formula(cell: str) -> str:
-    """A cell that begins like a formula is one to a spreadsheet."""
+def _escape_formula(cell: str) -> str:
+    """Quotes a cell that a spreadsheet would evaluate as a formula (CSV injection)."""
     return f"'{cell}" if cell.lstrip().startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠")) else cell

@@ -1,4 +1,4 @@
-"""`linkauth serve INI`: the server that the ini's [server:main] section names."""
+"""`linkauth serve INI` runs the server that the section [server:main] of the ini file configures."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ def serve(ini: str) -> None:
     """Start the server with the ini file INI."""
     try:
         loaded = load(ini)
-        where, run = server(ini, loaded.loader)
+        address, run = server(ini, loaded.loader)
     except StartError as error:
         raise click.ClickException(f"linkauth cannot start.\n{error}") from None
-    click.echo(f"linkauth serves {loaded.services.settings.public_url}/ on {where}", err=True)
+    click.echo(f"linkauth serves {loaded.services.settings.public_url}/ on {address}", err=True)
     signal.signal(signal.SIGTERM, _stop)
     try:
         run(loaded.app)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            problem = "is taken by another program; stop that one, or change the port in [server:main]"
+            problem = "is used by another program. Stop that program, or change the port in [server:main]"
         elif error.errno == errno.EACCES:
-            problem = "needs the right to use it; take a port above 1023 behind a proxy"
+            problem = "is a privileged port. Use a port above 1023 behind a proxy"
         else:
             problem = f"cannot be used: {reason(error)}"
-        raise click.ClickException(f"linkauth cannot start: {where} {problem}") from None
+        raise click.ClickException(f"linkauth cannot start: {address} {problem}") from None
     except (TypeError, ValueError) as error:
-        # the message may hold the value; the names of the keys are enough to find it
+        # the message of the exception may contain the value, so only the key names are shown
         keys = ", ".join(sorted(loaded.loader.get_settings("server:main")))
-        problem = f"has a key that is unknown or of the wrong type ({type(error).__name__}) among: {keys}"
-        raise click.ClickException(f"{ini}: [server:main] {problem}") from None
+        problem = f"one of these keys is unknown or has a value of the wrong type ({type(error).__name__}): {keys}"
+        raise click.ClickException(f"{ini}: [server:main]: {problem}") from None
     finally:
         loaded.services.close()
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
-    # waitress finishes what it is answering
+    # waitress completes the requests that it is processing
     sys.exit(0)

@@ -1,4 +1,4 @@
-"""`linkauth theme ...`: making a theme, looking at it, and what is wrong with it."""
+"""`linkauth theme` creates a new theme, shows a preview of its pages, and checks it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from jinja2 import TemplateNotFound
 from pyramid.exceptions import ConfigurationError
 from waitress.server import create_server
 
-from linkauth.cli.opening import settings_of
 from linkauth.cli.printing import printable
-from linkauth.cli.scaffold import new_name, spellings, write
+from linkauth.cli.resources import load_settings
+from linkauth.cli.scaffold import name_placeholders, validate_name, write_distribution
 from linkauth.config.plugins import installed, load
 from linkauth.redaction import reason, redact
 from linkauth.themes.templates import Chain
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from linkauth.theming.check import Report
 
 
-_EXAMPLES = {
+_EXAMPLE_PARAMETERS = {
     "username_hint": "The number on your badge.",
     "username_example": "a.smith",
     "recovery_url": "https://password.example.com/",
@@ -45,7 +45,7 @@ _EXAMPLES = {
     "privacy_url": "https://www.example.com/privacy",
     "terms_url": "https://www.example.com/terms",
 }
-"""What an operator may set and most do, so that an author sees it."""
+"""Parameters that most operators set. The preview.ini of a new theme sets them too, so that the author sees them."""
 
 
 @click.group()
@@ -54,7 +54,7 @@ def theme() -> None:
 
 
 @theme.command("new")
-@click.argument("name", metavar="NAME", callback=new_name)
+@click.argument("name", metavar="NAME", callback=validate_name)
 @click.option(
     "--parent", default="default", show_default=True, help="The installed theme that the new theme is based on."
 )
@@ -66,41 +66,43 @@ def theme() -> None:
     help="The folder to write to. Default: the current folder.",
 )
 def new_command(name: str, parent: str, into: Path) -> None:
-    """Write the distribution linkauth-theme-NAME: a theme that works, and its tests.
+    """Write the distribution linkauth-theme-NAME: a working theme and its tests.
 
-    As an example it overrides a colour, a block and a text, and has a parameter of its own.
+    As examples, the theme overrides a style, a block and a text, and adds a parameter.
     """
     if name in installed("themes"):
-        raise click.ClickException(f"a theme called {name} is installed already")
+        raise click.ClickException(f"a theme named {name} is already installed")
     try:
         module = load("themes", parent)
         chain = Chain([Path(str(files(package))) for package in packages_of(parent, module)])
-        for needed in ("base.jinja2", "static/page.css.jinja2"):
-            chain.find(needed)
+        for required in ("base.jinja2", "static/page.css.jinja2"):
+            chain.find(required)
     except (LookupError, ConfigurationError) as error:
         raise click.UsageError(f"--parent: {redact(error.args[0])}") from None
     except TemplateNotFound as error:
         raise click.UsageError(f"--parent: {redact(error.message)}") from None
-    words = {**spellings(name), "parent": parent, "parent_package": module.__name__}
-    words["parent_distribution"] = distribution_of(parent)
-    words["examples"] = _examples(name, getattr(module, "Parameters", None))
-    words["base"] = "(parent.Parameters)" if hasattr(module, "Parameters") else ""
-    folder = write("theme", into / f"linkauth-theme-{name}", words)
+    placeholders = {**name_placeholders(name), "parent": parent, "parent_package": module.__name__}
+    placeholders["parent_distribution"] = distribution_name(parent)
+    placeholders["examples"] = _example_settings(name, getattr(module, "Parameters", None))
+    placeholders["base"] = "(parent.Parameters)" if hasattr(module, "Parameters") else ""
+    folder = write_distribution("theme", into / f"linkauth-theme-{name}", placeholders)
     for catalog in folder.rglob("*.po"):
         compile_catalog(catalog)
-    click.echo(f"{folder} is written; its README.md says what is where. Now:")
+    click.echo(f"created {folder}; its README.md describes the files. Next steps:")
     click.echo(f"  pip install --editable '{folder}[test]'")
     click.echo(f"  linkauth theme preview {folder / 'preview.ini'}")
 
 
-def _examples(name: str, parameters: type | None) -> str:
-    """The lines of an ini file that set what the `parameters` of a parent have."""
-    known = getattr(parameters, "__dataclass_fields__", {})
-    return "\n".join(f"linkauth.theme.{name}.{key} = {text}" for key, text in _EXAMPLES.items() if key in known)
+def _example_settings(name: str, parameters: type | None) -> str:
+    """Returns lines of an ini file that set those of _EXAMPLE_PARAMETERS that the class `parameters` has."""
+    parameter_names = getattr(parameters, "__dataclass_fields__", {})
+    return "\n".join(
+        f"linkauth.theme.{name}.{key} = {text}" for key, text in _EXAMPLE_PARAMETERS.items() if key in parameter_names
+    )
 
 
-def distribution_of(theme_name: str) -> str:
-    """The name of the distribution that an installed theme came with."""
+def distribution_name(theme_name: str) -> str:
+    """Returns the name of the distribution that contains an installed theme."""
     (entry,) = entry_points(group="linkauth.themes", name=theme_name)
     return entry.dist.name if entry.dist else f"linkauth-theme-{theme_name}"
 
@@ -112,10 +114,13 @@ def distribution_of(theme_name: str) -> str:
     type=click.IntRange(0, 65_535),
     default=6544,
     show_default=True,
-    help="The port of the gallery; 0 takes a free port.",
+    help="The port of the gallery; 0 selects a free port.",
 )
 @click.option(
-    "--export", type=click.Path(path_type=Path), metavar="DIR", help="Write the gallery to this folder, and end."
+    "--export",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write the gallery to this folder instead of serving it.",
 )
 def preview_command(ini: str, port: int, export: Path | None) -> None:
     """Show every page of the themes of INI in every state, language, width and colour scheme.
@@ -123,31 +128,31 @@ def preview_command(ini: str, port: int, export: Path | None) -> None:
     Serves a gallery on this machine only. The gallery is updated when a template, style sheet, catalog or the ini is
     saved. It uses no backend and no database, and its forms do nothing.
     """
-    live = Live(Path(ini), lambda: settings_of(ini))
-    now = live.now()
-    if not now.drafts:
-        raise click.ClickException(now.problem)
+    live_drafts = Live(Path(ini), lambda: load_settings(ini))
+    current = live_drafts.now()
+    if not current.drafts:
+        raise click.ClickException(current.problem)
     if export:
         try:
-            count = gallery.export(now, export)
+            count = gallery.export(current, export)
         except OSError as error:
             raise click.ClickException(f"{export}: {redact(error.strerror)}") from None
         click.echo(f"{count} pages; open {export / 'index.html'}")
         return
     try:
-        server = create_server(gallery.Gallery(live), host="127.0.0.1", port=port, threads=4, ident="")
+        server = create_server(gallery.Gallery(live_drafts), host="127.0.0.1", port=port, threads=4, ident="")
     except OSError as error:
-        problem = "is taken; say another --port" if error.errno == errno.EADDRINUSE else reason(error)
+        problem = "is in use; choose another --port" if error.errno == errno.EADDRINUSE else reason(error)
         raise click.ClickException(f"port {port} {problem}") from None
     signal.signal(signal.SIGTERM, _stop)
-    click.echo(f"http://127.0.0.1:{server.effective_port}/ shows {', '.join(now.drafts)}; end it with Ctrl+C")
+    click.echo(f"http://127.0.0.1:{server.effective_port}/ shows {', '.join(current.drafts)}; stop it with Ctrl+C")
     server.run()
 
 
 @theme.command("check")
 @click.argument("ini", metavar="INI")
-@click.option("--format", "form", type=click.Choice(["lines", "json"]), default="lines", show_default=True)
-def check_command(ini: str, form: str) -> None:
+@click.option("--format", "output_format", type=click.Choice(["lines", "json"]), default="lines", show_default=True)
+def check_command(ini: str, output_format: str) -> None:
     """Report what is wrong with the themes of INI. The exit code is 1 if a check failed; warnings do not count.
 
     Reports missing translations, low contrast, fields without labels, files that are loaded from another origin,
@@ -155,38 +160,38 @@ def check_command(ini: str, form: str) -> None:
     that cannot be rendered.
     """
     try:
-        # these distributions servers do without
+        # needs the extra linkauth[theming], which servers do not install
         from linkauth.theming.check import Report, check
     except ImportError as error:
         raise click.ClickException(f"{error.name} is missing: pip install 'linkauth[theming]'") from None
-    settings = settings_of(ini)
+    settings = load_settings(ini)
     reports = {}
     for name in settings.themes:
         try:
             reports[name] = check(open_draft(settings, name))
         except (LookupError, ConfigurationError) as error:
             reports[name] = Report([Finding(name, f"cannot be opened: {redact(error)}")], [], None)
-    if form == "json":
+    if output_format == "json":
         click.echo(json.dumps({name: asdict(report) for name, report in reports.items()}, indent=2))
     else:
         for name, report in reports.items():
             _print(name, report)
-    sys.exit(1 if any(not each.warning for report in reports.values() for each in report.findings) else 0)
+    sys.exit(1 if any(not finding.warning for report in reports.values() for finding in report.findings) else 0)
 
 
 def _print(name: str, report: Report) -> None:
-    for each in report.findings:
-        mark = click.style("warning", fg="yellow") if each.warning else click.style("FAILED ", fg="red")
-        click.echo(f"{mark}  {printable(each.where)}: {printable(each.what)}")
+    for finding in report.findings:
+        mark = click.style("warning", fg="yellow") if finding.warning else click.style("FAILED ", fg="red")
+        click.echo(f"{mark}  {printable(finding.where)}: {printable(finding.what)}")
     if report.weight:
         weight = report.weight
-        told = f"{weight.compressed:,} bytes compressed, {weight.raw:,} raw, in {weight.files} files"
-        click.echo(f"{name}: the first view is {told}")
+        sizes = f"{weight.compressed:,} bytes compressed, {weight.raw:,} raw, in {weight.files} files"
+        click.echo(f"{name}: the first view is {sizes}")
     click.echo(f"{name}: Amazon's Domain List: {' '.join(report.domains) or 'nothing to enter'}")
-    failed = sum(not each.warning for each in report.findings)
+    failed = sum(not finding.warning for finding in report.findings)
     warnings = len(report.findings) - failed
-    counts = [f"{failed} failed"] * bool(failed) + [f"{warnings} to look at"] * bool(warnings)
-    click.echo(f"{name}: " + (", ".join(counts) or "all well"))
+    counts = [f"{failed} failed"] * bool(failed) + [f"{warnings} warning(s)"] * bool(warnings)
+    click.echo(f"{name}: " + (", ".join(counts) or "all checks passed"))
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:

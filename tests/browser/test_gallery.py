@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from waitress.server import create_server
 
 from linkauth.cli import main
-from linkauth.cli.opening import settings_of
+from linkauth.cli.resources import load_settings
 from linkauth.theming.gallery import Gallery
 from linkauth.theming.live import Live
 from tests.browser import faults
@@ -49,7 +49,7 @@ def serve(chromium_path: str) -> Iterator[Callable[[Path], str]]:
     servers = []
 
     def start(ini: Path) -> str:
-        server = create_server(Gallery(Live(ini, lambda: settings_of(str(ini)))), host="127.0.0.1", port=0, threads=4)
+        server = create_server(Gallery(Live(ini, lambda: load_settings(str(ini)))), host="127.0.0.1", port=0, threads=4)
         thread = threading.Thread(target=server.run)
         thread.start()
         servers.append((server, thread))

@@ -15,7 +15,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from linkauth.cli import main
-from linkauth.cli.keys import AHEAD_SECONDS
+from linkauth.cli.keys import PUBLICATION_SECONDS
 from linkauth.services import services_of
 from linkauth.storage import KeyStore
 from tests.alexa import Alexa
@@ -114,17 +114,17 @@ def test_the_first_key_signs_at_once_and_the_next_one_is_published_first(
     second = rotate(ini)
     reread(app)
     assert {key.kid for key in published(app).keys} == {first, second} == set(listed(ini))
-    clock(AHEAD_SECONDS - 1)
+    clock(PUBLICATION_SECONDS - 1)
     kid, late = signed(app)
     assert kid == first
-    clock(AHEAD_SECONDS)
+    clock(PUBLICATION_SECONDS)
     assert signed(app)[0] == second
     # as long as a token of the old key lives it can be verified, and the key is gone afterwards
-    clock(AHEAD_SECONDS - 1 + 7200)
+    clock(PUBLICATION_SECONDS - 1 + 7200)
     reread(app)
     assert verifies(app, late)
     assert verifies(app, old)
-    clock(2 * AHEAD_SECONDS + 7200)
+    clock(2 * PUBLICATION_SECONDS + 7200)
     reread(app)
     assert not verifies(app, late)
     assert listed(ini) == [second]
@@ -164,7 +164,7 @@ def test_the_list_says_when(ini: Path, clock: Callable[[int], None]) -> None:
     rotate(ini)
     first, second = keys("keys", "list", ini).splitlines()
     assert re.fullmatch(r"\S+  signs from 2033-05-18 03:33:20 UTC, published until 2033-05-18 06:03:20 UTC", first)
-    assert re.fullmatch(r"\S+  signs from 2033-05-18 03:48:20 UTC, published until the next one", second)
+    assert re.fullmatch(r"\S+  signs from 2033-05-18 03:48:20 UTC, published until the next rotation", second)
 
 
 @pytest.mark.parametrize("command", [["list"], ["rotate"], ["rotate", "--now"]])
@@ -177,7 +177,7 @@ def test_another_secret_is_said_and_changes_nothing(ini: Path, command: list[str
     assert "c4n4ry" not in said
     ini.write_text(text, "utf-8")
     assert listed(ini) == [kid]
-    assert "until the next one" in keys("keys", "list", ini)
+    assert "until the next rotation" in keys("keys", "list", ini)
 
 
 def test_a_copy_of_the_database_signs_nothing(ini: Path) -> None:

@@ -207,9 +207,9 @@ def test_a_skill_that_left_the_ini_can_be_ended(running: Running) -> None:
 @pytest.mark.parametrize(
     ("options", "code", "sentence"),
     [
-        (["--reason", "x", "--yes"], 2, "say whose links"),
-        (["--all", "--person", "ada", "--reason", "x", "--yes"], 2, "say whose links"),
-        (["--all", "--person", "", "--reason", "x", "--yes"], 2, "say whose links"),
+        (["--reason", "x", "--yes"], 2, "select links with"),
+        (["--all", "--person", "ada", "--reason", "x", "--yes"], 2, "select links with"),
+        (["--all", "--person", "", "--reason", "x", "--yes"], 2, "select links with"),
         (["--all", "--yes"], 2, "--reason"),
         (["--all", "--reason", " ", "--yes"], 2, "must be 1 to 255 characters"),
         (["--all", "--reason", "x" * 256, "--yes"], 2, "must be 1 to 255 characters"),

@@ -58,7 +58,7 @@ def test_what_it_writes_works_as_it_comes(tmp_path: Path) -> None:
     command = Path(sys.executable).with_name("linkauth")
     listed = json.loads(run(command, "backends", "list", ini, "--format", "json", cwd=tmp_path, site=site))
     assert listed == [{"name": "staff", "use": "staff-api", "accepts": "*", "offers": "Lookup", "shadow": False}]
-    assert "staff would answer it" in run(command, "explain", ini, "ADA", cwd=tmp_path, site=site)
+    assert "staff would check the password" in run(command, "explain", ini, "ADA", cwd=tmp_path, site=site)
     assert "1 people" in run(command, "doctor", ini, cwd=tmp_path, site=site)
     # a second one of that name would be the same module
     run(command, "plugin", "new", "staff-api", "--into", tmp_path / "site", cwd=tmp_path, site=site, expect=1)
@@ -88,16 +88,16 @@ def test_what_is_there_is_left_alone(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "mine").write_text("mine")
     said = linkauth("plugin", "new", "crm", "--into", tmp_path, expect=1)
-    assert said == [f"Error: {folder} exists, and is left as it is"]
+    assert said == [f"Error: {folder} already exists and was not changed"]
     assert [path.name for path in folder.iterdir()] == ["mine"]
 
 
 @pytest.mark.parametrize(
     ("name", "code", "sentence"),
     [
-        ("sql", 1, "a backend called sql is installed already"),
-        ("CRM", 2, "small letters and digits"),
-        ("../crm", 2, "small letters and digits"),
+        ("sql", 1, "a backend named sql is already installed"),
+        ("CRM", 2, "lowercase letters, digits"),
+        ("../crm", 2, "lowercase letters, digits"),
         ("-crm", 2, ""),
     ],
 )

@@ -86,8 +86,10 @@ def simulate(ini: Path, *options: str, expect: int, person: tuple[str, str] = AD
     assert done.exit_code == expect, done.output
     assert isinstance(done.exception, SystemExit) == bool(expect)
     assert person[1] not in done.output
-    wrong = [line.removeprefix("wrong  ").partition(": ") for line in done.output.splitlines() if line[:5] == "wrong"]
-    assert f"{len(wrong)} wrong" in done.output or not wrong
+    wrong = [
+        line.removeprefix("FAILED  ").partition(": ") for line in done.output.splitlines() if line.startswith("FAILED")
+    ]
+    assert f"{len(wrong)} failed" in done.output or not wrong
     return {what: detail for what, _, detail in wrong}
 
 
@@ -107,8 +109,8 @@ def test_all_well(ini: Path, client: str) -> None:
         *("simulate", "alexa", ini, "--client", client, "--user", ADA[0], "--password", ADA[1]),
         expect=0,
     )
-    assert said.splitlines()[-1] == "all well"
-    assert "wrong  " not in said
+    assert said.splitlines()[-1] == "all checks passed"
+    assert "FAILED" not in said
     assert ADA[1] not in said
     code = client in ("home", "public")
     assert len(re.findall(r"^ok +redirect to .* byte for byte$", said, re.MULTILINE)) == 3
@@ -124,7 +126,7 @@ def test_all_well(ini: Path, client: str) -> None:
 
 def test_nobody_to_sign_in_as(ini: Path) -> None:
     said = linkauth("simulate", "alexa", ini, "--client", "home", expect=0)
-    assert "nobody signed in: say --user" in said
+    assert "no sign-in was tested: use --user" in said
     assert "redirect to" not in said
 
 
@@ -143,7 +145,7 @@ def test_a_server_that_is_none_at_all(ini: Path) -> None:
 
 
 def test_a_client_or_a_url_that_cannot_be(ini: Path) -> None:
-    assert "it has: ride-hailer, home, public, bare, short" in linkauth(
+    assert "Clients with grants: ride-hailer, home, public, bare, short" in linkauth(
         *("simulate", "alexa", ini, "--client", "hmoe"), expect=2
     )
     assert "--url: must begin with" in linkauth("simulate", "alexa", ini, "--url", "ftp://x", expect=2)

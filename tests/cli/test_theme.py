@@ -65,14 +65,14 @@ def test_what_new_writes_works_as_it_comes(tmp_path: Path) -> None:
     assert {"support_url", "support_text", "privacy_url", "terms_url"} < set(parameters)
     # nothing is wrong with it, and it can have a child of its own
     command = Path(sys.executable).with_name("linkauth")
-    assert "acme-rail: all well" in run(command, "theme", "check", ini, cwd=tmp_path, site=site)
+    assert "acme-rail: all checks passed" in run(command, "theme", "check", ini, cwd=tmp_path, site=site)
     told = run(command, "theme", "new", "grandchild", "--parent", "acme-rail", cwd=tmp_path, site=site)
-    assert "is written" in told
+    assert "created " in told
     setup = (tmp_path / "linkauth-theme-grandchild/setup.py").read_text("utf-8")
     assert 'install_requires=["linkauth", "linkauth-theme-acme-rail"]' in setup
     run(sys.executable, *quiet, "--target", site, tmp_path / "linkauth-theme-grandchild", cwd=tmp_path)
     ini = tmp_path / "linkauth-theme-grandchild/preview.ini"
-    assert "grandchild: all well" in run(command, "theme", "check", ini, cwd=tmp_path, site=site)
+    assert "grandchild: all checks passed" in run(command, "theme", "check", ini, cwd=tmp_path, site=site)
     # its name is taken now
     run(command, "theme", "new", "acme-rail", "--into", site, cwd=tmp_path, site=site, expect=1)
 
@@ -90,10 +90,10 @@ def test_what_new_writes_is_written_well(tmp_path: Path) -> None:
     ("arguments", "code", "said"),
     [
         (["acme", "--parent", "defualt"], 2, "names none of the installed themes"),
-        (["Acme"], 2, "small letters and digits"),
-        (["default"], 1, "a theme called default is installed already"),
+        (["Acme"], 2, "lowercase letters, digits"),
+        (["default"], 1, "a theme named default is already installed"),
         (["acme", "--into", "/nowhere"], 2, "does not exist"),
-        (["taken"], 1, "exists, and is left as it is"),
+        (["taken"], 1, "already exists and was not changed"),
     ],
 )
 def test_new_says_what_it_cannot_do(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
@@ -124,7 +124,7 @@ def test_check_says_what_is_wrong_and_fails(ini: Path) -> None:
     assert "“Mind the gap.” is the same in every language" in findings[1]
     assert re.fullmatch(r"made: the first view is [\d,]+ bytes compressed, [\d,]+ raw, in \d files", view)
     assert domains == "made: Amazon's Domain List: nothing to enter"
-    assert counts == "made: 1 failed, 1 to look at"
+    assert counts == "made: 1 failed, 1 warning(s)"
     told = json.loads("\n".join(linkauth("theme", "check", ini, "--format", "json", expect=1)))
     assert [each["warning"] for each in told["made"]["findings"]] == [False, True]
     assert told["made"]["domains"] == []
@@ -134,7 +134,7 @@ def test_check_says_what_is_wrong_and_fails(ini: Path) -> None:
 def test_check_takes_warnings_for_no_fault(ini: Path) -> None:
     (login,) = ini.parent.rglob("login.jinja2")
     login.write_text(login.read_text("utf-8").replace(' style="color: red"', ""), "utf-8")
-    assert linkauth("theme", "check", ini, expect=0)[-1] == "made: 1 to look at"
+    assert linkauth("theme", "check", ini, expect=0)[-1] == "made: 1 warning(s)"
 
 
 def test_check_says_that_a_theme_cannot_be_opened(ini: Path) -> None:

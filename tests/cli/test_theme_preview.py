@@ -13,7 +13,7 @@ import pytest
 from pyramid.exceptions import ConfigurationError
 from webtest import TestApp
 
-from linkauth.cli.opening import settings_of
+from linkauth.cli.resources import load_settings
 from linkauth.theming.drafts import open_draft
 from linkauth.theming.gallery import Gallery
 from linkauth.theming.live import Live
@@ -48,7 +48,7 @@ def ini(tmp_path: Path, theme: MadeTheme) -> Path:
 
 @pytest.fixture
 def live(ini: Path) -> Live:
-    return Live(ini, lambda: settings_of(str(ini)))
+    return Live(ini, lambda: load_settings(str(ini)))
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def gallery(live: Live) -> TestApp:
 
 
 def test_a_page_is_productions_with_its_headers_but_that_it_may_be_framed(gallery: TestApp, ini: Path) -> None:
-    draft = open_draft(settings_of(str(ini)), "made")
+    draft = open_draft(load_settings(str(ini)), "made")
     answer = gallery.get(f"/pages/made/de/{FRESH}")
     shown = re.sub(r"\.\./\.\./\.\./static/made/light-100/", "/static/made/", answer.text)
     assert shown == draft.render("login", "de", **draft.states[0].context)
@@ -146,7 +146,7 @@ def test_what_is_saved_half_done_is_told_and_the_last_good_pages_stay(gallery: T
 def test_a_default_language_that_the_theme_does_not_speak_is_refused_as_a_server_does(ini: Path) -> None:
     ini.write_text(ini.read_text("utf-8") + "linkauth.default_language = sv\n", "utf-8")
     with pytest.raises(ConfigurationError, match=r"default_language: is none that the theme made speaks: ar"):
-        open_draft(settings_of(str(ini)), "made")
+        open_draft(load_settings(str(ini)), "made")
 
 
 def test_no_form_does_anything(gallery: TestApp) -> None:
@@ -185,7 +185,7 @@ def test_it_is_served_until_it_is_stopped(ini: Path, tmp_path: Path) -> None:
         try:
             assert server.stdout
             said = server.stdout.readline()
-            (url,) = re.findall(r"^(http://127\.0\.0\.1:\d+/) shows made; end it with Ctrl\+C$", said)
+            (url,) = re.findall(r"^(http://127\.0\.0\.1:\d+/) shows made; stop it with Ctrl\+C$", said)
             with urllib.request.urlopen(url, timeout=30) as answer:
                 assert b"Theme gallery" in answer.read()
         finally:

@@ -98,7 +98,11 @@ def test_every_fault_is_said_at_once_and_no_value(ini: Path) -> None:
         ("^use = egg:linkauth", "use = egg:linkaut", "[app:main] cannot be "),
         ("egg:waitress#main", "egg:waitres#main", "[server:main] cannot be used"),
         ("^linkauth.clients = .*", "linkauth.clients = hailer", "linkauth.client.ride-hailer: has keys, but"),
-        ("^threads = 32", "thread = 32", "[server:main] has a key that is unknown or of the wrong type"),
+        (
+            "^threads = 32",
+            "thread = 32",
+            "[server:main]: one of these keys is unknown or has a value of the wrong type",
+        ),
         (r"\[app:main\]", "[app:mine]", "has no section [app:main]"),
         (r"^\[app:main\]", "app:main", "line 4 is neither a [section] nor a key = value"),
         (
@@ -113,7 +117,11 @@ def test_every_fault_is_said_at_once_and_no_value(ini: Path) -> None:
             "linkauth.secret: a % in a value",
         ),
         ("^linkauth.secret = .*", "linkauth.secret = c4n4ry%(oops)sc4n4ry", "linkauth.secret: a % in a value"),
-        ("^threads = 32", "threads = c4n4ry", "[server:main] has a key that is unknown or of the wrong type"),
+        (
+            "^threads = 32",
+            "threads = c4n4ry",
+            "[server:main]: one of these keys is unknown or has a value of the wrong type",
+        ),
         (
             "^linkauth.public_url = .*",
             "linkauth.public_url = https://link.example.com",
@@ -213,7 +221,7 @@ def test_a_taken_port_is_said(ini: Path) -> None:
         other.listen()
         port = other.getsockname()[1]
         change(ini, "^listen = .*", f"listen = 127.0.0.1:{port}")
-        assert f"127.0.0.1:{port} is taken by another program" in linkauth("serve", ini)
+        assert f"127.0.0.1:{port} is used by another program" in linkauth("serve", ini)
 
 
 PAGE = "{% extends 'base.jinja2' %}"

@@ -169,8 +169,11 @@ def test_explain_tells_what_a_sign_in_would_do(tmp_path: Path, moody_plugin: Pat
     for words in itertools.product(("good", "unknown", "disabled", "down", "crash"), repeat=3):
         word, place = expected(words)
         sentence = {
-            "good": f"{NAMES[place]} would answer it",
+            "good": f"{NAMES[place]} would check the password",
             "unknown": "no backend knows the name, so it would be refused",
             "disabled": f"{NAMES[place]} would refuse it: disabled",
-        }.get(word, f"{NAMES[place]} may own the name and cannot tell, so it would end there with “try again later”")
-        assert explained(ini, ".".join(words)) == (int(word != "good"), f"a sign-in: {sentence}")
+        }.get(
+            word,
+            f"{NAMES[place]} may own the name but is not available, so the sign-in would end with “try again later”",
+        )
+        assert explained(ini, ".".join(words)) == (int(word != "good"), f"sign-in: {sentence}")

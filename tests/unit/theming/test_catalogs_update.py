@@ -90,7 +90,7 @@ def test_a_language_that_no_parent_speaks_begins_with_every_sentence(make: Make)
     path = theme.root / "locale/sv/LC_MESSAGES/linkauth.po"
     (said,) = run(name, "--add", "sv")
     there = {message.id: message.string for message in po.read(path) if message.id}
-    assert said == f"{name} sv: {len(there)} sentences wait for a translation"
+    assert said == f"{name} sv: {len(there)} sentences are not translated"
     assert {"Own", "Cancel"} < set(there)
     plurals = [sentence for sentence in there if not isinstance(sentence, str)]
     assert plurals
@@ -99,7 +99,7 @@ def test_a_language_that_no_parent_speaks_begins_with_every_sentence(make: Make)
     assert run(name) == [said]
     # a region of it holds what differs, and a parent's language what is the child's own
     assert run(name, "--add", "sv-FI")[1] == f"{name} sv-FI: complete"
-    assert run(name, "--add", "de")[0] == f"{name} de: 1 sentences wait for a translation"
+    assert run(name, "--add", "de")[0] == f"{name} de: 1 sentences are not translated"
 
 
 BROKEN = [

@@ -26,7 +26,7 @@ def trees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_texts_and_paths_are_filled_in_and_the_rest_is_left(trees: Path, tmp_path: Path) -> None:
-    folder = scaffold.write("page", tmp_path / "made", scaffold.spellings("staff-api"))
+    folder = scaffold.write_distribution("page", tmp_path / "made", scaffold.name_placeholders("staff-api"))
     found = {str(path.relative_to(folder)): path.read_text("utf-8") for path in folder.rglob("*") if path.is_file()}
     assert found == {
         "linkauth_staff_api/__init__.py": "class StaffApi: ...  # größe\n",
@@ -43,28 +43,28 @@ def test_what_is_there_is_left_as_it_is(trees: Path, tmp_path: Path, kind: str) 
         path.write_text("mine")
     else:
         path.symlink_to(tmp_path / "nowhere")
-    with pytest.raises(click.ClickException, match="left as it is"):
-        scaffold.write("page", path, scaffold.spellings("crm"))
+    with pytest.raises(click.ClickException, match="was not changed"):
+        scaffold.write_distribution("page", path, scaffold.name_placeholders("crm"))
     assert path.is_symlink() or (path.read_text() == "mine" if path.is_file() else not list(path.iterdir()))
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(trees: Path, tmp_path: Path) -> None:
-    with pytest.raises(click.ClickException, match="cannot be made"):
-        scaffold.write("page", tmp_path / "missing" / "made", scaffold.spellings("crm"))
+    with pytest.raises(click.ClickException, match="cannot be created"):
+        scaffold.write_distribution("page", tmp_path / "missing" / "made", scaffold.name_placeholders("crm"))
 
 
 def test_half_a_folder_is_none(trees: Path, tmp_path: Path) -> None:
     with pytest.raises(click.ClickException, match="cannot be written"):
-        scaffold.write("page", tmp_path / "made", scaffold.spellings("crm") | {"name": "x" * 300})
+        scaffold.write_distribution("page", tmp_path / "made", scaffold.name_placeholders("crm") | {"name": "x" * 300})
     assert not (tmp_path / "made").exists()
 
 
 @pytest.mark.parametrize("name", ["crm", "staff-api", "a1-2b", "x" * scaffold.NAME_LIMIT])
 def test_a_name_that_can_be_a_module(name: str) -> None:
-    spelled = scaffold.spellings(name)
+    spelled = scaffold.name_placeholders(name)
     assert spelled["module"].isidentifier()
     assert spelled["class"].isidentifier()
-    assert scaffold.new_name(None, None, name) == name  # type: ignore[arg-type]
+    assert scaffold.validate_name(None, None, name) == name  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -73,4 +73,4 @@ def test_a_name_that_can_be_a_module(name: str) -> None:
 )
 def test_a_name_that_cannot(name: str) -> None:
     with pytest.raises(click.BadParameter):
-        scaffold.new_name(None, None, name)  # type: ignore[arg-type]
+        scaffold.validate_name(None, None, name)  # type: ignore[arg-type]

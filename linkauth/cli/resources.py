@@ -1,4 +1,7 @@
-"""What the verbs have in common: an ini's settings, its database and its backends. A fault ends the command."""
+"""Loads the settings of an ini file and opens its database or backends, for the commands.
+
+Errors of the settings and the database become click.ClickException, which ends the command with a message.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,8 @@ from linkauth.redaction import reason
 from linkauth.services import open_backends, open_storage
 
 
-def settings_of(ini: str) -> Settings:
-    """The settings of an ini file."""
+def load_settings(ini: str) -> Settings:
+    """Returns the settings of an ini file. Raises click.ClickException if they are invalid."""
     try:
         return read_settings(app_settings(ini, loader(ini)))
     except (StartError, SettingsError) as error:
@@ -27,24 +30,27 @@ def settings_of(ini: str) -> Settings:
 
 
 @contextmanager
-def opened(ini: str, current: bool = True) -> Iterator[tuple[Settings, Engine]]:
-    """The settings of an ini file and its database; `current` demands this version's schema."""
-    settings = settings_of(ini)
+def open_database(ini: str, current: bool = True) -> Iterator[tuple[Settings, Engine]]:
+    """Opens the database of an ini file. With `current`, its schema must be that of this version.
+
+    Raises click.ClickException for invalid settings and for database errors, also those inside the `with` block.
+    """
+    settings = load_settings(ini)
     try:
         with open_storage(settings, current) as engine:
             yield settings, engine
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
     except UnicodeError:
-        raise click.ClickException("a value on the command line is not text in UTF-8") from None
+        raise click.ClickException("a value on the command line is not valid UTF-8") from None
     except (SQLAlchemyError, StorageUnavailableError) as error:
         raise click.ClickException(f"{ini}: the database failed: {reason(error)}") from None
 
 
 @contextmanager
-def backends_of(ini: str) -> Iterator[tuple[Settings, tuple[NamedBackend, ...]]]:
-    """The settings of an ini file and its backends in their order, without the database."""
-    settings = settings_of(ini)
+def load_backends(ini: str) -> Iterator[tuple[Settings, tuple[NamedBackend, ...]]]:
+    """Opens the backends of an ini file, in the configured order. It does not open the database."""
+    settings = load_settings(ini)
     try:
         with open_backends(settings) as backends:
             yield settings, backends
