@@ -167,7 +167,9 @@ def test_doctor_says_what_the_order_of_backends_tells(ini: Ini, tmp_path: Path) 
     # its unknown names cost a hash
     said = linkauth("doctor", ini(backends="changing staff"), expect=0)
     (order,) = [line for line in said if "backends: order: " in line]
-    assert re.search(r"takes [0-9]+ ms for a name that changing knows and [0-9]+ ms for a name that no backend knows", order)
+    assert re.search(
+        r"takes [0-9]+ ms for a name that changing knows and [0-9]+ ms for a name that no backend knows", order
+    )
     owners = {"backend__changing__accepts": "*@a.example", "backend__staff__accepts": "*@b.example"}
     for settings in ({"backends": "changing"}, {"backends": "changing staff", **owners}):
         assert not [line for line in linkauth("doctor", ini(**settings), expect=0) if "order" in line]
