@@ -1,4 +1,4 @@
-"""Which names a backend may own: `*` stands for any characters, at a cost that is linear in the name."""
+"""Tests of the `accepts` patterns: `*` matches any characters, in time linear in the length of the name."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ PATTERNS = st.text("*ab", max_size=8)
 NAMES = st.text("ab", max_size=12)
 
 
-def by_definition(pattern: str, name: str) -> bool:
+def matches_as_regex(pattern: str, name: str) -> bool:
     return re.fullmatch(pattern.replace("*", ".*"), name) is not None
 
 
 @given(PATTERNS, NAMES)
-def test_a_star_stands_for_any_characters(pattern: str, name: str) -> None:
+def test_star_matches_any_characters(pattern: str, name: str) -> None:
     owner = NamedBackend("x", cast(Any, None), (pattern,))
-    assert owner.may_own(name) == by_definition(pattern, name)
-    assert bool(wildcard(pattern).fullmatch(name)) == by_definition(pattern, name)
+    assert owner.may_own(name) == matches_as_regex(pattern, name)
+    assert bool(wildcard(pattern).fullmatch(name)) == matches_as_regex(pattern, name)
 
 
-def test_everything_else_stands_for_itself() -> None:
+def test_other_characters_match_literally() -> None:
     assert wildcard("/a.b*(c)").fullmatch("/a.bx\n(c)")
     assert not wildcard("/a.b*(c)").fullmatch("/aXb(c)")
     assert NamedBackend("x", cast(Any, None), ("CORP\\*",)).may_own("corp\\ada")

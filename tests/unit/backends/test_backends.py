@@ -1,4 +1,4 @@
-"""The bounded pool of password hashes, and the contract's value classes."""
+"""Tests of the bounded hash pool and of the value classes of the backend contract."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from linkauth.hashing import HashPool, hash_pool
 
 
 class Gate:
-    """Work that waits until the test opens the gate, and counts how much of it runs at once."""
+    """Blocks work until the test sets `open`, and counts how many calls run at once."""
 
     def __init__(self) -> None:
         self.open = threading.Event()
@@ -46,16 +46,16 @@ class Gate:
 
 @pytest.fixture
 def callers() -> Iterator[ThreadPoolExecutor]:
-    """Threads of a server, that ask the pool."""
+    """A thread pool that plays the request threads of a server."""
     with ThreadPoolExecutor(64) as executor:
         yield executor
 
 
-def test_the_result_and_the_arguments_are_passed() -> None:
+def test_run_passes_arguments_and_returns_result() -> None:
     assert HashPool(1, waiting=0).run(pow, 2, 10) == 1024
 
 
-def test_what_the_work_raises_reaches_who_asked() -> None:
+def test_run_raises_exception_of_function() -> None:
     pool = HashPool(1, waiting=0)
     for _ in range(5):
         with pytest.raises(ValueError, match="invalid literal"):
@@ -64,48 +64,48 @@ def test_what_the_work_raises_reaches_who_asked() -> None:
 
 
 @pytest.mark.parametrize(("threads", "waiting"), [(1, 0), (1, 3), (2, 4)])
-def test_a_full_queue_is_unavailable_and_only_so_many_run(
+def test_full_queue_raises_unavailable_and_limits_concurrency(
     callers: ThreadPoolExecutor, threads: int, waiting: int
 ) -> None:
     pool, gate = HashPool(threads, waiting), Gate()
-    asked: list[Future[Any]] = [callers.submit(pool.run, gate.work, number) for number in range(64)]
+    calls: list[Future[Any]] = [callers.submit(pool.run, gate.work, number) for number in range(64)]
     for _ in range(threads):
         assert gate.started.acquire(timeout=30)
-    # until the gate opens, only those can be done that were refused
-    refused = list(islice(as_completed(asked, timeout=30), len(asked) - threads - waiting))
+    # until the gate opens, only the refused calls can be done
+    refused = list(islice(as_completed(calls, timeout=30), len(calls) - threads - waiting))
     errors = [each.exception() for each in refused]
     assert {type(error) for error in errors} == {BackendUnavailable}
     assert all(error.retry_after > 0 for error in errors if isinstance(error, BackendUnavailable))
     gate.open.set()
-    done = [each.result(30) for each in asked if each not in refused]
+    done = [each.result(30) for each in calls if each not in refused]
     assert len(done) == threads + waiting
     assert len(set(done)) == threads + waiting
     assert gate.most == threads
-    # every place was given back
+    # every slot was released
     again = [callers.submit(pool.run, gate.work, number) for number in range(threads + waiting)]
     assert [each.result(30) for each in again] == list(range(threads + waiting))
 
 
-def test_the_process_has_one_pool() -> None:
+def test_process_has_one_hash_pool() -> None:
     assert hash_pool() is hash_pool()
     assert hash_pool().run(os.getpid) == os.getpid()
 
 
-def test_a_password_is_not_hashed_on_the_thread_that_asks() -> None:
+def test_hash_runs_on_another_thread_than_the_caller() -> None:
     assert hash_pool().run(threading.get_ident) != threading.get_ident()
 
 
-def test_misconfigured_is_a_kind_of_unavailable() -> None:
+def test_backend_misconfigured_is_subclass_of_unavailable() -> None:
     assert issubclass(BackendMisconfigured, BackendUnavailable)
     assert BackendMisconfigured("x").retry_after > 0
 
 
-def test_a_refusal_is_not_proven_unless_it_says_so() -> None:
+def test_account_refused_is_not_proven_by_default() -> None:
     assert AccountRefused("locked").proven is False
     assert AccountRefused("locked", proven=True).reason == "locked"
 
 
-def test_an_identity_needs_a_subject_and_is_not_changed() -> None:
+def test_identity_requires_subject_and_is_immutable() -> None:
     identity = Identity("7", "ada")
     assert (identity.name, identity.email, identity.groups, dict(identity.claims)) == ("", "", (), {})
     with pytest.raises(AttributeError):
@@ -114,36 +114,36 @@ def test_an_identity_needs_a_subject_and_is_not_changed() -> None:
         Identity()  # type: ignore[call-arg]
 
 
-def test_a_backend_must_answer_authenticate() -> None:
-    class Half(CredentialBackend):
+def test_backend_without_authenticate_cannot_be_created() -> None:
+    class BackendWithoutAuthenticate(CredentialBackend):
         def __init__(self, settings: Any) -> None:
-            """Nothing to keep."""
+            """Stores nothing."""
 
     with pytest.raises(TypeError, match="authenticate"):
-        Half(None)  # type: ignore[abstract]
+        BackendWithoutAuthenticate(None)  # type: ignore[abstract]
 
 
-def test_a_backend_without_checks_has_none() -> None:
-    class Silent(CredentialBackend):
+def test_backend_has_no_checks_by_default() -> None:
+    class BackendWithoutChecks(CredentialBackend):
         def __init__(self, settings: Any) -> None:
-            """Nothing to keep."""
+            """Stores nothing."""
 
         def authenticate(self, username: str, password: str) -> Identity:
             return Identity(username, username)
 
-    backend = Silent(None)
+    backend = BackendWithoutChecks(None)
     assert list(backend.check()) == []
     assert backend.close() is None
     assert Check("x", True).detail == ""
 
 
 @pytest.mark.parametrize("cores", [1, 2, 8, 64])
-def test_sign_ins_never_hold_every_thread_of_the_server(cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+def test_hash_pool_leaves_server_threads_free(cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
     monkeypatch.setattr(hashing.os, "sched_getaffinity", lambda _pid: set(range(cores)))
-    monkeypatch.setattr(hashing, "HashPool", lambda threads, waiting: asked.append((threads, waiting)))
+    monkeypatch.setattr(hashing, "HashPool", lambda threads, waiting: calls.append((threads, waiting)))
     monkeypatch.setenv("LINKAUTH_WORKERS", "1")
     hashing._hash_pool_of.__wrapped__(0)
-    ((threads, waiting),) = asked
+    ((threads, waiting),) = calls
     assert threads == min(cores, 20)
     assert threads + waiting < 32

@@ -1,4 +1,4 @@
-"""A plugin that raises what is no Exception (SystemExit, a panic of a library in Rust) costs no request its answer."""
+"""Tests that a plugin which raises a BaseException (SystemExit, a panic of a Rust library) breaks no request."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ from tests.unit.login.test_sign_in import GOOD, PASSWORD, Backend, build, outcom
 
 
 class Panic(BaseException):
-    """As PyO3 raises it for a panic in Rust."""
+    """Stands for the exception that PyO3 raises for a panic in Rust."""
 
 
 RAISED = [SystemExit, KeyboardInterrupt, GeneratorExit, Panic]
 
 
 @pytest.mark.parametrize("kind", RAISED)
-def test_a_sign_in_is_unavailable(kind: type[BaseException], caplog: pytest.LogCaptureFixture) -> None:
+def test_sign_in_with_base_exception_is_unavailable(
+    kind: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
     behind = Backend(GOOD)
     assert type(outcome(build(Backend(kind(PASSWORD)), behind))) is BackendUnavailable
     assert behind.asked == []
@@ -39,7 +41,9 @@ def test_a_sign_in_is_unavailable(kind: type[BaseException], caplog: pytest.LogC
 
 
 @pytest.mark.parametrize("kind", RAISED)
-def test_a_change_of_a_password_is_unavailable(kind: type[BaseException], caplog: pytest.LogCaptureFixture) -> None:
+def test_password_change_with_base_exception_is_unavailable(
+    kind: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
     class Breaking(Changing):
         def change_password(self, username: str, current: str, new: str) -> None:
             raise kind(new)
@@ -49,8 +53,8 @@ def test_a_change_of_a_password_is_unavailable(kind: type[BaseException], caplog
     assert NEW not in caplog.text
 
 
-class Unwell(Backend):
-    """Everything but a sign-in raises `answer`."""
+class FailingBackend(Backend):
+    """A backend whose check(), lockout() and close() raise `answer`."""
 
     def check(self) -> Iterable[Check]:
         yield Check("first", True)
@@ -64,32 +68,34 @@ class Unwell(Backend):
 
 
 @pytest.mark.parametrize("kind", RAISED)
-def test_health_says_that_the_backend_is_not_well(kind: type[BaseException], caplog: pytest.LogCaptureFixture) -> None:
-    well = Backend(GOOD, [Check("connect", True)])
-    health = Health([("a", Unwell(kind(PASSWORD))), ("b", well)], ThrottleSettings())
+def test_health_reports_failing_backend_as_unhealthy(
+    kind: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    healthy = Backend(GOOD, [Check("connect", True)])
+    health = Health([("a", FailingBackend(kind(PASSWORD))), ("b", healthy)], ThrottleSettings())
     assert health() == {"a": False, "b": True}
     assert kind.__name__ in caplog.text
     assert PASSWORD not in caplog.text
 
 
 @pytest.mark.parametrize("kind", RAISED)
-def test_a_backend_that_cannot_be_closed_is_logged(kind: type[BaseException], caplog: pytest.LogCaptureFixture) -> None:
-    close(NamedBackend("b0", Unwell(kind(PASSWORD))))
+def test_failed_close_of_backend_is_logged(kind: type[BaseException], caplog: pytest.LogCaptureFixture) -> None:
+    close(NamedBackend("b0", FailingBackend(kind(PASSWORD))))
     assert caplog.text.count(kind.__name__) == 1
     assert PASSWORD not in caplog.text
 
 
-def test_doctor_goes_on_but_an_operator_may_interrupt_it() -> None:
+def test_doctor_continues_after_base_exception_but_not_after_interrupt() -> None:
     for kind in (SystemExit, GeneratorExit, Panic):
-        found = checks(Unwell(kind(PASSWORD)), ThrottleSettings())
+        found = checks(FailingBackend(kind(PASSWORD)), ThrottleSettings())
         assert [check.ok for check in found] == [False, False]
         assert PASSWORD not in str(found)
     with pytest.raises(KeyboardInterrupt):
-        checks(Unwell(KeyboardInterrupt()), ThrottleSettings())
+        checks(FailingBackend(KeyboardInterrupt()), ThrottleSettings())
 
 
 @pytest.mark.parametrize("kind", RAISED)
-def test_a_hash_that_panics_is_unavailable_and_the_pool_goes_on(kind: type[BaseException]) -> None:
+def test_hash_with_base_exception_is_unavailable_and_pool_survives(kind: type[BaseException]) -> None:
     def hashing(text: str) -> None:
         raise kind(text)
 
@@ -101,8 +107,8 @@ def test_a_hash_that_panics_is_unavailable_and_the_pool_goes_on(kind: type[BaseE
     assert pool.run(pow, 2, 10) == 1024
 
 
-class Recording(Comparisons):
-    """The real comparisons, which tell when something is recorded."""
+class SignallingComparisons(Comparisons):
+    """The real comparisons, with a semaphore that is released after each record."""
 
     def __init__(self, folder: Path) -> None:
         engine = open_engine(f"sqlite:///{folder}/links.sqlite", patient=True)
@@ -116,18 +122,18 @@ class Recording(Comparisons):
 
 
 @pytest.mark.parametrize("kind", RAISED)
-def test_a_shadow_goes_on_comparing(
+def test_shadow_continues_after_base_exception(
     kind: type[BaseException], caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     caplog.set_level(logging.WARNING)
-    comparisons = Recording(tmp_path)
+    comparisons = SignallingComparisons(tmp_path)
     trial = Backend(kind(PASSWORD))
     shadow = Shadow("trial", trial, comparisons)
 
     def raising() -> Identity:
         raise kind(PASSWORD)
 
-    # more often than it has threads
+    # more calls than the shadow has threads
     for number in range(8):
         shadow.compare("staff", Identity(f"another {number}", "ada"), raising)
     named = NamedBackend("trial", trial, shadow=True)

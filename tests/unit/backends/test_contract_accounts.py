@@ -1,4 +1,4 @@
-"""The test kit's laws of new passwords and new accounts: each way to break one is found."""
+"""Tests of the contract tests for password recovery and registration: each kind of defect makes one fail."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ GRACE = Newcomer("grace", "compiler-1952", {"email": "grace@example.com"})
 
 
 class People:
-    """A store in memory, by subject: (name, password, e-mail address)."""
+    """A user database in memory: subject to (name, password, e-mail address)."""
 
     def __init__(self, backend: type[CredentialBackend]) -> None:
         self.rows = {"7": ("ada", ADA.password, "ada@example.com")}
@@ -48,7 +48,7 @@ class People:
         self.broken = False
 
 
-class Able(CredentialBackend, PasswordRecovery, Registration):
+class FullBackend(CredentialBackend, PasswordRecovery, Registration):
     Settings = NoSettings
 
     def __init__(self, people: Any) -> None:
@@ -112,39 +112,39 @@ class Able(CredentialBackend, PasswordRecovery, Registration):
         return [Check("reach", not self._people.broken, "in memory")]
 
 
-class TestAble(BackendContract):
+class TestFullBackend(BackendContract):
     @pytest.fixture
     def known(self) -> Known:
         return ADA
 
     @pytest.fixture
     def store(self) -> People:
-        return People(Able)
+        return People(FullBackend)
 
 
-class ToAnybody(Able):
+class RecipientForUnknownName(FullBackend):
     def recipient(self, username: str) -> Identity:
         return Identity("7", "ada", email="ada@example.com")
 
 
-class Nowhere(Able):
+class RecipientWithoutEmail(FullBackend):
     def recipient(self, username: str) -> Identity:
         return Identity("7", super().recipient(username).username)
 
 
-class Idle(Able):
+class ResetWithoutEffect(FullBackend):
     def reset_password(self, subject: str, new: str) -> None:
         if subject not in self._people.rows:
             raise UnknownUser
 
 
-class Emptying(Able):
+class ResetToEmptyPassword(FullBackend):
     def reset_password(self, subject: str, new: str) -> None:
         super().reset_password(subject, new or " ")
 
 
-class Twice(Able):
-    """It looks for the name as it is spelled."""
+class CaseSensitiveRegistration(FullBackend):
+    """Accepts a name that differs from an existing one only in case."""
 
     def register(self, username: str, password: str, profile: Mapping[str, str]) -> Identity:
         with self._people.lock:
@@ -153,8 +153,8 @@ class Twice(Able):
             return self._add(username, password, profile)
 
 
-class Overwriting(Able):
-    """The second account of a name is the first one with another password."""
+class OverwritingRegistration(FullBackend):
+    """Replaces the password of the existing account when the name is registered again."""
 
     def register(self, username: str, password: str, profile: Mapping[str, str]) -> Identity:
         if (subject := self._subject(username)) is not None:
@@ -163,52 +163,52 @@ class Overwriting(Able):
         return super().register(username, password, profile)
 
 
-class Forgetful(Able):
+class RegistrationWithoutEffect(FullBackend):
     def register(self, username: str, password: str, profile: Mapping[str, str]) -> Identity:
         return Identity("8", username)
 
 
-class Loud(Able):
+class PasswordLoggingRegistration(FullBackend):
     def register(self, username: str, password: str, profile: Mapping[str, str]) -> Identity:
         logging.getLogger("loud").debug("new %s", password)
         return super().register(username, password, profile)
 
 
-class Hasty(Able):
-    """It takes people while its store is down."""
+class RegistrationWhileBroken(FullBackend):
+    """Registers accounts while the user database is down."""
 
     def register(self, username: str, password: str, profile: Mapping[str, str]) -> Identity:
         return Identity("8", username) if self._people.broken else super().register(username, password, profile)
 
 
 BROKEN: list[tuple[type[CredentialBackend], str]] = [
-    (ToAnybody, "test_a_password_of_nobody_cannot_be_set_anew"),
-    (Nowhere, "test_a_forgotten_password_is_set_anew"),
-    (Idle, "test_a_forgotten_password_is_set_anew"),
-    (Emptying, "test_an_empty_password_is_never_set"),
-    (Twice, "test_a_name_is_given_once"),
-    (Overwriting, "test_a_name_is_given_once"),
-    (Overwriting, "test_a_name_is_given_once_to_many_at_once"),
-    (Forgetful, "test_a_new_account_signs_in"),
-    (Loud, "test_no_password_of_an_account_in_logs_messages_or_reprs"),
-    (Hasty, "test_a_broken_store_takes_nobody_and_sets_nothing"),
+    (RecipientForUnknownName, "test_a_password_of_nobody_cannot_be_set_anew"),
+    (RecipientWithoutEmail, "test_a_forgotten_password_is_set_anew"),
+    (ResetWithoutEffect, "test_a_forgotten_password_is_set_anew"),
+    (ResetToEmptyPassword, "test_an_empty_password_is_never_set"),
+    (CaseSensitiveRegistration, "test_a_name_is_given_once"),
+    (OverwritingRegistration, "test_a_name_is_given_once"),
+    (OverwritingRegistration, "test_a_name_is_given_once_to_many_at_once"),
+    (RegistrationWithoutEffect, "test_a_new_account_signs_in"),
+    (PasswordLoggingRegistration, "test_no_password_of_an_account_in_logs_messages_or_reprs"),
+    (RegistrationWhileBroken, "test_a_broken_store_takes_nobody_and_sets_nothing"),
 ]
 
 
-def run(law: str, backend: type[CredentialBackend], caplog: pytest.LogCaptureFixture) -> None:
-    """One law of the contract on one backend, without pytest's fixtures."""
+def run(test_name: str, backend: type[CredentialBackend], caplog: pytest.LogCaptureFixture) -> None:
+    """Runs the test named `test_name` of the contract against `backend`, without pytest's fixtures."""
     store = People(backend)
-    given = {"store": store, "backend": store.backend(), "known": ADA, "changeable": ADA, "newcomer": GRACE}
-    test = getattr(BackendContract, law)
+    arguments = {"store": store, "backend": store.backend(), "known": ADA, "changeable": ADA, "newcomer": GRACE}
+    test = getattr(BackendContract, test_name)
     names = test.__code__.co_varnames[1 : test.__code__.co_argcount]
-    test(BackendContract(), **{name: {**given, "caplog": caplog}[name] for name in names})
+    test(BackendContract(), **{name: {**arguments, "caplog": caplog}[name] for name in names})
 
 
-@pytest.mark.parametrize(("backend", "law"), BROKEN)
-def test_a_law_that_is_broken_is_found(
-    backend: type[CredentialBackend], law: str, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(("backend", "test_name"), BROKEN)
+def test_contract_test_fails_for_defective_backend(
+    backend: type[CredentialBackend], test_name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    run(law, Able, caplog)
+    run(test_name, FullBackend, caplog)
     caplog.clear()
     with pytest.raises((AssertionError, ValueError, pytest.fail.Exception, UnknownUser)):
-        run(law, backend, caplog)
+        run(test_name, backend, caplog)

@@ -1,4 +1,4 @@
-"""The test kit proves that accounts are guarded and that checks look at the store; each way to break one is found."""
+"""Tests of the contract tests for guard() and check(): each kind of defect makes one fail."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NAMES = (ADA.username, *(name.casefold() for name in ADA.other_names))
 
 
 class TwoNames(CredentialBackend):
-    """One person, who has three names."""
+    """A backend with one account that has three names."""
 
     Settings = NoSettings
 
@@ -60,26 +60,26 @@ class TwoNames(CredentialBackend):
         return [Check("reach", not self._people.broken, "away" if self._people.broken else "")]
 
 
-class Unguarded(TwoNames):
+class WithoutGuard(TwoNames):
     def _found(self, username: str) -> None:
         pass
 
 
-class ByName(TwoNames):
-    """A key for each name, which is as many tries."""
+class GuardByName(TwoNames):
+    """Passes another key to guard() for each name, so that each name has its own attempts."""
 
     def _found(self, username: str) -> None:
         self.guard(username.casefold())
 
 
-class ByOneName(TwoNames):
+class GuardByOneName(TwoNames):
     def _found(self, username: str) -> None:
         if username.casefold() == "ada":
             self.guard("7")
 
 
-class Everybody(TwoNames):
-    """It guards names that nobody has."""
+class GuardOfUnknownNames(TwoNames):
+    """Calls guard() for unknown names too."""
 
     def authenticate(self, username: str, password: str) -> Identity:
         if username.casefold() not in NAMES:
@@ -87,8 +87,8 @@ class Everybody(TwoNames):
         return super().authenticate(username, password)
 
 
-class Late(TwoNames):
-    """It looks at the password first."""
+class GuardAfterPassword(TwoNames):
+    """Checks the password before it calls guard()."""
 
     def authenticate(self, username: str, password: str) -> Identity:
         right = self._matches(password)
@@ -101,37 +101,37 @@ class Late(TwoNames):
         return Identity("7", "ada")
 
 
-class Quick(TwoNames):
-    """Its answer is there sooner while the account is throttled."""
+class NoHashWhileThrottled(TwoNames):
+    """Skips the password hash while the account is throttled, so that the response comes sooner."""
 
     def _found(self, username: str) -> None:
         self.guard("7", lambda: None)
 
 
-class Deaf(TwoNames):
-    """It goes on in spite of what guard says."""
+class ThrottledIgnored(TwoNames):
+    """Ignores Throttled."""
 
     def _found(self, username: str) -> None:
         with suppress(Throttled):
             self.guard("7")
 
 
-class Unchecked(TwoNames):
+class WithoutChecks(TwoNames):
     def check(self) -> Iterable[Check]:
         return ()
 
 
-class Blind(TwoNames):
+class CheckAlwaysOk(TwoNames):
     def check(self) -> Iterable[Check]:
         return [Check("reach", True)]
 
 
-class Wordless(TwoNames):
+class CheckWithoutDetail(TwoNames):
     def check(self) -> Iterable[Check]:
         return [Check("reach", not self._people.broken)]
 
 
-class Raising(TwoNames):
+class RaisingCheck(TwoNames):
     def check(self) -> Iterable[Check]:
         self._reach()
         return [Check("reach", True)]
@@ -148,51 +148,51 @@ class TestTwoNames(BackendContract):
 
 
 class TestWithoutGuard(TestTwoNames):
-    """A backend that says so."""
+    """The contract of a backend that declares `guards = False`."""
 
     guards = False
 
     @pytest.fixture
     def store(self) -> People:
-        return People(Unguarded)
+        return People(WithoutGuard)
 
 
 GUARDED = "test_an_account_is_guarded_under_one_key_for_all_its_names"
 COSTS = "test_a_guarded_account_costs_what_a_wrong_password_costs"
 DOWN = "test_its_checks_find_a_store_that_is_down"
 BROKEN: list[tuple[type[CredentialBackend], str]] = [
-    (Unguarded, GUARDED),
-    (ByName, GUARDED),
-    (ByOneName, GUARDED),
-    (Everybody, GUARDED),
-    (Late, COSTS),
-    (Quick, COSTS),
-    (Deaf, COSTS),
-    (Unchecked, "test_its_checks_are_well"),
-    (Unchecked, DOWN),
-    (Blind, DOWN),
-    (Wordless, DOWN),
-    (Raising, DOWN),
+    (WithoutGuard, GUARDED),
+    (GuardByName, GUARDED),
+    (GuardByOneName, GUARDED),
+    (GuardOfUnknownNames, GUARDED),
+    (GuardAfterPassword, COSTS),
+    (NoHashWhileThrottled, COSTS),
+    (ThrottledIgnored, COSTS),
+    (WithoutChecks, "test_its_checks_are_well"),
+    (WithoutChecks, DOWN),
+    (CheckAlwaysOk, DOWN),
+    (CheckWithoutDetail, DOWN),
+    (RaisingCheck, DOWN),
 ]
 
 
-def run(law: str, backend: type[CredentialBackend], contract: BackendContract | None = None) -> None:
-    """One law of the contract on one backend, without pytest's fixtures."""
+def run(test_name: str, backend: type[CredentialBackend], contract: BackendContract | None = None) -> None:
+    """Runs the test named `test_name` of the contract against `backend`, without pytest's fixtures."""
     store = People(backend)
-    given: dict[str, Any] = {"store": store, "backend": store.backend(), "known": ADA}
-    test = getattr(type(contract) if contract else BackendContract, law)
+    arguments: dict[str, Any] = {"store": store, "backend": store.backend(), "known": ADA}
+    test = getattr(type(contract) if contract else BackendContract, test_name)
     names = test.__code__.co_varnames[1 : test.__code__.co_argcount]
-    test(contract or BackendContract(), **{name: given[name] for name in names})
+    test(contract or BackendContract(), **{name: arguments[name] for name in names})
 
 
-@pytest.mark.parametrize(("backend", "law"), BROKEN)
-def test_a_law_that_is_broken_is_found(backend: type[CredentialBackend], law: str) -> None:
-    run(law, TwoNames)
+@pytest.mark.parametrize(("backend", "test_name"), BROKEN)
+def test_contract_test_fails_for_defective_backend(backend: type[CredentialBackend], test_name: str) -> None:
+    run(test_name, TwoNames)
     with pytest.raises((AssertionError, pytest.fail.Exception, BackendUnavailable)):
-        run(law, backend)
+        run(test_name, backend)
 
 
-def test_a_guarding_backend_may_not_say_that_it_does_not() -> None:
-    run(GUARDED, Unguarded, TestWithoutGuard())
+def test_backend_with_guard_must_not_declare_guards_false() -> None:
+    run(GUARDED, WithoutGuard, TestWithoutGuard())
     with pytest.raises(AssertionError, match="guards = False"):
         run(GUARDED, TwoNames, TestWithoutGuard())

@@ -1,4 +1,4 @@
-"""The test kit's laws of powers: a backend that keeps them passes, and each way to break one is found."""
+"""Tests of the contract tests for Lookup and PasswordChange: a correct backend passes, each defect makes one fail."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ADA = Known("ada", "lovelace-1815", "7")
 
 
 class People:
-    """A store in memory: one person, who may be out of reach."""
+    """A user database in memory with one account; `broken` makes it unreachable."""
 
     def __init__(self, backend: type[CredentialBackend]) -> None:
         self.password = ADA.password
@@ -42,8 +42,8 @@ class People:
         self.broken = False
 
 
-class Bare(CredentialBackend):
-    """It signs in, and has no power."""
+class SignInOnly(CredentialBackend):
+    """A backend that authenticates and offers nothing else."""
 
     Settings = NoSettings
 
@@ -55,7 +55,7 @@ class Bare(CredentialBackend):
         if username.casefold() == "ada":
             self.guard("7")
         right = hash_pool().run(lambda: password == self._people.password)
-        account = self._who(username.casefold(), "ada")
+        account = self._account_if(username.casefold(), "ada")
         if not right:
             raise WrongPassword
         return account.identity
@@ -65,7 +65,7 @@ class Bare(CredentialBackend):
             raise BackendUnavailable
 
     @staticmethod
-    def _who(key: str, expected: str) -> Account:
+    def _account_if(key: str, expected: str) -> Account:
         if key != expected:
             raise UnknownUser
         return Account(Identity("7", "ada", "Ada"), None, {"place": "here"})
@@ -76,16 +76,16 @@ class Bare(CredentialBackend):
         return [Check("reach", not self._people.broken, "in memory")]
 
 
-class Able(Bare, Lookup, PasswordChange):
-    """It has both powers."""
+class FullBackend(SignInOnly, Lookup, PasswordChange):
+    """A backend that offers Lookup and PasswordChange."""
 
     def find(self, username: str) -> Account:
         self._reach()
-        return self._who(username.casefold(), "ada")
+        return self._account_if(username.casefold(), "ada")
 
     def look_up(self, subject: str) -> Account:
         self._reach()
-        return self._who(subject, "7")
+        return self._account_if(subject, "7")
 
     def change_password(self, username: str, current: str, new: str) -> None:
         self.authenticate(username, current)
@@ -101,75 +101,75 @@ class Contract(BackendContract):
 class TestWithoutPowers(Contract):
     @pytest.fixture
     def store(self) -> People:
-        return People(Bare)
+        return People(SignInOnly)
 
 
 class TestWithPowers(Contract):
     @pytest.fixture
     def store(self) -> People:
-        return People(Able)
+        return People(FullBackend)
 
 
-class Another(Able):
+class FindReturnsOtherSubject(FullBackend):
     def find(self, username: str) -> Account:
         account = super().find(username)
         return Account(Identity("8", account.identity.username))
 
 
-class OtherSubject(Able):
+class LookUpOfUnknownSubject(FullBackend):
     def look_up(self, subject: str) -> Account:
         return Account(Identity(subject, "somebody"))
 
 
-class Refusing(Able):
+class FindReturnsDisabled(FullBackend):
     def find(self, username: str) -> Account:
         return Account(super().find(username).identity, "disabled")
 
 
-class Crashing(Able):
+class CrashAtNul(FullBackend):
     def find(self, username: str) -> Account:
         if "\0" in username:
             raise ValueError
         return super().find(username)
 
 
-class Unreached(Able):
+class LookUpIgnoresFailure(FullBackend):
     def look_up(self, subject: str) -> Account:
-        return self._who(subject, "7")
+        return self._account_if(subject, "7")
 
 
-class Careless(Able):
+class ChangeWithoutCurrentPassword(FullBackend):
     def change_password(self, username: str, current: str, new: str) -> None:
-        self._who(username.casefold(), "ada")
+        self._account_if(username.casefold(), "ada")
         self._people.password = new
 
 
-class Idle(Able):
+class ChangeWithoutEffect(FullBackend):
     def change_password(self, username: str, current: str, new: str) -> None:
         self.authenticate(username, current)
 
 
-class Both(Able):
-    """The old password stays right."""
+class OldPasswordStaysValid(FullBackend):
+    """The old password stays valid after a change."""
 
     def authenticate(self, username: str, password: str) -> Identity:
         return super().authenticate(username, self._people.password if password == ADA.password else password)
 
 
-class Loud(Able):
+class PasswordLoggingChange(FullBackend):
     def change_password(self, username: str, current: str, new: str) -> None:
         logging.getLogger("loud").debug("new %s", new)
         super().change_password(username, current, new)
 
 
-class Boasting(Bare):
+class OffersMissingPower(SignInOnly):
     @property
     def offers(self) -> frozenset[type]:
         return frozenset({Lookup})
 
 
-class Hasty(Able):
-    """It changes without asking the store that is down."""
+class ChangeIgnoresFailure(FullBackend):
+    """Reports success although the user database is down."""
 
     def change_password(self, username: str, current: str, new: str) -> None:
         if not self._people.broken:
@@ -177,56 +177,56 @@ class Hasty(Able):
 
 
 BROKEN = {
-    Another: "test_looking_up_agrees_with_signing_in",
-    OtherSubject: "test_looking_up_nobody_is_unknown",
-    Refusing: "test_looking_up_agrees_with_signing_in",
-    Unreached: "test_looking_up_in_a_broken_store_is_unavailable",
-    Careless: "test_a_change_needs_the_right_password",
-    Idle: "test_a_changed_password_takes_the_place_of_the_old_one",
-    Both: "test_a_changed_password_takes_the_place_of_the_old_one",
-    Hasty: "test_a_change_in_a_broken_store_is_unavailable",
-    Boasting: "test_it_offers_only_what_it_can",
+    FindReturnsOtherSubject: "test_looking_up_agrees_with_signing_in",
+    LookUpOfUnknownSubject: "test_looking_up_nobody_is_unknown",
+    FindReturnsDisabled: "test_looking_up_agrees_with_signing_in",
+    LookUpIgnoresFailure: "test_looking_up_in_a_broken_store_is_unavailable",
+    ChangeWithoutCurrentPassword: "test_a_change_needs_the_right_password",
+    ChangeWithoutEffect: "test_a_changed_password_takes_the_place_of_the_old_one",
+    OldPasswordStaysValid: "test_a_changed_password_takes_the_place_of_the_old_one",
+    ChangeIgnoresFailure: "test_a_change_in_a_broken_store_is_unavailable",
+    OffersMissingPower: "test_it_offers_only_what_it_can",
 }
 
 
-def run(law: str, backend: type[CredentialBackend], **more: Any) -> None:
-    """One law of the contract on one backend, without pytest's fixtures."""
+def run(test_name: str, backend: type[CredentialBackend], **more: Any) -> None:
+    """Runs the test named `test_name` of the contract against `backend`, without pytest's fixtures."""
     store = People(backend)
-    given = {"store": store, "backend": store.backend(), "known": ADA, "changeable": ADA, **more}
-    test = getattr(BackendContract, law)
+    arguments = {"store": store, "backend": store.backend(), "known": ADA, "changeable": ADA, **more}
+    test = getattr(BackendContract, test_name)
     names = test.__code__.co_varnames[1 : test.__code__.co_argcount]
-    test(BackendContract(), **{name: given[name] for name in names})
+    test(BackendContract(), **{name: arguments[name] for name in names})
 
 
 @pytest.mark.parametrize("backend", BROKEN)
-def test_a_law_that_is_broken_is_found(backend: type[CredentialBackend]) -> None:
-    run(BROKEN[backend], Able)
+def test_contract_test_fails_for_defective_backend(backend: type[CredentialBackend]) -> None:
+    run(BROKEN[backend], FullBackend)
     with pytest.raises((AssertionError, pytest.fail.Exception, WrongPassword)):
         run(BROKEN[backend], backend)
 
 
-def test_a_crash_at_a_hostile_name_is_found() -> None:
-    run("test_looking_up_a_hostile_name_is_unknown", Able, text="a\0b")
+def test_contract_test_fails_for_crash_at_hostile_name() -> None:
+    run("test_looking_up_a_hostile_name_is_unknown", FullBackend, text="a\0b")
     with pytest.raises(ValueError):
-        run("test_looking_up_a_hostile_name_is_unknown", Crashing, text="a\0b")
+        run("test_looking_up_a_hostile_name_is_unknown", CrashAtNul, text="a\0b")
 
 
-def test_a_new_password_in_the_log_is_found(caplog: pytest.LogCaptureFixture) -> None:
-    run("test_no_password_of_a_change_in_logs_messages_or_reprs", Able, caplog=caplog)
+def test_contract_test_fails_for_new_password_in_log(caplog: pytest.LogCaptureFixture) -> None:
+    run("test_no_password_of_a_change_in_logs_messages_or_reprs", FullBackend, caplog=caplog)
     with pytest.raises(AssertionError):
-        run("test_no_password_of_a_change_in_logs_messages_or_reprs", Loud, caplog=caplog)
+        run("test_no_password_of_a_change_in_logs_messages_or_reprs", PasswordLoggingChange, caplog=caplog)
 
 
 @pytest.mark.parametrize(
-    ("contract", "law"),
+    ("contract", "test_name"),
     [
         (BackendContract, "test_a_wrong_password_is_a_wrong_password"),
         (BackendContract, "test_a_change_needs_the_right_password"),
         (ThemeContract, next(name for name in vars(ThemeContract) if name.startswith("test_"))),
     ],
 )
-def test_a_law_cannot_be_replaced(contract: type, law: str) -> None:
-    lax = type("Lax", (), {law: lambda self: None})
+def test_contract_test_cannot_be_overridden(contract: type, test_name: str) -> None:
+    lax = type("Lax", (), {test_name: lambda self: None})
     for bases, own in (((contract,), vars(lax)), ((lax, contract), {})):
-        with pytest.raises(TypeError, match=law):
-            type("Mine", bases, {law: own[law]} if own else {})
+        with pytest.raises(TypeError, match=test_name):
+            type("Mine", bases, {test_name: own[test_name]} if own else {})

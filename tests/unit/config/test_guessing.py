@@ -1,4 +1,4 @@
-"""Secrets that can be guessed stop the start; random ones never do."""
+"""Tests that guessable secrets are refused at the start, and that random secrets never are."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ GUESSABLE = [
     *("aaaaaaaaaaaaaaaa", "abababababababab", "abcabcabcabcabcabc", "0011001100110011", "lovelovelovelove"),
     *("Summer2024Summer2024!", "x1Yx1Yx1Yx1Yx1Yx1Y", "00000000-0000-0000-0000-000000000000", "aabbccddeeffgghh"),
     *("deadbeefdeadbeefdeadbeef", "c2VjcmV0c2VjcmV0c2VjcmV0", "1111-2222-3333-4444"),
-    # sequences and rows of keys
+    # sequences and keyboard rows
     *("0123456789abcdef", "fedcba9876543210", "abcdefghijklmnop", "12345678901234567890", "a1b2c3d4e5f6g7h8"),
     *("qwertyuiopasdfgh", "QWERTZUIOPASDFGHJKL", "1q2w3e4r5t6y7u8i", "1qaz2wsx3edc4rfv", "ABCDEFGHIJ0123456789"),
     # words
     *("incomprehensibilities", "internationalization", "Wirtschaftswissenschaft", "INTERNATIONALIZATION"),
     *("Internationalization2024", "p4ssw0rdp4ssw0rd", "P@ssw0rd12345678", "correcthorsebatterystaple"),
     *("correct horse battery staple", "Correct-Horse-Battery-Staple-1"),
-    # what stands in the place of a secret
+    # placeholders
     *("changemechangeme", "change-me-please", "your-client-secret-here", "REPLACE_WITH_A_RANDOM_SECRET"),
     *(
         "<insert your secret here>",
@@ -52,43 +52,48 @@ GUESSABLE = [
 
 
 @pytest.mark.parametrize("secret", GUESSABLE)
-def test_what_can_be_guessed_is_refused(secret: str) -> None:
+def test_guessable_secret_is_refused_without_its_value(secret: str) -> None:
     for length in (1, 4):
-        said = problem(secret * length, CLIENT_CHARACTERS, CLIENT_BITS)
-        assert said, bits(secret * length)
-        assert said.endswith("openssl rand -hex 32")
-        assert secret not in said
+        message = problem(secret * length, CLIENT_CHARACTERS, CLIENT_BITS)
+        assert message, bits(secret * length)
+        assert message.endswith("openssl rand -hex 32")
+        assert secret not in message
 
 
 @pytest.mark.parametrize("secret", GUESSABLE)
-def test_the_length_does_not_help(secret: str) -> None:
+def test_guessable_secret_is_refused_at_any_length(secret: str) -> None:
     assert problem(secret.ljust(SERVER_CHARACTERS, secret[0]), SERVER_CHARACTERS, SERVER_BITS)
 
 
-def test_what_is_random_is_never_refused() -> None:
-    drawn = random.Random(5)
+def test_random_secret_is_accepted() -> None:
+    generator = random.Random(5)
     letters = string.ascii_letters + string.digits
     for _ in range(300):
         for size in (16, 20, 24, 32):
-            raw = drawn.randbytes(size)
-            made = [raw.hex(), raw.hex().upper(), b64encode(raw).decode(), urlsafe_b64encode(raw).decode().rstrip("=")]
-            made += [str(UUID(bytes=raw[:16])), "".join(drawn.choice(letters) for _ in range(size + 4))]
-            for secret in made:
+            raw = generator.randbytes(size)
+            secrets = [
+                raw.hex(),
+                raw.hex().upper(),
+                b64encode(raw).decode(),
+                urlsafe_b64encode(raw).decode().rstrip("="),
+            ]
+            secrets += [str(UUID(bytes=raw[:16])), "".join(generator.choice(letters) for _ in range(size + 4))]
+            for secret in secrets:
                 if len(secret) >= SERVER_CHARACTERS:
-                    # a client's secret may be as short and as easy, and less
+                    # the rules for a client secret are weaker
                     assert problem(secret, SERVER_CHARACTERS, SERVER_BITS) is None, secret
                 else:
                     assert problem(secret, CLIENT_CHARACTERS, CLIENT_BITS) is None, secret
 
 
-def test_a_long_secret_is_looked_at_in_part() -> None:
+def test_only_beginning_of_long_secret_is_examined() -> None:
     assert problem(GOOD + "a" * 1_000_000, CLIENT_CHARACTERS, CLIENT_BITS) is None
     assert problem("a" * 1_000_000 + GOOD, CLIENT_CHARACTERS, CLIENT_BITS)
     assert bits("") == 0
 
 
 @pytest.mark.parametrize(("secret", "refused"), [("short", True), ("a" * 64, True), (GOOD, False)])
-def test_both_kinds_of_secrets_are_asked_about(secret: str, refused: bool) -> None:
+def test_server_and_client_secrets_are_examined(secret: str, refused: bool) -> None:
     client = settings_of(ClientSettings, name={"": "A"}, secret=secret)
     assert [key for key, _ in client.faults()] == ["secret"] * refused
     assert ("secret" in dict(server(secret).faults())) == refused
@@ -100,7 +105,7 @@ def server(secret: str, url: str = "https://link.example.com", client: str = GOO
 
 
 @pytest.mark.parametrize("secret", sorted(PUBLISHED))
-def test_the_secrets_of_development_stay_on_this_machine(secret: str) -> None:
+def test_development_secrets_are_refused_for_public_url(secret: str) -> None:
     assert f".secret = {secret}\n" in (ROOT / "development.ini").read_text("utf-8")
     key = "secret" if len(secret) >= SERVER_CHARACTERS else "client.one.secret"
     server_secret, client = (secret, GOOD) if key == "secret" else (GOOD, secret)
@@ -111,7 +116,7 @@ def test_the_secrets_of_development_stay_on_this_machine(secret: str) -> None:
     assert secret not in there[key]
 
 
-def test_a_fault_names_the_key_and_not_the_secret() -> None:
+def test_fault_names_key_without_secret() -> None:
     error = SettingsError(list(server("abcd" * 10).faults()))
     assert str(error).startswith("secret: can be guessed")
     assert "abcd" not in str(error)

@@ -1,4 +1,4 @@
-"""From ini keys to a dataclass, whatever the keys are."""
+"""Tests of the reader that fills a dataclass from ini keys."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CANARY = "hunter2-canary"
 
 @dataclass(frozen=True)
 class Sample:
-    """A setting of every kind."""
+    """Settings of every supported type."""
 
     needed: str
     text: Text
@@ -40,8 +40,8 @@ VALID = {"p.needed": "x", "p.text": "hello"}
 
 
 @dataclass(frozen=True)
-class Open:
-    """Settings with names of the deployer's choice."""
+class FreeNames:
+    """Settings whose last key part is a free name."""
 
     header: Named = field(default_factory=dict)
     claims: dict[str, str] = field(default_factory=dict)
@@ -62,11 +62,11 @@ def faults(ini: dict[str, str]) -> dict[str, str]:
     return dict(caught.value.faults)
 
 
-def test_what_is_left_out_has_its_default() -> None:
+def test_missing_key_gets_default() -> None:
     assert fill(VALID) == Sample("x", {"": "hello"})
 
 
-def test_every_kind_is_read() -> None:
+def test_every_type_is_read() -> None:
     more = {"number": "7", "ratio": "1.25", "flag": "yes", "words": " a  b\n c ", "choice": "blue", "maybe": "m"}
     more |= {"text.de": "hallo", "text.pt-BR": "oi", "label": "l", "label.de": "m"}
     ini = {**VALID, **{f"p.{key}": value for key, value in more.items()}, "p.flag": "no"}
@@ -83,22 +83,22 @@ def test_every_kind_is_read() -> None:
     )
 
 
-def test_other_prefixes_are_left_to_others() -> None:
+def test_keys_with_other_prefix_are_ignored() -> None:
     assert fill({**VALID, "other.key": CANARY, "pyramid.includes": CANARY, "p": CANARY}) == fill(VALID)
 
 
 @pytest.mark.parametrize("raw", ["true", "Yes", "ON", "1"])
-def test_true(raw: str) -> None:
+def test_true_values_are_read(raw: str) -> None:
     assert convert(raw, bool) is True
 
 
 @pytest.mark.parametrize("raw", ["false", "No", "OFF", "0"])
-def test_false(raw: str) -> None:
+def test_false_values_are_read(raw: str) -> None:
     assert convert(raw, bool) is False
 
 
 @pytest.mark.parametrize(("raw", "number"), [("7", 7), ("-7", -7), ("+7", 7), ("007", 7), ("9" * 18, 10**18 - 1)])
-def test_whole_numbers(raw: str, number: int) -> None:
+def test_whole_numbers_are_read(raw: str, number: int) -> None:
     assert convert(raw, int) == number
 
 
@@ -125,30 +125,30 @@ def test_whole_numbers(raw: str, number: int) -> None:
         ("words", "", "is empty; leave the line out to get the default"),
     ],
 )
-def test_a_wrong_value_names_its_key_only(key: str, value: str, problem: str) -> None:
+def test_wrong_value_is_reported_by_key_without_value(key: str, value: str, problem: str) -> None:
     assert faults({**VALID, f"p.{key}": value}) == {f"p.{key}": problem}
 
 
-def test_a_type_that_settings_cannot_have_is_the_programmers_fault() -> None:
+def test_unsupported_type_raises_type_error() -> None:
     with pytest.raises(TypeError):
         convert("x", dict)
 
 
-def test_names_of_the_deployers_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_free_names_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "key").write_text("from a file\n", "utf-8")
     monkeypatch.setenv("LINKAUTH_TEST", "from the environment")
     ini = {"header.X-Key": f"file:{tmp_path}/key", "header.x.dotted": "env:LINKAUTH_TEST", "claims.team": "/team"}
     keys = Keys({f"p.a.{key}": value for key, value in ini.items()}, "p.")
     header = {"X-Key": "from a file", "x.dotted": "from the environment"}
-    assert keys.fill(Open, "a.") == Open(header, {"team": "/team"})
+    assert keys.fill(FreeNames, "a.") == FreeNames(header, {"team": "/team"})
     keys.finish()
-    assert Keys({}, "p.").fill(Open, "a.") == Open()
+    assert Keys({}, "p.").fill(FreeNames, "a.") == FreeNames()
 
 
 @pytest.mark.parametrize("key", ["header", "header.", "headers.X-Key"])
-def test_a_name_that_is_missing_is_a_fault(key: str) -> None:
+def test_missing_free_name_is_reported(key: str) -> None:
     keys = Keys({f"p.a.{key}": CANARY, "p.a.claims.x": "env:NOT_SET_ANYWHERE"}, "p.")
-    keys.fill(Open, "a.")
+    keys.fill(FreeNames, "a.")
     with pytest.raises(SettingsError) as caught:
         keys.finish()
     assert CANARY not in str(caught.value)
@@ -157,8 +157,8 @@ def test_a_name_that_is_missing_is_a_fault(key: str) -> None:
 
 
 @pytest.mark.parametrize("tag", ["pt-br", "PT", "pt_BR", "pt-BR-x", "portuguese"])
-def test_a_text_for_a_language_that_is_written_otherwise_is_a_fault(tag: str) -> None:
-    """It would be kept and never shown."""
+def test_malformed_language_tag_of_text_is_reported(tag: str) -> None:
+    """A text under such a tag would never be shown."""
     assert list(faults({**VALID, f"p.label.{tag}": CANARY, "p.label": "x"})) == [f"p.label.{tag}"]
     assert fill({**VALID, "p.label": "x", "p.label.pt-BR": "y", "p.label.zh-Hant-TW": "z"}).label["pt-BR"] == "y"
 
@@ -167,15 +167,15 @@ def test_a_text_for_a_language_that_is_written_otherwise_is_a_fault(tag: str) ->
     ("key", "known"),
     [("header.", "header.<name>"), ("headers.X-Key", "header.<name>"), ("claim.team", "claims.<name>"), ("uri", "url")],
 )
-def test_names_of_the_deployers_choice_are_known_ones(key: str, known: str) -> None:
+def test_hint_for_unknown_key_includes_free_names(key: str, known: str) -> None:
     keys = Keys({f"p.a.{key}": CANARY}, "p.")
-    keys.fill(Open, "a.")
+    keys.fill(FreeNames, "a.")
     keys.known |= {"a.url", "a.client_id", "a.check_url", "a.tls_ca_file"}
     with pytest.raises(SettingsError, match=f"; the nearest known one is p.a.{known}$"):
         keys.finish()
 
 
-def test_a_missing_key_is_named() -> None:
+def test_missing_required_key_is_reported() -> None:
     assert faults({"p.text": "hello"}) == {"p.needed": "is missing"}
     assert faults({"p.needed": "x", "p.text.de": "hallo"}).keys() == {"p.text"}
     assert "a line without a language" in faults({"p.needed": "x", "p.text.de": CANARY})["p.text"]
@@ -194,11 +194,11 @@ def test_a_missing_key_is_named() -> None:
         ("number.de", "; the nearest known one is p.number"),
     ],
 )
-def test_an_unknown_key_is_named_with_the_nearest_known_one(key: str, hint: str) -> None:
+def test_unknown_key_is_reported_with_nearest_known_key(key: str, hint: str) -> None:
     assert faults({**VALID, f"p.{key}": CANARY}) == {f"p.{key}": "nobody knows this key" + hint}
 
 
-def test_all_faults_are_told_at_once_and_in_order() -> None:
+def test_all_faults_are_reported_at_once_in_order() -> None:
     ini = {"p.number": CANARY, "p.flag": CANARY, "p.chioce": CANARY, "p.maybe": "env:NOT_SET_ANYWHERE", "p.ratio": ""}
     with pytest.raises(SettingsError) as caught:
         fill(ini)
@@ -208,7 +208,7 @@ def test_all_faults_are_told_at_once_and_in_order() -> None:
     assert CANARY not in str(caught.value)
 
 
-def test_rules_between_keys_are_asked_once_the_types_are_right() -> None:
+def test_rules_between_keys_run_only_for_valid_types() -> None:
     assert faults({**VALID, "p.flag": "on", "p.maybe": "m"}) == {"p.maybe": "cannot stand beside flag"}
     assert faults({**VALID, "p.flag": "on", "p.maybe": "m", "p.ratio": "x"}) == {"p.ratio": "is not a number"}
 
@@ -222,20 +222,20 @@ def test_rules_between_keys_are_asked_once_the_types_are_right() -> None:
         ("a " + 65 * "b", "holds a name of more than 64 characters"),
     ],
 )
-def test_names_are_plain_and_different(raw: str, problem: str) -> None:
+def test_names_must_be_plain_and_unique(raw: str, problem: str) -> None:
     keys = Keys({"p.list": raw}, "p.")
     keys.names("list", 64)
     with pytest.raises(SettingsError, match=problem):
         keys.finish()
 
 
-def test_a_name_of_64_characters_is_one() -> None:
+def test_name_of_64_characters_is_accepted() -> None:
     keys = Keys({"p.list": 64 * "b"}, "p.")
     assert keys.names("list", 64) == (64 * "b",)
     keys.finish()
 
 
-def test_a_list_of_names_may_be_required() -> None:
+def test_required_list_of_names_must_not_be_empty() -> None:
     keys = Keys({}, "p.")
     assert keys.names("list", 64) == ()
     keys.finish()
@@ -244,7 +244,7 @@ def test_a_list_of_names_may_be_required() -> None:
         keys.finish()
 
 
-def test_what_an_unknown_owner_would_have_read_is_no_second_fault() -> None:
+def test_dropped_keys_are_not_reported_as_unknown() -> None:
     keys = Keys({"p.a.x": "1", "p.a.y": "2", "p.b": "3"}, "p.")
     keys.drop("a.")
     with pytest.raises(SettingsError) as caught:

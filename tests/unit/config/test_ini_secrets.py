@@ -1,4 +1,4 @@
-"""Values that stand elsewhere, in a file or the environment, and secrets that cannot be what was meant."""
+"""Tests of values read from a file or the environment, and of secrets with invisible characters."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from linkauth.redaction import MASK, redact
 from tests.unit.config.test_ini import CANARY, VALID, faults, fill
 
 
-def test_a_value_may_be_in_a_file(tmp_path: Path) -> None:
+def test_value_is_read_from_file(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("\n  tröpfchen \n\n", "utf-8")
     assert fill({**VALID, "p.needed": f"file:{tmp_path}/secret"}).needed == "tröpfchen"
     assert fill({**VALID, "p.needed": f"file: {tmp_path}/secret "}).needed == "tröpfchen"
 
 
-def test_a_value_may_be_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_value_is_read_from_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LINKAUTH_TEST", "  7 ")
     assert fill({**VALID, "p.number": "env:LINKAUTH_TEST"}).number == 7
 
 
-def test_a_value_has_a_longest_form(tmp_path: Path) -> None:
-    """Also in a file, of which no part is taken for the whole."""
-    said = f"has more than {VALUE_LIMIT} characters"
+def test_value_over_length_limit_is_refused(tmp_path: Path) -> None:
+    """The limit holds for a file too, which must not be truncated silently."""
+    problem = f"has more than {VALUE_LIMIT} characters"
     assert fill({**VALID, "p.needed": "x" * VALUE_LIMIT}).needed == "x" * VALUE_LIMIT
-    assert said in faults({**VALID, "p.needed": "x" * (VALUE_LIMIT + 1)})["p.needed"]
+    assert problem in faults({**VALID, "p.needed": "x" * (VALUE_LIMIT + 1)})["p.needed"]
     for text in ("x" * (VALUE_LIMIT + 1), "x" * (VALUE_LIMIT - 1) + "\n\n" + "y"):
         (tmp_path / "long").write_text(text, "utf-8")
-        assert said in faults({**VALID, "p.needed": f"file:{tmp_path}/long"})["p.needed"]
+        assert problem in faults({**VALID, "p.needed": f"file:{tmp_path}/long"})["p.needed"]
 
 
-def test_what_a_reference_names_is_not_a_reference_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reference_is_resolved_only_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LINKAUTH_TEST", f"file:{tmp_path}/nothing")
     assert fill({**VALID, "p.needed": "env:LINKAUTH_TEST"}).needed == f"file:{tmp_path}/nothing"
 
 
-def test_a_reference_that_leads_nowhere_is_one_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unresolvable_reference_is_reported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "empty").write_text(" \n", "utf-8")
     (tmp_path / "latin-1").write_bytes(b"\xfc" + CANARY.encode())
     (tmp_path / "utf-16").write_text(CANARY, "utf-16")
@@ -62,13 +62,13 @@ def test_a_reference_that_leads_nowhere_is_one_fault(tmp_path: Path, monkeypatch
 
 @dataclass(frozen=True)
 class Hidden:
-    """Settings that are not shown."""
+    """Settings that are left out of the repr."""
 
     key: str = field(default="", repr=False)
     template: str = field(default="", repr=False)
 
 
-def test_a_byte_order_mark_is_no_part_of_a_secret(tmp_path: Path) -> None:
+def test_byte_order_mark_of_secret_file_is_removed(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("k4nar1en\r\n", "utf-8-sig")
     assert Keys({"p.key": f"file:{tmp_path}/secret"}, "p.").fill(Hidden) == Hidden("k4nar1en")
 
@@ -86,7 +86,7 @@ def test_a_byte_order_mark_is_no_part_of_a_secret(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("source", ["ini", "file", "env"])
-def test_a_character_of_a_secret_that_cannot_be_seen_is_refused_by_name(
+def test_invisible_character_in_secret_is_refused_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, secret: str, problem: str
 ) -> None:
     (tmp_path / "secret").write_text(secret + "\n", "utf-8")
@@ -94,14 +94,14 @@ def test_a_character_of_a_secret_that_cannot_be_seen_is_refused_by_name(
         monkeypatch.setenv("LINKAUTH_TEST", secret)
     values = {"ini": secret, "file": f"file:{tmp_path}/secret", "env": "env:LINKAUTH_TEST"}
     if source == "env" and "\0" in secret:
-        # no environment holds one
+        # an environment variable cannot contain NUL
         return
     keys = Keys({"p.key": values[source]}, "p.")
     assert keys.fill(Hidden) is None
     assert keys.faults == [("p.key", problem)]
 
 
-def test_braces_do_not_make_a_password_a_template() -> None:
+def test_password_with_braces_is_not_a_template() -> None:
     @dataclass(frozen=True)
     class Bound:
         bind_password: str = field(repr=False)
@@ -113,7 +113,7 @@ def test_braces_do_not_make_a_password_a_template() -> None:
     assert redact("it is 'zwo {lf} b0ten'") == f"it is '{MASK}'"
 
 
-def test_a_secret_may_hold_blanks_and_letters_of_any_language_and_a_key_lines(tmp_path: Path) -> None:
+def test_secret_may_contain_spaces_and_any_letters_and_key_line_breaks(tmp_path: Path) -> None:
     pem = "-----BEGIN PRIVATE KEY-----\nk4nar1en\n-----END PRIVATE KEY-----"
     (tmp_path / "pem").write_text(pem, "utf-8")
     found = Keys({"p.key": f"file:{tmp_path}/pem", "p.template": "a {username}\nb"}, "p.").fill(Hidden)
@@ -122,8 +122,8 @@ def test_a_secret_may_hold_blanks_and_letters_of_any_language_and_a_key_lines(tm
 
 
 @dataclass(frozen=True)
-class Careless:
-    """Settings of a plugin whose author hid what holds secrets, and not the URL."""
+class PartlyHidden:
+    """Settings of a plugin whose author set `repr=False` for some secrets, but not for the URL."""
 
     url: str = ""
     word: str = field(default="", repr=False)
@@ -147,15 +147,15 @@ class Careless:
         ("template", '{"user": {username}, "key": "correct horse battery staple"}', "correct horse battery staple"),
     ],
 )
-def test_what_is_read_is_never_shown_again(tmp_path: Path, key: str, value: str, secret: str) -> None:
+def test_secret_that_was_read_is_redacted(tmp_path: Path, key: str, value: str, secret: str) -> None:
     (tmp_path / "place").write_text("k4nar1en\n", "utf-8")
     keys = Keys({f"p.{key}": value.replace("{folder}", str(tmp_path))}, "p.")
-    assert keys.fill(Careless) is not None or keys.faults
+    assert keys.fill(PartlyHidden) is not None or keys.faults
     assert redact(f"could not use '{secret}' there") == f"could not use '{MASK}' there"
 
 
-def test_what_is_no_secret_is_shown() -> None:
+def test_public_values_are_not_redacted() -> None:
     keys = Keys({"p.url": "https://api.example.com/v1", "p.place": "somewhere", "p.headers.Accept": "text/xml"}, "p.")
-    assert keys.fill(Careless)
-    said = "https://api.example.com/v1 answers with text/xml from somewhere"
-    assert redact(said) == said
+    assert keys.fill(PartlyHidden)
+    message = "https://api.example.com/v1 answers with text/xml from somewhere"
+    assert redact(message) == message

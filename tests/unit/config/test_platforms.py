@@ -1,4 +1,4 @@
-"""What a preset makes of a client, and what it refuses."""
+"""Tests of the client that each platform preset gives, and of the settings that a preset refuses."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def faults(platform: str, **changes: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_every_preset_makes_a_client(platform: str) -> None:
+def test_every_preset_gives_valid_client(platform: str) -> None:
     assert client(platform).grants == {"authorization_code"}
 
 
-def test_alexas_six_redirect_urls() -> None:
+def test_alexa_preset_has_six_redirect_uris() -> None:
     vendor = "M2AAAAAAAAAAAA"
     assert set(client("alexa").redirect_uris) == {
         f"https://pitangui.amazon.com/api/skill/link/{vendor}",
@@ -67,28 +67,28 @@ def test_alexas_six_redirect_urls() -> None:
         ("none", set(OWN)),
     ],
 )
-def test_redirect_urls_of_the_others(platform: str, uris: set[str]) -> None:
+def test_other_presets_have_their_redirect_uris(platform: str, uris: set[str]) -> None:
     assert set(client(platform).redirect_uris) == uris
 
 
-def test_smartthings_needs_no_redirect_uri_to_be_typed() -> None:
+def test_smartthings_preset_has_redirect_uris_of_all_regions() -> None:
     regions = {f"https://c2c-{region}.smartthings.com/oauth/callback" for region in ("us", "eu", "ap")}
     assert regions < set(client("smartthings", redirect_uris=()).redirect_uris)
 
 
 @pytest.mark.parametrize(("typed", "seconds"), [(None, 3600), (0, None), (1, 360), (359, 360), (360, 360), (361, 361)])
-def test_alexas_access_tokens_live_for_360_seconds_or_more(typed: int | None, seconds: int | None) -> None:
+def test_alexa_access_token_lifetime_is_at_least_360_seconds(typed: int | None, seconds: int | None) -> None:
     made = client("alexa", access_token_lifetime=typed, grants=("authorization_code", "implicit"))
     assert made.code_lifetime == seconds
     assert made.implicit_lifetime == (None if typed is None else seconds)
 
 
 @pytest.mark.parametrize(("typed", "seconds"), [(None, 3600), (1, 1), (2**32, 2**32), (2**32 + 1, 2**32)])
-def test_yandex_takes_lifetimes_up_to_its_own_limit(typed: int | None, seconds: int) -> None:
+def test_yandex_access_token_lifetime_is_capped(typed: int | None, seconds: int) -> None:
     assert client("yandex", access_token_lifetime=typed).code_lifetime == seconds
 
 
-def test_ifttt_gets_what_it_always_asks_for() -> None:
+def test_ifttt_preset_fixes_scope_and_token_lifetimes() -> None:
     made = client("ifttt")
     assert (made.scopes, made.code_lifetime, made.refresh) == (("ifttt",), None, "stable")
     assert faults("ifttt", scopes=("order_car",)) == ["scopes"]
@@ -96,30 +96,30 @@ def test_ifttt_gets_what_it_always_asks_for() -> None:
     assert faults("ifttt", refresh_token_idle=86_400) == ["refresh_token_idle"]
 
 
-def test_google_wants_an_expiry() -> None:
+def test_google_code_grant_requires_token_expiry() -> None:
     assert faults("google", access_token_lifetime=0) == ["access_token_lifetime"]
     assert client("google", access_token_lifetime=0, grants=("implicit",)).implicit_lifetime is None
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_refresh_tokens_stay_unless_there_is_no_secret(platform: str) -> None:
+def test_refresh_tokens_rotate_only_for_public_clients(platform: str) -> None:
     assert client(platform).refresh == "stable"
     assert client(platform, secret="").refresh == "rotate"
 
 
 @pytest.mark.parametrize(("count", "wrong"), [(15, []), (16, ["scopes"])])
-def test_alexa_takes_15_scopes(count: int, wrong: list[str]) -> None:
+def test_alexa_client_may_have_15_scopes(count: int, wrong: list[str]) -> None:
     assert faults("alexa", scopes=tuple(f"s{number}" for number in range(count))) == wrong
 
 
 @pytest.mark.parametrize("platform", ["smartthings", "yandex", "ifttt", "bixby"])
-def test_no_implicit_grant_where_the_platform_has_none(platform: str) -> None:
+def test_implicit_grant_is_refused_for_code_only_platform(platform: str) -> None:
     assert faults(platform, grants=("implicit",)) == ["grants"]
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 @pytest.mark.parametrize("owner", IDS)
-def test_an_id_of_another_platform(platform: str, owner: str) -> None:
+def test_id_of_another_platform_is_refused(platform: str, owner: str) -> None:
     changes = {IDS[owner]: VALUES[owner], "redirect_uris": OWN}
     assert faults(platform, **changes) == ([] if owner == platform else [IDS[owner]])
 
@@ -136,23 +136,23 @@ def test_an_id_of_another_platform(platform: str, owner: str) -> None:
         ("ifttt", "Example-Rides"),
     ],
 )
-def test_a_wrong_id(platform: str, given: str) -> None:
+def test_malformed_platform_id_is_refused(platform: str, given: str) -> None:
     assert faults(platform, **{IDS[platform]: given}) == [IDS[platform]]
 
 
 @pytest.mark.parametrize("platform", sorted(IDS))
-def test_neither_an_id_nor_a_redirect_uri(platform: str) -> None:
+def test_client_without_platform_id_and_redirect_uri_is_refused(platform: str) -> None:
     found = list(settings(platform, **{IDS[platform]: ""}).faults())
     assert [key for key, _ in found] == ["redirect_uris"]
     assert IDS[platform] in found[0][1]
 
 
-def test_only_bixby_calls_s256_something_else() -> None:
+def test_only_bixby_has_another_name_for_s256() -> None:
     assert client("bixby").pkce_methods == {"S256", "SHA256"}
     assert all(client(name).pkce_methods == {"S256"} for name in PLATFORMS if name != "bixby")
 
 
-def test_only_a_client_of_no_platform_is_told_the_issuer() -> None:
+def test_iss_is_sent_only_to_client_without_platform() -> None:
     assert [name for name in PLATFORMS if client(name).sends_iss] == ["none"]
 
 
@@ -168,6 +168,6 @@ def test_only_a_client_of_no_platform_is_told_the_issuer() -> None:
         ({"grants": ("implicit",), "platform": "none", "scopes": tuple(f"{n}{'x' * 64}" for n in range(90))}, "scopes"),
     ],
 )
-def test_what_could_never_work_stops_the_start(changes: dict[str, Any], key: str) -> None:
+def test_contradictory_client_settings_are_refused(changes: dict[str, Any], key: str) -> None:
     whole = {"name": {"": "A"}, "secret": "b7e3a90c51d8f264", "redirect_uris": ("https://a.example.com/cb",), **changes}
     assert [named for named, _ in settings_of(ClientSettings, **whole).faults()] == [key]

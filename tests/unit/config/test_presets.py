@@ -1,4 +1,4 @@
-"""A default gives way to the preset, and both to what the ini says, before the dataclass is made."""
+"""Tests of precedence: a preset overrides the defaults, and the ini overrides both."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PRESETS: dict[str, Mapping[str, Any]] = {"none": {}, "corp": {"column": "uid", "
 
 @dataclass(frozen=True)
 class Sample:
-    """As a plugin declares its settings."""
+    """The settings class of a plugin."""
 
     preset: Literal["none", "corp"] = "none"
     column: str = field(default="name", metadata={"empty": "none"})
@@ -44,29 +44,29 @@ def read(**ini: str) -> Sample:
     return sample
 
 
-def test_a_default_gives_way_to_the_preset_and_both_to_the_ini() -> None:
+def test_preset_overrides_default_and_ini_overrides_both() -> None:
     assert read() == Sample(label="the column name")
     assert read(preset="corp") == Sample("corp", "uid", ("a", "b"), 5, "the column uid")
     assert read(preset="corp", limit="7", column="cn") == Sample("corp", "cn", ("a", "b"), 7, "the column cn")
 
 
-def test_a_value_that_equals_the_default_wins_over_the_preset() -> None:
+def test_ini_value_equal_to_default_overrides_preset() -> None:
     found = read(preset="corp", limit="3", column="name")
     assert (found.limit, found.column) == (3, "name")
 
 
-def test_what_derives_from_other_values_gives_way_to_the_ini_too() -> None:
+def test_ini_overrides_derived_value() -> None:
     assert read(preset="corp", label="Staff").label == "Staff"
 
 
-def test_the_word_for_the_empty_value_counts_where_a_field_names_it() -> None:
+def test_keyword_for_empty_value_applies_only_to_fields_that_declare_it() -> None:
     found = read(preset="corp", column="none", words="none", free="none")
     assert (found.column, found.words, found.free) == ("", (), "none")
     assert found.label == "the column "
     assert read(words="none b").words == ("none", "b")
 
 
-def test_rules_between_the_keys_see_what_the_preset_gave(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rules_between_keys_check_preset_values(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PRESETS, "corp", {"limit": 12})
     with pytest.raises(SettingsError) as caught:
         read(preset="corp")
@@ -74,19 +74,19 @@ def test_rules_between_the_keys_see_what_the_preset_gave(monkeypatch: pytest.Mon
     assert read(preset="corp", limit="9").limit == 9
 
 
-def test_a_fault_names_the_key_and_not_the_value() -> None:
+def test_fault_names_key_without_value() -> None:
     with pytest.raises(SettingsError) as caught:
         read(preset="canary-1", limit="canary-2", colum="canary-3")
     assert [key for key, _ in caught.value.faults] == ["p.colum", "p.limit", "p.preset"]
     assert "canary" not in str(caught.value)
 
 
-def test_what_comes_from_the_preset_can_be_told_from_what_the_ini_says() -> None:
+def test_preset_of_returns_values_that_are_not_in_the_ini() -> None:
     given = {"preset": "corp", "limit": 3}
     assert set(preset_of(Sample, given)) - set(given) == {"column", "words", "label"}
 
 
-def test_a_class_without_presets_is_made_of_what_is_given() -> None:
+def test_settings_class_without_presets_gets_ini_values() -> None:
     @dataclass(frozen=True)
     class Plain:
         path: str

@@ -1,4 +1,4 @@
-"""linkauth.previous_secrets: how it is written, and what former secrets are good for."""
+"""Tests of the syntax of linkauth.previous_secrets, and of the signatures that former secrets verify."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ def previous(value: str) -> tuple[str, ...]:
     return read({**INI, "linkauth.previous_secrets": value}, settings_class).previous_secrets
 
 
-def test_there_are_none_by_default() -> None:
+def test_previous_secrets_are_empty_by_default() -> None:
     assert read(INI, settings_class).previous_secrets == ()
 
 
-def test_a_secret_a_line_may_hold_spaces() -> None:
+def test_each_line_is_one_secret_that_may_contain_spaces() -> None:
     assert previous(OLD) == (OLD.strip(),)
     assert previous(f"\n    {OLD}\n\n\t{OLDER}\n") == (OLD.strip(), OLDER.strip())
 
 
-def test_each_may_be_a_reference_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_each_secret_may_be_a_reference(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("OLD_SECRET", OLD)
     file = tmp_path / "in a folder with spaces"
-    # as `openssl rand -base64 64` writes it, in two lines: one secret
+    # `openssl rand -base64 64` wraps one secret over two lines
     file.write_text("a" * 64 + "\n" + "b" * 24 + "\n", "utf-8")
     wrapped = "a" * 64 + "\n" + "b" * 24
     assert previous(f"file:{file}") == (wrapped,)
@@ -65,33 +65,33 @@ def test_each_may_be_a_reference_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp
         ("\n".join(f"c4n4ry number {n} of far too many secrets" for n in range(9)), "more than 8"),
     ],
 )
-def test_what_is_wrong_is_said_without_the_value(value: str, problem: str) -> None:
+def test_wrong_previous_secrets_are_reported_without_the_value(value: str, problem: str) -> None:
     with pytest.raises(SettingsError, match=problem) as error:
         previous(value)
     assert "linkauth.previous_secrets: " in str(error.value)
     assert "c4n4ry" not in str(error.value)
 
 
-def test_no_secret_is_shown_by_the_settings() -> None:
+def test_repr_of_settings_contains_no_secret() -> None:
     assert "old secret" not in repr(read({**INI, "linkauth.previous_secrets": OLD}, settings_class))
 
 
-def posts(*secrets: str, now: float = 1_000_000) -> FormTokens:
+def form_tokens(*secrets: str, now: float = 1_000_000) -> FormTokens:
     return FormTokens(secrets[0], URL, lambda: now, secrets[1:])
 
 
-def test_form_tokens_are_good_for_every_server_that_has_one_of_the_secrets() -> None:
-    former, both, new = posts(OLD), posts(NEW, OLD, OLDER), posts(NEW)
-    for made, taken in ((former, both), (both, former), (both, new), (new, both), (posts(OLDER), both)):
+def test_form_token_is_valid_for_server_that_has_its_secret() -> None:
+    former, both, new = form_tokens(OLD), form_tokens(NEW, OLD, OLDER), form_tokens(NEW)
+    for made, taken in ((former, both), (both, former), (both, new), (new, both), (form_tokens(OLDER), both)):
         token = made.token("a=b")
         assert taken.is_fresh(token, "a=b")
         assert not taken.is_fresh(token, "a=c")
     assert not new.is_fresh(former.token("a=b"), "a=b")
-    assert not posts(NEW, OLD, now=1_000_900).is_fresh(both.token("a=b"), "a=b")
+    assert not form_tokens(NEW, OLD, now=1_000_900).is_fresh(both.token("a=b"), "a=b")
 
 
-def test_no_part_of_a_form_token_of_several_secrets_can_be_changed() -> None:
-    both, token = posts(NEW, OLD), posts(NEW, OLD).token("a=b")
+def test_changed_form_token_of_several_secrets_is_refused() -> None:
+    both, token = form_tokens(NEW, OLD), form_tokens(NEW, OLD).token("a=b")
     expiry, _, signatures = token.partition(".")
     assert both.is_fresh(f"{expiry}.{signatures[:24]}", "a=b")
     for forged in (
@@ -107,6 +107,6 @@ def test_no_part_of_a_form_token_of_several_secrets_can_be_changed() -> None:
         assert not both.is_fresh(forged, "a=b")
 
 
-def test_the_simulator_knows_its_state_again() -> None:
+def test_simulator_accepts_state_of_previous_secret() -> None:
     assert State(NEW, OLD).problem(State(OLD).new()) == ""
     assert State(NEW).problem(State(OLD).new()) != ""

@@ -1,4 +1,4 @@
-"""What the ini file may say: every wrong setting stops the start and is named, and no value is ever shown."""
+"""Tests of the settings of the ini file: each wrong setting is reported by its key and never with its value."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ VALID = {
 
 
 def settings(**changes: str | None) -> Settings:
-    """The settings of VALID with some changed; `__` stands for a dot and None leaves a key out."""
+    """Returns the settings of VALID with changes; `__` stands for a dot, and None removes a key."""
     ini: dict[str, str | None] = {**VALID}
     ini |= {"linkauth." + key.replace("__", "."): value for key, value in changes.items()}
     return read({key: value for key, value in ini.items() if value is not None}, settings_class)
@@ -56,7 +56,7 @@ def faults(**changes: str | None) -> dict[str, str]:
     return {key.removeprefix("linkauth."): problem for key, problem in caught.value.faults}
 
 
-def test_a_valid_ini_is_read() -> None:
+def test_valid_ini_is_read() -> None:
     found = settings()
     assert found.public_url == "https://link.example.com"
     assert found.https
@@ -69,14 +69,14 @@ def test_a_valid_ini_is_read() -> None:
     assert [theme.name for theme in found.themes.values()] == ["default"]
 
 
-def test_a_name_is_no_longer_than_the_database_keeps_it() -> None:
+def test_name_longer_than_its_database_column_is_refused() -> None:
     for key, column in (("backends", links.c.backend), ("clients", links.c.client_id)):
         limit = column.type.length
         assert f"{limit} characters" in faults(**{key: "x" * (limit + 1)})[key]
         assert key not in faults(**{key: "x" * limit})
 
 
-def test_a_shadow_is_one_backend_of_several() -> None:
+def test_one_of_several_backends_may_be_shadow() -> None:
     assert [each.shadow for each in settings(backend__staff__shadow="false").backends] == [False]
     second = {f"backend__new__{key}": VALID[f"linkauth.backend.staff.{key}"] for key in ("use", "url", "query")}
     two = settings(backends="new staff", **second, backend__new__shadow="Yes").backends
@@ -85,11 +85,11 @@ def test_a_shadow_is_one_backend_of_several() -> None:
     both = faults(backends="new staff", **second, backend__new__shadow="on", backend__staff__shadow="on")
     assert list(both) == ["backends"]
     assert faults(backend__staff__shadow="maybe") == {"backend.staff.shadow": "is neither true nor false"}
-    # why the other one cannot be read is all there is to say
+    # the only fault is that of the other backend
     assert list(faults(backends="new staff", backend__staff__shadow="on")) == ["backend.new.use"]
 
 
-def test_no_secret_is_in_the_repr() -> None:
+def test_repr_contains_no_secret() -> None:
     shown = repr(settings())
     assert "b7e3a90c51d8f264" not in shown
     assert "nothing-is-opened" not in shown
@@ -103,7 +103,7 @@ def test_no_secret_is_in_the_repr() -> None:
         *("client.alexa.name", "client.alexa.redirect_uris"),
     ],
 )
-def test_a_missing_key_stops_the_start(key: str) -> None:
+def test_missing_required_key_is_reported(key: str) -> None:
     changes: dict[str, str | None] = {key.replace(".", "__"): None}
     if key == "backends":
         changes |= {f"backend__staff__{name}": None for name in ("use", "url", "query")}
@@ -128,14 +128,14 @@ def test_a_missing_key_stops_the_start(key: str) -> None:
         ("xyzzy", ""),
     ],
 )
-def test_an_unknown_key_stops_the_start_and_hints_at_the_nearest(key: str, nearest: str) -> None:
+def test_unknown_key_is_reported_with_nearest_known_key(key: str, nearest: str) -> None:
     problem = faults(**{key.replace(".", "__"): "x"})[key]
     assert problem.startswith("nobody knows this key")
     if nearest:
         assert problem.endswith(f"the nearest known one is linkauth.{nearest}")
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_faults_are_reported_at_once() -> None:
     found = faults(
         public_url="ftp://x",
         secret="short",
@@ -162,7 +162,7 @@ def test_all_faults_are_told_at_once() -> None:
         ({"client__alexa__theme": "defualt"}, "client.alexa.theme", "; the nearest one is default"),
     ],
 )
-def test_a_plugin_that_is_not_installed(changes: dict[str, str | None], key: str, problem: str) -> None:
+def test_name_of_missing_plugin_is_reported(changes: dict[str, str | None], key: str, problem: str) -> None:
     found = faults(**changes)
     assert list(found) == [key]
     assert problem in found[key]
@@ -171,7 +171,7 @@ def test_a_plugin_that_is_not_installed(changes: dict[str, str | None], key: str
 @pytest.mark.parametrize(
     "entry", ["object", "linkauth.nothing:X", "linkauth.config.settings:Nothing", "linkauth.config.settings:Settings"]
 )
-def test_a_plugin_that_is_none(entry: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_entry_point_that_is_no_backend_is_reported(entry: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     metadata = tmp_path / "linkauth_odd-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: linkauth-odd\nVersion: 1.0\n", "utf-8")
@@ -189,7 +189,7 @@ CLASSES: dict[str, type] = {
     "backend.staff.": SQLSettings,
     "theme.default.": Parameters,
 }
-# these are lists of names, and names are parts of keys; the rest is given by code
+# these fields are lists of names or nested settings, and have no value of their own
 NAMES = ("backends", "clients", "themes", "scopes", "throttle", "simulator")
 KEYS = [
     prefix + each.name
@@ -211,8 +211,8 @@ SHAPES = (
 
 
 @pytest.mark.parametrize("key", [*KEYS, "backend.staff.use", "backend.staff.accepts", "scope.ride", "unknown"])
-def test_no_value_is_ever_in_a_message(key: str) -> None:
-    told = []
+def test_message_never_contains_value(key: str) -> None:
+    messages = []
     for shape in SHAPES:
         try:
             found = settings(**{key.replace(".", "__"): shape})
@@ -221,14 +221,14 @@ def test_no_value_is_ever_in_a_message(key: str) -> None:
             with suppress(ModuleNotFoundError):
                 open_engine(found.database).dispose()
         except SettingsError as error:
-            told.append(str(error))
-    assert not [message for message in told if CANARY in message]
+            messages.append(str(error))
+    assert not [message for message in messages if CANARY in message]
 
 
 @pytest.mark.parametrize(
     "key", ["client.alexa.grants", "secret", "public_url", "throttle.account_window", "theme", "unknown"]
 )
-def test_the_canary_is_refused_at_all(key: str) -> None:
+def test_canary_value_is_refused(key: str) -> None:
     assert key in faults(**{key.replace(".", "__"): "hunter2canary"})
 
 
@@ -265,7 +265,7 @@ def test_the_canary_is_refused_at_all(key: str) -> None:
         "https://example.com:99999/",
     ],
 )
-def test_a_redirect_uri_that_cannot_be_registered(uri: str) -> None:
+def test_invalid_redirect_uri_is_refused(uri: str) -> None:
     found = faults(client__alexa__redirect_uris=f"https://ok.example/cb {uri}")
     assert list(found) == ["client.alexa.redirect_uris"]
 
@@ -283,5 +283,5 @@ def test_a_redirect_uri_that_cannot_be_registered(uri: str) -> None:
         "https://example.com/a@b",
     ],
 )
-def test_a_redirect_uri_that_can_be_registered(uri: str) -> None:
+def test_valid_redirect_uri_is_accepted(uri: str) -> None:
     assert settings(client__alexa__redirect_uris=uri).clients["alexa"].redirect_uris == (uri,)

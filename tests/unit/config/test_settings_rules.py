@@ -1,4 +1,4 @@
-"""The rules between settings: what each dataclass finds wrong with itself, and names that must be names of others."""
+"""Tests of the rules that each settings class checks, and of the names that must refer to other settings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.unit.config.test_settings import VALID
 
 SECRET = "b7e3a90c51d8f264"
 CLIENT = {"name": {"": "x"}, "grants": ("implicit",), "redirect_uris": ("https://c.example/cb",)}
-WHOLE = {"public_url": "https://link.example.com", "service_name": {"": "x"}, "database": "x", "secret": SECRET * 2}
+REQUIRED = {"public_url": "https://link.example.com", "service_name": {"": "x"}, "database": "x", "secret": SECRET * 2}
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ WHOLE = {"public_url": "https://link.example.com", "service_name": {"": "x"}, "d
         ({"client_id": "x" * 256}, "client_id"),
     ],
 )
-def test_what_a_client_cannot_be(changes: dict[str, object], key: str) -> None:
+def test_invalid_client_setting_is_refused(changes: dict[str, object], key: str) -> None:
     assert [name for name, _ in settings_of(ClientSettings, **{**CLIENT, **changes}).faults()] == [key]  # type: ignore[arg-type]
 
 
@@ -53,13 +53,13 @@ def test_what_a_client_cannot_be(changes: dict[str, object], key: str) -> None:
         {"client_id": "amzn1.application-oa2-client.x y"},
     ],
 )
-def test_what_a_client_can_be(changes: dict[str, object]) -> None:
+def test_valid_client_settings_are_accepted(changes: dict[str, object]) -> None:
     assert list(settings_of(ClientSettings, **{**CLIENT, **changes}).faults()) == []  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("key", ["account_failures", "account_window", "address_failures", "address_window"])
 @pytest.mark.parametrize("value", [0, -1])
-def test_a_throttle_counts_with_positive_numbers(key: str, value: int) -> None:
+def test_throttle_setting_must_be_positive(key: str, value: int) -> None:
     assert list(ThrottleSettings(**{key: value}).faults()) == [(key, "is not a positive number")]
     assert list(ThrottleSettings(**{key: 1}).faults()) == []
 
@@ -86,10 +86,10 @@ def test_a_throttle_counts_with_positive_numbers(key: str, value: int) -> None:
         "http://localhost.evil.example",
         "http://127.0.0.1.evil.example",
         "https://link.example.com/a b",
-        # links of pages would lead to the host auth
+        # links in pages would lead to the host "auth"
         "https://link.example.com//auth",
         "https://link.example.com/auth//v1",
-        # which no browser asks for
+        # browsers normalise dot segments away
         "https://link.example.com/..",
         "https://link.example.com/./auth",
         "https://link.example.com/auth/../v1",
@@ -97,8 +97,8 @@ def test_a_throttle_counts_with_positive_numbers(key: str, value: int) -> None:
         "javascript:alert(1)",
     ],
 )
-def test_what_a_public_url_cannot_be(url: str) -> None:
-    assert {name for name, _ in Settings(**{**WHOLE, "public_url": url}).faults()} == {"public_url"}  # type: ignore[arg-type]
+def test_invalid_public_url_is_refused(url: str) -> None:
+    assert {name for name, _ in Settings(**{**REQUIRED, "public_url": url}).faults()} == {"public_url"}  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -113,15 +113,15 @@ def test_what_a_public_url_cannot_be(url: str) -> None:
         ("http://[::1]:6543", False),
     ],
 )
-def test_what_a_public_url_can_be(url: str, https: bool) -> None:
-    found = Settings(**{**WHOLE, "public_url": url})  # type: ignore[arg-type]
+def test_valid_public_url_is_accepted(url: str, https: bool) -> None:
+    found = Settings(**{**REQUIRED, "public_url": url})  # type: ignore[arg-type]
     assert list(found.faults()) == []
     assert found.https == https
 
 
 @pytest.mark.parametrize("url", ["HTTPS://link.example.com", "Https://link.example.com"])
-def test_a_scheme_in_capitals_does_not_switch_https_off(url: str) -> None:
-    found = Settings(**{**WHOLE, "public_url": url})  # type: ignore[arg-type]
+def test_uppercase_scheme_does_not_disable_https(url: str) -> None:
+    found = Settings(**{**REQUIRED, "public_url": url})  # type: ignore[arg-type]
     assert found.https or [name for name, _ in found.faults()] == ["public_url"]
 
 
@@ -135,8 +135,8 @@ def test_a_scheme_in_capitals_does_not_switch_https_off(url: str) -> None:
         ({"default_language": "../de"}, "default_language"),
     ],
 )
-def test_what_the_whole_cannot_be(changes: dict[str, object], key: str) -> None:
-    assert [name for name, _ in Settings(**{**WHOLE, **changes}).faults()] == [key]  # type: ignore[arg-type]
+def test_invalid_top_level_setting_is_refused(changes: dict[str, object], key: str) -> None:
+    assert [name for name, _ in Settings(**{**REQUIRED, **changes}).faults()] == [key]  # type: ignore[arg-type]
 
 
 def faults(**changes: str) -> list[str]:
@@ -146,22 +146,22 @@ def faults(**changes: str) -> list[str]:
     return [key.removeprefix("linkauth.") for key, _ in caught.value.faults]
 
 
-def test_names_must_be_names_of_clients() -> None:
+def test_reference_to_unknown_client_is_refused() -> None:
     assert set(faults(simulator__client="nobody")) == {"simulator.client"}
     assert faults(client__server__introspects="alexa nobody") == ["client.server.introspects"]
 
 
-def test_two_clients_have_two_ids() -> None:
+def test_duplicate_client_id_is_refused() -> None:
     assert faults(client__server__client_id="alexa") == ["client.server.client_id"]
     assert faults(client__server__client_id="x", client__alexa__client_id="x") == ["client.server.client_id"]
 
 
-def test_a_scope_text_needs_a_client_that_has_the_scope() -> None:
+def test_text_of_scope_without_client_is_refused() -> None:
     assert faults(scope__fly="Fly") == ["scope.fly"]
     assert faults(scope__fly__de="Fliegen") == ["scope.fly.de"]
 
 
-def test_a_scope_may_hold_dots_and_languages() -> None:
+def test_scope_name_with_dots_and_languages_is_read() -> None:
     dotted = {"linkauth.client.alexa.scopes": "a a.de a.b", "linkauth.scope.a": "A", "linkauth.scope.a.fr": "F"}
     more = {"linkauth.scope.a.de": "D", "linkauth.scope.a.b": "B", "linkauth.scope.a.b.fr": "BF"}
     ini = {key: value for key, value in VALID.items() if key != "linkauth.scope.ride"}
@@ -169,13 +169,13 @@ def test_a_scope_may_hold_dots_and_languages() -> None:
     assert found == {"a": {"": "A", "fr": "F"}, "a.de": {"": "D"}, "a.b": {"": "B", "fr": "BF"}}
 
 
-def test_a_language_of_a_scope_needs_a_text_for_all_the_others() -> None:
+def test_translated_scope_text_requires_text_without_language() -> None:
     ini = {key: value for key, value in VALID.items() if key != "linkauth.scope.ride"}
     with pytest.raises(SettingsError, match=r"linkauth\.scope\.ride: is missing"):
         read({**ini, "linkauth.scope.ride.de": "Taxi"}, settings_class)
 
 
-def test_clients_are_what_their_settings_say() -> None:
+def test_clients_are_built_from_settings() -> None:
     extra = {
         "linkauth.client.alexa.client_id": "the-id",
         "linkauth.client.alexa.alexa_vendor_id": "M2AAAAAAAAAAAA",
@@ -207,13 +207,13 @@ def test_clients_are_what_their_settings_say() -> None:
         ({"query": "select :username", "timeout": 31}, ["timeout"]),
     ],
 )
-def test_what_the_people_table_cannot_be(changes: dict[str, object], keys: list[str]) -> None:
+def test_invalid_sql_settings_are_refused(changes: dict[str, object], keys: list[str]) -> None:
     found = [key for key, _ in settings_of(SQLSettings, url="x", **changes).faults()]  # type: ignore[arg-type]
     assert set(keys) <= set(found)
     assert list(settings_of(SQLSettings, url="x", query="select :username").faults()) == []
 
 
-def test_a_scope_with_a_colon_is_written_percent_encoded() -> None:
+def test_scope_with_colon_is_written_percent_encoded() -> None:
     scopes = {"linkauth.client.alexa.scopes": "orders orders:read https://x.example/y=%z ride"}
     texts = {
         "linkauth.scope.orders": "See orders",
@@ -235,13 +235,13 @@ def test_a_scope_with_a_colon_is_written_percent_encoded() -> None:
         ("https://x.example/y", "https", "//x.example/y = Y", "https%3A//x.example/y"),
     ],
 )
-def test_a_key_that_a_colon_has_cut_is_told_and_never_shown(scope: str, key: str, value: str, advice: str) -> None:
-    """As an ini file is read: `orders:read = Place orders` is the key `orders`."""
+def test_key_cut_at_colon_is_reported_with_correct_spelling(scope: str, key: str, value: str, advice: str) -> None:
+    """An ini parser reads `orders:read = Place orders` as the key `orders`."""
     ini = {**VALID, "linkauth.client.alexa.scopes": f"ride {scope}", f"linkauth.scope.{key}": value}
     with pytest.raises(SettingsError) as raised:
         read(ini, settings_class)
-    told = f"a colon ends a key of an ini file: write linkauth.scope.{advice}"
-    assert raised.value.faults == [(f"linkauth.scope.{scope}", told)]
-    # a sentence that only begins so is one
+    message = f"a colon ends a key of an ini file: write linkauth.scope.{advice}"
+    assert raised.value.faults == [(f"linkauth.scope.{scope}", message)]
+    # a text that only begins like the cut key is accepted
     fine = {**VALID, "linkauth.client.alexa.scopes": "ride orders orders:read", "linkauth.scope.orders": "read orders"}
     assert read(fine, settings_class).scopes["orders"] == {"": "read orders"}

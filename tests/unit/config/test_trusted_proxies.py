@@ -1,4 +1,4 @@
-"""linkauth.trusted_proxies: networks, addresses and unix; anything else stops the start with a sentence."""
+"""Tests of linkauth.trusted_proxies, which accepts networks, addresses and `unix` and refuses anything else."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def trusts(words: str, *peers: str) -> list[bool]:
     return [proxies.trusts(address(peer)) for peer in peers]
 
 
-def test_networks_addresses_and_unix() -> None:
+def test_listed_networks_addresses_and_unix_are_trusted() -> None:
     words = "10.0.0.0/8 192.0.2.7 ::1 2001:db8::/32 unix"
     assert all(trusts(words, "10.200.3.4", "192.0.2.7", "::1", "2001:db8:ffff::1", "", "localhost"))
     assert not any(trusts(words, "11.0.0.1", "192.0.2.8", "::2", "2001:db9::1", "127.0.0.1"))
@@ -24,13 +24,13 @@ def test_networks_addresses_and_unix() -> None:
     assert not TrustedProxies.of(())
 
 
-def test_a_mapped_address_is_its_ipv4_address() -> None:
+def test_mapped_address_is_treated_as_its_ipv4_address() -> None:
     assert trusts("10.0.0.0/8", "::ffff:10.1.2.3", "::FFFF:0a01:0203") == [True, True]
     assert trusts("::ffff:10.0.0.0/104 ::ffff:192.0.2.7", "10.1.2.3", "::ffff:10.1.2.3", "192.0.2.7") == [True] * 3
     assert trusts("::/0", "10.1.2.3", "2001:db8::1") == [False, True]
 
 
-def test_a_zone_does_not_count() -> None:
+def test_zone_of_address_is_ignored() -> None:
     assert trusts("fe80::/10", "fe80::1%eth0") == [True]
 
 
@@ -56,18 +56,18 @@ def test_a_zone_does_not_count() -> None:
         ("9" * 5000, "neither an address"),
     ],
 )
-def test_anything_else_is_refused_without_a_look_up(monkeypatch: Any, word: str, sentence: str) -> None:
-    def looked_up(*_: Any) -> None:
+def test_invalid_value_is_refused_without_name_lookup(monkeypatch: Any, word: str, sentence: str) -> None:
+    def fail_on_lookup(*_: Any) -> None:
         raise AssertionError("a name was looked up")
 
     for function in ("getaddrinfo", "gethostbyname", "gethostbyaddr"):
-        monkeypatch.setattr(socket, function, looked_up)
+        monkeypatch.setattr(socket, function, fail_on_lookup)
     with pytest.raises(ValueError, match="holds") as error:
         TrustedProxies.of(["::1", word])
     assert sentence in str(error.value)
 
 
-def test_what_the_sentence_proposes_is_taken() -> None:
+def test_network_proposed_by_message_is_accepted() -> None:
     for word in ("10.1.2.3/8", "172.16.9.9/12", "2001:db8::1/64"):
         with pytest.raises(ValueError, match="the network is") as error:
             TrustedProxies.of([word])

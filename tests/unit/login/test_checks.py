@@ -1,4 +1,4 @@
-"""Health: what is said of a backend, how often, and whether the throttle fits the store's lockout."""
+"""Tests of health checks: their results, how often they are logged, and the throttle against a lockout policy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.unit.login.test_throttle import Clock
 
 
 class Backend(CredentialBackend):
-    """A store with the checks and the lockout that a test wants."""
+    """A backend with the given checks and lockout policy."""
 
     Settings = NoSettings
 
@@ -45,10 +45,10 @@ class Backend(CredentialBackend):
     [
         (5, 900, 4, 900, False),
         (5, 900, 5, 900, True),
-        # a store that forgets sooner than we do gets our failures once
+        # the lockout counter is reset before our window ends, so that one window counts
         (5, 60, 4, 900, False),
         (5, 60, 5, 900, True),
-        # two windows of ours begin within one of the store's
+        # two of our windows begin within one lockout window
         (5, 901, 2, 900, False),
         (5, 901, 3, 900, True),
         (10, 1800, 4, 900, False),
@@ -58,7 +58,9 @@ class Backend(CredentialBackend):
         (50, 0, 1, 900, True),
     ],
 )
-def test_the_throttle_against_a_lockout(failures: int, seconds: int, ours: int, window: int, warning: bool) -> None:
+def test_throttle_that_permits_lockout_gives_warning(
+    failures: int, seconds: int, ours: int, window: int, warning: bool
+) -> None:
     check = compare(Lockout(failures, seconds), ThrottleSettings(account_failures=ours, account_window=window))
     assert check.ok
     assert check.warning == warning
@@ -67,36 +69,36 @@ def test_the_throttle_against_a_lockout(failures: int, seconds: int, ours: int, 
 
 
 @pytest.mark.parametrize(("failures", "seconds"), [(5, 900), (5, 60), (10, 1800), (10, 3601), (3, 86_400), (2, 10**6)])
-def test_the_value_that_is_said_to_be_safe_is_safe_and_the_next_is_not(failures: int, seconds: int) -> None:
+def test_recommended_throttle_is_largest_safe_value(failures: int, seconds: int) -> None:
     detail = compare(Lockout(failures, seconds), ThrottleSettings()).detail
-    told = {key: int(value) for key, value in re.findall(r"linkauth\.throttle\.(\w+) = (\d+)", detail)}
-    assert told
-    assert not compare(Lockout(failures, seconds), ThrottleSettings(**told)).warning
-    told["account_failures"] += 1
-    assert compare(Lockout(failures, seconds), ThrottleSettings(**told)).warning
+    recommended = {key: int(value) for key, value in re.findall(r"linkauth\.throttle\.(\w+) = (\d+)", detail)}
+    assert recommended
+    assert not compare(Lockout(failures, seconds), ThrottleSettings(**recommended)).warning
+    recommended["account_failures"] += 1
+    assert compare(Lockout(failures, seconds), ThrottleSettings(**recommended)).warning
 
 
 @pytest.mark.parametrize("processes", [2, 3, 4, 16])
 @pytest.mark.parametrize(("failures", "seconds"), [(5, 900), (20, 60), (100, 1800), (3, 86_400), (17, 0)])
-def test_the_throttle_counts_in_each_process(failures: int, seconds: int, processes: int) -> None:
+def test_lockout_comparison_counts_each_process(failures: int, seconds: int, processes: int) -> None:
     throttle = ThrottleSettings()
     alone, together = (compare(Lockout(failures, seconds), throttle, count) for count in (1, processes))
     wide = ThrottleSettings(account_failures=throttle.account_failures * processes)
     assert together.warning == compare(Lockout(failures, seconds), wide).warning
     assert alone.warning <= together.warning
     assert f"{processes} processes" in together.detail
-    told = {key: int(value) for key, value in re.findall(r"linkauth\.throttle\.(\w+) = (\d+)", together.detail)}
-    if not told:
-        # one wrong password in each process is too many
+    recommended = {key: int(value) for key, value in re.findall(r"linkauth\.throttle\.(\w+) = (\d+)", together.detail)}
+    if not recommended:
+        # even one wrong password in each process would lock the account
         assert not together.warning or failures <= processes
     elif seconds:
-        assert not compare(Lockout(failures, seconds), ThrottleSettings(**told), processes).warning
-        told["account_failures"] += 1
-        assert compare(Lockout(failures, seconds), ThrottleSettings(**told), processes).warning
+        assert not compare(Lockout(failures, seconds), ThrottleSettings(**recommended), processes).warning
+        recommended["account_failures"] += 1
+        assert compare(Lockout(failures, seconds), ThrottleSettings(**recommended), processes).warning
 
 
 def locks(lockout: Lockout, throttle: ThrottleSettings, processes: int, space: int) -> bool:
-    """Would a stranger who tries in every process every `space` seconds lock an account, by counting?"""
+    """Simulates an attempt in every process every `space` seconds; returns whether the account gets locked."""
     clock = Clock()
     allowed = [Window(throttle.account_failures, throttle.account_window) for _ in range(processes)]
     counted, last = 0, -math.inf
@@ -113,7 +115,9 @@ def locks(lockout: Lockout, throttle: ThrottleSettings, processes: int, space: i
 
 @pytest.mark.parametrize("processes", [1, 2, 4])
 @pytest.mark.parametrize(("failures", "seconds"), [(3, 1800), (5, 900), (10, 600), (10, 60), (50, 1800), (2, 60)])
-def test_slow_tries_add_up_where_the_store_forgets_after_the_last(failures: int, seconds: int, processes: int) -> None:
+def test_slow_attempts_add_up_when_lockout_counts_since_last_failure(
+    failures: int, seconds: int, processes: int
+) -> None:
     lockout, spaces = Lockout(failures, seconds, since_last=True), (1, 20, 60, 225, 450, 600, 900, 1800)
     for each, window in ((1, 900), (2, 900), (4, 900), (10, 900), (1, 3600), (4, 8000), (9, 17_000)):
         throttle = ThrottleSettings(account_failures=each, account_window=window)
@@ -122,15 +126,15 @@ def test_slow_tries_add_up_where_the_store_forgets_after_the_last(failures: int,
             assert check.warning
         if not check.warning:
             continue
-        told = {key: int(value) for key, value in re.findall(r"linkauth\.throttle\.(\w+) = (\d+)", check.detail)}
-        assert told or failures <= processes
-        if told:
-            safe = ThrottleSettings(**told)
+        recommended = {key: int(value) for key, value in re.findall(r"linkauth\.throttle\.(\w+) = (\d+)", check.detail)}
+        assert recommended or failures <= processes
+        if recommended:
+            safe = ThrottleSettings(**recommended)
             assert not compare(lockout, safe, processes).warning
             assert not any(locks(lockout, safe, processes, space) for space in spaces)
 
 
-def test_a_backend_without_checks_is_said_to_have_none() -> None:
+def test_backend_without_checks_gives_warning() -> None:
     for lockout in (None, Lockout(500, 900)):
         first = checks(Backend((), lockout), ThrottleSettings())[0]
         assert (first.ok, first.warning, first.detail) == (True, True, "checks nothing by itself")
@@ -146,22 +150,20 @@ def test_a_backend_without_checks_is_said_to_have_none() -> None:
         (RuntimeError("secret"), [(False, False)]),
     ],
 )
-def test_every_check_is_a_line(lockout: Any, expected: list[tuple[bool, bool]]) -> None:
+def test_each_check_is_one_result(lockout: Any, expected: list[tuple[bool, bool]]) -> None:
     found = checks(Backend([Check("connect", True)], lockout), ThrottleSettings())
     assert [(check.ok, check.warning) for check in found] == [(True, False), *expected]
     assert "secret" not in str(found)
     if isinstance(lockout, BackendUnavailable):
         assert found[-1].detail == "may not read it"
     broken = checks(Backend(RuntimeError("secret"), lockout), ThrottleSettings())
-    # that the store cannot be asked is said once
+    # an unavailable backend is reported once
     once = [] if isinstance(lockout, BackendUnavailable) else expected
     assert [(check.ok, check.warning) for check in broken] == [(False, False), *once]
     assert "secret" not in str(broken)
 
 
-def test_a_warning_is_well_and_is_logged_once(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_warning_is_healthy_and_logged_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     now = [1000.0]
     monkeypatch.setattr("linkauth.login.health.time.monotonic", lambda: now[0])
     warned = [Check("password", True, "expires in 6 days", warning=True)]
@@ -170,17 +172,17 @@ def test_a_warning_is_well_and_is_logged_once(
     for _ in range(3):
         now[0] += CHECK_SECONDS + 1
         assert health() == {"a": True, "b": True, "c": False}
-    said = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    messages = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     warning = "backend {}: password: expires in 6 days"
-    assert [said.count(text) for text in (warning.format("a"), warning.format("b"))] == [1, 1]
-    assert said.count("backend c: bind: refused") == 3
+    assert [messages.count(text) for text in (warning.format("a"), warning.format("b"))] == [1, 1]
+    assert messages.count("backend c: bind: refused") == 3
     backends[0][1].found = [Check("password", True, "expires in 5 days", warning=True)]
     now[0] += CHECK_SECONDS + 1
     health()
     assert caplog.messages[-2] == "backend a: password: expires in 5 days"
 
 
-def test_health_knows_of_the_lockout(caplog: pytest.LogCaptureFixture) -> None:
+def test_health_includes_lockout_comparison(caplog: pytest.LogCaptureFixture) -> None:
     assert Health([("a", Backend((), Lockout(5, 900)))], ThrottleSettings())() == {"a": True}
     assert "linkauth.throttle.account_failures = 4" in caplog.text
     assert Health([("a", Backend((), BackendUnavailable("x")))], ThrottleSettings())() == {"a": False}

@@ -1,4 +1,4 @@
-"""An account that is found by many names: its failures are counted for it, and not for each name only."""
+"""Tests of guard(): the failures of an account with several names are counted for the account too."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.unit.login.test_sign_in import ADDRESS, GOOD, Backend, build, outcome
 
 
 class Aliased(Backend):
-    """Ada, who is found by many names."""
+    """A backend with one account; each name that begins with "ada" belongs to it."""
 
     def authenticate(self, username: str, password: str) -> Identity:
         if not username.startswith("ada"):
@@ -24,7 +24,7 @@ class Aliased(Backend):
         return super().authenticate(username, password)
 
 
-def test_many_names_of_one_account_are_not_as_many_tries() -> None:
+def test_names_of_one_account_share_its_attempts() -> None:
     backend = Aliased(WrongPassword())
     sign_in = build(backend, account_failures=2)
     found = [type(outcome(sign_in, f"ada{number}")) for number in range(4)]
@@ -33,13 +33,13 @@ def test_many_names_of_one_account_are_not_as_many_tries() -> None:
     assert [type(outcome(sign_in, f"eve{number}")) for number in range(4)] == [UnknownUser] * 4
 
 
-def test_an_account_is_one_of_its_backend() -> None:
+def test_equal_subjects_of_two_backends_are_two_accounts() -> None:
     first, second = Aliased(WrongPassword()), Aliased(WrongPassword())
     sign_in = build(first, second, accepts=(("*1",), ("*2",)), account_failures=1)
     assert [type(outcome(sign_in, name)) for name in ("ada1", "ada2")] == [WrongPassword] * 2
 
 
-def test_a_right_password_clears_the_account_under_all_its_names() -> None:
+def test_right_password_clears_failures_of_all_names() -> None:
     backend = Aliased(WrongPassword())
     sign_in = build(backend, account_failures=2)
     outcome(sign_in, "ada1")
@@ -48,11 +48,11 @@ def test_a_right_password_clears_the_account_under_all_its_names() -> None:
     backend.answer = WrongPassword()
     for number in (3, 4, 5):
         outcome(sign_in, f"ada{number}")
-    # one of them was before the right password
+    # "ada1" failed before the right password cleared the count
     assert [name for name, _ in backend.asked] == ["ada1", "ada2", "ada3", "ada4"]
 
 
-def test_what_is_being_checked_under_another_name_counts_too() -> None:
+def test_attempt_in_progress_under_another_name_counts() -> None:
     hold, begun = threading.Event(), threading.Barrier(3)
 
     class Slow(Aliased):
@@ -75,24 +75,24 @@ def test_what_is_being_checked_under_another_name_counts_too() -> None:
     assert len(backend.asked) == 2
 
 
-def test_an_account_is_counted_once_for_each_try() -> None:
+def test_account_is_counted_once_per_attempt() -> None:
     throttle = Throttle(ThrottleSettings(account_failures=3))
     for name in ("one", "two", "three"):
         with throttle.attempt(name, ADDRESS) as attempt:
-            # a change of a password asks a backend three times
+            # a password change calls the backend three times
             throttle.also(attempt, "7")
             throttle.also(attempt, "7")
             attempt.failed()
     with throttle.attempt("four", ADDRESS) as attempt, pytest.raises(Throttled):
         throttle.also(attempt, "7")
-    # that name itself has failed never, nor has somebody whose name is the account's
+    # neither the name "four" nor a name that equals the account key has failed
     for name in ("four", "7"):
         with throttle.attempt(name, ADDRESS):
             pass
 
 
-class Spending(Aliased):
-    """It says what a wrong password costs."""
+class CostRecording(Aliased):
+    """A backend that records what it spends for unknown names and throttled accounts."""
 
     def __init__(self, answer: Any, spend: Any = None) -> None:
         super().__init__(answer)
@@ -107,28 +107,28 @@ class Spending(Aliased):
         return Backend.authenticate(self, username, password)
 
 
-def test_a_full_account_asks_no_further_backend_and_costs_what_an_unknown_name_does() -> None:
-    backend, behind = Spending(WrongPassword()), Backend(GOOD)
+def test_throttled_account_calls_no_further_backend_and_costs_as_unknown_name() -> None:
+    backend, behind = CostRecording(WrongPassword()), Backend(GOOD)
     sign_in = build(backend, behind, account_failures=1)
     assert [type(outcome(sign_in, f"ada{number}")) for number in range(3)] == [WrongPassword] * 3
     assert backend.spent == ["unknown"] * 2
     assert behind.asked == []
-    # where the backend says what to do, that is done, and what it raises counts as if the password had been looked at
-    backend.spend = lambda: backend.spent.append("as told")
+    # the backend's own `spend` is called in place of that
+    backend.spend = lambda: backend.spent.append("own cost")
     assert type(outcome(sign_in, "ada4")) is WrongPassword
-    assert backend.spent == ["unknown", "unknown", "as told"]
+    assert backend.spent == ["unknown", "unknown", "own cost"]
 
 
-def test_a_full_account_whose_store_is_down_is_unavailable_as_any_name() -> None:
+def test_throttled_account_of_backend_that_is_down_is_unavailable() -> None:
     def down() -> None:
         raise BackendUnavailable("too many password checks are waiting", retry_after=2)
 
-    backend = Spending(WrongPassword(), down)
+    backend = CostRecording(WrongPassword(), down)
     sign_in = build(backend, account_failures=1)
     assert [type(outcome(sign_in, name)) for name in ("ada1", "ada2")] == [WrongPassword, BackendUnavailable]
 
 
-def test_tries_at_a_full_account_count_for_the_name_and_the_address() -> None:
+def test_attempts_at_throttled_account_count_for_name_and_address() -> None:
     sign_in = build(Aliased(WrongPassword()), account_failures=2, address_failures=7)
     found = [type(outcome(sign_in, name)) for name in ["ada1"] * 2 + ["ada2"] * 3 + ["eve"] * 3]
     assert found == [WrongPassword] * 4 + [Throttled] + [UnknownUser] * 2 + [Throttled]
@@ -136,7 +136,7 @@ def test_tries_at_a_full_account_count_for_the_name_and_the_address() -> None:
     assert [type(outcome(sign_in, "ada1")) for _ in range(5)] == [WrongPassword] * 4 + [Throttled]
 
 
-def test_a_backend_that_raises_throttled_by_itself_tells_no_more() -> None:
+def test_throttled_raised_by_backend_looks_like_wrong_password() -> None:
     sign_in = build(Backend(Throttled(60)))
     assert type(outcome(sign_in, "ada")) is WrongPassword
 
@@ -144,8 +144,8 @@ def test_a_backend_that_raises_throttled_by_itself_tells_no_more() -> None:
 @pytest.mark.parametrize(
     ("proven", "revealed", "counts"), [(True, None, False), (True, False, True), (False, True, True)]
 )
-def test_a_refusal_counts_unless_a_right_password_is_told_of_it(proven: bool, revealed: Any, counts: bool) -> None:
-    """Or a password that costs no try would be known to be right."""
+def test_refusal_counts_unless_it_is_shown_for_right_password(proven: bool, revealed: Any, counts: bool) -> None:
+    """Otherwise an attempt that does not count would reveal that the password is right."""
     sign_in = build(Backend(AccountRefused("disabled", proven, revealed)), account_failures=1)
     outcome(sign_in)
     assert (type(outcome(sign_in)) is Throttled) == counts

@@ -1,4 +1,4 @@
-"""The rules for new passwords: common ones, names, and a file of leaked ones that is searched on disk."""
+"""Tests of the rules for new passwords: common passwords, names, and the file of breached passwords."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SERVICE = ("Example Taxis", "\u30ec\u30a4\u30c9\u4ea4\u901a", "login.vellmoor")
 
 
 def rule(new: str, rules: NewPasswords | None = None) -> str:
-    """Why `new` is refused; "" if it is taken."""
+    """Returns the rule that refuses `new`, or "" if it is accepted."""
     try:
         (rules or NewPasswords(SERVICE)).check(new, ABOUT)
     except PasswordRefused as refused:
@@ -27,7 +27,7 @@ def rule(new: str, rules: NewPasswords | None = None) -> str:
     return ""
 
 
-def test_the_list_of_common_passwords_is_long_and_has_its_license() -> None:
+def test_common_password_list_is_sorted_and_licensed() -> None:
     words = new_passwords._common().split()
     assert len(words) >= 10_000
     assert words == sorted(set(words))
@@ -70,7 +70,7 @@ def test_the_list_of_common_passwords_is_long_and_has_its_license() -> None:
         "\u00a0\u2003\u3000 ",
     ],
 )
-def test_a_common_password_is_refused(new: str) -> None:
+def test_common_password_is_refused(new: str) -> None:
     assert rule(new) == "too_common"
 
 
@@ -99,7 +99,7 @@ def test_a_common_password_is_refused(new: str) -> None:
         "\u30ec\u30a4\u30c9\u4ea4\u901a1",
     ],
 )
-def test_a_password_that_is_made_of_names_is_refused(new: str) -> None:
+def test_password_made_of_names_is_refused(new: str) -> None:
     assert rule(new) == "personal"
 
 
@@ -116,24 +116,24 @@ def test_a_password_that_is_made_of_names_is_refused(new: str) -> None:
         "\ud800 lone but long",
     ],
 )
-def test_other_passwords_are_taken(new: str) -> None:
+def test_uncommon_password_is_accepted(new: str) -> None:
     assert rule(new) == ""
 
 
-def test_names_are_not_needed() -> None:
+def test_rules_work_without_names() -> None:
     NewPasswords().check("Quartz-52-meadow-Lantern")
     with pytest.raises(PasswordRefused):
         NewPasswords().check("letmein")
 
 
 @pytest.mark.parametrize("new", ["1" * 1023 + "a", "a1" * 512, "!" * 1024, "ab" * 511 + "cd", "\u0661" * 1024])
-def test_a_long_password_is_read_in_one_pass(new: str) -> None:
+def test_long_password_has_bounded_number_of_readings(new: str) -> None:
     assert len(new_passwords._readings(new)) <= 18
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\n"])
 @pytest.mark.parametrize("count", [1, 2, 3, 1000])
-def test_every_leaked_password_is_found_and_no_other(tmp_path: Path, count: int, end: str) -> None:
+def test_exactly_the_leaked_passwords_are_found(tmp_path: Path, count: int, end: str) -> None:
     leaked = [f"leaked {number}" for number in range(count)]
     found = LeakedPasswords(str(write_leaked(tmp_path / "leaked", leaked, end)))
     assert all(text in found for text in leaked)
@@ -141,7 +141,7 @@ def test_every_leaked_password_is_found_and_no_other(tmp_path: Path, count: int,
     assert rule("leaked 0", NewPasswords(leaked=found)) == "too_common"
 
 
-def test_the_last_line_needs_no_end(tmp_path: Path) -> None:
+def test_last_line_may_lack_line_end(tmp_path: Path) -> None:
     path = write_leaked(tmp_path / "leaked", ["one", "two", "three"])
     path.write_bytes(path.read_bytes().rstrip())
     found = LeakedPasswords(str(path))
@@ -150,20 +150,20 @@ def test_the_last_line_needs_no_end(tmp_path: Path) -> None:
     assert all(text in LeakedPasswords(str(path)) for text in ("one", "two", "three"))
 
 
-def test_few_lines_are_read_of_a_large_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_search_reads_few_lines_of_large_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = LeakedPasswords(str(write_leaked(tmp_path / "leaked", map(str, range(20_000)))))
-    read = []
+    reads = []
     line_after = new_passwords._line_after
 
     def counting(*arguments: Any) -> Any:
-        read.append(arguments)
+        reads.append(arguments)
         return line_after(*arguments)
 
     monkeypatch.setattr(new_passwords, "_line_after", counting)
     assert "19999" in found
     assert "another" not in found
     # the file has about 2^20 bytes
-    assert len(read) <= 2 * 22
+    assert len(reads) <= 2 * 22
 
 
 def sha1(text: str) -> str:
@@ -189,37 +189,37 @@ WRONG_FILES = {
 }
 
 
-@pytest.mark.parametrize("what", WRONG_FILES)
-def test_a_file_that_is_no_such_list_is_refused(what: str, tmp_path: Path) -> None:
-    content, said = WRONG_FILES[what]
+@pytest.mark.parametrize("case", WRONG_FILES)
+def test_malformed_list_file_is_refused(case: str, tmp_path: Path) -> None:
+    content, problem = WRONG_FILES[case]
     (tmp_path / "leaked").write_bytes(content)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=problem):
         LeakedPasswords(str(tmp_path / "leaked"))
 
 
-def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
-    for path, said in ((tmp_path, "no file"), (tmp_path / "none", "no file"), ("leaked.txt", "absolute")):
-        with pytest.raises(ValueError, match=said):
+def test_path_that_is_no_file_is_refused(tmp_path: Path) -> None:
+    for path, problem in ((tmp_path, "no file"), (tmp_path / "none", "no file"), ("leaked.txt", "absolute")):
+        with pytest.raises(ValueError, match=problem):
             LeakedPasswords(str(path))
 
 
-@pytest.mark.parametrize("left", [None, b"", b"rubbish\n" * 3000, b"A" * 5000])
-def test_a_file_that_was_lost_or_broken_lets_no_password_be_set(
-    left: bytes | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("content", [None, b"", b"rubbish\n" * 3000, b"A" * 5000])
+def test_lost_or_broken_list_file_refuses_every_new_password(
+    content: bytes | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = write_leaked(tmp_path / "leaked", ["one", "two"])
     found = LeakedPasswords(str(path))
     path.unlink()
-    if left is not None:
-        path.write_bytes(left)
+    if content is not None:
+        path.write_bytes(content)
     with pytest.raises(BackendUnavailable):
         NewPasswords(leaked=found).check("Quartz-52-meadow-Lantern")
     assert "linkauth.breached_passwords" in caplog.text
     assert "Quartz" not in caplog.text
-    # it may be replaced while the server runs
+    # the file may be replaced while the server runs
     write_leaked(path, ["three"])
     assert "three" in found
 
 
-def test_no_line_is_longer_than_what_is_read_at_once() -> None:
+def test_longest_line_fits_into_one_read() -> None:
     assert len(f"{SORTED[0]}:{10**18}\r\n") <= LINE_LIMIT

@@ -1,4 +1,4 @@
-"""A change of the password through `SignIn`: who is asked what, what counts as a try, what it ends in."""
+"""Tests of SignIn.change_password: which backends are called, which outcomes count as failed, what is raised."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from linkauth.config.settings import ThrottleSettings
 from linkauth.login.dispatch import NamedBackend
 from linkauth.login.sign_in import PASSWORD_LIMIT, PasswordChanged, PasswordChangeNeeded, Person, SignIn
 from linkauth.login.throttle import Throttle
-from tests.unit.login.test_sign_in import ADDRESS, GOOD, GUARDED, NoSettings
+from tests.unit.login.test_sign_in import ADDRESS, GOOD, HOSTILE, NoSettings
 
 CURRENT = "canary-1c0e, the current one"
 NEW = "canary-5d2f, the new one"
@@ -35,8 +35,8 @@ def expired() -> AccountRefused:
     return AccountRefused("password_expired", proven=True)
 
 
-class Plain(CredentialBackend):
-    """A store that answers each sign-in with the next of `answers`, the last one again and again."""
+class Scripted(CredentialBackend):
+    """A backend whose sign-ins return or raise the next of `answers`; the last one is repeated."""
 
     Settings = NoSettings
 
@@ -52,8 +52,8 @@ class Plain(CredentialBackend):
         return answer  # type: ignore[no-any-return]
 
 
-class Changing(Plain, PasswordChange):
-    """One that changes passwords too; `refused` is what that raises."""
+class Changing(Scripted, PasswordChange):
+    """A Scripted backend that offers PasswordChange; the change raises `refused` if it is given."""
 
     def __init__(self, *answers: Any, refused: Exception | None = None, off: bool = False) -> None:
         super().__init__(*answers)
@@ -75,10 +75,10 @@ def build(*backends: CredentialBackend, **throttle: int) -> SignIn:
     return SignIn(named, Throttle(ThrottleSettings(**throttle)))
 
 
-def outcome(ask: Callable[..., Person], *typed: str) -> Any:
-    """The Person, or the exception."""
+def outcome(sign_in: Callable[..., Person], *typed: str) -> Any:
+    """Returns the Person or the exception."""
     try:
-        return ask(*typed, ADDRESS)
+        return sign_in(*typed, ADDRESS)
     except Exception as error:
         return error
 
@@ -88,8 +88,8 @@ def change(sign_in: SignIn, username: str = "ada", current: str = CURRENT, new: 
 
 
 @pytest.mark.parametrize("reason", ["password_expired", "must_change_password"])
-def test_a_sign_in_asks_for_a_change_where_it_can_be_made(reason: Any) -> None:
-    sign_in = build(Plain(UnknownUser()), Changing(AccountRefused(reason, proven=True)), account_failures=1)
+def test_sign_in_with_expired_password_needs_change(reason: Any) -> None:
+    sign_in = build(Scripted(UnknownUser()), Changing(AccountRefused(reason, proven=True)), account_failures=1)
     for _ in range(3):
         found = outcome(sign_in, "ada", CURRENT)
         assert type(found) is PasswordChangeNeeded
@@ -99,7 +99,7 @@ def test_a_sign_in_asks_for_a_change_where_it_can_be_made(reason: Any) -> None:
 @pytest.mark.parametrize(
     "backend",
     [
-        Plain(expired()),
+        Scripted(expired()),
         Changing(expired(), off=True),
         Changing(AccountRefused("disabled", proven=True)),
         Changing(AccountRefused("password_expired")),
@@ -107,45 +107,45 @@ def test_a_sign_in_asks_for_a_change_where_it_can_be_made(reason: Any) -> None:
         Changing(AccountRefused("password_expired", proven=True, revealed=False)),
     ],
 )
-def test_otherwise_a_sign_in_raises_what_the_backend_does(backend: Plain) -> None:
+def test_sign_in_without_possible_change_raises_refusal(backend: Scripted) -> None:
     found = outcome(build(backend), "ada", CURRENT)
     assert type(found) is AccountRefused
     assert found is backend.answers[0]
-    # and a change that nobody asked for is no way round it
+    # a direct call of change_password is refused too
     assert change(build(backend)) is found
     assert [len(asked) for asked in backend.asked] == [2, 2]
 
 
 @pytest.mark.parametrize("reason", ["password_expired", "must_change_password"])
-def test_a_change_is_a_check_a_change_and_a_sign_in(reason: Any) -> None:
+def test_change_checks_current_password_changes_it_and_signs_in(reason: Any) -> None:
     first = AccountRefused(reason, proven=True)
-    other, backend, last = Plain(UnknownUser()), Changing(first, GOOD), Plain(GOOD)
+    other, backend, last = Scripted(UnknownUser()), Changing(first, GOOD), Scripted(GOOD)
     assert change(build(other, backend, last), "  ada\t") == Person("b1", GOOD)
     assert backend.asked == [("ada", CURRENT), ("ada", CURRENT, NEW), ("ada", NEW)]
     assert other.asked == [("ada", CURRENT)]
     assert last.asked == []
 
 
-@pytest.mark.parametrize("backend", [Plain(GOOD), Changing(GOOD, off=True), Changing(GOOD)])
-def test_a_password_that_has_not_expired_is_not_changed_and_signs_in(backend: Plain) -> None:
+@pytest.mark.parametrize("backend", [Scripted(GOOD), Changing(GOOD, off=True), Changing(GOOD)])
+def test_password_that_has_not_expired_stays_and_signs_in(backend: Scripted) -> None:
     assert change(build(backend)) == Person("b0", GOOD)
     assert backend.asked == [("ada", CURRENT)]
 
 
 @pytest.mark.parametrize(("new", "rule"), [("sunshine1!", "too_common"), ("Ada2026", "personal")])
-def test_a_new_password_that_is_easily_guessed_is_refused_after_the_current_one(new: str, rule: str) -> None:
+def test_weak_new_password_is_refused_after_current_one_is_checked(new: str, rule: str) -> None:
     backend = Changing(expired(), GOOD)
     found = change(build(backend), new=new, again=new)
     assert type(found) is PasswordRefused
     assert found.rule == rule
     assert backend.asked == [("ada", CURRENT)]
-    # and costs no try, while a wrong current one does
+    # the refusal does not count as a failed attempt, but a wrong current password does
     backend.answers = [WrongPassword()]
     assert type(change(build(backend), new=new, again=new)) is WrongPassword
 
 
-class Known(Changing, Lookup):
-    """One that also finds people without their password."""
+class WithLookup(Changing, Lookup):
+    """A Changing backend that offers Lookup too."""
 
     def find(self, username: str) -> Account:
         return Account(Identity("7", "lovelace", "Ada King", "countess@difference.example"))
@@ -155,8 +155,8 @@ class Known(Changing, Lookup):
 
 
 @pytest.mark.parametrize("new", ["lovelace7", "King-Ada!", "Countess_1", "difference 2026", "ADALOVELACE"])
-def test_what_the_store_knows_of_a_person_is_no_new_password(new: str) -> None:
-    found = change(build(Known(expired(), GOOD)), new=new, again=new)
+def test_new_password_made_of_looked_up_names_is_refused(new: str) -> None:
+    found = change(build(WithLookup(expired(), GOOD)), new=new, again=new)
     assert type(found) is PasswordRefused
     assert found.rule == "personal"
 
@@ -174,7 +174,7 @@ def test_what_the_store_knows_of_a_person_is_no_new_password(new: str) -> None:
         (CURRENT, "x\ud800", "x\ud800", "policy"),
     ],
 )
-def test_what_no_store_need_be_asked_about(current: str, new: str, again: str, rule: str) -> None:
+def test_invalid_input_is_refused_without_calling_backend(current: str, new: str, again: str, rule: str) -> None:
     backend = Changing(GOOD)
     found = change(build(backend), "ada", current, new, again)
     assert type(found) is PasswordRefused
@@ -182,10 +182,10 @@ def test_what_no_store_need_be_asked_about(current: str, new: str, again: str, r
     assert backend.asked == []
 
 
-@pytest.mark.parametrize("what", GUARDED)
-def test_no_backend_sees_what_no_store_should_see(what: str) -> None:
+@pytest.mark.parametrize("what", HOSTILE)
+def test_hostile_credentials_reach_no_backend(what: str) -> None:
     backend = Changing(GOOD)
-    assert type(change(build(backend), *GUARDED[what])) is WrongPassword
+    assert type(change(build(backend), *HOSTILE[what])) is WrongPassword
     assert backend.asked == []
 
 
@@ -212,20 +212,20 @@ OUTCOMES: dict[str, tuple[Callable[[], Changing], type[Exception], bool]] = {
 
 
 @pytest.mark.parametrize("name", OUTCOMES)
-def test_what_it_ends_in_and_whether_that_counts(name: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_change_raises_expected_outcome_and_counts_failures(name: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     make, kind, counts = OUTCOMES[name]
-    behind = Plain(GOOD if name != "unknown" else UnknownUser())
+    behind = Scripted(GOOD if name != "unknown" else UnknownUser())
     sign_in = build(make(), behind, account_failures=1)
     assert type(change(sign_in)) is kind
-    # only a name that is unknown at first goes on to the next backend
+    # only an unknown name is passed to the next backend
     assert bool(behind.asked) == (name == "unknown")
     assert (type(change(sign_in)) is Throttled) == counts
     assert CURRENT not in caplog.text
     assert NEW not in caplog.text
 
 
-def test_a_throttled_change_asks_nobody_and_a_change_clears_the_count() -> None:
+def test_change_clears_failures_and_throttled_change_calls_no_backend() -> None:
     backend = Changing(WrongPassword(), expired(), GOOD)
     sign_in = build(backend, account_failures=2)
     assert type(change(sign_in)) is WrongPassword

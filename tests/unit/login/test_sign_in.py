@@ -1,4 +1,4 @@
-"""One outcome from several backends, and what never reaches any of them."""
+"""Tests of SignIn: the outcome of several backends, and the input that reaches none of them."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ PASSWORD = "the typed password"
 
 @dataclass(frozen=True)
 class NoSettings:
-    """None."""
+    """A backend without settings."""
 
 
 class Backend(CredentialBackend):
-    """A store with one answer for everybody; it remembers what it was asked."""
+    """A backend with one answer for every sign-in; it records the calls."""
 
     Settings = NoSettings
 
@@ -93,7 +93,7 @@ def build(*backends: Backend, accepts: tuple[tuple[str, ...], ...] = (), **throt
 
 
 def outcome(sign_in: SignIn, username: str = "ada", password: str = PASSWORD) -> Any:
-    """The Person, or the exception."""
+    """Returns the Person or the exception."""
     try:
         return sign_in(username, password, ADDRESS)
     except Exception as error:
@@ -102,13 +102,13 @@ def outcome(sign_in: SignIn, username: str = "ada", password: str = PASSWORD) ->
 
 @pytest.mark.parametrize("first", OUTCOMES)
 @pytest.mark.parametrize("second", OUTCOMES)
-def test_the_first_answer_counts_and_only_unknown_goes_on(first: str, second: str) -> None:
+def test_first_outcome_other_than_unknown_user_decides(first: str, second: str) -> None:
     backends = Backend(OUTCOMES[first]()), Backend(OUTCOMES[second]())
     found = outcome(build(*backends))
     last = second if first == "unknown" else first
     assert type(found) is ENDS.get(last, UnknownUser)
     assert backends[0].asked == [("ada", PASSWORD)]
-    # after an unavailable backend no later one can answer in its place, for the name may be the first one's
+    # no later backend can stand in for an unavailable one, because the name may belong to that one
     if first not in ("unknown", "unavailable", "misconfigured", "broken"):
         assert backends[1].asked == []
     if isinstance(found, Person):
@@ -116,7 +116,7 @@ def test_the_first_answer_counts_and_only_unknown_goes_on(first: str, second: st
 
 
 @pytest.mark.parametrize("first", OUTCOMES)
-def test_the_same_of_three(first: str) -> None:
+def test_first_outcome_other_than_unknown_user_decides_among_three(first: str) -> None:
     for words in itertools.product([first], OUTCOMES, OUTCOMES):
         backends = [Backend(OUTCOMES[word]()) for word in words]
         found = outcome(build(*backends))
@@ -138,13 +138,13 @@ def test_the_same_of_three(first: str) -> None:
         ("broken", False),
     ],
 )
-def test_which_outcomes_count_as_a_failed_try(name: str, counts: bool) -> None:
+def test_outcome_counts_as_failed_attempt(name: str, counts: bool) -> None:
     sign_in = build(Backend(OUTCOMES[name]()), account_failures=1)
     outcome(sign_in)
     assert (type(outcome(sign_in)) is Throttled) == counts
 
 
-def test_a_throttled_try_asks_nobody() -> None:
+def test_throttled_attempt_calls_no_backend() -> None:
     backend = Backend(WrongPassword())
     sign_in = build(backend, account_failures=2)
     found = [type(outcome(sign_in)) for _ in range(4)]
@@ -163,21 +163,21 @@ def test_a_throttled_try_asks_nobody() -> None:
         ("ada@emea.example.com.evil.example", [False, False, True]),
     ],
 )
-def test_accepts_says_who_is_asked(username: str, asked: list[bool]) -> None:
+def test_accepts_selects_backends(username: str, asked: list[bool]) -> None:
     backends = [Backend(UnknownUser()) for _ in range(3)]
     sign_in = build(*backends, accepts=(("*@emea.example.com",), ("CORP\\*", "X\\*"), ()))
     assert type(outcome(sign_in, username)) is UnknownUser
     assert [bool(backend.asked) for backend in backends] == asked
 
 
-def test_an_unavailable_backend_that_cannot_own_the_name_is_not_in_the_way() -> None:
+def test_unavailable_backend_that_does_not_accept_name_is_skipped() -> None:
     down, good = Backend(BackendUnavailable()), Backend(GOOD)
     sign_in = build(down, good, accepts=(("*@emea.example.com",), ()))
     assert outcome(sign_in, "ada") == Person("b1", GOOD)
     assert type(outcome(sign_in, "ada@emea.example.com")) is BackendUnavailable
 
 
-GUARDED = {
+HOSTILE = {
     "empty name": ("", PASSWORD),
     "spaces as a name": (" \t\u3000\n", PASSWORD),
     "NUL in the name": ("ada\0", PASSWORD),
@@ -192,10 +192,10 @@ GUARDED = {
 }
 
 
-@pytest.mark.parametrize("what", GUARDED)
-def test_no_backend_sees_what_no_store_should_see(what: str) -> None:
+@pytest.mark.parametrize("what", HOSTILE)
+def test_hostile_credentials_reach_no_backend(what: str) -> None:
     backend = Backend(GOOD)
-    assert type(outcome(build(backend), *GUARDED[what])) is WrongPassword
+    assert type(outcome(build(backend), *HOSTILE[what])) is WrongPassword
     assert backend.asked == []
 
 
@@ -208,14 +208,14 @@ def test_no_backend_sees_what_no_store_should_see(what: str) -> None:
         ("jo\u0308rg", "u\u0308", ("jo\u0308rg", "u\u0308")),
     ],
 )
-def test_the_name_is_trimmed_and_the_password_is_not_touched(username: str, password: str, seen: Any) -> None:
+def test_name_is_trimmed_and_password_is_unchanged(username: str, password: str, seen: Any) -> None:
     backend = Backend(GOOD)
     assert outcome(build(backend), username, password) == Person("b0", GOOD)
     assert backend.asked == [seen]
 
 
 @pytest.mark.parametrize("error", [RuntimeError(PASSWORD), KeyError(PASSWORD), UnicodeError(PASSWORD), ValueError()])
-def test_a_broken_contract_is_unavailable_and_shows_no_password(
+def test_unexpected_exception_is_unavailable_and_hides_password(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -242,7 +242,7 @@ UNUSABLE: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("what", UNUSABLE)
-def test_a_person_without_a_usable_subject_is_nobody(what: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_identity_without_valid_subject_is_unavailable(what: str, caplog: pytest.LogCaptureFixture) -> None:
     assert type(outcome(build(Backend(UNUSABLE[what])))) is BackendUnavailable
     assert "b0" in caplog.text
 
@@ -250,24 +250,24 @@ def test_a_person_without_a_usable_subject_is_nobody(what: str, caplog: pytest.L
 @pytest.mark.parametrize(
     ("name", "level"), [("wrong", "INFO"), ("unavailable", "WARNING"), ("misconfigured", "ERROR"), ("broken", "ERROR")]
 )
-def test_operators_are_told_how_bad_it_is(name: str, level: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_log_level_depends_on_outcome(name: str, level: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     outcome(build(Backend(OUTCOMES[name]())))
     assert [record.levelname for record in caplog.records] == [level]
     assert PASSWORD not in caplog.text
 
 
-def test_health_says_which_backend_is_well() -> None:
+def test_check_reports_each_backend() -> None:
     checks = [Check("connect", True), Check("bind", False, "refused")]
     sign_in = build(Backend(GOOD, checks[:1]), Backend(GOOD, checks), Backend(GOOD))
     assert sign_in.check() == {"b0": True, "b1": False, "b2": True}
 
 
-def test_a_check_that_crashes_is_a_backend_that_is_not_well() -> None:
+def test_backend_whose_check_crashes_is_unhealthy() -> None:
     assert build(Backend(GOOD, RuntimeError()), Backend(GOOD)).check() == {"b0": False, "b1": True}
 
 
-def test_many_who_ask_for_health_at_once_are_one_check() -> None:
+def test_concurrent_health_requests_run_one_check() -> None:
     backend = Backend(GOOD, [Check("connect", True)])
     checks, slow = [], threading.Barrier(6)
     check = backend.check

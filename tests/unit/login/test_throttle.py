@@ -1,4 +1,4 @@
-"""The failure windows, with a clock that the test turns."""
+"""Tests of the failure windows, with a clock that the test sets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HERE = "192.0.2.1"
 
 
 class Clock:
-    """Seconds, as the test sets them."""
+    """A clock in seconds that the test sets."""
 
     def __init__(self) -> None:
         self.now = 1_000_000.0
@@ -46,7 +46,7 @@ def succeed(throttle: Throttle, username: str = "ada", address: str = HERE) -> N
 
 
 def wait(throttle: Throttle, username: str = "ada", address: str = HERE) -> int:
-    """Seconds that a next try would have to wait; 0 for none. The try itself costs nothing."""
+    """Returns the seconds until the next attempt is allowed, 0 if it is now. The call itself does not count."""
     try:
         with throttle.attempt(username, address):
             return 0
@@ -54,7 +54,7 @@ def wait(throttle: Throttle, username: str = "ada", address: str = HERE) -> int:
         return throttled.retry_after
 
 
-def test_the_limit_is_the_number_of_free_failures(clock: Clock) -> None:
+def test_attempt_is_throttled_after_limit_of_failures(clock: Clock) -> None:
     throttle = make(clock)
     for _ in range(3):
         assert wait(throttle) == 0
@@ -64,7 +64,7 @@ def test_the_limit_is_the_number_of_free_failures(clock: Clock) -> None:
         fail(throttle)
 
 
-def test_the_window_slides(clock: Clock) -> None:
+def test_window_slides(clock: Clock) -> None:
     throttle = make(clock)
     for _ in range(3):
         fail(throttle)
@@ -79,7 +79,7 @@ def test_the_window_slides(clock: Clock) -> None:
     assert wait(throttle) == 100
 
 
-def test_refused_tries_do_not_make_the_wait_longer(clock: Clock) -> None:
+def test_throttled_attempts_do_not_extend_the_wait(clock: Clock) -> None:
     throttle = make(clock)
     for _ in range(3):
         fail(throttle)
@@ -90,7 +90,7 @@ def test_refused_tries_do_not_make_the_wait_longer(clock: Clock) -> None:
     assert wait(throttle) == 850
 
 
-def test_a_success_clears_the_account_and_not_the_address(clock: Clock) -> None:
+def test_success_clears_account_but_not_address(clock: Clock) -> None:
     throttle = make(clock, address=5)
     fail(throttle)
     fail(throttle)
@@ -99,12 +99,12 @@ def test_a_success_clears_the_account_and_not_the_address(clock: Clock) -> None:
     fail(throttle)
     assert wait(throttle) == 0
     fail(throttle, "grace")
-    # five failures from here, whatever succeeded in between
+    # five failures from this address; the success does not matter
     assert wait(throttle, "konrad") == 600
     assert wait(throttle, "konrad", "192.0.2.2") == 0
 
 
-def test_an_account_is_counted_over_all_addresses(clock: Clock) -> None:
+def test_failures_of_account_add_up_over_addresses(clock: Clock) -> None:
     throttle = make(clock)
     for number in range(3):
         fail(throttle, "ada", f"192.0.2.{number}")
@@ -112,7 +112,7 @@ def test_an_account_is_counted_over_all_addresses(clock: Clock) -> None:
     assert wait(throttle, "grace", "192.0.2.0") == 0
 
 
-def test_an_address_is_counted_over_all_accounts(clock: Clock) -> None:
+def test_failures_of_address_add_up_over_accounts(clock: Clock) -> None:
     throttle = make(clock, address=4)
     for number in range(4):
         fail(throttle, f"person{number}")
@@ -120,13 +120,13 @@ def test_an_address_is_counted_over_all_accounts(clock: Clock) -> None:
     assert wait(throttle, "somebody else", "192.0.2.2") == 0
 
 
-def test_the_longer_of_two_waits_is_said(clock: Clock) -> None:
+def test_longer_of_two_waits_is_returned(clock: Clock) -> None:
     throttle = make(clock, account=1, address=1, window=30, address_window=600)
     fail(throttle)
     assert wait(throttle) == 600
 
 
-def test_a_store_that_could_not_be_asked_costs_nothing(clock: Clock) -> None:
+def test_attempt_without_outcome_does_not_count(clock: Clock) -> None:
     throttle = make(clock, account=1, address=1)
     for _ in range(20):
         with throttle.attempt("ada", HERE):
@@ -136,7 +136,7 @@ def test_a_store_that_could_not_be_asked_costs_nothing(clock: Clock) -> None:
     assert wait(throttle) == 0
 
 
-def test_an_exception_after_a_failure_still_counts(clock: Clock) -> None:
+def test_failure_counts_although_exception_follows(clock: Clock) -> None:
     throttle = make(clock, account=1)
     with pytest.raises(RuntimeError), throttle.attempt("ada", HERE) as attempt:
         attempt.failed()
@@ -144,18 +144,18 @@ def test_an_exception_after_a_failure_still_counts(clock: Clock) -> None:
     assert wait(throttle) == 900
 
 
-def test_while_a_try_is_checked_it_counts_as_failed(clock: Clock) -> None:
+def test_attempt_in_progress_counts_as_failed(clock: Clock) -> None:
     throttle = make(clock, account=2)
     fail(throttle)
     with throttle.attempt("ada", HERE) as attempt:
-        # it may yet turn out right, so a second is enough
+        # the attempt may still succeed, so the wait is only one second
         assert wait(throttle) == 1
         attempt.succeeded()
     assert wait(throttle) == 0
 
 
 @pytest.mark.parametrize("failures", [0, 3, 9])
-def test_parallel_tries_at_the_edge_check_no_password_too_many(clock: Clock, failures: int) -> None:
+def test_parallel_attempts_check_no_more_passwords_than_limit(clock: Clock, failures: int) -> None:
     limit, threads = 10, 64
     throttle = make(clock, account=limit)
     for _ in range(failures):
@@ -168,7 +168,7 @@ def test_parallel_tries_at_the_edge_check_no_password_too_many(clock: Clock, fai
         try:
             with throttle.attempt("ada", f"192.0.2.{number}") as attempt:
                 checked.append(number)
-                # nobody finishes before everybody was let in or refused
+                # no attempt ends before each one was admitted or refused
                 decided.wait()
                 attempt.failed()
         except Throttled:
@@ -180,7 +180,7 @@ def test_parallel_tries_at_the_edge_check_no_password_too_many(clock: Clock, fai
     assert wait(throttle) == 900
 
 
-def test_parallel_tries_leave_nothing_behind(clock: Clock) -> None:
+def test_parallel_successes_leave_no_failures(clock: Clock) -> None:
     throttle = make(clock, account=10)
 
     def sign_in(_: int) -> None:
@@ -212,7 +212,7 @@ def test_parallel_tries_leave_nothing_behind(clock: Clock) -> None:
         "\u24d0\u24d3\u24d0",
     ],
 )
-def test_all_spellings_of_a_name_share_one_window(clock: Clock, spelling: str) -> None:
+def test_spellings_of_one_name_share_a_window(clock: Clock, spelling: str) -> None:
     throttle = make(clock)
     for _ in range(3):
         fail(throttle, spelling)
@@ -222,14 +222,14 @@ def test_all_spellings_of_a_name_share_one_window(clock: Clock, spelling: str) -
 @pytest.mark.parametrize(
     ("one", "other"), [("straße", "STRASSE"), ("jörg", "JO\u0308RG"), ("ﬁnn", "FINN"), ("Σ", "ς"), ("a  b", "A\tb ")]
 )
-def test_case_and_composition_are_folded(one: str, other: str) -> None:
+def test_fold_ignores_case_and_composition(one: str, other: str) -> None:
     assert fold(one) == fold(other)
 
 
 @pytest.mark.parametrize(
     ("one", "other"), [("ada", "adа"), ("ada", "ada2"), ("a.da", "ada"), ("jörg", "jorg"), ("a b", "ab")]
 )
-def test_different_names_stay_different(one: str, other: str) -> None:
+def test_fold_keeps_different_names_apart(one: str, other: str) -> None:
     assert fold(one) != fold(other)
 
 
@@ -250,14 +250,14 @@ def test_different_names_stay_different(one: str, other: str) -> None:
         ("192.0.2.01", "garbage", True),
     ],
 )
-def test_what_one_customer_of_a_network_has(clock: Clock, one: str, other: str, same: bool) -> None:
+def test_addresses_of_one_customer_network_share_a_window(clock: Clock, one: str, other: str, same: bool) -> None:
     throttle = make(clock, address=1)
     fail(throttle, "ada", one)
     assert (wait(throttle, "grace", other) > 0) == same
     assert (network(one) == network(other)) == same
 
 
-def test_the_oldest_keys_are_forgotten_first(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_oldest_key_is_evicted_first(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(throttle_module, "KEYS", 10)
     throttle = make(clock, account=1)
     for number in range(10):
@@ -268,23 +268,23 @@ def test_the_oldest_keys_are_forgotten_first(clock: Clock, monkeypatch: pytest.M
     assert wait(throttle, "person1", "203.0.113.1") == 900
 
 
-def test_no_name_and_no_address_is_kept(clock: Clock) -> None:
+def test_throttle_stores_neither_names_nor_addresses(clock: Clock) -> None:
     throttle = make(clock)
     fail(throttle, "ada.lovelace", HERE)
-    kept = repr([vars(window) for window in vars(throttle).values() if hasattr(window, "__dict__")])
-    assert "ada.lovelace" not in kept
-    assert HERE not in kept
+    state = repr([vars(window) for window in vars(throttle).values() if hasattr(window, "__dict__")])
+    assert "ada.lovelace" not in state
+    assert HERE not in state
 
 
 @pytest.mark.parametrize("retry", [0.001, 0.5, 1.0])
-def test_a_wait_is_never_said_to_be_nothing(clock: Clock, retry: float) -> None:
+def test_wait_is_rounded_up_to_one_second(clock: Clock, retry: float) -> None:
     throttle = make(clock, account=1)
     fail(throttle)
     clock.now += 900 - retry
     assert wait(throttle) == 1
 
 
-def test_a_lone_surrogate_is_a_name_like_any_other(clock: Clock) -> None:
+def test_name_with_lone_surrogate_is_throttled(clock: Clock) -> None:
     throttle = make(clock, account=1)
     fail(throttle, "\ud800")
     assert wait(throttle, "\ud800") == 900

@@ -1,4 +1,4 @@
-"""What the throttle keeps is bounded, and a flood of names pushes out nobody who is being guessed at."""
+"""Tests that the throttle's memory is bounded, and that a flood of names does not evict an account under attack."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def windows(throttle: Throttle) -> list[Window]:
     return [each for each in vars(throttle).values() if isinstance(each, Window)]
 
 
-def kept(throttle: Throttle) -> list[int]:
-    """How many entries every collection of the throttle and its windows holds."""
+def sizes(throttle: Throttle) -> list[int]:
+    """Returns the number of entries in each collection of the throttle and its windows."""
     found = [len(vars(throttle)["_proven"])]
     for window in windows(throttle):
         found += [sum(map(len, window._levels)), len(window._checking)]
@@ -44,7 +44,7 @@ def right_secret(throttle: Throttle, client: str, address: str) -> None:
         attempt.succeeded()
 
 
-def test_no_flood_makes_it_grow(clock: Clock) -> None:
+def test_flood_of_names_does_not_exceed_key_limit(clock: Clock) -> None:
     throttle = make(clock, account=10, address=10)
     for number in range(20 * FEW):
         clock.now += 0.01
@@ -56,28 +56,28 @@ def test_no_flood_makes_it_grow(clock: Clock) -> None:
         right_secret(throttle, f"another {number}", address)
         wrong_secret(throttle, f"another {number}", address)
     assert len(windows(throttle)) == 5
-    assert max(kept(throttle)) <= FEW
+    assert max(sizes(throttle)) <= FEW
     assert [len(window) for window in windows(throttle)] == [FEW] * 5
-    # nothing else is kept
+    # the throttle has no other collections
     collections = {name for name, value in vars(throttle).items() if isinstance(value, Sized)}
     clients = {"_client", "_client_anywhere", "_client_proven", "_proven"}
     assert collections == {"_account", "_address", "_key"} | clients
 
 
-def test_a_key_keeps_no_more_failures_than_are_free(clock: Clock) -> None:
+def test_failures_stored_per_key_are_bounded(clock: Clock) -> None:
     window = Window(3, 900)
     for _ in range(50):
         window.fail(b"key", clock())
     assert [len(times) for level in window._levels for times in level.values()] == [3 * 8]
 
 
-def test_what_is_kept_is_small_in_all() -> None:
-    """Five windows, of at most so many keys of some 200 bytes each."""
+def test_windows_need_at_most_20_megabytes() -> None:
+    """There are five windows of at most KEYS keys of about 200 bytes each."""
     assert 5 * KEYS * 200 <= 20_000_000
 
 
 @pytest.mark.parametrize("failures", [2, 3, 5, 10])
-def test_a_flood_of_names_does_not_push_out_the_account_that_is_guessed(clock: Clock, failures: int) -> None:
+def test_flood_of_names_does_not_evict_account_under_attack(clock: Clock, failures: int) -> None:
     throttle = make(clock, account=10, address=10**6)
     for _ in range(failures):
         fail(throttle, "ada")
@@ -90,7 +90,7 @@ def test_a_flood_of_names_does_not_push_out_the_account_that_is_guessed(clock: C
     assert wait(throttle, "ada") > 0
 
 
-def test_a_flood_of_names_that_fail_as_often_is_needed_to_push_it_out(clock: Clock) -> None:
+def test_account_is_evicted_only_by_names_with_as_many_failures(clock: Clock) -> None:
     throttle = make(clock, account=8, address=10**6)
     for _ in range(8):
         fail(throttle, "ada")
@@ -103,7 +103,7 @@ def test_a_flood_of_names_that_fail_as_often_is_needed_to_push_it_out(clock: Clo
     assert wait(throttle, "ada") == 900
 
 
-def test_what_is_over_makes_room(clock: Clock) -> None:
+def test_expired_failures_are_evicted(clock: Clock) -> None:
     throttle = make(clock, account=8, address=10**6)
     for number in range(FEW):
         for _ in range(8):
@@ -112,11 +112,11 @@ def test_what_is_over_makes_room(clock: Clock) -> None:
     for _ in range(8):
         fail(throttle, "ada")
     assert wait(throttle, "ada") == 900
-    # the names and their one account's address: the failures that are over are forgotten
+    # in both windows only the entry of the last failures is left
     assert [len(window) for window in windows(throttle)][:2] == [1, 1]
 
 
-def test_other_addresses_do_not_push_out_the_one_that_guesses(clock: Clock) -> None:
+def test_flood_of_addresses_does_not_evict_attacking_address(clock: Clock) -> None:
     throttle = make(clock, account=10**6, address=3)
     for number in range(3):
         fail(throttle, f"name {number}", HERE)
@@ -126,7 +126,7 @@ def test_other_addresses_do_not_push_out_the_one_that_guesses(clock: Clock) -> N
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_a_window_agrees_with_a_plain_list_of_failures(seed: int) -> None:
+def test_window_agrees_with_list_of_failures(seed: int) -> None:
     rng, limit, seconds, now = random.Random(seed), 4, 100, 0.0
     window, plain = Window(limit, seconds), dict[bytes, list[float]]()
     checking = dict.fromkeys((b"a", b"b", b"c"), 0)
@@ -152,7 +152,7 @@ def test_a_window_agrees_with_a_plain_list_of_failures(seed: int) -> None:
         assert window.wait(key, now) == expected
 
 
-def test_the_secret_of_a_client_is_throttled_right_or_wrong(clock: Clock) -> None:
+def test_client_secret_is_not_checked_while_throttled(clock: Clock) -> None:
     throttle = Throttle(ThrottleSettings(client_failures=2, client_window=60), clock)
     for _ in range(2):
         wrong_secret(throttle, "alexa", HERE)
@@ -165,7 +165,7 @@ def test_the_secret_of_a_client_is_throttled_right_or_wrong(clock: Clock) -> Non
     wrong_secret(throttle, "alexa", HERE)
 
 
-def test_right_secrets_cost_nothing_and_do_not_clear_wrong_ones(clock: Clock) -> None:
+def test_right_client_secrets_neither_count_nor_clear_failures(clock: Clock) -> None:
     throttle = Throttle(ThrottleSettings(client_failures=1), clock)
     for _ in range(CLIENT_WIDE):
         for _ in range(10):
@@ -175,7 +175,7 @@ def test_right_secrets_cost_nothing_and_do_not_clear_wrong_ones(clock: Clock) ->
         right_secret(throttle, "alexa", HERE)
 
 
-def test_wrong_secrets_do_not_soon_block_the_address_of_the_right_one(clock: Clock) -> None:
+def test_wrong_client_secrets_block_proven_address_later(clock: Clock) -> None:
     throttle = Throttle(ThrottleSettings(client_failures=2, client_window=60), clock)
     right_secret(throttle, "alexa", HERE)
     for _ in range(2 * CLIENT_WIDE):

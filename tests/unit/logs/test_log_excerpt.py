@@ -1,4 +1,4 @@
-"""What a log line shows of a parameter: a bounded part of it, without the value of anything private."""
+"""Tests of shown(), which gives a bounded part of a parameter for the log and masks private values."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ NAMES = ("state", "code", "access_token", "client_secret", "id_token_hint", "cli
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_private_value_is_masked(name: str) -> None:
-    """Also where it was percent-encoded, several times."""
+def test_private_value_is_masked(name: str) -> None:
+    """Percent-encoding, even repeated, does not prevent the masking."""
     for begin in ("", "https://a.example/cb?", "a=b&", "a=b#", "https://a.example/cb%3F", "x=1%26", "#"):
         value = f"{name}={SECRET}"
         assert "z=1" in log_excerpt(f"{begin}{value}&z=1")
@@ -26,8 +26,8 @@ def test_a_private_value_is_masked(name: str) -> None:
 
 
 @given(cut=st.integers(0, 40), name=st.sampled_from(NAMES), sign=st.sampled_from(["=", "%3D", "%253D", "%25253d"]))
-def test_a_secret_that_is_cut_is_masked(cut: int, name: str, sign: str) -> None:
-    """No part of it is left, wherever the bound falls."""
+def test_truncated_secret_is_masked(cut: int, name: str, sign: str) -> None:
+    """No part of the secret is shown, wherever the text is truncated."""
     filling = "x" * (LOG_EXCERPT_LIMIT - 30 - cut) + "&"
     text = log_excerpt(f"{filling}{name}{sign}{SECRET * 10}")
     assert SECRET[:2] not in text
@@ -35,23 +35,23 @@ def test_a_secret_that_is_cut_is_masked(cut: int, name: str, sign: str) -> None:
 
 
 @given(st.lists(st.sampled_from([*"=&#?%25D36a", "code", "state", "%3D", "%26"]), min_size=1, max_size=20).map("".join))
-def test_the_length_is_bounded(part: str) -> None:
-    # far over the limit, which a generated list alone hardly reaches
+def test_result_is_bounded(part: str) -> None:
+    # repeated, because a generated list alone hardly reaches the limit
     assert len(log_excerpt(part * LOG_EXCERPT_LIMIT)) <= 2 * LOG_EXCERPT_LIMIT
 
 
-def test_a_value_is_cut_at_the_limit() -> None:
+def test_long_value_is_truncated_at_limit() -> None:
     assert log_excerpt("x" * (LOG_EXCERPT_LIMIT + 1)) == repr("x" * LOG_EXCERPT_LIMIT)
 
 
 @pytest.mark.parametrize(
     "value", ["alexa", "https://a.example/cb?a=b#c", "a=1&b=2", "", "https://a.example/code/x?y=z"]
 )
-def test_what_is_not_private_is_shown(value: str) -> None:
+def test_public_value_is_shown(value: str) -> None:
     assert log_excerpt(value) == repr(value)
 
 
-def test_what_comes_after_a_private_value_is_shown() -> None:
+def test_parameters_after_private_value_are_shown() -> None:
     assert log_excerpt("https://a.example/cb?state=x&a=1#code=y&b=2") == repr(
         "https://a.example/cb?state=...&a=1#code=...&b=2"
     )

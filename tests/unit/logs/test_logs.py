@@ -1,4 +1,4 @@
-"""One event, one line, whatever is in it."""
+"""Tests that each log record is one line without secrets."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from tests.conftest import ROOT
 
 
 def record(message: str, *arguments: Any, exc_info: Any = None) -> logging.LogRecord:
-    made = logging.LogRecord("linkauth.test", logging.WARNING, "file.py", 7, message, arguments, exc_info)
-    made.created = 1_700_000_000.1234
-    return made
+    result = logging.LogRecord("linkauth.test", logging.WARNING, "file.py", 7, message, arguments, exc_info)
+    result.created = 1_700_000_000.1234
+    return result
 
 
-def test_a_line_says_when_how_bad_who_and_what() -> None:
+def test_line_has_time_level_logger_and_message() -> None:
     line = json.loads(JSONFormatter().format(record("%s failed %d times", "bind", 3)))
     assert line == {
         "time": "2023-11-14T22:13:20.123+00:00",
@@ -50,7 +50,7 @@ def test_a_line_says_when_how_bad_who_and_what() -> None:
         "\ud800",
     ],
 )
-def test_nothing_in_a_message_starts_a_second_line(text: str) -> None:
+def test_message_cannot_start_second_line(text: str) -> None:
     line = JSONFormatter().format(record("said: %s", text))
     assert line.isascii()
     assert line.isprintable()
@@ -58,7 +58,7 @@ def test_nothing_in_a_message_starts_a_second_line(text: str) -> None:
     assert json.loads(line)["message"] == f"said: {text}"
 
 
-def test_a_traceback_is_a_field_of_the_same_line() -> None:
+def test_traceback_is_field_of_the_line() -> None:
     try:
         raise ValueError("line one\nline two")
     except ValueError:
@@ -76,7 +76,7 @@ def failing() -> None:
 
 
 @pytest.mark.parametrize("formatter", [JSONFormatter(), RedactingFormatter(logging.Formatter("%(message)s"))])
-def test_no_secret_is_in_a_line_or_its_traceback(formatter: logging.Formatter) -> None:
+def test_line_and_traceback_contain_no_secret(formatter: logging.Formatter) -> None:
     register_secret(SECRET)
     try:
         failing()
@@ -87,14 +87,14 @@ def test_no_secret_is_in_a_line_or_its_traceback(formatter: logging.Formatter) -
     assert f"could not resolve {MASK}" in line
 
 
-def test_the_handlers_of_every_logger_are_protected_once_and_whatever_formats_for_them() -> None:
+def test_handlers_of_all_loggers_are_protected_once() -> None:
     register_secret(SECRET)
     texts = [io.StringIO() for _ in range(3)]
     plain, formatted, target = (logging.StreamHandler(text) for text in texts)
     formatted.setFormatter(logging.Formatter("%(name)s says %(message)s"))
-    keeping = logging.handlers.MemoryHandler(100, target=target)
+    buffering = logging.handlers.MemoryHandler(100, target=target)
     logger = logging.getLogger("somebody.elses.library")
-    handlers = (plain, formatted, keeping)
+    handlers = (plain, formatted, buffering)
     for handler in handlers:
         logger.addHandler(handler)
     try:
@@ -103,7 +103,7 @@ def test_the_handlers_of_every_logger_are_protected_once_and_whatever_formats_fo
         protect()
         assert formatted.formatter is protected
         logger.error("it is %s", SECRET)
-        keeping.flush()
+        buffering.flush()
     finally:
         for handler in handlers:
             logger.removeHandler(handler)
@@ -115,13 +115,13 @@ def test_the_handlers_of_every_logger_are_protected_once_and_whatever_formats_fo
     ]
 
 
-class Collector(BaseHTTPRequestHandler):
-    """Keeps the URL of a log line that an HTTPHandler sends."""
+class LogReceiver(BaseHTTPRequestHandler):
+    """Stores the URL of the log record that an HTTPHandler sends."""
 
-    asked = ""
+    received = ""
 
     def do_GET(self) -> None:
-        Collector.asked = unquote_plus(self.path)
+        LogReceiver.received = unquote_plus(self.path)
         self.send_response(204)
         self.end_headers()
 
@@ -129,12 +129,12 @@ class Collector(BaseHTTPRequestHandler):
         pass
 
 
-def test_a_handler_that_sends_records_sends_no_secret() -> None:
+def test_handler_that_sends_records_sends_no_secret() -> None:
     register_secret(SECRET)
     logger, text = logging.getLogger("somebody.elses.library"), io.StringIO()
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver,
-        HTTPServer(("127.0.0.1", 0), Collector) as server,
+        HTTPServer(("127.0.0.1", 0), LogReceiver) as server,
     ):
         receiver.bind(("127.0.0.1", 0))
         sending = logging.handlers.DatagramHandler(*receiver.getsockname())
@@ -144,30 +144,30 @@ def test_a_handler_that_sends_records_sends_no_secret() -> None:
         for handler in (sending, posting, formatting):
             logger.addHandler(handler)
         server.timeout = 60
-        answering = threading.Thread(target=server.handle_request)
-        answering.start()
+        server_thread = threading.Thread(target=server.handle_request)
+        server_thread.start()
         try:
             protect()
             failing()
         except ValueError:
             logger.exception("it is %s", SECRET)
         finally:
-            answering.join()
+            server_thread.join()
             for handler in (sending, posting, formatting):
                 logger.removeHandler(handler)
                 handler.close()
         sent = receiver.recv(100_000).decode("latin-1")
-    for said in (sent, Collector.asked, text.getvalue()):
-        assert SECRET not in said
-        assert f"it is {MASK}" in said
-        assert f"could not resolve {MASK}" in said
+    for output in (sent, LogReceiver.received, text.getvalue()):
+        assert SECRET not in output
+        assert f"it is {MASK}" in output
+        assert f"could not resolve {MASK}" in output
 
 
 @pytest.mark.parametrize(
     "end",
     ["failing()", "thread = threading.Thread(target=failing); thread.start(); thread.join()", "log.error(SECRET)"],
 )
-def test_no_secret_is_in_what_nobody_catches_or_no_handler_takes(end: str) -> None:
+def test_uncaught_exception_and_unhandled_record_contain_no_secret(end: str) -> None:
     program = f"""
 import logging, threading
 from linkauth.logs import protect

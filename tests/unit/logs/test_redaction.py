@@ -1,4 +1,4 @@
-"""No part of a registered secret is left in a text, however a library wrote it; other words stay."""
+"""Tests that redact() masks registered secrets in every encoding and leaves other text unchanged."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ PARTS = re.findall(r"[a-z0-9]+", PASSWORD)
 
 
 @pytest.fixture(autouse=True)
-def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What other tests have registered is not looked for here."""
+def clear_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Removes the secrets that other tests registered."""
     for name, empty in (("_forms", {}), ("_short_parts", set()), ("_registered", set())):
         monkeypatch.setattr(redaction, name, empty)
 
 
-WRITINGS = {
+ENCODINGS = {
     "raw": str,
     "in small letters": str.lower,
     "in capitals": str.upper,
@@ -48,52 +48,52 @@ WRITINGS = {
 }
 
 
-@pytest.mark.parametrize("write", WRITINGS.values(), ids=WRITINGS.keys())
-def test_a_secret_is_hidden_however_it_is_written(write: object) -> None:
+@pytest.mark.parametrize("encode", ENCODINGS.values(), ids=ENCODINGS.keys())
+def test_secret_is_masked_in_every_encoding(encode: object) -> None:
     register_secret(PASSWORD)
-    assert callable(write)
-    said = redact(f"connection to {write(PASSWORD)}, port 5432 failed")
-    assert not [part for part in PARTS if part in said.lower()]
-    assert said.startswith("connection to ")
-    assert said.endswith(", port 5432 failed")
+    assert callable(encode)
+    text = redact(f"connection to {encode(PASSWORD)}, port 5432 failed")
+    assert not [part for part in PARTS if part in text.lower()]
+    assert text.startswith("connection to ")
+    assert text.endswith(", port 5432 failed")
 
 
 @pytest.mark.parametrize("user", ["", "a", "ab", "abc", "linkauth"])
 @pytest.mark.parametrize("encode", [b64encode, urlsafe_b64encode])
-def test_http_basic_is_hidden_whoever_the_user_is(user: str, encode: object) -> None:
+def test_secret_in_basic_credentials_is_masked(user: str, encode: object) -> None:
     register_secret(PASSWORD)
     assert callable(encode)
     encoded = encode(f"{user}:{PASSWORD}".encode()).decode()
     hidden = redact(f"Authorization: Basic {encoded}").replace(MASK, "")
-    # the letters that the secret shares with its neighbours tell less than one of its own
+    # only base64 digits that the secret shares with neighbouring characters may remain
     assert len(hidden.rstrip("=")) <= len("Authorization: Basic ") + len(b64encode(f"{user}:".encode())) + 1
 
 
 @pytest.mark.parametrize("delimiter", "@/:#?&=%'\"\\ ")
-def test_what_a_parser_makes_of_a_password_is_hidden(delimiter: str) -> None:
+def test_fragments_of_password_split_by_parser_are_masked(delimiter: str) -> None:
     register_secret(f"k4narie{delimiter}r1en", from_url=True)
     for piece in ("k4narie", "r1en", "R1EN", f"k4narie{delimiter}r1en"):
         assert redact(f"could not resolve {piece}: unknown") == f"could not resolve {MASK}: unknown"
         assert redact(f"host '{piece}'") == f"host '{MASK}'"
 
 
-def test_runs_of_parts_too_short_for_themselves_are_hidden() -> None:
+def test_runs_of_short_fragments_are_masked() -> None:
     register_secret("ab@cd/ef:gh", from_url=True)
     assert redact('host "cd" of cd/ef:gh, "abba" and cd') == f'host "{MASK}" of {MASK}, "abba" and cd'
 
 
-def test_short_parts_do_not_hide_every_message() -> None:
+def test_short_fragments_do_not_mask_ordinary_words() -> None:
     register_secret("db@a/is:not", from_url=True)
     register_secret("read")
     assert redact("is not a database URL, already read-only") == f"is not a database URL, already {MASK}-only"
 
 
-def test_words_of_messages_and_of_the_same_url_stay() -> None:
+def test_ordinary_words_and_user_names_are_not_masked() -> None:
     register_url("postgresql+psycopg://reader:reader@db.example.com/intranet?sslmode=require")
     register_secret("password")
     register_secret("the alexa client's secret")
-    said = 'server "db.example.com": password authentication failed for user "reader", a client secret of alexa'
-    assert redact(said) == said
+    text = 'server "db.example.com": password authentication failed for user "reader", a client secret of alexa'
+    assert redact(text) == text
     assert redact("is the alexa client's secret") == f"is {MASK}"
 
 
@@ -108,12 +108,12 @@ def test_words_of_messages_and_of_the_same_url_stay() -> None:
         ("https://api.example.com/login?api_token=k4nar1en", "https://api.example.com/login", "k4nar1en"),
     ],
 )
-def test_of_a_url_what_is_secret_is_hidden(url: str, shown: str, hidden: str) -> None:
+def test_secret_of_url_is_masked(url: str, shown: str, hidden: str) -> None:
     register_url(url)
     assert redact(f"{shown}: {hidden}") == f"{shown}: {MASK}"
 
 
-def test_of_a_template_what_looks_like_a_key_is_hidden() -> None:
+def test_key_in_template_is_masked() -> None:
     register_embedded('{"login": {username}, "secret": {password}, "key": "k4nar1en-v0gel"}')
     assert redact("login, secret, username and k4nar1en-v0gel") == f"login, secret, username and {MASK}"
 
@@ -127,10 +127,10 @@ SOAP = """<?xml version="1.0" encoding="utf-8"?>
 @pytest.mark.parametrize(
     "template", [SOAP, '{"login": {username}, "word": {password}, "key": "k4nar1en", "pin": "v0g7"}']
 )
-def test_of_a_template_the_keys_are_hidden_and_the_markup_stays(template: str) -> None:
+def test_markup_of_template_is_not_masked(template: str) -> None:
     register_embedded(template)
-    said = "not UTF-8: save it as UTF-8; port 2001 of www.w3.org, login, version 1.0"
-    assert redact(said) == said
+    text = "not UTF-8: save it as UTF-8; port 2001 of www.w3.org, login, version 1.0"
+    assert redact(text) == text
     assert redact("could not use k4nar1en, v0g7") == f"could not use {MASK}, {MASK}"
 
 
@@ -138,28 +138,28 @@ PIECE = st.text(string.ascii_letters + string.digits, min_size=4, max_size=8)
 
 
 @given(st.lists(PIECE, min_size=1, max_size=5), st.text("@/:#?%'\"\\ &=", min_size=4, max_size=4), st.data())
-def test_no_run_of_parts_survives_in_quotes(parts: list[str], delimiters: str, data: st.DataObject) -> None:
+def test_runs_of_fragments_in_brackets_are_masked(parts: list[str], delimiters: str, data: st.DataObject) -> None:
     secret = "".join(part + delimiter for part, delimiter in zip(parts, delimiters + " ", strict=False)).strip()
     register_secret(secret, from_url=True)
     first = data.draw(st.integers(0, len(parts) - 1))
     start = sum(len(part) + 1 for part in parts[:first])
-    said = redact(f"[{secret[start:]}]")
+    text = redact(f"[{secret[start:]}]")
     lowered = {part.lower() for part in parts[first:] if part.lower() in secret.lower()} - redaction._PUBLIC
-    assert not [part for part in lowered if part in said.lower()]
+    assert not [part for part in lowered if part in text.lower()]
 
 
-def test_overlapping_secrets_are_hidden_whole() -> None:
+def test_overlapping_secrets_are_masked_completely() -> None:
     register_secret("k4nar1en-v0")
     register_secret("v0gel-f3der")
     assert redact("it is k4nar1en-v0gel-f3der.") == f"it is {MASK}."
 
 
-def test_letters_that_change_their_number_in_small_ones_move_nothing() -> None:
+def test_letters_whose_lower_case_is_longer_do_not_shift_mask() -> None:
     register_secret("k4nar1en")
     assert redact("İİİ k4nar1en İ") == f"İİİ {MASK} İ"
 
 
-def test_the_work_grows_with_the_length_of_the_text_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_work_is_linear_in_length_of_text(monkeypatch: pytest.MonkeyPatch) -> None:
     register_secret(PASSWORD, from_url=True)
     steps = 0
     compare = redaction._matches_at
@@ -178,7 +178,7 @@ def test_the_work_grows_with_the_length_of_the_text_alone(monkeypatch: pytest.Mo
     assert counts[1] <= 2.1 * counts[0]
 
 
-def test_a_reason_is_the_first_line_without_secrets_and_bounded() -> None:
+def test_reason_is_first_line_masked_and_bounded() -> None:
     register_secret("k4nar1en")
     assert reason(ValueError("\n host k4nar1en\x1b is unknown\nDETAIL: row (ada)")) == f"host {MASK}? is unknown"
     assert reason(OperationalError("SELECT 1", None, Exception("the disk is full"))) == "the disk is full"
@@ -199,7 +199,7 @@ def test_a_reason_is_the_first_line_without_secrets_and_bounded() -> None:
         "mariadb+pymysql://reader:a:b'c\"d\\e@[::1]:3306/x",
     ],
 )
-def test_a_url_that_is_read_in_one_way_is_taken(url: str) -> None:
+def test_unambiguous_url_is_accepted(url: str) -> None:
     assert url_problem(url) is None
 
 
@@ -210,7 +210,7 @@ def test_a_url_that_is_read_in_one_way_is_taken(url: str) -> None:
         *(("k4na%r1en", "a %"), ("k4na%4", "a %"), ("k4na r1en", "a blank")),
     ],
 )
-def test_a_url_that_parsers_would_split_is_refused_and_told_how_to_write_it(password: str, says: str) -> None:
+def test_url_with_unencoded_password_is_refused_with_advice(password: str, says: str) -> None:
     problem = url_problem(f"postgresql+psycopg://reader:{password}@db/x")
     assert problem is not None
     assert problem.startswith(f"holds {says}")

@@ -1,4 +1,4 @@
-"""The protocol core without any framework: the order of its checks, and that no error leaves without its target."""
+"""Tests of the authorization request: the order of the checks, and the redirect target of each error."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def request(**changes: str | None) -> AuthorizationRequest:
 
 
 def outcome(changes: dict[str, str | None]) -> str:
-    """The code of what `request` raises."""
+    """Returns the error code or the reason of the exception that `request` raises."""
     with pytest.raises((AuthorizationError, UntrustedRequestError)) as caught:
         request(**changes)
     return getattr(caught.value, "error", "") or getattr(caught.value, "reason", "")
 
 
-def test_a_valid_request_says_what_will_be_granted_and_where_the_answer_goes() -> None:
+def test_valid_request_has_client_scopes_and_target() -> None:
     found = request()
     assert found.client.client_id == "one"
     assert found.scopes == ("a", "b")
@@ -62,12 +62,12 @@ def test_a_valid_request_says_what_will_be_granted_and_where_the_answer_goes() -
 
 
 @pytest.mark.parametrize(("first", "second"), list(itertools.combinations(ORDER, 2)))
-def test_of_two_faults_the_earlier_check_speaks(first: str, second: str) -> None:
+def test_first_failed_check_gives_the_error(first: str, second: str) -> None:
     both = {name: FAULTS[name][0] for name in (first, second)}
     assert outcome(dict(both)) == FAULTS[first][1]
 
 
-def test_with_everything_wrong_nothing_is_redirected() -> None:
+def test_error_before_trusted_redirect_uri_has_no_target() -> None:
     with pytest.raises(UntrustedRequestError):
         request(**WRONG)
     with pytest.raises(UntrustedRequestError):
@@ -76,24 +76,24 @@ def test_with_everything_wrong_nothing_is_redirected() -> None:
         request(**{**WRONG, "client_id": "one", "redirect_uri": CB})
 
 
-def test_a_repeat_is_noticed_before_anything_else() -> None:
+def test_repeated_parameter_is_refused_first() -> None:
     with pytest.raises(UntrustedRequestError) as caught:
         parse([("x", "1"), ("x", "2")], CLIENTS, ISSUER)
     assert caught.value.reason == "repeated_parameter"
 
 
 @pytest.mark.parametrize("arguments", [("invalid_request", "text"), ("invalid_request",), ()])
-def test_an_authorization_error_cannot_be_made_without_its_target(arguments: tuple[str, ...]) -> None:
+def test_authorization_error_requires_target(arguments: tuple[str, ...]) -> None:
     error: Any = AuthorizationError
     with pytest.raises(TypeError):
         error(*arguments)
 
 
-@pytest.mark.parametrize(("length", "taken"), [(1, True), (STATE_LIMIT, True), (STATE_LIMIT + 1, False)])
-def test_state_may_have_4096_characters(length: int, taken: bool) -> None:
+@pytest.mark.parametrize(("length", "accepted"), [(1, True), (STATE_LIMIT, True), (STATE_LIMIT + 1, False)])
+def test_state_of_4096_characters_is_accepted(length: int, accepted: bool) -> None:
     assert STATE_LIMIT == 4096
     state = "~" * length
-    if taken:
+    if accepted:
         assert request(state=state).target.state == state
         return
     with pytest.raises(AuthorizationError) as caught:
@@ -103,7 +103,7 @@ def test_state_may_have_4096_characters(length: int, taken: bool) -> None:
 
 
 @pytest.mark.parametrize("state", ["\x1f", "\x7f", "é", "a\n", "\n", "\ud800", "\0"])
-def test_a_state_that_is_not_printable_is_not_echoed(state: str) -> None:
+def test_unprintable_state_is_refused_and_not_echoed(state: str) -> None:
     with pytest.raises(AuthorizationError) as caught:
         request(state=state)
     assert caught.value.target.state is None
@@ -111,44 +111,44 @@ def test_a_state_that_is_not_printable_is_not_echoed(state: str) -> None:
 
 
 @pytest.mark.parametrize("state", [None, ""])
-def test_state_may_be_missing_unless_the_client_demands_one(state: str | None) -> None:
+def test_state_is_optional_unless_client_requires_it(state: str | None) -> None:
     assert request(state=state).target.state is None
     assert outcome({"client_id": "strict", "state": state, "scope": None}) == "invalid_request"
     assert request(client_id="strict", scope=None).target.state == "S"
 
 
 @pytest.mark.parametrize("raw", [None, ""])
-def test_no_scope_means_all_of_the_clients(raw: str | None) -> None:
+def test_missing_scope_means_all_scopes_of_client(raw: str | None) -> None:
     found = request(scope=raw)
     assert found.scopes == ("a", "b")
     assert not found.scope_as_requested
 
 
-def test_a_client_without_scopes_grants_none_and_says_nothing_of_it() -> None:
+def test_client_without_scopes_is_granted_none() -> None:
     found = request(client_id="strict", scope=None)
     assert found.scopes == ()
     assert found.scope_as_requested
 
 
 @pytest.mark.parametrize("raw", ["b", "b a"])
-def test_fewer_or_reordered_scopes_are_as_requested(raw: str) -> None:
+def test_fewer_or_reordered_scopes_are_granted_as_requested(raw: str) -> None:
     found = request(scope=raw)
     assert " ".join(found.scopes) == raw
     assert found.scope_as_requested
 
 
-def test_a_repeated_scope_counts_once() -> None:
+def test_repeated_scope_is_granted_once() -> None:
     found = request(scope="a a b a")
     assert found.scopes == ("a", "b")
     assert not found.scope_as_requested
 
 
 @pytest.mark.parametrize("raw", [" a", "a ", "a  b", "a\tb", 'a"', "a\\", "a\x1f", "é", " ", "c", "a c", "A", "a,b"])
-def test_a_scope_that_is_malformed_or_not_the_clients(raw: str) -> None:
+def test_malformed_or_foreign_scope_is_refused(raw: str) -> None:
     assert outcome({"scope": raw}) == "invalid_scope"
 
 
-def test_as_many_scopes_as_a_client_may_have_and_no_more() -> None:
+def test_number_of_requested_scopes_is_limited() -> None:
     many: dict[str, str | None] = {"client_id": "many"}
     assert len(request(**{**many, "scope": " ".join(SCOPES[:SCOPE_LIMIT])}).scopes) == SCOPE_LIMIT
     assert outcome({**many, "scope": " ".join(SCOPES)}) == "invalid_scope"
@@ -166,11 +166,11 @@ def test_as_many_scopes_as_a_client_may_have_and_no_more() -> None:
         ("one", CB + "?x=1", "wrong_redirect_uri"),
     ],
 )
-def test_a_redirect_uri_is_compared_exactly(client_id: str, uri: str | None, reason: str) -> None:
+def test_redirect_uri_is_compared_exactly(client_id: str, uri: str | None, reason: str) -> None:
     assert outcome({"client_id": client_id, "redirect_uri": uri}) == reason
 
 
-def test_the_only_redirect_uri_may_be_left_out() -> None:
+def test_missing_redirect_uri_defaults_to_the_only_registered_one() -> None:
     assert request(redirect_uri=None).target.redirect_uri == CB
 
 
@@ -187,13 +187,13 @@ def test_the_only_redirect_uri_may_be_left_out() -> None:
         ("code", None, "query"),
     ],
 )
-def test_an_error_goes_where_the_response_type_says(client_id: str, response_type: str | None, mode: str) -> None:
+def test_response_type_decides_response_mode_of_error(client_id: str, response_type: str | None, mode: str) -> None:
     with pytest.raises(AuthorizationError) as caught:
         request(client_id=client_id, response_type=response_type, scope=None)
     assert caught.value.target == RedirectTarget(CB, "query" if mode == "query" else "fragment", "S")
 
 
-def test_a_token_is_only_for_clients_of_the_implicit_grant() -> None:
+def test_token_response_requires_implicit_grant() -> None:
     assert outcome({"client_id": "code", "scope": None}) == "unauthorized_client"
 
 
@@ -206,18 +206,18 @@ def test_a_token_is_only_for_clients_of_the_implicit_grant() -> None:
         ("https://c.example/cb?q=1", "query", "https://c.example/cb?q=1&state=a%20b%26%23&error=x"),
     ],
 )
-def test_a_location_keeps_the_uri_and_escapes_the_rest(uri: str, mode: Any, expected: str) -> None:
+def test_location_keeps_uri_and_encodes_parameters(uri: str, mode: Any, expected: str) -> None:
     assert RedirectTarget(uri, mode, "a b&#").location({"error": "x"}) == expected
 
 
-def test_a_refusal_by_the_person_is_access_denied() -> None:
+def test_refusal_by_user_is_access_denied() -> None:
     error = request().access_denied()
     assert error.error == "access_denied"
     assert error.location.startswith(CB + "#state=S&error=access_denied&")
 
 
 class Owner:
-    """A person, as the core sees one."""
+    """A signed-in person with the attributes that the protocol core reads."""
 
     backend = "staff"
     subject = "7"
@@ -225,8 +225,8 @@ class Owner:
     claims: ClassVar[dict[str, str]] = {}
 
 
-class Kept:
-    """A store in memory; `broken` makes it refuse."""
+class MemoryLinkStore:
+    """A link store in memory; `broken` makes it unavailable."""
 
     def __init__(self, broken: bool = False) -> None:
         self.broken = broken
@@ -238,30 +238,30 @@ class Kept:
         self.links.append((link, tokens))
 
     def find(self, digest: bytes, kind: Any) -> tuple[Link, Token] | None:
-        return next(((link, kept) for link, tokens in self.links for kept in tokens if kept.digest == digest), None)
+        return next(((link, token) for link, tokens in self.links for token in tokens if token.digest == digest), None)
 
 
-def issuer(store: Kept) -> Any:
+def issuer(store: MemoryLinkStore) -> Any:
     return grants.Issuer(store, b"key", Signer(ISSUER, list))  # type: ignore[arg-type]
 
 
-def test_the_implicit_grant_keeps_a_digest_and_gives_the_token() -> None:
-    store = Kept()
+def test_implicit_grant_stores_digest_and_returns_token() -> None:
+    store = MemoryLinkStore()
     location = grants.authorize_implicit(request(client_id="many", scope="s1 s1"), Owner(), "de", issuer(store), 1000)
-    told = dict(pair.split("=") for pair in location.removeprefix(CB + "#").split("&"))
+    response = dict(pair.split("=") for pair in location.removeprefix(CB + "#").split("&"))
     (link, (token,)) = store.links[0]
-    assert token == Token(digest(told.pop("access_token")), "access", 1000, 1600)
-    assert told == {"state": "S", "token_type": "Bearer", "expires_in": "600", "scope": "s1"}
+    assert token == Token(digest(response.pop("access_token")), "access", 1000, 1600)
+    assert response == {"state": "S", "token_type": "Bearer", "expires_in": "600", "scope": "s1"}
     assert link == Link("staff", "7", "ada", "many", ("s1",), "implicit", "de", 1000)
     assert link.sub == "staff:7"
 
 
-def test_no_token_leaves_before_it_is_kept() -> None:
+def test_implicit_grant_returns_no_token_that_is_not_stored() -> None:
     with pytest.raises(StorageUnavailableError):
-        grants.authorize_implicit(request(), Owner(), "en", issuer(Kept(broken=True)), 1000)
+        grants.authorize_implicit(request(), Owner(), "en", issuer(MemoryLinkStore(broken=True)), 1000)
 
 
-def test_a_secret_that_was_pasted_as_client_id_is_not_logged() -> None:
+def test_secret_pasted_as_client_id_is_not_logged() -> None:
     clients = Clients([Client("alexa", frozenset({"implicit"}), (CB,), secret_sha256=sha256(b"the secret").digest())])
     with pytest.raises(UntrustedRequestError) as refused:
         parse([("client_id", "the secret")], clients, ISSUER)

@@ -1,4 +1,4 @@
-"""What a client is told of a person: what may be a claim, who asks for it, and how large it may be."""
+"""Tests of claims: their types, the clients that get them, and the limit on their size."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def claims(name: str = "", email: str = "", groups: tuple[str, ...] = (), **more
 
 
 @pytest.mark.parametrize("value", ["", "Wörk", 7, -1, 1.5, True, False, [], ["a", "b"], 2**63 - 1])
-def test_a_claim_is_text_a_number_a_boolean_or_a_list_of_text(value: Any) -> None:
+def test_claim_may_be_text_number_boolean_or_list_of_text(value: Any) -> None:
     assert claims(any=value) == {"name": "", "email": "", "any": value}
 
 
@@ -47,7 +47,7 @@ def test_a_claim_is_text_a_number_a_boolean_or_a_list_of_text(value: Any) -> Non
         *([1], ["a", None], [["a"]], ["a", "\udfff"]),
     ],
 )
-def test_anything_else_is_dropped_and_its_name_is_logged(value: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_claim_of_other_type_is_dropped_and_logged_by_name(value: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     assert claims(odd=value, good=1) == {"name": "", "email": "", "good": 1}
     assert "backend b" in caplog.text
@@ -55,7 +55,7 @@ def test_anything_else_is_dropped_and_its_name_is_logged(value: Any, caplog: pyt
     assert "good" not in caplog.text
 
 
-def test_groups_and_what_the_identity_says_itself_come_before_further_claims() -> None:
+def test_fields_of_identity_override_its_claims() -> None:
     found = claims("Ada", "ada@example.com", ("x", "y"), groups_of_old=("z",))
     assert found == {"name": "Ada", "email": "ada@example.com", "groups": ["x", "y"], "groups_of_old": ["z"]}
     identity = Identity("7", "ada", "Ada", "", ("x",), {"name": "forged", "groups": ["forged"], 7: "x"})  # type: ignore[dict-item]
@@ -63,23 +63,23 @@ def test_groups_and_what_the_identity_says_itself_come_before_further_claims() -
     assert "groups" not in claims()
 
 
-class Told(Server):
-    """A server whose person has `claims`."""
+class ClaimsServer(Server):
+    """A server that signs in a person with `claims`."""
 
     def __init__(self, store: LinkStore, client: Client, claims: Any) -> None:
         super().__init__(store, client)
         self.claims = claims
 
     def authorize(self, response_type: str, **parameters: str) -> str:
-        asked = {"client_id": "client", "response_type": response_type, "redirect_uri": CLIENT.redirect_uris[0]}
+        request = {"client_id": "client", "response_type": response_type, "redirect_uri": CLIENT.redirect_uris[0]}
         identity = Identity("1", "ada", "Ada", "ada@example.com", self.claims.pop("groups", ()), self.claims)
-        return self.server.authorize(self.server.parse({**asked, **parameters}.items()), Person("b", identity), "en")
+        return self.server.authorize(self.server.parse({**request, **parameters}.items()), Person("b", identity), "en")
 
 
-def told(server: Server, scope: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """What introspection, /userinfo and the token itself say beyond what they always do."""
+def claims_in_responses(server: Server, scope: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Returns the claims in introspection, /userinfo and the JWT that are not reserved."""
     token = server.link(scope=scope)["access_token"]
-    introspection = dict(server.server.introspect(server.asked(token=token)))
+    introspection = dict(server.server.introspect(server.request(token=token)))
     assert introspection.pop("active")
     userinfo = dict(server.server.userinfo(f"Bearer {token}"))
     from joserfc import jwt
@@ -91,37 +91,41 @@ def told(server: Server, scope: str) -> tuple[dict[str, Any], dict[str, Any], di
     )  # type: ignore[return-value]
 
 
-def test_a_client_is_told_what_its_settings_name(store: LinkStore) -> None:
+def test_client_gets_the_claims_of_its_settings(store: LinkStore) -> None:
     client = replace(CLIENT, token_format="jwt", claims=("groups", "level", "flag", "absent"))
     facts = {"groups": ("x", "y"), "level": 0, "flag": False, "department": "Wörk", "empty": ""}
     expected = {"groups": ["x", "y"], "level": 0, "flag": False}
-    assert told(Told(store, client, facts), "order_car") == (expected, expected, expected)
+    assert claims_in_responses(ClaimsServer(store, client, facts), "order_car") == (expected, expected, expected)
 
 
-def test_scopes_stay_as_they_were(store: LinkStore) -> None:
+def test_claims_setting_adds_to_claims_of_scopes(store: LinkStore) -> None:
     client = replace(CLIENT, token_format="jwt")
-    assert told(Told(store, client, {"groups": ("x",), "a": 1}), "profile") == ({}, {"name": "Ada"}, {})
+    assert claims_in_responses(ClaimsServer(store, client, {"groups": ("x",), "a": 1}), "profile") == (
+        {},
+        {"name": "Ada"},
+        {},
+    )
     client = replace(client, claims=("name",))
-    found = told(Told(store, client, {}), "order_car")
+    found = claims_in_responses(ClaimsServer(store, client, {}), "order_car")
     assert found == ({"name": "Ada"}, {"name": "Ada"}, {"name": "Ada"})
 
 
-def test_what_the_settings_name_no_more_is_told_no_more(store: LinkStore) -> None:
-    server = Told(store, replace(CLIENT, claims=("groups", "level")), {"groups": ("x",), "level": 3})
+def test_claim_removed_from_settings_is_no_longer_returned(store: LinkStore) -> None:
+    server = ClaimsServer(store, replace(CLIENT, claims=("groups", "level")), {"groups": ("x",), "level": 3})
     token = server.link(scope="order_car")["access_token"]
     later = Server(store, replace(CLIENT, claims=("level", "department")))
-    answer = later.server.introspect(later.asked(token=token))
+    answer = later.server.introspect(later.request(token=token))
     assert answer["level"] == 3
     assert not {"groups", "department"} & set(answer)
     assert not {"groups", "department"} & set(later.server.userinfo(f"Bearer {token}"))
 
 
-def test_no_claim_takes_the_place_of_an_answer(store: LinkStore) -> None:
+def test_claim_cannot_replace_reserved_member(store: LinkStore) -> None:
     forged = dict.fromkeys(RESERVED_CLAIMS, "forged")
     client = replace(CLIENT, token_format="jwt", claims=tuple(RESERVED_CLAIMS))
-    server = Told(store, client, forged)
+    server = ClaimsServer(store, client, forged)
     token = server.link()["access_token"]
-    answer = server.server.introspect(server.asked(token=token))
+    answer = server.server.introspect(server.request(token=token))
     own = ("sub", "username", "active", "scope", "client_id", "iss", "exp", "iat", "aud", "token_type")
     assert "forged" not in [answer[name] for name in own]
     assert "forged" not in [server.server.userinfo(f"Bearer {token}")[name] for name in ("sub", "preferred_username")]
@@ -130,53 +134,55 @@ def test_no_claim_takes_the_place_of_an_answer(store: LinkStore) -> None:
     text, jti = signer.access_token(Link("b", "1", "ada", "c", (), "implicit", "en", 1), (), 1, 2, forged)
     from joserfc import jwt
 
-    said = jwt.decode(text, key.key, algorithms=["ES256"]).claims
-    assert said["jti"] == jti
-    assert "forged" not in [said[name] for name in ("iss", "sub", "aud", "client_id", "scope", "iat", "exp", "jti")]
+    decoded = jwt.decode(text, key.key, algorithms=["ES256"]).claims
+    assert decoded["jti"] == jti
+    assert "forged" not in [decoded[name] for name in ("iss", "sub", "aud", "client_id", "scope", "iat", "exp", "jti")]
 
 
-def test_every_key_of_our_own_answers_is_reserved(store: LinkStore) -> None:
+def test_every_member_of_responses_is_reserved(store: LinkStore) -> None:
     server = Server(store, replace(CLIENT, token_format="jwt"))
     token = server.link()["access_token"]
-    own = {*server.server.introspect(server.asked(token=token)), *server.server.userinfo(f"Bearer {token}")}
+    own = {*server.server.introspect(server.request(token=token)), *server.server.userinfo(f"Bearer {token}")}
     assert own - {"name"} <= RESERVED_CLAIMS
 
 
 @pytest.mark.parametrize("name", sorted(RESERVED_CLAIMS))
-def test_a_reserved_name_is_a_fault(name: str) -> None:
+def test_reserved_claim_name_is_refused_in_settings(name: str) -> None:
     faults = list(settings_of(ClientSettings, **{**SETTINGS, "claims": ("groups", name)}).faults())
     assert [key for key, _ in faults] == ["claims"]
     assert faults[0][1].endswith(f": {name}")
 
 
 @pytest.mark.parametrize("changes", [{"claims": ("é",)}, {"claims": ("x" * 101,)}, {"claims": ("a",), "grants": ()}])
-def test_what_no_claim_can_be_called_and_who_cannot_ask(changes: dict[str, Any]) -> None:
+def test_invalid_claim_name_or_client_without_grant_is_refused(changes: dict[str, Any]) -> None:
     assert [key for key, _ in settings_of(ClientSettings, **{**SETTINGS, **changes}).faults()] == ["claims"]
     assert not list(settings_of(ClientSettings, **{**SETTINGS, "claims": ("groups", "https://example.com/c")}).faults())
 
 
-def test_the_setting_reaches_the_client() -> None:
+def test_claims_setting_is_passed_to_client() -> None:
     (client,) = clients({"c": settings_of(ClientSettings, **{**SETTINGS, "claims": ("groups", "a")})})
     assert client.claims == ("groups", "a")
 
 
-def test_too_many_groups_are_dropped_and_the_link_is_made(store: LinkStore, caplog: pytest.LogCaptureFixture) -> None:
+def test_oversized_groups_are_dropped_and_link_is_created(store: LinkStore, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     client = replace(CLIENT, token_format="jwt", claims=("groups", "department", "essay"))
     many = tuple(f"group number {number}" for number in range(2000))
-    found = told(Told(store, client, {"groups": many, "department": "x", "essay": "y" * 10_000}), "order_car")
+    found = claims_in_responses(
+        ClaimsServer(store, client, {"groups": many, "department": "x", "essay": "y" * 10_000}), "order_car"
+    )
     assert found[0] == {"department": "x", "essay": "y" * 10_000}
     assert [record.getMessage().count("groups") for record in caplog.records] == [1]
     caplog.clear()
-    # groups go first, even where something else is longer, and the rest follows only if it must
+    # groups are dropped first, even if another claim is longer; others follow only if necessary
     bounded = grants._limit_claims({"groups": ["x"], "essay": "y" * 20_000, "department": "x"}, client)
     assert bounded == {"department": "x"}
     assert len(caplog.records) == 2
 
 
-def test_the_bound_is_about_what_is_kept() -> None:
+def test_claims_limit_applies_to_stored_bytes() -> None:
     fits = {"essay": "y" * (grants.CLAIMS_LIMIT - len(json.dumps({"essay": ""})))}
     assert grants._limit_claims(fits, CLIENT) == fits
     assert grants._limit_claims({"essay": fits["essay"] + "y"}, CLIENT) == {}
-    # as many letters, and each of them six bytes when kept
+    # each letter is stored as six bytes
     assert grants._limit_claims({"essay": "ö" * 3000}, CLIENT) == {}

@@ -1,4 +1,4 @@
-"""Who a client is, and whose tokens it may ask about."""
+"""Tests of client authentication, and of the tokens that a client may introspect."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def header(client_id: str, secret: str) -> str:
     return "Basic " + b64encode(f"{client_id}:{secret}".encode()).decode("ascii")
 
 
-def test_a_client_proves_itself_by_header_or_body() -> None:
+def test_client_authenticates_by_header_or_body() -> None:
     assert CLIENTS.authenticate(ClientRequest({}, header("alexa", "the secret"))).client_id == "alexa"
     assert (
         CLIENTS.authenticate(ClientRequest({"client_id": "alexa", "client_secret": "the secret"}, None)).client_id
@@ -37,7 +37,7 @@ def test_a_client_proves_itself_by_header_or_body() -> None:
     )
 
 
-def test_a_header_over_the_limit_is_not_read() -> None:
+def test_header_over_length_limit_is_refused() -> None:
     right = header("alexa", "the secret")
     assert CLIENTS.authenticate(ClientRequest({}, right + " " * 100)).client_id == "alexa"
     with pytest.raises(InvalidClientError):
@@ -45,12 +45,12 @@ def test_a_header_over_the_limit_is_not_read() -> None:
 
 
 @pytest.mark.parametrize("scheme", ["Basic", "basic", "BASIC", "bAsIc"])
-def test_the_scheme_has_no_case(scheme: str) -> None:
+def test_scheme_is_case_insensitive(scheme: str) -> None:
     value = header("alexa", "the secret").replace("Basic", scheme)
     assert CLIENTS.authenticate(ClientRequest({}, value)).client_id == "alexa"
 
 
-def test_a_header_is_read_raw_and_form_decoded() -> None:
+def test_credentials_in_header_may_be_raw_or_form_encoded() -> None:
     assert CLIENTS.authenticate(ClientRequest({}, header("odd+id", ODD))).client_id == "odd+id"
     assert (
         CLIENTS.authenticate(ClientRequest({}, header("odd%2Bid", "p%2Ba%252B+ss%3Aw%C3%B6rd%26%3D"))).client_id
@@ -83,7 +83,7 @@ def test_a_header_is_read_raw_and_form_decoded() -> None:
         "",
     ],
 )
-def test_anything_else_in_the_header_is_refused(authorization: str) -> None:
+def test_wrong_credentials_in_header_are_refused(authorization: str) -> None:
     with pytest.raises(InvalidClientError) as caught:
         CLIENTS.authenticate(ClientRequest({}, authorization))
     assert caught.value.status == 401
@@ -102,7 +102,7 @@ def test_anything_else_in_the_header_is_refused(authorization: str) -> None:
         {"client_id": "nobody", "client_secret": "the secret"},
     ],
 )
-def test_anything_else_in_the_body_is_refused(form: dict[str, str]) -> None:
+def test_wrong_credentials_in_body_are_refused(form: dict[str, str]) -> None:
     with pytest.raises(InvalidClientError):
         CLIENTS.authenticate(ClientRequest(form, None))
 
@@ -116,7 +116,7 @@ def test_anything_else_in_the_body_is_refused(form: dict[str, str]) -> None:
         {"client_id": "public"},
     ],
 )
-def test_two_ways_at_once_are_refused(form: dict[str, str]) -> None:
+def test_credentials_in_header_and_body_are_refused(form: dict[str, str]) -> None:
     with pytest.raises(ClientRequestError) as caught:
         CLIENTS.authenticate(ClientRequest(form, header("alexa", "the secret")))
     assert caught.value.error == "invalid_request"
@@ -132,10 +132,10 @@ def test_two_ways_at_once_are_refused(form: dict[str, str]) -> None:
         (Client("x", introspects=frozenset({"named"})), False, True, False),
     ],
 )
-def test_whose_tokens_a_client_may_ask_about(client: Client, own: bool, named: bool, stranger: bool) -> None:
+def test_client_may_introspect_permitted_tokens_only(client: Client, own: bool, named: bool, stranger: bool) -> None:
     assert [client.may_introspect(name) for name in ("x", "named", "stranger")] == [own, named, stranger]
 
 
-def test_no_secret_is_shown() -> None:
+def test_repr_of_client_contains_no_secret() -> None:
     client = Client("x", secret_sha256=b"digest of the secret")
     assert "digest of the secret" not in repr(client)

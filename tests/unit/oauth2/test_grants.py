@@ -1,4 +1,4 @@
-"""Grants over a real store, without any door: what configurations of a client come to."""
+"""Tests of the grants with a real database and without HTTP, for several configurations of a client."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def store(tmp_path: Path) -> Iterator[LinkStore]:
 
 
 class Server:
-    """An authorization server for one client, asked with its credentials."""
+    """An authorization server with one client, whose requests carry the credentials of that client."""
 
     def __init__(self, store: Any, client: Client) -> None:
         self.clock = Clock()
@@ -53,43 +53,43 @@ class Server:
         self._authorization = basic(client.client_id, SECRET)["Authorization"]
 
     def authorize(self, response_type: str, **parameters: str) -> str:
-        asked = {"client_id": "client", "response_type": response_type, "redirect_uri": URI, **parameters}
-        return self.server.authorize(self.server.parse(asked.items()), Person(), "en")
+        query = {"client_id": "client", "response_type": response_type, "redirect_uri": URI, **parameters}
+        return self.server.authorize(self.server.parse(query.items()), Person(), "en")
 
-    def asked(self, **form: str) -> ClientRequest:
+    def request(self, **form: str) -> ClientRequest:
         return ClientRequest(form, self._authorization)
 
     def link(self, **parameters: str) -> Mapping[str, Any]:
         code = query(self.authorize("code", **parameters))["code"]
-        return self.server.token(self.asked(grant_type="authorization_code", code=code, redirect_uri=URI))
+        return self.server.token(self.request(grant_type="authorization_code", code=code, redirect_uri=URI))
 
     def refresh(self, token: str, **form: str) -> Mapping[str, Any]:
-        return self.server.token(self.asked(grant_type="refresh_token", refresh_token=token, **form))
+        return self.server.token(self.request(grant_type="refresh_token", refresh_token=token, **form))
 
 
-def test_without_a_lifetime_a_token_lives_for_ever_and_says_no_expiry(store: LinkStore) -> None:
+def test_token_without_lifetime_has_no_expiry(store: LinkStore) -> None:
     server = Server(store, replace(CLIENT, code_lifetime=None))
-    got = server.link()
-    assert "expires_in" not in got
+    response = server.link()
+    assert "expires_in" not in response
     server.clock.now += 10**9
-    state = server.server.introspect(server.asked(token=got["access_token"]))
+    state = server.server.introspect(server.request(token=response["access_token"]))
     assert state["active"] is True
     assert "exp" not in state
 
 
-def test_a_client_without_scopes_links_and_refreshes(store: LinkStore) -> None:
+def test_client_without_scopes_can_link_and_refresh(store: LinkStore) -> None:
     server = Server(store, replace(CLIENT, scopes=()))
-    got = server.link()
-    assert "scope" not in got
-    again = server.refresh(got["refresh_token"])
+    response = server.link()
+    assert "scope" not in response
+    again = server.refresh(response["refresh_token"])
     assert "scope" not in again
-    assert server.server.introspect(server.asked(token=again["access_token"]))["scope"] == ""
+    assert server.server.introspect(server.request(token=again["access_token"]))["scope"] == ""
     with pytest.raises(ClientRequestError, match="invalid_scope"):
-        server.refresh(got["refresh_token"], scope="order_car")
+        server.refresh(response["refresh_token"], scope="order_car")
 
 
-def test_a_jwt_needs_an_expiry(store: LinkStore) -> None:
-    """An implicit token lives until the link ends: it stays opaque, so that it can be revoked for good."""
+def test_implicit_token_without_expiry_is_opaque(store: LinkStore) -> None:
+    """A token without expiry must stay opaque, because a JWT could not be revoked for good."""
     server = Server(store, replace(CLIENT, token_format="jwt"))
     assert server.link()["access_token"].count(".") == 2
     assert fragment(server.authorize("token"))["access_token"].count(".") == 0
@@ -97,16 +97,16 @@ def test_a_jwt_needs_an_expiry(store: LinkStore) -> None:
     assert fragment(server.authorize("token"))["access_token"].count(".") == 2
 
 
-def test_the_deny_list_forgets_what_has_expired(store: LinkStore) -> None:
+def test_expired_token_leaves_deny_list(store: LinkStore) -> None:
     server = Server(store, replace(CLIENT, token_format="jwt"))
-    got = server.link()
-    server.server.revoke(server.asked(token=got["access_token"]))
+    response = server.link()
+    server.server.revoke(server.request(token=response["access_token"]))
     assert len(store.revoked_tokens(int(server.clock.now))) == 1
     assert len(store.revoked_tokens(int(server.clock.now) + 3599)) == 1
     assert store.revoked_tokens(int(server.clock.now) + 3600) == {}
 
 
-def test_a_successor_depends_on_the_token_and_the_key() -> None:
+def test_successor_depends_on_token_and_key() -> None:
     one = derive_successor("token", b"k" * 32)
     assert one == derive_successor("token", b"k" * 32)
     assert len({one, derive_successor("token2", b"k" * 32), derive_successor("token", b"l" * 32), "token"}) == 4
@@ -114,7 +114,7 @@ def test_a_successor_depends_on_the_token_and_the_key() -> None:
 
 
 class Untouchable:
-    """A store that takes no notes."""
+    """A link store that cannot record the last use."""
 
     def __init__(self, store: LinkStore) -> None:
         self._store = store
@@ -128,28 +128,28 @@ class Untouchable:
         raise StorageUnavailableError
 
 
-def test_a_store_that_takes_no_notes_is_not_in_the_way(store: LinkStore) -> None:
+def test_failure_to_record_last_use_is_ignored(store: LinkStore) -> None:
     untouchable = Untouchable(store)
     server = Server(untouchable, CLIENT)
     token = server.link()["access_token"]
-    assert server.server.introspect(server.asked(token=token))["active"] is True
+    assert server.server.introspect(server.request(token=token))["active"] is True
     assert server.server.userinfo(f"Bearer {token}")["sub"] == "staff:1"
     assert untouchable.touched == 2
 
 
-def test_tokens_of_a_client_that_is_gone_are_dead_and_can_be_revoked_by_themselves(store: LinkStore) -> None:
-    got = Server(store, CLIENT).link()
+def test_tokens_of_removed_client_are_inactive_and_revocable(store: LinkStore) -> None:
+    response = Server(store, CLIENT).link()
     gone = Server(store, replace(CLIENT, client_id="another"))
-    assert gone.server.introspect(gone.asked(token=got["access_token"])) == {"active": False}
+    assert gone.server.introspect(gone.request(token=response["access_token"])) == {"active": False}
     with pytest.raises(InvalidClientError):
-        gone.server.revoke(ClientRequest({"token": got["refresh_token"]}))
-    gone.server.revoke(ClientRequest({"token": got["access_token"]}))
+        gone.server.revoke(ClientRequest({"token": response["refresh_token"]}))
+    gone.server.revoke(ClientRequest({"token": response["access_token"]}))
     back = Server(store, CLIENT)
     with pytest.raises(ClientRequestError, match="invalid_grant"):
-        back.refresh(got["refresh_token"])
+        back.refresh(response["refresh_token"])
 
 
-def test_a_rotated_token_is_marked_and_its_successor_counts_on(store: LinkStore) -> None:
+def test_rotated_token_is_marked_and_generation_increments(store: LinkStore) -> None:
     server = Server(store, replace(CLIENT, refresh="rotate"))
     tokens = [server.link()["refresh_token"]]
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""JWT access tokens, their keys and the deny list, as a verifier reads them: joserfc, and by hand with cryptography."""
+"""Tests of JWT access tokens, signing keys and the deny list, verified by joserfc and with cryptography alone."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def part(encoded: str) -> bytes:
     return urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
 
 
-def verified_by_hand(token: str, jwks: dict[str, Any]) -> tuple[Any, Any]:
-    """Header and claims of a JWS whose ES256 signature one of the keys made; no JOSE library has a hand in it."""
+def verify_without_jose(token: str, jwks: dict[str, Any]) -> tuple[Any, Any]:
+    """Verifies the ES256 signature of a JWS without a JOSE library; returns its header and claims."""
     header, claims, signature = token.split(".")
     found = json.loads(part(header))
     [key] = [key for key in jwks["keys"] if key["kid"] == found["kid"]]
@@ -56,7 +56,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 @pytest.fixture
 def open_store(engine: Engine) -> Callable[..., KeyStore]:
-    """`open_store(secret)`: the keys of the database under a secret."""
+    """`open_store(secret)` returns the key store of the database, opened with `secret`."""
     return lambda secret=SECRET: KeyStore(engine, secret)
 
 
@@ -69,10 +69,10 @@ def signer(*keys: SigningKey) -> Signer:
     return Signer(ISSUER, lambda: keys)
 
 
-def test_the_token_is_what_rfc_9068_says() -> None:
+def test_access_token_conforms_to_rfc_9068() -> None:
     signing = signer(SigningKey.new(NOW))
     token, jti = signing.access_token(LINK, ("order_car",), NOW, NOW + 3600)
-    header, claims = verified_by_hand(token, signing.jwks(NOW))
+    header, claims = verify_without_jose(token, signing.jwks(NOW))
     assert (header["typ"], header["alg"]) == ("at+jwt", "ES256")
     assert set(header) == {"typ", "alg", "kid"}
     assert claims == {
@@ -89,26 +89,26 @@ def test_the_token_is_what_rfc_9068_says() -> None:
     assert decoded.claims == claims
 
 
-def test_a_jti_is_new_each_time() -> None:
+def test_jti_is_unique() -> None:
     signing = signer(SigningKey.new(NOW))
     found = {signing.access_token(LINK, (), NOW, NOW + 1)[1] for _ in range(20)}
     assert len(found) == 20
     assert all(len(jti) >= 22 for jti in found)
 
 
-def test_a_changed_token_verifies_no_more() -> None:
+def test_changed_token_fails_verification() -> None:
     signing = signer(SigningKey.new(NOW))
     token, _ = signing.access_token(LINK, ("order_car",), NOW, NOW + 3600)
     other, _ = signing.access_token(LINK, ("order_car", "profile"), NOW, NOW + 3600)
     header, _, signature = token.split(".")
     mixed = ".".join((header, other.split(".")[1], signature))
     with pytest.raises(InvalidSignature):
-        verified_by_hand(mixed, signing.jwks(NOW))
+        verify_without_jose(mixed, signing.jwks(NOW))
     with pytest.raises(JoseError):
         jwt.decode(mixed, KeySet.import_key_set(signing.jwks(NOW)), algorithms=["ES256"])
 
 
-def test_only_public_parts_are_published() -> None:
+def test_jwks_contains_only_public_parameters() -> None:
     keys = [SigningKey.new(NOW - 10), SigningKey.new(NOW)]
     for published in signer(*keys).jwks(NOW)["keys"]:
         assert set(published) == {"kty", "crv", "x", "y", "kid", "use", "alg"}
@@ -117,8 +117,8 @@ def test_only_public_parts_are_published() -> None:
     assert keys[0].key.as_dict(private=True)["d"] not in repr(keys)
 
 
-def test_rotation_overlaps(store: KeyStore) -> None:
-    """A key is known before it signs, and until the last token that it signed is gone."""
+def test_rotated_keys_overlap(store: KeyStore) -> None:
+    """A key is published before it signs, and until the last token that it signed expires."""
     import time
 
     now = int(time.time())
@@ -129,76 +129,76 @@ def test_rotation_overlaps(store: KeyStore) -> None:
     assert [key["kid"] for key in signing.jwks(now)["keys"]] == [old.kid, new.kid]
     for at, kid in ((now, old.kid), (now + 899, old.kid), (now + 900, new.kid)):
         token, _ = signing.access_token(LINK, (), at, at + 3600)
-        header, _ = verified_by_hand(token, signing.jwks(at))
+        header, _ = verify_without_jose(token, signing.jwks(at))
         assert header["kid"] == kid
-    assert verified_by_hand(before, signing.jwks(now + 5399))[0]["kid"] == old.kid
+    assert verify_without_jose(before, signing.jwks(now + 5399))[0]["kid"] == old.kid
     assert [key["kid"] for key in signing.jwks(now + 5400)["keys"]] == [new.kid]
     with pytest.raises(ValueError, match="not enough values"):
-        verified_by_hand(before, signing.jwks(now + 5400))
+        verify_without_jose(before, signing.jwks(now + 5400))
 
 
-def test_a_key_that_retired_is_forgotten(store: KeyStore) -> None:
+def test_retired_key_is_deleted(store: KeyStore) -> None:
     store.rotate(NOW - 10**9, 0)
     young = store.rotate(NOW - 10**8, 1)
     assert [key.kid for key in store.all()] == [young.kid]
 
 
-def test_there_is_nothing_to_sign_with_before_a_key_begins(store: KeyStore) -> None:
+def test_key_does_not_sign_before_its_start(store: KeyStore) -> None:
     assert Signer(ISSUER, store.all).kid(NOW) is None
-    made = store.rotate(NOW, 0)
+    created = store.rotate(NOW, 0)
     assert Signer(ISSUER, store.all).kid(NOW - 1) is None
-    assert Signer(ISSUER, store.all).kid(NOW) == made.kid
+    assert Signer(ISSUER, store.all).kid(NOW) == created.kid
 
 
-def test_keys_are_sealed_by_the_secret(engine: Engine, open_store: Callable[..., KeyStore]) -> None:
-    made = open_store().rotate(NOW, 0)
+def test_keys_are_encrypted_with_the_secret(engine: Engine, open_store: Callable[..., KeyStore]) -> None:
+    created = open_store().rotate(NOW, 0)
     with engine.connect() as connection:
         written = str(connection.execute(text("SELECT * FROM signing_keys")).all())
-    assert made.key.as_dict(private=True)["d"] not in written
+    assert created.key.as_dict(private=True)["d"] not in written
     with pytest.raises(SettingsError, match=r"^linkauth\.secret: is another one") as error:
         open_store("another secret of 32 characters or more").all()
     assert "another secret of" not in str(error.value)
-    assert [key.kid for key in open_store().all()] == [made.kid]
+    assert [key.kid for key in open_store().all()] == [created.kid]
 
 
 def reread(store: KeyStore) -> Sequence[SigningKey]:
-    """The keys after the thread that reads them anew has done so."""
+    """Returns the keys after the background thread has reread them."""
     store.current()
     with store._lock:
         return store._kept[1]
 
 
-def test_the_last_known_keys_stay_while_the_database_is_away(
+def test_last_known_keys_are_used_while_database_is_down(
     engine: Engine, store: KeyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = store.rotate(NOW, 0)
-    assert [key.kid for key in store.current()] == [made.kid]
+    created = store.rotate(NOW, 0)
+    assert [key.kid for key in store.current()] == [created.kid]
     monkeypatch.setattr("linkauth.storage.keys.REREAD_SECONDS", -1)
     monkeypatch.setattr("linkauth.storage.keys.RETRY_SECONDS", -1)
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE signing_keys RENAME TO away"))
-    assert [key.kid for key in reread(store)] == [made.kid]
+    assert [key.kid for key in reread(store)] == [created.kid]
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE away RENAME TO signing_keys"))
     young = store.rotate(NOW + 1, NOW * 2)
-    assert [key.kid for key in reread(store)] == [made.kid, young.kid]
+    assert [key.kid for key in reread(store)] == [created.kid, young.kid]
 
 
-def test_nobody_waits_for_keys_that_are_read_anew(store: KeyStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = store.rotate(NOW, 0)
-    assert [key.kid for key in store.current()] == [made.kid]
+def test_reread_of_keys_does_not_block_callers(store: KeyStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    created = store.rotate(NOW, 0)
+    assert [key.kid for key in store.current()] == [created.kid]
     hangs, ended = threading.Event(), []
     monkeypatch.setattr("linkauth.storage.keys.REREAD_SECONDS", -1)
     monkeypatch.setattr(store, "_read_all", lambda keys: ended.append(hangs.wait(10)))
-    assert [key.kid for key in store.current()] == [made.kid]
+    assert [key.kid for key in store.current()] == [created.kid]
     assert ended == []
     hangs.set()
     with store._lock:
         assert ended == [True]
 
 
-def test_the_deny_list_is_signed_and_short_lived() -> None:
+def test_deny_list_is_signed_and_short_lived() -> None:
     signing = signer(SigningKey.new(NOW))
-    header, claims = verified_by_hand(signing.deny_list(["a", "b"], NOW), signing.jwks(NOW))
+    header, claims = verify_without_jose(signing.deny_list(["a", "b"], NOW), signing.jwks(NOW))
     assert header["typ"] == "deny-list+jwt"
     assert claims == {"iss": ISSUER, "iat": NOW, "exp": NOW + 600, "revoked": ["a", "b"]}

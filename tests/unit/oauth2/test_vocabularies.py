@@ -1,4 +1,4 @@
-"""A grant, a reason, a password rule and a platform are added in one place, and everything else follows."""
+"""Tests that a grant, a reason, a password rule and a platform are each defined in one place."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def toy_grant(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(GRANTS, "toy_grant", toy)
 
 
-def test_a_grant_is_added_in_one_place(make_app: Callable[..., Any], toy_grant: None) -> None:
-    """The settings take its word, both endpoints answer for it, and the metadata says so."""
+def test_added_grant_works_everywhere(make_app: Callable[..., Any], toy_grant: None) -> None:
+    """The settings, both endpoints and the metadata know the grant."""
     app: TestApp = https(make_app(client__home__grants="authorization_code toy_grant"))
     metadata = app.get("/.well-known/oauth-authorization-server").json
     assert "toy" in metadata["response_types_supported"]
@@ -72,7 +72,7 @@ def test_a_grant_is_added_in_one_place(make_app: Callable[..., Any], toy_grant: 
     assert refused["error_description"] == "grant_type is neither authorization_code nor refresh_token nor toy_grant"
 
 
-def test_a_grant_that_is_not_there_is_refused_everywhere(make_app: Callable[..., Any]) -> None:
+def test_unknown_grant_is_refused(make_app: Callable[..., Any]) -> None:
     from linkauth.config.settings import SettingsError
 
     with pytest.raises(SettingsError, match="grants: knows only: authorization_code, implicit"):
@@ -81,15 +81,15 @@ def test_a_grant_that_is_not_there_is_refused_everywhere(make_app: Callable[...,
     assert registry.by_response_type("") is None
 
 
-def test_reasons_and_rules_are_those_of_the_contract() -> None:
+def test_literals_equal_the_tuples_of_the_contract() -> None:
     assert get_args(Reason) == REASONS
     assert tuple(rule for part in get_args(PasswordRule) for rule in get_args(part)) == PASSWORD_RULES
     assert set(CHANGEABLE) < set(REASONS) < set(SIGN_IN_ERRORS)
     assert set(PASSWORD_RULES) < set(PASSWORD_ERRORS)
 
 
-def test_a_reason_and_a_rule_are_added_in_one_place() -> None:
-    """In a process of its own, because modules read the words when they are imported."""
+def test_added_reason_and_rule_give_page_states() -> None:
+    """Runs in a separate process, because modules read the values when they are imported."""
     done = subprocess.run([sys.executable, "-c", TOY], capture_output=True, text=True, check=True)
     states, changeable = done.stdout.strip().rsplit(" ", 1)
     found = [tuple(state) for state in json.loads(states)]
@@ -98,7 +98,7 @@ def test_a_reason_and_a_rule_are_added_in_one_place() -> None:
     assert changeable == "True"
 
 
-def test_a_platform_is_one_record(make_app: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_added_platform_works_everywhere(make_app: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     toy = Platform("toy", "Toy Platform", redirect_uris=("https://toy.example/back",), scopes=("toy_scope",))
     assert isinstance(platforms.PLATFORMS, dict)
     monkeypatch.setitem(platforms.PLATFORMS, "toy", toy)
@@ -117,6 +117,6 @@ def test_a_platform_is_one_record(make_app: Callable[..., Any], monkeypatch: pyt
     assert "toy_scope" in app.get("/.well-known/oauth-authorization-server").json["scopes_supported"]
 
 
-def test_every_platform_but_none_has_a_label() -> None:
+def test_every_platform_except_none_has_label() -> None:
     assert {name for name, platform in PLATFORMS.items() if not platform.label} == {"none"}
     assert replace(PLATFORMS["alexa"]).label == "Alexa"

@@ -1,4 +1,4 @@
-"""A theme with a broken file is one sentence, for a server, for `check` and for the preview."""
+"""Tests that a theme with a broken file gives a one-line message at the start, in `check` and in the preview."""
 
 from __future__ import annotations
 
@@ -24,37 +24,37 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     return lambda files: MadeTheme(tmp_path, files)
 
 
-def served(made: MadeTheme) -> Theme:
-    module = import_module(made.package)
+def open_installed(theme: MadeTheme) -> Theme:
+    module = import_module(theme.package)
     return open_theme("made", module, module.Parameters(), TEXTS, "/static/made/")
 
 
-def faults(made: MadeTheme) -> list[str]:
-    return [f"{each.where}: {each.what}" for each in check(made.open()).findings]
+def faults(theme: MadeTheme) -> list[str]:
+    return [f"{each.where}: {each.what}" for each in check(theme.open()).findings]
 
 
 GARBAGE = [b"", b"garbage, and much of it", b"\xde\x12\x04\x95", b"\xde\x12\x04\x95" + b"\xff" * 40]
 
 
 @pytest.mark.parametrize("content", GARBAGE)
-def test_a_broken_compiled_catalog_is_named_with_the_command_that_mends_it(make: Make, content: bytes) -> None:
-    made = make({PO: CATALOG + 'msgid "Cancel"\nmsgstr "Zurück"\n', MO: content})
+def test_broken_compiled_catalog_is_reported_with_command_that_rebuilds_it(make: Make, content: bytes) -> None:
+    theme = make({PO: CATALOG + 'msgid "Cancel"\nmsgstr "Zurück"\n', MO: content})
     with pytest.raises(ConfigurationError, match=rf"{MO} is no compiled catalog .*linkauth catalogs made"):
-        served(made)
-    # the author's tools speak from what is written
-    (fault,) = faults(made)
+        open_installed(theme)
+    # the tools for theme authors read the .po file
+    (fault,) = faults(theme)
     assert fault.endswith(f"{MO}: is no compiled catalog, so that no server starts: run linkauth catalogs made")
 
 
-def test_a_compiled_catalog_without_its_source_is_spoken_in_a_draft_too(make: Make) -> None:
-    made = make({PO: CATALOG + 'msgid "Cancel"\nmsgstr "Zurück"\n'})
-    made.compile()
-    (made.root / PO).unlink()
-    assert "Zurück" in made.open().render("login", "de", **made.open().states[0].context)
+def test_draft_uses_compiled_catalog_without_source(make: Make) -> None:
+    theme = make({PO: CATALOG + 'msgid "Cancel"\nmsgstr "Zurück"\n'})
+    theme.compile()
+    (theme.root / PO).unlink()
+    assert "Zurück" in theme.open().render("login", "de", **theme.open().states[0].context)
 
 
 @pytest.mark.parametrize(
-    ("files", "said"),
+    ("files", "message"),
     [
         ({LOGIN: b"\n\xff"}, "made, login.jinja2 line 2: is not UTF-8"),
         ({"templates/fields.jinja2": b"\n\xff"}, "line 2: is not UTF-8"),
@@ -64,62 +64,60 @@ def test_a_compiled_catalog_without_its_source_is_spoken_in_a_draft_too(make: Ma
         ({LOGIN: "{{ 1 / 0 }}"}, "made cannot show login in en: ZeroDivisionError: division by zero"),
     ],
 )
-def test_a_template_that_cannot_be_shown_is_one_sentence(
-    make: Make, files: Mapping[str, str | bytes], said: str
-) -> None:
-    made = make(files)
+def test_broken_template_is_reported_in_one_line(make: Make, files: Mapping[str, str | bytes], message: str) -> None:
+    theme = make(files)
     with pytest.raises(ConfigurationError) as raised:
-        served(made)
-    assert said in str(raised.value)
+        open_installed(theme)
+    assert message in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
-def test_a_translation_with_a_lone_per_cent_sign_is_found_by_the_check(make: Make) -> None:
-    """A start renders the pages in the default language alone."""
-    made = make({PO: CATALOG + 'msgid "Cancel"\nmsgstr "Zu 100 % zurück"\n'})
-    made.compile()
-    served(made)
-    assert any("the translation of “Cancel” has a lone %, which nobody fills" in each for each in faults(made))
-    made.write({PO: CATALOG + 'msgid "Cancel"\nmsgstr "Zu 100 %% zurück"\n'})
-    made.compile()
-    served(made)
-    assert faults(made) == []
+def test_check_reports_translation_with_lone_percent_sign(make: Make) -> None:
+    """The start does not find it, because it renders the pages only in the default language."""
+    theme = make({PO: CATALOG + 'msgid "Cancel"\nmsgstr "Zu 100 % zurück"\n'})
+    theme.compile()
+    open_installed(theme)
+    assert any("the translation of “Cancel” has a lone %, which nobody fills" in each for each in faults(theme))
+    theme.write({PO: CATALOG + 'msgid "Cancel"\nmsgstr "Zu 100 %% zurück"\n'})
+    theme.compile()
+    open_installed(theme)
+    assert faults(theme) == []
 
 
-def test_obsolete_sentences_are_no_fault(make: Make) -> None:
-    made = make({PO: CATALOG + '#~ msgid "Gone"\n#~ msgstr "Weg"\n'})
-    made.compile()
-    assert faults(made) == []
+def test_check_accepts_obsolete_messages(make: Make) -> None:
+    theme = make({PO: CATALOG + '#~ msgid "Gone"\n#~ msgstr "Weg"\n'})
+    theme.compile()
+    assert faults(theme) == []
 
 
-def test_a_plural_is_told_and_its_lack_too(make: Make) -> None:
+def test_check_reports_missing_plural(make: Make) -> None:
     both = "{% trans count=clients|length %}One gap.{% pluralize %}{{ count }} gaps.{% endtrans %}"
     login = f'{{% extends "parent/login.jinja2" %}}{{% block ending %}}<p>{both}</p>{{% endblock %}}'
-    made = make({LOGIN: login, PO: CATALOG + 'msgid "One gap."\nmsgstr "Eine Lücke."\n'})
-    made.compile()
-    lacks, english = faults(made)
+    theme = make({LOGIN: login, PO: CATALOG + 'msgid "One gap."\nmsgstr "Eine Lücke."\n'})
+    theme.compile()
+    lacks, english = faults(theme)
     assert lacks.endswith(f"{PO}: “One gap.” lacks its plural: add msgid_plural “%(count)s gaps.”")
     assert english.endswith("says “One gap.” (plural “%(count)s gaps.”) in English: add it to its catalog")
 
 
-def test_a_template_that_extends_itself_is_told_as_such(make: Make) -> None:
-    made = make({LOGIN: '{% extends "login.jinja2" %}'})
-    said = "a template extends itself: what stands behind it is called parent/login.jinja2"
-    with pytest.raises(ConfigurationError, match=said):
-        served(made)
-    assert any(said in each for each in faults(made))
+def test_template_that_extends_itself_is_reported(make: Make) -> None:
+    theme = make({LOGIN: '{% extends "login.jinja2" %}'})
+    message = "a template extends itself: what stands behind it is called parent/login.jinja2"
+    with pytest.raises(ConfigurationError, match=message):
+        open_installed(theme)
+    assert any(message in each for each in faults(theme))
 
 
-def test_every_template_is_compiled_at_the_start(make: Make) -> None:
-    """Also one that no page uses, and one of a parent that the child overrides."""
+def test_every_template_is_compiled_at_start(make: Make) -> None:
+    """A template that no page uses is compiled too."""
     with pytest.raises(ConfigurationError, match=r"made, unused.jinja2 line 2: "):
-        served(make({"templates/unused.jinja2": "\n{% block %}"}))
+        open_installed(make({"templates/unused.jinja2": "\n{% block %}"}))
 
 
-def test_the_default_language_is_the_one_that_is_tried(make: Make) -> None:
+def test_start_renders_pages_in_default_language(make: Make) -> None:
     only_german = "{{ 1 / 0 if language == 'de' else '' }}"
-    made = make({LOGIN: '{% extends "parent/login.jinja2" %}{% block ending %}' + only_german + "{% endblock %}"})
-    served(made)
-    module = import_module(made.package)
+    theme = make({LOGIN: '{% extends "parent/login.jinja2" %}{% block ending %}' + only_german + "{% endblock %}"})
+    open_installed(theme)
+    module = import_module(theme.package)
     with pytest.raises(ConfigurationError, match="made cannot show login in de: ZeroDivisionError"):
         open_theme("made", module, module.Parameters(), TEXTS, "/static/made/", "de")

@@ -1,4 +1,4 @@
-"""Which language a page is in, whatever browsers and people write."""
+"""Tests of language negotiation."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ INSTALLED = ("de", "en", "es", "fr-CA", "pt-BR", "zh-Hant-TW")
         ("d\u00e9, en", ["en"]),
     ],
 )
-def test_the_wanted_languages_come_best_first(header: str, tags: list[str]) -> None:
+def test_accepted_languages_are_sorted_by_weight(header: str, tags: list[str]) -> None:
     assert accepted(header) == tags
 
 
-def test_only_the_beginning_of_a_header_is_looked_at() -> None:
+def test_only_beginning_of_header_is_read() -> None:
     assert accepted("x," * 99 + "de") == ["de"]
     assert accepted("x," * 100 + "de") == []
     assert accepted(" " * 2000 + "de") == []
@@ -58,10 +58,10 @@ def test_only_the_beginning_of_a_header_is_looked_at() -> None:
 
 
 @given(st.text(max_size=300))
-def test_whatever_a_header_says_the_language_is_one_of_ours(header: str) -> None:
+def test_any_header_gives_installed_language_or_none(header: str) -> None:
     tags = accepted(header)
     assert choose(tags, INSTALLED) in (*INSTALLED, None)
-    # no range that was not in the header
+    # each tag stands in the header
     assert all(tag in header for tag in tags)
 
 
@@ -71,16 +71,16 @@ NOISE = st.sampled_from(["", "*", "*;q=0.1", ";;", "q=1", "de;q=x", "../..", "\x
 
 
 @given(st.lists(st.tuples(TAGS, WEIGHTS), max_size=40), st.lists(NOISE, max_size=40), st.randoms(use_true_random=False))
-def test_garbage_between_the_ranges_changes_nothing(
-    wishes: list[tuple[str, float]], noise: list[str], chance: object
+def test_garbage_between_language_ranges_is_ignored(
+    preferences: list[tuple[str, float]], noise: list[str], chance: object
 ) -> None:
-    ranges = [f"{tag};q={weight}" for tag, weight in wishes]
+    ranges = [f"{tag};q={weight}" for tag, weight in preferences]
     mixed = list(ranges)
     for each in noise:
         mixed.insert(chance.randint(0, len(mixed)), each)  # type: ignore[attr-defined]
     assert accepted(",".join(mixed)) == accepted(",".join(ranges))
     weights = dict.fromkeys(accepted(",".join(ranges)))
-    assert set(weights) == {tag for tag, weight in wishes if weight > 0}
+    assert set(weights) == {tag for tag, weight in preferences if weight > 0}
 
 
 TEN = ("ar", "de", "en", "es", "fr", "hi", "it", "ja", "nl", "pt-BR")
@@ -98,11 +98,11 @@ ALEXA = {
     **{"fr-CA": "fr-CA", "fr-FR": "fr", "de-DE": "de", "hi-IN": "hi", "it-IT": "it", "ja-JP": "ja", "pt-BR": "pt-BR"},
     **{"es-ES": "es", "es-MX": "es-MX", "es-US": "es-MX"},
 }
-"""The 17 locales that skills may have, and whose sentences they get."""
+"""The 17 locales of Alexa skills and the language that each of them gets."""
 
 
 @pytest.mark.parametrize("locale", ALEXA)
-def test_every_locale_of_alexa_has_its_language(locale: str) -> None:
+def test_each_alexa_locale_gets_its_language(locale: str) -> None:
     installed = (*TEN, *REGIONAL)
     assert choose([locale], installed) == ALEXA[locale]
     assert choose([locale.replace("-", "_")], installed) == ALEXA[locale]
@@ -117,11 +117,11 @@ def test_every_locale_of_alexa_has_its_language(locale: str) -> None:
         *(("en-001", "en-GB"), ("en-150", "en-GB"), ("en-AT", "en-GB"), ("en-US", "en"), ("en-Latn-US", "en")),
     ],
 )
-def test_a_part_of_the_world_takes_its_language(wanted: str, found: str) -> None:
+def test_locale_gets_language_of_its_cldr_parent(wanted: str, found: str) -> None:
     assert choose([wanted], (*TEN, *REGIONAL, "hi-Latn")) == found
 
 
-def test_the_nearest_parent_counts_first() -> None:
+def test_nearest_parent_locale_is_preferred() -> None:
     assert choose(["en-AT"], ("en", "en-AU", "en-DE")) == "en-DE"
     assert choose(["en-AT"], ("en", "en-AU", "en-001")) == "en-001"
     assert choose(["pt-AO"], ("pt-BR", "pt-PT")) == "pt-PT"
@@ -129,11 +129,11 @@ def test_the_nearest_parent_counts_first() -> None:
 
 
 @pytest.mark.parametrize("locale", ["zh-CN", "zh-*", "zh", "ko-KR", "x-klingon"])
-def test_what_nobody_speaks_is_left_to_the_default(locale: str) -> None:
+def test_locale_without_catalog_gets_no_language(locale: str) -> None:
     assert choose(accepted(locale), TEN) is None
 
 
-def test_a_choice_offers_each_language_once_by_its_own_name() -> None:
+def test_offered_languages_are_unique_and_named_in_themselves() -> None:
     found = {each.tag: (each.name, each.direction) for each in offered((*TEN, *REGIONAL))}
     assert set(found) == set(TEN)
     assert found["de"] == ("Deutsch", "ltr")
@@ -143,12 +143,12 @@ def test_a_choice_offers_each_language_once_by_its_own_name() -> None:
     assert [each.tag for each in offered(("fr-CA", "en"))] == ["en", "fr-CA"]
 
 
-def test_a_language_that_nobody_knows_is_called_by_its_tag() -> None:
+def test_unknown_language_is_named_by_its_tag() -> None:
     assert describe("xx").name == "xx"
     assert describe("he-x").direction == "rtl"
 
 
-def test_numbers_are_written_as_the_language_does() -> None:
+def test_numbers_are_formatted_for_language() -> None:
     assert number(1234, "de") == "1.234"
     assert number(1234, "fr-CA") == "1\xa0234"
     assert number(1234, "xx") == "1,234"
@@ -179,34 +179,34 @@ def test_numbers_are_written_as_the_language_does() -> None:
         (["deu"], None),
     ],
 )
-def test_a_region_falls_through_to_its_language(wanted: list[str], found: str | None) -> None:
+def test_regional_tag_falls_back_to_its_language(wanted: list[str], found: str | None) -> None:
     assert choose(wanted, INSTALLED) == found
 
 
-def test_the_order_of_the_wish_counts_and_not_the_order_of_the_catalogs() -> None:
+def test_order_of_preference_decides() -> None:
     assert choose(["en", "de"], INSTALLED) == "en"
     assert choose(["de", "en"], INSTALLED) == "de"
 
 
-def test_fallbacks_end_with_the_language() -> None:
+def test_fallbacks_end_with_language() -> None:
     assert fallbacks("es-MX") == ["es-MX", "es"]
     assert fallbacks("de") == ["de"]
 
 
 @pytest.mark.parametrize(
-    ("language", "said"),
+    ("language", "expected"),
     [("de", "Taxi rufen"), ("de-AT", "Taxler rufen"), ("de-CH", "Taxi rufen"), ("fr", "call a taxi")],
 )
-def test_a_text_in_the_nearest_language(language: str, said: str) -> None:
+def test_text_is_chosen_in_nearest_language(language: str, expected: str) -> None:
     texts = {"": "call a taxi", "de": "Taxi rufen", "de-AT": "Taxler rufen"}
-    assert text(texts, language) == said
+    assert text(texts, language) == expected
 
 
-def test_no_text_is_an_empty_one() -> None:
+def test_missing_text_is_empty() -> None:
     assert text({}, "de") == ""
 
 
-def test_the_languages_of_our_own_themes_are_described_as_cldr_does() -> None:
+def test_languages_of_bundled_themes_are_described_as_in_cldr() -> None:
     own = {path.parts[-3].replace("_", "-") for path in ROOT.glob("themes/*/linkauth*/locale/*/LC_MESSAGES/*.po")}
     assert set(languages._SHIPPED) == own | {"en"}
     for tag in languages._SHIPPED:

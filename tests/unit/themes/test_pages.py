@@ -1,4 +1,4 @@
-"""Catalogs that stand in for each other, and which theme and language a request gets."""
+"""Tests of the fallback between catalogs, of catalog updates, and of warnings about texts without a page."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ TEXTS: dict[str, Any] = {"service_name": {"": "S"}, "clients": {}, "platforms": 
 Make = Callable[..., Any]
 
 
-def write(package: Path, tag: str, said: Mapping[str, str]) -> None:
+def write(package: Path, tag: str, translations: Mapping[str, str]) -> None:
     folder = package / "locale" / tag.replace("-", "_") / "LC_MESSAGES"
     folder.mkdir(parents=True)
     catalog = Catalog(locale=tag.split("-")[0], fuzzy=False)
-    for english, translated in said.items():
+    for english, translated in translations.items():
         catalog.add(english, translated)
     with (folder / "linkauth.po").open("wb") as file:
         write_po(file, catalog)
@@ -40,7 +40,7 @@ def write(package: Path, tag: str, said: Mapping[str, str]) -> None:
 
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
-    """`make(name, catalogs, templates, parent)`: the module of a theme whose package is written to disk."""
+    """`make(name, catalogs, templates, parent)` writes the package of a theme to disk and returns its module."""
     monkeypatch.syspath_prepend(str(tmp_path))
 
     def new(
@@ -53,8 +53,8 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
         (package / "__init__.py").write_text(source, "utf-8")
         for page, text in templates.items():
             (package / "templates" / f"{page}.jinja2").write_text(text, "utf-8")
-        for tag, said in catalogs.items():
-            write(package, tag, said)
+        for tag, translations in catalogs.items():
+            write(package, tag, translations)
         (tmp_path / f"{name}-1.dist-info").mkdir()
         (tmp_path / f"{name}-1.dist-info/METADATA").write_text(f"Name: {name}\nVersion: 1\n", "utf-8")
         (tmp_path / f"{name}-1.dist-info/entry_points.txt").write_text(f"[linkauth.themes]\n{name} = {name}\n", "utf-8")
@@ -63,7 +63,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     return new
 
 
-def opened(module: Any) -> Theme:
+def open_module(module: Any) -> Theme:
     return open_theme(module.__name__, module, None, TEXTS, f"/static/{module.__name__}/")
 
 
@@ -74,8 +74,8 @@ CATALOGS = {
 }
 
 
-def test_a_regional_catalog_falls_back_sentence_by_sentence(make: Make) -> None:
-    theme = opened(make("regional_a", CATALOGS, dict.fromkeys(PAGES, MAIN)))
+def test_regional_catalog_falls_back_per_message(make: Make) -> None:
+    theme = open_module(make("regional_a", CATALOGS, dict.fromkeys(PAGES, MAIN)))
     assert theme.languages == ("en", "en-US", "fr", "fr-CA")
     assert [each.tag for each in theme.spoken] == ["en", "fr"]
     assert theme.render("home", "fr-CA") == "<p>Allô, couleur</p>Français"
@@ -84,12 +84,12 @@ def test_a_regional_catalog_falls_back_sentence_by_sentence(make: Make) -> None:
     assert theme.render("home", "en") == "<p>Hello, colour</p>English"
 
 
-def test_a_child_says_a_sentence_otherwise_and_the_rest_is_its_parents(make: Make) -> None:
+def test_child_theme_overrides_single_messages(make: Make) -> None:
     make("parent_b", CATALOGS, dict.fromkeys(PAGES, MAIN))
     child = make("child_b", {"fr": {"Hello": "Salut"}, "en": {"Hello": "Hi"}}, {}, "parent_b")
-    theme = opened(child)
+    theme = open_module(child)
     assert theme.render("home", "fr") == "<p>Salut, couleur</p>Français"
-    # and to a region too, whatever its parent says to it
+    # the child's French also overrides the parent's Canadian French
     assert theme.render("home", "fr-CA") == "<p>Salut, couleur</p>Français"
     assert theme.render("home", "en") == "<p>Hi, colour</p>English"
 
@@ -104,33 +104,33 @@ def read(module: Any, tag: str) -> dict[Any, Any]:
     return {message.id: message.string for message in catalog if message.id}
 
 
-def waiting(name: str, add: str | None = None) -> dict[str, int]:
+def untranslated(name: str, add: str | None = None) -> dict[str, int]:
     return {each.language: each.waiting for each in update(name, add)}
 
 
-def test_catalogs_are_brought_up_to_date(make: Make) -> None:
+def test_update_adds_and_removes_messages(make: Make) -> None:
     module = make("parent_c", {**CATALOGS, "fr-CA": {"Hello": "Allô", "left over": "x"}}, dict.fromkeys(PAGES, MAIN))
     templates = Path(module.__file__).parent / "templates"
     more = "{% trans count=1 %}one{% pluralize %}many{% endtrans %}"
     (templates / "home.jinja2").write_text(MAIN + more, "utf-8")
-    assert waiting("parent_c", add="nl") == {"en-US": 0, "fr": 1, "fr-CA": 0, "nl": 3}
+    assert untranslated("parent_c", add="nl") == {"en-US": 0, "fr": 1, "fr-CA": 0, "nl": 3}
     assert read(module, "fr") == {"Hello": "Bonjour", "colour": "couleur", ("one", "many"): ("", "")}
     assert read(module, "fr_CA") == {"Hello": "Allô"}
     assert read(module, "nl") == {"Hello": "", "colour": "", ("one", "many"): ("", "")}
     before = (templates.parent / "locale/fr/LC_MESSAGES/linkauth.po").read_bytes()
-    assert waiting("parent_c")["fr"] == 1
+    assert untranslated("parent_c")["fr"] == 1
     assert (templates.parent / "locale/fr/LC_MESSAGES/linkauth.po").read_bytes() == before
 
 
-def test_a_childs_catalogs_hold_its_own_sentences_and_what_it_overrides(make: Make) -> None:
+def test_catalog_of_child_has_own_and_overridden_messages(make: Make) -> None:
     make("parent_d", CATALOGS, dict.fromkeys(PAGES, MAIN))
     own = "{% trans %}Hello{% endtrans %} {% trans %}Own{% endtrans %}"
     child = make("child_d", {"fr": {"colour": "teinte", "gone": "x"}}, {"home": own}, "parent_d")
-    assert waiting("child_d") == {"fr": 1}
+    assert untranslated("child_d") == {"fr": 1}
     assert read(child, "fr") == {"Own": "", "colour": "teinte"}
 
 
-def test_the_command_says_what_waits_for_a_translation(make: Make) -> None:
+def test_catalogs_command_reports_untranslated_messages(make: Make) -> None:
     make("parent_e", CATALOGS, dict.fromkeys(PAGES, MAIN))
     done = CliRunner().invoke(main, ["catalogs", "parent_e", "--add", "nl"])
     assert done.output.splitlines() == [
@@ -168,7 +168,7 @@ def settings(**changes: Any) -> Any:
         ("", None),
     ],
 )
-def test_a_text_in_a_language_without_pages_is_a_warning(
+def test_text_in_language_without_pages_gives_warning(
     tag: str, warning: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
@@ -176,7 +176,7 @@ def test_a_text_in_a_language_without_pages_is_a_warning(
     assert [record.getMessage() for record in caplog.records] == ([warning] if warning else [])
 
 
-def test_a_scope_without_a_sentence_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+def test_scope_without_text_gives_warning(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         pages._warn_about_unlabelled_scopes(settings())
     assert [record.getMessage() for record in caplog.records] == [

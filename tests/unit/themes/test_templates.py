@@ -1,4 +1,4 @@
-"""`parent/` means what stands behind a template, in chains of any length."""
+"""Tests that `parent/` names the template that a theme overrides, in chains of any length."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from linkauth.themes.templates import Chain, environment
 
 @pytest.fixture
 def roots(tmp_path: Path) -> list[Path]:
-    """Three themes, the youngest first; page.jinja2 is in all of them, other.jinja2 only in the older two."""
+    """Returns the roots of three themes, child first; page.jinja2 is in all of them, other.jinja2 in the last two."""
     own = '{% extends "parent/page.jinja2" %}{% block a %}NAME {{ super() }}{% endblock %}'
     files = {
         "child/templates/page.jinja2": own.replace("NAME", "child"),
@@ -40,7 +40,7 @@ def roots(tmp_path: Path) -> list[Path]:
         ("static/page.css.jinja2", "one {} two {}"),
     ],
 )
-def test_each_reaches_what_it_overrides(roots: list[Path], name: str, wanted: str) -> None:
+def test_template_extends_the_one_it_overrides(roots: list[Path], name: str, wanted: str) -> None:
     assert environment(roots).get_template(name).render() == wanted
 
 
@@ -48,16 +48,16 @@ ABSENT = ["none.jinja2", "parent/page.jinja2", "3:page.jinja2", "../middle/templ
 
 
 @pytest.mark.parametrize("name", ABSENT)
-def test_what_is_not_there_is_not_found(roots: list[Path], name: str) -> None:
+def test_missing_template_is_not_found(roots: list[Path], name: str) -> None:
     with pytest.raises(jinja2.TemplateNotFound):
         environment(roots).get_template(name)
 
 
-def test_the_oldest_has_no_parent(roots: list[Path]) -> None:
+def test_last_theme_has_no_parent(roots: list[Path]) -> None:
     (roots[2] / "templates/part.jinja2").write_text('{% include "parent/part.jinja2" %}', "utf-8")
     with pytest.raises(jinja2.TemplateNotFound, match=r"there is no part\.jinja2"):
         environment(roots).get_template("other.jinja2").render()
 
 
-def test_the_names_are_those_that_pages_ask_for(roots: list[Path]) -> None:
+def test_list_contains_page_template_names(roots: list[Path]) -> None:
     assert Chain(roots).list_templates() == ["base.jinja2", "other.jinja2", "page.jinja2", "part.jinja2"]

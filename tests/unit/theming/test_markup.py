@@ -1,4 +1,4 @@
-"""What must not be in a page, a script or a style sheet, and what only looks like it."""
+"""Tests of the checks of pages, scripts and style sheets: true findings and harmless look-alikes."""
 
 from __future__ import annotations
 
@@ -45,16 +45,16 @@ NO_CALLS = [
 
 
 @pytest.mark.parametrize("script", CALLS)
-def test_a_call_that_opens_something_is_found(script: str) -> None:
+def test_call_that_opens_pop_up_is_found(script: str) -> None:
     assert len(pop_ups(script)) == 1
 
 
 @pytest.mark.parametrize("script", NO_CALLS)
-def test_what_opens_nothing_is_no_pop_up(script: str) -> None:
+def test_harmless_code_is_no_pop_up(script: str) -> None:
     assert pop_ups(script) == []
 
 
-NAMELESS = [
+WITHOUT_NAME = [
     '<label for="q"></label><input id="q">',
     '<label for="q"> <img alt=""></label><input id="q">',
     '<label>City <input></label><input name="q">',
@@ -67,7 +67,7 @@ NAMELESS = [
     '<a href="x" aria-label=" "> </a>',
     '<button aria-label=""></button>',
 ]
-NAMED = [
+WITH_NAME = [
     '<label for="q">City</label><input id="q">',
     '<label for="q"><img alt="City"></label><input id="q">',
     "<label>City <select><option>One</option></select></label>",
@@ -82,14 +82,14 @@ NAMED = [
 ]
 
 
-@pytest.mark.parametrize("html", NAMELESS)
-def test_a_name_without_text_is_none(html: str) -> None:
+@pytest.mark.parametrize("html", WITHOUT_NAME)
+def test_element_without_accessible_name_is_a_fault(html: str) -> None:
     (fault,) = Page(html).faults()
     assert "text" in fault
 
 
-@pytest.mark.parametrize("html", NAMED)
-def test_a_name_may_come_from_anywhere(html: str) -> None:
+@pytest.mark.parametrize("html", WITH_NAME)
+def test_accessible_name_from_any_source_is_accepted(html: str) -> None:
     assert list(Page(html).faults()) == []
 
 
@@ -103,18 +103,18 @@ def test_a_name_may_come_from_anywhere(html: str) -> None:
         ("5", []),
     ],
 )
-def test_a_page_that_leads_elsewhere_by_itself_is_found(content: str, hosts: list[str]) -> None:
+def test_refresh_to_foreign_host_is_found(content: str, hosts: list[str]) -> None:
     found = Page(f'<meta http-equiv="Refresh" content="{content}">').loads()
     assert [host for host in map(foreign, found) if host] == hosts
 
 
-def test_an_image_set_loads_what_it_names() -> None:
+def test_hosts_of_image_set_are_found() -> None:
     css = """a { background: image-set("https://a.example.net/1.png" 1x, url(https://b.example.net/2.png) 2x) }
     b { background: -webkit-image-set( 'https://c.example.net/3.png' type("image/png")) }"""
     assert {foreign(each) for each in loaded_by(css)} - {None} == {f"{each}.example.net" for each in "abc"}
 
 
-def test_only_quoted_addresses_elsewhere_count() -> None:
+def test_only_quoted_foreign_addresses_in_script_are_found() -> None:
     script = """// see "https://a.example.net/"
     fetch('https://b.example.net/x'); fetch(`https://c.example.net/${d}`); fetch("/here"); x("http://[broken")
     document.createElementNS("http://www.w3.org/2000/svg", "svg")"""

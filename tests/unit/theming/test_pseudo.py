@@ -1,4 +1,4 @@
-"""Pseudo-languages, and the same page for light and dark screens."""
+"""Tests of the pseudo-languages and of the light and dark variants of a page."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ SENTENCE = "Sign in with your <strong>%(service)s</strong> account, 100 %% of it
 
 
 @pytest.mark.parametrize("change", [pseudo.longer, pseudo.backwards])
-def test_placeholders_and_markup_stay(change: object) -> None:
+def test_placeholders_and_markup_are_unchanged(change: object) -> None:
     assert callable(change)
     assert PLACEHOLDERS.findall(change(SENTENCE)) == PLACEHOLDERS.findall(SENTENCE)
     assert "<strong>Ada</strong>" in change(SENTENCE) % {"service": "Ada"}
 
 
 @given(st.text(alphabet="abc xyz,.-", min_size=1, max_size=60))
-def test_longer_is_longer_and_can_be_read(text: str) -> None:
+def test_longer_text_is_longer_and_in_brackets(text: str) -> None:
     changed = pseudo.longer(text)
     assert changed[0] == "["
     assert changed[-1] == "]"
@@ -33,19 +33,19 @@ def test_longer_is_longer_and_can_be_read(text: str) -> None:
     assert not re.search(r"[a-z]", changed)
 
 
-def test_short_texts_grow_and_long_ones_get_a_long_word() -> None:
+def test_short_text_grows_and_long_text_gets_long_word() -> None:
     assert pseudo.longer("Cancel") == "[Çååñçééļ]"
     assert max(map(len, pseudo.longer("You can unlink at any time.").split())) > 30
 
 
 @given(st.text(alphabet="abc xyz,.-", max_size=60))
-def test_backwards_turns_words_and_closes_what_it_opens(text: str) -> None:
+def test_backwards_text_balances_its_direction_marks(text: str) -> None:
     changed = pseudo.backwards(text)
     assert "".join(letter for letter in changed if unicodedata.category(letter) != "Cf") == text
     assert changed.count("\u202e") == changed.count("\u202c") == bool(text.strip())
 
 
-def test_a_catalog_changes_what_the_english_one_says() -> None:
+def test_pseudo_catalog_transforms_english_text() -> None:
     found = pseudo.catalog("en-XA", gettext.NullTranslations())
     assert found.gettext("Yes") == "[Ýééš]"
     assert found.ngettext("day", "days", 2) == "[đååýš]"
@@ -54,7 +54,7 @@ def test_a_catalog_changes_what_the_english_one_says() -> None:
 CSS = b"a { color: red } @media (min-width: 9em) and ( prefers-color-scheme : dark ) { a { color: pink } }"
 
 
-def test_a_variant_answers_what_the_style_sheet_asks_the_device() -> None:
+def test_variant_replaces_media_queries_of_style_sheet() -> None:
     light, dark = (
         VARIANTS[f"{scheme}-100"].file(CSS, "text/css; charset=utf-8").decode() for scheme in ("light", "dark")
     )

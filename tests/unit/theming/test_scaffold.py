@@ -1,4 +1,4 @@
-"""A tree of templates becomes a folder: filled in, or not made at all."""
+"""Tests of the scaffold, which writes a folder from a tree of templates, completely or not at all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ JINJA = "{{ title }} {% block main %}{{title}}{% endblock %} {{name}}"
 
 @pytest.fixture
 def trees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a package with a tree called `page`."""
+    """Returns the folder of a package with a template tree called `page`."""
     package = tmp_path / "package"
     inner = package / "templates/page/linkauth_{{module}}/pages"
     inner.mkdir(parents=True)
@@ -25,7 +25,7 @@ def trees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return package
 
 
-def test_texts_and_paths_are_filled_in_and_the_rest_is_left(trees: Path, tmp_path: Path) -> None:
+def test_placeholders_in_texts_and_paths_are_replaced(trees: Path, tmp_path: Path) -> None:
     folder = scaffold.write_distribution("page", tmp_path / "made", scaffold.name_placeholders("staff-api"))
     found = {str(path.relative_to(folder)): path.read_text("utf-8") for path in folder.rglob("*") if path.is_file()}
     assert found == {
@@ -35,7 +35,7 @@ def test_texts_and_paths_are_filled_in_and_the_rest_is_left(trees: Path, tmp_pat
 
 
 @pytest.mark.parametrize("kind", ["folder", "file", "dangling link"])
-def test_what_is_there_is_left_as_it_is(trees: Path, tmp_path: Path, kind: str) -> None:
+def test_existing_path_is_left_unchanged(trees: Path, tmp_path: Path, kind: str) -> None:
     path = tmp_path / "made"
     if kind == "folder":
         path.mkdir()
@@ -48,22 +48,22 @@ def test_what_is_there_is_left_as_it_is(trees: Path, tmp_path: Path, kind: str) 
     assert path.is_symlink() or (path.read_text() == "mine" if path.is_file() else not list(path.iterdir()))
 
 
-def test_a_folder_that_cannot_be_made_is_one_sentence(trees: Path, tmp_path: Path) -> None:
+def test_folder_that_cannot_be_created_is_reported(trees: Path, tmp_path: Path) -> None:
     with pytest.raises(click.ClickException, match="cannot be created"):
         scaffold.write_distribution("page", tmp_path / "missing" / "made", scaffold.name_placeholders("crm"))
 
 
-def test_half_a_folder_is_none(trees: Path, tmp_path: Path) -> None:
+def test_partly_written_folder_is_removed(trees: Path, tmp_path: Path) -> None:
     with pytest.raises(click.ClickException, match="cannot be written"):
         scaffold.write_distribution("page", tmp_path / "made", scaffold.name_placeholders("crm") | {"name": "x" * 300})
     assert not (tmp_path / "made").exists()
 
 
 @pytest.mark.parametrize("name", ["crm", "staff-api", "a1-2b", "x" * scaffold.NAME_LIMIT])
-def test_a_name_that_can_be_a_module(name: str) -> None:
-    spelled = scaffold.name_placeholders(name)
-    assert spelled["module"].isidentifier()
-    assert spelled["class"].isidentifier()
+def test_valid_name_gives_identifiers(name: str) -> None:
+    spellings = scaffold.name_placeholders(name)
+    assert spellings["module"].isidentifier()
+    assert spellings["class"].isidentifier()
     assert scaffold.validate_name(None, None, name) == name  # type: ignore[arg-type]
 
 
@@ -71,6 +71,6 @@ def test_a_name_that_can_be_a_module(name: str) -> None:
     "name",
     ["", " ", "CRM", "1crm", "-crm", "crm-", "a--b", "a_b", "a.b", "a/b", "../x", "größe", "crm\n", "x" * 41, "{{a}}"],
 )
-def test_a_name_that_cannot(name: str) -> None:
+def test_invalid_name_is_refused(name: str) -> None:
     with pytest.raises(click.BadParameter):
         scaffold.validate_name(None, None, name)  # type: ignore[arg-type]

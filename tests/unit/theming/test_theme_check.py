@@ -1,4 +1,4 @@
-"""`linkauth theme check`: a theme with one fault each, and what is said of it; and that our own have none."""
+"""Tests of `linkauth theme check`: each fault of a theme is reported, and the bundled themes have none."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
 
 
 def intro(html: str) -> dict[str, str | bytes]:
-    """A theme whose login page begins with `html`."""
+    """Returns the files of a theme whose login page begins with `html`."""
     return {LOGIN: f'{{% extends "parent/login.jinja2" %}}{{% block intro %}}{html}{{{{ super() }}}}{{% endblock %}}'}
 
 
@@ -40,12 +40,12 @@ def styled(css: str) -> dict[str, str | bytes]:
     return {CSS: PARENTS_CSS + css}
 
 
-def said(report: Report, warning: bool = False) -> list[str]:
+def messages(report: Report, warning: bool = False) -> list[str]:
     return [f"{each.where}: {each.what}" for each in report.findings if each.warning == warning]
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_our_own_themes_have_no_fault(theme: str) -> None:
+def test_bundled_theme_has_no_fault(theme: str) -> None:
     module = load("themes", theme)
     states = every_state("skill", ("order_car",))
     texts = {**TEXTS, "clients": {"skill": {"": "Ride Hailer"}}}
@@ -58,7 +58,7 @@ def test_our_own_themes_have_no_fault(theme: str) -> None:
     assert report.weight.files <= 4
 
 
-def test_a_child_that_changes_nothing_has_no_fault(make: Make) -> None:
+def test_child_without_changes_has_no_fault(make: Make) -> None:
     assert check(make({}).open()).findings == []
 
 
@@ -83,31 +83,31 @@ IN_PAGES = [
 ]
 
 
-def test_faults_of_the_markup_are_found(make: Make) -> None:
-    """One for each faulty element of a page that has them all, beside those that have no fault."""
-    found = said(check(make(intro("".join(html for html, _ in IN_PAGES))).open()))
-    unsaid = [wanted for _, wanted in IN_PAGES if wanted and sum(wanted in each for each in found) != 1]
-    assert unsaid == []
+def test_each_fault_of_markup_is_found_once(make: Make) -> None:
+    """The page has all elements of IN_PAGES; each faulty element gives one finding, and the others none."""
+    found = messages(check(make(intro("".join(html for html, _ in IN_PAGES))).open()))
+    missing = [wanted for _, wanted in IN_PAGES if wanted and sum(wanted in each for each in found) != 1]
+    assert missing == []
     assert len(found) == sum(bool(wanted) for _, wanted in IN_PAGES), found
     assert [each for each in found if not each.startswith("made")] == []
 
 
-def test_markup_without_faults_is_not_complained_about(make: Make) -> None:
-    assert said(check(make(intro("".join(html for html, wanted in IN_PAGES if not wanted))).open())) == []
+def test_markup_without_faults_gives_no_finding(make: Make) -> None:
+    assert messages(check(make(intro("".join(html for html, wanted in IN_PAGES if not wanted))).open())) == []
 
 
-def test_a_fault_of_many_pages_is_told_once(make: Make) -> None:
+def test_fault_of_many_pages_is_reported_once(make: Make) -> None:
     files = {BASE: '{% extends "parent/base.jinja2" %}{% block head %}<style>p { margin: 0 }</style>{% endblock %}'}
-    (found,) = said(check(make(files).open()))
+    (found,) = messages(check(make(files).open()))
     assert found.startswith("made, login: fresh, ar and ")
     assert " more: <style> has inline styles" in found
 
 
-def test_what_a_style_sheet_loads_from_elsewhere_is_found(make: Make) -> None:
+def test_foreign_hosts_of_style_sheet_are_found(make: Make) -> None:
     css = '@import "https://a.example.net/x.css"; body { background: url(//b.example.net/x.png) }'
     report = check(make({CSS: css + PARENTS_CSS}).open())
     assert report.domains == ["a.example.net", "b.example.net"]
-    assert len(said(report)) == 2
+    assert len(messages(report)) == 2
 
 
 UNREADABLE = [
@@ -136,19 +136,19 @@ READABLE = [
 
 
 @pytest.mark.parametrize(("css", "wanted"), UNREADABLE, ids=[css for css, _ in UNREADABLE])
-def test_what_is_hard_to_read_is_found(make: Make, css: str, wanted: str) -> None:
-    found = said(check(make(styled(css)).open()))
+def test_low_contrast_is_found(make: Make, css: str, wanted: str) -> None:
+    found = messages(check(make(styled(css)).open()))
     assert any(wanted in each for each in found), found
 
 
 @pytest.mark.parametrize("css", READABLE)
-def test_what_can_be_read_is_not_complained_about(make: Make, css: str) -> None:
+def test_sufficient_contrast_gives_no_finding(make: Make, css: str) -> None:
     report = check(make(styled(css)).open())
-    assert [each for each in said(report) if "hard to" in each] == []
+    assert [each for each in messages(report) if "hard to" in each] == []
 
 
-def test_a_custom_property_that_nothing_uses_is_mentioned(make: Make) -> None:
-    (found,) = said(check(make(styled(":root { --acent: #123456; }")).open()), warning=True)
+def test_unused_custom_property_gives_warning(make: Make) -> None:
+    (found,) = messages(check(make(styled(":root { --acent: #123456; }")).open()), warning=True)
     assert found.startswith("made, page.css: sets --acent, which nothing uses")
 
 
@@ -161,55 +161,55 @@ def test_a_custom_property_that_nothing_uses_is_mentioned(make: Make) -> None:
         ("request.open('GET', '/'); function open() {} const reopen = () => {}; alerted(1)", []),
     ],
 )
-def test_pop_ups_are_found(make: Make, script: str, calls: list[str]) -> None:
-    found = said(check(make({"static/own.js": script}).open()))
+def test_pop_up_calls_are_found(make: Make, script: str, calls: list[str]) -> None:
+    found = messages(check(make({"static/own.js": script}).open()))
     assert [each.split("calls ")[1].split(",")[0] for each in found] == calls
 
 
-def test_an_address_in_a_script_is_mentioned(make: Make) -> None:
+def test_foreign_address_in_script_gives_warning(make: Make) -> None:
     script = 'fetch("https://api.example.net/x"); document.createElementNS("http://www.w3.org/2000/svg", "g")'
-    (found,) = said(check(make({"static/own.js": script}).open()), warning=True)
+    (found,) = messages(check(make({"static/own.js": script}).open()), warning=True)
     assert found.startswith("made, own.js: names https://api.example.net/x: if the script loads it, browsers refuse")
 
 
-def test_a_page_that_weighs_too_much_is_found(make: Make) -> None:
+def test_page_over_size_limit_is_found(make: Make) -> None:
     noise = random.Random(1).randbytes(40_000)
     html = '<img alt="" src="{{ static("big.png") }}">'
-    (found,) = said(check(make({**intro(html), "static/big.png": noise}).open()))
+    (found,) = messages(check(make({**intro(html), "static/big.png": noise}).open()))
     assert "make it less than 30,000 compressed" in found
     assert found.startswith("made, ")
-    # what no page loads weighs nothing
-    assert said(check(make({"static/big.png": noise}).open())) == []
+    # a file that no page loads does not count
+    assert messages(check(make({"static/big.png": noise}).open())) == []
 
 
-def test_a_block_that_the_parent_does_not_have_is_found(make: Make) -> None:
+def test_block_unknown_to_parent_is_found(make: Make) -> None:
     text = '{% extends "parent/login.jinja2" %}{% block intr %}{% block own %}{% endblock %}{% endblock %}'
-    (found,) = said(check(make({LOGIN: text}).open()))
+    (found,) = messages(check(make({LOGIN: text}).open()))
     assert found.endswith("the block intr is in none of the templates that it extends: did you mean intro?")
     text = '{% extends "parent/login.jinja2" %}{% block intro %}{% block own %}{% endblock %}{% endblock %}'
-    assert said(check(make({LOGIN: text}).open())) == []
+    assert messages(check(make({LOGIN: text}).open())) == []
 
 
-def test_a_template_that_nobody_uses_is_mentioned(make: Make) -> None:
-    (found,) = said(check(make({"templates/logn.jinja2": "x"}).open()), warning=True)
+def test_unused_template_gives_warning(make: Make) -> None:
+    (found,) = messages(check(make({"templates/logn.jinja2": "x"}).open()), warning=True)
     assert found.endswith("no page uses this template: did you mean login.jinja2?")
     text = '{% extends "parent/login.jinja2" %}{% block intro %}{% include "own.jinja2" %}{% endblock %}'
-    assert said(check(make({LOGIN: text, "templates/own.jinja2": "<p></p>"}).open()), warning=True) == []
+    assert messages(check(make({LOGIN: text, "templates/own.jinja2": "<p></p>"}).open()), warning=True) == []
 
 
-def test_a_page_that_cannot_be_shown_is_found_with_its_state(make: Make) -> None:
-    found = said(check(make(intro("{% if error == 'locked' %}{{ nobody_gave_this }}{% endif %}")).open()))
+def test_page_that_cannot_be_rendered_is_found_with_its_state(make: Make) -> None:
+    found = messages(check(make(intro("{% if error == 'locked' %}{{ nobody_gave_this }}{% endif %}")).open()))
     assert len(found) == 1
     assert found[0].startswith("made, login: locked, ")
     assert "cannot be shown: UndefinedError: 'nobody_gave_this' is undefined" in found[0]
 
 
-def test_a_parent_that_is_not_there_is_found(make: Make) -> None:
-    found = said(check(make({"templates/own.jinja2": '{% extends "parent/nowhere.jinja2" %}'}).open()))
+def test_missing_parent_template_is_found(make: Make) -> None:
+    found = messages(check(make({"templates/own.jinja2": '{% extends "parent/nowhere.jinja2" %}'}).open()))
     assert any("extends or includes nowhere.jinja2, which is nowhere behind it" in each for each in found)
 
 
-def test_a_broken_template_stops_the_theme_with_its_line(make: Make) -> None:
+def test_broken_template_or_catalog_cannot_be_opened(make: Make) -> None:
     with pytest.raises(ConfigurationError, match=r"login.jinja2 line 2: .*endfor"):
         make({LOGIN: "{% if x %}\n{% endfor %}"}).open()
     with pytest.raises(ConfigurationError, match=r"linkauth\.po"):
@@ -219,14 +219,14 @@ def test_a_broken_template_stops_the_theme_with_its_line(make: Make) -> None:
 NEW = intro("<p>{% trans %}Mind the gap.{% endtrans %}</p>")
 
 
-WHOLE = ("ar", "de", "es", "fr", "hi", "it", "ja", "nl", "pt-BR")
-"""The languages of the default theme that no other one stands in for."""
+COMPLETE = ("ar", "de", "es", "fr", "hi", "it", "ja", "nl", "pt-BR")
+"""The languages of the default theme that do not fall back to another language."""
 
 
-def test_a_sentence_without_translation_is_found(make: Make) -> None:
-    # once for every language of the parent but English, and not for their regions
-    (found,) = said(check(make(NEW).open()))
-    assert found == f"made in ar and {len(WHOLE) - 1} more: says “Mind the gap.” in English: add it to its catalog"
+def test_missing_translation_is_found(make: Make) -> None:
+    # once for every language of the parent except English, and not for regional catalogs
+    (found,) = messages(check(make(NEW).open()))
+    assert found == f"made in ar and {len(COMPLETE) - 1} more: says “Mind the gap.” in English: add it to its catalog"
 
 
 IN_CATALOGS = [
@@ -244,34 +244,36 @@ IN_CATALOGS = [
 
 
 @pytest.mark.parametrize(("entry", "wanted"), IN_CATALOGS, ids=[entry for entry, _ in IN_CATALOGS])
-def test_faults_of_a_catalog_are_found(make: Make, entry: str, wanted: list[str]) -> None:
+def test_faults_of_catalog_are_found(make: Make, entry: str, wanted: list[str]) -> None:
     theme = make({**NEW, PO: CATALOG + entry + "\n"})
     theme.compile()
-    found = said(check(theme.open()))
-    # not what the other languages lack, nor the pages that such a catalog breaks
-    found = [each for each in found if each.startswith(f"made in ar and {len(WHOLE) - 1} more:") or PO in each]
+    found = messages(check(theme.open()))
+    # ignores what other languages lack, and the pages that such a catalog breaks
+    found = [each for each in found if each.startswith(f"made in ar and {len(COMPLETE) - 1} more:") or PO in each]
     assert len(found) == len(wanted), found
     for line, part in zip(found, wanted, strict=True):
         assert part in line
 
 
-def test_a_catalog_that_is_not_compiled_is_found(make: Make) -> None:
+def test_catalog_without_current_compilation_is_found(make: Make) -> None:
     theme = make({**NEW, PO: CATALOG + 'msgid "Mind the gap."\nmsgstr "Alt."\n'})
-    assert any("is not compiled, so that servers do not know it" in each for each in said(check(theme.open())))
+    assert any("is not compiled, so that servers do not know it" in each for each in messages(check(theme.open())))
     theme.compile()
-    assert not any("compiled" in each for each in said(check(theme.open())))
+    assert not any("compiled" in each for each in messages(check(theme.open())))
     theme.write({PO: CATALOG + 'msgid "Mind the gap."\nmsgstr "Neu."\n'})
-    assert any("has changed since it was compiled" in each for each in said(check(theme.open())))
+    assert any("has changed since it was compiled" in each for each in messages(check(theme.open())))
 
 
-def test_words_that_cannot_be_translated_are_mentioned(make: Make) -> None:
-    (found,) = said(check(make(intro("<p>Mind the gap.</p>")).open()), warning=True)
+def test_untranslatable_text_gives_warning(make: Make) -> None:
+    (found,) = messages(check(make(intro("<p>Mind the gap.</p>")).open()), warning=True)
     assert found.startswith("made, login: fresh and ")
     assert "“Mind the gap.” is the same in every language: mark it with {% trans %}" in found
-    assert said(check(make(intro('<p lang="cy">Cymru</p><code>XYZ</code><p>{{ skill }} · 24</p>')).open()), True) == []
+    assert (
+        messages(check(make(intro('<p lang="cy">Cymru</p><code>XYZ</code><p>{{ skill }} · 24</p>')).open()), True) == []
+    )
 
 
-def test_a_template_that_extends_itself_is_found_and_not_followed(make: Make) -> None:
-    """As one does who forgets `parent/`."""
+def test_template_that_extends_itself_is_found(make: Make) -> None:
+    """This happens when an author forgets `parent/`."""
     draft = make({LOGIN: '{% extends "login.jinja2" %}'}).open()
-    assert any("parent/login.jinja2" in each for each in said(check(draft)))
+    assert any("parent/login.jinja2" in each for each in messages(check(draft)))

@@ -1,4 +1,4 @@
-"""themes/README.md cannot lie: what it names is there, and what is there it names."""
+"""Tests that themes/README.md names exactly the variables, blocks, codes and parameters that exist."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.conftest import ROOT
 
 TEXT = (ROOT / "themes/README.md").read_text("utf-8")
 INTERNAL = {"catalog", "gettext", "ngettext", "_"}
-"""What templates use by way of {% trans %}."""
+"""The globals that {% trans %} uses."""
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def section(heading: str) -> str:
 
 
 def rows(heading: str) -> list[str]:
-    """The names in the first column of a section's table."""
+    """Returns the names in the first column of the table of a section."""
     cells = re.findall(r"^\| (?!block)(`.*?) \|", section(heading), re.MULTILINE)
     return [name for cell in cells for name in re.findall(r"`([\w-]+)`", cell)]
 
@@ -51,15 +51,13 @@ EVERY = "Every page: `base.jinja2`"
 
 
 @pytest.mark.parametrize("page", ["login", "password", "error", "home"])
-def test_the_variables_of_a_page_are_those_that_it_is_given(page: str) -> None:
+def test_listed_variables_of_page_are_those_of_its_states(page: str) -> None:
     given = {name for state in every_state("skill", ()) if state.page == page for name in state.context}
     named = rows(f"`{page}.jinja2`")
     assert sorted(named) == sorted(given)
 
 
-def test_every_variable_that_a_template_reads_is_named_and_the_other_way_round(
-    theme: Theme, templates: Templates
-) -> None:
+def test_listed_variables_are_those_that_templates_read(theme: Theme, templates: Templates) -> None:
     read = set().union(*(templates.variables(page) for page in states.PAGES))
     names = {name for page in states.PAGES for name in templates.whole(page)}
     every = {each.name for name in names for each in templates.tree(name).find_all(jinja2.nodes.Name)}
@@ -68,30 +66,30 @@ def test_every_variable_that_a_template_reads_is_named_and_the_other_way_round(
     assert named == read - INTERNAL
 
 
-def test_the_blocks_of_a_page_are_those_that_are_named(templates: Templates) -> None:
+def test_listed_blocks_are_those_of_the_templates(templates: Templates) -> None:
     assert sorted(blocks(EVERY)) == sorted(templates.blocks("base.jinja2"))
     for page in states.PAGES:
         assert sorted(blocks(f"`{page}`")) == sorted(templates.blocks(page) - templates.blocks("base.jinja2")), page
 
 
-def test_the_codes_are_the_cores() -> None:
+def test_listed_codes_are_those_of_the_core() -> None:
     login, password, error = re.split(r"On the password page:|`reason` on the error page:", section("The codes"))
     codes = [set(re.findall(r"`(\w+)`", part)) for part in (login, password, error)]
     assert codes == [set(states.SIGN_IN_ERRORS) | {"error"}, set(states.PASSWORD_ERRORS), set(states.REQUEST_ERRORS)]
     assert all(f"`{reason}`" in section("`password.jinja2`") for reason in states.PASSWORD_REASONS)
 
 
-def test_the_custom_properties_are_the_style_sheets(theme: Theme) -> None:
+def test_listed_custom_properties_are_those_of_the_style_sheet(theme: Theme) -> None:
     (css,) = (file.body.decode() for file in theme.static.values() if file.name.endswith(".css"))
     assert set(rows("Custom properties of the default theme")) == set(re.findall(r"(--[\w-]+):", css))
 
 
-def test_the_parameters_are_the_default_themes() -> None:
+def test_listed_parameters_are_those_of_the_default_theme() -> None:
     listed = section("Parameters").split(";")[0]
     assert re.findall(r"`(\w+)`", listed) == [each.name for each in fields(linkauth_theme_default.Parameters)]
 
 
-def test_its_links_and_targets_exist() -> None:
+def test_links_and_make_targets_exist() -> None:
     for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", TEXT):
         assert (ROOT / "themes" / link).exists(), link
     makefile = (ROOT / "Makefile").read_text("utf-8")

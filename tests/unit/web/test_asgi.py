@@ -1,4 +1,4 @@
-"""The WSGI application behind ASGI: what it is given, and when."""
+"""Tests of the ASGI adapter: the environ and the body that it passes to the WSGI application."""
 
 from __future__ import annotations
 
@@ -27,13 +27,16 @@ SCOPE: dict[str, Any] = {
 
 
 def run(coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run it in a thread of its own: where browser tests came before, Playwright's loop runs in this one."""
+    """Runs the coroutine in another thread, because Playwright's event loop may run in this one after browser tests."""
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, coroutine).result()
 
 
-def asked(messages: Iterable[dict[str, Any]], seconds: float = LONG, **scope: Any) -> tuple[list[Any], list[Any]]:
-    """(environs of the application, with their bodies; messages that were sent). What does not come is awaited."""
+def call(messages: Iterable[dict[str, Any]], seconds: float = LONG, **scope: Any) -> tuple[list[Any], list[Any]]:
+    """Sends one request with `messages` and then nothing more.
+
+    Returns the calls of the WSGI application as pairs of environ and body, and the messages that were sent.
+    """
     environs: list[Any] = []
     sent: list[Any] = []
     left = list(messages)
@@ -60,38 +63,38 @@ def part(body: bytes, more: bool = True) -> dict[str, Any]:
     return {"type": "http.request", "body": body, "more_body": more}
 
 
-def test_a_body_is_whole_before_a_thread_runs_the_application() -> None:
-    ((environ, body),), (start, end) = asked([part(b"ab"), part(b"c"), part(b"", False)])
+def test_application_runs_after_whole_body_is_received() -> None:
+    ((environ, body),), (start, end) = call([part(b"ab"), part(b"c"), part(b"", False)])
     assert (body, environ["CONTENT_LENGTH"]) == (b"abc", "3")
     assert (start["status"], end["body"]) == (200, b"ab")
     assert dict(start["headers"])[b"x-thread"].startswith(b"linkauth")
     assert b"connection" not in dict(start["headers"])
 
 
-def test_a_late_body_is_shorter_than_its_length_and_the_connection_ends() -> None:
+def test_late_body_is_truncated_and_connection_closes() -> None:
     for headers in ([(b"content-length", b"5")], [(b"transfer-encoding", b"chunked")]):
-        ((environ, body),), (start, _) = asked([part(b"ab")], seconds=0.01, headers=headers)
+        ((environ, body),), (start, _) = call([part(b"ab")], seconds=1, headers=headers)
         assert body == b"ab"
         assert int(environ["CONTENT_LENGTH"]) > 2
         assert dict(start["headers"])[b"connection"] == b"close"
 
 
-def test_too_long_a_body_is_not_waited_for() -> None:
-    ((environ, body),), (start, _) = asked([], headers=[(b"content-length", b"11")])
+def test_body_over_limit_is_not_awaited() -> None:
+    ((environ, body),), (start, _) = call([], headers=[(b"content-length", b"11")])
     assert (environ["CONTENT_LENGTH"], body) == ("11", b"")
     assert dict(start["headers"])[b"connection"] == b"close"
-    ((_, body),), (start, _) = asked([part(b"a" * 8), part(b"a" * 8)])
+    ((_, body),), (start, _) = call([part(b"a" * 8), part(b"a" * 8)])
     assert body == b"a" * 11
     assert dict(start["headers"])[b"connection"] == b"close"
 
 
-def test_a_body_that_breaks_off_never_reaches_the_application() -> None:
-    environs, (start, _) = asked([part(b"ab"), {"type": "http.disconnect"}])
+def test_aborted_body_does_not_reach_application() -> None:
+    environs, (start, _) = call([part(b"ab"), {"type": "http.disconnect"}])
     assert (environs, start["status"]) == ([], 400)
 
 
-def test_a_page_is_not_waited_for() -> None:
-    ((_, body),), _ = asked([], method="GET")
+def test_body_of_get_request_is_not_awaited() -> None:
+    ((_, body),), _ = call([], method="GET")
     assert body == b""
 
 
@@ -103,7 +106,7 @@ def never_starts(environ: Any, start_response: Any) -> list[bytes]:
     return []
 
 
-def has_a_header_of_other_letters(environ: Any, start_response: Any) -> list[bytes]:
+def sends_header_outside_latin_1(environ: Any, start_response: Any) -> list[bytes]:
     start_response("200 OK", [("X-Name", "\u0101")])
     return []
 
@@ -112,8 +115,8 @@ def exits(environ: Any, start_response: Any) -> list[bytes]:
     raise SystemExit
 
 
-@pytest.mark.parametrize("wsgi", [raises, exits, never_starts, has_a_header_of_other_letters])
-def test_an_application_that_fails_is_an_error_of_the_server(wsgi: Any, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("wsgi", [raises, exits, never_starts, sends_header_outside_latin_1])
+def test_failing_application_gives_status_500(wsgi: Any, caplog: pytest.LogCaptureFixture) -> None:
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -123,7 +126,7 @@ def test_an_application_that_fails_is_an_error_of_the_server(wsgi: Any, caplog: 
         return part(b"", False)
 
     application = Application(wsgi, 1, limit=10)
-    # the second body is too long, which ends its connection and no other
+    # the second body is too long, which closes only its own connection
     for headers in ([], [(b"content-length", b"11")], []):
         run(application({**SCOPE, "headers": headers}, receive, send))
     assert [message["status"] for message in sent[::2]] == [500] * 3
@@ -132,12 +135,12 @@ def test_an_application_that_fails_is_an_error_of_the_server(wsgi: Any, caplog: 
     assert "the application failed" in caplog.text
 
 
-def test_a_request_that_the_server_cancels_costs_no_thread(caplog: pytest.LogCaptureFixture) -> None:
-    begun, come = threading.Event(), threading.Event()
+def test_cancelled_request_releases_its_thread(caplog: pytest.LogCaptureFixture) -> None:
+    begun, released = threading.Event(), threading.Event()
 
     def wsgi(environ: Any, start_response: Any) -> list[bytes]:
         begun.set()
-        assert come.wait(LONG)
+        assert released.wait(LONG)
         start_response("200 OK", [])
         return []
 
@@ -153,10 +156,10 @@ def test_a_request_that_the_server_cancels_costs_no_thread(caplog: pytest.LogCap
         request.cancel()
         with pytest.raises(asyncio.CancelledError):
             await request
-        come.set()
+        released.set()
         await asyncio.wait_for(application({**SCOPE}, receive, send), LONG)
 
-    async def left_behind() -> None:
+    async def abandon() -> None:
         request = asyncio.create_task(application({**SCOPE}, receive, send))
         await asyncio.to_thread(begun.wait, LONG)
         assert not request.done()
@@ -164,17 +167,17 @@ def test_a_request_that_the_server_cancels_costs_no_thread(caplog: pytest.LogCap
     sent: list[Any] = []
     application = Application(wsgi, 1)
     run(twice())
-    # and neither does one whose loop is closed
+    # the same holds when the event loop is closed
     begun.clear()
-    come.clear()
-    run(left_behind())
-    come.set()
+    released.clear()
+    run(abandon())
+    released.set()
     run(asyncio.wait_for(application({**SCOPE}, receive, send), LONG))
     assert [message["status"] for message in sent[::2]] == [200, 200]
     assert not caplog.records
 
 
-def test_the_environ() -> None:
+def test_environ_is_built_from_scope() -> None:
     headers = [
         (b"host", b"link.example.com"),
         (b"x-forwarded-for", b"203.0.113.7"),
@@ -191,12 +194,12 @@ def test_the_environ() -> None:
     assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == ("/auth", "/caf\xc3\xa9")
     assert (environ["REMOTE_ADDR"], environ["QUERY_STRING"]) == ("127.0.0.1", "x=%FF")
     assert wsgi_environ({**SCOPE, "raw_path": b"/%FF"})["PATH_INFO"] == "/\xff"
-    # a unix domain socket, as one server and another say it
+    # servers describe a Unix domain socket in different ways
     assert wsgi_environ({**SCOPE, "client": None, "server": None})["REMOTE_ADDR"] == ""
     assert wsgi_environ({**SCOPE, "client": ("", "0")})["REMOTE_ADDR"] == ""
 
 
-def test_start_and_end_are_answered_and_websockets_are_not() -> None:
+def test_lifespan_is_supported_and_websocket_is_not() -> None:
     sent: list[Any] = []
     left = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
 

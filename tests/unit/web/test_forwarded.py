@@ -1,4 +1,4 @@
-"""Forwarded headers: the right-most hop that is no trusted proxy is the client; further left nothing counts."""
+"""Tests of forwarded headers: the client is the right-most hop that is no trusted proxy; others are ignored."""
 
 from __future__ import annotations
 
@@ -20,30 +20,34 @@ PEER = "10.0.0.1"
 
 
 def origin(
-    header: Header = "x-forwarded", peer: str = PEER, proxies: TrustedProxies = PROXIES, **said: str
+    header: Header = "x-forwarded", peer: str = PEER, proxies: TrustedProxies = PROXIES, **headers: str
 ) -> RequestSource:
     return request_source(
-        {"REMOTE_ADDR": peer, **{f"HTTP_{name.upper()}": value for name, value in said.items()}}, proxies, header
+        {"REMOTE_ADDR": peer, **{f"HTTP_{name.upper()}": value for name, value in headers.items()}}, proxies, header
     )
 
 
-def client(said: str, **more: Any) -> str:
-    return origin(x_forwarded_for=said, **more).address
+def client(headers: str, **more: Any) -> str:
+    return origin(x_forwarded_for=headers, **more).address
 
 
-def test_only_a_trusted_peer_is_believed() -> None:
-    said = {"x_forwarded_for": "203.0.113.7", "x_forwarded_proto": "https", "forwarded": "for=203.0.113.7;proto=https"}
+def test_headers_of_untrusted_peer_are_ignored() -> None:
+    headers = {
+        "x_forwarded_for": "203.0.113.7",
+        "x_forwarded_proto": "https",
+        "forwarded": "for=203.0.113.7;proto=https",
+    }
     for header in ("x-forwarded", "forwarded"):
         for peer in ("198.51.100.1", "::1", "", "::ffff:198.51.100.1"):
-            found = origin(header, peer, **said)
+            found = origin(header, peer, **headers)
             assert (found.trusted, found.scheme) == (False, None)
             assert found.address in ("198.51.100.1", "::1", "unix")
-        assert origin(header, **said).address == "203.0.113.7"
-        assert origin(header, **said).scheme == "https"
+        assert origin(header, **headers).address == "203.0.113.7"
+        assert origin(header, **headers).scheme == "https"
 
 
 @pytest.mark.parametrize(
-    ("said", "address"),
+    ("text", "address"),
     [
         ("203.0.113.7", "203.0.113.7"),
         (" 203.0.113.7 ", "203.0.113.7"),
@@ -55,13 +59,13 @@ def test_only_a_trusted_peer_is_believed() -> None:
         ("[2001:db9::7]:4711", "2001:db9::7"),
         ('"[2001:db9::7]:4711"', "2001:db9::7"),
         ("fe80::7%eth0", "fe80::7"),
-        # the right-most one that is not trusted
+        # the right-most address that is not trusted
         ("192.0.2.1, 203.0.113.7", "203.0.113.7"),
         ("192.0.2.1, 203.0.113.7, 10.0.0.2", "203.0.113.7"),
         ("192.0.2.1,203.0.113.7,[2001:db8::2]:9,::ffff:10.9.9.9", "203.0.113.7"),
         ("192.0.2.1, 203.0.113.7,", "203.0.113.7"),
         ("10.0.0.3, 10.0.0.2", "10.0.0.3"),
-        # no address: what stands further left is not believed either
+        # not an address: hops further left are ignored too
         ("203.0.113.7, unknown", PEER),
         ("203.0.113.7, _hidden", PEER),
         ("203.0.113.7, proxy.example.com", PEER),
@@ -80,17 +84,17 @@ def test_only_a_trusted_peer_is_believed() -> None:
         ("unix:", PEER),
     ],
 )
-def test_the_client_of_x_forwarded_for(said: str, address: str) -> None:
-    # granian joins headers of one name by a comma without a space, waitress with one
-    expected = "unix" if said == "unix:" else address
-    assert client(said) == expected
+def test_client_address_is_read_from_x_forwarded_for(text: str, address: str) -> None:
+    # granian joins equal headers with "," and waitress with ", "
+    expected = "unix" if text == "unix:" else address
+    assert client(text) == expected
 
 
-def test_a_proxy_behind_a_unix_domain_socket() -> None:
+def test_proxy_on_unix_domain_socket_is_trusted() -> None:
     proxies = TrustedProxies.of(("unix", "10.0.0.0/8"))
     for peer in ("", "localhost", "unix:"):
         assert client("203.0.113.7", peer=peer, proxies=proxies) == "203.0.113.7"
-    # nginx calls its own client on such a socket unix:
+    # nginx gives "unix:" as the address of its own client on such a socket
     assert client("203.0.113.7, unix:", proxies=proxies) == "203.0.113.7"
     assert client("203.0.113.7, unix:") == "unix"
 
@@ -101,7 +105,7 @@ def test_a_proxy_behind_a_unix_domain_socket() -> None:
         ("203.0.113.7", "https", "https"),
         ("203.0.113.7", "HTTPS", "https"),
         ("203.0.113.7", "http", "http"),
-        # one proxy: what the client sent before does not count
+        # one proxy: a value sent by the client is ignored
         ("203.0.113.7", "https, http", "http"),
         ("203.0.113.7", "http,https", "https"),
         # two proxies
@@ -110,7 +114,7 @@ def test_a_proxy_behind_a_unix_domain_socket() -> None:
         ("203.0.113.7, 10.0.0.2", "http, https", "http"),
         ("203.0.113.7, 10.0.0.2", "https", "https"),
         ("203.0.113.7, 10.0.0.2", "https, http, http", "http"),
-        # the inner one names only the outer one
+        # the inner proxy names only the outer proxy
         ("10.0.0.2", "https, http", "https"),
         ("", "https", "https"),
         ("203.0.113.7", "", None),
@@ -119,12 +123,12 @@ def test_a_proxy_behind_a_unix_domain_socket() -> None:
         ("203.0.113.7", "https http", None),
     ],
 )
-def test_the_scheme_is_the_one_that_the_outermost_trusted_proxy_says(hops: str, proto: str, scheme: str | None) -> None:
+def test_scheme_is_that_of_outermost_trusted_proxy(hops: str, proto: str, scheme: str | None) -> None:
     assert origin(x_forwarded_for=hops, x_forwarded_proto=proto).scheme == scheme
 
 
 @pytest.mark.parametrize(
-    ("said", "address", "scheme"),
+    ("text", "address", "scheme"),
     [
         ("for=203.0.113.7;proto=https", "203.0.113.7", "https"),
         ('For="[2001:DB9::7]:4711";Proto=HTTPS', "2001:db9::7", "https"),
@@ -139,9 +143,9 @@ def test_the_scheme_is_the_one_that_the_outermost_trusted_proxy_says(hops: str, 
         ("for=unknown;proto=https", PEER, "https"),
         ("proto=https", PEER, "https"),
         ("for=203.0.113.7", "203.0.113.7", None),
-        # the outer one does not say it, and the inner one's word is not about the client
+        # the outer proxy gives no scheme, and the value of the inner proxy is not about the client
         ("for=203.0.113.7, for=10.0.0.2;proto=https", "203.0.113.7", None),
-        # malformed: nothing is believed, for what is left may hide what the proxy added
+        # malformed: the whole header is ignored, because its rest may hide what the proxy added
         ('for="203.0.113.9, for=203.0.113.7;proto=https', PEER, None),
         ("for=203.0.113.7;for=203.0.113.8;proto=https", PEER, None),
         ("for=203.0.113.7;proto", PEER, None),
@@ -153,12 +157,12 @@ def test_the_scheme_is_the_one_that_the_outermost_trusted_proxy_says(hops: str, 
         ("for=203.0.113.7;proto=https" + "," * FORWARDED_LIMIT, PEER, None),
     ],
 )
-def test_the_standard_header(said: str, address: str, scheme: str | None) -> None:
-    found = origin("forwarded", forwarded=said)
+def test_client_is_read_from_forwarded_header(text: str, address: str, scheme: str | None) -> None:
+    found = origin("forwarded", forwarded=text)
     assert (found.address, found.scheme) == (address, scheme)
 
 
-def test_the_other_header_is_what_a_client_sent() -> None:
+def test_header_that_is_not_configured_is_ignored() -> None:
     x_forwarded = {"x_forwarded_for": "203.0.113.7", "x_forwarded_proto": "https"}
     forwarded = "for=192.0.2.1;proto=http"
     assert origin(**x_forwarded, forwarded=forwarded).address == "203.0.113.7"
@@ -169,22 +173,22 @@ def test_the_other_header_is_what_a_client_sent() -> None:
 
 trusted = st.sampled_from(["10.0.0.2", "10.255.1.1:80", "[2001:db8::5]:1", "::ffff:10.3.3.3"])
 stranger = st.ip_addresses().filter(lambda found: not PROXIES.trusts(getattr(found, "ipv4_mapped", None) or found))
-anything = st.text(st.characters(codec="latin-1"), max_size=60)
+any_text = st.text(st.characters(codec="latin-1"), max_size=60)
 
 
-@given(anything, stranger, st.lists(trusted, max_size=5), st.sampled_from(["{}", "{}, ", "{},,"]))
-def test_nothing_that_a_client_sends_changes_its_address(said: str, address: Any, proxies: list[str], end: str) -> None:
-    """Every proxy adds who it was asked by, so that the client's address stands behind all that the client said."""
+@given(any_text, stranger, st.lists(trusted, max_size=5), st.sampled_from(["{}", "{}, ", "{},,"]))
+def test_client_cannot_change_its_address(text: str, address: Any, proxies: list[str], end: str) -> None:
+    """Each proxy appends the address of its peer, so the true address follows everything that the client sent."""
     named = getattr(address, "ipv4_mapped", None) or address
     hops = [f"[{address}]:1" if ":" in str(address) else str(address), *proxies]
-    assert client(end.format(said) + ", " + ", ".join(hops)) == str(named)
+    assert client(end.format(text) + ", " + ", ".join(hops)) == str(named)
     schemes = ["https" for _ in hops]
-    found = origin(x_forwarded_for=",".join(hops), x_forwarded_proto=",".join([said.replace(",", ""), *schemes]))
+    found = origin(x_forwarded_for=",".join(hops), x_forwarded_proto=",".join([text.replace(",", ""), *schemes]))
     assert found.scheme == "https"
 
 
-@given(anything, anything, anything, st.sampled_from(["x-forwarded", "forwarded"]), anything)
-def test_every_value_is_read_without_an_exception(one: str, two: str, three: str, header: Header, peer: str) -> None:
+@given(any_text, any_text, any_text, st.sampled_from(["x-forwarded", "forwarded"]), any_text)
+def test_any_header_value_is_read_without_exception(one: str, two: str, three: str, header: Header, peer: str) -> None:
     for remote in (peer, PEER):
         found = origin(header, remote, x_forwarded_for=one, x_forwarded_proto=two, forwarded=three)
         assert found.address == "unix" or str(ip_address(found.address)) == found.address
@@ -192,20 +196,20 @@ def test_every_value_is_read_without_an_exception(one: str, two: str, three: str
 
 
 @given(
-    st.lists(st.dictionaries(st.sampled_from(["for", "by", "host", "proto", "x"]), anything.filter(bool)), max_size=4)
+    st.lists(st.dictionaries(st.sampled_from(["for", "by", "host", "proto", "x"]), any_text.filter(bool)), max_size=4)
 )
-def test_what_a_proxy_quotes_is_read_as_it_was(elements: list[dict[str, str]]) -> None:
+def test_quoted_values_are_unquoted(elements: list[dict[str, str]]) -> None:
     def quoted(value: str) -> str:
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
-    said = ", ".join(";".join(f"{name}={quoted(value)}" for name, value in each.items()) for each in elements)
-    assert parse_forwarded(said) == [each for each in elements if each]
+    text = ", ".join(";".join(f"{name}={quoted(value)}" for name, value in each.items()) for each in elements)
+    assert parse_forwarded(text) == [each for each in elements if each]
 
 
 @pytest.mark.parametrize("shape", ['for="{}', "{}", "for={}", "{},", 'for="\\{}"', ";{}", "for=1;{}"])
 @pytest.mark.parametrize("unit", [",", ";", '"', "\\", "a", "for=1,", " ", "10.0.0.1,", "=", "\\,"])
-def test_reading_is_linear(shape: str, unit: str) -> None:
-    """Counted in characters that are looked at."""
+def test_parser_reads_linear_number_of_characters(shape: str, unit: str) -> None:
+    """Counts the characters that the parser reads."""
 
     class Counting(str):
         seen = 0
@@ -214,34 +218,34 @@ def test_reading_is_linear(shape: str, unit: str) -> None:
             Counting.seen += 1
             return super().__getitem__(key)
 
-    def looked_at(times: int) -> int:
+    def characters_read(times: int) -> int:
         Counting.seen = 0
         parse_forwarded(Counting(shape.format(unit * times)))
         return Counting.seen
 
-    few, many = looked_at(50), looked_at(500)
+    few, many = characters_read(50), characters_read(500)
     assert many <= 10 * few + 20
 
 
-def test_many_hops_are_bounded() -> None:
+def test_number_of_hops_is_bounded() -> None:
     assert client("203.0.113.7, " + ", ".join(["10.0.0.2"] * 10_000)) == "10.0.0.2"
     assert client("203.0.113.7, " + ", ".join(["10.0.0.2"] * (HOP_LIMIT - 1))) == "203.0.113.7"
 
 
-def test_no_address_is_no_address() -> None:
+def test_hop_without_address_gives_none() -> None:
     assert parse_hop("unix:") == (True, None)
     assert parse_hop("unknown") == (False, None)
 
 
-def applied(path: str, prefix: str, peer: str = PEER, **said: str) -> tuple[str, str]:
+def applied(path: str, prefix: str, peer: str = PEER, **headers: str) -> tuple[str, str]:
     environ = {"REMOTE_ADDR": peer, "PATH_INFO": path, "SCRIPT_NAME": "", "wsgi.url_scheme": "http"}
-    environ |= {f"HTTP_{name.upper()}": value for name, value in said.items()}
+    environ |= {f"HTTP_{name.upper()}": value for name, value in headers.items()}
     ForwardedHeaders(PROXIES, "x-forwarded", prefix, LogRateLimit()).apply(environ)
     assert not [name for name in environ if "FORWARDED" in name]
     return environ["SCRIPT_NAME"], environ["PATH_INFO"]
 
 
-def test_the_path_of_the_public_url_may_be_there_or_stripped() -> None:
+def test_path_of_public_url_may_be_present_or_stripped() -> None:
     for path in ("/authorize", "/static/default/page.css", "/"):
         assert applied("/auth" + path, "/auth") == ("/auth", path)
         assert applied(path, "/auth") == ("", path)
@@ -249,20 +253,20 @@ def test_the_path_of_the_public_url_may_be_there_or_stripped() -> None:
     assert applied("/auth", "/auth") == ("/auth", "/")
     assert applied("/authorize", "/auth") == ("", "/authorize")
     assert applied("/authx/authorize", "/auth") == ("", "/authx/authorize")
-    # also if the proxy says that it stripped it
+    # the same with the header of a proxy that strips the prefix
     assert applied("/auth/authorize", "/auth", x_forwarded_prefix="/auth") == ("/auth", "/authorize")
 
 
-def test_a_public_url_whose_path_begins_as_one_of_our_own() -> None:
+def test_path_of_public_url_may_equal_a_route() -> None:
     prefix: Callable[[str], tuple[str, str]] = lambda path: applied(path, "/token", x_forwarded_prefix="/token/")  # noqa: E731
     assert applied("/token/token", "/token") == ("/token", "/token")
     assert prefix("/token") == ("", "/token")
     assert prefix("/token/refresh") == ("", "/token/refresh")
-    # a stranger's word does not count
+    # the header of an untrusted peer is ignored
     assert applied("/token/token", "/token", "198.51.100.1", x_forwarded_prefix="/token") == ("/token", "/token")
 
 
-def test_log_lines_that_strangers_cause_are_bounded() -> None:
+def test_number_of_notices_is_bounded() -> None:
     now = 0.0
     rate_limit = LogRateLimit(seconds=60, per_key=2, total=5, clock=lambda: now)
     assert [rate_limit.allows("a") for _ in range(3)] == [True, True, False]

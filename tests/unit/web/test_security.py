@@ -1,4 +1,4 @@
-"""The door: reading pairs, the form token, and whose form was posted."""
+"""Tests of the form parser, the form token and the check of the origin of a post."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def test_pairs_are_decoded_once(raw: bytes, pairs: list[tuple[str, str]]) -> Non
 @pytest.mark.parametrize(
     "raw", [b"\xff", b"%FF", b"a=%C0%AF", b"a=%ED%A0%80", b"a=%E2%82", b"%C3=1", b"a=%F4%90%80%80", b"x=1&a=\x80&b=2"]
 )
-def test_what_is_no_utf8_is_refused(raw: bytes) -> None:
+def test_invalid_utf_8_is_refused(raw: bytes) -> None:
     with pytest.raises(HTTPBadRequest) as caught:
         decode_pairs(raw)
     assert caught.value.detail == "not_utf8"
 
 
-def test_the_number_of_pairs_is_bounded() -> None:
+def test_number_of_pairs_is_limited() -> None:
     assert len(decode_pairs(b"&".join([b"a=1"] * FIELD_LIMIT))) == FIELD_LIMIT
     for raw in (b"&".join([b"a=1"] * (FIELD_LIMIT + 1)), b"&" * FIELD_LIMIT + b"%FF"):
         with pytest.raises(HTTPBadRequest) as caught:
@@ -60,7 +60,7 @@ def test_the_number_of_pairs_is_bounded() -> None:
 
 
 class Clock:
-    """Seconds, as the test sets them."""
+    """A clock in seconds that the test sets."""
 
     now = 1_700_000_000.0
 
@@ -74,40 +74,40 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def posts(clock: Clock) -> FormTokens:
+def form_tokens(clock: Clock) -> FormTokens:
     return FormTokens(SECRET, URL, clock)
 
 
-def test_a_form_token_lives_for_a_quarter_of_an_hour(posts: FormTokens, clock: Clock) -> None:
-    token = posts.token(QUERY)
-    assert posts.is_fresh(token, QUERY)
+def test_form_token_is_valid_for_15_minutes(form_tokens: FormTokens, clock: Clock) -> None:
+    token = form_tokens.token(QUERY)
+    assert form_tokens.is_fresh(token, QUERY)
     clock.now += FORM_TOKEN_SECONDS - 1
-    assert posts.is_fresh(token, QUERY)
+    assert form_tokens.is_fresh(token, QUERY)
     clock.now += 1
-    assert not posts.is_fresh(token, QUERY)
+    assert not form_tokens.is_fresh(token, QUERY)
 
 
 @pytest.mark.parametrize("other", ["", QUERY + "&", QUERY + "&x=1", QUERY.replace("S", "T"), QUERY.upper(), QUERY[:-1]])
-def test_a_form_token_belongs_to_its_query(posts: FormTokens, other: str) -> None:
-    token = posts.token(QUERY)
-    assert posts.is_fresh(token, QUERY)
-    assert not posts.is_fresh(token, other)
+def test_form_token_is_bound_to_its_query(form_tokens: FormTokens, other: str) -> None:
+    token = form_tokens.token(QUERY)
+    assert form_tokens.is_fresh(token, QUERY)
+    assert not form_tokens.is_fresh(token, other)
 
 
-def test_a_form_token_belongs_to_its_secret(posts: FormTokens, clock: Clock) -> None:
-    assert not posts.is_fresh(FormTokens(SECRET + "x", URL, clock).token(QUERY), QUERY)
-    # another process with the same secret takes it
-    assert posts.is_fresh(FormTokens(SECRET, URL, clock).token(QUERY), QUERY)
+def test_form_token_is_bound_to_its_secret(form_tokens: FormTokens, clock: Clock) -> None:
+    assert not form_tokens.is_fresh(FormTokens(SECRET + "x", URL, clock).token(QUERY), QUERY)
+    # another process with the same secret accepts it
+    assert form_tokens.is_fresh(FormTokens(SECRET, URL, clock).token(QUERY), QUERY)
 
 
-def test_no_part_of_a_form_token_can_be_changed(posts: FormTokens) -> None:
-    token = posts.token(QUERY)
+def test_changed_form_token_is_refused(form_tokens: FormTokens) -> None:
+    token = form_tokens.token(QUERY)
     expiry, _, mac = token.partition(".")
-    assert posts.is_fresh(f"{expiry}.{mac}", QUERY)
+    assert form_tokens.is_fresh(f"{expiry}.{mac}", QUERY)
     for position, letter in enumerate(token):
         for other in "A9." if letter != "A" else "B9.":
             if other != letter:
-                assert not posts.is_fresh(token[:position] + other + token[position + 1 :], QUERY)
+                assert not form_tokens.is_fresh(token[:position] + other + token[position + 1 :], QUERY)
     for forged in (
         f"{int(expiry) + 900}.{mac}",
         f"{expiry}.",
@@ -118,15 +118,15 @@ def test_no_part_of_a_form_token_can_be_changed(posts: FormTokens) -> None:
         f" {token}",
         token * 2,
     ):
-        assert not posts.is_fresh(forged, QUERY)
+        assert not form_tokens.is_fresh(forged, QUERY)
 
 
 @pytest.mark.parametrize(
     "forged",
     ["", ".", "..", "x.y", "-1.x", "1e9.x", "１２.x", "²." + "A" * 24, "9" * 5000, "9" * 12 + ".é\ud800", "\0", "٣.x"],
 )
-def test_garbage_is_no_form_token(posts: FormTokens, forged: str) -> None:
-    assert not posts.is_fresh(forged, QUERY)
+def test_garbage_is_refused_as_form_token(form_tokens: FormTokens, forged: str) -> None:
+    assert not form_tokens.is_fresh(forged, QUERY)
 
 
 def request(**headers: str) -> Any:
@@ -174,8 +174,8 @@ FOREIGN = (
 
 
 @pytest.mark.parametrize("headers", OWN)
-def test_our_own_form_is_recognized(posts: FormTokens, headers: dict[str, str]) -> None:
-    assert posts.check_origin(request(**headers).environ) is None
+def test_post_from_own_origin_is_accepted(form_tokens: FormTokens, headers: dict[str, str]) -> None:
+    assert form_tokens.check_origin(request(**headers).environ) is None
     with pytest.raises(HTTPBadRequest):
         FormTokens(SECRET, "https://other.example.com").check_origin(
             request(**{**headers, "sec_fetch_site": "cross-site"}).environ
@@ -183,9 +183,9 @@ def test_our_own_form_is_recognized(posts: FormTokens, headers: dict[str, str]) 
 
 
 @pytest.mark.parametrize("headers", FOREIGN)
-def test_a_foreign_post_is_refused(posts: FormTokens, headers: dict[str, str]) -> None:
+def test_post_from_foreign_origin_is_refused(form_tokens: FormTokens, headers: dict[str, str]) -> None:
     with pytest.raises(HTTPBadRequest) as caught:
-        posts.check_origin(request(**headers).environ)
+        form_tokens.check_origin(request(**headers).environ)
     assert caught.value.detail == "cross_site"
 
 
@@ -201,23 +201,23 @@ def test_a_foreign_post_is_refused(posts: FormTokens, headers: dict[str, str]) -
         ("http://localhost:80", "http://localhost"),
     ],
 )
-def test_the_origin_is_what_browsers_make_of_the_public_url(url: str, origin: str) -> None:
-    posts = FormTokens(SECRET, url)
-    assert posts.check_origin(request(origin=origin).environ) is None
-    assert posts.check_origin(request(referer=origin + "/authorize").environ) is None
+def test_origin_is_derived_from_public_url_as_in_browsers(url: str, origin: str) -> None:
+    form_tokens = FormTokens(SECRET, url)
+    assert form_tokens.check_origin(request(origin=origin).environ) is None
+    assert form_tokens.check_origin(request(referer=origin + "/authorize").environ) is None
     with pytest.raises(HTTPBadRequest):
-        posts.check_origin(request(origin=origin + "1").environ)
+        form_tokens.check_origin(request(origin=origin + "1").environ)
 
 
 class Body:
-    """A body that says how much of it was read."""
+    """A request body that records the sizes passed to read()."""
 
     def __init__(self, content: bytes) -> None:
         self.content = content
-        self.asked: list[int] = []
+        self.sizes: list[int] = []
 
     def read(self, size: int) -> bytes:
-        self.asked.append(size)
+        self.sizes.append(size)
         return self.content[:size]
 
 
@@ -236,7 +236,7 @@ def posted(content: bytes, **environ: Any) -> Any:
         "application/x-www-form-urlencoded ;",
     ],
 )
-def test_a_form_is_read_as_utf8(content_type: str) -> None:
+def test_form_is_decoded_as_utf_8(content_type: str) -> None:
     assert read_form(posted(b"a=%C3%A9&b=", CONTENT_TYPE=content_type).environ) == {"a": "é", "b": ""}
 
 
@@ -256,20 +256,20 @@ def test_a_form_is_read_as_utf8(content_type: str) -> None:
         (b"a" * 65_537, {"CONTENT_LENGTH": "", "wsgi.input_terminated": True}, "too_long"),
     ],
 )
-def test_any_other_form_is_refused(content: bytes, environ: dict[str, Any], detail: str) -> None:
+def test_invalid_form_is_refused(content: bytes, environ: dict[str, Any], detail: str) -> None:
     with pytest.raises(HTTPException) as caught:
         read_form(posted(content, **environ).environ)
     assert caught.value.detail == detail
 
 
-def test_a_body_over_the_limit_is_not_read() -> None:
+def test_body_over_limit_is_not_read() -> None:
     request = posted(b"a" * 65_537)
     with pytest.raises(HTTPException):
         read_form(request.environ)
-    assert request.environ["wsgi.input"].asked == []
+    assert request.environ["wsgi.input"].sizes == []
 
 
-def test_a_body_of_unknown_length_is_not_waited_for() -> None:
+def test_body_of_unknown_length_is_not_awaited() -> None:
     request = posted(b"a=1", CONTENT_LENGTH="")
     assert read_form(request.environ) == {}
-    assert request.environ["wsgi.input"].asked == []
+    assert request.environ["wsgi.input"].sizes == []
