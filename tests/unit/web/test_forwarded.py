@@ -27,8 +27,8 @@ def origin(
     )
 
 
-def client(headers: str, **more: Any) -> str:
-    return origin(x_forwarded_for=headers, **more).address
+def client(value: str, **more: Any) -> str:
+    return origin(x_forwarded_for=value, **more).address
 
 
 def test_headers_of_untrusted_peer_are_ignored() -> None:
