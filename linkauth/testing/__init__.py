@@ -1,10 +1,12 @@
-"""The plugin test kit: a plugin's tests are a subclass and its fixtures, the laws of the contract are here.
+"""The test kit for plugins: base classes whose tests check the contracts of a credential backend and of a theme.
+
+A plugin subclasses one of them and provides its fixtures:
 
     class TestMyBackend(BackendContract):
         @pytest.fixture
-        def store(self): ...      # a running store with the person that `known` names
+        def store(self): ...      # a running user store that contains the person of the fixture `known`
 
-pytest is needed to use it, and only then.
+This package requires pytest, which a running server does not need.
 """
 
 from linkauth.config.presets import settings_of

@@ -1,4 +1,4 @@
-"""The laws of PasswordRecovery and Registration, as tests; as with the other powers, `offers` says which hold."""
+"""Contract tests for PasswordRecovery and Registration. They check a power only if `backend.offers` contains it."""
 
 from __future__ import annotations
 
@@ -21,67 +21,68 @@ from linkauth.backends import (
     Registration,
     UnknownUser,
 )
-from linkauth.testing.powers import HOSTILE_NAMES, PowersContract, holds
-from linkauth.testing.store import Known, Store, recovered
+from linkauth.testing.powers import HOSTILE_NAMES, PowersContract, is_password
+from linkauth.testing.store import Known, Store, wait_for_recovery
 
 
 @dataclass(frozen=True)
 class Newcomer:
-    """Somebody who has no account yet."""
+    """A person who has no account yet. `profile` has the field names and values of the registration form."""
 
     username: str
     password: str
     profile: Mapping[str, str] = field(default_factory=dict)
 
 
-def recovery(backend: CredentialBackend) -> PasswordRecovery | None:
-    """The backend as what sets forgotten passwords anew, None if it does not offer that."""
+def password_recovery(backend: CredentialBackend) -> PasswordRecovery | None:
+    """Returns the backend if it offers PasswordRecovery, otherwise None."""
     return backend if PasswordRecovery in backend.offers and isinstance(backend, PasswordRecovery) else None
 
 
 def registration(backend: CredentialBackend) -> Registration | None:
+    """Returns the backend if it offers Registration, otherwise None."""
     return backend if Registration in backend.offers and isinstance(backend, Registration) else None
 
 
 class AccountsContract(PowersContract):
-    """The part of BackendContract that is about PasswordRecovery and Registration."""
+    """The tests of BackendContract for PasswordRecovery and Registration."""
 
     @pytest.fixture
     def newcomer(self) -> Newcomer:
-        """Somebody whom the store can take; a name that is new in every test."""
+        """A person that the user store accepts as a new account. The name is different in every test."""
         name = f"newcomer-{secrets.token_hex(6)}"
         profile = {"given_name": "New", "family_name": "Comer", "name": "New Comer", "email": f"{name}@example.com"}
         return Newcomer(name, "Copper-31-harbour-Violet", profile)
 
     def test_a_forgotten_password_is_set_anew(self, backend: CredentialBackend, changeable: Known) -> None:
-        if forgotten := recovery(backend):
-            identity = forgotten.recipient(changeable.username.upper())
-            assert identity == forgotten.recipient(changeable.username)
+        if resetting := password_recovery(backend):
+            identity = resetting.recipient(changeable.username.upper())
+            assert identity == resetting.recipient(changeable.username)
             assert identity.subject == changeable.subject
             assert "@" in identity.email
-            forgotten.reset_password(identity.subject, self.new_password)
+            resetting.reset_password(identity.subject, self.new_password)
             try:
-                assert holds(backend, changeable.username, self.new_password)
-                assert not holds(backend, changeable.username, changeable.password)
+                assert is_password(backend, changeable.username, self.new_password)
+                assert not is_password(backend, changeable.username, changeable.password)
             finally:
-                forgotten.reset_password(identity.subject, changeable.password)
-            assert holds(backend, changeable.username, changeable.password)
+                resetting.reset_password(identity.subject, changeable.password)
+            assert is_password(backend, changeable.username, changeable.password)
 
     def test_a_password_of_nobody_cannot_be_set_anew(self, backend: CredentialBackend, changeable: Known) -> None:
-        if forgotten := recovery(backend):
+        if resetting := password_recovery(backend):
             for name in ("nobody-of-that-name", "", *HOSTILE_NAMES):
                 with pytest.raises(UnknownUser):
-                    forgotten.recipient(name)
+                    resetting.recipient(name)
                 with pytest.raises(UnknownUser):
-                    forgotten.reset_password(name, self.new_password)
-            assert holds(backend, changeable.username, changeable.password)
+                    resetting.reset_password(name, self.new_password)
+            assert is_password(backend, changeable.username, changeable.password)
 
     def test_an_empty_password_is_never_set(
         self, backend: CredentialBackend, changeable: Known, newcomer: Newcomer
     ) -> None:
-        if forgotten := recovery(backend):
+        if resetting := password_recovery(backend):
             with pytest.raises(PasswordRefused):
-                forgotten.reset_password(changeable.subject, "")
+                resetting.reset_password(changeable.subject, "")
         if registering := registration(backend):
             with pytest.raises(PasswordRefused):
                 registering.register(newcomer.username, "", newcomer.profile)
@@ -93,7 +94,7 @@ class AccountsContract(PowersContract):
             identity = registering.register(newcomer.username, newcomer.password, newcomer.profile)
             assert identity.subject not in ("", known.subject)
             assert backend.authenticate(newcomer.username, newcomer.password) == identity
-            assert holds(backend, known.username, known.password)
+            assert is_password(backend, known.username, known.password)
 
     def test_a_name_is_given_once(self, backend: CredentialBackend, known: Known, newcomer: Newcomer) -> None:
         if registering := registration(backend):
@@ -101,25 +102,25 @@ class AccountsContract(PowersContract):
             for name in (newcomer.username, newcomer.username.upper(), known.username, known.username.upper()):
                 with pytest.raises(NameTaken):
                     registering.register(name, self.new_password, newcomer.profile)
-            assert holds(backend, newcomer.username, newcomer.password)
-            assert holds(backend, known.username, known.password)
+            assert is_password(backend, newcomer.username, newcomer.password)
+            assert is_password(backend, known.username, known.password)
 
     def test_a_name_is_given_once_to_many_at_once(self, backend: CredentialBackend, newcomer: Newcomer) -> None:
         if registering := registration(backend):
 
-            def ask(turn: int) -> Identity | type[BackendError]:
+            def call(number: int) -> Identity | type[BackendError]:
                 try:
-                    return registering.register(newcomer.username, f"{newcomer.password}-{turn}", newcomer.profile)
+                    return registering.register(newcomer.username, f"{newcomer.password}-{number}", newcomer.profile)
                 except BackendError as error:
                     return type(error)
 
             with ThreadPoolExecutor(8) as threads:
-                answers = list(threads.map(ask, range(8)))
-            (made,) = [each for each in answers if isinstance(each, Identity)]
-            assert answers.count(NameTaken) == 7
-            mine = answers.index(made)
-            right = [holds(backend, newcomer.username, f"{newcomer.password}-{turn}") for turn in range(8)]
-            assert right == [turn == mine for turn in range(8)]
+                results = list(threads.map(call, range(8)))
+            (created,) = [result for result in results if isinstance(result, Identity)]
+            assert results.count(NameTaken) == 7
+            winner = results.index(created)
+            right = [is_password(backend, newcomer.username, f"{newcomer.password}-{number}") for number in range(8)]
+            assert right == [number == winner for number in range(8)]
 
     @pytest.mark.parametrize("username", ["", " ", "a\0b", "\ud800"])
     def test_what_is_no_name_is_given_to_nobody(
@@ -133,23 +134,23 @@ class AccountsContract(PowersContract):
         self, store: Store, known: Known, changeable: Known, newcomer: Newcomer
     ) -> None:
         backend = store.backend()
-        registering, forgotten = registration(backend), recovery(backend)
-        if registering or forgotten:
-            recovered(backend, known)
+        registering, resetting = registration(backend), password_recovery(backend)
+        if registering or resetting:
+            wait_for_recovery(backend, known)
             store.breaks()
             try:
                 if registering:
                     with pytest.raises(BackendUnavailable):
                         registering.register(newcomer.username, newcomer.password, newcomer.profile)
-                if forgotten:
+                if resetting:
                     with pytest.raises(BackendUnavailable):
-                        forgotten.recipient(changeable.username)
+                        resetting.recipient(changeable.username)
                     with pytest.raises(BackendUnavailable):
-                        forgotten.reset_password(changeable.subject, self.new_password)
+                        resetting.reset_password(changeable.subject, self.new_password)
             finally:
                 store.returns()
-            recovered(backend, known)
-            assert holds(backend, changeable.username, changeable.password)
+            wait_for_recovery(backend, known)
+            assert is_password(backend, changeable.username, changeable.password)
         backend.close()
 
     def test_no_password_of_an_account_in_logs_messages_or_reprs(
@@ -157,19 +158,19 @@ class AccountsContract(PowersContract):
     ) -> None:
         caplog.set_level(logging.DEBUG)
         backend = store.backend()
-        said = []
+        texts = []
         if registering := registration(backend):
-            said.append(repr(registering.register(newcomer.username, newcomer.password, newcomer.profile)))
+            texts.append(repr(registering.register(newcomer.username, newcomer.password, newcomer.profile)))
             with pytest.raises(NameTaken) as taken:
                 registering.register(newcomer.username, self.new_password, newcomer.profile)
-            said += [str(taken.value), repr(taken.value), repr(taken.value.__cause__)]
-        if forgotten := recovery(backend):
+            texts += [str(taken.value), repr(taken.value), repr(taken.value.__cause__)]
+        if resetting := password_recovery(backend):
             with pytest.raises(UnknownUser) as unknown:
-                forgotten.reset_password("nobody-of-that-name", self.new_password)
-            said += [str(unknown.value), repr(unknown.value), repr(unknown.value.__cause__)]
-            forgotten.reset_password(changeable.subject, self.new_password)
-            forgotten.reset_password(changeable.subject, changeable.password)
-        everything = "\n".join([*said, repr(backend), str(vars(backend)), caplog.text])
+                resetting.reset_password("nobody-of-that-name", self.new_password)
+            texts += [str(unknown.value), repr(unknown.value), repr(unknown.value.__cause__)]
+            resetting.reset_password(changeable.subject, self.new_password)
+            resetting.reset_password(changeable.subject, changeable.password)
+        everything = "\n".join([*texts, repr(backend), str(vars(backend)), caplog.text])
         passwords = (newcomer.password, changeable.password, self.new_password)
         assert not [text for text in passwords if text in everything]
         backend.close()

@@ -1,4 +1,4 @@
-"""The laws of a credential backend, as tests."""
+"""Contract tests for a credential backend."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from linkauth.backends import (
 from linkauth.hashing import HashPool
 from linkauth.testing.accounts import AccountsContract
 from linkauth.testing.powers import HOSTILE_NAMES
-from linkauth.testing.store import Known, Store, recovered
+from linkauth.testing.store import Known, Store, wait_for_recovery
 
 HOSTILE_PASSWORDS = (
     "wrong",
@@ -45,22 +45,25 @@ HOSTILE_PASSWORDS = (
 
 
 class BackendContract(AccountsContract):
-    """Subclass it, and give the fixtures `store` and `known`. Nothing here may be overridden to do less."""
+    """The base class for the tests of a backend. A subclass provides the fixtures `store` and `known`.
+
+    A subclass cannot override the tests: defining such a class raises TypeError.
+    """
 
     tells_unknown: ClassVar[bool] = True
-    """False where the store answers a name that it does not know as it answers a wrong password: then the backend must
-    always say WrongPassword, so that no later backend takes the name over."""
+    """False if the user store does not distinguish an unknown name from a wrong password. The backend must then raise
+    WrongPassword for both, so that the sign-in does not continue with the next backend."""
 
     guards: ClassVar[bool] = True
-    """False where the backend cannot tell the account before it asks for its password, as behind a login API: then it
-    calls `guard` never, and an account with two names has two windows of the throttle."""
+    """False if the backend cannot identify the account before the password is checked, as with a login API. The backend
+    must then never call `guard`, and the throttle counts each name of an account separately."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        laws = [name for name in dir(BackendContract) if name.startswith("test_")]
-        # in a class that stands before this one among the bases too
-        if lost := [name for name in laws if getattr(cls, name) is not getattr(BackendContract, name)]:
-            raise TypeError(f"{cls.__name__} replaces tests of its contract: {', '.join(lost)}")
+        contract_tests = [name for name in dir(BackendContract) if name.startswith("test_")]
+        # also finds a replacement in a base class that precedes this one in the MRO
+        if replaced := [name for name in contract_tests if getattr(cls, name) is not getattr(BackendContract, name)]:
+            raise TypeError(f"{cls.__name__} replaces tests of its contract: {', '.join(replaced)}")
 
     @pytest.fixture
     def backend(self, store: Store) -> Iterator[CredentialBackend]:
@@ -70,20 +73,21 @@ class BackendContract(AccountsContract):
 
     @contextmanager
     def work(self) -> Iterator[list[str]]:
-        """Lists what the backend does that takes time while this is open; hashes are counted by themselves.
+        """Yields a list of the expensive steps of the backend during the `with` block, for example ["hash"].
 
-        A backend whose time goes elsewhere (binds, requests) overrides this and counts those.
+        This implementation records password hashes. Override it for a backend with other expensive steps, such as LDAP
+        binds or HTTP requests.
         """
-        done: list[str] = []
+        steps: list[str] = []
         run = HashPool.run
 
         def counting(pool: HashPool, function, *arguments):  # type: ignore[no-untyped-def]
-            done.append("hash")
+            steps.append("hash")
             return run(pool, function, *arguments)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(HashPool, "run", counting)
-            yield done
+            yield steps
 
     def test_settings_are_a_frozen_dataclass(self, backend: CredentialBackend) -> None:
         assert type(backend).Settings.__dataclass_params__.frozen  # type: ignore[attr-defined]
@@ -95,8 +99,8 @@ class BackendContract(AccountsContract):
         assert identity.username
 
     def test_the_identity_is_the_same_for_every_spelling(self, backend: CredentialBackend, known: Known) -> None:
-        spelled = backend.authenticate(known.username.upper(), known.password)
-        assert spelled == backend.authenticate(known.username, known.password)
+        respelled = backend.authenticate(known.username.upper(), known.password)
+        assert respelled == backend.authenticate(known.username, known.password)
 
     def test_a_wrong_password_is_a_wrong_password(self, backend: CredentialBackend, known: Known) -> None:
         for password in (known.password + "x", known.password[:-1], known.password.swapcase(), known.password + " "):
@@ -118,42 +122,53 @@ class BackendContract(AccountsContract):
         self, backend: CredentialBackend, known: Known
     ) -> None:
         names = [known.username, known.username.upper(), *known.other_names]
-        found: list[list[str]] = []
+        guard_keys: list[list[str]] = []
         for name in names:
             for password in (known.password, "wrong"):
                 keys: list[str] = []
                 with guarded(keys.append), suppress(WrongPassword):
                     backend.authenticate(name, password)
-                found.append(keys)
+                guard_keys.append(keys)
         if not self.guards:
-            assert not any(found), "it calls guard: take `guards = False` away"
+            assert not any(guard_keys), "the backend calls guard(): remove `guards = False`"
             return
-        assert all(found), "it looks at a password without a call of guard: call it, or say `guards = False`"
-        assert len({key for keys in found for key in keys}) == 1, "an account must be guarded under one key"
-        with guarded(_is_nobodys), pytest.raises(self._unknown):
+        assert all(guard_keys), (
+            "the backend checks a password without calling guard(): call it, or set `guards = False`"
+        )
+        assert len({key for keys in guard_keys for key in keys}) == 1, (
+            "guard() must be called with the same key for every name of an account"
+        )
+        with guarded(_reject_unknown_guard), pytest.raises(self._unknown):
             backend.authenticate("nobody-of-that-name", "wrong")
 
     def test_a_guarded_account_costs_what_a_wrong_password_costs(
         self, backend: CredentialBackend, known: Known
     ) -> None:
-        """And its password is not looked at, or the store might lock it, or a right one be told by its time."""
+        """The password of a throttled account must not be checked either.
+
+        Otherwise the user store could lock the account, or the response time could reveal the right password.
+        """
         if not self.guards:
             return
         backend.authenticate(known.username, known.password)
-        with self.work() as for_wrong, pytest.raises(WrongPassword):
+        with self.work() as wrong_steps, pytest.raises(WrongPassword):
             backend.authenticate(known.username, "wrong")
         for password in (known.password, "wrong"):
-            with self.work() as done:
-                before: list[str] = []
+            with self.work() as steps:
+                steps_before_guard: list[str] = []
 
-                def refuse(account: str, done: list[str] = done, before: list[str] = before) -> None:
-                    before += done
+                def refuse(
+                    account: str, steps: list[str] = steps, steps_before_guard: list[str] = steps_before_guard
+                ) -> None:
+                    steps_before_guard += steps
                     raise Throttled(1)
 
                 with guarded(refuse), pytest.raises(Throttled):
                     backend.authenticate(known.username, password)
-            assert not {"hash", "bind"} & set(before), "guard is called after the password was looked at"
-            assert done == for_wrong, "a guarded account must cost what a wrong password costs: give guard its `spend`"
+            assert not {"hash", "bind"} & set(steps_before_guard), "guard() is called after the password was checked"
+            assert steps == wrong_steps, (
+                "a throttled account must take as long as a wrong password: pass `spend` to guard()"
+            )
 
     def test_an_unknown_name_is_unknown(self, backend: CredentialBackend, known: Known) -> None:
         with pytest.raises(self._unknown):
@@ -175,14 +190,14 @@ class BackendContract(AccountsContract):
             backend.authenticate(known.username, password)
 
     def test_unknown_and_wrong_do_the_same_work(self, backend: CredentialBackend, known: Known) -> None:
-        # the first try may learn what the store's hashes cost
+        # the first sign-in may determine the cost parameters of the stored hashes
         backend.authenticate(known.username, known.password)
-        with self.work() as for_wrong, pytest.raises(WrongPassword):
+        with self.work() as wrong_steps, pytest.raises(WrongPassword):
             backend.authenticate(known.username, "wrong")
-        with self.work() as for_unknown, pytest.raises(self._unknown):
+        with self.work() as unknown_steps, pytest.raises(self._unknown):
             backend.authenticate("nobody-of-that-name", "wrong")
-        assert for_wrong, "nothing was counted: override work()"
-        assert for_unknown == for_wrong
+        assert wrong_steps, "no steps were recorded: override work()"
+        assert unknown_steps == wrong_steps
 
     def test_no_password_in_logs_messages_or_reprs(
         self, store: Store, known: Known, caplog: pytest.LogCaptureFixture
@@ -190,31 +205,31 @@ class BackendContract(AccountsContract):
         canary = "canary-4f1b-password"
         caplog.set_level(logging.DEBUG)
         backend = store.backend()
-        said = [repr(backend), str(vars(backend))]
+        texts = [repr(backend), str(vars(backend))]
         for username, password in ((known.username, known.password), (known.username, canary), ("nobody", canary)):
             try:
-                said.append(repr(backend.authenticate(username, password)))
+                texts.append(repr(backend.authenticate(username, password)))
             except BackendError as error:
-                said += [str(error), repr(error), repr(error.__cause__)]
+                texts += [str(error), repr(error), repr(error.__cause__)]
         backend.close()
-        everything = "\n".join([*said, caplog.text])
+        everything = "\n".join([*texts, caplog.text])
         assert canary not in everything
         assert known.password not in everything
 
     def test_many_threads_get_their_own_answers(self, backend: CredentialBackend, known: Known) -> None:
-        def ask(turn: int) -> object:
+        def call(number: int) -> object:
             try:
-                if turn % 3 == 0:
+                if number % 3 == 0:
                     return backend.authenticate(known.username, known.password).subject
-                backend.authenticate(known.username if turn % 3 == 1 else "nobody-of-that-name", "wrong")
+                backend.authenticate(known.username if number % 3 == 1 else "nobody-of-that-name", "wrong")
             except BackendError as error:
                 return type(error)
             return None
 
         expected = {0: known.subject, 1: WrongPassword, 2: self._unknown}
         with ThreadPoolExecutor(16) as threads:
-            answers = list(threads.map(ask, range(48)))
-        assert answers == [expected[turn % 3] for turn in range(48)]
+            results = list(threads.map(call, range(48)))
+        assert results == [expected[number % 3] for number in range(48)]
 
     def test_a_broken_store_is_unavailable_and_recovers_by_itself(self, store: Store, known: Known) -> None:
         store.breaks()
@@ -224,37 +239,37 @@ class BackendContract(AccountsContract):
                 with pytest.raises(BackendUnavailable):
                     backend.authenticate(username, password)
             store.returns()
-            assert recovered(backend, known).subject == known.subject
-            # and again, with connections that were open when it broke
+            assert wait_for_recovery(backend, known).subject == known.subject
+            # repeat with connections that were open when the user store failed
             store.breaks()
             with pytest.raises(BackendUnavailable):
                 backend.authenticate(known.username, known.password)
         finally:
             store.returns()
-        assert recovered(backend, known).subject == known.subject
+        assert wait_for_recovery(backend, known).subject == known.subject
         backend.close()
 
     def test_its_checks_are_well(self, backend: CredentialBackend) -> None:
         checks = list(backend.check())
-        assert checks, "check() gives nothing: `linkauth doctor` and /health/ready would say that all is well"
+        assert checks, "check() returns no checks: `linkauth doctor` and /health/ready would report no problem"
         assert not [check for check in checks if not isinstance(check, Check) or not check.ok or not check.name]
 
     def test_its_checks_find_a_store_that_is_down(self, store: Store, known: Known) -> None:
         for connected in (False, True):
             backend = store.backend()
             if connected:
-                recovered(backend, known)
+                wait_for_recovery(backend, known)
             store.breaks()
             try:
                 failed = [check for check in backend.check() if not check.ok]
             finally:
                 store.returns()
-            assert failed, "check() says that all is well while the store is down"
-            assert all(check.name and check.detail for check in failed), "say in words what is wrong"
-            recovered(backend, known)
+            assert failed, "check() reports no failure while the user store is down"
+            assert all(check.name and check.detail for check in failed), "a failed check must have a name and a detail"
+            wait_for_recovery(backend, known)
             assert all(check.ok for check in backend.check())
             backend.close()
 
 
-def _is_nobodys(account: str) -> None:
-    raise AssertionError("guard is called for a name that nobody has")
+def _reject_unknown_guard(account: str) -> None:
+    raise AssertionError("guard() is called for an unknown name")

@@ -1,7 +1,7 @@
-"""The laws of a backend's powers, as tests; a backend that does not offer one keeps its laws by that.
+"""Contract tests for the powers of a backend. They check a power only if `backend.offers` contains it.
 
-They are no skipped tests, for a skip would hide a power that was meant to be there: `offers` is what the login page and
-the commands go by, and what these tests go by.
+A test for a power that is not offered passes and is not skipped. The login page and the commands use `backend.offers`
+in the same way.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from linkauth.backends import (
     UnknownUser,
     WrongPassword,
 )
-from linkauth.testing.store import Known, Store, recovered
+from linkauth.testing.store import Known, Store, wait_for_recovery
 
 HOSTILE_NAMES = (
     "nobody-of-that-name",
@@ -53,16 +53,17 @@ HOSTILE_NAMES = (
 
 
 def lookup(backend: CredentialBackend) -> Lookup | None:
-    """The backend as what looks people up, None if it does not offer that."""
+    """Returns the backend if it offers Lookup, otherwise None."""
     return backend if Lookup in backend.offers and isinstance(backend, Lookup) else None
 
 
 def password_change(backend: CredentialBackend) -> PasswordChange | None:
+    """Returns the backend if it offers PasswordChange, otherwise None."""
     return backend if PasswordChange in backend.offers and isinstance(backend, PasswordChange) else None
 
 
-def holds(backend: CredentialBackend, username: str, password: str) -> bool:
-    """Is it that person's password? An account may be refused in spite of it."""
+def is_password(backend: CredentialBackend, username: str, password: str) -> bool:
+    """Returns whether `password` is right, also if the account is refused although the password was proven."""
     try:
         backend.authenticate(username, password)
     except WrongPassword:
@@ -73,22 +74,22 @@ def holds(backend: CredentialBackend, username: str, password: str) -> bool:
 
 
 class PowersContract:
-    """The part of BackendContract that is about Lookup and PasswordChange."""
+    """The tests of BackendContract for Lookup and PasswordChange."""
 
     new_password: ClassVar[str] = "Quartz-52-meadow-Lantern"
-    """One that the store takes; for a while it is that of `changeable`."""
+    """A password that the user store accepts. The tests set it for the person `changeable` and then reset it."""
 
     @pytest.fixture
     def store(self) -> Store:
-        raise AssertionError("a subclass gives the fixture `store`")
+        raise AssertionError("the subclass must define the fixture `store`")
 
     @pytest.fixture
     def known(self) -> Known:
-        raise AssertionError("a subclass gives the fixture `known`")
+        raise AssertionError("the subclass must define the fixture `known`")
 
     @pytest.fixture
     def changeable(self, known: Known) -> Known:
-        """Somebody whose password may be changed to `new_password` and back at once, history or not."""
+        """A person whose password can be changed to `new_password` and back at once, without a password history."""
         return known
 
     def test_it_offers_only_what_it_can(self, backend: CredentialBackend) -> None:
@@ -98,9 +99,9 @@ class PowersContract:
     def test_looking_up_agrees_with_signing_in(self, backend: CredentialBackend, known: Known) -> None:
         if directory := lookup(backend):
             identity = backend.authenticate(known.username, known.password)
-            spelled = {known.username, known.username.upper(), identity.username}
-            found = [*map(directory.find, spelled), directory.look_up(identity.subject)]
-            for account in found:
+            respelled = {known.username, known.username.upper(), identity.username}
+            accounts = [*map(directory.find, respelled), directory.look_up(identity.subject)]
+            for account in accounts:
                 assert isinstance(account, Account)
                 assert account.identity == identity
                 assert account.refused is None
@@ -108,30 +109,30 @@ class PowersContract:
 
     def test_looking_up_nobody_is_unknown(self, backend: CredentialBackend) -> None:
         if directory := lookup(backend):
-            for ask in (directory.find, directory.look_up):
+            for call in (directory.find, directory.look_up):
                 for text in ("nobody-of-that-name", ""):
                     with pytest.raises(UnknownUser):
-                        ask(text)
+                        call(text)
 
     @pytest.mark.parametrize("text", HOSTILE_NAMES)
     def test_looking_up_a_hostile_name_is_unknown(self, backend: CredentialBackend, text: str) -> None:
         if directory := lookup(backend):
-            for ask in (directory.find, directory.look_up):
+            for call in (directory.find, directory.look_up):
                 with pytest.raises(UnknownUser):
-                    ask(text)
+                    call(text)
 
     def test_looking_up_in_a_broken_store_is_unavailable(self, store: Store, known: Known) -> None:
         backend = store.backend()
         if directory := lookup(backend):
-            subject = recovered(backend, known).subject
+            subject = wait_for_recovery(backend, known).subject
             store.breaks()
             try:
-                for ask, text in ((directory.find, known.username), (directory.look_up, subject)):
+                for call, text in ((directory.find, known.username), (directory.look_up, subject)):
                     with pytest.raises(BackendUnavailable):
-                        ask(text)
+                        call(text)
             finally:
                 store.returns()
-            recovered(backend, known)
+            wait_for_recovery(backend, known)
             assert directory.find(known.username).identity == directory.look_up(subject).identity
         backend.close()
 
@@ -142,8 +143,8 @@ class PowersContract:
                     changing.change_password(changeable.username, wrong, self.new_password)
             with pytest.raises(UnknownUser):
                 changing.change_password("nobody-of-that-name", changeable.password, self.new_password)
-            assert holds(backend, changeable.username, changeable.password)
-            assert not holds(backend, changeable.username, self.new_password)
+            assert is_password(backend, changeable.username, changeable.password)
+            assert not is_password(backend, changeable.username, self.new_password)
 
     @pytest.mark.parametrize("username", HOSTILE_NAMES)
     def test_a_change_for_a_hostile_name_is_nobodys(
@@ -161,24 +162,24 @@ class PowersContract:
             try:
                 identity = backend.authenticate(changeable.username, self.new_password)
                 assert identity.subject == changeable.subject
-                assert not holds(backend, changeable.username, changeable.password)
+                assert not is_password(backend, changeable.username, changeable.password)
             finally:
                 changing.change_password(changeable.username, self.new_password, changeable.password)
-            assert holds(backend, changeable.username, changeable.password)
-            assert not holds(backend, changeable.username, self.new_password)
+            assert is_password(backend, changeable.username, changeable.password)
+            assert not is_password(backend, changeable.username, self.new_password)
 
     def test_a_change_in_a_broken_store_is_unavailable(self, store: Store, known: Known, changeable: Known) -> None:
         backend = store.backend()
         if changing := password_change(backend):
-            recovered(backend, known)
+            wait_for_recovery(backend, known)
             store.breaks()
             try:
                 with pytest.raises(BackendUnavailable):
                     changing.change_password(changeable.username, changeable.password, self.new_password)
             finally:
                 store.returns()
-            recovered(backend, known)
-            assert holds(backend, changeable.username, changeable.password)
+            wait_for_recovery(backend, known)
+            assert is_password(backend, changeable.username, changeable.password)
         backend.close()
 
     def test_no_password_of_a_change_in_logs_messages_or_reprs(
@@ -187,11 +188,11 @@ class PowersContract:
         caplog.set_level(logging.DEBUG)
         backend = store.backend()
         if changing := password_change(backend):
-            canary, said = "canary-7c2e-password", []
+            canary, texts = "canary-7c2e-password", []
             for username, current in ((changeable.username, canary), ("nobody-of-that-name", changeable.password)):
                 with pytest.raises(BackendError) as refused:
                     changing.change_password(username, current, self.new_password)
-                said += [str(refused.value), repr(refused.value), repr(refused.value.__cause__)]
-            everything = "\n".join([*said, repr(backend), str(vars(backend)), caplog.text])
+                texts += [str(refused.value), repr(refused.value), repr(refused.value.__cause__)]
+            everything = "\n".join([*texts, repr(backend), str(vars(backend)), caplog.text])
             assert not [text for text in (canary, changeable.password, self.new_password) if text in everything]
         backend.close()

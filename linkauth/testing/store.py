@@ -1,4 +1,4 @@
-"""What a subclass of the contract gives: a store that can be broken, and somebody whom it knows."""
+"""Types of the fixtures that a subclass of BackendContract provides: the user store and a known person."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ RECOVERY_SECONDS = 20
 
 @dataclass(frozen=True)
 class Known:
-    """A person whom the store knows: the name as it is stored, the right password, and the stable subject.
+    """A person in the user store: the stored user name, the right password and the stable subject.
 
-    `other_names` are further names that mean the same person to the store: an address, a name with a domain.
+    `other_names` are further names of the same account, such as an e-mail address or a name with a domain.
     """
 
     username: str
@@ -25,20 +25,26 @@ class Known:
 
 
 class Store(Protocol):
-    """A real store of people that the tests can break and mend."""
+    """A real user store that the tests can make unavailable and available again."""
 
     def backend(self) -> CredentialBackend:
-        """A new backend on this store, with timeouts of a second or so. Must work while the store is broken."""
+        """Returns a new backend for this user store, with timeouts of about one second.
+
+        This method must also work while the user store is unavailable.
+        """
 
     def breaks(self) -> None:
-        """Make the store unreachable: stop it, hang it, lock it."""
+        """Makes the user store unavailable, for example by stopping its server or locking its table."""
 
     def returns(self) -> None:
-        """Make it well again."""
+        """Makes the user store available again."""
 
 
-def recovered(backend: CredentialBackend, known: Known) -> Identity:
-    """What the backend says once its store, which has just returned, answers again; that may take a moment."""
+def wait_for_recovery(backend: CredentialBackend, known: Known) -> Identity:
+    """Retries a sign-in until the backend is available again, and returns the identity.
+
+    Raises BackendUnavailable if the backend has not recovered after RECOVERY_SECONDS.
+    """
     deadline = time.monotonic() + RECOVERY_SECONDS
     while True:
         try:

@@ -1,4 +1,4 @@
-"""The laws of a theme, as tests: every page, in every language and state, can be shown and holds what it must."""
+"""Contract tests for a theme. They render every page in every language and state and check the result."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 from linkauth.config.plugins import load
-from linkauth.themes.states import CHANGE_URL as ELSEWHERE
-from linkauth.themes.states import PAGES, PASSWORD_ERRORS, PASSWORD_REASONS, SIGN_IN_ERRORS, every_state
+from linkauth.themes.states import CHANGE_URL, PAGES, PASSWORD_ERRORS, PASSWORD_REASONS, SIGN_IN_ERRORS, every_state
 from linkauth.themes.theme import Theme, open_theme
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{7*7}}"
@@ -21,29 +20,29 @@ TEXTS = {
     "platform_labels": {"skill": "Alexa", "hostile": "Alexa"},
     "scope_texts": {"order_car": {"": "Order a taxi"}, "hostile": {"": HOSTILE}},
 }
-"""What the pages of these tests say about the service, its skills and their scopes."""
+"""The texts for the service, its clients and their scopes in the rendered pages."""
 WEIGHT_LIMIT = 30_000
-"""Bytes of the login page with its static files, compressed."""
+"""The maximum size of the login page with its static files, compressed with gzip, in bytes."""
 
 
 class Elements(HTMLParser):
-    """The elements of a page, each a tag and its attributes; void and closing tags are told apart by the parser."""
+    """The elements of an HTML page in document order, each with its tag and attributes, and the texts between tags."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
-        self.found: list[tuple[str, dict[str, str]]] = []
+        self.elements: list[tuple[str, dict[str, str]]] = []
         self.texts: list[str] = []
         self._forms: list[list[tuple[str, dict[str, str]]]] = []
         self._in_form = False
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, {name: value or "" for name, value in attrs}))
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
         if tag == "form":
             self._forms.append([])
             self._in_form = True
         if self._in_form:
-            self._forms[-1].append(self.found[-1])
+            self._forms[-1].append(self.elements[-1])
 
     def handle_endtag(self, tag: str) -> None:
         self._in_form = self._in_form and tag != "form"
@@ -52,29 +51,33 @@ class Elements(HTMLParser):
         self.texts.append(data)
 
     def all(self, tag: str) -> list[dict[str, str]]:
-        return [attributes for name, attributes in self.found if name == tag]
+        return [attributes for name, attributes in self.elements if name == tag]
 
     def form(self, method: str) -> Elements:
-        """What the one form with this method holds, itself included."""
-        (found,) = [each for each in self._forms if each[0][1].get("method", "get") == method]
-        part = Elements("")
-        part.found = found
-        return part
+        """Returns the form element with this method and the elements inside it. There must be exactly one such form."""
+        (elements,) = [each for each in self._forms if each[0][1].get("method", "get") == method]
+        form_elements = Elements("")
+        form_elements.elements = elements
+        return form_elements
 
-    def names(self) -> dict[str, dict[str, str]]:
-        """The input fields by their names."""
-        return {each["name"]: each for each in self.all("input")}
+    def inputs(self) -> dict[str, dict[str, str]]:
+        """Returns the attributes of each input element by its name."""
+        return {attributes["name"]: attributes for attributes in self.all("input")}
 
 
 class ThemeContract:
-    """Subclass it with the entry point's `name` and, if it has required parameters, `parameters` to open it with."""
+    """The base class for the tests of a theme. A subclass sets `name` to the name of the entry point.
+
+    It also sets `parameters` if the theme has required parameters. A subclass cannot override the tests: defining such
+    a class raises TypeError.
+    """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        laws = [name for name in dir(ThemeContract) if name.startswith("test_")]
-        # in a class that stands before this one among the bases too
-        if lost := [name for name in laws if getattr(cls, name) is not getattr(ThemeContract, name)]:
-            raise TypeError(f"{cls.__name__} replaces tests of its contract: {', '.join(lost)}")
+        contract_tests = [name for name in dir(ThemeContract) if name.startswith("test_")]
+        # also finds a replacement in a base class that precedes this one in the MRO
+        if replaced := [name for name in contract_tests if getattr(cls, name) is not getattr(ThemeContract, name)]:
+            raise TypeError(f"{cls.__name__} replaces tests of its contract: {', '.join(replaced)}")
 
     name: ClassVar[str]
     parameters: ClassVar[Any] = None
@@ -112,12 +115,12 @@ class ThemeContract:
         return theme.render("password", language, **{**context, **changes})
 
     def password_states(self, theme: Theme, language: str) -> list[str]:
-        """The password page for every reason, and again after everything that may be wrong."""
+        """Returns the HTML of the password page for each reason and for each error."""
         reasons = [self.password(theme, language, reason=reason) for reason in PASSWORD_REASONS]
         return reasons + [self.password(theme, language, error=error, retry_after=40) for error in PASSWORD_ERRORS]
 
     def pages(self, theme: Theme) -> list[tuple[str, str]]:
-        """Every page in every state and language, as (language, HTML)."""
+        """Returns every page in every state and language, as (language, HTML)."""
         states = every_state("skill", ("order_car", "scope_without_a_text"))
         return [
             (language, theme.render(state.page, language, **state.context))
@@ -145,9 +148,9 @@ class ThemeContract:
     def test_a_place_for_a_new_password_is_a_link_where_it_is_known(self, theme: Theme) -> None:
         for language in theme.languages:
             for error in PASSWORD_REASONS:
-                page = Elements(self.login(theme, language, error=error, change_url=ELSEWHERE))
-                assert [link["href"] for link in page.all("a")].count(ELSEWHERE) == 1
-                assert ELSEWHERE not in self.login(theme, language, error=error)
+                page = Elements(self.login(theme, language, error=error, change_url=CHANGE_URL))
+                assert [link["href"] for link in page.all("a")].count(CHANGE_URL) == 1
+                assert CHANGE_URL not in self.login(theme, language, error=error)
 
     def test_the_least_length_is_said_where_it_is_known(self, theme: Theme) -> None:
         for language in theme.languages:
@@ -161,7 +164,7 @@ class ThemeContract:
             page = Elements(html)
             assert not page.all("style")
             assert all("src" in script for script in page.all("script"))
-            for tag, attributes in page.found:
+            for tag, attributes in page.elements:
                 assert not [name for name in attributes if name.startswith("on") or name in ("style", "target")]
                 if tag != "a":
                     links = [attributes[name] for name in ("src", "href", "action") if name in attributes]
@@ -169,7 +172,7 @@ class ThemeContract:
 
     def test_every_static_file_that_a_page_names_is_there(self, theme: Theme) -> None:
         for _, html in self.pages(theme):
-            for _, attributes in Elements(html).found:
+            for _, attributes in Elements(html).elements:
                 for link in (attributes.get("src", ""), attributes.get("href", "")):
                     if link.startswith("/static/"):
                         assert link.removeprefix(f"/static/{self.name}/") in theme.static
@@ -177,13 +180,13 @@ class ThemeContract:
     def test_the_form_holds_what_sign_in_needs(self, theme: Theme) -> None:
         page = Elements(self.login(theme, username="ada", error="wrong_password"))
         form = page.form("post")
-        # without an action the browser posts to the page's own address, the query unchanged
+        # without an action attribute the browser posts to the URL of the page, with its query
         assert form.all("form")[0].get("action", "") == ""
-        inputs = form.names()
+        inputs = form.inputs()
         assert inputs["form_token"]["value"] == "1.token"
         assert inputs["username"]["value"] == "ada"
-        wanted = {"autocomplete": "username", "autocapitalize": "none", "autocorrect": "off", "spellcheck": "false"}
-        assert wanted.items() <= inputs["username"].items()
+        expected = {"autocomplete": "username", "autocapitalize": "none", "autocorrect": "off", "spellcheck": "false"}
+        assert expected.items() <= inputs["username"].items()
         assert inputs["username"]["type"] in ("text", "email")
         assert {"type": "password", "autocomplete": "current-password"}.items() <= inputs["password"].items()
         assert not inputs["password"].get("value")
@@ -193,24 +196,31 @@ class ThemeContract:
 
     @staticmethod
     def check_buttons(form: Elements) -> None:
-        """The first one that submits signs in, a later one cancels; those that need a script are hidden without."""
+        """Checks the buttons: the first submit button signs in, a later one cancels, and other buttons are hidden.
+
+        The script of the page shows the hidden buttons, because they do nothing without it.
+        """
         submitting = [button for button in form.all("button") if button.get("type", "submit") == "submit"]
         assert "name" not in submitting[0]
         assert "cancel" in [button.get("name") for button in submitting[1:]]
         assert all("hidden" in button for button in form.all("button") if button not in submitting)
 
     def test_another_language_is_a_choice_that_keeps_the_request(self, theme: Theme) -> None:
-        """Without a script; each language is called by its own name, and only those that the theme has."""
+        """The language menu needs no script. It lists the languages of the theme by their own names."""
         query = (("state", "a+b/c=\"'<&"), ("unknown", ""), ("state", "again"))
         for language in theme.languages if len(theme.spoken) > 1 else ():
             for html in (self.login(theme, language, query=query), self.password(theme, language, query=query)):
                 form = Elements(html).form("get")
                 assert form.all("form")[0].get("action", "") == ""
-                kept = [(each["name"], each["value"]) for each in form.all("input") if each["type"] == "hidden"]
-                assert kept == list(query)
-                offered = {each["value"]: each for each in form.all("button") if each.get("name") == "ui_locales"}
-                assert set(offered) == {each.tag for each in theme.spoken} <= set(theme.languages)
-                assert all(each["lang"] == tag for tag, each in offered.items())
+                hidden_fields = [
+                    (each["name"], each["value"]) for each in form.all("input") if each["type"] == "hidden"
+                ]
+                assert hidden_fields == list(query)
+                language_buttons = {
+                    each["value"]: each for each in form.all("button") if each.get("name") == "ui_locales"
+                }
+                assert set(language_buttons) == {each.tag for each in theme.spoken} <= set(theme.languages)
+                assert all(each["lang"] == tag for tag, each in language_buttons.items())
                 assert all(each.name in html for each in theme.spoken)
             assert "ui_locales" not in self.login(theme, language, query=None)
 
@@ -224,51 +234,55 @@ class ThemeContract:
             for html in self.password_states(theme, language):
                 form = Elements(html).form("post")
                 assert form.all("form")[0].get("action", "") == ""
-                inputs = form.names()
+                inputs = form.inputs()
                 assert inputs["form_token"]["value"] == "1.token"
                 assert {"value": "ada", "autocomplete": "username"}.items() <= inputs["username"].items()
                 assert "readonly" in inputs["username"]
-                fills = {"password": "current", "new_password": "new", "repeated_password": "new"}
-                for name, kind in fills.items():
-                    wanted = {"type": "password", "autocomplete": f"{kind}-password"}
-                    assert wanted.items() <= inputs[name].items()
+                password_fields = {"password": "current", "new_password": "new", "repeated_password": "new"}
+                for name, autocomplete in password_fields.items():
+                    expected = {"type": "password", "autocomplete": f"{autocomplete}-password"}
+                    assert expected.items() <= inputs[name].items()
                     assert not inputs[name].get("value")
-                assert set(inputs) == {"form_token", "username", *fills}
-                assert {inputs[name]["id"] for name in ("username", *fills)} <= {lb["for"] for lb in form.all("label")}
+                assert set(inputs) == {"form_token", "username", *password_fields}
+                assert {inputs[name]["id"] for name in ("username", *password_fields)} <= {
+                    lb["for"] for lb in form.all("label")
+                }
                 self.check_buttons(form)
 
     def test_the_field_that_is_wrong_is_marked(self, theme: Theme) -> None:
         wrong = {"wrong_password": "password", "too_short": "new_password", "mismatch": "repeated_password"}
         for error, name in wrong.items():
-            inputs = Elements(self.password(theme, error=error)).names()
-            marked = {each for each, attributes in inputs.items() if attributes.get("aria-invalid") == "true"}
-            assert name in marked
-            assert ("password" in marked) == (name == "password")
+            inputs = Elements(self.password(theme, error=error)).inputs()
+            invalid_fields = {each for each, attributes in inputs.items() if attributes.get("aria-invalid") == "true"}
+            assert name in invalid_fields
+            assert ("password" in invalid_fields) == (name == "password")
         assert "aria-invalid" not in self.password(theme, error="unavailable")
 
     def test_an_error_is_announced_and_takes_the_focus(self, theme: Theme) -> None:
-        told = [self.login(theme, error=error, retry_after=40) for error in SIGN_IN_ERRORS]
-        told += [self.password(theme, error=error, retry_after=40) for error in PASSWORD_ERRORS]
-        for page in map(Elements, told):
-            (alert,) = [attributes for _, attributes in page.found if attributes.get("role") == "alert"]
+        error_pages = [self.login(theme, error=error, retry_after=40) for error in SIGN_IN_ERRORS]
+        error_pages += [self.password(theme, error=error, retry_after=40) for error in PASSWORD_ERRORS]
+        for page in map(Elements, error_pages):
+            (alert,) = [attributes for _, attributes in page.elements if attributes.get("role") == "alert"]
             assert "autofocus" in alert
             assert alert["tabindex"] == "-1"
         assert "role=" not in self.login(theme) + self.password(theme)
 
     def test_hostile_text_stays_text(self, theme: Theme) -> None:
         for language in theme.languages:
-            calm = Elements(self.login(theme, language))
+            reference = Elements(self.login(theme, language))
             page = Elements(
                 self.login(theme, language, client_id="hostile", scopes=("hostile", HOSTILE), username=HOSTILE)
             )
-            assert [tag for tag, _ in page.found] == [tag for tag, _ in calm.found]
+            assert [tag for tag, _ in page.elements] == [tag for tag, _ in reference.elements]
             assert HOSTILE in "".join(page.texts)
-            calm = Elements(self.password(theme, language))
+            reference = Elements(self.password(theme, language))
             page = Elements(self.password(theme, language, client_id="hostile", username=HOSTILE))
-            assert [tag for tag, _ in page.found] == [tag for tag, _ in calm.found]
+            assert [tag for tag, _ in page.elements] == [tag for tag, _ in reference.elements]
 
     def test_the_first_view_is_light(self, theme: Theme) -> None:
         html = self.login(theme)
         names = [name for name in theme.static if f"/{name}" in html]
-        weight = sum(len(gzip.compress(body)) for body in [html.encode(), *(theme.static[n].body for n in names)])
-        assert weight <= WEIGHT_LIMIT
+        compressed_size = sum(
+            len(gzip.compress(body)) for body in [html.encode(), *(theme.static[n].body for n in names)]
+        )
+        assert compressed_size <= WEIGHT_LIMIT

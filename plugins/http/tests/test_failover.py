@@ -12,7 +12,7 @@ from itertools import islice
 import pytest
 
 from linkauth.backends import BackendError, BackendUnavailable, WrongPassword
-from linkauth.testing.backend import recovered
+from linkauth.testing.backend import wait_for_recovery
 from linkauth_http import HTTPBackend
 
 from .api import API, Asked, Reply
@@ -148,7 +148,7 @@ class TestRetryAfter:
             assert error.value.retry_after == 1
         assert len(api.seen) == 1
         api.answers = json_api
-        assert recovered(backend, MUELLER).subject == "4711"
+        assert wait_for_recovery(backend, MUELLER).subject == "4711"
 
     def test_too_many_tries_of_one_person_stop_nobody_else(self, api: API, backend_on: Make) -> None:
         def answers(asked: Asked) -> Reply:

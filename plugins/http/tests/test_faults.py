@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from linkauth.backends import BackendUnavailable, WrongPassword
-from linkauth.testing.backend import recovered
+from linkauth.testing.backend import wait_for_recovery
 from linkauth_http import HTTPBackend
 
 from .api import API, Asked, Reply
@@ -108,7 +108,7 @@ def test_an_answer_that_is_none(api: API, backend_on: Make, kind: str, caplog: p
             with pytest.raises(BackendUnavailable):
                 sign_in(backend)
     api.answers = json_api
-    assert recovered(backend, MUELLER).subject == "4711"
+    assert wait_for_recovery(backend, MUELLER).subject == "4711"
 
 
 def test_a_compressed_answer_is_read(api: API, backend_on: Make) -> None:

@@ -22,7 +22,7 @@ from linkauth.backends import (
     WrongPassword,
 )
 from linkauth.testing import Known
-from linkauth.testing.backend import recovered
+from linkauth.testing.backend import wait_for_recovery
 from linkauth_ldap import LDAPBackend
 from linkauth_ldap.bounds import Deadline, TimedSocket
 from tests.servers import openldap
@@ -108,7 +108,7 @@ def test_both_fail_and_return(mended: OpenLDAP, make: Callable[..., LDAPBackend]
         assert time.monotonic() - before < backend._settings.total_timeout + SLACK
     for provider in (mended.a, mended.b):
         provider.resume() if fault == "hang" else provider.start()
-    assert recovered(backend, person).subject == person.subject
+    assert wait_for_recovery(backend, person).subject == person.subject
 
 
 def test_a_restart_in_the_middle_of_a_storm(mended: OpenLDAP, make: Callable[..., LDAPBackend]) -> None:
@@ -131,7 +131,7 @@ def test_a_restart_in_the_middle_of_a_storm(mended: OpenLDAP, make: Callable[...
         try:
             mended.a.stop()
             mended.a.start()
-            assert recovered(backend, person).subject == person.subject
+            assert wait_for_recovery(backend, person).subject == person.subject
         finally:
             over.set()
         seen = set().union(*(each.result() for each in storms))

@@ -19,7 +19,7 @@ from linkauth.backends import (
     UnknownUser,
 )
 from linkauth.testing import BackendContract, Known
-from linkauth.testing.store import recovered
+from linkauth.testing.store import wait_for_recovery
 from linkauth_sql.engine import CONNECTIONS
 from tests.servers import mariadb, postgresql
 from tests.servers.mariadb import MariaDB
@@ -163,7 +163,7 @@ def test_a_hang_ends_at_the_timeout(store: PostgreSQLStore | MariaDBStore) -> No
                 assert isinstance(refused, BackendUnavailable)
         finally:
             store.returns()
-    assert recovered(backend, Known("jörg", PASSWORD, "1")).subject == "1"
+    assert wait_for_recovery(backend, Known("jörg", PASSWORD, "1")).subject == "1"
 
 
 def test_many_threads_share_few_connections(in_postgresql: PostgreSQLStore) -> None:
