@@ -1,4 +1,4 @@
-"""Fixtures for every group of tests. The app is the real one, from testing.ini, over its real stores."""
+"""Fixtures for all tests. The app is the real one, built from testing.ini with a real database."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from linkauth import redaction
 from linkauth.services import services_of
 from linkauth.simulator import people
 from tests.alexa import Alexa, https
-from tests.backends.moody import ENTRY_POINTS
-from tests.backends.trial import TRIAL, OnTrial
+from tests.backends.outcomes import ENTRY_POINTS
+from tests.backends.shadow_app import SHADOW_SETTINGS, ShadowApp
 
 ROOT = Path(__file__).parent.parent
 WIDE = {"throttle__account_failures": "100000", "throttle__address_failures": "100000"}
@@ -62,12 +62,12 @@ def make_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...,
 
 
 @pytest.fixture(scope="session")
-def moody_plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The backends of `moody` installed as any plugin is: by entry points; the folder that must be on the path."""
+def backend_plugins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Installs the backends of tests/backends as a plugin; returns the folder that must be on the path."""
     folder = tmp_path_factory.mktemp("plugins")
-    metadata = folder / "linkauth_moody-1.0.dist-info"
+    metadata = folder / "linkauth_test_backends-1.0.dist-info"
     metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: linkauth-moody\nVersion: 1.0\n", "utf-8")
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: linkauth-test-backends\nVersion: 1.0\n", "utf-8")
     (metadata / "entry_points.txt").write_text(ENTRY_POINTS, "utf-8")
     sys.path.insert(0, str(folder))
     yield folder
@@ -91,24 +91,24 @@ def alexa(app: TestApp) -> Alexa:
 
 
 @pytest.fixture(scope="session")
-def moody(make_app: Callable[..., Any], moody_plugin: Path) -> TestApp:
-    """The app with a second backend, whose answers depend on the name."""
-    return https(make_app(backends="staff moody", backend__moody__use="moody", **WIDE))
+def outcomes_app(make_app: Callable[..., Any], backend_plugins: Path) -> TestApp:
+    """The app with a second backend, whose outcome depends on the username."""
+    return https(make_app(backends="staff outcomes", backend__outcomes__use="outcomes", **WIDE))
 
 
 @pytest.fixture(scope="session")
-def changing(make_app: Callable[..., Any], moody_plugin: Path) -> TestApp:
-    """The app with backends that cannot and that can change passwords."""
-    return https(make_app(backends="staff moody changing", backend__moody__use="moody", **CHANGING, **WIDE))
+def changing_app(make_app: Callable[..., Any], backend_plugins: Path) -> TestApp:
+    """The app with a backend that can change passwords, beside two that cannot."""
+    return https(make_app(backends="staff outcomes changing", backend__outcomes__use="outcomes", **CHANGING, **WIDE))
 
 
 @pytest.fixture(scope="module")
-def make_trial(make_app: Callable[..., Any], moody_plugin: Path) -> Iterator[Callable[..., OnTrial]]:
-    """`make_trial(**settings)`: the app with a backend on trial."""
-    made: list[OnTrial] = []
+def make_shadow_app(make_app: Callable[..., Any], backend_plugins: Path) -> Iterator[Callable[..., ShadowApp]]:
+    """`make_shadow_app(**settings)` returns the app with a backend and a shadow."""
+    made: list[ShadowApp] = []
 
-    def make(**changes: str) -> OnTrial:
-        made.append(OnTrial(make_app(**dict.fromkeys(STAFF), **{**TRIAL, **WIDE, **changes})))
+    def make(**changes: str) -> ShadowApp:
+        made.append(ShadowApp(make_app(**dict.fromkeys(STAFF), **{**SHADOW_SETTINGS, **WIDE, **changes})))
         return made[-1]
 
     yield make

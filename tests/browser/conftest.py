@@ -132,21 +132,21 @@ def bare(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture(scope="session")
 def stated(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedLinkauth]:
     """A server that shows every page in every state, with long names and every link of the theme."""
-    server = ServedLinkauth(tmp_path_factory.mktemp("stated"), LONG_AND_FULL, include="tests.browser.states")
+    server = ServedLinkauth(tmp_path_factory.mktemp("scripted"), LONG_AND_FULL, include="tests.browser.states")
     server.start()
     yield server
     server.stop()
 
 
 @pytest.fixture(scope="session")
-def changing(
-    chromium_path: str, tmp_path_factory: pytest.TempPathFactory, moody_plugin: Path
+def changing_app(
+    chromium_path: str, tmp_path_factory: pytest.TempPathFactory, backend_plugins: Path
 ) -> Iterator[ServedLinkauth]:
     """A server with a further backend, whose people must change their passwords first."""
     changes = {"backends": "staff changing", "backend.changing.use": "changing"}
     server = ServedLinkauth(tmp_path_factory.mktemp("changing"), changes)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join((str(moody_plugin), str(ROOT))))
+        patch.setenv("PYTHONPATH", os.pathsep.join((str(backend_plugins), str(ROOT))))
         server.start()
     yield server
     server.stop()
@@ -187,7 +187,7 @@ def visit(
     served: ServedLinkauth,
     bare: ServedLinkauth,
     stated: ServedLinkauth,
-    changing: ServedLinkauth,
+    changing_app: ServedLinkauth,
     request: pytest.FixtureRequest,
     second: RedirectingOrigin,
     third: RedirectingOrigin,
@@ -200,7 +200,9 @@ def visit(
         settings = {"locale": "en-US", "viewport": PHONE, **options}
         context = browser.new_context(**settings)
         context.set_default_timeout(TIMEOUT)
-        visitors.append(Visitor(context, (served.url, bare.url, stated.url, changing.url, *own, second.url, third.url)))
+        visitors.append(
+            Visitor(context, (served.url, bare.url, stated.url, changing_app.url, *own, second.url, third.url))
+        )
         return visitors[-1]
 
     yield new

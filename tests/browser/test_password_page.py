@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from tests.backends.moody import NEW, PASSWORD
+from tests.backends.outcomes import NEW, PASSWORD
 from tests.browser import faults
 from tests.browser.visitor import Visitor
 from tests.servers.bound import connected
@@ -24,11 +24,11 @@ def choose(visitor: Visitor, current: str, new: str, again: str) -> None:
 
 @pytest.mark.parametrize("script", [True, False])
 def test_a_person_changes_an_expired_password_and_is_linked(
-    visit: Callable[..., Visitor], changing: ServedLinkauth, script: bool
+    visit: Callable[..., Visitor], changing_app: ServedLinkauth, script: bool
 ) -> None:
     name, visitor = f"expired-script-{script}", visit(java_script_enabled=script)
     page = visitor.page
-    visitor.enable(changing)
+    visitor.enable(changing_app)
     visitor.sign_in(name, PASSWORD)
     expect(page.get_by_role("heading", level=1)).to_have_text("Choose a new password")
     expect(page.locator("#which")).to_contain_text("Your password is correct, but it has expired.")
@@ -46,19 +46,19 @@ def test_a_person_changes_an_expired_password_and_is_linked(
     for field in ("#password", "#new_password", "#repeated_password"):
         expect(page.locator(field)).to_have_value("")
     choose(visitor, PASSWORD, NEW, NEW)
-    page.wait_for_url(f"{changing.url}/simulator/pitangui/**")
+    page.wait_for_url(f"{changing_app.url}/simulator/pitangui/**")
     assert len(visitor.fragment["access_token"]) == 43
     assert visitor.fragment["state"] == visitor.sent_state
     # and from now on as everybody else
-    visitor.enable(changing)
+    visitor.enable(changing_app)
     visitor.sign_in(name, NEW)
-    page.wait_for_url(f"{changing.url}/simulator/pitangui/**")
+    page.wait_for_url(f"{changing_app.url}/simulator/pitangui/**")
 
 
 @pytest.mark.parametrize("locale", ["en-US", "de-DE"])
-def test_the_page_is_for_everybody(visit: Callable[..., Visitor], changing: ServedLinkauth, locale: str) -> None:
+def test_the_page_is_for_everybody(visit: Callable[..., Visitor], changing_app: ServedLinkauth, locale: str) -> None:
     visitor = visit(locale=locale, viewport={"width": 320, "height": 640})
-    visitor.enable(changing)
+    visitor.enable(changing_app)
     visitor.sign_in(f"must-{locale}", PASSWORD)
     for _ in range(2):
         assert faults.accessibility(visitor.page) == []
@@ -91,8 +91,8 @@ def test_a_person_of_active_directory_who_must_change_is_linked(
         assert connection.bind()
 
 
-def test_cancel_goes_back_with_access_denied(visitor: Visitor, changing: ServedLinkauth) -> None:
-    visitor.enable(changing)
+def test_cancel_goes_back_with_access_denied(visitor: Visitor, changing_app: ServedLinkauth) -> None:
+    visitor.enable(changing_app)
     visitor.sign_in("expired-cancel", PASSWORD)
     visitor.page.click("text=Cancel")
     expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Not linked")

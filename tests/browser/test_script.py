@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, Route, expect
 
-from tests.backends.moody import PASSWORD as CHANGING_PASSWORD
+from tests.backends.outcomes import PASSWORD as CHANGING_PASSWORD
 from tests.browser import faults
 from tests.browser.conftest import ARGUMENTS, PHONE, TIMEOUT
 from tests.browser.visitor import Visitor
@@ -70,9 +70,11 @@ def test_a_password_can_be_looked_at_and_is_hidden_again_when_it_is_sent(
     assert len(posts(visitor)) == 1
 
 
-def test_the_password_page_has_an_eye_for_each_field(visit: Callable[..., Visitor], changing: ServedLinkauth) -> None:
+def test_the_password_page_has_an_eye_for_each_field(
+    visit: Callable[..., Visitor], changing_app: ServedLinkauth
+) -> None:
     visitor = visit(locale="de-DE", viewport={"width": 320, "height": 640})
-    visitor.enable(changing)
+    visitor.enable(changing_app)
     visitor.sign_in("expired-with-eyes", CHANGING_PASSWORD)
     expect(visitor.page.locator("h1")).to_have_text("Neues Passwort wählen")
     page = visitor.page

@@ -16,7 +16,7 @@ import pytest
 from linkauth.login.comparison import Comparison
 from linkauth.oauth2.tokens import Link
 from linkauth.storage import Comparisons, LinkStore, open_engine, upgrade
-from tests.backends.trial import TRIAL
+from tests.backends.shadow_app import SHADOW_SETTINGS
 from tests.cli.test_explain_and_doctor import linkauth
 from tests.conftest import ROOT
 
@@ -26,13 +26,13 @@ Ini = Callable[..., Path]
 
 
 @pytest.fixture
-def ini(tmp_path: Path, moody_plugin: Path) -> Ini:
+def ini(tmp_path: Path, backend_plugins: Path) -> Ini:
     """`ini(**settings)`: an ini file with a backend and one on trial; None leaves a setting out."""
 
     def write(**changes: str | None) -> Path:
         text = (ROOT / "tests/testing.ini").read_text("utf-8").replace("%(tmp)s", str(tmp_path))
         text = re.sub(r"^linkauth\.backends?[ .].*\n", "", text, flags=re.MULTILINE)
-        settings = {key: value for key, value in {**TRIAL, **changes}.items() if value is not None}
+        settings = {key: value for key, value in {**SHADOW_SETTINGS, **changes}.items() if value is not None}
         text += "".join(f"linkauth.{key.replace('__', '.')} = {value}\n" for key, value in settings.items())
         path = tmp_path / "trial.ini"
         path.write_text(text, "utf-8")
@@ -69,8 +69,8 @@ def test_backends_are_listed(ini: Ini) -> None:
     said = [line.split() for line in linkauth("backends", "list", path, expect=0)]
     assert said == [
         ["name", "use", "accepts", "offers", "shadow"],
-        ["trial", "stated", "*", "Lookup", "PasswordChange", "True"],
-        ["corp", "stated", "*@corp.example", "CORP\\*", "Lookup", "PasswordChange", "False"],
+        ["trial", "scripted", "*", "Lookup", "PasswordChange", "True"],
+        ["corp", "scripted", "*@corp.example", "CORP\\*", "Lookup", "PasswordChange", "False"],
     ]
     listed = json.loads("\n".join(linkauth("backends", "list", path, "--format", "json", expect=0)))
     assert [(each["name"], each["shadow"]) for each in listed] == [("trial", True), ("corp", False)]
@@ -134,7 +134,7 @@ def test_a_name_with_which_nothing_was_compared_is_told(ini: Ini, comparisons: C
     assert said == ["Error: there are no comparisons with trail"]
     assert len(comparisons.summary("trial")) == 5
     # one that the ini no longer has may be forgotten, and one that it has may have nothing to forget
-    gone = ini(backends="corp", backend__trial__use=None, backend__trial__place=None, backend__trial__shadow=None)
+    gone = ini(backends="corp", backend__trial__use=None, backend__trial__position=None, backend__trial__shadow=None)
     assert linkauth("backends", "forget", gone, "trial", "--yes", expect=0) == ["7 comparison(s) deleted"]
     assert linkauth("backends", "forget", ini(), "trial", "--yes", expect=0) == ["0 comparison(s) deleted"]
 

@@ -14,14 +14,14 @@ from click.testing import CliRunner
 from linkauth.cli import main
 from linkauth.simulator import people
 from tests.conftest import ROOT
-from tests.login.leaked import write_leaked
+from tests.login.breached_file import write_leaked
 
 Ini = Callable[..., Path]
 
 
 @pytest.fixture
-def ini(tmp_path: Path, moody_plugin: Path) -> Ini:
-    """`ini(**settings)`: an ini file whose backends are moody ones; its database of links cannot be reached."""
+def ini(tmp_path: Path, backend_plugins: Path) -> Ini:
+    """`ini(**settings)` writes an ini with the backends of tests/backends and an unreachable database of links."""
 
     def write(**changes: str) -> Path:
         text = (ROOT / "tests/testing.ini").read_text("utf-8").replace("%(tmp)s", str(tmp_path))
@@ -193,7 +193,7 @@ def test_the_throttle_is_compared_with_the_lockout(ini: Ini, failures: str, mark
 
 
 def test_a_backend_without_checks_checks_nothing(ini: Ini) -> None:
-    said = linkauth("doctor", ini(backend__changing__use="moody"), expect=0)
+    said = linkauth("doctor", ini(backend__changing__use="outcomes"), expect=0)
     assert said == ["warning  changing: check: checks nothing by itself", "1 warning(s)"]
 
 

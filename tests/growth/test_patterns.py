@@ -12,9 +12,9 @@ from linkauth.config.reader import LANGUAGE
 from linkauth.login import dispatch as asking
 from linkauth_http import rules
 from linkauth_ldap.settings import LDAPSettings
-from tests.growth.collected import Call, calls, imports_of_re
-from tests.growth.steps import Matcher, Unbounded
-from tests.growth.worst import growth
+from tests.growth.pattern_calls import Call, calls, imports_of_re
+from tests.growth.step_counter import Matcher, Unbounded
+from tests.growth.worst_case import growth
 
 WILDCARDS = ("*", "*a*b*c", "a*ab*b*aab*", "*@example.com", "**", "a", "x*", "*aa*aa*aa*")
 OPERATORS_OWN = {

@@ -14,7 +14,7 @@ from linkauth.hashing import HashPool
 from linkauth.login.throttle import Throttle
 from linkauth.services import services_of
 from tests.conftest import https
-from tests.web.wire import Answer, answered, form_token, login, post, query
+from tests.web.raw_requests import Response, form_token, login, post, query, redirect_parameters
 
 LIMIT = 4
 WINDOW = 900
@@ -54,14 +54,14 @@ def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return done
 
 
-def change(app: TestApp, raw_query: bytes, username: str, password: str) -> Answer:
+def change(app: TestApp, raw_query: bytes, username: str, password: str) -> Response:
     """The form of the password page, posted."""
     new = {"new_password": "Quartz-52-meadow", "repeated_password": "Quartz-52-meadow"}
     token = form_token(app, raw_query)
     return post(app, raw_query, {"form_token": token, "username": username, "password": password, **new})
 
 
-def seen(answer: Answer, username: str) -> tuple[Any, ...]:
+def seen(answer: Response, username: str) -> tuple[Any, ...]:
     """All of an answer but for the name that was typed and what is random in it."""
     text = re.sub(r'value="\d+\.[^"]+"', "", answer.text).replace(username, "")
     headers = sorted((name, value) for name, value in answer.headers if name not in ("Date", "Content-Length"))
@@ -70,7 +70,7 @@ def seen(answer: Answer, username: str) -> tuple[Any, ...]:
 
 @pytest.mark.parametrize("ask", [login, change])
 def test_every_answer_is_that_of_a_name_that_nobody_has(
-    app: TestApp, hashes: list[str], ask: Callable[..., Answer]
+    app: TestApp, hashes: list[str], ask: Callable[..., Response]
 ) -> None:
     told = {}
     # what an unknown name costs is learnt from the table
@@ -97,11 +97,11 @@ def test_a_right_password_is_wrong_until_the_window_is_over(app: TestApp, caplog
     throttle_of(app.app)._clock = lambda: 1_000_000.0 + WINDOW - 1
     assert login(app, query(), "ada@example.com", RIGHT).status == 403
     throttle_of(app.app)._clock = lambda: 1_000_000.0 + WINDOW
-    assert "access_token" in answered(login(app, query(), "ada@example.com", RIGHT))
+    assert "access_token" in redirect_parameters(login(app, query(), "ada@example.com", RIGHT))
     # and a success clears the account
     for _ in range(LIMIT - 1):
         assert login(app, query(), "ada", "a wrong one").status == 403
-    assert "access_token" in answered(login(app, query(), "ada", RIGHT))
+    assert "access_token" in redirect_parameters(login(app, query(), "ada", RIGHT))
 
 
 def test_refused_tries_do_not_make_the_wait_of_the_account_longer(app: TestApp) -> None:
@@ -111,7 +111,7 @@ def test_refused_tries_do_not_make_the_wait_of_the_account_longer(app: TestApp) 
     for _ in range(LIMIT - 1):
         assert login(app, query(), "ada@example.com", "a wrong one").status == 403
     throttle_of(app.app)._clock = lambda: 1_000_000.0 + WINDOW
-    assert "access_token" in answered(login(app, query(), "ada@example.com", RIGHT))
+    assert "access_token" in redirect_parameters(login(app, query(), "ada@example.com", RIGHT))
 
 
 def test_operators_are_told_of_a_throttled_name(app: TestApp, caplog: pytest.LogCaptureFixture) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.alexa import Alexa
 from tests.conftest import STAFF, WIDE, https
-from tests.web.wire import answered, login, query
+from tests.web.raw_requests import login, query, redirect_parameters
 
 PEOPLE = {"ada": ("Lovelace 1815", "4711"), "bob": ("Dylan 1941", "4712")}
 LEGACY = {
@@ -85,7 +85,7 @@ def app(make_app: Callable[..., Any], api: Any) -> Any:
 
 def test_people_of_a_login_api_link(app: Any, api: Any) -> None:
     for username, (password, number) in PEOPLE.items():
-        token = answered(login(app, query(), username, password))["access_token"]
+        token = redirect_parameters(login(app, query(), username, password))["access_token"]
         told = Alexa(app).introspect(token).json
         assert (told["active"], told["sub"], told["username"]) == (True, f"legacy:{number}", username)
     for username, password in (("ada", "Dylan 1941"), ("nobody", "x"), ("mallory", "x")):
@@ -98,4 +98,4 @@ def test_people_of_a_login_api_link(app: Any, api: Any) -> None:
     assert answer.status == 503
     assert answer.get("Retry-After")
     api.down = False
-    assert answered(login(app, query(), "ada", PEOPLE["ada"][0]))["access_token"]
+    assert redirect_parameters(login(app, query(), "ada", PEOPLE["ada"][0]))["access_token"]

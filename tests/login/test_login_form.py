@@ -13,19 +13,19 @@ from webtest import TestApp
 
 from linkauth.web.forms import FormTokens
 from tests.alexa import R1, STATE, Alexa
-from tests.backends import moody as moody_backend
+from tests.backends import outcomes
 from tests.conftest import WIDE, https
-from tests.web.wire import (
+from tests.web.raw_requests import (
     FORM,
     FORM_TOKEN,
     OWN,
-    Answer,
-    answered,
+    Response,
     assert_page,
     form_token,
     login,
     post,
     query,
+    redirect_parameters,
     send,
 )
 
@@ -34,7 +34,7 @@ GOOD = {"username": "ada", "password": "lovelace-1815"}
 WRONG = "The name or the password is wrong"
 
 
-def comparable(answer: Answer) -> tuple[int, str, list[tuple[str, str]]]:
+def comparable(answer: Response) -> tuple[int, str, list[tuple[str, str]]]:
     """All of an answer, save what may differ: the form token, the name that was typed, and so the length."""
     text = re.sub(r'(?<=name="username" value=")[^"]*', "", FORM_TOKEN.sub("", answer.text))
     return answer.status, text, [header for header in answer.headers if header[0] != "Content-Length"]
@@ -63,8 +63,8 @@ def test_both_forms_of_an_umlaut_are_one_password(app: TestApp) -> None:
         ("grace", "wrong"),
         ("ghost", "wrong"),
         ("konrad", "wrong"),
-        *((name, "anything") for name in moody_backend.UNPROVEN),
-        *((name, "wrong") for name in moody_backend.PROVEN),
+        *((name, "anything") for name in outcomes.UNPROVEN),
+        *((name, "wrong") for name in outcomes.PROVEN),
         ("grace", ""),
         ("ghost", ""),
         ("grace", "x" * 1025),
@@ -78,9 +78,9 @@ def test_both_forms_of_an_umlaut_are_one_password(app: TestApp) -> None:
         ("*", "wrong"),
     ],
 )
-def test_every_wrong_try_gets_the_same_answer(moody: TestApp, username: str, password: str) -> None:
-    expected = login(moody, query(), "ada", "wrong")
-    answer = login(moody, query(), username, password)
+def test_every_wrong_try_gets_the_same_answer(outcomes_app: TestApp, username: str, password: str) -> None:
+    expected = login(outcomes_app, query(), "ada", "wrong")
+    answer = login(outcomes_app, query(), username, password)
     assert answer.status == 403
     assert comparable(answer) == comparable(expected)
     page = BeautifulSoup(answer.text, "html.parser")
@@ -104,17 +104,15 @@ def test_an_overlong_name_is_cut_where_it_is_shown(app: TestApp) -> None:
     assert "n" * 255 not in answer.text
 
 
-@pytest.mark.parametrize("reason", moody_backend.PROVEN)
-def test_a_proven_refusal_says_its_reason(moody: TestApp, reason: str) -> None:
-    wrong = login(moody, query(), reason, "wrong")
-    answer = login(moody, query(), reason, moody_backend.PASSWORD)
+@pytest.mark.parametrize("reason", outcomes.PROVEN)
+def test_a_proven_refusal_says_its_reason(outcomes_app: TestApp, reason: str) -> None:
+    wrong = login(outcomes_app, query(), reason, "wrong")
+    answer = login(outcomes_app, query(), reason, outcomes.PASSWORD)
     assert answer.status == 403
     assert WRONG in wrong.text
     assert WRONG not in answer.text
     heading = BeautifulSoup(answer.text, "html.parser").find(role="alert").find("h2").text
-    others = [
-        login(moody, query(), each, moody_backend.PASSWORD).text for each in moody_backend.PROVEN if each != reason
-    ]
+    others = [login(outcomes_app, query(), each, outcomes.PASSWORD).text for each in outcomes.PROVEN if each != reason]
     assert not [page for page in others if f"<h2>{heading}</h2>" in page]
 
 
@@ -148,7 +146,7 @@ def test_a_post_without_a_valid_form_token_counts_as_nothing(app: TestApp, kind:
     page = BeautifulSoup(answer.text, "html.parser")
     assert page.find(id="username")["value"] == "ada"
     fresh = page.find("input", attrs={"name": "form_token"})["value"]
-    assert "access_token" in answered(post(app, query(), {**GOOD, "form_token": fresh}))
+    assert "access_token" in redirect_parameters(post(app, query(), {**GOOD, "form_token": fresh}))
 
 
 def test_a_form_token_of_another_server_is_refused(app: TestApp) -> None:
@@ -217,9 +215,9 @@ def test_nothing_is_ever_put_into_a_cookie(app: TestApp) -> None:
 def test_two_tabs_finish_their_own_requests(app: TestApp) -> None:
     first, second = query(state="first"), query(state="second", redirect_uri=R1.replace("layla", "pitangui"))
     tokens = form_token(app, first), form_token(app, second)
-    told = answered(post(app, second, {**GOOD, "form_token": tokens[1]}), R1.replace("layla", "pitangui"))
+    told = redirect_parameters(post(app, second, {**GOOD, "form_token": tokens[1]}), R1.replace("layla", "pitangui"))
     assert told["state"] == "second"
-    assert answered(post(app, first, {**GOOD, "form_token": tokens[0]}))["state"] == "first"
+    assert redirect_parameters(post(app, first, {**GOOD, "form_token": tokens[0]}))["state"] == "first"
 
 
 def test_nobody_is_linked_without_signing_in(alexa: Alexa) -> None:
@@ -250,7 +248,7 @@ def test_an_old_form_is_shown_again(app: TestApp) -> None:
     assert "This page was open for too long" in answer.text
     fresh = FORM_TOKEN.search(answer.text)
     assert fresh is not None
-    assert answered(post(app, raw, {**GOOD, "form_token": fresh[0]}))["state"] == STATE
+    assert redirect_parameters(post(app, raw, {**GOOD, "form_token": fresh[0]}))["state"] == STATE
 
 
 @pytest.mark.parametrize(
@@ -259,7 +257,7 @@ def test_an_old_form_is_shown_again(app: TestApp) -> None:
 def test_cookies_are_not_looked_at(app: TestApp, cookie: str) -> None:
     fields = {**GOOD, "form_token": form_token(app, query())}
     assert send(app, query=query(), headers={"Cookie": cookie}).status == 200
-    assert "access_token" in answered(post(app, query(), fields, {"Cookie": cookie}))
+    assert "access_token" in redirect_parameters(post(app, query(), fields, {"Cookie": cookie}))
 
 
 def test_no_step_can_be_skipped(app: TestApp) -> None:

@@ -10,12 +10,12 @@ import pytest
 from webtest import TestApp
 
 from linkauth.oauth2.errors import StorageUnavailableError
-from tests.backends.moody import PASSWORD
+from tests.backends.outcomes import PASSWORD
 from tests.conftest import WIDE, https
-from tests.login.leaked import write_leaked
+from tests.login.breached_file import write_leaked
 from tests.login.test_password_page import WRONG, WRONG_CURRENT, assert_password_page, change, soup
 from tests.protocol.flow import server_of
-from tests.web.wire import answered, login, query
+from tests.web.raw_requests import login, query, redirect_parameters
 
 GUESSED = {
     "passw0rd!": "The new password is too easy to guess",
@@ -29,26 +29,26 @@ GUESSED = {
 
 
 @pytest.mark.parametrize("new", GUESSED)
-def test_a_password_that_is_easily_guessed_is_not_taken(changing: TestApp, new: str) -> None:
+def test_a_password_that_is_easily_guessed_is_not_taken(changing_app: TestApp, new: str) -> None:
     name = "expired-guessed"
-    answer = change(changing, name, new=new)
+    answer = change(changing_app, name, new=new)
     assert_password_page(answer, 403, name, GUESSED[new])
     assert soup(answer).find(id="new_password")["aria-invalid"] == "true"
-    assert WRONG in login(changing, query(), name, new).text
-    assert soup(change(changing, name, "wrong", new)).find(role="alert").find("h2").text == WRONG_CURRENT
+    assert WRONG in login(changing_app, query(), name, new).text
+    assert soup(change(changing_app, name, "wrong", new)).find(role="alert").find("h2").text == WRONG_CURRENT
 
 
 @pytest.mark.parametrize("new", ["a very new one", "passw0rd!"])
-def test_a_password_that_has_not_expired_is_never_changed(changing: TestApp, new: str) -> None:
+def test_a_password_that_has_not_expired_is_never_changed(changing_app: TestApp, new: str) -> None:
     """Or whoever has stolen one could shut its owner out."""
     name = f"fine-taken-{len(new)}"
-    assert "access_token" in answered(change(changing, name, new=new))
-    assert "access_token" in answered(login(changing, query(), name, PASSWORD))
-    assert WRONG in login(changing, query(), name, new).text
+    assert "access_token" in redirect_parameters(change(changing_app, name, new=new))
+    assert "access_token" in redirect_parameters(login(changing_app, query(), name, PASSWORD))
+    assert WRONG in login(changing_app, query(), name, new).text
 
 
 def test_a_leaked_password_is_not_taken_and_a_lost_file_takes_none(
-    make_app: Callable[..., Any], moody_plugin: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    make_app: Callable[..., Any], backend_plugins: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     leaked = "quartz-meadow-lantern"
     path = write_leaked(tmp_path / "leaked.txt", [leaked, *map(str, range(5000))])
@@ -61,17 +61,17 @@ def test_a_leaked_password_is_not_taken_and_a_lost_file_takes_none(
     assert_password_page(change(app, name), 503, name, "We cannot check your password right now")
     assert "linkauth.breached_passwords" in caplog.text
     (tmp_path / "away").rename(path)
-    assert "access_token" in answered(change(app, name))
+    assert "access_token" in redirect_parameters(change(app, name))
 
 
 def test_who_has_not_changed_a_password_is_not_told_so_when_the_link_fails(
-    changing: TestApp, monkeypatch: pytest.MonkeyPatch
+    changing_app: TestApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def down(*_: Any) -> Any:
         raise StorageUnavailableError("down")
 
     with monkeypatch.context() as patch:
-        patch.setattr(server_of(changing)._store, "create", down)
-        answer = change(changing, "fine-lost-link")
+        patch.setattr(server_of(changing_app)._store, "create", down)
+        answer = change(changing_app, "fine-lost-link")
     assert_password_page(answer, 503, "fine-lost-link", "We cannot check your password right now")
-    assert "access_token" in answered(login(changing, query(), "fine-lost-link", PASSWORD))
+    assert "access_token" in redirect_parameters(login(changing_app, query(), "fine-lost-link", PASSWORD))

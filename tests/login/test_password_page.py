@@ -12,29 +12,29 @@ from webtest import TestApp
 
 from linkauth.oauth2.errors import StorageUnavailableError
 from tests.alexa import Alexa
-from tests.backends.moody import NEW, PASSWORD, RULES
+from tests.backends.outcomes import NEW, PASSWORD, RULES
 from tests.conftest import WIDE, https
 from tests.protocol.flow import HOME, Skill, server_of
-from tests.web.wire import Answer, answered, form_token, login, post, query
+from tests.web.raw_requests import Response, form_token, login, post, query, redirect_parameters
 
 HEADING = "Choose a new password"
 WRONG = "The name or the password is wrong"
 WRONG_CURRENT = "The current password is wrong"
 
 
-def soup(answer: Answer) -> Any:
+def soup(answer: Response) -> Any:
     return BeautifulSoup(answer.text, "html.parser")
 
 
 def change(
     app: TestApp, username: str, current: str = PASSWORD, new: str = NEW, again: str = "", **more: str
-) -> Answer:
+) -> Response:
     """The password page's form, filled in and posted."""
     fields = {"username": username, "password": current, "new_password": new, "repeated_password": again or new}
     return post(app, query(), {"form_token": form_token(app, query()), **fields, **more})
 
 
-def assert_password_page(answer: Answer, status: int, username: str, alert: str | None = None) -> None:
+def assert_password_page(answer: Response, status: int, username: str, alert: str | None = None) -> None:
     assert answer.status == status, answer.text
     page = soup(answer)
     assert page.find("h1").text == HEADING
@@ -50,11 +50,11 @@ def assert_password_page(answer: Answer, status: int, username: str, alert: str 
 
 
 @pytest.mark.parametrize(("kind", "why"), [("expired", "it has expired"), ("must", "you must change it first")])
-def test_the_whole_way(changing: TestApp, kind: str, why: str) -> None:
+def test_the_whole_way(changing_app: TestApp, kind: str, why: str) -> None:
     name = f"{kind}-whole-way"
-    alexa = Alexa(changing)
+    alexa = Alexa(changing_app)
     page = alexa.submit(f" {name} ", PASSWORD, status=403)
-    assert_password_page(Answer(403, tuple(page.headers.items()), page.body), 403, name)
+    assert_password_page(Response(403, tuple(page.headers.items()), page.body), 403, name)
     assert why in page.text
     form = page.forms[0]
     # a post to the page's own address: the query, with its state, is unchanged
@@ -62,85 +62,87 @@ def test_the_whole_way(changing: TestApp, kind: str, why: str) -> None:
     assert page.request.url.endswith(alexa.url)
     form["password"], form["new_password"], form["repeated_password"] = PASSWORD, NEW, NEW
     done = form.submit(headers=alexa.headers, status=303)
-    got = answered(Answer(303, tuple(done.headers.items()), done.body))
+    got = redirect_parameters(Response(303, tuple(done.headers.items()), done.body))
     assert got["state"] == alexa.parameters["state"]
     assert alexa.introspect(got["access_token"]).json["username"] == name
     # the old password is gone
-    assert WRONG in login(changing, query(), name, PASSWORD).text
-    assert "access_token" in answered(login(changing, query(), name, NEW))
+    assert WRONG in login(changing_app, query(), name, PASSWORD).text
+    assert "access_token" in redirect_parameters(login(changing_app, query(), name, NEW))
 
 
 @pytest.mark.parametrize("new", RULES)
-def test_a_rule_is_said_and_the_next_try_goes_on(changing: TestApp, new: str) -> None:
+def test_a_rule_is_said_and_the_next_try_goes_on(changing_app: TestApp, new: str) -> None:
     name = f"expired-rule-{list(RULES).index(new)}"
-    answer = change(changing, name, new=new)
+    answer = change(changing_app, name, new=new)
     heading = soup(answer).find(role="alert").find("h2").text
     assert_password_page(answer, 403, name, heading)
     assert ("12 characters" in answer.text) == (new == "short")
-    others = [soup(change(changing, name, new=each)).find(role="alert").text for each in RULES if each != new]
+    others = [soup(change(changing_app, name, new=each)).find(role="alert").text for each in RULES if each != new]
     assert soup(answer).find(role="alert").text not in others
-    assert "access_token" in answered(change(changing, name))
+    assert "access_token" in redirect_parameters(change(changing_app, name))
 
 
-def test_what_was_typed_wrongly_is_said(changing: TestApp) -> None:
+def test_what_was_typed_wrongly_is_said(changing_app: TestApp) -> None:
     name = "expired-typing"
-    answer = change(changing, name, again=NEW + "x")
+    answer = change(changing_app, name, again=NEW + "x")
     assert_password_page(answer, 403, name, "The two new passwords do not match")
     assert soup(answer).find(id="repeated_password")["aria-invalid"] == "true"
-    assert_password_page(change(changing, name, new=PASSWORD), 403, name, "You have used this password before")
-    assert_password_page(change(changing, name, "wrong"), 403, name, WRONG_CURRENT)
-    assert_password_page(change(changing, "ghost"), 403, "ghost", WRONG_CURRENT)
-    assert_password_page(change(changing, name, ""), 403, name, WRONG_CURRENT)
-    assert soup(change(changing, name, "wrong")).find(id="password")["aria-invalid"] == "true"
+    assert_password_page(change(changing_app, name, new=PASSWORD), 403, name, "You have used this password before")
+    assert_password_page(change(changing_app, name, "wrong"), 403, name, WRONG_CURRENT)
+    assert_password_page(change(changing_app, "ghost"), 403, "ghost", WRONG_CURRENT)
+    assert_password_page(change(changing_app, name, ""), 403, name, WRONG_CURRENT)
+    assert soup(change(changing_app, name, "wrong")).find(id="password")["aria-invalid"] == "true"
 
 
-def test_an_empty_new_password_is_too_short(changing: TestApp) -> None:
+def test_an_empty_new_password_is_too_short(changing_app: TestApp) -> None:
     fields = {"username": "expired-empty", "password": PASSWORD, "new_password": "", "repeated_password": ""}
-    answer = post(changing, query(), {"form_token": form_token(changing, query()), **fields})
+    answer = post(changing_app, query(), {"form_token": form_token(changing_app, query()), **fields})
     assert_password_page(answer, 403, "expired-empty", "The new password is too short")
     del fields["repeated_password"]
-    answer = post(changing, query(), {"form_token": form_token(changing, query()), **fields, "new_password": NEW})
+    answer = post(
+        changing_app, query(), {"form_token": form_token(changing_app, query()), **fields, "new_password": NEW}
+    )
     assert_password_page(answer, 403, "expired-empty", "The two new passwords do not match")
 
 
-def test_every_wrong_current_password_gets_the_same_answer(changing: TestApp) -> None:
+def test_every_wrong_current_password_gets_the_same_answer(changing_app: TestApp) -> None:
     """Also where an account would be refused without a look at the password: no account can be found out here."""
     names = ("expired-oracle", "fine-oracle", "ghost", "inert", "stuck", "stale", "locked", "secret-oracle")
-    pages = {str(soup(change(changing, name, "wrong")).find("main")).replace(name, "") for name in names}
-    secret = soup(change(changing, "secret-oracle", PASSWORD))
+    pages = {str(soup(change(changing_app, name, "wrong")).find("main")).replace(name, "") for name in names}
+    secret = soup(change(changing_app, "secret-oracle", PASSWORD))
     pages.add(str(secret.find("main")).replace("secret-oracle", ""))
     assert len({re.sub(r'value="\d+\.[^"]+"', "", page) for page in pages}) == 1
-    assert WRONG in login(changing, query(), "secret-oracle", PASSWORD).text
+    assert WRONG in login(changing_app, query(), "secret-oracle", PASSWORD).text
 
 
-def test_a_stale_page_keeps_the_name(changing: TestApp) -> None:
-    answer = change(changing, "expired-stale", form_token="1.old")
+def test_a_stale_page_keeps_the_name(changing_app: TestApp) -> None:
+    answer = change(changing_app, "expired-stale", form_token="1.old")
     assert_password_page(answer, 400, "expired-stale", "This page was open for too long")
-    assert "access_token" in answered(change(changing, "expired-stale"))
+    assert "access_token" in redirect_parameters(change(changing_app, "expired-stale"))
 
 
-def test_cancel_is_access_denied_and_changes_nothing(changing: TestApp) -> None:
-    told = answered(change(changing, "expired-cancel", cancel="1"))
+def test_cancel_is_access_denied_and_changes_nothing(changing_app: TestApp) -> None:
+    told = redirect_parameters(change(changing_app, "expired-cancel", cancel="1"))
     assert (told["error"], told["state"]) == ("access_denied", "S")
-    assert_password_page(login(changing, query(), "expired-cancel", PASSWORD), 403, "expired-cancel")
+    assert_password_page(login(changing_app, query(), "expired-cancel", PASSWORD), 403, "expired-cancel")
 
 
-def test_another_origin_changes_nothing(changing: TestApp) -> None:
+def test_another_origin_changes_nothing(changing_app: TestApp) -> None:
     fields = {"username": "expired-csrf", "password": PASSWORD, "new_password": NEW, "repeated_password": NEW}
-    token = form_token(changing, query())
-    answer = post(changing, query(), {"form_token": token, **fields}, {"Origin": "https://evil.example"})
+    token = form_token(changing_app, query())
+    answer = post(changing_app, query(), {"form_token": token, **fields}, {"Origin": "https://evil.example"})
     assert answer.status == 400
-    assert_password_page(login(changing, query(), "expired-csrf", PASSWORD), 403, "expired-csrf")
+    assert_password_page(login(changing_app, query(), "expired-csrf", PASSWORD), 403, "expired-csrf")
 
 
-def test_an_outage_is_said_on_the_same_page(changing: TestApp) -> None:
+def test_an_outage_is_said_on_the_same_page(changing_app: TestApp) -> None:
     for name in ("down-1", "crash-1"):
-        answer = change(changing, name)
+        answer = change(changing_app, name)
         assert_password_page(answer, 503, name, "We cannot check your password right now")
         assert answer.get("Retry-After") == ("17" if name == "down-1" else "30")
 
 
-def test_too_many_tries_are_said_on_the_same_page(make_app: Callable[..., Any], moody_plugin: Any) -> None:
+def test_too_many_tries_are_said_on_the_same_page(make_app: Callable[..., Any], backend_plugins: Any) -> None:
     app = https(
         make_app(
             backends="staff changing", backend__changing__use="changing", **{**WIDE, "throttle__account_failures": "2"}
@@ -157,10 +159,10 @@ def test_too_many_tries_are_said_on_the_same_page(make_app: Callable[..., Any], 
 
 
 def test_after_the_change_only_the_new_password_is_asked_for(
-    changing: TestApp, monkeypatch: pytest.MonkeyPatch
+    changing_app: TestApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = "Your password has been changed, but nothing is linked yet"
-    answer = change(changing, "lost-1")
+    answer = change(changing_app, "lost-1")
     assert (answer.status, answer.get("Retry-After")) == (503, "30")
     assert soup(answer).find(role="alert").find("h2").text == said
     assert not soup(answer).find(id="new_password")
@@ -170,27 +172,29 @@ def test_after_the_change_only_the_new_password_is_asked_for(
         raise StorageUnavailableError("down")
 
     with monkeypatch.context() as patch:
-        patch.setattr(server_of(changing)._store, "create", down)
-        answer = change(changing, "expired-lost-link")
+        patch.setattr(server_of(changing_app)._store, "create", down)
+        answer = change(changing_app, "expired-lost-link")
         assert (answer.status, answer.get("Retry-After")) == (503, "10")
         assert soup(answer).find(role="alert").find("h2").text == said
         assert not soup(answer).find(id="new_password")
         # and an ordinary sign-in says what it always said
-        assert said not in login(changing, query(), "expired-lost-link", NEW).text
-    assert "access_token" in answered(login(changing, query(), "expired-lost-link", NEW))
+        assert said not in login(changing_app, query(), "expired-lost-link", NEW).text
+    assert "access_token" in redirect_parameters(login(changing_app, query(), "expired-lost-link", NEW))
 
 
-def test_who_is_refused_after_the_change_learns_why(changing: TestApp) -> None:
-    answer = change(changing, "off-1")
+def test_who_is_refused_after_the_change_learns_why(changing_app: TestApp) -> None:
+    answer = change(changing_app, "off-1")
     assert answer.status == 403
     assert soup(answer).find(role="alert").find("h2").text == "Your account is deactivated"
 
 
-def test_where_nothing_can_be_changed_the_reason_is_said(changing: TestApp) -> None:
-    """The backend `moody` has no powers."""
+def test_where_nothing_can_be_changed_the_reason_is_said(changing_app: TestApp) -> None:
+    """The backend `outcomes` cannot change passwords."""
     for ask in (login, change):
         answer = (
-            ask(changing, query(), "password_expired", PASSWORD) if ask is login else ask(changing, "password_expired")
+            ask(changing_app, query(), "password_expired", PASSWORD)
+            if ask is login
+            else ask(changing_app, "password_expired")
         )
         assert answer.status == 403
         assert soup(answer).find(role="alert").find("h2").text == "Your password has expired"
@@ -208,7 +212,7 @@ def test_where_nothing_can_be_changed_the_reason_is_said(changing: TestApp) -> N
     ],
 )
 def test_the_place_for_a_new_password_is_a_link(
-    make_app: Callable[..., Any], moody_plugin: Any, url: str, shown: bool
+    make_app: Callable[..., Any], backend_plugins: Any, url: str, shown: bool
 ) -> None:
     app = https(
         make_app(
@@ -223,34 +227,34 @@ def test_the_place_for_a_new_password_is_a_link(
     assert WRONG in login(app, query(), "elsewhere-1", "wrong").text
 
 
-def test_german(changing: TestApp) -> None:
+def test_german(changing_app: TestApp) -> None:
     german = query(ui_locales="de")
-    answer = login(changing, german, "expired-german", PASSWORD)
+    answer = login(changing_app, german, "expired-german", PASSWORD)
     assert soup(answer).find("h1").text == "Neues Passwort wählen"
     fields = {"username": "expired-german", "password": PASSWORD, "new_password": "short", "repeated_password": "short"}
-    answer = post(changing, german, {"form_token": form_token(changing, german), **fields})
+    answer = post(changing_app, german, {"form_token": form_token(changing_app, german), **fields})
     assert "Es muss mindestens 12 Zeichen lang sein." in answer.text
 
 
-def test_the_claims_of_the_store_reach_who_asks_for_them(changing: TestApp) -> None:
-    alexa = Alexa(changing)
+def test_the_claims_of_the_store_reach_who_asks_for_them(changing_app: TestApp) -> None:
+    alexa = Alexa(changing_app)
     alexa.parameters |= {"client_id": "home", "redirect_uri": HOME}
     code = alexa.code("fine-claims", PASSWORD)
-    home = Skill(changing)
+    home = Skill(changing_app)
     got = home.redeem(code).json
     told = {"groups": ["drivers", "staff"], "department": "Wörk", "level": 7, "name": "A Name"}
     answer = home.post("/introspect", {"token": got["access_token"]}).json
     assert {name: answer.get(name) for name in told} == told
     assert not {"odd", "unasked", "email"} & set(answer)
     assert answer["sub"] == "changing:of fine-claims"
-    userinfo = changing.get("/userinfo", headers={"Authorization": f"Bearer {got['access_token']}"}).json
+    userinfo = changing_app.get("/userinfo", headers={"Authorization": f"Bearer {got['access_token']}"}).json
     assert {name: userinfo.get(name) for name in told} == told
     assert userinfo["preferred_username"] == "fine-claims"
     # the scope for it was not asked for, and no setting names it
     assert "email" not in userinfo
     # those of the client that linked, whoever asks, and nobody else's
-    token = Alexa(changing).link("fine-claims", PASSWORD)["access_token"]
-    assert Alexa(changing).introspect(token).json["department"] == "Wörk"
-    assert "groups" not in Alexa(changing).introspect(token).json
+    token = Alexa(changing_app).link("fine-claims", PASSWORD)["access_token"]
+    assert Alexa(changing_app).introspect(token).json["department"] == "Wörk"
+    assert "groups" not in Alexa(changing_app).introspect(token).json
     other = home.post("/introspect", {"token": token})
     assert other.json == {"active": False}

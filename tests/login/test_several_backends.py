@@ -1,6 +1,6 @@
 """Several backends at once: the order, `accepts`, and nobody of a later one in the place of one that is down.
 
-The names say what each backend answers (tests/backends/stated.py).
+The names say what each backend answers (tests/backends/scripted.py).
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from webtest import TestApp
 from linkauth.cli import main
 from linkauth.services import services_of
 from tests.alexa import Alexa
-from tests.backends.stated import ERRORS, NEW, PASSWORD
+from tests.backends.scripted import ERRORS, NEW, PASSWORD
 from tests.conftest import ROOT, STAFF, WIDE, https
-from tests.web.wire import Answer, answered, form_token, login, post, query
+from tests.web.raw_requests import Response, form_token, login, post, query, redirect_parameters
 
 NAMES = ("corp", "partners", "legacy")
 THREE = {"backends": " ".join(NAMES)}
 for number, each in enumerate(NAMES):
-    THREE |= {f"backend__{each}__use": "stated", f"backend__{each}__place": str(number)}
+    THREE |= {f"backend__{each}__use": "scripted", f"backend__{each}__position": str(number)}
 ROUTED = {"backend__corp__accepts": "*@corp.example CORP\\*", "backend__partners__accepts": "*@partners.größe.example"}
 WORDS = ("good", *(word for word in ERRORS if word != "expired"))
 ENDS = {
@@ -46,8 +46,8 @@ class Several:
     def asked(self, username: str) -> list[str]:
         return [name for name, backend in self.backends.items() if username in backend.asked]
 
-    def sub(self, answer: Answer) -> str:
-        token = answered(answer)["access_token"]
+    def sub(self, answer: Response) -> str:
+        token = redirect_parameters(answer)["access_token"]
         told: str = Alexa(self.app).introspect(token).json["sub"]
         return told
 
@@ -57,12 +57,12 @@ def without_staff(make_app: Callable[..., Any], **changes: str) -> Several:
 
 
 @pytest.fixture(scope="module")
-def several(make_app: Callable[..., Any], moody_plugin: Path) -> Several:
+def several(make_app: Callable[..., Any], backend_plugins: Path) -> Several:
     return without_staff(make_app)
 
 
 @pytest.fixture(scope="module")
-def routed(make_app: Callable[..., Any], moody_plugin: Path) -> Several:
+def routed(make_app: Callable[..., Any], backend_plugins: Path) -> Several:
     return without_staff(make_app, **ROUTED)
 
 
@@ -71,7 +71,7 @@ def expected(words: tuple[str, ...]) -> tuple[str, int]:
     return next(((word, place) for place, word in enumerate(words) if word != "unknown"), ("unknown", 2))
 
 
-def assert_ends(several: Several, answer: Answer, username: str, word: str, owner: str) -> None:
+def assert_ends(several: Several, answer: Response, username: str, word: str, owner: str) -> None:
     if word in ("good", "expired"):
         assert several.sub(answer) == f"{owner}:id of {username}"
         return
@@ -159,7 +159,7 @@ def explained(ini: Path, username: str) -> tuple[int, str]:
     return done.exit_code, done.output.splitlines()[-1]
 
 
-def test_explain_tells_what_a_sign_in_would_do(tmp_path: Path, moody_plugin: Path) -> None:
+def test_explain_tells_what_a_sign_in_would_do(tmp_path: Path, backend_plugins: Path) -> None:
     text = (ROOT / "tests/testing.ini").read_text("utf-8").replace("%(tmp)s", str(tmp_path))
     text = re.sub(r"^linkauth\.backends? .*\n|^linkauth\.backends?\..*\n", "", text, flags=re.MULTILINE)
     text = text.replace("linkauth.backends = staff\n", "")

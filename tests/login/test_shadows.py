@@ -17,14 +17,14 @@ from linkauth.login import shadows
 from linkauth.login.shadows import THREADS, WAITING, Accepted
 from linkauth.storage.tables import comparisons
 from tests.alexa import Alexa
-from tests.backends.stated import ERRORS, NEW, PASSWORD
-from tests.backends.trial import DEADLINE, OnTrial, wait_for
-from tests.web.wire import answered, form_token, post, query
+from tests.backends.scripted import ERRORS, NEW, PASSWORD
+from tests.backends.shadow_app import DEADLINE, ShadowApp, wait_for
+from tests.web.raw_requests import form_token, post, query, redirect_parameters
 
 
 @pytest.fixture(scope="module")
-def on_trial(make_trial: Callable[..., OnTrial]) -> OnTrial:
-    return make_trial()
+def shadow_app(make_shadow_app: Callable[..., ShadowApp]) -> ShadowApp:
+    return make_shadow_app()
 
 
 OUTCOMES = {
@@ -45,14 +45,14 @@ OUTCOMES = {
 
 @pytest.mark.parametrize("word", OUTCOMES)
 def test_every_answer_is_counted_and_none_decides(
-    on_trial: OnTrial, word: str, caplog: pytest.LogCaptureFixture
+    shadow_app: ShadowApp, word: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     username = f"good.{word}"
-    answer = on_trial.login(username)
-    token = answered(answer)["access_token"]
-    assert Alexa(on_trial.app).introspect(token).json["sub"] == f"corp:id of {username}"
-    row = on_trial.asked(username)
+    answer = shadow_app.login(username)
+    token = redirect_parameters(answer)["access_token"]
+    assert Alexa(shadow_app.app).introspect(token).json["sub"] == f"corp:id of {username}"
+    row = shadow_app.asked(username)
     assert (row["shadow"], row["backend"], row["username"]) == ("trial", "corp", username.upper())
     assert (row["outcome"], row["same_subject"]) == OUTCOMES[word]
     assert row["unavailable"] == (OUTCOMES[word][0] == "unavailable")
@@ -65,131 +65,133 @@ def test_every_answer_has_a_test() -> None:
 
 
 @pytest.mark.parametrize("word", [word for word in ERRORS if word != "crash"])
-def test_who_is_not_let_in_is_not_asked_about(on_trial: OnTrial, word: str) -> None:
+def test_who_is_not_let_in_is_not_asked_about(shadow_app: ShadowApp, word: str) -> None:
     username = f"{word}.good"
-    assert on_trial.login(username).status in (403, 503)
-    on_trial.settled()
-    assert username in on_trial.corp.asked
-    assert username not in on_trial.trial.asked
-    assert on_trial.row(username) is None
+    assert shadow_app.login(username).status in (403, 503)
+    shadow_app.settled()
+    assert username in shadow_app.corp.asked
+    assert username not in shadow_app.trial.asked
+    assert shadow_app.row(username) is None
 
 
-def test_a_change_of_the_password_is_not_compared(on_trial: OnTrial) -> None:
+def test_a_change_of_the_password_is_not_compared(shadow_app: ShadowApp) -> None:
     username = "expired.good@change"
-    assert "Choose a new password" in on_trial.login(username).text
+    assert "Choose a new password" in shadow_app.login(username).text
     fields = {"username": username, "password": PASSWORD, "new_password": NEW, "repeated_password": NEW}
-    assert answered(post(on_trial.app, query(), {"form_token": form_token(on_trial.app, query()), **fields}))
-    on_trial.settled()
-    assert username not in on_trial.trial.asked
+    assert redirect_parameters(
+        post(shadow_app.app, query(), {"form_token": form_token(shadow_app.app, query()), **fields})
+    )
+    shadow_app.settled()
+    assert username not in shadow_app.trial.asked
     # from the next sign-in on it is
-    assert on_trial.login(username).status == 303
-    assert on_trial.asked(username)["outcome"] == "agree"
+    assert shadow_app.login(username).status == 303
+    assert shadow_app.asked(username)["outcome"] == "agree"
 
 
-def test_nobody_is_locked_out_there_by_linking_again(on_trial: OnTrial) -> None:
+def test_nobody_is_locked_out_there_by_linking_again(shadow_app: ShadowApp) -> None:
     username = "good.wrong@again"
     for turn in range(5):
-        assert on_trial.login(username).status == 303
+        assert shadow_app.login(username).status == 303
         if turn > 2:
-            on_trial.settled()
-    assert on_trial.asked(username)["outcome"] == "wrong_password"
-    assert on_trial.trial.asked.count(username) == 1
+            shadow_app.settled()
+    assert shadow_app.asked(username)["outcome"] == "wrong_password"
+    assert shadow_app.trial.asked.count(username) == 1
     an_hour_ago = comparisons.update().values(compared_at=comparisons.c.compared_at - shadows.AGAIN_SECONDS)
-    with on_trial.engine.begin() as connection:
+    with shadow_app.engine.begin() as connection:
         connection.execute(an_hour_ago)
-    on_trial.trial.now[username] = "good"
-    on_trial.login(username)
-    assert on_trial.asked(username, 2)["outcome"] == "agree"
+    shadow_app.trial.now[username] = "good"
+    shadow_app.login(username)
+    assert shadow_app.asked(username, 2)["outcome"] == "agree"
 
 
-def test_an_outage_overwrites_nothing_that_is_known(on_trial: OnTrial) -> None:
+def test_an_outage_overwrites_nothing_that_is_known(shadow_app: ShadowApp) -> None:
     username = "good.good@outage"
-    on_trial.login(username)
-    before = on_trial.asked(username)
-    on_trial.trial.now[username] = "down"
-    on_trial.login(username)
-    after = on_trial.asked(username, 2)
+    shadow_app.login(username)
+    before = shadow_app.asked(username)
+    shadow_app.trial.now[username] = "down"
+    shadow_app.login(username)
+    after = shadow_app.asked(username, 2)
     assert dict(after) == {**before, "asked": 2, "unavailable": 1}
     # and one that was down at first becomes known
     username = "good.down@first"
-    on_trial.login(username)
-    assert on_trial.asked(username)["outcome"] == "unavailable"
-    on_trial.trial.now[username] = "renumbered"
-    on_trial.login(username)
-    after = on_trial.asked(username, 2)
+    shadow_app.login(username)
+    assert shadow_app.asked(username)["outcome"] == "unavailable"
+    shadow_app.trial.now[username] = "renumbered"
+    shadow_app.login(username)
+    after = shadow_app.asked(username, 2)
     assert (after["outcome"], after["same_subject"], after["unavailable"]) == ("agree", False, 1)
 
 
-def test_accepts_counts_for_a_shadow_too(make_trial: Callable[..., OnTrial]) -> None:
-    on_trial = make_trial(backend__trial__accepts="*@new good.good.*")
+def test_accepts_counts_for_a_shadow_too(make_shadow_app: Callable[..., ShadowApp]) -> None:
+    shadow_app = make_shadow_app(backend__trial__accepts="*@new good.good.*")
     for username in ("good.good@old", "good.good@new"):
-        assert on_trial.login(username).status == 303
-    on_trial.settled()
-    assert on_trial.asked("good.good@new")
-    assert "good.good@old" not in on_trial.trial.asked
+        assert shadow_app.login(username).status == 303
+    shadow_app.settled()
+    assert shadow_app.asked("good.good@new")
+    assert "good.good@old" not in shadow_app.trial.asked
 
 
-def test_health_does_not_ask_it(on_trial: OnTrial) -> None:
-    ready = on_trial.app.get("/health/ready", status=200).json
+def test_health_does_not_ask_it(shadow_app: ShadowApp) -> None:
+    ready = shadow_app.app.get("/health/ready", status=200).json
     assert set(ready["backends"]) == {"corp"}
 
 
 def test_a_shadow_that_hangs_holds_up_nobody(
-    make_trial: Callable[..., OnTrial], caplog: pytest.LogCaptureFixture
+    make_shadow_app: Callable[..., ShadowApp], caplog: pytest.LogCaptureFixture
 ) -> None:
-    on_trial = make_trial()
+    shadow_app = make_shadow_app()
     people = [f"good.hang@{number}" for number in range(THREADS + WAITING + 5)]
     for username in people[:THREADS]:
-        assert on_trial.login(username).status == 303
-    wait_for(lambda: len(on_trial.trial.asked) == THREADS)
+        assert shadow_app.login(username).status == 303
+    wait_for(lambda: len(shadow_app.trial.asked) == THREADS)
     for username in people[THREADS:]:
-        assert on_trial.login(username).status == 303
-    assert on_trial.shadow.dropped == 5
-    assert not on_trial.trial.released.is_set()
+        assert shadow_app.login(username).status == 303
+    assert shadow_app.shadow.dropped == 5
+    assert not shadow_app.trial.released.is_set()
     told = [message for message in caplog.messages if "dropped" in message]
     assert told == ["backend trial (shadow): too slow to be compared with, 1 dropped so far"]
-    on_trial.trial.released.set()
+    shadow_app.trial.released.set()
     for username in people[: THREADS + WAITING]:
-        on_trial.asked(username)
-    assert on_trial.row(people[-1]) is None
+        shadow_app.asked(username)
+    assert shadow_app.row(people[-1]) is None
 
 
 def test_who_waited_too_long_is_not_asked_about(
-    make_trial: Callable[..., OnTrial], monkeypatch: pytest.MonkeyPatch
+    make_shadow_app: Callable[..., ShadowApp], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    on_trial = make_trial()
+    shadow_app = make_shadow_app()
     monkeypatch.setattr(shadows, "AGE_SECONDS", -1)
-    assert on_trial.login("good.good@late").status == 303
-    wait_for(lambda: on_trial.shadow.dropped == 1)
-    assert "good.good@late" not in on_trial.trial.asked
+    assert shadow_app.login("good.good@late").status == 303
+    wait_for(lambda: shadow_app.shadow.dropped == 1)
+    assert "good.good@late" not in shadow_app.trial.asked
 
 
 def test_who_waits_too_long_behind_one_that_hangs_is_given_up(
-    make_trial: Callable[..., OnTrial], monkeypatch: pytest.MonkeyPatch
+    make_shadow_app: Callable[..., ShadowApp], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    on_trial = make_trial()
+    shadow_app = make_shadow_app()
     for number in range(THREADS):
-        on_trial.login(f"good.hang@old-{number}")
-    wait_for(lambda: len(on_trial.trial.asked) == THREADS)
+        shadow_app.login(f"good.hang@old-{number}")
+    wait_for(lambda: len(shadow_app.trial.asked) == THREADS)
     for number in range(3):
-        on_trial.login(f"good.good@old-{number}")
+        shadow_app.login(f"good.good@old-{number}")
     monkeypatch.setattr(shadows, "AGE_SECONDS", 0)
-    on_trial.login("good.good@new")
+    shadow_app.login("good.good@new")
     # their passwords are gone before the store is back
-    assert (on_trial.shadow.dropped, on_trial.shadow._queue.qsize()) == (3, 1)
+    assert (shadow_app.shadow.dropped, shadow_app.shadow._queue.qsize()) == (3, 1)
     monkeypatch.undo()
     # somebody who was given up may wait again, behind whoever waits
-    on_trial.login("good.good@old-2")
-    assert on_trial.shadow._queue.qsize() == 2
-    on_trial.trial.released.set()
+    shadow_app.login("good.good@old-2")
+    assert shadow_app.shadow._queue.qsize() == 2
+    shadow_app.trial.released.set()
     for username in ("good.good@new", "good.good@old-2"):
-        assert on_trial.asked(username)["outcome"] == "agree"
-    assert on_trial.row("good.good@old-0") is None
+        assert shadow_app.asked(username)["outcome"] == "agree"
+    assert shadow_app.row("good.good@old-0") is None
 
 
-def test_nothing_holds_the_password_afterwards(on_trial: OnTrial) -> None:
-    on_trial.login("good.good@held")
-    on_trial.asked("good.good@held")
+def test_nothing_holds_the_password_afterwards(shadow_app: ShadowApp) -> None:
+    shadow_app.login("good.good@held")
+    shadow_app.asked("good.good@held")
 
     def alive() -> list[Any]:
         gc.collect()
@@ -198,51 +200,51 @@ def test_nothing_holds_the_password_afterwards(on_trial: OnTrial) -> None:
     wait_for(lambda: alive() == [])
 
 
-def test_the_end_waits_for_no_shadow_that_hangs(make_trial: Callable[..., OnTrial]) -> None:
-    on_trial = make_trial()
+def test_the_end_waits_for_no_shadow_that_hangs(make_shadow_app: Callable[..., ShadowApp]) -> None:
+    shadow_app = make_shadow_app()
     for number in range(THREADS + 3):
-        on_trial.login(f"good.hang@end-{number}")
-    wait_for(lambda: len(on_trial.trial.asked) == THREADS)
-    on_trial.services.close()
+        shadow_app.login(f"good.hang@end-{number}")
+    wait_for(lambda: len(shadow_app.trial.asked) == THREADS)
+    shadow_app.services.close()
     # the shadow hangs still, and would for 30 s
-    assert any(thread.is_alive() for thread in on_trial.shadow._threads)
-    assert not on_trial.trial.released.is_set()
-    assert on_trial.corp.closed
-    on_trial.trial.released.set()
+    assert any(thread.is_alive() for thread in shadow_app.shadow._threads)
+    assert not shadow_app.trial.released.is_set()
+    assert shadow_app.corp.closed
+    shadow_app.trial.released.set()
     # what waited is gone, and what is found out too late is not written
-    wait_for(lambda: not any(thread.is_alive() for thread in on_trial.shadow._threads))
-    assert len(on_trial.trial.asked) == THREADS
-    assert on_trial.row("good.hang@end-0") is None
+    wait_for(lambda: not any(thread.is_alive() for thread in shadow_app.shadow._threads))
+    assert len(shadow_app.trial.asked) == THREADS
+    assert shadow_app.row("good.hang@end-0") is None
     # a server that is ending still answers
-    assert on_trial.login("good.good").status == 303
+    assert shadow_app.login("good.good").status == 303
 
 
-def test_the_end_of_one_that_is_well_closes_it(make_trial: Callable[..., OnTrial]) -> None:
-    on_trial = make_trial()
-    on_trial.login("good.good")
-    on_trial.asked("good.good")
-    on_trial.services.close()
-    assert on_trial.trial.closed
+def test_the_end_of_one_that_is_well_closes_it(make_shadow_app: Callable[..., ShadowApp]) -> None:
+    shadow_app = make_shadow_app()
+    shadow_app.login("good.good")
+    shadow_app.asked("good.good")
+    shadow_app.services.close()
+    assert shadow_app.trial.closed
 
 
 def test_a_storage_that_fails_is_only_logged(
-    make_trial: Callable[..., OnTrial], caplog: pytest.LogCaptureFixture
+    make_shadow_app: Callable[..., ShadowApp], caplog: pytest.LogCaptureFixture
 ) -> None:
-    on_trial = make_trial()
-    with on_trial.engine.begin() as connection:
+    shadow_app = make_shadow_app()
+    with shadow_app.engine.begin() as connection:
         connection.execute(text("ALTER TABLE comparisons RENAME TO elsewhere"))
-    assert on_trial.login("good.good").status == 303
+    assert shadow_app.login("good.good").status == 303
     wait_for(lambda: "what was compared is not kept: OperationalError" in caplog.text)
     # what cannot be counted is not asked
-    assert on_trial.trial.asked == []
-    with on_trial.engine.begin() as connection:
+    assert shadow_app.trial.asked == []
+    with shadow_app.engine.begin() as connection:
         connection.execute(text("ALTER TABLE elsewhere RENAME TO comparisons"))
-    on_trial.login("good.good")
-    on_trial.asked("good.good")
+    shadow_app.login("good.good")
+    shadow_app.asked("good.good")
 
 
-def test_no_thread_is_one_drop(make_trial: Callable[..., OnTrial], monkeypatch: pytest.MonkeyPatch) -> None:
-    on_trial = make_trial()
+def test_no_thread_is_one_drop(make_shadow_app: Callable[..., ShadowApp], monkeypatch: pytest.MonkeyPatch) -> None:
+    shadow_app = make_shadow_app()
 
     start = Thread.start
 
@@ -252,16 +254,16 @@ def test_no_thread_is_one_drop(make_trial: Callable[..., OnTrial], monkeypatch: 
         start(thread)
 
     monkeypatch.setattr(Thread, "start", none_left)
-    assert on_trial.login("good.good@first").status == 303
+    assert shadow_app.login("good.good@first").status == 303
     monkeypatch.undo()
-    assert (on_trial.shadow.dropped, on_trial.shadow._queue.qsize()) == (1, 0)
-    on_trial.login("good.good@second")
-    on_trial.asked("good.good@second")
+    assert (shadow_app.shadow.dropped, shadow_app.shadow._queue.qsize()) == (1, 0)
+    shadow_app.login("good.good@second")
+    shadow_app.asked("good.good@second")
 
 
-def test_several_servers_on_one_database_count_exactly(make_trial: Callable[..., OnTrial]) -> None:
-    first = make_trial()
-    second = make_trial(database=str(first.engine.url))
+def test_several_servers_on_one_database_count_exactly(make_shadow_app: Callable[..., ShadowApp]) -> None:
+    first = make_shadow_app()
+    second = make_shadow_app(database=str(first.engine.url))
     people = [f"good.good@{number}" for number in range(5)]
     with ThreadPoolExecutor(4) as threads:
         answers = threads.map(lambda turn: (first, second)[turn % 2].login(people[turn % 5]).status, range(40))

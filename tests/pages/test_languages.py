@@ -14,16 +14,16 @@ from webtest import TestApp
 
 from tests.alexa import R1, STATE
 from tests.conftest import WIDE, https
-from tests.web.wire import VALID, Answer, answered, login, post, query, send
+from tests.web.raw_requests import VALID, Response, login, post, query, redirect_parameters, send
 
 GERMAN = {"Accept-Language": "de-AT,de;q=0.9"}
 
 
-def page_of(answer: Answer) -> BeautifulSoup:
+def page_of(answer: Response) -> BeautifulSoup:
     return BeautifulSoup(answer.text, "html.parser")
 
 
-def language_of(answer: Answer) -> str:
+def language_of(answer: Response) -> str:
     """What the page says it is in; the header says the same, and that it depends."""
     root = page_of(answer).find("html")
     assert root["dir"] == "ltr"
@@ -56,7 +56,7 @@ def test_a_page_is_in_the_language_of_the_person(
         assert language_of(answer) == language
 
 
-def chosen(answer: Answer, language: str) -> bytes:
+def chosen(answer: Response, language: str) -> bytes:
     """The query of the request that a browser makes when somebody presses a language at the foot of the page."""
     form = page_of(answer).find("form", method="get")
     assert form.get("action") is None
@@ -83,7 +83,7 @@ def test_the_choice_of_a_language_keeps_the_request(app: TestApp) -> None:
     # and on it goes: back to English, with a form token of that address, and the state byte for byte
     english = chosen(german, "en")
     assert english == asked.replace(b"ui_locales=de", b"ui_locales=en")
-    told = answered(login(app, english, "ada", "lovelace-1815"), R1)
+    told = redirect_parameters(login(app, english, "ada", "lovelace-1815"), R1)
     assert told["state"] == STATE
 
 
@@ -176,7 +176,7 @@ def branded(make_app: Callable[..., Any], tmp_path_factory: pytest.TempPathFacto
 OTHER = query(client_id="other", redirect_uri="https://other.example.com/cb", scope="private")
 
 
-def styles(app: TestApp, answer: Answer) -> str:
+def styles(app: TestApp, answer: Response) -> str:
     links = [link["href"] for link in page_of(answer).find_all("link", rel="stylesheet")]
     found = [send(app, path=link) for link in links]
     assert {each.status for each in found} == {200}
@@ -208,5 +208,5 @@ def test_a_theme_of_a_client_speaks_its_own_languages(branded: TestApp) -> None:
     )
     assert own - plain == {"sv"}
     assert {"de", "en"} <= plain <= own
-    told = answered(login(branded, OTHER, "ada", "lovelace-1815"), "https://other.example.com/cb")
+    told = redirect_parameters(login(branded, OTHER, "ada", "lovelace-1815"), "https://other.example.com/cb")
     assert len(told["access_token"]) == 43

@@ -12,11 +12,10 @@ from webtest import TestApp
 from linkauth.config.settings import SettingsError
 from tests.alexa import R1, Alexa
 from tests.conftest import WIDE, https
-from tests.web.wire import (
+from tests.web.raw_requests import (
     FORM,
     OWN,
     RA,
-    answered,
     assert_error,
     assert_page,
     form_token,
@@ -24,6 +23,7 @@ from tests.web.wire import (
     post,
     query,
     quoted,
+    redirect_parameters,
     send,
 )
 
@@ -98,7 +98,7 @@ CHANGES = {
 @pytest.mark.parametrize("name", CHANGES)
 def test_nothing_in_the_body_changes_the_request(app: TestApp, name: str) -> None:
     raw = query()
-    told = answered(login(app, raw, "ada", "lovelace-1815", **{name: CHANGES[name]}), R1)
+    told = redirect_parameters(login(app, raw, "ada", "lovelace-1815", **{name: CHANGES[name]}), R1)
     assert told["state"] == "S"
     assert set(told) == {"state", "access_token", "token_type"}
 
@@ -143,7 +143,9 @@ def test_a_client_that_is_taken_away(make_app: Callable[..., Any], tmp_path: Pat
     database = f"sqlite:///{tmp_path}/links.sqlite"
     before = https(make_app(database=database, **WIDE))
     raw = query(client_id="other", scope="private", redirect_uri="https://other.example.com/cb")
-    token = answered(login(before, raw, "ada", "lovelace-1815"), "https://other.example.com/cb")["access_token"]
+    token = redirect_parameters(login(before, raw, "ada", "lovelace-1815"), "https://other.example.com/cb")[
+        "access_token"
+    ]
     page_token = form_token(before, raw)
     gone = {f"client__other__{key}": None for key in ("name", "grants", "secret", "redirect_uris", "scopes")}
     after = https(

@@ -14,7 +14,7 @@ from linkauth.login.throttle import CLIENT_WIDE
 from tests.alexa import basic
 from tests.conftest import https
 from tests.protocol.flow import HOME, Skill, assert_refused
-from tests.web.wire import FORM, Answer, send
+from tests.web.raw_requests import FORM, Response, send
 
 SECRET = "the-home-clients-secret"
 REFRESH = b"grant_type=refresh_token&refresh_token=x"
@@ -25,11 +25,11 @@ def home(app: TestApp) -> Skill:
     return Skill(app)
 
 
-def ask(app: TestApp, body: bytes, headers: dict[str, str], **environ: Any) -> Answer:
+def ask(app: TestApp, body: bytes, headers: dict[str, str], **environ: Any) -> Response:
     return send(app, "POST", "/token", b"", body, {**FORM, **headers}, **environ)
 
 
-def refused(answer: Answer, status: int, error: str) -> None:
+def refused(answer: Response, status: int, error: str) -> None:
     assert (answer.status, answer.json["error"]) == (status, error), answer.text
     assert "access_token" not in answer.json
     assert answer.get("Cache-Control") == "no-store"

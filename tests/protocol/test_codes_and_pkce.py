@@ -26,7 +26,7 @@ from tests.protocol.flow import (
     overlap_skill,
     set_clock,
 )
-from tests.web.wire import Answer, answered, assert_error, send
+from tests.web.raw_requests import Response, assert_error, redirect_parameters, send
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def home(app: TestApp) -> Skill:
     return Skill(app)
 
 
-def authorize(app: TestApp, client: str, uri: str, **parameters: str) -> Answer:
+def authorize(app: TestApp, client: str, uri: str, **parameters: str) -> Response:
     """The answer to an authorization request for a code."""
     asked = {"client_id": client, "redirect_uri": uri, "response_type": "code", "state": "S", **parameters}
     return send(app, query=urlencode(asked).encode("ascii"))
@@ -181,7 +181,7 @@ def test_a_verifier_without_a_challenge_is_refused(home: Skill) -> None:
 @pytest.mark.parametrize(("client", "uri"), [("home", HOME), ("app", APP), ("overlap", OVERLAP)])
 def test_only_s256_is_a_method(app: TestApp, client: str, uri: str, method: str) -> None:
     answer = authorize(app, client, uri, code_challenge=CHALLENGE, code_challenge_method=method)
-    told = answered(answer, uri, "query")
+    told = redirect_parameters(answer, uri, "query")
     assert (told["error"], told["state"]) == ("invalid_request", "S")
     assert "code" not in told
 
@@ -231,7 +231,9 @@ def test_who_must_use_pkce_is_refused_without(app: TestApp, client: str, uri: st
         {"code_challenge_method": "S256"},
         {"code_challenge": "", **PKCE, "code_challenge_method": ""},
     ):
-        assert answered(authorize(app, client, uri, **parameters), uri, "query")["error"] == "invalid_request"
+        assert (
+            redirect_parameters(authorize(app, client, uri, **parameters), uri, "query")["error"] == "invalid_request"
+        )
     assert authorize(app, client, uri, **PKCE).status == 200
 
 

@@ -21,7 +21,7 @@ from linkauth.storage.tables import deny_list, links, tokens
 from tests.conftest import ROOT, https
 from tests.protocol.flow import DAY, Skill, engine_of, server_of, set_clock
 from tests.protocol.histories import end_behind_everybodys_back, read, unverified
-from tests.web.wire import send
+from tests.web.raw_requests import send
 
 SECRET = "only for tests, 32 characters or more"
 DENIED = "/.well-known/revoked-tokens"

@@ -16,7 +16,7 @@ from linkauth.services import services_of
 from linkauth.storage.tables import links, tokens
 from tests.alexa import basic
 from tests.conftest import WIDE, https
-from tests.web.wire import FORM, Answer, answered, assert_page, login, query, send
+from tests.web.raw_requests import FORM, Response, assert_page, login, query, redirect_parameters, send
 
 ALEXA = basic("alexa", "the alexa client's secret")
 OTHER = basic("other", "the other client's secret")
@@ -24,11 +24,11 @@ SERVER = basic("skill-backend", "the resource server's secret")
 INACTIVE = {"active": False}
 
 
-def ask(app: TestApp, body: bytes, headers: dict[str, str] = ALEXA) -> Answer:
+def ask(app: TestApp, body: bytes, headers: dict[str, str] = ALEXA) -> Response:
     return send(app, "POST", "/introspect", body=body, headers={**FORM, **headers})
 
 
-def refused(answer: Answer, status: int, error: str) -> None:
+def refused(answer: Response, status: int, error: str) -> None:
     """JSON that says `error`, and nothing about the token."""
     assert answer.status == status
     assert answer.json["error"] == error
@@ -39,7 +39,7 @@ def refused(answer: Answer, status: int, error: str) -> None:
 @pytest.fixture
 def token(app: TestApp) -> str:
     """A living token of the client `alexa`."""
-    return answered(login(app, query(), "ada", "lovelace-1815"))["access_token"]
+    return redirect_parameters(login(app, query(), "ada", "lovelace-1815"))["access_token"]
 
 
 def raw_basic(content: bytes) -> dict[str, str]:
@@ -130,7 +130,7 @@ def test_a_token_that_is_only_alike_is_inactive(app: TestApp, token: str, change
 def test_an_expired_token_is_inactive(app: TestApp) -> None:
     uri = "https://expiring.example.com/cb"
     raw = query(client_id="expiring", redirect_uri=uri, scope=None)
-    token = answered(login(app, raw, "ada", "lovelace-1815"), uri)["access_token"]
+    token = redirect_parameters(login(app, raw, "ada", "lovelace-1815"), uri)["access_token"]
     headers = basic("expiring", "the expiring client's secret")
     state = ask(app, f"token={token}".encode(), headers).json
     assert state["active"] is True
@@ -201,7 +201,7 @@ def test_a_client_is_told_about_its_own_tokens_only(app: TestApp, token: str) ->
     assert ask(app, f"token={token}".encode(), SERVER).json["active"] is True
     uri = "https://other.example.com/cb"
     raw = query(client_id="other", redirect_uri=uri, scope=None)
-    foreign = answered(login(app, raw, "ada", "lovelace-1815"), uri)["access_token"]
+    foreign = redirect_parameters(login(app, raw, "ada", "lovelace-1815"), uri)["access_token"]
     assert ask(app, f"token={foreign}".encode(), OTHER).json["active"] is True
     assert ask(app, f"token={foreign}".encode(), ALEXA).json == INACTIVE
     assert ask(app, f"token={foreign}".encode(), SERVER).json == INACTIVE
@@ -224,7 +224,7 @@ def empty(database: Path) -> None:
 def broken(request: pytest.FixtureRequest, make_app: Callable[..., Any]) -> tuple[TestApp, str, Callable[[], None]]:
     """An app whose storage has just broken, a token from before, and what mends it."""
     app = https(make_app(**WIDE))
-    token = answered(login(app, query(), "ada", "lovelace-1815"))["access_token"]
+    token = redirect_parameters(login(app, query(), "ada", "lovelace-1815"))["access_token"]
     engine = services_of(app.app.registry).engine
     engine.dispose()
     database = Path(engine.url.database)
@@ -262,7 +262,7 @@ def test_a_broken_storage_keeps_the_form_and_links_nobody(broken: tuple[TestApp,
     assert "lovelace" not in answer.text
     assert "sqlite" not in answer.text.lower()
     mend()
-    assert "access_token" in answered(login(app, query(), "ada", "lovelace-1815"))
+    assert "access_token" in redirect_parameters(login(app, query(), "ada", "lovelace-1815"))
 
 
 def test_readiness_says_it_and_liveness_does_not(broken: tuple[TestApp, str, Callable[[], None]]) -> None:

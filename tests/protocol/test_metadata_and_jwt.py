@@ -19,7 +19,7 @@ from linkauth.services import services_of
 from linkauth.storage import KeyStore, open_engine, upgrade
 from tests.conftest import https
 from tests.protocol.flow import APP, HOME, INACTIVE, PKCE, Skill, app_skill, assert_refused
-from tests.web.wire import answered, query, send
+from tests.web.raw_requests import query, redirect_parameters, send
 
 METADATA = "/.well-known/oauth-authorization-server"
 JWKS = "/.well-known/jwks.json"
@@ -160,7 +160,7 @@ def test_no_iss_for_alexa(app: TestApp) -> None:
         ("alexa", HOME.replace("M2HOME0000000", "M2AAAAAAAAAAAA"), "token"),
     ):
         raw = query(client_id=client, redirect_uri=uri, response_type=kind, scope="nonsense")
-        told = answered(send(app, query=raw), uri, "query" if kind == "code" else "fragment")
+        told = redirect_parameters(send(app, query=raw), uri, "query" if kind == "code" else "fragment")
         assert set(told) == {"state", "error", "error_description"}
 
 

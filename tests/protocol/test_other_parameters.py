@@ -9,7 +9,7 @@ import pytest
 from webtest import TestApp
 
 from tests.alexa import R1
-from tests.web.wire import (
+from tests.web.raw_requests import (
     assert_error,
     assert_page,
     form_token,
@@ -105,9 +105,9 @@ def test_nobody_else_can_cancel(app: TestApp) -> None:
 
 
 @pytest.mark.parametrize("username", ["down", "misconfigured", "crash"])
-def test_a_store_that_is_down(moody: TestApp, username: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_store_that_is_down(outcomes_app: TestApp, username: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    answer = login(moody, query(), username, "a password, typed")
+    answer = login(outcomes_app, query(), username, "a password, typed")
     assert answer.status == 503
     assert int(answer.get("Retry-After") or 0) > 0
     assert answer.get("Location") is None

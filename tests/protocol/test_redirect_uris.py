@@ -8,18 +8,18 @@ import pytest
 from webtest import TestApp
 
 from tests.alexa import R1
-from tests.web.wire import (
+from tests.web.raw_requests import (
     RA,
     REGISTERED,
     VENDOR,
-    answered,
     assert_page,
-    escaped_everywhere,
     form_token,
     login,
+    percent_encoded,
     post,
     query,
     quoted,
+    redirect_parameters,
     send,
 )
 
@@ -39,7 +39,7 @@ def refused(app: TestApp, uri: str) -> None:
 @pytest.mark.parametrize("uri", ALEXA_URIS)
 def test_an_exact_uri_is_taken_in_every_encoding(app: TestApp, uri: str) -> None:
     rest = b"&" + query(redirect_uri=None)
-    for encoded in (quoted(uri), quote(uri, safe=":/?="), escaped_everywhere(uri), escaped_everywhere(uri).upper()):
+    for encoded in (quoted(uri), quote(uri, safe=":/?="), percent_encoded(uri), percent_encoded(uri).upper()):
         assert send(app, query=b"redirect_uri=" + encoded.encode("ascii") + rest).status == 200
 
 
@@ -80,7 +80,7 @@ def test_a_client_with_many_uris_must_name_one(app: TestApp, uri: str | None) ->
 def test_a_client_with_one_uri_may_leave_it_out(app: TestApp) -> None:
     raw = query(client_id="single", redirect_uri=None, scope=None)
     assert send(app, query=raw).status == 200
-    told = answered(login(app, raw, "ada", "lovelace-1815"), "https://single.example.com/cb")
+    told = redirect_parameters(login(app, raw, "ada", "lovelace-1815"), "https://single.example.com/cb")
     assert told["state"] == "S"
 
 
@@ -250,7 +250,7 @@ def test_path_confusion(app: TestApp, confusion: str) -> None:
         R1.replace("?", "%3F"),
         R1.replace("=", "%3D"),
         quoted(RA),
-        escaped_everywhere(RA),
+        percent_encoded(RA),
         quoted(quoted(RA)),
     ],
 )

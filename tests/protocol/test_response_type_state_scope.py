@@ -6,9 +6,8 @@ import pytest
 from webtest import TestApp
 
 from tests.alexa import R1
-from tests.web.wire import (
+from tests.web.raw_requests import (
     RA,
-    answered,
     assert_error,
     assert_page,
     form_token,
@@ -16,6 +15,7 @@ from tests.web.wire import (
     post,
     query,
     quoted,
+    redirect_parameters,
     send,
 )
 
@@ -73,12 +73,15 @@ def test_a_token_never_goes_into_a_query(app: TestApp, mode: str) -> None:
 
 
 def test_the_fragment_may_be_asked_for(app: TestApp) -> None:
-    assert "access_token" in answered(login(app, query(response_mode="fragment"), "ada", "lovelace-1815"))
+    assert "access_token" in redirect_parameters(login(app, query(response_mode="fragment"), "ada", "lovelace-1815"))
 
 
 @pytest.mark.parametrize("state", [None, ""])
 def test_no_state_no_state_in_the_answer(app: TestApp, state: str | None) -> None:
-    assert set(answered(login(app, query(state=state), "ada", "lovelace-1815"))) == {"access_token", "token_type"}
+    assert set(redirect_parameters(login(app, query(state=state), "ada", "lovelace-1815"))) == {
+        "access_token",
+        "token_type",
+    }
     assert_error(send(app, query=query(state=state, scope="unknown")), "invalid_scope", state=None)
 
 
@@ -116,7 +119,7 @@ def test_state_comes_back_byte_for_byte_in_an_error(app: TestApp, state: str, ur
 @pytest.mark.parametrize("state", [VSCHARS, "~" * 4096, "%2B+%20 "])
 def test_state_comes_back_byte_for_byte_with_a_token(app: TestApp, state: str) -> None:
     answer = login(app, query(state=state), "ada", "lovelace-1815")
-    assert answered(answer)["state"] == state
+    assert redirect_parameters(answer)["state"] == state
     assert answer.location.startswith(f"{R1}#state={quoted(state)}&")
 
 
@@ -173,12 +176,12 @@ def test_no_parameter_may_come_twice(app: TestApp, name: str) -> None:
 @pytest.mark.parametrize("extra", ["extra=foobar", "x=%00", "%00=x", "=x", "x", "&&&", "a[]=1", "%F0%9F%98%80=1"])
 def test_unknown_parameters_are_ignored(app: TestApp, extra: str) -> None:
     raw = query() + b"&" + extra.encode()
-    assert answered(login(app, raw, "ada", "lovelace-1815"))["state"] == "S"
+    assert redirect_parameters(login(app, raw, "ada", "lovelace-1815"))["state"] == "S"
 
 
 def test_an_empty_scope_is_none(app: TestApp) -> None:
     for scope in (None, ""):
-        told = answered(login(app, query(scope=scope), "ada", "lovelace-1815"))
+        told = redirect_parameters(login(app, query(scope=scope), "ada", "lovelace-1815"))
         assert told["scope"] == "order_car basic_profile"
 
 
@@ -213,7 +216,7 @@ def test_a_scope_that_cannot_be_given(app: TestApp, scope: str) -> None:
 
 
 def test_a_repeated_scope_is_given_once_and_said(app: TestApp) -> None:
-    told = answered(login(app, query(scope="order_car order_car"), "ada", "lovelace-1815"))
+    told = redirect_parameters(login(app, query(scope="order_car order_car"), "ada", "lovelace-1815"))
     assert told["scope"] == "order_car"
 
 

@@ -11,7 +11,7 @@ from webtest import TestApp
 
 from tests.alexa import basic
 from tests.protocol.flow import HOME, VERIFIER, Skill
-from tests.web.wire import FORM, Answer, assert_sound, send
+from tests.web.raw_requests import FORM, Response, assert_safe, send
 
 CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 MANY = settings(derandomize=True, deadline=None, database=None, max_examples=300, suppress_health_check=CHECKS)
@@ -60,9 +60,9 @@ TYPES = st.one_of(
 )
 
 
-def judge(answer: Answer, door: str) -> None:
+def judge(answer: Response, door: str) -> None:
     """What holds of every answer."""
-    assert_sound(answer)
+    assert_safe(answer)
     assert answer.status in (200, 400, 401, 415), answer.text
     assert (answer.get("Content-Type") or "").split(";")[0] == "application/json"
     assert answer.get("Cache-Control") == "no-store"
@@ -81,7 +81,7 @@ def judge(answer: Answer, door: str) -> None:
     assert (answer.get("WWW-Authenticate") is not None) == (answer.status == 401)
 
 
-def ask(app: TestApp, door: str, body: bytes, authorization: str | None, **headers: str) -> Answer:
+def ask(app: TestApp, door: str, body: bytes, authorization: str | None, **headers: str) -> Response:
     given_headers = {} if authorization is None else {"Authorization": authorization}
     return send(app, "POST", door, b"", body, {**FORM, **headers, **given_headers})
 

@@ -10,12 +10,12 @@ from webtest import TestApp
 
 from linkauth.logs import JSONFormatter
 from tests.alexa import basic
-from tests.web.wire import (
+from tests.web.raw_requests import (
     FORM,
     OWN,
-    Answer,
+    Response,
     assert_page,
-    assert_sound,
+    assert_safe,
     form_token,
     login,
     post,
@@ -49,7 +49,7 @@ BROKEN = (
 MARK = b"<svg/onload=alert(1)>"
 
 
-def everywhere(app: TestApp, method: str, path: str, raw: bytes) -> list[tuple[str, Answer]]:
+def everywhere(app: TestApp, method: str, path: str, raw: bytes) -> list[tuple[str, Response]]:
     """The answers to `raw` in the query, as its value and name, in the body and in the path of a request."""
     headers = {**ALEXA, "Origin": OWN}
     valid = query() if path == "/authorize" else b""
@@ -67,7 +67,7 @@ def everywhere(app: TestApp, method: str, path: str, raw: bytes) -> list[tuple[s
 @pytest.mark.parametrize("raw", BROKEN)
 def test_broken_utf8_is_refused(app: TestApp, method: str, path: str, raw: bytes) -> None:
     for place, answer in everywhere(app, method, path, raw):
-        assert_sound(answer)
+        assert_safe(answer)
         if place in ("value", "name"):
             assert answer.status == 400
         if place == "body" and method == "POST":
@@ -97,7 +97,7 @@ def test_a_form_field_that_is_no_text_is_refused(app: TestApp, name: str, raw: b
 @pytest.mark.parametrize("raw", [b"%00", b"a%00b", b"\0", b"%0d%0aSet-Cookie:%20x=1", b"%1b[31m", b"%E2%80%A8"])
 def test_NUL_and_control_characters(app: TestApp, method: str, path: str, raw: bytes) -> None:
     for _, answer in everywhere(app, method, path, raw):
-        assert_sound(answer)
+        assert_safe(answer)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_NUL_and_control_characters(app: TestApp, method: str, path: str, raw: b
 )
 def test_NUL_in_a_parameter(app: TestApp, name: str) -> None:
     for value in ("\0", "a\0", "\0a"):
-        assert_sound(send(app, query=query(**{name: value})))
+        assert_safe(send(app, query=query(**{name: value})))
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_NUL_in_a_parameter(app: TestApp, name: str) -> None:
 )
 def test_NUL_in_a_sign_in_is_a_wrong_password(app: TestApp, username: str, password: str) -> None:
     answer = login(app, query(), username, password)
-    assert_sound(answer)
+    assert_safe(answer)
     assert answer.status == 403
 
 
@@ -122,7 +122,7 @@ def test_NUL_in_a_sign_in_is_a_wrong_password(app: TestApp, username: str, passw
 )
 def test_a_body_over_the_limit_is_refused(app: TestApp, path: str, size: int) -> None:
     answer = send(app, "POST", path, query(), b"x" * size, {**ALEXA, "Origin": OWN})
-    assert_sound(answer)
+    assert_safe(answer)
     assert answer.status == 413
 
 
@@ -130,7 +130,7 @@ def test_a_body_over_the_limit_is_refused(app: TestApp, path: str, size: int) ->
 def test_a_length_that_lies(app: TestApp, length: str) -> None:
     for path in ("/authorize", "/introspect"):
         answer = send(app, "POST", path, query(), b"token=x", {**ALEXA, "Origin": OWN}, CONTENT_LENGTH=length)
-        assert_sound(answer)
+        assert_safe(answer)
         assert 400 <= answer.status < 500
 
 
@@ -158,7 +158,7 @@ def test_too_many_fields(app: TestApp, count: int) -> None:
         send(app, "POST", "/authorize", query(), many, {**FORM, "Origin": OWN}),
         send(app, "POST", "/introspect", b"", many, ALEXA),
     ):
-        assert_sound(answer)
+        assert_safe(answer)
         assert answer.status in (400, 413, 414)
 
 
@@ -178,7 +178,7 @@ def test_a_file_is_no_field(app: TestApp) -> None:
 def test_only_utf8_forms_are_read(app: TestApp, charset: str) -> None:
     headers = {**ALEXA, "Content-Type": f"application/x-www-form-urlencoded; charset={charset}"}
     answer = send(app, "POST", "/introspect", b"", b"token=x", headers)
-    assert_sound(answer)
+    assert_safe(answer)
     assert answer.status == (415 if charset else 200)
 
 
@@ -191,10 +191,10 @@ def test_a_normalisation_bomb_is_cut_by_length_first(app: TestApp, letters: int)
     token = form_token(app, query())
     for fields in ({"username": bomb, "password": "x"}, {"username": "ada", "password": bomb}):
         answer = post(app, query(), {"form_token": token, **fields})
-        assert_sound(answer)
+        assert_safe(answer)
         assert answer.status == (413 if letters > 10_000 else 403)
     for name in ("client_id", "redirect_uri", "state", "scope"):
-        assert_sound(send(app, query=query(**{name: bomb})))
+        assert_safe(send(app, query=query(**{name: bomb})))
 
 
 @pytest.mark.parametrize(("method", "path"), SURFACE)
@@ -204,9 +204,9 @@ def test_long_urls_headers_and_cookies(app: TestApp, method: str, path: str, siz
     in_query = send(app, method, path, b"x=" + long, b"token=x", headers)
     in_path = send(app, method, path + "/" + long.decode(), b"", b"token=x", headers)
     for name in ("Cookie", "Accept-Language", "User-Agent", "Referer", "Origin", "Authorization", "Accept", "X-Long"):
-        assert_sound(send(app, method, path, b"", b"token=x", {**headers, name: long.decode()}))
-    assert_sound(in_query)
-    assert_sound(in_path)
+        assert_safe(send(app, method, path, b"", b"token=x", {**headers, name: long.decode()}))
+    assert_safe(in_query)
+    assert_safe(in_path)
     assert in_path.status == 414
     if size > 16_384:
         assert in_query.status == 414
@@ -228,13 +228,13 @@ FORMATS = (
 
 
 @pytest.mark.parametrize("text", FORMATS)
-def test_nobody_writes_into_the_log(moody: TestApp, caplog: pytest.LogCaptureFixture, text: str) -> None:
+def test_nobody_writes_into_the_log(outcomes_app: TestApp, caplog: pytest.LogCaptureFixture, text: str) -> None:
     caplog.set_level(logging.DEBUG)
     for name in ("client_id", "redirect_uri", "response_type", "scope", "state", "unknown"):
-        assert_sound(send(moody, query=query(**{name: text})))
-    assert_sound(login(moody, query(), text, text))
-    assert_sound(login(moody, query(), "crash", text))
-    assert_sound(send(moody, path="/" + quoted(text)))
+        assert_safe(send(outcomes_app, query=query(**{name: text})))
+    assert_safe(login(outcomes_app, query(), text, text))
+    assert_safe(login(outcomes_app, query(), "crash", text))
+    assert_safe(send(outcomes_app, path="/" + quoted(text)))
     assert len(caplog.records) >= 3
     formatter = JSONFormatter()
     for record in caplog.records:
@@ -247,25 +247,25 @@ def test_nobody_writes_into_the_log(moody: TestApp, caplog: pytest.LogCaptureFix
 
 @pytest.mark.parametrize(("name", "error"), [("crash", "RuntimeError"), ("exit", "SystemExit")])
 def test_a_plugin_that_crashes_tells_nobody_anything(
-    moody: TestApp, caplog: pytest.LogCaptureFixture, name: str, error: str
+    outcomes_app: TestApp, caplog: pytest.LogCaptureFixture, name: str, error: str
 ) -> None:
     caplog.set_level(logging.DEBUG)
     for _ in range(2):
-        answer = login(moody, query(), name, "my very secret password")
-        assert_sound(answer, b"SELECT", error.encode(), b"Traceback", b"moody", b"my very secret password")
+        answer = login(outcomes_app, query(), name, "my very secret password")
+        assert_safe(answer, b"SELECT", error.encode(), b"Traceback", b"outcomes", b"my very secret password")
         assert answer.status == 503
     assert "my very secret password" not in caplog.text
     # the operator is told where it happened
-    assert "moody" in caplog.text
+    assert "outcomes" in caplog.text
     assert error in caplog.text
-    assert login(moody, query(), "ada", "lovelace-1815").status == 303
+    assert login(outcomes_app, query(), "ada", "lovelace-1815").status == 303
 
 
 @pytest.mark.parametrize(("method", "path"), SURFACE)
 def test_markup_is_nowhere_reflected(app: TestApp, method: str, path: str) -> None:
     for raw in (MARK, quoted(MARK.decode()).encode()):
         for _, answer in everywhere(app, method, path, raw):
-            assert_sound(answer, MARK, b"onload")
+            assert_safe(answer, MARK, b"onload")
     text = MARK.decode()
     for name in (
         "Accept-Language",
@@ -277,4 +277,4 @@ def test_markup_is_nowhere_reflected(app: TestApp, method: str, path: str) -> No
         "Content-Type",
         "Host",
     ):
-        assert_sound(send(app, method, path, query(), b"x=y", {**ALEXA, name: text}), MARK, b"onload")
+        assert_safe(send(app, method, path, query(), b"x=y", {**ALEXA, name: text}), MARK, b"onload")

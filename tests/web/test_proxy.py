@@ -13,7 +13,7 @@ from webtest import TestApp
 
 from tests.alexa import Alexa
 from tests.servers.running import BINARIES, Browser, Kind, RunningLinkauth
-from tests.web.wire import Answer, assert_page, query, send
+from tests.web.raw_requests import Response, assert_page, query, send
 
 PROXY, STRANGER = "10.0.0.1", "203.0.113.9"
 HTTPS = {"HTTP_X_FORWARDED_PROTO": "https"}
@@ -24,7 +24,7 @@ def proxied(make_app: Callable[..., Any]) -> Any:
     return make_app(trusted_proxies="10.0.0.0/8 unix")
 
 
-def opened(app: Any, peer: str, path: str = "/authorize", **said: str) -> Answer:
+def opened(app: Any, peer: str, path: str = "/authorize", **said: str) -> Response:
     return send(app, path=path, query=query(), **{"REMOTE_ADDR": peer, "wsgi.url_scheme": "http", **said})
 
 

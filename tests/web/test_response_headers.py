@@ -11,7 +11,19 @@ from webtest import TestApp
 
 from tests.alexa import R1, Alexa, basic
 from tests.conftest import https
-from tests.web.wire import FORM, OWN, RA, Answer, answered, assert_page, form_token, login, post, query, send
+from tests.web.raw_requests import (
+    FORM,
+    OWN,
+    RA,
+    Response,
+    assert_page,
+    form_token,
+    login,
+    post,
+    query,
+    redirect_parameters,
+    send,
+)
 
 ALEXA = {**FORM, **basic("alexa", "the alexa client's secret")}
 KINDS: dict[str, dict[str, Any]] = {
@@ -40,12 +52,12 @@ TAKES = {"/authorize": "GET, POST", "/introspect": "POST"}
 
 
 @pytest.fixture(params=KINDS)
-def any_answer(request: pytest.FixtureRequest, app: TestApp) -> Answer:
+def any_response(request: pytest.FixtureRequest, app: TestApp) -> Response:
     return send(app, **KINDS[request.param])
 
 
 @pytest.fixture(params=PAGES)
-def any_page(request: pytest.FixtureRequest, app: TestApp) -> Answer:
+def any_page(request: pytest.FixtureRequest, app: TestApp) -> Response:
     return send(app, **KINDS[request.param])
 
 
@@ -66,13 +78,13 @@ def test_only_health_is_answered_over_http(app: TestApp) -> None:
     assert send(app, path="/health/live", **{"wsgi.url_scheme": "http"}).json == {"alive": True}
 
 
-def test_every_answer_demands_https_for_a_year(any_answer: Answer) -> None:
-    strict = any_answer.get("Strict-Transport-Security")
+def test_every_answer_demands_https_for_a_year(any_response: Response) -> None:
+    strict = any_response.get("Strict-Transport-Security")
     assert strict is not None
     assert int(strict.split(";")[0].removeprefix("max-age=")) >= 31_536_000
 
 
-def test_no_page_can_be_framed_or_run_inline_script(any_page: Answer) -> None:
+def test_no_page_can_be_framed_or_run_inline_script(any_page: Response) -> None:
     policy = any_page.get("Content-Security-Policy")
     assert policy is not None
     directives = dict(part.strip().partition(" ")[::2] for part in policy.split(";"))
@@ -87,7 +99,7 @@ def test_no_page_can_be_framed_or_run_inline_script(any_page: Answer) -> None:
     assert any_page.get("X-Frame-Options") == "DENY"
 
 
-def test_no_page_tells_its_url_or_loads_from_elsewhere(any_page: Answer) -> None:
+def test_no_page_tells_its_url_or_loads_from_elsewhere(any_page: Response) -> None:
     assert any_page.get("Referrer-Policy") == "same-origin"
     page = BeautifulSoup(any_page.text, "html.parser")
     links = [tag[name] for tag in page.find_all() for name in ("src", "href", "action", "srcset") if tag.has_attr(name)]
@@ -98,11 +110,11 @@ def test_no_page_tells_its_url_or_loads_from_elsewhere(any_page: Answer) -> None
     assert not [name for tag in page.find_all() for name in tag.attrs if name.startswith("on") or name == "target"]
 
 
-def test_no_answer_may_use_the_device_or_be_embedded_elsewhere(any_answer: Answer) -> None:
-    allowed = dict(part.strip().split("=") for part in (any_answer.get("Permissions-Policy") or "").split(","))
+def test_no_answer_may_use_the_device_or_be_embedded_elsewhere(any_response: Response) -> None:
+    allowed = dict(part.strip().split("=") for part in (any_response.get("Permissions-Policy") or "").split(","))
     assert {"camera", "microphone", "geolocation", "payment", "usb"} <= set(allowed)
     assert set(allowed.values()) == {"()"}
-    assert any_answer.get("Cross-Origin-Resource-Policy") == "same-origin"
+    assert any_response.get("Cross-Origin-Resource-Policy") == "same-origin"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -136,26 +148,26 @@ def test_a_token_state_is_never_stored(alexa: Alexa) -> None:
     assert told.headers["Cache-Control"] == "no-store"
 
 
-def test_pages_and_redirects_are_never_stored(any_answer: Answer) -> None:
-    assert any_answer.get("Cache-Control") == "no-store"
+def test_pages_and_redirects_are_never_stored(any_response: Response) -> None:
+    assert any_response.get("Cache-Control") == "no-store"
 
 
 def test_the_redirect_with_the_token_is_never_stored(app: TestApp) -> None:
     answer = login(app, query(), "ada", "lovelace-1815")
-    assert "access_token" in answered(answer)
+    assert "access_token" in redirect_parameters(answer)
     assert answer.get("Cache-Control") == "no-store"
     assert answer.get("Strict-Transport-Security") is not None
     assert answer.get("Referrer-Policy") == "same-origin"
 
 
-def test_types_are_said_and_not_guessed(any_answer: Answer) -> None:
-    assert any_answer.get("X-Content-Type-Options") == "nosniff"
-    if any_answer.body:
-        assert (any_answer.get("Content-Type") or "").lower() in TYPES
-    assert any_answer.get("Server") is None
-    assert any_answer.get("X-Powered-By") is None
-    assert b"Traceback" not in any_answer.body
-    assert b".py" not in any_answer.body
+def test_types_are_said_and_not_guessed(any_response: Response) -> None:
+    assert any_response.get("X-Content-Type-Options") == "nosniff"
+    if any_response.body:
+        assert (any_response.get("Content-Type") or "").lower() in TYPES
+    assert any_response.get("Server") is None
+    assert any_response.get("X-Powered-By") is None
+    assert b"Traceback" not in any_response.body
+    assert b".py" not in any_response.body
 
 
 def test_static_files_say_their_type_too(app: TestApp) -> None:
@@ -266,4 +278,4 @@ def test_the_proxy_claims_change_nothing_in_a_link(app: TestApp) -> None:
     raw = query()
     fields = {"form_token": form_token(app, raw), "username": "ada", "password": "lovelace-1815"}
     claims = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "http", "X-Forwarded-Port": "8443"}
-    assert "access_token" in answered(post(app, raw, fields, claims), R1)
+    assert "access_token" in redirect_parameters(post(app, raw, fields, claims), R1)

@@ -12,7 +12,7 @@ import pytest
 from linkauth.backends import BackendUnavailable, PasswordRefused
 from linkauth.login import new_passwords
 from linkauth.login.new_passwords import LINE_LIMIT, LeakedPasswords, NewPasswords
-from tests.login.leaked import write_leaked
+from tests.login.breached_file import write_leaked
 
 ABOUT = ("a.smith@rides.example.co.uk", "CORP\\Ada", "Ada King-Smith")
 SERVICE = ("Example Taxis", "\u30ec\u30a4\u30c9\u4ea4\u901a", "login.vellmoor")

@@ -25,9 +25,9 @@ from linkauth.backends import (
 
 ENTRY_POINTS = """
 [linkauth.backends]
-moody = tests.backends.moody:MoodyBackend
-changing = tests.backends.moody:ChangingBackend
-stated = tests.backends.stated:StatedBackend
+outcomes = tests.backends.outcomes:OutcomesBackend
+changing = tests.backends.outcomes:ChangingBackend
+scripted = tests.backends.scripted:ScriptedBackend
 """
 PASSWORD = "the right one"
 NEW = "the very new one"
@@ -47,14 +47,14 @@ PROVEN = (
 
 
 @dataclass(frozen=True)
-class MoodySettings:
+class OutcomesSettings:
     """It has none."""
 
 
-class MoodyBackend(CredentialBackend):
-    Settings: ClassVar[type] = MoodySettings
+class OutcomesBackend(CredentialBackend):
+    Settings: ClassVar[type] = OutcomesSettings
 
-    def __init__(self, settings: MoodySettings) -> None:
+    def __init__(self, settings: OutcomesSettings) -> None:
         self._settings = settings
 
     def authenticate(self, username: str, password: str) -> Identity:

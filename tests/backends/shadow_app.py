@@ -12,21 +12,21 @@ from webtest import TestApp
 from linkauth.services import services_of
 from linkauth.storage.tables import comparisons
 from tests.alexa import https
-from tests.backends.stated import PASSWORD
-from tests.web.wire import Answer, login, query
+from tests.backends.scripted import PASSWORD
+from tests.web.raw_requests import Response, login, query
 
-TRIAL = {
+SHADOW_SETTINGS = {
     "backends": "trial corp",
-    "backend__corp__use": "stated",
-    "backend__corp__place": "0",
-    "backend__trial__use": "stated",
-    "backend__trial__place": "1",
+    "backend__corp__use": "scripted",
+    "backend__corp__position": "0",
+    "backend__trial__use": "scripted",
+    "backend__trial__position": "1",
     "backend__trial__shadow": "true",
 }
 DEADLINE = 20
 
 
-class OnTrial:
+class ShadowApp:
     """The app with a backend `corp` and a shadow `trial`, which stands before it."""
 
     def __init__(self, app: Any) -> None:
@@ -37,7 +37,7 @@ class OnTrial:
         opened: dict[str, Any] = {named.name: named.backend for named in self.services.backends}
         self.corp, self.trial = opened["corp"], opened["trial"]
 
-    def login(self, username: str) -> Answer:
+    def login(self, username: str) -> Response:
         return login(self.app, query(), username, PASSWORD)
 
     def row(self, username: str) -> Any:

@@ -9,9 +9,20 @@ import pytest
 from bs4 import BeautifulSoup
 from webtest import TestApp
 
-from tests.backends import moody as moody_backend
+from tests.backends import outcomes
 from tests.conftest import WIDE, https
-from tests.web.wire import FORM, OWN, Answer, answered, assert_page, form_token, login, post, query, send
+from tests.web.raw_requests import (
+    FORM,
+    OWN,
+    Response,
+    assert_page,
+    form_token,
+    login,
+    post,
+    query,
+    redirect_parameters,
+    send,
+)
 
 PAYLOADS = (
     "<script>alert(1)</script>",
@@ -44,7 +55,7 @@ HEADERS = (
 )
 
 
-def shape(answer: Answer) -> list[tuple[str, tuple[str, ...]]]:
+def shape(answer: Response) -> list[tuple[str, tuple[str, ...]]]:
     """The elements of a page and the names of their attributes, as a browser would find them."""
     page = BeautifulSoup(answer.text, "html.parser")
     return [(tag.name, tuple(sorted(tag.attrs))) for tag in page.find_all()]
@@ -75,7 +86,7 @@ def test_in_a_header(app: TestApp, payload: str) -> None:
         assert "49" not in main_text(answer)
 
 
-def main_text(answer: Answer) -> str:
+def main_text(answer: Response) -> str:
     """What a person reads on the page."""
     return BeautifulSoup(answer.text, "html.parser").find("main").text
 
@@ -116,8 +127,8 @@ def test_in_the_words_of_the_deployer(make_app: Callable[..., Any], payload: str
     assert page.find("header").find("bdi").text == payload
 
 
-def test_in_the_name_that_a_backend_gives(moody: TestApp) -> None:
-    told = answered(login(moody, query(), "markup", moody_backend.PASSWORD))
+def test_in_the_name_that_a_backend_gives(outcomes_app: TestApp) -> None:
+    told = redirect_parameters(login(outcomes_app, query(), "markup", outcomes.PASSWORD))
     assert set(told) == {"state", "access_token", "token_type"}
 
 

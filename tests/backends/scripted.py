@@ -44,19 +44,19 @@ ERRORS: Mapping[str, Callable[[], Exception]] = {
 
 
 @dataclass(frozen=True)
-class StatedSettings:
+class ScriptedSettings:
     """Which word of a name is this backend's answer."""
 
-    place: int
+    position: int
 
 
-class StatedBackend(CredentialBackend, Lookup, PasswordChange):
+class ScriptedBackend(CredentialBackend, Lookup, PasswordChange):
     """`good` is let in; `renumbered`, `renamed` and `remailed` too, as others; `hang` waits to be `released`; the rest
     are ERRORS. `asked` are the names that it was asked, `now` what else than its word a name means."""
 
-    Settings: ClassVar[type] = StatedSettings
+    Settings: ClassVar[type] = ScriptedSettings
 
-    def __init__(self, settings: StatedSettings) -> None:
+    def __init__(self, settings: ScriptedSettings) -> None:
         self._settings = settings
         self._changed: set[str] = set()
         self.asked: list[str] = []
@@ -95,14 +95,14 @@ class StatedBackend(CredentialBackend, Lookup, PasswordChange):
 
     def word(self, username: str) -> str:
         words = re.split("[@＠]", username)[0].rpartition("\\")[2].split(".")
-        return self.now.get(username, words[self._settings.place])
+        return self.now.get(username, words[self._settings.position])
 
     def _identity(self, username: str, word: str) -> Identity:
         if word == "hang":
             self.released.wait(HANG_SECONDS)
         if word in ERRORS:
             raise ERRORS[word]()
-        subject = f"{self._settings.place} of {username}" if word == "renumbered" else f"id of {username}"
+        subject = f"{self._settings.position} of {username}" if word == "renumbered" else f"id of {username}"
         name = f"{username}-x" if word == "renamed" else username.upper()
         email = "other@example.com" if word == "remailed" else "Somebody@example.com"
         return Identity(subject, name, email=email)

@@ -14,7 +14,7 @@ from webtest import TestApp
 from linkauth.services import services_of
 from linkauth.storage.tables import links, tokens
 from tests.alexa import R1, STATE, Alexa, basic
-from tests.web.wire import RA, answered, assert_error, form_token, login, query, quoted, send
+from tests.web.raw_requests import RA, assert_error, form_token, login, query, quoted, redirect_parameters, send
 
 TENANT = "https://other.example.com/cb?tenant=1"
 EXPIRING = "https://expiring.example.com/cb"
@@ -30,19 +30,19 @@ def test_everything_is_in_the_fragment(app: TestApp, uri: str) -> None:
 
 def test_the_token_is_nowhere_but_in_the_location(app: TestApp) -> None:
     answer = login(app, query(), "ada", "lovelace-1815")
-    token = answered(answer)["access_token"]
+    token = redirect_parameters(answer)["access_token"]
     assert token not in answer.text
     assert [name for name, value in answer.headers if token in value] == ["Location"]
 
 
 def test_there_is_no_refresh_token(app: TestApp) -> None:
-    told = answered(login(app, query(), "ada", "lovelace-1815"))
+    told = redirect_parameters(login(app, query(), "ada", "lovelace-1815"))
     assert set(told) == {"state", "access_token", "token_type"}
 
 
 def test_expires_in_is_said_if_the_token_expires(app: TestApp) -> None:
     raw = query(client_id="expiring", redirect_uri=EXPIRING, scope=None)
-    told = answered(login(app, raw, "ada", "lovelace-1815"), EXPIRING)
+    told = redirect_parameters(login(app, raw, "ada", "lovelace-1815"), EXPIRING)
     assert told["expires_in"] == "3600"
     state = Alexa(app).introspect(told["access_token"], "expiring", "the expiring client's secret").json
     assert state["exp"] - state["iat"] == 3600
@@ -59,7 +59,7 @@ def test_expires_in_is_said_if_the_token_expires(app: TestApp) -> None:
     ],
 )
 def test_scope_is_said_if_it_differs(app: TestApp, asked: str | None, said: str | None) -> None:
-    told = answered(login(app, query(scope=asked), "ada", "lovelace-1815"))
+    told = redirect_parameters(login(app, query(scope=asked), "ada", "lovelace-1815"))
     assert told.get("scope") == said
     state = Alexa(app).introspect(told["access_token"]).json
     assert state["scope"] == (said or asked)
@@ -88,7 +88,7 @@ def test_every_error_is_in_the_fragment(app: TestApp, changes: dict[str, str | N
 
 
 def test_a_token_is_opaque_random_and_new_for_each_link(app: TestApp) -> None:
-    found = [answered(login(app, query(), "ada", "lovelace-1815"))["access_token"] for _ in range(5)]
+    found = [redirect_parameters(login(app, query(), "ada", "lovelace-1815"))["access_token"] for _ in range(5)]
     assert len(set(found)) == 5
     # 43 characters of 6 bits: 256 random bits, over the 160 that RFC 6749 section 10.10 asks for
     assert all(re.fullmatch(r"[A-Za-z0-9_-]{43,255}", token) for token in found)
@@ -96,7 +96,7 @@ def test_a_token_is_opaque_random_and_new_for_each_link(app: TestApp) -> None:
 
 
 def test_only_the_digest_of_a_token_is_kept(app: TestApp) -> None:
-    token = answered(login(app, query(), "ada", "lovelace-1815"))["access_token"]
+    token = redirect_parameters(login(app, query(), "ada", "lovelace-1815"))["access_token"]
     engine = services_of(app.app.registry).engine
     with engine.connect() as connection:
         statement = select(links.c.subject).join_from(tokens, links)
@@ -114,7 +114,7 @@ def test_no_secret_is_ever_logged(app: TestApp, caplog: pytest.LogCaptureFixture
     caplog.set_level(logging.DEBUG)
     raw = query(state="state-that-nobody-may-read")
     page_token = form_token(app, raw)
-    token = answered(login(app, raw, "ada", "lovelace-1815"))["access_token"]
+    token = redirect_parameters(login(app, raw, "ada", "lovelace-1815"))["access_token"]
     login(app, raw, "ada", "a-wrong-password")
     login(app, raw, "nobody", "another-wrong-password")
     send(app, query=query(state="state-that-nobody-may-read", redirect_uri="https://evil.example/"))

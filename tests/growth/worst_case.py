@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import Any
 
-from tests.growth.steps import CHARACTERS, REPEATS, Fits, Matcher, TooManySteps, fits
+from tests.growth.step_counter import CHARACTERS, REPEATS, Fits, Matcher, TooManySteps, fits
 
 SMALL, LARGE = 16, 128
 """Characters of the shortest text; of the shortest one that makes sure, beyond a bounded repeat of the product."""

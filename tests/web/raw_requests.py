@@ -36,7 +36,7 @@ FORM_TOKEN = re.compile(r'(?<=name="form_token" value=")[^"]*')
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """What the application said."""
 
     status: int
@@ -77,7 +77,7 @@ def send(
     body: bytes | None = None,
     headers: Mapping[str, str] | None = None,
     **environ: Any,
-) -> Answer:
+) -> Response:
     """The answer to a request that arrives over https at a proxy; an `environ` value of None leaves that key out."""
     variables: dict[str, Any] = {
         "REQUEST_METHOD": method,
@@ -110,10 +110,10 @@ def send(
 
     content = b"".join(getattr(app, "app", app)(variables, start))
     status, fields = started[-1]
-    return Answer(int(status.split()[0]), tuple(fields), content)
+    return Response(int(status.split()[0]), tuple(fields), content)
 
 
-def post(app: Any, raw_query: bytes, fields: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Answer:
+def post(app: Any, raw_query: bytes, fields: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Response:
     """The login form, posted; `Origin` is our own unless `headers` says something else."""
     body = urlencode(fields).encode("ascii")
     return send(app, "POST", "/authorize", raw_query, body, {**FORM, "Origin": OWN, **(headers or {})})
@@ -128,13 +128,13 @@ def form_token(app: Any, raw_query: bytes) -> str:
     return found[0]
 
 
-def login(app: Any, raw_query: bytes, username: str, password: str, **fields: str) -> Answer:
+def login(app: Any, raw_query: bytes, username: str, password: str, **fields: str) -> Response:
     """Open the page, type name and password, press the button."""
     token = form_token(app, raw_query)
     return post(app, raw_query, {"form_token": token, "username": username, "password": password, **fields})
 
 
-def assert_page(answer: Answer, status: int = 400) -> None:
+def assert_page(answer: Response, status: int = 400) -> None:
     """A page for the person: no redirect, no cookie, no form to type a password into."""
     assert answer.status == status
     assert (answer.get("Content-Type") or "").lower() == "text/html; charset=utf-8"
@@ -143,7 +143,7 @@ def assert_page(answer: Answer, status: int = 400) -> None:
     assert b'type="password"' not in answer.body
 
 
-def answered(answer: Answer, uri: str = R1, mode: str = "fragment") -> dict[str, str]:
+def redirect_parameters(answer: Response, uri: str = R1, mode: str = "fragment") -> dict[str, str]:
     """The parameters of a redirect to exactly `uri`, all of them where `mode` says and each there once."""
     assert answer.status == 303
     separator = "#" if mode == "fragment" else "&" if "?" in uri else "?"
@@ -156,15 +156,15 @@ def answered(answer: Answer, uri: str = R1, mode: str = "fragment") -> dict[str,
     return dict(pairs)
 
 
-def assert_error(answer: Answer, error: str, state: str | None = "S", uri: str = R1, mode: str = "fragment") -> None:
+def assert_error(answer: Response, error: str, state: str | None = "S", uri: str = R1, mode: str = "fragment") -> None:
     """A redirect that tells the client `error`, with its own state."""
-    told = answered(answer, uri, mode)
+    told = redirect_parameters(answer, uri, mode)
     assert told.pop("error") == error
     assert re.fullmatch(r"[\x20-\x21\x23-\x5B\x5D-\x7E]+", told.pop("error_description"))
     assert told == ({} if state is None else {"state": state})
 
 
-def assert_sound(answer: Answer, *secret_marks: bytes) -> None:
+def assert_safe(answer: Response, *secret_marks: bytes) -> None:
     """What holds of every answer, whatever was asked: no crash, no foreign redirect, no split header, no cookie."""
     assert answer.status < 500 or (answer.status == 503 and answer.get("Retry-After")), answer.text
     for name, value in answer.headers:
@@ -182,7 +182,7 @@ def assert_sound(answer: Answer, *secret_marks: bytes) -> None:
         assert mark not in answer.body
 
 
-def escaped_everywhere(raw: str) -> str:
+def percent_encoded(raw: str) -> str:
     """`raw` with every byte percent-encoded."""
     return "".join(f"%{byte:02x}" for byte in raw.encode("utf-8"))
 
