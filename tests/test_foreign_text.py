@@ -23,7 +23,7 @@ OURS = {
     *("BearerError", "UntrustedRequestError", "InvalidClientError", "OAuth2Error"),
     *("BackendError", "BackendUnavailable", "BackendMisconfigured", "AccountRefused", "PasswordRefused", "Throttled"),
     *("WrongPassword", "UnknownUser", "PasswordChanged", "PasswordChangeNeeded", "HTTPNotFound", "HTTPException"),
-    *("ServerFailed", "NoSuchText", "Taken", "NotUnderstood", "UnusableHash", "Unsendable"),
+    *("ServerFailed", "NoSuchText", "Taken", "UnrecognizedValue", "UnusableHash", "Unsendable"),
 }
 """Classes whose text is made by us, of what was cleaned when they were raised (pages never show Pyramid's)."""
 FROM_PLUGINS = {"BackendError", "BackendUnavailable", "BackendMisconfigured", "PasswordRefused"}

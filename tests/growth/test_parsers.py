@@ -41,7 +41,7 @@ from linkauth_http.rules import parse_rules, wildcard
 from linkauth_http.server import retry_after
 from linkauth_http.templates import SAMPLE, filled, in_json, in_xml
 from linkauth_ldap import controls, filters, passwords, values
-from linkauth_ldap.people import Entry
+from linkauth_ldap.entries import Entry
 from linkauth_sql import flags, hashes, times
 
 LINES = 240
@@ -110,8 +110,8 @@ def headers_of_asgi(text: str) -> None:
 
 def attribute_that_decides(text: str) -> None:
     entry = Entry({"dn": "", "raw_attributes": {"state": [text.encode()]}})
-    for read in (values.boolean, values.moment, values.shadow_days):
-        with suppress(values.NotUnderstood):
+    for read in (values.boolean, values.generalized_time, values.shadow_days):
+        with suppress(values.UnrecognizedValue):
             read(entry, "state")
 
 
@@ -205,7 +205,7 @@ READERS: dict[str, tuple[Read, tuple[str, ...]]] = {
         ("cn=a,", "a", "\\2c", "\\", "+", ",", "\\ ", '"', "cn=a+", "=", "#00", "\u0315\u0300", ";", "<"),
     ),
     "filter": (
-        lambda text: (filters.any_name(text), filters.filled("(a={x})", x=text)),
+        lambda text: (filters.any_name_filter(text), filters.fill_filter("(a={x})", x=text)),
         (":", "(a:b:={username})", ":=", "(", "\\", "*", "={username}"),
     ),
     "what a directory says": (
@@ -213,7 +213,7 @@ READERS: dict[str, tuple[Read, tuple[str, ...]]] = {
         ("9", "at least ", "longer than 9", " "),
     ),
     "control": (
-        lambda text: controls.ppolicy_of({controls.PPOLICY: {"value": text.encode("latin-1", "replace")}}),
+        lambda text: controls.parse_ppolicy({controls.PPOLICY: {"value": text.encode("latin-1", "replace")}}),
         ("\x30\x00", "\x30\x84", "\xa0\x02", "\xff", "\x81\x01\x01"),
     ),
     "hash": (hashed, ("{CRYPT}", "$", "a", "0", '"}\n{', ",a=b", "!", ":")),
@@ -228,7 +228,7 @@ READERS: dict[str, tuple[Read, tuple[str, ...]]] = {
 CASES = [pytest.param(read, part, id=f"{name}: {part!a}") for name, (read, parts) in READERS.items() for part in parts]
 
 
-def lines_of(read: Read, text: str) -> int:
+def split_lines(read: Read, text: str) -> int:
     """The lines of Python that reading the text takes."""
     count, before = 0, sys.gettrace()
 
@@ -258,7 +258,7 @@ def seconds_of(read: Read, text: str) -> float:
 def grows_in_lines(read: Read, part: str) -> bool:
     # what is made at the first use is no growth
     read(part)
-    small, middle, large = (lines_of(read, part * count) for count in (LINES, 2 * LINES, 4 * LINES))
+    small, middle, large = (split_lines(read, part * count) for count in (LINES, 2 * LINES, 4 * LINES))
     return large - middle > 3 * max(0, middle - small) + LINES
 
 

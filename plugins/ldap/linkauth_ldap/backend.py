@@ -27,12 +27,12 @@ from linkauth_ldap import checks, outcomes, passwords, states
 from linkauth_ldap.bounds import Deadline
 from linkauth_ldap.connections import DirectoryConnection
 from linkauth_ldap.directory import Directory
-from linkauth_ldap.filters import any_name, filled, rdn_value
+from linkauth_ldap.entries import Entry, entries_from_result, identity_of, subject_filter
+from linkauth_ldap.filters import any_name_filter, fill_filter, rdn_value
 from linkauth_ldap.groups import Group
-from linkauth_ldap.people import Entry, entries_of, identity_of, subject_filter
 from linkauth_ldap.settings import TEMPLATE, LDAPSettings
 from linkauth_ldap.survey import Survey
-from linkauth_ldap.values import NotUnderstood
+from linkauth_ldap.values import UnrecognizedValue
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
 
     def authenticate(self, username: str, password: str) -> Identity:
         deadline = self._directory.deadline()
-        username = self._directory.plain_name(username)
+        username = self._directory.normalized_name(username)
         if self._settings.login_mode == "template":
             return self._by_template(username, password, deadline)
         found = self._directory.find(username, deadline)
@@ -82,11 +82,11 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         """The identity of somebody whose password is right; raises AccountRefused if that is not enough."""
         settings, directory = self._settings, self._directory
         self._refuse_after_bind(outcome)
-        if verdict := directory.judge(entry, True, deadline):
+        if verdict := directory.account_problem(entry, True, deadline):
             raise directory.refusal(verdict.reason, True, True, verdict.changeable)
         try:
             groups = directory.groups(entry, username, deadline, primary)
-        except NotUnderstood as unknown:
+        except UnrecognizedValue as unknown:
             raise directory.unknown_group(unknown, entry) from None
         if not directory.is_entitled(entry, groups, deadline):
             raise directory.refusal("not_entitled", proven=True)
@@ -115,7 +115,7 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         base, scope, filter_text = dn, BASE, "(objectClass=*)"
         if not by_dn:
             base, scope = self._settings.user_base, SUBTREE
-            filter_text = filled(self._settings.user_filter, username=username)
+            filter_text = fill_filter(self._settings.user_filter, username=username)
         if self._settings.bind_dn:
             outcome = directory.bind(dn, password, deadline)
             self._refuse_after_bind(outcome)
@@ -141,18 +141,18 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
             if bound["result"]:
                 return bound, None, None
             read = connection.search(base, filter_text, scope, directory.attributes, 2)
-            wanted = directory.primary_group_of(read[1])
+            wanted = directory.primary_group_search(read[1])
             return bound, read, connection.search(*wanted) if wanted else None
 
         bound, read, group = directory.servers.ask(ask, deadline, False)
         try:
-            outcome = outcomes.of_bind(bound)
+            outcome = outcomes.bind_outcome(bound)
         except AccountRefused as refused:
             raise directory.refusal(refused.reason, refused.proven) from None
         self._refuse_after_bind(outcome)
         result, found = read
-        primary = entries_of(group[0], group[1], base) if group else []
-        return outcome, entries_of(result, found, base, 2), primary
+        primary = entries_from_result(group[0], group[1], base) if group else []
+        return outcome, entries_from_result(result, found, base, 2), primary
 
     @property
     def _names_by_rdn(self) -> bool:
@@ -168,7 +168,7 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
 
     def find(self, username: str) -> Account:
         directory, deadline = self._directory, self._directory.deadline()
-        name = directory.plain_name(username)
+        name = directory.normalized_name(username)
         if self._names_by_rdn:
             dn = self._template_dn(name)
             found = directory.at(dn, deadline) if dn else []
@@ -181,7 +181,7 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
     def look_up(self, subject: str) -> Account:
         of_subject, settings = subject_filter(subject, self._settings), self._settings
         # whom no name finds cannot sign in
-        of_name = "" if self._names_by_rdn else any_name(settings.user_filter)
+        of_name = "" if self._names_by_rdn else any_name_filter(settings.user_filter)
         filter_text = of_subject and f"(&{of_subject}{of_name})"
         found = self._directory.people(filter_text, self._directory.deadline()) if filter_text else []
         return self._account(found[0] if len(found) == 1 else None)
@@ -192,21 +192,21 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         settings, directory = self._settings, self._directory
         facts = {"entry": entry.dn, **states.facts_of(entry, settings)}
         deadline, groups = directory.deadline(), tuple[Group, ...]()
-        verdict = directory.judge(entry, False, deadline)
+        verdict = directory.account_problem(entry, False, deadline)
         refused, unknown = (verdict.reason, verdict.unknown) if verdict else (None, None)
         try:
             groups = directory.groups(entry, "", deadline)
             if not directory.is_entitled(entry, groups, deadline):
                 refused = refused or "not_entitled"
-        except NotUnderstood as error:
+        except UnrecognizedValue as error:
             refused, unknown = refused or "not_entitled", unknown or error
         facts |= {"not understood": str(unknown)} if unknown else {}
         identity = identity_of(entry, settings, tuple(group.name for group in groups))
-        return Account(identity, refused, facts, complete=states.tells_all(entry, settings))
+        return Account(identity, refused, facts, complete=states.is_complete(entry, settings))
 
     def change_password(self, username: str, current: str, new: str) -> None:
         directory = self._directory
-        deadline, name = directory.deadline(), directory.plain_name(username)
+        deadline, name = directory.deadline(), directory.normalized_name(username)
         if self._settings.login_mode == "template":
             dn = self._template_dn(name)
         else:

@@ -12,16 +12,16 @@ from ssl import cert_time_to_seconds
 from ldap3 import BASE, SUBTREE
 
 from linkauth.backends import BackendError, BackendMisconfigured, Check, Lockout
-from linkauth_ldap import denial
+from linkauth_ldap import membership
 from linkauth_ldap.bounds import Deadline
 from linkauth_ldap.connections import DirectoryConnection, ServerFailed
 from linkauth_ldap.controls import POLICY_HINTS, PPOLICY
+from linkauth_ldap.entries import Entry, decode_subject, entries_from_result
 from linkauth_ldap.filters import domain_of
 from linkauth_ldap.outcomes import told
 from linkauth_ldap.passwords import PASSWORD_MODIFY
-from linkauth_ldap.people import Entry, entries_of, subject_text
 from linkauth_ldap.servers import DirectoryServer, Servers
-from linkauth_ldap.settings import LDAPSettings, lines_of
+from linkauth_ldap.settings import LDAPSettings, split_lines
 from linkauth_ldap.survey import Survey
 
 CERTIFICATE_DAYS = 21
@@ -108,8 +108,8 @@ def _directory(settings: LDAPSettings, connection: DirectoryConnection, survey: 
 def _entries(settings: LDAPSettings, connection: DirectoryConnection, survey: Survey) -> Iterator[Check]:
     """What the ini names is there, and readable."""
     named = [("user_base", settings.user_base), ("group_base", settings.group_base)]
-    named += [("required_groups", line) for line in lines_of(settings.required_groups)]
-    named += [("denied_groups", line) for line in lines_of(settings.denied_groups)]
+    named += [("required_groups", line) for line in split_lines(settings.required_groups)]
+    named += [("denied_groups", line) for line in split_lines(settings.denied_groups)]
     for key, dn in named:
         if dn:
             result, found = connection.search(dn, "(objectClass=*)", BASE, ["objectClass"])
@@ -134,16 +134,18 @@ def _group(settings: LDAPSettings, connection: DirectoryConnection, key: str, dn
     """
 
     def search(base: str, filter_text: str, scope: str, attributes: list[str], size_limit: int) -> list[Entry]:
-        return entries_of(*connection.search(base, filter_text, scope, attributes, size_limit), base, size_limit)
+        return entries_from_result(
+            *connection.search(base, filter_text, scope, attributes, size_limit), base, size_limit
+        )
 
     ok = False
     try:
-        problem = denial.problem_of(dn, settings, search)
+        problem = membership.membership_problem(dn, settings, search)
         if problem and key == "required_groups":
-            ok = denial.problem_of(dn, settings, search, nested=False) is None
+            ok = membership.membership_problem(dn, settings, search, nested=False) is None
     except BackendError as error:
         problem = str(error)
-    if problem == denial.UNSHOWN:
+    if problem == membership.NO_READABLE_MEMBER:
         return Check(key, True, f"{dn} can be read; {problem}", warning=True)
     said = problem or "can be read, and group_mode sees who is in it"
     return Check(key, ok or problem is None, said, warning=bool(problem))
@@ -155,7 +157,7 @@ def _subject(settings: LDAPSettings, found: list[Entry]) -> Check:
     if not found:
         return Check("subject_attribute", False, f"no entry below user_base shows {name}: nobody could sign in")
     try:
-        subject_text(found[0].raw(name)[0], settings, found[0].dn)
+        decode_subject(found[0].raw(name)[0], settings, found[0].dn)
     except BackendMisconfigured as error:
         return Check("subject_attribute", False, str(error))
     return Check("subject_attribute", True, "can be read")

@@ -14,8 +14,8 @@ EXPIRING = "2.16.840.1.113730.3.4.5"
 POLICY_HINTS = "1.2.840.113556.1.4.2239"
 """Active Directory: apply the history to a password that somebody else sets (MS-ADTS 3.1.1.3.4.1.27)."""
 
-ASK_PPOLICY = (PPOLICY, False, None)
-HINT_POLICY = (POLICY_HINTS, True, b"\x30\x03\x02\x01\x01")
+PPOLICY_REQUEST = (PPOLICY, False, None)
+POLICY_HINTS_REQUEST = (POLICY_HINTS, True, b"\x30\x03\x02\x01\x01")
 """SEQUENCE { INTEGER 1 }"""
 
 INTEGER_BYTES = 8
@@ -36,7 +36,7 @@ ERRORS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Ppolicy:
+class PasswordPolicyResponse:
     """What the password policy says: one of ERRORS or "", grace logins left, seconds until the password expires."""
 
     error: str = ""
@@ -44,8 +44,8 @@ class Ppolicy:
     expires_in: int | None = None
 
 
-def ppolicy_of(controls: Mapping[str, Any] | None) -> Ppolicy | None:
-    """The answer to ASK_PPOLICY among a result's controls; None if there is none or it cannot be read."""
+def parse_ppolicy(controls: Mapping[str, Any] | None) -> PasswordPolicyResponse | None:
+    """The answer to PPOLICY_REQUEST among a result's controls; None if there is none or it cannot be read."""
     answer = (controls or {}).get(PPOLICY)
     value = answer.get("value") if isinstance(answer, Mapping) else None
     if not isinstance(value, bytes):
@@ -56,7 +56,7 @@ def ppolicy_of(controls: Mapping[str, Any] | None) -> Ppolicy | None:
         return None
 
 
-def _decode(value: bytes) -> Ppolicy:
+def _decode(value: bytes) -> PasswordPolicyResponse:
     """SEQUENCE { [0] { [0] INTEGER seconds | [1] INTEGER grace } OPTIONAL, [1] ENUMERATED error OPTIONAL }."""
     error, numbers = "", dict[int, int]()
     for tag, content in _elements(_only(value, 0x30)):
@@ -67,7 +67,7 @@ def _decode(value: bytes) -> Ppolicy:
                 numbers[inner] = int.from_bytes(number, "big", signed=True)
         elif tag == 0x81:
             error = ERRORS[int.from_bytes(content, "big")]
-    return Ppolicy(error, grace=numbers.get(0x81), expires_in=numbers.get(0x80))
+    return PasswordPolicyResponse(error, grace=numbers.get(0x81), expires_in=numbers.get(0x80))
 
 
 def _only(data: bytes, tag: int) -> bytes:

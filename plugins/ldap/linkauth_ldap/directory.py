@@ -23,15 +23,15 @@ from linkauth.backends import (
     Reason,
     WrongPassword,
 )
-from linkauth_ldap import denial, outcomes, states
+from linkauth_ldap import membership, outcomes, states
 from linkauth_ldap.bounds import Deadline
-from linkauth_ldap.controls import ASK_PPOLICY
-from linkauth_ldap.filters import domain_of, filled
+from linkauth_ldap.controls import PPOLICY_REQUEST
+from linkauth_ldap.entries import Entry, entries_from_result, requested_attributes
+from linkauth_ldap.filters import domain_of, fill_filter
 from linkauth_ldap.groups import Group, groups_of, is_entitled, primary_filter
-from linkauth_ldap.people import Entry, attributes_of, entries_of
 from linkauth_ldap.servers import Servers
-from linkauth_ldap.settings import LDAPSettings, lines_of
-from linkauth_ldap.values import NotUnderstood
+from linkauth_ldap.settings import LDAPSettings, split_lines
+from linkauth_ldap.values import UnrecognizedValue
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +51,12 @@ class Directory:
 
     def __init__(self, settings: LDAPSettings) -> None:
         self.servers = Servers(settings)
-        self.controls = [ASK_PPOLICY] if settings.ppolicy else None
-        self.attributes = attributes_of(settings)
+        self.controls = [PPOLICY_REQUEST] if settings.ppolicy else None
+        self.attributes = requested_attributes(settings)
         self._settings = settings
         self._username_pattern = re.compile(settings.username_pattern)
         self._spends_as_ourselves = bool(settings.bind_dn)
-        self._unknown = UnknownValues()
+        self._unknown = UnrecognizedValueLog()
         # when each of the denied groups was last seen to deny, and when that is asked about next
         self._denial: dict[str, tuple[float, float]] = {}
         # seconds that the last sign-ins with a wrong password took
@@ -65,7 +65,7 @@ class Directory:
     def deadline(self) -> Deadline:
         return self.servers.deadline()
 
-    def plain_name(self, username: str) -> str:
+    def normalized_name(self, username: str) -> str:
         """The name without a domain that belongs to us, composed (keyboards send é as one letter or as two)."""
         name = unicodedata.normalize("NFC", username)
         ours = {domain.casefold() for domain in self._settings.username_domains}
@@ -94,7 +94,7 @@ class Directory:
         """The entries of that name: none, one, or two, of which the operator is told."""
         # a name that cannot be one is asked about all the same, as one that nobody has: the directory may be down
         wanted = username if self.is_username(username) else secrets.token_hex(16)
-        found = self.people(filled(self._settings.user_filter, username=wanted), deadline)
+        found = self.people(fill_filter(self._settings.user_filter, username=wanted), deadline)
         if len(found) > 1:
             dns = ", ".join(entry.dn for entry in found[:2])
             log.error("user_filter finds more than one entry for one name, which is refused: %s", dns)
@@ -111,7 +111,7 @@ class Directory:
             lambda connection: connection.search(dn, "(objectClass=*)", BASE, self.attributes), deadline, True
         )
         # noSuchObject, invalidDNSyntax
-        return [] if result["result"] in (32, 34) else entries_of(result, found, dn)
+        return [] if result["result"] in (32, 34) else entries_from_result(result, found, dn)
 
     def search(
         self, base: str, filter_text: str, scope: str, attributes: list[str], deadline: Deadline, size_limit: int = 0
@@ -120,7 +120,7 @@ class Directory:
         result, found = self.servers.ask(
             lambda connection: connection.search(base, filter_text, scope, attributes, size_limit), deadline, True
         )
-        return entries_of(result, found, base, size_limit)
+        return entries_from_result(result, found, base, size_limit)
 
     def groups(
         self, entry: Entry, username: str, deadline: Deadline, primary: list[Entry] | None = None
@@ -135,17 +135,17 @@ class Directory:
         name = entry.text(self._settings.username_attribute) or username
         return groups_of(entry, name, self._settings, search)
 
-    def primary_group_of(self, found: list[Mapping[str, Any]]) -> tuple[str, str, str, list[str]] | None:
+    def primary_group_search(self, found: list[Mapping[str, Any]]) -> tuple[str, str, str, list[str]] | None:
         """The question that finds the primary group of the one entry that was found; None where there is none."""
         try:
             wanted = primary_filter(Entry(found[0]), self._settings) if len(found) == 1 else None
-        except NotUnderstood:
+        except UnrecognizedValue:
             # it is told when the groups are asked for
             return None
         name = self._settings.group_name_attribute
         return (domain_of(found[0]["dn"]), wanted, SUBTREE, [name]) if wanted else None
 
-    def unknown_group(self, unknown: NotUnderstood, entry: Entry) -> AccountRefused:
+    def unknown_group(self, unknown: UnrecognizedValue, entry: Entry) -> AccountRefused:
         self._unknown.tell(unknown, entry.dn)
         return self.refusal("not_entitled", proven=True)
 
@@ -160,7 +160,7 @@ class Directory:
     def _show_denial(self, deadline: Deadline) -> None:
         """That `group_mode` sees the members of each denied group, now and then; without a service account nobody can
         ask about them."""
-        denied = lines_of(self._settings.denied_groups) if self._settings.can_search else ()
+        denied = split_lines(self._settings.denied_groups) if self._settings.can_search else ()
 
         def search(base: str, filter_text: str, scope: str, attributes: list[str], size_limit: int) -> list[Entry]:
             return self.search(base, filter_text, scope, attributes, deadline, size_limit)
@@ -175,7 +175,7 @@ class Directory:
                 # one sign-in asks, and the others go on meanwhile
                 self._denial[line] = shown_at, now + DENIAL_AGAIN
             try:
-                problem = denial.problem_of(line, self._settings, search)
+                problem = membership.membership_problem(line, self._settings, search)
             except BackendMisconfigured as error:
                 problem = str(error)
             except BackendUnavailable as error:
@@ -183,7 +183,7 @@ class Directory:
                     raise
                 log.warning("denied group not asked about, it was seen to deny before: group=%a error=%s", line, error)
                 continue
-            if problem == denial.UNSHOWN:
+            if problem == membership.NO_READABLE_MEMBER:
                 log.warning("denied_groups, %s: group=%a", problem, line)
             elif problem:
                 self._denial.pop(line, None)
@@ -191,11 +191,11 @@ class Directory:
             self._denial[line] = time.monotonic(), time.monotonic() + DENIAL_SHOWN
 
     def bind(self, dn: str, password: str, deadline: Deadline) -> outcomes.Outcome:
-        """What a bind as `dn` says of the password. Raises what `outcomes.of_bind` does, with what may be told."""
+        """What a bind as `dn` says of the password. Raises what `outcomes.bind_outcome` does, with what may be told."""
         secret = password.encode("utf-8")
         result = self.servers.ask(lambda connection: connection.bind(dn, secret, self.controls), deadline, False)
         try:
-            return outcomes.of_bind(result)
+            return outcomes.bind_outcome(result)
         except AccountRefused as refused:
             raise self.refusal(refused.reason, refused.proven) from None
         except WrongPassword:
@@ -222,20 +222,20 @@ class Directory:
             log.error("the service account bind_dn is refused: %s", result["description"])
             self._spends_as_ourselves = False
 
-    def judge(self, entry: Entry, bound: bool, deadline: Deadline) -> states.Verdict | None:
+    def account_problem(self, entry: Entry, bound: bool, deadline: Deadline) -> states.AccountProblem | None:
         """What speaks most against the entry's account; None if nothing does. Logs a value that is not understood.
 
         `bound` if the directory took the password just now.
         """
         # Active Directory itself refuses them
         may_stay = self._settings.must_change == "allow" and not self._settings.is_ad
-        found = states.verdicts(entry, self._settings, datetime.now(UTC), bound)
+        found = states.account_problems(entry, self._settings, datetime.now(UTC), bound)
 
-        def is_so(dn: str, filter_text: str) -> bool:
+        def matches(dn: str, filter_text: str) -> bool:
             return bool(self.search(dn, filter_text, BASE, ["objectClass"], deadline))
 
-        if hidden := states.hidden(entry, self._settings, is_so):
-            found.insert(0, states.Verdict("disabled", unknown=hidden))
+        if hidden := states.hidden_attributes(entry, self._settings, matches):
+            found.insert(0, states.AccountProblem("disabled", unknown=hidden))
         verdict = next((each for each in found if not may_stay or each.reason != "must_change_password"), None)
         if verdict and verdict.unknown:
             self._unknown.tell(verdict.unknown, entry.dn)
@@ -250,7 +250,7 @@ class Directory:
         return AccountRefused(reason, proven, revealed, url, changeable and (not stuck or self._settings.is_ad))
 
 
-class UnknownValues:
+class UnrecognizedValueLog:
     """Values that were not understood, each told once, and no more than LIMIT of them."""
 
     LIMIT = 100
@@ -258,7 +258,7 @@ class UnknownValues:
     def __init__(self) -> None:
         self._told: set[tuple[str, str]] = set()
 
-    def tell(self, unknown: NotUnderstood, dn: str) -> None:
+    def tell(self, unknown: UnrecognizedValue, dn: str) -> None:
         told = unknown.attribute, unknown.value
         if told in self._told or len(self._told) >= self.LIMIT:
             return

@@ -15,12 +15,12 @@ DN_LIMIT = 8_192
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
-def filled(template: str, **values: str) -> str:
+def fill_filter(template: str, **values: str) -> str:
     """The filter with `{name}` replaced by each escaped value; a value is never read as a placeholder again."""
     return _PLACEHOLDER.sub(lambda found: escape_filter_chars(values[found[1]]), template)
 
 
-def any_name(template: str) -> str:
+def any_name_filter(template: str) -> str:
     """The filter that finds everybody whom `template` finds by some name.
 
     The name is left open, not read from the entry: people may sign in by another attribute than `username_attribute`.
@@ -44,7 +44,7 @@ def filter_problem(template: str, *names: str) -> str | None:
     if found - set(names):
         return f"knows only: {{{'} {'.join(names)}}}"
     try:
-        parse_filter(filled(template, **dict.fromkeys(names, "a")), None, True, True, None, False)
+        parse_filter(fill_filter(template, **dict.fromkeys(names, "a")), None, True, True, None, False)
     except (LDAPExceptionError, ValueError, IndexError):
         return "is not an LDAP filter (RFC 4515)"
     return None

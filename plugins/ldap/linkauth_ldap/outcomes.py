@@ -19,7 +19,7 @@ from linkauth.backends import (
     WrongPassword,
 )
 from linkauth.redaction import redact
-from linkauth_ldap.controls import EXPIRED, EXPIRING, PPOLICY, ppolicy_of
+from linkauth_ldap.controls import EXPIRED, EXPIRING, PPOLICY, parse_ppolicy
 
 SUCCESS = 0
 SECONDS_DIGITS = 18
@@ -62,10 +62,10 @@ def told(result: Mapping[str, Any]) -> str:
     return redact(f"{result.get('description')} {result.get('message') or ''}".strip())
 
 
-def of_bind(result: Mapping[str, Any]) -> Outcome:
+def bind_outcome(result: Mapping[str, Any]) -> Outcome:
     """What the result of a person's bind means. Raises the contract's exceptions for anything but a right password."""
     code, text, controls = result["result"], str(result.get("message") or ""), result.get("controls") or {}
-    policy = ppolicy_of(controls)
+    policy = parse_ppolicy(controls)
     error = policy.error if policy else ""
     if code == SUCCESS:
         if policy is None and isinstance(controls.get(PPOLICY), Mapping) and controls[PPOLICY].get("value"):

@@ -20,7 +20,7 @@ from linkauth.backends import (
     WrongPassword,
 )
 from linkauth_ldap.connections import DirectoryConnection
-from linkauth_ldap.controls import ASK_PPOLICY, HINT_POLICY, ppolicy_of
+from linkauth_ldap.controls import POLICY_HINTS_REQUEST, PPOLICY_REQUEST, parse_ppolicy
 from linkauth_ldap.outcomes import UNAVAILABLE, told
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def modify(connection: DirectoryConnection, dn: str, current: str, new: str) -> 
     for name, text in (("userIdentity", dn), ("oldPasswd", current), ("newPasswd", new)):
         if text:
             request[name] = text.encode("utf-8")
-    return connection.extended(PASSWORD_MODIFY, encoder.encode(request), [ASK_PPOLICY])
+    return connection.extended(PASSWORD_MODIFY, encoder.encode(request), [PPOLICY_REQUEST])
 
 
 def reset(connection: DirectoryConnection, dn: str, new: str) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def change_in_ad(connection: DirectoryConnection, dn: str, current: str, new: st
 
 def reset_in_ad(connection: DirectoryConnection, dn: str, new: str) -> dict[str, Any]:
     """The result of a reset by an account with that right; the policy hints apply the history to it too."""
-    return connection.modify(dn, {"unicodePwd": [(MODIFY_REPLACE, [_quoted(new)])]}, [HINT_POLICY])
+    return connection.modify(dn, {"unicodePwd": [(MODIFY_REPLACE, [_quoted(new)])]}, [POLICY_HINTS_REQUEST])
 
 
 def _quoted(password: str) -> bytes:
@@ -105,7 +105,7 @@ def refusal(result: Mapping[str, Any], by_service: bool) -> BackendError | None:
     code, text = result["result"], str(result.get("message") or "")
     if code == 0:
         return None
-    policy = ppolicy_of(result.get("controls"))
+    policy = parse_ppolicy(result.get("controls"))
     if policy and policy.error in _PPOLICY_RULES:
         return PasswordRefused(_PPOLICY_RULES[policy.error])
     said = told(result)

@@ -196,7 +196,7 @@ class LDAPSettings:
         if self.group_base and canonical_dn(self.group_base) is None:
             yield "group_base", "is not a distinguished name"
         for key, text in (("required_groups", self.required_groups), ("denied_groups", self.denied_groups)):
-            lines = lines_of(text)
+            lines = split_lines(text)
             if any(canonical_dn(line) is None for line in lines):
                 yield key, "holds a line that is not a distinguished name"
             elif self.group_base and not all(is_below(line, self.group_base) for line in lines):
@@ -263,6 +263,6 @@ class LDAPSettings:
         return {claim: attribute or claim for claim, _, attribute in pairs}
 
 
-def lines_of(text: str) -> tuple[str, ...]:
+def split_lines(text: str) -> tuple[str, ...]:
     """The lines of a value that holds one thing a line."""
     return tuple(line.strip() for line in text.splitlines() if line.strip())

@@ -1,24 +1,24 @@
-"""What an entry itself says about its account: for directories whose bind does not tell, and for operators.
+"""Reads from an entry whether its account may sign in, because some directories do not check it in a bind.
 
-What is not understood counts against the account. `state_check` names the checks; the attributes that the deployer
-names come on top.
+The setting `state_check` and the settings that name attributes select what is read. A value that is not understood
+refuses the account.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from linkauth.backends import CHANGEABLE, Reason
 from linkauth_ldap import values
+from linkauth_ldap.configured_attributes import check_configured_attributes
 from linkauth_ldap.filters import first_rdn
-from linkauth_ldap.values import FALSE, TRUE, NotUnderstood
+from linkauth_ldap.values import UnrecognizedValue
 
 if TYPE_CHECKING:
-    from linkauth_ldap.people import Entry
+    from linkauth_ldap.entries import Entry
     from linkauth_ldap.settings import LDAPSettings
 
 STATE_ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
@@ -34,84 +34,95 @@ STATE_ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
 AD_DISABLED, AD_PASSWORD_NEVER_EXPIRES, AD_SMART_CARD = 0x2, 0x10000, 0x40000
 AD_LOCKED, AD_PASSWORD_EXPIRED = 0x10, 0x800000
 AD_USER = 0x300
-"""UF_NORMAL_ACCOUNT and UF_TEMP_DUPLICATE_ACCOUNT (MS-ADTS 2.2.16): accounts of people have one of them."""
-FLAGS_MOST = 0x7FFFFFFF
+"""UF_NORMAL_ACCOUNT and UF_TEMP_DUPLICATE_ACCOUNT (MS-ADTS 2.2.16). The account of a person has one of these flags."""
+MAX_FLAGS = 0x7FFFFFFF
 DISABLING_ROLES = ("nsmanageddisabledrole", "nsdisabledrole")
-"""Roles with which 389 Directory Server's tools inactivate accounts."""
-WORDS = "name it in active_values or disabled_values"
+"""Roles that the tools of 389 Directory Server assign to inactivated accounts."""
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Why an account may not sign in. `changeable` if a change of the password through the directory would mend it;
-    `unknown` is the value that is not understood, where that is the reason."""
+class AccountProblem:
+    """A reason why an account may not sign in.
+
+    `changeable` is true if the person can resolve it by changing the password in the directory. `unknown` is the value
+    that is not understood, if that is the reason.
+    """
 
     reason: Reason
     changeable: bool = True
-    unknown: NotUnderstood | None = None
+    unknown: UnrecognizedValue | None = None
 
 
-def verdicts(entry: Entry, settings: LDAPSettings, now: datetime, bound: bool) -> list[Verdict]:
-    """Everything that speaks against the entry's account; `bound` if the directory took its password just now.
+def account_problems(entry: Entry, settings: LDAPSettings, now: datetime, bound: bool) -> list[AccountProblem]:
+    """Returns all reasons why the account of the entry may not sign in.
 
-    What a new password mends comes last.
+    `bound` is true if a bind with the password of the account has just succeeded. Reasons that a new password resolves
+    come last.
     """
-    found: list[Verdict] = []
+    problems: list[AccountProblem] = []
     for check in settings.state_check:
-        found += _seen(_CHECKS[check](entry, now, bound), changeable=check != "shadow")
-    found += _seen(_named_by_the_deployer(entry, settings, now), changeable=False)
-    return sorted(found, key=lambda verdict: verdict.reason in CHANGEABLE)
+        problems += _to_problems(_CHECKS[check](entry, now, bound), changeable=check != "shadow")
+    problems += _to_problems(check_configured_attributes(entry, settings, now), changeable=False)
+    return sorted(problems, key=lambda problem: problem.reason in CHANGEABLE)
 
 
-def _seen(reasons: Iterator[Reason], changeable: bool) -> Iterator[Verdict]:
+def _to_problems(reasons: Iterator[Reason], changeable: bool) -> Iterator[AccountProblem]:
     try:
         for reason in reasons:
-            yield Verdict(reason, changeable)
-    except NotUnderstood as unknown:
-        yield Verdict("disabled", unknown=unknown)
+            yield AccountProblem(reason, changeable)
+    except UnrecognizedValue as unknown:
+        yield AccountProblem("disabled", unknown=unknown)
 
 
-def attributes_of(settings: LDAPSettings) -> list[str]:
-    """The attributes that decide."""
-    named = [settings.active_attribute, settings.disabled_attribute]
-    named += [settings.account_expiry_attribute, settings.password_expiry_attribute]
-    return [*(name for check in settings.state_check for name in STATE_ATTRIBUTES[check]), *filter(None, named)]
+def state_attributes(settings: LDAPSettings) -> list[str]:
+    """Returns the names of all attributes that decide whether an account may sign in."""
+    configured = [settings.active_attribute, settings.disabled_attribute]
+    configured += [settings.account_expiry_attribute, settings.password_expiry_attribute]
+    return [*(name for check in settings.state_check for name in STATE_ATTRIBUTES[check]), *filter(None, configured)]
 
 
-def hidden(entry: Entry, settings: LDAPSettings, is_so: Callable[[str, str], bool]) -> NotUnderstood | None:
-    """What is missing from the entry, which would speak for the account, because our account may not read it.
+def hidden_attributes(
+    entry: Entry, settings: LDAPSettings, matches: Callable[[str, str], bool]
+) -> UnrecognizedValue | None:
+    """Returns which attributes the service account may not read, among those whose absence means a valid account.
 
-    `is_so` says whether the entry of a DN fits a filter. One about such an attribute is undefined, and stays so behind
-    "not" (RFC 4511 section 4.5.1.7).
+    `matches` gets a DN and a filter, and returns whether the entry matches. A filter on an unreadable attribute is
+    undefined and matches nothing, even inside "not" (RFC 4511 section 4.5.1.7).
     """
-    named = [settings.disabled_attribute, settings.account_expiry_attribute, settings.password_expiry_attribute]
+    names = [settings.disabled_attribute, settings.account_expiry_attribute, settings.password_expiry_attribute]
     if "shadow" in settings.state_check and entry.text("shadowMax"):
-        named.append("shadowLastChange")
-    missing = [name for name in named if name and not entry.of_any_option(name)]
-    if not missing or not settings.can_search or is_so(entry.dn, f"(&{''.join(f'(!({name}=*))' for name in missing)})"):
+        names.append("shadowLastChange")
+    missing = [name for name in names if name and not entry.values_of_all_options(name)]
+    if not missing or not settings.can_search:
         return None
-    return NotUnderstood(" or ".join(missing), "is not shown: bind_dn must be able to read it")
+    are_absent = f"(&{''.join(f'(!({name}=*))' for name in missing)})"
+    if matches(entry.dn, are_absent):
+        return None
+    return UnrecognizedValue(" or ".join(missing), "is not shown: bind_dn must be able to read it")
 
 
-def tells_all(entry: Entry, settings: LDAPSettings) -> bool:
-    """Does the entry say all that a bind would? Of other directories our account may read next to nothing."""
+def is_complete(entry: Entry, settings: LDAPSettings) -> bool:
+    """Returns whether the entry contains everything that a bind would check.
+
+    That is possible with Active Directory only. In other directories the service account can read little of it.
+    """
     computed = entry.raw("msDS-User-Account-Control-Computed")
     return "ad" in settings.state_check and bool(computed) and not entry.text("userWorkstations")
 
 
 def _active_directory(entry: Entry, now: datetime, bound: bool) -> Iterator[Reason]:
-    control = values.number(entry, "userAccountControl", 0, FLAGS_MOST)
+    control = values.integer(entry, "userAccountControl", 0, MAX_FLAGS)
     if control is None:
-        raise NotUnderstood("userAccountControl", "is not shown: bind_dn must be able to read it")
+        raise UnrecognizedValue("userAccountControl", "is not shown: bind_dn must be able to read it")
     if not control & AD_USER:
-        raise NotUnderstood("userAccountControl", "is not that of a person's account", hex(control))
-    computed = values.number(entry, "msDS-User-Account-Control-Computed", 0, FLAGS_MOST)
-    locked_at = values.number(entry, "lockoutTime", 0, values.FILETIME_MOST)
-    set_at = values.number(entry, "pwdLastSet", 0, values.FILETIME_MOST)
-    expired = values.is_over(entry, "accountExpires", "filetime", now)
+        raise UnrecognizedValue("userAccountControl", "does not belong to the account of a person", hex(control))
+    computed = values.integer(entry, "msDS-User-Account-Control-Computed", 0, MAX_FLAGS)
+    locked_at = values.integer(entry, "lockoutTime", 0, values.MAX_FILETIME)
+    set_at = values.integer(entry, "pwdLastSet", 0, values.MAX_FILETIME)
+    expired = values.has_passed(entry, "accountExpires", "filetime", now)
     if control & AD_DISABLED:
         yield "disabled"
-    # lockoutTime stays after a lock has ended; only the computed flags know, or a bind
+    # lockoutTime remains after a lock has ended; only the computed flags or a bind show whether the lock is active
     if (control | (computed or 0)) & AD_LOCKED or (not bound and computed is None and locked_at):
         yield "locked"
     if expired:
@@ -125,48 +136,50 @@ def _active_directory(entry: Entry, now: datetime, bound: bool) -> Iterator[Reas
 
 
 def _logon_restrictions(entry: Entry, control: int, now: datetime) -> Iterator[Reason]:
-    """What Active Directory looks at in the bind itself."""
+    """Checks what Active Directory checks in a bind: smart card logon, and logon hours."""
     if control & AD_SMART_CARD:
         yield "logon_restricted"
     hours = b"".join(entry.raw("logonHours"))
     if len(hours) not in (0, 21):
-        raise NotUnderstood("logonHours", "has not 21 bytes", hours.hex())
-    # 21 bytes: a bit for each hour of the week in UTC from Sunday on, the lowest first (MS-SAMR 2.2.6.5)
+        raise UnrecognizedValue("logonHours", "does not have 21 bytes", hours.hex())
+    # one bit per hour of the week in UTC, starting on Sunday; the lowest bit of a byte is first (MS-SAMR 2.2.6.5)
     hour = (now.weekday() + 1) % 7 * 24 + now.hour
     if hours and not hours[hour // 8] >> hour % 8 & 1:
         yield "logon_restricted"
 
 
 def _ppolicy(entry: Entry, now: datetime, bound: bool) -> Iterator[Reason]:
-    """draft-behera-ldap-password-policy section 5.3. Only a lock without end is certain: of another one the begin is
-    written, and it may have ended since."""
-    if values.only(entry, "pwdAccountLockedTime") == "000001010000Z":
+    """Checks the attributes of a password policy (draft-behera-ldap-password-policy section 5.3).
+
+    Only a permanent lock is certain. For a temporary lock the entry has the start time only, so it may have ended.
+    """
+    if values.single_value(entry, "pwdAccountLockedTime") == "000001010000Z":
         yield "locked"
     else:
-        values.moment(entry, "pwdAccountLockedTime")
-    starts, ends = values.moment(entry, "pwdStartTime"), values.moment(entry, "pwdEndTime")
-    if (starts and starts > now) or (ends and ends <= now):
+        values.generalized_time(entry, "pwdAccountLockedTime")
+    start, end = values.generalized_time(entry, "pwdStartTime"), values.generalized_time(entry, "pwdEndTime")
+    if (start and start > now) or (end and end <= now):
         yield "account_expired"
     if values.boolean(entry, "pwdReset"):
         yield "must_change_password"
 
 
 def _shadow(entry: Entry, now: datetime, bound: bool) -> Iterator[Reason]:
-    """shadow(5), as PAM's account management applies it. The days begin in UTC."""
-    today = values.days(now)
-    expires, changed, most, inactive = (values.shadow_days(entry, name) for name in STATE_ATTRIBUTES["shadow"])
+    """Checks the attributes of shadow(5) like the account management of PAM, with days in UTC."""
+    today = values.days_since_epoch(now)
+    expires, changed, max_days, inactive = (values.shadow_days(entry, name) for name in STATE_ATTRIBUTES["shadow"])
     if expires is not None and expires <= today:
         yield "account_expired"
     if changed is None:
         return
-    # east of us it is tomorrow already
+    # in time zones east of UTC the next day begins earlier
     if changed > today + 1:
-        raise NotUnderstood("shadowLastChange", "is a day to come", changed)
+        raise UnrecognizedValue("shadowLastChange", "is in the future", changed)
     if changed == 0:
         yield "must_change_password"
-    elif most is not None and inactive is not None and today - changed > most + inactive:
+    elif max_days is not None and inactive is not None and today - changed > max_days + inactive:
         yield "account_expired"
-    elif most is not None and today - changed > most:
+    elif max_days is not None and today - changed > max_days:
         yield "password_expired"
 
 
@@ -174,11 +187,12 @@ def _389ds(entry: Entry, now: datetime, bound: bool) -> Iterator[Reason]:
     roles = {first_rdn(role).casefold() for name in ("nsRole", "nsRoleDN") for role in entry.texts(name)}
     if values.boolean(entry, "nsAccountLock") or roles & set(DISABLING_ROLES):
         yield "disabled"
-    unlocked, expires = values.moment(entry, "accountUnlockTime"), values.moment(entry, "passwordExpirationTime")
+    unlock_time = values.generalized_time(entry, "accountUnlockTime")
+    expires = values.generalized_time(entry, "passwordExpirationTime")
     if bound:
         return
-    # the epoch is how it marks a lock without end, and a password that must be changed
-    if unlocked and (unlocked.year == 1970 or unlocked > now):
+    # the epoch means a permanent lock, or a password that must be changed
+    if unlock_time and (unlock_time.year == 1970 or unlock_time > now):
         yield "locked"
     if expires and expires.year == 1970:
         yield "must_change_password"
@@ -187,69 +201,19 @@ def _389ds(entry: Entry, now: datetime, bound: bool) -> Iterator[Reason]:
 
 
 def _freeipa(entry: Entry, now: datetime, bound: bool) -> Iterator[Reason]:
-    """A bind with an expired password succeeds there, so that what cannot be read cannot be decided: one permission
-    shows all of these attributes ("System: Read User Kerberos Attributes"), and everybody has a principal name."""
+    """Checks the attributes of FreeIPA, where a bind with an expired password succeeds.
+
+    One permission ("System: Read User Kerberos Attributes") makes all of these attributes readable. Every account has
+    krbPrincipalName, so its absence shows that the service account lacks this permission.
+    """
     if not entry.raw("krbPrincipalName"):
-        raise NotUnderstood("krbPrincipalName", "is not shown: bind_dn must be able to read Kerberos attributes")
+        raise UnrecognizedValue("krbPrincipalName", "is not shown: bind_dn must be able to read Kerberos attributes")
     if values.boolean(entry, "nsAccountLock"):
         yield "disabled"
-    if values.is_over(entry, "krbPrincipalExpiration", "generalized_time", now):
+    if values.has_passed(entry, "krbPrincipalExpiration", "generalized_time", now):
         yield "account_expired"
-    if values.is_over(entry, "krbPasswordExpiration", "generalized_time", now):
+    if values.has_passed(entry, "krbPasswordExpiration", "generalized_time", now):
         yield "password_expired"
-
-
-def _named_by_the_deployer(entry: Entry, settings: LDAPSettings, now: datetime) -> Iterator[Reason]:
-    """active_attribute and its like. A missing active_attribute says nothing, which is not yes."""
-    active, disabled = _words(settings)
-    if name := settings.active_attribute:
-        with _advising(WORDS):
-            said = values.word(entry, name, *active)
-        if said is None:
-            raise NotUnderstood(name, "is not shown: bind_dn must be able to read it, and everybody needs it")
-        if not said:
-            yield "disabled"
-    if name := settings.disabled_attribute:
-        with _advising(WORDS):
-            said = values.word(entry, name, *disabled)
-        if said:
-            yield "disabled"
-    if name := settings.account_expiry_attribute:
-        with _advising("see account_expiry_format"):
-            expired = values.is_over(entry, name, settings.account_expiry_format, now)
-        if expired:
-            yield "account_expired"
-    if name := settings.password_expiry_attribute:
-        with _advising("see password_expiry_format"):
-            expired = values.is_over(entry, name, settings.password_expiry_format, now)
-        if expired:
-            yield "password_expired"
-
-
-@contextmanager
-def _advising(advice: str) -> Iterator[None]:
-    """Gives what is not understood inside the settings that help."""
-    try:
-        yield
-    except NotUnderstood as unknown:
-        unknown.advice = advice
-        raise
-
-
-def _words(settings: LDAPSettings) -> tuple[tuple[frozenset[str], frozenset[str]], ...]:
-    """(yes, no) of active_attribute, and of disabled_attribute: the words of the ini, or else the usual ones.
-
-    Where there are both, each setting may be meant for the other attribute: the usual words keep their meaning beside
-    it.
-    """
-    active, disabled = (
-        frozenset(map(str.casefold, words)) for words in (settings.active_values, settings.disabled_values)
-    )
-    if settings.active_attribute and settings.disabled_attribute:
-        yes, no = active or TRUE, disabled | FALSE
-        return (yes, no - yes), (disabled or TRUE, (active - TRUE | FALSE) - disabled)
-    yes = disabled or TRUE
-    return (active or TRUE - disabled, (disabled or FALSE) - active), (yes, (active or FALSE) - yes)
 
 
 _CHECKS: Mapping[str, Callable[[Entry, datetime, bool], Iterator[Reason]]] = {
@@ -262,13 +226,13 @@ _CHECKS: Mapping[str, Callable[[Entry, datetime, bool], Iterator[Reason]]] = {
 
 
 def facts_of(entry: Entry, settings: LDAPSettings) -> dict[str, str]:
-    """The attributes that decide, in words where numbers say nothing."""
+    """Returns the attributes that decide whether the account may sign in, with readable times and hexadecimal flags."""
     facts = {}
-    for name in attributes_of(settings):
-        found = entry.raw(name)
-        text = found[0].hex() if name == "logonHours" and found else ", ".join(entry.texts(name))
+    for name in state_attributes(settings):
+        raw_values = entry.raw(name)
+        text = raw_values[0].hex() if name == "logonHours" and raw_values else ", ".join(entry.texts(name))
         if text.isascii() and text.isdigit() and name in ("accountExpires", "pwdLastSet", "lockoutTime"):
-            text = values.filetime_text(int(text))
+            text = values.format_filetime(int(text))
         elif text.isascii() and text.isdigit() and name in _FLAGS:
             text = hex(int(text))
         if text:

@@ -14,8 +14,8 @@ from ldap3.protocol.rfc2696 import paged_search_control
 from linkauth.backends import Check
 from linkauth_ldap import states
 from linkauth_ldap.connections import DirectoryConnection
-from linkauth_ldap.filters import any_name
-from linkauth_ldap.people import Entry
+from linkauth_ldap.entries import Entry
+from linkauth_ldap.filters import any_name_filter
 from linkauth_ldap.settings import LDAPSettings
 
 PAGED_RESULTS = "1.2.840.113556.1.4.319"
@@ -50,7 +50,7 @@ class Survey:
     def lines(self, connection: DirectoryConnection) -> list[Check]:
         """A line about the states of people, and one for each attribute that the ini names and no entry shows."""
         settings = self._settings
-        if not settings.user_base or not settings.can_search or not states.attributes_of(settings):
+        if not settings.user_base or not settings.can_search or not states.state_attributes(settings):
             return []
         at, found = self._found
         if time.monotonic() - at > AGAIN:
@@ -65,7 +65,7 @@ class Survey:
         entries, whole = self._people(connection)
         asked = 0
 
-        def is_so(dn: str, filter_text: str) -> bool:
+        def matches(dn: str, filter_text: str) -> bool:
             nonlocal asked
             asked += 1
             try:
@@ -77,12 +77,14 @@ class Survey:
 
         for entry in entries:
             people += 1
-            found = [verdict.unknown for verdict in states.verdicts(entry, settings, now, False) if verdict.unknown]
-            if asked < ASKED and (hidden := states.hidden(entry, settings, is_so)):
+            found = [
+                verdict.unknown for verdict in states.account_problems(entry, settings, now, False) if verdict.unknown
+            ]
+            if asked < ASKED and (hidden := states.hidden_attributes(entry, settings, matches)):
                 found.append(hidden)
             unknown.update(map(str, found))
             refused += bool(found)
-            shown |= {key for key, attribute in named.items() if entry.of_any_option(attribute)}
+            shown |= {key for key, attribute in named.items() if entry.values_of_all_options(attribute)}
         first = "" if whole else "the first "
         if refused:
             values = "; ".join(f"{text} ({count})" for text, count in unknown.most_common(NAMED))
@@ -98,12 +100,12 @@ class Survey:
     def _people(self, connection: DirectoryConnection) -> tuple[list[Entry], bool]:
         """Those whom some name finds, and whether these are all; the server or the time may give fewer."""
         settings, cookie, people = self._settings, None, list[Entry]()
-        whom, scope = any_name(str(settings.user_filter)), SUBTREE if settings.user_scope == "subtree" else LEVEL
+        whom, scope = any_name_filter(str(settings.user_filter)), SUBTREE if settings.user_scope == "subtree" else LEVEL
         for _ in range(PAGES):
             page = [paged_search_control(False, PAGE, cookie)]
             try:
                 result, found = connection.search(
-                    settings.user_base, whom, scope, states.attributes_of(settings), controls=page
+                    settings.user_base, whom, scope, states.state_attributes(settings), controls=page
                 )
             except Exception:
                 # ldap3 raises what it likes for a server that stops or is slow: what came until then is looked at

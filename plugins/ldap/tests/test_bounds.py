@@ -10,8 +10,8 @@ import pytest
 from linkauth.backends import PasswordRefused, WrongPassword
 from linkauth_ldap import bounds, outcomes, passwords
 from linkauth_ldap.bounds import Deadline, TimedSocket
-from linkauth_ldap.controls import EXPIRING, PPOLICY, Ppolicy, ppolicy_of
-from linkauth_ldap.filters import DN_LIMIT, any_name, canonical_dn, first_rdn
+from linkauth_ldap.controls import EXPIRING, PPOLICY, PasswordPolicyResponse, parse_ppolicy
+from linkauth_ldap.filters import DN_LIMIT, any_name_filter, canonical_dn, first_rdn
 
 
 def test_an_answer_has_a_largest_size(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,7 +43,7 @@ def test_numbers_of_any_length_are_no_fault(digits: str) -> None:
     assert isinstance(said, PasswordRefused)
     assert said.minimum == (7 if digits == "7" else 0)
     controls = {EXPIRING: {"value": digits.encode()}}
-    expires_in = outcomes.of_bind({"result": 0, "controls": controls}).expires_in
+    expires_in = outcomes.bind_outcome({"result": 0, "controls": controls}).expires_in
     assert expires_in == (None if len(digits) > outcomes.SECONDS_DIGITS else int(digits))
 
 
@@ -53,10 +53,10 @@ def test_a_huge_number_in_a_control_is_none() -> None:
         warning = b"\xa0" + bytes([len(inner)]) + inner
         return {PPOLICY: {"value": b"\x30" + bytes([len(warning)]) + warning}}
 
-    assert ppolicy_of(control(b"\x05")) == Ppolicy(expires_in=5)
-    assert ppolicy_of(control(b"\x7f" * 9)) is None
+    assert parse_ppolicy(control(b"\x05")) == PasswordPolicyResponse(expires_in=5)
+    assert parse_ppolicy(control(b"\x7f" * 9)) is None
     with pytest.raises(WrongPassword):
-        outcomes.of_bind({"result": 49, "controls": control(b"\x7f" * 100)})
+        outcomes.bind_outcome({"result": 49, "controls": control(b"\x7f" * 100)})
 
 
 @pytest.mark.parametrize(
@@ -70,4 +70,4 @@ def test_a_huge_number_in_a_control_is_none() -> None:
     ],
 )
 def test_the_filter_of_everybody(template: str, everybody: str) -> None:
-    assert any_name(template) == everybody
+    assert any_name_filter(template) == everybody

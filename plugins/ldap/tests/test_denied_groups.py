@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from linkauth.backends import AccountRefused, BackendMisconfigured, BackendUnavailable, Check
-from linkauth_ldap import LDAPBackend, denial, directory
+from linkauth_ldap import LDAPBackend, directory, membership
 from tests.servers.openldap import OpenLDAP
 from tests.servers.samba import SambaAD
 
@@ -223,15 +223,15 @@ class TestWhenItIsAsked:
     def asked(self, monkeypatch: pytest.MonkeyPatch) -> list[str | Exception]:
         """What the next proofs end with, "" for their own answer; those that were made are taken out."""
         planned: list[str | Exception] = []
-        ask = denial.problem_of
+        ask = membership.membership_problem
 
-        def problem_of(*args: Any, **more: Any) -> str | None:
+        def membership_problem(*args: Any, **more: Any) -> str | None:
             end = planned.pop(0)
             if isinstance(end, Exception):
                 raise end
             return end or ask(*args, **more)
 
-        monkeypatch.setattr(denial, "problem_of", problem_of)
+        monkeypatch.setattr(membership, "membership_problem", membership_problem)
         return planned
 
     def test_a_proof_serves_many_sign_ins(

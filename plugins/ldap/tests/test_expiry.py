@@ -10,7 +10,7 @@ import pytest
 
 from linkauth.backends import AccountRefused, Identity, WrongPassword
 from linkauth_ldap import LDAPBackend
-from linkauth_ldap.values import filetime
+from linkauth_ldap.values import to_filetime
 from tests.servers.openldap import OpenLDAP
 
 Make = Callable[..., LDAPBackend]
@@ -126,10 +126,10 @@ def stamp(days: float) -> str:
         ("generalized_time", "2020010100Z", "20990101000000.5+0130", None, "20260230000000Z"),
         ("days", TODAY, TODAY + 2, -1, int(time.time()) + 10**6),
         ("seconds", int(time.time()) - 5, int(time.time()) + 9_000, -1, (int(time.time()) + 9_000) * 1_000),
-        ("filetime", filetime(NOW), filetime(NOW + timedelta(days=1)), 0, "-1"),
+        ("filetime", to_filetime(NOW), to_filetime(NOW + timedelta(days=1)), 0, "-1"),
         ("filetime", 1, 9223372032559808511, 2**63 - 1, 2**63),
     ],
-    ids=["ASN.1", "ASN.1 minutes", "ASN.1 hours", "days", "seconds", "filetime", "filetime limits"],
+    ids=["ASN.1", "ASN.1 minutes", "ASN.1 hours", "days", "seconds", "filetime", "to_filetime limits"],
 )
 @pytest.mark.parametrize("kind", ["account", "password"])
 def test_attributes_of_the_deployers_choice(

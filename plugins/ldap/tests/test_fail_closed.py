@@ -12,9 +12,9 @@ from linkauth.backends import CHANGEABLE, BackendMisconfigured, BackendUnavailab
 from linkauth.testing import settings_of
 from linkauth_ldap import LDAPSettings, outcomes, states
 from linkauth_ldap.controls import PPOLICY
+from linkauth_ldap.entries import Entry
 from linkauth_ldap.groups import groups_of
-from linkauth_ldap.people import Entry
-from linkauth_ldap.values import NotUnderstood
+from linkauth_ldap.values import UnrecognizedValue
 
 NOW = datetime(2026, 11, 25, 12, 30, tzinfo=UTC)
 FAR = str(2**63)
@@ -100,7 +100,7 @@ def entry(**attributes: Any) -> Entry:
 def not_understood(made: LDAPSettings, attributes: Mapping[str, Any], attribute: str) -> bool:
     """Is it refused after a bind and without one, because of that attribute?"""
     for bound in (True, False):
-        found = states.verdicts(entry(**attributes), made, NOW, bound)
+        found = states.account_problems(entry(**attributes), made, NOW, bound)
         if [each.unknown.attribute for each in found if each.unknown] != [attribute]:
             return False
         if any(each.reason in CHANGEABLE for each in found if each.unknown):
@@ -148,7 +148,7 @@ BOTH = {"active_attribute": "state", "disabled_attribute": "lock"}
 )
 def test_words_of_one_attribute_do_not_open_the_other(words: Any, state: str, lock: str, is_in: bool) -> None:
     made = settings(**BOTH, active_values=words[0], disabled_values=words[1])
-    assert is_in == (not states.verdicts(entry(state=state, lock=lock), made, NOW, True))
+    assert is_in == (not states.account_problems(entry(state=state, lock=lock), made, NOW, True))
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_words_of_one_attribute_do_not_open_the_other(words: Any, state: str, lo
     ],
 )
 def test_words_that_are_understood(names: dict[str, Any], value: Any, expected: str | None) -> None:
-    found = states.verdicts(entry(state=value), settings(**names), NOW, True)
+    found = states.account_problems(entry(state=value), settings(**names), NOW, True)
     assert [each.unknown for each in found] == [None] * len(found)
     assert [each.reason for each in found] == [expected] * (expected is not None)
 
@@ -185,27 +185,29 @@ def test_an_attribute_that_must_be_there_is_missed() -> None:
 @pytest.mark.parametrize("role", ["cn=nsManagedDisabledRole,dc=x", "CN=nsDisabledRole,dc=x"])
 @pytest.mark.parametrize("attribute", ["nsRole", "nsRoleDN"])
 def test_the_roles_that_inactivate_an_account(role: str, attribute: str) -> None:
-    found = states.verdicts(entry(**{attribute: ["cn=staff,dc=x", role]}), settings(state_check=("389ds",)), NOW, True)
+    found = states.account_problems(
+        entry(**{attribute: ["cn=staff,dc=x", role]}), settings(state_check=("389ds",)), NOW, True
+    )
     assert [each.reason for each in found] == ["disabled"]
 
 
 def test_logon_hours_of_another_length() -> None:
     hours = {"userAccountControl": "512", "logonHours": b"\xff" * 20}
-    found = states.verdicts(entry(**hours), settings(state_check=("ad",)), NOW, bound=False)
+    found = states.account_problems(entry(**hours), settings(state_check=("ad",)), NOW, bound=False)
     assert [each.unknown and each.unknown.attribute for each in found] == ["logonHours"]
 
 
 def test_what_is_not_understood_is_no_reason_to_offer_another_password() -> None:
     made = settings(state_check=("shadow", "ppolicy"))
-    found = states.verdicts(entry(shadowLastChange="0", pwdReset="perhaps"), made, NOW, True)
+    found = states.account_problems(entry(shadowLastChange="0", pwdReset="perhaps"), made, NOW, True)
     assert [each.reason for each in found] == ["disabled", "must_change_password"]
 
 
 def test_a_policy_control_that_cannot_be_read_is_no_success() -> None:
     for value in (b"\x30\x03\x81\x01\x63", b"\x30\x05\x81", b"\x31\x00"):
         with pytest.raises(BackendUnavailable, match="control"):
-            outcomes.of_bind({"result": 0, "controls": {PPOLICY: {"value": value}}})
-    assert outcomes.of_bind({"result": 0, "controls": {PPOLICY: {"value": b"\x30\x00"}}}) == outcomes.Outcome()
+            outcomes.bind_outcome({"result": 0, "controls": {PPOLICY: {"value": value}}})
+    assert outcomes.bind_outcome({"result": 0, "controls": {PPOLICY: {"value": b"\x30\x00"}}}) == outcomes.Outcome()
 
 
 class TestGroups:
@@ -220,17 +222,17 @@ class TestGroups:
     @pytest.mark.parametrize("number", [*NUMBERS, "", "0", ["513", "514"]])
     def test_a_primary_group_that_is_no_number(self, number: Any) -> None:
         for mode in ("memberof", "in_chain"):
-            with pytest.raises(NotUnderstood, match="primaryGroupID"):
+            with pytest.raises(UnrecognizedValue, match="primaryGroupID"):
                 attributes = {"primaryGroupID": number, "objectSid": self.SID}
                 self.groups(attributes, group_mode=mode, group_base="dc=x", state_check=self.AD)
 
     @pytest.mark.parametrize("sid", [b"", b"\x01\x05", SID[:-1], [SID, SID[:-1] + b"x"]])
     def test_a_sid_that_is_none(self, sid: Any) -> None:
-        with pytest.raises(NotUnderstood, match="objectSid"):
+        with pytest.raises(UnrecognizedValue, match="objectSid"):
             self.groups({"primaryGroupID": "513", "objectSid": sid}, group_mode="memberof", state_check=self.AD)
 
     def test_a_primary_group_that_is_hidden(self) -> None:
-        with pytest.raises(NotUnderstood, match="bind_dn"):
+        with pytest.raises(UnrecognizedValue, match="bind_dn"):
             self.groups({}, group_mode="memberof", state_check=self.AD)
         with pytest.raises(BackendMisconfigured, match="primary group"):
             attributes = {"primaryGroupID": "513", "objectSid": self.SID}
@@ -243,7 +245,7 @@ class TestGroups:
     @pytest.mark.parametrize("number", [*NUMBERS, "", ["100", "101"]])
     def test_a_posix_group_that_is_no_number(self, number: Any) -> None:
         posix = {"group_base": "dc=x", "group_filter": "(&(objectClass=posixGroup)(memberUid={username}))"}
-        with pytest.raises(NotUnderstood, match="gidNumber"):
+        with pytest.raises(UnrecognizedValue, match="gidNumber"):
             self.groups({"gidNumber": number}, **posix)
 
 

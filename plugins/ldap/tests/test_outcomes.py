@@ -8,7 +8,7 @@ import pytest
 
 from linkauth.backends import AccountRefused, BackendError, BackendMisconfigured, BackendUnavailable, WrongPassword
 from linkauth_ldap import outcomes
-from linkauth_ldap.controls import EXPIRED, EXPIRING, PPOLICY, Ppolicy, ppolicy_of
+from linkauth_ldap.controls import EXPIRED, EXPIRING, PPOLICY, PasswordPolicyResponse, parse_ppolicy
 
 AD = "80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, data {}, v1db1"
 
@@ -25,7 +25,7 @@ def result(code: int, text: str = "", **controls: bytes) -> dict[str, Any]:
 
 def refused(answer: dict[str, Any]) -> tuple[str, bool]:
     with pytest.raises(AccountRefused) as error:
-        outcomes.of_bind(answer)
+        outcomes.bind_outcome(answer)
     return error.value.reason, error.value.proven
 
 
@@ -48,7 +48,7 @@ def test_active_directorys_sub_codes(data: str, reason: str, proven: bool) -> No
 @pytest.mark.parametrize("data", ["52e", "525", "57", "80090346"])
 def test_other_sub_codes_are_a_wrong_password(data: str) -> None:
     with pytest.raises(WrongPassword):
-        outcomes.of_bind(result(49, AD.format(data)))
+        outcomes.bind_outcome(result(49, AD.format(data)))
 
 
 @pytest.mark.parametrize(
@@ -91,14 +91,14 @@ def test_refused_accounts(answer: dict[str, Any], expected: tuple[str, bool]) ->
 )
 def test_other_answers(answer: dict[str, Any], error: type[BackendError]) -> None:
     with pytest.raises(BackendError) as raised:
-        outcomes.of_bind(answer)
+        outcomes.bind_outcome(answer)
     assert type(raised.value) is error
 
 
 def test_a_server_that_wants_tls_is_told_from_other_faults() -> None:
     for code, told in ((8, True), (13, True), (50, False)):
         with pytest.raises(BackendMisconfigured) as raised:
-            outcomes.of_bind(result(code))
+            outcomes.bind_outcome(result(code))
         assert (outcomes.USE_TLS in str(raised.value)) is told
 
 
@@ -115,15 +115,17 @@ def test_a_server_that_wants_tls_is_told_from_other_faults() -> None:
     ],
 )
 def test_right_passwords(answer: dict[str, Any], expected: outcomes.Outcome) -> None:
-    assert outcomes.of_bind(answer) == expected
+    assert outcomes.bind_outcome(answer) == expected
 
 
 @pytest.mark.parametrize(
     "value", [b"", b"\x30", b"\x30\x05\x81\x01", b"\x31\x00", b"\x30\x03\x81\x01\x7f", b"\xff" * 9]
 )
 def test_a_policy_control_that_cannot_be_read_says_nothing(value: bytes) -> None:
-    assert ppolicy_of({PPOLICY: {"value": value}}) is None
+    assert parse_ppolicy({PPOLICY: {"value": value}}) is None
 
 
 def test_lengths_of_several_bytes_are_read() -> None:
-    assert ppolicy_of({PPOLICY: {"value": b"\x30\x81\x03\x81\x01\x05"}}) == Ppolicy("insufficient_quality")
+    assert parse_ppolicy({PPOLICY: {"value": b"\x30\x81\x03\x81\x01\x05"}}) == PasswordPolicyResponse(
+        "insufficient_quality"
+    )

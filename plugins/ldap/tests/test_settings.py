@@ -9,7 +9,7 @@ import pytest
 from linkauth.testing import settings_of
 from linkauth_ldap import LDAPBackend, LDAPSettings
 from linkauth_ldap.directory import Directory
-from linkauth_ldap.filters import canonical_dn, filled, first_rdn, rdn_value
+from linkauth_ldap.filters import canonical_dn, fill_filter, first_rdn, rdn_value
 
 GOOD: dict[str, Any] = {"uris": ("ldaps://dc1.example.com",), "user_base": "ou=people,dc=example,dc=com"}
 AD_TEMPLATE = {"preset": "activedirectory", "login_mode": "template", "user_dn_template": "cn={rdn},dc=x"}
@@ -107,9 +107,9 @@ def test_a_ca_file_that_is_none_stops_the_start(tmp_path: Any) -> None:
 
 
 def test_what_was_typed_stays_a_value() -> None:
-    assert filled("(uid={username})", username="*)(uid=*") == "(uid=\\2a\\29\\28uid=\\2a)"
+    assert fill_filter("(uid={username})", username="*)(uid=*") == "(uid=\\2a\\29\\28uid=\\2a)"
     # a value that looks like a placeholder is none
-    assert filled("(a={dn})(b={username})", dn="{username}", username="x") == "(a={username})(b=x)"
+    assert fill_filter("(a={dn})(b={username})", dn="{username}", username="x") == "(a={username})(b=x)"
     assert canonical_dn(f"uid={rdn_value('a,ou=services')},dc=x") == (("uid", "a,ou=services"), ("dc", "x"))
 
 
@@ -129,7 +129,7 @@ def test_what_was_typed_stays_a_value() -> None:
 )
 def test_a_domain_of_ours_is_taken_off_a_name(typed: str, expected: str) -> None:
     settings = settings_of(LDAPSettings, **GOOD, username_domains=("STAFF", "boss.example.com"))
-    assert Directory(settings).plain_name(typed) == expected
+    assert Directory(settings).normalized_name(typed) == expected
 
 
 def test_one_dn_in_several_spellings() -> None:

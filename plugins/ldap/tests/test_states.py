@@ -10,9 +10,9 @@ import pytest
 from linkauth.backends import BackendMisconfigured
 from linkauth.testing import settings_of
 from linkauth_ldap import LDAPSettings, states
+from linkauth_ldap.entries import Entry, entries_from_result
 from linkauth_ldap.filters import domain_of, is_below
 from linkauth_ldap.groups import Group, groups_of, is_entitled
-from linkauth_ldap.people import Entry, entries_of
 
 NOW = datetime(2026, 11, 25, 12, 30, tzinfo=UTC)
 """A Wednesday."""
@@ -63,7 +63,7 @@ def test_an_account(
 
 def reason(attributes: Mapping[str, str | bytes], check: str, bound: bool, now: datetime = NOW) -> str | None:
     settings = settings_of(LDAPSettings, uris=("ldaps://x",), user_base="dc=x", state_check=(check,))
-    found = states.verdicts(entry(**attributes), settings, now, bound)
+    found = states.account_problems(entry(**attributes), settings, now, bound)
     return found[0].reason if found else None
 
 
@@ -103,10 +103,10 @@ def test_a_server_that_gives_fewer_than_there_are_is_the_operators_problem(
     result = {"result": 4, "description": "sizeLimitExceeded", "message": ""}
     found = [{"dn": "uid=ada,dc=x", "raw_attributes": {}}] * given
     if complete:
-        assert len(entries_of(result, found, "dc=x", asked)) == given
+        assert len(entries_from_result(result, found, "dc=x", asked)) == given
     else:
         with pytest.raises(BackendMisconfigured, match="more answers"):
-            entries_of(result, found, "dc=x", asked)
+            entries_from_result(result, found, "dc=x", asked)
 
 
 def test_where_a_dn_stands() -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from linkauth.backends import AccountRefused, BackendMisconfigured, Check
 from linkauth_ldap import LDAPBackend, survey
-from linkauth_ldap.directory import UnknownValues
-from linkauth_ldap.values import NotUnderstood
+from linkauth_ldap.directory import UnrecognizedValueLog
+from linkauth_ldap.values import UnrecognizedValue
 from tests.servers.openldap import OpenLDAP
 from tests.servers.samba import SambaAD
 
@@ -60,9 +60,9 @@ class TestOperatorsAreTold:
         check = self.state(backend)
         assert (check.ok, check.warning) == (True, True)
         assert check.detail.startswith("4 of ")
-        words = "is none of the words that are known: name it in active_values or disabled_values"
-        assert f"'gesperrt' {words} (2)" in check.detail
-        assert "'disabled' is none" in check.detail
+        problem = "is not a known value: name it in active_values or disabled_values"
+        assert f"'gesperrt' {problem} (2)" in check.detail
+        assert "'disabled' is not a known value" in check.detail
 
     def test_that_all_is_understood(self, openldap_backend: Make) -> None:
         check = self.state(openldap_backend(state_check=("ppolicy",)))
@@ -71,7 +71,7 @@ class TestOperatorsAreTold:
     def test_which_setting_helps_with_a_date(self, openldap_backend: Make) -> None:
         for kind in ("account", "password"):
             backend = openldap_backend(**{f"{kind}_expiry_attribute": "displayName"})
-            assert f"is no generalized time such as 20261231235959Z: see {kind}_expiry_format" in str(
+            assert f"is not a generalized time such as 20261231235959Z: see {kind}_expiry_format" in str(
                 self.state(backend)
             )
 
@@ -81,10 +81,10 @@ class TestOperatorsAreTold:
         assert any(check.name == "active_attribute" and check.warning for check in found)
 
     def test_no_more_values_are_logged_than_a_limit(self, slapd: OpenLDAP, caplog: pytest.LogCaptureFixture) -> None:
-        told = UnknownValues()
-        for number in range(3 * UnknownValues.LIMIT):
-            told.tell(NotUnderstood("state", "is strange", f"{number}" * 100), "dc=x")
-        assert len(caplog.records) == UnknownValues.LIMIT
+        told = UnrecognizedValueLog()
+        for number in range(3 * UnrecognizedValueLog.LIMIT):
+            told.tell(UnrecognizedValue("state", "is strange", f"{number}" * 100), "dc=x")
+        assert len(caplog.records) == UnrecognizedValueLog.LIMIT
         assert all(len(record.getMessage()) < 250 for record in caplog.records)
 
 

@@ -25,12 +25,12 @@ class Entry:
     def raw(self, attribute: str) -> list[bytes]:
         return self._raw.get(attribute.casefold(), [])
 
-    def of_any_option(self, attribute: str) -> list[bytes]:
+    def values_of_all_options(self, attribute: str) -> list[bytes]:
         """The values with whatever option (RFC 4512 section 2.5), as in `description;lang-de`: a state has none."""
         name = attribute.casefold()
         return [value for own, found in self._raw.items() if own.partition(";")[0] == name for value in found]
 
-    def is_cut(self, attribute: str) -> bool:
+    def is_truncated(self, attribute: str) -> bool:
         """Did the server give only the first of many values (MS-ADTS 3.1.1.3.1.3.3)?"""
         return any(name.startswith(f"{attribute.casefold()};range=") for name in self._raw)
 
@@ -43,14 +43,14 @@ class Entry:
         return next(iter(self.texts(attribute)), "") if attribute else ""
 
 
-def attributes_of(settings: LDAPSettings) -> list[str]:
+def requested_attributes(settings: LDAPSettings) -> list[str]:
     """What to ask for of a person's entry; operational attributes come only if they are named."""
     wanted = [
         *(settings.subject_attribute, settings.username_attribute, settings.email_attribute),
         *(settings.name_attribute, settings.given_name_attribute, settings.family_name_attribute),
         *settings.required_attributes,
         *settings.claim_attributes.values(),
-        *states.attributes_of(settings),
+        *states.state_attributes(settings),
     ]
     if settings.group_mode == "memberof":
         wanted.append("memberOf")
@@ -61,7 +61,7 @@ def attributes_of(settings: LDAPSettings) -> list[str]:
     return list(dict.fromkeys(name for name in wanted if name))
 
 
-def entries_of(
+def entries_from_result(
     result: Mapping[str, Any], found: Sequence[Mapping[str, Any]], where: str, size_limit: int = 0
 ) -> list[Entry]:
     """The entries of a search `where`, for which `size_limit` was asked (0: all).
@@ -84,10 +84,10 @@ def subject_of(entry: Entry, settings: LDAPSettings) -> str:
     if len(values) != 1 or not values[0]:
         problem = f"{settings.subject_attribute} has {len(values)} values at {entry.dn}, and the subject needs one"
         raise BackendMisconfigured(problem)
-    return subject_text(values[0], settings, entry.dn)
+    return decode_subject(values[0], settings, entry.dn)
 
 
-def subject_text(value: bytes, settings: LDAPSettings, dn: str) -> str:
+def decode_subject(value: bytes, settings: LDAPSettings, dn: str) -> str:
     """A subject in the form that `subject_format` says. Raises BackendMisconfigured if it has another one."""
     if settings.subject_format == "guid_le":
         if len(value) != 16:
