@@ -21,8 +21,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from linkauth.config import plugins
 from linkauth.config.settings import ClientSettings, Settings, SettingsError
 from linkauth.hashing import worker_processes
-from linkauth.login import new_passwords
-from linkauth.login.dispatch import NamedBackend, close
+from linkauth.login import password_policy
+from linkauth.login.dispatch import NamedBackend, close_backend
 from linkauth.login.shadows import Shadow
 from linkauth.login.sign_in import SignIn
 from linkauth.login.throttle import Throttle
@@ -32,8 +32,16 @@ from linkauth.oauth2.errors import StorageUnavailableError
 from linkauth.oauth2.grants import Issuer
 from linkauth.oauth2.jwt import Signer
 from linkauth.redaction import redact
-from linkauth.storage import Comparisons, KeyStore, LinkStore, open_engine, require_current, unreadable, upgrade
-from linkauth.themes.theme import Theme, open_theme, texts_of
+from linkauth.storage import (
+    Comparisons,
+    KeyStore,
+    LinkStore,
+    open_engine,
+    require_current,
+    unreadable_keys_problem,
+    upgrade,
+)
+from linkauth.themes.theme import Theme, open_theme, page_texts
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +80,7 @@ def build(settings: Settings) -> Services:
     with ExitStack() as opened, ExitStack() as shadows_without_owner:
         backends = _open_backends(settings)
         for named in backends:
-            (shadows_without_owner if named.shadow else opened).callback(close, named)
+            (shadows_without_owner if named.shadow else opened).callback(close_backend, named)
         themes = _open_themes(settings)
         throttle = _throttle(settings)
         engine = _open_database(settings, opened)
@@ -80,9 +88,9 @@ def build(settings: Settings) -> Services:
         keys = key_store(settings, engine)
         if settings.previous_secrets:
             _seal_for_new_secret(keys)
-        registered = Clients(clients(settings.clients), throttle.client)
+        registered = Clients(clients(settings.clients), throttle.client_attempt)
         server = AuthorizationServer(settings.public_url, registered, _issuer(settings, links, keys), time.time)
-        rules = new_passwords.of(settings)
+        rules = password_policy.from_settings(settings)
         # a shadow closes its backend itself, once no thread of its own uses it any more
         shadows_without_owner.pop_all()
         shadows = {
@@ -114,7 +122,7 @@ def open_backends(settings: Settings) -> Iterator[tuple[NamedBackend, ...]]:
         yield backends
     finally:
         for named in backends:
-            close(named)
+            close_backend(named)
 
 
 @contextmanager
@@ -123,7 +131,7 @@ def open_storage(settings: Settings, current: bool = True) -> Iterator[Engine]:
 
     Raises SettingsError, SQLAlchemyError.
     """
-    engine = open_engine(settings.database, patient=True)
+    engine = open_engine(settings.database, for_operator=True)
     try:
         if current:
             require_current(engine)
@@ -148,13 +156,13 @@ def _open_backends(settings: Settings) -> tuple[NamedBackend, ...]:
             faults.append((f"linkauth.backend.{each.name}", redact(error)))
     if faults:
         for named in opened:
-            close(named)
+            close_backend(named)
         raise SettingsError(faults)
     return tuple(opened)
 
 
 def _open_themes(settings: Settings) -> dict[str, Theme]:
-    texts, path = texts_of(settings), urlsplit(settings.public_url).path
+    texts, path = page_texts(settings), urlsplit(settings.public_url).path
     opened: dict[str, Theme] = {}
     for name, each in settings.themes.items():
         module, static_path = plugins.load("themes", name), f"{path}/static/{name}/"
@@ -175,8 +183,8 @@ def _open_database(settings: Settings, opened: ExitStack) -> Engine:
     engine = open_engine(settings.database)
     opened.callback(engine.dispose)
     if settings.database_upgrade == "at_start":
-        with open_storage(settings, current=False) as patient:
-            upgrade(patient)
+        with open_storage(settings, current=False) as for_operator:
+            upgrade(for_operator)
     require_current(engine)
     return engine
 
@@ -217,7 +225,7 @@ def _lifetime(client_id: str, settings: ClientSettings, default: int | None) -> 
     wanted = default if settings.access_token_lifetime is None else settings.access_token_lifetime or None
     if wanted is None:
         return None
-    fitting = min(max(wanted, settings.preset.least_lifetime), settings.preset.most_lifetime)
+    fitting = min(max(wanted, settings.preset.min_access_lifetime), settings.preset.max_access_lifetime)
     if fitting != wanted:
         log.warning("client %s: access tokens live for %d s, as %s needs", client_id, fitting, settings.platform)
     return fitting
@@ -233,8 +241,8 @@ def _issuer(settings: Settings, store: LinkStore, keys: KeyStore) -> Issuer:
         raise SettingsError([("linkauth.database", f"the signing keys cannot be read: {error}")]) from error
     if closed := [each.kid for each in stored if not each.key]:
         if with_jwts:
-            raise SettingsError([("linkauth.secret", unreadable(closed))])
-        log.error("signing keys: linkauth.secret %s", unreadable(closed))
+            raise SettingsError([("linkauth.secret", unreadable_keys_problem(closed))])
+        log.error("signing keys: linkauth.secret %s", unreadable_keys_problem(closed))
     if with_jwts and not any(each.signs_from <= time.time() for each in stored):
         problem = "is jwt, and there is no key that signs; make one with: linkauth keys rotate <ini file>"
         raise SettingsError([(f"linkauth.client.{name}.token_format", problem) for name in with_jwts])

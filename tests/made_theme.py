@@ -9,8 +9,8 @@ from itertools import count
 from pathlib import Path
 
 from linkauth.testing.theme import TEXTS
-from linkauth.themes.states import every_state
-from linkauth.themes.theme import packages_of
+from linkauth.themes.states import page_states
+from linkauth.themes.theme import theme_packages
 from linkauth.theming.drafts import Draft
 from linkauth.theming.po import compile_catalog
 
@@ -65,5 +65,5 @@ class MadeTheme:
     def open(self) -> Draft:
         assert str(self.root.parent) in sys.path
         module = import_module(self.package)
-        states = [each for each in every_state("skill", ("order_car",)) if each.name in SHOWN]
-        return Draft("made", packages_of("made", module), module.Parameters(), TEXTS, "/static/made/", states)
+        states = [each for each in page_states("skill", ("order_car",)) if each.name in SHOWN]
+        return Draft("made", theme_packages("made", module), module.Parameters(), TEXTS, "/static/made/", states)

@@ -15,7 +15,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 from linkauth.config.plugins import load
-from linkauth.themes.theme import packages_of
+from linkauth.themes.theme import theme_packages
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = sorted(path.parent for path in ROOT.glob("themes/*/*/templates"))
@@ -67,7 +67,7 @@ def test_no_sentence_is_fuzzy_empty_or_left_over(path: Path) -> None:
     "theme", [path.name for path in sorted(ROOT.glob("themes/*")) if (path / "setup.py").is_file()]
 )
 def test_no_sentence_is_missing_in_a_language_that_the_theme_speaks(theme: str) -> None:
-    roots = [Path(str(files(package))) for package in packages_of(theme, load("themes", theme))]
+    roots = [Path(str(files(package))) for package in theme_packages(theme, load("themes", theme))]
     wanted = set().union(*(used(root) for root in roots if (root / "templates").is_dir()))
     assert len(wanted) > 30
     spoken = {path.parts[-3] for root in roots for path in root.glob("locale/*/LC_MESSAGES/linkauth.po")}

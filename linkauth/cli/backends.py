@@ -70,11 +70,11 @@ def compare_command(ini: str, list_people: bool, never_seen: bool, output_format
         comparisons = Comparisons(engine)
         shadows = _shadows(settings)
         if list_people:
-            differing = (_label_other_subject(row) for name in shadows for row in comparisons.disagreeing(name))
+            differing = (_label_other_subject(row) for name in shadows for row in comparisons.disagreements(name))
             print_rows(map(with_iso_times, differing), output_format, PEOPLE_COLUMNS)
         elif never_seen:
             print_rows(
-                ({"shadow": name, **row} for name in shadows for row in comparisons.never_seen(name)),
+                ({"shadow": name, **row} for name in shadows for row in comparisons.unseen(name)),
                 output_format,
                 NEVER_SEEN_COLUMNS,
             )
@@ -121,7 +121,7 @@ def _summary(comparisons: Comparisons, shadow: str) -> Iterator[dict[str, Any]]:
     for row in comparisons.summary(shadow):
         verdict = row["outcome"] if row["outcome"] in (AGREE, UNAVAILABLE) else "disagree"
         yield {"shadow": shadow, "verdict": verdict, **row}
-    for backend, people in sorted(comparisons.count_never_seen(shadow).items()):
+    for backend, people in sorted(comparisons.count_unseen(shadow).items()):
         counts = {"people": people, "same_subject": 0, "asked": 0, "unavailable": 0}
         yield {"shadow": shadow, "backend": backend, "verdict": "never_seen", "outcome": "", **counts}
 

@@ -12,8 +12,8 @@ from linkauth.config.settings import Settings, SettingsError
 from linkauth.hashing import worker_processes
 from linkauth.oauth2.errors import StorageUnavailableError
 from linkauth.services import key_store
-from linkauth.storage import open_engine, readable_by_others, require_current, revision, unreadable
-from linkauth.storage.engine import CONNECTIONS, allowed_connections, cause
+from linkauth.storage import open_engine, readable_by_others, require_current, revision, unreadable_keys_problem
+from linkauth.storage.engine import POOL_SIZE, connection_limit, describe_error
 
 NAME = "signing keys"
 
@@ -35,7 +35,7 @@ def database_checks(settings: Settings) -> list[Check]:
     except SettingsError as error:
         return [Check("database", False, problem) for _, problem in error.faults]
     except (SQLAlchemyError, StorageUnavailableError) as error:
-        return [Check("database", False, f"failed: {cause(error)}")]
+        return [Check("database", False, f"failed: {describe_error(error)}")]
 
 
 def _files(engine: Engine) -> Iterator[Check]:
@@ -47,12 +47,12 @@ def _files(engine: Engine) -> Iterator[Check]:
 
 def _connections(engine: Engine) -> Iterator[Check]:
     """Compares the connection pools of all worker processes with the connection limit of the database server."""
-    allowed = allowed_connections(engine)
+    allowed = connection_limit(engine)
     if allowed is None:
         return
     workers = worker_processes()
-    needed = CONNECTIONS * workers
-    sizes = f"{CONNECTIONS} for each of {workers} worker process(es), {needed} in total; the server allows {allowed}"
+    needed = POOL_SIZE * workers
+    sizes = f"{POOL_SIZE} for each of {workers} worker process(es), {needed} in total; the server allows {allowed}"
     if needed > allowed:
         sizes += ": raise its max_connections (or the limit of the account or database), or start fewer processes"
     yield Check("database connections", True, sizes, warning=needed > allowed)
@@ -62,14 +62,14 @@ def _keys(settings: Settings, engine: Engine) -> Iterator[Check]:
     """Compares the secrets that the signing keys are encrypted with and the secrets in the ini file."""
     signing_keys = key_store(settings, engine).stored()
     if unreadable_ids := [stored_key.kid for stored_key in signing_keys if not stored_key.key]:
-        yield Check(NAME, False, f"linkauth.secret {unreadable(unreadable_ids)}")
-    if unsealed_ids := [stored_key.kid for stored_key in signing_keys if stored_key.key and stored_key.missing]:
+        yield Check(NAME, False, f"linkauth.secret {unreadable_keys_problem(unreadable_ids)}")
+    if unsealed_ids := [stored_key.kid for stored_key in signing_keys if stored_key.key and stored_key.missing_secrets]:
         problem = (
             "are not encrypted with every secret in the ini file yet. "
             "Start a server, or run: linkauth keys reseal <ini file>"
         )
         yield Check(NAME, True, f"{', '.join(unsealed_ids)} {problem}", warning=True)
-    if foreign_ids := [stored_key.kid for stored_key in signing_keys if stored_key.key and stored_key.foreign]:
+    if foreign_ids := [stored_key.kid for stored_key in signing_keys if stored_key.key and stored_key.unknown_seals]:
         problem = (
             "are also encrypted with a secret that is not in the ini file. "
             "When no server uses that secret any more, run: linkauth keys reseal <ini file>"

@@ -18,8 +18,8 @@ from linkauth.cli.resources import load_backends
 from linkauth.config.settings import Settings
 from linkauth.hashing import worker_processes
 from linkauth.login.dispatch import NamedBackend
-from linkauth.login.health import checks
-from linkauth.login.new_passwords import LeakedPasswords
+from linkauth.login.health import run_checks
+from linkauth.login.password_policy import LeakedPasswords
 from linkauth.redaction import redact
 
 NOTICEABLE_SECONDS = 0.002
@@ -44,7 +44,7 @@ def doctor(ini: str) -> None:
     reported: list[Check] = []
     with load_backends(ini) as (settings, backends):
         for named in backends:
-            lines = checks(named.backend, settings.throttle)
+            lines = run_checks(named.backend, settings.throttle)
             if named.shadow:
                 lines = [line if line.ok else replace(line, ok=True, warning=True) for line in lines]
             for line in lines:

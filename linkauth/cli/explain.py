@@ -9,7 +9,7 @@ import click
 from linkauth.backends import Account, BackendMisconfigured, BackendUnavailable, Lookup, UnknownUser
 from linkauth.cli.printing import printable
 from linkauth.cli.resources import load_backends
-from linkauth.login.dispatch import NamedBackend, plausible
+from linkauth.login.dispatch import NamedBackend, is_valid_text
 from linkauth.login.sign_in import USERNAME_LIMIT
 from linkauth.redaction import redact
 
@@ -27,13 +27,13 @@ def explain(ini: str, name: str) -> None:
     if the result cannot be predicted. A shadow backend is shown too, but it does not decide.
     """
     name = name.strip()
-    if not plausible(name, USERNAME_LIMIT):
+    if not is_valid_text(name, USERNAME_LIMIT):
         raise click.UsageError(f"NAME: must be 1 to {USERNAME_LIMIT} characters of text, as at a sign-in")
     without_lookup: list[str] = []
     decision: tuple[str, LookupResult] | None = None
     with load_backends(ini) as (_, backends):
         for named in backends:
-            may_decide = named.may_own(name)
+            may_decide = named.accepts_username(name)
             click.echo(f"{named.label}: {'may' if may_decide else 'may not'} own the name{_accepts(named)}")
             may_decide = may_decide and not named.shadow
             if Lookup not in named.backend.offers:

@@ -10,7 +10,7 @@ import click
 from linkauth.cli.resources import open_database
 from linkauth.config.settings import Settings, SettingsError
 from linkauth.services import key_store
-from linkauth.storage import KeyStore, StoredKey, unreadable
+from linkauth.storage import KeyStore, StoredKey, unreadable_keys_problem
 
 MAX_LIFETIME_SECONDS = 10 * 365 * 86_400
 PUBLICATION_SECONDS = 900
@@ -36,7 +36,7 @@ def list_command(ini: str) -> None:
                 f"{stored_key.kid}  signs from {_format_time(stored_key.signs_from)}, published until {until}{mark}"
             )
         if unreadable_keys := [stored_key.kid for stored_key in signing_keys if not stored_key.key]:
-            raise SettingsError([("linkauth.secret", unreadable(unreadable_keys))])
+            raise SettingsError([("linkauth.secret", unreadable_keys_problem(unreadable_keys))])
     if not signing_keys:
         click.echo("no keys. To create one, run: linkauth keys rotate INI")
 
@@ -64,7 +64,9 @@ def rotate_command(ini: str, immediately: bool, delete_unreadable: bool) -> None
         signing_keys = store.stored()
         unreadable_keys = [stored_key for stored_key in signing_keys if not stored_key.key]
         if unreadable_keys and not delete_unreadable:
-            raise SettingsError([("linkauth.secret", unreadable(stored_key.kid for stored_key in unreadable_keys))])
+            raise SettingsError(
+                [("linkauth.secret", unreadable_keys_problem(stored_key.kid for stored_key in unreadable_keys))]
+            )
         readable_keys = [stored_key for stored_key in signing_keys if stored_key.key]
         publication_end = now + PUBLICATION_SECONDS
         # the new key must sign at once if no readable key can sign until then
@@ -97,7 +99,7 @@ def reseal_command(ini: str) -> None:
         unreadable_keys = [stored_key.kid for stored_key in store.stored() if not stored_key.key]
         click.echo(f"{count} key(s) resealed")
         if unreadable_keys:
-            raise SettingsError([("linkauth.secret", unreadable(unreadable_keys))])
+            raise SettingsError([("linkauth.secret", unreadable_keys_problem(unreadable_keys))])
 
 
 def _print_deletion_effects(store: KeyStore, deleted_keys: list[StoredKey], now: int) -> None:

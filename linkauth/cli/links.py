@@ -11,7 +11,7 @@ import click
 from linkauth.cli.printing import format_option, print_rows, with_iso_times
 from linkauth.cli.resources import open_database
 from linkauth.config.settings import Settings
-from linkauth.storage import COLUMNS, Ledger, LinkFilter
+from linkauth.storage import COLUMNS, LinkAdmin, LinkFilter
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 DAY = 86_400
@@ -56,7 +56,7 @@ def filter_options(command: Command) -> Command:
 
 def link_filter(
     settings: Settings,
-    ledger: Ledger,
+    link_admin: LinkAdmin,
     person: str | None,
     skill: str | None,
     older_than: int | None,
@@ -72,7 +72,7 @@ def link_filter(
     client_id = client_ids.get(skill, skill) if skill is not None else None
     # a client that was removed from the ini file may still have links
     known = client_id is None or client_id in client_ids.values()
-    if not known and ledger.count(LinkFilter(client_id=client_id, living=False)) == 0:
+    if not known and link_admin.count(LinkFilter(client_id=client_id, living=False)) == 0:
         raise click.UsageError(f"--skill: no client and no link has that name; clients: {', '.join(client_ids)}")
     return LinkFilter(
         person=person,
@@ -113,8 +113,10 @@ def list_command(
 ) -> None:
     """List links, oldest first. Times are UTC."""
     with open_database(ini) as (settings, engine):
-        ledger = Ledger(engine)
-        rows = ledger.links(link_filter(settings, ledger, person, skill, older_than, unused_for, living=not ended))
+        link_admin = LinkAdmin(engine)
+        rows = link_admin.links(
+            link_filter(settings, link_admin, person, skill, older_than, unused_for, living=not ended)
+        )
         print_rows(map(with_iso_times, rows), output_format, COLUMNS, TABLE_COLUMNS)
 
 
@@ -142,10 +144,10 @@ def end_command(
             "select links with --person, --skill, --older-than or --unused-for, or end every link with --all"
         )
     with open_database(ini) as (settings, engine):
-        ledger = Ledger(engine)
-        selection = link_filter(settings, ledger, person, skill, older_than, unused_for)
-        count = ledger.count(selection)
+        link_admin = LinkAdmin(engine)
+        selection = link_filter(settings, link_admin, person, skill, older_than, unused_for)
+        count = link_admin.count(selection)
         if count and not yes:
             click.confirm(f"End {count} link(s)?", abort=True)
-        ended = ledger.end(selection, reason, int(time.time())) if count else 0
+        ended = link_admin.end(selection, reason, int(time.time())) if count else 0
     click.echo(f"{ended} link(s) ended")

@@ -23,8 +23,8 @@ from linkauth.cli.resources import load_settings
 from linkauth.cli.scaffold import name_placeholders, validate_name, write_distribution
 from linkauth.config.plugins import installed, load
 from linkauth.redaction import reason, redact
-from linkauth.themes.templates import Chain
-from linkauth.themes.theme import packages_of
+from linkauth.themes.templates import TemplateLoader
+from linkauth.themes.theme import theme_packages
 from linkauth.theming import gallery
 from linkauth.theming.drafts import open_draft
 from linkauth.theming.findings import Finding
@@ -74,7 +74,7 @@ def new_command(name: str, parent: str, into: Path) -> None:
         raise click.ClickException(f"a theme named {name} is already installed")
     try:
         module = load("themes", parent)
-        chain = Chain([Path(str(files(package))) for package in packages_of(parent, module)])
+        chain = TemplateLoader([Path(str(files(package))) for package in theme_packages(parent, module)])
         for required in ("base.jinja2", "static/page.css.jinja2"):
             chain.find(required)
     except (LookupError, ConfigurationError) as error:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from linkauth.config import guessing
-from linkauth.config.guessing import CLIENT_BITS, CLIENT_CHARACTERS
+from linkauth.config import secret_strength
 from linkauth.config.platforms import PLATFORMS, Platform
 from linkauth.config.reader import Text
+from linkauth.config.secret_strength import CLIENT_MIN_BITS, CLIENT_MIN_LENGTH
 from linkauth.oauth2.registry import configurable_grants
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -35,7 +35,7 @@ class ClientSettings:
 
     name: Text
     client_id: str = ""
-    platform: str = field(default="alexa", metadata={"words": PLATFORMS})
+    platform: str = field(default="alexa", metadata={"choices": PLATFORMS})
     grants: tuple[str, ...] = ()
     redirect_uris: tuple[str, ...] = ()
     alexa_vendor_id: str = ""
@@ -95,7 +95,7 @@ class ClientSettings:
         for uri in self.redirect_uris:
             if problem := redirect_uri_problem(uri):
                 yield "redirect_uris", problem
-        if self.secret and (problem := guessing.problem(self.secret, CLIENT_CHARACTERS, CLIENT_BITS)):
+        if self.secret and (problem := secret_strength.weakness(self.secret, CLIENT_MIN_LENGTH, CLIENT_MIN_BITS)):
             yield "secret", problem
         for scope in self.scopes:
             if not _SCOPE_TOKEN.fullmatch(scope):

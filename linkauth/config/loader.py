@@ -14,7 +14,7 @@ import plaster
 from plaster_pastedeploy import Loader
 
 from linkauth import logs
-from linkauth.config.reader import invisible
+from linkauth.config.reader import invisible_character
 from linkauth.redaction import reason, register_embedded
 
 
@@ -26,7 +26,7 @@ def loader(ini: str) -> Any:
     """The plaster loader of an ini file, its logging set up; raises StartError."""
     if not Path(ini).is_file():
         raise StartError(f"{ini}: there is no such file; copy production.ini and change what it says")
-    with readable(ini):
+    with ini_errors(ini):
         _require_plain_text(ini)
         # plaster.get_loader would search every installed distribution for it
         found = Loader(plaster.parse_uri(ini))
@@ -38,7 +38,7 @@ def loader(ini: str) -> Any:
 
 def _set_up_logging(ini: str, found: Any) -> None:
     """Raises StartError."""
-    with readable(ini, "handlers"):
+    with ini_errors(ini, "handlers"):
         for section in found.get_sections():
             if section.startswith("handler_"):
                 # the password of a mail server, for one
@@ -70,12 +70,12 @@ def _require_plain_text(ini: str) -> None:
     for number, text in enumerate(Path(ini).read_text("utf-8").split("\n"), 1):
         if not text.startswith((" ", "\t", "#", ";")):
             name = text if text.startswith("[") else re.split("[=:]", text, maxsplit=1)[0]
-            if problem := invisible(name.replace("\t", " ").rstrip()):
+            if problem := invisible_character(name.replace("\t", " ").rstrip()):
                 raise StartError(f"{ini}: line {number}: the name there {problem}")
 
 
 @contextmanager
-def readable(ini: str, section: str = "app:main") -> Iterator[None]:
+def ini_errors(ini: str, section: str = "app:main") -> Iterator[None]:
     """What configparser and PasteDeploy raise, in a sentence that holds a section and a key but never a value."""
     try:
         yield
@@ -111,6 +111,6 @@ def readable(ini: str, section: str = "app:main") -> Iterator[None]:
 
 def app_settings(ini: str, found: Any) -> dict[str, str]:
     """The keys of [app:main] and [DEFAULT], every %(name)s filled in; raises StartError."""
-    with readable(ini):
+    with ini_errors(ini):
         settings = found.get_wsgi_app_settings("main")
         return {**settings.global_conf, **settings}

@@ -16,10 +16,12 @@ from typing import Literal
 class Platform:
     """A preset; `label` is what pages call the platform, "" for none.
 
-    `redirect_uris` are filled with the ID that the setting `id_key` holds, which fits `id_pattern`. Lifetimes are in
-    seconds: `access_lifetime` is the default of access tokens by code (None: they do not expire), `least_lifetime` and
-    `most_lifetime` are the limits of the platform. With `expiry_required` it wants `expires_in` in every token
-    response; with `refresh_may_expire` it accepts refresh tokens that expire. It always asks for `scopes`.
+    In `redirect_uris`, `{id}` stands for the value of the setting `id_key`, which must match `id_pattern`.
+
+    Lifetimes are in seconds. `access_lifetime` is the default for access tokens of the authorization code grant; None
+    means no expiry. `min_access_lifetime` and `max_access_lifetime` are the platform's limits. With `expiry_required`
+    the platform needs `expires_in` in every token response. With `refresh_may_expire` it accepts refresh tokens that
+    expire. It requests `scopes` in every authorization request.
     """
 
     name: str
@@ -28,8 +30,8 @@ class Platform:
     id_key: str = ""
     id_pattern: str = ""
     access_lifetime: int | None = 3600
-    least_lifetime: int = 1
-    most_lifetime: int = 2**31 - 1
+    min_access_lifetime: int = 1
+    max_access_lifetime: int = 2**31 - 1
     expiry_required: bool = False
     refresh_may_expire: bool = True
     scopes: tuple[str, ...] = ()
@@ -54,7 +56,7 @@ PLATFORMS: Mapping[str, Platform] = {
             redirect_uris=tuple(f"https://{host}{path}" for path in _ALEXA_PATHS for host in _ALEXA_HOSTS),
             id_key="alexa_vendor_id",
             id_pattern=r"[A-Z0-9]{5,32}",
-            least_lifetime=360,
+            min_access_lifetime=360,
             scope_limit=15,
             implicit=True,
         ),
@@ -82,7 +84,7 @@ PLATFORMS: Mapping[str, Platform] = {
             "yandex",
             "Yandex",
             redirect_uris=("https://social.yandex.net/broker/redirect",),
-            most_lifetime=4_294_967_296,
+            max_access_lifetime=4_294_967_296,
             opaque_only=True,
         ),
         # refreshes only after a 401, so an access token may live for ever, and a refresh token must

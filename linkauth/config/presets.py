@@ -24,10 +24,10 @@ def settings_of(cls: type[T], **given: Any) -> T:
         word, value = item.metadata.get("empty"), given.get(item.name)
         if word is not None and value in (word, (word,)):
             given[item.name] = type(value)()
-    return cls(**{**preset_of(cls, given), **given})
+    return cls(**{**preset_values_of(cls, given), **given})
 
 
-def preset_of(cls: type, given: Mapping[str, Any]) -> Mapping[str, Any]:
+def preset_values_of(cls: type, given: Mapping[str, Any]) -> Mapping[str, Any]:
     """What the preset of `cls` gives beside `given`, by the names of the fields; empty for a class without presets."""
     values: Mapping[str, Any] = getattr(cls, "preset_values", lambda _: {})(given)
     return values

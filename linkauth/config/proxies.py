@@ -43,7 +43,7 @@ class TrustedProxies:
     unix: bool = False
 
     @classmethod
-    def of(cls, words: Iterable[str]) -> TrustedProxies:
+    def parse(cls, words: Iterable[str]) -> TrustedProxies:
         """From networks, addresses and `unix`. Raises ValueError with a sentence about the first other word."""
         words = tuple(words)
         return cls(tuple(_network(word) for word in words if word != UNIX), UNIX in words)
@@ -66,7 +66,7 @@ def _network(word: str) -> Network:
             raise ValueError
         found = ip_network(word)
     except ValueError:
-        raise ValueError(_what_is_wrong(word)) from None
+        raise ValueError(_syntax_problem(word)) from None
     if isinstance(found, IPv6Network) and found.subnet_of(_MAPPED):
         mapped = found.network_address.ipv4_mapped
         assert mapped is not None
@@ -74,7 +74,7 @@ def _network(word: str) -> Network:
     return found
 
 
-def _what_is_wrong(word: str) -> str:
+def _syntax_problem(word: str) -> str:
     if "," in word:
         return "holds a comma: its words are separated by spaces"
     try:

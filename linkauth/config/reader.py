@@ -30,7 +30,7 @@ from linkauth.redaction import (
 
 Text = Mapping[str, str]
 """A text in several languages: language tag to text; the tag "" holds the text for every other language."""
-Named = dict[str, str]
+ValuesByName = dict[str, str]
 """Values by names of the deployer's choice: the line `header.X-Key = v` is {"X-Key": "v"} in a field `header`."""
 
 NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -65,7 +65,7 @@ class Keys:
         self.prefix = prefix
         self.faults: list[tuple[str, str]] = []
         self.known: set[str] = set(listed)
-        self.left: dict[str, str] = {}
+        self.remaining: dict[str, str] = {}
         self._from_file: set[str] = set()
         self.lists: dict[str, tuple[str, ...]] = {}
         for whole, raw in ini.items():
@@ -76,7 +76,7 @@ class Keys:
                     continue
                 value = self._dereference(key, raw.strip(_BLANKS))
                 if value is not None:
-                    self.left[key] = value
+                    self.remaining[key] = value
 
     def _dereference(self, key: str, raw: str) -> str | None:
         """`file:<path>` and `env:<name>` stand for what they name; None after a fault."""
@@ -94,7 +94,7 @@ class Keys:
         if len(raw) > VALUE_LIMIT:
             problem = f"has more than {VALUE_LIMIT} characters"
         if problem:
-            self.fault(key, problem)
+            self.add_fault(key, problem)
         return None if problem else raw
 
     def _secrets(self, key: str, raw: str) -> tuple[str, ...]:
@@ -107,48 +107,48 @@ class Keys:
             register_secret(secret)
         return secrets
 
-    def fault(self, key: str, problem: str) -> None:
+    def add_fault(self, key: str, problem: str) -> None:
         self.faults.append((self.prefix + key, problem))
 
     def pop(self, key: str) -> str | None:
         self.known.add(key)
-        return self.left.pop(key, None)
+        return self.remaining.pop(key, None)
 
     def names(self, key: str, limit: int, required: bool = False) -> tuple[str, ...]:
         """A list of names, each of which has keys of its own, and of which the database keeps `limit` characters."""
         raw = self.pop(key)
         if raw is None and required and self.prefix + key not in dict(self.faults):
-            self.fault(key, "is missing: it names at least one")
+            self.add_fault(key, "is missing: it names at least one")
         names = tuple((raw or "").split())
         if not all(map(NAME.fullmatch, names)):
-            self.fault(key, "holds a name with other characters than letters, digits, _ and -")
+            self.add_fault(key, "holds a name with other characters than letters, digits, _ and -")
         if any(len(name) > limit for name in names):
-            self.fault(key, f"holds a name of more than {limit} characters")
+            self.add_fault(key, f"holds a name of more than {limit} characters")
         if len(set(names)) < len(names):
-            self.fault(key, "holds a name twice")
+            self.add_fault(key, "holds a name twice")
         return names
 
-    def disown(self, family: str, listed_in: str, names: tuple[str, ...]) -> None:
+    def reject_unlisted(self, family: str, listed_in: str, names: tuple[str, ...]) -> None:
         """One fault for each name that has keys `family.<name>.` and is not among `names`, the value of `listed_in`."""
         prefix = family + "."
-        strangers = {key.split(".")[1] for key in self.left if key.startswith(prefix)} - set(names)
+        strangers = {key.split(".")[1] for key in self.remaining if key.startswith(prefix)} - set(names)
         for name in sorted(strangers):
-            self.fault(f"{prefix}{name}", f"has keys, but {self.prefix}{listed_in} does not name it")
-            self.drop(f"{prefix}{name}.")
+            self.add_fault(f"{prefix}{name}", f"has keys, but {self.prefix}{listed_in} does not name it")
+            self.discard(f"{prefix}{name}.")
 
-    def drop(self, prefix: str) -> None:
+    def discard(self, prefix: str) -> None:
         """Claim everything under `prefix`, unread: its owner is unknown, and that is a fault already."""
-        self.left = {key: value for key, value in self.left.items() if not key.startswith(prefix)}
+        self.remaining = {key: value for key, value in self.remaining.items() if not key.startswith(prefix)}
 
     def texts(self, key: str) -> dict[str, str]:
         """The values of `key`.<language>, by language."""
-        tags = [name.removeprefix(key + ".") for name in self.left if name.startswith(key + ".")]
-        return {tag: self.left.pop(f"{key}.{tag}") for tag in tags if LANGUAGE.fullmatch(tag)}
+        tags = [name.removeprefix(key + ".") for name in self.remaining if name.startswith(key + ".")]
+        return {tag: self.remaining.pop(f"{key}.{tag}") for tag in tags if LANGUAGE.fullmatch(tag)}
 
-    def named(self, key: str) -> dict[str, str]:
+    def values_by_name(self, key: str) -> dict[str, str]:
         """The values of `key`.<name>, by name; a name may hold dots itself."""
-        names = [name for name in self.left if name.startswith(key + ".") and len(name) > len(key) + 1]
-        return {name.removeprefix(key + "."): self.left.pop(name) for name in names}
+        names = [name for name in self.remaining if name.startswith(key + ".") and len(name) > len(key) + 1]
+        return {name.removeprefix(key + "."): self.remaining.pop(name) for name in names}
 
     def fill(self, cls: type, prefix: str = "", **given: Any) -> Any:
         """An instance of the dataclass `cls` from the keys under `prefix` and from `given`; None after a fault.
@@ -160,11 +160,11 @@ class Keys:
             if item.name in given:
                 continue
             key, is_text = prefix + item.name, hints[item.name] == Text
-            if hints[item.name] == Named:
-                values[item.name] = self.named(key)
+            if hints[item.name] == ValuesByName:
+                values[item.name] = self.values_by_name(key)
                 for name, text in values[item.name].items():
                     if problem := self._secret_problem(item, f"{key}.{name}", text, within=True):
-                        self.fault(f"{key}.{name}", problem)
+                        self.add_fault(f"{key}.{name}", problem)
                 self.known.add(f"{key}.<name>")
                 continue
             texts, raw = self.texts(key) if is_text else {}, self.pop(key)
@@ -173,8 +173,8 @@ class Keys:
                     raise ValueError(problem)
                 if raw is not None:
                     raw = raw if not item.repr else raw.strip() or raw
-                    words = item.metadata.get("words")
-                    values[item.name] = {"": raw, **texts} if is_text else convert(raw, hints[item.name], words)
+                    choices = item.metadata.get("choices")
+                    values[item.name] = {"": raw, **texts} if is_text else convert(raw, hints[item.name], choices)
                 elif self.prefix + key in dict(self.faults):
                     complete = False
                 elif texts:
@@ -182,13 +182,13 @@ class Keys:
                 elif item.default is MISSING and item.default_factory is MISSING:
                     raise ValueError("is missing")
             except ValueError as error:
-                self.fault(key, redact(error))
+                self.add_fault(key, redact(error))
                 complete = False
         if not complete:
             return None
         instance: Any = settings_of(cls, **values)
         for name, problem in getattr(instance, "faults", tuple)():
-            self.fault(prefix + name, problem)
+            self.add_fault(prefix + name, problem)
         return instance
 
     def _secret_problem(self, item: Field[Any], key: str, raw: str, within: bool = False) -> str | None:
@@ -208,7 +208,7 @@ class Keys:
         is_word = item.name.endswith(("secret", "password", "pepper"))
         if is_url(raw) and not is_word:
             register_url(raw)
-            return url_problem(raw) or invisible(raw)
+            return url_problem(raw) or invisible_character(raw)
         is_text = within and key not in self._from_file
         if is_text or (is_template(raw) and not is_word):
             register_embedded(raw)
@@ -217,14 +217,14 @@ class Keys:
         # one word may be a password with braces
         register_secret(raw)
         # these have lines
-        return None if (is_template(raw) and not is_word) or raw.startswith("-----BEGIN ") else invisible(raw)
+        return None if (is_template(raw) and not is_word) or raw.startswith("-----BEGIN ") else invisible_character(raw)
 
     def finish(self) -> None:
         """Raise SettingsError if anything was wrong or is left over."""
-        for key in self.left:
+        for key in self.remaining:
             nearest = difflib.get_close_matches(key[:KEY_LIMIT], self.known, n=1)
             hint = f"; the nearest known one is {self.prefix}{nearest[0]}" if nearest else ""
-            self.fault(key, "nobody knows this key" + hint)
+            self.add_fault(key, "nobody knows this key" + hint)
         if self.faults:
             raise SettingsError(sorted(set(self.faults)))
 
@@ -246,7 +246,7 @@ def _file(path: str) -> tuple[str, str]:
         return "", f"{named} is no path of a file"
 
 
-def invisible(text: str) -> str | None:
+def invisible_character(text: str) -> str | None:
     """A sentence about the first invisible character of a secret or a name, which is a mistake; None without one."""
     for at, letter in enumerate(text):
         if letter == " " or (unicodedata.category(letter) not in _INVISIBLE and letter not in _INVISIBLE_LETTERS):

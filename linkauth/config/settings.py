@@ -11,18 +11,18 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from linkauth.config import guessing
+from linkauth.config import secret_strength
 from linkauth.config.clients import LOOPBACK, ClientSettings
-from linkauth.config.guessing import PUBLISHED, REMEDY, SERVER_BITS, SERVER_CHARACTERS
 from linkauth.config.proxies import TrustedProxies
 from linkauth.config.reader import LANGUAGE, Keys, SettingsError, Text
+from linkauth.config.secret_strength import PUBLISHED_SECRETS, REMEDY, SERVER_MIN_BITS, SERVER_MIN_LENGTH
 from linkauth.config.values import convert
 from linkauth.redaction import redact
 
 __all__ = ["ClientSettings", "Settings", "SettingsError", "Text", "read"]
 
 PREFIX = "linkauth."
-MOST_PREVIOUS_SECRETS = 8
+MAX_PREVIOUS_SECRETS = 8
 
 Resolve = Callable[[str, str], type | None]
 """(family, entry point name) to the dataclass of that plugin's settings; raises LookupError in words for operators."""
@@ -104,7 +104,7 @@ class Settings:
     @property
     def proxies(self) -> TrustedProxies:
         """Raises ValueError, which `faults` tells."""
-        return TrustedProxies.of(self.trusted_proxies)
+        return TrustedProxies.parse(self.trusted_proxies)
 
     def texts(self) -> Iterator[tuple[str, Text]]:
         """What people may read, as (key, text by language)."""
@@ -119,7 +119,7 @@ class Settings:
 
     def faults(self) -> Iterator[tuple[str, str]]:
         try:
-            TrustedProxies.of(self.trusted_proxies)
+            TrustedProxies.parse(self.trusted_proxies)
         except ValueError as error:
             yield "trusted_proxies", redact(error)
         try:
@@ -139,17 +139,17 @@ class Settings:
             yield "simulator.client", "is for development: it needs a public_url on 127.0.0.1 or localhost"
         if simulator.people and not simulator.client:
             yield "simulator.people", "is only for the simulator, and simulator.client is missing"
-        if weakness := guessing.problem(self.secret, SERVER_CHARACTERS, SERVER_BITS):
+        if weakness := secret_strength.weakness(self.secret, SERVER_MIN_LENGTH, SERVER_MIN_BITS):
             yield "secret", weakness
         given = {"secret": self.secret}
         # a client is None after a fault of its own
         given |= {f"client.{name}.secret": each.secret for name, each in self.clients.items() if each}
-        for key in (key for key, secret in given.items() if secret in PUBLISHED and not loopback):
+        for key in (key for key, secret in given.items() if secret in PUBLISHED_SECRETS and not loopback):
             yield key, f"is the one of development.ini, which is published; {REMEDY}"
         if any(len(secret) < 32 for secret in self.previous_secrets):
             yield "previous_secrets", "holds a secret of less than 32 characters: each stands on a line of its own"
-        if len(self.previous_secrets) > MOST_PREVIOUS_SECRETS:
-            yield "previous_secrets", f"holds more than {MOST_PREVIOUS_SECRETS}: leave out those that no server has"
+        if len(self.previous_secrets) > MAX_PREVIOUS_SECRETS:
+            yield "previous_secrets", f"holds more than {MAX_PREVIOUS_SECRETS}: leave out those that no server has"
         if not LANGUAGE.fullmatch(self.default_language):
             yield "default_language", "is not a language tag such as en or pt-BR"
 
@@ -161,17 +161,17 @@ def read(ini: Mapping[str, str], resolve: Resolve) -> Settings:
     """
     keys = Keys(ini, PREFIX, {"previous_secrets"})
     backend_names, client_names = keys.names("backends", 64, required=True), keys.names("clients", 255)
-    keys.disown("backend", "backends", backend_names)
-    keys.disown("client", "clients", client_names)
+    keys.reject_unlisted("backend", "backends", backend_names)
+    keys.reject_unlisted("client", "clients", client_names)
     backends = tuple(filter(None, (_backend(keys, resolve, name) for name in backend_names)))
     if backend_names and all(backend.shadow for backend in backends) and len(backends) == len(backend_names):
-        keys.fault("backends", "names only backends with shadow = true, and none of them decides anything")
+        keys.add_fault("backends", "names only backends with shadow = true, and none of them decides anything")
     clients = {name: keys.fill(ClientSettings, f"client.{name}.") for name in client_names}
     simulator = keys.fill(SimulatorSettings, "simulator.")
     _check_references(keys, clients, simulator)
     if None in clients.values():
         # which scopes there are is not known then
-        keys.drop("scope.")
+        keys.discard("scope.")
     themes = _themes(keys, resolve, clients)
     scopes = _scopes(keys, {scope for client in clients.values() if client for scope in client.scopes})
     throttle = keys.fill(ThrottleSettings, "throttle.")
@@ -195,8 +195,8 @@ def _plugin(keys: Keys, resolve: Resolve, family: str, key: str, name: str, pref
     try:
         cls = resolve(family, name)
     except LookupError as error:
-        keys.fault(key, redact(error.args[0]))
-        keys.drop(prefix)
+        keys.add_fault(key, redact(error.args[0]))
+        keys.discard(prefix)
         return None
     return keys.fill(cls, prefix) if cls else None
 
@@ -208,10 +208,10 @@ def _backend(keys: Keys, resolve: Resolve, name: str) -> BackendSettings | None:
     try:
         shadow = convert(keys.pop(prefix + "shadow") or "false", bool)
     except ValueError as error:
-        keys.fault(prefix + "shadow", redact(error))
+        keys.add_fault(prefix + "shadow", redact(error))
     if use is None:
-        keys.fault(prefix + "use", "is missing")
-        keys.drop(prefix)
+        keys.add_fault(prefix + "use", "is missing")
+        keys.discard(prefix)
         return None
     options = _plugin(keys, resolve, "backends", prefix + "use", use, prefix)
     return BackendSettings(name, use, accepts, shadow, options)
@@ -219,15 +219,15 @@ def _backend(keys: Keys, resolve: Resolve, name: str) -> BackendSettings | None:
 
 def _themes(keys: Keys, resolve: Resolve, clients: Mapping[str, ClientSettings | None]) -> dict[str, ThemeSettings]:
     """The theme of all pages, and those that clients have for themselves, each with its own parameters."""
-    asked = {keys.left.get("theme", "default"): "theme"}
+    asked = {keys.remaining.get("theme", "default"): "theme"}
     for name, client in clients.items():
         if client and client.theme:
             asked.setdefault(client.theme, f"client.{name}.theme")
     if None in clients.values():
         # which themes there are is not known then
-        for stranger in {key.split(".")[1] for key in keys.left if key.startswith("theme.")} - set(asked):
-            keys.drop(f"theme.{stranger}.")
-    keys.disown("theme", "theme", tuple(asked))
+        for stranger in {key.split(".")[1] for key in keys.remaining if key.startswith("theme.")} - set(asked):
+            keys.discard(f"theme.{stranger}.")
+    keys.reject_unlisted("theme", "theme", tuple(asked))
     options = {name: _plugin(keys, resolve, "themes", key, name, f"theme.{name}.") for name, key in asked.items()}
     return {name: ThemeSettings(name, each) for name, each in options.items()}
 
@@ -242,14 +242,14 @@ def _scopes(keys: Keys, known: set[str]) -> dict[str, Text]:
     found: dict[str, dict[str, str]] = {}
     for scope in known:
         begin, colon, rest = scope.partition(":")
-        if colon and re.match(re.escape(rest) + r"(\.[\w-]+)?\s*=", keys.left.get(f"scope.{begin}", "")):
-            keys.fault(f"scope.{scope}", f"a colon ends a key of an ini file: write {PREFIX}{scope_key(scope)}")
+        if colon and re.match(re.escape(rest) + r"(\.[\w-]+)?\s*=", keys.remaining.get(f"scope.{begin}", "")):
+            keys.add_fault(f"scope.{scope}", f"a colon ends a key of an ini file: write {PREFIX}{scope_key(scope)}")
             keys.pop(f"scope.{begin}")
     for scope in sorted(known, key=len, reverse=True):
         key = scope_key(scope)
         text, texts = keys.pop(key), keys.texts(key)
         if text is None and texts:
-            keys.fault(key, "is missing; a text needs a line without a language too")
+            keys.add_fault(key, "is missing; a text needs a line without a language too")
         elif text is not None:
             found[scope] = {"": text, **texts}
     return dict(found)
@@ -260,14 +260,14 @@ def _check_references(
 ) -> None:
     """Names that must be names of clients, and client_ids that must differ."""
     if simulator and simulator.client and simulator.client not in clients:
-        keys.fault("simulator.client", "names no client of linkauth.clients")
+        keys.add_fault("simulator.client", "names no client of linkauth.clients")
     ids: set[str] = set()
     for name, client in clients.items():
         if client is None:
             continue
         if set(client.introspects) - set(clients):
-            keys.fault(f"client.{name}.introspects", "names a client that linkauth.clients does not")
+            keys.add_fault(f"client.{name}.introspects", "names a client that linkauth.clients does not")
         client_id = client.client_id or name
         if client_id in ids:
-            keys.fault(f"client.{name}.client_id", "is the client_id of another client too")
+            keys.add_fault(f"client.{name}.client_id", "is the client_id of another client too")
         ids.add(client_id)

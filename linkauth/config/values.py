@@ -13,19 +13,19 @@ _DECIMAL = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?")
 _BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
-def convert(raw: str, kind: Any, words: Collection[str] | None = None) -> Any:
+def convert(raw: str, kind: Any, choices: Collection[str] | None = None) -> Any:
     """`raw` as `kind`: str, int, float, bool, tuple[str, ...], Literal[...] or one of these `| None`.
 
-    `words` are the only values of a str, as those of a Literal are. Raises ValueError with a sentence that does not
+    `choices` are the only values of a str, as those of a Literal are. Raises ValueError with a sentence that does not
     hold the value.
     """
     if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
         kind = next(part for part in typing.get_args(kind) if part is not type(None))
     if typing.get_origin(kind) is Literal:
-        kind, words = str, typing.get_args(kind)
+        kind, choices = str, typing.get_args(kind)
     if kind is str:
-        if words is not None and raw not in words:
-            raise ValueError("is not one of: " + ", ".join(words))
+        if choices is not None and raw not in choices:
+            raise ValueError("is not one of: " + ", ".join(choices))
         return raw
     if kind is bool:
         if raw.lower() not in _BOOLEANS:

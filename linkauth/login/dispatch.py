@@ -20,7 +20,7 @@ from linkauth.backends import (
     UnknownUser,
     WrongPassword,
 )
-from linkauth.login.throttle import fold
+from linkauth.login.throttle import normalize_username
 from linkauth.redaction import redact
 
 log = logging.getLogger(__name__)
@@ -44,12 +44,14 @@ class NamedBackend:
     def label(self) -> str:
         return f"{self.name} (shadow)" if self.shadow else self.name
 
-    def may_own(self, username: str) -> bool:
+    def accepts_username(self, username: str) -> bool:
         # in one spelling: another one of the same name must not be routed past its owner, to a later backend
-        return not self.accepts or any(pattern.fullmatch(fold(username)) for pattern in map(_pattern, self.accepts))
+        return not self.accepts or any(
+            pattern.fullmatch(normalize_username(username)) for pattern in map(_pattern, self.accepts)
+        )
 
 
-def answer(named: NamedBackend, ask: Callable[[NamedBackend], Identity]) -> Identity:
+def call_backend(named: NamedBackend, ask: Callable[[NamedBackend], Identity]) -> Identity:
     """What `ask` says of a backend: an identity that can be used, or an exception of the contract, which is logged.
 
     Throttled, which comes of an account whose failures are too many, becomes WrongPassword: any other answer would tell
@@ -83,7 +85,7 @@ def answer(named: NamedBackend, ask: Callable[[NamedBackend], Identity]) -> Iden
     return identity
 
 
-def close(named: NamedBackend) -> None:
+def close_backend(named: NamedBackend) -> None:
     """Close the backend; raises nothing, so that the others are closed too."""
     try:
         named.backend.close()
@@ -91,7 +93,7 @@ def close(named: NamedBackend) -> None:
         log.error("backend %s could not be closed: %s", named.label, type(error).__name__)
 
 
-def plausible(text: object, limit: int) -> bool:
+def is_valid_text(text: object, limit: int) -> bool:
     """Not empty, not over `limit` characters, no NUL and no lone surrogate: every store can be asked about it."""
     if not isinstance(text, str):
         return False
@@ -100,18 +102,18 @@ def plausible(text: object, limit: int) -> bool:
 
 def _is_usable(identity: object) -> bool:
     return isinstance(identity, Identity) and all(
-        plausible(text, SUBJECT_LIMIT) for text in (identity.subject, identity.username)
+        is_valid_text(text, SUBJECT_LIMIT) for text in (identity.subject, identity.username)
     )
 
 
 @cache
 def _pattern(accepts: str) -> re.Pattern[str]:
-    """`*` stands for any characters, everything else for itself, in the spelling of `fold`.
+    """`*` stands for any characters, everything else for itself, in the spelling of `normalize_username`.
 
     The parts between two `*` are atomic, so that each is looked for once: the cost grows with the name, not with its
     power by the number of `*`.
     """
-    first, *rest = (re.escape(fold(part)) for part in accepts.split("*"))
+    first, *rest = (re.escape(normalize_username(part)) for part in accepts.split("*"))
     middle = "".join(f"(?>.*?{part})" for part in rest[:-1])
     return re.compile(first + middle + "".join(f".*{part}" for part in rest[-1:]), re.DOTALL)
 

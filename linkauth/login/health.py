@@ -17,11 +17,11 @@ from linkauth.redaction import redact
 log = logging.getLogger(__name__)
 
 CHECK_SECONDS = 10
-SAID_LIMIT = 1_000
+LOGGED_LIMIT = 1_000
 """Warnings that are remembered as said; a detail may hold a number that changes."""
 
 
-def checks(backend: CredentialBackend, throttle: ThrottleSettings) -> list[Check]:
+def run_checks(backend: CredentialBackend, throttle: ThrottleSettings) -> list[Check]:
     """Every line about a backend, also when it breaks its contract; raises nothing but KeyboardInterrupt.
 
     The throttle counts in each of the LINKAUTH_WORKERS processes by itself.
@@ -37,7 +37,7 @@ def checks(backend: CredentialBackend, throttle: ThrottleSettings) -> list[Check
     try:
         lockout = backend.lockout()
         if lockout is not None:
-            found.append(compare(lockout, throttle, worker_processes()))
+            found.append(check_lockout(lockout, throttle, worker_processes()))
     except BackendUnavailable as error:
         # one line says it, where a check has said it already
         if all(check.ok for check in found):
@@ -49,7 +49,7 @@ def checks(backend: CredentialBackend, throttle: ThrottleSettings) -> list[Check
     return found
 
 
-def compare(lockout: Lockout, throttle: ThrottleSettings, processes: int = 1) -> Check:
+def check_lockout(lockout: Lockout, throttle: ThrottleSettings, processes: int = 1) -> Check:
     """Could tries through linkauth alone lock an account that the store locks as `lockout` says?
 
     0 seconds is for ever: then our windows follow each other without end. Each of `processes` counts by itself.
@@ -99,7 +99,7 @@ class Health:
         self._throttle = throttle
         self._checked: tuple[float, Mapping[str, bool]] = (-math.inf, {})
         self._checking = threading.Lock()
-        self._said: set[tuple[str, str, str]] = set()
+        self._logged: set[tuple[str, str, str]] = set()
 
     def __call__(self) -> Mapping[str, bool]:
         """Backend name to whether it is well."""
@@ -108,24 +108,24 @@ class Health:
             try:
                 if self._checked[0] == at:
                     # nobody else did it while we waited
-                    found = {name: self._is_well(name, backend) for name, backend in self._backends}
+                    found = {name: self._is_healthy(name, backend) for name, backend in self._backends}
                     self._checked = (time.monotonic(), found)
                 checked = self._checked[1]
             finally:
                 self._checking.release()
         return checked
 
-    def _is_well(self, name: str, backend: CredentialBackend) -> bool:
+    def _is_healthy(self, name: str, backend: CredentialBackend) -> bool:
         try:
-            found = checks(backend, self._throttle)
+            found = run_checks(backend, self._throttle)
         except BaseException as error:
             found = [Check("check", False, f"broke its contract with {type(error).__name__}")]
         for check in found:
             said = (name, check.name, check.detail)
             if not check.ok:
                 log.warning("backend %s: %s: %s", *said)
-            elif check.warning and said not in self._said and len(self._said) < SAID_LIMIT:
+            elif check.warning and said not in self._logged and len(self._logged) < LOGGED_LIMIT:
                 # a health check comes every few seconds, and nobody mends a setting that fast
-                self._said.add(said)
+                self._logged.add(said)
                 log.warning("backend %s: %s: %s", *said)
         return all(check.ok for check in found)

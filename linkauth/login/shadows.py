@@ -33,29 +33,29 @@ log = logging.getLogger(__name__)
 
 THREADS = 2
 """So many are asked of a shadow at a time; it never has more than these places of the pool for hashes."""
-WAITING = 64
-AGE_SECONDS = 30
+QUEUE_SIZE = 64
+MAX_AGE_SECONDS = 30
 """Who has waited for longer is not asked about any more: a password is no thing to keep."""
-AGAIN_SECONDS = 3_600
+RETRY_SECONDS = 3_600
 CLOSE_SECONDS = 2
-SAY_SECONDS = 60
+LOG_INTERVAL_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class AcceptedSignIn:
     """Somebody whom `backend` let in; `ask` asks the shadow the same, and is all that still holds the password."""
 
     backend: str
     identity: Identity
-    ask: Callable[[], Identity]
+    authenticate: Callable[[], Identity]
     at: float
 
     @property
-    def is_late(self) -> bool:
-        return time.monotonic() - self.at > AGE_SECONDS
+    def has_expired(self) -> bool:
+        return time.monotonic() - self.at > MAX_AGE_SECONDS
 
     @property
-    def who(self) -> tuple[str, str]:
+    def person_key(self) -> tuple[str, str]:
         return self.backend, self.identity.subject
 
 
@@ -67,12 +67,12 @@ class Shadow:
         self.dropped = 0
         self._backend = backend
         self._comparisons = comparisons
-        self._queue: queue.Queue[Accepted | None] = queue.Queue(WAITING)
+        self._queue: queue.Queue[AcceptedSignIn | None] = queue.Queue(QUEUE_SIZE)
         self._waiting: set[tuple[str, str]] = set()
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._closed = False
-        self._said_at = -float(SAY_SECONDS)
+        self._logged_at = -float(LOG_INTERVAL_SECONDS)
 
     def compare(self, backend: str, identity: Identity, ask: Callable[[], Identity]) -> None:
         """Compare what `backend` said with what `ask` gives or raises, later; returns at once and raises nothing.
@@ -80,12 +80,12 @@ class Shadow:
         `ask` raises exceptions of the contract only. Somebody about whom it is being asked already is not queued again;
         if too many wait, it is dropped, and counted as `dropped`, as is whoever has waited for too long.
         """
-        accepted = Accepted(backend, identity, ask, time.monotonic())
+        accepted = AcceptedSignIn(backend, identity, ask, time.monotonic())
         with self._lock:
             if self._closed:
                 return
-            self._drop_late()
-            if accepted.who in self._waiting:
+            self._drop_expired()
+            if accepted.person_key in self._waiting:
                 return
             try:
                 while len(self._threads) < THREADS:
@@ -95,9 +95,9 @@ class Shadow:
                     thread.start()
                     self._threads.append(thread)
                 self._queue.put_nowait(accepted)
-                self._waiting.add(accepted.who)
+                self._waiting.add(accepted.person_key)
             except (queue.Full, RuntimeError):
-                self._drop()
+                self._count_dropped()
 
     def close(self) -> None:
         """Drop what waits, and end within seconds even if the store hangs."""
@@ -136,47 +136,47 @@ class Shadow:
             log.warning("backend %s (shadow): what was compared is not kept: %s", self.name, why)
         finally:
             with self._lock:
-                self._waiting.discard(accepted.who)
+                self._waiting.discard(accepted.person_key)
         return True
 
-    def _compare(self, accepted: Accepted) -> None:
-        if accepted.is_late:
+    def _compare(self, accepted: AcceptedSignIn) -> None:
+        if accepted.has_expired:
             with self._lock:
-                self._drop()
+                self._count_dropped()
             return
-        last = self._comparisons.last(self.name, *accepted.who)
-        if last and last[0] in ("wrong_password", "locked") and time.time() - last[1] < AGAIN_SECONDS:
+        last = self._comparisons.last(self.name, *accepted.person_key)
+        if last and last[0] in ("wrong_password", "locked") and time.time() - last[1] < RETRY_SECONDS:
             return
         outcome, same_subject = _outcome(accepted)
         if not self._closed:
-            found = Comparison(self.name, *accepted.who, accepted.identity.username, outcome, same_subject)
+            found = Comparison(self.name, *accepted.person_key, accepted.identity.username, outcome, same_subject)
             self._comparisons.record(found, int(time.time()))
 
-    def _drop_late(self) -> None:
+    def _drop_expired(self) -> None:
         """Whom the threads do not come to ask about, for they hang, must not wait with their passwords till they do."""
         waiting = []
         with suppress(queue.Empty):
             while True:
                 waiting.append(self._queue.get_nowait())
         for accepted in waiting:
-            if accepted and accepted.is_late:
-                self._waiting.discard(accepted.who)
-                self._drop()
+            if accepted and accepted.has_expired:
+                self._waiting.discard(accepted.person_key)
+                self._count_dropped()
             else:
                 self._queue.put_nowait(accepted)
 
-    def _drop(self) -> None:
+    def _count_dropped(self) -> None:
         self.dropped += 1
-        if time.monotonic() - self._said_at >= SAY_SECONDS:
-            self._said_at = time.monotonic()
+        if time.monotonic() - self._logged_at >= LOG_INTERVAL_SECONDS:
+            self._logged_at = time.monotonic()
             log.warning("backend %s (shadow): too slow to be compared with, %d dropped so far", self.name, self.dropped)
 
 
-def _outcome(accepted: Accepted) -> tuple[str, bool | None]:
+def _outcome(accepted: AcceptedSignIn) -> tuple[str, bool | None]:
     """What the shadow says in one word, and whether it knows the person by the same subject."""
     decided = accepted.identity
     try:
-        found = accepted.ask()
+        found = accepted.authenticate()
     except UnknownUser:
         return "unknown", None
     except WrongPassword:

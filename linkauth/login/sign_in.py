@@ -30,9 +30,9 @@ from linkauth.backends import (
     WrongPassword,
     guarded,
 )
-from linkauth.login.dispatch import NamedBackend, answer, plausible
+from linkauth.login.dispatch import NamedBackend, call_backend, is_valid_text
 from linkauth.login.health import Health
-from linkauth.login.new_passwords import NewPasswords
+from linkauth.login.password_policy import PasswordPolicy
 from linkauth.login.shadows import Shadow
 from linkauth.login.throttle import Attempt, Throttle
 
@@ -87,12 +87,12 @@ class SignIn:
         backends: Sequence[NamedBackend],
         throttle: Throttle,
         shadows: Mapping[str, Shadow] | None = None,
-        new_passwords: NewPasswords | None = None,
+        password_policy: PasswordPolicy | None = None,
     ) -> None:
         self._backends = tuple(named for named in backends if not named.shadow)
-        self._trials = tuple((named, (shadows or {})[named.name]) for named in backends if named.shadow)
+        self._shadows = tuple((named, (shadows or {})[named.name]) for named in backends if named.shadow)
         self._throttle = throttle
-        self._new_passwords = new_passwords or NewPasswords()
+        self._password_policy = password_policy or PasswordPolicy()
         # a shadow that hangs must not hold up whoever asks whether this server is well
         self._health = Health([(named.name, named.backend) for named in self._backends], throttle.settings)
 
@@ -102,20 +102,20 @@ class SignIn:
         Raises WrongPassword (also for a name that nobody knows), PasswordChangeNeeded, AccountRefused,
         BackendUnavailable or Throttled.
         """
-        username = _guarded(username, password)
+        username = _valid_username(username, password)
 
         def ask(named: NamedBackend) -> Identity:
             try:
                 return named.backend.authenticate(username, password)
             except AccountRefused as refused:
-                if _is_mendable(refused) and _changes(named.backend):
+                if _needs_new_password(refused) and _can_change_password(named.backend):
                     raise PasswordChangeNeeded(refused.reason, proven=True) from None
                 raise
 
-        person = self._counted(username, address, ask)
-        for named, shadow in self._trials:
-            if named.may_own(username):
-                again = partial(answer, named, lambda trial: trial.backend.authenticate(username, password))
+        person = self._attempt(username, address, ask)
+        for named, shadow in self._shadows:
+            if named.accepts_username(username):
+                again = partial(call_backend, named, lambda trial: trial.backend.authenticate(username, password))
                 shadow.compare(person.backend, person.identity, again)
         return person
 
@@ -126,23 +126,25 @@ class SignIn:
         shut its owner out. Then this is a sign-in. Raises PasswordRefused, PasswordChanged, and what a sign-in raises;
         AccountRefused for a reason that no new password mends.
         """
-        username = _guarded(username, current)
+        username = _valid_username(username, current)
         if new != repeated:
             raise PasswordRefused("mismatch")
         if not new:
             raise PasswordRefused("too_short")
         if new == current:
             raise PasswordRefused("used_before")
-        if not plausible(new, PASSWORD_LIMIT):
+        if not is_valid_text(new, PASSWORD_LIMIT):
             raise PasswordRefused("policy")
         changed: list[str] = []
-        person = self._counted(username, address, lambda named: self._changed(named, username, current, new, changed))
+        person = self._attempt(
+            username, address, lambda named: self._replace_password(named, username, current, new, changed)
+        )
         return replace(person, changed=bool(changed))
 
-    def _counted(self, username: str, address: str, ask: Callable[[NamedBackend], Identity]) -> Person:
+    def _attempt(self, username: str, address: str, ask: Callable[[NamedBackend], Identity]) -> Person:
         with self._throttle.attempt(username, address) as attempt:
             try:
-                person = self._ask(username, ask, attempt)
+                person = self._try_backends(username, ask, attempt)
             except (UnknownUser, WrongPassword):
                 attempt.failed()
                 raise
@@ -154,18 +156,20 @@ class SignIn:
             attempt.succeeded()
             return person
 
-    def _ask(self, username: str, ask: Callable[[NamedBackend], Identity], attempt: Attempt) -> Person:
+    def _try_backends(self, username: str, ask: Callable[[NamedBackend], Identity], attempt: Attempt) -> Person:
         for named in self._backends:
-            if named.may_own(username):
+            if named.accepts_username(username):
                 try:
-                    with guarded(partial(self._guard, attempt, named.name)):
-                        return Person(named.name, answer(named, ask))
+                    with guarded(partial(self._count_account, attempt, named.name)):
+                        return Person(named.name, call_backend(named, ask))
                 except UnknownUser:
                     continue
         log.info("sign-in refused: no backend knows the name")
         raise UnknownUser
 
-    def _changed(self, named: NamedBackend, username: str, current: str, new: str, changed: list[str]) -> Identity:
+    def _replace_password(
+        self, named: NamedBackend, username: str, current: str, new: str, changed: list[str]
+    ) -> Identity:
         """Who signs in with `new`, after the change of a password that is right and that only a new one mends.
 
         `changed` gets the name of a backend that has changed it.
@@ -174,39 +178,39 @@ class SignIn:
         try:
             identity = backend.authenticate(username, current)
         except AccountRefused as refused:
-            if not _is_mendable(refused) or not _changes(backend):
+            if not _needs_new_password(refused) or not _can_change_password(backend):
                 raise
         else:
             log.info("password not changed: it has not expired, backend=%s", named.name)
             return identity
         assert isinstance(backend, PasswordChange)
         try:
-            self._new_passwords.check(new, _about(backend, username))
+            self._password_policy.check(new, _personal_texts(backend, username))
             backend.change_password(username, current, new)
             changed.append(named.name)
         except UnknownUser:
             # the name is known here, so no later backend may be asked
             raise BackendUnavailable("knew the name and then did not") from None
         try:
-            return answer(named, lambda _: backend.authenticate(username, new))
+            return call_backend(named, lambda _: backend.authenticate(username, new))
         except (UnknownUser, WrongPassword, BackendUnavailable) as error:
             # from here on the current password is the wrong one
             raise PasswordChanged(f"the new password is set, then came {type(error).__name__}") from None
 
-    def _guard(self, attempt: Attempt, backend: str, account: str) -> None:
+    def _count_account(self, attempt: Attempt, backend: str, account: str) -> None:
         """A name that was not typed often may be another one of an account that is being guessed."""
-        self._throttle.also(attempt, f"{backend}\0{account}")
+        self._throttle.count_account(attempt, f"{backend}\0{account}")
 
     def check(self) -> Mapping[str, bool]:
         """Which backends are well, by name; asked at most every 10 seconds, by one thread at a time."""
         return self._health()
 
 
-def _changes(backend: CredentialBackend) -> bool:
+def _can_change_password(backend: CredentialBackend) -> bool:
     return isinstance(backend, PasswordChange) and PasswordChange in backend.offers
 
 
-def _about(backend: CredentialBackend, username: str) -> list[str]:
+def _personal_texts(backend: CredentialBackend, username: str) -> list[str]:
     """What is known of the person, as no new password may be. Raises UnknownUser, BackendUnavailable."""
     if not isinstance(backend, Lookup) or Lookup not in backend.offers:
         return [username]
@@ -214,14 +218,14 @@ def _about(backend: CredentialBackend, username: str) -> list[str]:
     return [username, *(text for text in (who.username, who.name, who.email) if isinstance(text, str))]
 
 
-def _is_mendable(refused: AccountRefused) -> bool:
+def _needs_new_password(refused: AccountRefused) -> bool:
     return refused.proven and refused.revealed and refused.changeable and refused.reason in CHANGEABLE
 
 
-def _guarded(username: str, password: str) -> str:
+def _valid_username(username: str, password: str) -> str:
     """The trimmed name; raises WrongPassword for what no store should see."""
     username = username.strip()
-    if not plausible(username, USERNAME_LIMIT) or not plausible(password, PASSWORD_LIMIT):
+    if not is_valid_text(username, USERNAME_LIMIT) or not is_valid_text(password, PASSWORD_LIMIT):
         raise WrongPassword("refused before any backend: empty, too long, or not text")
     return username
 

@@ -26,9 +26,9 @@ from secrets import token_bytes
 from linkauth.backends import Throttled
 from linkauth.config.settings import ThrottleSettings
 
-KEYS = 20_000
+MAX_KEYS = 20_000
 """Keys kept in each window: 4 MB a window when each has failed once, measured, and 8 bytes for each further failure."""
-CLIENT_WIDE = 100
+CLIENT_GLOBAL_FACTOR = 100
 """So many times `client_failures` are free for one client over all addresses, and at one that has shown its secret."""
 _TIME = struct.Struct("d")
 
@@ -40,22 +40,22 @@ class Attempt:
     """
 
     def __init__(self) -> None:
-        self.right: bool | None = None
+        self.is_correct: bool | None = None
         self.counted: list[tuple[Window, bytes]] = []
 
     def failed(self) -> None:
-        self.right = False
+        self.is_correct = False
 
     def succeeded(self) -> None:
-        self.right = True
+        self.is_correct = True
 
 
 class Window:
-    """The times of the last `limit` failures of each key within `seconds`.
+    """Stores the times of the last `limit` failures of each key within `seconds`.
 
-    At most KEYS keys are kept. When there are more, the key with the fewest failures is forgotten first, and of those
-    the one whose last failure is the oldest: a flood of other names does not push out an account that is being guessed.
-    "Fewest" is by powers of two, so that no count is searched for.
+    A window holds at most MAX_KEYS keys. If there are more, it evicts the key with the fewest failures; among equals,
+    the one whose last failure is oldest. Thus a flood of other names does not evict an account that is under attack.
+    Failure counts are grouped by powers of two, so that eviction needs no search.
     """
 
     def __init__(self, limit: int, seconds: int) -> None:
@@ -90,7 +90,7 @@ class Window:
         self._forget_expired(now)
         times = (self.clear(key) + _TIME.pack(now))[-_TIME.size * self._limit :]
         self._levels[(len(times) // _TIME.size).bit_length() - 1][key] = times
-        if len(self) > KEYS:
+        if len(self) > MAX_KEYS:
             next(filter(None, self._levels)).popitem(last=False)
 
     def clear(self, key: bytes) -> bytes:
@@ -122,10 +122,10 @@ class Throttle:
         self._account = Window(settings.account_failures, settings.account_window)
         self._address = Window(settings.address_failures, settings.address_window)
         self._client = Window(settings.client_failures, settings.client_window)
-        self._client_anywhere = Window(settings.client_failures * CLIENT_WIDE, settings.client_window)
+        self._client_global = Window(settings.client_failures * CLIENT_GLOBAL_FACTOR, settings.client_window)
         # clients at addresses that have shown the right secret, and the failures there
-        self._proven: dict[bytes, None] = {}
-        self._client_proven = Window(settings.client_failures * CLIENT_WIDE, settings.client_window)
+        self._verified: dict[bytes, None] = {}
+        self._client_verified = Window(settings.client_failures * CLIENT_GLOBAL_FACTOR, settings.client_window)
         self._key = token_bytes(16)
         self._clock = clock
         self._lock = threading.Lock()
@@ -133,54 +133,56 @@ class Throttle:
     @contextmanager
     def attempt(self, username: str, address: str) -> Iterator[Attempt]:
         """A sign-in as `username` from the IP `address`; raises Throttled before it starts."""
-        name = self._account, self._hidden(fold(username))
-        with self._counted(name, (self._address, self._hidden(network(address)))) as attempt:
+        name = self._account, self._hash(normalize_username(username))
+        with self._track(name, (self._address, self._hash(address_bucket(address)))) as attempt:
             yield attempt
-            if attempt.right:
+            if attempt.is_correct:
                 with self._lock:
                     for window, key in attempt.counted:
                         if window is self._account:
                             window.clear(key)
 
-    def also(self, attempt: Attempt, account: str) -> None:
+    def count_account(self, attempt: Attempt, account: str) -> None:
         """Count the attempt for `account` too, which was found by the name that was typed; raises Throttled."""
         # no name holds a NUL, so that no account has the key of a name
-        self._start(attempt, (self._account, self._hidden(f"\0{account}")))
+        self._start(attempt, (self._account, self._hash(f"\0{account}")))
 
     @contextmanager
-    def client(self, client_id: str, address: str) -> Iterator[Attempt]:
-        """A try at the secret of `client_id` from the IP `address`; raises Throttled before it, right or wrong.
+    def client_attempt(self, client_id: str, address: str) -> Iterator[Attempt]:
+        """Context of one attempt to authenticate `client_id` from the IP `address`.
 
-        Failures are counted for that very pair, because all of Amazon's calls come from a few addresses. Over all
-        addresses CLIENT_WIDE times as many are free; beyond that only addresses are served that have shown the right
-        secret before, so that strangers who guess from many addresses do not block the client's own. At these too
-        CLIENT_WIDE times as many are free: any skill whose Access Token URI names this server has Amazon send a wrong
-        secret from the very addresses that send the right one.
+        Raises Throttled on entry if there are too many failures, whether or not the secret is correct.
+
+        Failures are counted per (client, address), since all of Amazon's requests come from a few addresses. The limit
+        for one client over all addresses is CLIENT_GLOBAL_FACTOR times higher. Above it, only addresses that have sent
+        the correct secret before are served, so that an attacker with many addresses does not block the client itself.
+        The limit at such an address is also CLIENT_GLOBAL_FACTOR times higher: Amazon sends the requests of every skill
+        from the same addresses, so a foreign skill with this server's Access Token URI adds failures there.
         """
-        pair, client = self._hidden(f"{client_id}\0{network(address)}"), self._hidden(client_id)
+        pair, client = self._hash(f"{client_id}\0{address_bucket(address)}"), self._hash(client_id)
         # no lock for a right secret: these are single look-ups, and a guess too many at the edge does no harm
         now = self._clock()
-        proven = pair in self._proven
+        proven = pair in self._verified
         if proven:
-            wait = self._client_proven.wait(pair, now)
+            wait = self._client_verified.wait(pair, now)
         else:
-            wait = max(self._client.wait(pair, now), self._client_anywhere.wait(client, now))
+            wait = max(self._client.wait(pair, now), self._client_global.wait(client, now))
         if wait > 0:
             raise Throttled(max(1, math.ceil(wait)))
         attempt = Attempt()
         yield attempt
-        if attempt.right is False:
+        if attempt.is_correct is False:
             with self._lock:
-                (self._client_proven if proven else self._client).fail(pair, self._clock())
-                self._client_anywhere.fail(client, self._clock())
-        elif attempt.right and not proven:
+                (self._client_verified if proven else self._client).fail(pair, self._clock())
+                self._client_global.fail(client, self._clock())
+        elif attempt.is_correct and not proven:
             with self._lock:
-                self._proven[pair] = None
-                if len(self._proven) > KEYS:
-                    del self._proven[next(iter(self._proven))]
+                self._verified[pair] = None
+                if len(self._verified) > MAX_KEYS:
+                    del self._verified[next(iter(self._verified))]
 
     @contextmanager
-    def _counted(self, *windows: tuple[Window, bytes]) -> Iterator[Attempt]:
+    def _track(self, *windows: tuple[Window, bytes]) -> Iterator[Attempt]:
         attempt = Attempt()
         self._start(attempt, *windows)
         try:
@@ -189,7 +191,7 @@ class Throttle:
             with self._lock:
                 for window, key in attempt.counted:
                     window.end(key)
-                    if attempt.right is False:
+                    if attempt.is_correct is False:
                         window.fail(key, self._clock())
 
     def _start(self, attempt: Attempt, *windows: tuple[Window, bytes]) -> None:
@@ -202,19 +204,19 @@ class Throttle:
                 window.start(key)
             attempt.counted += fresh
 
-    def _hidden(self, name: str) -> bytes:
+    def _hash(self, name: str) -> bytes:
         """A key of fixed size that shows no name."""
         return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=12, key=self._key).digest()
 
 
-def fold(username: str) -> str:
+def normalize_username(username: str) -> str:
     """One spelling for all spellings of a name, for counting only: `username` must be bounded already."""
     folded = unicodedata.normalize("NFKC", username).casefold()
     # directories take a run of blanks for one (RFC 4518 section 2.6.1)
     return " ".join("".join(letter for letter in folded if unicodedata.category(letter) != "Cf").split())
 
 
-def network(address: str) -> str:
+def address_bucket(address: str) -> str:
     """What one customer of a network has: the IPv4 address, or the IPv6 /64. Anything that is no IP is one bucket."""
     try:
         ip = ipaddress.ip_address(address)

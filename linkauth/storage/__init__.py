@@ -3,8 +3,8 @@
 
 from linkauth.storage.comparisons import Comparisons
 from linkauth.storage.engine import open_engine
-from linkauth.storage.keys import KeyStore, StoredKey, unreadable
-from linkauth.storage.ledger import COLUMNS, Ledger, LinkFilter
+from linkauth.storage.keys import KeyStore, StoredKey, unreadable_keys_problem
+from linkauth.storage.link_admin import COLUMNS, LinkAdmin, LinkFilter
 from linkauth.storage.links import LinkStore
 from linkauth.storage.schema import readable_by_others, require_current, revision, upgrade
 
@@ -12,7 +12,7 @@ __all__ = [
     "COLUMNS",
     "Comparisons",
     "KeyStore",
-    "Ledger",
+    "LinkAdmin",
     "LinkFilter",
     "LinkStore",
     "StoredKey",
@@ -20,6 +20,6 @@ __all__ = [
     "readable_by_others",
     "require_current",
     "revision",
-    "unreadable",
+    "unreadable_keys_problem",
     "upgrade",
 ]

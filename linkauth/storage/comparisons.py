@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 
 from linkauth.login.comparison import AGREE, UNAVAILABLE, Comparison, ComparisonsUnavailable
-from linkauth.storage.engine import Reader, Writer, cause
+from linkauth.storage.engine import Reader, Writer, describe_error
 from linkauth.storage.tables import comparisons, links
 
 _KEY = (comparisons.c.shadow, comparisons.c.backend, comparisons.c.subject)
@@ -71,17 +71,17 @@ class Comparisons:
         counted = select(*columns, func.count().label("people"), *sums)
         return self._rows(counted.where(comparisons.c.shadow == shadow).group_by(*columns).order_by(*columns))
 
-    def disagreeing(self, shadow: str) -> list[dict[str, Any]]:
+    def disagreements(self, shadow: str) -> list[dict[str, Any]]:
         """Everybody on whom the shadow does not agree, or whom it knows by another subject."""
         columns = [column for column in comparisons.c if column.name != "unavailable"]
         otherwise = or_(comparisons.c.outcome.not_in((AGREE, UNAVAILABLE)), comparisons.c.same_subject.is_(False))
         return self._rows(select(*columns).where(comparisons.c.shadow == shadow, otherwise).order_by(*_KEY))
 
-    def never_seen(self, shadow: str) -> list[dict[str, Any]]:
+    def unseen(self, shadow: str) -> list[dict[str, Any]]:
         """Everybody with a link that lives about whom the shadow was never asked: backend, subject, username."""
         return self._rows(select(_unseen(shadow)).order_by("backend", "subject"))
 
-    def count_never_seen(self, shadow: str) -> dict[str, int]:
+    def count_unseen(self, shadow: str) -> dict[str, int]:
         """How many of them each backend has."""
         unseen = _unseen(shadow)
         counted = select(unseen.c.backend, func.count().label("people")).group_by(unseen.c.backend)
@@ -113,7 +113,7 @@ def _errors() -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        raise ComparisonsUnavailable(cause(error)) from error
+        raise ComparisonsUnavailable(describe_error(error)) from error
 
 
 def _unseen(shadow: str) -> Subquery:

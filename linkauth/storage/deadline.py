@@ -15,7 +15,7 @@ from sqlalchemy import PoolProxiedConnection, QueuePool
 
 REQUEST_SECONDS = 1.75
 """For what a request waits for; below 2, so that the answer itself is sent in time."""
-PATIENT_SECONDS = 60
+OPERATOR_SECONDS = 60
 """For operators' commands, which may wait for a lock or a connection."""
 
 _thread = threading.local()

@@ -15,21 +15,21 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError, Ti
 
 from linkauth.config.settings import SettingsError
 from linkauth.redaction import reason, register_url
-from linkauth.storage.deadline import PATIENT_SECONDS, REQUEST_SECONDS, DeadlinePool, operation, remaining
+from linkauth.storage.deadline import OPERATOR_SECONDS, REQUEST_SECONDS, DeadlinePool, operation, remaining
 
 KEY = "linkauth.database"
-CONNECTIONS = 16
+POOL_SIZE = 16
 """The connections of a process to the database, at most; they are opened as they are needed."""
-WRITERS = 12
+MAX_WRITERS = 12
 """Transactions of a process that write at the same time, at most: the rest of the connections is left to readers."""
-READS = "linkauth_reads"
+READ_ONLY = "linkauth_reads"
 """An execution option of connections to SQLite that only read."""
 STATEMENT_SECONDS = 1.5
 LOCK_SECONDS = 1.25
 """PostgreSQL's own limits, below REQUEST_SECONDS: the server stops working on what nobody waits for any more."""
 
 
-_ALLOWED = """
+_CONNECTION_LIMITS = """
 SELECT (SELECT setting::int FROM pg_settings WHERE name = 'max_connections')
      - (SELECT sum(setting::int) FROM pg_settings
          WHERE name IN ('superuser_reserved_connections', 'reserved_connections')),
@@ -38,27 +38,27 @@ SELECT (SELECT setting::int FROM pg_settings WHERE name = 'max_connections')
 """
 """The last two are -1 where nobody has set a limit."""
 _writers: WeakKeyDictionary[Engine, BoundedSemaphore] = WeakKeyDictionary()
-"""The places of the writers of each engine, which all stores over it share."""
+"""The slots of the writers of each engine, which all stores over it share."""
 
 
-def open_engine(url: str, patient: bool = False) -> Engine:
-    """The engine for the database at `url`, with the one pool of the process; connects lazily.
+def open_engine(url: str, for_operator: bool = False) -> Engine:
+    """Returns the engine for the database at `url`, with a pool of connections; connects lazily.
 
-    Raises SettingsError for a URL that cannot be used.
+    Raises SettingsError for an invalid or unsupported URL.
 
-    An operation takes REQUEST_SECONDS at most, waiting for a connection and for locks included. `patient` is for
-    operators' commands: they wait PATIENT_SECONDS for a connection and for SQLite's lock, and their statements may take
-    as long as they need.
+    An operation takes at most REQUEST_SECONDS, including the wait for a connection and for locks. With `for_operator`
+    (CLI commands), it waits up to OPERATOR_SECONDS for a connection and for SQLite's lock, and statements have no time
+    limit.
     """
     # a program's own URL has passed no reader of settings
     register_url(url)
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
-            return _sqlite(parsed, patient)
+            return _sqlite(parsed, for_operator)
         if parsed.get_backend_name() != "postgresql":
             raise SettingsError([(KEY, "is neither sqlite:///<file> nor postgresql+psycopg://<user>@<host>/<name>")])
-        return _create(parsed, patient)
+        return _create(parsed, for_operator)
     except NoSuchModuleError:
         raise SettingsError(
             [(KEY, "names a database driver that is not known: say sqlite or postgresql+psycopg")]
@@ -73,7 +73,7 @@ def open_engine(url: str, patient: bool = False) -> Engine:
         raise SettingsError([(KEY, "is not a database URL such as sqlite:////var/lib/linkauth/db.sqlite")]) from None
 
 
-def cause(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """Why a statement failed, in the driver's words without secrets; of an error about a value, which those words
     may hold, the class alone."""
     kind = type(error).__name__
@@ -98,9 +98,9 @@ class Reader:
         connection = self._engine.connect()
         if self._transactional:
             return connection.execution_options(isolation_level="AUTOCOMMIT")
-        return connection.execution_options(**{READS: True})
+        return connection.execution_options(**{READ_ONLY: True})
 
-    def statement(self, select: Select[Any]) -> Callable[[Mapping[str, Any]], Any]:
+    def prepare(self, select: Select[Any]) -> Callable[[Mapping[str, Any]], Any]:
         """A function from the parameters of `select` to its first row, a tuple, or None; it raises one of `errors`."""
         compiled = select.compile(self._engine)
         sql, names = compiled.string, compiled.positiontup
@@ -132,7 +132,7 @@ class Reader:
 class Writer:
     """Transactions that write.
 
-    At most `WRITERS` of them have a connection at a time, on SQLite one, so that writers that wait for a lock leave
+    At most `MAX_WRITERS` of them have a connection at a time, on SQLite one, so that writers that wait for a lock leave
     connections to readers. The others wait here, within the deadline of their operation.
     """
 
@@ -141,23 +141,23 @@ class Writer:
         pool = engine.pool
         assert isinstance(pool, DeadlinePool)
         self._seconds = pool.timeout()
-        places = BoundedSemaphore(1 if engine.dialect.name == "sqlite" else WRITERS)
-        self._places = _writers.setdefault(engine, places)
+        slots = BoundedSemaphore(1 if engine.dialect.name == "sqlite" else MAX_WRITERS)
+        self._write_slots = _writers.setdefault(engine, slots)
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """A transaction, as `engine.begin()` is one. Raises SQLAlchemyError."""
         with operation(self._seconds):
-            if not self._places.acquire(timeout=self._seconds):
+            if not self._write_slots.acquire(timeout=self._seconds):
                 raise TimeoutError("too many transactions are waiting to be written")
             try:
                 with self._engine.begin() as connection:
                     yield connection
             finally:
-                self._places.release()
+                self._write_slots.release()
 
 
-def allowed_connections(engine: Engine) -> int | None:
+def connection_limit(engine: Engine) -> int | None:
     """How many connections the server allows the account in all; None where there is no such limit, as with SQLite.
 
     Connections that PostgreSQL keeps for administrators do not count. Raises SQLAlchemyError.
@@ -165,25 +165,25 @@ def allowed_connections(engine: Engine) -> int | None:
     if engine.dialect.name != "postgresql":
         return None
     with Reader(engine).connect() as connection:
-        everybody, account, database = connection.execute(text(_ALLOWED)).one()
+        everybody, account, database = connection.execute(text(_CONNECTION_LIMITS)).one()
     limits: list[int] = [everybody, *(limit for limit in (account, database) if limit >= 0)]
     return min(limits)
 
 
-def _create(url: URL, patient: bool = False, **options: Any) -> Engine:
-    seconds = PATIENT_SECONDS if patient else REQUEST_SECONDS
-    pool = {"poolclass": DeadlinePool, "pool_size": CONNECTIONS, "max_overflow": 0, "pool_timeout": seconds}
+def _create(url: URL, for_operator: bool = False, **options: Any) -> Engine:
+    seconds = OPERATOR_SECONDS if for_operator else REQUEST_SECONDS
+    pool = {"poolclass": DeadlinePool, "pool_size": POOL_SIZE, "max_overflow": 0, "pool_timeout": seconds}
     options = {**pool, "pool_use_lifo": True, "hide_parameters": True, **options}
     if url.get_backend_name() == "sqlite":
         engine = create_engine(url, **options)
         event.listen(engine, "do_connect", _open_file)
         return engine
-    connect_args: dict[str, Any] = {"connect_timeout": 10 if patient else 2}
-    if not patient:
+    connect_args: dict[str, Any] = {"connect_timeout": 10 if for_operator else 2}
+    if not for_operator:
         limits = {"statement_timeout": STATEMENT_SECONDS, "lock_timeout": LOCK_SECONDS}
         connect_args["options"] = " ".join(f"-c {name}={limit * 1000:.0f}" for name, limit in limits.items())
     engine = create_engine(url, pool_pre_ping=True, connect_args=connect_args, **options)
-    if engine.driver == "psycopg" and not patient:
+    if engine.driver == "psycopg" and not for_operator:
         from linkauth.storage.postgresql import DeadlineConnection
 
         @event.listens_for(engine, "do_connect")
@@ -206,7 +206,7 @@ def _open_file(_dialect: Any, _record: Any, arguments: list[Any], parameters: di
     parameters["timeout"] = remaining()
 
 
-def _sqlite(url: URL, patient: bool) -> Engine:
+def _sqlite(url: URL, for_operator: bool) -> Engine:
     """WAL, so that readers never wait; FULL, so that a power cut loses no token; BEGIN IMMEDIATE, so that a
     transaction that reads and then writes is never refused half-way."""
     if url.database in (None, "", ":memory:"):
@@ -216,8 +216,8 @@ def _sqlite(url: URL, patient: bool) -> Engine:
         raise SettingsError(
             [(KEY, "is a file: URL of SQLite: name the file itself, as in sqlite:////var/lib/db.sqlite")]
         )
-    engine = _create(url, patient)
-    longest = (PATIENT_SECONDS if patient else REQUEST_SECONDS) / 2
+    engine = _create(url, for_operator)
+    longest = (OPERATOR_SECONDS if for_operator else REQUEST_SECONDS) / 2
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
@@ -239,7 +239,7 @@ def _sqlite(url: URL, patient: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        if not connection.get_execution_options().get(READS):
+        if not connection.get_execution_options().get(READ_ONLY):
             _set_busy_timeout(connection.connection, connection.info, remaining())
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 

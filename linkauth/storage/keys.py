@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from linkauth.config.settings import SettingsError
 from linkauth.oauth2.tokens import SigningKey, StorageUnavailableError
-from linkauth.storage.engine import Reader, Writer, cause
+from linkauth.storage.engine import Reader, Writer, describe_error
 from linkauth.storage.tables import signing_keys, tokens
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     # a server without JWTs is spared 10 MB: what follows imports JOSE where it is used
     from joserfc.jwk import OctKey
 
-REREAD_SECONDS = 60
+RELOAD_SECONDS = 60
 RETRY_SECONDS = 5
 _SEAL = {"alg": "dir", "enc": "A256GCM"}
 
@@ -48,8 +48,8 @@ class StoredKey:
     retires_at: int | None
     sealed: str
     key: SigningKey | None
-    missing: tuple[bytes, ...]
-    foreign: int
+    missing_secrets: tuple[bytes, ...]
+    unknown_seals: int
 
 
 class KeyStore:
@@ -61,7 +61,7 @@ class KeyStore:
         self._secrets = tuple(dict.fromkeys(digests))
         self._lock = threading.Lock()
         self._failures = 0
-        self._kept: tuple[float, Sequence[SigningKey]] = (-math.inf, ())
+        self._cache: tuple[float, Sequence[SigningKey]] = (-math.inf, ())
 
     def current(self) -> Sequence[SigningKey]:
         """The keys, read anew at most once a minute, and behind the answers if there are some already: a database that
@@ -69,29 +69,29 @@ class KeyStore:
 
         Raises StorageUnavailableError if there are none yet and the database cannot be asked.
         """
-        (at, keys), failures = self._kept, self._failures
-        if time.monotonic() - at > REREAD_SECONDS and self._lock.acquire(blocking=not keys):
+        (at, keys), failures = self._cache, self._failures
+        if time.monotonic() - at > RELOAD_SECONDS and self._lock.acquire(blocking=not keys):
             if keys:
-                self._reread_behind(at, keys)
+                self._reload_in_background(at, keys)
             else:
-                self._reread(at, keys, failures)
-        return self._kept[1]
+                self._reload(at, keys, failures)
+        return self._cache[1]
 
-    def _reread_behind(self, at: float, keys: Sequence[SigningKey]) -> None:
+    def _reload_in_background(self, at: float, keys: Sequence[SigningKey]) -> None:
         try:
             arguments = (at, keys, self._failures)
-            threading.Thread(target=self._reread, args=arguments, name="signing keys", daemon=True).start()
+            threading.Thread(target=self._reload, args=arguments, name="signing keys", daemon=True).start()
         except RuntimeError:
             # no thread can be had now; the next request tries again
             self._lock.release()
 
-    def _reread(self, at: float, keys: Sequence[SigningKey], failures: int) -> None:
+    def _reload(self, at: float, keys: Sequence[SigningKey], failures: int) -> None:
         """Read the keys anew unless another thread has done it since `at`, and give the lock back. Who waited for one
         that failed fails too, so that a database that hangs is not asked by each of them in turn."""
         try:
             if self._failures != failures:
                 raise StorageUnavailableError("signing keys: they could not be read a moment ago")
-            if self._kept[0] == at:
+            if self._cache[0] == at:
                 self._read_all(keys)
         finally:
             self._lock.release()
@@ -104,7 +104,7 @@ class KeyStore:
                 self._failures += 1
                 raise StorageUnavailableError(f"signing keys: {error}") from error
             log.error("signing keys cannot be read, the last known ones go on: %s", error)
-            self._kept = (time.monotonic() - REREAD_SECONDS + RETRY_SECONDS, keys)
+            self._cache = (time.monotonic() - RELOAD_SECONDS + RETRY_SECONDS, keys)
             return
         found = [each.key for each in stored if each.key]
         closed = {each.kid: each for each in stored if not each.key}
@@ -115,16 +115,16 @@ class KeyStore:
                 for key in keys
                 if key.kid in closed
             ]
-            log.error("signing keys: linkauth.secret %s", unreadable(closed))
+            log.error("signing keys: linkauth.secret %s", unreadable_keys_problem(closed))
             if not found and not keys:
-                raise StorageUnavailableError(f"signing keys: linkauth.secret {unreadable(closed)}")
-        self._kept = (time.monotonic(), found or keys if closed else found)
+                raise StorageUnavailableError(f"signing keys: linkauth.secret {unreadable_keys_problem(closed)}")
+        self._cache = (time.monotonic(), found or keys if closed else found)
 
     def all(self) -> list[SigningKey]:
         """Every key that has not retired, oldest first. Raises SettingsError if no secret of the ini opens one."""
         stored = self.stored()
         if closed := [each.kid for each in stored if not each.key]:
-            raise SettingsError([("linkauth.secret", unreadable(closed))])
+            raise SettingsError([("linkauth.secret", unreadable_keys_problem(closed))])
         return [each.key for each in stored if each.key]
 
     def stored(self) -> list[StoredKey]:
@@ -134,7 +134,7 @@ class KeyStore:
             with self._reader.connect() as connection:
                 rows = connection.execute(select(signing_keys).where(living).order_by(signing_keys.c.signs_from)).all()
         except SQLAlchemyError as error:
-            raise StorageUnavailableError(cause(error)) from error
+            raise StorageUnavailableError(describe_error(error)) from error
         return [self._stored(row.kid, row.signs_from, row.retires_at, row.sealed) for row in rows]
 
     def rotate(self, signs_from: int, retires_at: int, forget: Iterable[str] = ()) -> SigningKey:
@@ -155,9 +155,9 @@ class KeyStore:
         """Seal the keys that can be opened also for those secrets of the ini that do not open them yet; gives how many
         keys that were. Other seals stay: servers with another ini may need them."""
         return sum(
-            self._replace(each, " ".join((each.sealed, *(_seal(each.key, secret) for secret in each.missing))))
+            self._replace(each, " ".join((each.sealed, *(_seal(each.key, secret) for secret in each.missing_secrets))))
             for each in self.stored()
-            if each.key and each.missing
+            if each.key and each.missing_secrets
         )
 
     def reseal(self) -> int:
@@ -165,7 +165,7 @@ class KeyStore:
         return sum(
             self._replace(each, " ".join(_seal(each.key, secret) for secret in self._secrets))
             for each in self.stored()
-            if each.key and (each.missing or each.foreign)
+            if each.key and (each.missing_secrets or each.unknown_seals)
         )
 
     def count_jwts(self, since: int, now: int) -> int:
@@ -192,7 +192,7 @@ class KeyStore:
         return StoredKey(kid, signs_from, retires_at, sealed, key, missing, len(sealed.split()) - len(opened))
 
 
-def unreadable(kids: Iterable[str]) -> str:
+def unreadable_keys_problem(kids: Iterable[str]) -> str:
     """What to do about keys that no secret of the ini opens."""
     return (
         f"is another one than the signing keys in the database were sealed with ({', '.join(kids)}): name the former "

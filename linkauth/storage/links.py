@@ -10,13 +10,13 @@ from typing import Any
 from sqlalchemy import Connection, Engine, and_, bindparam, delete, exists, insert, or_, select, update
 
 from linkauth.oauth2.tokens import Code, Kind, Link, StorageUnavailableError, Token
-from linkauth.storage.engine import Reader, Writer, cause
+from linkauth.storage.engine import Reader, Writer, describe_error
 from linkauth.storage.tables import codes, deny_list, links, tokens
 from linkauth.storage.usage import UsageWriter
 
-KEEP_SECONDS = 86_400
+RETENTION_SECONDS = 86_400
 """Expired access tokens of a link are kept for a day, then deleted when it gets new tokens; see also `sweep`."""
-REMEMBER_SECONDS = 30 * 86_400
+REPLAY_DETECTION_SECONDS = 30 * 86_400
 """Refresh tokens that were rotated away are remembered for that long: until then their reuse ends the link."""
 
 _LINK = (
@@ -59,9 +59,9 @@ class LinkStore:
 
     def __init__(self, engine: Engine) -> None:
         self._reader, self._writer = Reader(engine), Writer(engine)
-        self._find = self._reader.statement(_FIND)
-        self._find_code = self._reader.statement(_FIND_CODE)
-        self._version = self._reader.statement(_VERSION)
+        self._find = self._reader.prepare(_FIND)
+        self._find_code = self._reader.prepare(_FIND_CODE)
+        self._version = self._reader.prepare(_VERSION)
         self._usage = UsageWriter(engine)
 
     def create(self, link: Link, tokens: tuple[Token, ...] = (), code: Code | None = None) -> None:
@@ -80,7 +80,7 @@ class LinkStore:
         self._usage.sweep(link.created_at)
         with self._errors(), self._writer.begin() as connection:
             link_id = connection.execute(insert(links).returning(links.c.id), row).scalar_one()
-            _keep(connection, link_id, tokens)
+            _insert_tokens(connection, link_id, tokens)
             if code is not None:
                 row = {
                     "digest": code.digest,
@@ -113,7 +113,7 @@ class LinkStore:
                 return False
             if connection.execute(living.returning(links.c.id)).first() is None:
                 return False
-            _keep(connection, link.id, tokens)
+            _insert_tokens(connection, link.id, tokens)
         return True
 
     def renew(
@@ -131,16 +131,16 @@ class LinkStore:
                     return False
             if expires_at != presented.expires_at:
                 connection.execute(update(_tokens).where(mine).values(expires_at=expires_at))
-            stale = and_(_tokens.c.kind == "access", _tokens.c.expires_at < now - KEEP_SECONDS)
+            stale = and_(_tokens.c.kind == "access", _tokens.c.expires_at < now - RETENTION_SECONDS)
             # with `consume` also its siblings: successors of the same token by the other secrets of the ini
             earlier = and_(_tokens.c.generation < presented.generation + consume, _tokens.c.used_at.is_(None))
             # successors that were never used although their predecessor came again a day later
-            lost = and_(_tokens.c.generation == presented.generation + 1, _tokens.c.issued_at < now - KEEP_SECONDS)
+            lost = and_(_tokens.c.generation == presented.generation + 1, _tokens.c.issued_at < now - RETENTION_SECONDS)
             unused = and_(lost, _tokens.c.used_at.is_(None))
-            forgotten = _tokens.c.used_at < now - REMEMBER_SECONDS
+            forgotten = _tokens.c.used_at < now - REPLAY_DETECTION_SECONDS
             superseded = and_(_tokens.c.kind == "refresh", or_(earlier, unused, forgotten))
             connection.execute(delete(_tokens).where(_tokens.c.link_id == link.id, or_(stale, superseded)))
-            _keep(connection, link.id, tokens)
+            _insert_tokens(connection, link.id, tokens)
         return True
 
     def end(self, link: Link, reason: str, now: int) -> None:
@@ -152,7 +152,7 @@ class LinkStore:
 
     def record_use(self, link: Link, now: int) -> None:
         if link.id is not None:
-            self._usage.used(link.id, now)
+            self._usage.record_use(link.id, now)
 
     def revoked_tokens(self, now: int) -> dict[str, int]:
         ended = select(_tokens.c.jti, _tokens.c.expires_at).join_from(_tokens, links)
@@ -174,7 +174,7 @@ class LinkStore:
         try:
             yield
         except self._reader.errors as error:
-            raise StorageUnavailableError(cause(error)) from error
+            raise StorageUnavailableError(describe_error(error)) from error
 
 
 # `tokens` is the word for the argument too
@@ -200,7 +200,7 @@ def _link(row: Sequence[Any]) -> Link:
     )
 
 
-def _keep(connection: Connection, link_id: int | None, kept: tuple[Token, ...]) -> None:
+def _insert_tokens(connection: Connection, link_id: int | None, kept: tuple[Token, ...]) -> None:
     if kept:
         rows = [
             {

@@ -21,7 +21,7 @@ KEY = "linkauth.database"
 def revision(engine: Engine) -> str | None:
     """The database's migration, None if it has none yet. Raises SettingsError if it cannot be asked."""
     file = _file(engine)
-    with _errors():
+    with _settings_errors():
         if file is not None and not file.exists():
             # asking would create it
             return None
@@ -59,7 +59,7 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
 
         config = Config()
         config.set_main_option("script_location", "linkauth.storage:migrations")
-        with _errors():
+        with _settings_errors():
             if file := _file(engine):
                 file.parent.mkdir(parents=True, exist_ok=True)
             with engine.begin() as connection:
@@ -88,7 +88,7 @@ def _file(engine: Engine) -> Path | None:
 
 
 @contextmanager
-def _errors() -> Iterator[None]:
+def _settings_errors() -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, OSError) as error:

@@ -9,16 +9,16 @@ import threading
 
 from sqlalchemy import Engine, and_, delete, func, or_, select, update
 
-from linkauth.storage.engine import Writer, cause
+from linkauth.storage.engine import Writer, describe_error
 from linkauth.storage.tables import codes, links, tokens
 
 log = logging.getLogger(__name__)
 
-WAITING = 1_000
-PAGE = 500
-PAGES = 200
+QUEUE_SIZE = 1_000
+BATCH_SIZE = 500
+MAX_BATCHES = 200
 SWEEP_SECONDS = 3_600
-KEEP_SECONDS = 86_400
+RETENTION_SECONDS = 86_400
 _SWEEP = 0
 """Stands in the queue for a sweep; no link has this number."""
 
@@ -28,23 +28,23 @@ class UsageWriter:
 
     def __init__(self, engine: Engine) -> None:
         self._writer = Writer(engine)
-        self._queue: queue.Queue[tuple[int, int] | None] = queue.Queue(WAITING)
+        self._queue: queue.Queue[tuple[int, int] | None] = queue.Queue(QUEUE_SIZE)
         self._waiting: set[int] = set()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._swept_at = 0
 
-    def used(self, link_id: int, now: int) -> None:
+    def record_use(self, link_id: int, now: int) -> None:
         """The link was used at `now`, seconds since 1970; returns at once."""
-        self._wait_for(link_id, now)
+        self._enqueue(link_id, now)
 
     def sweep(self, now: int) -> None:
         """Sweep, if the last time was an hour ago; returns at once."""
         if now - self._swept_at >= SWEEP_SECONDS:
             self._swept_at = now
-            self._wait_for(_SWEEP, now)
+            self._enqueue(_SWEEP, now)
 
-    def _wait_for(self, what: int, now: int) -> None:
+    def _enqueue(self, what: int, now: int) -> None:
         with self._lock:
             if what in self._waiting:
                 return
@@ -65,14 +65,14 @@ class UsageWriter:
                 if what == _SWEEP:
                     sweep(self._writer, now)
                 else:
-                    self._note(what, now)
+                    self._write_use(what, now)
             except Exception as error:
                 # whatever it was, it comes again
-                log.warning("what was to be noted about links was not written: %s", cause(error))
+                log.warning("what was to be noted about links was not written: %s", describe_error(error))
             with self._lock:
                 self._waiting.discard(what)
 
-    def _note(self, link_id: int, now: int) -> None:
+    def _write_use(self, link_id: int, now: int) -> None:
         values = {"first_used_at": func.coalesce(links.c.first_used_at, now), "last_used_at": now}
         with self._writer.begin() as connection:
             connection.execute(update(links).where(links.c.id == link_id).values(values))
@@ -85,11 +85,15 @@ class UsageWriter:
 
 
 def sweep(writer: Writer, now: int) -> None:
-    """Delete what nobody can use any more and is a day old: codes, links whose code was never redeemed, access tokens
-    that expired, opaque tokens of links that ended. A JWT stays until it has expired itself: verifiers accept it until
-    then, and the deny list names it. A transaction deletes PAGE rows at most, so that no lock is held for long; one
-    sweep deletes at most PAGES times as many of each kind."""
-    before = now - KEEP_SECONDS
+    """Delete rows that have been unusable for RETENTION_SECONDS.
+
+    These are expired codes, links whose code was never redeemed, expired access tokens, and opaque tokens of links that
+    have ended. A JWT stays until it expires: verifiers accept it until then, so the deny list must contain it.
+
+    One transaction deletes at most BATCH_SIZE rows, so that locks are short. One sweep runs at most MAX_BATCHES
+    transactions for each kind of row.
+    """
+    before = now - RETENTION_SECONDS
     never = and_(links.c.token_issued_at.is_(None), links.c.created_at < before)
     ended = select(links.c.id).where(links.c.ended_at < before)
     expired = and_(tokens.c.kind == "access", tokens.c.expires_at < before)
@@ -99,8 +103,8 @@ def sweep(writer: Writer, now: int) -> None:
         (links.c.id, never),
         (tokens.c.digest, dead),
     ):
-        page = delete(column.table).where(column.in_(select(column).where(useless).limit(PAGE).scalar_subquery()))
-        for _ in range(PAGES):
+        page = delete(column.table).where(column.in_(select(column).where(useless).limit(BATCH_SIZE).scalar_subquery()))
+        for _ in range(MAX_BATCHES):
             with writer.begin() as connection:
-                if connection.execute(page).rowcount < PAGE:
+                if connection.execute(page).rowcount < BATCH_SIZE:
                     break

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 from linkauth.config.plugins import load
-from linkauth.themes.states import CHANGE_URL, PAGES, PASSWORD_ERRORS, PASSWORD_REASONS, SIGN_IN_ERRORS, every_state
+from linkauth.themes.states import CHANGE_URL, PAGES, PASSWORD_ERRORS, PASSWORD_REASONS, SIGN_IN_ERRORS, page_states
 from linkauth.themes.theme import Theme, open_theme
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{7*7}}"
@@ -121,7 +121,7 @@ class ThemeContract:
 
     def pages(self, theme: Theme) -> list[tuple[str, str]]:
         """Returns every page in every state and language, as (language, HTML)."""
-        states = every_state("skill", ("order_car", "scope_without_a_text"))
+        states = page_states("skill", ("order_car", "scope_without_a_text"))
         return [
             (language, theme.render(state.page, language, **state.context))
             for language in theme.languages
@@ -208,7 +208,7 @@ class ThemeContract:
     def test_another_language_is_a_choice_that_keeps_the_request(self, theme: Theme) -> None:
         """The language menu needs no script. It lists the languages of the theme by their own names."""
         query = (("state", "a+b/c=\"'<&"), ("unknown", ""), ("state", "again"))
-        for language in theme.languages if len(theme.spoken) > 1 else ():
+        for language in theme.languages if len(theme.selectable_languages) > 1 else ():
             for html in (self.login(theme, language, query=query), self.password(theme, language, query=query)):
                 form = Elements(html).form("get")
                 assert form.all("form")[0].get("action", "") == ""
@@ -219,9 +219,11 @@ class ThemeContract:
                 language_buttons = {
                     each["value"]: each for each in form.all("button") if each.get("name") == "ui_locales"
                 }
-                assert set(language_buttons) == {each.tag for each in theme.spoken} <= set(theme.languages)
+                assert (
+                    set(language_buttons) == {each.tag for each in theme.selectable_languages} <= set(theme.languages)
+                )
                 assert all(each["lang"] == tag for tag, each in language_buttons.items())
-                assert all(each.name in html for each in theme.spoken)
+                assert all(each.name in html for each in theme.selectable_languages)
             assert "ui_locales" not in self.login(theme, language, query=None)
 
     def test_links_lead_where_a_phone_may_go(self, theme: Theme) -> None:

@@ -54,7 +54,7 @@ class Language:
     direction: str
 
 
-def accepted(header: str) -> list[str]:
+def parse_accept_language(header: str) -> list[str]:
     """The language ranges of an Accept-Language header, best first (RFC 9110 section 12.5.4).
 
     `de-*` is de, as RFC 4647 section 3.2 has it; garbage is skipped.
@@ -73,7 +73,7 @@ def accepted(header: str) -> list[str]:
     return [tag for _, _, tag in sorted(found)]
 
 
-def choose(wanted: Iterable[str], available: Sequence[str]) -> str | None:
+def best_match(wanted: Iterable[str], available: Sequence[str]) -> str | None:
     """The first of `available` that fits one of `wanted`: `es-CL` takes es, `pt` takes pt-BR (RFC 4647 section 3.4).
 
     A region takes a neighbour's language before everybody's: `en-AU` and `en-150` take en-GB, `es-419` takes es-MX.
@@ -126,7 +126,7 @@ def fallbacks(tag: str) -> list[str]:
     return ["-".join(parts[:length]) for length in range(len(parts), 0, -1)]
 
 
-def text(texts: Mapping[str, str], language: str) -> str:
+def localized(texts: Mapping[str, str], language: str) -> str:
     """The text for `language` out of texts by language; the one under "" serves all others."""
     return next((texts[tag] for tag in fallbacks(language) if tag in texts), texts.get("", ""))
 
@@ -148,14 +148,14 @@ def _described(tag: str) -> Language:
     return Language(tag, name[0].upper() + name[1:], locale.text_direction)
 
 
-def offered(tags: Iterable[str]) -> tuple[Language, ...]:
+def selectable(tags: Iterable[str]) -> tuple[Language, ...]:
     """Of a theme's languages those to choose from, by name: a region whose language is there too is left out."""
     there = set(tags)
     found = (describe(tag) for tag in there if not there.intersection(fallbacks(tag)[1:]))
     return tuple(sorted(found, key=lambda language: (language.name.casefold(), language.tag)))
 
 
-def number(value: float, language: str) -> str:
+def format_number(value: float, language: str) -> str:
     """A number as people who read `language` write it."""
     return format_decimal(value, locale=_locale(language) or "en")
 

@@ -27,7 +27,7 @@ REQUEST_ERRORS = (
 """What may be wrong with a request, as the error page is told."""
 CHANGE_URL = "https://password.example.com/?a=1&b=2"
 """Where a person may choose a new password, as a backend's settings say it."""
-SHORT_WAIT, LONG_WAIT = 40, 600
+SHORT_RETRY_AFTER, LONG_RETRY_AFTER = 40, 600
 """Seconds."""
 LEAST_LENGTH = 12
 USERNAME = "a.smith@example.com"
@@ -42,7 +42,7 @@ class State:
     context: Mapping[str, Any]
 
 
-def every_state(client_id: str, scopes: Sequence[str]) -> list[State]:
+def page_states(client_id: str, scopes: Sequence[str]) -> list[State]:
     """Every page in every state, for one client and what it asks for; `fresh` is before anything went wrong."""
     return [*_login(client_id, scopes), *_password(client_id), *_error(), State("home", "fresh", {})]
 
@@ -53,11 +53,11 @@ def _login(client_id: str, scopes: Sequence[str]) -> list[State]:
     again = {**context, "username": USERNAME}
     states = [State("login", "fresh", context), State("login", "no_scopes", {**context, "scopes": ()})]
     for error in SIGN_IN_ERRORS:
-        states.append(State("login", error, {**again, "error": error, "retry_after": SHORT_WAIT}))
+        states.append(State("login", error, {**again, "error": error, "retry_after": SHORT_RETRY_AFTER}))
         if error in PASSWORD_REASONS:
             told = {**again, "error": error, "change_url": CHANGE_URL}
             states.append(State("login", f"{error}.change_url", told))
-    states.append(State("login", "throttled.minutes", {**again, "error": "throttled", "retry_after": LONG_WAIT}))
+    states.append(State("login", "throttled.minutes", {**again, "error": "throttled", "retry_after": LONG_RETRY_AFTER}))
     return states
 
 
@@ -71,9 +71,9 @@ def _password(client_id: str) -> list[State]:
     }
     context |= {"minimum": 0, "retry_after": 0}
     told: list[tuple[str, dict[str, Any]]] = [(reason, {"reason": reason}) for reason in PASSWORD_REASONS]
-    told += [(error, {"error": error, "retry_after": SHORT_WAIT}) for error in PASSWORD_ERRORS]
+    told += [(error, {"error": error, "retry_after": SHORT_RETRY_AFTER}) for error in PASSWORD_ERRORS]
     told.append(("too_short.minimum", {"error": "too_short", "minimum": LEAST_LENGTH}))
-    told.append(("throttled.minutes", {"error": "throttled", "retry_after": LONG_WAIT}))
+    told.append(("throttled.minutes", {"error": "throttled", "retry_after": LONG_RETRY_AFTER}))
     return [State("password", name, {**context, **changes}) for name, changes in told]
 
 

@@ -21,7 +21,7 @@ PARENT = "parent/"
 _STATIC = "static/"
 
 
-class Chain(jinja2.BaseLoader):
+class TemplateLoader(jinja2.BaseLoader):
     """Loads from `roots`, the folders of a theme and of its parents, the child first.
 
     The name `2:login.jinja2` stands for the first login.jinja2 from the third root on.
@@ -88,7 +88,7 @@ def environment(roots: Sequence[Path]) -> jinja2.Environment:
     # not config.include: pyramid_jinja2 would look for its caller, and read every source file of the stack for that
     add_jinja2_renderer(config, ".jinja2")
     made: jinja2.Environment = get_jinja2_environment(config)
-    loader = Chain(roots)
+    loader = TemplateLoader(roots)
     made.loader = loader
     # pyramid_jinja2's own looks for templates beside the parent, and would compile one again for each that extends it
     made.join_path = loader.join_path  # type: ignore[method-assign]

@@ -35,13 +35,13 @@ from pyramid.exceptions import ConfigurationError
 
 from linkauth.redaction import reason, redact
 from linkauth.themes import languages, templates
-from linkauth.themes.states import PAGES, State, every_state
-from linkauth.themes.templates import Chain
+from linkauth.themes.states import PAGES, State, page_states
+from linkauth.themes.templates import TemplateLoader
 
 DOMAIN = "linkauth"
-KEPT_PAGES = 1_000
-_TOKEN_HERE = "form-token-4b1d5a0c"
-_QUERY_HERE = Markup("query-4b1d5a0c")
+PAGE_CACHE_SIZE = 1_000
+_TOKEN_PLACEHOLDER = "form-token-4b1d5a0c"
+_QUERY_PLACEHOLDER = Markup("query-4b1d5a0c")
 _FIELD = Markup('<input type="hidden" name="{}" value="{}">')
 
 
@@ -88,14 +88,14 @@ class Theme:
         self._read = [self.read_catalogs(root) for root in self.roots]
         # English needs no catalog
         self.languages = tuple(sorted({"en", *(tag for catalogs in self._read for tag in catalogs)}))
-        self.spoken = languages.offered(self.languages)
-        self.environment.globals.update(spoken=self.spoken, languages=self.languages)
+        self.selectable_languages = languages.selectable(self.languages)
+        self.environment.globals.update(spoken=self.selectable_languages, languages=self.languages)
         self._catalogs = {tag: self.catalog(tag) for tag in self.languages}
         self.default_language = default_language(language, name, self.languages)
         self.pages = {page: self._template(page) for page in PAGES}
         # bounded, since a client may ask for any choice of its scopes
-        self._kept = lru_cache(KEPT_PAGES)(self._render)
-        self.try_pages()
+        self._cached_render = lru_cache(PAGE_CACHE_SIZE)(self._render)
+        self.check_pages()
 
     def _environment(self, texts: Mapping[str, Any]) -> jinja2.Environment:
         environment = templates.environment(self.roots)
@@ -106,10 +106,10 @@ class Theme:
         )
         environment.globals.update(texts, theme=self.parameters, static=lambda name: self._static_urls[name])
         environment.filters["text"] = jinja2.pass_context(
-            lambda context, texts: languages.text(texts, context["language"])
+            lambda context, texts: languages.localized(texts, context["language"])
         )
         environment.filters["number"] = jinja2.pass_context(
-            lambda context, value: languages.number(value, context["language"])
+            lambda context, value: languages.format_number(value, context["language"])
         )
         return environment
 
@@ -119,16 +119,16 @@ class Theme:
         except jinja2.TemplateNotFound as error:
             raise ConfigurationError(f"linkauth.theme: {self.name} has no template {error.name}") from None
         except jinja2.TemplateSyntaxError as error:
-            raise ConfigurationError(f"linkauth.theme: {self.name}, {what_failed(error, page)}") from None
+            raise ConfigurationError(f"linkauth.theme: {self.name}, {describe_failure(error, page)}") from None
 
-    def try_pages(self) -> None:
+    def check_pages(self) -> None:
         """Compile every template, and render each page as the first visitor sees it."""
-        assert isinstance(self.environment.loader, Chain)
+        assert isinstance(self.environment.loader, TemplateLoader)
         for name in self.environment.loader.names():
             self._template(name)
         clients: Any = self.environment.globals["clients"]
         first: dict[str, State] = {}
-        for state in every_state(next(iter(clients), ""), ()):
+        for state in page_states(next(iter(clients), ""), ()):
             first.setdefault(state.page, state)
         for page, state in first.items():
             if page in ("login", "password") and not clients:
@@ -137,7 +137,7 @@ class Theme:
                 self._render(page, self.default_language, **state.context)
             except Exception as error:
                 # a template may raise any exception
-                what = f"cannot show {page} in {self.default_language}: {what_failed(error, page + '.jinja2')}"
+                what = f"cannot show {page} in {self.default_language}: {describe_failure(error, page + '.jinja2')}"
                 raise ConfigurationError(f"linkauth.theme: {self.name} {what}") from None
 
     def _load_static(self) -> None:
@@ -154,7 +154,7 @@ class Theme:
                 try:
                     body = self.environment.get_template(f"static/{path.name}").render().encode("utf-8")
                 except Exception as error:
-                    what = what_failed(error, f"static/{path.name}")
+                    what = describe_failure(error, f"static/{path.name}")
                     raise ConfigurationError(f"linkauth.theme: {self.name}, {path.name}: {what}") from None
             stem, dot, ending = name.rpartition(".")
             hashed = f"{stem}.{sha256(body).hexdigest()[:12]}{dot}{ending}"
@@ -168,7 +168,7 @@ class Theme:
 
     def read_catalogs(self, root: Path) -> dict[str, gettext.GNUTranslations]:
         """The compiled catalogs of the package at `root`, by language tag."""
-        return {tag: self.translations(path) for tag, path in compiled(root)}
+        return {tag: self.translations(path) for tag, path in compiled_catalogs(root)}
 
     def translations(self, path: Path) -> gettext.GNUTranslations:
         """A compiled catalog; raises ConfigurationError."""
@@ -211,11 +211,15 @@ class Theme:
         context |= {"guess": guess, "choice": query is not None}
         if context.get("username"):
             return self._render(page, language, form_token=form_token, query_fields=fields, **context)
-        kept = self._kept(page, language, form_token=_TOKEN_HERE, query_fields=_QUERY_HERE, **context)
-        return kept.replace(_TOKEN_HERE, form_token).replace(_QUERY_HERE, fields)
+        kept = self._cached_render(
+            page, language, form_token=_TOKEN_PLACEHOLDER, query_fields=_QUERY_PLACEHOLDER, **context
+        )
+        return kept.replace(_TOKEN_PLACEHOLDER, form_token).replace(_QUERY_PLACEHOLDER, fields)
 
     def _render(self, page: str, language: str, **context: Any) -> str:
-        listed = (each for tag in languages.fallbacks(language) for each in self.spoken if each.tag == tag)
+        listed = (
+            each for tag in languages.fallbacks(language) for each in self.selectable_languages if each.tag == tag
+        )
         return self.pages[page + ".jinja2"].render(
             {"form_token": "", "query_fields": "", "guess": False, "choice": True, **context},
             language=language,
@@ -227,7 +231,7 @@ class Theme:
 
 def default_language(wanted: str, theme: str, spoken: Sequence[str]) -> str:
     """The language, of those that a theme speaks, for people who say none; raises ConfigurationError for none."""
-    found = languages.choose([wanted], spoken)
+    found = languages.best_match([wanted], spoken)
     if found is None:
         raise ConfigurationError(
             f"linkauth.default_language: is none that the theme {theme} speaks: {', '.join(spoken)}"
@@ -235,13 +239,13 @@ def default_language(wanted: str, theme: str, spoken: Sequence[str]) -> str:
     return found
 
 
-def compiled(root: Path) -> Iterator[tuple[str, Path]]:
+def compiled_catalogs(root: Path) -> Iterator[tuple[str, Path]]:
     """(language tag, path) of each compiled catalog of the package at `root`."""
     for path in sorted(root.glob(f"locale/*/LC_MESSAGES/{DOMAIN}.mo")):
         yield path.parts[-3].replace("_", "-"), path
 
 
-def what_failed(error: Exception, template: str) -> str:
+def describe_failure(error: Exception, template: str) -> str:
     """What the template of that name, or one that belongs to it, raised, in words for the theme's author."""
     if isinstance(error, RecursionError):
         return f"a template extends itself: what stands behind it is called parent/{template}"
@@ -251,7 +255,7 @@ def what_failed(error: Exception, template: str) -> str:
     return f"{type(error).__name__}: {reason(error)}"
 
 
-class _Chain:
+class _IncludeRecorder:
     """What a theme's `includeme` sees as `config`: its includes, parents first, become the chain."""
 
     def __init__(self) -> None:
@@ -266,9 +270,9 @@ class _Chain:
         self.packages.insert(0, package)
 
 
-def packages_of(name: str, module: Any) -> list[str]:
+def theme_packages(name: str, module: Any) -> list[str]:
     """The packages of the theme in `module` and of its parents, the child first; raises ConfigurationError."""
-    chain = _Chain()
+    chain = _IncludeRecorder()
     if not callable(getattr(module, "includeme", None)):
         raise ConfigurationError(f"linkauth.theme: {name} has no includeme(config) that says config.add_theme(...)")
     chain.include(module)
@@ -279,10 +283,10 @@ def open_theme(
     name: str, module: Any, parameters: Any, texts: Mapping[str, Any], static_path: str, language: str = "en"
 ) -> Theme:
     """The theme whose package is `module`; raises ConfigurationError in one sentence."""
-    return Theme(name, packages_of(name, module), parameters, texts, static_path, language)
+    return Theme(name, theme_packages(name, module), parameters, texts, static_path, language)
 
 
-def texts_of(settings: Any) -> dict[str, Any]:
+def page_texts(settings: Any) -> dict[str, Any]:
     """What every page may say, as the settings have it."""
     return {
         "service_name": settings.service_name,

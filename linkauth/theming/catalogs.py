@@ -26,7 +26,7 @@ from pyramid.exceptions import ConfigurationError
 from linkauth.config.plugins import load
 from linkauth.redaction import redact
 from linkauth.themes import languages
-from linkauth.themes.theme import DOMAIN, compiled, packages_of
+from linkauth.themes.theme import DOMAIN, compiled_catalogs, theme_packages
 from linkauth.theming import po
 
 WIDTH = 118
@@ -65,9 +65,9 @@ def update(name: str, add: str | None = None) -> Iterator[Updated]:
     Raises LookupError for a theme that is not there, ConfigurationError for files that cannot be read and for a
     translation that no page could show.
     """
-    roots = [Path(str(files(package))) for package in packages_of(name, load("themes", name))]
+    roots = [Path(str(files(package))) for package in theme_packages(name, load("themes", name))]
     tags = {tag for tag, _ in po.catalogs(roots[0])} | ({add} if add else set())
-    by_parents = {tag for root in roots[1:] for tag, _ in (*po.catalogs(root), *compiled(root))}
+    by_parents = {tag for root in roots[1:] for tag, _ in (*po.catalogs(root), *compiled_catalogs(root))}
     theme = _Theme([sentences(root) for root in roots], tags, by_parents)
     for tag in sorted(tags):
         path = roots[0] / "locale" / tag.replace("-", "_") / "LC_MESSAGES" / f"{DOMAIN}.po"
@@ -81,7 +81,7 @@ def update(name: str, add: str | None = None) -> Iterator[Updated]:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as written:
             write_po(written, catalog, width=WIDTH, no_location=True)
-        path.with_suffix(".mo").write_bytes(po.compiled(catalog))
+        path.with_suffix(".mo").write_bytes(po.mo_bytes(catalog))
         waiting = sum(1 for message in catalog if message.id and not all(po.forms(message.string)))
         lost = (message for message in catalog.obsolete.values() if message.id not in before)
         yield Updated(tag, waiting, tuple(map(theme.why_obsolete, lost)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from linkauth.themes.states import State
-from linkauth.themes.theme import what_failed
+from linkauth.themes.theme import describe_failure
 from linkauth.theming import contrast, inheritance, pseudo, sentences
 from linkauth.theming.drafts import Draft
 from linkauth.theming.findings import Finding, merged
@@ -48,7 +48,7 @@ def check(draft: Draft) -> Report:
                 shown[number, language] = draft.show(state, language)
             except Exception as error:
                 # whatever a template raises
-                what = f"cannot be shown: {what_failed(error, state.page + '.jinja2')}"
+                what = f"cannot be shown: {describe_failure(error, state.page + '.jinja2')}"
                 findings.append(Finding(_where(draft, state, language), what))
     complete = len(shown) == len(draft.states) * len(draft.languages)
     for (number, language), html in shown.items():

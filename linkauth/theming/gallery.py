@@ -17,9 +17,9 @@ import jinja2
 from babel import Locale, UnknownLocaleError
 from webob import Request, Response
 
-from linkauth.themes.languages import choose
+from linkauth.themes.languages import best_match
 from linkauth.themes.states import State
-from linkauth.themes.theme import what_failed
+from linkauth.themes.theme import describe_failure
 from linkauth.theming import pseudo
 from linkauth.theming.drafts import Draft
 from linkauth.theming.live import Live, Now
@@ -69,7 +69,7 @@ class Gallery:
             case [name] if name in _OWN:
                 return Response(own(name), content_type=mimetypes.guess_type(name)[0], charset="utf-8")
             case ["pages", theme, language, name] if theme in now.drafts:
-                if asked := choose(request.GET.getall("ui_locales"), now.drafts[theme].languages):
+                if asked := best_match(request.GET.getall("ui_locales"), now.drafts[theme].languages):
                     # the choice at the foot of a page
                     return Response(status=303, location=f"../{asked}/{name}")
                 return _page(now.drafts[theme], language, name, request.headers.get("Sec-Fetch-Dest") == "iframe")
@@ -96,7 +96,7 @@ def _page(draft: Draft, language: str, name: str, framed: bool) -> Response:
         return _with(Response(unfocused(html) if framed else html), _PAGE_HEADERS)
     except Exception as error:
         # the theme's own templates are wrong, and its author is who looks
-        return _told(what_failed(error, found[0][0].page + ".jinja2"), 500)
+        return _told(describe_failure(error, found[0][0].page + ".jinja2"), 500)
 
 
 def _static(draft: Draft, variant: Variant, name: str) -> Response:

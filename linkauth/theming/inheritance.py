@@ -11,15 +11,15 @@ from jinja2 import meta, nodes
 
 from linkauth.redaction import redact
 from linkauth.themes.states import PAGES
-from linkauth.themes.templates import Chain
+from linkauth.themes.templates import TemplateLoader
 from linkauth.theming.findings import Finding
 
 
 class Templates:
-    """The templates of a theme and of its parents, as trees. Names are those of `templates.Chain`."""
+    """The templates of a theme and of its parents, as trees. Names are those of `templates.TemplateLoader`."""
 
     def __init__(self, environment: jinja2.Environment) -> None:
-        assert isinstance(environment.loader, Chain)
+        assert isinstance(environment.loader, TemplateLoader)
         self._environment = environment
         self._chain = environment.loader
 

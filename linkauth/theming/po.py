@@ -42,7 +42,7 @@ def read(path: Path) -> Catalog:
     try:
         catalog = read_po(BytesIO(raw), abort_invalid=True)
         # as servers will
-        GNUTranslations(BytesIO(compiled(catalog)))
+        GNUTranslations(BytesIO(mo_bytes(catalog)))
     except PoFileError as error:
         what = redact(error).removesuffix(f" on {error.lineno}")
         raise ConfigurationError(f"{path} line {error.lineno + 1}: {what}") from None
@@ -57,7 +57,7 @@ def read(path: Path) -> Catalog:
     return catalog
 
 
-def compiled(catalog: Catalog) -> bytes:
+def mo_bytes(catalog: Catalog) -> bytes:
     """The .mo file of a catalog."""
     body = BytesIO()
     write_mo(body, catalog)
@@ -66,7 +66,7 @@ def compiled(catalog: Catalog) -> bytes:
 
 def compile_catalog(path: Path) -> None:
     """Write the .mo file beside a written catalog; raises ConfigurationError."""
-    path.with_suffix(".mo").write_bytes(compiled(read(path)))
+    path.with_suffix(".mo").write_bytes(mo_bytes(read(path)))
 
 
 def id_of(message: Message) -> Sentence:

@@ -51,8 +51,8 @@ class Pages:
             if name in LOCALE_PARAMETERS:
                 wanted += value[: languages.HEADER_LIMIT].split()[: languages.RANGES_LIMIT]
         wanted = wanted[: languages.RANGES_LIMIT]
-        wanted += languages.accepted(accepted)
-        return languages.choose(wanted, theme.languages) or theme.default_language
+        wanted += languages.parse_accept_language(accepted)
+        return languages.best_match(wanted, theme.languages) or theme.default_language
 
     def page(self, request: WebRequest, page: str, status: int = 200, **context: Any) -> Response:
         """The page as a response: "login" or "error", with what its template needs.
@@ -91,6 +91,6 @@ def _warn_about_unused_texts(texts: Iterable[tuple[str, Mapping[str, str]]], spo
     read = {"", *(part for tag in available for part in languages.fallbacks(tag))}
     for key, by_language in texts:
         for tag in sorted(set(by_language) - read):
-            found = languages.choose([tag], available)
+            found = languages.best_match([tag], available)
             instead = f"people there read {found}" if found else "pages are in " + ", ".join(available)
             log.warning("linkauth.%s.%s is shown to nobody, since there is no page in %s: %s", key, tag, tag, instead)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from linkauth.config.loader import StartError, app_settings, loader, readable
+from linkauth.config.loader import StartError, app_settings, ini_errors, loader
 from linkauth.redaction import reason, redact
 from linkauth.web.waitress_server import DEFAULT_SETTINGS, serve
 
@@ -68,7 +68,7 @@ def _load(ini: str) -> LoadedApplication:
 
 def server(ini: str, found: Any) -> tuple[str, Callable[[Any], None]]:
     """Where [server:main] listens, in words, and what serves an application there; raises StartError."""
-    with readable(ini, "server:main"):
+    with ini_errors(ini, "server:main"):
         settings = dict(found.get_settings("server:main"))
         listens = settings.get("listen") or settings.get("unix_socket")
         where = listens or f"{settings.get('host', '127.0.0.1')}:{settings.get('port', '')}"
@@ -93,7 +93,7 @@ def threads(loaded: LoadedApplication) -> int:
 
 def _refuse_proxy_keys(ini: str, found: Any) -> None:
     """Keys by which waitress would read forwarded headers, or take them away; raises StartError."""
-    with readable(ini, "server:main"):
+    with ini_errors(ini, "server:main"):
         keys = found.get_settings("server:main")
     faults = [f"[server:main] {key}: {_OWN_READING}" for key in keys if "trusted_proxy" in key or "untrusted" in key]
     if faults:

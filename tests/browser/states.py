@@ -10,10 +10,10 @@ from typing import Any
 from pyramid.httpexceptions import HTTPNotFound
 from pyramid.response import Response
 
-from linkauth.themes.states import State, every_state
+from linkauth.themes.states import State, page_states
 from tests.alexa import STATE
 
-STATES = every_state("ride-hailer", ("order_car", "basic_profile"))
+STATES = page_states("ride-hailer", ("order_car", "basic_profile"))
 """All of them, for the demo skill of development.ini and what it asks for."""
 
 

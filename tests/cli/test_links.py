@@ -18,7 +18,7 @@ from webtest import TestApp
 
 from linkauth.cli import main
 from linkauth.services import services_of
-from linkauth.storage import COLUMNS, Ledger, LinkFilter
+from linkauth.storage import COLUMNS, LinkAdmin, LinkFilter
 from linkauth.storage.tables import links
 from tests.alexa import Alexa
 from tests.conftest import ROOT, https
@@ -43,7 +43,7 @@ class Running:
     def __init__(self, app: Any) -> None:
         self.client: TestApp = https(app)
         self.engine = services_of(app.registry).engine
-        self.ledger = Ledger(self.engine)
+        self.link_admin = LinkAdmin(self.engine)
         self.folder = Path(self.engine.url.database).parent
         self.ini = self.folder / "linkauth.ini"
         text = (ROOT / "tests/testing.ini").read_text("utf-8").replace("%(tmp)s", str(self.folder))
@@ -138,7 +138,7 @@ def test_choosing_by_age_and_use(running: Running) -> None:
     month = NOW - 30 * DAY
 
     def chosen(**which: int) -> list[int]:
-        return [row["id"] for row in running.ledger.links(LinkFilter(**which))]
+        return [row["id"] for row in running.link_admin.links(LinkFilter(**which))]
 
     assert chosen(created_before=month) == [1, 2, 3]
     with running.engine.begin() as connection:
@@ -153,11 +153,11 @@ def test_a_link_that_is_refreshed_is_not_unused(running: Running) -> None:
     with running.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE links SET created_at = 1, last_used_at = NULL")
         connection.exec_driver_sql("UPDATE tokens SET issued_at = 1")
-    assert running.ledger.count(LinkFilter(unused_since=1_000)) == 1
+    assert running.link_admin.count(LinkFilter(unused_since=1_000)) == 1
     form = {"grant_type": "refresh_token", "refresh_token": got["refresh_token"]}
     assert Alexa(running.client).token(form).status_int == 200
-    assert running.ledger.count(LinkFilter(unused_since=1_000)) == 0
-    assert running.ledger.count(LinkFilter(unused_since=later)) == 1
+    assert running.link_admin.count(LinkFilter(unused_since=1_000)) == 0
+    assert running.link_admin.count(LinkFilter(unused_since=later)) == 1
 
 
 def test_ending_kills_the_tokens_at_once(running: Running) -> None:
@@ -182,7 +182,7 @@ def test_ending_kills_the_tokens_at_once(running: Running) -> None:
 def test_relinking_leaves_older_links_alone(running: Running) -> None:
     tokens = [running.link() for _ in range(3)]
     assert all(map(running.lives, tokens))
-    assert running.ledger.end(LinkFilter(person="ada"), "enough", NOW) == 3
+    assert running.link_admin.end(LinkFilter(person="ada"), "enough", NOW) == 3
     fresh = running.link()
     assert [running.lives(token) for token in (*tokens, fresh)] == [False, False, False, True]
 
@@ -271,7 +271,7 @@ def test_no_cell_is_a_formula(one_link: tuple[Running, str], name: str) -> None:
 
 def test_a_reader_that_pauses_does_not_stop_the_server(running: Running) -> None:
     running.link()
-    rows = running.ledger.links(LinkFilter())
+    rows = running.link_admin.links(LinkFilter())
     assert next(rows)["username"] == "ada"
     # in the middle of the list: with SQLite, a transaction left open would keep this from being written
     assert running.lives(running.link("grace", "hopper-1906"))
@@ -281,6 +281,6 @@ def test_a_reader_that_pauses_does_not_stop_the_server(running: Running) -> None
 def test_a_list_longer_than_a_page_is_whole(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(3):
         running.link()
-    monkeypatch.setattr("linkauth.storage.ledger.PAGE", 2)
-    assert [row["id"] for row in running.ledger.links(LinkFilter())] == [1, 2, 3]
-    assert running.ledger.count(LinkFilter()) == 3
+    monkeypatch.setattr("linkauth.storage.link_admin.BATCH_SIZE", 2)
+    assert [row["id"] for row in running.link_admin.links(LinkFilter())] == [1, 2, 3]
+    assert running.link_admin.count(LinkFilter()) == 3

@@ -17,7 +17,7 @@ from linkauth.cli import main
 from linkauth.config.plugins import settings_class
 from linkauth.config.settings import Settings, read
 from linkauth.simulator.probe import Finding, Probe
-from linkauth.storage import Ledger, LinkFilter, open_engine
+from linkauth.storage import LinkAdmin, LinkFilter, open_engine
 from tests.deployment.test_start import linkauth
 from tests.servers.meddling import proxy
 from tests.servers.served import ServedLinkauth, free_port
@@ -96,8 +96,10 @@ def simulate(ini: Path, *options: str, expect: int, person: tuple[str, str] = AD
 def living(ini: Path, client_id: str) -> list[dict[str, Any]]:
     engine = open_engine(settings(ini).database)
     try:
-        ledger = Ledger(engine)
-        return [link for link in ledger.links(LinkFilter(client_id=client_id)) if link["token_issued_at"] is not None]
+        link_admin = LinkAdmin(engine)
+        return [
+            link for link in link_admin.links(LinkFilter(client_id=client_id)) if link["token_issued_at"] is not None
+        ]
     finally:
         engine.dispose()
 

@@ -20,15 +20,15 @@ from urllib3 import HTTPHeaderDict
 
 from linkauth.backends import PasswordRefused
 from linkauth.config import reader as ini
-from linkauth.config.guessing import bits
 from linkauth.config.proxies import TrustedProxies
+from linkauth.config.secret_strength import estimated_bits
 from linkauth.login import dispatch as asking
-from linkauth.login import throttle
-from linkauth.login.new_passwords import NewPasswords
+from linkauth.login.password_policy import PasswordPolicy
+from linkauth.login.throttle import address_bucket, normalize_username
 from linkauth.oauth2 import authorization, clients
 from linkauth.oauth2.errors import InvalidClientError, UntrustedRequestError
 from linkauth.simulator import alexa
-from linkauth.themes import languages
+from linkauth.themes.languages import best_match, parse_accept_language
 from linkauth.web import asgi, forwarded
 from linkauth.web.forms import FormTokens, decode_pairs
 from linkauth.web.hops import parse_forwarded
@@ -98,7 +98,7 @@ def time_in_a_column(text: str) -> None:
 def forwarded_for(text: str) -> None:
     names = (forwarded.X_FORWARDED_FOR, forwarded.X_FORWARDED_PROTO, forwarded.X_FORWARDED_PREFIX)
     environ = {"REMOTE_ADDR": "127.0.0.1", "PATH_INFO": "/authorize", **dict.fromkeys(names, text)}
-    proxies = TrustedProxies.of(["0.0.0.0/0", "::/0"])
+    proxies = TrustedProxies.parse(["0.0.0.0/0", "::/0"])
     forwarded.ForwardedHeaders(proxies, "x-forwarded", "/authorize", LogRateLimit(total=0)).apply(environ)
 
 
@@ -117,7 +117,7 @@ def attribute_that_decides(text: str) -> None:
 
 def new_password(new: str, personal: str) -> None:
     with suppress(PasswordRefused):
-        NewPasswords(["corp"]).check(new, [personal])
+        PasswordPolicy(["corp"]).check(new, [personal])
 
 
 READERS: dict[str, tuple[Read, tuple[str, ...]]] = {
@@ -126,11 +126,11 @@ READERS: dict[str, tuple[Read, tuple[str, ...]]] = {
     "query or form": (lambda text: decode_pairs(text.encode()), ("%", "%41", "+", "=", "%C3%A4", "a=")),
     "Authorization": (basic, ("QQ==", "=", " ", "YTpi", "Og")),
     "form token": (lambda text: FormTokens("x", "https://a.example").is_fresh(text, text), ("9", ".", "9.")),
-    "Accept-Language": (languages.accepted, ("de,", "d-", ";q=", "de;q=0.1,", " ", "a-b", "9", "-*", "q=1.1.1.")),
-    "wanted languages": (lambda text: languages.choose([text] * 20, ["en", "de", "pt-BR"]), ("a-", "-", "_", "de_AT")),
-    "name, folded": (lambda text: throttle.fold(text[:254]), ("a", "\u0315\u0300", "\ufdfa", " ", "\u200b")),
+    "Accept-Language": (parse_accept_language, ("de,", "d-", ";q=", "de;q=0.1,", " ", "a-b", "9", "-*", "q=1.1.1.")),
+    "wanted languages": (lambda text: best_match([text] * 20, ["en", "de", "pt-BR"]), ("a-", "-", "_", "de_AT")),
+    "user name": (lambda text: normalize_username(text[:254]), ("a", "\u0315\u0300", "\ufdfa", " ", "\u200b")),
     "name and accepts": (
-        lambda text: asking.NamedBackend("x", None, ("*a*b*a*c",)).may_own(text[:254]),  # type: ignore[arg-type]
+        lambda text: asking.NamedBackend("x", None, ("*a*b*a*c",)).accepts_username(text[:254]),  # type: ignore[arg-type]
         ("a", "ab", "aba"),
     ),
     "X-Forwarded-For": (forwarded_for, ("1.1.1.1, ", "[::1]:9,", ",", " ", '"', "a", "https,", "/authorize,")),
@@ -142,11 +142,11 @@ READERS: dict[str, tuple[Read, tuple[str, ...]]] = {
     ),
     "new password": (lambda text: new_password(text[:1024], "ada"), ("a", "a1", "\u0315\u0300", "\ufdfa", "4")),
     "name of a person": (lambda text: new_password("k4nar1en", text), ("a", " a", "\u0315\u0300", "@", "\ufdfa")),
-    "address": (throttle.network, ("1", ":", "1.", "::", "%", "f:")),
+    "address": (address_bucket, ("1", ":", "1.", "::", "%", "f:")),
     "fragment": (alexa.read, ("a=", "&", "%41", "%", "=")),
     "state": (lambda text: alexa.State("x").problem(text), ("a", "=", "QUJD")),
     "ini": (key_of_an_ini, ("a", ".", "secret", " ")),
-    "secret": (bits, ("a", "secret", "abc1", "Zq9-", "alexa-")),
+    "secret": (estimated_bits, ("a", "secret", "abc1", "Zq9-", "alexa-")),
     "page": (
         seen,
         (

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from linkauth.login import shadows
-from linkauth.login.shadows import THREADS, WAITING, Accepted
+from linkauth.login.shadows import QUEUE_SIZE, THREADS, AcceptedSignIn
 from linkauth.storage.tables import comparisons
 from tests.alexa import Alexa
 from tests.backends.scripted import ERRORS, NEW, PASSWORD
@@ -96,7 +96,7 @@ def test_nobody_is_locked_out_there_by_linking_again(shadow_app: ShadowApp) -> N
             shadow_app.settled()
     assert shadow_app.asked(username)["outcome"] == "wrong_password"
     assert shadow_app.trial.asked.count(username) == 1
-    an_hour_ago = comparisons.update().values(compared_at=comparisons.c.compared_at - shadows.AGAIN_SECONDS)
+    an_hour_ago = comparisons.update().values(compared_at=comparisons.c.compared_at - shadows.RETRY_SECONDS)
     with shadow_app.engine.begin() as connection:
         connection.execute(an_hour_ago)
     shadow_app.trial.now[username] = "good"
@@ -140,7 +140,7 @@ def test_a_shadow_that_hangs_holds_up_nobody(
     make_shadow_app: Callable[..., ShadowApp], caplog: pytest.LogCaptureFixture
 ) -> None:
     shadow_app = make_shadow_app()
-    people = [f"good.hang@{number}" for number in range(THREADS + WAITING + 5)]
+    people = [f"good.hang@{number}" for number in range(THREADS + QUEUE_SIZE + 5)]
     for username in people[:THREADS]:
         assert shadow_app.login(username).status == 303
     wait_for(lambda: len(shadow_app.trial.asked) == THREADS)
@@ -151,7 +151,7 @@ def test_a_shadow_that_hangs_holds_up_nobody(
     told = [message for message in caplog.messages if "dropped" in message]
     assert told == ["backend trial (shadow): too slow to be compared with, 1 dropped so far"]
     shadow_app.trial.released.set()
-    for username in people[: THREADS + WAITING]:
+    for username in people[: THREADS + QUEUE_SIZE]:
         shadow_app.asked(username)
     assert shadow_app.row(people[-1]) is None
 
@@ -160,7 +160,7 @@ def test_who_waited_too_long_is_not_asked_about(
     make_shadow_app: Callable[..., ShadowApp], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shadow_app = make_shadow_app()
-    monkeypatch.setattr(shadows, "AGE_SECONDS", -1)
+    monkeypatch.setattr(shadows, "MAX_AGE_SECONDS", -1)
     assert shadow_app.login("good.good@late").status == 303
     wait_for(lambda: shadow_app.shadow.dropped == 1)
     assert "good.good@late" not in shadow_app.trial.asked
@@ -175,7 +175,7 @@ def test_who_waits_too_long_behind_one_that_hangs_is_given_up(
     wait_for(lambda: len(shadow_app.trial.asked) == THREADS)
     for number in range(3):
         shadow_app.login(f"good.good@old-{number}")
-    monkeypatch.setattr(shadows, "AGE_SECONDS", 0)
+    monkeypatch.setattr(shadows, "MAX_AGE_SECONDS", 0)
     shadow_app.login("good.good@new")
     # their passwords are gone before the store is back
     assert (shadow_app.shadow.dropped, shadow_app.shadow._queue.qsize()) == (3, 1)
@@ -195,7 +195,7 @@ def test_nothing_holds_the_password_afterwards(shadow_app: ShadowApp) -> None:
 
     def alive() -> list[Any]:
         gc.collect()
-        return [each for each in gc.get_objects() if type(each) is Accepted]
+        return [each for each in gc.get_objects() if type(each) is AcceptedSignIn]
 
     wait_for(lambda: alive() == [])
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from linkauth.testing.theme import TEXTS
-from linkauth.themes.states import every_state
+from linkauth.themes.states import page_states
 from linkauth.themes.theme import Theme, open_theme
 
 FOLDER = Path(__file__).parent / "earlier_theme"
@@ -25,7 +25,7 @@ def theme() -> Iterator[Theme]:
 
 
 def test_it_is_shown_in_every_state_and_language(theme: Theme) -> None:
-    states = every_state("skill", ("order_car", "scope_without_a_text"))
+    states = page_states("skill", ("order_car", "scope_without_a_text"))
     assert len(theme.languages) > 8
     for language in theme.languages:
         for state in states:

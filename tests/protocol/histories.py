@@ -23,7 +23,7 @@ from linkauth.oauth2.grants import Issuer
 from linkauth.oauth2.jwt import Signer
 from linkauth.oauth2.requests import ClientRequest
 from linkauth.oauth2.tokens import SigningKey, digest
-from linkauth.storage import Ledger, LinkFilter, LinkStore
+from linkauth.storage import LinkAdmin, LinkFilter, LinkStore
 from linkauth.storage.engine import Writer
 from linkauth.storage.tables import codes, links, tokens
 from linkauth.storage.usage import sweep
@@ -146,7 +146,7 @@ class History:
             elif what == "revoke":
                 server.revoke(ClientRequest({"token": held["access"]}))
             elif what == "end by hand":
-                Ledger(self.engine).end(LinkFilter(client_id=held["client"]), "left", int(self.clock.now))
+                LinkAdmin(self.engine).end(LinkFilter(client_id=held["client"]), "left", int(self.clock.now))
         except OAuth2Error:
             # a refusal is as good as an answer: only the list is judged
             pass

@@ -10,7 +10,7 @@ from urllib.parse import quote_plus
 import pytest
 from webtest import TestApp
 
-from linkauth.login.throttle import CLIENT_WIDE
+from linkauth.login.throttle import CLIENT_GLOBAL_FACTOR
 from tests.alexa import basic
 from tests.conftest import https
 from tests.protocol.flow import HOME, Skill, assert_refused
@@ -242,7 +242,7 @@ def test_wrong_secrets_from_an_address_of_the_client_do_not_block_it(make_app: C
     """A stranger's own skill, whose Access Token URI is ours, has Amazon's servers send wrong secrets."""
     app = https(make_app(throttle__client_failures="2"))
     right, wrong = raw_basic(f"home:{SECRET}".encode()), raw_basic(b"home:a-guess")
-    for _ in range(2 * CLIENT_WIDE):
+    for _ in range(2 * CLIENT_GLOBAL_FACTOR):
         refused(ask(app, REFRESH, right, REMOTE_ADDR="198.51.100.7"), 400, "invalid_grant")
         refused(ask(app, REFRESH, wrong, REMOTE_ADDR="198.51.100.7"), 401, "invalid_client")
     refused(ask(app, REFRESH, wrong, REMOTE_ADDR="198.51.100.7"), 429, "invalid_client")
@@ -253,7 +253,7 @@ def test_guesses_from_many_addresses_block_no_address_of_the_client(make_app: Ca
     right, wrong = raw_basic(f"home:{SECRET}".encode()), raw_basic(b"home:a-guess")
     amazon, fresh = "198.51.100.7", "198.51.100.8"
     refused(ask(app, REFRESH, right, REMOTE_ADDR=amazon), 400, "invalid_grant")
-    for number in range(2 * CLIENT_WIDE):
+    for number in range(2 * CLIENT_GLOBAL_FACTOR):
         answer = ask(app, REFRESH, wrong, REMOTE_ADDR=f"203.0.113.{number // 2}")
         refused(answer, 401, "invalid_client")
     # an address that nobody has seen proves nothing any more, right or wrong

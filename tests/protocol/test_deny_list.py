@@ -113,7 +113,7 @@ def test_an_upgrade_of_the_schema_loses_nothing_of_the_list(tmp_path: Path) -> N
 def test_a_link_that_ends_during_a_refresh_gives_no_token_that_the_list_lacks(engine: Engine) -> None:
     """The refresh waits for the end that has begun, and then finds no living link."""
     upgrade(engine)
-    patient = open_engine(engine.url.render_as_string(hide_password=False), patient=True)
+    patient = open_engine(engine.url.render_as_string(hide_password=False), for_operator=True)
     refresh, access = Token(digest(new_token()), "refresh", NOW), Token(digest(new_token()), "access", NOW, jti="late")
     with closing(LinkStore(patient)) as store, ThreadPoolExecutor(1) as thread:
         store.create(LINK, (refresh,))

@@ -179,7 +179,7 @@ def test_another_signing_key_signs_the_list_anew(make_signed: Callable[..., Test
     first = app.get(DENIED)
     # as `linkauth keys rotate --now` does: the old key verifies nothing any more
     KeyStore(engine_of(app), SECRET).rotate(2, 1)
-    keys._kept = (0.0, ())
+    keys._cache = (0.0, ())
     second = app.get(DENIED)
     assert read(second.text, server_of(app))["revoked"] == []
     assert second.headers["ETag"] != first.headers["ETag"]

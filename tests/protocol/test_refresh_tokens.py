@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from webtest import TestApp
 
 from linkauth.oauth2.requests import ClientRequest
-from linkauth.storage import Ledger, LinkFilter
+from linkauth.storage import LinkAdmin, LinkFilter
 from linkauth.storage.tables import tokens
 from tests.alexa import basic
 from tests.conftest import https
@@ -199,8 +199,8 @@ def test_neither_is_a_code_lost(timed: TestApp, clock: Clock) -> None:
 def test_an_ended_link_refreshes_no_more(home: Skill) -> None:
     got = home.link()
     other = home.link()
-    ledger = Ledger(engine_of(home.app))
-    assert ledger.end(LinkFilter(person="staff:1", client_id="home"), "has left", 1) >= 2
+    link_admin = LinkAdmin(engine_of(home.app))
+    assert link_admin.end(LinkFilter(person="staff:1", client_id="home"), "has left", 1) >= 2
     for each in (got, other):
         assert_refused(home.refresh(each["refresh_token"]), 400, "invalid_grant")
         assert not home.active(each["access_token"])

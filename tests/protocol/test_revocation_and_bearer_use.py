@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 from webtest import TestApp
 
-from linkauth.storage import Ledger, LinkFilter
+from linkauth.storage import LinkAdmin, LinkFilter
 from linkauth.storage.tables import links
 from tests.alexa import Alexa, basic
 from tests.conftest import https
@@ -136,8 +136,8 @@ def test_an_access_token_is_its_own_proof(home: Skill) -> None:
     got = home.link()
     assert home.app.post("/revoke", {"token": got["access_token"]}).status_int == 200
     assert_refused(home.refresh(got["refresh_token"]), 400, "invalid_grant")
-    ledger = Ledger(engine_of(home.app))
-    row = list(ledger.links(LinkFilter(living=False)))[-1]
+    link_admin = LinkAdmin(engine_of(home.app))
+    row = list(link_admin.links(LinkFilter(living=False)))[-1]
     assert (row["end_reason"], row["client_id"]) == ("revoked by its token", "home")
 
 

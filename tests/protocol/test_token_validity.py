@@ -9,7 +9,7 @@ import pytest
 from webtest import TestApp
 
 from linkauth.services import services_of
-from linkauth.storage import KeyStore, Ledger, LinkFilter, open_engine, upgrade
+from linkauth.storage import KeyStore, LinkAdmin, LinkFilter, open_engine, upgrade
 from tests.alexa import Alexa, basic
 from tests.conftest import https
 from tests.protocol.flow import (
@@ -44,7 +44,7 @@ def revoke(skill: Skill, token: str, credentials: dict[str, str] | None = None) 
 
 def ended(app: TestApp) -> list[str]:
     """Why links have ended, oldest first."""
-    rows = Ledger(engine_of(app)).links(LinkFilter(living=False))
+    rows = LinkAdmin(engine_of(app)).links(LinkFilter(living=False))
     return [row["end_reason"] for row in rows if row["ended_at"] is not None]
 
 

@@ -78,7 +78,7 @@ def test_sums_are_by_backend_and_outcome(comparisons: Comparisons) -> None:
         (row["backend"], row["outcome"]): (row["people"], row["same_subject"]) for row in comparisons.summary("trial")
     }
     assert found == {("corp", "agree"): (2, 1), ("corp", "unknown"): (1, 0), ("legacy", "agree"): (1, 0)}
-    named = [(row["subject"], row["outcome"], row["same_subject"]) for row in comparisons.disagreeing("trial")]
+    named = [(row["subject"], row["outcome"], row["same_subject"]) for row in comparisons.disagreements("trial")]
     assert named == [("2", "agree", False), ("3", "unknown", None)]
     assert comparisons.forget("trial") == 4
     assert comparisons.summary("trial") == []
@@ -105,9 +105,9 @@ def test_who_has_a_link_and_was_never_asked_about(comparisons: Comparisons, engi
             "VALUES ('corp', '3', 'gone', 'alexa', '', 'implicit', 'en', 1, 2)"
         )
     comparisons.record(said("1", "unavailable"), NOW)
-    assert comparisons.never_seen("trial") == [
+    assert comparisons.unseen("trial") == [
         {"backend": "corp", "subject": "2", "username": "name of 2"},
         {"backend": "legacy", "subject": "1", "username": "name of 1"},
     ]
-    assert comparisons.count_never_seen("trial") == {"corp": 1, "legacy": 1}
-    assert comparisons.count_never_seen("other") == {"corp": 2, "legacy": 1, "trial": 1}
+    assert comparisons.count_unseen("trial") == {"corp": 1, "legacy": 1}
+    assert comparisons.count_unseen("other") == {"corp": 2, "legacy": 1, "trial": 1}

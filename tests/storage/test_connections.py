@@ -13,7 +13,7 @@ from sqlalchemy import create_engine, text
 
 from linkauth.storage import open_engine, upgrade
 from linkauth.storage.deadline import REQUEST_SECONDS, operation
-from linkauth.storage.engine import CONNECTIONS, Reader, Writer
+from linkauth.storage.engine import POOL_SIZE, Reader, Writer
 from tests.cli.test_explain_and_doctor import Ini, ini, linkauth  # noqa: F401
 from tests.conftest import https
 from tests.protocol.flow import Skill
@@ -38,7 +38,7 @@ def test_a_process_has_one_pool_however_much_it_does(make_app: Callable[..., Any
         return bool(home.active(tokens[number % 4]))
 
     watcher = create_engine(postgresql.url, isolation_level="AUTOCOMMIT")
-    with watcher.connect() as connection, ThreadPoolExecutor(2 * CONNECTIONS) as threads:
+    with watcher.connect() as connection, ThreadPoolExecutor(2 * POOL_SIZE) as threads:
         counted = text("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'")
         jobs = [threads.submit(work, number) for number in range(96)]
         most = 0
@@ -46,14 +46,14 @@ def test_a_process_has_one_pool_however_much_it_does(make_app: Callable[..., Any
             most = max(most, connection.execute(counted).scalar_one() - 1)
         assert all(job.result() for job in jobs)
     watcher.dispose()
-    assert 1 < most <= CONNECTIONS
+    assert 1 < most <= POOL_SIZE
 
 
 def test_writers_that_wait_leave_connections_to_readers(make_app: Callable[..., Any], postgresql: PostgreSQL) -> None:
     home = Skill(https(make_app(database=postgresql.url)))
     token = home.link()["access_token"]
-    codes = [home.code() for _ in range(2 * CONNECTIONS)]
-    engine = open_engine(postgresql.url, patient=True)
+    codes = [home.code() for _ in range(2 * POOL_SIZE)]
+    engine = open_engine(postgresql.url, for_operator=True)
     with engine.begin() as other, ThreadPoolExecutor(len(codes)) as threads:
         # writers wait for this lock, readers do not
         other.execute(text("LOCK TABLE links, tokens, codes IN SHARE MODE"))
@@ -71,7 +71,7 @@ def test_doctor_says_how_many_connections_the_server_allows(
     monkeypatch: pytest.MonkeyPatch,
     workers: str,
 ) -> None:
-    engine = open_engine(postgresql.url, patient=True)
+    engine = open_engine(postgresql.url, for_operator=True)
     upgrade(engine)
     with Reader(engine).connect() as connection:
         allowed = int(connection.exec_driver_sql("SHOW max_connections").scalar_one())
@@ -82,10 +82,8 @@ def test_doctor_says_how_many_connections_the_server_allows(
     path.write_text(re.sub("(?m)^linkauth.database = .*", f"linkauth.database = {postgresql.url}", path.read_text()))
     lines = linkauth("doctor", path, expect=0)
     (line,) = [line for line in lines if "database connections" in line]
-    total = CONNECTIONS * int(workers)
-    assert (
-        f"{CONNECTIONS} for each of {workers} worker process(es), {total} in all; the server allows {allowed}" in line
-    )
+    total = POOL_SIZE * int(workers)
+    assert f"{POOL_SIZE} for each of {workers} worker process(es), {total} in all; the server allows {allowed}" in line
     assert line.startswith("warning" if total > allowed else "ok")
 
 

@@ -98,7 +98,7 @@ def test_a_link_to_a_file_that_is_not_there_yet_is_followed(tmp_path: Path, open
 
 
 def test_many_open_a_new_file_at_once(tmp_path: Path, open_umask: None) -> None:
-    engines = [open_engine(f"sqlite:///{tmp_path}/links.sqlite", patient=True) for _ in range(8)]
+    engines = [open_engine(f"sqlite:///{tmp_path}/links.sqlite", for_operator=True) for _ in range(8)]
 
     def touch(number: int) -> None:
         with engines[number].begin() as connection:

@@ -23,7 +23,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from linkauth.config.settings import SettingsError
 from linkauth.oauth2.tokens import Link, StorageUnavailableError, Token, digest, new_token
-from linkauth.storage import KeyStore, Ledger, LinkFilter, LinkStore, open_engine, require_current, schema, upgrade
+from linkauth.storage import KeyStore, LinkAdmin, LinkFilter, LinkStore, open_engine, require_current, schema, upgrade
 from linkauth.storage.postgresql import DeadlineConnection
 from linkauth.storage.tables import whole_metadata
 from tests.servers.postgresql import PostgreSQL, running
@@ -238,12 +238,12 @@ def test_a_url_that_cannot_work_is_named_without_its_value(url: str) -> None:
 def test_reading_takes_no_lock_from_a_writer(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
     upgrade(engine)
-    keys, ledger = KeyStore(engine, "secret"), Ledger(engine)
+    keys, link_admin = KeyStore(engine, "secret"), LinkAdmin(engine)
     with closing(LinkStore(engine)) as store, engine.begin():
         # a write transaction is open elsewhere
         assert store.revoked_tokens(0) == {}
         assert keys.all() == []
-        assert ledger.count(LinkFilter()) == 0
+        assert link_admin.count(LinkFilter()) == 0
     engine.dispose()
 
 
@@ -264,7 +264,7 @@ def test_keys_that_are_there_wait_for_nobody_who_reads_them_anew(tmp_path: Path)
     keys = KeyStore(engine, "secret")
     made = keys.rotate(1, 2)
     assert [key.kid for key in keys.current()] == [made.kid]
-    keys._kept = (-math.inf, keys._kept[1])
+    keys._cache = (-math.inf, keys._cache[1])
     with keys._lock, ThreadPoolExecutor(1) as other:
         assert [key.kid for key in other.submit(keys.current).result(5)] == [made.kid]
     engine.dispose()

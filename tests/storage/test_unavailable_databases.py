@@ -19,8 +19,8 @@ from webtest import TestApp
 
 from linkauth.oauth2.tokens import Link, StorageUnavailableError, Token, digest, new_token
 from linkauth.storage import LinkStore, deadline, open_engine, upgrade
-from linkauth.storage.deadline import PATIENT_SECONDS, REQUEST_SECONDS
-from linkauth.storage.engine import CONNECTIONS, Reader
+from linkauth.storage.deadline import OPERATOR_SECONDS, REQUEST_SECONDS
+from linkauth.storage.engine import POOL_SIZE, Reader
 from tests.alexa import Alexa
 from tests.conftest import https
 from tests.protocol.flow import Skill, assert_refused, engine_of
@@ -48,7 +48,7 @@ def sqlite_locked(path: Path) -> Iterator[None]:
 @contextmanager
 def postgresql_locked(server: PostgreSQL) -> Iterator[None]:
     """Another program changes the tables."""
-    engine = open_engine(server.url, patient=True)
+    engine = open_engine(server.url, for_operator=True)
     with engine.begin() as other:
         other.execute(text("LOCK TABLE links, tokens, codes IN ACCESS EXCLUSIVE MODE"))
         yield
@@ -121,7 +121,7 @@ def test_a_pool_without_a_free_connection_is_503(make_app: Callable[..., Any]) -
     code = home.code()
     engine = engine_of(app)
     with ExitStack() as held:
-        for _ in range(CONNECTIONS):
+        for _ in range(POOL_SIZE):
             held.enter_context(Reader(engine).connect())
         assert_refused(home.redeem(code), 503, "temporarily_unavailable")
     assert home.redeem(code).status_int == 200
@@ -177,16 +177,16 @@ def test_who_waited_for_a_connection_waits_less_for_the_lock(
 
 
 def test_operators_commands_are_patient(tmp_path: Path) -> None:
-    engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite", patient=True)
+    engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite", for_operator=True)
     upgrade(engine)
     with engine.connect() as connection:
-        assert busy_timeout(connection) > PATIENT_SECONDS - 1 > 10 * REQUEST_SECONDS
+        assert busy_timeout(connection) > OPERATOR_SECONDS - 1 > 10 * REQUEST_SECONDS
     engine.dispose()
 
 
 def test_an_upgrade_waits_for_a_lock_that_ends(tmp_path: Path) -> None:
     path = tmp_path / "links.sqlite"
-    engine = open_engine(f"sqlite:///{path}", patient=True)
+    engine = open_engine(f"sqlite:///{path}", for_operator=True)
     upgrade(engine)
     with engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE deny_list")
@@ -200,7 +200,7 @@ def test_an_upgrade_waits_for_a_lock_that_ends(tmp_path: Path) -> None:
             with closing(LinkStore(server)) as store, pytest.raises(StorageUnavailableError):
                 store.create(LINK, (Token(digest(new_token()), "access", 1),))
             assert not upgraded.done()
-        assert upgraded.result(PATIENT_SECONDS) == ("0003", "0004")
+        assert upgraded.result(OPERATOR_SECONDS) == ("0003", "0004")
     engine.dispose()
     server.dispose()
 
@@ -214,7 +214,7 @@ def test_postgresql_itself_stops_before_two_seconds(postgresql: PostgreSQL) -> N
             shown = [connection.execute(text(f"SHOW {name}_timeout")).scalar() for name in ("lock", "statement")]
             assert shown == ["1250ms", "1500ms"]
     engine.dispose()
-    patient = open_engine(postgresql.url, patient=True)
+    patient = open_engine(postgresql.url, for_operator=True)
     with patient.connect() as connection:
         shown = [connection.execute(text(f"SHOW {name}_timeout")).scalar() for name in ("lock", "statement")]
         assert shown == ["0", "0"]
@@ -248,7 +248,7 @@ def test_time_that_was_spent_on_waiting_is_not_there_for_answers(
 
 def test_a_full_pool_says_so_while_it_is_full(postgresql: PostgreSQL) -> None:
     engine = open_engine(postgresql.url)
-    held = [engine.connect() for _ in range(CONNECTIONS)]
+    held = [engine.connect() for _ in range(POOL_SIZE)]
     with pytest.raises(TimeoutError):
         engine.connect()
     for connection in held:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from linkauth.themes.states import every_state
+from linkauth.themes.states import page_states
 from tests.browser.languages import opened
 
 EVERYTHING = {
@@ -36,7 +36,7 @@ def test_the_nu_html_checker_finds_nothing(
     for file, content in WRONG.items():
         (tmp_path / file).write_text(content, "utf-8")
     for language in theme.languages:
-        for state in every_state("skill", ("order_car", "scope_without_a_text")):
+        for state in page_states("skill", ("order_car", "scope_without_a_text")):
             html = theme.render(state.page, language, query=[("state", "a+b/c=")], guess=True, **state.context)
             (tmp_path / f"{language}.{state.page}.{state.name}.html").write_text(html, "utf-8")
     for static in theme.static.values():

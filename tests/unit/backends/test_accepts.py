@@ -22,11 +22,11 @@ def matches_as_regex(pattern: str, name: str) -> bool:
 @given(PATTERNS, NAMES)
 def test_star_matches_any_characters(pattern: str, name: str) -> None:
     owner = NamedBackend("x", cast(Any, None), (pattern,))
-    assert owner.may_own(name) == matches_as_regex(pattern, name)
+    assert owner.accepts_username(name) == matches_as_regex(pattern, name)
     assert bool(wildcard(pattern).fullmatch(name)) == matches_as_regex(pattern, name)
 
 
 def test_other_characters_match_literally() -> None:
     assert wildcard("/a.b*(c)").fullmatch("/a.bx\n(c)")
     assert not wildcard("/a.b*(c)").fullmatch("/aXb(c)")
-    assert NamedBackend("x", cast(Any, None), ("CORP\\*",)).may_own("corp\\ada")
+    assert NamedBackend("x", cast(Any, None), ("CORP\\*",)).accepts_username("corp\\ada")

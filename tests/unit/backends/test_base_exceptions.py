@@ -13,8 +13,8 @@ from linkauth.backends import BackendUnavailable, Check, Identity, Lockout
 from linkauth.config.settings import ThrottleSettings
 from linkauth.hashing import HashPool
 from linkauth.login.comparison import Comparison
-from linkauth.login.dispatch import NamedBackend, answer, close
-from linkauth.login.health import Health, checks
+from linkauth.login.dispatch import NamedBackend, call_backend, close_backend
+from linkauth.login.health import Health, run_checks
 from linkauth.login.shadows import Shadow
 from linkauth.storage import Comparisons, open_engine, upgrade
 from tests.unit.login.test_password_change import CURRENT, NEW, Changing, change, expired
@@ -80,18 +80,18 @@ def test_health_reports_failing_backend_as_unhealthy(
 
 @pytest.mark.parametrize("kind", RAISED)
 def test_failed_close_of_backend_is_logged(kind: type[BaseException], caplog: pytest.LogCaptureFixture) -> None:
-    close(NamedBackend("b0", FailingBackend(kind(PASSWORD))))
+    close_backend(NamedBackend("b0", FailingBackend(kind(PASSWORD))))
     assert caplog.text.count(kind.__name__) == 1
     assert PASSWORD not in caplog.text
 
 
 def test_doctor_continues_after_base_exception_but_not_after_interrupt() -> None:
     for kind in (SystemExit, GeneratorExit, Panic):
-        found = checks(FailingBackend(kind(PASSWORD)), ThrottleSettings())
+        found = run_checks(FailingBackend(kind(PASSWORD)), ThrottleSettings())
         assert [check.ok for check in found] == [False, False]
         assert PASSWORD not in str(found)
     with pytest.raises(KeyboardInterrupt):
-        checks(FailingBackend(KeyboardInterrupt()), ThrottleSettings())
+        run_checks(FailingBackend(KeyboardInterrupt()), ThrottleSettings())
 
 
 @pytest.mark.parametrize("kind", RAISED)
@@ -111,7 +111,7 @@ class SignallingComparisons(Comparisons):
     """The real comparisons, with a semaphore that is released after each record."""
 
     def __init__(self, folder: Path) -> None:
-        engine = open_engine(f"sqlite:///{folder}/links.sqlite", patient=True)
+        engine = open_engine(f"sqlite:///{folder}/links.sqlite", for_operator=True)
         upgrade(engine)
         super().__init__(engine)
         self.recorded = threading.Semaphore(0)
@@ -137,7 +137,7 @@ def test_shadow_continues_after_base_exception(
     for number in range(8):
         shadow.compare("staff", Identity(f"another {number}", "ada"), raising)
     named = NamedBackend("trial", trial, shadow=True)
-    shadow.compare("staff", GOOD, lambda: answer(named, lambda each: each.backend.authenticate("ada", PASSWORD)))
+    shadow.compare("staff", GOOD, lambda: call_backend(named, lambda each: each.backend.authenticate("ada", PASSWORD)))
     assert comparisons.recorded.acquire(timeout=30)
     last = comparisons.last("trial", "staff", GOOD.subject)
     assert last is not None

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pytest
 
-from linkauth.config.reader import Keys, Named, SettingsError, Text
+from linkauth.config.reader import Keys, SettingsError, Text, ValuesByName
 from linkauth.config.values import convert
 
 CANARY = "hunter2-canary"
@@ -43,7 +43,7 @@ VALID = {"p.needed": "x", "p.text": "hello"}
 class FreeNames:
     """Settings whose last key part is a free name."""
 
-    header: Named = field(default_factory=dict)
+    header: ValuesByName = field(default_factory=dict)
     claims: dict[str, str] = field(default_factory=dict)
 
 
@@ -246,7 +246,7 @@ def test_required_list_of_names_must_not_be_empty() -> None:
 
 def test_dropped_keys_are_not_reported_as_unknown() -> None:
     keys = Keys({"p.a.x": "1", "p.a.y": "2", "p.b": "3"}, "p.")
-    keys.drop("a.")
+    keys.discard("a.")
     with pytest.raises(SettingsError) as caught:
         keys.finish()
     assert [key for key, _ in caught.value.faults] == ["p.b"]

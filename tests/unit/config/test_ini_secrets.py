@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from linkauth.config.reader import VALUE_LIMIT, Keys, Named
+from linkauth.config.reader import VALUE_LIMIT, Keys, ValuesByName
 from linkauth.redaction import MASK, redact
 from tests.unit.config.test_ini import CANARY, VALID, faults, fill
 
@@ -127,7 +127,7 @@ class PartlyHidden:
 
     url: str = ""
     word: str = field(default="", repr=False)
-    headers: Named = field(default_factory=dict, repr=False)
+    headers: ValuesByName = field(default_factory=dict, repr=False)
     place: str = ""
     template: str = field(default="", repr=False)
 

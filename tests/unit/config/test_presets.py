@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
-from linkauth.config.presets import preset_of, settings_of
+from linkauth.config.presets import preset_values_of, settings_of
 from linkauth.config.reader import Keys, SettingsError
 
 PRESETS: dict[str, Mapping[str, Any]] = {"none": {}, "corp": {"column": "uid", "limit": 5, "words": ("a", "b")}}
@@ -83,7 +83,7 @@ def test_fault_names_key_without_value() -> None:
 
 def test_preset_of_returns_values_that_are_not_in_the_ini() -> None:
     given = {"preset": "corp", "limit": 3}
-    assert set(preset_of(Sample, given)) - set(given) == {"column", "words", "label"}
+    assert set(preset_values_of(Sample, given)) - set(given) == {"column", "words", "label"}
 
 
 def test_settings_class_without_presets_gets_ini_values() -> None:
@@ -92,4 +92,4 @@ def test_settings_class_without_presets_gets_ini_values() -> None:
         path: str
 
     assert settings_of(Plain, path="none") == Plain("none")
-    assert preset_of(Plain, {}) == {}
+    assert preset_values_of(Plain, {}) == {}

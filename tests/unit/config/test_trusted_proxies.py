@@ -12,7 +12,7 @@ from linkauth.config.proxies import TrustedProxies, address
 
 
 def trusts(words: str, *peers: str) -> list[bool]:
-    proxies = TrustedProxies.of(words.split())
+    proxies = TrustedProxies.parse(words.split())
     return [proxies.trusts(address(peer)) for peer in peers]
 
 
@@ -21,7 +21,7 @@ def test_listed_networks_addresses_and_unix_are_trusted() -> None:
     assert all(trusts(words, "10.200.3.4", "192.0.2.7", "::1", "2001:db8:ffff::1", "", "localhost"))
     assert not any(trusts(words, "11.0.0.1", "192.0.2.8", "::2", "2001:db9::1", "127.0.0.1"))
     assert trusts("10.0.0.1", "", "localhost") == [False, False]
-    assert not TrustedProxies.of(())
+    assert not TrustedProxies.parse(())
 
 
 def test_mapped_address_is_treated_as_its_ipv4_address() -> None:
@@ -63,12 +63,12 @@ def test_invalid_value_is_refused_without_name_lookup(monkeypatch: Any, word: st
     for function in ("getaddrinfo", "gethostbyname", "gethostbyaddr"):
         monkeypatch.setattr(socket, function, fail_on_lookup)
     with pytest.raises(ValueError, match="holds") as error:
-        TrustedProxies.of(["::1", word])
+        TrustedProxies.parse(["::1", word])
     assert sentence in str(error.value)
 
 
 def test_network_proposed_by_message_is_accepted() -> None:
     for word in ("10.1.2.3/8", "172.16.9.9/12", "2001:db8::1/64"):
         with pytest.raises(ValueError, match="the network is") as error:
-            TrustedProxies.of([word])
-        assert TrustedProxies.of([str(error.value).rpartition(" ")[2]]).networks == (ip_network(word, strict=False),)
+            TrustedProxies.parse([word])
+        assert TrustedProxies.parse([str(error.value).rpartition(" ")[2]]).networks == (ip_network(word, strict=False),)

@@ -11,7 +11,7 @@ import pytest
 
 from linkauth.backends import BackendUnavailable, Check, CredentialBackend, Identity, Lockout
 from linkauth.config.settings import ThrottleSettings
-from linkauth.login.health import CHECK_SECONDS, Health, checks, compare
+from linkauth.login.health import CHECK_SECONDS, Health, check_lockout, run_checks
 from linkauth.login.throttle import Window
 from tests.unit.login.test_sign_in import NoSettings
 from tests.unit.login.test_throttle import Clock
@@ -61,7 +61,7 @@ class Backend(CredentialBackend):
 def test_throttle_that_permits_lockout_gives_warning(
     failures: int, seconds: int, ours: int, window: int, warning: bool
 ) -> None:
-    check = compare(Lockout(failures, seconds), ThrottleSettings(account_failures=ours, account_window=window))
+    check = check_lockout(Lockout(failures, seconds), ThrottleSettings(account_failures=ours, account_window=window))
     assert check.ok
     assert check.warning == warning
     if warning:
@@ -70,21 +70,21 @@ def test_throttle_that_permits_lockout_gives_warning(
 
 @pytest.mark.parametrize(("failures", "seconds"), [(5, 900), (5, 60), (10, 1800), (10, 3601), (3, 86_400), (2, 10**6)])
 def test_recommended_throttle_is_largest_safe_value(failures: int, seconds: int) -> None:
-    detail = compare(Lockout(failures, seconds), ThrottleSettings()).detail
+    detail = check_lockout(Lockout(failures, seconds), ThrottleSettings()).detail
     recommended = {key: int(value) for key, value in re.findall(r"linkauth\.throttle\.(\w+) = (\d+)", detail)}
     assert recommended
-    assert not compare(Lockout(failures, seconds), ThrottleSettings(**recommended)).warning
+    assert not check_lockout(Lockout(failures, seconds), ThrottleSettings(**recommended)).warning
     recommended["account_failures"] += 1
-    assert compare(Lockout(failures, seconds), ThrottleSettings(**recommended)).warning
+    assert check_lockout(Lockout(failures, seconds), ThrottleSettings(**recommended)).warning
 
 
 @pytest.mark.parametrize("processes", [2, 3, 4, 16])
 @pytest.mark.parametrize(("failures", "seconds"), [(5, 900), (20, 60), (100, 1800), (3, 86_400), (17, 0)])
 def test_lockout_comparison_counts_each_process(failures: int, seconds: int, processes: int) -> None:
     throttle = ThrottleSettings()
-    alone, together = (compare(Lockout(failures, seconds), throttle, count) for count in (1, processes))
+    alone, together = (check_lockout(Lockout(failures, seconds), throttle, count) for count in (1, processes))
     wide = ThrottleSettings(account_failures=throttle.account_failures * processes)
-    assert together.warning == compare(Lockout(failures, seconds), wide).warning
+    assert together.warning == check_lockout(Lockout(failures, seconds), wide).warning
     assert alone.warning <= together.warning
     assert f"{processes} processes" in together.detail
     recommended = {key: int(value) for key, value in re.findall(r"linkauth\.throttle\.(\w+) = (\d+)", together.detail)}
@@ -92,9 +92,9 @@ def test_lockout_comparison_counts_each_process(failures: int, seconds: int, pro
         # even one wrong password in each process would lock the account
         assert not together.warning or failures <= processes
     elif seconds:
-        assert not compare(Lockout(failures, seconds), ThrottleSettings(**recommended), processes).warning
+        assert not check_lockout(Lockout(failures, seconds), ThrottleSettings(**recommended), processes).warning
         recommended["account_failures"] += 1
-        assert compare(Lockout(failures, seconds), ThrottleSettings(**recommended), processes).warning
+        assert check_lockout(Lockout(failures, seconds), ThrottleSettings(**recommended), processes).warning
 
 
 def locks(lockout: Lockout, throttle: ThrottleSettings, processes: int, space: int) -> bool:
@@ -121,7 +121,7 @@ def test_slow_attempts_add_up_when_lockout_counts_since_last_failure(
     lockout, spaces = Lockout(failures, seconds, since_last=True), (1, 20, 60, 225, 450, 600, 900, 1800)
     for each, window in ((1, 900), (2, 900), (4, 900), (10, 900), (1, 3600), (4, 8000), (9, 17_000)):
         throttle = ThrottleSettings(account_failures=each, account_window=window)
-        check = compare(lockout, throttle, processes)
+        check = check_lockout(lockout, throttle, processes)
         if any(locks(lockout, throttle, processes, space) for space in spaces):
             assert check.warning
         if not check.warning:
@@ -130,13 +130,13 @@ def test_slow_attempts_add_up_when_lockout_counts_since_last_failure(
         assert recommended or failures <= processes
         if recommended:
             safe = ThrottleSettings(**recommended)
-            assert not compare(lockout, safe, processes).warning
+            assert not check_lockout(lockout, safe, processes).warning
             assert not any(locks(lockout, safe, processes, space) for space in spaces)
 
 
 def test_backend_without_checks_gives_warning() -> None:
     for lockout in (None, Lockout(500, 900)):
-        first = checks(Backend((), lockout), ThrottleSettings())[0]
+        first = run_checks(Backend((), lockout), ThrottleSettings())[0]
         assert (first.ok, first.warning, first.detail) == (True, True, "checks nothing by itself")
 
 
@@ -151,12 +151,12 @@ def test_backend_without_checks_gives_warning() -> None:
     ],
 )
 def test_each_check_is_one_result(lockout: Any, expected: list[tuple[bool, bool]]) -> None:
-    found = checks(Backend([Check("connect", True)], lockout), ThrottleSettings())
+    found = run_checks(Backend([Check("connect", True)], lockout), ThrottleSettings())
     assert [(check.ok, check.warning) for check in found] == [(True, False), *expected]
     assert "secret" not in str(found)
     if isinstance(lockout, BackendUnavailable):
         assert found[-1].detail == "may not read it"
-    broken = checks(Backend(RuntimeError("secret"), lockout), ThrottleSettings())
+    broken = run_checks(Backend(RuntimeError("secret"), lockout), ThrottleSettings())
     # an unavailable backend is reported once
     once = [] if isinstance(lockout, BackendUnavailable) else expected
     assert [(check.ok, check.warning) for check in broken] == [(False, False), *once]

@@ -80,11 +80,11 @@ def test_account_is_counted_once_per_attempt() -> None:
     for name in ("one", "two", "three"):
         with throttle.attempt(name, ADDRESS) as attempt:
             # a password change calls the backend three times
-            throttle.also(attempt, "7")
-            throttle.also(attempt, "7")
+            throttle.count_account(attempt, "7")
+            throttle.count_account(attempt, "7")
             attempt.failed()
     with throttle.attempt("four", ADDRESS) as attempt, pytest.raises(Throttled):
-        throttle.also(attempt, "7")
+        throttle.count_account(attempt, "7")
     # neither the name "four" nor a name that equals the account key has failed
     for name in ("four", "7"):
         with throttle.attempt(name, ADDRESS):

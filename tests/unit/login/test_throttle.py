@@ -11,7 +11,7 @@ import pytest
 from linkauth.backends import Throttled
 from linkauth.config.settings import ThrottleSettings
 from linkauth.login import throttle as throttle_module
-from linkauth.login.throttle import Throttle, fold, network
+from linkauth.login.throttle import Throttle, address_bucket, normalize_username
 
 HERE = "192.0.2.1"
 
@@ -223,14 +223,14 @@ def test_spellings_of_one_name_share_a_window(clock: Clock, spelling: str) -> No
     ("one", "other"), [("straße", "STRASSE"), ("jörg", "JO\u0308RG"), ("ﬁnn", "FINN"), ("Σ", "ς"), ("a  b", "A\tb ")]
 )
 def test_fold_ignores_case_and_composition(one: str, other: str) -> None:
-    assert fold(one) == fold(other)
+    assert normalize_username(one) == normalize_username(other)
 
 
 @pytest.mark.parametrize(
     ("one", "other"), [("ada", "adа"), ("ada", "ada2"), ("a.da", "ada"), ("jörg", "jorg"), ("a b", "ab")]
 )
 def test_fold_keeps_different_names_apart(one: str, other: str) -> None:
-    assert fold(one) != fold(other)
+    assert normalize_username(one) != normalize_username(other)
 
 
 @pytest.mark.parametrize(
@@ -254,11 +254,11 @@ def test_addresses_of_one_customer_network_share_a_window(clock: Clock, one: str
     throttle = make(clock, address=1)
     fail(throttle, "ada", one)
     assert (wait(throttle, "grace", other) > 0) == same
-    assert (network(one) == network(other)) == same
+    assert (address_bucket(one) == address_bucket(other)) == same
 
 
 def test_oldest_key_is_evicted_first(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(throttle_module, "KEYS", 10)
+    monkeypatch.setattr(throttle_module, "MAX_KEYS", 10)
     throttle = make(clock, account=1)
     for number in range(10):
         fail(throttle, f"person{number}", f"192.0.2.{number}")

@@ -10,7 +10,7 @@ import pytest
 from linkauth.backends import Throttled
 from linkauth.config.settings import ThrottleSettings
 from linkauth.login import throttle as throttle_module
-from linkauth.login.throttle import CLIENT_WIDE, KEYS, Throttle, Window
+from linkauth.login.throttle import CLIENT_GLOBAL_FACTOR, MAX_KEYS, Throttle, Window
 from tests.unit.login.test_throttle import HERE, Clock, fail, make, wait
 
 FEW = 50
@@ -18,7 +18,7 @@ FEW = 50
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    monkeypatch.setattr(throttle_module, "KEYS", FEW)
+    monkeypatch.setattr(throttle_module, "MAX_KEYS", FEW)
     return Clock()
 
 
@@ -28,19 +28,19 @@ def windows(throttle: Throttle) -> list[Window]:
 
 def sizes(throttle: Throttle) -> list[int]:
     """Returns the number of entries in each collection of the throttle and its windows."""
-    found = [len(vars(throttle)["_proven"])]
+    found = [len(vars(throttle)["_verified"])]
     for window in windows(throttle):
         found += [sum(map(len, window._levels)), len(window._checking)]
     return found
 
 
 def wrong_secret(throttle: Throttle, client: str, address: str) -> None:
-    with throttle.client(client, address) as attempt:
+    with throttle.client_attempt(client, address) as attempt:
         attempt.failed()
 
 
 def right_secret(throttle: Throttle, client: str, address: str) -> None:
-    with throttle.client(client, address) as attempt:
+    with throttle.client_attempt(client, address) as attempt:
         attempt.succeeded()
 
 
@@ -50,7 +50,7 @@ def test_flood_of_names_does_not_exceed_key_limit(clock: Clock) -> None:
         clock.now += 0.01
         address = f"192.0.{number // 250}.{number % 250}"
         with throttle.attempt(f"name {number}", address) as attempt:
-            throttle.also(attempt, f"account {number}")
+            throttle.count_account(attempt, f"account {number}")
             attempt.failed()
         wrong_secret(throttle, f"client {number}", address)
         right_secret(throttle, f"another {number}", address)
@@ -60,7 +60,7 @@ def test_flood_of_names_does_not_exceed_key_limit(clock: Clock) -> None:
     assert [len(window) for window in windows(throttle)] == [FEW] * 5
     # the throttle has no other collections
     collections = {name for name, value in vars(throttle).items() if isinstance(value, Sized)}
-    clients = {"_client", "_client_anywhere", "_client_proven", "_proven"}
+    clients = {"_client", "_client_global", "_client_verified", "_verified"}
     assert collections == {"_account", "_address", "_key"} | clients
 
 
@@ -72,8 +72,8 @@ def test_failures_stored_per_key_are_bounded(clock: Clock) -> None:
 
 
 def test_windows_need_at_most_20_megabytes() -> None:
-    """There are five windows of at most KEYS keys of about 200 bytes each."""
-    assert 5 * KEYS * 200 <= 20_000_000
+    """There are five windows of at most MAX_KEYS keys of about 200 bytes each."""
+    assert 5 * MAX_KEYS * 200 <= 20_000_000
 
 
 @pytest.mark.parametrize("failures", [2, 3, 5, 10])
@@ -156,7 +156,7 @@ def test_client_secret_is_not_checked_while_throttled(clock: Clock) -> None:
     throttle = Throttle(ThrottleSettings(client_failures=2, client_window=60), clock)
     for _ in range(2):
         wrong_secret(throttle, "alexa", HERE)
-    with pytest.raises(Throttled) as throttled, throttle.client("alexa", HERE):
+    with pytest.raises(Throttled) as throttled, throttle.client_attempt("alexa", HERE):
         raise AssertionError("no secret may be looked at")
     assert throttled.value.retry_after == 60
     for client, address in (("alexa", "198.51.100.1"), ("other", HERE)):
@@ -167,7 +167,7 @@ def test_client_secret_is_not_checked_while_throttled(clock: Clock) -> None:
 
 def test_right_client_secrets_neither_count_nor_clear_failures(clock: Clock) -> None:
     throttle = Throttle(ThrottleSettings(client_failures=1), clock)
-    for _ in range(CLIENT_WIDE):
+    for _ in range(CLIENT_GLOBAL_FACTOR):
         for _ in range(10):
             right_secret(throttle, "alexa", HERE)
         wrong_secret(throttle, "alexa", HERE)
@@ -178,7 +178,7 @@ def test_right_client_secrets_neither_count_nor_clear_failures(clock: Clock) -> 
 def test_wrong_client_secrets_block_proven_address_later(clock: Clock) -> None:
     throttle = Throttle(ThrottleSettings(client_failures=2, client_window=60), clock)
     right_secret(throttle, "alexa", HERE)
-    for _ in range(2 * CLIENT_WIDE):
+    for _ in range(2 * CLIENT_GLOBAL_FACTOR):
         right_secret(throttle, "alexa", HERE)
         wrong_secret(throttle, "alexa", HERE)
     for client, address in (("alexa", HERE), ("alexa", "198.51.100.1")):

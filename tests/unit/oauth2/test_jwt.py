@@ -165,7 +165,7 @@ def reread(store: KeyStore) -> Sequence[SigningKey]:
     """Returns the keys after the background thread has reread them."""
     store.current()
     with store._lock:
-        return store._kept[1]
+        return store._cache[1]
 
 
 def test_last_known_keys_are_used_while_database_is_down(
@@ -173,7 +173,7 @@ def test_last_known_keys_are_used_while_database_is_down(
 ) -> None:
     created = store.rotate(NOW, 0)
     assert [key.kid for key in store.current()] == [created.kid]
-    monkeypatch.setattr("linkauth.storage.keys.REREAD_SECONDS", -1)
+    monkeypatch.setattr("linkauth.storage.keys.RELOAD_SECONDS", -1)
     monkeypatch.setattr("linkauth.storage.keys.RETRY_SECONDS", -1)
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE signing_keys RENAME TO away"))
@@ -188,7 +188,7 @@ def test_reread_of_keys_does_not_block_callers(store: KeyStore, monkeypatch: pyt
     created = store.rotate(NOW, 0)
     assert [key.kid for key in store.current()] == [created.kid]
     hangs, ended = threading.Event(), []
-    monkeypatch.setattr("linkauth.storage.keys.REREAD_SECONDS", -1)
+    monkeypatch.setattr("linkauth.storage.keys.RELOAD_SECONDS", -1)
     monkeypatch.setattr(store, "_read_all", lambda keys: ended.append(hangs.wait(10)))
     assert [key.kid for key in store.current()] == [created.kid]
     assert ended == []

@@ -33,7 +33,7 @@ from linkauth.login import sign_in
 from linkauth.themes import states
 for module in (states, sign_in):
     importlib.reload(module)
-found = [[state.page, state.name] for state in states.every_state("skill", ())]
+found = [[state.page, state.name] for state in states.page_states("skill", ())]
 print(json.dumps(found), "toy_reason" in sign_in.CHANGEABLE)
 """
 

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linkauth.themes import languages
-from linkauth.themes.languages import accepted, choose, describe, fallbacks, number, offered, text
+from linkauth.themes.languages import (
+    best_match,
+    describe,
+    fallbacks,
+    format_number,
+    localized,
+    parse_accept_language,
+    selectable,
+)
 from tests.conftest import ROOT
 
 INSTALLED = ("de", "en", "es", "fr-CA", "pt-BR", "zh-Hant-TW")
@@ -47,20 +55,20 @@ INSTALLED = ("de", "en", "es", "fr-CA", "pt-BR", "zh-Hant-TW")
     ],
 )
 def test_accepted_languages_are_sorted_by_weight(header: str, tags: list[str]) -> None:
-    assert accepted(header) == tags
+    assert parse_accept_language(header) == tags
 
 
 def test_only_beginning_of_header_is_read() -> None:
-    assert accepted("x," * 99 + "de") == ["de"]
-    assert accepted("x," * 100 + "de") == []
-    assert accepted(" " * 2000 + "de") == []
-    assert len(accepted(",".join(["de"] * 500))) == 100
+    assert parse_accept_language("x," * 99 + "de") == ["de"]
+    assert parse_accept_language("x," * 100 + "de") == []
+    assert parse_accept_language(" " * 2000 + "de") == []
+    assert len(parse_accept_language(",".join(["de"] * 500))) == 100
 
 
 @given(st.text(max_size=300))
 def test_any_header_gives_installed_language_or_none(header: str) -> None:
-    tags = accepted(header)
-    assert choose(tags, INSTALLED) in (*INSTALLED, None)
+    tags = parse_accept_language(header)
+    assert best_match(tags, INSTALLED) in (*INSTALLED, None)
     # each tag stands in the header
     assert all(tag in header for tag in tags)
 
@@ -78,8 +86,8 @@ def test_garbage_between_language_ranges_is_ignored(
     mixed = list(ranges)
     for each in noise:
         mixed.insert(chance.randint(0, len(mixed)), each)  # type: ignore[attr-defined]
-    assert accepted(",".join(mixed)) == accepted(",".join(ranges))
-    weights = dict.fromkeys(accepted(",".join(ranges)))
+    assert parse_accept_language(",".join(mixed)) == parse_accept_language(",".join(ranges))
+    weights = dict.fromkeys(parse_accept_language(",".join(ranges)))
     assert set(weights) == {tag for tag, weight in preferences if weight > 0}
 
 
@@ -104,9 +112,9 @@ ALEXA = {
 @pytest.mark.parametrize("locale", ALEXA)
 def test_each_alexa_locale_gets_its_language(locale: str) -> None:
     installed = (*TEN, *REGIONAL)
-    assert choose([locale], installed) == ALEXA[locale]
-    assert choose([locale.replace("-", "_")], installed) == ALEXA[locale]
-    assert choose([locale], TEN) == fallbacks(ALEXA[locale])[-1 if locale != "pt-BR" else 0]
+    assert best_match([locale], installed) == ALEXA[locale]
+    assert best_match([locale.replace("-", "_")], installed) == ALEXA[locale]
+    assert best_match([locale], TEN) == fallbacks(ALEXA[locale])[-1 if locale != "pt-BR" else 0]
 
 
 @pytest.mark.parametrize(
@@ -118,29 +126,29 @@ def test_each_alexa_locale_gets_its_language(locale: str) -> None:
     ],
 )
 def test_locale_gets_language_of_its_cldr_parent(wanted: str, found: str) -> None:
-    assert choose([wanted], (*TEN, *REGIONAL, "hi-Latn")) == found
+    assert best_match([wanted], (*TEN, *REGIONAL, "hi-Latn")) == found
 
 
 def test_nearest_parent_locale_is_preferred() -> None:
-    assert choose(["en-AT"], ("en", "en-AU", "en-DE")) == "en-DE"
-    assert choose(["en-AT"], ("en", "en-AU", "en-001")) == "en-001"
-    assert choose(["pt-AO"], ("pt-BR", "pt-PT")) == "pt-PT"
-    assert choose(["es-Latn-MX"], ("es-MX", "es-Latn-MX")) == "es-Latn-MX"
+    assert best_match(["en-AT"], ("en", "en-AU", "en-DE")) == "en-DE"
+    assert best_match(["en-AT"], ("en", "en-AU", "en-001")) == "en-001"
+    assert best_match(["pt-AO"], ("pt-BR", "pt-PT")) == "pt-PT"
+    assert best_match(["es-Latn-MX"], ("es-MX", "es-Latn-MX")) == "es-Latn-MX"
 
 
 @pytest.mark.parametrize("locale", ["zh-CN", "zh-*", "zh", "ko-KR", "x-klingon"])
 def test_locale_without_catalog_gets_no_language(locale: str) -> None:
-    assert choose(accepted(locale), TEN) is None
+    assert best_match(parse_accept_language(locale), TEN) is None
 
 
 def test_offered_languages_are_unique_and_named_in_themselves() -> None:
-    found = {each.tag: (each.name, each.direction) for each in offered((*TEN, *REGIONAL))}
+    found = {each.tag: (each.name, each.direction) for each in selectable((*TEN, *REGIONAL))}
     assert set(found) == set(TEN)
     assert found["de"] == ("Deutsch", "ltr")
     assert found["es"] == ("Español", "ltr")
     assert found["ar"] == ("العربية", "rtl")
     assert found["pt-BR"] == ("Português (Brasil)", "ltr")
-    assert [each.tag for each in offered(("fr-CA", "en"))] == ["en", "fr-CA"]
+    assert [each.tag for each in selectable(("fr-CA", "en"))] == ["en", "fr-CA"]
 
 
 def test_unknown_language_is_named_by_its_tag() -> None:
@@ -149,9 +157,9 @@ def test_unknown_language_is_named_by_its_tag() -> None:
 
 
 def test_numbers_are_formatted_for_language() -> None:
-    assert number(1234, "de") == "1.234"
-    assert number(1234, "fr-CA") == "1\xa0234"
-    assert number(1234, "xx") == "1,234"
+    assert format_number(1234, "de") == "1.234"
+    assert format_number(1234, "fr-CA") == "1\xa0234"
+    assert format_number(1234, "xx") == "1,234"
 
 
 @pytest.mark.parametrize(
@@ -180,12 +188,12 @@ def test_numbers_are_formatted_for_language() -> None:
     ],
 )
 def test_regional_tag_falls_back_to_its_language(wanted: list[str], found: str | None) -> None:
-    assert choose(wanted, INSTALLED) == found
+    assert best_match(wanted, INSTALLED) == found
 
 
 def test_order_of_preference_decides() -> None:
-    assert choose(["en", "de"], INSTALLED) == "en"
-    assert choose(["de", "en"], INSTALLED) == "de"
+    assert best_match(["en", "de"], INSTALLED) == "en"
+    assert best_match(["de", "en"], INSTALLED) == "de"
 
 
 def test_fallbacks_end_with_language() -> None:
@@ -199,11 +207,11 @@ def test_fallbacks_end_with_language() -> None:
 )
 def test_text_is_chosen_in_nearest_language(language: str, expected: str) -> None:
     texts = {"": "call a taxi", "de": "Taxi rufen", "de-AT": "Taxler rufen"}
-    assert text(texts, language) == expected
+    assert localized(texts, language) == expected
 
 
 def test_missing_text_is_empty() -> None:
-    assert text({}, "de") == ""
+    assert localized({}, "de") == ""
 
 
 def test_languages_of_bundled_themes_are_described_as_in_cldr() -> None:

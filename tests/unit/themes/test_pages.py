@@ -77,7 +77,7 @@ CATALOGS = {
 def test_regional_catalog_falls_back_per_message(make: Make) -> None:
     theme = open_module(make("regional_a", CATALOGS, dict.fromkeys(PAGES, MAIN)))
     assert theme.languages == ("en", "en-US", "fr", "fr-CA")
-    assert [each.tag for each in theme.spoken] == ["en", "fr"]
+    assert [each.tag for each in theme.selectable_languages] == ["en", "fr"]
     assert theme.render("home", "fr-CA") == "<p>Allô, couleur</p>Français"
     assert theme.render("home", "fr") == "<p>Bonjour, couleur</p>Français"
     assert theme.render("home", "en-US") == "<p>Hello, color</p>English"

@@ -7,7 +7,7 @@ from pathlib import Path
 import jinja2
 import pytest
 
-from linkauth.themes.templates import Chain, environment
+from linkauth.themes.templates import TemplateLoader, environment
 
 
 @pytest.fixture
@@ -60,4 +60,4 @@ def test_last_theme_has_no_parent(roots: list[Path]) -> None:
 
 
 def test_list_contains_page_template_names(roots: list[Path]) -> None:
-    assert Chain(roots).list_templates() == ["base.jinja2", "other.jinja2", "page.jinja2", "part.jinja2"]
+    assert TemplateLoader(roots).list_templates() == ["base.jinja2", "other.jinja2", "page.jinja2", "part.jinja2"]

@@ -11,8 +11,8 @@ from pyramid.exceptions import ConfigurationError
 
 from linkauth.config.plugins import load
 from linkauth.testing.theme import TEXTS
-from linkauth.themes.states import every_state
-from linkauth.themes.theme import packages_of
+from linkauth.themes.states import page_states
+from linkauth.themes.theme import theme_packages
 from linkauth.theming.check import Report, check
 from linkauth.theming.drafts import Draft
 from tests.conftest import ROOT
@@ -47,9 +47,9 @@ def messages(report: Report, warning: bool = False) -> list[str]:
 @pytest.mark.parametrize("theme", THEMES)
 def test_bundled_theme_has_no_fault(theme: str) -> None:
     module = load("themes", theme)
-    states = every_state("skill", ("order_car",))
+    states = page_states("skill", ("order_car",))
     texts = {**TEXTS, "clients": {"skill": {"": "Ride Hailer"}}}
-    draft = Draft(theme, packages_of(theme, module), module.Parameters(), texts, f"/static/{theme}/", states)
+    draft = Draft(theme, theme_packages(theme, module), module.Parameters(), texts, f"/static/{theme}/", states)
     report = check(draft)
     assert report.findings == []
     assert report.domains == []

@@ -12,7 +12,7 @@ import linkauth_theme_default
 from linkauth.config.plugins import load
 from linkauth.testing.theme import TEXTS
 from linkauth.themes import states
-from linkauth.themes.states import every_state
+from linkauth.themes.states import page_states
 from linkauth.themes.theme import Theme, open_theme
 from linkauth.theming.inheritance import Templates
 from tests.conftest import ROOT
@@ -52,7 +52,7 @@ EVERY = "Every page: `base.jinja2`"
 
 @pytest.mark.parametrize("page", ["login", "password", "error", "home"])
 def test_listed_variables_of_page_are_those_of_its_states(page: str) -> None:
-    given = {name for state in every_state("skill", ()) if state.page == page for name in state.context}
+    given = {name for state in page_states("skill", ()) if state.page == page for name in state.context}
     named = rows(f"`{page}.jinja2`")
     assert sorted(named) == sorted(given)
 

@@ -15,7 +15,7 @@ from linkauth.web.forwarded import HOP_LIMIT, ForwardedHeaders, Header, RequestS
 from linkauth.web.hops import FORWARDED_LIMIT, parse_forwarded, parse_hop
 from linkauth.web.log_rate_limit import LogRateLimit
 
-PROXIES = TrustedProxies.of(("10.0.0.0/8", "2001:db8::/32"))
+PROXIES = TrustedProxies.parse(("10.0.0.0/8", "2001:db8::/32"))
 PEER = "10.0.0.1"
 
 
@@ -91,7 +91,7 @@ def test_client_address_is_read_from_x_forwarded_for(text: str, address: str) ->
 
 
 def test_proxy_on_unix_domain_socket_is_trusted() -> None:
-    proxies = TrustedProxies.of(("unix", "10.0.0.0/8"))
+    proxies = TrustedProxies.parse(("unix", "10.0.0.0/8"))
     for peer in ("", "localhost", "unix:"):
         assert client("203.0.113.7", peer=peer, proxies=proxies) == "203.0.113.7"
     # nginx gives "unix:" as the address of its own client on such a socket

@@ -11,16 +11,16 @@ from uuid import UUID
 import pytest
 
 from linkauth.config.clients import ClientSettings
-from linkauth.config.guessing import (
-    CLIENT_BITS,
-    CLIENT_CHARACTERS,
-    PUBLISHED,
-    SERVER_BITS,
-    SERVER_CHARACTERS,
-    bits,
-    problem,
-)
 from linkauth.config.reader import SettingsError
+from linkauth.config.secret_strength import (
+    CLIENT_MIN_BITS,
+    CLIENT_MIN_LENGTH,
+    PUBLISHED_SECRETS,
+    SERVER_MIN_BITS,
+    SERVER_MIN_LENGTH,
+    estimated_bits,
+    weakness,
+)
 from linkauth.config.settings import Settings
 from linkauth.testing import settings_of
 
@@ -54,15 +54,15 @@ GUESSABLE = [
 @pytest.mark.parametrize("secret", GUESSABLE)
 def test_guessable_secret_is_refused_without_its_value(secret: str) -> None:
     for length in (1, 4):
-        message = problem(secret * length, CLIENT_CHARACTERS, CLIENT_BITS)
-        assert message, bits(secret * length)
+        message = weakness(secret * length, CLIENT_MIN_LENGTH, CLIENT_MIN_BITS)
+        assert message, estimated_bits(secret * length)
         assert message.endswith("openssl rand -hex 32")
         assert secret not in message
 
 
 @pytest.mark.parametrize("secret", GUESSABLE)
 def test_guessable_secret_is_refused_at_any_length(secret: str) -> None:
-    assert problem(secret.ljust(SERVER_CHARACTERS, secret[0]), SERVER_CHARACTERS, SERVER_BITS)
+    assert weakness(secret.ljust(SERVER_MIN_LENGTH, secret[0]), SERVER_MIN_LENGTH, SERVER_MIN_BITS)
 
 
 def test_random_secret_is_accepted() -> None:
@@ -79,17 +79,17 @@ def test_random_secret_is_accepted() -> None:
             ]
             secrets += [str(UUID(bytes=raw[:16])), "".join(generator.choice(letters) for _ in range(size + 4))]
             for secret in secrets:
-                if len(secret) >= SERVER_CHARACTERS:
+                if len(secret) >= SERVER_MIN_LENGTH:
                     # the rules for a client secret are weaker
-                    assert problem(secret, SERVER_CHARACTERS, SERVER_BITS) is None, secret
+                    assert weakness(secret, SERVER_MIN_LENGTH, SERVER_MIN_BITS) is None, secret
                 else:
-                    assert problem(secret, CLIENT_CHARACTERS, CLIENT_BITS) is None, secret
+                    assert weakness(secret, CLIENT_MIN_LENGTH, CLIENT_MIN_BITS) is None, secret
 
 
 def test_only_beginning_of_long_secret_is_examined() -> None:
-    assert problem(GOOD + "a" * 1_000_000, CLIENT_CHARACTERS, CLIENT_BITS) is None
-    assert problem("a" * 1_000_000 + GOOD, CLIENT_CHARACTERS, CLIENT_BITS)
-    assert bits("") == 0
+    assert weakness(GOOD + "a" * 1_000_000, CLIENT_MIN_LENGTH, CLIENT_MIN_BITS) is None
+    assert weakness("a" * 1_000_000 + GOOD, CLIENT_MIN_LENGTH, CLIENT_MIN_BITS)
+    assert estimated_bits("") == 0
 
 
 @pytest.mark.parametrize(("secret", "refused"), [("short", True), ("a" * 64, True), (GOOD, False)])
@@ -104,10 +104,10 @@ def server(secret: str, url: str = "https://link.example.com", client: str = GOO
     return Settings(url, {"": "A"}, "sqlite://", secret, backends=(), clients=clients)
 
 
-@pytest.mark.parametrize("secret", sorted(PUBLISHED))
+@pytest.mark.parametrize("secret", sorted(PUBLISHED_SECRETS))
 def test_development_secrets_are_refused_for_public_url(secret: str) -> None:
     assert f".secret = {secret}\n" in (ROOT / "development.ini").read_text("utf-8")
-    key = "secret" if len(secret) >= SERVER_CHARACTERS else "client.one.secret"
+    key = "secret" if len(secret) >= SERVER_MIN_LENGTH else "client.one.secret"
     server_secret, client = (secret, GOOD) if key == "secret" else (GOOD, secret)
     here = dict(server(server_secret, "http://127.0.0.1:6543", client).faults())
     assert not here

@@ -21,32 +21,32 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from linkauth.backends import BackendUnavailable, PasswordRefused
-from linkauth.config import guessing
+from linkauth.config import secret_strength
 from linkauth.config.settings import Settings, SettingsError
 from linkauth.redaction import reason, redact
 
 log = logging.getLogger(__name__)
 
-LEAST_WORD = 3
+MIN_WORD_LENGTH = 3
 """Characters of a word that is looked for inside a password."""
-WORDS_LIMIT = 254
+PERSONAL_TEXT_LIMIT = 254
 """Characters of a text about somebody that are read; normalising long runs of combining marks takes quadratic time."""
-LEAST_REST = 4
+MIN_OTHER_CHARACTERS = 4
 """Characters, but for digits and punctuation, that must be left of a password without such words; and different ones
 that every password must have."""
-LEAST_BASE = 4
+MIN_BASE_LENGTH = 4
 """Characters that are compared with the list when digits and punctuation at the end are taken off."""
-LEAST_BITS, ESTIMATED = 5, 64
+MIN_BITS, ESTIMATE_LIMIT = 5, 64
 """Of an estimate that knows repetitions, sequences and rows of a keyboard, each of which alone has fewer bits; and the
 characters up to which it is made."""
-SAMPLES = 200
+SAMPLED_LINES = 200
 """Lines of the file of leaked hashes that are looked at when it is opened."""
 LINE_LIMIT = 80
 _LINE = re.compile(rb"([0-9A-Fa-f]{40}):[0-9]{1,19}\r?\n?")
-_READ_AS = [str.maketrans("@4831!0$57", letters) for letters in ("aabeiiosst", "aabellosst")]
+_LEET_TABLES = [str.maketrans("@4831!0$57", letters) for letters in ("aabeiiosst", "aabellosst")]
 
 
-class NewPasswords:
+class PasswordPolicy:
     """The rules for every new password.
 
     `words` are texts that stand for this service, such as its name and host; `leaked` is a file of leaked hashes.
@@ -63,11 +63,11 @@ class NewPasswords:
         PasswordRefused("too_common") if many people use it or if it has leaked, and BackendUnavailable if the file of
         leaked passwords cannot be read.
         """
-        readings = _readings(new)
+        variants = _variants(new)
         words = self._words.union(*map(_words, personal))
-        if any(_is_made_of(reading, words) for reading in readings):
+        if any(_consists_of(variant, words) for variant in variants):
             raise PasswordRefused("personal")
-        if len(set(new)) < LEAST_REST or any(map(_is_common, readings)):
+        if len(set(new)) < MIN_OTHER_CHARACTERS or any(map(_is_common, variants)):
             raise PasswordRefused("too_common")
         if self._leaked is not None and new in self._leaked:
             raise PasswordRefused("too_common")
@@ -89,7 +89,7 @@ class LeakedPasswords:
             if not self._path.is_file():
                 raise ValueError("names no file")
             with self._path.open("rb") as file:
-                self._look_at(file)
+                self._validate(file)
         except OSError as error:
             raise ValueError(f"names a file that cannot be read: {reason(error)}") from None
 
@@ -113,7 +113,7 @@ class LeakedPasswords:
             raise ValueError("is empty")
         while low < high:
             middle = (low + high) // 2
-            begin, found, end = _line_after(file, middle)
+            begin, found, end = _next_line(file, middle)
             if begin < high and found == wanted:
                 return True
             if begin < high and found < wanted:
@@ -123,32 +123,32 @@ class LeakedPasswords:
         return False
 
     @staticmethod
-    def _look_at(file: IO[bytes]) -> None:
+    def _validate(file: IO[bytes]) -> None:
         size = os.fstat(file.fileno()).st_size
         if not size:
             raise ValueError("names an empty file")
-        last, place = b"", 0
-        step = max(1, size // SAMPLES)
-        while place < size:
+        last, offset = b"", 0
+        step = max(1, size // SAMPLED_LINES)
+        while offset < size:
             try:
-                _, found, end = _line_after(file, place)
+                _, found, end = _next_line(file, offset)
             except ValueError as error:
                 raise ValueError(f"names a file that {redact(error)}") from None
             if found and found < last:
                 raise ValueError("names a file that is not sorted by hash; download it sorted by hash")
             last = found or last
             # every line at the end, where a download was perhaps cut off
-            place = max(end, min(place + step, size - LINE_LIMIT))
+            offset = max(end, min(offset + step, size - LINE_LIMIT))
 
 
-def _line_after(file: IO[bytes], place: int) -> tuple[int, bytes, int]:
-    """(begin, hash, end) of the first line that begins at `place` or later; an empty hash behind the last one.
+def _next_line(file: IO[bytes], offset: int) -> tuple[int, bytes, int]:
+    """(begin, hash, end) of the first line that begins at `offset` or later; an empty hash behind the last one.
 
     Raises ValueError for what is no such line.
     """
-    begin = max(0, place - 1)
+    begin = max(0, offset - 1)
     file.seek(begin)
-    if place:
+    if offset:
         # the rest of the line before
         begin += len(file.readline(LINE_LIMIT))
     line = file.readline(LINE_LIMIT)
@@ -158,7 +158,7 @@ def _line_after(file: IO[bytes], place: int) -> tuple[int, bytes, int]:
     return begin, match[1].upper() if match else b"", begin + len(line)
 
 
-def _readings(password: str) -> set[str]:
+def _variants(password: str) -> set[str]:
     """What a guesser takes for the same: other capital letters, digits for letters, more at the ends, repetitions,
     blanks and invisible characters."""
     folded = unicodedata.normalize("NFKC", password).casefold()
@@ -166,8 +166,8 @@ def _readings(password: str) -> set[str]:
     # the least period of a text: "abab" is "ab" twice
     once = text[: (text + text).find(text, 1)]
     texts = {text, once, *(base for base in (_base(text), _base(text[::-1])[::-1], _base(_base(text)[::-1])[::-1]))}
-    texts = {each for each in texts if len(each) >= LEAST_BASE} | {text}
-    return texts | {each.translate(table) for each in texts for table in _READ_AS}
+    texts = {each for each in texts if len(each) >= MIN_BASE_LENGTH} | {text}
+    return texts | {each.translate(table) for each in texts for table in _LEET_TABLES}
 
 
 def _base(text: str) -> str:
@@ -180,7 +180,7 @@ def _base(text: str) -> str:
 
 def _words(text: str) -> Iterator[str]:
     """A text about somebody or something as one word, and its parts; of an address all but the top-level domain."""
-    text = text[:WORDS_LIMIT]
+    text = text[:PERSONAL_TEXT_LIMIT]
     local, at, domain = text.rpartition("@")
     if at:
         text = f"{local} {domain.rpartition('.')[0] or domain}"
@@ -190,24 +190,24 @@ def _words(text: str) -> Iterator[str]:
         yield from parts
 
 
-def _is_common(reading: str) -> bool:
-    estimated = len(reading) <= ESTIMATED and guessing.bits(reading) < LEAST_BITS
-    return estimated or f"\n{reading}\n" in _common()
+def _is_common(variant: str) -> bool:
+    estimated = len(variant) <= ESTIMATE_LIMIT and secret_strength.estimated_bits(variant) < MIN_BITS
+    return estimated or f"\n{variant}\n" in _common()
 
 
-def _is_made_of(reading: str, words: frozenset[str]) -> bool:
+def _consists_of(variant: str, words: frozenset[str]) -> bool:
     """Is there nothing much in it but those words, digits and punctuation?"""
-    squeezed = _squeezed(reading)
-    rest = squeezed
+    compact = _without_punctuation(variant)
+    rest = compact
     for word in sorted(words, key=len, reverse=True):
-        if squeezed == word or _letters(squeezed) == _letters(word) != "":
+        if compact == word or _letters(compact) == _letters(word) != "":
             return True
-        if len(word) >= LEAST_WORD:
+        if len(word) >= MIN_WORD_LENGTH:
             rest = rest.replace(word, "")
-    return rest != squeezed and len(_letters(rest)) < LEAST_REST
+    return rest != compact and len(_letters(rest)) < MIN_OTHER_CHARACTERS
 
 
-def _squeezed(text: str) -> str:
+def _without_punctuation(text: str) -> str:
     return re.sub(r"[\W_]+", "", text)
 
 
@@ -222,7 +222,7 @@ def _common() -> str:
     return "\n" + gzip.decompress(packed).decode("utf-8")
 
 
-def of(settings: Settings) -> NewPasswords:
+def from_settings(settings: Settings) -> PasswordPolicy:
     """The rules as the settings say them; raises SettingsError."""
     host = urlsplit(settings.public_url).hostname or ""
     # an address in digits is no word
@@ -235,4 +235,4 @@ def of(settings: Settings) -> NewPasswords:
             leaked = LeakedPasswords(settings.breached_passwords)
         except ValueError as error:
             raise SettingsError([("linkauth.breached_passwords", redact(error))]) from None
-    return NewPasswords(words, leaked)
+    return PasswordPolicy(words, leaked)

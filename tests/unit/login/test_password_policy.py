@@ -10,28 +10,28 @@ from typing import Any
 import pytest
 
 from linkauth.backends import BackendUnavailable, PasswordRefused
-from linkauth.login import new_passwords
-from linkauth.login.new_passwords import LINE_LIMIT, LeakedPasswords, NewPasswords
+from linkauth.login import password_policy
+from linkauth.login.password_policy import LINE_LIMIT, LeakedPasswords, PasswordPolicy
 from tests.login.breached_file import write_leaked
 
 ABOUT = ("a.smith@rides.example.co.uk", "CORP\\Ada", "Ada King-Smith")
 SERVICE = ("Example Taxis", "\u30ec\u30a4\u30c9\u4ea4\u901a", "login.vellmoor")
 
 
-def rule(new: str, rules: NewPasswords | None = None) -> str:
+def rule(new: str, rules: PasswordPolicy | None = None) -> str:
     """Returns the rule that refuses `new`, or "" if it is accepted."""
     try:
-        (rules or NewPasswords(SERVICE)).check(new, ABOUT)
+        (rules or PasswordPolicy(SERVICE)).check(new, ABOUT)
     except PasswordRefused as refused:
         return refused.rule
     return ""
 
 
 def test_common_password_list_is_sorted_and_licensed() -> None:
-    words = new_passwords._common().split()
+    words = password_policy._common().split()
     assert len(words) >= 10_000
     assert words == sorted(set(words))
-    license_text = Path(new_passwords.__file__).with_name("common_passwords.LICENSE").read_text("utf-8")
+    license_text = Path(password_policy.__file__).with_name("common_passwords.LICENSE").read_text("utf-8")
     assert "MIT License" in license_text
 
 
@@ -121,14 +121,14 @@ def test_uncommon_password_is_accepted(new: str) -> None:
 
 
 def test_rules_work_without_names() -> None:
-    NewPasswords().check("Quartz-52-meadow-Lantern")
+    PasswordPolicy().check("Quartz-52-meadow-Lantern")
     with pytest.raises(PasswordRefused):
-        NewPasswords().check("letmein")
+        PasswordPolicy().check("letmein")
 
 
 @pytest.mark.parametrize("new", ["1" * 1023 + "a", "a1" * 512, "!" * 1024, "ab" * 511 + "cd", "\u0661" * 1024])
 def test_long_password_has_bounded_number_of_readings(new: str) -> None:
-    assert len(new_passwords._readings(new)) <= 18
+    assert len(password_policy._variants(new)) <= 18
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\n"])
@@ -138,7 +138,7 @@ def test_exactly_the_leaked_passwords_are_found(tmp_path: Path, count: int, end:
     found = LeakedPasswords(str(write_leaked(tmp_path / "leaked", leaked, end)))
     assert all(text in found for text in leaked)
     assert not any(f"other {number}" in found for number in range(1000))
-    assert rule("leaked 0", NewPasswords(leaked=found)) == "too_common"
+    assert rule("leaked 0", PasswordPolicy(leaked=found)) == "too_common"
 
 
 def test_last_line_may_lack_line_end(tmp_path: Path) -> None:
@@ -153,13 +153,13 @@ def test_last_line_may_lack_line_end(tmp_path: Path) -> None:
 def test_search_reads_few_lines_of_large_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = LeakedPasswords(str(write_leaked(tmp_path / "leaked", map(str, range(20_000)))))
     reads = []
-    line_after = new_passwords._line_after
+    line_after = password_policy._next_line
 
     def counting(*arguments: Any) -> Any:
         reads.append(arguments)
         return line_after(*arguments)
 
-    monkeypatch.setattr(new_passwords, "_line_after", counting)
+    monkeypatch.setattr(password_policy, "_next_line", counting)
     assert "19999" in found
     assert "another" not in found
     # the file has about 2^20 bytes
@@ -213,7 +213,7 @@ def test_lost_or_broken_list_file_refuses_every_new_password(
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(BackendUnavailable):
-        NewPasswords(leaked=found).check("Quartz-52-meadow-Lantern")
+        PasswordPolicy(leaked=found).check("Quartz-52-meadow-Lantern")
     assert "linkauth.breached_passwords" in caplog.text
     assert "Quartz" not in caplog.text
     # the file may be replaced while the server runs

@@ -8,24 +8,24 @@ from __future__ import annotations
 import math
 import re
 
-CLIENT_CHARACTERS, CLIENT_BITS = 16, 42
+CLIENT_MIN_LENGTH, CLIENT_MIN_BITS = 16, 42
 """Least length and least estimate of a client's secret."""
-SERVER_CHARACTERS, SERVER_BITS = 32, 64
+SERVER_MIN_LENGTH, SERVER_MIN_BITS = 32, 64
 """The same of `linkauth.secret`, which seals signing keys and can be guessed at without asking this server."""
 REMEDY = "make one with: openssl rand -hex 32"
-PUBLISHED = frozenset({"for development only, known to everybody", "the demo skill's secret"})
+PUBLISHED_SECRETS = frozenset({"for development only, known to everybody", "the demo skill's secret"})
 """The secrets of development.ini, which anybody can read."""
-LOOKED_AT = 300
+ANALYSED_LENGTH = 300
 """Characters of a secret that are looked at."""
 
-_RUN = 3
+_MIN_RUN = 3
 """Characters that are found again, or in a row, from which on they count as one."""
-_ROWS = (
+_KEYBOARD_ROWS = (
     *("abcdefghijklmnopqrstuvwxyz", "01234567890123456789", "qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiop"),
     *("yxcvbnm", "azertyuiop", "qsdfghjklm", "wxcvbn", "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik,9ol.0p;/"),
     *("qazwsxedcrfvtgbyhnujmikolp", "1q2w3e4r5t6y7u8i9o0p", "!@#$%^&*()_+"),
 )
-_SEQUENCES = (*_ROWS, *(row[::-1] for row in _ROWS))
+_SEQUENCES = (*_KEYBOARD_ROWS, *(row[::-1] for row in _KEYBOARD_ROWS))
 _WORDS = (
     *("password", "passwort", "passphrase", "secret", "geheim", "geheimnis", "changeme", "change", "replace"),
     *("example", "sample", "placeholder", "default", "admin", "root", "test", "testing", "demo", "dummy", "insert"),
@@ -36,10 +36,10 @@ _WORDS = (
     *("thequickbrownfox", "jumpsoverthelazydog", "abcd", "qwerty", "iloveyou", "monkey", "dragon", "summer", "winter"),
 )
 """Words that stand in examples and in lists of the most used passwords."""
-_SPELLED = str.maketrans("013457@$!", "oieastasi")
+_LEET = str.maketrans("013457@$!", "oieastasi")
 """Digits and signs that are written in the place of letters."""
 _LETTERS = re.compile(r"[A-Z]?[a-z]{4,}|[A-Z]{5,}")
-_PAIRS = (
+_COMMON_PAIRS = (
     "th he in er an re nd on en at ou ed ha to or it is hi es ng st nt te ti as se ar al le ve ne me de co ro "
     "ri io ra ic el li la ce ho om ma ut un no ta ec em ai ge ch ei ie di us ur na il ss tr ac ca am ns pr po "
     "pe so wo ow ke ki ly ll lo ol ot ir et su si sh sk bi be bl ab ad id ev iv vi fo fi ni mi mo pl op up ul "
@@ -47,40 +47,40 @@ _PAIRS = (
     "we wa os od ex ap mp da "
 )
 """The pairs of letters of which English words are mostly made, and other languages' too."""
-_PAIRS_SHARE = 0.7
+_COMMON_PAIRS_RATIO = 0.7
 """Letters of one case are a word if so many of their pairs are among them."""
 _WORD_LENGTH, _WORD_BITS, _LETTER_BITS = 24, 20, 2
 """Up to that length letters may be one word, of a million; longer ones count as several."""
 
 
-def problem(secret: str, least_characters: int, least_bits: int) -> str | None:
+def weakness(secret: str, min_length: int, min_bits: int) -> str | None:
     """What is wrong with a secret, as the end of a sentence that does not hold it; None for a good one."""
-    if len(secret) < least_characters:
-        return f"is shorter than {least_characters} characters; {REMEDY}"
-    if bits(secret) < least_bits:
+    if len(secret) < min_length:
+        return f"is shorter than {min_length} characters; {REMEDY}"
+    if estimated_bits(secret) < min_bits:
         return f"can be guessed, since it repeats itself, counts up or is made of words; {REMEDY}"
     return None
 
 
-def bits(secret: str) -> float:
+def estimated_bits(secret: str) -> float:
     """The estimated logarithm to base 2 of the tries that it takes to guess `secret`."""
-    secret = secret[:LOOKED_AT]
+    secret = secret[:ANALYSED_LENGTH]
     if not secret:
         return 0
     per_character = math.log2(max(2, len(set(secret))))
     # a1b2c3d4 is two sequences, one between the other
-    return min(_bits(secret, per_character), sum(_bits(secret[start::2], per_character) for start in (0, 1)))
+    return min(_estimate(secret, per_character), sum(_estimate(secret[start::2], per_character) for start in (0, 1)))
 
 
-def _bits(secret: str, per_character: float) -> float:
+def _estimate(secret: str, per_character: float) -> float:
     found, at = 0.0, 0
     lowered = secret.lower()
-    spelled = lowered.translate(_SPELLED)
+    unleeted = lowered.translate(_LEET)
     while at < len(secret):
-        known = max(_again(secret, at), _in_sequence(lowered, at), _word(lowered, at), _word(spelled, at))
+        known = max(_repeated(secret, at), _sequence(lowered, at), _known_word(lowered, at), _known_word(unleeted, at))
         if known:
             found, at = found + per_character, at + known
-        elif letters := _letters(secret, spelled, at):
+        elif letters := _letter_run(secret, unleeted, at):
             share = _LETTER_BITS * min(letters, 2 * len(set(lowered[at : at + letters])))
             found += min(_WORD_BITS, share) if letters <= _WORD_LENGTH else share
             at += letters
@@ -89,31 +89,33 @@ def _bits(secret: str, per_character: float) -> float:
     return found
 
 
-def _again(secret: str, at: int) -> int:
+def _repeated(secret: str, at: int) -> int:
     """How many characters from `at` on were there before; 0 for fewer than a run."""
     length = 0
     while at + length < len(secret) and secret.find(secret[at : at + length + 1], 0, at + length) >= 0:
         length += 1
-    return length if length >= _RUN else 0
+    return length if length >= _MIN_RUN else 0
 
 
-def _in_sequence(lowered: str, at: int) -> int:
+def _sequence(lowered: str, at: int) -> int:
     length = 0
     while at + length < len(lowered) and any(lowered[at : at + length + 1] in row for row in _SEQUENCES):
         length += 1
-    return length if length >= _RUN else 0
+    return length if length >= _MIN_RUN else 0
 
 
-def _word(text: str, at: int) -> int:
+def _known_word(text: str, at: int) -> int:
     return max((len(word) for word in _WORDS if text.startswith(word, at)), default=0)
 
 
-def _letters(secret: str, spelled: str, at: int) -> int:
+def _letter_run(secret: str, unleeted: str, at: int) -> int:
     """The length of the letters of one case at `at`, up to a word that is known."""
     found = _LETTERS.match(secret, at)
     if not found:
         return 0
-    ends = (end for end in range(at + 1, found.end()) if _word(spelled, end) > 2 or _again(secret, end) > _RUN)
+    ends = (
+        end for end in range(at + 1, found.end()) if _known_word(unleeted, end) > 2 or _repeated(secret, end) > _MIN_RUN
+    )
     end = next(ends, found.end())
-    pairs = [secret[start : start + 2].lower() in _PAIRS for start in range(at, end - 1)]
-    return end - at if sum(pairs) >= _PAIRS_SHARE * len(pairs) else 0
+    pairs = [secret[start : start + 2].lower() in _COMMON_PAIRS for start in range(at, end - 1)]
+    return end - at if sum(pairs) >= _COMMON_PAIRS_RATIO * len(pairs) else 0

@@ -1,4 +1,4 @@
-"""The ledger of links: who has allowed what to whom, since when, used when, ended when and why."""
+"""Queries and ends links, for operators."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Engine, and_, exists, false, func, or_, se
 from linkauth.storage.engine import Reader, Writer
 from linkauth.storage.tables import deny_list, links, tokens
 
-PAGE = 500
+BATCH_SIZE = 500
 """Links that are read at once; between two pages the database is free for the server."""
 COLUMNS = (
     "id",
@@ -64,7 +64,7 @@ class LinkFilter:
         return and_(True, *wanted)
 
 
-class Ledger:
+class LinkAdmin:
     """Reads and ends links, for operators."""
 
     def __init__(self, engine: Engine) -> None:
@@ -72,7 +72,9 @@ class Ledger:
 
     def links(self, which: LinkFilter) -> Iterator[dict[str, Any]]:
         """The chosen links, oldest first, each a dict of COLUMNS."""
-        chosen = select(*(links.c[name] for name in COLUMNS)).where(which.clause()).order_by(links.c.id).limit(PAGE)
+        chosen = (
+            select(*(links.c[name] for name in COLUMNS)).where(which.clause()).order_by(links.c.id).limit(BATCH_SIZE)
+        )
         last = 0
         while True:
             with self._reader.connect() as connection:
@@ -89,7 +91,7 @@ class Ledger:
 
     def end(self, which: LinkFilter, reason: str, now: int) -> int:
         """End the chosen links that live; gives how many they were. A page at a time, so that nobody waits for long."""
-        chosen = select(links.c.id).where(which.clause(), links.c.ended_at.is_(None)).limit(PAGE)
+        chosen = select(links.c.id).where(which.clause(), links.c.ended_at.is_(None)).limit(BATCH_SIZE)
         ended = update(links).where(links.c.id.in_(chosen.scalar_subquery()))
         count = 0
         while True:
@@ -98,5 +100,5 @@ class Ledger:
                 if page:
                     connection.execute(update(deny_list).values(version=deny_list.c.version + 1))
             count += page
-            if page < PAGE:
+            if page < BATCH_SIZE:
                 return count

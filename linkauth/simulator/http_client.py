@@ -17,7 +17,7 @@ from linkauth.redaction import reason
 AGENT = "Apache-HttpClient/4.5.14 (Java/17.0.9)"
 PHONE = "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0 Mobile Safari/537.36"
 TIMEOUT = 30
-ANSWER_LIMIT = 1024 * 1024
+RESPONSE_LIMIT = 1024 * 1024
 """Bytes of an answer that are read."""
 _FORM = {"Content-Type": "application/x-www-form-urlencoded;charset=UTF-8"}
 
@@ -46,7 +46,7 @@ class Answer:
         return found
 
     @property
-    def told(self) -> str:
+    def status_text(self) -> str:
         """The status in words."""
         return f"status {self.status}" if self.status else self.text
 
@@ -56,7 +56,7 @@ class Page(HTMLParser):
 
     def __init__(self, html: str) -> None:
         super().__init__()
-        self.token, self.language, self.asks = "", "", False
+        self.token, self.language, self.has_password_field = "", "", False
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -65,10 +65,10 @@ class Page(HTMLParser):
             self.language = found.get("lang") or ""
         if tag == "input" and found.get("name") == "form_token":
             self.token = found.get("value") or ""
-        self.asks = self.asks or (tag == "input" and found.get("type") == "password")
+        self.has_password_field = self.has_password_field or (tag == "input" and found.get("type") == "password")
 
 
-class Caller:
+class HttpClient:
     """Asks the server at `url`; `https` says that it believes to be behind a proxy that speaks https.
 
     `slowest` is the answer that took longest: seconds, and what was asked.
@@ -93,10 +93,10 @@ class Caller:
         started = time.monotonic()
         try:
             with self._open(request, timeout=TIMEOUT) as answer:
-                status, told, text = answer.status, answer.headers, answer.read(ANSWER_LIMIT)
+                status, told, text = answer.status, answer.headers, answer.read(RESPONSE_LIMIT)
         except urllib.error.HTTPError as error:
             with error:
-                status, told, text = error.code, error.headers, error.read(ANSWER_LIMIT)
+                status, told, text = error.code, error.headers, error.read(RESPONSE_LIMIT)
         except (OSError, http.client.HTTPException) as error:
             status, told, text = 0, {}, f"no answer: {_why(error)}".encode()
         seconds = time.monotonic() - started
