@@ -1,7 +1,7 @@
-"""Reading an authorization request (RFC 6749 sections 4.1.1 and 4.2.1, RFC 7636), in the one safe order.
+"""Parses and validates an authorization request (RFC 6749 sections 4.1.1 and 4.2.1, RFC 7636).
 
-client_id, then redirect_uri, and only then everything else: before the redirect URI is trusted an error is a page,
-after it every error carries its redirect target.
+The order of the checks matters: client_id first, then redirect_uri, then everything else. An error in the first two is
+shown as a page, because the redirect URI cannot be trusted. Every later error is returned to the client by redirect.
 """
 
 from __future__ import annotations
@@ -17,48 +17,49 @@ from linkauth.oauth2.requests import AuthorizationRequest
 
 STATE_LIMIT = 4096
 SCOPE_LIMIT = 100
-"""No platform takes more; what each of them takes is checked where its clients are registered."""
+"""Scopes per request. The limit of each platform is lower and is checked when the settings are read."""
 LOG_EXCERPT_LIMIT = 300
-"""Characters of a parameter that a log line may hold."""
+"""Characters of a parameter that are logged."""
 
 _VSCHARS = re.compile(r"[\x20-\x7E]*")
 _SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+( [\x21\x23-\x5B\x5D-\x7E]+)*")
-_READ = {"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state"}
-_READ_WITH_PKCE = {*_READ, "code_challenge", "code_challenge_method"}
+_PARAMETERS = {"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state"}
+_PARAMETERS_WITH_PKCE = {*_PARAMETERS, "code_challenge", "code_challenge_method"}
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
-_PRIVATE = ("state", "code", "token", "secret", "assertion")
-"""Parts of the names of parameters whose values no log line may hold."""
+_SENSITIVE_NAMES = ("state", "code", "token", "secret", "assertion")
+"""The value of a parameter is masked in logs if its name contains one of these."""
 _SEPARATOR = re.compile(r"([&#]|%(?:25)*2[36])")
 _ASSIGNMENT = re.compile(r"=|%(?:25)*3D", re.IGNORECASE)
-"""Both also percent-encoded, once or several times."""
-_LOGGED = ("client_id", "redirect_uri", "response_type", "scope")
-"""What a log line may hold of a request: never the state."""
+"""Both patterns also match percent-encoded characters, encoded once or several times."""
+_LOGGED_PARAMETERS = ("client_id", "redirect_uri", "response_type", "scope")
+"""The only parameters that are logged. The state is never logged."""
 
 
 def parse(pairs: Iterable[tuple[str, str]], clients: Clients, issuer: str) -> AuthorizationRequest:
-    """The authorization request in the query's decoded (name, value) pairs; unknown names are ignored.
+    """Parse and validate the decoded (name, value) pairs of a query. Unknown parameters are ignored.
 
-    `issuer` is put into the answers to clients that want it (RFC 9207).
+    `issuer` is the value of the `iss` response parameter (RFC 9207), which is sent to the clients that are configured
+    for it.
 
-    Raises UntrustedRequestError (a page) or AuthorizationError (a redirect).
+    Raises UntrustedRequestError (shown as a page) or AuthorizationError (returned by redirect).
     """
-    parameters = _once(pairs, issuer)
+    parameters = _unique_parameters(pairs, issuer)
     client = clients.get(parameters.get("client_id", ""))
     if client is None:
         known = ", ".join(client.client_id for client in clients if client.grants)
         received = parameters.get("client_id", "")
-        # a secret that was pasted into the wrong field of a console is still one
+        # a secret that was pasted into the client ID field of a console must not be logged
         owner = clients.find_by_secret(received)
-        said = f"the secret of {owner.client_id}" if owner else log_excerpt(received)
-        log = f"client_id {said} is none of {known}: correct Your Client ID"
+        excerpt = f"the secret of {owner.client_id}" if owner else log_excerpt(received)
+        log = f"client_id {excerpt} is none of {known}: correct Your Client ID"
         raise UntrustedRequestError("unknown_client", log)
     redirect_uri = _redirect_uri(client, parameters.get("redirect_uri"))
     response_type = parameters.get("response_type", "")
     state = parameters.get("state")
     iss = issuer if client.sends_iss else None
-    target = RedirectTarget(redirect_uri, _mode(client, response_type), state, iss)
+    target = RedirectTarget(redirect_uri, _response_mode(client, response_type), state, iss)
     if state is not None and (len(state) > STATE_LIMIT or not _VSCHARS.fullmatch(state)):
-        # a state that cannot be echoed is left out
+        # an invalid state is not returned to the client
         target = RedirectTarget(redirect_uri, target.mode, None, iss)
         raise AuthorizationError("invalid_request", "state is over 4096 characters or not printable ASCII", target)
     if not response_type:
@@ -78,7 +79,7 @@ def parse(pairs: Iterable[tuple[str, str]], clients: Clients, issuer: str) -> Au
         raise AuthorizationError("invalid_request", "state is missing", target)
     scope = parameters.get("scope")
     scopes = _scopes(client, scope, target)
-    read = _READ_WITH_PKCE if grant.pkce else _READ
+    known_names = _PARAMETERS_WITH_PKCE if grant.pkce else _PARAMETERS
     return AuthorizationRequest(
         client=client,
         grant=grant.name,
@@ -87,12 +88,15 @@ def parse(pairs: Iterable[tuple[str, str]], clients: Clients, issuer: str) -> Au
         target=target,
         redirect_uri_sent="redirect_uri" in parameters,
         code_challenge=_challenge(client, parameters, target) if grant.pkce else None,
-        parameters=tuple((name, value) for name, value in parameters.items() if name in read),
+        parameters=tuple((name, value) for name, value in parameters.items() if name in known_names),
     )
 
 
 def _challenge(client: Client, parameters: dict[str, str], target: RedirectTarget) -> str | None:
-    """The PKCE challenge (RFC 7636 section 4.3), S256 only: `plain` protects nothing that matters here."""
+    """Return the PKCE challenge (RFC 7636 section 4.3), or None if the client sent none and none is required.
+
+    Only S256 is supported: with `plain`, whoever intercepts the authorization request can redeem the code.
+    """
     challenge, method = parameters.get("code_challenge"), parameters.get("code_challenge_method")
     if challenge is None:
         if method is not None or client.pkce_required or client.public:
@@ -106,28 +110,30 @@ def _challenge(client: Client, parameters: dict[str, str], target: RedirectTarge
 
 
 def log_excerpt(value: str) -> str:
-    """The first LOG_EXCERPT_LIMIT characters of a value, quoted, with the values of private parameters masked.
+    """Return the first LOG_EXCERPT_LIMIT characters of a value, quoted, with the values of sensitive parameters masked.
 
-    The value is cut first: the cost is bounded, and a secret that is cut stays masked, since its name stands before it.
+    The value is truncated before it is masked, which bounds the cost. A truncated secret is still masked, because its
+    name comes before it.
     """
-    return repr("".join(map(_masked, _SEPARATOR.split(value[:LOG_EXCERPT_LIMIT]))))
+    return repr("".join(map(_mask, _SEPARATOR.split(value[:LOG_EXCERPT_LIMIT]))))
 
 
-def _masked(pair: str) -> str:
-    """`pair` up to the first assignment whose name is private."""
+def _mask(pair: str) -> str:
+    """Replace everything after the first assignment to a sensitive name by `...`."""
     start = 0
-    for found in _ASSIGNMENT.finditer(pair):
-        name = pair[start : found.start()].rpartition("?")[2].casefold()
-        if any(word in name for word in _PRIVATE):
-            return pair[: found.end()] + "..."
-        start = found.end()
+    for assignment in _ASSIGNMENT.finditer(pair):
+        name = pair[start : assignment.start()].rpartition("?")[2].casefold()
+        if any(part in name for part in _SENSITIVE_NAMES):
+            return pair[: assignment.end()] + "..."
+        start = assignment.end()
     return pair
 
 
-def _once(pairs: Iterable[tuple[str, str]], issuer: str) -> dict[str, str]:
-    """Name to value, empty values left out; a name that comes twice makes the request ambiguous (RFC 6749 3.1).
+def _unique_parameters(pairs: Iterable[tuple[str, str]], issuer: str) -> dict[str, str]:
+    """Return the parameters by name, without those that have an empty value.
 
-    `Redirect_Uri` and `redirect_uri[]` count as `redirect_uri` here: some layer in front may read them so.
+    Raises UntrustedRequestError if a name is repeated (RFC 6749 section 3.1). `Redirect_Uri` and `redirect_uri[]` count
+    as a repetition of `redirect_uri`, because a proxy or firewall may treat them as the same parameter.
     """
     pairs = list(pairs)
     seen: set[str] = set()
@@ -135,9 +141,10 @@ def _once(pairs: Iterable[tuple[str, str]], issuer: str) -> dict[str, str]:
     for name, value in pairs:
         plain = name.split("[")[0].casefold()
         if plain in seen:
-            values = ", ".join(f"{name} {log_excerpt(value)}" for name, value in pairs if name in _LOGGED)
-            twice = plain if re.fullmatch("[a-z_]{1,30}", plain) else "something"
-            log = f"{twice} came twice ({values}): Your Web Authorization URI must be just {issuer}/authorize"
+            excerpts = (f"{name} {log_excerpt(value)}" for name, value in pairs if name in _LOGGED_PARAMETERS)
+            repeated = plain if re.fullmatch("[a-z_]{1,30}", plain) else "a parameter"
+            uri = f"{issuer}/authorize"
+            log = f"{repeated} is repeated ({', '.join(excerpts)}): Your Web Authorization URI must be exactly {uri}"
             raise UntrustedRequestError("repeated_parameter", log)
         seen.add(plain)
         if value:
@@ -146,7 +153,10 @@ def _once(pairs: Iterable[tuple[str, str]], issuer: str) -> dict[str, str]:
 
 
 def _redirect_uri(client: Client, received: str | None) -> str:
-    """The redirect URI by exact string comparison (RFC 9700 section 2.1), after the one decoding of the query."""
+    """Return the redirect URI if it equals a registered one, character by character (RFC 9700 section 2.1).
+
+    A client with a single registered URI may omit the parameter. Raises UntrustedRequestError.
+    """
     registered = client.redirect_uris
     if received is None:
         if len(registered) == 1:
@@ -158,27 +168,30 @@ def _redirect_uri(client: Client, received: str | None) -> str:
     return received
 
 
-def _mode(client: Client, response_type: str) -> Literal["query", "fragment"]:
-    """Where the response goes (RFC 6749 section 4.2.2).
+def _response_mode(client: Client, response_type: str) -> Literal["query", "fragment"]:
+    """Return the part of the redirect URI that receives the response (RFC 6749 section 4.2.2).
 
-    A response type of several words goes into the fragment if one of them does; an unknown one does if all grants of
-    the client do.
+    For a response type with several values it is the fragment if one of the values requires the fragment. For an
+    unknown response type it is the fragment if every grant of the client uses the fragment.
     """
-    words = [grant for word in response_type.split() if (grant := registry.by_response_type(word))]
+    requested = [grant for value in response_type.split() if (grant := registry.by_response_type(value))]
     if registry.by_response_type(response_type) is None:
-        own = [grant for name in client.grants if (grant := registry.GRANTS.get(name))]
-        if own and all(grant.response_mode == "fragment" for grant in own):
+        registered = [grant for name in client.grants if (grant := registry.GRANTS.get(name))]
+        if registered and all(grant.response_mode == "fragment" for grant in registered):
             return "fragment"
-    return "fragment" if any(grant.response_mode == "fragment" for grant in words) else "query"
+    return "fragment" if any(grant.response_mode == "fragment" for grant in requested) else "query"
 
 
 def _scopes(client: Client, raw: str | None, target: RedirectTarget) -> tuple[str, ...]:
-    """The scopes asked for, each at most once; all of the client's if it asked for none (RFC 6749 section 3.3)."""
+    """Return the requested scopes without duplicates, or all scopes of the client if the request names none.
+
+    Raises AuthorizationError (RFC 6749 section 3.3).
+    """
     if raw is None:
         return client.scopes
     if not _SCOPE.fullmatch(raw):
         raise AuthorizationError("invalid_scope", "scope is not a list of scope tokens", target)
     scopes = tuple(dict.fromkeys(raw.split(" ")))
     if len(scopes) > SCOPE_LIMIT or not set(scopes) <= set(client.scopes):
-        raise AuthorizationError("invalid_scope", "a scope is unknown or not the client's", target)
+        raise AuthorizationError("invalid_scope", "a scope is unknown or not registered for the client", target)
     return scopes

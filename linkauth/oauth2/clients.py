@@ -1,4 +1,4 @@
-"""Who may ask: clients, and how they prove who they are."""
+"""The registered clients and their authentication (RFC 6749 section 2)."""
 
 from __future__ import annotations
 
@@ -15,23 +15,27 @@ from linkauth.oauth2.errors import ClientRequestError, InvalidClientError
 from linkauth.oauth2.requests import ClientRequest
 
 CREDENTIALS_LIMIT = 16_384
-"""Characters of the credentials in an Authorization header that are read."""
+"""Maximum length of the credentials in an Authorization header, in characters."""
 
 
 @dataclass(frozen=True)
 class Client:
     """A registered client (RFC 6749 section 2).
 
-    `grants` names what it may do ("implicit", "authorization_code"); `redirect_uris` are compared character by
-    character; `secret_sha256` is the digest of its secret, which is random, so that no slow hash is needed; without one
-    the client is public. A client with a secret and no grants is a resource server: it introspects the tokens of every
-    client, or of those that `introspects` names by client_id. `claims` names the facts about its people that it is
-    told whatever the scopes.
-
-    Lifetimes are in seconds, None for no expiry: of access tokens by implicit grant and by code, of a refresh token
-    since the link (`refresh_lifetime`) and since its last use (`refresh_idle`). `refresh` says what becomes of a
-    refresh token that was used: "stable" keeps it, "overlap" ends it once its successor was used, "rotate" ends it at
-    once, but for `refresh_grace` seconds in which a lost answer is repeated.
+    * `grants`: the grants that the client may use ("implicit", "authorization_code").
+    * `redirect_uris`: the registered URIs, which are compared character by character.
+    * `secret_sha256`: the SHA-256 of the client secret. The secret is random, so it needs no slow hash. A client
+      without a secret is public.
+    * `introspects`: client_ids of the clients whose tokens this client may introspect. A client with a secret and no
+      grants is a resource server; if `introspects` is empty, it may introspect the tokens of all clients.
+    * `claims`: names of the claims about the person that the client receives independently of the scopes.
+    * `implicit_lifetime` and `code_lifetime`: lifetime in seconds of access tokens from the implicit grant and from the
+      code grant. None: the tokens do not expire.
+    * `refresh_lifetime` and `refresh_idle`: lifetime in seconds of a refresh token, counted from the link and from its
+      last use. None: no limit.
+    * `refresh`: the rotation policy. "stable" never rotates the refresh token. "overlap" revokes a token as soon as its
+      successor is used. "rotate" revokes a token as soon as it is used; for `refresh_grace` seconds a repeated request
+      returns the same successor, in case the first response was lost.
     """
 
     client_id: str
@@ -58,21 +62,21 @@ class Client:
         return self.secret_sha256 is None
 
     def may_introspect(self, client_id: str) -> bool:
-        """May this client be told about tokens of that one?"""
+        """Report whether this client may introspect tokens that were issued to the client `client_id`."""
         if self.grants:
             return client_id == self.client_id or client_id in self.introspects
         return not self.introspects or client_id in self.introspects
 
 
 class Attempt(Protocol):
-    """One attempt to authenticate with a secret. The caller reports the result by `failed()` or `succeeded()`."""
+    """An attempt to authenticate with a secret. The caller reports the result with `failed()` or `succeeded()`."""
 
     def failed(self) -> None: ...
 
     def succeeded(self) -> None: ...
 
 
-class _Uncounted:
+class _UnthrottledAttempt:
     def failed(self) -> None:
         pass
 
@@ -81,15 +85,16 @@ class _Uncounted:
 
 
 Throttle = Callable[[str, str], AbstractContextManager[Attempt]]
-"""(client_id, IP address) to a context in which a secret is tried; entering it may raise."""
+"""Maps (client_id, IP address) to a context manager around one authentication attempt. Entering it raises if there were
+too many failures."""
 
 
 class Clients:
-    """The registered clients by client_id."""
+    """The registered clients, by client_id."""
 
     def __init__(self, clients: Iterable[Client], throttle: Throttle | None = None) -> None:
         self._clients: Mapping[str, Client] = {client.client_id: client for client in clients}
-        self._throttle = throttle or (lambda _client_id, _address: nullcontext(_Uncounted()))
+        self._throttle = throttle or (lambda _client_id, _address: nullcontext(_UnthrottledAttempt()))
 
     def __iter__(self) -> Iterator[Client]:
         return iter(self._clients.values())
@@ -98,15 +103,17 @@ class Clients:
         return self._clients.get(client_id)
 
     def find_by_secret(self, text: str) -> Client | None:
-        """The client whose secret `text` is, if it is one."""
+        """Return the client that has `text` as its secret, or None."""
         digest = sha256(text.encode("utf-8", "surrogatepass")).digest()
         return next((client for client in self if client.secret_sha256 == digest), None)
 
     def authenticate(self, request: ClientRequest, public: bool = False) -> Client:
-        """The client that `Authorization: Basic` or the body's client_id and client_secret prove (RFC 6749 2.3.1).
+        """Authenticate a client with `Authorization: Basic` or with client_id and client_secret in the body.
 
-        With `public` a client without a secret needs only its client_id. Raises InvalidClientError (401), or
-        ClientRequestError (400) if both ways are used for different clients or with a secret in both.
+        See RFC 6749 section 2.3.1. If `public` is true, a public client needs only its client_id.
+
+        Raises InvalidClientError (401) if authentication fails. Raises ClientRequestError (400) if the request has
+        a secret in the header and in the body, or if the header and the body name different clients.
         """
         body_id, body_secret = request.form.get("client_id"), request.form.get("client_secret")
         if request.authorization is None:
@@ -115,38 +122,42 @@ class Clients:
                 return known
             if body_id is None or body_secret is None:
                 raise InvalidClientError
-            return self._prove([(body_id, body_secret)], request.address)
-        candidates = _basic(request.authorization)
+            return self._authenticate_by_secret([(body_id, body_secret)], request.address)
+        candidates = _basic_credentials(request.authorization)
         if body_secret is not None:
             raise ClientRequestError("invalid_request", "client credentials in the header and in the body")
-        client = self._prove(candidates, request.address)
+        client = self._authenticate_by_secret(candidates, request.address)
         if body_id is not None and body_id != client.client_id:
             raise ClientRequestError("invalid_request", "client_id differs from the authenticated client")
         return client
 
-    def _prove(self, candidates: list[tuple[str, str]], address: str) -> Client:
-        # one key for every spelling of a client_id that form-decoding gives
-        named = (client_id for client_id, _ in candidates if client_id in self._clients)
-        with self._throttle(next(named, candidates[0][0]), address) as attempt:
-            if proven := self._proven(candidates):
+    def _authenticate_by_secret(self, candidates: list[tuple[str, str]], address: str) -> Client:
+        """Try the (client_id, secret) candidates as one attempt. Raises InvalidClientError."""
+        # the throttle counts both spellings of a client_id (raw and form-decoded) under the registered one
+        registered = (client_id for client_id, _ in candidates if client_id in self._clients)
+        with self._throttle(next(registered, candidates[0][0]), address) as attempt:
+            if client := self._match_secret(candidates):
                 attempt.succeeded()
-                return proven
+                return client
             attempt.failed()
         raise InvalidClientError
 
-    def _proven(self, candidates: list[tuple[str, str]]) -> Client | None:
-        proven = None
+    def _match_secret(self, candidates: list[tuple[str, str]]) -> Client | None:
+        match = None
         for client_id, secret in candidates:
             client = self._clients.get(client_id)
             expected = client.secret_sha256 if client and client.secret_sha256 else bytes(32)
-            same = hmac.compare_digest(sha256(secret.encode("utf-8", "surrogatepass")).digest(), expected)
-            if client and client.secret_sha256 and same:
-                proven = client
-        return proven
+            equal = hmac.compare_digest(sha256(secret.encode("utf-8", "surrogatepass")).digest(), expected)
+            if client and client.secret_sha256 and equal:
+                match = client
+        return match
 
 
-def _basic(authorization: str) -> list[tuple[str, str]]:
-    """(id, secret) as a Basic header may mean it: as they are, and form-decoded; real clients send either."""
+def _basic_credentials(authorization: str) -> list[tuple[str, str]]:
+    """Return the possible (client_id, secret) pairs of a Basic header: the raw pair and the form-decoded pair.
+
+    RFC 6749 section 2.3.1 requires form-encoding, but many clients omit it. Raises InvalidClientError.
+    """
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() != "basic" or len(encoded) > CREDENTIALS_LIMIT:
         raise InvalidClientError

@@ -1,4 +1,4 @@
-"""The authorization server: what each endpoint does, put together from the other modules."""
+"""The endpoints of the authorization server, as methods of one class."""
 
 from __future__ import annotations
 
@@ -16,35 +16,41 @@ from linkauth.oauth2.tokens import Link, ResourceOwner, Token, digest
 
 INACTIVE: Mapping[str, Any] = {"active": False}
 USE_RECORDING_INTERVAL = 3600
-"""Uses of a link are noted at most this often."""
+"""Minimum time in seconds between two updates of the last use of a link."""
 
 
 class AuthorizationServer:
-    """The endpoints over registered `clients` and an `issuer` of tokens.
+    """The endpoints of an authorization server.
 
-    `url` is the public URL, which is the issuer's name; `clock` gives seconds since 1970.
+    `url` is the public URL, which is also the issuer identifier. `clock` returns seconds since 1970.
     """
 
     def __init__(self, url: str, clients: Clients, issuer: Issuer, clock: Callable[[], float]) -> None:
         self.url = url
         self._clients = clients
         self._issuer = issuer
-        self._store = issuer.store
+        self._storage = issuer.storage
         self._clock = clock
-        self._deny_list = DenyList(issuer.store, issuer.signer)
+        self._deny_list = DenyList(issuer.storage, issuer.signer)
 
     def parse(self, pairs: Iterable[tuple[str, str]]) -> AuthorizationRequest:
-        """The authorization request in a query; raises UntrustedRequestError or AuthorizationError."""
+        """Parse and validate an authorization request from the decoded (name, value) pairs of a query.
+
+        Raises UntrustedRequestError or AuthorizationError.
+        """
         return authorization.parse(pairs, self._clients, self.url)
 
     def authorize(self, request: AuthorizationRequest, owner: ResourceOwner, locale: str) -> str:
-        """Link `owner` and give the location to redirect to; raises StorageUnavailableError."""
+        """Create a link between `owner` and the client, and return the redirect location of the response.
+
+        `locale` is the language of the login page. Raises StorageUnavailableError.
+        """
         authorize = registry.GRANTS[request.grant].authorize
         assert authorize
         return authorize(request, owner, locale, self._issuer, int(self._clock()))
 
     def token(self, request: ClientRequest) -> Mapping[str, Any]:
-        """The token endpoint (RFC 6749 section 3.2); asks no backend.
+        """Process a token request (RFC 6749 section 3.2) and return the token response. No backend is queried.
 
         Raises InvalidClientError, ClientRequestError or StorageUnavailableError.
         """
@@ -61,21 +67,22 @@ class AuthorizationServer:
         return grant.exchange(client, request.form, self._issuer, int(self._clock()))
 
     def introspect(self, request: ClientRequest) -> Mapping[str, Any]:
-        """Whose token it is (RFC 7662 section 2.2), or just `active: false` for anything but a living token.
+        """Return the state of an access token (RFC 7662 section 2.2).
 
+        The response is only `active: false` if the token is not active or if the client may not introspect it.
         Raises InvalidClientError, ClientRequestError or StorageUnavailableError.
         """
         client = self._clients.authenticate(request)
         token = request.form.get("token")
         if not token:
             raise ClientRequestError("invalid_request", "token is missing")
-        found = self._find_active_token(token)
-        if found is None or not client.may_introspect(found[0].client_id):
+        active = self._find_active_token(token)
+        if active is None or not client.may_introspect(active[0].client_id):
             return INACTIVE
-        link, kept, scopes = found
+        link, record, scopes = active
         self._record_use(link)
-        answer: dict[str, Any] = {
-            # first, so that none takes the place of what follows
+        response: dict[str, Any] = {
+            # first, so that a claim cannot override a standard member
             **self._claims(link, ()),
             "active": True,
             "scope": " ".join(scopes),
@@ -85,18 +92,21 @@ class AuthorizationServer:
             "sub": link.sub,
             "iss": self.url,
             "aud": link.client_id,
-            "iat": kept.issued_at,
+            "iat": record.issued_at,
         }
-        if kept.expires_at is not None:
-            answer["exp"] = kept.expires_at
-        return answer
+        if record.expires_at is not None:
+            response["exp"] = record.expires_at
+        return response
 
     def revoke(self, request: ClientRequest) -> None:
-        """End the link of any of its tokens (RFC 7009). A token that is unknown, expired, rotated away or of an ended
-        link is no error and ends nothing (section 2.2).
+        """End the link to which an access or refresh token belongs (RFC 7009).
 
-        A client ends its own links. Without credentials an access token is its own proof, for a skill that was disabled
-        and holds nothing else; so is the refresh token of a client that has no secret.
+        A token that is unknown, expired, replaced by rotation or of an ended link is not an error and has no effect
+        (section 2.2). An authenticated client can revoke the tokens of its own links. A resource server can revoke the
+        access tokens that it may introspect. Without client authentication, an access token is sufficient proof,
+        because a skill that was disabled has no other credential; so is the refresh token of a public client.
+
+        Raises InvalidClientError, ClientRequestError or StorageUnavailableError.
         """
         token = request.form.get("token")
         if request.authorization is None and "client_secret" not in request.form:
@@ -105,77 +115,87 @@ class AuthorizationServer:
             client = self._clients.authenticate(request)
         if not token:
             raise ClientRequestError("invalid_request", "token is missing")
-        found = self._store.find(digest(token), "access") or self._store.find(digest(token), "refresh")
+        found = self._storage.find(digest(token), "access") or self._storage.find(digest(token), "refresh")
         if found is None:
             return
-        link, kept = found
+        link, record = found
         now = int(self._clock())
-        if kept.used_at is not None or not grants.is_active(link, kept.expires_at, now):
+        if record.used_at is not None or not grants.is_active(link, record.expires_at, now):
             return
         owner = self._clients.get(link.client_id)
-        if client is None and kept.kind == "refresh" and not (owner and owner.public):
+        if client is None and record.kind == "refresh" and not (owner and owner.public):
             raise InvalidClientError
-        # a skill's backend that may ask about the token may end it, when the skill was disabled
-        backend = client is not None and not client.grants and kept.kind == "access"
-        if client is None or client.client_id == link.client_id or (backend and client.may_introspect(link.client_id)):
+        by_resource_server = (
+            client is not None
+            and not client.grants
+            and record.kind == "access"
+            and client.may_introspect(link.client_id)
+        )
+        if client is None or client.client_id == link.client_id or by_resource_server:
             reason = "revoked by its client" if client else "revoked by its token"
-            self._store.end(link, reason, now)
+            self._storage.end(link, reason, now)
 
     def userinfo(self, authorization: str | None) -> Mapping[str, Any]:
-        """Who the bearer's person is (OpenID Connect Core section 5.3, in part); raises BearerError."""
+        """Return the claims of the person who owns an access token (a subset of OpenID Connect Core section 5.3).
+
+        `authorization` is the value of the Authorization header. Raises BearerError or StorageUnavailableError.
+        """
         scheme, _, token = (authorization or "").strip().partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise BearerError
-        found = self._find_active_token(token.strip())
-        if found is None:
+        active = self._find_active_token(token.strip())
+        if active is None:
             raise BearerError("invalid_token", "the access token is unknown, expired or revoked")
-        link, _, scopes = found
+        link, _, scopes = active
         self._record_use(link)
         claims = self._claims(link, scopes)
         return {**claims, "sub": link.sub, "preferred_username": link.username}
 
     def metadata(self) -> Mapping[str, Any]:
-        """What this configuration can do (RFC 8414)."""
+        """Return the authorization server metadata (RFC 8414)."""
         return metadata(self.url, list(self._clients))
 
     def jwks(self) -> Mapping[str, Any]:
-        """The public keys of JWT access tokens (RFC 7517)."""
+        """Return the JWK set that verifies JWT access tokens (RFC 7517)."""
         return self._issuer.signer.jwks(int(self._clock()))
 
     def deny_list(self) -> SignedDenyList | None:
-        """The signed list of revoked JWT access tokens; None without a key to sign it."""
+        """Return the signed list of revoked JWT access tokens, or None if there is no signing key."""
         return self._deny_list.current(int(self._clock()))
 
     def client(self, client_id: str) -> Client | None:
         return self._clients.get(client_id)
 
     def _find_active_token(self, token: str) -> tuple[Link, Token, tuple[str, ...]] | None:
-        """A living access token, its link, and its scopes today: those that its client has lost are left out, and a
-        token that had some and has none left is dead, as its link's refresh token is."""
-        found = self._store.find(digest(token), "access")
+        """Return the link, the record and the current scopes of an access token, or None if it is not active.
+
+        Scopes that are no longer registered for the client are omitted. A token that has lost all its scopes is not
+        active.
+        """
+        found = self._storage.find(digest(token), "access")
         if found is None:
             return None
-        link, kept = found
+        link, record = found
         client = self._clients.get(link.client_id)
-        if client is None or not grants.is_active(link, kept.expires_at, int(self._clock())):
+        if client is None or not grants.is_active(link, record.expires_at, int(self._clock())):
             return None
-        scopes = grants.allowed_scopes(link.scopes if kept.scopes is None else kept.scopes, client)
-        return None if scopes is None else (link, kept, scopes)
+        scopes = grants.allowed_scopes(link.scopes if record.scopes is None else record.scopes, client)
+        return None if scopes is None else (link, record, scopes)
 
     def _claims(self, link: Link, scopes: tuple[str, ...]) -> dict[str, Any]:
-        """What the link's client may know about the person today: its settings may say less than when they linked."""
+        """Return the claims that the current settings permit; they may permit fewer than when the link was created."""
         client = self._clients.get(link.client_id)
         return grants.permitted_claims(client, scopes, link.claims) if client else {}
 
     def _record_use(self, link: Link) -> None:
-        """Note the use, at most once an hour, and never in the way of the answer."""
+        """Record the use of a link at most once per USE_RECORDING_INTERVAL. A failure does not affect the response."""
         now = int(self._clock())
         if link.last_used_at is None or now - link.last_used_at >= USE_RECORDING_INTERVAL:
             try:
-                self._store.record_use(link, now)
+                self._storage.record_use(link, now)
             except StorageUnavailableError:
                 return
 
     def check(self) -> None:
-        """Raises StorageUnavailableError unless the store answers."""
-        self._store.find(bytes(32), "access")
+        """Check that the storage can be read. Raises StorageUnavailableError."""
+        self._storage.find(bytes(32), "access")

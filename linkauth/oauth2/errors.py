@@ -1,6 +1,7 @@
-"""What can go wrong. An error names a code; its text for people lives in themes, its text for clients is here.
+"""The exceptions of the protocol. Each has an error code.
 
-Descriptions hold only the characters of RFC 6749 section 5.2 and echo nothing of the request.
+Themes contain the texts for people; the descriptions here are for developers of clients. A description contains only
+the characters that RFC 6749 section 5.2 permits, and nothing from the request.
 """
 
 from __future__ import annotations
@@ -9,20 +10,20 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote
 
-# every value in an answer is ASCII by then; a table is thirty times as fast as quote(), and a state is long
+# all values of a response are ASCII; a translation table is thirty times as fast as quote(), and a state can be long
 _ESCAPED = {code: quote(chr(code), safe="") for code in range(128)}
 UntrustedReason = Literal["unknown_client", "missing_redirect_uri", "wrong_redirect_uri", "repeated_parameter"]
 
 
 class OAuth2Error(Exception):
-    """The root of everything that this package raises."""
+    """Base class of the exceptions of this package."""
 
 
 class UntrustedRequestError(OAuth2Error):
-    """The client or its redirect URI cannot be trusted: a page for the person, never a redirect.
+    """The client or its redirect URI cannot be trusted, so the error is shown as a page and never by redirect.
 
-    RFC 6749 section 4.1.2.1, RFC 9700 section 4.11. `reason` is a code that themes put into words, `log` what an
-    operator needs to mend it (no state, no token).
+    See RFC 6749 section 4.1.2.1 and RFC 9700 section 4.11. `reason` is an error code that themes translate. `log` is
+    the message for operators; it contains no state and no token.
     """
 
     def __init__(self, reason: UntrustedReason, log: str = "") -> None:
@@ -33,9 +34,9 @@ class UntrustedRequestError(OAuth2Error):
 
 @dataclass(frozen=True, slots=True)
 class RedirectTarget:
-    """Where an answer goes once the redirect URI is trusted, and how: in the query or in the fragment.
+    """The trusted redirect URI of a response, and whether the response goes into its query or its fragment.
 
-    `iss` names the issuer in the answer (RFC 9207), None leaves it out.
+    `iss` is the issuer identifier in the response (RFC 9207); it is omitted if None.
     """
 
     redirect_uri: str
@@ -44,20 +45,20 @@ class RedirectTarget:
     iss: str | None = None
 
     def location(self, parameters: dict[str, str]) -> str:
-        """The URL with `parameters` and the state added; the redirect URI's own query stays as it is."""
+        """Return the redirect URI with `parameters`, `state` and `iss` added. Its own query is preserved."""
         pairs = list(parameters.items())
         if self.state is not None:
             pairs.insert(0, ("state", self.state))
         if self.iss is not None:
             pairs.append(("iss", self.iss))
-        answer = "&".join(f"{name}={value.translate(_ESCAPED)}" for name, value in pairs)
+        response = "&".join(f"{name}={value.translate(_ESCAPED)}" for name, value in pairs)
         if self.mode == "fragment":
-            return f"{self.redirect_uri}#{answer}"
-        return f"{self.redirect_uri}{'&' if '?' in self.redirect_uri else '?'}{answer}"
+            return f"{self.redirect_uri}#{response}"
+        return f"{self.redirect_uri}{'&' if '?' in self.redirect_uri else '?'}{response}"
 
 
 class AuthorizationError(OAuth2Error):
-    """An error that the client is told by redirect (RFC 6749 sections 4.1.2.1, 4.2.2.1); never without its target."""
+    """An error that is returned to the client by redirect (RFC 6749 sections 4.1.2.1 and 4.2.2.1)."""
 
     def __init__(self, error: str, description: str, target: RedirectTarget) -> None:
         super().__init__(error)
@@ -71,7 +72,7 @@ class AuthorizationError(OAuth2Error):
 
 
 class ClientRequestError(OAuth2Error):
-    """An error that a client is told as JSON (RFC 6749 section 5.2)."""
+    """An error that is returned to the client as JSON (RFC 6749 section 5.2)."""
 
     status = 400
 
@@ -82,7 +83,7 @@ class ClientRequestError(OAuth2Error):
 
 
 class InvalidClientError(ClientRequestError):
-    """Client authentication failed: 401 with a challenge."""
+    """Client authentication failed. The response has status 401 and a challenge."""
 
     status = 401
 
@@ -91,7 +92,10 @@ class InvalidClientError(ClientRequestError):
 
 
 class BearerError(OAuth2Error):
-    """A request for a protected resource without a good access token (RFC 6750 section 3): 401 with a challenge."""
+    """The access token of a request is missing or invalid. The response has status 401 and a challenge (RFC 6750).
+
+    `error` is empty if the request had no token.
+    """
 
     status = 401
 
@@ -102,4 +106,7 @@ class BearerError(OAuth2Error):
 
 
 class StorageUnavailableError(OAuth2Error):
-    """The store of links and tokens could not be asked: 503, and never `active: false` (Alexa would unlink people)."""
+    """The storage of links and tokens cannot be read or written. The response has status 503.
+
+    Introspection must not respond with `active: false` in this case: Alexa would unlink the person.
+    """

@@ -1,4 +1,4 @@
-"""How a grant becomes tokens: one function a grant, all of them over the same few steps."""
+"""The grants: one function per grant and endpoint."""
 
 from __future__ import annotations
 
@@ -21,57 +21,62 @@ from linkauth.oauth2.tokens import Code, Link, ResourceOwner, Token, TokenStorag
 log = logging.getLogger(__name__)
 
 CODE_LIFETIME = 60
+"""Lifetime of an authorization code in seconds."""
 CLAIMS_LIMIT = 16_384
-"""Bytes of a link's claims as JSON; a person may be in thousands of groups."""
+"""Maximum size of a link's claims as JSON, in bytes. A person can be in thousands of groups."""
 CLAIMS = {"profile": ("name",), "email": ("email",)}
-"""Scope to the claims that it lets a client know (OpenID Connect Core section 5.4)."""
+"""Maps a scope to the claims that it permits (OpenID Connect Core section 5.4)."""
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 
 
 @dataclass(frozen=True)
 class Issuer:
-    """What every grant needs: the store, the key that derives successors, and what signs JWT access tokens.
+    """What every grant needs to issue tokens.
 
-    `previous` are former keys, which servers that are not restarted yet may still use.
+    `successor_key` derives the successors of refresh tokens. `previous_keys` are former successor keys, which servers
+    that have not been restarted yet may still use. `signer` signs JWT access tokens.
     """
 
-    store: TokenStorage
-    key: bytes
+    storage: TokenStorage
+    successor_key: bytes
     signer: Signer
-    previous: tuple[bytes, ...] = ()
+    previous_keys: tuple[bytes, ...] = ()
 
     def issue_access_token(
         self, client: Client, link: Link, scopes: tuple[str, ...] | None, now: int
-    ) -> tuple[str, Token, Any]:
-        """A new access token: for the client, for the store, and its lifetime in seconds or None."""
+    ) -> tuple[str, Token, int | None]:
+        """Return a new access token, its record for the storage, and its lifetime in seconds (None for no expiry).
+
+        `scopes` is None for all scopes of the link.
+        """
         lifetime = client.implicit_lifetime if link.grant == "implicit" else client.code_lifetime
         expires_at = None if lifetime is None else now + lifetime
-        # a JWT without an expiry could never be forgotten by the deny list
+        # a JWT without expiry would have to stay in the deny list forever, so such a token is opaque
         if client.token_format == "jwt" and expires_at is not None:
-            asked = permitted_claims(client, (), link.claims)
-            said = link.scopes if scopes is None else scopes
-            text, jti = self.signer.access_token(link, said, now, expires_at, asked)
+            claims = permitted_claims(client, (), link.claims)
+            token_scopes = link.scopes if scopes is None else scopes
+            text, jti = self.signer.access_token(link, token_scopes, now, expires_at, claims)
         else:
             text, jti = new_token(), None
         return text, Token(digest(text), "access", now, expires_at, scopes, jti=jti), lifetime
 
 
 def permitted_claims(client: Client, scopes: tuple[str, ...], claims: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of a person's claims that the client's settings and `scopes` let it know."""
+    """Return the claims that the client's settings and `scopes` permit, without empty ones."""
     names = {*client.claims, *(claim for scope in scopes for claim in CLAIMS.get(scope, ()))}
     return {name: value for name, value in claims.items() if name in names and value not in (None, "", [])}
 
 
 def _limit_claims(claims: dict[str, Any], client: Client) -> dict[str, Any]:
-    """Without the groups, and then the longest, if they are too many to be kept and sent at every request."""
+    """Remove the groups, and then the longest claims, until the rest fits into CLAIMS_LIMIT."""
     while len(json.dumps(claims)) > CLAIMS_LIMIT:
         longest = max(claims, key=lambda name: (name == "groups", len(json.dumps(claims[name]))))
-        log.warning("client %s: the claim %s is dropped: over %d bytes in all", client.client_id, longest, CLAIMS_LIMIT)
+        log.warning("claim %s dropped: the claims exceed %d bytes: client=%s", longest, CLAIMS_LIMIT, client.client_id)
         claims = {name: value for name, value in claims.items() if name != longest}
     return claims
 
 
-def _link(request: AuthorizationRequest, owner: ResourceOwner, locale: str, grant: str, now: int) -> Link:
+def _new_link(request: AuthorizationRequest, owner: ResourceOwner, locale: str, grant: str, now: int) -> Link:
     return Link(
         backend=owner.backend,
         subject=owner.subject,
@@ -88,124 +93,147 @@ def _link(request: AuthorizationRequest, owner: ResourceOwner, locale: str, gran
 def authorize_implicit(
     request: AuthorizationRequest, owner: ResourceOwner, locale: str, issuer: Issuer, now: int
 ) -> str:
-    """The redirect location of an implicit grant (RFC 6749 section 4.2.2): the token in the fragment, no refresh token.
+    """Create a link and return the redirect location of an implicit grant (RFC 6749 section 4.2.2).
 
-    `locale` is the language in which the person linked, `now` in seconds since 1970. Raises StorageUnavailableError.
+    The access token is in the fragment; there is no refresh token. `locale` is the language of the login page, `now` is
+    in seconds since 1970. Raises StorageUnavailableError.
     """
-    link = _link(request, owner, locale, "implicit", now)
-    text, token, lifetime = issuer.issue_access_token(request.client, link, None, now)
-    issuer.store.create(link, (token,))
-    answer = {"access_token": text, "token_type": "Bearer"}
+    link = _new_link(request, owner, locale, "implicit", now)
+    access_token, record, lifetime = issuer.issue_access_token(request.client, link, None, now)
+    issuer.storage.create(link, (record,))
+    parameters = {"access_token": access_token, "token_type": "Bearer"}
     if lifetime is not None:
-        answer["expires_in"] = str(lifetime)
+        parameters["expires_in"] = str(lifetime)
     if not request.scope_as_requested:
-        answer["scope"] = " ".join(request.scopes)
-    return request.target.location(answer)
+        parameters["scope"] = " ".join(request.scopes)
+    return request.target.location(parameters)
 
 
 def authorize_code(request: AuthorizationRequest, owner: ResourceOwner, locale: str, issuer: Issuer, now: int) -> str:
-    """The redirect location of an authorization code grant (RFC 6749 section 4.1.2): a code in the query."""
-    text = new_token()
+    """Create a link and return the redirect location of an authorization code grant (RFC 6749 section 4.1.2).
+
+    The code is in the query. Raises StorageUnavailableError.
+    """
+    code = new_token()
     redirect_uri = request.target.redirect_uri if request.redirect_uri_sent else None
-    kept = Code(digest(text), redirect_uri, request.code_challenge, now + CODE_LIFETIME)
-    issuer.store.create(_link(request, owner, locale, "authorization_code", now), code=kept)
-    return request.target.location({"code": text})
+    record = Code(digest(code), redirect_uri, request.code_challenge, now + CODE_LIFETIME)
+    issuer.storage.create(_new_link(request, owner, locale, "authorization_code", now), code=record)
+    return request.target.location({"code": code})
 
 
 def exchange_code(client: Client, form: Mapping[str, str], issuer: Issuer, now: int) -> dict[str, Any]:
-    """The token answer to a code (RFC 6749 section 4.1.3, RFC 7636 section 4.6).
+    """Exchange a code for tokens (RFC 6749 section 4.1.3, RFC 7636 section 4.6) and return the token response.
 
-    A code works once. When it comes again, valid in all else, its link ends: somebody else may hold the tokens; with a
-    wrong verifier or from a wrong client it ends nothing, or a leaked code could unlink a person.
+    A code can be used once. If an otherwise valid request repeats a used code, its link ends, because somebody else may
+    have received the tokens. A request with a wrong verifier or from another client does not end the link: otherwise
+    anyone who finds a leaked code could unlink the person. Raises ClientRequestError or StorageUnavailableError.
     """
     if not form.get("code"):
         raise ClientRequestError("invalid_request", "code is missing")
     verifier = form.get("code_verifier")
     if verifier is not None and not _VERIFIER.fullmatch(verifier):
         raise ClientRequestError("invalid_request", "code_verifier is not 43 to 128 unreserved characters")
-    found = issuer.store.find_code(digest(form["code"]))
+    found = issuer.storage.find_code(digest(form["code"]))
     if found is None or found[0].client_id != client.client_id:
         raise _invalid_grant()
-    link, kept = found
-    if kept.redirect_uri != form.get("redirect_uri") and not (kept.redirect_uri is None and "redirect_uri" not in form):
+    link, code = found
+    if code.redirect_uri != form.get("redirect_uri") and not (code.redirect_uri is None and "redirect_uri" not in form):
         raise _invalid_grant()
-    if not _verified(kept.code_challenge, verifier):
+    if not _matches_challenge(code.code_challenge, verifier):
         raise _invalid_grant()
-    # the settings may have changed since the person saw the page
-    allowed = allowed_scopes(link.scopes, client)
-    text, access, lifetime = issuer.issue_access_token(client, link, None if allowed == link.scopes else allowed, now)
-    refresh = new_token()
-    tokens = (access, Token(digest(refresh), "refresh", now, _refresh_expiry(client, link, now)))
-    fresh = kept.used_at is None and allowed is not None and is_active(link, kept.expires_at, now)
-    if not (fresh and issuer.store.redeem(kept, link, tokens, now)):
-        again = issuer.store.find_code(kept.digest)
-        if again and again[1].used_at is not None:
-            issuer.store.end(link, "code used twice", now)
+    # the client's settings may have changed since the code was issued
+    scopes = allowed_scopes(link.scopes, client)
+    access_token, access, lifetime = issuer.issue_access_token(
+        client, link, None if scopes == link.scopes else scopes, now
+    )
+    refresh_token = new_token()
+    records = (access, Token(digest(refresh_token), "refresh", now, _refresh_expiry(client, link, now)))
+    redeemable = code.used_at is None and scopes is not None and is_active(link, code.expires_at, now)
+    if not (redeemable and issuer.storage.redeem(code, link, records, now)):
+        current = issuer.storage.find_code(code.digest)
+        if current and current[1].used_at is not None:
+            issuer.storage.end(link, "code used twice", now)
         raise _invalid_grant()
-    return _answer(text, lifetime, allowed or (), refresh)
+    return _token_response(access_token, lifetime, scopes or (), refresh_token)
 
 
 def exchange_refresh_token(client: Client, form: Mapping[str, str], issuer: Issuer, now: int) -> dict[str, Any]:
-    """The token answer to a refresh token (RFC 6749 section 6), by the client's policy."""
+    """Exchange a refresh token for tokens (RFC 6749 section 6) and return the token response.
+
+    The client's `refresh` policy decides about rotation. Raises ClientRequestError or StorageUnavailableError.
+    """
     presented = form.get("refresh_token")
     if not presented:
         raise ClientRequestError("invalid_request", "refresh_token is missing")
-    found = issuer.store.find(digest(presented), "refresh")
+    found = issuer.storage.find(digest(presented), "refresh")
     if found is None or found[0].client_id != client.client_id:
         raise _invalid_grant()
-    link, kept = found
-    rotated_away = kept.used_at is not None and client.refresh != "rotate"
-    if rotated_away or not is_active(link, kept.expires_at, now):
+    link, record = found
+    replaced = record.used_at is not None and client.refresh != "rotate"
+    if replaced or not is_active(link, record.expires_at, now):
         raise _invalid_grant()
-    scopes = _narrowed(form.get("scope"), link.scopes, client)
-    text, access, lifetime = issuer.issue_access_token(client, link, scopes, now)
+    scopes = _requested_scopes(form.get("scope"), link.scopes, client)
+    access_token, access, lifetime = issuer.issue_access_token(client, link, scopes, now)
     expires_at = _refresh_expiry(client, link, now)
+    granted = link.scopes if scopes is None else scopes
     if client.refresh == "stable":
-        if not issuer.store.renew(link, kept, expires_at, (access,), now, consume=False):
+        if not issuer.storage.renew(link, record, expires_at, (access,), now, consume=False):
             raise _invalid_grant()
-        return _answer(text, lifetime, link.scopes if scopes is None else scopes, presented)
+        return _token_response(access_token, lifetime, granted, presented)
     if client.refresh == "overlap":
-        followings = [new_token()]
+        texts = [new_token()]
     else:
-        # one for each secret of the ini: whichever of them another server has, it can repeat a lost answer
-        followings = [derive_successor(presented, key) for key in (issuer.key, *issuer.previous)]
-    made = {
-        text: Token(digest(text), "refresh", now, expires_at, generation=kept.generation + 1) for text in followings
+        # one successor for each secret of the ini file: any server can then repeat a lost response
+        texts = [derive_successor(presented, key) for key in (issuer.successor_key, *issuer.previous_keys)]
+    successors = {
+        text: Token(digest(text), "refresh", now, expires_at, generation=record.generation + 1) for text in texts
     }
-    # the oldest, which a server that has the former secret alone hands out too
-    following = followings[-1]
+    # the one of the oldest secret: servers that have only the former secret return it too
+    successor = texts[-1]
+    tokens = (access, *successors.values())
     if client.refresh == "overlap":
-        if not issuer.store.renew(link, kept, expires_at, (access, *made.values()), now, consume=False):
+        if not issuer.storage.renew(link, record, expires_at, tokens, now, consume=False):
             raise _invalid_grant()
-    elif kept.used_at is not None or not issuer.store.renew(
-        link, kept, expires_at, (access, *made.values()), now, consume=True
-    ):
-        following = _repeat(client, link, kept, made, access, issuer, now)
-    return _answer(text, lifetime, link.scopes if scopes is None else scopes, following)
+    elif record.used_at is not None or not issuer.storage.renew(link, record, expires_at, tokens, now, consume=True):
+        successor = _handle_reuse(client, link, record, successors, access, issuer, now)
+    return _token_response(access_token, lifetime, granted, successor)
 
 
-def _repeat(
-    client: Client, link: Link, kept: Token, made: Mapping[str, Token], access: Token, issuer: Issuer, now: int
+def _handle_reuse(
+    client: Client,
+    link: Link,
+    record: Token,
+    successors: Mapping[str, Token],
+    access: Token,
+    issuer: Issuer,
+    now: int,
 ) -> str:
-    """The successor of a rotated refresh token that came again: the answer was lost, or two hold it (RFC 9700 section
-    4.14.2). `made` are those that this server would make; another one may have made fewer."""
-    latest = issuer.store.find(kept.digest, "refresh")
-    used_at = latest[1].used_at if latest else None
-    known = ((text, issuer.store.find(token.digest, "refresh")) for text, token in made.items())
-    unused = [(text, found[1]) for text, found in known if found and found[1].used_at is None]
-    # another server's clock may be ahead
-    lost = used_at is not None and max(now - used_at, 0) < client.refresh_grace
-    if not (lost and unused):
-        issuer.store.end(link, "refresh token used twice", now)
+    """Return the successor of a refresh token that was already rotated, or end the link.
+
+    Within the grace period the client has probably lost the response, so the same successor is returned. Otherwise two
+    parties have the token, and the link ends (RFC 9700 section 4.14.2). `successors` are those that this server would
+    issue; a server with fewer secrets has issued fewer. Raises ClientRequestError if the link ends.
+    """
+    current = issuer.storage.find(record.digest, "refresh")
+    used_at = current[1].used_at if current else None
+    stored = ((text, issuer.storage.find(token.digest, "refresh")) for text, token in successors.items())
+    unused = [(text, found[1]) for text, found in stored if found and found[1].used_at is None]
+    # max(): the clock of the server that rotated the token may be ahead
+    within_grace = used_at is not None and max(now - used_at, 0) < client.refresh_grace
+    if not (within_grace and unused):
+        issuer.storage.end(link, "refresh token used twice", now)
         raise _invalid_grant()
-    text, following = unused[-1]
-    if not issuer.store.renew(link, following, made[text].expires_at, (access,), now, consume=False):
+    text, successor = unused[-1]
+    if not issuer.storage.renew(link, successor, successors[text].expires_at, (access,), now, consume=False):
         raise _invalid_grant()
     return text
 
 
-def _verified(challenge: str | None, verifier: str | None) -> bool:
-    """Both or none, and the one of the other (RFC 7636 section 4.6; RFC 9700 section 2.1.1 against a downgrade)."""
+def _matches_challenge(challenge: str | None, verifier: str | None) -> bool:
+    """Report whether the verifier belongs to the challenge (RFC 7636 section 4.6), or whether both are missing.
+
+    A verifier without a challenge is rejected, which prevents PKCE downgrade attacks (RFC 9700 section 2.1.1).
+    """
     if challenge is None or verifier is None:
         return challenge is None and verifier is None
     computed = urlsafe_b64encode(sha256(verifier.encode("ascii")).digest()).rstrip(b"=")
@@ -213,45 +241,52 @@ def _verified(challenge: str | None, verifier: str | None) -> bool:
 
 
 def is_active(link: Link, expires_at: int | None, now: int) -> bool:
-    """Is a token or code of `link` that expires at `expires_at` good for anything?"""
+    """Report whether a token or code of `link` that expires at `expires_at` is valid at `now`."""
     return link.ended_at is None and (expires_at is None or now < expires_at)
 
 
 def allowed_scopes(granted: tuple[str, ...], client: Client) -> tuple[str, ...] | None:
-    """Those of the granted scopes that the client still has, in their order; None if it has lost all of them."""
+    """Return the granted scopes that are still registered for the client, or None if none of them is."""
     allowed = tuple(scope for scope in granted if scope in client.scopes)
     return None if granted and not allowed else allowed
 
 
 def _refresh_expiry(client: Client, link: Link, now: int) -> int | None:
-    ends = [link.created_at + client.refresh_lifetime] if client.refresh_lifetime is not None else []
-    ends += [now + client.refresh_idle] if client.refresh_idle is not None else []
-    return min(ends, default=None)
+    expiries = [link.created_at + client.refresh_lifetime] if client.refresh_lifetime is not None else []
+    expiries += [now + client.refresh_idle] if client.refresh_idle is not None else []
+    return min(expiries, default=None)
 
 
-def _narrowed(asked: str | None, granted: tuple[str, ...], client: Client) -> tuple[str, ...] | None:
-    """The scopes of the new token: what was asked of what was granted and is still the client's; None for all.
+def _requested_scopes(requested: str | None, granted: tuple[str, ...], client: Client) -> tuple[str, ...] | None:
+    """Return the scopes of a new access token, or None for all scopes of the link. Never the empty tuple.
 
-    Never the empty tuple: a link of which nothing is left is refused.
+    `requested` is the `scope` parameter. Raises ClientRequestError if it exceeds what was granted or if the client has
+    lost all granted scopes.
     """
-    now_allowed = allowed_scopes(granted, client)
-    if now_allowed is None:
+    allowed = allowed_scopes(granted, client)
+    if allowed is None:
         raise _invalid_grant()
-    if not asked:
-        return None if now_allowed == granted else now_allowed
-    scopes = tuple(dict.fromkeys(asked.split(" ")))
-    if not set(scopes) <= set(now_allowed):
+    if not requested:
+        return None if allowed == granted else allowed
+    scopes = tuple(dict.fromkeys(requested.split(" ")))
+    if not set(scopes) <= set(allowed):
         raise ClientRequestError("invalid_scope", "scope is more than was granted")
     return scopes
 
 
-def _answer(text: str, lifetime: int | None, scopes: tuple[str, ...], refresh_token: str) -> dict[str, Any]:
-    answer: dict[str, Any] = {"access_token": text, "token_type": "Bearer", "refresh_token": refresh_token}
+def _token_response(
+    access_token: str, lifetime: int | None, scopes: tuple[str, ...], refresh_token: str
+) -> dict[str, Any]:
+    response: dict[str, Any] = {
+        "access_token": access_token,
+        "token_type": "Bearer",
+        "refresh_token": refresh_token,
+    }
     if lifetime is not None:
-        answer["expires_in"] = lifetime
+        response["expires_in"] = lifetime
     if scopes:
-        answer["scope"] = " ".join(scopes)
-    return answer
+        response["scope"] = " ".join(scopes)
+    return response
 
 
 def _invalid_grant() -> ClientRequestError:

@@ -1,7 +1,8 @@
-"""JWT access tokens (RFC 9068), the public keys to verify them, and the signed list of those that were revoked.
+"""JWT access tokens (RFC 9068), the public keys to verify them, and the signed deny list of revoked tokens.
 
-ES256 by joserfc, which is imported at the first signature: a server without JWTs is spared 10 MB. A verifier needs no
-call per request: it checks the signature by /.well-known/jwks.json and looks up `jti` in the deny list, both cacheable.
+Tokens are signed with ES256. joserfc is imported at the first signature, which saves 10 MB of memory in a server
+without JWTs. A verifier does not call linkauth for each token: it verifies the signature with the keys in
+/.well-known/jwks.json and looks up the `jti` in the deny list. Both documents can be cached.
 """
 
 from __future__ import annotations
@@ -14,25 +15,29 @@ from linkauth.oauth2.tokens import Link, SigningKey, StorageUnavailableError
 
 ALGORITHM = "ES256"
 RENEWAL_INTERVAL = 300
-"""The deny list is signed anew at least this often. It is good for twice as long, so that who has just been told that
-it is unchanged may still keep it for the minute that the response's Cache-Control allows."""
+"""Maximum age of the signed deny list in seconds. The list is valid for twice as long, so that a copy that was
+confirmed with status 304 does not expire within the max-age of that response."""
 
 
 class Signer:
-    """Signs for `issuer` with whatever `keys()` gives; a key is imported once, not at every token."""
+    """Signs JWTs for `issuer` with the current key among those that `keys()` returns."""
 
     def __init__(self, issuer: str, keys: Callable[[], Sequence[SigningKey]]) -> None:
         self._issuer = issuer
         self._keys = keys
 
     def access_token(
-        self, link: Link, scopes: tuple[str, ...], now: int, expires_at: int, more: Mapping[str, Any] = {}
+        self, link: Link, scopes: tuple[str, ...], now: int, expires_at: int, extra_claims: Mapping[str, Any] = {}
     ) -> tuple[str, str]:
-        """A token in JWT form and its `jti` (RFC 9068 section 2); `more` are claims such as `groups` (2.2.3.1)."""
+        """Return an access token as a JWT, and its `jti` (RFC 9068 section 2).
+
+        `extra_claims` are claims about the person, such as `groups` (section 2.2.3.1). `now` and `expires_at` are in
+        seconds since 1970. Raises StorageUnavailableError if there is no signing key.
+        """
         jti = secrets.token_urlsafe(16)
         claims = {
-            # first, so that none takes the place of what follows
-            **more,
+            # first, so that they cannot override a registered claim
+            **extra_claims,
             "iss": self._issuer,
             "sub": link.sub,
             "aud": link.client_id,
@@ -45,33 +50,36 @@ class Signer:
         return self._sign("at+jwt", claims, now), jti
 
     def deny_list(self, revoked: Sequence[str], now: int) -> str:
-        """The `jti` of revoked tokens that have not expired yet, as a signed JWT."""
+        """Return the signed deny list: a JWT with the `jti` of each revoked token that has not expired.
+
+        Raises StorageUnavailableError if there is no signing key.
+        """
         claims = {"iss": self._issuer, "iat": now, "exp": now + 2 * RENEWAL_INTERVAL, "revoked": list(revoked)}
         return self._sign("deny-list+jwt", claims, now)
 
     def jwks(self, now: int) -> dict[str, Any]:
-        """The public keys (RFC 7517): of what signs, of what will soon, and of what signed tokens that still live."""
+        """Return the JWK set (RFC 7517) of the current key, the next key, and the keys of tokens that may be valid."""
         published = [key for key in self._keys() if key.retires_at is None or now < key.retires_at]
-        return {"keys": [_public(key) for key in published]}
+        return {"keys": [_public_jwk(key) for key in published]}
 
-    def kid(self, now: int) -> str | None:
-        """The name of the key that signs at `now`; None if there is none."""
-        signing = self._signing(now)
-        return signing.kid if signing else None
+    def signing_kid(self, now: int) -> str | None:
+        """Return the key ID of the key that signs at `now`, or None if there is no such key."""
+        key = self._signing_key(now)
+        return key.kid if key else None
 
-    def _signing(self, now: int) -> SigningKey | None:
-        begun = (key for key in self._keys() if key.signs_from <= now)
-        return max(begun, key=lambda key: key.signs_from, default=None)
+    def _signing_key(self, now: int) -> SigningKey | None:
+        candidates = (key for key in self._keys() if key.signs_from <= now)
+        return max(candidates, key=lambda key: key.signs_from, default=None)
 
-    def _sign(self, kind: str, claims: dict[str, Any], now: int) -> str:
+    def _sign(self, token_type: str, claims: dict[str, Any], now: int) -> str:
         from joserfc import jwt
 
-        signing = self._signing(now)
-        if signing is None:
-            raise StorageUnavailableError("no key signs; make one with: linkauth keys rotate <ini file>")
-        header = {"typ": kind, "alg": ALGORITHM, "kid": signing.kid}
-        return jwt.encode(header, claims, signing.key, algorithms=[ALGORITHM])
+        key = self._signing_key(now)
+        if key is None:
+            raise StorageUnavailableError("no signing key; create one with: linkauth keys rotate <ini file>")
+        header = {"typ": token_type, "alg": ALGORITHM, "kid": key.kid}
+        return jwt.encode(header, claims, key.key, algorithms=[ALGORITHM])
 
 
-def _public(key: SigningKey) -> dict[str, Any]:
+def _public_jwk(key: SigningKey) -> dict[str, Any]:
     return {**key.key.as_dict(private=False), "kid": key.kid, "use": "sig", "alg": ALGORITHM}

@@ -1,5 +1,8 @@
-"""The grants. To add one, write its functions in `grants` and its record here: the authorization endpoint, the token
-endpoint, the metadata and the words that the settings of a client take derive from the record."""
+"""The registry of grants.
+
+To add a grant, write its functions in `grants` and add its record to GRANTS. The authorization endpoint, the token
+endpoint, the metadata and the permitted values of a client's `grants` setting are derived from the record.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +17,22 @@ from linkauth.oauth2.requests import AuthorizationRequest
 from linkauth.oauth2.tokens import ResourceOwner
 
 Authorize = Callable[[AuthorizationRequest, ResourceOwner, str, Issuer, int], str]
-"""(request, person, language, issuer, seconds since 1970) to the location to redirect to."""
+"""Maps (request, person, language, issuer, seconds since 1970) to the redirect location."""
 Exchange = Callable[[Client, Mapping[str, str], Issuer, int], dict[str, Any]]
-"""(client, form, issuer, seconds since 1970) to the token response."""
+"""Maps (client, form, issuer, seconds since 1970) to the token response."""
 
 
 @dataclass(frozen=True)
 class Grant:
-    """A grant (RFC 6749 section 1.3). `name` is its word in the settings, and its `grant_type` if it has `exchange`.
+    """A grant (RFC 6749 section 1.3).
 
-    With `authorize` it has a `response_type`, whose response goes into the query or the fragment; `pkce` says that the
-    request may carry a code challenge. `granted_with` names the grant that it comes with, for one that no client has
-    by itself.
+    * `name`: the value in the settings, and the `grant_type` at the token endpoint.
+    * `response_type` and `response_mode`: the response type at the authorization endpoint, and whether its response
+      goes into the query or the fragment.
+    * `pkce`: whether the authorization request may contain a code challenge.
+    * `authorize`: the function for the authorization endpoint, or None.
+    * `exchange`: the function for the token endpoint, or None.
+    * `granted_with`: the name of the grant that includes this one, if it cannot be configured by itself.
     """
 
     name: str
@@ -59,10 +66,10 @@ def response_types() -> list[str]:
 
 
 def grant_types() -> list[str]:
-    """The values of `grant_type` that the token endpoint takes."""
+    """Return the values of `grant_type` that the token endpoint accepts."""
     return [grant.name for grant in GRANTS.values() if grant.exchange]
 
 
 def configurable_grants() -> list[str]:
-    """The grants that the settings of a client may name."""
+    """Return the names of the grants that can be configured for a client."""
     return [grant.name for grant in GRANTS.values() if not grant.granted_with]

@@ -1,4 +1,4 @@
-"""What the endpoints are asked: values that passed the checks of `authorization`, or that no one has checked yet."""
+"""Requests to the endpoints: validated authorization requests, and client requests that are not validated yet."""
 
 from __future__ import annotations
 
@@ -14,10 +14,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationRequest:
-    """An authorization request that passed every check (RFC 6749 section 4.1.1), for the grant of that name.
+    """A validated authorization request (RFC 6749 section 4.1.1).
 
-    `scopes` is what will be granted, `scope_as_requested` whether the request said just that; `code_challenge` is the
-    S256 challenge or None; `target` is where the answer goes; `parameters` ask for the same once more.
+    * `grant`: the name of the grant.
+    * `scopes`: the scopes that will be granted.
+    * `scope_as_requested`: whether they equal the `scope` parameter; if not, the response must state the scope.
+    * `target`: the redirect target of the response.
+    * `redirect_uri_sent`: whether the request contained a redirect_uri.
+    * `code_challenge`: the S256 challenge, or None.
+    * `parameters`: the (name, value) pairs that repeat this request.
     """
 
     client: Client
@@ -30,13 +35,13 @@ class AuthorizationRequest:
     parameters: tuple[tuple[str, str], ...] = ()
 
     def access_denied(self) -> AuthorizationError:
-        """The answer to a person who pressed Cancel."""
+        """Return the error for a person who declined the request."""
         return AuthorizationError("access_denied", "the person declined", self.target)
 
 
 @dataclass(frozen=True, slots=True)
 class ClientRequest:
-    """A client's request to an endpoint: the body's fields, the value of its Authorization header, its IP address."""
+    """A client's request to an endpoint: the form body, the Authorization header, and the IP address of the client."""
 
     form: Mapping[str, str]
     authorization: str | None = None

@@ -1,7 +1,7 @@
-"""Tokens: how they are made, what is kept of them, and what a store of links and tokens must do.
+"""Tokens: their generation, the records that are stored, and the interface of the storage.
 
-A token is 256 random bits in 43 URL-safe characters (RFC 6749 section 10.10 asks for 160). Only its SHA-256 is kept, so
-that a copy of the database opens nothing.
+A token consists of 256 random bits in 43 URL-safe characters; RFC 6749 section 10.10 recommends 160 bits. Only the
+SHA-256 digest is stored, so that nobody can use a token from a copy of the database.
 """
 
 from __future__ import annotations
@@ -35,31 +35,31 @@ Kind = Literal["access", "refresh"]
 
 
 class ResourceOwner(Protocol):
-    """The person whose link it is (RFC 6749 section 1.1)."""
+    """The person who owns a link (RFC 6749 section 1.1)."""
 
     @property
     def backend(self) -> str:
-        """The name of the backend that knows the person."""
+        """The name of the backend that authenticated the person."""
 
     @property
     def subject(self) -> str:
-        """The backend's stable identifier of the person."""
+        """The stable identifier of the person in the backend."""
 
     @property
     def username(self) -> str:
-        """The name that the person signs in with, as the backend spells it."""
+        """The username, in the spelling of the backend."""
 
     @property
     def claims(self) -> Mapping[str, Any]:
-        """What else is known, as JSON can hold it: `name`, `email`, `groups` and more."""
+        """Further claims as JSON values, such as `name`, `email` and `groups`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What a person has allowed one skill to do. Times are in seconds since 1970; `ended_at` is None while it lives.
+    """The authorization that a person has given to one client. Times are in seconds since 1970.
 
-    `claims` are the facts that the scopes and the client's settings let it know; `id` is the store's own, None until it
-    is kept.
+    `claims` are the claims that the scopes and the client's settings permit. `ended_at` is None while the link is
+    active. `id` is the database key, None for a link that is not stored yet.
     """
 
     backend: str
@@ -77,16 +77,19 @@ class Link:
 
     @property
     def sub(self) -> str:
-        """The subject for clients: unique over all backends, `<backend>:<subject>`."""
+        """The subject identifier for clients, `<backend>:<subject>`. It is unique across all backends."""
         return f"{self.backend}:{self.subject}"
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What is kept of a token. Times are in seconds since 1970; no `expires_at` means that it does not expire.
+    """The stored record of a token. Times are in seconds since 1970.
 
-    `scopes` is None where it has all of its link's; `generation` counts the rotations of refresh tokens, `used_at` is
-    when one was rotated away; `jti` names a JWT in the deny list.
+    * `expires_at`: None if the token does not expire.
+    * `scopes`: None if the token has all scopes of its link.
+    * `generation`: the number of rotations that preceded a refresh token.
+    * `used_at`: when a refresh token was replaced by rotation, or None.
+    * `jti`: the identifier of a JWT in the deny list, or None.
     """
 
     digest: bytes
@@ -101,7 +104,10 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What is kept of an authorization code. `redirect_uri` is None if the request left it out."""
+    """The stored record of an authorization code. Times are in seconds since 1970.
+
+    `redirect_uri` is None if the authorization request did not contain one.
+    """
 
     digest: bytes
     redirect_uri: str | None
@@ -112,9 +118,10 @@ class Code:
 
 @dataclass(frozen=True)
 class SigningKey:
-    """A private key; it signs from `signs_from` until a younger one does, and is published until `retires_at`.
+    """A private key. Times are in seconds since 1970.
 
-    Times are in seconds since 1970; no `retires_at` while no younger key is there.
+    The key signs from `signs_from` until a newer key does. It is published until `retires_at`, which is None while
+    there is no newer key.
     """
 
     kid: str
@@ -131,58 +138,60 @@ class SigningKey:
 
 
 class TokenStorage(Protocol):
-    """Where links and their tokens are kept.
+    """The storage of links and their tokens.
 
-    Every method raises StorageUnavailableError when it cannot tell; what a method wrote when it returns survives a
-    power cut, and what it writes is all or nothing.
+    Each method is one transaction, which is durable when the method returns. Each raises StorageUnavailableError if the
+    database cannot be read or written.
     """
 
     def create(self, link: Link, tokens: tuple[Token, ...] = (), code: Code | None = None) -> None:
-        """Keep a new link with its tokens or its code."""
+        """Store a new link with its tokens or its code."""
 
     def find(self, digest: bytes, kind: Kind) -> tuple[Link, Token] | None:
-        """The token of that kind and digest, and its link; ended and expired ones too."""
+        """Return a token and its link, including expired tokens and ended links."""
 
     def find_code(self, digest: bytes) -> tuple[Link, Code] | None:
-        """The code of that digest, and its link; used and expired ones too."""
+        """Return an authorization code and its link, including used and expired codes."""
 
     def redeem(self, code: Code, link: Link, tokens: tuple[Token, ...], now: int) -> bool:
-        """Mark the code as used and keep the tokens; False, and nothing is kept, if it was used already."""
+        """Mark the code as used and store the tokens. Return False and store nothing if the code was already used."""
 
     def renew(
         self, link: Link, presented: Token, expires_at: int | None, tokens: tuple[Token, ...], now: int, consume: bool
     ) -> bool:
-        """Keep new tokens of a link for a refresh token, which now expires at `expires_at`.
+        """Store new tokens of a link in exchange for the refresh token `presented`, which now expires at `expires_at`.
 
-        Its unused predecessors end; used ones are remembered, so that their reuse is seen. With `consume` it is marked
-        as used; False, and nothing is kept, if it was already.
+        Unused predecessors of `presented` are revoked. Used predecessors stay stored, so that their reuse is detected.
+        If `consume` is true, `presented` is marked as used. Return False and store nothing if it was already used.
         """
 
     def end(self, link: Link, reason: str, now: int) -> None:
-        """End a link and with it all its tokens; the first reason stays."""
+        """End a link, and thereby revoke all its tokens. The reason of a link that has already ended is not changed."""
 
     def record_use(self, link: Link, now: int) -> None:
-        """Note that a token of the link was used."""
+        """Record that a token of the link was used."""
 
     def revoked_tokens(self, now: int) -> Mapping[str, int]:
-        """The `jti` of every token that has not expired although its link has ended, and when it will expire."""
+        """Return the `jti` and the expiry of each token that has not expired although its link has ended."""
 
     def deny_list_version(self) -> int | None:
-        """A number that has changed when a link has ended since, at any server; None if that is not known."""
+        """Return a number that changes whenever a link is ended by any server, or None if it is unknown."""
 
 
 def new_token() -> str:
-    """A new token, for the client; never to be logged or kept."""
+    """Return a new random token for the client. It must not be logged or stored."""
     return secrets.token_urlsafe(32)
 
 
 def derive_successor(token: str, key: bytes) -> str:
-    """The refresh token that follows `token` under rotation: as random to everybody without `key`, and the same again
-    when a lost answer is repeated."""
+    """Return the refresh token that replaces `token` under rotation.
+
+    The result is deterministic, so that a lost response can be repeated. It cannot be predicted without `key`.
+    """
     mac = hmac.digest(key, b"successor\0" + token.encode("utf-8", "surrogatepass"), "sha256")
     return urlsafe_b64encode(mac).rstrip(b"=").decode("ascii")
 
 
 def digest(token: str) -> bytes:
-    """What is kept of `token`: 32 bytes. Any str is taken, whatever a client sends as a token."""
+    """Return the SHA-256 digest (32 bytes) under which a token is stored. Any str is valid, even lone surrogates."""
     return sha256(token.encode("utf-8", "surrogatepass")).digest()

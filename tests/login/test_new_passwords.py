@@ -71,7 +71,7 @@ def test_who_has_not_changed_a_password_is_not_told_so_when_the_link_fails(
         raise StorageUnavailableError("down")
 
     with monkeypatch.context() as patch:
-        patch.setattr(server_of(changing_app)._store, "create", down)
+        patch.setattr(server_of(changing_app)._storage, "create", down)
         answer = change(changing_app, "fine-lost-link")
     assert_password_page(answer, 503, "fine-lost-link", "We cannot check your password right now")
     assert "access_token" in redirect_parameters(login(changing_app, query(), "fine-lost-link", PASSWORD))

@@ -172,7 +172,7 @@ def test_after_the_change_only_the_new_password_is_asked_for(
         raise StorageUnavailableError("down")
 
     with monkeypatch.context() as patch:
-        patch.setattr(server_of(changing_app)._store, "create", down)
+        patch.setattr(server_of(changing_app)._storage, "create", down)
         answer = change(changing_app, "expired-lost-link")
         assert (answer.status, answer.get("Retry-After")) == (503, "10")
         assert soup(answer).find(role="alert").find("h2").text == said

@@ -44,7 +44,7 @@ class Counted:
 
     def __init__(self, app: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
         self.signed = self.read = self.asked = 0
-        store, signer = server_of(app)._store, server_of(app)._issuer.signer
+        store, signer = server_of(app)._storage, server_of(app)._issuer.signer
 
         def counting(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
             def call(*arguments: Any) -> Any:
@@ -232,7 +232,7 @@ def test_who_waits_for_one_that_fails_fails_with_it(
 ) -> None:
     """A store that cannot tell is not asked by each waiting request in turn."""
     app = make_signed()
-    store, asked, fails = server_of(app)._store, [], threading.Event()
+    store, asked, fails = server_of(app)._storage, [], threading.Event()
 
     def revoked_tokens(_now: int) -> Any:
         asked.append(1)

@@ -56,10 +56,10 @@ def test_the_authorization_url_was_pasted_with_its_own_query(
     assert AUTHORIZE_FIELD.strip("“”") in maker(page)
     assert "/authorize" in maker(page)
     told = warned(caplog)
-    assert "came twice" in told
+    assert "is repeated" in told
     assert "client_id 'alexa', response_type 'token'" in told
     assert f"redirect_uri '{R1}'" in told
-    assert f"Your Web Authorization URI must be just {PUBLIC}/authorize" in told
+    assert f"Your Web Authorization URI must be exactly {PUBLIC}/authorize" in told
 
 
 @pytest.mark.parametrize("query", ["", "?state=c4n4ry-state", "?response_type=code&client_id=home&state=c4n4ry-state"])

@@ -57,7 +57,7 @@ def test_userinfo_says_what_the_scopes_allow(home: Skill, scope: str, claims: di
 
 def used_at(skill: Skill) -> Any:
     """When the newest link was first and last used, once everything noted is written."""
-    store: LinkStore = server_of(skill.app)._store  # type: ignore[assignment]
+    store: LinkStore = server_of(skill.app)._storage  # type: ignore[assignment]
     store._usage.close()
     store._usage._thread = None
     newest = select(links.c.first_used_at, links.c.last_used_at).order_by(links.c.id.desc()).limit(1)

@@ -144,10 +144,10 @@ def test_retired_key_is_deleted(store: KeyStore) -> None:
 
 
 def test_key_does_not_sign_before_its_start(store: KeyStore) -> None:
-    assert Signer(ISSUER, store.all).kid(NOW) is None
+    assert Signer(ISSUER, store.all).signing_kid(NOW) is None
     created = store.rotate(NOW, 0)
-    assert Signer(ISSUER, store.all).kid(NOW - 1) is None
-    assert Signer(ISSUER, store.all).kid(NOW) == created.kid
+    assert Signer(ISSUER, store.all).signing_kid(NOW - 1) is None
+    assert Signer(ISSUER, store.all).signing_kid(NOW) == created.kid
 
 
 def test_keys_are_encrypted_with_the_secret(engine: Engine, open_store: Callable[..., KeyStore]) -> None:
