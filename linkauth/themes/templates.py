@@ -16,6 +16,8 @@ from pyramid.config import Configurator
 from pyramid.registry import Registry
 from pyramid_jinja2 import add_jinja2_renderer, get_jinja2_environment
 
+from linkauth.themes.bytecode import Bytecode
+
 SETTINGS = {"jinja2.trim_blocks": "true", "jinja2.lstrip_blocks": "true", "jinja2.undefined": "strict"}
 PARENT = "parent/"
 _STATIC = "static/"
@@ -39,6 +41,10 @@ class TemplateLoader(jinja2.BaseLoader):
             if ".." not in relative.parts and (root / relative).is_file():
                 return index, root / relative
         raise jinja2.TemplateNotFound(name, f"there is no {bare} in {', '.join(r.name for r in self.roots[first:])}")
+
+    def root_of(self, name: str) -> Path:
+        """The root that has the template of that name; raises jinja2.TemplateNotFound."""
+        return self.roots[self.find(name)[0]]
 
     def get_source(self, environment: jinja2.Environment, name: str) -> tuple[str, str, Callable[[], bool]]:
         text, path = self.read(name)
@@ -90,6 +96,7 @@ def environment(roots: Sequence[Path]) -> jinja2.Environment:
     made: jinja2.Environment = get_jinja2_environment(config)
     loader = TemplateLoader(roots)
     made.loader = loader
+    made.bytecode_cache = Bytecode(loader.root_of)
     # pyramid_jinja2's own looks for templates beside the parent, and would compile one again for each that extends it
     made.join_path = loader.join_path  # type: ignore[method-assign]
     return made
