@@ -2,6 +2,10 @@
 
 from typing import Any
 
+MODULES = ("authorize", "errors", "health", "home", "introspect", "metadata", "revoke", "static", "token", "userinfo")
+
 
 def includeme(config: Any) -> None:
-    config.scan("linkauth.views")
+    # not config.scan: pyramid.view's decorators look for the source of their module among all that are imported
+    for name in MODULES:
+        config.include(f"linkauth.views.{name}")

@@ -9,7 +9,6 @@ import logging
 from typing import Any
 
 from pyramid.response import Response
-from pyramid.view import view_config
 
 from linkauth.oauth2.errors import ClientRequestError
 from linkauth.oauth2.requests import AuthorizationRequest
@@ -23,13 +22,11 @@ SWAPPED_URLS = (
 )
 
 
-@view_config(route_name="authorize", request_method="GET")
 def show(request: Request) -> Response:
     """The login page, for a request that passed every check."""
     return login_page(request, request.services.oauth2.parse(request.query))
 
 
-@view_config(route_name="authorize", request_method="POST")
 def sign_in(request: Request) -> Response:
     """Sign in and link, or say why not on the same page."""
     form = request.form
@@ -112,3 +109,8 @@ def _form(
 def _typed_name(request: Request) -> str:
     name: str = request.form.get("username", "").strip()[:254]
     return name
+
+
+def includeme(config: Any) -> None:
+    config.add_view(show, route_name="authorize", request_method="GET")
+    config.add_view(sign_in, route_name="authorize", request_method="POST")

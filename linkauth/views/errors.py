@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 import secrets
+from typing import Any
 
 from pyramid.httpexceptions import HTTPException, HTTPForbidden, HTTPMethodNotAllowed, HTTPNotFound
 from pyramid.response import Response
-from pyramid.view import exception_view_config, notfound_view_config
 
 from linkauth.backends import (
     AccountRefused,
@@ -47,13 +47,10 @@ _IN_WORDS = {
 """What a client's developer can mend."""
 
 
-@exception_view_config(WrongPassword)
-@exception_view_config(UnknownUser)
 def wrong_password(error: Exception, request: Request) -> Response:
     return _again(request, "wrong_password", 403)
 
 
-@exception_view_config(AccountRefused)
 def account_refused(error: AccountRefused, request: Request) -> Response:
     """The reason only for somebody who may know it, else the same page as for a wrong password."""
     if not error.revealed:
@@ -64,22 +61,18 @@ def account_refused(error: AccountRefused, request: Request) -> Response:
     return login_page(request, authorization, error.reason, 403, change_url=url)
 
 
-@exception_view_config(PasswordChangeNeeded)
 def password_change_needed(error: PasswordChangeNeeded, request: Request) -> Response:
     return password_page(request, request.services.oauth2.parse(request.query), status=403, reason=error.reason)
 
 
-@exception_view_config(PasswordRefused)
 def password_refused(error: PasswordRefused, request: Request) -> Response:
     return _again(request, error.rule, 403, minimum=error.minimum)
 
 
-@exception_view_config(PasswordChanged)
 def password_changed(error: PasswordChanged, request: Request) -> Response:
     return _changed(request, error.retry_after)
 
 
-@exception_view_config(Throttled)
 def throttled(error: Throttled, request: Request) -> Response:
     log.info("throttled: too many failures, path=%s retry_after=%d", _path(request), error.retry_after)
     if _for_programs(request):
@@ -90,7 +83,6 @@ def throttled(error: Throttled, request: Request) -> Response:
     return _again(request, "throttled", 429, error.retry_after)
 
 
-@exception_view_config(BackendUnavailable)
 def backend_unavailable(error: BackendUnavailable, request: Request) -> Response:
     return _again(request, "unavailable", 503, error.retry_after)
 
@@ -108,19 +100,16 @@ def _changed(request: Request, retry_after: int) -> Response:
     return login_page(request, request.services.oauth2.parse(request.query), "password_changed", 503, retry_after)
 
 
-@exception_view_config(AuthorizationError)
 def authorization_error(error: AuthorizationError, request: Request) -> Response:
     log.info("authorization refused: %s: %s", error.error, error.description)
     return Response(status=303, location=error.location)
 
 
-@exception_view_config(UntrustedRequestError)
 def untrusted_request(error: UntrustedRequestError, request: Request) -> Response:
     log.warning("authorization request not trusted: %s", error.log)
     return _page(request, error.reason, 400)
 
 
-@exception_view_config(ClientRequestError)
 def client_request_error(error: ClientRequestError, request: Request) -> Response:
     log.info("%s %s refused: %s: %s", request.method, _path(request), error.error, error.description)
     response = _json(request, error.error, error.description, error.status)
@@ -129,7 +118,6 @@ def client_request_error(error: ClientRequestError, request: Request) -> Respons
     return response
 
 
-@exception_view_config(BearerError)
 def bearer_error(error: BearerError, request: Request) -> Response:
     """RFC 6750 section 3.1: without a token only the challenge."""
     challenge = 'Bearer realm="linkauth"'
@@ -142,7 +130,6 @@ def bearer_error(error: BearerError, request: Request) -> Response:
     return response
 
 
-@exception_view_config(StorageUnavailableError)
 def store_unavailable(error: StorageUnavailableError, request: Request) -> Response:
     """503, so that nobody takes "cannot tell" for "bad token"; the person keeps the form."""
     log.error("storage: %s", error)
@@ -154,7 +141,6 @@ def store_unavailable(error: StorageUnavailableError, request: Request) -> Respo
     return _again(request, "unavailable", 503, RETRY_SECONDS)
 
 
-@notfound_view_config()
 def not_found(error: HTTPNotFound, request: Request) -> Response:
     """404, or 405 where the URL is known and the method is not its own."""
     route, query = request.matched_route, dict(request.query)
@@ -169,7 +155,6 @@ def not_found(error: HTTPNotFound, request: Request) -> Response:
     return _refused(request, HTTPNotFound("not_found"))
 
 
-@exception_view_config(HTTPException)
 def http_exception(error: HTTPException, request: Request) -> Response:
     if error.detail == "insecure_transport":
         path = _path(request)
@@ -180,7 +165,6 @@ def http_exception(error: HTTPException, request: Request) -> Response:
     return _refused(request, error)
 
 
-@exception_view_config(Exception)
 def unexpected(error: Exception, request: Request) -> Response:
     """Our own fault: a number for the person, everything else for the log."""
     reference = secrets.token_hex(4)
@@ -224,3 +208,29 @@ def _for_programs(request: Request) -> bool:
 def _path(request: Request) -> str:
     path: str = request.environ.get("PATH_INFO", "")
     return path
+
+
+VIEWS = (
+    (WrongPassword, wrong_password),
+    (UnknownUser, wrong_password),
+    (AccountRefused, account_refused),
+    (PasswordChangeNeeded, password_change_needed),
+    (PasswordRefused, password_refused),
+    (PasswordChanged, password_changed),
+    (Throttled, throttled),
+    (BackendUnavailable, backend_unavailable),
+    (AuthorizationError, authorization_error),
+    (UntrustedRequestError, untrusted_request),
+    (ClientRequestError, client_request_error),
+    (BearerError, bearer_error),
+    (StorageUnavailableError, store_unavailable),
+    (HTTPException, http_exception),
+    (Exception, unexpected),
+)
+"""Each exception class with its view."""
+
+
+def includeme(config: Any) -> None:
+    for exception, view in VIEWS:
+        config.add_exception_view(view, context=exception)
+    config.add_notfound_view(not_found)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pyramid.response import Response
-from pyramid.view import view_config
 
 from linkauth.web.request import Request
 
 
-@view_config(route_name="home", request_method="GET")
 def home(request: Request) -> Response:
     response: Response = request.page("home")
     return response
+
+
+def includeme(config: Any) -> None:
+    config.add_view(home, route_name="home", request_method="GET")

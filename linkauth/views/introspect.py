@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pyramid.response import Response
-from pyramid.view import view_config
 
 from linkauth.views.client_requests import client_request
 from linkauth.web.request import Request
 
 
-@view_config(route_name="introspect", request_method="POST")
 def introspect(request: Request) -> Response:
     """The token's state as JSON."""
     return Response(json_body=dict(request.services.oauth2.introspect(client_request(request))))
+
+
+def includeme(config: Any) -> None:
+    config.add_view(introspect, route_name="introspect", request_method="POST")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit
 
 from pyramid.httpexceptions import HTTPNotFound
 from pyramid.response import Response
-from pyramid.view import view_config
 
 from linkauth.web.request import Request
 
@@ -16,12 +16,10 @@ def _cached(response: Response, seconds: int) -> Response:
     return response
 
 
-@view_config(route_name="metadata", request_method="GET")
 def metadata(request: Request) -> Response:
     return _cached(Response(json_body=dict(request.services.oauth2.metadata())), 300)
 
 
-@view_config(route_name="metadata_of_path", request_method="GET")
 def metadata_of_path(request: Request) -> Response:
     """The same where the public URL has just this path; there is no other issuer here."""
     if urlsplit(request.services.oauth2.url).path != "/" + request.matchdict["path"]:
@@ -29,12 +27,10 @@ def metadata_of_path(request: Request) -> Response:
     return metadata(request)
 
 
-@view_config(route_name="jwks", request_method="GET")
 def jwks(request: Request) -> Response:
     return _cached(Response(json_body=dict(request.services.oauth2.jwks())), 300)
 
 
-@view_config(route_name="deny_list", request_method="GET")
 def deny_list(request: Request) -> Response:
     """A signed JWT whose claim `revoked` lists the `jti` of revoked access tokens that have not expired; 304 for who
     has it (RFC 9110 section 13.1.2)."""
@@ -49,3 +45,10 @@ def deny_list(request: Request) -> Response:
     # weak: every server process signs for itself
     response.headers["ETag"] = f'W/"{signed.tag}"'
     return _cached(response, 60)
+
+
+def includeme(config: Any) -> None:
+    config.add_view(metadata, route_name="metadata", request_method="GET")
+    config.add_view(metadata_of_path, route_name="metadata_of_path", request_method="GET")
+    config.add_view(jwks, route_name="jwks", request_method="GET")
+    config.add_view(deny_list, route_name="deny_list", request_method="GET")

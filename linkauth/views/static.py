@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pyramid.httpexceptions import HTTPNotFound
 from pyramid.response import Response
-from pyramid.view import view_config
 
 from linkauth.web.request import Request
 
 
-@view_config(route_name="static", request_method="GET")
 def static(request: Request) -> Response:
     """The file, compressed if the browser takes that; cached for a year, since another content has another name."""
     file = request.static_file(request.matchdict["theme"], request.matchdict["name"])
@@ -24,3 +24,7 @@ def static(request: Request) -> Response:
     response.headers["Content-Type"] = file.content_type
     response.headerlist.extend(headers)
     return response
+
+
+def includeme(config: Any) -> None:
+    config.add_view(static, route_name="static", request_method="GET")
