@@ -51,7 +51,7 @@ def test_what_it_writes_works_as_it_comes(tmp_path: Path) -> None:
     assert "skipped" not in passed
     # and by its name, as any plugin is
     ini = staff_ini(tmp_path)
-    code = "from linkauth_staff_api import hashed; print(hashed('the right one'))"
+    code = "from linkauth_staff_api import hash_password; print(hash_password('the right one'))"
     stored = run(sys.executable, "-c", code, cwd=tmp_path, site=site).strip()
     (tmp_path / "people.json").write_text(json.dumps({"ada": {"subject": "7", "password": stored}}), "utf-8")
     assert run(sys.executable, "-c", PROBE, ini, cwd=tmp_path, site=site) == "staff linkauth_staff_api 7\n"
@@ -59,7 +59,7 @@ def test_what_it_writes_works_as_it_comes(tmp_path: Path) -> None:
     listed = json.loads(run(command, "backends", "list", ini, "--format", "json", cwd=tmp_path, site=site))
     assert listed == [{"name": "staff", "use": "staff-api", "accepts": "*", "offers": "Lookup", "shadow": False}]
     assert "staff would check the password" in run(command, "explain", ini, "ADA", cwd=tmp_path, site=site)
-    assert "1 people" in run(command, "doctor", ini, cwd=tmp_path, site=site)
+    assert "1 account(s)" in run(command, "doctor", ini, cwd=tmp_path, site=site)
     # a second one of that name would be the same module
     run(command, "plugin", "new", "staff-api", "--into", tmp_path / "site", cwd=tmp_path, site=site, expect=1)
 
