@@ -7,8 +7,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 DISTRIBUTIONS := . $(patsubst %/setup.py,%,$(wildcard plugins/*/setup.py themes/*/setup.py))
 THEMES := $(patsubst %/setup.py,%,$(wildcard themes/*/setup.py))
 TESTS := $(BIN)/python -m pytest
-# a worker process for each core; tests/workers.py says which tests stay together
-PARALLEL := -p tests.workers --numprocesses auto --dist loadfile --no-loadscope-reorder
+# a worker process for each core; tests/xdist_groups.py says which tests stay together
+PARALLEL := -p tests.xdist_groups --numprocesses auto --dist loadfile --no-loadscope-reorder
 # what locked.txt is for, with the drivers and servers to choose from
 LOCKED := .[granian,postgresql,theming] ./plugins/http ./plugins/ldap ./plugins/sql[mariadb,postgresql] $(addprefix ./,$(THEMES))
 OWN := linkauth $(patsubst plugins/%/setup.py,linkauth-%,$(wildcard plugins/*/setup.py)) $(THEMES:themes/%=linkauth-theme-%)

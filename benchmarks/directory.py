@@ -12,7 +12,7 @@ import ldap3
 from benchmarks.report import Figure
 from linkauth.testing import settings_of
 from linkauth_ldap import LDAPBackend, LDAPSettings
-from tests.servers.bound import connected
+from tests.servers.ldap_connections import ldap_connection
 from tests.servers.openldap import SLAPD, OpenLDAP
 
 THREADS = (1, 8)
@@ -88,8 +88,8 @@ def _rate(backend: LDAPBackend, directory: OpenLDAP, threads: int, seconds: floa
 def _added(backend: LDAPBackend, directory: OpenLDAP, times: int) -> Iterator[Figure]:
     """The same search and bind by ldap3 alone, on connections that stay open, in turn with the backend's."""
     people = _people(directory)
-    service = connected(directory.a.ldap, directory.bind_dn, directory.bind_password, directory.ca_file)
-    user = connected(directory.a.ldap, directory.bind_dn, directory.bind_password, directory.ca_file)
+    service = ldap_connection(directory.a.ldap, directory.bind_dn, directory.bind_password, directory.ca_file)
+    user = ldap_connection(directory.a.ldap, directory.bind_dn, directory.bind_password, directory.ca_file)
     with service as searching, user as binding:
         searching.bind()
         binding.bind()

@@ -45,8 +45,8 @@ def figures(server: Server, name: str, rounds: int, seconds: float) -> Iterator[
     """Rate and latencies of each endpoint of a server whose database is called `name`."""
     kept = Kept(server)
     for what, load in kept.loads().items():
-        runs = [load.run(seconds) for _ in range(rounds)]
-        rate = statistics.median(run.rate for run in runs)
+        is_running = [load.run(seconds) for _ in range(rounds)]
+        rate = statistics.median(run.rate for run in is_running)
         label = f"{what} a second, {server.kind}, {name}"
         yield Figure(
             label,
@@ -55,7 +55,7 @@ def figures(server: Server, name: str, rounds: int, seconds: float) -> Iterator[
             work="introspection" if what in ("introspection", "userinfo") else "refresh",
         )
         for point in ("p50", "p99", "p999"):
-            latency = statistics.median(getattr(run, point) for run in runs)
+            latency = statistics.median(getattr(run, point) for run in is_running)
             shown = point.replace("p999", "p99.9")
             yield Figure(f"  {shown} in ms", latency, "{:.1f}", (None, 4500) if point == "p999" else (None, None))
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from webtest import TestApp
 
 HOSTS = ("pitangui.amazon.com", "layla.amazon.com", "alexa.amazon.co.jp")
-R1 = "https://layla.amazon.com/spa/skill/account-linking-status.html?vendorId=M2AAAAAAAAAAAA"
+REDIRECT_URI = "https://layla.amazon.com/spa/skill/account-linking-status.html?vendorId=M2AAAAAAAAAAAA"
 STATE = b64encode(bytes(range(256)) * 3 + b"\xfb\xff" * 31).decode("ascii")
 """1,108 characters of standard base64 that hold +, / and =."""
 
@@ -30,7 +30,7 @@ class Alexa:
             "client_id": "alexa",
             "response_type": "token",
             "scope": "order_car basic_profile",
-            "redirect_uri": R1,
+            "redirect_uri": REDIRECT_URI,
             "state": STATE,
         }
     )

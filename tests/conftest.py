@@ -19,12 +19,12 @@ from tests.backends.outcomes import ENTRY_POINTS
 from tests.backends.shadow_app import SHADOW_SETTINGS, ShadowApp
 
 ROOT = Path(__file__).parent.parent
-WIDE = {"throttle__account_failures": "100000", "throttle__address_failures": "100000"}
-STAFF = [f"backend__staff__{key}_column" for key in ("subject", "password", "name", "email", "active")] + [
+HIGH_THROTTLE_LIMITS = {"throttle__account_failures": "100000", "throttle__address_failures": "100000"}
+STAFF_SETTINGS = [f"backend__staff__{key}_column" for key in ("subject", "password", "name", "email", "active")] + [
     f"backend__staff__{key}" for key in ("use", "url", "table", "username_columns")
 ]
 """Settings of testing.ini's own backend, which these apps do not have."""
-CHANGING = {
+CHANGING_SETTINGS = {
     "backend__changing__use": "changing",
     "client__home__claims": "groups department level name odd",
     "client__alexa__claims": "department",
@@ -32,7 +32,7 @@ CHANGING = {
 
 
 @pytest.fixture(autouse=True)
-def secrets_of_one_test(monkeypatch: pytest.MonkeyPatch) -> None:
+def isolate_redaction(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process has one ini file, whose secrets it remembers; those of a test are none of the next one's."""
     monkeypatch.setattr(redaction, "_forms", dict(redaction._forms))
     monkeypatch.setattr(redaction, "_short_parts", set(redaction._short_parts))
@@ -93,13 +93,20 @@ def alexa(app: TestApp) -> Alexa:
 @pytest.fixture(scope="session")
 def outcomes_app(make_app: Callable[..., Any], backend_plugins: Path) -> TestApp:
     """The app with a second backend, whose outcome depends on the username."""
-    return https(make_app(backends="staff outcomes", backend__outcomes__use="outcomes", **WIDE))
+    return https(make_app(backends="staff outcomes", backend__outcomes__use="outcomes", **HIGH_THROTTLE_LIMITS))
 
 
 @pytest.fixture(scope="session")
 def changing_app(make_app: Callable[..., Any], backend_plugins: Path) -> TestApp:
     """The app with a backend that can change passwords, beside two that cannot."""
-    return https(make_app(backends="staff outcomes changing", backend__outcomes__use="outcomes", **CHANGING, **WIDE))
+    return https(
+        make_app(
+            backends="staff outcomes changing",
+            backend__outcomes__use="outcomes",
+            **CHANGING_SETTINGS,
+            **HIGH_THROTTLE_LIMITS,
+        )
+    )
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +115,11 @@ def make_shadow_app(make_app: Callable[..., Any], backend_plugins: Path) -> Iter
     made: list[ShadowApp] = []
 
     def make(**changes: str) -> ShadowApp:
-        made.append(ShadowApp(make_app(**dict.fromkeys(STAFF), **{**SHADOW_SETTINGS, **WIDE, **changes})))
+        made.append(
+            ShadowApp(
+                make_app(**dict.fromkeys(STAFF_SETTINGS), **{**SHADOW_SETTINGS, **HIGH_THROTTLE_LIMITS, **changes})
+            )
+        )
         return made[-1]
 
     yield make

@@ -13,9 +13,9 @@ from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 from tests.browser.visitor import Visitor
 from tests.conftest import ROOT
 from tests.servers import samba
-from tests.servers.redirecting import RedirectingOrigin
+from tests.servers.development_server import DevelopmentServer
+from tests.servers.redirecting_origin import RedirectingOrigin
 from tests.servers.samba import SambaAD
-from tests.servers.served import ServedLinkauth
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -110,29 +110,29 @@ def redirect_uri(second: RedirectingOrigin) -> str:
 @pytest.fixture(scope="session")
 def served(
     chromium_path: str, tmp_path_factory: pytest.TempPathFactory, second: RedirectingOrigin
-) -> Iterator[ServedLinkauth]:
+) -> Iterator[DevelopmentServer]:
     """development.ini as it is, but that three failures of one account are enough."""
     changes = {"throttle.account_failures": "3", "throttle.address_failures": "100000"}
-    server = ServedLinkauth(tmp_path_factory.mktemp("served"), changes, (redirect_uri(second),))
+    server = DevelopmentServer(tmp_path_factory.mktemp("served"), changes, (redirect_uri(second),))
     server.start()
     yield server
     server.stop()
 
 
 @pytest.fixture(scope="session")
-def bare(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedLinkauth]:
+def bare(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevelopmentServer]:
     """A server without the simulator, whose directory is down, with long names and every link of the theme."""
     changes = {"simulator.client": None, "simulator.people": None, **LONG_AND_FULL}
-    server = ServedLinkauth(tmp_path_factory.mktemp("bare"), changes)
+    server = DevelopmentServer(tmp_path_factory.mktemp("bare"), changes)
     server.start()
     yield server
     server.stop()
 
 
 @pytest.fixture(scope="session")
-def stated(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedLinkauth]:
+def stated(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevelopmentServer]:
     """A server that shows every page in every state, with long names and every link of the theme."""
-    server = ServedLinkauth(tmp_path_factory.mktemp("scripted"), LONG_AND_FULL, include="tests.browser.states")
+    server = DevelopmentServer(tmp_path_factory.mktemp("scripted"), LONG_AND_FULL, include="tests.browser.states")
     server.start()
     yield server
     server.stop()
@@ -141,10 +141,10 @@ def stated(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture(scope="session")
 def changing_app(
     chromium_path: str, tmp_path_factory: pytest.TempPathFactory, backend_plugins: Path
-) -> Iterator[ServedLinkauth]:
+) -> Iterator[DevelopmentServer]:
     """A server with a further backend, whose people must change their passwords first."""
     changes = {"backends": "staff changing", "backend.changing.use": "changing"}
-    server = ServedLinkauth(tmp_path_factory.mktemp("changing"), changes)
+    server = DevelopmentServer(tmp_path_factory.mktemp("changing"), changes)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join((str(backend_plugins), str(ROOT))))
         server.start()
@@ -161,7 +161,7 @@ def domain() -> Iterator[SambaAD]:
 @pytest.fixture(scope="session")
 def in_domain(
     chromium_path: str, tmp_path_factory: pytest.TempPathFactory, domain: SambaAD
-) -> Iterator[ServedLinkauth]:
+) -> Iterator[DevelopmentServer]:
     """A server whose people are those of an Active Directory."""
     corp = {
         "use": "ldap",
@@ -175,7 +175,7 @@ def in_domain(
         "password_change": "self",
     }
     changes = {"backends": "corp staff", **{f"backend.corp.{key}": value for key, value in corp.items()}}
-    server = ServedLinkauth(tmp_path_factory.mktemp("domain"), changes)
+    server = DevelopmentServer(tmp_path_factory.mktemp("domain"), changes)
     server.start()
     yield server
     server.stop()
@@ -184,10 +184,10 @@ def in_domain(
 @pytest.fixture
 def visit(
     browser: Browser,
-    served: ServedLinkauth,
-    bare: ServedLinkauth,
-    stated: ServedLinkauth,
-    changing_app: ServedLinkauth,
+    served: DevelopmentServer,
+    bare: DevelopmentServer,
+    stated: DevelopmentServer,
+    changing_app: DevelopmentServer,
     request: pytest.FixtureRequest,
     second: RedirectingOrigin,
     third: RedirectingOrigin,
@@ -218,7 +218,7 @@ def visitor(visit: Callable[..., Visitor]) -> Visitor:
 
 
 @pytest.fixture
-def bare_login(bare: ServedLinkauth) -> str:
+def bare_login(bare: DevelopmentServer) -> str:
     """The URL of the login page of the server without a simulator."""
     uri = f"{bare.url}/simulator/pitangui/spa/skill/account-linking-status.html?vendorId=M2SIMULATOR"
     return f"{bare.url}/authorize?client_id=ride-hailer&response_type=token&redirect_uri={uri}&state=S"

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser import faults
 from tests.browser.visitor import Visitor
-from tests.servers.served import ServedLinkauth
+from tests.servers.development_server import DevelopmentServer
 
 SKILL = "/authorize?client_id=ride-hailer&response_type=token"
 ERROR_PAGES = (
@@ -24,7 +24,7 @@ ERROR_PAGES = (
     ("alert", "status"), [("wrong password", 403), ("disabled", 403), ("throttled", 429), ("stale", 400), ("down", 503)]
 )
 def test_what_went_wrong_takes_the_focus_and_the_name_is_kept(
-    visitor: Visitor, served: ServedLinkauth, bare_login: str, alert: str, status: int
+    visitor: Visitor, served: DevelopmentServer, bare_login: str, alert: str, status: int
 ) -> None:
     name = "konrad" if alert == "disabled" else f"nobody, for {alert}"
     visitor.page.goto(bare_login if alert == "down" else f"{served.url}/simulator/enable")
@@ -38,7 +38,7 @@ def test_what_went_wrong_takes_the_focus_and_the_name_is_kept(
     assert visitor.page.title().startswith("Error: ")
 
 
-def test_an_error_page_says_so_in_its_title(visitor: Visitor, served: ServedLinkauth) -> None:
+def test_an_error_page_says_so_in_its_title(visitor: Visitor, served: DevelopmentServer) -> None:
     for path in ERROR_PAGES:
         answer = visitor.page.goto(served.url + path)
         assert answer
@@ -46,7 +46,7 @@ def test_an_error_page_says_so_in_its_title(visitor: Visitor, served: ServedLink
         assert visitor.page.title().startswith("Error: ")
 
 
-def test_axe_finds_nothing_on_the_simulators_pages(visitor: Visitor, served: ServedLinkauth) -> None:
+def test_axe_finds_nothing_on_the_simulators_pages(visitor: Visitor, served: DevelopmentServer) -> None:
     visitor.page.goto(served.url)
     assert faults.accessibility(visitor.page) == []
     visitor.enable(served)
@@ -73,7 +73,7 @@ USERNAME = {
 PASSWORD = {"type": "password", "autocomplete": "current-password", "spellcheck": "false", "enterkeyhint": "go"}
 
 
-def test_phones_and_password_managers_know_the_fields(visitor: Visitor, served: ServedLinkauth) -> None:
+def test_phones_and_password_managers_know_the_fields(visitor: Visitor, served: DevelopmentServer) -> None:
     visitor.enable(served)
     page = visitor.page
     expect(page.locator("form[method=post]")).to_have_count(1)
@@ -90,7 +90,7 @@ def test_phones_and_password_managers_know_the_fields(visitor: Visitor, served: 
     )
 
 
-def test_a_password_manager_keeps_spaces_and_letters_as_they_are(visitor: Visitor, served: ServedLinkauth) -> None:
+def test_a_password_manager_keeps_spaces_and_letters_as_they_are(visitor: Visitor, served: DevelopmentServer) -> None:
     """Only the name is trimmed; this password is right but for the spaces around it."""
     visitor.enable(served)
     visitor.sign_in("  grace ", " hopper-1906 ")

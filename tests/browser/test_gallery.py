@@ -20,17 +20,17 @@ from linkauth.theming.gallery import Gallery
 from linkauth.theming.live import Live
 from tests.browser import faults
 from tests.conftest import ROOT
-from tests.made_theme import MadeTheme
+from tests.theme_package import ThemePackage
 
 LOGIN = '{% extends "parent/login.jinja2" %}{% block ending %}<p>Mind the gap.</p>{% endblock %}'
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MadeTheme]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThemePackage]:
     folder = tmp_path_factory.mktemp("gallery")
     sys.path.insert(0, str(folder))
-    theme = MadeTheme(folder, {"templates/login.jinja2": LOGIN})
+    theme = ThemePackage(folder, {"templates/login.jinja2": LOGIN})
     theme.install("made-for-the-gallery")
     yield theme
     sys.path.remove(str(folder))
@@ -62,7 +62,7 @@ def serve(chromium_path: str) -> Iterator[Callable[[Path], str]]:
 
 
 @pytest.fixture(scope="module")
-def gallery(serve: Callable[[Path], str], made: MadeTheme) -> str:
+def gallery(serve: Callable[[Path], str], made: ThemePackage) -> str:
     return serve(write_ini(made.root.parent, "made-for-the-gallery"))
 
 
@@ -118,7 +118,7 @@ def test_frames_have_the_colours_and_the_size_that_were_asked_for(page: Page, ga
     assert page.evaluate("document.activeElement === document.body")
 
 
-def test_a_change_is_seen_without_a_click(page: Page, gallery: str, made: MadeTheme) -> None:
+def test_a_change_is_seen_without_a_click(page: Page, gallery: str, made: ThemePackage) -> None:
     page.goto(f"{gallery}#page=login&state=fresh&language=en&width=360&scheme=light&text=100")
     inner = page.frame_locator("iframe")
     expect(inner.get_by_text("Mind the gap.")).to_be_visible()
@@ -141,7 +141,7 @@ def test_a_form_goes_nowhere(page: Page, gallery: str) -> None:
     expect(page.locator("#username")).to_have_value("ada")
 
 
-def test_an_export_opens_from_the_file_system(page: Page, made: MadeTheme, tmp_path: Path) -> None:
+def test_an_export_opens_from_the_file_system(page: Page, made: ThemePackage, tmp_path: Path) -> None:
     ini = write_ini(made.root.parent, "made-for-the-gallery")
     done = CliRunner().invoke(main, ["theme", "preview", str(ini), "--export", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output

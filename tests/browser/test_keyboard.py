@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.languages import THOROUGH
 from tests.browser.states import STATES, path
 from tests.browser.visitor import Visitor
-from tests.servers.served import ServedLinkauth
+from tests.servers.development_server import DevelopmentServer
 
 FOCUSED = """() => {
   const here = document.activeElement, style = getComputedStyle(here);
@@ -64,7 +64,7 @@ def walk(page: Page, key: str) -> list[str]:
 @pytest.mark.parametrize("language", THOROUGH)
 @pytest.mark.parametrize(("page", "error"), [("login", "wrong_password"), ("password", "mismatch")])
 def test_the_tab_key_walks_in_order_shows_where_it_is_and_leaves(
-    visit: Callable[..., Visitor], stated: ServedLinkauth, page: str, error: str, language: str
+    visit: Callable[..., Visitor], stated: DevelopmentServer, page: str, error: str, language: str
 ) -> None:
     """Forward from the error on a light screen, with the choice of a language open; backward on a dark one."""
     visitor = visit()
@@ -79,7 +79,7 @@ def test_the_tab_key_walks_in_order_shows_where_it_is_and_leaves(
     assert walk(visitor.page, "Shift+Tab") == wanted[::-1]
 
 
-def test_the_enter_key_signs_in(visitor: Visitor, served: ServedLinkauth) -> None:
+def test_the_enter_key_signs_in(visitor: Visitor, served: DevelopmentServer) -> None:
     visitor.enable(served)
     visitor.type("grace", "hopper-1906")
     visitor.page.press("#password", "Enter")
@@ -88,7 +88,7 @@ def test_the_enter_key_signs_in(visitor: Visitor, served: ServedLinkauth) -> Non
 
 @pytest.mark.parametrize("script", [True, False])
 def test_a_person_links_in_another_language_by_the_keyboard_alone(
-    visit: Callable[..., Visitor], served: ServedLinkauth, script: bool
+    visit: Callable[..., Visitor], served: DevelopmentServer, script: bool
 ) -> None:
     """The language is chosen, a name and a password typed, a look taken at it, an error met and mended."""
     visitor = visit(java_script_enabled=script)
@@ -125,13 +125,13 @@ def test_a_person_links_in_another_language_by_the_keyboard_alone(
     assert len(visitor.fragment["access_token"]) == 43
 
 
-def test_nothing_is_focused_at_first(visitor: Visitor, served: ServedLinkauth) -> None:
+def test_nothing_is_focused_at_first(visitor: Visitor, served: DevelopmentServer) -> None:
     """A focused field would open the keyboard over the page's own words."""
     visitor.enable(served)
     expect(visitor.page.locator("body")).to_be_focused()
 
 
-def test_an_empty_form_is_not_sent(visitor: Visitor, served: ServedLinkauth) -> None:
+def test_an_empty_form_is_not_sent(visitor: Visitor, served: DevelopmentServer) -> None:
     visitor.enable(served)
     visitor.page.click("button.primary")
     expect(visitor.page.locator("#username:invalid")).to_be_focused()

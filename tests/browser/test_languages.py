@@ -12,7 +12,7 @@ from linkauth.simulator.alexa import STATE_LENGTH
 from tests.browser import faults
 from tests.browser.languages import opened
 from tests.browser.visitor import Visitor
-from tests.servers.served import ServedLinkauth
+from tests.servers.development_server import DevelopmentServer
 
 ENGLISH = "Sign in and link"
 
@@ -34,7 +34,7 @@ def words(visitor: Visitor, locale: str) -> list[str]:
 
 @pytest.mark.parametrize("locale", LOCALES)
 def test_the_login_page_speaks_every_language_of_alexa(
-    visit: Callable[..., Visitor], served: ServedLinkauth, locale: str
+    visit: Callable[..., Visitor], served: DevelopmentServer, locale: str
 ) -> None:
     """As Alexa opens it, with a state of full length; after that with the choice of a language open."""
     visitor = visit(locale=locale)
@@ -48,7 +48,7 @@ def test_the_login_page_speaks_every_language_of_alexa(
     assert found + faults.layout(visitor.page) == []
 
 
-def test_every_language_is_called_by_its_own_name(visitor: Visitor, served: ServedLinkauth) -> None:
+def test_every_language_is_called_by_its_own_name(visitor: Visitor, served: DevelopmentServer) -> None:
     visitor.enable(served)
     visitor.page.locator("summary").click()
     names = [each.name for each in opened("default").spoken]

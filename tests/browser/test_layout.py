@@ -10,12 +10,12 @@ from playwright.sync_api import expect
 
 from tests.browser import faults
 from tests.browser.visitor import Visitor
-from tests.servers.served import ServedLinkauth
+from tests.servers.development_server import DevelopmentServer
 
 NARROW = {"width": 320, "height": 640}
 
 
-def test_the_simulators_pages_fit_at_320_pixels(visit: Callable[..., Visitor], served: ServedLinkauth) -> None:
+def test_the_simulators_pages_fit_at_320_pixels(visit: Callable[..., Visitor], served: DevelopmentServer) -> None:
     visitor = visit(viewport=NARROW)
     visitor.page.goto(served.url)
     assert visitor.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -26,7 +26,7 @@ def test_the_simulators_pages_fit_at_320_pixels(visit: Callable[..., Visitor], s
 
 
 def test_the_page_mirrors_for_languages_written_from_right_to_left(
-    visit: Callable[..., Visitor], served: ServedLinkauth
+    visit: Callable[..., Visitor], served: DevelopmentServer
 ) -> None:
     visitor = visit(viewport=NARROW)
     visitor.enable(served)
@@ -43,19 +43,19 @@ def test_the_page_mirrors_for_languages_written_from_right_to_left(
     assert faults.layout(visitor.page) == []
 
 
-def test_the_styles_know_no_left_and_right(visitor: Visitor, served: ServedLinkauth) -> None:
+def test_the_styles_know_no_left_and_right(visitor: Visitor, served: DevelopmentServer) -> None:
     visitor.enable(served)
     styles = next(each.text() for each in visitor.responses if "/page." in each.url)
     assert re.findall(r"(?:margin|padding|border|text-align|float)[-: ]+(?:left|right)", styles) == []
 
 
-def test_everything_to_touch_is_large_enough(visitor: Visitor, served: ServedLinkauth, bare_login: str) -> None:
+def test_everything_to_touch_is_large_enough(visitor: Visitor, served: DevelopmentServer, bare_login: str) -> None:
     for url in (f"{served.url}/simulator/enable", bare_login, served.url, f"{served.url}/simulator/pitangui/end"):
         visitor.page.goto(url)
         assert faults.targets(visitor.page) == []
 
 
-def test_the_fields_letters_are_large_enough_for_ios_not_to_zoom(visitor: Visitor, served: ServedLinkauth) -> None:
+def test_the_fields_letters_are_large_enough_for_ios_not_to_zoom(visitor: Visitor, served: DevelopmentServer) -> None:
     visitor.enable(served)
     for size in ("100%", "50%"):
         visitor.page.evaluate("size => { document.documentElement.style.fontSize = size }", size)
@@ -65,7 +65,7 @@ def test_the_fields_letters_are_large_enough_for_ios_not_to_zoom(visitor: Visito
     assert visitor.page.get_attribute("meta[name=viewport]", "content") == "width=device-width, initial-scale=1"
 
 
-def test_the_first_view_is_14_kb_in_4_requests(visitor: Visitor, served: ServedLinkauth) -> None:
+def test_the_first_view_is_14_kb_in_4_requests(visitor: Visitor, served: DevelopmentServer) -> None:
     visitor.enable(served)
     visitor.page.wait_for_load_state("networkidle")
     icon = visitor.page.locator("link[rel=icon]").evaluate("link => link.href")
@@ -78,7 +78,7 @@ def test_the_first_view_is_14_kb_in_4_requests(visitor: Visitor, served: ServedL
 
 
 def test_the_theme_has_one_script_and_nothing_inline(
-    visitor: Visitor, served: ServedLinkauth, bare: ServedLinkauth
+    visitor: Visitor, served: DevelopmentServer, bare: DevelopmentServer
 ) -> None:
     for url in (f"{served.url}/simulator/enable", f"{served.url}/nowhere", bare.url):
         visitor.page.goto(url)
@@ -87,7 +87,9 @@ def test_the_theme_has_one_script_and_nothing_inline(
         expect(visitor.page.locator("script[src][defer]")).to_be_empty()
 
 
-def test_the_browser_of_the_tests_has_their_own_fonts_and_no_others(visitor: Visitor, served: ServedLinkauth) -> None:
+def test_the_browser_of_the_tests_has_their_own_fonts_and_no_others(
+    visitor: Visitor, served: DevelopmentServer
+) -> None:
     """What is installed beside them changes no result."""
     protocol = visitor.context.new_cdp_session(visitor.page)
     for language, families in (

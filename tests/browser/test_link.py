@@ -11,7 +11,7 @@ from playwright.sync_api import Playwright, expect
 
 from tests.browser.conftest import ARGUMENTS, FONTS, TIMEOUT, chromium
 from tests.browser.visitor import Visitor
-from tests.servers.served import ServedLinkauth
+from tests.servers.development_server import DevelopmentServer
 
 PASSWORD = "lovelace-1815"
 
@@ -26,7 +26,7 @@ def arrived(visitor: Visitor) -> None:
     assert visitor.fragment["token_type"] == "Bearer"
 
 
-def test_a_person_links_from_the_simulators_page(visitor: Visitor, served: ServedLinkauth) -> None:
+def test_a_person_links_from_the_simulators_page(visitor: Visitor, served: DevelopmentServer) -> None:
     visitor.page.goto(served.url)
     visitor.page.click("text=Enable skill")
     expect(visitor.page).to_have_title("Link Ride Hailer with Alexa – Example Rides")
@@ -37,7 +37,7 @@ def test_a_person_links_from_the_simulators_page(visitor: Visitor, served: Serve
     assert introspection["scope"] == "order_car basic_profile"
 
 
-def test_a_phone_that_speaks_german_gets_german(visitor: Visitor, served: ServedLinkauth) -> None:
+def test_a_phone_that_speaks_german_gets_german(visitor: Visitor, served: DevelopmentServer) -> None:
     visitor.page.goto(served.url)
     visitor.page.select_option("#language", "de-DE")
     visitor.page.click("text=Enable skill")
@@ -49,13 +49,13 @@ def test_a_phone_that_speaks_german_gets_german(visitor: Visitor, served: Served
     expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Linked: this is jörg")
 
 
-def test_a_browser_that_says_german_gets_german(visit: Callable[..., Visitor], served: ServedLinkauth) -> None:
+def test_a_browser_that_says_german_gets_german(visit: Callable[..., Visitor], served: DevelopmentServer) -> None:
     visitor = visit(locale="de-AT")
     visitor.enable(served)
     expect(visitor.page.locator("html")).to_have_attribute("lang", "de")
 
 
-def test_somebody_whose_account_is_off_learns_that(visitor: Visitor, served: ServedLinkauth) -> None:
+def test_somebody_whose_account_is_off_learns_that(visitor: Visitor, served: DevelopmentServer) -> None:
     visitor.enable(served)
     visitor.sign_in("konrad", "zuse-1910")
     expect(visitor.alert.get_by_role("heading")).to_have_text("Your account is deactivated")
@@ -65,7 +65,7 @@ def test_somebody_whose_account_is_off_learns_that(visitor: Visitor, served: Ser
     expect(visitor.alert.get_by_role("heading")).to_have_text("The name or the password is wrong")
 
 
-def test_cancel_goes_back_with_access_denied(visitor: Visitor, served: ServedLinkauth) -> None:
+def test_cancel_goes_back_with_access_denied(visitor: Visitor, served: DevelopmentServer) -> None:
     visitor.enable(served)
     visitor.page.click("text=Cancel")
     expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Not linked")
@@ -75,7 +75,7 @@ def test_cancel_goes_back_with_access_denied(visitor: Visitor, served: ServedLin
     assert "access_token" not in visitor.fragment
 
 
-def test_a_wrong_password_is_said_inline_and_the_same_page_goes_on(visitor: Visitor, served: ServedLinkauth) -> None:
+def test_a_wrong_password_is_said_inline_and_the_same_page_goes_on(visitor: Visitor, served: DevelopmentServer) -> None:
     visitor.enable(served)
     page = visitor.page
     visitor.sign_in("ada", "wrong")
@@ -92,7 +92,7 @@ def test_a_wrong_password_is_said_inline_and_the_same_page_goes_on(visitor: Visi
     arrived(visitor)
 
 
-def test_without_javascript(visit: Callable[..., Visitor], served: ServedLinkauth) -> None:
+def test_without_javascript(visit: Callable[..., Visitor], served: DevelopmentServer) -> None:
     visitor = visit(java_script_enabled=False)
     visitor.enable(served)
     visitor.sign_in("ada", "wrong")
@@ -106,7 +106,7 @@ def test_without_javascript(visit: Callable[..., Visitor], served: ServedLinkaut
 
 
 def test_with_cookies_blocked(
-    playwright: Playwright, chromium_path: str, served: ServedLinkauth, tmp_path: Path
+    playwright: Playwright, chromium_path: str, served: DevelopmentServer, tmp_path: Path
 ) -> None:
     (tmp_path / "Default").mkdir()
     blocked = {"profile": {"default_content_setting_values": {"cookies": 2}}}
@@ -126,7 +126,7 @@ def test_with_cookies_blocked(
     assert visitor.faults == []
 
 
-def test_a_double_click_lands_on_the_redirect_endpoint(visitor: Visitor, served: ServedLinkauth) -> None:
+def test_a_double_click_lands_on_the_redirect_endpoint(visitor: Visitor, served: DevelopmentServer) -> None:
     visitor.enable(served)
     visitor.type("ada", PASSWORD)
     visitor.page.dblclick("button.primary")
@@ -134,7 +134,7 @@ def test_a_double_click_lands_on_the_redirect_endpoint(visitor: Visitor, served:
     assert max(answer.status for answer in visitor.responses) < 400
 
 
-def test_back_after_the_redirect_gives_a_page_that_works(visitor: Visitor, served: ServedLinkauth) -> None:
+def test_back_after_the_redirect_gives_a_page_that_works(visitor: Visitor, served: DevelopmentServer) -> None:
     visitor.enable(served)
     visitor.sign_in("ada", PASSWORD)
     arrived(visitor)
@@ -147,7 +147,7 @@ def test_back_after_the_redirect_gives_a_page_that_works(visitor: Visitor, serve
     assert visitor.fragment["access_token"] != first
 
 
-def test_a_page_that_was_open_too_long_goes_on(visitor: Visitor, served: ServedLinkauth) -> None:
+def test_a_page_that_was_open_too_long_goes_on(visitor: Visitor, served: DevelopmentServer) -> None:
     visitor.enable(served)
     visitor.page.locator("[name=form_token]").evaluate("field => { field.value = '1.AAAAAAAAAAAAAAAAAAAAAAAA' }")
     visitor.sign_in("ada", PASSWORD)

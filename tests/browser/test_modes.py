@@ -16,20 +16,20 @@ from tests.browser.languages import THOROUGH
 from tests.browser.states import STATES, path
 from tests.browser.test_keyboard import walk
 from tests.browser.visitor import Visitor
-from tests.servers.served import ServedLinkauth
+from tests.servers.development_server import DevelopmentServer
 
 languages = pytest.mark.parametrize("language", THOROUGH)
 SHOWN = [("login", "wrong_password"), ("password", "mismatch"), ("error", "unknown_client")]
 
 
-def addresses(stated: ServedLinkauth, language: str) -> list[str]:
+def addresses(stated: DevelopmentServer, language: str) -> list[str]:
     """A page of each kind, with what went wrong."""
     return [stated.url + path(each, language) for each in STATES if (each.page, each.name) in SHOWN]
 
 
 @languages
 def test_a_page_that_is_four_times_as_large_is_walked_through(
-    visit: Callable[..., Visitor], stated: ServedLinkauth, language: str
+    visit: Callable[..., Visitor], stated: DevelopmentServer, language: str
 ) -> None:
     """What a zoom of 400 % makes of 1280 x 1024 pixels (1.4.10): nothing is lost, the focus stays in sight."""
     visitor = visit(viewport={"width": 320, "height": 256}, device_scale_factor=4)
@@ -40,7 +40,7 @@ def test_a_page_that_is_four_times_as_large_is_walked_through(
 
 
 def test_the_browsers_own_size_of_letters_counts(
-    playwright: Playwright, chromium_path: str, stated: ServedLinkauth, tmp_path: Path
+    playwright: Playwright, chromium_path: str, stated: DevelopmentServer, tmp_path: Path
 ) -> None:
     """Somebody has set it to twice the usual one, and the page follows (1.4.4)."""
     (tmp_path / "Default").mkdir()
@@ -79,7 +79,7 @@ def shapes(page: Page) -> list[str]:
 
 @languages
 def test_forced_colours_leave_every_shape_visible(
-    visit: Callable[..., Visitor], stated: ServedLinkauth, language: str
+    visit: Callable[..., Visitor], stated: DevelopmentServer, language: str
 ) -> None:
     visitor = visit(forced_colors="active")
     for address in addresses(stated, language):
@@ -98,7 +98,7 @@ def test_forced_colours_leave_every_shape_visible(
             assert drawn, "an eye or a mark is not to be seen"
 
 
-def test_dark_screens_get_a_dark_page(visit: Callable[..., Visitor], stated: ServedLinkauth) -> None:
+def test_dark_screens_get_a_dark_page(visit: Callable[..., Visitor], stated: DevelopmentServer) -> None:
     visitor = visit()
     for address in addresses(stated, "en"):
         visitor.page.goto(address)
@@ -113,7 +113,7 @@ def test_dark_screens_get_a_dark_page(visit: Callable[..., Visitor], stated: Ser
 
 @languages
 def test_nothing_that_is_typed_lies_under_the_eye(
-    visit: Callable[..., Visitor], stated: ServedLinkauth, language: str
+    visit: Callable[..., Visitor], stated: DevelopmentServer, language: str
 ) -> None:
     """Latin and Arabic letters, which the field lets run from either side."""
     visitor = visit()
@@ -132,7 +132,7 @@ def test_nothing_that_is_typed_lies_under_the_eye(
 
 @languages
 def test_words_of_another_direction_stay_whole(
-    visit: Callable[..., Visitor], stated: ServedLinkauth, language: str
+    visit: Callable[..., Visitor], stated: DevelopmentServer, language: str
 ) -> None:
     """What deployers have said in one language only is isolated in the pages of the others."""
     visitor = visit()

@@ -10,9 +10,9 @@ from playwright.sync_api import expect
 from tests.backends.outcomes import NEW, PASSWORD
 from tests.browser import faults
 from tests.browser.visitor import Visitor
-from tests.servers.bound import connected
+from tests.servers.development_server import DevelopmentServer
+from tests.servers.ldap_connections import ldap_connection
 from tests.servers.samba import SambaAD
-from tests.servers.served import ServedLinkauth
 
 
 def choose(visitor: Visitor, current: str, new: str, again: str) -> None:
@@ -24,7 +24,7 @@ def choose(visitor: Visitor, current: str, new: str, again: str) -> None:
 
 @pytest.mark.parametrize("script", [True, False])
 def test_a_person_changes_an_expired_password_and_is_linked(
-    visit: Callable[..., Visitor], changing_app: ServedLinkauth, script: bool
+    visit: Callable[..., Visitor], changing_app: DevelopmentServer, script: bool
 ) -> None:
     name, visitor = f"expired-script-{script}", visit(java_script_enabled=script)
     page = visitor.page
@@ -56,7 +56,7 @@ def test_a_person_changes_an_expired_password_and_is_linked(
 
 
 @pytest.mark.parametrize("locale", ["en-US", "de-DE"])
-def test_the_page_is_for_everybody(visit: Callable[..., Visitor], changing_app: ServedLinkauth, locale: str) -> None:
+def test_the_page_is_for_everybody(visit: Callable[..., Visitor], changing_app: DevelopmentServer, locale: str) -> None:
     visitor = visit(locale=locale, viewport={"width": 320, "height": 640})
     visitor.enable(changing_app)
     visitor.sign_in(f"must-{locale}", PASSWORD)
@@ -69,7 +69,7 @@ def test_the_page_is_for_everybody(visit: Callable[..., Visitor], changing_app: 
 
 
 def test_a_person_of_active_directory_who_must_change_is_linked(
-    visit: Callable[..., Visitor], domain: SambaAD, in_domain: ServedLinkauth
+    visit: Callable[..., Visitor], domain: SambaAD, in_domain: DevelopmentServer
 ) -> None:
     """A real domain controller says 773, refuses what its policy does not allow, and takes what it does."""
     person, visitor = domain.people["mustchange"], visit(viewport={"width": 320, "height": 640})
@@ -87,11 +87,11 @@ def test_a_person_of_active_directory_who_must_change_is_linked(
     assert len(visitor.fragment["access_token"]) == 43
     assert visitor.fragment["state"] == visitor.sent_state
     # the directory itself has it
-    with connected(domain.ldaps, person.upn, new, domain.ca_file) as connection:
+    with ldap_connection(domain.ldaps, person.upn, new, domain.ca_file) as connection:
         assert connection.bind()
 
 
-def test_cancel_goes_back_with_access_denied(visitor: Visitor, changing_app: ServedLinkauth) -> None:
+def test_cancel_goes_back_with_access_denied(visitor: Visitor, changing_app: DevelopmentServer) -> None:
     visitor.enable(changing_app)
     visitor.sign_in("expired-cancel", PASSWORD)
     visitor.page.click("text=Cancel")

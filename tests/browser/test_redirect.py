@@ -12,15 +12,15 @@ import pytest
 from tests.alexa import STATE
 from tests.browser.conftest import redirect_uri
 from tests.browser.visitor import Visitor
-from tests.servers.redirecting import RedirectingOrigin
-from tests.servers.served import ServedLinkauth
+from tests.servers.development_server import DevelopmentServer
+from tests.servers.redirecting_origin import RedirectingOrigin
 
 
 @pytest.fixture
-def login(served: ServedLinkauth, second: RedirectingOrigin, third: RedirectingOrigin) -> str:
+def login(served: DevelopmentServer, second: RedirectingOrigin, third: RedirectingOrigin) -> str:
     """The URL of the login page whose answer goes to the second origin; nothing was seen there yet."""
-    second.seen.clear()
-    third.seen.clear()
+    second.requests.clear()
+    third.requests.clear()
     asked = {
         "client_id": "ride-hailer",
         "response_type": "token",
@@ -35,11 +35,11 @@ def check_journey(visitor: Visitor, second: RedirectingOrigin, third: Redirectin
     """One GET each, with the redirect URI's own query, no Referer, and nothing of the fragment."""
     visitor.page.wait_for_url(f"{third.url}/done**")
     assert visitor.page.title() == "Arrived"
-    assert [each.method for each in second.seen + third.seen] == ["GET", "GET"]
+    assert [each.method for each in second.requests + third.requests] == ["GET", "GET"]
     url = urlsplit(redirect_uri(second))
-    assert second.seen[0].path == f"{url.path}?{url.query}"
-    assert second.seen[0].referer is None
-    assert third.seen[0].path == "/done"
+    assert second.requests[0].path == f"{url.path}?{url.query}"
+    assert second.requests[0].referer is None
+    assert third.requests[0].path == "/done"
     assert visitor.fragment["state"] == STATE
 
 

@@ -14,7 +14,7 @@ from tests.backends.outcomes import PASSWORD as CHANGING_PASSWORD
 from tests.browser import faults
 from tests.browser.conftest import ARGUMENTS, PHONE, TIMEOUT
 from tests.browser.visitor import Visitor
-from tests.servers.served import ServedLinkauth
+from tests.servers.development_server import DevelopmentServer
 
 PASSWORD = "lovelace-1815"
 AUTHORIZE = re.compile("/authorize")
@@ -29,7 +29,7 @@ def posts(visitor: Visitor) -> list[str]:
     return [each.url for each in visitor.requests if each.method == "POST" and "/authorize" in each.url]
 
 
-def test_capitals_are_said(visitor: Visitor, served: ServedLinkauth) -> None:
+def test_capitals_are_said(visitor: Visitor, served: DevelopmentServer) -> None:
     visitor.enable(served)
     hint = visitor.page.locator(".capitals")
     expect(hint).to_have_text("")
@@ -45,7 +45,7 @@ def test_capitals_are_said(visitor: Visitor, served: ServedLinkauth) -> None:
 
 
 def test_a_password_can_be_looked_at_and_is_hidden_again_when_it_is_sent(
-    visitor: Visitor, served: ServedLinkauth
+    visitor: Visitor, served: DevelopmentServer
 ) -> None:
     visitor.enable(served)
     page = visitor.page
@@ -71,7 +71,7 @@ def test_a_password_can_be_looked_at_and_is_hidden_again_when_it_is_sent(
 
 
 def test_the_password_page_has_an_eye_for_each_field(
-    visit: Callable[..., Visitor], changing_app: ServedLinkauth
+    visit: Callable[..., Visitor], changing_app: DevelopmentServer
 ) -> None:
     visitor = visit(locale="de-DE", viewport={"width": 320, "height": 640})
     visitor.enable(changing_app)
@@ -103,7 +103,7 @@ def swallow(page: Page) -> list[str]:
     return posted
 
 
-def test_two_fast_clicks_are_one_post(visitor: Visitor, served: ServedLinkauth) -> None:
+def test_two_fast_clicks_are_one_post(visitor: Visitor, served: DevelopmentServer) -> None:
     visitor.enable(served)
     page = visitor.page
     posted = swallow(page)
@@ -119,7 +119,7 @@ def test_two_fast_clicks_are_one_post(visitor: Visitor, served: ServedLinkauth) 
     assert len(posted) == 1
 
 
-def test_two_clicks_at_once_link_once(visitor: Visitor, served: ServedLinkauth) -> None:
+def test_two_clicks_at_once_link_once(visitor: Visitor, served: DevelopmentServer) -> None:
     visitor.enable(served)
     visitor.type("ada", PASSWORD)
     visitor.page.evaluate("const b = document.querySelector('button.primary'); b.click(); b.click()")
@@ -127,7 +127,7 @@ def test_two_clicks_at_once_link_once(visitor: Visitor, served: ServedLinkauth) 
     assert len(posts(visitor)) == 1
 
 
-def test_a_post_that_came_to_nothing_can_be_sent_again(visitor: Visitor, served: ServedLinkauth) -> None:
+def test_a_post_that_came_to_nothing_can_be_sent_again(visitor: Visitor, served: DevelopmentServer) -> None:
     visitor.enable(served)
     page = visitor.page
     posted = swallow(page)
@@ -145,7 +145,7 @@ def test_a_post_that_came_to_nothing_can_be_sent_again(visitor: Visitor, served:
     expect(page.get_by_role("heading", level=1)).to_have_text("Linked: this is ada")
 
 
-def test_cancel_says_nothing_of_signing_in(visitor: Visitor, served: ServedLinkauth) -> None:
+def test_cancel_says_nothing_of_signing_in(visitor: Visitor, served: DevelopmentServer) -> None:
     visitor.enable(served)
     posted = swallow(visitor.page)
     visitor.page.click("text=Cancel")
@@ -177,7 +177,7 @@ def pages_of(visitor: Visitor) -> list[str]:
     ],
 )
 def test_a_browser_that_says_no_language_is_asked_for_it_once(
-    visit: Callable[..., Visitor], served: ServedLinkauth, locale: str, language: str, added: str
+    visit: Callable[..., Visitor], served: DevelopmentServer, locale: str, language: str, added: str
 ) -> None:
     loads = 2 if added else 1
     visitor = visit(locale=locale)
@@ -198,7 +198,7 @@ def test_a_browser_that_says_no_language_is_asked_for_it_once(
     assert len(pages_of(visitor)) == loads + 2
 
 
-def test_a_browser_that_says_a_language_is_believed(visit: Callable[..., Visitor], served: ServedLinkauth) -> None:
+def test_a_browser_that_says_a_language_is_believed(visit: Callable[..., Visitor], served: DevelopmentServer) -> None:
     visitor = visit(locale="de-DE")
     say(visitor.page, "en")
     visitor.enable(served)
@@ -209,7 +209,7 @@ def test_a_browser_that_says_a_language_is_believed(visit: Callable[..., Visitor
 
 @pytest.mark.parametrize("script", [True, False])
 def test_another_language_is_chosen_at_the_foot(
-    visit: Callable[..., Visitor], served: ServedLinkauth, script: bool
+    visit: Callable[..., Visitor], served: DevelopmentServer, script: bool
 ) -> None:
     visitor = visit(java_script_enabled=script)
     page = visitor.page
@@ -240,7 +240,7 @@ def test_the_choice_of_a_language_is_large_enough_and_fits(visitor: Visitor, bar
 
 
 def test_without_a_script_nothing_is_there_that_does_nothing(
-    visit: Callable[..., Visitor], served: ServedLinkauth
+    visit: Callable[..., Visitor], served: DevelopmentServer
 ) -> None:
     visitor = visit(java_script_enabled=False)
     visitor.enable(served)
@@ -250,7 +250,7 @@ def test_without_a_script_nothing_is_there_that_does_nothing(
 
 
 def test_the_memory_of_pages_gives_back_a_form_that_can_be_sent(
-    playwright: Playwright, chromium_path: str, served: ServedLinkauth
+    playwright: Playwright, chromium_path: str, served: DevelopmentServer
 ) -> None:
     """A real one: Playwright switches it off, and no-store, which some browsers heed here, is taken off on the way."""
     browser: Browser = playwright.chromium.launch(

@@ -12,7 +12,7 @@ from tests.browser import faults
 from tests.browser.languages import DIRECTIONS, THOROUGH
 from tests.browser.states import STATES, path
 from tests.browser.visitor import Visitor
-from tests.servers.served import ServedLinkauth
+from tests.servers.development_server import DevelopmentServer
 
 NARROW = {"width": 320, "height": 640}
 languages = pytest.mark.parametrize("language", THOROUGH)
@@ -22,7 +22,7 @@ pages = pytest.mark.parametrize("page", [name.removesuffix(".jinja2") for name i
 @languages
 @pages
 def test_a_page_is_for_everybody_in_every_state(
-    visit: Callable[..., Visitor], stated: ServedLinkauth, page: str, language: str
+    visit: Callable[..., Visitor], stated: DevelopmentServer, page: str, language: str
 ) -> None:
     """Light and dark, with large and spaced letters, with the longest names and every link; all can be touched."""
     visitor = visit(viewport=NARROW)
@@ -43,7 +43,7 @@ def test_a_page_is_for_everybody_in_every_state(
 
 @languages
 def test_without_a_script_every_page_is_whole(
-    visit: Callable[..., Visitor], stated: ServedLinkauth, language: str
+    visit: Callable[..., Visitor], stated: DevelopmentServer, language: str
 ) -> None:
     """What needs a script is not there, what needs none is: the form, the choice of a language."""
     visitor = visit(viewport=NARROW, java_script_enabled=False)

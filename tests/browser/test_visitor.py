@@ -5,8 +5,8 @@ from __future__ import annotations
 from playwright.sync_api import Page
 
 from tests.browser.visitor import Visitor
-from tests.servers.redirecting import RedirectingOrigin
-from tests.servers.served import ServedLinkauth
+from tests.servers.development_server import DevelopmentServer
+from tests.servers.redirecting_origin import RedirectingOrigin
 
 
 def faults_after(visitor: Visitor, page: Page, script: str) -> str:
@@ -20,19 +20,19 @@ def faults_after(visitor: Visitor, page: Page, script: str) -> str:
     return found
 
 
-def test_windows_and_boxes(visitor: Visitor, served: ServedLinkauth) -> None:
+def test_windows_and_boxes(visitor: Visitor, served: DevelopmentServer) -> None:
     visitor.enable(served)
     for name in ("alert", "confirm", "prompt", "open"):
         assert f"window.{name}" in faults_after(visitor, visitor.page, f"{name}('x')")
 
 
-def test_what_the_content_security_policy_stops(visitor: Visitor, served: ServedLinkauth) -> None:
+def test_what_the_content_security_policy_stops(visitor: Visitor, served: DevelopmentServer) -> None:
     visitor.enable(served)
     script = "{ const s = document.createElement('style'); s.textContent = '* {}'; document.head.append(s); }"
     assert "style-src" in faults_after(visitor, visitor.page, script)
 
 
-def test_other_origins_and_cookies(visitor: Visitor, served: ServedLinkauth) -> None:
+def test_other_origins_and_cookies(visitor: Visitor, served: DevelopmentServer) -> None:
     stranger = RedirectingOrigin()
     stranger.start()
     try:

@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Locator, Request, Response
 
-from tests.servers.served import ServedLinkauth
+from tests.servers.development_server import DevelopmentServer
 
 HOOKS = """
 for (const name of ["alert", "confirm", "prompt", "open"]) {
@@ -57,7 +57,7 @@ class Visitor:
         self.faults.append(f"dialog: {dialog.type}")
         dialog.dismiss()
 
-    def enable(self, served: ServedLinkauth, language: str = "") -> None:
+    def enable(self, served: DevelopmentServer, language: str = "") -> None:
         """Enable the skill, without the simulator's front page: the login page is open."""
         self.page.goto(f"{served.url}/simulator/enable?language={language}")
 

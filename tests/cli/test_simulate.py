@@ -19,8 +19,8 @@ from linkauth.config.settings import Settings, read
 from linkauth.simulator.probe import Finding, Probe
 from linkauth.storage import LinkAdmin, LinkFilter, open_engine
 from tests.deployment.test_start import linkauth
-from tests.servers.meddling import proxy
-from tests.servers.served import ServedLinkauth, free_port
+from tests.servers.development_server import DevelopmentServer, free_port
+from tests.servers.rewriting_proxy import proxy
 
 ADA = ("ada", "lovelace-1815")
 SECRET = "the-home-clients-secret"
@@ -51,15 +51,15 @@ CLIENTS = {
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedLinkauth]:
-    server = ServedLinkauth(tmp_path_factory.mktemp("served"), CLIENTS)
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevelopmentServer]:
+    server = DevelopmentServer(tmp_path_factory.mktemp("served"), CLIENTS)
     server.start()
     yield server
     server.stop()
 
 
 @pytest.fixture
-def ini(served: ServedLinkauth) -> Path:
+def ini(served: DevelopmentServer) -> Path:
     return served.log.parent / "served.ini"
 
 
@@ -194,7 +194,7 @@ def test_a_wrong_secret_of_an_implicit_client(ini: Path, tmp_path: Path) -> None
     assert living(ini, "ride-hailer") == []
 
 
-def test_a_wrong_password_is_tried_once(served: ServedLinkauth, ini: Path) -> None:
+def test_a_wrong_password_is_tried_once(served: DevelopmentServer, ini: Path) -> None:
     tries: list[str] = []
     with proxy(served.url, wait=lambda path, body: tries.extend([path] * (b"password=" in body))) as url:
         wrong = simulate(ini, "--client", "home", "--url", url, expect=1, person=("ada", "no-such-password"))
@@ -212,7 +212,7 @@ def test_tokens_that_live_too_short(ini: Path) -> None:
 
 @pytest.mark.parametrize("client", ["ride-hailer", "home"])
 @pytest.mark.parametrize("way", ["ask", "answer"])
-def test_a_proxy_that_makes_a_space_of_a_plus(served: ServedLinkauth, ini: Path, client: str, way: str) -> None:
+def test_a_proxy_that_makes_a_space_of_a_plus(served: DevelopmentServer, ini: Path, client: str, way: str) -> None:
     with proxy(served.url, **{way: lambda text: text.replace("%2B", "+")}) as url:
         wrong = simulate(ini, "--client", client, "--url", url, expect=1)
     assert len(wrong) == 3
@@ -221,19 +221,19 @@ def test_a_proxy_that_makes_a_space_of_a_plus(served: ServedLinkauth, ini: Path,
     assert living(ini, client) == []
 
 
-def test_a_fragment_that_became_a_query(served: ServedLinkauth, ini: Path) -> None:
+def test_a_fragment_that_became_a_query(served: DevelopmentServer, ini: Path) -> None:
     with proxy(served.url, answer=lambda location: location.replace("#", "&")) as url:
         wrong = simulate(ini, "--client", "bare", "--url", url, expect=1)
     assert "it goes to another place, or the answer is in the wrong part of it" in wrong.values()
 
 
-def test_a_proxy_that_adds_a_form_action(served: ServedLinkauth, ini: Path) -> None:
+def test_a_proxy_that_adds_a_form_action(served: DevelopmentServer, ini: Path) -> None:
     with proxy(served.url, headers=lambda: {"Content-Security-Policy": "form-action 'self'"}) as url:
         wrong = simulate(ini, "--client", "home", "--url", url, expect=1)
     assert list(wrong) == ["no form-action in the page's Content-Security-Policy"]
 
 
-def test_an_answer_that_takes_too_long(served: ServedLinkauth, ini: Path) -> None:
+def test_an_answer_that_takes_too_long(served: DevelopmentServer, ini: Path) -> None:
     limit = 0.5
 
     def wait(path: str, body: bytes) -> None:
@@ -256,7 +256,7 @@ def test_links_are_ended_when_the_list_is_broken_off(ini: Path) -> None:
     assert living(ini, "bare") == []
 
 
-def test_revocation_that_does_not_work_is_said(served: ServedLinkauth, ini: Path) -> None:
+def test_revocation_that_does_not_work_is_said(served: DevelopmentServer, ini: Path) -> None:
     with proxy(served.url, ask=lambda path: path.replace("/revoke", "/nowhere")) as url:
         wrong = simulate(ini, "--client", "ride-hailer", "--url", url, expect=1)
     assert set(wrong) == {

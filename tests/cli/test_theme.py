@@ -13,7 +13,7 @@ import pytest
 
 from tests.cli.test_explain_and_doctor import linkauth
 from tests.conftest import ROOT
-from tests.made_theme import MadeTheme
+from tests.theme_package import ThemePackage
 
 PROBE = """
 import sys
@@ -112,7 +112,7 @@ def ini(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.syspath_prepend(tmp_path)
     block = '<p style="color: red">Mind the gap.</p>'
     login = f'{{% extends "parent/login.jinja2" %}}{{% block ending %}}{block}{{% endblock %}}'
-    MadeTheme(tmp_path, {"templates/login.jinja2": login}).install("made")
+    ThemePackage(tmp_path, {"templates/login.jinja2": login}).install("made")
     return path
 
 

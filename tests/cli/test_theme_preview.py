@@ -19,7 +19,7 @@ from linkauth.theming.gallery import Gallery
 from linkauth.theming.live import Live
 from linkauth.web import headers
 from tests.conftest import ROOT
-from tests.made_theme import CATALOG, MadeTheme
+from tests.theme_package import CATALOG, ThemePackage
 
 LOGIN = (
     '{% extends "parent/login.jinja2" %}{% block ending %}<p>{% trans %}Mind the gap.{% endtrans %}</p>{% endblock %}'
@@ -30,15 +30,15 @@ FRESH, DARK = "login.fresh.light-100.html", "login.fresh.dark-200.html"
 
 
 @pytest.fixture
-def theme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MadeTheme:
+def theme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ThemePackage:
     monkeypatch.syspath_prepend(tmp_path)
-    made = MadeTheme(tmp_path, {"templates/login.jinja2": LOGIN, "static/page.css.jinja2": CSS})
+    made = ThemePackage(tmp_path, {"templates/login.jinja2": LOGIN, "static/page.css.jinja2": CSS})
     made.install("made")
     return made
 
 
 @pytest.fixture
-def ini(tmp_path: Path, theme: MadeTheme) -> Path:
+def ini(tmp_path: Path, theme: ThemePackage) -> Path:
     """An ini file with that theme; its stores cannot be reached."""
     text = (ROOT / "tests/testing.ini").read_text("utf-8").replace("%(tmp)s", "/nowhere")
     path = tmp_path / "made.ini"
@@ -94,7 +94,7 @@ def test_an_error_takes_the_focus_but_not_from_the_gallery(gallery: TestApp) -> 
     assert " autofocus" not in gallery.get(url, headers={"Sec-Fetch-Dest": "iframe"}).text
 
 
-def test_changes_show_at_once(gallery: TestApp, theme: MadeTheme, ini: Path) -> None:
+def test_changes_show_at_once(gallery: TestApp, theme: ThemePackage, ini: Path) -> None:
     stamps = [gallery.get("/stamp").json["stamp"]]
 
     def changed() -> bool:
@@ -118,14 +118,14 @@ def test_changes_show_at_once(gallery: TestApp, theme: MadeTheme, ini: Path) -> 
     assert "New Rides" in gallery.get(f"/pages/made/en/{FRESH}").text
 
 
-def test_a_new_language_changes_what_there_is_to_choose_from(gallery: TestApp, theme: MadeTheme) -> None:
+def test_a_new_language_changes_what_there_is_to_choose_from(gallery: TestApp, theme: ThemePackage) -> None:
     before = gallery.get("/stamp").json["shape"]
     theme.write({"locale/cy/LC_MESSAGES/linkauth.po": CATALOG.replace("de", "cy") + 'msgid "Help"\nmsgstr "Cymorth"\n'})
     assert gallery.get("/stamp").json["shape"] != before
     assert '"cy": "Welsh"' in gallery.get("/").text.replace("&#34;", '"')
 
 
-def test_what_is_saved_half_done_is_told_and_the_last_good_pages_stay(gallery: TestApp, theme: MadeTheme) -> None:
+def test_what_is_saved_half_done_is_told_and_the_last_good_pages_stay(gallery: TestApp, theme: ThemePackage) -> None:
     gallery.get("/")
     theme.write({"templates/login.jinja2": "{% extends %}"})
     assert "made, login.jinja2 line 1" in gallery.get("/stamp").json["problem"]

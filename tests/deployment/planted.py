@@ -24,7 +24,7 @@ from linkauth_http.settings import HTTPSettings
 from linkauth_ldap.settings import LDAPSettings
 from linkauth_sql.settings import SQLSettings
 from tests.conftest import ROOT
-from tests.servers.served import free_port
+from tests.servers.development_server import free_port
 
 CHARACTERS = "@/:#?%'\"\\ "
 CLASSES = {

@@ -18,7 +18,7 @@ from passlib.hash import django_pbkdf2_sha256, ldap_salted_sha1
 
 from plugins.http.tests.api import API, Asked, Reply
 from tests.alexa import Alexa
-from tests.conftest import ROOT, STAFF, https
+from tests.conftest import ROOT, STAFF_SETTINGS, https
 from tests.servers import openldap
 
 PASSWORD = "Grace-Hopper-1906"
@@ -53,7 +53,7 @@ def attached(make_app: Callable[..., Any]) -> Callable[..., Alexa]:
             # an ini file doubles it, and these settings are no file
             settings[key] = value.replace("%%", "%")
         named = {key.replace(".", "__"): value for key, value in settings.items()}
-        return Alexa(https(make_app(**{**dict.fromkeys(STAFF), **named})))
+        return Alexa(https(make_app(**{**dict.fromkeys(STAFF_SETTINGS), **named})))
 
     return attach
 

@@ -26,10 +26,10 @@ from tests.deployment.planted import (
     told,
 )
 from tests.servers import mariadb, openldap, postgresql
+from tests.servers.development_server import DevelopmentServer, free_port
 from tests.servers.mariadb import MariaDB
 from tests.servers.openldap import OpenLDAP
 from tests.servers.postgresql import PostgreSQL
-from tests.servers.served import ServedLinkauth, free_port
 
 SECRETS = {key: password(number) for number, key in enumerate(sorted(secret_settings()), 1)}
 UNREACHABLE = "127.0.0.1:1"
@@ -232,7 +232,7 @@ def test_a_server_says_nothing_of_them_while_it_serves(tmp_path: Path, formatter
     changes = {key: value for key, value in PLANTED.items() if key not in ("database", "client.alexa.secret")}
     of_database = f"postgresql+psycopg://reader:{encoded(password(2))}@127.0.0.1:{postgres.port}/postgres"
     url = changes.pop("backend.staff.url")
-    server = ServedLinkauth(
+    server = DevelopmentServer(
         tmp_path,
         {
             **{key: value.replace("%", "%%") for key, value in changes.items()},
@@ -281,7 +281,7 @@ def test_a_server_that_cannot_start_says_nothing_of_them(tmp_path: Path) -> None
         (password(4), f"postgresql+psycopg://reader:{password(4)}@{UNREACHABLE}/x"),
     ):
         for key in ("database", "simulator.people"):
-            ServedLinkauth(tmp_path, {key: url.replace("%", "%%")})
+            DevelopmentServer(tmp_path, {key: url.replace("%", "%%")})
             command = [Path(sys.executable).with_name("linkauth"), "serve", tmp_path / "served.ini"]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             assert done.returncode == 1

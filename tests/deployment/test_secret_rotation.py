@@ -26,7 +26,7 @@ from linkauth.oauth2.jwt import Signer
 from linkauth.storage import KeyStore, LinkStore, open_engine, upgrade
 from tests.alexa import query
 from tests.protocol.flow import PKCE, VERIFIER, Person
-from tests.servers.served import ServedLinkauth
+from tests.servers.development_server import DevelopmentServer
 
 FORMER = "the former secret of 32 characters or more, with spaces"
 NEW = "9f31c7a05be84d26a1f0c3972d6e58b4"
@@ -55,19 +55,19 @@ class Load:
     same: bool = True
     """Is a lost answer repeated with the same refresh token, or is it enough that it is a good one?"""
 
-    def __call__(self, one: ServedLinkauth, two: ServedLinkauth) -> None:
+    def __call__(self, one: DevelopmentServer, two: DevelopmentServer) -> None:
         """Every request of each runner at one of the servers, and what follows from it at the other."""
         with ThreadPoolExecutor(RUNNERS) as threads:
             for done in [threads.submit(self._run, runner, one, two) for runner in range(RUNNERS)]:
                 done.result()
 
-    def _run(self, runner: int, one: ServedLinkauth, two: ServedLinkauth) -> None:
+    def _run(self, runner: int, one: DevelopmentServer, two: DevelopmentServer) -> None:
         for turn in range(runner, runner + ROUNDS):
             here, there = (one, two) if turn % 2 else (two, one)
             self._page(here, there)
             self._tokens(here, there)
 
-    def _page(self, here: ServedLinkauth, there: ServedLinkauth) -> None:
+    def _page(self, here: DevelopmentServer, there: DevelopmentServer) -> None:
         """A page of the one server is posted to the other, which would say so if it were stale."""
         asked = urlencode({**ASKED, "redirect_uri": CALLBACK})
         page = self.pool.request("GET", f"{here.url}/authorize?{asked}").data.decode("utf-8")
@@ -81,7 +81,7 @@ class Load:
         assert answer.status == 303, answer.data
         assert "error=access_denied" in answer.headers["Location"]
 
-    def _tokens(self, here: ServedLinkauth, there: ServedLinkauth) -> None:
+    def _tokens(self, here: DevelopmentServer, there: DevelopmentServer) -> None:
         location = self.issuing.authorize(self.issuing.parse(ASKED.items()), Person(), "en")
         form = {"grant_type": "authorization_code", "code": query(location)["code"], "redirect_uri": CALLBACK}
         first = self._token(here, {**form, "code_verifier": VERIFIER})
@@ -96,13 +96,13 @@ class Load:
             for server in (here, there):
                 self._verify(server, got["access_token"])
 
-    def _token(self, server: ServedLinkauth, form: Mapping[str, str]) -> Any:
+    def _token(self, server: DevelopmentServer, form: Mapping[str, str]) -> Any:
         fields = {"client_id": "app", **form}
         answer = self.pool.request("POST", f"{server.url}/token", fields=fields, encode_multipart=False, timeout=30)
         assert answer.status == 200, (answer.status, answer.data)
         return answer.json()
 
-    def _verify(self, server: ServedLinkauth, token: str) -> None:
+    def _verify(self, server: DevelopmentServer, token: str) -> None:
         answer = self.pool.request("GET", f"{server.url}/.well-known/jwks.json", timeout=30)
         assert answer.status == 200, answer.data
         assert jwt.decode(token, KeySet.import_key_set(answer.json()), algorithms=["ES256"]).claims["sub"] == "staff:1"
@@ -133,11 +133,11 @@ def load(database: str) -> Iterator[Load]:
     engine.dispose()
 
 
-def served(folder: Path, database: str, secret: str, *previous: str) -> ServedLinkauth:
+def served(folder: Path, database: str, secret: str, *previous: str) -> DevelopmentServer:
     folder.mkdir()
     more = {"previous_secrets": "\n" + "\n".join(previous)} if previous else {}
     changes = {"database": database, "secret": secret, "clients": "ride-hailer app", **CLIENT, **more}
-    return ServedLinkauth(folder, changes)
+    return DevelopmentServer(folder, changes)
 
 
 def sealed_for(database: str, *secrets: str) -> list[bool]:

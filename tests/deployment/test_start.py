@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from linkauth.storage.schema import HEAD
-from tests.servers.served import ServedLinkauth, free_port
+from tests.servers.development_server import DevelopmentServer, free_port
 
 ROOT = Path(__file__).parent.parent.parent
 LINKAUTH = Path(sys.executable).with_name("linkauth")
@@ -287,7 +287,7 @@ def test_a_wrong_setting_stops_the_other_servers_too(ini: Path) -> None:
 
 
 def test_it_says_where_it_serves_and_stops_when_told(tmp_path: Path) -> None:
-    served = ServedLinkauth(tmp_path)
+    served = DevelopmentServer(tmp_path)
     served.start()
     served.stop()
     log = served.log.read_text("utf-8")

@@ -12,7 +12,7 @@ import pytest
 from linkauth.hashing import worker_processes
 from tests.cli.test_explain_and_doctor import Ini, ini, linkauth  # noqa: F401
 from tests.conftest import ROOT
-from tests.servers.served import free_port
+from tests.servers.development_server import free_port
 
 LINKAUTH = Path(sys.executable).with_name("linkauth")
 NO_NUMBERS = ["auto", "", "0", "00", "-1", "+2", "1.5", "4 4", "0x4", "1e1", "\u0664", "\u00b2", "10000", "9" * 5000]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.alexa import Alexa
-from tests.conftest import STAFF, WIDE, https
+from tests.conftest import HIGH_THROTTLE_LIMITS, STAFF_SETTINGS, https
 from tests.web.raw_requests import login, query, redirect_parameters
 
 PEOPLE = {"ada": ("Lovelace 1815", "4711"), "bob": ("Dylan 1941", "4712")}
@@ -80,7 +80,7 @@ def api() -> Iterator[Any]:
 @pytest.fixture
 def app(make_app: Callable[..., Any], api: Any) -> Any:
     url = f"http://127.0.0.1:{api.server_port}/login"
-    return https(make_app(**dict.fromkeys(STAFF), **LEGACY, **WIDE, backend__legacy__url=url))
+    return https(make_app(**dict.fromkeys(STAFF_SETTINGS), **LEGACY, **HIGH_THROTTLE_LIMITS, backend__legacy__url=url))
 
 
 def test_people_of_a_login_api_link(app: Any, api: Any) -> None:

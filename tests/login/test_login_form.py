@@ -12,9 +12,9 @@ from bs4 import BeautifulSoup
 from webtest import TestApp
 
 from linkauth.web.forms import FormTokens
-from tests.alexa import R1, STATE, Alexa
+from tests.alexa import REDIRECT_URI, STATE, Alexa
 from tests.backends import outcomes
-from tests.conftest import WIDE, https
+from tests.conftest import HIGH_THROTTLE_LIMITS, https
 from tests.web.raw_requests import (
     FORM,
     FORM_TOKEN,
@@ -213,9 +213,11 @@ def test_nothing_is_ever_put_into_a_cookie(app: TestApp) -> None:
 
 
 def test_two_tabs_finish_their_own_requests(app: TestApp) -> None:
-    first, second = query(state="first"), query(state="second", redirect_uri=R1.replace("layla", "pitangui"))
+    first, second = query(state="first"), query(state="second", redirect_uri=REDIRECT_URI.replace("layla", "pitangui"))
     tokens = form_token(app, first), form_token(app, second)
-    told = redirect_parameters(post(app, second, {**GOOD, "form_token": tokens[1]}), R1.replace("layla", "pitangui"))
+    told = redirect_parameters(
+        post(app, second, {**GOOD, "form_token": tokens[1]}), REDIRECT_URI.replace("layla", "pitangui")
+    )
     assert told["state"] == "second"
     assert redirect_parameters(post(app, first, {**GOOD, "form_token": tokens[0]}))["state"] == "first"
 
@@ -236,7 +238,7 @@ def test_a_form_that_is_sent_twice_ends_well_twice(alexa: Alexa) -> None:
     page = alexa.open()
     locations = [alexa.submit("ada", "lovelace-1815", page, status=303).location for _ in range(2)]
     for location in locations:
-        assert location.startswith(R1 + "#state=")
+        assert location.startswith(REDIRECT_URI + "#state=")
     assert len(set(locations)) == 2
 
 
@@ -267,7 +269,9 @@ def test_no_step_can_be_skipped(app: TestApp) -> None:
 
 
 def test_a_throttled_person_is_told_how_long(make_app: Callable[..., Any]) -> None:
-    app = https(make_app(**{**WIDE, "throttle__account_failures": "2", "throttle__account_window": "60"}))
+    app = https(
+        make_app(**{**HIGH_THROTTLE_LIMITS, "throttle__account_failures": "2", "throttle__account_window": "60"})
+    )
     assert [login(app, query(), "ada", "wrong").status for _ in range(3)] == [403, 403, 429]
     answer = login(app, query(), **GOOD)
     assert answer.status == 429

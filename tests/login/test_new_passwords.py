@@ -11,7 +11,7 @@ from webtest import TestApp
 
 from linkauth.oauth2.errors import StorageUnavailableError
 from tests.backends.outcomes import PASSWORD
-from tests.conftest import WIDE, https
+from tests.conftest import HIGH_THROTTLE_LIMITS, https
 from tests.login.breached_file import write_leaked
 from tests.login.test_password_page import WRONG, WRONG_CURRENT, assert_password_page, change, soup
 from tests.protocol.flow import server_of
@@ -53,7 +53,7 @@ def test_a_leaked_password_is_not_taken_and_a_lost_file_takes_none(
     leaked = "quartz-meadow-lantern"
     path = write_leaked(tmp_path / "leaked.txt", [leaked, *map(str, range(5000))])
     settings = {"backends": "staff changing", "backend__changing__use": "changing", "breached_passwords": str(path)}
-    app = https(make_app(**settings, **WIDE))
+    app = https(make_app(**settings, **HIGH_THROTTLE_LIMITS))
     name = "expired-leaked"
     answer = change(app, name, new=leaked)
     assert_password_page(answer, 403, name, "The new password is too easy to guess")

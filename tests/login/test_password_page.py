@@ -13,7 +13,7 @@ from webtest import TestApp
 from linkauth.oauth2.errors import StorageUnavailableError
 from tests.alexa import Alexa
 from tests.backends.outcomes import NEW, PASSWORD, RULES
-from tests.conftest import WIDE, https
+from tests.conftest import HIGH_THROTTLE_LIMITS, https
 from tests.protocol.flow import HOME, Skill, server_of
 from tests.web.raw_requests import Response, form_token, login, post, query, redirect_parameters
 
@@ -145,7 +145,9 @@ def test_an_outage_is_said_on_the_same_page(changing_app: TestApp) -> None:
 def test_too_many_tries_are_said_on_the_same_page(make_app: Callable[..., Any], backend_plugins: Any) -> None:
     app = https(
         make_app(
-            backends="staff changing", backend__changing__use="changing", **{**WIDE, "throttle__account_failures": "2"}
+            backends="staff changing",
+            backend__changing__use="changing",
+            **{**HIGH_THROTTLE_LIMITS, "throttle__account_failures": "2"},
         )
     )
     name = "expired-throttled"
@@ -216,7 +218,10 @@ def test_the_place_for_a_new_password_is_a_link(
 ) -> None:
     app = https(
         make_app(
-            backends="staff changing", backend__changing__use="changing", backend__changing__change_url=url, **WIDE
+            backends="staff changing",
+            backend__changing__use="changing",
+            backend__changing__change_url=url,
+            **HIGH_THROTTLE_LIMITS,
         )
     )
     answer = login(app, query(), "elsewhere-1", PASSWORD)

@@ -19,7 +19,7 @@ from linkauth.cli import main
 from linkauth.services import services_of
 from tests.alexa import Alexa
 from tests.backends.scripted import ERRORS, NEW, PASSWORD
-from tests.conftest import ROOT, STAFF, WIDE, https
+from tests.conftest import HIGH_THROTTLE_LIMITS, ROOT, STAFF_SETTINGS, https
 from tests.web.raw_requests import Response, form_token, login, post, query, redirect_parameters
 
 NAMES = ("corp", "partners", "legacy")
@@ -53,7 +53,7 @@ class Several:
 
 
 def without_staff(make_app: Callable[..., Any], **changes: str) -> Several:
-    return Several(make_app(**dict.fromkeys(STAFF), **THREE, **WIDE, **changes))
+    return Several(make_app(**dict.fromkeys(STAFF_SETTINGS), **THREE, **HIGH_THROTTLE_LIMITS, **changes))
 
 
 @pytest.fixture(scope="module")

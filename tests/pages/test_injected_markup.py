@@ -10,7 +10,7 @@ from bs4 import BeautifulSoup
 from webtest import TestApp
 
 from tests.backends import outcomes
-from tests.conftest import WIDE, https
+from tests.conftest import HIGH_THROTTLE_LIMITS, https
 from tests.web.raw_requests import (
     FORM,
     OWN,
@@ -119,9 +119,11 @@ def test_in_an_origin_or_a_path(app: TestApp, payload: str) -> None:
 @pytest.mark.parametrize("payload", PAYLOADS[:8])
 def test_in_the_words_of_the_deployer(make_app: Callable[..., Any], payload: str) -> None:
     changes = {"service_name": payload, "client__alexa__name": payload, "scope__order_car": payload}
-    app = https(make_app(**changes, **WIDE))
+    app = https(make_app(**changes, **HIGH_THROTTLE_LIMITS))
     answer = send(app, query=query(), headers={"Accept-Language": "en"})
-    assert shape(answer) == shape(send(https(make_app(**WIDE)), query=query(), headers={"Accept-Language": "en"}))
+    assert shape(answer) == shape(
+        send(https(make_app(**HIGH_THROTTLE_LIMITS)), query=query(), headers={"Accept-Language": "en"})
+    )
     page = BeautifulSoup(answer.text, "html.parser")
     assert page.find(class_="consent").find("li").text == payload
     assert page.find("header").find("bdi").text == payload

@@ -12,8 +12,8 @@ import pytest
 from bs4 import BeautifulSoup
 from webtest import TestApp
 
-from tests.alexa import R1, STATE
-from tests.conftest import WIDE, https
+from tests.alexa import REDIRECT_URI, STATE
+from tests.conftest import HIGH_THROTTLE_LIMITS, https
 from tests.web.raw_requests import VALID, Response, login, post, query, redirect_parameters, send
 
 GERMAN = {"Accept-Language": "de-AT,de;q=0.9"}
@@ -83,7 +83,7 @@ def test_the_choice_of_a_language_keeps_the_request(app: TestApp) -> None:
     # and on it goes: back to English, with a form token of that address, and the state byte for byte
     english = chosen(german, "en")
     assert english == asked.replace(b"ui_locales=de", b"ui_locales=en")
-    told = redirect_parameters(login(app, english, "ada", "lovelace-1815"), R1)
+    told = redirect_parameters(login(app, english, "ada", "lovelace-1815"), REDIRECT_URI)
     assert told["state"] == STATE
 
 
@@ -168,7 +168,7 @@ def branded(make_app: Callable[..., Any], tmp_path_factory: pytest.TempPathFacto
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: branded-theme\nVersion: 1\n")
     (metadata / "entry_points.txt").write_text("[linkauth.themes]\nbranded = branded_theme\n")
     sys.path.insert(0, str(folder))
-    changes = {"client__other__theme": "branded", "theme__branded__accent": "#ffcc00", **WIDE}
+    changes = {"client__other__theme": "branded", "theme__branded__accent": "#ffcc00", **HIGH_THROTTLE_LIMITS}
     yield https(make_app(**changes, theme__default__accent="#123456"))
     sys.path.remove(str(folder))
 

@@ -10,8 +10,8 @@ import pytest
 from webtest import TestApp
 
 from linkauth.config.settings import SettingsError
-from tests.alexa import R1, Alexa
-from tests.conftest import WIDE, https
+from tests.alexa import REDIRECT_URI, Alexa
+from tests.conftest import HIGH_THROTTLE_LIMITS, https
 from tests.web.raw_requests import (
     FORM,
     OWN,
@@ -98,7 +98,7 @@ CHANGES = {
 @pytest.mark.parametrize("name", CHANGES)
 def test_nothing_in_the_body_changes_the_request(app: TestApp, name: str) -> None:
     raw = query()
-    told = redirect_parameters(login(app, raw, "ada", "lovelace-1815", **{name: CHANGES[name]}), R1)
+    told = redirect_parameters(login(app, raw, "ada", "lovelace-1815", **{name: CHANGES[name]}), REDIRECT_URI)
     assert told["state"] == "S"
     assert set(told) == {"state", "access_token", "token_type"}
 
@@ -107,7 +107,7 @@ def test_nothing_in_the_body_changes_the_request(app: TestApp, name: str) -> Non
 def test_a_body_stands_in_for_no_query(app: TestApp, name: str) -> None:
     token = form_token(app, query())
     fields = {"form_token": token, "username": "ada", "password": "lovelace-1815"}
-    answer = post(app, b"", {**fields, "client_id": "alexa", "redirect_uri": R1, "response_type": "token"})
+    answer = post(app, b"", {**fields, "client_id": "alexa", "redirect_uri": REDIRECT_URI, "response_type": "token"})
     assert_page(answer)
 
 
@@ -129,7 +129,7 @@ def test_the_changed_query_is_checked_again(app: TestApp) -> None:
     assert_error(post(app, query(response_type="foo"), fields), "unsupported_response_type")
 
 
-@pytest.mark.parametrize("uri", [None, R1, EVIL, "https://link.example.com/", ""])
+@pytest.mark.parametrize("uri", [None, REDIRECT_URI, EVIL, "https://link.example.com/", ""])
 def test_a_client_without_redirect_uris(app: TestApp, uri: str | None) -> None:
     assert_page(send(app, query=query(client_id="skill-backend", redirect_uri=uri, scope=None)))
 
@@ -141,7 +141,7 @@ def test_a_grant_without_redirect_uris_does_not_start(make_app: Callable[..., An
 
 def test_a_client_that_is_taken_away(make_app: Callable[..., Any], tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path}/links.sqlite"
-    before = https(make_app(database=database, **WIDE))
+    before = https(make_app(database=database, **HIGH_THROTTLE_LIMITS))
     raw = query(client_id="other", scope="private", redirect_uri="https://other.example.com/cb")
     token = redirect_parameters(login(before, raw, "ada", "lovelace-1815"), "https://other.example.com/cb")[
         "access_token"
@@ -155,7 +155,7 @@ def test_a_client_that_is_taken_away(make_app: Callable[..., Any], tmp_path: Pat
             scope__private=None,
             **gone,
             **{"client__skill-backend__introspects": None},
-            **WIDE,
+            **HIGH_THROTTLE_LIMITS,
         )
     )
     assert_page(send(after, query=raw))

@@ -22,7 +22,7 @@ from webtest import TestApp
 
 from tests.alexa import STATE, basic
 from tests.protocol.flow import APP, HOME, INACTIVE, VERIFIER
-from tests.servers.served import ServedLinkauth
+from tests.servers.development_server import DevelopmentServer
 
 CALLBACK = "http://127.0.0.1:9/callback"
 SECRET = "the-judged-clients-secret"
@@ -70,8 +70,8 @@ def sign_in(url: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedLinkauth]:
-    server = ServedLinkauth(tmp_path_factory.mktemp("judged"), CLIENTS)
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevelopmentServer]:
+    server = DevelopmentServer(tmp_path_factory.mktemp("judged"), CLIENTS)
     try:
         server.start()
         yield server
@@ -99,7 +99,7 @@ def authlib(method: str | None = "client_secret_basic", client: str = "judged", 
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
-def test_authlib_links_refreshes_introspects_and_revokes(served: ServedLinkauth, method: str) -> None:
+def test_authlib_links_refreshes_introspects_and_revokes(served: DevelopmentServer, method: str) -> None:
     session = authlib(method)
     told = requests.get(f"{served.url}/.well-known/oauth-authorization-server", timeout=10).json()
     assert method in told["token_endpoint_auth_methods_supported"]
@@ -123,7 +123,7 @@ def test_authlib_links_refreshes_introspects_and_revokes(served: ServedLinkauth,
         session.refresh_token(told["token_endpoint"])
 
 
-def test_authlib_links_as_a_public_client(served: ServedLinkauth) -> None:
+def test_authlib_links_as_a_public_client(served: DevelopmentServer) -> None:
     session = authlib("none", "phone")
     url, state = session.create_authorization_url(f"{served.url}/authorize", code_verifier=VERIFIER)
     token = session.fetch_token(
@@ -135,7 +135,7 @@ def test_authlib_links_as_a_public_client(served: ServedLinkauth) -> None:
     assert session.get(f"{served.url}/userinfo").status_code == 401
 
 
-def test_authlib_is_refused_with_another_verifier(served: ServedLinkauth) -> None:
+def test_authlib_is_refused_with_another_verifier(served: DevelopmentServer) -> None:
     session = authlib()
     url, _ = session.create_authorization_url(f"{served.url}/authorize", code_verifier=VERIFIER)
     location = sign_in(url)
@@ -144,7 +144,7 @@ def test_authlib_is_refused_with_another_verifier(served: ServedLinkauth) -> Non
     assert session.fetch_token(f"{served.url}/token", authorization_response=location, code_verifier=VERIFIER)
 
 
-def test_authlib_reads_the_implicit_answer(served: ServedLinkauth) -> None:
+def test_authlib_reads_the_implicit_answer(served: DevelopmentServer) -> None:
     session = OAuth2Session("judged", scope="order_car", redirect_uri=CALLBACK)
     url, state = session.create_authorization_url(f"{served.url}/authorize", response_type="token")
     location = sign_in(url)

@@ -10,7 +10,7 @@ from oauthlib.oauth2 import AccessDeniedError, MobileApplicationClient, OAuth2Er
 from oauthlib.oauth2.rfc6749.errors import InvalidScopeError, UnsupportedResponseTypeError
 from webtest import TestApp
 
-from tests.alexa import R1, STATE, Alexa
+from tests.alexa import REDIRECT_URI, STATE, Alexa
 
 OTHER = "https://other.example.com/cb?tenant=1"
 OWN = {"Origin": "https://link.example.com"}
@@ -27,7 +27,11 @@ def open_page(app: TestApp, client: MobileApplicationClient, uri: str, scope: li
 
 @pytest.mark.parametrize(
     ("client_id", "uri", "scope"),
-    [("alexa", R1, ["order_car", "basic_profile"]), ("alexa", R1, ["order_car"]), ("other", OTHER, ["private"])],
+    [
+        ("alexa", REDIRECT_URI, ["order_car", "basic_profile"]),
+        ("alexa", REDIRECT_URI, ["order_car"]),
+        ("other", OTHER, ["private"]),
+    ],
 )
 def test_a_link_is_understood(app: TestApp, client_id: str, uri: str, scope: list[str]) -> None:
     client = MobileApplicationClient(client_id)
@@ -54,7 +58,7 @@ def test_an_expiry_is_understood(app: TestApp) -> None:
 
 def test_cancel_is_understood(app: TestApp) -> None:
     client = MobileApplicationClient("alexa")
-    form = open_page(app, client, R1, ["order_car"]).forms[0]
+    form = open_page(app, client, REDIRECT_URI, ["order_car"]).forms[0]
     location = form.submit("cancel", headers=OWN, status=303).location
     with pytest.raises(AccessDeniedError) as caught:
         client.parse_request_uri_response(location, state=STATE)
@@ -71,7 +75,7 @@ def test_cancel_is_understood(app: TestApp) -> None:
 )
 def test_an_error_is_understood(app: TestApp, scope: list[str], extra: dict[str, str], error: type[Exception]) -> None:
     client = MobileApplicationClient("alexa")
-    location = open_page(app, client, R1, scope, **extra).location
+    location = open_page(app, client, REDIRECT_URI, scope, **extra).location
     with pytest.raises(error):
         client.parse_request_uri_response(location, state=STATE)
 

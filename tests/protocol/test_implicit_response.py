@@ -13,14 +13,14 @@ from webtest import TestApp
 
 from linkauth.services import services_of
 from linkauth.storage.tables import links, tokens
-from tests.alexa import R1, STATE, Alexa, basic
+from tests.alexa import REDIRECT_URI, STATE, Alexa, basic
 from tests.web.raw_requests import RA, assert_error, form_token, login, query, quoted, redirect_parameters, send
 
 TENANT = "https://other.example.com/cb?tenant=1"
 EXPIRING = "https://expiring.example.com/cb"
 
 
-@pytest.mark.parametrize("uri", [R1, RA])
+@pytest.mark.parametrize("uri", [REDIRECT_URI, RA])
 def test_everything_is_in_the_fragment(app: TestApp, uri: str) -> None:
     answer = login(app, query(redirect_uri=uri, state=STATE), "ada", "lovelace-1815")
     assert answer.status == 303

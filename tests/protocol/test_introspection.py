@@ -15,7 +15,7 @@ from webtest import TestApp
 from linkauth.services import services_of
 from linkauth.storage.tables import links, tokens
 from tests.alexa import basic
-from tests.conftest import WIDE, https
+from tests.conftest import HIGH_THROTTLE_LIMITS, https
 from tests.web.raw_requests import FORM, Response, assert_page, login, query, redirect_parameters, send
 
 ALEXA = basic("alexa", "the alexa client's secret")
@@ -223,7 +223,7 @@ def empty(database: Path) -> None:
 @pytest.fixture(params=[garbage, folder, empty])
 def broken(request: pytest.FixtureRequest, make_app: Callable[..., Any]) -> tuple[TestApp, str, Callable[[], None]]:
     """An app whose storage has just broken, a token from before, and what mends it."""
-    app = https(make_app(**WIDE))
+    app = https(make_app(**HIGH_THROTTLE_LIMITS))
     token = redirect_parameters(login(app, query(), "ada", "lovelace-1815"))["access_token"]
     engine = services_of(app.app.registry).engine
     engine.dispose()

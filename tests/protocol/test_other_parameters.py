@@ -8,7 +8,7 @@ import re
 import pytest
 from webtest import TestApp
 
-from tests.alexa import R1
+from tests.alexa import REDIRECT_URI
 from tests.web.raw_requests import (
     assert_error,
     assert_page,
@@ -88,7 +88,7 @@ def test_requests_are_not_fetched(app: TestApp, uri: str) -> None:
 
 
 def test_an_authorization_request_in_a_body_is_a_page(app: TestApp) -> None:
-    fields = {"client_id": "alexa", "redirect_uri": R1, "response_type": "token", "state": "S"}
+    fields = {"client_id": "alexa", "redirect_uri": REDIRECT_URI, "response_type": "token", "state": "S"}
     assert_page(post(app, b"", fields))
 
 

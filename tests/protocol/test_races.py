@@ -25,8 +25,8 @@ from linkauth.oauth2.jwt import Signer
 from linkauth.storage import LinkStore, open_engine
 from tests.alexa import query
 from tests.protocol.flow import PKCE, VERIFIER, Person
+from tests.servers.development_server import DevelopmentServer
 from tests.servers.postgresql import PostgreSQL, require
-from tests.servers.served import ServedLinkauth
 
 ROUNDS = int(os.environ.get("RACE_ROUNDS", "20"))
 AT_ONCE = 32
@@ -39,7 +39,7 @@ RACERS = {"strict": {"refresh_grace": "0"}, "lenient": {"refresh_grace": "60"}}
 class Race:
     """Two servers on one database, and a way to get codes from it without their login pages."""
 
-    servers: tuple[ServedLinkauth, ServedLinkauth]
+    servers: tuple[DevelopmentServer, DevelopmentServer]
     issuing: AuthorizationServer
     pool: urllib3.PoolManager
     threads: ThreadPoolExecutor
@@ -78,7 +78,7 @@ def race(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     servers = []
     for name in ("one", "two"):
         (folder / name).mkdir()
-        servers.append(ServedLinkauth(folder / name, changes))
+        servers.append(DevelopmentServer(folder / name, changes))
     grants = frozenset({"authorization_code"})
     clients = Clients(Client(name, grants, (CALLBACK,), refresh="rotate") for name in RACERS)
     engine = open_engine(url)

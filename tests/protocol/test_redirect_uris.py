@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 from webtest import TestApp
 
-from tests.alexa import R1
+from tests.alexa import REDIRECT_URI
 from tests.web.raw_requests import (
     RA,
     REGISTERED,
@@ -91,17 +91,17 @@ def test_the_uri_of_another_client(app: TestApp, uri: str) -> None:
     refused(app, uri)
 
 
-@pytest.mark.parametrize("uri", [RA, R1])
+@pytest.mark.parametrize("uri", [RA, REDIRECT_URI])
 @pytest.mark.parametrize("tail", ["/", "?x=1", "?", "&", "#", "#x", "%23x", "#_", "&x=1", "\\", ".", "%00", "\0", "A"])
 def test_something_behind_the_uri(app: TestApp, uri: str, tail: str) -> None:
     refused(app, uri + tail)
 
 
-@pytest.mark.parametrize("uri", [RA, R1])
+@pytest.mark.parametrize("uri", [RA, REDIRECT_URI])
 def test_the_last_character_missing(app: TestApp, uri: str) -> None:
     refused(app, uri[:-1])
-    refused(app, R1.partition("?")[0])
-    refused(app, R1.replace("vendorId", "vendorid"))
+    refused(app, REDIRECT_URI.partition("?")[0])
+    refused(app, REDIRECT_URI.replace("vendorId", "vendorid"))
 
 
 @pytest.mark.parametrize(
@@ -247,8 +247,8 @@ def test_path_confusion(app: TestApp, confusion: str) -> None:
         RA.replace("://", "%3a%2f%2f"),
         RA + "+",
         RA.replace("/api", "+/api"),
-        R1.replace("?", "%3F"),
-        R1.replace("=", "%3D"),
+        REDIRECT_URI.replace("?", "%3F"),
+        REDIRECT_URI.replace("=", "%3D"),
         quoted(RA),
         percent_encoded(RA),
         quoted(quoted(RA)),

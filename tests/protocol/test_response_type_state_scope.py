@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from webtest import TestApp
 
-from tests.alexa import R1
+from tests.alexa import REDIRECT_URI
 from tests.web.raw_requests import (
     RA,
     assert_error,
@@ -107,7 +107,7 @@ STATES = (
 
 
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("uri", [R1, RA])
+@pytest.mark.parametrize("uri", [REDIRECT_URI, RA])
 def test_state_comes_back_byte_for_byte_in_an_error(app: TestApp, state: str, uri: str) -> None:
     answer = send(app, query=query(state=state, scope="unknown", redirect_uri=uri))
     assert_error(answer, "invalid_scope", state, uri)
@@ -120,7 +120,7 @@ def test_state_comes_back_byte_for_byte_in_an_error(app: TestApp, state: str, ur
 def test_state_comes_back_byte_for_byte_with_a_token(app: TestApp, state: str) -> None:
     answer = login(app, query(state=state), "ada", "lovelace-1815")
     assert redirect_parameters(answer)["state"] == state
-    assert answer.location.startswith(f"{R1}#state={quoted(state)}&")
+    assert answer.location.startswith(f"{REDIRECT_URI}#state={quoted(state)}&")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from webtest import TestApp
 
-from tests.alexa import R1, Alexa, basic
+from tests.alexa import REDIRECT_URI, Alexa, basic
 
 STATE = "c4n4ry-state"
 CODE = "c4n4ry-code"
@@ -58,7 +58,7 @@ def test_the_authorization_url_was_pasted_with_its_own_query(
     told = warned(caplog)
     assert "is repeated" in told
     assert "client_id 'alexa', response_type 'token'" in told
-    assert f"redirect_uri '{R1}'" in told
+    assert f"redirect_uri '{REDIRECT_URI}'" in told
     assert f"Your Web Authorization URI must be exactly {PUBLIC}/authorize" in told
 
 
@@ -67,7 +67,7 @@ def test_the_authorization_url_was_pasted_with_its_own_query(
 def test_the_authorization_url_stands_as_the_token_url(
     amazon: Alexa, caplog: pytest.LogCaptureFixture, query: str, header: bool
 ) -> None:
-    form = {"grant_type": "authorization_code", "code": CODE, "redirect_uri": R1, "client_id": "home"}
+    form = {"grant_type": "authorization_code", "code": CODE, "redirect_uri": REDIRECT_URI, "client_id": "home"}
     form |= {} if header else {"client_secret": "c4n4ry-secret"}
     headers = basic("home", "c4n4ry-secret") if header else {}
     answer = amazon.app.post("/authorize" + query, form, headers=headers, status=400)
@@ -110,11 +110,11 @@ def test_a_regional_redirect_uri_is_missing(
     make_app: Callable[..., Any], amazon: Alexa, caplog: pytest.LogCaptureFixture
 ) -> None:
     other = "https://other.example.com/cb"
-    amazon.parameters |= {"client_id": "other", "redirect_uri": R1, "scope": "private"}
+    amazon.parameters |= {"client_id": "other", "redirect_uri": REDIRECT_URI, "scope": "private"}
     page = amazon.open(status=400)
     assert "Alexa Redirect URLs" in maker(page)
     told = warned(caplog)
-    assert repr(R1) in told
+    assert repr(REDIRECT_URI) in told
     assert f"client other is none of {other}, {other}?tenant=1" in told
 
 
@@ -123,9 +123,9 @@ def test_a_regional_redirect_uri_is_missing(
     ["&state=c4n4ry", "&access_token=c4n4ry&vendorId=M2", "&code=c4n4ry", "#access_token=c4n4ry", "&State=c4n4ry"],
 )
 def test_what_stuck_to_a_redirect_uri_is_not_logged(amazon: Alexa, caplog: pytest.LogCaptureFixture, more: str) -> None:
-    amazon.parameters["redirect_uri"] = R1 + more
+    amazon.parameters["redirect_uri"] = REDIRECT_URI + more
     amazon.open(status=400)
-    assert R1 in warned(caplog)
+    assert REDIRECT_URI in warned(caplog)
 
 
 def test_a_client_id_that_is_not_registered(amazon: Alexa, caplog: pytest.LogCaptureFixture) -> None:
@@ -169,6 +169,8 @@ def test_a_refused_client_is_logged_without_what_it_sent(amazon: Alexa, caplog: 
 
 
 def test_a_state_that_is_escaped_once_too_often_is_not_logged(amazon: Alexa, caplog: pytest.LogCaptureFixture) -> None:
-    url = "/authorize?client_id=alexa&response_type=token&redirect_uri=" + quote(quote(R1 + "&state=c4n4ry", safe=""))
+    url = "/authorize?client_id=alexa&response_type=token&redirect_uri=" + quote(
+        quote(REDIRECT_URI + "&state=c4n4ry", safe="")
+    )
     assert "Alexa Redirect URLs" in maker(amazon.app.get(url, status=400))
     assert "redirect_uri" in warned(caplog)

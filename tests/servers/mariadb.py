@@ -15,8 +15,8 @@ import pymysql
 import pytest
 
 from tests.servers.certificates import Certificates, Kind
+from tests.servers.development_server import free_port
 from tests.servers.process import Process
-from tests.servers.served import free_port
 
 BINARY = Path("/usr/sbin/mariadbd")
 INSTALL = "sudo apt-get install mariadb-server"

@@ -17,12 +17,12 @@ import pytest
 from ldap3.core.exceptions import LDAPException
 
 from tests.servers import openldap_tree as tree
-from tests.servers.bound import bound, replace
 from tests.servers.certificates import Certificates, Kind
+from tests.servers.development_server import free_port
+from tests.servers.ldap_connections import bound_connection, replace_attributes
 from tests.servers.openldap_config import ROOT_DN, ROOT_PASSWORD, Options, config
-from tests.servers.people import Person as Person
+from tests.servers.person import Person as Person
 from tests.servers.process import Process
-from tests.servers.served import free_port
 
 SLAPD, SLAPADD = Path("/usr/sbin/slapd"), Path("/usr/sbin/slapadd")
 INSTALL = "sudo make parts"
@@ -50,12 +50,12 @@ class Provider:
         return self._process.pid
 
     @property
-    def hung(self) -> bool:
-        return self._process.hung
+    def is_hung(self) -> bool:
+        return self._process.is_hung
 
     @property
-    def answering(self) -> bool:
-        return self._process.runs() and not self._process.hung
+    def is_available(self) -> bool:
+        return self._process.is_running() and not self._process.is_hung
 
     def use_certificate(self, kind: Kind) -> None:
         """From its next start on."""
@@ -73,7 +73,7 @@ class Provider:
     @contextmanager
     def as_root(self) -> Iterator[Any]:
         """An ldap3 connection that may do everything."""
-        with bound(self.ldaps, ROOT_DN, ROOT_PASSWORD) as connection:
+        with bound_connection(self.ldaps, ROOT_DN, ROOT_PASSWORD) as connection:
             yield connection
 
     def stop(self) -> None:
@@ -99,16 +99,16 @@ class OpenLDAP:
     helpdesk_dn, helpdesk_password = f"cn=helpdesk,ou=services,{tree.BASE}", tree.SERVICES["helpdesk"]
     root_dn, root_password = ROOT_DN, ROOT_PASSWORD
     people: Mapping[str, Person] = tree.PEOPLE
-    ghost = tree.GHOST
+    hidden_person = tree.HIDDEN_PERSON
 
     def __init__(
         self,
         providers: int = 1,
         *,
         require_tls: bool = False,
-        careless: bool = False,
-        lockout_told: bool = True,
-        netscape: bool = False,
+        allow_unauthenticated_bind: bool = False,
+        disclose_lockout: bool = True,
+        netscape_controls: bool = False,
         certificate: Kind = "good",
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="linkauth-openldap-"))
@@ -118,7 +118,7 @@ class OpenLDAP:
         self.providers = [Provider(self.folder / "ab"[number], certificates) for number in range(providers)]
         for number, provider in enumerate(self.providers):
             other = self.providers[1 - number].port if providers == 2 else None
-            options = Options(require_tls, careless, lockout_told, netscape)
+            options = Options(require_tls, allow_unauthenticated_bind, disclose_lockout, netscape_controls)
             (provider.folder / "slapd.conf").write_text(config(provider.folder, number + 1, other, options), "utf-8")
             provider.use_certificate(certificate)
 
@@ -159,12 +159,12 @@ class OpenLDAP:
 
     def _write_a_mark(self, provider: Provider) -> None:
         with provider.as_root() as connection:
-            replace(connection, f"ou=hidden,{self.base}", {"description": [str(uuid4())]})
+            replace_attributes(connection, f"ou=hidden,{self.base}", {"description": [str(uuid4())]})
 
     def settle(self, seconds: float = 20) -> None:
         """Wait until every provider that answers has heard of every change to any of them."""
         deadline = time.monotonic() + seconds
-        while len({self._age(provider) for provider in self.providers if provider.answering}) > 1:
+        while len({self._age(provider) for provider in self.providers if provider.is_available}) > 1:
             if time.monotonic() > deadline:
                 said = [line for each in self.providers for line in each.log.read_text("utf-8").splitlines()]
                 why = "\n".join([line for line in said if "syncrepl" in line][-5:])
@@ -180,7 +180,7 @@ class OpenLDAP:
     def stop(self) -> None:
         for provider in self.providers:
             # one that waits for a hung one would be long in stopping
-            if provider.hung:
+            if provider.is_hung:
                 provider.resume()
         for provider in self.providers:
             provider.stop()
@@ -214,9 +214,9 @@ class OpenLDAP:
 
     def modify(self, dn: str, changes: Mapping[str, Sequence[str | bytes]]) -> None:
         """Replace values as root, those that the server keeps as well, and wait until every provider has them."""
-        provider = next(provider for provider in self.providers if provider.answering)
+        provider = next(provider for provider in self.providers if provider.is_available)
         with provider.as_root() as connection:
-            replace(connection, dn, changes, relax=True)
+            replace_attributes(connection, dn, changes, relax=True)
         self.settle()
 
 

@@ -21,9 +21,9 @@ class Options:
     """How the servers are set up: see OpenLDAP."""
 
     require_tls: bool = False
-    careless: bool = False
-    lockout_told: bool = True
-    netscape: bool = False
+    allow_unauthenticated_bind: bool = False
+    disclose_lockout: bool = True
+    netscape_controls: bool = False
 
 
 def _replication(number: int, other_port: int) -> str:
@@ -75,7 +75,7 @@ threads 4
 serverID {number}
 sizelimit size.soft=500 size.hard=500 size.pr=100
 timelimit 10
-{"allow bind_anon_cred bind_anon_dn" if options.careless else "disallow bind_anon"}
+{"allow bind_anon_cred bind_anon_dn" if options.allow_unauthenticated_bind else "disallow bind_anon"}
 {"security simple_bind=128" if options.require_tls else ""}
 TLSCertificateFile {folder}/server.pem
 TLSCertificateKeyFile {folder}/server.key
@@ -140,8 +140,8 @@ memberof-refint TRUE
 overlay ppolicy
 ppolicy_default "cn=default,ou=policies,{BASE}"
 ppolicy_hash_cleartext
-{"ppolicy_use_lockout" if options.lockout_told else ""}
-{"ppolicy_send_netscape_controls" if options.netscape else ""}
+{"ppolicy_use_lockout" if options.disclose_lockout else ""}
+{"ppolicy_send_netscape_controls" if options.netscape_controls else ""}
 overlay retcode
 retcode-parent "ou=RetCodes,{BASE}"
 {_faults()}

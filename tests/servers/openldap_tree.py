@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from tests.servers.people import Person
+from tests.servers.person import Person
 
 BASE = "dc=example,dc=org"
 PEOPLE_BASE = f"ou=people,{BASE}"
 GROUP_BASE = f"ou=groups,{BASE}"
 SERVICES = {"linkauth": "svc-linkauth", "replicator": "svc-replicator", "helpdesk": "svc-helpdesk"}
-GHOST = Person("ghost", f"uid=ghost,ou=hidden,{BASE}", "pw-ghost")
+HIDDEN_PERSON = Person("ghost", f"uid=ghost,ou=hidden,{BASE}", "pw-ghost")
 """Right name and password, but outside what the service account may see."""
 LONG_AGO = "20200101000000Z"
 
@@ -233,8 +233,13 @@ def entries(referral_port: int) -> Iterable[str]:
         what = "applicationProcess simpleSecurityObject"
         dn = f"cn={name},ou=services,{BASE}"
         yield _entry(dn, what, ("cn", name), ("userPassword", hashed(password)), _policy("service"))
-    ghost = (("uid", "ghost"), ("cn", "Ghost"), ("sn", "Ghost"), ("userPassword", hashed(GHOST.password)))
-    yield _entry(GHOST.dn, "inetOrgPerson", *ghost)
+    hidden_person = (
+        ("uid", "ghost"),
+        ("cn", "Ghost"),
+        ("sn", "Ghost"),
+        ("userPassword", hashed(HIDDEN_PERSON.password)),
+    )
+    yield _entry(HIDDEN_PERSON.dn, "inetOrgPerson", *hidden_person)
     for name, own in POLICIES.items():
         yield _entry(f"cn={name},ou=policies,{BASE}", "device pwdPolicy", ("cn", name), *{**_POLICY, **own}.items())
     for number, account in enumerate(ACCOUNTS, 10001):

@@ -17,8 +17,8 @@ import psycopg
 import pytest
 
 from tests.servers.certificates import Certificates, Kind
-from tests.servers.process import wait_until_still
-from tests.servers.served import free_port
+from tests.servers.development_server import free_port
+from tests.servers.process import wait_until_stopped
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 INSTALL = "sudo apt-get install postgresql"
@@ -76,7 +76,7 @@ class PostgreSQL:
 
     def hang(self) -> None:
         """Answer nothing any more, close nothing either."""
-        wait_until_still(self._signal_all(signal.SIGSTOP))
+        wait_until_stopped(self._signal_all(signal.SIGSTOP))
 
     def resume(self) -> None:
         self._signal_all(signal.SIGCONT)

@@ -10,24 +10,24 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from tests.servers.served import ROOT
+from tests.servers.development_server import ROOT
 
 
 def tail(log: Path, lines: int = 15) -> str:
     return "\n".join(log.read_text("utf-8", "replace").splitlines()[-lines:]) if log.exists() else "(it said nothing)"
 
 
-def wait_until_still(pids: Iterable[int], seconds: float = 10) -> None:
+def wait_until_stopped(pids: Iterable[int], seconds: float = 10) -> None:
     """Return once every thread of those processes has stopped, after a SIGSTOP, or is gone."""
     deadline = time.monotonic() + seconds
-    while not all(map(_is_still, pids)):
+    while not all(map(_is_stopped, pids)):
         if time.monotonic() > deadline:
             raise RuntimeError("a process does not stand still")
         # that they stand still is the condition that is waited for
         time.sleep(0.001)
 
 
-def _is_still(pid: int) -> bool:
+def _is_stopped(pid: int) -> bool:
     """By the letters of its threads' states (proc(5)): stopped, or dead and not waited for yet."""
     with suppress(FileNotFoundError, ProcessLookupError):
         stats = [(task / "stat").read_text("ascii", "replace") for task in Path(f"/proc/{pid}/task").iterdir()]
@@ -35,7 +35,7 @@ def _is_still(pid: int) -> bool:
     return True
 
 
-def _below(pid: int) -> list[int]:
+def _descendants(pid: int) -> list[int]:
     """The processes that a process has started, and those that they have started."""
     found = [pid]
     for each in found:
@@ -73,7 +73,7 @@ class Process:
     ) -> None:
         self.name = name
         self.log = log
-        self.hung = False
+        self.is_hung = False
         self._command = command
         self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
@@ -83,12 +83,12 @@ class Process:
         assert self._process, f"{self.name} was never started"
         return self._process.pid
 
-    def runs(self) -> bool:
+    def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
     def start(self, answers: Callable[[], bool], seconds: float = 30) -> None:
         """Return once `answers()`; a failure says what the program said and leaves nothing of it."""
-        if self.runs():
+        if self.is_running():
             return
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -97,7 +97,7 @@ class Process:
         deadline = time.monotonic() + seconds
         try:
             while not answers():
-                if not self.runs() or time.monotonic() > deadline:
+                if not self.is_running() or time.monotonic() > deadline:
                     raise RuntimeError(f"{self.name} did not start:\n{tail(self.log)}")
                 # its start is the condition that is waited for
                 time.sleep(0.02)
@@ -107,24 +107,24 @@ class Process:
 
     def hang(self) -> None:
         """Answer nothing any more, close nothing either."""
-        self._process_there().send_signal(signal.SIGSTOP)
-        wait_until_still([self.pid])
-        self.hung = True
+        self._started_process().send_signal(signal.SIGSTOP)
+        wait_until_stopped([self.pid])
+        self.is_hung = True
 
     def resume(self) -> None:
-        self._process_there().send_signal(signal.SIGCONT)
-        self.hung = False
+        self._started_process().send_signal(signal.SIGCONT)
+        self.is_hung = False
 
-    def _process_there(self) -> subprocess.Popen[bytes]:
+    def _started_process(self) -> subprocess.Popen[bytes]:
         assert self._process, f"{self.name} was never started"
         return self._process
 
     def stop(self) -> None:
         """End it and the processes that it started, hung or not; one that will not end is killed."""
-        if not self._process or not self.runs():
+        if not self._process or not self.is_running():
             return
         self.resume()
-        started = [_Descendant(pid) for pid in _below(self.pid)]
+        started = [_Descendant(pid) for pid in _descendants(self.pid)]
         self._process.terminate()
         try:
             self._process.wait(5)

@@ -20,11 +20,11 @@ import pytest
 from ldap3.core.exceptions import LDAPException
 
 from tests.servers import samba_people as tree
-from tests.servers.bound import bound, replace
 from tests.servers.certificates import Certificates, Kind
-from tests.servers.people import Person as Person
+from tests.servers.development_server import ROOT, free_port
+from tests.servers.ldap_connections import bound_connection, replace_attributes
+from tests.servers.person import Person as Person
 from tests.servers.process import Process, tail
-from tests.servers.served import ROOT, free_port
 
 SAMBA, SAMBA_TOOL = "/usr/sbin/samba", "/usr/bin/samba-tool"
 # its packages are several: the server, what a domain is made from, the modules of its database and of its files
@@ -44,7 +44,7 @@ class SambaAD:
 
     base, people_base, group_base = tree.BASE, tree.PEOPLE_BASE, tree.GROUP_BASE
     bind_dn, bind_password = tree.PEOPLE["svc-linkauth"].upn, tree.PEOPLE["svc-linkauth"].password
-    reset_dn, reset_password = tree.PEOPLE[tree.RESETTER].upn, tree.PEOPLE[tree.RESETTER].password
+    reset_dn, reset_password = tree.PEOPLE[tree.RESET_SERVICE].upn, tree.PEOPLE[tree.RESET_SERVICE].password
     admin_dn, admin_password = tree.ADMIN, tree.ADMIN_PASSWORD
     people: Mapping[str, Person] = tree.PEOPLE
 
@@ -175,7 +175,7 @@ tls cafile = {self.ca_file}
     @contextmanager
     def as_admin(self) -> Iterator[Any]:
         """An ldap3 connection of the domain's administrator."""
-        with bound(self.ldaps, self.admin_dn, self.admin_password) as connection:
+        with bound_connection(self.ldaps, self.admin_dn, self.admin_password) as connection:
             yield connection
 
     def hang(self) -> None:
@@ -213,7 +213,7 @@ tls cafile = {self.ca_file}
     def modify(self, dn: str, changes: Mapping[str, Sequence[str | bytes]]) -> None:
         """Replace values as the administrator."""
         with self.as_admin() as connection:
-            replace(connection, dn, changes)
+            replace_attributes(connection, dn, changes)
 
 
 def _missing() -> str:

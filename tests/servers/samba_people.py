@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from tests.servers.people import Person
+from tests.servers.person import Person
 
 REALM = "ad.example.org"
 BASE = "DC=ad,DC=example,DC=org"
 PEOPLE_BASE, GROUP_BASE, SERVICE_BASE = f"OU=People,{BASE}", f"OU=Groups,{BASE}", f"OU=Services,{BASE}"
 ADMIN, ADMIN_PASSWORD = f"administrator@{REALM}", "Adm1n-Secret!"
-RESETTER = "svc-reset"
+RESET_SERVICE = "svc-reset"
 """A service account that may set people's passwords; svc-linkauth has no rights but everybody's."""
 VEILED = "veiled"
 
@@ -91,7 +91,7 @@ OLD: dict[str, Value] = {"pwdLastSet": timedelta(days=-100)}
 ACCOUNTS = [
     *(_normal(number) for number in range(1, 21)),
     _service("svc-linkauth", "Svc-linkauth-1!"),
-    _service(RESETTER, "Svc-reset-1!"),
+    _service(RESET_SERVICE, "Svc-reset-1!"),
     _account(
         "UPN of another domain", "jdoe", "John Doe", upn="john.doe@corp.example.com", mail="john.doe@corp.example.com"
     ),

@@ -151,7 +151,7 @@ def main(conf: str) -> None:
     policy_for(db, "lenient", tree.PEOPLE["lenient-ü"].dn, 20, failures=0)
     db.transaction_commit()
     hide(db, tree.PEOPLE[tree.VEILED].dn, tree.PEOPLE["svc-linkauth"].dn, USER_ACCOUNT_CONTROL)
-    let_reset_passwords(db, tree.PEOPLE[tree.RESETTER].dn)
+    let_reset_passwords(db, tree.PEOPLE[tree.RESET_SERVICE].dn)
 
 
 if __name__ == "__main__":

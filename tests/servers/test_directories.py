@@ -13,8 +13,8 @@ import pytest
 from ldap3.core.exceptions import LDAPException, LDAPSocketOpenError
 
 from tests.servers import openldap, samba
-from tests.servers.bound import connected
 from tests.servers.certificates import KINDS
+from tests.servers.ldap_connections import ldap_connection
 from tests.servers.openldap import OpenLDAP, Person
 from tests.servers.process import Process
 from tests.servers.samba import SambaAD
@@ -34,7 +34,7 @@ def domain() -> Iterator[SambaAD]:
 
 def answer(uri: str, ca_file: str, user: str, password: str) -> tuple[int, str]:
     """Code and text with which a server answers a bind, its certificate being verified."""
-    with connected(uri, user, password, ca_file) as connection:
+    with ldap_connection(uri, user, password, ca_file) as connection:
         connection.bind()
         return connection.result["result"], connection.result["message"]
 
@@ -176,7 +176,7 @@ def test_samba_unlocks_and_has_a_password_changed(domain: SambaAD) -> None:
 def test_only_one_of_sambas_service_accounts_may_set_passwords(domain: SambaAD, may: bool) -> None:
     user, password = (domain.reset_dn, domain.reset_password) if may else (domain.bind_dn, domain.bind_password)
     new = '"Another-12!"'.encode("utf-16-le")
-    with connected(domain.ldaps, user, password, domain.ca_file) as connection:
+    with ldap_connection(domain.ldaps, user, password, domain.ca_file) as connection:
         assert connection.bind()
         for changes in ({"unicodePwd": new}, {"pwdLastSet": b"0"}, {"lockoutTime": b"0"}):
             replaced = {name: [(ldap3.MODIFY_REPLACE, [value])] for name, value in changes.items()}

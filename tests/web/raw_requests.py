@@ -10,7 +10,7 @@ from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlencode
 
-from tests.alexa import HOSTS, R1
+from tests.alexa import HOSTS, REDIRECT_URI
 
 VENDOR = "M2AAAAAAAAAAAA"
 RA = f"https://layla.amazon.com/api/skill/link/{VENDOR}"
@@ -28,7 +28,7 @@ VALID = {
     "client_id": "alexa",
     "response_type": "token",
     "scope": "order_car basic_profile",
-    "redirect_uri": R1,
+    "redirect_uri": REDIRECT_URI,
     "state": "S",
 }
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -143,7 +143,7 @@ def assert_page(answer: Response, status: int = 400) -> None:
     assert b'type="password"' not in answer.body
 
 
-def redirect_parameters(answer: Response, uri: str = R1, mode: str = "fragment") -> dict[str, str]:
+def redirect_parameters(answer: Response, uri: str = REDIRECT_URI, mode: str = "fragment") -> dict[str, str]:
     """The parameters of a redirect to exactly `uri`, all of them where `mode` says and each there once."""
     assert answer.status == 303
     separator = "#" if mode == "fragment" else "&" if "?" in uri else "?"
@@ -156,7 +156,9 @@ def redirect_parameters(answer: Response, uri: str = R1, mode: str = "fragment")
     return dict(pairs)
 
 
-def assert_error(answer: Response, error: str, state: str | None = "S", uri: str = R1, mode: str = "fragment") -> None:
+def assert_error(
+    answer: Response, error: str, state: str | None = "S", uri: str = REDIRECT_URI, mode: str = "fragment"
+) -> None:
     """A redirect that tells the client `error`, with its own state."""
     told = redirect_parameters(answer, uri, mode)
     assert told.pop("error") == error

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.development_server import ROOT, free_port
 from tests.servers.nginx import Nginx, require
 from tests.servers.process import Process
-from tests.servers.running import BINARIES, REDIRECT, Browser, Kind, RunningLinkauth
-from tests.servers.served import ROOT, free_port
+from tests.servers.production_server import BINARIES, REDIRECT, HTTPClient, Kind, ProductionServer
 
 ONE_WRONG = {"throttle.address_failures": "1", "throttle.account_failures": "1000"}
 """The second wrong password of an address is answered by 429, for any name."""
@@ -34,9 +34,9 @@ class Fronts:
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self._folder, self._stack = folder, stack
 
-    def linkauth(self, kind: Kind, host: str = "127.0.0.1", **changes: str) -> RunningLinkauth:
+    def linkauth(self, kind: Kind, host: str = "127.0.0.1", **changes: str) -> ProductionServer:
         settings = {key.replace("__", "."): value for key, value in changes.items()}
-        running = RunningLinkauth(kind, self._folder / "linkauth", settings, host)
+        running = ProductionServer(kind, self._folder / "linkauth", settings, host)
         self._stack.callback(running.stop)
         running.start()
         return running
@@ -61,7 +61,7 @@ def fronts(tmp_path: Path) -> Iterator[Fronts]:
         yield Fronts(tmp_path, stack)
 
 
-def wrong(browser: Browser, name: str, **headers: str) -> int:
+def wrong(browser: HTTPClient, name: str, **headers: str) -> int:
     sent = {key.replace("_", "-"): value for key, value in headers.items()}
     return browser.sign_in(name, "wrong", sent).status
 
@@ -76,7 +76,7 @@ def test_the_block_of_the_manual_serves_a_link_with_a_long_state(fronts: Fronts,
         assert server.count(old) == 1, old
         server = server.replace(old, new)
     fronts.nginx(server, port)
-    browser = Browser(port, tls=True, source="127.0.0.2")
+    browser = HTTPClient(port, tls=True, source="127.0.0.2")
     state = "%2B" * 4096
     answer = browser.sign_in("ada", "lovelace-1815", state=state)
     assert answer.status == 303
@@ -85,10 +85,10 @@ def test_the_block_of_the_manual_serves_a_link_with_a_long_state(fronts: Fronts,
     # every address has its own failures, and nobody chooses their address
     assert wrong(browser, "nobody") == 403
     assert wrong(browser, "no one", X_Forwarded_For="203.0.113.7", Forwarded="for=203.0.113.8") == 429
-    assert wrong(Browser(port, tls=True, source="127.0.0.3"), "nobody") == 403
+    assert wrong(HTTPClient(port, tls=True, source="127.0.0.3"), "nobody") == 403
 
 
-def runs(pid: int) -> bool:
+def is_running(pid: int) -> bool:
     """Does a process run, and is not only waited for?"""
     with suppress(FileNotFoundError, ProcessLookupError):
         return Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[0] not in "ZX"
@@ -106,7 +106,7 @@ def test_the_commands_of_the_manual_start_granian(fronts: Fronts, tmp_path: Path
         block = block.replace(old, new)
     path = f"{BINARIES}{os.pathsep}{os.environ['PATH']}"
     granian = Process("granian", lambda: ["sh", "-e", "-c", block], tmp_path / "log", {"PATH": path})
-    browser = Browser(port)
+    browser = HTTPClient(port)
 
     def answers() -> bool:
         with suppress(OSError):
@@ -122,7 +122,7 @@ def test_the_commands_of_the_manual_start_granian(fronts: Fronts, tmp_path: Path
         workers = [int(pid) for pid in Path(f"/proc/{granian.pid}/task/{granian.pid}/children").read_text().split()]
         granian.stop()
     assert len(workers) >= 4
-    assert [pid for pid in workers if runs(pid)] == []
+    assert [pid for pid in workers if is_running(pid)] == []
     # each of the four worker processes read LINKAUTH_INI
     assert granian.log.read_text("utf-8").count("Started worker-") == 4
 
@@ -135,7 +135,7 @@ def test_people_of_a_dual_stack_proxy_have_addresses_of_their_own(fronts: Fronts
     running = fronts.linkauth(kind, **ONE_WRONG)
     # nginx calls an IPv4 client of such a socket ::ffff:127.0.0.2
     port = fronts.proxied(f"127.0.0.1:{running.port}", SECURE, "[::]:{port} ipv6only=off")
-    first, second, third = (Browser(port, source=source) for source in ("127.0.0.2", "127.0.0.3", "::1"))
+    first, second, third = (HTTPClient(port, source=source) for source in ("127.0.0.2", "127.0.0.3", "::1"))
     assert [wrong(first, "a"), wrong(first, "b")] == [403, 429]
     assert [wrong(second, "a"), wrong(second, "b")] == [403, 429]
     assert [wrong(third, "a"), wrong(third, "b")] == [403, 429]
@@ -147,7 +147,7 @@ def test_a_port_behind_the_address_is_no_part_of_it(fronts: Fronts, kind: Kind, 
     named = f"{HTTPS} proxy_set_header X-Forwarded-For {brackets};"
     six = brackets.startswith('"[')
     port = fronts.proxied(f"127.0.0.1:{running.port}", named, "[::]:{port} ipv6only=off" if six else "127.0.0.1:{port}")
-    first, second = (Browser(port, source=source) for source in ("127.0.0.2", "127.0.0.3"))
+    first, second = (HTTPClient(port, source=source) for source in ("127.0.0.2", "127.0.0.3"))
     assert [wrong(first, "a"), wrong(first, "b"), wrong(second, "a")] == [403, 429, 403]
 
 
@@ -167,7 +167,7 @@ def test_two_proxies_in_a_row(fronts: Fronts, kind: Kind, proto: str) -> None:
         outer,
         inner,
     )
-    first, second = (Browser(outer, source=source, tls=True) for source in ("127.0.0.2", "127.0.0.3"))
+    first, second = (HTTPClient(outer, source=source, tls=True) for source in ("127.0.0.2", "127.0.0.3"))
     assert wrong(first, "a") == 403
     assert wrong(first, "b", X_Forwarded_For="203.0.113.7, 127.0.0.1", X_Forwarded_Proto="http") == 429
     assert wrong(second, "a") == 403
@@ -178,7 +178,7 @@ def test_http_at_the_outer_proxy_is_refused_with_a_page(fronts: Fronts, kind: Ki
     port = fronts.proxied(
         f"127.0.0.1:{running.port}", f'{ADDS} proxy_set_header X-Forwarded-Proto "$http_x_forwarded_proto, $scheme";'
     )
-    answer = Browser(port, source="127.0.0.2").page({"X-Forwarded-Proto": "https"})
+    answer = HTTPClient(port, source="127.0.0.2").page({"X-Forwarded-Proto": "https"})
     assert answer.status == 403
     assert answer.headers["content-type"].lower() == "text/html; charset=utf-8"
 
@@ -186,14 +186,14 @@ def test_http_at_the_outer_proxy_is_refused_with_a_page(fronts: Fronts, kind: Ki
 def test_a_unix_domain_socket(fronts: Fronts, kind: Kind) -> None:
     running = fronts.linkauth(kind, "unix", trusted_proxies="unix", **ONE_WRONG)
     port = fronts.proxied(f"unix:{running.socket}:", SECURE)
-    first, second = (Browser(port, source=source) for source in ("127.0.0.2", "127.0.0.3"))
+    first, second = (HTTPClient(port, source=source) for source in ("127.0.0.2", "127.0.0.3"))
     assert [wrong(first, "a"), wrong(first, "b"), wrong(second, "a")] == [403, 429, 403]
 
 
 def test_a_unix_domain_socket_must_be_named(fronts: Fronts, kind: Kind) -> None:
     running = fronts.linkauth(kind, "unix", trusted_proxies="127.0.0.0/8 ::1")
     port = fronts.proxied(f"unix:{running.socket}:", SECURE)
-    assert Browser(port).page().status == 403
+    assert HTTPClient(port).page().status == 403
     assert "add unix to linkauth.trusted_proxies" in running.log.read_text("utf-8")
 
 
@@ -202,12 +202,12 @@ def test_a_public_url_with_a_path(fronts: Fronts, kind: Kind, strips: bool) -> N
     running = fronts.linkauth(kind, public_url="https://link.example.com/auth/v1")
     target = f"127.0.0.1:{running.port}" + ("/" if strips else "")
     port = fronts.proxied(target, SECURE, path="/auth/v1/")
-    browser = Browser(port, prefix="/auth/v1")
+    browser = HTTPClient(port, prefix="/auth/v1")
     page = browser.page()
     style = re.search(r'href="([^"]+\.css)"', page.text)
     assert style
     assert style[1].startswith("/auth/v1/static/")
-    assert Browser(port).get(style[1]).status == 200
+    assert HTTPClient(port).get(style[1]).status == 200
     assert browser.sign_in("ada", "lovelace-1815").status == 303
     assert browser.get("/health/live").status == 200
     assert browser.get("/nothing").status == 404
@@ -216,14 +216,14 @@ def test_a_public_url_with_a_path(fronts: Fronts, kind: Kind, strips: bool) -> N
 def test_a_server_that_listens_on_both_families_knows_an_ipv4_proxy(fronts: Fronts) -> None:
     # granian on [::] calls 127.0.0.1 ::ffff:127.0.0.1; waitress has a socket for each family
     running = fronts.linkauth("granian", "::", trusted_proxies="127.0.0.0/8")
-    assert Browser(fronts.proxied(f"127.0.0.1:{running.port}", SECURE)).page().status == 200
+    assert HTTPClient(fronts.proxied(f"127.0.0.1:{running.port}", SECURE)).page().status == 200
 
 
 def test_nginx_may_write_the_standard_header(fronts: Fronts, kind: Kind) -> None:
     running = fronts.linkauth(kind, forwarded_header="forwarded", **ONE_WRONG)
     says = 'proxy_set_header Host $host; proxy_set_header Forwarded "for=$remote_addr;proto=https";'
     port = fronts.proxied(f"127.0.0.1:{running.port}", says)
-    first, second = (Browser(port, source=source) for source in ("127.0.0.2", "127.0.0.3"))
+    first, second = (HTTPClient(port, source=source) for source in ("127.0.0.2", "127.0.0.3"))
     assert wrong(first, "a", X_Forwarded_For="203.0.113.7") == 403
     assert wrong(first, "b", X_Forwarded_For="203.0.113.8") == 429
     assert wrong(second, "a") == 403

@@ -12,7 +12,7 @@ import pytest
 from webtest import TestApp
 
 from tests.alexa import Alexa
-from tests.servers.running import BINARIES, Browser, Kind, RunningLinkauth
+from tests.servers.production_server import BINARIES, HTTPClient, Kind, ProductionServer
 from tests.web.raw_requests import Response, assert_page, query, send
 
 PROXY, STRANGER = "10.0.0.1", "203.0.113.9"
@@ -138,10 +138,10 @@ def test_a_public_url_with_a_path_says_it_everywhere(make_app: Callable[..., Any
 
 
 @pytest.fixture(scope="module", params=["waitress", "granian"])
-def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLinkauth]:
+def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProductionServer]:
     kind: Kind = request.param
     settings = {"throttle.address_failures": "1"}
-    running = RunningLinkauth(kind, tmp_path_factory.mktemp(kind) / "linkauth", settings)
+    running = ProductionServer(kind, tmp_path_factory.mktemp(kind) / "linkauth", settings)
     try:
         running.start()
         yield running
@@ -150,8 +150,8 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.mark.parametrize("order", ["before", "behind", "alone"])
-def test_a_name_with_an_underscore_never_counts(running: RunningLinkauth, order: str) -> None:
-    browser, number = Browser(running.port), {"before": 1, "behind": 2, "alone": 3}[order]
+def test_a_name_with_an_underscore_never_counts(running: ProductionServer, order: str) -> None:
+    browser, number = HTTPClient(running.port), {"before": 1, "behind": 2, "alone": 3}[order]
 
     def wrong(false: str) -> int:
         real = {} if order == "alone" else {"X-Forwarded-For": f"198.51.100.{number}"}
@@ -162,8 +162,8 @@ def test_a_name_with_an_underscore_never_counts(running: RunningLinkauth, order:
     assert [wrong("203.0.113.1"), wrong("203.0.113.2")] == [403, 429]
 
 
-def test_a_scheme_with_an_underscore_never_counts(running: RunningLinkauth) -> None:
-    browser = Browser(running.port)
+def test_a_scheme_with_an_underscore_never_counts(running: ProductionServer) -> None:
+    browser = HTTPClient(running.port)
     assert browser.page({"X_Forwarded_Proto": "https"}).status == 403
     assert browser.page({"X-Forwarded-Proto": "http", "X_Forwarded_Proto": "https"}).status == 403
     assert browser.page({"X_Forwarded_Proto": "http", "X-Forwarded-Proto": "https"}).status == 200
@@ -194,7 +194,7 @@ def said(*command: str | Path, **environment: str) -> str:
     ],
 )
 def test_the_servers_own_keys_are_refused_with_the_setting_that_is_right(tmp_path: Path, line: str) -> None:
-    ini = RunningLinkauth("waitress", tmp_path / "linkauth", {}).ini
+    ini = ProductionServer("waitress", tmp_path / "linkauth", {}).ini
     ini.write_text(ini.read_text("utf-8").replace("[server:main]\n", f"[server:main]\n{line}\n"), "utf-8")
     told = said("linkauth", "serve", ini)
     assert f"[server:main] {line.split()[0]}: linkauth reads forwarded headers itself" in told
@@ -202,14 +202,14 @@ def test_the_servers_own_keys_are_refused_with_the_setting_that_is_right(tmp_pat
 
 
 def test_a_wrong_proxy_stops_the_start(tmp_path: Path) -> None:
-    ini = RunningLinkauth("waitress", tmp_path / "linkauth", {"trusted_proxies": "10.0.0.1/8"}).ini
+    ini = ProductionServer("waitress", tmp_path / "linkauth", {"trusted_proxies": "10.0.0.1/8"}).ini
     told = said("linkauth", "serve", ini)
     assert "linkauth.trusted_proxies: holds 10.0.0.1/8, which is an address inside a network" in told
     assert "the network is 10.0.0.0/8" in told
 
 
 def test_granian_by_wsgi_is_refused_with_the_command_that_is_right(tmp_path: Path) -> None:
-    running = RunningLinkauth("granian", tmp_path / "linkauth", {})
+    running = ProductionServer("granian", tmp_path / "linkauth", {})
     command = ("--interface", "wsgi", "--port", str(running.port), "linkauth.wsgi:application")
     told = said("granian", *command, LINKAUTH_INI=str(running.ini))
     assert "granian --interface asgi --http 1 ... linkauth.asgi:application" in told

@@ -9,7 +9,7 @@ import pytest
 from bs4 import BeautifulSoup
 from webtest import TestApp
 
-from tests.alexa import R1, Alexa, basic
+from tests.alexa import REDIRECT_URI, Alexa, basic
 from tests.conftest import https
 from tests.web.raw_requests import (
     FORM,
@@ -278,4 +278,4 @@ def test_the_proxy_claims_change_nothing_in_a_link(app: TestApp) -> None:
     raw = query()
     fields = {"form_token": form_token(app, raw), "username": "ada", "password": "lovelace-1815"}
     claims = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "http", "X-Forwarded-Port": "8443"}
-    assert "access_token" in redirect_parameters(post(app, raw, fields, claims), R1)
+    assert "access_token" in redirect_parameters(post(app, raw, fields, claims), REDIRECT_URI)

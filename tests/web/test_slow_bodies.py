@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.servers.running import CLIENT_SECRET, Browser, Kind, RunningLinkauth
+from tests.servers.production_server import CLIENT_SECRET, HTTPClient, Kind, ProductionServer
 
 DRIPPING = 100
 INTROSPECTIONS = 50
@@ -24,9 +24,9 @@ LENGTH, CHUNKS = "Content-Length: 1000\r\n\r\nt", "Transfer-Encoding: chunked\r\
 
 
 @pytest.fixture(scope="module", params=["waitress", "granian"])
-def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLinkauth]:
+def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProductionServer]:
     kind: Kind = request.param
-    running = RunningLinkauth(kind, tmp_path_factory.mktemp(kind) / "linkauth", {})
+    running = ProductionServer(kind, tmp_path_factory.mktemp(kind) / "linkauth", {})
     try:
         running.start()
         yield running
@@ -34,7 +34,7 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         running.stop()
 
 
-def opened(running: RunningLinkauth, request: str, stack: ExitStack) -> socket.socket:
+def opened(running: ProductionServer, request: str, stack: ExitStack) -> socket.socket:
     connection = stack.enter_context(socket.create_connection(("127.0.0.1", running.port), 60))
     connection.sendall(request.encode("ascii"))
     return connection
@@ -59,8 +59,8 @@ def drip(connection: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("body", [LENGTH, CHUNKS], ids=["length", "chunks"])
-def test_introspection_goes_on_beside_a_hundred_clients_that_drip(running: RunningLinkauth, body: str) -> None:
-    browser = Browser(running.port)
+def test_introspection_goes_on_beside_a_hundred_clients_that_drip(running: ProductionServer, body: str) -> None:
+    browser = HTTPClient(running.port)
     with ExitStack() as stack:
         dripping = [opened(running, HEAD.format(path="/introspect") + body, stack) for _ in range(DRIPPING)]
         for number in range(INTROSPECTIONS):
@@ -73,7 +73,7 @@ def test_introspection_goes_on_beside_a_hundred_clients_that_drip(running: Runni
 
 
 @pytest.mark.parametrize("body", [LENGTH, CHUNKS], ids=["length", "chunks"])
-def test_a_late_body_is_answered_as_every_other_mistake(running: RunningLinkauth, body: str) -> None:
+def test_a_late_body_is_answered_as_every_other_mistake(running: ProductionServer, body: str) -> None:
     with ExitStack() as stack:
         program = opened(running, HEAD.format(path="/introspect") + body, stack)
         person = opened(running, HEAD.format(path="/authorize?client_id=ride-hailer") + body, stack)
@@ -93,14 +93,14 @@ def test_a_late_body_is_answered_as_every_other_mistake(running: RunningLinkauth
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0",
     ],
 )
-def test_a_connection_without_a_whole_request_is_closed(running: RunningLinkauth, sent: str) -> None:
+def test_a_connection_without_a_whole_request_is_closed(running: ProductionServer, sent: str) -> None:
     with ExitStack() as stack:
         connection = opened(running, sent, stack)
         with connection.makefile("rb") as file:
             assert b"200" not in file.read()
 
 
-def test_a_body_in_chunks_is_taken(running: RunningLinkauth) -> None:
+def test_a_body_in_chunks_is_taken(running: ProductionServer) -> None:
     with ExitStack() as stack:
         request = f"{HEAD.format(path='/introspect')}Authorization: {BASIC['Authorization']}\r\n"
         connection = opened(
@@ -109,7 +109,7 @@ def test_a_body_in_chunks_is_taken(running: RunningLinkauth) -> None:
         assert answer(connection) == (200, b'{"active":false}')
 
 
-def test_a_request_with_a_length_and_chunks_is_the_last_of_its_connection(running: RunningLinkauth) -> None:
+def test_a_request_with_a_length_and_chunks_is_the_last_of_its_connection(running: ProductionServer) -> None:
     """A proxy that counts by the length takes for a body what follows the chunks (RFC 9112 section 6.1)."""
     one = f"{HEAD.format(path='/introspect')}Content-Length: 500\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
     with ExitStack() as stack:
@@ -118,7 +118,7 @@ def test_a_request_with_a_length_and_chunks_is_the_last_of_its_connection(runnin
             assert file.read().count(b"HTTP/1.1 ") == 1
 
 
-def test_a_body_in_malformed_chunks_is_the_fault_of_the_client(running: RunningLinkauth) -> None:
+def test_a_body_in_malformed_chunks_is_the_fault_of_the_client(running: ProductionServer) -> None:
     for chunk in ("0x7\r\ntoken=x\r\n", "-7\r\ntoken=x\r\n", "7\ntoken=x\n", "7\r\ntoken=xy\r\n"):
         with ExitStack() as stack:
             request = f"{HEAD.format(path='/introspect')}Transfer-Encoding: chunked\r\n\r\n{chunk}0\r\n\r\n"
@@ -126,7 +126,7 @@ def test_a_body_in_malformed_chunks_is_the_fault_of_the_client(running: RunningL
 
 
 @pytest.mark.parametrize("size", [65_536, 65_537])
-def test_the_limit_is_the_same_for_a_length_and_for_chunks(running: RunningLinkauth, size: int) -> None:
+def test_the_limit_is_the_same_for_a_length_and_for_chunks(running: ProductionServer, size: int) -> None:
     filler = "token=".ljust(size, "x")
     begin = f"{HEAD.format(path='/introspect')}Authorization: {BASIC['Authorization']}\r\n"
     with ExitStack() as stack:

@@ -13,8 +13,8 @@ import pytest
 
 from linkauth.backends import BackendUnavailable, WrongPassword
 from linkauth_http import HTTPBackend
+from tests.servers.development_server import free_port
 from tests.servers.process import Process
-from tests.servers.served import free_port
 
 Make = Callable[..., HTTPBackend]
 PEOPLE = {"ada": "Grün-Tür 7 %&+<>\"'é", "Müller": "x" * 100, "山田": " spaces at both ends "}

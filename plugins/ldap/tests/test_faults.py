@@ -46,9 +46,9 @@ def mended(pair: OpenLDAP) -> Iterator[OpenLDAP]:
     """The pair; well again afterwards, whatever a test did to it."""
     yield pair
     for provider in pair.providers:
-        if provider.hung:
+        if provider.is_hung:
             provider.resume()
-        if not provider.answering:
+        if not provider.is_available:
             provider.start()
     pair.settle()
 

@@ -29,7 +29,7 @@ TEMPLATE = "uid={rdn},ou=people,dc=example,dc=org"
 
 
 def test_one_that_tells_nothing_of_locks_calls_them_wrong_passwords() -> None:
-    with openldap.running(lockout_told=False, netscape=True) as quiet:
+    with openldap.running(disclose_lockout=False, netscape_controls=True) as quiet:
         backend = LDAPBackend(settings_for(quiet))
         with pytest.raises(WrongPassword):
             backend.authenticate("locked", quiet.people["locked"].password)
@@ -73,14 +73,14 @@ def test_a_server_that_refuses_clear_text_is_the_operators_problem() -> None:
 
 
 def test_a_server_that_takes_empty_passwords_lets_nobody_in() -> None:
-    with openldap.running(careless=True) as careless:
-        for changes in ({}, {"login_mode": "template", "user_dn_template": f"uid={{rdn}},{careless.people_base}"}):
-            backend = LDAPBackend(settings_for(careless, **changes))
+    with openldap.running(allow_unauthenticated_bind=True) as server:
+        for changes in ({}, {"login_mode": "template", "user_dn_template": f"uid={{rdn}},{server.people_base}"}):
+            backend = LDAPBackend(settings_for(server, **changes))
             for password in ("", "\0"):
                 for username in ("user03", "nobody"):
                     with pytest.raises((UnknownUser, WrongPassword)):
                         backend.authenticate(username, password)
-            assert backend.authenticate("user03", careless.people["user03"].password)
+            assert backend.authenticate("user03", server.people["user03"].password)
             backend.close()
 
 

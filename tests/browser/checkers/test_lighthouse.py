@@ -12,7 +12,7 @@ import pytest
 from tests.browser.conftest import ARGUMENTS
 from tests.browser.languages import THOROUGH
 from tests.browser.states import STATES, path
-from tests.servers.served import ServedLinkauth
+from tests.servers.development_server import DevelopmentServer
 
 CATEGORIES = ("accessibility", "best-practices")
 
@@ -39,7 +39,7 @@ def judge(lighthouse: list[str], chromium: str, url: str, folder: Path) -> list[
 
 @pytest.mark.parametrize("language", [tag for tag in ("ar", "en") if tag in THOROUGH])
 def test_the_login_page_has_every_point(
-    lighthouse: list[str], chromium_path: str, served: ServedLinkauth, tmp_path: Path, language: str
+    lighthouse: list[str], chromium_path: str, served: DevelopmentServer, tmp_path: Path, language: str
 ) -> None:
     uri = f"{served.url}/simulator/pitangui/spa/skill/account-linking-status.html?vendorId=M2SIMULATOR"
     asked = f"client_id=ride-hailer&response_type=token&redirect_uri={uri}&state=S&ui_locales={language}"
@@ -48,7 +48,7 @@ def test_the_login_page_has_every_point(
 
 @pytest.mark.parametrize(("page", "error"), [("login", "wrong_password"), ("password", "too_short.minimum")])
 def test_a_page_with_an_error_has_every_point(
-    lighthouse: list[str], chromium_path: str, stated: ServedLinkauth, tmp_path: Path, page: str, error: str
+    lighthouse: list[str], chromium_path: str, stated: DevelopmentServer, tmp_path: Path, page: str, error: str
 ) -> None:
     (state,) = [each for each in STATES if (each.page, each.name) == (page, error)]
     assert judge(lighthouse, chromium_path, stated.url + path(state, "de"), tmp_path) == []

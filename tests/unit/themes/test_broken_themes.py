@@ -12,24 +12,24 @@ from pyramid.exceptions import ConfigurationError
 from linkauth.testing.theme import TEXTS
 from linkauth.themes.theme import Theme, open_theme
 from linkauth.theming.check import check
-from tests.made_theme import CATALOG, MadeTheme
+from tests.theme_package import CATALOG, ThemePackage
 
 LOGIN, PO, MO = "templates/login.jinja2", "locale/de/LC_MESSAGES/linkauth.po", "locale/de/LC_MESSAGES/linkauth.mo"
-Make = Callable[[Mapping[str, str | bytes]], MadeTheme]
+Make = Callable[[Mapping[str, str | bytes]], ThemePackage]
 
 
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     monkeypatch.syspath_prepend(tmp_path)
-    return lambda files: MadeTheme(tmp_path, files)
+    return lambda files: ThemePackage(tmp_path, files)
 
 
-def open_installed(theme: MadeTheme) -> Theme:
+def open_installed(theme: ThemePackage) -> Theme:
     module = import_module(theme.package)
     return open_theme("made", module, module.Parameters(), TEXTS, "/static/made/")
 
 
-def faults(theme: MadeTheme) -> list[str]:
+def faults(theme: ThemePackage) -> list[str]:
     return [f"{each.where}: {each.what}" for each in check(theme.open()).findings]
 
 

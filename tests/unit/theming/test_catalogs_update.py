@@ -11,12 +11,12 @@ from click.testing import CliRunner
 
 from linkauth.cli import main
 from linkauth.theming import po
-from tests.made_theme import CATALOG, MadeTheme
+from tests.theme_package import CATALOG, ThemePackage
 
 PO, HOME = "locale/de/LC_MESSAGES/linkauth.po", "templates/own.jinja2"
 TYPO = '# As our shops say it.\nmsgid "Cancl"\nmsgstr "Zurück"\n'
 _numbers = count(1)
-Make = Callable[[Mapping[str, str | bytes]], tuple[MadeTheme, str]]
+Make = Callable[[Mapping[str, str | bytes]], tuple[ThemePackage, str]]
 
 
 @pytest.fixture
@@ -24,8 +24,8 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     """`make(files)` installs a child of the default theme and returns the theme and its name."""
     monkeypatch.syspath_prepend(tmp_path)
 
-    def install(files: Mapping[str, str | bytes]) -> tuple[MadeTheme, str]:
-        name, theme = f"catalogued-{next(_numbers)}", MadeTheme(tmp_path, files)
+    def install(files: Mapping[str, str | bytes]) -> tuple[ThemePackage, str]:
+        name, theme = f"catalogued-{next(_numbers)}", ThemePackage(tmp_path, files)
         theme.install(name)
         return theme, name
 

@@ -16,19 +16,19 @@ from linkauth.themes.theme import theme_packages
 from linkauth.theming.check import Report, check
 from linkauth.theming.drafts import Draft
 from tests.conftest import ROOT
-from tests.made_theme import CATALOG, MadeTheme
+from tests.theme_package import CATALOG, ThemePackage
 
 LOGIN, BASE = "templates/login.jinja2", "templates/base.jinja2"
 CSS, PO = "static/page.css.jinja2", "locale/de/LC_MESSAGES/linkauth.po"
 PARENTS_CSS = '{% include "parent/static/page.css.jinja2" %}\n'
 THEMES = sorted(path.parent.name for path in ROOT.glob("themes/*/setup.py"))
-Make = Callable[[Mapping[str, str | bytes]], MadeTheme]
+Make = Callable[[Mapping[str, str | bytes]], ThemePackage]
 
 
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     monkeypatch.syspath_prepend(tmp_path)
-    return lambda files: MadeTheme(tmp_path, files)
+    return lambda files: ThemePackage(tmp_path, files)
 
 
 def intro(html: str) -> dict[str, str | bytes]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.servers.served import ServedLinkauth
+from tests.servers.development_server import DevelopmentServer
 
 
 def test_development_ini_starts_in_a_folder_that_has_nothing_else(tmp_path: Path) -> None:
-    server = ServedLinkauth(tmp_path)
+    server = DevelopmentServer(tmp_path)
     try:
         server.start()
     finally:

@@ -23,7 +23,7 @@ def free_port() -> int:
         return port
 
 
-class ServedLinkauth:
+class DevelopmentServer:
     """development.ini on another port and in another folder.
 
     `changes` are other or further settings of its [app:main], without `linkauth.`; None leaves one out. `redirect_uris`

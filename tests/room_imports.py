@@ -1,4 +1,4 @@
-"""Prints which room of the core imports from which: `python -m tests.arrows`."""
+"""Prints which room of the core imports from which: `python -m tests.room_imports`."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ msgstr ""
 """
 
 
-class MadeTheme:
+class ThemePackage:
     """A package in `folder`, which must be on the path; `files` are its files besides the code, path to text."""
 
     def __init__(self, folder: Path, files: Mapping[str, str | bytes]) -> None:

@@ -10,7 +10,7 @@ PAGE = b'<!doctype html><title>Arrived</title><link rel="icon" href="data:,"><h1
 
 
 @dataclass(frozen=True)
-class Seen:
+class ReceivedRequest:
     """A request as the origin saw it."""
 
     method: str
@@ -23,12 +23,12 @@ class RedirectingOrigin:
 
     def __init__(self, to: str = "") -> None:
         self.to = to
-        self.seen: list[Seen] = []
+        self.requests: list[ReceivedRequest] = []
         origin = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                origin.seen.append(Seen(self.command, self.path, self.headers["Referer"]))
+                origin.requests.append(ReceivedRequest(self.command, self.path, self.headers["Referer"]))
                 body = b"" if origin.to else PAGE
                 self.send_response(302 if origin.to else 200)
                 if origin.to:

@@ -15,8 +15,8 @@ from typing import Literal
 from urllib.parse import quote, urlencode
 
 from linkauth.simulator import people
+from tests.servers.development_server import ROOT, free_port
 from tests.servers.process import Process
-from tests.servers.served import ROOT, free_port
 
 Kind = Literal["waitress", "granian"]
 BINARIES = Path(sys.executable).parent
@@ -34,13 +34,13 @@ _FORM_TOKEN = re.compile(r'(?<=name="form_token" value=")[^"]*')
 
 
 @dataclass
-class Answer:
+class HTTPResponse:
     status: int
     headers: dict[str, str]
     text: str
 
 
-class RunningLinkauth:
+class ProductionServer:
     """`changes` are settings of [app:main], without `linkauth.`; `host` is what to listen on, or `unix`."""
 
     def __init__(self, kind: Kind, folder: Path, changes: Mapping[str, str], host: str = "127.0.0.1") -> None:
@@ -78,7 +78,7 @@ class RunningLinkauth:
 
     def _answers(self) -> bool:
         try:
-            return Browser(self.port, self.socket if self._unix else "").get("/health/live").status == 200
+            return HTTPClient(self.port, self.socket if self._unix else "").get("/health/live").status == 200
         except OSError:
             return False
 
@@ -86,7 +86,7 @@ class RunningLinkauth:
         self.process.stop()
 
 
-class Browser:
+class HTTPClient:
     """Requests to `port` of loopback or to `path`, a unix domain socket; `source` is the address they come from."""
 
     def __init__(self, port: int, path: str = "", source: str = "", tls: bool = False, prefix: str = "") -> None:
@@ -109,13 +109,13 @@ class Browser:
             connection.sock.settimeout(30)
         return connection
 
-    def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> HTTPResponse:
         return self._ask("GET", path, None, headers or {})
 
-    def post(self, path: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Answer:
+    def post(self, path: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None) -> HTTPResponse:
         return self._ask("POST", path, urlencode(form, quote_via=quote), {**FORM, **(headers or {})})
 
-    def _ask(self, method: str, path: str, body: str | None, headers: Mapping[str, str]) -> Answer:
+    def _ask(self, method: str, path: str, body: str | None, headers: Mapping[str, str]) -> HTTPResponse:
         connection = self._connection()
         try:
             if self._path:
@@ -123,17 +123,17 @@ class Browser:
             connection.request(method, self._prefix + path, body, {"Host": "link.example.com", **headers})
             answer = connection.getresponse()
             text = answer.read().decode("utf-8")
-            return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, text)
+            return HTTPResponse(answer.status, {name.lower(): value for name, value in answer.getheaders()}, text)
         finally:
             connection.close()
 
-    def page(self, headers: Mapping[str, str] | None = None) -> Answer:
+    def page(self, headers: Mapping[str, str] | None = None) -> HTTPResponse:
         """The login page."""
         return self.get(f"/authorize?{QUERY}", headers)
 
     def sign_in(
         self, username: str, password: str, headers: Mapping[str, str] | None = None, state: str = "S"
-    ) -> Answer:
+    ) -> HTTPResponse:
         """A sign-in, with a page of its own."""
         path = f"/authorize?{QUERY.replace('state=S', f'state={state}')}"
         page = self.get(path, headers)

@@ -15,7 +15,7 @@ RELAX = ("1.3.6.1.4.1.4203.666.5.12", True, None)
 
 
 @contextmanager
-def connected(uri: str, user: str, password: str, ca_file: str | None = None) -> Iterator[Any]:
+def ldap_connection(uri: str, user: str, password: str, ca_file: str | None = None) -> Iterator[Any]:
     """ldap3's connection over TLS, before its bind; ldap:// begins it by StartTLS.
 
     Without `ca_file` any certificate will do: some tests give the server a bad one.
@@ -39,15 +39,17 @@ def connected(uri: str, user: str, password: str, ca_file: str | None = None) ->
 
 
 @contextmanager
-def bound(uri: str, user: str, password: str, ca_file: str | None = None) -> Iterator[Any]:
+def bound_connection(uri: str, user: str, password: str, ca_file: str | None = None) -> Iterator[Any]:
     """The same after its bind; whatever fails is raised."""
-    with connected(uri, user, password, ca_file) as connection:
+    with ldap_connection(uri, user, password, ca_file) as connection:
         connection.raise_exceptions = True
         connection.bind()
         yield connection
 
 
-def replace(connection: Any, dn: str, changes: Mapping[str, Sequence[str | bytes]], relax: bool = False) -> None:
+def replace_attributes(
+    connection: Any, dn: str, changes: Mapping[str, Sequence[str | bytes]], relax: bool = False
+) -> None:
     """An attribute without values is taken away."""
     wanted = {name: [(ldap3.MODIFY_REPLACE, list(values))] for name, values in changes.items()}
     connection.modify(dn, wanted, controls=[RELAX] if relax else None)
