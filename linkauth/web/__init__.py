@@ -1,1 +1,1 @@
-"""The request before a view sees it, and the answer after."""
+"""The web layer around the views: tweens, requests, forms, pages, response headers, and the servers."""

@@ -1,8 +1,8 @@
-"""The WSGI application for ASGI servers (ASGI 3.0), which hand over a request before its body is there.
+"""Runs the WSGI application under ASGI 3.0 servers, which pass a request before its body has been received.
 
-A body is read on the event loop, within a deadline and a size, and only then does a thread run the application: clients
-that send slowly hold no thread. ASGI also keeps the names of headers as they were sent. Those with an underscore are
-dropped; a WSGI environ cannot tell them from those with a hyphen.
+The event loop reads the body, with a deadline and a size limit. A thread runs the application only after that, so slow
+clients do not occupy threads. ASGI also preserves header names as they were sent. Headers with an underscore in their
+name are dropped, because a WSGI environ cannot distinguish them from headers with a hyphen.
 """
 
 from __future__ import annotations
@@ -26,25 +26,30 @@ log = logging.getLogger(__name__)
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-_Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
-_FAILED: _Answer = (500, [(b"content-type", b"text/plain")], b"internal error\n")
-_BROKEN: _Answer = (400, [(b"content-type", b"text/plain"), (b"connection", b"close")], b"the body is malformed\n")
+_Response = tuple[int, list[tuple[bytes, bytes]], bytes]
+_INTERNAL_ERROR: _Response = (500, [(b"content-type", b"text/plain")], b"internal error\n")
+_MALFORMED_BODY: _Response = (
+    400,
+    [(b"content-type", b"text/plain"), (b"connection", b"close")],
+    b"the body is malformed\n",
+)
 
 
 class UnreadableBody(Exception):
-    """The body cannot be completed: the client closed the connection, or what it sent as chunks is malformed."""
+    """The body is incomplete: the client closed the connection, or its chunked encoding is malformed."""
 
 
 class Application:
-    """The WSGI application `wsgi` as an ASGI one: a body is complete before one of `threads` threads runs it.
+    """An ASGI application that reads the body of each request and then runs `wsgi` in one of `threads` threads.
 
-    `seconds` and `limit` (bytes) bound a body. One that is late or cut short is handed over as it is, shorter than its
-    CONTENT_LENGTH, and one that is too long is handed over up to a byte beyond the limit.
+    `seconds` is the deadline for a body and `limit` its maximum size in bytes. If the deadline expires, the application
+    receives a body that is shorter than its CONTENT_LENGTH. If the body is too long, the application receives `limit`
+    + 1 bytes of it.
     """
 
     def __init__(self, wsgi: Any, threads: int, seconds: float = BODY_SECONDS, limit: int = BODY_LIMIT) -> None:
         self._wsgi = wsgi
-        self._threads = _Threads(self._respond, threads)
+        self._threads = _ThreadPool(self._respond, threads)
         self._seconds, self._limit = seconds, limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,30 +57,29 @@ class Application:
             await _lifespan(receive, send)
             return
         if scope["type"] != "http":
-            # the specification wants a close, and the server logs this error and does it
-            raise ValueError(f"{scope['type']} is not served")
+            # the specification requires an exception here; the server closes the connection and logs the error
+            raise ValueError(f"unsupported scope type: {scope['type']}")
         environ = wsgi_environ(scope)
         complete = True
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD") or "HTTP_TRANSFER_ENCODING" in environ:
             try:
                 complete = await self._collect(environ, receive)
             except UnreadableBody:
-                # granian would answer with 500; nothing is sent where the client has gone away
-                await _send(send, _BROKEN)
+                # granian would respond with 500; if the client has disconnected, nothing is sent
+                await _send(send, _MALFORMED_BODY)
                 return
         status, headers, body = await self._threads.run(environ)
         if not complete:
-            # the rest of the body may still come, and is no request
+            # the rest of the body may still arrive and must not be parsed as a request
             headers = [*headers, (b"connection", b"close")]
         await _send(send, (status, headers, body))
 
     async def _collect(self, environ: dict[str, Any], receive: Receive) -> bool:
-        """Put the body into `environ`; is it complete?"""
+        """Read the body into `environ`. Return False if it is late or too long. Raises UnreadableBody."""
         parts: list[bytes] = []
         size, more, late = 0, True, False
         declared = environ.get("CONTENT_LENGTH", "")
         if declared.isdecimal() and int(declared[:20]) > self._limit:
-            # refused by this figure alone
             return False
         try:
             async with asyncio.timeout(self._seconds):
@@ -92,12 +96,12 @@ class Application:
         body = b"".join(parts)[: self._limit + 1]
         environ["wsgi.input"] = BytesIO(body)
         if not declared:
-            # without a length of its own, as with chunks
+            # chunked encoding; for a late body the length is too large, so that it counts as incomplete
             environ["CONTENT_LENGTH"] = str(len(body) + late)
         return not more
 
-    def _respond(self, environ: dict[str, Any]) -> _Answer:
-        """The whole answer; the application makes no streams."""
+    def _respond(self, environ: dict[str, Any]) -> _Response:
+        """Run the WSGI application and return its complete response. Responses are not streamed."""
         started: list[tuple[str, list[tuple[str, str]]]] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
@@ -114,48 +118,54 @@ class Application:
             raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
             return int(status[:3]), raw, body
         except BaseException:
-            # also what is no Exception: the thread has further requests to answer
-            log.exception("the application failed")
-            return _FAILED
+            # BaseException too, because the thread must stay alive for further requests
+            log.exception("WSGI application raised an exception")
+            return _INTERNAL_ERROR
 
 
-class _Threads:
-    """`count` threads that call `respond`. An executor would cost a request of /introspect 6 % more CPU time."""
+class _ThreadPool:
+    """`count` threads that call `respond`.
 
-    def __init__(self, respond: Callable[[dict[str, Any]], _Answer], count: int) -> None:
+    With concurrent.futures a request to /introspect would take 6 % more CPU time.
+    """
+
+    def __init__(self, respond: Callable[[dict[str, Any]], _Response], count: int) -> None:
         self._respond, self._count = respond, count
-        self._waiting: SimpleQueue[tuple[asyncio.Future[_Answer], dict[str, Any]]] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[asyncio.Future[_Response], dict[str, Any]]] = SimpleQueue()
         self._started = False
 
-    async def run(self, environ: dict[str, Any]) -> _Answer:
-        """What `respond` returns for `environ`; it must not raise."""
+    async def run(self, environ: dict[str, Any]) -> _Response:
+        """Call `respond`, which must not raise, in a thread and return its result."""
         if not self._started:
-            # at the first request, so that they live in the worker process and not in one that forks
+            # start the threads at the first request: that is after the server has forked its worker processes
             self._started = True
             for number in range(self._count):
                 threading.Thread(target=self._work, name=f"linkauth-{number}", daemon=True).start()
-        future: asyncio.Future[_Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.put((future, environ))
+        future: asyncio.Future[_Response] = asyncio.get_running_loop().create_future()
+        self._queue.put((future, environ))
         return await future
 
     def _work(self) -> None:
         while True:
-            future, environ = self._waiting.get()
-            answer = self._respond(environ)
-            # the loop is closed if the server has not waited for this request
+            future, environ = self._queue.get()
+            response = self._respond(environ)
+            # RuntimeError: the server has stopped its event loop before this request was completed
             with suppress(RuntimeError):
-                future.get_loop().call_soon_threadsafe(_finish, future, answer)
-            del future, environ, answer
+                future.get_loop().call_soon_threadsafe(_set_result, future, response)
+            del future, environ, response
 
 
-def _finish(future: asyncio.Future[_Answer], answer: _Answer) -> None:
-    # done already if the server has cancelled this request
+def _set_result(future: asyncio.Future[_Response], response: _Response) -> None:
+    # the future is already done if the server has cancelled the request
     if not future.done():
-        future.set_result(answer)
+        future.set_result(response)
 
 
 def wsgi_environ(scope: Scope) -> dict[str, Any]:
-    """The WSGI environ (PEP 3333) of an ASGI HTTP scope, without a body and without headers that have an underscore."""
+    """Return the WSGI environ (PEP 3333) of an ASGI HTTP scope, with an empty body.
+
+    Headers with an underscore in their name are omitted.
+    """
     client, server = scope.get("client") or ("", 0), scope.get("server") or ("localhost", 0)
     root = scope.get("root_path", "")
     path = (
@@ -189,17 +199,17 @@ def wsgi_environ(scope: Scope) -> dict[str, Any]:
         headers[name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"].append(
             raw_value.decode("latin-1")
         )
-    return environ | {key: ",".join(found) for key, found in headers.items()}
+    return environ | {key: ",".join(values) for key, values in headers.items()}
 
 
-async def _send(send: Send, answer: _Answer) -> None:
-    status, headers, body = answer
+async def _send(send: Send, response: _Response) -> None:
+    status, headers, body = response
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:
-    """Start and stop as the server says; the application is open already."""
+    """Acknowledge the server's startup and shutdown messages. The application needs no startup of its own."""
     while True:
         message = await receive()
         await send({"type": f"{message['type']}.complete"})

@@ -1,4 +1,8 @@
-"""The body of a request, within a size and a time, under servers that read it themselves and under others."""
+"""Reads request bodies with a size limit and a deadline.
+
+Some servers read the whole body before they call the application (waitress, linkauth's ASGI adapter). For all other
+servers, threads of this module read it.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +12,20 @@ from io import BytesIO
 from typing import Any
 
 BODY_LIMIT = 65_536
-"""Bytes of a body."""
+"""Maximum size of a body in bytes."""
 BODY_SECONDS = 5.0
-"""Until a body must be complete."""
+"""Deadline for a body."""
 SLOW_AFTER_SECONDS = 0.1
-"""Seconds after which a body counts as slow."""
+"""A body that takes longer counts as slow."""
 MAX_SLOW_REQUESTS = 8
-"""Requests that wait for slow bodies at the same time, each of which holds a thread of the server: a quarter of 32."""
+"""Maximum number of requests that wait for slow bodies. Each occupies a server thread; 8 is a quarter of 32 threads."""
 MAX_READERS = 256
-"""Threads that read bodies; one is held until its client sends the rest or goes away."""
-
-
+"""Maximum number of threads that read bodies. A thread is occupied until its client sends the rest or disconnects."""
 _DIGITS = 20
 
 
 class BodyError(Exception):
-    """The body cannot be used; `code` says why: `too_long`, `too_slow` or `wrong_content_length`."""
+    """The body cannot be used. `code` is the reason: `too_long`, `too_slow` or `wrong_content_length`."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -31,10 +33,10 @@ class BodyError(Exception):
 
 
 def read(environ: dict[str, Any]) -> bytes:
-    """The body of a WSGI environ (PEP 3333), BODY_LIMIT bytes at most. Raises BodyError.
+    """Return the body of a WSGI environ (PEP 3333), at most BODY_LIMIT bytes. Raises BodyError.
 
-    One that ends before its CONTENT_LENGTH is `too_slow`: a server that waits for bodies itself hands it over like that
-    when its time is up.
+    A body that is shorter than its CONTENT_LENGTH is `too_slow`: servers that read bodies themselves pass such a body
+    when their deadline expires.
     """
     declared: str = environ.get("CONTENT_LENGTH") or ""
     if declared and not (declared.isascii() and declared.isdecimal()):
@@ -45,7 +47,7 @@ def read(environ: dict[str, Any]) -> bytes:
     if length == 0 or (length < 0 and not environ.get("wsgi.input_terminated")):
         return b""
     stream, size = environ["wsgi.input"], length if length >= 0 else BODY_LIMIT + 1
-    body = stream.read(size) if _is_there(environ, stream) else _readers.read(stream, size)
+    body = stream.read(size) if _is_buffered(environ, stream) else _readers.read(stream, size)
     if len(body) > BODY_LIMIT:
         raise BodyError("too_long")
     if len(body) < length:
@@ -53,12 +55,14 @@ def read(environ: dict[str, Any]) -> bytes:
     return body
 
 
-def _is_there(environ: dict[str, Any], stream: Any) -> bool:
-    """Did the server read the whole body before it called the application? waitress does, and linkauth's own ASGI."""
+def _is_buffered(environ: dict[str, Any], stream: Any) -> bool:
+    """Report whether the server read the whole body before it called the application."""
     return isinstance(stream, BytesIO) or "waitress.client_disconnected" in environ
 
 
-class _Job:
+class _ReadJob:
+    """Reads one body from a stream. `run` is called in a reader thread, `wait` and `result` in a server thread."""
+
     def __init__(self, stream: Any, size: int) -> None:
         self._stream, self._size = stream, size
         self._done = threading.Lock()
@@ -70,7 +74,7 @@ class _Job:
         try:
             self._body = self._stream.read(self._size)
         except BaseException as error:
-            # also what is no Exception, such as a panic of a server in Rust: somebody waits
+            # BaseException too (for example a panic in a server written in Rust): a server thread waits for the job
             self._error = error
 
     def finish(self) -> None:
@@ -81,16 +85,17 @@ class _Job:
 
     def result(self) -> bytes:
         if self._error is not None:
-            # the connection broke
+            # the connection was lost
             raise BodyError("too_slow") from self._error
         return self._body
 
 
 class BodyReaders:
-    """Threads that read bodies for servers that leave that to the application.
+    """A pool of at most `max_readers` threads that read bodies for servers that do not read them.
 
-    A thread of the server waits `patience` seconds for a body, and up to `seconds` if it is one of `slow` that wait.
-    The reader of a body that never ends is free again when the server closes the connection. `most` readers are made.
+    A server thread waits `slow_after` seconds for a body. After that, at most `max_slow` server threads may wait on,
+    until the deadline of `seconds` expires. A reader thread of an unfinished body becomes free when the server closes
+    the connection.
     """
 
     def __init__(
@@ -101,51 +106,51 @@ class BodyReaders:
         max_readers: int = MAX_READERS,
     ) -> None:
         self._seconds, self._slow_after = seconds, slow_after
-        self._slow, self._left = threading.Semaphore(max_slow), threading.Semaphore(max_readers)
+        self._slow_slots, self._reader_slots = threading.Semaphore(max_slow), threading.Semaphore(max_readers)
         self._idle: list[_Reader] = []
 
     def read(self, stream: Any, size: int) -> bytes:
-        """Up to `size` bytes of the stream. Raises BodyError."""
-        ends = time.monotonic() + self._seconds
-        job = _Job(stream, size)
-        self._reader().begin(job)
+        """Read up to `size` bytes from the stream. Raises BodyError."""
+        deadline = time.monotonic() + self._seconds
+        job = _ReadJob(stream, size)
+        self._idle_reader().start(job)
         if not job.wait(self._slow_after):
-            if not self._slow.acquire(blocking=False):
+            if not self._slow_slots.acquire(blocking=False):
                 raise BodyError("too_slow")
             try:
-                complete = job.wait(max(0.0, ends - time.monotonic()))
+                complete = job.wait(max(0.0, deadline - time.monotonic()))
             finally:
-                self._slow.release()
+                self._slow_slots.release()
             if not complete:
                 raise BodyError("too_slow")
         return job.result()
 
-    def _reader(self) -> _Reader:
+    def _idle_reader(self) -> _Reader:
         try:
             return self._idle.pop()
         except IndexError:
-            if not self._left.acquire(blocking=False):
+            if not self._reader_slots.acquire(blocking=False):
                 raise BodyError("too_slow") from None
             return _Reader(self._idle)
 
 
 class _Reader:
-    """One thread; it adds itself to `idle` whenever it has read."""
+    """A thread that reads one body at a time. It adds itself to `idle` after each body."""
 
     def __init__(self, idle: list[_Reader]) -> None:
         self._idle = idle
-        self._work = threading.Lock()
-        self._work.acquire()
-        self._job: _Job | None = None
+        self._job_ready = threading.Lock()
+        self._job_ready.acquire()
+        self._job: _ReadJob | None = None
         threading.Thread(target=self._run, name="linkauth-body", daemon=True).start()
 
-    def begin(self, job: _Job) -> None:
+    def start(self, job: _ReadJob) -> None:
         self._job = job
-        self._work.release()
+        self._job_ready.release()
 
     def _run(self) -> None:
         while True:
-            self._work.acquire()
+            self._job_ready.acquire()
             job, self._job = self._job, None
             assert job is not None
             job.run()

@@ -1,8 +1,7 @@
-"""Forms: decoding queries and bodies, same-origin posts, and the signed form token.
+"""Forms: decoding of queries and bodies, the same-origin check, and the signed form token.
 
-WebOb's own parsing is not used for input: it splits on `;`, decodes a body with replacement characters, and lets the
-last of two values win. What is refused is raised as an HTTP exception of Pyramid whose `detail` is a code that themes
-put into words.
+WebOb's parsing is too lenient: it splits at `;`, decodes a body with replacement characters, and uses the last of two
+values. Errors are raised as Pyramid's HTTP exceptions; their `detail` is an error code that themes translate.
 """
 
 from __future__ import annotations
@@ -26,9 +25,10 @@ from linkauth.web import bodies
 
 FIELD_LIMIT = 100
 FORM_TOKEN_SECONDS = 900
-_SIGNATURE = 24
-"""Characters of one signature of a form token."""
-_MOST_SIGNATURES = 9
+"""Lifetime of a form token."""
+_SIGNATURE_LENGTH = 24
+"""Characters of one signature in a form token."""
+_MAX_SIGNATURES = 9
 _BODY_ERRORS = {
     "too_long": HTTPRequestEntityTooLarge,
     "too_slow": HTTPRequestTimeout,
@@ -38,9 +38,9 @@ _FORM_TYPE = "application/x-www-form-urlencoded"
 
 
 def decode_pairs(raw: bytes) -> list[tuple[str, str]]:
-    """The (name, value) pairs of a query or a form body, in order; `&` alone separates, UTF-8 alone is text.
+    """Return the (name, value) pairs of a query or a form body, in order. The only separator is `&`.
 
-    Raises HTTPBadRequest for broken UTF-8 or more than FIELD_LIMIT pairs.
+    Raises HTTPBadRequest if the text is not valid UTF-8 or has more than FIELD_LIMIT pairs.
     """
     parts = raw.split(b"&")
     if len(parts) > FIELD_LIMIT:
@@ -58,7 +58,7 @@ def _decode(encoded: bytes) -> str:
 
 
 def read_form(environ: dict[str, Any]) -> dict[str, str]:
-    """The form body of a WSGI environ, name to value.
+    """Return the fields of the form body of a WSGI environ.
 
     Raises HTTPUnsupportedMediaType, HTTPRequestEntityTooLarge, HTTPRequestTimeout or HTTPBadRequest.
     """
@@ -81,51 +81,57 @@ def _body(environ: dict[str, Any]) -> bytes:
 
 
 class FormTokens:
-    """Is a post our own form's? By the browser's word about its origin, and by a signed token in the form.
+    """Protects forms against cross-site requests with the browser's origin headers and a signed token in the form.
 
-    The token expires and is bound to the query, so that it detects a stale page; nothing is kept and no cookie is
-    needed. `secret` signs it, `public_url` says which origin is our own. With `previous` secrets a token is signed by
-    each of them too, and one signature of any of them is enough: so servers whose ini names the former secret and
-    servers whose ini names the new one take each other's pages.
+    The token expires and is bound to the query, so it also detects a stale page. It needs no cookie and no stored
+    state. `secret` signs the token; `public_url` determines the expected origin.
+
+    While a secret is being replaced, `previous` contains the former secrets. A token then has a signature for each
+    secret, and one valid signature is enough. So servers with the former secret and servers with the new secret accept
+    each other's forms.
     """
 
     def __init__(
         self, secret: str, public_url: str, clock: Callable[[], float] = time.time, previous: Sequence[str] = ()
     ) -> None:
         url = urlsplit(public_url)
-        # browsers leave out the scheme's own port
+        # browsers omit the default port of the scheme
         default_port = {"https": ":443", "http": ":80"}[url.scheme]
         self._origin = f"{url.scheme}://{url.netloc.removesuffix(default_port)}".lower()
         self._keys = [sha256(b"linkauth form token" + each.encode("utf-8")).digest() for each in (secret, *previous)]
         self._clock = clock
 
     def check_origin(self, environ: dict[str, Any]) -> None:
-        """Raises HTTPBadRequest unless Origin, else Sec-Fetch-Site, else Referer says that the post is our own."""
+        """Check that a POST request comes from a page of this server. Raises HTTPBadRequest.
+
+        The check uses Origin if present, else Sec-Fetch-Site, else Referer.
+        """
         origin, site = environ.get("HTTP_ORIGIN"), environ.get("HTTP_SEC_FETCH_SITE")
         if origin is not None and origin != "null":
-            own = origin.lower() == self._origin and site in (None, "same-origin")
+            same_origin = origin.lower() == self._origin and site in (None, "same-origin")
         elif site is not None:
-            own = site == "same-origin"
+            same_origin = site == "same-origin"
         else:
-            own = environ.get("HTTP_REFERER", "").lower().startswith(self._origin + "/")
-        if not own:
+            same_origin = environ.get("HTTP_REFERER", "").lower().startswith(self._origin + "/")
+        if not same_origin:
             raise HTTPBadRequest("cross_site")
 
     def token(self, query: str) -> str:
-        """A form token for the raw query string."""
+        """Return a form token for the raw query string."""
         expiry = str(int(self._clock()) + FORM_TOKEN_SECONDS)
         return f"{expiry}.{''.join(self._signatures(expiry, query))}"
 
     def is_fresh(self, token: str, query: str) -> bool:
-        """Was `token` made for this query, and is it young enough?"""
+        """Report whether `token` was issued for this query and has not expired."""
         expiry, _, signatures = token.partition(".")
         if not expiry.isascii() or not expiry.isdecimal() or len(expiry) > 12:
             return False
-        if not signatures.isascii() or len(signatures) % _SIGNATURE or len(signatures) > _SIGNATURE * _MOST_SIGNATURES:
+        size = _SIGNATURE_LENGTH
+        if not signatures.isascii() or len(signatures) % size or len(signatures) > size * _MAX_SIGNATURES:
             return False
-        given = [signatures[begin : begin + _SIGNATURE] for begin in range(0, len(signatures), _SIGNATURE)]
-        own = self._signatures(expiry, query)
-        signed = any(hmac.compare_digest(one, other) for one in given for other in own)
+        presented = [signatures[begin : begin + size] for begin in range(0, len(signatures), size)]
+        expected = self._signatures(expiry, query)
+        signed = any(hmac.compare_digest(one, other) for one in presented for other in expected)
         return signed and int(expiry) > self._clock()
 
     def _signatures(self, expiry: str, query: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The security headers of every response."""
+"""The security headers of responses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pyramid.tweens import EXCVIEW, INGRESS
 from linkauth.services import services_of
 
 CONTENT_SECURITY_POLICY = (
-    # no form-action: browsers check it over the whole chain of redirects and would silently stop the way to Amazon
+    # no form-action: browsers apply it to the whole redirect chain and would silently block the redirect to Amazon
     "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; "
     "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
@@ -18,17 +18,17 @@ UNUSED_FEATURES = (
     *("accelerometer", "camera", "display-capture", "geolocation", "gyroscope", "magnetometer", "microphone"),
     *("midi", "payment", "usb"),
 )
-"""Of browsers, that no page uses. Not listed is what sign-in pages may want: passkeys and one-time codes."""
-OPENER = "Cross-Origin-Opener-Policy"
-LINKING = "/authorize"
+"""Browser features that no page uses. Passkeys and one-time codes are not listed, because login pages may use them."""
+OPENER_POLICY = "Cross-Origin-Opener-Policy"
+AUTHORIZE_PATH = "/authorize"
 HEADERS = (
     ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
     ("X-Frame-Options", "DENY"),
-    # not no-referrer: with that, browsers send `Origin: null` on our own form
+    # not no-referrer: browsers would then send `Origin: null` with the login form
     ("Referrer-Policy", "same-origin"),
     ("X-Content-Type-Options", "nosniff"),
     ("Permissions-Policy", ", ".join(f"{feature}=()" for feature in UNUSED_FEATURES)),
-    # pages load static files of their own origin only; documents are for clients that are no browsers
+    # pages load only files of their own origin; the clients of JSON documents are not browsers
     ("Cross-Origin-Resource-Policy", "same-origin"),
     ("Cache-Control", "no-store"),
 )
@@ -36,18 +36,19 @@ STRICT_TRANSPORT = ("Strict-Transport-Security", "max-age=31536000")
 
 
 def add_headers(handler: Callable[..., Any], registry: Any) -> Callable[..., Any]:
-    """A tween: adds the security headers to every response; a header that the view has set stays."""
-    wanted = (*HEADERS, STRICT_TRANSPORT) if services_of(registry).settings.https else HEADERS
-    elsewhere = (*wanted, (OPENER, "same-origin"))
-    # a platform may open the page in a window of its own and wait for it: any other policy, even on a redirect, parts
-    # the two for good. Such a window shows its opener nothing of ours
-    linking = (*wanted, (OPENER, "unsafe-none"))
+    """A tween that adds the security headers to each response, except those that the view has set."""
+    common = (*HEADERS, STRICT_TRANSPORT) if services_of(registry).settings.https else HEADERS
+    default_headers = (*common, (OPENER_POLICY, "same-origin"))
+    # a platform may open the login page in a popup window and wait for it. Any other opener policy, even on a redirect,
+    # would permanently separate the popup from its opener. A cross-origin opener cannot read the page
+    authorize_headers = (*common, (OPENER_POLICY, "unsafe-none"))
 
     def add(request: Any) -> Any:
         response = handler(request)
         present = {name.lower() for name, _ in response.headerlist}
-        fitting = linking if request.environ.get("PATH_INFO", "").startswith(LINKING) else elsewhere
-        response.headerlist.extend(header for header in fitting if header[0].lower() not in present)
+        is_authorize = request.environ.get("PATH_INFO", "").startswith(AUTHORIZE_PATH)
+        headers = authorize_headers if is_authorize else default_headers
+        response.headerlist.extend(header for header in headers if header[0].lower() not in present)
         return response
 
     return add

@@ -1,4 +1,7 @@
-"""The parts of forwarded headers: addresses, and the elements of RFC 7239. Linear in what is read, and bounded."""
+"""Parsers for the values of forwarded headers: addresses, and the elements of RFC 7239.
+
+Their cost is linear in the input, and the input is bounded.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,17 @@ import re
 from linkauth.config.proxies import Address, address
 
 FORWARDED_LIMIT = 4_096
-"""Characters of a Forwarded header; nothing of a longer one is read."""
+"""Maximum length of a Forwarded header in characters. A longer header is ignored."""
 WHITESPACE = " \t"
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _PORT = re.compile(r"[0-9]{1,5}|_[0-9A-Za-z._-]{1,64}")
 
 
 def parse_hop(hop: str) -> tuple[bool, Address | None]:
-    """(is it one, the address) of a hop: an address, perhaps with a port, IPv6 perhaps in brackets.
+    """Parse a hop: an address with an optional port; an IPv6 address may be in brackets.
 
-    The address of `unix:`, as nginx names a client on a unix domain socket, is None. No name is looked up: anything
-    else, such as RFC 7239's `unknown` and `_hidden`, is no address.
+    Return (valid, address). The address is None for `unix:`, which is how nginx denotes a client on a Unix domain
+    socket. Names are not resolved: every other value is invalid, also `unknown` and `_hidden` of RFC 7239.
     """
     if hop in ("unix", "unix:"):
         return True, None
@@ -35,28 +38,29 @@ def parse_hop(hop: str) -> tuple[bool, Address | None]:
             return False, None
     if port and not _PORT.fullmatch(port):
         return False, None
-    found = address(host)
-    return found is not None, found
+    parsed = address(host)
+    return parsed is not None, parsed
 
 
 def parse_forwarded(value: str) -> list[dict[str, str]]:
-    """The elements of a Forwarded header (RFC 7239 section 4): parameters by their lower-case names.
+    """Return the elements of a Forwarded header (RFC 7239 section 4), each as a dict of lower-case parameter names.
 
-    Nothing of a header that is malformed or too long: what a client sent before might hide what the proxy added. Only
-    the spaces around `;` and characters such as `:` outside quotes, which many proxies write, are let through.
+    A malformed or too long header gives an empty list, because the part that the client sent could hide the part that
+    the proxy added. Two deviations from the grammar are accepted, because many proxies write them: spaces around `;`,
+    and characters such as `:` in values without quotes.
     """
-    found: list[dict[str, str]] = []
+    elements: list[dict[str, str]] = []
     if len(value) > FORWARDED_LIMIT:
         return []
     element: dict[str, str] = {}
     position, end = 0, len(value)
     while True:
-        position = _skip(value, position)
+        position = _skip_whitespace(value, position)
         if position == end or value[position] == ",":
             if element:
-                found.append(element)
+                elements.append(element)
             if position == end:
-                return found
+                return elements
             element = {}
             position += 1
         elif value[position] == ";":
@@ -69,7 +73,7 @@ def parse_forwarded(value: str) -> list[dict[str, str]]:
 
 
 def _pair(value: str, position: int) -> tuple[str, str, int] | None:
-    """(name, value, where it ends) of the parameter at `position`; None if it is malformed."""
+    """Return (name, value, end position) of the parameter at `position`, or None if it is malformed."""
     name = _TOKEN.match(value, position)
     if name is None or value[name.end() : name.end() + 1] != "=":
         return None
@@ -78,7 +82,7 @@ def _pair(value: str, position: int) -> tuple[str, str, int] | None:
         characters: list[str] = []
         position += 1
         while position < end and value[position] != '"':
-            # a backslash makes the next character itself (RFC 9110 section 5.6.4)
+            # a backslash escapes the next character (RFC 9110 section 5.6.4)
             position += value[position] == "\\"
             characters.append(value[position : position + 1])
             position += 1
@@ -90,13 +94,13 @@ def _pair(value: str, position: int) -> tuple[str, str, int] | None:
         while position < end and value[position] not in ' \t,;"':
             position += 1
         text = value[start:position]
-    position = _skip(value, position)
+    position = _skip_whitespace(value, position)
     if not text or (position < end and value[position] not in ",;"):
         return None
     return name[0].lower(), text, position
 
 
-def _skip(value: str, position: int) -> int:
+def _skip_whitespace(value: str, position: int) -> int:
     while position < len(value) and value[position] in WHITESPACE:
         position += 1
     return position

@@ -1,6 +1,6 @@
-"""Requests that no view should see: over-long URLs, bytes that are not UTF-8, plain http.
+"""Rejects invalid requests before a view is called: over-long URLs, invalid UTF-8, and plain http.
 
-What is refused is raised as an HTTP exception of Pyramid whose `detail` is a code that themes put into words.
+Errors are raised as Pyramid's HTTP exceptions; their `detail` is an error code that themes translate.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from linkauth.services import services_of
 from linkauth.web.forms import decode_pairs
 
 QUERY_LIMIT = 16_384
-"""Bytes; a state of 4,096 characters is three times as long when every character is escaped."""
+"""Maximum length of the query in bytes. A state of 4,096 characters takes three times as many if all are escaped."""
 PATH_LIMIT = 1_024
 
 
 def check_request(handler: Callable[..., Any], registry: Any) -> Callable[..., Any]:
-    """A tween: refuses such a request before its view is looked up, and sets `request.query`."""
+    """A tween that rejects invalid requests and sets `request.query`."""
     https = services_of(registry).settings.https
 
     def check(request: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Log lines that strangers can cause: only so many of them."""
+"""A rate limit for log messages that unauthenticated clients can cause."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable
 
 
 class LogRateLimit:
-    """Says whether to log: at most `most` lines in `seconds`, and `each` of them for one key."""
+    """Allows at most `total` log messages per `seconds`, and at most `per_key` of them for the same key."""
 
     def __init__(
         self, seconds: float = 60, per_key: int = 5, total: int = 60, clock: Callable[[], float] = time.monotonic
@@ -17,15 +17,15 @@ class LogRateLimit:
         self._seconds, self._per_key, self._total, self._clock = seconds, per_key, total, clock
         self._lock = threading.Lock()
         self._counts: Counter[Hashable] = Counter()
-        self._ends = 0.0
+        self._window_end = 0.0
 
     def allows(self, key: Hashable) -> bool:
-        """Is a line about `key` to be logged now? It counts then."""
+        """Report whether a message about `key` may be logged now, and count it if so."""
         with self._lock:
             now = self._clock()
-            if now >= self._ends:
+            if now >= self._window_end:
                 self._counts.clear()
-                self._ends = now + self._seconds
+                self._window_end = now + self._seconds
             if self._counts[key] >= self._per_key or self._counts.total() >= self._total:
                 return False
             self._counts[key] += 1

@@ -1,4 +1,4 @@
-"""Pages: the theme of the client that asks, in the language of the person."""
+"""Renders pages in the theme of the client and the language of the person."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOCALE_PARAMETERS = ("ui_locales", "user_locale")
-"""The standard's name for the wanted languages (OpenID Connect Core section 3.1.2.1), and Google's."""
+"""Query parameters with the preferred languages: of OpenID Connect Core section 3.1.2.1, and of Google."""
 
 
 class Pages:
-    """The themes by name, and what a request gets of them.
+    """Selects the theme and the language of a page and renders it.
 
-    `names` has the name of the theme for each client_id, and for "" that of all other pages.
+    `themes` are the themes by name. `names` maps each client_id to the name of its theme, and "" to the name of the
+    default theme.
     """
 
     def __init__(self, themes: Mapping[str, Theme], names: Mapping[str, str]) -> None:
@@ -33,64 +34,74 @@ class Pages:
 
     @classmethod
     def from_settings(cls, settings: Settings, themes: Mapping[str, Theme]) -> Pages:
-        """The pages that the settings ask for. Logs a warning for each text that no page shows."""
-        names = {each.client_id or name: each.theme or settings.theme for name, each in settings.clients.items()}
+        """Create the pages from the settings. Logs a warning for each configured text that no page shows."""
+        clients = settings.clients.items()
+        names = {client.client_id or name: client.theme or settings.theme for name, client in clients}
         pages = cls(themes, {**names, "": settings.theme})
         _warn_about_unlabelled_scopes(settings)
         _warn_about_unused_texts(settings.texts(), {tag for theme in themes.values() for tag in theme.languages})
         return pages
 
     def theme(self, query: Sequence[tuple[str, str]]) -> Theme:
-        """The theme of the client that the query names, if there is such a client."""
+        """Return the theme of the client that the query names, or the default theme."""
         return self._themes[self._names.get(dict(query).get("client_id", ""), self._names[""])]
 
-    def language(self, theme: Theme, query: Sequence[tuple[str, str]], accepted: str) -> str:
-        """The language of a page, one of the theme's; `accepted` is the Accept-Language header."""
-        wanted: list[str] = []
+    def language(self, theme: Theme, query: Sequence[tuple[str, str]], accept_language: str) -> str:
+        """Return the language tag of a page, which is one of the theme's languages.
+
+        `accept_language` is the value of the Accept-Language header.
+        """
+        preferred: list[str] = []
         for name, value in query:
             if name in LOCALE_PARAMETERS:
-                wanted += value[: languages.HEADER_LIMIT].split()[: languages.RANGES_LIMIT]
-        wanted = wanted[: languages.RANGES_LIMIT]
-        wanted += languages.parse_accept_language(accepted)
-        return languages.best_match(wanted, theme.languages) or theme.default_language
+                preferred += value[: languages.HEADER_LIMIT].split()[: languages.RANGES_LIMIT]
+        preferred = preferred[: languages.RANGES_LIMIT]
+        preferred += languages.parse_accept_language(accept_language)
+        return languages.best_match(preferred, theme.languages) or theme.default_language
 
     def page(self, request: WebRequest, page: str, status: int = 200, **context: Any) -> Response:
-        """The page as a response: "login" or "error", with what its template needs.
+        """Render a page as a response. `context` are the variables of its template.
 
-        `query` are the parameters that ask for the same page again, in another language; without them there is such a
-        choice only where the address has none: nothing goes back that nobody has checked.
+        The variable `query` contains the validated parameters that request the same page again, for the language links.
+        Without it, the links are shown only if the URL has no parameters other than those of the language, because
+        parameters that were not validated must not be repeated.
         """
-        spoken = [name in LOCALE_PARAMETERS for name, _ in request.query]
-        unread = not spoken and request.environ.get("QUERY_STRING")
-        context.setdefault("query", () if all(spoken) and not unread else None)
-        # whom nobody says a language may still have a browser that knows some
-        context["guess"] = request.method == "GET" and not (any(spoken) or request.environ.get("HTTP_ACCEPT_LANGUAGE"))
+        sets_language = [name in LOCALE_PARAMETERS for name, _ in request.query]
+        undecoded = not sets_language and request.environ.get("QUERY_STRING")
+        context.setdefault("query", () if all(sets_language) and not undecoded else None)
+        # without any preference the page's script may choose a language from navigator.languages
+        has_preference = any(sets_language) or request.environ.get("HTTP_ACCEPT_LANGUAGE")
+        context["guess"] = request.method == "GET" and not has_preference
         response = Response(request.theme.render(page, request.language, **context), status=status)
         response.headers["Vary"] = "Accept-Language"
         response.headers["Content-Language"] = request.language
         return response
 
     def static_file(self, theme_name: str, file_name: str) -> StaticFile | None:
-        """The static file of that hashed name, if the theme is in use and has it."""
+        """Return the static file with that hashed name, or None if there is no such theme or file."""
         theme = self._themes.get(theme_name)
         return theme.static.get(file_name) if theme else None
 
 
 def _warn_about_unlabelled_scopes(settings: Settings) -> None:
+    """Log a warning for each scope of a client for which `linkauth.scope.*` has no description."""
     used = {scope: name for name, client in settings.clients.items() if client.grants for scope in client.scopes}
     for scope in sorted(set(used) - set(settings.scopes)):
         log.warning(
-            "the scope %s of client %s has no sentence, so that people read its name: add linkauth.%s",
+            "scope %s of client %s has no description, so the login page shows its name: add linkauth.%s",
             *(scope, used[scope], scope_key(scope)),
         )
 
 
-def _warn_about_unused_texts(texts: Iterable[tuple[str, Mapping[str, str]]], spoken: Iterable[str]) -> None:
-    """`texts` are those of the ini by key, `spoken` the languages of the pages."""
-    available = sorted(spoken)
-    read = {"", *(part for tag in available for part in languages.fallbacks(tag))}
+def _warn_about_unused_texts(texts: Iterable[tuple[str, Mapping[str, str]]], page_languages: Iterable[str]) -> None:
+    """Log a warning for each text in a language in which there are no pages.
+
+    `texts` are the (key, texts by language) pairs of the ini file.
+    """
+    available = sorted(page_languages)
+    used = {"", *(part for tag in available for part in languages.fallbacks(tag))}
     for key, by_language in texts:
-        for tag in sorted(set(by_language) - read):
-            found = languages.best_match([tag], available)
-            instead = f"people there read {found}" if found else "pages are in " + ", ".join(available)
-            log.warning("linkauth.%s.%s is shown to nobody, since there is no page in %s: %s", key, tag, tag, instead)
+        for tag in sorted(set(by_language) - used):
+            substitute = languages.best_match([tag], available)
+            languages_shown = f"{substitute} is shown instead" if substitute else "pages are in " + ", ".join(available)
+            log.warning("linkauth.%s.%s is never shown, because no page is in %s: %s", key, tag, tag, languages_shown)

@@ -1,4 +1,4 @@
-"""The request: what views see of it, and the class that serves it."""
+"""The request: the interface for views, and its implementation."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from linkauth.web.pages import Pages
 
 
 class Route(Protocol):
-    """The route that a URL belongs to."""
+    """A matched route."""
 
     @property
     def name(self) -> str: ...
 
 
 class Request(Protocol):
-    """A request, as views see it."""
+    """The interface of a request for views."""
 
     password_changed: bool
-    """Is the old password gone? Errors after that are told on another page."""
+    """Whether this request has already changed the person's password. Later errors are then shown on another page."""
 
     @property
     def services(self) -> Services: ...
@@ -51,25 +51,25 @@ class Request(Protocol):
     def matched_route(self) -> Route | None: ...
     @property
     def query(self) -> Sequence[tuple[str, str]]:
-        """The decoded (name, value) pairs of the query; empty if it could not be decoded."""
+        """The decoded (name, value) pairs of the query. Empty if the query cannot be decoded."""
 
     @property
     def form(self) -> Mapping[str, str]:
-        """The form body, name to value; raises what `read_form` raises."""
+        """The fields of the form body. Raises the exceptions of `read_form`."""
 
     @property
     def language(self) -> str:
-        """The language tag of this request's page."""
+        """The language tag of the pages for this request."""
 
     def page(self, name: str, status: int = 200, **context: Any) -> Response:
-        """The page "login", "password", "error" or "home" as a response, with what its template needs."""
+        """Render the page "login", "password", "error" or "home". `context` are the variables of its template."""
 
     def static_file(self, theme: str, name: str) -> StaticFile | None:
-        """The static file of that theme and hashed name."""
+        """Return the static file of a theme by its hashed name, or None."""
 
 
 class WebRequest(pyramid.request.Request):  # type: ignore[misc]
-    """Pyramid's request with what `Request` adds. `includeme` makes a subclass of it that has the services."""
+    """Implements `Request` on top of Pyramid's request. `includeme` creates a subclass with the services."""
 
     services: Services
     form_tokens: FormTokens
@@ -98,13 +98,13 @@ class WebRequest(pyramid.request.Request):  # type: ignore[misc]
 
 
 def includeme(config: Any) -> None:
-    """Sets the request factory: one class for all requests, so that nothing is looked up or built for each of them."""
+    """Set the request factory. The services are class attributes, so a request does not look up or create them."""
     services = services_of(config.registry)
     settings = services.settings
-    parts = {
+    attributes = {
         "services": services,
         "form_tokens": FormTokens(settings.secret, settings.public_url, previous=settings.previous_secrets),
         "forwarded_headers": ForwardedHeaders.from_settings(settings),
         "pages": Pages.from_settings(settings, services.themes),
     }
-    config.set_request_factory(type("Request", (WebRequest,), parts))
+    config.set_request_factory(type("Request", (WebRequest,), attributes))

@@ -1,4 +1,4 @@
-"""The surface: every URL, and the methods that it takes. Any other method is answered by 405."""
+"""The routes: all URLs and their permitted methods. Any other method gets the response 405."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ ROUTES = (
     ("home", "/", ("GET",)),
     ("authorize", "/authorize", ("GET", "POST")),
     ("token", "/token", ("POST",)),
-    # for platforms that want another URL to refresh at
+    # for platforms that require a separate URL for refresh requests
     ("token_refresh", "/token/refresh", ("POST",)),
     ("introspect", "/introspect", ("POST",)),
     ("revoke", "/revoke", ("POST",)),
     ("userinfo", "/userinfo", ("GET",)),
     ("ifttt_user_info", "/ifttt/v1/user/info", ("GET",)),
     ("metadata", "/.well-known/oauth-authorization-server", ("GET",)),
-    # for a public URL with a path, which RFC 8414 section 3.1 puts behind
+    # for an issuer URL with a path: the path follows the well-known name (RFC 8414 section 3.1)
     ("metadata_of_path", "/.well-known/oauth-authorization-server/{path:.+}", ("GET",)),
     ("jwks", "/.well-known/jwks.json", ("GET",)),
     ("deny_list", "/.well-known/revoked-tokens", ("GET",)),
@@ -25,7 +25,7 @@ ROUTES = (
 )
 METHODS = {name: methods for name, _, methods in ROUTES}
 API_PATHS = ("/introspect", "/token", "/revoke", "/userinfo", "/ifttt/", "/health/", "/.well-known/")
-"""Paths whose errors are JSON; the others' are pages."""
+"""Prefixes of the paths whose errors are JSON. The errors of all other paths are pages."""
 
 
 def includeme(config: Any) -> None:

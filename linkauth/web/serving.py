@@ -1,4 +1,4 @@
-"""From an ini file to a running application, and to the server that the ini names."""
+"""Loads the application and the server that an ini file configures."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from linkauth.services import Services
 
 _WAITRESS = ("egg:waitress#main", "egg:waitress")
-_OWN_READING = (
-    "linkauth reads forwarded headers itself, under every server: delete this line, "
-    "and name the proxy's address in [app:main] by linkauth.trusted_proxies"
+_PROXY_KEY_ADVICE = (
+    "linkauth processes forwarded headers itself, under every server: delete this line, "
+    "and set linkauth.trusted_proxies in [app:main] to the address of the proxy"
 )
 
 
 @dataclass(frozen=True)
 class LoadedApplication:
-    """An ini file, read: its application, and its loader for the server section."""
+    """The application of an ini file, and the loader of the file for its other sections."""
 
     app: Any
     loader: Any
@@ -37,8 +37,8 @@ class LoadedApplication:
 
 
 def load(ini: str) -> LoadedApplication:
-    """The application of an ini file; raises StartError."""
-    # what is made at the start stays: the collector would look at all of it again and again
+    """Load the application of an ini file. Raises StartError."""
+    # the objects created at the start are permanent, so the garbage collector need not traverse them
     gc.disable()
     try:
         return _load(ini)
@@ -48,53 +48,58 @@ def load(ini: str) -> LoadedApplication:
 
 
 def _load(ini: str) -> LoadedApplication:
-    # not at the top: the garbage collector is off here, and its work doubles the cost of these imports
+    # imported here, while the garbage collector is disabled: it would double the time of these imports
     from pyramid.exceptions import ConfigurationError
 
     from linkauth.config.settings import SettingsError
 
-    found = loader(ini)
-    app_settings(ini, found)
-    _refuse_proxy_keys(ini, found)
+    ini_loader = loader(ini)
+    app_settings(ini, ini_loader)
+    _reject_proxy_keys(ini, ini_loader)
     try:
-        return LoadedApplication(found.get_wsgi_app("main"), found)
+        return LoadedApplication(ini_loader.get_wsgi_app("main"), ini_loader)
     except (SettingsError, ConfigurationError) as error:
-        # a theme's words, and so a library's
+        # redact: the message may come from a theme or a library
         raise StartError(f"{ini}:\n{redact(error)}") from error
     except (LookupError, ImportError) as error:
-        # PasteDeploy, about an application or filter that is not installed
+        # raised by PasteDeploy if an application or filter is not installed
         raise StartError(f"{ini}: [app:main] cannot be used: {type(error).__name__}: {reason(error)}") from error
 
 
-def server(ini: str, found: Any) -> tuple[str, Callable[[Any], None]]:
-    """Where [server:main] listens, in words, and what serves an application there; raises StartError."""
+def server(ini: str, ini_loader: Any) -> tuple[str, Callable[[Any], None]]:
+    """Return the listen address of [server:main] as text, and a function that serves an application there.
+
+    Raises StartError.
+    """
     with ini_errors(ini, "server:main"):
-        settings = dict(found.get_settings("server:main"))
-        listens = settings.get("listen") or settings.get("unix_socket")
-        where = listens or f"{settings.get('host', '127.0.0.1')}:{settings.get('port', '')}"
+        settings = dict(ini_loader.get_settings("server:main"))
+        listen = settings.get("listen") or settings.get("unix_socket")
+        address = listen or f"{settings.get('host', '127.0.0.1')}:{settings.get('port', '')}"
         if settings.get("use") not in _WAITRESS:
-            return where, found.get_wsgi_server("main")
+            return address, ini_loader.get_wsgi_server("main")
         del settings["use"]
-        return where, lambda app: serve(app, settings)
+        return address, lambda app: serve(app, settings)
 
 
 def from_environment() -> LoadedApplication:
-    """The application of the ini file that LINKAUTH_INI names, for servers that import a module; raises StartError."""
+    """Load the application of the ini file in the environment variable LINKAUTH_INI. Raises StartError."""
     return load(os.environ.get("LINKAUTH_INI", "production.ini"))
 
 
 def threads(loaded: LoadedApplication) -> int:
-    """`threads` of [server:main]; raises StartError."""
+    """Return the number of threads from [server:main]. Raises StartError."""
     value = loaded.loader.get_settings("server:main").get("threads", DEFAULT_SETTINGS["threads"])
     if not (value.isascii() and value.isdecimal() and 1 <= int(value[:5]) <= 1000):
-        raise StartError("[server:main] threads: is not a number from 1 to 1000")
+        raise StartError("[server:main] threads: must be a number from 1 to 1000")
     return int(value)
 
 
-def _refuse_proxy_keys(ini: str, found: Any) -> None:
-    """Keys by which waitress would read forwarded headers, or take them away; raises StartError."""
+def _reject_proxy_keys(ini: str, ini_loader: Any) -> None:
+    """Raise StartError if [server:main] has a key that makes waitress use or remove forwarded headers."""
     with ini_errors(ini, "server:main"):
-        keys = found.get_settings("server:main")
-    faults = [f"[server:main] {key}: {_OWN_READING}" for key in keys if "trusted_proxy" in key or "untrusted" in key]
+        keys = ini_loader.get_settings("server:main")
+    faults = [
+        f"[server:main] {key}: {_PROXY_KEY_ADVICE}" for key in keys if "trusted_proxy" in key or "untrusted" in key
+    ]
     if faults:
         raise StartError("\n".join((f"{ini}:", *faults)))

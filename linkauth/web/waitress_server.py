@@ -1,4 +1,4 @@
-"""waitress, with a deadline for each request and without reading forwarded headers itself."""
+"""The waitress server, with a deadline for each request and without its own handling of forwarded headers."""
 
 from __future__ import annotations
 
@@ -15,55 +15,58 @@ from linkauth.web.bodies import BODY_LIMIT, BODY_SECONDS
 DEFAULT_SETTINGS = {
     "threads": "32",
     "ident": "",
-    # what linkauth takes, and the lines between chunks; what is longer waitress refuses by a text of its own
+    # twice the limit, to leave room for chunk headers; waitress rejects longer bodies with its own error text
     "max_request_body_size": str(2 * BODY_LIMIT),
-    # seconds without a byte; keep-alive connections of a proxy are idle for longer than a request may take
+    # idle time in seconds; longer than the request deadline, for the keep-alive connections of a proxy
     "channel_timeout": "30",
     "cleanup_interval": "10",
     "connection_limit": "500",
 }
-"""What [server:main] need not say."""
+"""Defaults of the settings in [server:main]."""
 FORCED_SETTINGS = {"clear_untrusted_proxy_headers": "false"}
-"""linkauth reads forwarded headers itself, so waitress must neither use nor remove them."""
+"""linkauth processes the forwarded headers, so waitress must neither use nor remove them."""
 
 
-class Request(HTTPRequestParser):  # type: ignore[misc]
-    """A request; one with a length and chunks is the last of its connection."""
+class RequestParser(HTTPRequestParser):  # type: ignore[misc]
+    """Closes the connection after a request that has both Content-Length and Transfer-Encoding: chunked."""
 
     def parse_header(self, header_plus: bytes) -> None:
         super().parse_header(header_plus)
         if self.chunked and "CONTENT_LENGTH" in self.headers:
-            # RFC 9112 section 6.1: a proxy that counts by the length would send on what follows the chunks
+            # prevents request smuggling through a proxy that uses the Content-Length (RFC 9112 section 6.1)
             self.headers["CONNECTION"] = "close"
 
 
 class Channel(HTTPChannel):  # type: ignore[misc]
-    """A connection, whose requests must be complete `seconds` after their first byte.
+    """A connection whose requests must be complete `seconds` after their first byte.
 
-    waitress keeps a request that is not complete without a thread, and has no deadline for it as long as bytes come.
+    An incomplete request does not occupy a thread in waitress, but waitress has no deadline for it while bytes arrive.
     """
 
-    parser_class = Request
+    parser_class = RequestParser
     seconds = BODY_SECONDS
     request: Any
-    _timed: Any = None
-    _begun = 0.0
+    _timed_request: Any = None
+    _started_at = 0.0
 
     def readable(self) -> bool:
-        """Is more to be read? The loop asks once a second at least."""
+        """Report whether to read from the socket. The server loop calls this at least once a second."""
         request = self.request
         if request is not None:
             now = time.monotonic()
-            if request is not self._timed or self.requests:
-                # an earlier request of the same connection is not this one's fault
-                self._timed, self._begun = request, now
-            elif now - self._begun > self.seconds:
-                self._give_up()
+            if request is not self._timed_request or self.requests:
+                # the time does not run while an earlier request of the same connection is processed
+                self._timed_request, self._started_at = request, now
+            elif now - self._started_at > self.seconds:
+                self._expire_request()
         readable: bool = super().readable()
         return readable
 
-    def _give_up(self) -> None:
-        """Answer what there is, whose body is then shorter than its CONTENT_LENGTH; without headers just close."""
+    def _expire_request(self) -> None:
+        """Pass the incomplete request to the application, or close the connection if its headers are incomplete.
+
+        The body is then shorter than its CONTENT_LENGTH, which the application reports as an error.
+        """
         with self.requests_lock:
             request, self.request = self.request, None
             if not request.headers_finished:
@@ -78,7 +81,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
 
 def serve(application: Any, settings: Mapping[str, str]) -> None:
-    """Serve until SystemExit or KeyboardInterrupt; `settings` are waitress' own. Raises what waitress raises."""
+    """Serve the application until SystemExit or KeyboardInterrupt.
+
+    `settings` are the settings of waitress. Raises the exceptions of waitress if it cannot start.
+    """
     server = create_server(application, **{**DEFAULT_SETTINGS, **settings, **FORCED_SETTINGS})
     listeners = [server] if isinstance(server, BaseWSGIServer) else server.map.values()
     for listener in listeners:

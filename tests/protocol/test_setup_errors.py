@@ -145,7 +145,7 @@ def test_the_authorization_url_begins_with_http(amazon: Alexa, caplog: pytest.Lo
     page = amazon.open(headers={"Accept-Language": language}, extra_environ=plain(amazon.app), status=403)
     assert "Your Web Authorization URI" in maker(page)
     assert "https://" in maker(page)
-    assert f"/authorize was called over http: it must be {PUBLIC}/authorize" in warned(caplog)
+    assert f"/authorize was requested over http, not {PUBLIC}/authorize" in warned(caplog)
 
 
 @pytest.mark.parametrize("path", ["/token", "/token/refresh"])
@@ -153,7 +153,7 @@ def test_the_token_url_begins_with_http(amazon: Alexa, caplog: pytest.LogCapture
     form = {"grant_type": "authorization_code", "code": CODE, "client_secret": "c4n4ry", "client_id": "home"}
     answer = amazon.app.post(path, form, extra_environ=plain(amazon.app), status=403)
     assert TOKEN_FIELD in answer.json["error_description"]
-    assert f"{path} was called over http: it must be {PUBLIC}{path}" in warned(caplog)
+    assert f"{path} was requested over http, not {PUBLIC}{path}" in warned(caplog)
 
 
 def test_strangers_over_http_fill_no_log(amazon: Alexa, caplog: pytest.LogCaptureFixture) -> None:

@@ -95,7 +95,7 @@ def test_a_proxy_that_is_not_trusted_is_named_with_the_setting(
         ({"HTTP_FORWARDED": "proto=https"}, "set linkauth.forwarded_header = forwarded"),
         (
             {"HTTP_X_FORWARDED_PROTO": "http", "HTTP_X_FORWARDED_FOR": STRANGER},
-            "the trusted proxy says that its client used http",
+            "the trusted proxy reported that its client used http",
         ),
     ],
 )
@@ -197,7 +197,7 @@ def test_the_servers_own_keys_are_refused_with_the_setting_that_is_right(tmp_pat
     ini = ProductionServer("waitress", tmp_path / "linkauth", {}).ini
     ini.write_text(ini.read_text("utf-8").replace("[server:main]\n", f"[server:main]\n{line}\n"), "utf-8")
     told = said("linkauth", "serve", ini)
-    assert f"[server:main] {line.split()[0]}: linkauth reads forwarded headers itself" in told
+    assert f"[server:main] {line.split()[0]}: linkauth processes forwarded headers itself" in told
     assert "linkauth.trusted_proxies" in told
 
 

@@ -160,9 +160,9 @@ def settings(**changes: Any) -> Any:
     [
         (
             "en-AU",
-            "linkauth.scope.a.en-AU is shown to nobody, since there is no page in en-AU: people there read en-GB",
+            "linkauth.scope.a.en-AU is never shown, because no page is in en-AU: en-GB is shown instead",
         ),
-        ("sv", "linkauth.scope.a.sv is shown to nobody, since there is no page in sv: pages are in de-DE, en, en-GB"),
+        ("sv", "linkauth.scope.a.sv is never shown, because no page is in sv: pages are in de-DE, en, en-GB"),
         ("en-GB", None),
         ("de", None),
         ("", None),
@@ -180,5 +180,5 @@ def test_scope_without_text_gives_warning(caplog: pytest.LogCaptureFixture) -> N
     with caplog.at_level(logging.WARNING):
         pages._warn_about_unlabelled_scopes(settings())
     assert [record.getMessage() for record in caplog.records] == [
-        "the scope unsaid of client plain has no sentence, so that people read its name: add linkauth.scope.unsaid"
+        "scope unsaid of client plain has no description, so the login page shows its name: add linkauth.scope.unsaid"
     ]

@@ -167,8 +167,8 @@ def test_header_that_is_not_configured_is_ignored() -> None:
     forwarded = "for=192.0.2.1;proto=http"
     assert origin(**x_forwarded, forwarded=forwarded).address == "203.0.113.7"
     assert origin("forwarded", **x_forwarded, forwarded=forwarded).address == "192.0.2.1"
-    assert origin(forwarded=forwarded) == RequestSource(PEER, PEER, True, ignored=True)
-    assert origin("forwarded", **x_forwarded) == RequestSource(PEER, PEER, True, ignored=True)
+    assert origin(forwarded=forwarded) == RequestSource(PEER, PEER, True, other_header_present=True)
+    assert origin("forwarded", **x_forwarded) == RequestSource(PEER, PEER, True, other_header_present=True)
 
 
 trusted = st.sampled_from(["10.0.0.2", "10.255.1.1:80", "[2001:db8::5]:1", "::ffff:10.3.3.3"])
