@@ -5,12 +5,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 
 from linkauth.simulator import people
 
+ROOT = Path(__file__).parents[2]
 ROOMS = ("theming", "simulator", "testing", "cli")
-CODE = """
+NOT_FOR_A_PAGE = (
+    *("alembic", "cryptography", "joserfc", "ldap3", "mako", "passlib", "psycopg", "pymysql", "urllib3"),
+    *("linkauth_http", "linkauth_ldap", "linkauth_theme_vellmoor"),
+)
+CALL = """
 import io, json, sys, warnings
 warnings.simplefilter("ignore")
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -30,8 +38,14 @@ def call(method, path, query="", form=None, **headers):
     answer = {}
     body = b"".join(linkauth.wsgi.application(environ, lambda status, headers: answer.update(headers, status=status)))
     return answer, body.decode()
-
-
+"""
+PAGE = """
+import inspect
+_, page = call("GET", "/authorize", sys.argv[1], HTTP_HOST="127.0.0.1:6543", **{"wsgi.url_scheme": "http"})
+# inspect fills this when it looks for the source of a frame among all modules, as pyramid.view's decorators make it do
+print(json.dumps(['name="form_token"' in page, sorted(sys.modules), sorted(inspect.modulesbyfile)]))
+"""
+SIGN_IN = """
 query = urlencode({"client_id": "alexa", "response_type": "token", "redirect_uri": sys.argv[1], "state": "s"})
 _, page = call("GET", "/authorize", query)
 token = page.partition('name="form_token" value="')[2].partition('"')[0]
@@ -44,27 +58,45 @@ print(json.dumps([json.loads(found)["active"], sorted(name for name in sys.modul
 """
 
 
-def test_a_server_imports_only_what_it_serves_with(tmp_path: Path) -> None:
-    """After a whole sign-in and an introspection, in a process of its own."""
-    root = Path(__file__).parents[2]
-    text = (root / "tests/testing.ini").read_text("utf-8").replace("%(tmp)s", str(tmp_path))
-    ini = tmp_path / "linkauth.ini"
-    ini.write_text(text, "utf-8")
-    people.create(f"sqlite:///{tmp_path}/people.sqlite")
-    uri = "https://layla.amazon.com/spa/skill/account-linking-status.html?vendorId=M2AAAAAAAAAAAA"
+def _run(ini: Path, code: str, argument: str) -> Any:
+    """What `code` prints behind CALL, in a process of its own, for the application of an ini file."""
     done = subprocess.run(
-        [sys.executable, "-c", CODE, uri],
+        [sys.executable, "-c", CALL + code, argument],
         env={"LINKAUTH_INI": str(ini), "PATH": "/usr/bin:/bin"},
-        cwd=tmp_path,
+        cwd=ini.parent,
         capture_output=True,
         text=True,
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    active, modules = json.loads(done.stdout.splitlines()[-1])
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_a_server_imports_only_what_it_serves_with(tmp_path: Path) -> None:
+    """After a whole sign-in and an introspection, in a process of its own."""
+    text = (ROOT / "tests/testing.ini").read_text("utf-8").replace("%(tmp)s", str(tmp_path))
+    ini = tmp_path / "linkauth.ini"
+    ini.write_text(text, "utf-8")
+    people.create(f"sqlite:///{tmp_path}/people.sqlite")
+    uri = "https://layla.amazon.com/spa/skill/account-linking-status.html?vendorId=M2AAAAAAAAAAAA"
+    active, modules = _run(ini, SIGN_IN, uri)
     assert active is True
     assert "linkauth.oauth2.endpoints" in modules
     assert [name for name in modules if name.startswith(tuple(f"linkauth.{room}" for room in ROOMS))] == []
+
+
+def test_a_start_imports_nothing_that_the_first_page_does_not_need(tmp_path: Path) -> None:
+    """The first start makes the database's schema, by Alembic; the second one finds it."""
+    assert [name for name in NOT_FOR_A_PAGE if find_spec(name) is None] == []
+    ini = tmp_path / "development.ini"
+    ini.write_bytes((ROOT / "development.ini").read_bytes())
+    uri = "http://127.0.0.1:6543/simulator/pitangui/spa/skill/account-linking-status.html?vendorId=M2SIMULATOR"
+    query = urlencode({"client_id": "ride-hailer", "response_type": "token", "redirect_uri": uri, "state": "s"})
+    runs = [_run(ini, PAGE, query) for _ in range(2)]
+    assert [is_shown for is_shown, _, _ in runs] == [True, True]
+    assert "alembic" in runs[0][1]
+    assert [name for name in NOT_FOR_A_PAGE if name in runs[1][1]] == []
+    assert runs[1][2] == []
 
 
 def test_the_contract_of_a_backend_imports_the_standard_library_alone() -> None:

@@ -11,7 +11,6 @@ from hmac import compare_digest
 from typing import Any
 
 from argon2.low_level import Type, hash_secret_raw
-from passlib import hash as library
 
 from linkauth_sql.hashes.modern import (
     ARGON2,
@@ -33,17 +32,17 @@ from linkauth_sql.hashes.scheme import (
     UnusableHash,
     argon2_cost,
     checked_digest,
+    passlib_handler,
     passlib_verifier,
     pbkdf2_cost,
     pbkdf2_cost_by_rounds,
     scrypt_cost,
-    with_any_salt,
 )
 
 DJANGO_ROUNDS = 1_000_000
 """The default of Django 5.2, which rehashes a password with fewer rounds at the next sign-in."""
-_DJANGO_NEW = library.django_pbkdf2_sha256.using(rounds=DJANGO_ROUNDS, salt_size=22)
-"""A hasher whose salt has the same length as Django's."""
+_DJANGO_SALT = 22
+"""Characters of a salt that Django makes."""
 _ASPNET_ROUNDS = 100_000
 _ASPNET_DIGESTS = ("sha1", "sha256", "sha512")
 _ASPNET_HEADER_BYTES = 13
@@ -65,6 +64,11 @@ def _scrypt_match_cost(match: HashMatch) -> Cost:
 def _django_scrypt(match: HashMatch, password: bytes) -> bool:
     stored = checked_digest(decode_base64(match["value"]))
     return compare_digest(_scrypt(password, match["salt"].encode("utf-8"), match, len(stored)), stored)
+
+
+def _django_new(password: bytes) -> str:
+    hasher = passlib_handler("django_pbkdf2_sha256").using(rounds=DJANGO_ROUNDS, salt_size=_DJANGO_SALT)
+    return str(hasher.hash(password))
 
 
 def _werkzeug_scrypt(match: HashMatch, password: bytes) -> bool:
@@ -172,14 +176,14 @@ SCHEMES = (
     Scheme(
         name="django_pbkdf2_sha256",
         hash_pattern=re.compile(rf"pbkdf2_sha256\${_ROUNDS}\$[^$]+\$[A-Za-z0-9+/]{{43}}="),
-        verify=passlib_verifier(with_any_salt(library.django_pbkdf2_sha256)),
+        verify=passlib_verifier("django_pbkdf2_sha256", any_salt=True),
         cost=pbkdf2_cost_by_rounds("sha256"),
-        create=lambda password: str(_DJANGO_NEW.hash(password)),
+        create=_django_new,
     ),
     Scheme(
         name="django_pbkdf2_sha1",
         hash_pattern=re.compile(rf"pbkdf2_sha1\${_ROUNDS}\$[^$]+\$[A-Za-z0-9+/]{{27}}="),
-        verify=passlib_verifier(with_any_salt(library.django_pbkdf2_sha1)),
+        verify=passlib_verifier("django_pbkdf2_sha1", any_salt=True),
         cost=pbkdf2_cost_by_rounds("sha1"),
     ),
     # not with libpass, which refuses passwords of more than 72 bytes (Django truncates them for bcrypt), and which
@@ -215,7 +219,7 @@ SCHEMES = (
     Scheme(
         name="django_sha1",
         hash_pattern=re.compile(r"sha1\$[^$]*\$[0-9a-f]{40}"),
-        verify=passlib_verifier(with_any_salt(library.django_salted_sha1)),
+        verify=passlib_verifier("django_salted_sha1", any_salt=True),
         strong=False,
     ),
     Scheme(

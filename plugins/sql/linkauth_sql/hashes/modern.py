@@ -14,7 +14,6 @@ import bcrypt
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 from argon2.low_level import Type
-from passlib import hash as library
 
 from linkauth_sql.hashes.scheme import (
     EXCESSIVE_COST,
@@ -24,10 +23,10 @@ from linkauth_sql.hashes.scheme import (
     UnusableHash,
     argon2_cost,
     cost_by_rounds,
+    passlib_handler,
     passlib_verifier,
     pbkdf2_cost_by_rounds,
     scrypt_cost,
-    with_any_salt,
 )
 
 RECOMMENDED = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1, type=Type.ID)
@@ -136,19 +135,19 @@ SCHEMES = (
         hash_pattern=re.compile(
             r"\$scrypt\$ln=(?P<ln>[0-9]{1,2}),r=(?P<r>[0-9]{1,4}),p=(?P<p>[0-9]{1,4})\$[^$]+\$[^$]+"
         ),
-        verify=passlib_verifier(library.scrypt),
+        verify=passlib_verifier("scrypt"),
         cost=_scrypt_match_cost,
     ),
     Scheme(
         name="pbkdf2_sha256",
         hash_pattern=re.compile(r"\$pbkdf2-sha256\$(?P<rounds>[0-9]{1,12})\$[^$]*\$[^$]+"),
-        verify=passlib_verifier(library.pbkdf2_sha256),
+        verify=passlib_verifier("pbkdf2_sha256"),
         cost=pbkdf2_cost_by_rounds("sha256"),
     ),
     Scheme(
         name="pbkdf2_sha512",
         hash_pattern=re.compile(r"\$pbkdf2-sha512\$(?P<rounds>[0-9]{1,12})\$[^$]*\$[^$]+"),
-        verify=passlib_verifier(library.pbkdf2_sha512),
+        verify=passlib_verifier("pbkdf2_sha512"),
         cost=pbkdf2_cost_by_rounds("sha512"),
     ),
     Scheme(
@@ -162,36 +161,36 @@ SCHEMES = (
         hash_pattern=re.compile(
             rf"\$6\$(?:rounds=(?P<rounds>[0-9]{{1,12}})\$)?(?!rounds=){_ANY_SALT}{{0,16}}\${_SALT}{{86}}"
         ),
-        verify=passlib_verifier(with_any_salt(library.sha512_crypt)),
+        verify=passlib_verifier("sha512_crypt", any_salt=True),
         cost=cost_by_rounds("rounds", 2_300, _CRYPT_ROUNDS),
         slowdown=4,
-        create=lambda password: str(library.sha512_crypt.using(rounds=650_000).hash(password)),
+        create=lambda password: str(passlib_handler("sha512_crypt").using(rounds=650_000).hash(password)),
     ),
     Scheme(
         name="sha256_crypt",
         hash_pattern=re.compile(
             rf"\$5\$(?:rounds=(?P<rounds>[0-9]{{1,12}})\$)?(?!rounds=){_ANY_SALT}{{0,16}}\${_SALT}{{43}}"
         ),
-        verify=passlib_verifier(with_any_salt(library.sha256_crypt)),
+        verify=passlib_verifier("sha256_crypt", any_salt=True),
         cost=cost_by_rounds("rounds", 2_300, _CRYPT_ROUNDS),
         slowdown=4,
     ),
     Scheme(
         name="md5_crypt",
         hash_pattern=re.compile(rf"\$1\${_ANY_SALT}{{0,8}}\${_SALT}{{22}}"),
-        verify=passlib_verifier(with_any_salt(library.md5_crypt)),
+        verify=passlib_verifier("md5_crypt", any_salt=True),
         strong=False,
     ),
     Scheme(
         name="apr1_md5_crypt",
         hash_pattern=re.compile(rf"\$apr1\${_ANY_SALT}{{0,8}}\${_SALT}{{22}}"),
-        verify=passlib_verifier(with_any_salt(library.apr_md5_crypt)),
+        verify=passlib_verifier("apr_md5_crypt", any_salt=True),
         strong=False,
     ),
     Scheme(
         name="des_crypt",
         hash_pattern=re.compile(rf"{_SALT}{{13}}"),
-        verify=passlib_verifier(library.des_crypt),
+        verify=passlib_verifier("des_crypt"),
         strong=False,
         max_bytes=8,
     ),

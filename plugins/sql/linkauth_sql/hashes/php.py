@@ -9,8 +9,6 @@ import os
 import re
 from hmac import compare_digest
 
-from passlib import hash as library
-
 from linkauth_sql.hashes.modern import (
     ARGON2,
     BCRYPT,
@@ -27,6 +25,7 @@ from linkauth_sql.hashes.scheme import (
     Scheme,
     checked_digest,
     cost_by_log_rounds,
+    passlib_handler,
     passlib_verifier,
     pbkdf2_cost,
 )
@@ -115,11 +114,11 @@ SCHEMES = (
     Scheme(
         name="phpass",
         hash_pattern=re.compile(r"\$[PH]\$(?P<log>[./0-9A-Za-z])[./0-9A-Za-z]{30}"),
-        verify=passlib_verifier(library.phpass),
+        verify=passlib_verifier("phpass"),
         cost=cost_by_log_rounds("log", ALPHABET, 2_700),
         slowdown=4,
         strong=False,
-        create=lambda password: str(library.phpass.using(rounds=13).hash(password)),
+        create=lambda password: str(passlib_handler("phpass").using(rounds=13).hash(password)),
     ),
     Scheme(
         name="drupal7",

@@ -9,8 +9,6 @@ import re
 from collections.abc import Callable
 from hmac import compare_digest
 
-from passlib import hash as library
-
 from linkauth_sql.hashes.scheme import HashMatch, Scheme, UnusableHash, passlib_verifier
 
 _BASE64 = r"[A-Za-z0-9+/]+={0,2}"
@@ -50,8 +48,8 @@ def _ldap_scheme(name: str, prefix: str, algorithm: str) -> Scheme:
     return Scheme(name=name, hash_pattern=hash_pattern, verify=_ldap_verifier(algorithm), strong=False)
 
 
-def _passlib_scheme(name: str, hash_pattern: str, handler: type) -> Scheme:
-    return Scheme(name=name, hash_pattern=re.compile(hash_pattern), verify=passlib_verifier(handler), strong=False)
+def _passlib_scheme(name: str, hash_pattern: str) -> Scheme:
+    return Scheme(name=name, hash_pattern=re.compile(hash_pattern), verify=passlib_verifier(name), strong=False)
 
 
 SCHEMES = (
@@ -63,10 +61,10 @@ SCHEMES = (
     _ldap_scheme("ldap_smd5", "SMD5", "md5"),
     _ldap_scheme("ldap_sha", "SHA", "sha1"),
     _ldap_scheme("ldap_md5", "MD5", "md5"),
-    _passlib_scheme("mysql41", r"\*[0-9A-Fa-f]{40}", library.mysql41),
-    _passlib_scheme("mysql323", r"[0-9A-Fa-f]{16}", library.mysql323),
-    _passlib_scheme("hex_md5", r"[0-9A-Fa-f]{32}", library.hex_md5),
-    _passlib_scheme("hex_sha1", r"[0-9A-Fa-f]{40}", library.hex_sha1),
-    _passlib_scheme("hex_sha256", r"[0-9A-Fa-f]{64}", library.hex_sha256),
-    _passlib_scheme("hex_sha512", r"[0-9A-Fa-f]{128}", library.hex_sha512),
+    _passlib_scheme("mysql41", r"\*[0-9A-Fa-f]{40}"),
+    _passlib_scheme("mysql323", r"[0-9A-Fa-f]{16}"),
+    _passlib_scheme("hex_md5", r"[0-9A-Fa-f]{32}"),
+    _passlib_scheme("hex_sha1", r"[0-9A-Fa-f]{40}"),
+    _passlib_scheme("hex_sha256", r"[0-9A-Fa-f]{64}"),
+    _passlib_scheme("hex_sha512", r"[0-9A-Fa-f]{128}"),
 )

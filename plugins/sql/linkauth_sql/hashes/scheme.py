@@ -6,9 +6,8 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
-
-from passlib.exc import PasswordSizeError, PasswordValueError
+from functools import cache
+from typing import Any, NamedTuple
 
 MEBIBYTE = 1 << 20
 LARGEST_MEMORY = 1 << 30
@@ -72,22 +71,30 @@ def checked_digest(digest: bytes) -> bytes:
     return digest
 
 
-def passlib_verifier(handler: type) -> Callable[[HashMatch, bytes], bool]:
-    """Returns a check that uses a handler of libpass."""
+@cache
+def passlib_handler(name: str, any_salt: bool = False) -> Any:
+    """Returns a handler of libpass. `any_salt`: it accepts every character in a salt, because PHP's crypt() does."""
+    # not at the top: libpass takes 10 ms to import, and many tables hold no hash that needs it
+    from passlib import hash as library
+
+    handler = getattr(library, name)
+    return type(handler.__name__, (handler,), {"salt_chars": None}) if any_salt else handler
+
+
+def passlib_verifier(name: str, any_salt: bool = False) -> Callable[[HashMatch, bytes], bool]:
+    """Returns a check that uses a handler of libpass, as `passlib_handler` returns it."""
 
     def verify(match: HashMatch, password: bytes) -> bool:
+        handler = passlib_handler(name, any_salt)
+        from passlib.exc import PasswordSizeError, PasswordValueError
+
         try:
-            return bool(handler.verify(password, match[0]))  # type: ignore[attr-defined]
+            return bool(handler.verify(password, match[0]))
         except (PasswordSizeError, PasswordValueError):
             # the application cannot have set such a password
             return False
 
     return verify
-
-
-def with_any_salt(handler: type) -> type:
-    """Returns a libpass handler that accepts every character in a salt, because PHP's crypt() does."""
-    return type(handler.__name__, (handler,), {"salt_chars": None})
 
 
 def cost_by_rounds(group: str, per_millisecond: int, default: int = 0) -> Callable[[HashMatch], Cost]:
