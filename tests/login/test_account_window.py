@@ -61,11 +61,11 @@ def change(app: TestApp, raw_query: bytes, username: str, password: str) -> Resp
     return post(app, raw_query, {"form_token": token, "username": username, "password": password, **new})
 
 
-def seen(answer: Response, username: str) -> tuple[Any, ...]:
+def seen(response: Response, username: str) -> tuple[Any, ...]:
     """All of an answer but for the name that was typed and what is random in it."""
-    text = re.sub(r'value="\d+\.[^"]+"', "", answer.text).replace(username, "")
-    headers = sorted((name, value) for name, value in answer.headers if name not in ("Date", "Content-Length"))
-    return answer.status, text, headers
+    text = re.sub(r'value="\d+\.[^"]+"', "", response.text).replace(username, "")
+    headers = sorted((name, value) for name, value in response.headers if name not in ("Date", "Content-Length"))
+    return response.status, text, headers
 
 
 @pytest.mark.parametrize("ask", [login, change])
@@ -80,11 +80,11 @@ def test_every_answer_is_that_of_a_name_that_nobody_has(
         for name in names:
             for _ in range(LIMIT + 2):
                 hashes.clear()
-                answer = ask(app, query(), name, RIGHT if name == "ada@example.com" else "a wrong one")
-                told[kind].append((*seen(answer, name), list(hashes)))
+                response = ask(app, query(), name, RIGHT if name == "ada@example.com" else "a wrong one")
+                told[kind].append((*seen(response, name), list(hashes)))
     assert told["known"] == told["disabled"] == told["nobody"]
-    assert [answer[0] for answer in told["known"]] == [*[403] * LIMIT, 429, 429] * 2
-    assert [answer[-1] for answer in told["known"]] == [*[["hash"]] * LIMIT, [], []] * 2
+    assert [response[0] for response in told["known"]] == [*[403] * LIMIT, 429, 429] * 2
+    assert [response[-1] for response in told["known"]] == [*[["hash"]] * LIMIT, [], []] * 2
 
 
 def test_a_right_password_is_wrong_until_the_window_is_over(app: TestApp, caplog: pytest.LogCaptureFixture) -> None:
@@ -117,7 +117,7 @@ def test_refused_tries_do_not_make_the_wait_of_the_account_longer(app: TestApp) 
 def test_operators_are_told_of_a_throttled_name(app: TestApp, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     for _ in range(LIMIT + 1):
-        answer = login(app, query(), "ada", "a wrong one")
-    assert (answer.status, answer.get("Retry-After")) == (429, str(WINDOW))
+        response = login(app, query(), "ada", "a wrong one")
+    assert (response.status, response.get("Retry-After")) == (429, str(WINDOW))
     assert f"throttled: too many failures, path=/authorize retry_after={WINDOW}" in caplog.text
     assert "a wrong one" not in caplog.text

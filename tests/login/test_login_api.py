@@ -89,13 +89,13 @@ def test_people_of_a_login_api_link(app: Any, api: Any) -> None:
         told = Alexa(app).introspect(token).json
         assert (told["active"], told["sub"], told["username"]) == (True, f"legacy:{number}", username)
     for username, password in (("ada", "Dylan 1941"), ("nobody", "x"), ("mallory", "x")):
-        answer = login(app, query(), username, password)
-        assert answer.status == 403
-        assert "access_token" not in str(answer.headers)
+        response = login(app, query(), username, password)
+        assert response.status == 403
+        assert "access_token" not in str(response.headers)
     assert app.get("/health/ready", status=200).json["backends"] == {"legacy": True}
     api.down = True
-    answer = login(app, query(), "ada", PEOPLE["ada"][0])
-    assert answer.status == 503
-    assert answer.get("Retry-After")
+    response = login(app, query(), "ada", PEOPLE["ada"][0])
+    assert response.status == 503
+    assert response.get("Retry-After")
     api.down = False
     assert redirect_parameters(login(app, query(), "ada", PEOPLE["ada"][0]))["access_token"]

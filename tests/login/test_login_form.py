@@ -34,10 +34,10 @@ GOOD = {"username": "ada", "password": "lovelace-1815"}
 WRONG = "The name or the password is wrong"
 
 
-def comparable(answer: Response) -> tuple[int, str, list[tuple[str, str]]]:
+def comparable(response: Response) -> tuple[int, str, list[tuple[str, str]]]:
     """All of an answer, save what may differ: the form token, the name that was typed, and so the length."""
-    text = re.sub(r'(?<=name="username" value=")[^"]*', "", FORM_TOKEN.sub("", answer.text))
-    return answer.status, text, [header for header in answer.headers if header[0] != "Content-Length"]
+    text = re.sub(r'(?<=name="username" value=")[^"]*', "", FORM_TOKEN.sub("", response.text))
+    return response.status, text, [header for header in response.headers if header[0] != "Content-Length"]
 
 
 def test_a_right_password_gives_303(app: TestApp) -> None:
@@ -80,10 +80,10 @@ def test_both_forms_of_an_umlaut_are_one_password(app: TestApp) -> None:
 )
 def test_every_wrong_try_gets_the_same_answer(outcomes_app: TestApp, username: str, password: str) -> None:
     expected = login(outcomes_app, query(), "ada", "wrong")
-    answer = login(outcomes_app, query(), username, password)
-    assert answer.status == 403
-    assert comparable(answer) == comparable(expected)
-    page = BeautifulSoup(answer.text, "html.parser")
+    response = login(outcomes_app, query(), username, password)
+    assert response.status == 403
+    assert comparable(response) == comparable(expected)
+    page = BeautifulSoup(response.text, "html.parser")
     assert page.find(role="alert").find("h2").text == WRONG
     # an HTML parser drops NUL
     assert page.find(id="username")["value"].replace("\ufffd", "\0") == username
@@ -92,26 +92,26 @@ def test_every_wrong_try_gets_the_same_answer(outcomes_app: TestApp, username: s
 
 def test_an_empty_name_is_a_wrong_one(app: TestApp) -> None:
     for username in ("", "   ", "\u3000"):
-        answer = login(app, query(), username, "wrong")
-        assert answer.status == 403
-        assert WRONG in answer.text
+        response = login(app, query(), username, "wrong")
+        assert response.status == 403
+        assert WRONG in response.text
 
 
 def test_an_overlong_name_is_cut_where_it_is_shown(app: TestApp) -> None:
-    answer = login(app, query(), "n" * 5000, "wrong")
-    assert answer.status == 403
-    assert f'value="{"n" * 254}"' in answer.text
-    assert "n" * 255 not in answer.text
+    response = login(app, query(), "n" * 5000, "wrong")
+    assert response.status == 403
+    assert f'value="{"n" * 254}"' in response.text
+    assert "n" * 255 not in response.text
 
 
 @pytest.mark.parametrize("reason", outcomes.PROVEN)
 def test_a_proven_refusal_says_its_reason(outcomes_app: TestApp, reason: str) -> None:
     wrong = login(outcomes_app, query(), reason, "wrong")
-    answer = login(outcomes_app, query(), reason, outcomes.PASSWORD)
-    assert answer.status == 403
+    response = login(outcomes_app, query(), reason, outcomes.PASSWORD)
+    assert response.status == 403
     assert WRONG in wrong.text
-    assert WRONG not in answer.text
-    heading = BeautifulSoup(answer.text, "html.parser").find(role="alert").find("h2").text
+    assert WRONG not in response.text
+    heading = BeautifulSoup(response.text, "html.parser").find(role="alert").find("h2").text
     others = [login(outcomes_app, query(), each, outcomes.PASSWORD).text for each in outcomes.PROVEN if each != reason]
     assert not [page for page in others if f"<h2>{heading}</h2>" in page]
 
@@ -140,10 +140,10 @@ FORGERIES = {
 @pytest.mark.parametrize("kind", FORGERIES)
 def test_a_post_without_a_valid_form_token_counts_as_nothing(app: TestApp, kind: str) -> None:
     token = FORGERIES[kind]
-    answer = post(app, query(), GOOD if token is None else {**GOOD, "form_token": token})
-    assert answer.status == 400
-    assert answer.get("Location") is None
-    page = BeautifulSoup(answer.text, "html.parser")
+    response = post(app, query(), GOOD if token is None else {**GOOD, "form_token": token})
+    assert response.status == 400
+    assert response.get("Location") is None
+    page = BeautifulSoup(response.text, "html.parser")
     assert page.find(id="username")["value"] == "ada"
     fresh = page.find("input", attrs={"name": "form_token"})["value"]
     assert "access_token" in redirect_parameters(post(app, query(), {**GOOD, "form_token": fresh}))
@@ -177,8 +177,8 @@ def test_a_form_token_of_another_server_is_refused(app: TestApp) -> None:
 )
 @pytest.mark.parametrize("fields", [GOOD, {"cancel": "1"}])
 def test_a_post_from_another_site_is_refused(app: TestApp, headers: dict[str, str], fields: dict[str, str]) -> None:
-    answer = post(app, query(), {"form_token": form_token(app, query()), **fields}, headers)
-    assert_page(answer)
+    response = post(app, query(), {"form_token": form_token(app, query()), **fields}, headers)
+    assert_page(response)
 
 
 @pytest.mark.parametrize(
@@ -206,10 +206,10 @@ def test_our_own_form_is_recognized_by_any_browser(app: TestApp, headers: dict[s
 
 
 def test_nothing_is_ever_put_into_a_cookie(app: TestApp) -> None:
-    answers = [send(app, query=query()), login(app, query(), "ada", "wrong"), login(app, query(), **GOOD)]
-    answers += [post(app, query(), {}), send(app, path="/"), send(app, query=query(client_id="nobody"))]
-    assert [answer.status for answer in answers] == [200, 403, 303, 400, 200, 400]
-    assert not [answer for answer in answers if answer.get("Set-Cookie") is not None]
+    responses = [send(app, query=query()), login(app, query(), "ada", "wrong"), login(app, query(), **GOOD)]
+    responses += [post(app, query(), {}), send(app, path="/"), send(app, query=query(client_id="nobody"))]
+    assert [response.status for response in responses] == [200, 403, 303, 400, 200, 400]
+    assert not [response for response in responses if response.get("Set-Cookie") is not None]
 
 
 def test_two_tabs_finish_their_own_requests(app: TestApp) -> None:
@@ -245,10 +245,10 @@ def test_a_form_that_is_sent_twice_ends_well_twice(alexa: Alexa) -> None:
 def test_an_old_form_is_shown_again(app: TestApp) -> None:
     raw = query(state=STATE)
     old = FormTokens(SECRET, OWN, lambda: time.time() - 1000).token(raw.decode())
-    answer = post(app, raw, {**GOOD, "form_token": old})
-    assert answer.status == 400
-    assert "This page was open for too long" in answer.text
-    fresh = FORM_TOKEN.search(answer.text)
+    response = post(app, raw, {**GOOD, "form_token": old})
+    assert response.status == 400
+    assert "This page was open for too long" in response.text
+    fresh = FORM_TOKEN.search(response.text)
     assert fresh is not None
     assert redirect_parameters(post(app, raw, {**GOOD, "form_token": fresh[0]}))["state"] == STATE
 
@@ -273,8 +273,8 @@ def test_a_throttled_person_is_told_how_long(make_app: Callable[..., Any]) -> No
         make_app(**{**HIGH_THROTTLE_LIMITS, "throttle__account_failures": "2", "throttle__account_window": "60"})
     )
     assert [login(app, query(), "ada", "wrong").status for _ in range(3)] == [403, 403, 429]
-    answer = login(app, query(), **GOOD)
-    assert answer.status == 429
-    assert 1 <= int(answer.get("Retry-After") or 0) <= 60
-    assert "Too many attempts" in answer.text
+    response = login(app, query(), **GOOD)
+    assert response.status == 429
+    assert 1 <= int(response.get("Retry-After") or 0) <= 60
+    assert "Too many attempts" in response.text
     assert login(app, query(), "grace", "hopper-1906").status == 303

@@ -31,9 +31,9 @@ GUESSED = {
 @pytest.mark.parametrize("new", GUESSED)
 def test_a_password_that_is_easily_guessed_is_not_taken(changing_app: TestApp, new: str) -> None:
     name = "expired-guessed"
-    answer = change(changing_app, name, new=new)
-    assert_password_page(answer, 403, name, GUESSED[new])
-    assert soup(answer).find(id="new_password")["aria-invalid"] == "true"
+    response = change(changing_app, name, new=new)
+    assert_password_page(response, 403, name, GUESSED[new])
+    assert soup(response).find(id="new_password")["aria-invalid"] == "true"
     assert WRONG in login(changing_app, query(), name, new).text
     assert soup(change(changing_app, name, "wrong", new)).find(role="alert").find("h2").text == WRONG_CURRENT
 
@@ -55,8 +55,8 @@ def test_a_leaked_password_is_not_taken_and_a_lost_file_takes_none(
     settings = {"backends": "staff changing", "backend__changing__use": "changing", "breached_passwords": str(path)}
     app = https(make_app(**settings, **HIGH_THROTTLE_LIMITS))
     name = "expired-leaked"
-    answer = change(app, name, new=leaked)
-    assert_password_page(answer, 403, name, "The new password is too easy to guess")
+    response = change(app, name, new=leaked)
+    assert_password_page(response, 403, name, "The new password is too easy to guess")
     path.rename(tmp_path / "away")
     assert_password_page(change(app, name), 503, name, "We cannot check your password right now")
     assert "linkauth.breached_passwords" in caplog.text
@@ -72,6 +72,6 @@ def test_who_has_not_changed_a_password_is_not_told_so_when_the_link_fails(
 
     with monkeypatch.context() as patch:
         patch.setattr(server_of(changing_app)._storage, "create", down)
-        answer = change(changing_app, "fine-lost-link")
-    assert_password_page(answer, 503, "fine-lost-link", "We cannot check your password right now")
+        response = change(changing_app, "fine-lost-link")
+    assert_password_page(response, 503, "fine-lost-link", "We cannot check your password right now")
     assert "access_token" in redirect_parameters(login(changing_app, query(), "fine-lost-link", PASSWORD))

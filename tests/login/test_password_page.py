@@ -22,8 +22,8 @@ WRONG = "The name or the password is wrong"
 WRONG_CURRENT = "The current password is wrong"
 
 
-def soup(answer: Response) -> Any:
-    return BeautifulSoup(answer.text, "html.parser")
+def soup(response: Response) -> Any:
+    return BeautifulSoup(response.text, "html.parser")
 
 
 def change(
@@ -34,19 +34,19 @@ def change(
     return post(app, query(), {"form_token": form_token(app, query()), **fields, **more})
 
 
-def assert_password_page(answer: Response, status: int, username: str, alert: str | None = None) -> None:
-    assert answer.status == status, answer.text
-    page = soup(answer)
+def assert_password_page(response: Response, status: int, username: str, alert: str | None = None) -> None:
+    assert response.status == status, response.text
+    page = soup(response)
     assert page.find("h1").text == HEADING
     assert page.find(id="username")["value"] == username
     assert page.find(id="username").has_attr("readonly")
     assert [each.get("value") for each in page.find_all("input", type="password")] == [None, None, None]
-    assert answer.get("Set-Cookie") is None
-    assert answer.get("Cache-Control") == "no-store"
-    found = page.find(role="alert")
-    assert (found and found.find("h2").text) == alert
+    assert response.get("Set-Cookie") is None
+    assert response.get("Cache-Control") == "no-store"
+    result = page.find(role="alert")
+    assert (result and result.find("h2").text) == alert
     for secret in (PASSWORD, NEW):
-        assert secret not in answer.text
+        assert secret not in response.text
 
 
 @pytest.mark.parametrize(("kind", "why"), [("expired", "it has expired"), ("must", "you must change it first")])
@@ -62,9 +62,9 @@ def test_the_whole_way(changing_app: TestApp, kind: str, why: str) -> None:
     assert page.request.url.endswith(alexa.url)
     form["password"], form["new_password"], form["repeated_password"] = PASSWORD, NEW, NEW
     done = form.submit(headers=alexa.headers, status=303)
-    got = redirect_parameters(Response(303, tuple(done.headers.items()), done.body))
-    assert got["state"] == alexa.parameters["state"]
-    assert alexa.introspect(got["access_token"]).json["username"] == name
+    tokens = redirect_parameters(Response(303, tuple(done.headers.items()), done.body))
+    assert tokens["state"] == alexa.parameters["state"]
+    assert alexa.introspect(tokens["access_token"]).json["username"] == name
     # the old password is gone
     assert WRONG in login(changing_app, query(), name, PASSWORD).text
     assert "access_token" in redirect_parameters(login(changing_app, query(), name, NEW))
@@ -73,20 +73,20 @@ def test_the_whole_way(changing_app: TestApp, kind: str, why: str) -> None:
 @pytest.mark.parametrize("new", RULES)
 def test_a_rule_is_said_and_the_next_try_goes_on(changing_app: TestApp, new: str) -> None:
     name = f"expired-rule-{list(RULES).index(new)}"
-    answer = change(changing_app, name, new=new)
-    heading = soup(answer).find(role="alert").find("h2").text
-    assert_password_page(answer, 403, name, heading)
-    assert ("12 characters" in answer.text) == (new == "short")
+    response = change(changing_app, name, new=new)
+    heading = soup(response).find(role="alert").find("h2").text
+    assert_password_page(response, 403, name, heading)
+    assert ("12 characters" in response.text) == (new == "short")
     others = [soup(change(changing_app, name, new=each)).find(role="alert").text for each in RULES if each != new]
-    assert soup(answer).find(role="alert").text not in others
+    assert soup(response).find(role="alert").text not in others
     assert "access_token" in redirect_parameters(change(changing_app, name))
 
 
 def test_what_was_typed_wrongly_is_said(changing_app: TestApp) -> None:
     name = "expired-typing"
-    answer = change(changing_app, name, again=NEW + "x")
-    assert_password_page(answer, 403, name, "The two new passwords do not match")
-    assert soup(answer).find(id="repeated_password")["aria-invalid"] == "true"
+    response = change(changing_app, name, again=NEW + "x")
+    assert_password_page(response, 403, name, "The two new passwords do not match")
+    assert soup(response).find(id="repeated_password")["aria-invalid"] == "true"
     assert_password_page(change(changing_app, name, new=PASSWORD), 403, name, "You have used this password before")
     assert_password_page(change(changing_app, name, "wrong"), 403, name, WRONG_CURRENT)
     assert_password_page(change(changing_app, "ghost"), 403, "ghost", WRONG_CURRENT)
@@ -96,13 +96,13 @@ def test_what_was_typed_wrongly_is_said(changing_app: TestApp) -> None:
 
 def test_an_empty_new_password_is_too_short(changing_app: TestApp) -> None:
     fields = {"username": "expired-empty", "password": PASSWORD, "new_password": "", "repeated_password": ""}
-    answer = post(changing_app, query(), {"form_token": form_token(changing_app, query()), **fields})
-    assert_password_page(answer, 403, "expired-empty", "The new password is too short")
+    response = post(changing_app, query(), {"form_token": form_token(changing_app, query()), **fields})
+    assert_password_page(response, 403, "expired-empty", "The new password is too short")
     del fields["repeated_password"]
-    answer = post(
+    response = post(
         changing_app, query(), {"form_token": form_token(changing_app, query()), **fields, "new_password": NEW}
     )
-    assert_password_page(answer, 403, "expired-empty", "The two new passwords do not match")
+    assert_password_page(response, 403, "expired-empty", "The two new passwords do not match")
 
 
 def test_every_wrong_current_password_gets_the_same_answer(changing_app: TestApp) -> None:
@@ -116,8 +116,8 @@ def test_every_wrong_current_password_gets_the_same_answer(changing_app: TestApp
 
 
 def test_a_stale_page_keeps_the_name(changing_app: TestApp) -> None:
-    answer = change(changing_app, "expired-stale", form_token="1.old")
-    assert_password_page(answer, 400, "expired-stale", "This page was open for too long")
+    response = change(changing_app, "expired-stale", form_token="1.old")
+    assert_password_page(response, 400, "expired-stale", "This page was open for too long")
     assert "access_token" in redirect_parameters(change(changing_app, "expired-stale"))
 
 
@@ -130,16 +130,16 @@ def test_cancel_is_access_denied_and_changes_nothing(changing_app: TestApp) -> N
 def test_another_origin_changes_nothing(changing_app: TestApp) -> None:
     fields = {"username": "expired-csrf", "password": PASSWORD, "new_password": NEW, "repeated_password": NEW}
     token = form_token(changing_app, query())
-    answer = post(changing_app, query(), {"form_token": token, **fields}, {"Origin": "https://evil.example"})
-    assert answer.status == 400
+    response = post(changing_app, query(), {"form_token": token, **fields}, {"Origin": "https://evil.example"})
+    assert response.status == 400
     assert_password_page(login(changing_app, query(), "expired-csrf", PASSWORD), 403, "expired-csrf")
 
 
 def test_an_outage_is_said_on_the_same_page(changing_app: TestApp) -> None:
     for name in ("down-1", "crash-1"):
-        answer = change(changing_app, name)
-        assert_password_page(answer, 503, name, "We cannot check your password right now")
-        assert answer.get("Retry-After") == ("17" if name == "down-1" else "30")
+        response = change(changing_app, name)
+        assert_password_page(response, 503, name, "We cannot check your password right now")
+        assert response.get("Retry-After") == ("17" if name == "down-1" else "30")
 
 
 def test_too_many_tries_are_said_on_the_same_page(make_app: Callable[..., Any], backend_plugins: Any) -> None:
@@ -154,9 +154,9 @@ def test_too_many_tries_are_said_on_the_same_page(make_app: Callable[..., Any], 
     for new in (NEW, NEW, "short", "short"):
         # what the store refuses costs nothing
         change(app, name, PASSWORD if new == "short" else "wrong", new)
-    answer = change(app, name)
-    assert_password_page(answer, 429, name, "Too many attempts")
-    assert 0 < int(answer.get("Retry-After") or 0) <= 900
+    response = change(app, name)
+    assert_password_page(response, 429, name, "Too many attempts")
+    assert 0 < int(response.get("Retry-After") or 0) <= 900
     assert login(app, query(), name, PASSWORD).status == 429
 
 
@@ -164,44 +164,44 @@ def test_after_the_change_only_the_new_password_is_asked_for(
     changing_app: TestApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = "Your password has been changed, but nothing is linked yet"
-    answer = change(changing_app, "lost-1")
-    assert (answer.status, answer.get("Retry-After")) == (503, "30")
-    assert soup(answer).find(role="alert").find("h2").text == said
-    assert not soup(answer).find(id="new_password")
-    assert soup(answer).find(id="username")["value"] == "lost-1"
+    response = change(changing_app, "lost-1")
+    assert (response.status, response.get("Retry-After")) == (503, "30")
+    assert soup(response).find(role="alert").find("h2").text == said
+    assert not soup(response).find(id="new_password")
+    assert soup(response).find(id="username")["value"] == "lost-1"
 
     def down(*_: Any) -> Any:
         raise StorageUnavailableError("down")
 
     with monkeypatch.context() as patch:
         patch.setattr(server_of(changing_app)._storage, "create", down)
-        answer = change(changing_app, "expired-lost-link")
-        assert (answer.status, answer.get("Retry-After")) == (503, "10")
-        assert soup(answer).find(role="alert").find("h2").text == said
-        assert not soup(answer).find(id="new_password")
+        response = change(changing_app, "expired-lost-link")
+        assert (response.status, response.get("Retry-After")) == (503, "10")
+        assert soup(response).find(role="alert").find("h2").text == said
+        assert not soup(response).find(id="new_password")
         # and an ordinary sign-in says what it always said
         assert said not in login(changing_app, query(), "expired-lost-link", NEW).text
     assert "access_token" in redirect_parameters(login(changing_app, query(), "expired-lost-link", NEW))
 
 
 def test_who_is_refused_after_the_change_learns_why(changing_app: TestApp) -> None:
-    answer = change(changing_app, "off-1")
-    assert answer.status == 403
-    assert soup(answer).find(role="alert").find("h2").text == "Your account is deactivated"
+    response = change(changing_app, "off-1")
+    assert response.status == 403
+    assert soup(response).find(role="alert").find("h2").text == "Your account is deactivated"
 
 
 def test_where_nothing_can_be_changed_the_reason_is_said(changing_app: TestApp) -> None:
     """The backend `outcomes` cannot change passwords."""
     for ask in (login, change):
-        answer = (
+        response = (
             ask(changing_app, query(), "password_expired", PASSWORD)
             if ask is login
             else ask(changing_app, "password_expired")
         )
-        assert answer.status == 403
-        assert soup(answer).find(role="alert").find("h2").text == "Your password has expired"
-        assert not soup(answer).find(id="new_password")
-        assert not soup(answer).find(role="alert").find("a")
+        assert response.status == 403
+        assert soup(response).find(role="alert").find("h2").text == "Your password has expired"
+        assert not soup(response).find(id="new_password")
+        assert not soup(response).find(role="alert").find("a")
 
 
 @pytest.mark.parametrize(
@@ -224,21 +224,21 @@ def test_the_place_for_a_new_password_is_a_link(
             **HIGH_THROTTLE_LIMITS,
         )
     )
-    answer = login(app, query(), "elsewhere-1", PASSWORD)
-    alert = soup(answer).find(role="alert")
+    response = login(app, query(), "elsewhere-1", PASSWORD)
+    alert = soup(response).find(role="alert")
     assert alert.find("h2").text == "Your password has expired"
     assert [link["href"] for link in alert.find_all("a")] == [url] * shown
-    assert not soup(answer).find(id="new_password")
+    assert not soup(response).find(id="new_password")
     assert WRONG in login(app, query(), "elsewhere-1", "wrong").text
 
 
 def test_german(changing_app: TestApp) -> None:
     german = query(ui_locales="de")
-    answer = login(changing_app, german, "expired-german", PASSWORD)
-    assert soup(answer).find("h1").text == "Neues Passwort wählen"
+    response = login(changing_app, german, "expired-german", PASSWORD)
+    assert soup(response).find("h1").text == "Neues Passwort wählen"
     fields = {"username": "expired-german", "password": PASSWORD, "new_password": "short", "repeated_password": "short"}
-    answer = post(changing_app, german, {"form_token": form_token(changing_app, german), **fields})
-    assert "Es muss mindestens 12 Zeichen lang sein." in answer.text
+    response = post(changing_app, german, {"form_token": form_token(changing_app, german), **fields})
+    assert "Es muss mindestens 12 Zeichen lang sein." in response.text
 
 
 def test_the_claims_of_the_store_reach_who_asks_for_them(changing_app: TestApp) -> None:
@@ -246,13 +246,13 @@ def test_the_claims_of_the_store_reach_who_asks_for_them(changing_app: TestApp) 
     alexa.parameters |= {"client_id": "home", "redirect_uri": HOME}
     code = alexa.code("fine-claims", PASSWORD)
     home = Skill(changing_app)
-    got = home.redeem(code).json
+    tokens = home.redeem(code).json
     told = {"groups": ["drivers", "staff"], "department": "Wörk", "level": 7, "name": "A Name"}
-    answer = home.post("/introspect", {"token": got["access_token"]}).json
-    assert {name: answer.get(name) for name in told} == told
-    assert not {"odd", "unasked", "email"} & set(answer)
-    assert answer["sub"] == "changing:of fine-claims"
-    userinfo = changing_app.get("/userinfo", headers={"Authorization": f"Bearer {got['access_token']}"}).json
+    response = home.post("/introspect", {"token": tokens["access_token"]}).json
+    assert {name: response.get(name) for name in told} == told
+    assert not {"odd", "unasked", "email"} & set(response)
+    assert response["sub"] == "changing:of fine-claims"
+    userinfo = changing_app.get("/userinfo", headers={"Authorization": f"Bearer {tokens['access_token']}"}).json
     assert {name: userinfo.get(name) for name in told} == told
     assert userinfo["preferred_username"] == "fine-claims"
     # the scope for it was not asked for, and no setting names it

@@ -46,8 +46,8 @@ class Several:
     def asked(self, username: str) -> list[str]:
         return [name for name, backend in self.backends.items() if username in backend.asked]
 
-    def sub(self, answer: Response) -> str:
-        token = redirect_parameters(answer)["access_token"]
+    def sub(self, response: Response) -> str:
+        token = redirect_parameters(response)["access_token"]
         told: str = Alexa(self.app).introspect(token).json["sub"]
         return told
 
@@ -71,15 +71,15 @@ def expected(words: tuple[str, ...]) -> tuple[str, int]:
     return next(((word, place) for place, word in enumerate(words) if word != "unknown"), ("unknown", 2))
 
 
-def assert_ends(several: Several, answer: Response, username: str, word: str, owner: str) -> None:
+def assert_ends(several: Several, response: Response, username: str, word: str, owner: str) -> None:
     if word in ("good", "expired"):
-        assert several.sub(answer) == f"{owner}:id of {username}"
+        assert several.sub(response) == f"{owner}:id of {username}"
         return
     status, sentence = ENDS[word]
-    assert answer.status == status, username
-    assert sentence in answer.text
-    assert "access_token" not in str(answer.headers)
-    assert (answer.get("Retry-After") is not None) == (status == 503)
+    assert response.status == status, username
+    assert sentence in response.text
+    assert "access_token" not in str(response.headers)
+    assert (response.get("Retry-After") is not None) == (status == 503)
 
 
 @pytest.mark.parametrize("first", WORDS)
@@ -87,8 +87,8 @@ def test_every_combination_of_three(several: Several, first: str) -> None:
     for words in itertools.product((first,), WORDS, WORDS):
         username = ".".join(words)
         word, place = expected(words)
-        answer = login(several.app, query(), username, PASSWORD)
-        assert_ends(several, answer, username, word, NAMES[place])
+        response = login(several.app, query(), username, PASSWORD)
+        assert_ends(several, response, username, word, NAMES[place])
         assert several.asked(username) == list(NAMES[: place + 1])
 
 
@@ -98,19 +98,19 @@ def test_a_change_of_the_password_goes_the_same_way(several: Several, first: str
         username = ".".join(words) + "@change"
         word, place = expected(words)
         fields = {"username": username, "password": PASSWORD, "new_password": NEW, "repeated_password": NEW}
-        answer = post(several.app, query(), {"form_token": form_token(several.app, query()), **fields})
+        response = post(several.app, query(), {"form_token": form_token(several.app, query()), **fields})
         if word in ("unknown", "wrong"):
-            assert answer.status == 403
-            assert "access_token" not in str(answer.headers)
+            assert response.status == 403
+            assert "access_token" not in str(response.headers)
         else:
-            assert_ends(several, answer, username, word, NAMES[place])
+            assert_ends(several, response, username, word, NAMES[place])
         assert several.asked(username) == list(NAMES[: place + 1])
 
 
 def test_an_expired_password_is_changed_where_it_was_right(several: Several) -> None:
-    answer = login(several.app, query(), "unknown.expired.good", PASSWORD)
-    assert answer.status == 403
-    assert "Choose a new password" in answer.text
+    response = login(several.app, query(), "unknown.expired.good", PASSWORD)
+    assert response.status == 403
+    assert "Choose a new password" in response.text
     assert several.asked("unknown.expired.good") == ["corp", "partners"]
 
 
@@ -141,8 +141,8 @@ def test_an_expired_password_is_changed_where_it_was_right(several: Several) -> 
     ],
 )
 def test_accepts_routes_and_nobody_is_shadowed(routed: Several, username: str, word: str, asked: list[str]) -> None:
-    answer = login(routed.app, query(), username, PASSWORD)
-    assert_ends(routed, answer, username, word, asked[-1])
+    response = login(routed.app, query(), username, PASSWORD)
+    assert_ends(routed, response, username, word, asked[-1])
     assert routed.asked(username) == asked
 
 

@@ -49,8 +49,8 @@ def test_every_answer_is_counted_and_none_decides(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     username = f"good.{word}"
-    answer = shadow_app.login(username)
-    token = redirect_parameters(answer)["access_token"]
+    response = shadow_app.login(username)
+    token = redirect_parameters(response)["access_token"]
     assert Alexa(shadow_app.app).introspect(token).json["sub"] == f"corp:id of {username}"
     row = shadow_app.asked(username)
     assert (row["shadow"], row["backend"], row["username"]) == ("trial", "corp", username.upper())
@@ -266,8 +266,8 @@ def test_several_servers_on_one_database_count_exactly(make_shadow_app: Callable
     second = make_shadow_app(database=str(first.engine.url))
     people = [f"good.good@{number}" for number in range(5)]
     with ThreadPoolExecutor(4) as threads:
-        answers = threads.map(lambda turn: (first, second)[turn % 2].login(people[turn % 5]).status, range(40))
-        assert set(answers) == {303}
+        responses = threads.map(lambda turn: (first, second)[turn % 2].login(people[turn % 5]).status, range(40))
+        assert set(responses) == {303}
     for each in (first, second):
         each.settled()
     for username in people:

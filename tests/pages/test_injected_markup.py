@@ -55,9 +55,9 @@ HEADERS = (
 )
 
 
-def shape(answer: Response) -> list[tuple[str, tuple[str, ...]]]:
+def shape(response: Response) -> list[tuple[str, tuple[str, ...]]]:
     """The elements of a page and the names of their attributes, as a browser would find them."""
-    page = BeautifulSoup(answer.text, "html.parser")
+    page = BeautifulSoup(response.text, "html.parser")
     return [(tag.name, tuple(sorted(tag.attrs))) for tag in page.find_all()]
 
 
@@ -69,10 +69,10 @@ def test_in_a_parameter(app: TestApp, payload: str) -> None:
     assert shape(send(app, query=query() + b"&" + payload.encode("utf-8"))) == plain
     assert shape(send(app, query=query(ui_locales=payload))) == shape(send(app, query=query(ui_locales="plain")))
     for name in ("client_id", "redirect_uri"):
-        answer = send(app, query=query(**{name: payload}))
-        assert_page(answer)
-        assert shape(answer) == shape(send(app, query=query(**{name: "plain"})))
-        assert payload not in answer.text
+        response = send(app, query=query(**{name: payload}))
+        assert_page(response)
+        assert shape(response) == shape(send(app, query=query(**{name: "plain"})))
+        assert payload not in response.text
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
@@ -80,24 +80,24 @@ def test_in_a_header(app: TestApp, payload: str) -> None:
     value = payload.replace("\n", " ").replace("\0", "").encode("utf-8").decode("latin-1")
     plain = shape(send(app, query=query(), headers={"Accept-Language": "en"}))
     for name in HEADERS:
-        answer = send(app, query=query(), headers={"Accept-Language": "en", name: value})
-        assert shape(answer) == plain
-        assert "alert" not in answer.text
-        assert "49" not in main_text(answer)
+        response = send(app, query=query(), headers={"Accept-Language": "en", name: value})
+        assert shape(response) == plain
+        assert "alert" not in response.text
+        assert "49" not in main_text(response)
 
 
-def main_text(answer: Response) -> str:
+def main_text(response: Response) -> str:
     """What a person reads on the page."""
-    return BeautifulSoup(answer.text, "html.parser").find("main").text
+    return BeautifulSoup(response.text, "html.parser").find("main").text
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_in_a_form_field(app: TestApp, payload: str) -> None:
     plain = shape(login(app, query(), "plain", "wrong"))
-    answer = login(app, query(), payload, payload, unknown=payload)
-    assert answer.status == 403
-    assert shape(answer) == plain
-    shown = BeautifulSoup(answer.text, "html.parser").find(id="username")["value"]
+    response = login(app, query(), payload, payload, unknown=payload)
+    assert response.status == 403
+    assert shape(response) == plain
+    shown = BeautifulSoup(response.text, "html.parser").find(id="username")["value"]
     assert shown.replace("\ufffd", "\0") == payload.strip()
     stale = post(app, query(), {"form_token": payload, "username": "plain", "password": "x"})
     assert stale.status == 400
@@ -107,9 +107,9 @@ def test_in_a_form_field(app: TestApp, payload: str) -> None:
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_in_an_origin_or_a_path(app: TestApp, payload: str) -> None:
     value = payload.replace("\n", " ").replace("\0", "").encode("utf-8").decode("latin-1")
-    answer = send(app, "POST", "/authorize", query(), b"", {**FORM, "Origin": value})
-    assert_page(answer)
-    assert "alert" not in answer.text
+    response = send(app, "POST", "/authorize", query(), b"", {**FORM, "Origin": value})
+    assert_page(response)
+    assert "alert" not in response.text
     missing = send(app, path="/" + payload)
     assert_page(missing, 404)
     assert shape(missing) == shape(send(app, path="/plain"))
@@ -120,11 +120,11 @@ def test_in_an_origin_or_a_path(app: TestApp, payload: str) -> None:
 def test_in_the_words_of_the_deployer(make_app: Callable[..., Any], payload: str) -> None:
     changes = {"service_name": payload, "client__alexa__name": payload, "scope__order_car": payload}
     app = https(make_app(**changes, **HIGH_THROTTLE_LIMITS))
-    answer = send(app, query=query(), headers={"Accept-Language": "en"})
-    assert shape(answer) == shape(
+    response = send(app, query=query(), headers={"Accept-Language": "en"})
+    assert shape(response) == shape(
         send(https(make_app(**HIGH_THROTTLE_LIMITS)), query=query(), headers={"Accept-Language": "en"})
     )
-    page = BeautifulSoup(answer.text, "html.parser")
+    page = BeautifulSoup(response.text, "html.parser")
     assert page.find(class_="consent").find("li").text == payload
     assert page.find("header").find("bdi").text == payload
 
@@ -165,10 +165,10 @@ def test_no_path_leads_out_of_the_theme(app: TestApp, path: str) -> None:
     "locale", ["../../../etc/passwd", "..%2f", "/etc/passwd", "xx/../../yy", "xx\0", "file:///etc", "C:\\"]
 )
 def test_no_language_leads_out_of_the_theme(app: TestApp, locale: str) -> None:
-    answer = send(app, query=query(ui_locales=locale), headers={"Accept-Language": locale.replace("\0", "")})
-    assert answer.status == 200
-    assert answer.get("Content-Language") == "en"
-    assert "root:" not in answer.text
+    response = send(app, query=query(ui_locales=locale), headers={"Accept-Language": locale.replace("\0", "")})
+    assert response.status == 200
+    assert response.get("Content-Language") == "en"
+    assert "root:" not in response.text
 
 
 def test_a_foreign_origin_in_the_form_is_not_a_path(app: TestApp) -> None:

@@ -19,16 +19,16 @@ from tests.web.raw_requests import VALID, Response, login, post, query, redirect
 GERMAN = {"Accept-Language": "de-AT,de;q=0.9"}
 
 
-def page_of(answer: Response) -> BeautifulSoup:
-    return BeautifulSoup(answer.text, "html.parser")
+def page_of(response: Response) -> BeautifulSoup:
+    return BeautifulSoup(response.text, "html.parser")
 
 
-def language_of(answer: Response) -> str:
+def language_of(response: Response) -> str:
     """What the page says it is in; the header says the same, and that it depends."""
-    root = page_of(answer).find("html")
+    root = page_of(response).find("html")
     assert root["dir"] == "ltr"
-    assert answer.get("Content-Language") == root["lang"]
-    assert answer.get("Vary") == "Accept-Language"
+    assert response.get("Content-Language") == root["lang"]
+    assert response.get("Vary") == "Accept-Language"
     return str(root["lang"])
 
 
@@ -48,17 +48,17 @@ def language_of(answer: Response) -> str:
 def test_a_page_is_in_the_language_of_the_person(
     app: TestApp, changes: dict[str, str], headers: dict[str, str], language: str
 ) -> None:
-    for answer in (
+    for response in (
         send(app, query=query(**changes), headers=headers),
         send(app, query=query(client_id="nobody", **changes), headers=headers),
         send(app, path="/", query=urlencode(changes).encode(), headers=headers),
     ):
-        assert language_of(answer) == language
+        assert language_of(response) == language
 
 
-def chosen(answer: Response, language: str) -> bytes:
+def chosen(response: Response, language: str) -> bytes:
     """The query of the request that a browser makes when somebody presses a language at the foot of the page."""
-    form = page_of(answer).find("form", method="get")
+    form = page_of(response).find("form", method="get")
     assert form.get("action") is None
     fields = [(field["name"], field["value"]) for field in form.find_all("input")]
     (button,) = form.find_all("button", value=language)
@@ -73,8 +73,8 @@ RAW = (
 
 
 def test_the_choice_of_a_language_keeps_the_request(app: TestApp) -> None:
-    answer = send(app, query=RAW)
-    asked = chosen(answer, "de")
+    response = send(app, query=RAW)
+    asked = chosen(response, "de")
     # what was checked goes back, and nothing that anybody may have added
     wanted = {**VALID, "state": STATE, "ui_locales": "de"}
     assert parse_qsl(asked.decode(), keep_blank_values=True) == list(wanted.items())
@@ -89,9 +89,9 @@ def test_the_choice_of_a_language_keeps_the_request(app: TestApp) -> None:
 
 def test_the_choice_is_there_after_a_failed_post_too(app: TestApp) -> None:
     raw = query(state=STATE)
-    for answer in (login(app, raw, "ada", "wrong"), post(app, raw, {"form_token": "x", "username": "ada"})):
-        assert answer.status in (400, 403)
-        asked = chosen(answer, "de")
+    for response in (login(app, raw, "ada", "wrong"), post(app, raw, {"form_token": "x", "username": "ada"})):
+        assert response.status in (400, 403)
+        asked = chosen(response, "de")
         german = send(app, query=asked)
         assert (german.status, language_of(german)) == (200, "de")
         assert dict(parse_qsl(asked.decode()))["state"] == STATE
@@ -106,9 +106,9 @@ def test_the_form_token_of_one_language_is_stale_in_another(app: TestApp) -> Non
 
 
 def test_a_page_without_a_trusted_request_gives_nothing_back(app: TestApp) -> None:
-    answer = send(app, query=query(client_id="nobody", state=STATE))
-    assert page_of(answer).find("form") is None
-    assert STATE not in answer.text
+    response = send(app, query=query(client_id="nobody", state=STATE))
+    assert page_of(response).find("form") is None
+    assert STATE not in response.text
     # nor does a query that cannot be read, which a choice would lose
     assert page_of(send(app, query=b"client_id=ride-hailer&state=%ff")).find("form") is None
     # where there is nothing to keep, there is a choice
@@ -176,11 +176,11 @@ def branded(make_app: Callable[..., Any], tmp_path_factory: pytest.TempPathFacto
 OTHER = query(client_id="other", redirect_uri="https://other.example.com/cb", scope="private")
 
 
-def styles(app: TestApp, answer: Response) -> str:
-    links = [link["href"] for link in page_of(answer).find_all("link", rel="stylesheet")]
-    found = [send(app, path=link) for link in links]
-    assert {each.status for each in found} == {200}
-    return "".join(each.text for each in found)
+def styles(app: TestApp, response: Response) -> str:
+    links = [link["href"] for link in page_of(response).find_all("link", rel="stylesheet")]
+    result = [send(app, path=link) for link in links]
+    assert {each.status for each in result} == {200}
+    return "".join(each.text for each in result)
 
 
 def test_a_client_has_a_theme_of_its_own(branded: TestApp) -> None:

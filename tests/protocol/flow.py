@@ -1,4 +1,4 @@
-"""The code grant in few words: a client that gets codes without the login page, and asks every door as it does."""
+"""A client of the code grant that gets codes without the login page and calls every OAuth endpoint."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DAY = 86_400
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who has just signed in."""
+    """A person who has just signed in."""
 
     backend: str = "staff"
     subject: str = "1"
@@ -36,7 +36,7 @@ class Person:
 
 
 class Clock:
-    """Seconds since 1970, as a test wants them."""
+    """A clock that the test sets, in seconds since 1970."""
 
     def __init__(self, now: float = 1_800_000_000) -> None:
         self.now = now
@@ -46,7 +46,7 @@ class Clock:
 
 
 def server_of(app: TestApp) -> AuthorizationServer:
-    """The authorization server of the app."""
+    """Returns the authorization server of the app."""
     return services_of(app.app.registry).oauth2
 
 
@@ -55,7 +55,7 @@ def engine_of(app: TestApp) -> Any:
 
 
 def set_clock(app: TestApp) -> Clock:
-    """The app's protocol, on a clock that the test sets."""
+    """Makes the authorization server of the app use a clock that the test sets; returns the clock."""
     clock = Clock()
     server_of(app)._clock = clock
     return clock
@@ -63,7 +63,7 @@ def set_clock(app: TestApp) -> Clock:
 
 @dataclass
 class Skill:
-    """A client of the code grant; a `secret` of None is a public one."""
+    """A client of the code grant; it is a public client if `secret` is None."""
 
     app: TestApp
     client: str = "home"
@@ -73,29 +73,29 @@ class Skill:
     address: str = "198.51.100.7"
 
     def code(self, **parameters: str) -> str:
-        """A code for Ada, with no password to hash on the way."""
-        asked = {"client_id": self.client, "redirect_uri": self.redirect_uri, "response_type": "code", "state": "S"}
-        asked |= {**(PKCE if self.pkce else {}), **parameters}
+        """Returns an authorization code for Ada without hashing a password."""
+        request = {"client_id": self.client, "redirect_uri": self.redirect_uri, "response_type": "code", "state": "S"}
+        request |= {**(PKCE if self.pkce else {}), **parameters}
         server = server_of(self.app)
-        return query(server.authorize(server.parse(asked.items()), Person(), "en"))["code"]
+        return query(server.authorize(server.parse(request.items()), Person(), "en"))["code"]
 
     def post(self, path: str, form: Mapping[str, str]) -> Any:
-        """The answer to a form that comes with the client's credentials."""
+        """Posts a form with the credentials of the client; returns the response."""
         headers = basic(self.client, self.secret) if self.secret else {}
         form = {**form} if self.secret else {"client_id": self.client, **form}
         return self.app.post(path, form, headers=headers, status="*", extra_environ={"REMOTE_ADDR": self.address})
 
     def redeem(self, code: str, **changes: str | None) -> Any:
-        """The answer to a code; a change of None leaves that field out."""
+        """Redeems a code; a change of None removes that field. Returns the response."""
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": self.redirect_uri}
         form |= {"code_verifier": VERIFIER} if self.pkce else {}
         return self.post("/token", {name: value for name, value in {**form, **changes}.items() if value is not None})
 
     def link(self, **parameters: str) -> Any:
-        """Fresh tokens."""
-        answer = self.redeem(self.code(**parameters))
-        assert answer.status_int == 200, answer.text
-        return answer.json
+        """Returns a new access token response (RFC 6749 section 5.1)."""
+        response = self.redeem(self.code(**parameters))
+        assert response.status_int == 200, response.text
+        return response.json
 
     def refresh(self, token: str, **changes: str) -> Any:
         return self.post("/token", {"grant_type": "refresh_token", "refresh_token": token, **changes})
@@ -104,15 +104,15 @@ class Skill:
         return self.post("/revoke", {"token": token, **changes})
 
     def active(self, token: str) -> bool:
-        """Is it a living access token? The person's endpoint says so to anybody who holds one."""
+        """Returns whether /userinfo accepts the access token."""
         headers = {"Authorization": f"Bearer {token}"}
-        answer = self.app.get("/userinfo", headers=headers, status="*")
-        assert answer.status_int in (200, 401), answer.text
-        return bool(answer.status_int == 200)
+        response = self.app.get("/userinfo", headers=headers, status="*")
+        assert response.status_int in (200, 401), response.text
+        return bool(response.status_int == 200)
 
 
 def app_skill(app: TestApp) -> Skill:
-    """The public client of testing.ini."""
+    """Returns the public client of testing.ini."""
     return Skill(app, "app", None, APP, pkce=True)
 
 
@@ -120,13 +120,13 @@ def overlap_skill(app: TestApp) -> Skill:
     return Skill(app, "overlap", "the-overlapping-clients-secret", OVERLAP, pkce=True)
 
 
-def assert_refused(answer: Any, status: int, error: str) -> None:
-    """JSON as RFC 6749 section 5.2 wants it."""
-    assert (answer.status_int, answer.json["error"]) == (status, error), answer.text
-    assert set(answer.json) == {"error", "error_description"}
-    assert re.fullmatch(r"[\x20-\x21\x23-\x5B\x5D-\x7E]+", answer.json["error_description"])
-    assert answer.content_type == "application/json"
-    assert answer.headers["Cache-Control"] == "no-store"
-    assert "Location" not in answer.headers
+def assert_refused(response: Any, status: int, error: str) -> None:
+    """Checks that the response is an error as in RFC 6749 section 5.2."""
+    assert (response.status_int, response.json["error"]) == (status, error), response.text
+    assert set(response.json) == {"error", "error_description"}
+    assert re.fullmatch(r"[\x20-\x21\x23-\x5B\x5D-\x7E]+", response.json["error_description"])
+    assert response.content_type == "application/json"
+    assert response.headers["Cache-Control"] == "no-store"
+    assert "Location" not in response.headers
     if status == 401:
-        assert answer.headers["WWW-Authenticate"].startswith("Basic realm=")
+        assert response.headers["WWW-Authenticate"].startswith("Basic realm=")

@@ -1,4 +1,4 @@
-"""Random histories of links with JWT access tokens, and what the deny list must hold after each step."""
+"""Random histories of links with JWT access tokens, which check the deny list after each step."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ STEPS = st.lists(
         st.tuples(
             st.just("wait"), st.one_of(st.integers(0, 700), st.sampled_from([3600, DAY, DAY + 3601, 2 * DAY, 20 * DAY]))
         ),
-        # a clock that is set; what expired is kept for a day, so a step of less than that loses nothing
+        # a clock that is set back: expired rows are deleted after a day, so a smaller step loses nothing
         st.tuples(st.just("wait"), st.integers(-DAY // 4, -1)),
     ),
     min_size=3,
@@ -71,15 +71,15 @@ STEPS = st.lists(
 
 
 def unverified(token: str) -> Mapping[str, Any]:
-    part = token.split(".")[1]
-    claims: Mapping[str, Any] = json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    payload = token.split(".")[1]
+    claims: Mapping[str, Any] = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     return claims
 
 
 def read(document: str, server: AuthorizationServer) -> Mapping[str, Any]:
-    """The claims of a deny list whose signature is right."""
+    """Verifies the signature of a deny list and returns its claims."""
     keys, registry = KeySet.import_key_set(server.jwks()), JWSRegistry(algorithms=["ES256"])
-    # its own limit is a list of some 3,900
+    # the default limit permits only about 3,900 entries
     registry.max_payload_length = 10**7
     claims: Mapping[str, Any] = jwt.decode(document, keys, registry=registry).claims
     return claims
@@ -87,94 +87,94 @@ def read(document: str, server: AuthorizationServer) -> Mapping[str, Any]:
 
 @dataclass
 class History:
-    """Servers on one database, their clock, and every JWT that they gave out: its claims, and its link's id."""
+    """Two servers on one database, their clock, and each JWT that they issued (its claims and the id of its link)."""
 
     engine: Engine
     store: LinkStore
     clock: Clock = field(default_factory=Clock)
     latest: float = 0
     issued: list[tuple[Mapping[str, Any], int]] = field(default_factory=list)
-    held: list[dict[str, Any]] = field(default_factory=list)
+    grant: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         with self.engine.begin() as connection:
             for table in (tokens, codes, links):
                 connection.execute(delete(table))
-        # each keeps a list of its own, and every step is seen by both
+        # each server caches its own list, and both must see every step
         self.servers = [self._server(self.store), self._server(self.store)]
 
     def _server(self, store: LinkStore) -> AuthorizationServer:
         issuer = Issuer(store, b"k" * 32, Signer(ISSUER, lambda: [KEY]))
         return AuthorizationServer(ISSUER, Clients(CLIENTS), issuer, self.clock)
 
-    def step(self, what: str, which: int, kind: str = "") -> None:
-        # what was deleted until now is gone, so that the clock may be set back by less than a day from here
+    def step(self, action: str, argument: int, kind: str = "") -> None:
+        # rows deleted so far cannot return, so the clock may be set back by less than a day from here
         self.latest = max(self.latest, self.clock.now)
-        if what == "wait":
-            self.clock.now = max(self.clock.now + which, self.latest - DAY / 2)
-        elif what == "sweep":
-            self.clock.now += which
+        if action == "wait":
+            self.clock.now = max(self.clock.now + argument, self.latest - DAY / 2)
+        elif action == "sweep":
+            self.clock.now += argument
             sweep(Writer(self.engine), int(self.clock.now))
-        elif what == "link":
-            self._link(which, kind)
-        elif self.held:
-            self._use(what, self.held[which % len(self.held)])
+        elif action == "link":
+            self._link(argument, kind)
+        elif self.grant:
+            self._use(action, self.grant[argument % len(self.grant)])
 
     def _link(self, lifetime: int, kind: str) -> None:
         server = self.servers[0]
-        asked = {"client_id": f"client-{lifetime}", "response_type": kind, "redirect_uri": URI}
-        location = server.authorize(server.parse(asked.items()), Person(), "en")
-        held: dict[str, Any] = {"client": asked["client_id"], "refresh": []}
+        request = {"client_id": f"client-{lifetime}", "response_type": kind, "redirect_uri": URI}
+        location = server.authorize(server.parse(request.items()), Person(), "en")
+        grant: dict[str, Any] = {"client": request["client_id"], "refresh": []}
         if kind == "token":
-            held["access"] = fragment(location)["access_token"]
+            grant["access"] = fragment(location)["access_token"]
         else:
-            held["code"] = query(location)["code"]
-            got = server.token(self._redemption(held))
-            held |= {"access": got["access_token"], "refresh": [got["refresh_token"]]}
-        self._note(held["access"])
-        self.held.append(held)
+            grant["code"] = query(location)["code"]
+            token_response = server.token(self._redemption(grant))
+            grant |= {"access": token_response["access_token"], "refresh": [token_response["refresh_token"]]}
+        self._record(grant["access"])
+        self.grant.append(grant)
 
-    def _use(self, what: str, held: dict[str, Any]) -> None:
+    def _use(self, action: str, grant: dict[str, Any]) -> None:
         server = self.servers[1]
         try:
-            if what == "refresh" and held["refresh"]:
-                self._refresh(held, held["refresh"][-1])
-            elif what == "replay the refresh token of" and held["refresh"]:
-                self._refresh(held, held["refresh"][0])
-            elif what == "replay the code of" and "code" in held:
-                server.token(self._redemption(held))
-            elif what == "revoke":
-                server.revoke(ClientRequest({"token": held["access"]}))
-            elif what == "end by hand":
-                LinkAdmin(self.engine).end(LinkFilter(client_id=held["client"]), "left", int(self.clock.now))
+            if action == "refresh" and grant["refresh"]:
+                self._refresh(grant, grant["refresh"][-1])
+            elif action == "replay the refresh token of" and grant["refresh"]:
+                self._refresh(grant, grant["refresh"][0])
+            elif action == "replay the code of" and "code" in grant:
+                server.token(self._redemption(grant))
+            elif action == "revoke":
+                server.revoke(ClientRequest({"token": grant["access"]}))
+            elif action == "end by hand":
+                LinkAdmin(self.engine).end(LinkFilter(client_id=grant["client"]), "left", int(self.clock.now))
         except OAuth2Error:
-            # a refusal is as good as an answer: only the list is judged
+            # refusals are expected: only the deny list is checked
             pass
 
-    def _refresh(self, held: dict[str, Any], token: str) -> None:
+    def _refresh(self, grant: dict[str, Any], token: str) -> None:
         form = {"grant_type": "refresh_token", "refresh_token": token}
-        got = self.servers[1].token(ClientRequest(form, basic(held["client"], SECRET)["Authorization"]))
-        held["refresh"].append(got["refresh_token"])
-        held["access"] = got["access_token"]
-        self._note(held["access"])
+        token_response = self.servers[1].token(ClientRequest(form, basic(grant["client"], SECRET)["Authorization"]))
+        grant["refresh"].append(token_response["refresh_token"])
+        grant["access"] = token_response["access_token"]
+        self._record(grant["access"])
 
-    def _redemption(self, held: Mapping[str, Any]) -> ClientRequest:
-        form = {"grant_type": "authorization_code", "code": held["code"], "redirect_uri": URI}
-        return ClientRequest(form, basic(held["client"], SECRET)["Authorization"])
+    def _redemption(self, grant: Mapping[str, Any]) -> ClientRequest:
+        form = {"grant_type": "authorization_code", "code": grant["code"], "redirect_uri": URI}
+        return ClientRequest(form, basic(grant["client"], SECRET)["Authorization"])
 
-    def _note(self, token: str) -> None:
-        found = self.store.find(digest(token), "access")
-        assert found
-        assert found[0].id
-        self.issued.append((unverified(token), found[0].id))
+    def _record(self, token: str) -> None:
+        result = self.store.find(digest(token), "access")
+        assert result
+        assert result[0].id
+        self.issued.append((unverified(token), result[0].id))
 
     def expected(self) -> set[str]:
-        """Every jti whose link has ended and whose token has not expired, by what was given out."""
+        """Returns each issued jti whose link has ended and whose token has not expired."""
         with self.engine.connect() as connection:
             ended = set(connection.execute(select(links.c.id).where(links.c.ended_at.is_not(None))).scalars())
         return {claims["jti"] for claims, link in self.issued if link in ended and claims["exp"] > self.clock.now}
 
-    def judge(self) -> None:
+    def check(self) -> None:
         expected = self.expected()
         for server in self.servers:
             document = server.deny_list()
@@ -182,12 +182,12 @@ class History:
             claims = read(document.text, server)
             assert set(claims["revoked"]) == expected
             assert len(claims["revoked"]) == len(expected)
-            # whoever gets it now may keep it for a minute
+            # a client may cache the document for a minute
             assert claims["iat"] <= self.clock.now
             assert claims["exp"] > self.clock.now + 60
 
 
-def end_behind_everybodys_back(engine: Engine, link: int) -> None:
-    """As somebody does with SQL: no version is counted up."""
+def end_link_without_version(engine: Engine, link: int) -> None:
+    """Ends a link by SQL, so that the version of the deny list does not change."""
     with engine.begin() as connection:
         connection.execute(update(links).where(links.c.id == link).values(ended_at=int(time.time())))

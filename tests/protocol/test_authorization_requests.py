@@ -1,4 +1,4 @@
-"""Authorization requests with repeats, bodies, clients that change; and which redirect URIs can be registered."""
+"""Tests of repeated parameters, bodies and changed clients in authorization requests, and of invalid redirect URIs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ SCRIPTS = (
 
 
 @pytest.mark.parametrize("uri", SCRIPTS)
-def test_scripts_and_files(app: TestApp, make_app: Callable[..., Any], uri: str) -> None:
+def test_script_or_file_uri_is_refused_in_request_and_settings(
+    app: TestApp, make_app: Callable[..., Any], uri: str
+) -> None:
     assert_page(send(app, query=query(redirect_uri=uri)))
     with pytest.raises(SettingsError, match=r"linkauth\.client\.other\.redirect_uris"):
         make_app(client__other__redirect_uris=uri)
@@ -64,24 +66,24 @@ def test_scripts_and_files(app: TestApp, make_app: Callable[..., Any], uri: str)
 )
 @pytest.mark.parametrize("second", [EVIL, RA, ""])
 @pytest.mark.parametrize("first", [True, False])
-def test_a_repeated_redirect_uri(app: TestApp, name: str, second: str, first: bool) -> None:
+def test_repeated_redirect_uri_is_refused(app: TestApp, name: str, second: str, first: bool) -> None:
     extra = f"{name}={quoted(second)}".encode()
     pairs = [query(redirect_uri=RA), extra]
     assert_page(send(app, query=b"&".join(reversed(pairs) if first else pairs)))
 
 
 @pytest.mark.parametrize("name", ["redirect_uri[]", "Redirect_Uri", "redirect_uri\0", "redirect_uri "])
-def test_another_spelling_of_the_name_is_another_name(app: TestApp, name: str) -> None:
+def test_misspelled_parameter_name_is_not_redirect_uri(app: TestApp, name: str) -> None:
     assert_page(send(app, query=query(redirect_uri=None) + f"&{quoted(name)}={quoted(RA)}".encode()))
 
 
 @pytest.mark.parametrize("pair", [f"{RA};redirect_uri={EVIL}", f"{EVIL};redirect_uri={RA}", f"{RA};x=1", f"{RA};"])
 @pytest.mark.parametrize("encode", [str, quoted])
-def test_a_semicolon_separates_nothing(app: TestApp, pair: str, encode: Callable[[str], str]) -> None:
+def test_semicolon_does_not_separate_parameters(app: TestApp, pair: str, encode: Callable[[str], str]) -> None:
     assert_page(send(app, query=query(redirect_uri=None) + f"&redirect_uri={encode(pair)}".encode()))
 
 
-def test_a_semicolon_hides_no_parameter(app: TestApp) -> None:
+def test_parameter_after_semicolon_is_not_read(app: TestApp) -> None:
     assert_page(send(app, query=query(client_id=None) + b";client_id=alexa"))
 
 
@@ -96,33 +98,33 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_nothing_in_the_body_changes_the_request(app: TestApp, name: str) -> None:
+def test_field_in_body_does_not_change_request(app: TestApp, name: str) -> None:
     raw = query()
-    told = redirect_parameters(login(app, raw, "ada", "lovelace-1815", **{name: CHANGES[name]}), REDIRECT_URI)
-    assert told["state"] == "S"
-    assert set(told) == {"state", "access_token", "token_type"}
+    parameters = redirect_parameters(login(app, raw, "ada", "lovelace-1815", **{name: CHANGES[name]}), REDIRECT_URI)
+    assert parameters["state"] == "S"
+    assert set(parameters) == {"state", "access_token", "token_type"}
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_body_stands_in_for_no_query(app: TestApp, name: str) -> None:
+def test_body_does_not_replace_query(app: TestApp, name: str) -> None:
     token = form_token(app, query())
     fields = {"form_token": token, "username": "ada", "password": "lovelace-1815"}
-    answer = post(app, b"", {**fields, "client_id": "alexa", "redirect_uri": REDIRECT_URI, "response_type": "token"})
-    assert_page(answer)
+    response = post(app, b"", {**fields, "client_id": "alexa", "redirect_uri": REDIRECT_URI, "response_type": "token"})
+    assert_page(response)
 
 
 @pytest.mark.parametrize("name", ["state", "scope", "redirect_uri"])
-def test_a_form_belongs_to_its_own_query(app: TestApp, name: str) -> None:
+def test_form_token_is_refused_for_changed_query(app: TestApp, name: str) -> None:
     token = form_token(app, query())
     changed = query(**{name: {"state": "T", "scope": "order_car", "redirect_uri": RA}[name]})
-    answer = post(app, changed, {"form_token": token, "username": "ada", "password": "lovelace-1815"})
-    assert answer.status == 400
-    assert answer.get("Location") is None
-    # what is shown instead is a fresh form of the changed request
-    assert b'type="password"' in answer.body
+    response = post(app, changed, {"form_token": token, "username": "ada", "password": "lovelace-1815"})
+    assert response.status == 400
+    assert response.get("Location") is None
+    # the page has a new form for the changed request
+    assert b'type="password"' in response.body
 
 
-def test_the_changed_query_is_checked_again(app: TestApp) -> None:
+def test_query_of_post_is_checked_again(app: TestApp) -> None:
     fields = {"form_token": form_token(app, query()), "username": "ada", "password": "lovelace-1815"}
     assert_page(post(app, query(redirect_uri=EVIL), fields))
     assert_page(post(app, query(client_id="nobody"), fields))
@@ -130,16 +132,16 @@ def test_the_changed_query_is_checked_again(app: TestApp) -> None:
 
 
 @pytest.mark.parametrize("uri", [None, REDIRECT_URI, EVIL, "https://link.example.com/", ""])
-def test_a_client_without_redirect_uris(app: TestApp, uri: str | None) -> None:
+def test_client_without_redirect_uris_is_refused(app: TestApp, uri: str | None) -> None:
     assert_page(send(app, query=query(client_id="skill-backend", redirect_uri=uri, scope=None)))
 
 
-def test_a_grant_without_redirect_uris_does_not_start(make_app: Callable[..., Any]) -> None:
+def test_grant_without_redirect_uris_prevents_start(make_app: Callable[..., Any]) -> None:
     with pytest.raises(SettingsError, match=r"linkauth\.client\.other\.redirect_uris"):
         make_app(client__other__redirect_uris=None)
 
 
-def test_a_client_that_is_taken_away(make_app: Callable[..., Any], tmp_path: Path) -> None:
+def test_removed_client_is_refused_and_its_token_is_inactive(make_app: Callable[..., Any], tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path}/links.sqlite"
     before = https(make_app(database=database, **HIGH_THROTTLE_LIMITS))
     raw = query(client_id="other", scope="private", redirect_uri="https://other.example.com/cb")
@@ -147,26 +149,26 @@ def test_a_client_that_is_taken_away(make_app: Callable[..., Any], tmp_path: Pat
         "access_token"
     ]
     page_token = form_token(before, raw)
-    gone = {f"client__other__{key}": None for key in ("name", "grants", "secret", "redirect_uris", "scopes")}
+    removed = {f"client__other__{key}": None for key in ("name", "grants", "secret", "redirect_uris", "scopes")}
     after = https(
         make_app(
             database=database,
             clients="alexa single expiring skill-backend home app overlap",
             scope__private=None,
-            **gone,
+            **removed,
             **{"client__skill-backend__introspects": None},
             **HIGH_THROTTLE_LIMITS,
         )
     )
     assert_page(send(after, query=raw))
     assert_page(post(after, raw, {"form_token": page_token, "username": "ada", "password": "lovelace-1815"}))
-    told = Alexa(after).introspect(token, "skill-backend", "the resource server's secret")
-    assert told.json == {"active": False}
-    told = Alexa(after).introspect(token, "other", "the other client's secret")
-    assert told.status_int == 401
+    response = Alexa(after).introspect(token, "skill-backend", "the resource server's secret")
+    assert response.json == {"active": False}
+    response = Alexa(after).introspect(token, "other", "the other client's secret")
+    assert response.status_int == 401
 
 
-NOWHERE = (
+FOREIGN_TARGETS = (
     "//evil.example",
     "/\\evil.example",
     "/%09/evil.example",
@@ -177,8 +179,8 @@ NOWHERE = (
 
 
 @pytest.mark.parametrize("name", ["next", "return_to", "back", "url", "post_logout_redirect_uri", "came_from"])
-@pytest.mark.parametrize("value", [*NOWHERE, EVIL, "javascript:alert(1)"])
-def test_no_other_parameter_leads_away(app: TestApp, name: str, value: str) -> None:
+@pytest.mark.parametrize("value", [*FOREIGN_TARGETS, EVIL, "javascript:alert(1)"])
+def test_unknown_parameter_cannot_cause_redirect(app: TestApp, name: str, value: str) -> None:
     extra = f"{name}={quoted(value)}".encode()
     home = send(app, path="/", query=extra)
     assert home.status == 200
@@ -192,7 +194,7 @@ def test_no_other_parameter_leads_away(app: TestApp, name: str, value: str) -> N
 @pytest.mark.parametrize(
     "path", ["//evil.example", "//evil.example/..", "/\\evil.example", "/%5cevil.example/", "/authorize/"]
 )
-def test_no_path_leads_away(app: TestApp, path: str) -> None:
+def test_hostile_path_gives_404(app: TestApp, path: str) -> None:
     assert_page(send(app, path=path), 404)
 
 
@@ -218,14 +220,16 @@ def test_no_path_leads_away(app: TestApp, path: str) -> None:
         "https:cb",
     ],
 )
-def test_what_cannot_be_registered_stops_the_start(make_app: Callable[..., Any], uri: str) -> None:
+def test_invalid_redirect_uri_prevents_start(make_app: Callable[..., Any], uri: str) -> None:
     with pytest.raises(SettingsError) as caught:
         make_app(client__other__redirect_uris=uri)
     assert [key for key, _ in caught.value.faults] == ["linkauth.client.other.redirect_uris"]
     assert uri not in str(caught.value)
 
 
-def test_a_post_needs_a_form(app: TestApp) -> None:
+def test_post_with_other_content_type_is_refused(app: TestApp) -> None:
     for content_type in ("application/json", "multipart/form-data", "text/plain", ""):
-        answer = send(app, "POST", "/authorize", query(), b"{}", {**FORM, "Content-Type": content_type, "Origin": OWN})
-        assert_page(answer, 415)
+        response = send(
+            app, "POST", "/authorize", query(), b"{}", {**FORM, "Content-Type": content_type, "Origin": OWN}
+        )
+        assert_page(response, 415)

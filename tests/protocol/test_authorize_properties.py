@@ -1,4 +1,4 @@
-"""Whatever is sent to /authorize: an answer, never a crash, and never a redirect to where nobody registered."""
+"""Property tests of /authorize: any input gives a safe response, and redirects go only to registered URIs."""
 
 from __future__ import annotations
 
@@ -72,18 +72,18 @@ URI_PIECES = [
 
 @MANY
 @given(raw=RAW)
-def test_any_bytes_as_the_query(app: TestApp, raw: bytes) -> None:
-    answer = send(app, query=raw)
-    assert_safe(answer, MARK)
-    assert answer.status in (200, 303, 400, 414)
+def test_any_bytes_as_query_give_safe_response(app: TestApp, raw: bytes) -> None:
+    response = send(app, query=raw)
+    assert_safe(response, MARK)
+    assert response.status in (200, 303, 400, 414)
 
 
 @MANY
-@given(raw=RAW, place=st.integers(0, 300))
-def test_any_bytes_inside_a_valid_query(app: TestApp, raw: bytes, place: int) -> None:
+@given(raw=RAW, position=st.integers(0, 300))
+def test_any_bytes_inside_valid_query_give_safe_response(app: TestApp, raw: bytes, position: int) -> None:
     valid = query()
-    answer = send(app, query=valid[:place] + raw + valid[place:])
-    assert_safe(answer, MARK)
+    response = send(app, query=valid[:position] + raw + valid[position:])
+    assert_safe(response, MARK)
 
 
 VALUES = st.one_of(
@@ -97,41 +97,41 @@ CHANGE = st.tuples(st.sampled_from(["drop", "twice", "set", "add"]), st.sampled_
 
 @MANY
 @given(changes=st.lists(CHANGE, min_size=1, max_size=4))
-def test_a_valid_request_changed_at_random(app: TestApp, changes: list[tuple[str, str, str]]) -> None:
+def test_random_change_of_valid_request_gives_safe_response(app: TestApp, changes: list[tuple[str, str, str]]) -> None:
     pairs = list(VALID.items())
-    for what, name, value in changes:
-        if what in ("drop", "set"):
+    for action, name, value in changes:
+        if action in ("drop", "set"):
             pairs = [pair for pair in pairs if pair[0] != name]
-        if what in ("set", "add"):
+        if action in ("set", "add"):
             pairs.append((name, value))
-        if what == "twice":
+        if action == "twice":
             pairs += [pair for pair in pairs if pair[0] == name]
     raw = urlencode(pairs).encode("ascii")
-    answer = send(app, query=raw)
-    assert_safe(answer, MARK)
-    if answer.status == 303:
-        given_values = dict(pairs)
+    response = send(app, query=raw)
+    assert_safe(response, MARK)
+    if response.status == 303:
+        sent_values = dict(pairs)
         assert [name for name, _ in pairs if name in ("client_id", "redirect_uri", "state")].count("state") <= 1
-        location = answer.location
+        location = response.location
         parts = urlsplit(location)
-        told = dict(parse_qsl(parts.fragment or parts.query, keep_blank_values=True))
-        assert told["error"]
-        assert "access_token" not in told
-        if "state" in told:
-            assert told["state"] == given_values["state"]
-        uri = given_values.get("redirect_uri") or "https://single.example.com/cb"
+        parameters = dict(parse_qsl(parts.fragment or parts.query, keep_blank_values=True))
+        assert parameters["error"]
+        assert "access_token" not in parameters
+        if "state" in parameters:
+            assert parameters["state"] == sent_values["state"]
+        uri = sent_values.get("redirect_uri") or "https://single.example.com/cb"
         assert location.startswith(uri)
 
 
 @MANY
 @given(
-    place=st.integers(0, len(RA)),
+    position=st.integers(0, len(RA)),
     cut=st.integers(0, 3),
     piece=st.one_of(st.sampled_from(URI_PIECES), st.text(st.characters(codec="utf-8"), max_size=4)),
     swap=st.booleans(),
 )
-def test_a_changed_redirect_uri_is_a_page(app: TestApp, place: int, cut: int, piece: str, swap: bool) -> None:
-    uri = RA[:place] + piece + RA[place + cut :]
+def test_changed_redirect_uri_gives_error_page(app: TestApp, position: int, cut: int, piece: str, swap: bool) -> None:
+    uri = RA[:position] + piece + RA[position + cut :]
     uri = uri.swapcase() if swap else uri
     assume(uri not in REGISTERED)
     assert_page(send(app, query=query(redirect_uri=uri)))
@@ -143,10 +143,10 @@ STATE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=
 @MANY
 @given(state=STATE, uri=st.sampled_from([uri for uri in REGISTERED if "amazon" in uri]))
 def test_state_is_echoed_exactly(app: TestApp, state: str, uri: str) -> None:
-    answer = send(app, query=query(state=state, redirect_uri=uri, scope="unknown"))
-    assert_safe(answer)
-    assert answer.location.startswith(uri + "#")
-    assert dict(parse_qsl(urlsplit(answer.location).fragment, keep_blank_values=True))["state"] == state
+    response = send(app, query=query(state=state, redirect_uri=uri, scope="unknown"))
+    assert_safe(response)
+    assert response.location.startswith(uri + "#")
+    assert dict(parse_qsl(urlsplit(response.location).fragment, keep_blank_values=True))["state"] == state
 
 
 FIELDS = st.lists(
@@ -156,31 +156,31 @@ FIELDS = st.lists(
 
 @FEW
 @given(fields=FIELDS, fresh=st.booleans(), raw=RAW)
-def test_any_form(app: TestApp, fields: list[tuple[str, str]], fresh: bool, raw: bytes) -> None:
+def test_any_form_gives_safe_response(app: TestApp, fields: list[tuple[str, str]], fresh: bool, raw: bytes) -> None:
     token = form_token(app, query()) if fresh else "stale"
     body = urlencode([("form_token", token), *fields]).encode("ascii") + (b"" if fresh else b"&" + raw)
-    answer = send(app, "POST", "/authorize", query(), body, {**FORM, "Origin": OWN})
-    assert_safe(answer, MARK)
-    assert answer.status in (303, 400, 403)
-    if answer.status == 303:
+    response = send(app, "POST", "/authorize", query(), body, {**FORM, "Origin": OWN})
+    assert_safe(response, MARK)
+    assert response.status in (303, 400, 403)
+    if response.status == 303:
         assert fresh
-        assert answer.location.startswith(VALID["redirect_uri"] + "#state=S&error=access_denied&")
+        assert response.location.startswith(VALID["redirect_uri"] + "#state=S&error=access_denied&")
 
 
 @MANY
 @given(raw=RAW)
-def test_any_body_of_an_introspection(app: TestApp, raw: bytes) -> None:
+def test_any_introspection_body_is_inactive_or_refused(app: TestApp, raw: bytes) -> None:
     authorization = "Basic YWxleGE6dGhlIGFsZXhhIGNsaWVudCdzIHNlY3JldA=="
-    answer = send(app, "POST", "/introspect", b"", raw, {**FORM, "Authorization": authorization})
-    assert_safe(answer, MARK)
-    assert answer.status in (200, 400, 415)
-    assert answer.json.get("active", False) is False
+    response = send(app, "POST", "/introspect", b"", raw, {**FORM, "Authorization": authorization})
+    assert_safe(response, MARK)
+    assert response.status in (200, 400, 415)
+    assert response.json.get("active", False) is False
 
 
 @MANY
 @given(authorization=st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF), max_size=60), prefix=st.booleans())
-def test_any_authorization_header(app: TestApp, authorization: str, prefix: bool) -> None:
+def test_any_authorization_header_is_refused(app: TestApp, authorization: str, prefix: bool) -> None:
     headers = {**FORM, "Authorization": ("Basic " if prefix else "") + authorization}
-    answer = send(app, "POST", "/introspect", b"", b"token=x", headers)
-    assert_safe(answer)
-    assert answer.status == 401
+    response = send(app, "POST", "/introspect", b"", b"token=x", headers)
+    assert_safe(response)
+    assert response.status == 401

@@ -1,4 +1,4 @@
-"""Independent judges of the code grant: Authlib's session against a served app, oauthlib's clients and parsers."""
+"""Tests of the code grant with independent clients: Authlib against a server, and oauthlib against the app."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ CLIENTS = {
 
 
 class Fields(HTMLParser):
-    """The fields of the login form, as a browser would send them."""
+    """Collects the fields of the login form, as a browser would send them."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -51,22 +51,22 @@ class Fields(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
-        if tag == "input" and found.get("name"):
-            self.values[str(found["name"])] = found.get("value") or ""
+        result = dict(attrs)
+        if tag == "input" and result.get("name"):
+            self.values[str(result["name"])] = result.get("value") or ""
 
 
 def sign_in(url: str) -> str:
-    """What a person does in the browser; the URL of the redirect."""
+    """Signs in on the login page as a browser does; returns the URL of the redirect."""
     page = requests.get(url, timeout=10)
     assert page.status_code == 200, page.text
     parts = urlsplit(url)
     form = {**Fields(page.text).values, "username": "ada", "password": "lovelace-1815"}
     form.pop("cancel", None)
     headers = {"Origin": f"{parts.scheme}://{parts.netloc}"}
-    answer = requests.post(url, form, headers=headers, allow_redirects=False, timeout=10)
-    assert answer.status_code == 303, answer.text
-    return answer.headers["Location"]
+    response = requests.post(url, form, headers=headers, allow_redirects=False, timeout=10)
+    assert response.status_code == 303, response.text
+    return response.headers["Location"]
 
 
 @pytest.fixture(scope="module")
@@ -80,13 +80,15 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevelopmentServ
 
 
 @pytest.fixture(autouse=True)
-def loopback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both judges insist on https but for this."""
+def permit_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Permits http in Authlib and oauthlib."""
     monkeypatch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
 
 
-def authlib(method: str | None = "client_secret_basic", client: str = "judged", scope: str = "order_car") -> Any:
+def authlib_session(
+    method: str | None = "client_secret_basic", client: str = "judged", scope: str = "order_car"
+) -> Any:
     return OAuth2Session(
         client,
         SECRET if method != "none" else None,
@@ -100,31 +102,31 @@ def authlib(method: str | None = "client_secret_basic", client: str = "judged", 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
 def test_authlib_links_refreshes_introspects_and_revokes(served: DevelopmentServer, method: str) -> None:
-    session = authlib(method)
-    told = requests.get(f"{served.url}/.well-known/oauth-authorization-server", timeout=10).json()
-    assert method in told["token_endpoint_auth_methods_supported"]
-    url, state = session.create_authorization_url(told["authorization_endpoint"], code_verifier=VERIFIER)
+    session = authlib_session(method)
+    metadata = requests.get(f"{served.url}/.well-known/oauth-authorization-server", timeout=10).json()
+    assert method in metadata["token_endpoint_auth_methods_supported"]
+    url, state = session.create_authorization_url(metadata["authorization_endpoint"], code_verifier=VERIFIER)
     location = sign_in(url)
     assert location.startswith(CALLBACK + "?")
     token = session.fetch_token(
-        told["token_endpoint"], authorization_response=location, code_verifier=VERIFIER, state=state
+        metadata["token_endpoint"], authorization_response=location, code_verifier=VERIFIER, state=state
     )
     assert (token["token_type"], token["expires_in"], token["scope"]) == ("Bearer", 3600, "order_car")
-    assert session.get(told["userinfo_endpoint"]).json()["sub"] == "staff:1"
+    assert session.get(metadata["userinfo_endpoint"]).json()["sub"] == "staff:1"
     first = token["access_token"]
-    newer = session.refresh_token(told["token_endpoint"])
+    newer = session.refresh_token(metadata["token_endpoint"])
     assert newer["access_token"] != first
     assert newer["refresh_token"] == token["refresh_token"]
-    whose = session.introspect_token(told["introspection_endpoint"], token=first).json()
-    assert (whose["active"], whose["username"], whose["client_id"]) == (True, "ada", "judged")
-    assert session.revoke_token(told["revocation_endpoint"], token=newer["refresh_token"]).status_code == 200
-    assert session.introspect_token(told["introspection_endpoint"], token=first).json() == INACTIVE
+    introspection = session.introspect_token(metadata["introspection_endpoint"], token=first).json()
+    assert (introspection["active"], introspection["username"], introspection["client_id"]) == (True, "ada", "judged")
+    assert session.revoke_token(metadata["revocation_endpoint"], token=newer["refresh_token"]).status_code == 200
+    assert session.introspect_token(metadata["introspection_endpoint"], token=first).json() == INACTIVE
     with pytest.raises(OAuthError, match="invalid_grant"):
-        session.refresh_token(told["token_endpoint"])
+        session.refresh_token(metadata["token_endpoint"])
 
 
-def test_authlib_links_as_a_public_client(served: DevelopmentServer) -> None:
-    session = authlib("none", "phone")
+def test_authlib_links_as_public_client(served: DevelopmentServer) -> None:
+    session = authlib_session("none", "phone")
     url, state = session.create_authorization_url(f"{served.url}/authorize", code_verifier=VERIFIER)
     token = session.fetch_token(
         f"{served.url}/token", authorization_response=sign_in(url), code_verifier=VERIFIER, state=state
@@ -135,8 +137,8 @@ def test_authlib_links_as_a_public_client(served: DevelopmentServer) -> None:
     assert session.get(f"{served.url}/userinfo").status_code == 401
 
 
-def test_authlib_is_refused_with_another_verifier(served: DevelopmentServer) -> None:
-    session = authlib()
+def test_authlib_is_refused_with_wrong_verifier(served: DevelopmentServer) -> None:
+    session = authlib_session()
     url, _ = session.create_authorization_url(f"{served.url}/authorize", code_verifier=VERIFIER)
     location = sign_in(url)
     with pytest.raises(OAuthError, match="invalid_grant"):
@@ -144,7 +146,7 @@ def test_authlib_is_refused_with_another_verifier(served: DevelopmentServer) -> 
     assert session.fetch_token(f"{served.url}/token", authorization_response=location, code_verifier=VERIFIER)
 
 
-def test_authlib_reads_the_implicit_answer(served: DevelopmentServer) -> None:
+def test_authlib_reads_implicit_response(served: DevelopmentServer) -> None:
     session = OAuth2Session("judged", scope="order_car", redirect_uri=CALLBACK)
     url, state = session.create_authorization_url(f"{served.url}/authorize", response_type="token")
     location = sign_in(url)
@@ -156,8 +158,8 @@ def test_authlib_reads_the_implicit_answer(served: DevelopmentServer) -> None:
 OWN = {"Origin": "https://link.example.com"}
 
 
-def person(app: TestApp, url: str, button: str | None = None) -> str:
-    """The redirect after the form that oauthlib's URL leads to."""
+def sign_in_with_form(app: TestApp, url: str, button: str | None = None) -> str:
+    """Submits the form at the URL that oauthlib built; returns the location of the redirect."""
     parts = urlsplit(url)
     form = app.get(f"{parts.path}?{parts.query}").forms[0]
     form["username"], form["password"] = "ada", "lovelace-1815"
@@ -172,24 +174,24 @@ def home_url(client: WebApplicationClient, **extra: str) -> str:
     return url
 
 
-def posted(app: TestApp, body: str) -> Any:
+def post_token(app: TestApp, body: str) -> Any:
     headers = {**basic("home", "the-home-clients-secret"), "Content-Type": "application/x-www-form-urlencoded"}
     return app.post("/token", body, headers=headers, status="*")
 
 
-def test_oauthlib_understands_the_code_grant(app: TestApp) -> None:
+def test_oauthlib_accepts_code_grant(app: TestApp) -> None:
     client = WebApplicationClient("home")
     challenge = client.create_code_challenge(client.create_code_verifier(128), "S256")
-    location = person(app, home_url(client, code_challenge=challenge, code_challenge_method="S256"))
+    location = sign_in_with_form(app, home_url(client, code_challenge=challenge, code_challenge_method="S256"))
     assert client.parse_request_uri_response(location, state=STATE)["code"] == client.code
     body = client.prepare_request_body(redirect_uri=HOME, code_verifier=client.code_verifier, include_client_id=True)
-    token = client.parse_request_body_response(posted(app, body).text, scope=["order_car", "profile"])
+    token = client.parse_request_body_response(post_token(app, body).text, scope=["order_car", "profile"])
     assert not token.scope_changed
     assert client.access_token == token["access_token"]
     assert int(token["expires_in"]) == 3600
     uri, headers, _ = client.add_token("https://link.example.com/userinfo", http_method="GET")
     assert app.get(urlsplit(uri).path, headers=headers).json["name"] == "Ada Lovelace"
-    narrower = posted(app, client.prepare_refresh_body(scope=["profile"]))
+    narrower = post_token(app, client.prepare_refresh_body(scope=["profile"]))
     again = client.parse_request_body_response(narrower.text, scope=["profile"])
     assert again.scopes == ["profile"]
     url, headers, body = client.prepare_token_revocation_request(
@@ -200,31 +202,31 @@ def test_oauthlib_understands_the_code_grant(app: TestApp) -> None:
         == 200
     )
     with pytest.raises(InvalidGrantError):
-        client.parse_request_body_response(posted(app, client.prepare_refresh_body()).text)
+        client.parse_request_body_response(post_token(app, client.prepare_refresh_body()).text)
 
 
-def test_oauthlib_understands_the_refusals(app: TestApp) -> None:
+def test_oauthlib_recognises_errors(app: TestApp) -> None:
     client = WebApplicationClient("home")
     with pytest.raises(AccessDeniedError):
-        client.parse_request_uri_response(person(app, home_url(client), "cancel"), state=STATE)
-    location = person(app, home_url(client))
+        client.parse_request_uri_response(sign_in_with_form(app, home_url(client), "cancel"), state=STATE)
+    location = sign_in_with_form(app, home_url(client))
     with pytest.raises(MismatchingStateError):
         client.parse_request_uri_response(location, state="another")
     client.parse_request_uri_response(location, state=STATE)
     with pytest.raises(InvalidGrantError):
-        client.parse_request_body_response(posted(app, client.prepare_request_body(redirect_uri=APP)).text)
+        client.parse_request_body_response(post_token(app, client.prepare_request_body(redirect_uri=APP)).text)
     with pytest.raises(OAuth2Error, match="invalid_request"):
-        client.parse_request_body_response(posted(app, "grant_type=refresh_token").text)
-    token = client.parse_request_body_response(posted(app, client.prepare_request_body(redirect_uri=HOME)).text)
+        client.parse_request_body_response(post_token(app, "grant_type=refresh_token").text)
+    token = client.parse_request_body_response(post_token(app, client.prepare_request_body(redirect_uri=HOME)).text)
     with pytest.raises(InvalidScopeError):
-        client.parse_request_body_response(posted(app, client.prepare_refresh_body(scope=["email"])).text)
+        client.parse_request_body_response(post_token(app, client.prepare_refresh_body(scope=["email"])).text)
     assert token["refresh_token"]
 
 
-def test_oauthlib_understands_the_implicit_grant_of_a_client_with_both(app: TestApp) -> None:
+def test_oauthlib_accepts_implicit_grant_of_client_with_both_grants(app: TestApp) -> None:
     uri = "https://overlap.example.com/cb"
     client = MobileApplicationClient("overlap")
     url = client.prepare_request_uri("https://link.example.com/authorize", redirect_uri=uri, state=STATE)
-    token = client.parse_request_uri_response(person(app, url), state=STATE)
+    token = client.parse_request_uri_response(sign_in_with_form(app, url), state=STATE)
     assert token["token_type"] == "Bearer"
     assert app.get("/userinfo", headers={"Authorization": f"Bearer {client.access_token}"}).json["sub"] == "staff:1"

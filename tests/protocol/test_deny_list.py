@@ -1,4 +1,4 @@
-"""What stands in the list of revoked JWT access tokens, at any time (how it is served: test_deny_list_served.py)."""
+"""Tests of the entries of the deny list of JWT access tokens; test_deny_list_served.py tests how it is served."""
 
 from __future__ import annotations
 
@@ -58,37 +58,37 @@ def store(engine: Engine) -> Iterator[LinkStore]:
 
 @FEW
 @given(steps=STEPS)
-def test_the_list_names_what_was_revoked_until_it_expires(engine: Engine, store: LinkStore, steps: list[Any]) -> None:
-    """By which way a link ends, what is swept and how the clock is set make no difference."""
+def test_list_has_revoked_tokens_until_they_expire(engine: Engine, store: LinkStore, steps: list[Any]) -> None:
+    """This holds for every way to end a link, for sweeps, and for a clock that is set."""
     history = History(engine, store)
     for step in steps:
         history.step(*step)
-        history.judge()
+        history.check()
 
 
 @pytest.mark.parametrize("days", [1, 2, 39])
-def test_a_jwt_outlives_the_sweep_of_its_ended_link(engine: Engine, store: LinkStore, days: int) -> None:
+def test_sweep_keeps_jwt_of_ended_link_until_it_expires(engine: Engine, store: LinkStore, days: int) -> None:
     jti = new_token()
     opaque, signed = Token(b"o" * 31 + b"%c" % days, "access", NOW), digest(jti)
     store.create(LINK, (opaque, Token(signed, "access", NOW, NOW + 40 * DAY, jti=jti)))
-    found = store.find(signed, "access")
-    assert found
+    result = store.find(signed, "access")
+    assert result
     version = store.deny_list_version()
     assert version is not None
-    store.end(found[0], "left", NOW)
+    store.end(result[0], "left", NOW)
     assert store.deny_list_version() == version + 1
-    # it has ended already
-    store.end(found[0], "left again", NOW)
+    # the link has already ended
+    store.end(result[0], "left again", NOW)
     assert store.deny_list_version() == version + 1
     sweep(Writer(engine), NOW + days * DAY + 1)
     assert jti in store.revoked_tokens(NOW + days * DAY)
-    # the other one is of no use to anybody
+    # the opaque token of the ended link was deleted
     assert store.find(opaque.digest, "access") is None
     sweep(Writer(engine), NOW + 41 * DAY + 1)
     assert store.find(signed, "access") is None
 
 
-def test_an_upgrade_of_the_schema_loses_nothing_of_the_list(tmp_path: Path) -> None:
+def test_schema_upgrade_preserves_the_list(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
     config = Config()
     config.set_main_option("script_location", "linkauth.storage:migrations")
@@ -110,8 +110,8 @@ def test_an_upgrade_of_the_schema_loses_nothing_of_the_list(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
-def test_a_link_that_ends_during_a_refresh_gives_no_token_that_the_list_lacks(engine: Engine) -> None:
-    """The refresh waits for the end that has begun, and then finds no living link."""
+def test_refresh_during_end_of_link_issues_no_token(engine: Engine) -> None:
+    """The refresh waits for the transaction that ends the link, and then finds the link ended."""
     upgrade(engine)
     patient = open_engine(engine.url.render_as_string(hide_password=False), for_operator=True)
     refresh, access = Token(digest(new_token()), "refresh", NOW), Token(digest(new_token()), "access", NOW, jti="late")
@@ -124,9 +124,9 @@ def test_a_link_that_ends_during_a_refresh_gives_no_token_that_the_list_lacks(en
             ending.execute(update(links).where(links.c.id == found[0].id).values(ended_at=NOW))
             renewed = thread.submit(store.renew, found[0], refresh, None, (access,), NOW, False)
             waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-            with engine.connect() as watching:
-                while not (renewed.done() or watching.execute(waiting).scalar_one()):
-                    watching.rollback()
+            with engine.connect() as monitor:
+                while not (renewed.done() or monitor.execute(waiting).scalar_one()):
+                    monitor.rollback()
             transaction.commit()
         assert renewed.result(30) is False
         assert store.find(access.digest, "access") is None

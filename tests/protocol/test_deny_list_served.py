@@ -1,4 +1,4 @@
-"""The list of revoked JWT access tokens at its URL: signed once and kept until it changes."""
+"""Tests of the deny list at its URL: it is signed once and cached until it changes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from linkauth.storage import KeyStore, open_engine, upgrade
 from linkauth.storage.tables import deny_list, links, tokens
 from tests.conftest import ROOT, https
 from tests.protocol.flow import DAY, Skill, engine_of, server_of, set_clock
-from tests.protocol.histories import end_behind_everybodys_back, read, unverified
+from tests.protocol.histories import end_link_without_version, read, unverified
 from tests.web.raw_requests import send
 
 SECRET = "only for tests, 32 characters or more"
@@ -30,7 +30,7 @@ NOW = 1_800_000_000
 
 @pytest.fixture
 def make_signed(make_app: Callable[..., Any], tmp_path: Path) -> Callable[..., TestApp]:
-    """Servers on one database, whose client `home` gets JWTs."""
+    """`make_signed(**settings)` returns a server whose client `home` gets JWTs; all servers share one database."""
     url = f"sqlite:///{tmp_path}/linkauth.sqlite"
     engine = open_engine(url)
     upgrade(engine)
@@ -39,11 +39,11 @@ def make_signed(make_app: Callable[..., Any], tmp_path: Path) -> Callable[..., T
     return lambda **changes: https(make_app(database=url, client__home__token_format="jwt", **changes))
 
 
-class Counted:
-    """How often an app signed a list, read its entries, and asked whether it changed."""
+class CallCounter:
+    """Counts how often an app signed a list, read its entries, and queried its version."""
 
     def __init__(self, app: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.signed = self.read = self.asked = 0
+        self.signed = self.read = self.version_queries = 0
         store, signer = server_of(app)._storage, server_of(app)._issuer.signer
 
         def counting(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -55,7 +55,7 @@ class Counted:
 
         monkeypatch.setattr(signer, "_sign", counting("signed", signer._sign))
         monkeypatch.setattr(store, "revoked_tokens", counting("read", store.revoked_tokens))
-        monkeypatch.setattr(store, "deny_list_version", counting("asked", store.deny_list_version))
+        monkeypatch.setattr(store, "deny_list_version", counting("version_queries", store.deny_list_version))
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -63,12 +63,12 @@ class Counted:
 
 
 def revoked(app: TestApp) -> list[str]:
-    found: list[str] = read(app.get(DENIED).text, server_of(app))["revoked"]
-    return found
+    result: list[str] = read(app.get(DENIED).text, server_of(app))["revoked"]
+    return result
 
 
-def fill(engine: Engine, count: int, expires_at: int) -> None:
-    """An ended link with many JWTs."""
+def add_ended_link(engine: Engine, count: int, expires_at: int) -> None:
+    """Adds an ended link with `count` JWTs."""
     with engine.begin() as connection:
         row = {"backend": "b", "subject": "s", "username": "u", "client_id": "home", "scope": "", "grant": "implicit"}
         row |= {"locale": "en", "created_at": NOW, "ended_at": NOW}
@@ -78,106 +78,106 @@ def fill(engine: Engine, count: int, expires_at: int) -> None:
         connection.execute(insert(tokens), rows)
 
 
-def test_a_long_list_is_read_and_signed_once(
+def test_long_list_is_read_and_signed_once(
     make_signed: Callable[..., TestApp], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = make_signed()
     clock = set_clock(app)
-    fill(engine_of(app), 20_000, int(clock.now) + DAY)
-    counted = Counted(app, monkeypatch)
+    add_ended_link(engine_of(app), 20_000, int(clock.now) + DAY)
+    counter = CallCounter(app, monkeypatch)
     first = app.get(DENIED)
     assert len(read(first.text, server_of(app))["revoked"]) == 20_000
     with ThreadPoolExecutor(8) as threads:
-        answers = list(threads.map(lambda _: send(app, path=DENIED), range(200)))
-    assert {answer.body for answer in answers} == {first.body}
-    assert counted.counts == (1, 1)
-    # one look at the version a request, and one more by whoever signs
-    assert counted.asked <= 203
+        responses = list(threads.map(lambda _: send(app, path=DENIED), range(200)))
+    assert {response.body for response in responses} == {first.body}
+    assert counter.counts == (1, 1)
+    # one version query for each request, and a second one by the request that signs
+    assert counter.version_queries <= 203
 
 
-def test_the_list_changes_with_its_entries(
+def test_list_is_signed_again_when_entries_change(
     make_signed: Callable[..., TestApp], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = make_signed(client__home__access_token_lifetime="400")
     home, clock = Skill(app), set_clock(app)
     clock.now = (clock.now // RENEWAL_INTERVAL + 1) * RENEWAL_INTERVAL
-    got = home.link()
-    counted = Counted(app, monkeypatch)
+    token_response = home.link()
+    counter = CallCounter(app, monkeypatch)
     assert revoked(app) == []
-    assert home.revoke(got["access_token"]).status_int == 200
-    jti = unverified(got["access_token"])["jti"]
+    assert home.revoke(token_response["access_token"]).status_int == 200
+    jti = unverified(token_response["access_token"])["jti"]
     assert revoked(app) == [jti]
-    assert counted.counts == (2, 2)
-    # an end that changes nothing in it
+    assert counter.counts == (2, 2)
+    # the end of a link without JWTs does not change the list
     opaque = Skill(app, "overlap", "the-overlapping-clients-secret", "https://overlap.example.com/cb", pkce=True)
     assert opaque.revoke(opaque.link()["access_token"]).status_int == 200
     assert revoked(app) == [jti]
-    assert counted.counts == (2, 2)
-    # signed anew in time, for its own expiry comes near, and without the token when that has expired
+    assert counter.counts == (2, 2)
+    # the list is signed again before it expires, and without the token after that has expired
     clock.now += RENEWAL_INTERVAL
     assert revoked(app) == [jti]
-    assert counted.counts == (3, 3)
+    assert counter.counts == (3, 3)
     clock.now += 400 - RENEWAL_INTERVAL - 1
     assert revoked(app) == [jti]
     clock.now += 1
     assert revoked(app) == []
-    assert counted.counts == (4, 3)
+    assert counter.counts == (4, 3)
 
 
-def test_what_ends_at_another_server_or_by_command_is_seen_at_once(
+def test_link_ended_by_another_server_or_command_appears_at_once(
     make_signed: Callable[..., TestApp], tmp_path: Path
 ) -> None:
-    one, other = make_signed(), make_signed()
-    got = [Skill(one).link() for _ in range(2)]
-    jtis = [unverified(each["access_token"])["jti"] for each in got]
-    assert revoked(one) == revoked(other) == []
-    assert Skill(other).revoke(got[0]["access_token"]).status_int == 200
-    assert revoked(one) == revoked(other) == [jtis[0]]
+    first, other = make_signed(), make_signed()
+    token_response = [Skill(first).link() for _ in range(2)]
+    jtis = [unverified(each["access_token"])["jti"] for each in token_response]
+    assert revoked(first) == revoked(other) == []
+    assert Skill(other).revoke(token_response[0]["access_token"]).status_int == 200
+    assert revoked(first) == revoked(other) == [jtis[0]]
     ini = tmp_path / "linkauth.ini"
     ini.write_text((ROOT / "tests/testing.ini").read_text("utf-8").replace("%(tmp)s", str(tmp_path)), "utf-8")
     done = CliRunner().invoke(main, ["links", "end", str(ini), "--skill", "home", "--reason", "left", "--yes"])
     assert "1 link(s) ended" in done.output
-    assert revoked(one) == revoked(other) == sorted(jtis)
+    assert revoked(first) == revoked(other) == sorted(jtis)
 
 
-def test_what_nobody_counted_is_seen_when_the_list_is_signed_anew(make_signed: Callable[..., TestApp]) -> None:
+def test_link_ended_by_sql_appears_at_next_renewal(make_signed: Callable[..., TestApp]) -> None:
     app = make_signed()
-    clock, got = set_clock(app), Skill(app).link()
+    clock, token_response = set_clock(app), Skill(app).link()
     assert revoked(app) == []
     with engine_of(app).connect() as connection:
         link = connection.execute(select(links.c.id)).scalar_one()
-    end_behind_everybodys_back(engine_of(app), link)
+    end_link_without_version(engine_of(app), link)
     clock.now += RENEWAL_INTERVAL
-    assert revoked(app) == [unverified(got["access_token"])["jti"]]
+    assert revoked(app) == [unverified(token_response["access_token"])["jti"]]
 
 
-def test_a_clock_that_is_set_back_brings_an_entry_back(make_signed: Callable[..., TestApp]) -> None:
+def test_clock_set_back_restores_entry(make_signed: Callable[..., TestApp]) -> None:
     app = make_signed(client__home__access_token_lifetime="360")
     clock = set_clock(app)
     clock.now = (clock.now // RENEWAL_INTERVAL + 2) * RENEWAL_INTERVAL
-    got = Skill(app).link()
-    assert Skill(app).revoke(got["access_token"]).status_int == 200
+    token_response = Skill(app).link()
+    assert Skill(app).revoke(token_response["access_token"]).status_int == 200
     clock.now += 360
     assert revoked(app) == []
     clock.now -= 1
-    assert revoked(app) == [unverified(got["access_token"])["jti"]]
+    assert revoked(app) == [unverified(token_response["access_token"])["jti"]]
 
 
-def test_without_a_version_the_list_is_never_kept(make_signed: Callable[..., TestApp]) -> None:
+def test_list_without_version_is_not_cached(make_signed: Callable[..., TestApp]) -> None:
     app = make_signed()
-    got = Skill(app).link()
+    token_response = Skill(app).link()
     with engine_of(app).begin() as connection:
         connection.execute(deny_list.delete())
     assert revoked(app) == []
-    assert Skill(app).revoke(got["access_token"]).status_int == 200
+    assert Skill(app).revoke(token_response["access_token"]).status_int == 200
     assert len(revoked(app)) == 1
 
 
-def test_another_signing_key_signs_the_list_anew(make_signed: Callable[..., TestApp]) -> None:
+def test_list_is_signed_again_with_new_key(make_signed: Callable[..., TestApp]) -> None:
     app = make_signed()
     keys = server_of(app)._issuer.signer._keys.__self__  # type: ignore[attr-defined]
     first = app.get(DENIED)
-    # as `linkauth keys rotate --now` does: the old key verifies nothing any more
+    # `linkauth keys rotate --now` retires the old key at once
     KeyStore(engine_of(app), SECRET).rotate(2, 1)
     keys._cache = (0.0, ())
     second = app.get(DENIED)
@@ -185,18 +185,18 @@ def test_another_signing_key_signs_the_list_anew(make_signed: Callable[..., Test
     assert second.headers["ETag"] != first.headers["ETag"]
 
 
-def test_who_has_the_list_hears_304(make_signed: Callable[..., TestApp]) -> None:
+def test_conditional_request_for_unchanged_list_gives_304(make_signed: Callable[..., TestApp]) -> None:
     app, other = make_signed(), make_signed()
     clock = set_clock(app)
     set_clock(other).now = clock.now + 1
-    answer = app.get(DENIED)
-    tag = answer.headers["ETag"]
+    response = app.get(DENIED)
+    tag = response.headers["ETag"]
     assert tag.startswith('W/"')
-    assert answer.headers["Cache-Control"] == "public, max-age=60"
-    # whichever server is asked, although each has signed for itself
-    for asked in (app, other):
+    assert response.headers["Cache-Control"] == "public, max-age=60"
+    # both servers return the same tag, although each has signed its own list
+    for server in (app, other):
         for header in (tag, tag.removeprefix("W/"), f'"x", {tag}', "*"):
-            unchanged = asked.get(DENIED, headers={"If-None-Match": header}, status=304)
+            unchanged = server.get(DENIED, headers={"If-None-Match": header}, status=304)
             assert unchanged.body == b""
             assert unchanged.headers["ETag"] == tag
             assert unchanged.headers["Cache-Control"] == "public, max-age=60"
@@ -212,31 +212,31 @@ def test_who_has_the_list_hears_304(make_signed: Callable[..., TestApp]) -> None
 @pytest.mark.parametrize(
     "later", [0, 59, RENEWAL_INTERVAL - 61, RENEWAL_INTERVAL - 1, RENEWAL_INTERVAL, 10 * RENEWAL_INTERVAL]
 )
-def test_what_was_confirmed_may_be_kept_for_the_minute(make_signed: Callable[..., TestApp], later: int) -> None:
-    """Neither a fresh answer nor a 304 leaves a verifier with a document that expires within its max-age."""
+def test_confirmed_list_stays_valid_for_its_max_age(make_signed: Callable[..., TestApp], later: int) -> None:
+    """After a new response or a 304 the document of the verifier does not expire within its max-age."""
     app = make_signed()
     clock = set_clock(app)
     for begin in range(0, RENEWAL_INTERVAL, 37):
         clock.now = 1_800_000_000 + 1_000 * begin
-        answer = app.get(DENIED)
-        expires = read(answer.text, server_of(app))["exp"]
+        response = app.get(DENIED)
+        expires = read(response.text, server_of(app))["exp"]
         clock.now += later
-        again = app.get(DENIED, headers={"If-None-Match": answer.headers["ETag"]}, status="*")
+        again = app.get(DENIED, headers={"If-None-Match": response.headers["ETag"]}, status="*")
         if again.status_int == 200:
             expires = read(again.text, server_of(app))["exp"]
         assert expires >= clock.now + 60
 
 
-def test_who_waits_for_one_that_fails_fails_with_it(
+def test_concurrent_requests_share_one_failed_read(
     make_signed: Callable[..., TestApp], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A store that cannot tell is not asked by each waiting request in turn."""
+    """Requests that wait do not query the unavailable database one after the other."""
     app = make_signed()
-    store, asked, fails = server_of(app)._storage, [], threading.Event()
+    store, reads, may_fail = server_of(app)._storage, [], threading.Event()
 
     def revoked_tokens(_now: int) -> Any:
-        asked.append(1)
-        assert fails.wait(30)
+        reads.append(1)
+        assert may_fail.wait(30)
         raise StorageUnavailableError("down")
 
     waiting = threading.Semaphore(0)
@@ -248,11 +248,11 @@ def test_who_waits_for_one_that_fails_fails_with_it(
     with ThreadPoolExecutor(6) as threads, monkeypatch.context() as patched:
         patched.setattr(store, "revoked_tokens", revoked_tokens)
         patched.setattr(store, "deny_list_version", version)
-        answers = [threads.submit(send, app, path=DENIED) for _ in range(6)]
-        # all of them have seen that the list is outdated, and the first has seen it once more, behind the lock
+        responses = [threads.submit(send, app, path=DENIED) for _ in range(6)]
+        # each request has queried the version, and the first has queried it again with the lock
         for _ in range(7):
             assert waiting.acquire(timeout=30)
-        fails.set()
-        assert {answer.result(30).status for answer in answers} == {503}
-        assert len(asked) == 1
+        may_fail.set()
+        assert {response.result(30).status for response in responses} == {503}
+        assert len(reads) == 1
     assert revoked(app) == []

@@ -1,4 +1,4 @@
-"""An independent judge: oauthlib's client for the implicit grant asks, and reads our answers."""
+"""Tests of the implicit grant with an independent client, which oauthlib provides."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OWN = {"Origin": "https://link.example.com"}
 
 
 def open_page(app: TestApp, client: MobileApplicationClient, uri: str, scope: list[str] | None, **extra: str) -> Any:
-    """The answer to the request that oauthlib builds."""
+    """Sends the authorization request that oauthlib builds; returns the response."""
     url = client.prepare_request_uri(
         "https://link.example.com/authorize", redirect_uri=uri, scope=scope, state=STATE, **extra
     )
@@ -33,30 +33,30 @@ def open_page(app: TestApp, client: MobileApplicationClient, uri: str, scope: li
         ("other", OTHER, ["private"]),
     ],
 )
-def test_a_link_is_understood(app: TestApp, client_id: str, uri: str, scope: list[str]) -> None:
+def test_oauthlib_accepts_link(app: TestApp, client_id: str, uri: str, scope: list[str]) -> None:
     client = MobileApplicationClient(client_id)
     form = open_page(app, client, uri, scope).forms[0]
     form["username"], form["password"] = "ada", "lovelace-1815"
     location = form.submit(headers=OWN, status=303).location
     assert location.startswith(uri + "#")
-    told = client.parse_request_uri_response(location, state=STATE, scope=scope)
-    assert told["token_type"] == "Bearer"
-    assert not told.scope_changed
-    assert client.access_token == told["access_token"]
+    token = client.parse_request_uri_response(location, state=STATE, scope=scope)
+    assert token["token_type"] == "Bearer"
+    assert not token.scope_changed
+    assert client.access_token == token["access_token"]
     if client_id == "alexa":
         assert Alexa(app).introspect(client.access_token).json["active"] is True
 
 
-def test_an_expiry_is_understood(app: TestApp) -> None:
+def test_oauthlib_reads_expiry(app: TestApp) -> None:
     uri = "https://expiring.example.com/cb"
     client = MobileApplicationClient("expiring")
     form = open_page(app, client, uri, None).forms[0]
     form["username"], form["password"] = "ada", "lovelace-1815"
-    told = client.parse_request_uri_response(form.submit(headers=OWN, status=303).location, state=STATE)
-    assert int(told["expires_in"]) == 3600
+    token = client.parse_request_uri_response(form.submit(headers=OWN, status=303).location, state=STATE)
+    assert int(token["expires_in"]) == 3600
 
 
-def test_cancel_is_understood(app: TestApp) -> None:
+def test_oauthlib_recognises_cancel(app: TestApp) -> None:
     client = MobileApplicationClient("alexa")
     form = open_page(app, client, REDIRECT_URI, ["order_car"]).forms[0]
     location = form.submit("cancel", headers=OWN, status=303).location
@@ -73,20 +73,22 @@ def test_cancel_is_understood(app: TestApp) -> None:
         (["order_car"], {"response_mode": "query"}, OAuth2Error),
     ],
 )
-def test_an_error_is_understood(app: TestApp, scope: list[str], extra: dict[str, str], error: type[Exception]) -> None:
+def test_oauthlib_recognises_errors(
+    app: TestApp, scope: list[str], extra: dict[str, str], error: type[Exception]
+) -> None:
     client = MobileApplicationClient("alexa")
     location = open_page(app, client, REDIRECT_URI, scope, **extra).location
     with pytest.raises(error):
         client.parse_request_uri_response(location, state=STATE)
 
 
-def test_an_unsupported_response_type_is_understood(alexa: Alexa) -> None:
+def test_oauthlib_recognises_unsupported_response_type(alexa: Alexa) -> None:
     alexa.parameters["response_type"] = "token code"
     with pytest.raises(UnsupportedResponseTypeError):
         MobileApplicationClient("alexa").parse_request_uri_response(alexa.open().location, state=STATE)
 
 
-def test_the_judge_would_notice_another_state(alexa: Alexa) -> None:
+def test_oauthlib_detects_wrong_state(alexa: Alexa) -> None:
     location = alexa.submit("ada", "lovelace-1815", status=303).location
     with pytest.raises(ValueError, match="state"):
         MobileApplicationClient("alexa").parse_request_uri_response(location, state=STATE + "x")

@@ -1,4 +1,4 @@
-"""The answer of the implicit grant."""
+"""Tests of the response of the implicit grant."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ EXPIRING = "https://expiring.example.com/cb"
 
 
 @pytest.mark.parametrize("uri", [REDIRECT_URI, RA])
-def test_everything_is_in_the_fragment(app: TestApp, uri: str) -> None:
-    answer = login(app, query(redirect_uri=uri, state=STATE), "ada", "lovelace-1815")
-    assert answer.status == 303
+def test_all_parameters_are_in_fragment(app: TestApp, uri: str) -> None:
+    response = login(app, query(redirect_uri=uri, state=STATE), "ada", "lovelace-1815")
+    assert response.status == 303
     fragment = re.escape(f"#state={quoted(STATE)}") + r"&access_token=[A-Za-z0-9_-]+&token_type=Bearer"
-    assert re.fullmatch(re.escape(uri) + fragment, answer.location)
+    assert re.fullmatch(re.escape(uri) + fragment, response.location)
 
 
-def test_the_token_is_nowhere_but_in_the_location(app: TestApp) -> None:
-    answer = login(app, query(), "ada", "lovelace-1815")
-    token = redirect_parameters(answer)["access_token"]
-    assert token not in answer.text
-    assert [name for name, value in answer.headers if token in value] == ["Location"]
+def test_token_is_only_in_location(app: TestApp) -> None:
+    response = login(app, query(), "ada", "lovelace-1815")
+    token = redirect_parameters(response)["access_token"]
+    assert token not in response.text
+    assert [name for name, value in response.headers if token in value] == ["Location"]
 
 
-def test_there_is_no_refresh_token(app: TestApp) -> None:
-    told = redirect_parameters(login(app, query(), "ada", "lovelace-1815"))
-    assert set(told) == {"state", "access_token", "token_type"}
+def test_response_has_no_refresh_token(app: TestApp) -> None:
+    parameters = redirect_parameters(login(app, query(), "ada", "lovelace-1815"))
+    assert set(parameters) == {"state", "access_token", "token_type"}
 
 
-def test_expires_in_is_said_if_the_token_expires(app: TestApp) -> None:
+def test_expiring_token_has_expires_in(app: TestApp) -> None:
     raw = query(client_id="expiring", redirect_uri=EXPIRING, scope=None)
-    told = redirect_parameters(login(app, raw, "ada", "lovelace-1815"), EXPIRING)
-    assert told["expires_in"] == "3600"
-    state = Alexa(app).introspect(told["access_token"], "expiring", "the expiring client's secret").json
+    parameters = redirect_parameters(login(app, raw, "ada", "lovelace-1815"), EXPIRING)
+    assert parameters["expires_in"] == "3600"
+    state = Alexa(app).introspect(parameters["access_token"], "expiring", "the expiring client's secret").json
     assert state["exp"] - state["iat"] == 3600
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("requested", "returned"),
     [
         ("order_car basic_profile", None),
         ("basic_profile order_car", None),
@@ -58,17 +58,19 @@ def test_expires_in_is_said_if_the_token_expires(app: TestApp) -> None:
         ("order_car order_car", "order_car"),
     ],
 )
-def test_scope_is_said_if_it_differs(app: TestApp, asked: str | None, said: str | None) -> None:
-    told = redirect_parameters(login(app, query(scope=asked), "ada", "lovelace-1815"))
-    assert told.get("scope") == said
-    state = Alexa(app).introspect(told["access_token"]).json
-    assert state["scope"] == (said or asked)
+def test_scope_is_returned_if_it_differs_from_request(
+    app: TestApp, requested: str | None, returned: str | None
+) -> None:
+    parameters = redirect_parameters(login(app, query(scope=requested), "ada", "lovelace-1815"))
+    assert parameters.get("scope") == returned
+    state = Alexa(app).introspect(parameters["access_token"]).json
+    assert state["scope"] == (returned or requested)
 
 
-def test_the_query_of_the_redirect_uri_stays(app: TestApp) -> None:
+def test_query_of_redirect_uri_is_kept(app: TestApp) -> None:
     raw = query(client_id="other", redirect_uri=TENANT, scope=None)
-    answer = login(app, raw, "ada", "lovelace-1815")
-    assert answer.location.startswith(TENANT + "#state=S&access_token=")
+    response = login(app, raw, "ada", "lovelace-1815")
+    assert response.location.startswith(TENANT + "#state=S&access_token=")
     assert_error(send(app, query=raw + b"&scope=x"), "invalid_scope", "S", TENANT)
 
 
@@ -83,34 +85,34 @@ def test_the_query_of_the_redirect_uri_stays(app: TestApp) -> None:
         ({"request": "x"}, "request_not_supported"),
     ],
 )
-def test_every_error_is_in_the_fragment(app: TestApp, changes: dict[str, str | None], error: str) -> None:
+def test_error_is_in_fragment(app: TestApp, changes: dict[str, str | None], error: str) -> None:
     assert_error(send(app, query=query(**changes)), error)
 
 
-def test_a_token_is_opaque_random_and_new_for_each_link(app: TestApp) -> None:
-    found = [redirect_parameters(login(app, query(), "ada", "lovelace-1815"))["access_token"] for _ in range(5)]
-    assert len(set(found)) == 5
-    # 43 characters of 6 bits: 256 random bits, over the 160 that RFC 6749 section 10.10 asks for
-    assert all(re.fullmatch(r"[A-Za-z0-9_-]{43,255}", token) for token in found)
-    assert all(Alexa(app).introspect(token).json["active"] for token in found)
+def test_token_is_opaque_random_and_unique(app: TestApp) -> None:
+    result = [redirect_parameters(login(app, query(), "ada", "lovelace-1815"))["access_token"] for _ in range(5)]
+    assert len(set(result)) == 5
+    # 43 characters of 6 bits hold 256 random bits; RFC 6749 section 10.10 recommends 160
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{43,255}", token) for token in result)
+    assert all(Alexa(app).introspect(token).json["active"] for token in result)
 
 
-def test_only_the_digest_of_a_token_is_kept(app: TestApp) -> None:
+def test_only_digest_of_token_is_stored(app: TestApp) -> None:
     token = redirect_parameters(login(app, query(), "ada", "lovelace-1815"))["access_token"]
     engine = services_of(app.app.registry).engine
     with engine.connect() as connection:
         statement = select(links.c.subject).join_from(tokens, links)
-        kept = connection.execute(statement.where(tokens.c.digest == sha256(token.encode()).digest())).scalar()
-    assert kept == "1"
+        subject = connection.execute(statement.where(tokens.c.digest == sha256(token.encode()).digest())).scalar()
+    assert subject == "1"
     database = Path(engine.url.database)
     files = [path for path in database.parent.iterdir() if path.name.startswith(database.name)]
-    written = b"".join(path.read_bytes() for path in files)
-    assert sha256(token.encode()).digest() in written
-    assert token.encode() not in written
-    assert b"lovelace-1815" not in written
+    content = b"".join(path.read_bytes() for path in files)
+    assert sha256(token.encode()).digest() in content
+    assert token.encode() not in content
+    assert b"lovelace-1815" not in content
 
 
-def test_no_secret_is_ever_logged(app: TestApp, caplog: pytest.LogCaptureFixture) -> None:
+def test_secrets_are_not_logged(app: TestApp, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     raw = query(state="state-that-nobody-may-read")
     page_token = form_token(app, raw)

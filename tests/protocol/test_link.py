@@ -1,29 +1,29 @@
-"""The whole link, as Alexa and a person make it."""
+"""Tests of a complete link by the implicit grant."""
 
 from __future__ import annotations
 
 from tests.alexa import STATE, Alexa, fragment
 
 
-def test_a_person_links_and_the_skill_learns_who_it_is(alexa: Alexa) -> None:
-    answer = alexa.link()
-    assert answer["state"] == STATE
-    assert answer["token_type"] == "Bearer"
-    told = alexa.introspect(answer["access_token"]).json
-    assert told["active"] is True
-    assert told["sub"] == "staff:1"
-    assert told["username"] == "ada"
-    assert told["scope"] == "order_car basic_profile"
-    assert told["client_id"] == told["aud"] == "alexa"
-    assert told["iss"] == "https://link.example.com"
+def test_link_gives_token_that_introspection_describes(alexa: Alexa) -> None:
+    response = alexa.link()
+    assert response["state"] == STATE
+    assert response["token_type"] == "Bearer"
+    introspection = alexa.introspect(response["access_token"]).json
+    assert introspection["active"] is True
+    assert introspection["sub"] == "staff:1"
+    assert introspection["username"] == "ada"
+    assert introspection["scope"] == "order_car basic_profile"
+    assert introspection["client_id"] == introspection["aud"] == "alexa"
+    assert introspection["iss"] == "https://link.example.com"
 
 
-def test_the_name_is_trimmed_and_its_case_does_not_matter(alexa: Alexa) -> None:
+def test_name_is_trimmed_and_case_insensitive(alexa: Alexa) -> None:
     for name in ("  ada ", "ADA", "Ada@Example.com"):
         assert "access_token" in fragment(alexa.submit(name, "lovelace-1815", status=303).location)
 
 
-def test_a_wrong_password_is_said_inline_and_the_same_page_goes_on(alexa: Alexa) -> None:
+def test_wrong_password_is_shown_on_page_and_retry_succeeds(alexa: Alexa) -> None:
     page = alexa.submit("ada", "wrong", status=403)
     assert page.forms[0]["username"].value == "ada"
     assert page.forms[0]["password"].value == ""

@@ -1,4 +1,4 @@
-"""Metadata, `iss`, JWT access tokens and their published keys. There is no OpenID Connect."""
+"""Tests of the metadata, the `iss` parameter, JWT access tokens and their published keys."""
 
 from __future__ import annotations
 
@@ -29,33 +29,33 @@ SECRET = "only for tests, 32 characters or more"
 
 
 def document(app: TestApp) -> Any:
-    """The metadata, which Authlib finds right."""
-    answer = app.get(METADATA)
-    assert answer.content_type == "application/json"
-    AuthorizationServerMetadata(answer.json).validate()
-    return answer.json
+    """Returns the metadata after validation by Authlib."""
+    response = app.get(METADATA)
+    assert response.content_type == "application/json"
+    AuthorizationServerMetadata(response.json).validate()
+    return response.json
 
 
-def test_the_issuer_is_the_configured_one(app: TestApp) -> None:
+def test_issuer_is_public_url(app: TestApp) -> None:
     for host in ("link.example.com", "evil.example"):
-        answer = send(app, path=METADATA, headers={"Host": host, "X-Forwarded-Host": "evil.example"})
-        assert answer.json["issuer"] == URL
-        assert "evil" not in answer.text
-    assert answer.get("Cache-Control") == "public, max-age=300"
-    endpoints = {key: url for key, url in answer.json.items() if key.endswith("_endpoint")}
+        response = send(app, path=METADATA, headers={"Host": host, "X-Forwarded-Host": "evil.example"})
+        assert response.json["issuer"] == URL
+        assert "evil" not in response.text
+    assert response.get("Cache-Control") == "public, max-age=300"
+    endpoints = {key: url for key, url in response.json.items() if key.endswith("_endpoint")}
     for key, url in endpoints.items():
         assert url.startswith(URL + "/")
         assert send(app, "FOO", url.removeprefix(URL)).status == 405, key
 
 
-def test_the_issuers_path_stands_behind(make_app: Callable[..., Any]) -> None:
+def test_metadata_of_issuer_with_path_has_path_suffix(make_app: Callable[..., Any]) -> None:
     below = https(make_app(public_url="https://link.example.com/tenant/one"))
     assert send(below, path=f"{METADATA}/tenant/one").json["issuer"] == "https://link.example.com/tenant/one"
     for path in ("tenant", "one", "tenant/two", "tenant/one/"):
         assert send(below, path=f"{METADATA}/{path}").status == 404
 
 
-def test_the_whole_of_testing_ini(app: TestApp) -> None:
+def test_metadata_of_testing_ini_is_complete(app: TestApp) -> None:
     assert document(app) == {
         "issuer": URL,
         "authorization_endpoint": URL + "/authorize",
@@ -82,22 +82,22 @@ KEYS = (
 
 
 def only(*names: str, scopes: tuple[str, ...], **changes: str) -> Any:
-    """Changes to testing.ini that leave these clients and scopes alone."""
-    gone = {f"client__{name}__{key}": None for name in ALL if name not in names for key in KEYS}
+    """Returns changes to testing.ini that remove all other clients and scopes."""
+    removed = {f"client__{name}__{key}": None for name in ALL if name not in names for key in KEYS}
     texts = {"order_car": ("", "__de"), **dict.fromkeys(("basic_profile", "private", "profile", "email"), ("",))}
     unused = {f"scope__{scope}{end}": None for scope, ends in texts.items() if scope not in scopes for end in ends}
-    return {"clients": " ".join(names), **gone, **unused, **changes}
+    return {"clients": " ".join(names), **removed, **unused, **changes}
 
 
-def test_implicit_only(make_app: Callable[..., Any]) -> None:
-    told = document(https(make_app(**only("alexa", scopes=("order_car", "basic_profile")))))
-    assert told["response_types_supported"] == ["token"]
-    assert told["response_modes_supported"] == ["fragment"]
-    assert told["grant_types_supported"] == ["implicit"]
-    assert "introspection_endpoint" in told
+def test_metadata_with_implicit_grant_only(make_app: Callable[..., Any]) -> None:
+    metadata = document(https(make_app(**only("alexa", scopes=("order_car", "basic_profile")))))
+    assert metadata["response_types_supported"] == ["token"]
+    assert metadata["response_modes_supported"] == ["fragment"]
+    assert metadata["grant_types_supported"] == ["implicit"]
+    assert "introspection_endpoint" in metadata
     absent = {"token_endpoint", "code_challenge_methods_supported", "jwks_uri"}
     absent |= {"token_endpoint_auth_methods_supported", "authorization_response_iss_parameter_supported"}
-    assert not absent & set(told)
+    assert not absent & set(metadata)
 
 
 SCOPES = {
@@ -108,38 +108,38 @@ SCOPES = {
 
 
 @pytest.mark.parametrize(
-    ("names", "claimed"), [("app", True), ("alexa app", True), ("app home", False), ("home", False)]
+    ("names", "announced"), [("app", True), ("alexa app", True), ("app home", False), ("home", False)]
 )
-def test_iss_is_claimed_only_if_every_code_client_gets_it(
-    make_app: Callable[..., Any], names: str, claimed: bool
+def test_iss_is_announced_only_if_every_code_client_gets_it(
+    make_app: Callable[..., Any], names: str, announced: bool
 ) -> None:
     clients = tuple(names.split())
     scopes = tuple({scope for client in clients for scope in SCOPES[client]})
-    told = document(https(make_app(**only(*clients, scopes=scopes))))
-    assert told.get("authorization_response_iss_parameter_supported", False) is claimed
+    metadata = document(https(make_app(**only(*clients, scopes=scopes))))
+    assert metadata.get("authorization_response_iss_parameter_supported", False) is announced
 
 
-def test_a_public_client_only(make_app: Callable[..., Any]) -> None:
-    told = document(https(make_app(**only("app", scopes=("order_car",), client__app__iss="false"))))
-    assert told["response_types_supported"] == ["code"]
-    assert told["response_modes_supported"] == ["query"]
-    assert told["grant_types_supported"] == ["authorization_code", "refresh_token"]
-    assert told["token_endpoint_auth_methods_supported"] == ["none"]
-    assert told["revocation_endpoint_auth_methods_supported"] == ["none"]
-    assert told["scopes_supported"] == ["order_car"]
-    # nobody has a secret to introspect with
-    assert not {"introspection_endpoint", "authorization_response_iss_parameter_supported"} & set(told)
+def test_metadata_with_public_client_only(make_app: Callable[..., Any]) -> None:
+    metadata = document(https(make_app(**only("app", scopes=("order_car",), client__app__iss="false"))))
+    assert metadata["response_types_supported"] == ["code"]
+    assert metadata["response_modes_supported"] == ["query"]
+    assert metadata["grant_types_supported"] == ["authorization_code", "refresh_token"]
+    assert metadata["token_endpoint_auth_methods_supported"] == ["none"]
+    assert metadata["revocation_endpoint_auth_methods_supported"] == ["none"]
+    assert metadata["scopes_supported"] == ["order_car"]
+    # no client has a secret, so there is no introspection
+    assert not {"introspection_endpoint", "authorization_response_iss_parameter_supported"} & set(metadata)
 
 
-def test_a_public_client_of_the_implicit_grant_redeems_nothing(make_app: Callable[..., Any]) -> None:
+def test_public_implicit_client_adds_no_token_auth_method(make_app: Callable[..., Any]) -> None:
     scopes = ("order_car", "basic_profile", "profile", "email")
-    told = document(https(make_app(**only("home", "single", scopes=scopes))))
-    assert told["token_endpoint_auth_methods_supported"] == ["client_secret_basic", "client_secret_post"]
+    metadata = document(https(make_app(**only("home", "single", scopes=scopes))))
+    assert metadata["token_endpoint_auth_methods_supported"] == ["client_secret_basic", "client_secret_post"]
 
 
-@pytest.mark.parametrize(("iss", "there"), [(None, True), ("true", True), ("false", False)])
-def test_iss_is_in_every_answer_of_a_client_that_wants_it(
-    make_app: Callable[..., Any], iss: str | None, there: bool
+@pytest.mark.parametrize(("iss", "expected"), [(None, True), ("true", True), ("false", False)])
+def test_iss_is_in_each_authorization_response_if_enabled(
+    make_app: Callable[..., Any], iss: str | None, expected: bool
 ) -> None:
     app = https(make_app(**({} if iss is None else {"client__app__iss": iss})))
     raw = query(client_id="app", redirect_uri=APP, response_type="code", scope=None, **PKCE)
@@ -150,18 +150,18 @@ def test_iss_is_in_every_answer_of_a_client_that_wants_it(
     refused = send(app, query=raw + b"&request=x").location
     for location in (linked, cancelled, refused):
         assert location.startswith(APP + "&state=S&")
-        assert location.endswith("&iss=https%3A%2F%2Flink.example.com") is there
-        assert ("iss=" in location) is there
+        assert location.endswith("&iss=https%3A%2F%2Flink.example.com") is expected
+        assert ("iss=" in location) is expected
 
 
-def test_no_iss_for_alexa(app: TestApp) -> None:
+def test_iss_is_not_sent_to_alexa(app: TestApp) -> None:
     for client, uri, kind in (
         ("home", HOME, "code"),
         ("alexa", HOME.replace("M2HOME0000000", "M2AAAAAAAAAAAA"), "token"),
     ):
         raw = query(client_id=client, redirect_uri=uri, response_type=kind, scope="nonsense")
-        told = redirect_parameters(send(app, query=raw), uri, "query" if kind == "code" else "fragment")
-        assert set(told) == {"state", "error", "error_description"}
+        parameters = redirect_parameters(send(app, query=raw), uri, "query" if kind == "code" else "fragment")
+        assert set(parameters) == {"state", "error", "error_description"}
 
 
 @pytest.fixture(scope="module")
@@ -181,85 +181,85 @@ def keys(app: TestApp) -> KeySet:
 
 
 def denied(app: TestApp) -> list[str]:
-    """The deny list, its signature checked."""
-    answer = app.get(DENIED)
-    assert answer.content_type == "application/jwt"
-    assert answer.headers["Cache-Control"] == "public, max-age=60"
-    found = jwt.decode(answer.text, keys(app), algorithms=["ES256"])
-    assert found.header["typ"] == "deny-list+jwt"
-    assert found.claims["iss"] == URL
-    revoked: list[str] = found.claims["revoked"]
+    """Returns the entries of the deny list after verification of its signature."""
+    response = app.get(DENIED)
+    assert response.content_type == "application/jwt"
+    assert response.headers["Cache-Control"] == "public, max-age=60"
+    result = jwt.decode(response.text, keys(app), algorithms=["ES256"])
+    assert result.header["typ"] == "deny-list+jwt"
+    assert result.claims["iss"] == URL
+    revoked: list[str] = result.claims["revoked"]
     return revoked
 
 
-def test_a_verifier_needs_no_call(signed: TestApp) -> None:
+def test_jwt_is_verified_with_published_keys(signed: TestApp) -> None:
     home = Skill(signed)
     assert document(signed)["jwks_uri"] == URL + JWKS
-    got = home.link(scope="profile")
-    found = jwt.decode(got["access_token"], keys(signed), algorithms=["ES256"])
-    assert (found.header["typ"], found.header["alg"]) == ("at+jwt", "ES256")
-    assert set(found.claims) == {"iss", "sub", "aud", "client_id", "scope", "iat", "exp", "jti"}
-    assert (found.claims["iss"], found.claims["sub"], found.claims["scope"]) == (URL, "staff:1", "profile")
-    assert found.claims["exp"] - found.claims["iat"] == got["expires_in"] == 3600
-    assert len(got["access_token"]) < 2048
-    state = home.post("/introspect", {"token": got["access_token"]}).json
+    tokens = home.link(scope="profile")
+    result = jwt.decode(tokens["access_token"], keys(signed), algorithms=["ES256"])
+    assert (result.header["typ"], result.header["alg"]) == ("at+jwt", "ES256")
+    assert set(result.claims) == {"iss", "sub", "aud", "client_id", "scope", "iat", "exp", "jti"}
+    assert (result.claims["iss"], result.claims["sub"], result.claims["scope"]) == (URL, "staff:1", "profile")
+    assert result.claims["exp"] - result.claims["iat"] == tokens["expires_in"] == 3600
+    assert len(tokens["access_token"]) < 2048
+    state = home.post("/introspect", {"token": tokens["access_token"]}).json
     shared = ("iss", "sub", "aud", "client_id", "scope", "iat", "exp")
-    assert {name: state[name] for name in shared} == {name: found.claims[name] for name in shared}
-    assert "." not in got["refresh_token"]
-    narrow = home.refresh(got["refresh_token"]).json["access_token"]
-    assert jwt.decode(narrow, keys(signed), algorithms=["ES256"]).claims["jti"] != found.claims["jti"]
-    # the other clients' are opaque as before
+    assert {name: state[name] for name in shared} == {name: result.claims[name] for name in shared}
+    assert "." not in tokens["refresh_token"]
+    narrow = home.refresh(tokens["refresh_token"]).json["access_token"]
+    assert jwt.decode(narrow, keys(signed), algorithms=["ES256"]).claims["jti"] != result.claims["jti"]
+    # tokens of other clients are opaque
     assert "." not in app_skill(signed).link()["access_token"]
 
 
-def test_the_deny_list_names_what_was_revoked(signed: TestApp) -> None:
+def test_deny_list_has_revoked_tokens(signed: TestApp) -> None:
     home = Skill(signed)
-    got = home.link()
-    newer = home.refresh(got["refresh_token"]).json["access_token"]
+    tokens = home.link()
+    newer = home.refresh(tokens["refresh_token"]).json["access_token"]
     other = home.link()["access_token"]
-    jti = {text: jwt.decode(text, keys(signed)).claims["jti"] for text in (got["access_token"], newer, other)}
+    jti = {text: jwt.decode(text, keys(signed)).claims["jti"] for text in (tokens["access_token"], newer, other)}
     assert not set(jti.values()) & set(denied(signed))
-    assert home.revoke(got["refresh_token"]).status_int == 200
-    assert {jti[got["access_token"]], jti[newer]} <= set(denied(signed))
+    assert home.revoke(tokens["refresh_token"]).status_int == 200
+    assert {jti[tokens["access_token"]], jti[newer]} <= set(denied(signed))
     assert jti[other] not in denied(signed)
     assert home.post("/introspect", {"token": newer}).json == INACTIVE
     assert home.active(other)
 
 
-def test_without_a_key_there_is_no_start_and_no_deny_list(make_app: Callable[..., Any], app: TestApp) -> None:
+def test_missing_signing_key_prevents_start_with_jwt(make_app: Callable[..., Any], app: TestApp) -> None:
     with pytest.raises(SettingsError, match=r"client\.home\.token_format: .*linkauth keys rotate"):
         make_app(client__home__token_format="jwt")
     assert app.get(JWKS).json == {"keys": []}
     assert_refused(app.get(DENIED, status="*"), 404, "invalid_request")
 
 
-def test_with_another_secret_there_is_no_start(make_app: Callable[..., Any], signed: TestApp) -> None:
+def test_changed_secret_prevents_start_with_jwt(make_app: Callable[..., Any], signed: TestApp) -> None:
     url = services_of(signed.app.registry).settings.database
     with pytest.raises(SettingsError, match=r"linkauth\.secret: is another one"):
         make_app(database=url, client__home__token_format="jwt", secret="another secret of 32 characters or more")
 
 
-def encoded(value: Any) -> str:
+def base64url_json(value: Any) -> str:
     return urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
 def forgeries(token: str, published: Any) -> dict[str, str]:
-    """What has been tried against verifiers, all with the claims of a living token."""
+    """Returns known attacks on JWT verifiers, each with the claims of a valid token."""
     header, claims, signature = token.split(".")
     own = ECKey.generate_key("P-256", private=True)
-    told = jwt.decode(token, KeySet.import_key_set(published)).claims
+    decoded = jwt.decode(token, KeySet.import_key_set(published)).claims
     kid = published["keys"][0]["kid"]
     as_secret = OctKey.import_key(json.dumps(published["keys"][0]).encode())
     return {
-        "none": f"{encoded({'alg': 'none', 'typ': 'at+jwt'})}.{claims}.",
+        "none": f"{base64url_json({'alg': 'none', 'typ': 'at+jwt'})}.{claims}.",
         "signature of another": ".".join((header, claims, signature[::-1])),
-        "hs256": jwt.encode({"alg": "HS256", "typ": "at+jwt", "kid": kid}, told, as_secret, algorithms=["HS256"]),
-        "own key": jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": kid}, told, own),
-        "embedded": f"{encoded({'alg': 'ES256', 'jwk': own.as_dict(private=False)})}.{claims}.{signature}",
-        "jku": f"{encoded({'alg': 'ES256', 'jku': 'http://169.254.169.254/'})}.{claims}.{signature}",
-        "kid": f"{encoded({'alg': 'ES256', 'kid': '../../../etc/passwd'})}.{claims}.{signature}",
-        "crit": f"{encoded({'alg': 'ES256', 'crit': ['b64'], 'b64': False})}.{claims}.{signature}",
-        "huge": f"{encoded({'alg': 'ES256', 'x': 'x' * 40_000})}.{claims}.{signature}",
+        "hs256": jwt.encode({"alg": "HS256", "typ": "at+jwt", "kid": kid}, decoded, as_secret, algorithms=["HS256"]),
+        "own key": jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": kid}, decoded, own),
+        "embedded": f"{base64url_json({'alg': 'ES256', 'jwk': own.as_dict(private=False)})}.{claims}.{signature}",
+        "jku": f"{base64url_json({'alg': 'ES256', 'jku': 'http://169.254.169.254/'})}.{claims}.{signature}",
+        "kid": f"{base64url_json({'alg': 'ES256', 'kid': '../../../etc/passwd'})}.{claims}.{signature}",
+        "crit": f"{base64url_json({'alg': 'ES256', 'crit': ['b64'], 'b64': False})}.{claims}.{signature}",
+        "huge": f"{base64url_json({'alg': 'ES256', 'x': 'x' * 40_000})}.{claims}.{signature}",
         "unsigned": f"{header}.{claims}",
     }
 
@@ -267,7 +267,7 @@ def forgeries(token: str, published: Any) -> dict[str, str]:
 @pytest.mark.parametrize(
     "kind", ["none", "signature of another", "hs256", "own key", "embedded", "jku", "kid", "crit", "huge", "unsigned"]
 )
-def test_a_forged_token_is_inactive(signed: TestApp, kind: str) -> None:
+def test_forged_token_is_inactive(signed: TestApp, kind: str) -> None:
     home = Skill(signed)
     token = home.link()["access_token"]
     forged = forgeries(token, signed.get(JWKS).json)[kind]
@@ -276,12 +276,12 @@ def test_a_forged_token_is_inactive(signed: TestApp, kind: str) -> None:
     assert home.active(token)
 
 
-def test_the_deny_list_is_no_access_token(signed: TestApp) -> None:
+def test_deny_list_is_refused_as_access_token(signed: TestApp) -> None:
     assert not Skill(signed).active(signed.get(DENIED).text)
 
 
-def test_only_public_parts_are_published(signed: TestApp) -> None:
-    answer = signed.get(JWKS)
-    assert answer.headers["Cache-Control"] == "public, max-age=300"
-    [key] = answer.json["keys"]
+def test_jwks_contains_only_public_parameters(signed: TestApp) -> None:
+    response = signed.get(JWKS)
+    assert response.headers["Cache-Control"] == "public, max-age=300"
+    [key] = response.json["keys"]
     assert set(key) == {"kty", "crv", "x", "y", "kid", "use", "alg"}

@@ -1,4 +1,4 @@
-"""Each platform, played against the real app with nothing but its preset."""
+"""Tests of each platform preset with the requests that the platform sends."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SCOPES = " ".join(f"scope{number}" for number in range(15))
 
 @pytest.fixture(scope="module")
 def platforms(make_app: Callable[..., Any]) -> TestApp:
-    """An app with a client for each platform, named like it."""
+    """An app with one client for each platform."""
     keys = {}
     for name in NAMES:
         keys |= {f"client__{name}__{key}": value for key, value in _client(name).items()}
@@ -62,71 +62,73 @@ def _client(name: str) -> dict[str, str]:
 
 
 def platform(app: TestApp, name: str, uri: str, **parameters: str) -> Alexa:
-    asked = {"client_id": name, "response_type": "code", "redirect_uri": uri, "state": STATE, **parameters}
-    return Alexa(app, asked)
+    request = {"client_id": name, "response_type": "code", "redirect_uri": uri, "state": STATE, **parameters}
+    return Alexa(app, request)
 
 
-def tokens(played: Alexa, path: str = "/token", **form: str) -> Any:
-    """The answer to a platform that puts its credentials into the body, as most do."""
-    whole = {"client_id": played.parameters["client_id"], "client_secret": SECRET, **form}
-    return played.app.post(path, whole, status="*")
+def post_token(client_app: Alexa, path: str = "/token", **form: str) -> Any:
+    """Sends a token request with the credentials in the body, as most platforms do; returns the response."""
+    body = {"client_id": client_app.parameters["client_id"], "client_secret": SECRET, **form}
+    return client_app.app.post(path, body, status="*")
 
 
-def linked(played: Alexa, **form: str) -> Any:
-    uri = played.parameters["redirect_uri"]
-    answer = tokens(played, grant_type="authorization_code", code=played.code(), redirect_uri=uri, **form)
-    assert answer.status_int == 200, answer.text
-    return answer
+def redeem_code(client_app: Alexa, **form: str) -> Any:
+    uri = client_app.parameters["redirect_uri"]
+    response = post_token(client_app, grant_type="authorization_code", code=client_app.code(), redirect_uri=uri, **form)
+    assert response.status_int == 200, response.text
+    return response
 
 
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize("path", ["/api/skill/link/{}", "/spa/skill/account-linking-status.html?vendorId={}"])
 @pytest.mark.parametrize("response_type", ["code", "token"])
-def test_alexa(platforms: TestApp, host: str, path: str, response_type: str) -> None:
+def test_alexa_links_by_both_grants(platforms: TestApp, host: str, path: str, response_type: str) -> None:
     uri = f"https://{host}{path.format(VENDOR)}"
-    played = platform(platforms, "echo", uri, response_type=response_type, scope=SCOPES)
-    location = played.submit("ada", "lovelace-1815", status=303).location
+    client_app = platform(platforms, "echo", uri, response_type=response_type, scope=SCOPES)
+    location = client_app.submit("ada", "lovelace-1815", status=303).location
     if response_type == "token":
-        told = fragment(location)
+        parameters = fragment(location)
         assert location.startswith(uri + "#")
-        assert set(told) == {"state", "access_token", "token_type", "expires_in"}
-        assert (told["token_type"], told["expires_in"]) == ("Bearer", "360")
+        assert set(parameters) == {"state", "access_token", "token_type", "expires_in"}
+        assert (parameters["token_type"], parameters["expires_in"]) == ("Bearer", "360")
     else:
-        told = query(location)
+        parameters = query(location)
         assert location.startswith(uri + ("&" if "?" in uri else "?"))
-        got = tokens(played, grant_type="authorization_code", code=told["code"], redirect_uri=uri).json
-        assert (got["expires_in"], got["scope"]) == (360, SCOPES)
-    assert told["state"] == STATE
+        token_response = post_token(
+            client_app, grant_type="authorization_code", code=parameters["code"], redirect_uri=uri
+        ).json
+        assert (token_response["expires_in"], token_response["scope"]) == (360, SCOPES)
+    assert parameters["state"] == STATE
 
 
-def test_alexa_typed_0_stays_never(make_app: Callable[..., Any]) -> None:
+def test_alexa_lifetime_of_0_means_no_expiry(make_app: Callable[..., Any]) -> None:
     app = https(make_app(client__home__access_token_lifetime="0"))
-    played = platform(app, "home", f"https://{HOSTS[0]}/api/skill/link/M2HOME0000000")
+    client_app = platform(app, "home", f"https://{HOSTS[0]}/api/skill/link/M2HOME0000000")
     form = {
         "grant_type": "authorization_code",
-        "code": played.code(),
-        "redirect_uri": played.parameters["redirect_uri"],
+        "code": client_app.code(),
+        "redirect_uri": client_app.parameters["redirect_uri"],
     }
-    got = app.post("/token", form, headers=basic("home", "the-home-clients-secret")).json
-    assert "expires_in" not in got
-    assert got["refresh_token"]
+    token_response = app.post("/token", form, headers=basic("home", "the-home-clients-secret")).json
+    assert "expires_in" not in token_response
+    assert token_response["refresh_token"]
 
 
 @pytest.mark.parametrize("uri", [GOOGLE, SANDBOX])
-def test_google(platforms: TestApp, uri: str) -> None:
-    played = platform(platforms, "google", uri)
-    got = linked(played).json
-    assert got["token_type"] == "Bearer"
-    assert got["expires_in"] == 3600
-    again = tokens(played, grant_type="refresh_token", refresh_token=got["refresh_token"]).json
-    assert again["refresh_token"] == got["refresh_token"]
-    refused = tokens(played, grant_type="refresh_token", refresh_token="not this one")
+def test_google_links_and_refreshes(platforms: TestApp, uri: str) -> None:
+    client_app = platform(platforms, "google", uri)
+    token_response = redeem_code(client_app).json
+    assert token_response["token_type"] == "Bearer"
+    assert token_response["expires_in"] == 3600
+    again = post_token(client_app, grant_type="refresh_token", refresh_token=token_response["refresh_token"]).json
+    assert again["refresh_token"] == token_response["refresh_token"]
+    refused = post_token(client_app, grant_type="refresh_token", refresh_token="not this one")
     assert (refused.status_int, refused.json["error"]) == (400, "invalid_grant")
 
 
-def test_google_by_the_implicit_grant(platforms: TestApp) -> None:
-    told = platform(platforms, "google", GOOGLE, response_type="token").link()
-    assert set(told) == {"state", "access_token", "token_type"}
+def test_google_links_by_implicit_grant(platforms: TestApp) -> None:
+    parameters = platform(platforms, "google", GOOGLE, response_type="token").link()
+    assert set(parameters) == {"state", "access_token", "token_type"}
 
 
 @pytest.mark.parametrize(
@@ -136,7 +138,7 @@ def test_google_by_the_implicit_grant(platforms: TestApp) -> None:
         ("de-DE", "de", "Es wird mit Google verknüpft."),
     ],
 )
-def test_google_says_the_language_and_the_page_what_google_demands(
+def test_google_page_uses_user_locale_and_required_text(
     platforms: TestApp, locale: str, language: str, sentence: str
 ) -> None:
     page = platform(platforms, "google", GOOGLE, user_locale=locale).open(headers={"Accept-Language": "ja, en, de"})
@@ -149,44 +151,46 @@ def test_google_says_the_language_and_the_page_what_google_demands(
 
 
 @pytest.mark.parametrize("region", ["us", "eu", "ap"])
-def test_smartthings(platforms: TestApp, region: str) -> None:
-    played = platform(platforms, "smartthings", f"https://c2c-{region}.smartthings.com/oauth/callback")
-    assert played.open().html.find("button", class_="primary") is not None
-    assert linked(played).json["refresh_token"]
+def test_smartthings_links(platforms: TestApp, region: str) -> None:
+    client_app = platform(platforms, "smartthings", f"https://c2c-{region}.smartthings.com/oauth/callback")
+    assert client_app.open().html.find("button", class_="primary") is not None
+    assert redeem_code(client_app).json["refresh_token"]
 
 
-def test_yandex(platforms: TestApp) -> None:
-    played = platform(platforms, "yandex", YANDEX, scope="home:lights home:doors")
-    answer = linked(played)
-    again = tokens(played, "/token/refresh", grant_type="refresh_token", refresh_token=answer.json["refresh_token"])
-    for each in (answer, again):
+def test_yandex_links_and_refreshes(platforms: TestApp) -> None:
+    client_app = platform(platforms, "yandex", YANDEX, scope="home:lights home:doors")
+    response = redeem_code(client_app)
+    again = post_token(
+        client_app, "/token/refresh", grant_type="refresh_token", refresh_token=response.json["refresh_token"]
+    )
+    for each in (response, again):
         assert each.status_int == 200
         assert len(each.text) <= 5_000
         assert 0 < len(each.json["access_token"]) <= 2_048
         assert 0 < len(each.json["refresh_token"]) <= 2_048
         assert each.json["expires_in"] == 4_294_967_296
-    whose = played.introspect(again.json["access_token"], "yandex", SECRET).json
-    assert (whose["active"], whose["sub"]) == (True, "staff:1")
+    introspection = client_app.introspect(again.json["access_token"], "yandex", SECRET).json
+    assert (introspection["active"], introspection["sub"]) == (True, "staff:1")
 
 
-def test_ifttt(platforms: TestApp) -> None:
-    played = platform(platforms, "ifttt", IFTTT, scope="ifttt")
-    got = linked(played).json
-    assert "expires_in" not in got
-    again = tokens(played, grant_type="refresh_token", refresh_token=got["refresh_token"]).json
-    assert again["refresh_token"] == got["refresh_token"]
+def test_ifttt_links_refreshes_and_gets_user_info(platforms: TestApp) -> None:
+    client_app = platform(platforms, "ifttt", IFTTT, scope="ifttt")
+    token_response = redeem_code(client_app).json
+    assert "expires_in" not in token_response
+    again = post_token(client_app, grant_type="refresh_token", refresh_token=token_response["refresh_token"]).json
+    assert again["refresh_token"] == token_response["refresh_token"]
     ids = set()
-    for token in (got["access_token"], again["access_token"]):
-        told = platforms.get("/ifttt/v1/user/info", headers={"Authorization": f"Bearer {token}"})
-        assert told.content_type == "application/json"
-        assert set(told.json) == {"data"}
-        assert told.json["data"]["name"] == "ada"
-        ids.add(told.json["data"]["id"])
+    for token in (token_response["access_token"], again["access_token"]):
+        response = platforms.get("/ifttt/v1/user/info", headers={"Authorization": f"Bearer {token}"})
+        assert response.content_type == "application/json"
+        assert set(response.json) == {"data"}
+        assert response.json["data"]["name"] == "ada"
+        ids.add(response.json["data"]["id"])
     assert ids == {"staff:1"}
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer not-a-token"}, {"Authorization": "Basic eDp5"}])
-def test_ifttt_is_told_errors_in_its_own_shape(platforms: TestApp, headers: dict[str, str]) -> None:
+def test_ifttt_user_info_has_errors_in_ifttt_format(platforms: TestApp, headers: dict[str, str]) -> None:
     refused = platforms.get("/ifttt/v1/user/info", headers=headers, status=401)
     assert set(refused.json) == {"errors"}
     assert [set(each) for each in refused.json["errors"]] == [{"message"}]
@@ -197,41 +201,41 @@ def test_ifttt_is_told_errors_in_its_own_shape(platforms: TestApp, headers: dict
     assert set(platforms.get("/userinfo", headers=headers, status=401).json) == {"error", "error_description"}
 
 
-def test_people_with_long_ids_stay_two_at_ifttt(platforms: TestApp) -> None:
+def test_long_subjects_stay_distinct_at_ifttt(platforms: TestApp) -> None:
     ids = []
     for ending in ("a", "b"):
-        token = linked(platform(platforms, "ifttt", IFTTT, scope="ifttt")).json["access_token"]
+        token = redeem_code(platform(platforms, "ifttt", IFTTT, scope="ifttt")).json["access_token"]
         with services_of(platforms.app.registry).engine.begin() as connection:
             connection.exec_driver_sql(
                 "UPDATE links SET subject = ? WHERE id = (SELECT max(id) FROM links)", ("x" * 254 + ending,)
             )
-        told = platforms.get("/ifttt/v1/user/info", headers={"Authorization": f"Bearer {token}"}).json
-        ids.append(told["data"]["id"])
+        response = platforms.get("/ifttt/v1/user/info", headers={"Authorization": f"Bearer {token}"}).json
+        ids.append(response["data"]["id"])
     assert len(set(ids)) == 2
     assert all(0 < len(each) <= 200 for each in ids)
 
 
-def test_ifttt_is_told_a_refusal(platforms: TestApp) -> None:
-    played = platform(platforms, "ifttt", IFTTT, scope="ifttt")
-    location = played.open().forms[0].submit("cancel", headers=played.headers, status=303).location
+def test_ifttt_gets_access_denied_after_cancel(platforms: TestApp) -> None:
+    client_app = platform(platforms, "ifttt", IFTTT, scope="ifttt")
+    location = client_app.open().forms[0].submit("cancel", headers=client_app.headers, status=303).location
     assert location.startswith(IFTTT + "?")
     assert query(location)["error"] == "access_denied"
     assert query(location)["state"] == STATE
 
 
 @pytest.mark.parametrize("method", ["S256", "SHA256"])
-def test_bixby_names_pkce_in_two_ways(platforms: TestApp, method: str) -> None:
+def test_bixby_may_use_either_name_of_s256(platforms: TestApp, method: str) -> None:
     pkce = {"code_challenge": CHALLENGE, "code_challenge_method": method}
-    assert linked(platform(platforms, "bixby", BIXBY, **pkce), code_verifier=VERIFIER).json["access_token"]
-    played = platform(platforms, "bixby", BIXBY, **pkce)
-    form = {"grant_type": "authorization_code", "code": played.code(), "redirect_uri": BIXBY}
-    assert tokens(played, **form, code_verifier=VERIFIER.swapcase()).json["error"] == "invalid_grant"
+    assert redeem_code(platform(platforms, "bixby", BIXBY, **pkce), code_verifier=VERIFIER).json["access_token"]
+    client_app = platform(platforms, "bixby", BIXBY, **pkce)
+    form = {"grant_type": "authorization_code", "code": client_app.code(), "redirect_uri": BIXBY}
+    assert post_token(client_app, **form, code_verifier=VERIFIER.swapcase()).json["error"] == "invalid_grant"
 
 
-def test_a_client_of_no_platform(platforms: TestApp) -> None:
-    played = platform(platforms, "none", BIXBY, code_challenge=CHALLENGE, code_challenge_method="SHA256")
-    assert query(played.open(status=303).location)["error"] == "invalid_request"
-    played = platform(platforms, "none", BIXBY)
-    told = query(played.submit("ada", "lovelace-1815", status=303).location)
-    assert told["iss"] == "https://link.example.com"
-    assert linked(platform(platforms, "none", BIXBY)).json["expires_in"] == 3600
+def test_client_without_platform_gets_iss_and_standard_pkce(platforms: TestApp) -> None:
+    client_app = platform(platforms, "none", BIXBY, code_challenge=CHALLENGE, code_challenge_method="SHA256")
+    assert query(client_app.open(status=303).location)["error"] == "invalid_request"
+    client_app = platform(platforms, "none", BIXBY)
+    parameters = query(client_app.submit("ada", "lovelace-1815", status=303).location)
+    assert parameters["iss"] == "https://link.example.com"
+    assert redeem_code(platform(platforms, "none", BIXBY)).json["expires_in"] == 3600

@@ -1,6 +1,6 @@
-"""Thirty-two requests at once to two server processes on one database: one code or rotated token works once.
+"""Tests of 32 concurrent requests to two servers on one database: a code or rotated token works only once.
 
-RACE_ROUNDS sets how often (200 is the full figure).
+The environment variable RACE_ROUNDS sets the number of rounds (20 by default, 200 for a full run).
 """
 
 from __future__ import annotations
@@ -29,38 +29,38 @@ from tests.servers.development_server import DevelopmentServer
 from tests.servers.postgresql import PostgreSQL, require
 
 ROUNDS = int(os.environ.get("RACE_ROUNDS", "20"))
-AT_ONCE = 32
+CONCURRENT = 32
 CALLBACK = "http://127.0.0.1:9/callback"
 COMMON = {"platform": "none", "grants": "authorization_code", "redirect_uris": CALLBACK}
-RACERS = {"strict": {"refresh_grace": "0"}, "lenient": {"refresh_grace": "60"}}
+CLIENTS = {"strict": {"refresh_grace": "0"}, "lenient": {"refresh_grace": "60"}}
 
 
 @dataclass
 class Race:
-    """Two servers on one database, and a way to get codes from it without their login pages."""
+    """Two servers on one database, and an authorization server that issues codes without the login page."""
 
     servers: tuple[DevelopmentServer, DevelopmentServer]
-    issuing: AuthorizationServer
+    issuer: AuthorizationServer
     pool: urllib3.PoolManager
     threads: ThreadPoolExecutor
 
     def code(self, client: str) -> dict[str, str]:
-        """The form that redeems a new code."""
-        asked = {"client_id": client, "response_type": "code", "redirect_uri": CALLBACK, **PKCE}
-        location = self.issuing.authorize(self.issuing.parse(asked.items()), Person(), "en")
+        """Returns the form that redeems a new code."""
+        request = {"client_id": client, "response_type": "code", "redirect_uri": CALLBACK, **PKCE}
+        location = self.issuer.authorize(self.issuer.parse(request.items()), Person(), "en")
         form = {"grant_type": "authorization_code", "code": query(location)["code"], "redirect_uri": CALLBACK}
         return {**form, "client_id": client, "code_verifier": VERIFIER}
 
-    def token(self, form: Mapping[str, str], runner: int = 0) -> tuple[int, Any]:
-        url = self.servers[runner % 2].url + "/token"
-        answer = self.pool.request("POST", url, fields=dict(form), encode_multipart=False, timeout=30)
-        return answer.status, answer.json()
+    def token(self, form: Mapping[str, str], index: int = 0) -> tuple[int, Any]:
+        url = self.servers[index % 2].url + "/token"
+        response = self.pool.request("POST", url, fields=dict(form), encode_multipart=False, timeout=30)
+        return response.status, response.json()
 
     def run(self, form: Mapping[str, str]) -> tuple[list[Any], Counter[tuple[int, str]]]:
-        """All at once with the same form: the good answers, and what the others were told."""
-        answers = list(self.threads.map(lambda runner: self.token(form, runner), range(AT_ONCE)))
-        refusals = Counter((status, body["error"]) for status, body in answers if status != 200)
-        return [body for status, body in answers if status == 200], refusals
+        """Sends the same form in CONCURRENT requests; returns the bodies of the successes, and the refusals counted."""
+        responses = list(self.threads.map(lambda index: self.token(form, index), range(CONCURRENT)))
+        refusals = Counter((status, body["error"]) for status, body in responses if status != 200)
+        return [body for status, body in responses if status == 200], refusals
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -72,15 +72,15 @@ def race(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         require()
         database = PostgreSQL()
         url = database.url
-    changes = {"database": url, "clients": " ".join(["ride-hailer", *RACERS])}
-    for name, own in RACERS.items():
+    changes = {"database": url, "clients": " ".join(["ride-hailer", *CLIENTS])}
+    for name, own in CLIENTS.items():
         changes |= {f"client.{name}.{key}": value for key, value in {"name": name, **COMMON, **own}.items()}
     servers = []
     for name in ("one", "two"):
         (folder / name).mkdir()
         servers.append(DevelopmentServer(folder / name, changes))
     grants = frozenset({"authorization_code"})
-    clients = Clients(Client(name, grants, (CALLBACK,), refresh="rotate") for name in RACERS)
+    clients = Clients(Client(name, grants, (CALLBACK,), refresh="rotate") for name in CLIENTS)
     engine = open_engine(url)
     try:
         if database:
@@ -88,9 +88,9 @@ def race(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         for server in servers:
             server.start()
         store = LinkStore(engine)
-        issuing = AuthorizationServer("x", clients, Issuer(store, sha256(b"x").digest(), Signer("x", tuple)), time)
-        with ThreadPoolExecutor(AT_ONCE) as threads, urllib3.PoolManager(maxsize=AT_ONCE) as pool:
-            yield Race((servers[0], servers[1]), issuing, pool, threads)
+        issuer = AuthorizationServer("x", clients, Issuer(store, sha256(b"x").digest(), Signer("x", tuple)), time)
+        with ThreadPoolExecutor(CONCURRENT) as threads, urllib3.PoolManager(maxsize=CONCURRENT) as pool:
+            yield Race((servers[0], servers[1]), issuer, pool, threads)
         store.close()
     finally:
         for server in servers:
@@ -100,34 +100,34 @@ def race(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             database.remove()
 
 
-def test_of_many_redemptions_of_a_code_one_succeeds(race: Race) -> None:
+def test_one_of_many_redemptions_of_code_succeeds(race: Race) -> None:
     for _ in range(ROUNDS):
-        good, refusals = race.run(race.code("strict"))
-        assert len(good) == 1
-        assert refusals == {(400, "invalid_grant"): AT_ONCE - 1}
-        # and it was a replay: somebody else may hold the tokens
-        form = {"grant_type": "refresh_token", "refresh_token": good[0]["refresh_token"], "client_id": "strict"}
+        successes, refusals = race.run(race.code("strict"))
+        assert len(successes) == 1
+        assert refusals == {(400, "invalid_grant"): CONCURRENT - 1}
+        # the others were replays, which end the link
+        form = {"grant_type": "refresh_token", "refresh_token": successes[0]["refresh_token"], "client_id": "strict"}
         assert race.token(form)[1]["error"] == "invalid_grant"
 
 
-def test_of_many_uses_of_a_rotating_token_one_succeeds(race: Race) -> None:
+def test_one_of_many_uses_of_rotating_token_succeeds(race: Race) -> None:
     for _ in range(ROUNDS):
         _, linked = race.token(race.code("strict"))
         form = {"grant_type": "refresh_token", "client_id": "strict"}
-        good, refusals = race.run({**form, "refresh_token": linked["refresh_token"]})
-        assert len(good) == 1
-        assert refusals == {(400, "invalid_grant"): AT_ONCE - 1}
-        assert race.token({**form, "refresh_token": good[0]["refresh_token"]})[1]["error"] == "invalid_grant"
+        successes, refusals = race.run({**form, "refresh_token": linked["refresh_token"]})
+        assert len(successes) == 1
+        assert refusals == {(400, "invalid_grant"): CONCURRENT - 1}
+        assert race.token({**form, "refresh_token": successes[0]["refresh_token"]})[1]["error"] == "invalid_grant"
 
 
-def test_within_the_grace_all_get_the_same_successor(race: Race) -> None:
+def test_uses_within_grace_period_get_same_successor(race: Race) -> None:
     _, linked = race.token(race.code("lenient"))
     form = {"grant_type": "refresh_token", "client_id": "lenient"}
     token = linked["refresh_token"]
     for _ in range(max(1, ROUNDS // 5)):
-        good, refusals = race.run({**form, "refresh_token": token})
+        successes, refusals = race.run({**form, "refresh_token": token})
         assert not refusals
-        successors = {answer["refresh_token"] for answer in good}
+        successors = {response["refresh_token"] for response in successes}
         assert len(successors) == 1
-        assert len({answer["access_token"] for answer in good}) == AT_ONCE
+        assert len({response["access_token"] for response in successes}) == CONCURRENT
         token = successors.pop()

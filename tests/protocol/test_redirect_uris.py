@@ -1,4 +1,4 @@
-"""client_id and redirect_uri: nobody is ever sent to a URI that is not registered."""
+"""Tests of client_id and redirect_uri: the server never redirects to a URI that is not registered."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ REST = f"/api/skill/link/{VENDOR}"
 ALEXA_URIS = [uri for uri in REGISTERED if "amazon" in uri]
 
 
-def refused(app: TestApp, uri: str) -> None:
-    """Neither the page nor the post takes `uri`, and no answer goes there."""
+def assert_uri_refused(app: TestApp, uri: str) -> None:
+    """Checks that GET and POST refuse `uri` with an error page and do not redirect to it."""
     raw = query(redirect_uri=uri)
     assert_page(send(app, query=raw))
     token = form_token(app, query())
@@ -37,7 +37,7 @@ def refused(app: TestApp, uri: str) -> None:
 
 
 @pytest.mark.parametrize("uri", ALEXA_URIS)
-def test_an_exact_uri_is_taken_in_every_encoding(app: TestApp, uri: str) -> None:
+def test_exact_uri_is_accepted_in_any_percent_encoding(app: TestApp, uri: str) -> None:
     rest = b"&" + query(redirect_uri=None)
     for encoded in (quoted(uri), quote(uri, safe=":/?="), percent_encoded(uri), percent_encoded(uri).upper()):
         assert send(app, query=b"redirect_uri=" + encoded.encode("ascii") + rest).status == 200
@@ -62,46 +62,46 @@ def test_an_exact_uri_is_taken_in_every_encoding(app: TestApp, uri: str) -> None
         "%",
     ],
 )
-def test_an_unknown_client_is_a_page(app: TestApp, client_id: str | None) -> None:
+def test_unknown_client_gives_error_page(app: TestApp, client_id: str | None) -> None:
     assert_page(send(app, query=query(client_id=client_id)))
 
 
 @pytest.mark.parametrize("second", ["alexa", "other", "nobody", ""])
-def test_a_repeated_client_is_a_page(app: TestApp, second: str) -> None:
+def test_repeated_client_id_gives_error_page(app: TestApp, second: str) -> None:
     assert_page(send(app, query=query() + b"&client_id=" + second.encode()))
     assert_page(send(app, query=b"client_id=" + second.encode() + b"&" + query()))
 
 
 @pytest.mark.parametrize("uri", [None, ""])
-def test_a_client_with_many_uris_must_name_one(app: TestApp, uri: str | None) -> None:
+def test_missing_uri_is_refused_if_client_has_several(app: TestApp, uri: str | None) -> None:
     assert_page(send(app, query=query(redirect_uri=uri)))
 
 
-def test_a_client_with_one_uri_may_leave_it_out(app: TestApp) -> None:
+def test_missing_uri_defaults_to_only_registered_uri(app: TestApp) -> None:
     raw = query(client_id="single", redirect_uri=None, scope=None)
     assert send(app, query=raw).status == 200
-    told = redirect_parameters(login(app, raw, "ada", "lovelace-1815"), "https://single.example.com/cb")
-    assert told["state"] == "S"
+    parameters = redirect_parameters(login(app, raw, "ada", "lovelace-1815"), "https://single.example.com/cb")
+    assert parameters["state"] == "S"
 
 
 @pytest.mark.parametrize(
     "uri", ["https://other.example.com/cb", "https://single.example.com/cb", "https://expiring.example.com/cb"]
 )
-def test_the_uri_of_another_client(app: TestApp, uri: str) -> None:
-    refused(app, uri)
+def test_uri_of_another_client_is_refused(app: TestApp, uri: str) -> None:
+    assert_uri_refused(app, uri)
 
 
 @pytest.mark.parametrize("uri", [RA, REDIRECT_URI])
 @pytest.mark.parametrize("tail", ["/", "?x=1", "?", "&", "#", "#x", "%23x", "#_", "&x=1", "\\", ".", "%00", "\0", "A"])
-def test_something_behind_the_uri(app: TestApp, uri: str, tail: str) -> None:
-    refused(app, uri + tail)
+def test_uri_with_suffix_is_refused(app: TestApp, uri: str, tail: str) -> None:
+    assert_uri_refused(app, uri + tail)
 
 
 @pytest.mark.parametrize("uri", [RA, REDIRECT_URI])
-def test_the_last_character_missing(app: TestApp, uri: str) -> None:
-    refused(app, uri[:-1])
-    refused(app, REDIRECT_URI.partition("?")[0])
-    refused(app, REDIRECT_URI.replace("vendorId", "vendorid"))
+def test_truncated_uri_is_refused(app: TestApp, uri: str) -> None:
+    assert_uri_refused(app, uri[:-1])
+    assert_uri_refused(app, REDIRECT_URI.partition("?")[0])
+    assert_uri_refused(app, REDIRECT_URI.replace("vendorId", "vendorid"))
 
 
 @pytest.mark.parametrize(
@@ -125,8 +125,8 @@ def test_the_last_character_missing(app: TestApp, uri: str) -> None:
         RA.replace("https", "ht\ntps"),
     ],
 )
-def test_another_scheme_or_spaces(app: TestApp, uri: str) -> None:
-    refused(app, uri)
+def test_uri_with_other_scheme_or_spaces_is_refused(app: TestApp, uri: str) -> None:
+    assert_uri_refused(app, uri)
 
 
 @pytest.mark.parametrize(
@@ -150,8 +150,8 @@ def test_another_scheme_or_spaces(app: TestApp, uri: str) -> None:
         "",
     ],
 )
-def test_another_spelling_of_the_host(app: TestApp, host: str) -> None:
-    refused(app, f"https://{host}{REST}")
+def test_uri_with_other_spelling_of_host_is_refused(app: TestApp, host: str) -> None:
+    assert_uri_refused(app, f"https://{host}{REST}")
 
 
 @pytest.mark.parametrize(
@@ -169,8 +169,8 @@ def test_another_spelling_of_the_host(app: TestApp, host: str) -> None:
         "evil.example?@layla.amazon.com",
     ],
 )
-def test_user_names_in_the_uri(app: TestApp, authority: str) -> None:
-    refused(app, f"https://{authority}{REST}")
+def test_uri_with_userinfo_is_refused(app: TestApp, authority: str) -> None:
+    assert_uri_refused(app, f"https://{authority}{REST}")
 
 
 @pytest.mark.parametrize(
@@ -188,8 +188,8 @@ def test_user_names_in_the_uri(app: TestApp, authority: str) -> None:
         "evil.example/layla.amazon.com",
     ],
 )
-def test_neighbours_of_the_host(app: TestApp, host: str) -> None:
-    refused(app, f"https://{host}{REST}")
+def test_uri_with_similar_host_is_refused(app: TestApp, host: str) -> None:
+    assert_uri_refused(app, f"https://{host}{REST}")
 
 
 PATH_CONFUSION = (
@@ -230,10 +230,10 @@ PATH_CONFUSION = (
 
 
 @pytest.mark.parametrize("confusion", PATH_CONFUSION)
-def test_path_confusion(app: TestApp, confusion: str) -> None:
+def test_uri_with_path_confusion_is_refused(app: TestApp, confusion: str) -> None:
     for uri in (RA + confusion, RA.replace("/skill", confusion + "skill"), RA.replace("/api/", confusion + "api/")):
-        refused(app, uri)
-    refused(app, RA + confusion + "evil")
+        assert_uri_refused(app, uri)
+    assert_uri_refused(app, RA + confusion + "evil")
 
 
 @pytest.mark.parametrize(
@@ -254,8 +254,8 @@ def test_path_confusion(app: TestApp, confusion: str) -> None:
         quoted(quoted(RA)),
     ],
 )
-def test_only_one_decoding_comes_before_the_comparison(app: TestApp, uri: str) -> None:
-    refused(app, uri)
+def test_doubly_encoded_uri_is_refused(app: TestApp, uri: str) -> None:
+    assert_uri_refused(app, uri)
 
 
 @pytest.mark.parametrize(
@@ -281,10 +281,10 @@ def test_only_one_decoding_comes_before_the_comparison(app: TestApp, uri: str) -
         "\u006cayla.amaz\u006fn.c\u043em",
     ],
 )
-def test_letters_that_only_look_alike(app: TestApp, host: str) -> None:
-    refused(app, f"https://{host}{REST}")
+def test_uri_with_homoglyphs_is_refused(app: TestApp, host: str) -> None:
+    assert_uri_refused(app, f"https://{host}{REST}")
 
 
-def test_a_slash_that_is_none(app: TestApp) -> None:
+def test_uri_with_lookalike_slash_is_refused(app: TestApp) -> None:
     for slash in "\u2044\uff0f\u2215":
-        refused(app, RA.replace("/api/", f"{slash}api{slash}"))
+        assert_uri_refused(app, RA.replace("/api/", f"{slash}api{slash}"))

@@ -1,4 +1,4 @@
-"""What becomes of a used refresh token: `refresh = stable | overlap | rotate`, and the grace of a lost answer."""
+"""Tests of the refresh policies `stable`, `overlap` and `rotate`, and of the grace period."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ def public(make_app: Callable[..., Any], grace: int = 60) -> tuple[Skill, Any]:
     return app_skill(app), set_clock(app)
 
 
-def test_overlap_keeps_the_old_one_until_the_new_one_was_used(app: TestApp) -> None:
+def test_overlap_accepts_old_token_until_successor_is_used(app: TestApp) -> None:
     skill = overlap_skill(app)
     first = skill.link()["refresh_token"]
     second = skill.refresh(first).json["refresh_token"]
-    # the answer was lost: the old one is all that the client has
+    # the response was lost, so the client has only the old token
     third = skill.refresh(first).json["refresh_token"]
     assert len({first, second, third}) == 3
     fourth = skill.refresh(third).json["refresh_token"]
     refused = skill.refresh(first)
     assert_refused(refused, 400, "invalid_grant")
-    # nobody is unlinked by that
+    # the link has not ended
     assert skill.refresh(fourth).status_int == 200
 
 
-def test_overlap_lets_two_ask_at_once(app: TestApp) -> None:
+def test_overlap_accepts_concurrent_refreshes(app: TestApp) -> None:
     skill = overlap_skill(app)
     first = skill.link()["refresh_token"]
     with ThreadPoolExecutor(8) as threads:
-        answers = list(threads.map(lambda _: skill.refresh(first), range(16)))
-    assert {answer.status_int for answer in answers} == {200}
-    assert len({answer.json["refresh_token"] for answer in answers}) == 16
-    last = answers[-1].json["refresh_token"]
+        responses = list(threads.map(lambda _: skill.refresh(first), range(16)))
+    assert {response.status_int for response in responses} == {200}
+    assert len({response.json["refresh_token"] for response in responses}) == 16
+    last = responses[-1].json["refresh_token"]
     assert skill.refresh(last).status_int == 200
     assert_refused(skill.refresh(first), 400, "invalid_grant")
 
 
-def test_overlap_goes_on_for_years(make_app: Callable[..., Any]) -> None:
+def test_overlap_works_for_years(make_app: Callable[..., Any]) -> None:
     app = https(make_app())
     skill, clock = overlap_skill(app), set_clock(app)
     token = skill.link()["refresh_token"]
@@ -55,47 +55,49 @@ def test_overlap_goes_on_for_years(make_app: Callable[..., Any]) -> None:
     assert skill.active(skill.refresh(token).json["access_token"])
 
 
-def test_rotate_repeats_the_same_successor_for_a_lost_answer(make_app: Callable[..., Any]) -> None:
+def test_rotate_repeats_successor_within_grace_period(make_app: Callable[..., Any]) -> None:
     skill, clock = public(make_app)
     first = skill.link()["refresh_token"]
-    answers = []
+    responses = []
     for seconds in (0, 1, 28, 30):
         clock.now += seconds
-        answers.append(skill.refresh(first).json)
-    assert len({answer["refresh_token"] for answer in answers}) == 1
-    assert len({answer["access_token"] for answer in answers}) == 4
-    assert all(skill.active(answer["access_token"]) for answer in answers)
-    last = skill.refresh(answers[0]["refresh_token"])
+        responses.append(skill.refresh(first).json)
+    assert len({response["refresh_token"] for response in responses}) == 1
+    assert len({response["access_token"] for response in responses}) == 4
+    assert all(skill.active(response["access_token"]) for response in responses)
+    last = skill.refresh(responses[0]["refresh_token"])
     assert last.status_int == 200
-    assert last.json["refresh_token"] not in (first, answers[0]["refresh_token"])
+    assert last.json["refresh_token"] not in (first, responses[0]["refresh_token"])
 
 
-def test_rotate_lets_two_ask_at_once_within_the_grace(make_app: Callable[..., Any]) -> None:
+def test_rotate_accepts_concurrent_refreshes_within_grace_period(make_app: Callable[..., Any]) -> None:
     skill, _ = public(make_app)
     token = skill.link()["refresh_token"]
     for _ in range(5):
         with ThreadPoolExecutor(8) as threads:
-            answers = list(threads.map(lambda _, used=token: skill.refresh(used), range(16)))
-        assert {answer.status_int for answer in answers} == {200}, [answer.text for answer in answers]
-        successors = {answer.json["refresh_token"] for answer in answers}
+            responses = list(threads.map(lambda _, used=token: skill.refresh(used), range(16)))
+        assert {response.status_int for response in responses} == {200}, [response.text for response in responses]
+        successors = {response.json["refresh_token"] for response in responses}
         assert len(successors) == 1
         token = successors.pop()
 
 
-@pytest.mark.parametrize(("grace", "age", "lives"), [(60, 59, True), (60, 60, False), (0, 0, False), (5, 4, True)])
-def test_rotate_ends_the_link_after_the_grace(make_app: Callable[..., Any], grace: int, age: int, lives: bool) -> None:
+@pytest.mark.parametrize(("grace", "age", "valid"), [(60, 59, True), (60, 60, False), (0, 0, False), (5, 4, True)])
+def test_rotate_ends_link_for_reuse_after_grace_period(
+    make_app: Callable[..., Any], grace: int, age: int, valid: bool
+) -> None:
     skill, clock = public(make_app, grace)
     first = skill.link()["refresh_token"]
     second = skill.refresh(first).json
     clock.now += age
     again = skill.refresh(first)
-    assert again.status_int == (200 if lives else 400)
-    assert skill.active(second["access_token"]) is lives
-    assert skill.refresh(second["refresh_token"]).status_int == (200 if lives else 400)
+    assert again.status_int == (200 if valid else 400)
+    assert skill.active(second["access_token"]) is valid
+    assert skill.refresh(second["refresh_token"]).status_int == (200 if valid else 400)
 
 
-def test_rotate_without_grace_is_strict_also_when_clocks_differ(make_app: Callable[..., Any]) -> None:
-    """Two servers: the one that comes second is a second behind."""
+def test_rotate_without_grace_period_refuses_reuse_despite_clock_skew(make_app: Callable[..., Any]) -> None:
+    """The clock of the second server is one second behind."""
     skill, clock = public(make_app, 0)
     first = skill.link()["refresh_token"]
     assert skill.refresh(first).status_int == 200
@@ -103,7 +105,7 @@ def test_rotate_without_grace_is_strict_also_when_clocks_differ(make_app: Callab
     assert_refused(skill.refresh(first), 400, "invalid_grant")
 
 
-def test_rotate_with_grace_survives_when_clocks_differ(make_app: Callable[..., Any]) -> None:
+def test_rotate_with_grace_period_tolerates_clock_skew(make_app: Callable[..., Any]) -> None:
     skill, clock = public(make_app)
     first = skill.link()["refresh_token"]
     second = skill.refresh(first).json["refresh_token"]
@@ -111,22 +113,22 @@ def test_rotate_with_grace_survives_when_clocks_differ(make_app: Callable[..., A
     assert skill.refresh(first).json["refresh_token"] == second
 
 
-def test_rotate_goes_on_for_years_and_reuse_is_still_seen(make_app: Callable[..., Any]) -> None:
+def test_rotate_works_for_years_and_detects_recent_reuse(make_app: Callable[..., Any]) -> None:
     skill, clock = public(make_app)
     chain = [skill.link()["refresh_token"]]
     for _ in range(60):
         clock.now += 7 * DAY
         chain.append(skill.refresh(chain[-1]).json["refresh_token"])
-    # what was rotated away long ago is forgotten: refused, and it ends nothing
+    # a token rotated long ago was deleted: it is refused, but does not end the link
     assert_refused(skill.refresh(chain[0]), 400, "invalid_grant")
     chain.append(skill.refresh(chain[-1]).json["refresh_token"])
-    # what was rotated away lately ends the family
+    # reuse of a recently rotated token ends the link
     assert_refused(skill.refresh(chain[-4]), 400, "invalid_grant")
     assert_refused(skill.refresh(chain[-1]), 400, "invalid_grant")
 
 
 @pytest.mark.parametrize("policy", ["overlap", "rotate", "stable"])
-def test_a_policy_may_change_under_a_living_link(make_app: Callable[..., Any], policy: str) -> None:
+def test_policy_may_change_during_link(make_app: Callable[..., Any], policy: str) -> None:
     app = https(make_app())
     token = Skill(app).link()["refresh_token"]
     url = services_of(app.app.registry).settings.database
@@ -137,7 +139,7 @@ def test_a_policy_may_change_under_a_living_link(make_app: Callable[..., Any], p
 
 
 @pytest.mark.parametrize("policy", ["overlap", "stable"])
-def test_what_was_rotated_away_stays_dead_under_another_policy(make_app: Callable[..., Any], policy: str) -> None:
+def test_rotated_token_is_refused_under_another_policy(make_app: Callable[..., Any], policy: str) -> None:
     app = https(make_app(client__home__refresh="rotate"))
     first = Skill(app).link()["refresh_token"]
     second = Skill(app).refresh(first).json["refresh_token"]
@@ -147,14 +149,14 @@ def test_what_was_rotated_away_stays_dead_under_another_policy(make_app: Callabl
     assert later.refresh(second).status_int == 200
 
 
-def test_a_successor_is_a_secret_of_the_server(make_app: Callable[..., Any]) -> None:
-    """The same token under another secret has another successor."""
+def test_successor_depends_on_secret_of_server(make_app: Callable[..., Any]) -> None:
+    """Another secret gives the same token another successor."""
     skill, _ = public(make_app)
     first = skill.link()["refresh_token"]
     settings = services_of(skill.app.app.registry).settings
     other_secret = "another secret of 32 characters or more"
     other = app_skill(https(make_app(database=settings.database, secret=other_secret)))
     second = skill.refresh(first).json["refresh_token"]
-    # within the grace, and yet not repeated: this server cannot know the successor
+    # refused even within the grace period, because this server cannot compute the successor
     assert_refused(other.refresh(first), 400, "invalid_grant")
     assert len(second) == len(first) == 43

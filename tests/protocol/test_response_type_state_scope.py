@@ -1,4 +1,4 @@
-"""response_type, scope and state, in every form that a client may send."""
+"""Tests of response_type, scope and state in valid and invalid forms."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VSCHARS = "".join(map(chr, range(0x20, 0x7F)))
 
 
 @pytest.mark.parametrize("value", [None, ""])
-def test_a_missing_response_type(app: TestApp, value: str | None) -> None:
+def test_missing_response_type_is_refused(app: TestApp, value: str | None) -> None:
     assert_error(send(app, query=query(response_type=value)), "invalid_request")
 
 
@@ -43,41 +43,41 @@ def test_a_missing_response_type(app: TestApp, value: str | None) -> None:
         "token\t",
     ],
 )
-def test_an_unknown_response_type(app: TestApp, value: str) -> None:
+def test_unknown_response_type_is_refused(app: TestApp, value: str) -> None:
     assert_error(send(app, query=query(response_type=value)), "unsupported_response_type")
 
 
 @pytest.mark.parametrize("value", ["token code", "code token", "id_token token", "token id_token", "token token"])
-def test_several_response_types(app: TestApp, value: str) -> None:
-    answer = send(app, query=query(response_type=value))
-    assert_error(answer, "unsupported_response_type")
-    assert "access_token=" not in answer.location
+def test_several_response_types_are_refused(app: TestApp, value: str) -> None:
+    response = send(app, query=query(response_type=value))
+    assert_error(response, "unsupported_response_type")
+    assert "access_token=" not in response.location
 
 
-def test_a_grant_that_the_client_may_not_use(app: TestApp) -> None:
+def test_response_type_without_grant_is_refused(app: TestApp) -> None:
     assert_error(send(app, query=query(response_type="code")), "unauthorized_client", mode="query")
     assert_error(send(app, query=query(response_type="code", redirect_uri=RA)), "unauthorized_client", "S", RA, "query")
 
 
-def test_a_form_does_not_turn_a_grant_on(app: TestApp) -> None:
+def test_post_with_response_type_without_grant_is_refused(app: TestApp) -> None:
     fields = {"form_token": form_token(app, query()), "username": "ada", "password": "lovelace-1815"}
-    answer = post(app, query(response_type="code"), fields)
-    assert_error(answer, "unauthorized_client", mode="query")
+    response = post(app, query(response_type="code"), fields)
+    assert_error(response, "unauthorized_client", mode="query")
 
 
 @pytest.mark.parametrize(
     "mode", ["query", "form_post", "web_message", "jwt", "query.jwt", "fragment.jwt", "FRAGMENT", "x"]
 )
-def test_a_token_never_goes_into_a_query(app: TestApp, mode: str) -> None:
+def test_other_response_mode_for_token_is_refused(app: TestApp, mode: str) -> None:
     assert_error(send(app, query=query(response_mode=mode)), "invalid_request")
 
 
-def test_the_fragment_may_be_asked_for(app: TestApp) -> None:
+def test_response_mode_fragment_is_accepted(app: TestApp) -> None:
     assert "access_token" in redirect_parameters(login(app, query(response_mode="fragment"), "ada", "lovelace-1815"))
 
 
 @pytest.mark.parametrize("state", [None, ""])
-def test_no_state_no_state_in_the_answer(app: TestApp, state: str | None) -> None:
+def test_response_has_no_state_if_request_has_none(app: TestApp, state: str | None) -> None:
     assert set(redirect_parameters(login(app, query(state=state), "ada", "lovelace-1815"))) == {
         "access_token",
         "token_type",
@@ -86,7 +86,7 @@ def test_no_state_no_state_in_the_answer(app: TestApp, state: str | None) -> Non
 
 
 @pytest.mark.parametrize("state", [None, ""])
-def test_a_client_may_demand_one(app: TestApp, state: str | None) -> None:
+def test_missing_state_is_refused_if_client_requires_it(app: TestApp, state: str | None) -> None:
     uri = "https://single.example.com/cb"
     raw = query(client_id="single", redirect_uri=uri, scope=None, state=state)
     assert_error(send(app, query=raw), "invalid_request", None, uri)
@@ -108,19 +108,19 @@ STATES = (
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("uri", [REDIRECT_URI, RA])
-def test_state_comes_back_byte_for_byte_in_an_error(app: TestApp, state: str, uri: str) -> None:
-    answer = send(app, query=query(state=state, scope="unknown", redirect_uri=uri))
-    assert_error(answer, "invalid_scope", state, uri)
-    # a space as %20: the decoders of forms and of URIs agree on it
-    assert answer.location.startswith(f"{uri}#state={quoted(state)}&")
-    assert "+" not in answer.location
+def test_state_is_returned_unchanged_with_error(app: TestApp, state: str, uri: str) -> None:
+    response = send(app, query=query(state=state, scope="unknown", redirect_uri=uri))
+    assert_error(response, "invalid_scope", state, uri)
+    # a space is %20, which form decoders and URI decoders read alike
+    assert response.location.startswith(f"{uri}#state={quoted(state)}&")
+    assert "+" not in response.location
 
 
 @pytest.mark.parametrize("state", [VSCHARS, "~" * 4096, "%2B+%20 "])
-def test_state_comes_back_byte_for_byte_with_a_token(app: TestApp, state: str) -> None:
-    answer = login(app, query(state=state), "ada", "lovelace-1815")
-    assert redirect_parameters(answer)["state"] == state
-    assert answer.location.startswith(f"{REDIRECT_URI}#state={quoted(state)}&")
+def test_state_is_returned_unchanged_with_token(app: TestApp, state: str) -> None:
+    response = login(app, query(state=state), "ada", "lovelace-1815")
+    assert redirect_parameters(response)["state"] == state
+    assert response.location.startswith(f"{REDIRECT_URI}#state={quoted(state)}&")
 
 
 @pytest.mark.parametrize(
@@ -141,21 +141,21 @@ def test_state_comes_back_byte_for_byte_with_a_token(app: TestApp, state: str) -
         "a\tb",
     ],
 )
-def test_a_state_that_cannot_be_echoed_is_left_out(app: TestApp, state: str) -> None:
+def test_unprintable_state_is_refused_and_not_returned(app: TestApp, state: str) -> None:
     assert_error(send(app, query=query(state=state)), "invalid_request", state=None)
 
 
 @pytest.mark.parametrize("length", [4097, 5000, 15_000])
-def test_a_state_that_is_too_long_is_left_out(app: TestApp, length: int) -> None:
+def test_state_over_limit_is_refused_and_not_returned(app: TestApp, length: int) -> None:
     assert_error(send(app, query=query(state="x" * length)), "invalid_request", state=None)
 
 
-def test_a_state_of_64_kilobytes_is_a_page(app: TestApp) -> None:
+def test_state_of_64_kilobytes_gives_error_page(app: TestApp) -> None:
     assert_page(send(app, query=query(state="x" * 65_536)), 414)
 
 
 @pytest.mark.parametrize("raw", [b"%FF", b"%C0%AF", b"%ED%A0%80", b"%E2%82", b"\xff", b"\xed\xa0\x80", b"%F4%90%80%80"])
-def test_a_state_that_is_no_text_is_a_page(app: TestApp, raw: bytes) -> None:
+def test_state_with_invalid_utf_8_gives_error_page(app: TestApp, raw: bytes) -> None:
     assert_page(send(app, query=query(state=None) + b"&state=" + raw))
 
 
@@ -166,7 +166,7 @@ def test_a_state_that_is_no_text_is_a_page(app: TestApp, raw: bytes) -> None:
         *("code_challenge_method", "nonce", "prompt", "ui_locales", "request", "request_uri", "unknown"),
     ],
 )
-def test_no_parameter_may_come_twice(app: TestApp, name: str) -> None:
+def test_repeated_parameter_gives_error_page(app: TestApp, name: str) -> None:
     rest = query(**{name: None})
     for pair in (f"&{name}=a&{name}=b", f"&{name}=a&{name}=a", f"&{name}=&{name}=", f"&{name}&{name}=a"):
         assert_page(send(app, query=rest + pair.encode()))
@@ -179,10 +179,10 @@ def test_unknown_parameters_are_ignored(app: TestApp, extra: str) -> None:
     assert redirect_parameters(login(app, raw, "ada", "lovelace-1815"))["state"] == "S"
 
 
-def test_an_empty_scope_is_none(app: TestApp) -> None:
+def test_missing_or_empty_scope_grants_all_scopes(app: TestApp) -> None:
     for scope in (None, ""):
-        told = redirect_parameters(login(app, query(scope=scope), "ada", "lovelace-1815"))
-        assert told["scope"] == "order_car basic_profile"
+        parameters = redirect_parameters(login(app, query(scope=scope), "ada", "lovelace-1815"))
+        assert parameters["scope"] == "order_car basic_profile"
 
 
 @pytest.mark.parametrize(
@@ -211,15 +211,15 @@ def test_an_empty_scope_is_none(app: TestApp) -> None:
         "order_car " * 1_000 + "order_car_",
     ],
 )
-def test_a_scope_that_cannot_be_given(app: TestApp, scope: str) -> None:
+def test_invalid_scope_is_refused(app: TestApp, scope: str) -> None:
     assert_error(send(app, query=query(scope=scope)), "invalid_scope")
 
 
-def test_a_repeated_scope_is_given_once_and_said(app: TestApp) -> None:
-    told = redirect_parameters(login(app, query(scope="order_car order_car"), "ada", "lovelace-1815"))
-    assert told["scope"] == "order_car"
+def test_repeated_scope_is_granted_once_and_returned(app: TestApp) -> None:
+    parameters = redirect_parameters(login(app, query(scope="order_car order_car"), "ada", "lovelace-1815"))
+    assert parameters["scope"] == "order_car"
 
 
 @pytest.mark.parametrize("scope", ["private", "order_car private"])
-def test_the_scope_of_another_client(app: TestApp, scope: str) -> None:
+def test_scope_of_another_client_is_refused(app: TestApp, scope: str) -> None:
     assert_error(send(app, query=query(scope=scope)), "invalid_scope")

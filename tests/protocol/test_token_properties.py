@@ -1,4 +1,4 @@
-"""Whatever is sent to /token, /introspect and /revoke: JSON, an error of the RFCs, and never a crash."""
+"""Property tests of /token, /introspect and /revoke: any input gives JSON with a standard error, and never a crash."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ ERRORS = {
     "unsupported_grant_type",
     "invalid_scope",
 }
-"""RFC 6749 section 5.2."""
-RIGHT = basic("home", "the-home-clients-secret")["Authorization"]
-DOORS = st.sampled_from(["/token", "/token/refresh", "/introspect", "/revoke"])
+"""The error codes of RFC 6749 section 5.2."""
+VALID_AUTHORIZATION = basic("home", "the-home-clients-secret")["Authorization"]
+ENDPOINTS = st.sampled_from(["/token", "/token/refresh", "/introspect", "/revoke"])
 PIECES = [b"%00", b"%FF", b"&", b"=", b";", b"+", b"%", b"%zz", b"grant_type=refresh_token", b"token=", b"code="]
 RAW = st.one_of(
     st.binary(max_size=200),
@@ -47,7 +47,7 @@ VALUES = st.one_of(
     st.text(st.characters(codec="utf-8"), max_size=50),
 )
 HEADERS = st.one_of(
-    st.just(RIGHT),
+    st.just(VALID_AUTHORIZATION),
     st.none(),
     st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF), max_size=60),
     st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF), max_size=60).map(lambda text: "Basic " + text),
@@ -60,54 +60,62 @@ TYPES = st.one_of(
 )
 
 
-def judge(answer: Response, door: str) -> None:
-    """What holds of every answer."""
-    assert_safe(answer)
-    assert answer.status in (200, 400, 401, 415), answer.text
-    assert (answer.get("Content-Type") or "").split(";")[0] == "application/json"
-    assert answer.get("Cache-Control") == "no-store"
-    if answer.status == 200:
-        if door == "/revoke":
-            assert answer.body == b""
-        elif door == "/introspect":
-            assert answer.json == {"active": False}
+def assert_conforms(response: Response, endpoint: str) -> None:
+    """Checks what holds for every response of the endpoint."""
+    assert_safe(response)
+    assert response.status in (200, 400, 401, 415), response.text
+    assert (response.get("Content-Type") or "").split(";")[0] == "application/json"
+    assert response.get("Cache-Control") == "no-store"
+    if response.status == 200:
+        if endpoint == "/revoke":
+            assert response.body == b""
+        elif endpoint == "/introspect":
+            assert response.json == {"active": False}
         else:
-            assert set(answer.json) >= {"access_token", "token_type"}
+            assert set(response.json) >= {"access_token", "token_type"}
         return
-    assert set(answer.json) == {"error", "error_description"}
-    assert answer.json["error"] in ERRORS
-    assert re.fullmatch(r"[\x20-\x21\x23-\x5B\x5D-\x7E]+", answer.json["error_description"])
-    assert (answer.status == 401) == (answer.json["error"] == "invalid_client")
-    assert (answer.get("WWW-Authenticate") is not None) == (answer.status == 401)
+    assert set(response.json) == {"error", "error_description"}
+    assert response.json["error"] in ERRORS
+    assert re.fullmatch(r"[\x20-\x21\x23-\x5B\x5D-\x7E]+", response.json["error_description"])
+    assert (response.status == 401) == (response.json["error"] == "invalid_client")
+    assert (response.get("WWW-Authenticate") is not None) == (response.status == 401)
 
 
-def ask(app: TestApp, door: str, body: bytes, authorization: str | None, **headers: str) -> Response:
-    given_headers = {} if authorization is None else {"Authorization": authorization}
-    return send(app, "POST", door, b"", body, {**FORM, **headers, **given_headers})
-
-
-@MANY
-@given(door=DOORS, body=RAW, authorization=HEADERS)
-def test_any_bytes_as_the_body(app: TestApp, door: str, body: bytes, authorization: str | None) -> None:
-    judge(ask(app, door, body, authorization), door)
+def post(app: TestApp, endpoint: str, body: bytes, authorization: str | None, **headers: str) -> Response:
+    authorization_header = {} if authorization is None else {"Authorization": authorization}
+    return send(app, "POST", endpoint, b"", body, {**FORM, **headers, **authorization_header})
 
 
 @MANY
-@given(door=DOORS, pairs=st.lists(st.tuples(NAMES, VALUES), max_size=8), authorization=HEADERS)
-def test_any_form(app: TestApp, door: str, pairs: list[tuple[str, str]], authorization: str | None) -> None:
-    judge(ask(app, door, urlencode(pairs).encode("ascii"), authorization), door)
+@given(endpoint=ENDPOINTS, body=RAW, authorization=HEADERS)
+def test_any_body_gives_conforming_response(
+    app: TestApp, endpoint: str, body: bytes, authorization: str | None
+) -> None:
+    assert_conforms(post(app, endpoint, body, authorization), endpoint)
 
 
 @MANY
-@given(door=DOORS, content_type=TYPES, body=RAW)
-def test_any_content_type(app: TestApp, door: str, content_type: str, body: bytes) -> None:
-    judge(ask(app, door, body, RIGHT, **{"Content-Type": content_type}), door)
+@given(endpoint=ENDPOINTS, pairs=st.lists(st.tuples(NAMES, VALUES), max_size=8), authorization=HEADERS)
+def test_any_form_gives_conforming_response(
+    app: TestApp, endpoint: str, pairs: list[tuple[str, str]], authorization: str | None
+) -> None:
+    assert_conforms(post(app, endpoint, urlencode(pairs).encode("ascii"), authorization), endpoint)
 
 
 @MANY
-@given(door=DOORS, raw=RAW)
-def test_any_query(app: TestApp, door: str, raw: bytes) -> None:
-    judge(send(app, "POST", door, raw, b"token=x", {**FORM, "Authorization": RIGHT}), door)
+@given(endpoint=ENDPOINTS, content_type=TYPES, body=RAW)
+def test_any_content_type_gives_conforming_response(
+    app: TestApp, endpoint: str, content_type: str, body: bytes
+) -> None:
+    assert_conforms(post(app, endpoint, body, VALID_AUTHORIZATION, **{"Content-Type": content_type}), endpoint)
+
+
+@MANY
+@given(endpoint=ENDPOINTS, raw=RAW)
+def test_any_query_gives_conforming_response(app: TestApp, endpoint: str, raw: bytes) -> None:
+    assert_conforms(
+        send(app, "POST", endpoint, raw, b"token=x", {**FORM, "Authorization": VALID_AUTHORIZATION}), endpoint
+    )
 
 
 CHANGES = st.lists(st.tuples(st.sampled_from(["drop", "twice", "set"]), NAMES, VALUES), min_size=1, max_size=3)
@@ -115,22 +123,24 @@ CHANGES = st.lists(st.tuples(st.sampled_from(["drop", "twice", "set"]), NAMES, V
 
 @settings(MANY, max_examples=150)
 @given(changes=CHANGES)
-def test_a_good_redemption_changed_at_random(app: TestApp, changes: list[tuple[str, str, str]]) -> None:
-    """Only what changes nothing that counts may still succeed."""
+def test_random_change_of_valid_redemption_succeeds_only_if_equivalent(
+    app: TestApp, changes: list[tuple[str, str, str]]
+) -> None:
+    """A changed request may succeed only if all relevant parameters are the same."""
     code = Skill(app).code()
-    good = {"grant_type": "authorization_code", "code": code, "redirect_uri": HOME}
-    pairs = list(good.items())
-    for what, name, value in changes:
-        if what == "twice":
+    valid = {"grant_type": "authorization_code", "code": code, "redirect_uri": HOME}
+    pairs = list(valid.items())
+    for action, name, value in changes:
+        if action == "twice":
             pairs += [pair for pair in pairs if pair[0] == name][:1]
         else:
-            pairs = [pair for pair in pairs if pair[0] != name] + ([(name, value)] if what == "set" else [])
-    answer = ask(app, "/token", urlencode(pairs).encode("utf-8"), RIGHT)
-    judge(answer, "/token")
-    if answer.status == 200:
-        # RFC 6749 section 3.2: a parameter without a value is as if it were not there
+            pairs = [pair for pair in pairs if pair[0] != name] + ([(name, value)] if action == "set" else [])
+    response = post(app, "/token", urlencode(pairs).encode("utf-8"), VALID_AUTHORIZATION)
+    assert_conforms(response, "/token")
+    if response.status == 200:
+        # RFC 6749 section 3.2: a parameter without a value is treated as omitted
         sent = [(name, value) for name, value in pairs if value]
         assert len(dict(sent)) == len(sent)
-        assert {name: value for name, value in sent if name in good} == good
+        assert {name: value for name, value in sent if name in valid} == valid
         assert dict(sent).get("client_id", "home") == "home"
         assert "client_secret" not in dict(sent)

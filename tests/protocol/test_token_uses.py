@@ -1,4 +1,4 @@
-"""What a token tells of its person, and what its uses leave behind."""
+"""Tests of /userinfo, of the recorded use of a link, and of the sweep of expired rows."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def state(skill: Skill, token: str) -> Any:
         ("email profile", {"name": "Ada Lovelace", "email": "ada@example.com"}),
     ],
 )
-def test_userinfo_says_what_the_scopes_allow(home: Skill, scope: str, claims: dict[str, str]) -> None:
-    got = home.link(scope=scope)
-    answer = userinfo(home.app, f"Bearer {got['access_token']}")
-    assert answer.json == {"sub": "staff:1", "preferred_username": "ada", **claims}
-    assert answer.headers["Cache-Control"] == "no-store"
-    narrow = home.refresh(got["refresh_token"], scope=scope.split(" ")[0]).json["access_token"]
-    told = userinfo(home.app, f"Bearer {narrow}").json
-    assert set(told) == {
+def test_userinfo_has_claims_of_scopes(home: Skill, scope: str, claims: dict[str, str]) -> None:
+    token_response = home.link(scope=scope)
+    response = userinfo(home.app, f"Bearer {token_response['access_token']}")
+    assert response.json == {"sub": "staff:1", "preferred_username": "ada", **claims}
+    assert response.headers["Cache-Control"] == "no-store"
+    narrow = home.refresh(token_response["refresh_token"], scope=scope.split(" ")[0]).json["access_token"]
+    claims_of_narrow = userinfo(home.app, f"Bearer {narrow}").json
+    assert set(claims_of_narrow) == {
         "sub",
         "preferred_username",
         *({"email": ["email"], "profile": ["name"]}.get(scope.split()[0], [])),
@@ -56,7 +56,7 @@ def test_userinfo_says_what_the_scopes_allow(home: Skill, scope: str, claims: di
 
 
 def used_at(skill: Skill) -> Any:
-    """When the newest link was first and last used, once everything noted is written."""
+    """Returns the times of the first and last use of the newest link, after pending uses are written."""
     store: LinkStore = server_of(skill.app)._storage  # type: ignore[assignment]
     store._usage.close()
     store._usage._thread = None
@@ -65,30 +65,30 @@ def used_at(skill: Skill) -> Any:
         return tuple(connection.execute(newest).one())
 
 
-def test_a_use_is_noted_once_an_hour_and_behind_the_answer(make_app: Callable[..., Any]) -> None:
+def test_use_is_recorded_once_per_hour_after_response(make_app: Callable[..., Any]) -> None:
     home = Skill(https(make_app(client__home__access_token_lifetime="86400")))
     clock = set_clock(home.app)
     start = int(clock.now)
     token = home.link()["access_token"]
     assert used_at(home) == (None, None)
-    for seconds, noted in ((10, 10), (3000, 10), (3600, 10), (3610, 3610), (7000, 3610), (7210, 7210)):
+    for seconds, last_use in ((10, 10), (3000, 10), (3600, 10), (3610, 3610), (7000, 3610), (7210, 7210)):
         clock.now = start + seconds
         assert state(home, token)["active"] is True
         assert home.active(token)
-        assert used_at(home) == (start + 10, start + noted)
+        assert used_at(home) == (start + 10, start + last_use)
 
 
-def test_a_use_that_cannot_be_noted_is_not_in_the_way(make_app: Callable[..., Any]) -> None:
+def test_use_that_cannot_be_recorded_does_not_fail_request(make_app: Callable[..., Any]) -> None:
     home = Skill(https(make_app()))
     token = home.link()["access_token"]
     with engine_of(home.app).begin():
-        # the one writer of the file is busy for as long as this takes
+        # the lock of the only writer is held during these requests
         assert state(home, token)["active"] is True
         assert home.active(token)
     assert used_at(home)[1] is not None
 
 
-def test_a_sweep_deletes_only_what_nobody_can_use(tmp_path: Path) -> None:
+def test_sweep_deletes_only_unusable_rows(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
     upgrade(engine)
     day, now = 86_400, 1_700_000_000
@@ -98,10 +98,10 @@ def test_a_sweep_deletes_only_what_nobody_can_use(tmp_path: Path) -> None:
     def link(created: int) -> Link:
         return Link("staff", "1", "ada", "home", (), "authorization_code", "en", created)
 
-    kept = [Token(digest(name), "access", old, expires) for name, expires in (("a", None), ("b", now + 60))]
-    gone = Token(digest("c"), "access", old, old + 60)
+    valid = [Token(digest(name), "access", old, expires) for name, expires in (("a", None), ("b", now + 60))]
+    expired = Token(digest("c"), "access", old, old + 60)
     refresh = Token(digest("d"), "refresh", old, old + 60)
-    store.create(link(old), (*kept, gone, refresh))
+    store.create(link(old), (*valid, expired, refresh))
     store.create(link(old), (Token(digest("e"), "access", old),))
     ended = store.find(digest("e"), "access")
     assert ended
@@ -109,8 +109,8 @@ def test_a_sweep_deletes_only_what_nobody_can_use(tmp_path: Path) -> None:
     store.create(link(old), code=Code(digest("f"), None, None, old + 60))
     store.create(link(young), code=Code(digest("g"), None, None, young + 60))
     sweep(Writer(engine), now)
-    found = {name: store.find(digest(name), "access") is not None for name in "abce"}
-    assert found == {"a": True, "b": True, "c": False, "e": False}
+    result = {name: store.find(digest(name), "access") is not None for name in "abce"}
+    assert result == {"a": True, "b": True, "c": False, "e": False}
     assert store.find(digest("d"), "refresh") is not None
     assert [store.find_code(digest(name)) is not None for name in "fg"] == [False, True]
     with engine.connect() as connection:
@@ -119,14 +119,14 @@ def test_a_sweep_deletes_only_what_nobody_can_use(tmp_path: Path) -> None:
     engine.dispose()
 
 
-def test_a_new_link_starts_a_sweep_at_most_hourly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_link_starts_sweep_at_most_hourly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
     upgrade(engine)
-    swept: list[int] = []
-    monkeypatch.setattr("linkauth.storage.usage.sweep", lambda _engine, now: swept.append(now))
+    sweeps: list[int] = []
+    monkeypatch.setattr("linkauth.storage.usage.sweep", lambda _engine, now: sweeps.append(now))
     store = LinkStore(engine)
     for created in (7200, 7300, 10_799, 10_800):
         store.create(Link("staff", "1", "ada", "home", (), "implicit", "en", created))
     store.close()
-    assert swept == [7200, 10_800]
+    assert sweeps == [7200, 10_800]
     engine.dispose()

@@ -74,10 +74,10 @@ def test_sums_are_by_backend_and_outcome(comparisons: Comparisons) -> None:
     for each in (said("1", same=True), said("2", same=False), said("3", "unknown"), said("1", backend="legacy")):
         comparisons.record(each, NOW)
     comparisons.record(Comparison("other", "corp", "9", "x", "agree"), NOW)
-    found = {
+    result = {
         (row["backend"], row["outcome"]): (row["people"], row["same_subject"]) for row in comparisons.summary("trial")
     }
-    assert found == {("corp", "agree"): (2, 1), ("corp", "unknown"): (1, 0), ("legacy", "agree"): (1, 0)}
+    assert result == {("corp", "agree"): (2, 1), ("corp", "unknown"): (1, 0), ("legacy", "agree"): (1, 0)}
     named = [(row["subject"], row["outcome"], row["same_subject"]) for row in comparisons.disagreements("trial")]
     assert named == [("2", "agree", False), ("3", "unknown", None)]
     assert comparisons.forget("trial") == 4

@@ -41,10 +41,10 @@ def migrations_of(connection: Connection) -> MigrationContext:
     return MigrationContext.configure(connection, opts={"compare_type": True, "version_table": "linkauth_version"})
 
 
-def found(store: LinkStore, token: Token) -> tuple[Link, Token] | None:
+def find_token(store: LinkStore, token: Token) -> tuple[Link, Token] | None:
     """What the store finds for a token, without the identifier that it gave the link."""
-    answer = store.find(token.digest, token.kind)
-    return answer and (replace(answer[0], id=None), answer[1])
+    response = store.find(token.digest, token.kind)
+    return response and (replace(response[0], id=None), response[1])
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_what_was_written_is_found_by_digest_and_kind(store: LinkStore) -> None:
     token = new_token()
     kept = Token(digest(token), "access", 1_700_000_000, 1_700_003_600)
     store.create(LINK, (kept,))
-    assert found(store, kept) == (LINK, kept)
+    assert find_token(store, kept) == (LINK, kept)
     assert store.find(digest(token), "refresh") is None
     assert store.find(digest("another"), "access") is None
 
@@ -108,7 +108,9 @@ def test_many_threads_write_at_once(store: LinkStore) -> None:
 
     with ThreadPoolExecutor(16) as threads:
         digests = list(threads.map(link, range(160)))
-    assert {found[1].issued_at for each in digests if (found := store.find(each, "access"))} == set(range(160))
+    assert {find_token[1].issued_at for each in digests if (find_token := store.find(each, "access"))} == set(
+        range(160)
+    )
 
 
 def test_the_newest_migration_is_the_schema_of_the_tables(engine: Engine) -> None:
@@ -135,7 +137,7 @@ def test_there_is_a_way_down_and_up_again(engine: Engine) -> None:
         assert compare_metadata(migrations_of(connection), whole_metadata()) == []
     with closing(LinkStore(engine)) as store:
         store.create(LINK, (token,))
-        assert found(store, token) == (LINK, token)
+        assert find_token(store, token) == (LINK, token)
 
 
 def test_the_head_that_the_code_names_is_alembics() -> None:
@@ -203,7 +205,7 @@ def test_a_stopped_or_hung_postgresql_cannot_tell_and_comes_back(postgresql: Pos
     with pytest.raises(StorageUnavailableError):
         store.find(token.digest, "access")
     postgresql.start()
-    assert found(store, token) == (LINK, token)
+    assert find_token(store, token) == (LINK, token)
     postgresql.hang()
     try:
         with pytest.raises(StorageUnavailableError):
@@ -212,7 +214,7 @@ def test_a_stopped_or_hung_postgresql_cannot_tell_and_comes_back(postgresql: Pos
             store.create(LINK, (Token(digest(new_token()), "access", 1),))
     finally:
         postgresql.resume()
-    assert found(store, token) == (LINK, token)
+    assert find_token(store, token) == (LINK, token)
     store.close()
     clear(engine)
     engine.dispose()

@@ -73,25 +73,25 @@ def locked_app(
 def test_a_locked_storage_is_503_everywhere_and_nothing_is_lost(locked_app: tuple[TestApp, Lock]) -> None:
     app, lock = locked_app
     home, alexa = Skill(app), Alexa(app)
-    got, code, page = home.link(), home.code(), alexa.open()
+    token_response, code, page = home.link(), home.code(), alexa.open()
     with lock():
-        for answer in (
+        for response in (
             home.redeem(code),
-            home.refresh(got["refresh_token"]),
-            home.revoke(got["access_token"]),
-            home.app.post("/revoke", {"token": got["access_token"]}, status="*"),
+            home.refresh(token_response["refresh_token"]),
+            home.revoke(token_response["access_token"]),
+            home.app.post("/revoke", {"token": token_response["access_token"]}, status="*"),
         ):
-            assert_refused(answer, 503, "temporarily_unavailable")
-            assert int(answer.headers["Retry-After"]) > 0
+            assert_refused(response, 503, "temporarily_unavailable")
+            assert int(response.headers["Retry-After"]) > 0
         shown = alexa.submit("ada", "lovelace-1815", page, status=503)
         assert shown.content_type == "text/html"
         # the form is there to be sent again
         assert shown.forms[0]["username"].value == "ada"
     assert home.redeem(code).status_int == 200
-    assert home.refresh(got["refresh_token"]).status_int == 200
+    assert home.refresh(token_response["refresh_token"]).status_int == 200
     assert alexa.submit("ada", "lovelace-1815", shown).status_int == 303
-    assert home.revoke(got["access_token"]).status_int == 200
-    assert not home.active(got["access_token"])
+    assert home.revoke(token_response["access_token"]).status_int == 200
+    assert not home.active(token_response["access_token"])
 
 
 def test_everybody_who_waits_is_told_while_the_lock_is_held(locked_app: tuple[TestApp, Lock]) -> None:
@@ -100,8 +100,8 @@ def test_everybody_who_waits_is_told_while_the_lock_is_held(locked_app: tuple[Te
     home = Skill(app)
     codes = [home.code() for _ in range(16)]
     with lock(), ThreadPoolExecutor(16) as threads:
-        answers = list(threads.map(home.redeem, codes))
-        assert {answer.status_int for answer in answers} == {503}
+        responses = list(threads.map(home.redeem, codes))
+        assert {response.status_int for response in responses} == {503}
     assert {home.redeem(code).status_int for code in codes} == {200}
 
 

@@ -45,9 +45,9 @@ class Response:
 
     def get(self, name: str) -> str | None:
         """The one header of that name, or None."""
-        found = [value for key, value in self.headers if key.lower() == name.lower()]
-        assert len(found) <= 1, f"{name} came {len(found)} times"
-        return found[0] if found else None
+        result = [value for key, value in self.headers if key.lower() == name.lower()]
+        assert len(result) <= 1, f"{name} came {len(result)} times"
+        return result[0] if result else None
 
     @property
     def location(self) -> str:
@@ -123,9 +123,9 @@ def form_token(app: Any, raw_query: bytes) -> str:
     """The form token of a freshly opened login page."""
     page = send(app, query=raw_query)
     assert page.status == 200, page.text
-    found = FORM_TOKEN.search(page.text)
-    assert found is not None
-    return found[0]
+    result = FORM_TOKEN.search(page.text)
+    assert result is not None
+    return result[0]
 
 
 def login(app: Any, raw_query: bytes, username: str, password: str, **fields: str) -> Response:
@@ -134,21 +134,21 @@ def login(app: Any, raw_query: bytes, username: str, password: str, **fields: st
     return post(app, raw_query, {"form_token": token, "username": username, "password": password, **fields})
 
 
-def assert_page(answer: Response, status: int = 400) -> None:
+def assert_page(response: Response, status: int = 400) -> None:
     """A page for the person: no redirect, no cookie, no form to type a password into."""
-    assert answer.status == status
-    assert (answer.get("Content-Type") or "").lower() == "text/html; charset=utf-8"
-    assert answer.get("Location") is None
-    assert answer.get("Set-Cookie") is None
-    assert b'type="password"' not in answer.body
+    assert response.status == status
+    assert (response.get("Content-Type") or "").lower() == "text/html; charset=utf-8"
+    assert response.get("Location") is None
+    assert response.get("Set-Cookie") is None
+    assert b'type="password"' not in response.body
 
 
-def redirect_parameters(answer: Response, uri: str = REDIRECT_URI, mode: str = "fragment") -> dict[str, str]:
+def redirect_parameters(response: Response, uri: str = REDIRECT_URI, mode: str = "fragment") -> dict[str, str]:
     """The parameters of a redirect to exactly `uri`, all of them where `mode` says and each there once."""
-    assert answer.status == 303
+    assert response.status == 303
     separator = "#" if mode == "fragment" else "&" if "?" in uri else "?"
-    assert answer.location.startswith(uri + separator)
-    rest = answer.location.removeprefix(uri + separator)
+    assert response.location.startswith(uri + separator)
+    rest = response.location.removeprefix(uri + separator)
     assert "#" not in rest
     assert "?" not in rest
     pairs = parse_qsl(rest, strict_parsing=True, keep_blank_values=True)
@@ -157,31 +157,31 @@ def redirect_parameters(answer: Response, uri: str = REDIRECT_URI, mode: str = "
 
 
 def assert_error(
-    answer: Response, error: str, state: str | None = "S", uri: str = REDIRECT_URI, mode: str = "fragment"
+    response: Response, error: str, state: str | None = "S", uri: str = REDIRECT_URI, mode: str = "fragment"
 ) -> None:
     """A redirect that tells the client `error`, with its own state."""
-    told = redirect_parameters(answer, uri, mode)
+    told = redirect_parameters(response, uri, mode)
     assert told.pop("error") == error
     assert re.fullmatch(r"[\x20-\x21\x23-\x5B\x5D-\x7E]+", told.pop("error_description"))
     assert told == ({} if state is None else {"state": state})
 
 
-def assert_safe(answer: Response, *secret_marks: bytes) -> None:
+def assert_safe(response: Response, *secret_marks: bytes) -> None:
     """What holds of every answer, whatever was asked: no crash, no foreign redirect, no split header, no cookie."""
-    assert answer.status < 500 or (answer.status == 503 and answer.get("Retry-After")), answer.text
-    for name, value in answer.headers:
+    assert response.status < 500 or (response.status == 503 and response.get("Retry-After")), response.text
+    for name, value in response.headers:
         assert re.fullmatch(r"[\x21-\x7E]+", name)
         assert re.fullmatch(r"[\x20-\x7E]*", value), f"{name} holds a byte that no header may hold"
-    assert answer.get("Set-Cookie") is None
-    assert answer.get("X-Content-Type-Options") == "nosniff"
-    location = answer.get("Location")
-    assert (location is not None) == (300 <= answer.status < 400)
+    assert response.get("Set-Cookie") is None
+    assert response.get("X-Content-Type-Options") == "nosniff"
+    location = response.get("Location")
+    assert (location is not None) == (300 <= response.status < 400)
     if location is not None:
-        assert answer.status == 303
+        assert response.status == 303
         separators = {uri: "#&" if "?" in uri else "#?" for uri in REGISTERED}
         assert any(location.startswith(uri + mark) for uri, marks in separators.items() for mark in marks), location
     for mark in secret_marks:
-        assert mark not in answer.body
+        assert mark not in response.body
 
 
 def percent_encoded(raw: str) -> str:

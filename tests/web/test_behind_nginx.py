@@ -24,8 +24,8 @@ ADDS = "proxy_set_header Host $host; proxy_set_header X-Forwarded-For $proxy_add
 
 @pytest.fixture(params=["waitress", "granian"])
 def kind(request: pytest.FixtureRequest) -> Kind:
-    found: Kind = request.param
-    return found
+    result: Kind = request.param
+    return result
 
 
 class Fronts:
@@ -78,10 +78,10 @@ def test_the_block_of_the_manual_serves_a_link_with_a_long_state(fronts: Fronts,
     fronts.nginx(server, port)
     browser = HTTPClient(port, tls=True, source="127.0.0.2")
     state = "%2B" * 4096
-    answer = browser.sign_in("ada", "lovelace-1815", state=state)
-    assert answer.status == 303
-    assert answer.headers["location"].startswith(f"{REDIRECT}#")
-    assert state in answer.headers["location"]
+    response = browser.sign_in("ada", "lovelace-1815", state=state)
+    assert response.status == 303
+    assert response.headers["location"].startswith(f"{REDIRECT}#")
+    assert state in response.headers["location"]
     # every address has its own failures, and nobody chooses their address
     assert wrong(browser, "nobody") == 403
     assert wrong(browser, "no one", X_Forwarded_For="203.0.113.7", Forwarded="for=203.0.113.8") == 429
@@ -108,13 +108,13 @@ def test_the_commands_of_the_manual_start_granian(fronts: Fronts, tmp_path: Path
     granian = Process("granian", lambda: ["sh", "-e", "-c", block], tmp_path / "log", {"PATH": path})
     browser = HTTPClient(port)
 
-    def answers() -> bool:
+    def responses() -> bool:
         with suppress(OSError):
             return browser.get("/health/live").status == 200
         return False
 
     try:
-        granian.start(answers, 120)
+        granian.start(responses, 120)
         https = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1"}
         assert browser.sign_in("ada", "lovelace-1815", https).status == 303
         assert browser.page({**https, "X-Forwarded-Proto": "http"}).status == 403
@@ -178,9 +178,9 @@ def test_http_at_the_outer_proxy_is_refused_with_a_page(fronts: Fronts, kind: Ki
     port = fronts.proxied(
         f"127.0.0.1:{running.port}", f'{ADDS} proxy_set_header X-Forwarded-Proto "$http_x_forwarded_proto, $scheme";'
     )
-    answer = HTTPClient(port, source="127.0.0.2").page({"X-Forwarded-Proto": "https"})
-    assert answer.status == 403
-    assert answer.headers["content-type"].lower() == "text/html; charset=utf-8"
+    response = HTTPClient(port, source="127.0.0.2").page({"X-Forwarded-Proto": "https"})
+    assert response.status == 403
+    assert response.headers["content-type"].lower() == "text/html; charset=utf-8"
 
 
 def test_a_unix_domain_socket(fronts: Fronts, kind: Kind) -> None:

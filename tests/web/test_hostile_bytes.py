@@ -66,38 +66,38 @@ def everywhere(app: TestApp, method: str, path: str, raw: bytes) -> list[tuple[s
 @pytest.mark.parametrize(("method", "path"), SURFACE)
 @pytest.mark.parametrize("raw", BROKEN)
 def test_broken_utf8_is_refused(app: TestApp, method: str, path: str, raw: bytes) -> None:
-    for place, answer in everywhere(app, method, path, raw):
-        assert_safe(answer)
+    for place, response in everywhere(app, method, path, raw):
+        assert_safe(response)
         if place in ("value", "name"):
-            assert answer.status == 400
+            assert response.status == 400
         if place == "body" and method == "POST":
-            assert answer.status == 400
+            assert response.status == 400
 
 
 @pytest.mark.parametrize("raw", BROKEN)
 def test_a_path_that_is_no_text_is_refused(app: TestApp, raw: bytes) -> None:
     text = raw.decode("latin-1")
-    answer = send(
+    response = send(
         app,
         path="/",
         PATH_INFO="/" + (text if "%" not in text else bytes.fromhex(text.replace("%", "")).decode("latin-1")),
     )
-    assert_page(answer)
+    assert_page(response)
 
 
 @pytest.mark.parametrize("name", ["username", "password", "form_token", "cancel"])
 @pytest.mark.parametrize("raw", BROKEN)
 def test_a_form_field_that_is_no_text_is_refused(app: TestApp, name: str, raw: bytes) -> None:
     body = f"form_token={form_token(app, query())}&".encode() if name != "form_token" else b""
-    answer = send(app, "POST", "/authorize", query(), body + name.encode() + b"=" + raw, {**FORM, "Origin": OWN})
-    assert_page(answer)
+    response = send(app, "POST", "/authorize", query(), body + name.encode() + b"=" + raw, {**FORM, "Origin": OWN})
+    assert_page(response)
 
 
 @pytest.mark.parametrize(("method", "path"), SURFACE)
 @pytest.mark.parametrize("raw", [b"%00", b"a%00b", b"\0", b"%0d%0aSet-Cookie:%20x=1", b"%1b[31m", b"%E2%80%A8"])
 def test_NUL_and_control_characters(app: TestApp, method: str, path: str, raw: bytes) -> None:
-    for _, answer in everywhere(app, method, path, raw):
-        assert_safe(answer)
+    for _, response in everywhere(app, method, path, raw):
+        assert_safe(response)
 
 
 @pytest.mark.parametrize(
@@ -112,26 +112,26 @@ def test_NUL_in_a_parameter(app: TestApp, name: str) -> None:
     ("username", "password"), [("ada\0", "lovelace-1815"), ("\0", "x"), ("ada", "\0"), ("ada", "lovelace-1815\0")]
 )
 def test_NUL_in_a_sign_in_is_a_wrong_password(app: TestApp, username: str, password: str) -> None:
-    answer = login(app, query(), username, password)
-    assert_safe(answer)
-    assert answer.status == 403
+    response = login(app, query(), username, password)
+    assert_safe(response)
+    assert response.status == 403
 
 
 @pytest.mark.parametrize(
     ("path", "size"), [("/authorize", 65_537), ("/introspect", 65_537), ("/introspect", 10_000_000)]
 )
 def test_a_body_over_the_limit_is_refused(app: TestApp, path: str, size: int) -> None:
-    answer = send(app, "POST", path, query(), b"x" * size, {**ALEXA, "Origin": OWN})
-    assert_safe(answer)
-    assert answer.status == 413
+    response = send(app, "POST", path, query(), b"x" * size, {**ALEXA, "Origin": OWN})
+    assert_safe(response)
+    assert response.status == 413
 
 
 @pytest.mark.parametrize("length", ["1000000000", "99999999999999999999", "x", "-1", "", "1e3", "0x10", "²"])
 def test_a_length_that_lies(app: TestApp, length: str) -> None:
     for path in ("/authorize", "/introspect"):
-        answer = send(app, "POST", path, query(), b"token=x", {**ALEXA, "Origin": OWN}, CONTENT_LENGTH=length)
-        assert_safe(answer)
-        assert 400 <= answer.status < 500
+        response = send(app, "POST", path, query(), b"token=x", {**ALEXA, "Origin": OWN}, CONTENT_LENGTH=length)
+        assert_safe(response)
+        assert 400 <= response.status < 500
 
 
 def test_an_endless_body_is_read_only_up_to_the_limit(app: TestApp) -> None:
@@ -145,21 +145,21 @@ def test_an_endless_body_is_read_only_up_to_the_limit(app: TestApp) -> None:
 
     body = Endless()
     environ = {"wsgi.input": body, "wsgi.input_terminated": True}
-    answer = send(app, "POST", "/introspect", b"", None, {**ALEXA}, **environ)
-    assert answer.status == 413
+    response = send(app, "POST", "/introspect", b"", None, {**ALEXA}, **environ)
+    assert response.status == 413
     assert body.given < 200_000
 
 
 @pytest.mark.parametrize("count", [101, 20_000, 100_000])
 def test_too_many_fields(app: TestApp, count: int) -> None:
     many = b"&".join(b"a%d=1" % number for number in range(count))
-    for answer in (
+    for response in (
         send(app, query=query() + b"&" + many),
         send(app, "POST", "/authorize", query(), many, {**FORM, "Origin": OWN}),
         send(app, "POST", "/introspect", b"", many, ALEXA),
     ):
-        assert_safe(answer)
-        assert answer.status in (400, 413, 414)
+        assert_safe(response)
+        assert response.status in (400, 413, 414)
 
 
 def test_a_hundred_fields_are_enough_for_anybody(app: TestApp) -> None:
@@ -177,9 +177,9 @@ def test_a_file_is_no_field(app: TestApp) -> None:
 @pytest.mark.parametrize("charset", ["utf-16", "foo", "latin-1", "utf-7", ""])
 def test_only_utf8_forms_are_read(app: TestApp, charset: str) -> None:
     headers = {**ALEXA, "Content-Type": f"application/x-www-form-urlencoded; charset={charset}"}
-    answer = send(app, "POST", "/introspect", b"", b"token=x", headers)
-    assert_safe(answer)
-    assert answer.status == (415 if charset else 200)
+    response = send(app, "POST", "/introspect", b"", b"token=x", headers)
+    assert_safe(response)
+    assert response.status == (415 if charset else 200)
 
 
 BOMB = "a" + "\u0315\u0300" * 32_768
@@ -190,9 +190,9 @@ def test_a_normalisation_bomb_is_cut_by_length_first(app: TestApp, letters: int)
     bomb = BOMB[:letters]
     token = form_token(app, query())
     for fields in ({"username": bomb, "password": "x"}, {"username": "ada", "password": bomb}):
-        answer = post(app, query(), {"form_token": token, **fields})
-        assert_safe(answer)
-        assert answer.status == (413 if letters > 10_000 else 403)
+        response = post(app, query(), {"form_token": token, **fields})
+        assert_safe(response)
+        assert response.status == (413 if letters > 10_000 else 403)
     for name in ("client_id", "redirect_uri", "state", "scope"):
         assert_safe(send(app, query=query(**{name: bomb})))
 
@@ -251,9 +251,9 @@ def test_a_plugin_that_crashes_tells_nobody_anything(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     for _ in range(2):
-        answer = login(outcomes_app, query(), name, "my very secret password")
-        assert_safe(answer, b"SELECT", error.encode(), b"Traceback", b"outcomes", b"my very secret password")
-        assert answer.status == 503
+        response = login(outcomes_app, query(), name, "my very secret password")
+        assert_safe(response, b"SELECT", error.encode(), b"Traceback", b"outcomes", b"my very secret password")
+        assert response.status == 503
     assert "my very secret password" not in caplog.text
     # the operator is told where it happened
     assert "outcomes" in caplog.text
@@ -264,8 +264,8 @@ def test_a_plugin_that_crashes_tells_nobody_anything(
 @pytest.mark.parametrize(("method", "path"), SURFACE)
 def test_markup_is_nowhere_reflected(app: TestApp, method: str, path: str) -> None:
     for raw in (MARK, quoted(MARK.decode()).encode()):
-        for _, answer in everywhere(app, method, path, raw):
-            assert_safe(answer, MARK, b"onload")
+        for _, response in everywhere(app, method, path, raw):
+            assert_safe(response, MARK, b"onload")
     text = MARK.decode()
     for name in (
         "Accept-Language",

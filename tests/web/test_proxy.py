@@ -49,9 +49,9 @@ def test_https_is_what_the_trusted_proxy_says(proxied: Any) -> None:
     ],
 )
 def test_every_answer_is_a_page_of_ours(proxied: Any, said: dict[str, str]) -> None:
-    answer = opened(proxied, PROXY, **said)
-    assert (answer.get("Content-Type") or "").lower() == "text/html; charset=utf-8"
-    assert answer.status == (200 if said.get("HTTP_X_FORWARDED_PROTO") == "https, https" else 403)
+    response = opened(proxied, PROXY, **said)
+    assert (response.get("Content-Type") or "").lower() == "text/html; charset=utf-8"
+    assert response.status == (200 if said.get("HTTP_X_FORWARDED_PROTO") == "https, https" else 403)
 
 
 def test_failures_are_counted_for_the_address_that_the_trusted_proxy_names(make_app: Callable[..., Any]) -> None:
@@ -59,8 +59,8 @@ def test_failures_are_counted_for_the_address_that_the_trusted_proxy_names(make_
 
     def tries(peer: str, forwarded: str) -> int:
         environ = {"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": forwarded, **HTTPS, "wsgi.url_scheme": "https"}
-        answer = Alexa(TestApp(app, extra_environ=environ)).submit("nobody", "wrong", status="*")
-        status: int = answer.status_int
+        response = Alexa(TestApp(app, extra_environ=environ)).submit("nobody", "wrong", status="*")
+        status: int = response.status_int
         return status
 
     assert [tries(PROXY, "203.0.113.7") for _ in range(3)] == [403, 403, 429]

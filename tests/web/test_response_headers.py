@@ -67,11 +67,11 @@ def any_page(request: pytest.FixtureRequest, app: TestApp) -> Response:
 @pytest.mark.parametrize("claim", [{}, {"X-Forwarded-Proto": "https"}, {"Forwarded": "proto=https"}])
 def test_http_is_refused_and_never_redirected(app: TestApp, method: str, path: str, claim: dict[str, str]) -> None:
     headers = {**ALEXA, **claim}
-    answer = send(app, method, path, query(), b"token=x", headers, **{"wsgi.url_scheme": "http"})
-    assert answer.status == 403
-    assert answer.get("Location") is None
-    assert b"active" not in answer.body
-    assert b'name="password"' not in answer.body
+    response = send(app, method, path, query(), b"token=x", headers, **{"wsgi.url_scheme": "http"})
+    assert response.status == 403
+    assert response.get("Location") is None
+    assert b"active" not in response.body
+    assert b'name="password"' not in response.body
 
 
 def test_only_health_is_answered_over_http(app: TestApp) -> None:
@@ -130,16 +130,16 @@ def test_the_redirect_back_keeps_the_window_too(app: TestApp) -> None:
 
 def test_static_files_are_for_our_own_pages(app: TestApp) -> None:
     style = BeautifulSoup(send(app, query=query()).text, "html.parser").find("link", rel="stylesheet")
-    answer = send(app, path=style["href"])
-    assert answer.status == 200
-    assert answer.get("Cross-Origin-Resource-Policy") == "same-origin"
+    response = send(app, path=style["href"])
+    assert response.status == 200
+    assert response.get("Cross-Origin-Resource-Policy") == "same-origin"
 
 
 @pytest.mark.parametrize("kind", JSON)
 def test_introspection_answers_are_never_stored(app: TestApp, kind: str) -> None:
-    answer = send(app, **KINDS[kind])
-    assert answer.get("Cache-Control") == "no-store"
-    assert answer.get("Content-Type") == "application/json"
+    response = send(app, **KINDS[kind])
+    assert response.get("Cache-Control") == "no-store"
+    assert response.get("Content-Type") == "application/json"
 
 
 def test_a_token_state_is_never_stored(alexa: Alexa) -> None:
@@ -153,11 +153,11 @@ def test_pages_and_redirects_are_never_stored(any_response: Response) -> None:
 
 
 def test_the_redirect_with_the_token_is_never_stored(app: TestApp) -> None:
-    answer = login(app, query(), "ada", "lovelace-1815")
-    assert "access_token" in redirect_parameters(answer)
-    assert answer.get("Cache-Control") == "no-store"
-    assert answer.get("Strict-Transport-Security") is not None
-    assert answer.get("Referrer-Policy") == "same-origin"
+    response = login(app, query(), "ada", "lovelace-1815")
+    assert "access_token" in redirect_parameters(response)
+    assert response.get("Cache-Control") == "no-store"
+    assert response.get("Strict-Transport-Security") is not None
+    assert response.get("Referrer-Policy") == "same-origin"
 
 
 def test_types_are_said_and_not_guessed(any_response: Response) -> None:
@@ -184,51 +184,51 @@ def test_static_files_say_their_type_too(app: TestApp) -> None:
 @pytest.mark.parametrize("method", ["OPTIONS", "GET", "POST"])
 def test_no_other_site_may_read_an_answer(app: TestApp, path: str, method: str) -> None:
     headers = {"Origin": "https://x.example", "Access-Control-Request-Method": "POST", **FORM}
-    answer = send(app, method, path, query(), b"", headers)
-    assert not [name for name, _ in answer.headers if name.lower().startswith("access-control-")]
+    response = send(app, method, path, query(), b"", headers)
+    assert not [name for name, _ in response.headers if name.lower().startswith("access-control-")]
     if method == "OPTIONS":
-        assert answer.status == 405
+        assert response.status == 405
 
 
 @pytest.mark.parametrize("path", SURFACE)
 @pytest.mark.parametrize("method", ["TRACE", "FOO", "PUT", "DELETE", "PATCH", "CONNECT", "get", "X-1"])
 def test_other_methods_are_not_allowed(app: TestApp, path: str, method: str) -> None:
-    answer = send(app, method, path, query(), b"<b>echo-body</b>", {"X-Mark": "echo-header", **FORM})
-    assert answer.status == 405
-    assert answer.get("Allow") == TAKES.get(path, "GET")
-    assert b"echo-" not in answer.body
+    response = send(app, method, path, query(), b"<b>echo-body</b>", {"X-Mark": "echo-header", **FORM})
+    assert response.status == 405
+    assert response.get("Allow") == TAKES.get(path, "GET")
+    assert b"echo-" not in response.body
 
 
 @pytest.mark.parametrize("path", ["/", "/health/live", "/health/ready", "/static/default/page.css"])
 def test_what_is_only_read_takes_no_post(app: TestApp, path: str) -> None:
-    answer = send(app, "POST", path, b"", b"a=b", FORM)
-    assert answer.status == 405
-    assert answer.get("Allow") == "GET"
+    response = send(app, "POST", path, b"", b"a=b", FORM)
+    assert response.status == 405
+    assert response.get("Allow") == "GET"
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_introspection_takes_only_a_post(app: TestApp, method: str) -> None:
-    answer = send(app, method, "/introspect", b"client_id=alexa&token=x", headers=ALEXA)
-    assert answer.status == 405
-    assert answer.get("Allow") == "POST"
-    assert b"active" not in answer.body
+    response = send(app, method, "/introspect", b"client_id=alexa&token=x", headers=ALEXA)
+    assert response.status == 405
+    assert response.get("Allow") == "POST"
+    assert b"active" not in response.body
 
 
 @pytest.mark.parametrize("name", ["token", "access_token", "client_secret"])
 @pytest.mark.parametrize("body", [b"", b"token=x"])
 def test_a_secret_in_the_query_is_refused_and_never_read(app: TestApp, name: str, body: bytes) -> None:
     secret = b"the+alexa+client%27s+secret"
-    answer = send(app, "POST", "/introspect", name.encode() + b"=" + secret, body, ALEXA)
-    assert answer.status == 400
-    assert answer.json["error"] == "invalid_request"
-    assert "active" not in answer.json
+    response = send(app, "POST", "/introspect", name.encode() + b"=" + secret, body, ALEXA)
+    assert response.status == 400
+    assert response.json["error"] == "invalid_request"
+    assert "active" not in response.json
 
 
 def test_credentials_in_the_query_prove_nothing(app: TestApp) -> None:
     raw = b"client_id=alexa&client_secret=the+alexa+client%27s+secret"
-    answer = send(app, "POST", "/introspect", raw, b"token=x", FORM)
-    assert answer.status in (400, 401)
-    assert "active" not in answer.json
+    response = send(app, "POST", "/introspect", raw, b"token=x", FORM)
+    assert response.status in (400, 401)
+    assert "active" not in response.json
 
 
 HOSTILE_HOSTS: tuple[dict[str, Any], ...] = (
@@ -248,10 +248,10 @@ HOSTILE_HOSTS: tuple[dict[str, Any], ...] = (
 @pytest.mark.parametrize("environ", HOSTILE_HOSTS)
 @pytest.mark.parametrize("kind", ["login page", "refusal", "error redirect", "stale post", "home", "not found"])
 def test_no_answer_repeats_a_foreign_host(app: TestApp, environ: dict[str, Any], kind: str) -> None:
-    answer = send(app, **KINDS[kind], **environ)
-    assert answer.status < 500
-    assert b"evil" not in answer.body
-    assert not [value for _, value in answer.headers if "evil" in value]
+    response = send(app, **KINDS[kind], **environ)
+    assert response.status < 500
+    assert b"evil" not in response.body
+    assert not [value for _, value in response.headers if "evil" in value]
 
 
 @pytest.mark.parametrize("environ", HOSTILE_HOSTS)

@@ -40,8 +40,8 @@ def opened(running: ProductionServer, request: str, stack: ExitStack) -> socket.
     return connection
 
 
-def answer(connection: socket.socket) -> tuple[int, bytes]:
-    """Status and body, of the length that the answer says."""
+def read_response(connection: socket.socket) -> tuple[int, bytes]:
+    """Status and body, of the length that the read_response says."""
     with connection.makefile("rb") as file:
         status, length = int(file.readline().split()[1]), 0
         while (line := file.readline()) not in (b"\r\n", b""):
@@ -69,7 +69,7 @@ def test_introspection_goes_on_beside_a_hundred_clients_that_drip(running: Produ
             told = browser.post("/introspect", {"token": "unknown"}, BASIC)
             assert (told.status, json.loads(told.text)) == (200, {"active": False})
         # all of them are answered in the end, and none as if its body were complete
-        assert {answer(connection)[0] for connection in dripping} == {408}
+        assert {read_response(connection)[0] for connection in dripping} == {408}
 
 
 @pytest.mark.parametrize("body", [LENGTH, CHUNKS], ids=["length", "chunks"])
@@ -77,9 +77,9 @@ def test_a_late_body_is_answered_as_every_other_mistake(running: ProductionServe
     with ExitStack() as stack:
         program = opened(running, HEAD.format(path="/introspect") + body, stack)
         person = opened(running, HEAD.format(path="/authorize?client_id=ride-hailer") + body, stack)
-        status, told = answer(program)
+        status, told = read_response(program)
         assert (status, json.loads(told)["error"]) == (408, "invalid_request")
-        status, told = answer(person)
+        status, told = read_response(person)
         assert status == 408
         assert b"<html" in told
 
@@ -106,7 +106,7 @@ def test_a_body_in_chunks_is_taken(running: ProductionServer) -> None:
         connection = opened(
             running, f"{request}Transfer-Encoding: chunked\r\n\r\n6\r\ntoken=\r\n1\r\nx\r\n0\r\n\r\n", stack
         )
-        assert answer(connection) == (200, b'{"active":false}')
+        assert read_response(connection) == (200, b'{"active":false}')
 
 
 def test_a_request_with_a_length_and_chunks_is_the_last_of_its_connection(running: ProductionServer) -> None:
@@ -122,7 +122,7 @@ def test_a_body_in_malformed_chunks_is_the_fault_of_the_client(running: Producti
     for chunk in ("0x7\r\ntoken=x\r\n", "-7\r\ntoken=x\r\n", "7\ntoken=x\n", "7\r\ntoken=xy\r\n"):
         with ExitStack() as stack:
             request = f"{HEAD.format(path='/introspect')}Transfer-Encoding: chunked\r\n\r\n{chunk}0\r\n\r\n"
-            assert answer(opened(running, request, stack))[0] == 400
+            assert read_response(opened(running, request, stack))[0] == 400
 
 
 @pytest.mark.parametrize("size", [65_536, 65_537])
@@ -133,4 +133,4 @@ def test_the_limit_is_the_same_for_a_length_and_for_chunks(running: ProductionSe
         whole = opened(running, f"{begin}Content-Length: {size}\r\n\r\n{filler}", stack)
         chunks = opened(running, f"{begin}Transfer-Encoding: chunked\r\n\r\n{size:x}\r\n{filler}\r\n0\r\n\r\n", stack)
         wanted = 200 if size == 65_536 else 413
-        assert [answer(whole)[0], answer(chunks)[0]] == [wanted, wanted]
+        assert [read_response(whole)[0], read_response(chunks)[0]] == [wanted, wanted]

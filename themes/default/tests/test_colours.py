@@ -32,9 +32,9 @@ def test_every_pair_of_colours_is_readable(accent: str, background: str) -> None
 @given(colour=COLOURS, ground=COLOURS)
 @settings(deadline=None)
 def test_a_colour_that_can_be_read_stays_as_it_is(colour: str, ground: str) -> None:
-    found = readable(colour, ground, 3)
-    assert contrast(found, ground) >= 3
-    assert (found == colour) == (contrast(colour, ground) >= 3)
+    result = readable(colour, ground, 3)
+    assert contrast(result, ground) >= 3
+    assert (result == colour) == (contrast(colour, ground) >= 3)
 
 
 def test_black_or_white_is_readable_on_every_grey() -> None:
