@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 MAY_IMPORT: dict[str, set[str]] = {
+    "net": {"net"},
     "redaction": set(),
     "backends": {"net"},
     "hashing": {"net", "backends"},
@@ -27,7 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "views": {"views", "web", "oauth2.errors", "oauth2.requests", "backends", "login.sign_in"},
     "asgi": {"redaction", "config.loader", "web"},
     "wsgi": {"redaction", "config.loader", "web"},
-    "testing": {"testing", "backends", "hashing", "config", "themes"},
+    "testing": {"testing", "backends", "net", "hashing", "config", "themes"},
     "simulator": {"simulator", "config", "services", "redaction"},
     "theming": {"theming", "config", "themes", "web.headers", "redaction"},
     "cli": {
@@ -42,7 +43,7 @@ VALUES_ONLY = {"backends", "login.sign_in"}
 """Of these, views take exceptions and value classes only: names that something is raised or returned as."""
 FRAMEWORKS = {"pyramid", "sqlalchemy", "webob", "jinja2"}
 PURE = {
-    **dict.fromkeys(("oauth2", "redaction"), FRAMEWORKS),
+    **dict.fromkeys(("net", "oauth2", "redaction"), FRAMEWORKS),
     **dict.fromkeys(("backends", "hashing"), FRAMEWORKS | {"argon2"}),
 }
 
@@ -121,7 +122,7 @@ def test_the_core_of_the_core_knows_no_framework(room: str) -> None:
 
 def test_plugins_know_the_contract_only() -> None:
     for path in tracked("plugins/*.py"):
-        may = {"backends", "hashing", "redaction"} | ({"testing"} if "/tests/" in str(path) else set())
+        may = {"backends", "hashing", "net", "redaction"} | ({"testing"} if "/tests/" in str(path) else set())
         for module, _ in rooms_imported_loosely(path):
             assert module.split(".")[0] in may, f"{path}: imports linkauth.{module}"
 

@@ -23,7 +23,16 @@ OURS = {
     *("BearerError", "UntrustedRequestError", "InvalidClientError", "OAuth2Error"),
     *("BackendError", "BackendUnavailable", "BackendMisconfigured", "AccountRefused", "PasswordRefused", "Throttled"),
     *("WrongPassword", "UnknownUser", "PasswordChanged", "PasswordChangeNeeded", "HTTPNotFound", "HTTPException"),
-    *("ServerFailed", "NoSuchText", "Taken", "UnrecognizedValue", "UnusableHash", "Unsendable"),
+    *(
+        "ServerFailed",
+        "AllServersFailed",
+        "NameNotResolved",
+        "NoSuchText",
+        "Taken",
+        "UnrecognizedValue",
+        "UnusableHash",
+        "Unsendable",
+    ),
 }
 """Classes whose text is made by us, of what was cleaned when they were raised (pages never show Pyramid's)."""
 FROM_PLUGINS = {"BackendError", "BackendUnavailable", "BackendMisconfigured", "PasswordRefused"}
@@ -34,7 +43,7 @@ HARMLESS = {
     *("sqlstate", "sqlite_errorname", "source", "exc_type", "exc_value", "exc_traceback", "thread"),
 }
 """Attributes of exceptions that hold no text of theirs but numbers, names of modules and keys, and places."""
-DECIDE = {"_cause", "_is_about_uniqueness", "_outcome", "_is_about_certificates"}
+DECIDE = {"_cause", "_is_about_uniqueness", "_outcome", "is_certificate_error"}
 """Functions that find out by a driver's words what an error means, and show them to nobody."""
 READS = {"type", "isinstance", "issubclass"}
 

@@ -207,8 +207,10 @@ class Keys:
             return None
         is_word = item.name.endswith(("secret", "password", "pepper"))
         if is_url(raw) and not is_word:
-            register_url(raw)
-            return url_problem(raw) or invisible_character(raw)
+            urls = raw.split() if "tuple" in str(item.type) else [raw]
+            for url in urls:
+                register_url(url)
+            return next((problem for url in urls if (problem := url_problem(url) or invisible_character(url))), None)
         is_text = within and key not in self._from_file
         if is_text or (is_template(raw) and not is_word):
             register_embedded(raw)

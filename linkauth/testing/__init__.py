@@ -12,7 +12,8 @@ This package requires pytest, which a running server does not need.
 from linkauth.config.presets import settings_of
 from linkauth.testing.accounts import Newcomer
 from linkauth.testing.backend import BackendContract
+from linkauth.testing.failover import FailoverContract
 from linkauth.testing.store import Known, Store
 from linkauth.testing.theme import ThemeContract
 
-__all__ = ["BackendContract", "Known", "Newcomer", "Store", "ThemeContract", "settings_of"]
+__all__ = ["BackendContract", "FailoverContract", "Known", "Newcomer", "Store", "ThemeContract", "settings_of"]

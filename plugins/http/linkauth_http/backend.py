@@ -17,12 +17,12 @@ from linkauth.backends import (
     UnknownUser,
     WrongPassword,
 )
+from linkauth.net import Deadline, ServerFailed
 from linkauth_http import checks
 from linkauth_http.answers import Answer
-from linkauth_http.connections import Deadline
 from linkauth_http.outcomes import Outcomes
 from linkauth_http.requests import LoginRequests
-from linkauth_http.server import LoginServer, ServerFailed
+from linkauth_http.server import LoginServer
 from linkauth_http.servers import Servers
 from linkauth_http.settings import HTTPSettings
 from linkauth_http.templates import Unsendable
@@ -50,7 +50,7 @@ class HTTPBackend(CredentialBackend):
         return self._ask(name, password)
 
     def _ask(self, name: str, password: str) -> Identity:
-        answer = self._servers.ask(lambda server, deadline: self._answer(server, name, password, deadline))
+        answer = self._servers.run(lambda server, deadline: self._answer(server, name, password, deadline))
         return self._outcomes.of(answer, name, password)
 
     def _answer(self, server: LoginServer, name: str, password: str, deadline: Deadline) -> Answer:
@@ -66,9 +66,9 @@ class HTTPBackend(CredentialBackend):
             answer = self._requests.ask(server, name, None, deadline)
         except ServerFailed as failed:
             # the password was answered, so that no other server is asked
-            raise BackendUnavailable(f"{server.place}: {failed}") from None
+            raise BackendUnavailable(f"{server.name}: {failed}") from None
         if self._outcomes.is_success(answer):
-            raise BackendMisconfigured(f"{server.place}: {checks.OPEN}")
+            raise BackendMisconfigured(f"{server.name}: {checks.OPEN}")
         server.protects = True
 
     def _ask_about_nobody(self) -> None:

@@ -9,11 +9,11 @@ from ssl import cert_time_to_seconds
 from urllib.parse import urljoin, urlsplit
 
 from linkauth.backends import BackendUnavailable, Check
+from linkauth.net import Deadline, ServerFailed
 from linkauth.redaction import redact
-from linkauth_http.connections import Deadline
 from linkauth_http.outcomes import Outcomes
 from linkauth_http.requests import LoginRequests
-from linkauth_http.server import LoginServer, ServerFailed
+from linkauth_http.server import LoginServer
 from linkauth_http.servers import Servers
 from linkauth_http.settings import LOOPBACK, USERNAME, HTTPSettings
 from linkauth_http.templates import placeholders
@@ -35,7 +35,7 @@ def run(settings: HTTPSettings, servers: Servers, requests: LoginRequests, outco
 def _server(
     settings: HTTPSettings, server: LoginServer, requests: LoginRequests, outcomes: Outcomes
 ) -> Iterator[Check]:
-    name, deadline = f"server {server.place}", Deadline(min(settings.total_timeout, 5))
+    name, deadline = f"server {server.name}", Deadline(min(settings.total_timeout, 5))
     try:
         if settings.prefetches:
             page, where = requests.fetch_page(server, deadline)

@@ -7,40 +7,22 @@ the environment.
 
 from __future__ import annotations
 
-import os
-import queue
 import socket
 import ssl
 import threading
-import time
-from collections.abc import Callable
 from http.client import HTTPResponse
-from ipaddress import ip_address
 from typing import Any
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
+from linkauth.net import Deadline, NameNotResolved, client_context, connect
 from linkauth.redaction import reason
 from linkauth_http.settings import HTTPSettings
 
 SWITCHING_PROTOCOLS = 101
 """After it nothing is HTTP any more; nobody here asks for it."""
-
-
-class Deadline:
-    """When a sign-in must be over, in seconds of the monotonic clock."""
-
-    def __init__(self, seconds: float) -> None:
-        self._at = time.monotonic() + seconds
-
-    def left(self, limit: float) -> float:
-        """The seconds that are left, `limit` at most; raises TimeoutError when there are none."""
-        left = min(limit, self._at - time.monotonic())
-        if left <= 0:
-            raise TimeoutError("the time for this sign-in is over")
-        return left
 
 
 class Call(threading.local):
@@ -59,7 +41,7 @@ class Call(threading.local):
         self.sent = self.received = self.reused = False
 
     def left(self) -> float:
-        return self.deadline.left(self.limit)
+        return self.deadline.remaining(self.limit)
 
 
 class TimedSocket(socket.socket):
@@ -112,57 +94,21 @@ class FinalResponse(HTTPResponse):
             super().begin()
 
 
-def _resolved(connection: HTTPConnection, seconds: float) -> list[Any]:
-    """What getaddrinfo() finds. It knows no timeout, so that it runs on a thread that may be left behind."""
-    answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    host, port = connection.host, connection.port
-
-    def resolve() -> None:
-        try:
-            answers.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:
-            answers.put(error)
-
-    if _is_address(host):
-        resolve()
-    else:
-        threading.Thread(target=resolve, name="resolve", daemon=True).start()
+def _connect(connection: HTTPConnection, call: Call, seconds: float) -> socket.socket:
+    """Returns a TCP connection whose timeout is what remains for a TLS handshake. Raises errors of urllib3."""
     try:
-        found = answers.get(timeout=seconds)
-    except queue.Empty:
-        found = TimeoutError("no answer in time")
-    if isinstance(found, Exception):
-        problem = found if isinstance(found, socket.gaierror) else socket.gaierror(reason(found))
-        raise NameResolutionError(host, connection, problem)
-    return list(found)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        return bool(ip_address(host))
-    except ValueError:
-        return False
-
-
-def _connected(connection: HTTPConnection, call: Call) -> socket.socket:
-    """A TCP connection to the first address that answers; the timeout that it has left is that of a handshake."""
-    last: OSError = OSError("no address")
-    for family, kind, protocol, _, address in _resolved(connection, call.left()):
-        raw = TimedSocket(family, kind, protocol)
+        raw = connect(connection.host, connection.port, call.deadline, seconds, TimedSocket)
         raw.call = call
-        try:
-            raw.settimeout(call.left())
-            raw.connect(address)
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            raw.settimeout(call.left())
-            return raw
-        except OSError as error:
-            raw.close()
-            last = error
-    if isinstance(last, TimeoutError):
-        raise ConnectTimeoutError(connection, "no answer in time")
-    raise NewConnectionError(connection, reason(last))
+        raw.settimeout(call.deadline.remaining(seconds))
+    except NameNotResolved as error:
+        cause = error.cause
+        problem = cause if isinstance(cause, socket.gaierror) else socket.gaierror(reason(cause))
+        raise NameResolutionError(connection.host, connection, problem) from None
+    except TimeoutError:
+        raise ConnectTimeoutError(connection, "no answer in time") from None
+    except OSError as error:
+        raise NewConnectionError(connection, reason(error)) from None
+    return raw
 
 
 class PlainConnection(HTTPConnection):
@@ -173,7 +119,7 @@ class PlainConnection(HTTPConnection):
         self._call, self._limit = call, connect_timeout
 
     def _new_conn(self) -> socket.socket:
-        return _within(self._call, self._limit, lambda: _connected(self, self._call))
+        return _connect(self, self._call, self._limit)
 
 
 class TLSConnection(HTTPSConnection):
@@ -184,21 +130,12 @@ class TLSConnection(HTTPSConnection):
         self._call, self._limit = call, connect_timeout
 
     def _new_conn(self) -> socket.socket:
-        return _within(self._call, self._limit, lambda: _connected(self, self._call))
+        return _connect(self, self._call, self._limit)
 
     def connect(self) -> None:
         super().connect()
         assert isinstance(self.sock, TimedTLSSocket)
         self.sock.call = self._call
-
-
-def _within(call: Call, limit: float, connect: Callable[[], socket.socket]) -> socket.socket:
-    """`connect()`, with the time for a connection in place of that for an answer."""
-    answer_limit, call.limit = call.limit, limit
-    try:
-        return connect()
-    finally:
-        call.limit = answer_limit
 
 
 class _PlainPool(HTTPConnectionPool):
@@ -229,22 +166,9 @@ def pool_of(
 
 
 def context_of(settings: HTTPSettings) -> ssl.SSLContext | None:
-    """TLS 1.2 or newer, the chain and the name verified: there is no switch to turn that off. Raises ValueError."""
+    """Returns the context for the servers, None if no URL is https. Raises ValueError."""
     if not any(url.lower().startswith("https://") for url in settings.url):
         return None
-    try:
-        context = ssl.create_default_context(cafile=settings.tls_ca_file or None)
-    except (OSError, ssl.SSLError):
-        raise ValueError("tls_ca_file names no file with certificates in PEM form") from None
+    context = client_context(settings.tls_ca_file, settings.client_certificate, settings.client_key)
     context.sslsocket_class = TimedTLSSocket
-    if settings.client_certificate:
-        for path in filter(None, (settings.client_certificate, settings.client_key)):
-            if not os.path.isfile(path):
-                raise ValueError("client_certificate or client_key names no file")
-        try:
-            # without a password of ours OpenSSL would ask for one on the terminal
-            context.load_cert_chain(settings.client_certificate, settings.client_key or None, password="")
-        except (OSError, ssl.SSLError, ValueError):
-            problem = "client_certificate and client_key are no certificate and its key in PEM form without a password"
-            raise ValueError(problem) from None
     return context

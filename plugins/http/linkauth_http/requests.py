@@ -9,12 +9,12 @@ from functools import partial
 from urllib.parse import urljoin, urlsplit
 
 from linkauth.backends import BackendUnavailable
+from linkauth.net import Deadline, ServerFailed
 from linkauth.redaction import redact
 from linkauth_http.answers import Answer
-from linkauth_http.connections import Deadline
 from linkauth_http.presets import ACCEPTED, CONTENT_TYPES
 from linkauth_http.rules import parse_selector
-from linkauth_http.server import LoginServer, ServerFailed
+from linkauth_http.server import LoginServer
 from linkauth_http.settings import HTTPSettings
 from linkauth_http.templates import ENCODERS, Unsendable, basic, filled, form_pairs, in_form, in_header, in_url
 
@@ -74,7 +74,7 @@ class LoginRequests:
         try:
             return self.read_page(*self.fetch_page(server, deadline))
         except ServerFailed as failed:
-            failed.next_may = True
+            failed.try_next = True
             raise
         except BackendUnavailable as error:
             raise ServerFailed(redact(error)) from None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 import ssl
-import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -17,9 +16,10 @@ from urllib3.response import BaseHTTPResponse
 from urllib3.util import Retry
 
 from linkauth.backends import BackendUnavailable
+from linkauth.net import Deadline, Server, ServerFailed, is_certificate_error
 from linkauth.redaction import redact
 from linkauth_http.answers import Answer, date_of
-from linkauth_http.connections import SWITCHING_PROTOCOLS, Call, Deadline, pool_of
+from linkauth_http.connections import SWITCHING_PROTOCOLS, Call, pool_of
 from linkauth_http.settings import HTTPSettings
 
 BUSY = (502, 503, 504)
@@ -30,36 +30,17 @@ WAIT_LIMIT = 300
 """Seconds of a Retry-After that are respected; a server that asks for more is asked again all the same."""
 
 
-class ServerFailed(Exception):
-    """This server gave no answer about anybody. `next_may` if the next one may be asked, `misconfigured` if only the
-    operator can mend it; `wait` are the seconds after which it wants to be asked again, 0 if it says none; `ours` if
-    it was not asked at all, for a reason of our own."""
-
-    def __init__(
-        self, message: str, next_may: bool = True, misconfigured: bool = False, wait: float = 0, ours: bool = False
-    ) -> None:
-        super().__init__(message)
-        self.next_may = next_may
-        self.misconfigured = misconfigured
-        self.wait = wait
-        self.ours = ours
-
-
-class LoginServer:
-    """One `url`, and how its server has been answering."""
+class LoginServer(Server):
+    """One `url` and the connections to its server."""
 
     def __init__(self, url: str, settings: HTTPSettings, context: ssl.SSLContext | None) -> None:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
         usual = port == (443 if parts.scheme == "https" else 80)
+        # not the query, which may hold a key
+        super().__init__(url.partition("?")[0])
         self.url = url
-        # as messages name it: a query may hold a key
-        self.place = url.partition("?")[0]
         self.origin = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}" + ("" if usual else f":{port}")
-        self.failures = 0
-        self.failed_at = -math.inf
-        self.held_until = -math.inf
-        self.probing = threading.Lock()
         self.protects = False
         """It is known to refuse a request without credentials."""
         self.certificate: Mapping[str, object] = {}
@@ -90,18 +71,18 @@ class LoginServer:
                 if isinstance(cause, ConnectionError) and call.reused and not call.received:
                     # the server closed a waiting connection, as it may; a new one is made in its place
                     continue
-                wrong = _is_about_certificates(cause)
                 unanswered = self._settings.failover == "unanswered" and not call.received
                 may = unanswered or not call.sent or not personal
-                raise ServerFailed(_words(cause), may, wrong, ours=isinstance(cause, EmptyPoolError)) from None
+                counts = not isinstance(cause, EmptyPoolError)
+                raise ServerFailed(_describe(cause), may, is_certificate_error(cause), counts) from None
 
     def _answer(self, answer: Answer, personal: bool) -> Answer:
         """The answer, if it is one."""
         if answer.status in BUSY or (answer.status == TOO_MANY and not personal):
-            raise ServerFailed(f"it answered with {answer}", wait=retry_after(answer))
+            raise ServerFailed(f"it answered with {answer}", retry_after=retry_after(answer))
         if answer.status == TOO_MANY:
             # it may be about one person's tries: no other server is asked, and nobody else is kept waiting
-            said = f"{self.place}: it answered with too many requests"
+            said = f"{self.name}: it answered with too many requests"
             raise BackendUnavailable(said, math.ceil(retry_after(answer)) or 30)
         return answer
 
@@ -118,12 +99,12 @@ class LoginServer:
             retries=NO_RETRIES,
             redirect=False,
             assert_same_host=False,
-            pool_timeout=deadline.left(settings.connect_timeout),  # type: ignore[arg-type]
+            pool_timeout=deadline.remaining(settings.connect_timeout),  # type: ignore[arg-type]
             preload_content=False,
         )
         try:
             if response.status == SWITCHING_PROTOCOLS:
-                raise ServerFailed("it answered with status 101, which nobody asked for", next_may=False)
+                raise ServerFailed("it answered with status 101, which nobody asked for", try_next=False)
             self._note_certificate(response)
             text = _body(response, settings.answer_limit)
         finally:
@@ -161,14 +142,6 @@ def _cause(error: Exception) -> Exception:
     return error
 
 
-def _is_about_certificates(error: Exception) -> bool:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return True
-    reason = (getattr(error, "reason", None) or "") if isinstance(error, ssl.SSLError) else ""
-    # the server's alert about ours: missing, unknown, expired
-    return "ALERT" in reason and ("CERT" in reason or "UNKNOWN_CA" in reason)
-
-
 def retry_after(answer: Answer) -> float:
     """The seconds that a Retry-After asks for (RFC 9110 section 10.2.3), WAIT_LIMIT at most; 0 for none."""
     text = answer.headers.get("Retry-After", "").strip()
@@ -179,8 +152,8 @@ def retry_after(answer: Answer) -> float:
     return min(max(seconds, 0), WAIT_LIMIT)
 
 
-def _words(error: Exception) -> str:
-    """An error as an operator reads it: urllib3's own messages name URLs."""
+def _describe(error: Exception) -> str:
+    """An error in words for operators. The messages of urllib3 hold URLs."""
     if isinstance(error, EmptyPoolError):
         return "all connections are in use"
     # to urllib3 the next two are timeouts as well
@@ -193,9 +166,7 @@ def _words(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not accepted: {redact(error.verify_message)}"
     if isinstance(error, ssl.SSLError):
-        refused = (
-            "it does not accept our certificate, check client_certificate" if _is_about_certificates(error) else ""
-        )
+        refused = "it does not accept our certificate, check client_certificate" if is_certificate_error(error) else ""
         return refused or f"TLS failed: {redact(error.reason)}"
     if isinstance(error, ConnectionError):
         return "it closed the connection"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urljoin, urlsplit
 
+from linkauth.net import TimeoutSettings
 from linkauth.redaction import redact
 from linkauth_http import pages
 from linkauth_http.presets import HEADERS, PRESETS, STATUSES, TEMPLATES
@@ -27,7 +28,7 @@ _FRAMING = ("content-length", "transfer-encoding", "connection", "accept-encodin
 
 
 @dataclass(frozen=True)
-class HTTPSettings:
+class HTTPSettings(TimeoutSettings):
     """Where the login API is, how it is asked, and what its answers mean. Times are in seconds.
 
     The outcomes hold a rule on each line.
@@ -68,12 +69,7 @@ class HTTPSettings:
     email: str = ""
     groups: str = ""
     claims: dict[str, str] = field(default_factory=dict)
-    connect_timeout: int = 3
-    receive_timeout: int = 5
-    total_timeout: int = 12
     failover: Literal["unsent", "unanswered"] = "unsent"
-    failures_until_down: int = 3
-    retry_down_after: int = 30
     connections: int = 32
     answer_limit: int = 65536
     check_url: str = ""
@@ -130,17 +126,8 @@ class HTTPSettings:
         yield from self._url_faults()
         yield from self._request_faults()
         yield from self._rule_faults()
-        for key, seconds in (
-            ("connect_timeout", self.connect_timeout),
-            ("receive_timeout", self.receive_timeout),
-            ("total_timeout", self.total_timeout),
-        ):
-            if not 1 <= seconds <= 60:
-                yield key, "is not between 1 and 60 seconds"
-        if self.retry_down_after < 0:
-            yield "retry_down_after", "is below 0"
+        yield from self.timeout_faults()
         for key, number, most in (
-            ("failures_until_down", self.failures_until_down, 1000),
             ("connections", self.connections, 1000),
             ("answer_limit", self.answer_limit, 4_194_304),
         ):

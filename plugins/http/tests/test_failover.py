@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from itertools import islice
+from urllib.parse import urlsplit
 
 import pytest
 
 from linkauth.backends import BackendError, BackendUnavailable, WrongPassword
+from linkauth.testing import FailoverContract, Known
 from linkauth.testing.backend import wait_for_recovery
 from linkauth_http import HTTPBackend
 
 from .api import API, Asked, Reply
+from .conftest import settings_for
 from .protocols import MUELLER, json_api
 from .test_faults import BODY, RAW, sign_in
 
@@ -23,23 +24,26 @@ Make = Callable[..., HTTPBackend]
 Serve = Callable[..., API]
 
 
-class TestBreaker:
-    def test_a_hung_server_holds_one_thread_and_not_all(self, api: API, backend_on: Make) -> None:
-        api.answers = lambda asked: Reply(503, "")
-        backend = backend_on(api.url, receive_timeout=60, total_timeout=60, failures_until_down=1, retry_down_after=600)
-        with pytest.raises(BackendUnavailable):
-            sign_in(backend)
-        api.hang()
-        seen = len(api.seen)
-        with ThreadPoolExecutor(8) as threads:
-            asked = [threads.submit(sign_in, backend) for _ in range(8)]
-            answered = list(islice(as_completed(asked), 7))
-            # one of them tries and waits, the others were answered
-            assert [each.done() for each in asked].count(False) == 1
-            assert {type(each.exception()) for each in answered} == {BackendUnavailable}
-            assert len(api.seen) == seen + 1
-            api.resume()
+class TestContract(FailoverContract):
+    @pytest.fixture
+    def target(self, serve: Serve) -> tuple[str, int]:
+        url = urlsplit(serve(json_api).url)
+        self.path = url.path
+        return str(url.hostname), int(url.port or 0)
 
+    @pytest.fixture
+    def known(self) -> Known:
+        return MUELLER
+
+    def open_backend(
+        self, target: tuple[str, int], ports: Sequence[int], retry_down_after: int, seconds: int
+    ) -> HTTPBackend:
+        urls = [f"http://127.0.0.1:{port}{self.path}" for port in ports]
+        limits = {"connect_timeout": seconds, "receive_timeout": seconds, "total_timeout": 60}
+        return HTTPBackend(settings_for(*urls, retry_down_after=retry_down_after, **limits))
+
+
+class TestBreaker:
     def test_failures_in_a_row_are_counted(self, api: API, serve: Serve, backend_on: Make) -> None:
         statuses = iter([500, 503, 503, 200, 503, 503, 503])
         api.answers = lambda asked: Reply(next(statuses), BODY)

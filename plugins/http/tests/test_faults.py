@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
-import os
 import socket
 import threading
 import time
@@ -193,25 +192,6 @@ def test_sixteen_threads_get_their_own_answers(api: API, backend_on: Make) -> No
     assert found == [f"p{number}" if number % 3 else "wrong" for number in range(320)]
     # the pool is bounded, and whoever found no place waited
     assert len({asked.connection for asked in api.seen}) <= 4
-
-
-def test_a_forked_process_opens_its_own_connections(api: API, backend_on: Make) -> None:
-    api.answers = json_api
-    backend = backend_on(api.url)
-    assert sign_in(backend) == "4711"
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.write(writer, sign_in(backend).encode())
-        finally:
-            os._exit(0)
-    os.close(writer)
-    assert os.waitpid(child, 0)[1] == 0
-    assert os.read(reader, 100).decode() == "4711"
-    os.close(reader)
-    assert sign_in(backend) == "4711"
-    assert len({asked.connection for asked in api.seen}) == 2
 
 
 def test_no_thread_is_left(backend_on: Make, api: API) -> None:

@@ -23,8 +23,8 @@ from linkauth.backends import (
     UnknownUser,
     WrongPassword,
 )
+from linkauth.net import Deadline
 from linkauth_ldap import checks, outcomes, passwords, states
-from linkauth_ldap.bounds import Deadline
 from linkauth_ldap.connections import DirectoryConnection
 from linkauth_ldap.directory import Directory
 from linkauth_ldap.entries import Entry, entries_from_result, identity_of, subject_filter
@@ -144,7 +144,7 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
             wanted = directory.primary_group_search(read[1])
             return bound, read, connection.search(*wanted) if wanted else None
 
-        bound, read, group = directory.servers.ask(ask, deadline, False)
+        bound, read, group = directory.servers.run(ask, deadline, False)
         try:
             outcome = outcomes.bind_outcome(bound)
         except AccountRefused as refused:
@@ -233,18 +233,18 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         servers, controls = self._directory.servers, self._directory.controls
         if self._settings.is_ad:
             if by_service:
-                return servers.ask(lambda each: passwords.reset_in_ad(each, dn, new), deadline, True, once=True)
+                return servers.run(lambda each: passwords.reset_in_ad(each, dn, new), deadline, True, once=True)
             # an expired person cannot bind; the right to change is everybody's who knows the current password
-            return servers.ask(lambda each: passwords.change_in_ad(each, dn, current, new), deadline, True, once=True)
+            return servers.run(lambda each: passwords.change_in_ad(each, dn, current, new), deadline, True, once=True)
         if by_service:
-            return servers.ask(lambda each: passwords.reset(each, dn, new), deadline, True, once=True)
+            return servers.run(lambda each: passwords.reset(each, dn, new), deadline, True, once=True)
         secret = current.encode("utf-8")
 
         def as_person(connection: DirectoryConnection) -> dict[str, Any]:
             bound = connection.bind(dn, secret, controls)
             return bound if bound["result"] else passwords.modify(connection, dn, current, new)
 
-        return servers.ask(as_person, deadline, False, once=True)
+        return servers.run(as_person, deadline, False, once=True)
 
     def lockout(self) -> Lockout | None:
         return checks.lockout(self._settings, self._directory.servers)

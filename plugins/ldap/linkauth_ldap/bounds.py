@@ -1,38 +1,19 @@
-"""What bounds a sign-in: its deadline, and a socket that keeps to it and to a largest answer."""
+"""A socket that keeps to the deadline of a sign-in and to a largest answer."""
 
 from __future__ import annotations
 
 import socket
-import time
+
+from linkauth.net import Deadline
 
 ANSWER_LIMIT = 16 * 1024 * 1024
-"""Bytes that one question may be answered with; ldap3 joins what it receives anew for each part."""
-
-
-class Deadline:
-    """When a sign-in must be over, in seconds of the monotonic clock."""
-
-    def __init__(self, seconds: float) -> None:
-        self._began = time.monotonic()
-        self._at = self._began + seconds
-
-    @property
-    def taken(self) -> float:
-        """The seconds since it began."""
-        return time.monotonic() - self._began
-
-    def left(self, limit: float) -> float:
-        """The seconds that are left, `limit` at most; raises TimeoutError when there are none."""
-        left = min(limit, self._at - time.monotonic())
-        if left <= 0:
-            raise TimeoutError("the time for this sign-in is over")
-        return left
+"""The largest answer to one operation, in bytes. ldap3 copies all that it has received for each part that arrives."""
 
 
 class TimedSocket:
-    """A socket whose every read and write ends by the deadline; what ldap3 uses of a socket, and no more.
+    """A socket whose reads and writes end at the deadline. It has the methods that ldap3 uses.
 
-    `received` are the bytes since the last question; beyond ANSWER_LIMIT a read raises OSError.
+    `received` counts the bytes of the current answer. A read beyond ANSWER_LIMIT raises OSError.
     """
 
     def __init__(self, raw: socket.socket, deadline: Deadline, limit: float) -> None:
@@ -44,7 +25,7 @@ class TimedSocket:
 
     def recv(self, size: int) -> bytes:
         try:
-            self.raw.settimeout(self.deadline.left(self._limit))
+            self.raw.settimeout(self.deadline.remaining(self._limit))
             data = self.raw.recv(size)
         except TimeoutError:
             self.timed_out = True
@@ -56,7 +37,7 @@ class TimedSocket:
 
     def sendall(self, data: bytes) -> None:
         try:
-            self.raw.settimeout(self.deadline.left(self._limit))
+            self.raw.settimeout(self.deadline.remaining(self._limit))
             self.raw.sendall(data)
         except TimeoutError:
             self.timed_out = True

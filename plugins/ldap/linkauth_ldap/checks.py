@@ -12,9 +12,9 @@ from ssl import cert_time_to_seconds
 from ldap3 import BASE, SUBTREE
 
 from linkauth.backends import BackendError, BackendMisconfigured, Check, Lockout
+from linkauth.net import Deadline, ServerFailed
 from linkauth_ldap import membership
-from linkauth_ldap.bounds import Deadline
-from linkauth_ldap.connections import DirectoryConnection, ServerFailed
+from linkauth_ldap.connections import DirectoryConnection
 from linkauth_ldap.controls import POLICY_HINTS, PPOLICY
 from linkauth_ldap.entries import Entry, decode_subject, entries_from_result
 from linkauth_ldap.filters import domain_of
@@ -199,8 +199,8 @@ def _own_policies(settings: LDAPSettings, connection: DirectoryConnection) -> It
 def lockout(settings: LDAPSettings, servers: Servers) -> Lockout | None:
     """When the directory locks an account, as far as the service account may read it. Raises BackendUnavailable."""
     # where none answered a moment ago, one that does will be quick
-    seconds = SECONDS if any(server.failed_at is None for server in servers.all) else 1
-    policies = servers.ask(lambda connection: _policies(settings, connection), Deadline(seconds), True)
+    seconds = SECONDS if any(not server.failures for server in servers.all) else 1
+    policies = servers.run(lambda connection: _policies(settings, connection), Deadline(seconds), True)
     # the strictest of them
     return min((each for each in policies if each.failures > 0), key=lambda each: each.failures, default=None)
 

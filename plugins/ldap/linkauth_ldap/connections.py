@@ -7,22 +7,20 @@ socket and TLS are made here, with Python's own verification, and every read is 
 
 from __future__ import annotations
 
-import queue
 import select
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
 from ldap3 import NONE, SAFE_SYNC, SIMPLE, Connection, Server
 from ldap3.core.exceptions import LDAPSocketOpenError
 
+from linkauth.net import Deadline, NameNotResolved, ServerFailed, client_context, connect
 from linkauth.redaction import reason, redact
-from linkauth_ldap.bounds import Deadline, TimedSocket
+from linkauth_ldap.bounds import TimedSocket
 from linkauth_ldap.outcomes import told
 from linkauth_ldap.settings import LDAPSettings
 
@@ -31,14 +29,6 @@ BUSY = (51, 52)
 """busy, unavailable: no answer to the question, which another server may give."""
 _WRONG_NAME = (62, 64)
 """OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH."""
-
-
-class ServerFailed(Exception):
-    """This server gave no answer; the next one may. `misconfigured` if only the operator can mend it."""
-
-    def __init__(self, message: str, misconfigured: bool = False) -> None:
-        super().__init__(message)
-        self.misconfigured = misconfigured
 
 
 class Address:
@@ -53,7 +43,6 @@ class Address:
         self.starttls = starttls
         self._context = context
         self._names = [self.host, *other_names]
-        self._is_address = _is_address(self.host)
 
     def connect(self, deadline: Deadline, connect_timeout: float, receive_timeout: float) -> DirectoryConnection:
         """An open, encrypted connection that nobody is bound on. Raises ServerFailed."""
@@ -72,10 +61,12 @@ class Address:
                 raw.close()
                 if error.verify_code in _WRONG_NAME and name != names[-1]:
                     continue
-                raise ServerFailed(f"its certificate is not accepted: {redact(error.verify_message)}", True) from None
+                raise ServerFailed(
+                    f"its certificate is not accepted: {redact(error.verify_message)}", misconfigured=True
+                ) from None
             except (OSError, ssl.SSLError) as error:
                 raw.close()
-                raise ServerFailed(f"TLS failed: {_words(error)}") from None
+                raise ServerFailed(f"TLS failed: {_describe(error)}") from None
             except BaseException:
                 raw.close()
                 raise
@@ -85,47 +76,17 @@ class Address:
         raise AssertionError("there is always a name")
 
     def _socket(self, deadline: Deadline, timeout: float) -> socket.socket:
-        """A TCP connection to the first address that answers."""
-        found = self._resolved(deadline.left(timeout))
-        problem: OSError = OSError("no address")
-        for family, kind, protocol, _, address in found:
-            raw = socket.socket(family, kind, protocol)
-            try:
-                raw.settimeout(deadline.left(timeout))
-                raw.connect(address)
-                raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-                return raw
-            except OSError as error:
-                raw.close()
-                problem = error
-        raise ServerFailed(f"no connection: {_words(problem)}")
-
-    def _resolved(self, seconds: float) -> list[Any]:
-        """What getaddrinfo() finds. It knows no timeout, so that it runs on a thread that may be left behind."""
-        answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
-
-        def resolve() -> None:
-            try:
-                answers.put(socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM))
-            except (OSError, UnicodeError) as error:
-                answers.put(error)
-
-        if self._is_address:
-            resolve()
-        else:
-            threading.Thread(target=resolve, name="resolve", daemon=True).start()
+        """Returns a TCP connection. Raises ServerFailed."""
         try:
-            found = answers.get(timeout=seconds)
-        except queue.Empty:
-            found = TimeoutError()
-        if isinstance(found, Exception):
-            raise ServerFailed(f"its name cannot be resolved: {_words(found)}")
-        return list(found)
+            return connect(self.host, self.port, deadline, timeout)
+        except NameNotResolved as error:
+            raise ServerFailed(f"its host name cannot be resolved: {_describe(error.cause)}") from None
+        except OSError as error:
+            raise ServerFailed(f"no connection: {_describe(error)}") from None
 
     def _encrypted(self, raw: socket.socket, name: str, deadline: Deadline, timeout: float) -> ssl.SSLSocket:
         # Python holds the whole handshake to the socket's timeout
-        raw.settimeout(deadline.left(timeout))
+        raw.settimeout(deadline.remaining(timeout))
         assert self._context
         return self._context.wrap_socket(raw, server_hostname=name)
 
@@ -175,7 +136,7 @@ class DirectoryConnection:
         _, result, _, _ = self._ldap.extended(START_TLS)
         _refuse_busy(result, "StartTLS")
         if result["result"] != 0:
-            raise ServerFailed(f"StartTLS is refused: {told(result)}", True)
+            raise ServerFailed(f"StartTLS is refused: {told(result)}", misconfigured=True)
 
     def bind(self, dn: str, password: bytes, controls: list[Any] | None = None) -> dict[str, Any]:
         """The result of a simple bind; neither may be empty, since that would be an anonymous bind.
@@ -222,13 +183,10 @@ class DirectoryConnection:
 
 
 def tls_context(settings: LDAPSettings) -> ssl.SSLContext | None:
-    """TLS 1.2 or newer, the chain and the name verified: there is no switch to turn that off. Raises ValueError."""
+    """Returns the context for the servers, None if no connection is encrypted. Raises ValueError."""
     if not settings.starttls and not any(uri.lower().startswith("ldaps://") for uri in settings.uris):
         return None
-    try:
-        return ssl.create_default_context(cafile=settings.tls_ca_file or None)
-    except (OSError, ssl.SSLError):
-        raise ValueError("tls_ca_file names no file with certificates in PEM form") from None
+    return client_context(settings.tls_ca_file)
 
 
 def _refuse_busy(result: Mapping[str, Any], what: str) -> None:
@@ -236,24 +194,16 @@ def _refuse_busy(result: Mapping[str, Any], what: str) -> None:
         raise ServerFailed(f"{what} was answered with {told(result)}")
 
 
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
 def _never(*_arguments: Any, **_named: Any) -> None:
     raise LDAPSocketOpenError("this connection is over")
 
 
-def _words(error: Exception) -> str:
-    """A socket's error, as an operator reads it."""
+def _describe(error: Exception) -> str:
+    """An error of a socket in words for operators."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, UnicodeError):
-        return "it is no name of a host"
+        return "it is not a host name"
     if isinstance(error, ssl.SSLError) and error.reason:
         return redact(error.reason)
     return reason(error)

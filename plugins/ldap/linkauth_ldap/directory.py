@@ -23,8 +23,8 @@ from linkauth.backends import (
     Reason,
     WrongPassword,
 )
+from linkauth.net import Deadline
 from linkauth_ldap import membership, outcomes, states
-from linkauth_ldap.bounds import Deadline
 from linkauth_ldap.controls import PPOLICY_REQUEST
 from linkauth_ldap.entries import Entry, entries_from_result, requested_attributes
 from linkauth_ldap.filters import domain_of, fill_filter
@@ -107,7 +107,7 @@ class Directory:
 
     def at(self, dn: str, deadline: Deadline) -> list[Entry]:
         """The entry of that DN, if there is one."""
-        result, found = self.servers.ask(
+        result, found = self.servers.run(
             lambda connection: connection.search(dn, "(objectClass=*)", BASE, self.attributes), deadline, True
         )
         # noSuchObject, invalidDNSyntax
@@ -117,7 +117,7 @@ class Directory:
         self, base: str, filter_text: str, scope: str, attributes: list[str], deadline: Deadline, size_limit: int = 0
     ) -> list[Entry]:
         """As the service account."""
-        result, found = self.servers.ask(
+        result, found = self.servers.run(
             lambda connection: connection.search(base, filter_text, scope, attributes, size_limit), deadline, True
         )
         return entries_from_result(result, found, base, size_limit)
@@ -193,13 +193,13 @@ class Directory:
     def bind(self, dn: str, password: str, deadline: Deadline) -> outcomes.Outcome:
         """What a bind as `dn` says of the password. Raises what `outcomes.bind_outcome` does, with what may be told."""
         secret = password.encode("utf-8")
-        result = self.servers.ask(lambda connection: connection.bind(dn, secret, self.controls), deadline, False)
+        result = self.servers.run(lambda connection: connection.bind(dn, secret, self.controls), deadline, False)
         try:
             return outcomes.bind_outcome(result)
         except AccountRefused as refused:
             raise self.refusal(refused.reason, refused.proven) from None
         except WrongPassword:
-            self._refusals.append(min(deadline.taken, SPENT_MOST))
+            self._refusals.append(min(deadline.elapsed, SPENT_MOST))
             raise
 
     def spend(self, deadline: Deadline) -> None:
@@ -216,7 +216,7 @@ class Directory:
             dn, secret = settings.bind_dn, settings.bind_password.encode("utf-8")
         else:
             dn, secret = f"cn={secrets.token_hex(8)},{settings.user_base}".rstrip(","), b"x"
-        result = self.servers.ask(lambda connection: connection.bind(dn, secret, self.controls), deadline, False)
+        result = self.servers.run(lambda connection: connection.bind(dn, secret, self.controls), deadline, False)
         if self._spends_as_ourselves and result["result"] != 0:
             # its password has been changed: more tries would lock it
             log.error("the service account bind_dn is refused: %s", result["description"])
@@ -269,6 +269,6 @@ class UnrecognizedValueLog:
 
 def _wait(deadline: Deadline, seconds: float) -> None:
     """Until so many seconds of a sign-in are over."""
-    while (left := seconds - deadline.taken) > 0:
+    while (left := seconds - deadline.elapsed) > 0:
         # a sleep takes longer than it is asked for, which could be told
         time.sleep(max(0, left - OVERSLEPT))

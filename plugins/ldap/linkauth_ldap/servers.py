@@ -1,55 +1,54 @@
-"""The servers of one directory: pools of connections, and going on to the next server when one fails.
+"""The servers of one directory: pools of connections over `linkauth.net.ServerList`, which does the failover.
 
-A server that gave no answer is tried last for a while, and by one sign-in at a time: the others wait a moment for what
-that one finds. An answer is an answer: a wrong password is never asked of a second server, which would count it twice.
+Any result of an operation is an answer. A wrong password is sent to one server only, since a second one would count it
+again.
 """
 
 from __future__ import annotations
 
 import logging
-import os
+import math
 import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
-from weakref import WeakSet
 
 from ldap3.core.exceptions import LDAPSessionTerminatedByServerError
 
 from linkauth.backends import BackendMisconfigured, BackendUnavailable
+from linkauth.net import AllServersFailed, Deadline, Server, ServerFailed, ServerList
 from linkauth.redaction import reason, redact
-from linkauth_ldap.bounds import Deadline
-from linkauth_ldap.connections import Address, DirectoryConnection, ServerFailed, tls_context
+from linkauth_ldap.connections import Address, DirectoryConnection, tls_context
 from linkauth_ldap.outcomes import UNAVAILABLE, USE_TLS, WANTS_TLS, told
 from linkauth_ldap.settings import LDAPSettings
 
 log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
+Operation = Callable[[DirectoryConnection], Answer]
 IDLE_SECONDS = 120
-"""A connection that waited longer is not used again: a firewall may have forgotten it."""
-PATIENCE = 1
-"""Seconds to wait for what another sign-in finds out about a server that failed: a well one answers in less, and a hung
-one must not hold every thread."""
+"""A connection that was idle for longer is not used again: a firewall may have dropped it."""
 IDLE_CONNECTIONS = 16
-"""Waiting connections of each kind and server."""
+"""The largest number of idle connections of each kind to one server."""
 
 
-class DirectoryServer:
-    """One server and its waiting connections, last in first out: one kind is bound as the service account, the other
-    is for the binds of people."""
+class DirectoryServer(Server):
+    """One of the `uris` and its idle connections, last in first out.
+
+    Connections of one kind are bound as the service account. Those of the other kind are for the binds of people.
+    """
 
     def __init__(self, address: Address) -> None:
+        super().__init__(address.uri)
         self.address = address
-        self.failed_at: float | None = None
-        self.probing = threading.Lock()
-        # when and how it last refused our own account
-        self.refused_at: float | None = None
-        self.refusal = ""
+        self.refusal: ServerFailed | None = None
+        """How the server refused the service account, at `refused_at`."""
+        self.refused_at = -math.inf
         self._idle: dict[bool, list[DirectoryConnection]] = {True: [], False: []}
         self._lock = threading.Lock()
 
     def take(self, service: bool) -> DirectoryConnection | None:
+        """An idle connection of that kind which the server has not closed, or None."""
         with self._lock:
             while self._idle[service]:
                 connection = self._idle[service].pop()
@@ -78,144 +77,80 @@ class Servers:
 
     def __init__(self, settings: LDAPSettings) -> None:
         self._settings = settings
-        self._context = tls_context(settings)
-        self.open()
-        _all_servers.add(self)
-
-    def open(self) -> None:
-        """Begin without a connection."""
-        settings = self._settings
-        self.all = tuple(
-            DirectoryServer(Address(uri, settings.starttls, self._context, settings.tls_server_names))
-            for uri in settings.uris
+        context = tls_context(settings)
+        self._list = ServerList(
+            settings,
+            lambda: (
+                DirectoryServer(Address(uri, settings.starttls, context, settings.tls_server_names))
+                for uri in settings.uris
+            ),
         )
 
+    @property
+    def all(self) -> tuple[DirectoryServer, ...]:
+        return self._list.all
+
     def deadline(self) -> Deadline:
+        """The deadline of a sign-in that begins now."""
         return Deadline(self._settings.total_timeout)
 
-    def ask(
-        self,
-        question: Callable[[DirectoryConnection], Answer],
-        deadline: Deadline,
-        service: bool,
-        once: bool = False,
-    ) -> Answer:
-        """The answer of the first server that gives one; `service` for a connection bound as the service account.
+    def run(self, operation: Operation[Answer], deadline: Deadline, service: bool, once: bool = False) -> Answer:
+        """Returns what `operation` returns on a connection to the first server that answers.
 
-        What must not be done twice is asked `once`: of the first server that can be reached, on a new connection.
-        Raises BackendUnavailable or BackendMisconfigured.
+        `service`: the connection is bound as the service account. `once`: the operation must not be repeated. It runs
+        on a new connection to the first server that can be reached. Raises BackendUnavailable or BackendMisconfigured.
         """
-        problems: list[tuple[str, ServerFailed]] = []
-        for server in sorted(self.all, key=self._is_down):
-            try:
-                return self._ask_server(server, question, deadline, service, once)
-            except ServerFailed as problem:
-                problems.append((server.address.uri, problem))
-            except TimeoutError as error:
-                problems.append((server.address.uri, ServerFailed(redact(error))))
-        said = "; ".join(f"{uri}: {problem}" for uri, problem in problems)
-        is_ours = all(problem.misconfigured for _, problem in problems)
-        raise BackendMisconfigured(said) if is_ours else BackendUnavailable(said)
-
-    def _ask_server(
-        self,
-        server: DirectoryServer,
-        question: Callable[[DirectoryConnection], Answer],
-        deadline: Deadline,
-        service: bool,
-        once: bool,
-    ) -> Answer:
-        """The answer of this server; one that failed is asked by one at a time. Raises ServerFailed, TimeoutError, or
-        BackendUnavailable for what was asked once and may be done."""
-        began, suspect = time.monotonic(), server.failed_at is not None
-        if suspect and not server.probing.acquire(timeout=deadline.left(PATIENCE)):
-            raise ServerFailed("it failed, and another sign-in waits for its answer already")
+        run = self._run_once if once else self._run
         try:
-            if server.failed_at is not None and server.failed_at > began:
-                raise ServerFailed("it has just failed again")
-            deadline.left(1)
-            if once:
-                return self._ask_once(server, question, deadline, service)
-            return self._ask_one(server, question, deadline, service)
-        except ServerFailed as problem:
-            self._mark_down(server, problem)
-            raise
-        finally:
-            if suspect:
-                server.probing.release()
+            return self._list.call(lambda server: run(server, operation, deadline, service), deadline)
+        except AllServersFailed as failed:
+            raise (BackendMisconfigured if failed.misconfigured else BackendUnavailable)(str(failed)) from None
 
-    def _is_down(self, server: DirectoryServer) -> bool:
-        """Is it to be tried last?"""
-        failed_at = server.failed_at
-        return failed_at is not None and time.monotonic() - failed_at < self._settings.retry_down_after
-
-    def _mark_down(self, server: DirectoryServer, problem: ServerFailed) -> None:
-        if server.failed_at is None:
-            level = logging.ERROR if problem.misconfigured else logging.WARNING
-            pause = self._settings.retry_down_after
-            log.log(level, "%s is tried last for %d s: %s", server.address.uri, pause, problem)
-        server.failed_at = time.monotonic()
-        server.drop_idle()
-
-    def _ask_one(
-        self,
-        server: DirectoryServer,
-        question: Callable[[DirectoryConnection], Answer],
-        deadline: Deadline,
-        service: bool,
-    ) -> Answer:
-        """Ask on a waiting connection; if that has died meanwhile, on a new one. Raises ServerFailed."""
-        waiting = server.take(service)
-        if waiting is not None:
+    def _run(self, server: DirectoryServer, operation: Operation[Answer], deadline: Deadline, service: bool) -> Answer:
+        """Run on an idle connection. If that turns out to be dead, run again on a new one. Raises ServerFailed."""
+        idle = server.take(service)
+        if idle is not None:
             try:
-                return self._ask_on(server, waiting, question, deadline, service)
+                return self._run_on(server, idle, operation, deadline, service)
             except ServerFailed:
-                if waiting.timed_out:
+                if idle.timed_out:
                     raise
-                # it has been restarted: the others that wait are dead too
+                # the server was restarted: its other idle connections are dead too
                 server.drop_idle()
-        fresh = self._fresh(server, deadline, service)
-        return self._ask_on(server, fresh, question, deadline, service)
+        return self._run_on(server, self._connect(server, deadline, service), operation, deadline, service)
 
-    def _ask_once(
-        self,
-        server: DirectoryServer,
-        question: Callable[[DirectoryConnection], Answer],
-        deadline: Deadline,
-        service: bool,
+    def _run_once(
+        self, server: DirectoryServer, operation: Operation[Answer], deadline: Deadline, service: bool
     ) -> Answer:
-        fresh = self._fresh(server, deadline, service)
+        connection = self._connect(server, deadline, service)
         try:
-            return self._ask_on(server, fresh, question, deadline, service)
-        except ServerFailed as problem:
-            self._mark_down(server, problem)
-            raise BackendUnavailable(f"{server.address.uri}: {problem}; it may have done it all the same") from None
+            return self._run_on(server, connection, operation, deadline, service)
+        except ServerFailed as failure:
+            raise ServerFailed(f"{failure}; it may have done it all the same", try_next=False) from None
 
-    def _ask_on(
+    def _run_on(
         self,
         server: DirectoryServer,
         connection: DirectoryConnection,
-        question: Callable[[DirectoryConnection], Answer],
+        operation: Operation[Answer],
         deadline: Deadline,
         service: bool,
     ) -> Answer:
         connection.within(deadline)
         try:
-            answer = question(connection)
+            answer = operation(connection)
         except ServerFailed:
             connection.close()
             raise
         except Exception as error:
-            # ldap3 raises what it likes for what it does not expect, KeyError for one
+            # ldap3 raises exceptions of any class for an unexpected answer, such as KeyError
             connection.close()
-            raise ServerFailed(_words(error, connection)) from None
-        if server.failed_at is not None:
-            log.info("%s answers again", server.address.uri)
-            server.failed_at = None
+            raise ServerFailed(_describe(error, connection)) from None
         server.give_back(connection, service)
         return answer
 
-    def _fresh(self, server: DirectoryServer, deadline: Deadline, service: bool) -> DirectoryConnection:
+    def _connect(self, server: DirectoryServer, deadline: Deadline, service: bool) -> DirectoryConnection:
+        """A new connection, bound as the service account if it is for that. Raises ServerFailed."""
         settings = self._settings
         try:
             connection = server.address.connect(deadline, settings.connect_timeout, settings.receive_timeout)
@@ -224,7 +159,7 @@ class Servers:
         except TimeoutError as error:
             raise ServerFailed(redact(error)) from None
         except Exception as error:
-            # ldap3 raises what it likes for what it does not expect, here as an answer to StartTLS
+            # ldap3 raises exceptions of any class for an unexpected answer, here to StartTLS
             raise ServerFailed(f"StartTLS failed: {type(error).__name__}: {reason(error)}") from None
         if service and settings.bind_dn:
             try:
@@ -235,54 +170,41 @@ class Servers:
         return connection
 
     def _bind_service(self, server: DirectoryServer, connection: DirectoryConnection) -> None:
-        """Bind as the service account; a refusal is remembered, lest we lock that account by trying on."""
+        """Bind as the service account. A refusal is remembered, so that further binds do not lock the account."""
         settings, now = self._settings, time.monotonic()
-        if server.refused_at is not None and now - server.refused_at < settings.retry_down_after:
-            raise ServerFailed(server.refusal, misconfigured=True)
+        if server.refusal and now - server.refused_at < settings.retry_down_after:
+            raise server.refusal
         try:
             result = connection.bind(settings.bind_dn, settings.bind_password.encode("utf-8"))
         except ServerFailed:
             raise
         except Exception as error:
-            raise ServerFailed(_words(error, connection)) from None
-        said = told(result)
+            raise ServerFailed(_describe(error, connection)) from None
         if result["result"] in UNAVAILABLE:
-            raise ServerFailed(f"the bind of the service account was answered with {said}")
+            raise ServerFailed(f"the bind of the service account was answered with {told(result)}")
         if result["result"] != 0:
             advice = USE_TLS if result["result"] in WANTS_TLS else "check bind_dn and bind_password"
-            server.refusal = f"the service account bind_dn is refused, {advice}: {said}"
-            server.refused_at = now
-            raise ServerFailed(server.refusal, misconfigured=True)
-        server.refused_at = None
+            problem = f"the service account bind_dn is refused, {advice}: {told(result)}"
+            server.refusal, server.refused_at = ServerFailed(problem, misconfigured=True), now
+            raise server.refusal
+        server.refusal = None
 
     def try_one(self, server: DirectoryServer, deadline: Deadline) -> DirectoryConnection:
-        """A new connection for a check, bound as the service account; whoever asks closes it. Raises ServerFailed."""
+        """A new connection for a check, bound as the service account. The caller closes it. Raises ServerFailed."""
         try:
-            connection = self._fresh(server, deadline, service=True)
-        except ServerFailed as problem:
-            self._mark_down(server, problem)
+            connection = self._connect(server, deadline, service=True)
+        except ServerFailed as failure:
+            self._list.note_failure(server, failure)
             raise
         connection.within(deadline)
         return connection
 
     def close(self) -> None:
-        for server in self.all:
-            server.drop_idle()
+        self._list.close()
 
 
-_all_servers: WeakSet[Servers] = WeakSet()
-
-
-def _begin_anew() -> None:
-    """In a process that was forked: connections and locks are the parent's, and it has one thread yet."""
-    for servers in list(_all_servers):
-        servers.open()
-
-
-os.register_at_fork(after_in_child=_begin_anew)
-
-
-def _words(error: Exception, connection: DirectoryConnection) -> str:
+def _describe(error: Exception, connection: DirectoryConnection) -> str:
+    """An error of an operation in words for operators."""
     if connection.timed_out or isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, LDAPSessionTerminatedByServerError):

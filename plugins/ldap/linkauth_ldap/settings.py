@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from linkauth.net import TimeoutSettings
 from linkauth_ldap.filters import canonical_dn, filter_problem, is_below
 from linkauth_ldap.presets import PRESETS
 from linkauth_ldap.values import ExpiryFormat
@@ -18,7 +19,7 @@ TEMPLATE = re.compile(r"\{(rdn|upn)\}")
 
 
 @dataclass(frozen=True)
-class LDAPSettings:
+class LDAPSettings(TimeoutSettings):
     """Where the directory is, how people are found in it, and what is read of them. Times are in seconds.
 
     `required_groups` and `denied_groups` hold a DN on each line.
@@ -31,10 +32,7 @@ class LDAPSettings:
     allow_cleartext: Literal["false", "true", "anywhere"] = "false"
     tls_ca_file: str = ""
     tls_server_names: tuple[str, ...] = ()
-    connect_timeout: int = 3
-    receive_timeout: int = 5
-    total_timeout: int = 12
-    retry_down_after: int = 30
+    failures_until_down: int = field(default=1, kw_only=True)
     bind_dn: str = ""
     bind_password: str = field(default="", repr=False)
     login_mode: Literal["search", "template"] = "search"
@@ -92,6 +90,7 @@ class LDAPSettings:
         yield from self._group_faults()
         yield from self._state_faults()
         yield from self._number_faults()
+        yield from self.timeout_faults()
         if self.password_change == "service" and not self.bind_dn:
             yield "password_change", "cannot be service: there is no bind_dn that could change passwords"
         if self.password_change != "off" and "{upn}" in self.user_dn_template:
@@ -100,15 +99,7 @@ class LDAPSettings:
             yield "password_change", "needs ldaps:// or starttls: a new password is not sent in clear text"
 
     def _number_faults(self) -> Iterator[tuple[str, str]]:
-        for key, seconds in (
-            ("connect_timeout", self.connect_timeout),
-            ("receive_timeout", self.receive_timeout),
-            ("total_timeout", self.total_timeout),
-        ):
-            if not 1 <= seconds <= 60:
-                yield key, "is not between 1 and 60 seconds"
         for key, number in (
-            ("retry_down_after", self.retry_down_after),
             ("group_nesting", self.group_nesting),
             ("expiry_warning_days", self.expiry_warning_days),
         ):

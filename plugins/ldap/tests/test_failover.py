@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import resource
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from linkauth.backends import BackendError, BackendMisconfigured, BackendUnavailable, UnknownUser, WrongPassword
+from linkauth.net import Deadline
+from linkauth.testing import FailoverContract, Known
 from linkauth_ldap import LDAPBackend, LDAPSettings, checks, directory, passwords
-from linkauth_ldap.bounds import Deadline, TimedSocket
+from linkauth_ldap.bounds import TimedSocket
 from linkauth_ldap.connections import Address, DirectoryConnection
 from tests.servers import openldap
 from tests.servers.openldap import OpenLDAP
@@ -53,6 +53,24 @@ def opened() -> Iterator[Callable[[LDAPSettings], LDAPBackend]]:
         backend.close()
 
 
+class TestFailover(FailoverContract):
+    @pytest.fixture
+    def target(self, slapd: OpenLDAP) -> tuple[str, int]:
+        self.directory = slapd
+        return "127.0.0.1", slapd.a.port
+
+    @pytest.fixture
+    def known(self, slapd: OpenLDAP) -> Known:
+        return Known("user05", slapd.people["user05"].password, slapd.subject_of("user05"))
+
+    def open_backend(
+        self, target: tuple[str, int], ports: Sequence[int], retry_down_after: int, seconds: int
+    ) -> LDAPBackend:
+        uris = tuple(f"ldap://127.0.0.1:{port}" for port in ports)
+        limits = {"connect_timeout": seconds, "receive_timeout": seconds, "total_timeout": 60}
+        return LDAPBackend(settings_for(self.directory, uris=uris, retry_down_after=retry_down_after, **limits))
+
+
 def test_a_crowd_after_an_outage_is_let_in_by_the_first_who_looks(single: OpenLDAP, opened: Opened) -> None:
     backend, person = opened(settings_for(single, **LONG)), single.people["user03"]
     single.stop()
@@ -62,27 +80,6 @@ def test_a_crowd_after_an_outage_is_let_in_by_the_first_who_looks(single: OpenLD
     with ThreadPoolExecutor(16) as threads:
         found = list(threads.map(lambda _: backend.authenticate(person.username, person.password).username, range(16)))
     assert found == [person.username] * 16
-
-
-def test_a_hung_server_is_waited_for_by_one_at_a_time(single: OpenLDAP, opened: Opened) -> None:
-    backend, person = opened(settings_for(single, receive_timeout=5, total_timeout=15)), single.people["user03"]
-    assert backend.authenticate(person.username, person.password)
-    single.a.hang()
-
-    def ask() -> None:
-        with pytest.raises(BackendUnavailable):
-            backend.authenticate(person.username, person.password)
-
-    ask()
-    with ThreadPoolExecutor(8) as threads:
-        asked = [threads.submit(ask) for _ in range(8)]
-        answered = list(islice(as_completed(asked), 7))
-        # one waits for the answer, the others a moment: they hold no threads of the server
-        waiting = [each for each in asked if each not in answered]
-        assert [each.done() for each in waiting] == [False]
-        for each in asked:
-            each.result()
-    single.a.resume()
 
 
 def test_an_answer_to_a_change_that_is_lost_is_not_asked_for_again(
@@ -143,26 +140,6 @@ def _trusting(*directories: OpenLDAP) -> dict[str, str]:
     bundle = directories[-1].folder / "all.pem"
     bundle.write_text("".join(Path(each.ca_file).read_text("ascii") for each in directories), "ascii")
     return {"tls_ca_file": str(bundle)}
-
-
-def test_a_fork_among_many_threads_takes_no_connection_of_its_parent(slapd: OpenLDAP, opened: Opened) -> None:
-    backend, person = opened(settings_for(slapd, **LONG)), slapd.people["user03"]
-    assert backend.authenticate(person.username, person.password)
-    parents = {id(server) for server in backend._directory.servers.all}
-    child = os.fork()
-    if child == 0:
-        wrong = 0
-        try:
-            wrong = len(parents & {id(server) for server in backend._directory.servers.all})
-            with ThreadPoolExecutor(8) as threads:
-                names = threads.map(lambda _: backend.authenticate(person.username, person.password).username, range(8))
-                wrong += sum(name != person.username for name in names)
-        except BaseException:
-            wrong = 99
-        finally:
-            os._exit(wrong)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert backend.authenticate(person.username, person.password)
 
 
 def test_the_checks_of_many_hung_servers_take_no_longer_than_of_one(
@@ -227,7 +204,7 @@ def test_slow_refusals_hold_no_thread_of_unknown_names_for_long(
     backend, waits = opened(settings_for(slapd)), list[float]()
     monkeypatch.setattr(directory, "_wait", lambda deadline, seconds: waits.append(seconds))
     with monkeypatch.context() as slow:
-        slow.setattr(Deadline, "taken", 11.0)
+        slow.setattr(Deadline, "elapsed", 11.0)
         with pytest.raises(WrongPassword):
             backend.authenticate("lenient-ü", "a wrong one")
     with pytest.raises(UnknownUser):

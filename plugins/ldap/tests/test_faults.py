@@ -21,10 +21,11 @@ from linkauth.backends import (
     UnknownUser,
     WrongPassword,
 )
+from linkauth.net import Deadline
 from linkauth.testing import Known
 from linkauth.testing.backend import wait_for_recovery
 from linkauth_ldap import LDAPBackend
-from linkauth_ldap.bounds import Deadline, TimedSocket
+from linkauth_ldap.bounds import TimedSocket
 from tests.servers import openldap
 from tests.servers.openldap import OpenLDAP
 

@@ -30,7 +30,6 @@ from linkauth.backends import (
 )
 from linkauth_sql import checks, hashes
 from linkauth_sql.database import Database, NoSuchText, Taken
-from linkauth_sql.engine import open_engine
 from linkauth_sql.finding import Finder, is_text
 from linkauth_sql.hashes import Limits, UnusableHash
 from linkauth_sql.hashes.scheme import MEBIBYTE
@@ -56,8 +55,7 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
 
     def __init__(self, settings: SQLSettings) -> None:
         self._settings = settings
-        engine = open_engine(settings)
-        self._database = Database(engine, settings.timeout)
+        self._database = Database(settings)
         self._finder = Finder(settings, self._database)
         allowed = hashes.parse_scheme_names(settings.schemes)
         limits = Limits(settings.hash_milliseconds, settings.hash_memory * MEBIBYTE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
@@ -31,7 +32,9 @@ LOOPBACK = (None, "", "127.0.0.1", "::1", "localhost")
 
 
 def run(settings: SQLSettings, database: Database, finder: Finder, survey: Survey) -> Iterator[Check]:
-    """The look-up, what the rows hold, and whether what the ini asks to write may be written. Never raises."""
+    """The servers, the look-up, what the rows hold, and whether what the ini asks to write may be written. Never
+    raises."""
+    yield from _servers(database)
     try:
         once = KNOWN if settings.query else ()
         labels = {label.lower() for label in database.columns(finder.statements().by_name, {"username": ""}, once)}
@@ -55,6 +58,18 @@ def run(settings: SQLSettings, database: Database, finder: Finder, survey: Surve
         yield from _connections(database)
     except (BackendError, NoSuchText) as error:
         yield Check("table", False, str(error))
+
+
+def _servers(database: Database) -> Iterator[Check]:
+    """A line for each server, if there are several. One that is down is a warning while another one answers."""
+    names = database.server_names
+    if len(names) == 1:
+        return
+    with ThreadPoolExecutor(len(names)) as threads:
+        problems = list(threads.map(database.problem_of, range(len(names))))
+    for name, problem in zip(names, problems, strict=True):
+        is_up = not problem
+        yield Check(f"server {name}", is_up or not all(problems), problem or "answers", warning=not is_up)
 
 
 def _clear_text(settings: SQLSettings) -> Check | None:

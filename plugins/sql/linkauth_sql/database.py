@@ -1,20 +1,23 @@
-"""Asking somebody else's database: what its errors mean, and one more try where a connection was lost meanwhile."""
+"""Statements to the database of the application: failover among its servers, and what their errors mean."""
 
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Executable, text
+from sqlalchemy import Connection, Executable, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from linkauth.backends import BackendMisconfigured, BackendUnavailable
+from linkauth.net import AllServersFailed, Deadline, ServerFailed, ServerList
 from linkauth.redaction import reason
+from linkauth_sql.engine import DatabaseServer, open_servers
+from linkauth_sql.settings import SQLSettings
 
 Row = Mapping[str, Any]
 Answer = TypeVar("Answer")
@@ -48,54 +51,99 @@ class Taken(Exception):
         self.unique = unique
 
 
-class Database:
-    """`timeout` in seconds is what one question may take."""
+Outcome = BackendMisconfigured | NoSuchText | ServerFailed
 
-    def __init__(self, engine: Engine, timeout: int) -> None:
-        self._engine = engine
-        self._timeout = timeout
+
+class Database:
+    """The servers of one database. `timeout` is the limit of one statement in seconds.
+
+    Reading statements go to the first server that answers. Writing ones go to the first server only: the others may
+    be replicas.
+    """
+
+    def __init__(self, settings: SQLSettings) -> None:
+        self._timeout = settings.timeout
+        self._servers = ServerList(settings, lambda: open_servers(settings))
         self._turn = threading.Lock()
 
     @property
     def dialect(self) -> Any:
-        return self._engine.dialect
+        """The dialect of SQLAlchemy; all servers have the same."""
+        return self._servers.all[0].engine.dialect
+
+    @property
+    def server_names(self) -> tuple[str, ...]:
+        return tuple(server.name for server in self._servers.all)
 
     def rows(
         self, statement: Executable, parameters: Row, most: int = 2, once: Collection[str] = ()
     ) -> list[dict[str, Any]]:
         """At most so many rows. Raises NoSuchText, BackendUnavailable or BackendMisconfigured, the latter also for
         several columns of one name, in any case, of those that may be there `once`."""
-        return self._asked(lambda: self._read(statement, parameters, most, once))
+        return self._call(
+            lambda server: self._run(server, lambda: self._read(server, statement, parameters, most, once))
+        )
 
     def columns(self, statement: Executable, parameters: Row, once: Collection[str] = ()) -> frozenset[str]:
         """What the columns of an answer are called. Raises what `rows` raises."""
-        return self._asked(lambda: self._keys(statement, parameters, once))
+        return self._call(lambda server: self._run(server, lambda: self._keys(server, statement, parameters, once)))
 
-    def _asked(self, ask: Callable[[], Answer]) -> Answer:
-        started = time.monotonic()
+    def problem_of(self, number: int) -> str:
+        """Connects to the server of that number. Returns "" if it answers, else its problem."""
+        server = self._servers.all[number]
+
+        def connect() -> None:
+            with self._connected(server) as connection:
+                connection.execute(text("SELECT 1"))
+
         try:
-            return ask()
+            self._run(server, connect)
+        except (ServerFailed, BackendUnavailable) as problem:
+            return str(problem)
+        return ""
+
+    def _call(self, operation: Callable[[DatabaseServer], Answer], first_only: bool = False) -> Answer:
+        """Returns the answer of the first server that gives one. Raises the contract's exceptions."""
+        servers = self._servers.all
+        try:
+            # each statement has its own timeout; this one ends the search for a server that answers
+            return self._servers.call(operation, Deadline(2 * self._timeout), servers[:1] if first_only else servers)
+        except AllServersFailed as failed:
+            problem = BackendMisconfigured if failed.misconfigured else BackendUnavailable
+            raise problem(str(failed), failed.retry_after) from None
+
+    def _run(self, server: DatabaseServer, statement: Callable[[], Answer]) -> Answer:
+        """Run a reading statement; once more if the server has closed the connection of the pool meanwhile.
+
+        Raises ServerFailed if the server gives no answer.
+        """
+        deadline = Deadline(self._timeout / 2)
+        try:
+            return statement()
         except DBAPIError as error:
-            # a connection of the pool that the server has closed since is found out by using it; a hang has used the
-            # time up already
-            if not error.connection_invalidated or time.monotonic() - started > self._timeout / 2:
+            # after a hang the time for another attempt is over
+            if not error.connection_invalidated or deadline.is_over:
                 raise _outcome(error) from error
         except (SQLAlchemyError, ValueError, OverflowError) as error:
             raise _outcome(error) from error
         try:
-            return ask()
+            return statement()
         except (SQLAlchemyError, ValueError, OverflowError) as error:
             raise _outcome(error) from error
 
-    def _keys(self, statement: Executable, parameters: Row, once: Collection[str]) -> frozenset[str]:
-        with self._connected() as connection:
+    def _keys(
+        self, server: DatabaseServer, statement: Executable, parameters: Row, once: Collection[str]
+    ) -> frozenset[str]:
+        with self._connected(server) as connection:
             labels = list(connection.execute(statement, parameters).keys())
         _refuse_twins(labels, once)
         return frozenset(labels)
 
-    def _read(self, statement: Executable, parameters: Row, most: int, once: Collection[str]) -> list[dict[str, Any]]:
+    def _read(
+        self, server: DatabaseServer, statement: Executable, parameters: Row, most: int, once: Collection[str]
+    ) -> list[dict[str, Any]]:
         # the connection is given back before any password is hashed
-        with self._connected() as connection:
+        with self._connected(server) as connection:
             found = connection.execute(statement, parameters)
             _refuse_twins(list(found.keys()), once)
             try:
@@ -108,55 +156,62 @@ class Database:
                 raise BackendMisconfigured(problem) from None
 
     @contextmanager
-    def _connected(self) -> Iterator[Connection]:
+    def _connected(self, server: DatabaseServer) -> Iterator[Connection]:
+        """Raises ServerFailed if no connection can be had."""
         try:
-            connection = self._engine.connect()
-        except SQLAlchemyError:
-            raise
+            connection = server.engine.connect()
+        except PoolTimeout:
+            raise ServerFailed("all connections are in use", counts=False) from None
+        except SQLAlchemyError as error:
+            outcome = _outcome(error)
+            raise ServerFailed(str(outcome), misconfigured=isinstance(outcome, BackendMisconfigured)) from None
         except Exception as error:
-            # drivers refuse what a URL says in any way they like
+            # drivers raise exceptions of any class for a URL that they do not accept
             problem = f"url cannot be connected with: {type(error).__name__}"
             if self.dialect.name == "postgresql" and isinstance(error, TypeError):
-                # psycopg gives bytes there, which SQLAlchemy does not expect
+                # psycopg returns bytes for this encoding, which SQLAlchemy does not expect
                 problem += "; if the database's encoding is SQL_ASCII, add client_encoding=utf8 to url, behind a ? or &"
-            raise BackendMisconfigured(problem) from None
+            raise ServerFailed(problem, misconfigured=True) from None
         with connection:
             yield connection
 
     @contextmanager
     def alone(self, what: str) -> Iterator[None]:
-        """One at a time, on every machine that asks this database for `what`; with SQLite in this process only.
+        """Hold a lock named `what` among all processes that use the first server; with SQLite, in this process only.
 
         Raises BackendUnavailable and BackendMisconfigured.
         """
         name = sha256(what.encode()).hexdigest()[:32]
         take, give = _LOCKS.get(self.dialect.name, ("", ""))
-        # one connection at most waits for its turn, or the pool would be empty for whoever has it
+        # one connection at most waits for the lock; otherwise its holder might find the pool empty
         with self._turn, ExitStack() as stack:
             if take:
-                connection = stack.enter_context(self._connected())
+                connection = self._call(lambda server: stack.enter_context(self._connected(server)), first_only=True)
                 try:
                     has_it = connection.execute(text(take), {"name": name, "timeout": self._timeout}).scalar() != 0
                 except SQLAlchemyError as error:
-                    raise _outcome(error) from None
+                    raise _contract_error(_outcome(error)) from None
                 if not has_it:
                     raise BackendUnavailable("another process is writing for too long")
                 stack.callback(_quietly, connection, give, name)
             yield
 
     def write(self, statement: Executable) -> int:
-        """How many rows were written. Raises Taken and what `rows` raises."""
+        """Returns the number of rows that were written. Raises Taken and what `rows` raises."""
+        return self._call(lambda server: self._write(server, statement), first_only=True)
+
+    def _write(self, server: DatabaseServer, statement: Executable) -> int:
         try:
-            with self._connected() as connection:
+            with self._connected(server) as connection:
                 return connection.execute(statement).rowcount
         except IntegrityError as error:
-            # not with its cause, which holds the row: PostgreSQL tells all of it
+            # without its cause: PostgreSQL's message holds the whole row
             raise Taken(_message(error), _is_about_uniqueness(error.orig)) from None
         except (SQLAlchemyError, ValueError, OverflowError) as error:
             raise _outcome(error) from None
 
     def close(self) -> None:
-        self._engine.dispose()
+        self._servers.close()
 
 
 _LOCKS = {
@@ -184,8 +239,11 @@ def _is_about_uniqueness(error: Any) -> bool:
     return bool({"23505", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY", 1062}.intersection(codes))
 
 
-def _outcome(error: Exception) -> Exception:
-    """What a failed question means: only the operator can mend it, it may be well in a while, or nobody is meant."""
+def _outcome(error: Exception) -> Outcome:
+    """Returns what a failed statement means.
+
+    BackendMisconfigured: only the operator can mend it. NoSuchText: no row can match. ServerFailed: no answer.
+    """
     origin, message = getattr(error, "orig", None) or error, _message(error)
     # as the driver has it: what is looked for may be a secret's word too
     raw = next(iter(str(origin).strip().splitlines()), "")
@@ -198,7 +256,11 @@ def _outcome(error: Exception) -> Exception:
         return NoSuchText(type(error).__name__)
     if isinstance(error, (ProgrammingError, InterfaceError)) and not getattr(error, "connection_invalidated", False):
         return BackendMisconfigured(message)
-    return BackendUnavailable(message)
+    return ServerFailed(message)
+
+
+def _contract_error(outcome: BackendMisconfigured | NoSuchText | ServerFailed) -> Exception:
+    return BackendUnavailable(str(outcome)) if isinstance(outcome, ServerFailed) else outcome
 
 
 def _kind(error: Exception) -> str:

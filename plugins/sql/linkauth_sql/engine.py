@@ -1,47 +1,69 @@
-"""Opening somebody else's database: lazily, to read it unless more is asked for, and never longer than the timeout."""
+"""The engines of the database servers. They connect when they are first used, and no operation exceeds the timeout."""
 
 from __future__ import annotations
 
-import os
+import ssl
+from collections.abc import Iterator
 from typing import Any
-from weakref import WeakSet
 
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
-from linkauth.redaction import reason, register_url
+from linkauth.net import Server, client_context
+from linkauth.redaction import reason, redact, register_url
 from linkauth_sql import sqlite
 from linkauth_sql.settings import SQLSettings
 
 CONNECTIONS = 8
+"""The size of the pool of each server."""
 RECYCLE_SECONDS = 600
-"""How old a connection gets: firewalls forget those on which nothing is said for long."""
+"""The largest age of a connection: firewalls drop connections that are idle for long."""
 DRIVERS = {"mariadb": "mariadb+pymysql", "mysql": "mysql+pymysql", "postgres": "postgresql+psycopg"}
-"""What a URL means that names a database and no driver."""
+"""The driver for a URL that names a database and no driver."""
 INSTALL = {"psycopg": "linkauth-sql[postgresql]", "pymysql": "linkauth-sql[mariadb]"}
-"""The module of a driver to what pip calls it."""
+"""Module of a driver to its name for pip."""
 NO_DRIVER = "url names a database driver that is not known: say postgresql+psycopg, mariadb+pymysql or sqlite"
 NO_URL = "url is not a database URL such as postgresql+psycopg://reader@db/intranet"
 
 
-def open_engine(settings: SQLSettings) -> Engine:
-    """An engine that connects when it is first used. Raises ValueError in words for operators.
+class DatabaseServer(Server):
+    """One of the URLs and its connections."""
 
-    Single statements: there is no transaction to open and to roll back. A database that hangs holds eight threads at
-    most; whether a connection still lives is found out by using it.
+    def __init__(self, url: str, settings: SQLSettings) -> None:
+        self.engine = open_engine(url, settings)
+        super().__init__(_name_of(self.engine.url))
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def open_servers(settings: SQLSettings) -> Iterator[DatabaseServer]:
+    """The server of `url` and those of `fallback_urls`. Raises ValueError in words for operators."""
+    yield DatabaseServer(settings.url, settings)
+    for url in settings.fallback_urls:
+        try:
+            yield DatabaseServer(url, settings)
+        except ValueError as error:
+            raise ValueError(f"fallback_urls: {redact(error)}") from None
+
+
+def open_engine(url_text: str, settings: SQLSettings) -> Engine:
+    """Returns an engine that connects when it is first used. Raises ValueError in words for operators.
+
+    Statements are single: no transaction has to be begun and rolled back. A dead connection is found by using it.
     """
-    # settings that a program makes have passed no reader
-    register_url(settings.url)
+    # settings that a program makes have not passed the ini reader, which does this too
+    register_url(url_text)
     timeout = settings.timeout
     options: dict[str, Any] = {"pool_size": CONNECTIONS, "max_overflow": 0}
     options |= {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None, "hide_parameters": True}
     options |= {"pool_use_lifo": True, "poolclass": QueuePool, "pool_recycle": RECYCLE_SECONDS}
-    # whoever waits for those whom a database keeps waiting has to wait for it too
+    # a caller may wait for a connection first, and then as long for the server
     options["pool_timeout"] = timeout / 2
     try:
-        url = make_url(settings.url)
+        url = make_url(url_text)
         url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
         name, driver = url.get_backend_name(), url.get_driver_name()
     except NoSuchModuleError:
@@ -50,33 +72,40 @@ def open_engine(settings: SQLSettings) -> Engine:
         raise ValueError(NO_URL) from None
     if settings.tls_ca_file and (problem := _tls_problem(url, name, driver)):
         raise ValueError(problem)
+    context = None
+    if driver == "pymysql" and settings.tls_ca_file:
+        context = client_context("" if settings.tls_ca_file == "system" else settings.tls_ca_file)
     try:
         if name == "sqlite":
             engine = create_engine(url, creator=lambda: sqlite.connect(url, timeout, settings.writes), **options)
         elif name == "postgresql":
             engine = _postgresql(url, settings, options)
         elif driver == "pymysql":
-            engine = _pymysql(url, settings, options)
+            engine = _pymysql(url, timeout, context, options)
         else:
             engine = create_engine(url, **options)
     except NoSuchModuleError:
         raise ValueError(NO_DRIVER) from None
     except ImportError as error:
-        # psycopg names no module where its own library is missing
+        # psycopg names no module if libpq is missing
         module = str(error.name or driver).partition(".")[0]
         remedy = INSTALL.get(module, module)
         problem = f"url needs the database driver {module}, which is not installed: pip install '{remedy}'"
         raise ValueError(f"{problem} ({reason(error)})") from None
     except (ArgumentError, ValueError):
         raise ValueError(NO_URL) from None
-    except OSError as error:
-        raise ValueError(f"tls_ca_file cannot be read: {reason(error)}") from error
-    _all_engines.add(engine)
     return engine
 
 
+def _name_of(url: URL) -> str:
+    """The server and its database without the account: "postgresql://db1:5432/intranet"."""
+    host = f"[{url.host}]" if ":" in (url.host or "") else url.host or ""
+    port = f":{url.port}" if url.port else ""
+    return f"{url.get_backend_name()}://{host}{port}/{url.database or ''}"
+
+
 def _tls_problem(url: URL, name: str, driver: str) -> str | None:
-    """Why `tls_ca_file` would not be all that decides about TLS, or None."""
+    """What contradicts `tls_ca_file`, or None."""
     if name != "sqlite" and (name != "postgresql" and driver != "pymysql"):
         return "tls_ca_file is for PostgreSQL, and for MariaDB and MySQL by pymysql; this driver has its own settings"
     if any(key.startswith(("ssl", "read_default")) for key in url.query):
@@ -84,22 +113,10 @@ def _tls_problem(url: URL, name: str, driver: str) -> str | None:
     return None
 
 
-_all_engines: WeakSet[Engine] = WeakSet()
-
-
-def _begin_anew() -> None:
-    """In a process that was forked: the connections are the parent's, and answers on them would be its own too."""
-    for engine in list(_all_engines):
-        engine.dispose(close=False)
-
-
-os.register_at_fork(after_in_child=_begin_anew)
-
-
-def _pymysql(url: URL, settings: SQLSettings, options: dict[str, Any]) -> Engine:
+def _pymysql(url: URL, timeout: int, context: ssl.SSLContext | None, options: dict[str, Any]) -> Engine:
     from linkauth_sql.mariadb import DeadlineConnection, arguments
 
-    engine = create_engine(url, connect_args=arguments(url, settings.timeout, settings.tls_ca_file), **options)
+    engine = create_engine(url, connect_args=arguments(url, timeout, context), **options)
 
     @event.listens_for(engine, "do_connect")
     def do_connect(_dialect: Any, _record: Any, arguments: Any, parameters: Any) -> Any:

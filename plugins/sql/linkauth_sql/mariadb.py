@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import time
 from typing import Any
 
 from pymysql.connections import Connection
@@ -11,6 +10,7 @@ from pymysql.constants.CR import CR_SERVER_LOST
 from pymysql.err import OperationalError
 from sqlalchemy import URL
 
+from linkauth.net import Deadline
 from linkauth.redaction import reason
 
 INIT = "SET time_zone = '+00:00', sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')"
@@ -18,12 +18,12 @@ INIT = "SET time_zone = '+00:00', sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TAB
 
 
 class DeadlineConnection(Connection):  # type: ignore[misc]
-    """A connection whose server has `read_timeout` for all of an answer, and once for all that belongs to connecting.
+    """A connection with `read_timeout` as the limit of a whole answer, and of connecting as a whole.
 
-    PyMySQL's own limit is for the next byte, and a server that sends one now and then keeps it.
+    PyMySQL's own limit is for the next byte. A server that sends one now and then would never reach it.
     """
 
-    _deadline = 0.0
+    _deadline: Deadline
     _is_connecting = False
 
     def connect(self, sock: Any = None) -> None:
@@ -40,13 +40,13 @@ class DeadlineConnection(Connection):  # type: ignore[misc]
         super()._execute_command(command, sql)
 
     def _begin(self) -> None:
-        self._deadline = time.monotonic() + self._read_timeout
+        self._deadline = Deadline(self._read_timeout)
 
     def _read_bytes(self, num_bytes: int) -> bytes:
         data = b""
         try:
             while len(data) < num_bytes:
-                self._sock.settimeout(max(self._deadline - time.monotonic(), 0.001))
+                self._sock.settimeout(self._deadline.remaining(self._read_timeout))
                 piece = self._rfile.read1(num_bytes - len(data))
                 if not piece:
                     raise EOFError("it was closed")
@@ -60,14 +60,11 @@ class DeadlineConnection(Connection):  # type: ignore[misc]
         return data
 
 
-def arguments(url: URL, timeout: int, tls_ca_file: str) -> dict[str, Any]:
-    """What PyMySQL's connect() gets: time limits, and TLS that verifies the certificate and its name.
+def arguments(url: URL, timeout: int, context: ssl.SSLContext | None) -> dict[str, Any]:
+    """Returns the arguments of PyMySQL's connect(): time limits in seconds, and TLS.
 
-    With TLS given, PyMySQL refuses a server that does not offer it.
+    With a context, PyMySQL refuses a server that does not offer TLS.
     """
     given: dict[str, Any] = {"connect_timeout": timeout, "read_timeout": timeout, "write_timeout": timeout}
     given |= {"charset": url.query.get("charset", "utf8mb4"), "init_command": INIT}
-    if tls_ca_file:
-        cafile = None if tls_ca_file == "system" else tls_ca_file
-        given["ssl"] = ssl.create_default_context(cafile=cafile)
-    return given
+    return given | ({"ssl": context} if context else {})

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar
 
 import psycopg
 from psycopg.types.datetime import DateLoader, TimestampLoader, TimestamptzLoader
 
+from linkauth.net import Deadline
+
 
 class DeadlineConnection(psycopg.Connection[Any]):
-    """A connection whose server may hang: an answer that does not come within `timeout` seconds is an error.
+    """A connection on which an answer that takes longer than `timeout` seconds is an error.
 
-    PostgreSQL's own statement_timeout is the server's, and a server that hangs keeps no time.
+    The server enforces its statement_timeout itself, and a server that hangs does not.
     """
 
     timeout: ClassVar[float] = 3
@@ -22,13 +23,13 @@ class DeadlineConnection(psycopg.Connection[Any]):
         return super().wait(self._limited(gen), *arguments, **options)
 
     def _limited(self, gen: Any) -> Any:
-        """`gen`, which psycopg asks every tenth of a second, until time is up."""
-        deadline = time.monotonic() + self.timeout
+        """Pass the values of `gen` on until the deadline. psycopg resumes it at least every tenth of a second."""
+        deadline = Deadline(self.timeout)
         try:
             wanted = next(gen)
             while True:
                 ready = yield wanted
-                if time.monotonic() > deadline:
+                if deadline.is_over:
                     self.pgconn.finish()
                     raise psycopg.OperationalError("no answer from the server in time")
                 wanted = gen.send(ready)
@@ -54,12 +55,12 @@ class _TimestampsWithZone(TimestamptzLoader):
 
 
 _INFINITE = {b"infinity": datetime.max.replace(tzinfo=UTC), b"-infinity": datetime.min.replace(tzinfo=UTC)}
-"""PostgreSQL's times before and after all others, for which Python has none."""
+"""PostgreSQL's infinite times as the last and the first that Python has."""
 
 
 def connect(connection_class: type[DeadlineConnection], *arguments: Any, **parameters: Any) -> DeadlineConnection:
-    """A connection that gives infinite times as the first and the last that Python knows."""
-    # a prepared statement of all columns fails for good once the table has another one
+    """Returns a connection that reads infinite times as `_INFINITE` says."""
+    # a prepared statement of all columns fails forever after the table gets another column
     parameters.setdefault("prepare_threshold", None)
     connection = connection_class.connect(*arguments, **parameters)
     loaders: dict[str, Any] = {"date": _Dates, "timestamp": _Timestamps, "timestamptz": _TimestampsWithZone}
@@ -69,5 +70,5 @@ def connect(connection_class: type[DeadlineConnection], *arguments: Any, **param
 
 
 def connecting(timeout: float) -> type[DeadlineConnection]:
-    """The class of connections with that time limit, in seconds."""
+    """Returns the class of connections with that time limit, in seconds."""
     return type("Connection", (DeadlineConnection,), {"timeout": timeout})

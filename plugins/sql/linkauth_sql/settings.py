@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from linkauth.net import FailoverSettings
 from linkauth.redaction import redact
 from linkauth_sql import hashes
 from linkauth_sql.flags import named
@@ -46,7 +47,7 @@ NEEDED = ("subject_column", "username_columns", "password_column")
 
 
 @dataclass(frozen=True)
-class SQLSettings:
+class SQLSettings(FailoverSettings):
     """Where the people are: a preset, or `table` and its columns, or `query`. Times are in seconds.
 
     `query` is a SELECT with `:username` that gives columns named subject and password, and optionally those that
@@ -54,6 +55,7 @@ class SQLSettings:
     """
 
     url: str = field(repr=False)
+    fallback_urls: tuple[str, ...] = field(default=(), repr=False)
     preset: Preset = "none"
     tls_ca_file: str = ""
     timeout: int = 3
@@ -159,6 +161,7 @@ class SQLSettings:
         yield from self._place_faults()
         yield from self._value_faults()
         yield from self._password_faults()
+        yield from self.failover_faults()
         if not 1 <= self.timeout <= 30:
             yield "timeout", "is not between 1 and 30 seconds"
         for key, number in (
@@ -170,6 +173,9 @@ class SQLSettings:
                 yield key, "is below 0"
         if self.tls_ca_file and self.tls_ca_file != "system" and not Path(self.tls_ca_file).is_file():
             yield "tls_ca_file", "names no file; or say system, for the authorities that this system trusts"
+        kinds = {re.split(r"[+:]", url, maxsplit=1)[0] for url in (self.url, *self.fallback_urls)}
+        if self.fallback_urls and (len(kinds) > 1 or "sqlite" in kinds):
+            yield "fallback_urls", "are for further servers of the same database as url, which has to be on a network"
         if self.url.startswith("sqlite") and self.tls_ca_file:
             yield "tls_ca_file", "is for a database on the network, and SQLite is a file"
 

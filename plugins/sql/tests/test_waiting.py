@@ -87,5 +87,5 @@ def test_who_waits_for_a_connection_waits_little_longer(silent: int, url: str) -
 
 @pytest.mark.parametrize("url", URLS)
 def test_no_connection_gets_so_old_that_a_firewall_forgets_it(url: str) -> None:
-    engine = open_engine(settings_of(SQLSettings, url=url.format(1), preset="mediawiki"))
+    engine = open_engine(url.format(1), settings_of(SQLSettings, url=url.format(1), preset="mediawiki"))
     assert engine.pool._recycle == RECYCLE_SECONDS

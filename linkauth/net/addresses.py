@@ -1,0 +1,85 @@
+"""Name resolution and TCP connections that end at a deadline."""
+
+from __future__ import annotations
+
+import queue
+import socket
+import threading
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Any, TypeVar
+
+from linkauth.net.deadlines import Deadline
+
+Socket = TypeVar("Socket", bound=socket.socket)
+
+
+class NameNotResolved(OSError):
+    """The host name has no address, is not a host name, or was not resolved in time. `cause` is the error below it."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__("the host name cannot be resolved")
+        self.cause = cause
+
+
+def is_ip_address(host: str) -> bool:
+    """Whether `host` is an IPv4 or IPv6 address rather than a name."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def resolve(host: str, port: int, seconds: float) -> list[Any]:
+    """Returns the TCP addresses of `host` as `socket.getaddrinfo` does, after at most `seconds`.
+
+    Raises NameNotResolved. getaddrinfo has no timeout of its own. It runs on a thread that is abandoned at the limit.
+    """
+    answers: queue.SimpleQueue[list[Any] | Exception] = queue.SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            answers.put(list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
+        except (OSError, UnicodeError) as error:
+            answers.put(error)
+
+    if is_ip_address(host):
+        look_up()
+    else:
+        threading.Thread(target=look_up, name="resolve", daemon=True).start()
+    try:
+        answer = answers.get(timeout=seconds)
+    except queue.Empty:
+        answer = TimeoutError("no answer in time")
+    if isinstance(answer, Exception):
+        raise NameNotResolved(answer)
+    return answer
+
+
+def connect(
+    host: str,
+    port: int,
+    deadline: Deadline,
+    seconds: float,
+    make: Callable[[int, int, int], Socket] = socket.socket,  # type: ignore[assignment]
+) -> Socket:
+    """Returns a TCP connection to the first address of `host` that accepts one.
+
+    Name resolution and each attempt take at most `seconds`, and all of them end at the deadline. `make` creates the
+    socket from family, type and protocol. Raises NameNotResolved, TimeoutError or the OSError of the last attempt.
+    """
+    problem = OSError("the host name has no address")
+    for family, kind, protocol, _, address in resolve(host, port, deadline.remaining(seconds)):
+        raw = make(family, kind, protocol)
+        try:
+            raw.settimeout(deadline.remaining(seconds))
+            raw.connect(address)
+            # without it a TLS handshake or a small request waits 40 ms for a delayed ACK
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            return raw
+        except OSError as error:
+            raw.close()
+            problem = error
+    raise problem

@@ -1,0 +1,90 @@
+"""A TCP relay on loopback in front of a real server. It stops, hangs and counts connections."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import suppress
+
+CHUNK_BYTES = 65536
+
+
+class Relay:
+    """Passes connections on 127.0.0.1:`port` to `target`, a (host, port).
+
+    `connections` counts those that were accepted since the start. Close it at the end.
+    """
+
+    def __init__(self, target: tuple[str, int]) -> None:
+        self._target = target
+        self._lock = threading.Lock()
+        self._flowing = threading.Event()
+        self._flowing.set()
+        self._sockets: set[socket.socket] = set()
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=200)
+        self.port: int = self._listener.getsockname()[1]
+        self.connections = 0
+        self._start()
+
+    def stop(self) -> None:
+        """Refuse new connections and close the open ones."""
+        with suppress(OSError):
+            # it wakes the thread that accepts
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
+        with self._lock:
+            for each in self._sockets:
+                with suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
+
+    def start(self) -> None:
+        """Accept connections again on the same port after `stop`."""
+        self._listener = socket.create_server(("127.0.0.1", self.port), backlog=200)
+        self._start()
+
+    def hang(self) -> None:
+        """Accept connections and receive data, but pass nothing on."""
+        self._flowing.clear()
+
+    def resume(self) -> None:
+        """Pass on what was held back, and everything after it."""
+        self._flowing.set()
+
+    def close(self) -> None:
+        self.resume()
+        self.stop()
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._accept, args=(self._listener,), daemon=True)
+        self._thread.start()
+
+    def _accept(self, listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                client = listener.accept()[0]
+                self.connections += 1
+                threading.Thread(target=self._relay, args=(client,), daemon=True).start()
+
+    def _relay(self, client: socket.socket) -> None:
+        with client, suppress(OSError):
+            self._flowing.wait()
+            with socket.create_connection(self._target) as server:
+                pair = {client, server}
+                with self._lock:
+                    self._sockets |= pair
+                back = threading.Thread(target=self._copy, args=(server, client), daemon=True)
+                back.start()
+                self._copy(client, server)
+                back.join()
+                with self._lock:
+                    self._sockets -= pair
+
+    def _copy(self, source: socket.socket, destination: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(CHUNK_BYTES):
+                self._flowing.wait()
+                destination.sendall(data)
+        for each in (source, destination):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,123 @@
+"""Several servers of one database: which one is called, and where is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+
+import pytest
+from sqlalchemy import make_url
+
+from linkauth.backends import BackendUnavailable
+from linkauth.testing import FailoverContract, Known, settings_of
+from linkauth.testing.relay import Relay
+from linkauth_sql import SQLBackend, SQLSettings
+from tests.servers import mariadb, postgresql
+from tests.servers.mariadb import MariaDB
+from tests.servers.postgresql import PostgreSQL
+
+from .servers import MariaDBStore, PostgreSQLStore, ServerStore
+from .stores import POWERS
+
+PASSWORD = "Müller größe 7"
+WRITING = {**POWERS, "new_account": ("active=true",), "rehash": True}
+URL = "postgresql://db1/people"
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgreSQL]:
+    with postgresql.running() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def maria() -> Iterator[MariaDB]:
+    with mariadb.running() as server:
+        yield server
+
+
+def urls_at(store: ServerStore, ports: Sequence[int]) -> list[str]:
+    url = make_url(store.url)
+    return [url.set(host="127.0.0.1", port=port).render_as_string(hide_password=False) for port in ports]
+
+
+class SQLFailover(FailoverContract):
+    @pytest.fixture
+    def known(self) -> Known:
+        return Known("Jörg", PASSWORD, "1")
+
+    @pytest.fixture
+    def target(self, store: ServerStore) -> tuple[str, int]:
+        self.store = store
+        return "127.0.0.1", make_url(store.url).port or 0
+
+    def open_backend(
+        self, target: tuple[str, int], ports: Sequence[int], retry_down_after: int, seconds: int
+    ) -> SQLBackend:
+        url, *others = urls_at(self.store, ports)
+        limits = {"timeout": seconds, "retry_down_after": retry_down_after}
+        return self.store.backend(url=url, fallback_urls=tuple(others), **limits)
+
+
+class TestPostgreSQL(SQLFailover):
+    @pytest.fixture
+    def store(self, postgres: PostgreSQL) -> Iterator[ServerStore]:
+        with closing(PostgreSQLStore(postgres, PASSWORD)) as store:
+            yield store
+
+
+class TestMariaDB(SQLFailover):
+    @pytest.fixture
+    def store(self, maria: MariaDB) -> Iterator[ServerStore]:
+        with closing(MariaDBStore(maria, PASSWORD)) as store:
+            yield store
+
+
+def test_only_the_first_server_is_written_to(postgres: PostgreSQL) -> None:
+    with closing(PostgreSQLStore(postgres, PASSWORD)) as store:
+        address = ("127.0.0.1", make_url(store.url).port or 0)
+        first, second = Relay(address), Relay(address)
+        with closing(first), closing(second):
+            url, other = urls_at(store, [first.port, second.port])
+            backend = store.backend(url=url, fallback_urls=(other,), **WRITING)
+            first.stop()
+            # reading goes on, and a failed write of a new hash fails no sign-in
+            assert backend.authenticate("Jörg", PASSWORD).subject == "1"
+            with pytest.raises(BackendUnavailable, match=str(first.port)):
+                backend.change_password("Jörg", PASSWORD, "Quartz-52-meadow")
+            first.start()
+            assert backend.authenticate("Jörg", PASSWORD).subject == "1"
+            backend.change_password("Jörg", PASSWORD, "Quartz-52-meadow")
+            assert backend.authenticate("Jörg", "Quartz-52-meadow").subject == "1"
+
+
+def test_check_names_the_server_that_is_down(postgres: PostgreSQL) -> None:
+    with closing(PostgreSQLStore(postgres, PASSWORD)) as store:
+        first, second = (Relay(("127.0.0.1", make_url(store.url).port or 0)) for _ in range(2))
+        with closing(first), closing(second):
+            url, other = urls_at(store, [first.port, second.port])
+            backend = store.backend(url=url, fallback_urls=(other,))
+            assert all(check.ok and not check.warning for check in backend.check())
+            second.stop()
+            found = [check for check in backend.check() if str(second.port) in check.name]
+            assert [(check.ok, check.warning) for check in found] == [(True, True)]
+            first.stop()
+            found = [check for check in backend.check() if check.name.startswith("server ")]
+            assert [check.ok for check in found] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("url", "other"),
+    [
+        (URL, "mariadb://db2/people"),
+        ("sqlite:////srv/people.sqlite", "sqlite:////srv/others.sqlite"),
+    ],
+)
+def test_servers_of_different_databases_are_refused(url: str, other: str) -> None:
+    settings = settings_of(SQLSettings, url=url, fallback_urls=(other,), preset="django")
+    assert [key for key, _ in settings.faults()] == ["fallback_urls"]
+
+
+def test_wrong_fallback_url_is_named() -> None:
+    with pytest.raises(ValueError, match=r"^fallback_urls: "):
+        SQLBackend(settings_of(SQLSettings, url=URL, fallback_urls=("postgresql+none://db2/x",), preset="django"))

@@ -1,0 +1,110 @@
+"""Deadlines, name resolution, connections and TLS contexts."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from pathlib import Path
+
+import pytest
+
+from linkauth.net import (
+    Deadline,
+    NameNotResolved,
+    client_context,
+    connect,
+    is_certificate_error,
+    is_ip_address,
+    resolve,
+)
+from tests.servers.certificates import Authority
+
+
+def test_deadline_limits_what_remains(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    deadline = Deadline(10)
+    assert (deadline.remaining(3), deadline.remaining(60), deadline.is_over) == (3, 10, False)
+    now[0] += 9
+    assert (deadline.remaining(3), deadline.elapsed) == (1, 9)
+    now[0] += 1
+    assert deadline.is_over
+    with pytest.raises(TimeoutError, match="total time"):
+        deadline.remaining(3)
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"), [("127.0.0.1", True), ("::1", True), ("localhost", False), ("1.2.3", False), ("", False)]
+)
+def test_addresses_are_told_from_names(host: str, expected: bool) -> None:
+    assert is_ip_address(host) is expected
+
+
+def test_connection_is_made_to_the_address_that_accepts(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_server(("127.0.0.1", 0)) as closed:
+        port, dead = server.getsockname()[1], closed.getsockname()[1]
+        closed.close()
+        kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+        found = [(*kind, ("127.0.0.1", dead)), (*kind, ("127.0.0.1", port))]
+        monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: found)
+        with connect("db.example.com", 1, Deadline(60), 30) as made:
+            assert made.getpeername()[1] == port
+            assert made.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        found.pop()
+        with pytest.raises(ConnectionRefusedError):
+            connect("db.example.com", 1, Deadline(60), 30)
+        found.clear()
+        with pytest.raises(OSError, match="no address"):
+            connect("db.example.com", 1, Deadline(60), 30)
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "x" * 300, "a..b"])
+def test_name_without_an_address_is_not_resolved(host: str) -> None:
+    with pytest.raises(NameNotResolved) as raised:
+        resolve(host, 80, 30)
+    assert raised.value.cause is not None
+
+
+def test_resolver_that_hangs_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+
+    def hang(*_: object, **__: object) -> list[object]:
+        over.wait()
+        return []
+
+    monkeypatch.setattr("socket.getaddrinfo", hang)
+    try:
+        with pytest.raises(NameNotResolved) as raised:
+            resolve("db.example.com", 80, 0.01)
+        assert isinstance(raised.value.cause, TimeoutError)
+    finally:
+        over.set()
+
+
+def test_tls_contexts_verify_and_name_the_setting_that_is_wrong(tmp_path: Path) -> None:
+    authority = tmp_path / "ca.pem"
+    authority.write_bytes(Authority("authority").pem)
+    context = client_context(str(authority))
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+    assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
+    empty = tmp_path / "empty.pem"
+    empty.write_text("")
+    for path in (tmp_path / "none.pem", empty):
+        with pytest.raises(ValueError, match=r"^tls_ca_file "):
+            client_context(str(path))
+        with pytest.raises(ValueError, match=r"^client_certificate "):
+            client_context(client_certificate=str(path))
+
+
+def test_certificate_errors_are_told_from_other_tls_errors() -> None:
+    def alert(reason: str) -> ssl.SSLError:
+        error = ssl.SSLError()
+        error.reason = reason
+        return error
+
+    assert is_certificate_error(ssl.SSLCertVerificationError())
+    assert is_certificate_error(alert("TLSV13_ALERT_CERTIFICATE_REQUIRED"))
+    assert is_certificate_error(alert("TLSV1_ALERT_UNKNOWN_CA"))
+    assert not is_certificate_error(alert("WRONG_VERSION_NUMBER"))
+    assert not is_certificate_error(OSError("certificate"))
