@@ -5,7 +5,6 @@ Only what the ini names is loaded, not everything that is installed.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -27,6 +26,9 @@ def load(family: str, name: str) -> Any:
     """
     found = installed(family)
     if name not in found:
+        # only a fault needs it
+        import difflib
+
         nearest = difflib.get_close_matches(name, found, n=1)
         hint = f"; the nearest one is {nearest[0]}" if nearest else ""
         raise LookupError(f"names none of the installed {family}: {', '.join(sorted(found)) or 'there are none'}{hint}")

@@ -6,7 +6,6 @@ the key and the nearest known one, never the value. `settings` says which keys t
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import typing
@@ -224,6 +223,9 @@ class Keys:
     def finish(self) -> None:
         """Raise SettingsError if anything was wrong or is left over."""
         for key in self.remaining:
+            # only a fault needs it
+            import difflib
+
             nearest = difflib.get_close_matches(key[:KEY_LIMIT], self.known, n=1)
             hint = f"; the nearest known one is {self.prefix}{nearest[0]}" if nearest else ""
             self.add_fault(key, "nobody knows this key" + hint)

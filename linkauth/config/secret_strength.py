@@ -36,6 +36,8 @@ _WORDS = (
     *("thequickbrownfox", "jumpsoverthelazydog", "abcd", "qwerty", "iloveyou", "monkey", "dragon", "summer", "winter"),
 )
 """Words that stand in examples and in lists of the most used passwords."""
+_BY_LETTER = {letter: tuple(each for each in _WORDS if each[0] == letter) for letter in {each[0] for each in _WORDS}}
+"""The same words by their first letter."""
 _LEET = str.maketrans("013457@$!", "oieastasi")
 """Digits and signs that are written in the place of letters."""
 _LETTERS = re.compile(r"[A-Z]?[a-z]{4,}|[A-Z]{5,}")
@@ -105,7 +107,7 @@ def _sequence(lowered: str, at: int) -> int:
 
 
 def _known_word(text: str, at: int) -> int:
-    return max((len(word) for word in _WORDS if text.startswith(word, at)), default=0)
+    return max((len(word) for word in _BY_LETTER.get(text[at : at + 1], ()) if text.startswith(word, at)), default=0)
 
 
 def _letter_run(secret: str, unleeted: str, at: int) -> int:

@@ -7,7 +7,6 @@ import secrets
 import threading
 from collections import deque
 from dataclasses import dataclass, field
-from statistics import median_low
 
 from linkauth_sql.hashes import Cost
 
@@ -36,7 +35,7 @@ class _Known:
         """
         if not self.times:
             return None
-        return min(self.times) if kind[1].lanes > 1 else median_low(list(self.times))
+        return min(self.times) if kind[1].lanes > 1 else sorted(self.times)[(len(self.times) - 1) // 2]
 
 
 class Kinds:

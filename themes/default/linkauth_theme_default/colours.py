@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 TEXT, EDGE = 4.5, 3.0
 """The least contrast of text (success criterion 1.4.3) and of edges and icons (1.4.11)."""
@@ -29,6 +30,7 @@ def black_or_white(ground: str) -> str:
     return max("#ffffff", "#000000", key=lambda colour: contrast(colour, ground))
 
 
+@lru_cache
 def readable(colour: str, ground: str, least: float) -> str:
     """The colour nearest to `colour` whose contrast with `ground` is `least`: lighter or darker, of the same hue.
 
