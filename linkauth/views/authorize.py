@@ -1,6 +1,7 @@
-"""The authorization endpoint: the login page, and what comes of it (RFC 6749 section 3.1).
+"""The authorization endpoint (RFC 6749 section 3.1): shows the login page and processes its form.
 
-Nothing is kept between GET and POST: the query is parsed and checked again, the body holds only what was typed.
+There is no state between GET and POST. The POST request has the same query, which is parsed and validated again. Its
+body contains the fields of the form.
 """
 
 from __future__ import annotations
@@ -17,24 +18,24 @@ from linkauth.web.request import Request
 log = logging.getLogger(__name__)
 
 SWAPPED_URLS = (
-    "this is the authorization endpoint, a token request goes to /token: "
+    "this is the authorization endpoint; send token requests to /token: "
     "correct Access Token URI in the account linking page of the Alexa developer console"
 )
 
 
-def show(request: Request) -> Response:
-    """The login page, for a request that passed every check."""
+def show_login(request: Request) -> Response:
+    """Show the login page for a valid authorization request."""
     return login_page(request, request.services.oauth2.parse(request.query))
 
 
 def sign_in(request: Request) -> Response:
-    """Sign in and link, or say why not on the same page."""
+    """Process the login or password form: sign the person in, create the link, and redirect to the client."""
     form = request.form
     if "grant_type" in form:
         client = request.services.oauth2.client(form.get("client_id", ""))
-        of = f"client {client.client_id}" if client else "a client"
-        wanted = f"Access Token URI must be {request.services.oauth2.url}/token"
-        log.warning("a token request of %s came to /authorize, the two URLs are swapped: %s", of, wanted)
+        sender = f"client {client.client_id}" if client else "an unknown client"
+        advice = f"Access Token URI must be {request.services.oauth2.url}/token"
+        log.warning("token request from %s received at /authorize, the two URLs are swapped: %s", sender, advice)
         raise ClientRequestError("invalid_request", SWAPPED_URLS)
     authorization = request.services.oauth2.parse(request.query)
     request.form_tokens.check_origin(request.environ)
@@ -43,12 +44,12 @@ def sign_in(request: Request) -> Response:
         return page(request, authorization, "stale", 400)
     if "cancel" in form:
         raise authorization.access_denied()
-    # not client_addr: that would believe an X-Forwarded-For of anybody
+    # not client_addr, which uses X-Forwarded-For from any peer
     username, password, address = form.get("username", ""), form.get("password", ""), request.remote_addr or ""
     if is_password_change(request):
         new, repeated = form["new_password"], form.get("repeated_password", "")
         person = request.services.sign_in.change_password(username, password, new, repeated, address)
-        # what fails from here on is told to somebody whose old password is gone
+        # if creating the link fails, the error page must mention that the password was changed
         request.password_changed = person.changed
     else:
         person = request.services.sign_in(username, password, address)
@@ -56,7 +57,7 @@ def sign_in(request: Request) -> Response:
 
 
 def is_password_change(request: Request) -> bool:
-    """Did the password page post this, and not the login page?"""
+    """Report whether the posted form is that of the password page, not that of the login page."""
     return "new_password" in request.form
 
 
@@ -68,11 +69,22 @@ def login_page(
     retry_after: int = 0,
     change_url: str = "",
 ) -> Response:
-    """The login page, with what went wrong: a code that the theme puts into words; `retry_after` in seconds,
-    `change_url` where a person may choose a new password."""
-    username = _typed_name(request) if error else ""
-    more = {"scopes": authorization.scopes, "change_url": change_url}
-    return _form(request, "login", authorization, status, retry_after, username=username, error=error, **more)
+    """Render the login page.
+
+    `error` is an error code that the theme translates. `retry_after` is in seconds. `change_url` is the address where
+    the person can change the password.
+    """
+    return _render_form(
+        request,
+        "login",
+        authorization,
+        status,
+        retry_after,
+        username=_submitted_username(request) if error else "",
+        error=error,
+        scopes=authorization.scopes,
+        change_url=change_url,
+    )
 
 
 def password_page(
@@ -84,12 +96,25 @@ def password_page(
     reason: str = "",
     minimum: int = 0,
 ) -> Response:
-    """The page that asks for a new password: `reason` why, or what went wrong with it; `minimum` characters."""
-    more = {"error": error, "reason": reason, "minimum": minimum}
-    return _form(request, "password", authorization, status, retry_after, username=_typed_name(request), **more)
+    """Render the page for a new password.
+
+    `reason` is the code of the reason why the password must be changed. `error` is the code of the error if a new
+    password was rejected. `minimum` is the minimum length of the new password. `retry_after` is in seconds.
+    """
+    return _render_form(
+        request,
+        "password",
+        authorization,
+        status,
+        retry_after,
+        username=_submitted_username(request),
+        error=error,
+        reason=reason,
+        minimum=minimum,
+    )
 
 
-def _form(
+def _render_form(
     request: Request, page: str, authorization: AuthorizationRequest, status: int, retry_after: int, **context: Any
 ) -> Response:
     response: Response = request.page(
@@ -106,11 +131,11 @@ def _form(
     return response
 
 
-def _typed_name(request: Request) -> str:
+def _submitted_username(request: Request) -> str:
     name: str = request.form.get("username", "").strip()[:254]
     return name
 
 
 def includeme(config: Any) -> None:
-    config.add_view(show, route_name="authorize", request_method="GET")
+    config.add_view(show_login, route_name="authorize", request_method="GET")
     config.add_view(sign_in, route_name="authorize", request_method="POST")

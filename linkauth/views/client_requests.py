@@ -1,4 +1,4 @@
-"""The request of a client to an endpoint: only the body counts, and a secret in the query is refused."""
+"""Reads the requests of clients to the token, introspection and revocation endpoints."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from pyramid.httpexceptions import HTTPBadRequest
 from linkauth.oauth2.requests import ClientRequest
 from linkauth.web.request import Request
 
-SECRETS = {"client_secret", "token", "access_token", "refresh_token", "code", "code_verifier"}
+SECRET_PARAMETERS = {"client_secret", "token", "access_token", "refresh_token", "code", "code_verifier"}
 
 
 def client_request(request: Request) -> ClientRequest:
-    """The client's request. A query without secrets is ignored: consoles are filled with `?state=STATE` left in."""
-    if any(name in SECRETS for name, _ in request.query):
-        # it is in logs by now
+    """Return the request of a client from its body and headers. Raises HTTPBadRequest if the query contains a secret.
+
+    Any other query is ignored, because developers often enter a URL with `?state=STATE` into a console.
+    """
+    if any(name in SECRET_PARAMETERS for name, _ in request.query):
+        # the secret is already in the access logs, so the client's developer must replace it
         raise HTTPBadRequest("secret_in_query")
-    # an empty field is as if it were left out (RFC 6749 section 3.2)
-    given = {name: value for name, value in request.form.items() if value}
-    return ClientRequest(given, request.headers.get("Authorization"), request.remote_addr or "")
+    # an empty field counts as omitted (RFC 6749 section 3.2)
+    form = {name: value for name, value in request.form.items() if value}
+    return ClientRequest(form, request.headers.get("Authorization"), request.remote_addr or "")

@@ -1,7 +1,7 @@
-"""The only place that turns exceptions into answers: a page, a redirect, or JSON.
+"""Converts exceptions into responses: pages, redirects, or JSON. No other module does this.
 
-Text for people lives in the theme (a page gets a code), text for clients in `oauth2.errors`, text for operators in the
-log. No answer shows a message of an exception.
+Pages receive an error code, which the theme translates. JSON responses contain the descriptions of `oauth2.errors`.
+Exception messages are written to the log only and never appear in a response.
 """
 
 from __future__ import annotations
@@ -37,25 +37,25 @@ from linkauth.web.routes import API_PATHS, METHODS, ROUTES
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 10
-_IN_WORDS = {
-    "insecure_transport": "https only: correct the URL that is called here",
+_DESCRIPTIONS = {
+    "insecure_transport": "https only: correct the requested URL",
     "insecure_token_uri": "https only: Access Token URI in the account linking page of the Alexa developer console "
     "must begin with https://",
-    "too_slow": "the rest of the body did not come in time",
-    "secret_in_query": "a secret belongs into the body, never into the URL: it is in logs by now, replace it",
+    "too_slow": "the body was not received in time",
+    "secret_in_query": "send secrets in the body, never in the URL: this secret is now in access logs, so replace it",
 }
-"""What a client's developer can mend."""
+"""Error descriptions for the developers of clients, by error code."""
 
 
 def wrong_password(error: Exception, request: Request) -> Response:
-    return _again(request, "wrong_password", 403)
+    return _show_form(request, "wrong_password", 403)
 
 
 def account_refused(error: AccountRefused, request: Request) -> Response:
-    """The reason only for somebody who may know it, else the same page as for a wrong password."""
+    """Show the reason if it may be revealed, else the same page as for a wrong password."""
     if not error.revealed:
-        return _again(request, "wrong_password", 403)
-    # also after a change: there is no more to change
+        return _show_form(request, "wrong_password", 403)
+    # the login page even if the password form was posted, because this account cannot change its password
     authorization = request.services.oauth2.parse(request.query)
     url = error.change_url if error.change_url.startswith(("https://", "http://")) else ""
     return login_page(request, authorization, error.reason, 403, change_url=url)
@@ -66,37 +66,37 @@ def password_change_needed(error: PasswordChangeNeeded, request: Request) -> Res
 
 
 def password_refused(error: PasswordRefused, request: Request) -> Response:
-    return _again(request, error.rule, 403, minimum=error.minimum)
+    return _show_form(request, error.rule, 403, minimum=error.minimum)
 
 
 def password_changed(error: PasswordChanged, request: Request) -> Response:
-    return _changed(request, error.retry_after)
+    return _password_changed_page(request, error.retry_after)
 
 
 def throttled(error: Throttled, request: Request) -> Response:
     log.info("throttled: too many failures, path=%s retry_after=%d", _path(request), error.retry_after)
-    if _for_programs(request):
-        # whether this secret is right is not said
-        response = _json(request, "invalid_client", "too many wrong secrets, wait", 429)
+    if _is_api_request(request):
+        # the response does not reveal whether the secret was correct
+        response = _json(request, "invalid_client", "too many failed authentications, retry later", 429)
         response.headers["Retry-After"] = str(error.retry_after)
         return response
-    return _again(request, "throttled", 429, error.retry_after)
+    return _show_form(request, "throttled", 429, error.retry_after)
 
 
 def backend_unavailable(error: BackendUnavailable, request: Request) -> Response:
-    return _again(request, "unavailable", 503, error.retry_after)
+    return _show_form(request, "unavailable", 503, error.retry_after)
 
 
-def _again(request: Request, code: str, status: int, retry_after: int = 0, minimum: int = 0) -> Response:
-    """The page that was posted, with what went wrong."""
+def _show_form(request: Request, code: str, status: int, retry_after: int = 0, minimum: int = 0) -> Response:
+    """Show the posted form again with an error code."""
     authorization = request.services.oauth2.parse(request.query)
     if is_password_change(request):
         return password_page(request, authorization, code, status, retry_after, minimum=minimum)
     return login_page(request, authorization, code, status, retry_after)
 
 
-def _changed(request: Request, retry_after: int) -> Response:
-    """The login page, for the old password is gone: what is left to do is to sign in with the new one."""
+def _password_changed_page(request: Request, retry_after: int) -> Response:
+    """Show the login page after a password change whose sign-in failed. The person must use the new password."""
     return login_page(request, request.services.oauth2.parse(request.query), "password_changed", 503, retry_after)
 
 
@@ -119,40 +119,40 @@ def client_request_error(error: ClientRequestError, request: Request) -> Respons
 
 
 def bearer_error(error: BearerError, request: Request) -> Response:
-    """RFC 6750 section 3.1: without a token only the challenge."""
+    """Respond with a challenge. A request without a token gets no error code in it (RFC 6750 section 3.1)."""
     challenge = 'Bearer realm="linkauth"'
     if error.error:
         challenge += f', error="{error.error}", error_description="{error.description}"'
     response = _json(
-        request, error.error or "unauthorized", error.description or "an access token is needed", error.status
+        request, error.error or "unauthorized", error.description or "an access token is required", error.status
     )
     response.headers["WWW-Authenticate"] = challenge
     return response
 
 
-def store_unavailable(error: StorageUnavailableError, request: Request) -> Response:
-    """503, so that nobody takes "cannot tell" for "bad token"; the person keeps the form."""
+def storage_unavailable(error: StorageUnavailableError, request: Request) -> Response:
+    """Respond with 503, which clients cannot mistake for an invalid token. A person sees the form again."""
     log.error("storage: %s", error)
-    if _for_programs(request):
-        return _retry_later(_json(request, "temporarily_unavailable", "cannot tell now, try again", 503))
+    if _is_api_request(request):
+        return _retry_later(_json(request, "temporarily_unavailable", "the storage is unavailable, retry later", 503))
     if getattr(request, "password_changed", False):
-        # the link is written after the change
-        return _changed(request, RETRY_SECONDS)
-    return _again(request, "unavailable", 503, RETRY_SECONDS)
+        # the password was changed, but the link could not be created
+        return _password_changed_page(request, RETRY_SECONDS)
+    return _show_form(request, "unavailable", 503, RETRY_SECONDS)
 
 
 def not_found(error: HTTPNotFound, request: Request) -> Response:
-    """404, or 405 where the URL is known and the method is not its own."""
+    """Respond with 404, or with 405 if the URL exists and does not support the method."""
     route, query = request.matched_route, dict(request.query)
     if route is not None and route.name in ("token", "token_refresh") and "response_type" in query:
         client = request.services.oauth2.client(query.get("client_id", ""))
-        of = f"client {client.client_id}" if client else "a client"
-        wanted = f"Your Web Authorization URI must be {request.services.oauth2.url}/authorize"
-        log.warning("an authorization request of %s came to /token, the two URLs are swapped: %s", of, wanted)
+        sender = f"client {client.client_id}" if client else "an unknown client"
+        advice = f"Your Web Authorization URI must be {request.services.oauth2.url}/authorize"
+        log.warning("authorization request from %s received at /token, the two URLs are swapped: %s", sender, advice)
         return _page(request, "swapped_urls", 400)
     if route is not None and request.method not in METHODS.get(route.name, (request.method,)):
-        return _refused(request, HTTPMethodNotAllowed("wrong_method"), {"Allow": ", ".join(METHODS[route.name])})
-    return _refused(request, HTTPNotFound("not_found"))
+        return _http_error(request, HTTPMethodNotAllowed("wrong_method"), {"Allow": ", ".join(METHODS[route.name])})
+    return _http_error(request, HTTPNotFound("not_found"))
 
 
 def http_exception(error: HTTPException, request: Request) -> Response:
@@ -161,23 +161,23 @@ def http_exception(error: HTTPException, request: Request) -> Response:
         if any(path == pattern for _, pattern, _ in ROUTES):
             request.forwarded_headers.log_insecure_request(request.environ, request.services.oauth2.url + path)
         if path.startswith("/token"):
-            return _refused(request, HTTPForbidden("insecure_token_uri"))
-    return _refused(request, error)
+            return _http_error(request, HTTPForbidden("insecure_token_uri"))
+    return _http_error(request, error)
 
 
 def unexpected(error: Exception, request: Request) -> Response:
-    """Our own fault: a number for the person, everything else for the log."""
+    """Respond to an unexpected exception with a reference number. The traceback is logged under the same number."""
     reference = secrets.token_hex(4)
     log.error("unexpected error %s", reference, exc_info=error)
-    if _for_programs(request):
+    if _is_api_request(request):
         return _retry_later(_json(request, "server_error", f"unexpected error {reference}", 500))
     return _page(request, "unexpected", 500, reference)
 
 
-def _refused(request: Request, error: HTTPException, headers: dict[str, str] | None = None) -> Response:
+def _http_error(request: Request, error: HTTPException, headers: dict[str, str] | None = None) -> Response:
     code = error.detail or "not_found"
-    if _for_programs(request):
-        response = _json(request, "invalid_request", _IN_WORDS.get(code, code.replace("_", " ")), error.code)
+    if _is_api_request(request):
+        response = _json(request, "invalid_request", _DESCRIPTIONS.get(code, code.replace("_", " ")), error.code)
     else:
         response = _page(request, code, error.code)
     response.headers.update(headers or {})
@@ -191,7 +191,7 @@ def _page(request: Request, reason: str, status: int, reference: str = "") -> Re
 
 def _json(request: Request, error: str, description: str, status: int) -> Response:
     if _path(request).startswith("/ifttt/"):
-        # IFTTT's own shape
+        # IFTTT requires this format
         return Response(json_body={"errors": [{"message": f"{error}: {description}"}]}, status=status)
     return Response(json_body={"error": error, "error_description": description}, status=status)
 
@@ -201,7 +201,7 @@ def _retry_later(response: Response) -> Response:
     return response
 
 
-def _for_programs(request: Request) -> bool:
+def _is_api_request(request: Request) -> bool:
     return _path(request).startswith(API_PATHS)
 
 
@@ -223,11 +223,11 @@ VIEWS = (
     (UntrustedRequestError, untrusted_request),
     (ClientRequestError, client_request_error),
     (BearerError, bearer_error),
-    (StorageUnavailableError, store_unavailable),
+    (StorageUnavailableError, storage_unavailable),
     (HTTPException, http_exception),
     (Exception, unexpected),
 )
-"""Each exception class with its view."""
+"""Pairs of an exception class and its view."""
 
 
 def includeme(config: Any) -> None:

@@ -1,4 +1,4 @@
-"""For load balancers and monitors: is the process alive, can it do its work."""
+"""Health endpoints for load balancers and monitoring: liveness and readiness."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from linkauth.web.request import Request
 
 
 def live(request: Request) -> Response:
-    """200 as long as the process answers."""
+    """Respond with 200 while the process runs."""
     return Response(json_body={"alive": True})
 
 
 def ready(request: Request) -> Response:
-    """200 if tokens can be answered for; a backend that is not well is said, but takes no server out of service:
-    introspection does not need it. Raises StorageUnavailableError (503)."""
+    """Respond with 200 if the storage can be read, and report the state of each backend.
+
+    A failed backend does not change the status, because introspection does not need backends. Raises
+    StorageUnavailableError (503).
+    """
     request.services.oauth2.check()
     return Response(json_body={"ready": True, "backends": dict(request.services.sign_in.check())})
 

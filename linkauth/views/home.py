@@ -1,4 +1,4 @@
-"""The front page: what this server is, for somebody who came here by accident."""
+"""The front page, which explains the purpose of this server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Token introspection: a skill asks whose token it holds (RFC 7662)."""
+"""The introspection endpoint (RFC 7662), where a skill finds out to whom a token belongs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from linkauth.web.request import Request
 
 
 def introspect(request: Request) -> Response:
-    """The token's state as JSON."""
+    """Return the state of a token as JSON."""
     return Response(json_body=dict(request.services.oauth2.introspect(client_request(request))))
 
 

@@ -1,4 +1,4 @@
-"""Documents for clients and verifiers: metadata (RFC 8414), public keys (RFC 7517), revoked tokens."""
+"""Documents for clients and token verifiers: metadata (RFC 8414), public keys (RFC 7517) and the deny list."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def metadata(request: Request) -> Response:
 
 
 def metadata_of_path(request: Request) -> Response:
-    """The same where the public URL has just this path; there is no other issuer here."""
+    """Return the metadata at the URL of an issuer with a path. Raises HTTPNotFound if the issuer has another path."""
     if urlsplit(request.services.oauth2.url).path != "/" + request.matchdict["path"]:
         raise HTTPNotFound
     return metadata(request)
@@ -32,17 +32,19 @@ def jwks(request: Request) -> Response:
 
 
 def deny_list(request: Request) -> Response:
-    """A signed JWT whose claim `revoked` lists the `jti` of revoked access tokens that have not expired; 304 for who
-    has it (RFC 9110 section 13.1.2)."""
+    """Return a signed JWT whose claim `revoked` lists the `jti` of the revoked access tokens that have not expired.
+
+    The response is 304 if the client has the current list (RFC 9110 section 13.1.2).
+    """
     signed = request.services.oauth2.deny_list()
     if signed is None:
-        # nobody made a key, so there are no JWTs either
+        # without a signing key there are no JWTs to revoke
         raise HTTPNotFound
     if signed.tag in request.if_none_match:
         response = Response(status=304)
     else:
         response = Response(signed.text.encode("ascii"), content_type="application/jwt", charset=None)
-    # weak: every server process signs for itself
+    # a weak tag, because each server process signs its own document
     response.headers["ETag"] = f'W/"{signed.tag}"'
     return _cached(response, 60)
 

@@ -1,4 +1,4 @@
-"""Token revocation (RFC 7009): the skill was disabled, the link ends."""
+"""The revocation endpoint (RFC 7009), which a skill calls when it was disabled. The link ends."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from linkauth.web.request import Request
 
 
 def revoke(request: Request) -> Response:
-    """200 for a token that is dead now, whether or not it ever lived."""
+    """Revoke a token. The status is 200 even if the token is unknown (RFC 7009 section 2.2)."""
     request.services.oauth2.revoke(client_request(request))
     return Response(content_type="application/json")
 

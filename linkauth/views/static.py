@@ -1,4 +1,4 @@
-"""The themes' static files, from memory, under names that change with their content."""
+"""Serves the static files of themes from memory. Their names contain a hash of their content."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from linkauth.web.request import Request
 
 
 def static(request: Request) -> Response:
-    """The file, compressed if the browser takes that; cached for a year, since another content has another name."""
+    """Return the file, compressed if the browser accepts gzip. It can be cached for a year, as its name is hashed."""
     file = request.static_file(request.matchdict["theme"], request.matchdict["name"])
     if file is None:
         raise HTTPNotFound

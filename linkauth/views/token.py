@@ -1,4 +1,4 @@
-"""The token endpoint (RFC 6749 section 3.2). It asks no credential backend, so it works while the directory is down."""
+"""The token endpoint (RFC 6749 section 3.2). It uses no credential backend, so it works while a backend is down."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from linkauth.web.request import Request
 
 
 def token(request: Request) -> Response:
-    """Tokens for a code or a refresh token, as JSON."""
+    """Exchange a code or a refresh token for tokens, as JSON."""
     response = Response(json_body=dict(request.services.oauth2.token(client_request(request))))
-    # beside Cache-Control, as RFC 6749 section 5.1 wants it
+    # required in addition to Cache-Control (RFC 6749 section 5.1)
     response.headers["Pragma"] = "no-cache"
     return response
 

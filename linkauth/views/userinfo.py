@@ -1,4 +1,4 @@
-"""Who the bearer of an access token is."""
+"""Endpoints that return the claims of the person who owns an access token."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ IFTTT_ID_LIMIT = 200
 
 
 def userinfo(request: Request) -> Response:
-    """The person's claims as JSON (OpenID Connect Core section 5.3, in part)."""
-    return Response(json_body=dict(_person(request)))
+    """Return the person's claims as JSON (a subset of OpenID Connect Core section 5.3)."""
+    return Response(json_body=dict(_claims(request)))
 
 
 def ifttt_user_info(request: Request) -> Response:
-    """The same in the words that IFTTT asks for: a stable id of at most 200 characters, and a name."""
-    person = _person(request)
-    sub: str = person["sub"]
-    # cut off, two people could become one
-    stable = sub if len(sub) <= IFTTT_ID_LIMIT else sha256(sub.encode("utf-8")).hexdigest()
-    return Response(json_body={"data": {"id": stable, "name": person["preferred_username"]}})
+    """Return the person in the format of IFTTT: a stable ID of at most 200 characters, and a name."""
+    claims = _claims(request)
+    sub: str = claims["sub"]
+    # hashed, not truncated: truncated IDs of two people could be equal
+    stable_id = sub if len(sub) <= IFTTT_ID_LIMIT else sha256(sub.encode("utf-8")).hexdigest()
+    return Response(json_body={"data": {"id": stable_id, "name": claims["preferred_username"]}})
 
 
-def _person(request: Request) -> Any:
+def _claims(request: Request) -> Any:
     if any(name == "access_token" for name, _ in request.query):
         raise HTTPBadRequest("secret_in_query")
     return request.services.oauth2.userinfo(request.headers.get("Authorization"))

@@ -76,7 +76,7 @@ def test_authorization_url_in_token_field_is_reported(
     assert TOKEN_FIELD in response.json["error_description"]
     assert "Alexa developer console" in response.json["error_description"]
     warning = the_warning(caplog)
-    assert f"client home came to /authorize, the two URLs are swapped: {TOKEN_FIELD} must be {PUBLIC}/token" in warning
+    assert f"client home received at /authorize, the two URLs are swapped: {TOKEN_FIELD} must be {PUBLIC}/token" in warning
 
 
 def test_refresh_of_unknown_client_at_authorize_is_reported(amazon: Alexa, caplog: pytest.LogCaptureFixture) -> None:
@@ -97,7 +97,7 @@ def test_token_url_in_authorization_field_is_reported(
     assert TOKEN_FIELD in page_text(page)
     warning = the_warning(caplog)
     assert (
-        f"client alexa came to /token, the two URLs are swapped: Your Web Authorization URI must be {PUBLIC}/"
+        f"client alexa received at /token, the two URLs are swapped: Your Web Authorization URI must be {PUBLIC}/"
         in warning
     )
 
