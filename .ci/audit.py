@@ -1,6 +1,7 @@
-"""`make audit`: asks advisory indexes about every pin of constraints.txt, by the pip-audit of this Python.
+"""`make audit`: checks every pinned version in constraints.txt for known vulnerabilities, with pip-audit.
 
-Exits with 1 if a pin has a known vulnerability, and with 0 where no index can be asked, which it says.
+The exit code is 1 if a pin has a known vulnerability or cannot be audited. It is 0 if no vulnerability service can be
+reached; the output then reports that nothing was checked.
 """
 
 from __future__ import annotations
@@ -13,28 +14,29 @@ from pathlib import Path
 
 PINS = Path(__file__).parent.parent / "constraints.txt"
 SERVICES = ("pypi", "osv")
-"""What pip-audit can ask; the first that knows a pin decides."""
+"""The vulnerability services of pip-audit. The first one that knows at least one pin is used."""
 
 
-def judge(answer: str) -> list[str] | None:
-    """What pip-audit's JSON `answer` says is wrong, one line a fault; None if the index knew no pin at all."""
+def problems(report: str) -> list[str] | None:
+    """Returns one line for each problem in a JSON report of pip-audit, or None if the service knew none of the pins."""
     try:
-        found = json.loads(answer)["dependencies"]
+        dependencies = json.loads(report)["dependencies"]
     except (ValueError, KeyError, TypeError):
-        # pip-audit writes none when it cannot reach its index
+        # pip-audit writes no report if it cannot reach the service
         return None
-    if all("skip_reason" in each for each in found):
+    if all("skip_reason" in dependency for dependency in dependencies):
         return None
-    wrong = [f"{each['name']}: not audited: {each['skip_reason']}" for each in found if "skip_reason" in each]
-    for each in found:
-        for hole in each.get("vulns", ()):
-            fixed = ", ".join(hole.get("fix_versions", ())) or "no release yet"
-            wrong.append(f"{each['name']} {each['version']}: {hole['id']}, fixed in {fixed}")
-    return wrong
+    skipped = [dependency for dependency in dependencies if "skip_reason" in dependency]
+    lines = [f"{dependency['name']}: not audited: {dependency['skip_reason']}" for dependency in skipped]
+    for dependency in dependencies:
+        for vulnerability in dependency.get("vulns", ()):
+            fixed = ", ".join(vulnerability.get("fix_versions", ())) or "no release yet"
+            lines.append(f"{dependency['name']} {dependency['version']}: {vulnerability['id']}, fixed in {fixed}")
+    return lines
 
 
-def ask(service: str, pins: Path) -> str:
-    """pip-audit's answer about the pins of a file."""
+def run_pip_audit(service: str, pins: Path) -> str:
+    """Returns the JSON report of pip-audit for a file of pins, or "" if the service cannot be reached."""
     command = [sys.executable, "-m", "pip_audit", "--vulnerability-service", service, "--format", "json"]
     options = ["--disable-pip", "--no-deps", "--progress-spinner", "off", "--requirement", str(pins)]
     return subprocess.run([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout  # noqa: S603
@@ -42,16 +44,18 @@ def ask(service: str, pins: Path) -> str:
 
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
-        # without markers: the pins for other Pythons too
-        every = Path(folder) / "pins.txt"
+        # remove the environment markers, to audit the pins for other Python versions too
+        pins = Path(folder) / "pins.txt"
         lines = PINS.read_text("utf-8").splitlines()
-        every.write_text("\n".join(line.partition(";")[0] for line in lines), "utf-8")
+        pins.write_text("\n".join(line.partition(";")[0] for line in lines), "utf-8")
         for service in SERVICES:
-            wrong = judge(ask(service, every))
-            if wrong is not None:
-                print("\n".join(wrong) or f"audit: no pin has a vulnerability that {service} knows")
-                return 1 if wrong else 0
-    print(f"AUDIT SKIPPED: no advisory index can be reached ({' and '.join(SERVICES)} were asked); nothing was checked")
+            found = problems(run_pip_audit(service, pins))
+            if found is not None:
+                print("\n".join(found) or f"audit: {service} knows no vulnerability of a pin")
+                return 1 if found else 0
+    print(
+        f"AUDIT SKIPPED: no vulnerability service can be reached (tried {' and '.join(SERVICES)}); nothing was checked"
+    )
     return 0
 
 

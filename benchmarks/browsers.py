@@ -114,8 +114,8 @@ class Browser:
     def _confirm(self, token: bytes) -> None:
         fields = b"token=" + token
         answer = self._send(b"%s%d\r\n\r\n%s" % (self._ask, len(fields), fields))
-        told = json.loads(answer.body) if answer.status == 200 else {}
-        if told.get("active") is not True or told.get("username") != self._person.login:
+        reported = json.loads(answer.body) if answer.status == 200 else {}
+        if reported.get("active") is not True or reported.get("username") != self._person.login:
             raise BenchmarkError(f"introspection does not confirm a link: {answer.head[:30]!r} {answer.body[:200]!r}")
 
 

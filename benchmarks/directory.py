@@ -66,7 +66,7 @@ def _people(directory: OpenLDAP) -> list[tuple[str, str]]:
 
 
 def _rate(backend: LDAPBackend, directory: OpenLDAP, threads: int, seconds: float) -> float:
-    people, done = _people(directory), [0] * threads
+    people, result = _people(directory), [0] * threads
     end = time.perf_counter() + seconds
 
     def work(number: int) -> None:
@@ -74,7 +74,7 @@ def _rate(backend: LDAPBackend, directory: OpenLDAP, threads: int, seconds: floa
         while time.perf_counter() < end:
             username, password = people[turn % len(people)]
             assert backend.authenticate(username, password).username == username
-            done[number] += 1
+            result[number] += 1
             turn += 1
 
     workers = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
@@ -82,7 +82,7 @@ def _rate(backend: LDAPBackend, directory: OpenLDAP, threads: int, seconds: floa
         worker.start()
     for worker in workers:
         worker.join()
-    return sum(done) / seconds
+    return sum(result) / seconds
 
 
 def _added(backend: LDAPBackend, directory: OpenLDAP, times: int) -> Iterator[Figure]:

@@ -28,12 +28,12 @@ def limit(core: int, seconds: float) -> Limit:
     person, hasher = PEOPLE[0], PasswordHasher()
     with pinned(core):
         hasher.verify(person.password_hash, person.password)
-        done, begun, used = 0, time.perf_counter(), time.thread_time()
+        result, begun, used = 0, time.perf_counter(), time.thread_time()
         while time.perf_counter() < begun + seconds:
             hasher.verify(person.password_hash, person.password)
-            done += 1
+            result += 1
         taken = time.perf_counter() - begun
-        return Limit(done / taken, (time.thread_time() - used) / taken)
+        return Limit(result / taken, (time.thread_time() - used) / taken)
 
 
 @dataclass(frozen=True)

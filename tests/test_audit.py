@@ -1,4 +1,4 @@
-"""What `make audit` makes of pip-audit's answers."""
+"""Tests of `make audit`: how it interprets the reports of pip-audit."""
 
 from __future__ import annotations
 
@@ -15,45 +15,45 @@ BAD = {"name": "waitress", "version": "3.0.0", "vulns": [{"id": "PYSEC-1", "fix_
 UNKNOWN = {"name": "pyramid", "skip_reason": "Dependency not found"}
 
 
-def answer(*dependencies: dict[str, Any]) -> str:
+def report(*dependencies: dict[str, Any]) -> str:
     return json.dumps({"dependencies": dependencies, "fixes": []})
 
 
 @pytest.mark.parametrize(
-    ("said", "wrong"),
+    ("text", "problems"),
     [
-        (answer(GOOD), []),
-        (answer(GOOD, BAD), ["waitress 3.0.0: PYSEC-1, fixed in 3.0.1"]),
-        (answer(GOOD, UNKNOWN), ["pyramid: not audited: Dependency not found"]),
-        # an index that knows nothing is none
-        (answer(UNKNOWN, UNKNOWN), None),
+        (report(GOOD), []),
+        (report(GOOD, BAD), ["waitress 3.0.0: PYSEC-1, fixed in 3.0.1"]),
+        (report(GOOD, UNKNOWN), ["pyramid: not audited: Dependency not found"]),
+        # a service that knows no pin is not used
+        (report(UNKNOWN, UNKNOWN), None),
         ("", None),
         ("[]", None),
     ],
 )
-def test_an_answer_is_a_list_of_faults_or_none_at_all(said: str, wrong: list[str] | None) -> None:
-    assert AUDIT["judge"](said) == wrong
+def test_a_report_gives_a_list_of_problems_or_none(text: str, problems: list[str] | None) -> None:
+    assert AUDIT["problems"](text) == problems
 
 
 @pytest.mark.parametrize(
-    ("answers", "status", "text"),
+    ("reports", "status", "text"),
     [
-        ({"pypi": answer(UNKNOWN), "osv": ""}, 0, "AUDIT SKIPPED: no advisory index can be reached"),
-        ({"pypi": answer(UNKNOWN), "osv": answer(BAD)}, 1, "PYSEC-1"),
-        ({"pypi": answer(GOOD)}, 0, "no pin has a vulnerability that pypi knows"),
+        ({"pypi": report(UNKNOWN), "osv": ""}, 0, "AUDIT SKIPPED: no vulnerability service can be reached"),
+        ({"pypi": report(UNKNOWN), "osv": report(BAD)}, 1, "PYSEC-1"),
+        ({"pypi": report(GOOD)}, 0, "pypi knows no vulnerability of a pin"),
     ],
 )
-def test_no_index_is_said_and_holes_end_with_1(
-    answers: dict[str, str], status: int, text: str, capsys: pytest.CaptureFixture[str]
+def test_the_exit_code_is_1_for_a_vulnerability_and_0_without_a_service(
+    reports: dict[str, str], status: int, text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked: list[str] = []
+    audited: list[str] = []
 
-    def ask(service: str, pins: Path) -> str:
-        asked.append(pins.read_text("utf-8"))
-        return answers[service]
+    def run_pip_audit(service: str, pins: Path) -> str:
+        audited.append(pins.read_text("utf-8"))
+        return reports[service]
 
-    AUDIT["main"].__globals__["ask"] = ask
+    AUDIT["main"].__globals__["run_pip_audit"] = run_pip_audit
     assert AUDIT["main"]() == status
     assert text in capsys.readouterr().out
-    # the pins for every Python
-    assert all("legacy-cgi==" in pins and ";" not in pins for pins in asked)
+    # the pins for all Python versions are audited
+    assert all("legacy-cgi==" in pins and ";" not in pins for pins in audited)

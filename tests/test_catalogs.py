@@ -68,13 +68,13 @@ def test_no_sentence_is_fuzzy_empty_or_left_over(path: Path) -> None:
 )
 def test_no_sentence_is_missing_in_a_language_that_the_theme_speaks(theme: str) -> None:
     roots = [Path(str(files(package))) for package in theme_packages(theme, load("themes", theme))]
-    wanted = set().union(*(used(root) for root in roots if (root / "templates").is_dir()))
-    assert len(wanted) > 30
+    expected = set().union(*(used(root) for root in roots if (root / "templates").is_dir()))
+    assert len(expected) > 30
     spoken = {path.parts[-3] for root in roots for path in root.glob("locale/*/LC_MESSAGES/linkauth.po")}
     for tag in {tag for tag in spoken if tag != "en" and tag.split("_")[0] not in spoken - {tag} | {"en"}}:
         found = [root / "locale" / tag / "LC_MESSAGES/linkauth.po" for root in roots]
-        said = {message.id for path in found if path.is_file() for message in sentences(path)}
-        assert wanted <= said, tag
+        output = {message.id for path in found if path.is_file() for message in sentences(path)}
+        assert expected <= output, tag
 
 
 def test_a_regional_catalog_holds_only_what_differs() -> None:
@@ -97,9 +97,9 @@ def test_the_compiled_catalog_is_the_written_one(path: Path) -> None:
 def test_placeholders_and_markup_survive_translation(path: Path) -> None:
     kept = re.compile(r"%\(\w+\)s|</?\w+>")
     for message in sentences(path):
-        wanted = {part for form in forms(message.id) for part in kept.findall(form)}
+        expected = {part for form in forms(message.id) for part in kept.findall(form)}
         *special, last = forms(message.string)
-        assert set(kept.findall(last)) == wanted, message.id
+        assert set(kept.findall(last)) == expected, message.id
         for form in special:
             # a form for one number alone may say it as a word
-            assert wanted - {"%(number)s"} <= set(kept.findall(form)) <= wanted, message.id
+            assert expected - {"%(number)s"} <= set(kept.findall(form)) <= expected, message.id

@@ -60,10 +60,10 @@ def every_setting() -> Iterator[tuple[str, Any]]:
 def test_every_setting_stands_in_the_manual(key: str, item: Any) -> None:
     shown_for = {"introspects": "skill-backend", "google_project_id": "home", "ifttt_service_id": "applets"}
     client = shown_for.get(key.rsplit(".", 1)[1], "ride-hailer")
-    wanted = key.replace(".client.ride-hailer.", f".client.{client}.")
+    expected = key.replace(".client.ride-hailer.", f".client.{client}.")
     # a setting with names of the deployer's choice is shown with one of them
     named = r"\.[\w-]+" if item is not None and item.type == "dict[str, str]" else ""
-    (line,) = re.findall(rf"^(#?{re.escape(wanted)}{named} = .+)$", MANUAL, re.MULTILINE)
+    (line,) = re.findall(rf"^(#?{re.escape(expected)}{named} = .+)$", MANUAL, re.MULTILINE)
     before = MANUAL[: MANUAL.index(line)].splitlines()
     # a line of meaning stands before it, perhaps before a block of its kind
     block = next(index for index in range(len(before) - 1, -1, -1) if not re.match(r"#?linkauth\.", before[index]))
@@ -175,10 +175,10 @@ def test_the_settings_that_a_document_shows_are_read(
 def test_the_commands_of_a_document_exist(path: Path) -> None:
     text = path.read_text("utf-8")
     # in a code span, perhaps over the end of a line, or at the beginning of a line of a block
-    said = re.findall(r"`linkauth ([a-z][^`]*)`", text) + re.findall(
+    output = re.findall(r"`linkauth ([a-z][^`]*)`", text) + re.findall(
         r"^ *linkauth ([a-z][^#\n]*)", code_of(text), re.MULTILINE
     )
-    for words in said:
+    for words in output:
         command: click.Command = main
         for word in words.split():
             if isinstance(command, click.Group) and not word.endswith(".ini"):

@@ -86,8 +86,8 @@ def is_shown(parents: list[ast.AST], name: ast.Name) -> bool:
             if called in CLEANERS | DECIDE | READS:
                 return False
             if called == "getattr":
-                wanted = parent.args[1]
-                if isinstance(wanted, ast.Constant) and wanted.value in HARMLESS:
+                expected = parent.args[1]
+                if isinstance(expected, ast.Constant) and expected.value in HARMLESS:
                     return False
                 child, text = parent, True
                 continue

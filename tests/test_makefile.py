@@ -40,14 +40,14 @@ def make(folder: Path, python: str) -> subprocess.CompletedProcess[str]:
 def test_without_an_environment_make_says_what_to_install_and_leaves_none(
     tmp_path: Path, python: str, words: str
 ) -> None:
-    done = make(tmp_path, python)
-    assert done.returncode != 0
-    assert words in done.stdout
+    result = make(tmp_path, python)
+    assert result.returncode != 0
+    assert words in result.stdout
     assert not (tmp_path / ".venv").exists()
 
 
 def test_without_ensurepip_a_pip_that_is_there_is_enough(tmp_path: Path) -> None:
-    done = make(tmp_path, f'case "$*" in *ensurepip*) exit 1;; *) exec {sys.executable} "$@";; esac')
-    assert done.returncode == 0, done.stdout + done.stderr
+    result = make(tmp_path, f'case "$*" in *ensurepip*) exit 1;; *) exec {sys.executable} "$@";; esac')
+    assert result.returncode == 0, result.stdout + result.stderr
     pip = subprocess.run([tmp_path / ".venv/bin/python", "-m", "pip", "--version"], capture_output=True, text=True)
     assert str(tmp_path) in pip.stdout

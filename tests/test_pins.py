@@ -104,11 +104,11 @@ def test_no_pin_excludes_a_promised_python(python: str) -> None:
     """By the Requires-Python of what is installed; a pin that is for other Pythons only says so with a marker."""
     chosen = pins(python)
     wrong = [
-        f"{each.name} {each.version} wants Python {wanted}"
+        f"{each.name} {each.version} wants Python {expected}"
         for each in installed()
-        if (wanted := each.metadata.get("Requires-Python"))
+        if (expected := each.metadata.get("Requires-Python"))
         and chosen.get(canonicalize_name(each.name)) == Version(each.version)
-        and f"{python}.0" not in SpecifierSet(wanted)
+        and f"{python}.0" not in SpecifierSet(expected)
     ]
     assert wrong == []
 
@@ -129,11 +129,11 @@ def test_what_is_installed_asks_for_nothing_that_has_no_pin(python: str) -> None
     chosen, wrong = pins(python), []
     for each in installed():
         for line in each.requires or [] if canonicalize_name(each.name) in chosen else []:
-            wanted = Requirement(line)
-            version = chosen.get(canonicalize_name(wanted.name))
-            if wanted.marker and not wanted.marker.evaluate({**environment(python), "extra": ""}):
+            expected = Requirement(line)
+            version = chosen.get(canonicalize_name(expected.name))
+            if expected.marker and not expected.marker.evaluate({**environment(python), "extra": ""}):
                 continue
-            if version is None or version not in wanted.specifier:
+            if version is None or version not in expected.specifier:
                 wrong.append(f"{each.name} wants {line}, pinned is {version}")
     assert wrong == []
 
@@ -144,13 +144,13 @@ def test_the_ranges_of_a_distribution_hold_its_pins_and_no_release_with_a_known_
 ) -> None:
     setup = declared(path, monkeypatch)
     wrong = []
-    for wanted in ranges(setup):
-        floors = [Version(each.version) for each in wanted.specifier if each.operator == ">="]
-        safe = Version(SAFE.get(canonicalize_name(wanted.name), "0"))
-        wrong += [] if floors and floors[0] >= safe else [f"{wanted} reaches below {safe}"]
+    for expected in ranges(setup):
+        floors = [Version(each.version) for each in expected.specifier if each.operator == ">="]
+        safe = Version(SAFE.get(canonicalize_name(expected.name), "0"))
+        wrong += [] if floors and floors[0] >= safe else [f"{expected} reaches below {safe}"]
         for python in promised():
-            version = pins(python).get(canonicalize_name(wanted.name))
-            wrong += [] if version and version in wanted.specifier else [f"{wanted}: pinned is {version}"]
+            version = pins(python).get(canonicalize_name(expected.name))
+            wrong += [] if version and version in expected.specifier else [f"{expected}: pinned is {version}"]
     assert wrong == []
     assert [python for python in promised() if f"{python}.0" not in SpecifierSet(setup["python_requires"])] == []
 
@@ -171,8 +171,8 @@ def test_the_locked_versions_are_the_pins(python: str, monkeypatch: pytest.Monke
     chosen = pins(python)
     assert {name: version for name, version in locked.items() if chosen.get(name) != version} == {}
     shipped = [path for path in SETUPS if path not in TEMPLATES]
-    wanted = {canonicalize_name(each.name) for path in shipped for each in ranges(declared(path, monkeypatch))}
-    assert wanted - set(locked) == set()
+    expected = {canonicalize_name(each.name) for path in shipped for each in ranges(declared(path, monkeypatch))}
+    assert expected - set(locked) == set()
 
 
 def test_the_pins_themselves_have_no_known_hole() -> None:

@@ -23,9 +23,9 @@ def path(state: State, language: str) -> str:
 
 
 def show(request: Any) -> Response:
-    wanted = request.matchdict["page"], request.matchdict["name"]
+    expected = request.matchdict["page"], request.matchdict["name"]
     for state in STATES:
-        if (state.page, state.name) == wanted:
+        if (state.page, state.name) == expected:
             response: Response = request.page(state.page, query=[("state", STATE)], **state.context)
             return response
     raise HTTPNotFound("not_found")

@@ -78,11 +78,11 @@ def test_phones_and_password_managers_know_the_fields(visitor: Visitor, served: 
     page = visitor.page
     expect(page.locator("form[method=post]")).to_have_count(1)
     expect(page.locator("form[method=post] ~ form")).to_have_count(0)
-    for field, wanted in (
+    for field, expected in (
         (page.get_by_label("User name"), USERNAME),
         (page.get_by_label("Password", exact=True), PASSWORD),
     ):
-        assert {name: field.get_attribute(name) for name in wanted} == wanted
+        assert {name: field.get_attribute(name) for name in expected} == expected
         assert field.get_attribute("onpaste") is None
         expect(field).to_have_attribute("required", "")
     expect(page.get_by_label("User name")).to_have_accessible_description(

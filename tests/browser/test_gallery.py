@@ -143,8 +143,8 @@ def test_a_form_goes_nowhere(page: Page, gallery: str) -> None:
 
 def test_an_export_opens_from_the_file_system(page: Page, made: ThemePackage, tmp_path: Path) -> None:
     ini = write_ini(made.root.parent, "made-for-the-gallery")
-    done = CliRunner().invoke(main, ["theme", "preview", str(ini), "--export", str(tmp_path / "out")])
-    assert done.exit_code == 0, done.output
+    result = CliRunner().invoke(main, ["theme", "preview", str(ini), "--export", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
     page.goto(
         f"{(tmp_path / 'out/index.html').as_uri()}#page=login&state=fresh&language=de&width=360&scheme=dark&text=100"
     )

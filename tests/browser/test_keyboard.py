@@ -73,10 +73,10 @@ def test_the_tab_key_walks_in_order_shows_where_it_is_and_leaves(
     expect(visitor.page.locator("#error")).to_be_focused()
     visitor.page.locator("details").evaluate("details => { details.open = true }")
     choice = visitor.page.locator("[name=ui_locales]").evaluate_all("all => all.map((each) => each.value)")
-    wanted = ["username", *SECRETS[page], "primary", "cancel", *ENDINGS[page], *FOOT, "summary", *choice]
-    assert walk(visitor.page, "Tab") == wanted
+    expected = ["username", *SECRETS[page], "primary", "cancel", *ENDINGS[page], *FOOT, "summary", *choice]
+    assert walk(visitor.page, "Tab") == expected
     visitor.page.emulate_media(color_scheme="dark")
-    assert walk(visitor.page, "Shift+Tab") == wanted[::-1]
+    assert walk(visitor.page, "Shift+Tab") == expected[::-1]
 
 
 def test_the_enter_key_signs_in(visitor: Visitor, served: DevelopmentServer) -> None:

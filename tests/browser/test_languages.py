@@ -28,8 +28,8 @@ def words(visitor: Visitor, locale: str) -> list[str]:
     wrong = [] if spoken.partition("-")[0] == language else [f"{locale} gets the page in {spoken}"]
     direction = page.locator("html").get_attribute("dir")
     wrong += [] if direction == ("rtl" if language == "ar" else "ltr") else [f"it is written {direction}"]
-    said = page.locator("button.primary").inner_text()
-    return wrong + ([] if (said == ENGLISH) == (language == "en") else [f"the button says: {said}"])
+    output = page.locator("button.primary").inner_text()
+    return wrong + ([] if (output == ENGLISH) == (language == "en") else [f"the button says: {output}"])
 
 
 @pytest.mark.parametrize("locale", LOCALES)

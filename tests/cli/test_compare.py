@@ -59,15 +59,15 @@ def comparisons(tmp_path: Path) -> Iterator[Comparisons]:
 
 
 def rows(path: Path, *options: str) -> list[dict[str, Any]]:
-    said = linkauth("backends", "compare", path, "--format", "json", *options, expect=0)
-    found: list[dict[str, Any]] = json.loads("\n".join(said))
+    output = linkauth("backends", "compare", path, "--format", "json", *options, expect=0)
+    found: list[dict[str, Any]] = json.loads("\n".join(output))
     return found
 
 
 def test_backends_are_listed(ini: Ini) -> None:
     path = ini(backend__corp__accepts="*@corp.example CORP\\*")
-    said = [line.split() for line in linkauth("backends", "list", path, expect=0)]
-    assert said == [
+    output = [line.split() for line in linkauth("backends", "list", path, expect=0)]
+    assert output == [
         ["name", "use", "accepts", "offers", "shadow"],
         ["trial", "scripted", "*", "Lookup", "PasswordChange", "True"],
         ["corp", "scripted", "*@corp.example", "CORP\\*", "Lookup", "PasswordChange", "False"],
@@ -87,11 +87,11 @@ def test_the_people_are_counted(ini: Ini, comparisons: Comparisons) -> None:
         ("unavailable", "unavailable"): 1,
         ("never_seen", ""): 1,
     }
-    said = linkauth("backends", "compare", ini(), expect=0)
-    assert said[0].split() == [
+    output = linkauth("backends", "compare", ini(), expect=0)
+    assert output[0].split() == [
         *("shadow", "backend", "verdict", "outcome", "people", "same_subject", "asked", "unavailable")
     ]
-    assert said[-1] == "if trial replaces corp under its name, at least 2 of 8 people keep their sub"
+    assert output[-1] == "if trial replaces corp under its name, at least 2 of 8 people keep their sub"
     sheet = "\n".join(linkauth("backends", "compare", ini(), "--format", "csv", expect=0))
     assert [int(row["people"]) for row in csv.DictReader(io.StringIO(sheet))] == [row["people"] for row in found]
 
@@ -122,16 +122,16 @@ def test_who_was_never_seen_is_listed(ini: Ini, comparisons: Comparisons) -> Non
 
 
 def test_what_was_compared_can_be_forgotten(ini: Ini, comparisons: Comparisons) -> None:
-    said = linkauth("backends", "forget", ini(), "trial", expect=1)
-    assert any("Delete the comparisons with trial?" in line for line in said)
+    output = linkauth("backends", "forget", ini(), "trial", expect=1)
+    assert any("Delete the comparisons with trial?" in line for line in output)
     assert len(comparisons.summary("trial")) == 5
     assert linkauth("backends", "forget", ini(), "trial", "--yes", expect=0) == ["7 comparison(s) deleted"]
     assert [(row["verdict"], row["people"]) for row in rows(ini())] == [("never_seen", 7)]
 
 
 def test_a_name_with_which_nothing_was_compared_is_told(ini: Ini, comparisons: Comparisons) -> None:
-    said = linkauth("backends", "forget", ini(), "trail", "--yes", expect=1)
-    assert said == ["Error: there are no comparisons with trail"]
+    output = linkauth("backends", "forget", ini(), "trail", "--yes", expect=1)
+    assert output == ["Error: there are no comparisons with trail"]
     assert len(comparisons.summary("trial")) == 5
     # one that the ini no longer has may be forgotten, and one that it has may have nothing to forget
     gone = ini(backends="corp", backend__trial__use=None, backend__trial__position=None, backend__trial__shadow=None)
@@ -140,14 +140,14 @@ def test_a_name_with_which_nothing_was_compared_is_told(ini: Ini, comparisons: C
 
 
 def test_without_a_shadow_there_is_nothing_to_compare(ini: Ini, comparisons: Comparisons) -> None:
-    said = linkauth("backends", "compare", ini(backend__trial__shadow="false"), expect=1)
-    assert said == ["Error: no backend in the ini has shadow = true"]
+    output = linkauth("backends", "compare", ini(backend__trial__shadow="false"), expect=1)
+    assert output == ["Error: no backend in the ini has shadow = true"]
 
 
 def test_explain_marks_a_shadow_and_asks_the_others(ini: Ini) -> None:
-    said = linkauth("explain", ini(), "good.unknown", expect=0)
-    assert said[:2] == ["trial (shadow): may own the name", "  no such account"]
-    assert said[-1] == "sign-in: corp would check the password"
+    output = linkauth("explain", ini(), "good.unknown", expect=0)
+    assert output[:2] == ["trial (shadow): may own the name", "  no such account"]
+    assert output[-1] == "sign-in: corp would check the password"
     # what it knows better has no say
     assert linkauth("explain", ini(), "unknown.good", expect=1)[-1] == (
         "sign-in: no backend knows the name, so it would be refused"

@@ -42,12 +42,12 @@ def ini(tmp_path: Path, backend_plugins: Path) -> Ini:
 
 def linkauth(*arguments: Any, expect: int) -> list[str]:
     """The lines that the command says; it must end with that code, and by no other exception than its own."""
-    done = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    assert done.exit_code == expect, done.output
-    assert not re.search(r"[^\n\x20-\U0010ffff]", done.output)
-    assert "Traceback" not in done.output
-    return done.output.splitlines()
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert result.exit_code == expect, result.output
+    assert not re.search(r"[^\n\x20-\U0010ffff]", result.output)
+    assert "Traceback" not in result.output
+    return result.output.splitlines()
 
 
 def test_somebody_is_explained(ini: Ini) -> None:
@@ -66,8 +66,8 @@ def test_somebody_is_explained(ini: Ini) -> None:
 
 
 def test_somebody_who_would_be_refused(ini: Ini) -> None:
-    said = linkauth("explain", ini(), "must-ada", expect=1)
-    assert said[-2:] == [
+    output = linkauth("explain", ini(), "must-ada", expect=1)
+    assert output[-2:] == [
         "  would be refused: must_change_password",
         "sign-in: changing would refuse it: must_change_password",
     ]
@@ -79,15 +79,15 @@ def test_a_state_that_is_not_understood_is_never_let_in(ini: Ini, tmp_path: Path
     assert linkauth("explain", path, "ada", expect=0)[-1] == "sign-in: staff would check the password"
     with sqlite3.connect(tmp_path / "people.sqlite") as connection:
         connection.execute("UPDATE people SET active = 'pending' WHERE login = 'ada'")
-    said = linkauth("explain", path, "ada", expect=1)
-    assert "  active: pending (not understood)" in said
-    assert said[-1] == "sign-in: staff would refuse it: disabled"
+    output = linkauth("explain", path, "ada", expect=1)
+    assert "  active: pending (not understood)" in output
+    assert output[-1] == "sign-in: staff would refuse it: disabled"
     (states,) = [line for line in linkauth("doctor", path, expect=0) if "staff: states" in line]
     assert states.startswith("warning")
     assert "active_column 'pending' 1" in states
     # nor is one whose hash nobody can sign in with
-    said = linkauth("explain", ini(backends="staff changing", backend__staff__schemes="hex_md5"), "grace", expect=1)
-    assert not [line for line in said if "accepted" in line]
+    output = linkauth("explain", ini(backends="staff changing", backend__staff__schemes="hex_md5"), "grace", expect=1)
+    assert not [line for line in output if "accepted" in line]
     connection.close()
 
 
@@ -105,10 +105,10 @@ TWO = {"backends": "first second", "backend__first__use": "changing", "backend__
 def test_the_first_that_may_own_the_name_answers(ini: Ini) -> None:
     path = ini(**TWO, backend__first__accepts="*@emea.example.com CORP\\*")
     path.write_text(re.sub(r"^linkauth\.backend\.changing\..*\n", "", path.read_text("utf-8"), flags=re.MULTILINE))
-    said = linkauth("explain", path, "fine-ada", expect=0)
-    assert said[0] == "first: may not own the name (accepts *@emea.example.com CORP\\*)"
-    assert "second: may own the name" in said
-    assert said[-1] == "sign-in: second would check the password"
+    output = linkauth("explain", path, "fine-ada", expect=0)
+    assert output[0] == "first: may not own the name (accepts *@emea.example.com CORP\\*)"
+    assert "second: may own the name" in output
+    assert output[-1] == "sign-in: second would check the password"
     down = linkauth("explain", path, "down-ada", expect=1)
     assert (
         down[-1]
@@ -121,29 +121,29 @@ def test_the_first_that_may_own_the_name_answers(ini: Ini) -> None:
 def test_an_outage_stops_the_search(ini: Ini) -> None:
     path = ini(**TWO)
     path.write_text(re.sub(r"^linkauth\.backend\.changing\..*\n", "", path.read_text("utf-8"), flags=re.MULTILINE))
-    said = linkauth("explain", path, "down-ada", expect=1)
-    assert said[-1].startswith("sign-in: first may own the name but is not available")
+    output = linkauth("explain", path, "down-ada", expect=1)
+    assert output[-1].startswith("sign-in: first may own the name but is not available")
 
 
 def test_a_backend_that_cannot_look_up_is_asked_with_the_password(ini: Ini, tmp_path: Path) -> None:
     people.create(f"sqlite:///{tmp_path}/people.sqlite")
     query = "SELECT id AS subject, password_hash AS password FROM people WHERE lower(login) = lower(:username)"
     blind = {"backend__staff__query": query}
-    said = linkauth("explain", ini(backends="staff changing", **blind), "fine-ada", expect=1)
-    assert said[:2] == ["staff: may own the name", "  this backend cannot look up an account without its password"]
-    assert said[-1] == (
+    output = linkauth("explain", ini(backends="staff changing", **blind), "fine-ada", expect=1)
+    assert output[:2] == ["staff: may own the name", "  this backend cannot look up an account without its password"]
+    assert output[-1] == (
         "sign-in: staff would check the password; if the name is unknown there, changing would check the password"
     )
-    said = linkauth("explain", ini(backends="staff changing", **blind), "ada", expect=1)
-    assert said[-1] == "sign-in: staff would check the password"
+    output = linkauth("explain", ini(backends="staff changing", **blind), "ada", expect=1)
+    assert output[-1] == "sign-in: staff would check the password"
     # behind the one that answers it has no say
     assert linkauth("explain", ini(backends="changing staff", **blind), "fine-ada", expect=0)[-1] == (
         "sign-in: changing would check the password"
     )
-    said = linkauth(
+    output = linkauth(
         "explain", ini(backends="staff changing", backend__staff__accepts="CORP\\*", **blind), "fine-a", expect=0
     )
-    assert said[-1] == "sign-in: changing would check the password"
+    assert output[-1] == "sign-in: changing would check the password"
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a\0b", "n" * 255, "\udcff"])
@@ -153,9 +153,9 @@ def test_what_no_sign_in_takes_is_not_looked_up(ini: Ini, name: str) -> None:
 
 def test_every_check_is_a_line(ini: Ini, tmp_path: Path) -> None:
     people.create(f"sqlite:///{tmp_path}/people.sqlite")
-    said = linkauth("doctor", ini(backends="staff changing"), expect=0)
-    assert [line for line in said if line.startswith("ok       staff: ")]
-    assert said[-3:] == [
+    output = linkauth("doctor", ini(backends="staff changing"), expect=0)
+    assert [line for line in output if line.startswith("ok       staff: ")]
+    assert output[-3:] == [
         "ok       changing: connect: in 1 ms",
         "warning  changing: password: expires in 6 days",
         "1 warning(s)",
@@ -165,8 +165,8 @@ def test_every_check_is_a_line(ini: Ini, tmp_path: Path) -> None:
 def test_doctor_says_what_the_order_of_backends_tells(ini: Ini, tmp_path: Path) -> None:
     people.create(f"sqlite:///{tmp_path}/people.sqlite")
     # its unknown names cost a hash
-    said = linkauth("doctor", ini(backends="changing staff"), expect=0)
-    (order,) = [line for line in said if "backends: order: " in line]
+    output = linkauth("doctor", ini(backends="changing staff"), expect=0)
+    (order,) = [line for line in output if "backends: order: " in line]
     assert re.search(
         r"takes [0-9]+ ms for a name that changing knows and [0-9]+ ms for a name that no backend knows", order
     )
@@ -176,25 +176,25 @@ def test_doctor_says_what_the_order_of_backends_tells(ini: Ini, tmp_path: Path) 
 
 
 def test_a_failure_is_the_exit_code(ini: Ini) -> None:
-    said = linkauth("doctor", ini(backends="staff changing"), expect=1)
-    assert [line for line in said if line.startswith("FAILED   staff: ")]
-    assert said[-1] == "1 failed, 1 warning(s)"
+    output = linkauth("doctor", ini(backends="staff changing"), expect=1)
+    assert [line for line in output if line.startswith("FAILED   staff: ")]
+    assert output[-1] == "1 failed, 1 warning(s)"
 
 
 @pytest.mark.parametrize(
     ("failures", "mark", "code"), [("5", "warning", 0), ("500", "ok     ", 0), ("-1", "FAILED ", 1), ("0", None, 0)]
 )
 def test_the_throttle_is_compared_with_the_lockout(ini: Ini, failures: str, mark: str | None, code: int) -> None:
-    said = linkauth("doctor", ini(backend__changing__lockout_failures=failures), expect=code)
-    found = [line[:7] for line in said if "changing: lockout: " in line]
+    output = linkauth("doctor", ini(backend__changing__lockout_failures=failures), expect=code)
+    found = [line[:7] for line in output if "changing: lockout: " in line]
     assert found == ([mark] if mark else [])
     if mark == "warning":
-        assert "linkauth.throttle.account_failures = 4 would be safe" in said[2]
+        assert "linkauth.throttle.account_failures = 4 would be safe" in output[2]
 
 
 def test_a_backend_without_checks_checks_nothing(ini: Ini) -> None:
-    said = linkauth("doctor", ini(backend__changing__use="outcomes"), expect=0)
-    assert said == ["warning  changing: check: checks nothing by itself", "1 warning(s)"]
+    output = linkauth("doctor", ini(backend__changing__use="outcomes"), expect=0)
+    assert output == ["warning  changing: check: checks nothing by itself", "1 warning(s)"]
 
 
 def test_the_file_of_leaked_passwords_is_checked(ini: Ini, tmp_path: Path) -> None:
@@ -209,5 +209,5 @@ def test_a_faulty_ini_is_one_sentence(verb: tuple[str, ...], ini: Ini, tmp_path:
     command, *name = verb
     assert "there is no such file" in linkauth(command, tmp_path / "none.ini", *name, expect=1)[-1]
     path = ini(backend__changing__use="nothing")
-    said = linkauth(command, path, *name, expect=1)
-    assert "linkauth.backend.changing.use" in said[0]
+    output = linkauth(command, path, *name, expect=1)
+    assert "linkauth.backend.changing.use" in output[0]

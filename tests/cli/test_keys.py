@@ -52,10 +52,10 @@ def ini(tmp_path: Path) -> Path:
 
 def keys(*arguments: str | Path, expect: int = 0) -> str:
     """What `linkauth ...` says; it must end with that code, and by no other exception than its own."""
-    done = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    assert done.exit_code == expect, done.output
-    return done.output
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert result.exit_code == expect, result.output
+    return result.output
 
 
 def listed(ini: Path) -> list[str]:
@@ -172,9 +172,9 @@ def test_another_secret_is_said_and_changes_nothing(ini: Path, command: list[str
     kid = rotate(ini)
     text = ini.read_text("utf-8")
     ini.write_text(text.replace(SECRET, "c4n4ry that is another secret of 32"), "utf-8")
-    said = keys("keys", command[0], ini, *command[1:], expect=1)
-    assert "linkauth.secret: is another one than the signing keys in the database were sealed with" in said
-    assert "c4n4ry" not in said
+    output = keys("keys", command[0], ini, *command[1:], expect=1)
+    assert "linkauth.secret: is another one than the signing keys in the database were sealed with" in output
+    assert "c4n4ry" not in output
     ini.write_text(text, "utf-8")
     assert listed(ini) == [kid]
     assert "until the next rotation" in keys("keys", "list", ini)
@@ -195,5 +195,5 @@ def test_a_copy_of_the_database_signs_nothing(ini: Path) -> None:
 def test_a_broken_database_is_one_sentence(ini: Path) -> None:
     for path in ini.parent.glob("linkauth.sqlite*"):
         path.write_bytes(b"no database" * 1000)
-    said = keys("keys", "rotate", ini, expect=1)
-    assert "linkauth.database: cannot be opened" in said
+    output = keys("keys", "rotate", ini, expect=1)
+    assert "linkauth.database: cannot be opened" in output

@@ -31,10 +31,10 @@ HOSTILE = "=cmd|' /C calc'!A0\x1b[31m\nadmin,\u202e\"x\""
 
 def linkauth(*arguments: str | Path, expect: int = 1) -> str:
     """What the command says; it must end with that code, and by no other exception than its own."""
-    done = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    assert done.exit_code == expect, done.output
-    return done.output
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert result.exit_code == expect, result.output
+    return result.output
 
 
 class Running:
@@ -61,13 +61,13 @@ class Running:
         return alexa.token(form).json
 
     def lives(self, token: str, client: str = "alexa", secret: str = "the alexa client's secret") -> bool:
-        told = Alexa(self.client).introspect(token, client, secret).json
-        assert told == {"active": False} or told["active"] is True
-        return bool(told["active"])
+        reported = Alexa(self.client).introspect(token, client, secret).json
+        assert reported == {"active": False} or reported["active"] is True
+        return bool(reported["active"])
 
     def listed(self, *options: str) -> list[dict[str, Any]]:
-        said = linkauth("links", self.ini, "--format", "json", *options, expect=0)
-        found: list[dict[str, Any]] = json.loads(said)
+        output = linkauth("links", self.ini, "--format", "json", *options, expect=0)
+        found: list[dict[str, Any]] = json.loads(output)
         return found
 
 
@@ -161,12 +161,12 @@ def test_a_link_that_is_refreshed_is_not_unused(running: Running) -> None:
 
 
 def test_ending_kills_the_tokens_at_once(running: Running) -> None:
-    mine, other = running.link(), running.link("grace", "hopper-1906")
+    own_token, other = running.link(), running.link("grace", "hopper-1906")
     home = running.home()
     reason = "left the company"
-    said = linkauth("links", "end", running.ini, "--person", "ada", "--reason", f" {reason} ", "--yes", expect=0)
-    assert "2 link(s) ended" in said
-    assert not running.lives(mine)
+    output = linkauth("links", "end", running.ini, "--person", "ada", "--reason", f" {reason} ", "--yes", expect=0)
+    assert "2 link(s) ended" in output
+    assert not running.lives(own_token)
     assert not running.lives(home["access_token"], "home", "the-home-clients-secret")
     assert running.lives(other)
     form = {"grant_type": "refresh_token", "refresh_token": home["refresh_token"]}
@@ -200,8 +200,8 @@ def test_a_skill_that_left_the_ini_can_be_ended(running: Running) -> None:
     running.link()
     with running.engine.begin() as connection:
         connection.execute(update(links).values(client_id="long-gone"))
-    said = linkauth("links", "end", running.ini, "--skill", "long-gone", "--reason", "gone", "--yes", expect=0)
-    assert "1 link(s) ended" in said
+    output = linkauth("links", "end", running.ini, "--skill", "long-gone", "--reason", "gone", "--yes", expect=0)
+    assert "1 link(s) ended" in output
 
 
 @pytest.mark.parametrize(
@@ -253,8 +253,8 @@ def test_hostile_names_stay_text(running: Running) -> None:
     assert len(table.splitlines()) == 2
     sheet = linkauth("links", running.ini, "--format", "csv", expect=0)
     assert len(sheet.splitlines()) == 2
-    for said in (table, sheet):
-        assert not set("\x1b\u202e") & set(said)
+    for output in (table, sheet):
+        assert not set("\x1b\u202e") & set(output)
     cell = next(csv.DictReader(io.StringIO(sheet)))["username"]
     assert cell == "'=cmd|' /C calc'!A0?[31m?admin,?\"x\""
 
@@ -264,8 +264,8 @@ def test_no_cell_is_a_formula(one_link: tuple[Running, str], name: str) -> None:
     running, _ = one_link
     with running.engine.begin() as connection:
         connection.execute(update(links).values(username=name))
-    said = linkauth("links", running.ini, "--format", "csv", expect=0)
-    cell = next(csv.DictReader(io.StringIO(said)))["username"]
+    output = linkauth("links", running.ini, "--format", "csv", expect=0)
+    cell = next(csv.DictReader(io.StringIO(output)))["username"]
     assert not re.match(r"\s*[=+@＝-]", cell)
 
 

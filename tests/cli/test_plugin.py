@@ -30,17 +30,17 @@ def run(*command: str | Path, cwd: Path, site: Path | None = None, expect: int =
     """What a command says, with the plugin of the folder `site` installed."""
     environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"} | ({"PYTHONPATH": str(site)} if site else {})
     arguments = [str(part) for part in command]
-    done = subprocess.run(
+    result = subprocess.run(
         arguments, cwd=cwd, env=environ, input=typed, capture_output=True, text=True, check=False, timeout=180
     )
-    assert done.returncode == expect, done.stdout + done.stderr
-    return done.stdout
+    assert result.returncode == expect, result.stdout + result.stderr
+    return result.stdout
 
 
 def test_what_it_writes_works_as_it_comes(tmp_path: Path) -> None:
     folder = tmp_path / "linkauth-staff-api"
-    said = linkauth("plugin", "new", "staff-api", "--into", tmp_path, expect=0)
-    assert said[1:] == [f"  pip install --editable {folder}", f"  python -m pytest {folder}"]
+    output = linkauth("plugin", "new", "staff-api", "--into", tmp_path, expect=0)
+    assert output[1:] == [f"  pip install --editable {folder}", f"  python -m pytest {folder}"]
     assert not re.findall(r"\{\{\w+\}\}", "".join(path.read_text("utf-8") for path in folder.rglob("*.*")))
     site = tmp_path / "site"
     quiet = ("-m", "pip", "--disable-pip-version-check", "-q", "install", "--no-deps", "--no-build-isolation")
@@ -87,8 +87,8 @@ def test_what_is_there_is_left_alone(tmp_path: Path) -> None:
     folder = tmp_path / "linkauth-crm"
     folder.mkdir()
     (folder / "mine").write_text("mine")
-    said = linkauth("plugin", "new", "crm", "--into", tmp_path, expect=1)
-    assert said == [f"Error: {folder} already exists and was not changed"]
+    output = linkauth("plugin", "new", "crm", "--into", tmp_path, expect=1)
+    assert output == [f"Error: {folder} already exists and was not changed"]
     assert [path.name for path in folder.iterdir()] == ["mine"]
 
 
@@ -102,8 +102,8 @@ def test_what_is_there_is_left_alone(tmp_path: Path) -> None:
     ],
 )
 def test_a_name_that_cannot_be_taken(name: str, code: int, sentence: str, tmp_path: Path) -> None:
-    said = linkauth("plugin", "new", name, "--into", tmp_path, expect=code)
-    assert sentence in " ".join(said)
+    output = linkauth("plugin", "new", name, "--into", tmp_path, expect=code)
+    assert sentence in " ".join(output)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -82,14 +82,16 @@ def changed(ini: Path, tmp_path: Path, *changes: tuple[str, str]) -> Path:
 def simulate(ini: Path, *options: str, expect: int, person: tuple[str, str] = ADA) -> dict[str, str]:
     """The lines that are wrong, and their details, once the command has ended with that code."""
     whole = ["simulate", "alexa", str(ini), "--user", person[0], "--password", person[1], *options]
-    done = CliRunner().invoke(main, whole)
-    assert done.exit_code == expect, done.output
-    assert isinstance(done.exception, SystemExit) == bool(expect)
-    assert person[1] not in done.output
+    result = CliRunner().invoke(main, whole)
+    assert result.exit_code == expect, result.output
+    assert isinstance(result.exception, SystemExit) == bool(expect)
+    assert person[1] not in result.output
     wrong = [
-        line.removeprefix("FAILED  ").partition(": ") for line in done.output.splitlines() if line.startswith("FAILED")
+        line.removeprefix("FAILED  ").partition(": ")
+        for line in result.output.splitlines()
+        if line.startswith("FAILED")
     ]
-    assert f"{len(wrong)} failed" in done.output or not wrong
+    assert f"{len(wrong)} failed" in result.output or not wrong
     return {what: detail for what, _, detail in wrong}
 
 
@@ -107,29 +109,29 @@ def living(ini: Path, client_id: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("client", ["ride-hailer", "home", "public", "bare"])
 def test_all_well(ini: Path, client: str) -> None:
     """Regions, grants, secrets, PKCE; and every link is ended again."""
-    said = linkauth(
+    output = linkauth(
         *("simulate", "alexa", ini, "--client", client, "--user", ADA[0], "--password", ADA[1]),
         expect=0,
     )
-    assert said.splitlines()[-1] == "all checks passed"
-    assert "FAILED" not in said
-    assert ADA[1] not in said
+    assert output.splitlines()[-1] == "all checks passed"
+    assert "FAILED" not in output
+    assert ADA[1] not in output
     code = client in ("home", "public")
-    assert len(re.findall(r"^ok +redirect to .* byte for byte$", said, re.MULTILINE)) == 3
-    assert ("code for tokens, client credentials by HTTP Basic" in said) == (client == "home")
-    assert ("code for tokens, client credentials in the body" in said) == code
-    assert ("an old refresh token still works" in said) == (client == "home")
-    assert ("introspection knows the token: staff:1" in said) == (client in ("home", "ride-hailer"))
-    assert "userinfo knows the token: staff:1" in said
-    assert "a revoked token is refused" in said
-    assert "the theme lacks them" not in said
+    assert len(re.findall(r"^ok +redirect to .* byte for byte$", output, re.MULTILINE)) == 3
+    assert ("code for tokens, client credentials by HTTP Basic" in output) == (client == "home")
+    assert ("code for tokens, client credentials in the body" in output) == code
+    assert ("an old refresh token still works" in output) == (client == "home")
+    assert ("introspection knows the token: staff:1" in output) == (client in ("home", "ride-hailer"))
+    assert "userinfo knows the token: staff:1" in output
+    assert "a revoked token is refused" in output
+    assert "the theme lacks them" not in output
     assert living(ini, client) == []
 
 
 def test_nobody_to_sign_in_as(ini: Path) -> None:
-    said = linkauth("simulate", "alexa", ini, "--client", "home", expect=0)
-    assert "no sign-in was tested: use --user" in said
-    assert "redirect to" not in said
+    output = linkauth("simulate", "alexa", ini, "--client", "home", expect=0)
+    assert "no sign-in was tested: use --user" in output
+    assert "redirect to" not in output
 
 
 def test_a_server_that_is_down(ini: Path) -> None:
@@ -196,7 +198,7 @@ def test_a_wrong_secret_of_an_implicit_client(ini: Path, tmp_path: Path) -> None
 
 def test_a_wrong_password_is_tried_once(served: DevelopmentServer, ini: Path) -> None:
     tries: list[str] = []
-    with proxy(served.url, wait=lambda path, body: tries.extend([path] * (b"password=" in body))) as url:
+    with proxy(served.url, on_request=lambda path, body: tries.extend([path] * (b"password=" in body))) as url:
         wrong = simulate(ini, "--client", "home", "--url", url, expect=1, person=("ada", "no-such-password"))
     assert wrong == {"signing in": "status 403: wrong name or password?"}
     assert len(tries) == 1
@@ -211,9 +213,12 @@ def test_tokens_that_live_too_short(ini: Path) -> None:
 
 
 @pytest.mark.parametrize("client", ["ride-hailer", "home"])
-@pytest.mark.parametrize("way", ["ask", "answer"])
-def test_a_proxy_that_makes_a_space_of_a_plus(served: DevelopmentServer, ini: Path, client: str, way: str) -> None:
-    with proxy(served.url, **{way: lambda text: text.replace("%2B", "+")}) as url:
+@pytest.mark.parametrize("rewritten", ["rewrite_path", "rewrite_location"])
+def test_a_proxy_that_turns_a_plus_into_a_space(
+    served: DevelopmentServer, ini: Path, client: str, rewritten: str
+) -> None:
+    options: dict[str, Any] = {rewritten: lambda text: text.replace("%2B", "+")}
+    with proxy(served.url, **options) as url:
         wrong = simulate(ini, "--client", client, "--url", url, expect=1)
     assert len(wrong) == 3
     assert all(what.startswith("redirect to ") for what in wrong)
@@ -222,13 +227,13 @@ def test_a_proxy_that_makes_a_space_of_a_plus(served: DevelopmentServer, ini: Pa
 
 
 def test_a_fragment_that_became_a_query(served: DevelopmentServer, ini: Path) -> None:
-    with proxy(served.url, answer=lambda location: location.replace("#", "&")) as url:
+    with proxy(served.url, rewrite_location=lambda location: location.replace("#", "&")) as url:
         wrong = simulate(ini, "--client", "bare", "--url", url, expect=1)
     assert "it goes to another place, or the answer is in the wrong part of it" in wrong.values()
 
 
 def test_a_proxy_that_adds_a_form_action(served: DevelopmentServer, ini: Path) -> None:
-    with proxy(served.url, headers=lambda: {"Content-Security-Policy": "form-action 'self'"}) as url:
+    with proxy(served.url, extra_headers={"Content-Security-Policy": "form-action 'self'"}) as url:
         wrong = simulate(ini, "--client", "home", "--url", url, expect=1)
     assert list(wrong) == ["no form-action in the page's Content-Security-Policy"]
 
@@ -236,11 +241,11 @@ def test_a_proxy_that_adds_a_form_action(served: DevelopmentServer, ini: Path) -
 def test_an_answer_that_takes_too_long(served: DevelopmentServer, ini: Path) -> None:
     limit = 0.5
 
-    def wait(path: str, body: bytes) -> None:
+    def delay(path: str, body: bytes) -> None:
         if b"grant_type=authorization_code" in body and b"client_secret" not in body:
             threading.Event().wait(limit + 0.1)
 
-    with proxy(served.url, wait=wait) as url:
+    with proxy(served.url, on_request=delay) as url:
         findings = list(Probe(settings(ini), "home", url, ADA, limit).run())
     slow = [each for each in findings if each.what == "code for tokens, client credentials by HTTP Basic"]
     assert [each.ok for each in slow] == [False]
@@ -257,7 +262,7 @@ def test_links_are_ended_when_the_list_is_broken_off(ini: Path) -> None:
 
 
 def test_revocation_that_does_not_work_is_said(served: DevelopmentServer, ini: Path) -> None:
-    with proxy(served.url, ask=lambda path: path.replace("/revoke", "/nowhere")) as url:
+    with proxy(served.url, rewrite_path=lambda path: path.replace("/revoke", "/nowhere")) as url:
         wrong = simulate(ini, "--client", "ride-hailer", "--url", url, expect=1)
     assert set(wrong) == {
         "revocation",

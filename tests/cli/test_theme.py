@@ -35,15 +35,18 @@ def run(*command: str | Path, cwd: Path, site: Path | None = None, expect: int =
     """What a command says, with what is installed in the folder `site`."""
     environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"} | ({"PYTHONPATH": str(site)} if site else {})
     arguments = [str(part) for part in command]
-    done = subprocess.run(arguments, cwd=cwd, env=environ, capture_output=True, text=True, check=False, timeout=180)
-    assert done.returncode == expect, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    result = subprocess.run(arguments, cwd=cwd, env=environ, capture_output=True, text=True, check=False, timeout=180)
+    assert result.returncode == expect, result.stdout + result.stderr
+    return result.stdout + result.stderr
 
 
 def test_what_new_writes_works_as_it_comes(tmp_path: Path) -> None:
     folder = tmp_path / "linkauth-theme-acme-rail"
-    said = linkauth("theme", "new", "acme-rail", "--into", tmp_path, expect=0)
-    assert said[1:] == [f"  pip install --editable '{folder}[test]'", f"  linkauth theme preview {folder}/preview.ini"]
+    output = linkauth("theme", "new", "acme-rail", "--into", tmp_path, expect=0)
+    assert output[1:] == [
+        f"  pip install --editable '{folder}[test]'",
+        f"  linkauth theme preview {folder}/preview.ini",
+    ]
     texts = "".join(path.read_text("utf-8") for path in folder.rglob("*") if path.is_file() and path.suffix != ".mo")
     assert not re.findall(r"\{\{\w+\}\}", texts)
     site = tmp_path / "site"
@@ -66,8 +69,8 @@ def test_what_new_writes_works_as_it_comes(tmp_path: Path) -> None:
     # nothing is wrong with it, and it can have a child of its own
     command = Path(sys.executable).with_name("linkauth")
     assert "acme-rail: all checks passed" in run(command, "theme", "check", ini, cwd=tmp_path, site=site)
-    told = run(command, "theme", "new", "grandchild", "--parent", "acme-rail", cwd=tmp_path, site=site)
-    assert "created " in told
+    reported = run(command, "theme", "new", "grandchild", "--parent", "acme-rail", cwd=tmp_path, site=site)
+    assert "created " in reported
     setup = (tmp_path / "linkauth-theme-grandchild/setup.py").read_text("utf-8")
     assert 'install_requires=["linkauth", "linkauth-theme-acme-rail"]' in setup
     run(sys.executable, *quiet, "--target", site, tmp_path / "linkauth-theme-grandchild", cwd=tmp_path)
@@ -87,7 +90,7 @@ def test_what_new_writes_is_written_well(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "output"),
     [
         (["acme", "--parent", "defualt"], 2, "names none of the installed themes"),
         (["Acme"], 2, "lowercase letters, digits"),
@@ -96,10 +99,10 @@ def test_what_new_writes_is_written_well(tmp_path: Path) -> None:
         (["taken"], 1, "already exists and was not changed"),
     ],
 )
-def test_new_says_what_it_cannot_do(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
+def test_new_says_what_it_cannot_do(tmp_path: Path, arguments: list[str], code: int, output: str) -> None:
     (tmp_path / "linkauth-theme-taken").mkdir()
     where = [] if "--into" in arguments else ["--into", str(tmp_path)]
-    assert said in " ".join(linkauth("theme", "new", *arguments, *where, expect=code))
+    assert output in " ".join(linkauth("theme", "new", *arguments, *where, expect=code))
     assert list(tmp_path.rglob("*")) == [tmp_path / "linkauth-theme-taken"]
 
 
@@ -125,10 +128,10 @@ def test_check_says_what_is_wrong_and_fails(ini: Path) -> None:
     assert re.fullmatch(r"made: the first view is [\d,]+ bytes compressed, [\d,]+ raw, in \d files", view)
     assert domains == "made: Amazon's Domain List: nothing to enter"
     assert counts == "made: 1 failed, 1 warning(s)"
-    told = json.loads("\n".join(linkauth("theme", "check", ini, "--format", "json", expect=1)))
-    assert [each["warning"] for each in told["made"]["findings"]] == [False, True]
-    assert told["made"]["domains"] == []
-    assert told["made"]["weight"]["compressed"] < 30_000
+    reported = json.loads("\n".join(linkauth("theme", "check", ini, "--format", "json", expect=1)))
+    assert [each["warning"] for each in reported["made"]["findings"]] == [False, True]
+    assert reported["made"]["domains"] == []
+    assert reported["made"]["weight"]["compressed"] < 30_000
 
 
 def test_check_takes_warnings_for_no_fault(ini: Path) -> None:
@@ -147,9 +150,9 @@ def test_check_says_that_a_theme_cannot_be_opened(ini: Path) -> None:
 
 def test_an_export_is_whole_and_needs_no_server(ini: Path, tmp_path: Path) -> None:
     folder = tmp_path / "for/marketing"
-    (said,) = linkauth("theme", "preview", ini, "--export", folder, expect=0)
+    (output,) = linkauth("theme", "preview", ini, "--export", folder, expect=0)
     pages = sorted(folder.glob("pages/made/*/*.html"))
-    assert said == f"{len(pages)} pages; open {folder}/index.html"
+    assert output == f"{len(pages)} pages; open {folder}/index.html"
     assert len(pages) > 300
     assert folder / "pages/made/de/login.wrong_password.dark-200.html" in pages
     assert not list(folder.glob("pages/made/en-XA"))

@@ -184,8 +184,8 @@ def test_it_is_served_until_it_is_stopped(ini: Path, tmp_path: Path) -> None:
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout
-            said = server.stdout.readline()
-            (url,) = re.findall(r"^(http://127\.0\.0\.1:\d+/) shows made; stop it with Ctrl\+C$", said)
+            output = server.stdout.readline()
+            (url,) = re.findall(r"^(http://127\.0\.0\.1:\d+/) shows made; stop it with Ctrl\+C$", output)
             with urllib.request.urlopen(url, timeout=30) as answer:
                 assert b"Theme gallery" in answer.read()
         finally:

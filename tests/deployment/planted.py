@@ -118,18 +118,18 @@ def plain_log() -> Iterator[io.StringIO]:
 def said(ini: Path, *commands: tuple[str, ...]) -> str:
     """What a start and the commands (by default all) say with an ini file, and all that is logged meanwhile."""
     with plain_log() as log:
-        return "\n".join([started(ini), told(ini, *(commands or COMMANDS)), log.getvalue()])
+        return "\n".join([started(ini), reported(ini, *(commands or COMMANDS)), log.getvalue()])
 
 
-def told(ini: Path, *commands: tuple[str, ...]) -> str:
+def reported(ini: Path, *commands: tuple[str, ...]) -> str:
     """What the commands say with an ini file, and all that is logged meanwhile."""
     outputs = []
     with plain_log() as log:
         for command in commands:
             arguments = [part.replace("{ini}", str(ini)) for part in command]
-            done = CliRunner().invoke(main, arguments if "{ini}" in command else [*arguments, str(ini)])
-            assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-            outputs.append(done.output)
+            result = CliRunner().invoke(main, arguments if "{ini}" in command else [*arguments, str(ini)])
+            assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+            outputs.append(result.output)
         return "\n".join([*outputs, log.getvalue()])
 
 

@@ -45,11 +45,11 @@ def ini(tmp_path: Path) -> Path:
     return path
 
 
-def names_both_remedies(said: str, kids: list[str]) -> None:
-    assert all(remedy in said for remedy in REMEDIES), said
-    assert all(kid in said for kid in kids), said
-    assert OTHER not in said
-    assert SECRET not in said
+def names_both_remedies(output: str, kids: list[str]) -> None:
+    assert all(remedy in output for remedy in REMEDIES), output
+    assert all(kid in output for kid in kids), output
+    assert OTHER not in output
+    assert SECRET not in output
 
 
 @pytest.mark.parametrize("command", [["list"], ["rotate"], ["rotate", "--now"], ["reseal"]])
@@ -74,9 +74,9 @@ def test_doctor_says_it_and_is_not_well(ini: Path) -> None:
     kids = listed(ini)
     assert "all checks passed" in keys("doctor", ini)
     write(ini, secret=OTHER)
-    said = keys("doctor", ini, expect=1)
-    names_both_remedies(next(line for line in said.splitlines() if line.startswith("FAILED")), kids)
-    assert said.splitlines()[-1] == "1 failed"
+    output = keys("doctor", ini, expect=1)
+    names_both_remedies(next(line for line in output.splitlines() if line.startswith("FAILED")), kids)
+    assert output.splitlines()[-1] == "1 failed"
 
 
 def test_the_start_says_it(ini: Path, make_app: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> None:
@@ -125,9 +125,9 @@ def test_a_lost_secret_costs_what_the_command_says(ini: Path, make_app: Callable
     _, token = signed(old)
     kids = listed(ini)
     write(ini, secret=OTHER)
-    said = keys("keys", "rotate", ini, "--forget-unreadable")
-    assert all(f"{kid} is deleted" in said for kid in kids)
-    assert "can no longer be verified; 1 of them have not expired" in said
+    output = keys("keys", "rotate", ini, "--forget-unreadable")
+    assert all(f"{kid} is deleted" in output for kid in kids)
+    assert "can no longer be verified; 1 of them have not expired" in output
     [fresh] = listed(ini)
     assert fresh not in kids
     url = f"sqlite:///{ini.parent}/linkauth.sqlite"
@@ -151,12 +151,12 @@ def test_forgetting_takes_only_what_cannot_be_opened(ini: Path) -> None:
         connection.execute(update(signing_keys).where(signing_keys.c.kid == kids[0]).values(sealed="no seal"))
     engine.dispose()
     names_both_remedies(keys("keys", "list", ini, expect=1), kids[:1])
-    said = keys("keys", "rotate", ini, "--forget-unreadable")
-    assert f"{kids[0]} is deleted" in said
+    output = keys("keys", "rotate", ini, "--forget-unreadable")
+    assert f"{kids[0]} is deleted" in output
     assert kids[0] not in listed(ini)
     assert kids[1] in listed(ini)
     # it was the one that signed, so the new one cannot wait
-    assert "signs from" in said
+    assert "signs from" in output
 
 
 def test_a_running_server_goes_on_with_the_keys_that_it_knows(

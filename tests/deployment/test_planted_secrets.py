@@ -20,10 +20,10 @@ from tests.deployment.planted import (
     leaked,
     password,
     pieces,
+    reported,
     said,
     secret_settings,
     started,
-    told,
 )
 from tests.servers import mariadb, openldap, postgresql
 from tests.servers.development_server import DevelopmentServer, free_port
@@ -94,7 +94,7 @@ def test_a_password_that_is_not_encoded_is_never_said(tmp_path: Path, driver: st
         secret = password(number, character)
         for place in (f"{UNREACHABLE}/x", ""):
             ini = ini_with(tmp_path, {key: f"{driver}://reader:{secret}@{place}"})
-            assert not leaked(told(ini, *ASKING[key]), secret), (character, place)
+            assert not leaked(reported(ini, *ASKING[key]), secret), (character, place)
     assert not leaked(said(ini, ("doctor",)), secret)
 
 
@@ -114,7 +114,7 @@ def test_a_url_of_an_api_or_a_directory_takes_no_password(tmp_path: Path, key: s
         for port in ("", "1"):
             scheme = "ldap" if key.endswith("uris") else "https"
             url = f"{scheme}://reader:{port}{secret}@127.0.0.1:1/login"
-            output = told(ini_with(tmp_path, {key: url}), ("doctor",))
+            output = reported(ini_with(tmp_path, {key: url}), ("doctor",))
             assert f"linkauth.{key}: " in output
             assert not leaked(output, secret), (character, port)
 
@@ -258,12 +258,12 @@ def test_a_server_says_nothing_of_them_while_it_serves(tmp_path: Path, formatter
     try:
         environment = {**os.environ, "LINKAUTH_SIMULATE_PASSWORD": "lovelace-1815"}
         command = [Path(sys.executable).with_name("linkauth"), "simulate", "alexa", ini, "--user", "ada"]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     finally:
         server.stop()
     log = server.log.read_text("utf-8")
     assert "password authentication failed for user" in log
-    assert not leaked(log + done.stdout + done.stderr, *SECRETS.values(), password(2))
+    assert not leaked(log + result.stdout + result.stderr, *SECRETS.values(), password(2))
 
 
 OTHER = {
@@ -283,8 +283,8 @@ def test_a_server_that_cannot_start_says_nothing_of_them(tmp_path: Path) -> None
         for key in ("database", "simulator.people"):
             DevelopmentServer(tmp_path, {key: url.replace("%", "%%")})
             command = [Path(sys.executable).with_name("linkauth"), "serve", tmp_path / "served.ini"]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            assert done.returncode == 1
-            assert f"linkauth.{key}: " in done.stderr
+            result = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert result.returncode == 1
+            assert f"linkauth.{key}: " in result.stderr
             assert pieces(secret)
-            assert not leaked(done.stdout + done.stderr, secret)
+            assert not leaked(result.stdout + result.stderr, secret)

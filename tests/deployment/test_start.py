@@ -36,18 +36,18 @@ def change(ini: Path, pattern: str, replacement: str) -> None:
 def linkauth(*arguments: str | Path, expect: int = 1) -> str:
     """What the command says; it must end by itself, with that code and without a traceback."""
     command = [str(LINKAUTH), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    said = done.stdout + done.stderr
-    assert "Traceback" not in said
-    assert done.returncode == expect, said
-    return said
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    output = result.stdout + result.stderr
+    assert "Traceback" not in output
+    assert result.returncode == expect, output
+    return output
 
 
 def test_a_wrong_key_is_named_with_the_nearest_known_one(ini: Path) -> None:
     change(ini, "linkauth.public_url =", "linkauth.publik_url =")
-    said = linkauth("serve", ini)
-    assert "linkauth.publik_url: nobody knows this key; the nearest known one is linkauth.public_url" in said
-    assert "linkauth.public_url: is missing" in said
+    output = linkauth("serve", ini)
+    assert "linkauth.publik_url: nobody knows this key; the nearest known one is linkauth.public_url" in output
+    assert "linkauth.public_url: is missing" in output
 
 
 def test_every_fault_is_said_at_once_and_no_value(ini: Path) -> None:
@@ -55,7 +55,7 @@ def test_every_fault_is_said_at_once_and_no_value(ini: Path) -> None:
     change(ini, "^linkauth.backend.staff.table = people", "linkauth.backend.staff.tabel = c4n4ry")
     change(ini, "^linkauth.client.ride-hailer.grants = implicit", "linkauth.client.ride-hailer.grants = c4n4ry")
     change(ini, "^linkauth.theme = default", "linkauth.theme = default\nlinkauth.theme.default.accent = c4n4ry")
-    said = linkauth("serve", ini)
+    output = linkauth("serve", ini)
     for key in (
         "secret",
         "backend.staff.tabel",
@@ -63,8 +63,8 @@ def test_every_fault_is_said_at_once_and_no_value(ini: Path) -> None:
         "client.ride-hailer.grants",
         "theme.default.accent",
     ):
-        assert f"linkauth.{key}: " in said
-    assert "c4n4ry" not in said
+        assert f"linkauth.{key}: " in output
+    assert "c4n4ry" not in output
 
 
 @pytest.mark.parametrize(
@@ -143,10 +143,10 @@ def test_every_fault_is_said_at_once_and_no_value(ini: Path) -> None:
 )
 def test_a_mistake_is_one_sentence_with_its_fix(ini: Path, pattern: str, replacement: str, sentence: str) -> None:
     change(ini, pattern, replacement)
-    said = linkauth("serve", ini)
-    assert sentence in said
-    assert "c4n4ry" not in said
-    assert len(said.splitlines()) < 10
+    output = linkauth("serve", ini)
+    assert sentence in output
+    assert "c4n4ry" not in output
+    assert len(output.splitlines()) < 10
 
 
 @pytest.mark.parametrize(
@@ -179,9 +179,9 @@ def test_a_name_with_a_character_that_cannot_be_seen_is_told(
 def test_a_mistake_in_a_file_that_an_ini_names_is_told(ini: Path, text: str, encoding: str, sentence: str) -> None:
     ini.with_name("base.ini").write_text(text, encoding)
     ini.write_text("[app:main]\nuse = config:base.ini\n", "utf-8")
-    said = linkauth("serve", ini)
-    assert sentence in said
-    assert "c4n4ry" not in said
+    output = linkauth("serve", ini)
+    assert sentence in output
+    assert "c4n4ry" not in output
 
 
 @pytest.mark.parametrize(
@@ -198,16 +198,16 @@ def test_an_ini_file_in_another_encoding_is_said_with_its_remedy(ini: Path, enco
     ini.write_text(text, "utf-8")
     ini.write_bytes(text.encode(encoding))
     for command in (("serve",), ("doctor",), ("db", "upgrade")):
-        said = linkauth(*command, ini)
-        assert f"{ini}: {sentence}" in said
-        assert "c4n4ry" not in said
+        output = linkauth(*command, ini)
+        assert f"{ini}: {sentence}" in output
+        assert "c4n4ry" not in output
 
 
 def test_the_sections_about_logging_tell_no_value(ini: Path) -> None:
     change(ini, r"^args = \(sys.stderr,\)", "args = (sys.stderr, c4n4ry@r1en)")
-    said = linkauth("serve", ini)
-    assert "the sections about logging cannot be used: NameError" in said
-    assert not re.search("c4n4ry|r1en", said)
+    output = linkauth("serve", ini)
+    assert "the sections about logging cannot be used: NameError" in output
+    assert not re.search("c4n4ry|r1en", output)
 
 
 def test_a_missing_ini_file_is_said() -> None:
@@ -263,10 +263,10 @@ def test_a_theme_that_lacks_something_is_said(
     change(ini, "^linkauth.theme = default", "linkauth.theme = bare")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     command = [str(LINKAUTH), "serve", str(ini)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
-    assert done.returncode == 1
-    assert sentence in done.stderr
-    assert "Traceback" not in done.stderr
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
+    assert result.returncode == 1
+    assert sentence in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_the_database_is_made_by_its_command(ini: Path) -> None:
@@ -280,10 +280,10 @@ def test_a_wrong_setting_stops_the_other_servers_too(ini: Path) -> None:
     change(ini, "^linkauth.secret = .*", "linkauth.secret = short")
     command = [sys.executable, "-c", "import linkauth.wsgi"]
     environment = {**os.environ, "LINKAUTH_INI": str(ini)}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
-    assert done.returncode == 1
-    assert "linkauth.secret: is shorter than 32 characters" in done.stderr
-    assert "Traceback" not in done.stderr
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
+    assert result.returncode == 1
+    assert "linkauth.secret: is shorter than 32 characters" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_it_says_where_it_serves_and_stops_when_told(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def development(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("workers", ["auto", "0"])
 def test_what_is_no_number_stops_every_start(command: str, workers: str, development: Path) -> None:
-    done = subprocess.run(
+    result = subprocess.run(
         [*COMMANDS[command], str(development)],
         capture_output=True,
         text=True,
@@ -43,10 +43,10 @@ def test_what_is_no_number_stops_every_start(command: str, workers: str, develop
         env=os.environ | {"LINKAUTH_WORKERS": workers},
         check=False,
     )
-    said = done.stdout + done.stderr
-    assert done.returncode == 1, said
-    assert "LINKAUTH_WORKERS: (environment) is not the number of worker processes" in said
-    assert "Traceback" not in said
+    output = result.stdout + result.stderr
+    assert result.returncode == 1, output
+    assert "LINKAUTH_WORKERS: (environment) is not the number of worker processes" in output
+    assert "Traceback" not in output
 
 
 @pytest.mark.parametrize("workers", NO_NUMBERS)

@@ -1,4 +1,4 @@
-"""Certificates for test servers, of a CA that is made for them: good ones, and those that a client has to refuse."""
+"""Certificates for test servers, issued by a CA that is created for the test. Some are invalid on purpose."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 Kind = Literal["good", "expired", "foreign", "wrong_name"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 WRONG_NAME = "ldap.elsewhere.example"
-"""The one name in the certificate of that kind."""
+"""The only name in the certificate of the kind `wrong_name`."""
 
 
 def _name(text: str) -> x509.Name:
@@ -23,7 +23,7 @@ def _name(text: str) -> x509.Name:
 
 
 class Authority:
-    """A CA in memory."""
+    """A certification authority, whose key exists only in memory."""
 
     def __init__(self, name: str) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
@@ -53,7 +53,7 @@ class Authority:
         )
 
     def issue(self, names: tuple[str, ...], ended_days_ago: int = 0, client: bool = False) -> tuple[bytes, bytes]:
-        """(certificate, key) of a server that is called by `names`, host names and addresses; or of a client."""
+        """Returns (certificate, key) in PEM for a server with these host names and IP addresses, or for a client."""
         key = ec.generate_private_key(ec.SECP256R1())
         begins = datetime.now(UTC) - timedelta(days=1 + 30 * bool(ended_days_ago))
         ends = datetime.now(UTC) + timedelta(days=-ended_days_ago if ended_days_ago else 30)
@@ -68,7 +68,10 @@ class Authority:
 
 
 class Certificates:
-    """One of each kind in `folder`: `KIND.pem` and `KIND.key`, all but "foreign" of the CA in `ca_file`."""
+    """A certificate of each kind: `folder` contains `KIND.pem` and `KIND.key`.
+
+    The CA in `ca_file` issued all of them except "foreign".
+    """
 
     def __init__(self, folder: Path, *names: str) -> None:
         folder.mkdir()

@@ -1,4 +1,4 @@
-"""linkauth, served for real: `linkauth serve` on a free port of loopback, stopped by its own process id."""
+"""Starts `linkauth serve` with development.ini on a free loopback port."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def free_port() -> int:
 
 
 class DevelopmentServer:
-    """development.ini on another port and in another folder.
+    """A linkauth server whose ini file is development.ini with another port, in another folder.
 
-    `changes` are other or further settings of its [app:main], without `linkauth.`; None leaves one out. `redirect_uris`
-    are further ones of its demo client, `include` is a module of the tests that Pyramid includes.
+    `changes` are changed or additional settings of [app:main], whose keys have no prefix `linkauth.`; None removes a
+    setting. `redirect_uris` are added to the demo client. `include` is a test module that Pyramid includes.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class DevelopmentServer:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 raise RuntimeError(f"linkauth did not start:\n{self.log.read_text('utf-8')}")
-            # its start is the condition that is waited for
+            # polls the condition of the loop
             time.sleep(0.02)
 
     def _answers(self) -> bool:

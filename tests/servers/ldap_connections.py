@@ -1,4 +1,4 @@
-"""A connection to a test directory as somebody who may do everything there, for setting things up."""
+"""ldap3 connections to a test directory, with which tests prepare and inspect its entries."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 import ldap3
 
 RELAX = ("1.3.6.1.4.1.4203.666.5.12", True, None)
-"""OpenLDAP's control with which its root may write what the server keeps about an entry."""
+"""The Relax Rules control of OpenLDAP. It allows the root DN to modify operational attributes."""
 
 
 @contextmanager
 def ldap_connection(uri: str, user: str, password: str, ca_file: str | None = None) -> Iterator[Any]:
-    """ldap3's connection over TLS, before its bind; ldap:// begins it by StartTLS.
+    """Yields an ldap3 connection over TLS before its bind. A URI with ldap:// uses StartTLS.
 
-    Without `ca_file` any certificate will do: some tests give the server a bad one.
+    Without `ca_file` any certificate is accepted, because some tests give the server an invalid one.
     """
     tls = ldap3.Tls(validate=ssl.CERT_REQUIRED if ca_file else ssl.CERT_NONE, ca_certs_file=ca_file)
     server = ldap3.Server(uri, tls=tls, get_info=ldap3.NONE, connect_timeout=3)
@@ -26,21 +26,21 @@ def ldap_connection(uri: str, user: str, password: str, ca_file: str | None = No
     connection = ldap3.Connection(server, user, password.encode(), receive_timeout=3, **settings)
     try:
         connection.open()
-        # or every connection takes 40 ms more, by Nagle's algorithm
+        # Nagle's algorithm would delay every connection by 40 ms
         connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if uri.startswith("ldap:"):
             connection.start_tls()
         yield connection
     finally:
         connection.unbind()
-        # ldap3 forgets the one of an open() that failed
+        # ldap3 does not close the socket of a failed open()
         if connection.socket:
             connection.socket.close()
 
 
 @contextmanager
 def bound_connection(uri: str, user: str, password: str, ca_file: str | None = None) -> Iterator[Any]:
-    """The same after its bind; whatever fails is raised."""
+    """Yields an ldap3 connection after its bind. Every failed operation raises an LDAPException."""
     with ldap_connection(uri, user, password, ca_file) as connection:
         connection.raise_exceptions = True
         connection.bind()
@@ -50,6 +50,6 @@ def bound_connection(uri: str, user: str, password: str, ca_file: str | None = N
 def replace_attributes(
     connection: Any, dn: str, changes: Mapping[str, Sequence[str | bytes]], relax: bool = False
 ) -> None:
-    """An attribute without values is taken away."""
-    wanted = {name: [(ldap3.MODIFY_REPLACE, list(values))] for name, values in changes.items()}
-    connection.modify(dn, wanted, controls=[RELAX] if relax else None)
+    """Replaces the values of the attributes in `changes`. An attribute without values is deleted."""
+    expected = {name: [(ldap3.MODIFY_REPLACE, list(values))] for name, values in changes.items()}
+    connection.modify(dn, expected, controls=[RELAX] if relax else None)

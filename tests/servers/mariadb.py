@@ -1,4 +1,4 @@
-"""A real MariaDB on a free port of loopback, in a temporary folder, stopped by its own process id."""
+"""Starts a real MariaDB on a free loopback port, with its data in a temporary folder."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ READER_PASSWORD = "reader-1815"
 
 
 class MariaDB:
-    """`url` is where SQLAlchemy finds a database of its own, `reader_url` the same for an account that only reads.
+    """A MariaDB server with one database. `url` and `reader_url` are SQLAlchemy URLs; the reader has only SELECT.
 
-    With `certificate` it offers TLS, with a certificate of that kind.
+    With `certificate` the server offers TLS with a certificate of that kind.
     """
 
     def __init__(self, certificate: Kind | None = None) -> None:
@@ -77,7 +77,7 @@ class MariaDB:
             f"CREATE USER reader@'%' IDENTIFIED BY '{READER_PASSWORD}'",
             "GRANT ALL ON linkauth.* TO linkauth@'%'",
             "GRANT SELECT ON linkauth.* TO reader@'%'",
-            # or these, which everybody may be, would come before the names above
+            # anonymous accounts would match before the accounts above
             "DELETE FROM mysql.global_priv WHERE user = ''",
             "FLUSH PRIVILEGES",
         ):
@@ -85,7 +85,7 @@ class MariaDB:
 
     @contextmanager
     def connected(self) -> Iterator[Any]:
-        """As root, for setting things up."""
+        """Yields a connection of the account root."""
         connection = pymysql.connect(
             host="127.0.0.1", port=self.port, user="root", autocommit=True, connect_timeout=2, ssl_disabled=True
         )
@@ -95,7 +95,7 @@ class MariaDB:
             connection.close()
 
     def run(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        """The rows of a statement in the database `linkauth`, as root."""
+        """Executes a statement in the database `linkauth` as root, and returns its rows."""
         with self.connected() as connection, connection.cursor() as cursor:
             if not statement.startswith("CREATE DATABASE"):
                 cursor.execute("USE linkauth")
@@ -124,15 +124,15 @@ class MariaDB:
 
 
 def require() -> None:
-    """Skip the test by name, with the command that mends it, where there is no MariaDB; in CI it fails instead."""
+    """Skips the test if MariaDB is not installed. In CI the test fails instead."""
     if not BINARY.exists():
-        message = f"there is no MariaDB here; install it with: {INSTALL}"
+        message = f"MariaDB is not installed. To install it, run: {INSTALL}"
         pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
 
 
 @contextmanager
 def running(certificate: Kind | None = None) -> Iterator[MariaDB]:
-    """A server of its own, gone afterwards."""
+    """Starts a new server, and removes it with its data at the end of the `with` block."""
     require()
     server = MariaDB(certificate)
     try:

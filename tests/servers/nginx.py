@@ -1,4 +1,4 @@
-"""A real nginx in a temporary folder, in the foreground, ended by its own process id."""
+"""Starts a real nginx with its configuration in a temporary folder."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 
 def require() -> None:
-    """Skip the test where there is no nginx, but fail in CI."""
+    """Skips the test if nginx is not installed. In CI the test fails instead."""
     if NGINX is None:
-        message = f"nginx is not installed: {INSTALL}"
+        message = f"nginx is not installed. To install it, run: {INSTALL}"
         pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
 
 
 class Nginx:
-    """`servers` are server blocks, without what they all need: `ports` are those that must listen at the start.
+    """An nginx with the server blocks `servers`. It has started when all `ports` accept connections.
 
-    `%(tls)s` in a block stands for the lines that name a certificate for NAME.
+    `%(tls)s` in a server block is replaced by the directives for a certificate of NAME.
     """
 
     def __init__(self, folder: Path, servers: str, ports: tuple[int, ...]) -> None:

@@ -1,4 +1,4 @@
-"""A real OpenLDAP, one provider or two that replicate, on free ports of loopback in a temporary folder."""
+"""Starts one real OpenLDAP server, or two that replicate each other, on free loopback ports."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from tests.servers.process import Process
 
 SLAPD, SLAPADD = Path("/usr/sbin/slapd"), Path("/usr/sbin/slapadd")
 INSTALL = "sudo make parts"
-LOCKS = ("pwdAccountLockedTime", "pwdFailureTime", "pwdGraceUseTime")
-STATES = (*LOCKS, "pwdReset", "pwdChangedTime", "pwdHistory")
+LOCK_ATTRIBUTES = ("pwdAccountLockedTime", "pwdFailureTime", "pwdGraceUseTime")
+STATE_ATTRIBUTES = (*LOCK_ATTRIBUTES, "pwdReset", "pwdChangedTime", "pwdHistory")
 
 
 class Provider:
-    """One slapd, which runs as whoever runs the tests; `log` is what it says of every operation."""
+    """One slapd process, which runs as the current user. The file `log` contains a line for every operation."""
 
     def __init__(self, folder: Path, certificates: Certificates) -> None:
         folder.mkdir()
@@ -42,7 +42,7 @@ class Provider:
         self.ldaps = f"ldaps://127.0.0.1:{self._tls_port}"
         self._certificates = certificates
         command = [str(SLAPD), "-d", "stats", "-f", str(folder / "slapd.conf"), "-h", f"{self.ldap} {self.ldaps}"]
-        # the system's ldap.conf would have a say in replication
+        # otherwise the ldap.conf of the system would affect the replication
         self._process = Process("slapd", lambda: command, self.log, {"LDAPNOINIT": "1"})
 
     @property
@@ -58,21 +58,21 @@ class Provider:
         return self._process.is_running() and not self._process.is_hung
 
     def use_certificate(self, kind: Kind) -> None:
-        """From its next start on."""
-        for end in ("pem", "key"):
-            shutil.copy(self._certificates.folder / f"{kind}.{end}", self.folder / f"server.{end}")
+        """Installs a certificate of this kind. It is used after the next start."""
+        for suffix in ("pem", "key"):
+            shutil.copy(self._certificates.folder / f"{kind}.{suffix}", self.folder / f"server.{suffix}")
 
     def start(self) -> None:
-        self._process.start(self._lets_root_in)
+        self._process.start(self._accepts_root)
 
-    def _lets_root_in(self) -> bool:
+    def _accepts_root(self) -> bool:
         with suppress(LDAPException), self.as_root():
             return True
         return False
 
     @contextmanager
     def as_root(self) -> Iterator[Any]:
-        """An ldap3 connection that may do everything."""
+        """Yields an ldap3 connection of the root DN, which has all rights."""
         with bound_connection(self.ldaps, ROOT_DN, ROOT_PASSWORD) as connection:
             yield connection
 
@@ -87,11 +87,12 @@ class Provider:
 
 
 class OpenLDAP:
-    """The directory of `tests.servers.openldap_tree` behind `providers` servers.
+    """The directory of `tests.servers.openldap_tree` on one server or on two (`providers`).
 
-    `require_tls`: a password in clear text is refused. `careless`: a DN without password is taken for anybody, as some
-    servers do. `lockout_told`: whoever asks learns that an account is locked, which is not slapd's default. `netscape`:
-    the controls of before ppolicy are sent as well. Nothing listens at `referral_port`, where one of its entries leads.
+    `require_tls` refuses a password without TLS. `allow_unauthenticated_bind` accepts a bind with a DN and an empty
+    password (RFC 4513 section 5.1.2), as some servers do. `disclose_lockout` reports that an account is locked, which
+    is not the default of slapd. `netscape_controls` also sends the password controls that preceded ppolicy. One entry
+    is a referral to `referral_port`, on which no server listens.
     """
 
     base, people_base, group_base = tree.BASE, tree.PEOPLE_BASE, tree.GROUP_BASE
@@ -131,55 +132,56 @@ class OpenLDAP:
         return self.providers[1]
 
     def start(self) -> None:
-        """Return when all answer and, where they are two, what is written to one comes to the other."""
+        """Starts the servers. Returns when all of them respond and, with two, a change to either is replicated."""
         if not (self.a.folder / "db").exists():
             self._fill()
         try:
             for provider in self.providers:
                 provider.start()
             for provider in self.providers:
-                self._write_a_mark(provider)
+                self._write_test_value(provider)
             self.settle()
         except BaseException:
             self.stop()
             raise
 
     def _fill(self) -> None:
-        """The second provider gets a copy of the first one's database: the same entries of the same age."""
+        """Creates the database of the first provider and copies it to the second, so that both are in sync."""
         database = self.a.folder / "db"
         database.mkdir()
         ldif = self.folder / "tree.ldif"
         ldif.write_text("".join(tree.entries(self.referral_port)), "utf-8")
         command = [str(SLAPADD), "-q", "-w", "-S", "1", "-f", str(self.a.folder / "slapd.conf"), "-l", str(ldif)]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            raise RuntimeError(f"slapadd did not take the tree:\n{done.stderr}")
+        result = subprocess.run(command, capture_output=True, text=True)
+        if result.returncode:
+            raise RuntimeError(f"slapadd failed:\n{result.stderr}")
         for provider in self.providers[1:]:
             shutil.copytree(database, provider.folder / "db")
 
-    def _write_a_mark(self, provider: Provider) -> None:
+    def _write_test_value(self, provider: Provider) -> None:
         with provider.as_root() as connection:
             replace_attributes(connection, f"ou=hidden,{self.base}", {"description": [str(uuid4())]})
 
     def settle(self, seconds: float = 20) -> None:
-        """Wait until every provider that answers has heard of every change to any of them."""
+        """Waits until all running providers are in sync. Raises RuntimeError after `seconds`."""
         deadline = time.monotonic() + seconds
-        while len({self._age(provider) for provider in self.providers if provider.is_available}) > 1:
+        while len({self._change_numbers(provider) for provider in self.providers if provider.is_available}) > 1:
             if time.monotonic() > deadline:
-                said = [line for each in self.providers for line in each.log.read_text("utf-8").splitlines()]
-                why = "\n".join([line for line in said if "syncrepl" in line][-5:])
-                raise RuntimeError(f"the providers do not replicate:\n{why}")
-            # that they are alike is the condition that is waited for
+                lines = [line for provider in self.providers for line in provider.log.read_text("utf-8").splitlines()]
+                reason = "\n".join([line for line in lines if "syncrepl" in line][-5:])
+                raise RuntimeError(f"the providers do not replicate:\n{reason}")
+            # polls the condition of the loop
             time.sleep(0.02)
 
-    def _age(self, provider: Provider) -> frozenset[str]:
+    def _change_numbers(self, provider: Provider) -> frozenset[str]:
+        """Returns the contextCSN values, which are equal on providers that are in sync."""
         with provider.as_root() as connection:
             connection.search(self.base, "(objectClass=*)", "BASE", attributes=["contextCSN"])
             return frozenset(connection.response[0]["attributes"]["contextCSN"])
 
     def stop(self) -> None:
         for provider in self.providers:
-            # one that waits for a hung one would be long in stopping
+            # a provider stops slowly while it waits for a suspended one
             if provider.is_hung:
                 provider.resume()
         for provider in self.providers:
@@ -190,30 +192,30 @@ class OpenLDAP:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def subject_of(self, username: str) -> str:
-        """Its entryUUID."""
+        """Returns the entryUUID of a person."""
         return tree.subject_of(self.people[username].dn)
 
     def unlock(self, username: str) -> None:
-        """Forget its failures, its lock and the grace logins it had."""
-        self.modify(self.people[username].dn, {name: [] for name in LOCKS})
+        """Deletes the recorded failures, the lock and the used grace logins of a person."""
+        self.modify(self.people[username].dn, {name: [] for name in LOCK_ATTRIBUTES})
 
     def set_password(self, username: str, password: str, *, must_change: bool = False) -> None:
-        """As an administrator would; the server itself then has it changed at the next login, here it is asked."""
+        """Sets a password as an administrator does, but sets pwdReset only with `must_change`."""
         dn = self.people[username].dn
-        self.modify(dn, {"userPassword": [tree.hashed(password)]})
+        self.modify(dn, {"userPassword": [tree.hash_password(password)]})
         self.modify(dn, {"pwdReset": ["TRUE"] if must_change else []})
 
     def restore(self, username: str) -> None:
-        """Make its password and the state of its account what they were at first."""
-        account = next(each for each in tree.ACCOUNTS if each.person.username == username)
+        """Restores the original password and account state of a person."""
+        account = next(account for account in tree.ACCOUNTS if account.person.username == username)
         state = dict(account.state)
         if account.person.password:
-            self.modify(account.person.dn, {"userPassword": [tree.hashed(account.person.password)]})
-        at_first = {name: [tree.written(state[name])] if name in state else [] for name in STATES}
-        self.modify(account.person.dn, at_first)
+            self.modify(account.person.dn, {"userPassword": [tree.hash_password(account.person.password)]})
+        original = {name: [tree.attribute_value(state[name])] if name in state else [] for name in STATE_ATTRIBUTES}
+        self.modify(account.person.dn, original)
 
     def modify(self, dn: str, changes: Mapping[str, Sequence[str | bytes]]) -> None:
-        """Replace values as root, those that the server keeps as well, and wait until every provider has them."""
+        """Replaces attribute values as root, including operational attributes, and waits for the replication."""
         provider = next(provider for provider in self.providers if provider.is_available)
         with provider.as_root() as connection:
             replace_attributes(connection, dn, changes, relax=True)
@@ -221,15 +223,15 @@ class OpenLDAP:
 
 
 def require() -> None:
-    """Skip the test by name, with the command that mends it, where there is no OpenLDAP; in CI it fails instead."""
+    """Skips the test if OpenLDAP is not installed. In CI the test fails instead."""
     if not (SLAPD.exists() and SLAPADD.exists()):
-        message = f"there is no OpenLDAP server here; install it with: {INSTALL}"
+        message = f"OpenLDAP is not installed. To install it, run: {INSTALL}"
         pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
 
 
 @contextmanager
 def running(**options: Any) -> Iterator[OpenLDAP]:
-    """Servers of its own, gone afterwards; the options are those of OpenLDAP."""
+    """Starts new servers with the options of OpenLDAP, and removes them at the end of the `with` block."""
     require()
     server = OpenLDAP(**options)
     try:

@@ -1,4 +1,4 @@
-"""slapd.conf of one provider of tests.servers.openldap."""
+"""Generates the slapd.conf of one provider of tests.servers.openldap."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ STATE = (
     *("pwdAccountLockedTime", "pwdFailureTime", "pwdReset", "pwdChangedTime", "pwdPolicySubentry", "pwdGraceUseTime"),
     *("pwdHistory", "pwdLastSuccess"),
 )
-"""What ppolicy keeps about an account, for those only who look after passwords."""
-_SERVICE = {name: f"cn={name},ou=services,{BASE}" for name in SERVICES}
+"""The operational attributes of ppolicy. Only the helpdesk and the replicator can read them."""
+_SERVICE_DN = {name: f"cn={name},ou=services,{BASE}" for name in SERVICES}
 
 
 @dataclass(frozen=True)
 class Options:
-    """How the servers are set up: see OpenLDAP."""
+    """Options of the servers, described in the class OpenLDAP."""
 
     require_tls: bool = False
     allow_unauthenticated_bind: bool = False
@@ -27,20 +27,21 @@ class Options:
 
 
 def _replication(number: int, other_port: int) -> str:
-    """Both ways. The peer's certificate is not looked at: tests give it bad ones, on account of the clients.
+    """Returns the directives for replication in both directions.
 
-    With a `timeout` slapd takes so long to stop.
+    The certificate of the other provider is not verified, because tests give it invalid ones. There is no `timeout`,
+    because slapd would wait for it when it stops.
     """
     return f"""
 syncrepl rid={number:03d} provider=ldap://127.0.0.1:{other_port} type=refreshAndPersist retry="1 +" searchbase="{BASE}"
-  bindmethod=simple binddn="{_SERVICE["replicator"]}" credentials={SERVICES["replicator"]}
+  bindmethod=simple binddn="{_SERVICE_DN["replicator"]}" credentials={SERVICES["replicator"]}
   starttls=critical tls_reqcert=never network-timeout=2 keepalive=0:0:0
 multiprovider on
 """
 
 
 def _faults() -> str:
-    """Any operation on cn=NAME,ou=RetCodes answers with its code."""
+    """Returns directives that make every operation on cn=NAME,ou=RetCodes fail with a result code."""
     codes = {
         "busy": "0x33",
         "unavailable": "0x34",
@@ -57,7 +58,7 @@ def _faults() -> str:
 
 
 def config(folder: Path, number: int, other_port: int | None, options: Options) -> str:
-    """In `folder` are its database `db` and its certificate, `server.pem` and `server.key`."""
+    """Returns the slapd.conf. `folder` contains the database `db`, the certificate `server.pem` and `server.key`."""
     return f"""\
 include /etc/ldap/schema/core.schema
 include /etc/ldap/schema/cosine.schema
@@ -92,41 +93,41 @@ lastbind on
 index objectClass,entryCSN,entryUUID eq
 index uid,mail,member,memberUid,memberOf eq
 index cn eq,sub
-limits dn.exact="{_SERVICE["replicator"]}" size=unlimited time=unlimited
+limits dn.exact="{_SERVICE_DN["replicator"]}" size=unlimited time=unlimited
 
-# the first that matches decides
+# the first matching rule decides
 access to attrs=userPassword
-  by dn.exact="{_SERVICE["replicator"]}" read
-  by dn.exact="{_SERVICE["helpdesk"]}" manage
+  by dn.exact="{_SERVICE_DN["replicator"]}" read
+  by dn.exact="{_SERVICE_DN["helpdesk"]}" manage
   by self =xw
   by anonymous auth
   by * none
 access to attrs={",".join(STATE)}
-  by dn.exact="{_SERVICE["replicator"]}" read
-  by dn.exact="{_SERVICE["helpdesk"]}" manage
+  by dn.exact="{_SERVICE_DN["replicator"]}" read
+  by dn.exact="{_SERVICE_DN["helpdesk"]}" manage
   by * none
 access to dn.base="uid=veiled,ou=people,{BASE}" attrs=shadowLastChange,carLicense
-  by dn.exact="{_SERVICE["replicator"]}" read
+  by dn.exact="{_SERVICE_DN["replicator"]}" read
   by * none
 access to dn.base="cn=veiled,ou=groups,{BASE}" attrs=member
-  by dn.exact="{_SERVICE["replicator"]}" read
+  by dn.exact="{_SERVICE_DN["replicator"]}" read
   by * none
 access to dn.base="{BASE}"
   by users read
   by * none
 access to dn.subtree="ou=people,{BASE}"
-  by dn.exact="{_SERVICE["linkauth"]}" read
-  by dn.exact="{_SERVICE["replicator"]}" read
-  by dn.exact="{_SERVICE["helpdesk"]}" read
+  by dn.exact="{_SERVICE_DN["linkauth"]}" read
+  by dn.exact="{_SERVICE_DN["replicator"]}" read
+  by dn.exact="{_SERVICE_DN["helpdesk"]}" read
   by self read
   by * none
 access to dn.regex="^(.+,)?ou=(groups|posix),{BASE}$"
-  by dn.exact="{_SERVICE["linkauth"]}" read
-  by dn.exact="{_SERVICE["replicator"]}" read
-  by dn.exact="{_SERVICE["helpdesk"]}" read
+  by dn.exact="{_SERVICE_DN["linkauth"]}" read
+  by dn.exact="{_SERVICE_DN["replicator"]}" read
+  by dn.exact="{_SERVICE_DN["helpdesk"]}" read
   by * none
 access to *
-  by dn.exact="{_SERVICE["replicator"]}" read
+  by dn.exact="{_SERVICE_DN["replicator"]}" read
   by self read
   by * none
 {_replication(number, other_port) if other_port else ""}

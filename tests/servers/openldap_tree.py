@@ -1,4 +1,4 @@
-"""What stands in the OpenLDAP of the tests: an account for every case, groups, policies; written as LDIF."""
+"""The entries of the OpenLDAP test directory as LDIF: an account for every case, groups and password policies."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ PEOPLE_BASE = f"ou=people,{BASE}"
 GROUP_BASE = f"ou=groups,{BASE}"
 SERVICES = {"linkauth": "svc-linkauth", "replicator": "svc-replicator", "helpdesk": "svc-helpdesk"}
 HIDDEN_PERSON = Person("ghost", f"uid=ghost,ou=hidden,{BASE}", "pw-ghost")
-"""Right name and password, but outside what the service account may see."""
+"""A person with a password whose entry the service account cannot read."""
 LONG_AGO = "20200101000000Z"
 
 Value = str | timedelta
-"""A timedelta is a time from now, reckoned when it is written."""
+"""An attribute value. A timedelta is relative to the time at which the LDIF is generated."""
 Attributes = tuple[tuple[str, Value], ...]
 
 
 @dataclass(frozen=True)
 class Account:
-    """`state` is what ppolicy keeps about it."""
+    """A test account. `case` describes what is special about it; `state` has operational attributes of ppolicy."""
 
     case: str
     person: Person
@@ -39,12 +39,13 @@ class Account:
 
 
 def escape(value: str) -> str:
-    """A value for a DN, as slapd writes it: hex for what means something, at the ends also for blank and hash."""
+    """Returns an attribute value escaped for a DN in the format of slapd (RFC 4514 section 2.4, as hex pairs)."""
+    last = len(value) - 1
     return "".join(
         f"\\{ord(character):02X}"
-        if character in ',+"\\<>;=' or (character in "# " and at == 0) or (character == " " and at == len(value) - 1)
+        if character in ',+"\\<>;=' or (character in "# " and index == 0) or (character == " " and index == last)
         else character
-        for at, character in enumerate(value)
+        for index, character in enumerate(value)
     )
 
 
@@ -53,7 +54,7 @@ def group_dn(name: str) -> str:
 
 
 def subject_of(dn: str) -> str:
-    """Its entryUUID: the same in every run."""
+    """Returns the entryUUID of an entry, which is derived from its DN and therefore the same in every run."""
     return str(uuid.uuid5(uuid.NAMESPACE_OID, dn))
 
 
@@ -87,7 +88,7 @@ def _days(days: float) -> timedelta:
 EXPIRED: Attributes = (_policy("expire"), ("pwdChangedTime", LONG_AGO))
 MUST_CHANGE: Attributes = (_policy("default"), ("pwdReset", "TRUE"))
 IDLE: Attributes = (_policy("idle"), ("pwdLastSuccess", _days(-400)), ("pwdChangedTime", _days(-400)))
-# what openldap_config hides of it: the last change, and carLicense
+# the access rules in openldap_config hide shadowLastChange and carLicense of this account
 VEILED: Attributes = (("shadowMax", "90"), ("shadowLastChange", "15000"), ("carLicense", "disabled"))
 
 ACCOUNTS = [
@@ -148,12 +149,12 @@ GROUPS: dict[str, list[str]] = {
     "developers": _members(*DEVELOPERS),
     "ops, infra (EU)": _members("user13", "comma,user", "par(en)", "rdnuser"),
     "日本チーム": _members("山田太郎", "محمد", "müller", "back\\slash"),
-    # two levels, three levels, and a circle
+    # nested groups: two levels, three levels, and a cycle
     "staff": [group_dn("developers"), group_dn("admins")],
     "company": [group_dn("staff"), *_members("user20")],
     "loop-a": [group_dn("loop-b"), *_members("user30")],
     "loop-b": [group_dn("loop-a")],
-    # its members are hidden from linkauth
+    # linkauth's service account cannot read the members
     "veiled": _members("veiled"),
 }
 POSIX_GROUPS: dict[str, tuple[str, ...]] = {"unix-users": (), "unix-devs": (*DEVELOPERS, "comma,user", "par(en)")}
@@ -172,9 +173,9 @@ _POLICY = {
 }
 POLICIES: dict[str, Mapping[str, str]] = {
     "default": {},
-    # or whoever knows its name could lock linkauth out
+    # otherwise failed binds with the DN of the service account could lock it
     "service": {"pwdLockout": "FALSE"},
-    # for whoever types many wrong passwords and changes the right one to and fro
+    # for an account whose tests enter many wrong passwords and change the right one repeatedly
     "lenient": {"pwdLockout": "FALSE", "pwdInHistory": "0"},
     "shortlock": {"pwdLockoutDuration": "5"},
     "expire": {"pwdMaxAge": str(24 * 3600)},
@@ -184,27 +185,27 @@ POLICIES: dict[str, Mapping[str, str]] = {
 }
 
 
-def hashed(password: str) -> str:
+def hash_password(password: str) -> str:
     salt = os.urandom(8)
     return "{SSHA}" + base64.b64encode(hashlib.sha1(password.encode() + salt).digest() + salt).decode()
 
 
-def written(value: Value) -> str:
+def attribute_value(value: Value) -> str:
     return f"{datetime.now(UTC) + value:%Y%m%d%H%M%SZ}" if isinstance(value, timedelta) else value
 
 
 def _entry(dn: str, classes: str, *attributes: tuple[str, Value]) -> str:
-    """All values in base64, which any may be but an empty one. memberOf is put in here: slapadd runs no overlay.
+    """Returns an entry in LDIF. It includes memberOf, because slapadd does not run the memberof overlay.
 
-    The values of an attribute stand together: slapadd keeps only the last of those that stand apart.
+    The values of an attribute are adjacent, because slapadd drops values that are separated from the others.
     """
     lines = [("dn", dn), *(("objectClass", name) for name in classes.split()), *attributes]
     lines += [("memberOf", group_dn(name)) for name, members in GROUPS.items() if dn in members]
     lines += [("entryUUID", subject_of(dn))]
     names = [name for name, _ in lines]
     lines.sort(key=lambda line: names.index(line[0]))
-    encoded = ((name, base64.b64encode(written(value).encode()).decode()) for name, value in lines)
-    # slapadd takes an empty value only in clear
+    encoded = ((name, base64.b64encode(attribute_value(value).encode()).decode()) for name, value in lines)
+    # slapadd does not accept an empty value in base64
     return "".join(f"{name}:: {value}\n" if value else f"{name}: \n" for name, value in encoded) + "\n"
 
 
@@ -218,35 +219,35 @@ def _person(number: int, account: Account) -> str:
         *(("description", account.case), ("homeDirectory", f"/home/u{number}")),
         *(("uidNumber", str(number)), ("gidNumber", "20000")),
         *(("mail", mail) for mail in account.mails),
-        *([("userPassword", hashed(person.password))] if person.password else []),
+        *([("userPassword", hash_password(person.password))] if person.password else []),
         *account.more,
         *account.state,
     )
 
 
 def entries(referral_port: int) -> Iterable[str]:
-    """The LDIF, by entries. The referral leads to `referral_port` of this machine."""
+    """Yields the entries as LDIF. The referral has the loopback port `referral_port`."""
     yield _entry(BASE, "top dcObject organization", ("o", "Example"), ("dc", "example"))
     for unit in ("people", "groups", "posix", "services", "policies", "hidden"):
         yield _entry(f"ou={unit},{BASE}", "organizationalUnit", ("ou", unit))
     for name, password in SERVICES.items():
-        what = "applicationProcess simpleSecurityObject"
+        classes = "applicationProcess simpleSecurityObject"
         dn = f"cn={name},ou=services,{BASE}"
-        yield _entry(dn, what, ("cn", name), ("userPassword", hashed(password)), _policy("service"))
+        yield _entry(dn, classes, ("cn", name), ("userPassword", hash_password(password)), _policy("service"))
     hidden_person = (
         ("uid", "ghost"),
         ("cn", "Ghost"),
         ("sn", "Ghost"),
-        ("userPassword", hashed(HIDDEN_PERSON.password)),
+        ("userPassword", hash_password(HIDDEN_PERSON.password)),
     )
     yield _entry(HIDDEN_PERSON.dn, "inetOrgPerson", *hidden_person)
     for name, own in POLICIES.items():
         yield _entry(f"cn={name},ou=policies,{BASE}", "device pwdPolicy", ("cn", name), *{**_POLICY, **own}.items())
     for number, account in enumerate(ACCOUNTS, 10001):
         yield _person(number, account)
-    elsewhere = f"ldap://127.0.0.1:{referral_port}/ou=people,dc=other,dc=org"
-    what = "referral extensibleObject"
-    yield _entry(f"ou=elsewhere,{PEOPLE_BASE}", what, ("ou", "elsewhere"), ("ref", elsewhere))
+    referral = f"ldap://127.0.0.1:{referral_port}/ou=people,dc=other,dc=org"
+    classes = "referral extensibleObject"
+    yield _entry(f"ou=elsewhere,{PEOPLE_BASE}", classes, ("ou", "elsewhere"), ("ref", referral))
     for name, members in GROUPS.items():
         yield _entry(group_dn(name), "groupOfNames", ("cn", name), *(("member", member) for member in members))
     for gid, (name, uids) in enumerate(POSIX_GROUPS.items(), 20000):

@@ -1,4 +1,4 @@
-"""Who is in a test directory. Nothing but the standard library: the system's Python reads it too."""
+"""A person in a test directory. This module imports only the standard library, because samba_seed.py imports it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Person:
-    """An account; `dn` is written as its server writes it."""
+    """An account in a directory. `dn` has the exact spelling that the server returns."""
 
     username: str
     dn: str

@@ -1,4 +1,4 @@
-"""A real PostgreSQL on a free port of loopback, in a temporary folder, stopped by its own process id."""
+"""Starts a real PostgreSQL on a free loopback port, with its data in a temporary folder."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ INSTALL = "sudo apt-get install postgresql"
 
 
 class PostgreSQL:
-    """`url` is where SQLAlchemy finds it once `start()` has returned. It refuses root, so root lends it a user.
+    """A PostgreSQL server. `url` is its SQLAlchemy URL, which is valid after `start()` has returned.
 
-    With `certificate` it offers TLS, with a certificate of that kind.
+    If root runs the tests, the server runs as the user postgres, because it refuses to run as root. With `certificate`
+    it offers TLS with a certificate of that kind.
     """
 
     def __init__(self, certificate: Kind | None = None) -> None:
@@ -64,7 +65,7 @@ class PostgreSQL:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 raise RuntimeError(f"PostgreSQL did not start:\n{(self.folder / 'log').read_text('utf-8')}")
-            # its start is the condition that is waited for
+            # polls the condition of the loop
             time.sleep(0.05)
 
     def _answers(self) -> bool:
@@ -75,26 +76,26 @@ class PostgreSQL:
         return True
 
     def hang(self) -> None:
-        """Answer nothing any more, close nothing either."""
+        """Suspends the server: it no longer responds, but its connections stay open."""
         wait_until_stopped(self._signal_all(signal.SIGSTOP))
 
     def resume(self) -> None:
         self._signal_all(signal.SIGCONT)
 
     def _signal_all(self, number: signal.Signals) -> list[int]:
-        """To the server and what it has started so far; all their process ids."""
+        """Sends a signal to the server and its child processes, and returns their process ids."""
         assert self._process
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
         pids = [self._process.pid, *map(int, children)]
         for pid in pids:
-            # a worker may have ended since the list was read
+            # a child process may have ended after the list was read
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
         return pids
 
     def stop(self) -> None:
         if self._process and self._process.poll() is None:
-            # its "fast" way: connections are cut, everything is written
+            # SIGINT is the fast shutdown: it closes all connections and writes all data
             self._process.send_signal(signal.SIGINT)
             self._process.wait(20)
 
@@ -104,15 +105,15 @@ class PostgreSQL:
 
 
 def require() -> None:
-    """Skip the test by name, with the command that mends it, where there is no PostgreSQL; in CI it fails instead."""
+    """Skips the test if PostgreSQL is not installed. In CI the test fails instead."""
     if not BINARIES:
-        message = f"there is no PostgreSQL here; install it with: {INSTALL}"
+        message = f"PostgreSQL is not installed. To install it, run: {INSTALL}"
         pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
 
 
 @contextmanager
 def running(certificate: Kind | None = None) -> Iterator[PostgreSQL]:
-    """A server of its own, gone afterwards."""
+    """Starts a new server, and removes it with its data at the end of the `with` block."""
     require()
     server = PostgreSQL(certificate)
     try:

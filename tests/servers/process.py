@@ -1,4 +1,4 @@
-"""A server program of the tests' own: in the foreground, its output in a file, ended by its own process id."""
+"""Starts and stops a server program in the foreground, with its output in a log file."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from tests.servers.development_server import ROOT
 
 
 def tail(log: Path, lines: int = 15) -> str:
-    return "\n".join(log.read_text("utf-8", "replace").splitlines()[-lines:]) if log.exists() else "(it said nothing)"
+    return "\n".join(log.read_text("utf-8", "replace").splitlines()[-lines:]) if log.exists() else "(no output)"
 
 
 def wait_until_stopped(pids: Iterable[int], seconds: float = 10) -> None:
-    """Return once every thread of those processes has stopped, after a SIGSTOP, or is gone."""
+    """Waits until every thread of these processes is stopped after a SIGSTOP, or has ended."""
     deadline = time.monotonic() + seconds
     while not all(map(_is_stopped, pids)):
         if time.monotonic() > deadline:
-            raise RuntimeError("a process does not stand still")
-        # that they stand still is the condition that is waited for
+            raise RuntimeError("a process does not stop")
+        # polls the condition of the loop
         time.sleep(0.001)
 
 
 def _is_stopped(pid: int) -> bool:
-    """By the letters of its threads' states (proc(5)): stopped, or dead and not waited for yet."""
+    """Returns whether all threads are stopped or dead, according to their state letters (proc(5))."""
     with suppress(FileNotFoundError, ProcessLookupError):
         stats = [(task / "stat").read_text("ascii", "replace") for task in Path(f"/proc/{pid}/task").iterdir()]
         return all(stat.rpartition(")")[2].split()[0] in "TtZX" for stat in stats)
@@ -36,24 +36,24 @@ def _is_stopped(pid: int) -> bool:
 
 
 def _descendants(pid: int) -> list[int]:
-    """The processes that a process has started, and those that they have started."""
-    found = [pid]
-    for each in found:
-        for task in Path(f"/proc/{each}/task").glob("*/children"):
+    """Returns the process ids of all descendants of a process."""
+    pids = [pid]
+    for parent in pids:
+        for children in Path(f"/proc/{parent}/task").glob("*/children"):
             with suppress(FileNotFoundError, ProcessLookupError):
-                found += map(int, task.read_text("ascii").split())
-    return found[1:]
+                pids += map(int, children.read_text("ascii").split())
+    return pids[1:]
 
 
 class _Descendant:
-    """A process that may outlive the one that started it; another one with the same number is left alone."""
+    """A process that may outlive its parent. `end` does not kill a later process with the same process id."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
         self._began = self._start_time()
 
     def _start_time(self) -> str:
-        """In clock ticks since the machine started (proc(5)); "" for one that is gone or only waited for."""
+        """Returns the start time in clock ticks since the boot (proc(5)), or "" if the process has ended."""
         with suppress(FileNotFoundError, ProcessLookupError):
             fields = Path(f"/proc/{self._pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
             return "" if fields[0] in "ZX" else fields[19]
@@ -66,7 +66,7 @@ class _Descendant:
 
 
 class Process:
-    """`command` is asked for at every start: it may name what was not there before."""
+    """A server program. `command` is called at every start, so that the command line may change."""
 
     def __init__(
         self, name: str, command: Callable[[], Sequence[str]], log: Path, environment: Mapping[str, str] | None = None
@@ -86,8 +86,11 @@ class Process:
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def start(self, answers: Callable[[], bool], seconds: float = 30) -> None:
-        """Return once `answers()`; a failure says what the program said and leaves nothing of it."""
+    def start(self, is_ready: Callable[[], bool], seconds: float = 30) -> None:
+        """Starts the program and waits until `is_ready()` returns true.
+
+        Otherwise stops the program and raises RuntimeError with the end of its output.
+        """
         if self.is_running():
             return
         with self.log.open("ab") as log:
@@ -96,17 +99,17 @@ class Process:
             )
         deadline = time.monotonic() + seconds
         try:
-            while not answers():
+            while not is_ready():
                 if not self.is_running() or time.monotonic() > deadline:
                     raise RuntimeError(f"{self.name} did not start:\n{tail(self.log)}")
-                # its start is the condition that is waited for
+                # polls the condition of the loop
                 time.sleep(0.02)
         except BaseException:
             self.stop()
             raise
 
     def hang(self) -> None:
-        """Answer nothing any more, close nothing either."""
+        """Suspends the program: it no longer responds, but its connections stay open."""
         self._started_process().send_signal(signal.SIGSTOP)
         wait_until_stopped([self.pid])
         self.is_hung = True
@@ -120,16 +123,16 @@ class Process:
         return self._process
 
     def stop(self) -> None:
-        """End it and the processes that it started, hung or not; one that will not end is killed."""
+        """Ends the program and its descendants, also if it is suspended. Kills it if it does not end in 5 seconds."""
         if not self._process or not self.is_running():
             return
         self.resume()
-        started = [_Descendant(pid) for pid in _descendants(self.pid)]
+        descendants = [_Descendant(pid) for pid in _descendants(self.pid)]
         self._process.terminate()
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        for each in started:
-            each.end()
+        for descendant in descendants:
+            descendant.end()

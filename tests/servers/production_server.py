@@ -1,4 +1,4 @@
-"""linkauth under a real server, with settings of production: https in front, no simulator."""
+"""Starts linkauth with settings of production under waitress or granian: behind an https proxy, without simulator."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ BINARIES = Path(sys.executable).parent
 PUBLIC = "https://link.example.com"
 REDIRECT = "https://layla.amazon.com/api/skill/link/M2AAAAAAAAAAAA"
 SECRET, CLIENT_SECRET = "only for tests, 32 characters or more", "the ride-hailer client's secret"
-"""Those of development.ini are published, and refused with settings of production."""
+"""The secrets of development.ini are public and therefore refused with settings of production."""
 QUERY = urlencode({"client_id": "ride-hailer", "response_type": "token", "redirect_uri": REDIRECT, "state": "S"})
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-_MANUAL = re.search(r"granian --interface asgi (.+) \\\n", (ROOT / "docs/deployment.md").read_text("utf-8"))
-assert _MANUAL
-_LIMITS = _MANUAL[1].split()
-"""Of granian, as the manual has them."""
+_DOCUMENTED_COMMAND = re.search(r"granian --interface asgi (.+) \\\n", (ROOT / "docs/deployment.md").read_text("utf-8"))
+assert _DOCUMENTED_COMMAND
+_GRANIAN_OPTIONS = _DOCUMENTED_COMMAND[1].split()
+"""The options of granian in docs/deployment.md."""
 _FORM_TOKEN = re.compile(r'(?<=name="form_token" value=")[^"]*')
 
 
@@ -41,7 +41,10 @@ class HTTPResponse:
 
 
 class ProductionServer:
-    """`changes` are settings of [app:main], without `linkauth.`; `host` is what to listen on, or `unix`."""
+    """A linkauth server with the settings `changes`, whose keys have no prefix `linkauth.`.
+
+    It listens on the address `host`, or on a unix domain socket if `host` is "unix".
+    """
 
     def __init__(self, kind: Kind, folder: Path, changes: Mapping[str, str], host: str = "127.0.0.1") -> None:
         folder.mkdir(parents=True)
@@ -70,8 +73,15 @@ class ProductionServer:
     def _command(self, host: str) -> list[str]:
         if self.kind == "waitress":
             return [str(BINARIES / "linkauth"), "serve", str(self.ini)]
-        where = ["--uds", self.socket] if self._unix else ["--host", host.strip("[]"), "--port", str(self.port)]
-        return [str(BINARIES / "granian"), "--interface", "asgi", *where, *_LIMITS, "linkauth.asgi:application"]
+        listen = ["--uds", self.socket] if self._unix else ["--host", host.strip("[]"), "--port", str(self.port)]
+        return [
+            str(BINARIES / "granian"),
+            "--interface",
+            "asgi",
+            *listen,
+            *_GRANIAN_OPTIONS,
+            "linkauth.asgi:application",
+        ]
 
     def start(self) -> None:
         self.process.start(self._answers, 60)
@@ -87,13 +97,16 @@ class ProductionServer:
 
 
 class HTTPClient:
-    """Requests to `port` of loopback or to `path`, a unix domain socket; `source` is the address they come from."""
+    """Sends requests to a loopback port, or to the unix domain socket `path`, from the address `source`.
+
+    `prefix` is put before the path of each request.
+    """
 
     def __init__(self, port: int, path: str = "", source: str = "", tls: bool = False, prefix: str = "") -> None:
         self._port, self._path, self._source, self._prefix = port, path, source, prefix
         self._context = ssl.create_default_context() if tls else None
         if self._context:
-            # the certificate is not what is tested
+            # the tests do not check the certificate
             self._context.check_hostname, self._context.verify_mode = False, ssl.CERT_NONE
 
     def _connection(self) -> http.client.HTTPConnection:
@@ -128,13 +141,13 @@ class HTTPClient:
             connection.close()
 
     def page(self, headers: Mapping[str, str] | None = None) -> HTTPResponse:
-        """The login page."""
+        """Requests the login page."""
         return self.get(f"/authorize?{QUERY}", headers)
 
     def sign_in(
         self, username: str, password: str, headers: Mapping[str, str] | None = None, state: str = "S"
     ) -> HTTPResponse:
-        """A sign-in, with a page of its own."""
+        """Requests the login page and submits its form."""
         path = f"/authorize?{QUERY.replace('state=S', f'state={state}')}"
         page = self.get(path, headers)
         token = _FORM_TOKEN.search(page.text)

@@ -1,4 +1,4 @@
-"""Another web origin on loopback, such as the host that Amazon's redirect endpoint stands on."""
+"""A second web origin on a loopback port, which plays the host of Amazon's redirect endpoint."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PAGE = b'<!doctype html><title>Arrived</title><link rel="icon" href="data:,"><h1
 
 @dataclass(frozen=True)
 class ReceivedRequest:
-    """A request as the origin saw it."""
+    """A request that the origin received."""
 
     method: str
     path: str
@@ -19,7 +19,7 @@ class ReceivedRequest:
 
 
 class RedirectingOrigin:
-    """Sends every request on to `to`, or answers it with a plain page where `to` is empty; `seen` has them in order."""
+    """Redirects every request to the URL `to`, or returns a page if `to` is empty. `requests` records them in order."""
 
     def __init__(self, to: str = "") -> None:
         self.to = to
@@ -38,11 +38,11 @@ class RedirectingOrigin:
                 self.end_headers()
                 self.wfile.write(body)
 
-            # a form that was sent here again would be seen as what it is
+            # records a form that is submitted here by mistake
             do_POST = do_GET
 
             def log_message(self, format: str, *args: object) -> None:
-                """Say nothing: the tests look at `seen`."""
+                """Writes no log, because the tests use `requests`."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"

@@ -1,38 +1,38 @@
-"""A proxy in front of a server that changes what passes, for tests of what notices it."""
+"""An HTTP proxy that changes requests and responses, for tests that must detect the changes."""
 
 from __future__ import annotations
 
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 
-class Through(BaseHTTPRequestHandler):
-    """A proxy that passes on what `ask` and `answer` make of a path and of a Location."""
+class ProxyHandler(BaseHTTPRequestHandler):
+    """Forwards a request to the upstream server after the functions of `proxy` have changed it."""
 
     server: Any
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.server.wait(self.path, body)
-        url = self.server.behind + self.server.ask(self.path)
+        self.server.on_request(self.path, body)
+        url = self.server.upstream + self.server.rewrite_path(self.path)
         request = urllib.request.Request(url, body or None, dict(self.headers), method=self.command)
         try:
-            answer = self.server.open(request, timeout=30)
+            response = self.server.open(request, timeout=30)
         except urllib.error.HTTPError as error:
-            answer = error
-        with answer:
-            text = answer.read()
-            self.send_response_only(answer.status)
-            for name, value in answer.headers.items():
+            response = error
+        with response:
+            text = response.read()
+            self.send_response_only(response.status)
+            for name, value in response.headers.items():
                 if name.lower() not in ("connection", "transfer-encoding"):
-                    self.send_header(name, self.server.answer(value) if name == "Location" else value)
-            for name, value in self.server.headers.items():
+                    self.send_header(name, self.server.rewrite_location(value) if name == "Location" else value)
+            for name, value in self.server.extra_headers.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(text)
@@ -49,14 +49,23 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 @contextmanager
-def proxy(behind: str, **tricks: Callable[..., Any]) -> Iterator[str]:
-    """The URL of a proxy in front of `behind`: `ask` changes a path, `answer` a Location, `wait` sees path and body,
-    `headers` gives further ones."""
-    server: Any = ThreadingHTTPServer(("127.0.0.1", 0), Through)
-    server.behind, server.open = behind, urllib.request.build_opener(NoRedirect()).open
-    server.ask, server.answer = tricks.get("ask", str), tricks.get("answer", str)
-    server.headers = tricks.get("headers", dict)()
-    server.wait = tricks.get("wait", lambda path, body: None)
+def proxy(
+    upstream: str,
+    *,
+    rewrite_path: Callable[[str], str] = str,
+    rewrite_location: Callable[[str], str] = str,
+    on_request: Callable[[str, bytes], object] = lambda path, body: None,
+    extra_headers: Mapping[str, str] | None = None,
+) -> Iterator[str]:
+    """Yields the URL of a proxy for the server at the URL `upstream`.
+
+    `rewrite_path` changes the path of a request and `rewrite_location` the header Location of a response. `on_request`
+    is called with path and body before a request is forwarded. `extra_headers` are added to each response.
+    """
+    server: Any = ThreadingHTTPServer(("127.0.0.1", 0), ProxyHandler)
+    server.upstream, server.open = upstream, urllib.request.build_opener(NoRedirect()).open
+    server.rewrite_path, server.rewrite_location = rewrite_path, rewrite_location
+    server.on_request, server.extra_headers = on_request, extra_headers or {}
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -1,6 +1,7 @@
-"""A real Active Directory domain controller, which is Samba's, on free ports of loopback in a temporary folder.
+"""Starts a real Active Directory domain controller (Samba) on free loopback ports.
 
-Its LDAP ports are fixed, so it runs in a network of its own that tests.servers.netns leads into. That takes root.
+The LDAP ports of Samba are fixed. It therefore runs in its own network namespace, to which tests.servers.netns forwards
+connections. This requires root.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from tests.servers.person import Person as Person
 from tests.servers.process import Process, tail
 
 SAMBA, SAMBA_TOOL = "/usr/sbin/samba", "/usr/bin/samba-tool"
-# its packages are several: the server, what a domain is made from, the modules of its database and of its files
+# files of the different Debian packages of Samba: server, provisioning data, database modules, file system modules
 PARTS = (
     SAMBA,
     SAMBA_TOOL,
@@ -40,7 +41,7 @@ INSTALL = "sudo make parts"
 
 
 class SambaAD:
-    """The directory of `tests.servers.samba_people`. `gc` is its global catalogue; `log` is what it says."""
+    """The directory of `tests.servers.samba_people`. `gc` is the URI of its global catalogue; `log` is its log file."""
 
     base, people_base, group_base = tree.BASE, tree.PEOPLE_BASE, tree.GROUP_BASE
     bind_dn, bind_password = tree.PEOPLE["svc-linkauth"].upn, tree.PEOPLE["svc-linkauth"].password
@@ -51,8 +52,8 @@ class SambaAD:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="linkauth-samba-"))
         self.log = self.folder / "log"
-        ways = {free_port(): target for target in (389, 636, 3268)}
-        ldap, ldaps, gc = ways
+        forwards = {free_port(): target for target in (389, 636, 3268)}
+        ldap, ldaps, gc = forwards
         self.ldap, self.ldaps, self.gc = (
             f"ldap://127.0.0.1:{ldap}",
             f"ldaps://127.0.0.1:{ldaps}",
@@ -62,8 +63,13 @@ class SambaAD:
         self._certificates = Certificates(self.folder / "certificates", "dc1.ad.example.org", "localhost", "127.0.0.1")
         self.ca_file = self._certificates.ca_file
         self.use_certificate("good")
-        forward = [SYSTEM_PYTHON, "-m", "tests.servers.netns", *(f"{port}:{target}" for port, target in ways.items())]
-        self._network = Process("the way to Samba", lambda: forward, self.folder / "netns.log")
+        forward = [
+            SYSTEM_PYTHON,
+            "-m",
+            "tests.servers.netns",
+            *(f"{port}:{target}" for port, target in forwards.items()),
+        ]
+        self._network = Process("the port forwarding to Samba", lambda: forward, self.folder / "netns.log")
         self._samba = Process("Samba", self._command, self.log)
 
     @property
@@ -75,15 +81,15 @@ class SambaAD:
         return self._network.pid
 
     def use_certificate(self, kind: Kind) -> None:
-        """From its next start on."""
-        for end in ("pem", "key"):
-            shutil.copy(self._certificates.folder / f"{kind}.{end}", self.folder / f"server.{end}")
+        """Installs a certificate of this kind. It is used after the next start."""
+        for suffix in ("pem", "key"):
+            shutil.copy(self._certificates.folder / f"{kind}.{suffix}", self.folder / f"server.{suffix}")
 
     def _command(self) -> Sequence[str]:
-        """In one process, so that it can be hung."""
-        inside = ["nsenter", f"--net=/proc/{self._network.pid}/ns/net"]
-        alone = ["--foreground", "--model=single", "--no-process-group", "--debug-stdout"]
-        return [*inside, SAMBA, *alone, f"--configfile={self._conf}"]
+        """Returns the command for Samba as a single process, which can be suspended."""
+        enter_namespace = ["nsenter", f"--net=/proc/{self._network.pid}/ns/net"]
+        options = ["--foreground", "--model=single", "--no-process-group", "--debug-stdout"]
+        return [*enter_namespace, SAMBA, *options, f"--configfile={self._conf}"]
 
     @property
     def _conf(self) -> Path:
@@ -93,16 +99,16 @@ class SambaAD:
         if not self._conf.exists():
             self._provision()
         try:
-            self._network.start(self._lets_in)
-            self._samba.start(self._lets_the_administrator_in)
+            self._network.start(self._forwards_connections)
+            self._samba.start(self._accepts_administrator)
         except BaseException:
             self.stop()
             raise
 
     def _provision(self) -> None:
-        # what a start that failed has left
+        # remove the files of a failed start
         shutil.rmtree(self.folder / "domain", ignore_errors=True)
-        # without a configuration of its own it would take the system's
+        # without this file samba-tool would use the configuration of the system
         empty = self.folder / "empty.conf"
         empty.write_text("[global]\n", "utf-8")
         options = {
@@ -117,23 +123,23 @@ class SambaAD:
             "host-ip": "127.0.0.1",
         }
         provision = [SAMBA_TOOL, "domain", "provision", *(f"--{name}={value}" for name, value in options.items())]
-        self._make("provision", provision)
+        self._run("provision", provision)
         conf = self.folder / "new.conf"
         conf.write_text(self._settings(), "utf-8")
         (self.folder / "run").mkdir(exist_ok=True)
-        self._make("seed", [SYSTEM_PYTHON, "-m", "tests.servers.samba_seed", str(conf)])
-        # only a whole one has this name
+        self._run("seed", [SYSTEM_PYTHON, "-m", "tests.servers.samba_seed", str(conf)])
+        # the file has its final name only if provisioning has succeeded
         conf.rename(self._conf)
 
-    def _make(self, what: str, command: Sequence[str]) -> None:
-        log = self.folder / f"{what}.log"
+    def _run(self, step: str, command: Sequence[str]) -> None:
+        log = self.folder / f"{step}.log"
         with log.open("wb") as output:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=ROOT)
-        if done.returncode:
-            raise RuntimeError(f"Samba's {what} failed:\n{tail(log)}")
+            result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=ROOT)
+        if result.returncode:
+            raise RuntimeError(f"the step {step} of Samba failed:\n{tail(log)}")
 
     def _settings(self) -> str:
-        """LDAP only: no files, no DNS, no Kerberos. A password in clear text is refused by default."""
+        """Returns a smb.conf with LDAP only. By default Samba refuses a simple bind without TLS."""
         domain, run = self.folder / "domain", self.folder / "run"
         return f"""\
 [global]
@@ -161,20 +167,20 @@ tls keyfile = {self.folder}/server.key
 tls cafile = {self.ca_file}
 """
 
-    def _lets_in(self) -> bool:
-        """Of the ports the last one is opened last; who connects is turned away again while Samba is not there."""
+    def _forwards_connections(self) -> bool:
+        """Returns whether the last port accepts connections: the ports are opened in order."""
         with suppress(OSError), socket.create_connection(("127.0.0.1", self._last_port), 2):
             return True
         return False
 
-    def _lets_the_administrator_in(self) -> bool:
+    def _accepts_administrator(self) -> bool:
         with suppress(LDAPException), self.as_admin():
             return True
         return False
 
     @contextmanager
     def as_admin(self) -> Iterator[Any]:
-        """An ldap3 connection of the domain's administrator."""
+        """Yields an ldap3 connection of the domain administrator."""
         with bound_connection(self.ldaps, self.admin_dn, self.admin_password) as connection:
             yield connection
 
@@ -185,7 +191,7 @@ tls cafile = {self.ca_file}
         self._samba.resume()
 
     def stop(self) -> None:
-        """Both: with nobody behind it, the way in could not say that a connection is refused."""
+        """Stops Samba and the port forwarding, so that further connections are refused."""
         self._samba.stop()
         self._network.stop()
 
@@ -194,7 +200,7 @@ tls cafile = {self.ca_file}
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def subject_of(self, username: str) -> str:
-        """Its objectGUID, as Microsoft writes it."""
+        """Returns the objectGUID of a person in the text format of Microsoft."""
         with self.as_admin() as connection:
             connection.search(self.people[username].dn, "(objectClass=*)", "BASE", attributes=["objectGUID"])
             return str(UUID(bytes_le=connection.response[0]["raw_attributes"]["objectGUID"][0]))
@@ -206,33 +212,33 @@ tls cafile = {self.ca_file}
         self.modify(self.people[username].dn, {"unicodePwd": [f'"{password}"'.encode("utf-16-le")]})
 
     def must_change(self, username: str, password: str) -> None:
-        """Set its password, to be changed at the next login."""
+        """Sets a password that must be changed at the next sign-in."""
         self.set_password(username, password)
         self.modify(self.people[username].dn, {"pwdLastSet": ["0"]})
 
     def modify(self, dn: str, changes: Mapping[str, Sequence[str | bytes]]) -> None:
-        """Replace values as the administrator."""
+        """Replaces attribute values as the administrator."""
         with self.as_admin() as connection:
             replace_attributes(connection, dn, changes)
 
 
-def _missing() -> str:
+def _unmet_requirement() -> str:
     if not all(list(Path("/").glob(part.lstrip("/"))) for part in PARTS):
-        return f"there is no Samba here; install it with: {INSTALL}"
+        return f"Samba is not installed. To install it, run: {INSTALL}"
     if os.geteuid() or subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode:
-        return "Samba needs root and a network namespace; run the tests with: sudo make test"
+        return "Samba requires root and a network namespace. Run the tests with: sudo make test"
     return ""
 
 
 def require() -> None:
-    """Skip the test by name, with the command that mends it, where Samba cannot run; in CI it fails instead."""
-    if message := _missing():
+    """Skips the test if Samba cannot run. In CI the test fails instead."""
+    if message := _unmet_requirement():
         pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
 
 
 @contextmanager
 def running() -> Iterator[SambaAD]:
-    """A server of its own, gone afterwards."""
+    """Starts a new server, and removes it with its data at the end of the `with` block."""
     require()
     server = SambaAD()
     try:

@@ -1,6 +1,6 @@
-"""Who is in the Active Directory of the tests: an account for every case, and groups.
+"""The people and groups of the Active Directory test domain: an account for every case.
 
-The seed runs in the system's Python, which has Samba's modules; it reads this too.
+samba_seed.py imports this module in the Python of the system, so it imports only the standard library.
 """
 
 from __future__ import annotations
@@ -15,19 +15,23 @@ BASE = "DC=ad,DC=example,DC=org"
 PEOPLE_BASE, GROUP_BASE, SERVICE_BASE = f"OU=People,{BASE}", f"OU=Groups,{BASE}", f"OU=Services,{BASE}"
 ADMIN, ADMIN_PASSWORD = f"administrator@{REALM}", "Adm1n-Secret!"
 RESET_SERVICE = "svc-reset"
-"""A service account that may set people's passwords; svc-linkauth has no rights but everybody's."""
+"""A service account that can reset the passwords of people. svc-linkauth has only the default rights."""
 VEILED = "veiled"
 
 NORMAL, DISABLED, NEVER_EXPIRES, SMART_CARD = 0x200, 0x2, 0x10000, 0x40000
-"""Of userAccountControl."""
+"""Flags of userAccountControl."""
 
 Value = str | bytes | timedelta
-"""A timedelta is a time from now, reckoned when it is written."""
+"""An attribute value. A timedelta is relative to the time at which the value is written."""
 
 
 @dataclass(frozen=True)
 class Account:
-    """`late`: attributes that adding the entry would overwrite; `forced`: those that the password module would."""
+    """A test account. `case` describes what is special about it.
+
+    `late` are attributes that are set after the entry was added, which would overwrite them. `forced` are attributes
+    that are set without Samba's password module, which would overwrite them.
+    """
 
     case: str
     person: Person
@@ -39,7 +43,7 @@ class Account:
 
 
 def dn(name: str, base: str = PEOPLE_BASE) -> str:
-    """The DN under `base`, as Samba writes it."""
+    """Returns the DN of an entry under `base` in the format of Samba."""
     escaped = "".join(
         f"\\{character}" if character in ',\\"<>+#' else f"\\{ord(character):02X}" if character in ";=" else character
         for character in name
@@ -83,9 +87,9 @@ def _service(username: str, password: str) -> Account:
 
 YESTERDAY: dict[str, Value] = {"accountExpires": timedelta(days=-1)}
 MUST_CHANGE: dict[str, Value] = {"pwdLastSet": "0"}
-# as the server itself writes it
+# the values that Samba writes for a locked account
 LOCKED: dict[str, Value] = {"lockoutTime": timedelta(), "badPwdCount": "3", "badPasswordTime": timedelta()}
-# the domain's maximum age is 42 days; one under a day would count as "never" in Samba
+# the maximum password age of the domain is 42 days; Samba treats a maximum age under one day as "never"
 OLD: dict[str, Value] = {"pwdLastSet": timedelta(days=-100)}
 
 ACCOUNTS = [
@@ -141,7 +145,7 @@ def group_dn(name: str) -> str:
 GROUPS: dict[str, list[str]] = {
     "developers": _members(*(f"user{number:02d}" for number in range(3, 11))),
     "admins": _members("user01", "user02"),
-    # two levels, three levels, and a circle
+    # nested groups: two levels, three levels, and a cycle
     "staff": [group_dn("developers"), group_dn("admins")],
     "company": [group_dn("staff"), *_members("user15", "jsmith", "bslash")],
     "ops, infra (EU)": _members("user11", "jsmith"),
@@ -151,4 +155,4 @@ GROUPS: dict[str, list[str]] = {
     "mail-list": _members("user17"),
 }
 DISTRIBUTION = {"mail-list"}
-"""Groups that are none of security's: tokenGroups leaves them out."""
+"""Distribution groups, which tokenGroups does not contain."""

@@ -1,4 +1,4 @@
-"""development.ini starts by one command, wherever it is."""
+"""Tests that development.ini starts with one command in an empty folder."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.servers.development_server import DevelopmentServer
 
 
-def test_development_ini_starts_in_a_folder_that_has_nothing_else(tmp_path: Path) -> None:
+def test_development_ini_starts_in_an_empty_folder(tmp_path: Path) -> None:
     server = DevelopmentServer(tmp_path)
     try:
         server.start()

@@ -43,8 +43,8 @@ def test_the_nu_html_checker_finds_nothing(
         if static.name.endswith((".css", ".svg")):
             (tmp_path / static.name).write_bytes(static.body)
     command = [*nu, "--format", "json", "--also-check-css", "--also-check-svg", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
     # its answer comes by the way of errors
-    said = [(each["url"].rpartition("/")[2], each["message"]) for each in json.loads(done.stderr)["messages"]]
-    assert [each for each in said if each[0] not in WRONG] == []
-    assert {file for file, _ in said} == set(WRONG)
+    output = [(each["url"].rpartition("/")[2], each["message"]) for each in json.loads(result.stderr)["messages"]]
+    assert [each for each in output if each[0] not in WRONG] == []
+    assert {file for file, _ in output} == set(WRONG)
