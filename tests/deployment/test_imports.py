@@ -60,7 +60,7 @@ print(json.dumps([json.loads(found)["active"], sorted(name for name in sys.modul
 
 def _run(ini: Path, code: str, argument: str) -> Any:
     """What `code` prints behind CALL, in a process of its own, for the application of an ini file."""
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", CALL + code, argument],
         env={"LINKAUTH_INI": str(ini), "PATH": "/usr/bin:/bin"},
         cwd=ini.parent,
@@ -68,8 +68,8 @@ def _run(ini: Path, code: str, argument: str) -> Any:
         text=True,
         timeout=120,
     )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout.splitlines()[-1])
 
 
 def test_a_server_imports_only_what_it_serves_with(tmp_path: Path) -> None:
@@ -103,6 +103,6 @@ def test_the_contract_of_a_backend_imports_the_standard_library_alone() -> None:
     public = "linkauth.backends, linkauth.hashing, linkauth.net, linkauth.redaction"
     code = f"import sys; before = set(sys.modules); import {public}; "
     code += "print(*sorted(set(sys.modules) - before))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    rooms = {name.partition(".")[0] for name in done.stdout.split()}
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    rooms = {name.partition(".")[0] for name in result.stdout.split()}
     assert rooms - set(sys.stdlib_module_names) == {"linkauth"}
