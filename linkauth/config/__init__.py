@@ -1,1 +1,1 @@
-"""What an ini file may say, and whether it is good enough to start with."""
+"""Reads the ini file, validates it, and returns typed settings."""

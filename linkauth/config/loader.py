@@ -1,4 +1,4 @@
-"""From an ini file to its sections. Every mistake in the file is one sentence for the operator, without a traceback."""
+"""Loads an ini file with plaster. Every error in the file becomes a one-sentence message without a traceback."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from linkauth.redaction import reason, register_embedded
 
 
 class StartError(Exception):
-    """linkauth cannot start; the message says why and how to mend it, one line a fault."""
+    """linkauth cannot start. The message gives the cause and the remedy, one line per fault."""
 
 
 def loader(ini: str) -> Any:
-    """The plaster loader of an ini file, its logging set up; raises StartError."""
+    """Returns the plaster loader of an ini file after configuring its logging. Raises StartError."""
     if not Path(ini).is_file():
-        raise StartError(f"{ini}: there is no such file; copy production.ini and change what it says")
+        raise StartError(f"{ini}: no such file; copy production.ini and adapt its settings")
     with ini_errors(ini):
         _require_plain_text(ini)
         # plaster.get_loader would search every installed distribution for it
@@ -41,22 +41,24 @@ def _set_up_logging(ini: str, found: Any) -> None:
     with ini_errors(ini, "handlers"):
         for section in found.get_sections():
             if section.startswith("handler_"):
-                # the password of a mail server, for one
+                # a handler may contain a secret, such as the password of a mail server
                 for value in found.get_settings(section).values():
                     register_embedded(value)
     try:
         found.setup_logging({"__file__": str(Path(ini).resolve())})
     except Exception as error:
-        # logging.config raises what it likes; the first two tell parts of a value that is evaluated
+        # logging.config raises many types; the messages of the first two contain parts of an evaluated value
         why = type(error).__name__
         why += "" if isinstance(error, (NameError, SyntaxError)) else f": {reason(error)}"
-        raise StartError(f"{ini}: the sections about logging cannot be used: {why}") from error
+        raise StartError(f"{ini}: the logging sections are invalid: {why}") from error
     logs.protect()
 
 
 def _require_plain_text(ini: str) -> None:
-    """Raises StartError for a file in another encoding, whose letters would be read as others, and for a character in
-    a key or the name of a section that cannot be seen, which would make another name of it."""
+    """Raises StartError if the file is not UTF-8, or if a key or section name contains an invisible character.
+
+    An invisible character would silently make it a different name.
+    """
     raw = Path(ini).read_bytes()
     if raw.startswith(codecs.BOM_UTF8):
         raise StartError(f"{ini}: begins with a byte order mark: save it as UTF-8 without BOM")
@@ -71,46 +73,49 @@ def _require_plain_text(ini: str) -> None:
         if not text.startswith((" ", "\t", "#", ";")):
             name = text if text.startswith("[") else re.split("[=:]", text, maxsplit=1)[0]
             if problem := invisible_character(name.replace("\t", " ").rstrip()):
-                raise StartError(f"{ini}: line {number}: the name there {problem}")
+                raise StartError(f"{ini}: line {number}: the name {problem}")
 
 
 @contextmanager
 def ini_errors(ini: str, section: str = "app:main") -> Iterator[None]:
-    """What configparser and PasteDeploy raise, in a sentence that holds a section and a key but never a value."""
+    """Context manager that converts the exceptions of configparser and PasteDeploy to StartError.
+
+    The message may name a section and a key, but never contains a value.
+    """
     try:
         yield
     except configparser.InterpolationError as error:
         where = f"{ini}: [{section}] {getattr(error, 'option', '') or 'a key'}"
-        raise StartError(f"{where}: a % in a value is written %%, and %(name)s must name a key") from None
+        raise StartError(f"{where}: write a literal % as %%; %(name)s must name an existing key") from None
     except configparser.ParsingError as error:
         numbers = [number for number, _ in getattr(error, "errors", ())] or [getattr(error, "lineno", "?")]
         lines = ", ".join(map(str, numbers))
         source = str(getattr(error, "source", ini))
         if source != ini and Path(source).is_file():
-            # another ini file, named by config:
+            # a config: reference names another ini file
             _require_plain_text(source)
             ini = source
         raise StartError(f"{ini}: line {lines} is neither a [section] nor a key = value") from None
     except configparser.DuplicateOptionError as error:
         where = f"{ini}, line {error.lineno}: [{error.section}] {error.option}"
-        raise StartError(f"{where}: is there twice (a key ends at its first = or colon)") from None
+        raise StartError(f"{where}: is defined twice (a key ends at the first = or colon)") from None
     except configparser.Error as error:
         line = getattr(error, "lineno", None)
         where = f"{ini}, line {line}" if line else ini
         raise StartError(f"{where}: cannot be read: {type(error).__name__}") from None
     except (LookupError, ImportError) as error:
-        # PasteDeploy, about a section, an application or a server that is not there
+        # PasteDeploy did not find a section, an application or a server
         raise StartError(f"{ini}: [{section}] cannot be used: {type(error).__name__}: {reason(error)}") from error
     except UnicodeError:
-        # the ini file itself is UTF-8 here
-        raise StartError(f"{ini}: a file that it names by config: is not text in UTF-8: save it as UTF-8") from None
+        # this ini file is UTF-8, so another one is not
+        raise StartError(f"{ini}: a file in a config: reference is not text in UTF-8: save it as UTF-8") from None
     except (OSError, ValueError) as error:
         why = reason(error) if isinstance(error, OSError) else type(error).__name__
         raise StartError(f"{ini}: cannot be read: {why}") from None
 
 
 def app_settings(ini: str, found: Any) -> dict[str, str]:
-    """The keys of [app:main] and [DEFAULT], every %(name)s filled in; raises StartError."""
+    """Returns the keys of [app:main] and [DEFAULT] with every %(name)s interpolated. Raises StartError."""
     with ini_errors(ini):
         settings = found.get_wsgi_app_settings("main")
         return {**settings.global_conf, **settings}

@@ -1,8 +1,8 @@
-"""What each platform wants of an authorization server: presets, data and not code.
+"""Presets with the requirements of each platform for an authorization server.
 
-The facts are the platforms' own: developer.amazon.com/docs/account-linking, developers.google.com/identity/
-account-linking, developer.smartthings.com/docs/devices/cloud-connected/auth-server, yandex.ru/dev/dialogs/smart-home/
-doc/en/auth, ifttt.com/docs/api_reference, bixbydevelopers.com (actions.using-oauth).
+Sources: developer.amazon.com/docs/account-linking, developers.google.com/identity/account-linking,
+developer.smartthings.com/docs/devices/cloud-connected/auth-server, yandex.ru/dev/dialogs/smart-home/doc/en/auth,
+ifttt.com/docs/api_reference, bixbydevelopers.com (actions.using-oauth).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Platform:
-    """A preset; `label` is what pages call the platform, "" for none.
+    """Requirements and defaults of one platform. `label` is its name on pages; "" if pages do not name it.
 
     In `redirect_uris`, `{id}` stands for the value of the setting `id_key`, which must match `id_pattern`.
 
@@ -52,7 +52,7 @@ PLATFORMS: Mapping[str, Platform] = {
         Platform(
             "alexa",
             "Alexa",
-            # by where the person registered the device; the second shape is the implicit grant's
+            # the host depends on the region of the device; the second path is that of the implicit grant
             redirect_uris=tuple(f"https://{host}{path}" for path in _ALEXA_PATHS for host in _ALEXA_HOSTS),
             id_key="alexa_vendor_id",
             id_pattern=r"[A-Z0-9]{5,32}",
@@ -79,7 +79,7 @@ PLATFORMS: Mapping[str, Platform] = {
                 f"https://{host}.smartthings.com/oauth/callback" for host in ("c2c-us", "c2c-eu", "c2c-ap", "api")
             ),
         ),
-        # a whole token answer of 5,000 characters and a token of 2,048 at most: a JWT may be longer
+        # limits a token response to 5,000 characters and a token to 2,048; a JWT may be longer
         Platform(
             "yandex",
             "Yandex",
@@ -87,7 +87,7 @@ PLATFORMS: Mapping[str, Platform] = {
             max_access_lifetime=4_294_967_296,
             opaque_only=True,
         ),
-        # refreshes only after a 401, so an access token may live for ever, and a refresh token must
+        # refreshes only after a 401: access tokens need not expire, and refresh tokens must not
         Platform(
             "ifttt",
             "IFTTT",
@@ -98,7 +98,7 @@ PLATFORMS: Mapping[str, Platform] = {
             refresh_may_expire=False,
             scopes=("ifttt",),
         ),
-        # names the one PKCE method in two ways
+        # uses two names for the same PKCE method
         Platform("bixby", "Bixby", pkce_methods=("S256", "SHA256")),
         Platform("none", implicit=True, sends_iss=True),
     )

@@ -1,6 +1,6 @@
-"""Plugins by entry point: backends and themes, and the settings classes that they bring.
+"""Loads backends, themes and their settings classes by entry point.
 
-Only what the ini names is loaded, not everything that is installed.
+Only the plugins that the ini names are imported, not every installed one.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from linkauth.redaction import reason
 
 
 def installed(family: str) -> dict[str, EntryPoint]:
-    """The entry points of the group `linkauth.<family>` by name."""
+    """Returns the entry points of the group `linkauth.<family>` by name."""
     return {entry.name: entry for entry in entry_points(group=f"linkauth.{family}")}
 
 
 def load(family: str, name: str) -> Any:
-    """What the entry point `name` of the group `linkauth.<family>` points to.
+    """Returns the object of the entry point `name` in the group `linkauth.<family>`.
 
-    Raises LookupError, in words for operators, if there is none or it cannot be imported.
+    Raises LookupError with a message for operators if there is no such entry point or its import fails.
     """
     found = installed(family)
     if name not in found:
@@ -30,8 +30,8 @@ def load(family: str, name: str) -> Any:
         import difflib
 
         nearest = difflib.get_close_matches(name, found, n=1)
-        hint = f"; the nearest one is {nearest[0]}" if nearest else ""
-        raise LookupError(f"names none of the installed {family}: {', '.join(sorted(found)) or 'there are none'}{hint}")
+        hint = f"; the nearest name is {nearest[0]}" if nearest else ""
+        raise LookupError(f"is not one of the installed {family}: {', '.join(sorted(found)) or 'none'}{hint}")
     return _import(found[name])
 
 
@@ -43,16 +43,16 @@ def _import(entry: EntryPoint) -> Any:
 
 
 def settings_class(family: str, name: str) -> type | None:
-    """The dataclass of that plugin's settings; None for a theme without parameters. Raises LookupError."""
+    """Returns the settings dataclass of a plugin, or None for a theme without parameters. Raises LookupError."""
     plugin = load(family, name)
     if family == "themes":
         parameters: type | None = getattr(plugin, "Parameters", None)
         return parameters
     if not (isinstance(plugin, type) and issubclass(plugin, CredentialBackend)):
-        raise LookupError("names an entry point that is no CredentialBackend")
+        raise LookupError("names an entry point that is not a CredentialBackend")
     return plugin.Settings
 
 
 def read_settings(ini: Mapping[str, str]) -> Settings:
-    """The settings in `ini`, those of the plugins that it names included; raises SettingsError."""
+    """Returns the settings in `ini`, including those of the plugins that it names. Raises SettingsError."""
     return read(ini, settings_class)

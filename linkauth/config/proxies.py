@@ -1,4 +1,4 @@
-"""Which peers are proxies whose forwarded headers are believed: the value of `linkauth.trusted_proxies`."""
+"""Parses `linkauth.trusted_proxies`: the peers whose forwarded headers are trusted."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 UNIX = "unix"
-"""The peer of a unix domain socket, which has no address."""
-_LONGEST = 64
+"""Keyword for peers on a unix domain socket, which have no IP address."""
+_MAX_LENGTH = 64
 _MAPPED_BITS = 96
 _MAPPED = IPv6Network("::ffff:0:0/96")
 
 
 def address(text: str) -> Address | None:
-    """The IP address that `text` is, or None; no name is looked up.
+    """Returns `text` as an IP address, or None if it is not one. Host names are not resolved.
 
-    A zone (RFC 4007) is left out, and an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2) is its IPv4 address.
+    A zone (RFC 4007) is dropped. An IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2) becomes its IPv4 address.
     """
-    return _parsed(text) if len(text) <= _LONGEST else None
+    return _parsed(text) if len(text) <= _MAX_LENGTH else None
 
 
 @lru_cache(1024)
@@ -37,36 +37,36 @@ def _parsed(text: str) -> Address | None:
 
 @dataclass(frozen=True)
 class TrustedProxies:
-    """Networks, and whether peers on a unix domain socket count too."""
+    """Trusted networks. If `unix` is true, peers on a unix domain socket are trusted too."""
 
     networks: tuple[Network, ...] = ()
     unix: bool = False
 
     @classmethod
-    def parse(cls, words: Iterable[str]) -> TrustedProxies:
-        """From networks, addresses and `unix`. Raises ValueError with a sentence about the first other word."""
-        words = tuple(words)
-        return cls(tuple(_network(word) for word in words if word != UNIX), UNIX in words)
+    def parse(cls, values: Iterable[str]) -> TrustedProxies:
+        """Parses networks, addresses and the keyword `unix`. Raises ValueError with a message about the first error."""
+        values = tuple(values)
+        return cls(tuple(_network(value) for value in values if value != UNIX), UNIX in values)
 
     def __bool__(self) -> bool:
         return self.unix or bool(self.networks)
 
     def trusts(self, peer: Address | None) -> bool:
-        """Is this the address of a trusted proxy? None is the peer of a unix domain socket."""
+        """Returns whether `peer` is a trusted proxy. None stands for a peer on a unix domain socket."""
         if peer is None:
             return self.unix
         return any(peer in network for network in self.networks)
 
 
-def _network(word: str) -> Network:
-    """A network; an IPv4-mapped one is its IPv4 network. Raises ValueError."""
+def _network(value: str) -> Network:
+    """Parses a network. An IPv4-mapped IPv6 network becomes its IPv4 network. Raises ValueError."""
     try:
-        if "%" in word:
-            # a zone means something else on another machine
+        if "%" in value:
+            # a zone is valid only on the machine that defines it
             raise ValueError
-        found = ip_network(word)
+        found = ip_network(value)
     except ValueError:
-        raise ValueError(_syntax_problem(word)) from None
+        raise ValueError(_syntax_problem(value)) from None
     if isinstance(found, IPv6Network) and found.subnet_of(_MAPPED):
         mapped = found.network_address.ipv4_mapped
         assert mapped is not None
@@ -74,20 +74,20 @@ def _network(word: str) -> Network:
     return found
 
 
-def _syntax_problem(word: str) -> str:
-    if "," in word:
-        return "holds a comma: its words are separated by spaces"
+def _syntax_problem(value: str) -> str:
+    if "," in value:
+        return "contains a comma: separate the values with spaces"
     try:
-        if "%" in word:
+        if "%" in value:
             raise ValueError
-        return f"holds {word}, which is an address inside a network: the network is {ip_network(word, strict=False)}"
+        return f"contains {value}, which is an address with a prefix length: write {ip_network(value, strict=False)}"
     except ValueError:
         pass
-    bare = word.strip("[]").partition("%")[0]
-    without_port = re.fullmatch(r"\[?([0-9A-Fa-f.:]+?)\]?:[0-9]{1,5}", word) if len(word) <= _LONGEST else None
+    bare = value.strip("[]").partition("%")[0]
+    without_port = re.fullmatch(r"\[?([0-9A-Fa-f.:]+?)\]?:[0-9]{1,5}", value) if len(value) <= _MAX_LENGTH else None
     for candidate in (bare, without_port[1] if without_port else ""):
         if address(candidate):
-            return f"holds an address with a port, brackets or a zone: write {candidate}"
-    if re.fullmatch(r"[0-9.:/*]+", word):
-        return "holds a word that is neither an address such as 10.0.0.5 nor a network such as 10.0.0.0/8"
-    return "holds a word that is no network, no address and not unix; host names are not looked up, write the address"
+            return f"contains an address with a port, brackets or a zone: write {candidate}"
+    if re.fullmatch(r"[0-9.:/*]+", value):
+        return "contains a value that is neither an address such as 10.0.0.5 nor a network such as 10.0.0.0/8"
+    return "contains a value that is not a network, an address or unix; host names are not resolved: write the address"

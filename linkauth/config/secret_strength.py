@@ -1,6 +1,6 @@
-"""How hard a secret is to guess: an estimate that knows repetitions, sequences, rows of a keyboard and words.
+"""Estimates how hard a secret is to guess, from its repetitions, sequences, keyboard rows and words.
 
-It is there to refuse what no random generator makes. A secret that it takes is not proved to be good.
+The estimate serves to refuse secrets that no random generator produces. It does not prove that a secret is strong.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ import math
 import re
 
 CLIENT_MIN_LENGTH, CLIENT_MIN_BITS = 16, 42
-"""Least length and least estimate of a client's secret."""
+"""Minimum length and minimum estimated bits of a client secret."""
 SERVER_MIN_LENGTH, SERVER_MIN_BITS = 32, 64
-"""The same of `linkauth.secret`, which seals signing keys and can be guessed at without asking this server."""
-REMEDY = "make one with: openssl rand -hex 32"
+"""The same for `linkauth.secret`. It encrypts the signing keys, so a copy of the database allows offline guessing."""
+REMEDY = "generate one with: openssl rand -hex 32"
 PUBLISHED_SECRETS = frozenset({"for development only, known to everybody", "the demo skill's secret"})
-"""The secrets of development.ini, which anybody can read."""
+"""The secrets in development.ini, which is public."""
 ANALYSED_LENGTH = 300
-"""Characters of a secret that are looked at."""
+"""Number of characters of a secret that the estimate reads."""
 
 _MIN_RUN = 3
-"""Characters that are found again, or in a row, from which on they count as one."""
+"""Minimum length of a repetition or sequence; a whole one counts as a single character."""
 _KEYBOARD_ROWS = (
     *("abcdefghijklmnopqrstuvwxyz", "01234567890123456789", "qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiop"),
     *("yxcvbnm", "azertyuiop", "qsdfghjklm", "wxcvbn", "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik,9ol.0p;/"),
@@ -35,11 +35,13 @@ _WORDS = (
     *("my", "correct", "horse", "battery", "staple", "deadbeef", "cafebabe"),
     *("thequickbrownfox", "jumpsoverthelazydog", "abcd", "qwerty", "iloveyou", "monkey", "dragon", "summer", "winter"),
 )
-"""Words that stand in examples and in lists of the most used passwords."""
-_BY_LETTER = {letter: tuple(each for each in _WORDS if each[0] == letter) for letter in {each[0] for each in _WORDS}}
+"""Words from configuration examples and from lists of common passwords."""
+_WORDS_BY_LETTER = {
+    letter: tuple(each for each in _WORDS if each[0] == letter) for letter in {each[0] for each in _WORDS}
+}
 """The same words by their first letter."""
 _LEET = str.maketrans("013457@$!", "oieastasi")
-"""Digits and signs that are written in the place of letters."""
+"""Digits and symbols that commonly replace letters."""
 _LETTERS = re.compile(r"[A-Z]?[a-z]{4,}|[A-Z]{5,}")
 _COMMON_PAIRS = (
     "th he in er an re nd on en at ou ed ha to or it is hi es ng st nt te ti as se ar al le ve ne me de co ro "
@@ -48,29 +50,32 @@ _COMMON_PAIRS = (
     "um im pa ee oo ea gr ag ig go gh ht ct ts rs rd rt rn ld ry ty ay ey sp sc cl cr cu br bo bu ba fe fr wi "
     "we wa os od ex ap mp da "
 )
-"""The pairs of letters of which English words are mostly made, and other languages' too."""
+"""The most frequent letter pairs of English words; most are frequent in other languages too."""
 _COMMON_PAIRS_RATIO = 0.7
-"""Letters of one case are a word if so many of their pairs are among them."""
+"""Letters of one case are treated as words if at least this share of their pairs is common."""
 _WORD_LENGTH, _WORD_BITS, _LETTER_BITS = 24, 20, 2
-"""Up to that length letters may be one word, of a million; longer ones count as several."""
+"""Up to _WORD_LENGTH letters count as one word out of a million (20 bits); more letters count 2 bits each."""
 
 
 def weakness(secret: str, min_length: int, min_bits: int) -> str | None:
-    """What is wrong with a secret, as the end of a sentence that does not hold it; None for a good one."""
+    """Returns why a secret is too weak, or None if it is not.
+
+    The text is the predicate of a sentence; it does not contain the secret.
+    """
     if len(secret) < min_length:
         return f"is shorter than {min_length} characters; {REMEDY}"
     if estimated_bits(secret) < min_bits:
-        return f"can be guessed, since it repeats itself, counts up or is made of words; {REMEDY}"
+        return f"is easy to guess: it consists of repetitions, sequences or words; {REMEDY}"
     return None
 
 
 def estimated_bits(secret: str) -> float:
-    """The estimated logarithm to base 2 of the tries that it takes to guess `secret`."""
+    """Returns the estimated number of guesses for `secret`, as a logarithm to base 2."""
     secret = secret[:ANALYSED_LENGTH]
     if not secret:
         return 0
     per_character = math.log2(max(2, len(set(secret))))
-    # a1b2c3d4 is two sequences, one between the other
+    # a1b2c3d4 consists of two interleaved sequences
     return min(_estimate(secret, per_character), sum(_estimate(secret[start::2], per_character) for start in (0, 1)))
 
 
@@ -92,7 +97,7 @@ def _estimate(secret: str, per_character: float) -> float:
 
 
 def _repeated(secret: str, at: int) -> int:
-    """How many characters from `at` on were there before; 0 for fewer than a run."""
+    """Returns how many characters from `at` on repeat earlier ones; 0 if fewer than _MIN_RUN."""
     length = 0
     while at + length < len(secret) and secret.find(secret[at : at + length + 1], 0, at + length) >= 0:
         length += 1
@@ -107,11 +112,13 @@ def _sequence(lowered: str, at: int) -> int:
 
 
 def _known_word(text: str, at: int) -> int:
-    return max((len(word) for word in _BY_LETTER.get(text[at : at + 1], ()) if text.startswith(word, at)), default=0)
+    return max(
+        (len(word) for word in _WORDS_BY_LETTER.get(text[at : at + 1], ()) if text.startswith(word, at)), default=0
+    )
 
 
 def _letter_run(secret: str, unleeted: str, at: int) -> int:
-    """The length of the letters of one case at `at`, up to a word that is known."""
+    """Returns the number of word-like letters of one case at `at`, up to the next known word; 0 if they are random."""
     found = _LETTERS.match(secret, at)
     if not found:
         return 0

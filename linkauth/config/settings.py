@@ -1,6 +1,6 @@
-"""What the ini file may say, as frozen dataclasses, and the rules between the keys.
+"""The settings as frozen dataclasses, and their validation.
 
-`production.ini` is the manual of these settings; `reader` turns keys into values.
+`production.ini` documents every setting. The module `reader` converts the keys to values.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ PREFIX = "linkauth."
 MAX_PREVIOUS_SECRETS = 8
 
 Resolve = Callable[[str, str], type | None]
-"""(family, entry point name) to the dataclass of that plugin's settings; raises LookupError in words for operators."""
+"""Maps (family, entry point name) to the settings class of a plugin. Raises LookupError with text for operators."""
 
 
 @dataclass(frozen=True)
 class BackendSettings:
-    """One named credential backend: `linkauth.backend.<name>.*`; `options` is the plugin's own dataclass.
+    """Settings of a credential backend (`linkauth.backend.<name>.*`). `options` is the settings object of the plugin.
 
-    A `shadow` is compared with the others and decides nothing.
+    A shadow backend is compared with the other backends, but its result does not affect sign-ins.
     """
 
     name: str
@@ -44,7 +44,7 @@ class BackendSettings:
 
 @dataclass(frozen=True)
 class ThemeSettings:
-    """One named theme: `linkauth.theme.<name>.*`; `options` is the theme's own dataclass of parameters, or None."""
+    """Settings of a theme (`linkauth.theme.<name>.*`). `options` is the Parameters object of the theme, or None."""
 
     name: str
     options: Any
@@ -52,7 +52,7 @@ class ThemeSettings:
 
 @dataclass(frozen=True)
 class ThrottleSettings:
-    """How many failed sign-ins and wrong client secrets are free (`linkauth.throttle.*`); windows are in seconds."""
+    """Limits for failed sign-ins and wrong client secrets (`linkauth.throttle.*`). Windows are in seconds."""
 
     account_failures: int = 10
     account_window: int = 900
@@ -69,7 +69,7 @@ class ThrottleSettings:
 
 @dataclass(frozen=True)
 class SimulatorSettings:
-    """The Alexa simulator of development.ini (`linkauth.simulator.*`): off unless `client` is named."""
+    """Settings of the Alexa simulator (`linkauth.simulator.*`). It is disabled unless `client` is set."""
 
     client: str = ""
     people: str = field(default="", repr=False)
@@ -77,7 +77,7 @@ class SimulatorSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that the ini file says, `linkauth.*`."""
+    """All settings, `linkauth.*`."""
 
     public_url: str
     service_name: Text
@@ -103,11 +103,11 @@ class Settings:
 
     @property
     def proxies(self) -> TrustedProxies:
-        """Raises ValueError, which `faults` tells."""
+        """The trusted proxies. Raises ValueError for invalid values, which `faults` reports."""
         return TrustedProxies.parse(self.trusted_proxies)
 
     def texts(self) -> Iterator[tuple[str, Text]]:
-        """What people may read, as (key, text by language)."""
+        """Yields the texts that users see, as (key, text by language)."""
         yield "service_name", self.service_name
         yield from ((f"client.{name}.name", client.name) for name, client in self.clients.items())
         yield from ((f"scope.{name}", text) for name, text in self.scopes.items())
@@ -130,7 +130,7 @@ class Settings:
             return
         plain = re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+(/(?!\.\.?(?:/|$))[A-Za-z0-9._~-]+)*", self.public_url)
         if not host or not plain:
-            problem = "is not https:// and a host, perhaps with a path of plain parts, without a slash at its end"
+            problem = "is not https:// with a host and an optional simple path without a trailing slash"
             yield "public_url", problem
         elif url.scheme != "https" and not (url.scheme == "http" and loopback):
             yield "public_url", "must begin with https:// (http:// only for 127.0.0.1 and localhost)"
@@ -138,26 +138,29 @@ class Settings:
         if simulator.client and not loopback:
             yield "simulator.client", "is for development: it needs a public_url on 127.0.0.1 or localhost"
         if simulator.people and not simulator.client:
-            yield "simulator.people", "is only for the simulator, and simulator.client is missing"
+            yield "simulator.people", "applies only to the simulator, and simulator.client is missing"
         if weakness := secret_strength.weakness(self.secret, SERVER_MIN_LENGTH, SERVER_MIN_BITS):
             yield "secret", weakness
-        given = {"secret": self.secret}
-        # a client is None after a fault of its own
-        given |= {f"client.{name}.secret": each.secret for name, each in self.clients.items() if each}
-        for key in (key for key, secret in given.items() if secret in PUBLISHED_SECRETS and not loopback):
-            yield key, f"is the one of development.ini, which is published; {REMEDY}"
+        secrets = {"secret": self.secret}
+        # the settings of a client with a fault are None
+        secrets |= {f"client.{name}.secret": each.secret for name, each in self.clients.items() if each}
+        for key in (key for key, secret in secrets.items() if secret in PUBLISHED_SECRETS and not loopback):
+            yield key, f"is the published secret of development.ini; {REMEDY}"
         if any(len(secret) < 32 for secret in self.previous_secrets):
-            yield "previous_secrets", "holds a secret of less than 32 characters: each stands on a line of its own"
+            yield "previous_secrets", "contains a secret of less than 32 characters: write one secret per line"
         if len(self.previous_secrets) > MAX_PREVIOUS_SECRETS:
-            yield "previous_secrets", f"holds more than {MAX_PREVIOUS_SECRETS}: leave out those that no server has"
+            yield (
+                "previous_secrets",
+                f"contains more than {MAX_PREVIOUS_SECRETS} secrets: remove those that no server uses any more",
+            )
         if not LANGUAGE.fullmatch(self.default_language):
             yield "default_language", "is not a language tag such as en or pt-BR"
 
 
 def read(ini: Mapping[str, str], resolve: Resolve) -> Settings:
-    """The settings in `ini` (keys that do not begin with `linkauth.` are left to others).
+    """Returns the settings in `ini`. Keys that do not begin with `linkauth.` are ignored.
 
-    `resolve` tells the settings class of a named plugin. Raises SettingsError with every fault at once.
+    `resolve` returns the settings class of a plugin. Raises SettingsError with all faults.
     """
     keys = Keys(ini, PREFIX, {"previous_secrets"})
     backend_names, client_names = keys.names("backends", 64, required=True), keys.names("clients", 255)
@@ -165,17 +168,17 @@ def read(ini: Mapping[str, str], resolve: Resolve) -> Settings:
     keys.reject_unlisted("client", "clients", client_names)
     backends = tuple(filter(None, (_backend(keys, resolve, name) for name in backend_names)))
     if backend_names and all(backend.shadow for backend in backends) and len(backends) == len(backend_names):
-        keys.add_fault("backends", "names only backends with shadow = true, and none of them decides anything")
+        keys.add_fault("backends", "names only backends with shadow = true, so that nobody could sign in")
     clients = {name: keys.fill(ClientSettings, f"client.{name}.") for name in client_names}
     simulator = keys.fill(SimulatorSettings, "simulator.")
     _check_references(keys, clients, simulator)
     if None in clients.values():
-        # which scopes there are is not known then
+        # the scopes of an invalid client are unknown
         keys.discard("scope.")
     themes = _themes(keys, resolve, clients)
     scopes = _scopes(keys, {scope for client in clients.values() if client for scope in client.scopes})
     throttle = keys.fill(ThrottleSettings, "throttle.")
-    whole: Settings | None = keys.fill(
+    settings: Settings | None = keys.fill(
         Settings,
         previous_secrets=keys.lists.get("previous_secrets", ()),
         backends=backends,
@@ -186,12 +189,12 @@ def read(ini: Mapping[str, str], resolve: Resolve) -> Settings:
         simulator=simulator,
     )
     keys.finish()
-    assert whole is not None
-    return whole
+    assert settings is not None
+    return settings
 
 
 def _plugin(keys: Keys, resolve: Resolve, family: str, key: str, name: str, prefix: str) -> Any:
-    """The filled settings of a plugin, or None."""
+    """Returns the settings object of a plugin, or None for a plugin without settings and after a fault."""
     try:
         cls = resolve(family, name)
     except LookupError as error:
@@ -218,38 +221,44 @@ def _backend(keys: Keys, resolve: Resolve, name: str) -> BackendSettings | None:
 
 
 def _themes(keys: Keys, resolve: Resolve, clients: Mapping[str, ClientSettings | None]) -> dict[str, ThemeSettings]:
-    """The theme of all pages, and those that clients have for themselves, each with its own parameters."""
-    asked = {keys.remaining.get("theme", "default"): "theme"}
+    """Returns the settings of the default theme and of the themes that clients select."""
+    keys_by_theme = {keys.remaining.get("theme", "default"): "theme"}
     for name, client in clients.items():
         if client and client.theme:
-            asked.setdefault(client.theme, f"client.{name}.theme")
+            keys_by_theme.setdefault(client.theme, f"client.{name}.theme")
     if None in clients.values():
-        # which themes there are is not known then
-        for stranger in {key.split(".")[1] for key in keys.remaining if key.startswith("theme.")} - set(asked):
-            keys.discard(f"theme.{stranger}.")
-    keys.reject_unlisted("theme", "theme", tuple(asked))
-    options = {name: _plugin(keys, resolve, "themes", key, name, f"theme.{name}.") for name, key in asked.items()}
+        # the theme of an invalid client is unknown
+        for unlisted in {key.split(".")[1] for key in keys.remaining if key.startswith("theme.")} - set(keys_by_theme):
+            keys.discard(f"theme.{unlisted}.")
+    keys.reject_unlisted("theme", "theme", tuple(keys_by_theme))
+    options = {
+        name: _plugin(keys, resolve, "themes", key, name, f"theme.{name}.") for name, key in keys_by_theme.items()
+    }
     return {name: ThemeSettings(name, each) for name, each in options.items()}
 
 
 def scope_key(scope: str) -> str:
-    """The key of a scope's sentence, without `linkauth.`; what ends a key in an ini file is percent-encoded in it."""
+    """Returns the key of a scope's description, without `linkauth.`. `%`, `:` and `=` are percent-encoded in it."""
     return "scope." + re.sub("[%:=]", lambda found: f"%{ord(found[0]):02X}", scope)
 
 
 def _scopes(keys: Keys, known: set[str]) -> dict[str, Text]:
-    """`linkauth.scope.<name>` and `linkauth.scope.<name>.<language>`; a name may hold dots itself."""
+    """Returns the scope descriptions (`linkauth.scope.<name>`, `linkauth.scope.<name>.<language>`) by scope.
+
+    A scope name may contain dots.
+    """
     found: dict[str, dict[str, str]] = {}
     for scope in known:
         begin, colon, rest = scope.partition(":")
         if colon and re.match(re.escape(rest) + r"(\.[\w-]+)?\s*=", keys.remaining.get(f"scope.{begin}", "")):
-            keys.add_fault(f"scope.{scope}", f"a colon ends a key of an ini file: write {PREFIX}{scope_key(scope)}")
+            problem = f"contains a colon, which ends an ini key: write {PREFIX}{scope_key(scope)}"
+            keys.add_fault(f"scope.{scope}", problem)
             keys.pop(f"scope.{begin}")
     for scope in sorted(known, key=len, reverse=True):
         key = scope_key(scope)
         text, texts = keys.pop(key), keys.texts(key)
         if text is None and texts:
-            keys.add_fault(key, "is missing; a text needs a line without a language too")
+            keys.add_fault(key, "is missing; a text also needs a line without a language")
         elif text is not None:
             found[scope] = {"": text, **texts}
     return dict(found)
@@ -258,16 +267,16 @@ def _scopes(keys: Keys, known: set[str]) -> dict[str, Text]:
 def _check_references(
     keys: Keys, clients: Mapping[str, ClientSettings | None], simulator: SimulatorSettings | None
 ) -> None:
-    """Names that must be names of clients, and client_ids that must differ."""
+    """Adds faults for references to unknown clients and for duplicate client_ids."""
     if simulator and simulator.client and simulator.client not in clients:
-        keys.add_fault("simulator.client", "names no client of linkauth.clients")
+        keys.add_fault("simulator.client", "is not a name in linkauth.clients")
     ids: set[str] = set()
     for name, client in clients.items():
         if client is None:
             continue
         if set(client.introspects) - set(clients):
-            keys.add_fault(f"client.{name}.introspects", "names a client that linkauth.clients does not")
+            keys.add_fault(f"client.{name}.introspects", "contains a name that is not in linkauth.clients")
         client_id = client.client_id or name
         if client_id in ids:
-            keys.add_fault(f"client.{name}.client_id", "is the client_id of another client too")
+            keys.add_fault(f"client.{name}.client_id", "is also the client_id of another client")
         ids.add(client_id)

@@ -1,4 +1,4 @@
-"""One value of an ini file, as the type that its field is annotated with."""
+"""Converts a value of an ini file to the annotated type of its field."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ _BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "
 
 
 def convert(raw: str, kind: Any, choices: Collection[str] | None = None) -> Any:
-    """`raw` as `kind`: str, int, float, bool, tuple[str, ...], Literal[...] or one of these `| None`.
+    """Converts `raw` to `kind`: str, int, float, bool, tuple[str, ...], Literal[...] or one of these `| None`.
 
-    `choices` are the only values of a str, as those of a Literal are. Raises ValueError with a sentence that does not
-    hold the value.
+    If `choices` is given, a str must be one of them. Raises ValueError with a message that does not contain the value.
     """
     if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
         kind = next(part for part in typing.get_args(kind) if part is not type(None))

@@ -92,7 +92,7 @@ def test_what_new_writes_is_written_well(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "output"),
     [
-        (["acme", "--parent", "defualt"], 2, "names none of the installed themes"),
+        (["acme", "--parent", "defualt"], 2, "is not one of the installed themes"),
         (["Acme"], 2, "lowercase letters, digits"),
         (["default"], 1, "a theme named default is already installed"),
         (["acme", "--into", "/nowhere"], 2, "does not exist"),
@@ -145,7 +145,7 @@ def test_check_says_that_a_theme_cannot_be_opened(ini: Path) -> None:
     login.write_text("{% if %}", "utf-8")
     assert "cannot be opened: linkauth.theme: made, login.jinja2 line 1" in linkauth("theme", "check", ini, expect=1)[0]
     ini.write_text(ini.read_text("utf-8").replace("linkauth.theme = made", "linkauth.theme = mode"), "utf-8")
-    assert "names none of the installed themes" in linkauth("theme", "check", ini, expect=1)[0]
+    assert "is not one of the installed themes" in linkauth("theme", "check", ini, expect=1)[0]
 
 
 def test_an_export_is_whole_and_needs_no_server(ini: Path, tmp_path: Path) -> None:

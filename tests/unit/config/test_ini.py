@@ -120,9 +120,9 @@ def test_whole_numbers_are_read(raw: str, number: int) -> None:
         ("choice", CANARY, "is not one of: red, blue"),
         ("choice", "Red", "is not one of: red, blue"),
         ("number", "101", "is over 100"),
-        ("needed", "", "is empty; leave the line out to get the default"),
-        ("needed", "   ", "is empty; leave the line out to get the default"),
-        ("words", "", "is empty; leave the line out to get the default"),
+        ("needed", "", "is empty; remove the line to use the default"),
+        ("needed", "   ", "is empty; remove the line to use the default"),
+        ("words", "", "is empty; remove the line to use the default"),
     ],
 )
 def test_wrong_value_is_reported_by_key_without_value(key: str, value: str, problem: str) -> None:
@@ -153,7 +153,7 @@ def test_missing_free_name_is_reported(key: str) -> None:
         keys.finish()
     assert CANARY not in str(caught.value)
     assert {key for key, _ in caught.value.faults} == {f"p.a.{key}", "p.a.claims.x"}
-    assert "the nearest known one is p.a.header.<name>" in str(caught.value)
+    assert "the nearest known key is p.a.header.<name>" in str(caught.value)
 
 
 @pytest.mark.parametrize("tag", ["pt-br", "PT", "pt_BR", "pt-BR-x", "portuguese"])
@@ -171,7 +171,7 @@ def test_hint_for_unknown_key_includes_free_names(key: str, known: str) -> None:
     keys = Keys({f"p.a.{key}": CANARY}, "p.")
     keys.fill(FreeNames, "a.")
     keys.known |= {"a.url", "a.client_id", "a.check_url", "a.tls_ca_file"}
-    with pytest.raises(SettingsError, match=f"; the nearest known one is p.a.{known}$"):
+    with pytest.raises(SettingsError, match=f"; the nearest known key is p.a.{known}$"):
         keys.finish()
 
 
@@ -185,17 +185,17 @@ def test_missing_required_key_is_reported() -> None:
 @pytest.mark.parametrize(
     ("key", "hint"),
     [
-        ("neded", "; the nearest known one is p.needed"),
-        ("Number", "; the nearest known one is p.number"),
-        ("choise", "; the nearest known one is p.choice"),
+        ("neded", "; the nearest known key is p.needed"),
+        ("Number", "; the nearest known key is p.number"),
+        ("choise", "; the nearest known key is p.choice"),
         ("xyzzy", ""),
-        ("text.DE", "; the nearest known one is p.text"),
+        ("text.DE", "; the nearest known key is p.text"),
         ("text.english", ""),
-        ("number.de", "; the nearest known one is p.number"),
+        ("number.de", "; the nearest known key is p.number"),
     ],
 )
 def test_unknown_key_is_reported_with_nearest_known_key(key: str, hint: str) -> None:
-    assert faults({**VALID, f"p.{key}": CANARY}) == {f"p.{key}": "nobody knows this key" + hint}
+    assert faults({**VALID, f"p.{key}": CANARY}) == {f"p.{key}": "is not a known key" + hint}
 
 
 def test_all_faults_are_reported_at_once_in_order() -> None:
@@ -216,10 +216,10 @@ def test_rules_between_keys_run_only_for_valid_types() -> None:
 @pytest.mark.parametrize(
     ("raw", "problem"),
     [
-        ("a b a", "holds a name twice"),
-        ("a/b", "holds a name with other"),
-        ("ä", "holds a name with other"),
-        ("a " + 65 * "b", "holds a name of more than 64 characters"),
+        ("a b a", "contains a name twice"),
+        ("a/b", "contains a name with characters other"),
+        ("ä", "contains a name with characters other"),
+        ("a " + 65 * "b", "contains a name of more than 64 characters"),
     ],
 )
 def test_names_must_be_plain_and_unique(raw: str, problem: str) -> None:
@@ -240,7 +240,7 @@ def test_required_list_of_names_must_not_be_empty() -> None:
     assert keys.names("list", 64) == ()
     keys.finish()
     keys.names("list", 64, required=True)
-    with pytest.raises(SettingsError, match="it names at least one"):
+    with pytest.raises(SettingsError, match="it must contain at least one name"):
         keys.finish()
 
 

@@ -25,7 +25,7 @@ def test_value_is_read_from_environment(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_value_over_length_limit_is_refused(tmp_path: Path) -> None:
     """The limit holds for a file too, which must not be truncated silently."""
-    problem = f"has more than {VALUE_LIMIT} characters"
+    problem = f"is longer than {VALUE_LIMIT} characters"
     assert fill({**VALID, "p.needed": "x" * VALUE_LIMIT}).needed == "x" * VALUE_LIMIT
     assert problem in faults({**VALID, "p.needed": "x" * (VALUE_LIMIT + 1)})["p.needed"]
     for text in ("x" * (VALUE_LIMIT + 1), "x" * (VALUE_LIMIT - 1) + "\n\n" + "y"):
@@ -49,9 +49,9 @@ def test_unresolvable_reference_is_reported_once(tmp_path: Path, monkeypatch: py
         (f"file:{tmp_path}", f"names the file '{tmp_path}', which cannot be read: Is a directory"),
         (f"file:{tmp_path}/latin-1", f"names the file '{tmp_path}/latin-1', {utf_8}"),
         (f"file:{tmp_path}/utf-16", f"names the file '{tmp_path}/utf-16', {utf_8}"),
-        ("file:a\0", r"names the file 'a\x00', which is no path of a file"),
-        (f"file:{tmp_path}/empty", "is empty; leave the line out to get the default"),
-        ("env:LINKAUTH_TEST", "is empty; leave the line out to get the default"),
+        ("file:a\0", r"names the file 'a\x00', which is not a valid path"),
+        (f"file:{tmp_path}/empty", "is empty; remove the line to use the default"),
+        ("env:LINKAUTH_TEST", "is empty; remove the line to use the default"),
         ("env:NOT_SET_ANYWHERE", "names the environment variable 'NOT_SET_ANYWHERE', which is not set"),
         ("env:", "names the environment variable '', which is not set"),
     ):
@@ -76,13 +76,13 @@ def test_byte_order_mark_of_secret_file_is_removed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("secret", "problem"),
     [
-        ("\u200bk4nar1en", "begins with a character that cannot be seen, U+200B ZERO WIDTH SPACE: delete it"),
-        ("k4nar1en\u00a0", "ends with a character that cannot be seen, U+00A0 NO-BREAK SPACE: delete it"),
-        ("k4na\u00adr1en", "holds a character that cannot be seen, U+00AD SOFT HYPHEN: delete it"),
-        ("k4nar1en\ufeff", "ends with a character that cannot be seen, U+FEFF ZERO WIDTH NO-BREAK SPACE: delete it"),
-        ("k4na\u3164r1en", "holds a character that cannot be seen, U+3164 HANGUL FILLER: delete it"),
-        ("k4na\0r1en", "holds a character that cannot be seen, U+0000 a control character: delete it"),
-        ("k4na\nr1en", "holds a line break: a secret stands on one line"),
+        ("\u200bk4nar1en", "begins with an invisible character, U+200B ZERO WIDTH SPACE: delete it"),
+        ("k4nar1en\u00a0", "ends with an invisible character, U+00A0 NO-BREAK SPACE: delete it"),
+        ("k4na\u00adr1en", "contains an invisible character, U+00AD SOFT HYPHEN: delete it"),
+        ("k4nar1en\ufeff", "ends with an invisible character, U+FEFF ZERO WIDTH NO-BREAK SPACE: delete it"),
+        ("k4na\u3164r1en", "contains an invisible character, U+3164 HANGUL FILLER: delete it"),
+        ("k4na\0r1en", "contains an invisible character, U+0000 a control character: delete it"),
+        ("k4na\nr1en", "contains a line break: a secret must be on one line"),
     ],
 )
 @pytest.mark.parametrize("source", ["ini", "file", "env"])

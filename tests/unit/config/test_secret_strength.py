@@ -118,5 +118,5 @@ def test_development_secrets_are_refused_for_public_url(secret: str) -> None:
 
 def test_fault_names_key_without_secret() -> None:
     error = SettingsError(list(server("abcd" * 10).faults()))
-    assert str(error).startswith("secret: can be guessed")
+    assert str(error).startswith("secret: is easy to guess")
     assert "abcd" not in str(error)

@@ -81,7 +81,7 @@ def test_one_of_several_backends_may_be_shadow() -> None:
     second = {f"backend__new__{key}": VALID[f"linkauth.backend.staff.{key}"] for key in ("use", "url", "query")}
     two = settings(backends="new staff", **second, backend__new__shadow="Yes").backends
     assert [(each.name, each.shadow) for each in two] == [("new", True), ("staff", False)]
-    assert "none of them decides" in faults(backend__staff__shadow="true")["backends"]
+    assert "nobody could sign in" in faults(backend__staff__shadow="true")["backends"]
     both = faults(backends="new staff", **second, backend__new__shadow="on", backend__staff__shadow="on")
     assert list(both) == ["backends"]
     assert faults(backend__staff__shadow="maybe") == {"backend.staff.shadow": "is neither true nor false"}
@@ -130,9 +130,9 @@ def test_missing_required_key_is_reported(key: str) -> None:
 )
 def test_unknown_key_is_reported_with_nearest_known_key(key: str, nearest: str) -> None:
     problem = faults(**{key.replace(".", "__"): "x"})[key]
-    assert problem.startswith("nobody knows this key")
+    assert problem.startswith("is not a known key")
     if nearest:
-        assert problem.endswith(f"the nearest known one is linkauth.{nearest}")
+        assert problem.endswith(f"the nearest known key is linkauth.{nearest}")
 
 
 def test_all_faults_are_reported_at_once() -> None:
@@ -155,11 +155,11 @@ def test_all_faults_are_reported_at_once() -> None:
 @pytest.mark.parametrize(
     ("changes", "key", "problem"),
     [
-        ({"backend__staff__use": "ldpa"}, "backend.staff.use", "names none of the installed backends: "),
-        ({"backend__staff__use": "sqll"}, "backend.staff.use", "; the nearest one is sql"),
-        ({"theme": "defualt"}, "theme", "; the nearest one is default"),
-        ({"theme": "nothing"}, "theme", "names none of the installed themes: "),
-        ({"client__alexa__theme": "defualt"}, "client.alexa.theme", "; the nearest one is default"),
+        ({"backend__staff__use": "ldpa"}, "backend.staff.use", "is not one of the installed backends: "),
+        ({"backend__staff__use": "sqll"}, "backend.staff.use", "; the nearest name is sql"),
+        ({"theme": "defualt"}, "theme", "; the nearest name is default"),
+        ({"theme": "nothing"}, "theme", "is not one of the installed themes: "),
+        ({"client__alexa__theme": "defualt"}, "client.alexa.theme", "; the nearest name is default"),
     ],
 )
 def test_name_of_missing_plugin_is_reported(changes: dict[str, str | None], key: str, problem: str) -> None:

@@ -240,7 +240,7 @@ def test_key_cut_at_colon_is_reported_with_correct_spelling(scope: str, key: str
     ini = {**VALID, "linkauth.client.alexa.scopes": f"ride {scope}", f"linkauth.scope.{key}": value}
     with pytest.raises(SettingsError) as raised:
         read(ini, settings_class)
-    message = f"a colon ends a key of an ini file: write linkauth.scope.{advice}"
+    message = f"contains a colon, which ends an ini key: write linkauth.scope.{advice}"
     assert raised.value.faults == [(f"linkauth.scope.{scope}", message)]
     # a text that only begins like the cut key is accepted
     fine = {**VALID, "linkauth.client.alexa.scopes": "ride orders orders:read", "linkauth.scope.orders": "read orders"}
