@@ -38,7 +38,7 @@ setup(
         "postgresql": ["psycopg[binary]>=3.3.9,<4"],
         "granian": ["granian>=2.8.7,<3"],
         # for `linkauth theme`, which servers do without
-        "theming": ["cssselect2>=0.10.1,<1", "tinycss2>=1.5.1,<2", "coloraide>=8.13,<9"],
+        "theming": ["cssselect2>=0.10.1,<1", "tinycss2>=1.5.1,<2", "tinyhtml5>=2.1,<3", "coloraide>=8.13,<9"],
     },
     entry_points={
         "paste.app_factory": ["main = linkauth:main"],

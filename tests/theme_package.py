@@ -11,7 +11,7 @@ from pathlib import Path
 from linkauth.testing.theme import TEXTS
 from linkauth.themes.states import page_states
 from linkauth.themes.theme import theme_packages
-from linkauth.theming.drafts import Draft
+from linkauth.theming.development import DevelopmentTheme
 from linkauth.theming.po import compile_catalog
 
 SHOWN = {"fresh", "wrong_password", "locked", "too_short", "wrong_redirect_uri"}
@@ -62,8 +62,10 @@ class ThemePackage:
         (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {self.package}\nVersion: 1.0\n", "utf-8")
         (metadata / "entry_points.txt").write_text(f"[linkauth.themes]\n{name} = {self.package}\n", "utf-8")
 
-    def open(self) -> Draft:
+    def open(self) -> DevelopmentTheme:
         assert str(self.root.parent) in sys.path
         module = import_module(self.package)
         states = [each for each in page_states("skill", ("order_car",)) if each.name in SHOWN]
-        return Draft("made", theme_packages("made", module), module.Parameters(), TEXTS, "/static/made/", states)
+        return DevelopmentTheme(
+            "made", theme_packages("made", module), module.Parameters(), TEXTS, "/static/made/", states
+        )

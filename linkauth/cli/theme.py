@@ -26,10 +26,10 @@ from linkauth.redaction import reason, redact
 from linkauth.themes.templates import TemplateLoader
 from linkauth.themes.theme import theme_packages
 from linkauth.theming import gallery
-from linkauth.theming.drafts import open_draft
+from linkauth.theming.development import open_development_theme
 from linkauth.theming.findings import Finding
-from linkauth.theming.live import Live
 from linkauth.theming.po import compile_catalog
+from linkauth.theming.reloading import ThemeReloader
 
 if TYPE_CHECKING:
     from linkauth.theming.check import Report
@@ -128,24 +128,24 @@ def preview_command(ini: str, port: int, export: Path | None) -> None:
     Serves a gallery on this machine only. The gallery is updated when a template, style sheet, catalog or the ini is
     saved. It uses no backend and no database, and its forms do nothing.
     """
-    live_drafts = Live(Path(ini), lambda: load_settings(ini))
-    current = live_drafts.now()
-    if not current.drafts:
-        raise click.ClickException(current.problem)
+    reloader = ThemeReloader(Path(ini), lambda: load_settings(ini))
+    snapshot = reloader.snapshot()
+    if not snapshot.themes:
+        raise click.ClickException(snapshot.problem)
     if export:
         try:
-            count = gallery.export(current, export)
+            count = gallery.export(snapshot, export)
         except OSError as error:
             raise click.ClickException(f"{export}: {redact(error.strerror)}") from None
         click.echo(f"{count} pages; open {export / 'index.html'}")
         return
     try:
-        server = create_server(gallery.Gallery(live_drafts), host="127.0.0.1", port=port, threads=4, ident="")
+        server = create_server(gallery.Gallery(reloader), host="127.0.0.1", port=port, threads=4, ident="")
     except OSError as error:
         problem = "is in use; choose another --port" if error.errno == errno.EADDRINUSE else reason(error)
         raise click.ClickException(f"port {port} {problem}") from None
     signal.signal(signal.SIGTERM, _stop)
-    click.echo(f"http://127.0.0.1:{server.effective_port}/ shows {', '.join(current.drafts)}; stop it with Ctrl+C")
+    click.echo(f"http://127.0.0.1:{server.effective_port}/ shows {', '.join(snapshot.themes)}; stop it with Ctrl+C")
     server.run()
 
 
@@ -168,9 +168,9 @@ def check_command(ini: str, output_format: str) -> None:
     reports = {}
     for name in settings.themes:
         try:
-            reports[name] = check(open_draft(settings, name))
+            reports[name] = check(open_development_theme(settings, name))
         except (LookupError, ConfigurationError) as error:
-            reports[name] = Report([Finding(name, f"cannot be opened: {redact(error)}")], [], None)
+            reports[name] = Report([Finding(name, f"cannot be opened: {redact(error)}")])
     if output_format == "json":
         click.echo(json.dumps({name: asdict(report) for name, report in reports.items()}, indent=2))
     else:

@@ -1,4 +1,4 @@
-"""The workshop of a theme's author: what `linkauth theme preview` shows and what `linkauth theme check` finds.
+"""Tools for theme authors: `linkauth theme preview`, `linkauth theme check` and `linkauth catalogs`.
 
-It wants the distributions of the extra `theming`; a server does without them.
+`theme check` needs the extra `theming`. A running server imports nothing of this package.
 """

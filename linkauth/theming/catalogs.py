@@ -1,11 +1,11 @@
-"""Sentences of a theme's templates into its gettext catalogs: extract, update and compile.
+"""Extracts the texts of a theme's templates into its gettext catalogs, and updates and compiles these with Babel.
 
-A full catalog has every sentence that the theme says and its parents do not, or all of them if no parent speaks its
-language. A regional one whose language the theme or a parent speaks (fr_CA beside fr), and the English one (the
-sentences are English already), hold only what is said differently. In any of them a sentence of a parent may be
-overridden. What no template says is kept as obsolete, and comes back when its sentence does.
+A full catalog contains every text of the theme that its parents do not have, or every text of all of them if no parent
+has the language. These catalogs contain only texts that differ: a regional one whose language the theme or a parent has
+(fr_CA beside fr), and the English one, since the texts are English already. Each catalog may override texts of parents.
+A translation whose text is in no template any more is stored as obsolete, and is used again when the text comes back.
 
-Only what is written is read: a broken .mo file is written anew.
+The commands of babel.messages.frontend do the same for one POT file per catalog, which the texts of parents do not fit.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ WIDTH = 118
 
 @dataclass(frozen=True)
 class Updated:
-    """A catalog that is up to date: how many sentences wait for their translation, and what is obsolete since now."""
+    """The result for one catalog: its untranslated texts, and why translations became obsolete."""
 
     language: str
-    waiting: int
+    untranslated: int
     obsolete: tuple[str, ...]
 
 
-def sentences(package: Path) -> Catalog:
-    """The sentences that the templates of a theme's package say, as a catalog without translations.
+def extract(package: Path) -> Catalog:
+    """Returns the texts of the templates of a theme's package, without translations.
 
     Raises ConfigurationError for a template that cannot be read.
     """
@@ -60,15 +60,15 @@ def sentences(package: Path) -> Catalog:
 
 
 def update(name: str, add: str | None = None) -> Iterator[Updated]:
-    """Bring the catalogs of the installed theme `name` up to date, with one more for the language `add`.
+    """Updates and compiles the catalogs of the installed theme `name`; creates that of the language `add`.
 
-    Raises LookupError for a theme that is not there, ConfigurationError for files that cannot be read and for a
-    translation that no page could show.
+    Raises LookupError if the theme is not installed, ConfigurationError for a file that cannot be read and for a
+    translation that pages could not show.
     """
     roots = [Path(str(files(package))) for package in theme_packages(name, load("themes", name))]
     tags = {tag for tag, _ in po.catalogs(roots[0])} | ({add} if add else set())
-    by_parents = {tag for root in roots[1:] for tag, _ in (*po.catalogs(root), *compiled_catalogs(root))}
-    theme = _Theme([sentences(root) for root in roots], tags, by_parents)
+    parents_tags = {tag for root in roots[1:] for tag, _ in (*po.catalogs(root), *compiled_catalogs(root))}
+    texts = _Texts([extract(root) for root in roots], tags, parents_tags)
     for tag in sorted(tags):
         path = roots[0] / "locale" / tag.replace("-", "_") / "LC_MESSAGES" / f"{DOMAIN}.po"
         if path.is_file():
@@ -76,68 +76,72 @@ def update(name: str, add: str | None = None) -> Iterator[Updated]:
         else:
             catalog = Catalog(locale=tag.replace("-", "_"), domain=DOMAIN, project=roots[0].name, fuzzy=False)
         before = {message.id for message in catalog.obsolete.values()}
-        _bring_up_to_date(catalog, theme, tag)
-        _refuse_broken(catalog, path)
+        _update(catalog, texts, tag)
+        _check(catalog, path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as written:
-            write_po(written, catalog, width=WIDTH, no_location=True)
+        with path.open("wb") as file:
+            write_po(file, catalog, width=WIDTH, no_location=True)
         path.with_suffix(".mo").write_bytes(po.mo_bytes(catalog))
-        waiting = sum(1 for message in catalog if message.id and not all(po.forms(message.string)))
-        lost = (message for message in catalog.obsolete.values() if message.id not in before)
-        yield Updated(tag, waiting, tuple(map(theme.why_obsolete, lost)))
+        untranslated = sum(1 for message in catalog if message.id and not all(po.forms(message.string)))
+        obsolete = (message for message in catalog.obsolete.values() if message.id not in before)
+        yield Updated(tag, untranslated, tuple(map(texts.why_obsolete, obsolete)))
 
 
-class _Theme:
-    """What a theme says itself (`own`) and with its parents (`said`), and the languages that it and they speak."""
+class _Texts:
+    """The texts of a theme and of its parents, and the languages that each of them has."""
 
-    def __init__(self, catalogs: list[Catalog], speaks: set[str], by_parents: set[str]) -> None:
-        own, *parents = ({each.id: each for each in catalog if each.id} for catalog in catalogs)
-        self.own: dict[Any, Message] = own
+    def __init__(self, extracted: list[Catalog], tags: set[str], parents_tags: set[str]) -> None:
+        own, *parents = ({each.id: each for each in catalog if each.id} for catalog in extracted)
+        self._own: dict[Any, Message] = own
         self._inherited: dict[Any, Message] = {id_: each for parent in parents for id_, each in parent.items()}
-        self.said = {**self._inherited, **own}
-        self._speaks = speaks
-        self._by_parents = by_parents
+        self._all = own | {id_: each for id_, each in self._inherited.items() if id_ not in own}
+        self._tags = tags
+        self._parents_tags = parents_tags
 
-    def wanted(self, tag: str) -> list[Any]:
-        """The sentences that the theme's catalog of a language must have, translated or not."""
+    def template(self, tag: str, kept: set[Any]) -> Catalog:
+        """Returns the texts of the catalog of a language: those that it requires, and of the others those in `kept`."""
+        required = self._required(tag)
+        found = Catalog()
+        for id_, message in self._all.items():
+            if id_ in required or id_ in kept:
+                found.add(id_, auto_comments=message.auto_comments)
+        return found
+
+    def _required(self, tag: str) -> set[Any]:
         chain = languages.fallbacks(tag)
-        if tag == "en" or set(chain[1:]) & (self._speaks | self._by_parents | {"en"}):
-            return []
-        if set(chain) & self._by_parents:
-            return [each for each in self.own if each not in self._inherited]
-        return [*self.own, *self._inherited]
+        if tag == "en" or set(chain[1:]) & (self._tags | self._parents_tags | {"en"}):
+            return set()
+        if set(chain) & self._parents_tags:
+            return set(self._own) - set(self._inherited)
+        return set(self._all)
 
     def why_obsolete(self, message: Message) -> str:
-        known = {po.forms(each)[0]: each for each in self.said}
+        known = {po.forms(each)[0]: each for each in self._all}
         nearest = difflib.get_close_matches(po.forms(message.id)[0], known, n=1)
-        hint = f"did you mean {po.quoted(known[nearest[0]])}?" if nearest else "nothing there is like it"
-        return f"{po.quoted(po.id_of(message))} is in no template, so that it stands behind #~ now: {hint}"
+        hint = f"did you mean {po.quoted(known[nearest[0]])}?" if nearest else "no text is similar"
+        return f"{po.quoted(po.id_of(message))} is in no template any more; its translation is kept behind #~: {hint}"
 
 
-def _bring_up_to_date(catalog: Catalog, theme: _Theme, tag: str) -> None:
-    old = {message.id: message for message in (*catalog.obsolete.values(), *catalog) if message.id}
-    for sentence in old:
-        catalog.delete(sentence)
+def _update(catalog: Catalog, texts: _Texts, tag: str) -> None:
+    # Babel never takes an obsolete message back
+    for message in catalog.obsolete.values():
+        if message.id not in catalog:
+            catalog[message.id] = message
     catalog.obsolete.clear()
-    wanted = theme.wanted(tag)
-    for sentence in dict.fromkeys((*theme.own, *wanted, *old)):
-        there = old.get(sentence, Message(sentence))
-        if sentence in theme.said and (sentence in wanted or _has_words(there)):
-            comments = theme.said[sentence].auto_comments
-            catalog.add(
-                sentence, there.string, flags=there.flags, auto_comments=comments, user_comments=there.user_comments
-            )
-        elif sentence in old and _has_words(there):
-            catalog.obsolete[sentence] = there
+    kept = {message.id for message in catalog if message.id and _has_content(message)}
+    # a fuzzy match would be shown in no page, and translators take it for their own
+    catalog.update(texts.template(tag, kept), no_fuzzy_matching=True, update_creation_date=False)
+    for key in [key for key, message in catalog.obsolete.items() if message.id not in kept]:
+        del catalog.obsolete[key]
 
 
-def _has_words(message: Message) -> bool:
-    """Did somebody write something here that must not be lost?"""
+def _has_content(message: Message) -> bool:
+    """Has a translator written anything here?"""
     return any(po.forms(message.string)) or bool(message.user_comments)
 
 
-def _refuse_broken(catalog: Catalog, path: Path) -> None:
+def _check(catalog: Catalog, path: Path) -> None:
     for message in catalog:
-        if message.id and not message.fuzzy and (strange := po.strange(message)):
-            said = f"the translation of {po.quoted(po.id_of(message))} has {', '.join(strange)}, which nobody fills"
-            raise ConfigurationError(f"{path}: {said}: correct it, for it is not compiled like this")
+        if message.id and not message.fuzzy and (found := po.problems(message, catalog)):
+            what = f"the translation of {po.quoted(po.id_of(message))} has a fault, so that it is not compiled"
+            raise ConfigurationError(f"{path}: {what}: {', '.join(found)}")

@@ -1,23 +1,24 @@
-"""Everything that is wrong with a theme, as far as a machine can tell."""
+"""Checks a theme: its templates, pages, style sheets, scripts and catalogs. It needs no browser."""
 
 from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from linkauth.themes.states import State
 from linkauth.themes.theme import describe_failure
-from linkauth.theming import contrast, inheritance, pseudo, sentences
-from linkauth.theming.drafts import Draft
+from linkauth.theming import contrast, css, inheritance, pseudo, scripts, translations
+from linkauth.theming.addresses import foreign_host
+from linkauth.theming.cascade import Cascade
+from linkauth.theming.development import DevelopmentTheme
 from linkauth.theming.findings import Finding, merged
-from linkauth.theming.markup import Page, addresses, foreign, loaded_by, pop_ups
-from linkauth.theming.styles import Sheet, unused
+from linkauth.theming.markup import Document
 from linkauth.theming.variants import SCHEMES
 
 WEIGHT_LIMIT = 30_000
-"""Bytes of a page with all that it loads, compressed."""
+"""Compressed bytes of a page with everything that it loads."""
 
 
 @dataclass(frozen=True)
@@ -31,114 +32,147 @@ class Weight:
 
 @dataclass(frozen=True)
 class Report:
-    """`findings` are what to mend, `domains` what Amazon's Domain List must hold, `weight` is the login page's."""
+    """The result for one theme.
+
+    `domains` is what to enter in Amazon's Domain List, `weight` that of the login page. Each of `unchecked` says what
+    was not checked, and what that needs.
+    """
 
     findings: list[Finding]
-    domains: list[str]
-    weight: Weight | None
+    domains: list[str] = field(default_factory=list)
+    weight: Weight | None = None
+    unchecked: list[str] = field(default_factory=list)
 
 
-def check(draft: Draft) -> Report:
-    """Raises ConfigurationError if the draft's catalogs cannot be read."""
-    findings = list(inheritance.findings(draft.environment))
-    shown: dict[tuple[int, str], str] = {}
-    for number, state in enumerate(draft.states):
-        for language in draft.languages:
+@dataclass(frozen=True)
+class Page:
+    """A page in one state and language. Its HTML is parsed once."""
+
+    theme: DevelopmentTheme
+    state: State
+    language: str
+    html: str
+    document: Document
+
+    @property
+    def location(self) -> str:
+        return location(self.theme, self.state, self.language)
+
+    def static_files(self) -> Iterator[str]:
+        """Yields the names of the static files that the page and its style sheets load."""
+        waiting = list(self.document.loads())
+        found: set[str] = set()
+        while waiting:
+            name = waiting.pop().removeprefix(self.theme.static_path)
+            if name in self.theme.static and name not in found:
+                found.add(name)
+                yield name
+                if name.endswith(".css"):
+                    waiting += css.loads(_text(self.theme, name))
+
+    def style_sheet(self) -> str:
+        """Returns the style sheets of the page as one text."""
+        names = (address.removeprefix(self.theme.static_path) for address in self.document.style_sheets())
+        return "\n".join(_text(self.theme, name) for name in names if name in self.theme.static)
+
+    def weight(self) -> Weight:
+        files = [self.theme.static[name] for name in self.static_files()]
+        raw = self.html.encode("utf-8")
+        compressed = sum(len(file.gzipped or file.body) for file in files) + len(gzip.compress(raw))
+        return Weight(compressed, sum(len(file.body) for file in files) + len(raw), 1 + len(files))
+
+
+def check(theme: DevelopmentTheme) -> Report:
+    """Raises ConfigurationError if the theme's catalogs cannot be read."""
+    findings = list(inheritance.findings(theme.environment))
+    pages: list[Page] = []
+    for state in theme.states:
+        for language in theme.languages:
             try:
-                shown[number, language] = draft.show(state, language)
+                html = theme.render_state(state, language)
             except Exception as error:
-                # whatever a template raises
+                # a template may raise any exception
                 what = f"cannot be shown: {describe_failure(error, state.page + '.jinja2')}"
-                findings.append(Finding(_where(draft, state, language), what))
-    complete = len(shown) == len(draft.states) * len(draft.languages)
-    for (number, language), html in shown.items():
-        if language not in pseudo.LANGUAGES:
-            findings += (Finding(_where(draft, draft.states[number], language), what) for what in Page(html).faults())
-    findings += _readable(draft, {number: html for (number, language), html in shown.items() if language == "en"})
-    findings += _files(draft)
-    findings += sentences.findings(draft)
-    if complete:
-        findings += sentences.untranslatable(draft)
-    domains = sorted({host for html in shown.values() for host in map(foreign, _loads(draft, html)) if host})
+                findings.append(Finding(location(theme, state, language), what))
+            else:
+                pages.append(Page(theme, state, language, html, Document(html)))
+    english = [page for page in pages if page.language == "en"]
+    for page in pages:
+        if page.language not in pseudo.LANGUAGES:
+            for line, what in page.document.syntax_errors:
+                findings.append(Finding(f"{page.location}, line {line}", what))
+            findings += (Finding(page.location, what) for what in page.document.faults())
+    findings += _contrast(english)
+    findings += _static_files(theme)
+    findings += translations.findings(theme)
+    if len(pages) == len(theme.states) * len(theme.languages):
+        findings += _untranslatable(pages, english)
+    domains = _domains(theme, pages)
     for host in domains:
         todo = f"loads from {host}, which browsers refuse here: put it into static/. Amazon's Domain List: {host}"
-        findings.append(Finding(draft.name, todo))
-    weights = {number: _weight(draft, html) for (number, language), html in shown.items() if language == "en"}
+        findings.append(Finding(theme.name, todo))
+    weights = [(page.weight(), page) for page in english]
     if weights:
-        findings += _heavy(draft, *max(weights.items(), key=lambda item: item[1].compressed))
-    return Report(merged(findings), domains, weights.get(0))
+        findings += _too_large(*max(weights, key=lambda each: each[0].compressed))
+    first = next((weight for weight, page in weights if page.state is theme.states[0]), None)
+    return Report(merged(findings), domains, first)
 
 
-def _heavy(draft: Draft, number: int, weight: Weight) -> Iterator[Finding]:
+def location(theme: DevelopmentTheme, state: State, *details: str) -> str:
+    """Returns where a page's fault is, such as "acme, login: wrong_password, de"."""
+    return f"{theme.name}, {', '.join((f'{state.page}: {state.name}', *details))}"
+
+
+def _too_large(weight: Weight, page: Page) -> Iterator[Finding]:
     if weight.compressed > WEIGHT_LIMIT:
         what = f"weighs {weight.compressed:,} bytes compressed, {weight.raw:,} raw, in {weight.files} files: "
-        what += f"make it less than {WEIGHT_LIMIT:,} compressed"
-        yield Finding(_where(draft, draft.states[number], "en"), what)
+        yield Finding(page.location, what + f"make it less than {WEIGHT_LIMIT:,} compressed")
 
 
-def _where(draft: Draft, state: State, language: str) -> str:
-    return f"{draft.name}, {state.page}: {state.name}, {language}"
+def _text(theme: DevelopmentTheme, name: str) -> str:
+    return theme.static[name].body.decode("utf-8", "replace")
 
 
-def _named(draft: Draft, html: str) -> Iterator[str]:
-    """The static files that a page loads, and those that its style sheets load."""
-    waiting = [address.removeprefix(draft.static_path) for address in Page(html).loads()]
-    found: set[str] = set()
-    while waiting:
-        name = waiting.pop()
-        if name in draft.static and name not in found:
-            found.add(name)
-            yield name
-            if name.endswith(".css"):
-                waiting += [each.removeprefix(draft.static_path) for each in loaded_by(_text(draft, name))]
-
-
-def _text(draft: Draft, name: str) -> str:
-    return draft.static[name].body.decode("utf-8", "replace")
-
-
-def _css(draft: Draft, html: str) -> str:
-    """The style sheets of a page, one behind the other."""
-    links = (each.get("href", "") for each in Page(html).html.iter("link") if each.get("rel") == "stylesheet")
-    names = (address.removeprefix(draft.static_path) for address in links)
-    return "\n".join(_text(draft, name) for name in names if name in draft.static)
-
-
-def _readable(draft: Draft, pages: dict[int, str]) -> Iterator[Finding]:
-    sheet = lru_cache(Sheet)
-    for number, html in pages.items():
-        css = _css(draft, html)
+def _contrast(pages: list[Page]) -> Iterator[Finding]:
+    cascade = lru_cache(Cascade)
+    for page in pages:
+        style_sheet = page.style_sheet()
         for scheme in SCHEMES:
-            for what in contrast.faults(html, sheet(css, scheme)):
-                state = draft.states[number]
-                yield Finding(f"{draft.name}, {state.page}: {state.name}", what)
+            for what in contrast.faults(page.document, cascade(style_sheet, scheme)):
+                yield Finding(location(page.theme, page.state), what)
 
 
-def _files(draft: Draft) -> Iterator[Finding]:
-    for name, file in draft.static.items():
+def _untranslatable(pages: list[Page], english: list[Page]) -> Iterator[Finding]:
+    accented = [page for page in pages if page.language == pseudo.ACCENTED]
+    for page, changed in zip(english, accented, strict=True):
+        for what in translations.untranslatable(page.theme, page.state, page.document, changed.document):
+            yield Finding(location(page.theme, page.state), what, warning=True)
+
+
+def _static_files(theme: DevelopmentTheme) -> Iterator[Finding]:
+    for name, file in theme.static.items():
         plain = ".".join(part for index, part in enumerate(name.split(".")) if index != name.count(".") - 1)
+        where, text = f"{theme.name}, {plain}", _text(theme, name)
         if file.content_type.startswith("text/javascript"):
-            for call in pop_ups(_text(draft, name)):
-                yield Finding(
-                    f"{draft.name}, {plain}", f"calls {call}, and Amazon wants no pop-ups: write into the page"
-                )
-            for each in addresses(_text(draft, name)):
+            for call in scripts.pop_ups(text):
+                yield Finding(where, f"calls {call}, and Amazon wants no pop-ups: write into the page")
+            for each in scripts.addresses(text):
                 what = f"names {each}: if the script loads it, browsers refuse that here, so put it into static/"
-                yield Finding(f"{draft.name}, {plain}", what, warning=True)
+                yield Finding(where, what, warning=True)
         if file.content_type.startswith("text/css"):
-            for each in sorted(unused(_text(draft, name))):
+            for line, message in css.errors(text):
+                yield Finding(f"{where} line {line}", f"is not valid CSS, so that browsers skip the rule: {message}")
+            for each in sorted(css.unused_properties(text)):
                 what = f"sets {each}, which nothing uses: is it called so, and still there, in the parent?"
-                yield Finding(f"{draft.name}, {plain}", what, warning=True)
+                yield Finding(where, what, warning=True)
 
 
-def _loads(draft: Draft, html: str) -> Iterator[str]:
-    yield from Page(html).loads()
-    for name in _named(draft, html):
-        if name.endswith((".css", ".svg")):
-            yield from loaded_by(_text(draft, name))
-
-
-def _weight(draft: Draft, html: str) -> Weight:
-    files = [draft.static[name] for name in _named(draft, html)]
-    compressed = sum(len(file.gzipped or file.body) for file in files) + len(gzip.compress(html.encode("utf-8")))
-    return Weight(compressed, sum(len(file.body) for file in files) + len(html.encode("utf-8")), 1 + len(files))
+def _domains(theme: DevelopmentTheme, pages: list[Page]) -> list[str]:
+    """Returns the hosts of another origin that the pages and their files load from."""
+    addresses = {address for page in pages for address in page.document.loads()}
+    for name in {name for page in pages for name in page.static_files()}:
+        if name.endswith(".css"):
+            addresses.update(css.loads(_text(theme, name)))
+        elif name.endswith(".svg"):
+            addresses.update(Document(_text(theme, name)).loads())
+    return sorted({host for host in map(foreign_host, addresses) if host})

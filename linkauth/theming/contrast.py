@@ -1,108 +1,121 @@
-"""Can it be read? The contrast of every text of a page with what it stands on, and of a field with what is around it.
+"""The contrast of every text with its background, and of every field with its surroundings. It needs no browser.
 
-WCAG 2.2: 4.5 to 1 for text (success criterion 1.4.3; large text may have less, this asks the same of all), 3 to 1 for
-what shows that a field is there (1.4.11).
+WCAG 2.2 wants 4.5 to 1 for text (success criterion 1.4.3; large text may have less, but this check wants the same of
+all text) and 3 to 1 for what shows that a field is there (1.4.11).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import cssselect2
+import tinycss2
 from coloraide import Color
 
-from linkauth.theming.markup import Page
-from linkauth.theming.styles import Sheet, filled
+from linkauth.theming.cascade import Cascade, Values, substituted
+from linkauth.theming.markup import Document
 
 TEXT, FIELD = 4.5, 3.0
 _CANVAS = {"light": "#ffffff", "dark": "#121212"}
-_LETTERS = {"light": "#000000", "dark": "#ffffff"}
+_CANVAS_TEXT = {"light": "#000000", "dark": "#ffffff"}
 _FIELDS = {"input", "select", "textarea"}
-_UNSEEN = {"hidden", "checkbox", "radio", "submit", "button"}
+_NO_TEXT_FIELDS = {"hidden", "checkbox", "radio", "submit", "button"}
 
 
 @dataclass(frozen=True)
-class Look:
-    """How an element looks: `ground` are the colours that may be behind it; values as they are written, for words."""
+class Style:
+    """The computed style of an element.
+
+    `backgrounds` are the colours that may be behind it. The `…_source` values are the text of the style sheet, for
+    messages.
+    """
 
     colour: Color
-    written: str
-    ground: tuple[Color, ...]
-    ground_written: str
-    properties: dict[str, str] = field(default_factory=dict)
+    colour_source: str
+    backgrounds: tuple[Color, ...]
+    background_source: str
+    properties: Mapping[str, Values] = field(default_factory=dict)
     borders: tuple[Color, ...] = ()
-    seen: bool = True
+    visible: bool = True
 
 
-def faults(html: str, sheet: Sheet) -> Iterator[str]:
-    """What cannot be read on this page with this style sheet, with the colours as they are written and as they are."""
-    scheme = sheet.scheme
-    root = cssselect2.ElementWrapper.from_html_root(Page(html).html)
-    canvas = Look(Color(_LETTERS[scheme]), "the browser's", (Color(_CANVAS[scheme]),), "the browser's")
-    yield from _faults(sheet, root, canvas)
+def faults(document: Document, cascade: Cascade) -> Iterator[str]:
+    """Yields each text and field with too little contrast, with the colours as written and as computed."""
+    scheme = cascade.scheme
+    root = cssselect2.ElementWrapper.from_html_root(document.root)
+    canvas = Style(Color(_CANVAS_TEXT[scheme]), "the browser's", (Color(_CANVAS[scheme]),), "the browser's")
+    yield from _faults(cascade, root, canvas)
 
 
-def _faults(sheet: Sheet, element: cssselect2.ElementWrapper, around: Look) -> Iterator[str]:
-    look = _look(sheet, element, around)
-    if not look.seen:
+def _faults(cascade: Cascade, element: cssselect2.ElementWrapper, parent: Style) -> Iterator[str]:
+    style = _style(cascade, element, parent)
+    if not style.visible:
         return
     node = element.etree_element
     texts = [node.text, *(child.tail for child in node)]
-    types = node.tag in _FIELDS and node.get("type", "text") not in _UNSEEN
-    if types or any(text and text.strip() for text in texts):
-        ratio = min(look.colour.contrast(each) for each in look.ground)
+    is_field = node.tag in _FIELDS and node.get("type", "text") not in _NO_TEXT_FIELDS
+    if is_field or any(text and text.strip() for text in texts):
+        ratio = min(style.colour.contrast(each) for each in style.backgrounds)
         if ratio < TEXT:
-            colours = f"{_hex(look.colour)} ({look.written}) on {_hexes(look.ground)} ({look.ground_written})"
-            yield f"{sheet.scheme}: text is hard to read: {colours} is {ratio:.2f} to 1, and {TEXT} is needed"
-    if types:
-        around_it = around.ground
-        edges = (*look.borders, *look.ground)
-        shows = [min(Color.layer([each, other]).contrast(other) for other in around_it) for each in edges]
-        if (best := max(shows)) < FIELD:
-            colours = f"{_hexes(look.borders or look.ground)} on {_hexes(around_it)} ({around.ground_written})"
-            yield f"{sheet.scheme}: a field is hard to see: {colours} is {best:.2f} to 1, and {FIELD} is needed"
+            colours = f"{_hex(style.colour)} ({style.colour_source})"
+            colours += f" on {_hexes(style.backgrounds)} ({style.background_source})"
+            yield f"{cascade.scheme}: text is hard to read: {colours} is {ratio:.2f} to 1, and {TEXT} is needed"
+    if is_field:
+        edges = (*style.borders, *style.backgrounds)
+        ratios = [min(Color.layer([edge, each]).contrast(each) for each in parent.backgrounds) for edge in edges]
+        if (best := max(ratios)) < FIELD:
+            colours = _hexes(style.borders or style.backgrounds)
+            colours += f" on {_hexes(parent.backgrounds)} ({parent.background_source})"
+            yield f"{cascade.scheme}: a field is hard to see: {colours} is {best:.2f} to 1, and {FIELD} is needed"
     for child in element.iter_children():
-        yield from _faults(sheet, child, look)
+        yield from _faults(cascade, child, style)
 
 
-def _look(sheet: Sheet, element: cssselect2.ElementWrapper, around: Look) -> Look:
-    declared = sheet.declared(element)
-    own = {name: value for name, value in declared if name.startswith("--")}
-    properties = {**around.properties, **own}
-    look = replace(around, properties=properties, borders=())
+def _style(cascade: Cascade, element: cssselect2.ElementWrapper, parent: Style) -> Style:
+    declarations = cascade.declarations(element)
+    own = {name: values for name, values in declarations if name.startswith("--")}
+    properties = {**parent.properties, **own}
+    style = replace(parent, properties=properties, borders=())
     borders: dict[str, tuple[Color, ...]] = {}
-    for name, written in declared:
-        value = filled(written, properties)
+    for name, declared in declarations:
+        values = substituted(declared, properties)
+        keyword = _source(values).lower()
         if name == "display":
-            look = replace(look, seen=value != "none")
+            style = replace(style, visible=keyword != "none")
         elif name == "visibility":
-            look = replace(look, seen=value == "visible")
-        elif name == "color" and value in ("inherit", "unset", "currentcolor"):
-            look = replace(look, colour=around.colour, written=around.written)
-        elif name == "color" and (found := sheet.colours(value)):
-            look = replace(look, colour=found[0], written=written)
+            style = replace(style, visible=keyword == "visible")
+        elif name == "color" and keyword in ("inherit", "unset", "currentcolor"):
+            style = replace(style, colour=parent.colour, colour_source=parent.colour_source)
+        elif name == "color" and (found := cascade.colours(values)):
+            style = replace(style, colour=found[0], colour_source=_source(declared))
         elif name.startswith("border") and not name.endswith(("-width", "-style", "-radius", "-collapse")):
             if name in ("border", "border-color"):
                 borders.clear()
-            borders[name] = tuple(sheet.colours(value, look.colour))
+            borders[name] = tuple(cascade.colours(values, style.colour))
     edges = tuple(each for found in borders.values() for each in found)
-    return _grounded(sheet, declared, replace(look, borders=edges), around)
+    return _with_background(cascade, declarations, replace(style, borders=edges), parent)
 
 
-def _grounded(sheet: Sheet, declared: list[tuple[str, str]], look: Look, around: Look) -> Look:
-    """`look` with its background over what is behind it."""
-    for name, written in declared:
+def _with_background(cascade: Cascade, declarations: list[tuple[str, Values]], style: Style, parent: Style) -> Style:
+    """Returns `style` with its background over that of its parent."""
+    for name, declared in declarations:
         if name in ("background", "background-color", "background-image"):
-            found = sheet.colours(filled(written, look.properties), look.colour)
+            found = cascade.colours(substituted(declared, style.properties), style.colour)
             if name == "background-image" and not found:
                 continue
-            over = [Color.layer([each, behind]) for each in found for behind in around.ground] or list(around.ground)
-            opaque = bool(found) and any(each.alpha() for each in found)
-            look = replace(look, ground=tuple(over), ground_written=written if opaque else around.ground_written)
-    if look.colour.alpha() < 1:
-        look = replace(look, colour=Color.layer([look.colour, look.ground[0]]))
-    return look
+            layers = [Color.layer([each, behind]) for each in found for behind in parent.backgrounds]
+            opaque = any(each.alpha() for each in found)
+            source = _source(declared) if opaque else parent.background_source
+            style = replace(style, backgrounds=tuple(layers or parent.backgrounds), background_source=source)
+    if style.colour.alpha() < 1:
+        style = replace(style, colour=Color.layer([style.colour, style.backgrounds[0]]))
+    return style
+
+
+def _source(values: list[Any]) -> str:
+    return str(tinycss2.serialize(values)).strip()
 
 
 def _hex(colour: Color) -> str:

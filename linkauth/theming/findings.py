@@ -1,4 +1,4 @@
-"""What `linkauth theme check` says: one line a fault, with the place and what to do."""
+"""The findings of `linkauth theme check`: where a fault is, what it is, and what to do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Finding:
-    """`where` is a file, or a page with its state and language; a `warning` alone fails no check."""
+    """A fault. `where` is a file, or a page with its state and language. A `warning` does not fail the check."""
 
     where: str
     what: str
@@ -16,12 +16,12 @@ class Finding:
 
 
 def merged(findings: Iterable[Finding]) -> list[Finding]:
-    """One finding for each fault, the failed ones first: the same fault of many pages names the first and counts."""
-    places: dict[Finding, dict[str, None]] = {}
+    """Merges the same fault of many pages into one finding with the first page and a count. Warnings come last."""
+    locations: dict[Finding, dict[str, None]] = {}
     for each in findings:
-        places.setdefault(replace(each, where=""), {})[each.where] = None
+        locations.setdefault(replace(each, where=""), {})[each.where] = None
     found = []
-    for fault, where in places.items():
+    for fault, where in locations.items():
         first, *others = where
         more = f" and {len(others)} more" if others else ""
         found.append(replace(fault, where=first + more))

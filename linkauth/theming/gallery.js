@@ -1,30 +1,30 @@
-// Shows the pages that the filters choose, and shows them again when a file of the theme has changed.
+// Shows the pages that match the filters, and reloads them when a file of the theme changes.
 "use strict";
-const offer = JSON.parse(document.getElementById("offer").textContent);
+const choices = JSON.parse(document.getElementById("choices").textContent);
 const cards = document.getElementById("cards");
 const filters = document.getElementById("filters");
 const HEIGHTS = { 320: 568, 360: 740, 768: 900 };
 const LIMIT = 300;
 
-const states = (page) => [...new Set(Object.values(offer.themes).flatMap((theme) => theme.states)
+const states = (page) => [...new Set(Object.values(choices.themes).flatMap((theme) => theme.states)
   .filter(([name]) => page.includes(name)).map(([, state]) => state))];
-const languages = Object.assign({}, ...Object.values(offer.themes).map((theme) => theme.languages));
-const pages = [...new Set(Object.values(offer.themes).flatMap((theme) => theme.states).map(([page]) => page))];
+const languages = Object.assign({}, ...Object.values(choices.themes).map((theme) => theme.languages));
+const pages = [...new Set(Object.values(choices.themes).flatMap((theme) => theme.states).map(([page]) => page))];
 
-// the filters, what each offers, and what is chosen at first
+// the filters: the values of each, and which are selected at first
 const GROUPS = {
-  theme: { offers: () => Object.keys(offer.themes), first: Object.keys(offer.themes).slice(0, 1) },
-  page: { offers: () => pages, first: ["login"] },
-  width: { offers: () => offer.widths.map(String), first: ["360"], word: (width) => `${width} px` },
-  scheme: { offers: () => offer.schemes, first: offer.schemes },
-  text: { offers: () => offer.sizes.map(String), first: ["100"], word: (size) => `${size} %` },
-  state: { offers: () => states(chosen.page), first: ["fresh", "wrong_password"] },
-  language: { offers: () => Object.keys(languages), first: ["en"], word: (tag) => `${languages[tag]} (${tag})` },
+  theme: { values: () => Object.keys(choices.themes), first: Object.keys(choices.themes).slice(0, 1) },
+  page: { values: () => pages, first: ["login"] },
+  width: { values: () => choices.widths.map(String), first: ["360"], label: (width) => `${width} px` },
+  scheme: { values: () => choices.schemes, first: choices.schemes },
+  text: { values: () => choices.sizes.map(String), first: ["100"], label: (size) => `${size} %` },
+  state: { values: () => states(chosen.page), first: ["fresh", "wrong_password"] },
+  language: { values: () => Object.keys(languages), first: ["en"], label: (tag) => `${languages[tag]} (${tag})` },
 };
-const asked = new URLSearchParams(location.hash.slice(1));
+const requested = new URLSearchParams(location.hash.slice(1));
 const chosen = {};
 for (const [name, group] of Object.entries(GROUPS)) {
-  chosen[name] = asked.has(name) ? asked.get(name).split(",") : group.first;
+  chosen[name] = requested.has(name) ? requested.get(name).split(",") : group.first;
 }
 
 const make = (tag, attributes = {}, ...children) => {
@@ -33,19 +33,19 @@ const make = (tag, attributes = {}, ...children) => {
   return element;
 };
 
-const choice = (name, value, word) => {
+const choice = (name, value, label) => {
   const input = make("input", { type: "checkbox", name, value, checked: chosen[name].includes(value) });
-  return make("label", {}, input, make("span", {}, word));
+  return make("label", {}, input, make("span", {}, label));
 };
 
 const showFilters = () => {
   filters.replaceChildren(...Object.entries(GROUPS).flatMap(([name, group]) => {
-    const offers = group.offers();
-    if (offers.length < 2) return [];
+    const values = group.values();
+    if (values.length < 2) return [];
     const all = choice(name, "*", "all");
-    all.firstChild.checked = offers.every((value) => chosen[name].includes(value));
-    const each = offers.map((value) => choice(name, value, group.word ? group.word(value) : value));
-    const set = make("fieldset", { className: offers.length > 12 ? "many" : "" }, make("legend", {}, name), all, ...each);
+    all.firstChild.checked = values.every((value) => chosen[name].includes(value));
+    const each = values.map((value) => choice(name, value, group.label ? group.label(value) : value));
+    const set = make("fieldset", { className: values.length > 12 ? "many" : "" }, make("legend", {}, name), all, ...each);
     return [set];
   }));
 };
@@ -53,7 +53,7 @@ const showFilters = () => {
 const wanted = () => {
   const found = [];
   for (const theme of chosen.theme) {
-    const has = offer.themes[theme];
+    const has = choices.themes[theme];
     if (!has) continue;
     for (const [page, state] of has.states) {
       if (!chosen.page.includes(page) || !(chosen.state.includes(state) || states([page]).length < 2)) continue;
@@ -67,13 +67,13 @@ const wanted = () => {
   return found;
 };
 
-// as high as the page, where one may ask it
+// makes a frame as high as its page, if the browser allows to read the height
 const fit = (frame) => {
   frame.height = HEIGHTS[frame.width];
   try {
     frame.height = Math.max(HEIGHTS[frame.width] || 0, frame.contentDocument.documentElement.scrollHeight);
   } catch {
-    // a file may not ask another one
+    // pages opened as files may not read each other
   }
 };
 
@@ -98,14 +98,14 @@ const show = () => {
 };
 
 filters.addEventListener("change", ({ target }) => {
-  const offers = GROUPS[target.name].offers();
+  const values = GROUPS[target.name].values();
   if (target.value === "*") {
-    chosen[target.name] = target.checked ? offers : [];
+    chosen[target.name] = target.checked ? values : [];
   } else {
-    // in the order in which they are offered
+    // in the order of the filter
     const now = new Set(chosen[target.name]);
     now[target.checked ? "add" : "delete"](target.value);
-    chosen[target.name] = offers.filter((value) => now.has(value));
+    chosen[target.name] = values.filter((value) => now.has(value));
   }
   const focused = [target.name, target.value];
   showFilters();
@@ -114,7 +114,7 @@ filters.addEventListener("change", ({ target }) => {
 });
 filters.addEventListener("submit", (event) => event.preventDefault());
 
-const tell = (problem) => {
+const showProblem = (problem) => {
   const alert = document.getElementById("problem");
   alert.textContent = problem;
   alert.hidden = !problem;
@@ -122,21 +122,21 @@ const tell = (problem) => {
 
 const watch = async () => {
   try {
-    const now = await (await fetch("stamp")).json();
-    tell(now.problem);
-    if (now.shape !== offer.shape) {
+    const now = await (await fetch("version")).json();
+    showProblem(now.problem);
+    if (now.signature !== choices.signature) {
       location.reload();
-    } else if (now.stamp !== offer.stamp) {
-      offer.stamp = now.stamp;
+    } else if (now.version !== choices.version) {
+      choices.version = now.version;
       for (const frame of document.querySelectorAll("iframe")) frame.contentWindow.location.reload();
     }
   } catch {
-    tell("The preview server does not answer. Is it still running?");
+    showProblem("The preview server does not respond. Is it still running?");
   }
   setTimeout(watch, 700);
 };
 
 showFilters();
 show();
-tell(offer.problem);
-if (offer.live) watch();
+showProblem(choices.problem);
+if (choices.live) watch();

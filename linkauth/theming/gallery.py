@@ -1,7 +1,7 @@
-"""The gallery: every page in every state, language, colour scheme and size of letters, over HTTP or as files.
+"""The gallery: every page in every state, language, colour scheme and text size, over HTTP or as files.
 
-A page is what production renders. Only its address, and what its style sheet asks the device, are settled beforehand;
-over HTTP it comes with production's headers, but that this server may frame it.
+The HTML is that of production. Only the addresses and the media queries for the colour scheme are changed. Over HTTP a
+page has the headers of production, except that this server may frame it.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from linkauth.themes.languages import best_match
 from linkauth.themes.states import State
 from linkauth.themes.theme import describe_failure
 from linkauth.theming import pseudo
-from linkauth.theming.drafts import Draft
-from linkauth.theming.live import Live, Now
+from linkauth.theming.development import DevelopmentTheme
+from linkauth.theming.reloading import Snapshot, ThemeReloader
 from linkauth.theming.variants import SCHEMES, TEXT_SIZES, VARIANTS, Variant
 from linkauth.web import headers
 
 WIDTHS = (320, 360, 768)
-"""CSS pixels: the narrowest that counts (WCAG 2.2, success criterion 1.4.10), a phone, a tablet."""
+"""CSS pixels: the narrowest width of WCAG 2.2 (success criterion 1.4.10), a phone, a tablet."""
 LOOPBACK = ("127.0.0.1", "localhost")
-_OWN = ("gallery.css", "gallery.js")
+_ASSETS = ("gallery.css", "gallery.js")
 _FOCUS = re.compile(r"(<[a-z][^<>]*) autofocus\b")
 _POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; frame-src 'self'; connect-src 'self'; img-src data:"
 _PAGE_HEADERS = {
@@ -42,170 +42,175 @@ _PAGE_HEADERS = {
 
 
 class Gallery:
-    """A WSGI application over `live`. It posts nowhere: what a page's form sends is answered by nothing at all."""
+    """The WSGI application of the gallery. It answers a form with an empty response."""
 
-    def __init__(self, live: Live) -> None:
-        self._live = live
+    def __init__(self, reloader: ThemeReloader) -> None:
+        self._reloader = reloader
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        request = Request(environ)
-        answer = self._answer(request)
-        answer.headers.setdefault("Cache-Control", "no-store")
-        answered: Iterable[bytes] = answer(environ, start_response)
-        return answered
+        response = self._response(Request(environ))
+        response.headers.setdefault("Cache-Control", "no-store")
+        body: Iterable[bytes] = response(environ, start_response)
+        return body
 
-    def _answer(self, request: Request) -> Response:
+    def _response(self, request: Request) -> Response:
         if request.host.partition(":")[0] not in LOOPBACK:
-            return _told("this gallery is for the machine that it runs on", 403)
+            return _plain_text("this gallery is for the machine that it runs on", 403)
         if request.method not in ("GET", "HEAD"):
-            # the browser stays where it is
+            # the browser keeps the page
             return Response(status=204)
-        now = self._live.now()
+        snapshot = self._reloader.snapshot()
         match request.path_info.strip("/").split("/"):
             case [""]:
-                return _with(Response(index(now, live=True)), {"Content-Security-Policy": _POLICY})
-            case ["stamp"]:
-                return Response(json_body={"stamp": now.stamp, "problem": now.problem, "shape": shape(now)})
-            case [name] if name in _OWN:
-                return Response(own(name), content_type=mimetypes.guess_type(name)[0], charset="utf-8")
-            case ["pages", theme, language, name] if theme in now.drafts:
-                if asked := best_match(request.GET.getall("ui_locales"), now.drafts[theme].languages):
-                    # the choice at the foot of a page
-                    return Response(status=303, location=f"../{asked}/{name}")
-                return _page(now.drafts[theme], language, name, request.headers.get("Sec-Fetch-Dest") == "iframe")
-            case ["static", theme, variant, name] if theme in now.drafts and variant in VARIANTS:
-                return _static(now.drafts[theme], VARIANTS[variant], name)
-        return _told("there is no such page", 404)
+                return _with_headers(Response(index(snapshot, live=True)), {"Content-Security-Policy": _POLICY})
+            case ["version"]:
+                found = {"version": snapshot.version, "problem": snapshot.problem, "signature": signature(snapshot)}
+                return Response(json_body=found)
+            case [name] if name in _ASSETS:
+                return Response(asset(name), content_type=mimetypes.guess_type(name)[0], charset="utf-8")
+            case ["pages", theme, language, name] if theme in snapshot.themes:
+                if chosen := best_match(request.GET.getall("ui_locales"), snapshot.themes[theme].languages):
+                    # the choice of a language at the foot of a page
+                    return Response(status=303, location=f"../{chosen}/{name}")
+                framed = request.headers.get("Sec-Fetch-Dest") == "iframe"
+                return _page(snapshot.themes[theme], language, name, framed)
+            case ["static", theme, variant, name] if theme in snapshot.themes and variant in VARIANTS:
+                return _static(snapshot.themes[theme], VARIANTS[variant], name)
+        return _plain_text("there is no such page", 404)
 
 
-def _with(response: Response, headers: Mapping[str, str]) -> Response:
+def _with_headers(response: Response, headers: Mapping[str, str]) -> Response:
     response.headers.update(headers)
     return response
 
 
-def _told(text: str, status: int) -> Response:
+def _plain_text(text: str, status: int) -> Response:
     return Response(text, status=status, content_type="text/plain", charset="utf-8")
 
 
-def _page(draft: Draft, language: str, name: str, framed: bool) -> Response:
-    found = [(state, each) for state in draft.states for each in VARIANTS.values() if address(state, each) == name]
-    if not found or language not in draft.languages:
-        return _told("there is no such page", 404)
+def _page(theme: DevelopmentTheme, language: str, name: str, framed: bool) -> Response:
+    found = [(state, each) for state in theme.states for each in VARIANTS.values() if address(state, each) == name]
+    if not found or language not in theme.languages:
+        return _plain_text("there is no such page", 404)
     try:
-        html = page(draft, *found[0], language)
-        return _with(Response(unfocused(html) if framed else html), _PAGE_HEADERS)
+        html = page(theme, *found[0], language)
+        return _with_headers(Response(without_autofocus(html) if framed else html), _PAGE_HEADERS)
     except Exception as error:
-        # the theme's own templates are wrong, and its author is who looks
-        return _told(describe_failure(error, found[0][0].page + ".jinja2"), 500)
+        # a template may raise any exception, and the theme's author reads this
+        return _plain_text(describe_failure(error, found[0][0].page + ".jinja2"), 500)
 
 
-def _static(draft: Draft, variant: Variant, name: str) -> Response:
-    body = static(draft, variant).get(name)
+def _static(theme: DevelopmentTheme, variant: Variant, name: str) -> Response:
+    body = static(theme, variant).get(name)
     if body is None:
-        return _told("there is no such file", 404)
-    return _with(Response(body), {"Content-Type": draft.static[name].content_type, "X-Content-Type-Options": "nosniff"})
+        return _plain_text("there is no such file", 404)
+    sent = {"Content-Type": theme.static[name].content_type, "X-Content-Type-Options": "nosniff"}
+    return _with_headers(Response(body), sent)
 
 
 def address(state: State, variant: Variant) -> str:
-    """The last part of a page's address."""
+    """Returns the last segment of a page's address."""
     return f"{state.page}.{state.name}.{variant.name}.html"
 
 
-def page(draft: Draft, state: State, variant: Variant, language: str) -> str:
-    """The HTML of a page at `pages/<theme>/<language>/<address>`; raises what the template raises."""
-    where = f"../../../static/{draft.name}/{variant.name}/"
-    return variant.page(draft.show(state, language)).replace(draft.static_path, where)
+def page(theme: DevelopmentTheme, state: State, variant: Variant, language: str) -> str:
+    """Returns the HTML of a page at `pages/<theme>/<language>/<address>`. Raises what the template raises."""
+    static_path = f"../../../static/{theme.name}/{variant.name}/"
+    return variant.page(theme.render_state(state, language)).replace(theme.static_path, static_path)
 
 
-def unfocused(html: str) -> str:
-    """A page among others: an error of it that takes the focus would scroll the whole gallery."""
+def without_autofocus(html: str) -> str:
+    """Returns a page without `autofocus`, which would scroll the gallery to the page's error message."""
     return _FOCUS.sub(r"\1", html)
 
 
-def static(draft: Draft, variant: Variant) -> dict[str, bytes]:
-    """The static files by name, as they are at `static/<theme>/<variant>/`."""
+def static(theme: DevelopmentTheme, variant: Variant) -> dict[str, bytes]:
+    """Returns the static files by name, as they are at `static/<theme>/<variant>/`."""
     found = {}
-    for name, file in draft.static.items():
-        # files name each other by the path that they have in production
-        body = (
-            file.body.replace(draft.static_path.encode(), b"") if file.content_type.startswith("text/") else file.body
-        )
+    for name, file in theme.static.items():
+        body = file.body
+        if file.content_type.startswith("text/"):
+            # files refer to each other by their path in production
+            body = body.replace(theme.static_path.encode(), b"")
         found[name] = variant.file(body, file.content_type)
     return found
 
 
-def index(now: Now, live: bool) -> str:
-    """The gallery's own page; `live` if a server answers it."""
-    template = jinja2.Environment(autoescape=True).from_string(own("gallery.jinja2").decode("utf-8"))
-    return template.render(offer=offer(now, live), live=live)
+def index(snapshot: Snapshot, live: bool) -> str:
+    """Returns the HTML of the gallery itself. `live` is true for a server and false for an export."""
+    template = jinja2.Environment(autoescape=True).from_string(asset("gallery.jinja2").decode("utf-8"))
+    return template.render(choices=choices(snapshot, live))
 
 
-def offer(now: Now, live: bool) -> dict[str, Any]:
-    """What there is to choose from."""
+def choices(snapshot: Snapshot, live: bool) -> dict[str, Any]:
+    """Returns what a person can choose in the gallery, for its script."""
     return {
         "live": live,
-        "stamp": now.stamp,
-        "shape": shape(now),
-        "problem": now.problem,
-        "themes": {name: _offer(draft, live) for name, draft in now.drafts.items()},
+        "version": snapshot.version,
+        "signature": signature(snapshot),
+        "problem": snapshot.problem,
+        "themes": {name: _theme_choices(theme, live) for name, theme in snapshot.themes.items()},
         "widths": WIDTHS,
         "schemes": SCHEMES,
         "sizes": TEXT_SIZES,
     }
 
 
-def _offer(draft: Draft, live: bool) -> dict[str, Any]:
-    languages = draft.languages if live else draft.real_languages
+def _theme_choices(theme: DevelopmentTheme, live: bool) -> dict[str, Any]:
+    languages = theme.languages if live else theme.real_languages
     return {
-        "languages": {tag: called(tag) for tag in languages},
-        "states": [[state.page, state.name] for state in draft.states],
+        "languages": {tag: language_name(tag) for tag in languages},
+        "states": [[state.page, state.name] for state in theme.states],
     }
 
 
-def shape(now: Now) -> str:
-    """What there is to choose from, in a word that changes with it."""
-    return " ".join(f"{name}:{','.join(draft.languages)}:{len(draft.states)}" for name, draft in now.drafts.items())
+def signature(snapshot: Snapshot) -> str:
+    """Returns a text that changes when the choices change."""
+    return " ".join(
+        f"{name}:{','.join(theme.languages)}:{len(theme.states)}" for name, theme in snapshot.themes.items()
+    )
 
 
-def called(tag: str) -> str:
-    """The English name of a language."""
+def language_name(tag: str) -> str:
+    """Returns the English name of a language."""
     if tag in pseudo.LANGUAGES:
-        return {pseudo.LONGER: "pseudo, longer", pseudo.BACKWARDS: "pseudo, right to left"}[tag]
+        return {pseudo.ACCENTED: "pseudo, longer", pseudo.BIDI: "pseudo, right to left"}[tag]
     try:
         return Locale.parse(tag, sep="-").get_display_name("en") or tag
     except (UnknownLocaleError, ValueError):
         return tag
 
 
-def own(name: str) -> bytes:
-    """A file of the gallery itself."""
+def asset(name: str) -> bytes:
+    """Returns a file of the gallery itself."""
     return (files("linkauth.theming") / name).read_bytes()
 
 
-def export(now: Now, folder: Path) -> int:
-    """Write the gallery into `folder`, which must not be there yet; gives the number of pages. Raises OSError.
+def export(snapshot: Snapshot, folder: Path) -> int:
+    """Writes the gallery into the new folder `folder`. Returns the number of pages. Raises OSError.
 
-    Its forms go nowhere, and it needs no server.
+    The files need no server, and their forms do nothing.
     """
     folder.mkdir(parents=True)
-    (folder / "index.html").write_text(index(now, live=False), "utf-8")
-    for name in _OWN:
-        (folder / name).write_bytes(own(name))
+    (folder / "index.html").write_text(index(snapshot, live=False), "utf-8")
+    for name in _ASSETS:
+        (folder / name).write_bytes(asset(name))
     count = 0
-    for path, body in _files(now):
+    for path, body in _files(snapshot):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(body)
         count += path.endswith(".html")
     return count
 
 
-def _files(now: Now) -> Iterator[tuple[str, bytes]]:
-    for draft in now.drafts.values():
+def _files(snapshot: Snapshot) -> Iterator[tuple[str, bytes]]:
+    for theme in snapshot.themes.values():
         for variant in VARIANTS.values():
-            for name, body in static(draft, variant).items():
-                yield f"static/{draft.name}/{variant.name}/{name}", body
-            for language in draft.real_languages:
-                for state in draft.states:
-                    # the first method counts, and outside a dialog this one does nothing
-                    html = unfocused(page(draft, state, variant, language)).replace("<form", '<form method="dialog"')
-                    yield f"pages/{draft.name}/{language}/{address(state, variant)}", html.encode("utf-8")
+            for name, body in static(theme, variant).items():
+                yield f"static/{theme.name}/{variant.name}/{name}", body
+            for language in theme.real_languages:
+                for state in theme.states:
+                    html = without_autofocus(page(theme, state, variant, language))
+                    # browsers use the first of two method attributes; outside a <dialog> this one does nothing
+                    html = html.replace("<form", '<form method="dialog"')
+                    yield f"pages/{theme.name}/{language}/{address(state, variant)}", html.encode("utf-8")

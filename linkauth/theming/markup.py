@@ -1,155 +1,154 @@
-"""A rendered page as a tree, and what must not be in one."""
+"""A rendered page as one tree, and the faults of its markup. tinyhtml5 parses it as browsers do."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from html.parser import HTMLParser
-from urllib.parse import urlsplit
-from xml.etree.ElementTree import Element, SubElement
+from io import StringIO
+from xml.etree.ElementTree import Element
 
-_VOID = frozenset(
-    ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr")
-)
+from tinyhtml5.parser import HTMLParser
+
+from linkauth.theming import css
+
 _LOADED = {"src", "href", "data", "poster", "action", "formaction", "srcset", "background"}
 _NAVIGATION = {"a", "area"}
 """Elements whose href loads nothing."""
 _FIELDS = {"input", "select", "textarea"}
 _NAMELESS = {"hidden", "submit", "button", "reset", "image"}
+_READ = ("alt", "title", "aria-label", "placeholder")
+"""Attributes whose text a person reads or hears."""
 _REFRESH = re.compile(r"""[;,]\s*(?:url\s*=\s*)?["']?([^"'\s]+)""", re.IGNORECASE)
-_GLOBAL = r"(?:window|globalThis|self|top|parent|frames)"
-_CALL = r"(alert|confirm|prompt|open)"
-_POP_UP = re.compile(
-    # not what belongs to something else (xhr.open), and not where a function of that name is written
-    rf"""(?<![\w.$])(?<!function )(?:{_GLOBAL}\s*\??\.\s*){{0,3}}"""
-    rf"""(?:{_CALL}(?!\s*\([^()]*\)\s*\{{)|{_GLOBAL}\s*(?:\?\.)?\[\s*["'`]{_CALL}["'`]\s*\])\s*(?:\?\.)?\s*\("""
-)
-_STRING = r""""(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`"""
-_COMMENT = re.compile(rf"({_STRING})|(?<![^\s;{{}}(),])(?://[^\n]*|/\*.*?\*/)", re.DOTALL)
-"""A string, which may look like a comment, or a comment where none of it can be a regular expression's."""
-_ADDRESS = re.compile(r"""["'`](https?://[^"'`\s]+)""")
-_NAMESPACES = "www.w3.org"
-_CSS_URL = re.compile(r"""(?:url\(\s*|@import\s+)["']?([^"')\s;]+)""", re.IGNORECASE)
-_IMAGE_SET = re.compile(r"image-set\(((?:[^()]|\([^()]*\))*)\)", re.IGNORECASE)
-_QUOTED = re.compile(r"""["']([^"']+)["']""")
+_EXCERPT = 60
 
 
-class Page(HTMLParser):
-    """An HTML page as `root`, an ElementTree; what is left open is closed where its parent is."""
+class Document:
+    """A parsed page.
+
+    `root` is the <html> element. HTML elements and attributes have plain names; those of SVG have the namespace in
+    front, as in ElementTree. `syntax_errors` are (line, message).
+    """
 
     def __init__(self, html: str) -> None:
-        super().__init__()
-        self.root = Element("document")
-        self._open = [self.root]
-        self.feed(html)
-        self.close()
+        parser = HTMLParser(namespace_html_elements=False)
+        # a short text could be taken for the name of a file
+        self.root: Element = parser.parse(StringIO(html))
+        self.elements = [each for each in self.root.iter() if isinstance(each.tag, str)]
+        self.syntax_errors = [
+            (line, _syntax_error(html, line, column, code, data)) for (line, column), code, data in parser.errors
+        ]
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        element = SubElement(self._open[-1], tag, {name: value or "" for name, value in attrs})
-        if tag not in _VOID:
-            self._open.append(element)
+    def texts(self) -> list[str]:
+        """Returns the texts that a person reads, without code and without texts marked as another language."""
+        return [text for text in map(str.strip, self._texts(self.root)) if text]
 
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        # the slash means nothing in HTML, but closes what is drawn in SVG
-        self.handle_starttag(tag, attrs)
-        if tag not in _VOID:
-            self._open.pop()
-
-    def handle_endtag(self, tag: str) -> None:
-        for depth in range(len(self._open) - 1, 0, -1):
-            if self._open[depth].tag == tag:
-                del self._open[depth:]
-                return
-
-    def handle_data(self, data: str) -> None:
-        parent = self._open[-1]
-        if len(parent):
-            parent[-1].tail = (parent[-1].tail or "") + data
-        else:
-            parent.text = (parent.text or "") + data
-
-    @property
-    def html(self) -> Element:
-        """The <html> element."""
-        found = self.root.find("html")
-        return self.root if found is None else found
-
-    def sentences(self) -> list[str]:
-        """What is read, but for what is marked as of another language, and for code."""
-        return [text for text in map(str.strip, self._read(self.html)) if text]
-
-    def _read(self, element: Element) -> Iterator[str]:
-        if element.tag in ("script", "style", "code") or (element is not self.html and element.get("lang")):
+    def _texts(self, element: Element) -> Iterator[str]:
+        skipped = element.tag in ("script", "style", "code") or not isinstance(element.tag, str)
+        if skipped or (element is not self.root and element.get("lang")):
             return
         yield element.text or ""
-        for name in ("alt", "title", "aria-label", "placeholder"):
+        for name in _READ:
             yield element.get(name, "")
         for child in element:
-            yield from self._read(child)
+            yield from self._texts(child)
             yield child.tail or ""
 
     def loads(self) -> Iterator[str]:
-        """The addresses that the browser asks for on its own, or posts to."""
-        for element in self.html.iter():
+        """Yields the addresses that a browser loads by itself or posts to."""
+        for element in self.elements:
             if element.tag == "meta" and element.get("http-equiv", "").lower() == "refresh":
                 yield from _REFRESH.findall(element.get("content", ""))
-            for name in _LOADED & set(element.attrib):
-                value = element.attrib[name]
-                if name == "srcset":
+            if _local(element.tag) == "style":
+                yield from css.loads(element.text or "")
+            for name, value in element.attrib.items():
+                if _local(name) == "srcset":
                     yield from (part.split()[0] for part in value.split(",") if part.strip())
-                elif not (name == "href" and element.tag in _NAVIGATION):
+                elif _local(name) in _LOADED and not (_local(name) == "href" and _local(element.tag) in _NAVIGATION):
                     yield value
+                elif "(" in value:
+                    # style="", and fill="" of SVG
+                    yield from css.loads(value)
+
+    def style_sheets(self) -> list[str]:
+        """Returns the addresses of the linked style sheets."""
+        return [
+            each.get("href", "") for each in self.elements if each.tag == "link" and each.get("rel") == "stylesheet"
+        ]
 
     def faults(self) -> Iterator[str]:
-        """What is wrong with the markup, and what to do."""
-        labels = [label for label in self.html.iter("label") if _says(label)]
+        """Yields what is wrong with the elements, and what to do."""
+        labels = [each for each in self.elements if each.tag == "label" and _has_text(each)]
         labelled = {label.get("for") for label in labels} - {None}
         inside = {field for label in labels for field in label.iter()}
-        for element in self.html.iter():
+        for element in self.elements:
             shown = _shown(element)
             yield from _inline(element, shown)
             if element.get("target"):
                 yield f"{shown} opens another window: remove target, for the Alexa app has one window only"
             nameless = element.get("type", "text") in _NAMELESS and element.tag == "input"
-            named = element.get("id") in labelled or element in inside or self._is_named(element)
+            named = element.get("id") in labelled or element in inside or self._has_name(element)
             if element.tag in _FIELDS and not (nameless or named):
                 yield f"{shown} has no label: add <label for=…> with its id, and with text"
             if element.tag == "img" and "alt" not in element.attrib:
                 yield f'{shown} has no alt: say what it shows, or alt="" if it is decoration'
-            if element.tag == "button" and not (_says(element) or self._is_named(element)):
+            if element.tag == "button" and not (_has_text(element) or self._has_name(element)):
                 yield f"{shown} has no name: write its text, or aria-label"
-            if element.tag == "a" and "href" in element.attrib and not (_says(element) or self._is_named(element)):
+            if element.tag == "a" and "href" in element.attrib and not (_has_text(element) or self._has_name(element)):
                 yield f"{shown} has no text: write where it leads, or aria-label"
 
-    def _is_named(self, element: Element) -> bool:
+    def _has_name(self, element: Element) -> bool:
         ids = element.get("aria-labelledby", "").split()
         names = (element.get("aria-label", ""), element.get("title", ""))
-        return any(map(str.strip, names)) or any(_says(each) for each in self.html.iter() if each.get("id") in ids)
+        return any(map(str.strip, names)) or any(_has_text(each) for each in self.elements if each.get("id") in ids)
 
 
-def _says(element: Element) -> bool:
-    """Is there anything to read in it, or in its images?"""
-    return bool("".join(_words(element)).strip())
+def fragment(html: str) -> tuple[list[tuple[str, tuple[tuple[str, str], ...]]], list[str]]:
+    """Parses a text with markup. Returns the (tag, attributes) of its elements, and its syntax errors."""
+    if "<" not in html:
+        return [], []
+    parser = HTMLParser(namespace_html_elements=False)
+    root: Element = parser.parse_fragment(StringIO(html))
+    found = [(str(each.tag), tuple(sorted(each.attrib.items()))) for each in root.iter() if each is not root]
+    return found, [_described(code, data) for _, code, data in parser.errors]
 
 
-def _words(element: Element) -> Iterator[str]:
-    if element.tag not in _FIELDS and element.tag not in ("script", "style"):
+def _local(name: str) -> str:
+    """Returns the name of an element or attribute without its namespace."""
+    return name.rpartition("}")[2]
+
+
+def _described(code: str, data: dict[str, object]) -> str:
+    """Returns a parse error such as "unexpected end tag: div"."""
+    return ": ".join([code.replace("-", " "), *map(str, data.values())])
+
+
+def _syntax_error(html: str, line: int, column: int, code: str, data: dict[str, object]) -> str:
+    before = html.split("\n")[line - 1][:column]
+    excerpt = before[max(before.rfind("<"), 0) :][-_EXCERPT:].strip()
+    near = f" at {excerpt}" if excerpt else ""
+    return f"is not valid HTML{near} ({_described(code, data)}): correct it, for browsers only guess what is meant"
+
+
+def _has_text(element: Element) -> bool:
+    """Is there anything to read in the element, or in its images?"""
+    return bool("".join(_inner_texts(element)).strip())
+
+
+def _inner_texts(element: Element) -> Iterator[str]:
+    if isinstance(element.tag, str) and element.tag not in _FIELDS and element.tag not in ("script", "style"):
         yield from (element.text or "", element.get("alt", ""), element.get("aria-label", ""))
         for child in element:
-            yield from _words(child)
+            yield from _inner_texts(child)
             yield child.tail or ""
 
 
 def _inline(element: Element, shown: str) -> Iterator[str]:
-    """The Content-Security-Policy lets none of these work."""
+    """Yields what the Content-Security-Policy blocks."""
     if element.tag == "style" or "style" in element.attrib:
         yield f"{shown} has inline styles, which browsers refuse here: put them into a file of static/"
     kind = element.get("type", "")
-    if (
-        element.tag == "script"
-        and "src" not in element.attrib
-        and (not kind or "javascript" in kind or kind == "module")
-    ):
+    code = not kind or "javascript" in kind or kind == "module"
+    if element.tag == "script" and "src" not in element.attrib and code:
         yield f"{shown} is inline, which browsers refuse here: put it into a file of static/"
     for name, value in element.attrib.items():
         if name.startswith("on"):
@@ -159,36 +158,6 @@ def _inline(element: Element, shown: str) -> Iterator[str]:
 
 
 def _shown(element: Element) -> str:
-    parts = [element.tag]
+    parts = [_local(element.tag)]
     parts += [f'{name}="{element.get(name)}"' for name in ("id", "name", "class", "src") if element.get(name)]
     return f"<{' '.join(parts)}>"
-
-
-def pop_ups(script: str) -> list[str]:
-    """The calls in a script that open a window or a message box."""
-    return sorted({f"{plain or quoted}()" for plain, quoted in _POP_UP.findall(_without_comments(script))})
-
-
-def addresses(script: str) -> list[str]:
-    """The addresses elsewhere that a script names, but for the names of XML's namespaces."""
-    found = _ADDRESS.findall(_without_comments(script))
-    return sorted({each for each in found if foreign(each) not in (None, _NAMESPACES)})
-
-
-def _without_comments(script: str) -> str:
-    return _COMMENT.sub(lambda found: found[1] or " ", script)
-
-
-def loaded_by(css: str) -> list[str]:
-    """The addresses in a style sheet."""
-    return _CSS_URL.findall(css) + [each for images in _IMAGE_SET.findall(css) for each in _QUOTED.findall(images)]
-
-
-def foreign(address: str) -> str | None:
-    """The host of an address elsewhere."""
-    try:
-        url = urlsplit(address)
-    except ValueError:
-        # which no browser loads either
-        return None
-    return url.hostname if url.scheme in ("", "http", "https", "ws", "wss") and url.netloc else None

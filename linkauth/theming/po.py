@@ -1,4 +1,4 @@
-"""A written catalog: found, read, checked and compiled, or one sentence why not."""
+"""Finds, reads, checks and compiles .po files with Babel."""
 
 from __future__ import annotations
 
@@ -18,30 +18,29 @@ from pyramid.exceptions import ConfigurationError
 from linkauth.redaction import reason, redact
 from linkauth.themes.theme import DOMAIN
 
-Sentence = str | tuple[str, ...]
-"""A sentence, or its singular and plural."""
+MessageId = str | tuple[str, ...]
+"""The msgid of a message, or its msgid and msgid_plural."""
 _QUOTING = re.compile(rb'(?:#~\s*)?(?:msg\w+(?:\[\d+\])?(?:\s|$)|")')
 _QUOTED = re.compile(rb'[^"]*"(?:.*[^\\])?(?:\\\\)*"')
-_FORMAT = re.compile(r"%(?:%|\(\w+\)s)")
 
 
 def catalogs(root: Path) -> Iterator[tuple[str, Path]]:
-    """(language tag, path) of each written catalog of the package at `root`."""
+    """Yields (language tag, path) of each .po file of the package at `root`."""
     for path in sorted(root.glob(f"locale/*/LC_MESSAGES/{DOMAIN}.po")):
         yield path.parts[-3].replace("_", "-"), path
 
 
 def read(path: Path) -> Catalog:
-    """A written catalog; raises ConfigurationError."""
-    # some editors begin a file with a mark of its encoding
+    """Reads a .po file. Raises ConfigurationError in one sentence, with the line where it is known."""
+    # some editors write a byte order mark
     raw = path.read_bytes().removeprefix(BOM_UTF8)
     for number, line in enumerate(map(bytes.strip, raw.splitlines()), 1):
-        # Babel takes what lacks a quotation mark for another sentence
+        # Babel removes the first and the last character of a string, whatever they are
         if _QUOTING.match(line) and not _QUOTED.fullmatch(line):
             raise ConfigurationError(f'{path} line {number}: does not end in a quotation mark: write one more "')
     try:
         catalog = read_po(BytesIO(raw), abort_invalid=True)
-        # as servers will
+        # servers read it with gettext
         GNUTranslations(BytesIO(mo_bytes(catalog)))
     except PoFileError as error:
         what = redact(error).removesuffix(f" on {error.lineno}")
@@ -49,47 +48,73 @@ def read(path: Path) -> Catalog:
     except UnicodeDecodeError:
         raise ConfigurationError(f"{path} is not in the encoding that its header names: save it as UTF-8") from None
     except Exception as error:
-        # whatever Babel and gettext raise when they meet garbage
+        # Babel and gettext raise anything for a broken file
         raise ConfigurationError(f"{path} cannot be read: {type(error).__name__}: {reason(error)}") from None
     if catalog.charset.lower() not in ("utf-8", "utf8"):
-        # others lack letters that English sentences have
+        # other encodings lack letters of the English texts
         raise ConfigurationError(f"{path} says charset={catalog.charset}: save it as UTF-8, and say charset=utf-8")
     return catalog
 
 
 def mo_bytes(catalog: Catalog) -> bytes:
-    """The .mo file of a catalog."""
+    """Returns the .mo file of a catalog."""
     body = BytesIO()
     write_mo(body, catalog)
     return body.getvalue()
 
 
 def compile_catalog(path: Path) -> None:
-    """Write the .mo file beside a written catalog; raises ConfigurationError."""
+    """Writes the .mo file of a .po file beside it. Raises ConfigurationError."""
     path.with_suffix(".mo").write_bytes(mo_bytes(read(path)))
 
 
-def id_of(message: Message) -> Sentence:
-    """What identifies an entry of a catalog, and may stand in a set."""
+def id_of(message: Message) -> MessageId:
+    """Returns the id of a message in a hashable form."""
     return message.id if isinstance(message.id, str) else tuple(message.id)
 
 
 def forms(text: Any) -> list[str]:
-    """The one text, or that of each number."""
+    """Returns the text of an id or a translation, or its texts for each plural form."""
     return [text] if isinstance(text, str) else list(text or [""])
 
 
-def quoted(sentence: Sentence) -> str:
-    """A sentence as it is told to people."""
-    return f"“{sentence}”" if isinstance(sentence, str) else f"“{sentence[0]}” (plural “{sentence[1]}”)"
+def quoted(id_: MessageId) -> str:
+    """Returns an id as messages to people show it."""
+    return f"“{id_}”" if isinstance(id_, str) else f"“{id_[0]}” (plural “{id_[1]}”)"
 
 
-def strange(message: Message) -> list[str]:
-    """What the translation of a sentence has that nobody fills, so that no page could show it."""
-    known = {"%%"}.union(*map(_FORMAT.findall, forms(message.id)))
-    found: dict[str, None] = {}
+class _Variables(dict[str, str]):
+    """Records the names of the placeholders that are formatted with it."""
+
+    def __missing__(self, name: str) -> str:
+        self[name] = ""
+        return ""
+
+    def __str__(self) -> str:
+        raise ValueError("a placeholder without a name")
+
+    __repr__ = __str__
+
+
+def placeholders(text: str) -> set[str]:
+    """Returns the placeholders of a text, such as "%(skill)s". Raises ValueError or TypeError for a wrong one."""
+    variables = _Variables()
+    # as Jinja formats each text
+    text % variables
+    return {f"%({name})s" for name in variables}
+
+
+def problems(message: Message, catalog: Catalog) -> list[str]:
+    """Returns why pages could not show a translation: what Babel's checkers find, and what pages cannot format."""
+    if not any(forms(message.string)):
+        return []
+    if found := message.check(catalog):
+        return [redact(error) for error in found]
+    known = set().union(*map(placeholders, forms(message.id)))
+    unknown: dict[str, None] = {}
     for form in forms(message.string):
-        found |= dict.fromkeys(each for each in _FORMAT.findall(form) if each not in known)
-        if "%" in _FORMAT.sub("", form):
-            found["a lone %"] = None
-    return list(found)
+        try:
+            unknown |= dict.fromkeys(sorted(placeholders(form) - known))
+        except (TypeError, ValueError):
+            return ["a % that begins no placeholder: write a per cent sign as %%"]
+    return [f"unknown placeholder {each}" for each in unknown]

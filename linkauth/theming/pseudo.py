@@ -1,7 +1,7 @@
-"""Two languages that nobody speaks, made of the English sentences, which show what a translation would break.
+"""Two pseudo-languages, made from the English texts, that show what a translation would break.
 
-Their tags are those that Android and ICU use: `en-XA` has accents, brackets around each sentence and longer words, so
-that one sees what is cut off, what has no room and what cannot be translated at all; `ar-XB` runs from right to left.
+Their tags are those of Android and ICU. `en-XA` has accents, brackets and longer words: it shows what is cut off, what
+has too little space and what cannot be translated. `ar-XB` runs from right to left.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ import gettext
 import re
 from collections.abc import Callable
 
-LONGER, BACKWARDS = "en-XA", "ar-XB"
-LANGUAGES = (LONGER, BACKWARDS)
+ACCENTED, BIDI = "en-XA", "ar-XB"
+LANGUAGES = (ACCENTED, BIDI)
 _KEPT = re.compile(r"(%\(\w+\)s|%%|<[^<>]*>|&\w+;)")
 _ACCENTS = str.maketrans(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", "ÅƁÇĐÉƑĜĤÎĴĶĻṀÑÖÞǪŔŠŢÛṼŴẊÝŽåƀçđéƒĝĥîĵķļɱñöþǫŕšţûṽŵẋýž"
 )
 _VOWEL = re.compile(r"[aeiou]")
 _LONG_WORD = "Ðöñåûðåɱþƒšçĥîƒƒåĥŕţšĝéšéļļšçĥåƒţ"
-"""As long as words get, 34 letters; it stands behind what has several words."""
+"""A word of 34 letters, which is appended to texts of several words."""
 _OVERRIDE, _END, _MARK = "\u202e", "\u202c", "\u200f"
 _WORDS = re.compile(r"\S(?:.*\S)?", re.DOTALL)
 
 
-def longer(text: str) -> str:
-    """`text` in brackets, with accents and about twice as long; placeholders and markup stay."""
+def accented(text: str) -> str:
+    """Returns `text` in brackets, with accents and about twice as long. Placeholders and markup stay."""
     stretched = "".join(
         part if _KEPT.fullmatch(part) else _VOWEL.sub(r"\g<0>\g<0>", part).translate(_ACCENTS)
         for part in _KEPT.split(text)
@@ -32,18 +32,18 @@ def longer(text: str) -> str:
     return f"[{stretched} {_LONG_WORD}]" if text.count(" ") > 3 else f"[{stretched}]"
 
 
-def backwards(text: str) -> str:
-    """`text` as if it were written from right to left; placeholders and markup stay."""
-    return "".join(part if _KEPT.fullmatch(part) else _WORDS.sub(_turned, part) for part in _KEPT.split(text))
+def bidi(text: str) -> str:
+    """Returns `text` written from right to left. Placeholders and markup stay."""
+    return "".join(part if _KEPT.fullmatch(part) else _WORDS.sub(_reversed, part) for part in _KEPT.split(text))
 
 
-def _turned(words: re.Match[str]) -> str:
-    # the marks keep what stands beside it from becoming one run with it
+def _reversed(words: re.Match[str]) -> str:
+    # the marks separate it from its neighbours for the bidirectional algorithm
     return f"{_MARK}{_OVERRIDE}{words[0]}{_END}{_MARK}"
 
 
-class Pseudo(gettext.NullTranslations):
-    """The sentences of `english`, each changed."""
+class PseudoTranslations(gettext.NullTranslations):
+    """The texts of `english`, each changed by `change`."""
 
     def __init__(self, english: gettext.NullTranslations, change: Callable[[str], str]) -> None:
         super().__init__()
@@ -57,6 +57,6 @@ class Pseudo(gettext.NullTranslations):
         return self._change(self._english.ngettext(msgid1, msgid2, n))
 
 
-def catalog(tag: str, english: gettext.NullTranslations) -> Pseudo:
-    """The catalog of one of LANGUAGES."""
-    return Pseudo(english, longer if tag == LONGER else backwards)
+def catalog(tag: str, english: gettext.NullTranslations) -> PseudoTranslations:
+    """Returns the catalog of one of LANGUAGES."""
+    return PseudoTranslations(english, accented if tag == ACCENTED else bidi)

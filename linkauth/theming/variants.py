@@ -1,6 +1,6 @@
-"""The same page for a light and a dark screen, with letters of the usual and of twice the size, in any browser.
+"""A page for a light or a dark screen, with text of normal or double size, in any browser.
 
-What the browser would ask the device, the style sheets are told; nothing else of them changes.
+The media queries for the colour scheme get a fixed result; nothing else in the files changes.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from dataclasses import dataclass
 
 SCHEMES = ("light", "dark")
 TEXT_SIZES = (100, 200)
-"""Per cent of the letters' usual size."""
-_ASKED = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(light|dark)\s*\)")
+"""Per cent of the normal text size."""
+_QUERY = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(light|dark)\s*\)")
 _ALWAYS, _NEVER = "(min-width: 0)", "(max-width: 0)"
 _TEXTS = ("text/", "image/svg")
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A colour scheme and a size of the letters."""
+    """A colour scheme and a text size."""
 
     scheme: str
     size: int
@@ -28,11 +28,11 @@ class Variant:
         return f"{self.scheme}-{self.size}"
 
     def page(self, html: str) -> str:
-        """A page, or anything else that may ask for the colour scheme in a media query."""
-        return _ASKED.sub(lambda asked: _ALWAYS if asked[1] == self.scheme else _NEVER, html)
+        """Returns a page, or any other text with media queries, for the colour scheme."""
+        return _QUERY.sub(lambda query: _ALWAYS if query[1] == self.scheme else _NEVER, html)
 
     def file(self, body: bytes, content_type: str) -> bytes:
-        """A static file."""
+        """Returns a static file for the colour scheme and the text size."""
         if not content_type.startswith(_TEXTS):
             return body
         text = self.page(body.decode("utf-8"))

@@ -17,7 +17,7 @@ from waitress.server import create_server
 from linkauth.cli import main
 from linkauth.cli.resources import load_settings
 from linkauth.theming.gallery import Gallery
-from linkauth.theming.live import Live
+from linkauth.theming.reloading import ThemeReloader
 from tests.browser import faults
 from tests.conftest import ROOT
 from tests.theme_package import ThemePackage
@@ -49,7 +49,9 @@ def serve(chromium_path: str) -> Iterator[Callable[[Path], str]]:
     servers = []
 
     def start(ini: Path) -> str:
-        server = create_server(Gallery(Live(ini, lambda: load_settings(str(ini)))), host="127.0.0.1", port=0, threads=4)
+        server = create_server(
+            Gallery(ThemeReloader(ini, lambda: load_settings(str(ini)))), host="127.0.0.1", port=0, threads=4
+        )
         thread = threading.Thread(target=server.run)
         thread.start()
         servers.append((server, thread))

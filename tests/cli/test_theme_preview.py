@@ -14,9 +14,9 @@ from pyramid.exceptions import ConfigurationError
 from webtest import TestApp
 
 from linkauth.cli.resources import load_settings
-from linkauth.theming.drafts import open_draft
+from linkauth.theming.development import open_development_theme
 from linkauth.theming.gallery import Gallery
-from linkauth.theming.live import Live
+from linkauth.theming.reloading import ThemeReloader
 from linkauth.web import headers
 from tests.conftest import ROOT
 from tests.theme_package import CATALOG, ThemePackage
@@ -47,20 +47,20 @@ def ini(tmp_path: Path, theme: ThemePackage) -> Path:
 
 
 @pytest.fixture
-def live(ini: Path) -> Live:
-    return Live(ini, lambda: load_settings(str(ini)))
+def reloader(ini: Path) -> ThemeReloader:
+    return ThemeReloader(ini, lambda: load_settings(str(ini)))
 
 
 @pytest.fixture
-def gallery(live: Live) -> TestApp:
-    return TestApp(Gallery(live), extra_environ={"HTTP_HOST": "127.0.0.1:6544"})
+def gallery(reloader: ThemeReloader) -> TestApp:
+    return TestApp(Gallery(reloader), extra_environ={"HTTP_HOST": "127.0.0.1:6544"})
 
 
 def test_a_page_is_productions_with_its_headers_but_that_it_may_be_framed(gallery: TestApp, ini: Path) -> None:
-    draft = open_draft(load_settings(str(ini)), "made")
+    theme = open_development_theme(load_settings(str(ini)), "made")
     answer = gallery.get(f"/pages/made/de/{FRESH}")
     shown = re.sub(r"\.\./\.\./\.\./static/made/light-100/", "/static/made/", answer.text)
-    assert shown == draft.render("login", "de", **draft.states[0].context)
+    assert shown == theme.render("login", "de", **theme.states[0].context)
     assert answer.headers["X-Frame-Options"] == "SAMEORIGIN"
     policy = headers.CONTENT_SECURITY_POLICY.replace("frame-ancestors 'none'", "frame-ancestors 'self'")
     assert answer.headers["Content-Security-Policy"] == policy
@@ -70,18 +70,18 @@ def test_a_page_is_productions_with_its_headers_but_that_it_may_be_framed(galler
     assert rest.items() <= dict(answer.headers).items()
 
 
-def test_every_page_and_every_file_that_it_names_is_there(gallery: TestApp, live: Live) -> None:
-    draft = live.now().drafts["made"]
-    assert {"en-XA", "ar-XB", "de", "en"} <= set(draft.languages)
-    for state in draft.states:
+def test_every_page_and_every_file_that_it_names_is_there(gallery: TestApp, reloader: ThemeReloader) -> None:
+    theme = reloader.snapshot().themes["made"]
+    assert {"en-XA", "ar-XB", "de", "en"} <= set(theme.languages)
+    for state in theme.states:
         for language, variant in (("en", "light-100"), ("ar-XB", "dark-200")):
             answer = gallery.get(f"/pages/made/{language}/{state.page}.{state.name}.{variant}.html")
             for path in set(re.findall(r'(?:src|href)="(?:\.\./){3}(static/[^"]+)"', answer.text)):
                 assert gallery.get(f"/{path}").status_int == 200
 
 
-def test_each_further_client_has_its_first_page(live: Live) -> None:
-    names = [state.name for state in live.now().drafts["made"].states if state.page == "login"]
+def test_each_further_client_has_its_first_page(reloader: ThemeReloader) -> None:
+    names = [state.name for state in reloader.snapshot().themes["made"].states if state.page == "login"]
     assert names[0] == "fresh"
     assert "fresh.home" in names
     # it links nothing
@@ -95,10 +95,10 @@ def test_an_error_takes_the_focus_but_not_from_the_gallery(gallery: TestApp) -> 
 
 
 def test_changes_show_at_once(gallery: TestApp, theme: ThemePackage, ini: Path) -> None:
-    stamps = [gallery.get("/stamp").json["stamp"]]
+    stamps = [gallery.get("/version").json["version"]]
 
     def changed() -> bool:
-        stamps.append(gallery.get("/stamp").json["stamp"])
+        stamps.append(gallery.get("/version").json["version"])
         return stamps[-1] != stamps[-2]
 
     assert not changed()
@@ -119,19 +119,19 @@ def test_changes_show_at_once(gallery: TestApp, theme: ThemePackage, ini: Path) 
 
 
 def test_a_new_language_changes_what_there_is_to_choose_from(gallery: TestApp, theme: ThemePackage) -> None:
-    before = gallery.get("/stamp").json["shape"]
+    before = gallery.get("/version").json["signature"]
     theme.write({"locale/cy/LC_MESSAGES/linkauth.po": CATALOG.replace("de", "cy") + 'msgid "Help"\nmsgstr "Cymorth"\n'})
-    assert gallery.get("/stamp").json["shape"] != before
+    assert gallery.get("/version").json["signature"] != before
     assert '"cy": "Welsh"' in gallery.get("/").text.replace("&#34;", '"')
 
 
 def test_what_is_saved_half_done_is_told_and_the_last_good_pages_stay(gallery: TestApp, theme: ThemePackage) -> None:
     gallery.get("/")
     theme.write({"templates/login.jinja2": "{% extends %}"})
-    assert "made, login.jinja2 line 1" in gallery.get("/stamp").json["problem"]
+    assert "made, login.jinja2 line 1" in gallery.get("/version").json["problem"]
     assert "Mind the gap." in gallery.get(f"/pages/made/en/{FRESH}").text
     theme.write({PO: 'msgid "half'})
-    assert gallery.get("/stamp").json["problem"]
+    assert gallery.get("/version").json["problem"]
     (theme.root / PO).unlink()
     theme.write({"templates/login.jinja2": LOGIN.replace("Mind", "{{ nobody_gave_this }}")})
     answer = gallery.get(f"/pages/made/en/{FRESH}", status=500)
@@ -139,14 +139,14 @@ def test_what_is_saved_half_done_is_told_and_the_last_good_pages_stay(gallery: T
     theme.write({"templates/login.jinja2": '{% extends "login.jinja2" %}'})
     assert "is called parent/login.jinja2" in gallery.get(f"/pages/made/en/{FRESH}", status=500).text
     theme.write({"templates/login.jinja2": LOGIN})
-    assert gallery.get("/stamp").json["problem"] == ""
+    assert gallery.get("/version").json["problem"] == ""
     assert "Mind the gap." in gallery.get(f"/pages/made/en/{FRESH}").text
 
 
 def test_a_default_language_that_the_theme_does_not_speak_is_refused_as_a_server_does(ini: Path) -> None:
     ini.write_text(ini.read_text("utf-8") + "linkauth.default_language = sv\n", "utf-8")
     with pytest.raises(ConfigurationError, match=r"default_language: is none that the theme made speaks: ar"):
-        open_draft(load_settings(str(ini)), "made")
+        open_development_theme(load_settings(str(ini)), "made")
 
 
 def test_no_form_does_anything(gallery: TestApp) -> None:

@@ -76,7 +76,9 @@ def test_authorization_url_in_token_field_is_reported(
     assert TOKEN_FIELD in response.json["error_description"]
     assert "Alexa developer console" in response.json["error_description"]
     warning = the_warning(caplog)
-    assert f"client home received at /authorize, the two URLs are swapped: {TOKEN_FIELD} must be {PUBLIC}/token" in warning
+    assert (
+        f"client home received at /authorize, the two URLs are swapped: {TOKEN_FIELD} must be {PUBLIC}/token" in warning
+    )
 
 
 def test_refresh_of_unknown_client_at_authorize_is_reported(amazon: Alexa, caplog: pytest.LogCaptureFixture) -> None:

@@ -105,7 +105,7 @@ def read(module: Any, tag: str) -> dict[Any, Any]:
 
 
 def untranslated(name: str, add: str | None = None) -> dict[str, int]:
-    return {each.language: each.waiting for each in update(name, add)}
+    return {each.language: each.untranslated for each in update(name, add)}
 
 
 def test_update_adds_and_removes_messages(make: Make) -> None:

@@ -40,7 +40,7 @@ def run(name: str, *more: str, expect: int = 0) -> list[str]:
 
 def test_message_in_no_template_becomes_obsolete_and_is_reported_once(make: Make) -> None:
     theme, name = make({PO: CATALOG + TYPO})
-    expected = "“Cancl” is in no template, so that it stands behind #~ now: did you mean “Cancel”?"
+    expected = "“Cancl” is in no template any more; its translation is kept behind #~: did you mean “Cancel”?"
     assert run(name) == [f"{name} de: complete", f"{name} de: {expected}"]
     text = (theme.root / PO).read_text("utf-8")
     assert '# As our shops say it.\n#~ msgid "Cancl"\n#~ msgstr "Zurück"\n' in text
@@ -75,13 +75,18 @@ def test_broken_compiled_catalog_is_rebuilt(make: Make, content: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("translation", "placeholder"),
-    [("%(skil)s darf:", "%(skil)s"), ("100 % von %(skill)s", "a lone %"), ("%(skill)d", "a lone %")],
+    ("translation", "problem"),
+    [
+        ("%(skil)s darf:", "unknown named placeholder 'skil'"),
+        ("100 % von %(skill)s", "a % that begins"),
+        ("%(skill)d", "'d'"),
+    ],
 )
-def test_translation_with_wrong_placeholder_is_not_compiled(make: Make, translation: str, placeholder: str) -> None:
+def test_translation_with_wrong_placeholder_is_not_compiled(make: Make, translation: str, problem: str) -> None:
     theme, name = make({PO: CATALOG + f'msgid "%(skill)s will be able to:"\nmsgstr "{translation}"\n'})
     (message,) = run(name, expect=1)
-    assert f"{PO}: the translation of “%(skill)s will be able to:” has {placeholder}, which nobody fills" in message
+    assert f"{PO}: the translation of “%(skill)s will be able to:” has a fault, so that it is not compiled: " in message
+    assert problem in message
     assert not list(theme.root.rglob("*.mo"))
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from linkauth.theming.markup import Page, addresses, foreign, loaded_by, pop_ups
+from linkauth.theming import css
+from linkauth.theming.addresses import foreign_host
+from linkauth.theming.markup import Document
+from linkauth.theming.scripts import addresses, pop_ups
 
 CALLS = [
     "alert(1)",
@@ -26,6 +29,7 @@ CALLS = [
     "/* first */ alert(1) // last",
     "`one\n// two`; alert(1)",
     'if (confirm("x")) { y() }',
+    "`a ${alert(1)}`",
 ]
 NO_CALLS = [
     "element.open = true",
@@ -38,6 +42,7 @@ NO_CALLS = [
     "const open = () => {}",
     "reopen(1)",
     "// alert(1)",
+    "x = 'please alert ( 1 )'",
     "x(); // don't alert(1)",
     "/* then\n alert(1) */ x()",
     "x()/* alert(1) */",
@@ -84,13 +89,13 @@ WITH_NAME = [
 
 @pytest.mark.parametrize("html", WITHOUT_NAME)
 def test_element_without_accessible_name_is_a_fault(html: str) -> None:
-    (fault,) = Page(html).faults()
+    (fault,) = Document(html).faults()
     assert "text" in fault
 
 
 @pytest.mark.parametrize("html", WITH_NAME)
 def test_accessible_name_from_any_source_is_accepted(html: str) -> None:
-    assert list(Page(html).faults()) == []
+    assert list(Document(html).faults()) == []
 
 
 @pytest.mark.parametrize(
@@ -104,14 +109,14 @@ def test_accessible_name_from_any_source_is_accepted(html: str) -> None:
     ],
 )
 def test_refresh_to_foreign_host_is_found(content: str, hosts: list[str]) -> None:
-    found = Page(f'<meta http-equiv="Refresh" content="{content}">').loads()
-    assert [host for host in map(foreign, found) if host] == hosts
+    found = Document(f'<meta http-equiv="Refresh" content="{content}">').loads()
+    assert [host for host in map(foreign_host, found) if host] == hosts
 
 
 def test_hosts_of_image_set_are_found() -> None:
-    css = """a { background: image-set("https://a.example.net/1.png" 1x, url(https://b.example.net/2.png) 2x) }
+    text = """a { background: image-set("https://a.example.net/1.png" 1x, url(https://b.example.net/2.png) 2x) }
     b { background: -webkit-image-set( 'https://c.example.net/3.png' type("image/png")) }"""
-    assert {foreign(each) for each in loaded_by(css)} - {None} == {f"{each}.example.net" for each in "abc"}
+    assert {foreign_host(each) for each in css.loads(text)} - {None} == {f"{each}.example.net" for each in "abc"}
 
 
 def test_only_quoted_foreign_addresses_in_script_are_found() -> None:
@@ -119,3 +124,56 @@ def test_only_quoted_foreign_addresses_in_script_are_found() -> None:
     fetch('https://b.example.net/x'); fetch(`https://c.example.net/${d}`); fetch("/here"); x("http://[broken")
     document.createElementNS("http://www.w3.org/2000/svg", "svg")"""
     assert addresses(script) == ["https://b.example.net/x", "https://c.example.net/${d}"]
+
+
+SYNTAX_ERRORS = [
+    ("<p>one</div>", "at </div> (end tag too early: div)"),
+    ("<p id=a id=b>one", "at <p id=a id= (duplicate attribute)"),
+    ("<table><p>one</table>", "at <p> (unexpected start tag implies table voodoo: p)"),
+    ("<b>one", "at <b>one (expected closing tag but got eof)"),
+    ("one &amp two", "at one &amp (named entity without semicolon)"),
+]
+
+
+@pytest.mark.parametrize(("html", "error"), SYNTAX_ERRORS, ids=[html for html, _ in SYNTAX_ERRORS])
+def test_html_syntax_error_has_line_and_excerpt(html: str, error: str) -> None:
+    ((line, message),) = Document(f"<!doctype html>\n<title>x</title>\n{html}").syntax_errors
+    assert line == 3
+    assert f"is not valid HTML {error}: correct it" in message
+
+
+def test_comment_is_ignored() -> None:
+    document = Document("<!doctype html><title>x</title><p><!-- <img> --> one <!-- two --></p>")
+    assert document.texts() == ["x", "one"]
+    assert document.syntax_errors == list(document.faults()) == []
+
+
+def test_svg_loads_images_and_styles() -> None:
+    svg = """<svg xmlns:xlink="http://www.w3.org/1999/xlink"><a href="https://a.example.net/"><path/></a>
+    <image xlink:href="https://b.example.net/1.png"/><path fill="url(https://c.example.net/x#g)"/>
+    <style>@import 'https://d.example.net/x.css';</style></svg>"""
+    assert {foreign_host(each) for each in Document(svg).loads()} - {None} == {f"{each}.example.net" for each in "bcd"}
+
+
+CSS_ERRORS = [
+    ("a { color red }", 1),
+    ("a { color: red }\n}", 2),
+    ("@media print {\n a { color: ) } }", 2),
+    ("a { background: url(x'y) }", 1),
+    ("a { b: c; &:hover { d: e;\nf g; } }", 2),
+]
+NO_CSS_ERRORS = [
+    "@media print { a:hover { color: red } } @font-face { src: url(x) } @page { margin: 0 }",
+    "a { --x: { y }; & b { color: red } @media print { color: red } }",
+    "@supports (color: red) { @media print { a { b: c } } } @layer x; @keyframes x { 50% { top: 0 } }",
+]
+
+
+@pytest.mark.parametrize(("text", "line"), CSS_ERRORS, ids=[text for text, _ in CSS_ERRORS])
+def test_css_syntax_error_has_line(text: str, line: int) -> None:
+    assert [found for found, _ in css.errors(text)] == [line]
+
+
+@pytest.mark.parametrize("text", NO_CSS_ERRORS)
+def test_valid_css_has_no_syntax_error(text: str) -> None:
+    assert list(css.errors(text)) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from linkauth.testing.theme import TEXTS
 from linkauth.themes.states import page_states
 from linkauth.themes.theme import theme_packages
 from linkauth.theming.check import Report, check
-from linkauth.theming.drafts import Draft
+from linkauth.theming.development import DevelopmentTheme
 from tests.conftest import ROOT
 from tests.theme_package import CATALOG, ThemePackage
 
@@ -49,7 +50,9 @@ def test_bundled_theme_has_no_fault(theme: str) -> None:
     module = load("themes", theme)
     states = page_states("skill", ("order_car",))
     texts = {**TEXTS, "clients": {"skill": {"": "Ride Hailer"}}}
-    draft = Draft(theme, theme_packages(theme, module), module.Parameters(), texts, f"/static/{theme}/", states)
+    draft = DevelopmentTheme(
+        theme, theme_packages(theme, module), module.Parameters(), texts, f"/static/{theme}/", states
+    )
     report = check(draft)
     assert report.findings == []
     assert report.domains == []
@@ -110,6 +113,17 @@ def test_foreign_hosts_of_style_sheet_are_found(make: Make) -> None:
     assert len(messages(report)) == 2
 
 
+def test_html_syntax_error_is_found_once_for_all_pages(make: Make) -> None:
+    (found,) = messages(check(make(intro("<p id=one id=two>City</p>")).open()))
+    assert re.match(r"made, login: fresh, ar, line \d+ and \d+ more: is not valid HTML at <p id=one ", found)
+    assert "(duplicate attribute)" in found
+
+
+def test_css_syntax_error_is_found_with_its_line(make: Make) -> None:
+    (found,) = messages(check(make(styled("p { margin: 0 }\n\n}")).open()))
+    assert re.match(r"made, page.css line \d\d+: is not valid CSS, so that browsers skip the rule: ", found)
+
+
 UNREADABLE = [
     (".which { color: #999; }", "light: text is hard to read: #999999 (#999) on #ffffff (var(--card)) is 2.85 to 1"),
     (
@@ -123,6 +137,9 @@ UNREADABLE = [
     (".which { background: linear-gradient(#16191f, #fff); }", "(linear-gradient(#16191f, #fff))"),
     ("input { border-color: #eee; }", "light: a field is hard to see: #eeeeee on #ffffff (var(--card))"),
     ("input { border: 0; }", "light: a field is hard to see"),
+    (":root { --r: 153; } .which { color: rgb(var(--r) 153 153); }", "text is hard to read: #999999 (rgb(var(--r)"),
+    (":root { --a: var(--b); --b: var(--c, #999); } .which { color: var(--a); }", "text is hard to read: #999999"),
+    ("@media (width <= 400px) { .which { color: #999; } }", "light: text is hard to read: #999999"),
     (".which { color: rgb(0 0 0 / 30%); }", "light: text is hard to read: #b3b3b3 (rgb(0 0 0 / 30%))"),
 ]
 READABLE = [
@@ -130,6 +147,8 @@ READABLE = [
     ".which:hover { color: #999; }",
     "@media print { .which { color: #999; } }",
     "@media (min-width: 50rem) { .which { color: #999; } }",
+    "@media (width > 50rem), not (min-width: 1px) { .which { color: #999; } }",
+    ":root { --a: var(--b); --b: var(--a); } .which { color: var(--a); }",
     ".nobody { color: #999; }",
     ".which { color: var(--missing, var(--text)) !important; } #which { color: #999; }",
 ]
@@ -236,10 +255,11 @@ IN_CATALOGS = [
     ('msgid "Mind the gap."\nmsgstr "Ja."\n\nmsgid "Gone"\nmsgstr "Weg"', ["“Gone” is in no template any more"]),
     (
         'msgid "Mind the gap."\nmsgstr "Ja."\n\nmsgid "%(skill)s will be able to:"\nmsgstr "Er darf:"',
-        ["“%(skill)s will be able to:” has lost %(skill)s"],
+        ["“%(skill)s will be able to:” has a fault: it lacks %(skill)s"],
     ),
-    ('msgid "Mind the gap."\nmsgstr "Bei %(x)s"', ["has %(x)s, which nobody fills"]),
-    ('msgid "Mind the gap."\nmsgstr "<b>Ja</b>"', ["has other markup than the sentence"]),
+    ('msgid "Mind the gap."\nmsgstr "Bei %(x)s"', ["has a fault: unknown placeholder %(x)s"]),
+    ('msgid "Mind the gap."\nmsgstr "Ja, %s"', ["has a fault: a % that begins no placeholder"]),
+    ('msgid "Mind the gap."\nmsgstr "<b>Ja</b>"', ["it has other markup than the text"]),
 ]
 
 
