@@ -1,4 +1,4 @@
-"""A credential backend whose answer depends on the name, for outcomes that a table of people cannot give."""
+"""Credential backends whose outcome depends on the username, for outcomes that an SQL table cannot give."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PASSWORD = "the right one"
 NEW = "the very new one"
 MARKUP = "<img src=x onerror=alert(1)>\"'{{7*7}}"
 UNPROVEN = {"inert": "disabled", "stuck": "locked", "ended": "account_expired", "stale": "password_expired"}
-"""Names whose accounts are refused before anybody looked at the password."""
+"""Usernames whose accounts are refused before the password is checked, and the reasons."""
 PROVEN = (
     "locked",
     "disabled",
@@ -43,12 +43,12 @@ PROVEN = (
     "logon_restricted",
     "not_entitled",
 )
-"""Names that are refused for the reason they are called by, once the password is right."""
+"""Usernames that are refused with the right password; each name is the reason."""
 
 
 @dataclass(frozen=True)
 class OutcomesSettings:
-    """It has none."""
+    """The backend has no settings."""
 
 
 class OutcomesBackend(CredentialBackend):
@@ -81,7 +81,7 @@ class OutcomesBackend(CredentialBackend):
 
 @dataclass(frozen=True)
 class ChangingSettings:
-    """Where people choose a new password who cannot do it here, and when accounts are locked."""
+    """The URL for new passwords if the backend cannot change them, and the lockout policy."""
 
     change_url: str = ""
     lockout_failures: int = 0
@@ -97,7 +97,7 @@ RULES: dict[str, PasswordRefused] = {
     "forbidden": PasswordRefused("not_allowed"),
     "ruled out": PasswordRefused("policy"),
 }
-"""New passwords that are refused, and why."""
+"""New passwords that are refused, and the refusals."""
 REASONS: dict[str, Any] = {
     "expired": "password_expired",
     "must": "must_change_password",
@@ -106,11 +106,11 @@ REASONS: dict[str, Any] = {
 
 
 class ChangingBackend(CredentialBackend, Lookup, PasswordChange):
-    """People who are called `<kind>-<anything>` and whose password is PASSWORD until they change it.
+    """A backend with the usernames `<kind>-<suffix>`, whose password is PASSWORD until it is changed.
 
-    Kinds: `fine`; `expired` and `must`, who must change it; `elsewhere`, who must but cannot here; `secret`, whose
-    refusal is not revealed; `off`, who is disabled after the change; `lost`, for whom the store is down after it;
-    `down`, for whom it always is; `crash`.
+    Kinds: `fine`; `expired` and `must`, whose password must be changed; `elsewhere`, whose password must be changed at
+    `change_url`; `secret`, whose refusal is not revealed; `off`, which is disabled after the change; `lost`, for which
+    the backend is down after the change; `down`, for which it is always down; `crash`, which raises RuntimeError.
     """
 
     Settings: ClassVar[type] = ChangingSettings

@@ -1,7 +1,7 @@
-"""Several backends whose answers a name says word by word.
+"""Backends whose outcomes are listed in the username, separated by dots.
 
-`unknown.down.good` is nobody to the first, the second is down for it, and the third lets it in. What stands before a
-backslash or behind an @ is no word.
+For `unknown.down.good` the first backend raises UnknownUser, the second is unavailable, and the third accepts the
+sign-in. A part before a backslash or after an @ is ignored.
 """
 
 from __future__ import annotations
@@ -45,41 +45,45 @@ ERRORS: Mapping[str, Callable[[], Exception]] = {
 
 @dataclass(frozen=True)
 class ScriptedSettings:
-    """Which word of a name is this backend's answer."""
+    """`position` is the index of this backend's outcome in the username."""
 
     position: int
 
 
 class ScriptedBackend(CredentialBackend, Lookup, PasswordChange):
-    """`good` is let in; `renumbered`, `renamed` and `remailed` too, as others; `hang` waits to be `released`; the rest
-    are ERRORS. `asked` are the names that it was asked, `now` what else than its word a name means."""
+    """A backend that returns or raises the outcome in the username.
+
+    `good` is accepted; so are `renumbered`, `renamed` and `remailed`, with another subject, username or e-mail address.
+    `hang` blocks until `released` is set. The other outcomes are in ERRORS. `usernames` records the calls, and
+    `overrides` replaces the outcome of single usernames.
+    """
 
     Settings: ClassVar[type] = ScriptedSettings
 
     def __init__(self, settings: ScriptedSettings) -> None:
         self._settings = settings
         self._changed: set[str] = set()
-        self.asked: list[str] = []
+        self.usernames: list[str] = []
         self.passwords: list[str] = []
-        self.now: dict[str, str] = {}
+        self.overrides: dict[str, str] = {}
         self.released = threading.Event()
         self.closed = False
 
     def authenticate(self, username: str, password: str) -> Identity:
-        self.asked.append(username)
+        self.usernames.append(username)
         self.passwords.append(password)
         if username in self._changed:
             return self._identity(username, "good")
-        return self._identity(username, self.word(username))
+        return self._identity(username, self.outcome(username))
 
     def change_password(self, username: str, current: str, new: str) -> None:
         self._changed.add(username)
 
     def find(self, username: str) -> Account:
-        word = self.word(username)
+        outcome = self.outcome(username)
         reasons: dict[str, Any] = {"disabled": "disabled", "locked": "locked", "expired": "password_expired"}
-        known = "good" if word in reasons else word
-        return Account(self._identity(username, known), reasons.get(word))
+        known = "good" if outcome in reasons else outcome
+        return Account(self._identity(username, known), reasons.get(outcome))
 
     def look_up(self, subject: str) -> Account:
         return self.find(subject.removeprefix("id of "))
@@ -93,16 +97,16 @@ class ScriptedBackend(CredentialBackend, Lookup, PasswordChange):
     def close(self) -> None:
         self.closed = True
 
-    def word(self, username: str) -> str:
-        words = re.split("[@＠]", username)[0].rpartition("\\")[2].split(".")
-        return self.now.get(username, words[self._settings.position])
+    def outcome(self, username: str) -> str:
+        outcomes = re.split("[@＠]", username)[0].rpartition("\\")[2].split(".")
+        return self.overrides.get(username, outcomes[self._settings.position])
 
-    def _identity(self, username: str, word: str) -> Identity:
-        if word == "hang":
+    def _identity(self, username: str, outcome: str) -> Identity:
+        if outcome == "hang":
             self.released.wait(HANG_SECONDS)
-        if word in ERRORS:
-            raise ERRORS[word]()
-        subject = f"{self._settings.position} of {username}" if word == "renumbered" else f"id of {username}"
-        name = f"{username}-x" if word == "renamed" else username.upper()
-        email = "other@example.com" if word == "remailed" else "Somebody@example.com"
+        if outcome in ERRORS:
+            raise ERRORS[outcome]()
+        subject = f"{self._settings.position} of {username}" if outcome == "renumbered" else f"id of {username}"
+        name = f"{username}-x" if outcome == "renamed" else username.upper()
+        email = "other@example.com" if outcome == "remailed" else "Somebody@example.com"
         return Identity(subject, name, email=email)

@@ -1,4 +1,4 @@
-"""The app with a backend `corp` and one on trial, `trial`, both of which answer as names say (`stated`)."""
+"""The app with a backend `corp` and a shadow `trial`, which are both scripted (tests/backends/scripted.py)."""
 
 from __future__ import annotations
 
@@ -27,34 +27,34 @@ DEADLINE = 20
 
 
 class ShadowApp:
-    """The app with a backend `corp` and a shadow `trial`, which stands before it."""
+    """The app with a shadow `trial` before a backend `corp`."""
 
     def __init__(self, app: Any) -> None:
         self.app: TestApp = https(app)
         self.services = services_of(app.registry)
         self.engine = self.services.engine
         self.shadow = self.services.shadows["trial"]
-        opened: dict[str, Any] = {named.name: named.backend for named in self.services.backends}
-        self.corp, self.trial = opened["corp"], opened["trial"]
+        entries: dict[str, Any] = {named.name: named.backend for named in self.services.backends}
+        self.corp, self.trial = entries["corp"], entries["trial"]
 
     def login(self, username: str) -> Response:
         return login(self.app, query(), username, PASSWORD)
 
     def row(self, username: str) -> Any:
-        """What is stored about somebody."""
-        wanted = select(comparisons).where(comparisons.c.subject == f"id of {username}")
+        """Returns the stored comparison of the user, or None."""
+        statement = select(comparisons).where(comparisons.c.subject == f"id of {username}")
         with self.engine.connect() as connection:
-            return connection.execute(wanted).mappings().first()
+            return connection.execute(statement).mappings().first()
 
-    def asked(self, username: str, times: int = 1) -> Any:
-        """What is stored about somebody once the shadow was asked so often."""
+    def comparison(self, username: str, times: int = 1) -> Any:
+        """Waits until the user was compared `times` times; returns the stored comparison."""
         wait_for(lambda: (self.row(username) or {"asked": 0})["asked"] >= times)
-        found = self.row(username)
-        assert found["asked"] == times
-        return found
+        row = self.row(username)
+        assert row["asked"] == times
+        return row
 
-    def settled(self) -> None:
-        """Wait until everybody about whom the shadow was to be asked was compared, or was not to be."""
+    def wait_until_idle(self) -> None:
+        """Waits until no comparison is queued or in progress."""
         wait_for(lambda: not self.shadow._waiting)
 
 

@@ -1,4 +1,4 @@
-"""A file of hashes of leaked passwords, as the downloader of Pwned Passwords writes it."""
+"""Writes a file of hashes of breached passwords in the format of the Pwned Passwords downloader."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def write_leaked(path: Path, passwords: Iterable[str], end: str = "\r\n") -> Path:
-    """The file `path` with the SHA-1 of each password and a count, sorted, a line each."""
+    """Writes the sorted lines SHA-1:COUNT of the passwords to `path`; returns `path`."""
     hashes = sorted(hashlib.sha1(text.encode("utf-8")).hexdigest().upper() for text in passwords)
-    path.write_bytes("".join(f"{each}:{place + 1}{end}" for place, each in enumerate(hashes)).encode("ascii"))
+    path.write_bytes("".join(f"{each}:{index + 1}{end}" for index, each in enumerate(hashes)).encode("ascii"))
     return path

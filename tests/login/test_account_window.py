@@ -1,4 +1,4 @@
-"""Too many failures of an account are answered as a wrong password, so that nobody learns of the account by them."""
+"""Tests that a throttled account gives the same response as a wrong password, so that accounts cannot be found."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ NAMES = {
 
 @pytest.fixture
 def app(make_app: Callable[..., Any]) -> TestApp:
-    """The app with a throttle of a few failures an account, whose clock stands."""
+    """The app with few permitted failures per account and a throttle whose clock does not move."""
     settings = {"throttle__account_failures": str(LIMIT), "throttle__account_window": str(WINDOW)}
-    made = make_app(**settings, throttle__address_failures="100000")
-    throttle_of(made)._clock = lambda: 1_000_000.0
-    return https(made)
+    wsgi_app = make_app(**settings, throttle__address_failures="100000")
+    throttle_of(wsgi_app)._clock = lambda: 1_000_000.0
+    return https(wsgi_app)
 
 
 def throttle_of(app: Any) -> Throttle:
@@ -42,7 +42,7 @@ def throttle_of(app: Any) -> Throttle:
 
 @pytest.fixture
 def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A word for each password hash that was computed."""
+    """Collects one item for each computed password hash."""
     done: list[str] = []
     run = HashPool.run
 
@@ -55,39 +55,39 @@ def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def change(app: TestApp, raw_query: bytes, username: str, password: str) -> Response:
-    """The form of the password page, posted."""
+    """Posts the form of the password page."""
     new = {"new_password": "Quartz-52-meadow", "repeated_password": "Quartz-52-meadow"}
     token = form_token(app, raw_query)
     return post(app, raw_query, {"form_token": token, "username": username, "password": password, **new})
 
 
-def seen(response: Response, username: str) -> tuple[Any, ...]:
-    """All of an answer but for the name that was typed and what is random in it."""
+def without_random_parts(response: Response, username: str) -> tuple[Any, ...]:
+    """Returns status, text and headers without the typed name and the random form token."""
     text = re.sub(r'value="\d+\.[^"]+"', "", response.text).replace(username, "")
     headers = sorted((name, value) for name, value in response.headers if name not in ("Date", "Content-Length"))
     return response.status, text, headers
 
 
-@pytest.mark.parametrize("ask", [login, change])
-def test_every_answer_is_that_of_a_name_that_nobody_has(
-    app: TestApp, hashes: list[str], ask: Callable[..., Response]
+@pytest.mark.parametrize("submit", [login, change])
+def test_responses_for_known_account_equal_those_for_unknown_name(
+    app: TestApp, hashes: list[str], submit: Callable[..., Response]
 ) -> None:
-    told = {}
-    # what an unknown name costs is learnt from the table
+    results = {}
+    # the backend learns the cost of an unknown name from an existing hash
     login(app, query(), "grace", "wrong")
     for kind, names in NAMES.items():
-        told[kind] = []
+        results[kind] = []
         for name in names:
             for _ in range(LIMIT + 2):
                 hashes.clear()
-                response = ask(app, query(), name, RIGHT if name == "ada@example.com" else "a wrong one")
-                told[kind].append((*seen(response, name), list(hashes)))
-    assert told["known"] == told["disabled"] == told["nobody"]
-    assert [response[0] for response in told["known"]] == [*[403] * LIMIT, 429, 429] * 2
-    assert [response[-1] for response in told["known"]] == [*[["hash"]] * LIMIT, [], []] * 2
+                response = submit(app, query(), name, RIGHT if name == "ada@example.com" else "a wrong one")
+                results[kind].append((*without_random_parts(response, name), list(hashes)))
+    assert results["known"] == results["disabled"] == results["nobody"]
+    assert [response[0] for response in results["known"]] == [*[403] * LIMIT, 429, 429] * 2
+    assert [response[-1] for response in results["known"]] == [*[["hash"]] * LIMIT, [], []] * 2
 
 
-def test_a_right_password_is_wrong_until_the_window_is_over(app: TestApp, caplog: pytest.LogCaptureFixture) -> None:
+def test_right_password_is_refused_until_window_ends(app: TestApp, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     for _ in range(LIMIT):
         assert login(app, query(), "ada", "a wrong one").status == 403
@@ -98,13 +98,13 @@ def test_a_right_password_is_wrong_until_the_window_is_over(app: TestApp, caplog
     assert login(app, query(), "ada@example.com", RIGHT).status == 403
     throttle_of(app.app)._clock = lambda: 1_000_000.0 + WINDOW
     assert "access_token" in redirect_parameters(login(app, query(), "ada@example.com", RIGHT))
-    # and a success clears the account
+    # a success clears the failures of the account
     for _ in range(LIMIT - 1):
         assert login(app, query(), "ada", "a wrong one").status == 403
     assert "access_token" in redirect_parameters(login(app, query(), "ada", RIGHT))
 
 
-def test_refused_tries_do_not_make_the_wait_of_the_account_longer(app: TestApp) -> None:
+def test_throttled_attempts_do_not_extend_wait_of_account(app: TestApp) -> None:
     for _ in range(LIMIT):
         login(app, query(), "ada", "a wrong one")
     throttle_of(app.app)._clock = lambda: 1_000_000.0 + WINDOW - 1
@@ -114,7 +114,7 @@ def test_refused_tries_do_not_make_the_wait_of_the_account_longer(app: TestApp) 
     assert "access_token" in redirect_parameters(login(app, query(), "ada@example.com", RIGHT))
 
 
-def test_operators_are_told_of_a_throttled_name(app: TestApp, caplog: pytest.LogCaptureFixture) -> None:
+def test_throttled_name_is_logged(app: TestApp, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     for _ in range(LIMIT + 1):
         response = login(app, query(), "ada", "a wrong one")

@@ -1,4 +1,4 @@
-"""People behind a login API, through the whole app: the page, the API, the link, and who the skill is told it is."""
+"""Tests of sign-in through a login API, from the login page to introspection."""
 
 from __future__ import annotations
 
@@ -28,38 +28,38 @@ LEGACY = {
 
 
 class LoginAPI(BaseHTTPRequestHandler):
-    """Knows PEOPLE; locks out mallory, and is `down` when the server says so."""
+    """A login API with the accounts of PEOPLE and a locked account "mallory"; status 503 while `server.down`."""
 
     server: Any
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        password, number = PEOPLE.get(said["username"], ("", ""))
+        credentials = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        password, number = PEOPLE.get(credentials["username"], ("", ""))
         if self.server.down:
-            self._answer(503, {})
+            self._respond(503, {})
         elif self.headers["X-Api-Key"] != "the key of the API":
-            self._answer(400, {})
-        elif said["username"] == "mallory":
-            self._answer(403, {"state": "locked"})
+            self._respond(400, {})
+        elif credentials["username"] == "mallory":
+            self._respond(403, {"state": "locked"})
         elif not number:
-            self._answer(404, {"ok": False})
-        elif said["password"] != password:
-            self._answer(401, {"ok": False})
+            self._respond(404, {"ok": False})
+        elif credentials["password"] != password:
+            self._respond(401, {"ok": False})
         else:
-            self._answer(200, {"ok": True, "id": number})
+            self._respond(200, {"ok": True, "id": number})
 
     def log_message(self, *_arguments: Any) -> None:
-        """Say nothing."""
+        """Writes no log."""
 
     def do_HEAD(self) -> None:
         self.send_response_only(405)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def _answer(self, status: int, result: dict[str, Any]) -> None:
+    def _respond(self, status: int, result: dict[str, Any]) -> None:
         body = json.dumps({"result": result}).encode()
-        # as servers with hints do; it is no answer yet
+        # an informational response comes before the final one
         self.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n")
         self.send_response_only(status)
         self.send_header("Content-Length", str(len(body)))
@@ -83,11 +83,15 @@ def app(make_app: Callable[..., Any], api: Any) -> Any:
     return https(make_app(**dict.fromkeys(STAFF_SETTINGS), **LEGACY, **HIGH_THROTTLE_LIMITS, backend__legacy__url=url))
 
 
-def test_people_of_a_login_api_link(app: Any, api: Any) -> None:
+def test_users_of_login_api_can_link(app: Any, api: Any) -> None:
     for username, (password, number) in PEOPLE.items():
         token = redirect_parameters(login(app, query(), username, password))["access_token"]
-        told = Alexa(app).introspect(token).json
-        assert (told["active"], told["sub"], told["username"]) == (True, f"legacy:{number}", username)
+        introspection = Alexa(app).introspect(token).json
+        assert (introspection["active"], introspection["sub"], introspection["username"]) == (
+            True,
+            f"legacy:{number}",
+            username,
+        )
     for username, password in (("ada", "Dylan 1941"), ("nobody", "x"), ("mallory", "x")):
         response = login(app, query(), username, password)
         assert response.status == 403

@@ -1,4 +1,4 @@
-"""The login page: one answer for every wrong try, posts of our own form only, and no markup of anybody's."""
+"""Tests of the login page: equal responses to wrong attempts, the form token, the origin check, and no cookies."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ WRONG = "The name or the password is wrong"
 
 
 def comparable(response: Response) -> tuple[int, str, list[tuple[str, str]]]:
-    """All of an answer, save what may differ: the form token, the name that was typed, and so the length."""
+    """Returns status, text and headers without the form token, the typed name and the length."""
     text = re.sub(r'(?<=name="username" value=")[^"]*', "", FORM_TOKEN.sub("", response.text))
     return response.status, text, [header for header in response.headers if header[0] != "Content-Length"]
 
 
-def test_a_right_password_gives_303(app: TestApp) -> None:
+def test_right_password_gives_303(app: TestApp) -> None:
     # after a 307 or 308 the browser would post the password to the client
     assert login(app, query(), **GOOD).status == 303
 
@@ -48,11 +48,11 @@ def test_a_right_password_gives_303(app: TestApp) -> None:
 @pytest.mark.parametrize(
     "password", [" lovelace-1815", "lovelace-1815 ", "LOVELACE-1815", "lovelace-1815\0", "lovelace-181"]
 )
-def test_a_password_is_taken_as_it_is(app: TestApp, password: str) -> None:
+def test_password_is_compared_exactly(app: TestApp, password: str) -> None:
     assert login(app, query(), "ada", password).status == 403
 
 
-def test_both_forms_of_an_umlaut_are_one_password(app: TestApp) -> None:
+def test_password_is_compared_after_unicode_normalisation(app: TestApp) -> None:
     assert login(app, query(), "jörg", "müller größe 7").status == 303
     assert login(app, query(), "jörg", "mu\u0308ller gro\u0308ße 7").status == 303
 
@@ -78,7 +78,7 @@ def test_both_forms_of_an_umlaut_are_one_password(app: TestApp) -> None:
         ("*", "wrong"),
     ],
 )
-def test_every_wrong_try_gets_the_same_answer(outcomes_app: TestApp, username: str, password: str) -> None:
+def test_each_wrong_attempt_gets_same_response(outcomes_app: TestApp, username: str, password: str) -> None:
     expected = login(outcomes_app, query(), "ada", "wrong")
     response = login(outcomes_app, query(), username, password)
     assert response.status == 403
@@ -90,14 +90,14 @@ def test_every_wrong_try_gets_the_same_answer(outcomes_app: TestApp, username: s
     assert page.find(id="password").get("value") is None
 
 
-def test_an_empty_name_is_a_wrong_one(app: TestApp) -> None:
+def test_empty_name_is_refused_as_wrong(app: TestApp) -> None:
     for username in ("", "   ", "\u3000"):
         response = login(app, query(), username, "wrong")
         assert response.status == 403
         assert WRONG in response.text
 
 
-def test_an_overlong_name_is_cut_where_it_is_shown(app: TestApp) -> None:
+def test_overlong_name_is_truncated_on_page(app: TestApp) -> None:
     response = login(app, query(), "n" * 5000, "wrong")
     assert response.status == 403
     assert f'value="{"n" * 254}"' in response.text
@@ -105,7 +105,7 @@ def test_an_overlong_name_is_cut_where_it_is_shown(app: TestApp) -> None:
 
 
 @pytest.mark.parametrize("reason", outcomes.PROVEN)
-def test_a_proven_refusal_says_its_reason(outcomes_app: TestApp, reason: str) -> None:
+def test_refusal_with_right_password_shows_its_reason(outcomes_app: TestApp, reason: str) -> None:
     wrong = login(outcomes_app, query(), reason, "wrong")
     response = login(outcomes_app, query(), reason, outcomes.PASSWORD)
     assert response.status == 403
@@ -116,12 +116,12 @@ def test_a_proven_refusal_says_its_reason(outcomes_app: TestApp, reason: str) ->
     assert not [page for page in others if f"<h2>{heading}</h2>" in page]
 
 
-def test_a_disabled_person_of_the_table_is_told_only_with_the_password(app: TestApp) -> None:
+def test_disabled_account_is_shown_only_with_right_password(app: TestApp) -> None:
     assert WRONG in login(app, query(), "konrad", "zuse-1911").text
-    told = login(app, query(), "konrad", "zuse-1910")
-    assert told.status == 403
-    assert "Your account is deactivated" in told.text
-    assert told.get("Location") is None
+    response = login(app, query(), "konrad", "zuse-1910")
+    assert response.status == 403
+    assert "Your account is deactivated" in response.text
+    assert response.get("Location") is None
 
 
 FORGERIES = {
@@ -138,7 +138,7 @@ FORGERIES = {
 
 
 @pytest.mark.parametrize("kind", FORGERIES)
-def test_a_post_without_a_valid_form_token_counts_as_nothing(app: TestApp, kind: str) -> None:
+def test_post_without_valid_form_token_gets_new_form(app: TestApp, kind: str) -> None:
     token = FORGERIES[kind]
     response = post(app, query(), GOOD if token is None else {**GOOD, "form_token": token})
     assert response.status == 400
@@ -149,10 +149,10 @@ def test_a_post_without_a_valid_form_token_counts_as_nothing(app: TestApp, kind:
     assert "access_token" in redirect_parameters(post(app, query(), {**GOOD, "form_token": fresh}))
 
 
-def test_a_form_token_of_another_server_is_refused(app: TestApp) -> None:
+def test_form_token_with_other_secret_is_refused(app: TestApp) -> None:
     foreign = FormTokens("another secret of 32 characters or more", OWN).token(query().decode())
     assert post(app, query(), {**GOOD, "form_token": foreign}).status == 400
-    # the same, signed by our own secret: what is refused above is the signature
+    # with our own secret the token is accepted, so only the signature made the difference
     own = FormTokens(SECRET, OWN).token(query().decode())
     assert post(app, query(), {**GOOD, "form_token": own}).status == 303
 
@@ -176,7 +176,7 @@ def test_a_form_token_of_another_server_is_refused(app: TestApp) -> None:
     ],
 )
 @pytest.mark.parametrize("fields", [GOOD, {"cancel": "1"}])
-def test_a_post_from_another_site_is_refused(app: TestApp, headers: dict[str, str], fields: dict[str, str]) -> None:
+def test_post_from_other_site_is_refused(app: TestApp, headers: dict[str, str], fields: dict[str, str]) -> None:
     response = post(app, query(), {"form_token": form_token(app, query()), **fields}, headers)
     assert_page(response)
 
@@ -185,7 +185,7 @@ def test_a_post_from_another_site_is_refused(app: TestApp, headers: dict[str, st
     "headers",
     [{}, {"Sec-Fetch-Site": "cross-site"}, {"Referer": "https://evil.example/"}, {"Sec-Fetch-Site": "none"}],
 )
-def test_a_post_that_nobody_vouches_for_is_refused(app: TestApp, headers: dict[str, str]) -> None:
+def test_post_without_proof_of_origin_is_refused(app: TestApp, headers: dict[str, str]) -> None:
     body = f"form_token={form_token(app, query())}&username=ada&password=lovelace-1815".encode()
     assert_page(send(app, "POST", "/authorize", query(), body, {**FORM, **headers}))
 
@@ -200,29 +200,29 @@ def test_a_post_that_nobody_vouches_for_is_refused(app: TestApp, headers: dict[s
         {"Referer": OWN + "/authorize?x"},
     ],
 )
-def test_our_own_form_is_recognized_by_any_browser(app: TestApp, headers: dict[str, str]) -> None:
+def test_post_of_own_form_is_accepted_from_any_browser(app: TestApp, headers: dict[str, str]) -> None:
     body = f"form_token={form_token(app, query())}&username=ada&password=lovelace-1815".encode()
     assert send(app, "POST", "/authorize", query(), body, {**FORM, **headers}).status == 303
 
 
-def test_nothing_is_ever_put_into_a_cookie(app: TestApp) -> None:
+def test_no_response_sets_cookie(app: TestApp) -> None:
     responses = [send(app, query=query()), login(app, query(), "ada", "wrong"), login(app, query(), **GOOD)]
     responses += [post(app, query(), {}), send(app, path="/"), send(app, query=query(client_id="nobody"))]
     assert [response.status for response in responses] == [200, 403, 303, 400, 200, 400]
     assert not [response for response in responses if response.get("Set-Cookie") is not None]
 
 
-def test_two_tabs_finish_their_own_requests(app: TestApp) -> None:
+def test_two_tabs_complete_their_own_requests(app: TestApp) -> None:
     first, second = query(state="first"), query(state="second", redirect_uri=REDIRECT_URI.replace("layla", "pitangui"))
     tokens = form_token(app, first), form_token(app, second)
-    told = redirect_parameters(
+    parameters = redirect_parameters(
         post(app, second, {**GOOD, "form_token": tokens[1]}), REDIRECT_URI.replace("layla", "pitangui")
     )
-    assert told["state"] == "second"
+    assert parameters["state"] == "second"
     assert redirect_parameters(post(app, first, {**GOOD, "form_token": tokens[0]}))["state"] == "first"
 
 
-def test_nobody_is_linked_without_signing_in(alexa: Alexa) -> None:
+def test_linked_user_must_sign_in_again(alexa: Alexa) -> None:
     alexa.link()
     page = alexa.open()
     assert page.status_int == 200
@@ -234,7 +234,7 @@ def test_nobody_is_linked_without_signing_in(alexa: Alexa) -> None:
     assert page.forms[0]["password"].value == ""
 
 
-def test_a_form_that_is_sent_twice_ends_well_twice(alexa: Alexa) -> None:
+def test_form_sent_twice_creates_two_links(alexa: Alexa) -> None:
     page = alexa.open()
     locations = [alexa.submit("ada", "lovelace-1815", page, status=303).location for _ in range(2)]
     for location in locations:
@@ -242,10 +242,10 @@ def test_a_form_that_is_sent_twice_ends_well_twice(alexa: Alexa) -> None:
     assert len(set(locations)) == 2
 
 
-def test_an_old_form_is_shown_again(app: TestApp) -> None:
+def test_expired_form_is_shown_again(app: TestApp) -> None:
     raw = query(state=STATE)
-    old = FormTokens(SECRET, OWN, lambda: time.time() - 1000).token(raw.decode())
-    response = post(app, raw, {**GOOD, "form_token": old})
+    expired = FormTokens(SECRET, OWN, lambda: time.time() - 1000).token(raw.decode())
+    response = post(app, raw, {**GOOD, "form_token": expired})
     assert response.status == 400
     assert "This page was open for too long" in response.text
     fresh = FORM_TOKEN.search(response.text)
@@ -256,19 +256,19 @@ def test_an_old_form_is_shown_again(app: TestApp) -> None:
 @pytest.mark.parametrize(
     "cookie", ["x", "=", ";;;", "session=" + "x" * 60_000, "a=\xff", "__Host-x=1; x=1; x=2", '"', "\t"]
 )
-def test_cookies_are_not_looked_at(app: TestApp, cookie: str) -> None:
+def test_cookies_are_ignored(app: TestApp, cookie: str) -> None:
     fields = {**GOOD, "form_token": form_token(app, query())}
     assert send(app, query=query(), headers={"Cookie": cookie}).status == 200
     assert "access_token" in redirect_parameters(post(app, query(), fields, {"Cookie": cookie}))
 
 
-def test_no_step_can_be_skipped(app: TestApp) -> None:
+def test_other_steps_do_not_exist(app: TestApp) -> None:
     assert post(app, query(), {"consent": "1", "allow": "1"}).status == 400
     for path in ("/finish", "/consent", "/authorize/finish", "/authorize/consent"):
         assert_page(send(app, path=path, query=query()), 404)
 
 
-def test_a_throttled_person_is_told_how_long(make_app: Callable[..., Any]) -> None:
+def test_throttled_user_gets_retry_after(make_app: Callable[..., Any]) -> None:
     app = https(
         make_app(**{**HIGH_THROTTLE_LIMITS, "throttle__account_failures": "2", "throttle__account_window": "60"})
     )

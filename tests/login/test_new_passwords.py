@@ -1,4 +1,4 @@
-"""What may take the place of a password, and when, on the page of expired passwords."""
+"""Tests of the rules for new passwords on the page for expired passwords."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.login.test_password_page import WRONG, WRONG_CURRENT, assert_password
 from tests.protocol.flow import server_of
 from tests.web.raw_requests import login, query, redirect_parameters
 
-GUESSED = {
+GUESSABLE = {
     "passw0rd!": "The new password is too easy to guess",
     "Sunshine2026": "The new password is too easy to guess",
     "abababababab": "The new password is too easy to guess",
@@ -28,26 +28,26 @@ GUESSED = {
 }
 
 
-@pytest.mark.parametrize("new", GUESSED)
-def test_a_password_that_is_easily_guessed_is_not_taken(changing_app: TestApp, new: str) -> None:
+@pytest.mark.parametrize("new", GUESSABLE)
+def test_guessable_new_password_is_refused(changing_app: TestApp, new: str) -> None:
     name = "expired-guessed"
     response = change(changing_app, name, new=new)
-    assert_password_page(response, 403, name, GUESSED[new])
+    assert_password_page(response, 403, name, GUESSABLE[new])
     assert soup(response).find(id="new_password")["aria-invalid"] == "true"
     assert WRONG in login(changing_app, query(), name, new).text
     assert soup(change(changing_app, name, "wrong", new)).find(role="alert").find("h2").text == WRONG_CURRENT
 
 
 @pytest.mark.parametrize("new", ["a very new one", "passw0rd!"])
-def test_a_password_that_has_not_expired_is_never_changed(changing_app: TestApp, new: str) -> None:
-    """Or whoever has stolen one could shut its owner out."""
+def test_password_that_has_not_expired_is_not_changed(changing_app: TestApp, new: str) -> None:
+    """Otherwise a thief of the password could lock out its owner."""
     name = f"fine-taken-{len(new)}"
     assert "access_token" in redirect_parameters(change(changing_app, name, new=new))
     assert "access_token" in redirect_parameters(login(changing_app, query(), name, PASSWORD))
     assert WRONG in login(changing_app, query(), name, new).text
 
 
-def test_a_leaked_password_is_not_taken_and_a_lost_file_takes_none(
+def test_breached_password_is_refused_and_missing_file_refuses_all(
     make_app: Callable[..., Any], backend_plugins: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     leaked = "quartz-meadow-lantern"
@@ -64,7 +64,7 @@ def test_a_leaked_password_is_not_taken_and_a_lost_file_takes_none(
     assert "access_token" in redirect_parameters(change(app, name))
 
 
-def test_who_has_not_changed_a_password_is_not_told_so_when_the_link_fails(
+def test_failed_link_without_change_does_not_report_change(
     changing_app: TestApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def down(*_: Any) -> Any:

@@ -1,4 +1,4 @@
-"""An expired password is changed on the page, and the link goes on."""
+"""Tests of the page on which an expired password is changed during a link."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def soup(response: Response) -> Any:
 def change(
     app: TestApp, username: str, current: str = PASSWORD, new: str = NEW, again: str = "", **more: str
 ) -> Response:
-    """The password page's form, filled in and posted."""
+    """Fills in and posts the form of the password page."""
     fields = {"username": username, "password": current, "new_password": new, "repeated_password": again or new}
     return post(app, query(), {"form_token": form_token(app, query()), **fields, **more})
 
@@ -49,15 +49,15 @@ def assert_password_page(response: Response, status: int, username: str, alert: 
         assert secret not in response.text
 
 
-@pytest.mark.parametrize(("kind", "why"), [("expired", "it has expired"), ("must", "you must change it first")])
-def test_the_whole_way(changing_app: TestApp, kind: str, why: str) -> None:
+@pytest.mark.parametrize(("kind", "sentence"), [("expired", "it has expired"), ("must", "you must change it first")])
+def test_expired_password_is_changed_and_link_completes(changing_app: TestApp, kind: str, sentence: str) -> None:
     name = f"{kind}-whole-way"
     alexa = Alexa(changing_app)
     page = alexa.submit(f" {name} ", PASSWORD, status=403)
     assert_password_page(Response(403, tuple(page.headers.items()), page.body), 403, name)
-    assert why in page.text
+    assert sentence in page.text
     form = page.forms[0]
-    # a post to the page's own address: the query, with its state, is unchanged
+    # the form posts to the URL of the page, so the query is unchanged
     assert form.action == ""
     assert page.request.url.endswith(alexa.url)
     form["password"], form["new_password"], form["repeated_password"] = PASSWORD, NEW, NEW
@@ -65,13 +65,13 @@ def test_the_whole_way(changing_app: TestApp, kind: str, why: str) -> None:
     tokens = redirect_parameters(Response(303, tuple(done.headers.items()), done.body))
     assert tokens["state"] == alexa.parameters["state"]
     assert alexa.introspect(tokens["access_token"]).json["username"] == name
-    # the old password is gone
+    # the old password is refused
     assert WRONG in login(changing_app, query(), name, PASSWORD).text
     assert "access_token" in redirect_parameters(login(changing_app, query(), name, NEW))
 
 
 @pytest.mark.parametrize("new", RULES)
-def test_a_rule_is_said_and_the_next_try_goes_on(changing_app: TestApp, new: str) -> None:
+def test_broken_password_rule_is_shown_and_retry_succeeds(changing_app: TestApp, new: str) -> None:
     name = f"expired-rule-{list(RULES).index(new)}"
     response = change(changing_app, name, new=new)
     heading = soup(response).find(role="alert").find("h2").text
@@ -82,7 +82,7 @@ def test_a_rule_is_said_and_the_next_try_goes_on(changing_app: TestApp, new: str
     assert "access_token" in redirect_parameters(change(changing_app, name))
 
 
-def test_what_was_typed_wrongly_is_said(changing_app: TestApp) -> None:
+def test_wrong_input_is_shown_at_its_field(changing_app: TestApp) -> None:
     name = "expired-typing"
     response = change(changing_app, name, again=NEW + "x")
     assert_password_page(response, 403, name, "The two new passwords do not match")
@@ -94,7 +94,7 @@ def test_what_was_typed_wrongly_is_said(changing_app: TestApp) -> None:
     assert soup(change(changing_app, name, "wrong")).find(id="password")["aria-invalid"] == "true"
 
 
-def test_an_empty_new_password_is_too_short(changing_app: TestApp) -> None:
+def test_empty_new_password_is_too_short(changing_app: TestApp) -> None:
     fields = {"username": "expired-empty", "password": PASSWORD, "new_password": "", "repeated_password": ""}
     response = post(changing_app, query(), {"form_token": form_token(changing_app, query()), **fields})
     assert_password_page(response, 403, "expired-empty", "The new password is too short")
@@ -105,8 +105,8 @@ def test_an_empty_new_password_is_too_short(changing_app: TestApp) -> None:
     assert_password_page(response, 403, "expired-empty", "The two new passwords do not match")
 
 
-def test_every_wrong_current_password_gets_the_same_answer(changing_app: TestApp) -> None:
-    """Also where an account would be refused without a look at the password: no account can be found out here."""
+def test_each_wrong_current_password_gets_same_response(changing_app: TestApp) -> None:
+    """This includes accounts that are refused without a password check, so that accounts cannot be found."""
     names = ("expired-oracle", "fine-oracle", "ghost", "inert", "stuck", "stale", "locked", "secret-oracle")
     pages = {str(soup(change(changing_app, name, "wrong")).find("main")).replace(name, "") for name in names}
     secret = soup(change(changing_app, "secret-oracle", PASSWORD))
@@ -115,19 +115,19 @@ def test_every_wrong_current_password_gets_the_same_answer(changing_app: TestApp
     assert WRONG in login(changing_app, query(), "secret-oracle", PASSWORD).text
 
 
-def test_a_stale_page_keeps_the_name(changing_app: TestApp) -> None:
+def test_stale_page_keeps_name(changing_app: TestApp) -> None:
     response = change(changing_app, "expired-stale", form_token="1.old")
     assert_password_page(response, 400, "expired-stale", "This page was open for too long")
     assert "access_token" in redirect_parameters(change(changing_app, "expired-stale"))
 
 
-def test_cancel_is_access_denied_and_changes_nothing(changing_app: TestApp) -> None:
-    told = redirect_parameters(change(changing_app, "expired-cancel", cancel="1"))
-    assert (told["error"], told["state"]) == ("access_denied", "S")
+def test_cancel_gives_access_denied_and_changes_nothing(changing_app: TestApp) -> None:
+    parameters = redirect_parameters(change(changing_app, "expired-cancel", cancel="1"))
+    assert (parameters["error"], parameters["state"]) == ("access_denied", "S")
     assert_password_page(login(changing_app, query(), "expired-cancel", PASSWORD), 403, "expired-cancel")
 
 
-def test_another_origin_changes_nothing(changing_app: TestApp) -> None:
+def test_post_from_other_origin_changes_nothing(changing_app: TestApp) -> None:
     fields = {"username": "expired-csrf", "password": PASSWORD, "new_password": NEW, "repeated_password": NEW}
     token = form_token(changing_app, query())
     response = post(changing_app, query(), {"form_token": token, **fields}, {"Origin": "https://evil.example"})
@@ -135,14 +135,14 @@ def test_another_origin_changes_nothing(changing_app: TestApp) -> None:
     assert_password_page(login(changing_app, query(), "expired-csrf", PASSWORD), 403, "expired-csrf")
 
 
-def test_an_outage_is_said_on_the_same_page(changing_app: TestApp) -> None:
+def test_unavailable_backend_is_shown_on_same_page(changing_app: TestApp) -> None:
     for name in ("down-1", "crash-1"):
         response = change(changing_app, name)
         assert_password_page(response, 503, name, "We cannot check your password right now")
         assert response.get("Retry-After") == ("17" if name == "down-1" else "30")
 
 
-def test_too_many_tries_are_said_on_the_same_page(make_app: Callable[..., Any], backend_plugins: Any) -> None:
+def test_throttled_attempt_is_shown_on_same_page(make_app: Callable[..., Any], backend_plugins: Any) -> None:
     app = https(
         make_app(
             backends="staff changing",
@@ -152,7 +152,7 @@ def test_too_many_tries_are_said_on_the_same_page(make_app: Callable[..., Any], 
     )
     name = "expired-throttled"
     for new in (NEW, NEW, "short", "short"):
-        # what the store refuses costs nothing
+        # a new password that the backend refuses does not count as a failed attempt
         change(app, name, PASSWORD if new == "short" else "wrong", new)
     response = change(app, name)
     assert_password_page(response, 429, name, "Too many attempts")
@@ -160,13 +160,11 @@ def test_too_many_tries_are_said_on_the_same_page(make_app: Callable[..., Any], 
     assert login(app, query(), name, PASSWORD).status == 429
 
 
-def test_after_the_change_only_the_new_password_is_asked_for(
-    changing_app: TestApp, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    said = "Your password has been changed, but nothing is linked yet"
+def test_page_after_change_requests_only_new_password(changing_app: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    message = "Your password has been changed, but nothing is linked yet"
     response = change(changing_app, "lost-1")
     assert (response.status, response.get("Retry-After")) == (503, "30")
-    assert soup(response).find(role="alert").find("h2").text == said
+    assert soup(response).find(role="alert").find("h2").text == message
     assert not soup(response).find(id="new_password")
     assert soup(response).find(id="username")["value"] == "lost-1"
 
@@ -177,26 +175,26 @@ def test_after_the_change_only_the_new_password_is_asked_for(
         patch.setattr(server_of(changing_app)._storage, "create", down)
         response = change(changing_app, "expired-lost-link")
         assert (response.status, response.get("Retry-After")) == (503, "10")
-        assert soup(response).find(role="alert").find("h2").text == said
+        assert soup(response).find(role="alert").find("h2").text == message
         assert not soup(response).find(id="new_password")
-        # and an ordinary sign-in says what it always said
-        assert said not in login(changing_app, query(), "expired-lost-link", NEW).text
+        # an ordinary sign-in does not show that message
+        assert message not in login(changing_app, query(), "expired-lost-link", NEW).text
     assert "access_token" in redirect_parameters(login(changing_app, query(), "expired-lost-link", NEW))
 
 
-def test_who_is_refused_after_the_change_learns_why(changing_app: TestApp) -> None:
+def test_refusal_after_change_shows_its_reason(changing_app: TestApp) -> None:
     response = change(changing_app, "off-1")
     assert response.status == 403
     assert soup(response).find(role="alert").find("h2").text == "Your account is deactivated"
 
 
-def test_where_nothing_can_be_changed_the_reason_is_said(changing_app: TestApp) -> None:
+def test_expired_password_is_shown_if_backend_cannot_change_it(changing_app: TestApp) -> None:
     """The backend `outcomes` cannot change passwords."""
-    for ask in (login, change):
+    for submit in (login, change):
         response = (
-            ask(changing_app, query(), "password_expired", PASSWORD)
-            if ask is login
-            else ask(changing_app, "password_expired")
+            submit(changing_app, query(), "password_expired", PASSWORD)
+            if submit is login
+            else submit(changing_app, "password_expired")
         )
         assert response.status == 403
         assert soup(response).find(role="alert").find("h2").text == "Your password has expired"
@@ -213,7 +211,7 @@ def test_where_nothing_can_be_changed_the_reason_is_said(changing_app: TestApp) 
         ("//evil.example/", False),
     ],
 )
-def test_the_place_for_a_new_password_is_a_link(
+def test_change_url_is_shown_as_link_if_valid(
     make_app: Callable[..., Any], backend_plugins: Any, url: str, shown: bool
 ) -> None:
     app = https(
@@ -232,7 +230,7 @@ def test_the_place_for_a_new_password_is_a_link(
     assert WRONG in login(app, query(), "elsewhere-1", "wrong").text
 
 
-def test_german(changing_app: TestApp) -> None:
+def test_password_page_is_translated(changing_app: TestApp) -> None:
     german = query(ui_locales="de")
     response = login(changing_app, german, "expired-german", PASSWORD)
     assert soup(response).find("h1").text == "Neues Passwort wählen"
@@ -241,23 +239,23 @@ def test_german(changing_app: TestApp) -> None:
     assert "Es muss mindestens 12 Zeichen lang sein." in response.text
 
 
-def test_the_claims_of_the_store_reach_who_asks_for_them(changing_app: TestApp) -> None:
+def test_claims_of_backend_are_returned_to_client_that_requests_them(changing_app: TestApp) -> None:
     alexa = Alexa(changing_app)
     alexa.parameters |= {"client_id": "home", "redirect_uri": HOME}
     code = alexa.code("fine-claims", PASSWORD)
     home = Skill(changing_app)
     tokens = home.redeem(code).json
-    told = {"groups": ["drivers", "staff"], "department": "Wörk", "level": 7, "name": "A Name"}
+    expected = {"groups": ["drivers", "staff"], "department": "Wörk", "level": 7, "name": "A Name"}
     response = home.post("/introspect", {"token": tokens["access_token"]}).json
-    assert {name: response.get(name) for name in told} == told
+    assert {name: response.get(name) for name in expected} == expected
     assert not {"odd", "unasked", "email"} & set(response)
     assert response["sub"] == "changing:of fine-claims"
     userinfo = changing_app.get("/userinfo", headers={"Authorization": f"Bearer {tokens['access_token']}"}).json
-    assert {name: userinfo.get(name) for name in told} == told
+    assert {name: userinfo.get(name) for name in expected} == expected
     assert userinfo["preferred_username"] == "fine-claims"
-    # the scope for it was not asked for, and no setting names it
+    # neither the requested scope nor the setting `claims` includes the e-mail address
     assert "email" not in userinfo
-    # those of the client that linked, whoever asks, and nobody else's
+    # the claims are those of the client that linked, and other clients get none
     token = Alexa(changing_app).link("fine-claims", PASSWORD)["access_token"]
     assert Alexa(changing_app).introspect(token).json["department"] == "Wörk"
     assert "groups" not in Alexa(changing_app).introspect(token).json

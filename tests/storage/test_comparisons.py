@@ -1,4 +1,4 @@
-"""What shadows said, on a real SQLite file and a real PostgreSQL: one row a person, exact sums."""
+"""Tests of the table of shadow comparisons on SQLite and PostgreSQL: one row per person, exact counts."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def comparisons(engine: Engine) -> Iterator[Comparisons]:
     comparisons.forget("other")
 
 
-def said(subject: str, outcome: str = "agree", same: bool | None = None, backend: str = "corp") -> Comparison:
+def comparison_of(subject: str, outcome: str = "agree", same: bool | None = None, backend: str = "corp") -> Comparison:
     return Comparison("trial", backend, subject, f"name of {subject}", outcome, same)
 
 
-def test_the_last_that_is_known_is_kept_and_every_time_is_counted(comparisons: Comparisons) -> None:
+def test_last_known_outcome_is_stored_and_each_comparison_is_counted(comparisons: Comparisons) -> None:
     assert comparisons.last("trial", "corp", "1") is None
-    for turn, outcome in enumerate(("unavailable", "unknown", "agree", "unavailable")):
-        comparisons.record(said("1", outcome, True if outcome == "agree" else None), NOW + turn)
+    for number, outcome in enumerate(("unavailable", "unknown", "agree", "unavailable")):
+        comparisons.record(comparison_of("1", outcome, True if outcome == "agree" else None), NOW + number)
     assert comparisons.last("trial", "corp", "1") == ("agree", NOW + 2)
     assert comparisons.last("trial", "legacy", "1") is comparisons.last("other", "corp", "1") is None
     (row,) = comparisons.summary("trial")
@@ -70,32 +70,41 @@ def test_the_last_that_is_known_is_kept_and_every_time_is_counted(comparisons: C
     assert {type(row[key]) for key in ("people", "same_subject", "asked", "unavailable")} == {int}
 
 
-def test_sums_are_by_backend_and_outcome(comparisons: Comparisons) -> None:
-    for each in (said("1", same=True), said("2", same=False), said("3", "unknown"), said("1", backend="legacy")):
+def test_summary_groups_by_backend_and_outcome(comparisons: Comparisons) -> None:
+    for each in (
+        comparison_of("1", same=True),
+        comparison_of("2", same=False),
+        comparison_of("3", "unknown"),
+        comparison_of("1", backend="legacy"),
+    ):
         comparisons.record(each, NOW)
     comparisons.record(Comparison("other", "corp", "9", "x", "agree"), NOW)
     result = {
         (row["backend"], row["outcome"]): (row["people"], row["same_subject"]) for row in comparisons.summary("trial")
     }
     assert result == {("corp", "agree"): (2, 1), ("corp", "unknown"): (1, 0), ("legacy", "agree"): (1, 0)}
-    named = [(row["subject"], row["outcome"], row["same_subject"]) for row in comparisons.disagreements("trial")]
-    assert named == [("2", "agree", False), ("3", "unknown", None)]
+    disagreeing = [(row["subject"], row["outcome"], row["same_subject"]) for row in comparisons.disagreements("trial")]
+    assert disagreeing == [("2", "agree", False), ("3", "unknown", None)]
     assert comparisons.forget("trial") == 4
     assert comparisons.summary("trial") == []
     assert len(comparisons.summary("other")) == 1
 
 
-def test_two_servers_at_once_lose_no_count(comparisons: Comparisons, url: str) -> None:
+def test_concurrent_servers_lose_no_count(comparisons: Comparisons, url: str) -> None:
     other_engine = open_engine(url)
     other = Comparisons(other_engine)
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(lambda turn: (comparisons, other)[turn % 2].record(said(str(turn % 3)), NOW), range(60)))
+        list(
+            threads.map(
+                lambda number: (comparisons, other)[number % 2].record(comparison_of(str(number % 3)), NOW), range(60)
+            )
+        )
     other_engine.dispose()
     (row,) = comparisons.summary("trial")
     assert (row["people"], row["asked"]) == (3, 60)
 
 
-def test_who_has_a_link_and_was_never_asked_about(comparisons: Comparisons, engine: Engine) -> None:
+def test_linked_people_without_comparison_are_listed(comparisons: Comparisons, engine: Engine) -> None:
     with closing(LinkStore(engine)) as store:
         for backend, subject in (("corp", "1"), ("corp", "1"), ("corp", "2"), ("legacy", "1"), ("trial", "5")):
             store.create(Link(backend, subject, f"name of {subject}", "alexa", (), "implicit", "en", NOW))
@@ -104,7 +113,7 @@ def test_who_has_a_link_and_was_never_asked_about(comparisons: Comparisons, engi
             'INSERT INTO links (backend, subject, username, client_id, scope, "grant", locale, created_at, ended_at) '
             "VALUES ('corp', '3', 'gone', 'alexa', '', 'implicit', 'en', 1, 2)"
         )
-    comparisons.record(said("1", "unavailable"), NOW)
+    comparisons.record(comparison_of("1", "unavailable"), NOW)
     assert comparisons.unseen("trial") == [
         {"backend": "corp", "subject": "2", "username": "name of 2"},
         {"backend": "legacy", "subject": "1", "username": "name of 1"},

@@ -1,4 +1,4 @@
-"""One engine and one pool for each database and process; doctor says what that means for the server."""
+"""Tests of the connection pools: one engine and one pool per database and process, and what doctor reports."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def postgresql() -> Iterator[PostgreSQL]:
         yield server
 
 
-def test_a_process_has_one_pool_however_much_it_does(make_app: Callable[..., Any], postgresql: PostgreSQL) -> None:
-    """Links, tokens, introspection, keys and the deny list together, from twice as many threads as connections."""
+def test_process_uses_one_pool_for_all_work(make_app: Callable[..., Any], postgresql: PostgreSQL) -> None:
+    """Runs links, introspection and key requests from twice as many threads as there are connections."""
     home = Skill(https(make_app(database=postgresql.url)))
     tokens = [home.link()["access_token"] for _ in range(4)]
 
@@ -41,15 +41,15 @@ def test_a_process_has_one_pool_however_much_it_does(make_app: Callable[..., Any
     with watcher.connect() as connection, ThreadPoolExecutor(2 * POOL_SIZE) as threads:
         counted = text("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'")
         jobs = [threads.submit(work, number) for number in range(96)]
-        most = 0
+        peak = 0
         while not all(job.done() for job in jobs):
-            most = max(most, connection.execute(counted).scalar_one() - 1)
+            peak = max(peak, connection.execute(counted).scalar_one() - 1)
         assert all(job.result() for job in jobs)
     watcher.dispose()
-    assert 1 < most <= POOL_SIZE
+    assert 1 < peak <= POOL_SIZE
 
 
-def test_writers_that_wait_leave_connections_to_readers(make_app: Callable[..., Any], postgresql: PostgreSQL) -> None:
+def test_waiting_writers_leave_connections_for_readers(make_app: Callable[..., Any], postgresql: PostgreSQL) -> None:
     home = Skill(https(make_app(database=postgresql.url)))
     token = home.link()["access_token"]
     codes = [home.code() for _ in range(2 * POOL_SIZE)]
@@ -65,7 +65,7 @@ def test_writers_that_wait_leave_connections_to_readers(make_app: Callable[..., 
 
 
 @pytest.mark.parametrize("workers", ["1", "40"])
-def test_doctor_says_how_many_connections_the_server_allows(
+def test_doctor_reports_connections_that_server_allows(
     ini: Ini,  # noqa: F811
     postgresql: PostgreSQL,
     monkeypatch: pytest.MonkeyPatch,
@@ -83,12 +83,12 @@ def test_doctor_says_how_many_connections_the_server_allows(
     lines = linkauth("doctor", path, expect=0)
     (line,) = [line for line in lines if "database connections" in line]
     total = POOL_SIZE * int(workers)
-    assert f"{POOL_SIZE} for each of {workers} worker process(es), {total} in all; the server allows {allowed}" in line
+    assert f"{POOL_SIZE} for each of {workers} worker process(es), {total} in total; the server allows {allowed}" in line
     assert line.startswith("warning" if total > allowed else "ok")
 
 
-def test_a_writer_of_sqlite_waits_for_its_turn_without_a_connection(tmp_path: Any) -> None:
-    """Whoever waits for the one writer of a file takes no connection from readers."""
+def test_waiting_sqlite_writer_holds_no_connection(tmp_path: Any) -> None:
+    """A writer that waits for another writer of the file takes no connection from readers."""
     engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
     upgrade(engine)
     with ExitStack() as stack, ThreadPoolExecutor(4) as threads:
@@ -107,7 +107,7 @@ def _write(engine: Any) -> bool:
         return bool(connection.in_transaction())
 
 
-def test_what_a_writer_waited_for_its_turn_is_not_there_for_a_connection(tmp_path: Any) -> None:
+def test_time_spent_waiting_reduces_connection_timeout(tmp_path: Any) -> None:
     engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
     pool: Any = engine.pool
     assert pool.timeout() == REQUEST_SECONDS
@@ -116,7 +116,7 @@ def test_what_a_writer_waited_for_its_turn_is_not_there_for_a_connection(tmp_pat
     with operation(REQUEST_SECONDS):
         assert 0 < pool.timeout() <= REQUEST_SECONDS
     assert pool.timeout() == REQUEST_SECONDS
-    # a pool that takes the place of this one has the whole time
+    # a pool created by dispose() has the full timeout
     with operation(0):
         pass
     engine.dispose()

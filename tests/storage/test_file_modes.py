@@ -1,4 +1,4 @@
-"""Files that hold names of people, sealed keys and hashes are for the server's own account alone."""
+"""Tests that files with names, encrypted keys or hashes are readable only by the account of the server."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def modes(folder: Path) -> dict[str, int]:
     return {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
 
 
-def test_the_files_of_sqlite_are_private_from_the_first_moment(tmp_path: Path, umask: int) -> None:
+def test_sqlite_files_are_created_private(tmp_path: Path, umask: int) -> None:
     tmp_path.chmod(0o755)
     engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
     upgrade(engine)
@@ -52,29 +52,31 @@ def test_the_files_of_sqlite_are_private_from_the_first_moment(tmp_path: Path, u
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
 
 
-def test_no_other_mode_is_ever_set(tmp_path: Path, open_umask: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file is made with its mode, and not changed afterwards by its name."""
-    seen: list[int] = []
-    opened = os.open
+def test_sqlite_file_is_created_with_its_mode(
+    tmp_path: Path, open_umask: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mode is set when the file is created, and never changed by path afterwards."""
+    modes_at_open: list[int] = []
+    os_open = os.open
 
-    def watched(path: str, flags: int, mode: int = 0o777) -> int:
-        file = opened(path, flags, mode)
+    def recording_open(path: str, flags: int, mode: int = 0o777) -> int:
+        file = os_open(path, flags, mode)
         if str(path).endswith("links.sqlite"):
-            seen.append(stat.S_IMODE(os.fstat(file).st_mode))
+            modes_at_open.append(stat.S_IMODE(os.fstat(file).st_mode))
         return file
 
-    def refused(*_: object, **__: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise AssertionError("the mode of a path is changed")
 
-    monkeypatch.setattr(os, "open", watched)
-    monkeypatch.setattr(os, "chmod", refused)
+    monkeypatch.setattr(os, "open", recording_open)
+    monkeypatch.setattr(os, "chmod", fail)
     engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
     upgrade(engine)
     engine.dispose()
-    assert seen == [0o600]
+    assert modes_at_open == [0o600]
 
 
-def test_a_file_that_is_there_keeps_its_mode_and_content(tmp_path: Path, open_umask: None) -> None:
+def test_existing_file_keeps_mode_and_content(tmp_path: Path, open_umask: None) -> None:
     path = tmp_path / "links.sqlite"
     engine = open_engine(f"sqlite:///{path}")
     upgrade(engine)
@@ -87,7 +89,7 @@ def test_a_file_that_is_there_keeps_its_mode_and_content(tmp_path: Path, open_um
     assert modes(tmp_path)["links.sqlite"] == 0o640
 
 
-def test_a_link_to_a_file_that_is_not_there_yet_is_followed(tmp_path: Path, open_umask: None) -> None:
+def test_symlink_to_missing_file_creates_private_target(tmp_path: Path, open_umask: None) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "links.sqlite").symlink_to(tmp_path / "data/real.sqlite")
     engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
@@ -97,7 +99,7 @@ def test_a_link_to_a_file_that_is_not_there_yet_is_followed(tmp_path: Path, open
     assert modes(tmp_path / "data")["real.sqlite"] == 0o600
 
 
-def test_many_open_a_new_file_at_once(tmp_path: Path, open_umask: None) -> None:
+def test_concurrent_creation_gives_private_file(tmp_path: Path, open_umask: None) -> None:
     engines = [open_engine(f"sqlite:///{tmp_path}/links.sqlite", for_operator=True) for _ in range(8)]
 
     def touch(number: int) -> None:
@@ -114,7 +116,7 @@ def test_many_open_a_new_file_at_once(tmp_path: Path, open_umask: None) -> None:
 
 
 @pytest.mark.parametrize("name", ["folder", "n" * 300])
-def test_a_path_that_cannot_be_used_is_still_one_sentence(tmp_path: Path, name: str) -> None:
+def test_unusable_path_is_reported_in_one_line(tmp_path: Path, name: str) -> None:
     ini = tmp_path / "linkauth.ini"
     (tmp_path / "folder").mkdir()
     people.create(f"sqlite:///{tmp_path}/people.sqlite")
@@ -124,39 +126,39 @@ def test_a_path_that_cannot_be_used_is_still_one_sentence(tmp_path: Path, name: 
     assert "FAILED   database: cannot be opened" in keys("doctor", ini, expect=1)
 
 
-def test_a_file_that_is_gone_is_read_by_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last connection of a server deletes what SQLite had beside its file."""
+def test_missing_file_is_not_reported_as_readable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last connection of a server deletes the side files of SQLite."""
     engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
     with monkeypatch.context() as patch:
         patch.setattr(Path, "exists", lambda _: True)
         assert readable_by_others(engine) == []
 
 
-def test_the_simulators_people_are_private_too(tmp_path: Path, open_umask: None) -> None:
-    """They stand for the real ones, of whom such a table holds the hashes."""
+def test_database_of_simulator_is_private(tmp_path: Path, open_umask: None) -> None:
+    """Such a table contains password hashes."""
     people.create(f"sqlite:///{tmp_path}/people.sqlite")
     assert modes(tmp_path) == {"people.sqlite": 0o600}
 
 
-def test_doctor_warns_of_what_others_may_read(tmp_path: Path) -> None:
+def test_doctor_warns_about_file_readable_by_others(tmp_path: Path) -> None:
     ini = tmp_path / "linkauth.ini"
     ini.write_text((ROOT / "tests/testing.ini").read_text("utf-8").replace("%(tmp)s", str(tmp_path)), "utf-8")
     people.create(f"sqlite:///{tmp_path}/people.sqlite")
-    # there is none yet
+    # the file does not exist yet
     assert "all checks passed" in keys("doctor", ini)
     keys("db", "upgrade", ini)
     assert "all checks passed" in keys("doctor", ini)
     path = tmp_path / "linkauth.sqlite"
     for mode in (0o644, 0o640, 0o660, 0o604, 0o602):
         path.chmod(mode)
-        said = keys("doctor", ini).splitlines()
-        assert [line for line in said if line.startswith("warning") and f"chmod 600 {path}" in line], said
-        assert said[-1] == "1 warning(s)"
+        lines = keys("doctor", ini).splitlines()
+        assert [line for line in lines if line.startswith("warning") and f"chmod 600 {path}" in line], lines
+        assert lines[-1] == "1 warning(s)"
     path.chmod(0o600)
     assert "all checks passed" in keys("doctor", ini)
 
 
-def test_doctor_says_why_the_keys_cannot_be_read(tmp_path: Path) -> None:
+def test_doctor_reports_why_keys_cannot_be_read(tmp_path: Path) -> None:
     ini = tmp_path / "linkauth.ini"
     ini.write_text((ROOT / "tests/testing.ini").read_text("utf-8").replace("%(tmp)s", str(tmp_path)), "utf-8")
     people.create(f"sqlite:///{tmp_path}/people.sqlite")

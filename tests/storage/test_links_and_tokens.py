@@ -1,4 +1,4 @@
-"""Links and tokens on a real SQLite file and a real PostgreSQL, well and broken."""
+"""Tests of links and tokens on SQLite and PostgreSQL, including database failures."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def migrations_of(connection: Connection) -> MigrationContext:
 
 
 def find_token(store: LinkStore, token: Token) -> tuple[Link, Token] | None:
-    """What the store finds for a token, without the identifier that it gave the link."""
+    """Looks up a token; returns its link without the database id, and the token, or None."""
     response = store.find(token.digest, token.kind)
     return response and (replace(response[0], id=None), response[1])
 
@@ -73,16 +73,16 @@ def store(engine: Engine) -> Iterator[LinkStore]:
         yield store
 
 
-def test_what_was_written_is_found_by_digest_and_kind(store: LinkStore) -> None:
+def test_token_is_found_by_digest_and_kind(store: LinkStore) -> None:
     token = new_token()
-    kept = Token(digest(token), "access", 1_700_000_000, 1_700_003_600)
-    store.create(LINK, (kept,))
-    assert find_token(store, kept) == (LINK, kept)
+    stored = Token(digest(token), "access", 1_700_000_000, 1_700_003_600)
+    store.create(LINK, (stored,))
+    assert find_token(store, stored) == (LINK, stored)
     assert store.find(digest(token), "refresh") is None
     assert store.find(digest("another"), "access") is None
 
 
-def test_only_the_sha256_of_a_token_is_kept(store: LinkStore, engine: Engine) -> None:
+def test_only_sha256_of_token_is_stored(store: LinkStore, engine: Engine) -> None:
     token = new_token()
     assert len(token) == 43
     store.create(LINK, (Token(digest(token), "access", 1),))
@@ -92,7 +92,7 @@ def test_only_the_sha256_of_a_token_is_kept(store: LinkStore, engine: Engine) ->
     assert token not in str(rows)
 
 
-def test_a_link_and_its_tokens_are_all_or_nothing(store: LinkStore, engine: Engine) -> None:
+def test_link_and_tokens_are_written_in_one_transaction(store: LinkStore, engine: Engine) -> None:
     same = Token(digest(new_token()), "access", 1)
     with pytest.raises(StorageUnavailableError):
         store.create(LINK, (same, same))
@@ -100,7 +100,7 @@ def test_a_link_and_its_tokens_are_all_or_nothing(store: LinkStore, engine: Engi
         assert connection.execute(text("SELECT count(*) FROM links")).scalar() == 0
 
 
-def test_many_threads_write_at_once(store: LinkStore) -> None:
+def test_many_threads_write_concurrently(store: LinkStore) -> None:
     def link(number: int) -> bytes:
         token = Token(digest(new_token()), "access", number)
         store.create(LINK, (token,))
@@ -113,7 +113,7 @@ def test_many_threads_write_at_once(store: LinkStore) -> None:
     )
 
 
-def test_the_newest_migration_is_the_schema_of_the_tables(engine: Engine) -> None:
+def test_newest_migration_matches_table_definitions(engine: Engine) -> None:
     assert upgrade(engine) == (None, schema.HEAD)
     assert upgrade(engine) == (schema.HEAD, schema.HEAD)
     require_current(engine)
@@ -121,7 +121,7 @@ def test_the_newest_migration_is_the_schema_of_the_tables(engine: Engine) -> Non
         assert compare_metadata(migrations_of(connection), whole_metadata()) == []
 
 
-def test_there_is_a_way_down_and_up_again(engine: Engine) -> None:
+def test_schema_can_be_downgraded_and_upgraded(engine: Engine) -> None:
     upgrade(engine)
     config = Config()
     config.set_main_option("script_location", "linkauth.storage:migrations")
@@ -140,7 +140,7 @@ def test_there_is_a_way_down_and_up_again(engine: Engine) -> None:
         assert find_token(store, token) == (LINK, token)
 
 
-def test_the_head_that_the_code_names_is_alembics() -> None:
+def test_head_constant_is_head_of_alembic() -> None:
     config = Config()
     config.set_main_option("script_location", "linkauth.storage:migrations")
     assert ScriptDirectory.from_config(config).get_current_head() == schema.HEAD
@@ -149,7 +149,7 @@ def test_the_head_that_the_code_names_is_alembics() -> None:
 @pytest.mark.parametrize(
     ("version", "command"), [(None, "linkauth db upgrade"), ("0000", "linkauth db upgrade"), ("9999", "newer linkauth")]
 )
-def test_another_schema_is_refused_with_what_mends_it(engine: Engine, version: str | None, command: str) -> None:
+def test_other_schema_version_is_refused_with_remedy(engine: Engine, version: str | None, command: str) -> None:
     if version:
         upgrade(engine)
         with engine.begin() as connection:
@@ -158,14 +158,14 @@ def test_another_schema_is_refused_with_what_mends_it(engine: Engine, version: s
         require_current(engine)
 
 
-def test_asking_for_the_schema_of_a_missing_file_does_not_create_it(tmp_path: Path) -> None:
+def test_schema_check_does_not_create_missing_file(tmp_path: Path) -> None:
     path = tmp_path / "missing.sqlite"
     with pytest.raises(SettingsError, match="linkauth db upgrade"):
         require_current(open_engine(f"sqlite:///{path}"))
     assert not path.exists()
 
 
-def test_sqlite_survives_a_power_cut_and_readers_never_wait(tmp_path: Path) -> None:
+def test_sqlite_uses_wal_and_full_sync_and_readers_do_not_wait(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
     upgrade(engine)
     with engine.connect() as connection:
@@ -182,7 +182,7 @@ def test_sqlite_survives_a_power_cut_and_readers_never_wait(tmp_path: Path) -> N
     engine.dispose()
 
 
-def test_a_locked_sqlite_cannot_tell(tmp_path: Path) -> None:
+def test_locked_sqlite_raises_unavailable(tmp_path: Path) -> None:
     path = tmp_path / "links.sqlite"
     engine = open_engine(f"sqlite:///{path}")
     upgrade(engine)
@@ -195,7 +195,7 @@ def test_a_locked_sqlite_cannot_tell(tmp_path: Path) -> None:
     engine.dispose()
 
 
-def test_a_stopped_or_hung_postgresql_cannot_tell_and_comes_back(postgresql: PostgreSQL) -> None:
+def test_stopped_or_hung_postgresql_raises_unavailable_until_it_is_back(postgresql: PostgreSQL) -> None:
     engine = open_engine(postgresql.url)
     upgrade(engine)
     store = LinkStore(engine)
@@ -231,18 +231,18 @@ def test_a_stopped_or_hung_postgresql_cannot_tell_and_comes_back(postgresql: Pos
         "postgresql+nosuchdriver://u@h/d",
     ],
 )
-def test_a_url_that_cannot_work_is_named_without_its_value(url: str) -> None:
+def test_unusable_url_is_reported_without_its_value(url: str) -> None:
     with pytest.raises(SettingsError, match=r"^linkauth\.database: ") as error:
         open_engine(url)
     assert url not in str(error.value)
 
 
-def test_reading_takes_no_lock_from_a_writer(tmp_path: Path) -> None:
+def test_readers_do_not_wait_for_writer(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
     upgrade(engine)
     keys, link_admin = KeyStore(engine, "secret"), LinkAdmin(engine)
     with closing(LinkStore(engine)) as store, engine.begin():
-        # a write transaction is open elsewhere
+        # the write transaction of engine.begin() is open
         assert store.revoked_tokens(0) == {}
         assert keys.all() == []
         assert link_admin.count(LinkFilter()) == 0
@@ -250,9 +250,7 @@ def test_reading_takes_no_lock_from_a_writer(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("patient", "limit"), [(False, "1500ms"), (True, "0")])
-def test_only_operators_commands_may_take_as_long_as_they_need(
-    postgresql: PostgreSQL, patient: bool, limit: str
-) -> None:
+def test_only_commands_have_no_time_limit(postgresql: PostgreSQL, patient: bool, limit: str) -> None:
     engine = open_engine(postgresql.url, patient)
     with engine.connect() as connection:
         assert connection.execute(text("SHOW statement_timeout")).scalar() == limit
@@ -260,19 +258,19 @@ def test_only_operators_commands_may_take_as_long_as_they_need(
     engine.dispose()
 
 
-def test_keys_that_are_there_wait_for_nobody_who_reads_them_anew(tmp_path: Path) -> None:
+def test_cached_keys_are_returned_during_reload(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
     upgrade(engine)
     keys = KeyStore(engine, "secret")
-    made = keys.rotate(1, 2)
-    assert [key.kid for key in keys.current()] == [made.kid]
+    created = keys.rotate(1, 2)
+    assert [key.kid for key in keys.current()] == [created.kid]
     keys._cache = (-math.inf, keys._cache[1])
     with keys._lock, ThreadPoolExecutor(1) as other:
-        assert [key.kid for key in other.submit(keys.current).result(5)] == [made.kid]
+        assert [key.kid for key in other.submit(keys.current).result(5)] == [created.kid]
     engine.dispose()
 
 
-def test_a_failure_is_told_with_its_cause(tmp_path: Path) -> None:
+def test_unavailable_error_names_its_cause(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
     keys = KeyStore(engine, "secret")
     with closing(LinkStore(engine)) as store:
@@ -291,7 +289,7 @@ def test_a_failure_is_told_with_its_cause(tmp_path: Path) -> None:
         ("postgresql+pg8000://db/x", "pg8000", "pg8000, which is not installed: pip install pg8000"),
     ],
 )
-def test_a_driver_that_is_not_installed_is_named(
+def test_missing_driver_is_reported_with_install_command(
     monkeypatch: pytest.MonkeyPatch, url: str, module: str, sentence: str
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)

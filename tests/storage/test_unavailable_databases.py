@@ -1,5 +1,7 @@
-"""A storage that is locked, full or hung is told within two seconds: 503 to programs, a page to people, on SQLite and
-PostgreSQL. Each lock here is held until the answer has come, so that no answer can be the lock's end."""
+"""Tests of databases that are locked, full or hung: clients get 503 and people get a page, within two seconds.
+
+Each test holds its lock until the response has come, so that a response cannot be caused by the end of the lock.
+"""
 
 from __future__ import annotations
 
@@ -38,19 +40,19 @@ def postgresql() -> Iterator[PostgreSQL]:
 
 @contextmanager
 def sqlite_locked(path: Path) -> Iterator[None]:
-    """Another process writes, and does not come to an end."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+    """Holds the write lock from another connection."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
         yield
-        other.execute("ROLLBACK")
+        connection.execute("ROLLBACK")
 
 
 @contextmanager
 def postgresql_locked(server: PostgreSQL) -> Iterator[None]:
-    """Another program changes the tables."""
+    """Holds an exclusive lock on the tables from another connection."""
     engine = open_engine(server.url, for_operator=True)
-    with engine.begin() as other:
-        other.execute(text("LOCK TABLE links, tokens, codes IN ACCESS EXCLUSIVE MODE"))
+    with engine.begin() as connection:
+        connection.execute(text("LOCK TABLE links, tokens, codes IN ACCESS EXCLUSIVE MODE"))
         yield
     engine.dispose()
 
@@ -59,7 +61,7 @@ def postgresql_locked(server: PostgreSQL) -> Iterator[None]:
 def locked_app(
     request: pytest.FixtureRequest, make_app: Callable[..., Any], tmp_path: Path
 ) -> Iterator[tuple[TestApp, Lock]]:
-    """An app, and what locks its database."""
+    """An app, and a context manager that locks its database."""
     if request.param == "sqlite":
         path = tmp_path / "linkauth.sqlite"
         app = https(make_app(database=f"sqlite:///{path}"))
@@ -70,7 +72,7 @@ def locked_app(
         yield app, lambda: postgresql_locked(server)
 
 
-def test_a_locked_storage_is_503_everywhere_and_nothing_is_lost(locked_app: tuple[TestApp, Lock]) -> None:
+def test_locked_database_gives_503_everywhere_and_loses_nothing(locked_app: tuple[TestApp, Lock]) -> None:
     app, lock = locked_app
     home, alexa = Skill(app), Alexa(app)
     token_response, code, page = home.link(), home.code(), alexa.open()
@@ -83,19 +85,19 @@ def test_a_locked_storage_is_503_everywhere_and_nothing_is_lost(locked_app: tupl
         ):
             assert_refused(response, 503, "temporarily_unavailable")
             assert int(response.headers["Retry-After"]) > 0
-        shown = alexa.submit("ada", "lovelace-1815", page, status=503)
-        assert shown.content_type == "text/html"
-        # the form is there to be sent again
-        assert shown.forms[0]["username"].value == "ada"
+        page_after_failure = alexa.submit("ada", "lovelace-1815", page, status=503)
+        assert page_after_failure.content_type == "text/html"
+        # the page has the form, which can be sent again
+        assert page_after_failure.forms[0]["username"].value == "ada"
     assert home.redeem(code).status_int == 200
     assert home.refresh(token_response["refresh_token"]).status_int == 200
-    assert alexa.submit("ada", "lovelace-1815", shown).status_int == 303
+    assert alexa.submit("ada", "lovelace-1815", page_after_failure).status_int == 303
     assert home.revoke(token_response["access_token"]).status_int == 200
     assert not home.active(token_response["access_token"])
 
 
-def test_everybody_who_waits_is_told_while_the_lock_is_held(locked_app: tuple[TestApp, Lock]) -> None:
-    """Those too who wait in this process for who waits for the lock."""
+def test_all_waiting_requests_get_503_while_lock_is_held(locked_app: tuple[TestApp, Lock]) -> None:
+    """This includes requests that wait in this process for the request that waits for the lock."""
     app, lock = locked_app
     home = Skill(app)
     codes = [home.code() for _ in range(16)]
@@ -105,7 +107,7 @@ def test_everybody_who_waits_is_told_while_the_lock_is_held(locked_app: tuple[Te
     assert {home.redeem(code).status_int for code in codes} == {200}
 
 
-def test_readers_of_sqlite_wait_for_no_writer(make_app: Callable[..., Any], tmp_path: Path) -> None:
+def test_sqlite_readers_do_not_wait_for_writer(make_app: Callable[..., Any], tmp_path: Path) -> None:
     path = tmp_path / "linkauth.sqlite"
     home = Skill(https(make_app(database=f"sqlite:///{path}")))
     token = home.link()["access_token"]
@@ -115,39 +117,39 @@ def test_readers_of_sqlite_wait_for_no_writer(make_app: Callable[..., Any], tmp_
         assert home.app.get("/health/ready").json["ready"] is True
 
 
-def test_a_pool_without_a_free_connection_is_503(make_app: Callable[..., Any]) -> None:
+def test_exhausted_pool_gives_503(make_app: Callable[..., Any]) -> None:
     app = https(make_app())
     home = Skill(app)
     code = home.code()
     engine = engine_of(app)
-    with ExitStack() as held:
+    with ExitStack() as stack:
         for _ in range(POOL_SIZE):
-            held.enter_context(Reader(engine).connect())
+            stack.enter_context(Reader(engine).connect())
         assert_refused(home.redeem(code), 503, "temporarily_unavailable")
     assert home.redeem(code).status_int == 200
 
 
 def busy_timeout(connection: Any) -> float:
-    """Seconds."""
+    """Returns the busy timeout in seconds."""
     return float(connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()) / 1000
 
 
-def test_on_sqlite_all_waiting_together_ends_before_two_seconds(tmp_path: Path) -> None:
+def test_sqlite_timeouts_stay_below_two_seconds(tmp_path: Path) -> None:
     assert REQUEST_SECONDS < 2
     engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
     upgrade(engine)
     assert engine.pool.timeout() == REQUEST_SECONDS  # type: ignore[attr-defined]
     with engine.connect() as connection:
-        # a writer waits for the lock as long as there is time
+        # a writer waits for the lock until the deadline of the request
         assert REQUEST_SECONDS / 2 < busy_timeout(connection) <= REQUEST_SECONDS
     with Reader(engine).connect() as connection:
         assert busy_timeout(connection) == REQUEST_SECONDS / 2
     engine.dispose()
 
 
-@pytest.mark.parametrize(("waited", "left"), [(0.5, REQUEST_SECONDS / 2), (1.0, REQUEST_SECONDS - 1), (5.0, 0.0)])
-def test_a_reader_that_waited_for_a_connection_waits_less_for_a_lock(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waited: float, left: float
+@pytest.mark.parametrize(("waited", "remaining"), [(0.5, REQUEST_SECONDS / 2), (1.0, REQUEST_SECONDS - 1), (5.0, 0.0)])
+def test_reader_that_waited_for_connection_has_less_time_for_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waited: float, remaining: float
 ) -> None:
     engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
     upgrade(engine)
@@ -155,28 +157,28 @@ def test_a_reader_that_waited_for_a_connection_waits_less_for_a_lock(
         times = iter([100.0])
         patched.setattr(deadline, "time", SimpleNamespace(monotonic=lambda: next(times, 100 + waited)))
         with Reader(engine).connect() as connection:
-            assert busy_timeout(connection) == pytest.approx(left)
-    # the same connection, asked for without waiting, has the usual time again
+            assert busy_timeout(connection) == pytest.approx(remaining)
+    # the same connection has the usual timeout again if it was acquired without waiting
     with Reader(engine).connect() as connection:
         assert busy_timeout(connection) == REQUEST_SECONDS / 2
     engine.dispose()
 
 
-@pytest.mark.parametrize(("waited", "left"), [(0.0, REQUEST_SECONDS), (1.0, REQUEST_SECONDS - 1), (5.0, 0.0)])
-def test_who_waited_for_a_connection_waits_less_for_the_lock(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waited: float, left: float
+@pytest.mark.parametrize(("waited", "remaining"), [(0.0, REQUEST_SECONDS), (1.0, REQUEST_SECONDS - 1), (5.0, 0.0)])
+def test_writer_that_waited_for_connection_has_less_time_for_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waited: float, remaining: float
 ) -> None:
     engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
     upgrade(engine)
     times = iter([100.0])
-    # the connection is asked for at 100, and there after a while
+    # the connection is requested at 100 s and acquired `waited` seconds later
     monkeypatch.setattr(deadline, "time", SimpleNamespace(monotonic=lambda: next(times, 100 + waited)))
     with engine.connect() as connection:
-        assert busy_timeout(connection) == pytest.approx(left)
+        assert busy_timeout(connection) == pytest.approx(remaining)
     engine.dispose()
 
 
-def test_operators_commands_are_patient(tmp_path: Path) -> None:
+def test_commands_wait_longer_for_lock(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite", for_operator=True)
     upgrade(engine)
     with engine.connect() as connection:
@@ -184,7 +186,7 @@ def test_operators_commands_are_patient(tmp_path: Path) -> None:
     engine.dispose()
 
 
-def test_an_upgrade_waits_for_a_lock_that_ends(tmp_path: Path) -> None:
+def test_upgrade_waits_for_end_of_lock(tmp_path: Path) -> None:
     path = tmp_path / "links.sqlite"
     engine = open_engine(f"sqlite:///{path}", for_operator=True)
     upgrade(engine)
@@ -193,36 +195,36 @@ def test_an_upgrade_waits_for_a_lock_that_ends(tmp_path: Path) -> None:
         connection.exec_driver_sql("UPDATE linkauth_version SET version_num = '0003'")
     engine.dispose()
     server = open_engine(f"sqlite:///{path}")
-    with ThreadPoolExecutor(1) as other:
+    with ThreadPoolExecutor(1) as threads:
         with sqlite_locked(path):
-            upgraded = other.submit(upgrade, engine)
-            # somebody who is not patient has given up meanwhile
+            upgrade_job = threads.submit(upgrade, engine)
+            # a request of the server gives up in the meantime
             with closing(LinkStore(server)) as store, pytest.raises(StorageUnavailableError):
                 store.create(LINK, (Token(digest(new_token()), "access", 1),))
-            assert not upgraded.done()
-        assert upgraded.result(OPERATOR_SECONDS) == ("0003", "0004")
+            assert not upgrade_job.done()
+        assert upgrade_job.result(OPERATOR_SECONDS) == ("0003", "0004")
     engine.dispose()
     server.dispose()
 
 
-def test_postgresql_itself_stops_before_two_seconds(postgresql: PostgreSQL) -> None:
+def test_postgresql_timeouts_stay_below_two_seconds(postgresql: PostgreSQL) -> None:
     engine = open_engine(postgresql.url)
     upgrade(engine)
     assert engine.pool.timeout() == REQUEST_SECONDS  # type: ignore[attr-defined]
     for connect in (engine.connect, Reader(engine).connect):
         with connect() as connection:
-            shown = [connection.execute(text(f"SHOW {name}_timeout")).scalar() for name in ("lock", "statement")]
-            assert shown == ["1250ms", "1500ms"]
+            timeouts = [connection.execute(text(f"SHOW {name}_timeout")).scalar() for name in ("lock", "statement")]
+            assert timeouts == ["1250ms", "1500ms"]
     engine.dispose()
     patient = open_engine(postgresql.url, for_operator=True)
     with patient.connect() as connection:
-        shown = [connection.execute(text(f"SHOW {name}_timeout")).scalar() for name in ("lock", "statement")]
-        assert shown == ["0", "0"]
+        timeouts = [connection.execute(text(f"SHOW {name}_timeout")).scalar() for name in ("lock", "statement")]
+        assert timeouts == ["0", "0"]
     patient.dispose()
 
 
-def test_a_server_that_takes_connections_and_says_nothing_is_left_in_time() -> None:
-    """psycopg's own limit is two seconds for each address."""
+def test_silent_server_is_abandoned_in_time() -> None:
+    """The timeout of psycopg alone would be two seconds for each address."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         engine = open_engine(f"postgresql+psycopg://linkauth@127.0.0.1:{silent.getsockname()[1]}/postgres")
         with pytest.raises(OperationalError, match="no answer from the server in time"), engine.connect():
@@ -232,10 +234,8 @@ def test_a_server_that_takes_connections_and_says_nothing_is_left_in_time() -> N
         engine.dispose()
 
 
-def test_time_that_was_spent_on_waiting_is_not_there_for_answers(
-    postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A deadline that has passed while a connection was waited for is not begun anew by the first statement."""
+def test_expired_deadline_applies_to_first_statement(postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deadline that passed during the wait for a connection does not start again with the first statement."""
     engine = open_engine(postgresql.url)
     with engine.connect() as connection:
         monkeypatch.setattr(deadline._thread, "deadline", 0.0)
@@ -246,11 +246,11 @@ def test_time_that_was_spent_on_waiting_is_not_there_for_answers(
     engine.dispose()
 
 
-def test_a_full_pool_says_so_while_it_is_full(postgresql: PostgreSQL) -> None:
+def test_full_pool_raises_timeout(postgresql: PostgreSQL) -> None:
     engine = open_engine(postgresql.url)
-    held = [engine.connect() for _ in range(POOL_SIZE)]
+    connections = [engine.connect() for _ in range(POOL_SIZE)]
     with pytest.raises(TimeoutError):
         engine.connect()
-    for connection in held:
+    for connection in connections:
         connection.close()
     engine.dispose()

@@ -1,4 +1,4 @@
-"""Requests as bytes, straight into the WSGI application: what no well-behaved client would send, and what must come."""
+"""Sends raw requests to the WSGI application, as no regular client would, and checks the responses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.alexa import HOSTS, REDIRECT_URI
 
 VENDOR = "M2AAAAAAAAAAAA"
 RA = f"https://layla.amazon.com/api/skill/link/{VENDOR}"
-"""A registered redirect URI without a query of its own."""
+"""A registered redirect URI without a query."""
 OWN = "https://link.example.com"
 REGISTERED = (
     *(f"https://{host}/api/skill/link/{VENDOR}" for host in HOSTS),
@@ -37,14 +37,14 @@ FORM_TOKEN = re.compile(r'(?<=name="form_token" value=")[^"]*')
 
 @dataclass(frozen=True)
 class Response:
-    """What the application said."""
+    """The response of the WSGI application."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
 
     def get(self, name: str) -> str | None:
-        """The one header of that name, or None."""
+        """Returns the value of the only header with that name, or None."""
         result = [value for key, value in self.headers if key.lower() == name.lower()]
         assert len(result) <= 1, f"{name} came {len(result)} times"
         return result[0] if result else None
@@ -65,7 +65,7 @@ class Response:
 
 
 def query(**changes: str | None) -> bytes:
-    """A valid authorization request's query with some parameters changed; None leaves one out."""
+    """Returns the query of a valid authorization request with changed parameters; None removes one."""
     return urlencode({name: value for name, value in {**VALID, **changes}.items() if value is not None}).encode("ascii")
 
 
@@ -78,7 +78,7 @@ def send(
     headers: Mapping[str, str] | None = None,
     **environ: Any,
 ) -> Response:
-    """The answer to a request that arrives over https at a proxy; an `environ` value of None leaves that key out."""
+    """Sends a request over https and returns the response; an `environ` value of None removes that key."""
     variables: dict[str, Any] = {
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": "",
@@ -103,24 +103,24 @@ def send(
         key = name.upper().replace("-", "_")
         variables[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"] = value
     variables = {name: value for name, value in {**variables, **environ}.items() if value is not None}
-    started: list[Any] = []
+    starts: list[Any] = []
 
     def start(status: str, fields: list[tuple[str, str]], exc_info: Any = None) -> None:
-        started.append((status, fields))
+        starts.append((status, fields))
 
     content = b"".join(getattr(app, "app", app)(variables, start))
-    status, fields = started[-1]
+    status, fields = starts[-1]
     return Response(int(status.split()[0]), tuple(fields), content)
 
 
 def post(app: Any, raw_query: bytes, fields: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Response:
-    """The login form, posted; `Origin` is our own unless `headers` says something else."""
+    """Posts the login form; `Origin` is our own unless `headers` changes it."""
     body = urlencode(fields).encode("ascii")
     return send(app, "POST", "/authorize", raw_query, body, {**FORM, "Origin": OWN, **(headers or {})})
 
 
 def form_token(app: Any, raw_query: bytes) -> str:
-    """The form token of a freshly opened login page."""
+    """Opens the login page and returns its form token."""
     page = send(app, query=raw_query)
     assert page.status == 200, page.text
     result = FORM_TOKEN.search(page.text)
@@ -129,13 +129,13 @@ def form_token(app: Any, raw_query: bytes) -> str:
 
 
 def login(app: Any, raw_query: bytes, username: str, password: str, **fields: str) -> Response:
-    """Open the page, type name and password, press the button."""
+    """Opens the login page and submits its form."""
     token = form_token(app, raw_query)
     return post(app, raw_query, {"form_token": token, "username": username, "password": password, **fields})
 
 
 def assert_page(response: Response, status: int = 400) -> None:
-    """A page for the person: no redirect, no cookie, no form to type a password into."""
+    """Checks that the response is an HTML page without redirect, cookie and password field."""
     assert response.status == status
     assert (response.get("Content-Type") or "").lower() == "text/html; charset=utf-8"
     assert response.get("Location") is None
@@ -144,14 +144,14 @@ def assert_page(response: Response, status: int = 400) -> None:
 
 
 def redirect_parameters(response: Response, uri: str = REDIRECT_URI, mode: str = "fragment") -> dict[str, str]:
-    """The parameters of a redirect to exactly `uri`, all of them where `mode` says and each there once."""
+    """Checks that the response redirects to `uri`; returns the unique parameters in the part named by `mode`."""
     assert response.status == 303
     separator = "#" if mode == "fragment" else "&" if "?" in uri else "?"
     assert response.location.startswith(uri + separator)
-    rest = response.location.removeprefix(uri + separator)
-    assert "#" not in rest
-    assert "?" not in rest
-    pairs = parse_qsl(rest, strict_parsing=True, keep_blank_values=True)
+    query_string = response.location.removeprefix(uri + separator)
+    assert "#" not in query_string
+    assert "?" not in query_string
+    pairs = parse_qsl(query_string, strict_parsing=True, keep_blank_values=True)
     assert len(dict(pairs)) == len(pairs)
     return dict(pairs)
 
@@ -159,15 +159,15 @@ def redirect_parameters(response: Response, uri: str = REDIRECT_URI, mode: str =
 def assert_error(
     response: Response, error: str, state: str | None = "S", uri: str = REDIRECT_URI, mode: str = "fragment"
 ) -> None:
-    """A redirect that tells the client `error`, with its own state."""
-    told = redirect_parameters(response, uri, mode)
-    assert told.pop("error") == error
-    assert re.fullmatch(r"[\x20-\x21\x23-\x5B\x5D-\x7E]+", told.pop("error_description"))
-    assert told == ({} if state is None else {"state": state})
+    """Checks that the response redirects to `uri` with `error` and `state`."""
+    parameters = redirect_parameters(response, uri, mode)
+    assert parameters.pop("error") == error
+    assert re.fullmatch(r"[\x20-\x21\x23-\x5B\x5D-\x7E]+", parameters.pop("error_description"))
+    assert parameters == ({} if state is None else {"state": state})
 
 
 def assert_safe(response: Response, *secret_marks: bytes) -> None:
-    """What holds of every answer, whatever was asked: no crash, no foreign redirect, no split header, no cookie."""
+    """Checks what holds for every response: no crash, no foreign redirect, no split header, no cookie, no mark."""
     assert response.status < 500 or (response.status == 503 and response.get("Retry-After")), response.text
     for name, value in response.headers:
         assert re.fullmatch(r"[\x21-\x7E]+", name)
@@ -185,7 +185,7 @@ def assert_safe(response: Response, *secret_marks: bytes) -> None:
 
 
 def percent_encoded(raw: str) -> str:
-    """`raw` with every byte percent-encoded."""
+    """Returns `raw` with every byte percent-encoded."""
     return "".join(f"%{byte:02x}" for byte in raw.encode("utf-8"))
 
 

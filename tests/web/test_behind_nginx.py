@@ -1,4 +1,4 @@
-"""A real nginx in front of real servers: who the client is, and whether it came over https, is the same under each."""
+"""Tests with nginx in front of each server: the address of the client and the scheme are read alike."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from tests.servers.process import Process
 from tests.servers.production_server import BINARIES, REDIRECT, HTTPClient, Kind, ProductionServer
 
 ONE_WRONG = {"throttle.address_failures": "1", "throttle.account_failures": "1000"}
-"""The second wrong password of an address is answered by 429, for any name."""
+"""With these settings the second wrong_password password from an address gives 429, for any name."""
 HTTPS = "proxy_set_header Host $host; proxy_set_header X-Forwarded-Proto https;"
 SECURE = f"{HTTPS} proxy_set_header X-Forwarded-For $remote_addr;"
-ADDS = "proxy_set_header Host $host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"
+APPEND = "proxy_set_header Host $host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"
 
 
 @pytest.fixture(params=["waitress", "granian"])
@@ -28,8 +28,8 @@ def kind(request: pytest.FixtureRequest) -> Kind:
     return result
 
 
-class Fronts:
-    """Starts what a test wants, and stops it all."""
+class Servers:
+    """Starts servers and nginx for a test, and stops them at its end."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self._folder, self._stack = folder, stack
@@ -47,7 +47,7 @@ class Fronts:
         nginx.start()
 
     def proxied(self, upstream: str, headers: str, listen: str = "127.0.0.1:{port}", path: str = "/") -> int:
-        """The port of an nginx in front of `upstream`."""
+        """Starts nginx in front of `upstream`; returns its port."""
         port = free_port()
         target = f"proxy_pass http://{upstream};"
         self.nginx(f"server {{ listen {listen.format(port=port)}; location {path} {{ {target} {headers} }} }}", port)
@@ -55,19 +55,19 @@ class Fronts:
 
 
 @pytest.fixture
-def fronts(tmp_path: Path) -> Iterator[Fronts]:
+def servers(tmp_path: Path) -> Iterator[Servers]:
     require()
     with ExitStack() as stack:
-        yield Fronts(tmp_path, stack)
+        yield Servers(tmp_path, stack)
 
 
-def wrong(browser: HTTPClient, name: str, **headers: str) -> int:
-    sent = {key.replace("_", "-"): value for key, value in headers.items()}
-    return browser.sign_in(name, "wrong", sent).status
+def wrong_password(browser: HTTPClient, name: str, **headers: str) -> int:
+    sent_headers = {key.replace("_", "-"): value for key, value in headers.items()}
+    return browser.sign_in(name, "wrong", sent_headers).status
 
 
-def test_the_block_of_the_manual_serves_a_link_with_a_long_state(fronts: Fronts, kind: Kind) -> None:
-    running = fronts.linkauth(kind, **ONE_WRONG)
+def test_nginx_block_of_manual_serves_link_with_long_state(servers: Servers, kind: Kind) -> None:
+    running = servers.linkauth(kind, **ONE_WRONG)
     block = re.search(r"```nginx\n(.*?)```", (ROOT / "docs/deployment.md").read_text("utf-8"), re.DOTALL)
     assert block
     port = free_port()
@@ -75,33 +75,33 @@ def test_the_block_of_the_manual_serves_a_link_with_a_long_state(fronts: Fronts,
     for old, new in (("443", f"127.0.0.1:{port}"), ("6543", str(running.port)), ("server {", "server { %(tls)s")):
         assert server.count(old) == 1, old
         server = server.replace(old, new)
-    fronts.nginx(server, port)
+    servers.nginx(server, port)
     browser = HTTPClient(port, tls=True, source="127.0.0.2")
     state = "%2B" * 4096
     response = browser.sign_in("ada", "lovelace-1815", state=state)
     assert response.status == 303
     assert response.headers["location"].startswith(f"{REDIRECT}#")
     assert state in response.headers["location"]
-    # every address has its own failures, and nobody chooses their address
-    assert wrong(browser, "nobody") == 403
-    assert wrong(browser, "no one", X_Forwarded_For="203.0.113.7", Forwarded="for=203.0.113.8") == 429
-    assert wrong(HTTPClient(port, tls=True, source="127.0.0.3"), "nobody") == 403
+    # failures are counted per address, and a client cannot choose its address
+    assert wrong_password(browser, "nobody") == 403
+    assert wrong_password(browser, "no one", X_Forwarded_For="203.0.113.7", Forwarded="for=203.0.113.8") == 429
+    assert wrong_password(HTTPClient(port, tls=True, source="127.0.0.3"), "nobody") == 403
 
 
 def is_running(pid: int) -> bool:
-    """Does a process run, and is not only waited for?"""
+    """Returns whether the process exists and is no zombie."""
     with suppress(FileNotFoundError, ProcessLookupError):
         return Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[0] not in "ZX"
     return False
 
 
-def test_the_commands_of_the_manual_start_granian(fronts: Fronts, tmp_path: Path) -> None:
-    """The whole block runs as it stands, but for the port and the path of the ini."""
-    there = fronts.linkauth("granian")
-    there.stop()
+def test_commands_of_manual_start_granian(servers: Servers, tmp_path: Path) -> None:
+    """The block runs unchanged except for the port and the path of the ini."""
+    prepared = servers.linkauth("granian")
+    prepared.stop()
     (block,) = re.findall(r"```sh\n(export .*?)```", (ROOT / "docs/deployment.md").read_text("utf-8"), re.DOTALL)
     port = free_port()
-    for old, new in (("6543", str(port)), ("production.ini", str(there.ini)), ("\ngranian", "\nexec granian")):
+    for old, new in (("6543", str(port)), ("production.ini", str(prepared.ini)), ("\ngranian", "\nexec granian")):
         assert block.count(old) == 1, old
         block = block.replace(old, new)
     path = f"{BINARIES}{os.pathsep}{os.environ['PATH']}"
@@ -127,81 +127,84 @@ def test_the_commands_of_the_manual_start_granian(fronts: Fronts, tmp_path: Path
     assert granian.log.read_text("utf-8").count("Started worker-") == 4
 
 
-def test_the_manual_says_the_header_that_two_proxies_in_a_row_add_to() -> None:
-    assert ADDS.split("; ")[1].removesuffix(";") in (ROOT / "docs/deployment.md").read_text("utf-8")
+def test_manual_has_header_for_two_proxies() -> None:
+    assert APPEND.split("; ")[1].removesuffix(";") in (ROOT / "docs/deployment.md").read_text("utf-8")
 
 
-def test_people_of_a_dual_stack_proxy_have_addresses_of_their_own(fronts: Fronts, kind: Kind) -> None:
-    running = fronts.linkauth(kind, **ONE_WRONG)
-    # nginx calls an IPv4 client of such a socket ::ffff:127.0.0.2
-    port = fronts.proxied(f"127.0.0.1:{running.port}", SECURE, "[::]:{port} ipv6only=off")
+def test_clients_of_dual_stack_proxy_have_separate_addresses(servers: Servers, kind: Kind) -> None:
+    running = servers.linkauth(kind, **ONE_WRONG)
+    # nginx reports an IPv4 client of such a socket as ::ffff:127.0.0.2
+    port = servers.proxied(f"127.0.0.1:{running.port}", SECURE, "[::]:{port} ipv6only=off")
     first, second, third = (HTTPClient(port, source=source) for source in ("127.0.0.2", "127.0.0.3", "::1"))
-    assert [wrong(first, "a"), wrong(first, "b")] == [403, 429]
-    assert [wrong(second, "a"), wrong(second, "b")] == [403, 429]
-    assert [wrong(third, "a"), wrong(third, "b")] == [403, 429]
+    assert [wrong_password(first, "a"), wrong_password(first, "b")] == [403, 429]
+    assert [wrong_password(second, "a"), wrong_password(second, "b")] == [403, 429]
+    assert [wrong_password(third, "a"), wrong_password(third, "b")] == [403, 429]
 
 
 @pytest.mark.parametrize("brackets", ['"$remote_addr:$remote_port"', '"[$remote_addr]:$remote_port"'])
-def test_a_port_behind_the_address_is_no_part_of_it(fronts: Fronts, kind: Kind, brackets: str) -> None:
-    running = fronts.linkauth(kind, **ONE_WRONG)
+def test_port_after_address_is_ignored(servers: Servers, kind: Kind, brackets: str) -> None:
+    running = servers.linkauth(kind, **ONE_WRONG)
     named = f"{HTTPS} proxy_set_header X-Forwarded-For {brackets};"
     six = brackets.startswith('"[')
-    port = fronts.proxied(f"127.0.0.1:{running.port}", named, "[::]:{port} ipv6only=off" if six else "127.0.0.1:{port}")
+    port = servers.proxied(
+        f"127.0.0.1:{running.port}", named, "[::]:{port} ipv6only=off" if six else "127.0.0.1:{port}"
+    )
     first, second = (HTTPClient(port, source=source) for source in ("127.0.0.2", "127.0.0.3"))
-    assert [wrong(first, "a"), wrong(first, "b"), wrong(second, "a")] == [403, 429, 403]
+    assert [wrong_password(first, "a"), wrong_password(first, "b"), wrong_password(second, "a")] == [403, 429, 403]
 
 
 @pytest.mark.parametrize(
     "proto",
     ['"$http_x_forwarded_proto, https"', '"$http_x_forwarded_proto, $scheme"', "$http_x_forwarded_proto"],
-    ids=["both say https", "the inner one adds its own", "the inner one passes it on"],
+    ids=["both send https", "the inner one appends its own", "the inner one passes it on"],
 )
-def test_two_proxies_in_a_row(fronts: Fronts, kind: Kind, proto: str) -> None:
-    running = fronts.linkauth(kind, **ONE_WRONG)
+def test_client_is_read_through_two_proxies(servers: Servers, kind: Kind, proto: str) -> None:
+    running = servers.linkauth(kind, **ONE_WRONG)
     outer, inner = free_port(), free_port()
-    fronts.nginx(
-        f"server {{ listen 127.0.0.1:{outer} ssl; %(tls)s location / {{ proxy_pass http://127.0.0.1:{inner}; {ADDS}"
+    servers.nginx(
+        f"server {{ listen 127.0.0.1:{outer} ssl; %(tls)s location / {{ proxy_pass http://127.0.0.1:{inner}; {APPEND}"
         " proxy_set_header X-Forwarded-Proto $scheme; } }\n"
-        f"server {{ listen 127.0.0.1:{inner}; location / {{ proxy_pass http://127.0.0.1:{running.port}; {ADDS}"
+        f"server {{ listen 127.0.0.1:{inner}; location / {{ proxy_pass http://127.0.0.1:{running.port}; {APPEND}"
         f" proxy_set_header X-Forwarded-Proto {proto}; }} }}",
         outer,
         inner,
     )
     first, second = (HTTPClient(outer, source=source, tls=True) for source in ("127.0.0.2", "127.0.0.3"))
-    assert wrong(first, "a") == 403
-    assert wrong(first, "b", X_Forwarded_For="203.0.113.7, 127.0.0.1", X_Forwarded_Proto="http") == 429
-    assert wrong(second, "a") == 403
+    assert wrong_password(first, "a") == 403
+    assert wrong_password(first, "b", X_Forwarded_For="203.0.113.7, 127.0.0.1", X_Forwarded_Proto="http") == 429
+    assert wrong_password(second, "a") == 403
 
 
-def test_http_at_the_outer_proxy_is_refused_with_a_page(fronts: Fronts, kind: Kind) -> None:
-    running = fronts.linkauth(kind)
-    port = fronts.proxied(
-        f"127.0.0.1:{running.port}", f'{ADDS} proxy_set_header X-Forwarded-Proto "$http_x_forwarded_proto, $scheme";'
+def test_http_at_outer_proxy_is_refused_with_page(servers: Servers, kind: Kind) -> None:
+    running = servers.linkauth(kind)
+    port = servers.proxied(
+        f"127.0.0.1:{running.port}",
+        f'{APPEND} proxy_set_header X-Forwarded-Proto "$http_x_forwarded_proto, $scheme";',
     )
     response = HTTPClient(port, source="127.0.0.2").page({"X-Forwarded-Proto": "https"})
     assert response.status == 403
     assert response.headers["content-type"].lower() == "text/html; charset=utf-8"
 
 
-def test_a_unix_domain_socket(fronts: Fronts, kind: Kind) -> None:
-    running = fronts.linkauth(kind, "unix", trusted_proxies="unix", **ONE_WRONG)
-    port = fronts.proxied(f"unix:{running.socket}:", SECURE)
+def test_unix_domain_socket_is_trusted_if_listed(servers: Servers, kind: Kind) -> None:
+    running = servers.linkauth(kind, "unix", trusted_proxies="unix", **ONE_WRONG)
+    port = servers.proxied(f"unix:{running.socket}:", SECURE)
     first, second = (HTTPClient(port, source=source) for source in ("127.0.0.2", "127.0.0.3"))
-    assert [wrong(first, "a"), wrong(first, "b"), wrong(second, "a")] == [403, 429, 403]
+    assert [wrong_password(first, "a"), wrong_password(first, "b"), wrong_password(second, "a")] == [403, 429, 403]
 
 
-def test_a_unix_domain_socket_must_be_named(fronts: Fronts, kind: Kind) -> None:
-    running = fronts.linkauth(kind, "unix", trusted_proxies="127.0.0.0/8 ::1")
-    port = fronts.proxied(f"unix:{running.socket}:", SECURE)
+def test_unix_domain_socket_is_refused_if_not_listed(servers: Servers, kind: Kind) -> None:
+    running = servers.linkauth(kind, "unix", trusted_proxies="127.0.0.0/8 ::1")
+    port = servers.proxied(f"unix:{running.socket}:", SECURE)
     assert HTTPClient(port).page().status == 403
     assert "add unix to linkauth.trusted_proxies" in running.log.read_text("utf-8")
 
 
 @pytest.mark.parametrize("strips", [True, False])
-def test_a_public_url_with_a_path(fronts: Fronts, kind: Kind, strips: bool) -> None:
-    running = fronts.linkauth(kind, public_url="https://link.example.com/auth/v1")
+def test_public_url_with_path_works_behind_proxy(servers: Servers, kind: Kind, strips: bool) -> None:
+    running = servers.linkauth(kind, public_url="https://link.example.com/auth/v1")
     target = f"127.0.0.1:{running.port}" + ("/" if strips else "")
-    port = fronts.proxied(target, SECURE, path="/auth/v1/")
+    port = servers.proxied(target, SECURE, path="/auth/v1/")
     browser = HTTPClient(port, prefix="/auth/v1")
     page = browser.page()
     style = re.search(r'href="([^"]+\.css)"', page.text)
@@ -213,17 +216,17 @@ def test_a_public_url_with_a_path(fronts: Fronts, kind: Kind, strips: bool) -> N
     assert browser.get("/nothing").status == 404
 
 
-def test_a_server_that_listens_on_both_families_knows_an_ipv4_proxy(fronts: Fronts) -> None:
-    # granian on [::] calls 127.0.0.1 ::ffff:127.0.0.1; waitress has a socket for each family
-    running = fronts.linkauth("granian", "::", trusted_proxies="127.0.0.0/8")
-    assert HTTPClient(fronts.proxied(f"127.0.0.1:{running.port}", SECURE)).page().status == 200
+def test_ipv4_proxy_is_trusted_by_dual_stack_server(servers: Servers) -> None:
+    # granian on [::] reports 127.0.0.1 as ::ffff:127.0.0.1; waitress has one socket per address family
+    running = servers.linkauth("granian", "::", trusted_proxies="127.0.0.0/8")
+    assert HTTPClient(servers.proxied(f"127.0.0.1:{running.port}", SECURE)).page().status == 200
 
 
-def test_nginx_may_write_the_standard_header(fronts: Fronts, kind: Kind) -> None:
-    running = fronts.linkauth(kind, forwarded_header="forwarded", **ONE_WRONG)
-    says = 'proxy_set_header Host $host; proxy_set_header Forwarded "for=$remote_addr;proto=https";'
-    port = fronts.proxied(f"127.0.0.1:{running.port}", says)
+def test_forwarded_header_of_nginx_is_read(servers: Servers, kind: Kind) -> None:
+    running = servers.linkauth(kind, forwarded_header="forwarded", **ONE_WRONG)
+    header = 'proxy_set_header Host $host; proxy_set_header Forwarded "for=$remote_addr;proto=https";'
+    port = servers.proxied(f"127.0.0.1:{running.port}", header)
     first, second = (HTTPClient(port, source=source) for source in ("127.0.0.2", "127.0.0.3"))
-    assert wrong(first, "a", X_Forwarded_For="203.0.113.7") == 403
-    assert wrong(first, "b", X_Forwarded_For="203.0.113.8") == 429
-    assert wrong(second, "a") == 403
+    assert wrong_password(first, "a", X_Forwarded_For="203.0.113.7") == 403
+    assert wrong_password(first, "b", X_Forwarded_For="203.0.113.8") == 429
+    assert wrong_password(second, "a") == 403

@@ -1,4 +1,4 @@
-"""Behind a proxy: only the ones that linkauth.trusted_proxies names are believed, and the log says what is missing."""
+"""Tests of linkauth.trusted_proxies: headers of other proxies are ignored, and the log names the missing setting."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ def proxied(make_app: Callable[..., Any]) -> Any:
     return make_app(trusted_proxies="10.0.0.0/8 unix")
 
 
-def opened(app: Any, peer: str, path: str = "/authorize", **said: str) -> Response:
-    return send(app, path=path, query=query(), **{"REMOTE_ADDR": peer, "wsgi.url_scheme": "http", **said})
+def request_from(app: Any, peer: str, path: str = "/authorize", **headers: str) -> Response:
+    return send(app, path=path, query=query(), **{"REMOTE_ADDR": peer, "wsgi.url_scheme": "http", **headers})
 
 
-def test_https_is_what_the_trusted_proxy_says(proxied: Any) -> None:
-    assert opened(proxied, PROXY, **HTTPS, HTTP_X_FORWARDED_FOR="203.0.113.7").status == 200
-    assert opened(proxied, "::ffff:10.0.0.1", **HTTPS).status == 200
-    assert opened(proxied, "", **HTTPS).status == 200
-    assert_page(opened(proxied, PROXY, HTTP_X_FORWARDED_PROTO="http"), 403)
-    assert_page(opened(proxied, STRANGER, **HTTPS), 403)
-    # a server that speaks TLS itself may have a proxy in front that does not
-    assert_page(opened(proxied, PROXY, HTTP_X_FORWARDED_PROTO="http", **{"wsgi.url_scheme": "https"}), 403)
-    assert opened(proxied, STRANGER, HTTP_X_FORWARDED_PROTO="http", **{"wsgi.url_scheme": "https"}).status == 200
+def test_scheme_is_read_from_trusted_proxy(proxied: Any) -> None:
+    assert request_from(proxied, PROXY, **HTTPS, HTTP_X_FORWARDED_FOR="203.0.113.7").status == 200
+    assert request_from(proxied, "::ffff:10.0.0.1", **HTTPS).status == 200
+    assert request_from(proxied, "", **HTTPS).status == 200
+    assert_page(request_from(proxied, PROXY, HTTP_X_FORWARDED_PROTO="http"), 403)
+    assert_page(request_from(proxied, STRANGER, **HTTPS), 403)
+    # the proxy may serve http although the server itself uses TLS
+    assert_page(request_from(proxied, PROXY, HTTP_X_FORWARDED_PROTO="http", **{"wsgi.url_scheme": "https"}), 403)
+    assert request_from(proxied, STRANGER, HTTP_X_FORWARDED_PROTO="http", **{"wsgi.url_scheme": "https"}).status == 200
 
 
 @pytest.mark.parametrize(
-    "said",
+    "headers",
     [
         {"HTTP_X_FORWARDED_PROTO": "https, https"},
         {"HTTP_X_FORWARDED_PROTO": "gopher", "HTTP_X_FORWARDED_FOR": "[::"},
@@ -48,47 +48,49 @@ def test_https_is_what_the_trusted_proxy_says(proxied: Any) -> None:
         {"HTTP_X_FORWARDED_FOR": "\u00ff" * 5000, "HTTP_X_FORWARDED_PORT": "x"},
     ],
 )
-def test_every_answer_is_a_page_of_ours(proxied: Any, said: dict[str, str]) -> None:
-    response = opened(proxied, PROXY, **said)
+def test_unusual_headers_give_html_page(proxied: Any, headers: dict[str, str]) -> None:
+    response = request_from(proxied, PROXY, **headers)
     assert (response.get("Content-Type") or "").lower() == "text/html; charset=utf-8"
-    assert response.status == (200 if said.get("HTTP_X_FORWARDED_PROTO") == "https, https" else 403)
+    assert response.status == (200 if headers.get("HTTP_X_FORWARDED_PROTO") == "https, https" else 403)
 
 
-def test_failures_are_counted_for_the_address_that_the_trusted_proxy_names(make_app: Callable[..., Any]) -> None:
+def test_failures_are_counted_for_address_named_by_trusted_proxy(make_app: Callable[..., Any]) -> None:
     app = make_app(throttle__address_failures="2", trusted_proxies=PROXY)
 
-    def tries(peer: str, forwarded: str) -> int:
+    def sign_in_status(peer: str, forwarded: str) -> int:
         environ = {"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": forwarded, **HTTPS, "wsgi.url_scheme": "https"}
         response = Alexa(TestApp(app, extra_environ=environ)).submit("nobody", "wrong", status="*")
         status: int = response.status_int
         return status
 
-    assert [tries(PROXY, "203.0.113.7") for _ in range(3)] == [403, 403, 429]
-    assert tries(PROXY, "::ffff:203.0.113.7") == 429
-    assert tries(PROXY, "203.0.113.8") == 403
-    # what the phone itself says in front of the proxy's word does not count
-    assert tries(PROXY, "203.0.113.99, 203.0.113.7") == 429
-    # a stranger cannot choose another address for each try
-    assert [tries("198.51.100.1", f"203.0.113.{number}") for number in (20, 21, 22)] == [403, 403, 429]
+    assert [sign_in_status(PROXY, "203.0.113.7") for _ in range(3)] == [403, 403, 429]
+    assert sign_in_status(PROXY, "::ffff:203.0.113.7") == 429
+    assert sign_in_status(PROXY, "203.0.113.8") == 403
+    # an address that the client sends before that of the proxy is ignored
+    assert sign_in_status(PROXY, "203.0.113.99, 203.0.113.7") == 429
+    # an untrusted peer cannot choose another address for each attempt
+    assert [sign_in_status("198.51.100.1", f"203.0.113.{number}") for number in (20, 21, 22)] == [403, 403, 429]
 
 
-def warned(caplog: pytest.LogCaptureFixture) -> str:
-    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert len(told) == 1, told
-    return told[0]
-
-
-@pytest.mark.parametrize("said", [HTTPS, {"HTTP_X_FORWARDED_PROTO": "https, https"}, {"HTTP_FORWARDED": "proto=https"}])
-def test_a_proxy_that_is_not_trusted_is_named_with_the_setting(
-    proxied: Any, caplog: pytest.LogCaptureFixture, said: dict[str, str]
-) -> None:
-    peer = f"172.18.0.{len(str(said))}"
-    opened(proxied, f"::ffff:{peer}", **said)
-    assert f"add {peer} to linkauth.trusted_proxies" in warned(caplog)
+def the_warning(caplog: pytest.LogCaptureFixture) -> str:
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warnings) == 1, warnings
+    return warnings[0]
 
 
 @pytest.mark.parametrize(
-    ("said", "sentence"),
+    "headers", [HTTPS, {"HTTP_X_FORWARDED_PROTO": "https, https"}, {"HTTP_FORWARDED": "proto=https"}]
+)
+def test_untrusted_proxy_is_logged_with_setting(
+    proxied: Any, caplog: pytest.LogCaptureFixture, headers: dict[str, str]
+) -> None:
+    peer = f"172.18.0.{len(str(headers))}"
+    request_from(proxied, f"::ffff:{peer}", **headers)
+    assert f"add {peer} to linkauth.trusted_proxies" in the_warning(caplog)
+
+
+@pytest.mark.parametrize(
+    ("headers", "sentence"),
     [
         ({}, "the trusted proxy must set X-Forwarded-Proto to the scheme that its client used: peer=10.0.0."),
         ({"HTTP_X_FORWARDED_PROTO": "tls"}, "sent a value of X-Forwarded-Proto that is neither http nor https"),
@@ -99,42 +101,42 @@ def test_a_proxy_that_is_not_trusted_is_named_with_the_setting(
         ),
     ],
 )
-def test_what_a_trusted_proxy_does_not_say_is_told(
-    proxied: Any, caplog: pytest.LogCaptureFixture, said: dict[str, str], sentence: str
+def test_missing_header_of_trusted_proxy_is_logged(
+    proxied: Any, caplog: pytest.LogCaptureFixture, headers: dict[str, str], sentence: str
 ) -> None:
-    opened(proxied, f"10.0.0.{len(sentence)}", **said)
-    assert sentence in warned(caplog)
+    request_from(proxied, f"10.0.0.{len(sentence)}", **headers)
+    assert sentence in the_warning(caplog)
 
 
-def test_a_stranger_fills_no_log(make_app: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> None:
+def test_untrusted_peers_cannot_flood_log(make_app: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> None:
     app = make_app()
-    # all within one minute
+    # the clock stands still, so all requests fall within one minute
     app.request_factory.forwarded_headers._rate_limit._clock = lambda: 0.0
     for number in range(200):
-        opened(app, f"203.0.113.{number}", **HTTPS)
-        opened(app, STRANGER, f"/authorize/{number}", **HTTPS)
+        request_from(app, f"203.0.113.{number}", **HTTPS)
+        request_from(app, STRANGER, f"/authorize/{number}", **HTTPS)
     assert 1 < len(caplog.records) <= 60
 
 
-def test_a_proxy_that_names_no_client_is_told(proxied: Any, caplog: pytest.LogCaptureFixture) -> None:
-    opened(proxied, "10.0.0.77", **HTTPS)
-    assert "it must set X-Forwarded-For" in warned(caplog)
-    assert "peer=10.0.0.77" in warned(caplog)
+def test_missing_client_address_of_proxy_is_logged(proxied: Any, caplog: pytest.LogCaptureFixture) -> None:
+    request_from(proxied, "10.0.0.77", **HTTPS)
+    assert "it must set X-Forwarded-For" in the_warning(caplog)
+    assert "peer=10.0.0.77" in the_warning(caplog)
 
 
 @pytest.mark.parametrize("prefix", ["/auth", "/a/b-c/d.e", "/introspect"])
-def test_a_public_url_with_a_path_says_it_everywhere(make_app: Callable[..., Any], prefix: str) -> None:
+def test_path_of_public_url_is_in_all_urls(make_app: Callable[..., Any], prefix: str) -> None:
     app = make_app(public_url=f"https://link.example.com{prefix}", trusted_proxies=PROXY)
     stripped = {"HTTP_X_FORWARDED_PREFIX": prefix} if prefix == "/introspect" else {}
     for path, more in ((f"{prefix}/authorize", {}), ("/authorize", stripped)):
-        page = opened(app, PROXY, path, **HTTPS, HTTP_X_FORWARDED_FOR=STRANGER, **more)
+        page = request_from(app, PROXY, path, **HTTPS, HTTP_X_FORWARDED_FOR=STRANGER, **more)
         assert page.status == 200
         assert f'href="{prefix}/static/default/' in page.text
-    # errors of programs are JSON below it too
-    assert opened(app, PROXY, f"{prefix}/introspect", **HTTPS).json["error"] == "invalid_request"
-    # RFC 8414 section 3.1 puts the path behind
-    told = opened(app, PROXY, f"/.well-known/oauth-authorization-server{prefix}", **HTTPS).json
-    assert told["authorization_endpoint"] == f"https://link.example.com{prefix}/authorize"
+    # errors for clients are JSON below the path too
+    assert request_from(app, PROXY, f"{prefix}/introspect", **HTTPS).json["error"] == "invalid_request"
+    # RFC 8414 section 3.1 appends the path to the well-known URL
+    metadata = request_from(app, PROXY, f"/.well-known/oauth-authorization-server{prefix}", **HTTPS).json
+    assert metadata["authorization_endpoint"] == f"https://link.example.com{prefix}/authorize"
 
 
 @pytest.fixture(scope="module", params=["waitress", "granian"])
@@ -150,26 +152,26 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.mark.parametrize("order", ["before", "behind", "alone"])
-def test_a_name_with_an_underscore_never_counts(running: ProductionServer, order: str) -> None:
+def test_header_name_with_underscore_is_ignored(running: ProductionServer, order: str) -> None:
     browser, number = HTTPClient(running.port), {"before": 1, "behind": 2, "alone": 3}[order]
 
     def wrong(false: str) -> int:
         real = {} if order == "alone" else {"X-Forwarded-For": f"198.51.100.{number}"}
         look_alike = {"X_Forwarded_For": false, "x_forwarded-for": false, "X-Forwarded_For": false}
-        said = {**look_alike, **real} if order == "before" else {**real, **look_alike}
-        return browser.sign_in("nobody", "wrong", {**said, "X-Forwarded-Proto": "https"}).status
+        headers = {**look_alike, **real} if order == "before" else {**real, **look_alike}
+        return browser.sign_in("nobody", "wrong", {**headers, "X-Forwarded-Proto": "https"}).status
 
     assert [wrong("203.0.113.1"), wrong("203.0.113.2")] == [403, 429]
 
 
-def test_a_scheme_with_an_underscore_never_counts(running: ProductionServer) -> None:
+def test_scheme_header_with_underscore_is_ignored(running: ProductionServer) -> None:
     browser = HTTPClient(running.port)
     assert browser.page({"X_Forwarded_Proto": "https"}).status == 403
     assert browser.page({"X-Forwarded-Proto": "http", "X_Forwarded_Proto": "https"}).status == 403
     assert browser.page({"X_Forwarded_Proto": "http", "X-Forwarded-Proto": "https"}).status == 200
 
 
-def said(*command: str | Path, **environment: str) -> str:
+def failing_output(*command: str | Path, **environment: str) -> str:
     done = subprocess.run(
         [str(BINARIES / command[0]), *map(str, command[1:])],
         capture_output=True,
@@ -193,23 +195,23 @@ def said(*command: str | Path, **environment: str) -> str:
         "log_untrusted_proxy_headers = true",
     ],
 )
-def test_the_servers_own_keys_are_refused_with_the_setting_that_is_right(tmp_path: Path, line: str) -> None:
+def test_proxy_keys_of_server_are_refused_with_right_setting(tmp_path: Path, line: str) -> None:
     ini = ProductionServer("waitress", tmp_path / "linkauth", {}).ini
     ini.write_text(ini.read_text("utf-8").replace("[server:main]\n", f"[server:main]\n{line}\n"), "utf-8")
-    told = said("linkauth", "serve", ini)
-    assert f"[server:main] {line.split()[0]}: linkauth processes forwarded headers itself" in told
-    assert "linkauth.trusted_proxies" in told
+    output = failing_output("linkauth", "serve", ini)
+    assert f"[server:main] {line.split()[0]}: linkauth processes forwarded headers itself" in output
+    assert "linkauth.trusted_proxies" in output
 
 
-def test_a_wrong_proxy_stops_the_start(tmp_path: Path) -> None:
+def test_invalid_trusted_proxy_prevents_start(tmp_path: Path) -> None:
     ini = ProductionServer("waitress", tmp_path / "linkauth", {"trusted_proxies": "10.0.0.1/8"}).ini
-    told = said("linkauth", "serve", ini)
-    assert "linkauth.trusted_proxies: holds 10.0.0.1/8, which is an address inside a network" in told
-    assert "the network is 10.0.0.0/8" in told
+    output = failing_output("linkauth", "serve", ini)
+    assert "linkauth.trusted_proxies: holds 10.0.0.1/8, which is an address inside a network" in output
+    assert "the network is 10.0.0.0/8" in output
 
 
-def test_granian_by_wsgi_is_refused_with_the_command_that_is_right(tmp_path: Path) -> None:
+def test_granian_with_wsgi_is_refused_with_right_command(tmp_path: Path) -> None:
     running = ProductionServer("granian", tmp_path / "linkauth", {})
     command = ("--interface", "wsgi", "--port", str(running.port), "linkauth.wsgi:application")
-    told = said("granian", *command, LINKAUTH_INI=str(running.ini))
-    assert "granian --interface asgi --http 1 ... linkauth.asgi:application" in told
+    output = failing_output("granian", *command, LINKAUTH_INI=str(running.ini))
+    assert "granian --interface asgi --http 1 ... linkauth.asgi:application" in output

@@ -1,4 +1,4 @@
-"""Transport, response headers, and the methods that each URL takes."""
+"""Tests of https enforcement, of response headers, and of the methods that each URL accepts."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ PAGES = ("login page", "refusal", "stale post", "cross-site post", "not utf-8", 
 TYPES = ("text/html; charset=utf-8", "text/plain; charset=utf-8", "application/json")
 JSON = tuple(kind for kind in KINDS if kind.startswith("introspection"))
 SURFACE = ("/", "/authorize", "/introspect", "/health/live", "/health/ready", "/static/default/page.css")
-TAKES = {"/authorize": "GET, POST", "/introspect": "POST"}
+ALLOWED_METHODS = {"/authorize": "GET, POST", "/introspect": "POST"}
 
 
 @pytest.fixture(params=KINDS)
@@ -65,7 +65,7 @@ def any_page(request: pytest.FixtureRequest, app: TestApp) -> Response:
     ("method", "path"), [("GET", "/authorize"), ("POST", "/authorize"), ("POST", "/introspect"), ("GET", "/")]
 )
 @pytest.mark.parametrize("claim", [{}, {"X-Forwarded-Proto": "https"}, {"Forwarded": "proto=https"}])
-def test_http_is_refused_and_never_redirected(app: TestApp, method: str, path: str, claim: dict[str, str]) -> None:
+def test_http_is_refused_without_redirect(app: TestApp, method: str, path: str, claim: dict[str, str]) -> None:
     headers = {**ALEXA, **claim}
     response = send(app, method, path, query(), b"token=x", headers, **{"wsgi.url_scheme": "http"})
     assert response.status == 403
@@ -74,17 +74,17 @@ def test_http_is_refused_and_never_redirected(app: TestApp, method: str, path: s
     assert b'name="password"' not in response.body
 
 
-def test_only_health_is_answered_over_http(app: TestApp) -> None:
+def test_health_is_available_over_http(app: TestApp) -> None:
     assert send(app, path="/health/live", **{"wsgi.url_scheme": "http"}).json == {"alive": True}
 
 
-def test_every_answer_demands_https_for_a_year(any_response: Response) -> None:
+def test_responses_set_hsts_for_one_year(any_response: Response) -> None:
     strict = any_response.get("Strict-Transport-Security")
     assert strict is not None
     assert int(strict.split(";")[0].removeprefix("max-age=")) >= 31_536_000
 
 
-def test_no_page_can_be_framed_or_run_inline_script(any_page: Response) -> None:
+def test_pages_forbid_framing_and_inline_script(any_page: Response) -> None:
     policy = any_page.get("Content-Security-Policy")
     assert policy is not None
     directives = dict(part.strip().partition(" ")[::2] for part in policy.split(";"))
@@ -94,12 +94,12 @@ def test_no_page_can_be_framed_or_run_inline_script(any_page: Response) -> None:
     assert directives["base-uri"] == "'none'"
     assert directives["script-src"] == "'self'"
     assert "unsafe" not in policy
-    # browsers check form-action over the whole chain of redirects: with it nobody reaches Amazon
+    # browsers apply form-action to redirects too, so it would block the redirect to Amazon
     assert "form-action" not in directives
     assert any_page.get("X-Frame-Options") == "DENY"
 
 
-def test_no_page_tells_its_url_or_loads_from_elsewhere(any_page: Response) -> None:
+def test_pages_send_no_referrer_and_load_no_foreign_files(any_page: Response) -> None:
     assert any_page.get("Referrer-Policy") == "same-origin"
     page = BeautifulSoup(any_page.text, "html.parser")
     links = [tag[name] for tag in page.find_all() for name in ("src", "href", "action", "srcset") if tag.has_attr(name)]
@@ -110,7 +110,7 @@ def test_no_page_tells_its_url_or_loads_from_elsewhere(any_page: Response) -> No
     assert not [name for tag in page.find_all() for name in tag.attrs if name.startswith("on") or name == "target"]
 
 
-def test_no_answer_may_use_the_device_or_be_embedded_elsewhere(any_response: Response) -> None:
+def test_responses_deny_device_features_and_embedding(any_response: Response) -> None:
     allowed = dict(part.strip().split("=") for part in (any_response.get("Permissions-Policy") or "").split(","))
     assert {"camera", "microphone", "geolocation", "payment", "usb"} <= set(allowed)
     assert set(allowed.values()) == {"()"}
@@ -118,17 +118,17 @@ def test_no_answer_may_use_the_device_or_be_embedded_elsewhere(any_response: Res
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_platform_keeps_the_window_in_which_it_opened_the_linking(app: TestApp, kind: str) -> None:
+def test_linking_pages_keep_opener_window(app: TestApp, kind: str) -> None:
     linking = KINDS[kind].get("path", "/authorize") == "/authorize"
-    wanted = "unsafe-none" if linking else "same-origin"
-    assert send(app, **KINDS[kind]).get("Cross-Origin-Opener-Policy") == wanted
+    expected = "unsafe-none" if linking else "same-origin"
+    assert send(app, **KINDS[kind]).get("Cross-Origin-Opener-Policy") == expected
 
 
-def test_the_redirect_back_keeps_the_window_too(app: TestApp) -> None:
+def test_redirect_keeps_opener_window(app: TestApp) -> None:
     assert login(app, query(), "ada", "lovelace-1815").get("Cross-Origin-Opener-Policy") == "unsafe-none"
 
 
-def test_static_files_are_for_our_own_pages(app: TestApp) -> None:
+def test_static_files_are_restricted_to_same_origin(app: TestApp) -> None:
     style = BeautifulSoup(send(app, query=query()).text, "html.parser").find("link", rel="stylesheet")
     response = send(app, path=style["href"])
     assert response.status == 200
@@ -136,23 +136,23 @@ def test_static_files_are_for_our_own_pages(app: TestApp) -> None:
 
 
 @pytest.mark.parametrize("kind", JSON)
-def test_introspection_answers_are_never_stored(app: TestApp, kind: str) -> None:
+def test_introspection_responses_are_not_cached(app: TestApp, kind: str) -> None:
     response = send(app, **KINDS[kind])
     assert response.get("Cache-Control") == "no-store"
     assert response.get("Content-Type") == "application/json"
 
 
-def test_a_token_state_is_never_stored(alexa: Alexa) -> None:
-    told = alexa.introspect(alexa.link()["access_token"])
-    assert told.json["active"] is True
-    assert told.headers["Cache-Control"] == "no-store"
+def test_active_introspection_response_is_not_cached(alexa: Alexa) -> None:
+    response = alexa.introspect(alexa.link()["access_token"])
+    assert response.json["active"] is True
+    assert response.headers["Cache-Control"] == "no-store"
 
 
-def test_pages_and_redirects_are_never_stored(any_response: Response) -> None:
+def test_pages_and_redirects_are_not_cached(any_response: Response) -> None:
     assert any_response.get("Cache-Control") == "no-store"
 
 
-def test_the_redirect_with_the_token_is_never_stored(app: TestApp) -> None:
+def test_redirect_with_token_is_not_cached(app: TestApp) -> None:
     response = login(app, query(), "ada", "lovelace-1815")
     assert "access_token" in redirect_parameters(response)
     assert response.get("Cache-Control") == "no-store"
@@ -160,7 +160,7 @@ def test_the_redirect_with_the_token_is_never_stored(app: TestApp) -> None:
     assert response.get("Referrer-Policy") == "same-origin"
 
 
-def test_types_are_said_and_not_guessed(any_response: Response) -> None:
+def test_responses_declare_content_type(any_response: Response) -> None:
     assert any_response.get("X-Content-Type-Options") == "nosniff"
     if any_response.body:
         assert (any_response.get("Content-Type") or "").lower() in TYPES
@@ -170,7 +170,7 @@ def test_types_are_said_and_not_guessed(any_response: Response) -> None:
     assert b".py" not in any_response.body
 
 
-def test_static_files_say_their_type_too(app: TestApp) -> None:
+def test_static_files_declare_content_type(app: TestApp) -> None:
     page = BeautifulSoup(send(app, query=query()).text, "html.parser")
     style = send(app, path=page.find("link", rel="stylesheet")["href"])
     assert style.status == 200
@@ -182,7 +182,7 @@ def test_static_files_say_their_type_too(app: TestApp) -> None:
 
 @pytest.mark.parametrize("path", SURFACE)
 @pytest.mark.parametrize("method", ["OPTIONS", "GET", "POST"])
-def test_no_other_site_may_read_an_answer(app: TestApp, path: str, method: str) -> None:
+def test_responses_permit_no_cross_origin_read(app: TestApp, path: str, method: str) -> None:
     headers = {"Origin": "https://x.example", "Access-Control-Request-Method": "POST", **FORM}
     response = send(app, method, path, query(), b"", headers)
     assert not [name for name, _ in response.headers if name.lower().startswith("access-control-")]
@@ -192,22 +192,22 @@ def test_no_other_site_may_read_an_answer(app: TestApp, path: str, method: str) 
 
 @pytest.mark.parametrize("path", SURFACE)
 @pytest.mark.parametrize("method", ["TRACE", "FOO", "PUT", "DELETE", "PATCH", "CONNECT", "get", "X-1"])
-def test_other_methods_are_not_allowed(app: TestApp, path: str, method: str) -> None:
+def test_other_methods_are_refused(app: TestApp, path: str, method: str) -> None:
     response = send(app, method, path, query(), b"<b>echo-body</b>", {"X-Mark": "echo-header", **FORM})
     assert response.status == 405
-    assert response.get("Allow") == TAKES.get(path, "GET")
+    assert response.get("Allow") == ALLOWED_METHODS.get(path, "GET")
     assert b"echo-" not in response.body
 
 
 @pytest.mark.parametrize("path", ["/", "/health/live", "/health/ready", "/static/default/page.css"])
-def test_what_is_only_read_takes_no_post(app: TestApp, path: str) -> None:
+def test_post_to_read_only_url_is_refused(app: TestApp, path: str) -> None:
     response = send(app, "POST", path, b"", b"a=b", FORM)
     assert response.status == 405
     assert response.get("Allow") == "GET"
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_introspection_takes_only_a_post(app: TestApp, method: str) -> None:
+def test_introspection_accepts_only_post(app: TestApp, method: str) -> None:
     response = send(app, method, "/introspect", b"client_id=alexa&token=x", headers=ALEXA)
     assert response.status == 405
     assert response.get("Allow") == "POST"
@@ -216,7 +216,7 @@ def test_introspection_takes_only_a_post(app: TestApp, method: str) -> None:
 
 @pytest.mark.parametrize("name", ["token", "access_token", "client_secret"])
 @pytest.mark.parametrize("body", [b"", b"token=x"])
-def test_a_secret_in_the_query_is_refused_and_never_read(app: TestApp, name: str, body: bytes) -> None:
+def test_secret_in_query_is_refused(app: TestApp, name: str, body: bytes) -> None:
     secret = b"the+alexa+client%27s+secret"
     response = send(app, "POST", "/introspect", name.encode() + b"=" + secret, body, ALEXA)
     assert response.status == 400
@@ -224,7 +224,7 @@ def test_a_secret_in_the_query_is_refused_and_never_read(app: TestApp, name: str
     assert "active" not in response.json
 
 
-def test_credentials_in_the_query_prove_nothing(app: TestApp) -> None:
+def test_credentials_in_query_are_refused(app: TestApp) -> None:
     raw = b"client_id=alexa&client_secret=the+alexa+client%27s+secret"
     response = send(app, "POST", "/introspect", raw, b"token=x", FORM)
     assert response.status in (400, 401)
@@ -247,7 +247,7 @@ HOSTILE_HOSTS: tuple[dict[str, Any], ...] = (
 
 @pytest.mark.parametrize("environ", HOSTILE_HOSTS)
 @pytest.mark.parametrize("kind", ["login page", "refusal", "error redirect", "stale post", "home", "not found"])
-def test_no_answer_repeats_a_foreign_host(app: TestApp, environ: dict[str, Any], kind: str) -> None:
+def test_foreign_host_is_not_reflected(app: TestApp, environ: dict[str, Any], kind: str) -> None:
     response = send(app, **KINDS[kind], **environ)
     assert response.status < 500
     assert b"evil" not in response.body
@@ -255,14 +255,14 @@ def test_no_answer_repeats_a_foreign_host(app: TestApp, environ: dict[str, Any],
 
 
 @pytest.mark.parametrize("environ", HOSTILE_HOSTS)
-def test_a_foreign_host_is_not_our_own_origin(app: TestApp, environ: dict[str, Any]) -> None:
+def test_foreign_host_is_refused_as_origin(app: TestApp, environ: dict[str, Any]) -> None:
     fields = f"form_token={form_token(app, query())}&cancel=1".encode()
     headers = {**FORM, "Origin": "https://evil.example"}
     assert_page(send(app, "POST", "/authorize", query(), fields, headers, **environ))
 
 
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "True-Client-IP", "CF-Connecting-IP"])
-def test_a_client_cannot_choose_its_own_address(make_app: Callable[..., Any], header: str) -> None:
+def test_client_cannot_choose_its_address(make_app: Callable[..., Any], header: str) -> None:
     app = https(make_app(throttle__address_failures="1"))
     raw = query(redirect_uri=RA)
     fields = {"form_token": form_token(app, raw), "password": ""}
@@ -274,7 +274,7 @@ def test_a_client_cannot_choose_its_own_address(make_app: Callable[..., Any], he
     assert statuses == [403, 429, 429]
 
 
-def test_the_proxy_claims_change_nothing_in_a_link(app: TestApp) -> None:
+def test_forwarded_headers_of_client_do_not_change_link(app: TestApp) -> None:
     raw = query()
     fields = {"form_token": form_token(app, raw), "username": "ada", "password": "lovelace-1815"}
     claims = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "http", "X-Forwarded-Port": "8443"}

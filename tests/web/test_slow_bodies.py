@@ -1,4 +1,4 @@
-"""Clients that send their bodies slowly hold no thread, under real servers; nobody waits longer than the deadline."""
+"""Tests that clients which send bodies slowly hold no thread of the server and get 408 at the deadline."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         running.stop()
 
 
-def opened(running: ProductionServer, request: str, stack: ExitStack) -> socket.socket:
+def send_request(running: ProductionServer, request: str, stack: ExitStack) -> socket.socket:
     connection = stack.enter_context(socket.create_connection(("127.0.0.1", running.port), 60))
     connection.sendall(request.encode("ascii"))
     return connection
 
 
 def read_response(connection: socket.socket) -> tuple[int, bytes]:
-    """Status and body, of the length that the read_response says."""
+    """Reads one response from the connection; returns its status and body."""
     with connection.makefile("rb") as file:
         status, length = int(file.readline().split()[1]), 0
         while (line := file.readline()) not in (b"\r\n", b""):
@@ -51,7 +51,7 @@ def read_response(connection: socket.socket) -> tuple[int, bytes]:
 
 
 def drip(connection: socket.socket) -> None:
-    """A byte more; a server may have closed the connection by now."""
+    """Sends one more byte; the server may have closed the connection."""
     try:
         connection.sendall(b"t")
     except OSError:
@@ -59,32 +59,32 @@ def drip(connection: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("body", [LENGTH, CHUNKS], ids=["length", "chunks"])
-def test_introspection_goes_on_beside_a_hundred_clients_that_drip(running: ProductionServer, body: str) -> None:
+def test_introspection_works_beside_100_slow_clients(running: ProductionServer, body: str) -> None:
     browser = HTTPClient(running.port)
     with ExitStack() as stack:
-        dripping = [opened(running, HEAD.format(path="/introspect") + body, stack) for _ in range(DRIPPING)]
+        dripping = [send_request(running, HEAD.format(path="/introspect") + body, stack) for _ in range(DRIPPING)]
         for number in range(INTROSPECTIONS):
             if body == LENGTH:
                 drip(dripping[number % DRIPPING])
-            told = browser.post("/introspect", {"token": "unknown"}, BASIC)
-            assert (told.status, json.loads(told.text)) == (200, {"active": False})
-        # all of them are answered in the end, and none as if its body were complete
+            response = browser.post("/introspect", {"token": "unknown"}, BASIC)
+            assert (response.status, json.loads(response.text)) == (200, {"active": False})
+        # each slow client gets 408 in the end
         assert {read_response(connection)[0] for connection in dripping} == {408}
 
 
 @pytest.mark.parametrize("body", [LENGTH, CHUNKS], ids=["length", "chunks"])
-def test_a_late_body_is_answered_as_every_other_mistake(running: ProductionServer, body: str) -> None:
+def test_late_body_gives_408_as_json_or_page(running: ProductionServer, body: str) -> None:
     with ExitStack() as stack:
-        program = opened(running, HEAD.format(path="/introspect") + body, stack)
-        person = opened(running, HEAD.format(path="/authorize?client_id=ride-hailer") + body, stack)
-        status, told = read_response(program)
-        assert (status, json.loads(told)["error"]) == (408, "invalid_request")
-        status, told = read_response(person)
+        program = send_request(running, HEAD.format(path="/introspect") + body, stack)
+        person = send_request(running, HEAD.format(path="/authorize?client_id=ride-hailer") + body, stack)
+        status, content = read_response(program)
+        assert (status, json.loads(content)["error"]) == (408, "invalid_request")
+        status, content = read_response(person)
         assert status == 408
-        assert b"<html" in told
+        assert b"<html" in content
 
 
-# the second may be the beginning of an HTTP/2 connection, and the third is one, which may then be idle
+# the second request may be the beginning of an HTTP/2 preface, and the third is one, after which HTTP/2 permits idling
 @pytest.mark.parametrize(
     "sent",
     [
@@ -93,44 +93,46 @@ def test_a_late_body_is_answered_as_every_other_mistake(running: ProductionServe
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0",
     ],
 )
-def test_a_connection_without_a_whole_request_is_closed(running: ProductionServer, sent: str) -> None:
+def test_connection_with_incomplete_request_is_closed(running: ProductionServer, sent: str) -> None:
     with ExitStack() as stack:
-        connection = opened(running, sent, stack)
+        connection = send_request(running, sent, stack)
         with connection.makefile("rb") as file:
             assert b"200" not in file.read()
 
 
-def test_a_body_in_chunks_is_taken(running: ProductionServer) -> None:
+def test_chunked_body_is_read(running: ProductionServer) -> None:
     with ExitStack() as stack:
         request = f"{HEAD.format(path='/introspect')}Authorization: {BASIC['Authorization']}\r\n"
-        connection = opened(
+        connection = send_request(
             running, f"{request}Transfer-Encoding: chunked\r\n\r\n6\r\ntoken=\r\n1\r\nx\r\n0\r\n\r\n", stack
         )
         assert read_response(connection) == (200, b'{"active":false}')
 
 
-def test_a_request_with_a_length_and_chunks_is_the_last_of_its_connection(running: ProductionServer) -> None:
-    """A proxy that counts by the length takes for a body what follows the chunks (RFC 9112 section 6.1)."""
+def test_request_with_length_and_chunks_closes_connection(running: ProductionServer) -> None:
+    """A proxy that uses the length would read what follows the chunks as body (RFC 9112 section 6.1)."""
     one = f"{HEAD.format(path='/introspect')}Content-Length: 500\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
     with ExitStack() as stack:
-        connection = opened(running, one + "GET /health/live HTTP/1.1\r\nHost: link.example.com\r\n\r\n", stack)
+        connection = send_request(running, one + "GET /health/live HTTP/1.1\r\nHost: link.example.com\r\n\r\n", stack)
         with connection.makefile("rb") as file:
             assert file.read().count(b"HTTP/1.1 ") == 1
 
 
-def test_a_body_in_malformed_chunks_is_the_fault_of_the_client(running: ProductionServer) -> None:
+def test_malformed_chunks_give_400(running: ProductionServer) -> None:
     for chunk in ("0x7\r\ntoken=x\r\n", "-7\r\ntoken=x\r\n", "7\ntoken=x\n", "7\r\ntoken=xy\r\n"):
         with ExitStack() as stack:
             request = f"{HEAD.format(path='/introspect')}Transfer-Encoding: chunked\r\n\r\n{chunk}0\r\n\r\n"
-            assert read_response(opened(running, request, stack))[0] == 400
+            assert read_response(send_request(running, request, stack))[0] == 400
 
 
 @pytest.mark.parametrize("size", [65_536, 65_537])
-def test_the_limit_is_the_same_for_a_length_and_for_chunks(running: ProductionServer, size: int) -> None:
+def test_body_limit_is_same_for_length_and_chunks(running: ProductionServer, size: int) -> None:
     filler = "token=".ljust(size, "x")
     begin = f"{HEAD.format(path='/introspect')}Authorization: {BASIC['Authorization']}\r\n"
     with ExitStack() as stack:
-        whole = opened(running, f"{begin}Content-Length: {size}\r\n\r\n{filler}", stack)
-        chunks = opened(running, f"{begin}Transfer-Encoding: chunked\r\n\r\n{size:x}\r\n{filler}\r\n0\r\n\r\n", stack)
-        wanted = 200 if size == 65_536 else 413
-        assert [read_response(whole)[0], read_response(chunks)[0]] == [wanted, wanted]
+        by_length = send_request(running, f"{begin}Content-Length: {size}\r\n\r\n{filler}", stack)
+        by_chunks = send_request(
+            running, f"{begin}Transfer-Encoding: chunked\r\n\r\n{size:x}\r\n{filler}\r\n0\r\n\r\n", stack
+        )
+        expected = 200 if size == 65_536 else 413
+        assert [read_response(by_length)[0], read_response(by_chunks)[0]] == [expected, expected]
