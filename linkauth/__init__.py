@@ -1,18 +1,19 @@
-"""linkauth: Alexa account linking for the user directory that an enterprise already has."""
+"""linkauth: Alexa account linking for existing user directories of enterprises."""
 
 import warnings
 from typing import Any
 
-# Pyramid 2.1 imports pkg_resources, which prints a warning at every start that no operator can act on
+# Pyramid 2.1 imports pkg_resources, which prints a deprecation warning at each start. Operators cannot fix it
 warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
 
 
 def main(global_config: dict[str, str], **ini: str) -> Any:
-    """The WSGI application of an ini file's [app:main] and [DEFAULT] sections (entry point `paste.app_factory`).
+    """Create the WSGI application (entry point `paste.app_factory`).
 
-    Raises SettingsError or ConfigurationError.
+    `ini` is the section [app:main] of the ini file, `global_config` the section [DEFAULT]. Raises SettingsError or
+    ConfigurationError.
     """
-    # here, because every import of linkauth.backends in a plugin imports this module first
+    # imported here, because each `import linkauth.backends` in a plugin also runs this module
     from pyramid.config import Configurator
 
     from linkauth.config.plugins import read_settings

@@ -1,7 +1,8 @@
-"""For ASGI servers: `LINKAUTH_INI=production.ini <server> linkauth.asgi:application`; docs/deployment.md shows granian.
+"""The application for ASGI servers: `LINKAUTH_INI=production.ini <server> linkauth.asgi:application`.
 
-`threads` of the ini's [server:main] says how many requests run at a time. With N worker processes set
-LINKAUTH_WORKERS=N too, so that they share the cores for password hashes.
+docs/deployment.md describes granian. The setting `threads` in [server:main] is the number of concurrent requests per
+process. If the server has N worker processes, set LINKAUTH_WORKERS=N too: the processes then share the CPU cores for
+password hashes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Where password hashes run: a bounded pool of their own, so that sign-ins never hold up the rest of the server.
+"""A bounded thread pool for password hashes, so that sign-ins do not block other requests.
 
-For plugins too; it needs nothing but the standard library.
+PUBLIC: plugins may use it. It needs only the standard library.
 """
 
 from __future__ import annotations
@@ -18,61 +18,64 @@ from linkauth.backends import BackendUnavailable
 Result = TypeVar("Result")
 
 HASHES = 24
-"""Hashes under way or waiting in a process; below the server's 32 threads, so that sign-ins never hold them all."""
+"""Maximum number of running and queued hashes in a process. It is below the 32 threads of the server, so that sign-ins
+cannot occupy all of them."""
 
 
 class HashPool:
-    """Runs password hashes on a few threads of their own, with a short queue.
+    """Runs password hashes in `threads` threads, with a queue of at most `waiting` hashes.
 
-    Interleaved Argon2 hashes evict each other from the cache and every thread that ever hashed keeps its arena, so
-    more threads than cores are slower and larger. `waiting` hashes may queue.
+    More threads than CPU cores would be slower and use more memory: concurrent Argon2 hashes evict each other from the
+    CPU cache, and each thread keeps its memory arena.
     """
 
     def __init__(self, threads: int, waiting: int) -> None:
-        self._places = threading.BoundedSemaphore(threads + waiting)
+        self._slots = threading.BoundedSemaphore(threads + waiting)
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="hash")
 
     def run(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """The result of `function(*arguments)`; raises BackendUnavailable when the queue is full."""
-        if not self._places.acquire(blocking=False):
-            raise BackendUnavailable("too many password checks are waiting", retry_after=2)
+        """Run `function(*arguments)` in the pool and return its result.
+
+        Raises BackendUnavailable if the queue is full, and the exceptions of the function.
+        """
+        if not self._slots.acquire(blocking=False):
+            raise BackendUnavailable("too many password hashes are queued", retry_after=2)
         try:
-            return self._executor.submit(_contained, function, *arguments).result()
+            return self._executor.submit(_call, function, *arguments).result()
         finally:
-            self._places.release()
+            self._slots.release()
 
 
-def _contained(function: Callable[..., Result], *arguments: Any) -> Result:
-    """What `function` raises is an Exception: a panic of a library in Rust, SystemExit and their like are none."""
+def _call(function: Callable[..., Result], *arguments: Any) -> Result:
+    """Call `function`, and convert a BaseException that is no Exception (a Rust panic, SystemExit) to an Exception."""
     try:
         return function(*arguments)
     except Exception:
         raise
     except BaseException as error:
-        # its text may hold the password
-        raise BackendUnavailable(f"a password check ended with {type(error).__name__}") from None
+        # only the class, because the message may contain the password
+        raise BackendUnavailable(f"password hash failed: {type(error).__name__}") from None
 
 
 def worker_processes() -> int:
-    """The worker processes of this server, as LINKAUTH_WORKERS in the environment says (default 1).
+    """Return the number of worker processes from the environment variable LINKAUTH_WORKERS (default 1).
 
-    Raises ValueError, in words for operators, if that is no number from 1 to 9999.
+    Raises ValueError with a message for operators if it is not a number from 1 to 9999.
     """
     text = os.environ.get("LINKAUTH_WORKERS", "1").strip()
     if not re.fullmatch("0{0,3}[1-9][0-9]{0,3}", text):
-        raise ValueError("is not the number of worker processes, from 1 to 9999; give the server's own number")
+        raise ValueError("must be the number of worker processes of the server, from 1 to 9999")
     return int(text)
 
 
 def hash_pool() -> HashPool:
-    """The one pool of this process: a thread for each core that the process may use, divided among the
-    `worker_processes` of the machine."""
+    """Return the pool of this process, with one thread per CPU core. `worker_processes` processes share the cores."""
     return _hash_pool_of(os.getpid())
 
 
 @cache
 def _hash_pool_of(_pid: int) -> HashPool:
-    # keyed by process, because threads do not survive a fork
+    # cached per process, because threads do not survive a fork
     workers = worker_processes()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = min(max(1, cores // workers), HASHES - 4)

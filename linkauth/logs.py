@@ -1,6 +1,7 @@
-"""Log lines as JSON, one an event: what is in a message cannot forge a second line.
+"""Formats log records as JSON and masks configured secrets in all log output.
 
-Whatever formats a line, no configured secret is in it: `protect` wraps the formatters of every handler.
+Each record is one line, so a message cannot forge a second record. `protect` adds the masking to all handlers, whatever
+their formatters are.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from linkauth.redaction import redact
 
 
 class JSONFormatter(logging.Formatter):
-    """For an ini's [formatter_...] section: `class = linkauth.logs.JSONFormatter`."""
+    """A formatter for the [formatter_...] section of an ini file: `class = linkauth.logs.JSONFormatter`."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -32,12 +33,12 @@ class JSONFormatter(logging.Formatter):
             line["traceback"] = redact(self.formatException(record.exc_info))
         elif record.exc_text:
             line["traceback"] = redact(record.exc_text)
-        # ASCII only: no terminal escape, line separator or direction mark reaches the reader
+        # ASCII only: the output contains no terminal escapes, line separators or direction marks
         return json.dumps(line)
 
 
 class RedactingFormatter(logging.Formatter):
-    """What another formatter writes, without secrets: the message, the traceback and all else."""
+    """Masks secrets in the whole output of another formatter."""
 
     def __init__(self, inner: logging.Formatter) -> None:
         super().__init__()
@@ -48,7 +49,7 @@ class RedactingFormatter(logging.Formatter):
 
 
 class RedactingFilter(logging.Filter):
-    """Takes secrets out of the record itself, for handlers that send it to another process without formatting it."""
+    """Masks secrets in the record itself, for handlers that send records to another process without formatting them."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = redact(record.getMessage()), None
@@ -59,19 +60,21 @@ class RedactingFilter(logging.Filter):
 
 
 def protect() -> None:
-    """Keep secrets out of what every handler writes, whichever formatter the ini or a server gave it, and out of the
-    tracebacks of uncaught exceptions."""
+    """Mask secrets in the output of all current handlers and in the tracebacks of uncaught exceptions.
+
+    A second call only affects new handlers.
+    """
     for handler in _handlers():
-        sends = isinstance(handler, (logging.handlers.SocketHandler, logging.handlers.HTTPHandler))
-        if sends and not any(isinstance(each, RedactingFilter) for each in handler.filters):
+        sends_records = isinstance(handler, (logging.handlers.SocketHandler, logging.handlers.HTTPHandler))
+        if sends_records and not any(isinstance(one, RedactingFilter) for one in handler.filters):
             handler.addFilter(RedactingFilter())
         if not isinstance(handler.formatter, (JSONFormatter, RedactingFormatter)):
             handler.setFormatter(RedactingFormatter(handler.formatter or logging.Formatter()))
-    # what others have put there, such as a test runner, stays
+    # hooks of others, such as a test runner, are not replaced
     if sys.excepthook is sys.__excepthook__:
-        sys.excepthook = _uncaught
+        sys.excepthook = _excepthook
     if threading.excepthook is threading.__excepthook__:
-        threading.excepthook = _uncaught_in_thread
+        threading.excepthook = _thread_excepthook
 
 
 def _handlers() -> Iterator[logging.Handler]:
@@ -79,22 +82,22 @@ def _handlers() -> Iterator[logging.Handler]:
     for logger in loggers:
         for handler in getattr(logger, "handlers", ()):
             yield handler
-            # a handler that keeps lines for another one
+            # the handler behind a buffering handler such as MemoryHandler
             if isinstance(target := getattr(handler, "target", None), logging.Handler):
                 yield target
     if logging.lastResort:
         yield logging.lastResort
 
 
-def _uncaught(kind: type[BaseException], error: BaseException, place: Any) -> None:
+def _excepthook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
     if issubclass(kind, KeyboardInterrupt):
-        sys.__excepthook__(kind, error, place)
+        sys.__excepthook__(kind, error, trace)
         return
-    print(redact("".join(traceback.format_exception(kind, error, place))), end="", file=sys.stderr)
+    print(redact("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)
 
 
-def _uncaught_in_thread(arguments: threading.ExceptHookArgs) -> None:
+def _thread_excepthook(arguments: threading.ExceptHookArgs) -> None:
     if arguments.exc_type is not SystemExit and arguments.exc_value:
         name = arguments.thread.name if arguments.thread else "?"
         print(f"Exception in thread {name}:", file=sys.stderr)
-        _uncaught(arguments.exc_type, arguments.exc_value, arguments.exc_traceback)
+        _excepthook(arguments.exc_type, arguments.exc_value, arguments.exc_traceback)

@@ -1,7 +1,7 @@
-"""Everything that is opened at the start and closed at the end.
+"""The services of an application: everything that is opened at the start and closed at the end.
 
-`build` opens all of it for a server. The commands of an operator open only what they need: `open_backends` without the
-database, `open_storage` without the backends.
+`build` opens all of them for a server. CLI commands open only what they need: `open_backends` opens no database,
+`open_storage` opens no backends.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ from linkauth.themes.theme import Theme, open_theme, page_texts
 log = logging.getLogger(__name__)
 
 REGISTRY_KEY = "linkauth.services"
-"""The one key of linkauth in Pyramid's `registry.settings`."""
+"""The key of the Services in Pyramid's `registry.settings`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Services:
-    """The opened parts of one application. `close` ends all of them; a second call does nothing."""
+    """The open services of one application. `close` closes all of them; a second call has no effect."""
 
     settings: Settings
     backends: tuple[NamedBackend, ...]
@@ -63,40 +63,43 @@ class Services:
     keys: KeyStore
     oauth2: AuthorizationServer
     themes: Mapping[str, Theme]
-    _opened: ExitStack = field(repr=False)
+    _exit_stack: ExitStack = field(repr=False)
 
     def close(self) -> None:
-        self._opened.close()
+        self._exit_stack.close()
 
 
 def services_of(registry: Any) -> Services:
-    """The services of an application, by its Pyramid registry."""
+    """Return the services of the application that has this Pyramid registry."""
     services: Services = registry.settings[REGISTRY_KEY]
     return services
 
 
 def build(settings: Settings) -> Services:
-    """Open everything that `settings` name. Raises SettingsError or ConfigurationError, and closes all again then."""
-    with ExitStack() as opened, ExitStack() as shadows_without_owner:
+    """Open all services. If one cannot be opened, the others are closed again.
+
+    Raises SettingsError or ConfigurationError.
+    """
+    with ExitStack() as resources, ExitStack() as shadow_backends:
         backends = _open_backends(settings)
-        for named in backends:
-            (shadows_without_owner if named.shadow else opened).callback(close_backend, named)
+        for backend in backends:
+            (shadow_backends if backend.shadow else resources).callback(close_backend, backend)
         themes = _open_themes(settings)
         throttle = _throttle(settings)
-        engine = _open_database(settings, opened)
-        links = opened.enter_context(closing(LinkStore(engine)))
+        engine = _open_database(settings, resources)
+        links = resources.enter_context(closing(LinkStore(engine)))
         keys = key_store(settings, engine)
         if settings.previous_secrets:
-            _seal_for_new_secret(keys)
-        registered = Clients(clients(settings.clients), throttle.client_attempt)
+            _encrypt_keys_for_new_secret(keys)
+        registered = Clients(create_clients(settings.clients), throttle.client_attempt)
         server = AuthorizationServer(settings.public_url, registered, _issuer(settings, links, keys), time.time)
         rules = password_policy.from_settings(settings)
-        # a shadow closes its backend itself, once no thread of its own uses it any more
-        shadows_without_owner.pop_all()
+        # from here on each Shadow closes its backend itself, after its threads have stopped
+        shadow_backends.pop_all()
         shadows = {
-            named.name: opened.enter_context(closing(Shadow(named.name, named.backend, Comparisons(engine))))
-            for named in backends
-            if named.shadow
+            shadow.name: resources.enter_context(closing(Shadow(shadow.name, shadow.backend, Comparisons(engine))))
+            for shadow in backends
+            if shadow.shadow
         }
         sign_in = SignIn(backends, throttle, shadows, rules)
         return Services(
@@ -110,26 +113,26 @@ def build(settings: Settings) -> Services:
             keys=keys,
             oauth2=server,
             themes=themes,
-            _opened=opened.pop_all(),
+            _exit_stack=resources.pop_all(),
         )
 
 
 @contextmanager
 def open_backends(settings: Settings) -> Iterator[tuple[NamedBackend, ...]]:
-    """The backends in their order, without the database; closes them in the end. Raises SettingsError."""
+    """Open the backends in their configured order, and close them at exit. Raises SettingsError."""
     backends = _open_backends(settings)
     try:
         yield backends
     finally:
-        for named in backends:
-            close_backend(named)
+        for backend in backends:
+            close_backend(backend)
 
 
 @contextmanager
 def open_storage(settings: Settings, current: bool = True) -> Iterator[Engine]:
-    """The database, without the backends, with the patience of an operator; `current` demands this version's schema.
+    """Open the database with the long timeouts of operator commands, and close it at exit.
 
-    Raises SettingsError, SQLAlchemyError.
+    If `current` is true, the database must have the schema of this version. Raises SettingsError or SQLAlchemyError.
     """
     engine = open_engine(settings.database, for_operator=True)
     try:
@@ -141,22 +144,22 @@ def open_storage(settings: Settings, current: bool = True) -> Iterator[Engine]:
 
 
 def key_store(settings: Settings, engine: Engine) -> KeyStore:
-    """The keys that sign JWT access tokens."""
+    """Return the store of the keys that sign JWT access tokens."""
     return KeyStore(engine, settings.secret, settings.previous_secrets)
 
 
 def _open_backends(settings: Settings) -> tuple[NamedBackend, ...]:
     opened: list[NamedBackend] = []
     faults: list[tuple[str, str]] = []
-    for each in settings.backends:
+    for configured in settings.backends:
         try:
-            backend = plugins.load("backends", each.use)(each.options)
-            opened.append(NamedBackend(each.name, backend, each.accepts, each.shadow))
+            backend = plugins.load("backends", configured.use)(configured.options)
+            opened.append(NamedBackend(configured.name, backend, configured.accepts, configured.shadow))
         except ValueError as error:
-            faults.append((f"linkauth.backend.{each.name}", redact(error)))
+            faults.append((f"linkauth.backend.{configured.name}", redact(error)))
     if faults:
-        for named in opened:
-            close_backend(named)
+        for named_backend in opened:
+            close_backend(named_backend)
         raise SettingsError(faults)
     return tuple(opened)
 
@@ -164,14 +167,14 @@ def _open_backends(settings: Settings) -> tuple[NamedBackend, ...]:
 def _open_themes(settings: Settings) -> dict[str, Theme]:
     texts, path = page_texts(settings), urlsplit(settings.public_url).path
     opened: dict[str, Theme] = {}
-    for name, each in settings.themes.items():
+    for name, configured in settings.themes.items():
         module, static_path = plugins.load("themes", name), f"{path}/static/{name}/"
-        opened[name] = open_theme(name, module, each.options, texts, static_path, settings.default_language)
+        opened[name] = open_theme(name, module, configured.options, texts, static_path, settings.default_language)
     return opened
 
 
 def _throttle(settings: Settings) -> Throttle:
-    """One throttle for all requests of this process."""
+    """Create the throttle of this process. Raises SettingsError."""
     try:
         worker_processes()
     except ValueError as error:
@@ -179,24 +182,24 @@ def _throttle(settings: Settings) -> Throttle:
     return Throttle(settings.throttle)
 
 
-def _open_database(settings: Settings, opened: ExitStack) -> Engine:
+def _open_database(settings: Settings, resources: ExitStack) -> Engine:
     engine = open_engine(settings.database)
-    opened.callback(engine.dispose)
+    resources.callback(engine.dispose)
     if settings.database_upgrade == "at_start":
-        with open_storage(settings, current=False) as for_operator:
-            upgrade(for_operator)
+        with open_storage(settings, current=False) as operator_engine:
+            upgrade(operator_engine)
     require_current(engine)
     return engine
 
 
-def clients(settings: Mapping[str, ClientSettings]) -> Iterator[Client]:
-    """The clients, from their settings by their names in the ini."""
-    ids = {name: each.client_id or name for name, each in settings.items()}
-    for name, each in settings.items():
-        yield _client(ids[name], each, frozenset(ids[other] for other in each.introspects))
+def create_clients(settings: Mapping[str, ClientSettings]) -> Iterator[Client]:
+    """Yield the clients. `settings` maps their names in the ini file to their settings."""
+    ids = {name: client.client_id or name for name, client in settings.items()}
+    for name, client in settings.items():
+        yield _create_client(ids[name], client, frozenset(ids[other] for other in client.introspects))
 
 
-def _client(client_id: str, settings: ClientSettings, introspects: frozenset[str]) -> Client:
+def _create_client(client_id: str, settings: ClientSettings, introspects: frozenset[str]) -> Client:
     preset = settings.preset
     return Client(
         client_id=client_id,
@@ -221,44 +224,51 @@ def _client(client_id: str, settings: ClientSettings, introspects: frozenset[str
 
 
 def _lifetime(client_id: str, settings: ClientSettings, default: int | None) -> int | None:
-    """Seconds, within what the platform can live with; None for no expiry."""
-    wanted = default if settings.access_token_lifetime is None else settings.access_token_lifetime or None
-    if wanted is None:
+    """Return the lifetime of access tokens in seconds, within the limits of the platform. None: no expiry."""
+    configured = default if settings.access_token_lifetime is None else settings.access_token_lifetime or None
+    if configured is None:
         return None
-    fitting = min(max(wanted, settings.preset.min_access_lifetime), settings.preset.max_access_lifetime)
-    if fitting != wanted:
-        log.warning("client %s: access tokens live for %d s, as %s needs", client_id, fitting, settings.platform)
-    return fitting
+    lifetime = min(max(configured, settings.preset.min_access_lifetime), settings.preset.max_access_lifetime)
+    if lifetime != configured:
+        log.warning(
+            "access_token_lifetime of client %s changed to %d s, a limit of the platform %s: configured=%d",
+            *(client_id, lifetime, settings.platform, configured),
+        )
+    return lifetime
 
 
 def _issuer(settings: Settings, store: LinkStore, keys: KeyStore) -> Issuer:
-    """What makes tokens; refuses JWTs without a key to sign them, or with keys that no secret of the ini opens."""
+    """Create the issuer of tokens.
+
+    Raises SettingsError if a client uses JWTs and no stored key can sign them, because there is none or because it was
+    encrypted with another secret.
+    """
     signer = Signer(settings.public_url, keys.current)
-    with_jwts = [name for name, client in settings.clients.items() if client.token_format == "jwt"]
+    jwt_clients = [name for name, client in settings.clients.items() if client.token_format == "jwt"]
     try:
         stored = keys.stored()
     except StorageUnavailableError as error:
         raise SettingsError([("linkauth.database", f"the signing keys cannot be read: {error}")]) from error
-    if closed := [each.kid for each in stored if not each.key]:
-        if with_jwts:
-            raise SettingsError([("linkauth.secret", unreadable_keys_problem(closed))])
-        log.error("signing keys: linkauth.secret %s", unreadable_keys_problem(closed))
-    if with_jwts and not any(each.signs_from <= time.time() for each in stored):
-        problem = "is jwt, and there is no key that signs; make one with: linkauth keys rotate <ini file>"
-        raise SettingsError([(f"linkauth.client.{name}.token_format", problem) for name in with_jwts])
+    if unreadable := [key.kid for key in stored if not key.key]:
+        if jwt_clients:
+            raise SettingsError([("linkauth.secret", unreadable_keys_problem(unreadable))])
+        log.error("signing keys: linkauth.secret %s", unreadable_keys_problem(unreadable))
+    if jwt_clients and not any(key.signs_from <= time.time() for key in stored):
+        problem = "is jwt, but there is no signing key; create one with: linkauth keys rotate <ini file>"
+        raise SettingsError([(f"linkauth.client.{name}.token_format", problem) for name in jwt_clients])
     secrets = (settings.secret, *settings.previous_secrets)
-    key, *previous = (
-        sha256(b"linkauth successors of refresh tokens" + each.encode("utf-8")).digest() for each in secrets
+    successor_key, *previous_keys = (
+        sha256(b"linkauth successors of refresh tokens" + secret.encode("utf-8")).digest() for secret in secrets
     )
-    return Issuer(store, key, signer, tuple(previous))
+    return Issuer(store, successor_key, signer, tuple(previous_keys))
 
 
-def _seal_for_new_secret(keys: KeyStore) -> None:
-    """Let servers that have the new secret alone read the signing keys too."""
+def _encrypt_keys_for_new_secret(keys: KeyStore) -> None:
+    """Encrypt the signing keys for the new secret too, so that servers without the former secret can read them."""
     try:
         count = keys.add_seals()
     except (SQLAlchemyError, StorageUnavailableError) as error:
-        log.warning("signing keys are not sealed for linkauth.secret yet: error=%s", type(error).__name__)
+        log.warning("signing keys are not yet encrypted for the new linkauth.secret: error=%s", type(error).__name__)
     else:
         if count:
-            log.info("signing keys are sealed for linkauth.secret too: keys=%d", count)
+            log.info("signing keys are now also encrypted for the new linkauth.secret: keys=%d", count)

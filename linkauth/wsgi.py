@@ -1,7 +1,7 @@
-"""For WSGI servers that want `module:application`: `LINKAUTH_INI=production.ini <server> linkauth.wsgi:application`.
+"""The application for WSGI servers: `LINKAUTH_INI=production.ini <server> linkauth.wsgi:application`.
 
-With N worker processes set LINKAUTH_WORKERS=N too, so that they share the cores for password hashes. granian takes
-`linkauth.asgi` only.
+If the server has N worker processes, set LINKAUTH_WORKERS=N too: the processes then share the CPU cores for password
+hashes. granian requires `linkauth.asgi` instead.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from linkauth.web.serving import from_environment
 
 try:
     if "granian" in sys.modules:
-        # a few slow bodies stop all of its threads there, and it takes X_Forwarded_For for X-Forwarded-For
+        # a few slow bodies block all of its threads, and it treats X_Forwarded_For as X-Forwarded-For
         raise StartError(
-            "granian's WSGI interface has no deadline for bodies and confuses names of headers; "
-            "start it as docs/deployment.md says: granian --interface asgi --http 1 ... linkauth.asgi:application"
+            "granian's WSGI interface has no deadline for request bodies and confuses header names; "
+            "start it as in docs/deployment.md: granian --interface asgi --http 1 ... linkauth.asgi:application"
         )
     application = from_environment().app
 except StartError as error:

@@ -103,7 +103,7 @@ def test_a_password_that_is_not_encoded_is_never_said(tmp_path: Path, driver: st
 def test_a_url_that_would_be_split_is_refused_with_how_to_write_it(tmp_path: Path, key: str, character: str) -> None:
     url = f"postgresql+psycopg://reader:{password(1, character)}@db.example.com/x"
     refusal = started(ini_with(tmp_path, {key: url}))
-    assert f"linkauth.{key}: holds " in refusal
+    assert f"linkauth.{key}: contains " in refusal
     assert "write %40 for @, %2F for /" in refusal
 
 

@@ -45,14 +45,14 @@ def test_what_is_no_number_stops_every_start(command: str, workers: str, develop
     )
     output = result.stdout + result.stderr
     assert result.returncode == 1, output
-    assert "LINKAUTH_WORKERS: (environment) is not the number of worker processes" in output
+    assert "LINKAUTH_WORKERS: (environment) must be the number of worker processes" in output
     assert "Traceback" not in output
 
 
 @pytest.mark.parametrize("workers", NO_NUMBERS)
 def test_what_is_no_number(workers: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LINKAUTH_WORKERS", workers)
-    with pytest.raises(ValueError, match="is not the number of worker processes"):
+    with pytest.raises(ValueError, match="must be the number of worker processes"):
         worker_processes()
 
 

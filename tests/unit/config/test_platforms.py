@@ -9,7 +9,7 @@ import pytest
 from linkauth.config.platforms import PLATFORMS
 from linkauth.config.settings import ClientSettings
 from linkauth.oauth2.clients import Client
-from linkauth.services import clients
+from linkauth.services import create_clients
 from linkauth.testing import settings_of
 
 SECRET = "b7e3a90c51d8f264"
@@ -27,7 +27,7 @@ def settings(platform: str, **changes: Any) -> ClientSettings:
 def client(platform: str, **changes: Any) -> Client:
     found = settings(platform, **changes)
     assert list(found.faults()) == []
-    return next(clients({"x": found}))
+    return next(create_clients({"x": found}))
 
 
 def faults(platform: str, **changes: Any) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 
 from linkauth.config.plugins import settings_class
 from linkauth.config.settings import ClientSettings, Settings, SettingsError, ThrottleSettings, read
-from linkauth.services import clients
+from linkauth.services import create_clients
 from linkauth.testing import settings_of
 from linkauth_sql import SQLSettings
 from tests.unit.config.test_settings import VALID
@@ -183,7 +183,7 @@ def test_clients_are_built_from_settings() -> None:
         "linkauth.client.alexa.require_state": "on",
         "linkauth.client.server.introspects": "alexa",
     }
-    alexa, server = clients(read({**VALID, **extra}, settings_class).clients)
+    alexa, server = create_clients(read({**VALID, **extra}, settings_class).clients)
     hosts = ("pitangui.amazon.com", "layla.amazon.com", "alexa.amazon.co.jp")
     paths = ("api/skill/link/M2AAAAAAAAAAAA", "spa/skill/account-linking-status.html?vendorId=M2AAAAAAAAAAAA")
     amazon = {f"https://{host}/{path}" for host in hosts for path in paths}

@@ -16,7 +16,7 @@ from linkauth.oauth2 import grants
 from linkauth.oauth2.clients import Client
 from linkauth.oauth2.jwt import Signer
 from linkauth.oauth2.tokens import Link, SigningKey
-from linkauth.services import clients
+from linkauth.services import create_clients
 from linkauth.storage import LinkStore
 from linkauth.testing import settings_of
 from tests.unit.oauth2.test_grants import CLIENT, Server, store
@@ -160,7 +160,7 @@ def test_invalid_claim_name_or_client_without_grant_is_refused(changes: dict[str
 
 
 def test_claims_setting_is_passed_to_client() -> None:
-    (client,) = clients({"c": settings_of(ClientSettings, **{**SETTINGS, "claims": ("groups", "a")})})
+    (client,) = create_clients({"c": settings_of(ClientSettings, **{**SETTINGS, "claims": ("groups", "a")})})
     assert client.claims == ("groups", "a")
 
 
