@@ -83,7 +83,9 @@ def test_doctor_reports_connections_that_server_allows(
     lines = linkauth("doctor", path, expect=0)
     (line,) = [line for line in lines if "database connections" in line]
     total = POOL_SIZE * int(workers)
-    assert f"{POOL_SIZE} for each of {workers} worker process(es), {total} in total; the server allows {allowed}" in line
+    assert (
+        f"{POOL_SIZE} for each of {workers} worker process(es), {total} in total; the server allows {allowed}" in line
+    )
     assert line.startswith("warning" if total > allowed else "ok")
 
 
