@@ -1,6 +1,6 @@
 """A credential backend for people in an SQL table, reached through SQLAlchemy.
 
-An ini file names the application whose table it is, or the table and its columns, or a whole query:
+The ini file names the application that owns the table, or the table and its columns, or a query:
 
     linkauth.backend.wiki.use = sql
     linkauth.backend.wiki.preset = mediawiki
@@ -13,7 +13,8 @@ An ini file names the application whose table it is, or the table and its column
     linkauth.backend.staff.username_columns = login email
     linkauth.backend.staff.password_column = password_hash
 
-Hashes are known by their look; `hashes` has the schemes, `presets` the applications, `states` what refuses an account.
+`hashes` defines the hash schemes, `presets` the supported applications, and `states` the reasons to refuse an account.
+The scheme of a hash is identified by its format.
 """
 
 from linkauth_sql.backend import SQLBackend

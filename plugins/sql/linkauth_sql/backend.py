@@ -1,4 +1,4 @@
-"""The backend: one look-up, one hash, and what the row says of its account."""
+"""The backend: it finds a row, checks the password against its hash, and reads the state of the account."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ from linkauth.backends import (
 )
 from linkauth_sql import checks, hashes
 from linkauth_sql.database import Database, NoSuchText, Taken
-from linkauth_sql.finding import Finder, is_text
+from linkauth_sql.finding import Finder, is_storable
 from linkauth_sql.hashes import Limits, UnusableHash
 from linkauth_sql.hashes.scheme import MEBIBYTE
 from linkauth_sql.passwords import Verifier
-from linkauth_sql.people import Row, facts_of, identity_of, stored_of, subject_of
+from linkauth_sql.rows import Row, facts_of, hash_of, identity_of, subject_of
 from linkauth_sql.settings import SQLSettings
-from linkauth_sql.states import Noted, State, StateRules
+from linkauth_sql.states import LogFilter, State, StateRules
 from linkauth_sql.survey import Survey
 from linkauth_sql.writing import Writer
 
 log = logging.getLogger(__name__)
 
-UNCLEAR_VALUES = 200
-"""Values that are not understood of which the log tells, each once."""
+MAX_LOGGED_VALUES = 200
+"""The maximum number of values that are not understood and that are logged, each once."""
 SAMPLE_SECONDS = 10
-"""Until a table in which none of them was of use is looked at again."""
+"""The time between attempts to read the hashes of the table, until one succeeds."""
 
 
 class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Registration):
@@ -63,74 +63,77 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
         self._writer = Writer(settings, self._database, self._verifier)
         self._rules = StateRules(settings)
         self._survey = Survey(self._database, self._finder, self._verifier, self._rules)
-        self._unclear = Noted(UNCLEAR_VALUES)
-        self._learning = threading.Lock()
-        self._is_learnt = bool(settings.query)
+        self._log_filter = LogFilter(MAX_LOGGED_VALUES)
+        self._sample_lock = threading.Lock()
+        self._is_sampled = bool(settings.query)
         self._sampled_at = -math.inf
 
     @property
     def offers(self) -> frozenset[type]:
-        """A query answers for a name only; the rest is for the ini to allow."""
+        """The powers that the settings enable. A `query` finds accounts by name only, so it does not offer Lookup."""
         settings = self._settings
-        wanted = {
+        powers = {
             Lookup: not settings.query,
             PasswordChange: settings.password_change,
             PasswordRecovery: settings.password_recovery,
             Registration: settings.registration,
         }
-        return frozenset(power for power, is_offered in wanted.items() if is_offered)
+        return frozenset(power for power, is_offered in powers.items() if is_offered)
 
     def authenticate(self, username: str, password: str) -> Identity:
-        row = self._proven(username, password)
+        row = self._verified_row(username, password)
         if (state := self._state(row)).reason:
-            raise self._refusal(state)
+            raise self._account_refused(state)
         if self._settings.rehash:
             self._writer.rehash(row, password)
         return identity_of(row, username)
 
-    def _proven(self, username: str, password: str) -> Row:
-        """The row of that name, whose password it is. Raises UnknownUser, WrongPassword and what a look-up does."""
+    def _verified_row(self, username: str, password: str) -> Row:
+        """Returns the row of the name if the password is correct.
+
+        Raises UnknownUser, WrongPassword and the exceptions of `Finder`.
+        """
         row = self._finder.by_name(username)
-        self._learn()
+        self._sample_hashes()
         if row is None:
             self._verifier.verify(None, password)
             raise UnknownUser
         self.guard(subject_of(row), lambda: self._verifier.verify(None, password))
         try:
-            right = self._verifier.verify(stored_of(row), password)
+            is_correct = self._verifier.verify(hash_of(row), password)
         except UnusableHash as unusable:
-            # answered like a wrong password, in the same time, or it would tell that the account exists
-            log.error("the password of subject %r %s: nobody can sign in to it", subject_of(row), unusable)
-            right = self._verifier.verify(None, password)
-        if not right or not password:
+            # the result and the time are those of a wrong password, so that they do not show that the account exists
+            log.error("the password of subject %r %s: the account cannot sign in", subject_of(row), unusable)
+            is_correct = self._verifier.verify(None, password)
+        if not is_correct or not password:
             raise WrongPassword
         return row
 
-    def _learn(self) -> None:
-        """Look at other people's hashes, if that is due; whatever is wrong with them is not this person's trouble."""
-        if self._is_learnt:
+    def _sample_hashes(self) -> None:
+        """Reads some hashes of the table to learn their cost, if this has not been done. Errors are only logged."""
+        if self._is_sampled:
             return
-        # who comes at the same time waits for it, for the first try must not tell more than a later one
-        with self._learning:
-            if self._is_learnt or time.monotonic() - self._sampled_at <= SAMPLE_SECONDS:
+        # concurrent sign-ins wait for the sample, so that the time of the first one does not show which names exist
+        with self._sample_lock:
+            if self._is_sampled or time.monotonic() - self._sampled_at <= SAMPLE_SECONDS:
                 return
             try:
-                found = self._finder.sample()
-                self._verifier.learn(found)
-                self._is_learnt = bool(found)
+                sample = self._finder.sample()
+                self._verifier.learn(sample)
+                self._is_sampled = bool(sample)
             except (BackendError, NoSuchText) as error:
-                log.warning("what an unknown name has to cost could not be learnt from the table: %s", error)
+                log.warning("the cost of the hashes in the table could not be determined: %s", error)
             self._sampled_at = time.monotonic()
 
     def _state(self, row: Row) -> State:
-        state = self._rules.of(row, datetime.now(UTC))
-        for each in state.unclear:
-            if self._unclear.is_new(each):
-                said = "account refused, its state is not understood: column=%s value='%s'; %s"
-                log.warning(said, each.column, each.value, each.advice)
+        state = self._rules.state_of(row, datetime.now(UTC))
+        for unknown in state.unknown:
+            if self._log_filter.is_new(unknown):
+                message = "account refused, its state is not understood: column=%s value='%s'; %s"
+                log.warning(message, unknown.column, unknown.value, unknown.advice)
         return state
 
-    def _refusal(self, state: State, proven: bool = True) -> AccountRefused:
+    def _account_refused(self, state: State, proven: bool = True) -> AccountRefused:
         assert state.reason
         url = self._settings.password_change_url if state.changeable else ""
         return AccountRefused(state.reason, proven, change_url=url, changeable=state.changeable)
@@ -144,72 +147,72 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
     def _account(self, row: Row | None) -> Account:
         if row is None:
             raise UnknownUser
-        state, stored = self._state(row), stored_of(row)
-        said, usable = self._verifier.scheme_of(stored) if stored else ("there is none", False)
-        # no password is right for a hash that cannot be checked
-        refused = state.reason or (None if usable else "disabled")
-        return Account(identity_of(row), refused, facts_of(row, state) | {"password": said})
+        state, stored = self._state(row), hash_of(row)
+        description, is_usable = self._verifier.describe(stored) if stored else ("there is none", False)
+        # nobody can sign in with a hash that cannot be checked
+        refused = state.reason or (None if is_usable else "disabled")
+        return Account(identity_of(row), refused, facts_of(row, state) | {"password": description})
 
     def change_password(self, username: str, current: str, new: str) -> None:
-        row = self._proven(username, current)
+        row = self._verified_row(username, current)
         state = self._state(row)
         if state.reason and not state.changeable:
-            raise self._refusal(state)
+            raise self._account_refused(state)
         self._writer.check_new(new)
         if new == current or self._writer.is_used(row, new):
             raise PasswordRefused("used_before")
         if not self._writer.set_password(row, new):
-            # somebody else was faster, and `current` is right no more
+            # the password was changed concurrently, so `current` is no longer correct
             raise WrongPassword
 
     def recipient(self, username: str) -> Identity:
         row = self._finder.by_name(username) if username else None
         if row is None:
             raise UnknownUser
-        self._admit_new_password(row)
+        self._require_changeable(row)
         return identity_of(row)
 
     def reset_password(self, subject: str, new: str) -> None:
         row = self._finder.by_subject(subject)
         if row is None:
             raise UnknownUser
-        self._admit_new_password(row)
+        self._require_changeable(row)
         self._writer.check_new(new)
         if not self._writer.set_password(row, new):
-            raise BackendMisconfigured("the row changed while its password was set")
+            raise BackendMisconfigured("the row was changed concurrently, and the password was not set")
 
-    def _admit_new_password(self, row: Row) -> None:
+    def _require_changeable(self, row: Row) -> None:
         state = self._state(row)
         if state.reason and not state.changeable:
-            raise self._refusal(state, proven=False)
-        if (stored := stored_of(row)) and not self._verifier.is_hash(stored):
-            # !, * and other words are how applications and crypt(3) say that nobody is to sign in with a password
-            raise self._refusal(State("disabled"), proven=False)
+            raise self._account_refused(state, proven=False)
+        if (stored := hash_of(row)) and not self._verifier.is_hash(stored):
+            # applications and crypt(3) store texts such as ! and * to disable sign-ins with a password
+            raise self._account_refused(State("disabled"), proven=False)
 
     def register(self, username: str, password: str, profile: Mapping[str, str]) -> Identity:
         username = unicodedata.normalize("NFC", username)
-        if not username.strip() or not is_text(username) or username != username.strip():
-            raise NameTaken("this can be nobody's name")
+        if not username.strip() or not is_storable(username) or username != username.strip():
+            raise NameTaken("this name is not allowed")
         self._writer.check_new(password)
-        # an address that is a name of somebody's would make two of one
+        # an e-mail address that is already a name of another account would become ambiguous
         email = profile.get("email", "")
         names = {username, email} if len(self._settings.username_columns) > 1 and email else {username}
-        # many tables have no index that would keep a name from standing there twice
+        # many tables have no unique index on the name, so a lock prevents duplicates
         with self._database.alone(f"linkauth: accounts of {self._settings.table}"):
             if any(map(self._finder.is_taken, names)):
                 raise NameTaken
             try:
                 self._writer.add(username, password, profile)
             except Taken as taken:
-                # the application was faster, or its index takes other letters for the same
-                if taken.unique and any(self._finder.is_alike(name) for name in names):
+                # the application inserted the name concurrently, or the collation of its index equates other letters
+                if taken.unique and any(self._finder.has_equal_name(name) for name in names):
                     raise NameTaken from None
-                raise BackendMisconfigured(f"the table takes no such row: {taken}") from None
+                raise BackendMisconfigured(f"the database refuses the new row: {taken}") from None
             except NoSuchText:
                 raise NameTaken("the database cannot hold that name") from None
         row = self._finder.by_name(username)
         if row is None:
-            raise BackendMisconfigured("the new account cannot be found: does where, or join, leave it out?")
+            raise BackendMisconfigured("the new account cannot be found: where or join may exclude it")
         return identity_of(row)
 
     def check(self) -> Iterator[Check]:

@@ -1,4 +1,4 @@
-"""What can be wrong with a database or with what the ini says of it, found without anybody's password."""
+"""The checks of a database and its settings, for doctor and health. They need no password of a person."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from linkauth.backends import BackendError, Check
 from linkauth.hashing import worker_processes
 from linkauth_sql.database import Database, NoSuchText
 from linkauth_sql.engine import CONNECTIONS
-from linkauth_sql.finding import LACKING, NEEDED, Finder
+from linkauth_sql.finding import MISSING_COLUMNS, REQUIRED_COLUMNS, Finder
 from linkauth_sql.settings import SQLSettings
-from linkauth_sql.statements import KNOWN, touching
-from linkauth_sql.survey import SHOWN, Survey
+from linkauth_sql.statements import QUERY_COLUMNS, permission_probe
+from linkauth_sql.survey import MAX_SHOWN, Survey
 
-ALLOWED = {
+CONNECTION_LIMITS = {
     "postgresql": """
         SELECT (SELECT setting::int FROM pg_settings WHERE name = 'max_connections')
              - (SELECT sum(setting::int) FROM pg_settings
@@ -27,41 +27,40 @@ ALLOWED = {
         """,
     **dict.fromkeys(("mysql", "mariadb"), "SELECT @@max_connections AS everybody, @@max_user_connections AS account"),
 }
-"""By dialect, how many connections the server allows; 0 or less is no limit."""
+"""The query for the maximum number of connections, by dialect. 0 or less means no limit."""
 LOOPBACK = (None, "", "127.0.0.1", "::1", "localhost")
 
 
 def run(settings: SQLSettings, database: Database, finder: Finder, survey: Survey) -> Iterator[Check]:
-    """The servers, the look-up, what the rows hold, and whether what the ini asks to write may be written. Never
-    raises."""
-    yield from _servers(database)
+    """Checks the servers, the look-up, the table, the write permission and the connection limit. Never raises."""
+    yield from _check_servers(database)
     try:
-        once = KNOWN if settings.query else ()
+        once = QUERY_COLUMNS if settings.query else ()
         labels = {label.lower() for label in database.columns(finder.statements().by_name, {"username": ""}, once)}
     except (BackendError, NoSuchText) as error:
         yield Check("look-up", False, str(error))
         return
-    if not labels >= NEEDED:
-        yield Check("look-up", False, LACKING)
+    if not labels >= REQUIRED_COLUMNS:
+        yield Check("look-up", False, MISSING_COLUMNS)
         return
     yield Check("look-up", True)
-    if settings.query and (unknown := sorted(labels - KNOWN)):
-        said = f"these say nothing to linkauth, and decide nothing: {', '.join(unknown[:SHOWN])}"
-        yield Check("query", True, said, warning=True)
-    if said_of_tls := _clear_text(settings):
-        yield said_of_tls
+    if settings.query and (unknown := sorted(labels - QUERY_COLUMNS)):
+        detail = f"linkauth ignores these columns, and they decide nothing: {', '.join(unknown[:MAX_SHOWN])}"
+        yield Check("query", True, detail, warning=True)
+    if encryption := _check_encryption(settings):
+        yield encryption
     try:
         if not settings.query:
             yield from survey()
         if settings.writes:
-            yield _writing(settings, database)
-        yield from _connections(database)
+            yield _check_write_permission(settings, database)
+        yield from _check_connections(database)
     except (BackendError, NoSuchText) as error:
         yield Check("table", False, str(error))
 
 
-def _servers(database: Database) -> Iterator[Check]:
-    """A line for each server, if there are several. One that is down is a warning while another one answers."""
+def _check_servers(database: Database) -> Iterator[Check]:
+    """Yields a check for each server if there are several. An unavailable one is a warning while another answers."""
     names = database.server_names
     if len(names) == 1:
         return
@@ -72,8 +71,8 @@ def _servers(database: Database) -> Iterator[Check]:
         yield Check(f"server {name}", is_up or not all(problems), problem or "answers", warning=not is_up)
 
 
-def _clear_text(settings: SQLSettings) -> Check | None:
-    """A warning where hashes come over a network and nobody has said whose certificate is trusted."""
+def _check_encryption(settings: SQLSettings) -> Check | None:
+    """Returns a warning if hashes are read over a network and no trusted certificate authority is configured."""
     url = make_url(settings.url)
     local = url.query.get("unix_socket") or str(url.query.get("host", "")).startswith("/")
     by_url = local or url.query.get("ssl_ca") or url.query.get("sslmode") in ("verify-ca", "verify-full")
@@ -82,9 +81,9 @@ def _clear_text(settings: SQLSettings) -> Check | None:
     return Check("encryption", True, "the server is not verified: set tls_ca_file", warning=True)
 
 
-def _connections(database: Database) -> Iterator[Check]:
-    """The pools of all worker processes together, beside what the server allows; nothing for a file."""
-    if (statement := ALLOWED.get(database.dialect.name)) is None:
+def _check_connections(database: Database) -> Iterator[Check]:
+    """Compares the connections of all worker processes with the limit of the server. Yields nothing for SQLite."""
+    if (statement := CONNECTION_LIMITS.get(database.dialect.name)) is None:
         return
     try:
         (row,) = database.rows(text(statement), {}, 1)
@@ -100,15 +99,15 @@ def _connections(database: Database) -> Iterator[Check]:
     yield Check("connections", True, sizes, warning=wanted > allowed)
 
 
-def _writing(settings: SQLSettings, database: Database) -> Check:
+def _check_write_permission(settings: SQLSettings, database: Database) -> Check:
     columns = [settings.password_column]
     if settings.password_change:
         changed = (settings.password_changed_column, settings.must_change_column, settings.password_expires_column)
         columns += [column for column in changed if column]
     try:
-        database.write(touching(settings, tuple(columns)))
+        database.write(permission_probe(settings, tuple(columns)))
     except BackendError as error:
-        # without a rehash people can sign in all the same
+        # people can sign in even if their hash cannot be replaced
         only_rehash = not (settings.password_change or settings.password_recovery or settings.registration)
-        return Check("writing", only_rehash, f"the account may not: {error}", warning=only_rehash)
+        return Check("writing", only_rehash, f"the database account has no permission: {error}", warning=only_rehash)
     return Check("writing", True, f"{', '.join(columns)} may be changed")

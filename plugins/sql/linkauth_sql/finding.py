@@ -1,4 +1,4 @@
-"""Finding the one row that a name or a subject means. Nobody is taken for somebody whose name is spelled otherwise."""
+"""Finds the row of a name or a subject. Only the case of a name, and trailing spaces, may differ."""
 
 from __future__ import annotations
 
@@ -12,42 +12,49 @@ from sqlalchemy import Executable
 
 from linkauth.backends import BackendMisconfigured, BackendUnavailable
 from linkauth_sql.database import Database, NoSuchText
-from linkauth_sql.people import Row, stored_of, subject_of
-from linkauth_sql.presets import KINDS
+from linkauth_sql.presets import COLUMN_KINDS
+from linkauth_sql.rows import Row, hash_of, subject_of
 from linkauth_sql.settings import SQLSettings
-from linkauth_sql.statements import KNOWN, USERNAME, OptionalColumn, Statements, statements
+from linkauth_sql.statements import QUERY_COLUMNS, USERNAME, OptionalColumn, Statements, build_statements
 
 log = logging.getLogger(__name__)
 
-NEEDED = frozenset({"subject", "password"})
-"""The columns that a look-up cannot do without."""
-LACKING = "the query gives no columns named subject and password: name them so with AS"
-MOST_ROWS = 20
-"""Rows of one name, in all its spellings, among which the exact one is looked for."""
-SAMPLE = 200
-"""Stored hashes of each kind of sample, from which the first sign-in learns how long a check takes."""
+REQUIRED_COLUMNS = frozenset({"subject", "password"})
+"""The column labels that every look-up must return."""
+MISSING_COLUMNS = "the query returns no columns named subject and password: name them with AS"
+MAX_ROWS = 20
+"""The maximum number of rows with one name in different cases; with more rows nobody can sign in with it."""
+SAMPLE_ROWS = 200
+"""The number of rows in each sample of stored hashes."""
 _DOTLESS = str.maketrans("İı", "ii")
 
 
 class Finder:
-    """Asks one table, or one query. Every method raises BackendUnavailable and BackendMisconfigured."""
+    """Queries one table, or runs the configured query.
+
+    Every method raises BackendUnavailable and BackendMisconfigured.
+    """
 
     def __init__(self, settings: SQLSettings, database: Database) -> None:
-        """Asks nothing yet. Raises ValueError for a query that cannot be asked."""
+        """Does not connect. Raises ValueError for an invalid query."""
         self._settings = settings
         self._database = database
-        self._without_optional = statements(settings, database.dialect)
-        self._built: dict[tuple[OptionalColumn, ...], Statements] = {(): self._without_optional}
-        self._named_columns = [settings.columns[kind].rpartition(".")[2] for kind in KINDS]
+        self._without_optional = build_statements(settings, database.dialect)
+        self._statements: dict[tuple[OptionalColumn, ...], Statements] = {(): self._without_optional}
+        self._configured_columns = [settings.columns[kind].rpartition(".")[2] for kind in COLUMN_KINDS]
 
     def statements(self) -> Statements:
-        """The statements for the table as it is now.
+        """Returns the statements for the current columns of the table.
 
-        The columns are asked for each time: a column that decides must count from the moment that it is there.
+        The columns are read each time, so that a new column that decides takes effect immediately.
         """
         wanted = [OptionalColumn(*pair.split(":", 1)) for pair in self._settings.optional_columns]
-        # a column that has a setting of its own is read as that says
-        wanted = [each for each in wanted if not any(_is(each.column, own) for own in self._named_columns)]
+        # a column that also has a setting of its own is read according to that setting
+        wanted = [
+            optional
+            for optional in wanted
+            if not any(_is_same_identifier(optional.column, name) for name in self._configured_columns)
+        ]
         probe = self._without_optional.probe
         if not wanted or probe is None:
             return self._without_optional
@@ -58,133 +65,139 @@ class Finder:
         except BackendMisconfigured as error:
             if not any(words in str(error) for words in ("permission denied", "command denied")):
                 raise
-            problem = f"{error} (all columns are asked for because of optional_columns; none switches that off)"
+            problem = f"{error} (optional_columns makes linkauth read all columns; optional_columns = none prevents it)"
             raise BackendMisconfigured(problem) from None
-        found = tuple(OptionalColumn(kind, own) for kind, name in wanted for own in sorted(present) if _is(own, name))
-        if found not in self._built:
-            self._built[found] = statements(self._settings, self._database.dialect, found)
-        return self._built[found]
+        found = tuple(
+            OptionalColumn(kind, actual)
+            for kind, name in wanted
+            for actual in sorted(present)
+            if _is_same_identifier(actual, name)
+        )
+        if found not in self._statements:
+            self._statements[found] = build_statements(self._settings, self._database.dialect, found)
+        return self._statements[found]
 
     def by_name(self, username: str) -> Row | None:
-        """The row of that name; None for nobody, and for a name that several rows have in other spellings only."""
-        return self._chosen(self._named(username), _composed(username))
+        """Returns the row of a name, or None if there is none.
+
+        Also returns None if several rows have the name and none of them has exactly the typed spelling.
+        """
+        return self._select_row(self._rows_by_name(username), _nfc(username))
 
     def is_taken(self, username: str) -> bool:
-        """Does any row have that name, in whatever spelling?"""
-        return bool(self._named(username))
+        """Returns whether any row has this name, ignoring case."""
+        return bool(self._rows_by_name(username))
 
-    def is_shared(self, username: str) -> bool:
-        """Do several rows have that name in the same spelling?"""
-        found = Counter[str]()
-        for row in self._named(username):
-            found.update(
-                {name.rstrip() for name in map(_composed, names_of(row)) if _folded(name) == _folded(username)}
-            )
-        return any(count > 1 for count in found.values())
+    def is_ambiguous(self, username: str) -> bool:
+        """Returns whether several rows have this name in the same spelling."""
+        counts = Counter[str]()
+        for row in self._rows_by_name(username):
+            names = map(_nfc, names_of(row))
+            counts.update({name.rstrip() for name in names if _casefolded(name) == _casefolded(username)})
+        return any(count > 1 for count in counts.values())
 
-    def is_alike(self, username: str) -> bool:
-        """Does the database's own collation, and so an index of it, take a name that is there for the same?"""
-        alike = self.statements().alike
-        return alike is not None and bool(self._database.rows(alike, {"username": username}))
+    def has_equal_name(self, username: str) -> bool:
+        """Returns whether a row has a name that is equal in the collation of the column, as in a unique index."""
+        by_collation = self.statements().by_collation
+        return by_collation is not None and bool(self._database.rows(by_collation, {"username": username}))
 
     def by_subject(self, subject: str) -> Row | None:
-        """The row of exactly that subject, None for nobody."""
+        """Returns the row of exactly this subject, or None."""
         if self._settings.query:
-            raise BackendMisconfigured("a query cannot be asked for a subject")
-        now = self.statements()
-        for statement in (now.by_subject, now.by_bytes):
+            raise BackendMisconfigured("with query, accounts cannot be found by subject")
+        statements = self.statements()
+        for statement in (statements.by_subject, statements.by_binary_subject):
             rows = self._rows(statement, "subject", subject) if statement is not None else []
-            # a collation may take other letters for the same
-            if same := [row for row in rows if subject_of(row) == subject]:
-                return _only(same)
+            # the collation may equate different subjects
+            if exact := [row for row in rows if subject_of(row) == subject]:
+                return _single(exact)
         return None
 
     def sample(self) -> list[str]:
-        """Some of the stored hashes: of the first rows, and of the newest ones. Raises NoSuchText too."""
-        found: list[str] = []
+        """Returns some of the stored hashes, of the first and of the newest rows. Also raises NoSuchText."""
+        hashes: list[str] = []
         for statement in (self._without_optional.sample, self._without_optional.newest):
             if statement is not None:
-                rows = self._database.rows(statement, {"most": SAMPLE}, SAMPLE)
-                found += [stored for stored in map(stored_of, rows) if stored]
-        return found
+                rows = self._database.rows(statement, {"most": SAMPLE_ROWS}, SAMPLE_ROWS)
+                hashes += [stored for stored in map(hash_of, rows) if stored]
+        return hashes
 
-    def _named(self, username: str) -> list[Row]:
-        # keyboards send é as one letter or as two, stores keep it as one
-        return self._rows(self.statements().by_name, "username", _composed(username))
+    def _rows_by_name(self, username: str) -> list[Row]:
+        # keyboards send é as one code point or as two; databases contain the composed form
+        return self._rows(self.statements().by_name, "username", _nfc(username))
 
     def _rows(self, statement: Executable, key: str, value: str) -> list[Row]:
-        if not is_text(value):
-            # no table holds it; the question is asked all the same, for the database may be down
+        if not is_storable(value):
+            # no row can match; query with a random name all the same, because the database may be down
             value = secrets.token_hex(16)
         try:
-            once = KNOWN if self._settings.query else ()
-            rows: Sequence[Row] = self._database.rows(statement, {key: value}, MOST_ROWS + 1, once)
+            once = QUERY_COLUMNS if self._settings.query else ()
+            rows: Sequence[Row] = self._database.rows(statement, {key: value}, MAX_ROWS + 1, once)
         except NoSuchText:
             return []
         if self._settings.query:
-            # SQL's own names have no case
-            rows = [{label.lower(): each for label, each in row.items()} for row in rows]
-        if rows and not rows[0].keys() >= NEEDED:
-            raise BackendMisconfigured(LACKING)
+            # SQL identifiers are case-insensitive
+            rows = [{label.lower(): field for label, field in row.items()} for row in rows]
+        if rows and not rows[0].keys() >= REQUIRED_COLUMNS:
+            raise BackendMisconfigured(MISSING_COLUMNS)
         for row in rows:
             subject_of(row)
         return list(rows)
 
-    def _chosen(self, rows: Sequence[Row], typed: str) -> Row | None:
-        """The row that the typed name means: the only one, or the one with exactly that spelling.
+    def _select_row(self, rows: Sequence[Row], typed: str) -> Row | None:
+        """Returns the only row, or of several rows the one with exactly the typed spelling.
 
-        None for nobody, and where several rows differ from it in their spelling. Raises BackendMisconfigured where
-        several have exactly that name.
+        Returns None if there is no such row. Raises BackendMisconfigured if several rows have exactly this spelling.
         """
         if not self._settings.query:
-            # a collation may take an ü for a u, which no person does
-            rows = [row for row in rows if any(_folded(name) == _folded(typed) for name in names_of(row))]
+            # the collation may equate different letters, such as ü and u
+            rows = [row for row in rows if any(_casefolded(name) == _casefolded(typed) for name in names_of(row))]
         if len(rows) <= 1:
             return rows[0] if rows else None
-        if len(rows) > MOST_ROWS or len({subject_of(row) for row in rows}) == 1:
-            return _only(rows)
-        # a CHAR column pads with blanks
+        if len(rows) > MAX_ROWS or len({subject_of(row) for row in rows}) == 1:
+            return _single(rows)
+        # a CHAR column is padded with spaces
         for form in (str, str.rstrip):
-            if exact := [row for row in rows if typed in map(form, map(_composed, names_of(row)))]:
-                return _only(exact)
-        if self._settings.query and not all(_folded(typed) in map(_folded, names_of(row)) for row in rows):
-            # the query compares with a column that it does not give
-            return _only(rows)
+            if exact := [row for row in rows if typed in map(form, map(_nfc, names_of(row)))]:
+                return _single(exact)
+        if self._settings.query and not all(_casefolded(typed) in map(_casefolded, names_of(row)) for row in rows):
+            # the query compares the name with a column that it does not return
+            return _single(rows)
         log.info("sign-in refused: no row spells the name as typed, rows=%d", len(rows))
         return None
 
 
-def _is(own: str, name: str) -> bool:
-    """Is it a column of that name? SQL's own names have no case."""
-    return own.lower() == name.lower()
+def _is_same_identifier(first: str, second: str) -> bool:
+    """Returns whether two SQL identifiers are equal; they are case-insensitive."""
+    return first.lower() == second.lower()
 
 
 def names_of(row: Row) -> list[str]:
-    """What a person may type, as far as the row says it."""
+    """Returns all names of the person in the row."""
     names = (value for label, value in row.items() if label.startswith(USERNAME) and value is not None)
     return [name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name) for name in names]
 
 
-def _only(rows: Sequence[Row]) -> Row:
-    """The only row. Raises BackendMisconfigured for more."""
+def _single(rows: Sequence[Row]) -> Row:
+    """Returns the only row. Raises BackendMisconfigured if there are several."""
     if len(rows) > 1:
-        subjects = ", ".join(repr(subject_of(row)) for row in rows[:MOST_ROWS])
-        log.error("a name belongs to more than one row, which lets nobody in: subjects %s", subjects)
-        raise BackendMisconfigured("the name belongs to more than one row: where can leave out those that do not count")
+        subjects = ", ".join(repr(subject_of(row)) for row in rows[:MAX_ROWS])
+        log.error("a name belongs to more than one row, so nobody can sign in with it: subjects %s", subjects)
+        raise BackendMisconfigured("the name belongs to more than one row: exclude the wrong rows with where")
     return rows[0]
 
 
-def _composed(name: str) -> str:
+def _nfc(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _folded(name: str) -> str:
-    """A name for comparison: wider than what databases take for the same letter without regard to capitals."""
-    return _composed(name).translate(_DOTLESS).casefold().rstrip()
+def _casefolded(name: str) -> str:
+    """Returns a name for comparison. It equates at least all letters that databases equate when they ignore case."""
+    return _nfc(name).translate(_DOTLESS).casefold().rstrip()
 
 
-def is_text(value: str) -> bool:
-    """Could a column hold it? No NUL, no lone surrogate."""
+def is_storable(value: str) -> bool:
+    """Returns whether a column can contain the text: it has no NUL and no lone surrogate."""
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Verifying a password against a stored hash, in the same time for a name that is not there."""
+"""Verifies passwords against stored hashes. An unknown name takes the same time as a wrong password."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from collections.abc import Iterable
 
 from linkauth.hashing import hash_pool
 from linkauth_sql import hashes
+from linkauth_sql.cost_classes import CostClass, CostClasses
 from linkauth_sql.hashes import Limits, Scheme, UnusableHash
 from linkauth_sql.hashes.scheme import HashMatch
-from linkauth_sql.kinds import Kind, Kinds
 
-STAND_IN = "$argon2id$v=19$m=19456,t=2,p=1$IlzcE10nwrR0Bp4dgl6UEA$VRFqi+wpy7WjP0LFvS2PdtbBsbLmh7y9uYpWh07fFmM"
-"""Checked for an unknown name before any hash of the table is known. Its cost is that of `modern.RECOMMENDED`; making
-it at the start would cost as much as a sign-in."""
+DUMMY_HASH = "$argon2id$v=19$m=19456,t=2,p=1$IlzcE10nwrR0Bp4dgl6UEA$VRFqi+wpy7WjP0LFvS2PdtbBsbLmh7y9uYpWh07fFmM"
+"""Checked for an unknown name until a hash of the table is known. It costs the same as `modern.RECOMMENDED`. It is a
+constant because computing it at the start would take as long as a sign-in."""
 _SLASHED = re.compile(r"""(['"\\])""")
 
 
 class Verifier:
-    """Verifies on the process's hash pool; a wrong password and an unknown name take as long as the slowest kind of
-    hash that the table holds.
+    """Verifies passwords on the hash pool of the process.
 
-    `allowed` are names of schemes; `form` is how the application that wrote the hashes passes a password to them.
+    A wrong password and an unknown name take as long as the slowest cost class of the table. `allowed` contains names
+    of schemes. `form` is the form in which the application hashes a password (the setting `password_form`).
     """
 
     def __init__(
@@ -33,106 +33,114 @@ class Verifier:
         self._form = form
         self._pepper = pepper
         self._limits = limits or Limits()
-        self._kinds = Kinds()
+        self._classes = CostClasses()
 
     def verify(self, stored: str | None, password: str) -> bool:
-        """Is `password` the one of the hash `stored`? None, for nobody, takes as long and is never right.
+        """Returns whether `password` matches the hash `stored`. None stands for an unknown name and never matches.
 
-        Raises UnusableHash, or BackendUnavailable when too many checks wait.
+        Raises UnusableHash, or BackendUnavailable if too many checks wait for the pool.
         """
-        # no program keeps a NUL; the work is done all the same
-        passwords = self._forms(password.replace("\0", ""))
+        # no program stores a password with a NUL; the check still runs, so that it takes the same time
+        passwords = self._variants(password.replace("\0", ""))
         if stored is None:
-            self._verify_nobody(passwords)
+            self._verify_dummy(passwords)
             return False
-        scheme, match, kind = self._usable(stored)
-        return self._run(scheme, match, kind, passwords) and "\0" not in password
+        scheme, match, cost_class = self._usable(stored)
+        return self._run(scheme, match, cost_class, passwords) and "\0" not in password
 
-    def _verify_nobody(self, passwords: tuple[bytes, ...]) -> None:
-        while slowest := self._kinds.slowest():
-            kind, stand_in = slowest
+    def _verify_dummy(self, passwords: tuple[bytes, ...]) -> None:
+        while slowest := self._classes.slowest():
+            cost_class, dummy = slowest
             try:
-                self._run(*hashes.identify(stand_in), kind, passwords)
+                self._run(*hashes.identify(dummy), cost_class, passwords)
             except UnusableHash:
-                # learnt from a row that nobody can sign in with
-                self._kinds.forget(kind)
+                # the dummy was derived from a broken hash
+                self._classes.remove(cost_class)
             else:
                 return
-        hash_pool().run(hashes.verify, *hashes.identify(STAND_IN), passwords)
+        hash_pool().run(hashes.verify, *hashes.identify(DUMMY_HASH), passwords)
 
-    def _run(self, scheme: Scheme, match: HashMatch, kind: Kind, passwords: tuple[bytes, ...]) -> bool:
-        """One job of the pool: the check, and for a wrong password what is missing to the slowest kind's time."""
+    def _run(self, scheme: Scheme, match: HashMatch, cost_class: CostClass, passwords: tuple[bytes, ...]) -> bool:
+        """Runs the check on the pool. If no password is correct, it takes as long as the slowest class."""
 
-        def finish(seconds: float, right: bool) -> None:
-            # a guess teaches what the table holds only where that is slower than what is known
-            if right or self._kinds.is_slower(kind):
-                self._kinds.add(kind, match[0])
-            weight = hashes.length_factor(scheme, passwords)
-            self._kinds.record(kind, seconds / weight)
-            if kind[1].lanes > 1:
-                # waiting for threads that have no core is no work
-                seconds = min(seconds, (self._kinds.measured(kind) or seconds) * weight)
-            if not right:
-                hashes.use_cpu_for(self._missing(kind, seconds, passwords))
+        def on_verified(seconds: float, is_correct: bool) -> None:
+            # a wrong password adds a class only if it is slower than the known ones, so that attackers cannot remove
+            # classes by trying many accounts
+            if is_correct or self._classes.is_slower(cost_class):
+                self._classes.add(cost_class, match[0])
+            factor = hashes.length_factor(scheme, passwords)
+            self._classes.record(cost_class, seconds / factor)
+            if cost_class[1].lanes > 1:
+                # the time of several threads may include waiting for a core
+                seconds = min(seconds, (self._classes.seconds(cost_class) or seconds) * factor)
+            if not is_correct:
+                hashes.use_cpu_for(self._remaining_seconds(cost_class, seconds, passwords))
 
-        return hash_pool().run(hashes.verify, scheme, match, passwords, finish)
+        return hash_pool().run(hashes.verify, scheme, match, passwords, on_verified)
 
-    def _missing(self, kind: Kind, spent: float, passwords: tuple[bytes, ...]) -> float:
-        """Seconds of work that a wrong password of that kind still has to cost."""
-        while (slowest := self._kinds.slowest()) and slowest[0] != kind:
-            measured = self._kinds.measured(slowest[0])
+    def _remaining_seconds(self, cost_class: CostClass, spent: float, passwords: tuple[bytes, ...]) -> float:
+        """Returns the seconds of CPU time that a check of `spent` seconds lacks to the time of the slowest class.
+
+        If the slowest class has no measured time, it is measured here. That takes about as long as what is lacking.
+        """
+        while (slowest := self._classes.slowest()) and slowest[0] != cost_class:
+            measured = self._classes.seconds(slowest[0])
             if measured is not None:
                 return measured * hashes.length_factor(hashes.SCHEMES[slowest[0][0]], passwords) - spent
-            # once for each kind; it takes about what is missing
             try:
                 self._measure(*slowest, passwords)
             except UnusableHash:
-                self._kinds.forget(slowest[0])
+                self._classes.remove(slowest[0])
             else:
                 return 0
         return 0
 
-    def _measure(self, kind: Kind, stand_in: str, passwords: tuple[bytes, ...]) -> None:
-        """See how long a check of that kind takes. Runs on the caller's thread. Raises UnusableHash."""
-        scheme, match = hashes.identify(stand_in)
-        weight = hashes.length_factor(scheme, passwords)
-        hashes.verify(scheme, match, passwords, lambda seconds, _: self._kinds.record(kind, seconds / weight))
+    def _measure(self, cost_class: CostClass, dummy: str, passwords: tuple[bytes, ...]) -> None:
+        """Measures a check of the class on the current thread. Raises UnusableHash."""
+        scheme, match = hashes.identify(dummy)
+        factor = hashes.length_factor(scheme, passwords)
+        hashes.verify(scheme, match, passwords, lambda seconds, _: self._classes.record(cost_class, seconds / factor))
 
-    def times(self) -> list[tuple[str, float]]:
-        """(scheme, seconds) of a check of every kind that was learnt, the slowest first; those without a time are
-        measured. Raises BackendUnavailable when too many checks wait."""
-        for kind, stand_in in self._kinds.all():
-            if self._kinds.measured(kind) is None:
+    def check_times(self) -> list[tuple[str, float]]:
+        """Returns (scheme, seconds of one check) for every known class, the slowest first.
+
+        Classes without a time are measured. Raises BackendUnavailable if too many checks wait for the pool.
+        """
+        for cost_class, dummy in self._classes.slowest_first():
+            if self._classes.seconds(cost_class) is None:
                 try:
-                    hash_pool().run(self._measure, kind, stand_in, (b"to see how long it takes",))
+                    hash_pool().run(self._measure, cost_class, dummy, (b"any password of usual length",))
                 except UnusableHash:
-                    self._kinds.forget(kind)
-        found = [(kind[0], self._kinds.measured(kind) or 0) for kind, _ in self._kinds.all()]
-        return sorted(found, key=lambda each: each[1], reverse=True)
+                    self._classes.remove(cost_class)
+        classes = [cost_class for cost_class, _ in self._classes.slowest_first()]
+        times = [(cost_class[0], self._classes.seconds(cost_class) or 0) for cost_class in classes]
+        return sorted(times, key=lambda scheme_and_seconds: scheme_and_seconds[1], reverse=True)
 
-    def learn(self, stored: Iterable[str], everything: bool = False) -> None:
-        """Remember what the store's hashes cost, before anybody has signed in; `everything` for no other ones are
-        there any more."""
-        found: set[Kind] = set()
-        for each in stored:
+    def learn(self, stored_hashes: Iterable[str], complete: bool = False) -> None:
+        """Adds the cost classes of hashes in the table.
+
+        With `complete`, these are all hashes of the table, and other classes are removed.
+        """
+        classes: set[CostClass] = set()
+        for stored in stored_hashes:
             try:
-                _, match, kind = self._usable(each)
+                _, match, cost_class = self._usable(stored)
             except UnusableHash:
                 continue
-            found.add(kind)
-            self._kinds.add(kind, match[0])
-        if everything:
-            self._kinds.keep(found)
+            classes.add(cost_class)
+            self._classes.add(cost_class, match[0])
+        if complete:
+            self._classes.retain(classes)
 
-    def scheme_of(self, stored: str) -> tuple[str, bool]:
-        """(what an operator may be told about a hash, whether somebody can sign in with it)."""
+    def describe(self, stored: str) -> tuple[str, bool]:
+        """Returns (description of a hash for operators, whether it can be used to sign in)."""
         try:
             return self._usable(stored)[0].name, True
         except UnusableHash as unusable:
             return str(unusable), False
 
     def is_hash(self, stored: str) -> bool:
-        """Is it a hash of a scheme that is known, allowed or not?"""
+        """Returns whether the text is a hash of a known scheme, allowed or not."""
         try:
             hashes.identify(stored)
         except UnusableHash:
@@ -140,39 +148,43 @@ class Verifier:
         return True
 
     def new_hash(self, scheme: str, password: str) -> str:
-        """A hash of a new password, as the application itself would make it. Raises BackendUnavailable."""
-        return hash_pool().run(hashes.new_hash, scheme, self._forms(password)[-1])
+        """Returns a hash of a new password in the form of the application. Raises BackendUnavailable."""
+        return hash_pool().run(hashes.new_hash, scheme, self._variants(password)[-1])
 
     def is_current(self, stored: str, scheme: str) -> bool:
-        """Would a new hash of `scheme` be no better? Raises BackendUnavailable."""
+        """Returns whether `stored` is at least as strong as a new hash of `scheme`. Raises BackendUnavailable."""
         return hash_pool().run(hashes.is_current, stored, scheme)
 
-    def proves(self, stored: str, password: str) -> bool:
-        """Does a right password prove every byte of itself, in one spelling? Raises UnusableHash."""
+    def proves_every_byte(self, stored: str, password: str) -> bool:
+        """Returns whether a successful check proves every byte of the password, in one Unicode form.
+
+        Raises UnusableHash.
+        """
         scheme, _ = hashes.identify(stored)
         return unicodedata.is_normalized("NFC", password) and all(
-            hashes.uses_every_byte(scheme, form) for form in self._forms(password)
+            hashes.uses_every_byte(scheme, variant) for variant in self._variants(password)
         )
 
-    def heeded(self, scheme: str, password: str) -> bool:
-        """Would a hash of that scheme heed all of the password?"""
-        most = hashes.SCHEMES[scheme].max_bytes
-        return not most or len(self._forms(password)[-1]) <= most
+    def fits_scheme(self, scheme: str, password: str) -> bool:
+        """Returns whether a new hash of the scheme uses all bytes of the password."""
+        max_bytes = hashes.SCHEMES[scheme].max_bytes
+        return not max_bytes or len(self._variants(password)[-1]) <= max_bytes
 
-    def _forms(self, password: str) -> tuple[bytes, ...]:
-        """The texts that may have been hashed, the application's own last."""
-        # keyboards send é as one letter or as two; the hash knows one of them
+    def _variants(self, password: str) -> tuple[bytes, ...]:
+        """Returns the byte strings that the application may have hashed; its default form is the last one."""
+        # keyboards send é as one code point or as two, and the hash was made from one of these forms
         composed = unicodedata.normalize("NFC", password)
         texts = [password, composed]
         if self._form == "slashed":
             texts.append(_SLASHED.sub(r"\\\1", composed))
         elif self._form == "html":
             texts.append(html.escape(composed, quote=False).replace('"', "&quot;"))
-        # each once, and in the place where it stands last
+        # remove duplicates, keeping the last one of each
         distinct = list(dict.fromkeys(reversed(texts)))[::-1]
         return tuple((text + self._pepper).encode("utf-8", "surrogatepass") for text in distinct)
 
-    def _usable(self, stored: str) -> tuple[Scheme, HashMatch, Kind]:
+    def _usable(self, stored: str) -> tuple[Scheme, HashMatch, CostClass]:
+        """Identifies a hash. Raises UnusableHash if its scheme is not allowed or its cost exceeds the limits."""
         scheme, match = hashes.identify(stored)
         if scheme.name not in self._allowed:
             raise UnusableHash(f"is a {scheme.name} hash, which schemes does not allow")

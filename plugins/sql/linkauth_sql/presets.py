@@ -1,6 +1,6 @@
-"""What the usual applications want: data, and not code. The ini overrides it.
+"""The settings for common applications. The ini file overrides them.
 
-`{prefix}` stands for the setting `table_prefix`; a column in parentheses is an SQL expression.
+`{prefix}` is replaced by the setting `table_prefix`. A column in parentheses is an SQL expression.
 """
 
 from __future__ import annotations
@@ -8,24 +8,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-WITH_QUERY = ("table_prefix", "schemes", "password_form", "new_scheme", "locked_seconds", "time_form")
-"""What a preset says beside a `query` too, which says itself where the people are and what its columns mean."""
-KINDS = ("active", "disabled", "locked", "locked_until", "lock_enabled", "expires", "must_change", "password_expires")
-"""What a column can say of an account, and so the kinds of `optional_columns`."""
+KEYS_WITH_QUERY = ("table_prefix", "schemes", "password_form", "new_scheme", "locked_seconds", "time_form")
+"""The settings of a preset that also apply to a `query`, which selects the table and the columns itself."""
+COLUMN_KINDS = (
+    "active",
+    "disabled",
+    "locked",
+    "locked_until",
+    "lock_enabled",
+    "expires",
+    "must_change",
+    "password_expires",
+)
+"""The kinds of columns that decide whether an account may sign in, also used in `optional_columns`."""
 
 
-def _each(kind: str, columns: str) -> tuple[str, ...]:
+def _of_kind(kind: str, columns: str) -> tuple[str, ...]:
     return tuple(f"{kind}:{column}" for column in columns.split())
 
 
-_OF_RAILS_AND_LARAVEL = (
-    *_each("active", "active is_active enabled is_enabled approved is_approved approved_at state status"),
-    *_each("disabled", "deleted_at discarded_at archived_at banned_at blocked_at suspended_at disabled_at"),
-    *_each("disabled", "deactivated_at deleted is_deleted banned is_banned blocked is_blocked suspended is_suspended"),
-    *_each("disabled", "disabled is_disabled archived is_archived"),
-    *_each("locked_until", "banned_until blocked_until suspended_until locked_until"),
+_RAILS_AND_LARAVEL_COLUMNS = (
+    *_of_kind("active", "active is_active enabled is_enabled approved is_approved approved_at state status"),
+    *_of_kind("disabled", "deleted_at discarded_at archived_at banned_at blocked_at suspended_at disabled_at"),
+    *_of_kind(
+        "disabled", "deactivated_at deleted is_deleted banned is_banned blocked is_blocked suspended is_suspended"
+    ),
+    *_of_kind("disabled", "disabled is_disabled archived is_archived"),
+    *_of_kind("locked_until", "banned_until blocked_until suspended_until locked_until"),
 )
-"""What the libraries for soft deletes, states and bans add to a table of users."""
+"""Columns that libraries for soft deletes, states and bans add to a users table."""
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "none": {},
@@ -38,7 +49,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "family_name_column": "last_name",
         "email_column": "email",
         "active_column": "is_active",
-        # what every Django takes, without a package of its own
+        # every Django supports it without an additional package
         "new_scheme": "django_pbkdf2_sha256",
         "new_account": ("is_superuser=false", "is_staff=false", "is_active=true", "date_joined=now"),
     },
@@ -47,7 +58,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "table": "{prefix}users",
         "subject_column": "ID",
         "username_columns": ("user_login", "user_email"),
-        # on MariaDB and MySQL only, where its columns ignore case and have an index
+        # WordPress supports only MariaDB and MySQL, where these columns ignore case and have an index
         "username_match": "collation",
         "password_column": "user_pass",
         "name_column": "display_name",
@@ -55,17 +66,17 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "disabled_column": "user_status",
         # BuddyPress: 1 is spam, 2 is not activated yet
         "disabled_values": ("2",),
-        # a network of sites has them
-        "optional_columns": _each("disabled", "spam deleted"),
+        # these columns exist only in a multisite network
+        "optional_columns": _of_kind("disabled", "spam deleted"),
         "schemes": ("strong", "phpass"),
         "password_form": "slashed",
-        # WordPress since 6.8 takes it by password_verify, older ones by phpass, which asks crypt()
+        # WordPress 6.8 and later verify it with password_verify(), older versions with phpass, which uses crypt()
         "new_scheme": "bcrypt",
         "new_account": ("user_nicename={username}", "user_registered=now", "user_status=0"),
     },
     "drupal": {
         "table": "{prefix}users_field_data",
-        # one row for each language of a person
+        # the table has one row per language of a person
         "where": "default_langcode = 1",
         "subject_column": "uid",
         "username_columns": ("name", "mail"),
@@ -74,7 +85,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "email_column": "mail",
         "active_column": "status",
         "schemes": ("strong", "phpass"),
-        # Drupal since 10.1; older ones take drupal7 only
+        # Drupal 10.1 and later; older versions accept only drupal7
         "new_scheme": "bcrypt",
     },
     "drupal7": {
@@ -97,7 +108,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "password_column": "password",
         "name_column": "name",
         "email_column": "email",
-        # activation holds the token of a forgotten password too, so that it says nothing of the account
+        # the column activation is not used: it also contains tokens for forgotten passwords
         "disabled_column": "block",
         "must_change_column": "requireReset",
         "schemes": ("strong", "phpass"),
@@ -106,14 +117,14 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "phpbb": {
         "table_prefix": "phpbb_",
         "table": "{prefix}users",
-        # 2 is for the anonymous visitor and for robots
+        # type 2 is the anonymous visitor and robots
         "where": "user_type <> 2",
         "subject_column": "user_id",
         "username_columns": ("username",),
         "password_column": "user_password",
         "name_column": "username",
         "email_column": "user_email",
-        # 0 is normal, 1 inactive (whatever user_inactive_reason says), 3 a founder
+        # 0 is normal, 1 is inactive (for any user_inactive_reason), 3 is a founder
         "active_column": "user_type",
         "active_values": ("0", "3"),
         "disabled_values": ("1", "2"),
@@ -135,7 +146,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "password_column": "user_password",
         "name_column": "user_real_name",
         "email_column": "user_email",
-        # a block forbids edits; it forbids to sign in only where the wiki sets $wgBlockDisablesLogin
+        # blocks are not read: they forbid edits, and sign-ins only if the wiki sets $wgBlockDisablesLogin
         "password_expires_column": "user_password_expires",
         "time_form": "digits",
         "new_scheme": "mediawiki_pbkdf2",
@@ -147,8 +158,12 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "password_column": "password",
         "name_column": "name",
         "email_column": "email",
-        "optional_columns": (*_OF_RAILS_AND_LARAVEL, "locked:locked_at", *_each("active", "confirmed confirmed_at")),
-        # by default Laravel takes no other hash than the one it makes
+        "optional_columns": (
+            *_RAILS_AND_LARAVEL_COLUMNS,
+            "locked:locked_at",
+            *_of_kind("active", "confirmed confirmed_at"),
+        ),
+        # by default Laravel accepts only the scheme that it uses itself
         "new_scheme": "bcrypt",
         "new_account": ("created_at=now", "updated_at=now"),
     },
@@ -160,10 +175,10 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "email_column": "email",
         "active_column": "confirmed_at",
         "locked_column": "locked_at",
-        # Devise's unlock_in
+        # the default of unlock_in in Devise
         "locked_seconds": 3_600,
-        # of devise-security's :expirable
-        "optional_columns": (*_OF_RAILS_AND_LARAVEL, "expires:expired_at"),
+        # expired_at is from the module :expirable of devise-security
+        "optional_columns": (*_RAILS_AND_LARAVEL_COLUMNS, "expires:expired_at"),
         "new_scheme": "bcrypt",
         "new_account": ("created_at=now", "updated_at=now", "confirmed_at=now"),
     },
@@ -176,11 +191,13 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "active_column": "EmailConfirmed",
         "locked_until_column": "LockoutEnd",
         "lock_enabled_column": "LockoutEnabled",
-        # what applications add to IdentityUser
+        # columns that applications commonly add to IdentityUser
         "optional_columns": (
-            *_each("active", "IsActive Active IsEnabled Enabled IsApproved Approved"),
-            *_each("disabled", "IsDeleted Deleted DeletedAt DeletedOn IsDisabled Disabled IsBlocked Blocked IsBanned"),
-            *_each("disabled", "IsSuspended IsArchived DeactivatedAt"),
+            *_of_kind("active", "IsActive Active IsEnabled Enabled IsApproved Approved"),
+            *_of_kind(
+                "disabled", "IsDeleted Deleted DeletedAt DeletedOn IsDisabled Disabled IsBlocked Blocked IsBanned"
+            ),
+            *_of_kind("disabled", "IsSuspended IsArchived DeactivatedAt"),
         ),
         "schemes": ("strong", "aspnet_v2"),
         "new_scheme": "aspnet_v3",
@@ -196,7 +213,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "family_name_column": "user_entity.last_name",
         "email_column": "user_entity.email",
         "active_column": "user_entity.enabled",
-        # what Keycloak demands at the next sign-in; a brute-force lock for a while is not in the database
+        # the actions that Keycloak requires at the next sign-in; temporary brute-force locks are not in the database
         "disabled_column": (
             "(CASE WHEN EXISTS (SELECT 1 FROM user_required_action WHERE user_required_action.user_id = user_entity.id"
             " AND user_required_action.required_action = 'VERIFY_EMAIL') THEN 1 ELSE 0 END)"

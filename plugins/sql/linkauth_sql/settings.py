@@ -1,4 +1,4 @@
-"""What the ini may say under `linkauth.backend.<name>.` with `use = sql`."""
+"""The settings of the sql backend: the keys below `linkauth.backend.<name>.` with `use = sql`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any, Literal
 from linkauth.net import FailoverSettings
 from linkauth.redaction import redact
 from linkauth_sql import hashes
-from linkauth_sql.flags import named
+from linkauth_sql.flags import normalize_all
 from linkauth_sql.hashes.scheme import LARGEST_MEMORY, MEBIBYTE
-from linkauth_sql.presets import KINDS, PRESETS, WITH_QUERY
+from linkauth_sql.presets import COLUMN_KINDS, KEYS_WITH_QUERY, PRESETS
 
 Preset = Literal[
     "none",
@@ -30,28 +30,28 @@ Preset = Literal[
     "keycloak",
 ]
 EMPTY = {"empty": "none"}
-"""The word `none` switches off what a preset names (see `linkauth.config.presets`)."""
-_NEW_ACCOUNT = re.compile(r"[^\s=]+=\S*")
-_PAIRS = (
+"""The keyword `none` stands for an empty value, for example to remove a column of the preset."""
+_COLUMN_VALUE_PAIR = re.compile(r"[^\s=]+=\S*")
+_OPPOSITE_SETTINGS = (
     ("active_values", "disabled_values"),
     ("locked_values", "unlocked_values"),
     ("must_change_values", "may_keep_values"),
 )
-_DECIDED_BY = {
-    **dict.fromkeys(_PAIRS[0], ("active", "disabled")),
-    **dict.fromkeys(_PAIRS[1], ("locked",)),
-    **dict.fromkeys(_PAIRS[2], ("must_change",)),
+_COLUMNS_OF_VALUES = {
+    **dict.fromkeys(_OPPOSITE_SETTINGS[0], ("active", "disabled")),
+    **dict.fromkeys(_OPPOSITE_SETTINGS[1], ("locked",)),
+    **dict.fromkeys(_OPPOSITE_SETTINGS[2], ("must_change",)),
 }
-"""Settings that name values, and the columns that hold them."""
-NEEDED = ("subject_column", "username_columns", "password_column")
+"""The settings that list values, and the columns that contain these values."""
+REQUIRED_COLUMNS = ("subject_column", "username_columns", "password_column")
 
 
 @dataclass(frozen=True)
 class SQLSettings(FailoverSettings):
-    """Where the people are: a preset, or `table` and its columns, or `query`. Times are in seconds.
+    """The table of people: a preset, or `table` and its columns, or `query`. Times are in seconds.
 
-    `query` is a SELECT with `:username` that gives columns named subject and password, and optionally those that
-    `columns` names; it must match names case-insensitively itself. `none` as a column is no column.
+    `query` is a SELECT with `:username` that returns columns named subject and password, and optionally other keys of
+    `columns`. It must compare names case-insensitively.
     """
 
     url: str = field(repr=False)
@@ -108,10 +108,10 @@ class SQLSettings(FailoverSettings):
 
     @classmethod
     def preset_values(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What the preset says where the ini says nothing; `{prefix}` in it is the prefix of the tables."""
+        """Returns the values of the preset, with `{prefix}` replaced by `table_prefix`."""
         preset = PRESETS[given.get("preset", cls.preset)]
         if given.get("query"):
-            preset = {key: value for key, value in preset.items() if key in WITH_QUERY}
+            preset = {key: value for key, value in preset.items() if key in KEYS_WITH_QUERY}
         prefix = given.get("table_prefix", preset.get("table_prefix", cls.table_prefix))
         return {
             key: value.replace("{prefix}", prefix) if isinstance(value, str) else value for key, value in preset.items()
@@ -119,7 +119,10 @@ class SQLSettings(FailoverSettings):
 
     @property
     def columns(self) -> dict[str, str]:
-        """What a look-up calls its columns (a `query` too, and `username` besides), and the column; "" for none."""
+        """The label of each column in a look-up, and the configured column, "" if there is none.
+
+        A `query` uses the same labels, and also `username`.
+        """
         return {
             "subject": self.subject_column,
             "password": self.password_column,
@@ -141,7 +144,7 @@ class SQLSettings(FailoverSettings):
 
     @property
     def values(self) -> dict[str, tuple[str, ...]]:
-        """The settings that name values of the columns which decide, and these values."""
+        """The settings that list values of the columns that decide whether an account may sign in."""
         return {
             "active_values": self.active_values,
             "disabled_values": self.disabled_values,
@@ -153,12 +156,12 @@ class SQLSettings(FailoverSettings):
 
     @property
     def writes(self) -> bool:
-        """Is anything ever written?"""
+        """Whether the backend ever writes to the table."""
         return self.rehash or self.password_change or self.password_recovery or self.registration
 
     def faults(self) -> Iterator[tuple[str, str]]:
-        """What the types cannot say, as (key, problem)."""
-        yield from self._place_faults()
+        """Yields (key, problem) for each rule between the settings that is violated."""
+        yield from self._source_faults()
         yield from self._value_faults()
         yield from self._password_faults()
         yield from self.failover_faults()
@@ -179,45 +182,48 @@ class SQLSettings(FailoverSettings):
         if self.url.startswith("sqlite") and self.tls_ca_file:
             yield "tls_ca_file", "is for a database on the network, and SQLite is a file"
 
-    def _place_faults(self) -> Iterator[tuple[str, str]]:
+    def _source_faults(self) -> Iterator[tuple[str, str]]:
         if not self.table and not self.query:
-            yield "table", "is missing, and so are query and preset: one of them says where the people are"
+            yield "table", "is missing: set preset, table or query"
         if self.table and self.query:
-            yield "query", "cannot stand beside table: leave out one of them"
+            yield "query", "cannot be combined with table: remove one of them"
         columns = {f"{label}_column": column for label, column in self.columns.items() if label != "parameters"}
         columns["password_parameters_column"] = self.password_parameters_column
         lists = {"username_columns": self.username_columns, "optional_columns": self.optional_columns}
-        place = {**columns, **lists, "join": self.join, "where": self.where, "new_account": self.new_account}
-        for key, value in sorted(place.items()):
+        source = {**columns, **lists, "join": self.join, "where": self.where, "new_account": self.new_account}
+        for key, value in sorted(source.items()):
             if self.query and value:
-                yield key, "cannot stand beside query, which names its columns itself"
-            if self.table and key in NEEDED and not value:
+                yield key, "cannot be combined with query, which selects its own columns"
+            if self.table and key in REQUIRED_COLUMNS and not value:
                 yield key, "is missing"
         if self.query and ":username" not in self.query:
-            yield "query", "has no :username"
+            yield "query", "does not contain :username"
         for pair in self.new_account:
-            if not _NEW_ACCOUNT.fullmatch(pair):
-                yield "new_account", "holds something other than column=value"
+            if not _COLUMN_VALUE_PAIR.fullmatch(pair):
+                yield "new_account", "contains something other than column=value"
 
     def _value_faults(self) -> Iterator[tuple[str, str]]:
         values = self.values
-        for key, words in {**values, "optional_columns": self.optional_columns}.items():
-            if any(word.endswith((",", ";")) for word in words):
-                yield key, "holds a word that ends in a comma: blanks separate words"
-        for yes, no in _PAIRS:
-            if named(values[yes]) & named(values[no]):
-                yield yes, f"and {no} name the same value"
+        for key, items in {**values, "optional_columns": self.optional_columns}.items():
+            if any(item.endswith((",", ";")) for item in items):
+                yield key, "contains a value that ends in a comma or semicolon: separate values by spaces"
+        for yes, no in _OPPOSITE_SETTINGS:
+            if normalize_all(values[yes]) & normalize_all(values[no]):
+                yield yes, f"and {no} contain the same value"
         for pair in self.optional_columns:
             kind, colon, column = pair.partition(":")
-            if not colon or kind not in KINDS or not column:
-                yield "optional_columns", f"holds something other than kind:column; the kinds are {', '.join(KINDS)}"
+            if not colon or kind not in COLUMN_KINDS or not column:
+                yield (
+                    "optional_columns",
+                    f"holds something other than kind:column; the kinds are {', '.join(COLUMN_KINDS)}",
+                )
                 break
-        for key, columns in _DECIDED_BY.items():
+        for key, columns in _COLUMNS_OF_VALUES.items():
             kinds = {pair.partition(":")[0] for pair in self.optional_columns}
-            is_there = kinds & set(columns) or any(self.columns[column] for column in columns)
-            of_preset = values[key] == PRESETS[self.preset].get(key)
-            if self.table and values[key] and not of_preset and not is_there:
-                yield key, f"is of no use without {' or '.join(f'{column}_column' for column in columns)}"
+            has_column = kinds & set(columns) or any(self.columns[column] for column in columns)
+            is_from_preset = values[key] == PRESETS[self.preset].get(key)
+            if self.table and values[key] and not is_from_preset and not has_column:
+                yield key, f"has no effect without {' or '.join(f'{column}_column' for column in columns)}"
 
     def _password_faults(self) -> Iterator[tuple[str, str]]:
         try:
@@ -242,7 +248,7 @@ class SQLSettings(FailoverSettings):
             ("registration", self.registration),
         ):
             if is_on and (self.query or self.join):
-                yield key, "needs a table, without query and join: where would it write?"
+                yield key, "needs a table, without query and join, because it writes to the table"
         for key, names in (
             ("subject_column", (self.subject_column,)),
             ("username_columns", self.username_columns),
@@ -252,8 +258,8 @@ class SQLSettings(FailoverSettings):
             ("password_expires_column", (self.password_expires_column,)),
         ):
             if self.writes and not self.join and any("." in name or "(" in name for name in names):
-                yield key, "must be a plain column of the table, for it is written or says what is written"
+                yield key, "must be a plain column of the table, because it is written or identifies the row"
         if self.password_recovery and not self.email_column:
-            yield "password_recovery", "needs an email_column: where would a code be sent?"
+            yield "password_recovery", "needs an email_column, because the code is sent by e-mail"
         if self.password_change and not self.password_min_length:
-            yield "password_min_length", "is 0: an empty password is none"
+            yield "password_min_length", "is 0, but a password must not be empty"

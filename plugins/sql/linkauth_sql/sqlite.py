@@ -1,4 +1,4 @@
-"""SQLite through Python's own module; one odd row of a file is nobody else's trouble."""
+"""SQLite connections. Text that is not in the encoding of the file does not raise; it affects only its own row."""
 
 from __future__ import annotations
 
@@ -9,24 +9,27 @@ from typing import Any
 from sqlalchemy import URL, ColumnElement, LargeBinary, cast, func, literal_column
 
 _ENCODINGS = {b"A": "utf-8", b"A\0": "utf-16-le", b"\0A": "utf-16-be"}
-"""What SQLite may write text in, by what it makes of an A."""
+"""The text encodings of SQLite, by their bytes for the letter A."""
 
 
 def connect(url: URL, timeout: int, writes: bool) -> sqlite3.Connection:
-    """A connection that knows `linkauth_lower` and takes a letter that is none for U+FFFD. Raises sqlite3.Error."""
-    # never creating, so that a wrong path is an error and not a new, empty database
+    """Returns a connection with the SQL function `linkauth_lower`. Undecodable bytes become U+FFFD.
+
+    Raises sqlite3.Error.
+    """
+    # the modes rw and ro do not create a file, so that a wrong path is an error
     uri = f"{Path(url.database or '').resolve().as_uri()}?mode={'rw' if writes else 'ro'}"
-    # the URL may say, as SQLAlchemy documents it, how long another's lock is waited for
-    patience = float(str(url.query.get("timeout", timeout)))
-    connection = sqlite3.connect(uri, uri=True, timeout=patience, check_same_thread=False)
+    # the query of the URL may set the time to wait for a lock, as documented by SQLAlchemy
+    lock_timeout = float(str(url.query.get("timeout", timeout)))
+    connection = sqlite3.connect(uri, uri=True, timeout=lock_timeout, check_same_thread=False)
     connection.text_factory = _text
-    # SQLite's own lower() knows ASCII only; under its name this one would be used for the application's indexes
+    # SQLite's lower() supports ASCII only; replacing it under the same name would affect the application's indexes
     connection.create_function("linkauth_lower", 2, _lower, deterministic=True)
     return connection
 
 
 def folded(value: ColumnElement[Any]) -> ColumnElement[Any]:
-    """`value` in small letters, whatever stands there: numbers and bytes are text, what is no text equals nothing."""
+    """Returns an SQL expression for `value` in lower case. Numbers and bytes become text; undecodable text is NULL."""
     return func.linkauth_lower(cast(value, LargeBinary), literal_column("CAST('A' AS BLOB)"))
 
 
@@ -35,7 +38,7 @@ def _text(data: bytes) -> str:
 
 
 def _lower(data: bytes | None, letter_a: bytes) -> str | None:
-    # bytes, for SQLite's module gives functions no text that is broken
+    # the argument is bytes because the sqlite3 module cannot pass undecodable text to a function
     try:
         return None if data is None else data.decode(_ENCODINGS[letter_a]).lower()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""The statements that the settings describe; names are compared by the database, never by LIKE."""
+"""Builds the SQL statements for the table of the settings. Names are compared with =, never with LIKE."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ from sqlalchemy import (
 )
 
 from linkauth_sql import sqlite
-from linkauth_sql.presets import KINDS
+from linkauth_sql.presets import COLUMN_KINDS
 from linkauth_sql.settings import SQLSettings
-from linkauth_sql.states import OF
+from linkauth_sql.states import LABEL_SEPARATOR
 
-NAMES = 100_000
-"""Rows among which ambiguous names are looked for."""
+MAX_NAME_ROWS = 100_000
+"""The number of rows per username column that are searched for ambiguous names."""
 USERNAME = "username"
-"""What it calls the first of the columns of names; the others are username_1 and so on."""
-KNOWN = frozenset(SQLSettings(url="").columns) | {USERNAME}
-"""What the columns of a query may be called."""
+"""The label of the first username column. The labels of the others are username_1, username_2 and so on."""
+QUERY_COLUMNS = frozenset(SQLSettings(url="").columns) | {USERNAME}
+"""The column labels that linkauth reads from the result of a configured query."""
 
 
 class OptionalColumn(NamedTuple):
-    """A column of `optional_columns` that the table has: what it says, and its name in the table's own spelling."""
+    """A column of `optional_columns` that exists in the table: its kind, and its name as spelled in the table."""
 
     kind: str
     column: str
@@ -52,15 +52,15 @@ class OptionalColumn(NamedTuple):
 
 @dataclass(frozen=True)
 class Statements:
-    """What is asked of one table, or of one query, for which all but `by_name` are None.
+    """The statements for one table. For a configured query all of them are None except `by_name`.
 
-    `by_name` and `alike` have `:username`, `by_subject` and `by_bytes` `:subject`, the rest `:most`.
+    `by_name` and `by_collation` have `:username`, `by_subject` and `by_binary_subject` `:subject`, the rest `:most`.
     """
 
     by_name: Executable
     by_subject: Executable | None = None
-    by_bytes: Executable | None = None
-    alike: Executable | None = None
+    by_binary_subject: Executable | None = None
+    by_collation: Executable | None = None
     sample: Executable | None = None
     newest: Executable | None = None
     states: Executable | None = None
@@ -68,16 +68,16 @@ class Statements:
     probe: Executable | None = None
 
 
-def statements(settings: SQLSettings, dialect: Any, optional: tuple[OptionalColumn, ...] = ()) -> Statements:
-    """Everything that is asked of the table, which has these `optional` columns. Raises ValueError."""
+def build_statements(settings: SQLSettings, dialect: Any, optional: tuple[OptionalColumn, ...] = ()) -> Statements:
+    """Builds the statements for a table with these `optional` columns. Raises ValueError for an invalid query."""
     if settings.query:
         return Statements(_query(settings.query))
-    builder = _Builder(settings, dialect, optional)
+    builder = _StatementBuilder(settings, dialect, optional)
     return Statements(
         by_name=builder.by_name(),
         by_subject=builder.by_subject(),
-        by_bytes=builder.by_bytes(),
-        alike=builder.alike(),
+        by_binary_subject=builder.by_binary_subject(),
+        by_collation=builder.by_collation(),
         sample=builder.sample(),
         newest=builder.newest(),
         states=builder.states(),
@@ -89,12 +89,15 @@ def statements(settings: SQLSettings, dialect: Any, optional: tuple[OptionalColu
 def _query(query: str) -> TextClause:
     statement = text(query)
     if set(statement.compile().params) != {"username"}:
-        raise ValueError("query must have :username and no other :name; a colon of its own is written \\:")
+        raise ValueError("query must contain :username and no other :name; write a literal colon as \\:")
     return statement
 
 
-class _Builder:
-    """Names are quoted where the dialect needs it; join, where and what is in parentheses is the operator's SQL."""
+class _StatementBuilder:
+    """Builds the statements. Identifiers are quoted as the dialect requires.
+
+    `join`, `where` and columns in parentheses are SQL of the operator and are not quoted.
+    """
 
     def __init__(self, settings: SQLSettings, dialect: Any, optional: tuple[OptionalColumn, ...]) -> None:
         self._settings = settings
@@ -104,8 +107,12 @@ class _Builder:
         self._is_mariadb = dialect.name in ("mariadb", "mysql")
 
     def by_name(self) -> Select[Any]:
-        """The case is folded by the database on both sides. `collation` first compares as the column's own index does:
-        that may find more (an ü for a u), which the folded comparison takes out again."""
+        """Finds rows by a name, ignoring case.
+
+        The database converts both sides to lower case. With `username_match = collation`, the column is also compared
+        by its collation, which can use the index of the column. The collation may match more names (ü equals u), but
+        the lower-case comparison excludes them.
+        """
         typed = bindparam("username", type_=String)
         conditions: list[ColumnElement[bool]] = []
         for name in self._settings.username_columns:
@@ -119,8 +126,8 @@ class _Builder:
         subject = cast(self._column(self._settings.subject_column), String)
         return self._where(self._look_up(), subject == bindparam("subject", type_=String))
 
-    def by_bytes(self) -> Select[Any] | None:
-        """The same for a subject of bytes, which is known by its hexadecimal digits; None where SQL lacks that."""
+    def by_binary_subject(self) -> Select[Any] | None:
+        """Finds rows by a binary subject in hexadecimal digits; None if the dialect does not support it."""
         if self._dialect not in ("postgresql", "mariadb", "mysql", "sqlite"):
             return None
         stored, digits = self._column(self._settings.subject_column), bindparam("subject", type_=String)
@@ -128,13 +135,14 @@ class _Builder:
             return self._where(self._look_up(), cast(stored, String) == literal_column("'\\x'").concat(digits))
         return self._where(self._look_up(), func.lower(func.hex(stored)) == digits)
 
-    def alike(self) -> Select[Any]:
-        """Names that the column's own collation, and so its index, takes for the same: perhaps an ü for a u."""
+    def by_collation(self) -> Select[Any]:
+        """Finds rows by a name that is equal in the collation of the column, which a unique index also uses."""
         names = map(self._column, self._settings.username_columns)
         typed = bindparam("username", type_=String)
         return self._where(self._look_up(), or_(*(name == typed for name in names)))
 
     def sample(self) -> Select[Any]:
+        """Selects the hashes of some rows."""
         settings = self._settings
         columns = {"password": settings.password_column, "parameters": settings.password_parameters_column}
         chosen = select(*(self._column(name).label(label) for label, name in columns.items() if name))
@@ -142,58 +150,60 @@ class _Builder:
         return self._where(chosen.select_from(self._from()), stored.is_not(None)).limit(bindparam("most"))
 
     def newest(self) -> Select[Any]:
-        """The same of the other end of the table, by its key: older hashes are of older kinds."""
+        """Selects the hashes of the rows with the highest subjects, because new rows may use another scheme."""
         return self.sample().order_by(self._column(self._settings.subject_column).desc())
 
     def states(self) -> Select[Any] | None:
-        """The columns that decide, of any rows; None where there are none."""
-        columns = self._deciding()
+        """Selects the columns that decide whether accounts may sign in; None if there are none."""
+        columns = self._state_columns()
         chosen = select(*columns).select_from(self._from())
         return self._where(chosen, true()).limit(bindparam("most")) if columns else None
 
     def ambiguous(self) -> Select[Any]:
-        """Names, in small letters, that more than one of the rows have."""
+        """Selects the names, in lower case, that more than one row has."""
         subject = self._column(self._settings.subject_column)
         names = []
         for name in map(self._column, self._settings.username_columns):
             chosen = select(subject.label("subject"), self._folded(name, exact=True).label("name")).select_from(
                 self._from()
             )
-            names.append(select(self._where(chosen, name.is_not(None)).limit(NAMES).subquery()))
+            names.append(select(self._where(chosen, name.is_not(None)).limit(MAX_NAME_ROWS).subquery()))
         every = union_all(*names).subquery()
         grouped = select(every.c.name).where(every.c.name.is_not(None), every.c.name != "").group_by(every.c.name)
         return grouped.having(func.count(every.c.subject.distinct()) > 1).limit(bindparam("most"))
 
     def probe(self) -> Select[Any]:
-        """No row of all columns of the table, which tells their names."""
-        table_name = text(_plain(self._quoted(self._settings.table)))
+        """Selects all columns and no rows, to read the names of the columns."""
+        table_name = text(_escape_colons(self._quoted(self._settings.table)))
         return select(literal_column("*")).select_from(table_name).where(text("1 = 0"))
 
     def _look_up(self) -> Select[Any]:
         settings = self._settings
         names = settings.username_columns
-        wanted = {f"{USERNAME}_{place}" if place else USERNAME: name for place, name in enumerate(names)}
-        wanted |= {label: name for label, name in settings.columns.items() if label not in KINDS}
-        columns = [self._column(name).label(label) for label, name in wanted.items() if name]
-        return select(*columns, *self._deciding()).select_from(self._from())
+        labels = {f"{USERNAME}_{index}" if index else USERNAME: name for index, name in enumerate(names)}
+        labels |= {label: name for label, name in settings.columns.items() if label not in COLUMN_KINDS}
+        columns = [self._column(name).label(label) for label, name in labels.items() if name]
+        return select(*columns, *self._state_columns()).select_from(self._from())
 
-    def _deciding(self) -> list[ColumnElement[Any]]:
-        """The columns that say whether an account may sign in."""
-        named = {kind: self._settings.columns[kind] for kind in KINDS}
-        columns: list[ColumnElement[Any]] = [self._column(name).label(kind) for kind, name in named.items() if name]
+    def _state_columns(self) -> list[ColumnElement[Any]]:
+        """Returns the columns that decide whether an account may sign in, labelled with their kind."""
+        configured = {kind: self._settings.columns[kind] for kind in COLUMN_KINDS}
+        columns: list[ColumnElement[Any]] = [
+            self._column(name).label(kind) for kind, name in configured.items() if name
+        ]
         table_name = self._settings.table
-        for kind, own in self._optional:
-            # with its table, for a join may have such a column too
-            chosen: ColumnElement[Any] = literal_column(f"{self._quoted(table_name)}.{self._quote(own)}")
-            columns.append(chosen.label(f"{kind}{OF}{own}"))
+        for kind, name in self._optional:
+            # qualified with the table, because a joined table may have a column of the same name
+            selected: ColumnElement[Any] = literal_column(f"{self._quoted(table_name)}.{self._quote(name)}")
+            columns.append(selected.label(f"{kind}{LABEL_SEPARATOR}{name}"))
         return columns
 
-    def _where(self, chosen: Select[Any], condition: ColumnElement[bool]) -> Select[Any]:
+    def _where(self, statement: Select[Any], condition: ColumnElement[bool]) -> Select[Any]:
         extra = self._settings.where
-        return chosen.where(condition, text(f"({_plain(extra)})")) if extra else chosen.where(condition)
+        return statement.where(condition, text(f"({_escape_colons(extra)})")) if extra else statement.where(condition)
 
     def _from(self) -> TextClause:
-        return text(_plain(f"{self._quoted(self._settings.table)} {self._settings.join}".strip()))
+        return text(_escape_colons(f"{self._quoted(self._settings.table)} {self._settings.join}".strip()))
 
     def _column(self, name: str) -> ColumnElement[Any]:
         return literal_column(name if name.startswith("(") else self._quoted(name))
@@ -206,29 +216,29 @@ class _Builder:
             return sqlite.folded(value)
         if not self._is_mariadb:
             return func.lower(value)
-        # binary columns have no case, and collations that ignore accents let ü sign in as u
+        # lower() does not affect binary columns, and collations that ignore accents would equate ü and u
         folded = func.lower(func.convert(value.op("USING")(literal_column("utf8mb4"))))
         return folded.collate("utf8mb4_bin") if exact else folded
 
 
-def _plain(sql: str) -> str:
-    """SQL of the operator's, in which a colon is no parameter."""
+def _escape_colons(sql: str) -> str:
+    """Escapes the colons in SQL of the operator, so that SQLAlchemy does not read them as parameters."""
     return sql.replace("\\:", ":").replace(":", "\\:")
 
 
-def replacing(settings: SQLSettings, row: Mapping[str, Any], changes: Mapping[str, Any]) -> Update:
-    """Write `changes` (column to value) to the row that was read, if its password is still the one that was read."""
+def update_statement(settings: SQLSettings, row: Mapping[str, Any], changes: Mapping[str, Any]) -> Update:
+    """Writes `changes` ({column: value}) to `row`, if its password has not changed since it was read."""
     read = row["password"]
-    # a CHAR column gives what it pads with, and compares without
-    same = {read, read.rstrip()} if isinstance(read, (str, bytes)) else {read}
+    # a CHAR column returns its padding, but compares without it
+    equal_values = {read, read.rstrip()} if isinstance(read, (str, bytes)) else {read}
     password: ColumnElement[Any] = column(settings.password_column)
     statement = update(_table(settings, changes)).values(dict(changes))
     subject = column(settings.subject_column) == row["subject"]
-    return statement.where(subject, password.is_(None) if read is None else password.in_(sorted(same)))
+    return statement.where(subject, password.is_(None) if read is None else password.in_(sorted(equal_values)))
 
 
-def adding(settings: SQLSettings, values: Mapping[str, Any]) -> Insert:
-    """A new row."""
+def insert_statement(settings: SQLSettings, values: Mapping[str, Any]) -> Insert:
+    """Inserts a row with these values ({column: value})."""
     return insert(_table(settings, values)).values(dict(values))
 
 
@@ -237,7 +247,7 @@ def _table(settings: SQLSettings, columns: Mapping[str, Any]) -> Any:
     return table(name, *map(column, columns), schema=schema or None)
 
 
-def touching(settings: SQLSettings, columns: tuple[str, ...]) -> Update:
-    """An UPDATE of no row, which a database refuses to an account that may only read."""
+def permission_probe(settings: SQLSettings, columns: tuple[str, ...]) -> Update:
+    """Updates no row. The database refuses it if the account has no permission to write these columns."""
     changed: dict[str, Any] = {name: column(name) for name in columns}
     return update(_table(settings, changed)).values(changed).where(text("1 = 0"))

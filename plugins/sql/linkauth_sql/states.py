@@ -1,7 +1,7 @@
-"""What a row says about its account: may it sign in, and why not.
+"""Determines from a row whether its account may sign in, and if not, why.
 
-A value that is not understood refuses: it counts as not active, disabled, locked, expired, or to be changed. `flags`
-says what is a yes and a no, `times` what is a time.
+A value that is not understood refuses the account: it counts as not active, disabled, locked, expired, or to be
+changed. `flags` parses yes and no, `times` parses times.
 """
 
 from __future__ import annotations
@@ -12,81 +12,80 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from linkauth.backends import CHANGEABLE, Reason
-from linkauth_sql.flags import NO, NULL, YES, Words, named, spelled
+from linkauth_sql.flags import NO, NULL, YES, FlagValues, normalize, normalize_all
 from linkauth_sql.settings import SQLSettings
-from linkauth_sql.times import Unreadable, moment
+from linkauth_sql.times import InvalidTime, parse_time
 
-OF = "@"
-"""Between the kind and the name of a column in what a look-up calls an optional one: disabled@deleted_at."""
-BESIDE_ACTIVE = "disabled beside active"
-_SHOWN = 40
-"""Characters of a value that are shown."""
+LABEL_SEPARATOR = "@"
+"""Separates the kind from the column name in the label of an optional column: disabled@deleted_at."""
+DISABLED_BESIDE_ACTIVE = "disabled beside active"
+_MAX_SHOWN = 40
+"""The number of characters of a value that operators see."""
 
 Row = Mapping[str, Any]
 
 
-class Unclear(NamedTuple):
-    """A value that is not understood: the column it stands in, as the ini or the table names it, its text, and which
-    settings help."""
+class UnknownValue(NamedTuple):
+    """A value that is not understood: the name of its column for operators, its text, and the settings that help."""
 
     column: str
     value: str
     advice: str
 
 
-VALUES: Mapping[str, tuple[str, str]] = {
+VALUE_SETTINGS: Mapping[str, tuple[str, str]] = {
     "active": ("active_values", "disabled_values"),
     "disabled": ("active_values", "disabled_values"),
     "locked": ("locked_values", "unlocked_values"),
     "must_change": ("must_change_values", "may_keep_values"),
 }
-"""The settings that name values of such a column."""
+"""The kind of a column, and the settings that list its values."""
 
 
 @dataclass(frozen=True)
 class State:
-    """`reason` is why the account may not sign in, None if it may; `changeable` whether a new password mends that;
-    `unclear` is what was not understood."""
+    """`reason` is why the account may not sign in, or None if it may. `changeable` is true if a new password resolves
+    it. `unknown` contains the values that are not understood."""
 
     reason: Reason | None
     changeable: bool = False
-    unclear: tuple[Unclear, ...] = ()
+    unknown: tuple[UnknownValue, ...] = ()
 
 
 class StateRules:
-    """What the settings say of the columns that decide."""
+    """The rules of one table, from the settings."""
 
     def __init__(self, settings: SQLSettings) -> None:
         self._locked_seconds = settings.locked_seconds
-        active, disabled = named(settings.active_values), named(settings.disabled_values)
-        self._words = {
-            "active": Words(
-                YES | {"active", "enabled"}, NO | {"inactive", "disabled"}, active, disabled, only=bool(active)
+        active, disabled = normalize_all(settings.active_values), normalize_all(settings.disabled_values)
+        locked, unlocked = normalize_all(settings.locked_values), normalize_all(settings.unlocked_values)
+        must_change, may_keep = normalize_all(settings.must_change_values), normalize_all(settings.may_keep_values)
+        self._flag_values = {
+            "active": FlagValues(
+                YES | {"active", "enabled"}, NO | {"inactive", "disabled"}, active, disabled, bool(active)
             ),
-            "disabled": Words(named_yes=disabled, named_no=active),
-            # there active_values are meant for the columns of accounts that are active
-            BESIDE_ACTIVE: Words(named_yes=disabled, named_no=active - YES),
-            "locked": Words(named_yes=named(settings.locked_values), named_no=named(settings.unlocked_values)),
-            "must_change": Words(
-                named_yes=named(settings.must_change_values), named_no=named(settings.may_keep_values)
-            ),
-            "lock_enabled": Words(),
+            "disabled": FlagValues(configured_yes=disabled, configured_no=active),
+            # beside an active column, active_values may be intended for that column
+            DISABLED_BESIDE_ACTIVE: FlagValues(configured_yes=disabled, configured_no=active - YES),
+            "locked": FlagValues(configured_yes=locked, configured_no=unlocked),
+            "must_change": FlagValues(configured_yes=must_change, configured_no=may_keep),
+            "lock_enabled": FlagValues(),
         }
 
-    def of(self, row: Row, now: datetime) -> State:
-        """The state of the account of a row, which is named as `SQLSettings.columns` does."""
-        seen = _Seen(row, now, self._words)
-        reason = self._reason(seen)
-        return State(reason, reason in CHANGEABLE and not seen.unclear, tuple(seen.unclear))
+    def state_of(self, row: Row, now: datetime) -> State:
+        """Returns the state of the account in a row. The keys of the row are those of `SQLSettings.columns`."""
+        reader = _RowReader(row, now, self._flag_values)
+        reason = self._reason(reader)
+        return State(reason, reason in CHANGEABLE and not reader.unknown, tuple(reader.unknown))
 
-    def _reason(self, seen: _Seen) -> Reason | None:
-        # everything is looked at, so that doctor counts what a first reason would hide
-        active = all(says for _, says in seen.flags("active"))
-        disabled = any(says is not False for _, says in seen.flags("disabled"))
-        locked = self._is_locked(seen)
-        expired = seen.has_passed("expires")
-        must_change = any(says is not False for _, says in seen.flags("must_change"))
-        password_expired = seen.has_passed("password_expires")
+    def _reason(self, reader: _RowReader) -> Reason | None:
+        # every column is read, even if the first one refuses, so that doctor counts all values that are not understood
+        active = all(flag for _, flag in reader.flags("active"))
+        disabled = any(flag is not False for _, flag in reader.flags("disabled"))
+        locked = self._is_locked(reader)
+        expired = reader.has_passed("expires")
+        must_change = any(flag is not False for _, flag in reader.flags("must_change"))
+        password_expired = reader.has_passed("password_expires")
         if not active or disabled:
             return "disabled"
         if locked:
@@ -97,104 +96,115 @@ class StateRules:
             return "must_change_password"
         return "password_expired" if password_expired else None
 
-    def _is_locked(self, seen: _Seen) -> bool:
-        ends = [until is None or until > seen.now for until in seen.times("locked_until")]
-        flags = [says is None or (says and self._lasts(value, seen.now)) for value, says in seen.flags("locked")]
+    def _is_locked(self, reader: _RowReader) -> bool:
+        ends = [end is None or end > reader.now for end in reader.times("locked_until")]
+        flags = [
+            flag is None or (flag and self._is_in_force(value, reader.now)) for value, flag in reader.flags("locked")
+        ]
         if not any(ends + flags):
             return False
-        # only a clear no switches locks off
-        enabled = [says is not False or spelled(value) in (NULL, "") for value, says in seen.flags("lock_enabled")]
+        # only an explicit no disables locks: NULL and empty text do not
+        enabled = [flag is not False or normalize(value) in (NULL, "") for value, flag in reader.flags("lock_enabled")]
         return all(enabled)
 
-    def _lasts(self, value: Any, now: datetime) -> bool:
-        """Does a lock that is there still hold?"""
-        if not self._locked_seconds or spelled(value) in YES | self._words["locked"].named_yes:
+    def _is_in_force(self, value: Any, now: datetime) -> bool:
+        """Returns whether a lock still holds, according to `locked_seconds` and the time in the column."""
+        if not self._locked_seconds or normalize(value) in YES | self._flag_values["locked"].configured_yes:
             return True
         try:
-            since = moment(value)
-        except Unreadable:
+            since = parse_time(value)
+        except InvalidTime:
             return True
-        # not since + seconds: some lock for ever, until the last day that there is
+        # since + locked_seconds could overflow: some applications write the latest possible date
         return since is None or now - since < timedelta(seconds=self._locked_seconds)
 
 
-class _Seen:
-    """The columns of one row, and what was not understood of those that were asked for."""
+class _RowReader:
+    """Parses the columns of one row, and collects the values that are not understood."""
 
-    def __init__(self, row: Row, now: datetime, words: Mapping[str, Words]) -> None:
+    def __init__(self, row: Row, now: datetime, flag_values: Mapping[str, FlagValues]) -> None:
         self._row = row
-        self._words = words
+        self._flag_values = flag_values
         self.now = now
-        self.unclear: list[Unclear] = []
+        self.unknown: list[UnknownValue] = []
 
     def flags(self, kind: str) -> Iterator[tuple[Any, bool | None]]:
-        """(value, what it says) of each column of that kind."""
-        for label in columns_of(self._row, kind):
-            value, is_beside = self._row[label], kind == "disabled" and bool(columns_of(self._row, "active"))
-            words = self._words[BESIDE_ACTIVE if is_beside else kind]
-            # the words of the ini are meant for the column that it names
-            words = replace(words, shared=is_beside or label != kind)
-            says = words.says(value, self.now)
-            if says is None:
-                self._note(kind, label, words.names(value))
-            yield value, says
+        """Yields (value, parsed flag) for each column of this kind. The flag is None if it is not understood."""
+        for label in labels_of(self._row, kind):
+            value, is_beside = self._row[label], kind == "disabled" and bool(labels_of(self._row, "active"))
+            flag_values = self._flag_values[DISABLED_BESIDE_ACTIVE if is_beside else kind]
+            # configured values are intended for the column that a setting names
+            flag_values = replace(flag_values, is_shared=is_beside or label != kind)
+            flag = flag_values.parse(value, self.now)
+            if flag is None:
+                self._add_unknown(kind, label, flag_values.is_configured(value))
+            yield value, flag
 
     def times(self, kind: str) -> Iterator[datetime | None]:
-        """The time of each column of that kind that has one; None for what cannot be read."""
-        for label in columns_of(self._row, kind):
+        """Yields the time of each column of this kind, or None if it is not understood. Skips empty columns."""
+        for label in labels_of(self._row, kind):
             try:
-                if (found := moment(self._row[label])) is not None:
-                    yield found
-            except Unreadable:
-                self._note(kind, label)
+                if (time := parse_time(self._row[label])) is not None:
+                    yield time
+            except InvalidTime:
+                self._add_unknown(kind, label)
                 yield None
 
     def has_passed(self, kind: str) -> bool:
-        passed = [when is None or when <= self.now for when in self.times(kind)]
+        """Returns whether the time of a column of this kind has passed, or is not understood."""
+        passed = [time is None or time <= self.now for time in self.times(kind)]
         return any(passed)
 
-    def _note(self, kind: str, label: str, is_named: bool = False) -> None:
-        column = column_of(label)
-        self.unclear.append(Unclear(column, shown(self._row[label]), _advice(kind, label, is_named)))
+    def _add_unknown(self, kind: str, label: str, is_configured: bool = False) -> None:
+        value = display_value(self._row[label])
+        self.unknown.append(UnknownValue(column_name(label), value, _advice(kind, label, is_configured)))
 
 
-class Noted:
-    """What was told already, of at most so many things. Safe from many threads: one may be told twice."""
+class LogFilter:
+    """Selects the values that have not been logged yet, up to a limit. Thread-safe; a race may log a value twice."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._told: set[Unclear] = set()
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._logged: set[UnknownValue] = set()
 
-    def is_new(self, unclear: Unclear) -> bool:
-        """Is it to be told? Asked once it is told."""
-        if unclear in self._told or len(self._told) >= self._most:
+    def is_new(self, unknown: UnknownValue) -> bool:
+        """Returns whether the value is to be logged, and remembers it as logged."""
+        if unknown in self._logged or len(self._logged) >= self._limit:
             return False
-        self._told.add(unclear)
+        self._logged.add(unknown)
         return True
 
 
-def columns_of(row: Row, kind: str) -> list[str]:
-    """What the columns of that kind are called in a row."""
-    return [label for label in row if label.partition(OF)[0] == kind]
+def labels_of(row: Row, kind: str) -> list[str]:
+    """Returns the labels of the columns of this kind."""
+    return [label for label in row if label.partition(LABEL_SEPARATOR)[0] == kind]
 
 
-def column_of(label: str) -> str:
-    """The name of a column for operators: that of its setting, or its own."""
-    kind, _, own = label.partition(OF)
-    return own or f"{kind}_column"
+def column_name(label: str) -> str:
+    """Returns the name of a column for operators: that of its setting, or the name of an optional column."""
+    kind, _, optional_name = label.partition(LABEL_SEPARATOR)
+    return optional_name or f"{kind}_column"
 
 
-def _advice(kind: str, label: str, is_named: bool) -> str:
-    """What the operator can do about a value that is not understood; `is_named` if the ini names it already."""
-    names = VALUES.get(kind)
-    if names and is_named:
-        return f"{' or '.join(names)} gives it the opposite meaning: leave it out there, or set {kind}_column for it"
-    said = "it is neither yes nor no" if kind == "lock_enabled" else "it is no time"
-    said = f"name it in {' or '.join(names)}" if names else f"{said}: an expression can make NULL of it"
-    return f"{said}, or leave {kind}:{column_of(label)} out of optional_columns" if OF in label else said
+def _advice(kind: str, label: str, is_configured: bool) -> str:
+    """Returns what the operator can do about a value that is not understood.
+
+    `is_configured` is true if the ini file already contains the value.
+    """
+    names = VALUE_SETTINGS.get(kind)
+    if names and is_configured:
+        return f"{' or '.join(names)} gives it the opposite meaning: remove it there, or set {kind}_column for it"
+    if names:
+        advice = f"name it in {' or '.join(names)}"
+    else:
+        problem = "it is neither yes nor no" if kind == "lock_enabled" else "it is not a time"
+        advice = f"{problem}: an SQL expression as the column can convert it to NULL"
+    if LABEL_SEPARATOR in label:
+        return f"{advice}, or leave {kind}:{column_name(label)} out of optional_columns"
+    return advice
 
 
-def shown(value: Any) -> str:
-    """A value for operators: one line of printable characters."""
-    text = repr(spelled(value))[1:-1] if not isinstance(value, (dict, list)) else f"a {type(value).__name__}"
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+def display_value(value: Any) -> str:
+    """Returns a value for operators: one line of printable characters."""
+    text = repr(normalize(value))[1:-1] if not isinstance(value, (dict, list)) else f"a {type(value).__name__}"
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."

@@ -1,4 +1,4 @@
-"""What the rows of a table hold, counted for doctor: kinds of hashes, values that are not understood, shared names."""
+"""Counts, for doctor, the hash schemes, the values that are not understood and the ambiguous names in a table."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from linkauth.backends import BackendError, Check
 from linkauth_sql.database import Database, NoSuchText
 from linkauth_sql.finding import Finder
 from linkauth_sql.passwords import Verifier
-from linkauth_sql.people import stored_of
-from linkauth_sql.states import StateRules, Unclear
+from linkauth_sql.rows import hash_of
+from linkauth_sql.states import StateRules, UnknownValue
 
-SAMPLE = 1_000
-"""Rows whose hashes are looked at, at each end of the table."""
-STATES = 20_000
-"""Rows whose states are looked at."""
-NAMES = 1_000
-"""Ambiguous names that are counted one by one."""
-LOOKED_AT = 50
-"""Ambiguous names whose rows are looked at."""
-SHOWN = 10
-"""Values that are named."""
-QUICK_SECONDS = 0.2
-AGAIN_SECONDS = 60
-"""Until a survey that took longer than `QUICK_SECONDS` is made again: health asks every few seconds."""
+SAMPLE_ROWS = 1_000
+"""The number of rows whose hashes are read at each end of the table."""
+STATE_ROWS = 20_000
+"""The number of rows whose states are read."""
+MAX_NAMES = 1_000
+"""The maximum number of ambiguous names that are counted."""
+MAX_EXAMINED_NAMES = 50
+"""The maximum number of ambiguous names whose rows are read."""
+MAX_SHOWN = 10
+"""The maximum number of values that a message lists."""
+QUICK_SURVEY_SECONDS = 0.2
+CACHE_SECONDS = 60
+"""How long the result of a survey that took more than `QUICK_SURVEY_SECONDS` is reused; health checks are frequent."""
 
 
 class Survey:
-    """Looks at a bounded number of rows. Safe from many threads."""
+    """Reads a bounded number of rows. Thread-safe."""
 
     def __init__(self, database: Database, finder: Finder, verifier: Verifier, rules: StateRules) -> None:
         self._database = database
@@ -39,88 +39,96 @@ class Survey:
         self._verifier = verifier
         self._rules = rules
         self._lock = threading.Lock()
-        self._found: list[Check] = []
+        self._checks: list[Check] = []
         self._due = 0.0
 
     def __call__(self) -> list[Check]:
-        """One line for hashes, and one for each thing that should be mended. Raises what `Finder` raises."""
+        """Returns a check of the hashes, and one for each problem. Raises the exceptions of `Finder`."""
         with self._lock:
             started = time.monotonic()
             if started >= self._due:
-                self._found = list(self._look())
+                self._checks = list(self._run())
                 ended = time.monotonic()
-                self._due = ended + (AGAIN_SECONDS if ended - started > QUICK_SECONDS else 0)
-            return self._found
+                self._due = ended + (CACHE_SECONDS if ended - started > QUICK_SURVEY_SECONDS else 0)
+            return self._checks
 
-    def _look(self) -> Iterator[Check]:
-        yield self._hashes()
-        for look in (self._times, self._states, self._names):
+    def _run(self) -> Iterator[Check]:
+        yield self._check_hashes()
+        parts = {"times": self._check_times, "states": self._check_states, "names": self._check_names}
+        for name, check in parts.items():
             try:
-                yield from look()
+                yield from check()
             except (BackendError, NoSuchText) as error:
-                # a table may be too large for it, and people sign in all the same
-                yield Check(look.__name__.strip("_"), True, f"could not be counted: {error}", warning=True)
+                # only a warning: the table may be too large for this query, and sign-ins work all the same
+                yield Check(name, True, f"could not be counted: {error}", warning=True)
 
-    def _hashes(self) -> Check:
-        """Which schemes the first rows have, so that the operator sees whom `schemes` and the limits keep out."""
+    def _check_hashes(self) -> Check:
+        """Counts the schemes of the first rows, and the hashes that `schemes` or the cost limits refuse."""
         statements = self._finder.statements()
-        found: list[list[str]] = []
+        samples: list[list[str]] = []
         for statement in (statements.sample, statements.newest):
-            rows = self._database.rows(statement, {"most": SAMPLE}, SAMPLE) if statement is not None else []
-            found.append([stored for stored in map(stored_of, rows) if stored])
-        self._verifier.learn(found[0] + found[1], everything=len(found[0]) < SAMPLE)
-        kinds = Counter(map(self._verifier.scheme_of, found[0]))
-        lines = [f"{said} {count}" if usable else f"{count}: {said}" for (said, usable), count in kinds.most_common()]
-        refused = any(not usable for _, usable in kinds)
-        first = f" (of the first {SAMPLE} rows)" if len(found[0]) == SAMPLE else ""
-        return Check("hashes", True, (", ".join(lines) or "there are none yet") + first, warning=refused)
+            rows = self._database.rows(statement, {"most": SAMPLE_ROWS}, SAMPLE_ROWS) if statement is not None else []
+            samples.append([stored for stored in map(hash_of, rows) if stored])
+        first, newest = samples
+        self._verifier.learn(first + newest, complete=len(first) < SAMPLE_ROWS)
+        counts = Counter(map(self._verifier.describe, first))
+        parts = [
+            f"{description} {count}" if is_usable else f"{count}: {description}"
+            for (description, is_usable), count in counts.most_common()
+        ]
+        has_unusable = any(not is_usable for _, is_usable in counts)
+        scope = f" (of the first {SAMPLE_ROWS} rows)" if len(first) == SAMPLE_ROWS else ""
+        return Check("hashes", True, (", ".join(parts) or "there are none yet") + scope, warning=has_unusable)
 
-    def _times(self) -> Iterator[Check]:
-        """How long a check of each kind takes, where there are several."""
-        times = self._verifier.times()
+    def _check_times(self) -> Iterator[Check]:
+        """Reports how long a check of each cost class takes, if there are several."""
+        times = self._verifier.check_times()
         if len(times) < 2:
             return
-        said = ", ".join(f"{scheme} {_milliseconds(seconds)}" for scheme, seconds in times[:SHOWN])
+        listed = ", ".join(f"{scheme} {_milliseconds(seconds)}" for scheme, seconds in times[:MAX_SHOWN])
         slowest, fastest = times[0][1], times[-1][1]
-        detail = f"{said} a check: a wrong password and an unknown name take as long as the slowest,"
+        detail = f"{listed} a check: a wrong password and an unknown name take as long as the slowest,"
         detail += f" and a right password up to {_milliseconds(slowest - fastest)} less"
         yield Check("hash times", True, detail)
 
-    def _states(self) -> Iterator[Check]:
-        """Values that are not understood, which refuse their accounts."""
+    def _check_states(self) -> Iterator[Check]:
+        """Reports the values that are not understood, and the number of accounts that are refused because of them."""
         statement = self._finder.statements().states
         if statement is None:
             return
-        rows = self._database.rows(statement, {"most": STATES}, STATES)
-        now, found = datetime.now(UTC), Counter[Unclear]()
+        rows = self._database.rows(statement, {"most": STATE_ROWS}, STATE_ROWS)
+        now, counts = datetime.now(UTC), Counter[UnknownValue]()
         refused = 0
         for row in rows:
-            unclear = set(self._rules.of(row, now).unclear)
-            found.update(unclear)
-            refused += bool(unclear)
-        if not found:
+            unknown = set(self._rules.state_of(row, now).unknown)
+            counts.update(unknown)
+            refused += bool(unknown)
+        if not counts:
             return
-        first = f" of the first {STATES}" if len(rows) == STATES else ""
-        said = [f"{each.column} '{each.value}' {count} ({each.advice})" for each, count in found.most_common(SHOWN)]
-        if len(found) > SHOWN:
-            said.append(f"{len(found) - SHOWN} further values")
-        detail = f"accounts refused because a value is not understood: {refused}{first}: {', '.join(said)}"
+        scope = f" of the first {STATE_ROWS}" if len(rows) == STATE_ROWS else ""
+        parts = [
+            f"{unknown.column} '{unknown.value}' {count} ({unknown.advice})"
+            for unknown, count in counts.most_common(MAX_SHOWN)
+        ]
+        if len(counts) > MAX_SHOWN:
+            parts.append(f"{len(counts) - MAX_SHOWN} further values")
+        detail = f"accounts refused because a value is not understood: {refused}{scope}: {', '.join(parts)}"
         yield Check("states", True, detail, warning=True)
 
-    def _names(self) -> Iterator[Check]:
-        """Names that several rows have, in spellings that differ or not."""
+    def _check_names(self) -> Iterator[Check]:
+        """Reports the names that several rows have, in the same spelling or in different cases."""
         statement = self._finder.statements().ambiguous
         if statement is None:
             return
-        names = [row["name"] for row in self._database.rows(statement, {"most": NAMES}, NAMES)]
+        names = [row["name"] for row in self._database.rows(statement, {"most": MAX_NAMES}, MAX_NAMES)]
         if not names:
             return
-        same = sum(self._finder.is_shared(str(name)) for name in names[:LOOKED_AT])
-        many = "at least " if len(names) == NAMES else ""
-        detail = f"names of more than one row, by which only the exact spelling of one signs in: {many}{len(names)}"
-        if same:
-            some = f" of the first {LOOKED_AT}" if len(names) > LOOKED_AT else ""
-            detail += f"; in the same spelling, by which nobody signs in: {same}{some}"
+        ambiguous = sum(self._finder.is_ambiguous(str(name)) for name in names[:MAX_EXAMINED_NAMES])
+        bound = "at least " if len(names) == MAX_NAMES else ""
+        detail = f"names of more than one row, which must be typed in the exact spelling: {bound}{len(names)}"
+        if ambiguous:
+            scope = f" of the first {MAX_EXAMINED_NAMES}" if len(names) > MAX_EXAMINED_NAMES else ""
+            detail += f"; in the same spelling, so that nobody can sign in with them: {ambiguous}{scope}"
         yield Check("names", True, detail, warning=True)
 
 

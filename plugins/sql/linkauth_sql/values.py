@@ -1,4 +1,4 @@
-"""Values as a column wants them, by what stands in it: a time may be a timestamp, a number or a text."""
+"""Converts values to the form of a column, which is derived from its current value."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 from linkauth_sql.flags import NULL
-from linkauth_sql.times import MILLISECONDS
+from linkauth_sql.times import MAX_SECONDS
 
 _NO = {"true": "false", "t": "f", "yes": "no", "y": "n", "on": "off"}
-_FORMS: Mapping[str, Callable[[datetime], Any]] = {
+_TIME_FORMS: Mapping[str, Callable[[datetime], Any]] = {
     "seconds": lambda when: int(when.timestamp()),
     "milliseconds": lambda when: int(when.timestamp() * 1_000),
     "digits": lambda when: when.astimezone(UTC).strftime("%Y%m%d%H%M%S"),
@@ -20,29 +20,35 @@ _FORMS: Mapping[str, Callable[[datetime], Any]] = {
 _YES_NO = {"true": True, "false": False, "null": None}
 
 
-def time_like(present: Any, when: datetime, dialect: str, form: str = "timestamp") -> Any:
-    """`when` in the form of the value that the column has now; if it has none, in the `form` of the settings."""
+def time_in_form_of(present: Any, when: datetime, dialect: str, form: str = "timestamp") -> Any:
+    """Returns `when` in the form of `present`, the current value of the column: a timestamp, a number or a text.
+
+    If `present` is None, `form` is used (the setting `time_form`).
+    """
     if present is None and form != "timestamp":
-        return _FORMS[form](when)
+        return _TIME_FORMS[form](when)
     if isinstance(present, (int, float, Decimal)) and not isinstance(present, bool):
-        return int(when.timestamp() * (1_000 if abs(float(present)) > MILLISECONDS else 1))
+        return int(when.timestamp() * (1_000 if abs(float(present)) > MAX_SECONDS else 1))
     if isinstance(present, bytes):
-        return time_like(present.decode("utf-8", "replace"), when, dialect).encode("ascii")
+        return time_in_form_of(present.decode("utf-8", "replace"), when, dialect).encode("ascii")
     if isinstance(present, str) and len(present.strip()) == 14 and present.strip().isdigit():
         return when.strftime("%Y%m%d%H%M%S")
     if isinstance(present, date) and not isinstance(present, datetime):
         return when.date()
     if isinstance(present, str) or dialect == "sqlite":
         return when.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-    # PostgreSQL takes the zone away where a column has none, the other ones take it for their own
+    # PostgreSQL drops the time zone if the column has none; other databases would misinterpret it
     return when if dialect == "postgresql" else when.astimezone(UTC).replace(tzinfo=None)
 
 
-def no_like(present: Any, words: tuple[str, ...] = ()) -> Any:
-    """No, in the form of the yes that the column has now; the first of the `words` that the ini has for it."""
-    if words and not isinstance(present, (bool, bytes)):
-        word = words[0]
-        return None if word == NULL else int(word) if isinstance(present, int) and word.isdecimal() else word
+def false_like(present: Any, configured: tuple[str, ...] = ()) -> Any:
+    """Returns the value for no in the form of `present`, the current value of the column.
+
+    `configured` contains the values for no in the ini file; the first one is used.
+    """
+    if configured and not isinstance(present, (bool, bytes)):
+        value = configured[0]
+        return None if value == NULL else int(value) if isinstance(present, int) and value.isdecimal() else value
     if isinstance(present, bool):
         return False
     if isinstance(present, (int, Decimal)):
@@ -52,18 +58,21 @@ def no_like(present: Any, words: tuple[str, ...] = ()) -> Any:
     if isinstance(present, str):
         no = _NO.get(present.strip().lower(), "0")
         return no.upper() if present.strip().isupper() else no
-    # a time: the time is gone
+    # a time means yes, and NULL means no
     return None
 
 
-def of_new_account(pairs: tuple[str, ...], username: str, now: datetime, dialect: str) -> Mapping[str, Any]:
-    """Column to value for `column=value` pairs of the ini: `now`, `uuid`, true, false, null, a whole number, else text;
-    `{username}` in a text is the new name, `{USERNAME}` the same in capital letters."""
+def new_account_values(pairs: tuple[str, ...], username: str, now: datetime, dialect: str) -> Mapping[str, Any]:
+    """Returns {column: value} for the `column=value` pairs of the setting `new_account`.
+
+    A value is one of the keywords `now`, `uuid`, `true`, `false` and `null`, an integer, or a text. In a text,
+    `{username}` is replaced by the new name, and `{USERNAME}` by the new name in upper case.
+    """
     values: dict[str, Any] = {}
     for pair in pairs:
         name, _, text = pair.partition("=")
         if text == "now":
-            values[name] = time_like(None, now, dialect)
+            values[name] = time_in_form_of(None, now, dialect)
         elif text == "uuid":
             values[name] = str(uuid.uuid4())
         elif text in _YES_NO:

@@ -31,8 +31,8 @@ from linkauth_sql.hashes import (
     verify,
 )
 from linkauth_sql.passwords import Verifier
-from linkauth_sql.times import moment
-from linkauth_sql.values import time_like
+from linkauth_sql.times import parse_time
+from linkauth_sql.values import time_in_form_of
 from tests.servers import mariadb, postgresql
 
 from .servers import MariaDBStore, PostgreSQLStore, ServerStore
@@ -48,8 +48,8 @@ def test_what_an_old_hash_does_not_heed_proves_nothing() -> None:
     careless = {name for name, scheme in SCHEMES.items() if not uses_every_byte(scheme, b"x" * 100)}
     assert careless == {"bcrypt", "django_bcrypt", "des_crypt", "mysql323"}
     verifier = Verifier(frozenset(SCHEMES))
-    assert verifier.proves(stored("bcrypt"), "x" * 72)
-    assert not verifier.proves(stored("bcrypt"), "x" * 73)
+    assert verifier.proves_every_byte(stored("bcrypt"), "x" * 72)
+    assert not verifier.proves_every_byte(stored("bcrypt"), "x" * 73)
 
 
 @pytest.mark.parametrize("name", sorted(LIMITED_PASSWORDS))
@@ -85,7 +85,7 @@ def test_a_lock_for_ever_is_one(locked: object) -> None:
 
 
 def test_eight_digits_are_a_day() -> None:
-    assert moment("20261125") == NOW.replace(hour=0) + timedelta(days=1)
+    assert parse_time("20261125") == NOW.replace(hour=0) + timedelta(days=1)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_subjects_of_bytes_are_found_again(tmp_path: Path) -> None:
     ],
 )
 def test_a_time_is_written_as_the_column_has_it(present: object, form: str, expected: object) -> None:
-    assert time_like(present, NOW, "mariadb", form) == expected
+    assert time_in_form_of(present, NOW, "mariadb", form) == expected
 
 
 @pytest.mark.parametrize("kind", ["postgresql", "mariadb"])

@@ -107,5 +107,5 @@ def test_no_secret_is_in_a_repr() -> None:
     ],
 )
 def test_a_server_that_nobody_verifies_is_warned_of(url: str, warned: bool) -> None:
-    check = checks._clear_text(settings_of(SQLSettings, url=url, preset="mediawiki"))
+    check = checks._check_encryption(settings_of(SQLSettings, url=url, preset="mediawiki"))
     assert (check is not None and check.warning) == warned

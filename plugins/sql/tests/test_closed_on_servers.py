@@ -204,7 +204,7 @@ def test_the_exact_spelling_wins(store: ServerStore) -> None:
             with pytest.raises(NameTaken):
                 backend.register(name, "Another-word-52", {})
         (names,) = [check for check in backend.check() if check.name == "names"]
-        assert names.detail.endswith("the exact spelling of one signs in: 1")
+        assert names.detail.endswith("must be typed in the exact spelling: 1")
 
 
 def test_a_collation_that_ignores_accents_makes_nobody_somebody_else(store: ServerStore) -> None:

@@ -179,7 +179,7 @@ def test_a_kind_that_is_met_later_counts_from_then_on(monkeypatch: pytest.Monkey
     for text in (None, django(10_000)):
         assert clock.of(verifier, text) in range(70_000, 70_020)
     # doctor sees the whole table, where it has been replaced
-    verifier.learn([django(10_000)], everything=True)
+    verifier.learn([django(10_000)], complete=True)
     assert clock.of(verifier, None) == 10_000
 
 

@@ -131,7 +131,7 @@ def test_a_value_is_told_once_and_counted(store: SQLiteStore, caplog: pytest.Log
         assert "accounts refused because a value is not understood: 4: " in states.detail
         assert "active_column 'pending' 3 (name it in active_values or disabled_values)" in states.detail
         assert "expires_column 'xxx" in states.detail
-        assert "it is no time: an expression can make NULL of it" in states.detail
+        assert "it is not a time: an SQL expression as the column can convert it to NULL" in states.detail
         assert len(states.detail) < 500
     with closing(store.backend(disabled_values=("pending",), expires_column="")) as backend:
         assert "states" not in {check.name for check in backend.check()}
@@ -152,7 +152,7 @@ def test_a_survey_that_takes_long_is_not_made_again_at_once(
 ) -> None:
     with closing(store.backend()) as backend:
         for quick, found in ((1_000, False), (-1, True), (1_000, True)):
-            monkeypatch.setattr(survey, "QUICK_SECONDS", quick)
+            monkeypatch.setattr(survey, "QUICK_SURVEY_SECONDS", quick)
             assert ("states" in {check.name for check in backend.check()}) == found
             store.run("UPDATE people SET active = iif(active = 'ja', 1, 'ja')")
 

@@ -242,9 +242,9 @@ def test_nobody_costs_what_the_stores_hashes_cost(name: str, monkeypatch: pytest
     verifier.learn([text])
     counted = Counted(monkeypatch)
     assert not verifier.verify(None, PASSWORDS["A"])
-    (stand_in,) = counted.texts
-    scheme, match = identify(stand_in)
+    (dummy,) = counted.texts
+    scheme, match = identify(dummy)
     assert (scheme.name, scheme.cost(match)) == (name, scheme.cost(identify(text)[1]))
     # it is nobody's: the password of the hash that it was made from is wrong for it
-    assert stand_in != text
-    assert not is_right(stand_in, PASSWORDS["A"])
+    assert dummy != text
+    assert not is_right(dummy, PASSWORDS["A"])

@@ -97,7 +97,7 @@ def test_a_login_that_is_somebody_elses_address(store: SQLiteStore) -> None:
         assert backend.authenticate("GRACE@example.com", "eve-1990").subject == "4"
         with pytest.raises(UnknownUser):
             backend.authenticate("Grace@Example.com", "eve-1990")
-        assert detail_of(backend).endswith("signs in: 3")
+        assert detail_of(backend).endswith("spelling: 3")
 
 
 def test_one_spelling_of_two_rows_lets_nobody_in(store: SQLiteStore, caplog: pytest.LogCaptureFixture) -> None:
@@ -109,7 +109,7 @@ def test_one_spelling_of_two_rows_lets_nobody_in(store: SQLiteStore, caplog: pyt
             # no other spelling is one's own either
             with pytest.raises(UnknownUser):
                 backend.authenticate("Grace", word)
-        assert "signs in: 3; in the same spelling, by which nobody signs in: 1" in detail_of(backend)
+        assert "spelling: 3; in the same spelling, so that nobody can sign in with them: 1" in detail_of(backend)
     assert "'3', '4'" in caplog.text
 
 

@@ -189,9 +189,9 @@ def test_ldap_salts_of_any_length_and_prefixes_in_any_case(name: str, digest: st
 def test_django_bcrypt_takes_long_passwords(scheme: str) -> None:
     long = b"x" * 80
     hashed = hashlib.sha256(long).hexdigest().encode() if scheme == "bcrypt_sha256" else long[:72]
-    scheme_of, match = identify(f"{scheme}${cheap_bcrypt(hashed)}")
-    assert verify(scheme_of, match, (long,))
-    assert not verify(scheme_of, match, (b"y" + long,))
+    scheme_object, match = identify(f"{scheme}${cheap_bcrypt(hashed)}")
+    assert verify(scheme_object, match, (long,))
+    assert not verify(scheme_object, match, (b"y" + long,))
 
 
 @pytest.mark.parametrize("value", ["A" * 10 + "=" * 34, "A" * 43, "A" * 44, "A" * 42 + "==", ""])

@@ -220,7 +220,7 @@ def test_a_reader_may_look_up_and_not_write(in_mariadb: MariaDBStore, caplog: py
     store.url = store.server.reader_url
     # its hash is a cheap one, and cannot be replaced
     assert store.backend(rehash=True).authenticate("jörg", PASSWORD).subject == "1"
-    assert "could not be hashed anew" in caplog.text
+    assert "could not be rehashed" in caplog.text
     backend = store.backend(password_change=True)
     with pytest.raises(BackendMisconfigured, match="denied"):
         backend.change_password("jörg", PASSWORD, "Quartz-52-meadow")
@@ -274,7 +274,7 @@ def test_a_hash_is_never_cut_to_its_column(store: ServerStore) -> None:
     backend = store.backend(rehash=True, password_change=True)
     for _ in range(2):
         assert backend.authenticate("jörg", vectors.PASSWORDS["A"]).subject == "1"
-    with pytest.raises(BackendMisconfigured, match="does not take"):
+    with pytest.raises(BackendMisconfigured, match="refuses the new password"):
         backend.change_password("jörg", vectors.PASSWORDS["A"], "Quartz-52-meadow")
     assert backend.authenticate("jörg", vectors.PASSWORDS["A"]).subject == "1"
 

@@ -1,4 +1,4 @@
-"""Words that the ini names for one column never open another one."""
+"""A value that the ini file lists for one column does not allow a sign-in by another column."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_word_counts_in_the_column_that_it_is_meant_for(
         assert bool(told) == bool(named)
         if named:
             assert f"{named} '" in told[0]
-            assert "gives it the opposite meaning: leave it out there, or set " in told[0]
+            assert "gives it the opposite meaning: remove it there, or set " in told[0]
 
 
 def test_doctor_says_that_an_optional_column_may_be_left_out(tmp_path: Path) -> None:

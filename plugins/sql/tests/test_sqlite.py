@@ -110,4 +110,4 @@ def test_other_hashes_that_cannot_be_read_let_people_in(store: SQLiteStore, capl
     where = "(login = 'ada' OR abs(CASE id WHEN 1 THEN 1 ELSE -9223372036854775808 END) > 0)"
     with closing(store.backend(where=where)) as backend:
         assert backend.authenticate("ada", WORD).subject == "1"
-    assert "could not be learnt" in caplog.text
+    assert "could not be determined" in caplog.text

@@ -10,9 +10,9 @@ import pytest
 
 from linkauth.testing import settings_of
 from linkauth_sql import SQLSettings, values
-from linkauth_sql.flags import Words, named, spelled
+from linkauth_sql.flags import FlagValues, normalize, normalize_all
 from linkauth_sql.states import State, StateRules
-from linkauth_sql.times import Unreadable, moment
+from linkauth_sql.times import InvalidTime, parse_time
 
 from .stores import COLUMNS
 
@@ -22,7 +22,7 @@ EPOCH = int(NOW.timestamp())
 
 
 def state_of(row: dict[str, Any], **settings: Any) -> State:
-    return StateRules(settings_of(SQLSettings, url="sqlite:///x", **{**COLUMNS, **settings})).of(row, NOW)
+    return StateRules(settings_of(SQLSettings, url="sqlite:///x", **{**COLUMNS, **settings})).state_of(row, NOW)
 
 
 YES = [1, True, 1.0, Decimal(1), "1", "t", "true", "Y", " yes ", "ON", b"\x01", b"1", b"\x00\x01", NOW, NOW.date()]
@@ -57,27 +57,27 @@ NEITHER: list[Any] = [
 
 @pytest.mark.parametrize("value", YES, ids=repr)
 def test_what_is_a_yes(value: Any) -> None:
-    assert Words().says(value, NOW) is True
+    assert FlagValues().parse(value, NOW) is True
 
 
 @pytest.mark.parametrize("value", NO, ids=repr)
 def test_what_is_a_no(value: Any) -> None:
-    assert Words().says(value, NOW) is False
+    assert FlagValues().parse(value, NOW) is False
 
 
 @pytest.mark.parametrize("value", NEITHER, ids=lambda value: ascii(value)[:20])
 def test_what_is_neither(value: Any) -> None:
-    assert Words().says(value, NOW) is None
+    assert FlagValues().parse(value, NOW) is None
 
 
 def test_words_of_the_ini_come_first() -> None:
-    words = Words(named_yes=named(("Ja", "2", "null")), named_no=named(("NEIN", "1")))
-    assert [words.says(value, NOW) for value in ("JA", 2, "2", b"\x02", None, "nein", 1, True)] == [True] * 5 + [
+    words = FlagValues(configured_yes=normalize_all(("Ja", "2", "null")), configured_no=normalize_all(("NEIN", "1")))
+    assert [words.parse(value, NOW) for value in ("JA", 2, "2", b"\x02", None, "nein", 1, True)] == [True] * 5 + [
         False
     ] * 3
-    assert words.says("yes", NOW)
-    only = Words(named_yes=named(("confirmed",)), only=True)
-    assert [only.says(value, NOW) for value in ("Confirmed", "yes", 1, True, "0", None, NOW)] == [
+    assert words.parse("yes", NOW)
+    only = FlagValues(configured_yes=normalize_all(("confirmed",)), only_configured=True)
+    assert [only.parse(value, NOW) for value in ("Confirmed", "yes", 1, True, "0", None, NOW)] == [
         *(True, None, None, None, False, False, True),
     ]
 
@@ -106,7 +106,7 @@ def test_words_of_the_ini_come_first() -> None:
     ],
 )
 def test_what_is_a_time(value: Any, expected: datetime | None) -> None:
-    assert moment(value) == expected
+    assert parse_time(value) == expected
 
 
 NO_TIMES: list[Any] = [
@@ -136,8 +136,8 @@ NO_TIMES: list[Any] = [
 
 @pytest.mark.parametrize("value", NO_TIMES, ids=lambda value: ascii(value)[:20])
 def test_what_is_no_time(value: Any) -> None:
-    with pytest.raises(Unreadable) as problem:
-        moment(value)
+    with pytest.raises(InvalidTime) as problem:
+        parse_time(value)
     assert str(value) not in str(problem.value)
 
 
@@ -210,11 +210,11 @@ def test_only_what_is_understood_is_mended_by_a_new_password() -> None:
 
 
 def test_what_is_not_understood_is_named_in_one_short_line() -> None:
-    (unclear,) = state_of({"active": "a\nb" * 99}).unclear
-    assert unclear.column == "active_column"
-    assert len(unclear.value) < 60
-    assert "\n" not in unclear.value
-    assert spelled(" Größe ") == "grösse"
+    (unknown,) = state_of({"active": "a\nb" * 99}).unknown
+    assert unknown.column == "active_column"
+    assert len(unknown.value) < 60
+    assert "\n" not in unknown.value
+    assert normalize(" Größe ") == "grösse"
 
 
 @pytest.mark.parametrize(
@@ -233,15 +233,15 @@ def test_what_is_not_understood_is_named_in_one_short_line() -> None:
     ],
 )
 def test_a_no_looks_like_the_yes_that_was_there(present: Any, written: Any) -> None:
-    assert values.no_like(present) == written
-    assert Words().says(values.no_like(present), NOW) is False
+    assert values.false_like(present) == written
+    assert FlagValues().parse(values.false_like(present), NOW) is False
 
 
 def test_a_no_may_have_a_word_of_the_ini() -> None:
-    assert values.no_like("expired", ("current", "x")) == "current"
-    assert values.no_like(7, ("3",)) == 3
-    assert values.no_like("expired", ("null",)) is None
-    assert values.no_like(True, ("current",)) is False
+    assert values.false_like("expired", ("current", "x")) == "current"
+    assert values.false_like(7, ("3",)) == 3
+    assert values.false_like("expired", ("null",)) is None
+    assert values.false_like(True, ("current",)) is False
 
 
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql", "mariadb"])
@@ -249,13 +249,13 @@ def test_a_no_may_have_a_word_of_the_ini() -> None:
     "present", [None, 1_700_000_000, "2026-01-01 00:00:00", "20260101000000", b"20260101000000", NOW]
 )
 def test_a_time_looks_like_the_one_that_was_there(present: Any, dialect: str) -> None:
-    written = values.time_like(present, NOW, dialect)
-    assert moment(written) == NOW
+    written = values.time_in_form_of(present, NOW, dialect)
+    assert parse_time(written) == NOW
     assert type(written) is type(present) or present is None or dialect == "sqlite"
 
 
 def test_the_values_of_a_new_account() -> None:
     pairs = ("a=now", "b=true", "c=false", "d=null", "e=-7", "f=", "g={username}-x", "h={USERNAME}", "i=uuid")
-    made = values.of_new_account(pairs, "ada", NOW, "sqlite")
+    made = values.new_account_values(pairs, "ada", NOW, "sqlite")
     assert [made[name] for name in "abcdefgh"] == ["2026-11-25 12:00:00", True, False, None, -7, "", "ada-x", "ADA"]
     assert len(made["i"]) == 36
