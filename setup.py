@@ -1,4 +1,4 @@
-"""What we ship; how we build and check it is in pyproject.toml."""
+"""The distribution linkauth. pyproject.toml configures its build and the development tools."""
 
 from setuptools import find_packages, setup
 
@@ -19,7 +19,7 @@ setup(
     install_requires=[
         "pyramid>=2.1,<3",
         "WebOb>=1.8.8,<2",
-        # Pyramid 2.1 imports pkg_resources, which later versions have no more
+        # Pyramid 2.1 imports pkg_resources, which later versions do not contain
         "setuptools>=80,<82",
         "plaster-pastedeploy>=1.0.1,<2",
         "pyramid_jinja2>=2.10.1,<3",
@@ -30,14 +30,14 @@ setup(
         "click>=8.5,<9",
         "joserfc>=1.8,<2",
         "waitress>=3.0.2,<4",
-        # joserfc and alembic would take earlier ones, which have known holes
+        # joserfc and alembic permit earlier versions, which have known vulnerabilities
         "cryptography>=46.0.7",
         "Mako>=1.3.11,<2",
     ],
     extras_require={
         "postgresql": ["psycopg[binary]>=3.3.9,<4"],
         "granian": ["granian>=2.8.7,<3"],
-        # for `linkauth theme`, which servers do without
+        # for `linkauth theme check`; servers do not need them
         "theming": ["cssselect2>=0.10.1,<1", "tinycss2>=1.5.1,<2", "tinyhtml5>=2.1,<3", "coloraide>=8.13,<9"],
     },
     entry_points={

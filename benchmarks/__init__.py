@@ -1,5 +1,5 @@
-"""Figures of linkauth on this machine, printed as one table: `python -m benchmarks [--quick] [--profile]`.
+"""Benchmarks of linkauth, whose results are printed as one table: `python -m benchmarks [--quick] [--profile]`.
 
-Nothing here is a test: the server runs on one core, the load on another, and a machine that does something else at the
-same time gives smaller figures. Compare figures of one run with each other, and runs on a quiet machine.
+The server runs on one core and the load generator on another. Other programs on the machine reduce the results, so
+compare only results of the same run, or of runs on an idle machine.
 """

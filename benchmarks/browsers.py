@@ -1,6 +1,6 @@
-"""Whole links, as a browser and the skill make them, over raw sockets that stay open.
+"""Complete links by a browser and a skill, over raw keep-alive sockets.
 
-A link counts when introspection says that its token is active and names the person who signed in.
+A link counts if introspection reports its token as active and with the name of the person who signed in.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _PEOPLE = [person for person in PEOPLE if person.active]
 
 
 @dataclass(frozen=True)
-class Answer:
-    """`head` is the status line and the headers, as they came."""
+class HTTPResponse:
+    """A response. `head` is the status line and the headers as received."""
 
     status: int
     head: bytes
@@ -43,7 +43,7 @@ class Answer:
 
 
 class Browser:
-    """One keep-alive connection to the server, and the person who sits before it."""
+    """One keep-alive connection to the server, with the user name and password of one person."""
 
     def __init__(self, server: Server, number: int = 0) -> None:
         self._person = _PEOPLE[number % len(_PEOPLE)]
@@ -56,8 +56,8 @@ class Browser:
         self._get = f"GET {server.path} HTTP/1.1\r\n{common}\r\n".encode("ascii")
         post = f"POST {server.path} HTTP/1.1\r\n{common}{form}Origin: {server.origin}\r\nContent-Length: "
         self._post = post.encode("ascii")
-        ask = f"POST /introspect HTTP/1.1\r\n{host}{form}Authorization: {BASIC}\r\nContent-Length: "
-        self._ask = ask.encode("ascii")
+        introspect = f"POST /introspect HTTP/1.1\r\n{host}{form}Authorization: {BASIC}\r\nContent-Length: "
+        self._introspect = introspect.encode("ascii")
 
     def __enter__(self) -> Browser:
         return self
@@ -65,67 +65,69 @@ class Browser:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._connection.close()
 
-    def _send(self, request: bytes) -> Answer:
+    def _send(self, request: bytes) -> HTTPResponse:
         self._connection.sendall(request)
         received = self._connection.recv(65536)
         while (end := received.find(b"\r\n\r\n")) < 0:
-            received += self._more()
+            received += self._receive()
         head = received[: end + 2]
         length = _LENGTH.search(head)
         if length is None:
-            raise BenchmarkError(f"an answer without its length: {head[:200]!r}")
+            raise BenchmarkError(f"a response has no Content-Length: {head[:200]!r}")
         while len(received) < end + 4 + int(length[1]):
-            received += self._more()
-        return Answer(int(head[9:12]), head, received[end + 4 :])
+            received += self._receive()
+        return HTTPResponse(int(head[9:12]), head, received[end + 4 :])
 
-    def _more(self) -> bytes:
+    def _receive(self) -> bytes:
         received = self._connection.recv(65536)
         if not received:
             raise BenchmarkError("the server closed the connection")
         return received
 
     def page(self) -> str:
-        """The login page; its form token."""
-        answer = self._send(self._get)
-        token = _FORM_TOKEN.search(answer.body)
-        if answer.status != 200 or token is None:
-            raise BenchmarkError(f"no login page: {answer.head[:200]!r}")
+        """Requests the login page and returns its form token."""
+        response = self._send(self._get)
+        token = _FORM_TOKEN.search(response.body)
+        if response.status != 200 or token is None:
+            raise BenchmarkError(f"no login page: {response.head[:200]!r}")
         return token[1].decode("ascii")
 
-    def sign_in(self, form_token: str, username: str, password: str) -> Answer:
-        """The form, posted."""
+    def sign_in(self, form_token: str, username: str, password: str) -> HTTPResponse:
+        """Posts the form of the login page."""
         fields = urlencode({"form_token": form_token, "username": username, "password": password}).encode("ascii")
         return self._send(b"%s%d\r\n\r\n%s" % (self._post, len(fields), fields))
 
     def link(self) -> str | int:
-        """One whole link: its access token, or after how many seconds to come back."""
-        answer = self.sign_in(self.page(), self._person.login, self._person.password)
-        if answer.status == 503:
-            after = _RETRY_AFTER.search(answer.head)
+        """Links once. Returns the access token, or the seconds of Retry-After if the server is busy."""
+        response = self.sign_in(self.page(), self._person.login, self._person.password)
+        if response.status == 503:
+            after = _RETRY_AFTER.search(response.head)
             if after is None:
-                raise BenchmarkError("a 503 without Retry-After")
+                raise BenchmarkError("a response 503 has no Retry-After")
             return int(after[1])
-        token = _ACCESS_TOKEN.search(answer.head)
-        if answer.status != 303 or token is None:
-            raise BenchmarkError(f"no link: {answer.head[:200]!r}")
+        token = _ACCESS_TOKEN.search(response.head)
+        if response.status != 303 or token is None:
+            raise BenchmarkError(f"no link: {response.head[:200]!r}")
         self._confirm(token[1])
         return token[1].decode("ascii")
 
     def _confirm(self, token: bytes) -> None:
         fields = b"token=" + token
-        answer = self._send(b"%s%d\r\n\r\n%s" % (self._ask, len(fields), fields))
-        reported = json.loads(answer.body) if answer.status == 200 else {}
-        if reported.get("active") is not True or reported.get("username") != self._person.login:
-            raise BenchmarkError(f"introspection does not confirm a link: {answer.head[:30]!r} {answer.body[:200]!r}")
+        response = self._send(b"%s%d\r\n\r\n%s" % (self._introspect, len(fields), fields))
+        claims = json.loads(response.body) if response.status == 200 else {}
+        if claims.get("active") is not True or claims.get("username") != self._person.login:
+            raise BenchmarkError(
+                f"introspection does not confirm a link: {response.head[:30]!r} {response.body[:200]!r}"
+            )
 
 
 class Crowd:
-    """`size` browsers that link again and again, each in a thread of its own, from `start` to `stop`."""
+    """`size` browsers that link repeatedly, each in its own thread, during the `with` block."""
 
     def __init__(self, server: Server, size: int) -> None:
         self._server = server
         self._stopping = threading.Event()
-        # one counter a thread: no lock on the way
+        # one counter per thread needs no lock
         self._links, self._refused = [0] * size, [0] * size
         self._errors: list[Exception] = []
         self._threads = [threading.Thread(target=self._browse, args=(number,)) for number in range(size)]
@@ -141,7 +143,7 @@ class Crowd:
                         self._refused[number] += 1
                         self._stopping.wait(outcome)
         except Exception as error:
-            # told to whoever waits for the crowd
+            # __exit__ raises it
             self._errors.append(error)
 
     def __enter__(self) -> Crowd:
@@ -154,18 +156,21 @@ class Crowd:
         for thread in self._threads:
             thread.join(60)
         if self._errors:
-            raise BenchmarkError(f"{len(self._errors)} browsers gave up: {self._errors[0]}") from self._errors[0]
+            raise BenchmarkError(f"{len(self._errors)} browsers failed: {self._errors[0]}") from self._errors[0]
 
     def count(self) -> tuple[int, int]:
-        """Confirmed links and refusals so far."""
+        """Returns the numbers of confirmed links and of responses 503 so far."""
         return sum(self._links), sum(self._refused)
 
 
 def rate(server: Server, size: int, seconds: float, warm_up: float = 1.0) -> tuple[float, int]:
-    """Confirmed links per second by `size` browsers, once they are all on their way, and how often they got 503."""
+    """Returns the confirmed links per second by `size` browsers, and the number of responses 503.
+
+    The measurement starts after `warm_up` seconds.
+    """
     with Crowd(server, size) as crowd:
         time.sleep(warm_up)
-        begun, (before, _) = time.monotonic(), crowd.count()
+        start, (before, _) = time.monotonic(), crowd.count()
         time.sleep(seconds)
-        ended, (after, refused) = time.monotonic(), crowd.count()
-    return (after - before) / (ended - begun), refused
+        end, (after, refused) = time.monotonic(), crowd.count()
+    return (after - before) / (end - start), refused

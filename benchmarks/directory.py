@@ -1,4 +1,4 @@
-"""Logins by the LDAP backend over StartTLS, on a real OpenLDAP, and what linkauth adds to the directory's own time."""
+"""Sign-ins by the LDAP backend over StartTLS on a real OpenLDAP, and the time that linkauth adds to ldap3."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.servers.ldap_connections import ldap_connection
 from tests.servers.openldap import SLAPD, OpenLDAP
 
 THREADS = (1, 8)
-LOGINS_AIM = 1500
-"""A second and core, with cheap hashes and without groups."""
+SIGN_IN_TARGET = 1500
+"""The target for sign-ins per second and core, with cheap hashes and without groups."""
 
 
 def installed() -> bool:
@@ -25,19 +25,19 @@ def installed() -> bool:
 
 
 def figures(rounds: int, seconds: float) -> Iterator[Figure]:
-    """Logins a second by 1 and by 8 threads, with and without groups, and the median latencies in ms."""
+    """Yields sign-ins per second by 1 and by 8 threads, with and without groups, and median latencies in ms."""
     directory = OpenLDAP()
     try:
         directory.start()
         for name, changes in (("no groups", {"group_mode": "none"}), ("nested groups", {})):
             backend = LDAPBackend(_settings(directory, **changes))
-            aim = (LOGINS_AIM, None) if name == "no groups" else (None, None)
             for threads in THREADS:
+                target = (SIGN_IN_TARGET, None) if name == "no groups" and threads == 1 else (None, None)
                 rates = [_rate(backend, directory, threads, seconds) for _ in range(rounds)]
-                label = f"LDAP logins a second, StartTLS, {name}, {threads} thread{'s' * (threads > 1)}"
-                yield Figure(label, statistics.median(rates), aim=aim if threads == 1 else (None, None))
+                label = f"LDAP sign-ins per second, StartTLS, {name}, {threads} thread{'s' * (threads > 1)}"
+                yield Figure(label, statistics.median(rates), target=target)
             if name == "no groups":
-                yield from _added(backend, directory, int(200 * seconds))
+                yield from _overhead(backend, directory, int(200 * seconds))
             backend.close()
     finally:
         directory.remove()
@@ -59,34 +59,36 @@ def _settings(directory: OpenLDAP, **changes: str) -> LDAPSettings:
 
 
 def _people(directory: OpenLDAP) -> list[tuple[str, str]]:
-    """Those whose accounts nothing is wrong with."""
-    return [(each.username, each.password) for each in directory.people.values() if each.username.startswith("user")][
-        :50
-    ]
+    """Returns user names and passwords of 50 accounts that can sign in."""
+    people = [person for person in directory.people.values() if person.username.startswith("user")]
+    return [(person.username, person.password) for person in people[:50]]
 
 
 def _rate(backend: LDAPBackend, directory: OpenLDAP, threads: int, seconds: float) -> float:
-    people, result = _people(directory), [0] * threads
+    people, counts = _people(directory), [0] * threads
     end = time.perf_counter() + seconds
 
     def work(number: int) -> None:
-        turn = number
+        index = number
         while time.perf_counter() < end:
-            username, password = people[turn % len(people)]
+            username, password = people[index % len(people)]
             assert backend.authenticate(username, password).username == username
-            result[number] += 1
-            turn += 1
+            counts[number] += 1
+            index += 1
 
     workers = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    return sum(result) / seconds
+    return sum(counts) / seconds
 
 
-def _added(backend: LDAPBackend, directory: OpenLDAP, times: int) -> Iterator[Figure]:
-    """The same search and bind by ldap3 alone, on connections that stay open, in turn with the backend's."""
+def _overhead(backend: LDAPBackend, directory: OpenLDAP, count: int) -> Iterator[Figure]:
+    """Compares sign-ins by the backend with the same search and bind by ldap3 alone on open connections.
+
+    The two alternate, so that disturbances affect both.
+    """
     people = _people(directory)
     service = ldap_connection(directory.a.ldap, directory.bind_dn, directory.bind_password, directory.ca_file)
     user = ldap_connection(directory.a.ldap, directory.bind_dn, directory.bind_password, directory.ca_file)
@@ -99,17 +101,18 @@ def _added(backend: LDAPBackend, directory: OpenLDAP, times: int) -> Iterator[Fi
             dn = searching.response[0]["dn"]
             assert binding.rebind(dn, password.encode(), authentication=ldap3.SIMPLE)
 
-        own, ours = list[float](), list[float]()
-        for turn in range(times):
-            username, password = people[turn % len(people)]
-            own.append(_taken(bare, username, password))
-            ours.append(_taken(backend.authenticate, username, password))
-    yield Figure("  search and bind by ldap3 alone, median ms", statistics.median(own), "{:.2f}")
-    yield Figure("  the same login through linkauth, median ms", statistics.median(ours), "{:.2f}")
-    yield Figure("  linkauth adds, ms", statistics.median(ours) - statistics.median(own), "{:.2f}")
+        bare_times, backend_times = list[float](), list[float]()
+        for index in range(count):
+            username, password = people[index % len(people)]
+            bare_times.append(_milliseconds(bare, username, password))
+            backend_times.append(_milliseconds(backend.authenticate, username, password))
+    bare_median, backend_median = statistics.median(bare_times), statistics.median(backend_times)
+    yield Figure("  search and bind by ldap3 alone, median ms", bare_median, "{:.2f}")
+    yield Figure("  the same sign-in through linkauth, median ms", backend_median, "{:.2f}")
+    yield Figure("  difference, ms", backend_median - bare_median, "{:.2f}")
 
 
-def _taken(ask: Callable[[str, str], object], username: str, password: str) -> float:
-    began = time.perf_counter()
-    ask(username, password)
-    return (time.perf_counter() - began) * 1000
+def _milliseconds(sign_in: Callable[[str, str], object], username: str, password: str) -> float:
+    start = time.perf_counter()
+    sign_in(username, password)
+    return (time.perf_counter() - start) * 1000

@@ -1,4 +1,4 @@
-"""What the password hash allows on a core, and whether unknown names and wrong passwords can be told apart by time."""
+"""Measures the rate of password hashes on one core, and whether the response time reveals unknown names."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from linkauth.simulator.people import PEOPLE
 
 @dataclass(frozen=True)
 class Limit:
-    """Verifications per second by one thread, and the share of the core that it got: below 1 others used it too."""
+    """Hash verifications per second by one thread, and its share of the core (below 1 if other programs used it)."""
 
     rate: float
-    own: float
+    core_share: float
 
 
 def limit(core: int, seconds: float) -> Limit:
-    """What `core` allows of a demo person's Argon2id hash while the server rests."""
+    """Measures the Argon2id hash of a demo account on `core` while the server is idle."""
     person, hasher = PEOPLE[0], PasswordHasher()
     with pinned(core):
         hasher.verify(person.password_hash, person.password)
-        result, begun, used = 0, time.perf_counter(), time.thread_time()
-        while time.perf_counter() < begun + seconds:
+        count, start, cpu_start = 0, time.perf_counter(), time.thread_time()
+        while time.perf_counter() < start + seconds:
             hasher.verify(person.password_hash, person.password)
-            result += 1
-        taken = time.perf_counter() - begun
-        return Limit(result / taken, (time.thread_time() - used) / taken)
+            count += 1
+        duration = time.perf_counter() - start
+        return Limit(count / duration, (time.thread_time() - cpu_start) / duration)
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Medians in milliseconds; `auc` is the chance that an unknown name takes longer than a wrong password."""
+    """Medians in milliseconds. `auc` is the probability that an unknown name takes longer than a wrong password."""
 
     unknown: float
     wrong: float
@@ -46,22 +46,22 @@ class Timing:
 
 
 def compare(server: Server, pairs: int) -> Timing:
-    """Posts of an unknown name and of a wrong password, in pairs of random order, by one browser."""
+    """Sends pairs of sign-ins with an unknown name and with a wrong password, in random order, and compares them."""
     order, names = random.Random(2), ("nobody-here", PEOPLE[0].login)
     times: dict[str, list[float]] = {name: [] for name in names}
     with Browser(server) as browser:
-        # the server has met both before they count
+        # the first three pairs warm up the server and do not count
         for number in range(-3, pairs):
             for name in order.sample(names, 2):
                 form_token = browser.page()
-                begun = time.perf_counter()
-                answer = browser.sign_in(form_token, name, "not the password")
-                taken = time.perf_counter() - begun
-                if answer.status != 403:
-                    raise BenchmarkError(f"a wrong sign-in was answered by {answer.head[:30]!r}")
+                start = time.perf_counter()
+                response = browser.sign_in(form_token, name, "not the password")
+                duration = time.perf_counter() - start
+                if response.status != 403:
+                    raise BenchmarkError(f"unexpected response to a wrong password: {response.head[:30]!r}")
                 if number >= 0:
-                    times[name].append(taken * 1000)
+                    times[name].append(duration * 1000)
     unknown, wrong = times[names[0]], times[names[1]]
-    # Mann-Whitney: of all pairs across the two samples, the share in which the unknown name took longer
+    # Mann-Whitney statistic: the share of all pairs across the samples in which the unknown name took longer
     longer = sum((first > second) + (first == second) / 2 for first in unknown for second in wrong)
     return Timing(statistics.median(unknown), statistics.median(wrong), longer / (pairs * pairs))

@@ -1,4 +1,4 @@
-"""Where the time goes: the WSGI application under cProfile, in this process, without a server."""
+"""Profiles the WSGI application with cProfile, in this process and without a server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 from benchmarks.browsers import BASIC, FORM, HEADERS
 from benchmarks.report import BenchmarkError
 from benchmarks.serving import Server
-from benchmarks.tokens import CLIENT, Kept
+from benchmarks.tokens import CLIENT, Tokens
 from linkauth.simulator.people import PEOPLE
 from linkauth.web.serving import load
 
@@ -30,7 +30,7 @@ _WAITING = ("'acquire' of '_thread.lock'", "'__enter__' of '_thread.lock'")
 
 
 class Application:
-    """The application of a server's ini, called as a server calls it."""
+    """The WSGI application of a server's ini file."""
 
     def __init__(self, server: Server) -> None:
         self._app: Any = load(str(server.ini)).app
@@ -74,7 +74,7 @@ class Application:
         return body
 
     def link(self) -> None:
-        """Page, sign-in and introspection."""
+        """Requests the login page, signs in and introspects the token."""
         token, person = _FORM_TOKEN.search(self.page()), PEOPLE[0]
         assert token is not None
         fields = {"form_token": token[1], "username": person.login, "password": person.password}
@@ -82,82 +82,83 @@ class Application:
         status, location, _ = self._call("POST", self._path, self._query, body, HTTP_ORIGIN=self._server.origin)
         if not status.startswith("303"):
             raise BenchmarkError(f"no link: {status}")
-        self._ask = b"token=" + location.partition("access_token=")[2].partition("&")[0].encode("ascii")
+        self._introspection_form = b"token=" + location.partition("access_token=")[2].partition("&")[0].encode("ascii")
         self.introspection()
 
     def introspection(self) -> None:
-        _, _, body = self._call("POST", "/introspect", "", self._ask, HTTP_AUTHORIZATION=BASIC)
+        _, _, body = self._call("POST", "/introspect", "", self._introspection_form, HTTP_AUTHORIZATION=BASIC)
         if b'"active"' not in body or b"true" not in body:
-            raise BenchmarkError(f"introspection does not know its token: {body[:100]!r}")
+            raise BenchmarkError(f"introspection does not report the token as active: {body[:100]!r}")
 
     def refresh(self) -> None:
-        """Tokens for a refresh token."""
+        """Exchanges a refresh token for new tokens."""
         if self._refresh is None:
-            kept = Kept(self._server)
-            form = {"grant_type": "refresh_token", "refresh_token": kept.refresh}
+            tokens = Tokens(self._server)
+            form = {"grant_type": "refresh_token", "refresh_token": tokens.refresh}
             self._refresh = urlencode(form).encode("ascii")
         status, _, body = self._call("POST", "/token", "", self._refresh, HTTP_AUTHORIZATION=CLIENT["Authorization"])
         if not status.startswith("200"):
             raise BenchmarkError(f"no refresh: {status} {body[:100]!r}")
 
 
-def profile(function: Callable[[], object], times: int) -> pstats.Stats:
-    for _ in range(min(times, WARM_UP)):
+def profile(function: Callable[[], object], calls: int) -> pstats.Stats:
+    for _ in range(min(calls, WARM_UP)):
         function()
     profiler = cProfile.Profile()
     profiler.enable()
-    for _ in range(times):
+    for _ in range(calls):
         function()
     profiler.disable()
     return pstats.Stats(profiler)
 
 
-def top(title: str, function: Callable[[], object], times: int, lines: int = 25) -> str:
-    """The functions with the most time of their own."""
-    stats = profile(function, times)
+def top(title: str, function: Callable[[], object], calls: int, lines: int = 25) -> str:
+    """Returns the functions with the most internal time."""
+    stats = profile(function, calls)
     out = io.StringIO()
     stats.stream = out  # type: ignore[attr-defined]
     stats.strip_dirs().sort_stats("tottime").print_stats(lines)
-    return f"{title}, {times} times\n{out.getvalue()}"
+    return f"{title}, {calls} calls\n{out.getvalue()}"
 
 
-def shares(function: Callable[[], object], times: int, hashing: float = 0.0) -> str:
-    """CPU milliseconds of one call without the profiler, and the share of each package in its own time.
+def shares(function: Callable[[], object], calls: int, hashing: float = 0.0) -> str:
+    """Returns the CPU time of one call without the profiler, in ms, and the share of each package in it.
 
-    `hashing` is how many of them the password hash takes, which is no package's.
+    `hashing` is the time of the password hash in ms, which is not assigned to a package.
     """
-    begun = time.process_time()
-    for _ in range(times):
+    start = time.process_time()
+    for _ in range(calls):
         function()
-    each = (time.process_time() - begun) / times * 1000
-    own: Counter[str] = Counter()
-    stats: dict[Any, Any] = profile(function, times).stats  # type: ignore[attr-defined]
-    for (file, _, name), (_, _, spent, _, callers) in stats.items():
+    call_time = (time.process_time() - start) / calls * 1000
+    package_times: Counter[str] = Counter()
+    stats: dict[Any, Any] = profile(function, calls).stats  # type: ignore[attr-defined]
+    for (file, _, name), (_, _, internal_time, _, callers) in stats.items():
         if file == "~" and any(waiting in name for waiting in _WAITING):
             continue
         if file == "~" and "sqlite3" in name:
-            own["SQLite and its disk"] += spent
+            package_times["SQLite and its disk"] += internal_time
         elif file == "~":
-            # a built-in function counts for who calls it
-            for (caller, _, _), (_, _, spent_there, _) in callers.items():
-                own[_package(caller)] += spent_there
+            # the time of a built-in function counts for its callers
+            for (caller, _, _), (_, _, time_by_caller, _) in callers.items():
+                package_times[_package(caller)] += time_by_caller
         else:
-            own[_package(file)] += spent
-    whole = sum(own.values()) or 1.0
-    listed = ", ".join(f"{name} {spent / whole:.0%}" for name, spent in own.most_common(7) if spent / whole > 0.01)
-    of_it = f", {hashing:.2f} of them the hash" if hashing else ""
-    return f"{each:.2f} ms of CPU in the application{of_it} ({listed}); the HTTP server comes on top"
+            package_times[_package(file)] += internal_time
+    total = sum(package_times.values()) or 1.0
+    largest = [(name, package_time / total) for name, package_time in package_times.most_common(7)]
+    listed = ", ".join(f"{name} {share:.0%}" for name, share in largest if share > 0.01)
+    hash_part = f", including {hashing:.2f} ms for the hash" if hashing else ""
+    return f"{call_time:.2f} ms of CPU time in the application{hash_part} ({listed}), without the HTTP server"
 
 
 def _package(file: str) -> str:
-    found = _PACKAGE.search(file)
-    if found is None:
-        return "Python's library"
-    return found[1] or found[2] or "templates"
+    match = _PACKAGE.search(file)
+    if match is None:
+        return "standard library"
+    return match[1] or match[2] or "templates"
 
 
 def imports(server: Server) -> str:
-    """What starting imports, by package, in milliseconds."""
+    """Returns the import times of a start by package, in milliseconds."""
     finished = subprocess.run(
         [sys.executable, "-X", "importtime", "-c", "import linkauth.wsgi"],
         capture_output=True,
@@ -166,14 +167,14 @@ def imports(server: Server) -> str:
         cwd=Path(__file__).parent.parent,
         timeout=60,
     )
-    spent: Counter[str] = Counter()
+    import_times: Counter[str] = Counter()
     for line in finished.stderr.splitlines():
         match = re.fullmatch(r"import time: +(\d+) \| +\d+ \| *([A-Za-z_][\w.]*)", line)
         if match:
-            # importing this module is what builds the application
-            spent[match[2] if match[2] == "linkauth.wsgi" else match[2].partition(".")[0]] += int(match[1])
-    building = spent.pop("linkauth.wsgi", 0)
-    listed = ", ".join(f"{name} {microseconds / 1000:.0f} ms" for name, microseconds in spent.most_common(7))
-    return (
-        f"{sum(spent.values()) / 1000:.0f} ms of imports ({listed}), {building / 1000:.0f} ms to build the application"
-    )
+            # the import of linkauth.wsgi creates the application
+            name = match[2] if match[2] == "linkauth.wsgi" else match[2].partition(".")[0]
+            import_times[name] += int(match[1])
+    creation = import_times.pop("linkauth.wsgi", 0)
+    listed = ", ".join(f"{name} {microseconds / 1000:.0f} ms" for name, microseconds in import_times.most_common(7))
+    total = sum(import_times.values())
+    return f"{total / 1000:.0f} ms for imports ({listed}), {creation / 1000:.0f} ms to create the application"

@@ -1,4 +1,4 @@
-"""A server under load: linkauth from development.ini, on a free port, in a temporary folder, pinned to one core."""
+"""Starts linkauth with development.ini on a free port, in a temporary folder, pinned to one core."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from linkauth.simulator import people
 
 ROOT = Path(__file__).parent.parent
 STATE_CHARACTERS = 1108
-"""As long as the state that the Alexa app sends."""
+"""The length of the state that the Alexa app sends."""
 SKILL, SKILL_SECRET = "the-skill", "the benchmark's skill secret"
 HOME_SECRET = "the-benchmarks-home-secret"
 START_SECONDS = 30
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-"""For servers: without bytecode every start would compile linkauth's modules, and no server starts so."""
+"""The environment of servers. PYTHONDONTWRITEBYTECODE is removed: it would compile all modules at every start."""
 _TICKS = os.sysconf("SC_CLK_TCK")
 _BINARIES = Path(sys.executable).parent
 COMMANDS = {
@@ -38,13 +38,13 @@ COMMANDS = {
 
 
 def installed(kind: str) -> bool:
-    """Is the server of that name here?"""
+    """Returns whether the program of this server is installed."""
     return Path(COMMANDS[kind].split()[0].format(bin=_BINARIES)).exists()
 
 
 @contextmanager
 def pinned(core: int) -> Iterator[None]:
-    """This thread, and what it starts, on one core."""
+    """Restricts this thread, and the processes that it starts, to one core during the `with` block."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     try:
@@ -54,9 +54,10 @@ def pinned(core: int) -> Iterator[None]:
 
 
 class Server:
-    """linkauth under the server `kind`, a key of COMMANDS, on `core`; `cheap` makes the demo people's hashes cheap.
+    """linkauth under the server `kind`, a key of COMMANDS, on `core`.
 
-    `database` is the URL of another database than a SQLite file of its own.
+    `cheap` gives the demo accounts password hashes with minimal cost. `database` is the URL of linkauth's database;
+    the default is a SQLite file in the folder of the server.
     """
 
     def __init__(self, kind: str, folder: Path, core: int, cheap: bool = False, database: str = "") -> None:
@@ -76,10 +77,10 @@ class Server:
         self._make_people(cheap)
 
     def _ini(self) -> str:
-        """development.ini without the simulator, quiet, with a throttle that lets a benchmark through."""
+        """Returns development.ini without the simulator, with less logging and very high limits of the throttle."""
         lines = (ROOT / "development.ini").read_text("utf-8").replace("127.0.0.1:6543", f"127.0.0.1:{self.port}")
-        other = ("linkauth.simulator.", "linkauth.clients", "linkauth.database =")
-        kept = [line for line in lines.splitlines() if not line.startswith(other)]
+        removed = ("linkauth.simulator.", "linkauth.clients", "linkauth.database =")
+        unchanged = [line for line in lines.splitlines() if not line.startswith(removed)]
         added = (
             f"linkauth.database = {self.database}",
             f"linkauth.clients = ride-hailer home {SKILL}",
@@ -92,8 +93,8 @@ class Server:
             "linkauth.throttle.account_failures = 1000000",
             "linkauth.throttle.address_failures = 1000000",
         )
-        whole = "\n".join(kept).replace("[server:main]", "\n".join((*added, "", "[server:main]")))
-        return whole.replace("level = INFO", "level = WARNING") + "\n"
+        text = "\n".join(unchanged).replace("[server:main]", "\n".join((*added, "", "[server:main]")))
+        return text.replace("level = INFO", "level = WARNING") + "\n"
 
     def _query(self) -> dict[str, str]:
         letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -119,7 +120,7 @@ class Server:
             engine.dispose()
 
     def start(self) -> float:
-        """Start, and wait for the first login page; how many seconds that took."""
+        """Starts the server, waits for the first login page, and returns the duration in seconds."""
         command = COMMANDS[self.kind].format(bin=_BINARIES, ini=self.ini, port=self.port).split()
         environment = ENVIRONMENT | {"LINKAUTH_WORKERS": "1", "LINKAUTH_INI": str(self.ini)}
         with self._log.open("ab") as log, pinned(self.core):
@@ -129,7 +130,7 @@ class Server:
             if self._process.poll() is not None or time.monotonic() > begun + START_SECONDS:
                 self.stop()
                 raise BenchmarkError(f"{self.kind} did not start:\n{self._log.read_text('utf-8')}")
-            # its start is the condition that is waited for
+            # polls the condition of the loop
             time.sleep(0.005)
         return time.monotonic() - begun
 
@@ -143,7 +144,7 @@ class Server:
             return False
 
     def stop(self) -> None:
-        """Stop it by its own process id, and its workers by theirs if they stayed."""
+        """Stops the server process, and kills its worker processes if they do not end."""
         if self._process is None or self._process.poll() is not None:
             return
         workers = self._pids()[1:]
@@ -165,20 +166,20 @@ class Server:
         self.stop()
 
     def _pids(self) -> list[int]:
-        """The server's process and all below it."""
+        """Returns the process ids of the server process and its descendants."""
         assert self._process is not None
-        found = [self._process.pid]
-        for pid in found:
-            for task in Path(f"/proc/{pid}/task").glob("*/children"):
-                found += map(int, task.read_text("ascii").split())
-        return found
+        pids = [self._process.pid]
+        for pid in pids:
+            for children in Path(f"/proc/{pid}/task").glob("*/children"):
+                pids += map(int, children.read_text("ascii").split())
+        return pids
 
     def cpu_seconds(self) -> float:
-        """What all its processes have used so far, in user and system time."""
-        fields = (Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split() for pid in self._pids())
-        return sum(int(each[11]) + int(each[12]) for each in fields) / _TICKS
+        """Returns the user and system time of all its processes so far."""
+        stats = (Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split() for pid in self._pids())
+        return sum(int(fields[11]) + int(fields[12]) for fields in stats) / _TICKS
 
     def rss(self) -> float:
-        """Resident memory of all its processes, in MB (what they share is counted in each)."""
+        """Returns the resident memory of all its processes in MB. Shared memory is counted for each process."""
         pages = (int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) for pid in self._pids())
         return sum(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6

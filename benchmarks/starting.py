@@ -1,4 +1,4 @@
-"""A bare Pyramid application with one view, started as linkauth is: an ini file, PasteDeploy, waitress."""
+"""Starts a Pyramid application with a single view in the same way as linkauth: ini file, PasteDeploy, waitress."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ listen = 127.0.0.1:{port}
 
 
 def start_bare(folder: Path, port: int, core: int) -> float:
-    """Seconds from the start of `pserve` to the first page of the bare application; it is stopped again."""
+    """Returns the seconds from the start of `pserve` to the first page of the bare application, and stops it."""
     (folder / "bare_application.py").write_text(APPLICATION, "utf-8")
     ini = folder / "bare.ini"
     ini.write_text(INI.format(port=port), "utf-8")
@@ -51,7 +51,7 @@ def start_bare(folder: Path, port: int, core: int) -> float:
             except OSError:
                 if process.poll() is not None or time.monotonic() > begun + START_SECONDS:
                     raise BenchmarkError("the bare Pyramid application did not start") from None
-                # its start is the condition that is waited for
+                # polls for the first page
                 time.sleep(0.005)
     finally:
         process.terminate()

@@ -1,4 +1,4 @@
-"""Load by wrk, for what one request is enough for: every answer's status and a word of its body are checked."""
+"""Load by wrk with one repeated request. The status of every response is checked, and that its body contains a word."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmarks.report import BenchmarkError
 CONNECTIONS = 16
 INSTALL = "apt-get install wrk"
 _NUMBERS = count()
-# the answers are counted where they come in, in wrk's thread; `done` runs in another Lua state and asks for the counts
+# response() counts in the thread of wrk; done() runs in another Lua state and reads the counts of the threads
 _LUA = """
 local threads = {}
 function setup(thread) table.insert(threads, thread) end
@@ -24,7 +24,7 @@ wrk.method, wrk.body = METHOD, BODY
 for name, value in pairs(HEADERS) do wrk.headers[name] = value end
 if BODIES then
   local lines = io.lines(BODIES)
-  function request() return wrk.format(nil, nil, nil, lines() or "used up") end
+  function request() return wrk.format(nil, nil, nil, lines() or "no more lines") end
 end
 function response(status, headers, body)
   if status == 200 and string.find(body, WORD, 1, true) then good = good + 1 else
@@ -48,7 +48,7 @@ end
 
 @dataclass(frozen=True)
 class Run:
-    """What wrk saw; latencies are in milliseconds."""
+    """The result of a run. Latencies are in milliseconds."""
 
     requests: int
     seconds: float
@@ -62,22 +62,22 @@ class Run:
 
 
 def require() -> None:
-    """wrk is here, or gets installed where that may be; raises BenchmarkError with the command otherwise."""
+    """Installs wrk if it is missing and root runs the benchmarks. Raises BenchmarkError if it is not available."""
     if shutil.which("wrk"):
         return
     if os.geteuid() == 0 and shutil.which("apt-get"):
-        print(f"wrk is missing: {INSTALL}", flush=True)
+        print(f"installing wrk: {INSTALL}", flush=True)
         environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
         for arguments in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "wrk"]):
             subprocess.run(["apt-get", *arguments], check=False, stdout=subprocess.DEVNULL, env=environment)
     if not shutil.which("wrk"):
-        raise BenchmarkError(f"wrk is missing; install it with: sudo {INSTALL}")
+        raise BenchmarkError(f"wrk is not installed. To install it, run: sudo {INSTALL}")
 
 
 class Load:
-    """The same request over and over; an answer is good if it is a 200 with `word` in its body.
+    """Repeats one request. A response is good if its status is 200 and its body contains `word`.
 
-    With `bodies`, the path of a file, each request has the next line of it as its body.
+    If `bodies` is the path of a file, the body of each request is the next line of this file.
     """
 
     def __init__(
@@ -90,12 +90,12 @@ class Load:
         bodies: Path | None = None,
     ) -> None:
         self._url = url
-        posts = body is not None or bodies is not None
+        has_body = body is not None or bodies is not None
         self._script = folder / f"load-{next(_NUMBERS)}.lua"
-        # a JSON string of ASCII is a Lua string too
+        # an ASCII string in JSON is also a valid Lua string
         pairs = ", ".join(f"[{json.dumps(name)}] = {json.dumps(value)}" for name, value in headers.items())
         values = {
-            "METHOD": json.dumps("POST" if posts else "GET"),
+            "METHOD": json.dumps("POST" if has_body else "GET"),
             "BODIES": json.dumps(str(bodies)) if bodies else "nil",
             "BODY": json.dumps(body) if body else "nil",
             "HEADERS": f"{{{pairs}}}",
@@ -107,7 +107,7 @@ class Load:
         self._script.write_text(script, "ascii")
 
     def run(self, seconds: float) -> Run:
-        """One run; raises BenchmarkError if a single answer was not good."""
+        """Runs the load. Raises BenchmarkError if any response was not good."""
         command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", "--timeout", "10s"]
         finished = subprocess.run(
             [*command, "-s", str(self._script), self._url], capture_output=True, text=True, timeout=seconds + 30
@@ -115,10 +115,10 @@ class Load:
         lines = [line for line in finished.stdout.splitlines() if line.startswith("{")]
         if finished.returncode or not lines:
             raise BenchmarkError(f"wrk failed:\n{finished.stdout}{finished.stderr}")
-        seen = json.loads(lines[-1])
-        if seen["bad"] or seen["broken"] or not seen["good"]:
+        counts = json.loads(lines[-1])
+        if counts["bad"] or counts["broken"] or not counts["good"]:
             raise BenchmarkError(
-                f"{seen['bad']} of {seen['good'] + seen['bad']} answers were not what was asked for"
-                f" (the first had status {seen['first']}), {seen['broken']} connections broke: {self._url[:60]}"
+                f"{counts['bad']} of {counts['good'] + counts['bad']} responses were not as expected"
+                f" (the first had status {counts['first']}), {counts['broken']} connections failed: {self._url[:60]}"
             )
-        return Run(seen["good"], seen["seconds"], seen["p50"], seen["p99"], seen["p999"])
+        return Run(counts["good"], counts["seconds"], counts["p50"], counts["p99"], counts["p999"])

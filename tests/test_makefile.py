@@ -1,4 +1,7 @@
-"""The Makefile finds a way to an environment, or says what to install: on Debian, ensurepip is a package apart."""
+"""Tests that the Makefile creates a virtual environment, or reports what to install.
+
+On Debian, ensurepip is in a separate package.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,11 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 TOOLS = ("id", "rm")
-"""What the recipe needs on the path; apt-get is not there."""
+"""The programs on the PATH of the recipe. apt-get is not among them."""
 
 
 def make(folder: Path, python: str) -> subprocess.CompletedProcess[str]:
-    """`make .venv/bin/python` with a Python that is this shell script, in an empty folder."""
+    """Runs `make .venv/bin/python` in an empty folder, with the shell script `python` as python3."""
     (folder / "bin").mkdir()
     for tool in TOOLS:
         (folder / "bin" / tool).symlink_to(str(shutil.which(tool)))
@@ -28,25 +31,25 @@ def make(folder: Path, python: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    ("python", "words"),
+    ("python", "message"),
     [
         ('case "$*" in *version_info*) exit 0;; *) exit 1;; esac', "sudo apt-get install python3-venv"),
         ("exit 1", "linkauth needs Python 3.11 or newer"),
-        # an environment that was half made would be taken for a whole one
+        # an incomplete environment would be treated as complete by the next run of make
         ('case "$*" in *"-m venv"*) /bin/mkdir -p .venv/bin && echo >.venv/bin/python; exit 1;; esac', ""),
     ],
     ids=["without ensurepip and pip", "too old", "interrupted"],
 )
-def test_without_an_environment_make_says_what_to_install_and_leaves_none(
-    tmp_path: Path, python: str, words: str
+def test_a_failed_creation_reports_what_to_install_and_leaves_no_environment(
+    tmp_path: Path, python: str, message: str
 ) -> None:
     result = make(tmp_path, python)
     assert result.returncode != 0
-    assert words in result.stdout
+    assert message in result.stdout
     assert not (tmp_path / ".venv").exists()
 
 
-def test_without_ensurepip_a_pip_that_is_there_is_enough(tmp_path: Path) -> None:
+def test_an_existing_pip_replaces_a_missing_ensurepip(tmp_path: Path) -> None:
     result = make(tmp_path, f'case "$*" in *ensurepip*) exit 1;; *) exec {sys.executable} "$@";; esac')
     assert result.returncode == 0, result.stdout + result.stderr
     pip = subprocess.run([tmp_path / ".venv/bin/python", "-m", "pip", "--version"], capture_output=True, text=True)

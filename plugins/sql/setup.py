@@ -11,7 +11,7 @@ setup(
         "linkauth",
         "SQLAlchemy>=2.1.9,<2.2",
         "argon2-cffi>=25.1,<26",
-        # the hashes of old programs; libpass is the module passlib
+        # for password hashes of older programs; libpass provides the module passlib
         "bcrypt>=5,<6",
         "libpass>=1.9.4,<2",
     ],

@@ -3,7 +3,7 @@ from setuptools import setup
 setup(
     name="linkauth-theme-default",
     version="0.1.0",
-    description="linkauth's default theme: small, mobile, accessible, with a script that it does not need",
+    description="The default theme of linkauth: small, mobile and accessible; its script is optional",
     license="MIT",
     python_requires=">=3.11",
     packages=["linkauth_theme_default"],

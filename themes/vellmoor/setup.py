@@ -3,7 +3,7 @@ from setuptools import setup
 setup(
     name="linkauth-theme-vellmoor",
     version="0.1.0",
-    description="A theme of linkauth, for a railway that does not exist: what a child of the default theme can be",
+    description="An example theme of linkauth for a fictional railway, which extends the default theme",
     license="MIT",
     python_requires=">=3.11",
     packages=["linkauth_theme_vellmoor"],
