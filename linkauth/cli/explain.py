@@ -64,7 +64,7 @@ def _find(named: NamedBackend, name: str) -> LookupResult:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        return BackendUnavailable(f"broke its contract with {type(error).__name__}")
+        return BackendUnavailable(f"violated its contract: it raised {type(error).__name__}")
     return account
 
 

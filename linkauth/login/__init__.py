@@ -1,1 +1,1 @@
-"""From a typed name and password to a person."""
+"""Authenticates users: sign-in, dispatch to backends, throttle, health checks and shadow comparisons."""

@@ -1,4 +1,4 @@
-"""The outcome of asking a shadow about a sign-in that another backend accepted, and the contract of its storage."""
+"""The comparison of a shadow backend with the backend that accepted a sign-in, and the contract of its storage."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from typing import Protocol
 
 AGREE, UNAVAILABLE = "agree", "unavailable"
-"""Outcomes that are no disagreement."""
+"""Outcomes that do not count as a disagreement."""
 
 
 class ComparisonsUnavailable(Exception):
-    """The comparisons cannot be read or written now; the message says why and holds no secret."""
+    """The comparisons cannot be read or written now. The message gives the cause; it contains no secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The outcome of asking `shadow` about a sign-in that `backend` accepted: AGREE, UNAVAILABLE, or a disagreement.
+    """The result of one sign-in, accepted by `backend`, at the shadow backend `shadow`.
 
-    `same_subject` is True if both backends give the same subject; None if the shadow refused the sign-in.
+    `outcome` is AGREE, UNAVAILABLE or the kind of disagreement. `same_subject` tells whether both backends return the
+    same subject; it is None if the shadow refused the sign-in.
     """
 
     shadow: str
@@ -29,10 +30,10 @@ class Comparison:
 
 
 class Comparisons(Protocol):
-    """Keeps the last comparison of each person. Every method raises ComparisonsUnavailable."""
+    """Stores the last comparison of each person. Every method raises ComparisonsUnavailable."""
 
     def last(self, shadow: str, backend: str, subject: str) -> tuple[str, int] | None:
-        """The last outcome of a person, and when that was, in seconds since 1970; None if there is none yet."""
+        """Returns the last outcome of a person and its time in seconds since 1970; None if there is none."""
 
     def record(self, comparison: Comparison, now: int) -> None:
-        """Keep a comparison that was made at `now`, in seconds since 1970."""
+        """Stores a comparison. `now` is its time in seconds since 1970."""

@@ -1,4 +1,4 @@
-"""Asking one backend: what comes of it is an identity that can be used, or an exception of the contract."""
+"""Calls one backend and enforces its contract: the result is a valid identity or an exception of the contract."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ SUBJECT_LIMIT = 255
 
 @dataclass(frozen=True, slots=True)
 class NamedBackend:
-    """A backend as the ini names it. `accepts` are patterns with `*` of the names it may own; none means all.
+    """A backend with its name and options in the ini.
 
-    A `shadow` is compared with the others and decides nothing; `label` says so.
+    `accepts` are patterns (`*` is a wildcard) of the user names that belong to this backend; if empty, any user name
+    may. A shadow backend is only compared with the other backends. `label` is the name for log messages.
     """
 
     name: str
@@ -45,48 +46,50 @@ class NamedBackend:
         return f"{self.name} (shadow)" if self.shadow else self.name
 
     def accepts_username(self, username: str) -> bool:
-        # in one spelling: another one of the same name must not be routed past its owner, to a later backend
+        # normalized, so that another spelling of the same name does not bypass this backend
         return not self.accepts or any(
             pattern.fullmatch(normalize_username(username)) for pattern in map(_pattern, self.accepts)
         )
 
 
-def call_backend(named: NamedBackend, ask: Callable[[NamedBackend], Identity]) -> Identity:
-    """What `ask` says of a backend: an identity that can be used, or an exception of the contract, which is logged.
+def call_backend(named: NamedBackend, call: Callable[[NamedBackend], Identity]) -> Identity:
+    """Returns the identity that `call` returns for the backend. Raises and logs the exceptions of the contract.
 
-    Throttled, which comes of an account whose failures are too many, becomes WrongPassword: any other answer would tell
-    that there is such an account.
+    A Throttled account is reported as WrongPassword, because any other outcome would reveal that the account exists.
     """
     try:
-        identity = ask(named)
+        identity = call(named)
     except UnknownUser:
         raise
     except Throttled as error:
-        said = "sign-in refused by backend %s: too many failures of the account, its password was not looked at"
-        log.info(said + ", retry_after=%d", named.label, error.retry_after)
+        message = "sign-in refused by backend %s: too many failures of the account, password not checked"
+        log.info(message + ", retry_after=%d", named.label, error.retry_after)
         raise WrongPassword from None
     except (WrongPassword, AccountRefused, PasswordRefused) as error:
         log.info("sign-in refused by backend %s: %s", named.label, _reason(error))
         raise
     except BackendUnavailable as error:
-        # the name may be this backend's: a later one must not answer in its place
+        # the name may belong to this backend, so no later backend may decide
         level = logging.ERROR if isinstance(error, BackendMisconfigured) else logging.WARNING
         log.log(level, "backend %s: %s: %s", named.label, type(error).__name__, redact(error))
         raise
     except BaseException as error:
-        # SystemExit and its like too (a panic of a library in Rust is one): they would end the server's thread, and the
-        # request would have no answer. The message may hold anything, even the password: only the place is logged
-        place = "".join(traceback.format_tb(error.__traceback__))
-        log.error("backend %s broke its contract with %s\n%s", named.label, type(error).__name__, place)
+        # BaseException, because SystemExit or a panic of a Rust library would end the server thread without a response.
+        # The message may contain the password, so only the stack is logged
+        stack = "".join(traceback.format_tb(error.__traceback__))
+        log.error("backend %s violated its contract: it raised %s\n%s", named.label, type(error).__name__, stack)
         raise BackendUnavailable(f"backend {named.name} failed") from None
     if not _is_usable(identity):
-        log.error("backend %s gave no identity with a subject and a name of 1 to 255 characters", named.label)
+        message = (
+            "backend %s violated its contract: it returned no identity with a subject and a name of 1 to 255 characters"
+        )
+        log.error(message, named.label)
         raise BackendUnavailable(f"backend {named.name} failed")
     return identity
 
 
 def close_backend(named: NamedBackend) -> None:
-    """Close the backend; raises nothing, so that the others are closed too."""
+    """Closes the backend. Logs exceptions instead of raising them, so that the other backends are closed too."""
     try:
         named.backend.close()
     except BaseException as error:
@@ -94,7 +97,7 @@ def close_backend(named: NamedBackend) -> None:
 
 
 def is_valid_text(text: object, limit: int) -> bool:
-    """Not empty, not over `limit` characters, no NUL and no lone surrogate: every store can be asked about it."""
+    """Returns whether `text` has 1 to `limit` characters, no NUL and no lone surrogate, as every backend needs it."""
     if not isinstance(text, str):
         return False
     return 0 < len(text) <= limit and "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
@@ -108,10 +111,9 @@ def _is_usable(identity: object) -> bool:
 
 @cache
 def _pattern(accepts: str) -> re.Pattern[str]:
-    """`*` stands for any characters, everything else for itself, in the spelling of `normalize_username`.
+    """Compiles an `accepts` pattern for normalized user names. `*` matches any characters.
 
-    The parts between two `*` are atomic, so that each is looked for once: the cost grows with the name, not with its
-    power by the number of `*`.
+    The parts between two `*` are atomic groups, so that matching takes linear time for any number of `*`.
     """
     first, *rest = (re.escape(normalize_username(part)) for part in accepts.split("*"))
     middle = "".join(f"(?>.*?{part})" for part in rest[:-1])

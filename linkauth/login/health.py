@@ -1,4 +1,4 @@
-"""The health of the backends: their own checks, and whether our throttle is tighter than a store's lockout."""
+"""Health of the backends: their own checks, and whether the throttle acts before the lockout of a backend."""
 
 from __future__ import annotations
 
@@ -18,81 +18,85 @@ log = logging.getLogger(__name__)
 
 CHECK_SECONDS = 10
 LOGGED_LIMIT = 1_000
-"""Warnings that are remembered as said; a detail may hold a number that changes."""
+"""Maximum number of distinct warnings to log; a detail may contain a number that changes each time."""
 
 
 def run_checks(backend: CredentialBackend, throttle: ThrottleSettings) -> list[Check]:
-    """Every line about a backend, also when it breaks its contract; raises nothing but KeyboardInterrupt.
+    """Returns all checks of a backend. Raises nothing but KeyboardInterrupt, even if the backend violates its contract.
 
-    The throttle counts in each of the LINKAUTH_WORKERS processes by itself.
+    The lockout check takes into account that each of the LINKAUTH_WORKERS processes has its own throttle.
     """
     try:
         found = [replace(check, name=redact(check.name), detail=redact(check.detail)) for check in backend.check()]
-        found = found or [Check("check", True, "checks nothing by itself", warning=True)]
+        found = found or [Check("check", True, "the backend has no checks", warning=True)]
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        # a check may not raise, and health must be told all the same
-        found = [Check("check", False, f"broke its contract with {type(error).__name__}")]
+        # the contract does not allow an exception, but the health check must report this backend anyway
+        found = [Check("check", False, f"violated its contract: it raised {type(error).__name__}")]
     try:
         lockout = backend.lockout()
         if lockout is not None:
             found.append(check_lockout(lockout, throttle, worker_processes()))
     except BackendUnavailable as error:
-        # one line says it, where a check has said it already
+        # not if a failed check already reports it
         if all(check.ok for check in found):
-            found.append(Check("lockout", False, redact(error) or "the store cannot be asked when it locks accounts"))
+            found.append(Check("lockout", False, redact(error) or "cannot read the lockout policy of the backend"))
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        found.append(Check("lockout", False, f"broke its contract with {type(error).__name__}"))
+        found.append(Check("lockout", False, f"violated its contract: it raised {type(error).__name__}"))
     return found
 
 
 def check_lockout(lockout: Lockout, throttle: ThrottleSettings, processes: int = 1) -> Check:
-    """Could tries through linkauth alone lock an account that the store locks as `lockout` says?
+    """Checks whether failed sign-ins through linkauth alone can lock an account of a backend with the policy `lockout`.
 
-    0 seconds is for ever: then our windows follow each other without end. Each of `processes` counts by itself.
+    `lockout.seconds` is 0 if failures never expire; then those of all windows add up. Each of `processes` has its own
+    throttle.
     """
     failures, seconds = lockout.failures, lockout.seconds
-    each, window = throttle.account_failures, throttle.account_window
-    ours = each * processes
-    counted = f"{each} in each of {processes} processes, by LINKAUTH_WORKERS" if processes > 1 else "in one process"
-    advice = "no value of linkauth.throttle.account_failures is safe, for the store locks at the first failure"
+    limit, window = throttle.account_failures, throttle.account_window
+    allowed = limit * processes
+    processes_text = (
+        f"{limit} in each of {processes} processes, see LINKAUTH_WORKERS" if processes > 1 else "in one process"
+    )
+    advice = "no value of linkauth.throttle.account_failures is safe, because the backend locks at the first failure"
     if failures > 1:
         advice = f"no value of linkauth.throttle.account_failures is safe with {processes} processes"
     if not seconds:
         if (failures - 1) // processes:
-            advice = "let the store forget failures after a while; until then it takes more than one window with "
+            advice = "make failures expire in the backend; until then, to prevent a lockout within one window, set "
             advice += f"linkauth.throttle.account_failures = {(failures - 1) // processes}"
-        said = f"the store locks after {failures} wrong passwords, however old, and linkauth lets {ours} pass every "
-        return Check("lockout", True, f"{said}{window} s ({counted}): {advice}", warning=True)
+        policy = f"the backend locks after {failures} wrong passwords, which never expire, and "
+        policy += f"linkauth allows {allowed} per {window} s ({processes_text})"
+        return Check("lockout", True, f"{policy}: {advice}", warning=True)
     if lockout.since_last:
-        # evenly spaced, our tries never let the store forget, unless the space is longer than its time
-        said = f"the store locks after {failures} wrong passwords, each within {seconds} s of the one before, and "
-        said += f"linkauth lets {ours} pass every {window} s ({counted})"
-        if ours < failures and ours * seconds < window:
-            return Check("lockout", True, said)
-        if most := min(each, (failures - 1) // processes):
-            advice = f"linkauth.throttle.account_failures = {most} would be safe with "
-            advice += f"linkauth.throttle.account_window = {most * processes * seconds + 1}, fewer with a shorter one"
-        return Check("lockout", True, f"{said}, so that strangers can lock people out: {advice}", warning=True)
+        # evenly spaced attempts restart the backend's timer each time, unless their interval is longer than it
+        policy = f"the backend locks after {failures} wrong passwords, each within {seconds} s of the previous one, "
+        policy += f"and linkauth allows {allowed} per {window} s ({processes_text})"
+        if allowed < failures and allowed * seconds < window:
+            return Check("lockout", True, policy)
+        if safe := min(limit, (failures - 1) // processes):
+            advice = f"linkauth.throttle.account_failures = {safe} would be safe with "
+            advice += f"linkauth.throttle.account_window = {safe * processes * seconds + 1}; "
+            advice += "with a shorter window, use a smaller number"
+        return Check("lockout", True, f"{policy}, so that anybody can lock accounts: {advice}", warning=True)
     windows = max(1, math.ceil(seconds / window))
-    said = f"the store locks after {failures} wrong passwords within {seconds} s, and linkauth lets {ours * windows} "
-    if ours * windows < failures:
-        return Check("lockout", True, f"{said}pass in that time ({counted})")
+    policy = f"the backend locks after {failures} wrong passwords within {seconds} s, and "
+    policy += f"linkauth allows {allowed * windows} in that time ({processes_text})"
+    if allowed * windows < failures:
+        return Check("lockout", True, policy)
     if (failures - 1) // (windows * processes):
         advice = f"linkauth.throttle.account_failures = {(failures - 1) // (windows * processes)} would be safe"
     elif (failures - 1) // processes:
         advice = f"linkauth.throttle.account_failures = {(failures - 1) // processes} would be safe with "
         advice += f"linkauth.throttle.account_window = {seconds}"
-    return Check(
-        "lockout", True, f"{said}pass ({counted}), so that strangers can lock people out: {advice}", warning=True
-    )
+    return Check("lockout", True, f"{policy}, so that anybody can lock accounts: {advice}", warning=True)
 
 
 class Health:
-    """Which of `backends` (name, backend) are well; asked at most every 10 seconds, by one thread at a time."""
+    """Cached health of `backends`, pairs (name, backend). At most one thread checks them, every 10 seconds."""
 
     def __init__(self, backends: Sequence[tuple[str, CredentialBackend]], throttle: ThrottleSettings) -> None:
         self._backends = tuple(backends)
@@ -102,12 +106,12 @@ class Health:
         self._logged: set[tuple[str, str, str]] = set()
 
     def __call__(self) -> Mapping[str, bool]:
-        """Backend name to whether it is well."""
+        """Returns whether each backend is healthy, by name."""
         at, checked = self._checked
         if time.monotonic() - at > CHECK_SECONDS and self._checking.acquire(blocking=not checked):
             try:
                 if self._checked[0] == at:
-                    # nobody else did it while we waited
+                    # no other thread did it while this one waited
                     found = {name: self._is_healthy(name, backend) for name, backend in self._backends}
                     self._checked = (time.monotonic(), found)
                 checked = self._checked[1]
@@ -119,13 +123,13 @@ class Health:
         try:
             found = run_checks(backend, self._throttle)
         except BaseException as error:
-            found = [Check("check", False, f"broke its contract with {type(error).__name__}")]
+            found = [Check("check", False, f"violated its contract: it raised {type(error).__name__}")]
         for check in found:
-            said = (name, check.name, check.detail)
+            message = (name, check.name, check.detail)
             if not check.ok:
-                log.warning("backend %s: %s: %s", *said)
-            elif check.warning and said not in self._logged and len(self._logged) < LOGGED_LIMIT:
-                # a health check comes every few seconds, and nobody mends a setting that fast
-                self._logged.add(said)
-                log.warning("backend %s: %s: %s", *said)
+                log.warning("backend %s: %s: %s", *message)
+            elif check.warning and message not in self._logged and len(self._logged) < LOGGED_LIMIT:
+                # health checks run every few seconds, so each warning is logged once
+                self._logged.add(message)
+                log.warning("backend %s: %s: %s", *message)
         return all(check.ok for check in found)

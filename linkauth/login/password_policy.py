@@ -1,7 +1,7 @@
-"""What no new password may be, before the backend applies its own rules.
+"""Refuses weak new passwords, before the backend applies its own rules.
 
-NIST SP 800-63B section 3.1.1.2: a new password is compared with a list of common, expected and leaked ones, and with
-words of its context, such as the name of the service and of the user.
+A new password is compared with lists of common and leaked passwords, and with words of its context, such as the name of
+the service or the user (NIST SP 800-63B section 3.1.1.2).
 """
 
 from __future__ import annotations
@@ -28,28 +28,29 @@ from linkauth.redaction import reason, redact
 log = logging.getLogger(__name__)
 
 MIN_WORD_LENGTH = 3
-"""Characters of a word that is looked for inside a password."""
+"""Minimum length of a context word that is searched within a password."""
 PERSONAL_TEXT_LIMIT = 254
-"""Characters of a text about somebody that are read; normalising long runs of combining marks takes quadratic time."""
-MIN_OTHER_CHARACTERS = 4
-"""Characters, but for digits and punctuation, that must be left of a password without such words; and different ones
-that every password must have."""
+"""Maximum length of a personal text: normalization of long runs of combining marks takes quadratic time."""
+MIN_OTHER_LETTERS = 4
+"""Minimum number of letters that must remain after the context words are removed from a password."""
+MIN_DISTINCT = 4
+"""Minimum number of distinct characters in a password."""
 MIN_BASE_LENGTH = 4
-"""Characters that are compared with the list when digits and punctuation at the end are taken off."""
+"""Minimum length of a variant without leading and trailing digits and punctuation."""
 MIN_BITS, ESTIMATE_LIMIT = 5, 64
-"""Of an estimate that knows repetitions, sequences and rows of a keyboard, each of which alone has fewer bits; and the
-characters up to which it is made."""
+"""Minimum estimated bits of a variant of up to ESTIMATE_LIMIT characters. A single repetition, sequence or keyboard row
+has fewer."""
 SAMPLED_LINES = 200
-"""Lines of the file of leaked hashes that are looked at when it is opened."""
+"""Number of lines of the file of leaked hashes that are validated at the start."""
 LINE_LIMIT = 80
 _LINE = re.compile(rb"([0-9A-Fa-f]{40}):[0-9]{1,19}\r?\n?")
 _LEET_TABLES = [str.maketrans("@4831!0$57", letters) for letters in ("aabeiiosst", "aabellosst")]
 
 
 class PasswordPolicy:
-    """The rules for every new password.
+    """The rules for new passwords.
 
-    `words` are texts that stand for this service, such as its name and host; `leaked` is a file of leaked hashes.
+    `words` are names of this service, such as its title and host. `leaked` is the file of leaked passwords.
     """
 
     def __init__(self, words: Iterable[str] = (), leaked: LeakedPasswords | None = None) -> None:
@@ -57,57 +58,56 @@ class PasswordPolicy:
         self._leaked = leaked
 
     def check(self, new: str, personal: Iterable[str] = ()) -> None:
-        """Raises PasswordRefused("personal") if `new` is made of this service's words or of `personal` ones.
+        """Raises PasswordRefused if `new` breaks a rule; `personal` are the user name, email address and full name.
 
-        Those are texts about the person: the user name, the address, the full name. Raises
-        PasswordRefused("too_common") if many people use it or if it has leaked, and BackendUnavailable if the file of
-        leaked passwords cannot be read.
+        The rule is "personal" if the password consists of words of the service or the person. It is "too_common" if the
+        password is common or leaked. Raises BackendUnavailable if the file of leaked passwords cannot be read.
         """
         variants = _variants(new)
         words = self._words.union(*map(_words, personal))
         if any(_consists_of(variant, words) for variant in variants):
             raise PasswordRefused("personal")
-        if len(set(new)) < MIN_OTHER_CHARACTERS or any(map(_is_common, variants)):
+        if len(set(new)) < MIN_DISTINCT or any(map(_is_common, variants)):
             raise PasswordRefused("too_common")
         if self._leaked is not None and new in self._leaked:
             raise PasswordRefused("too_common")
 
 
 class LeakedPasswords:
-    """A file of SHA-1 hashes of leaked passwords, sorted, with a line `HASH:COUNT` each.
+    """A sorted file of SHA-1 hashes of leaked passwords, with lines `HASH:COUNT`.
 
-    That is what the downloader of Have I Been Pwned's Pwned Passwords writes. It may be tens of gigabytes large: it is
-    searched on disk and opened anew for each question, so that it may be replaced while the server runs.
+    The Pwned Passwords downloader of Have I Been Pwned writes this format. The file may have tens of gigabytes, so each
+    lookup is a binary search on disk. It opens the file anew, so that the file may be replaced while the server runs.
     """
 
     def __init__(self, path: str) -> None:
-        """Looks at some lines; raises ValueError, in words for operators, if it is no such file."""
+        """Validates a sample of the lines. Raises ValueError with a message for operators if the file is invalid."""
         self._path = Path(path)
         if not self._path.is_absolute():
             raise ValueError("is not an absolute path")
         try:
             if not self._path.is_file():
-                raise ValueError("names no file")
+                raise ValueError("does not name a file")
             with self._path.open("rb") as file:
                 self._validate(file)
         except OSError as error:
             raise ValueError(f"names a file that cannot be read: {reason(error)}") from None
 
     def __contains__(self, password: str) -> bool:
-        """Has it leaked? Raises BackendUnavailable if the file cannot be read any more."""
+        """Returns whether the password has leaked. Raises BackendUnavailable if the file cannot be read."""
         wanted = hashlib.sha1(password.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest().upper()
         try:
             with self._path.open("rb") as file:
                 return self._find(file, wanted.encode("ascii"))
         except (OSError, ValueError) as error:
-            # a password that cannot be checked is not set
-            said = "new password not checked, none is set until linkauth.breached_passwords is mended: %s"
-            log.error(said, reason(error))
+            # a password that cannot be checked must not be set
+            message = "password change refused: linkauth.breached_passwords cannot be read: %s"
+            log.error(message, reason(error))
             raise BackendUnavailable("the file of leaked passwords cannot be read") from None
 
     @staticmethod
     def _find(file: IO[bytes], wanted: bytes) -> bool:
-        # the line of `wanted` begins in [low, high)
+        # binary search: the line of `wanted` begins in [low, high)
         low, high = 0, os.fstat(file.fileno()).st_size
         if not high:
             raise ValueError("is empty")
@@ -137,19 +137,19 @@ class LeakedPasswords:
             if found and found < last:
                 raise ValueError("names a file that is not sorted by hash; download it sorted by hash")
             last = found or last
-            # every line at the end, where a download was perhaps cut off
+            # then every line at the end, where an interrupted download is cut off
             offset = max(end, min(offset + step, size - LINE_LIMIT))
 
 
 def _next_line(file: IO[bytes], offset: int) -> tuple[int, bytes, int]:
-    """(begin, hash, end) of the first line that begins at `offset` or later; an empty hash behind the last one.
+    """Returns (begin, hash, end) of the first line that begins at or after `offset`.
 
-    Raises ValueError for what is no such line.
+    The hash is b"" at the end of the file. Raises ValueError if the line is malformed.
     """
     begin = max(0, offset - 1)
     file.seek(begin)
     if offset:
-        # the rest of the line before
+        # skip the rest of the previous line
         begin += len(file.readline(LINE_LIMIT))
     line = file.readline(LINE_LIMIT)
     match = _LINE.fullmatch(line)
@@ -159,11 +159,14 @@ def _next_line(file: IO[bytes], offset: int) -> tuple[int, bytes, int]:
 
 
 def _variants(password: str) -> set[str]:
-    """What a guesser takes for the same: other capital letters, digits for letters, more at the ends, repetitions,
-    blanks and invisible characters."""
+    """Returns the forms of a password that an attacker tries together.
+
+    They ignore case, white space, invisible characters, repetitions, digits in place of letters, and digits or
+    punctuation at both ends.
+    """
     folded = unicodedata.normalize("NFKC", password).casefold()
     text = "".join(letter for letter in folded if not letter.isspace() and unicodedata.category(letter) != "Cf")
-    # the least period of a text: "abab" is "ab" twice
+    # the shortest period of the text, "ab" for "abab"
     once = text[: (text + text).find(text, 1)]
     texts = {text, once, *(base for base in (_base(text), _base(text[::-1])[::-1], _base(_base(text)[::-1])[::-1]))}
     texts = {each for each in texts if len(each) >= MIN_BASE_LENGTH} | {text}
@@ -171,7 +174,7 @@ def _variants(password: str) -> set[str]:
 
 
 def _base(text: str) -> str:
-    """Without the digits and punctuation at its end."""
+    """Removes trailing digits and punctuation."""
     end = len(text)
     while end and not text[end - 1].isalpha():
         end -= 1
@@ -179,7 +182,7 @@ def _base(text: str) -> str:
 
 
 def _words(text: str) -> Iterator[str]:
-    """A text about somebody or something as one word, and its parts; of an address all but the top-level domain."""
+    """Yields a text as one word and then each of its words. The top-level domain of an email address is ignored."""
     text = text[:PERSONAL_TEXT_LIMIT]
     local, at, domain = text.rpartition("@")
     if at:
@@ -196,7 +199,7 @@ def _is_common(variant: str) -> bool:
 
 
 def _consists_of(variant: str, words: frozenset[str]) -> bool:
-    """Is there nothing much in it but those words, digits and punctuation?"""
+    """Returns whether a variant consists of `words`, digits, punctuation and at most a few other letters."""
     compact = _without_punctuation(variant)
     rest = compact
     for word in sorted(words, key=len, reverse=True):
@@ -204,7 +207,7 @@ def _consists_of(variant: str, words: frozenset[str]) -> bool:
             return True
         if len(word) >= MIN_WORD_LENGTH:
             rest = rest.replace(word, "")
-    return rest != compact and len(_letters(rest)) < MIN_OTHER_CHARACTERS
+    return rest != compact and len(_letters(rest)) < MIN_OTHER_LETTERS
 
 
 def _without_punctuation(text: str) -> str:
@@ -217,15 +220,15 @@ def _letters(text: str) -> str:
 
 @cache
 def _common() -> str:
-    """The common passwords, each between line feeds; 250 kB, read when the first new password is checked."""
+    """Returns the common passwords, each between line feeds (250 kB). Read when the first new password is checked."""
     packed = (files("linkauth.login") / "common_passwords.txt.gz").read_bytes()
     return "\n" + gzip.decompress(packed).decode("utf-8")
 
 
 def from_settings(settings: Settings) -> PasswordPolicy:
-    """The rules as the settings say them; raises SettingsError."""
+    """Returns the rules for `settings`. Raises SettingsError."""
     host = urlsplit(settings.public_url).hostname or ""
-    # an address in digits is no word
+    # the digits of an IP address are not words
     name = host.rpartition(".")[0] if re.search("[a-z]", host.rpartition(".")[2]) else ""
     names = (settings.service_name, *(client.name for client in settings.clients.values()))
     words = [*chain.from_iterable(text.values() for text in names), name, *settings.themes]

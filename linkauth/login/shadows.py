@@ -1,11 +1,11 @@
-"""Backends on trial: each is asked what another one has just decided, and what it would have said is counted.
+"""Shadow backends: each repeats the sign-ins that another backend accepted, and the outcomes are compared.
 
-A shadow answers behind the answer, on threads of its own: no outcome and no count of the throttle depends on it, and
-nobody waits for it. What it costs, others share: each comparison is a write, of which SQLite does one at a time, and a
-shadow that hashes does so on the pool of all. It is asked about accepted sign-ins only, for a wrong password would
-count at its store too, and strangers could lock people out twice as fast. With the same care it is not asked again for
-an hour about somebody whose password it refused, and not about a password that was changed a moment ago, which no other
-store can know yet.
+A shadow runs on its own threads, after the response. Neither the outcome of a sign-in nor the throttle depends on it.
+It shares some resources: each comparison writes to the database, and its password hashes run on the common pool.
+
+A shadow repeats only accepted sign-ins. Wrong passwords would also count as failures at the shadow, so that an attacker
+could lock accounts twice as fast. For the same reason, a shadow that refused the password of a person is not called for
+that person for an hour. Password changes are not repeated, because the shadow does not know the new password.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from linkauth.redaction import redact
 log = logging.getLogger(__name__)
 
 THREADS = 2
-"""So many are asked of a shadow at a time; it never has more than these places of the pool for hashes."""
+"""Threads of a shadow. They limit its concurrent sign-ins, and so its share of the pool for password hashes."""
 QUEUE_SIZE = 64
 MAX_AGE_SECONDS = 30
-"""Who has waited for longer is not asked about any more: a password is no thing to keep."""
+"""A sign-in that has waited longer is dropped, because it contains a password."""
 RETRY_SECONDS = 3_600
 CLOSE_SECONDS = 2
 LOG_INTERVAL_SECONDS = 60
@@ -43,7 +43,7 @@ LOG_INTERVAL_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class AcceptedSignIn:
-    """Somebody whom `backend` let in; `ask` asks the shadow the same, and is all that still holds the password."""
+    """A sign-in that `backend` accepted. The closure `authenticate` repeats it at the shadow and holds the password."""
 
     backend: str
     identity: Identity
@@ -60,7 +60,7 @@ class AcceptedSignIn:
 
 
 class Shadow:
-    """One backend on trial. `name` is the ini's; what is compared goes to `comparisons`."""
+    """A shadow backend with its queue and threads. `name` is its name in the ini."""
 
     def __init__(self, name: str, backend: CredentialBackend, comparisons: Comparisons) -> None:
         self.name = name
@@ -74,13 +74,14 @@ class Shadow:
         self._closed = False
         self._logged_at = -float(LOG_INTERVAL_SECONDS)
 
-    def compare(self, backend: str, identity: Identity, ask: Callable[[], Identity]) -> None:
-        """Compare what `backend` said with what `ask` gives or raises, later; returns at once and raises nothing.
+    def compare(self, backend: str, identity: Identity, authenticate: Callable[[], Identity]) -> None:
+        """Queues a comparison of `identity`, returned by `backend`, with the outcome of `authenticate`.
 
-        `ask` raises exceptions of the contract only. Somebody about whom it is being asked already is not queued again;
-        if too many wait, it is dropped, and counted as `dropped`, as is whoever has waited for too long.
+        Returns at once and raises nothing. `authenticate` must only raise exceptions of the contract. A person who is
+        already queued is not queued again. If the queue is full or a sign-in has waited too long, it is dropped and
+        counted in `dropped`.
         """
-        accepted = AcceptedSignIn(backend, identity, ask, time.monotonic())
+        accepted = AcceptedSignIn(backend, identity, authenticate, time.monotonic())
         with self._lock:
             if self._closed:
                 return
@@ -89,8 +90,8 @@ class Shadow:
                 return
             try:
                 while len(self._threads) < THREADS:
-                    # at the first use, so that they live in the worker process and not in one that forks; as daemons,
-                    # so that a store that hangs holds up no end
+                    # started at the first use, so that they run in the worker process and not in its parent. They are
+                    # daemons, so that a backend that hangs does not prevent the end of the process
                     thread = threading.Thread(target=self._work, name=f"shadow {self.name}", daemon=True)
                     thread.start()
                     self._threads.append(thread)
@@ -100,7 +101,7 @@ class Shadow:
                 self._count_dropped()
 
     def close(self) -> None:
-        """Drop what waits, and end within seconds even if the store hangs."""
+        """Drops the queue, stops the threads and closes the backend. Does not block for long if the backend hangs."""
         with self._lock:
             self._closed = True
         while not self._queue.empty():
@@ -120,7 +121,7 @@ class Shadow:
                 log.error("backend %s (shadow) could not be closed: %s", self.name, type(error).__name__)
 
     def _work(self) -> None:
-        # nothing of the last one is held while the next is waited for
+        # a call per sign-in, so that no reference to the last password remains while the thread waits
         while self._next():
             pass
 
@@ -131,9 +132,9 @@ class Shadow:
         try:
             self._compare(accepted)
         except BaseException as error:
-            # one that ended the thread would end the comparisons too; a backend's text may hold the password
+            # an exception must not end the thread; the text of a backend may contain the password
             why = redact(error) if isinstance(error, ComparisonsUnavailable) else type(error).__name__
-            log.warning("backend %s (shadow): what was compared is not kept: %s", self.name, why)
+            log.warning("backend %s (shadow): comparison not stored: %s", self.name, why)
         finally:
             with self._lock:
                 self._waiting.discard(accepted.person_key)
@@ -153,7 +154,7 @@ class Shadow:
             self._comparisons.record(found, int(time.time()))
 
     def _drop_expired(self) -> None:
-        """Whom the threads do not come to ask about, for they hang, must not wait with their passwords till they do."""
+        """Drops expired sign-ins from the queue, so that passwords do not stay in memory while the threads hang."""
         waiting = []
         with suppress(queue.Empty):
             while True:
@@ -169,12 +170,12 @@ class Shadow:
         self.dropped += 1
         if time.monotonic() - self._logged_at >= LOG_INTERVAL_SECONDS:
             self._logged_at = time.monotonic()
-            log.warning("backend %s (shadow): too slow to be compared with, %d dropped so far", self.name, self.dropped)
+            log.warning("backend %s (shadow): too slow, dropped comparisons: %d", self.name, self.dropped)
 
 
 def _outcome(accepted: AcceptedSignIn) -> tuple[str, bool | None]:
-    """What the shadow says in one word, and whether it knows the person by the same subject."""
-    decided = accepted.identity
+    """Calls the shadow. Returns (outcome, whether it returned the same subject or None)."""
+    expected = accepted.identity
     try:
         found = accepted.authenticate()
     except UnknownUser:
@@ -186,8 +187,8 @@ def _outcome(accepted: AcceptedSignIn) -> tuple[str, bool | None]:
     except BackendUnavailable:
         return UNAVAILABLE, None
     outcome = AGREE
-    if found.username.casefold() != decided.username.casefold():
+    if found.username.casefold() != expected.username.casefold():
         outcome = "other_username"
-    elif decided.email and str(found.email).casefold() != decided.email.casefold():
+    elif expected.email and str(found.email).casefold() != expected.email.casefold():
         outcome = "other_email"
-    return outcome, found.subject == decided.subject
+    return outcome, found.subject == expected.subject

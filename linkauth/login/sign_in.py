@@ -1,11 +1,11 @@
-"""Asks the backends in their order; one outcome: a Person, or one of the contract's exceptions.
+"""Signs a user in: calls the backends in order until one decides.
 
-The guards against what no store should see (empty, NUL, over-long) stand here, before any backend.
+Empty, over-long and otherwise invalid input is refused here, before any backend is called.
 
-How long a refusal takes tells how many backends were asked: one for a name that the first one knows, all for a name
-that nobody knows. To ask the rest too, for the sake of the clock, would hand passwords to stores that are not theirs,
-and count as failures there. Where it must not show, `accepts` gives every name one owner, and each backend takes equal
-time for a wrong password and an unknown name.
+The duration of a refusal reveals how many backends were called: one for a name that the first backend knows, all for an
+unknown name. Calling the remaining backends too would hide this, but it would pass the password to backends that do not
+own the account, and count as failures there. To hide it, assign every name to one backend with `accepts`; each backend
+takes the same time for a wrong password as for an unknown name.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ NUMBER_LIMIT = 2**63
 
 
 class PasswordChangeNeeded(AccountRefused):
-    """The password is right, and must be replaced before it is of use; the backend can do that."""
+    """The password is correct but must be changed before a sign-in, and the backend can change it."""
 
 
 class PasswordChanged(BackendUnavailable):
-    """The new password is set, but nobody was signed in with it: the store did not answer, or does not know it yet."""
+    """The new password is set, but the sign-in with it failed: the backend was unavailable or refused it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who signed in, and which backend says so: the resource owner of a link. `changed` if their password was."""
+    """A user who signed in, the resource owner of a link (RFC 6749). `changed` is true if the password was changed."""
 
     backend: str
     identity: Identity
@@ -69,18 +69,18 @@ class Person:
 
     @property
     def claims(self) -> Mapping[str, Any]:
-        """The facts that a client may be told: text, numbers, booleans and lists of text, by name."""
+        """The claims that a client may receive, by name: text, numbers, booleans and lists of text."""
         found: dict[str, Any] = {**self.identity.claims, "name": self.identity.name, "email": self.identity.email}
         if self.identity.groups:
             found["groups"] = list(self.identity.groups)
         claims = {name: _claim(value) for name, value in found.items() if isinstance(name, str)}
         if lost := sorted(name for name in claims if claims[name] is None):
-            log.info("backend %s: claims of a type that no token holds: %s", self.backend, ", ".join(lost))
+            log.info("backend %s: claims of an unsupported type are ignored: %s", self.backend, ", ".join(lost))
         return {name: value for name, value in claims.items() if value is not None}
 
 
 class SignIn:
-    """The one way from a typed name and password to a Person."""
+    """Authenticates user names and passwords against the backends, and changes passwords."""
 
     def __init__(
         self,
@@ -93,18 +93,17 @@ class SignIn:
         self._shadows = tuple((named, (shadows or {})[named.name]) for named in backends if named.shadow)
         self._throttle = throttle
         self._password_policy = password_policy or PasswordPolicy()
-        # a shadow that hangs must not hold up whoever asks whether this server is well
+        # without shadows: one that hangs must not block the health check
         self._health = Health([(named.name, named.backend) for named in self._backends], throttle.settings)
 
     def __call__(self, username: str, password: str, address: str) -> Person:
-        """The person, asked from the IP `address`.
+        """Signs in a user from the IP `address` and returns the Person.
 
-        Raises WrongPassword (also for a name that nobody knows), PasswordChangeNeeded, AccountRefused,
-        BackendUnavailable or Throttled.
+        Raises WrongPassword, UnknownUser, PasswordChangeNeeded, AccountRefused, BackendUnavailable or Throttled.
         """
         username = _valid_username(username, password)
 
-        def ask(named: NamedBackend) -> Identity:
+        def authenticate(named: NamedBackend) -> Identity:
             try:
                 return named.backend.authenticate(username, password)
             except AccountRefused as refused:
@@ -112,19 +111,18 @@ class SignIn:
                     raise PasswordChangeNeeded(refused.reason, proven=True) from None
                 raise
 
-        person = self._attempt(username, address, ask)
+        person = self._attempt(username, address, authenticate)
         for named, shadow in self._shadows:
             if named.accepts_username(username):
-                again = partial(call_backend, named, lambda trial: trial.backend.authenticate(username, password))
-                shadow.compare(person.backend, person.identity, again)
+                repeat = partial(call_backend, named, lambda shadow: shadow.backend.authenticate(username, password))
+                shadow.compare(person.backend, person.identity, repeat)
         return person
 
     def change_password(self, username: str, current: str, new: str, repeated: str, address: str) -> Person:
-        """The person, once `new` has taken the place of `current`; `repeated` is the new one typed again.
+        """Changes the password from `current` to `new` and returns the Person. `repeated` is the second input of `new`.
 
-        The password stays as it is where a sign-in with it is not refused: whoever has stolen one must not be able to
-        shut its owner out. Then this is a sign-in. Raises PasswordRefused, PasswordChanged, and what a sign-in raises;
-        AccountRefused for a reason that no new password mends.
+        If `current` allows a sign-in, the password is not changed and this is a plain sign-in. Otherwise a thief of the
+        password could lock its owner out. Raises PasswordRefused, PasswordChanged, and the exceptions of a sign-in.
         """
         username = _valid_username(username, current)
         if new != repeated:
@@ -141,27 +139,27 @@ class SignIn:
         )
         return replace(person, changed=bool(changed))
 
-    def _attempt(self, username: str, address: str, ask: Callable[[NamedBackend], Identity]) -> Person:
+    def _attempt(self, username: str, address: str, call: Callable[[NamedBackend], Identity]) -> Person:
         with self._throttle.attempt(username, address) as attempt:
             try:
-                person = self._try_backends(username, ask, attempt)
+                person = self._try_backends(username, call, attempt)
             except (UnknownUser, WrongPassword):
                 attempt.failed()
                 raise
             except AccountRefused as refused:
                 if not (refused.proven and refused.revealed):
-                    # the person sees a wrong password, which costs a try whether it was right or not
+                    # the response is the same as for a wrong password, so it must count like one
                     attempt.failed()
                 raise
             attempt.succeeded()
             return person
 
-    def _try_backends(self, username: str, ask: Callable[[NamedBackend], Identity], attempt: Attempt) -> Person:
+    def _try_backends(self, username: str, call: Callable[[NamedBackend], Identity], attempt: Attempt) -> Person:
         for named in self._backends:
             if named.accepts_username(username):
                 try:
                     with guarded(partial(self._count_account, attempt, named.name)):
-                        return Person(named.name, call_backend(named, ask))
+                        return Person(named.name, call_backend(named, call))
                 except UnknownUser:
                     continue
         log.info("sign-in refused: no backend knows the name")
@@ -170,9 +168,9 @@ class SignIn:
     def _replace_password(
         self, named: NamedBackend, username: str, current: str, new: str, changed: list[str]
     ) -> Identity:
-        """Who signs in with `new`, after the change of a password that is right and that only a new one mends.
+        """Changes a password that is correct but must be changed, and returns the identity of a sign-in with `new`.
 
-        `changed` gets the name of a backend that has changed it.
+        Appends the name of the backend to `changed` once the password is set.
         """
         backend = named.backend
         try:
@@ -189,20 +187,20 @@ class SignIn:
             backend.change_password(username, current, new)
             changed.append(named.name)
         except UnknownUser:
-            # the name is known here, so no later backend may be asked
-            raise BackendUnavailable("knew the name and then did not") from None
+            # this backend owns the name, so no later backend may be called
+            raise BackendUnavailable("the account disappeared during the password change") from None
         try:
             return call_backend(named, lambda _: backend.authenticate(username, new))
         except (UnknownUser, WrongPassword, BackendUnavailable) as error:
-            # from here on the current password is the wrong one
-            raise PasswordChanged(f"the new password is set, then came {type(error).__name__}") from None
+            # the old password is no longer valid, so the user must be told
+            raise PasswordChanged(f"the new password is set, but the sign-in failed: {type(error).__name__}") from None
 
     def _count_account(self, attempt: Attempt, backend: str, account: str) -> None:
-        """A name that was not typed often may be another one of an account that is being guessed."""
+        """Counts the attempt for the account too, because an attacker may try several user names of one account."""
         self._throttle.count_account(attempt, f"{backend}\0{account}")
 
     def check(self) -> Mapping[str, bool]:
-        """Which backends are well, by name; asked at most every 10 seconds, by one thread at a time."""
+        """Returns whether each backend is healthy, by name. The result is cached for 10 seconds."""
         return self._health()
 
 
@@ -211,11 +209,11 @@ def _can_change_password(backend: CredentialBackend) -> bool:
 
 
 def _personal_texts(backend: CredentialBackend, username: str) -> list[str]:
-    """What is known of the person, as no new password may be. Raises UnknownUser, BackendUnavailable."""
+    """Returns texts about the user that a new password must not consist of. Raises UnknownUser, BackendUnavailable."""
     if not isinstance(backend, Lookup) or Lookup not in backend.offers:
         return [username]
-    who = backend.find(username).identity
-    return [username, *(text for text in (who.username, who.name, who.email) if isinstance(text, str))]
+    identity = backend.find(username).identity
+    return [username, *(text for text in (identity.username, identity.name, identity.email) if isinstance(text, str))]
 
 
 def _needs_new_password(refused: AccountRefused) -> bool:
@@ -223,15 +221,15 @@ def _needs_new_password(refused: AccountRefused) -> bool:
 
 
 def _valid_username(username: str, password: str) -> str:
-    """The trimmed name; raises WrongPassword for what no store should see."""
+    """Returns the user name without surrounding white space. Raises WrongPassword for input that is not passed on."""
     username = username.strip()
     if not is_valid_text(username, USERNAME_LIMIT) or not is_valid_text(password, PASSWORD_LIMIT):
-        raise WrongPassword("refused before any backend: empty, too long, or not text")
+        raise WrongPassword("empty, too long or invalid input, not passed to any backend")
     return username
 
 
 def _claim(value: object) -> Any:
-    """`value` as JSON can hold it, None for anything but text, numbers, booleans and lists of text."""
+    """Returns `value` if JSON can represent it as text, number, boolean or list of text; otherwise None."""
     if isinstance(value, list | tuple):
         texts = [_claim(text) for text in value if isinstance(text, str)]
         return texts if len(texts) == len(value) and None not in texts else None
@@ -239,5 +237,5 @@ def _claim(value: object) -> Any:
         return None if any("\ud800" <= letter <= "\udfff" for letter in value) else value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    # a bool is an int; larger ones are numbers to few
+    # this includes bool; many JSON parsers do not support larger integers
     return value if isinstance(value, int) and abs(value) < NUMBER_LIMIT else None

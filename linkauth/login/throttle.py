@@ -1,12 +1,12 @@
-"""Counts failed sign-ins, so that guessing a password takes longer than it is worth.
+"""Limits failed sign-ins, so that guessing a password is not feasible.
 
-Two windows: per account over all addresses, and per address over all accounts. An account is the name that was typed,
-and also what a backend finds by it, which may have other names. What is being checked right now counts as failed
-already, so that parallel tries do not slip through at the edge. Only failures are kept: a success clears its account's
-window and never the address's, a store that could not be asked costs nothing.
+There are two windows: per account over all addresses, and per address over all accounts. Both the typed user name and
+the account that a backend finds by it count as an account, because an account may have several user names. Attempts in
+progress count as failures, so that parallel attempts do not exceed the limit. Only failures are stored. A success
+clears the window of the account, but not that of the address. An unavailable backend does not count.
 
-Only what the typed name and the address alone determine may be answered with "too many attempts". That the window of an
-account is full is answered as a wrong password, or it would tell that there is such an account (see `dispatch`).
+The response is "too many attempts" only if the typed name or the address is over its limit. If only the account is over
+its limit, the response is "wrong password"; otherwise it would reveal that the account exists (see `dispatch`).
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from linkauth.backends import Throttled
 from linkauth.config.settings import ThrottleSettings
 
 MAX_KEYS = 20_000
-"""Keys kept in each window: 4 MB a window when each has failed once, measured, and 8 bytes for each further failure."""
+"""Maximum number of keys per window. With one failure per key, a window takes 4 MB; each further failure 8 bytes."""
 CLIENT_GLOBAL_FACTOR = 100
-"""So many times `client_failures` are free for one client over all addresses, and at one that has shown its secret."""
+"""Factor on `client_failures` for one client over all addresses, and at addresses that have sent its correct secret."""
 _TIME = struct.Struct("d")
 
 
 class Attempt:
-    """One try at a password; whoever finds it wrong says `failed()`, right `succeeded()`, and unknown nothing.
+    """An attempt to sign in. The caller reports the result with `failed()` or `succeeded()`, or neither if unknown.
 
-    `counted` are the windows and keys that it counts in.
+    `counted` are the (window, key) pairs that count the attempt.
     """
 
     def __init__(self) -> None:
@@ -61,8 +61,8 @@ class Window:
     def __init__(self, limit: int, seconds: int) -> None:
         self._limit = limit
         self._seconds = seconds
-        # by the bits of the number of failures; in each the oldest last failure stands first. The times are packed,
-        # because a tuple of floats takes three times the memory
+        # indexed by the bit length of the failure count; each dict is ordered by the time of the last failure. The
+        # times are packed, because a tuple of floats takes three times the memory
         self._levels: list[OrderedDict[bytes, bytes]] = [OrderedDict() for _ in range(limit.bit_length())]
         self._checking: Counter[bytes] = Counter()
 
@@ -70,13 +70,15 @@ class Window:
         return sum(map(len, self._levels))
 
     def wait(self, key: bytes, now: float) -> float:
-        """Seconds until the next try of `key`; 0 for at once."""
+        """Returns the seconds until `key` may try again; 0 if it may try now."""
         times = next(filter(None, (level.get(key) for level in self._levels)), b"")
         count, free = len(times) // _TIME.size, self._limit - self._checking[key]
         if free > 0 and (count < free or not self._is_recent(times, count - free, now)):
             return 0
-        # what is still being checked may yet turn out right: then a second is enough
-        return _at(times, 0) + self._seconds - now if count == self._limit and self._is_recent(times, 0, now) else 1
+        # if attempts in progress fill the window, they may still succeed, so the wait is only one second
+        return (
+            _time_at(times, 0) + self._seconds - now if count == self._limit and self._is_recent(times, 0, now) else 1
+        )
 
     def start(self, key: bytes) -> None:
         self._checking[key] += 1
@@ -94,7 +96,7 @@ class Window:
             next(filter(None, self._levels)).popitem(last=False)
 
     def clear(self, key: bytes) -> bytes:
-        """Forget the failures of `key`; gives their times, packed."""
+        """Removes the failures of `key` and returns their packed times."""
         return b"".join(level.pop(key, b"") for level in self._levels)
 
     def _forget_expired(self, now: float) -> None:
@@ -105,17 +107,17 @@ class Window:
                     break
                 del level[key]
 
-    def _is_recent(self, times: bytes, place: int, now: float) -> bool:
-        return _at(times, place) > now - self._seconds
+    def _is_recent(self, times: bytes, index: int, now: float) -> bool:
+        return _time_at(times, index) > now - self._seconds
 
 
-def _at(times: bytes, place: int) -> float:
-    found: float = _TIME.unpack_from(times, place * _TIME.size)[0]
+def _time_at(times: bytes, index: int) -> float:
+    found: float = _TIME.unpack_from(times, index * _TIME.size)[0]
     return found
 
 
 class Throttle:
-    """Failure windows in the memory of this process. `clock` gives seconds and never goes back."""
+    """Failure windows in the memory of this process. `clock` returns monotonic seconds."""
 
     def __init__(self, settings: ThrottleSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self.settings = settings
@@ -123,7 +125,7 @@ class Throttle:
         self._address = Window(settings.address_failures, settings.address_window)
         self._client = Window(settings.client_failures, settings.client_window)
         self._client_global = Window(settings.client_failures * CLIENT_GLOBAL_FACTOR, settings.client_window)
-        # clients at addresses that have shown the right secret, and the failures there
+        # (client, address) pairs that have sent the correct secret, and their failures
         self._verified: dict[bytes, None] = {}
         self._client_verified = Window(settings.client_failures * CLIENT_GLOBAL_FACTOR, settings.client_window)
         self._key = token_bytes(16)
@@ -132,9 +134,9 @@ class Throttle:
 
     @contextmanager
     def attempt(self, username: str, address: str) -> Iterator[Attempt]:
-        """A sign-in as `username` from the IP `address`; raises Throttled before it starts."""
+        """Context of one sign-in as `username` from the IP `address`. Raises Throttled on entry."""
         name = self._account, self._hash(normalize_username(username))
-        with self._track(name, (self._address, self._hash(address_bucket(address)))) as attempt:
+        with self._counting(name, (self._address, self._hash(address_bucket(address)))) as attempt:
             yield attempt
             if attempt.is_correct:
                 with self._lock:
@@ -143,8 +145,8 @@ class Throttle:
                             window.clear(key)
 
     def count_account(self, attempt: Attempt, account: str) -> None:
-        """Count the attempt for `account` too, which was found by the name that was typed; raises Throttled."""
-        # no name holds a NUL, so that no account has the key of a name
+        """Counts the attempt also for `account`, which a backend found by the typed name. Raises Throttled."""
+        # user names do not contain NUL, so the keys of accounts and names differ
         self._start(attempt, (self._account, self._hash(f"\0{account}")))
 
     @contextmanager
@@ -160,7 +162,7 @@ class Throttle:
         from the same addresses, so a foreign skill with this server's Access Token URI adds failures there.
         """
         pair, client = self._hash(f"{client_id}\0{address_bucket(address)}"), self._hash(client_id)
-        # no lock for a right secret: these are single look-ups, and a guess too many at the edge does no harm
+        # no lock for correct secrets: these are single lookups, and a few attempts above the limit do no harm
         now = self._clock()
         proven = pair in self._verified
         if proven:
@@ -182,7 +184,7 @@ class Throttle:
                     del self._verified[next(iter(self._verified))]
 
     @contextmanager
-    def _track(self, *windows: tuple[Window, bytes]) -> Iterator[Attempt]:
+    def _counting(self, *windows: tuple[Window, bytes]) -> Iterator[Attempt]:
         attempt = Attempt()
         self._start(attempt, *windows)
         try:
@@ -205,19 +207,19 @@ class Throttle:
             attempt.counted += fresh
 
     def _hash(self, name: str) -> bytes:
-        """A key of fixed size that shows no name."""
+        """Returns a key of fixed size that does not reveal the name."""
         return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=12, key=self._key).digest()
 
 
 def normalize_username(username: str) -> str:
-    """One spelling for all spellings of a name, for counting only: `username` must be bounded already."""
+    """Returns the same key for all spellings of a user name. The caller must limit the length of `username`."""
     folded = unicodedata.normalize("NFKC", username).casefold()
-    # directories take a run of blanks for one (RFC 4518 section 2.6.1)
+    # LDAP treats a run of spaces as one space (RFC 4518 section 2.6.1)
     return " ".join("".join(letter for letter in folded if unicodedata.category(letter) != "Cf").split())
 
 
 def address_bucket(address: str) -> str:
-    """What one customer of a network has: the IPv4 address, or the IPv6 /64. Anything that is no IP is one bucket."""
+    """Returns the key that counts an address: its IPv4 address or IPv6 /64 network; "" if it is not an IP address."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:

@@ -115,7 +115,9 @@ def test_the_first_that_may_own_the_name_answers(ini: Ini) -> None:
         == "sign-in: second may own the name but is not available, so the sign-in would end with “try again later”"
     )
     assert "  unavailable: connection?[31m refused" in down
-    assert "  unavailable: broke its contract with RuntimeError" in linkauth("explain", path, "crash-1", expect=1)
+    assert "  unavailable: violated its contract: it raised RuntimeError" in linkauth(
+        "explain", path, "crash-1", expect=1
+    )
 
 
 def test_an_outage_stops_the_search(ini: Ini) -> None:
@@ -194,12 +196,12 @@ def test_the_throttle_is_compared_with_the_lockout(ini: Ini, failures: str, mark
 
 def test_a_backend_without_checks_checks_nothing(ini: Ini) -> None:
     output = linkauth("doctor", ini(backend__changing__use="outcomes"), expect=0)
-    assert output == ["warning  changing: check: checks nothing by itself", "1 warning(s)"]
+    assert output == ["warning  changing: check: the backend has no checks", "1 warning(s)"]
 
 
 def test_the_file_of_leaked_passwords_is_checked(ini: Ini, tmp_path: Path) -> None:
     path = ini(breached_passwords=str(tmp_path / "leaked"))
-    assert "FAILED   linkauth.breached_passwords: names no file" in linkauth("doctor", path, expect=1)
+    assert "FAILED   linkauth.breached_passwords: does not name a file" in linkauth("doctor", path, expect=1)
     write_leaked(tmp_path / "leaked", ["one"])
     assert "ok       linkauth.breached_passwords: sorted SHA-1 hashes" in linkauth("doctor", path, expect=0)
 
@@ -207,7 +209,7 @@ def test_the_file_of_leaked_passwords_is_checked(ini: Ini, tmp_path: Path) -> No
 @pytest.mark.parametrize("verb", [("doctor",), ("explain", "ada")])
 def test_a_faulty_ini_is_one_sentence(verb: tuple[str, ...], ini: Ini, tmp_path: Path) -> None:
     command, *name = verb
-    assert "there is no such file" in linkauth(command, tmp_path / "none.ini", *name, expect=1)[-1]
+    assert "no such file" in linkauth(command, tmp_path / "none.ini", *name, expect=1)[-1]
     path = ini(backend__changing__use="nothing")
     output = linkauth(command, path, *name, expect=1)
     assert "linkauth.backend.changing.use" in output[0]

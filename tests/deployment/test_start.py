@@ -93,7 +93,7 @@ def test_every_fault_is_said_at_once_and_no_value(ini: Path) -> None:
         (
             "^linkauth.theme = default",
             "linkauth.breached_passwords = /nowhere/c4n4ry",
-            "linkauth.breached_passwords: names no file",
+            "linkauth.breached_passwords: does not name a file",
         ),
         ("^use = egg:linkauth", "use = egg:linkaut", "[app:main] cannot be "),
         ("egg:waitress#main", "egg:waitres#main", "[server:main] cannot be used"),

@@ -149,7 +149,7 @@ def test_hanging_shadow_does_not_delay_sign_ins(
     assert shadow_app.shadow.dropped == 5
     assert not shadow_app.trial.released.is_set()
     dropped = [message for message in caplog.messages if "dropped" in message]
-    assert dropped == ["backend trial (shadow): too slow to be compared with, 1 dropped so far"]
+    assert dropped == ["backend trial (shadow): too slow, dropped comparisons: 1"]
     shadow_app.trial.released.set()
     for username in people[: THREADS + QUEUE_SIZE]:
         shadow_app.comparison(username)
@@ -234,7 +234,7 @@ def test_database_failure_of_shadow_is_only_logged(
     with shadow_app.engine.begin() as connection:
         connection.execute(text("ALTER TABLE comparisons RENAME TO elsewhere"))
     assert shadow_app.login("good.good").status == 303
-    wait_for(lambda: "what was compared is not kept: OperationalError" in caplog.text)
+    wait_for(lambda: "comparison not stored: OperationalError" in caplog.text)
     # the shadow is not called if the comparison cannot be recorded
     assert shadow_app.trial.usernames == []
     with shadow_app.engine.begin() as connection:

@@ -137,7 +137,7 @@ def test_slow_attempts_add_up_when_lockout_counts_since_last_failure(
 def test_backend_without_checks_gives_warning() -> None:
     for lockout in (None, Lockout(500, 900)):
         first = run_checks(Backend((), lockout), ThrottleSettings())[0]
-        assert (first.ok, first.warning, first.detail) == (True, True, "checks nothing by itself")
+        assert (first.ok, first.warning, first.detail) == (True, True, "the backend has no checks")
 
 
 @pytest.mark.parametrize(
