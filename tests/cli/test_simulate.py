@@ -153,7 +153,7 @@ def test_a_client_or_a_url_that_cannot_be(ini: Path) -> None:
         *("simulate", "alexa", ini, "--client", "hmoe"), expect=2
     )
     assert "--url: must begin with" in linkauth("simulate", "alexa", ini, "--url", "ftp://x", expect=2)
-    assert "there is no such file" in linkauth("simulate", "alexa", "nowhere.ini", expect=1)
+    assert "no such file" in linkauth("simulate", "alexa", "nowhere.ini", expect=1)
 
 
 def test_a_redirect_uri_that_the_server_lacks(ini: Path, tmp_path: Path) -> None:
