@@ -90,7 +90,7 @@ RULES = [
 ]
 
 
-@pytest.mark.parametrize(("rule", "reply", "contains"), RULES)
+@pytest.mark.parametrize(("rule", "reply", "holds"), RULES)
 def test_rules(api: API, backend_on: Make, rule: str, reply: Reply, holds: bool) -> None:
     api.answers = lambda asked: reply
     backend = backend_on(api.url, success=rule, subject="username", statuses=())
@@ -157,7 +157,7 @@ XML = envelope('<r:login xmlns:r="urn:r" id="7" empty=""><r:state>OK</r:state><r
 
 
 @pytest.mark.parametrize(
-    ("rule", "contains"),
+    ("rule", "holds"),
     [
         ("xpath:.//{urn:r}state = OK", True),
         ("xpath:.//{*}state = O*", True),
