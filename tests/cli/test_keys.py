@@ -74,7 +74,7 @@ def served(make_app: Callable[..., Any], ini: Path) -> Any:
 def reread(app: Any) -> None:
     """What a minute does: the server asks for its keys anew."""
     server = services_of(app.app.registry).oauth2
-    server._issuer.signer._keys.__self__._kept = (0.0, ())
+    server._issuer.signer._keys.__self__._cache = (0.0, ())
 
 
 def signed(app: Any) -> tuple[str, str]:

@@ -169,7 +169,7 @@ def test_a_running_server_goes_on_with_the_keys_that_it_knows(
     write(ini, secret=OTHER)
     keys("keys", "reseal", ini)
     known = server_of(app)._issuer.signer._keys.__self__  # type: ignore[attr-defined]
-    known._read_all(known._kept[1])
+    known._read_all(known._cache[1])
     assert {key.kid for key in published(app).keys} == set(kids)
     assert signed(app)[0] == kid
     names_both_remedies(caplog.text, kids)

@@ -188,7 +188,7 @@ def test_two_servers_seal_for_the_new_secret_at_once(database: str) -> None:
         list(threads.map(lambda store: store.add_seals(), stores))
     for store in stores:
         [key] = store.stored()
-        assert (len(key.sealed.split()), key.missing, key.foreign) == (2, (), 0)
+        assert (len(key.sealed.split()), key.missing_secrets, key.unknown_seals) == (2, (), 0)
         assert store.add_seals() == 0
     store = KeyStore(engine, NEW, [FORMER])
     # a new key is for both at once
