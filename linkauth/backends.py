@@ -1,15 +1,14 @@
-"""The contract of a credential backend: a store that knows the enterprise's people.
+"""The interface of a credential backend, which connects linkauth to a user store of the enterprise.
 
-A backend is a class behind the entry-point group `linkauth.backends`. To succeed is to return an `Identity`;
-everything else is raised. Its laws are proven by `linkauth.testing.BackendContract`:
+A backend is a class in the entry-point group `linkauth.backends`. `linkauth.testing.BackendContract` tests its rules:
 
-* no other exception than the ones below leaves it;
-* no password appears in a log, a message or a repr;
-* it is safe from many threads, and connects lazily: the server starts when the store is down;
-* an empty password never succeeds; an unknown name and a wrong password take equal time;
-* it recovers by itself when its store returns.
+* It raises no other exceptions than those of this module.
+* No password appears in a log, a message or a repr.
+* It is thread-safe and connects lazily, so the server starts even if the user store is down.
+* An empty password never succeeds. An unknown username and a wrong password take the same time.
+* It recovers without a restart when the user store is available again.
 
-This module needs nothing but the standard library, so that a plugin depends on no framework.
+This module needs only the standard library, so that a plugin depends on no framework.
 """
 
 from __future__ import annotations
@@ -35,19 +34,19 @@ PasswordRule = (
     Literal["too_short", "too_simple", "too_common", "personal", "used_before", "too_soon"]
     | Literal["not_allowed", "mismatch", "policy"]
 )
-"""Why a new password was refused; `personal`: it is made of names; `policy`: the backend does not say more."""
+"""Why a new password was rejected. `personal`: it consists of names of the person. `policy`: no details are known."""
 REASONS: tuple[Reason, ...] = get_args(Reason)
 CHANGEABLE: tuple[Reason, ...] = ("password_expired", "must_change_password")
-"""Reasons of a refusal that a new password mends."""
+"""Reasons that no longer apply after a password change."""
 PASSWORD_RULES: tuple[PasswordRule, ...] = tuple(rule for part in get_args(PasswordRule) for rule in get_args(part))
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who signed in.
+    """An authenticated person.
 
-    `subject` is stable for life (objectGUID, entryUUID, primary key), at most 255 characters, and never the name that
-    was typed; `username` is the name as the store spells it; `claims` are further facts for the token.
+    `subject` is a permanent identifier (objectGUID, entryUUID, primary key) of at most 255 characters, never the name
+    that was entered. `username` has the spelling of the user store. `claims` are further claims for the token.
     """
 
     subject: str
@@ -60,10 +59,10 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What a backend says about somebody without their password, for operators.
+    """The state of an account, for operators.
 
-    `refused` is why a right password would not be enough, None if it would be. `facts` are further lines, name to text.
-    `complete` is False where the backend may know of a lock or an expiry that only a sign-in shows."""
+    `refused` is the reason why the account may not sign in, or None. `facts` are further properties, label to text.
+    `complete` is False if there may be a lock or an expiry that only a sign-in reveals."""
 
     identity: Identity
     refused: Reason | None = None
@@ -73,8 +72,9 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Lockout:
-    """The backend locks an account after `failures` wrong passwords within `seconds` (0: of all time); with
-    `since_last`, if each came within `seconds` of the one before."""
+    """The user store locks an account after `failures` wrong passwords within `seconds` (0: without a time limit).
+
+    With `since_last`, the time between consecutive failures counts instead."""
 
     failures: int
     seconds: int
@@ -83,9 +83,9 @@ class Lockout:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of a health report: what was looked at, whether it is well, and a sentence for operators.
+    """One line of a health report: the subject, the result, and a sentence for operators.
 
-    `warning` is for what works and yet should be mended.
+    `warning` marks something that works but should be corrected.
     """
 
     name: str
@@ -95,22 +95,22 @@ class Check:
 
 
 class BackendError(Exception):
-    """Anything but success; the message is for the operator's log and holds no password."""
+    """Base class. The message is written to the log for operators and must contain no password."""
 
 
 class UnknownUser(BackendError):
-    """Nobody of that name here; the next backend is asked."""
+    """The user store has no such username. The next backend is tried."""
 
 
 class WrongPassword(BackendError):
-    """The name is known here, and the password is not its own."""
+    """The username exists, and the password is wrong."""
 
 
 class AccountRefused(BackendError):
-    """The account may not sign in. `proven` only if the store itself proved that the password was right.
+    """The account may not sign in. `proven` is true only if the user store has confirmed the password.
 
-    `revealed` says whether the person is told the reason: None for only where it is proven. `change_url` is where they
-    may choose a new password; `changeable` whether the backend's own PasswordChange, if it has one, could mend it.
+    `revealed`: whether the person sees the reason (default: the value of `proven`). `change_url`: a page to change the
+    password. `changeable`: whether PasswordChange of this backend, if offered, can resolve the reason.
     """
 
     def __init__(
@@ -130,9 +130,9 @@ class AccountRefused(BackendError):
 
 
 class Throttled(BackendError):
-    """Too many failures, so that the password is not looked at; `retry_after` is in seconds.
+    """There were too many failures, so the password was not checked. `retry_after` is in seconds.
 
-    No backend raises it by itself: it comes of `guard`.
+    A backend does not raise this itself; `guard` does.
     """
 
     def __init__(self, retry_after: int) -> None:
@@ -141,7 +141,7 @@ class Throttled(BackendError):
 
 
 class PasswordRefused(BackendError):
-    """The current password is right, the new one is not taken. `minimum` is the least length, 0 for unknown."""
+    """The user store rejected the new password. `minimum` is the required length (0: unknown)."""
 
     def __init__(self, rule: PasswordRule, minimum: int = 0, message: str = "") -> None:
         super().__init__(message or rule)
@@ -150,11 +150,11 @@ class PasswordRefused(BackendError):
 
 
 class NameTaken(BackendError):
-    """A new account is not made, because somebody here has that name already, in whatever spelling."""
+    """A new account was rejected because the username exists already, possibly in another spelling."""
 
 
 class BackendUnavailable(BackendError):
-    """The store could not be asked: down, slow, or an answer that nobody expected. `retry_after` is in seconds."""
+    """The user store is down or too slow, or its response is invalid. `retry_after` is in seconds."""
 
     def __init__(self, message: str = "", retry_after: int = 30) -> None:
         super().__init__(message)
@@ -162,7 +162,7 @@ class BackendUnavailable(BackendError):
 
 
 class BackendMisconfigured(BackendUnavailable):
-    """Our own account at the store, or the search base, is wrong: only the operator can mend it."""
+    """The configuration is wrong, for example the service account or the search base. Only an operator can fix it."""
 
 
 _guard: ContextVar[Callable[[str], None] | None] = ContextVar("guard", default=None)
@@ -170,7 +170,7 @@ _guard: ContextVar[Callable[[str], None] | None] = ContextVar("guard", default=N
 
 @contextmanager
 def guarded(guard: Callable[[str], None] | None) -> Iterator[None]:
-    """While this is open, on this thread, `guard` is called for every account before its password is checked."""
+    """Within this context and thread, call `guard` for each account before its password is checked."""
     before = _guard.set(guard)
     try:
         yield
@@ -179,35 +179,34 @@ def guarded(guard: Callable[[str], None] | None) -> Iterator[None]:
 
 
 class CredentialBackend(ABC):
-    """A user store. Subclasses name their settings and answer `authenticate`."""
+    """Base class of credential backends. Subclasses define `Settings`, `__init__` and `authenticate`."""
 
     Settings: ClassVar[type]
-    """A frozen dataclass, filled from `linkauth.backend.<name>.*`. Its optional method `faults()` yields
-    (key, problem) pairs for rules between keys; mark secrets with `field(repr=False)`."""
+    """A frozen dataclass that is created from `linkauth.backend.<name>.*`. Mark secrets with `field(repr=False)`. Its
+    optional method `faults()` yields (key, problem) pairs for rules that concern several keys."""
 
     @abstractmethod
     def __init__(self, settings: Any) -> None:
-        """Parse everything, connect to nothing. Raises ValueError, in words for operators, if settings are wrong."""
+        """Validate the settings without connecting. Raises ValueError with a message for operators."""
 
     @abstractmethod
     def authenticate(self, username: str, password: str) -> Identity:
-        """The person of that name, if the password is theirs.
+        """Return the person with this username if the password is correct.
 
-        `username` comes trimmed, of 1 to 254 characters; `password` as typed, of 1 to 1,024 characters; neither
-        holds NUL. Raises UnknownUser, WrongPassword, AccountRefused, BackendUnavailable or BackendMisconfigured, and
-        lets through what `guard` raises.
+        `username` is trimmed and has 1 to 254 characters; `password` has 1 to 1,024 characters. Neither contains NUL.
+        Raises UnknownUser, WrongPassword, AccountRefused, BackendUnavailable or BackendMisconfigured, and the
+        exceptions of `guard`.
         """
 
     def guard(self, account: str, spend: Callable[[], object] | None = None) -> None:
-        """To be called by `authenticate` where it has found an account and not looked at the password yet.
+        """Must be called by `authenticate` after it has found an account and before it checks the password.
 
-        `account` is one name of the account, whatever was typed: its primary key, its DN. Failures are counted for it
-        too, so that many spellings of a name are not as many tries. Raises Throttled if there were too many; the person
-        is then told the same as for a wrong password.
+        `account` identifies the account, whatever name was entered: its primary key or its DN. linkauth also counts
+        failures per account, so that different spellings of a name do not give more attempts. Raises Throttled if
+        there were too many failures; the person sees the same page as for a wrong password.
 
-        So that the time does not tell the two apart, `spend` is called first: it does what `authenticate` does for a
-        wrong password, without anybody's password. By default a random name is authenticated. May raise
-        BackendUnavailable."""
+        To make the time equal too, `spend` is called before Throttled is raised. It must do the same work as a wrong
+        password. By default, a random name is authenticated. May raise BackendUnavailable."""
         if guard := _guard.get():
             try:
                 guard(account)
@@ -218,82 +217,84 @@ class CredentialBackend(ABC):
 
     @property
     def offers(self) -> frozenset[type]:
-        """Which of the powers below this configured instance has: its classes, unless settings say less."""
+        """The subset of POWERS that this instance supports. Override it if the settings disable some."""
         return frozenset(power for power in POWERS if isinstance(self, power))
 
     def lockout(self) -> Lockout | None:
-        """When the store itself locks accounts; None if it does not or does not say. Raises BackendUnavailable."""
+        """Return the lockout policy of the user store, or None if there is none or it is unknown.
+
+        Raises BackendUnavailable."""
         return None
 
     def check(self) -> Iterable[Check]:
-        """The health of the store, for operators; never raises, takes a few seconds at most."""
+        """Check the health of the user store. Must not raise and must take at most a few seconds."""
         return ()
 
     def close(self) -> None:
-        """Give back connections; nothing is asked of the backend afterwards."""
+        """Close all connections. The backend is not used afterwards."""
 
 
 class Lookup(ABC):
-    """A power: find somebody without their password. Both raise UnknownUser, BackendUnavailable, BackendMisconfigured.
+    """Finds accounts without a password. Raises UnknownUser, BackendUnavailable or BackendMisconfigured.
 
-    A name of several people is BackendMisconfigured, and UnknownUser where each of them spells it otherwise than it was
-    typed. An account whose state is not understood is refused."""
+    A name of several accounts raises BackendMisconfigured, or UnknownUser if none of them has exactly this spelling.
+    An account in an unknown state must have `refused`."""
 
     @abstractmethod
     def find(self, username: str) -> Account:
-        """Whom that typed name means."""
+        """Return the account for a username, as it was entered."""
 
     @abstractmethod
     def look_up(self, subject: str) -> Account:
-        """Whom the `subject` of an earlier Identity means."""
+        """Return the account for the `subject` of an earlier Identity."""
 
 
 class PasswordChange(ABC):
-    """A power: replace a password by a new one."""
+    """Changes passwords."""
 
     @abstractmethod
     def change_password(self, username: str, current: str, new: str) -> None:
-        """Set `new`, if `current` is right; both are of 1 to 1,024 characters.
+        """Set the password `new` if `current` is correct. Both have 1 to 1,024 characters.
 
-        It may be asked for an account that `authenticate` has just refused with a proven "password_expired" or
+        Must also work for an account that `authenticate` has refused with a proven "password_expired" or
         "must_change_password". Raises UnknownUser, WrongPassword, AccountRefused, PasswordRefused, BackendUnavailable
         or BackendMisconfigured.
         """
 
 
 class PasswordRecovery(ABC):
-    """A power: set a new password for somebody who has forgotten theirs.
+    """Resets forgotten passwords.
 
-    The caller sends a code to the address of `recipient` first, and calls `reset_password` for who gave it back."""
+    The caller sends a code to the email address of `recipient`, and calls `reset_password` if the code is returned."""
 
     @abstractmethod
     def recipient(self, username: str) -> Identity:
-        """Whom that typed name means; a code may be sent to its `email`, and nowhere if that is empty.
+        """Return the person with this username. If `email` is empty, no code can be sent.
 
-        Raises UnknownUser, AccountRefused (not proven) for an account that a new password would not open,
-        BackendUnavailable or BackendMisconfigured.
+        Raises UnknownUser, BackendUnavailable or BackendMisconfigured. Raises AccountRefused (not proven) if the
+        account may not sign in even with a new password.
         """
 
     @abstractmethod
     def reset_password(self, subject: str, new: str) -> None:
-        """Set `new`, of 1 to 1,024 characters, for the `subject` that `recipient` gave.
+        """Set the password `new` (1 to 1,024 characters) for a `subject` that `recipient` returned.
 
         Raises UnknownUser, AccountRefused, PasswordRefused, BackendUnavailable or BackendMisconfigured.
         """
 
 
 class Registration(ABC):
-    """A power: make a new account."""
+    """Creates accounts."""
 
     @abstractmethod
     def register(self, username: str, password: str, profile: Mapping[str, str]) -> Identity:
-        """The new account, which may sign in with `password` from now on.
+        """Create an account that can sign in with `password` immediately, and return its identity.
 
-        `username` and `password` are as in `authenticate`. `profile` holds what else is known, by the names that
-        OpenID Connect gives it (Core section 5.1): name, given_name, family_name, email; what a store has no place for
-        is left out. Raises NameTaken, PasswordRefused, BackendUnavailable or BackendMisconfigured.
+        `username` and `password` are as in `authenticate`. `profile` contains claims of OpenID Connect Core
+        section 5.1 (name, given_name, family_name, email); those that the user store does not support are ignored.
+        Raises NameTaken, PasswordRefused, BackendUnavailable or BackendMisconfigured.
         """
 
 
 POWERS: tuple[type, ...] = (Lookup, PasswordChange, PasswordRecovery, Registration)
-"""What a backend may be able to do besides signing people in."""
+"""The optional capabilities of a backend."""
