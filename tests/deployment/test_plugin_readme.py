@@ -25,7 +25,8 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
 def written() -> Any:
     """The backend, its test and the settings with presets, run as one module, without the block about packaging."""
     module = sys.modules["plugin_of_the_readme"] = ModuleType("plugin_of_the_readme")
-    backend, presets, _, kit = BLOCKS
+    # the blocks after the fourth are excerpts that do not run alone
+    backend, presets, _, kit = BLOCKS[:4]
     code = compile(f"import pytest\n{backend}\n{presets}\n{kit}", "plugins/README.md", "exec", dont_inherit=True)
     exec(code, module.__dict__)
     # the laws are the same at any cost
