@@ -74,7 +74,7 @@ class Account:
 class Lockout:
     """The user store locks an account after `failures` wrong passwords within `seconds` (0: without a time limit).
 
-    With `since_last`, the time between consecutive failures counts instead."""
+    With `since_last`, `seconds` is the maximum time between two consecutive failures instead."""
 
     failures: int
     seconds: int
@@ -83,7 +83,7 @@ class Lockout:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of a health report: the subject, the result, and a sentence for operators.
+    """One line of a health report: what was checked, the result, and a sentence for operators.
 
     `warning` marks something that works but should be corrected.
     """
@@ -141,7 +141,7 @@ class Throttled(BackendError):
 
 
 class PasswordRefused(BackendError):
-    """The user store rejected the new password. `minimum` is the required length (0: unknown)."""
+    """The new password was rejected; the current one is correct. `minimum` is the required length (0: unknown)."""
 
     def __init__(self, rule: PasswordRule, minimum: int = 0, message: str = "") -> None:
         super().__init__(message or rule)
@@ -237,8 +237,8 @@ class CredentialBackend(ABC):
 class Lookup(ABC):
     """Finds accounts without a password. Raises UnknownUser, BackendUnavailable or BackendMisconfigured.
 
-    A name of several accounts raises BackendMisconfigured, or UnknownUser if none of them has exactly this spelling.
-    An account in an unknown state must have `refused`."""
+    If several accounts match the name, raise BackendMisconfigured, or UnknownUser if none has exactly this spelling.
+    If the state of an account is not understood, `refused` must be set."""
 
     @abstractmethod
     def find(self, username: str) -> Account:

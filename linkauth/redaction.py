@@ -6,11 +6,14 @@ here. All text from outside linkauth must pass `redact` before it is shown.
 
 What is masked:
 
-* The whole secret, if it has at least MIN_LENGTH characters.
-* Each part of the secret, and each run of adjacent parts, if it has at least MIN_LENGTH characters. Parts are the
-  substrings between the delimiters of URLs, SQL and shells. Shorter parts occur in every message, so they are masked
-  only where a message holds them in quotes, as drivers quote the pieces of a URL.
-* A form shorter than UNAMBIGUOUS_LENGTH is masked only where it is not part of a longer word.
+* The whole secret.
+* Runs of adjacent parts of the secret, because parsers may split it. Parts are the substrings between the delimiters of
+  URLs, SQL and shells. A run is masked if it has a digit or at least PASSPHRASE_LENGTH characters, or if the secret
+  is from a URL.
+* All encoded forms of these, such as percent-encoding and Base64.
+
+Short texts occur in every message. So a text of fewer than MIN_LENGTH characters is masked only where it is in quotes,
+and one of fewer than UNAMBIGUOUS_LENGTH characters only where it is not part of a longer word.
 """
 
 from __future__ import annotations

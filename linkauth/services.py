@@ -85,14 +85,14 @@ def build(settings: Settings) -> Services:
         for backend in backends:
             (shadow_backends if backend.shadow else resources).callback(close_backend, backend)
         themes = _open_themes(settings)
-        throttle = _throttle(settings)
+        throttle = _create_throttle(settings)
         engine = _open_database(settings, resources)
         links = resources.enter_context(closing(LinkStore(engine)))
         keys = key_store(settings, engine)
         if settings.previous_secrets:
             _encrypt_keys_for_new_secret(keys)
         registered = Clients(create_clients(settings.clients), throttle.client_attempt)
-        server = AuthorizationServer(settings.public_url, registered, _issuer(settings, links, keys), time.time)
+        server = AuthorizationServer(settings.public_url, registered, _create_issuer(settings, links, keys), time.time)
         rules = password_policy.from_settings(settings)
         # from here on each Shadow closes its backend itself, after its threads have stopped
         shadow_backends.pop_all()
@@ -149,31 +149,31 @@ def key_store(settings: Settings, engine: Engine) -> KeyStore:
 
 
 def _open_backends(settings: Settings) -> tuple[NamedBackend, ...]:
-    opened: list[NamedBackend] = []
-    faults: list[tuple[str, str]] = []
-    for configured in settings.backends:
+    backends: list[NamedBackend] = []
+    problems: list[tuple[str, str]] = []
+    for entry in settings.backends:
         try:
-            backend = plugins.load("backends", configured.use)(configured.options)
-            opened.append(NamedBackend(configured.name, backend, configured.accepts, configured.shadow))
+            backend = plugins.load("backends", entry.use)(entry.options)
+            backends.append(NamedBackend(entry.name, backend, entry.accepts, entry.shadow))
         except ValueError as error:
-            faults.append((f"linkauth.backend.{configured.name}", redact(error)))
-    if faults:
-        for named_backend in opened:
+            problems.append((f"linkauth.backend.{entry.name}", redact(error)))
+    if problems:
+        for named_backend in backends:
             close_backend(named_backend)
-        raise SettingsError(faults)
-    return tuple(opened)
+        raise SettingsError(problems)
+    return tuple(backends)
 
 
 def _open_themes(settings: Settings) -> dict[str, Theme]:
     texts, path = page_texts(settings), urlsplit(settings.public_url).path
-    opened: dict[str, Theme] = {}
-    for name, configured in settings.themes.items():
+    themes: dict[str, Theme] = {}
+    for name, entry in settings.themes.items():
         module, static_path = plugins.load("themes", name), f"{path}/static/{name}/"
-        opened[name] = open_theme(name, module, configured.options, texts, static_path, settings.default_language)
-    return opened
+        themes[name] = open_theme(name, module, entry.options, texts, static_path, settings.default_language)
+    return themes
 
 
-def _throttle(settings: Settings) -> Throttle:
+def _create_throttle(settings: Settings) -> Throttle:
     """Create the throttle of this process. Raises SettingsError."""
     try:
         worker_processes()
@@ -209,8 +209,8 @@ def _create_client(client_id: str, settings: ClientSettings, introspects: frozen
         claims=settings.claims,
         secret_sha256=sha256(settings.secret.encode("utf-8")).digest() if settings.secret else None,
         require_state=settings.require_state,
-        implicit_lifetime=_lifetime(client_id, settings, None),
-        code_lifetime=_lifetime(client_id, settings, preset.access_lifetime),
+        implicit_lifetime=_access_token_lifetime(client_id, settings, None),
+        code_lifetime=_access_token_lifetime(client_id, settings, preset.access_lifetime),
         refresh=settings.refresh,
         refresh_lifetime=settings.refresh_token_lifetime or None,
         refresh_idle=settings.refresh_token_idle or None,
@@ -223,7 +223,7 @@ def _create_client(client_id: str, settings: ClientSettings, introspects: frozen
     )
 
 
-def _lifetime(client_id: str, settings: ClientSettings, default: int | None) -> int | None:
+def _access_token_lifetime(client_id: str, settings: ClientSettings, default: int | None) -> int | None:
     """Return the lifetime of access tokens in seconds, within the limits of the platform. None: no expiry."""
     configured = default if settings.access_token_lifetime is None else settings.access_token_lifetime or None
     if configured is None:
@@ -237,7 +237,7 @@ def _lifetime(client_id: str, settings: ClientSettings, default: int | None) -> 
     return lifetime
 
 
-def _issuer(settings: Settings, store: LinkStore, keys: KeyStore) -> Issuer:
+def _create_issuer(settings: Settings, storage: LinkStore, keys: KeyStore) -> Issuer:
     """Create the issuer of tokens.
 
     Raises SettingsError if a client uses JWTs and no stored key can sign them, because there is none or because it was
@@ -260,7 +260,7 @@ def _issuer(settings: Settings, store: LinkStore, keys: KeyStore) -> Issuer:
     successor_key, *previous_keys = (
         sha256(b"linkauth successors of refresh tokens" + secret.encode("utf-8")).digest() for secret in secrets
     )
-    return Issuer(store, successor_key, signer, tuple(previous_keys))
+    return Issuer(storage, successor_key, signer, tuple(previous_keys))
 
 
 def _encrypt_keys_for_new_secret(keys: KeyStore) -> None:

@@ -16,10 +16,11 @@ from linkauth.oauth2.errors import AuthorizationError, RedirectTarget, Untrusted
 from linkauth.oauth2.requests import AuthorizationRequest
 
 STATE_LIMIT = 4096
+"""Maximum length of the state in characters."""
 SCOPE_LIMIT = 100
-"""Scopes per request. The limit of each platform is lower and is checked when the settings are read."""
+"""Maximum number of scopes in a request. The limits of the platforms are lower and are checked by the settings."""
 LOG_EXCERPT_LIMIT = 300
-"""Characters of a parameter that are logged."""
+"""Maximum number of characters of a parameter that are logged."""
 
 _VSCHARS = re.compile(r"[\x20-\x7E]*")
 _SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+( [\x21\x23-\x5B\x5D-\x7E]+)*")
@@ -38,20 +39,19 @@ _LOGGED_PARAMETERS = ("client_id", "redirect_uri", "response_type", "scope")
 def parse(pairs: Iterable[tuple[str, str]], clients: Clients, issuer: str) -> AuthorizationRequest:
     """Parse and validate the decoded (name, value) pairs of a query. Unknown parameters are ignored.
 
-    `issuer` is the value of the `iss` response parameter (RFC 9207), which is sent to the clients that are configured
-    for it.
+    `issuer` is the issuer identifier. Clients with `sends_iss` receive it in the response (RFC 9207).
 
     Raises UntrustedRequestError (shown as a page) or AuthorizationError (returned by redirect).
     """
     parameters = _unique_parameters(pairs, issuer)
     client = clients.get(parameters.get("client_id", ""))
     if client is None:
-        known = ", ".join(client.client_id for client in clients if client.grants)
+        client_ids = ", ".join(client.client_id for client in clients if client.grants)
         received = parameters.get("client_id", "")
-        # a secret that was pasted into the client ID field of a console must not be logged
+        # developers sometimes paste the secret into the client ID field of a console; it must not be logged
         owner = clients.find_by_secret(received)
         excerpt = f"the secret of {owner.client_id}" if owner else log_excerpt(received)
-        log = f"client_id {excerpt} is none of {known}: correct Your Client ID"
+        log = f"client_id {excerpt} is not one of {client_ids}: correct Your Client ID"
         raise UntrustedRequestError("unknown_client", log)
     redirect_uri = _redirect_uri(client, parameters.get("redirect_uri"))
     response_type = parameters.get("response_type", "")
@@ -59,15 +59,15 @@ def parse(pairs: Iterable[tuple[str, str]], clients: Clients, issuer: str) -> Au
     iss = issuer if client.sends_iss else None
     target = RedirectTarget(redirect_uri, _response_mode(client, response_type), state, iss)
     if state is not None and (len(state) > STATE_LIMIT or not _VSCHARS.fullmatch(state)):
-        # an invalid state is not returned to the client
+        # the error response omits an invalid state
         target = RedirectTarget(redirect_uri, target.mode, None, iss)
         raise AuthorizationError("invalid_request", "state is over 4096 characters or not printable ASCII", target)
     if not response_type:
         raise AuthorizationError("invalid_request", "response_type is missing", target)
     grant = registry.by_response_type(response_type)
     if grant is None:
-        known = " nor ".join(registry.response_types())
-        raise AuthorizationError("unsupported_response_type", f"response_type is neither {known}", target)
+        supported = " nor ".join(registry.response_types())
+        raise AuthorizationError("unsupported_response_type", f"response_type is neither {supported}", target)
     if grant.name not in client.grants:
         raise AuthorizationError("unauthorized_client", "the client may not use this response_type", target)
     if parameters.get("response_mode", target.mode) != target.mode:
@@ -79,7 +79,7 @@ def parse(pairs: Iterable[tuple[str, str]], clients: Clients, issuer: str) -> Au
         raise AuthorizationError("invalid_request", "state is missing", target)
     scope = parameters.get("scope")
     scopes = _scopes(client, scope, target)
-    known_names = _PARAMETERS_WITH_PKCE if grant.pkce else _PARAMETERS
+    parameter_names = _PARAMETERS_WITH_PKCE if grant.pkce else _PARAMETERS
     return AuthorizationRequest(
         client=client,
         grant=grant.name,
@@ -88,14 +88,15 @@ def parse(pairs: Iterable[tuple[str, str]], clients: Clients, issuer: str) -> Au
         target=target,
         redirect_uri_sent="redirect_uri" in parameters,
         code_challenge=_challenge(client, parameters, target) if grant.pkce else None,
-        parameters=tuple((name, value) for name, value in parameters.items() if name in known_names),
+        parameters=tuple((name, value) for name, value in parameters.items() if name in parameter_names),
     )
 
 
 def _challenge(client: Client, parameters: dict[str, str], target: RedirectTarget) -> str | None:
-    """Return the PKCE challenge (RFC 7636 section 4.3), or None if the client sent none and none is required.
+    """Return the PKCE challenge (RFC 7636 section 4.3), or None if there is none and the client does not require it.
 
-    Only S256 is supported: with `plain`, whoever intercepts the authorization request can redeem the code.
+    Only S256 is supported: `plain` does not protect against an attacker who sees the authorization request. Raises
+    AuthorizationError.
     """
     challenge, method = parameters.get("code_challenge"), parameters.get("code_challenge_method")
     if challenge is None:
@@ -139,14 +140,14 @@ def _unique_parameters(pairs: Iterable[tuple[str, str]], issuer: str) -> dict[st
     seen: set[str] = set()
     parameters = {}
     for name, value in pairs:
-        plain = name.split("[")[0].casefold()
-        if plain in seen:
+        normalized = name.split("[")[0].casefold()
+        if normalized in seen:
             excerpts = (f"{name} {log_excerpt(value)}" for name, value in pairs if name in _LOGGED_PARAMETERS)
-            repeated = plain if re.fullmatch("[a-z_]{1,30}", plain) else "a parameter"
+            repeated = normalized if re.fullmatch("[a-z_]{1,30}", normalized) else "a parameter"
             uri = f"{issuer}/authorize"
             log = f"{repeated} is repeated ({', '.join(excerpts)}): Your Web Authorization URI must be exactly {uri}"
             raise UntrustedRequestError("repeated_parameter", log)
-        seen.add(plain)
+        seen.add(normalized)
         if value:
             parameters[name] = value
     return parameters
@@ -163,7 +164,7 @@ def _redirect_uri(client: Client, received: str | None) -> str:
             return registered[0]
         raise UntrustedRequestError("missing_redirect_uri", f"redirect_uri is missing, client {client.client_id}")
     if received not in registered:
-        log = f"redirect_uri {log_excerpt(received)} of client {client.client_id} is none of {', '.join(registered)}"
+        log = f"redirect_uri {log_excerpt(received)} of client {client.client_id} is not one of {', '.join(registered)}"
         raise UntrustedRequestError("wrong_redirect_uri", log)
     return received
 

@@ -85,8 +85,7 @@ class _UnthrottledAttempt:
 
 
 Throttle = Callable[[str, str], AbstractContextManager[Attempt]]
-"""Maps (client_id, IP address) to a context manager around one authentication attempt. Entering it raises if there were
-too many failures."""
+"""Maps (client_id, IP address) to a context manager for one attempt. It raises if there were too many failures."""
 
 
 class Clients:
@@ -117,9 +116,9 @@ class Clients:
         """
         body_id, body_secret = request.form.get("client_id"), request.form.get("client_secret")
         if request.authorization is None:
-            known = self._clients.get(body_id or "")
-            if public and known and known.public and known.grants and body_secret is None:
-                return known
+            candidate = self._clients.get(body_id or "")
+            if public and candidate and candidate.public and candidate.grants and body_secret is None:
+                return candidate
             if body_id is None or body_secret is None:
                 raise InvalidClientError
             return self._authenticate_by_secret([(body_id, body_secret)], request.address)
@@ -143,6 +142,7 @@ class Clients:
         raise InvalidClientError
 
     def _match_secret(self, candidates: list[tuple[str, str]]) -> Client | None:
+        """Return the client whose secret is correct, or None. The time does not depend on the secrets."""
         match = None
         for client_id, secret in candidates:
             client = self._clients.get(client_id)

@@ -60,8 +60,8 @@ class AuthorizationServer:
             raise ClientRequestError("invalid_request", "grant_type is missing")
         grant = registry.GRANTS.get(name)
         if grant is None or grant.exchange is None:
-            known = " nor ".join(registry.grant_types())
-            raise ClientRequestError("unsupported_grant_type", f"grant_type is neither {known}")
+            supported = " nor ".join(registry.grant_types())
+            raise ClientRequestError("unsupported_grant_type", f"grant_type is neither {supported}")
         if not grant.allowed_for(client):
             raise ClientRequestError("unauthorized_client", "the client may not use this grant_type")
         return grant.exchange(client, request.form, self._issuer, int(self._clock()))
@@ -69,7 +69,7 @@ class AuthorizationServer:
     def introspect(self, request: ClientRequest) -> Mapping[str, Any]:
         """Return the state of an access token (RFC 7662 section 2.2).
 
-        The response is only `active: false` if the token is not active or if the client may not introspect it.
+        If the token is not active or the client may not introspect it, the response contains only `active: false`.
         Raises InvalidClientError, ClientRequestError or StorageUnavailableError.
         """
         client = self._clients.authenticate(request)
@@ -101,10 +101,10 @@ class AuthorizationServer:
     def revoke(self, request: ClientRequest) -> None:
         """End the link to which an access or refresh token belongs (RFC 7009).
 
-        A token that is unknown, expired, replaced by rotation or of an ended link is not an error and has no effect
-        (section 2.2). An authenticated client can revoke the tokens of its own links. A resource server can revoke the
-        access tokens that it may introspect. Without client authentication, an access token is sufficient proof,
-        because a skill that was disabled has no other credential; so is the refresh token of a public client.
+        A request with a token that is no longer valid has no effect and is not an error (section 2.2). An authenticated
+        client can revoke the tokens of its own links. A resource server can revoke the access tokens that it may
+        introspect. A request without client authentication can revoke an access token, because a disabled skill may
+        have no other credential. It can also revoke a refresh token of a public client.
 
         Raises InvalidClientError, ClientRequestError or StorageUnavailableError.
         """
@@ -122,8 +122,8 @@ class AuthorizationServer:
         now = int(self._clock())
         if record.used_at is not None or not grants.is_active(link, record.expires_at, now):
             return
-        owner = self._clients.get(link.client_id)
-        if client is None and record.kind == "refresh" and not (owner and owner.public):
+        link_client = self._clients.get(link.client_id)
+        if client is None and record.kind == "refresh" and not (link_client and link_client.public):
             raise InvalidClientError
         by_resource_server = (
             client is not None
@@ -183,7 +183,7 @@ class AuthorizationServer:
         return None if scopes is None else (link, record, scopes)
 
     def _claims(self, link: Link, scopes: tuple[str, ...]) -> dict[str, Any]:
-        """Return the claims that the current settings permit; they may permit fewer than when the link was created."""
+        """Return the link's claims that the client's current settings permit."""
         client = self._clients.get(link.client_id)
         return grants.permitted_claims(client, scopes, link.claims) if client else {}
 

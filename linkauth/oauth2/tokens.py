@@ -1,7 +1,7 @@
 """Tokens: their generation, the records that are stored, and the interface of the storage.
 
 A token consists of 256 random bits in 43 URL-safe characters; RFC 6749 section 10.10 recommends 160 bits. Only the
-SHA-256 digest is stored, so that nobody can use a token from a copy of the database.
+SHA-256 digest is stored, so a copy of the database does not reveal usable tokens.
 """
 
 from __future__ import annotations
@@ -140,8 +140,8 @@ class SigningKey:
 class TokenStorage(Protocol):
     """The storage of links and their tokens.
 
-    Each method is one transaction, which is durable when the method returns. Each raises StorageUnavailableError if the
-    database cannot be read or written.
+    Each method is one transaction, which is durable when the method returns. Each method raises
+    StorageUnavailableError if the database cannot be read or written.
     """
 
     def create(self, link: Link, tokens: tuple[Token, ...] = (), code: Code | None = None) -> None:
@@ -193,5 +193,5 @@ def derive_successor(token: str, key: bytes) -> str:
 
 
 def digest(token: str) -> bytes:
-    """Return the SHA-256 digest (32 bytes) under which a token is stored. Any str is valid, even lone surrogates."""
+    """Return the SHA-256 digest (32 bytes) under which a token is stored. `token` may be any str from a client."""
     return sha256(token.encode("utf-8", "surrogatepass")).digest()

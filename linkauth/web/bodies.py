@@ -22,6 +22,7 @@ MAX_SLOW_REQUESTS = 8
 MAX_READERS = 256
 """Maximum number of threads that read bodies. A thread is occupied until its client sends the rest or disconnects."""
 _DIGITS = 20
+"""Number of digits of a Content-Length that are parsed. Longer numbers exceed BODY_LIMIT anyway."""
 
 
 class BodyError(Exception):
@@ -93,9 +94,8 @@ class _ReadJob:
 class BodyReaders:
     """A pool of at most `max_readers` threads that read bodies for servers that do not read them.
 
-    A server thread waits `slow_after` seconds for a body. After that, at most `max_slow` server threads may wait on,
-    until the deadline of `seconds` expires. A reader thread of an unfinished body becomes free when the server closes
-    the connection.
+    A server thread waits up to `slow_after` seconds for a body. At most `max_slow` server threads may wait longer, up
+    to `seconds`. A reader thread of an incomplete body becomes free when the server closes the connection.
     """
 
     def __init__(

@@ -22,7 +22,7 @@ from linkauth.web.routes import ROUTES
 
 log = logging.getLogger(__name__)
 
-Header = Literal["x-forwarded", "forwarded"]
+HeaderKind = Literal["x-forwarded", "forwarded"]
 """The kind of headers that the trusted proxies write."""
 HOP_LIMIT = 32
 """Maximum number of hops that are evaluated."""
@@ -67,8 +67,8 @@ class RequestSource(NamedTuple):
     claimed_scheme: str = ""
     other_header_present: bool = False
 
-    def hint(self, header: Header) -> str:
-        """Return advice for the operator in case the client used https and linkauth did not recognise it."""
+    def hint(self, header: HeaderKind) -> str:
+        """Return advice for the operator of a server that did not recognise an https request."""
         if not self.trusted:
             if "https" in self.claimed_scheme:
                 return (
@@ -92,7 +92,7 @@ class RequestSource(NamedTuple):
         return f"the trusted proxy must set {name} to the scheme that its client used: peer={self.peer}"
 
 
-def request_source(environ: Mapping[str, Any], proxies: TrustedProxies, header: Header) -> RequestSource:
+def request_source(environ: Mapping[str, Any], proxies: TrustedProxies, header: HeaderKind) -> RequestSource:
     """Return the source of the request of a WSGI environ (PEP 3333)."""
     peer = address(environ.get("REMOTE_ADDR") or "")
     if not proxies.trusts(peer):
@@ -148,7 +148,7 @@ class ForwardedHeaders:
     `path` is the path of the public URL, which a proxy may strip. `rate_limit` bounds the log messages.
     """
 
-    def __init__(self, proxies: TrustedProxies, header: Header, path: str, rate_limit: LogRateLimit) -> None:
+    def __init__(self, proxies: TrustedProxies, header: HeaderKind, path: str, rate_limit: LogRateLimit) -> None:
         self._proxies, self._header, self._path, self._rate_limit = proxies, header, path, rate_limit
         # if the first path segment is also that of a route, a path alone does not show whether the proxy stripped it
         self._ambiguous = path.split("/")[1] in _FIRST_SEGMENTS if path else False
@@ -197,15 +197,17 @@ class ForwardedHeaders:
             log.warning("%s was requested over http, not %s: %s", path, url, source.hint(self._header))
 
 
-def read_forwarded(handler: Callable[..., Any], registry: Any) -> Callable[..., Any]:
+def apply_forwarded_headers(handler: Callable[..., Any], registry: Any) -> Callable[..., Any]:
     """A tween that applies the forwarded headers before any view or error page runs."""
 
-    def apply_headers(request: Any) -> Any:
+    def tween(request: Any) -> Any:
         request.forwarded_headers.apply(request.environ)
         return handler(request)
 
-    return apply_headers
+    return tween
 
 
 def includeme(config: Any) -> None:
-    config.add_tween("linkauth.web.forwarded.read_forwarded", under="linkauth.web.headers.add_headers", over=EXCVIEW)
+    config.add_tween(
+        "linkauth.web.forwarded.apply_forwarded_headers", under="linkauth.web.headers.add_headers", over=EXCVIEW
+    )

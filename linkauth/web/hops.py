@@ -20,7 +20,7 @@ def parse_hop(hop: str) -> tuple[bool, Address | None]:
     """Parse a hop: an address with an optional port; an IPv6 address may be in brackets.
 
     Return (valid, address). The address is None for `unix:`, which is how nginx denotes a client on a Unix domain
-    socket. Names are not resolved: every other value is invalid, also `unknown` and `_hidden` of RFC 7239.
+    socket. Names are not resolved: every other value is invalid, including `unknown` and `_hidden` of RFC 7239.
     """
     if hop in ("unix", "unix:"):
         return True, None

@@ -70,7 +70,15 @@ def test_everything_is_closed_once(settings: Settings, opened: list[Closing]) ->
 def test_a_start_that_is_refused_leaves_nothing_open(
     settings: Settings, opened: list[Closing], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for step in ("_open_themes", "_throttle", "open_engine", "require_current", "key_store", "_issuer", "SignIn"):
+    for step in (
+        "_open_themes",
+        "_create_throttle",
+        "open_engine",
+        "require_current",
+        "key_store",
+        "_create_issuer",
+        "SignIn",
+    ):
         del opened[:]
         with monkeypatch.context() as patched, pytest.raises(SettingsError):
             patched.setattr(services_module, step, refuse)

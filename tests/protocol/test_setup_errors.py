@@ -118,7 +118,7 @@ def test_missing_regional_redirect_uri_is_reported(
     assert "Alexa Redirect URLs" in page_text(page)
     warning = the_warning(caplog)
     assert repr(REDIRECT_URI) in warning
-    assert f"client other is none of {other}, {other}?tenant=1" in warning
+    assert f"client other is not one of {other}, {other}?tenant=1" in warning
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_unknown_client_id_is_reported(amazon: Alexa, caplog: pytest.LogCaptureF
     amazon.parameters["client_id"] = "ride-hailer"
     assert "Your Client ID" in page_text(amazon.open(status=400))
     warning = the_warning(caplog)
-    assert "client_id 'ride-hailer' is none of alexa, other, single, expiring, home, app, overlap" in warning
+    assert "client_id 'ride-hailer' is not one of alexa, other, single, expiring, home, app, overlap" in warning
     assert "skill-backend" not in warning
 
 

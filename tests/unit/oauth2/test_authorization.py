@@ -265,5 +265,5 @@ def test_secret_pasted_as_client_id_is_not_logged() -> None:
     clients = Clients([Client("alexa", frozenset({"implicit"}), (CB,), secret_sha256=sha256(b"the secret").digest())])
     with pytest.raises(UntrustedRequestError) as refused:
         parse([("client_id", "the secret")], clients, ISSUER)
-    assert "the secret of alexa is none of alexa" in refused.value.log
+    assert "the secret of alexa is not one of alexa" in refused.value.log
     assert "'the secret'" not in refused.value.log

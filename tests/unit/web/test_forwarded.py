@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linkauth.config.proxies import TrustedProxies
-from linkauth.web.forwarded import HOP_LIMIT, ForwardedHeaders, Header, RequestSource, request_source
+from linkauth.web.forwarded import HOP_LIMIT, ForwardedHeaders, HeaderKind, RequestSource, request_source
 from linkauth.web.hops import FORWARDED_LIMIT, parse_forwarded, parse_hop
 from linkauth.web.log_rate_limit import LogRateLimit
 
@@ -20,7 +20,7 @@ PEER = "10.0.0.1"
 
 
 def origin(
-    header: Header = "x-forwarded", peer: str = PEER, proxies: TrustedProxies = PROXIES, **headers: str
+    header: HeaderKind = "x-forwarded", peer: str = PEER, proxies: TrustedProxies = PROXIES, **headers: str
 ) -> RequestSource:
     return request_source(
         {"REMOTE_ADDR": peer, **{f"HTTP_{name.upper()}": value for name, value in headers.items()}}, proxies, header
@@ -188,7 +188,9 @@ def test_client_cannot_change_its_address(text: str, address: Any, proxies: list
 
 
 @given(any_text, any_text, any_text, st.sampled_from(["x-forwarded", "forwarded"]), any_text)
-def test_any_header_value_is_read_without_exception(one: str, two: str, three: str, header: Header, peer: str) -> None:
+def test_any_header_value_is_read_without_exception(
+    one: str, two: str, three: str, header: HeaderKind, peer: str
+) -> None:
     for remote in (peer, PEER):
         found = origin(header, remote, x_forwarded_for=one, x_forwarded_proto=two, forwarded=three)
         assert found.address == "unix" or str(ip_address(found.address)) == found.address
