@@ -1,4 +1,4 @@
-"""Every regular expression of the product, read from its source, with the ways in which it is used."""
+"""Collects every regular expression in the source of the product, with the methods that use it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent.parent
 USES = {"match", "fullmatch", "search", "sub", "subn", "split", "findall", "finditer"}
-WIDEST = "search"
-"""What a pattern counts as whose use cannot be seen."""
+DEFAULT_USE = "search"
+"""The method assumed for a pattern whose use is not visible in the source; it costs most."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call of the module `re` that has a pattern. `within` is the function that it stands in, "" for none; `pattern`
-    is None if only that function can say it."""
+    """A call of the module `re` with a pattern.
+
+    `within` is the name of the enclosing function, or "". `pattern` is None if it is computed inside that function.
+    """
 
     module: str
     within: str
@@ -31,38 +33,38 @@ class Call:
     uses: frozenset[str]
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         return f"{self.module}:{self.within}"
 
 
 def sources() -> list[tuple[Path, str]]:
-    """(file, name of its module) of the code that is shipped."""
+    """Returns (path, module name) of each Python file that is shipped."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.py"]
     names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     distributions = {Path(name).parent for name in names if Path(name).name == "setup.py"}
-    found = []
+    modules = []
     for name in names:
         home = next(parent for parent in Path(name).parents if parent in distributions)
         parts = Path(name).relative_to(home).with_suffix("").parts
         if parts[0].startswith("linkauth") and "migrations" not in parts and (ROOT / name).is_file():
-            found.append((ROOT / name, ".".join(parts).removesuffix(".__init__")))
-    return found
+            modules.append((ROOT / name, ".".join(parts).removesuffix(".__init__")))
+    return modules
 
 
 @cache
 def calls() -> tuple[Call, ...]:
-    """All of them, in the order of the files."""
+    """Returns all calls, in the order of the files."""
     trees = {module: ast.parse(path.read_text("utf-8")) for path, module in sources()}
     uses: dict[str, set[str]] = defaultdict(set)
     for module, tree in trees.items():
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute) and node.attr in USES:
-                uses[_whole_name(module, _last_name(node.value))].add(node.attr)
+                uses[_qualified_name(module, _last_name(node.value))].add(node.attr)
     return tuple(call for module, tree in trees.items() for call in _calls(module, tree, uses))
 
 
 def imports_of_re() -> Iterator[tuple[str, str]]:
-    """(module, statement) of every import of a matcher that `calls` would not see."""
+    """Returns (module, statement) of each import of a pattern matcher that calls() would miss."""
     for path, module in sources():
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -73,24 +75,24 @@ def imports_of_re() -> Iterator[tuple[str, str]]:
 
 
 def _calls(module: str, tree: ast.Module, uses: dict[str, set[str]]) -> Iterator[Call]:
-    inside = {
+    enclosing = {
         child: each.name
         for each in ast.walk(tree)
         if isinstance(each, ast.FunctionDef)
         for child in ast.walk(each)
         if child is not each
     }
-    named = {id(value): name for value, name in _named(tree)}
+    names_by_node = {id(value): name for value, name in _assignments(tree)}
     for node in ast.walk(tree):
-        if not (isinstance(node, ast.Call) and _of_re(node.func)):
+        if not (isinstance(node, ast.Call) and _is_re_method(node.func)):
             continue
         assert isinstance(node.func, ast.Attribute)
         method = node.func.attr
         if method not in {*USES, "compile"}:
             assert method == "escape", f"{module}: re.{method} is not known here"
             continue
-        name = named.get(id(node), "")
-        how = {method} if method in USES else uses.get(_whole_name(module, name), set()) if name else set()
+        name = names_by_node.get(id(node), "")
+        methods = {method} if method in USES else uses.get(_qualified_name(module, name), set()) if name else set()
         flags = next((each.value for each in node.keywords if each.arg == "flags"), None)
         position = {"compile": 1, "sub": 4, "subn": 4, "split": 3}.get(method, 2)
         if len(node.args) > position:
@@ -98,20 +100,20 @@ def _calls(module: str, tree: ast.Module, uses: dict[str, set[str]]) -> Iterator
         pattern = _value(module, node.args[0])
         yield Call(
             module,
-            inside.get(node, ""),
+            enclosing.get(node, ""),
             node.lineno,
             pattern,
             int(_value(module, flags) or 0) if flags else 0,
-            frozenset(how or {WIDEST}),
+            frozenset(methods or {DEFAULT_USE}),
         )
 
 
-def _of_re(function: ast.expr) -> bool:
+def _is_re_method(function: ast.expr) -> bool:
     return isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and function.value.id == "re"
 
 
-def _named(tree: ast.Module) -> Iterator[tuple[ast.expr, str]]:
-    """(value, name) of what is assigned, or given by keyword."""
+def _assignments(tree: ast.Module) -> Iterator[tuple[ast.expr, str]]:
+    """Returns (value, name) of each assignment and keyword argument."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and len(node.targets) == 1:
             yield node.value, _last_name(node.targets[0])
@@ -121,8 +123,8 @@ def _named(tree: ast.Module) -> Iterator[tuple[ast.expr, str]]:
             yield node.value, node.arg or ""
 
 
-def _whole_name(module: str, name: str) -> str:
-    """A name that begins with _ is its module's own; another one may be used anywhere."""
+def _qualified_name(module: str, name: str) -> str:
+    """Returns the name with its module if it is private; a public name may be used in any module."""
     return f"{module}.{name}" if name.startswith("_") else name
 
 
@@ -133,7 +135,7 @@ def _last_name(node: ast.expr) -> str:
 
 
 def _value(module: str, node: ast.expr) -> Any:
-    """The value of an expression in its module, None if only a function can say it."""
+    """Returns the value of an expression in its module, or None if it uses local names."""
     try:
         return eval(compile(ast.Expression(node), module, "eval"), vars(importlib.import_module(module)))
     except NameError:

@@ -1,18 +1,10 @@
-"""Whatever reads a text from outside without a pattern takes no more than linear work for it.
-
-Lines of Python are counted. What runs in C has none, so that its processor time is compared between texts of two sizes:
-a ratio, which a busy machine does not change.
-"""
+"""Tests that every parser of external text takes at most linear work."""
 
 from __future__ import annotations
 
-import statistics
-import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from pyramid.request import Request
@@ -22,7 +14,7 @@ from linkauth.backends import PasswordRefused
 from linkauth.config import reader as ini
 from linkauth.config.proxies import TrustedProxies
 from linkauth.config.secret_strength import estimated_bits
-from linkauth.login import dispatch as asking
+from linkauth.login import dispatch
 from linkauth.login.password_policy import PasswordPolicy
 from linkauth.login.throttle import address_bucket, normalize_username
 from linkauth.oauth2 import authorization, clients
@@ -33,7 +25,7 @@ from linkauth.web import asgi, forwarded
 from linkauth.web.forms import FormTokens, decode_pairs
 from linkauth.web.hops import parse_forwarded
 from linkauth.web.log_rate_limit import LogRateLimit
-from linkauth_http import flags as answered
+from linkauth_http import flags as http_flags
 from linkauth_http.answers import Answer, date_of, payload_of, pointed_at
 from linkauth_http.documents import json_value, xml_root
 from linkauth_http.pages import Page, parse_selector
@@ -43,19 +35,12 @@ from linkauth_http.templates import SAMPLE, filled, in_json, in_xml
 from linkauth_ldap import controls, filters, passwords, values
 from linkauth_ldap.entries import Entry
 from linkauth_sql import flags, hashes, times
+from tests.growth.measurement import Read, grows_in_lines, grows_in_seconds
 
-LINES = 240
-"""Repetitions whose lines are counted, and twice and four times as many."""
-SECONDS, MOST = 0.002, 40_000
-"""Processor time that can be compared; repetitions from which on a text is long enough in any case."""
-FASTER_THAN_SQUARE = 10
-"""For a text that is four times as long: linear work takes 4 times as long, quadratic work 16 times."""
-
-Read = Callable[[str], Any]
 CLIENTS = clients.Clients([clients.Client("one", secret_sha256=bytes(32))])
 
 
-def answer(body: str = "", **headers: str) -> Answer:
+def response(body: str = "", **headers: str) -> Answer:
     pairs = HTTPHeaderDict({name.replace("_", "-"): value for name, value in headers.items()})
     return Answer(200, pairs, body.encode("utf-8", "replace"), "https://api.example.com", "/login")
 
@@ -72,25 +57,25 @@ def basic(text: str) -> None:
         CLIENTS.authenticate(clients.ClientRequest({}, f"Basic {text}"))
 
 
-def key_of_an_ini(text: str) -> None:
+def ini_key(text: str) -> None:
     keys = ini.Keys({f"linkauth.{text}": "x", "linkauth.value": text}, "linkauth.")
     keys.pop("known")
     with pytest.raises(ini.SettingsError):
         keys.finish()
 
 
-def seen(text: str) -> None:
+def html_page(text: str) -> None:
     page = Page(text)
     _ = page.hidden_fields, page.accepted_charset, page.value_of("input[name=x]")
 
 
-def hashed(text: str) -> None:
+def password_hash(text: str) -> None:
     for begin in ("", "{", "$2b$", "$argon2id$", '{"value"', "scrypt:1:1:1$", ":pbkdf2-legacyB:!", "$pbkdf2-sha256$1$"):
         with pytest.raises(hashes.UnusableHash):
             hashes.identify(begin + text)
 
 
-def time_in_a_column(text: str) -> None:
+def column_time(text: str) -> None:
     with pytest.raises(times.InvalidTime):
         times.parse_time(text + "x")
 
@@ -108,7 +93,7 @@ def headers_of_asgi(text: str) -> None:
     asgi.wsgi_environ({"method": "GET", "path": "/", "query_string": b"", "http_version": "1.1", "headers": headers})
 
 
-def attribute_that_decides(text: str) -> None:
+def ldap_attribute(text: str) -> None:
     entry = Entry({"dn": "", "raw_attributes": {"state": [text.encode()]}})
     for read in (values.boolean, values.generalized_time, values.shadow_days):
         with suppress(values.UnrecognizedValue):
@@ -130,7 +115,7 @@ READERS: dict[str, tuple[Read, tuple[str, ...]]] = {
     "wanted languages": (lambda text: best_match([text] * 20, ["en", "de", "pt-BR"]), ("a-", "-", "_", "de_AT")),
     "user name": (lambda text: normalize_username(text[:254]), ("a", "\u0315\u0300", "\ufdfa", " ", "\u200b")),
     "name and accepts": (
-        lambda text: asking.NamedBackend("x", None, ("*a*b*a*c",)).accepts_username(text[:254]),  # type: ignore[arg-type]
+        lambda text: dispatch.NamedBackend("x", None, ("*a*b*a*c",)).accepts_username(text[:254]),  # type: ignore[arg-type]
         ("a", "ab", "aba"),
     ),
     "X-Forwarded-For": (forwarded_for, ("1.1.1.1, ", "[::1]:9,", ",", " ", '"', "a", "https,", "/authorize,")),
@@ -145,10 +130,10 @@ READERS: dict[str, tuple[Read, tuple[str, ...]]] = {
     "address": (address_bucket, ("1", ":", "1.", "::", "%", "f:")),
     "fragment": (alexa.read, ("a=", "&", "%41", "%", "=")),
     "state": (lambda text: alexa.State("x").problem(text), ("a", "=", "QUJD")),
-    "ini": (key_of_an_ini, ("a", ".", "secret", " ")),
+    "ini": (ini_key, ("a", ".", "secret", " ")),
     "secret": (estimated_bits, ("a", "secret", "abc1", "Zq9-", "alexa-")),
     "page": (
-        seen,
+        html_page,
         (
             *("<", "<!", "<!--", "-->", "<a ", "<a b=c ", "<a b='", "<![CDATA[", "]]>", "</", "</a ", "&", "&#", "<?"),
             *(
@@ -181,17 +166,20 @@ READERS: dict[str, tuple[Read, tuple[str, ...]]] = {
         lambda text: xml_root(text.encode(), text),
         ("<?xml ", "<?xml encoding=", " ", "<r ", "<!DOCTYPE r ["),
     ),
-    "meta charset": (lambda text: answer(text).charset, ("<meta ", "<meta charset", "charset=", "<meta x charset = ")),
-    "Content-Type": (lambda text: answer(Content_Type=text).charset, ("charset", "charset=", "charset ", ";")),
+    "meta charset": (
+        lambda text: response(text).charset,
+        ("<meta ", "<meta charset", "charset=", "<meta x charset = "),
+    ),
+    "Content-Type": (lambda text: response(Content_Type=text).charset, ("charset", "charset=", "charset ", ";")),
     "Set-Cookie": (
-        lambda text: (answer(Set_Cookie=text).cookies, answer(Set_Cookie="a=b;" + text).cookies),
+        lambda text: (response(Set_Cookie=text).cookies, response(Set_Cookie="a=b;" + text).cookies),
         ("a", ";", "=", "max-age=9;", "expires=1 Jan;", "max-age=" + "9", " "),
     ),
     "Location": (
-        lambda text: answer(Location=text).location,
+        lambda text: response(Location=text).location,
         ("/", "../", "//", "a/", "#", "?", ":", "[", "%2F", "/./"),
     ),
-    "Retry-After": (lambda text: retry_after(answer(Retry_After=text)), ("9", "1 ", "Jan ", ":", "+", "(", "Mon, ")),
+    "Retry-After": (lambda text: retry_after(response(Retry_After=text)), ("9", "1 ", "Jan ", ":", "+", "(", "Mon, ")),
     "date": (lambda text: date_of(f"Mon, 1 {text}"), ("9", "Jan ", "1 ", ":", "+", "-")),
     "wildcard": (lambda text: wildcard("*a*b*a*c").fullmatch(text), ("a", "ab", "aba", "b")),
     "rules": (lambda text: parse_rules("/ok" + text), (" and /ok", "\n/ok", " and not /a")),
@@ -208,7 +196,7 @@ READERS: dict[str, tuple[Read, tuple[str, ...]]] = {
         lambda text: (filters.any_name_filter(text), filters.fill_filter("(a={x})", x=text)),
         (":", "(a:b:={username})", ":=", "(", "\\", "*", "={username}"),
     ),
-    "what a directory says": (
+    "directory message": (
         lambda text: passwords.refusal({"result": 19, "message": "too short at least " + text}, False),
         ("9", "at least ", "longer than 9", " "),
     ),
@@ -216,71 +204,29 @@ READERS: dict[str, tuple[Read, tuple[str, ...]]] = {
         lambda text: controls.parse_ppolicy({controls.PPOLICY: {"value": text.encode("latin-1", "replace")}}),
         ("\x30\x00", "\x30\x84", "\xa0\x02", "\xff", "\x81\x01\x01"),
     ),
-    "hash": (hashed, ("{CRYPT}", "$", "a", "0", '"}\n{', ",a=b", "!", ":")),
+    "hash": (password_hash, ("{CRYPT}", "$", "a", "0", '"}\n{', ",a=b", "!", ":")),
     "flag in a column": (
         lambda text: flags.FlagValues().parse(text, datetime.now(UTC)),
         ("a", "0", " ", "\u0315\u0300", "\ufdfa", "2024-"),
     ),
-    "flag in an answer": (lambda text: (answered.says(text), answered._is_token(text)), ("a", "1", "-", " ", "a1-")),
-    "attribute that decides": (attribute_that_decides, ("9", "0", " ", "TRUE", "20261231", "\u0315\u0300")),
-    "time in a column": (time_in_a_column, ("9", "0", "-", "2024-", " ")),
+    "flag in a response": (
+        lambda text: (http_flags.says(text), http_flags._is_token(text)),
+        ("a", "1", "-", " ", "a1-"),
+    ),
+    "ldap attribute": (ldap_attribute, ("9", "0", " ", "TRUE", "20261231", "\u0315\u0300")),
+    "time in a column": (column_time, ("9", "0", "-", "2024-", " ")),
 }
 CASES = [pytest.param(read, part, id=f"{name}: {part!a}") for name, (read, parts) in READERS.items() for part in parts]
 
 
-def split_lines(read: Read, text: str) -> int:
-    """The lines of Python that reading the text takes."""
-    count, before = 0, sys.gettrace()
-
-    def trace(_frame: Any, event: str, _argument: Any) -> Any:
-        nonlocal count
-        count += event == "line"
-        return trace
-
-    sys.settrace(trace)
-    try:
-        read(text)
-    finally:
-        sys.settrace(before)
-    return count
-
-
-def seconds_of(read: Read, text: str) -> float:
-    """The processor time of it, the median of three."""
-    taken = []
-    for _ in range(3):
-        began = time.thread_time()
-        read(text)
-        taken.append(time.thread_time() - began)
-    return statistics.median(taken)
-
-
-def grows_in_lines(read: Read, part: str) -> bool:
-    # what is made at the first use is no growth
-    read(part)
-    small, middle, large = (split_lines(read, part * count) for count in (LINES, 2 * LINES, 4 * LINES))
-    return large - middle > 3 * max(0, middle - small) + LINES
-
-
-def grows_in_seconds(read: Read, part: str) -> bool:
-    """Twice, for memory that is larger than a cache makes one step look steeper than it is."""
-    count = 60
-    while count < MOST and seconds_of(read, part * count) < SECONDS:
-        count *= 2
-    return all(
-        seconds_of(read, part * (4 * size)) > FASTER_THAN_SQUARE * max(seconds_of(read, part * size), SECONDS / 4)
-        for size in (count, 4 * count)
-    )
-
-
 @pytest.mark.parametrize(("read", "part"), CASES)
-def test_reading_takes_linear_work(read: Read, part: str) -> None:
+def test_parser_takes_linear_work(read: Read, part: str) -> None:
     assert not grows_in_lines(read, part)
-    # once more before it is believed
+    # measured again before the test fails
     assert not (grows_in_seconds(read, part) and grows_in_seconds(read, part))
 
 
-def by_line(text: str) -> None:
+def quadratic_loop(text: str) -> None:
     for _ in text:
         for _ in text:
             pass
@@ -288,12 +234,15 @@ def by_line(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("read", "grows"),
-    [(by_line, grows_in_lines), (lambda text: [each for each in text if text.count("b" + each)], grows_in_seconds)],
+    [
+        (quadratic_loop, grows_in_lines),
+        (lambda text: [each for each in text if text.count("b" + each)], grows_in_seconds),
+    ],
 )
-def test_quadratic_work_is_found(read: Read, grows: Callable[[Read, str], bool]) -> None:
+def test_quadratic_work_is_detected(read: Read, grows: Callable[[Read, str], bool]) -> None:
     assert grows(read, "a")
 
 
-def test_linear_work_is_left_alone() -> None:
+def test_linear_work_is_accepted() -> None:
     assert not grows_in_lines(lambda text: [each for each in text if each != "b"], "a")
     assert not grows_in_seconds(lambda text: text.split("b"), "ab")

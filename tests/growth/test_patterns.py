@@ -1,4 +1,4 @@
-"""No regular expression of the product takes more steps than its text has characters, times a constant."""
+"""Tests that the steps of every regular expression of the product grow at most linearly with the text."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import pytest
 
 from linkauth.config.platforms import PLATFORMS
 from linkauth.config.reader import LANGUAGE
-from linkauth.login import dispatch as asking
+from linkauth.login import dispatch
 from linkauth_http import rules
 from linkauth_ldap.settings import LDAPSettings
 from tests.growth.pattern_calls import Call, calls, imports_of_re
-from tests.growth.step_counter import Matcher, Unbounded
+from tests.growth.step_counter import Matcher, UnsupportedPattern
 from tests.growth.worst_case import growth
 
 WILDCARDS = ("*", "*a*b*c", "a*ab*b*aab*", "*@example.com", "**", "a", "x*", "*aa*aa*aa*")
-OPERATORS_OWN = {
+FROM_SETTINGS = {
     "linkauth_http.rules:_regex",
     "linkauth_http.rules:parse_selector",
     "linkauth_http.rules:_is_so",
@@ -25,9 +25,9 @@ OPERATORS_OWN = {
     "linkauth_ldap.directory:__init__",
     "linkauth_ldap.settings:_user_faults",
 }
-"""Where a pattern of the ini is used: it is the operator's, over a text of bounded length."""
-BUILT: dict[str, Callable[[], list[tuple[str | bytes, int]]]] = {
-    "linkauth.login.dispatch:_pattern": lambda: [_parts(asking._pattern(each)) for each in WILDCARDS],
+"""Functions that use a pattern from the ini, which is trusted and applied to text of bounded length."""
+COMPUTED: dict[str, Callable[[], list[tuple[str | bytes, int]]]] = {
+    "linkauth.login.dispatch:_pattern": lambda: [_parts(dispatch._pattern(each)) for each in WILDCARDS],
     "linkauth_http.flags:_is_nearly": lambda: [
         (rules.wildcard(each).pattern, re.DOTALL | re.IGNORECASE) for each in WILDCARDS
     ],
@@ -37,40 +37,40 @@ BUILT: dict[str, Callable[[], list[tuple[str | bytes, int]]]] = {
     "linkauth_sql.hashes.plain:_ldap_scheme": lambda: [(r"\{SSHA\}(?P<value>[A-Za-z0-9+/]+={0,2})", re.IGNORECASE)],
     "linkauth_sql.hashes.plain:_passlib_scheme": lambda: [(r"\*[0-9A-Fa-f]{40}", 0), ("[0-9A-Fa-f]{128}", 0)],
 }
-"""What functions build whose arguments are not known where they stand. All of it is for a match from the beginning."""
+"""Examples of the patterns that functions compute from their arguments; all are matched from the beginning."""
 
 
 def _parts(pattern: re.Pattern[str]) -> tuple[str, int]:
     return pattern.pattern, pattern.flags
 
 
-WRITTEN = [call for call in calls() if call.pattern is not None]
+LITERAL = [call for call in calls() if call.pattern is not None]
 
 
-@pytest.mark.parametrize("call", WRITTEN, ids=lambda call: f"{call.module}:{call.line}")
-def test_a_pattern_grows_linearly(call: Call) -> None:
+@pytest.mark.parametrize("call", LITERAL, ids=lambda call: f"{call.module}:{call.line}")
+def test_literal_pattern_grows_linearly(call: Call) -> None:
     assert call.pattern is not None
     for how in sorted(call.uses):
         assert growth(call.pattern, call.flags, how) is None, f"{call.module}, line {call.line}: {how}"
 
 
-@pytest.mark.parametrize("place", sorted(BUILT))
-def test_a_pattern_that_is_built_grows_linearly(place: str) -> None:
-    for pattern, flags in BUILT[place]():
+@pytest.mark.parametrize("location", sorted(COMPUTED))
+def test_computed_pattern_grows_linearly(location: str) -> None:
+    for pattern, flags in COMPUTED[location]():
         assert growth(pattern, flags, "fullmatch") is None
         assert growth(pattern, flags, "match") is None
 
 
-def test_no_pattern_escapes() -> None:
+def test_all_patterns_are_collected() -> None:
     assert not list(imports_of_re())
-    unseen = {call.place for call in calls() if call.pattern is None}
-    assert unseen == {*BUILT, *OPERATORS_OWN}
+    computed = {call.location for call in calls() if call.pattern is None}
+    assert computed == {*COMPUTED, *FROM_SETTINGS}
     patterns = {call.pattern for call in calls()}
     assert LANGUAGE.pattern in patterns
     assert len(patterns) > 100
 
 
-def test_the_uses_of_a_pattern_are_seen() -> None:
+def test_uses_of_pattern_are_collected() -> None:
     uses = {call.pattern: call.uses for call in calls() if call.module == "linkauth.oauth2.authorization"}
     assert uses[r"([&#]|%(?:25)*2[36])"] == {"split"}
     assert uses["[a-z_]{1,30}"] == {"fullmatch"}
@@ -96,7 +96,7 @@ def test_the_uses_of_a_pattern_are_seen() -> None:
         ),
     ],
 )
-def test_a_slow_pattern_is_found(pattern: str | bytes, flags: int, how: str) -> None:
+def test_slow_pattern_is_detected(pattern: str | bytes, flags: int, how: str) -> None:
     assert growth(pattern, flags, how)
 
 
@@ -111,7 +111,7 @@ def test_a_slow_pattern_is_found(pattern: str | bytes, flags: int, how: str) -> 
         (r"\$6\$(?:rounds=(?P<rounds>[0-9]{1,12})\$)?(?!rounds=)[ -~]{0,16}", 0, "match"),
     ],
 )
-def test_a_linear_pattern_is_left_alone(pattern: str | bytes, flags: int, how: str) -> None:
+def test_linear_pattern_is_accepted(pattern: str | bytes, flags: int, how: str) -> None:
     assert growth(pattern, flags, how) is None
 
 
@@ -119,7 +119,7 @@ def test_a_linear_pattern_is_left_alone(pattern: str | bytes, flags: int, how: s
     "pattern", [r"^\w+\b[^\s,]*?(?:b|c)+$", r"(?i)straße\Z|x{2,3}?", r"(?<=ab)c(?!d)", r"a*+b|\Ba"]
 )
 @pytest.mark.parametrize("text", ["", "ab", "abc", "abcd", "xx", "STRASSE", "word!c\n", "aaab", "b c"])
-def test_the_counter_matches_as_re_does(pattern: str, text: str) -> None:
+def test_step_counter_matches_as_re_does(pattern: str, text: str) -> None:
     matcher, found = Matcher(pattern), re.search(pattern, text)
     codes = [ord(letter) for letter in text]
     ends = ((start, matcher._run(matcher._program, codes, start, False)) for start in range(len(codes) + 1))
@@ -128,10 +128,10 @@ def test_the_counter_matches_as_re_does(pattern: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("pattern", [r"(a*)\1b", r"(?i:[a-z])b"])
-def test_what_is_not_counted_is_refused(pattern: str) -> None:
-    with pytest.raises(Unbounded):
+def test_unsupported_pattern_is_refused(pattern: str) -> None:
+    with pytest.raises(UnsupportedPattern):
         growth(pattern, 0, "search")
 
 
-def test_the_pattern_of_user_names_is_linear() -> None:
+def test_default_username_pattern_is_linear() -> None:
     assert growth(LDAPSettings.username_pattern, 0, "match") is None

@@ -1,4 +1,4 @@
-"""A theme that `linkauth theme new` wrote before the pages were rendered by pyramid_jinja2 is shown as it was."""
+"""Tests that a theme written by an earlier `linkauth theme new`, before pyramid_jinja2, is still rendered."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def theme() -> Iterator[Theme]:
     sys.path.remove(str(FOLDER))
 
 
-def test_it_is_shown_in_every_state_and_language(theme: Theme) -> None:
+def test_earlier_theme_renders_every_state_in_every_language(theme: Theme) -> None:
     states = page_states("skill", ("order_car", "scope_without_a_text"))
     assert len(theme.languages) > 8
     for language in theme.languages:
@@ -34,7 +34,7 @@ def test_it_is_shown_in_every_state_and_language(theme: Theme) -> None:
             assert "/static/meadow/page." in html
 
 
-def test_it_overrides_what_it_says_and_inherits_the_rest(theme: Theme) -> None:
+def test_earlier_theme_adds_its_css_to_inherited_css(theme: Theme) -> None:
     (css,) = [file.body.decode("utf-8") for name, file in theme.static.items() if name.endswith(".css")]
     own = (FOLDER / "linkauth_theme_meadow/static/page.css.jinja2").read_text("utf-8").rsplit("%}", 1)[1].strip()
     assert css.rstrip().endswith(own)

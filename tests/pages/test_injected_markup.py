@@ -1,4 +1,4 @@
-"""Nobody's text becomes markup, a path or a template."""
+"""Tests that external text never becomes markup, a path or a template."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ HEADERS = (
 
 
 def shape(response: Response) -> list[tuple[str, tuple[str, ...]]]:
-    """The elements of a page and the names of their attributes, as a browser would find them."""
+    """Returns the elements of a page and the names of their attributes, as a browser parses them."""
     page = BeautifulSoup(response.text, "html.parser")
     return [(tag.name, tuple(sorted(tag.attrs))) for tag in page.find_all()]
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_in_a_parameter(app: TestApp, payload: str) -> None:
+def test_markup_in_parameter_is_escaped(app: TestApp, payload: str) -> None:
     plain = shape(send(app, query=query()))
     for name in ("unknown", "login_hint", "prompt", "nonce"):
         assert shape(send(app, query=query(**{name: payload}))) == plain
@@ -76,7 +76,7 @@ def test_in_a_parameter(app: TestApp, payload: str) -> None:
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_in_a_header(app: TestApp, payload: str) -> None:
+def test_markup_in_header_is_escaped(app: TestApp, payload: str) -> None:
     value = payload.replace("\n", " ").replace("\0", "").encode("utf-8").decode("latin-1")
     plain = shape(send(app, query=query(), headers={"Accept-Language": "en"}))
     for name in HEADERS:
@@ -87,25 +87,25 @@ def test_in_a_header(app: TestApp, payload: str) -> None:
 
 
 def main_text(response: Response) -> str:
-    """What a person reads on the page."""
+    """Returns the visible text of the main element."""
     return BeautifulSoup(response.text, "html.parser").find("main").text
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_in_a_form_field(app: TestApp, payload: str) -> None:
+def test_markup_in_form_field_is_escaped(app: TestApp, payload: str) -> None:
     plain = shape(login(app, query(), "plain", "wrong"))
     response = login(app, query(), payload, payload, unknown=payload)
     assert response.status == 403
     assert shape(response) == plain
-    shown = BeautifulSoup(response.text, "html.parser").find(id="username")["value"]
-    assert shown.replace("\ufffd", "\0") == payload.strip()
+    value = BeautifulSoup(response.text, "html.parser").find(id="username")["value"]
+    assert value.replace("\ufffd", "\0") == payload.strip()
     stale = post(app, query(), {"form_token": payload, "username": "plain", "password": "x"})
     assert stale.status == 400
     assert shape(stale) == shape(post(app, query(), {"form_token": "x", "username": "plain", "password": "x"}))
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_in_an_origin_or_a_path(app: TestApp, payload: str) -> None:
+def test_markup_in_origin_or_path_is_escaped(app: TestApp, payload: str) -> None:
     value = payload.replace("\n", " ").replace("\0", "").encode("utf-8").decode("latin-1")
     response = send(app, "POST", "/authorize", query(), b"", {**FORM, "Origin": value})
     assert_page(response)
@@ -117,7 +117,7 @@ def test_in_an_origin_or_a_path(app: TestApp, payload: str) -> None:
 
 
 @pytest.mark.parametrize("payload", PAYLOADS[:8])
-def test_in_the_words_of_the_deployer(make_app: Callable[..., Any], payload: str) -> None:
+def test_markup_in_settings_is_escaped(make_app: Callable[..., Any], payload: str) -> None:
     changes = {"service_name": payload, "client__alexa__name": payload, "scope__order_car": payload}
     app = https(make_app(**changes, **HIGH_THROTTLE_LIMITS))
     response = send(app, query=query(), headers={"Accept-Language": "en"})
@@ -129,9 +129,9 @@ def test_in_the_words_of_the_deployer(make_app: Callable[..., Any], payload: str
     assert page.find("header").find("bdi").text == payload
 
 
-def test_in_the_name_that_a_backend_gives(outcomes_app: TestApp) -> None:
-    told = redirect_parameters(login(outcomes_app, query(), "markup", outcomes.PASSWORD))
-    assert set(told) == {"state", "access_token", "token_type"}
+def test_markup_in_name_from_backend_is_not_returned(outcomes_app: TestApp) -> None:
+    parameters = redirect_parameters(login(outcomes_app, query(), "markup", outcomes.PASSWORD))
+    assert set(parameters) == {"state", "access_token", "token_type"}
 
 
 @pytest.mark.parametrize(
@@ -157,20 +157,20 @@ def test_in_the_name_that_a_backend_gives(outcomes_app: TestApp) -> None:
         "/authorize/../static/default/page.css",
     ],
 )
-def test_no_path_leads_out_of_the_theme(app: TestApp, path: str) -> None:
+def test_path_outside_theme_gives_404(app: TestApp, path: str) -> None:
     assert_page(send(app, path=path), 404)
 
 
 @pytest.mark.parametrize(
     "locale", ["../../../etc/passwd", "..%2f", "/etc/passwd", "xx/../../yy", "xx\0", "file:///etc", "C:\\"]
 )
-def test_no_language_leads_out_of_the_theme(app: TestApp, locale: str) -> None:
+def test_language_tag_cannot_select_path(app: TestApp, locale: str) -> None:
     response = send(app, query=query(ui_locales=locale), headers={"Accept-Language": locale.replace("\0", "")})
     assert response.status == 200
     assert response.get("Content-Language") == "en"
     assert "root:" not in response.text
 
 
-def test_a_foreign_origin_in_the_form_is_not_a_path(app: TestApp) -> None:
+def test_path_in_username_is_harmless(app: TestApp) -> None:
     fields = {"form_token": form_token(app, query()), "username": "../../etc/passwd", "password": "x"}
     assert post(app, query(), fields, {"Origin": OWN, "Accept-Language": "../de"}).status == 403

@@ -1,4 +1,4 @@
-"""In whose language and look a page comes: what the request says, the choice at its foot, the theme of the client."""
+"""Tests of the language of a page, the language menu at its foot, and the theme of the client."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def page_of(response: Response) -> BeautifulSoup:
 
 
 def language_of(response: Response) -> str:
-    """What the page says it is in; the header says the same, and that it depends."""
+    """Returns the language of the page, after a check of the headers Content-Language and Vary."""
     root = page_of(response).find("html")
     assert root["dir"] == "ltr"
     assert response.get("Content-Language") == root["lang"]
@@ -45,7 +45,7 @@ def language_of(response: Response) -> str:
         ({"ui_locales": "xx"}, GERMAN, "de"),
     ],
 )
-def test_a_page_is_in_the_language_of_the_person(
+def test_page_is_in_language_of_request(
     app: TestApp, changes: dict[str, str], headers: dict[str, str], language: str
 ) -> None:
     for response in (
@@ -56,8 +56,8 @@ def test_a_page_is_in_the_language_of_the_person(
         assert language_of(response) == language
 
 
-def chosen(response: Response, language: str) -> bytes:
-    """The query of the request that a browser makes when somebody presses a language at the foot of the page."""
+def query_for_language(response: Response, language: str) -> bytes:
+    """Returns the query that a browser sends when the user selects a language at the foot of the page."""
     form = page_of(response).find("form", method="get")
     assert form.get("action") is None
     fields = [(field["name"], field["value"]) for field in form.find_all("input")]
@@ -72,32 +72,32 @@ RAW = (
 ).encode("ascii")
 
 
-def test_the_choice_of_a_language_keeps_the_request(app: TestApp) -> None:
+def test_language_choice_keeps_request(app: TestApp) -> None:
     response = send(app, query=RAW)
-    asked = chosen(response, "de")
-    # what was checked goes back, and nothing that anybody may have added
-    wanted = {**VALID, "state": STATE, "ui_locales": "de"}
-    assert parse_qsl(asked.decode(), keep_blank_values=True) == list(wanted.items())
-    german = send(app, query=asked)
+    raw_query = query_for_language(response, "de")
+    # the form contains the validated parameters and no others
+    expected = {**VALID, "state": STATE, "ui_locales": "de"}
+    assert parse_qsl(raw_query.decode(), keep_blank_values=True) == list(expected.items())
+    german = send(app, query=raw_query)
     assert language_of(german) == "de"
-    # and on it goes: back to English, with a form token of that address, and the state byte for byte
-    english = chosen(german, "en")
-    assert english == asked.replace(b"ui_locales=de", b"ui_locales=en")
-    told = redirect_parameters(login(app, english, "ada", "lovelace-1815"), REDIRECT_URI)
-    assert told["state"] == STATE
+    # back to English: the form token belongs to the new query, and the state is unchanged
+    english = query_for_language(german, "en")
+    assert english == raw_query.replace(b"ui_locales=de", b"ui_locales=en")
+    parameters = redirect_parameters(login(app, english, "ada", "lovelace-1815"), REDIRECT_URI)
+    assert parameters["state"] == STATE
 
 
-def test_the_choice_is_there_after_a_failed_post_too(app: TestApp) -> None:
+def test_language_choice_is_on_page_after_failed_post(app: TestApp) -> None:
     raw = query(state=STATE)
     for response in (login(app, raw, "ada", "wrong"), post(app, raw, {"form_token": "x", "username": "ada"})):
         assert response.status in (400, 403)
-        asked = chosen(response, "de")
-        german = send(app, query=asked)
+        raw_query = query_for_language(response, "de")
+        german = send(app, query=raw_query)
         assert (german.status, language_of(german)) == (200, "de")
-        assert dict(parse_qsl(asked.decode()))["state"] == STATE
+        assert dict(parse_qsl(raw_query.decode()))["state"] == STATE
 
 
-def test_the_form_token_of_one_language_is_stale_in_another(app: TestApp) -> None:
+def test_form_token_is_bound_to_language_of_query(app: TestApp) -> None:
     raw = query()
     token = page_of(send(app, query=raw)).find("input", {"name": "form_token"})["value"]
     fields = {"form_token": token, "username": "ada", "password": "lovelace-1815"}
@@ -105,16 +105,16 @@ def test_the_form_token_of_one_language_is_stale_in_another(app: TestApp) -> Non
     assert post(app, raw, fields).status == 303
 
 
-def test_a_page_without_a_trusted_request_gives_nothing_back(app: TestApp) -> None:
+def test_error_page_does_not_repeat_untrusted_request(app: TestApp) -> None:
     response = send(app, query=query(client_id="nobody", state=STATE))
     assert page_of(response).find("form") is None
     assert STATE not in response.text
-    # nor does a query that cannot be read, which a choice would lose
+    # an undecodable query is not repeated either, so there is no language menu
     assert page_of(send(app, query=b"client_id=ride-hailer&state=%ff")).find("form") is None
-    # where there is nothing to keep, there is a choice
+    # pages without a request have the language menu
     for path in ("/", "/nowhere"):
-        assert chosen(send(app, path=path), "de") == b"ui_locales=de"
-        assert chosen(send(app, path=path, query=b"ui_locales=de"), "en") == b"ui_locales=en"
+        assert query_for_language(send(app, path=path), "de") == b"ui_locales=de"
+        assert query_for_language(send(app, path=path, query=b"ui_locales=de"), "en") == b"ui_locales=en"
 
 
 @pytest.mark.parametrize(
@@ -129,21 +129,21 @@ def test_a_page_without_a_trusted_request_gives_nothing_back(app: TestApp) -> No
         (query(**{"ui_locales": ""}), {}, False),
     ],
 )
-def test_only_who_said_no_language_is_asked_for_the_browsers(
+def test_script_gets_languages_only_if_request_names_none(
     app: TestApp, raw: bytes, headers: dict[str, str], offered: bool
 ) -> None:
     script = page_of(send(app, query=raw, headers=headers)).find("script")
-    told = script.get("data-languages")
-    assert {"de", "en"} <= set(told.split()) if offered else told is None
+    languages = script.get("data-languages")
+    assert {"de", "en"} <= set(languages.split()) if offered else languages is None
 
 
-def test_a_post_never_moves_on(app: TestApp) -> None:
+def test_page_after_post_has_no_language_redirect(app: TestApp) -> None:
     assert page_of(login(app, query(), "ada", "wrong")).find("script").get("data-languages") is None
 
 
 @pytest.fixture(scope="module")
 def branded(make_app: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestApp]:
-    """The app with another theme for the client `other`: a child of the default one, which speaks French too."""
+    """The app with another theme for the client `other`: a child of the default theme with an additional language."""
     folder = tmp_path_factory.mktemp("branded")
     package = folder / "branded_theme"
     (package / "templates").mkdir(parents=True)
@@ -158,7 +158,7 @@ def branded(make_app: Callable[..., Any], tmp_path_factory: pytest.TempPathFacto
     (package / "__init__.py").write_text(source + "    config.add_theme('branded_theme')\n")
     catalogs = package / "locale/sv/LC_MESSAGES"
     catalogs.mkdir(parents=True)
-    # any catalog will do
+    # the content of the catalog does not matter
     import linkauth_theme_default
 
     german = Path(linkauth_theme_default.__file__).parent / "locale/de/LC_MESSAGES/linkauth.mo"
@@ -183,7 +183,7 @@ def styles(app: TestApp, response: Response) -> str:
     return "".join(each.text for each in result)
 
 
-def test_a_client_has_a_theme_of_its_own(branded: TestApp) -> None:
+def test_client_may_have_its_own_theme(branded: TestApp) -> None:
     plain, own = send(branded, query=query()), send(branded, query=OTHER)
     assert "--accent: #123456" in styles(branded, plain)
     assert "--accent: #ffcc00" in styles(branded, own)
@@ -192,13 +192,13 @@ def test_a_client_has_a_theme_of_its_own(branded: TestApp) -> None:
     assert "/static/default/" not in own.text
     failed = login(branded, OTHER, "ada", "wrong")
     assert "--accent: #ffcc00" in styles(branded, failed)
-    # its refusals before the redirect URI is trusted look like it too; whose client nobody knows, like the others
+    # an error page for a known client has its theme, and one for an unknown client has the default theme
     unregistered = send(branded, query=query(client_id="other", redirect_uri="https://evil.example/"))
     assert "/static/branded/" in unregistered.text
     assert "/static/default/" in send(branded, query=query(client_id="nobody")).text
 
 
-def test_a_theme_of_a_client_speaks_its_own_languages(branded: TestApp) -> None:
+def test_theme_of_client_has_its_own_languages(branded: TestApp) -> None:
     swedish = {"Accept-Language": "sv-FI, de;q=0.5"}
     assert language_of(send(branded, query=query(), headers=swedish)) == "de"
     assert language_of(send(branded, query=OTHER, headers=swedish)) == "sv"
@@ -208,5 +208,5 @@ def test_a_theme_of_a_client_speaks_its_own_languages(branded: TestApp) -> None:
     )
     assert own - plain == {"sv"}
     assert {"de", "en"} <= plain <= own
-    told = redirect_parameters(login(branded, OTHER, "ada", "lovelace-1815"), "https://other.example.com/cb")
-    assert len(told["access_token"]) == 43
+    parameters = redirect_parameters(login(branded, OTHER, "ada", "lovelace-1815"), "https://other.example.com/cb")
+    assert len(parameters["access_token"]) == 43

@@ -1,4 +1,4 @@
-"""Whatever colours a deployer gives, everything can be read (WCAG 2.2, success criteria 1.4.3 and 1.4.11)."""
+"""Tests that pages are readable with any configured colours (WCAG 2.2, success criteria 1.4.3 and 1.4.11)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CARDS = {"light": "#ffffff", "dark": "#181c23"}
 
 @given(accent=COLOURS, background=COLOURS)
 @settings(deadline=None, max_examples=500)
-def test_every_pair_of_colours_is_readable(accent: str, background: str) -> None:
+def test_any_pair_of_colours_gives_sufficient_contrast(accent: str, background: str) -> None:
     parameters = Parameters(accent=accent, background=background)
     assert contrast(parameters.on_accent, accent) >= 4.5
     for name, card in CARDS.items():
@@ -25,13 +25,13 @@ def test_every_pair_of_colours_is_readable(accent: str, background: str) -> None
         assert contrast(scheme.link_on_card, card) >= 4.5
         assert contrast(scheme.edge_on_card, card) >= 3
     assert parameters.light.page == background
-    # a dark screen stays dark
+    # the page stays dark in the dark scheme
     assert luminance(parameters.dark.page) < 0.03
 
 
 @given(colour=COLOURS, ground=COLOURS)
 @settings(deadline=None)
-def test_a_colour_that_can_be_read_stays_as_it_is(colour: str, ground: str) -> None:
+def test_readable_colour_is_unchanged(colour: str, ground: str) -> None:
     result = readable(colour, ground, 3)
     assert contrast(result, ground) >= 3
     assert (result == colour) == (contrast(colour, ground) >= 3)
@@ -42,13 +42,13 @@ def test_black_or_white_is_readable_on_every_grey() -> None:
     assert [grey for grey in greys if contrast(black_or_white(grey), grey) < 4.5] == []
 
 
-def test_contrast_is_as_the_standard_says() -> None:
+def test_contrast_conforms_to_wcag() -> None:
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
     assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
     assert contrast("#767676", "#ffffff") == pytest.approx(4.54, abs=0.01)
 
 
-def test_only_what_cannot_be_read_is_changed() -> None:
+def test_only_unreadable_colour_is_changed() -> None:
     blue = Parameters(accent="#1d4f91")
     assert blue.light.link_on_card == "#1d4f91"
     assert blue.dark.link_on_card != "#1d4f91"

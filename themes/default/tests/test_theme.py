@@ -1,4 +1,4 @@
-"""The default theme keeps the contract, and is as small and as readable as it says."""
+"""Tests that the default theme fulfils the contract of themes, and of its size, parameters and texts."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from linkauth_theme_default import LOGO_LIMIT, Parameters
 class TestDefaultTheme(ThemeContract):
     name = "default"
 
-    def test_it_speaks_english_and_german(self, theme: Theme) -> None:
+    def test_theme_has_english_and_german(self, theme: Theme) -> None:
         assert {"de", "en"} <= set(theme.languages)
         assert "Anmelden und verknüpfen" in self.login(theme, "de")
         assert "Sign in and link" in self.login(theme, "en")
 
-    def test_the_first_view_is_14_kb_in_4_requests(self, theme: Theme) -> None:
+    def test_first_view_needs_at_most_14_kb_in_4_requests(self, theme: Theme) -> None:
         html = self.login(theme)
         names = [name for name in theme.static if f"/{name}" in html]
         weight = sum(len(gzip.compress(body)) for body in [html.encode(), *(theme.static[n].body for n in names)])
@@ -31,7 +31,7 @@ class TestDefaultTheme(ThemeContract):
         assert 1 + len(names) <= 4
 
     @pytest.mark.parametrize(
-        ("language", "seconds", "words"),
+        ("language", "seconds", "text"),
         [
             ("en", 1, "wait 1 second,"),
             ("en", 40, "wait 40 seconds,"),
@@ -45,13 +45,13 @@ class TestDefaultTheme(ThemeContract):
             ("de", 36_000_000, "etwa 10.000 Stunden "),
         ],
     )
-    def test_wait_times_are_in_words(self, theme: Theme, language: str, seconds: int, words: str) -> None:
-        assert words in self.login(theme, language, error="throttled", retry_after=seconds)
+    def test_wait_time_is_written_in_suitable_unit(self, theme: Theme, language: str, seconds: int, text: str) -> None:
+        assert text in self.login(theme, language, error="throttled", retry_after=seconds)
 
-    def test_a_skill_without_scopes_is_explained_too(self, theme: Theme) -> None:
+    def test_page_explains_skill_without_scopes(self, theme: Theme) -> None:
         assert "Ride Hailer will be told which Example Rides account is yours." in self.login(theme, scopes=())
 
-    def test_a_scope_without_a_text_shows_its_name(self, theme: Theme) -> None:
+    def test_scope_without_text_is_shown_by_name(self, theme: Theme) -> None:
         assert "<li><bdi>scope_without_a_text</bdi></li>" in self.login(theme)
 
 
@@ -61,7 +61,7 @@ class TestDefaultThemeWithEveryParameter(ThemeContract):
     @pytest.fixture
     def theme(self, tmp_path: Path) -> Theme:
         logo = tmp_path / "Our Logo.PNG"
-        logo.write_bytes(b"\x89PNG\r\n\x1a\n, as far as this test looks")
+        logo.write_bytes(b"\x89PNG\r\n\x1a\n, only the signature matters")
         parameters = Parameters(
             accent="#ffcc00",
             logo=str(logo),
@@ -79,12 +79,12 @@ class TestDefaultThemeWithEveryParameter(ThemeContract):
         assert not list(parameters.faults())
         return open_theme("default", load("themes", "default"), parameters, TEXTS, "/static/default/")
 
-    def test_the_parameters_are_on_the_page(self, theme: Theme) -> None:
+    def test_parameters_are_on_page(self, theme: Theme) -> None:
         english, german = self.login(theme), self.login(theme, "de")
         assert "Staff number" in english
         assert "Personalnummer" in german
         assert "<p><bdi>It stands on your badge.</bdi></p>" in german
-        # a line of its own
+        # a separate line
         assert "<p>For example: <bdi>a.smith or CORP\\asmith</bdi></p>" in english
         assert 'href="https://help.example.com/de"' in german
         assert 'href="https://password.example.com/"' in english
@@ -97,13 +97,13 @@ class TestDefaultThemeWithEveryParameter(ThemeContract):
         (logo,) = [file for file in theme.static.values() if file.name.startswith("logo.")]
         assert logo.content_type == "image/png"
 
-    def test_whoever_cannot_go_on_alone_is_told_whom_to_ask(self, theme: Theme) -> None:
+    def test_support_contact_is_shown_for_refusals_that_need_it(self, theme: Theme) -> None:
         for error in ("locked", "disabled", "account_expired", "logon_restricted", "not_entitled"):
             assert "IT-Service: 030 1234-0" in self.login(theme, "de", error=error)
         for error in ("wrong_password", "throttled", "stale", "unavailable"):
             assert "Service desk" not in self.login(theme, error=error)
 
-    def test_a_forgotten_password_leads_to_the_place_for_new_ones(self, theme: Theme) -> None:
+    def test_expired_password_page_links_to_recovery_url(self, theme: Theme) -> None:
         assert self.login(theme, error="password_expired").count('href="https://password.example.com/"') == 2
 
 
@@ -123,8 +123,8 @@ class TestDefaultThemeWithEveryParameter(ThemeContract):
         ("terms_url", {"": "https://example.com", "de": "//example.com"}),
     ],
 )
-def test_a_wrong_parameter_is_named(key: str, value: object) -> None:
-    assert [named for named, _ in Parameters(**{key: value}).faults()] == [key]  # type: ignore[arg-type]
+def test_invalid_parameter_is_reported(key: str, value: object) -> None:
+    assert [name for name, _ in Parameters(**{key: value}).faults()] == [key]  # type: ignore[arg-type]
 
 
 DRAWING = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">{}</svg>'
@@ -147,19 +147,19 @@ DRAWING = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.or
         DRAWING.format("<!--" + "x" * LOGO_LIMIT + "-->"),
     ],
 )
-def test_a_logo_that_is_more_than_a_small_picture_is_refused(content: str, tmp_path: Path) -> None:
+def test_logo_with_active_or_external_content_is_refused(content: str, tmp_path: Path) -> None:
     logo = tmp_path / "logo.svg"
     logo.write_text(content, "utf-8")
-    assert [named for named, _ in Parameters(logo=str(logo)).faults()] == ["logo"]
-    fine = (
+    assert [name for name, _ in Parameters(logo=str(logo)).faults()] == ["logo"]
+    valid = (
         '<defs><path id="p"/></defs><!-- a --><use xlink:href="#p" fill="url(&quot;#p&quot;)" style="fill: url( #p )"/>'
     )
-    logo.write_text(DRAWING.format(fine), "utf-8")
+    logo.write_text(DRAWING.format(valid), "utf-8")
     assert not list(Parameters(logo=str(logo)).faults())
 
 
 @pytest.mark.parametrize(
-    ("ending", "content"),
+    ("extension", "content"),
     [
         ("png", b"\x89PNG\r\n\x1a\n..."),
         ("jpg", b"\xff\xd8\xff..."),
@@ -167,8 +167,8 @@ def test_a_logo_that_is_more_than_a_small_picture_is_refused(content: str, tmp_p
         ("webp", b"RIFF\n\0\0\0WEBP..."),
     ],
 )
-def test_a_logo_is_what_its_ending_says(ending: str, content: bytes, tmp_path: Path) -> None:
-    logo = tmp_path / f"logo.{ending}"
+def test_content_of_logo_must_match_its_extension(extension: str, content: bytes, tmp_path: Path) -> None:
+    logo = tmp_path / f"logo.{extension}"
     logo.write_bytes(content)
     assert not list(Parameters(logo=str(logo)).faults())
     for other in (b"", b"<html>", content[1:], b"GIF89a"):
@@ -176,20 +176,20 @@ def test_a_logo_is_what_its_ending_says(ending: str, content: bytes, tmp_path: P
         assert list(Parameters(logo=str(logo)).faults()) == [("logo", "names a file that is not what its ending says")]
 
 
-def test_only_short_texts_of_japanese_pages_break_at_phrases() -> None:
+def test_phrase_breaking_applies_only_to_short_japanese_texts() -> None:
     theme = open_theme("default", load("themes", "default"), Parameters(), TEXTS, "/static/default/")
     (css,) = (file.body.decode("utf-8") for file in theme.static.values() if file.name.endswith(".css"))
     rules = re.findall(r"^(.*) \{[^}]*word-break: auto-phrase", css, re.MULTILINE)
     assert rules == [":is(h1, h2, button, .brand):lang(ja)"]
 
 
-def test_the_script_is_small_and_has_no_sentence_of_its_own() -> None:
+def test_script_is_small_and_has_no_text() -> None:
     script = Path(load("themes", "default").__file__).with_name("static") / "page.js"
     assert len(script.read_bytes()) < 2048
-    # texts come from the page, where they are translated
+    # the texts are in the page, where they are translated
     assert re.findall(r"""["'`][A-Z]\w+ \w+""", script.read_text("utf-8")) == []
 
 
-def test_the_package_ships_its_catalogs() -> None:
+def test_package_contains_compiled_catalogs() -> None:
     package = Path(load("themes", "default").__file__).parent
     assert (package / "locale/de/LC_MESSAGES/linkauth.mo").is_file()

@@ -1,4 +1,4 @@
-"""What a child can override, each seam once: a colour, a block, a sentence, a page, the logo, a parameter."""
+"""Tests that a child theme overrides a colour, a block, a message, a page, the logo and a parameter."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from linkauth.themes.theme import Theme, open_theme
 from linkauth_theme_vellmoor import Parameters
 
 
-def opened(name: str, **parameters: object) -> Theme:
+def open_by_name(name: str, **parameters: object) -> Theme:
     module = load("themes", name)
     return open_theme(name, module, module.Parameters(**parameters), TEXTS, f"/static/{name}/")
 
 
 @pytest.fixture(scope="module")
 def parent() -> Theme:
-    return opened("default")
+    return open_by_name("default")
 
 
 def css(theme: Theme) -> str:
@@ -33,48 +33,53 @@ def css(theme: Theme) -> str:
 class TestVellmoor(ThemeContract):
     name = "vellmoor"
 
-    def test_colours_are_its_own_and_come_in_the_one_style_sheet(self, theme: Theme, parent: Theme) -> None:
+    def test_colours_are_overridden_in_the_style_sheet(self, theme: Theme, parent: Theme) -> None:
         assert "--accent: #1f4d3f;" in css(theme)
         assert css(theme).startswith(re.split(r"--accent", css(parent))[0])
-        # the last one counts
+        # the last declaration applies
         assert re.findall(r"--card: (#\w+)", css(theme))[-2:] == ["#fffdf7", "#1a221e"]
 
-    def test_the_header_is_its_own_and_the_rest_of_the_page_the_parents(self, theme: Theme, parent: Theme) -> None:
+    def test_header_block_is_overridden_and_form_is_inherited(self, theme: Theme, parent: Theme) -> None:
         assert '<header class="band">' in self.login(theme)
         assert '<header class="band">' not in self.login(parent)
         form = re.compile(r'<form method="post">.*<button type="submit" class="primary"', re.DOTALL)
-        (own,), (parents,) = form.findall(self.login(theme)), form.findall(self.login(parent))
-        assert own.replace("Customer number or e-mail address", "User name") == parents
+        (child_form,), (parent_form,) = form.findall(self.login(theme)), form.findall(self.login(parent))
+        assert child_form.replace("Customer number or e-mail address", "User name") == parent_form
 
-    def test_two_sentences_are_its_own_in_every_language_and_all_others_are_inherited(
-        self, theme: Theme, parent: Theme
-    ) -> None:
+    def test_two_messages_are_overridden_in_every_language(self, theme: Theme, parent: Theme) -> None:
         assert theme.languages == parent.languages
         assert "Customer number or e-mail address" in self.login(theme)
         assert "Kundennummer oder E-Mail-Adresse" in self.login(theme, "de")
         assert "お客様番号またはメールアドレス" in self.login(theme, "ja")
-        own, inherited = re.compile(r'<label for="username">.*|<h2>.*'), re.compile(r"<h1>.*|<p>.*|<strong.*|<button.*")
+        overridden, inherited = (
+            re.compile(r'<label for="username">.*|<h2>.*'),
+            re.compile(r"<h1>.*|<p>.*|<strong.*|<button.*"),
+        )
         for language in theme.languages:
-            mine, parents = (self.login(each, language, error="throttled", retry_after=60) for each in (theme, parent))
-            assert len(own.findall(mine)) == 2
-            assert not set(own.findall(mine)) & set(own.findall(parents))
-            assert inherited.findall(mine) == inherited.findall(parents) != []
+            child_page, parent_page = (
+                self.login(each, language, error="throttled", retry_after=60) for each in (theme, parent)
+            )
+            assert len(overridden.findall(child_page)) == 2
+            assert not set(overridden.findall(child_page)) & set(overridden.findall(parent_page))
+            assert inherited.findall(child_page) == inherited.findall(parent_page) != []
 
-    def test_one_page_is_its_own_as_a_whole(self, theme: Theme, parent: Theme) -> None:
+    def test_home_page_is_overridden(self, theme: Theme, parent: Theme) -> None:
         assert 'class="line"' in theme.render("home", "en")
         assert "Account linking for Alexa" in theme.render("home", "en")
         assert 'class="line"' not in parent.render("home", "en")
 
-    def test_the_logo_is_its_own(self, theme: Theme, parent: Theme) -> None:
-        (own,), (parents,) = ([f for f in t.static.values() if f.name.startswith("mark.")] for t in (theme, parent))
-        assert own.body != parents.body
-        assert own.name in self.login(theme)
+    def test_logo_is_overridden(self, theme: Theme, parent: Theme) -> None:
+        (child_logo,), (parent_logo,) = (
+            [f for f in t.static.values() if f.name.startswith("mark.")] for t in (theme, parent)
+        )
+        assert child_logo.body != parent_logo.body
+        assert child_logo.name in self.login(theme)
 
-    def test_a_parameter_is_its_own_beside_the_parents(self) -> None:
+    def test_parameter_is_added_to_inherited_ones(self) -> None:
         inherited = {each.name for each in fields(linkauth_theme_default.Parameters)}
         assert {each.name for each in fields(Parameters)} == inherited | {"motto"}
         motto = {"": "Slow trains, fast answers", "de": "Langsame Züge, schnelle Antworten"}
-        theme = opened("vellmoor", motto=motto, username_hint={"": "Seven digits"})
+        theme = open_by_name("vellmoor", motto=motto, username_hint={"": "Seven digits"})
         assert motto[""] in self.login(theme)
         assert motto["de"] in self.login(theme, "de")
         assert "Seven digits" in self.login(theme)
