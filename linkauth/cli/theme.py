@@ -152,15 +152,18 @@ def preview_command(ini: str, port: int, export: Path | None) -> None:
 @theme.command("check")
 @click.argument("ini", metavar="INI")
 @click.option("--format", "output_format", type=click.Choice(["lines", "json"]), default="lines", show_default=True)
-def check_command(ini: str, output_format: str) -> None:
+@click.option("--browser/--no-browser", default=True, help="Check with axe in Chromium too, if both are installed.")
+def check_command(ini: str, output_format: str, browser: bool) -> None:
     """Report what is wrong with the themes of INI. The exit code is 1 if a check failed; warnings do not count.
 
     Reports missing translations, low contrast, fields without labels, files that are loaded from another origin,
     inline scripts and styles, pop-ups, pages that are too large, blocks that the parent does not have, and templates
-    that cannot be rendered.
+    that cannot be rendered. The contrast is checked without a browser. Where Chromium and the extra linkauth[axe] are
+    installed, axe checks the pages too.
     """
     try:
         # needs the extra linkauth[theming], which servers do not install
+        from linkauth.theming import axe
         from linkauth.theming.check import Report, check
     except ImportError as error:
         raise click.ClickException(f"{error.name} is missing: pip install 'linkauth[theming]'") from None
@@ -168,7 +171,8 @@ def check_command(ini: str, output_format: str) -> None:
     reports = {}
     for name in settings.themes:
         try:
-            reports[name] = check(open_development_theme(settings, name))
+            opened = open_development_theme(settings, name)
+            reports[name] = axe.add_findings(check(opened), opened) if browser else check(opened)
         except (LookupError, ConfigurationError) as error:
             reports[name] = Report([Finding(name, f"cannot be opened: {redact(error)}")])
     if output_format == "json":
@@ -188,6 +192,8 @@ def _print(name: str, report: Report) -> None:
         sizes = f"{weight.compressed:,} bytes compressed, {weight.raw:,} raw, in {weight.files} files"
         click.echo(f"{name}: the first view is {sizes}")
     click.echo(f"{name}: Amazon's Domain List: {' '.join(report.domains) or 'nothing to enter'}")
+    for what in report.unchecked:
+        click.echo(f"{name}: {printable(what)}")
     failed = sum(not finding.warning for finding in report.findings)
     warnings = len(report.findings) - failed
     counts = [f"{failed} failed"] * bool(failed) + [f"{warnings} warning(s)"] * bool(warnings)

@@ -1,4 +1,4 @@
-"""Checks a theme: its templates, pages, style sheets, scripts and catalogs. It needs no browser."""
+"""Checks the templates, pages, style sheets, scripts and catalogs of a theme without a browser."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Page:
 
     @property
     def location(self) -> str:
-        return location(self.theme, self.state, self.language)
+        return self.theme.location(self.state, self.language)
 
     def static_files(self) -> Iterator[str]:
         """Yields the names of the static files that the page and its style sheets load."""
@@ -93,7 +93,7 @@ def check(theme: DevelopmentTheme) -> Report:
             except Exception as error:
                 # a template may raise any exception
                 what = f"cannot be shown: {describe_failure(error, state.page + '.jinja2')}"
-                findings.append(Finding(location(theme, state, language), what))
+                findings.append(Finding(theme.location(state, language), what))
             else:
                 pages.append(Page(theme, state, language, html, Document(html)))
     english = [page for page in pages if page.language == "en"]
@@ -118,11 +118,6 @@ def check(theme: DevelopmentTheme) -> Report:
     return Report(merged(findings), domains, first)
 
 
-def location(theme: DevelopmentTheme, state: State, *details: str) -> str:
-    """Returns where a page's fault is, such as "acme, login: wrong_password, de"."""
-    return f"{theme.name}, {', '.join((f'{state.page}: {state.name}', *details))}"
-
-
 def _too_large(weight: Weight, page: Page) -> Iterator[Finding]:
     if weight.compressed > WEIGHT_LIMIT:
         what = f"weighs {weight.compressed:,} bytes compressed, {weight.raw:,} raw, in {weight.files} files: "
@@ -139,14 +134,14 @@ def _contrast(pages: list[Page]) -> Iterator[Finding]:
         style_sheet = page.style_sheet()
         for scheme in SCHEMES:
             for what in contrast.faults(page.document, cascade(style_sheet, scheme)):
-                yield Finding(location(page.theme, page.state), what)
+                yield Finding(page.theme.location(page.state), what)
 
 
 def _untranslatable(pages: list[Page], english: list[Page]) -> Iterator[Finding]:
     accented = [page for page in pages if page.language == pseudo.ACCENTED]
     for page, changed in zip(english, accented, strict=True):
         for what in translations.untranslatable(page.theme, page.state, page.document, changed.document):
-            yield Finding(location(page.theme, page.state), what, warning=True)
+            yield Finding(page.theme.location(page.state), what, warning=True)
 
 
 def _static_files(theme: DevelopmentTheme) -> Iterator[Finding]:

@@ -61,6 +61,10 @@ class DevelopmentTheme(Theme):
         """Returns the HTML of a page state. Raises what the template raises."""
         return self.render(state.page, language, **state.context)
 
+    def location(self, state: State, *details: str) -> str:
+        """Returns where the fault of a page is, such as "acme, login: wrong_password, de"."""
+        return f"{self.name}, {', '.join((f'{state.page}: {state.name}', *details))}"
+
 
 def roots(name: str) -> list[Path]:
     """Returns the folders of the installed theme `name` and of its parents. Raises LookupError, ConfigurationError."""

@@ -68,14 +68,18 @@ def test_what_new_writes_works_as_it_comes(tmp_path: Path) -> None:
     assert {"support_url", "support_text", "privacy_url", "terms_url"} < set(parameters)
     # nothing is wrong with it, and it can have a child of its own
     command = Path(sys.executable).with_name("linkauth")
-    assert "acme-rail: all checks passed" in run(command, "theme", "check", ini, cwd=tmp_path, site=site)
+    assert "acme-rail: all checks passed" in run(
+        command, "theme", "check", "--no-browser", ini, cwd=tmp_path, site=site
+    )
     reported = run(command, "theme", "new", "grandchild", "--parent", "acme-rail", cwd=tmp_path, site=site)
     assert "created " in reported
     setup = (tmp_path / "linkauth-theme-grandchild/setup.py").read_text("utf-8")
     assert 'install_requires=["linkauth", "linkauth-theme-acme-rail"]' in setup
     run(sys.executable, *quiet, "--target", site, tmp_path / "linkauth-theme-grandchild", cwd=tmp_path)
     ini = tmp_path / "linkauth-theme-grandchild/preview.ini"
-    assert "grandchild: all checks passed" in run(command, "theme", "check", ini, cwd=tmp_path, site=site)
+    assert "grandchild: all checks passed" in run(
+        command, "theme", "check", "--no-browser", ini, cwd=tmp_path, site=site
+    )
     # its name is taken now
     run(command, "theme", "new", "acme-rail", "--into", site, cwd=tmp_path, site=site, expect=1)
 
@@ -120,7 +124,7 @@ def ini(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_check_says_what_is_wrong_and_fails(ini: Path) -> None:
-    *findings, view, domains, counts = linkauth("theme", "check", ini, expect=1)
+    *findings, view, domains, counts = linkauth("theme", "check", "--no-browser", ini, expect=1)
     assert [line[:9] for line in findings] == ["FAILED   ", "warning  "]
     assert "made, login: fresh, ar and " in findings[0]
     assert "<p> has inline styles, which browsers refuse here" in findings[0]
@@ -128,7 +132,7 @@ def test_check_says_what_is_wrong_and_fails(ini: Path) -> None:
     assert re.fullmatch(r"made: the first view is [\d,]+ bytes compressed, [\d,]+ raw, in \d files", view)
     assert domains == "made: Amazon's Domain List: nothing to enter"
     assert counts == "made: 1 failed, 1 warning(s)"
-    reported = json.loads("\n".join(linkauth("theme", "check", ini, "--format", "json", expect=1)))
+    reported = json.loads("\n".join(linkauth("theme", "check", "--no-browser", ini, "--format", "json", expect=1)))
     assert [each["warning"] for each in reported["made"]["findings"]] == [False, True]
     assert reported["made"]["domains"] == []
     assert reported["made"]["weight"]["compressed"] < 30_000
@@ -137,15 +141,47 @@ def test_check_says_what_is_wrong_and_fails(ini: Path) -> None:
 def test_check_takes_warnings_for_no_fault(ini: Path) -> None:
     (login,) = ini.parent.rglob("login.jinja2")
     login.write_text(login.read_text("utf-8").replace(' style="color: red"', ""), "utf-8")
-    assert linkauth("theme", "check", ini, expect=0)[-1] == "made: 1 warning(s)"
+    assert linkauth("theme", "check", "--no-browser", ini, expect=0)[-1] == "made: 1 warning(s)"
+
+
+@pytest.mark.parametrize("browser", ["none", "broken"])
+def test_check_says_what_a_browser_would_check(
+    ini: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, browser: str
+) -> None:
+    """The exit code is that of the other checks."""
+    (login,) = ini.parent.rglob("login.jinja2")
+    login.write_text(login.read_text("utf-8").replace(' style="color: red"', ""), "utf-8")
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    monkeypatch.setenv("PATH", str(programs))
+    expected = "made: axe did not check the pages in a browser: install Chromium or Google Chrome"
+    if browser == "broken":
+        (programs / "google-chrome").write_text("#!/bin/sh\nexit 3\n")
+        (programs / "google-chrome").chmod(0o755)
+        expected = f"made: axe did not check the pages in a browser, for {programs}/google-chrome failed: "
+    # a process of its own: the tests of the pages may already use Playwright in this one
+    command = Path(sys.executable).with_name("linkauth")
+    lines = run(command, "theme", "check", ini, cwd=tmp_path, site=tmp_path).splitlines()
+    assert [line for line in lines if line.startswith(expected)], lines
+    assert lines[-1] == "made: 1 warning(s)"
+
+
+def test_check_names_the_extra_that_is_missing(ini: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "axe_playwright_python", None)
+    output = linkauth("theme", "check", ini, "--format", "json", expect=1)
+    (unchecked,) = json.loads("\n".join(output))["made"]["unchecked"]
+    assert "in a browser: pip install 'linkauth[axe]'" in unchecked
 
 
 def test_check_says_that_a_theme_cannot_be_opened(ini: Path) -> None:
     (login,) = ini.parent.rglob("login.jinja2")
     login.write_text("{% if %}", "utf-8")
-    assert "cannot be opened: linkauth.theme: made, login.jinja2 line 1" in linkauth("theme", "check", ini, expect=1)[0]
+    assert (
+        "cannot be opened: linkauth.theme: made, login.jinja2 line 1"
+        in linkauth("theme", "check", "--no-browser", ini, expect=1)[0]
+    )
     ini.write_text(ini.read_text("utf-8").replace("linkauth.theme = made", "linkauth.theme = mode"), "utf-8")
-    assert "is not one of the installed themes" in linkauth("theme", "check", ini, expect=1)[0]
+    assert "is not one of the installed themes" in linkauth("theme", "check", "--no-browser", ini, expect=1)[0]
 
 
 def test_an_export_is_whole_and_needs_no_server(ini: Path, tmp_path: Path) -> None:

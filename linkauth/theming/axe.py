@@ -1,0 +1,118 @@
+"""Checks the pages of a theme with axe in Chromium, where both are installed.
+
+Playwright starts the Chromium of the machine, which gets the pages and static files from memory: nothing is requested
+over the network.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Literal
+
+from linkauth.redaction import redact
+from linkauth.theming.check import Report
+from linkauth.theming.development import DevelopmentTheme
+from linkauth.theming.findings import Finding, merged
+from linkauth.web import headers
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page, Route, ViewportSize
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_MODULES = ("playwright", "axe_playwright_python")
+_ARGUMENTS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+_ORIGIN = "https://theme.invalid"
+_PHONE: ViewportSize = {"width": 360, "height": 740}
+_OPTIONS: dict[Literal["light", "dark"], dict[str, Any]] = {
+    "light": {"resultTypes": ["violations"]},
+    # these are the rules that read colours
+    "dark": {"resultTypes": ["violations"], "runOnly": ["color-contrast", "link-in-text-block"]},
+}
+_EXCERPT = 200
+
+
+def missing() -> list[str]:
+    """Returns what to install before the pages can be checked, in words."""
+    found = [] if all(map(find_spec, _MODULES)) else ["pip install 'linkauth[axe]'"]
+    return found if _chromium() else [*found, "install Chromium or Google Chrome"]
+
+
+def _chromium() -> str | None:
+    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
+
+
+def add_findings(report: Report, theme: DevelopmentTheme) -> Report:
+    """Returns the report with what axe finds. If it cannot run, `unchecked` says why and what to install."""
+    if todo := missing():
+        return replace(report, unchecked=[f"axe did not check the pages in a browser: {', '.join(todo)}"])
+    from playwright.sync_api import Error
+
+    try:
+        return replace(report, findings=merged([*report.findings, *_findings(theme)]))
+    except Error as error:
+        what = f"axe did not check the pages in a browser, for {_chromium()} failed: {redact(error).splitlines()[0]}"
+        return replace(report, unchecked=[what])
+
+
+def _findings(theme: DevelopmentTheme) -> Iterator[Finding]:
+    from axe_playwright_python.sync_playwright import Axe
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=_chromium(), headless=True, args=_ARGUMENTS)
+        page = browser.new_page(viewport=_PHONE)
+        page.route("**/*", lambda route: _respond(theme, route))
+        script_errors: list[str] = []
+        page.on("pageerror", lambda error: script_errors.append(error.message))
+        for number, state in enumerate(theme.states):
+            if not _open(page, f"{_ORIGIN}/pages/{number}"):
+                # a page that cannot be rendered is a finding of the other checks
+                continue
+            where = theme.location(state)
+            for scheme, options in _OPTIONS.items():
+                page.emulate_media(color_scheme=scheme)
+                violations = Axe().run(page, options=options).response["violations"]
+                yield from (Finding(where, what) for what in _violations(violations, scheme))
+            yield from (Finding(where, f"the script fails: {message}") for message in script_errors)
+            script_errors.clear()
+
+
+def _open(page: Page, url: str) -> bool:
+    response = page.goto(url)
+    return response is not None and response.ok
+
+
+def _violations(violations: list[dict[str, Any]], scheme: str) -> Iterator[str]:
+    for violation in violations:
+        for node in violation["nodes"]:
+            html = " ".join(node["html"].split())[:_EXCERPT]
+            yield f"axe ({violation['id']}, {scheme}): {violation['help']}: {html}"
+
+
+def _respond(theme: DevelopmentTheme, route: Route) -> None:
+    """Answers a request of the browser with a page or a static file of the theme, and aborts every other request."""
+    path = route.request.url.removeprefix(_ORIGIN)
+    file = theme.static.get(path.removeprefix(theme.static_path))
+    if path.startswith("/pages/"):
+        state = theme.states[int(path.rpartition("/")[2])]
+        try:
+            html = theme.render_state(state, "en")
+        except Exception:
+            # a template may raise any exception
+            route.fulfill(status=500)
+        else:
+            route.fulfill(body=html, content_type="text/html; charset=utf-8", headers=dict(headers.HEADERS))
+    elif file:
+        route.fulfill(body=file.body, content_type=file.content_type)
+    else:
+        route.abort()
