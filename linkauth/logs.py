@@ -66,7 +66,7 @@ def protect() -> None:
     """
     for handler in _handlers():
         sends_records = isinstance(handler, (logging.handlers.SocketHandler, logging.handlers.HTTPHandler))
-        if sends_records and not any(isinstance(one, RedactingFilter) for one in handler.filters):
+        if sends_records and not any(isinstance(item, RedactingFilter) for item in handler.filters):
             handler.addFilter(RedactingFilter())
         if not isinstance(handler.formatter, (JSONFormatter, RedactingFormatter)):
             handler.setFormatter(RedactingFormatter(handler.formatter or logging.Formatter()))
@@ -89,11 +89,11 @@ def _handlers() -> Iterator[logging.Handler]:
         yield logging.lastResort
 
 
-def _excepthook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-    if issubclass(kind, KeyboardInterrupt):
-        sys.__excepthook__(kind, error, trace)
+def _excepthook(error_type: type[BaseException], error: BaseException, trace: Any) -> None:
+    if issubclass(error_type, KeyboardInterrupt):
+        sys.__excepthook__(error_type, error, trace)
         return
-    print(redact("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)
+    print(redact("".join(traceback.format_exception(error_type, error, trace))), end="", file=sys.stderr)
 
 
 def _thread_excepthook(arguments: threading.ExceptHookArgs) -> None:

@@ -81,19 +81,19 @@ def redact(text: object) -> str:
     folded = _fold(whole)
     result: list[str] = []
     copied, start, end = 0, 0, 0
-    for at in range(len(folded) - MIN_LENGTH + 1):
-        forms = _forms.get(folded[at : at + MIN_LENGTH])
+    for position in range(len(folded) - MIN_LENGTH + 1):
+        forms = _forms.get(folded[position : position + MIN_LENGTH])
         if not forms:
             continue
-        longest = next((len(form) for form in forms if _matches_at(folded, form, at)), 0)
+        longest = next((len(form) for form in forms if _matches_at(folded, form, position)), 0)
         if not longest:
             continue
-        if at >= end:
+        if position >= end:
             if end:
                 result += [whole[copied:start], MASK]
                 copied = end
-            start = at
-        end = max(end, at + longest)
+            start = position
+        end = max(end, position + longest)
     if end:
         result += [whole[copied:start], MASK]
     result.append(whole[end:])
@@ -152,7 +152,7 @@ def register_secret(secret: str, from_url: bool = False, public: Iterable[str] =
             _forms[key] = tuple(sorted({*_forms.get(key, ()), form}, key=len, reverse=True))
 
 
-def register_url(url: str) -> None:
+def register_url_secrets(url: str) -> None:
     """Register the password of a URL, and the values of its query parameters that have the name of a secret."""
     if not _SCHEME.match(url):
         return
@@ -169,7 +169,7 @@ def register_url(url: str) -> None:
             register_secret(value, from_url=True)
 
 
-def register_embedded(text: str) -> None:
+def register_embedded_secrets(text: str) -> None:
     """Register what looks like a secret within a longer text, such as a header or a request template.
 
     These are words of at least UNAMBIGUOUS_LENGTH characters with a digit, and the contents of quotes, XML elements or
@@ -179,7 +179,7 @@ def register_embedded(text: str) -> None:
     text = _PLACEHOLDER.sub(" ", text)
     for piece in map(str.strip, _PIECE.findall(text)):
         if is_url(piece):
-            register_url(piece)
+            register_url_secrets(piece)
             continue
         length, has_digit = len(piece), any(map(str.isdigit, piece))
         if (length >= MIN_LENGTH and has_digit) or (template and length >= PASSPHRASE_LENGTH):
@@ -219,14 +219,14 @@ def url_problem(url: str) -> str | None:
     return None
 
 
-def _matches_at(text: str, form: str, at: int) -> bool:
+def _matches_at(text: str, form: str, position: int) -> bool:
     """Report whether `form` is at that position. A short form must not be part of a longer word."""
-    if not text.startswith(form, at):
+    if not text.startswith(form, position):
         return False
-    end = at + len(form)
+    end = position + len(form)
     if len(form) >= UNAMBIGUOUS_LENGTH:
         return True
-    before, after = text[max(0, at - 6) : at], text[end : end + 1]
+    before, after = text[max(0, position - 6) : position], text[end : end + 1]
     if _is_word_character(after):
         return False
     return not before or not _is_word_character(before[-1]) or bool(_ESCAPE.search(before))

@@ -15,7 +15,7 @@ from plaster_pastedeploy import Loader
 
 from linkauth import logs
 from linkauth.config.reader import invisible_character
-from linkauth.redaction import reason, register_embedded
+from linkauth.redaction import reason, register_embedded_secrets
 
 
 class StartError(Exception):
@@ -43,7 +43,7 @@ def _set_up_logging(ini: str, found: Any) -> None:
             if section.startswith("handler_"):
                 # a handler may contain a secret, such as the password of a mail server
                 for value in found.get_settings(section).values():
-                    register_embedded(value)
+                    register_embedded_secrets(value)
     try:
         found.setup_logging({"__file__": str(Path(ini).resolve())})
     except Exception as error:

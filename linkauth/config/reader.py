@@ -21,9 +21,9 @@ from linkauth.redaction import (
     is_template,
     is_url,
     redact,
-    register_embedded,
+    register_embedded_secrets,
     register_secret,
-    register_url,
+    register_url_secrets,
     url_problem,
 )
 
@@ -197,7 +197,7 @@ class Keys:
         A field is secret if it has `repr=False`. With `within`, secrets are only a part of the value.
         """
         for part in raw.split() if item.repr else ():
-            register_url(part)
+            register_url_secrets(part)
         if item.repr and key not in self._from_file:
             return None
         if item.repr:
@@ -209,11 +209,11 @@ class Keys:
         if is_url(raw) and not is_credential:
             urls = raw.split() if "tuple" in str(item.type) else [raw]
             for url in urls:
-                register_url(url)
+                register_url_secrets(url)
             return next((problem for url in urls if (problem := url_problem(url) or invisible_character(url))), None)
         is_text = within and key not in self._from_file
         if is_text or (is_template(raw) and not is_credential):
-            register_embedded(raw)
+            register_embedded_secrets(raw)
             if is_text or len(raw.split()) > 1:
                 return None
         # a value without spaces that looks like a template may be a password with braces

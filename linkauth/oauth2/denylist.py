@@ -35,17 +35,18 @@ class SignedDenyList:
 
 @dataclass(frozen=True, slots=True)
 class _CacheEntry:
-    """The revoked tokens that were read at `read_at`, and the signed document, which is valid in [since, until).
+    """The revoked tokens that were read at `read_at`, and the document that was signed with them.
 
-    `entries` maps each `jti` to its expiry. All times are in seconds since 1970.
+    `entries` maps each `jti` to its expiry. The document is current from `valid_from` on and before `valid_until`. All
+    times are in seconds since 1970.
     """
 
     version: int | None
     kid: str
     entries: Mapping[str, int]
     read_at: int
-    since: int
-    until: float
+    valid_from: int
+    valid_until: float
     signed: SignedDenyList
 
     def has_current_entries(self, version: int | None, now: int) -> bool:
@@ -55,7 +56,7 @@ class _CacheEntry:
 
     def is_current(self, version: int | None, kid: str, now: int) -> bool:
         """Report whether the signed document can be returned as it is."""
-        return self.has_current_entries(version, now) and kid == self.kid and self.since <= now < self.until
+        return self.has_current_entries(version, now) and kid == self.kid and self.valid_from <= now < self.valid_until
 
 
 class DenyList:
@@ -109,8 +110,8 @@ class DenyList:
         else:
             entries, read_at = self._storage.revoked_tokens(now), now
         period = now // RENEWAL_INTERVAL
-        until = min((expiry for expiry in entries.values() if expiry > now), default=math.inf)
+        valid_until = min((expiry for expiry in entries.values() if expiry > now), default=math.inf)
         revoked = sorted(jti for jti, expiry in entries.items() if expiry > now)
         tag = sha256(json.dumps([kid, period, revoked]).encode("ascii")).hexdigest()[:32]
         signed = SignedDenyList(self._signer.deny_list(revoked, now), tag)
-        return _CacheEntry(version, kid, entries, read_at, now, until, signed)
+        return _CacheEntry(version, kid, entries, read_at, now, valid_until, signed)

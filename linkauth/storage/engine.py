@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError, TimeoutError
 
 from linkauth.config.settings import SettingsError
-from linkauth.redaction import reason, register_url
+from linkauth.redaction import reason, register_url_secrets
 from linkauth.storage.deadline import OPERATOR_SECONDS, REQUEST_SECONDS, DeadlinePool, operation, remaining
 
 KEY = "linkauth.database"
@@ -51,7 +51,7 @@ def open_engine(url: str, for_operator: bool = False) -> Engine:
     limit.
     """
     # a program's own URL has passed no reader of settings
-    register_url(url)
+    register_url_secrets(url)
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":

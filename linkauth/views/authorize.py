@@ -39,7 +39,7 @@ def sign_in(request: Request) -> Response:
         raise ClientRequestError("invalid_request", SWAPPED_URLS)
     authorization = request.services.oauth2.parse(request.query)
     request.form_tokens.check_origin(request.environ)
-    if not request.form_tokens.is_fresh(form.get("form_token", ""), request.environ.get("QUERY_STRING", "")):
+    if not request.form_tokens.is_valid(form.get("form_token", ""), request.environ.get("QUERY_STRING", "")):
         page = password_page if is_password_change(request) else login_page
         return page(request, authorization, "stale", 400)
     if "cancel" in form:

@@ -20,7 +20,7 @@ def metadata(request: Request) -> Response:
     return _cached(Response(json_body=dict(request.services.oauth2.metadata())), 300)
 
 
-def metadata_of_path(request: Request) -> Response:
+def metadata_with_path(request: Request) -> Response:
     """Return the metadata at the URL of an issuer with a path. Raises HTTPNotFound if the issuer has another path."""
     if urlsplit(request.services.oauth2.url).path != "/" + request.matchdict["path"]:
         raise HTTPNotFound
@@ -51,6 +51,6 @@ def deny_list(request: Request) -> Response:
 
 def includeme(config: Any) -> None:
     config.add_view(metadata, route_name="metadata", request_method="GET")
-    config.add_view(metadata_of_path, route_name="metadata_of_path", request_method="GET")
+    config.add_view(metadata_with_path, route_name="metadata_with_path", request_method="GET")
     config.add_view(jwks, route_name="jwks", request_method="GET")
     config.add_view(deny_list, route_name="deny_list", request_method="GET")

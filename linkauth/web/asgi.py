@@ -63,7 +63,7 @@ class Application:
         complete = True
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD") or "HTTP_TRANSFER_ENCODING" in environ:
             try:
-                complete = await self._collect(environ, receive)
+                complete = await self._read_body(environ, receive)
             except UnreadableBody:
                 # granian would respond with 500; if the client has disconnected, nothing is sent
                 await _send(send, _MALFORMED_BODY)
@@ -74,7 +74,7 @@ class Application:
             headers = [*headers, (b"connection", b"close")]
         await _send(send, (status, headers, body))
 
-    async def _collect(self, environ: dict[str, Any], receive: Receive) -> bool:
+    async def _read_body(self, environ: dict[str, Any], receive: Receive) -> bool:
         """Read the body into `environ`. Return False if it is late or too long. Raises UnreadableBody."""
         parts: list[bytes] = []
         size, more, late = 0, True, False
@@ -102,10 +102,10 @@ class Application:
 
     def _respond(self, environ: dict[str, Any]) -> _Response:
         """Run the WSGI application and return its complete response. Responses are not streamed."""
-        started: list[tuple[str, list[tuple[str, str]]]] = []
+        response_start: list[tuple[str, list[tuple[str, str]]]] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
-            started[:] = [(status, headers)]
+            response_start[:] = [(status, headers)]
 
         try:
             parts: Iterable[bytes] = self._wsgi(environ, start_response)
@@ -114,7 +114,7 @@ class Application:
             finally:
                 if hasattr(parts, "close"):
                     parts.close()
-            status, headers = started[0]
+            status, headers = response_start[0]
             raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
             return int(status[:3]), raw, body
         except BaseException:

@@ -86,19 +86,21 @@ class FormTokens:
     The token expires and is bound to the query, so it also detects a stale page. It needs no cookie and no stored
     state. `secret` signs the token; `public_url` determines the expected origin.
 
-    While a secret is being replaced, `previous` contains the former secrets. A token then has a signature for each
+    While a secret is being replaced, `previous_secrets` contains the former ones. A token then has a signature for each
     secret, and one valid signature is enough. So servers with the former secret and servers with the new secret accept
     each other's forms.
     """
 
     def __init__(
-        self, secret: str, public_url: str, clock: Callable[[], float] = time.time, previous: Sequence[str] = ()
+        self, secret: str, public_url: str, clock: Callable[[], float] = time.time, previous_secrets: Sequence[str] = ()
     ) -> None:
         url = urlsplit(public_url)
         # browsers omit the default port of the scheme
         default_port = {"https": ":443", "http": ":80"}[url.scheme]
         self._origin = f"{url.scheme}://{url.netloc.removesuffix(default_port)}".lower()
-        self._keys = [sha256(b"linkauth form token" + each.encode("utf-8")).digest() for each in (secret, *previous)]
+        self._keys = [
+            sha256(b"linkauth form token" + text.encode("utf-8")).digest() for text in (secret, *previous_secrets)
+        ]
         self._clock = clock
 
     def check_origin(self, environ: dict[str, Any]) -> None:
@@ -121,7 +123,7 @@ class FormTokens:
         expiry = str(int(self._clock()) + FORM_TOKEN_SECONDS)
         return f"{expiry}.{''.join(self._signatures(expiry, query))}"
 
-    def is_fresh(self, token: str, query: str) -> bool:
+    def is_valid(self, token: str, query: str) -> bool:
         """Report whether `token` was issued for this query and has not expired."""
         expiry, _, signatures = token.partition(".")
         if not expiry.isascii() or not expiry.isdecimal() or len(expiry) > 12:

@@ -103,7 +103,7 @@ def includeme(config: Any) -> None:
     settings = services.settings
     attributes = {
         "services": services,
-        "form_tokens": FormTokens(settings.secret, settings.public_url, previous=settings.previous_secrets),
+        "form_tokens": FormTokens(settings.secret, settings.public_url, previous_secrets=settings.previous_secrets),
         "forwarded_headers": ForwardedHeaders.from_settings(settings),
         "pages": Pages.from_settings(settings, services.themes),
     }

@@ -16,7 +16,7 @@ ROUTES = (
     ("ifttt_user_info", "/ifttt/v1/user/info", ("GET",)),
     ("metadata", "/.well-known/oauth-authorization-server", ("GET",)),
     # for an issuer URL with a path: the path follows the well-known name (RFC 8414 section 3.1)
-    ("metadata_of_path", "/.well-known/oauth-authorization-server/{path:.+}", ("GET",)),
+    ("metadata_with_path", "/.well-known/oauth-authorization-server/{path:.+}", ("GET",)),
     ("jwks", "/.well-known/jwks.json", ("GET",)),
     ("deny_list", "/.well-known/revoked-tokens", ("GET",)),
     ("health_live", "/health/live", ("GET",)),

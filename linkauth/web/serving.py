@@ -98,8 +98,8 @@ def _reject_proxy_keys(ini: str, ini_loader: Any) -> None:
     """Raise StartError if [server:main] has a key that makes waitress use or remove forwarded headers."""
     with ini_errors(ini, "server:main"):
         keys = ini_loader.get_settings("server:main")
-    faults = [
+    problems = [
         f"[server:main] {key}: {_PROXY_KEY_ADVICE}" for key in keys if "trusted_proxy" in key or "untrusted" in key
     ]
-    if faults:
-        raise StartError("\n".join((f"{ini}:", *faults)))
+    if problems:
+        raise StartError("\n".join((f"{ini}:", *problems)))

@@ -110,7 +110,7 @@ READERS: dict[str, tuple[Read, tuple[str, ...]]] = {
     "authorization request": (authorize, ("code", "a", "[", "%25", " ", "state=&")),
     "query or form": (lambda text: decode_pairs(text.encode()), ("%", "%41", "+", "=", "%C3%A4", "a=")),
     "Authorization": (basic, ("QQ==", "=", " ", "YTpi", "Og")),
-    "form token": (lambda text: FormTokens("x", "https://a.example").is_fresh(text, text), ("9", ".", "9.")),
+    "form token": (lambda text: FormTokens("x", "https://a.example").is_valid(text, text), ("9", ".", "9.")),
     "Accept-Language": (parse_accept_language, ("de,", "d-", ";q=", "de;q=0.1,", " ", "a-b", "9", "-*", "q=1.1.1.")),
     "wanted languages": (lambda text: best_match([text] * 20, ["en", "de", "pt-BR"]), ("a-", "-", "_", "de_AT")),
     "user name": (lambda text: normalize_username(text[:254]), ("a", "\u0315\u0300", "\ufdfa", " ", "\u200b")),

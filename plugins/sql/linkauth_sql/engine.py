@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
 from linkauth.net import Server, client_context
-from linkauth.redaction import reason, redact, register_url
+from linkauth.redaction import reason, redact, register_url_secrets
 from linkauth_sql import sqlite
 from linkauth_sql.settings import SQLSettings
 
@@ -55,7 +55,7 @@ def open_engine(url_text: str, settings: SQLSettings) -> Engine:
     Statements are single: no transaction has to be begun and rolled back. A dead connection is found by using it.
     """
     # settings that a program makes have not passed the ini reader, which does this too
-    register_url(url_text)
+    register_url_secrets(url_text)
     timeout = settings.timeout
     options: dict[str, Any] = {"pool_size": CONNECTIONS, "max_overflow": 0}
     options |= {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None, "hide_parameters": True}

@@ -84,16 +84,16 @@ def test_form_token_is_valid_for_server_that_has_its_secret() -> None:
     former, both, new = form_tokens(OLD), form_tokens(NEW, OLD, OLDER), form_tokens(NEW)
     for made, taken in ((former, both), (both, former), (both, new), (new, both), (form_tokens(OLDER), both)):
         token = made.token("a=b")
-        assert taken.is_fresh(token, "a=b")
-        assert not taken.is_fresh(token, "a=c")
-    assert not new.is_fresh(former.token("a=b"), "a=b")
-    assert not form_tokens(NEW, OLD, now=1_000_900).is_fresh(both.token("a=b"), "a=b")
+        assert taken.is_valid(token, "a=b")
+        assert not taken.is_valid(token, "a=c")
+    assert not new.is_valid(former.token("a=b"), "a=b")
+    assert not form_tokens(NEW, OLD, now=1_000_900).is_valid(both.token("a=b"), "a=b")
 
 
 def test_changed_form_token_of_several_secrets_is_refused() -> None:
     both, token = form_tokens(NEW, OLD), form_tokens(NEW, OLD).token("a=b")
     expiry, _, signatures = token.partition(".")
-    assert both.is_fresh(f"{expiry}.{signatures[:24]}", "a=b")
+    assert both.is_valid(f"{expiry}.{signatures[:24]}", "a=b")
     for forged in (
         f"{int(expiry) + 1}.{signatures}",
         f"0{token}",
@@ -104,7 +104,7 @@ def test_changed_form_token_of_several_secrets_is_refused() -> None:
         f"{expiry}.{'A' * 240_000}",
         token * 2,
     ):
-        assert not both.is_fresh(forged, "a=b")
+        assert not both.is_valid(forged, "a=b")
 
 
 def test_simulator_accepts_state_of_previous_secret() -> None:

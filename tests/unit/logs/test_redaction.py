@@ -15,7 +15,15 @@ from hypothesis import strategies as st
 from sqlalchemy.exc import OperationalError
 
 from linkauth import redaction
-from linkauth.redaction import MASK, reason, redact, register_embedded, register_secret, register_url, url_problem
+from linkauth.redaction import (
+    MASK,
+    reason,
+    redact,
+    register_embedded_secrets,
+    register_secret,
+    register_url_secrets,
+    url_problem,
+)
 
 PASSWORD = """k4na@r1en/v0gel:f3der#b4um?n3st%w1nd'r4be"m0we\\f1nk z3isig"""
 PARTS = re.findall(r"[a-z0-9]+", PASSWORD)
@@ -89,7 +97,7 @@ def test_short_fragments_do_not_mask_ordinary_words() -> None:
 
 
 def test_ordinary_words_and_user_names_are_not_masked() -> None:
-    register_url("postgresql+psycopg://reader:reader@db.example.com/intranet?sslmode=require")
+    register_url_secrets("postgresql+psycopg://reader:reader@db.example.com/intranet?sslmode=require")
     register_secret("password")
     register_secret("the alexa client's secret")
     text = 'server "db.example.com": password authentication failed for user "reader", a client secret of alexa'
@@ -109,12 +117,12 @@ def test_ordinary_words_and_user_names_are_not_masked() -> None:
     ],
 )
 def test_secret_of_url_is_masked(url: str, shown: str, hidden: str) -> None:
-    register_url(url)
+    register_url_secrets(url)
     assert redact(f"{shown}: {hidden}") == f"{shown}: {MASK}"
 
 
 def test_key_in_template_is_masked() -> None:
-    register_embedded('{"login": {username}, "secret": {password}, "key": "k4nar1en-v0gel"}')
+    register_embedded_secrets('{"login": {username}, "secret": {password}, "key": "k4nar1en-v0gel"}')
     assert redact("login, secret, username and k4nar1en-v0gel") == f"login, secret, username and {MASK}"
 
 
@@ -128,7 +136,7 @@ SOAP = """<?xml version="1.0" encoding="utf-8"?>
     "template", [SOAP, '{"login": {username}, "word": {password}, "key": "k4nar1en", "pin": "v0g7"}']
 )
 def test_markup_of_template_is_not_masked(template: str) -> None:
-    register_embedded(template)
+    register_embedded_secrets(template)
     text = "not UTF-8: save it as UTF-8; port 2001 of www.w3.org, login, version 1.0"
     assert redact(text) == text
     assert redact("could not use k4nar1en, v0g7") == f"could not use {MASK}, {MASK}"

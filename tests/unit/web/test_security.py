@@ -80,34 +80,34 @@ def form_tokens(clock: Clock) -> FormTokens:
 
 def test_form_token_is_valid_for_15_minutes(form_tokens: FormTokens, clock: Clock) -> None:
     token = form_tokens.token(QUERY)
-    assert form_tokens.is_fresh(token, QUERY)
+    assert form_tokens.is_valid(token, QUERY)
     clock.now += FORM_TOKEN_SECONDS - 1
-    assert form_tokens.is_fresh(token, QUERY)
+    assert form_tokens.is_valid(token, QUERY)
     clock.now += 1
-    assert not form_tokens.is_fresh(token, QUERY)
+    assert not form_tokens.is_valid(token, QUERY)
 
 
 @pytest.mark.parametrize("other", ["", QUERY + "&", QUERY + "&x=1", QUERY.replace("S", "T"), QUERY.upper(), QUERY[:-1]])
 def test_form_token_is_bound_to_its_query(form_tokens: FormTokens, other: str) -> None:
     token = form_tokens.token(QUERY)
-    assert form_tokens.is_fresh(token, QUERY)
-    assert not form_tokens.is_fresh(token, other)
+    assert form_tokens.is_valid(token, QUERY)
+    assert not form_tokens.is_valid(token, other)
 
 
 def test_form_token_is_bound_to_its_secret(form_tokens: FormTokens, clock: Clock) -> None:
-    assert not form_tokens.is_fresh(FormTokens(SECRET + "x", URL, clock).token(QUERY), QUERY)
+    assert not form_tokens.is_valid(FormTokens(SECRET + "x", URL, clock).token(QUERY), QUERY)
     # another process with the same secret accepts it
-    assert form_tokens.is_fresh(FormTokens(SECRET, URL, clock).token(QUERY), QUERY)
+    assert form_tokens.is_valid(FormTokens(SECRET, URL, clock).token(QUERY), QUERY)
 
 
 def test_changed_form_token_is_refused(form_tokens: FormTokens) -> None:
     token = form_tokens.token(QUERY)
     expiry, _, mac = token.partition(".")
-    assert form_tokens.is_fresh(f"{expiry}.{mac}", QUERY)
+    assert form_tokens.is_valid(f"{expiry}.{mac}", QUERY)
     for position, letter in enumerate(token):
         for other in "A9." if letter != "A" else "B9.":
             if other != letter:
-                assert not form_tokens.is_fresh(token[:position] + other + token[position + 1 :], QUERY)
+                assert not form_tokens.is_valid(token[:position] + other + token[position + 1 :], QUERY)
     for forged in (
         f"{int(expiry) + 900}.{mac}",
         f"{expiry}.",
@@ -118,7 +118,7 @@ def test_changed_form_token_is_refused(form_tokens: FormTokens) -> None:
         f" {token}",
         token * 2,
     ):
-        assert not form_tokens.is_fresh(forged, QUERY)
+        assert not form_tokens.is_valid(forged, QUERY)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_changed_form_token_is_refused(form_tokens: FormTokens) -> None:
     ["", ".", "..", "x.y", "-1.x", "1e9.x", "１２.x", "²." + "A" * 24, "9" * 5000, "9" * 12 + ".é\ud800", "\0", "٣.x"],
 )
 def test_garbage_is_refused_as_form_token(form_tokens: FormTokens, forged: str) -> None:
-    assert not form_tokens.is_fresh(forged, QUERY)
+    assert not form_tokens.is_valid(forged, QUERY)
 
 
 def request(**headers: str) -> Any:
