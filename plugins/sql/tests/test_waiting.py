@@ -68,21 +68,13 @@ def test_a_greeting_in_drops_ends_at_the_timeout(dripping: tuple[int, list[int]]
 
 
 @pytest.mark.parametrize("url", URLS)
-def test_who_waits_for_a_connection_waits_little_longer(silent: int, url: str) -> None:
-    with (
-        closing(
-            SQLBackend(settings_of(SQLSettings, url=url.format(silent), preset="mediawiki", timeout=TIMEOUT))
-        ) as backend,
-        ThreadPoolExecutor(CONNECTIONS * 4) as threads,
-    ):
-        waiting = []
-        for _ in range(CONNECTIONS * 4):
-            waiting.append(threads.submit(seconds, backend))
-            # some come when the first ones are about to give up
-            time.sleep(TIMEOUT / (CONNECTIONS * 4))
-        longest = max(each.result() for each in waiting)
-        # who waited for a connection and then for its server would take twice the timeout
-        assert longest < TIMEOUT * 2
+def test_sign_in_ends_when_all_connections_wait_for_the_server(silent: int, url: str) -> None:
+    settings = settings_of(SQLSettings, url=url.format(silent), preset="mediawiki", timeout=1)
+    with closing(SQLBackend(settings)) as backend, ThreadPoolExecutor(CONNECTIONS * 4) as threads:
+        # the pool is waited for at most half as long as the server
+        assert backend._database._servers.all[0].engine.pool.timeout() == settings.timeout / 2
+        for attempt in [threads.submit(backend.authenticate, "ada", "x") for _ in range(CONNECTIONS * 4)]:
+            assert isinstance(attempt.exception(), BackendUnavailable)
 
 
 @pytest.mark.parametrize("url", URLS)
