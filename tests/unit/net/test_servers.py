@@ -139,9 +139,11 @@ def test_server_that_is_down_is_probed_by_one_caller_and_the_others_profit() -> 
         first = threads.submit(fleet.servers.call, slow, Deadline(60))
         entered.wait()
         others = [threads.submit(fleet.call) for _ in range(3)]
-        # they wait a moment for the probe of `a`, then one after the other calls `b`
-        assert {each.result() for each in others} == {"b"}
-        go_on.set()
+        try:
+            # they wait a moment for the probe of `a`, then one after the other calls `b`
+            assert {each.result() for each in others} == {"b"}
+        finally:
+            go_on.set()
         assert first.result() == "a"
     assert inside == [0]
     assert fleet.call() == "a"
