@@ -40,9 +40,9 @@ def test_what_went_wrong_takes_the_focus_and_the_name_is_kept(
 
 def test_an_error_page_says_so_in_its_title(visitor: Visitor, served: DevelopmentServer) -> None:
     for path in ERROR_PAGES:
-        answer = visitor.page.goto(served.url + path)
-        assert answer
-        assert answer.status in (400, 404), path
+        response = visitor.page.goto(served.url + path)
+        assert response
+        assert response.status in (400, 404), path
         assert visitor.page.title().startswith("Error: ")
 
 

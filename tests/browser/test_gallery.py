@@ -137,7 +137,7 @@ def test_a_form_goes_nowhere(page: Page, gallery: str) -> None:
     page.goto(f"{gallery}pages/made-for-the-gallery/en/login.fresh.light-100.html")
     page.fill("#username", "ada")
     page.fill("#password", "x")
-    with page.expect_response(lambda answer: answer.request.method == "POST") as posted:
+    with page.expect_response(lambda response: response.request.method == "POST") as posted:
         page.click("button.primary")
     assert posted.value.status == 204
     expect(page.locator("#username")).to_have_value("ada")

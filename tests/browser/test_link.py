@@ -131,7 +131,7 @@ def test_a_double_click_lands_on_the_redirect_endpoint(visitor: Visitor, served:
     visitor.type("ada", PASSWORD)
     visitor.page.dblclick("button.primary")
     arrived(visitor)
-    assert max(answer.status for answer in visitor.responses) < 400
+    assert max(response.status for response in visitor.responses) < 400
 
 
 def test_back_after_the_redirect_gives_a_page_that_works(visitor: Visitor, served: DevelopmentServer) -> None:

@@ -21,14 +21,14 @@ def login(served: DevelopmentServer, second: RedirectingOrigin, third: Redirecti
     """The URL of the login page whose answer goes to the second origin; nothing was seen there yet."""
     second.requests.clear()
     third.requests.clear()
-    asked = {
+    requested = {
         "client_id": "ride-hailer",
         "response_type": "token",
         "scope": "order_car",
         "redirect_uri": redirect_uri(second),
         "state": STATE,
     }
-    return f"{served.url}/authorize?{urlencode(asked)}"
+    return f"{served.url}/authorize?{urlencode(requested)}"
 
 
 def check_journey(visitor: Visitor, second: RedirectingOrigin, third: RedirectingOrigin) -> None:

@@ -185,10 +185,10 @@ def test_a_browser_that_says_no_language_is_asked_for_it_once(
     visitor.enable(served)
     expect(visitor.page.locator("html")).to_have_attribute("lang", language)
     visitor.page.wait_for_load_state("networkidle")
-    asked = pages_of(visitor)
-    assert len(asked) == loads
+    requested = pages_of(visitor)
+    assert len(requested) == loads
     # the query byte for byte, one parameter more
-    assert asked[-1] == asked[0] + (f"&ui_locales={added}" if added else "")
+    assert requested[-1] == requested[0] + (f"&ui_locales={added}" if added else "")
     visitor.sign_in("ada", "wrong")
     expect(visitor.page.locator("html")).to_have_attribute("lang", language)
     visitor.sign_in("ada", PASSWORD)

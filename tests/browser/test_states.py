@@ -29,9 +29,9 @@ def test_a_page_is_for_everybody_in_every_state(
     found = []
     for state in STATES:
         if state.page == page:
-            answer = visitor.page.goto(stated.url + path(state, language))
-            assert answer
-            assert answer.status == 200
+            response = visitor.page.goto(stated.url + path(state, language))
+            assert response
+            assert response.status == 200
             expect(visitor.page.locator("html")).to_have_attribute("lang", language)
             expect(visitor.page.locator("html")).to_have_attribute("dir", DIRECTIONS[language])
             wrong = [

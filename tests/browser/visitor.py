@@ -84,8 +84,8 @@ class Visitor:
     @property
     def sent_state(self) -> str:
         """The state of the authorization request, byte for byte."""
-        asked = next(each.url for each in self.requests if urlsplit(each.url).path == "/authorize")
-        return parameters(urlsplit(asked).query)["state"]
+        requested = next(each.url for each in self.requests if urlsplit(each.url).path == "/authorize")
+        return parameters(urlsplit(requested).query)["state"]
 
     def left_behind(self) -> list[str]:
         """What the pages left in the browser."""

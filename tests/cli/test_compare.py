@@ -43,7 +43,7 @@ def ini(tmp_path: Path, backend_plugins: Path) -> Ini:
 
 @pytest.fixture
 def comparisons(tmp_path: Path) -> Iterator[Comparisons]:
-    """What was compared, in the database of `ini`: three people agree, one of them as another subject."""
+    """Comparisons in the database of `ini`: three people agree, and for one of them the subject differs."""
     engine = open_engine(f"sqlite:///{tmp_path}/linkauth.sqlite")
     upgrade(engine)
     comparisons = Comparisons(engine)
@@ -76,7 +76,7 @@ def test_backends_are_listed(ini: Ini) -> None:
     assert [(each["name"], each["shadow"]) for each in listed] == [("trial", True), ("corp", False)]
 
 
-def test_the_people_are_counted(ini: Ini, comparisons: Comparisons) -> None:
+def test_people_are_counted_by_outcome(ini: Ini, comparisons: Comparisons) -> None:
     found = rows(ini())
     assert {(row["shadow"], row["backend"]) for row in found} == {("trial", "corp")}
     assert {(row["verdict"], row["outcome"]): row["people"] for row in found} == {
@@ -96,7 +96,7 @@ def test_the_people_are_counted(ini: Ini, comparisons: Comparisons) -> None:
     assert [int(row["people"]) for row in csv.DictReader(io.StringIO(sheet))] == [row["people"] for row in found]
 
 
-def test_who_disagrees_is_listed(ini: Ini, comparisons: Comparisons) -> None:
+def test_people_with_another_outcome_are_listed(ini: Ini, comparisons: Comparisons) -> None:
     found = {row["subject"]: row for row in rows(ini(), "--list")}
     assert {subject: row["outcome"] for subject, row in found.items()} == {
         "0": "agree, but with another subject",
@@ -114,14 +114,14 @@ def test_who_disagrees_is_listed(ini: Ini, comparisons: Comparisons) -> None:
     assert "'=cmd()?[31m?" in names
 
 
-def test_who_was_never_seen_is_listed(ini: Ini, comparisons: Comparisons) -> None:
+def test_people_who_were_never_compared_are_listed(ini: Ini, comparisons: Comparisons) -> None:
     assert rows(ini(), "--never-seen") == [
         {"shadow": "trial", "backend": "corp", "subject": "unseen", "username": "somebody"}
     ]
     assert "cannot be combined" in linkauth("backends", "compare", ini(), "--list", "--never-seen", expect=2)[-1]
 
 
-def test_what_was_compared_can_be_forgotten(ini: Ini, comparisons: Comparisons) -> None:
+def test_forget_deletes_the_comparisons_of_a_shadow(ini: Ini, comparisons: Comparisons) -> None:
     output = linkauth("backends", "forget", ini(), "trial", expect=1)
     assert any("Delete the comparisons with trial?" in line for line in output)
     assert len(comparisons.summary("trial")) == 5
@@ -129,33 +129,33 @@ def test_what_was_compared_can_be_forgotten(ini: Ini, comparisons: Comparisons) 
     assert [(row["verdict"], row["people"]) for row in rows(ini())] == [("never_seen", 7)]
 
 
-def test_a_name_with_which_nothing_was_compared_is_told(ini: Ini, comparisons: Comparisons) -> None:
+def test_forget_rejects_a_name_without_comparisons(ini: Ini, comparisons: Comparisons) -> None:
     output = linkauth("backends", "forget", ini(), "trail", "--yes", expect=1)
     assert output == ["Error: there are no comparisons with trail"]
     assert len(comparisons.summary("trial")) == 5
-    # one that the ini no longer has may be forgotten, and one that it has may have nothing to forget
+    # a shadow that was removed from the ini file is accepted, and so is a configured shadow without comparisons
     gone = ini(backends="corp", backend__trial__use=None, backend__trial__position=None, backend__trial__shadow=None)
     assert linkauth("backends", "forget", gone, "trial", "--yes", expect=0) == ["7 comparison(s) deleted"]
     assert linkauth("backends", "forget", ini(), "trial", "--yes", expect=0) == ["0 comparison(s) deleted"]
 
 
-def test_without_a_shadow_there_is_nothing_to_compare(ini: Ini, comparisons: Comparisons) -> None:
+def test_compare_requires_a_shadow(ini: Ini, comparisons: Comparisons) -> None:
     output = linkauth("backends", "compare", ini(backend__trial__shadow="false"), expect=1)
     assert output == ["Error: no backend in the ini has shadow = true"]
 
 
-def test_explain_marks_a_shadow_and_asks_the_others(ini: Ini) -> None:
+def test_explain_marks_a_shadow_and_ignores_its_result(ini: Ini) -> None:
     output = linkauth("explain", ini(), "good.unknown", expect=0)
     assert output[:2] == ["trial (shadow): may own the name", "  no such account"]
     assert output[-1] == "sign-in: corp would check the password"
-    # what it knows better has no say
+    # the shadow knows the account, but does not decide
     assert linkauth("explain", ini(), "unknown.good", expect=1)[-1] == (
         "sign-in: no backend knows the name, so it would be refused"
     )
     assert linkauth("explain", ini(), "good.down", expect=0)[-1] == "sign-in: corp would check the password"
 
 
-def test_doctor_marks_a_shadow_and_does_not_fail_for_it(ini: Ini) -> None:
+def test_doctor_reports_a_failed_check_of_a_shadow_as_a_warning(ini: Ini) -> None:
     assert linkauth("doctor", ini(), expect=1) == [
         "warning  trial (shadow): connect: down",
         "FAILED   corp: connect: down",

@@ -1,4 +1,4 @@
-"""`linkauth explain` and `linkauth doctor`: what the backends say to an operator, without the database of links."""
+"""Tests of `linkauth explain` and `linkauth doctor`, which work without linkauth's own database."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def ini(tmp_path: Path, backend_plugins: Path) -> Ini:
 
 
 def linkauth(*arguments: Any, expect: int) -> list[str]:
-    """The lines that the command says; it must end with that code, and by no other exception than its own."""
+    """Runs the command, checks its exit code and that it raised no exception, and returns its output lines."""
     result = CliRunner().invoke(main, [str(argument) for argument in arguments])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     assert result.exit_code == expect, result.output
@@ -50,7 +50,7 @@ def linkauth(*arguments: Any, expect: int) -> list[str]:
     return result.output.splitlines()
 
 
-def test_somebody_is_explained(ini: Ini) -> None:
+def test_explain_shows_the_account_of_a_person(ini: Ini) -> None:
     assert linkauth("explain", ini(), " fine-ada ", expect=0) == [
         "changing: may own the name",
         "  subject: of fine-ada",
@@ -65,7 +65,7 @@ def test_somebody_is_explained(ini: Ini) -> None:
     ]
 
 
-def test_somebody_who_would_be_refused(ini: Ini) -> None:
+def test_explain_shows_why_a_person_would_be_refused(ini: Ini) -> None:
     output = linkauth("explain", ini(), "must-ada", expect=1)
     assert output[-2:] == [
         "  would be refused: must_change_password",
@@ -73,7 +73,7 @@ def test_somebody_who_would_be_refused(ini: Ini) -> None:
     ]
 
 
-def test_a_state_that_is_not_understood_is_never_let_in(ini: Ini, tmp_path: Path) -> None:
+def test_an_unknown_account_state_is_refused(ini: Ini, tmp_path: Path) -> None:
     people.create(f"sqlite:///{tmp_path}/people.sqlite")
     path = ini(backends="staff changing")
     assert linkauth("explain", path, "ada", expect=0)[-1] == "sign-in: staff would check the password"
@@ -85,13 +85,13 @@ def test_a_state_that_is_not_understood_is_never_let_in(ini: Ini, tmp_path: Path
     (states,) = [line for line in linkauth("doctor", path, expect=0) if "staff: states" in line]
     assert states.startswith("warning")
     assert "active_column 'pending' 1" in states
-    # nor is one whose hash nobody can sign in with
+    # an account whose hash has an unsupported scheme is refused too
     output = linkauth("explain", ini(backends="staff changing", backend__staff__schemes="hex_md5"), "grace", expect=1)
     assert not [line for line in output if "accepted" in line]
     connection.close()
 
 
-def test_nobody(ini: Ini) -> None:
+def test_explain_reports_an_unknown_name(ini: Ini) -> None:
     assert linkauth("explain", ini(), "ghost", expect=1) == [
         "changing: may own the name",
         "  no such account",
@@ -102,7 +102,7 @@ def test_nobody(ini: Ini) -> None:
 TWO = {"backends": "first second", "backend__first__use": "changing", "backend__second__use": "changing"}
 
 
-def test_the_first_that_may_own_the_name_answers(ini: Ini) -> None:
+def test_the_first_backend_that_may_own_the_name_decides(ini: Ini) -> None:
     path = ini(**TWO, backend__first__accepts="*@emea.example.com CORP\\*")
     path.write_text(re.sub(r"^linkauth\.backend\.changing\..*\n", "", path.read_text("utf-8"), flags=re.MULTILINE))
     output = linkauth("explain", path, "fine-ada", expect=0)
@@ -120,40 +120,40 @@ def test_the_first_that_may_own_the_name_answers(ini: Ini) -> None:
     )
 
 
-def test_an_outage_stops_the_search(ini: Ini) -> None:
+def test_an_unavailable_backend_ends_the_sign_in(ini: Ini) -> None:
     path = ini(**TWO)
     path.write_text(re.sub(r"^linkauth\.backend\.changing\..*\n", "", path.read_text("utf-8"), flags=re.MULTILINE))
     output = linkauth("explain", path, "down-ada", expect=1)
     assert output[-1].startswith("sign-in: first may own the name but is not available")
 
 
-def test_a_backend_that_cannot_look_up_is_asked_with_the_password(ini: Ini, tmp_path: Path) -> None:
+def test_a_backend_without_lookup_needs_the_password(ini: Ini, tmp_path: Path) -> None:
     people.create(f"sqlite:///{tmp_path}/people.sqlite")
     query = "SELECT id AS subject, password_hash AS password FROM people WHERE lower(login) = lower(:username)"
-    blind = {"backend__staff__query": query}
-    output = linkauth("explain", ini(backends="staff changing", **blind), "fine-ada", expect=1)
+    no_lookup = {"backend__staff__query": query}
+    output = linkauth("explain", ini(backends="staff changing", **no_lookup), "fine-ada", expect=1)
     assert output[:2] == ["staff: may own the name", "  this backend cannot look up an account without its password"]
     assert output[-1] == (
         "sign-in: staff would check the password; if the name is unknown there, changing would check the password"
     )
-    output = linkauth("explain", ini(backends="staff changing", **blind), "ada", expect=1)
+    output = linkauth("explain", ini(backends="staff changing", **no_lookup), "ada", expect=1)
     assert output[-1] == "sign-in: staff would check the password"
-    # behind the one that answers it has no say
-    assert linkauth("explain", ini(backends="changing staff", **blind), "fine-ada", expect=0)[-1] == (
+    # it does not matter after the backend that decides
+    assert linkauth("explain", ini(backends="changing staff", **no_lookup), "fine-ada", expect=0)[-1] == (
         "sign-in: changing would check the password"
     )
     output = linkauth(
-        "explain", ini(backends="staff changing", backend__staff__accepts="CORP\\*", **blind), "fine-a", expect=0
+        "explain", ini(backends="staff changing", backend__staff__accepts="CORP\\*", **no_lookup), "fine-a", expect=0
     )
     assert output[-1] == "sign-in: changing would check the password"
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a\0b", "n" * 255, "\udcff"])
-def test_what_no_sign_in_takes_is_not_looked_up(ini: Ini, name: str) -> None:
+def test_explain_rejects_a_name_that_a_sign_in_would_reject(ini: Ini, name: str) -> None:
     assert "254 characters" in linkauth("explain", ini(), name, expect=2)[-1]
 
 
-def test_every_check_is_a_line(ini: Ini, tmp_path: Path) -> None:
+def test_doctor_prints_a_line_for_each_check(ini: Ini, tmp_path: Path) -> None:
     people.create(f"sqlite:///{tmp_path}/people.sqlite")
     output = linkauth("doctor", ini(backends="staff changing"), expect=0)
     assert [line for line in output if line.startswith("ok       staff: ")]
@@ -164,9 +164,9 @@ def test_every_check_is_a_line(ini: Ini, tmp_path: Path) -> None:
     ]
 
 
-def test_doctor_says_what_the_order_of_backends_tells(ini: Ini, tmp_path: Path) -> None:
+def test_doctor_reports_that_the_response_time_reveals_the_backend_of_a_name(ini: Ini, tmp_path: Path) -> None:
     people.create(f"sqlite:///{tmp_path}/people.sqlite")
-    # its unknown names cost a hash
+    # the backend staff computes a hash for an unknown name
     output = linkauth("doctor", ini(backends="changing staff"), expect=0)
     (order,) = [line for line in output if "backends: order: " in line]
     assert re.search(
@@ -177,7 +177,7 @@ def test_doctor_says_what_the_order_of_backends_tells(ini: Ini, tmp_path: Path) 
         assert not [line for line in linkauth("doctor", ini(**settings), expect=0) if "order" in line]
 
 
-def test_a_failure_is_the_exit_code(ini: Ini) -> None:
+def test_the_exit_code_is_1_if_a_check_fails(ini: Ini) -> None:
     output = linkauth("doctor", ini(backends="staff changing"), expect=1)
     assert [line for line in output if line.startswith("FAILED   staff: ")]
     assert output[-1] == "1 failed, 1 warning(s)"
@@ -194,7 +194,7 @@ def test_the_throttle_is_compared_with_the_lockout(ini: Ini, failures: str, mark
         assert "linkauth.throttle.account_failures = 4 would be safe" in output[2]
 
 
-def test_a_backend_without_checks_checks_nothing(ini: Ini) -> None:
+def test_a_backend_without_checks_gives_a_warning(ini: Ini) -> None:
     output = linkauth("doctor", ini(backend__changing__use="outcomes"), expect=0)
     assert output == ["warning  changing: check: the backend has no checks", "1 warning(s)"]
 
@@ -207,7 +207,7 @@ def test_the_file_of_leaked_passwords_is_checked(ini: Ini, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("verb", [("doctor",), ("explain", "ada")])
-def test_a_faulty_ini_is_one_sentence(verb: tuple[str, ...], ini: Ini, tmp_path: Path) -> None:
+def test_an_invalid_ini_file_is_reported_in_one_sentence(verb: tuple[str, ...], ini: Ini, tmp_path: Path) -> None:
     command, *name = verb
     assert "no such file" in linkauth(command, tmp_path / "none.ini", *name, expect=1)[-1]
     path = ini(backend__changing__use="nothing")

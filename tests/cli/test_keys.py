@@ -1,4 +1,4 @@
-"""`linkauth keys`: signing keys that overlap, as the running server publishes and uses them."""
+"""Tests of `linkauth keys`: overlapping signing keys, which a running server publishes and uses."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ JWT = {"client__home__token_format": "jwt", "client__home__access_token_lifetime
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Sets the time of commands and of the server: seconds after NOW."""
+    """A function that sets the time of commands and of the server, in seconds after NOW."""
     at = [NOW]
     monkeypatch.setattr("time.time", lambda: at[0])
 
@@ -41,44 +41,44 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
 @pytest.fixture
 def ini(tmp_path: Path) -> Path:
-    """testing.ini, whose client `home` gets JWTs of two hours."""
+    """testing.ini in which the client `home` gets JWT access tokens with a lifetime of two hours."""
     path = tmp_path / "linkauth.ini"
     more = [f"linkauth.{key.replace('__', '.')} = {value}" for key, value in JWT.items()]
     text = (ROOT / "tests/testing.ini").read_text("utf-8").replace("%(tmp)s", str(tmp_path))
     path.write_text("\n".join([text, *more, ""]), "utf-8")
-    keys("db", "upgrade", path)
+    run_command("db", "upgrade", path)
     return path
 
 
-def keys(*arguments: str | Path, expect: int = 0) -> str:
-    """What `linkauth ...` says; it must end with that code, and by no other exception than its own."""
+def run_command(*arguments: str | Path, expect: int = 0) -> str:
+    """Runs `linkauth ...`, checks its exit code and that it raised no exception, and returns its output."""
     result = CliRunner().invoke(main, [str(argument) for argument in arguments])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     assert result.exit_code == expect, result.output
     return result.output
 
 
-def listed(ini: Path) -> list[str]:
-    """The published keys' names, oldest first."""
-    return [line.split()[0] for line in keys("keys", "list", ini).splitlines()]
+def key_ids(ini: Path) -> list[str]:
+    """Returns the ids of the published keys, oldest first."""
+    return [line.split()[0] for line in run_command("keys", "list", ini).splitlines()]
 
 
 def rotate(ini: Path, *options: str) -> str:
-    return keys("keys", "rotate", ini, *options).split()[0]
+    return run_command("keys", "rotate", ini, *options).split()[0]
 
 
-def served(make_app: Callable[..., Any], ini: Path) -> Any:
+def make_server_app(make_app: Callable[..., Any], ini: Path) -> Any:
     return https(make_app(database=f"sqlite:///{ini.parent}/linkauth.sqlite", **JWT))
 
 
-def reread(app: Any) -> None:
+def reload_keys(app: Any) -> None:
     """What a minute does: the server asks for its keys anew."""
     server = services_of(app.app.registry).oauth2
     server._issuer.signer._keys.__self__._cache = (0.0, ())
 
 
-def signed(app: Any) -> tuple[str, str]:
-    """The key that a new token names, and the token."""
+def issue_token(app: Any) -> tuple[str, str]:
+    """Returns the key id in a new access token, and the token."""
     alexa = Alexa(app)
     alexa.parameters |= {"client_id": "home", "redirect_uri": HOME}
     form = {"grant_type": "authorization_code", "code": alexa.code(), "redirect_uri": HOME}
@@ -92,7 +92,7 @@ def published(app: Any) -> KeySet:
 
 
 def verifies(app: Any, token: str) -> bool:
-    """Could a verifier with today's published keys read the token?"""
+    """Returns whether the published keys verify the token."""
     kids = {key.kid for key in published(app).keys}
     head = token.split(".")[0]
     if json.loads(urlsafe_b64decode(head + "=" * (-len(head) % 4)))["kid"] not in kids:
@@ -100,87 +100,87 @@ def verifies(app: Any, token: str) -> bool:
     return jwt.decode(token, published(app), algorithms=["ES256"]).claims["sub"] == "staff:1"
 
 
-def test_no_keys_yet_is_said_with_the_command(ini: Path) -> None:
-    assert "linkauth keys rotate" in keys("keys", "list", ini)
+def test_an_empty_list_names_the_command_that_creates_a_key(ini: Path) -> None:
+    assert "linkauth keys rotate" in run_command("keys", "list", ini)
 
 
 def test_the_first_key_signs_at_once_and_the_next_one_is_published_first(
     make_app: Callable[..., Any], ini: Path, clock: Callable[[int], None]
 ) -> None:
     first = rotate(ini)
-    app = served(make_app, ini)
-    kid, old = signed(app)
+    app = make_server_app(make_app, ini)
+    kid, old = issue_token(app)
     assert kid == first
     second = rotate(ini)
-    reread(app)
-    assert {key.kid for key in published(app).keys} == {first, second} == set(listed(ini))
+    reload_keys(app)
+    assert {key.kid for key in published(app).keys} == {first, second} == set(key_ids(ini))
     clock(PUBLICATION_SECONDS - 1)
-    kid, late = signed(app)
+    kid, late = issue_token(app)
     assert kid == first
     clock(PUBLICATION_SECONDS)
-    assert signed(app)[0] == second
-    # as long as a token of the old key lives it can be verified, and the key is gone afterwards
+    assert issue_token(app)[0] == second
+    # the old key is published until its last token has expired
     clock(PUBLICATION_SECONDS - 1 + 7200)
-    reread(app)
+    reload_keys(app)
     assert verifies(app, late)
     assert verifies(app, old)
     clock(2 * PUBLICATION_SECONDS + 7200)
-    reread(app)
+    reload_keys(app)
     assert not verifies(app, late)
-    assert listed(ini) == [second]
+    assert key_ids(ini) == [second]
 
 
-def test_rotating_now_takes_every_older_key_away(
+def test_rotating_with_now_removes_all_older_keys(
     make_app: Callable[..., Any], ini: Path, clock: Callable[[int], None]
 ) -> None:
     first = rotate(ini)
-    app = served(make_app, ini)
-    _, stolen = signed(app)
-    # one that waits for its time must not keep the stolen one alive
+    app = make_server_app(make_app, ini)
+    _, stolen = issue_token(app)
+    # a key that does not sign yet must not keep the stolen key published
     waiting = rotate(ini)
     clock(1)
     fresh = rotate(ini, "--now")
-    reread(app)
+    reload_keys(app)
     assert len({first, waiting, fresh}) == 3
-    assert listed(ini) == [fresh]
-    assert signed(app)[0] == fresh
+    assert key_ids(ini) == [fresh]
+    assert issue_token(app)[0] == fresh
     assert not verifies(app, stolen)
 
 
-def test_rotating_again_and_again_keeps_a_signer(
+def test_repeated_rotation_always_leaves_a_signing_key(
     make_app: Callable[..., Any], ini: Path, clock: Callable[[int], None]
 ) -> None:
     rotate(ini)
-    app = served(make_app, ini)
+    app = make_server_app(make_app, ini)
     for step in range(1, 6):
         clock(step * 300)
         rotate(ini)
-        reread(app)
-        assert verifies(app, signed(app)[1])
+        reload_keys(app)
+        assert verifies(app, issue_token(app)[1])
 
 
-def test_the_list_says_when(ini: Path, clock: Callable[[int], None]) -> None:
+def test_the_list_shows_when_keys_sign_and_retire(ini: Path, clock: Callable[[int], None]) -> None:
     rotate(ini)
     rotate(ini)
-    first, second = keys("keys", "list", ini).splitlines()
+    first, second = run_command("keys", "list", ini).splitlines()
     assert re.fullmatch(r"\S+  signs from 2033-05-18 03:33:20 UTC, published until 2033-05-18 06:03:20 UTC", first)
     assert re.fullmatch(r"\S+  signs from 2033-05-18 03:48:20 UTC, published until the next rotation", second)
 
 
 @pytest.mark.parametrize("command", [["list"], ["rotate"], ["rotate", "--now"]])
-def test_another_secret_is_said_and_changes_nothing(ini: Path, command: list[str]) -> None:
+def test_a_different_secret_is_reported_and_changes_nothing(ini: Path, command: list[str]) -> None:
     kid = rotate(ini)
     text = ini.read_text("utf-8")
     ini.write_text(text.replace(SECRET, "c4n4ry that is another secret of 32"), "utf-8")
-    output = keys("keys", command[0], ini, *command[1:], expect=1)
+    output = run_command("keys", command[0], ini, *command[1:], expect=1)
     assert "linkauth.secret: is another one than the signing keys in the database were sealed with" in output
     assert "c4n4ry" not in output
     ini.write_text(text, "utf-8")
-    assert listed(ini) == [kid]
-    assert "until the next rotation" in keys("keys", "list", ini)
+    assert key_ids(ini) == [kid]
+    assert "until the next rotation" in run_command("keys", "list", ini)
 
 
-def test_a_copy_of_the_database_signs_nothing(ini: Path) -> None:
+def test_the_database_contains_no_private_key_in_plain_text(ini: Path) -> None:
     rotate(ini)
     raw = b"".join(path.read_bytes() for path in ini.parent.glob("linkauth.sqlite*"))
     from linkauth.storage import open_engine
@@ -192,8 +192,8 @@ def test_a_copy_of_the_database_signs_nothing(ini: Path) -> None:
     assert str(private).encode("ascii") not in raw
 
 
-def test_a_broken_database_is_one_sentence(ini: Path) -> None:
+def test_a_corrupt_database_is_reported_in_one_sentence(ini: Path) -> None:
     for path in ini.parent.glob("linkauth.sqlite*"):
         path.write_bytes(b"no database" * 1000)
-    output = keys("keys", "rotate", ini, expect=1)
+    output = run_command("keys", "rotate", ini, expect=1)
     assert "linkauth.database: cannot be opened" in output

@@ -1,4 +1,4 @@
-"""`linkauth plugin new`: what it writes installs, keeps the contract as it comes, and is found by its name."""
+"""Tests of `linkauth plugin new`: the new plugin can be installed, fulfils the contract, and is found by its name."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ with open_backends(read_settings(app_settings(ini, loader(ini)))) as (named,):
 """
 
 
-def run(*command: str | Path, cwd: Path, site: Path | None = None, expect: int = 0, typed: str = "") -> str:
-    """What a command says, with the plugin of the folder `site` installed."""
+def run(*command: str | Path, cwd: Path, site: Path | None = None, expect: int = 0, stdin: str = "") -> str:
+    """Runs a command with the packages in the folder `site`, checks its exit code, and returns its output."""
     environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"} | ({"PYTHONPATH": str(site)} if site else {})
     arguments = [str(part) for part in command]
     result = subprocess.run(
-        arguments, cwd=cwd, env=environ, input=typed, capture_output=True, text=True, check=False, timeout=180
+        arguments, cwd=cwd, env=environ, input=stdin, capture_output=True, text=True, check=False, timeout=180
     )
     assert result.returncode == expect, result.stdout + result.stderr
     return result.stdout
 
 
-def test_what_it_writes_works_as_it_comes(tmp_path: Path) -> None:
+def test_a_new_plugin_works_without_changes(tmp_path: Path) -> None:
     folder = tmp_path / "linkauth-staff-api"
     output = linkauth("plugin", "new", "staff-api", "--into", tmp_path, expect=0)
     assert output[1:] == [f"  pip install --editable {folder}", f"  python -m pytest {folder}"]
@@ -45,11 +45,11 @@ def test_what_it_writes_works_as_it_comes(tmp_path: Path) -> None:
     site = tmp_path / "site"
     quiet = ("-m", "pip", "--disable-pip-version-check", "-q", "install", "--no-deps", "--no-build-isolation")
     run(sys.executable, *quiet, "--target", site, folder, cwd=tmp_path)
-    # its own tests, which are the laws of the contract and some more
+    # its tests are those of the contract and some others
     passed = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=folder, site=site)
     assert int(re.findall(r"(\d+) passed", passed)[0]) > 80
     assert "skipped" not in passed
-    # and by its name, as any plugin is
+    # the entry point is found by its name
     ini = staff_ini(tmp_path)
     code = "from linkauth_staff_api import hash_password; print(hash_password('the right one'))"
     stored = run(sys.executable, "-c", code, cwd=tmp_path, site=site).strip()
@@ -60,7 +60,7 @@ def test_what_it_writes_works_as_it_comes(tmp_path: Path) -> None:
     assert listed == [{"name": "staff", "use": "staff-api", "accepts": "*", "offers": "Lookup", "shadow": False}]
     assert "staff would check the password" in run(command, "explain", ini, "ADA", cwd=tmp_path, site=site)
     assert "1 account(s)" in run(command, "doctor", ini, cwd=tmp_path, site=site)
-    # a second one of that name would be the same module
+    # a second plugin with this name would have the same module name
     run(command, "plugin", "new", "staff-api", "--into", tmp_path / "site", cwd=tmp_path, site=site, expect=1)
 
 
@@ -74,7 +74,7 @@ def staff_ini(tmp_path: Path) -> Path:
     return ini
 
 
-def test_what_it_writes_is_written_well(tmp_path: Path) -> None:
+def test_a_new_plugin_passes_the_linter(tmp_path: Path) -> None:
     linkauth("plugin", "new", "a1", "--into", tmp_path, expect=0)
     ruff = Path(sys.executable).with_name("ruff")
     options = ("--isolated", "--no-cache", "--line-length", "120")
@@ -83,7 +83,7 @@ def test_what_it_writes_is_written_well(tmp_path: Path) -> None:
     run(ruff, "format", *options, "--check", ".", cwd=folder)
 
 
-def test_what_is_there_is_left_alone(tmp_path: Path) -> None:
+def test_an_existing_folder_is_not_changed(tmp_path: Path) -> None:
     folder = tmp_path / "linkauth-crm"
     folder.mkdir()
     (folder / "mine").write_text("mine")
@@ -101,11 +101,11 @@ def test_what_is_there_is_left_alone(tmp_path: Path) -> None:
         ("-crm", 2, ""),
     ],
 )
-def test_a_name_that_cannot_be_taken(name: str, code: int, sentence: str, tmp_path: Path) -> None:
+def test_an_invalid_or_existing_name_is_rejected(name: str, code: int, sentence: str, tmp_path: Path) -> None:
     output = linkauth("plugin", "new", name, "--into", tmp_path, expect=code)
     assert sentence in " ".join(output)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_folder_must_be_there(tmp_path: Path) -> None:
+def test_the_target_folder_must_exist(tmp_path: Path) -> None:
     assert "does not exist" in linkauth("plugin", "new", "crm", "--into", tmp_path / "none", expect=2)[-1]

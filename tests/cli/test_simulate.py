@@ -1,4 +1,4 @@
-"""`linkauth simulate alexa`: against a server that is well, and against servers that are wrong in one way each."""
+"""Tests of `linkauth simulate alexa` with a correct server, and with servers that have one fault each."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ CLIENTS = {
     "client.short.secret": SECRET,
     "client.short.redirect_uris": "https://short.example.com/cb",
     "client.short.access_token_lifetime": "60",
-    # others fail on purpose here
+    # some tests fail to sign in on purpose
     "throttle.client_failures": "10000",
     "throttle.account_failures": "10000",
 }
@@ -69,7 +69,7 @@ def settings(ini: Path) -> Settings:
 
 
 def changed(ini: Path, tmp_path: Path, *changes: tuple[str, str]) -> Path:
-    """An ini that differs from the server's."""
+    """Writes an ini file that differs from that of the server."""
     text = ini.read_text("utf-8")
     for pattern, replacement in changes:
         text, count = re.subn(pattern, replacement, text, flags=re.MULTILINE)
@@ -80,9 +80,9 @@ def changed(ini: Path, tmp_path: Path, *changes: tuple[str, str]) -> Path:
 
 
 def simulate(ini: Path, *options: str, expect: int, person: tuple[str, str] = ADA) -> dict[str, str]:
-    """The lines that are wrong, and their details, once the command has ended with that code."""
-    whole = ["simulate", "alexa", str(ini), "--user", person[0], "--password", person[1], *options]
-    result = CliRunner().invoke(main, whole)
+    """Runs the command, checks its exit code, and returns the failed checks with their details."""
+    arguments = ["simulate", "alexa", str(ini), "--user", person[0], "--password", person[1], *options]
+    result = CliRunner().invoke(main, arguments)
     assert result.exit_code == expect, result.output
     assert isinstance(result.exception, SystemExit) == bool(expect)
     assert person[1] not in result.output
@@ -95,7 +95,7 @@ def simulate(ini: Path, *options: str, expect: int, person: tuple[str, str] = AD
     return {what: detail for what, _, detail in wrong}
 
 
-def living(ini: Path, client_id: str) -> list[dict[str, Any]]:
+def active_links(ini: Path, client_id: str) -> list[dict[str, Any]]:
     engine = open_engine(settings(ini).database)
     try:
         link_admin = LinkAdmin(engine)
@@ -107,8 +107,8 @@ def living(ini: Path, client_id: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("client", ["ride-hailer", "home", "public", "bare"])
-def test_all_well(ini: Path, client: str) -> None:
-    """Regions, grants, secrets, PKCE; and every link is ended again."""
+def test_all_checks_pass_for_a_correct_server(ini: Path, client: str) -> None:
+    """The checks cover regions, grants, client secrets and PKCE, and every created link is ended."""
     output = linkauth(
         *("simulate", "alexa", ini, "--client", client, "--user", ADA[0], "--password", ADA[1]),
         expect=0,
@@ -125,22 +125,22 @@ def test_all_well(ini: Path, client: str) -> None:
     assert "userinfo knows the token: staff:1" in output
     assert "a revoked token is refused" in output
     assert "the theme lacks them" not in output
-    assert living(ini, client) == []
+    assert active_links(ini, client) == []
 
 
-def test_nobody_to_sign_in_as(ini: Path) -> None:
+def test_without_a_user_no_sign_in_is_tested(ini: Path) -> None:
     output = linkauth("simulate", "alexa", ini, "--client", "home", expect=0)
     assert "no sign-in was tested: use --user" in output
     assert "redirect to" not in output
 
 
-def test_a_server_that_is_down(ini: Path) -> None:
+def test_a_server_that_does_not_run_is_reported(ini: Path) -> None:
     wrong = simulate(ini, "--url", f"http://127.0.0.1:{free_port()}", expect=1)
     assert list(wrong) == ["the server answers"]
     assert wrong["the server answers"].startswith("no answer: ")
 
 
-def test_a_server_that_is_none_at_all(ini: Path) -> None:
+def test_a_server_that_does_not_speak_http_is_reported(ini: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         stop = threading.Thread(target=lambda: other.accept()[0].close(), daemon=True)
         stop.start()
@@ -148,7 +148,7 @@ def test_a_server_that_is_none_at_all(ini: Path) -> None:
     assert list(wrong) == ["the server answers"]
 
 
-def test_a_client_or_a_url_that_cannot_be(ini: Path) -> None:
+def test_an_unknown_client_and_an_invalid_url_are_rejected(ini: Path) -> None:
     assert "Clients with grants: ride-hailer, home, public, bare, short" in linkauth(
         *("simulate", "alexa", ini, "--client", "hmoe"), expect=2
     )
@@ -156,17 +156,17 @@ def test_a_client_or_a_url_that_cannot_be(ini: Path) -> None:
     assert "no such file" in linkauth("simulate", "alexa", "nowhere.ini", expect=1)
 
 
-def test_a_redirect_uri_that_the_server_lacks(ini: Path, tmp_path: Path) -> None:
+def test_a_redirect_uri_that_the_server_does_not_know_is_reported(ini: Path, tmp_path: Path) -> None:
     more = r"\g<0>\n\thttps://alexa.amazon.co.jp/spa/skill/account-linking-status.html?vendorId=M2SIMULATOR"
     differs = changed(ini, tmp_path, (r"alexa\.co\.jp/spa/.*M2SIMULATOR$", more))
     wrong = simulate(differs, "--client", "ride-hailer", expect=1)
     page = "login page for alexa.amazon.co.jp/spa/skill/account-linking-status.html"
     assert set(wrong) == {page, "signing in"}
     assert wrong[page] == "status 400: does the server know this redirect URI and this client?"
-    assert living(ini, "ride-hailer") == []
+    assert active_links(ini, "ride-hailer") == []
 
 
-def test_a_client_that_the_server_does_not_know(ini: Path, tmp_path: Path) -> None:
+def test_a_client_that_the_server_does_not_know_is_reported(ini: Path, tmp_path: Path) -> None:
     differs = changed(ini, tmp_path, ("^linkauth.client.home.name", "linkauth.client.home.client_id = x\n\\g<0>"))
     wrong = simulate(differs, "--client", "home", expect=1)
     assert "login page for layla.amazon.com/api/skill/link/M2HOME0000000" in wrong
@@ -174,7 +174,7 @@ def test_a_client_that_the_server_does_not_know(ini: Path, tmp_path: Path) -> No
     assert wrong["login page in every locale of Alexa's"].startswith("none for en-US")
 
 
-def test_a_wrong_secret(ini: Path, tmp_path: Path) -> None:
+def test_a_wrong_client_secret_is_reported(ini: Path, tmp_path: Path) -> None:
     differs = changed(
         ini, tmp_path, (f"client.home.secret = {SECRET}", "client.home.secret = another-secret-altogether")
     )
@@ -184,19 +184,19 @@ def test_a_wrong_secret(ini: Path, tmp_path: Path) -> None:
         "code for tokens, client credentials by HTTP Basic",
     }
     assert all("status 401 invalid_client" in detail for detail in wrong.values())
-    assert living(ini, "home") == []
+    assert active_links(ini, "home") == []
 
 
-def test_a_wrong_secret_of_an_implicit_client(ini: Path, tmp_path: Path) -> None:
+def test_a_wrong_secret_of_an_implicit_client_is_reported(ini: Path, tmp_path: Path) -> None:
     differs = changed(ini, tmp_path, ("the demo skill's secret", "another secret altogether"))
     wrong = simulate(differs, "--client", "ride-hailer", expect=1)
     assert wrong["introspection knows the token"] == "status 401 invalid_client"
-    # the tokens are their own proof
+    # an access token authorizes its own revocation
     assert "every link made here is ended again" not in wrong
-    assert living(ini, "ride-hailer") == []
+    assert active_links(ini, "ride-hailer") == []
 
 
-def test_a_wrong_password_is_tried_once(served: DevelopmentServer, ini: Path) -> None:
+def test_a_wrong_password_is_sent_only_once(served: DevelopmentServer, ini: Path) -> None:
     tries: list[str] = []
     with proxy(served.url, on_request=lambda path, body: tries.extend([path] * (b"password=" in body))) as url:
         wrong = simulate(ini, "--client", "home", "--url", url, expect=1, person=("ada", "no-such-password"))
@@ -204,17 +204,17 @@ def test_a_wrong_password_is_tried_once(served: DevelopmentServer, ini: Path) ->
     assert len(tries) == 1
 
 
-def test_tokens_that_live_too_short(ini: Path) -> None:
+def test_access_tokens_with_a_short_lifetime_are_reported(ini: Path) -> None:
     wrong = simulate(ini, "--client", "short", expect=1)
     assert "code for tokens, client credentials in the body" in wrong
     assert "two refreshes at once" in wrong
     assert set(wrong.values()) == {"expires_in is 60, Alexa needs 360 or more"}
-    assert living(ini, "short") == []
+    assert active_links(ini, "short") == []
 
 
 @pytest.mark.parametrize("client", ["ride-hailer", "home"])
 @pytest.mark.parametrize("rewritten", ["rewrite_path", "rewrite_location"])
-def test_a_proxy_that_turns_a_plus_into_a_space(
+def test_a_proxy_that_turns_a_plus_into_a_space_is_reported(
     served: DevelopmentServer, ini: Path, client: str, rewritten: str
 ) -> None:
     options: dict[str, Any] = {rewritten: lambda text: text.replace("%2B", "+")}
@@ -223,22 +223,22 @@ def test_a_proxy_that_turns_a_plus_into_a_space(
     assert len(wrong) == 3
     assert all(what.startswith("redirect to ") for what in wrong)
     assert set(wrong.values()) == {"the state came back changed: a + became a space on the way"}
-    assert living(ini, client) == []
+    assert active_links(ini, client) == []
 
 
-def test_a_fragment_that_became_a_query(served: DevelopmentServer, ini: Path) -> None:
+def test_a_fragment_that_became_a_query_is_reported(served: DevelopmentServer, ini: Path) -> None:
     with proxy(served.url, rewrite_location=lambda location: location.replace("#", "&")) as url:
         wrong = simulate(ini, "--client", "bare", "--url", url, expect=1)
     assert "it goes to another place, or the answer is in the wrong part of it" in wrong.values()
 
 
-def test_a_proxy_that_adds_a_form_action(served: DevelopmentServer, ini: Path) -> None:
+def test_a_proxy_that_adds_form_action_is_reported(served: DevelopmentServer, ini: Path) -> None:
     with proxy(served.url, extra_headers={"Content-Security-Policy": "form-action 'self'"}) as url:
         wrong = simulate(ini, "--client", "home", "--url", url, expect=1)
     assert list(wrong) == ["no form-action in the page's Content-Security-Policy"]
 
 
-def test_an_answer_that_takes_too_long(served: DevelopmentServer, ini: Path) -> None:
+def test_a_slow_response_is_reported(served: DevelopmentServer, ini: Path) -> None:
     limit = 0.5
 
     def delay(path: str, body: bytes) -> None:
@@ -251,17 +251,17 @@ def test_an_answer_that_takes_too_long(served: DevelopmentServer, ini: Path) -> 
     assert [each.ok for each in slow] == [False]
     assert slow[0].detail.endswith("Amazon waits for 0.5")
     assert _named(findings, "every answer within 0.5 s").ok is False
-    assert living(ini, "home") == []
+    assert active_links(ini, "home") == []
 
 
-def test_links_are_ended_when_the_list_is_broken_off(ini: Path) -> None:
+def test_links_are_ended_if_the_checks_are_interrupted(ini: Path) -> None:
     findings = Probe(settings(ini), "bare", settings(ini).public_url, ADA).run()
     assert any(finding.what.startswith("redirect to ") for finding in findings)
     findings.close()  # type: ignore[attr-defined]
-    assert living(ini, "bare") == []
+    assert active_links(ini, "bare") == []
 
 
-def test_revocation_that_does_not_work_is_said(served: DevelopmentServer, ini: Path) -> None:
+def test_a_failing_revocation_is_reported(served: DevelopmentServer, ini: Path) -> None:
     with proxy(served.url, rewrite_path=lambda path: path.replace("/revoke", "/nowhere")) as url:
         wrong = simulate(ini, "--client", "ride-hailer", "--url", url, expect=1)
     assert set(wrong) == {

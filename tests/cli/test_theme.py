@@ -1,4 +1,4 @@
-"""`linkauth theme`: what `new` writes works as it comes, what `check` says, what `preview` exports."""
+"""Tests of `linkauth theme`: the new theme of `new`, the reports of `check`, and the export of `preview`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ print("shown")
 
 
 def run(*command: str | Path, cwd: Path, site: Path | None = None, expect: int = 0) -> str:
-    """What a command says, with what is installed in the folder `site`."""
+    """Runs a command with the packages in the folder `site`, checks its exit code, and returns its output."""
     environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"} | ({"PYTHONPATH": str(site)} if site else {})
     arguments = [str(part) for part in command]
     result = subprocess.run(arguments, cwd=cwd, env=environ, capture_output=True, text=True, check=False, timeout=180)
@@ -40,7 +40,7 @@ def run(*command: str | Path, cwd: Path, site: Path | None = None, expect: int =
     return result.stdout + result.stderr
 
 
-def test_what_new_writes_works_as_it_comes(tmp_path: Path) -> None:
+def test_a_new_theme_works_without_changes(tmp_path: Path) -> None:
     folder = tmp_path / "linkauth-theme-acme-rail"
     output = linkauth("theme", "new", "acme-rail", "--into", tmp_path, expect=0)
     assert output[1:] == [
@@ -52,21 +52,21 @@ def test_what_new_writes_works_as_it_comes(tmp_path: Path) -> None:
     site = tmp_path / "site"
     quiet = ("-m", "pip", "--disable-pip-version-check", "-q", "install", "--no-deps", "--no-build-isolation")
     run(sys.executable, *quiet, "--target", site, folder, cwd=tmp_path)
-    # its own tests, which are the contract and some more
+    # its tests are those of the contract and some others
     passed = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=folder, site=site)
     assert int(re.findall(r"(\d+) passed", passed)[0]) > 12
-    # a server with it
+    # a server shows pages of the theme
     ini = folder / "preview.ini"
     ini.write_text(
         ini.read_text("utf-8").replace("linkauth.secret", "linkauth.database_upgrade = at_start\nlinkauth.secret")
     )
     ini.write_text(ini.read_text("utf-8").replace("http://127.0.0.1:6543", "http://localhost"))
     assert run(sys.executable, "-c", PROBE, ini, cwd=folder, site=site).endswith("shown\n")
-    # what an operator may set is set, so that it is seen
+    # preview.ini sets the parameters for operators, so that the author sees them
     parameters = re.findall(r"^linkauth\.theme\.acme-rail\.(\w+) = \S", ini.read_text("utf-8"), re.MULTILINE)
     assert {"tagline", "username_hint", "username_example", "recovery_url", "sign_up_url"} < set(parameters)
     assert {"support_url", "support_text", "privacy_url", "terms_url"} < set(parameters)
-    # nothing is wrong with it, and it can have a child of its own
+    # the check reports no problem, and the theme can be the parent of another theme
     command = Path(sys.executable).with_name("linkauth")
     assert "acme-rail: all checks passed" in run(
         command, "theme", "check", "--no-browser", ini, cwd=tmp_path, site=site
@@ -80,11 +80,11 @@ def test_what_new_writes_works_as_it_comes(tmp_path: Path) -> None:
     assert "grandchild: all checks passed" in run(
         command, "theme", "check", "--no-browser", ini, cwd=tmp_path, site=site
     )
-    # its name is taken now
+    # a second theme with the same name is rejected
     run(command, "theme", "new", "acme-rail", "--into", site, cwd=tmp_path, site=site, expect=1)
 
 
-def test_what_new_writes_is_written_well(tmp_path: Path) -> None:
+def test_a_new_theme_passes_the_linter(tmp_path: Path) -> None:
     linkauth("theme", "new", "a1", "--into", tmp_path, expect=0)
     ruff = Path(sys.executable).with_name("ruff")
     options = ("--isolated", "--no-cache", "--line-length", "120")
@@ -103,7 +103,7 @@ def test_what_new_writes_is_written_well(tmp_path: Path) -> None:
         (["taken"], 1, "already exists and was not changed"),
     ],
 )
-def test_new_says_what_it_cannot_do(tmp_path: Path, arguments: list[str], code: int, output: str) -> None:
+def test_new_rejects_invalid_arguments(tmp_path: Path, arguments: list[str], code: int, output: str) -> None:
     (tmp_path / "linkauth-theme-taken").mkdir()
     where = [] if "--into" in arguments else ["--into", str(tmp_path)]
     assert output in " ".join(linkauth("theme", "new", *arguments, *where, expect=code))
@@ -112,7 +112,7 @@ def test_new_says_what_it_cannot_do(tmp_path: Path, arguments: list[str], code: 
 
 @pytest.fixture
 def ini(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An ini file with the theme `made`, whose stores can all not be reached, and whose login page has two faults."""
+    """An ini file with unreachable backends and database, and the theme `made`, whose login page has two problems."""
     text = (ROOT / "tests/testing.ini").read_text("utf-8").replace("%(tmp)s", "/nowhere")
     path = tmp_path / "made.ini"
     path.write_text(text + "linkauth.theme = made\n", "utf-8")
@@ -123,7 +123,7 @@ def ini(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_check_says_what_is_wrong_and_fails(ini: Path) -> None:
+def test_check_reports_problems_and_exits_with_1(ini: Path) -> None:
     *findings, view, domains, counts = linkauth("theme", "check", "--no-browser", ini, expect=1)
     assert [line[:9] for line in findings] == ["FAILED   ", "warning  "]
     assert "made, login: fresh, ar and " in findings[0]
@@ -138,17 +138,17 @@ def test_check_says_what_is_wrong_and_fails(ini: Path) -> None:
     assert reported["made"]["weight"]["compressed"] < 30_000
 
 
-def test_check_takes_warnings_for_no_fault(ini: Path) -> None:
+def test_check_does_not_fail_for_warnings(ini: Path) -> None:
     (login,) = ini.parent.rglob("login.jinja2")
     login.write_text(login.read_text("utf-8").replace(' style="color: red"', ""), "utf-8")
     assert linkauth("theme", "check", "--no-browser", ini, expect=0)[-1] == "made: 1 warning(s)"
 
 
 @pytest.mark.parametrize("browser", ["none", "broken"])
-def test_check_says_what_a_browser_would_check(
+def test_check_reports_that_the_browser_checks_did_not_run(
     ini: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, browser: str
 ) -> None:
-    """The exit code is that of the other checks."""
+    """The exit code depends only on the other checks."""
     (login,) = ini.parent.rglob("login.jinja2")
     login.write_text(login.read_text("utf-8").replace(' style="color: red"', ""), "utf-8")
     programs = tmp_path / "programs"
@@ -159,21 +159,21 @@ def test_check_says_what_a_browser_would_check(
         (programs / "google-chrome").write_text("#!/bin/sh\nexit 3\n")
         (programs / "google-chrome").chmod(0o755)
         expected = f"made: axe did not check the pages in a browser, for {programs}/google-chrome failed: "
-    # a process of its own: the tests of the pages may already use Playwright in this one
+    # in a separate process, because other tests may already use Playwright in this one
     command = Path(sys.executable).with_name("linkauth")
     lines = run(command, "theme", "check", ini, cwd=tmp_path, site=tmp_path).splitlines()
     assert [line for line in lines if line.startswith(expected)], lines
     assert lines[-1] == "made: 1 warning(s)"
 
 
-def test_check_names_the_extra_that_is_missing(ini: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_names_the_missing_extra(ini: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "axe_playwright_python", None)
     output = linkauth("theme", "check", ini, "--format", "json", expect=1)
     (unchecked,) = json.loads("\n".join(output))["made"]["unchecked"]
     assert "in a browser: pip install 'linkauth[axe]'" in unchecked
 
 
-def test_check_says_that_a_theme_cannot_be_opened(ini: Path) -> None:
+def test_check_reports_a_theme_that_cannot_be_opened(ini: Path) -> None:
     (login,) = ini.parent.rglob("login.jinja2")
     login.write_text("{% if %}", "utf-8")
     assert (
@@ -184,7 +184,7 @@ def test_check_says_that_a_theme_cannot_be_opened(ini: Path) -> None:
     assert "is not one of the installed themes" in linkauth("theme", "check", "--no-browser", ini, expect=1)[0]
 
 
-def test_an_export_is_whole_and_needs_no_server(ini: Path, tmp_path: Path) -> None:
+def test_an_export_is_complete_and_needs_no_server(ini: Path, tmp_path: Path) -> None:
     folder = tmp_path / "for/marketing"
     (output,) = linkauth("theme", "preview", ini, "--export", folder, expect=0)
     pages = sorted(folder.glob("pages/made/*/*.html"))
@@ -197,7 +197,7 @@ def test_an_export_is_whole_and_needs_no_server(ini: Path, tmp_path: Path) -> No
         assert not re.findall(r'(?:src|href)="/', html), path
         for name in re.findall(r'(?:src|href)="([^":#]+)"', html):
             assert (path.parent / name).is_file(), name
-        # the first method counts, and does nothing
+        # browsers use the first attribute `method`; "dialog" sends no request
         assert all(
             form.startswith('<form method="dialog"') for form in re.findall(r"<form[^>]*>", html) if path in pages
         )

@@ -1,4 +1,4 @@
-"""`linkauth theme preview`: production's pages, live while their files change, and no way to post anything."""
+"""Tests of `linkauth theme preview`: it shows the pages of production, follows file changes, and accepts no post."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def theme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ThemePackage:
 
 @pytest.fixture
 def ini(tmp_path: Path, theme: ThemePackage) -> Path:
-    """An ini file with that theme; its stores cannot be reached."""
+    """An ini file with the theme `made`, and with unreachable backends and database."""
     text = (ROOT / "tests/testing.ini").read_text("utf-8").replace("%(tmp)s", "/nowhere")
     path = tmp_path / "made.ini"
     path.write_text(text + "linkauth.theme = made\n", "utf-8")
@@ -56,27 +56,27 @@ def gallery(reloader: ThemeReloader) -> TestApp:
     return TestApp(Gallery(reloader), extra_environ={"HTTP_HOST": "127.0.0.1:6544"})
 
 
-def test_a_page_is_productions_with_its_headers_but_that_it_may_be_framed(gallery: TestApp, ini: Path) -> None:
+def test_a_page_equals_that_of_production_except_that_it_can_be_framed(gallery: TestApp, ini: Path) -> None:
     theme = open_development_theme(load_settings(str(ini)), "made")
-    answer = gallery.get(f"/pages/made/de/{FRESH}")
-    shown = re.sub(r"\.\./\.\./\.\./static/made/light-100/", "/static/made/", answer.text)
+    response = gallery.get(f"/pages/made/de/{FRESH}")
+    shown = re.sub(r"\.\./\.\./\.\./static/made/light-100/", "/static/made/", response.text)
     assert shown == theme.render("login", "de", **theme.states[0].context)
-    assert answer.headers["X-Frame-Options"] == "SAMEORIGIN"
+    assert response.headers["X-Frame-Options"] == "SAMEORIGIN"
     policy = headers.CONTENT_SECURITY_POLICY.replace("frame-ancestors 'none'", "frame-ancestors 'self'")
-    assert answer.headers["Content-Security-Policy"] == policy
+    assert response.headers["Content-Security-Policy"] == policy
     rest = {
         name: value for name, value in headers.HEADERS if name not in ("X-Frame-Options", "Content-Security-Policy")
     }
-    assert rest.items() <= dict(answer.headers).items()
+    assert rest.items() <= dict(response.headers).items()
 
 
-def test_every_page_and_every_file_that_it_names_is_there(gallery: TestApp, reloader: ThemeReloader) -> None:
+def test_every_page_and_every_file_that_it_references_exists(gallery: TestApp, reloader: ThemeReloader) -> None:
     theme = reloader.snapshot().themes["made"]
     assert {"en-XA", "ar-XB", "de", "en"} <= set(theme.languages)
     for state in theme.states:
         for language, variant in (("en", "light-100"), ("ar-XB", "dark-200")):
-            answer = gallery.get(f"/pages/made/{language}/{state.page}.{state.name}.{variant}.html")
-            for path in set(re.findall(r'(?:src|href)="(?:\.\./){3}(static/[^"]+)"', answer.text)):
+            response = gallery.get(f"/pages/made/{language}/{state.page}.{state.name}.{variant}.html")
+            for path in set(re.findall(r'(?:src|href)="(?:\.\./){3}(static/[^"]+)"', response.text)):
                 assert gallery.get(f"/{path}").status_int == 200
 
 
@@ -84,17 +84,17 @@ def test_each_further_client_has_its_first_page(reloader: ThemeReloader) -> None
     names = [state.name for state in reloader.snapshot().themes["made"].states if state.page == "login"]
     assert names[0] == "fresh"
     assert "fresh.home" in names
-    # it links nothing
+    # a client without a grant has no login page
     assert "fresh.skill-backend" not in names
 
 
-def test_an_error_takes_the_focus_but_not_from_the_gallery(gallery: TestApp) -> None:
+def test_an_error_takes_the_focus_except_inside_the_gallery(gallery: TestApp) -> None:
     url = "/pages/made/en/login.locked.light-100.html"
     assert " autofocus>" in gallery.get(url).text
     assert " autofocus" not in gallery.get(url, headers={"Sec-Fetch-Dest": "iframe"}).text
 
 
-def test_changes_show_at_once(gallery: TestApp, theme: ThemePackage, ini: Path) -> None:
+def test_file_changes_are_visible_at_once(gallery: TestApp, theme: ThemePackage, ini: Path) -> None:
     stamps = [gallery.get("/version").json["version"]]
 
     def changed() -> bool:
@@ -109,7 +109,7 @@ def test_changes_show_at_once(gallery: TestApp, theme: ThemePackage, ini: Path) 
     assert changed()
     (css,) = re.findall(r"static/[^\"]+\.css", gallery.get(f"/pages/made/en/{DARK}").text)
     assert ".two {}" in gallery.get(f"/{css}").text
-    # without compiling it
+    # the catalog need not be compiled
     theme.write({PO: CATALOG + 'msgid "Mind the step."\nmsgstr "Vorsicht, Stufe."\n'})
     assert changed()
     assert "Vorsicht, Stufe." in gallery.get(f"/pages/made/de/{FRESH}").text
@@ -118,14 +118,14 @@ def test_changes_show_at_once(gallery: TestApp, theme: ThemePackage, ini: Path) 
     assert "New Rides" in gallery.get(f"/pages/made/en/{FRESH}").text
 
 
-def test_a_new_language_changes_what_there_is_to_choose_from(gallery: TestApp, theme: ThemePackage) -> None:
+def test_a_new_language_is_offered_in_the_gallery(gallery: TestApp, theme: ThemePackage) -> None:
     before = gallery.get("/version").json["signature"]
     theme.write({"locale/cy/LC_MESSAGES/linkauth.po": CATALOG.replace("de", "cy") + 'msgid "Help"\nmsgstr "Cymorth"\n'})
     assert gallery.get("/version").json["signature"] != before
     assert '"cy": "Welsh"' in gallery.get("/").text.replace("&#34;", '"')
 
 
-def test_what_is_saved_half_done_is_told_and_the_last_good_pages_stay(gallery: TestApp, theme: ThemePackage) -> None:
+def test_an_error_in_a_file_is_reported_and_the_last_valid_pages_stay(gallery: TestApp, theme: ThemePackage) -> None:
     gallery.get("/")
     theme.write({"templates/login.jinja2": "{% extends %}"})
     assert "made, login.jinja2 line 1" in gallery.get("/version").json["problem"]
@@ -134,8 +134,8 @@ def test_what_is_saved_half_done_is_told_and_the_last_good_pages_stay(gallery: T
     assert gallery.get("/version").json["problem"]
     (theme.root / PO).unlink()
     theme.write({"templates/login.jinja2": LOGIN.replace("Mind", "{{ nobody_gave_this }}")})
-    answer = gallery.get(f"/pages/made/en/{FRESH}", status=500)
-    assert "nobody_gave_this" in answer.text
+    response = gallery.get(f"/pages/made/en/{FRESH}", status=500)
+    assert "nobody_gave_this" in response.text
     theme.write({"templates/login.jinja2": '{% extends "login.jinja2" %}'})
     assert "is called parent/login.jinja2" in gallery.get(f"/pages/made/en/{FRESH}", status=500).text
     theme.write({"templates/login.jinja2": LOGIN})
@@ -143,16 +143,16 @@ def test_what_is_saved_half_done_is_told_and_the_last_good_pages_stay(gallery: T
     assert "Mind the gap." in gallery.get(f"/pages/made/en/{FRESH}").text
 
 
-def test_a_default_language_that_the_theme_does_not_speak_is_refused_as_a_server_does(ini: Path) -> None:
+def test_a_default_language_without_a_catalog_is_rejected_as_in_a_server(ini: Path) -> None:
     ini.write_text(ini.read_text("utf-8") + "linkauth.default_language = sv\n", "utf-8")
     with pytest.raises(ConfigurationError, match=r"default_language: is none that the theme made speaks: ar"):
         open_development_theme(load_settings(str(ini)), "made")
 
 
-def test_no_form_does_anything(gallery: TestApp) -> None:
-    answer = gallery.post(f"/pages/made/en/{FRESH}", {"username": "ada", "password": "x"}, status=204)
-    assert answer.body == b""
-    # but the choice of a language, which goes to that language's page
+def test_posting_a_form_has_no_effect(gallery: TestApp) -> None:
+    response = gallery.post(f"/pages/made/en/{FRESH}", {"username": "ada", "password": "x"}, status=204)
+    assert response.body == b""
+    # except the language menu, which redirects to the page in that language
     chosen = gallery.get(f"/pages/made/en/{FRESH}?ui_locales=de", status=303)
     assert chosen.location.endswith(f"/pages/made/de/{FRESH}")
 
@@ -169,16 +169,16 @@ def test_no_form_does_anything(gallery: TestApp) -> None:
         "/../made.ini",
     ],
 )
-def test_nothing_else_is_there(gallery: TestApp, path: str) -> None:
+def test_other_paths_return_404(gallery: TestApp, path: str) -> None:
     gallery.get(path, status=404)
 
 
-def test_it_answers_this_machine_only(gallery: TestApp) -> None:
+def test_the_gallery_rejects_other_host_names(gallery: TestApp) -> None:
     gallery.get("/", headers={"Host": "evil.example"}, status=403)
     assert "default-src 'none'" in gallery.get("/").headers["Content-Security-Policy"]
 
 
-def test_it_is_served_until_it_is_stopped(ini: Path, tmp_path: Path) -> None:
+def test_the_gallery_is_served_until_the_process_is_terminated(ini: Path, tmp_path: Path) -> None:
     command = [str(Path(sys.executable).with_name("linkauth")), "theme", "preview", str(ini), "--port", "0"]
     environ = {"PYTHONPATH": str(tmp_path), "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as server:
@@ -186,8 +186,8 @@ def test_it_is_served_until_it_is_stopped(ini: Path, tmp_path: Path) -> None:
             assert server.stdout
             output = server.stdout.readline()
             (url,) = re.findall(r"^(http://127\.0\.0\.1:\d+/) shows made; stop it with Ctrl\+C$", output)
-            with urllib.request.urlopen(url, timeout=30) as answer:
-                assert b"Theme gallery" in answer.read()
+            with urllib.request.urlopen(url, timeout=30) as response:
+                assert b"Theme gallery" in response.read()
         finally:
             server.send_signal(signal.SIGTERM)
         assert server.wait(30) == 0

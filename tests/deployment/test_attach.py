@@ -61,8 +61,8 @@ def attached(make_app: Callable[..., Any]) -> Callable[..., Alexa]:
 def signs_in(alexa: Alexa, username: str, password: str) -> dict[str, Any]:
     """Refuses a wrong password, links with the right one; gives what the token's introspection says."""
     assert alexa.submit(username, "wrong", status=403).status_int == 403
-    answer: dict[str, Any] = alexa.introspect(alexa.link(username, password)["access_token"]).json
-    return answer
+    response: dict[str, Any] = alexa.introspect(alexa.link(username, password)["access_token"]).json
+    return response
 
 
 def test_the_sql_block_attaches_a_django_table(attached: Callable[..., Alexa], tmp_path: Path) -> None:
@@ -113,13 +113,13 @@ def test_the_ldap_block_attaches_a_directory(attached: Callable[..., Alexa]) -> 
 
 
 def test_the_http_block_attaches_a_login_api(attached: Callable[..., Alexa]) -> None:
-    def answers(asked: Asked) -> Reply:
-        given = json.loads(asked.body)
+    def reply_to(request: Asked) -> Reply:
+        given = json.loads(request.body)
         if given == {"login": "grace", "secret": PASSWORD}:
             return Reply(200, json.dumps({"result": {"ok": True, "id": "77"}}))
         return Reply(200, json.dumps({"result": {"ok": False, "code": "E17"}}))
 
-    api = API(answers)
+    api = API(reply_to)
     try:
         alexa = attached("http", {"url": f"{api.url}/login"})
         assert signs_in(alexa, "grace", PASSWORD)["sub"] == "legacy:77"

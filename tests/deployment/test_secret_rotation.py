@@ -69,17 +69,17 @@ class Load:
 
     def _page(self, here: DevelopmentServer, there: DevelopmentServer) -> None:
         """A page of the one server is posted to the other, which would say so if it were stale."""
-        asked = urlencode({**ASKED, "redirect_uri": CALLBACK})
-        page = self.pool.request("GET", f"{here.url}/authorize?{asked}").data.decode("utf-8")
+        requested = urlencode({**ASKED, "redirect_uri": CALLBACK})
+        page = self.pool.request("GET", f"{here.url}/authorize?{requested}").data.decode("utf-8")
         form = {"form_token": FORM_TOKEN.findall(page)[0], "cancel": "1"}
         # the origin is the public URL, which is each server's own here
         headers = {"Sec-Fetch-Site": "same-origin"}
-        url = f"{there.url}/authorize?{asked}"
-        answer = self.pool.request_encode_body(
+        url = f"{there.url}/authorize?{requested}"
+        response = self.pool.request_encode_body(
             "POST", url, form, headers, encode_multipart=False, redirect=False, timeout=30
         )
-        assert answer.status == 303, answer.data
-        assert "error=access_denied" in answer.headers["Location"]
+        assert response.status == 303, response.data
+        assert "error=access_denied" in response.headers["Location"]
 
     def _tokens(self, here: DevelopmentServer, there: DevelopmentServer) -> None:
         location = self.issuing.authorize(self.issuing.parse(ASKED.items()), Person(), "en")
@@ -92,22 +92,24 @@ class Load:
         assert repeated["refresh_token"] == second["refresh_token"] or not self.same
         third = self._token(there, {**refresh, "refresh_token": repeated["refresh_token"]})
         last = self._token(here, {**refresh, "refresh_token": third["refresh_token"]})
-        for got in (first, second, repeated, third, last):
+        for tokens in (first, second, repeated, third, last):
             for server in (here, there):
-                self._verify(server, got["access_token"])
+                self._verify(server, tokens["access_token"])
 
     def _token(self, server: DevelopmentServer, form: Mapping[str, str]) -> Any:
         fields = {"client_id": "app", **form}
-        answer = self.pool.request("POST", f"{server.url}/token", fields=fields, encode_multipart=False, timeout=30)
-        assert answer.status == 200, (answer.status, answer.data)
-        return answer.json()
+        response = self.pool.request("POST", f"{server.url}/token", fields=fields, encode_multipart=False, timeout=30)
+        assert response.status == 200, (response.status, response.data)
+        return response.json()
 
     def _verify(self, server: DevelopmentServer, token: str) -> None:
-        answer = self.pool.request("GET", f"{server.url}/.well-known/jwks.json", timeout=30)
-        assert answer.status == 200, answer.data
-        assert jwt.decode(token, KeySet.import_key_set(answer.json()), algorithms=["ES256"]).claims["sub"] == "staff:1"
-        answer = self.pool.request("GET", f"{server.url}/userinfo", headers={"Authorization": f"Bearer {token}"})
-        assert answer.status == 200, answer.data
+        response = self.pool.request("GET", f"{server.url}/.well-known/jwks.json", timeout=30)
+        assert response.status == 200, response.data
+        assert (
+            jwt.decode(token, KeySet.import_key_set(response.json()), algorithms=["ES256"]).claims["sub"] == "staff:1"
+        )
+        response = self.pool.request("GET", f"{server.url}/userinfo", headers={"Authorization": f"Bearer {token}"})
+        assert response.status == 200, response.data
         assert self.pool.request("GET", f"{server.url}/.well-known/revoked-tokens").status == 200
 
 

@@ -134,9 +134,9 @@ class HTTPClient:
             if self._path:
                 connection.sock.connect(self._path)
             connection.request(method, self._prefix + path, body, {"Host": "link.example.com", **headers})
-            answer = connection.getresponse()
-            text = answer.read().decode("utf-8")
-            return HTTPResponse(answer.status, {name.lower(): value for name, value in answer.getheaders()}, text)
+            response = connection.getresponse()
+            text = response.read().decode("utf-8")
+            return HTTPResponse(response.status, {name.lower(): value for name, value in response.getheaders()}, text)
         finally:
             connection.close()
 

@@ -42,8 +42,8 @@ def test_the_login_page_has_every_point(
     lighthouse: list[str], chromium_path: str, served: DevelopmentServer, tmp_path: Path, language: str
 ) -> None:
     uri = f"{served.url}/simulator/pitangui/spa/skill/account-linking-status.html?vendorId=M2SIMULATOR"
-    asked = f"client_id=ride-hailer&response_type=token&redirect_uri={uri}&state=S&ui_locales={language}"
-    assert judge(lighthouse, chromium_path, f"{served.url}/authorize?{asked}", tmp_path) == []
+    requested = f"client_id=ride-hailer&response_type=token&redirect_uri={uri}&state=S&ui_locales={language}"
+    assert judge(lighthouse, chromium_path, f"{served.url}/authorize?{requested}", tmp_path) == []
 
 
 @pytest.mark.parametrize(("page", "error"), [("login", "wrong_password"), ("password", "too_short.minimum")])
