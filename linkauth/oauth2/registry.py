@@ -44,6 +44,7 @@ class Grant:
     granted_with: str = ""
 
     def allowed_for(self, client: Client) -> bool:
+        """Report whether the client may use this grant."""
         return (self.granted_with or self.name) in client.grants
 
 
@@ -58,10 +59,12 @@ GRANTS: dict[str, Grant] = {
 
 
 def by_response_type(response_type: str) -> Grant | None:
+    """Return the grant with this response type, or None."""
     return next((grant for grant in GRANTS.values() if grant.authorize and grant.response_type == response_type), None)
 
 
 def response_types() -> list[str]:
+    """Return the values of `response_type` that the authorization endpoint accepts."""
     return [grant.response_type for grant in GRANTS.values() if grant.authorize]
 
 

@@ -140,7 +140,7 @@ class SigningKey:
 class TokenStorage(Protocol):
     """The storage of links and their tokens.
 
-    Each method is one transaction, which is durable when the method returns. Each method raises
+    Each method except `record_use` is one transaction, which is durable when the method returns. Each method raises
     StorageUnavailableError if the database cannot be read or written.
     """
 
@@ -169,7 +169,7 @@ class TokenStorage(Protocol):
         """End a link, and thereby revoke all its tokens. The reason of a link that has already ended is not changed."""
 
     def record_use(self, link: Link, now: int) -> None:
-        """Record that a token of the link was used."""
+        """Record that a token of the link was used. This may be delayed, and it may be lost if the server stops."""
 
     def revoked_tokens(self, now: int) -> Mapping[str, int]:
         """Return the `jti` and the expiry of each token that has not expired although its link has ended."""

@@ -71,8 +71,8 @@ def login_page(
 ) -> Response:
     """Render the login page.
 
-    `error` is an error code that the theme translates. `retry_after` is in seconds. `change_url` is the address where
-    the person can change the password.
+    `error` is an error code that the theme translates. `retry_after` is in seconds. `change_url` is the URL of a page
+    where the person can change the password.
     """
     return _render_form(
         request,
@@ -98,8 +98,8 @@ def password_page(
 ) -> Response:
     """Render the page for a new password.
 
-    `reason` is the code of the reason why the password must be changed. `error` is the code of the error if a new
-    password was rejected. `minimum` is the minimum length of the new password. `retry_after` is in seconds.
+    `reason` is a code that explains why the password must be changed. `error` is the code of an error in a submitted
+    form. `minimum` is the minimum length of the new password. `retry_after` is in seconds.
     """
     return _render_form(
         request,

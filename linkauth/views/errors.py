@@ -37,6 +37,7 @@ from linkauth.web.routes import API_PATHS, METHODS, ROUTES
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 10
+"""The Retry-After of responses to failures of this server."""
 _DESCRIPTIONS = {
     "insecure_transport": "https only: correct the requested URL",
     "insecure_token_uri": "https only: Access Token URI in the account linking page of the Alexa developer console "
@@ -96,7 +97,7 @@ def _show_form(request: Request, code: str, status: int, retry_after: int = 0, m
 
 
 def _password_changed_page(request: Request, retry_after: int) -> Response:
-    """Show the login page after a password change whose sign-in failed. The person must use the new password."""
+    """Show the login page if the password was changed but the sign-in then failed."""
     return login_page(request, request.services.oauth2.parse(request.query), "password_changed", 503, retry_after)
 
 
@@ -136,7 +137,6 @@ def storage_unavailable(error: StorageUnavailableError, request: Request) -> Res
     if _is_api_request(request):
         return _retry_later(_json(request, "temporarily_unavailable", "the storage is unavailable, retry later", 503))
     if getattr(request, "password_changed", False):
-        # the password was changed, but the link could not be created
         return _password_changed_page(request, RETRY_SECONDS)
     return _show_form(request, "unavailable", 503, RETRY_SECONDS)
 
@@ -185,13 +185,14 @@ def _http_error(request: Request, error: HTTPException, headers: dict[str, str] 
 
 
 def _page(request: Request, reason: str, status: int, reference: str = "") -> Response:
+    """Render the error page. `reason` is an error code that the theme translates."""
     response: Response = request.page("error", status, reason=reason, reference=reference)
     return response
 
 
 def _json(request: Request, error: str, description: str, status: int) -> Response:
+    """Return an error response in the format of RFC 6749 section 5.2, or in that of IFTTT."""
     if _path(request).startswith("/ifttt/"):
-        # IFTTT requires this format
         return Response(json_body={"errors": [{"message": f"{error}: {description}"}]}, status=status)
     return Response(json_body={"error": error, "error_description": description}, status=status)
 

@@ -43,8 +43,8 @@ class Application:
     """An ASGI application that reads the body of each request and then runs `wsgi` in one of `threads` threads.
 
     `seconds` is the deadline for a body and `limit` its maximum size in bytes. If the deadline expires, the application
-    receives a body that is shorter than its CONTENT_LENGTH. If the body is too long, the application receives `limit`
-    + 1 bytes of it.
+    receives a body that is shorter than its CONTENT_LENGTH. If the body is too long, the application receives one byte
+    more than `limit`, or nothing if the CONTENT_LENGTH exceeds the limit.
     """
 
     def __init__(self, wsgi: Any, threads: int, seconds: float = BODY_SECONDS, limit: int = BODY_LIMIT) -> None:
@@ -75,7 +75,7 @@ class Application:
         await _send(send, (status, headers, body))
 
     async def _read_body(self, environ: dict[str, Any], receive: Receive) -> bool:
-        """Read the body into `environ`. Return False if it is late or too long. Raises UnreadableBody."""
+        """Read the body into `environ`. Return False if the body is late or too long. Raises UnreadableBody."""
         parts: list[bytes] = []
         size, more, late = 0, True, False
         declared = environ.get("CONTENT_LENGTH", "")

@@ -24,11 +24,13 @@ from pyramid.httpexceptions import (
 from linkauth.web import bodies
 
 FIELD_LIMIT = 100
+"""Maximum number of fields in a query or a form."""
 FORM_TOKEN_SECONDS = 900
 """Lifetime of a form token."""
 _SIGNATURE_LENGTH = 24
 """Characters of one signature in a form token."""
 _MAX_SIGNATURES = 9
+"""Maximum number of signatures in a form token."""
 _BODY_ERRORS = {
     "too_long": HTTPRequestEntityTooLarge,
     "too_slow": HTTPRequestTimeout,
@@ -66,14 +68,14 @@ def read_form(environ: dict[str, Any]) -> dict[str, str]:
     charset = parameters.strip().lower().removeprefix("charset=").strip('"')
     if media_type.strip().lower() != _FORM_TYPE or charset not in ("", "utf-8"):
         raise HTTPUnsupportedMediaType("wrong_content_type")
-    pairs = decode_pairs(_body(environ))
+    pairs = decode_pairs(_read_body(environ))
     fields = dict(pairs)
     if len(fields) < len(pairs):
         raise HTTPBadRequest("repeated_parameter")
     return fields
 
 
-def _body(environ: dict[str, Any]) -> bytes:
+def _read_body(environ: dict[str, Any]) -> bytes:
     try:
         return bodies.read(environ)
     except bodies.BodyError as error:
@@ -86,9 +88,9 @@ class FormTokens:
     The token expires and is bound to the query, so it also detects a stale page. It needs no cookie and no stored
     state. `secret` signs the token; `public_url` determines the expected origin.
 
-    While a secret is being replaced, `previous_secrets` contains the former ones. A token then has a signature for each
-    secret, and one valid signature is enough. So servers with the former secret and servers with the new secret accept
-    each other's forms.
+    `previous_secrets` are former secrets, which are set while a secret is being replaced. A token has one signature per
+    secret, and one valid signature is sufficient. So servers with the former secret and servers with the new secret
+    accept each other's forms.
     """
 
     def __init__(
