@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 import plaster
 import pytest
+from hypothesis import HealthCheck, settings
 from webtest import TestApp
 
 from linkauth import redaction
@@ -19,6 +23,9 @@ from tests.backends.outcomes import ENTRY_POINTS
 from tests.backends.shadow_app import SHADOW_SETTINGS, ShadowApp
 
 ROOT = Path(__file__).parent.parent
+MEMORY = Path("/dev/shm")
+MIN_MEMORY = 2**28
+"""Free bytes in MEMORY that are required to use it for databases."""
 HIGH_THROTTLE_LIMITS = {"throttle__account_failures": "100000", "throttle__address_failures": "100000"}
 STAFF_SETTINGS = [f"backend__staff__{key}_column" for key in ("subject", "password", "name", "email", "active")] + [
     f"backend__staff__{key}" for key in ("use", "url", "table", "username_columns")
@@ -30,22 +37,45 @@ CHANGING_SETTINGS = {
     "client__alexa__claims": "department",
 }
 
+# time limits of examples would fail on a busy machine
+settings.register_profile("linkauth", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("linkauth")
+
 
 @pytest.fixture(autouse=True)
 def isolate_redaction(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process has one ini file, whose secrets it remembers; those of a test are none of the next one's."""
+    """Removes the secrets that a test registers; a process registers those of its ini file for its whole life."""
     monkeypatch.setattr(redaction, "_forms", dict(redaction._forms))
     monkeypatch.setattr(redaction, "_short_parts", set(redaction._short_parts))
     monkeypatch.setattr(redaction, "_registered", set(redaction._registered))
 
 
 @pytest.fixture(scope="session")
-def make_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
-    """`make_app(**settings)`: the WSGI app of testing.ini with settings changed (`throttle__x=` is throttle.x)."""
-    opened = []
+def database_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for SQLite databases, in memory if possible.
+
+    On a busy disk a write may take longer than the time limit of a request, which then gets 503.
+    """
+    if not os.access(MEMORY, os.W_OK) or shutil.disk_usage(MEMORY).free < MIN_MEMORY:
+        yield tmp_path_factory.mktemp("databases")
+        return
+    with TemporaryDirectory(prefix="linkauth-tests-", dir=MEMORY) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def database_folder(database_root: Path) -> Path:
+    """A new folder for the SQLite databases of one test."""
+    return Path(mkdtemp(dir=database_root))
+
+
+@pytest.fixture(scope="session")
+def make_app(database_root: Path) -> Iterator[Callable[..., Any]]:
+    """`make_app(**settings)` returns the WSGI app of testing.ini with changed settings; `__` stands for a dot."""
+    apps = []
 
     def make(**changes: str) -> Any:
-        tmp = tmp_path_factory.mktemp("app")
+        tmp = mkdtemp(dir=database_root)
         people.create(f"sqlite:///{tmp}/people.sqlite")
         loader = plaster.get_loader(str(ROOT / "tests/testing.ini"), protocols=["wsgi"])
         ini = loader.get_wsgi_app_settings("main", {"tmp": str(tmp)})
@@ -53,11 +83,11 @@ def make_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...,
         from linkauth import main
 
         app = main({}, **{key: value for key, value in ini.items() if value is not None})
-        opened.append(app)
+        apps.append(app)
         return app
 
     yield make
-    for app in opened:
+    for app in apps:
         services_of(app.registry).close()
 
 

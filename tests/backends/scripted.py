@@ -29,7 +29,7 @@ from linkauth.backends import (
 
 PASSWORD = "canary-71aa, the right one"
 NEW = "canary-28bb, the new one"
-HANG_SECONDS = 30
+HANG_SECONDS = 120
 
 ERRORS: Mapping[str, Callable[[], Exception]] = {
     "unknown": UnknownUser,

@@ -23,7 +23,7 @@ SHADOW_SETTINGS = {
     "backend__trial__position": "1",
     "backend__trial__shadow": "true",
 }
-DEADLINE = 20
+DEADLINE = 60
 
 
 class ShadowApp:

@@ -23,7 +23,7 @@ LEGACY = {
     "backend__legacy__success": "/result/ok = true",
     "backend__legacy__subject": "/result/id",
     "backend__legacy__locked": "status:403 and /result/state = locked",
-    "backend__legacy__receive_timeout": "2",
+    "backend__legacy__receive_timeout": "20",
 }
 
 

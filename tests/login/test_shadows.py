@@ -206,7 +206,7 @@ def test_close_does_not_wait_for_hanging_shadow(make_shadow_app: Callable[..., S
         shadow_app.login(f"good.hang@end-{number}")
     wait_for(lambda: len(shadow_app.trial.usernames) == THREADS)
     shadow_app.services.close()
-    # the shadow still hangs, for up to 30 s
+    # the shadow still hangs, for up to HANG_SECONDS
     assert any(thread.is_alive() for thread in shadow_app.shadow._threads)
     assert not shadow_app.trial.released.is_set()
     assert shadow_app.corp.closed

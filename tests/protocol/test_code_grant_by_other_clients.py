@@ -58,13 +58,13 @@ class Fields(HTMLParser):
 
 def sign_in(url: str) -> str:
     """Signs in on the login page as a browser does; returns the URL of the redirect."""
-    page = requests.get(url, timeout=10)
+    page = requests.get(url, timeout=60)
     assert page.status_code == 200, page.text
     parts = urlsplit(url)
     form = {**Fields(page.text).values, "username": "ada", "password": "lovelace-1815"}
     form.pop("cancel", None)
     headers = {"Origin": f"{parts.scheme}://{parts.netloc}"}
-    response = requests.post(url, form, headers=headers, allow_redirects=False, timeout=10)
+    response = requests.post(url, form, headers=headers, allow_redirects=False, timeout=60)
     assert response.status_code == 303, response.text
     return response.headers["Location"]
 
@@ -103,7 +103,7 @@ def authlib_session(
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
 def test_authlib_links_refreshes_introspects_and_revokes(served: DevelopmentServer, method: str) -> None:
     session = authlib_session(method)
-    metadata = requests.get(f"{served.url}/.well-known/oauth-authorization-server", timeout=10).json()
+    metadata = requests.get(f"{served.url}/.well-known/oauth-authorization-server", timeout=60).json()
     assert method in metadata["token_endpoint_auth_methods_supported"]
     url, state = session.create_authorization_url(metadata["authorization_endpoint"], code_verifier=VERIFIER)
     location = sign_in(url)

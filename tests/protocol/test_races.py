@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from tempfile import mkdtemp
 from time import time
 from typing import Any
 
@@ -64,8 +65,8 @@ class Race:
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def race(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Race]:
-    folder: Path = tmp_path_factory.mktemp("race")
+def race(request: pytest.FixtureRequest, database_root: Path) -> Iterator[Race]:
+    folder = Path(mkdtemp(dir=database_root))
     database = None
     url = f"sqlite:///{folder}/shared.sqlite"
     if request.param == "postgresql":

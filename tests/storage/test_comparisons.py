@@ -25,9 +25,9 @@ def postgresql() -> Iterator[PostgreSQL]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest, database_folder: Path) -> str:
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/links.sqlite"
+        return f"sqlite:///{database_folder}/links.sqlite"
     server: PostgreSQL = request.getfixturevalue("postgresql")
     return server.url
 

@@ -54,9 +54,9 @@ def postgresql() -> Iterator[PostgreSQL]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+def engine(request: pytest.FixtureRequest, database_folder: Path) -> Iterator[Engine]:
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/links.sqlite"
+        url = f"sqlite:///{database_folder}/links.sqlite"
     else:
         url = request.getfixturevalue("postgresql").url
     engine = open_engine(url)
@@ -266,7 +266,7 @@ def test_cached_keys_are_returned_during_reload(tmp_path: Path) -> None:
     assert [key.kid for key in keys.current()] == [created.kid]
     keys._cache = (-math.inf, keys._cache[1])
     with keys._lock, ThreadPoolExecutor(1) as other:
-        assert [key.kid for key in other.submit(keys.current).result(5)] == [created.kid]
+        assert [key.kid for key in other.submit(keys.current).result(30)] == [created.kid]
     engine.dispose()
 
 

@@ -60,15 +60,15 @@ def test_attempt_in_progress_under_another_name_counts() -> None:
             try:
                 return super().authenticate(username, password)
             except WrongPassword:
-                begun.wait(10)
-                assert hold.wait(10)
+                begun.wait(30)
+                assert hold.wait(30)
                 raise
 
     backend = Slow(WrongPassword())
     sign_in = build(backend, account_failures=2)
     with ThreadPoolExecutor(2) as pool:
         waiting = [pool.submit(outcome, sign_in, name) for name in ("ada1", "ada2")]
-        begun.wait(10)
+        begun.wait(30)
         assert type(outcome(sign_in, "ada3")) is WrongPassword
         hold.set()
     assert [type(each.result()) for each in waiting] == [WrongPassword] * 2

@@ -189,7 +189,7 @@ def test_reread_of_keys_does_not_block_callers(store: KeyStore, monkeypatch: pyt
     assert [key.kid for key in store.current()] == [created.kid]
     hangs, ended = threading.Event(), []
     monkeypatch.setattr("linkauth.storage.keys.RELOAD_SECONDS", -1)
-    monkeypatch.setattr(store, "_read_all", lambda keys: ended.append(hangs.wait(10)))
+    monkeypatch.setattr(store, "_read_all", lambda keys: ended.append(hangs.wait(30)))
     assert [key.kid for key in store.current()] == [created.kid]
     assert ended == []
     hangs.set()

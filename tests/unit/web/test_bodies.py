@@ -60,7 +60,7 @@ def test_body_without_length_is_read_if_input_is_terminated() -> None:
 
 def test_slow_bodies_block_few_threads_and_other_bodies_are_read(monkeypatch: Any) -> None:
     released, slow = threading.Event(), 4
-    readers = BodyReaders(seconds=LONG, slow_after=0.05, max_slow=slow, max_readers=50)
+    readers = BodyReaders(seconds=LONG, slow_after=1, max_slow=slow, max_readers=50)
     monkeypatch.setattr(bodies, "_readers", readers)
     codes: list[str] = []
     refused = threading.Semaphore(0)
@@ -81,7 +81,7 @@ def test_slow_bodies_block_few_threads_and_other_bodies_are_read(monkeypatch: An
     try:
         for thread in threads:
             thread.start()
-        # all but `slow` requests are refused at once, though none of their bodies ever comes
+        # all but `slow` requests are refused early, though none of their bodies ever comes
         for _ in range(20 - slow):
             assert refused.acquire(timeout=LONG)
         assert read({"CONTENT_LENGTH": "3", "wsgi.input": Quick()}) == b"abc"
