@@ -61,7 +61,7 @@ def link_filter(
     skill: str | None,
     older_than: int | None,
     unused_for: int | None,
-    living: bool = True,
+    active_only: bool = True,
 ) -> LinkFilter:
     """Returns the filter for these options. `skill` is the name of a client in the ini file, or a client_id.
 
@@ -72,14 +72,14 @@ def link_filter(
     client_id = client_ids.get(skill, skill) if skill is not None else None
     # a client that was removed from the ini file may still have links
     known = client_id is None or client_id in client_ids.values()
-    if not known and link_admin.count(LinkFilter(client_id=client_id, living=False)) == 0:
+    if not known and link_admin.count(LinkFilter(client_id=client_id, active_only=False)) == 0:
         raise click.UsageError(f"--skill: no client and no link has that name; clients: {', '.join(client_ids)}")
     return LinkFilter(
         person=person,
         client_id=client_id,
         created_before=now - older_than * DAY if older_than else None,
         unused_since=now - unused_for * DAY if unused_for else None,
-        living=living,
+        active_only=active_only,
     )
 
 
@@ -115,7 +115,7 @@ def list_command(
     with open_database(ini) as (settings, engine):
         link_admin = LinkAdmin(engine)
         rows = link_admin.links(
-            link_filter(settings, link_admin, person, skill, older_than, unused_for, living=not ended)
+            link_filter(settings, link_admin, person, skill, older_than, unused_for, active_only=not ended)
         )
         print_rows(map(with_iso_times, rows), output_format, COLUMNS, TABLE_COLUMNS)
 

@@ -1,5 +1,4 @@
-"""Where links and tokens are kept: `tables`, their `schema` and its migrations, the `engine`, the `links` store, its
-`ledger` for operators, signing `keys`, and the `comparisons` of backends."""
+"""The database of linkauth: links, tokens, codes, signing keys and comparisons of backends, over SQLAlchemy Core."""
 
 from linkauth.storage.comparisons import Comparisons
 from linkauth.storage.engine import open_engine

@@ -1,4 +1,4 @@
-"""What shadows said of people whom another backend had let in: one row a person, kept from all worker processes."""
+"""Stores the comparisons of shadow backends: one row per shadow, backend and person."""
 
 from __future__ import annotations
 
@@ -31,64 +31,65 @@ _KEY = (comparisons.c.shadow, comparisons.c.backend, comparisons.c.subject)
 
 
 class Comparisons:
-    """`linkauth.login.comparison.Comparisons` in a database, and counts for operators, which raise SQLAlchemyError."""
+    """Implements `linkauth.login.comparison.Comparisons` and reports for operators, which raise SQLAlchemyError."""
 
     def __init__(self, engine: Engine) -> None:
         self._reader, self._writer = Reader(engine), Writer(engine)
         self._insert = _insert_of(engine)
 
     def last(self, shadow: str, backend: str, subject: str) -> tuple[str, int] | None:
-        """The outcome of a person, and when that was, in seconds since 1970; None if nobody asked yet."""
-        found = select(comparisons.c.outcome, comparisons.c.compared_at)
-        mine = and_(*(column == value for column, value in zip(_KEY, (shadow, backend, subject), strict=True)))
+        """Returns the last outcome of a person and its time in seconds since 1970; None if there is none."""
+        outcome = select(comparisons.c.outcome, comparisons.c.compared_at)
+        same_key = and_(*(column == value for column, value in zip(_KEY, (shadow, backend, subject), strict=True)))
         with _errors(), self._reader.connect() as connection:
-            row = connection.execute(found.where(mine)).first()
+            row = connection.execute(outcome.where(same_key)).first()
         return None if row is None else (row.outcome, row.compared_at)
 
     def record(self, comparison: Comparison, now: int) -> None:
-        """Count a comparison, in one statement. That the shadow could not tell overwrites nothing that it told."""
-        lost = comparison.outcome == UNAVAILABLE
-        news: dict[str, Any] = {
+        """Stores a comparison in one statement. UNAVAILABLE is counted, but does not overwrite an earlier outcome."""
+        unavailable = comparison.outcome == UNAVAILABLE
+        result: dict[str, Any] = {
             "username": comparison.username[:255],
             "outcome": comparison.outcome,
             "same_subject": comparison.same_subject,
             "compared_at": now,
         }
         key = {"shadow": comparison.shadow, "backend": comparison.backend, "subject": comparison.subject}
-        counts = {"asked": comparisons.c.asked + 1, "unavailable": comparisons.c.unavailable + int(lost)}
-        statement = self._insert(comparisons).values(**key, **news, asked=1, unavailable=int(lost))
-        statement = statement.on_conflict_do_update(index_elements=_KEY, set_=counts if lost else news | counts)
+        counts = {"asked": comparisons.c.asked + 1, "unavailable": comparisons.c.unavailable + int(unavailable)}
+        statement = self._insert(comparisons).values(**key, **result, asked=1, unavailable=int(unavailable))
+        update = counts if unavailable else result | counts
+        statement = statement.on_conflict_do_update(index_elements=_KEY, set_=update)
         with _errors(), self._writer.begin() as connection:
             connection.execute(statement)
 
     def summary(self, shadow: str) -> list[dict[str, Any]]:
-        """For each backend and outcome: people, how many of them keep their subject, and the sums of the counts."""
+        """Returns per backend and outcome: number of people, number with the same subject, and the summed counts."""
         summed: dict[str, ColumnElement[int]] = {"same_subject": case((comparisons.c.same_subject, 1), else_=0)}
         summed |= {name: comparisons.c[name] for name in ("asked", "unavailable")}
-        # PostgreSQL's sum of whole numbers is no whole number
+        # PostgreSQL's sum of bigint is numeric
         sums = [cast(func.sum(each), BigInteger).label(name) for name, each in summed.items()]
         columns = (comparisons.c.backend, comparisons.c.outcome)
         counted = select(*columns, func.count().label("people"), *sums)
         return self._rows(counted.where(comparisons.c.shadow == shadow).group_by(*columns).order_by(*columns))
 
     def disagreements(self, shadow: str) -> list[dict[str, Any]]:
-        """Everybody on whom the shadow does not agree, or whom it knows by another subject."""
+        """Returns the rows of people with another outcome or another subject at the shadow."""
         columns = [column for column in comparisons.c if column.name != "unavailable"]
-        otherwise = or_(comparisons.c.outcome.not_in((AGREE, UNAVAILABLE)), comparisons.c.same_subject.is_(False))
-        return self._rows(select(*columns).where(comparisons.c.shadow == shadow, otherwise).order_by(*_KEY))
+        differs = or_(comparisons.c.outcome.not_in((AGREE, UNAVAILABLE)), comparisons.c.same_subject.is_(False))
+        return self._rows(select(*columns).where(comparisons.c.shadow == shadow, differs).order_by(*_KEY))
 
     def unseen(self, shadow: str) -> list[dict[str, Any]]:
-        """Everybody with a link that lives about whom the shadow was never asked: backend, subject, username."""
+        """Returns backend, subject and username of people with an active link but without a comparison."""
         return self._rows(select(_unseen(shadow)).order_by("backend", "subject"))
 
     def count_unseen(self, shadow: str) -> dict[str, int]:
-        """How many of them each backend has."""
+        """Returns the number of rows of `unseen` per backend."""
         unseen = _unseen(shadow)
         counted = select(unseen.c.backend, func.count().label("people")).group_by(unseen.c.backend)
         return {row["backend"]: row["people"] for row in self._rows(counted)}
 
     def forget(self, shadow: str) -> int:
-        """Delete what was compared with a shadow; gives how many people that were."""
+        """Deletes the comparisons of a shadow. Returns their number."""
         with self._writer.begin() as connection:
             return connection.execute(delete(comparisons).where(comparisons.c.shadow == shadow)).rowcount
 
@@ -98,7 +99,10 @@ class Comparisons:
 
 
 def _insert_of(engine: Engine) -> Any:
-    """INSERT with ON CONFLICT; only the dialect in use is imported, since each costs a start tens of milliseconds."""
+    """Returns the dialect's INSERT, which supports ON CONFLICT.
+
+    Only the dialect in use is imported, because each import takes tens of milliseconds.
+    """
     if engine.dialect.name == "sqlite":
         from sqlalchemy.dialects import sqlite
 
@@ -117,12 +121,12 @@ def _errors() -> Iterator[None]:
 
 
 def _unseen(shadow: str) -> Subquery:
-    # what the shadow itself decided, before it was one or since, is no person that it has yet to see
+    # links of the shadow itself are excluded: it may have been a normal backend before
     seen = exists().where(
         comparisons.c.shadow == shadow,
         comparisons.c.backend == links.c.backend,
         comparisons.c.subject == links.c.subject,
     )
     people = select(links.c.backend, links.c.subject, func.max(links.c.username).label("username"))
-    living = people.where(links.c.ended_at.is_(None), links.c.backend != shadow, ~seen)
-    return living.group_by(links.c.backend, links.c.subject).subquery()
+    unseen = people.where(links.c.ended_at.is_(None), links.c.backend != shadow, ~seen)
+    return unseen.group_by(links.c.backend, links.c.subject).subquery()

@@ -1,7 +1,7 @@
-"""How long one operation on the database may take: from asking the pool for a connection to the last answer.
+"""Time limit of a database operation, from the request for a pooled connection to the last result.
 
-A request that finds the database locked, slow or hung is answered with 503 within two seconds; Alexa gives up after
-4.5. Waiting for a connection of the pool counts too, so the deadline begins there; it is kept per thread.
+If the database is locked, slow or does not respond, the HTTP response is 503 within two seconds; Alexa gives up after
+4.5 seconds. The limit includes the wait for a connection, so the deadline is set before it, per thread.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from contextlib import contextmanager
 from sqlalchemy import PoolProxiedConnection, QueuePool
 
 REQUEST_SECONDS = 1.75
-"""For what a request waits for; below 2, so that the answer itself is sent in time."""
+"""Limit while an HTTP request waits. It is below 2 seconds, which leaves time for the response."""
 OPERATOR_SECONDS = 60
-"""For operators' commands, which may wait for a lock or a connection."""
+"""Limit for the wait of CLI commands for a lock or a connection."""
 
 _thread = threading.local()
 
 
 class DeadlinePool(QueuePool):
-    """A pool whose time limit (`pool_timeout`) holds for the whole operation that a connection is asked for."""
+    """A pool whose time limit (`pool_timeout`) applies to a whole operation, not only to the wait for a connection."""
 
-    # a pool logs under the name of its module: at INFO what is of no use to operators
+    # SQLAlchemy derives the logger name from the module; under `linkauth` it would log pool internals at INFO
     __module__ = QueuePool.__module__
 
     _limit: float
 
     @property
     def _timeout(self) -> float:
-        """What QueuePool waits for a connection; inside an `operation` no longer than its time lasts."""
+        """Seconds that QueuePool waits for a connection, limited by the remaining time of the current `operation`."""
         return min(self._limit, remaining()) if getattr(_thread, "begun", False) else self._limit
 
     @_timeout.setter
@@ -46,7 +46,7 @@ class DeadlinePool(QueuePool):
 
 @contextmanager
 def operation(seconds: float) -> Iterator[None]:
-    """An operation of the current thread whose `seconds` begin before it asks for a connection."""
+    """Context manager that sets the deadline of the current thread to `seconds` from now."""
     _thread.deadline, _thread.begun = time.monotonic() + seconds, True
     try:
         yield
@@ -55,6 +55,6 @@ def operation(seconds: float) -> Iterator[None]:
 
 
 def remaining() -> float:
-    """Seconds that are left to the current thread's operation, 0 if its time is up."""
+    """Returns the seconds until the deadline of the current thread; 0 if it has passed."""
     deadline: float = getattr(_thread, "deadline", time.monotonic() + REQUEST_SECONDS)
     return max(0.0, deadline - time.monotonic())

@@ -1,4 +1,4 @@
-"""Opening the database: a file of SQLite, or a PostgreSQL server."""
+"""Engines and connections for the database, SQLite or PostgreSQL."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from linkauth.storage.deadline import OPERATOR_SECONDS, REQUEST_SECONDS, Deadlin
 
 KEY = "linkauth.database"
 POOL_SIZE = 16
-"""The connections of a process to the database, at most; they are opened as they are needed."""
+"""Maximum number of database connections per process. They are opened on demand."""
 MAX_WRITERS = 12
-"""Transactions of a process that write at the same time, at most: the rest of the connections is left to readers."""
-READ_ONLY = "linkauth_reads"
-"""An execution option of connections to SQLite that only read."""
+"""Maximum number of concurrent write transactions per process. The remaining connections are for readers."""
+READ_ONLY = "linkauth_read_only"
+"""Execution option of SQLite connections that only read."""
 STATEMENT_SECONDS = 1.5
 LOCK_SECONDS = 1.25
-"""PostgreSQL's own limits, below REQUEST_SECONDS: the server stops working on what nobody waits for any more."""
+"""PostgreSQL's statement_timeout and lock_timeout. Below REQUEST_SECONDS, so that the server stops in time."""
 
 
 _CONNECTION_LIMITS = """
@@ -36,9 +36,9 @@ SELECT (SELECT setting::int FROM pg_settings WHERE name = 'max_connections')
        (SELECT rolconnlimit FROM pg_roles WHERE rolname = current_user),
        (SELECT datconnlimit FROM pg_database WHERE datname = current_database())
 """
-"""The last two are -1 where nobody has set a limit."""
+"""Selects the connection limits of the server, the role and the database. The last two are -1 if they are not set."""
 _writers: WeakKeyDictionary[Engine, BoundedSemaphore] = WeakKeyDictionary()
-"""The slots of the writers of each engine, which all stores over it share."""
+"""The write slots of each engine, shared by all writers on it."""
 
 
 def open_engine(url: str, for_operator: bool = False) -> Engine:
@@ -50,7 +50,7 @@ def open_engine(url: str, for_operator: bool = False) -> Engine:
     (CLI commands), it waits up to OPERATOR_SECONDS for a connection and for SQLite's lock, and statements have no time
     limit.
     """
-    # a program's own URL has passed no reader of settings
+    # the URL may not come from the settings, so its password may not be registered for redaction yet
     register_url_secrets(url)
     try:
         parsed = make_url(url)
@@ -60,11 +60,9 @@ def open_engine(url: str, for_operator: bool = False) -> Engine:
             raise SettingsError([(KEY, "is neither sqlite:///<file> nor postgresql+psycopg://<user>@<host>/<name>")])
         return _create(parsed, for_operator)
     except NoSuchModuleError:
-        raise SettingsError(
-            [(KEY, "names a database driver that is not known: say sqlite or postgresql+psycopg")]
-        ) from None
+        raise SettingsError([(KEY, "names an unknown database driver: use sqlite or postgresql+psycopg")]) from None
     except ImportError as error:
-        # psycopg names no module where its own library is missing
+        # the error has no module name if the C library of psycopg is missing
         module = str(error.name or "psycopg").partition(".")[0]
         remedy = "'linkauth[postgresql]'" if module == "psycopg" else module
         problem = f"needs the database driver {module}, which is not installed: pip install {remedy} ({reason(error)})"
@@ -74,18 +72,17 @@ def open_engine(url: str, for_operator: bool = False) -> Engine:
 
 
 def describe_error(error: Exception) -> str:
-    """Why a statement failed, in the driver's words without secrets; of an error about a value, which those words
-    may hold, the class alone."""
+    """Returns type and redacted message of a database error, or only the type if the message may contain a value."""
     kind = type(error).__name__
-    # the drivers call theirs as SQLAlchemy does (PEP 249)
+    # drivers and SQLAlchemy use the same names (PEP 249)
     return kind if kind in ("DataError", "IntegrityError") else f"{kind}: {reason(error)}"
 
 
 class Reader:
-    """Single SELECTs on an engine, each of which reads consistently by itself: no transaction, no lock.
+    """Runs single SELECT statements, without a transaction or lock; each one is consistent by itself.
 
-    The statement is compiled once and handed to the driver as it is: introspection runs it at every utterance, and this
-    halves what it costs.
+    `prepare` compiles a statement once and passes it to the driver directly. This halves the cost of introspection,
+    which runs once per utterance.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -94,33 +91,36 @@ class Reader:
         self.errors: tuple[type[Exception], ...] = (SQLAlchemyError, engine.dialect.dbapi.Error)  # type: ignore[union-attr]
 
     def connect(self) -> Connection:
-        """A connection for other SELECTs; on SQLite it takes no lock that keeps a writer waiting."""
+        """Returns a connection for other SELECT statements. On SQLite, it takes no lock that blocks writers."""
         connection = self._engine.connect()
         if self._transactional:
             return connection.execution_options(isolation_level="AUTOCOMMIT")
         return connection.execution_options(**{READ_ONLY: True})
 
     def prepare(self, select: Select[Any]) -> Callable[[Mapping[str, Any]], Any]:
-        """A function from the parameters of `select` to its first row, a tuple, or None; it raises one of `errors`."""
+        """Returns a function that maps the parameters of `select` to the first row (a tuple or None).
+
+        The function raises one of `errors`.
+        """
         compiled = select.compile(self._engine)
         sql, names = compiled.string, compiled.positiontup
 
         def first(parameters: Mapping[str, Any]) -> Any:
-            given = parameters if names is None else [parameters[name] for name in names]
+            values = parameters if names is None else [parameters[name] for name in names]
             connection = self._engine.raw_connection()
             driver: Any = connection.driver_connection
             try:
                 if self._transactional:
-                    # psycopg sends nothing for this; it begins no transaction then
+                    # prevents a transaction; psycopg sends nothing to the server for this
                     driver.autocommit = True
                 cursor = connection.cursor()
-                cursor.execute(sql, given)
+                cursor.execute(sql, values)
                 row = cursor.fetchone()
                 cursor.close()
                 if self._transactional:
                     driver.autocommit = False
             except Exception:
-                # whatever it was, the next one begins on a connection of its own
+                # the state of the connection is unknown, so the next call must open a new one
                 connection.invalidate()
                 raise
             connection.close()
@@ -130,9 +130,9 @@ class Reader:
 
 
 class Writer:
-    """Transactions that write.
+    """Runs write transactions.
 
-    At most `MAX_WRITERS` of them have a connection at a time, on SQLite one, so that writers that wait for a lock leave
+    At most MAX_WRITERS of them (one on SQLite) have a connection at a time, so that writers that wait for a lock leave
     connections to readers. The others wait here, within the deadline of their operation.
     """
 
@@ -146,10 +146,10 @@ class Writer:
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """A transaction, as `engine.begin()` is one. Raises SQLAlchemyError."""
+        """Context manager for a transaction, like `engine.begin()`. Raises SQLAlchemyError."""
         with operation(self._seconds):
             if not self._write_slots.acquire(timeout=self._seconds):
-                raise TimeoutError("too many transactions are waiting to be written")
+                raise TimeoutError("too many write transactions are waiting")
             try:
                 with self._engine.begin() as connection:
                     yield connection
@@ -158,15 +158,15 @@ class Writer:
 
 
 def connection_limit(engine: Engine) -> int | None:
-    """How many connections the server allows the account in all; None where there is no such limit, as with SQLite.
+    """Returns how many connections the server allows for the account; None if there is no limit, as with SQLite.
 
-    Connections that PostgreSQL keeps for administrators do not count. Raises SQLAlchemyError.
+    Connections that PostgreSQL reserves for administrators are not included. Raises SQLAlchemyError.
     """
     if engine.dialect.name != "postgresql":
         return None
     with Reader(engine).connect() as connection:
-        everybody, account, database = connection.execute(text(_CONNECTION_LIMITS)).one()
-    limits: list[int] = [everybody, *(limit for limit in (account, database) if limit >= 0)]
+        server, role, database = connection.execute(text(_CONNECTION_LIMITS)).one()
+    limits: list[int] = [server, *(limit for limit in (role, database) if limit >= 0)]
     return min(limits)
 
 
@@ -194,30 +194,33 @@ def _create(url: URL, for_operator: bool = False, **options: Any) -> Engine:
 
 
 def _open_file(_dialect: Any, _record: Any, arguments: list[Any], parameters: dict[str, Any]) -> None:
-    """Before SQLite opens its file: a missing one is made with mode 0600, and locks are waited for until the deadline.
+    """Creates a missing SQLite file with mode 0600 before SQLite opens it, and sets the lock timeout to the deadline.
 
-    SQLite gives the files beside it (-wal, -shm) the same mode. A path that cannot be used is for SQLite to name.
+    SQLite gives the -wal and -shm files the same mode. SQLite itself reports an unusable path.
     """
     with suppress(OSError):
         file = os.open(os.path.realpath(arguments[0]), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
-        # the umask may have taken the owner's own rights away
+        # the umask may have removed permissions of the owner
         os.fchmod(file, 0o600)
         os.close(file)
     parameters["timeout"] = remaining()
 
 
 def _sqlite(url: URL, for_operator: bool) -> Engine:
-    """WAL, so that readers never wait; FULL, so that a power cut loses no token; BEGIN IMMEDIATE, so that a
-    transaction that reads and then writes is never refused half-way."""
+    """Returns an SQLite engine with these settings.
+
+    journal_mode=WAL: readers never wait. synchronous=FULL: a power failure loses no token. BEGIN IMMEDIATE: a
+    transaction that reads before it writes does not fail halfway with a lock conflict.
+    """
     if url.database in (None, "", ":memory:"):
-        raise SettingsError([(KEY, "names no file: links kept in memory would be gone with the process")])
+        raise SettingsError([(KEY, "does not name a file: links in memory would be lost with the process")])
     if str(url.database).startswith("file:"):
-        # its name is not that of the file, whose mode and being are looked at
+        # the path of the file must be known, to check its existence and mode
         raise SettingsError(
-            [(KEY, "is a file: URL of SQLite: name the file itself, as in sqlite:////var/lib/db.sqlite")]
+            [(KEY, "is a file: URL of SQLite: write the path of the file, as in sqlite:////var/lib/db.sqlite")]
         )
     engine = _create(url, for_operator)
-    longest = (OPERATOR_SECONDS if for_operator else REQUEST_SECONDS) / 2
+    max_lock_seconds = (OPERATOR_SECONDS if for_operator else REQUEST_SECONDS) / 2
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
@@ -226,15 +229,16 @@ def _sqlite(url: URL, for_operator: bool) -> Engine:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
-        _set_busy_timeout(connection, {}, longest)
+        _set_busy_timeout(connection, {}, max_lock_seconds)
 
     @event.listens_for(engine, "checkout")
     def limit(connection: Any, record: Any, _proxy: Any) -> None:
-        # half of the time for a connection, half of it for a lock: so this is set only after a long wait or a writer
-        seconds = min(remaining(), longest)
-        if seconds < longest or "busy_seconds" in record.info:
+        # readers wait for a lock for at most half of the time limit. To save a statement, the timeout is set only if
+        # less time remains, or if the last user of the connection changed it
+        seconds = min(remaining(), max_lock_seconds)
+        if seconds < max_lock_seconds or "busy_seconds" in record.info:
             _set_busy_timeout(connection, record.info, seconds)
-        if seconds == longest:
+        if seconds == max_lock_seconds:
             record.info.pop("busy_seconds", None)
 
     @event.listens_for(engine, "begin")
@@ -247,6 +251,6 @@ def _sqlite(url: URL, for_operator: bool) -> Engine:
 
 
 def _set_busy_timeout(connection: Any, info: dict[Any, Any], seconds: float) -> None:
-    """How long SQLite waits for a lock on this connection; `info` remembers that it is not the usual time."""
+    """Sets how long SQLite waits for a lock on this connection, and marks in `info` that the timeout was changed."""
     connection.execute(f"PRAGMA busy_timeout={seconds * 1000:.0f}").close()
     info["busy_seconds"] = seconds

@@ -1,8 +1,9 @@
-"""Keys that sign JWT access tokens, kept in the database so that every server has the same ones.
+"""Keys that sign JWT access tokens. They are stored in the database, so that all servers share them.
 
-The private part is sealed (JWE, A256GCM) with a key made from the ini's secret: a copy of the database signs nothing.
-It is sealed once for each secret that the ini names, so that servers with the former and servers with the new secret
-read the same keys while they are restarted one after the other.
+The private key is encrypted (JWE, dir with A256GCM) with a key derived from `linkauth.secret`, so that a copy of the
+database is not enough to sign tokens. It is encrypted once for `linkauth.secret` and once for each previous secret.
+Thus servers with the old and the new secret can read the same keys during a rolling restart. Each encrypted copy is
+called a seal.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from linkauth.storage.tables import signing_keys, tokens
 log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
-    # a server without JWTs is spared 10 MB: what follows imports JOSE where it is used
+    # joserfc takes 10 MB, so functions import it on demand; a server without JWTs does not need it
     from joserfc.jwk import OctKey
 
 RELOAD_SECONDS = 60
@@ -38,9 +39,10 @@ _SEAL = {"alg": "dir", "enc": "A256GCM"}
 
 @dataclass(frozen=True)
 class StoredKey:
-    """A key as the database has it. `key` is None if no secret of the ini opens it.
+    """A row of the database. `key` is None if no secret in the ini decrypts it.
 
-    `missing` are the secrets of the ini that it is not sealed for, `foreign` counts its seals that none of them opens.
+    `missing_secrets` are the secrets in the ini without a seal. `unknown_seals` is the number of seals that no secret
+    in the ini decrypts.
     """
 
     kid: str
@@ -53,7 +55,7 @@ class StoredKey:
 
 
 class KeyStore:
-    """The signing keys; `secret` is the ini's, `previous` are the former ones that it names."""
+    """The signing keys in the database. `secret` is `linkauth.secret`, `previous` is `linkauth.previous_secrets`."""
 
     def __init__(self, engine: Engine, secret: str, previous: Sequence[str] = ()) -> None:
         self._reader, self._writer = Reader(engine), Writer(engine)
@@ -64,10 +66,10 @@ class KeyStore:
         self._cache: tuple[float, Sequence[SigningKey]] = (-math.inf, ())
 
     def current(self) -> Sequence[SigningKey]:
-        """The keys, read anew at most once a minute, and behind the answers if there are some already: a database that
-        hangs would cost a request the time that it needs for its own operations.
+        """Returns the cached keys, which are reloaded at most once a minute.
 
-        Raises StorageUnavailableError if there are none yet and the database cannot be asked.
+        If keys are cached, the reload runs in the background, so that a slow database does not delay the request.
+        Raises StorageUnavailableError if no keys are cached and the database is unavailable.
         """
         (at, keys), failures = self._cache, self._failures
         if time.monotonic() - at > RELOAD_SECONDS and self._lock.acquire(blocking=not keys):
@@ -82,12 +84,15 @@ class KeyStore:
             arguments = (at, keys, self._failures)
             threading.Thread(target=self._reload, args=arguments, name="signing keys", daemon=True).start()
         except RuntimeError:
-            # no thread can be had now; the next request tries again
+            # cannot start a thread; the next request tries again
             self._lock.release()
 
     def _reload(self, at: float, keys: Sequence[SigningKey], failures: int) -> None:
-        """Read the keys anew unless another thread has done it since `at`, and give the lock back. Who waited for one
-        that failed fails too, so that a database that hangs is not asked by each of them in turn."""
+        """Reloads the keys unless another thread has done so since `at`, and releases the lock.
+
+        A thread that waited for a failed reload fails too. Otherwise all waiting threads would query a database that
+        does not respond, one after the other.
+        """
         try:
             if self._failures != failures:
                 raise StorageUnavailableError("signing keys: they could not be read a moment ago")
@@ -103,13 +108,13 @@ class KeyStore:
             if not keys:
                 self._failures += 1
                 raise StorageUnavailableError(f"signing keys: {error}") from error
-            log.error("signing keys cannot be read, the last known ones go on: %s", error)
+            log.error("signing keys cannot be read, using the cached keys: %s", error)
             self._cache = (time.monotonic() - RELOAD_SECONDS + RETRY_SECONDS, keys)
             return
         found = [each.key for each in stored if each.key]
         closed = {each.kid: each for each in stored if not each.key}
         if closed:
-            # a server with another secret may have sealed them anew since this one read them
+            # another server may have resealed them without the secret of this server; the cached keys are still valid
             found += [
                 replace(key, signs_from=closed[key.kid].signs_from, retires_at=closed[key.kid].retires_at)
                 for key in keys
@@ -121,39 +126,41 @@ class KeyStore:
         self._cache = (time.monotonic(), found or keys if closed else found)
 
     def all(self) -> list[SigningKey]:
-        """Every key that has not retired, oldest first. Raises SettingsError if no secret of the ini opens one."""
+        """Returns the keys that have not retired, oldest first. Raises SettingsError if a key cannot be decrypted."""
         stored = self.stored()
         if closed := [each.kid for each in stored if not each.key]:
             raise SettingsError([("linkauth.secret", unreadable_keys_problem(closed))])
         return [each.key for each in stored if each.key]
 
     def stored(self) -> list[StoredKey]:
-        """Every key that has not retired, oldest first, whether or not it can be opened."""
-        living = signing_keys.c.retires_at.is_(None) | (signing_keys.c.retires_at > int(time.time()))
+        """Returns the keys that have not retired, oldest first, including those that cannot be decrypted."""
+        active = signing_keys.c.retires_at.is_(None) | (signing_keys.c.retires_at > int(time.time()))
         try:
             with self._reader.connect() as connection:
-                rows = connection.execute(select(signing_keys).where(living).order_by(signing_keys.c.signs_from)).all()
+                rows = connection.execute(select(signing_keys).where(active).order_by(signing_keys.c.signs_from)).all()
         except SQLAlchemyError as error:
             raise StorageUnavailableError(describe_error(error)) from error
         return [self._stored(row.kid, row.signs_from, row.retires_at, row.sealed) for row in rows]
 
-    def rotate(self, signs_from: int, retires_at: int, forget: Iterable[str] = ()) -> SigningKey:
-        """A new key that signs from `signs_from`; the ones before it are published until `retires_at` at most.
+    def rotate(self, signs_from: int, retires_at: int, delete_kids: Iterable[str] = ()) -> SigningKey:
+        """Creates and returns a key that signs from `signs_from` on. Older keys retire at `retires_at` at the latest.
 
-        Those named in `forget` are deleted: what they signed can be verified no more.
+        Keys with an ID in `delete_kids` are deleted; tokens that they signed can no longer be verified.
         """
         new = SigningKey.new(signs_from)
         sealed = " ".join(_seal(new, secret) for secret in self._secrets)
         with self._writer.begin() as connection:
-            longer = signing_keys.c.retires_at.is_(None) | (signing_keys.c.retires_at > retires_at)
-            connection.execute(delete(signing_keys).where(signing_keys.c.kid.in_(list(forget))))
-            connection.execute(update(signing_keys).where(longer).values(retires_at=retires_at))
+            retires_later = signing_keys.c.retires_at.is_(None) | (signing_keys.c.retires_at > retires_at)
+            connection.execute(delete(signing_keys).where(signing_keys.c.kid.in_(list(delete_kids))))
+            connection.execute(update(signing_keys).where(retires_later).values(retires_at=retires_at))
             connection.execute(insert(signing_keys).values(kid=new.kid, signs_from=signs_from, sealed=sealed))
         return new
 
     def add_seals(self) -> int:
-        """Seal the keys that can be opened also for those secrets of the ini that do not open them yet; gives how many
-        keys that were. Other seals stay: servers with another ini may need them."""
+        """Adds the missing seals for the secrets in the ini. Returns the number of keys that changed.
+
+        Other seals remain, because servers with another ini may need them.
+        """
         return sum(
             self._replace(each, " ".join((each.sealed, *(_seal(each.key, secret) for secret in each.missing_secrets))))
             for each in self.stored()
@@ -161,7 +168,7 @@ class KeyStore:
         )
 
     def reseal(self) -> int:
-        """Seal the keys that can be opened for the secrets of the ini and for no other; gives how many keys changed."""
+        """Replaces the seals of readable keys by seals for the secrets in the ini. Returns how many keys changed."""
         return sum(
             self._replace(each, " ".join(_seal(each.key, secret) for secret in self._secrets))
             for each in self.stored()
@@ -169,13 +176,13 @@ class KeyStore:
         )
 
     def count_jwts(self, since: int, now: int) -> int:
-        """How many access tokens in JWT form were issued since `since` and have not expired at `now`."""
-        living = (tokens.c.jti.is_not(None), tokens.c.expires_at > now, tokens.c.issued_at >= since)
+        """Returns how many JWT access tokens were issued since `since` and have not expired at `now`."""
+        active = (tokens.c.jti.is_not(None), tokens.c.expires_at > now, tokens.c.issued_at >= since)
         with self._reader.connect() as connection:
-            return connection.execute(select(func.count()).select_from(tokens).where(*living)).scalar_one()
+            return connection.execute(select(func.count()).select_from(tokens).where(*active)).scalar_one()
 
     def _replace(self, stored: StoredKey, sealed: str) -> bool:
-        """False if another process has sealed the key anew since it was read."""
+        """Writes the seals of a key. Returns False if another process has changed them since they were read."""
         same = (signing_keys.c.kid == stored.kid) & (signing_keys.c.sealed == stored.sealed)
         with self._writer.begin() as connection:
             return connection.execute(update(signing_keys).where(same).values(sealed=sealed)).rowcount == 1
@@ -193,10 +200,10 @@ class KeyStore:
 
 
 def unreadable_keys_problem(kids: Iterable[str]) -> str:
-    """What to do about keys that no secret of the ini opens."""
+    """Returns the text of a fault of `linkauth.secret` about signing keys that no secret in the ini decrypts."""
     return (
-        f"is another one than the signing keys in the database were sealed with ({', '.join(kids)}): name the former "
-        "one in linkauth.previous_secrets; or, if it is lost, make new keys with: "
+        f"cannot decrypt the signing keys in the database ({', '.join(kids)}): add the former secret to "
+        "linkauth.previous_secrets; if it is lost, create new keys with: "
         "linkauth keys rotate --forget-unreadable <ini file>"
     )
 
@@ -209,7 +216,7 @@ def _seal(key: SigningKey, secret: bytes) -> str:
 
 
 def _open(sealed: str, secret: bytes) -> bytes | None:
-    """The private key in the one of the seals that `secret` opens, None if it opens none."""
+    """Returns the private key from the first seal that `secret` decrypts, or None."""
     from joserfc import jwe
     from joserfc.errors import JoseError
 

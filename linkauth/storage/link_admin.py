@@ -12,7 +12,7 @@ from linkauth.storage.engine import Reader, Writer
 from linkauth.storage.tables import deny_list, links, tokens
 
 BATCH_SIZE = 500
-"""Links that are read at once; between two pages the database is free for the server."""
+"""Number of links per query or transaction, so that the server is not blocked for long."""
 COLUMNS = (
     "id",
     "backend",
@@ -33,72 +33,73 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class LinkFilter:
-    """A choice of links; what is None does not narrow it. Times are in seconds since 1970.
+    """Selects links. A field that is None does not restrict the selection. Times are in seconds since 1970.
 
-    `person` is a user name in any case, or `<backend>:<subject>`; `unused_since` takes links without a use and without
-    a new token since then; `living` takes those that have not ended.
+    `person` is a user name in any case, or `<backend>:<subject>`. `unused_since` selects links that have had no use and
+    no new token since then. `active_only` excludes links that have ended.
     """
 
     person: str | None = None
     client_id: str | None = None
     created_before: int | None = None
     unused_since: int | None = None
-    living: bool = True
+    active_only: bool = True
 
     def clause(self) -> ColumnElement[bool]:
-        wanted: list[ColumnElement[bool]] = [links.c.ended_at.is_(None)] if self.living else []
+        """Returns the filter as an SQL expression."""
+        conditions: list[ColumnElement[bool]] = [links.c.ended_at.is_(None)] if self.active_only else []
         if self.person is not None:
             backend, _, subject = self.person.partition(":")
-            same = and_(links.c.backend == backend, links.c.subject == subject) if subject else false()
-            # SQLite itself folds the case of ASCII only
-            named = func.lower(links.c.username).in_({self.person, self.person.lower()})
-            wanted.append(or_(named, links.c.username == self.person, same))
+            same_subject = and_(links.c.backend == backend, links.c.subject == subject) if subject else false()
+            # SQLite's lower() converts only ASCII letters
+            same_name = func.lower(links.c.username).in_({self.person, self.person.lower()})
+            conditions.append(or_(same_name, links.c.username == self.person, same_subject))
         if self.client_id is not None:
-            wanted.append(links.c.client_id == self.client_id)
+            conditions.append(links.c.client_id == self.client_id)
         if self.created_before is not None:
-            wanted.append(links.c.created_at < self.created_before)
+            conditions.append(links.c.created_at < self.created_before)
         if self.unused_since is not None:
-            # who verifies JWTs alone never asks here: then refreshing is the sign of life
-            fresh = exists().where(tokens.c.link_id == links.c.id, tokens.c.issued_at >= self.unused_since)
-            wanted += [func.coalesce(links.c.last_used_at, links.c.created_at) < self.unused_since, ~fresh]
-        return and_(True, *wanted)
+            # a client that verifies JWTs itself never calls introspection, so new tokens also count as use
+            has_new_token = exists().where(tokens.c.link_id == links.c.id, tokens.c.issued_at >= self.unused_since)
+            last_use = func.coalesce(links.c.last_used_at, links.c.created_at)
+            conditions += [last_use < self.unused_since, ~has_new_token]
+        return and_(True, *conditions)
 
 
 class LinkAdmin:
-    """Reads and ends links, for operators."""
+    """Lists, counts and ends links."""
 
     def __init__(self, engine: Engine) -> None:
         self._reader, self._writer = Reader(engine), Writer(engine)
 
-    def links(self, which: LinkFilter) -> Iterator[dict[str, Any]]:
-        """The chosen links, oldest first, each a dict of COLUMNS."""
-        chosen = (
-            select(*(links.c[name] for name in COLUMNS)).where(which.clause()).order_by(links.c.id).limit(BATCH_SIZE)
-        )
-        last = 0
+    def links(self, link_filter: LinkFilter) -> Iterator[dict[str, Any]]:
+        """Yields the selected links, oldest first, each as a dict of COLUMNS."""
+        columns = [links.c[name] for name in COLUMNS]
+        batch = select(*columns).where(link_filter.clause()).order_by(links.c.id).limit(BATCH_SIZE)
+        last_id = 0
         while True:
             with self._reader.connect() as connection:
-                rows = connection.execute(chosen.where(links.c.id > last)).mappings().all()
+                rows = connection.execute(batch.where(links.c.id > last_id)).mappings().all()
             if not rows:
                 return
             yield from map(dict, rows)
-            last = rows[-1]["id"]
+            last_id = rows[-1]["id"]
 
-    def count(self, which: LinkFilter) -> int:
-        """How many links are chosen."""
+    def count(self, link_filter: LinkFilter) -> int:
+        """Returns the number of selected links."""
         with self._reader.connect() as connection:
-            return connection.execute(select(func.count()).select_from(links).where(which.clause())).scalar_one()
+            return connection.execute(select(func.count()).select_from(links).where(link_filter.clause())).scalar_one()
 
-    def end(self, which: LinkFilter, reason: str, now: int) -> int:
-        """End the chosen links that live; gives how many they were. A page at a time, so that nobody waits for long."""
-        chosen = select(links.c.id).where(which.clause(), links.c.ended_at.is_(None)).limit(BATCH_SIZE)
-        ended = update(links).where(links.c.id.in_(chosen.scalar_subquery()))
-        count = 0
+    def end(self, link_filter: LinkFilter, reason: str, now: int) -> int:
+        """Ends the selected active links in batches. Returns their number."""
+        batch = select(links.c.id).where(link_filter.clause(), links.c.ended_at.is_(None)).limit(BATCH_SIZE)
+        end = update(links).where(links.c.id.in_(batch.scalar_subquery()))
+        total = 0
         while True:
             with self._writer.begin() as connection:
-                page = connection.execute(ended.values(ended_at=now, end_reason=reason[:255])).rowcount
-                if page:
+                count = connection.execute(end.values(ended_at=now, end_reason=reason[:255])).rowcount
+                if count:
                     connection.execute(update(deny_list).values(version=deny_list.c.version + 1))
-            count += page
-            if page < BATCH_SIZE:
-                return count
+            total += count
+            if count < BATCH_SIZE:
+                return total

@@ -1,4 +1,4 @@
-"""The store of links, tokens and codes over SQLAlchemy Core."""
+"""Stores links, tokens and codes over SQLAlchemy Core."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from linkauth.storage.tables import codes, deny_list, links, tokens
 from linkauth.storage.usage import UsageWriter
 
 RETENTION_SECONDS = 86_400
-"""Expired access tokens of a link are kept for a day, then deleted when it gets new tokens; see also `sweep`."""
+"""A day. Older expired access tokens of a link are deleted when it gets new tokens; see also `usage.sweep`."""
 REPLAY_DETECTION_SECONDS = 30 * 86_400
-"""Refresh tokens that were rotated away are remembered for that long: until then their reuse ends the link."""
+"""How long rotated refresh tokens are stored. Until then, a replay is detected and ends the link."""
 
 _LINK = (
     links.c.id,
@@ -106,12 +106,13 @@ class LinkStore:
         return None if row is None else (_link(row), Code(digest, *row[len(_LINK) :]))
 
     def redeem(self, code: Code, link: Link, tokens: tuple[Token, ...], now: int) -> bool:
-        once = update(codes).where(codes.c.digest == code.digest, codes.c.used_at.is_(None)).values(used_at=now)
-        living = update(links).where(links.c.id == link.id, links.c.ended_at.is_(None)).values(token_issued_at=now)
+        use_code = update(codes).where(codes.c.digest == code.digest, codes.c.used_at.is_(None)).values(used_at=now)
+        active = and_(links.c.id == link.id, links.c.ended_at.is_(None))
         with self._errors(), self._writer.begin() as connection:
-            if connection.execute(once.returning(codes.c.link_id)).first() is None:
+            if connection.execute(use_code.returning(codes.c.link_id)).first() is None:
                 return False
-            if connection.execute(living.returning(links.c.id)).first() is None:
+            update_link = update(links).where(active).values(token_issued_at=now)
+            if connection.execute(update_link.returning(links.c.id)).first() is None:
                 return False
             _insert_tokens(connection, link.id, tokens)
         return True
@@ -119,36 +120,38 @@ class LinkStore:
     def renew(
         self, link: Link, presented: Token, expires_at: int | None, tokens: tuple[Token, ...], now: int, consume: bool
     ) -> bool:
-        mine = _tokens.c.digest == presented.digest
-        # locked on PostgreSQL, or a link that ends meanwhile would get a token that the deny list never names
-        living = select(links.c.id).where(links.c.id == link.id, links.c.ended_at.is_(None)).with_for_update(read=True)
+        same_token = _tokens.c.digest == presented.digest
+        active = and_(links.c.id == link.id, links.c.ended_at.is_(None))
+        # the lock (on PostgreSQL) prevents that the link ends now and the new token is missing in the deny list
+        lock_link = select(links.c.id).where(active).with_for_update(read=True)
         with self._errors(), self._writer.begin() as connection:
-            if connection.execute(living).first() is None:
+            if connection.execute(lock_link).first() is None:
                 return False
             if consume:
-                once = update(_tokens).where(mine, _tokens.c.used_at.is_(None)).values(used_at=now)
-                if connection.execute(once.returning(_tokens.c.link_id)).first() is None:
+                use_token = update(_tokens).where(same_token, _tokens.c.used_at.is_(None)).values(used_at=now)
+                if connection.execute(use_token.returning(_tokens.c.link_id)).first() is None:
                     return False
             if expires_at != presented.expires_at:
-                connection.execute(update(_tokens).where(mine).values(expires_at=expires_at))
-            stale = and_(_tokens.c.kind == "access", _tokens.c.expires_at < now - RETENTION_SECONDS)
-            # with `consume` also its siblings: successors of the same token by the other secrets of the ini
-            earlier = and_(_tokens.c.generation < presented.generation + consume, _tokens.c.used_at.is_(None))
-            # successors that were never used although their predecessor came again a day later
-            lost = and_(_tokens.c.generation == presented.generation + 1, _tokens.c.issued_at < now - RETENTION_SECONDS)
-            unused = and_(lost, _tokens.c.used_at.is_(None))
-            forgotten = _tokens.c.used_at < now - REPLAY_DETECTION_SECONDS
-            superseded = and_(_tokens.c.kind == "refresh", or_(earlier, unused, forgotten))
-            connection.execute(delete(_tokens).where(_tokens.c.link_id == link.id, or_(stale, superseded)))
+                connection.execute(update(_tokens).where(same_token).values(expires_at=expires_at))
+            unused = _tokens.c.used_at.is_(None)
+            expired = and_(_tokens.c.kind == "access", _tokens.c.expires_at < now - RETENTION_SECONDS)
+            # with `consume`, this includes tokens of the same generation that were derived with another secret
+            earlier = and_(_tokens.c.generation < presented.generation + consume, unused)
+            # the client did not receive these successors, since it still uses their predecessor a day later
+            is_successor = _tokens.c.generation == presented.generation + 1
+            lost = and_(is_successor, _tokens.c.issued_at < now - RETENTION_SECONDS, unused)
+            replay_detection_over = _tokens.c.used_at < now - REPLAY_DETECTION_SECONDS
+            superseded = and_(_tokens.c.kind == "refresh", or_(earlier, lost, replay_detection_over))
+            connection.execute(delete(_tokens).where(_tokens.c.link_id == link.id, or_(expired, superseded)))
             _insert_tokens(connection, link.id, tokens)
         return True
 
     def end(self, link: Link, reason: str, now: int) -> None:
-        living = update(links).where(links.c.id == link.id, links.c.ended_at.is_(None))
+        active = update(links).where(links.c.id == link.id, links.c.ended_at.is_(None))
         with self._errors(), self._writer.begin() as connection:
-            if connection.execute(living.values(ended_at=now, end_reason=reason[:255])).rowcount:
-                jwts = exists().where(_tokens.c.link_id == link.id, _tokens.c.jti.is_not(None))
-                connection.execute(update(deny_list).where(jwts).values(version=deny_list.c.version + 1))
+            if connection.execute(active.values(ended_at=now, end_reason=reason[:255])).rowcount:
+                has_jwts = exists().where(_tokens.c.link_id == link.id, _tokens.c.jti.is_not(None))
+                connection.execute(update(deny_list).where(has_jwts).values(version=deny_list.c.version + 1))
 
     def record_use(self, link: Link, now: int) -> None:
         if link.id is not None:
@@ -166,7 +169,7 @@ class LinkStore:
         return None if row is None else int(row[0])
 
     def close(self) -> None:
-        """Write the uses that are still waiting."""
+        """Writes the queued uses of links."""
         self._usage.close()
 
     @contextmanager
@@ -177,12 +180,12 @@ class LinkStore:
             raise StorageUnavailableError(describe_error(error)) from error
 
 
-# `tokens` is the word for the argument too
+# an alias, because some methods have an argument `tokens`
 _tokens = tokens
 
 
 def _link(row: Sequence[Any]) -> Link:
-    """The link in the first columns of a row, which are _LINK."""
+    """Returns the link in the first columns of a row, which are those of _LINK."""
     link_id, backend, subject, username, client_id, scope, grant, locale, created_at, ended_at, claims, used = row[:12]
     return Link(
         id=link_id,
@@ -200,8 +203,8 @@ def _link(row: Sequence[Any]) -> Link:
     )
 
 
-def _insert_tokens(connection: Connection, link_id: int | None, kept: tuple[Token, ...]) -> None:
-    if kept:
+def _insert_tokens(connection: Connection, link_id: int | None, new_tokens: tuple[Token, ...]) -> None:
+    if new_tokens:
         rows = [
             {
                 "digest": token.digest,
@@ -213,6 +216,6 @@ def _insert_tokens(connection: Connection, link_id: int | None, kept: tuple[Toke
                 "generation": token.generation,
                 "jti": token.jti,
             }
-            for token in kept
+            for token in new_tokens
         ]
         connection.execute(insert(_tokens), rows)

@@ -1,4 +1,4 @@
-"""PostgreSQL through psycopg 3, with a time limit that holds when the server hangs."""
+"""psycopg 3 connections with a deadline that applies even if the PostgreSQL server hangs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from linkauth.storage.deadline import remaining
 
 
 class DeadlineConnection(psycopg.Connection[Any]):
-    """A connection whose server may hang: what does not come within the thread's deadline is an error.
+    """A connection that raises OperationalError if the server does not respond before the deadline of the thread.
 
-    PostgreSQL's own statement_timeout is the server's, and a server that hangs keeps no time. psycopg's own limit for
-    connecting is at least 2 seconds for each address, so connecting has the same deadline.
+    PostgreSQL's statement_timeout is not sufficient, because a server that hangs does not enforce it. The deadline also
+    applies to connecting, because psycopg's own limit is at least 2 seconds per address.
     """
 
     @classmethod
@@ -25,15 +25,15 @@ class DeadlineConnection(psycopg.Connection[Any]):
 
 
 def _limited(gen: Any, connection: DeadlineConnection | None = None) -> Any:
-    """`gen`, which psycopg asks every tenth of a second, until time is up; then the connection is closed."""
+    """Wraps psycopg's generator `gen`, which polls ten times a second. Closes the connection at the deadline."""
     try:
-        wanted = next(gen)
+        awaited = next(gen)
         while True:
-            ready = yield wanted
+            ready = yield awaited
             if not remaining():
                 if connection:
                     connection.pgconn.finish()
-                raise psycopg.OperationalError("no answer from the server in time")
-            wanted = gen.send(ready)
+                raise psycopg.OperationalError("the server did not respond in time")
+            awaited = gen.send(ready)
     except StopIteration as finished:
         return finished.value

@@ -1,4 +1,4 @@
-"""The version of the database's schema: is it the one of this code, and how it becomes it."""
+"""Checks and upgrades the schema version of the database."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from linkauth.redaction import reason
 from linkauth.storage.tables import VERSION_TABLE
 
 HEAD = "0004"
-"""The newest migration; named here too so that a start needs no Alembic (a test compares them)."""
+"""The newest migration. It is repeated here so that a start does not import Alembic; a test compares them."""
 KEY = "linkauth.database"
 
 
 def revision(engine: Engine) -> str | None:
-    """The database's migration, None if it has none yet. Raises SettingsError if it cannot be asked."""
+    """Returns the schema version of the database, None if it has none. Raises SettingsError if it cannot be read."""
     file = _file(engine)
     with _settings_errors():
         if file is not None and not file.exists():
-            # asking would create it
+            # connecting would create it
             return None
         with engine.connect() as connection:
             if not inspect(connection).has_table(VERSION_TABLE):
@@ -32,23 +32,23 @@ def revision(engine: Engine) -> str | None:
 
 
 def require_current(engine: Engine) -> None:
-    """Raises SettingsError, with the command that mends it, unless the schema is the one of this code."""
+    """Raises SettingsError with the command to run unless the schema version is the one of this code."""
     found = revision(engine)
     if found == HEAD:
         return
     if found is None:
-        problem = "has no tables of linkauth yet; make them with: linkauth db upgrade <ini file>"
+        problem = "has no linkauth tables; create them with: linkauth db upgrade <ini file>"
     elif found < HEAD:
-        problem = f"has schema {found}, this version needs {HEAD}; bring it up with: linkauth db upgrade <ini file>"
+        problem = f"has schema {found}, but this version needs {HEAD}; run: linkauth db upgrade <ini file>"
     else:
-        problem = f"has schema {found}, newer than the {HEAD} of this version; install the newer linkauth again"
+        problem = f"has schema {found}, newer than {HEAD} of this version; install the newer version of linkauth"
     raise SettingsError([(KEY, problem)])
 
 
 def upgrade(engine: Engine) -> tuple[str | None, str]:
-    """Apply the missing migrations, all or nothing; gives the revision before and after.
+    """Applies the missing migrations in one transaction. Returns the schema version before and after.
 
-    A file of SQLite and its folder are made if they are missing. Raises SettingsError if that is not possible.
+    Creates a missing SQLite file and its directory. Raises SettingsError on failure.
     """
     before = revision(engine)
     if before is not None and before > HEAD:
@@ -69,14 +69,14 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
 
 
 def readable_by_others(engine: Engine) -> list[Path]:
-    """The files of a SQLite database that other accounts of this machine may read or write."""
+    """Returns the files of an SQLite database that other accounts of this machine may read or write."""
     file = _file(engine)
     files = [file.with_name(file.name + suffix) for suffix in ("", "-wal", "-shm")] if file else []
     return [each for each in files if _mode(each) & 0o077]
 
 
 def _mode(file: Path) -> int:
-    """0 if there is no such file: SQLite may delete the ones beside its own at any time."""
+    """Returns the mode of a file; 0 if it does not exist, because SQLite may delete -wal and -shm files at any time."""
     try:
         return file.stat().st_mode
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The tables. Times are whole seconds since 1970, UTC; of a token only its SHA-256 is kept."""
+"""The database tables. Times are whole seconds since 1970 (UTC). Tokens and codes are stored as SHA-256 digests."""
 
 from sqlalchemy import (
     BigInteger,
@@ -26,7 +26,7 @@ metadata = MetaData(
     }
 )
 
-# SQLite counts up by itself only in a column that is declared just INTEGER
+# SQLite generates IDs only in a column of the type INTEGER
 Key = BigInteger().with_variant(Integer(), "sqlite")
 
 links = Table(
@@ -40,14 +40,14 @@ links = Table(
     Column("scope", String(4096), nullable=False),
     Column("grant", String(32), nullable=False),
     Column("locale", String(35), nullable=False),
-    # what the granted scopes let the client know, as a JSON object
+    # the claims for the client, as a JSON object
     Column("claims", Text, nullable=False, server_default="{}"),
     Column("created_at", BigInteger, nullable=False),
-    # when its first token was issued, first used, and last used (to the hour)
+    # times of the first token, the first use, and the last use (to the hour)
     Column("token_issued_at", BigInteger),
     Column("first_used_at", BigInteger),
     Column("last_used_at", BigInteger),
-    # a living link has neither
+    # NULL for an active link
     Column("ended_at", BigInteger),
     Column("end_reason", String(255)),
 )
@@ -59,14 +59,14 @@ tokens = Table(
     Column("link_id", Key, ForeignKey(links.c.id, ondelete="CASCADE"), nullable=False, index=True),
     Column("kind", String(16), nullable=False),
     Column("issued_at", BigInteger, nullable=False),
-    # none: it does not expire
+    # NULL: no expiry
     Column("expires_at", BigInteger),
-    # none: all of its link's
+    # NULL: the scope of the link
     Column("scope", String(4096)),
-    # refresh tokens under rotation: how many came before, and when it was rotated away
+    # rotated refresh tokens: the number of predecessors, and the time of the rotation
     Column("generation", Integer, nullable=False, server_default="0"),
     Column("used_at", BigInteger),
-    # names a JWT in the deny list
+    # ID of a JWT, for the deny list
     Column("jti", String(64)),
 )
 
@@ -75,7 +75,7 @@ codes = Table(
     metadata,
     Column("digest", LargeBinary(32), primary_key=True),
     Column("link_id", Key, ForeignKey(links.c.id, ondelete="CASCADE"), nullable=False, index=True),
-    # none: the request left it out
+    # NULL: not in the authorization request
     Column("redirect_uri", Text),
     Column("code_challenge", String(43)),
     Column("expires_at", BigInteger, nullable=False),
@@ -85,9 +85,9 @@ codes = Table(
 deny_list = Table(
     "deny_list",
     metadata,
-    # one row: 1
+    # there is only the row 1
     Column("id", Integer, primary_key=True, autoincrement=False),
-    # grows with each transaction that ends links, so that each server sees that its signed list is outdated
+    # incremented by each transaction that ends links, so that servers detect an outdated signed list
     Column("version", BigInteger, nullable=False),
 )
 
@@ -96,38 +96,38 @@ signing_keys = Table(
     metadata,
     Column("kid", String(64), primary_key=True),
     Column("signs_from", BigInteger, nullable=False),
-    # none: no younger key is there
+    # NULL: there is no newer key
     Column("retires_at", BigInteger),
-    # the private key, encrypted once for each secret of the ini, with spaces between
+    # the private key, encrypted once per secret in the ini, separated by spaces
     Column("sealed", Text, nullable=False),
 )
 
 comparisons = Table(
     "comparisons",
     metadata,
-    # who was asked behind the answer, who had answered, and about whom
     Column("shadow", String(64), primary_key=True),
+    # the backend that accepted the sign-in
     Column("backend", String(64), primary_key=True),
     Column("subject", String(255), primary_key=True),
     Column("username", String(255), nullable=False),
-    # the last that is known, and when that was; outages change neither
+    # the last outcome, unless the shadow was unavailable
     Column("outcome", String(32), nullable=False),
-    # none: the shadow let nobody in
+    # NULL: the shadow refused the sign-in
     Column("same_subject", Boolean),
     Column("compared_at", BigInteger, nullable=False),
-    # how often it was asked, and how often of that it could not tell
+    # number of comparisons, and how many of them found the shadow unavailable
     Column("asked", BigInteger, nullable=False),
     Column("unavailable", BigInteger, nullable=False),
 )
 
 
 def whole_metadata() -> MetaData:
-    """The metadata with the partial index of JWTs, for migrations and their tests.
+    """Returns the metadata including the partial index of JWTs, for migrations and their tests.
 
-    An index with options of dialects imports every dialect, which a start has no time for.
+    The index is not in `metadata`, because its dialect options import every dialect, which slows the start.
     """
     if not any(index.name == "ix_tokens_jti" for index in tokens.indexes):
         jwts = text("jti IS NOT NULL")
-        # for the deny list: few tokens are JWTs
+        # for the query of the deny list
         Index("ix_tokens_jti", tokens.c.expires_at, sqlite_where=jwts, postgresql_where=jwts)
     return metadata

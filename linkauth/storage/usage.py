@@ -1,5 +1,7 @@
-"""What is written behind the answers, by a thread of its own: when a link was used, and what nobody needs any more is
-swept away. What cannot be written is dropped; it comes again."""
+"""A background thread that records when links are used and deletes obsolete rows.
+
+Failed writes are logged and dropped; the next use or sweep repeats them.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +22,11 @@ MAX_BATCHES = 200
 SWEEP_SECONDS = 3_600
 RETENTION_SECONDS = 86_400
 _SWEEP = 0
-"""Stands in the queue for a sweep; no link has this number."""
+"""Queue entry for a sweep; no link has this ID."""
 
 
 class UsageWriter:
-    """Writes `first_used_at` and `last_used_at`. A use that waits to be written is not queued again."""
+    """Writes `first_used_at` and `last_used_at` of links. A queued link is not queued again."""
 
     def __init__(self, engine: Engine) -> None:
         self._writer = Writer(engine)
@@ -35,42 +37,42 @@ class UsageWriter:
         self._swept_at = 0
 
     def record_use(self, link_id: int, now: int) -> None:
-        """The link was used at `now`, seconds since 1970; returns at once."""
+        """Queues a use of the link at `now` (seconds since 1970). Returns at once."""
         self._enqueue(link_id, now)
 
     def sweep(self, now: int) -> None:
-        """Sweep, if the last time was an hour ago; returns at once."""
+        """Queues a sweep if the last one was at least an hour ago. Returns at once."""
         if now - self._swept_at >= SWEEP_SECONDS:
             self._swept_at = now
             self._enqueue(_SWEEP, now)
 
-    def _enqueue(self, what: int, now: int) -> None:
+    def _enqueue(self, link_id: int, now: int) -> None:
         with self._lock:
-            if what in self._waiting:
+            if link_id in self._waiting:
                 return
             try:
-                self._queue.put_nowait((what, now))
+                self._queue.put_nowait((link_id, now))
             except queue.Full:
                 return
-            self._waiting.add(what)
+            self._waiting.add(link_id)
             if self._thread is None:
-                # started at the first use, so that it lives in the worker process and not in one that forks
+                # started at the first use, so that it runs in the worker process and not in its parent
                 self._thread = threading.Thread(target=self._write_all, name="usage", daemon=True)
                 self._thread.start()
 
     def _write_all(self) -> None:
-        while (note := self._queue.get()) is not None:
-            what, now = note
+        while (entry := self._queue.get()) is not None:
+            link_id, now = entry
             try:
-                if what == _SWEEP:
+                if link_id == _SWEEP:
                     sweep(self._writer, now)
                 else:
-                    self._write_use(what, now)
+                    self._write_use(link_id, now)
             except Exception as error:
-                # whatever it was, it comes again
-                log.warning("what was to be noted about links was not written: %s", describe_error(error))
+                # the next use or sweep repeats it
+                log.warning("use of a link not recorded: %s", describe_error(error))
             with self._lock:
-                self._waiting.discard(what)
+                self._waiting.discard(link_id)
 
     def _write_use(self, link_id: int, now: int) -> None:
         values = {"first_used_at": func.coalesce(links.c.first_used_at, now), "last_used_at": now}
@@ -78,14 +80,14 @@ class UsageWriter:
             connection.execute(update(links).where(links.c.id == link_id).values(values))
 
     def close(self) -> None:
-        """Write what waits, then stop."""
+        """Writes the queued uses, then stops the thread."""
         if self._thread is not None:
             self._queue.put(None)
             self._thread.join(10)
 
 
 def sweep(writer: Writer, now: int) -> None:
-    """Delete rows that have been unusable for RETENTION_SECONDS.
+    """Deletes rows that have been unusable for RETENTION_SECONDS.
 
     These are expired codes, links whose code was never redeemed, expired access tokens, and opaque tokens of links that
     have ended. A JWT stays until it expires: verifiers accept it until then, so the deny list must contain it.
@@ -94,17 +96,18 @@ def sweep(writer: Writer, now: int) -> None:
     transactions for each kind of row.
     """
     before = now - RETENTION_SECONDS
-    never = and_(links.c.token_issued_at.is_(None), links.c.created_at < before)
-    ended = select(links.c.id).where(links.c.ended_at < before)
+    without_token = and_(links.c.token_issued_at.is_(None), links.c.created_at < before)
+    ended_links = select(links.c.id).where(links.c.ended_at < before)
     expired = and_(tokens.c.kind == "access", tokens.c.expires_at < before)
-    dead = or_(expired, and_(tokens.c.link_id.in_(ended), tokens.c.jti.is_(None)))
-    for column, useless in (
+    unusable = or_(expired, and_(tokens.c.link_id.in_(ended_links), tokens.c.jti.is_(None)))
+    for column, condition in (
         (codes.c.digest, codes.c.expires_at < before),
-        (links.c.id, never),
-        (tokens.c.digest, dead),
+        (links.c.id, without_token),
+        (tokens.c.digest, unusable),
     ):
-        page = delete(column.table).where(column.in_(select(column).where(useless).limit(BATCH_SIZE).scalar_subquery()))
+        batch = select(column).where(condition).limit(BATCH_SIZE).scalar_subquery()
+        delete_batch = delete(column.table).where(column.in_(batch))
         for _ in range(MAX_BATCHES):
             with writer.begin() as connection:
-                if connection.execute(page).rowcount < BATCH_SIZE:
+                if connection.execute(delete_batch).rowcount < BATCH_SIZE:
                     break

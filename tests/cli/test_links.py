@@ -241,7 +241,7 @@ def test_a_missing_or_invalid_database_is_reported(linkauth_app: LinkauthApp, tm
     linkauth_app.ini.write_text(
         text.replace(f"{linkauth_app.folder}/linkauth.sqlite", f"{tmp_path}/none.sqlite"), "utf-8"
     )
-    assert "linkauth.database: has no tables of linkauth yet" in linkauth("links", linkauth_app.ini)
+    assert "linkauth.database: has no linkauth tables" in linkauth("links", linkauth_app.ini)
     (tmp_path / "none.sqlite").write_bytes(b"this is no database at all, but a text" * 100)
     assert "linkauth.database: cannot be opened" in linkauth("links", "end", linkauth_app.ini, "--all", "--reason", "x")
 

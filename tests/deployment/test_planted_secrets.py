@@ -160,7 +160,7 @@ def test_a_wrong_password_at_postgresql_is_not_said(tmp_path: Path, postgres: Po
 def test_the_right_password_with_every_character_signs_in_at_postgresql(tmp_path: Path, postgres: PostgreSQL) -> None:
     url = f"postgresql+psycopg://reader:{encoded(password(1))}@127.0.0.1:{postgres.port}/postgres"
     output = said(ini_with(tmp_path, {"database": url, "backend.staff.url": url}))
-    assert "linkauth.database: has no tables of linkauth yet" in output
+    assert "linkauth.database: has no linkauth tables" in output
     assert 'relation "people" does not exist' in output
     assert not leaked(output, password(1))
 

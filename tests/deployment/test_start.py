@@ -72,7 +72,7 @@ def test_every_fault_is_said_at_once_and_no_value(ini: Path) -> None:
     [
         ("use = sql", "use = sqll", "linkauth.backend.staff.use: is not one of the installed backends: "),
         ("^linkauth.theme = default", "linkauth.theme = dfault", "linkauth.theme: is not one of the installed themes"),
-        ("^linkauth.database_upgrade = .*", "", "linkauth.database: has no tables of linkauth yet; make them with"),
+        ("^linkauth.database_upgrade = .*", "", "linkauth.database: has no linkauth tables; create them with"),
         (
             "^linkauth.database = .*",
             "linkauth.database = sqlite:////proc/x/y.db",

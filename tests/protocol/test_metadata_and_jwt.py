@@ -235,7 +235,7 @@ def test_missing_signing_key_prevents_start_with_jwt(make_app: Callable[..., Any
 
 def test_changed_secret_prevents_start_with_jwt(make_app: Callable[..., Any], signed: TestApp) -> None:
     url = services_of(signed.app.registry).settings.database
-    with pytest.raises(SettingsError, match=r"linkauth\.secret: is another one"):
+    with pytest.raises(SettingsError, match=r"linkauth\.secret: cannot decrypt"):
         make_app(database=url, client__home__token_format="jwt", secret="another secret of 32 characters or more")
 
 

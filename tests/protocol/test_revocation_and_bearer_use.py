@@ -139,7 +139,7 @@ def test_access_token_revokes_itself_without_credentials(home: Skill) -> None:
     assert home.app.post("/revoke", {"token": tokens["access_token"]}).status_int == 200
     assert_refused(home.refresh(tokens["refresh_token"]), 400, "invalid_grant")
     link_admin = LinkAdmin(engine_of(home.app))
-    row = list(link_admin.links(LinkFilter(living=False)))[-1]
+    row = list(link_admin.links(LinkFilter(active_only=False)))[-1]
     assert (row["end_reason"], row["client_id"]) == ("revoked by its token", "home")
 
 

@@ -44,7 +44,7 @@ def revoke(skill: Skill, token: str, credentials: dict[str, str] | None = None) 
 
 def end_reasons(app: TestApp) -> list[str]:
     """Returns the end reasons of the ended links, oldest first."""
-    rows = LinkAdmin(engine_of(app)).links(LinkFilter(living=False))
+    rows = LinkAdmin(engine_of(app)).links(LinkFilter(active_only=False))
     return [row["end_reason"] for row in rows if row["ended_at"] is not None]
 
 

@@ -1,4 +1,4 @@
-"""Alembic's environment: the connection comes from `linkauth.storage.schema`, already in a transaction."""
+"""Alembic environment. `linkauth.storage.schema` passes a connection with an open transaction."""
 
 from alembic import context
 
@@ -7,7 +7,7 @@ from linkauth.storage.tables import VERSION_TABLE, whole_metadata
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=whole_metadata(),
-    # the database may be shared with another program of Alembic's
+    # another application in the same database may also use Alembic
     version_table=VERSION_TABLE,
     render_as_batch=True,
     compare_type=True,

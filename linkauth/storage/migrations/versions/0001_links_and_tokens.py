@@ -1,4 +1,4 @@
-"""Links and their tokens."""
+"""Adds links and their tokens."""
 
 import sqlalchemy as sa
 from alembic import op

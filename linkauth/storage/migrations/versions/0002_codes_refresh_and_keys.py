@@ -1,4 +1,4 @@
-"""Authorization codes, refresh tokens, use of a link, and keys for JWT access tokens."""
+"""Adds authorization codes, refresh tokens, the use of links, and signing keys for JWT access tokens."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,7 +15,7 @@ def upgrade() -> None:
         links.add_column(sa.Column("token_issued_at", sa.BigInteger()))
         links.add_column(sa.Column("first_used_at", sa.BigInteger()))
         links.add_column(sa.Column("last_used_at", sa.BigInteger()))
-    # so far a link was made together with its token
+    # before this version, each link was created together with its token
     op.execute("UPDATE links SET token_issued_at = created_at")
     with op.batch_alter_table("tokens") as tokens:
         tokens.add_column(sa.Column("scope", sa.String(4096)))

@@ -1,4 +1,4 @@
-"""What shadows said of people whom another backend let in."""
+"""Adds the comparisons of shadow backends."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""The version of the deny list, so that it is read and signed anew only when it changed."""
+"""Adds the version of the deny list, so that servers read and sign the list only after a change."""
 
 import sqlalchemy as sa
 from alembic import op
