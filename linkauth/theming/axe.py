@@ -35,14 +35,14 @@ _ORIGIN = "https://theme.invalid"
 _PHONE: ViewportSize = {"width": 360, "height": 740}
 _OPTIONS: dict[Literal["light", "dark"], dict[str, Any]] = {
     "light": {"resultTypes": ["violations"]},
-    # these are the rules that read colours
+    # the rules that depend on colours
     "dark": {"resultTypes": ["violations"], "runOnly": ["color-contrast", "link-in-text-block"]},
 }
 _EXCERPT = 200
 
 
 def missing() -> list[str]:
-    """Returns what to install before the pages can be checked, in words."""
+    """Returns instructions to install what this check needs; empty if everything is installed."""
     found = [] if all(map(find_spec, _MODULES)) else ["pip install 'linkauth[axe]'"]
     return found if _chromium() else [*found, "install Chromium or Google Chrome"]
 
@@ -76,7 +76,7 @@ def _findings(theme: DevelopmentTheme) -> Iterator[Finding]:
         page.on("pageerror", lambda error: script_errors.append(error.message))
         for number, state in enumerate(theme.states):
             if not _open(page, f"{_ORIGIN}/pages/{number}"):
-                # a page that cannot be rendered is a finding of the other checks
+                # the other checks report a page that cannot be rendered
                 continue
             where = theme.location(state)
             for scheme, options in _OPTIONS.items():
@@ -100,7 +100,7 @@ def _violations(violations: list[dict[str, Any]], scheme: str) -> Iterator[str]:
 
 
 def _respond(theme: DevelopmentTheme, route: Route) -> None:
-    """Answers a request of the browser with a page or a static file of the theme, and aborts every other request."""
+    """Responds to a request of the browser with a page or a static file of the theme. Aborts every other request."""
     path = route.request.url.removeprefix(_ORIGIN)
     file = theme.static.get(path.removeprefix(theme.static_path))
     if path.startswith("/pages/"):

@@ -20,7 +20,7 @@ WIDTH = 360
 _ROOT_FONT = 16
 """CSS pixels of 1rem."""
 _DEPTH = 10
-"""Levels of var() inside custom properties; more is taken for a cycle."""
+"""Maximum depth of var() inside custom properties; deeper nesting is treated as a cycle."""
 _BROWSER = """
 a[href] { color: light-dark(#0000ee, #9e9eff); }
 input, select, textarea { color: light-dark(#000, #fff); background: light-dark(#fff, #3b3b3b); }
@@ -59,14 +59,14 @@ class Cascade:
         return rule.lower_at_keyword == "media" and any(map(self._matches, css.split(rule.prelude)))
 
     def _matches(self, query: Values) -> bool:
-        """Does a media query match the phone?"""
+        """Returns whether a media query matches the phone."""
         keywords = {token.lower_value for token in query if token.type == "ident"}
         if keywords & {"not", "print", "speech"}:
             return False
         return all(self._has(css.significant(token.content)) for token in query if token.type == "() block")
 
     def _has(self, feature: Values) -> bool:
-        """Does the phone have a media feature? Unknown ones count as no."""
+        """Returns whether the phone has a media feature; false for unknown features."""
         name = feature[0].lower_value if feature and feature[0].type == "ident" else ""
         operator = "".join(token.value for token in feature[1:-1] if token.type == "literal")
         if name == "prefers-color-scheme" and operator == ":":
@@ -127,7 +127,7 @@ def _add_rule(matcher: cssselect2.Matcher, rule: Any) -> None:
     try:
         selectors = cssselect2.compile_selector_list(rule.prelude)
     except cssselect2.SelectorError:
-        # cssselect2 does not know it, such as :focus-visible
+        # cssselect2 does not support every pseudo-class, such as :focus-visible
         return
     found = [
         (each.name if each.name.startswith("--") else each.lower_name, each.value, each.important)
@@ -140,7 +140,7 @@ def _add_rule(matcher: cssselect2.Matcher, rule: Any) -> None:
 
 
 def substituted(values: Values, properties: Mapping[str, Values], depth: int = 0) -> Values:
-    """Returns `values` with each var() replaced; without a value and a fallback it becomes nothing."""
+    """Returns `values` with each var() replaced. One without a value and without a fallback is removed."""
     found = []
     for token in values:
         if token.type != "function":

@@ -5,7 +5,8 @@ has the language. These catalogs contain only texts that differ: a regional one 
 (fr_CA beside fr), and the English one, since the texts are English already. Each catalog may override texts of parents.
 A translation whose text is in no template any more is stored as obsolete, and is used again when the text comes back.
 
-The commands of babel.messages.frontend do the same for one POT file per catalog, which the texts of parents do not fit.
+The commands of babel.messages.frontend call the same functions, but update every catalog from one POT file. Here the
+required texts differ by language, and obsolete translations are restored.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ WIDTH = 118
 
 @dataclass(frozen=True)
 class Updated:
-    """The result for one catalog: its untranslated texts, and why translations became obsolete."""
+    """The result for one catalog: the number of untranslated texts, and a message for each new obsolete translation."""
 
     language: str
     untranslated: int
@@ -123,25 +124,25 @@ class _Texts:
 
 
 def _update(catalog: Catalog, texts: _Texts, tag: str) -> None:
-    # Babel never takes an obsolete message back
+    # Catalog.update never restores an obsolete message
     for message in catalog.obsolete.values():
         if message.id not in catalog:
             catalog[message.id] = message
     catalog.obsolete.clear()
     kept = {message.id for message in catalog if message.id and _has_content(message)}
-    # a fuzzy match would be shown in no page, and translators take it for their own
+    # fuzzy translations are never shown; a translator would have to find and correct them
     catalog.update(texts.template(tag, kept), no_fuzzy_matching=True, update_creation_date=False)
     for key in [key for key, message in catalog.obsolete.items() if message.id not in kept]:
         del catalog.obsolete[key]
 
 
 def _has_content(message: Message) -> bool:
-    """Has a translator written anything here?"""
+    """Returns whether a translator has written anything for a message."""
     return any(po.forms(message.string)) or bool(message.user_comments)
 
 
 def _check(catalog: Catalog, path: Path) -> None:
     for message in catalog:
         if message.id and not message.fuzzy and (found := po.problems(message, catalog)):
-            what = f"the translation of {po.quoted(po.id_of(message))} has a fault, so that it is not compiled"
+            what = f"the translation of {po.quoted(po.id_of(message))} has a fault and is not compiled"
             raise ConfigurationError(f"{path}: {what}: {', '.join(found)}")

@@ -34,8 +34,8 @@ class Weight:
 class Report:
     """The result for one theme.
 
-    `domains` is what to enter in Amazon's Domain List, `weight` that of the login page. Each of `unchecked` says what
-    was not checked, and what that needs.
+    `domains` are the entries for Amazon's Domain List. `weight` is that of the login page. `unchecked` has a message
+    for each check that could not run.
     """
 
     findings: list[Finding]
@@ -60,15 +60,15 @@ class Page:
 
     def static_files(self) -> Iterator[str]:
         """Yields the names of the static files that the page and its style sheets load."""
-        waiting = list(self.document.loads())
+        pending = list(self.document.loads())
         found: set[str] = set()
-        while waiting:
-            name = waiting.pop().removeprefix(self.theme.static_path)
+        while pending:
+            name = pending.pop().removeprefix(self.theme.static_path)
             if name in self.theme.static and name not in found:
                 found.add(name)
                 yield name
                 if name.endswith(".css"):
-                    waiting += css.loads(_text(self.theme, name))
+                    pending += css.loads(_text(self.theme, name))
 
     def style_sheet(self) -> str:
         """Returns the style sheets of the page as one text."""
@@ -83,7 +83,7 @@ class Page:
 
 
 def check(theme: DevelopmentTheme) -> Report:
-    """Raises ConfigurationError if the theme's catalogs cannot be read."""
+    """Returns the report of all checks. Raises ConfigurationError if a catalog cannot be read."""
     findings = list(inheritance.findings(theme.environment))
     pages: list[Page] = []
     for state in theme.states:
@@ -109,8 +109,8 @@ def check(theme: DevelopmentTheme) -> Report:
         findings += _untranslatable(pages, english)
     domains = _domains(theme, pages)
     for host in domains:
-        todo = f"loads from {host}, which browsers refuse here: put it into static/. Amazon's Domain List: {host}"
-        findings.append(Finding(theme.name, todo))
+        what = f"loads from {host}, which the Content-Security-Policy blocks: put the file into static/. "
+        findings.append(Finding(theme.name, what + f"Amazon's Domain List: {host}"))
     weights = [(page.weight(), page) for page in english]
     if weights:
         findings += _too_large(*max(weights, key=lambda each: each[0].compressed))
@@ -121,7 +121,7 @@ def check(theme: DevelopmentTheme) -> Report:
 def _too_large(weight: Weight, page: Page) -> Iterator[Finding]:
     if weight.compressed > WEIGHT_LIMIT:
         what = f"weighs {weight.compressed:,} bytes compressed, {weight.raw:,} raw, in {weight.files} files: "
-        yield Finding(page.location, what + f"make it less than {WEIGHT_LIMIT:,} compressed")
+        yield Finding(page.location, what + f"reduce it to less than {WEIGHT_LIMIT:,} compressed")
 
 
 def _text(theme: DevelopmentTheme, name: str) -> str:
@@ -150,15 +150,15 @@ def _static_files(theme: DevelopmentTheme) -> Iterator[Finding]:
         where, text = f"{theme.name}, {plain}", _text(theme, name)
         if file.content_type.startswith("text/javascript"):
             for call in scripts.pop_ups(text):
-                yield Finding(where, f"calls {call}, and Amazon wants no pop-ups: write into the page")
+                yield Finding(where, f"calls {call}, but Amazon does not allow pop-ups: show the text in the page")
             for each in scripts.addresses(text):
-                what = f"names {each}: if the script loads it, browsers refuse that here, so put it into static/"
-                yield Finding(where, what, warning=True)
+                what = f"contains {each}: if the script loads it, the Content-Security-Policy blocks it; "
+                yield Finding(where, what + "use a file in static/", warning=True)
         if file.content_type.startswith("text/css"):
             for line, message in css.errors(text):
-                yield Finding(f"{where} line {line}", f"is not valid CSS, so that browsers skip the rule: {message}")
+                yield Finding(f"{where} line {line}", f"is not valid CSS, so browsers skip the rule: {message}")
             for each in sorted(css.unused_properties(text)):
-                what = f"sets {each}, which nothing uses: is it called so, and still there, in the parent?"
+                what = f"sets {each}, which no rule uses: compare the name with the style sheet of the parent"
                 yield Finding(where, what, warning=True)
 
 

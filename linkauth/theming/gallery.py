@@ -42,7 +42,7 @@ _PAGE_HEADERS = {
 
 
 class Gallery:
-    """The WSGI application of the gallery. It answers a form with an empty response."""
+    """The WSGI application of the gallery. Its response to a form is empty."""
 
     def __init__(self, reloader: ThemeReloader) -> None:
         self._reloader = reloader
@@ -55,7 +55,7 @@ class Gallery:
 
     def _response(self, request: Request) -> Response:
         if request.host.partition(":")[0] not in LOOPBACK:
-            return _plain_text("this gallery is for the machine that it runs on", 403)
+            return _plain_text("the gallery can only be opened on the machine that runs it", 403)
         if request.method not in ("GET", "HEAD"):
             # the browser keeps the page
             return Response(status=204)
@@ -96,7 +96,7 @@ def _page(theme: DevelopmentTheme, language: str, name: str, framed: bool) -> Re
         html = page(theme, *found[0], language)
         return _with_headers(Response(without_autofocus(html) if framed else html), _PAGE_HEADERS)
     except Exception as error:
-        # a template may raise any exception, and the theme's author reads this
+        # a template may raise any exception; the theme's author sees the message
         return _plain_text(describe_failure(error, found[0][0].page + ".jinja2"), 500)
 
 
@@ -165,7 +165,7 @@ def _theme_choices(theme: DevelopmentTheme, live: bool) -> dict[str, Any]:
 
 
 def signature(snapshot: Snapshot) -> str:
-    """Returns a text that changes when the choices change."""
+    """Returns a text that changes with the themes, languages and states to choose from."""
     return " ".join(
         f"{name}:{','.join(theme.languages)}:{len(theme.states)}" for name, theme in snapshot.themes.items()
     )

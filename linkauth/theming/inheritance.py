@@ -1,4 +1,4 @@
-"""What templates say of each other: blocks, what they extend and include, the variables that they read."""
+"""Relations between the templates of a theme: blocks, `extends`, `include`, and the variables that templates read."""
 
 from __future__ import annotations
 
@@ -16,118 +16,121 @@ from linkauth.theming.findings import Finding
 
 
 class Templates:
-    """The templates of a theme and of its parents, as trees. Names are those of `templates.TemplateLoader`."""
+    """The parsed templates of a theme and of its parents. The names are those of `TemplateLoader`."""
 
     def __init__(self, environment: jinja2.Environment) -> None:
         assert isinstance(environment.loader, TemplateLoader)
         self._environment = environment
-        self._chain = environment.loader
+        self._loader = environment.loader
 
-    def own(self) -> Iterator[tuple[str, Path]]:
-        """(name, path) of every template of every theme of the chain."""
-        for index, root in enumerate(self._chain.roots):
+    def every_template(self) -> Iterator[tuple[str, Path]]:
+        """Yields (name, path) of each template of the theme and of its parents."""
+        for index, root in enumerate(self._loader.roots):
             for path in sorted((root / "templates").rglob("*")):
                 if path.is_file():
                     yield f"{index}:{path.relative_to(root / 'templates')}", path
             for path in sorted((root / "static").glob("*.jinja2")):
                 yield f"{index}:static/{path.name}", path
 
-    def tree(self, name: str) -> nodes.Template:
-        """Raises jinja2.TemplateNotFound, jinja2.TemplateSyntaxError."""
-        text, path = self._chain.read(name)
-        tree: nodes.Template = self._environment.parse(text, bare(name), str(path))
+    def parse(self, name: str) -> nodes.Template:
+        """Returns the syntax tree. Raises jinja2.TemplateNotFound, jinja2.TemplateSyntaxError."""
+        text, path = self._loader.read(name)
+        tree: nodes.Template = self._environment.parse(text, plain_name(name), str(path))
         return tree
 
-    def extended(self, name: str) -> str | None:
-        """The name of what the template extends, if it is written in words."""
-        found = self.tree(name).find(nodes.Extends)
+    def parent_of(self, name: str) -> str | None:
+        """Returns the name of the template that this one extends, or None. Ignores a name that is an expression."""
+        found = self.parse(name).find(nodes.Extends)
         if found is None or not isinstance(found.template, nodes.Const):
             return None
-        return self._chain.join_path(found.template.value, self._found(name))
+        return self._loader.join_path(found.template.value, self._resolve(name))
 
-    def used(self, name: str) -> Iterator[str]:
-        """The names of what it extends, includes and imports, if they are written in words."""
-        for each in meta.find_referenced_templates(self.tree(name)):
+    def references(self, name: str) -> Iterator[str]:
+        """Yields the names of the templates that this one extends, includes or imports, except expressions."""
+        for each in meta.find_referenced_templates(self.parse(name)):
             if each is not None:
-                yield self._chain.join_path(each, self._found(name))
+                yield self._loader.join_path(each, self._resolve(name))
 
-    def _found(self, name: str) -> str:
-        index, _ = self._chain.find(name)
-        return f"{index}:{bare(name)}"
+    def _resolve(self, name: str) -> str:
+        index, _ = self._loader.find(name)
+        return f"{index}:{plain_name(name)}"
 
-    def whole(self, name: str) -> list[str]:
-        """The template, and everything that it extends and includes, each once."""
+    def dependencies(self, name: str) -> list[str]:
+        """Returns the names of the template and of all templates that it extends, includes or imports."""
         found: dict[str, None] = {}
-        waiting = [name]
-        while waiting:
-            each = self._found(waiting.pop(0))
+        pending = [name]
+        while pending:
+            each = self._resolve(pending.pop(0))
             if each not in found:
                 found[each] = None
-                waiting += self.used(each)
+                pending += self.references(each)
         return list(found)
 
     def blocks(self, name: str) -> set[str]:
-        """The blocks that a child of this template may override."""
-        parent = self.extended(name)
-        found = {block.name for block in self.tree(name).find_all(nodes.Block)}
+        """Returns the blocks that a template that extends this one may override."""
+        parent = self.parent_of(name)
+        found = {block.name for block in self.parse(name).find_all(nodes.Block)}
         return found | (self.blocks(parent) if parent else set())
 
     def variables(self, page: str) -> set[str]:
-        """What the page and all that belongs to it read and do not set themselves."""
-        trees = [self.tree(name) for name in self.whole(page)]
+        """Returns the variables that a page and its dependencies read and do not set."""
+        trees = [self.parse(name) for name in self.dependencies(page)]
         read: set[str] = set().union(*map(meta.find_undeclared_variables, trees))
-        # what the page sets or imports counts in what it includes
+        # an included template may read what the page sets or imports
         own = {each.name for tree in trees for each in tree.find_all(nodes.Name) if each.ctx == "store"}
         imported = (each.names for tree in trees for each in tree.find_all(nodes.FromImport))
         own |= {name if isinstance(name, str) else name[1] for names in imported for name in names}
         return read - own
 
-    def lost_blocks(self, name: str) -> list[str]:
-        """The blocks of a template that nothing before it has, so that they are never shown."""
-        parent = self.extended(name)
+    def unknown_blocks(self, name: str) -> list[str]:
+        """Returns the blocks of a template that no extended template has, so that they are never rendered."""
+        parent = self.parent_of(name)
         if parent is None:
             return []
-        blocks = list(self.tree(name).find_all(nodes.Block))
+        blocks = list(self.parse(name).find_all(nodes.Block))
         inner = {each.name for block in blocks for child in block.body for each in child.find_all(nodes.Block)}
         inner |= {child.name for block in blocks for child in block.body if isinstance(child, nodes.Block)}
         known = self.blocks(parent)
         return [block.name for block in blocks if block.name not in known | inner]
 
 
-def bare(name: str) -> str:
-    """`login.jinja2` for `1:login.jinja2`."""
+def plain_name(name: str) -> str:
+    """Returns "login.jinja2" for "1:login.jinja2"."""
     return name.rpartition(":")[2]
 
 
 def findings(environment: jinja2.Environment) -> Iterator[Finding]:
-    """Templates that cannot be read, blocks that nobody shows, templates that nobody uses."""
+    """Yields templates that cannot be parsed, blocks that are never rendered, and templates that no page uses."""
     templates = Templates(environment)
     broken = False
-    for name, path in templates.own():
+    for name, path in templates.every_template():
         try:
-            parent = templates.extended(name)
-            for block in templates.lost_blocks(name):
+            parent = templates.parent_of(name)
+            for block in templates.unknown_blocks(name):
                 known = sorted(templates.blocks(parent or ""))
                 nearest = difflib.get_close_matches(block, known, n=1)
-                hint = f"did you mean {nearest[0]}?" if nearest else f"it has: {', '.join(known)}"
-                yield Finding(str(path), f"the block {block} is in none of the templates that it extends: {hint}")
+                hint = f"did you mean {nearest[0]}?" if nearest else f"they have {', '.join(known)}"
+                yield Finding(str(path), f"the block {block} does not exist in the templates that it extends: {hint}")
         except RecursionError:
             broken = True
-            yield Finding(str(path), f"extends itself: what stands behind it is called parent/{bare(name)}")
+            yield Finding(
+                str(path), f"extends itself: write parent/{plain_name(name)} to extend the template of the parent"
+            )
         except jinja2.TemplateNotFound as error:
             broken = True
-            yield Finding(str(path), f"extends or includes {bare(str(error.name))}, which is nowhere behind it")
+            what = f"extends or includes {plain_name(str(error.name))}, which neither the theme nor its parents have"
+            yield Finding(str(path), what)
         except jinja2.TemplateSyntaxError as error:
             broken = True
-            yield Finding(f"{path} line {error.lineno}", f"cannot be read: {redact(error.message)}")
+            yield Finding(f"{path} line {error.lineno}", f"cannot be parsed: {redact(error.message)}")
     if not broken:
         yield from _unused(templates)
 
 
 def _unused(templates: Templates) -> Iterator[Finding]:
-    used = {bare(name) for page in PAGES for name in templates.whole(page)}
-    for name, path in templates.own():
-        if bare(name) not in used and not bare(name).startswith("static/"):
-            nearest = difflib.get_close_matches(bare(name), sorted(used), n=1)
-            hint = f"did you mean {nearest[0]}?" if nearest else "remove it, or include it"
+    used = {plain_name(name) for page in PAGES for name in templates.dependencies(page)}
+    for name, path in templates.every_template():
+        if plain_name(name) not in used and not plain_name(name).startswith("static/"):
+            nearest = difflib.get_close_matches(plain_name(name), sorted(used), n=1)
+            hint = f"did you mean {nearest[0]}?" if nearest else "remove it or include it"
             yield Finding(str(path), f"no page uses this template: {hint}", warning=True)

@@ -1,4 +1,4 @@
-"""A rendered page as one tree, and the faults of its markup. tinyhtml5 parses it as browsers do."""
+"""Parses a rendered page into one tree with tinyhtml5, as browsers do, and reports the faults of its markup."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from linkauth.theming import css
 
 _LOADED = {"src", "href", "data", "poster", "action", "formaction", "srcset", "background"}
 _NAVIGATION = {"a", "area"}
-"""Elements whose href loads nothing."""
+"""Elements whose href is a link: the browser loads nothing until a person follows it."""
 _FIELDS = {"input", "select", "textarea"}
-_NAMELESS = {"hidden", "submit", "button", "reset", "image"}
+_UNLABELLED_TYPES = {"hidden", "submit", "button", "reset", "image"}
 _READ = ("alt", "title", "aria-label", "placeholder")
 """Attributes whose text a person reads or hears."""
 _REFRESH = re.compile(r"""[;,]\s*(?:url\s*=\s*)?["']?([^"'\s]+)""", re.IGNORECASE)
@@ -31,7 +31,7 @@ class Document:
 
     def __init__(self, html: str) -> None:
         parser = HTMLParser(namespace_html_elements=False)
-        # a short text could be taken for the name of a file
+        # tinyhtml5 takes a short text for a file name if such a file exists
         self.root: Element = parser.parse(StringIO(html))
         self.elements = [each for each in self.root.iter() if isinstance(each.tag, str)]
         self.syntax_errors = [
@@ -66,7 +66,7 @@ class Document:
                 elif _local(name) in _LOADED and not (_local(name) == "href" and _local(element.tag) in _NAVIGATION):
                     yield value
                 elif "(" in value:
-                    # style="", and fill="" of SVG
+                    # style="…" in HTML, fill="url(…)" in SVG
                     yield from css.loads(value)
 
     def style_sheets(self) -> list[str]:
@@ -76,25 +76,25 @@ class Document:
         ]
 
     def faults(self) -> Iterator[str]:
-        """Yields what is wrong with the elements, and what to do."""
+        """Yields the faults of the elements, with what to do."""
         labels = [each for each in self.elements if each.tag == "label" and _has_text(each)]
         labelled = {label.get("for") for label in labels} - {None}
         inside = {field for label in labels for field in label.iter()}
         for element in self.elements:
-            shown = _shown(element)
-            yield from _inline(element, shown)
+            tag = _start_tag(element)
+            yield from _inline(element, tag)
             if element.get("target"):
-                yield f"{shown} opens another window: remove target, for the Alexa app has one window only"
-            nameless = element.get("type", "text") in _NAMELESS and element.tag == "input"
+                yield f"{tag} opens another window: remove target, because the Alexa app has only one window"
+            exempt = element.get("type", "text") in _UNLABELLED_TYPES and element.tag == "input"
             named = element.get("id") in labelled or element in inside or self._has_name(element)
-            if element.tag in _FIELDS and not (nameless or named):
-                yield f"{shown} has no label: add <label for=…> with its id, and with text"
+            if element.tag in _FIELDS and not (exempt or named):
+                yield f"{tag} has no label: add <label for=…> with its id and a text"
             if element.tag == "img" and "alt" not in element.attrib:
-                yield f'{shown} has no alt: say what it shows, or alt="" if it is decoration'
+                yield f'{tag} has no alt: describe the image, or write alt="" for decoration'
             if element.tag == "button" and not (_has_text(element) or self._has_name(element)):
-                yield f"{shown} has no name: write its text, or aria-label"
+                yield f"{tag} has no name: add text or aria-label"
             if element.tag == "a" and "href" in element.attrib and not (_has_text(element) or self._has_name(element)):
-                yield f"{shown} has no text: write where it leads, or aria-label"
+                yield f"{tag} has no text: describe its target, or add aria-label"
 
     def _has_name(self, element: Element) -> bool:
         ids = element.get("aria-labelledby", "").split()
@@ -126,11 +126,11 @@ def _syntax_error(html: str, line: int, column: int, code: str, data: dict[str, 
     before = html.split("\n")[line - 1][:column]
     excerpt = before[max(before.rfind("<"), 0) :][-_EXCERPT:].strip()
     near = f" at {excerpt}" if excerpt else ""
-    return f"is not valid HTML{near} ({_described(code, data)}): correct it, for browsers only guess what is meant"
+    return f"is not valid HTML{near} ({_described(code, data)}): browsers guess what is meant, so correct it"
 
 
 def _has_text(element: Element) -> bool:
-    """Is there anything to read in the element, or in its images?"""
+    """Returns whether the element, or an image in it, has text that a person reads or hears."""
     return bool("".join(_inner_texts(element)).strip())
 
 
@@ -142,22 +142,22 @@ def _inner_texts(element: Element) -> Iterator[str]:
             yield child.tail or ""
 
 
-def _inline(element: Element, shown: str) -> Iterator[str]:
-    """Yields what the Content-Security-Policy blocks."""
+def _inline(element: Element, tag: str) -> Iterator[str]:
+    """Yields inline styles, scripts and handlers of an element, which the Content-Security-Policy blocks."""
     if element.tag == "style" or "style" in element.attrib:
-        yield f"{shown} has inline styles, which browsers refuse here: put them into a file of static/"
+        yield f"{tag} has inline styles, which the Content-Security-Policy blocks: move them to a file in static/"
     kind = element.get("type", "")
     code = not kind or "javascript" in kind or kind == "module"
     if element.tag == "script" and "src" not in element.attrib and code:
-        yield f"{shown} is inline, which browsers refuse here: put it into a file of static/"
+        yield f"{tag} is inline, which the Content-Security-Policy blocks: move it to a file in static/"
     for name, value in element.attrib.items():
         if name.startswith("on"):
-            yield f"{shown} has {name}=, which browsers refuse here: use addEventListener in a file of static/"
+            yield f"{tag} has {name}=, which the Content-Security-Policy blocks: use addEventListener in a script file"
         if value.strip().lower().startswith("javascript:"):
-            yield f"{shown} has a javascript: address, which browsers refuse here: make it a button with a listener"
+            yield f"{tag} has a javascript: address, which the Content-Security-Policy blocks: use a button instead"
 
 
-def _shown(element: Element) -> str:
+def _start_tag(element: Element) -> str:
     parts = [_local(element.tag)]
     parts += [f'{name}="{element.get(name)}"' for name in ("id", "name", "class", "src") if element.get(name)]
     return f"<{' '.join(parts)}>"

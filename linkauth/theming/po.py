@@ -35,7 +35,7 @@ def read(path: Path) -> Catalog:
     # some editors write a byte order mark
     raw = path.read_bytes().removeprefix(BOM_UTF8)
     for number, line in enumerate(map(bytes.strip, raw.splitlines()), 1):
-        # Babel removes the first and the last character of a string, whatever they are
+        # Babel removes the first and the last character of each string without checking that they are quotation marks
         if _QUOTING.match(line) and not _QUOTED.fullmatch(line):
             raise ConfigurationError(f'{path} line {number}: does not end in a quotation mark: write one more "')
     try:
@@ -48,7 +48,7 @@ def read(path: Path) -> Catalog:
     except UnicodeDecodeError:
         raise ConfigurationError(f"{path} is not in the encoding that its header names: save it as UTF-8") from None
     except Exception as error:
-        # Babel and gettext raise anything for a broken file
+        # Babel and gettext raise any exception for a broken file
         raise ConfigurationError(f"{path} cannot be read: {type(error).__name__}: {reason(error)}") from None
     if catalog.charset.lower() not in ("utf-8", "utf8"):
         # other encodings lack letters of the English texts
@@ -74,12 +74,12 @@ def id_of(message: Message) -> MessageId:
 
 
 def forms(text: Any) -> list[str]:
-    """Returns the text of an id or a translation, or its texts for each plural form."""
+    """Returns the plural forms of an id or a translation; one if it has no plural."""
     return [text] if isinstance(text, str) else list(text or [""])
 
 
 def quoted(id_: MessageId) -> str:
-    """Returns an id as messages to people show it."""
+    """Returns an id in quotation marks, for messages."""
     return f"“{id_}”" if isinstance(id_, str) else f"“{id_[0]}” (plural “{id_[1]}”)"
 
 
@@ -105,7 +105,10 @@ def placeholders(text: str) -> set[str]:
 
 
 def problems(message: Message, catalog: Catalog) -> list[str]:
-    """Returns why pages could not show a translation: what Babel's checkers find, and what pages cannot format."""
+    """Returns why pages cannot show a translation: the errors of Babel's checkers, and wrong placeholders.
+
+    Babel does not check a text without placeholders, nor a per cent sign without a placeholder.
+    """
     if not any(forms(message.string)):
         return []
     if found := message.check(catalog):

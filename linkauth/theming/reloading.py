@@ -16,7 +16,10 @@ from linkauth.theming.development import DevelopmentTheme, open_development_them
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The themes as last opened. `version` changes with the files; `problem` says why the themes are older than it."""
+    """The themes as last opened. `version` identifies the state of the files.
+
+    `problem` is the error message if the themes could not be opened in that state; `themes` are then older.
+    """
 
     version: str = ""
     themes: Mapping[str, DevelopmentTheme] = field(default_factory=dict)
@@ -42,9 +45,9 @@ class ThemeReloader:
                 try:
                     themes = self._open()
                 except Exception as error:
-                    # a file that is only half saved may raise anything
-                    is_ours = type(error).__module__ != "builtins"
-                    problem = redact(error) if is_ours else f"{type(error).__name__}: {reason(error)}"
+                    # an incompletely saved file may raise any exception
+                    has_message = type(error).__module__ != "builtins"
+                    problem = redact(error) if has_message else f"{type(error).__name__}: {reason(error)}"
                 # opening may have added files to watch
                 self._snapshot = Snapshot(self._version(), themes, problem)
             return self._snapshot

@@ -25,7 +25,7 @@ from linkauth.theming.po import MessageId, forms, id_of, placeholders, quoted
 
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _COUNTS = {"%(count)s", "%(number)s"}
-"""Placeholders that the form for one number may replace with a word."""
+"""Placeholders that the plural form for a single number may replace with a word."""
 
 
 def extracted_ids(root: Path) -> set[MessageId]:
@@ -49,12 +49,12 @@ def findings(theme: DevelopmentTheme) -> Iterator[Finding]:
     wanted = set().union(*ids)
     for tag in theme.real_languages:
         chain = fallbacks(tag)
-        # the gaps of a regional catalog are those of its language, which are reported there
+        # what a regional catalog lacks is reported for its language
         if chain[-1] == "en" or set(chain[1:]) & set(theme.real_languages):
             continue
         existing = set().union(*(translated.get(part, set()) for part in chain))
         for id_ in sorted(wanted - existing, key=str):
-            yield Finding(f"{theme.name} in {tag}", f"says {quoted(id_)} in English: add it to its catalog")
+            yield Finding(f"{theme.name} in {tag}", f"shows {quoted(id_)} in English: add a translation to its catalog")
 
 
 def _catalog_faults(name: str, path: Path, catalog: Catalog, known: set[MessageId]) -> Iterator[Finding]:
@@ -68,7 +68,7 @@ def _catalog_faults(name: str, path: Path, catalog: Catalog, known: set[MessageI
             lacking = f"lacks its plural: add msgid_plural {quoted(plural or '')}"
             yield Finding(str(path), f"{text} {lacking if plural else 'is in no template any more: remove it'}")
         elif message.fuzzy:
-            yield Finding(str(path), f"{text} is marked fuzzy, so that it is not used: correct it, remove the mark")
+            yield Finding(str(path), f"{text} is marked fuzzy and therefore not used: correct it and remove the mark")
         elif _complete(message):
             found = po.problems(message, catalog) or _lost(message)
             yield from (Finding(str(path), f"the translation of {text} has a fault: {each}") for each in found)
@@ -76,7 +76,7 @@ def _catalog_faults(name: str, path: Path, catalog: Catalog, known: set[MessageI
 
 
 def _lost(message: Message) -> Iterator[str]:
-    """Yields the placeholders and the markup of a text that its translation lacks."""
+    """Yields the placeholders that a translation lacks, and differences of its markup."""
     needed = set().union(*map(placeholders, forms(message.id)))
     elements = [markup.fragment(form)[0] for form in forms(message.id)]
     translated = forms(message.string)
@@ -86,7 +86,7 @@ def _lost(message: Message) -> Iterator[str]:
             yield f"it lacks {', '.join(sorted(missing))}"
         found, errors = markup.fragment(form)
         if sorted(found) not in map(sorted, elements) or errors:
-            yield "it has other markup than the text" + "".join(f" ({each})" for each in errors)
+            yield "its markup differs from the text" + "".join(f" ({each})" for each in errors)
 
 
 def _stale(name: str, path: Path, catalog: Catalog) -> Iterator[Finding]:
@@ -94,7 +94,7 @@ def _stale(name: str, path: Path, catalog: Catalog) -> Iterator[Finding]:
     compiled = path.with_suffix(".mo")
     todo = f"run linkauth catalogs {name}"
     if not compiled.is_file():
-        yield Finding(str(path), f"is not compiled, so that servers do not know it: {todo}")
+        yield Finding(str(path), f"is not compiled, so servers do not use it: {todo}")
         return
     body = compiled.read_bytes()
     try:
@@ -102,8 +102,8 @@ def _stale(name: str, path: Path, catalog: Catalog) -> Iterator[Finding]:
         gettext.GNUTranslations(BytesIO(body))
         existing = _translations(body)
     except Exception:
-        # gettext raises anything for a broken file
-        yield Finding(str(compiled), f"is no compiled catalog, so that no server starts: {todo}")
+        # gettext raises any exception for a broken file
+        yield Finding(str(compiled), f"is not a compiled catalog, so servers do not start: {todo}")
         return
     if existing != _translations(po.mo_bytes(catalog)):
         yield Finding(str(path), f"has changed since it was compiled: {todo}")
@@ -118,7 +118,10 @@ def _complete(message: Message) -> bool:
 
 
 def untranslatable(theme: DevelopmentTheme, state: Any, english: Document, pseudo: Document) -> Iterator[str]:
-    """Yields texts of a page that are the same in a pseudo-language, so that no catalog and no setting has them."""
+    """Yields the texts of a page that no catalog translates: they are the same in a pseudo-language.
+
+    Texts from the settings and from the state are ignored.
+    """
     values = (*_texts(dict(theme.environment.globals)), *_texts(state.context))
     known = sorted({text for text in values if isinstance(text, str) and text}, key=len, reverse=True)
     unchanged = set(pseudo.texts())

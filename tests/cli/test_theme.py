@@ -127,7 +127,7 @@ def test_check_reports_problems_and_exits_with_1(ini: Path) -> None:
     *findings, view, domains, counts = linkauth("theme", "check", "--no-browser", ini, expect=1)
     assert [line[:9] for line in findings] == ["FAILED   ", "warning  "]
     assert "made, login: fresh, ar and " in findings[0]
-    assert "<p> has inline styles, which browsers refuse here" in findings[0]
+    assert "<p> has inline styles, which the Content-Security-Policy blocks" in findings[0]
     assert "“Mind the gap.” is the same in every language" in findings[1]
     assert re.fullmatch(r"made: the first view is [\d,]+ bytes compressed, [\d,]+ raw, in \d files", view)
     assert domains == "made: Amazon's Domain List: nothing to enter"

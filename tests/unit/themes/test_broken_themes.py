@@ -43,7 +43,7 @@ def test_broken_compiled_catalog_is_reported_with_command_that_rebuilds_it(make:
         open_installed(theme)
     # the tools for theme authors read the .po file
     (fault,) = faults(theme)
-    assert fault.endswith(f"{MO}: is no compiled catalog, so that no server starts: run linkauth catalogs made")
+    assert fault.endswith(f"{MO}: is not a compiled catalog, so servers do not start: run linkauth catalogs made")
 
 
 def test_draft_uses_compiled_catalog_without_source(make: Make) -> None:
@@ -99,7 +99,7 @@ def test_check_reports_missing_plural(make: Make) -> None:
     theme.compile()
     lacks, english = faults(theme)
     assert lacks.endswith(f"{PO}: “One gap.” lacks its plural: add msgid_plural “%(count)s gaps.”")
-    assert english.endswith("says “One gap.” (plural “%(count)s gaps.”) in English: add it to its catalog")
+    assert english.endswith("shows “One gap.” (plural “%(count)s gaps.”) in English: add a translation to its catalog")
 
 
 def test_template_that_extends_itself_is_reported(make: Make) -> None:

@@ -85,7 +85,7 @@ def test_broken_compiled_catalog_is_rebuilt(make: Make, content: bytes) -> None:
 def test_translation_with_wrong_placeholder_is_not_compiled(make: Make, translation: str, problem: str) -> None:
     theme, name = make({PO: CATALOG + f'msgid "%(skill)s will be able to:"\nmsgstr "{translation}"\n'})
     (message,) = run(name, expect=1)
-    assert f"{PO}: the translation of “%(skill)s will be able to:” has a fault, so that it is not compiled: " in message
+    assert f"{PO}: the translation of “%(skill)s will be able to:” has a fault and is not compiled: " in message
     assert problem in message
     assert not list(theme.root.rglob("*.mo"))
 

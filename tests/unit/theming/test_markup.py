@@ -139,7 +139,7 @@ SYNTAX_ERRORS = [
 def test_html_syntax_error_has_line_and_excerpt(html: str, error: str) -> None:
     ((line, message),) = Document(f"<!doctype html>\n<title>x</title>\n{html}").syntax_errors
     assert line == 3
-    assert f"is not valid HTML {error}: correct it" in message
+    assert f"is not valid HTML {error}: " in message
 
 
 def test_comment_is_ignored() -> None:

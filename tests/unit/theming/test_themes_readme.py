@@ -59,8 +59,8 @@ def test_listed_variables_of_page_are_those_of_its_states(page: str) -> None:
 
 def test_listed_variables_are_those_that_templates_read(theme: Theme, templates: Templates) -> None:
     read = set().union(*(templates.variables(page) for page in states.PAGES))
-    names = {name for page in states.PAGES for name in templates.whole(page)}
-    every = {each.name for name in names for each in templates.tree(name).find_all(jinja2.nodes.Name)}
+    names = {name for page in states.PAGES for name in templates.dependencies(page)}
+    every = {each.name for name in names for each in templates.parse(name).find_all(jinja2.nodes.Name)}
     read |= every & set(theme.environment.globals) - set(jinja2.defaults.DEFAULT_NAMESPACE)
     named = {name for page in states.PAGES for name in rows(f"`{page}`")} | set(rows(EVERY))
     assert named == read - INTERNAL
