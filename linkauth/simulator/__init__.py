@@ -1,7 +1,7 @@
-"""Plays the Alexa app, Amazon's redirect endpoint and the skill, for trying linkauth without any of them.
+"""Simulates the Alexa app, Amazon's redirect endpoint and the skill, for development without them.
 
-It is there only where the ini names a client for it (`linkauth.simulator.client`), answers only for that
-client and only on this server's own origin: the client's redirect URIs must begin with `<public_url>/simulator/`.
+The simulator is enabled by `linkauth.simulator.client`. It works only for that client and on the origin of this server:
+the client needs redirect URIs that begin with `<public_url>/simulator/`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ STATIC = {"simulator.css": "text/css", "simulator.js": "text/javascript"}
 
 
 class Simulator:
-    """The pages of the simulator; `settings.simulator.client` names the client that it plays."""
+    """The views of the simulator. It uses the client `settings.simulator.client`."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -38,9 +38,7 @@ class Simulator:
             uri.removeprefix(base).split("/")[0]: uri for uri in self._client.redirect_uris if uri.startswith(base)
         }
         if not self._redirects:
-            problem = (
-                f"names a client without a redirect URI such as {base}pitangui/spa/skill/account-linking-status.html"
-            )
+            problem = f"names a client without a redirect URI like {base}pitangui/spa/skill/account-linking-status.html"
             raise SettingsError([("linkauth.simulator.client", problem)])
         self._environment = jinja2.Environment(
             loader=jinja2.PackageLoader("linkauth.simulator", "."),
@@ -51,47 +49,48 @@ class Simulator:
         )
 
     def home(self, request: Request) -> Response:
-        """The skills, and whom to sign in as."""
+        """The front page: starts account linking, and lists the demo users."""
         return self._page(
             "home.jinja2",
             settings=self._settings,
-            playing=self._name,
+            simulated_client=self._name,
             regions=list(self._redirects),
             languages=alexa.LANGUAGES,
             people=people.PEOPLE if self._settings.simulator.people else (),
         )
 
     def enable(self, request: Request) -> Response:
-        """What the Alexa app does when somebody enables the skill: opens the authorization URL."""
-        asked = dict(request.query)
-        redirect_uri = self._redirects.get(asked.get("region", next(iter(self._redirects))))
+        """Redirects to the authorization URL, as the Alexa app does when a user enables the skill."""
+        query = dict(request.query)
+        redirect_uri = self._redirects.get(query.get("region", next(iter(self._redirects))))
         if redirect_uri is None:
             raise HTTPNotFound
         parameters = {"client_id": self._client_id, "response_type": "token"}
         if self._client.scopes:
             parameters["scope"] = " ".join(self._client.scopes)
         parameters |= {"redirect_uri": redirect_uri, "state": self._state.new()}
-        if asked.get("language"):
-            parameters["ui_locales"] = asked["language"]
+        if query.get("language"):
+            parameters["ui_locales"] = query["language"]
         return HTTPSeeOther(f"{self._settings.public_url}/authorize?{urlencode(parameters)}")
 
     def redirected(self, request: Request) -> Response:
-        """Amazon's redirect endpoint: shows what came back. The fragment is only there for the page's own script."""
+        """Simulates Amazon's redirect endpoint. Only the script of the page can read the fragment with the response."""
         return self._page("redirected.jinja2", region=request.matchdict["region"])
 
     def check(self, request: Request) -> Response:
-        """The verdict on an answer (the part after # in `fragment`), and whose the token is, as the skill sees it."""
+        """Checks an authorization response, the form field `fragment`. Returns checks and introspection as JSON."""
         request.form_tokens.check_origin(request.environ)
-        answer = alexa.read(request.form.get("fragment", ""))
-        verdict = alexa.verdict(answer, self._state)
-        found = self._introspect(request, answer["access_token"]) if answer.get("access_token") else None
-        return Response(json_body={"received": answer, "verdict": verdict, "introspection": found})
+        received = alexa.parse_fragment(request.form.get("fragment", ""))
+        checks = alexa.check_response(received, self._state)
+        token = received.get("access_token")
+        introspection = self._introspect(request, token) if token else None
+        return Response(json_body={"received": received, "checks": checks, "introspection": introspection})
 
     def _introspect(self, request: Request, token: str) -> Any:
-        """Ask our own /introspect as the skill does, with the client's secret."""
-        asked = request.blank("/introspect", base_url=self._settings.public_url, POST={"token": token})
-        asked.authorization = ("Basic", alexa.basic(self._client_id, self._client.secret))
-        return request.invoke_subrequest(asked, use_tweens=True).json_body
+        """Calls /introspect of this server as the skill does, with the client's credentials."""
+        subrequest = request.blank("/introspect", base_url=self._settings.public_url, POST={"token": token})
+        subrequest.authorization = ("Basic", alexa.basic(self._client_id, self._client.secret))
+        return request.invoke_subrequest(subrequest, use_tweens=True).json_body
 
     def static(self, request: Request) -> Response:
         name = request.matchdict["name"]
@@ -112,7 +111,7 @@ class Simulator:
 
 
 def includeme(config: Any) -> None:
-    """The simulator's routes, and its page in place of the front page."""
+    """Adds the routes of the simulator, and replaces the front page."""
     settings = services_of(config.registry).settings
     simulator = Simulator(settings)
     if settings.simulator.people:
@@ -127,6 +126,6 @@ def includeme(config: Any) -> None:
     for name, pattern, view, method in views:
         if name != "home":
             config.add_route(name, pattern)
-        # one predicate more than the other view of the front page has, so that this one is asked first
-        more = {"path_info": "/"} if name == "home" else {}
-        config.add_view(view, route_name=name, request_method=method, **more)
+        # the additional predicate gives this view precedence over the normal front page
+        predicates = {"path_info": "/"} if name == "home" else {}
+        config.add_view(view, route_name=name, request_method=method, **predicates)

@@ -1,4 +1,4 @@
-"""How the probe speaks HTTP: as a phone's browser and as Amazon's servers do, following no redirect."""
+"""The HTTP client of the probe. It sends requests like the browser of a phone and like Amazon's servers."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ AGENT = "Apache-HttpClient/4.5.14 (Java/17.0.9)"
 PHONE = "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0 Mobile Safari/537.36"
 TIMEOUT = 30
 RESPONSE_LIMIT = 1024 * 1024
-"""Bytes of an answer that are read."""
+"""Maximum number of bytes that are read of a response."""
 _FORM = {"Content-Type": "application/x-www-form-urlencoded;charset=UTF-8"}
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An answer, or none: then `status` is 0 and `text` says why."""
+class HttpResponse:
+    """An HTTP response. If there was none, `status` is 0 and `text` is the cause."""
 
     status: int
     headers: Any
@@ -33,7 +33,7 @@ class Answer:
 
     @property
     def json(self) -> dict[str, Any]:
-        """The JSON object that it holds, empty if it is none."""
+        """The body as a JSON object; empty if it is not one."""
         try:
             found = json.loads(self.text)
         except (ValueError, RecursionError):
@@ -47,12 +47,12 @@ class Answer:
 
     @property
     def status_text(self) -> str:
-        """The status in words."""
+        """The status, or the cause if there was no response, for messages."""
         return f"status {self.status}" if self.status else self.text
 
 
 class Page(HTMLParser):
-    """What matters of a login page: its hidden form token, its language, and whether it asks for a password."""
+    """A parsed login page: its form token, its language, and whether it has a password field."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -69,43 +69,44 @@ class Page(HTMLParser):
 
 
 class HttpClient:
-    """Asks the server at `url`; `https` says that it believes to be behind a proxy that speaks https.
+    """Sends requests to the server at `url` and does not follow redirects.
 
-    `slowest` is the answer that took longest: seconds, and what was asked.
+    `https` means that the public URL of the server is https. `slowest` are the seconds and the request of the slowest
+    response.
     """
 
     def __init__(self, url: str, https: bool) -> None:
         self._url = url
-        # reached behind its proxy, on loopback
+        # a direct http:// URL bypasses the proxy, so this client sends the header that the proxy would send
         self._proxied = {"X-Forwarded-Proto": "https"} if https and url.startswith("http://") else {}
         self._open = urllib.request.build_opener(_NoRedirect()).open
-        self.slowest = (0.0, "nothing was asked")
+        self.slowest = (0.0, "no request")
 
-    def get(self, path: str, headers: dict[str, str] | None = None) -> Answer:
-        return self._ask(path, None, headers or {})
+    def get(self, path: str, headers: dict[str, str] | None = None) -> HttpResponse:
+        return self._send(path, None, headers or {})
 
-    def post(self, path: str, form: dict[str, str], headers: dict[str, str]) -> Answer:
-        return self._ask(path, urlencode(form).encode("ascii"), {**_FORM, **headers})
+    def post(self, path: str, form: dict[str, str], headers: dict[str, str]) -> HttpResponse:
+        return self._send(path, urlencode(form).encode("ascii"), {**_FORM, **headers})
 
-    def _ask(self, path: str, body: bytes | None, headers: dict[str, str]) -> Answer:
-        whole = {"User-Agent": PHONE, **self._proxied, **headers}
-        request = urllib.request.Request(self._url + path, body, whole)  # noqa: S310  the operator's own URL
+    def _send(self, path: str, body: bytes | None, headers: dict[str, str]) -> HttpResponse:
+        all_headers = {"User-Agent": PHONE, **self._proxied, **headers}
+        request = urllib.request.Request(self._url + path, body, all_headers)  # noqa: S310  the operator chose the URL
         started = time.monotonic()
         try:
-            with self._open(request, timeout=TIMEOUT) as answer:
-                status, told, text = answer.status, answer.headers, answer.read(RESPONSE_LIMIT)
+            with self._open(request, timeout=TIMEOUT) as response:
+                status, fields, text = response.status, response.headers, response.read(RESPONSE_LIMIT)
         except urllib.error.HTTPError as error:
             with error:
-                status, told, text = error.code, error.headers, error.read(RESPONSE_LIMIT)
+                status, fields, text = error.code, error.headers, error.read(RESPONSE_LIMIT)
         except (OSError, http.client.HTTPException) as error:
-            status, told, text = 0, {}, f"no answer: {_why(error)}".encode()
+            status, fields, text = 0, {}, f"no response: {_cause(error)}".encode()
         seconds = time.monotonic() - started
         self.slowest = max(self.slowest, (seconds, f"{request.get_method()} {path.partition('?')[0]}"))
-        return Answer(status, told, text.decode("utf-8", "replace"), seconds)
+        return HttpResponse(status, fields, text.decode("utf-8", "replace"), seconds)
 
 
-def _why(error: Exception) -> str:
-    """urllib wraps what the system raised."""
+def _cause(error: Exception) -> str:
+    """Returns the text of an error, or of the system error that URLError wraps."""
     if isinstance(error, urllib.error.URLError) and isinstance(error.reason, Exception):
         return reason(error.reason)
     return reason(error)

@@ -1,4 +1,4 @@
-"""The demo people: a small table for the SQL backend of development.ini."""
+"""The demo users: a small table for the SQL backend of development.ini."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from linkauth.redaction import reason
 
 @dataclass(frozen=True)
 class DemoPerson:
-    """A person to sign in as; `password_hash` is Argon2id of `password`."""
+    """A demo user. `password_hash` is the Argon2id hash of `password`."""
 
     login: str
     email: str
@@ -73,12 +73,12 @@ people = Table(
 
 
 def create(url: str) -> None:
-    """Make the table and its people in the database at `url`, unless it has some already."""
+    """Creates the table in the database at `url` and inserts the demo users, unless the table has rows already."""
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite" and parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-            # as a table of real people would be: for the server's account alone
+            # mode 0600, as for a table of real users
             os.close(os.open(parsed.database, os.O_CREAT | os.O_RDWR, 0o600))
         engine = create_engine(parsed)
         with engine.begin() as connection:

@@ -1,5 +1,5 @@
 "use strict";
-// Amazon's page reads the fragment in the browser; so does this one, and asks the server for its verdict.
+// Reads the fragment in the browser, as Amazon's page does, and sends it to the server for the checks.
 (async () => {
   const headline = document.getElementById("headline");
   const show = (id, text) => {
@@ -8,30 +8,30 @@
     section.hidden = false;
   };
   const fragment = location.hash.slice(1);
-  const answer = await fetch(document.body.dataset.check, {
+  const response = await fetch(document.body.dataset.check, {
     method: "POST",
     body: new URLSearchParams({ fragment }),
   });
-  if (!answer.ok) {
-    headline.textContent = `The server answered ${answer.status}`;
+  if (!response.ok) {
+    headline.textContent = `The server responded with status ${response.status}`;
     return;
   }
-  const { received, verdict, introspection } = await answer.json();
-  const list = document.querySelector("#verdict ul");
-  for (const line of verdict) {
+  const { received, checks, introspection } = await response.json();
+  const list = document.querySelector("#checks ul");
+  for (const check of checks) {
     const item = document.createElement("li");
-    item.className = line.ok ? "ok" : "bad";
-    item.textContent = `${line.ok ? "ok" : "wrong"}: ${line.what} (${line.detail})`;
+    item.className = check.ok ? "ok" : "bad";
+    item.textContent = `${check.ok ? "ok" : "failed"}: ${check.what} (${check.detail})`;
     list.append(item);
   }
-  document.getElementById("verdict").hidden = false;
-  // the long state last
+  document.getElementById("checks").hidden = false;
+  // sorted by length, so that the long state is last
   const pairs = Object.entries(received).sort((one, other) => one[1].length - other[1].length);
   show("received", pairs.map(([name, value]) => `${name} = ${value}`).join("\n"));
-  const linked = verdict.every((line) => line.ok) && introspection && introspection.active;
+  const linked = checks.every((check) => check.ok) && introspection && introspection.active;
   if (introspection) {
     show("introspection", JSON.stringify(introspection, null, 2));
   }
-  headline.textContent = linked ? `Linked: this is ${introspection.username}` : "Not linked";
+  headline.textContent = linked ? `Linked as ${introspection.username}` : "Not linked";
   document.body.dataset.result = linked ? "linked" : "not-linked";
 })();

@@ -83,7 +83,7 @@ def test_the_enter_key_signs_in(visitor: Visitor, served: DevelopmentServer) -> 
     visitor.enable(served)
     visitor.type("grace", "hopper-1906")
     visitor.page.press("#password", "Enter")
-    expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Linked: this is grace")
+    expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Linked as grace")
 
 
 @pytest.mark.parametrize("script", [True, False])

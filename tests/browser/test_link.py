@@ -18,8 +18,8 @@ PASSWORD = "lovelace-1815"
 
 def arrived(visitor: Visitor) -> None:
     """The simulator's redirect endpoint is content, and the fragment is what was asked for."""
-    expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Linked: this is ada")
-    expect(visitor.page.locator("#verdict .ok").first).to_contain_text("the state, byte for byte (1108 characters)")
+    expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Linked as ada")
+    expect(visitor.page.locator("#checks .ok").first).to_contain_text("state unchanged (1108 characters)")
     assert visitor.fragment["state"] == visitor.sent_state
     assert len(visitor.sent_state) == 1108
     assert set("+/=") < set(visitor.sent_state)
@@ -46,7 +46,7 @@ def test_a_phone_that_speaks_german_gets_german(visitor: Visitor, served: Develo
     expect(visitor.page.get_by_text("Beispiel Fahrten").first).to_be_visible()
     visitor.type("jörg", "müller größe 7")
     visitor.page.click("text=Anmelden und verknüpfen")
-    expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Linked: this is jörg")
+    expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Linked as jörg")
 
 
 def test_a_browser_that_says_german_gets_german(visit: Callable[..., Visitor], served: DevelopmentServer) -> None:
@@ -69,7 +69,7 @@ def test_cancel_goes_back_with_access_denied(visitor: Visitor, served: Developme
     visitor.enable(served)
     visitor.page.click("text=Cancel")
     expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Not linked")
-    expect(visitor.page.locator("#verdict .bad")).to_contain_text("access_denied")
+    expect(visitor.page.locator("#checks .bad")).to_contain_text("access_denied")
     assert visitor.fragment["error"] == "access_denied"
     assert visitor.fragment["state"] == visitor.sent_state
     assert "access_token" not in visitor.fragment
@@ -100,7 +100,7 @@ def test_without_javascript(visit: Callable[..., Visitor], served: DevelopmentSe
     expect(visitor.page.locator("#username")).to_have_value("ada")
     visitor.sign_in("ada", PASSWORD)
     visitor.page.wait_for_url(f"{served.url}/simulator/pitangui/**")
-    assert "which only a script can read" in visitor.page.inner_text("main")
+    assert "Only a script can read it" in visitor.page.inner_text("main")
     assert len(visitor.fragment["access_token"]) == 43
     assert visitor.fragment["state"] == visitor.sent_state
 

@@ -123,7 +123,7 @@ def test_two_clicks_at_once_link_once(visitor: Visitor, served: DevelopmentServe
     visitor.enable(served)
     visitor.type("ada", PASSWORD)
     visitor.page.evaluate("const b = document.querySelector('button.primary'); b.click(); b.click()")
-    expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Linked: this is ada")
+    expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Linked as ada")
     assert len(posts(visitor)) == 1
 
 
@@ -142,7 +142,7 @@ def test_a_post_that_came_to_nothing_can_be_sent_again(visitor: Visitor, served:
     assert len(posted) == 1
     page.unroute(AUTHORIZE)
     button.click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Linked: this is ada")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Linked as ada")
 
 
 def test_cancel_says_nothing_of_signing_in(visitor: Visitor, served: DevelopmentServer) -> None:
@@ -275,7 +275,7 @@ def test_the_memory_of_pages_gives_back_a_form_that_can_be_sent(
         page.fill("#username", "ada")
         page.fill("#password", PASSWORD)
         page.click("button.primary")
-        expect(page.get_by_role("heading", level=1)).to_have_text("Linked: this is ada")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Linked as ada")
         # not go_back, which waits for a page to be loaded
         page.evaluate("history.back()")
         expect(page.locator("button.primary")).to_have_text("Sign in and link")
@@ -286,7 +286,7 @@ def test_the_memory_of_pages_gives_back_a_form_that_can_be_sent(
         deadline = time.monotonic() + TIMEOUT / 1000
         while "/simulator/pitangui/" not in page.url and time.monotonic() < deadline:
             page.wait_for_timeout(50)
-        expect(page.get_by_role("heading", level=1)).to_have_text("Linked: this is ada")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Linked as ada")
         assert remembered, "the page was loaded anew, so that this test shows nothing"
     finally:
         browser.close()

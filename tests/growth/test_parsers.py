@@ -128,7 +128,7 @@ READERS: dict[str, tuple[Read, tuple[str, ...]]] = {
     "new password": (lambda text: new_password(text[:1024], "ada"), ("a", "a1", "\u0315\u0300", "\ufdfa", "4")),
     "name of a person": (lambda text: new_password("k4nar1en", text), ("a", " a", "\u0315\u0300", "@", "\ufdfa")),
     "address": (address_bucket, ("1", ":", "1.", "::", "%", "f:")),
-    "fragment": (alexa.read, ("a=", "&", "%41", "%", "=")),
+    "fragment": (alexa.parse_fragment, ("a=", "&", "%41", "%", "=")),
     "state": (lambda text: alexa.State("x").problem(text), ("a", "=", "QUJD")),
     "ini": (ini_key, ("a", ".", "secret", " ")),
     "secret": (estimated_bits, ("a", "secret", "abc1", "Zq9-", "alexa-")),

@@ -147,7 +147,8 @@ def test_head_constant_is_head_of_alembic() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "command"), [(None, "linkauth db upgrade"), ("0000", "linkauth db upgrade"), ("9999", "newer version of linkauth")]
+    ("version", "command"),
+    [(None, "linkauth db upgrade"), ("0000", "linkauth db upgrade"), ("9999", "newer version of linkauth")],
 )
 def test_other_schema_version_is_refused_with_remedy(engine: Engine, version: str | None, command: str) -> None:
     if version:
