@@ -31,7 +31,7 @@ OURS = {
         "Taken",
         "UnrecognizedValue",
         "UnusableHash",
-        "Unsendable",
+        "UnencodableText",
     ),
 }
 """Classes whose text is made by us, of what was cleaned when they were raised (pages never show Pyramid's)."""

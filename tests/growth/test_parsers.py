@@ -26,12 +26,12 @@ from linkauth.web.forms import FormTokens, decode_pairs
 from linkauth.web.hops import parse_forwarded
 from linkauth.web.log_rate_limit import LogRateLimit
 from linkauth_http import flags as http_flags
-from linkauth_http.answers import Answer, date_of, payload_of, pointed_at
-from linkauth_http.documents import json_value, xml_root
+from linkauth_http.documents import parse_json, parse_xml
 from linkauth_http.pages import Page, parse_selector
+from linkauth_http.responses import LoginResponse, jwt_claims, parse_date, resolve_pointer
 from linkauth_http.rules import parse_rules, wildcard
 from linkauth_http.server import retry_after
-from linkauth_http.templates import SAMPLE, filled, in_json, in_xml
+from linkauth_http.templates import SAMPLE, encode_json, encode_xml, fill_template
 from linkauth_ldap import controls, filters, passwords, values
 from linkauth_ldap.entries import Entry
 from linkauth_sql import flags, hashes, times
@@ -40,9 +40,9 @@ from tests.growth.measurement import Read, grows_in_lines, grows_in_seconds
 CLIENTS = clients.Clients([clients.Client("one", secret_sha256=bytes(32))])
 
 
-def response(body: str = "", **headers: str) -> Answer:
+def response(body: str = "", **headers: str) -> LoginResponse:
     pairs = HTTPHeaderDict({name.replace("_", "-"): value for name, value in headers.items()})
-    return Answer(200, pairs, body.encode("utf-8", "replace"), "https://api.example.com", "/login")
+    return LoginResponse(200, pairs, body.encode("utf-8", "replace"), "https://api.example.com", "/login")
 
 
 def authorize(text: str) -> None:
@@ -150,20 +150,20 @@ READERS: dict[str, tuple[Read, tuple[str, ...]]] = {
         ),
     ),
     "JSON": (
-        lambda text: json_value(text.encode()),
+        lambda text: parse_json(text.encode()),
         ("[", '{"a":', "1", "-", '"', "\\u", "[1,", "1e", '{"a":[', "[[],", '"\\ud800'),
     ),
-    "JWT": (lambda text: (payload_of(text), payload_of(f"a.{text}.b")), (".", "e30", "W1", "a.b.")),
-    "pointer": (lambda text: pointed_at({}, text), ("/", "/a", "~0", "~1")),
+    "JWT": (lambda text: (jwt_claims(text), jwt_claims(f"a.{text}.b")), (".", "e30", "W1", "a.b.")),
+    "pointer": (lambda text: resolve_pointer({}, text), ("/", "/a", "~0", "~1")),
     "XML": (
-        lambda text: xml_root(f"<r>{text}</r>".encode(), ""),
+        lambda text: parse_xml(f"<r>{text}</r>".encode(), ""),
         (
             *("<a>", "<a b='1' ", "<a/>", "<!--", "<!-- -->", "&#1;", "&lt;", "<?a ?>", "]]>", "<![CDATA[]]>"),
             *("<a xmlns='x'>", "<a></a>", "<", "&a;"),
         ),
     ),
     "XML from its start": (
-        lambda text: xml_root(text.encode(), text),
+        lambda text: parse_xml(text.encode(), text),
         ("<?xml ", "<?xml encoding=", " ", "<r ", "<!DOCTYPE r ["),
     ),
     "meta charset": (
@@ -180,12 +180,16 @@ READERS: dict[str, tuple[Read, tuple[str, ...]]] = {
         ("/", "../", "//", "a/", "#", "?", ":", "[", "%2F", "/./"),
     ),
     "Retry-After": (lambda text: retry_after(response(Retry_After=text)), ("9", "1 ", "Jan ", ":", "+", "(", "Mon, ")),
-    "date": (lambda text: date_of(f"Mon, 1 {text}"), ("9", "Jan ", "1 ", ":", "+", "-")),
+    "date": (lambda text: parse_date(f"Mon, 1 {text}"), ("9", "Jan ", "1 ", ":", "+", "-")),
     "wildcard": (lambda text: wildcard("*a*b*a*c").fullmatch(text), ("a", "ab", "aba", "b")),
     "rules": (lambda text: parse_rules("/ok" + text), (" and /ok", "\n/ok", " and not /a")),
     "selector": (lambda text: parse_selector("a" + text), ("[a=b]", '[a="b"]')),
     "values in a request": (
-        lambda text: (in_xml(text), in_json(text), filled("{username}" + text, {"username": text}, in_json)),
+        lambda text: (
+            encode_xml(text),
+            encode_json(text),
+            fill_template("{username}" + text, {"username": text}, encode_json),
+        ),
         ("a", "<", "{username}"[:9], SAMPLE),
     ),
     "DN": (
@@ -197,7 +201,7 @@ READERS: dict[str, tuple[Read, tuple[str, ...]]] = {
         (":", "(a:b:={username})", ":=", "(", "\\", "*", "={username}"),
     ),
     "directory message": (
-        lambda text: passwords.refusal({"result": 19, "message": "too short at least " + text}, False),
+        lambda text: passwords.change_error({"result": 19, "message": "too short at least " + text}, False),
         ("9", "at least ", "longer than 9", " "),
     ),
     "control": (
@@ -210,7 +214,7 @@ READERS: dict[str, tuple[Read, tuple[str, ...]]] = {
         ("a", "0", " ", "\u0315\u0300", "\ufdfa", "2024-"),
     ),
     "flag in a response": (
-        lambda text: (http_flags.says(text), http_flags._is_token(text)),
+        lambda text: (http_flags.parse_flag(text), http_flags._is_token(text)),
         ("a", "1", "-", " ", "a1-"),
     ),
     "ldap attribute": (ldap_attribute, ("9", "0", " ", "TRUE", "20261231", "\u0315\u0300")),

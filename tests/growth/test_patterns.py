@@ -20,7 +20,7 @@ WILDCARDS = ("*", "*a*b*c", "a*ab*b*aab*", "*@example.com", "**", "a", "x*", "*a
 FROM_SETTINGS = {
     "linkauth_http.rules:_regex",
     "linkauth_http.rules:parse_selector",
-    "linkauth_http.rules:_is_so",
+    "linkauth_http.rules:_matches",
     "linkauth_http.rules:is_marker",
     "linkauth_ldap.directory:__init__",
     "linkauth_ldap.settings:_user_faults",
@@ -28,7 +28,7 @@ FROM_SETTINGS = {
 """Functions that use a pattern from the ini, which is trusted and applied to text of bounded length."""
 COMPUTED: dict[str, Callable[[], list[tuple[str | bytes, int]]]] = {
     "linkauth.login.dispatch:_pattern": lambda: [_parts(dispatch._pattern(each)) for each in WILDCARDS],
-    "linkauth_http.flags:_is_nearly": lambda: [
+    "linkauth_http.flags:_matches_ignoring_case": lambda: [
         (rules.wildcard(each).pattern, re.DOTALL | re.IGNORECASE) for each in WILDCARDS
     ],
     "linkauth_http.rules:wildcard": lambda: [_parts(rules.wildcard(each)) for each in WILDCARDS],

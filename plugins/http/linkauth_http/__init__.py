@@ -1,5 +1,6 @@
-"""A credential backend for people behind a login API: JSON, form posts, XML and SOAP, HTTP Basic, CAS REST, Keycloak's
-password grant, or an HTML login form.
+"""A credential backend for people behind a login API.
+
+It supports JSON, form posts, XML and SOAP, HTTP Basic, CAS REST, Keycloak's password grant, and HTML login forms.
 
     linkauth.backend.legacy.use = http
     linkauth.backend.legacy.preset = json
@@ -7,8 +8,8 @@ password grant, or an HTML login form.
     linkauth.backend.legacy.success = /result/ok = true
     linkauth.backend.legacy.subject = /result/id
 
-One sign-in is one request (two for a form with a hidden token). What an answer means is declared in the ini; success
-needs a positive marker, and what nobody declared is an outage and never a wrong password.
+A sign-in takes one request, or two for a form with a hidden token. The ini file defines the meaning of responses. A
+success needs a positive marker. A response that no rule covers is an outage, never a wrong password.
 """
 
 from linkauth_http.backend import HTTPBackend

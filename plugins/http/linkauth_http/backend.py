@@ -1,4 +1,4 @@
-"""The backend: one request about somebody, and what its answer was declared to mean."""
+"""The backend: it sends a request with the name and password, and interprets the response."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from linkauth.backends import (
 )
 from linkauth.net import Deadline, ServerFailed
 from linkauth_http import checks
-from linkauth_http.answers import Answer
 from linkauth_http.outcomes import Outcomes
 from linkauth_http.requests import LoginRequests
+from linkauth_http.responses import LoginResponse
 from linkauth_http.server import LoginServer
 from linkauth_http.servers import Servers
 from linkauth_http.settings import HTTPSettings
-from linkauth_http.templates import Unsendable
+from linkauth_http.templates import UnencodableText
 
 
 class HTTPBackend(CredentialBackend):
@@ -41,51 +41,56 @@ class HTTPBackend(CredentialBackend):
 
     def authenticate(self, username: str, password: str) -> Identity:
         name = unicodedata.normalize("NFC", username)
-        if not self._is_sendable(name, "x"):
-            self._ask_about_nobody()
+        if not self._is_encodable(name, "x"):
+            self._try_random_credentials()
             raise UnknownUser
-        if not self._is_sendable("x", password):
-            self._ask_about_nobody()
+        if not self._is_encodable("x", password):
+            self._try_random_credentials()
             raise WrongPassword
-        return self._ask(name, password)
+        return self._sign_in(name, password)
 
-    def _ask(self, name: str, password: str) -> Identity:
-        answer = self._servers.run(lambda server, deadline: self._answer(server, name, password, deadline))
-        return self._outcomes.of(answer, name, password)
+    def _sign_in(self, name: str, password: str) -> Identity:
+        response = self._servers.run(lambda server, deadline: self._exchange(server, name, password, deadline))
+        return self._outcomes.interpret(response, name, password)
 
-    def _answer(self, server: LoginServer, name: str, password: str, deadline: Deadline) -> Answer:
-        answer = self._requests.ask(server, name, password, deadline)
-        if self._settings.body == "basic" and not server.protects and self._outcomes.is_success(answer):
-            self._prove(server, name, deadline)
-        return answer
+    def _exchange(self, server: LoginServer, name: str, password: str, deadline: Deadline) -> LoginResponse:
+        response = self._requests.send(server, name, password, deadline)
+        if self._settings.body == "basic" and not server.protects and self._outcomes.is_success(response):
+            self._check_protection(server, name, deadline)
+        return response
 
-    def _prove(self, server: LoginServer, name: str, deadline: Deadline) -> None:
-        """Before the first success: does the server refuse whoever brings no password? Raises BackendUnavailable or
-        BackendMisconfigured."""
+    def _check_protection(self, server: LoginServer, name: str, deadline: Deadline) -> None:
+        """Checks before the first success that the server refuses a request without credentials.
+
+        Raises BackendUnavailable or BackendMisconfigured.
+        """
         try:
-            answer = self._requests.ask(server, name, None, deadline)
+            response = self._requests.send(server, name, None, deadline)
         except ServerFailed as failed:
-            # the password was answered, so that no other server is asked
+            # do not try another server, because this one has already responded to the password
             raise BackendUnavailable(f"{server.name}: {failed}") from None
-        if self._outcomes.is_success(answer):
-            raise BackendMisconfigured(f"{server.name}: {checks.OPEN}")
+        if self._outcomes.is_success(response):
+            raise BackendMisconfigured(f"{server.name}: {checks.UNPROTECTED}")
         server.protects = True
 
-    def _ask_about_nobody(self) -> None:
-        """What a request cannot say is nobody's name or password; as much work as for anybody else, and it tells
-        whether the API is well. Raises BackendUnavailable or BackendMisconfigured."""
+    def _try_random_credentials(self) -> None:
+        """Sends random credentials instead of a name or password that the request cannot contain.
+
+        It takes the same time as any other sign-in, and shows whether the API is available. Raises BackendUnavailable
+        or BackendMisconfigured.
+        """
         try:
-            self._ask(secrets.token_hex(16), secrets.token_hex(16))
+            self._sign_in(secrets.token_hex(16), secrets.token_hex(16))
         except (UnknownUser, WrongPassword, AccountRefused):
             return
-        raise BackendMisconfigured("the API lets a random name in with a random password")
+        raise BackendMisconfigured("the API accepts a random name with a random password")
 
-    def _is_sendable(self, username: str, password: str) -> bool:
+    def _is_encodable(self, username: str, password: str) -> bool:
         if not username or not password or "\0" in username + password:
             return False
         try:
-            self._requests.sendable(username, password)
-        except Unsendable:
+            self._requests.check_encodable(username, password)
+        except UnencodableText:
             return False
         return True
 

@@ -1,4 +1,4 @@
-"""JSON and XML of a login API, read within bounds; what is broken, hostile or ambiguous is read as nothing."""
+"""Parses JSON and XML of a login API with limits. A broken, hostile or ambiguous document counts as missing."""
 
 from __future__ import annotations
 
@@ -12,45 +12,48 @@ from defusedxml.ElementTree import DefusedXMLParser
 
 CHARSET = re.compile(r"utf-?(8|16)|us-ascii|iso-?8859-[0-9]{1,2}|windows-125[0-8]|shift_jis|euc-(jp|kr)|gb18030|big5")
 DEPTH_LIMIT = 100
-"""XML elements inside each other; Python bounds those of JSON."""
+"""The maximum depth of XML elements. Python limits the depth of JSON."""
 ELEMENT_LIMIT = 5_000
-"""XML elements in all."""
+"""The maximum number of XML elements."""
 ATTRIBUTE_LIMIT = 100
-"""Attributes of one XML element."""
+"""The maximum number of attributes of an XML element."""
 NAME_LIMIT = 1_000
-"""Characters of the name of an XML element or attribute, with its namespace, which each name repeats."""
+"""The maximum length of the name of an XML element or attribute, including its namespace."""
 _DECLARED = re.compile(rb"<\?xml[^<>]{1,200}?\sencoding\s*=\s*[\"']([\w.:-]{1,40})[\"']")
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
-NOTHING = object()
-"""What cannot be read, and what a pointer names that leads nowhere: not null, which is something."""
+MISSING = object()
+"""Stands for an unreadable document and for a value that does not exist. It is different from null."""
 
 
-def json_value(body: bytes) -> Any:
-    """The JSON value (RFC 8259) in `body`, UTF-8 with or without a byte order mark.
+def parse_json(body: bytes) -> Any:
+    """Parses JSON (RFC 8259) in UTF-8, with or without a byte order mark.
 
-    NOTHING for what is none, for a key that stands twice in one object, and for numbers that are not finite.
+    Returns MISSING if `body` is not JSON, if an object contains a key twice, or if a number is not finite.
     """
     try:
         return json.loads(
-            body.decode("utf-8-sig"), object_pairs_hook=_once, parse_float=_finite, parse_constant=_no_number
+            body.decode("utf-8-sig"),
+            object_pairs_hook=_unique_keys,
+            parse_float=_finite_float,
+            parse_constant=_reject_constant,
         )
     except (ValueError, RecursionError):
-        return NOTHING
+        return MISSING
 
 
-def xml_root(body: bytes, charset: str) -> ElementTree.Element | None:
-    """The root element of the XML document in `body`; `charset` is that of the Content-Type, "" for none.
+def parse_xml(body: bytes, charset: str) -> ElementTree.Element | None:
+    """Returns the root element of the XML document in `body`. `charset` is that of the Content-Type, or "".
 
-    None for what is no XML, is not in the encoding that it is said to be in, has a document type (so that there are no
-    entities to expand and no other files to read), or is beyond the limits of this module.
+    Returns None if `body` is not XML, is not in its declared encoding, has a document type (which could define
+    entities or include files), or exceeds the limits of this module.
     """
     text = _xml_text(body, charset)
     if text is None:
         return None
     parser = DefusedXMLParser(target=_BoundedBuilder(), forbid_dtd=True)
     try:
-        # a str is read as what it is, whatever encoding it declares
+        # the parser ignores the declared encoding of a str
         parser.feed(text)
         root: ElementTree.Element = parser.close()
     except (ElementTree.ParseError, ValueError):
@@ -59,13 +62,12 @@ def xml_root(body: bytes, charset: str) -> ElementTree.Element | None:
 
 
 def _xml_text(body: bytes, charset: str) -> str | None:
-    """The text of an XML document, None if it is in no known encoding or not in the one that it is said to be in.
+    """Returns the text of an XML document, or None if it is not in its declared encoding or the encoding is unknown.
 
-    A byte order mark counts first, then the Content-Type, then the declaration (RFC 7303 section 3); else it is UTF-8.
-    UTF-16 needs its mark: without one a document is text to us and something else to a parser that guesses.
+    The encoding is that of the byte order mark, or else of the Content-Type, or else of the XML declaration, or else
+    UTF-8 (RFC 7303 section 3). UTF-16 needs a byte order mark, because parsers treat UTF-16 without one differently.
     """
-    marked = body.startswith(_UTF16_MARKS)
-    if marked:
+    if body.startswith(_UTF16_MARKS):
         label = "utf-16"
     elif body.startswith(b"\xef\xbb\xbf"):
         label = "utf-8-sig"
@@ -83,7 +85,7 @@ def _xml_text(body: bytes, charset: str) -> str | None:
 
 
 class _BoundedBuilder(ElementTree.TreeBuilder):
-    """Builds the elements; raises ValueError beyond the limits."""
+    """Builds the elements. Raises ValueError if a limit is exceeded."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -93,7 +95,7 @@ class _BoundedBuilder(ElementTree.TreeBuilder):
         self._depth += 1
         self._count += 1
         if self._depth > DEPTH_LIMIT or self._count > ELEMENT_LIMIT or len(attrs) > ATTRIBUTE_LIMIT:
-            raise ValueError("too many elements or attributes, or too many elements inside each other")
+            raise ValueError("too many elements or attributes, or elements are nested too deeply")
         if len(tag) > NAME_LIMIT or any(len(name) > NAME_LIMIT for name in attrs):
             raise ValueError("a name is too long")
         return super().start(tag, attrs)
@@ -103,19 +105,19 @@ class _BoundedBuilder(ElementTree.TreeBuilder):
         return super().end(tag)
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return found
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        raise ValueError("an object contains a key twice")
+    return result
 
 
-def _finite(text: str) -> float:
+def _finite_float(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
         raise ValueError("a number is out of range")
     return number
 
 
-def _no_number(name: str) -> NoReturn:
+def _reject_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")

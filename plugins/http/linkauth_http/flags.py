@@ -1,7 +1,8 @@
-"""Is a success one? What its rule rests on must be understood, and nothing against the person may be in doubt.
+"""Decides whether a response that matches a rule of `success` is a success.
 
-A value that says yes or no is a flag. A selector alone in a rule of `success` takes a flag that says yes, or something
-that is no flag: what the ini also reads of a person, or a token.
+Every value that the rule depends on must be understood, and no refusal may be possible. A flag is a value that means
+yes or no. If a rule of `success` contains a selector without a comparison, the selector must find a flag for yes, or a
+value that is not a flag: a token, or a value that the ini file also reads from the response.
 """
 
 from __future__ import annotations
@@ -10,114 +11,126 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from linkauth_http.answers import Answer
-from linkauth_http.rules import NO, YES, Condition, Rule, Selector, text_of
+from linkauth_http.responses import LoginResponse
+from linkauth_http.rules import NO, YES, Condition, Rule, Selector, scalar_text
 from linkauth_http.settings import STATES
 
-FLAGS = ("pointer", "jwt", "xpath", "header")
-"""Selectors whose values may be flags; a cookie that is set is a session, whatever its value."""
-_TOKEN_LENGTH = 16
+FLAG_KINDS = ("pointer", "jwt", "xpath", "header")
+"""The kinds of selectors whose values may be flags. A cookie is a session, whatever its value is."""
+_MIN_TOKEN_LENGTH = 16
 
 
-def says(value: Any) -> bool | None:
-    """Whether a value says yes or no: a JSON value or a text of YES or NO; None for everything else."""
-    word = (text_of(value) or "object").strip().casefold() if value != "" else ""
-    return True if word in YES else False if word in NO else None
+def parse_flag(value: Any) -> bool | None:
+    """Returns True or False for a JSON value or text in YES or NO, and None for any other value."""
+    text = (scalar_text(value) or "object").strip().casefold() if value != "" else ""
+    return True if text in YES else False if text in NO else None
 
 
-def lets_in(rule: Rule, answer: Answer, below: int, data: Collection[Selector]) -> bool:
-    """Does the rule hold as one of `success`? `data` are the selectors of what the ini reads of a person, `below` is
-    the first status of which a rule that names none is not read."""
-    return rule.holds(answer, below) and all(is_clear(each, answer, data) for each in rule.conditions)
+def allows_success(rule: Rule, response: LoginResponse, below: int, data: Collection[Selector]) -> bool:
+    """Returns whether a rule of `success` matches and all its conditions are understood.
+
+    A rule without a status matches only responses with a status lower than `below`. `data` contains the selectors of
+    the values that are read from the response.
+    """
+    return rule.matches(response, below) and all(is_understood(each, response, data) for each in rule.conditions)
 
 
-def is_clear(condition: Condition, answer: Answer, data: Collection[Selector]) -> bool:
-    """Is every value that the condition rests on understood?"""
-    selector, flag = condition.selector, _flag(condition)
-    values = selector.everything(answer) if selector.kind in FLAGS else []
+def is_understood(condition: Condition, response: LoginResponse, data: Collection[Selector]) -> bool:
+    """Returns whether every value that the condition depends on is understood."""
+    selector, flag = condition.selector, _expected_flag(condition)
+    values = selector.values(response) if selector.kind in FLAG_KINDS else []
     if condition.negated:
         if flag is None:
-            return not _is_nearly(condition, answer)
-        # what must not be true says no or is missing; what must not be false says yes
-        return all(says(value) is not flag for value in values) and _all_known(values, flag)
-    if condition.wanted is None:
-        return all(says(value) or _is_data(selector, value, data) for value in values)
-    texts = {text_of(value) for value in values}
-    return len(texts) < 2 or (flag is None and not any(says(value) is False for value in values))
+            return not _matches_ignoring_case(condition, response)
+        # "not ... = true" needs a no or a missing value; "not ... = false" needs a yes
+        return all(parse_flag(value) is not flag for value in values) and _are_all_flags(values, flag)
+    if condition.expected is None:
+        return all(parse_flag(value) or _is_data(selector, value, data) for value in values)
+    texts = {scalar_text(value) for value in values}
+    return len(texts) < 2 or (flag is None and not any(parse_flag(value) is False for value in values))
 
 
-def in_doubt(rule: Rule, answer: Answer, settled: Collection[Selector]) -> bool:
-    """Would a rule against the person hold, if the flags that are not understood said what it looks for, and without
-    regard to capitals? `settled` are the selectors whose value the success has compared with a text."""
+def may_apply(rule: Rule, response: LoginResponse, compared: Collection[Selector]) -> bool:
+    """Returns whether a rule of a refusal could apply to the response.
+
+    The rule matches, or it would match if the case were ignored and flags that are not understood had the expected
+    value. `compared` contains the selectors whose value the rule of `success` has compared with a text.
+    """
     return all(
-        condition.holds(answer) or (condition.selector not in settled and _may_hold(condition, answer))
+        condition.matches(response) or (condition.selector not in compared and _may_match(condition, response))
         for condition in rule.conditions
     )
 
 
-def settled_by(rule: Rule) -> set[Selector]:
-    return {each.selector for each in rule.conditions if each.wanted is not None and not each.negated}
+def compared_selectors(rule: Rule) -> set[Selector]:
+    """Returns the selectors whose value the rule compares with a text."""
+    return {each.selector for each in rule.conditions if each.expected is not None and not each.negated}
 
 
-def open_ends(rules: Mapping[str, Collection[Rule]]) -> Iterator[str]:
-    """Where rules name the values that are bad and not those that are good, so that a new value is a good one."""
-    settled = set[Selector].intersection(*map(settled_by, rules["success"])) if rules["success"] else set[Selector]()
+def incomplete_rules(rules: Mapping[str, Collection[Rule]]) -> Iterator[str]:
+    """Yields a problem for each rule that lists bad values only, so that a new value would count as a good one."""
+    compared = set[Selector]()
+    if rules["success"]:
+        compared = set[Selector].intersection(*map(compared_selectors, rules["success"]))
     for rule in rules["success"]:
         for each in rule.conditions:
-            if each.negated and _names_a_word(each) and each.selector not in settled:
-                yield f"success takes every value of {each.selector} but the ones that it names"
+            if each.negated and _compares_text(each) and each.selector not in compared:
+                yield f"success accepts every value of {each.selector} except the listed ones"
     for name in STATES:
         for rule in rules[name]:
             first = rule.conditions[0]
-            if len(rule.conditions) == 1 and _names_a_word(first) and first.selector not in settled:
-                yield f"{name} names a value of {first.selector}, and success takes every value that no rule names"
+            if len(rule.conditions) == 1 and _compares_text(first) and first.selector not in compared:
+                yield f"{name} lists a value of {first.selector}, and success accepts every value that no rule lists"
 
 
-def _names_a_word(condition: Condition) -> bool:
-    return condition.wanted is not None and _flag(condition) is None and condition.selector.kind in FLAGS
+def _compares_text(condition: Condition) -> bool:
+    """Returns whether the condition compares with a text that is not a flag."""
+    return (
+        condition.expected is not None and _expected_flag(condition) is None and condition.selector.kind in FLAG_KINDS
+    )
 
 
-def _may_hold(condition: Condition, answer: Answer) -> bool:
-    flag = _flag(condition)
-    if condition.negated or condition.selector.kind not in FLAGS:
+def _may_match(condition: Condition, response: LoginResponse) -> bool:
+    flag = _expected_flag(condition)
+    if condition.negated or condition.selector.kind not in FLAG_KINDS:
         return False
     if flag is None:
-        return _is_nearly(condition, answer)
-    return any(says(value) is not (not flag) for value in condition.selector.everything(answer))
+        return _matches_ignoring_case(condition, response)
+    return any(parse_flag(value) is not (not flag) for value in condition.selector.values(response))
 
 
-def _is_nearly(condition: Condition, answer: Answer) -> bool:
-    """Does a value differ from the text that is looked for in capitals and in blanks around it only?"""
-    if condition.wanted is None or condition.selector.kind not in FLAGS:
+def _matches_ignoring_case(condition: Condition, response: LoginResponse) -> bool:
+    """Returns whether a value equals the expected text, ignoring case and surrounding spaces."""
+    if condition.expected is None or condition.selector.kind not in FLAG_KINDS:
         return False
-    wanted = re.compile(condition.wanted.pattern, re.DOTALL | re.IGNORECASE)
-    texts = map(text_of, condition.selector.everything(answer))
-    return any(wanted.fullmatch(text.strip()) for text in texts if text is not None)
+    pattern = re.compile(condition.expected.pattern, re.DOTALL | re.IGNORECASE)
+    texts = map(scalar_text, condition.selector.values(response))
+    return any(pattern.fullmatch(text.strip()) for text in texts if text is not None)
 
 
-def _flag(condition: Condition) -> bool | None:
-    """Whether the text that is looked for says yes or no; None if it is another, or none is."""
-    return says(condition.wanted.pattern) if condition.wanted is not None else None
+def _expected_flag(condition: Condition) -> bool | None:
+    """Returns the flag that the condition compares with, or None if it compares with another text or with none."""
+    return parse_flag(condition.expected.pattern) if condition.expected is not None else None
 
 
-def _all_known(values: list[Any], flag: bool) -> bool:
-    return all(says(value) is not None for value in values) and (flag or bool(values))
+def _are_all_flags(values: list[Any], flag: bool) -> bool:
+    return all(parse_flag(value) is not None for value in values) and (flag or bool(values))
 
 
 def _is_data(selector: Selector, value: Any, data: Collection[Selector]) -> bool:
-    """Is it no flag: what the ini reads of a person, the object around it, or a token?"""
-    if says(value) is False:
+    """Returns whether a value is not a flag: data that the ini file reads, an object that contains it, or a token."""
+    if parse_flag(value) is False:
         return False
     if selector.kind == "jwt" and selector.argument.endswith(" /sub"):
-        # RFC 7519 section 4.1.2: whom the token is about
+        # the subject of the token (RFC 7519 section 4.1.2)
         return True
-    inside = f"{selector.argument}/"
-    read = any(each.kind == selector.kind and f"{each.argument}/".startswith(inside) for each in data)
-    return read or (isinstance(value, str) and _is_token(value))
+    prefix = f"{selector.argument}/"
+    is_read = any(each.kind == selector.kind and f"{each.argument}/".startswith(prefix) for each in data)
+    return is_read or (isinstance(value, str) and _is_token(value))
 
 
 def _is_token(text: str) -> bool:
-    """Long, without a blank, and with a part of letters and digits, which no word has."""
+    """Returns whether a text looks like a token: long, without spaces, and with letters mixed with digits."""
     parts = re.split(r"[^A-Za-z0-9]+", text)
-    mixed = any(not part.isdigit() and not part.isalpha() for part in parts if part)
-    return len(text) >= _TOKEN_LENGTH and not re.search(r"\s", text) and mixed
+    has_mixed_part = any(not part.isdigit() and not part.isalpha() for part in parts if part)
+    return len(text) >= _MIN_TOKEN_LENGTH and not re.search(r"\s", text) and has_mixed_part

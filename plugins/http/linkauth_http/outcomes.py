@@ -1,7 +1,7 @@
-"""From an answer to an outcome: an Identity, or one of the contract's exceptions.
+"""Interprets a response: returns an Identity or raises an exception of the backend contract.
 
-What is against the person is looked for first, so that an answer that says two things lets nobody in. What nobody
-declared is an outage.
+The rules of refusals are checked before those of success, so that an ambiguous response refuses. A response that no
+rule covers is an outage.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from linkauth.backends import (
     UnknownUser,
     WrongPassword,
 )
-from linkauth_http.answers import Answer
-from linkauth_http.flags import in_doubt, is_clear, lets_in, open_ends, settled_by
-from linkauth_http.rules import Selector, parse_rules, parse_selector, text_of
+from linkauth_http.flags import allows_success, compared_selectors, incomplete_rules, is_understood, may_apply
+from linkauth_http.responses import LoginResponse
+from linkauth_http.rules import Selector, parse_rules, parse_selector, scalar_text
 from linkauth_http.settings import STATES, USERNAME, HTTPSettings
 
 log = logging.getLogger(__name__)
 
-AGAINST = ("misconfigured", *STATES, "wrong_password", "unknown_user")
-"""The outcomes that let nobody in, in the order in which they are looked for."""
-NOT_FOR_SUCCESS = 400
-"""The first status of which `success` is not read, unless it names the status."""
+REFUSALS = ("misconfigured", *STATES, "wrong_password", "unknown_user")
+"""The outcomes that refuse the person, in the order in which they are checked."""
+FIRST_ERROR_STATUS = 400
+"""A rule of `success` matches this status and higher ones only if it lists the status."""
 SUBJECT_LIMIT = 255
-NOTES, NAMED = 100, 5
-"""How many problems with answers are kept, and how many of them a check names."""
-SHOWN = 20
-"""Characters of a value that a log shows; a longer one is no word."""
-NO_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+MAX_PROBLEMS, MAX_SHOWN = 100, 5
+"""The maximum number of problems that are stored, and that a check lists."""
+MAX_VALUE_CHARACTERS = 20
+"""The maximum length of a value that a log shows."""
+CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class Outcomes:
-    """What each answer means, as the ini declares it."""
+    """Interprets responses by the rules of the settings."""
 
     def __init__(self, settings: HTTPSettings) -> None:
         self._settings = settings
@@ -51,67 +51,71 @@ class Outcomes:
         self._statuses = settings.status_outcomes
         self._selectors = {key: parse_selector(text) for key, text in settings.selectors.items() if text}
         self._claims = {claim: parse_selector(text) for claim, text in settings.claims.items()}
-        # a claim or a group may be a flag as well
+        # claims and groups are not included, because they may be flags
         self._data = frozenset(selector for key, selector in self._selectors.items() if key != "groups")
-        self.notes: list[str] = []
+        self.problems: list[str] = []
 
-    def of(self, answer: Answer, username: str, password: str = "") -> Identity:
-        """Who signed in as the typed `username`; everything else is raised. No message repeats `password`."""
-        name = self._name(answer)
+    def interpret(self, response: LoginResponse, username: str, password: str = "") -> Identity:
+        """Returns the identity of the person who typed `username`, or raises. No message contains `password`."""
+        name = self._outcome_name(response)
         if name == "success":
-            return self._identity(answer, username)
+            return self._identity(response, username)
         if name:
-            self._refuse(name, answer)
-        unclear = self._unclear(answer, (username, password))
-        raise BackendUnavailable(f"no rule holds of the answer: {answer}{unclear}")
+            self._refuse(name, response)
+        unknown = self._describe_unknown(response, (username, password))
+        raise BackendUnavailable(f"no rule matches the response: {response}{unknown}")
 
-    def advice(self) -> Iterator[Check]:
-        """What the settings leave open, and what answers have said that was not understood."""
-        for problem in dict.fromkeys(open_ends(self._rules)):
-            yield Check("rules", True, f"{problem}: compare it with what is good, as in /state = active", warning=True)
-        for problem in self.notes[-NAMED:]:
+    def checks(self) -> Iterator[Check]:
+        """Yields a warning for each incomplete rule, and for the latest values that were not understood."""
+        for problem in dict.fromkeys(incomplete_rules(self._rules)):
+            yield Check("rules", True, f"{problem}: list the good values instead, as in /state = active", warning=True)
+        for problem in self.problems[-MAX_SHOWN:]:
             yield Check("answers", True, problem, warning=True)
 
-    def is_success(self, answer: Answer) -> bool:
-        return self._name(answer) == "success"
+    def is_success(self, response: LoginResponse) -> bool:
+        return self._outcome_name(response) == "success"
 
-    def _name(self, answer: Answer) -> str:
-        """The outcome that was declared; "" for none."""
-        for name in AGAINST:
-            if any(rule.holds(answer) for rule in self._rules[name]):
+    def _outcome_name(self, response: LoginResponse) -> str:
+        """Returns the name of the outcome that the rules define, or ""."""
+        for name in REFUSALS:
+            if any(rule.matches(response) for rule in self._rules[name]):
                 return name
         for rule in self._rules["success"]:
-            if lets_in(rule, answer, NOT_FOR_SUCCESS, self._data):
-                return self._doubt(answer, settled_by(rule)) or "success"
-        return self._statuses.get(answer.status, "")
+            if allows_success(rule, response, FIRST_ERROR_STATUS, self._data):
+                return self._possible_refusal(response, compared_selectors(rule)) or "success"
+        return self._statuses.get(response.status, "")
 
-    def _doubt(self, answer: Answer, settled: set[Selector]) -> str:
-        """The outcome against the person that a flag which is not understood may stand for; "" for none."""
-        for name in AGAINST:
-            if any(in_doubt(rule, answer, settled) for rule in self._rules[name]):
-                self._note(f"a success is taken for {name}, whose rule reads a flag that is not understood")
+    def _possible_refusal(self, response: LoginResponse, settled: set[Selector]) -> str:
+        """Returns the refusal that may apply because a flag is not understood, or ""."""
+        for name in REFUSALS:
+            if any(may_apply(rule, response, settled) for rule in self._rules[name]):
+                self._report(f"a success is treated as {name}, because its rule reads a flag that is not understood")
                 return name
         return ""
 
-    def _unclear(self, answer: Answer, typed: tuple[str, ...]) -> str:
-        """Which conditions of `success` rest on what is not understood, for the log; "" for none."""
-        conditions = [each for rule in self._rules["success"] for each in rule.conditions]
-        found = [each.selector for each in conditions if each.holds(answer) and not is_clear(each, answer, self._data)]
-        said = ", ".join(f"{each}{_shown(each.everything(answer), typed)}" for each in dict.fromkeys(found))
-        if not said:
+    def _describe_unknown(self, response: LoginResponse, typed: tuple[str, ...]) -> str:
+        """Returns, for logs, the values that `success` reads and that are not understood, or ""."""
+        selectors = [
+            condition.selector
+            for rule in self._rules["success"]
+            for condition in rule.conditions
+            if condition.matches(response) and not is_understood(condition, response, self._data)
+        ]
+        values = ", ".join(f"{each}{_display(each.values(response), typed)}" for each in dict.fromkeys(selectors))
+        if not values:
             return ""
-        self._note(f"success reads what says neither yes nor no: {said}; name what is good: /result/ok = true")
-        return f"; {said} says neither yes nor no"
+        self._report(f"success reads a value that is neither yes nor no: {values}; compare it: /result/ok = true")
+        return f"; {values} is neither yes nor no"
 
-    def _note(self, problem: str) -> None:
-        """Tell the operator, once for each value, and of no more than NOTES."""
-        if problem not in self.notes and len(self.notes) < NOTES:
-            self.notes.append(problem)
-            log.error("answer not understood: %s", problem)
+    def _report(self, problem: str) -> None:
+        """Logs a problem once, and stores it for `checks`. Ignores further problems after MAX_PROBLEMS."""
+        if problem not in self.problems and len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(problem)
+            log.error("response not understood: %s", problem)
 
-    def _refuse(self, name: str, answer: Answer) -> NoReturn:
+    def _refuse(self, name: str, response: LoginResponse) -> NoReturn:
         if name == "misconfigured":
-            raise BackendMisconfigured(f"the API does not take what linkauth itself is called there: {answer}")
+            raise BackendMisconfigured(f"the API refuses the credentials of linkauth itself: {response}")
         if name == "unknown_user":
             raise UnknownUser
         if name == "wrong_password":
@@ -122,17 +126,17 @@ class Outcomes:
         revealed = {"never": False, "proven": proven, "always": True}[settings.reveal_state]
         raise AccountRefused(reason, proven, revealed, settings.password_change_url if reason in CHANGEABLE else "")
 
-    def _identity(self, answer: Answer, username: str) -> Identity:
-        typed = self._spelled(username)
-        texts = {key: selector.first(answer) for key, selector in self._selectors.items()}
+    def _identity(self, response: LoginResponse, username: str) -> Identity:
+        typed = self._normalized_name(username)
+        texts = {key: selector.first(response) for key, selector in self._selectors.items()}
         username_selector = self._selectors.get("username")
-        if username_selector and len(set(username_selector.texts(answer))) > 1:
-            raise BackendUnavailable(f"the answer says success, and several usernames: {answer}")
-        subject = typed if self._settings.subject == USERNAME else self._selectors["subject"].only(answer)
-        if not subject.strip() or len(subject) > SUBJECT_LIMIT or NO_TEXT.search(subject):
-            raise BackendUnavailable(f"the answer says success, and no subject is in it: {answer}")
-        groups = self._selectors["groups"].texts(answer) if "groups" in self._selectors else ()
-        claims = {claim: selector.value(answer) for claim, selector in self._claims.items()}
+        if username_selector and len(set(username_selector.texts(response))) > 1:
+            raise BackendUnavailable(f"the response is a success with several usernames: {response}")
+        subject = typed if self._settings.subject == USERNAME else self._selectors["subject"].single_text(response)
+        if not subject.strip() or len(subject) > SUBJECT_LIMIT or CONTROL_CHARACTERS.search(subject):
+            raise BackendUnavailable(f"the response is a success without a valid subject: {response}")
+        groups = self._selectors["groups"].texts(response) if "groups" in self._selectors else ()
+        claims = {claim: selector.claim_value(response) for claim, selector in self._claims.items()}
         return Identity(
             subject=subject,
             username=texts.get("username", "").strip() or typed,
@@ -142,10 +146,10 @@ class Outcomes:
             claims={claim: value for claim, value in claims.items() if value is not None},
         )
 
-    def _spelled(self, username: str) -> str:
-        """The typed name as one person's: composed, and in small letters where capitals do not matter to the API.
+    def _normalized_name(self, username: str) -> str:
+        """Returns the typed name in the form NFC, and in lower case if the API ignores the case of names.
 
-        Small letters and not case folding, which would make one name of two (ß and ss).
+        Case folding is not used, because it equates different names (ß and ss).
         """
         composed = unicodedata.normalize("NFC", username)
         if self._settings.username_case == "sensitive":
@@ -153,8 +157,8 @@ class Outcomes:
         return unicodedata.normalize("NFC", composed.lower())
 
 
-def _shown(values: Iterable[Any], typed: tuple[str, ...]) -> str:
-    """The short values for a log, without anything that may repeat what was typed."""
-    texts = [text for each in values if (text := text_of(each)) is not None and len(text) <= SHOWN]
-    plain = [text for text in texts if not any(each and (each in text or text in each) for each in typed)]
-    return " = " + ", ".join(f"{text!a}" for text in plain[:3]) if plain else ""
+def _display(values: Iterable[Any], typed: tuple[str, ...]) -> str:
+    """Returns the short values for a log, except those that overlap with the typed name or password."""
+    texts = [text for each in values if (text := scalar_text(each)) is not None and len(text) <= MAX_VALUE_CHARACTERS]
+    safe = [text for text in texts if not any(each and (each in text or text in each) for each in typed)]
+    return " = " + ", ".join(f"{text!a}" for text in safe[:3]) if safe else ""

@@ -1,15 +1,15 @@
-"""What the usual login APIs want: data, and not code. The ini overrides it."""
+"""The settings for common login APIs. The ini file overrides them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-CAS_STATUSES = ("401:wrong_password", "403:disabled", "404:unknown_user", "412:account_expired", "423:locked")
-"""What a REST endpoint that Apereo CAS authenticates against answers with (and 428 for must_change)."""
+_CAS_STATUSES = ("401:wrong_password", "403:disabled", "404:unknown_user", "412:account_expired", "423:locked")
+"""The statuses of a REST endpoint for the REST authentication of Apereo CAS, which also uses 428 for must_change."""
 
-STATUSES = (*CAS_STATUSES, "428:must_change")
-"""The outcomes of statuses where neither the ini nor the preset says others."""
+STATUSES = (*_CAS_STATUSES, "428:must_change")
+"""The default outcomes of statuses."""
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "none": {},
@@ -19,14 +19,14 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "basic": {
         "method": "GET",
         "body": "basic",
-        # RFC 7617: a protected resource is served to whoever may see it, and to nobody else
+        # a resource protected by HTTP Basic (RFC 7617) is returned only for valid credentials
         "success": "status:200 204",
     },
     "cas-rest": {
         # https://apereo.github.io/cas/development/protocol/REST-Protocol-Request-TicketGrantingTicket.html
         "statuses": ("401:wrong_password",),
         "success": "status:201 and location:*/v1/tickets/TGT-*",
-        # each of CAS's own stores says what it thinks; somebody whom one of them knows is not unknown
+        # each authentication source of CAS reports its own exception; a name known to one source is not unknown
         "wrong_password": "status:401 and /authentication_exceptions = FailedLoginException",
         "unknown_user": "status:401 and /authentication_exceptions = AccountNotFoundException",
         "locked": "status:401 and /authentication_exceptions = AccountLockedException",
@@ -34,7 +34,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "account_expired": "status:401 and /authentication_exceptions = AccountExpiredException",
         "password_expired": "status:401 and /authentication_exceptions = CredentialExpiredException",
         "must_change": "status:401 and /authentication_exceptions = AccountPasswordMustChangeException",
-        # the protocol names nobody, and CAS's own name of a person is the one that was typed
+        # the protocol returns no identity, and CAS identifies people by the typed name
         "subject": "username",
     },
     "keycloak": {
@@ -46,10 +46,10 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "statuses": (),
         "success": "/access_token and jwt:/id_token /sub",
         "disabled": "/error = invalid_grant and /error_description = Account disabled",
-        # said once the password was right: an action of the person's is required first
+        # returned after a correct password if a required action is pending
         "must_change": "/error = invalid_grant and /error_description = Account is not fully set up",
         "proven": ("must_change",),
-        # section 5.2: the credentials of the resource owner are invalid
+        # RFC 6749 section 5.2: the credentials of the resource owner are invalid
         "wrong_password": "/error = invalid_grant",
         "misconfigured": (
             "/error = invalid_client\n/error = unauthorized_client\n/error = unsupported_grant_type\n"
@@ -64,7 +64,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "soap": {
         "body": "xml",
         "statuses": (),
-        # SOAP 1.1 sections 4.4.1 and 6.2: faults come with 500; WS-Security has its own name for this one
+        # faults have status 500 (SOAP 1.1 sections 4.4.1 and 6.2); WS-Security uses a fault code of its own
         "wrong_password": (
             "status:500 and xpath:.//{*}Fault/faultcode = *Client.Authentication\n"
             "status:500 and xpath:.//{*}Fault/faultcode = *FailedAuthentication"
@@ -73,7 +73,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "html-form": {
         "hidden_fields": True,
         "statuses": (),
-        # the login form is shown again
+        # the response contains the login form again
         "wrong_password": "form:",
     },
 }
@@ -82,17 +82,17 @@ TEMPLATES: Mapping[str, str] = {
     "form": "username={username}&password={password}",
     "json": '{"username": {username}, "password": {password}}',
 }
-"""The body of each kind where neither the ini nor the preset says another."""
+"""The default `body_template` of each kind of body."""
 
 HEADERS: Mapping[str, Mapping[str, str]] = {
     "soap": {"SOAPAction": '""'},
 }
-"""Headers of a preset; those of the ini come over them."""
+"""The headers of a preset. The ini file overrides them."""
 
 ACCEPTED: Mapping[str, str] = {"json": "application/json", "xml": "text/xml, application/xml", "form": "*/*"}
 CONTENT_TYPES: Mapping[str, str] = {
     "form": "application/x-www-form-urlencoded",
     "json": "application/json",
-    # that of SOAP 1.1
+    # the content type of SOAP 1.1
     "xml": "text/xml; charset=utf-8",
 }

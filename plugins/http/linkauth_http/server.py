@@ -18,8 +18,8 @@ from urllib3.util import Retry
 from linkauth.backends import BackendUnavailable
 from linkauth.net import Deadline, Server, ServerFailed, is_certificate_error
 from linkauth.redaction import redact
-from linkauth_http.answers import Answer, date_of
 from linkauth_http.connections import SWITCHING_PROTOCOLS, Call, pool_of
+from linkauth_http.responses import LoginResponse, parse_date
 from linkauth_http.settings import HTTPSettings
 
 BUSY = (502, 503, 504)
@@ -56,7 +56,7 @@ class LoginServer(Server):
         body: bytes | None,
         deadline: Deadline,
         personal: bool = True,
-    ) -> Answer:
+    ) -> LoginResponse:
         """The answer to one request for `target`, a path and perhaps a query. `personal` if it holds a password, which
         the server may count as a try although no answer came.
 
@@ -76,7 +76,7 @@ class LoginServer(Server):
                 counts = not isinstance(cause, EmptyPoolError)
                 raise ServerFailed(_describe(cause), may, is_certificate_error(cause), counts) from None
 
-    def _answer(self, answer: Answer, personal: bool) -> Answer:
+    def _answer(self, answer: LoginResponse, personal: bool) -> LoginResponse:
         """The answer, if it is one."""
         if answer.status in BUSY or (answer.status == TOO_MANY and not personal):
             raise ServerFailed(f"it answered with {answer}", retry_after=retry_after(answer))
@@ -88,7 +88,7 @@ class LoginServer(Server):
 
     def _exchange(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes | None, deadline: Deadline
-    ) -> Answer:
+    ) -> LoginResponse:
         settings = self._settings
         self._call.begin(deadline, settings.receive_timeout)
         response = self._pool.urlopen(
@@ -112,7 +112,7 @@ class LoginServer(Server):
             if not response.closed:
                 response.close()
             response.release_conn()
-        return Answer(response.status, response.headers, text, self.origin, target)
+        return LoginResponse(response.status, response.headers, text, self.origin, target)
 
     def _note_certificate(self, response: BaseHTTPResponse) -> None:
         raw = getattr(response.connection, "sock", None)
@@ -142,12 +142,12 @@ def _cause(error: Exception) -> Exception:
     return error
 
 
-def retry_after(answer: Answer) -> float:
+def retry_after(answer: LoginResponse) -> float:
     """The seconds that a Retry-After asks for (RFC 9110 section 10.2.3), WAIT_LIMIT at most; 0 for none."""
     text = answer.headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]{1,9}", text):
         return min(int(text), WAIT_LIMIT)
-    at = date_of(text)
+    at = parse_date(text)
     seconds = (at - datetime.now(UTC)).total_seconds() if at else 0
     return min(max(seconds, 0), WAIT_LIMIT)
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from linkauth.backends import BackendMisconfigured, BackendUnavailable
 from linkauth.net import AllServersFailed, Deadline, ServerList
-from linkauth_http.answers import Answer
 from linkauth_http.connections import context_of
+from linkauth_http.responses import LoginResponse
 from linkauth_http.server import LoginServer
 from linkauth_http.settings import HTTPSettings
 
@@ -27,7 +27,7 @@ class Servers:
     def all(self) -> tuple[LoginServer, ...]:
         return self._list.all
 
-    def run(self, exchange: Callable[[LoginServer, Deadline], Answer]) -> Answer:
+    def run(self, exchange: Callable[[LoginServer, Deadline], LoginResponse]) -> LoginResponse:
         """Returns the answer of the first server that gives one. Raises BackendUnavailable or BackendMisconfigured."""
         deadline = Deadline(self._settings.total_timeout)
         try:

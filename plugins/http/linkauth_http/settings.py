@@ -1,4 +1,4 @@
-"""What the ini may say under `linkauth.backend.<name>.` with `use = http`."""
+"""The settings of the http backend: the keys below `linkauth.backend.<name>.` with `use = http`."""
 
 from __future__ import annotations
 
@@ -13,15 +13,22 @@ from linkauth.redaction import redact
 from linkauth_http import pages
 from linkauth_http.presets import HEADERS, PRESETS, STATUSES, TEMPLATES
 from linkauth_http.rules import TOKEN, Rule, parse_rules, parse_selector
-from linkauth_http.templates import ENCODERS, PLACEHOLDER, UNKNOWN, holds_unknown, placeholders, template_problem
+from linkauth_http.templates import (
+    ENCODERS,
+    PLACEHOLDER,
+    UNKNOWN_PLACEHOLDER,
+    has_unknown_placeholder,
+    placeholders,
+    template_problem,
+)
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 STATES = ("locked", "disabled", "account_expired", "password_expired", "must_change")
 OUTCOMES = ("success", "wrong_password", "unknown_user", *STATES, "misconfigured")
 USERNAME = "username"
-"""As `subject`: the name that was typed, where the API names nothing better."""
+"""The value of `subject` for the typed name, if the API returns no better identifier."""
 NO_USERINFO = (
-    "holds an @: a name and a password do not belong in a URL, which is shown in messages; send them by body, "
+    "contains an @: a URL appears in messages, so it must not contain a name and a password; send them by body, "
     "body_template or header.Authorization, and write the @ of a path as %40 (in an ini file %%40)"
 )
 _FRAMING = ("content-length", "transfer-encoding", "connection", "accept-encoding", "host", "cookie", "expect", "te")
@@ -29,9 +36,9 @@ _FRAMING = ("content-length", "transfer-encoding", "connection", "accept-encodin
 
 @dataclass(frozen=True)
 class HTTPSettings(TimeoutSettings):
-    """Where the login API is, how it is asked, and what its answers mean. Times are in seconds.
+    """The URLs of the login API, its requests, and the meaning of its responses. Times are in seconds.
 
-    The outcomes hold a rule on each line.
+    The settings of outcomes contain one rule per line.
     """
 
     url: tuple[str, ...]
@@ -76,26 +83,26 @@ class HTTPSettings(TimeoutSettings):
 
     @classmethod
     def preset_values(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What the preset says where the ini says nothing, and the usual body of the kind that is sent."""
+        """Returns the values of the preset, and the default template for the kind of body."""
         preset = PRESETS[given.get("preset", cls.preset)]
         body = given.get("body", preset.get("body", cls.body))
         return {"body_template": TEMPLATES.get(body, ""), **preset}
 
     @property
     def headers(self) -> dict[str, str]:
-        """The preset's headers and the ini's; names in any case are the same."""
-        own = {name.lower() for name in self.header}
-        of_preset = {name: text for name, text in HEADERS.get(self.preset, {}).items() if name.lower() not in own}
-        return of_preset | self.header
+        """The headers of the preset and of the ini file, which take precedence. Names are case-insensitive."""
+        configured = {name.lower() for name in self.header}
+        preset_headers = HEADERS.get(self.preset, {}).items()
+        return {name: text for name, text in preset_headers if name.lower() not in configured} | self.header
 
     @property
     def prefetches(self) -> bool:
-        """Is a page fetched first?"""
+        """Whether a page is fetched before the request with the password."""
         return bool(self.prefetch_url or self.csrf or self.hidden_fields)
 
     @property
     def rules(self) -> dict[str, str]:
-        """Outcome to its rules, one on each line."""
+        """The rules of each outcome, one per line."""
         return {
             "success": self.success,
             "wrong_password": self.wrong_password,
@@ -110,29 +117,29 @@ class HTTPSettings(TimeoutSettings):
 
     @property
     def selectors(self) -> dict[str, str]:
-        """What is read of a success, and where in the answer it stands; without a subject that is the typed name."""
+        """The selectors of the values that are read from a success. The subject is empty if it is the typed name."""
         subject = "" if self.subject == USERNAME else self.subject
         named = {"username": self.username, "name": self.name, "email": self.email, "groups": self.groups}
         return {"subject": subject, **named}
 
     @property
     def status_outcomes(self) -> dict[int, str]:
-        """Status to the outcome that it has where no rule says another."""
+        """The outcome of each status, which applies if no rule matches."""
         pairs = (pair.partition(":") for pair in self.statuses)
         return {int(status): outcome for status, _, outcome in pairs}
 
     def faults(self) -> Iterator[tuple[str, str]]:
-        """What the types cannot say, as (key, problem)."""
+        """Yields (key, problem) for each rule between the settings that is violated."""
         yield from self._url_faults()
         yield from self._request_faults()
         yield from self._rule_faults()
         yield from self.timeout_faults()
-        for key, number, most in (
+        for key, number, maximum in (
             ("connections", self.connections, 1000),
             ("answer_limit", self.answer_limit, 4_194_304),
         ):
-            if not 1 <= number <= most:
-                yield key, f"is not between 1 and {most}"
+            if not 1 <= number <= maximum:
+                yield key, f"is not between 1 and {maximum}"
 
     def _url_faults(self) -> Iterator[tuple[str, str]]:
         if not self.url:
@@ -141,17 +148,17 @@ class HTTPSettings(TimeoutSettings):
             if problem := self._url_problem(url):
                 yield "url", problem
         origins = {origin_of(url) for url in self.url}
-        for key, place in (("prefetch_url", self.prefetch_url), ("check_url", self.check_url)):
-            for url in self.url if place else ():
-                whole = urljoin(url, place)
-                if origin_of(whole) not in origins or (origin_of(whole) != origin_of(url)):
-                    yield key, "is not on the server of every url; a path such as /login is, on each of them"
-                elif problem := self._url_problem(whole):
+        for key, reference in (("prefetch_url", self.prefetch_url), ("check_url", self.check_url)):
+            for url in self.url if reference else ():
+                absolute = urljoin(url, reference)
+                if origin_of(absolute) not in origins or (origin_of(absolute) != origin_of(url)):
+                    yield key, "is not on the server of every url: use a path such as /login"
+                elif problem := self._url_problem(absolute):
                     yield key, problem
-                elif placeholders(whole):
-                    yield key, "holds a placeholder: it is asked for before anybody's name is sent"
+                elif placeholders(absolute):
+                    yield key, "contains a placeholder, but it is requested before a name is sent"
         if self.prefetches and not self.prefetch_url and any(map(placeholders, self.url)):
-            yield "prefetch_url", "is needed: the page cannot be at a url with a placeholder"
+            yield "prefetch_url", "is missing: the page cannot be at a url with a placeholder"
         if not any(scheme == "https" for scheme, *_ in origins):
             for key, path in (
                 ("tls_ca_file", self.tls_ca_file),
@@ -161,7 +168,7 @@ class HTTPSettings(TimeoutSettings):
                 if path:
                     yield key, "is for https, and no url has it"
         if self.client_key and not self.client_certificate:
-            yield "client_key", "is there, and client_certificate is missing"
+            yield "client_key", "is set, but client_certificate is missing"
 
     def _url_problem(self, url: str) -> str | None:
         plain = PLACEHOLDER.sub("x", url)
@@ -169,16 +176,16 @@ class HTTPSettings(TimeoutSettings):
             parts = urlsplit(url)
             host, _ = parts.hostname, parts.port
         except ValueError:
-            return "holds something that is no URL"
+            return "contains something that is not a URL"
         if parts.scheme not in ("https", "http") or not host or "#" in url or "{" in parts.netloc:
-            return "holds something other than https://host/path, without a #fragment"
+            return "contains something other than https://host/path, without a #fragment"
         if "@" in url:
-            # a password may have been split at any of its characters
+            # the parsed user info is not used, because a password may contain delimiters
             return NO_USERINFO
         if not re.fullmatch(r"[!$&'()*+,/:;=?@\[\]A-Za-z0-9._~%-]+", plain):
-            return "holds a character that a URL writes as %XX, or a placeholder that nobody knows"
+            return "contains a character that must be written as %XX, or an unknown placeholder"
         if placeholders(url) - {"username", "client_id"}:
-            return "holds a placeholder that does not belong there: servers and proxies write URLs into their logs"
+            return "contains a placeholder for a secret, but servers and proxies log URLs"
         if parts.scheme == "http" and host not in LOOPBACK and not self.allow_cleartext:
             return "is an http:// URL, which sends passwords in clear text: use https://"
         return None
@@ -187,7 +194,7 @@ class HTTPSettings(TimeoutSettings):
         body, template = self.body, self.body_template
         if body in ENCODERS:
             if not template:
-                yield "body_template", f"is missing: it says what the {body} looks like"
+                yield "body_template", f"is missing: body = {body} needs it"
             elif problem := template_problem(body, template):
                 yield "body_template", problem
             if self.method == "GET":
@@ -196,24 +203,24 @@ class HTTPSettings(TimeoutSettings):
             yield "body_template", f"is for body = form, json or xml, not for {body}"
         for name, text in self.headers.items():
             if not TOKEN.fullmatch(name) or name.lower() in _FRAMING:
-                yield f"header.{name}", "is no name of a header that can be set"
+                yield f"header.{name}", "is not the name of a header that can be set"
             elif re.search(r"[^\x20-\x7e]", text):
-                yield f"header.{name}", "holds other characters than ASCII has"
-            elif holds_unknown(text):
-                yield f"header.{name}", UNKNOWN
+                yield f"header.{name}", "contains characters that are not printable ASCII"
+            elif has_unknown_placeholder(text):
+                yield f"header.{name}", UNKNOWN_PLACEHOLDER
         used = placeholders("".join([template if body in ENCODERS else "", *self.headers.values(), *self.url]))
         if body != "basic":
             for missing in {"username", "password"} - used:
                 key = "body_template" if body in ENCODERS else "header"
-                yield key, f"sends no {missing}: there is no {{{missing}}}"
+                yield key, f"does not send the {missing}: the placeholder {{{missing}}} is missing"
         elif {name.lower() for name in self.headers} & {"authorization"}:
-            yield "header.Authorization", "is what body = basic sends itself"
+            yield "header.Authorization", "must not be set, because body = basic sends it"
         if ("csrf" in used) != bool(self.csrf):
             yield "csrf", "and the placeholder {csrf} need each other"
         if self.hidden_fields and body != "form":
-            yield "hidden_fields", "are for body = form"
+            yield "hidden_fields", "needs body = form"
         if "client_id" in used and not self.client_id:
-            yield "client_id", "is missing: the request names it"
+            yield "client_id", "is missing: the request contains {client_id}"
         yield from _problems("csrf", self.csrf, _csrf_check)
 
     def _rule_faults(self) -> Iterator[tuple[str, str]]:
@@ -224,27 +231,27 @@ class HTTPSettings(TimeoutSettings):
         for claim, text in self.claims.items():
             yield from _problems(f"claims.{claim}", text, parse_selector)
         if not self.success:
-            yield "success", "is missing: a marker that only a right password brings, such as /result/ok = true"
+            yield "success", "is missing: set a rule that only a correct password fulfils, such as /result/ok = true"
         elif not self._has_markers(self.success):
-            yield "success", "holds a line that errors fit as well, as = * does: add what only a right password brings"
+            yield "success", "contains a line that an error may match too: add what only a correct password returns"
         if not self.subject:
-            yield "subject", "is missing: where the answer says who it is, for life; the manual names a last resort"
+            yield "subject", "is missing: set the selector of a permanent identifier in the response"
         for pair in self.statuses:
             status, _, outcome = pair.partition(":")
             if not re.fullmatch(r"4[0-9]{2}", status) or status == "429" or outcome not in OUTCOMES[1:]:
-                yield "statuses", "holds something other than 4xx:outcome, and 429 is never about a person"
+                yield "statuses", "contains something other than 4xx:outcome, or the status 429"
         if set(self.proven) - set(STATES):
-            yield "proven", "names something other than " + ", ".join(STATES)
+            yield "proven", "contains something other than " + ", ".join(STATES)
 
     def _has_markers(self, success: str) -> bool:
         try:
             return all(rule.has_marker or self._is_marked_by_status(rule) for rule in parse_rules(success))
         except ValueError:
-            # a fault of its own
+            # reported separately
             return True
 
     def _is_marked_by_status(self, rule: Rule) -> bool:
-        """Where the status is the protocol, it is the marker."""
+        """Returns whether the rule has a status 2xx, which is a marker for HTTP Basic."""
         return self.body == "basic" and bool(rule.statuses) and all(status // 100 == 2 for status in rule.statuses)
 
 
@@ -263,7 +270,7 @@ def _problems(key: str, text: str, parse: Callable[[str], object]) -> Iterator[t
 
 
 def origin_of(url: str) -> tuple[str, str, int]:
-    """(scheme, host, port) of a URL; raises nothing."""
+    """Returns (scheme, host, port) of a URL, or empty values if it is invalid."""
     try:
         parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme == "https" else 80)

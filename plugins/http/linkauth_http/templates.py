@@ -1,4 +1,4 @@
-"""What was typed, put into a request: always encoded for the place where it stands, so that it stays a value."""
+"""Inserts names and passwords into requests, encoded for their position, so that they cannot change its structure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, quote, quote_plus
 from xml.etree import ElementTree
 
 PLACEHOLDER = re.compile(r"\{(username|password|csrf|client_id|client_secret)\}")
-_MEANT = re.compile(r"\{[A-Za-z_]\w*\}")
+_PLACEHOLDER_LIKE = re.compile(r"\{[A-Za-z_]\w*\}")
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _XML = {
     "&": "&amp;",
@@ -24,68 +24,68 @@ _XML = {
 }
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 SAMPLE = "a&b<c>\"d'e%41+f{g}\\ü"
-"""A value in which every language has something to escape."""
+"""A value with characters that need escaping in every format."""
 
-UNKNOWN = (
-    "holds a placeholder that nobody knows: there are {username}, {password}, {csrf}, {client_id}, {client_secret}"
+UNKNOWN_PLACEHOLDER = (
+    "contains an unknown placeholder; valid are {username}, {password}, {csrf}, {client_id}, {client_secret}"
 )
 
 Encode = Callable[[str], str]
 
 
-class Unsendable(ValueError):
-    """The text cannot stand in that place, so it is nobody's name or password there."""
+class UnencodableText(ValueError):
+    """The text cannot be encoded for this position, so it cannot be a name or password of the API."""
 
 
 def placeholders(template: str) -> frozenset[str]:
     return frozenset(PLACEHOLDER.findall(template))
 
 
-def holds_unknown(template: str) -> bool:
-    """Does it hold what looks like a placeholder, and is none? In JSON that says nothing: braces are its own."""
-    return bool(_MEANT.search(PLACEHOLDER.sub("x", template)))
+def has_unknown_placeholder(template: str) -> bool:
+    """Returns whether the template contains text like an unknown placeholder. Not for JSON, which uses braces."""
+    return bool(_PLACEHOLDER_LIKE.search(PLACEHOLDER.sub("x", template)))
 
 
-def filled(template: str, values: Mapping[str, str], encode: Encode) -> str:
-    """`template` with its placeholders replaced. Raises Unsendable."""
-    return PLACEHOLDER.sub(lambda found: encode(values[found[1]]), template)
+def fill_template(template: str, values: Mapping[str, str], encode: Encode) -> str:
+    """Returns the template with its placeholders replaced by encoded values. Raises UnencodableText."""
+    return PLACEHOLDER.sub(lambda match: encode(values[match[1]]), template)
 
 
-def in_form(text: str, charset: str = "utf-8") -> str:
-    """What the charset does not have is sent as browsers do, as a reference such as &#8364;"""
+def encode_form(text: str, charset: str = "utf-8") -> str:
+    """Encodes a form value. Like browsers, it replaces unsupported characters by references such as &#8364;"""
     return quote_plus(_encodable(text), encoding=charset, errors="xmlcharrefreplace")
 
 
-def in_json(text: str) -> str:
-    """With its quotes (RFC 8259 section 7)."""
+def encode_json(text: str) -> str:
+    """Encodes a JSON string, including its quotes (RFC 8259 section 7)."""
     return json.dumps(_encodable(text), ensure_ascii=False)
 
 
-def in_xml(text: str) -> str:
-    """As character data or in an attribute; line ends as references, or a parser would change them."""
+def encode_xml(text: str) -> str:
+    """Encodes character data or an attribute value. Line ends become references, because parsers normalize them."""
     if _NOT_IN_XML.search(text):
-        raise Unsendable("has characters that XML 1.0 cannot hold")
+        raise UnencodableText("has characters that XML 1.0 does not allow")
     return "".join(_XML.get(letter, letter) for letter in text)
 
 
-def in_url(text: str) -> str:
-    """In a path or a query. Servers resolve . and .. even if nobody else does."""
+def encode_url(text: str) -> str:
+    """Encodes a part of a path or a query. Servers would resolve . and .. in a path."""
     if text in (".", ".."):
-        raise Unsendable("would name another path")
+        raise UnencodableText("would select another path")
     return quote(_encodable(text), safe="")
 
 
-def in_header(text: str) -> str:
-    """A header's value: UTF-8, which http.client takes as latin-1."""
+def encode_header(text: str) -> str:
+    """Encodes a header value in UTF-8, as the latin-1 text that http.client expects."""
     if _CONTROL.search(text) or text != text.strip():
-        raise Unsendable("has control characters or spaces at an end, which a header loses")
+        raise UnencodableText("has control characters or surrounding spaces, which a header cannot contain")
     return _encodable(text).encode("utf-8").decode("latin-1")
 
 
-def basic(username: str, password: str) -> str:
-    """HTTP Basic credentials in UTF-8 (RFC 7617); a name with a colon cannot be said. Raises Unsendable."""
+def basic_credentials(username: str, password: str) -> str:
+    """Returns HTTP Basic credentials in UTF-8 (RFC 7617). Raises UnencodableText."""
     if ":" in username or _CONTROL.search(username + password):
-        raise Unsendable("HTTP Basic takes no colon in a name and no control characters")
+        raise UnencodableText("HTTP Basic does not support a colon in a name or control characters")
     return "Basic " + b64encode(_encodable(f"{username}:{password}").encode("utf-8")).decode("ascii")
 
 
@@ -93,11 +93,11 @@ def _encodable(text: str) -> str:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise Unsendable("is no text") from None
+        raise UnencodableText("contains a lone surrogate") from None
     return text
 
 
-ENCODERS: Mapping[str, Encode] = {"form": in_form, "json": in_json, "xml": in_xml}
+ENCODERS: Mapping[str, Encode] = {"form": encode_form, "json": encode_json, "xml": encode_xml}
 
 
 def form_pairs(body: str) -> list[tuple[str, str]]:
@@ -105,25 +105,26 @@ def form_pairs(body: str) -> list[tuple[str, str]]:
 
 
 def template_problem(kind: str, template: str) -> str | None:
-    """What is wrong with a body_template of that `kind`: it is filled in, and read back."""
-    if kind != "json" and holds_unknown(template):
-        return UNKNOWN
+    """Returns what is wrong with a `body_template` of this `kind`, or None.
+
+    The template is filled with sample values and parsed, and must contain the same values.
+    """
+    if kind != "json" and has_unknown_placeholder(template):
+        return UNKNOWN_PLACEHOLDER
     names = placeholders(template)
-    body = filled(template, {name: SAMPLE + name for name in names}, ENCODERS[kind])
+    body = fill_template(template, {name: SAMPLE + name for name in names}, ENCODERS[kind])
     try:
-        read = set(_texts(kind, body))
+        parsed = set(_texts(kind, body))
     except (ValueError, ElementTree.ParseError):
-        read = set()
-    if all(SAMPLE + name in read for name in names):
+        parsed = set()
+    if all(SAMPLE + name in parsed for name in names):
         return None
     hint = {
         "form": "name={username}&other={password}",
         "json": '{"name": {username}}',
         "xml": "<name>{username}</name>",
     }
-    return (
-        f"is no {kind} with whole values in place of its placeholders, such as {hint[kind]} (without quotes of yours)"
-    )
+    return f"is not {kind} with a placeholder for each whole value, such as {hint[kind]} (without additional quotes)"
 
 
 def _texts(kind: str, body: str) -> Iterator[str]:
@@ -132,7 +133,7 @@ def _texts(kind: str, body: str) -> Iterator[str]:
     elif kind == "json":
         yield from _leaves(json.loads(body))
     else:
-        # the operator's own template, of which nothing is trusted but its shape
+        # the template comes from the operator, so it is not hostile
         for element in ElementTree.fromstring(body).iter():  # noqa: S314
             yield from (*element.attrib.values(), element.text or "")
 

@@ -35,7 +35,7 @@ def test_of_a_rule_against_the_person(api: API, backend_on: Make, selector: str)
         for state in ("active", "unlocked", "", None, 7):
             says(api, state)
             assert outcome(backend) == "7"
-    assert any("taken for locked" in check.detail for check in backend.check())
+    assert any("treated as locked" in check.detail for check in backend.check())
 
 
 def test_of_what_success_must_not_say(api: API, backend_on: Make) -> None:

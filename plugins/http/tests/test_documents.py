@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from urllib3 import HTTPHeaderDict
 
-from linkauth_http.answers import HEADER_LIMIT, Answer, date_of, payload_of
-from linkauth_http.documents import ATTRIBUTE_LIMIT, DEPTH_LIMIT, ELEMENT_LIMIT, NAME_LIMIT, NOTHING
+from linkauth_http.documents import ATTRIBUTE_LIMIT, DEPTH_LIMIT, ELEMENT_LIMIT, MISSING, NAME_LIMIT
+from linkauth_http.responses import HEADER_LIMIT, LoginResponse, jwt_claims, parse_date
 
 NAME = "Jörg"
 DOCUMENT = f"<r><name>{NAME}</name></r>"
@@ -21,9 +21,9 @@ LAUGHS = (
 )
 
 
-def answer(body: bytes, kind: str = "text/xml", **headers: str) -> Answer:
+def answer(body: bytes, kind: str = "text/xml", **headers: str) -> LoginResponse:
     pairs = {"Content-Type": kind, **{name.replace("_", "-"): value for name, value in headers.items()}}
-    return Answer(200, HTTPHeaderDict(pairs), body, "https://api.example.com", "/login")
+    return LoginResponse(200, HTTPHeaderDict(pairs), body, "https://api.example.com", "/login")
 
 
 def name_in(body: bytes, kind: str = "text/xml") -> str | None:
@@ -145,13 +145,13 @@ def test_entities_take_no_memory(encoding: str) -> None:
 )
 def test_json_that_is_none_or_says_two_things_is_nothing(text: str) -> None:
     body = text.encode()
-    assert answer(body).json is NOTHING
-    assert payload_of("e30." + base64.urlsafe_b64encode(body).decode().rstrip("=") + ".x") is NOTHING
+    assert answer(body).json is MISSING
+    assert jwt_claims("e30." + base64.urlsafe_b64encode(body).decode().rstrip("=") + ".x") is MISSING
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "cp037"])
 def test_json_in_another_encoding_is_nothing(encoding: str) -> None:
-    assert answer('{"ok": "ö"}'.encode(encoding)).json is NOTHING
+    assert answer('{"ok": "ö"}'.encode(encoding)).json is MISSING
 
 
 @pytest.mark.parametrize("value", [{"ok": True, "n": 2**200, "f": 1.5, "l": [None]}, [], "x", 0, None])
@@ -165,4 +165,4 @@ def test_headers_are_read_up_to_a_length() -> None:
     assert answer(b"", Set_Cookie="a=1").cookies == {"a": "1"}
     assert answer(b"", Location=f"/{long}").location == ()
     assert answer(b"", f"text/html;{long}charset=iso-8859-1").charset == "utf-8"
-    assert date_of("Thu, 01 Jan 1970 00:00:00 GMT" + " " * 100) is None
+    assert parse_date("Thu, 01 Jan 1970 00:00:00 GMT" + " " * 100) is None

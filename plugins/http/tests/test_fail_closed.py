@@ -257,7 +257,7 @@ class TestOperatorsAreTold:
         backend = backend_on(api.url, success="/flag", locked="/other = true")
         for value in ("gesperrt", "gesperrt", "s3cret-word", "ada"):
             says(api, value)
-            with pytest.raises(BackendUnavailable, match=r"/flag.* says neither yes nor no") as raised:
+            with pytest.raises(BackendUnavailable, match=r"/flag.* is neither yes nor no") as raised:
                 backend.authenticate("ada", "s3cret-word")
             assert "s3cret" not in str(raised.value)
         told = [record for record in caplog.records if record.levelno == logging.ERROR]
@@ -268,7 +268,7 @@ class TestOperatorsAreTold:
         details = [check.detail for check in backend.check() if check.name == "answers" and check.warning]
         assert len(details) == 3
         assert "/flag = 'gesperrt'" in details[0]
-        assert "taken for locked" in details[2]
+        assert "treated as locked" in details[2]
 
     def test_no_more_than_a_limit(self, api: API, backend_on: Make, caplog: pytest.LogCaptureFixture) -> None:
         backend = backend_on(api.url, success="/flag")
@@ -280,9 +280,9 @@ class TestOperatorsAreTold:
     @pytest.mark.parametrize(
         ("changes", "warned"),
         [
-            ({"locked": "/state = locked"}, ["locked names a value of /state"]),
+            ({"locked": "/state = locked"}, ["locked lists a value of /state"]),
             ({"locked": "/state = locked", "success": "/ok = true and /state = active"}, []),
-            ({"success": "/ok = true and not /state = locked"}, ["success takes every value of /state"]),
+            ({"success": "/ok = true and not /state = locked"}, ["success accepts every value of /state"]),
             ({"locked": "/locked = true", "success": "/ok = true and not /disabled = true"}, []),
             ({"locked": "status:403 and /state = locked"}, []),
         ],

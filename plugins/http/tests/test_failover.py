@@ -175,7 +175,7 @@ def html_login(asked: Asked) -> Reply:
     return FORM_PAGE if asked.method == "GET" else Reply(302, "", (("Location", "/home"),))
 
 
-class TestPageBefore:
+class TestLoginPage:
     """Before the page came the password has not left, whatever came in its place."""
 
     @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ FIELD = "<form><input type=password name=p></form>"
 @pytest.mark.parametrize("piece", HOSTILE)
 def test_a_hostile_page_costs_little(piece: str, start: str, end: str) -> None:
     began = time.process_time()
-    assert not Page((start + piece * LIMIT)[: LIMIT - len(end)] + end).asks_for_a_password
+    assert not Page((start + piece * LIMIT)[: LIMIT - len(end)] + end).has_password_field
     assert time.process_time() - began < SECONDS
 
 
@@ -58,4 +58,4 @@ def test_a_hostile_page_costs_little(piece: str, start: str, end: str) -> None:
     ],
 )
 def test_a_broken_page_is_read_as_a_browser_reads_it(page: str, asks: bool) -> None:
-    assert Page(page).asks_for_a_password is asks
+    assert Page(page).has_password_field is asks

@@ -183,7 +183,7 @@ def test_the_environments_proxy_is_not_asked(api: API, backend_on: Make, monkeyp
     assert backend_on(api.url, subject="username").authenticate("ada", "x")
 
 
-class TestPageBefore:
+class TestLoginPage:
     """The page that is fetched first: tokens and cookies of this one sign-in."""
 
     PAGE = """<html><head><META content="m-token" name="csrf-token"></head><body>

@@ -213,7 +213,7 @@ class TestChecks:
         form = {"preset": "html-form", "body_template": "login={username}&pw={password}", "subject": "username"}
         backend = backend_on(api.url, success="location:/home", **form)
         api.answers = HTMLLogin()
-        assert next(iter(backend.check())).detail == "shows its login form"
+        assert next(iter(backend.check())).detail == "returns its login form"
         api.answers = lambda asked: Reply(200, "<h1>Maintenance</h1>", HTML)
         assert not next(iter(backend.check())).ok
 

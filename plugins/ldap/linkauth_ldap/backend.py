@@ -1,4 +1,4 @@
-"""The backend: find the entry, prove the password by a bind as that entry, read who it is."""
+"""The backend: it finds the entry, checks the password by a bind as that entry, and reads the identity."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
 
     @property
     def offers(self) -> frozenset[type]:
-        """Look-ups need an account that may search; a change of passwords is for the ini to allow."""
+        """The powers that the settings enable. Lookup needs an account that can search."""
         look_up = {Lookup} if self._settings.user_base and self._settings.can_search else set()
         change = {PasswordChange} if self._settings.password_change != "off" else set()
         return frozenset(look_up | change)
@@ -63,11 +63,11 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
             return self._by_template(username, password, deadline)
         found = self._directory.find(username, deadline)
         if len(found) != 1 or not self._directory.is_password(password):
-            self._directory.spend(deadline)
-            # a name of two people is known here: no later backend may answer for it
+            self._directory.spend_time(deadline)
+            # a name of two people is known here, so the next backend must not be queried
             raise WrongPassword if found else UnknownUser
         (entry,) = found
-        self.guard(entry.dn, lambda: self._directory.spend(deadline))
+        self.guard(entry.dn, lambda: self._directory.spend_time(deadline))
         outcome = self._directory.bind(entry.dn, password, deadline)
         return self._admit(entry, username, outcome, deadline)
 
@@ -79,17 +79,17 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         deadline: Deadline,
         primary: list[Entry] | None = None,
     ) -> Identity:
-        """The identity of somebody whose password is right; raises AccountRefused if that is not enough."""
+        """Returns the identity after a successful bind. Raises AccountRefused if the account may not sign in."""
         settings, directory = self._settings, self._directory
         self._refuse_after_bind(outcome)
-        if verdict := directory.account_problem(entry, True, deadline):
-            raise directory.refusal(verdict.reason, True, True, verdict.changeable)
+        if problem := directory.account_problem(entry, True, deadline):
+            raise directory.account_refused(problem.reason, True, True, problem.changeable)
         try:
             groups = directory.groups(entry, username, deadline, primary)
         except UnrecognizedValue as unknown:
-            raise directory.unknown_group(unknown, entry) from None
+            raise directory.refuse_unknown_group(unknown, entry) from None
         if not directory.is_entitled(entry, groups, deadline):
-            raise directory.refusal("not_entitled", proven=True)
+            raise directory.account_refused("not_entitled", proven=True)
         if outcome.grace is not None:
             log.warning("%s signed in with an expired password; %d more time(s)", entry.dn, outcome.grace)
         elif outcome.expires_in is not None and outcome.expires_in <= settings.expiry_warning_days * DAY:
@@ -98,19 +98,19 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
 
     def _refuse_after_bind(self, outcome: outcomes.Outcome) -> None:
         if outcome.must_change and self._settings.must_change == "refuse":
-            raise self._directory.refusal("must_change_password", proven=True, bound=True)
+            raise self._directory.account_refused("must_change_password", proven=True, bound=True)
         if outcome.grace is not None and self._settings.grace_login == "refuse":
-            raise self._directory.refusal("password_expired", proven=True, bound=True)
+            raise self._directory.account_refused("password_expired", proven=True, bound=True)
 
     def _by_template(self, username: str, password: str, deadline: Deadline) -> Identity:
-        """Bind first, with a name made from what was typed; whom it names is read from the entry afterwards."""
+        """Signs in with `login_mode = template`: binds with a DN or UPN from the typed name, then reads the entry."""
         directory = self._directory
         dn = self._template_dn(username)
         if dn is None or not directory.is_password(password):
-            directory.spend(deadline)
+            directory.spend_time(deadline)
             raise WrongPassword
-        # what stands in front of or behind the name is not in it any more
-        self.guard(" ".join(dn.casefold().split()), lambda: directory.spend(deadline))
+        # domains have been removed from the name, so that all its forms share one limit
+        self.guard(" ".join(dn.casefold().split()), lambda: directory.spend_time(deadline))
         by_dn = "{rdn}" in self._settings.user_dn_template
         base, scope, filter_text = dn, BASE, "(objectClass=*)"
         if not by_dn:
@@ -125,15 +125,17 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         if len(found) != 1:
             raise BackendMisconfigured(f"{len(found)} entries are found for a name that could bind, not one")
         if not by_dn:
-            # who the directory let in by that name may be somebody else than whom user_filter finds by it
+            # user_filter may find another entry than the one that the directory accepted for the UPN
             outcome = directory.bind(found[0].dn, password, deadline)
         return self._admit(found[0], username, outcome, deadline, primary)
 
     def _bind_and_read(
         self, dn: str, password: str, where: tuple[str, str, str], deadline: Deadline
     ) -> tuple[outcomes.Outcome, list[Entry], list[Entry]]:
-        """What the bind says, the person's own entry as they see it, and their primary group where it is looked for:
-        one bind, for the directory may count them."""
+        """Binds as the person and reads on the same connection, so that there is only one bind.
+
+        Returns (outcome of the bind, entries found, entries of the primary group if it is needed).
+        """
         directory, secret, (base, filter_text, scope) = self._directory, password.encode("utf-8"), where
 
         def ask(connection: DirectoryConnection) -> tuple[dict[str, Any], Any, Any]:
@@ -141,14 +143,14 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
             if bound["result"]:
                 return bound, None, None
             read = connection.search(base, filter_text, scope, directory.attributes, 2)
-            wanted = directory.primary_group_search(read[1])
-            return bound, read, connection.search(*wanted) if wanted else None
+            group_search = directory.primary_group_search(read[1])
+            return bound, read, connection.search(*group_search) if group_search else None
 
         bound, read, group = directory.servers.run(ask, deadline, False)
         try:
             outcome = outcomes.bind_outcome(bound)
         except AccountRefused as refused:
-            raise directory.refusal(refused.reason, refused.proven) from None
+            raise directory.account_refused(refused.reason, refused.proven) from None
         self._refuse_after_bind(outcome)
         result, found = read
         primary = entries_from_result(group[0], group[1], base) if group else []
@@ -156,7 +158,7 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
 
     @property
     def _names_by_rdn(self) -> bool:
-        """Does the DN alone say who it is, and no filter?"""
+        """Whether the entry is found by a DN from the typed name, without `user_filter`."""
         return "{rdn}" in self._settings.user_dn_template
 
     def _template_dn(self, username: str) -> str | None:
@@ -171,7 +173,7 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         name = directory.normalized_name(username)
         if self._names_by_rdn:
             dn = self._template_dn(name)
-            found = directory.at(dn, deadline) if dn else []
+            found = directory.entry_at(dn, deadline) if dn else []
         else:
             found = directory.find(name, deadline)
         if len(found) > 1:
@@ -179,12 +181,12 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         return self._account(found[0] if found else None)
 
     def look_up(self, subject: str) -> Account:
-        of_subject, settings = subject_filter(subject, self._settings), self._settings
-        # whom no name finds cannot sign in
-        of_name = "" if self._names_by_rdn else any_name_filter(settings.user_filter)
-        filter_text = of_subject and f"(&{of_subject}{of_name})"
-        found = self._directory.people(filter_text, self._directory.deadline()) if filter_text else []
-        return self._account(found[0] if len(found) == 1 else None)
+        by_subject, settings = subject_filter(subject, self._settings), self._settings
+        # exclude people who cannot sign in because user_filter does not find them by any name
+        by_name = "" if self._names_by_rdn else any_name_filter(settings.user_filter)
+        filter_text = by_subject and f"(&{by_subject}{by_name})"
+        entries = self._directory.find_people(filter_text, self._directory.deadline()) if filter_text else []
+        return self._account(entries[0] if len(entries) == 1 else None)
 
     def _account(self, entry: Entry | None) -> Account:
         if entry is None:
@@ -192,8 +194,8 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         settings, directory = self._settings, self._directory
         facts = {"entry": entry.dn, **states.facts_of(entry, settings)}
         deadline, groups = directory.deadline(), tuple[Group, ...]()
-        verdict = directory.account_problem(entry, False, deadline)
-        refused, unknown = (verdict.reason, verdict.unknown) if verdict else (None, None)
+        problem = directory.account_problem(entry, False, deadline)
+        refused, unknown = (problem.reason, problem.unknown) if problem else (None, None)
         try:
             groups = directory.groups(entry, "", deadline)
             if not directory.is_entitled(entry, groups, deadline):
@@ -215,7 +217,7 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         if dn is None or not directory.is_password(current):
             raise UnknownUser if dn is None else WrongPassword
         try:
-            # whoever asks must hold the password, also where the service account could set it without
+            # check the current password, even if the service account can set a new one without it
             directory.bind(dn, current, deadline)
         except AccountRefused as refused:
             if not (refused.proven and refused.reason in CHANGEABLE):
@@ -225,16 +227,16 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         if not directory.is_password(new):
             raise PasswordRefused("policy")
         by_service = self._settings.password_change == "service"
-        if problem := passwords.refusal(self._change(dn, current, new, deadline, by_service), by_service):
+        if problem := passwords.change_error(self._change(dn, current, new, deadline, by_service), by_service):
             raise problem
 
     def _change(self, dn: str, current: str, new: str, deadline: Deadline, by_service: bool) -> dict[str, Any]:
-        """The result of the change, which is asked for once: a second time the current password would be wrong."""
+        """Changes the password and returns the result. Never retries: after a success `current` would be wrong."""
         servers, controls = self._directory.servers, self._directory.controls
         if self._settings.is_ad:
             if by_service:
                 return servers.run(lambda each: passwords.reset_in_ad(each, dn, new), deadline, True, once=True)
-            # an expired person cannot bind; the right to change is everybody's who knows the current password
+            # a person with an expired password cannot bind; any account may change it with the current password
             return servers.run(lambda each: passwords.change_in_ad(each, dn, current, new), deadline, True, once=True)
         if by_service:
             return servers.run(lambda each: passwords.reset(each, dn, new), deadline, True, once=True)

@@ -1,4 +1,4 @@
-"""What can be wrong with a directory or with what the ini says of it, found without anybody's password."""
+"""The checks of a directory and its settings, for doctor and health. They need no password of a person."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from linkauth_ldap.connections import DirectoryConnection
 from linkauth_ldap.controls import POLICY_HINTS, PPOLICY
 from linkauth_ldap.entries import Entry, decode_subject, entries_from_result
 from linkauth_ldap.filters import domain_of
-from linkauth_ldap.outcomes import told
+from linkauth_ldap.outcomes import describe_result
 from linkauth_ldap.passwords import PASSWORD_MODIFY
 from linkauth_ldap.servers import DirectoryServer, Servers
 from linkauth_ldap.settings import LDAPSettings, split_lines
@@ -26,45 +26,45 @@ from linkauth_ldap.survey import Survey
 
 CERTIFICATE_DAYS = 21
 SECONDS, SURVEY_SECONDS = 4, 2
-"""For each server, and for what the one that answers is asked; and for a look at people."""
+"""Time limits: for each server and for the checks of the directory; and for the survey of people."""
 ACTIVE_DIRECTORY = "1.2.840.113556.1.4.800"
-"""The capability that Active Directory and Samba name in their root entry (MS-ADTS 3.1.1.3.4.3)."""
-ROOT = ["supportedControl", "supportedExtension", "supportedCapabilities", "vendorName", "namingContexts"]
+"""The capability of Active Directory and Samba in the root DSE (MS-ADTS 3.1.1.3.4.3)."""
+ROOT_ATTRIBUTES = ["supportedControl", "supportedExtension", "supportedCapabilities", "vendorName", "namingContexts"]
 TICKS = 10_000_000
-"""Active Directory's intervals are negative numbers of 100 ns."""
+"""The number of units of 100 ns per second. Intervals in Active Directory are negative numbers of this unit."""
 
 
 def run(settings: LDAPSettings, servers: Servers, survey: Survey) -> Iterator[Check]:
-    """A line for each server, then what the first that answers says. Never raises."""
-    answering: DirectoryConnection | None = None
-    found: list[Check] = []
-    # at the same time, so that several hung ones take no longer than one
+    """Yields a check for each server, then the checks of the directory on the first available server. Never raises."""
+    available: DirectoryConnection | None = None
+    server_checks: list[Check] = []
+    # in parallel, so that several unresponsive servers take no longer than one
     with ThreadPoolExecutor(len(servers.all)) as threads:
-        tried = list(threads.map(lambda server: _server(settings, server, servers), servers.all))
-    for connection, lines in tried:
-        found += lines
-        if connection and answering is None:
-            answering = connection
+        results = list(threads.map(lambda server: _check_server(settings, server, servers), servers.all))
+    for connection, checks in results:
+        server_checks += checks
+        if connection and available is None:
+            available = connection
         elif connection:
             connection.close()
-    for line in found:
-        # one that is down while another answers is to be mended, and nobody is kept out
-        failed = not line.ok and answering is not None
-        yield replace(line, ok=True, warning=True) if failed else line
-    if answering:
+    for check in server_checks:
+        # an unavailable server is only a warning while another one is available
+        is_warning = not check.ok and available is not None
+        yield replace(check, ok=True, warning=True) if is_warning else check
+    if available:
         try:
-            answering.within(Deadline(SECONDS))
-            yield from _directory(settings, answering, survey)
-            answering.within(Deadline(SURVEY_SECONDS))
-            yield from survey.lines(answering)
+            available.within(Deadline(SECONDS))
+            yield from _check_directory(settings, available, survey)
+            available.within(Deadline(SURVEY_SECONDS))
+            yield from survey.checks(available)
         except Exception as error:
-            # a server that stops between two questions
+            # the server stopped between two operations
             yield Check("directory", False, f"stopped answering: {type(error).__name__}")
         finally:
-            answering.close()
+            available.close()
 
 
-def _server(
+def _check_server(
     settings: LDAPSettings, server: DirectoryServer, servers: Servers
 ) -> tuple[DirectoryConnection | None, list[Check]]:
     uri = server.address.uri
@@ -72,65 +72,64 @@ def _server(
         connection = servers.try_one(server, Deadline(SECONDS))
     except (ServerFailed, BackendError) as error:
         return None, [Check(f"server {uri}", False, str(error))]
-    takes = ", and takes the service account" if settings.bind_dn else "; without bind_dn that is all that can be seen"
-    found = [Check(f"server {uri}", True, f"answers{takes}")]
+    detail = "answers, and accepts the service account" if settings.bind_dn else "answers; not checked without bind_dn"
+    checks = [Check(f"server {uri}", True, detail)]
     certificate = connection.certificate()
     if certificate.get("notAfter"):
         days = int((cert_time_to_seconds(certificate["notAfter"]) - time.time()) // 86_400)
-        found.append(Check(f"certificate of {uri}", True, f"expires in {days} days", warning=days < CERTIFICATE_DAYS))
+        checks.append(Check(f"certificate of {uri}", True, f"expires in {days} days", warning=days < CERTIFICATE_DAYS))
     elif not certificate:
-        found.append(Check(f"certificate of {uri}", True, "clear text: everybody on the way reads passwords", True))
-    return connection, found
+        checks.append(Check(f"certificate of {uri}", True, "passwords are sent in clear text", warning=True))
+    return connection, checks
 
 
-def _directory(settings: LDAPSettings, connection: DirectoryConnection, survey: Survey) -> Iterator[Check]:
+def _check_directory(settings: LDAPSettings, connection: DirectoryConnection, survey: Survey) -> Iterator[Check]:
     if settings.can_search:
-        yield from _entries(settings, connection, survey)
+        yield from _check_entries(settings, connection, survey)
     elif settings.denied_groups:
-        detail = "without bind_dn nothing shows whether group_mode sees who is in them"
+        detail = "not checked without bind_dn: group_mode may not find their members"
         yield Check("denied_groups", True, detail, warning=True)
-    _, roots = connection.search("", "(objectClass=*)", BASE, ROOT)
+    _, roots = connection.search("", "(objectClass=*)", BASE, ROOT_ATTRIBUTES)
     root = Entry(roots[0]) if roots else Entry({"dn": "", "raw_attributes": {}})
-    yield _preset(settings, root)
+    yield _check_preset(settings, root)
     if settings.ppolicy:
         offered = PPOLICY in root.texts("supportedControl")
         detail = "is offered" if offered else "is not offered: expired and locked accounts look like wrong passwords"
         yield Check("password policy control", True, detail, warning=not offered)
         if not _policies(settings, connection):
-            detail = "our account can read no policy: keep linkauth.throttle.account_failures below its lockout by hand"
+            detail = "bind_dn can read no policy: set linkauth.throttle.account_failures below its lockout limit"
             yield Check("password policy", True, detail, warning=True)
     if settings.is_ad and settings.bind_dn:
-        yield from _own_policies(settings, connection)
+        yield from _check_fine_grained_policies(settings, connection)
     if settings.password_change != "off":
-        yield _password_change(settings, root)
+        yield _check_password_change(settings, root)
 
 
-def _entries(settings: LDAPSettings, connection: DirectoryConnection, survey: Survey) -> Iterator[Check]:
-    """What the ini names is there, and readable."""
-    named = [("user_base", settings.user_base), ("group_base", settings.group_base)]
-    named += [("required_groups", line) for line in split_lines(settings.required_groups)]
-    named += [("denied_groups", line) for line in split_lines(settings.denied_groups)]
-    for key, dn in named:
+def _check_entries(settings: LDAPSettings, connection: DirectoryConnection, survey: Survey) -> Iterator[Check]:
+    """Checks that the entries that the settings name exist and can be read."""
+    configured = [("user_base", settings.user_base), ("group_base", settings.group_base)]
+    configured += [("required_groups", line) for line in split_lines(settings.required_groups)]
+    configured += [("denied_groups", line) for line in split_lines(settings.denied_groups)]
+    for key, dn in configured:
         if dn:
             result, found = connection.search(dn, "(objectClass=*)", BASE, ["objectClass"])
-            # 389 Directory Server calls a base that is not there a success without entries
+            # 389 Directory Server returns success without entries if the base does not exist
             ok = result["result"] == 0 and len(found) == 1
-            said = told(result)
             if not ok or not key.endswith("groups"):
-                yield Check(key, ok, "can be read" if ok else f"{dn} cannot be read: {said}")
+                yield Check(key, ok, "can be read" if ok else f"{dn} cannot be read: {describe_result(result)}")
             if ok and key.endswith("groups"):
-                yield survey.kept(f"{key} {dn}", partial(_group, settings, connection, key, dn))
+                yield survey.cached(f"{key} {dn}", partial(_check_group, settings, connection, key, dn))
     subject = settings.subject_attribute
     if settings.user_base:
         _, found = connection.search(settings.user_base, f"({subject}=*)", SUBTREE, [subject], 1)
-        yield _subject(settings, [entry for entry in map(Entry, found) if entry.raw(subject)])
+        yield _check_subject(settings, [entry for entry in map(Entry, found) if entry.raw(subject)])
 
 
-def _group(settings: LDAPSettings, connection: DirectoryConnection, key: str, dn: str) -> Check:
-    """Whether `group_mode` sees who is in a required or denied group.
+def _check_group(settings: LDAPSettings, connection: DirectoryConnection, key: str, dn: str) -> Check:
+    """Checks that `group_mode` finds the members of a group in `required_groups` or `denied_groups`.
 
-    Whom it does not see is let in by a denied group and kept out by a required one: of that one it is an error where
-    all are kept out, and a warning where it is those of a group in it.
+    If it does not, a denied group has no effect, and a required group refuses its members. For a required group this is
+    an error if all members are refused, and a warning if only members of nested groups are.
     """
 
     def search(base: str, filter_text: str, scope: str, attributes: list[str], size_limit: int) -> list[Entry]:
@@ -147,66 +146,66 @@ def _group(settings: LDAPSettings, connection: DirectoryConnection, key: str, dn
         problem = str(error)
     if problem == membership.NO_READABLE_MEMBER:
         return Check(key, True, f"{dn} can be read; {problem}", warning=True)
-    said = problem or "can be read, and group_mode sees who is in it"
-    return Check(key, ok or problem is None, said, warning=bool(problem))
+    detail = problem or "can be read, and group_mode finds its members"
+    return Check(key, ok or problem is None, detail, warning=bool(problem))
 
 
-def _subject(settings: LDAPSettings, found: list[Entry]) -> Check:
-    """Is there a subject, in the form that the ini says?"""
+def _check_subject(settings: LDAPSettings, entries: list[Entry]) -> Check:
+    """Checks that there is a subject in the form of `subject_format`."""
     name = settings.subject_attribute
-    if not found:
+    if not entries:
         return Check("subject_attribute", False, f"no entry below user_base shows {name}: nobody could sign in")
     try:
-        decode_subject(found[0].raw(name)[0], settings, found[0].dn)
+        decode_subject(entries[0].raw(name)[0], settings, entries[0].dn)
     except BackendMisconfigured as error:
         return Check("subject_attribute", False, str(error))
     return Check("subject_attribute", True, "can be read")
 
 
-def _preset(settings: LDAPSettings, root: Entry) -> Check:
+def _check_preset(settings: LDAPSettings, root: Entry) -> Check:
     is_ad = ACTIVE_DIRECTORY in root.texts("supportedCapabilities")
     vendor = root.text("vendorName") or ("Active Directory" if is_ad else "no vendor name")
     fits = is_ad == (settings.preset == "activedirectory")
     if settings.preset in ("389ds", "freeipa") and root.text("vendorName"):
         fits = "389" in vendor
-    return Check("preset", True, f"{settings.preset}; the directory says: {vendor}", warning=not fits)
+    return Check("preset", True, f"{settings.preset}; the directory reports: {vendor}", warning=not fits)
 
 
-def _password_change(settings: LDAPSettings, root: Entry) -> Check:
-    """Whether the directory has the operation; whether the account may use it only a change can tell."""
+def _check_password_change(settings: LDAPSettings, root: Entry) -> Check:
+    """Checks that the directory supports the operation. The permission of the account cannot be checked."""
     by_service = settings.password_change == "service"
     if settings.is_ad:
         if by_service and POLICY_HINTS not in root.texts("supportedControl"):
-            return Check("password change", False, "the directory has no policy hints: a reset would break its history")
-        way = "unicodePwd, over TLS"
+            detail = "the directory has no policy hints, so a reset would ignore the password history"
+            return Check("password change", False, detail)
+        operation = "unicodePwd, over TLS"
     elif PASSWORD_MODIFY in root.texts("supportedExtension"):
-        way = "RFC 3062"
+        operation = "RFC 3062"
     else:
         return Check("password change", False, "the directory lacks the extension of RFC 3062")
-    untold = "; whether bind_dn may set passwords only a change can tell: try it once" if by_service else ""
-    return Check("password change", True, way + untold, warning=by_service)
+    hint = "; the permission of bind_dn to set passwords cannot be checked: try it once" if by_service else ""
+    return Check("password change", True, operation + hint, warning=by_service)
 
 
-def _own_policies(settings: LDAPSettings, connection: DirectoryConnection) -> Iterator[Check]:
-    """Whether policies of their own apply to some people, whose lockout our account may not read."""
+def _check_fine_grained_policies(settings: LDAPSettings, connection: DirectoryConnection) -> Iterator[Check]:
+    """Warns if a fine-grained password policy applies to a person, because its lockout limit may not be readable."""
     base = domain_of(settings.user_base)
     _, found = connection.search(base, "(msDS-PSOApplied=*)", SUBTREE, ["msDS-PSOApplied"], 1)
     if found:
-        detail = f"a fine-grained policy applies to {found[0]['dn']}: if it locks sooner than the domain, keep "
-        yield Check("password policy", True, f"{detail}linkauth.throttle.account_failures below its lockout", True)
+        detail = f"a fine-grained policy applies to {found[0]['dn']}: if it locks sooner than the domain, set "
+        yield Check("password policy", True, f"{detail}linkauth.throttle.account_failures below its limit", True)
 
 
 def lockout(settings: LDAPSettings, servers: Servers) -> Lockout | None:
-    """When the directory locks an account, as far as the service account may read it. Raises BackendUnavailable."""
-    # where none answered a moment ago, one that does will be quick
+    """Returns the strictest lockout policy that the service account can read, or None. Raises BackendUnavailable."""
+    # if all servers failed recently, do not wait long for another failure
     seconds = SECONDS if any(not server.failures for server in servers.all) else 1
     policies = servers.run(lambda connection: _policies(settings, connection), Deadline(seconds), True)
-    # the strictest of them
     return min((each for each in policies if each.failures > 0), key=lambda each: each.failures, default=None)
 
 
 def _policies(settings: LDAPSettings, connection: DirectoryConnection) -> list[Lockout]:
-    """The lockouts that the directory's policies name; none if they cannot be read."""
+    """Returns the lockouts of all policies that can be read."""
     base = domain_of(settings.user_base)
     if settings.is_ad:
         keys, scope, filter_text = ["lockoutThreshold", "lockOutObservationWindow"], BASE, "(objectClass=*)"
@@ -218,12 +217,13 @@ def _policies(settings: LDAPSettings, connection: DirectoryConnection) -> list[L
     result, found = connection.search(base, filter_text, scope, keys)
     if result["result"] != 0:
         return []
-    # OpenLDAP forgets each failure by itself; the others all of them, some time after the last
+    # OpenLDAP expires each failure separately; other directories expire all of them some time after the last one
     since_last = not keys[0].startswith("pwd")
     values = ((int(entry.text(keys[0]) or 0), _seconds(entry.text(keys[1]))) for entry in map(Entry, found))
     return [Lockout(failures, seconds, since_last) for failures, seconds in values]
 
 
 def _seconds(text: str) -> int:
+    """Parses seconds, or a negative interval of Active Directory."""
     number = int(text or 0)
     return -number // TICKS if number < 0 else number

@@ -21,7 +21,7 @@ from ldap3.core.exceptions import LDAPSocketOpenError
 from linkauth.net import Deadline, NameNotResolved, ServerFailed, client_context, connect
 from linkauth.redaction import reason, redact
 from linkauth_ldap.bounds import TimedSocket
-from linkauth_ldap.outcomes import told
+from linkauth_ldap.outcomes import describe_result
 from linkauth_ldap.settings import LDAPSettings
 
 START_TLS = "1.3.6.1.4.1.1466.20037"
@@ -136,7 +136,7 @@ class DirectoryConnection:
         _, result, _, _ = self._ldap.extended(START_TLS)
         _refuse_busy(result, "StartTLS")
         if result["result"] != 0:
-            raise ServerFailed(f"StartTLS is refused: {told(result)}", misconfigured=True)
+            raise ServerFailed(f"StartTLS is refused: {describe_result(result)}", misconfigured=True)
 
     def bind(self, dn: str, password: bytes, controls: list[Any] | None = None) -> dict[str, Any]:
         """The result of a simple bind; neither may be empty, since that would be an anonymous bind.
@@ -191,7 +191,7 @@ def tls_context(settings: LDAPSettings) -> ssl.SSLContext | None:
 
 def _refuse_busy(result: Mapping[str, Any], what: str) -> None:
     if result["result"] in BUSY:
-        raise ServerFailed(f"{what} was answered with {told(result)}")
+        raise ServerFailed(f"{what} was answered with {describe_result(result)}")
 
 
 def _never(*_arguments: Any, **_named: Any) -> None:

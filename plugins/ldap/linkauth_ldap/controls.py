@@ -1,4 +1,4 @@
-"""The controls that ldap3 has no words for."""
+"""LDAP controls that ldap3 does not support."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 PPOLICY = "1.3.6.1.4.1.42.2.27.8.5.1"
-"""Password policy (draft-behera-ldap-password-policy-10): asked for with every bind, never critical."""
+"""Password policy (draft-behera-ldap-password-policy-10), requested with every bind as a non-critical control."""
 EXPIRED = "2.16.840.1.113730.3.4.4"
 EXPIRING = "2.16.840.1.113730.3.4.5"
-"""Netscape's older controls, sent unasked by 389 Directory Server."""
+"""The older controls of Netscape, which 389 Directory Server returns without a request."""
 POLICY_HINTS = "1.2.840.113556.1.4.2239"
-"""Active Directory: apply the history to a password that somebody else sets (MS-ADTS 3.1.1.3.4.1.27)."""
+"""Makes Active Directory apply the password history to a reset (MS-ADTS 3.1.1.3.4.1.27)."""
 
 PPOLICY_REQUEST = (PPOLICY, False, None)
 POLICY_HINTS_REQUEST = (POLICY_HINTS, True, b"\x30\x03\x02\x01\x01")
-"""SEQUENCE { INTEGER 1 }"""
+"""The value is the BER encoding of SEQUENCE { INTEGER 1 }."""
 
 INTEGER_BYTES = 8
-"""Of a number in a control."""
+"""The maximum length of a number in a control."""
 ERRORS = (
     "password_expired",
     "account_locked",
@@ -32,12 +32,12 @@ ERRORS = (
     "in_history",
     "too_long",
 )
-"""The control's error codes, 0 to 9."""
+"""The error codes 0 to 9 of the password policy control."""
 
 
 @dataclass(frozen=True, slots=True)
 class PasswordPolicyResponse:
-    """What the password policy says: one of ERRORS or "", grace logins left, seconds until the password expires."""
+    """The password policy response: one of ERRORS or "", remaining grace logins, and seconds until expiry."""
 
     error: str = ""
     grace: int | None = None
@@ -45,9 +45,9 @@ class PasswordPolicyResponse:
 
 
 def parse_ppolicy(controls: Mapping[str, Any] | None) -> PasswordPolicyResponse | None:
-    """The answer to PPOLICY_REQUEST among a result's controls; None if there is none or it cannot be read."""
-    answer = (controls or {}).get(PPOLICY)
-    value = answer.get("value") if isinstance(answer, Mapping) else None
+    """Returns the password policy response among the controls of a result, or None if it is missing or invalid."""
+    control = (controls or {}).get(PPOLICY)
+    value = control.get("value") if isinstance(control, Mapping) else None
     if not isinstance(value, bytes):
         return None
     try:
@@ -57,36 +57,36 @@ def parse_ppolicy(controls: Mapping[str, Any] | None) -> PasswordPolicyResponse 
 
 
 def _decode(value: bytes) -> PasswordPolicyResponse:
-    """SEQUENCE { [0] { [0] INTEGER seconds | [1] INTEGER grace } OPTIONAL, [1] ENUMERATED error OPTIONAL }."""
+    """Decodes SEQUENCE { [0] { [0] INTEGER seconds | [1] INTEGER grace } OPTIONAL, [1] ENUMERATED error OPTIONAL }."""
     error, numbers = "", dict[int, int]()
-    for tag, content in _elements(_only(value, 0x30)):
+    for tag, content in _elements(_single_element(value, 0x30)):
         if tag == 0xA0:
             for inner, number in _elements(content):
                 if len(number) > INTEGER_BYTES:
-                    raise ValueError("no number of seconds or logins")
+                    raise ValueError("the number is too long")
                 numbers[inner] = int.from_bytes(number, "big", signed=True)
         elif tag == 0x81:
             error = ERRORS[int.from_bytes(content, "big")]
     return PasswordPolicyResponse(error, grace=numbers.get(0x81), expires_in=numbers.get(0x80))
 
 
-def _only(data: bytes, tag: int) -> bytes:
+def _single_element(data: bytes, tag: int) -> bytes:
     elements = _elements(data)
     if len(elements) != 1 or elements[0][0] != tag:
-        raise ValueError("not the one element that is expected")
+        raise ValueError("not exactly one element of the expected tag")
     return elements[0][1]
 
 
 def _elements(data: bytes) -> list[tuple[int, bytes]]:
-    """The (tag, content) pairs of definite-length BER."""
-    found, at = [], 0
-    while at < len(data):
-        tag, length, at = data[at], data[at + 1], at + 2
+    """Returns the (tag, content) pairs of BER with definite lengths."""
+    elements, position = [], 0
+    while position < len(data):
+        tag, length, position = data[position], data[position + 1], position + 2
         if length & 0x80:
             count = length & 0x7F
-            length, at = int.from_bytes(data[at : at + count], "big"), at + count
-        if at + length > len(data):
-            raise ValueError("cut short")
-        found.append((tag, data[at : at + length]))
-        at += length
-    return found
+            length, position = int.from_bytes(data[position : position + count], "big"), position + count
+        if position + length > len(data):
+            raise ValueError("the data is truncated")
+        elements.append((tag, data[position : position + length]))
+        position += length
+    return elements

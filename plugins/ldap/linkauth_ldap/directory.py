@@ -1,4 +1,4 @@
-"""What can be asked of the directory: entries, groups, and whether a password is right."""
+"""The operations on a directory: finding entries, reading groups, and checking passwords."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ from linkauth_ldap.values import UnrecognizedValue
 
 log = logging.getLogger(__name__)
 
-REFUSALS = 16
-"""Wrong passwords whose time is remembered."""
-SPENT_MOST = 2
-"""Seconds that an unknown name takes at most on account of refusals that were slow: each wait holds a thread."""
-DENIAL_SHOWN, DENIAL_AGAIN, DENIAL_HOLDS = 300, 30, 3600
-"""Seconds for which it holds that a denied group denies; until it is asked again where the directory gave no answer;
-and for which it holds without one."""
-OVERSLEPT = 0.0002
-"""Seconds that a sleep may take too long."""
+MAX_TIMES = 16
+"""The number of times of wrong passwords that are stored."""
+MAX_DELAY_SECONDS = 2
+"""The maximum seconds that an unknown name waits to take as long as a wrong password. Each wait occupies a thread."""
+GROUP_CHECK_SECONDS, GROUP_CHECK_RETRY_SECONDS, GROUP_CHECK_VALID_SECONDS = 300, 30, 3600
+"""Seconds between checks of a group in `denied_groups`; until a retry if the directory does not answer; and for which a
+successful check remains valid if the retries fail."""
+SLEEP_OVERRUN = 0.0002
+"""The seconds by which a sleep may exceed its duration."""
 
 
 class Directory:
-    """One directory behind its servers. What it raises is the contract's; every question has a `deadline`."""
+    """A directory with one or more servers. Its methods raise the exceptions of the backend contract."""
 
     def __init__(self, settings: LDAPSettings) -> None:
         self.servers = Servers(settings)
@@ -55,26 +55,25 @@ class Directory:
         self.attributes = requested_attributes(settings)
         self._settings = settings
         self._username_pattern = re.compile(settings.username_pattern)
-        self._spends_as_ourselves = bool(settings.bind_dn)
-        self._unknown = UnrecognizedValueLog()
-        # when each of the denied groups was last seen to deny, and when that is asked about next
-        self._denial: dict[str, tuple[float, float]] = {}
-        # seconds that the last sign-ins with a wrong password took
-        self._refusals: deque[float] = deque(maxlen=REFUSALS)
+        self._may_bind_as_service = bool(settings.bind_dn)
+        self._value_log = UnrecognizedValueLog()
+        # by group in denied_groups: the times of the last successful check and of the next check
+        self._group_checks: dict[str, tuple[float, float]] = {}
+        # seconds that the latest sign-ins with a wrong password took
+        self._wrong_password_times: deque[float] = deque(maxlen=MAX_TIMES)
 
     def deadline(self) -> Deadline:
         return self.servers.deadline()
 
     def normalized_name(self, username: str) -> str:
-        """The name without a domain that belongs to us, composed (keyboards send é as one letter or as two)."""
+        """Returns the name in the form NFC, without a domain of `username_domains`."""
         name = unicodedata.normalize("NFC", username)
-        ours = {domain.casefold() for domain in self._settings.username_domains}
-        # whole parts are compared: casefold() makes two letters of some, so that lengths do not agree
+        domains = {domain.casefold() for domain in self._settings.username_domains}
         domain, _, rest = name.partition("\\")
-        if rest and domain.casefold() in ours:
+        if rest and domain.casefold() in domains:
             return rest
         rest, _, domain = name.rpartition("@")
-        return rest if rest and domain.casefold() in ours else name
+        return rest if rest and domain.casefold() in domains else name
 
     def is_username(self, username: str) -> bool:
         try:
@@ -91,22 +90,22 @@ class Directory:
             return False
 
     def find(self, username: str, deadline: Deadline) -> list[Entry]:
-        """The entries of that name: none, one, or two, of which the operator is told."""
-        # a name that cannot be one is asked about all the same, as one that nobody has: the directory may be down
-        wanted = username if self.is_username(username) else secrets.token_hex(16)
-        found = self.people(fill_filter(self._settings.user_filter, username=wanted), deadline)
-        if len(found) > 1:
-            dns = ", ".join(entry.dn for entry in found[:2])
+        """Returns the entries with this name, at most two. Logs an error if there are two."""
+        # for an invalid name search for a random one all the same, because the directory may be down
+        name = username if self.is_username(username) else secrets.token_hex(16)
+        entries = self.find_people(fill_filter(self._settings.user_filter, username=name), deadline)
+        if len(entries) > 1:
+            dns = ", ".join(entry.dn for entry in entries[:2])
             log.error("user_filter finds more than one entry for one name, which is refused: %s", dns)
-        return found
+        return entries
 
-    def people(self, filter_text: str, deadline: Deadline) -> list[Entry]:
-        """Two at most."""
+    def find_people(self, filter_text: str, deadline: Deadline) -> list[Entry]:
+        """Returns the entries below `user_base` that match the filter, at most two."""
         scope = SUBTREE if self._settings.user_scope == "subtree" else LEVEL
         return self.search(self._settings.user_base, filter_text, scope, self.attributes, deadline, size_limit=2)
 
-    def at(self, dn: str, deadline: Deadline) -> list[Entry]:
-        """The entry of that DN, if there is one."""
+    def entry_at(self, dn: str, deadline: Deadline) -> list[Entry]:
+        """Returns a list of the entry with this DN, or an empty list."""
         result, found = self.servers.run(
             lambda connection: connection.search(dn, "(objectClass=*)", BASE, self.attributes), deadline, True
         )
@@ -116,7 +115,7 @@ class Directory:
     def search(
         self, base: str, filter_text: str, scope: str, attributes: list[str], deadline: Deadline, size_limit: int = 0
     ) -> list[Entry]:
-        """As the service account."""
+        """Searches as the service account."""
         result, found = self.servers.run(
             lambda connection: connection.search(base, filter_text, scope, attributes, size_limit), deadline, True
         )
@@ -125,150 +124,168 @@ class Directory:
     def groups(
         self, entry: Entry, username: str, deadline: Deadline, primary: list[Entry] | None = None
     ) -> tuple[Group, ...]:
-        """Those of an entry; `primary` is what a search for the primary group has found already. Raises what
-        `groups_of` does."""
+        """Returns the groups of an entry. Raises the exceptions of `groups_of`.
+
+        `primary` is the result of a previous search for the primary group, if there was one.
+        """
 
         def search(base: str, filter_text: str, scope: str, attributes: list[str]) -> list[Entry]:
             return self.search(base, filter_text, scope, attributes, deadline) if primary is None else primary
 
-        # the name as the directory spells it, where it says one
+        # prefer the name as spelled in the directory
         name = entry.text(self._settings.username_attribute) or username
         return groups_of(entry, name, self._settings, search)
 
     def primary_group_search(self, found: list[Mapping[str, Any]]) -> tuple[str, str, str, list[str]] | None:
-        """The question that finds the primary group of the one entry that was found; None where there is none."""
+        """Returns the arguments of a search for the primary group of the only entry, or None if none is needed."""
         try:
-            wanted = primary_filter(Entry(found[0]), self._settings) if len(found) == 1 else None
+            filter_text = primary_filter(Entry(found[0]), self._settings) if len(found) == 1 else None
         except UnrecognizedValue:
-            # it is told when the groups are asked for
+            # groups() raises it again
             return None
         name = self._settings.group_name_attribute
-        return (domain_of(found[0]["dn"]), wanted, SUBTREE, [name]) if wanted else None
+        return (domain_of(found[0]["dn"]), filter_text, SUBTREE, [name]) if filter_text else None
 
-    def unknown_group(self, unknown: UnrecognizedValue, entry: Entry) -> AccountRefused:
-        self._unknown.tell(unknown, entry.dn)
-        return self.refusal("not_entitled", proven=True)
+    def refuse_unknown_group(self, unknown: UnrecognizedValue, entry: Entry) -> AccountRefused:
+        self._value_log.log(unknown, entry.dn)
+        return self.account_refused("not_entitled", proven=True)
 
     def is_entitled(self, entry: Entry, groups: tuple[Group, ...], deadline: Deadline) -> bool:
-        """Raises BackendMisconfigured for denied groups that would deny nobody, and what searches raise."""
+        """Returns whether required attributes, `required_groups` and `denied_groups` allow the sign-in.
+
+        Raises BackendMisconfigured if `group_mode` does not find the members of a group in `denied_groups`.
+        """
         required = self._settings.required_attributes
         if not all(entry.text(name).strip() for name in required):
             return False
-        self._show_denial(deadline)
+        self._check_denied_groups(deadline)
         return is_entitled(groups, self._settings)
 
-    def _show_denial(self, deadline: Deadline) -> None:
-        """That `group_mode` sees the members of each denied group, now and then; without a service account nobody can
-        ask about them."""
+    def _check_denied_groups(self, deadline: Deadline) -> None:
+        """Checks at intervals that `group_mode` finds the members of each group in `denied_groups`.
+
+        Without a service account there is no check, because nothing can be searched.
+        """
         denied = split_lines(self._settings.denied_groups) if self._settings.can_search else ()
 
         def search(base: str, filter_text: str, scope: str, attributes: list[str], size_limit: int) -> list[Entry]:
             return self.search(base, filter_text, scope, attributes, deadline, size_limit)
 
         for line in denied:
-            shown_at, due = self._denial.get(line, (-math.inf, -math.inf))
+            checked_at, due = self._group_checks.get(line, (-math.inf, -math.inf))
             now = time.monotonic()
             if now < due:
                 continue
-            holds = now - shown_at < DENIAL_HOLDS
-            if holds:
-                # one sign-in asks, and the others go on meanwhile
-                self._denial[line] = shown_at, now + DENIAL_AGAIN
+            is_valid = now - checked_at < GROUP_CHECK_VALID_SECONDS
+            if is_valid:
+                # only this sign-in waits for the check; concurrent ones use the previous result
+                self._group_checks[line] = checked_at, now + GROUP_CHECK_RETRY_SECONDS
             try:
                 problem = membership.membership_problem(line, self._settings, search)
             except BackendMisconfigured as error:
                 problem = str(error)
             except BackendUnavailable as error:
-                if not holds:
+                if not is_valid:
                     raise
-                log.warning("denied group not asked about, it was seen to deny before: group=%a error=%s", line, error)
+                log.warning("denied group not checked, the last check is still valid: group=%a error=%s", line, error)
                 continue
             if problem == membership.NO_READABLE_MEMBER:
                 log.warning("denied_groups, %s: group=%a", problem, line)
             elif problem:
-                self._denial.pop(line, None)
-                raise BackendMisconfigured(f"denied_groups would deny nobody: {problem}")
-            self._denial[line] = time.monotonic(), time.monotonic() + DENIAL_SHOWN
+                self._group_checks.pop(line, None)
+                raise BackendMisconfigured(f"denied_groups would have no effect: {problem}")
+            self._group_checks[line] = time.monotonic(), time.monotonic() + GROUP_CHECK_SECONDS
 
     def bind(self, dn: str, password: str, deadline: Deadline) -> outcomes.Outcome:
-        """What a bind as `dn` says of the password. Raises what `outcomes.bind_outcome` does, with what may be told."""
+        """Binds as `dn` and returns the outcome. Raises the exceptions of `outcomes.bind_outcome`.
+
+        An AccountRefused also contains what the person may see of it.
+        """
         secret = password.encode("utf-8")
         result = self.servers.run(lambda connection: connection.bind(dn, secret, self.controls), deadline, False)
         try:
             return outcomes.bind_outcome(result)
         except AccountRefused as refused:
-            raise self.refusal(refused.reason, refused.proven) from None
+            raise self.account_refused(refused.reason, refused.proven) from None
         except WrongPassword:
-            self._refusals.append(min(deadline.elapsed, SPENT_MOST))
+            self._wrong_password_times.append(min(deadline.elapsed, MAX_DELAY_SECONDS))
             raise
 
-    def spend(self, deadline: Deadline) -> None:
-        """The time of a wrong password, for somebody who is not there: a faster answer would tell the names that are.
+    def spend_time(self, deadline: Deadline) -> None:
+        """Takes the time of a wrong password, so that the response time does not show which names exist.
 
-        That of a sign-in that was refused lately; until there is one we bind as ourselves, for no bind of ours may
-        count as a failure of anybody.
+        This is the time of a recent wrong password. Until there is one, it is the time of a bind as the service
+        account, because a bind as a person would count as a failed try.
         """
-        if seen := list(self._refusals):
-            _wait(deadline, secrets.choice(seen))
+        if times := list(self._wrong_password_times):
+            _wait_until(deadline, secrets.choice(times))
             return
         settings = self._settings
-        if self._spends_as_ourselves:
+        if self._may_bind_as_service:
             dn, secret = settings.bind_dn, settings.bind_password.encode("utf-8")
         else:
             dn, secret = f"cn={secrets.token_hex(8)},{settings.user_base}".rstrip(","), b"x"
         result = self.servers.run(lambda connection: connection.bind(dn, secret, self.controls), deadline, False)
-        if self._spends_as_ourselves and result["result"] != 0:
-            # its password has been changed: more tries would lock it
+        if self._may_bind_as_service and result["result"] != 0:
+            # the password of the service account was changed; more binds could lock it
             log.error("the service account bind_dn is refused: %s", result["description"])
-            self._spends_as_ourselves = False
+            self._may_bind_as_service = False
 
     def account_problem(self, entry: Entry, bound: bool, deadline: Deadline) -> states.AccountProblem | None:
-        """What speaks most against the entry's account; None if nothing does. Logs a value that is not understood.
+        """Returns the most important reason why the account may not sign in, or None. Logs values not understood.
 
-        `bound` if the directory took the password just now.
+        `bound` is true if a bind with the password of the account has just succeeded.
         """
-        # Active Directory itself refuses them
-        may_stay = self._settings.must_change == "allow" and not self._settings.is_ad
-        found = states.account_problems(entry, self._settings, datetime.now(UTC), bound)
+        # Active Directory refuses the bind if the password must be changed
+        may_keep_password = self._settings.must_change == "allow" and not self._settings.is_ad
+        problems = states.account_problems(entry, self._settings, datetime.now(UTC), bound)
 
         def matches(dn: str, filter_text: str) -> bool:
             return bool(self.search(dn, filter_text, BASE, ["objectClass"], deadline))
 
         if hidden := states.hidden_attributes(entry, self._settings, matches):
-            found.insert(0, states.AccountProblem("disabled", unknown=hidden))
-        verdict = next((each for each in found if not may_stay or each.reason != "must_change_password"), None)
-        if verdict and verdict.unknown:
-            self._unknown.tell(verdict.unknown, entry.dn)
-        return verdict
+            problems.insert(0, states.AccountProblem("disabled", unknown=hidden))
+        if may_keep_password:
+            problems = [problem for problem in problems if problem.reason != "must_change_password"]
+        first = next(iter(problems), None)
+        if first and first.unknown:
+            self._value_log.log(first.unknown, entry.dn)
+        return first
 
-    def refusal(self, reason: Reason, proven: bool, bound: bool = False, changeable: bool = True) -> AccountRefused:
-        """A refusal, and who may be told of it; `bound` if the directory itself took the password."""
+    def account_refused(
+        self, reason: Reason, proven: bool, bound: bool = False, changeable: bool = True
+    ) -> AccountRefused:
+        """Returns the exception for a refused account, with what the person may see and do according to the settings.
+
+        `bound` is true if the directory accepted the password in a bind.
+        """
         revealed = {"never": False, "proven": proven, "always": True}[self._settings.reveal_state]
         url = self._settings.password_change_url if reason in CHANGEABLE else ""
-        # whoever cannot bind any more cannot change it themselves; Active Directory takes the old one instead
-        stuck = reason == "password_expired" and self._settings.password_change == "self" and not bound
-        return AccountRefused(reason, proven, revealed, url, changeable and (not stuck or self._settings.is_ad))
+        # a person who cannot bind cannot change the password; Active Directory needs no bind for it
+        needs_bind = reason == "password_expired" and self._settings.password_change == "self" and not bound
+        return AccountRefused(reason, proven, revealed, url, changeable and (not needs_bind or self._settings.is_ad))
 
 
 class UnrecognizedValueLog:
-    """Values that were not understood, each told once, and no more than LIMIT of them."""
+    """Logs values that are not understood, each one once, and at most LIMIT of them."""
 
     LIMIT = 100
 
     def __init__(self) -> None:
-        self._told: set[tuple[str, str]] = set()
+        self._logged: set[tuple[str, str]] = set()
 
-    def tell(self, unknown: UnrecognizedValue, dn: str) -> None:
-        told = unknown.attribute, unknown.value
-        if told in self._told or len(self._told) >= self.LIMIT:
+    def log(self, unknown: UnrecognizedValue, dn: str) -> None:
+        key = unknown.attribute, unknown.value
+        if key in self._logged or len(self._logged) >= self.LIMIT:
             return
-        self._told.add(told)
-        more = "" if len(self._told) < self.LIMIT else "; further ones are not logged"
-        log.error("account refused, a value is not understood: %s: attribute=%s dn=%a%s", unknown, told[0], dn, more)
+        self._logged.add(key)
+        more = "" if len(self._logged) < self.LIMIT else "; further ones are not logged"
+        message = "account refused, a value is not understood: %s: attribute=%s dn=%a%s"
+        log.error(message, unknown, unknown.attribute, dn, more)
 
 
-def _wait(deadline: Deadline, seconds: float) -> None:
-    """Until so many seconds of a sign-in are over."""
-    while (left := seconds - deadline.elapsed) > 0:
-        # a sleep takes longer than it is asked for, which could be told
-        time.sleep(max(0, left - OVERSLEPT))
+def _wait_until(deadline: Deadline, seconds: float) -> None:
+    """Sleeps until the sign-in has taken `seconds`."""
+    while (remaining := seconds - deadline.elapsed) > 0:
+        # without the subtraction the total time would be measurably longer than `seconds`
+        time.sleep(max(0, remaining - SLEEP_OVERRUN))

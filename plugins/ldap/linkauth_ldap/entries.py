@@ -1,4 +1,4 @@
-"""Entries of the directory, and who they are: everything of an Identity is read from the entry, nothing was typed."""
+"""Entries of the directory, and the identities of people. An identity contains only values of the entry."""
 
 from __future__ import annotations
 
@@ -11,40 +11,43 @@ from ldap3.utils.conv import escape_bytes, escape_filter_chars
 from linkauth.backends import BackendMisconfigured, BackendUnavailable, Identity
 from linkauth_ldap import states
 from linkauth_ldap.filters import first_rdn
-from linkauth_ldap.outcomes import UNAVAILABLE, told
+from linkauth_ldap.outcomes import UNAVAILABLE, describe_result
 from linkauth_ldap.settings import LDAPSettings
 
 
 class Entry:
-    """A DN and its attributes, whatever the case of their names."""
+    """A DN and its attributes. The names of attributes are case-insensitive."""
 
-    def __init__(self, found: Mapping[str, Any]) -> None:
-        self.dn: str = found["dn"]
-        self._raw = {name.casefold(): list(values) for name, values in found["raw_attributes"].items()}
+    def __init__(self, result: Mapping[str, Any]) -> None:
+        self.dn: str = result["dn"]
+        self._raw = {name.casefold(): list(values) for name, values in result["raw_attributes"].items()}
 
     def raw(self, attribute: str) -> list[bytes]:
         return self._raw.get(attribute.casefold(), [])
 
     def values_of_all_options(self, attribute: str) -> list[bytes]:
-        """The values with whatever option (RFC 4512 section 2.5), as in `description;lang-de`: a state has none."""
-        name = attribute.casefold()
-        return [value for own, found in self._raw.items() if own.partition(";")[0] == name for value in found]
+        """Returns the values with and without options (RFC 4512 section 2.5), as in `description;lang-de`."""
+        base_name = attribute.casefold()
+        return [value for name, values in self._raw.items() if name.partition(";")[0] == base_name for value in values]
 
     def is_truncated(self, attribute: str) -> bool:
-        """Did the server give only the first of many values (MS-ADTS 3.1.1.3.1.3.3)?"""
+        """Returns whether the server returned only the first of many values (MS-ADTS 3.1.1.3.1.3.3)."""
         return any(name.startswith(f"{attribute.casefold()};range=") for name in self._raw)
 
     def texts(self, attribute: str) -> list[str]:
-        """The values that are not empty; what is no UTF-8 is replaced."""
+        """Returns the values that are not empty. Invalid UTF-8 is replaced."""
         return [value.decode("utf-8", "replace") for value in self.raw(attribute) if value]
 
     def text(self, attribute: str) -> str:
-        """The first value, or ""."""
+        """Returns the first value, or ""."""
         return next(iter(self.texts(attribute)), "") if attribute else ""
 
 
 def requested_attributes(settings: LDAPSettings) -> list[str]:
-    """What to ask for of a person's entry; operational attributes come only if they are named."""
+    """Returns the attributes to request for the entry of a person.
+
+    A server returns operational attributes only if they are listed.
+    """
     wanted = [
         *(settings.subject_attribute, settings.username_attribute, settings.email_attribute),
         *(settings.name_attribute, settings.given_name_attribute, settings.family_name_attribute),
@@ -64,22 +67,22 @@ def requested_attributes(settings: LDAPSettings) -> list[str]:
 def entries_from_result(
     result: Mapping[str, Any], found: Sequence[Mapping[str, Any]], where: str, size_limit: int = 0
 ) -> list[Entry]:
-    """The entries of a search `where`, for which `size_limit` was asked (0: all).
+    """Returns the entries of a search below the DN `where`, with the requested `size_limit` (0 for none).
 
-    Raises BackendUnavailable or BackendMisconfigured if it failed or the server gave fewer than there are.
+    Raises BackendUnavailable or BackendMisconfigured if the search failed, or if the server returned only some entries.
     """
     code = result["result"]
     # sizeLimitExceeded
     if code == 4 and not 0 < size_limit <= len(found):
-        raise BackendMisconfigured(f"a search below {where} has more answers than the server gives at once")
+        raise BackendMisconfigured(f"a search below {where} finds more entries than the server returns at once")
     if code not in (0, 4):
-        said = f"a search below {where} was answered with {told(result)}"
-        raise BackendUnavailable(said) if code in UNAVAILABLE else BackendMisconfigured(said)
+        problem = f"a search below {where} failed with {describe_result(result)}"
+        raise BackendUnavailable(problem) if code in UNAVAILABLE else BackendMisconfigured(problem)
     return [Entry(each) for each in found]
 
 
 def subject_of(entry: Entry, settings: LDAPSettings) -> str:
-    """The stable name of an entry. Raises BackendMisconfigured if it has none that we may read."""
+    """Returns the subject of an entry. Raises BackendMisconfigured if the service account cannot read exactly one."""
     values = entry.raw(settings.subject_attribute)
     if len(values) != 1 or not values[0]:
         problem = f"{settings.subject_attribute} has {len(values)} values at {entry.dn}, and the subject needs one"
@@ -88,22 +91,22 @@ def subject_of(entry: Entry, settings: LDAPSettings) -> str:
 
 
 def decode_subject(value: bytes, settings: LDAPSettings, dn: str) -> str:
-    """A subject in the form that `subject_format` says. Raises BackendMisconfigured if it has another one."""
+    """Decodes a subject according to `subject_format`. Raises BackendMisconfigured if it has another format."""
     if settings.subject_format == "guid_le":
         if len(value) != 16:
-            raise BackendMisconfigured(f"{settings.subject_attribute} is no GUID of 16 bytes at {dn}")
+            raise BackendMisconfigured(f"{settings.subject_attribute} is not a GUID of 16 bytes at {dn}")
         # the first three fields are little-endian (MS-DTYP 2.3.4.2)
         return str(uuid.UUID(bytes_le=value))
     try:
         return value.decode("utf-8")
     except UnicodeDecodeError:
-        # with its bytes replaced it could be another person's too
-        hint = f"{settings.subject_attribute} is no text at {dn}: a GUID of Active Directory needs "
+        # with replacement characters, two different subjects could become equal
+        hint = f"{settings.subject_attribute} is not text at {dn}: a GUID of Active Directory needs "
         raise BackendMisconfigured(f"{hint}subject_format = guid_le") from None
 
 
 def identity_of(entry: Entry, settings: LDAPSettings, groups: tuple[str, ...]) -> Identity:
-    """Who an entry is. Raises BackendMisconfigured."""
+    """Returns the identity of an entry. Raises BackendMisconfigured."""
     email = entry.text(settings.email_attribute)
     claims: dict[str, Any] = {
         "given_name": entry.text(settings.given_name_attribute),
@@ -126,17 +129,20 @@ def identity_of(entry: Entry, settings: LDAPSettings, groups: tuple[str, ...]) -
 
 
 def _username(entry: Entry, settings: LDAPSettings) -> str:
-    """Of several values the one in the DN, else the first by name: a directory gives them in any order."""
+    """Returns the username. Of several values it is the one in the RDN, else the first in alphabetical order.
+
+    The result does not depend on the order of the values, which a directory may change.
+    """
     values = sorted(entry.texts(settings.username_attribute))
-    own = first_rdn(entry.dn)
-    return own if own in values else next(iter(values), "")
+    rdn = first_rdn(entry.dn)
+    return rdn if rdn in values else next(iter(values), "")
 
 
 def subject_filter(subject: str, settings: LDAPSettings) -> str | None:
-    """The filter that finds a subject, or None if it cannot be one."""
+    """Returns the filter for a subject, or None if the text cannot be a subject."""
     attribute = settings.subject_attribute
-    if any("\ud800" <= letter <= "\udfff" for letter in subject):
-        # a lone surrogate is in no text
+    if any("\ud800" <= character <= "\udfff" for character in subject):
+        # a lone surrogate cannot be encoded
         return None
     if settings.subject_format != "guid_le":
         return f"({attribute}={escape_filter_chars(subject)})"

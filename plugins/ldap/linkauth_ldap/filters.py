@@ -1,4 +1,4 @@
-"""Putting what somebody typed into a filter (RFC 4515) or a DN (RFC 4514), and comparing DNs."""
+"""Inserts values into filters (RFC 4515) and DNs (RFC 4514) safely, and compares DNs."""
 
 from __future__ import annotations
 
@@ -11,38 +11,39 @@ from ldap3.utils.conv import escape_filter_chars
 from ldap3.utils.dn import escape_rdn, parse_dn
 
 DN_LIMIT = 8_192
-"""Characters of a DN that is read; a longer one counts as none."""
+"""The maximum length of a DN in characters. A longer DN counts as invalid."""
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
 def fill_filter(template: str, **values: str) -> str:
-    """The filter with `{name}` replaced by each escaped value; a value is never read as a placeholder again."""
-    return _PLACEHOLDER.sub(lambda found: escape_filter_chars(values[found[1]]), template)
+    """Returns the filter with each `{name}` replaced by its escaped value. Placeholders in values are not replaced."""
+    return _PLACEHOLDER.sub(lambda match: escape_filter_chars(values[match[1]]), template)
 
 
 def any_name_filter(template: str) -> str:
-    """The filter that finds everybody whom `template` finds by some name.
+    """Returns a filter for all people that `template` finds by any name.
 
-    The name is left open, not read from the entry: people may sign in by another attribute than `username_attribute`.
+    `{username}` becomes an asterisk. The name is not read from the entry, because people may sign in with another
+    attribute than `username_attribute`.
     """
-    # a matching rule of its own knows no asterisk
+    # an assertion with a matching rule does not support an asterisk
     *heads, tail = template.split(":={username}")
     return "=*".join([*map(_without_rule, heads), tail]).replace("{username}", "*")
 
 
 def _without_rule(head: str) -> str:
-    """A filter up to the := of an assertion, without the options between its attribute and that."""
+    """Removes the matching rule from a filter that ends before the := of an assertion."""
     end = head.find(":", max(map(head.rfind, "()=")) + 1)
     return head if end < 0 else head[:end]
 
 
 def filter_problem(template: str, *names: str) -> str | None:
-    """What is wrong with a filter that must name at least one of the placeholders `names`, or None."""
-    found = set(_PLACEHOLDER.findall(template))
-    if not found & set(names):
-        return f"names no {{{'} or {'.join(names)}}}"
-    if found - set(names):
-        return f"knows only: {{{'} {'.join(names)}}}"
+    """Returns what is wrong with a filter that must contain at least one of the placeholders `names`, or None."""
+    placeholders = set(_PLACEHOLDER.findall(template))
+    if not placeholders & set(names):
+        return f"does not contain {{{'} or {'.join(names)}}}"
+    if placeholders - set(names):
+        return f"supports only these placeholders: {{{'} {'.join(names)}}}"
     try:
         parse_filter(fill_filter(template, **dict.fromkeys(names, "a")), None, True, True, None, False)
     except (LDAPExceptionError, ValueError, IndexError):
@@ -51,53 +52,53 @@ def filter_problem(template: str, *names: str) -> str | None:
 
 
 def rdn_value(text: str) -> str:
-    """`text` as the value of one RDN: no character of it ends or joins RDNs."""
+    """Escapes `text` as the value of one RDN."""
     escaped: str = escape_rdn(text)
     return escaped
 
 
 def canonical_dn(dn: str) -> tuple[tuple[str, str], ...] | None:
-    """A DN in one form for all its spellings, to compare it; None if it is none or longer than DN_LIMIT."""
+    """Returns a normalized form of a DN for comparisons, or None if the DN is invalid or longer than DN_LIMIT."""
     if len(dn) > DN_LIMIT:
         return None
-    # parse_dn() would strip the blank of a last "\\ " and trip over the backslash
-    written = re.sub(r"\\(.)", lambda found: "\\20" if found[1] == " " else found[0], dn)
+    # parse_dn() strips a trailing escaped space and then fails at the backslash
+    escaped = re.sub(r"\\(.)", lambda match: "\\20" if match[1] == " " else match[0], dn)
     try:
-        parts = parse_dn(written, escape=False, strip=True)
+        parts = parse_dn(escaped, escape=False, strip=True)
     except (LDAPExceptionError, ValueError, IndexError):
         return None
-    return tuple((name.strip().lower(), _folded(_unescaped(value))) for name, value, _ in parts)
+    return tuple((name.strip().lower(), _normalize(_unescape(value))) for name, value, _ in parts)
 
 
 def is_below(dn: str, base: str) -> bool:
-    """Does `dn` stand below `base`, or is it that entry?"""
-    own, top = canonical_dn(dn), canonical_dn(base)
-    return own is not None and top is not None and own[len(own) - len(top) :] == top
+    """Returns whether `dn` is `base` or below it."""
+    rdns, base_rdns = canonical_dn(dn), canonical_dn(base)
+    return rdns is not None and base_rdns is not None and rdns[len(rdns) - len(base_rdns) :] == base_rdns
 
 
 def domain_of(dn: str) -> str:
-    """The DC parts of a DN as it spells them, or all of it if it has none."""
+    """Returns the DC components of a DN, or the whole DN if it has none."""
     parts = re.split(r"(?<!\\),", dn)
     return ",".join(part.strip() for part in parts if part.strip().upper().startswith("DC=")) or dn
 
 
 def first_rdn(dn: str) -> str:
-    """The value of a DN's first RDN, unescaped: the name of a group that is known by its DN only."""
+    """Returns the unescaped value of the first RDN, or the whole DN if it is invalid."""
     if len(dn) > DN_LIMIT:
         return dn
     try:
-        return _unescaped(parse_dn(dn)[0][1])
+        return _unescape(parse_dn(dn)[0][1])
     except (LDAPExceptionError, ValueError, IndexError):
         return dn
 
 
-def _folded(value: str) -> str:
-    """Without regard to case, to blanks around it, and to whether é is one letter or two."""
+def _normalize(value: str) -> str:
+    """Removes differences in case, surrounding spaces and Unicode composition."""
     return unicodedata.normalize("NFC", value.strip().casefold())
 
 
-def _unescaped(value: str) -> str:
-    """RFC 4514 section 2.4: `\\2C` and `\\,` are both a comma; hex pairs are bytes of UTF-8."""
+def _unescape(value: str) -> str:
+    """Unescapes the value of an RDN (RFC 4514 section 2.4): `\\,` is a comma, and `\\2C` is a byte of UTF-8."""
     out, index = bytearray(), 0
     while index < len(value):
         if value[index] == "\\" and re.fullmatch(r"[0-9A-Fa-f]{2}", value[index + 1 : index + 3]):

@@ -1,7 +1,7 @@
-"""What a directory's answer to a person's bind means. Pure: a result in, an Outcome or an exception out.
+"""Interprets the result of a person's bind: returns an Outcome or raises an exception of the contract.
 
-The texts and codes are what OpenLDAP 2.5, Samba AD 4.17 and 389 Directory Server 2.3 were seen to answer; FreeIPA's and
-the rest of Active Directory's come from their sources and from MS-ADTS.
+The messages and codes were observed with OpenLDAP 2.5, Samba AD 4.17 and 389 Directory Server 2.3. Those of FreeIPA and
+the other ones of Active Directory come from its source code and from MS-ADTS.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from linkauth.redaction import redact
 from linkauth_ldap.controls import EXPIRED, EXPIRING, PPOLICY, parse_ppolicy
 
 SUCCESS = 0
-SECONDS_DIGITS = 18
-"""Of a number that a directory gives; a longer one is none."""
+MAX_SECONDS_DIGITS = 18
+"""The maximum number of digits in a number of seconds."""
 AD_DATA = re.compile(r"\bdata ([0-9a-fA-F]+),")
 AD_PROVEN: Mapping[str, Reason] = {
     "530": "logon_restricted",
@@ -33,11 +33,11 @@ AD_PROVEN: Mapping[str, Reason] = {
     "701": "account_expired",
     "773": "must_change_password",
 }
-"""Sub-codes that Active Directory gives only for the right password."""
+"""Sub-codes that Active Directory returns only if the password is correct."""
 UNAVAILABLE = {1, 3, 11, 51, 52, 80}
-"""operationsError, timeLimitExceeded, adminLimitExceeded, busy, unavailable, other: no answer to the question."""
+"""operationsError, timeLimitExceeded, adminLimitExceeded, busy, unavailable, other."""
 WANTS_TLS = {8, 13}
-"""strongerAuthRequired, confidentialityRequired: no password is taken in clear text."""
+"""strongerAuthRequired, confidentialityRequired: the server does not accept passwords in clear text."""
 USE_TLS = "the server wants TLS for passwords: set starttls = true, or ldaps:// in uris"
 MISCONFIGURED = {
     8: "strongerAuthRequired",
@@ -49,30 +49,36 @@ MISCONFIGURED = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The password is right. `must_change`: the directory wants a new one first; `grace`: how many more times an
-    expired one is taken; `expires_in`: seconds until it expires."""
+    """The outcome of a bind with a correct password.
+
+    `must_change` is true if the directory requires a new password first. `grace` is the number of remaining logins with
+    an expired password. `expires_in` is the number of seconds until the password expires.
+    """
 
     must_change: bool = False
     grace: int | None = None
     expires_in: int | None = None
 
 
-def told(result: Mapping[str, Any]) -> str:
-    """What a server says of an operation: the name of the result code, and its diagnostic message."""
+def describe_result(result: Mapping[str, Any]) -> str:
+    """Returns the name of the result code and the diagnostic message, without secrets."""
     return redact(f"{result.get('description')} {result.get('message') or ''}".strip())
 
 
 def bind_outcome(result: Mapping[str, Any]) -> Outcome:
-    """What the result of a person's bind means. Raises the contract's exceptions for anything but a right password."""
+    """Returns the outcome of a person's bind if the password is correct.
+
+    Raises WrongPassword, AccountRefused, BackendUnavailable or BackendMisconfigured otherwise.
+    """
     code, text, controls = result["result"], str(result.get("message") or ""), result.get("controls") or {}
     policy = parse_ppolicy(controls)
     error = policy.error if policy else ""
     if code == SUCCESS:
         if policy is None and isinstance(controls.get(PPOLICY), Mapping) and controls[PPOLICY].get("value"):
-            # it may want a new password first
+            # the control may require a new password
             raise BackendUnavailable("a person's bind succeeded with a password policy control that cannot be read")
         grace, expires_in = (policy.grace, policy.expires_in) if policy else (None, _seconds(controls.get(EXPIRING)))
-        # 389 Directory Server says "expired" beside the grace logins that are left
+        # 389 Directory Server returns the expired control together with the remaining grace logins
         expired = EXPIRED in controls and policy is None
         return Outcome(error == "change_after_reset" or expired, grace, expires_in)
     if code == 49:
@@ -82,22 +88,22 @@ def bind_outcome(result: Mapping[str, Any]) -> Outcome:
     if code == 53 and (refused := _unwilling(text)):
         raise refused
     if code in (32, 34, 48):
-        # the entry is gone, or takes no password
-        raise WrongPassword(f"the directory answered {code}")
+        # the entry was deleted, or it has no password
+        raise WrongPassword(f"the directory returned {code}")
     if code in MISCONFIGURED:
         hint = f"{USE_TLS}: " if code in WANTS_TLS else ""
         raise BackendMisconfigured(f"{hint}a person's bind was refused with {MISCONFIGURED[code]}: {redact(text)}")
-    raise BackendUnavailable(f"a person's bind was answered with {code}: {redact(text)}")
+    raise BackendUnavailable(f"a person's bind failed with {code}: {redact(text)}")
 
 
 def _invalid_credentials(text: str, policy_error: str) -> Exception:
     if policy_error == "password_expired" or re.search(r"password (is )?expired", text, re.IGNORECASE):
         return AccountRefused("password_expired", proven=True)
     if policy_error == "account_locked":
-        # told whether the password was right or not
+        # returned for a correct and for a wrong password
         return AccountRefused("locked")
-    found = AD_DATA.search(text)
-    sub_code = found[1].lower() if found else ""
+    match = AD_DATA.search(text)
+    sub_code = match[1].lower() if match else ""
     if sub_code == "775":
         return AccountRefused("locked")
     if sub_code in AD_PROVEN:
@@ -106,7 +112,7 @@ def _invalid_credentials(text: str, policy_error: str) -> Exception:
 
 
 def _unwilling(text: str) -> AccountRefused | None:
-    """unwillingToPerform, as 389 Directory Server and FreeIPA use it before they look at the password."""
+    """Interprets unwillingToPerform, which 389 Directory Server and FreeIPA return before checking the password."""
     lowered = text.lower()
     if "inactivated" in lowered:
         return AccountRefused("disabled")
@@ -119,4 +125,4 @@ def _unwilling(text: str) -> AccountRefused | None:
 
 def _seconds(control: Any) -> int | None:
     value = control.get("value") if isinstance(control, Mapping) else None
-    return int(value) if isinstance(value, bytes) and value.isdigit() and len(value) <= SECONDS_DIGITS else None
+    return int(value) if isinstance(value, bytes) and value.isdigit() and len(value) <= MAX_SECONDS_DIGITS else None

@@ -1,4 +1,4 @@
-"""Changing a password, and what a refusal of the new one means."""
+"""Changes passwords, and interprets the result of a change."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from linkauth.backends import (
 )
 from linkauth_ldap.connections import DirectoryConnection
 from linkauth_ldap.controls import POLICY_HINTS_REQUEST, PPOLICY_REQUEST, parse_ppolicy
-from linkauth_ldap.outcomes import UNAVAILABLE, told
+from linkauth_ldap.outcomes import UNAVAILABLE, describe_result
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ _PPOLICY_RULES: Mapping[str, PasswordRule] = {
     "must_supply_old_password": "not_allowed",
     "too_long": "policy",
 }
-_WORDS: tuple[tuple[str, PasswordRule], ...] = (
+_MESSAGE_RULES: tuple[tuple[str, PasswordRule], ...] = (
     ("too short", "too_short"),
     ("history", "used_before"),
     ("already used", "used_before"),
@@ -44,11 +44,14 @@ _WORDS: tuple[tuple[str, PasswordRule], ...] = (
     ("complex", "too_simple"),
     ("quality", "too_simple"),
 )
-"""What servers write where no code says it (Samba AD 4.17, 389 Directory Server, OpenLDAP's check modules)."""
+"""Parts of messages for refusals without a code (Samba AD 4.17, 389 Directory Server, check modules of OpenLDAP)."""
 
 
 class PasswdModifyRequest(univ.Sequence):  # type: ignore[misc]
-    """RFC 3062 section 2, in bytes: ldap3's own passes text through SASLprep and drops an empty field."""
+    """The request of RFC 3062 section 2, with fields of bytes.
+
+    The class of ldap3 is not used: it applies SASLprep to the passwords and omits empty ones.
+    """
 
     componentType = namedtype.NamedTypes(
         *(
@@ -61,7 +64,7 @@ class PasswdModifyRequest(univ.Sequence):  # type: ignore[misc]
 
 
 def modify(connection: DirectoryConnection, dn: str, current: str, new: str) -> dict[str, Any]:
-    """The result of a Password Modify of `dn` (RFC 3062)."""
+    """Changes the password of `dn` by a Password Modify operation (RFC 3062), and returns the result."""
     request = PasswdModifyRequest()
     for name, text in (("userIdentity", dn), ("oldPasswd", current), ("newPasswd", new)):
         if text:
@@ -70,29 +73,33 @@ def modify(connection: DirectoryConnection, dn: str, current: str, new: str) -> 
 
 
 def reset(connection: DirectoryConnection, dn: str, new: str) -> dict[str, Any]:
-    """The result of a Password Modify by an account with that right.
+    """Resets the password of `dn` by a Password Modify operation of the service account, and returns the result.
 
-    A password policy with pwdMustChange wants a new one from whoever got theirs from somebody else; here it was theirs
-    to choose, so that mark is taken off again.
+    A password policy with pwdMustChange sets pwdReset after a reset, which requires another change. It is removed here,
+    because the person has chosen the new password.
     """
     result = modify(connection, dn, "", new)
     if result["result"] == 0:
-        unmarked = connection.modify(dn, {"pwdReset": [(MODIFY_REPLACE, [])]})
-        if unmarked["result"] not in (0, 16, 17):
-            said = told(unmarked)
-            log.error("bind_dn may not take pwdReset off %s, who must change their password again: %s", dn, said)
+        removal = connection.modify(dn, {"pwdReset": [(MODIFY_REPLACE, [])]})
+        # noSuchAttribute, undefinedAttributeType
+        if removal["result"] not in (0, 16, 17):
+            reason = describe_result(removal)
+            log.error("bind_dn may not remove pwdReset of %s, who must change the password again: %s", dn, reason)
     return result
 
 
 def change_in_ad(connection: DirectoryConnection, dn: str, current: str, new: str) -> dict[str, Any]:
-    """The result of a change, for which everybody has the right who knows the current password (MS-ADTS 3.1.1.3.1.5):
-    the old value deleted and the new one added in one modification."""
+    """Changes the password of `dn` in Active Directory, and returns the result.
+
+    One modification deletes the current value and adds the new one. Any account may do so if it knows the current
+    password (MS-ADTS 3.1.1.3.1.5).
+    """
     changes = {"unicodePwd": [(MODIFY_DELETE, [_quoted(current)]), (MODIFY_ADD, [_quoted(new)])]}
     return connection.modify(dn, changes)
 
 
 def reset_in_ad(connection: DirectoryConnection, dn: str, new: str) -> dict[str, Any]:
-    """The result of a reset by an account with that right; the policy hints apply the history to it too."""
+    """Resets the password of `dn` in Active Directory, and returns the result. The password history is enforced."""
     return connection.modify(dn, {"unicodePwd": [(MODIFY_REPLACE, [_quoted(new)])]}, [POLICY_HINTS_REQUEST])
 
 
@@ -100,33 +107,36 @@ def _quoted(password: str) -> bytes:
     return f'"{password}"'.encode("utf-16-le")
 
 
-def refusal(result: Mapping[str, Any], by_service: bool) -> BackendError | None:
-    """What the result of a change means, `by_service` or by the person; None for success."""
+def change_error(result: Mapping[str, Any], by_service: bool) -> BackendError | None:
+    """Returns the exception for the result of a change, or None for success.
+
+    `by_service` is true if the service account changed the password.
+    """
     code, text = result["result"], str(result.get("message") or "")
     if code == 0:
         return None
     policy = parse_ppolicy(result.get("controls"))
     if policy and policy.error in _PPOLICY_RULES:
         return PasswordRefused(_PPOLICY_RULES[policy.error])
-    said = told(result)
-    # Windows' ERROR_INVALID_PASSWORD: the current one is wrong
+    description = describe_result(result)
+    # ERROR_INVALID_PASSWORD of Windows: the current password is wrong
     if code == 49 or re.match(r"0*56:", text):
-        return WrongPassword(said)
+        return WrongPassword(description)
     if code in (19, 53):
         lowered = text.lower()
-        rule = next((rule for words, rule in _WORDS if words in lowered), None)
+        rule = next((rule for part, rule in _MESSAGE_RULES if part in lowered), None)
         if rule is None and code == 53 and "0000052d" not in lowered:
             if not by_service:
-                return PasswordRefused("not_allowed", message=said)
-            return BackendMisconfigured(f"the directory will not change passwords: {said}")
+                return PasswordRefused("not_allowed", message=description)
+            return BackendMisconfigured(f"the directory refuses to change passwords: {description}")
         length = re.search(r"(?:longer than|at least) ([0-9]{1,9})\b", lowered)
-        return PasswordRefused(rule or "policy", int(length[1]) if length and rule == "too_short" else 0, said)
+        return PasswordRefused(rule or "policy", int(length[1]) if length and rule == "too_short" else 0, description)
     if code == 50 and not by_service:
-        return PasswordRefused("not_allowed", message=said)
+        return PasswordRefused("not_allowed", message=description)
     if code in (8, 13, 50):
-        return BackendMisconfigured(f"the account may not change passwords: {said}")
+        return BackendMisconfigured(f"the account may not change passwords: {description}")
     if code == 12:
         return BackendMisconfigured("the directory has no policy hints for a reset: set password_change = self")
     if code in UNAVAILABLE:
-        return BackendUnavailable(f"a change of a password was answered with {said}")
-    return BackendMisconfigured(f"a change of a password was answered with {said}")
+        return BackendUnavailable(f"a password change failed with {description}")
+    return BackendMisconfigured(f"a password change failed with {description}")

@@ -1,4 +1,4 @@
-"""What the usual directories want: data, and not code. The ini overrides it."""
+"""The settings for common directories. The ini file overrides them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 IN_CHAIN = "1.2.840.113556.1.4.1941"
-"""Active Directory's matching rule that follows nested groups (LDAP_MATCHING_RULE_IN_CHAIN)."""
+"""The matching rule of Active Directory that follows nested groups (LDAP_MATCHING_RULE_IN_CHAIN)."""
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "none": {},
@@ -25,12 +25,12 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "state_check": ("freeipa",),
     },
     "activedirectory": {
-        # a normal user account, no computer, trust or contact; disabled ones stay in, their bind says so
+        # a normal user account, not a computer, trust or contact; disabled accounts match, and their bind fails
         "user_filter": "(&(sAMAccountType=805306368)(sAMAccountName={username}))",
         "subject_attribute": "objectGUID",
         "subject_format": "guid_le",
         "username_attribute": "sAMAccountName",
-        # all levels and the primary group in one read
+        # one search returns direct, nested and primary groups
         "group_mode": "tokengroups",
         "group_filter": f"(&(objectClass=group)(member:{IN_CHAIN}:={{dn}}))",
         "ppolicy": False,

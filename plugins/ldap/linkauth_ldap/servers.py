@@ -19,7 +19,7 @@ from linkauth.backends import BackendMisconfigured, BackendUnavailable
 from linkauth.net import AllServersFailed, Deadline, Server, ServerFailed, ServerList
 from linkauth.redaction import reason, redact
 from linkauth_ldap.connections import Address, DirectoryConnection, tls_context
-from linkauth_ldap.outcomes import UNAVAILABLE, USE_TLS, WANTS_TLS, told
+from linkauth_ldap.outcomes import UNAVAILABLE, USE_TLS, WANTS_TLS, describe_result
 from linkauth_ldap.settings import LDAPSettings
 
 log = logging.getLogger(__name__)
@@ -181,10 +181,10 @@ class Servers:
         except Exception as error:
             raise ServerFailed(_describe(error, connection)) from None
         if result["result"] in UNAVAILABLE:
-            raise ServerFailed(f"the bind of the service account was answered with {told(result)}")
+            raise ServerFailed(f"the bind of the service account was answered with {describe_result(result)}")
         if result["result"] != 0:
             advice = USE_TLS if result["result"] in WANTS_TLS else "check bind_dn and bind_password"
-            problem = f"the service account bind_dn is refused, {advice}: {told(result)}"
+            problem = f"the service account bind_dn is refused, {advice}: {describe_result(result)}"
             server.refusal, server.refused_at = ServerFailed(problem, misconfigured=True), now
             raise server.refusal
         server.refusal = None

@@ -1,4 +1,4 @@
-"""What the ini may say under `linkauth.backend.<name>.` with `use = ldap`."""
+"""The settings of the ldap backend: the keys below `linkauth.backend.<name>.` with `use = ldap`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ TEMPLATE = re.compile(r"\{(rdn|upn)\}")
 
 @dataclass(frozen=True)
 class LDAPSettings(TimeoutSettings):
-    """Where the directory is, how people are found in it, and what is read of them. Times are in seconds.
+    """The servers of the directory, how people are found in it, and which attributes are read. Times are in seconds.
 
-    `required_groups` and `denied_groups` hold a DN on each line.
+    `required_groups` and `denied_groups` contain one DN per line.
     """
 
     uris: tuple[str, ...]
@@ -80,11 +80,11 @@ class LDAPSettings(TimeoutSettings):
 
     @classmethod
     def preset_values(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What the preset says where the ini says nothing."""
+        """Returns the values of the preset."""
         return PRESETS[given.get("preset", cls.preset)]
 
     def faults(self) -> Iterator[tuple[str, str]]:
-        """What the types cannot say, as (key, problem)."""
+        """Yields (key, problem) for each rule between the settings that is violated."""
         yield from self._server_faults()
         yield from self._user_faults()
         yield from self._group_faults()
@@ -92,7 +92,7 @@ class LDAPSettings(TimeoutSettings):
         yield from self._number_faults()
         yield from self.timeout_faults()
         if self.password_change == "service" and not self.bind_dn:
-            yield "password_change", "cannot be service: there is no bind_dn that could change passwords"
+            yield "password_change", "cannot be service without a bind_dn that changes the passwords"
         if self.password_change != "off" and "{upn}" in self.user_dn_template:
             yield "password_change", "needs the DN of a person: login_mode = search, or a template with {rdn}"
         if self.password_change != "off" and not self.encrypted:
@@ -127,24 +127,24 @@ class LDAPSettings(TimeoutSettings):
                 or url.query
                 or set("@#") & set(uri)
             ):
-                yield "uris", "holds something other than ldaps://host or ldap://host, with or without :port"
+                yield "uris", "contains something other than ldaps://host or ldap://host, with or without :port"
             elif url.scheme == "ldaps" and self.starttls:
                 yield "starttls", "is for ldap:// URIs: ldaps:// is encrypted already"
             elif url.scheme == "ldap" and not self.starttls and self.allow_cleartext == "false":
-                yield "uris", "holds an ldap:// URI, which sends passwords in clear text: use ldaps:// or starttls"
+                yield "uris", "contains an ldap:// URI, which sends passwords in clear text: use ldaps:// or starttls"
             elif url.scheme == "ldap" and not self.starttls and self.allow_cleartext == "true":
                 if host not in LOOPBACK:
-                    yield "uris", "holds an ldap:// URI of another machine, for which allow_cleartext must be anywhere"
+                    yield "uris", "contains an ldap:// URI of another machine, which needs allow_cleartext = anywhere"
             elif not all(0 < len(label) < 64 for label in str(host).split(".")):
-                yield "uris", "holds something that is no name of a host"
+                yield "uris", "contains something that is not a host name"
         if not self.uris:
             yield "uris", "names no server"
         if not all(0 < len(label) < 64 for name in self.tls_server_names for label in name.split(".")):
-            yield "tls_server_names", "holds something that is no name of a host"
+            yield "tls_server_names", "contains something that is not a host name"
         if self.bind_dn and not self.bind_password:
             yield "bind_password", "is missing: without it the bind would be anonymous"
         if self.bind_password and not self.bind_dn:
-            yield "bind_dn", "is missing, and bind_password is there"
+            yield "bind_dn", "is missing, but bind_password is set"
 
     def _user_faults(self) -> Iterator[tuple[str, str]]:
         try:
@@ -161,18 +161,18 @@ class LDAPSettings(TimeoutSettings):
                 yield "group_mode", "needs a bind_dn that searches groups; without one it can be memberof or none"
             preset_filter = PRESETS[self.preset].get("user_filter", LDAPSettings.user_filter)
             if "{rdn}" in self.user_dn_template and self.user_filter != preset_filter:
-                yield "user_filter", "is not asked with {rdn} in user_dn_template and would keep nobody out"
+                yield "user_filter", "is not used with {rdn} in user_dn_template, so it would exclude nobody"
         elif self.user_dn_template:
             yield "user_dn_template", "is for login_mode = template"
         elif not self.user_base:
-            yield "user_base", "is missing: it says below which entry people stand"
+            yield "user_base", "is missing: set the DN below which the people are"
         if self.user_base and canonical_dn(self.user_base) is None:
             yield "user_base", "is not a distinguished name"
         if problem := filter_problem(self.user_filter, "username"):
             yield "user_filter", problem
         for pair in self.claims:
             if not re.fullmatch(r"[A-Za-z0-9_.-]+(:[A-Za-z0-9;-]+)?", pair):
-                yield "claims", "holds something other than attribute or claim:attribute"
+                yield "claims", "contains something other than attribute or claim:attribute"
 
     def _group_faults(self) -> Iterator[tuple[str, str]]:
         if self.group_mode in ("search", "in_chain"):
@@ -180,35 +180,35 @@ class LDAPSettings(TimeoutSettings):
             if problem:
                 yield "group_filter", problem
         if self.group_mode in ("in_chain", "tokengroups") and self.reads_groups and not self.is_ad:
-            # another directory takes the question and finds nothing, so that denied_groups would deny nobody
-            yield "group_mode", f"cannot be {self.group_mode}, which only Active Directory (state_check = ad) knows"
+            # other directories accept the search and find nothing, so that denied_groups would have no effect
+            yield "group_mode", f"cannot be {self.group_mode}, which only Active Directory (state_check = ad) supports"
         if self.group_mode == "tokengroups" and not self.group_base and not self.user_base:
-            yield "group_base", "is missing: without user_base nothing else says where tokengroups searches"
+            yield "group_base", "is missing: without user_base, tokengroups needs it as the search base"
         if self.group_base and canonical_dn(self.group_base) is None:
             yield "group_base", "is not a distinguished name"
         for key, text in (("required_groups", self.required_groups), ("denied_groups", self.denied_groups)):
             lines = split_lines(text)
             if any(canonical_dn(line) is None for line in lines):
-                yield key, "holds a line that is not a distinguished name"
+                yield key, "contains a line that is not a distinguished name"
             elif self.group_base and not all(is_below(line, self.group_base) for line in lines):
-                yield key, "holds a group that is not below group_base, where it would never be found"
+                yield key, "contains a group that is not below group_base, so it would never be found"
             if lines and not self.reads_groups:
                 yield key, "needs groups: set group_mode, and group_base where groups are searched"
 
     def _state_faults(self) -> Iterator[tuple[str, str]]:
         if set(self.state_check) - set(STATE_CHECKS):
-            yield "state_check", f"holds something other than none, or some of {', '.join(STATE_CHECKS)}"
+            yield "state_check", f"contains something other than none, or some of {', '.join(STATE_CHECKS)}"
         if (self.active_values or self.disabled_values) and not (self.active_attribute or self.disabled_attribute):
-            yield "active_attribute", "is missing, or disabled_attribute: nothing has active_values or disabled_values"
+            yield "active_attribute", "is missing: active_values and disabled_values need it or disabled_attribute"
         if {each.casefold() for each in self.active_values} & {each.casefold() for each in self.disabled_values}:
-            yield "active_values", "holds a word that disabled_values holds too"
+            yield "active_values", "contains a value that disabled_values contains too"
         for key, name in self.named_attributes.items():
             if not re.fullmatch(r"[A-Za-z0-9.-]*", name):
                 yield key, "is not the name of one attribute"
 
     @property
     def named_attributes(self) -> dict[str, str]:
-        """The settings that name an attribute which decides, and the attribute of each; "" for none."""
+        """The settings that name an attribute that decides, and that attribute, "" if there is none."""
         return {
             "active_attribute": self.active_attribute,
             "disabled_attribute": self.disabled_attribute,
@@ -226,34 +226,34 @@ class LDAPSettings(TimeoutSettings):
 
     @property
     def can_search(self) -> bool:
-        """Is there an account, or leave for anonymous searches, to ask about others than who signs in?"""
+        """Whether linkauth can search the directory as the service account or anonymously."""
         return self.login_mode == "search" or bool(self.bind_dn)
 
     @property
     def reads_groups(self) -> bool:
-        """Are groups read? A search for them needs to know where."""
+        """Whether groups are read. A search for groups needs `group_base`."""
         if self.group_mode in ("search", "in_chain"):
             return bool(self.group_base)
         return self.group_mode != "none"
 
     @property
     def needs_primary_group(self) -> bool:
-        """Is the primary group looked for by itself? tokenGroups has it, and only Active Directory has such a thing."""
+        """Whether the primary group of Active Directory needs a search of its own. tokenGroups includes it."""
         return self.is_ad and self.reads_groups and self.group_mode != "tokengroups"
 
     @property
     def has_posix_groups(self) -> bool:
-        """Are posixGroups found (RFC 2307), which do not list those whose own group it is?"""
-        asked = self.group_filter.casefold()
-        return self.group_mode == "search" and ("memberuid=" in asked or "posixgroup" in asked)
+        """Whether the filter finds posixGroups (RFC 2307). They do not list people whose primary group they are."""
+        filter_text = self.group_filter.casefold()
+        return self.group_mode == "search" and ("memberuid=" in filter_text or "posixgroup" in filter_text)
 
     @property
     def claim_attributes(self) -> dict[str, str]:
-        """Claim name to attribute name."""
+        """The names of the claims, and the attribute of each."""
         pairs = (pair.partition(":") for pair in self.claims)
         return {claim: attribute or claim for claim, _, attribute in pairs}
 
 
 def split_lines(text: str) -> tuple[str, ...]:
-    """The lines of a value that holds one thing a line."""
+    """Returns the lines of a value that are not empty."""
     return tuple(line.strip() for line in text.splitlines() if line.strip())

@@ -1,4 +1,4 @@
-"""A look at the people of the directory, for operators: whose state is not understood, so that they are refused?"""
+"""Counts, for doctor, the people of the directory whose account state is not understood, so that they are refused."""
 
 from __future__ import annotations
 
@@ -19,46 +19,46 @@ from linkauth_ldap.filters import any_name_filter
 from linkauth_ldap.settings import LDAPSettings
 
 PAGED_RESULTS = "1.2.840.113556.1.4.319"
-"""RFC 2696."""
-PAGE, PAGES = 100, 20
-"""Entries at once, and how often; OpenLDAP may refuse larger pages."""
-AGAIN = 600
-"""Seconds after which people are looked at again: health is asked far more often than their states change."""
-ASKED = 200
-"""Entries of which it is asked whether what is missing is hidden."""
-NAMED = 5
-"""Values that a line names."""
+"""The simple paged results control (RFC 2696)."""
+PAGE_SIZE, MAX_PAGES = 100, 20
+"""The entries per page, and the number of pages. OpenLDAP may refuse larger pages."""
+CACHE_SECONDS = 600
+"""How long the results are reused, because health checks are frequent."""
+MAX_HIDDEN_SEARCHES = 200
+"""The number of entries that are searched for attributes that the service account may not read."""
+MAX_SHOWN = 5
+"""The maximum number of values in a message."""
 
 
 class Survey:
-    """What the last look found. Safe for many threads."""
+    """Reads a bounded number of entries, and caches the results. Thread-safe."""
 
     def __init__(self, settings: LDAPSettings) -> None:
         self._settings = settings
-        self._found: tuple[float, list[Check]] = (-math.inf, [])
-        self._kept: dict[str, tuple[float, Check]] = {}
+        self._state_checks: tuple[float, list[Check]] = (-math.inf, [])
+        self._cached: dict[str, tuple[float, Check]] = {}
 
-    def kept(self, name: str, look: Callable[[], Check]) -> Check:
-        """What `look` finds, or what it found lately if that was well."""
-        at, found = self._kept.get(name, (-math.inf, None))
-        if found is None or time.monotonic() - at > AGAIN:
-            found = look()
-            if found.ok:
-                self._kept[name] = time.monotonic(), found
-        return found
+    def cached(self, name: str, run: Callable[[], Check]) -> Check:
+        """Returns the result of `run`. A result that is ok is cached under `name`."""
+        created_at, check = self._cached.get(name, (-math.inf, None))
+        if check is None or time.monotonic() - created_at > CACHE_SECONDS:
+            check = run()
+            if check.ok:
+                self._cached[name] = time.monotonic(), check
+        return check
 
-    def lines(self, connection: DirectoryConnection) -> list[Check]:
-        """A line about the states of people, and one for each attribute that the ini names and no entry shows."""
+    def checks(self, connection: DirectoryConnection) -> list[Check]:
+        """Returns a check of account states, and a warning for each configured attribute that no entry shows."""
         settings = self._settings
         if not settings.user_base or not settings.can_search or not states.state_attributes(settings):
             return []
-        at, found = self._found
-        if time.monotonic() - at > AGAIN:
-            found = list(self._look(connection))
-            self._found = time.monotonic(), found
-        return found
+        created_at, checks = self._state_checks
+        if time.monotonic() - created_at > CACHE_SECONDS:
+            checks = list(self._check_states(connection))
+            self._state_checks = time.monotonic(), checks
+        return checks
 
-    def _look(self, connection: DirectoryConnection) -> Iterator[Check]:
+    def _check_states(self, connection: DirectoryConnection) -> Iterator[Check]:
         settings, now = self._settings, datetime.now(UTC)
         unknown, shown, people, refused = Counter[str](), set[str](), 0, 0
         named = {key: name for key, name in settings.named_attributes.items() if name}
@@ -71,8 +71,8 @@ class Survey:
             try:
                 return bool(connection.search(dn, filter_text, BASE, ["objectClass"])[1])
             except Exception:
-                # as below; nothing more is asked
-                asked = ASKED
+                # ldap3 may raise any exception; do not search again
+                asked = MAX_HIDDEN_SEARCHES
                 return True
 
         for entry in entries:
@@ -80,35 +80,41 @@ class Survey:
             found = [
                 verdict.unknown for verdict in states.account_problems(entry, settings, now, False) if verdict.unknown
             ]
-            if asked < ASKED and (hidden := states.hidden_attributes(entry, settings, matches)):
+            if asked < MAX_HIDDEN_SEARCHES and (hidden := states.hidden_attributes(entry, settings, matches)):
                 found.append(hidden)
             unknown.update(map(str, found))
             refused += bool(found)
             shown |= {key for key, attribute in named.items() if entry.values_of_all_options(attribute)}
         first = "" if whole else "the first "
         if refused:
-            values = "; ".join(f"{text} ({count})" for text, count in unknown.most_common(NAMED))
-            more = f"; and {len(unknown) - NAMED} others" if len(unknown) > NAMED else ""
+            values = "; ".join(f"{text} ({count})" for text, count in unknown.most_common(MAX_SHOWN))
+            more = f"; and {len(unknown) - MAX_SHOWN} others" if len(unknown) > MAX_SHOWN else ""
             detail = f"{refused} of {first}{people} people are refused, for values that are not understood: "
             yield Check("account state", refused < people, f"{detail}{values}{more}", warning=True)
         else:
-            yield Check("account state", True, f"what {first}{people} entries say is understood")
+            yield Check("account state", True, f"all values of {first}{people} people are understood")
         for key in sorted(set(named) - shown) if people else []:
-            detail = f"{named[key]} stands in no entry that bind_dn may read: is that its name?"
+            detail = f"bind_dn can read {named[key]} in no entry: check the name of the attribute"
             yield Check(key, True, detail, warning=True)
 
     def _people(self, connection: DirectoryConnection) -> tuple[list[Entry], bool]:
-        """Those whom some name finds, and whether these are all; the server or the time may give fewer."""
+        """Returns (people whom `user_filter` finds by any name, whether these are all).
+
+        The page limit, a limit of the server or an error may make the list incomplete.
+        """
         settings, cookie, people = self._settings, None, list[Entry]()
-        whom, scope = any_name_filter(str(settings.user_filter)), SUBTREE if settings.user_scope == "subtree" else LEVEL
-        for _ in range(PAGES):
-            page = [paged_search_control(False, PAGE, cookie)]
+        filter_text, scope = (
+            any_name_filter(str(settings.user_filter)),
+            SUBTREE if settings.user_scope == "subtree" else LEVEL,
+        )
+        for _ in range(MAX_PAGES):
+            page = [paged_search_control(False, PAGE_SIZE, cookie)]
             try:
                 result, found = connection.search(
-                    settings.user_base, whom, scope, states.state_attributes(settings), controls=page
+                    settings.user_base, filter_text, scope, states.state_attributes(settings), controls=page
                 )
             except Exception:
-                # ldap3 raises what it likes for a server that stops or is slow: what came until then is looked at
+                # ldap3 may raise any exception if the server stops or is slow; use the pages received so far
                 return people, False
             people += map(Entry, found)
             cookie = result.get("controls", {}).get(PAGED_RESULTS, {}).get("value", {}).get("cookie")

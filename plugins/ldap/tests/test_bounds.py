@@ -39,12 +39,12 @@ def test_a_dn_has_a_longest_form() -> None:
 
 @pytest.mark.parametrize("digits", ["7", "9" * 10, "9" * 5_000])
 def test_numbers_of_any_length_are_no_fault(digits: str) -> None:
-    said = passwords.refusal({"result": 19, "message": f"too short, at least {digits} characters"}, False)
+    said = passwords.change_error({"result": 19, "message": f"too short, at least {digits} characters"}, False)
     assert isinstance(said, PasswordRefused)
     assert said.minimum == (7 if digits == "7" else 0)
     controls = {EXPIRING: {"value": digits.encode()}}
     expires_in = outcomes.bind_outcome({"result": 0, "controls": controls}).expires_in
-    assert expires_in == (None if len(digits) > outcomes.SECONDS_DIGITS else int(digits))
+    assert expires_in == (None if len(digits) > outcomes.MAX_SECONDS_DIGITS else int(digits))
 
 
 def test_a_huge_number_in_a_control_is_none() -> None:

@@ -22,7 +22,7 @@ class LDAPContract(BackendContract):
     @contextmanager
     def work(self) -> Iterator[list[str]]:
         done: list[str] = []
-        bind, search, wait = DirectoryConnection.bind, DirectoryConnection.search, directory._wait
+        bind, search, wait = DirectoryConnection.bind, DirectoryConnection.search, directory._wait_until
 
         def binding(connection, *arguments):  # type: ignore[no-untyped-def]
             done.append("bind")
@@ -37,7 +37,7 @@ class LDAPContract(BackendContract):
             wait(*arguments)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(directory, "_wait", waiting)
+            patch.setattr(directory, "_wait_until", waiting)
             patch.setattr(DirectoryConnection, "bind", binding)
             patch.setattr(DirectoryConnection, "search", searching)
             yield done

@@ -260,7 +260,7 @@ class TestWhenItIsAsked:
         monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
-        monkeypatch.setattr(directory, "DENIAL_SHOWN", -1)
+        monkeypatch.setattr(directory, "GROUP_CHECK_SECONDS", -1)
         group = f"cn=admins,{slapd.group_base}"
         backend, slow = openldap_backend(denied_groups=group), BackendUnavailable("no answer in time")
         # it was never shown
@@ -272,10 +272,10 @@ class TestWhenItIsAsked:
         for _ in range(3):
             assert let_in(backend, slapd, "user15")
         assert not asked
-        assert caplog.text.count("it was seen to deny before") == 1
+        assert caplog.text.count("the last check is still valid") == 1
         # too long ago
-        monkeypatch.setattr(directory, "DENIAL_HOLDS", -1)
-        monkeypatch.setattr(directory, "DENIAL_AGAIN", -1)
+        monkeypatch.setattr(directory, "GROUP_CHECK_VALID_SECONDS", -1)
+        monkeypatch.setattr(directory, "GROUP_CHECK_RETRY_SECONDS", -1)
         backend = openldap_backend(denied_groups=group)
         asked += ["", slow]
         assert backend.authenticate("user15", slapd.people["user15"].password)
@@ -289,7 +289,7 @@ class TestWhenItIsAsked:
         asked: list[str | Exception],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(directory, "DENIAL_SHOWN", -1)
+        monkeypatch.setattr(directory, "GROUP_CHECK_SECONDS", -1)
         backend = openldap_backend(denied_groups=f"cn=admins,{slapd.group_base}")
         asked += ["", "it is gone", "it is gone", ""]
         assert backend.find("user15").refused is None

@@ -213,14 +213,14 @@ def test_slow_refusals_hold_no_thread_of_unknown_names_for_long(
 ) -> None:
     """An outage with slow answers ends; what it took must not be waited for afterwards."""
     backend, waits = opened(settings_for(slapd)), list[float]()
-    monkeypatch.setattr(directory, "_wait", lambda deadline, seconds: waits.append(seconds))
+    monkeypatch.setattr(directory, "_wait_until", lambda deadline, seconds: waits.append(seconds))
     with monkeypatch.context() as slow:
         slow.setattr(Deadline, "elapsed", 11.0)
         with pytest.raises(WrongPassword):
             backend.authenticate("lenient-ü", "a wrong one")
     with pytest.raises(UnknownUser):
         backend.authenticate("nobody", "a wrong one")
-    assert waits == [directory.SPENT_MOST]
+    assert waits == [directory.MAX_DELAY_SECONDS]
 
 
 class TestOnSambaAD:

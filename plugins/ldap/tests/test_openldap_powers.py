@@ -182,7 +182,7 @@ class TestChecks:
         nobody = {"bind_dn": "", "bind_password": "", "group_mode": "none"}
         found = list(openldap_backend(**template, **nobody).check())
         assert all(check.ok for check in found)
-        assert "takes the service account" not in str(found)
+        assert "accepts the service account" not in str(found)
 
     def test_a_preset_that_does_not_fit_is_a_warning(self, openldap_backend: Make) -> None:
         found = {check.name: check for check in openldap_backend(preset="activedirectory").check()}

@@ -114,8 +114,8 @@ def test_an_unknown_name_takes_the_time_of_a_wrong_password(openldap_backend: Ma
     backend = openldap_backend()
     with pytest.raises(WrongPassword):
         backend.authenticate("user06", "a wrong one")
-    (taken,) = backend._directory._refusals
-    backend._directory._refusals[0] = taken + 0.2
+    (taken,) = backend._directory._wrong_password_times
+    backend._directory._wrong_password_times[0] = taken + 0.2
     began = time.monotonic()
     with pytest.raises(UnknownUser):
         backend.authenticate("nobody", "a wrong one")

@@ -105,7 +105,7 @@ def test_a_server_that_gives_fewer_than_there_are_is_the_operators_problem(
     if complete:
         assert len(entries_from_result(result, found, "dc=x", asked)) == given
     else:
-        with pytest.raises(BackendMisconfigured, match="more answers"):
+        with pytest.raises(BackendMisconfigured, match="more entries"):
             entries_from_result(result, found, "dc=x", asked)
 
 

@@ -56,7 +56,7 @@ class TestOperatorsAreTold:
         assert "employeeType = 'gesperrt'" in account.facts["not understood"]
         assert backend.authenticate("user44", slapd.people["user44"].password)
         # over several pages; besides there are the word of "inactive", and what "veiled" hides
-        monkeypatch.setattr(survey, "PAGE", 10)
+        monkeypatch.setattr(survey, "PAGE_SIZE", 10)
         check = self.state(backend)
         assert (check.ok, check.warning) == (True, True)
         assert check.detail.startswith("4 of ")
@@ -81,9 +81,9 @@ class TestOperatorsAreTold:
         assert any(check.name == "active_attribute" and check.warning for check in found)
 
     def test_no_more_values_are_logged_than_a_limit(self, slapd: OpenLDAP, caplog: pytest.LogCaptureFixture) -> None:
-        told = UnrecognizedValueLog()
+        value_log = UnrecognizedValueLog()
         for number in range(3 * UnrecognizedValueLog.LIMIT):
-            told.tell(UnrecognizedValue("state", "is strange", f"{number}" * 100), "dc=x")
+            value_log.log(UnrecognizedValue("state", "is strange", f"{number}" * 100), "dc=x")
         assert len(caplog.records) == UnrecognizedValueLog.LIMIT
         assert all(len(record.getMessage()) < 250 for record in caplog.records)
 
