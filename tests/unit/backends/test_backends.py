@@ -30,13 +30,13 @@ class Gate:
         self.open = threading.Event()
         self.lock = threading.Lock()
         self.running = 0
-        self.most = 0
+        self.peak = 0
         self.started = threading.Semaphore(0)
 
     def work(self, result: Any) -> Any:
         with self.lock:
             self.running += 1
-            self.most = max(self.most, self.running)
+            self.peak = max(self.peak, self.running)
         self.started.release()
         assert self.open.wait(30)
         with self.lock:
@@ -80,10 +80,10 @@ def test_full_queue_raises_unavailable_and_limits_concurrency(
     done = [each.result(30) for each in calls if each not in refused]
     assert len(done) == threads + waiting
     assert len(set(done)) == threads + waiting
-    assert gate.most == threads
+    assert gate.peak == threads
     # every slot was released
-    again = [callers.submit(pool.run, gate.work, number) for number in range(threads + waiting)]
-    assert [each.result(30) for each in again] == list(range(threads + waiting))
+    jobs = [callers.submit(pool.run, gate.work, number) for number in range(threads + waiting)]
+    assert [each.result(30) for each in jobs] == list(range(threads + waiting))
 
 
 def test_process_has_one_hash_pool() -> None:

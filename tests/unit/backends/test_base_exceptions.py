@@ -33,9 +33,9 @@ RAISED = [SystemExit, KeyboardInterrupt, GeneratorExit, Panic]
 def test_sign_in_with_base_exception_is_unavailable(
     kind: type[BaseException], caplog: pytest.LogCaptureFixture
 ) -> None:
-    behind = Backend(GOOD)
-    assert type(outcome(build(Backend(kind(PASSWORD)), behind))) is BackendUnavailable
-    assert behind.asked == []
+    second = Backend(GOOD)
+    assert type(outcome(build(Backend(kind(PASSWORD)), second))) is BackendUnavailable
+    assert second.calls == []
     assert kind.__name__ in caplog.text
     assert PASSWORD not in caplog.text
 
@@ -54,17 +54,17 @@ def test_password_change_with_base_exception_is_unavailable(
 
 
 class FailingBackend(Backend):
-    """A backend whose check(), lockout() and close() raise `answer`."""
+    """A backend whose check(), lockout() and close() raise `result`."""
 
     def check(self) -> Iterable[Check]:
         yield Check("first", True)
-        raise self.answer
+        raise self.result
 
     def lockout(self) -> Lockout | None:
-        raise self.answer
+        raise self.result
 
     def close(self) -> None:
-        raise self.answer
+        raise self.result
 
 
 @pytest.mark.parametrize("kind", RAISED)
@@ -87,9 +87,9 @@ def test_failed_close_of_backend_is_logged(kind: type[BaseException], caplog: py
 
 def test_doctor_continues_after_base_exception_but_not_after_interrupt() -> None:
     for kind in (SystemExit, GeneratorExit, Panic):
-        found = run_checks(FailingBackend(kind(PASSWORD)), ThrottleSettings())
-        assert [check.ok for check in found] == [False, False]
-        assert PASSWORD not in str(found)
+        result = run_checks(FailingBackend(kind(PASSWORD)), ThrottleSettings())
+        assert [check.ok for check in result] == [False, False]
+        assert PASSWORD not in str(result)
     with pytest.raises(KeyboardInterrupt):
         run_checks(FailingBackend(KeyboardInterrupt()), ThrottleSettings())
 

@@ -55,9 +55,9 @@ def test_unresolvable_reference_is_reported_once(tmp_path: Path, monkeypatch: py
         ("env:NOT_SET_ANYWHERE", "names the environment variable 'NOT_SET_ANYWHERE', which is not set"),
         ("env:", "names the environment variable '', which is not set"),
     ):
-        found = faults({**VALID, "p.needed": value})
-        assert list(found) == ["p.needed"]
-        assert found["p.needed"].startswith(problem)
+        result = faults({**VALID, "p.needed": value})
+        assert list(result) == ["p.needed"]
+        assert result["p.needed"].startswith(problem)
 
 
 @dataclass(frozen=True)
@@ -116,8 +116,8 @@ def test_password_with_braces_is_not_a_template() -> None:
 def test_secret_may_contain_spaces_and_any_letters_and_key_line_breaks(tmp_path: Path) -> None:
     pem = "-----BEGIN PRIVATE KEY-----\nk4nar1en\n-----END PRIVATE KEY-----"
     (tmp_path / "pem").write_text(pem, "utf-8")
-    found = Keys({"p.key": f"file:{tmp_path}/pem", "p.template": "a {username}\nb"}, "p.").fill(Hidden)
-    assert found == Hidden(pem, "a {username}\nb")
+    result = Keys({"p.key": f"file:{tmp_path}/pem", "p.template": "a {username}\nb"}, "p.").fill(Hidden)
+    assert result == Hidden(pem, "a {username}\nb")
     assert Keys({"p.key": "größe 7 ключ 鍵"}, "p.").fill(Hidden) == Hidden("größe 7 ключ 鍵")
 
 
@@ -128,7 +128,7 @@ class PartlyHidden:
     url: str = ""
     word: str = field(default="", repr=False)
     headers: ValuesByName = field(default_factory=dict, repr=False)
-    place: str = ""
+    location: str = ""
     template: str = field(default="", repr=False)
 
 
@@ -140,22 +140,22 @@ class PartlyHidden:
         ("headers.X-Key", "Token k4nar1env0gel", "k4nar1env0gel"),
         ("url", "amqp://reader:k4nar1en@queue.example.com/x", "k4nar1en"),
         ("url", "https://api.example.com/?secret=k4nar1en", "k4nar1en"),
-        ("place", "file:{folder}/place", "k4nar1en"),
-        ("headers.X-Key", "file:{folder}/place", "k4nar1en"),
+        ("location", "file:{folder}/location", "k4nar1en"),
+        ("headers.X-Key", "file:{folder}/location", "k4nar1en"),
         ("template", "<a> <user>{username}</user><key>k4nar1en</key></a>", "k4nar1en"),
         ("template", "<a><user>{username}</user><key>k4nar1en</key></a>", "k4nar1en"),
         ("template", '{"user": {username}, "key": "correct horse battery staple"}', "correct horse battery staple"),
     ],
 )
 def test_secret_that_was_read_is_redacted(tmp_path: Path, key: str, value: str, secret: str) -> None:
-    (tmp_path / "place").write_text("k4nar1en\n", "utf-8")
+    (tmp_path / "location").write_text("k4nar1en\n", "utf-8")
     keys = Keys({f"p.{key}": value.replace("{folder}", str(tmp_path))}, "p.")
     assert keys.fill(PartlyHidden) is not None or keys.faults
     assert redact(f"could not use '{secret}' there") == f"could not use '{MASK}' there"
 
 
 def test_public_values_are_not_redacted() -> None:
-    keys = Keys({"p.url": "https://api.example.com/v1", "p.place": "somewhere", "p.headers.Accept": "text/xml"}, "p.")
+    keys = Keys({"p.url": "https://api.example.com/v1", "p.location": "somewhere", "p.headers.Accept": "text/xml"}, "p.")
     assert keys.fill(PartlyHidden)
     message = "https://api.example.com/v1 answers with text/xml from somewhere"
     assert redact(message) == message

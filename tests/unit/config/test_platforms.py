@@ -20,14 +20,14 @@ VALUES = {"alexa": "M2AAAAAAAAAAAA", "google": "example-rides-1234", "ifttt": "e
 
 
 def settings(platform: str, **changes: Any) -> ClientSettings:
-    given = {IDS[platform]: VALUES[platform]} if platform in IDS else {"redirect_uris": OWN}
-    return settings_of(ClientSettings, **{**BY_CODE, "platform": platform, **given, **changes})
+    values = {IDS[platform]: VALUES[platform]} if platform in IDS else {"redirect_uris": OWN}
+    return settings_of(ClientSettings, **{**BY_CODE, "platform": platform, **values, **changes})
 
 
 def client(platform: str, **changes: Any) -> Client:
-    found = settings(platform, **changes)
-    assert list(found.faults()) == []
-    return next(create_clients({"x": found}))
+    result = settings(platform, **changes)
+    assert list(result.faults()) == []
+    return next(create_clients({"x": result}))
 
 
 def faults(platform: str, **changes: Any) -> list[str]:
@@ -78,9 +78,9 @@ def test_smartthings_preset_has_redirect_uris_of_all_regions() -> None:
 
 @pytest.mark.parametrize(("typed", "seconds"), [(None, 3600), (0, None), (1, 360), (359, 360), (360, 360), (361, 361)])
 def test_alexa_access_token_lifetime_is_at_least_360_seconds(typed: int | None, seconds: int | None) -> None:
-    made = client("alexa", access_token_lifetime=typed, grants=("authorization_code", "implicit"))
-    assert made.code_lifetime == seconds
-    assert made.implicit_lifetime == (None if typed is None else seconds)
+    result = client("alexa", access_token_lifetime=typed, grants=("authorization_code", "implicit"))
+    assert result.code_lifetime == seconds
+    assert result.implicit_lifetime == (None if typed is None else seconds)
 
 
 @pytest.mark.parametrize(("typed", "seconds"), [(None, 3600), (1, 1), (2**32, 2**32), (2**32 + 1, 2**32)])
@@ -89,8 +89,8 @@ def test_yandex_access_token_lifetime_is_capped(typed: int | None, seconds: int)
 
 
 def test_ifttt_preset_fixes_scope_and_token_lifetimes() -> None:
-    made = client("ifttt")
-    assert (made.scopes, made.code_lifetime, made.refresh) == (("ifttt",), None, "stable")
+    result = client("ifttt")
+    assert (result.scopes, result.code_lifetime, result.refresh) == (("ifttt",), None, "stable")
     assert faults("ifttt", scopes=("order_car",)) == ["scopes"]
     assert faults("ifttt", refresh_token_lifetime=86_400) == ["refresh_token_lifetime"]
     assert faults("ifttt", refresh_token_idle=86_400) == ["refresh_token_idle"]
@@ -125,7 +125,7 @@ def test_id_of_another_platform_is_refused(platform: str, owner: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("platform", "given"),
+    ("platform", "platform_id"),
     [
         ("alexa", "m2aaaaaaaaaaaa"),
         ("alexa", "https://layla.amazon.com/api/skill/link/M2AAAAAAAAAAAA"),
@@ -136,15 +136,15 @@ def test_id_of_another_platform_is_refused(platform: str, owner: str) -> None:
         ("ifttt", "Example-Rides"),
     ],
 )
-def test_malformed_platform_id_is_refused(platform: str, given: str) -> None:
-    assert faults(platform, **{IDS[platform]: given}) == [IDS[platform]]
+def test_malformed_platform_id_is_refused(platform: str, platform_id: str) -> None:
+    assert faults(platform, **{IDS[platform]: platform_id}) == [IDS[platform]]
 
 
 @pytest.mark.parametrize("platform", sorted(IDS))
 def test_client_without_platform_id_and_redirect_uri_is_refused(platform: str) -> None:
-    found = list(settings(platform, **{IDS[platform]: ""}).faults())
-    assert [key for key, _ in found] == ["redirect_uris"]
-    assert IDS[platform] in found[0][1]
+    result = list(settings(platform, **{IDS[platform]: ""}).faults())
+    assert [key for key, _ in result] == ["redirect_uris"]
+    assert IDS[platform] in result[0][1]
 
 
 def test_only_bixby_has_another_name_for_s256() -> None:
@@ -169,5 +169,5 @@ def test_iss_is_sent_only_to_client_without_platform() -> None:
     ],
 )
 def test_contradictory_client_settings_are_refused(changes: dict[str, Any], key: str) -> None:
-    whole = {"name": {"": "A"}, "secret": "b7e3a90c51d8f264", "redirect_uris": ("https://a.example.com/cb",), **changes}
-    assert [named for named, _ in settings_of(ClientSettings, **whole).faults()] == [key]
+    required = {"name": {"": "A"}, "secret": "b7e3a90c51d8f264", "redirect_uris": ("https://a.example.com/cb",)}
+    assert [named for named, _ in settings_of(ClientSettings, **{**required, **changes}).faults()] == [key]

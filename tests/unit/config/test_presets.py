@@ -51,8 +51,8 @@ def test_preset_overrides_default_and_ini_overrides_both() -> None:
 
 
 def test_ini_value_equal_to_default_overrides_preset() -> None:
-    found = read(preset="corp", limit="3", column="name")
-    assert (found.limit, found.column) == (3, "name")
+    result = read(preset="corp", limit="3", column="name")
+    assert (result.limit, result.column) == (3, "name")
 
 
 def test_ini_overrides_derived_value() -> None:
@@ -60,9 +60,9 @@ def test_ini_overrides_derived_value() -> None:
 
 
 def test_keyword_for_empty_value_applies_only_to_fields_that_declare_it() -> None:
-    found = read(preset="corp", column="none", words="none", free="none")
-    assert (found.column, found.words, found.free) == ("", (), "none")
-    assert found.label == "the column "
+    result = read(preset="corp", column="none", words="none", free="none")
+    assert (result.column, result.words, result.free) == ("", (), "none")
+    assert result.label == "the column "
     assert read(words="none b").words == ("none", "b")
 
 

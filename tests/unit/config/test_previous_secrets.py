@@ -81,12 +81,12 @@ def form_tokens(*secrets: str, now: float = 1_000_000) -> FormTokens:
 
 
 def test_form_token_is_valid_for_server_that_has_its_secret() -> None:
-    former, both, new = form_tokens(OLD), form_tokens(NEW, OLD, OLDER), form_tokens(NEW)
-    for made, taken in ((former, both), (both, former), (both, new), (new, both), (form_tokens(OLDER), both)):
-        token = made.token("a=b")
-        assert taken.is_valid(token, "a=b")
-        assert not taken.is_valid(token, "a=c")
-    assert not new.is_valid(former.token("a=b"), "a=b")
+    old_only, both, new = form_tokens(OLD), form_tokens(NEW, OLD, OLDER), form_tokens(NEW)
+    for issuer, verifier in ((old_only, both), (both, old_only), (both, new), (new, both), (form_tokens(OLDER), both)):
+        token = issuer.token("a=b")
+        assert verifier.is_valid(token, "a=b")
+        assert not verifier.is_valid(token, "a=c")
+    assert not new.is_valid(old_only.token("a=b"), "a=b")
     assert not form_tokens(NEW, OLD, now=1_000_900).is_valid(both.token("a=b"), "a=b")
 
 

@@ -109,11 +109,11 @@ def test_development_secrets_are_refused_for_public_url(secret: str) -> None:
     assert f".secret = {secret}\n" in (ROOT / "development.ini").read_text("utf-8")
     key = "secret" if len(secret) >= SERVER_MIN_LENGTH else "client.one.secret"
     server_secret, client = (secret, GOOD) if key == "secret" else (GOOD, secret)
-    here = dict(server(server_secret, "http://127.0.0.1:6543", client).faults())
-    assert not here
-    there = dict(server(server_secret, client=client).faults())
-    assert list(there) == [key]
-    assert secret not in there[key]
+    local_faults = dict(server(server_secret, "http://127.0.0.1:6543", client).faults())
+    assert not local_faults
+    public_faults = dict(server(server_secret, client=client).faults())
+    assert list(public_faults) == [key]
+    assert secret not in public_faults[key]
 
 
 def test_fault_names_key_without_secret() -> None:

@@ -57,16 +57,16 @@ def faults(**changes: str | None) -> dict[str, str]:
 
 
 def test_valid_ini_is_read() -> None:
-    found = settings()
-    assert found.public_url == "https://link.example.com"
-    assert found.https
-    assert found.service_name == {"": "Example Rides"}
-    assert [(each.name, each.use, each.accepts) for each in found.backends] == [("staff", "sql", ())]
-    assert found.clients["alexa"].redirect_uris == ("https://layla.amazon.com/cb",)
-    assert found.scopes == {"ride": {"": "Order a taxi"}}
-    assert found.throttle == ThrottleSettings(10, 900, 100, 600)
-    assert found.database_upgrade == "command"
-    assert [theme.name for theme in found.themes.values()] == ["default"]
+    result = settings()
+    assert result.public_url == "https://link.example.com"
+    assert result.https
+    assert result.service_name == {"": "Example Rides"}
+    assert [(each.name, each.use, each.accepts) for each in result.backends] == [("staff", "sql", ())]
+    assert result.clients["alexa"].redirect_uris == ("https://layla.amazon.com/cb",)
+    assert result.scopes == {"ride": {"": "Order a taxi"}}
+    assert result.throttle == ThrottleSettings(10, 900, 100, 600)
+    assert result.database_upgrade == "command"
+    assert [theme.name for theme in result.themes.values()] == ["default"]
 
 
 def test_name_longer_than_its_database_column_is_refused() -> None:
@@ -109,9 +109,9 @@ def test_missing_required_key_is_reported(key: str) -> None:
         changes |= {f"backend__staff__{name}": None for name in ("use", "url", "query")}
     if key == "backend.staff.use":
         changes |= {f"backend__staff__{name}": "x" for name in ("url", "query")}
-    found = faults(**changes)
-    assert list(found) == [key]
-    assert "is missing" in found[key]
+    result = faults(**changes)
+    assert list(result) == [key]
+    assert "is missing" in result[key]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_unknown_key_is_reported_with_nearest_known_key(key: str, nearest: str) 
 
 
 def test_all_faults_are_reported_at_once() -> None:
-    found = faults(
+    result = faults(
         public_url="ftp://x",
         secret="short",
         backend__staff__timeout="x",
@@ -147,9 +147,9 @@ def test_all_faults_are_reported_at_once() -> None:
         simulator__client="nobody",
         typo="x",
     )
-    assert found.keys() >= {"backend.staff.timeout", "client.alexa.grants", "client.server.secret", "typo"}
-    assert found.keys() >= {"throttle.account_failures", "theme.default.accent", "simulator.client"}
-    assert found.keys() >= {"public_url", "secret"}
+    assert result.keys() >= {"backend.staff.timeout", "client.alexa.grants", "client.server.secret", "typo"}
+    assert result.keys() >= {"throttle.account_failures", "theme.default.accent", "simulator.client"}
+    assert result.keys() >= {"public_url", "secret"}
 
 
 @pytest.mark.parametrize(
@@ -163,9 +163,9 @@ def test_all_faults_are_reported_at_once() -> None:
     ],
 )
 def test_name_of_missing_plugin_is_reported(changes: dict[str, str | None], key: str, problem: str) -> None:
-    found = faults(**changes)
-    assert list(found) == [key]
-    assert problem in found[key]
+    result = faults(**changes)
+    assert list(result) == [key]
+    assert problem in result[key]
 
 
 @pytest.mark.parametrize(
@@ -215,11 +215,11 @@ def test_message_never_contains_value(key: str) -> None:
     messages = []
     for shape in SHAPES:
         try:
-            found = settings(**{key.replace(".", "__"): shape})
-            with open_backends(found):
+            result = settings(**{key.replace(".", "__"): shape})
+            with open_backends(result):
                 pass
             with suppress(ModuleNotFoundError):
-                open_engine(found.database).dispose()
+                open_engine(result.database).dispose()
         except SettingsError as error:
             messages.append(str(error))
     assert not [message for message in messages if CANARY in message]
@@ -266,8 +266,8 @@ def test_canary_value_is_refused(key: str) -> None:
     ],
 )
 def test_invalid_redirect_uri_is_refused(uri: str) -> None:
-    found = faults(client__alexa__redirect_uris=f"https://ok.example/cb {uri}")
-    assert list(found) == ["client.alexa.redirect_uris"]
+    result = faults(client__alexa__redirect_uris=f"https://ok.example/cb {uri}")
+    assert list(result) == ["client.alexa.redirect_uris"]
 
 
 @pytest.mark.parametrize(

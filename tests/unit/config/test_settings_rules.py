@@ -114,15 +114,15 @@ def test_invalid_public_url_is_refused(url: str) -> None:
     ],
 )
 def test_valid_public_url_is_accepted(url: str, https: bool) -> None:
-    found = Settings(**{**REQUIRED, "public_url": url})  # type: ignore[arg-type]
-    assert list(found.faults()) == []
-    assert found.https == https
+    result = Settings(**{**REQUIRED, "public_url": url})  # type: ignore[arg-type]
+    assert list(result.faults()) == []
+    assert result.https == https
 
 
 @pytest.mark.parametrize("url", ["HTTPS://link.example.com", "Https://link.example.com"])
 def test_uppercase_scheme_does_not_disable_https(url: str) -> None:
-    found = Settings(**{**REQUIRED, "public_url": url})  # type: ignore[arg-type]
-    assert found.https or [name for name, _ in found.faults()] == ["public_url"]
+    result = Settings(**{**REQUIRED, "public_url": url})  # type: ignore[arg-type]
+    assert result.https or [name for name, _ in result.faults()] == ["public_url"]
 
 
 @pytest.mark.parametrize(
@@ -165,8 +165,8 @@ def test_scope_name_with_dots_and_languages_is_read() -> None:
     dotted = {"linkauth.client.alexa.scopes": "a a.de a.b", "linkauth.scope.a": "A", "linkauth.scope.a.fr": "F"}
     more = {"linkauth.scope.a.de": "D", "linkauth.scope.a.b": "B", "linkauth.scope.a.b.fr": "BF"}
     ini = {key: value for key, value in VALID.items() if key != "linkauth.scope.ride"}
-    found = read({**ini, **dotted, **more}, settings_class).scopes
-    assert found == {"a": {"": "A", "fr": "F"}, "a.de": {"": "D"}, "a.b": {"": "B", "fr": "BF"}}
+    result = read({**ini, **dotted, **more}, settings_class).scopes
+    assert result == {"a": {"": "A", "fr": "F"}, "a.de": {"": "D"}, "a.b": {"": "B", "fr": "BF"}}
 
 
 def test_translated_scope_text_requires_text_without_language() -> None:
@@ -208,8 +208,8 @@ def test_clients_are_built_from_settings() -> None:
     ],
 )
 def test_invalid_sql_settings_are_refused(changes: dict[str, object], keys: list[str]) -> None:
-    found = [key for key, _ in settings_of(SQLSettings, url="x", **changes).faults()]  # type: ignore[arg-type]
-    assert set(keys) <= set(found)
+    result = [key for key, _ in settings_of(SQLSettings, url="x", **changes).faults()]  # type: ignore[arg-type]
+    assert set(keys) <= set(result)
     assert list(settings_of(SQLSettings, url="x", query="select :username").faults()) == []
 
 
@@ -221,10 +221,10 @@ def test_scope_with_colon_is_written_percent_encoded() -> None:
         "linkauth.scope.orders%3Aread.de": "Lesen",
         "linkauth.scope.https%3A//x.example/y%3D%25z": "Y",
     }
-    found = read({**VALID, **scopes, **texts}, settings_class).scopes
-    assert found["orders"] == {"": "See orders"}
-    assert found["orders:read"] == {"": "Read", "de": "Lesen"}
-    assert found["https://x.example/y=%z"] == {"": "Y"}
+    result = read({**VALID, **scopes, **texts}, settings_class).scopes
+    assert result["orders"] == {"": "See orders"}
+    assert result["orders:read"] == {"": "Read", "de": "Lesen"}
+    assert result["https://x.example/y=%z"] == {"": "Y"}
 
 
 @pytest.mark.parametrize(

@@ -11,15 +11,15 @@ import pytest
 from linkauth.config.proxies import TrustedProxies, address
 
 
-def trusts(words: str, *peers: str) -> list[bool]:
-    proxies = TrustedProxies.parse(words.split())
+def trusts(value: str, *peers: str) -> list[bool]:
+    proxies = TrustedProxies.parse(value.split())
     return [proxies.trusts(address(peer)) for peer in peers]
 
 
 def test_listed_networks_addresses_and_unix_are_trusted() -> None:
-    words = "10.0.0.0/8 192.0.2.7 ::1 2001:db8::/32 unix"
-    assert all(trusts(words, "10.200.3.4", "192.0.2.7", "::1", "2001:db8:ffff::1", "", "localhost"))
-    assert not any(trusts(words, "11.0.0.1", "192.0.2.8", "::2", "2001:db9::1", "127.0.0.1"))
+    value = "10.0.0.0/8 192.0.2.7 ::1 2001:db8::/32 unix"
+    assert all(trusts(value, "10.200.3.4", "192.0.2.7", "::1", "2001:db8:ffff::1", "", "localhost"))
+    assert not any(trusts(value, "11.0.0.1", "192.0.2.8", "::2", "2001:db9::1", "127.0.0.1"))
     assert trusts("10.0.0.1", "", "localhost") == [False, False]
     assert not TrustedProxies.parse(())
 
@@ -35,7 +35,7 @@ def test_zone_of_address_is_ignored() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "sentence"),
+    ("value", "sentence"),
     [
         ("10.0.0.1/8", "write 10.0.0.0/8"),
         ("2001:db8::1/32", "write 2001:db8::/32"),
@@ -56,19 +56,20 @@ def test_zone_of_address_is_ignored() -> None:
         ("9" * 5000, "neither an address"),
     ],
 )
-def test_invalid_value_is_refused_without_name_lookup(monkeypatch: Any, word: str, sentence: str) -> None:
+def test_invalid_value_is_refused_without_name_lookup(monkeypatch: Any, value: str, sentence: str) -> None:
     def fail_on_lookup(*_: Any) -> None:
         raise AssertionError("a name was looked up")
 
     for function in ("getaddrinfo", "gethostbyname", "gethostbyaddr"):
         monkeypatch.setattr(socket, function, fail_on_lookup)
     with pytest.raises(ValueError, match="contains") as error:
-        TrustedProxies.parse(["::1", word])
+        TrustedProxies.parse(["::1", value])
     assert sentence in str(error.value)
 
 
 def test_network_proposed_by_message_is_accepted() -> None:
-    for word in ("10.1.2.3/8", "172.16.9.9/12", "2001:db8::1/64"):
+    for value in ("10.1.2.3/8", "172.16.9.9/12", "2001:db8::1/64"):
         with pytest.raises(ValueError, match="write") as error:
-            TrustedProxies.parse([word])
-        assert TrustedProxies.parse([str(error.value).rpartition(" ")[2]]).networks == (ip_network(word, strict=False),)
+            TrustedProxies.parse([value])
+        proposed = str(error.value).rpartition(" ")[2]
+        assert TrustedProxies.parse([proposed]).networks == (ip_network(value, strict=False),)

@@ -22,26 +22,26 @@ class Backend(CredentialBackend):
 
     Settings = NoSettings
 
-    def __init__(self, found: Any = (), lockout: Any = None) -> None:
-        self.found = found
-        self.locks = lockout
+    def __init__(self, result: Any = (), lockout: Any = None) -> None:
+        self.results = result
+        self.locks_account = lockout
 
     def authenticate(self, username: str, password: str) -> Identity:
         raise AssertionError
 
     def check(self) -> Any:
-        if isinstance(self.found, Exception):
-            raise self.found
-        return self.found
+        if isinstance(self.results, Exception):
+            raise self.results
+        return self.results
 
     def lockout(self) -> Lockout | None:
-        if isinstance(self.locks, Exception):
-            raise self.locks
-        return self.locks  # type: ignore[no-any-return]
+        if isinstance(self.locks_account, Exception):
+            raise self.locks_account
+        return self.locks_account  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize(
-    ("failures", "seconds", "ours", "window", "warning"),
+    ("failures", "seconds", "limit", "window", "warning"),
     [
         (5, 900, 4, 900, False),
         (5, 900, 5, 900, True),
@@ -59,9 +59,9 @@ class Backend(CredentialBackend):
     ],
 )
 def test_throttle_that_permits_lockout_gives_warning(
-    failures: int, seconds: int, ours: int, window: int, warning: bool
+    failures: int, seconds: int, limit: int, window: int, warning: bool
 ) -> None:
-    check = check_lockout(Lockout(failures, seconds), ThrottleSettings(account_failures=ours, account_window=window))
+    check = check_lockout(Lockout(failures, seconds), ThrottleSettings(account_failures=limit, account_window=window))
     assert check.ok
     assert check.warning == warning
     if warning:
@@ -97,7 +97,7 @@ def test_lockout_comparison_counts_each_process(failures: int, seconds: int, pro
         assert check_lockout(Lockout(failures, seconds), ThrottleSettings(**recommended), processes).warning
 
 
-def locks(lockout: Lockout, throttle: ThrottleSettings, processes: int, space: int) -> bool:
+def locks_account(lockout: Lockout, throttle: ThrottleSettings, processes: int, space: int) -> bool:
     """Simulates an attempt in every process every `space` seconds; returns whether the account gets locked."""
     clock = Clock()
     allowed = [Window(throttle.account_failures, throttle.account_window) for _ in range(processes)]
@@ -122,7 +122,7 @@ def test_slow_attempts_add_up_when_lockout_counts_since_last_failure(
     for each, window in ((1, 900), (2, 900), (4, 900), (10, 900), (1, 3600), (4, 8000), (9, 17_000)):
         throttle = ThrottleSettings(account_failures=each, account_window=window)
         check = check_lockout(lockout, throttle, processes)
-        if any(locks(lockout, throttle, processes, space) for space in spaces):
+        if any(locks_account(lockout, throttle, processes, space) for space in spaces):
             assert check.warning
         if not check.warning:
             continue
@@ -131,7 +131,7 @@ def test_slow_attempts_add_up_when_lockout_counts_since_last_failure(
         if recommended:
             safe = ThrottleSettings(**recommended)
             assert not check_lockout(lockout, safe, processes).warning
-            assert not any(locks(lockout, safe, processes, space) for space in spaces)
+            assert not any(locks_account(lockout, safe, processes, space) for space in spaces)
 
 
 def test_backend_without_checks_gives_warning() -> None:
@@ -151,15 +151,15 @@ def test_backend_without_checks_gives_warning() -> None:
     ],
 )
 def test_each_check_is_one_result(lockout: Any, expected: list[tuple[bool, bool]]) -> None:
-    found = run_checks(Backend([Check("connect", True)], lockout), ThrottleSettings())
-    assert [(check.ok, check.warning) for check in found] == [(True, False), *expected]
-    assert "secret" not in str(found)
+    result = run_checks(Backend([Check("connect", True)], lockout), ThrottleSettings())
+    assert [(check.ok, check.warning) for check in result] == [(True, False), *expected]
+    assert "secret" not in str(result)
     if isinstance(lockout, BackendUnavailable):
-        assert found[-1].detail == "may not read it"
+        assert result[-1].detail == "may not read it"
     broken = run_checks(Backend(RuntimeError("secret"), lockout), ThrottleSettings())
     # an unavailable backend is reported once
-    once = [] if isinstance(lockout, BackendUnavailable) else expected
-    assert [(check.ok, check.warning) for check in broken] == [(False, False), *once]
+    unavailable = [] if isinstance(lockout, BackendUnavailable) else expected
+    assert [(check.ok, check.warning) for check in broken] == [(False, False), *unavailable]
     assert "secret" not in str(broken)
 
 
@@ -176,7 +176,7 @@ def test_warning_is_healthy_and_logged_once(monkeypatch: pytest.MonkeyPatch, cap
     warning = "backend {}: password: expires in 6 days"
     assert [messages.count(text) for text in (warning.format("a"), warning.format("b"))] == [1, 1]
     assert messages.count("backend c: bind: refused") == 3
-    backends[0][1].found = [Check("password", True, "expires in 5 days", warning=True)]
+    backends[0][1].results = [Check("password", True, "expires in 5 days", warning=True)]
     now[0] += CHECK_SECONDS + 1
     health()
     assert caplog.messages[-2] == "backend a: password: expires in 5 days"

@@ -27,9 +27,9 @@ class Aliased(Backend):
 def test_names_of_one_account_share_its_attempts() -> None:
     backend = Aliased(WrongPassword())
     sign_in = build(backend, account_failures=2)
-    found = [type(outcome(sign_in, f"ada{number}")) for number in range(4)]
-    assert found == [WrongPassword] * 4
-    assert len(backend.asked) == 2
+    result = [type(outcome(sign_in, f"ada{number}")) for number in range(4)]
+    assert result == [WrongPassword] * 4
+    assert len(backend.calls) == 2
     assert [type(outcome(sign_in, f"eve{number}")) for number in range(4)] == [UnknownUser] * 4
 
 
@@ -43,36 +43,36 @@ def test_right_password_clears_failures_of_all_names() -> None:
     backend = Aliased(WrongPassword())
     sign_in = build(backend, account_failures=2)
     outcome(sign_in, "ada1")
-    backend.answer = GOOD
+    backend.result = GOOD
     outcome(sign_in, "ada2")
-    backend.answer = WrongPassword()
+    backend.result = WrongPassword()
     for number in (3, 4, 5):
         outcome(sign_in, f"ada{number}")
     # "ada1" failed before the right password cleared the count
-    assert [name for name, _ in backend.asked] == ["ada1", "ada2", "ada3", "ada4"]
+    assert [name for name, _ in backend.calls] == ["ada1", "ada2", "ada3", "ada4"]
 
 
 def test_attempt_in_progress_under_another_name_counts() -> None:
-    hold, begun = threading.Event(), threading.Barrier(3)
+    released, checking = threading.Event(), threading.Barrier(3)
 
     class Slow(Aliased):
         def authenticate(self, username: str, password: str) -> Identity:
             try:
                 return super().authenticate(username, password)
             except WrongPassword:
-                begun.wait(30)
-                assert hold.wait(30)
+                checking.wait(30)
+                assert released.wait(30)
                 raise
 
     backend = Slow(WrongPassword())
     sign_in = build(backend, account_failures=2)
     with ThreadPoolExecutor(2) as pool:
-        waiting = [pool.submit(outcome, sign_in, name) for name in ("ada1", "ada2")]
-        begun.wait(30)
+        jobs = [pool.submit(outcome, sign_in, name) for name in ("ada1", "ada2")]
+        checking.wait(30)
         assert type(outcome(sign_in, "ada3")) is WrongPassword
-        hold.set()
-    assert [type(each.result()) for each in waiting] == [WrongPassword] * 2
-    assert len(backend.asked) == 2
+        released.set()
+    assert [type(each.result()) for each in jobs] == [WrongPassword] * 2
+    assert len(backend.calls) == 2
 
 
 def test_account_is_counted_once_per_attempt() -> None:
@@ -94,8 +94,8 @@ def test_account_is_counted_once_per_attempt() -> None:
 class CostRecording(Aliased):
     """A backend that records what it spends for unknown names and throttled accounts."""
 
-    def __init__(self, answer: Any, spend: Any = None) -> None:
-        super().__init__(answer)
+    def __init__(self, result: Any, spend: Any = None) -> None:
+        super().__init__(result)
         self.spent: list[str] = []
         self.spend = spend
 
@@ -108,11 +108,11 @@ class CostRecording(Aliased):
 
 
 def test_throttled_account_calls_no_further_backend_and_costs_as_unknown_name() -> None:
-    backend, behind = CostRecording(WrongPassword()), Backend(GOOD)
-    sign_in = build(backend, behind, account_failures=1)
+    backend, second = CostRecording(WrongPassword()), Backend(GOOD)
+    sign_in = build(backend, second, account_failures=1)
     assert [type(outcome(sign_in, f"ada{number}")) for number in range(3)] == [WrongPassword] * 3
     assert backend.spent == ["unknown"] * 2
-    assert behind.asked == []
+    assert second.calls == []
     # the backend's own `spend` is called in place of that
     backend.spend = lambda: backend.spent.append("own cost")
     assert type(outcome(sign_in, "ada4")) is WrongPassword
@@ -130,8 +130,8 @@ def test_throttled_account_of_backend_that_is_down_is_unavailable() -> None:
 
 def test_attempts_at_throttled_account_count_for_name_and_address() -> None:
     sign_in = build(Aliased(WrongPassword()), account_failures=2, address_failures=7)
-    found = [type(outcome(sign_in, name)) for name in ["ada1"] * 2 + ["ada2"] * 3 + ["eve"] * 3]
-    assert found == [WrongPassword] * 4 + [Throttled] + [UnknownUser] * 2 + [Throttled]
+    result = [type(outcome(sign_in, name)) for name in ["ada1"] * 2 + ["ada2"] * 3 + ["eve"] * 3]
+    assert result == [WrongPassword] * 4 + [Throttled] + [UnknownUser] * 2 + [Throttled]
     sign_in = build(Aliased(WrongPassword()), account_failures=9, address_failures=4)
     assert [type(outcome(sign_in, "ada1")) for _ in range(5)] == [WrongPassword] * 4 + [Throttled]
 

@@ -36,27 +36,27 @@ def expired() -> AccountRefused:
 
 
 class Scripted(CredentialBackend):
-    """A backend whose sign-ins return or raise the next of `answers`; the last one is repeated."""
+    """A backend whose sign-ins return or raise the next of `results`; the last one is repeated."""
 
     Settings = NoSettings
 
-    def __init__(self, *answers: Any) -> None:
-        self.answers = list(answers)
-        self.asked: list[tuple[str, ...]] = []
+    def __init__(self, *results: Any) -> None:
+        self.results = list(results)
+        self.calls: list[tuple[str, ...]] = []
 
     def authenticate(self, username: str, password: str) -> Identity:
-        self.asked.append((username, password))
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer  # type: ignore[no-any-return]
+        self.calls.append((username, password))
+        result = self.results.pop(0) if len(self.results) > 1 else self.results[0]
+        if isinstance(result, BaseException):
+            raise result
+        return result  # type: ignore[no-any-return]
 
 
 class Changing(Scripted, PasswordChange):
     """A Scripted backend that offers PasswordChange; the change raises `refused` if it is given."""
 
-    def __init__(self, *answers: Any, refused: Exception | None = None, off: bool = False) -> None:
-        super().__init__(*answers)
+    def __init__(self, *results: Any, refused: Exception | None = None, off: bool = False) -> None:
+        super().__init__(*results)
         self.refused = refused
         self.off = off
 
@@ -65,7 +65,7 @@ class Changing(Scripted, PasswordChange):
         return frozenset() if self.off else super().offers
 
     def change_password(self, username: str, current: str, new: str) -> None:
-        self.asked.append((username, current, new))
+        self.calls.append((username, current, new))
         if self.refused:
             raise self.refused
 
@@ -83,17 +83,17 @@ def outcome(sign_in: Callable[..., Person], *typed: str) -> Any:
         return error
 
 
-def change(sign_in: SignIn, username: str = "ada", current: str = CURRENT, new: str = NEW, again: str = NEW) -> Any:
-    return outcome(sign_in.change_password, username, current, new, again)
+def change(sign_in: SignIn, username: str = "ada", current: str = CURRENT, new: str = NEW, repeated: str = NEW) -> Any:
+    return outcome(sign_in.change_password, username, current, new, repeated)
 
 
 @pytest.mark.parametrize("reason", ["password_expired", "must_change_password"])
 def test_sign_in_with_expired_password_needs_change(reason: Any) -> None:
     sign_in = build(Scripted(UnknownUser()), Changing(AccountRefused(reason, proven=True)), account_failures=1)
     for _ in range(3):
-        found = outcome(sign_in, "ada", CURRENT)
-        assert type(found) is PasswordChangeNeeded
-        assert found.reason == reason
+        result = outcome(sign_in, "ada", CURRENT)
+        assert type(result) is PasswordChangeNeeded
+        assert result.reason == reason
 
 
 @pytest.mark.parametrize(
@@ -108,12 +108,12 @@ def test_sign_in_with_expired_password_needs_change(reason: Any) -> None:
     ],
 )
 def test_sign_in_without_possible_change_raises_refusal(backend: Scripted) -> None:
-    found = outcome(build(backend), "ada", CURRENT)
-    assert type(found) is AccountRefused
-    assert found is backend.answers[0]
+    result = outcome(build(backend), "ada", CURRENT)
+    assert type(result) is AccountRefused
+    assert result is backend.results[0]
     # a direct call of change_password is refused too
-    assert change(build(backend)) is found
-    assert [len(asked) for asked in backend.asked] == [2, 2]
+    assert change(build(backend)) is result
+    assert [len(calls) for calls in backend.calls] == [2, 2]
 
 
 @pytest.mark.parametrize("reason", ["password_expired", "must_change_password"])
@@ -121,27 +121,27 @@ def test_change_checks_current_password_changes_it_and_signs_in(reason: Any) -> 
     first = AccountRefused(reason, proven=True)
     other, backend, last = Scripted(UnknownUser()), Changing(first, GOOD), Scripted(GOOD)
     assert change(build(other, backend, last), "  ada\t") == Person("b1", GOOD)
-    assert backend.asked == [("ada", CURRENT), ("ada", CURRENT, NEW), ("ada", NEW)]
-    assert other.asked == [("ada", CURRENT)]
-    assert last.asked == []
+    assert backend.calls == [("ada", CURRENT), ("ada", CURRENT, NEW), ("ada", NEW)]
+    assert other.calls == [("ada", CURRENT)]
+    assert last.calls == []
 
 
 @pytest.mark.parametrize("backend", [Scripted(GOOD), Changing(GOOD, off=True), Changing(GOOD)])
 def test_password_that_has_not_expired_stays_and_signs_in(backend: Scripted) -> None:
     assert change(build(backend)) == Person("b0", GOOD)
-    assert backend.asked == [("ada", CURRENT)]
+    assert backend.calls == [("ada", CURRENT)]
 
 
 @pytest.mark.parametrize(("new", "rule"), [("sunshine1!", "too_common"), ("Ada2026", "personal")])
 def test_weak_new_password_is_refused_after_current_one_is_checked(new: str, rule: str) -> None:
     backend = Changing(expired(), GOOD)
-    found = change(build(backend), new=new, again=new)
-    assert type(found) is PasswordRefused
-    assert found.rule == rule
-    assert backend.asked == [("ada", CURRENT)]
+    result = change(build(backend), new=new, repeated=new)
+    assert type(result) is PasswordRefused
+    assert result.rule == rule
+    assert backend.calls == [("ada", CURRENT)]
     # the refusal does not count as a failed attempt, but a wrong current password does
-    backend.answers = [WrongPassword()]
-    assert type(change(build(backend), new=new, again=new)) is WrongPassword
+    backend.results = [WrongPassword()]
+    assert type(change(build(backend), new=new, repeated=new)) is WrongPassword
 
 
 class WithLookup(Changing, Lookup):
@@ -156,13 +156,13 @@ class WithLookup(Changing, Lookup):
 
 @pytest.mark.parametrize("new", ["lovelace7", "King-Ada!", "Countess_1", "difference 2026", "ADALOVELACE"])
 def test_new_password_made_of_looked_up_names_is_refused(new: str) -> None:
-    found = change(build(WithLookup(expired(), GOOD)), new=new, again=new)
-    assert type(found) is PasswordRefused
-    assert found.rule == "personal"
+    result = change(build(WithLookup(expired(), GOOD)), new=new, repeated=new)
+    assert type(result) is PasswordRefused
+    assert result.rule == "personal"
 
 
 @pytest.mark.parametrize(
-    ("current", "new", "again", "rule"),
+    ("current", "new", "repeated", "rule"),
     [
         (CURRENT, NEW, NEW + " ", "mismatch"),
         (CURRENT, NEW, "", "mismatch"),
@@ -174,19 +174,19 @@ def test_new_password_made_of_looked_up_names_is_refused(new: str) -> None:
         (CURRENT, "x\ud800", "x\ud800", "policy"),
     ],
 )
-def test_invalid_input_is_refused_without_calling_backend(current: str, new: str, again: str, rule: str) -> None:
+def test_invalid_input_is_refused_without_calling_backend(current: str, new: str, repeated: str, rule: str) -> None:
     backend = Changing(GOOD)
-    found = change(build(backend), "ada", current, new, again)
-    assert type(found) is PasswordRefused
-    assert found.rule == rule
-    assert backend.asked == []
+    result = change(build(backend), "ada", current, new, repeated)
+    assert type(result) is PasswordRefused
+    assert result.rule == rule
+    assert backend.calls == []
 
 
-@pytest.mark.parametrize("what", HOSTILE)
-def test_hostile_credentials_reach_no_backend(what: str) -> None:
+@pytest.mark.parametrize("case", HOSTILE)
+def test_hostile_credentials_reach_no_backend(case: str) -> None:
     backend = Changing(GOOD)
-    assert type(change(build(backend), *HOSTILE[what])) is WrongPassword
-    assert backend.asked == []
+    assert type(change(build(backend), *HOSTILE[case])) is WrongPassword
+    assert backend.calls == []
 
 
 OUTCOMES: dict[str, tuple[Callable[[], Changing], type[Exception], bool]] = {
@@ -215,11 +215,11 @@ OUTCOMES: dict[str, tuple[Callable[[], Changing], type[Exception], bool]] = {
 def test_change_raises_expected_outcome_and_counts_failures(name: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     make, kind, counts = OUTCOMES[name]
-    behind = Scripted(GOOD if name != "unknown" else UnknownUser())
-    sign_in = build(make(), behind, account_failures=1)
+    second = Scripted(GOOD if name != "unknown" else UnknownUser())
+    sign_in = build(make(), second, account_failures=1)
     assert type(change(sign_in)) is kind
     # only an unknown name is passed to the next backend
-    assert bool(behind.asked) == (name == "unknown")
+    assert bool(second.calls) == (name == "unknown")
     assert (type(change(sign_in)) is Throttled) == counts
     assert CURRENT not in caplog.text
     assert NEW not in caplog.text
@@ -230,6 +230,6 @@ def test_change_clears_failures_and_throttled_change_calls_no_backend() -> None:
     sign_in = build(backend, account_failures=2)
     assert type(change(sign_in)) is WrongPassword
     assert type(change(sign_in)) is Person
-    backend.answers = [WrongPassword()]
+    backend.results = [WrongPassword()]
     assert [type(change(sign_in)) for _ in range(3)] == [WrongPassword, WrongPassword, Throttled]
     assert type(outcome(sign_in, "ada", CURRENT)) is Throttled

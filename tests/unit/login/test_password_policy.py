@@ -135,23 +135,23 @@ def test_long_password_has_bounded_number_of_readings(new: str) -> None:
 @pytest.mark.parametrize("count", [1, 2, 3, 1000])
 def test_exactly_the_leaked_passwords_are_found(tmp_path: Path, count: int, end: str) -> None:
     leaked = [f"leaked {number}" for number in range(count)]
-    found = LeakedPasswords(str(write_leaked(tmp_path / "leaked", leaked, end)))
-    assert all(text in found for text in leaked)
-    assert not any(f"other {number}" in found for number in range(1000))
-    assert rule("leaked 0", PasswordPolicy(leaked=found)) == "too_common"
+    result = LeakedPasswords(str(write_leaked(tmp_path / "leaked", leaked, end)))
+    assert all(text in result for text in leaked)
+    assert not any(f"other {number}" in result for number in range(1000))
+    assert rule("leaked 0", PasswordPolicy(leaked=result)) == "too_common"
 
 
 def test_last_line_may_lack_line_end(tmp_path: Path) -> None:
     path = write_leaked(tmp_path / "leaked", ["one", "two", "three"])
     path.write_bytes(path.read_bytes().rstrip())
-    found = LeakedPasswords(str(path))
-    assert all(text in found for text in ("one", "two", "three"))
+    result = LeakedPasswords(str(path))
+    assert all(text in result for text in ("one", "two", "three"))
     path.write_bytes(path.read_bytes().lower())
     assert all(text in LeakedPasswords(str(path)) for text in ("one", "two", "three"))
 
 
 def test_search_reads_few_lines_of_large_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = LeakedPasswords(str(write_leaked(tmp_path / "leaked", map(str, range(20_000)))))
+    result = LeakedPasswords(str(write_leaked(tmp_path / "leaked", map(str, range(20_000)))))
     reads = []
     line_after = password_policy._next_line
 
@@ -160,8 +160,8 @@ def test_search_reads_few_lines_of_large_file(tmp_path: Path, monkeypatch: pytes
         return line_after(*arguments)
 
     monkeypatch.setattr(password_policy, "_next_line", counting)
-    assert "19999" in found
-    assert "another" not in found
+    assert "19999" in result
+    assert "another" not in result
     # the file has about 2^20 bytes
     assert len(reads) <= 2 * 22
 
@@ -212,17 +212,17 @@ def test_lost_or_broken_list_file_refuses_every_new_password(
     content: bytes | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = write_leaked(tmp_path / "leaked", ["one", "two"])
-    found = LeakedPasswords(str(path))
+    result = LeakedPasswords(str(path))
     path.unlink()
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(BackendUnavailable):
-        PasswordPolicy(leaked=found).check("Quartz-52-meadow-Lantern")
+        PasswordPolicy(leaked=result).check("Quartz-52-meadow-Lantern")
     assert "linkauth.breached_passwords" in caplog.text
     assert "Quartz" not in caplog.text
     # the file may be replaced while the server runs
     write_leaked(path, ["three"])
-    assert "three" in found
+    assert "three" in result
 
 
 def test_longest_line_fits_into_one_read() -> None:

@@ -38,22 +38,22 @@ class NoSettings:
 
 
 class Backend(CredentialBackend):
-    """A backend with one answer for every sign-in; it records the calls."""
+    """A backend with one result for every sign-in, which records the calls."""
 
     Settings = NoSettings
 
-    def __init__(self, answer: Any, checks: Any = ()) -> None:
-        self.answer = answer
+    def __init__(self, result: Any, checks: Any = ()) -> None:
+        self.result = result
         self.checks = checks
-        self.asked: list[tuple[str, str]] = []
+        self.calls: list[tuple[str, str]] = []
         self.closed = False
 
     def authenticate(self, username: str, password: str) -> Identity:
-        self.asked.append((username, password))
-        if isinstance(self.answer, BaseException):
-            raise self.answer
-        answer: Identity = self.answer
-        return answer
+        self.calls.append((username, password))
+        if isinstance(self.result, BaseException):
+            raise self.result
+        result: Identity = self.result
+        return result
 
     def check(self) -> Iterable[Check]:
         if isinstance(self.checks, Exception):
@@ -75,7 +75,7 @@ OUTCOMES: dict[str, Callable[[], Any]] = {
     "misconfigured": lambda: BackendMisconfigured("search base"),
     "broken": lambda: RuntimeError("anything"),
 }
-ENDS = {
+EXPECTED = {
     "good": Person,
     "wrong": WrongPassword,
     "unproven": AccountRefused,
@@ -104,25 +104,25 @@ def outcome(sign_in: SignIn, username: str = "ada", password: str = PASSWORD) ->
 @pytest.mark.parametrize("second", OUTCOMES)
 def test_first_outcome_other_than_unknown_user_decides(first: str, second: str) -> None:
     backends = Backend(OUTCOMES[first]()), Backend(OUTCOMES[second]())
-    found = outcome(build(*backends))
+    result = outcome(build(*backends))
     last = second if first == "unknown" else first
-    assert type(found) is ENDS.get(last, UnknownUser)
-    assert backends[0].asked == [("ada", PASSWORD)]
+    assert type(result) is EXPECTED.get(last, UnknownUser)
+    assert backends[0].calls == [("ada", PASSWORD)]
     # no later backend can stand in for an unavailable one, because the name may belong to that one
     if first not in ("unknown", "unavailable", "misconfigured", "broken"):
-        assert backends[1].asked == []
-    if isinstance(found, Person):
-        assert found == Person("b0" if first == "good" else "b1", GOOD)
+        assert backends[1].calls == []
+    if isinstance(result, Person):
+        assert result == Person("b0" if first == "good" else "b1", GOOD)
 
 
 @pytest.mark.parametrize("first", OUTCOMES)
 def test_first_outcome_other_than_unknown_user_decides_among_three(first: str) -> None:
-    for words in itertools.product([first], OUTCOMES, OUTCOMES):
-        backends = [Backend(OUTCOMES[word]()) for word in words]
-        found = outcome(build(*backends))
-        last = next((place for place, word in enumerate(words) if word != "unknown"), 2)
-        assert type(found) is ENDS.get(words[last], UnknownUser), words
-        assert [len(backend.asked) for backend in backends] == [int(place <= last) for place in range(3)], words
+    for names in itertools.product([first], OUTCOMES, OUTCOMES):
+        backends = [Backend(OUTCOMES[name]()) for name in names]
+        result = outcome(build(*backends))
+        last = next((index for index, name in enumerate(names) if name != "unknown"), 2)
+        assert type(result) is EXPECTED.get(names[last], UnknownUser), names
+        assert [len(backend.calls) for backend in backends] == [int(index <= last) for index in range(3)], names
 
 
 @pytest.mark.parametrize(
@@ -147,13 +147,13 @@ def test_outcome_counts_as_failed_attempt(name: str, counts: bool) -> None:
 def test_throttled_attempt_calls_no_backend() -> None:
     backend = Backend(WrongPassword())
     sign_in = build(backend, account_failures=2)
-    found = [type(outcome(sign_in)) for _ in range(4)]
-    assert found == [WrongPassword, WrongPassword, Throttled, Throttled]
-    assert len(backend.asked) == 2
+    result = [type(outcome(sign_in)) for _ in range(4)]
+    assert result == [WrongPassword, WrongPassword, Throttled, Throttled]
+    assert len(backend.calls) == 2
 
 
 @pytest.mark.parametrize(
-    ("username", "asked"),
+    ("username", "calls"),
     [
         ("ada@emea.example.com", [True, False, True]),
         ("ADA@EMEA.EXAMPLE.COM", [True, False, True]),
@@ -163,11 +163,11 @@ def test_throttled_attempt_calls_no_backend() -> None:
         ("ada@emea.example.com.evil.example", [False, False, True]),
     ],
 )
-def test_accepts_selects_backends(username: str, asked: list[bool]) -> None:
+def test_accepts_selects_backends(username: str, calls: list[bool]) -> None:
     backends = [Backend(UnknownUser()) for _ in range(3)]
     sign_in = build(*backends, accepts=(("*@emea.example.com",), ("CORP\\*", "X\\*"), ()))
     assert type(outcome(sign_in, username)) is UnknownUser
-    assert [bool(backend.asked) for backend in backends] == asked
+    assert [bool(backend.calls) for backend in backends] == calls
 
 
 def test_unavailable_backend_that_does_not_accept_name_is_skipped() -> None:
@@ -192,11 +192,11 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("what", HOSTILE)
-def test_hostile_credentials_reach_no_backend(what: str) -> None:
+@pytest.mark.parametrize("case", HOSTILE)
+def test_hostile_credentials_reach_no_backend(case: str) -> None:
     backend = Backend(GOOD)
-    assert type(outcome(build(backend), *HOSTILE[what])) is WrongPassword
-    assert backend.asked == []
+    assert type(outcome(build(backend), *HOSTILE[case])) is WrongPassword
+    assert backend.calls == []
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_hostile_credentials_reach_no_backend(what: str) -> None:
 def test_name_is_trimmed_and_password_is_unchanged(username: str, password: str, seen: Any) -> None:
     backend = Backend(GOOD)
     assert outcome(build(backend), username, password) == Person("b0", GOOD)
-    assert backend.asked == [seen]
+    assert backend.calls == [seen]
 
 
 @pytest.mark.parametrize("error", [RuntimeError(PASSWORD), KeyError(PASSWORD), UnicodeError(PASSWORD), ValueError()])
@@ -219,10 +219,10 @@ def test_unexpected_exception_is_unavailable_and_hides_password(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    found = outcome(build(Backend(error)))
-    assert type(found) is BackendUnavailable
-    assert found.__cause__ is None
-    assert PASSWORD not in str(found) + caplog.text
+    result = outcome(build(Backend(error)))
+    assert type(result) is BackendUnavailable
+    assert result.__cause__ is None
+    assert PASSWORD not in str(result) + caplog.text
     assert "b0" in caplog.text
     assert type(error).__name__ in caplog.text
     assert "authenticate" in caplog.text
@@ -241,9 +241,9 @@ UNUSABLE: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("what", UNUSABLE)
-def test_identity_without_valid_subject_is_unavailable(what: str, caplog: pytest.LogCaptureFixture) -> None:
-    assert type(outcome(build(Backend(UNUSABLE[what])))) is BackendUnavailable
+@pytest.mark.parametrize("case", UNUSABLE)
+def test_identity_without_valid_subject_is_unavailable(case: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert type(outcome(build(Backend(UNUSABLE[case])))) is BackendUnavailable
     assert "b0" in caplog.text
 
 

@@ -28,10 +28,10 @@ def windows(throttle: Throttle) -> list[Window]:
 
 def sizes(throttle: Throttle) -> list[int]:
     """Returns the number of entries in each collection of the throttle and its windows."""
-    found = [len(vars(throttle)["_verified"])]
+    result = [len(vars(throttle)["_verified"])]
     for window in windows(throttle):
-        found += [sum(map(len, window._levels)), len(window._checking)]
-    return found
+        result += [sum(map(len, window._levels)), len(window._checking)]
+    return result
 
 
 def wrong_secret(throttle: Throttle, client: str, address: str) -> None:

@@ -46,15 +46,15 @@ def test_connection_is_made_to_the_address_that_accepts(monkeypatch: pytest.Monk
         port, dead = server.getsockname()[1], closed.getsockname()[1]
         closed.close()
         kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
-        found = [(*kind, ("127.0.0.1", dead)), (*kind, ("127.0.0.1", port))]
-        monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: found)
+        result = [(*kind, ("127.0.0.1", dead)), (*kind, ("127.0.0.1", port))]
+        monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: result)
         with connect("db.example.com", 1, Deadline(60), 30) as made:
             assert made.getpeername()[1] == port
             assert made.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-        found.pop()
+        result.pop()
         with pytest.raises(ConnectionRefusedError):
             connect("db.example.com", 1, Deadline(60), 30)
-        found.clear()
+        result.clear()
         with pytest.raises(OSError, match="no address"):
             connect("db.example.com", 1, Deadline(60), 30)
 

@@ -54,11 +54,11 @@ def outcome(changes: dict[str, str | None]) -> str:
 
 
 def test_valid_request_has_client_scopes_and_target() -> None:
-    found = request()
-    assert found.client.client_id == "one"
-    assert found.scopes == ("a", "b")
-    assert found.scope_as_requested
-    assert found.target == RedirectTarget(CB, "fragment", "S")
+    result = request()
+    assert result.client.client_id == "one"
+    assert result.scopes == ("a", "b")
+    assert result.scope_as_requested
+    assert result.target == RedirectTarget(CB, "fragment", "S")
 
 
 @pytest.mark.parametrize(("first", "second"), list(itertools.combinations(ORDER, 2)))
@@ -119,28 +119,28 @@ def test_state_is_optional_unless_client_requires_it(state: str | None) -> None:
 
 @pytest.mark.parametrize("raw", [None, ""])
 def test_missing_scope_means_all_scopes_of_client(raw: str | None) -> None:
-    found = request(scope=raw)
-    assert found.scopes == ("a", "b")
-    assert not found.scope_as_requested
+    result = request(scope=raw)
+    assert result.scopes == ("a", "b")
+    assert not result.scope_as_requested
 
 
 def test_client_without_scopes_is_granted_none() -> None:
-    found = request(client_id="strict", scope=None)
-    assert found.scopes == ()
-    assert found.scope_as_requested
+    result = request(client_id="strict", scope=None)
+    assert result.scopes == ()
+    assert result.scope_as_requested
 
 
 @pytest.mark.parametrize("raw", ["b", "b a"])
 def test_fewer_or_reordered_scopes_are_granted_as_requested(raw: str) -> None:
-    found = request(scope=raw)
-    assert " ".join(found.scopes) == raw
-    assert found.scope_as_requested
+    result = request(scope=raw)
+    assert " ".join(result.scopes) == raw
+    assert result.scope_as_requested
 
 
 def test_repeated_scope_is_granted_once() -> None:
-    found = request(scope="a a b a")
-    assert found.scopes == ("a", "b")
-    assert not found.scope_as_requested
+    result = request(scope="a a b a")
+    assert result.scopes == ("a", "b")
+    assert not result.scope_as_requested
 
 
 @pytest.mark.parametrize("raw", [" a", "a ", "a  b", "a\tb", 'a"', "a\\", "a\x1f", "é", " ", "c", "a c", "A", "a,b"])

@@ -56,8 +56,8 @@ def test_claim_of_other_type_is_dropped_and_logged_by_name(value: Any, caplog: p
 
 
 def test_fields_of_identity_override_its_claims() -> None:
-    found = claims("Ada", "ada@example.com", ("x", "y"), groups_of_old=("z",))
-    assert found == {"name": "Ada", "email": "ada@example.com", "groups": ["x", "y"], "groups_of_old": ["z"]}
+    result = claims("Ada", "ada@example.com", ("x", "y"), groups_of_old=("z",))
+    assert result == {"name": "Ada", "email": "ada@example.com", "groups": ["x", "y"], "groups_of_old": ["z"]}
     identity = Identity("7", "ada", "Ada", "", ("x",), {"name": "forged", "groups": ["forged"], 7: "x"})  # type: ignore[dict-item]
     assert Person("b", identity).claims == {"name": "Ada", "email": "", "groups": ["x"]}
     assert "groups" not in claims()
@@ -85,9 +85,9 @@ def claims_in_responses(server: Server, scope: str) -> tuple[dict[str, Any], dic
     from joserfc import jwt
     from joserfc.jwk import KeySet
 
-    found = jwt.decode(token, KeySet.import_key_set(server.server.jwks()), algorithms=["ES256"]).claims  # type: ignore[arg-type]
+    result = jwt.decode(token, KeySet.import_key_set(server.server.jwks()), algorithms=["ES256"]).claims  # type: ignore[arg-type]
     return tuple(
-        {k: v for k, v in each.items() if k not in RESERVED_CLAIMS} for each in (introspection, userinfo, found)
+        {k: v for k, v in each.items() if k not in RESERVED_CLAIMS} for each in (introspection, userinfo, result)
     )  # type: ignore[return-value]
 
 
@@ -106,18 +106,18 @@ def test_claims_setting_adds_to_claims_of_scopes(store: LinkStore) -> None:
         {},
     )
     client = replace(client, claims=("name",))
-    found = claims_in_responses(ClaimsServer(store, client, {}), "order_car")
-    assert found == ({"name": "Ada"}, {"name": "Ada"}, {"name": "Ada"})
+    result = claims_in_responses(ClaimsServer(store, client, {}), "order_car")
+    assert result == ({"name": "Ada"}, {"name": "Ada"}, {"name": "Ada"})
 
 
 def test_claim_removed_from_settings_is_no_longer_returned(store: LinkStore) -> None:
     server = ClaimsServer(store, replace(CLIENT, claims=("groups", "level")), {"groups": ("x",), "level": 3})
     token = server.link(scope="order_car")["access_token"]
-    later = Server(store, replace(CLIENT, claims=("level", "department")))
-    answer = later.server.introspect(later.request(token=token))
-    assert answer["level"] == 3
-    assert not {"groups", "department"} & set(answer)
-    assert not {"groups", "department"} & set(later.server.userinfo(f"Bearer {token}"))
+    other_server = Server(store, replace(CLIENT, claims=("level", "department")))
+    response = other_server.server.introspect(other_server.request(token=token))
+    assert response["level"] == 3
+    assert not {"groups", "department"} & set(response)
+    assert not {"groups", "department"} & set(other_server.server.userinfo(f"Bearer {token}"))
 
 
 def test_claim_cannot_replace_reserved_member(store: LinkStore) -> None:
@@ -125,9 +125,9 @@ def test_claim_cannot_replace_reserved_member(store: LinkStore) -> None:
     client = replace(CLIENT, token_format="jwt", claims=tuple(RESERVED_CLAIMS))
     server = ClaimsServer(store, client, forged)
     token = server.link()["access_token"]
-    answer = server.server.introspect(server.request(token=token))
+    response = server.server.introspect(server.request(token=token))
     own = ("sub", "username", "active", "scope", "client_id", "iss", "exp", "iat", "aud", "token_type")
-    assert "forged" not in [answer[name] for name in own]
+    assert "forged" not in [response[name] for name in own]
     assert "forged" not in [server.server.userinfo(f"Bearer {token}")[name] for name in ("sub", "preferred_username")]
     key = SigningKey.new(0)
     signer = Signer("https://link.example.com", lambda: [key])
@@ -168,10 +168,10 @@ def test_oversized_groups_are_dropped_and_link_is_created(store: LinkStore, capl
     caplog.set_level(logging.WARNING)
     client = replace(CLIENT, token_format="jwt", claims=("groups", "department", "essay"))
     many = tuple(f"group number {number}" for number in range(2000))
-    found = claims_in_responses(
+    result = claims_in_responses(
         ClaimsServer(store, client, {"groups": many, "department": "x", "essay": "y" * 10_000}), "order_car"
     )
-    assert found[0] == {"department": "x", "essay": "y" * 10_000}
+    assert result[0] == {"department": "x", "essay": "y" * 10_000}
     assert [record.getMessage().count("groups") for record in caplog.records] == [1]
     caplog.clear()
     # groups are dropped first, even if another claim is longer; others follow only if necessary

@@ -81,9 +81,9 @@ def test_client_without_scopes_can_link_and_refresh(store: LinkStore) -> None:
     server = Server(store, replace(CLIENT, scopes=()))
     response = server.link()
     assert "scope" not in response
-    again = server.refresh(response["refresh_token"])
-    assert "scope" not in again
-    assert server.server.introspect(server.request(token=again["access_token"]))["scope"] == ""
+    refreshed = server.refresh(response["refresh_token"])
+    assert "scope" not in refreshed
+    assert server.server.introspect(server.request(token=refreshed["access_token"]))["scope"] == ""
     with pytest.raises(ClientRequestError, match="invalid_scope"):
         server.refresh(response["refresh_token"], scope="order_car")
 
@@ -139,14 +139,14 @@ def test_failure_to_record_last_use_is_ignored(store: LinkStore) -> None:
 
 def test_tokens_of_removed_client_are_inactive_and_revocable(store: LinkStore) -> None:
     response = Server(store, CLIENT).link()
-    gone = Server(store, replace(CLIENT, client_id="another"))
-    assert gone.server.introspect(gone.request(token=response["access_token"])) == {"active": False}
+    removed = Server(store, replace(CLIENT, client_id="another"))
+    assert removed.server.introspect(removed.request(token=response["access_token"])) == {"active": False}
     with pytest.raises(InvalidClientError):
-        gone.server.revoke(ClientRequest({"token": response["refresh_token"]}))
-    gone.server.revoke(ClientRequest({"token": response["access_token"]}))
-    back = Server(store, CLIENT)
+        removed.server.revoke(ClientRequest({"token": response["refresh_token"]}))
+    removed.server.revoke(ClientRequest({"token": response["access_token"]}))
+    restored = Server(store, CLIENT)
     with pytest.raises(ClientRequestError, match="invalid_grant"):
-        back.refresh(response["refresh_token"])
+        restored.refresh(response["refresh_token"])
 
 
 def test_rotated_token_is_marked_and_generation_increments(store: LinkStore) -> None:
@@ -154,7 +154,7 @@ def test_rotated_token_is_marked_and_generation_increments(store: LinkStore) -> 
     tokens = [server.link()["refresh_token"]]
     for _ in range(3):
         tokens.append(server.refresh(tokens[-1])["refresh_token"])
-    found = [store.find(sha256(token.encode()).digest(), "refresh") for token in tokens]
-    kept = [each[1] for each in found if each]
-    assert [token.generation for token in kept] == [0, 1, 2, 3]
-    assert [token.used_at is not None for token in kept] == [True, True, True, False]
+    result = [store.find(sha256(token.encode()).digest(), "refresh") for token in tokens]
+    stored = [each[1] for each in result if each]
+    assert [token.generation for token in stored] == [0, 1, 2, 3]
+    assert [token.used_at is not None for token in stored] == [True, True, True, False]

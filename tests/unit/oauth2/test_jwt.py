@@ -37,13 +37,13 @@ def part(encoded: str) -> bytes:
 def verify_without_jose(token: str, jwks: dict[str, Any]) -> tuple[Any, Any]:
     """Verifies the ES256 signature of a JWS without a JOSE library; returns its header and claims."""
     header, claims, signature = token.split(".")
-    found = json.loads(part(header))
-    [key] = [key for key in jwks["keys"] if key["kid"] == found["kid"]]
+    result = json.loads(part(header))
+    [key] = [key for key in jwks["keys"] if key["kid"] == result["kid"]]
     x, y = (int.from_bytes(part(key[name]), "big") for name in ("x", "y"))
     public = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
     r, s = int.from_bytes(part(signature)[:32], "big"), int.from_bytes(part(signature)[32:], "big")
     public.verify(encode_dss_signature(r, s), f"{header}.{claims}".encode("ascii"), ec.ECDSA(SHA256()))
-    return found, json.loads(part(claims))
+    return result, json.loads(part(claims))
 
 
 @pytest.fixture
@@ -91,9 +91,9 @@ def test_access_token_conforms_to_rfc_9068() -> None:
 
 def test_jti_is_unique() -> None:
     signing = signer(SigningKey.new(NOW))
-    found = {signing.access_token(LINK, (), NOW, NOW + 1)[1] for _ in range(20)}
-    assert len(found) == 20
-    assert all(len(jti) >= 22 for jti in found)
+    result = {signing.access_token(LINK, (), NOW, NOW + 1)[1] for _ in range(20)}
+    assert len(result) == 20
+    assert all(len(jti) >= 22 for jti in result)
 
 
 def test_changed_token_fails_verification() -> None:
@@ -187,14 +187,14 @@ def test_last_known_keys_are_used_while_database_is_down(
 def test_reread_of_keys_does_not_block_callers(store: KeyStore, monkeypatch: pytest.MonkeyPatch) -> None:
     created = store.rotate(NOW, 0)
     assert [key.kid for key in store.current()] == [created.kid]
-    hangs, ended = threading.Event(), []
+    released, waits = threading.Event(), []
     monkeypatch.setattr("linkauth.storage.keys.RELOAD_SECONDS", -1)
-    monkeypatch.setattr(store, "_read_all", lambda keys: ended.append(hangs.wait(30)))
+    monkeypatch.setattr(store, "_read_all", lambda keys: waits.append(released.wait(30)))
     assert [key.kid for key in store.current()] == [created.kid]
-    assert ended == []
-    hangs.set()
+    assert waits == []
+    released.set()
     with store._lock:
-        assert ended == [True]
+        assert waits == [True]
 
 
 def test_deny_list_is_signed_and_short_lived() -> None:

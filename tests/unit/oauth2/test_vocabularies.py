@@ -92,9 +92,9 @@ def test_added_reason_and_rule_give_page_states() -> None:
     """Runs in a separate process, because modules read the values when they are imported."""
     done = subprocess.run([sys.executable, "-c", TOY], capture_output=True, text=True, check=True)
     states, changeable = done.stdout.strip().rsplit(" ", 1)
-    found = [tuple(state) for state in json.loads(states)]
-    assert {("login", "toy_reason"), ("login", "toy_reason.change_url")} < set(found)
-    assert {("password", "toy_reason"), ("password", "toy_rule")} < set(found)
+    states = [tuple(state) for state in json.loads(states)]
+    assert {("login", "toy_reason"), ("login", "toy_reason.change_url")} < set(states)
+    assert {("password", "toy_reason"), ("password", "toy_rule")} < set(states)
     assert changeable == "True"
 
 

@@ -80,12 +80,12 @@ NOISE = st.sampled_from(["", "*", "*;q=0.1", ";;", "q=1", "de;q=x", "../..", "\x
 
 @given(st.lists(st.tuples(TAGS, WEIGHTS), max_size=40), st.lists(NOISE, max_size=40), st.randoms(use_true_random=False))
 def test_garbage_between_language_ranges_is_ignored(
-    preferences: list[tuple[str, float]], noise: list[str], chance: object
+    preferences: list[tuple[str, float]], noise: list[str], generator: object
 ) -> None:
     ranges = [f"{tag};q={weight}" for tag, weight in preferences]
     mixed = list(ranges)
     for each in noise:
-        mixed.insert(chance.randint(0, len(mixed)), each)  # type: ignore[attr-defined]
+        mixed.insert(generator.randint(0, len(mixed)), each)  # type: ignore[attr-defined]
     assert parse_accept_language(",".join(mixed)) == parse_accept_language(",".join(ranges))
     weights = dict.fromkeys(parse_accept_language(",".join(ranges)))
     assert set(weights) == {tag for tag, weight in preferences if weight > 0}
@@ -118,15 +118,15 @@ def test_each_alexa_locale_gets_its_language(locale: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found"),
+    ("tag", "expected"),
     [
         *(("es-419", "es-MX"), ("es-CL", "es-MX"), ("es-Latn-MX", "es-MX"), ("es_latn_419", "es-MX")),
         *(("es-Latn", "es"), ("es-ES", "es"), ("es-Cyrl-MX", "es"), ("es-150", "es")),
         *(("en-001", "en-GB"), ("en-150", "en-GB"), ("en-AT", "en-GB"), ("en-US", "en"), ("en-Latn-US", "en")),
     ],
 )
-def test_locale_gets_language_of_its_cldr_parent(wanted: str, found: str) -> None:
-    assert best_match([wanted], (*TEN, *REGIONAL, "hi-Latn")) == found
+def test_locale_gets_language_of_its_cldr_parent(tag: str, expected: str) -> None:
+    assert best_match([tag], (*TEN, *REGIONAL, "hi-Latn")) == expected
 
 
 def test_nearest_parent_locale_is_preferred() -> None:
@@ -142,12 +142,12 @@ def test_locale_without_catalog_gets_no_language(locale: str) -> None:
 
 
 def test_offered_languages_are_unique_and_named_in_themselves() -> None:
-    found = {each.tag: (each.name, each.direction) for each in selectable((*TEN, *REGIONAL))}
-    assert set(found) == set(TEN)
-    assert found["de"] == ("Deutsch", "ltr")
-    assert found["es"] == ("Español", "ltr")
-    assert found["ar"] == ("العربية", "rtl")
-    assert found["pt-BR"] == ("Português (Brasil)", "ltr")
+    result = {each.tag: (each.name, each.direction) for each in selectable((*TEN, *REGIONAL))}
+    assert set(result) == set(TEN)
+    assert result["de"] == ("Deutsch", "ltr")
+    assert result["es"] == ("Español", "ltr")
+    assert result["ar"] == ("العربية", "rtl")
+    assert result["pt-BR"] == ("Português (Brasil)", "ltr")
     assert [each.tag for each in selectable(("fr-CA", "en"))] == ["en", "fr-CA"]
 
 
@@ -163,7 +163,7 @@ def test_numbers_are_formatted_for_language() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found"),
+    ("preferences", "expected"),
     [
         (["de"], "de"),
         (["DE"], "de"),
@@ -187,8 +187,8 @@ def test_numbers_are_formatted_for_language() -> None:
         (["deu"], None),
     ],
 )
-def test_regional_tag_falls_back_to_its_language(wanted: list[str], found: str | None) -> None:
-    assert best_match(wanted, INSTALLED) == found
+def test_regional_tag_falls_back_to_its_language(preferences: list[str], expected: str | None) -> None:
+    assert best_match(preferences, INSTALLED) == expected
 
 
 def test_order_of_preference_decides() -> None:

@@ -109,8 +109,8 @@ def test_accessible_name_from_any_source_is_accepted(html: str) -> None:
     ],
 )
 def test_refresh_to_foreign_host_is_found(content: str, hosts: list[str]) -> None:
-    found = Document(f'<meta http-equiv="Refresh" content="{content}">').loads()
-    assert [host for host in map(foreign_host, found) if host] == hosts
+    result = Document(f'<meta http-equiv="Refresh" content="{content}">').loads()
+    assert [host for host in map(foreign_host, result) if host] == hosts
 
 
 def test_hosts_of_image_set_are_found() -> None:
@@ -171,7 +171,7 @@ NO_CSS_ERRORS = [
 
 @pytest.mark.parametrize(("text", "line"), CSS_ERRORS, ids=[text for text, _ in CSS_ERRORS])
 def test_css_syntax_error_has_line(text: str, line: int) -> None:
-    assert [found for found, _ in css.errors(text)] == [line]
+    assert [result for result, _ in css.errors(text)] == [line]
 
 
 @pytest.mark.parametrize("text", NO_CSS_ERRORS)

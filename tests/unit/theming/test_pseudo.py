@@ -46,9 +46,9 @@ def test_backwards_text_balances_its_direction_marks(text: str) -> None:
 
 
 def test_pseudo_catalog_transforms_english_text() -> None:
-    found = pseudo.catalog("en-XA", gettext.NullTranslations())
-    assert found.gettext("Yes") == "[Ýééš]"
-    assert found.ngettext("day", "days", 2) == "[đååýš]"
+    result = pseudo.catalog("en-XA", gettext.NullTranslations())
+    assert result.gettext("Yes") == "[Ýééš]"
+    assert result.ngettext("day", "days", 2) == "[đååýš]"
 
 
 CSS = b"a { color: red } @media (min-width: 9em) and ( prefers-color-scheme : dark ) { a { color: pink } }"

@@ -27,8 +27,8 @@ def trees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_placeholders_in_texts_and_paths_are_replaced(trees: Path, tmp_path: Path) -> None:
     folder = scaffold.write_distribution("page", tmp_path / "made", scaffold.name_placeholders("staff-api"))
-    found = {str(path.relative_to(folder)): path.read_text("utf-8") for path in folder.rglob("*") if path.is_file()}
-    assert found == {
+    result = {str(path.relative_to(folder)): path.read_text("utf-8") for path in folder.rglob("*") if path.is_file()}
+    assert result == {
         "linkauth_staff_api/__init__.py": "class StaffApi: ...  # größe\n",
         "linkauth_staff_api/pages/staff-api.jinja2": JINJA.replace("{{name}}", "staff-api"),
     }

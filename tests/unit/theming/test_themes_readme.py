@@ -33,8 +33,8 @@ def templates(theme: Theme) -> Templates:
 
 
 def section(heading: str) -> str:
-    (found,) = re.findall(rf"^###? {re.escape(heading)}\n(.*?)(?=^##|\Z)", TEXT, re.DOTALL | re.MULTILINE)
-    return str(found)
+    (result,) = re.findall(rf"^###? {re.escape(heading)}\n(.*?)(?=^##|\Z)", TEXT, re.DOTALL | re.MULTILINE)
+    return str(result)
 
 
 def rows(heading: str) -> list[str]:

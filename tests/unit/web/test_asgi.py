@@ -39,7 +39,7 @@ def call(messages: Iterable[dict[str, Any]], seconds: float = LONG, **scope: Any
     """
     environs: list[Any] = []
     sent: list[Any] = []
-    left = list(messages)
+    queue = list(messages)
 
     def wsgi(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         environs.append((environ, environ["wsgi.input"].read()))
@@ -47,9 +47,9 @@ def call(messages: Iterable[dict[str, Any]], seconds: float = LONG, **scope: Any
         return [b"a", b"b"]
 
     async def receive() -> dict[str, Any]:
-        if not left:
+        if not queue:
             await asyncio.Event().wait()
-        return left.pop(0)
+        return queue.pop(0)
 
     async def send(message: Any) -> None:
         sent.append(message)
@@ -136,10 +136,10 @@ def test_failing_application_gives_status_500(wsgi: Any, caplog: pytest.LogCaptu
 
 
 def test_cancelled_request_releases_its_thread(caplog: pytest.LogCaptureFixture) -> None:
-    begun, released = threading.Event(), threading.Event()
+    started, released = threading.Event(), threading.Event()
 
     def wsgi(environ: Any, start_response: Any) -> list[bytes]:
-        begun.set()
+        started.set()
         assert released.wait(LONG)
         start_response("200 OK", [])
         return []
@@ -150,9 +150,9 @@ def test_cancelled_request_releases_its_thread(caplog: pytest.LogCaptureFixture)
     async def send(message: Any) -> None:
         sent.append(message)
 
-    async def twice() -> None:
+    async def cancel_and_repeat() -> None:
         request = asyncio.create_task(application({**SCOPE}, receive, send))
-        await asyncio.to_thread(begun.wait, LONG)
+        await asyncio.to_thread(started.wait, LONG)
         request.cancel()
         with pytest.raises(asyncio.CancelledError):
             await request
@@ -161,14 +161,14 @@ def test_cancelled_request_releases_its_thread(caplog: pytest.LogCaptureFixture)
 
     async def abandon() -> None:
         request = asyncio.create_task(application({**SCOPE}, receive, send))
-        await asyncio.to_thread(begun.wait, LONG)
+        await asyncio.to_thread(started.wait, LONG)
         assert not request.done()
 
     sent: list[Any] = []
     application = Application(wsgi, 1)
-    run(twice())
+    run(cancel_and_repeat())
     # the same holds when the event loop is closed
-    begun.clear()
+    started.clear()
     released.clear()
     run(abandon())
     released.set()
@@ -201,10 +201,10 @@ def test_environ_is_built_from_scope() -> None:
 
 def test_lifespan_is_supported_and_websocket_is_not() -> None:
     sent: list[Any] = []
-    left = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+    queue = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
 
     async def receive() -> Any:
-        return left.pop(0)
+        return queue.pop(0)
 
     async def send(message: Any) -> None:
         sent.append(message["type"])

@@ -39,9 +39,9 @@ def test_headers_of_untrusted_peer_are_ignored() -> None:
     }
     for header in ("x-forwarded", "forwarded"):
         for peer in ("198.51.100.1", "::1", "", "::ffff:198.51.100.1"):
-            found = origin(header, peer, **headers)
-            assert (found.trusted, found.scheme) == (False, None)
-            assert found.address in ("198.51.100.1", "::1", "unix")
+            result = origin(header, peer, **headers)
+            assert (result.trusted, result.scheme) == (False, None)
+            assert result.address in ("198.51.100.1", "::1", "unix")
         assert origin(header, **headers).address == "203.0.113.7"
         assert origin(header, **headers).scheme == "https"
 
@@ -158,8 +158,8 @@ def test_scheme_is_that_of_outermost_trusted_proxy(hops: str, proto: str, scheme
     ],
 )
 def test_client_is_read_from_forwarded_header(text: str, address: str, scheme: str | None) -> None:
-    found = origin("forwarded", forwarded=text)
-    assert (found.address, found.scheme) == (address, scheme)
+    result = origin("forwarded", forwarded=text)
+    assert (result.address, result.scheme) == (address, scheme)
 
 
 def test_header_that_is_not_configured_is_ignored() -> None:
@@ -172,7 +172,7 @@ def test_header_that_is_not_configured_is_ignored() -> None:
 
 
 trusted = st.sampled_from(["10.0.0.2", "10.255.1.1:80", "[2001:db8::5]:1", "::ffff:10.3.3.3"])
-stranger = st.ip_addresses().filter(lambda found: not PROXIES.trusts(getattr(found, "ipv4_mapped", None) or found))
+stranger = st.ip_addresses().filter(lambda result: not PROXIES.trusts(getattr(result, "ipv4_mapped", None) or result))
 any_text = st.text(st.characters(codec="latin-1"), max_size=60)
 
 
@@ -183,8 +183,8 @@ def test_client_cannot_change_its_address(text: str, address: Any, proxies: list
     hops = [f"[{address}]:1" if ":" in str(address) else str(address), *proxies]
     assert client(end.format(text) + ", " + ", ".join(hops)) == str(named)
     schemes = ["https" for _ in hops]
-    found = origin(x_forwarded_for=",".join(hops), x_forwarded_proto=",".join([text.replace(",", ""), *schemes]))
-    assert found.scheme == "https"
+    result = origin(x_forwarded_for=",".join(hops), x_forwarded_proto=",".join([text.replace(",", ""), *schemes]))
+    assert result.scheme == "https"
 
 
 @given(any_text, any_text, any_text, st.sampled_from(["x-forwarded", "forwarded"]), any_text)
@@ -192,9 +192,9 @@ def test_any_header_value_is_read_without_exception(
     one: str, two: str, three: str, header: HeaderKind, peer: str
 ) -> None:
     for remote in (peer, PEER):
-        found = origin(header, remote, x_forwarded_for=one, x_forwarded_proto=two, forwarded=three)
-        assert found.address == "unix" or str(ip_address(found.address)) == found.address
-        assert found.scheme in (None, "http", "https")
+        result = origin(header, remote, x_forwarded_for=one, x_forwarded_proto=two, forwarded=three)
+        assert result.address == "unix" or str(ip_address(result.address)) == result.address
+        assert result.scheme in (None, "http", "https")
 
 
 @given(
