@@ -1,6 +1,7 @@
-"""The three blocks of the README that attach an SQL table, a directory and a login API: each of them signs people in.
+"""Tests that people can sign in with the README's settings for an SQL table, a directory and a login API.
 
-Only addresses and the secret of the service account are changed, and the LDAP preset, since the server is OpenLDAP.
+The tests change only addresses, the password of the service account, and the LDAP preset, because the server is
+OpenLDAP.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ from tests.servers import openldap
 PASSWORD = "Grace-Hopper-1906"
 
 
-def blocks_of(document: str) -> list[str]:
+def ini_blocks(document: str) -> list[str]:
     return re.findall(r"```ini\n(.*?)```", (ROOT / document).read_text("utf-8"), re.DOTALL)
 
 
-def block_of(plugin: str) -> dict[str, str]:
-    """The settings of the README's block for a plugin, without `linkauth.`."""
-    (block,) = [block for block in blocks_of("README.md") if f".use = {plugin}\n" in block]
+def readme_settings(plugin: str) -> dict[str, str]:
+    """Returns the settings for a plugin in README.md. The keys have no prefix `linkauth.`."""
+    (block,) = [block for block in ini_blocks("README.md") if f".use = {plugin}\n" in block]
     return settings_in(block)
 
 
@@ -41,31 +42,36 @@ def settings_in(block: str) -> dict[str, str]:
 
 @pytest.fixture
 def attached(make_app: Callable[..., Any]) -> Callable[..., Alexa]:
-    """`attached(plugin, changes, further)`: the app with the block and further settings, in which keys change."""
+    """`attached(plugin, changes, extra_settings)` returns an Alexa app for linkauth with the README's settings.
 
-    def attach(plugin: str, changes: Mapping[str, str], further: Mapping[str, str] | None = None) -> Alexa:
-        settings = block_of(plugin) | (further or {})
+    `changes` replace values of the backend; `extra_settings` are added.
+    """
+
+    def make_alexa(plugin: str, changes: Mapping[str, str], extra_settings: Mapping[str, str] | None = None) -> Alexa:
+        settings = readme_settings(plugin) | (extra_settings or {})
         prefix = f"backend.{settings['backends']}."
         for key, value in changes.items():
             assert prefix + key in settings or key == "tls_ca_file", key
             settings[prefix + key] = value
         for key, value in settings.items():
-            # an ini file doubles it, and these settings are no file
+            # a percent sign is doubled only in an ini file
             settings[key] = value.replace("%%", "%")
-        named = {key.replace(".", "__"): value for key, value in settings.items()}
-        return Alexa(https(make_app(**{**dict.fromkeys(STAFF_SETTINGS), **named})))
+        keyword_settings = {key.replace(".", "__"): value for key, value in settings.items()}
+        return Alexa(https(make_app(**{**dict.fromkeys(STAFF_SETTINGS), **keyword_settings})))
 
-    return attach
+    return make_alexa
 
 
-def signs_in(alexa: Alexa, username: str, password: str) -> dict[str, Any]:
-    """Refuses a wrong password, links with the right one; gives what the token's introspection says."""
+def sign_in(alexa: Alexa, username: str, password: str) -> dict[str, Any]:
+    """Checks that a wrong password is refused, links with the right one, and returns the introspection response."""
     assert alexa.submit(username, "wrong", status=403).status_int == 403
     response: dict[str, Any] = alexa.introspect(alexa.link(username, password)["access_token"]).json
     return response
 
 
-def test_the_sql_block_attaches_a_django_table(attached: Callable[..., Alexa], tmp_path: Path) -> None:
+def test_people_in_a_django_table_sign_in_with_the_sql_settings_of_the_readme(
+    attached: Callable[..., Alexa], tmp_path: Path
+) -> None:
     with closing(sqlite3.connect(tmp_path / "intranet.sqlite")) as table, table:
         table.execute(
             "CREATE TABLE auth_user (id INTEGER PRIMARY KEY, username TEXT, password TEXT, email TEXT, first_name TEXT,"
@@ -75,27 +81,27 @@ def test_the_sql_block_attaches_a_django_table(attached: Callable[..., Alexa], t
         row = (7, "grace", stored, "grace@example.com", "Grace", "Hopper", True)
         table.execute("INSERT INTO auth_user VALUES (?, ?, ?, ?, ?, ?, ?)", row)
     alexa = attached("sql", {"url": f"sqlite:///{tmp_path}/intranet.sqlite"})
-    assert signs_in(alexa, "grace", PASSWORD)["sub"] == "intranet:7"
+    assert sign_in(alexa, "grace", PASSWORD)["sub"] == "intranet:7"
 
 
-def test_the_manual_of_backends_attaches_a_table_by_its_columns(attached: Callable[..., Alexa], tmp_path: Path) -> None:
-    (block,) = [block for block in blocks_of("docs/backends.md") if "password_column" in block]
+def test_people_sign_in_with_the_settings_for_column_names(attached: Callable[..., Alexa], tmp_path: Path) -> None:
+    (block,) = [block for block in ini_blocks("docs/backends.md") if "password_column" in block]
     with closing(sqlite3.connect(tmp_path / "intranet.sqlite")) as table, table:
         table.execute("CREATE TABLE people (id INTEGER, login TEXT, email TEXT, password_hash TEXT, active INTEGER)")
         stored = ldap_salted_sha1.hash(PASSWORD)
         rows = [(7, "grace", "grace@example.com", stored, 1), (8, "ada", "ada@example.com", stored, 0)]
         table.executemany("INSERT INTO people VALUES (?, ?, ?, ?, ?)", rows)
-    further = {**settings_in(block), "backend.intranet.preset": "none"}
-    alexa = attached("sql", {"url": f"sqlite:///{tmp_path}/intranet.sqlite"}, further)
-    assert signs_in(alexa, "Grace@example.com", PASSWORD)["sub"] == "intranet:7"
+    extra_settings = {**settings_in(block), "backend.intranet.preset": "none"}
+    alexa = attached("sql", {"url": f"sqlite:///{tmp_path}/intranet.sqlite"}, extra_settings)
+    assert sign_in(alexa, "Grace@example.com", PASSWORD)["sub"] == "intranet:7"
     assert alexa.submit("ada", PASSWORD, status=403).status_int == 403
 
 
-def test_the_manual_of_backends_has_the_blocks_of_the_readme() -> None:
-    assert set(blocks_of("README.md")) <= set(blocks_of("docs/backends.md"))
+def test_docs_backends_contains_the_settings_of_the_readme() -> None:
+    assert set(ini_blocks("README.md")) <= set(ini_blocks("docs/backends.md"))
 
 
-def test_the_ldap_block_attaches_a_directory(attached: Callable[..., Alexa]) -> None:
+def test_people_in_a_directory_sign_in_with_the_ldap_settings_of_the_readme(attached: Callable[..., Alexa]) -> None:
     with openldap.running() as directory:
         changes = {
             "preset": "openldap",
@@ -107,21 +113,21 @@ def test_the_ldap_block_attaches_a_directory(attached: Callable[..., Alexa]) -> 
         }
         alexa = attached("ldap", changes)
         person = next(iter(directory.people.values()))
-        found = signs_in(alexa, f"CORP\\{person.username}", person.password)
-        assert found["sub"].startswith("corp:")
-        assert found["username"] == person.username
+        claims = sign_in(alexa, f"CORP\\{person.username}", person.password)
+        assert claims["sub"].startswith("corp:")
+        assert claims["username"] == person.username
 
 
-def test_the_http_block_attaches_a_login_api(attached: Callable[..., Alexa]) -> None:
+def test_people_of_a_login_api_sign_in_with_the_http_settings_of_the_readme(attached: Callable[..., Alexa]) -> None:
     def reply_to(request: Asked) -> Reply:
-        given = json.loads(request.body)
-        if given == {"login": "grace", "secret": PASSWORD}:
+        credentials = json.loads(request.body)
+        if credentials == {"login": "grace", "secret": PASSWORD}:
             return Reply(200, json.dumps({"result": {"ok": True, "id": "77"}}))
         return Reply(200, json.dumps({"result": {"ok": False, "code": "E17"}}))
 
     api = API(reply_to)
     try:
         alexa = attached("http", {"url": f"{api.url}/login"})
-        assert signs_in(alexa, "grace", PASSWORD)["sub"] == "legacy:77"
+        assert sign_in(alexa, "grace", PASSWORD)["sub"] == "legacy:77"
     finally:
         api.stop()

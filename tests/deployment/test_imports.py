@@ -1,4 +1,4 @@
-"""A running server imports nothing of the rooms that are for authors, operators and tests."""
+"""Tests that a server does not import modules that only tools, commands or tests need."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def call(method, path, query="", form=None, **headers):
 PAGE = """
 import inspect
 _, page = call("GET", "/authorize", sys.argv[1], HTTP_HOST="127.0.0.1:6543", **{"wsgi.url_scheme": "http"})
-# inspect fills this when it looks for the source of a frame among all modules, as pyramid.view's decorators make it do
+# inspect fills modulesbyfile if it searches all modules for the source of a frame, as the decorators of pyramid.view do
 print(json.dumps(['name="form_token"' in page, sorted(sys.modules), sorted(inspect.modulesbyfile)]))
 """
 SIGN_IN = """
@@ -58,8 +58,8 @@ print(json.dumps([json.loads(found)["active"], sorted(name for name in sys.modul
 """
 
 
-def _run(ini: Path, code: str, argument: str) -> Any:
-    """What `code` prints behind CALL, in a process of its own, for the application of an ini file."""
+def _run_in_process(ini: Path, code: str, argument: str) -> Any:
+    """Runs CALL and `code` in a new process for the application of an ini file, and returns the printed JSON."""
     result = subprocess.run(
         [sys.executable, "-c", CALL + code, argument],
         env={"LINKAUTH_INI": str(ini), "PATH": "/usr/bin:/bin"},
@@ -72,34 +72,33 @@ def _run(ini: Path, code: str, argument: str) -> Any:
     return json.loads(result.stdout.splitlines()[-1])
 
 
-def test_a_server_imports_only_what_it_serves_with(tmp_path: Path) -> None:
-    """After a whole sign-in and an introspection, in a process of its own."""
+def test_a_server_imports_no_tools_during_sign_in_and_introspection(tmp_path: Path) -> None:
     text = (ROOT / "tests/testing.ini").read_text("utf-8").replace("%(tmp)s", str(tmp_path))
     ini = tmp_path / "linkauth.ini"
     ini.write_text(text, "utf-8")
     people.create(f"sqlite:///{tmp_path}/people.sqlite")
     uri = "https://layla.amazon.com/spa/skill/account-linking-status.html?vendorId=M2AAAAAAAAAAAA"
-    active, modules = _run(ini, SIGN_IN, uri)
+    active, modules = _run_in_process(ini, SIGN_IN, uri)
     assert active is True
     assert "linkauth.oauth2.endpoints" in modules
     assert [name for name in modules if name.startswith(tuple(f"linkauth.{room}" for room in ROOMS))] == []
 
 
-def test_a_start_imports_nothing_that_the_first_page_does_not_need(tmp_path: Path) -> None:
-    """The first start makes the database's schema, by Alembic; the second one finds it."""
+def test_a_start_imports_only_what_the_login_page_needs(tmp_path: Path) -> None:
+    """The first start creates the database schema with Alembic. The second start is checked."""
     assert [name for name in NOT_FOR_A_PAGE if find_spec(name) is None] == []
     ini = tmp_path / "development.ini"
     ini.write_bytes((ROOT / "development.ini").read_bytes())
     uri = "http://127.0.0.1:6543/simulator/pitangui/spa/skill/account-linking-status.html?vendorId=M2SIMULATOR"
     query = urlencode({"client_id": "ride-hailer", "response_type": "token", "redirect_uri": uri, "state": "s"})
-    runs = [_run(ini, PAGE, query) for _ in range(2)]
+    runs = [_run_in_process(ini, PAGE, query) for _ in range(2)]
     assert [is_shown for is_shown, _, _ in runs] == [True, True]
     assert "alembic" in runs[0][1]
     assert [name for name in NOT_FOR_A_PAGE if name in runs[1][1]] == []
     assert runs[1][2] == []
 
 
-def test_the_contract_of_a_backend_imports_the_standard_library_alone() -> None:
+def test_the_public_modules_for_plugins_import_only_the_standard_library() -> None:
     public = "linkauth.backends, linkauth.hashing, linkauth.net, linkauth.redaction"
     code = f"import sys; before = set(sys.modules); import {public}; "
     code += "print(*sorted(set(sys.modules) - before))"

@@ -1,5 +1,8 @@
-"""No part of a secret is in what linkauth says: secrets of odd characters stand in every setting that may hold one, and
-all output of the start, of every command, of the pages and of the log is searched."""
+"""Tests that no output of linkauth contains part of a secret.
+
+Every setting that may contain a secret has one with unusual characters. The tests search the output of the start, of
+the commands, of the pages and of the log.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +16,17 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.deployment.planted import (
+from tests.deployment.secret_leaks import (
     CHARACTERS,
     encoded,
     ini_with,
-    leaked,
+    leaked_parts,
+    output_of_commands,
+    output_of_start_and_commands,
     password,
-    pieces,
-    reported,
-    said,
+    secret_parts,
     secret_settings,
-    started,
+    start_output,
 )
 from tests.servers import mariadb, openldap, postgresql
 from tests.servers.development_server import DevelopmentServer, free_port
@@ -39,6 +42,7 @@ PLANTED = {
     "database": f"postgresql+psycopg://reader:{encoded(SECRETS['database'])}@{UNREACHABLE}/links",
     "client.alexa.secret": SECRETS["client.alexa.secret"],
     "backend.staff.url": f"mariadb+pymysql://reader:{encoded(SECRETS['backend.staff.url'])}@{UNREACHABLE}/people",
+    "backend.staff.fallback_urls": f"mysql://reader:{encoded(SECRETS['backend.staff.fallback_urls'])}@{UNREACHABLE}/x",
     "backend.staff.pepper": SECRETS["backend.staff.pepper"],
     "backend.legacy.header.X-Key": SECRETS["backend.legacy.header"],
     "backend.legacy.client_secret": SECRETS["backend.legacy.client_secret"],
@@ -50,25 +54,25 @@ PLANTED = {
     "backend.legacy.prefetch_url": f"/form?key={encoded(SECRETS['backend.legacy.prefetch_url'])}",
     "backend.corp.bind_password": SECRETS["backend.corp.bind_password"],
 }
-"""Each secret as its setting takes it, at stores of which none answers."""
-ELSEWHERE = {"simulator.people", "backend.corp.uris"}
-"""Needs development.ini; takes no secret at all. Both have tests of their own."""
+"""Each setting with its secret. All servers in these settings are unreachable."""
+TESTED_SEPARATELY = {"simulator.people", "backend.corp.uris"}
+"""simulator.people requires development.ini, and backend.corp.uris accepts no secret. They have separate tests."""
 
 
 def test_every_setting_that_may_hold_a_secret_has_one() -> None:
     planted = {key.replace(".header.X-Key", ".header") for key in PLANTED}
-    assert planted | ELSEWHERE == secret_settings()
+    assert planted | TESTED_SEPARATELY == secret_settings()
 
 
-def test_nothing_that_is_planted_is_said_by_any_command(tmp_path: Path) -> None:
-    output = said(ini_with(tmp_path, PLANTED))
+def test_no_command_prints_a_secret(tmp_path: Path) -> None:
+    output = output_of_start_and_commands(ini_with(tmp_path, PLANTED))
     assert "linkauth.database: cannot be opened: connection failed" in output
     assert "Can't connect to MySQL server on" in output
-    assert not leaked(output, *SECRETS.values())
+    assert not leaked_parts(output, *SECRETS.values())
 
 
 @pytest.mark.parametrize("source", ["file", "env"])
-def test_nothing_is_said_of_what_a_file_or_the_environment_holds(
+def test_no_command_prints_a_secret_from_a_file_or_the_environment(
     tmp_path: Path, source: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     references = {}
@@ -77,51 +81,53 @@ def test_nothing_is_said_of_what_a_file_or_the_environment_holds(
         (tmp_path / name).write_text(value, "utf-8")
         monkeypatch.setenv(name, value)
         references[key] = f"file:{tmp_path / name}" if source == "file" else f"env:{name}"
-    output = said(ini_with(tmp_path, references), ("doctor",), ("explain", "{ini}", "ada"), ("db", "upgrade"))
+    output = output_of_start_and_commands(
+        ini_with(tmp_path, references), ("doctor",), ("explain", "{ini}", "ada"), ("db", "upgrade")
+    )
     assert "linkauth.database: cannot be opened: connection failed" in output
-    assert not leaked(output, *SECRETS.values())
+    assert not leaked_parts(output, *SECRETS.values())
 
 
 DRIVERS = ("sqlite", "postgresql+psycopg", "mariadb+pymysql", "nosuch")
-ASKING = {"database": (("db", "upgrade"),), "backend.staff.url": (("doctor",), ("explain", "{ini}", "ada"))}
-"""The commands that open what a setting names."""
+COMMANDS_FOR = {"database": (("db", "upgrade"),), "backend.staff.url": (("doctor",), ("explain", "{ini}", "ada"))}
+"""The commands that use the URL in a setting."""
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-@pytest.mark.parametrize("key", ASKING)
-def test_a_password_that_is_not_encoded_is_never_said(tmp_path: Path, driver: str, key: str) -> None:
+@pytest.mark.parametrize("key", COMMANDS_FOR)
+def test_a_password_without_percent_encoding_is_not_printed(tmp_path: Path, driver: str, key: str) -> None:
     for number, character in enumerate([*CHARACTERS, CHARACTERS], 1):
         secret = password(number, character)
         for place in (f"{UNREACHABLE}/x", ""):
             ini = ini_with(tmp_path, {key: f"{driver}://reader:{secret}@{place}"})
-            assert not leaked(reported(ini, *ASKING[key]), secret), (character, place)
-    assert not leaked(said(ini, ("doctor",)), secret)
+            assert not leaked_parts(output_of_commands(ini, *COMMANDS_FOR[key]), secret), (character, place)
+    assert not leaked_parts(output_of_start_and_commands(ini, ("doctor",)), secret)
 
 
 @pytest.mark.parametrize("character", "@/#?% ")
 @pytest.mark.parametrize("key", ["database", "backend.staff.url"])
-def test_a_url_that_would_be_split_is_refused_with_how_to_write_it(tmp_path: Path, key: str, character: str) -> None:
+def test_an_ambiguous_url_is_refused_with_the_correct_encoding(tmp_path: Path, key: str, character: str) -> None:
     url = f"postgresql+psycopg://reader:{password(1, character)}@db.example.com/x"
-    refusal = started(ini_with(tmp_path, {key: url}))
+    refusal = start_output(ini_with(tmp_path, {key: url}))
     assert f"linkauth.{key}: contains " in refusal
     assert "write %40 for @, %2F for /" in refusal
 
 
 @pytest.mark.parametrize("key", ["backend.legacy.url", "backend.legacy.check_url", "backend.corp.uris"])
-def test_a_url_of_an_api_or_a_directory_takes_no_password(tmp_path: Path, key: str) -> None:
+def test_the_url_of_an_api_or_a_directory_must_not_contain_a_password(tmp_path: Path, key: str) -> None:
     for number, character in enumerate(["", *CHARACTERS, CHARACTERS], 1):
         secret = password(number, character)
         for port in ("", "1"):
             scheme = "ldap" if key.endswith("uris") else "https"
             url = f"{scheme}://reader:{port}{secret}@127.0.0.1:1/login"
-            output = reported(ini_with(tmp_path, {key: url}), ("doctor",))
+            output = output_of_commands(ini_with(tmp_path, {key: url}), ("doctor",))
             assert f"linkauth.{key}: " in output
-            assert not leaked(output, secret), (character, port)
+            assert not leaked_parts(output, secret), (character, port)
 
 
 @pytest.fixture(scope="module")
-def postgres() -> Iterator[PostgreSQL]:
-    """It wants passwords of `reader`, who has one with every character."""
+def postgresql_server() -> Iterator[PostgreSQL]:
+    """A PostgreSQL server that requires a password of the account `reader`. The password has all CHARACTERS."""
     with postgresql.running() as server:
         rules = server.folder / "data" / "pg_hba.conf"
         rules.write_text("host all reader 127.0.0.1/32 scram-sha-256\n" + rules.read_text("utf-8"), "utf-8")
@@ -133,7 +139,7 @@ def postgres() -> Iterator[PostgreSQL]:
 
 
 @pytest.fixture(scope="module")
-def maria() -> Iterator[MariaDB]:
+def mariadb_server() -> Iterator[MariaDB]:
     with mariadb.running() as server:
         yield server
 
@@ -144,66 +150,70 @@ def slapd() -> Iterator[OpenLDAP]:
         yield directory
 
 
-def test_a_wrong_password_at_postgresql_is_not_said(tmp_path: Path, postgres: PostgreSQL) -> None:
+def test_a_wrong_password_for_postgresql_is_not_printed(tmp_path: Path, postgresql_server: PostgreSQL) -> None:
     wrong = password(2)
     for url in (
-        f"postgresql+psycopg://reader:{encoded(wrong)}@127.0.0.1:{postgres.port}/postgres",
-        f"postgresql+psycopg://127.0.0.1:{postgres.port}/postgres?user=reader&password={encoded(wrong)}",
-        # libpq takes apart what it is given as a name of a database
-        f"postgresql+psycopg://reader:{encoded(wrong)}@127.0.0.1:{postgres.port}/{encoded('x=' + wrong)}",
+        f"postgresql+psycopg://reader:{encoded(wrong)}@127.0.0.1:{postgresql_server.port}/postgres",
+        f"postgresql+psycopg://127.0.0.1:{postgresql_server.port}/postgres?user=reader&password={encoded(wrong)}",
+        # libpq parses a database name that looks like a connection string
+        f"postgresql+psycopg://reader:{encoded(wrong)}@127.0.0.1:{postgresql_server.port}/{encoded('x=' + wrong)}",
     ):
-        output = said(ini_with(tmp_path, {"database": url, "backend.staff.url": url}))
-        assert not leaked(output, wrong)
+        output = output_of_start_and_commands(ini_with(tmp_path, {"database": url, "backend.staff.url": url}))
+        assert not leaked_parts(output, wrong)
         assert 'password authentication failed for user "reader"' in output
 
 
-def test_the_right_password_with_every_character_signs_in_at_postgresql(tmp_path: Path, postgres: PostgreSQL) -> None:
-    url = f"postgresql+psycopg://reader:{encoded(password(1))}@127.0.0.1:{postgres.port}/postgres"
-    output = said(ini_with(tmp_path, {"database": url, "backend.staff.url": url}))
+def test_a_password_with_all_characters_is_accepted_by_postgresql(
+    tmp_path: Path, postgresql_server: PostgreSQL
+) -> None:
+    url = f"postgresql+psycopg://reader:{encoded(password(1))}@127.0.0.1:{postgresql_server.port}/postgres"
+    output = output_of_start_and_commands(ini_with(tmp_path, {"database": url, "backend.staff.url": url}))
     assert "linkauth.database: has no linkauth tables" in output
     assert 'relation "people" does not exist' in output
-    assert not leaked(output, password(1))
+    assert not leaked_parts(output, password(1))
 
 
-def test_what_servers_repeat_of_a_url_is_hidden(tmp_path: Path, postgres: PostgreSQL, maria: MariaDB) -> None:
-    """A password that was pasted into the name of the database too: servers name a database that is not there."""
+def test_error_messages_of_database_servers_are_redacted(
+    tmp_path: Path, postgresql_server: PostgreSQL, mariadb_server: MariaDB
+) -> None:
+    """The password is also part of the database name, which the servers repeat if the database does not exist."""
     secret = password(1)
     pasted = secret[:29]
-    url = f"postgresql+psycopg://reader:{encoded(secret)}@127.0.0.1:{postgres.port}/{encoded(pasted)}"
-    output = said(ini_with(tmp_path, {"database": url, "backend.staff.url": url}))
+    url = f"postgresql+psycopg://reader:{encoded(secret)}@127.0.0.1:{postgresql_server.port}/{encoded(pasted)}"
+    output = output_of_start_and_commands(ini_with(tmp_path, {"database": url, "backend.staff.url": url}))
     assert re.search(r'linkauth.database: cannot be opened: .*database "\*\*\*" does not exist', output)
     assert re.search(r'staff: look-up: .*database "\*\*\*" does not exist', output)
-    assert not leaked(output, secret)
-    maria.run("CREATE USER odd@'%%' IDENTIFIED BY %s", (secret,))
-    url = f"mariadb+pymysql://odd:{encoded(secret)}@127.0.0.1:{maria.port}/{encoded(pasted)}"
-    output = said(ini_with(tmp_path, {"backend.staff.url": url}))
+    assert not leaked_parts(output, secret)
+    mariadb_server.run("CREATE USER odd@'%%' IDENTIFIED BY %s", (secret,))
+    url = f"mariadb+pymysql://odd:{encoded(secret)}@127.0.0.1:{mariadb_server.port}/{encoded(pasted)}"
+    output = output_of_start_and_commands(ini_with(tmp_path, {"backend.staff.url": url}))
     assert re.search(r"staff: look-up: .*Access denied for user 'odd'@'%' to database '\*\*\*'", output)
-    assert not leaked(output, secret)
+    assert not leaked_parts(output, secret)
 
 
-def test_a_wrong_password_at_mariadb_is_not_said(tmp_path: Path, maria: MariaDB) -> None:
+def test_a_wrong_password_for_mariadb_is_not_printed(tmp_path: Path, mariadb_server: MariaDB) -> None:
     wrong = password(2)
     for driver in ("mariadb+pymysql", "mysql+pymysql", "mysql"):
-        url = f"{driver}://reader:{encoded(wrong)}@127.0.0.1:{maria.port}/linkauth"
-        output = said(ini_with(tmp_path, {"backend.staff.url": url}))
+        url = f"{driver}://reader:{encoded(wrong)}@127.0.0.1:{mariadb_server.port}/linkauth"
+        output = output_of_start_and_commands(ini_with(tmp_path, {"backend.staff.url": url}))
         assert "Access denied for user 'reader'" in output
-        assert not leaked(output, wrong)
+        assert not leaked_parts(output, wrong)
 
 
-def test_a_wrong_password_or_host_of_a_directory_is_not_said(tmp_path: Path, slapd: OpenLDAP) -> None:
+def test_a_wrong_password_for_a_directory_is_not_printed(tmp_path: Path, slapd: OpenLDAP) -> None:
     wrong = password(2)
     settings = {
         "backend.corp.bind_dn": slapd.bind_dn,
         "backend.corp.bind_password": wrong,
         "backend.corp.user_base": slapd.people_base,
     }
-    for uri, why in (
+    for uri, reason in (
         (slapd.a.ldap, "the service account bind_dn is refused"),
         (f"ldap://127.0.0.1:{free_port()}", "no connection: Connection refused"),
     ):
-        output = said(ini_with(tmp_path, {**settings, "backend.corp.uris": uri}))
-        assert why in output
-        assert not leaked(output, wrong)
+        output = output_of_start_and_commands(ini_with(tmp_path, {**settings, "backend.corp.uris": uri}))
+        assert reason in output
+        assert not leaked_parts(output, wrong)
 
 
 LOGGING = """
@@ -228,18 +238,17 @@ format = %(levelname)s %(name)s: %(message)s
 
 
 @pytest.mark.parametrize("formatter", ["json", "plain"])
-def test_a_server_says_nothing_of_them_while_it_serves(tmp_path: Path, formatter: str, postgres: PostgreSQL) -> None:
+def test_a_running_server_logs_no_secret(tmp_path: Path, formatter: str, postgresql_server: PostgreSQL) -> None:
     changes = {key: value for key, value in PLANTED.items() if key not in ("database", "client.alexa.secret")}
-    of_database = f"postgresql+psycopg://reader:{encoded(password(2))}@127.0.0.1:{postgres.port}/postgres"
-    url = changes.pop("backend.staff.url")
+    database_url = f"postgresql+psycopg://reader:{encoded(password(2))}@127.0.0.1:{postgresql_server.port}/postgres"
+    urls = {key: changes.pop(f"backend.staff.{key}").replace("%", "%%") for key in ("url", "fallback_urls")}
     server = DevelopmentServer(
         tmp_path,
         {
             **{key: value.replace("%", "%%") for key, value in changes.items()},
             "backends": "staff other legacy corp",
-            "backend.staff.url": of_database.replace("%", "%%"),
-            **{f"backend.other.{key}": value for key, value in OTHER.items()},
-            "backend.other.url": url.replace("%", "%%"),
+            "backend.staff.url": database_url.replace("%", "%%"),
+            **{f"backend.other.{key}": value for key, value in {**OTHER_BACKEND, **urls}.items()},
             "backend.legacy.use": "http",
             "backend.legacy.body": "json",
             "backend.legacy.success": "/ok = true",
@@ -263,10 +272,10 @@ def test_a_server_says_nothing_of_them_while_it_serves(tmp_path: Path, formatter
         server.stop()
     log = server.log.read_text("utf-8")
     assert "password authentication failed for user" in log
-    assert not leaked(log + result.stdout + result.stderr, *SECRETS.values(), password(2))
+    assert not leaked_parts(log + result.stdout + result.stderr, *SECRETS.values(), password(2))
 
 
-OTHER = {
+OTHER_BACKEND = {
     "use": "sql",
     "table": "people",
     "subject_column": "id",
@@ -275,7 +284,7 @@ OTHER = {
 }
 
 
-def test_a_server_that_cannot_start_says_nothing_of_them(tmp_path: Path) -> None:
+def test_a_failed_start_prints_no_secret(tmp_path: Path) -> None:
     for secret, url in (
         (password(3), f"postgresql+psycopg://reader:{encoded(password(3))}@{UNREACHABLE}/x"),
         (password(4), f"postgresql+psycopg://reader:{password(4)}@{UNREACHABLE}/x"),
@@ -286,5 +295,5 @@ def test_a_server_that_cannot_start_says_nothing_of_them(tmp_path: Path) -> None
             result = subprocess.run(command, capture_output=True, text=True, check=False)
             assert result.returncode == 1
             assert f"linkauth.{key}: " in result.stderr
-            assert pieces(secret)
-            assert not leaked(result.stdout + result.stderr, secret)
+            assert secret_parts(secret)
+            assert not leaked_parts(result.stdout + result.stderr, secret)

@@ -1,4 +1,4 @@
-"""linkauth.secret is changed while servers answer: two processes with different ini files, and not one error."""
+"""Tests that linkauth.secret can be changed without errors while two servers with different ini files run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.servers.development_server import DevelopmentServer
 FORMER = "the former secret of 32 characters or more, with spaces"
 NEW = "9f31c7a05be84d26a1f0c3972d6e58b4"
 CALLBACK = "http://127.0.0.1:9/callback"
-ASKED = {"client_id": "app", "response_type": "code", "redirect_uri": CALLBACK, "state": "S", **PKCE}
+AUTHORIZATION_REQUEST = {"client_id": "app", "response_type": "code", "redirect_uri": CALLBACK, "state": "S", **PKCE}
 CLIENT = {
     "client.app.name": "App",
     "client.app.platform": "none",
@@ -41,59 +41,59 @@ CLIENT = {
     "client.app.access_token_lifetime": "3600",
     "client.app.refresh_grace": "600",
 }
-RUNNERS, ROUNDS = 8, 4
+CLIENT_THREADS, ROUNDS = 8, 4
 FORM_TOKEN = re.compile(r'(?<=name="form_token" value=")[^"]*')
 
 
 @dataclass
 class Load:
-    """What phones, Amazon and verifiers ask of two servers behind one address."""
+    """Requests of phones, Amazon and token verifiers to two servers that share an address."""
 
     issuing: AuthorizationServer
     pool: urllib3.PoolManager
 
     same: bool = True
-    """Is a lost answer repeated with the same refresh token, or is it enough that it is a good one?"""
+    """Whether a repeated refresh must return the same refresh token as before, or any valid one."""
 
     def __call__(self, one: DevelopmentServer, two: DevelopmentServer) -> None:
-        """Every request of each runner at one of the servers, and what follows from it at the other."""
-        with ThreadPoolExecutor(RUNNERS) as threads:
-            for done in [threads.submit(self._run, runner, one, two) for runner in range(RUNNERS)]:
-                done.result()
+        """Sends requests in CLIENT_THREADS threads. Each step goes to another server than the step before."""
+        with ThreadPoolExecutor(CLIENT_THREADS) as threads:
+            for future in [threads.submit(self._run, runner, one, two) for runner in range(CLIENT_THREADS)]:
+                future.result()
 
     def _run(self, runner: int, one: DevelopmentServer, two: DevelopmentServer) -> None:
-        for turn in range(runner, runner + ROUNDS):
-            here, there = (one, two) if turn % 2 else (two, one)
-            self._page(here, there)
-            self._tokens(here, there)
+        for round_number in range(runner, runner + ROUNDS):
+            first_server, second_server = (one, two) if round_number % 2 else (two, one)
+            self._page(first_server, second_server)
+            self._tokens(first_server, second_server)
 
-    def _page(self, here: DevelopmentServer, there: DevelopmentServer) -> None:
-        """A page of the one server is posted to the other, which would say so if it were stale."""
-        requested = urlencode({**ASKED, "redirect_uri": CALLBACK})
-        page = self.pool.request("GET", f"{here.url}/authorize?{requested}").data.decode("utf-8")
+    def _page(self, first_server: DevelopmentServer, second_server: DevelopmentServer) -> None:
+        """Gets the login page from one server and posts its form to the other, which must accept the form token."""
+        request_query = urlencode({**AUTHORIZATION_REQUEST, "redirect_uri": CALLBACK})
+        page = self.pool.request("GET", f"{first_server.url}/authorize?{request_query}").data.decode("utf-8")
         form = {"form_token": FORM_TOKEN.findall(page)[0], "cancel": "1"}
-        # the origin is the public URL, which is each server's own here
+        # the servers have different public URLs here, so the header Origin would not match
         headers = {"Sec-Fetch-Site": "same-origin"}
-        url = f"{there.url}/authorize?{requested}"
+        url = f"{second_server.url}/authorize?{request_query}"
         response = self.pool.request_encode_body(
             "POST", url, form, headers, encode_multipart=False, redirect=False, timeout=30
         )
         assert response.status == 303, response.data
         assert "error=access_denied" in response.headers["Location"]
 
-    def _tokens(self, here: DevelopmentServer, there: DevelopmentServer) -> None:
-        location = self.issuing.authorize(self.issuing.parse(ASKED.items()), Person(), "en")
+    def _tokens(self, first_server: DevelopmentServer, second_server: DevelopmentServer) -> None:
+        location = self.issuing.authorize(self.issuing.parse(AUTHORIZATION_REQUEST.items()), Person(), "en")
         form = {"grant_type": "authorization_code", "code": query(location)["code"], "redirect_uri": CALLBACK}
-        first = self._token(here, {**form, "code_verifier": VERIFIER})
+        first = self._token(first_server, {**form, "code_verifier": VERIFIER})
         refresh = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
-        second = self._token(there, refresh)
-        # the answer was lost, and is repeated by the other server
-        repeated = self._token(here, refresh)
+        second = self._token(second_server, refresh)
+        # repeat the refresh at the other server, as if the response was lost
+        repeated = self._token(first_server, refresh)
         assert repeated["refresh_token"] == second["refresh_token"] or not self.same
-        third = self._token(there, {**refresh, "refresh_token": repeated["refresh_token"]})
-        last = self._token(here, {**refresh, "refresh_token": third["refresh_token"]})
-        for tokens in (first, second, repeated, third, last):
-            for server in (here, there):
+        third = self._token(second_server, {**refresh, "refresh_token": repeated["refresh_token"]})
+        fourth = self._token(first_server, {**refresh, "refresh_token": third["refresh_token"]})
+        for tokens in (first, second, repeated, third, fourth):
+            for server in (first_server, second_server):
                 self._verify(server, tokens["access_token"])
 
     def _token(self, server: DevelopmentServer, form: Mapping[str, str]) -> Any:
@@ -115,7 +115,7 @@ class Load:
 
 @pytest.fixture
 def database(tmp_path: Path) -> str:
-    """A database with a signing key that the former secret has sealed."""
+    """A database with a signing key that is encrypted with the former secret."""
     url = f"sqlite:///{tmp_path}/linkauth.sqlite"
     engine = open_engine(url)
     upgrade(engine)
@@ -129,7 +129,7 @@ def database(tmp_path: Path) -> str:
 def load(database: str) -> Iterator[Load]:
     engine = open_engine(database)
     client = Client("app", frozenset({"authorization_code"}), (CALLBACK,))
-    with closing(LinkStore(engine)) as store, urllib3.PoolManager(maxsize=RUNNERS, retries=False) as pool:
+    with closing(LinkStore(engine)) as store, urllib3.PoolManager(maxsize=CLIENT_THREADS, retries=False) as pool:
         issuing = AuthorizationServer("x", Clients([client]), Issuer(store, b"x", Signer("x", tuple)), time)
         yield Load(issuing, pool)
     engine.dispose()
@@ -142,8 +142,8 @@ def served(folder: Path, database: str, secret: str, *previous: str) -> Developm
     return DevelopmentServer(folder, changes)
 
 
-def sealed_for(database: str, *secrets: str) -> list[bool]:
-    """Can each of these secrets open every key?"""
+def readable_with(database: str, *secrets: str) -> list[bool]:
+    """Returns, for each secret, whether it decrypts every key."""
     engine = open_engine(database)
     found = []
     for secret in secrets:
@@ -158,20 +158,20 @@ def test_two_servers_change_their_secret_under_load_without_an_error(tmp_path: P
     old = served(tmp_path / "old", database, FORMER)
     both = served(tmp_path / "both", database, NEW, f"file:{tmp_path}/former")
     new = served(tmp_path / "new", database, NEW)
-    assert sealed_for(database, FORMER, NEW) == [True, False]
+    assert readable_with(database, FORMER, NEW) == [True, False]
     try:
         old.start()
         both.start()
-        assert sealed_for(database, FORMER, NEW) == [True, True]
+        assert readable_with(database, FORMER, NEW) == [True, True]
         load(old, both)
         old.stop()
         new.start()
         load.same = False
         load(both, new)
         both.stop()
-        said = CliRunner().invoke(main, ["keys", "reseal", str(tmp_path / "new/served.ini")])
-        assert said.output == "1 key(s) resealed\n"
-        assert sealed_for(database, FORMER, NEW) == [False, True]
+        reseal_output = CliRunner().invoke(main, ["keys", "reseal", str(tmp_path / "new/served.ini")])
+        assert reseal_output.output == "1 key(s) resealed\n"
+        assert readable_with(database, FORMER, NEW) == [False, True]
         load(new, new)
     finally:
         for server in (old, both, new):
@@ -183,7 +183,7 @@ def test_two_servers_change_their_secret_under_load_without_an_error(tmp_path: P
         assert NEW not in log
 
 
-def test_two_servers_seal_for_the_new_secret_at_once(database: str) -> None:
+def test_concurrent_servers_encrypt_the_keys_once_with_the_new_secret(database: str) -> None:
     engine = open_engine(database)
     stores = [KeyStore(engine, NEW, [FORMER]) for _ in range(8)]
     with ThreadPoolExecutor(8) as threads:
@@ -193,7 +193,7 @@ def test_two_servers_seal_for_the_new_secret_at_once(database: str) -> None:
         assert (len(key.sealed.split()), key.missing_secrets, key.unknown_seals) == (2, (), 0)
         assert store.add_seals() == 0
     store = KeyStore(engine, NEW, [FORMER])
-    # a new key is for both at once
+    # a new key is encrypted with both secrets
     store.rotate(2, int(time()) + 1000)
     engine.dispose()
-    assert sealed_for(database, FORMER, NEW) == [True, True]
+    assert readable_with(database, FORMER, NEW) == [True, True]

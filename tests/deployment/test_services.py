@@ -1,4 +1,4 @@
-"""What an application opens is closed once, also when the start is refused halfway; the order of includes is free."""
+"""Tests that services are closed exactly once, also after a failed start, and that includes work in any order."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from tests.conftest import https
 INCLUDES = ("request", "headers", "forwarded", "limits", "routes")
 
 
-class Closing(CredentialBackend):
-    """A backend that remembers whether it was closed; the one named `broken` cannot be."""
+class ClosableBackend(CredentialBackend):
+    """A backend that counts calls of `close`. The first one that is opened raises SystemExit in `close`."""
 
-    opened: list[Closing]
+    opened: list[ClosableBackend]
 
     def __init__(self, settings: Any) -> None:
         self.closed = 0
@@ -44,31 +44,33 @@ class Closing(CredentialBackend):
 @pytest.fixture
 def settings(make_app: Callable[..., Any]) -> Settings:
     """The settings of the app with three backends, the last of which is a shadow."""
-    made: Settings = services_of(make_app().registry).settings
-    entries = [replace(made.backends[0], name=name, shadow=name == "trial") for name in ("corp", "other", "trial")]
-    return replace(made, backends=tuple(entries))
+    created: Settings = services_of(make_app().registry).settings
+    entries = [replace(created.backends[0], name=name, shadow=name == "trial") for name in ("corp", "other", "trial")]
+    return replace(created, backends=tuple(entries))
 
 
 @pytest.fixture
-def opened(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> list[Closing]:
-    """The backends that are opened, in their order: each plugin of the ini is replaced by `Closing`."""
-    load, made = plugins.load, list[Closing]()
-    kind = type("Closing", (Closing,), {"opened": made})
-    monkeypatch.setattr(plugins, "load", lambda family, name: kind if family == "backends" else load(family, name))
-    return made
+def opened_backends(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> list[ClosableBackend]:
+    """Replaces every backend plugin by ClosableBackend, and returns the list of opened backends in their order."""
+    load, created = plugins.load, list[ClosableBackend]()
+    backend_class = type("Closing", (ClosableBackend,), {"opened": created})
+    monkeypatch.setattr(
+        plugins, "load", lambda family, name: backend_class if family == "backends" else load(family, name)
+    )
+    return created
 
 
-def test_everything_is_closed_once(settings: Settings, opened: list[Closing]) -> None:
+def test_close_closes_each_backend_once(settings: Settings, opened_backends: list[ClosableBackend]) -> None:
     services = build(settings)
-    found = opened[-3:]
-    assert [each.closed for each in found] == [0, 0, 0]
+    found = opened_backends[-3:]
+    assert [backend.closed for backend in found] == [0, 0, 0]
     services.close()
     services.close()
-    assert [each.closed for each in found] == [1, 1, 1]
+    assert [backend.closed for backend in found] == [1, 1, 1]
 
 
-def test_a_start_that_is_refused_leaves_nothing_open(
-    settings: Settings, opened: list[Closing], monkeypatch: pytest.MonkeyPatch
+def test_a_failed_start_closes_each_backend_once(
+    settings: Settings, opened_backends: list[ClosableBackend], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for step in (
         "_open_themes",
@@ -79,11 +81,11 @@ def test_a_start_that_is_refused_leaves_nothing_open(
         "_create_issuer",
         "SignIn",
     ):
-        del opened[:]
-        with monkeypatch.context() as patched, pytest.raises(SettingsError):
-            patched.setattr(services_module, step, refuse)
+        del opened_backends[:]
+        with monkeypatch.context() as patch, pytest.raises(SettingsError):
+            patch.setattr(services_module, step, refuse)
             build(settings)
-        assert [each.closed for each in opened] == [1, 1, 1], step
+        assert [backend.closed for backend in opened_backends] == [1, 1, 1], step
 
 
 def refuse(*_: object, **__: object) -> None:
@@ -103,9 +105,9 @@ def test_the_order_of_includes_does_not_matter(make_app: Callable[..., Any], ord
     assert "Content-Security-Policy" in plain.headers
 
 
-def test_linkauth_has_one_key_in_the_registry(make_app: Callable[..., Any]) -> None:
+def test_the_registry_has_one_key_of_linkauth(make_app: Callable[..., Any]) -> None:
     registry = make_app().registry
-    ours = {key: value for key, value in registry.settings.items() if not isinstance(value, str)}
-    assert [value for value in ours.values() if type(value).__module__.startswith("linkauth")] == [
+    objects = {key: value for key, value in registry.settings.items() if not isinstance(value, str)}
+    assert [value for value in objects.values() if type(value).__module__.startswith("linkauth")] == [
         services_of(registry)
     ]

@@ -1,4 +1,4 @@
-"""Starting by the README's command: every mistake stops it with a sentence that names the fix, and no traceback."""
+"""Tests that every configuration error stops the start with a message that names the fix, and without traceback."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LINKAUTH = Path(sys.executable).with_name("linkauth")
 
 @pytest.fixture
 def ini(tmp_path: Path) -> Path:
-    """development.ini in a folder of its own, on a free port."""
+    """A copy of development.ini in a temporary folder, with a free port."""
     text = (ROOT / "development.ini").read_text("utf-8").replace("6543", str(free_port()))
     path = tmp_path / "linkauth.ini"
     path.write_text(text, "utf-8")
@@ -34,7 +34,7 @@ def change(ini: Path, pattern: str, replacement: str) -> None:
 
 
 def linkauth(*arguments: str | Path, expect: int = 1) -> str:
-    """What the command says; it must end by itself, with that code and without a traceback."""
+    """Runs the command in a new process, checks its exit code, and returns its output without a traceback."""
     command = [str(LINKAUTH), *map(str, arguments)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     output = result.stdout + result.stderr
@@ -43,14 +43,14 @@ def linkauth(*arguments: str | Path, expect: int = 1) -> str:
     return output
 
 
-def test_a_wrong_key_is_named_with_the_nearest_known_one(ini: Path) -> None:
+def test_an_unknown_key_is_reported_with_the_nearest_known_key(ini: Path) -> None:
     change(ini, "linkauth.public_url =", "linkauth.publik_url =")
     output = linkauth("serve", ini)
     assert "linkauth.publik_url: is not a known key; the nearest known key is linkauth.public_url" in output
     assert "linkauth.public_url: is missing" in output
 
 
-def test_every_fault_is_said_at_once_and_no_value(ini: Path) -> None:
+def test_all_errors_are_reported_together_without_values(ini: Path) -> None:
     change(ini, "^linkauth.secret = .*", "linkauth.secret = c4n4ry")
     change(ini, "^linkauth.backend.staff.table = people", "linkauth.backend.staff.tabel = c4n4ry")
     change(ini, "^linkauth.client.ride-hailer.grants = implicit", "linkauth.client.ride-hailer.grants = c4n4ry")
@@ -141,7 +141,9 @@ def test_every_fault_is_said_at_once_and_no_value(ini: Path) -> None:
         (r"^\[app:main\]", "[DEFAULT]\nlinkauth.nonsense = 1\n[app:main]", "linkauth.nonsense: is not a known key"),
     ],
 )
-def test_a_mistake_is_one_sentence_with_its_fix(ini: Path, pattern: str, replacement: str, sentence: str) -> None:
+def test_a_configuration_error_is_reported_with_its_fix(
+    ini: Path, pattern: str, replacement: str, sentence: str
+) -> None:
     change(ini, pattern, replacement)
     output = linkauth("serve", ini)
     assert sentence in output
@@ -159,7 +161,7 @@ def test_a_mistake_is_one_sentence_with_its_fix(ini: Path, pattern: str, replace
         (r"^\[app:main\]", "[\u200bapp:main]", "contains"),
     ],
 )
-def test_a_name_with_a_character_that_cannot_be_seen_is_told(
+def test_a_name_with_an_invisible_character_is_reported(
     ini: Path, pattern: str, replacement: str, sentence: str
 ) -> None:
     change(ini, "^linkauth.secret", "linkauth.default_language = de\nlinkauth.secret")
@@ -176,7 +178,7 @@ def test_a_name_with_a_character_that_cannot_be_seen_is_told(
         ("[app:main]\nc4n4ry\n", "utf-8", "base.ini: line 2 is neither a [section] nor a key = value"),
     ],
 )
-def test_a_mistake_in_a_file_that_an_ini_names_is_told(ini: Path, text: str, encoding: str, sentence: str) -> None:
+def test_an_error_in_an_included_ini_file_is_reported(ini: Path, text: str, encoding: str, sentence: str) -> None:
     ini.with_name("base.ini").write_text(text, encoding)
     ini.write_text("[app:main]\nuse = config:base.ini\n", "utf-8")
     output = linkauth("serve", ini)
@@ -193,7 +195,7 @@ def test_a_mistake_in_a_file_that_an_ini_names_is_told(ini: Path, text: str, enc
         ("latin-1", "line 2 is not text in UTF-8: save it as UTF-8"),
     ],
 )
-def test_an_ini_file_in_another_encoding_is_said_with_its_remedy(ini: Path, encoding: str, sentence: str) -> None:
+def test_an_ini_file_with_another_encoding_is_reported_with_the_fix(ini: Path, encoding: str, sentence: str) -> None:
     text = ini.read_text("utf-8").replace("\n", "\n# Prüfstück c4n4ry\n", 1)
     ini.write_text(text, "utf-8")
     ini.write_bytes(text.encode(encoding))
@@ -203,19 +205,19 @@ def test_an_ini_file_in_another_encoding_is_said_with_its_remedy(ini: Path, enco
         assert "c4n4ry" not in output
 
 
-def test_the_sections_about_logging_tell_no_value(ini: Path) -> None:
+def test_an_error_in_the_logging_sections_is_reported_without_values(ini: Path) -> None:
     change(ini, r"^args = \(sys.stderr,\)", "args = (sys.stderr, c4n4ry@r1en)")
     output = linkauth("serve", ini)
     assert "the logging sections are invalid: NameError" in output
     assert not re.search("c4n4ry|r1en", output)
 
 
-def test_a_missing_ini_file_is_said() -> None:
+def test_a_missing_ini_file_is_reported() -> None:
     assert "nowhere.ini: no such file" in linkauth("serve", "nowhere.ini")
     assert "nowhere.ini: no such file" in linkauth("db", "upgrade", "nowhere.ini")
 
 
-def test_a_taken_port_is_said(ini: Path) -> None:
+def test_a_port_in_use_is_reported(ini: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -226,7 +228,7 @@ def test_a_taken_port_is_said(ini: Path) -> None:
 
 PAGE = "{% extends 'base.jinja2' %}"
 EVERY_PAGE = ("login", "password", "error", "home")
-EMPTY = dict.fromkeys(EVERY_PAGE, "")
+EMPTY_TEMPLATES = dict.fromkeys(EVERY_PAGE, "")
 
 
 @pytest.mark.parametrize(
@@ -238,10 +240,10 @@ EMPTY = dict.fromkeys(EVERY_PAGE, "")
             dict.fromkeys(EVERY_PAGE, PAGE),
             "linkauth.theme: bare cannot show login in en: TemplateNotFound",
         ),
-        ("", {**EMPTY, "home": "{{ nothing }}"}, "bare cannot show home in en: UndefinedError"),
-        ("", {**EMPTY, "home": "{{ static('x.css') }}"}, "bare cannot show home in en: KeyError: 'x.css'"),
-        ("", {**EMPTY, "error": "{% if %}"}, "linkauth.theme: bare, error.jinja2 line 1"),
-        ("", {**EMPTY, "password": "{{ scopes }}"}, "bare cannot show password in en: UndefinedError"),
+        ("", {**EMPTY_TEMPLATES, "home": "{{ nothing }}"}, "bare cannot show home in en: UndefinedError"),
+        ("", {**EMPTY_TEMPLATES, "home": "{{ static('x.css') }}"}, "bare cannot show home in en: KeyError: 'x.css'"),
+        ("", {**EMPTY_TEMPLATES, "error": "{% if %}"}, "linkauth.theme: bare, error.jinja2 line 1"),
+        ("", {**EMPTY_TEMPLATES, "password": "{{ scopes }}"}, "bare cannot show password in en: UndefinedError"),
         (
             "config.include('linkauth_theme_default')",
             {},
@@ -249,7 +251,7 @@ EMPTY = dict.fromkeys(EVERY_PAGE, "")
         ),
     ],
 )
-def test_a_theme_that_lacks_something_is_said(
+def test_an_incomplete_theme_is_reported(
     ini: Path, tmp_path: Path, package: str, templates: dict[str, str], sentence: str
 ) -> None:
     (tmp_path / "bare_theme/templates").mkdir(parents=True)
@@ -269,14 +271,14 @@ def test_a_theme_that_lacks_something_is_said(
     assert "Traceback" not in result.stderr
 
 
-def test_the_database_is_made_by_its_command(ini: Path) -> None:
+def test_db_upgrade_creates_the_database(ini: Path) -> None:
     change(ini, "^linkauth.database_upgrade = .*", "")
     assert "linkauth db upgrade" in linkauth("serve", ini)
     assert f"schema {HEAD}: upgraded from nothing" in linkauth("db", "upgrade", ini, expect=0)
     assert f"schema {HEAD}: nothing to do" in linkauth("db", "upgrade", ini, expect=0)
 
 
-def test_a_wrong_setting_stops_the_other_servers_too(ini: Path) -> None:
+def test_an_invalid_setting_stops_the_import_of_the_wsgi_module(ini: Path) -> None:
     change(ini, "^linkauth.secret = .*", "linkauth.secret = short")
     command = [sys.executable, "-c", "import linkauth.wsgi"]
     environment = {**os.environ, "LINKAUTH_INI": str(ini)}
@@ -286,7 +288,7 @@ def test_a_wrong_setting_stops_the_other_servers_too(ini: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_it_says_where_it_serves_and_stops_when_told(tmp_path: Path) -> None:
+def test_a_server_logs_its_url_and_stops_on_sigterm(tmp_path: Path) -> None:
     served = DevelopmentServer(tmp_path)
     served.start()
     served.stop()

@@ -1,4 +1,4 @@
-"""LINKAUTH_WORKERS: one place reads it, what is no number stops every start, and the throttle is counted for all."""
+"""Tests of LINKAUTH_WORKERS: an invalid number stops every start, and doctor multiplies the throttle limits by it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,22 @@ from tests.conftest import ROOT
 from tests.servers.development_server import free_port
 
 LINKAUTH = Path(sys.executable).with_name("linkauth")
-NO_NUMBERS = ["auto", "", "0", "00", "-1", "+2", "1.5", "4 4", "0x4", "1e1", "\u0664", "\u00b2", "10000", "9" * 5000]
+INVALID_COUNTS = [
+    "auto",
+    "",
+    "0",
+    "00",
+    "-1",
+    "+2",
+    "1.5",
+    "4 4",
+    "0x4",
+    "1e1",
+    "\u0664",
+    "\u00b2",
+    "10000",
+    "9" * 5000,
+]
 COMMANDS = {
     "serve": [str(LINKAUTH), "serve"],
     "doctor": [str(LINKAUTH), "doctor"],
@@ -24,8 +39,8 @@ COMMANDS = {
 
 
 @pytest.fixture
-def development(tmp_path: Path) -> Path:
-    """development.ini in a folder of its own, on a free port."""
+def development_ini(tmp_path: Path) -> Path:
+    """A copy of development.ini in a temporary folder, with a free port."""
     path = tmp_path / "linkauth.ini"
     text = (ROOT / "development.ini").read_text("utf-8").replace("6543", str(free_port()))
     path.write_text(text, "utf-8")
@@ -34,9 +49,9 @@ def development(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("workers", ["auto", "0"])
-def test_what_is_no_number_stops_every_start(command: str, workers: str, development: Path) -> None:
+def test_an_invalid_number_stops_every_start(command: str, workers: str, development_ini: Path) -> None:
     result = subprocess.run(
-        [*COMMANDS[command], str(development)],
+        [*COMMANDS[command], str(development_ini)],
         capture_output=True,
         text=True,
         timeout=60,
@@ -49,15 +64,15 @@ def test_what_is_no_number_stops_every_start(command: str, workers: str, develop
     assert "Traceback" not in output
 
 
-@pytest.mark.parametrize("workers", NO_NUMBERS)
-def test_what_is_no_number(workers: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("workers", INVALID_COUNTS)
+def test_an_invalid_number_is_rejected(workers: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LINKAUTH_WORKERS", workers)
     with pytest.raises(ValueError, match="must be the number of worker processes"):
         worker_processes()
 
 
 @pytest.mark.parametrize(("workers", "count"), [("1", 1), ("4", 4), (" 16 ", 16), ("08", 8), (None, 1)])
-def test_what_is_a_number(workers: str | None, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_valid_number_is_returned(workers: str | None, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     if workers is None:
         monkeypatch.delenv("LINKAUTH_WORKERS", raising=False)
     else:
@@ -65,13 +80,13 @@ def test_what_is_a_number(workers: str | None, count: int, monkeypatch: pytest.M
     assert worker_processes() == count
 
 
-def test_doctor_counts_the_throttle_of_every_process(ini: Ini, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_doctor_counts_the_throttle_of_every_worker_process(ini: Ini, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     path = ini(backend__changing__lockout_failures="20", throttle__account_failures="5")
     monkeypatch.setenv("LINKAUTH_WORKERS", "3")
     lines = linkauth("doctor", path, expect=0)
-    assert [line for line in lines if "linkauth lets 15 pass in that time (5 in each of 3 processes" in line]
+    assert [line for line in lines if "linkauth allows 15 in that time (5 in each of 3 processes" in line]
     monkeypatch.setenv("LINKAUTH_WORKERS", "4")
     (line,) = [line for line in linkauth("doctor", path, expect=0) if "lockout" in line]
     assert line.startswith("warning")
-    assert "linkauth lets 20 pass (5 in each of 4 processes, by LINKAUTH_WORKERS)" in line
+    assert "linkauth allows 20 in that time (5 in each of 4 processes, see LINKAUTH_WORKERS)" in line
     assert "linkauth.throttle.account_failures = 4 would be safe" in line

@@ -1,4 +1,4 @@
-"""Secrets of odd characters in every setting that may hold one, and what commands say with them."""
+"""Functions that write ini files with unusual secrets, run commands with them, and search the output for secrets."""
 
 from __future__ import annotations
 
@@ -43,47 +43,49 @@ COMMANDS = (
 
 
 def secret_settings() -> set[str]:
-    """The keys, without `linkauth.`, of every setting that may hold a secret: those that their dataclass does not
-    show, and those that are URLs that programs use."""
+    """Returns the keys, without `linkauth.`, of every setting that may contain a secret.
+
+    These are the fields that are hidden in the repr of their dataclass, and the URLs of servers.
+    """
     found = set()
-    for prefix, cls in CLASSES.items():
-        for each in fields(cls):
-            if not each.repr or each.name in ("url", "uris", "prefetch_url", "check_url"):
-                found.add(prefix + each.name)
+    for prefix, settings_class in CLASSES.items():
+        for setting in fields(settings_class):
+            if not setting.repr or setting.name in ("url", "uris", "prefetch_url", "check_url"):
+                found.add(prefix + setting.name)
     return found
 
 
 def password(number: int, characters: str = CHARACTERS) -> str:
-    """A secret with each of the characters between parts that are in no other text."""
-    parts = [f"k{number}n{at}rienv" for at in range(len(characters) + 1)]
+    """Returns a secret in which each of the characters stands between two parts that occur in no other text."""
+    parts = [f"k{number}n{index}rienv" for index in range(len(characters) + 1)]
     return "".join(part + character for part, character in zip(parts, characters + "-", strict=True))[:-1]
 
 
-def pieces(secret: str) -> set[str]:
-    """The parts of a planted secret."""
+def secret_parts(secret: str) -> set[str]:
+    """Returns the parts of a secret that was made by `password`."""
     return set(re.findall(r"k\d+n\d+rienv", secret))
 
 
-def leaked(output: str, *secrets: str) -> set[str]:
-    """Which parts of the secrets are in an output, encoded or not."""
-    return {piece for secret in secrets for piece in pieces(secret) if piece in output.lower()}
+def leaked_parts(output: str, *secrets: str) -> set[str]:
+    """Returns the parts of the secrets that occur in an output. Percent-encoding does not change the parts."""
+    return {piece for secret in secrets for piece in secret_parts(secret) if piece in output.lower()}
 
 
 def ini_with(folder: Path, settings: Mapping[str, str | None]) -> Path:
-    """testing.ini with a login API and a directory besides, of which nothing answers, and with `settings`."""
-    closed = free_port()
-    given: dict[str, str | None] = {
+    """Writes testing.ini with an additional login API and directory, which are unreachable, and with `settings`."""
+    closed_port = free_port()
+    settings_with_defaults: dict[str, str | None] = {
         "backends": "staff legacy corp",
         "database": f"sqlite:///{folder}/linkauth.sqlite",
         "backend.staff.url": f"sqlite:///{folder}/people.sqlite",
         "backend.legacy.use": "http",
-        "backend.legacy.url": f"https://127.0.0.1:{closed}/login",
+        "backend.legacy.url": f"https://127.0.0.1:{closed_port}/login",
         "backend.legacy.body": "json",
         "backend.legacy.body_template": '{"login": {username}, "word": {password}}',
         "backend.legacy.success": "/ok = true",
         "backend.legacy.subject": "/id",
         "backend.corp.use": "ldap",
-        "backend.corp.uris": f"ldap://127.0.0.1:{closed}",
+        "backend.corp.uris": f"ldap://127.0.0.1:{closed_port}",
         "backend.corp.allow_cleartext": "true",
         "backend.corp.bind_dn": "cn=reader,dc=example,dc=com",
         "backend.corp.bind_password": "unplanted",
@@ -91,17 +93,25 @@ def ini_with(folder: Path, settings: Mapping[str, str | None]) -> Path:
         **settings,
     }
     text = (ROOT / "tests/testing.ini").read_text("utf-8").replace("%(tmp)s", str(folder))
-    kept = [line for line in text.splitlines() if line.partition(" = ")[0].removeprefix("linkauth.") not in given]
-    # a % in an ini file is written twice
-    lines = [f"linkauth.{key} = {value.replace('%', '%%')}" for key, value in given.items() if value is not None]
+    unchanged = [
+        line
+        for line in text.splitlines()
+        if line.partition(" = ")[0].removeprefix("linkauth.") not in settings_with_defaults
+    ]
+    # a percent sign is doubled in an ini file
+    lines = [
+        f"linkauth.{key} = {value.replace('%', '%%')}"
+        for key, value in settings_with_defaults.items()
+        if value is not None
+    ]
     path = folder / "planted.ini"
-    path.write_text("\n".join([*kept, *lines, ""]), "utf-8")
+    path.write_text("\n".join([*unchanged, *lines, ""]), "utf-8")
     return path
 
 
 @contextmanager
 def plain_log() -> Iterator[io.StringIO]:
-    """Everything that any logger says, by a handler and a formatter that know nothing of secrets."""
+    """Captures all log messages with a handler and a formatter that do not redact secrets."""
     text = io.StringIO()
     handler = logging.StreamHandler(text)
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))
@@ -115,26 +125,26 @@ def plain_log() -> Iterator[io.StringIO]:
         logging.root.setLevel(level)
 
 
-def said(ini: Path, *commands: tuple[str, ...]) -> str:
-    """What a start and the commands (by default all) say with an ini file, and all that is logged meanwhile."""
+def output_of_start_and_commands(ini: Path, *commands: tuple[str, ...]) -> str:
+    """Starts the application and runs the commands (default: COMMANDS), and returns their output and the log."""
     with plain_log() as log:
-        return "\n".join([started(ini), reported(ini, *(commands or COMMANDS)), log.getvalue()])
+        return "\n".join([start_output(ini), output_of_commands(ini, *(commands or COMMANDS)), log.getvalue()])
 
 
-def reported(ini: Path, *commands: tuple[str, ...]) -> str:
-    """What the commands say with an ini file, and all that is logged meanwhile."""
-    outputs = []
+def output_of_commands(ini: Path, *commands: tuple[str, ...]) -> str:
+    """Runs the commands and returns their output and the log."""
+    command_outputs = []
     with plain_log() as log:
         for command in commands:
             arguments = [part.replace("{ini}", str(ini)) for part in command]
             result = CliRunner().invoke(main, arguments if "{ini}" in command else [*arguments, str(ini)])
             assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-            outputs.append(result.output)
-        return "\n".join([*outputs, log.getvalue()])
+            command_outputs.append(result.output)
+        return "\n".join([*command_outputs, log.getvalue()])
 
 
-def started(ini: Path) -> str:
-    """Why the application does not start; else what it answers to a sign-in, whose page is the same for everybody."""
+def start_output(ini: Path) -> str:
+    """Returns the error of the start, or the response of the application to a sign-in."""
     try:
         app: Any = load(str(ini)).app
     except StartError as error:
