@@ -42,7 +42,7 @@ PLANTED = {
     "database": f"postgresql+psycopg://reader:{encoded(SECRETS['database'])}@{UNREACHABLE}/links",
     "client.alexa.secret": SECRETS["client.alexa.secret"],
     "backend.staff.url": f"mariadb+pymysql://reader:{encoded(SECRETS['backend.staff.url'])}@{UNREACHABLE}/people",
-    "backend.staff.fallback_urls": f"mysql://reader:{encoded(SECRETS['backend.staff.fallback_urls'])}@{UNREACHABLE}/x",
+    "backend.staff.fallback_urls": f"mariadb://r:{encoded(SECRETS['backend.staff.fallback_urls'])}@{UNREACHABLE}/x",
     "backend.staff.pepper": SECRETS["backend.staff.pepper"],
     "backend.legacy.header.X-Key": SECRETS["backend.legacy.header"],
     "backend.legacy.client_secret": SECRETS["backend.legacy.client_secret"],
