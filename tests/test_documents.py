@@ -17,6 +17,7 @@ from linkauth.cli import main
 from linkauth.config.clients import ClientSettings
 from linkauth.config.platforms import PLATFORMS
 from linkauth.config.plugins import settings_class
+from linkauth.config.reader import keys_of
 from linkauth.config.settings import Settings, SimulatorSettings, ThrottleSettings, read
 from linkauth_http import HTTPSettings
 from linkauth_ldap import LDAPSettings
@@ -49,7 +50,7 @@ def every_setting() -> Iterator[tuple[str, Any]]:
     for prefix, cls in FAMILIES.items():
         for item in fields(cls):
             if not (prefix == "" and item.name in BUILT_BY_HAND):
-                yield f"linkauth.{prefix}{item.name}", item
+                yield from ((f"linkauth.{prefix}{key}", item) for key in keys_of(item))
     for key in ("backends", "clients", "backend.staff.use", "backend.staff.accepts", "backend.staff.shadow"):
         yield f"linkauth.{key}", None
 
@@ -62,7 +63,7 @@ def test_every_setting_stands_in_the_manual(key: str, item: Any) -> None:
     client = shown_for.get(key.rsplit(".", 1)[1], "ride-hailer")
     expected = key.replace(".client.ride-hailer.", f".client.{client}.")
     # a setting with names of the deployer's choice is shown with one of them
-    named = r"\.[\w-]+" if item is not None and item.type == "dict[str, str]" else ""
+    named = r"\.[\w-]+" if item is not None and item.type == "dict[str, str]" and "keys" not in item.metadata else ""
     (line,) = re.findall(rf"^(#?{re.escape(expected)}{named} = .+)$", MANUAL, re.MULTILINE)
     before = MANUAL[: MANUAL.index(line)].splitlines()
     # a line of meaning stands before it, perhaps before a block of its kind
@@ -92,7 +93,7 @@ def test_the_manual_is_a_configuration_that_reads(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("STAFF_DATABASE", "sqlite:///people.sqlite")
     monkeypatch.setenv("RIDE_HAILER_SECRET", token_hex(32))
     keys = ini(ROOT / "production.ini") | {"linkauth.secret": f"file:{secret}"}
-    assert read(keys, settings_class).clients["ride-hailer"].alexa_vendor_id == "M2ABCDEFGHIJKL"
+    assert read(keys, settings_class).clients["ride-hailer"].platform_ids["alexa_vendor_id"] == "M2ABCDEFGHIJKL"
 
 
 def test_every_example_in_the_manual_reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from linkauth.config import secret_strength
-from linkauth.config.platforms import PLATFORMS, Platform
+from linkauth.config.platforms import PLATFORMS, Platform, id_keys
 from linkauth.config.reader import Text
 from linkauth.config.secret_strength import CLIENT_MIN_BITS, CLIENT_MIN_LENGTH
 from linkauth.oauth2.registry import configurable_grants
@@ -30,7 +30,7 @@ class ClientSettings:
     """Settings of a client (RFC 6749 section 2). Lifetimes are in seconds; 0 means no expiry.
 
     If `access_token_lifetime` is None, the grant decides: the authorization code grant uses the platform's default, and
-    tokens of the implicit grant do not expire.
+    tokens of the implicit grant do not expire. `platform_ids` maps `Platform.id_key` to the value that the ini sets.
     """
 
     name: Text
@@ -38,9 +38,7 @@ class ClientSettings:
     platform: str = field(default="alexa", metadata={"choices": PLATFORMS})
     grants: tuple[str, ...] = ()
     redirect_uris: tuple[str, ...] = ()
-    alexa_vendor_id: str = ""
-    google_project_id: str = ""
-    ifttt_service_id: str = ""
+    platform_ids: dict[str, str] = field(default_factory=dict, metadata={"keys": id_keys})
     secret: str = field(default="", repr=False)
     scopes: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
@@ -74,18 +72,9 @@ class ClientSettings:
     @property
     def all_redirect_uris(self) -> tuple[str, ...]:
         """The configured redirect URIs and those of the platform."""
-        given = self._ids.get(self.preset.id_key, "")
+        given = self.platform_ids.get(self.preset.id_key, "")
         of_platform = self.preset.redirect_uris if given or not self.preset.id_key else ()
         return (*self.redirect_uris, *(uri.replace("{id}", given) for uri in of_platform if self.grants))
-
-    @property
-    def _ids(self) -> dict[str, str]:
-        """Maps each `Platform.id_key` to its configured value."""
-        return {
-            "alexa_vendor_id": self.alexa_vendor_id,
-            "google_project_id": self.google_project_id,
-            "ifttt_service_id": self.ifttt_service_id,
-        }
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """Yields (key, problem) for each violated rule. The reader calls this after it has converted every value."""
@@ -148,7 +137,7 @@ class ClientSettings:
 
     def _platform_faults(self) -> Iterator[tuple[str, str]]:
         for platform in PLATFORMS.values():
-            given = self._ids.get(platform.id_key, "")
+            given = self.platform_ids.get(platform.id_key, "")
             if given and platform is not self.preset:
                 problem = f"belongs to the platform {platform.name}, but this client has platform = {self.platform}"
                 yield platform.id_key, problem

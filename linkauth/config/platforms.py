@@ -103,3 +103,8 @@ PLATFORMS: Mapping[str, Platform] = {
         Platform("none", implicit=True, sends_iss=True),
     )
 }
+
+
+def id_keys() -> list[str]:
+    """Returns the `id_key` of each platform that has one."""
+    return [platform.id_key for platform in PLATFORMS.values() if platform.id_key]

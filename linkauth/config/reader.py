@@ -54,6 +54,15 @@ class SettingsError(Exception):
         super().__init__("\n".join(f"{key}: {problem}" for key, problem in faults))
 
 
+def keys_of(item: Field[Any]) -> tuple[str, ...]:
+    """Returns the ini keys of a field: its name, or what the function `keys` of its metadata returns.
+
+    With `keys`, the field maps each of these keys that the ini file sets to its value.
+    """
+    keys = item.metadata.get("keys")
+    return tuple(keys()) if keys else (item.name,)
+
+
 class Keys:
     """The keys of an ini section under `prefix`. Reading a key removes it; the remaining keys are unknown.
 
@@ -158,6 +167,10 @@ class Keys:
         values, hints, complete = dict(given), typing.get_type_hints(cls), True
         for item in fields(cls):
             if item.name in given:
+                continue
+            if "keys" in item.metadata:
+                raw_values = {name: self.pop(prefix + name) for name in keys_of(item)}
+                values[item.name] = {name: raw.strip() for name, raw in raw_values.items() if raw is not None}
                 continue
             key, is_text = prefix + item.name, hints[item.name] == Text
             if hints[item.name] == ValuesByName:

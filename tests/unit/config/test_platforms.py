@@ -20,7 +20,7 @@ VALUES = {"alexa": "M2AAAAAAAAAAAA", "google": "example-rides-1234", "ifttt": "e
 
 
 def settings(platform: str, **changes: Any) -> ClientSettings:
-    values = {IDS[platform]: VALUES[platform]} if platform in IDS else {"redirect_uris": OWN}
+    values = {"platform_ids": {IDS[platform]: VALUES[platform]}} if platform in IDS else {"redirect_uris": OWN}
     return settings_of(ClientSettings, **{**BY_CODE, "platform": platform, **values, **changes})
 
 
@@ -120,7 +120,7 @@ def test_implicit_grant_is_refused_for_code_only_platform(platform: str) -> None
 @pytest.mark.parametrize("platform", PLATFORMS)
 @pytest.mark.parametrize("owner", IDS)
 def test_id_of_another_platform_is_refused(platform: str, owner: str) -> None:
-    changes = {IDS[owner]: VALUES[owner], "redirect_uris": OWN}
+    changes = {"platform_ids": {IDS[owner]: VALUES[owner]}, "redirect_uris": OWN}
     assert faults(platform, **changes) == ([] if owner == platform else [IDS[owner]])
 
 
@@ -137,12 +137,12 @@ def test_id_of_another_platform_is_refused(platform: str, owner: str) -> None:
     ],
 )
 def test_malformed_platform_id_is_refused(platform: str, platform_id: str) -> None:
-    assert faults(platform, **{IDS[platform]: platform_id}) == [IDS[platform]]
+    assert faults(platform, platform_ids={IDS[platform]: platform_id}) == [IDS[platform]]
 
 
 @pytest.mark.parametrize("platform", sorted(IDS))
 def test_client_without_platform_id_and_redirect_uri_is_refused(platform: str) -> None:
-    result = list(settings(platform, **{IDS[platform]: ""}).faults())
+    result = list(settings(platform, platform_ids={IDS[platform]: ""}).faults())
     assert [key for key, _ in result] == ["redirect_uris"]
     assert IDS[platform] in result[0][1]
 

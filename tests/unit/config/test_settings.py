@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from linkauth.config.plugins import settings_class
+from linkauth.config.reader import keys_of
 from linkauth.config.settings import (
     ClientSettings,
     Settings,
@@ -192,9 +193,10 @@ CLASSES: dict[str, type] = {
 # these fields are lists of names or nested settings, and have no value of their own
 NAMES = ("backends", "clients", "themes", "scopes", "throttle", "simulator")
 KEYS = [
-    prefix + each.name
+    prefix + key
     for prefix, cls in CLASSES.items()
     for each in fields(cls)
+    for key in keys_of(each)
     if not (prefix == "" and each.name in NAMES)
 ]
 CANARY = "hunter2canary"

@@ -99,7 +99,14 @@ def test_added_reason_and_rule_give_page_states() -> None:
 
 
 def test_added_platform_works_everywhere(make_app: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    toy = Platform("toy", "Toy Platform", redirect_uris=("https://toy.example/back",), scopes=("toy_scope",))
+    toy = Platform(
+        "toy",
+        "Toy Platform",
+        redirect_uris=("https://toy.example/{id}",),
+        id_key="toy_id",
+        id_pattern="[a-z]+",
+        scopes=("toy_scope",),
+    )
     assert isinstance(platforms.PLATFORMS, dict)
     monkeypatch.setitem(platforms.PLATFORMS, "toy", toy)
     app = https(
@@ -107,11 +114,15 @@ def test_added_platform_works_everywhere(make_app: Callable[..., Any], monkeypat
             clients="alexa other single expiring skill-backend home app overlap toy",
             client__toy__name="A Toy",
             client__toy__platform="toy",
+            client__toy__toy_id="shop",
             client__toy__grants="authorization_code",
             client__toy__secret="nNqJ3kUpWx7bTz5rVc9dYh2mLf8gSa4e",
         )
     )
-    address = "client_id=toy&response_type=code&code_challenge_method=S256&code_challenge=" + "a" * 43
+    address = (
+        "client_id=toy&redirect_uri=https://toy.example/shop&response_type=code&code_challenge_method=S256&code_challenge="
+        + "a" * 43
+    )
     page = app.get(f"/authorize?{address}").text
     assert "Link A Toy with Toy Platform" in page
     assert "toy_scope" in app.get("/.well-known/oauth-authorization-server").json["scopes_supported"]
