@@ -42,11 +42,8 @@ PLANTED = {
     "database": f"postgresql+psycopg://reader:{encoded(SECRETS['database'])}@{UNREACHABLE}/links",
     "client.alexa.secret": SECRETS["client.alexa.secret"],
     "backend.staff.url": f"mariadb+pymysql://reader:{encoded(SECRETS['backend.staff.url'])}@{UNREACHABLE}/people",
-    # two servers, and the same secret in both
-    "backend.staff.fallback_urls": " ".join(
-        f"mariadb+pymysql://reader:{encoded(SECRETS['backend.staff.fallback_urls'])}@127.0.0.{host}:1/people"
-        for host in (2, 3)
-    ),
+    "backend.staff.fallback_urls": f"mariadb://r:{encoded(SECRETS['backend.staff.fallback_urls'])}@{UNREACHABLE}/x"
+    f" mariadb://r:{encoded(SECRETS['backend.staff.fallback_urls'])}@{UNREACHABLE}/y",
     "backend.staff.pepper": SECRETS["backend.staff.pepper"],
     "backend.legacy.header.X-Key": SECRETS["backend.legacy.header"],
     "backend.legacy.client_secret": SECRETS["backend.legacy.client_secret"],

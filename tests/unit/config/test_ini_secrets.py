@@ -155,7 +155,9 @@ def test_secret_that_was_read_is_redacted(tmp_path: Path, key: str, value: str, 
 
 
 def test_public_values_are_not_redacted() -> None:
-    keys = Keys({"p.url": "https://api.example.com/v1", "p.location": "somewhere", "p.headers.Accept": "text/xml"}, "p.")
+    keys = Keys(
+        {"p.url": "https://api.example.com/v1", "p.location": "somewhere", "p.headers.Accept": "text/xml"}, "p."
+    )
     assert keys.fill(PartlyHidden)
     message = "https://api.example.com/v1 answers with text/xml from somewhere"
     assert redact(message) == message
