@@ -206,7 +206,7 @@ def test_proxy_keys_of_server_are_refused_with_right_setting(tmp_path: Path, lin
 def test_invalid_trusted_proxy_prevents_start(tmp_path: Path) -> None:
     ini = ProductionServer("waitress", tmp_path / "linkauth", {"trusted_proxies": "10.0.0.1/8"}).ini
     output = failing_output("linkauth", "serve", ini)
-    assert "linkauth.trusted_proxies: holds 10.0.0.1/8, which is an address inside a network" in output
+    assert "linkauth.trusted_proxies: contains 10.0.0.1/8, which is an address with a prefix length" in output
     assert "write 10.0.0.0/8" in output
 
 
