@@ -8,7 +8,6 @@ import signal
 import sys
 from dataclasses import asdict
 from importlib.metadata import entry_points
-from importlib.resources import files
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -24,9 +23,8 @@ from linkauth.cli.scaffold import name_placeholders, validate_name, write_distri
 from linkauth.config.plugins import installed, load
 from linkauth.redaction import reason, redact
 from linkauth.themes.templates import TemplateLoader
-from linkauth.themes.theme import theme_packages
 from linkauth.theming import gallery
-from linkauth.theming.development import open_development_theme
+from linkauth.theming.development import open_development_theme, roots
 from linkauth.theming.findings import Finding
 from linkauth.theming.po import compile_catalog
 from linkauth.theming.reloading import ThemeReloader
@@ -74,7 +72,7 @@ def new_command(name: str, parent: str, into: Path) -> None:
         raise click.ClickException(f"a theme named {name} is already installed")
     try:
         module = load("themes", parent)
-        chain = TemplateLoader([Path(str(files(package))) for package in theme_packages(parent, module)])
+        chain = TemplateLoader(roots(parent))
         for required in ("base.jinja2", "static/page.css.jinja2"):
             chain.find(required)
     except (LookupError, ConfigurationError) as error:

@@ -41,7 +41,7 @@ _OPTIONS: dict[Literal["light", "dark"], dict[str, Any]] = {
 _EXCERPT = 200
 
 
-def missing() -> list[str]:
+def _missing() -> list[str]:
     """Returns instructions to install what this check needs; empty if everything is installed."""
     found = [] if all(map(find_spec, _MODULES)) else ["pip install 'linkauth[axe]'"]
     return found if _chromium() else [*found, "install Chromium or Google Chrome"]
@@ -53,14 +53,16 @@ def _chromium() -> str | None:
 
 def add_findings(report: Report, theme: DevelopmentTheme) -> Report:
     """Returns the report with what axe finds. If it cannot run, `unchecked` says why and what to install."""
-    if todo := missing():
+    if todo := _missing():
         return replace(report, unchecked=[f"axe did not check the pages in a browser: {', '.join(todo)}"])
     from playwright.sync_api import Error
 
     try:
         return replace(report, findings=merged([*report.findings, *_findings(theme)]))
     except Error as error:
-        what = f"axe did not check the pages in a browser, for {_chromium()} failed: {redact(error).splitlines()[0]}"
+        what = (
+            f"axe did not check the pages in a browser, because {_chromium()} failed: {redact(error).splitlines()[0]}"
+        )
         return replace(report, unchecked=[what])
 
 

@@ -3,7 +3,7 @@
 A full catalog contains every text of the theme that its parents do not have, or every text of all of them if no parent
 has the language. These catalogs contain only texts that differ: a regional one whose language the theme or a parent has
 (fr_CA beside fr), and the English one, since the texts are English already. Each catalog may override texts of parents.
-A translation whose text is in no template any more is stored as obsolete, and is used again when the text comes back.
+A translation whose text is no longer in any template is stored as obsolete, and is used again when the text comes back.
 
 The commands of babel.messages.frontend call the same functions, but update every catalog from one POT file. Here the
 required texts differ by language, and obsolete translations are restored.
@@ -14,7 +14,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +23,11 @@ from babel.messages.extract import extract_from_file
 from babel.messages.pofile import write_po
 from pyramid.exceptions import ConfigurationError
 
-from linkauth.config.plugins import load
 from linkauth.redaction import redact
 from linkauth.themes import languages
-from linkauth.themes.theme import DOMAIN, compiled_catalogs, theme_packages
+from linkauth.themes.theme import DOMAIN, compiled_catalogs
 from linkauth.theming import po
+from linkauth.theming.development import roots
 
 WIDTH = 118
 
@@ -66,16 +65,16 @@ def update(name: str, add: str | None = None) -> Iterator[Updated]:
     Raises LookupError if the theme is not installed, ConfigurationError for a file that cannot be read and for a
     translation that pages could not show.
     """
-    roots = [Path(str(files(package))) for package in theme_packages(name, load("themes", name))]
-    tags = {tag for tag, _ in po.catalogs(roots[0])} | ({add} if add else set())
-    parents_tags = {tag for root in roots[1:] for tag, _ in (*po.catalogs(root), *compiled_catalogs(root))}
-    texts = _Texts([extract(root) for root in roots], tags, parents_tags)
+    own, *parents = roots(name)
+    tags = {tag for tag, _ in po.catalogs(own)} | ({add} if add else set())
+    parents_tags = {tag for root in parents for tag, _ in (*po.catalogs(root), *compiled_catalogs(root))}
+    texts = _Texts([extract(root) for root in (own, *parents)], tags, parents_tags)
     for tag in sorted(tags):
-        path = roots[0] / "locale" / tag.replace("-", "_") / "LC_MESSAGES" / f"{DOMAIN}.po"
+        path = own / "locale" / tag.replace("-", "_") / "LC_MESSAGES" / f"{DOMAIN}.po"
         if path.is_file():
             catalog = po.read(path)
         else:
-            catalog = Catalog(locale=tag.replace("-", "_"), domain=DOMAIN, project=roots[0].name, fuzzy=False)
+            catalog = Catalog(locale=tag.replace("-", "_"), domain=DOMAIN, project=own.name, fuzzy=False)
         before = {message.id for message in catalog.obsolete.values()}
         _update(catalog, texts, tag)
         _check(catalog, path)
@@ -120,7 +119,8 @@ class _Texts:
         known = {po.forms(each)[0]: each for each in self._all}
         nearest = difflib.get_close_matches(po.forms(message.id)[0], known, n=1)
         hint = f"did you mean {po.quoted(known[nearest[0]])}?" if nearest else "no text is similar"
-        return f"{po.quoted(po.id_of(message))} is in no template any more; its translation is kept behind #~: {hint}"
+        text = po.quoted(po.id_of(message))
+        return f"{text} is no longer in any template, so its translation is now obsolete (#~): {hint}"
 
 
 def _update(catalog: Catalog, texts: _Texts, tag: str) -> None:
@@ -130,7 +130,7 @@ def _update(catalog: Catalog, texts: _Texts, tag: str) -> None:
             catalog[message.id] = message
     catalog.obsolete.clear()
     kept = {message.id for message in catalog if message.id and _has_content(message)}
-    # fuzzy translations are never shown; a translator would have to find and correct them
+    # pages never show a fuzzy translation
     catalog.update(texts.template(tag, kept), no_fuzzy_matching=True, update_creation_date=False)
     for key in [key for key, message in catalog.obsolete.items() if message.id not in kept]:
         del catalog.obsolete[key]

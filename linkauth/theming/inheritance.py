@@ -1,4 +1,4 @@
-"""Relations between the templates of a theme: blocks, `extends`, `include`, and the variables that templates read."""
+"""The relations between the templates of a theme: blocks, `extends`, `include` and `import`."""
 
 from __future__ import annotations
 
@@ -71,16 +71,6 @@ class Templates:
         parent = self.parent_of(name)
         found = {block.name for block in self.parse(name).find_all(nodes.Block)}
         return found | (self.blocks(parent) if parent else set())
-
-    def variables(self, page: str) -> set[str]:
-        """Returns the variables that a page and its dependencies read and do not set."""
-        trees = [self.parse(name) for name in self.dependencies(page)]
-        read: set[str] = set().union(*map(meta.find_undeclared_variables, trees))
-        # an included template may read what the page sets or imports
-        own = {each.name for tree in trees for each in tree.find_all(nodes.Name) if each.ctx == "store"}
-        imported = (each.names for tree in trees for each in tree.find_all(nodes.FromImport))
-        own |= {name if isinstance(name, str) else name[1] for names in imported for name in names}
-        return read - own
 
     def unknown_blocks(self, name: str) -> list[str]:
         """Returns the blocks of a template that no extended template has, so that they are never rendered."""

@@ -52,7 +52,7 @@ def read(path: Path) -> Catalog:
         raise ConfigurationError(f"{path} cannot be read: {type(error).__name__}: {reason(error)}") from None
     if catalog.charset.lower() not in ("utf-8", "utf8"):
         # other encodings lack letters of the English texts
-        raise ConfigurationError(f"{path} says charset={catalog.charset}: save it as UTF-8, and say charset=utf-8")
+        raise ConfigurationError(f"{path} has charset={catalog.charset}: save it as UTF-8 and write charset=utf-8")
     return catalog
 
 

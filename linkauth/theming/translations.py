@@ -66,7 +66,7 @@ def _catalog_faults(name: str, path: Path, catalog: Catalog, known: set[MessageI
         if id_of(message) not in known:
             plural = plurals.get(id_of(message))
             lacking = f"lacks its plural: add msgid_plural {quoted(plural or '')}"
-            yield Finding(str(path), f"{text} {lacking if plural else 'is in no template any more: remove it'}")
+            yield Finding(str(path), f"{text} {lacking if plural else 'is no longer in any template: remove it'}")
         elif message.fuzzy:
             yield Finding(str(path), f"{text} is marked fuzzy and therefore not used: correct it and remove the mark")
         elif _complete(message):

@@ -158,7 +158,7 @@ def test_check_reports_that_the_browser_checks_did_not_run(
     if browser == "broken":
         (programs / "google-chrome").write_text("#!/bin/sh\nexit 3\n")
         (programs / "google-chrome").chmod(0o755)
-        expected = f"made: axe did not check the pages in a browser, for {programs}/google-chrome failed: "
+        expected = f"made: axe did not check the pages in a browser, because {programs}/google-chrome failed: "
     # in a separate process, because other tests may already use Playwright in this one
     command = Path(sys.executable).with_name("linkauth")
     lines = run(command, "theme", "check", ini, cwd=tmp_path, site=tmp_path).splitlines()

@@ -40,7 +40,7 @@ def run(name: str, *more: str, expect: int = 0) -> list[str]:
 
 def test_message_in_no_template_becomes_obsolete_and_is_reported_once(make: Make) -> None:
     theme, name = make({PO: CATALOG + TYPO})
-    expected = "“Cancl” is in no template any more; its translation is kept behind #~: did you mean “Cancel”?"
+    expected = "“Cancl” is no longer in any template, so its translation is now obsolete (#~): did you mean “Cancel”?"
     assert run(name) == [f"{name} de: complete", f"{name} de: {expected}"]
     text = (theme.root / PO).read_text("utf-8")
     assert '# As our shops say it.\n#~ msgid "Cancl"\n#~ msgstr "Zurück"\n' in text
@@ -114,7 +114,7 @@ BROKEN = [
     (CATALOG + 'msgid "Cancel"\nmsgstr\n', "line 9: does not end in a quotation mark"),
     (CATALOG + 'msgid "Cancel"\nmsgstr "Zurück"\n' + "mgid\n", "line 10: Unknown"),
     ((CATALOG + 'msgid "Cancel"\nmsgstr "Zurück"\n').encode("latin-1"), "save it as UTF-8"),
-    (CATALOG.replace("utf-8", "latin-1").encode("latin-1"), "say charset=utf-8"),
+    (CATALOG.replace("utf-8", "latin-1").encode("latin-1"), "write charset=utf-8"),
     (CATALOG.replace("n != 1", "n n") + 'msgid "Cancel"\nmsgstr "Zurück"\n', "cannot be read: ValueError"),
 ]
 

@@ -220,7 +220,7 @@ IN_CATALOGS = [
     ('msgid "Mind the gap."\nmsgstr "Vorsicht an der Kante."', []),
     ('#, fuzzy\nmsgid "Mind the gap."\nmsgstr "Vorsicht."', ["marked fuzzy", "in English"]),
     ('msgid "Mind the gap."\nmsgstr ""', ["in English"]),
-    ('msgid "Mind the gap."\nmsgstr "Ja."\n\nmsgid "Gone"\nmsgstr "Weg"', ["“Gone” is in no template any more"]),
+    ('msgid "Mind the gap."\nmsgstr "Ja."\n\nmsgid "Gone"\nmsgstr "Weg"', ["“Gone” is no longer in any template"]),
     (
         'msgid "Mind the gap."\nmsgstr "Ja."\n\nmsgid "%(skill)s will be able to:"\nmsgstr "Er darf:"',
         ["“%(skill)s will be able to:” has a fault: it lacks %(skill)s"],

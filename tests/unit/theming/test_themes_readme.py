@@ -6,6 +6,7 @@ import re
 from dataclasses import fields
 
 import jinja2
+import jinja2.meta
 import pytest
 
 import linkauth_theme_default
@@ -47,6 +48,17 @@ def blocks(heading: str) -> list[str]:
     return re.findall(r"^\| block `(\w+)` \|", section(heading), re.MULTILINE)
 
 
+def variables(templates: Templates, page: str) -> set[str]:
+    """Returns the variables that a page and its dependencies read and do not set."""
+    trees = [templates.parse(name) for name in templates.dependencies(page)]
+    read: set[str] = set().union(*map(jinja2.meta.find_undeclared_variables, trees))
+    # an included template may read what the page sets or imports
+    own = {each.name for tree in trees for each in tree.find_all(jinja2.nodes.Name) if each.ctx == "store"}
+    imported = (each.names for tree in trees for each in tree.find_all(jinja2.nodes.FromImport))
+    own |= {name if isinstance(name, str) else name[1] for names in imported for name in names}
+    return read - own
+
+
 EVERY = "Every page: `base.jinja2`"
 
 
@@ -58,7 +70,7 @@ def test_listed_variables_of_page_are_those_of_its_states(page: str) -> None:
 
 
 def test_listed_variables_are_those_that_templates_read(theme: Theme, templates: Templates) -> None:
-    read = set().union(*(templates.variables(page) for page in states.PAGES))
+    read = set().union(*(variables(templates, page) for page in states.PAGES))
     names = {name for page in states.PAGES for name in templates.dependencies(page)}
     every = {each.name for name in names for each in templates.parse(name).find_all(jinja2.nodes.Name)}
     read |= every & set(theme.environment.globals) - set(jinja2.defaults.DEFAULT_NAMESPACE)
