@@ -1,7 +1,7 @@
-"""The tables of the applications that presets are for, as their own installers make them, with one person in each.
+"""The tables of the applications of the presets, as their installers create them, with one person in each.
 
-The columns are the applications' own: WordPress 6, Drupal 10 and 7, Joomla 5, phpBB 3.3, MediaWiki 1.39, Laravel 11,
-Devise 4, ASP.NET Core Identity 8 (Entity Framework's), Keycloak 26. Types are SQLite's names for theirs.
+The columns are those of WordPress 6, Drupal 10 and 7, Joomla 5, phpBB 3.3, MediaWiki 1.39, Laravel 11,
+Devise 4, ASP.NET Core Identity 8 (Entity Framework) and Keycloak 26. The types are the equivalents in SQLite.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .vectors import stored
+from .vectors import stored_hash
 
 
 @dataclass(frozen=True)
 class Application:
-    """`schema` makes the tables; `people` are values of the row of somebody whose password is vectors' B."""
+    """`schema` creates the tables. `person` is the row of a person whose password is B of `vectors`."""
 
     preset: str
     schema: str
@@ -24,7 +24,7 @@ class Application:
     username: str
     subject: str
     further: tuple[tuple[str, Mapping[str, Any]], ...] = ()
-    """(table, row) of what belongs to the person in other tables."""
+    """(table, row) of further rows."""
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -40,7 +40,7 @@ WORDPRESS = Application(
     {
         "ID": 7,
         "user_login": "ada",
-        "user_pass": stored("slashed", "B"),
+        "user_pass": stored_hash("slashed", "B"),
         "user_email": "ada@example.com",
         "display_name": "Ada Lovelace",
     },
@@ -55,7 +55,7 @@ DRUPAL = Application(
     login INTEGER, init TEXT, default_langcode INTEGER NOT NULL, PRIMARY KEY (uid, langcode));""",
     "users_field_data",
     {
-        **{"uid": 7, "langcode": "en", "name": "ada", "pass": stored("bcrypt", "B"), "mail": "ada@example.com"},
+        **{"uid": 7, "langcode": "en", "name": "ada", "pass": stored_hash("bcrypt", "B"), "mail": "ada@example.com"},
         **{"status": 1, "default_langcode": 1},
     },
     "ada",
@@ -71,7 +71,7 @@ DRUPAL7 = Application(
     status INTEGER NOT NULL DEFAULT 0, timezone TEXT, language TEXT NOT NULL DEFAULT '',
     picture INTEGER NOT NULL DEFAULT 0, init TEXT DEFAULT '', data BLOB, UNIQUE (name));""",
     "users",
-    {"uid": 7, "name": "ada", "pass": stored("drupal7", "B"), "mail": "ada@example.com", "status": 1},
+    {"uid": 7, "name": "ada", "pass": stored_hash("drupal7", "B"), "mail": "ada@example.com", "status": 1},
     "ada",
     "7",
     further=(("users", {"uid": 0, "name": "", "status": 0}),),
@@ -85,7 +85,13 @@ JOOMLA = Application(
     resetCount INTEGER NOT NULL DEFAULT 0, otpKey TEXT NOT NULL DEFAULT '', otep TEXT NOT NULL DEFAULT '',
     requireReset INTEGER NOT NULL DEFAULT 0, authProvider TEXT NOT NULL DEFAULT '', UNIQUE (username));""",
     "x7_users",
-    {"id": 7, "name": "Ada Lovelace", "username": "ada", "email": "ada@example.com", "password": stored("phpass", "B")},
+    {
+        "id": 7,
+        "name": "Ada Lovelace",
+        "username": "ada",
+        "email": "ada@example.com",
+        "password": stored_hash("phpass", "B"),
+    },
     "ada",
     "7",
     settings={"table_prefix": "x7_"},
@@ -103,7 +109,7 @@ PHPBB = Application(
     ban_end INTEGER NOT NULL DEFAULT 0, ban_exclude INTEGER NOT NULL DEFAULT 0, ban_reason TEXT);""",
     "phpbb_users",
     {
-        **{"user_id": 7, "username": "Ada", "username_clean": "ada", "user_password": stored("html", "B")},
+        **{"user_id": 7, "username": "Ada", "username_clean": "ada", "user_password": stored_hash("html", "B")},
         **{"user_email": "ada@example.com", "user_passchg": 1_700_000_000},
     },
     "ada",
@@ -121,7 +127,7 @@ MEDIAWIKI = Application(
     "user",
     {
         **{"user_id": 7, "user_name": b"Ada", "user_real_name": b"Ada Lovelace"},
-        **{"user_password": stored("mediawiki_pbkdf2", "B").encode(), "user_email": "ada@example.com"},
+        **{"user_password": stored_hash("mediawiki_pbkdf2", "B").encode(), "user_email": "ada@example.com"},
     },
     "ada",
     "7",
@@ -132,7 +138,7 @@ LARAVEL = Application(
     email_verified_at TEXT, password TEXT NOT NULL, remember_token TEXT, created_at TEXT, updated_at TEXT);
     CREATE UNIQUE INDEX users_email_unique ON users (email);""",
     "users",
-    {"id": 7, "name": "Ada Lovelace", "email": "ada@example.com", "password": stored("bcrypt", "B")},
+    {"id": 7, "name": "Ada Lovelace", "email": "ada@example.com", "password": stored_hash("bcrypt", "B")},
     "ada@example.com",
     "7",
 )
@@ -146,7 +152,7 @@ DEVISE = Application(
     CREATE UNIQUE INDEX index_users_on_email ON users (email);""",
     "users",
     {
-        **{"id": 7, "email": "ada@example.com", "encrypted_password": stored("bcrypt", "B")},
+        **{"id": 7, "email": "ada@example.com", "encrypted_password": stored_hash("bcrypt", "B")},
         **dict.fromkeys(("confirmed_at", "created_at", "updated_at"), "2026-01-02 03:04:05.678901"),
     },
     "ada@example.com",
@@ -163,13 +169,13 @@ ASPNET = Application(
     {
         **{"Id": "0c5f6a80-7f4e-4d55-9a36-0c6b0a5a7b11", "UserName": "ada", "NormalizedUserName": "ADA"},
         **{"Email": "ada@example.com", "NormalizedEmail": "ADA@EXAMPLE.COM", "EmailConfirmed": 1},
-        **{"PasswordHash": stored("aspnet_v3", "B"), "PhoneNumberConfirmed": 0, "TwoFactorEnabled": 0},
+        **{"PasswordHash": stored_hash("aspnet_v3", "B"), "PhoneNumberConfirmed": 0, "TwoFactorEnabled": 0},
         **{"LockoutEnd": None, "LockoutEnabled": 1, "AccessFailedCount": 0},
     },
     "ada",
     "0c5f6a80-7f4e-4d55-9a36-0c6b0a5a7b11",
 )
-_SECRET, _, _HOW = stored("keycloak", "B").partition("\n")
+_SECRET, _, _HOW = stored_hash("keycloak", "B").partition("\n")
 KEYCLOAK = Application(
     "keycloak",
     """CREATE TABLE realm (id TEXT NOT NULL PRIMARY KEY, name TEXT UNIQUE);
@@ -200,7 +206,7 @@ KEYCLOAK = Application(
                 **{"secret_data": _SECRET, "credential_data": _HOW},
             },
         ),
-        # a second factor is no password
+        # a second factor is not a password
         ("credential", {"id": "c2", "type": "otp", "user_id": "b3b0e0a4-5b2e-4d50-8f8e-2a3f1f1d8c01"}),
     ),
     settings={"where": "user_entity.realm_id = (SELECT id FROM realm WHERE name = 'staff')"},

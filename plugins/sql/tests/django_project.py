@@ -1,9 +1,9 @@
-"""A Django project in a process of its own: it makes a database with one person, then answers lines of JSON.
+"""A Django project in a separate process: it creates a database with one person, then executes commands in JSON.
 
     python django_project.py DATABASE PASSWORD
 
-`["make", password, hasher]` gives a stored password, `["cheap", password, hasher]` one that is quick to check, and
-`["check", password, stored]` whether it is right, and whether Django would hash it once more.
+`["make", password, hasher]` returns a hash, `["cheap", password, hasher]` returns a hash with a low cost, and
+`["check", password, hash]` returns whether the password is correct, and whether Django would rehash it.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ def cheap(password: str, name: str) -> str:
     return str(hasher.encode(password, hasher.salt(), iterations=1_000))
 
 
-def check(password: str, stored: str) -> list[bool]:
+def check(password: str, stored_hash: str) -> list[bool]:
     from django.contrib.auth.hashers import check_password
 
     again: list[str] = []
-    return [check_password(password, stored, setter=again.append), bool(again)]
+    return [check_password(password, stored_hash, setter=again.append), bool(again)]
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The same table of people in a PostgreSQL and in a MariaDB of the tests' own; it breaks by hanging."""
+"""A table of people on a PostgreSQL and a MariaDB server of the tests. `breaks` stops the server from responding."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from linkauth_sql import SQLBackend, SQLSettings
 from tests.servers.mariadb import MariaDB
 from tests.servers.postgresql import PostgreSQL
 
-from .stores import CHEAP
+from .stores import FAST_HASHER
 
 COLUMNS: dict[str, Any] = {
     "table": "people",
@@ -30,7 +30,7 @@ ROW = ("Jörg", "joerg@example.com")
 
 
 class ServerStore(ABC):
-    """Subclasses make the table, with one person of `password`."""
+    """A store on a database server. Subclasses create the table with one person, whose password is `password`."""
 
     url: str
 
@@ -40,7 +40,7 @@ class ServerStore(ABC):
 
     def backend(self, **changes: Any) -> SQLBackend:
         values = {"url": self.url, "timeout": 3, **COLUMNS, **self._settings, **changes}
-        # None leaves a key out of the ini
+        # None removes a key
         settings = settings_of(SQLSettings, **{key: value for key, value in values.items() if value is not None})
         assert not list(settings.faults())
         self._opened.append(SQLBackend(settings))
@@ -52,10 +52,10 @@ class ServerStore(ABC):
 
     @abstractmethod
     def run(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        """The rows of a statement."""
+        """Executes a statement and returns its rows."""
 
     def add(self, login: str, password: str, **columns: Any) -> None:
-        row = {"login": login, "hash": CHEAP.hash(password), "active": True, **columns}
+        row = {"login": login, "hash": FAST_HASHER.hash(password), "active": True, **columns}
         self.run(f"INSERT INTO people ({', '.join(row)}) VALUES ({', '.join(['%s'] * len(row))})", *row.values())
 
 

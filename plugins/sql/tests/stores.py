@@ -1,4 +1,4 @@
-"""Stores of people that tests can break: a file of SQLite's, with any tables."""
+"""SQLite databases with tables of people, which tests can break and repair."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from linkauth_sql import SQLBackend, SQLSettings
 
 from .applications import Application
 
-CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+FAST_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 SCHEMA = "CREATE TABLE people (id INTEGER PRIMARY KEY, login TEXT, email TEXT, hash TEXT, full_name TEXT, active INT)"
 COLUMNS: dict[str, Any] = {
     "table": "people",
@@ -28,14 +28,14 @@ COLUMNS: dict[str, Any] = {
 }
 
 
-POWERS: dict[str, Any] = {
+ALL_POWERS: dict[str, Any] = {
     **dict.fromkeys(("password_change", "password_recovery", "registration"), True),
     "new_account": ("active=1",),
 }
 
 
 class SQLiteFile:
-    """Tables in a file; it breaks by a lock that nobody gives back."""
+    """A SQLite file with the tables of `schema`. `breaks` locks it exclusively."""
 
     def __init__(self, path: Path, schema: str, settings: Mapping[str, Any]) -> None:
         self.path = path
@@ -54,14 +54,14 @@ class SQLiteFile:
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
-        """A connection whose changes are committed, closed afterwards."""
+        """Opens a connection, commits its changes and closes it."""
         with closing(sqlite3.connect(self.path)) as connection, connection:
-            # nobody needs these files after a power cut
+            # the files need not survive a power failure
             connection.execute("PRAGMA synchronous = OFF")
             yield connection
 
     def backend(self, **changes: Any) -> SQLBackend:
-        # None leaves a key out of the ini
+        # None removes a key
         given = {key: value for key, value in {**self.settings, **changes}.items() if value is not None}
         settings = settings_of(SQLSettings, **given)
         assert not list(settings.faults())
@@ -78,18 +78,18 @@ class SQLiteFile:
 
 
 class SQLiteStore(SQLiteFile):
-    """A table of people."""
+    """A file with one table of people."""
 
     def __init__(self, path: Path, schema: str = SCHEMA, **settings: Any) -> None:
         super().__init__(path, schema, {**COLUMNS, **settings})
 
     def add(self, login: str, password: str | None, **columns: Any) -> None:
-        row = {"login": login, "hash": CHEAP.hash(password) if password else None, "active": 1, **columns}
+        row = {"login": login, "hash": FAST_HASHER.hash(password) if password else None, "active": 1, **columns}
         self.insert("people", row)
 
 
 class ApplicationStore(SQLiteFile):
-    """The tables of an application."""
+    """A file with the tables of an application and one person."""
 
     def __init__(self, path: Path, application: Application, **settings: Any) -> None:
         super().__init__(path, application.schema, {"preset": application.preset, **application.settings, **settings})
@@ -99,7 +99,7 @@ class ApplicationStore(SQLiteFile):
             self.insert(table, row)
 
     def change(self, **columns: Any) -> None:
-        """Other values in the person's row."""
+        """Changes columns of the person's row."""
         key = next(iter(self.application.person))
         names = ", ".join(f"{name} = ?" for name in columns)
         where = f"{key} = ?"

@@ -1,4 +1,4 @@
-"""What the SQL backend does beyond the contract."""
+"""Tests of the SQL backend beyond the contract."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from linkauth_sql import SQLBackend, SQLSettings
 from linkauth_sql.hashes.modern import RECOMMENDED
 from linkauth_sql.passwords import DUMMY_HASH
 
-from .stores import CHEAP, SQLiteStore
+from .stores import FAST_HASHER, SQLiteStore
 
 COLUMNS: dict[str, Any] = {
     "table": "people",
@@ -43,13 +43,13 @@ def store(tmp_path: Path) -> SQLiteStore:
     return store
 
 
-def test_the_identity_is_the_stores_own(store: SQLiteStore) -> None:
+def test_identity_is_read_from_the_row(store: SQLiteStore) -> None:
     identity = store.backend().authenticate("ADA@example.COM", "lovelace-1815")
     assert (identity.subject, identity.username) == ("1", "ada")
     assert (identity.name, identity.email) == ("Ada Lovelace", "ada@example.com")
 
 
-def test_an_inactive_account_is_refused_and_only_its_owner_is_told(store: SQLiteStore) -> None:
+def test_inactive_account_is_refused_only_after_correct_password(store: SQLiteStore) -> None:
     store.add("konrad", "zuse-1910", active=0)
     with pytest.raises(AccountRefused) as refused:
         store.backend().authenticate("konrad", "zuse-1910")
@@ -59,94 +59,96 @@ def test_an_inactive_account_is_refused_and_only_its_owner_is_told(store: SQLite
 
 
 @pytest.mark.parametrize("inactive", [0, None, "0", "f", "F", "false", "no", " "])
-def test_what_counts_as_inactive(store: SQLiteStore, inactive: object) -> None:
+def test_values_that_mean_inactive(store: SQLiteStore, inactive: object) -> None:
     store.add("konrad", "zuse-1910", active=inactive)
     with pytest.raises(AccountRefused):
         store.backend().authenticate("konrad", "zuse-1910")
 
 
 @pytest.mark.parametrize("active", [1, "t", "true", "yes", "active"])
-def test_what_counts_as_active(store: SQLiteStore, active: object) -> None:
+def test_values_that_mean_active(store: SQLiteStore, active: object) -> None:
     store.add("konrad", "zuse-1910", active=active)
     assert store.backend().authenticate("konrad", "zuse-1910").subject == "2"
 
 
-def test_a_name_of_two_people_is_the_operators_problem(store: SQLiteStore) -> None:
+def test_name_of_two_people_is_misconfigured(store: SQLiteStore) -> None:
     store.add("ada@example.com", "another")
     with pytest.raises(BackendMisconfigured, match="more than one row"):
         store.backend().authenticate("ada@example.com", "lovelace-1815")
 
 
-def test_an_account_without_a_password_can_only_be_wrong(store: SQLiteStore) -> None:
+def test_account_without_hash_is_a_wrong_password(store: SQLiteStore) -> None:
     store.add("sso", None)
     for password in ("", "stand-in", "None"):
         with pytest.raises(WrongPassword):
             store.backend().authenticate("sso", password)
 
 
-@pytest.mark.parametrize("stored", ["5f4dcc3b5aa765d61d8327deb882cf99", "plain", "$argon2id$broken", "$2b$12$abc"])
-def test_another_kind_of_hash_is_a_wrong_password_and_an_error_in_the_log(
-    store: SQLiteStore, stored: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("stored_hash", ["5f4dcc3b5aa765d61d8327deb882cf99", "plain", "$argon2id$broken", "$2b$12$abc"])
+def test_unusable_hash_is_a_wrong_password_and_logged(
+    store: SQLiteStore, stored_hash: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store.add("old", None, hash=stored)
+    store.add("old", None, hash=stored_hash)
     hashes: list[str] = []
     run = HashPool.run
     monkeypatch.setattr(HashPool, "run", lambda pool, *call: hashes.append(call[0].__name__) or run(pool, *call))
     with pytest.raises(WrongPassword):
         store.backend().authenticate("old", "password")
-    # as much work as for anybody else, or its time would tell that the account exists
+    # the same work as for an unknown name, so that the time does not show that the account exists
     assert len(hashes) == 1
     assert "the account cannot sign in" in caplog.text
-    assert stored not in caplog.text
+    assert stored_hash not in caplog.text
 
 
-def test_a_column_that_pads_with_spaces_does_no_harm(store: SQLiteStore) -> None:
-    store.add("padded", None, hash=CHEAP.hash("a password") + "    ")
+def test_padding_of_a_char_column_is_ignored(store: SQLiteStore) -> None:
+    store.add("padded", None, hash=FAST_HASHER.hash("a password") + "    ")
     assert store.backend().authenticate("padded", "a password").username == "padded"
 
 
 @pytest.mark.parametrize("typed", ["jörg", "JÖRG", "jo\u0308rg", "JO\u0308RG"])
-def test_letters_beyond_ascii_have_no_case_either(store: SQLiteStore, typed: str) -> None:
+def test_case_of_non_ascii_letters_is_ignored(store: SQLiteStore, typed: str) -> None:
     store.add("jörg", "a password")
     assert store.backend().authenticate(typed, "a password").username == "jörg"
 
 
 @pytest.mark.parametrize("query", ["SELECT :username, :other", "SELECT :name"])
-def test_a_query_with_other_names_is_refused_at_the_start(query: str) -> None:
+def test_query_with_other_parameters_is_refused_at_start(query: str) -> None:
     with pytest.raises(ValueError, match=":username"):
         SQLBackend(settings_of(SQLSettings, url="sqlite:///x", query=query))
 
 
-def test_an_e_typed_as_two_letters_is_the_same_password(store: SQLiteStore) -> None:
+def test_decomposed_password_matches(store: SQLiteStore) -> None:
     store.add("rené", "caf\u00e9 9876")
     assert store.backend().authenticate("rené", "cafe\u0301 9876").username == "rené"
 
 
-def test_a_hash_of_the_empty_password_lets_nobody_in(store: SQLiteStore) -> None:
-    store.add("empty", None, hash=CHEAP.hash(""))
+def test_hash_of_empty_password_never_matches(store: SQLiteStore) -> None:
+    store.add("empty", None, hash=FAST_HASHER.hash(""))
     for password in ("", "\0"):
         with pytest.raises(WrongPassword):
             store.backend().authenticate("empty", password)
 
 
-def test_a_password_is_never_trimmed(store: SQLiteStore) -> None:
+def test_password_is_never_trimmed(store: SQLiteStore) -> None:
     store.add("spaces", " both ends ")
     assert store.backend().authenticate("spaces", " both ends ")
     with pytest.raises(WrongPassword):
         store.backend().authenticate("spaces", "both ends")
 
 
-def test_new_hashes_cost_what_the_design_says() -> None:
+def test_new_hashes_have_the_recommended_cost() -> None:
     cost = extract_parameters(RECOMMENDED.hash("x"))
     assert (cost.type, cost.memory_cost, cost.time_cost, cost.parallelism) == (Type.ID, 19 * 1024, 2, 1)
 
 
-def test_the_first_stand_in_costs_what_a_new_hash_costs() -> None:
+def test_default_dummy_hash_costs_as_much_as_a_new_hash() -> None:
     assert extract_parameters(DUMMY_HASH) == extract_parameters(RECOMMENDED.hash("x"))
     assert RECOMMENDED.verify(DUMMY_HASH, "stand-in")
 
 
-def test_the_stand_in_costs_what_the_stores_hashes_cost(store: SQLiteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dummy_hash_costs_as_much_as_the_hashes_of_the_table(
+    store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hashed: list[str] = []
     run = HashPool.run
 
@@ -164,7 +166,7 @@ def test_the_stand_in_costs_what_the_stores_hashes_cost(store: SQLiteStore, monk
     assert [extract_parameters(each) for each in hashed] == [extract_parameters(costly.hash("x"))]
 
 
-def test_a_missing_file_is_unavailable_and_is_not_created(tmp_path: Path) -> None:
+def test_missing_file_is_unavailable_and_not_created(tmp_path: Path) -> None:
     path = tmp_path / "missing.sqlite"
     backend = SQLBackend(settings_of(SQLSettings, url=f"sqlite:///{path}", **COLUMNS))
     with pytest.raises(BackendUnavailable):
@@ -173,7 +175,7 @@ def test_a_missing_file_is_unavailable_and_is_not_created(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("change", [{"table": "persons"}, {"password_column": "pw"}, {"username_columns": ("uid",)}])
-def test_a_wrong_table_or_column_is_the_operators_problem(store: SQLiteStore, change: dict[str, Any]) -> None:
+def test_wrong_table_or_column_is_misconfigured(store: SQLiteStore, change: dict[str, Any]) -> None:
     backend = SQLBackend(settings_of(SQLSettings, **{"url": f"sqlite:///{store.path}", **COLUMNS, **change}))
     with pytest.raises(BackendMisconfigured, match="no such"):
         backend.authenticate("ada", "x")
@@ -182,7 +184,7 @@ def test_a_wrong_table_or_column_is_the_operators_problem(store: SQLiteStore, ch
     assert "no such" in check.detail
 
 
-def test_a_query_without_its_columns_is_the_operators_problem(store: SQLiteStore) -> None:
+def test_query_without_required_columns_is_misconfigured(store: SQLiteStore) -> None:
     query = "SELECT id, hash FROM people WHERE login = :username"
     backend = SQLBackend(settings_of(SQLSettings, url=f"sqlite:///{store.path}", query=query))
     with pytest.raises(BackendMisconfigured, match="subject and password"):
@@ -197,7 +199,7 @@ def test_a_query_without_its_columns_is_the_operators_problem(store: SQLiteStore
         ("oracle+oracledb://db/x", "oracledb", "oracledb"),
     ],
 )
-def test_a_driver_that_is_not_installed_is_named(
+def test_missing_driver_is_named_in_the_error(
     monkeypatch: pytest.MonkeyPatch, url: str, module: str, remedy: str
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
@@ -209,7 +211,7 @@ def test_a_driver_that_is_not_installed_is_named(
 
 
 @pytest.mark.parametrize("url", ["not a url", "nosuchdb://x/y", "mysql+nosuchdriver://x/y"])
-def test_a_url_that_cannot_work_is_refused_at_the_start(url: str) -> None:
+def test_invalid_url_is_refused_at_start(url: str) -> None:
     with pytest.raises(ValueError, match="url"):
         SQLBackend(settings_of(SQLSettings, url=url, **COLUMNS))
 
@@ -225,11 +227,11 @@ def test_a_url_that_cannot_work_is_refused_at_the_start(url: str) -> None:
         (COLUMNS, set()),
     ],
 )
-def test_settings_that_do_not_fit_together_are_named(settings: dict[str, Any], keys: set[str]) -> None:
+def test_contradicting_settings_are_reported(settings: dict[str, Any], keys: set[str]) -> None:
     assert {key for key, _ in settings_of(SQLSettings, url="sqlite:///x", **settings).faults()} == keys
 
 
-def test_the_people_are_only_read(store: SQLiteStore) -> None:
+def test_database_is_opened_read_only(store: SQLiteStore) -> None:
     before = store.path.read_bytes()
     store.backend().authenticate("ada", "lovelace-1815")
     assert store.path.read_bytes() == before
@@ -237,7 +239,7 @@ def test_the_people_are_only_read(store: SQLiteStore) -> None:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
 
 
-def test_many_names_of_one_row_are_guarded_as_one_account(store: SQLiteStore) -> None:
+def test_all_names_of_a_row_share_one_throttle_key(store: SQLiteStore) -> None:
     guards: list[str] = []
     backend = store.backend()
     with guarded(guards.append):

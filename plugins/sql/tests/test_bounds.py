@@ -1,4 +1,4 @@
-"""What stands in a table is bounded before it is read."""
+"""Values of a table are limited in length before they are parsed."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from linkauth_sql.times import InvalidTime, parse_time
 @pytest.mark.parametrize(
     "text", ["9" * 400, "9" * 5_000, "2024-01-01" + " x" * 50, "x" * 1_000_000, "2024-01-01T00:00:00." + "0" * 100]
 )
-def test_a_long_text_is_no_time(text: str) -> None:
+def test_long_text_is_not_a_time(text: str) -> None:
     with pytest.raises(InvalidTime):
         parse_time(text)
 
 
 @pytest.mark.parametrize("text", ["{CRYPT}" + "a" * 1_000_000, '{"value"' + "}\n{" * 1_300, "{crypt}" * 500])
-def test_a_long_hash_is_unknown(text: str) -> None:
+def test_long_hash_is_of_unknown_scheme(text: str) -> None:
     with pytest.raises(hashes.UnusableHash, match="unknown scheme"):
         hashes.identify(text)
 
 
-def test_the_wrapper_is_taken_from_the_beginning_only() -> None:
+def test_scheme_prefix_is_removed_only_at_the_start() -> None:
     bare = "$2y$12$" + "a" * 53
     assert hashes.identify("{BLF-CRYPT}" + bare)[0].name == "bcrypt"
     with pytest.raises(hashes.UnusableHash):
@@ -39,5 +39,5 @@ def test_the_wrapper_is_taken_from_the_beginning_only() -> None:
         ("another fault", "another fault"),
     ],
 )
-def test_a_value_that_was_taken_is_not_told(said: str, told: str) -> None:
+def test_message_omits_duplicate_value(said: str, told: str) -> None:
     assert _message(ValueError(said)) == told

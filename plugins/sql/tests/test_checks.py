@@ -1,4 +1,4 @@
-"""What `linkauth doctor` says of a table, and which settings do not fit together."""
+"""Tests of the checks of a table, and of contradicting settings."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from linkauth.backends import BackendMisconfigured
 from linkauth.testing import settings_of
 from linkauth_sql import SQLBackend, SQLSettings, checks, hashes
 
-from .stores import COLUMNS, POWERS, SQLiteStore
-from .vectors import stored
+from .stores import ALL_POWERS, COLUMNS, SQLiteStore
+from .vectors import stored_hash
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> SQLiteStore:
     store = SQLiteStore(tmp_path / "people.sqlite", schemes=("strong", "phpass"))
-    store.add("ada", None, hash=stored("bcrypt"))
+    store.add("ada", None, hash=stored_hash("bcrypt"))
     return store
 
 
-def test_the_hashes_of_a_table_are_counted(store: SQLiteStore) -> None:
+def test_check_counts_hashes_by_scheme(store: SQLiteStore) -> None:
     for number in range(3):
-        store.add(f"php-{number}", None, hash=stored("phpass"))
+        store.add(f"php-{number}", None, hash=stored_hash("phpass"))
     store.add("none", None)
     found = {check.name: check for check in store.backend().check()}
     assert (found["hashes"].ok, found["hashes"].warning) == (True, False)
@@ -36,10 +36,10 @@ def test_the_hashes_of_a_table_are_counted(store: SQLiteStore) -> None:
     assert "1: is a hex_md5 hash" in check.detail
 
 
-def test_what_may_not_be_written_is_found_beforehand(store: SQLiteStore) -> None:
+def test_check_reports_missing_write_permission(store: SQLiteStore) -> None:
     store.path.chmod(0o400)
-    found = {check.name: check for check in store.backend(**POWERS).check()}
-    # root may write to everything
+    found = {check.name: check for check in store.backend(**ALL_POWERS).check()}
+    # root ignores file permissions
     assert set(found) == {"look-up", "hashes", "writing"}
     (*_, writing) = store.backend(password_change=True, password_changed_column="no_such").check()
     assert not writing.ok
@@ -47,7 +47,7 @@ def test_what_may_not_be_written_is_found_beforehand(store: SQLiteStore) -> None
 
 
 @pytest.mark.parametrize("columns", ["id, hash", "id AS subject, hash", "id, hash AS password"])
-def test_a_query_without_the_columns_that_are_needed_is_found_beforehand(store: SQLiteStore, columns: str) -> None:
+def test_check_reports_query_without_required_columns(store: SQLiteStore, columns: str) -> None:
     query = f"SELECT {columns} FROM people WHERE login = :username"
     backend = SQLBackend(settings_of(SQLSettings, url=store.settings["url"], query=query))
     (check,) = backend.check()
@@ -83,14 +83,14 @@ def test_a_query_without_the_columns_that_are_needed_is_found_beforehand(store: 
         ({"preset": "django", "query": "SELECT :username"}, set()),
     ],
 )
-def test_settings_that_do_not_fit_together_are_named(settings: dict[str, Any], keys: set[str]) -> None:
+def test_contradicting_settings_are_reported(settings: dict[str, Any], keys: set[str]) -> None:
     found = settings_of(SQLSettings, url="sqlite:///x", **settings)
     assert {key for key, _ in found.faults()} == keys
     if not keys:
         SQLBackend(found).close()
 
 
-def test_no_secret_is_in_a_repr() -> None:
+def test_repr_contains_no_secret() -> None:
     settings = settings_of(SQLSettings, url="mysql://u:canary@db/x", preset="devise", pepper="canary-pepper")
     assert "canary" not in repr(settings)
     assert hashes.parse_scheme_names(settings.schemes) == set(hashes.STRONG_SCHEMES)
@@ -106,6 +106,6 @@ def test_no_secret_is_in_a_repr() -> None:
         ("sqlite:///x", False),
     ],
 )
-def test_a_server_that_nobody_verifies_is_warned_of(url: str, warned: bool) -> None:
+def test_check_warns_of_unverified_server(url: str, warned: bool) -> None:
     check = checks._check_encryption(settings_of(SQLSettings, url=url, preset="mediawiki"))
     assert (check is not None and check.warning) == warned

@@ -1,4 +1,4 @@
-"""The SQL backend keeps the contract, by a table and by a query, with and without its powers."""
+"""Runs the backend contract with a table and with a query, with and without powers."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 
 from linkauth.testing import BackendContract, Known
 
-from .stores import COLUMNS, POWERS, SCHEMA, SQLiteStore
-from .vectors import PASSWORDS, stored
+from .stores import ALL_POWERS, COLUMNS, SCHEMA, SQLiteStore
+from .vectors import PASSWORDS, stored_hash
 
 
 class TestSQLBackend(BackendContract):
@@ -24,7 +24,7 @@ class TestSQLBackend(BackendContract):
         return store
 
 
-class TestSQLBackendWithItsOwnQuery(BackendContract):
+class TestSQLBackendWithQuery(BackendContract):
     @pytest.fixture
     def known(self) -> Known:
         return Known("ada", "Lovelace 1815 größe", "1")
@@ -46,13 +46,13 @@ class TestSQLBackendWithEveryPower(BackendContract):
     @pytest.fixture
     def store(self, tmp_path: Path, known: Known) -> SQLiteStore:
         schema = SCHEMA + "; CREATE UNIQUE INDEX login ON people (login)"
-        store = SQLiteStore(tmp_path / "people.sqlite", schema, **POWERS)
+        store = SQLiteStore(tmp_path / "people.sqlite", schema, **ALL_POWERS)
         store.add(known.username, known.password, email="ada@example.com", full_name="Ada Lovelace")
         return store
 
 
-class TestSQLBackendWithHashesOfManyKinds(BackendContract):
-    """Of whom the one that is known has the cheapest."""
+class TestSQLBackendWithSeveralSchemes(BackendContract):
+    """The known person has the cheapest hash."""
 
     @pytest.fixture
     def known(self) -> Known:
@@ -61,7 +61,7 @@ class TestSQLBackendWithHashesOfManyKinds(BackendContract):
     @pytest.fixture
     def store(self, tmp_path: Path, known: Known) -> SQLiteStore:
         store = SQLiteStore(tmp_path / "people.sqlite", schemes=("strong", "ldap_ssha", "phpass"))
-        store.add(known.username, None, hash=stored("ldap_ssha", "B"))
+        store.add(known.username, None, hash=stored_hash("ldap_ssha", "B"))
         for scheme in ("phpass", "bcrypt", "argon2", "mediawiki_pbkdf2"):
-            store.add(scheme, None, hash=stored(scheme))
+            store.add(scheme, None, hash=stored_hash(scheme))
         return store

@@ -1,4 +1,4 @@
-"""A real Django makes its own auth_user rows, with each of its hashers, and reads what is written to them."""
+"""Tests with a real Django that creates rows of auth_user with each of its hashers, and verifies new hashes."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from linkauth_sql.hashes import identify, verify
 from .stores import SQLiteFile
 from .vectors import PASSWORDS
 
-POWERS = {"password_change": True, "password_recovery": True, "registration": True}
+ALL_POWERS = {"password_change": True, "password_recovery": True, "registration": True}
 
 
 class Django:
-    """A Django in a process of its own, for its settings are the whole process's; `path` is its database."""
+    """A Django project in a separate process, because its settings are global. `path` is its database."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -55,14 +55,14 @@ def django(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Django]:
 
 
 class DjangoStore(SQLiteFile):
-    """A copy of the project's database."""
+    """A copy of the database of the project."""
 
     def __init__(self, path: Path, django: Django, **changes: Any) -> None:
         path.write_bytes(django.path.read_bytes())
         super().__init__(path, "", {"preset": "django", **changes})
 
     @property
-    def stored(self) -> str:
+    def stored_hash(self) -> str:
         ((text,),) = self.run("SELECT password FROM auth_user WHERE username = 'ada'")
         return str(text)
 
@@ -79,15 +79,15 @@ class TestDjango(BackendContract):
 
     @pytest.fixture
     def store(self, tmp_path: Path, django: Django) -> DjangoStore:
-        store = DjangoStore(tmp_path / "copy.sqlite3", django, new_scheme="django_argon2", **POWERS)
+        store = DjangoStore(tmp_path / "copy.sqlite3", django, new_scheme="django_argon2", **ALL_POWERS)
         store.run("UPDATE auth_user SET password = ?", django.ask("cheap", PASSWORDS["B"], "argon2"))
         return store
 
 
 @pytest.mark.parametrize("hasher", ["pbkdf2_sha256", "pbkdf2_sha1", "argon2", "bcrypt", "bcrypt_sha256", "scrypt"])
 @pytest.mark.parametrize("password", PASSWORDS.values(), ids=PASSWORDS)
-def test_each_of_its_hashers(store: DjangoStore, django: Django, hasher: str, password: str) -> None:
-    # with bcrypt 5 a Django refuses what is longer, older ones cut it off
+def test_every_hasher_of_django(store: DjangoStore, django: Django, hasher: str, password: str) -> None:
+    # with bcrypt 5 Django refuses longer passwords; with older versions it truncates them
     made = django.ask("make", password[:72] if hasher == "bcrypt" else password, hasher)
     assert identify(made)[0].name == f"django_{hasher}"
     store.run("UPDATE auth_user SET password = ?", made)
@@ -98,49 +98,49 @@ def test_each_of_its_hashers(store: DjangoStore, django: Django, hasher: str, pa
         store.backend().authenticate("ada", "x" + password)
 
 
-def test_only_the_url_is_the_deployers(store: DjangoStore) -> None:
+def test_preset_needs_only_the_url(store: DjangoStore) -> None:
     backend = store.backend()
     assert backend.authenticate("ada", PASSWORDS["B"]).claims == {"given_name": "Ada", "family_name": "Lovelace"}
     assert [(check.ok, check.warning) for check in backend.check()] == [(True, False)] * 2
     assert backend.offers == {Lookup}
 
 
-def test_an_account_that_is_not_active(store: DjangoStore) -> None:
+def test_inactive_account_is_disabled(store: DjangoStore) -> None:
     store.run("UPDATE auth_user SET is_active = 0")
     with pytest.raises(AccountRefused) as refused:
         store.backend().authenticate("ada", PASSWORDS["B"])
     assert refused.value.reason == "disabled"
 
 
-def test_an_account_without_a_usable_password(store: DjangoStore, django: Django) -> None:
+def test_unusable_password_is_wrong(store: DjangoStore, django: Django) -> None:
     store.run("UPDATE auth_user SET password = ?", django.ask("make", None, "default"))
-    for password in ("", "!", store.stored):
+    for password in ("", "!", store.stored_hash):
         with pytest.raises(WrongPassword):
             store.backend().authenticate("ada", password)
 
 
 @pytest.mark.parametrize("scheme", ["django_pbkdf2_sha256", "django_argon2"])
-def test_django_reads_a_password_that_was_changed(store: DjangoStore, django: Django, scheme: str) -> None:
+def test_django_accepts_a_changed_password(store: DjangoStore, django: Django, scheme: str) -> None:
     store.backend(password_change=True, new_scheme=scheme).change_password("ada", PASSWORDS["B"], "Quartz-52-meadow")
-    assert identify(store.stored)[0].name == scheme
-    assert django.ask("check", "Quartz-52-meadow", store.stored)[0]
-    assert not django.ask("check", PASSWORDS["B"], store.stored)[0]
+    assert identify(store.stored_hash)[0].name == scheme
+    assert django.ask("check", "Quartz-52-meadow", store.stored_hash)[0]
+    assert not django.ask("check", PASSWORDS["B"], store.stored_hash)[0]
 
 
-def test_django_reads_what_was_hashed_anew(store: DjangoStore, django: Django) -> None:
-    before = store.stored
+def test_django_accepts_a_rehashed_password(store: DjangoStore, django: Django) -> None:
+    before = store.stored_hash
     backend = store.backend(rehash=True)
     backend.authenticate("ada", PASSWORDS["B"])
-    after = store.stored
+    after = store.stored_hash
     assert (identify(before)[0].name, identify(after)[0].name) == ("django_pbkdf2_sha1", "django_pbkdf2_sha256")
-    # it is right, and Django would not hash it once more
+    # the password is correct, and Django would not rehash it
     assert django.ask("check", PASSWORDS["B"], after) == [True, False]
     assert django.ask("check", PASSWORDS["B"], before) == [True, True]
     backend.authenticate("ada", PASSWORDS["B"])
-    assert store.stored == after
+    assert store.stored_hash == after
 
 
-def test_django_knows_who_registered(store: DjangoStore, django: Django) -> None:
+def test_django_accepts_a_registered_account(store: DjangoStore, django: Django) -> None:
     backend = store.backend(registration=True, new_scheme="django_argon2")
     assert Registration in backend.offers
     profile = {"given_name": "Grace", "family_name": "Hopper", "email": "grace@example.com", "shoe_size": "38"}
@@ -154,7 +154,7 @@ def test_django_knows_who_registered(store: DjangoStore, django: Django) -> None
     assert django.ask("check", "compiler-1952", row[7])[0]
 
 
-def test_a_salted_sha1_of_an_old_django_wants_to_be_named(store: DjangoStore) -> None:
+def test_salted_sha1_of_django_must_be_configured(store: DjangoStore) -> None:
     old = f"sha1$a1b2${hashlib.sha1(b'a1b2' + PASSWORDS['A'].encode()).hexdigest()}"
     store.run("UPDATE auth_user SET password = ?", old)
     with pytest.raises(WrongPassword):

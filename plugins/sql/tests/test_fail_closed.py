@@ -1,4 +1,4 @@
-"""Every place of a table that decides whether somebody may sign in: what is not understood there is a no."""
+"""Tests that a value that is not understood refuses the account, for every column that decides."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from linkauth_sql import SQLBackend, survey
 from . import applications
 from .applications import Application
 from .stores import COLUMNS, ApplicationStore, SQLiteStore
-from .vectors import PASSWORDS, stored
+from .vectors import PASSWORDS, stored_hash
 
-WORD = PASSWORDS["A"]
+PASSWORD = PASSWORDS["A"]
 SCHEMA = (
     "CREATE TABLE people (id INTEGER PRIMARY KEY, login TEXT, email TEXT, hash TEXT, full_name TEXT, active DEFAULT 1,"
     " disabled, locked, lock_enabled DEFAULT 1, locked_until, expires, must_change, password_expires)"
@@ -34,7 +34,7 @@ TIMES: tuple[Any, ...] = (
     *(-1, 1, 30, 202611251200, 1_700_000_000_000_000, b"\xff", "はい", "2026-W99-9"),
 )
 REASONS: dict[str, tuple[str, tuple[Any, ...]]] = {
-    # an account must be active, so that nothing is a no too
+    # an empty active column refuses too
     "active": ("disabled", (*FLAGS, None, "", " ", 0, "inactive", "2099-01-01")),
     "disabled": ("disabled", (*FLAGS, 1, "true", "2024-01-01 10:00:00", "2099-01-01")),
     "locked": ("locked", (*FLAGS, 1, "2024-01-01 10:00:00", "2099-01-01")),
@@ -49,12 +49,12 @@ CASES = [(kind, value, reason) for kind, (reason, values) in REASONS.items() for
 @pytest.fixture
 def store(tmp_path: Path) -> SQLiteStore:
     store = SQLiteStore(tmp_path / "people.sqlite", SCHEMA, **EVERY)
-    store.add("ada", None, hash=stored("bcrypt"), email="ada@example.com")
+    store.add("ada", None, hash=stored_hash("bcrypt"), email="ada@example.com")
     return store
 
 
-def reason_of(backend: SQLBackend, name: str = "ada", password: str = WORD) -> str | None:
-    """Why a right password does not sign in, None if it does. Looking up must say the same."""
+def reason_of(backend: SQLBackend, name: str = "ada", password: str = PASSWORD) -> str | None:
+    """Returns why a correct password is refused, or None. Asserts that a look-up returns the same."""
     refused = backend.find(name).refused
     if refused is None:
         assert backend.authenticate(name, password)
@@ -65,12 +65,12 @@ def reason_of(backend: SQLBackend, name: str = "ada", password: str = WORD) -> s
     return refused
 
 
-def test_every_column_is_fed() -> None:
+def test_every_state_column_is_tested() -> None:
     assert {f"{kind}_column" for kind in REASONS} | {"lock_enabled_column"} == {*EVERY, "active_column"}
 
 
 @pytest.mark.parametrize(("kind", "value", "reason"), CASES, ids=lambda value: ascii(value)[:20])
-def test_what_is_not_a_clear_yes_refuses(store: SQLiteStore, kind: str, value: Any, reason: str) -> None:
+def test_value_that_is_not_understood_refuses(store: SQLiteStore, kind: str, value: Any, reason: str) -> None:
     store.run(f"UPDATE people SET {kind} = ?", value)
     with closing(store.backend(password_recovery=True)) as backend:
         assert reason_of(backend) == reason
@@ -82,7 +82,7 @@ def test_what_is_not_a_clear_yes_refuses(store: SQLiteStore, kind: str, value: A
 
 
 @pytest.mark.parametrize("value", [*FLAGS, None, "", 1])
-def test_a_lock_counts_unless_it_is_clearly_switched_off(store: SQLiteStore, value: Any) -> None:
+def test_lock_applies_unless_explicitly_disabled(store: SQLiteStore, value: Any) -> None:
     store.run("UPDATE people SET locked = 1, lock_enabled = ?", value)
     with closing(store.backend()) as backend:
         assert reason_of(backend) == "locked"
@@ -91,14 +91,14 @@ def test_a_lock_counts_unless_it_is_clearly_switched_off(store: SQLiteStore, val
 
 
 @pytest.mark.parametrize("value", [1, True, "1", "t", "YES", "on", "active", "Enabled", b"\x01", "2024-01-01 10:00:00"])
-def test_a_documented_yes_is_one(store: SQLiteStore, value: Any) -> None:
+def test_documented_values_allow_the_sign_in(store: SQLiteStore, value: Any) -> None:
     nothing = "disabled = 0, locked = NULL, expires = '', must_change = 'off', password_expires = 0"
     store.run(f"UPDATE people SET active = ?, {nothing}", value)
     with closing(store.backend()) as backend:
         assert reason_of(backend) is None
 
 
-def test_values_of_the_ini_are_all_that_counts(store: SQLiteStore) -> None:
+def test_only_configured_values_are_accepted(store: SQLiteStore) -> None:
     values = {"active_values": ("active", "Confirmed", "3"), "disabled_values": ("pending",)}
     with closing(store.backend(**values, locked_values=("x",), unlocked_values=("-",))) as backend:
         for value, reason in (("ACTIVE", None), ("confirmed", None), (3, None), ("yes", "disabled"), (1, "disabled")):
@@ -113,10 +113,10 @@ def test_values_of_the_ini_are_all_that_counts(store: SQLiteStore) -> None:
         assert reason_of(backend) == "disabled"
 
 
-def test_a_value_is_told_once_and_counted(store: SQLiteStore, caplog: pytest.LogCaptureFixture) -> None:
+def test_unknown_value_is_logged_once_and_counted(store: SQLiteStore, caplog: pytest.LogCaptureFixture) -> None:
     for number in range(3):
-        store.add(f"p{number}", None, hash=stored("bcrypt"), active="pending", email="a-secret@example.com")
-    store.add("far", None, hash=stored("bcrypt"), expires="x" * 500)
+        store.add(f"p{number}", None, hash=stored_hash("bcrypt"), active="pending", email="a-secret@example.com")
+    store.add("far", None, hash=stored_hash("bcrypt"), expires="x" * 500)
     with closing(store.backend()) as backend:
         for _ in range(2):
             for name in ("p0", "p1", "far"):
@@ -138,7 +138,7 @@ def test_a_value_is_told_once_and_counted(store: SQLiteStore, caplog: pytest.Log
         assert reason_of(backend, "p0") == "disabled"
 
 
-def test_the_log_does_not_grow_with_the_values(store: SQLiteStore, caplog: pytest.LogCaptureFixture) -> None:
+def test_number_of_logged_values_is_limited(store: SQLiteStore, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     with closing(store.backend()) as backend:
         for number in range(250):
@@ -147,9 +147,7 @@ def test_the_log_does_not_grow_with_the_values(store: SQLiteStore, caplog: pytes
     assert len(caplog.records) == 200
 
 
-def test_a_survey_that_takes_long_is_not_made_again_at_once(
-    store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_slow_survey_is_cached(store: SQLiteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     with closing(store.backend()) as backend:
         for quick, found in ((1_000, False), (-1, True), (1_000, True)):
             monkeypatch.setattr(survey, "QUICK_SURVEY_SECONDS", quick)
@@ -157,45 +155,47 @@ def test_a_survey_that_takes_long_is_not_made_again_at_once(
             store.run("UPDATE people SET active = iif(active = 'ja', 1, 'ja')")
 
 
-@pytest.mark.parametrize("hash_text", [None, "", " ", "!", "*", "!!", "*LK*", "x", "{SASL}ada", "!" + stored("bcrypt")])
-def test_a_hash_that_is_none_refuses(store: SQLiteStore, hash_text: str | None) -> None:
+@pytest.mark.parametrize(
+    "hash_text", [None, "", " ", "!", "*", "!!", "*LK*", "x", "{SASL}ada", "!" + stored_hash("bcrypt")]
+)
+def test_text_that_is_not_a_hash_refuses(store: SQLiteStore, hash_text: str | None) -> None:
     store.run("UPDATE people SET hash = ?", hash_text)
     with closing(store.backend(password_recovery=True)) as backend:
-        for password in (WORD, hash_text or "None", "!"):
+        for password in (PASSWORD, hash_text or "None", "!"):
             with pytest.raises(WrongPassword):
                 backend.authenticate("ada", password)
         assert backend.find("ada").refused == "disabled"
         if (hash_text or "").strip():
-            # a marker is not to be overwritten by somebody who reads the person's mail
+            # password recovery must not replace a text that disables sign-ins
             with pytest.raises(AccountRefused):
                 backend.recipient("ada")
 
 
-def test_a_scheme_that_is_not_allowed_refuses_in_words(store: SQLiteStore) -> None:
+def test_disallowed_scheme_is_described_in_the_refusal(store: SQLiteStore) -> None:
     with closing(store.backend(schemes=("argon2",))) as backend:
         account = backend.find("ada")
         assert account.refused == "disabled"
         assert "schemes does not allow" in account.facts["password"]
 
 
-def test_a_query_names_its_columns_in_any_case(store: SQLiteStore) -> None:
+def test_query_columns_are_case_insensitive(store: SQLiteStore) -> None:
     query = "SELECT id AS Subject, hash AS PASSWORD, active AS Active, 1 AS actve FROM people WHERE login = :username"
     with closing(store.backend(query=query, **dict.fromkeys([*COLUMNS, *EVERY]))) as backend:
-        assert backend.authenticate("ada", WORD).subject == "1"
+        assert backend.authenticate("ada", PASSWORD).subject == "1"
         store.run("UPDATE people SET active = 'no'")
         with pytest.raises(AccountRefused):
-            backend.authenticate("ada", WORD)
+            backend.authenticate("ada", PASSWORD)
         (unknown,) = [check for check in backend.check() if check.name == "query"]
         assert "actve" in unknown.detail
 
 
 @pytest.mark.parametrize("columns", ["0 AS active, 1 AS active", "0 AS active, 1 AS Active", "active, 0 AS ACTIVE"])
-def test_a_query_that_names_a_column_twice_lets_nobody_in(store: SQLiteStore, columns: str) -> None:
+def test_query_with_duplicate_column_is_misconfigured(store: SQLiteStore, columns: str) -> None:
     query = f"SELECT id AS subject, hash AS password, 1 AS x, 2 AS x, {columns} FROM people WHERE login = :username"
     with closing(store.backend(query=query, **dict.fromkeys([*COLUMNS, *EVERY]))) as backend:
         for name in ("ada", "unknown"):
             with pytest.raises(BackendMisconfigured, match="more than one column named active: name each once"):
-                backend.authenticate(name, WORD)
+                backend.authenticate(name, PASSWORD)
         (look_up,) = backend.check()
         assert not look_up.ok
 
@@ -223,14 +223,14 @@ MORE = [
 
 
 @pytest.mark.parametrize(("application", "column", "value", "reason"), MORE)
-def test_a_column_of_soft_deletes_or_states_counts_once_it_is_there(
+def test_optional_column_takes_effect_when_it_is_added(
     tmp_path: Path, application: Application, column: str, value: Any, reason: str | None
 ) -> None:
     store = ApplicationStore(tmp_path / "people.sqlite", application)
     name = application.username
     with closing(store.backend()) as backend:
         assert reason_of(backend, name, PASSWORDS["B"]) is None
-        # a migration, while the server runs
+        # a migration adds the column while the server runs
         store.run(f"ALTER TABLE {application.table} ADD COLUMN {column}")
         store.change(**{column: value})
         assert reason_of(backend, name, PASSWORDS["B"]) == reason
@@ -241,7 +241,7 @@ def test_a_column_of_soft_deletes_or_states_counts_once_it_is_there(
         assert reason_of(backend, name, PASSWORDS["B"]) is None
 
 
-def test_columns_that_cannot_be_read_are_an_outage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_columns_are_an_outage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = ApplicationStore(tmp_path / "people.sqlite", applications.LARAVEL)
     with closing(store.backend()) as backend:
         backend.authenticate("ada@example.com", PASSWORDS["B"])
@@ -271,7 +271,7 @@ OF_APPLICATIONS = [
 
 
 @pytest.mark.parametrize(("application", "row", "reason"), OF_APPLICATIONS)
-def test_odd_values_in_the_tables_of_applications(
+def test_unusual_values_in_tables_of_applications(
     tmp_path: Path, application: Application, row: dict[str, Any], reason: str
 ) -> None:
     store = ApplicationStore(tmp_path / "people.sqlite", application)
@@ -283,7 +283,7 @@ def test_odd_values_in_the_tables_of_applications(
 @pytest.mark.parametrize(
     ("action", "reason"), [("UPDATE_PASSWORD", "must_change_password"), ("VERIFY_EMAIL", "disabled")]
 )
-def test_what_keycloak_demands_first(tmp_path: Path, action: str, reason: str) -> None:
+def test_keycloak_required_actions(tmp_path: Path, action: str, reason: str) -> None:
     store = ApplicationStore(tmp_path / "people.sqlite", applications.KEYCLOAK)
     row = {"user_id": applications.KEYCLOAK.subject, "required_action": action}
     store.insert("user_required_action", row)
@@ -291,7 +291,7 @@ def test_what_keycloak_demands_first(tmp_path: Path, action: str, reason: str) -
         assert reason_of(backend, "ada", PASSWORDS["B"]) == reason
 
 
-def test_phpbb_bans_by_address(tmp_path: Path) -> None:
+def test_phpbb_bans_by_email(tmp_path: Path) -> None:
     store = ApplicationStore(tmp_path / "people.sqlite", applications.PHPBB)
     with closing(store.backend()) as backend:
         store.insert("phpbb_banlist", {"ban_email": "*@other.example.com"})

@@ -17,10 +17,10 @@ from tests.servers.mariadb import MariaDB
 from tests.servers.postgresql import PostgreSQL
 
 from .servers import MariaDBStore, PostgreSQLStore, ServerStore
-from .stores import POWERS
+from .stores import ALL_POWERS
 
 PASSWORD = "Müller größe 7"
-WRITING = {**POWERS, "new_account": ("active=true",), "rehash": True}
+WRITING = {**ALL_POWERS, "new_account": ("active=true",), "rehash": True}
 URL = "postgresql://db1/people"
 
 

@@ -1,4 +1,4 @@
-"""Every scheme takes what other programs made, and nothing else; a broken or hostile row holds nobody up."""
+"""Tests that every scheme verifies hashes of other programs, and refuses broken and expensive hashes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from linkauth_sql import hashes
 from linkauth_sql.hashes import SCHEMES, STRONG_SCHEMES, UnusableHash, identify, is_current, new_hash, verify
 from linkauth_sql.passwords import Verifier
 
-from .vectors import ALL, PASSWORDS, PEPPER, VECTORS, Vector, stored
+from .vectors import ALL, PASSWORDS, PEPPER, VECTORS, Vector, stored_hash
 
 CUTS = {"bcrypt": 72, "des_crypt": 8}
-"""Schemes that read so many bytes only."""
+"""Schemes that read only this number of bytes."""
 MADE_HERE = {"django_sha1", "hex_md5", "hex_sha1", "hex_sha256", "hex_sha512", "pbkdf2_sha256", "pbkdf2_sha512"}
 BY_DJANGO = {name for name in SCHEMES if name.startswith("django_")} - {"django_sha1"}
 
@@ -28,26 +28,26 @@ def is_right(text: str, password: str) -> bool:
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: f"{vector.scheme}-{len(vector.password)}")
-def test_the_right_password_verifies_and_others_do_not(vector: Vector) -> None:
-    assert identify(vector.stored)[0].name == vector.scheme
-    assert is_right(vector.stored, vector.password)
+def test_correct_password_verifies_and_others_do_not(vector: Vector) -> None:
+    assert identify(vector.stored_hash)[0].name == vector.scheme
+    assert is_right(vector.stored_hash, vector.password)
     read = CUTS.get(vector.scheme, 1_000)
     for wrong in ("", " ", "x", vector.password[: min(read, len(vector.password)) // 2], "x" + vector.password[1:]):
-        assert not is_right(vector.stored, wrong), wrong
+        assert not is_right(vector.stored_hash, wrong), wrong
     if len(vector.password.encode()) < read:
-        assert not is_right(vector.stored, vector.password + "x")
+        assert not is_right(vector.stored_hash, vector.password + "x")
     else:
-        # as the program did that made it
-        assert is_right(vector.stored, vector.password + "x")
+        # the program that created the hash behaves the same
+        assert is_right(vector.stored_hash, vector.password + "x")
 
 
-def test_every_scheme_has_vectors_of_somebody_else() -> None:
+def test_every_scheme_has_vectors_from_another_program() -> None:
     assert {vector.scheme for vector in VECTORS} == set(SCHEMES) - MADE_HERE - BY_DJANGO
     for name in {vector.scheme for vector in VECTORS}:
         assert {vector.password for vector in VECTORS if vector.scheme == name} == set(PASSWORDS.values()), name
 
 
-def test_what_a_digest_alone_makes() -> None:
+def test_plain_digests() -> None:
     for password in PASSWORDS.values():
         data = password.encode()
         for algorithm in ("md5", "sha1", "sha256", "sha512"):
@@ -63,7 +63,7 @@ def test_what_a_digest_alone_makes() -> None:
 
 
 @pytest.mark.parametrize("digest", ["sha256", "sha512"])
-def test_passlibs_own_pbkdf2(digest: str) -> None:
+def test_passlib_pbkdf2(digest: str) -> None:
     def base64(data: bytes) -> str:
         import base64
 
@@ -78,7 +78,7 @@ def test_passlibs_own_pbkdf2(digest: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["scrypt", "scrypt:1024:8:1", "pbkdf2", "pbkdf2:sha512:1000", "pbkdf2:sha1:1000"])
-def test_werkzeug_makes_them(method: str) -> None:
+def test_werkzeug_hashes(method: str) -> None:
     made = generate_password_hash(PASSWORDS["B"], method=method)
     assert identify(made)[0].name == f"werkzeug_{method.partition(':')[0]}"
     assert is_right(made, PASSWORDS["B"])
@@ -89,17 +89,17 @@ def test_werkzeug_makes_them(method: str) -> None:
     ("prefix", "scheme"),
     [("{CRYPT}", "sha512_crypt"), ("{crypt}", "md5_crypt"), ("{BLF-CRYPT}", "bcrypt"), ("{ARGON2ID}", "argon2")],
 )
-def test_a_hash_may_have_the_name_of_its_scheme_before_it(prefix: str, scheme: str) -> None:
-    assert identify(prefix + stored(scheme))[0].name == scheme
-    assert is_right(prefix + stored(scheme), PASSWORDS["A"])
+def test_hash_with_scheme_prefix(prefix: str, scheme: str) -> None:
+    assert identify(prefix + stored_hash(scheme))[0].name == scheme
+    assert is_right(prefix + stored_hash(scheme), PASSWORDS["A"])
 
 
-def test_drupal_6_passwords_that_drupal_7_took_over() -> None:
+def test_drupal7_hash_of_a_drupal6_hash() -> None:
     from linkauth_sql.hashes.php import _drupal7
 
-    # U says that the MD5 of Drupal 6 was hashed; the rest is as in the vectors
+    # the prefix U marks the hash of an MD5 hash of Drupal 6
     inner = hashlib.md5(b"correct horse").hexdigest().encode()
-    assert _drupal7(b"correct horse", "6", "Zx9aQwEr") == stored("drupal7")
+    assert _drupal7(b"correct horse", "6", "Zx9aQwEr") == stored_hash("drupal7")
     assert is_right("U" + _drupal7(inner, "6", "Zx9aQwEr"), "correct horse")
 
 
@@ -127,14 +127,12 @@ COSTLY = {
 
 
 @pytest.mark.parametrize("text", COSTLY.values(), ids=COSTLY)
-def test_a_hash_that_would_take_minutes_is_refused_before_it_is_computed(
-    text: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_expensive_hash_is_refused_without_computing_it(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     verifier = Verifier(frozenset(SCHEMES))
-    counted = Counted(monkeypatch)
+    verified = VerifiedHashes(monkeypatch)
     with pytest.raises(UnusableHash, match="too long"):
         verifier.verify(text, "x")
-    assert counted.texts == []
+    assert verified.texts == []
 
 
 BROKEN = {
@@ -162,13 +160,13 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
-def test_a_broken_hash_is_unusable_and_not_told(text: str) -> None:
+def test_broken_hash_is_unusable_and_not_in_the_message(text: str) -> None:
     with pytest.raises(UnusableHash) as unusable:
         Verifier(frozenset(SCHEMES)).verify(text, "x")
     assert text == "" or text not in str(unusable.value)
 
 
-def test_weak_schemes_are_not_allowed_unless_they_are_named() -> None:
+def test_weak_schemes_must_be_configured() -> None:
     strong = hashes.parse_scheme_names(("strong",))
     weak = set(SCHEMES) - strong
     assert strong == set(STRONG_SCHEMES)
@@ -177,14 +175,14 @@ def test_weak_schemes_are_not_allowed_unless_they_are_named() -> None:
     for vector in VECTORS:
         if vector.scheme in weak:
             with pytest.raises(UnusableHash, match=f"{vector.scheme}.*does not allow"):
-                Verifier(strong).verify(vector.stored, vector.password)
-            assert Verifier(hashes.parse_scheme_names((vector.scheme,))).verify(vector.stored, vector.password)
+                Verifier(strong).verify(vector.stored_hash, vector.password)
+            assert Verifier(hashes.parse_scheme_names((vector.scheme,))).verify(vector.stored_hash, vector.password)
     with pytest.raises(ValueError, match="unknown scheme"):
         hashes.parse_scheme_names(("strong", "rot13"))
 
 
 @pytest.mark.parametrize("name", hashes.NEW_SCHEMES)
-def test_a_new_hash_is_one_and_is_current(name: str) -> None:
+def test_new_hash_verifies_and_is_current(name: str) -> None:
     password = "Größe 1815"
     made = new_hash(name, password.encode())
     assert identify(made)[0].name == name
@@ -192,36 +190,36 @@ def test_a_new_hash_is_one_and_is_current(name: str) -> None:
     assert not is_right(made, password + "x")
     assert made != new_hash(name, password.encode())
     assert is_current(made, name)
-    assert not is_current(stored("hex_md5") if name == "hex_md5" else stored("bcrypt"), name)
+    assert not is_current(stored_hash("hex_md5") if name == "hex_md5" else stored_hash("bcrypt"), name)
 
 
-def test_argon2i_is_not_todays_argon2id() -> None:
+def test_outdated_argon2_hashes_are_not_current() -> None:
     assert not is_current("$argon2i$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$" + "A" * 43, "argon2")
     assert not is_current("$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$" + "A" * 43, "argon2")
     assert is_current("$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ$" + "A" * 43, "argon2")
 
 
-def test_a_pepper_is_behind_the_password() -> None:
+def test_pepper_is_appended_to_the_password() -> None:
     for vector in ALL:
         if vector.scheme == "pepper":
-            assert Verifier(frozenset({"bcrypt"}), pepper=PEPPER).verify(vector.stored, vector.password)
+            assert Verifier(frozenset({"bcrypt"}), pepper=PEPPER).verify(vector.stored_hash, vector.password)
             if len(vector.password) < 72:
-                assert not Verifier(frozenset({"bcrypt"})).verify(vector.stored, vector.password)
+                assert not Verifier(frozenset({"bcrypt"})).verify(vector.stored_hash, vector.password)
 
 
 @pytest.mark.parametrize("form", ["slashed", "html"])
-def test_an_application_may_change_what_was_typed(form: str) -> None:
-    text, password = stored(form, "B"), PASSWORDS["B"]
+def test_password_forms_of_applications(form: str) -> None:
+    text, password = stored_hash(form, "B"), PASSWORDS["B"]
     allowed = frozenset({"bcrypt", "phpass"})
     assert Verifier(allowed, form).verify(text, password)
     assert not Verifier(allowed).verify(text, password)
-    # what was set otherwise, by a command or an older release, is as it was typed
-    assert Verifier(allowed, form).verify(stored("bcrypt", "B"), password)
+    # passwords set by a command or an older release are hashed as typed
+    assert Verifier(allowed, form).verify(stored_hash("bcrypt", "B"), password)
     assert not Verifier(allowed, form).verify(text, password + "x")
 
 
-class Counted:
-    """What was verified while it was in use, by scheme and stored text."""
+class VerifiedHashes:
+    """Records the hashes that are verified on the pool."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.texts: list[str] = []
@@ -236,15 +234,15 @@ class Counted:
 
 
 @pytest.mark.parametrize("name", sorted({vector.scheme for vector in VECTORS}))
-def test_nobody_costs_what_the_stores_hashes_cost(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = stored(name)
+def test_unknown_name_costs_as_much_as_a_stored_hash(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = stored_hash(name)
     verifier = Verifier(frozenset(SCHEMES))
     verifier.learn([text])
-    counted = Counted(monkeypatch)
+    verified = VerifiedHashes(monkeypatch)
     assert not verifier.verify(None, PASSWORDS["A"])
-    (dummy,) = counted.texts
+    (dummy,) = verified.texts
     scheme, match = identify(dummy)
     assert (scheme.name, scheme.cost(match)) == (name, scheme.cost(identify(text)[1]))
-    # it is nobody's: the password of the hash that it was made from is wrong for it
+    # the dummy does not match the password of the hash that it was derived from
     assert dummy != text
     assert not is_right(dummy, PASSWORDS["A"])

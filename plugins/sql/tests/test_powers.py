@@ -1,4 +1,4 @@
-"""Writing: hashes made anew, passwords changed and reset, accounts made; and what is left alone."""
+"""Tests of rehashing, password changes, password resets and registration."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from linkauth.backends import (
 from linkauth.hashing import HashPool
 from linkauth_sql.database import Database
 
-from .stores import CHEAP, POWERS, SCHEMA, SQLiteStore
-from .vectors import PASSWORDS, stored
+from .stores import ALL_POWERS, FAST_HASHER, SCHEMA, SQLiteStore
+from .vectors import PASSWORDS, stored_hash
 
 SCHEMES = ("strong", "phpass", "hex_md5")
 NEW = "Quartz-52-meadow"
@@ -34,7 +34,7 @@ NEW = "Quartz-52-meadow"
 def store(tmp_path: Path) -> SQLiteStore:
     more = ", must_change INT, password_expires TEXT, changed TEXT, locked INT, UNIQUE (login))"
     store = SQLiteStore(tmp_path / "people.sqlite", SCHEMA[:-1] + more, schemes=SCHEMES)
-    store.add("ada", None, hash=stored("bcrypt"), email="ada@example.com")
+    store.add("ada", None, hash=stored_hash("bcrypt"), email="ada@example.com")
     return store
 
 
@@ -44,38 +44,38 @@ def hash_of(store: SQLiteStore, login: str = "ada") -> str:
 
 
 @pytest.mark.parametrize("scheme", ["bcrypt", "phpass", "sha512_crypt", "wordpress", "aspnet_v3"])
-def test_a_sign_in_makes_an_old_hash_a_new_one(store: SQLiteStore, scheme: str) -> None:
-    store.run("UPDATE people SET hash = ?", stored(scheme))
+def test_sign_in_rehashes_an_outdated_hash(store: SQLiteStore, scheme: str) -> None:
+    store.run("UPDATE people SET hash = ?", stored_hash(scheme))
     backend = store.backend(rehash=True)
     with pytest.raises(WrongPassword):
         backend.authenticate("ada", "wrong")
-    assert hash_of(store) == stored(scheme)
+    assert hash_of(store) == stored_hash(scheme)
     identity = backend.authenticate("ada", PASSWORDS["A"])
     new = hash_of(store)
     assert new.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert backend.authenticate("ada", PASSWORDS["A"]) == identity
-    # once is enough
+    # the second sign-in does not write again
     assert hash_of(store) == new
     with pytest.raises(WrongPassword):
         backend.authenticate("ada", PASSWORDS["A"] + "x")
 
 
-def test_nothing_is_written_unless_the_ini_says_so(store: SQLiteStore) -> None:
+def test_nothing_is_written_by_default(store: SQLiteStore) -> None:
     before = store.path.read_bytes()
     store.backend().authenticate("ada", PASSWORDS["A"])
     assert store.path.read_bytes() == before
     assert store.backend().offers == {Lookup}
 
 
-def test_who_is_refused_gets_no_new_hash(store: SQLiteStore) -> None:
+def test_refused_account_is_not_rehashed(store: SQLiteStore) -> None:
     store.run("UPDATE people SET active = 0")
     with pytest.raises(AccountRefused):
         store.backend(rehash=True).authenticate("ada", PASSWORDS["A"])
-    assert hash_of(store) == stored("bcrypt")
+    assert hash_of(store) == stored_hash("bcrypt")
 
 
-def test_a_hash_that_changed_meanwhile_is_left_alone(store: SQLiteStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = CHEAP.hash("another, set by the application")
+def test_concurrently_changed_hash_is_not_overwritten(store: SQLiteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = FAST_HASHER.hash("another, set by the application")
     write = Database.write
 
     def late(database: Database, statement: Any) -> int:
@@ -85,27 +85,27 @@ def test_a_hash_that_changed_meanwhile_is_left_alone(store: SQLiteStore, monkeyp
     monkeypatch.setattr(Database, "write", late)
     assert store.backend(rehash=True).authenticate("ada", PASSWORDS["A"]).subject == "1"
     assert hash_of(store) == other
-    store.run("UPDATE people SET hash = ?", stored("bcrypt"))
+    store.run("UPDATE people SET hash = ?", stored_hash("bcrypt"))
     with pytest.raises(WrongPassword):
         store.backend(password_change=True).change_password("ada", PASSWORDS["A"], NEW)
     assert hash_of(store) == other
 
 
-def test_a_table_that_cannot_be_written_lets_people_in(store: SQLiteStore, caplog: pytest.LogCaptureFixture) -> None:
+def test_read_only_table_does_not_prevent_sign_in(store: SQLiteStore, caplog: pytest.LogCaptureFixture) -> None:
     store.run("CREATE TRIGGER no BEFORE UPDATE ON people BEGIN SELECT RAISE(ABORT, 'not today'); END")
     assert store.backend(rehash=True).authenticate("ada", PASSWORDS["A"]).subject == "1"
     assert "could not be rehashed" in caplog.text
     assert PASSWORDS["A"] not in caplog.text
 
 
-def test_a_password_too_long_for_the_new_scheme_keeps_its_hash(store: SQLiteStore) -> None:
-    store.run("UPDATE people SET hash = ?", stored("phpass", "C"))
+def test_password_too_long_for_the_new_scheme_is_not_rehashed(store: SQLiteStore) -> None:
+    store.run("UPDATE people SET hash = ?", stored_hash("phpass", "C"))
     backend = store.backend(rehash=True, new_scheme="bcrypt")
     assert backend.authenticate("ada", PASSWORDS["C"]).subject == "1"
-    assert hash_of(store) == stored("phpass", "C")
+    assert hash_of(store) == stored_hash("phpass", "C")
 
 
-def test_two_sign_ins_at_once_leave_one_good_hash(store: SQLiteStore) -> None:
+def test_concurrent_sign_ins_leave_one_valid_hash(store: SQLiteStore) -> None:
     backend = store.backend(rehash=True)
     with ThreadPoolExecutor(8) as threads:
         found = list(threads.map(lambda _: backend.authenticate("ada", PASSWORDS["A"]).subject, range(8)))
@@ -123,15 +123,15 @@ def test_two_sign_ins_at_once_leave_one_good_hash(store: SQLiteStore) -> None:
         ("\ud800" * 12, "not_allowed", 0),
     ],
 )
-def test_a_new_password_is_refused_with_its_rule(store: SQLiteStore, new: str, rule: str, minimum: int) -> None:
+def test_new_password_is_refused_with_a_rule(store: SQLiteStore, new: str, rule: str, minimum: int) -> None:
     backend = store.backend(password_change=True, password_min_length=12)
     with pytest.raises(PasswordRefused) as refused:
         backend.change_password("ada", PASSWORDS["A"], new)
     assert (refused.value.rule, refused.value.minimum) == (rule, minimum)
-    assert hash_of(store) == stored("bcrypt")
+    assert hash_of(store) == stored_hash("bcrypt")
 
 
-def test_bcrypt_takes_no_password_that_it_would_cut(store: SQLiteStore) -> None:
+def test_bcrypt_refuses_new_password_over_72_bytes(store: SQLiteStore) -> None:
     backend = store.backend(password_change=True, new_scheme="bcrypt")
     for new in ("x" * 73, "é" * 37):
         with pytest.raises(PasswordRefused, match="not_allowed"):
@@ -140,13 +140,13 @@ def test_bcrypt_takes_no_password_that_it_would_cut(store: SQLiteStore) -> None:
     assert backend.authenticate("ada", "é" * 36).subject == "1"
 
 
-def test_the_password_that_is_there_is_used_before_however_it_is_spelled(store: SQLiteStore) -> None:
-    store.run("UPDATE people SET hash = ?", CHEAP.hash("caf\u00e9 au lait"))
+def test_current_password_in_any_composition_is_used_before(store: SQLiteStore) -> None:
+    store.run("UPDATE people SET hash = ?", FAST_HASHER.hash("caf\u00e9 au lait"))
     with pytest.raises(PasswordRefused, match="used_before"):
         store.backend(password_change=True).change_password("ada", "caf\u00e9 au lait", "cafe\u0301 au lait")
 
 
-def test_a_new_password_ends_what_asked_for_it(store: SQLiteStore) -> None:
+def test_password_change_resets_must_change_and_expiry(store: SQLiteStore) -> None:
     columns = {
         "must_change_column": "must_change",
         "password_expires_column": "password_expires",
@@ -164,14 +164,14 @@ def test_a_new_password_ends_what_asked_for_it(store: SQLiteStore) -> None:
     now = datetime.now(UTC).replace(tzinfo=None)
     assert 89 <= (datetime.fromisoformat(expires) - now).days <= 90
     assert abs((datetime.fromisoformat(changed) - now).total_seconds()) < 300
-    # without password_days it has no end
+    # without password_days the password does not expire
     store.backend(**columns).change_password("ada", NEW, NEW + "x")
     assert store.run("SELECT password_expires FROM people") == [(None,)]
 
 
-def test_a_locked_account_changes_nothing(store: SQLiteStore) -> None:
+def test_locked_account_cannot_change_its_password(store: SQLiteStore) -> None:
     store.run("UPDATE people SET locked = 1")
-    backend = store.backend(locked_column="locked", **POWERS)
+    backend = store.backend(locked_column="locked", **ALL_POWERS)
     with pytest.raises(AccountRefused, match="locked") as refused:
         backend.change_password("ada", PASSWORDS["A"], NEW)
     assert refused.value.proven
@@ -179,10 +179,10 @@ def test_a_locked_account_changes_nothing(store: SQLiteStore) -> None:
         with pytest.raises(AccountRefused, match="locked") as refused:
             ask()
         assert not refused.value.proven
-    assert hash_of(store) == stored("bcrypt")
+    assert hash_of(store) == stored_hash("bcrypt")
 
 
-def test_where_an_expired_password_is_changed(store: SQLiteStore) -> None:
+def test_expired_password_can_be_changed(store: SQLiteStore) -> None:
     store.run("UPDATE people SET password_expires = '2020-01-01'")
     backend = store.backend(
         password_expires_column="password_expires", password_change_url="https://password.example.com/"
@@ -193,7 +193,7 @@ def test_where_an_expired_password_is_changed(store: SQLiteStore) -> None:
     assert PasswordChange not in backend.offers
 
 
-def test_a_code_goes_to_the_address_of_the_row(store: SQLiteStore) -> None:
+def test_recovery_uses_the_email_of_the_row(store: SQLiteStore) -> None:
     store.add("nowhere", "a password")
     backend = store.backend(password_recovery=True)
     assert backend.recipient("ADA").email == "ada@example.com"
@@ -204,8 +204,8 @@ def test_a_code_goes_to_the_address_of_the_row(store: SQLiteStore) -> None:
         backend.reset_password("1", "x")
 
 
-def test_an_address_that_is_a_name_is_taken_too(store: SQLiteStore) -> None:
-    backend = store.backend(**POWERS)
+def test_registration_refuses_email_that_is_a_name(store: SQLiteStore) -> None:
+    backend = store.backend(**ALL_POWERS)
     with pytest.raises(NameTaken):
         backend.register("other", NEW, {"email": "ADA@example.com"})
     with pytest.raises(NameTaken):
@@ -215,18 +215,20 @@ def test_an_address_that_is_a_name_is_taken_too(store: SQLiteStore) -> None:
     assert store.run("SELECT active FROM people WHERE login = 'grace'") == [(1,)]
 
 
-def test_a_column_that_wants_a_value_is_the_operators_problem(store: SQLiteStore) -> None:
+def test_missing_required_column_is_misconfigured(store: SQLiteStore) -> None:
     with pytest.raises(BackendMisconfigured, match="refuses the new row"):
         store.run("CREATE UNIQUE INDEX shoes ON people (full_name)")
         store.run("UPDATE people SET full_name = 'Ada'")
-        store.backend(**POWERS).register("grace", NEW, {"name": "Ada"})
+        store.backend(**ALL_POWERS).register("grace", NEW, {"name": "Ada"})
     with pytest.raises(BackendMisconfigured, match="no column"):
-        store.backend(**{**POWERS, "new_account": ("shoe_size=38",)}).register("grace", NEW, {})
+        store.backend(**{**ALL_POWERS, "new_account": ("shoe_size=38",)}).register("grace", NEW, {})
 
 
-def test_a_first_unknown_name_costs_what_the_table_costs(store: SQLiteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_first_unknown_name_costs_as_much_as_the_hashes_of_the_table(
+    store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number in range(9):
-        store.add(f"php-{number}", None, hash=stored("phpass"))
+        store.add(f"php-{number}", None, hash=stored_hash("phpass"))
     verified: list[str] = []
     run = HashPool.run
 
@@ -241,7 +243,7 @@ def test_a_first_unknown_name_costs_what_the_table_costs(store: SQLiteStore, mon
 
 
 @pytest.mark.parametrize("broken", ["{SSHA}AAAA", "pbkdf2_sha256$1000$salt$AAAAA", "$argon2id$v=19$m=64,t=1,p=1$A$A"])
-def test_a_table_of_broken_hashes_still_knows_who_is_nobody(store: SQLiteStore, broken: str) -> None:
+def test_unknown_name_is_detected_in_a_table_of_broken_hashes(store: SQLiteStore, broken: str) -> None:
     for number in range(9):
         store.add(f"broken-{number}", None, hash=broken)
     backend = store.backend(schemes=("strong", "ldap_ssha"))
@@ -253,7 +255,7 @@ def test_a_table_of_broken_hashes_still_knows_who_is_nobody(store: SQLiteStore, 
     assert backend.authenticate("ada", PASSWORDS["A"]).subject == "1"
 
 
-def test_a_hostile_row_holds_nobody_up(store: SQLiteStore, caplog: pytest.LogCaptureFixture) -> None:
+def test_hostile_row_does_not_affect_other_sign_ins(store: SQLiteStore, caplog: pytest.LogCaptureFixture) -> None:
     hostile = "pbkdf2_sha256$1000000000$salt$" + "A" * 43 + "="
     store.add("hostile", None, hash=hostile)
     caplog.set_level(logging.ERROR)

@@ -1,4 +1,4 @@
-"""Every preset keeps the contract on the tables that its application has, and tells the states of its accounts."""
+"""Runs the backend contract with every preset on the tables of its application, and tests the account states."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ from linkauth_sql.settings import SQLSettings
 from . import applications
 from .applications import APPLICATIONS, Application
 from .stores import ApplicationStore
-from .vectors import PASSWORDS, stored
+from .vectors import PASSWORDS, stored_hash
 
-POWERS = {"password_change": True, "password_recovery": True}
+ALL_POWERS = {"password_change": True, "password_recovery": True}
 
 
 @pytest.fixture(autouse=True)
 def cheap_bcrypt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """New hashes of the least cost: what a new hash costs is no subject here."""
+    """Makes new hashes cheap, because their cost does not matter in these tests."""
     real = bcrypt.gensalt
     monkeypatch.setattr(bcrypt, "gensalt", lambda *_: real(4))
 
 
 class PresetContract(BackendContract):
-    """The contract, on the application that a subclass names."""
+    """The backend contract on the tables of the application of a subclass."""
 
     application: Application
-    powers: ClassVar[dict[str, Any]] = POWERS
+    powers: ClassVar[dict[str, Any]] = ALL_POWERS
 
     @pytest.fixture
     def known(self) -> Known:
@@ -96,7 +96,7 @@ class TestASPNETIdentity(PresetContract):
 
 class TestKeycloak(PresetContract):
     application = applications.KEYCLOAK
-    # its passwords stand in another table
+    # the passwords are in another table
     powers: ClassVar[dict[str, Any]] = {}
 
 
@@ -105,12 +105,12 @@ def opened(tmp_path: Path, application: Application, **settings: Any) -> Applica
 
 
 def sign_in(store: ApplicationStore, **settings: Any) -> str:
-    """The subject of who signs in."""
+    """Signs in and returns the subject."""
     return store.backend(**settings).authenticate(store.application.username, PASSWORDS["B"]).subject
 
 
 @pytest.mark.parametrize("application", APPLICATIONS, ids=lambda application: application.preset)
-def test_only_the_url_is_the_deployers(tmp_path: Path, application: Application) -> None:
+def test_preset_needs_only_the_url(tmp_path: Path, application: Application) -> None:
     store = opened(tmp_path, application)
     assert sign_in(store) == application.subject
     given = {"url", "timeout", "preset", *application.settings}
@@ -126,7 +126,7 @@ def test_only_the_url_is_the_deployers(tmp_path: Path, application: Application)
     assert account.facts["password"] in hashes.SCHEMES
 
 
-def test_every_preset_names_what_there_is() -> None:
+def test_presets_use_existing_settings_and_columns() -> None:
     assert {application.preset for application in APPLICATIONS} == set(PRESETS) - {"none", "django"}
     defaults = {item.name: item.default for item in fields(SQLSettings)}
     for name, preset in PRESETS.items():
@@ -152,7 +152,7 @@ STATES: list[tuple[Application, dict[str, Any], str | None]] = [
     (applications.MEDIAWIKI, {"user_password_expires": LATER.strftime("%Y%m%d%H%M%S").encode()}, None),
     (applications.DEVISE, {"confirmed_at": None}, "disabled"),
     (applications.DEVISE, {"locked_at": (TIMES - timedelta(minutes=5)).isoformat(" ")}, "locked"),
-    # unlocked after an hour
+    # the lock ended after an hour
     (applications.DEVISE, {"locked_at": SOON.strftime("%Y-%m-%d %H:%M:%S")}, None),
     (applications.ASPNET, {"EmailConfirmed": 0}, "disabled"),
     (applications.ASPNET, {"LockoutEnd": LATER.strftime("%Y-%m-%d %H:%M:%S.1234567+00:00")}, "locked"),
@@ -163,9 +163,7 @@ STATES: list[tuple[Application, dict[str, Any], str | None]] = [
 
 
 @pytest.mark.parametrize(("application", "row", "reason"), STATES)
-def test_the_states_of_accounts(
-    tmp_path: Path, application: Application, row: dict[str, Any], reason: str | None
-) -> None:
+def test_account_states(tmp_path: Path, application: Application, row: dict[str, Any], reason: str | None) -> None:
     store = opened(tmp_path, application)
     store.change(**row)
     backend = store.backend()
@@ -176,7 +174,7 @@ def test_the_states_of_accounts(
         with pytest.raises(AccountRefused) as refused:
             backend.authenticate(application.username, PASSWORDS["B"])
         assert (refused.value.reason, refused.value.proven) == (reason, True)
-        # nobody else is told
+        # the reason is not shown after a wrong password
         with pytest.raises(WrongPassword):
             backend.authenticate(application.username, "wrong")
 
@@ -191,25 +189,25 @@ def test_the_states_of_accounts(
         ({"ban_end": 0, "ban_userid": 8}, None),
     ],
 )
-def test_phpbb_bans(tmp_path: Path, ban: dict[str, Any], reason: str | None) -> None:
+def test_phpbb_ban_refuses_the_account(tmp_path: Path, ban: dict[str, Any], reason: str | None) -> None:
     store = opened(tmp_path, applications.PHPBB)
     store.insert("phpbb_banlist", {"ban_userid": 7, **ban})
     assert store.backend().find("ada").refused == reason
 
 
-def test_phpbb_robots_are_nobody(tmp_path: Path) -> None:
+def test_phpbb_robots_are_unknown(tmp_path: Path) -> None:
     store = opened(tmp_path, applications.PHPBB)
     with pytest.raises(UnknownUser):
         store.backend().find("anonymous")
 
 
-def test_one_person_of_several_languages_is_one(tmp_path: Path) -> None:
+def test_drupal_rows_of_several_languages_are_one_person(tmp_path: Path) -> None:
     store = opened(tmp_path, applications.DRUPAL)
     store.insert("users_field_data", {**applications.DRUPAL.person, "langcode": "de", "default_langcode": 0})
     assert sign_in(store) == "7"
 
 
-def test_a_name_in_two_realms_needs_a_where(tmp_path: Path) -> None:
+def test_keycloak_name_in_two_realms_needs_where(tmp_path: Path) -> None:
     store = opened(tmp_path, applications.KEYCLOAK)
     with pytest.raises(BackendMisconfigured, match="more than one row"):
         sign_in(store, where="1 = 1")
@@ -217,7 +215,7 @@ def test_a_name_in_two_realms_needs_a_where(tmp_path: Path) -> None:
         sign_in(store, where="user_entity.realm_id = 'none'")
 
 
-def test_a_column_of_the_preset_can_be_another_or_none(tmp_path: Path) -> None:
+def test_preset_column_can_be_replaced_or_removed(tmp_path: Path) -> None:
     store = opened(tmp_path, applications.DEVISE)
     store.run("ALTER TABLE users DROP COLUMN locked_at")
     with pytest.raises(BackendMisconfigured, match="locked_at"):
@@ -227,14 +225,14 @@ def test_a_column_of_the_preset_can_be_another_or_none(tmp_path: Path) -> None:
     assert sign_in(store, locked_column="none", active_column="none") == "7"
 
 
-def test_a_query_keeps_the_schemes_of_its_preset(tmp_path: Path) -> None:
+def test_query_uses_the_schemes_of_its_preset(tmp_path: Path) -> None:
     query = "SELECT ID AS subject, user_pass AS password FROM wp_users WHERE lower(user_login) = lower(:username)"
     store = opened(tmp_path, applications.WORDPRESS, query=query)
     assert sign_in(store) == "7"
     assert store.backend().offers == frozenset()
 
 
-def test_names_that_only_their_accents_tell_apart_are_two(tmp_path: Path) -> None:
+def test_names_that_differ_in_accents_are_different(tmp_path: Path) -> None:
     store = opened(tmp_path, applications.WORDPRESS)
     store.insert("wp_users", {**applications.WORDPRESS.person, "ID": 8, "user_login": "ádá", "user_email": ""})
     backend = store.backend()
@@ -253,31 +251,29 @@ def test_names_that_only_their_accents_tell_apart_are_two(tmp_path: Path) -> Non
         (applications.ASPNET, "aspnet_v3"),
     ],
 )
-def test_a_new_password_is_one_that_the_application_reads(
-    tmp_path: Path, application: Application, scheme: str
-) -> None:
-    store = opened(tmp_path, application, **POWERS)
+def test_new_password_verifies_as_in_the_application(tmp_path: Path, application: Application, scheme: str) -> None:
+    store = opened(tmp_path, application, **ALL_POWERS)
     column = str(PRESETS[application.preset]["password_column"])
     store.backend().change_password(application.username, PASSWORDS["B"], 'Quartz "52" & more')
     ((written,),) = store.run(f"SELECT {column} FROM {application.table} WHERE {column} <> '' LIMIT 1")
     text = written.decode() if isinstance(written, bytes) else written
     found, match = hashes.identify(text)
     assert found.name == scheme
-    # as the application's sign-in passes it on
+    # in the form that the application hashes
     passed = {"wordpress": r"Quartz \"52\" & more", "phpbb": "Quartz &quot;52&quot; &amp; more"}
     assert hashes.verify(found, match, (passed.get(application.preset, 'Quartz "52" & more').encode(),))
 
 
-def test_phpbb_learns_when_a_password_was_changed(tmp_path: Path) -> None:
-    store = opened(tmp_path, applications.PHPBB, **POWERS)
+def test_phpbb_password_change_updates_the_time(tmp_path: Path) -> None:
+    store = opened(tmp_path, applications.PHPBB, **ALL_POWERS)
     store.backend().change_password("ada", PASSWORDS["B"], "Quartz-52-meadow")
     ((changed,),) = store.run("SELECT user_passchg FROM phpbb_users WHERE user_id = 7")
     assert abs(changed - time.time()) < 60
 
 
-def test_weak_hashes_of_an_application_want_to_be_named(tmp_path: Path) -> None:
+def test_weak_schemes_of_a_preset_must_be_configured(tmp_path: Path) -> None:
     store = opened(tmp_path, applications.JOOMLA)
-    store.change(password=stored("joomla_md5", "B"))
+    store.change(password=stored_hash("joomla_md5", "B"))
     with pytest.raises(WrongPassword):
         sign_in(store)
     assert sign_in(store, schemes=("strong", "joomla_md5")) == "7"

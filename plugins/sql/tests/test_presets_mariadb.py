@@ -1,4 +1,4 @@
-"""The presets on MariaDB, on tables with the column types that the applications' own installers give them there."""
+"""Tests of the presets on MariaDB, with the tables that the installers of the applications create."""
 
 from __future__ import annotations
 
@@ -124,10 +124,10 @@ def server() -> Iterator[MariaDB]:
 
 @pytest.fixture(params=sorted(TABLES))
 def installed(server: MariaDB, request: pytest.FixtureRequest) -> Iterator[Application]:
-    """An application's tables with its person in them."""
+    """Creates the tables of an application with one person."""
     application, statements = TABLES[request.param]
     for statement in statements:
-        # an installer turns off what its zero dates would break
+        # the installers disable strict mode, which does not allow zero dates
         server.run(f"SET STATEMENT sql_mode = '' FOR {statement}")
     for table, row in ((application.table, application.person), *application.further):
         names, marks = ", ".join(row), ", ".join(["%s"] * len(row))
@@ -144,7 +144,7 @@ def backend_of(server: MariaDB, application: Application, **changes: Any) -> SQL
     return SQLBackend(settings)
 
 
-def test_only_the_url_is_the_deployers(server: MariaDB, installed: Application) -> None:
+def test_preset_needs_only_the_url(server: MariaDB, installed: Application) -> None:
     with closing(backend_of(server, installed)) as backend:
         identity = backend.authenticate(installed.username, PASSWORDS["B"])
         assert identity.subject == installed.subject
@@ -158,11 +158,11 @@ def test_only_the_url_is_the_deployers(server: MariaDB, installed: Application) 
         assert all(check.ok for check in backend.check())
 
 
-def test_a_password_is_changed_in_the_columns_own_form(
+def test_password_change_keeps_the_form_of_each_column(
     server: MariaDB, installed: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = bcrypt.gensalt
-    # what a new hash costs is no subject here
+    # the cost of new hashes does not matter here
     monkeypatch.setattr(bcrypt, "gensalt", lambda *_: real(4))
     with closing(backend_of(server, installed, password_change=True, password_days=30)) as backend:
         assert PasswordChange in backend.offers
@@ -170,12 +170,12 @@ def test_a_password_is_changed_in_the_columns_own_form(
         assert backend.authenticate(installed.username, NEW).subject == installed.subject
         with pytest.raises(WrongPassword):
             backend.authenticate(installed.username, PASSWORDS["B"])
-        # what was written can be read, and written again
+        # the new values can be read and changed again
         backend.change_password(installed.username, NEW, PASSWORDS["B"])
         assert backend.find(installed.username).refused is None
 
 
-def test_an_old_hash_is_written_anew(server: MariaDB, installed: Application) -> None:
+def test_outdated_hash_is_replaced(server: MariaDB, installed: Application) -> None:
     with closing(backend_of(server, installed, rehash=True)) as backend:
         for _ in range(2):
             assert backend.authenticate(installed.username, PASSWORDS["B"]).subject == installed.subject

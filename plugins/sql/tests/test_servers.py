@@ -1,4 +1,4 @@
-"""The contract on real database servers, and what only they can do: hang, restart, refuse, verify certificates."""
+"""The backend contract on real database servers, and tests of hangs, restarts and permissions."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from tests.servers.postgresql import PostgreSQL
 
 from . import vectors
 from .servers import MariaDBStore, PostgreSQLStore, ServerStore
-from .stores import POWERS
+from .stores import ALL_POWERS
 
 PASSWORD = "Müller größe 7"
 NARROW = "ALTER TABLE people MODIFY hash VARCHAR(60)"
-WRITING = {**POWERS, "new_account": ("active=true",)}
+WRITING = {**ALL_POWERS, "new_account": ("active=true",)}
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +66,8 @@ class TestMariaDB(ServerContract):
             yield store
 
 
-class TestMariaDBByItsIndex(ServerContract):
-    """As the collation of its column compares, by an account that may only read."""
+class TestMariaDBWithCollation(ServerContract):
+    """With username_match = collation, and with a read-only database account."""
 
     @pytest.fixture
     def store(self, maria: MariaDB) -> Iterator[MariaDBStore]:
@@ -77,18 +77,18 @@ class TestMariaDBByItsIndex(ServerContract):
 
 
 @pytest.fixture
-def in_postgresql(postgres: PostgreSQL) -> Iterator[PostgreSQLStore]:
+def postgresql_store(postgres: PostgreSQL) -> Iterator[PostgreSQLStore]:
     with closing(PostgreSQLStore(postgres, PASSWORD)) as store:
         yield store
 
 
 @pytest.fixture
-def in_mariadb(maria: MariaDB) -> Iterator[MariaDBStore]:
+def mariadb_store(maria: MariaDB) -> Iterator[MariaDBStore]:
     with closing(MariaDBStore(maria, PASSWORD)) as store:
         yield store
 
 
-@pytest.fixture(params=["in_postgresql", "in_mariadb"])
+@pytest.fixture(params=["postgresql_store", "mariadb_store"])
 def store(request: pytest.FixtureRequest) -> PostgreSQLStore | MariaDBStore:
     store: PostgreSQLStore | MariaDBStore = request.getfixturevalue(request.param)
     return store
@@ -108,7 +108,7 @@ STATES: list[tuple[dict[str, Any], str | None]] = [
 
 
 @pytest.mark.parametrize(("columns", "reason"), STATES)
-def test_states_in_the_columns_own_types(store: ServerStore, columns: dict[str, Any], reason: str | None) -> None:
+def test_states_in_native_column_types(store: ServerStore, columns: dict[str, Any], reason: str | None) -> None:
     if isinstance(store, MariaDBStore) and "locked_until" in columns:
         columns = {"locked_until": columns["locked_until"].replace(tzinfo=None)}
     store.add("konrad", "zuse-1910", **columns)
@@ -120,7 +120,7 @@ def test_states_in_the_columns_own_types(store: ServerStore, columns: dict[str, 
         assert (refused.value.reason, refused.value.proven) == (reason, True)
 
 
-def test_a_changed_password_is_noted(store: ServerStore) -> None:
+def test_password_change_updates_related_columns(store: ServerStore) -> None:
     store.add("konrad", "zuse-1910", must_change=True)
     backend = store.backend(password_change=True)
     with pytest.raises(PasswordRefused, match="used_before"):
@@ -136,7 +136,7 @@ def test_a_changed_password_is_noted(store: ServerStore) -> None:
         assert abs(seconds) < 300
 
 
-def test_a_restart_is_not_noticed(store: PostgreSQLStore | MariaDBStore) -> None:
+def test_sign_in_works_after_server_restart(store: PostgreSQLStore | MariaDBStore) -> None:
     backend = store.backend()
     assert backend.authenticate("jörg", PASSWORD).subject == "1"
     store.server.stop()
@@ -144,21 +144,21 @@ def test_a_restart_is_not_noticed(store: PostgreSQLStore | MariaDBStore) -> None
         backend.authenticate("jörg", PASSWORD)
     assert not isinstance(down.value, BackendMisconfigured)
     store.server.start()
-    # the pool's connections are all dead
+    # all connections of the pool are closed
     assert backend.authenticate("jörg", PASSWORD).subject == "1"
     store.server.stop()
     store.server.start()
     assert backend.authenticate("jörg", PASSWORD).subject == "1"
 
 
-def test_a_hang_ends_at_the_timeout(store: PostgreSQLStore | MariaDBStore) -> None:
+def test_unresponsive_server_fails_after_timeout(store: PostgreSQLStore | MariaDBStore) -> None:
     backend = store.backend(timeout=2)
     backend.authenticate("jörg", PASSWORD)
     store.breaks()
     with ThreadPoolExecutor(1) as threads:
         try:
             for _ in range(2):
-                # while it hangs: it returns only after this
+                # the server is unresponsive until the end of this block
                 refused = threads.submit(backend.authenticate, "jörg", PASSWORD).exception(60)
                 assert isinstance(refused, BackendUnavailable)
         finally:
@@ -166,15 +166,17 @@ def test_a_hang_ends_at_the_timeout(store: PostgreSQLStore | MariaDBStore) -> No
     assert wait_for_recovery(backend, Known("jörg", PASSWORD, "1")).subject == "1"
 
 
-def test_many_threads_share_few_connections(in_postgresql: PostgreSQLStore) -> None:
-    backend = in_postgresql.backend(timeout=10)
+def test_threads_share_a_limited_number_of_connections(postgresql_store: PostgreSQLStore) -> None:
+    backend = postgresql_store.backend(timeout=10)
     with ThreadPoolExecutor(32) as threads:
         found = list(threads.map(lambda _: backend.find("jörg").identity.subject, range(200)))
     assert found == ["1"] * 200
     ours = "usename = 'linkauth' AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
     deadline = time.monotonic() + 20
-    # those of earlier tests may still be closing
-    while (connections := in_postgresql.run(f"SELECT count(*) FROM pg_stat_activity WHERE {ours}")[0][0]) > CONNECTIONS:
+    # connections of earlier tests may still be closing
+    while (
+        connections := postgresql_store.run(f"SELECT count(*) FROM pg_stat_activity WHERE {ours}")[0][0]
+    ) > CONNECTIONS:
         assert time.monotonic() < deadline, connections
     assert connections >= 1
 
@@ -189,7 +191,7 @@ def test_many_threads_share_few_connections(in_postgresql: PostgreSQLStore) -> N
         {"where": "1 = = 1"},
     ],
 )
-def test_a_wrong_table_or_column_is_the_operators_problem(store: ServerStore, changes: dict[str, Any]) -> None:
+def test_wrong_table_or_column_is_misconfigured(store: ServerStore, changes: dict[str, Any]) -> None:
     backend = store.backend(**changes)
     with pytest.raises(BackendMisconfigured):
         backend.authenticate("jörg", PASSWORD)
@@ -198,8 +200,8 @@ def test_a_wrong_table_or_column_is_the_operators_problem(store: ServerStore, ch
     assert PASSWORD not in check.detail
 
 
-def test_a_wrong_account_is_the_operators_problem(in_mariadb: MariaDBStore, postgres: PostgreSQL) -> None:
-    store = in_mariadb
+def test_wrong_database_account_is_misconfigured(mariadb_store: MariaDBStore, postgres: PostgreSQL) -> None:
+    store = mariadb_store
     maria = store.server
     wrong = [
         maria.url.replace(mariadb.PASSWORD, "wrong-canary"),
@@ -215,10 +217,12 @@ def test_a_wrong_account_is_the_operators_problem(in_mariadb: MariaDBStore, post
         assert "canary" not in str(refused.value)
 
 
-def test_a_reader_may_look_up_and_not_write(in_mariadb: MariaDBStore, caplog: pytest.LogCaptureFixture) -> None:
-    store = in_mariadb
+def test_read_only_account_signs_in_and_cannot_write(
+    mariadb_store: MariaDBStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = mariadb_store
     store.url = store.server.reader_url
-    # its hash is a cheap one, and cannot be replaced
+    # its hash is outdated and cannot be replaced
     assert store.backend(rehash=True).authenticate("jörg", PASSWORD).subject == "1"
     assert "could not be rehashed" in caplog.text
     backend = store.backend(password_change=True)
@@ -233,12 +237,12 @@ def test_a_reader_may_look_up_and_not_write(in_mariadb: MariaDBStore, caplog: py
 
 
 @pytest.mark.parametrize("match", ["lower", "collation"])
-def test_an_ü_is_no_u(in_mariadb: MariaDBStore, match: str) -> None:
-    store = in_mariadb
+def test_umlaut_differs_from_base_letter(mariadb_store: MariaDBStore, match: str) -> None:
+    store = mariadb_store
     store.add("müller", "zuse-1910")
     backend = store.backend(username_match=match)
     assert backend.find("MÜLLER").identity.username == "müller"
-    # MariaDB's utf8mb4_general_ci takes them for the same
+    # they are equal in utf8mb4_general_ci of MariaDB
     assert store.run("SELECT 'muller' = 'müller' COLLATE utf8mb4_general_ci") == [(1,)]
     for name in ("muller", "Mu\u0308ller\u0301", "mûller"):
         with pytest.raises(UnknownUser):
@@ -246,8 +250,8 @@ def test_an_ü_is_no_u(in_mariadb: MariaDBStore, match: str) -> None:
     assert backend.find("Mu\u0308ller").identity.username == "müller"
 
 
-def test_the_index_of_a_name_is_used(in_mariadb: MariaDBStore) -> None:
-    store = in_mariadb
+def test_lookup_uses_the_index_of_the_name(mariadb_store: MariaDBStore) -> None:
+    store = mariadb_store
     for number in range(50):
         store.add(f"somebody-{number}", "zuse-1910")
     condition = "login = 'JÖRG' AND lower(convert(login USING utf8mb4)) = lower('JÖRG') COLLATE utf8mb4_bin"
@@ -255,8 +259,8 @@ def test_the_index_of_a_name_is_used(in_mariadb: MariaDBStore) -> None:
     assert plan[0][5] == "login"
 
 
-def test_letters_that_a_column_does_not_have_are_nobodys(in_mariadb: MariaDBStore) -> None:
-    store = in_mariadb
+def test_characters_outside_the_column_charset_are_unknown_names(mariadb_store: MariaDBStore) -> None:
+    store = mariadb_store
     store.run("ALTER TABLE people CONVERT TO CHARACTER SET latin1")
     for match in ("lower", "collation"):
         backend = store.backend(username_match=match)
@@ -266,8 +270,8 @@ def test_letters_that_a_column_does_not_have_are_nobodys(in_mariadb: MariaDBStor
                 backend.authenticate(name, PASSWORD)
 
 
-def test_a_hash_is_never_cut_to_its_column(store: ServerStore) -> None:
-    store.run("UPDATE people SET hash = %s", vectors.stored("bcrypt"))
+def test_hash_is_never_truncated_to_the_column_width(store: ServerStore) -> None:
+    store.run("UPDATE people SET hash = %s", vectors.stored_hash("bcrypt"))
     store.run("ALTER TABLE people ALTER hash TYPE VARCHAR(60)" if isinstance(store, PostgreSQLStore) else NARROW)
     if isinstance(store, MariaDBStore):
         store.run("SET GLOBAL sql_mode = ''")
@@ -280,7 +284,7 @@ def test_a_hash_is_never_cut_to_its_column(store: ServerStore) -> None:
 
 
 @pytest.mark.parametrize(("workers", "warning"), [("1", False), ("9999", True)])
-def test_the_check_says_how_many_connections_the_server_allows(
+def test_check_reports_connection_limit(
     store: PostgreSQLStore | MariaDBStore, monkeypatch: pytest.MonkeyPatch, workers: str, warning: bool
 ) -> None:
     monkeypatch.setenv("LINKAUTH_WORKERS", workers)
@@ -288,9 +292,9 @@ def test_the_check_says_how_many_connections_the_server_allows(
     sizes = f"{CONNECTIONS} for each of {workers} worker process(es), {CONNECTIONS * int(workers)} in all; "
     assert found.detail.startswith(sizes)
     allowed = int(found.detail.removeprefix(f"{sizes}the server allows ").partition(":")[0])
-    in_mariadb = isinstance(store, MariaDBStore)
-    ((most,),) = store.run("SELECT @@max_connections" if in_mariadb else "SHOW max_connections")
-    # PostgreSQL keeps some for administrators
+    mariadb_store = isinstance(store, MariaDBStore)
+    ((most,),) = store.run("SELECT @@max_connections" if mariadb_store else "SHOW max_connections")
+    # PostgreSQL reserves some connections for administrators
     assert int(most) - 10 <= allowed <= int(most)
     assert found.ok
     assert found.warning is warning

@@ -1,4 +1,4 @@
-"""What counts as yes, what counts as a time, and which state of an account comes first."""
+"""Tests of flags, times and account states."""
 
 from __future__ import annotations
 
@@ -56,21 +56,21 @@ NEITHER: list[Any] = [
 
 
 @pytest.mark.parametrize("value", YES, ids=repr)
-def test_what_is_a_yes(value: Any) -> None:
+def test_values_that_mean_yes(value: Any) -> None:
     assert FlagValues().parse(value, NOW) is True
 
 
 @pytest.mark.parametrize("value", NO, ids=repr)
-def test_what_is_a_no(value: Any) -> None:
+def test_values_that_mean_no(value: Any) -> None:
     assert FlagValues().parse(value, NOW) is False
 
 
 @pytest.mark.parametrize("value", NEITHER, ids=lambda value: ascii(value)[:20])
-def test_what_is_neither(value: Any) -> None:
+def test_values_that_are_not_understood(value: Any) -> None:
     assert FlagValues().parse(value, NOW) is None
 
 
-def test_words_of_the_ini_come_first() -> None:
+def test_configured_values_take_precedence() -> None:
     words = FlagValues(configured_yes=normalize_all(("Ja", "2", "null")), configured_no=normalize_all(("NEIN", "1")))
     assert [words.parse(value, NOW) for value in ("JA", 2, "2", b"\x02", None, "nein", 1, True)] == [True] * 5 + [
         False
@@ -105,7 +105,7 @@ def test_words_of_the_ini_come_first() -> None:
         *((nothing, None) for nothing in (None, 0, "", "0", " ", "0000-00-00", "0000-00-00 00:00:00", b"", b"0")),
     ],
 )
-def test_what_is_a_time(value: Any, expected: datetime | None) -> None:
+def test_valid_times(value: Any, expected: datetime | None) -> None:
     assert parse_time(value) == expected
 
 
@@ -135,13 +135,13 @@ NO_TIMES: list[Any] = [
 
 
 @pytest.mark.parametrize("value", NO_TIMES, ids=lambda value: ascii(value)[:20])
-def test_what_is_no_time(value: Any) -> None:
+def test_invalid_times(value: Any) -> None:
     with pytest.raises(InvalidTime) as problem:
         parse_time(value)
     assert str(value) not in str(problem.value)
 
 
-def test_times_far_away_are_times() -> None:
+def test_distant_times_are_valid() -> None:
     for value in (2**63 - 1, 253_402_300_799, 99_999_999_999, "9" * 13, "9999-12-31", date.max, datetime.max):
         assert state_of({"expires": value}).reason is None
         assert state_of({"locked_until": value}).reason == "locked"
@@ -173,11 +173,11 @@ def test_times_far_away_are_times() -> None:
         ({"must_change": "Y"}, "must_change_password"),
         ({"password_expires": NOW - HOUR}, "password_expired"),
         ({"password_expires": None, "must_change": False}, None),
-        # optional columns decide as the others do
+        # optional columns have the same effect as others
         ({"active": 1, "active@state": "no"}, "disabled"),
         ({"active": 1, "disabled@deleted_at": NOW}, "disabled"),
         ({"active": 1, "locked_until@banned_until": NOW + HOUR}, "locked"),
-        # what a new password would not mend comes first
+        # reasons that a new password does not resolve come first
         (
             {"must_change": 1, "password_expires": NOW - HOUR, "expires": NOW - HOUR, "locked": 1, "active": 0},
             "disabled",
@@ -186,7 +186,7 @@ def test_times_far_away_are_times() -> None:
         ({"must_change": 1, "password_expires": NOW - HOUR, "expires": NOW - HOUR}, "account_expired"),
     ],
 )
-def test_the_state_of_a_row(row: dict[str, Any], reason: str | None) -> None:
+def test_state_of_a_row(row: dict[str, Any], reason: str | None) -> None:
     assert state_of(row).reason == reason
 
 
@@ -197,11 +197,11 @@ def test_the_state_of_a_row(row: dict[str, Any], reason: str | None) -> None:
         *((EPOCH - 60, "locked"), (EPOCH - 9_000, None), ("blocked", "locked"), (17, "locked"), ("gesperrt", "locked")),
     ],
 )
-def test_a_lock_that_ends_after_a_while(locked: Any, reason: str | None) -> None:
+def test_lock_ends_after_locked_seconds(locked: Any, reason: str | None) -> None:
     assert state_of({"locked": locked}, locked_seconds=3_600, locked_values=("gesperrt",)).reason == reason
 
 
-def test_only_what_is_understood_is_mended_by_a_new_password() -> None:
+def test_state_is_changeable_only_if_understood() -> None:
     assert state_of({"must_change": 1}).changeable
     for row in ({"must_change": "ja"}, {"password_expires": "soon"}, {"must_change": 1, "password_expires": "soon"}):
         state = state_of(row)
@@ -209,7 +209,7 @@ def test_only_what_is_understood_is_mended_by_a_new_password() -> None:
         assert not state.changeable
 
 
-def test_what_is_not_understood_is_named_in_one_short_line() -> None:
+def test_unknown_value_is_described_in_one_short_line() -> None:
     (unknown,) = state_of({"active": "a\nb" * 99}).unknown
     assert unknown.column == "active_column"
     assert len(unknown.value) < 60
@@ -232,12 +232,12 @@ def test_what_is_not_understood_is_named_in_one_short_line() -> None:
         (NOW, None),
     ],
 )
-def test_a_no_looks_like_the_yes_that_was_there(present: Any, written: Any) -> None:
+def test_false_value_has_the_form_of_the_true_value(present: Any, written: Any) -> None:
     assert values.false_like(present) == written
     assert FlagValues().parse(values.false_like(present), NOW) is False
 
 
-def test_a_no_may_have_a_word_of_the_ini() -> None:
+def test_false_value_is_the_configured_one() -> None:
     assert values.false_like("expired", ("current", "x")) == "current"
     assert values.false_like(7, ("3",)) == 3
     assert values.false_like("expired", ("null",)) is None
@@ -248,13 +248,13 @@ def test_a_no_may_have_a_word_of_the_ini() -> None:
 @pytest.mark.parametrize(
     "present", [None, 1_700_000_000, "2026-01-01 00:00:00", "20260101000000", b"20260101000000", NOW]
 )
-def test_a_time_looks_like_the_one_that_was_there(present: Any, dialect: str) -> None:
+def test_time_has_the_form_of_the_previous_value(present: Any, dialect: str) -> None:
     written = values.time_in_form_of(present, NOW, dialect)
     assert parse_time(written) == NOW
     assert type(written) is type(present) or present is None or dialect == "sqlite"
 
 
-def test_the_values_of_a_new_account() -> None:
+def test_values_of_a_new_account() -> None:
     pairs = ("a=now", "b=true", "c=false", "d=null", "e=-7", "f=", "g={username}-x", "h={USERNAME}", "i=uuid")
     made = values.new_account_values(pairs, "ada", NOW, "sqlite")
     assert [made[name] for name in "abcdefgh"] == ["2026-11-25 12:00:00", True, False, None, -7, "", "ada-x", "ADA"]

@@ -29,10 +29,10 @@ def stores(request: pytest.FixtureRequest) -> Iterator[tuple[Kind, Servers]]:
     with (
         postgresql.running(kind) as first,
         mariadb.running(kind) as second,
-        closing(PostgreSQLStore(first, PASSWORD)) as in_postgresql,
-        closing(MariaDBStore(second, PASSWORD)) as in_mariadb,
+        closing(PostgreSQLStore(first, PASSWORD)) as postgresql_store,
+        closing(MariaDBStore(second, PASSWORD)) as mariadb_store,
     ):
-        yield kind, (in_postgresql, in_mariadb)
+        yield kind, (postgresql_store, mariadb_store)
 
 
 def test_only_a_good_certificate_will_do(stores: tuple[Kind, Servers], tmp_path: Path) -> None:
@@ -56,14 +56,14 @@ def test_the_connection_is_encrypted(stores: tuple[Kind, Servers]) -> None:
     kind, servers = stores
     if kind == "good":
         # the row is found only if the server says that its own connection is encrypted
-        in_postgresql, in_mariadb = servers
+        postgresql_store, mariadb_store = servers
         is_on = "(SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid())"
-        encrypted = in_postgresql.backend(tls_ca_file=in_postgresql.server.ca_file, where=is_on)
+        encrypted = postgresql_store.backend(tls_ca_file=postgresql_store.server.ca_file, where=is_on)
         assert encrypted.authenticate("jörg", PASSWORD).subject == "1"
         is_on = (
             "(SELECT variable_value <> '' FROM information_schema.session_status WHERE variable_name = 'Ssl_cipher')"
         )
-        encrypted = in_mariadb.backend(tls_ca_file=in_mariadb.server.ca_file, where=is_on)
+        encrypted = mariadb_store.backend(tls_ca_file=mariadb_store.server.ca_file, where=is_on)
         assert encrypted.authenticate("jörg", PASSWORD).subject == "1"
 
 

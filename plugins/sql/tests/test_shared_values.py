@@ -14,20 +14,20 @@ from . import applications
 from .stores import ApplicationStore
 from .vectors import PASSWORDS
 
-NAME, WORD = "ada@example.com", PASSWORDS["B"]
+NAME, PASSWORD = "ada@example.com", PASSWORDS["B"]
 ONE: dict[str, Any] = {"active_values": ("1", "2")}
 ZERO: dict[str, Any] = {"active_values": ("0",), "disabled_values": ("1",)}
 OWN: dict[str, Any] = {"active_column": "status"}
-# settings, the columns with their values, the reason of a refusal, and the column that doctor names
+# (settings, values by column, reason of the refusal, column that the check reports)
 CASES: list[tuple[dict[str, Any], dict[str, Any], str | None, str]] = [
     (ONE, {"status": 2, "banned": 0}, None, ""),
     (ONE, {"status": 1, "banned": 1}, "disabled", ""),
     (ONE, {"status": 1, "banned": "true"}, "disabled", ""),
     (ONE | OWN | {"disabled_column": "banned"}, {"status": 1, "banned": 1}, "disabled", ""),
     (ONE | {"disabled_column": "banned"}, {"status": 1, "banned": 1}, "disabled", ""),
-    # a table without any column of accounts that are active: the words are for the other one
+    # without an active column, the values apply to the disabled column
     (ONE | {"disabled_column": "status"}, {"status": 1}, None, ""),
-    # 0 is not known to be meant for status, until active_column says so
+    # 0 applies to status only if active_column names it
     (ZERO, {"status": 0}, "disabled", "status"),
     (ZERO | OWN, {"status": 0}, None, ""),
     (ZERO | OWN, {"status": 1}, "disabled", ""),
@@ -49,7 +49,7 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], str | None, str]] = [
 
 
 @pytest.mark.parametrize(("settings", "row", "reason", "named"), CASES)
-def test_a_word_counts_in_the_column_that_it_is_meant_for(
+def test_configured_value_applies_only_to_its_column(
     tmp_path: Path, settings: dict[str, Any], row: dict[str, Any], reason: str | None, named: str
 ) -> None:
     store = ApplicationStore(tmp_path / "people.sqlite", applications.LARAVEL)
@@ -59,10 +59,10 @@ def test_a_word_counts_in_the_column_that_it_is_meant_for(
     with closing(store.backend(**settings)) as backend:
         assert backend.find(NAME).refused == reason
         if reason is None:
-            assert backend.authenticate(NAME, WORD)
+            assert backend.authenticate(NAME, PASSWORD)
         else:
             with pytest.raises(AccountRefused, match=reason):
-                backend.authenticate(NAME, WORD)
+                backend.authenticate(NAME, PASSWORD)
         told = [check.detail for check in backend.check() if check.name == "states"]
         assert bool(told) == bool(named)
         if named:
@@ -70,7 +70,7 @@ def test_a_word_counts_in_the_column_that_it_is_meant_for(
             assert "gives it the opposite meaning: remove it there, or set " in told[0]
 
 
-def test_doctor_says_that_an_optional_column_may_be_left_out(tmp_path: Path) -> None:
+def test_check_suggests_removing_an_optional_column(tmp_path: Path) -> None:
     store = ApplicationStore(tmp_path / "people.sqlite", applications.LARAVEL)
     store.run("ALTER TABLE users ADD COLUMN state TEXT DEFAULT 'Bavaria'")
     with closing(store.backend()) as backend:

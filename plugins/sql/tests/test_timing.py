@@ -1,4 +1,4 @@
-"""What a check may cost, and that a wrong password and an unknown name cost what the slowest hash of the table does.
+"""Tests of cost limits, and that a wrong password and an unknown name cost as much as the slowest hash.
 
 Work is counted: the clock of these tests is the work that was done.
 """
@@ -22,10 +22,10 @@ from linkauth_sql.hashes.scheme import MEBIBYTE
 from linkauth_sql.passwords import Verifier
 
 from .stores import SQLiteStore
-from .vectors import PASSWORDS, stored
+from .vectors import PASSWORDS, stored_hash
 
-WORD = PASSWORDS["A"]
-MD5 = hashlib.md5(WORD.encode()).hexdigest()
+PASSWORD = PASSWORDS["A"]
+MD5 = hashlib.md5(PASSWORD.encode()).hexdigest()
 
 
 def b64(size: int) -> str:
@@ -43,7 +43,7 @@ def aspnet(size: int, count: int, digest: int = 0) -> str:
 
 
 class Clock:
-    """Counts work in the place of time: rounds of PBKDF2 blocks, as hashlib is asked for them."""
+    """Replaces the CPU clock by the number of computed PBKDF2 rounds."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.rounds = 0
@@ -76,7 +76,7 @@ BLOCKS = [
 
 
 @pytest.mark.parametrize(("text", "blocks"), BLOCKS)
-def test_a_long_digest_costs_its_blocks(monkeypatch: pytest.MonkeyPatch, text: str, blocks: int) -> None:
+def test_cost_of_pbkdf2_includes_all_blocks(monkeypatch: pytest.MonkeyPatch, text: str, blocks: int) -> None:
     clock = Clock(monkeypatch)
     scheme, match = identify(text)
     hashes.verify(scheme, match, (b"x",))
@@ -105,14 +105,14 @@ HEAVY = {
 
 
 @pytest.mark.parametrize("text", HEAVY.values(), ids=HEAVY)
-def test_a_hash_over_the_limits_is_never_computed(
+def test_hash_over_the_limits_is_never_computed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str
 ) -> None:
     secret, _, parameters = text.partition("\n")
     store = SQLiteStore(tmp_path / "people.sqlite", schemes=("strong", "phpass"))
     store.run("ALTER TABLE people ADD COLUMN parameters TEXT")
     store.add("heavy", None, hash=secret, parameters=parameters)
-    store.add("ada", None, hash=stored("bcrypt"))
+    store.add("ada", None, hash=stored_hash("bcrypt"))
     computed: list[str] = []
     run = hashes.verify
 
@@ -123,10 +123,10 @@ def test_a_hash_over_the_limits_is_never_computed(
     monkeypatch.setattr(hashes, "verify", recording)
     with closing(store.backend(password_parameters_column="parameters")) as backend:
         with pytest.raises(WrongPassword):
-            backend.authenticate("heavy", WORD)
+            backend.authenticate("heavy", PASSWORD)
         with pytest.raises(UnknownUser):
-            backend.authenticate("nobody", WORD)
-        # doctor counts it, and names the setting
+            backend.authenticate("nobody", PASSWORD)
+        # the check counts it and names the setting
         (found,) = [check for check in backend.check() if check.name == "hashes"]
         assert found.warning
         assert "1: is a " in found.detail
@@ -136,7 +136,7 @@ def test_a_hash_over_the_limits_is_never_computed(
     assert "would take too" in caplog.text
 
 
-def test_the_limits_are_settings() -> None:
+def test_limits_are_configurable() -> None:
     scheme, match = identify(HEAVY["argon2 of 1 GiB"])
     assert cost_of(scheme, match, Limits(memory=1_024 * MEBIBYTE)).memory == 1 << 30
     with pytest.raises(UnusableHash, match="hash_memory"):
@@ -151,39 +151,39 @@ def django(count: int) -> str:
     return f"pbkdf2_sha256${count}$salt$" + base64.b64encode(hashlib.sha256(b"").digest()).decode()
 
 
-def test_every_wrong_try_takes_what_the_slowest_hash_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_password_takes_as_long_as_the_slowest_hash(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, verifier = Clock(monkeypatch), Verifier(frozenset(SCHEMES))
     slow, middle, cheap, weak = django(80_000), django(30_000), keycloak(20, 500), MD5
     verifier.learn([cheap] * 50 + [weak] * 50 + [middle, slow])
-    # whoever comes first measures the slowest kind, in the same time or a little more
+    # the first check measures the slowest class, which takes slightly longer
     assert clock.of(verifier, cheap) in range(80_000, 81_000)
     for text in (None, slow, middle, cheap, weak, None):
         assert clock.of(verifier, text) in range(80_000, 80_020)
-    # so does one of several forms
+    # also with several variants of the password
     for text in (None, slow, middle, cheap, weak):
         assert clock.of(verifier, text, "e\u0301") in range(160_000, 160_020)
 
 
-def test_a_right_password_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_correct_password_has_no_extra_delay(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, verifier = Clock(monkeypatch), Verifier(frozenset(SCHEMES))
     verifier.learn([MD5, django(80_000)])
-    assert verifier.verify(MD5, WORD)
+    assert verifier.verify(MD5, PASSWORD)
     assert clock.rounds == 0
 
 
-def test_a_kind_that_is_met_later_counts_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cost_class_found_later_takes_effect(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, verifier = Clock(monkeypatch), Verifier(frozenset(SCHEMES))
     verifier.learn([django(10_000)])
     assert clock.of(verifier, None) == 10_000
     assert clock.of(verifier, django(70_000)) == 70_000
     for text in (None, django(10_000)):
         assert clock.of(verifier, text) in range(70_000, 70_020)
-    # doctor sees the whole table, where it has been replaced
+    # a complete list of hashes removes classes that no longer exist
     verifier.learn([django(10_000)], complete=True)
     assert clock.of(verifier, None) == 10_000
 
 
-def test_the_newest_rows_of_a_table_are_looked_at_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sample_includes_the_newest_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = SQLiteStore(tmp_path / "people.sqlite")
     for number in range(300):
         store.add(f"old-{number}", None, hash=django(1_000))
@@ -197,7 +197,7 @@ def test_the_newest_rows_of_a_table_are_looked_at_too(tmp_path: Path, monkeypatc
             assert clock.rounds - before in range(60_000, 60_020)
 
 
-def test_doctor_measures_each_kind(tmp_path: Path) -> None:
+def test_check_measures_each_cost_class(tmp_path: Path) -> None:
     store = SQLiteStore(tmp_path / "people.sqlite", schemes=("strong", "hex_md5"))
     store.add("ada", None, hash=MD5)
     with closing(store.backend()) as backend:
@@ -209,7 +209,7 @@ def test_doctor_measures_each_kind(tmp_path: Path) -> None:
     assert re.search(r" ms, hex_md5 [0-9.]+ ms a check: a wrong password and an unknown name take as", times.detail)
 
 
-def test_work_of_other_threads_counts_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_multithreaded_scheme_is_measured_in_wall_time(monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[float] = []
     monkeypatch.setattr(time, "thread_time", lambda: 0.0)
     for lanes in (1, 4):

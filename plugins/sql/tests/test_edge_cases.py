@@ -1,4 +1,4 @@
-"""Typing mistakes that became passwords, work that guessers chose, forks, TLS that a URL switches off."""
+"""Regression tests: truncated passwords, implausible hashes, concurrent registrations, forks, TLS in the URL."""
 
 from __future__ import annotations
 
@@ -36,26 +36,26 @@ from linkauth_sql.values import time_in_form_of
 from tests.servers import mariadb, postgresql
 
 from .servers import MariaDBStore, PostgreSQLStore, ServerStore
-from .stores import POWERS, SQLiteStore
-from .test_hashes import PASSWORDS, Counted, stored
+from .stores import ALL_POWERS, SQLiteStore
+from .test_hashes import PASSWORDS, VerifiedHashes, stored_hash
 from .test_states import state_of
 
 NEW = "Another-word-52"
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
-def test_what_an_old_hash_does_not_heed_proves_nothing() -> None:
+def test_truncating_scheme_does_not_prove_every_byte() -> None:
     careless = {name for name, scheme in SCHEMES.items() if not uses_every_byte(scheme, b"x" * 100)}
     assert careless == {"bcrypt", "django_bcrypt", "des_crypt", "mysql323"}
     verifier = Verifier(frozenset(SCHEMES))
-    assert verifier.proves_every_byte(stored("bcrypt"), "x" * 72)
-    assert not verifier.proves_every_byte(stored("bcrypt"), "x" * 73)
+    assert verifier.proves_every_byte(stored_hash("bcrypt"), "x" * 72)
+    assert not verifier.proves_every_byte(stored_hash("bcrypt"), "x" * 73)
 
 
 @pytest.mark.parametrize("name", sorted(LIMITED_PASSWORDS))
-def test_a_password_without_end_is_cut_and_never_right(name: str) -> None:
+def test_overlong_password_is_truncated_and_never_correct(name: str) -> None:
     lengths: list[int] = []
-    scheme, match = identify(stored(name))
+    scheme, match = identify(stored_hash(name))
 
     def counting(_: object, password: bytes) -> bool:
         lengths.append(len(password))
@@ -67,24 +67,24 @@ def test_a_password_without_end_is_cut_and_never_right(name: str) -> None:
     assert lengths == [512, 512]
 
 
-def test_guessing_does_not_choose_what_stands_in_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_passwords_do_not_change_the_dummy_hash(monkeypatch: pytest.MonkeyPatch) -> None:
     verifier = Verifier(frozenset(SCHEMES))
-    verifier.learn([stored("argon2")] * 3)
+    verifier.learn([stored_hash("argon2")] * 3)
     for _ in range(250):
-        assert not verifier.verify(stored("md5_crypt"), "a guess")
-    counted = Counted(monkeypatch)
+        assert not verifier.verify(stored_hash("md5_crypt"), "a guess")
+    verified = VerifiedHashes(monkeypatch)
     verifier.verify(None, "x")
-    assert [identify(text)[0].name for text in counted.texts] == ["argon2"]
+    assert [identify(text)[0].name for text in verified.texts] == ["argon2"]
 
 
 @pytest.mark.parametrize("locked", [date.max, datetime.max, "9999-12-31", "9999-12-31 23:59:59", 253402300799])
-def test_a_lock_for_ever_is_one(locked: object) -> None:
+def test_permanent_lock_is_locked(locked: object) -> None:
     assert state_of({"locked": locked}, locked_seconds=3600).reason == "locked"
     assert state_of({"locked_until": locked}, locked_seconds=3600).reason == "locked"
     assert state_of({"expires": locked}, locked_seconds=3600).reason is None
 
 
-def test_eight_digits_are_a_day() -> None:
+def test_eight_digits_are_a_date() -> None:
     assert parse_time("20261125") == NOW.replace(hour=0) + timedelta(days=1)
 
 
@@ -97,7 +97,7 @@ def test_eight_digits_are_a_day() -> None:
         *(f"postgresql://reader@db/wiki?{key}" for key in ("sslmode=disable", "sslrootcert=/x")),
     ],
 )
-def test_a_url_that_switches_off_what_tls_ca_file_asks_for_stops_the_start(url: str) -> None:
+def test_url_that_contradicts_tls_ca_file_is_refused(url: str) -> None:
     columns = {"subject_column": "id", "username_columns": ("login",), "password_column": "hash"}
     settings = settings_of(SQLSettings, url=url, table="people", tls_ca_file="system", **columns)
     with pytest.raises(ValueError, match="tls_ca_file"):
@@ -106,7 +106,7 @@ def test_a_url_that_switches_off_what_tls_ca_file_asks_for_stops_the_start(url: 
 
 @pytest.mark.parametrize("name", ["keycloak", "mediawiki_pbkdf2", "django_scrypt", "werkzeug_scrypt"])
 @pytest.mark.parametrize("size", [1, 15, 129, 2_900])
-def test_a_digest_of_a_length_that_no_program_makes_is_refused(name: str, size: int) -> None:
+def test_digest_of_implausible_length_is_refused(name: str, size: int) -> None:
     digest = b"\0" * size
     text = base64.b64encode(digest).decode()
     broken = {
@@ -123,7 +123,7 @@ def test_a_digest_of_a_length_that_no_program_makes_is_refused(name: str, size: 
         verify(scheme, match, (b"x",))
 
 
-def test_an_account_that_is_nobodys_to_sign_in_to_gets_no_new_password(tmp_path: Path) -> None:
+def test_disabled_password_cannot_be_reset(tmp_path: Path) -> None:
     store = SQLiteStore(tmp_path / "people.sqlite")
     store.add("ada", None, email="ada@example.org")
     with closing(store.backend(password_recovery=True, email_column="email")) as backend:
@@ -132,17 +132,17 @@ def test_an_account_that_is_nobodys_to_sign_in_to_gets_no_new_password(tmp_path:
             for ask in (lambda: backend.recipient("ada"), lambda: backend.reset_password("1", "Another-word-52")):
                 with pytest.raises(AccountRefused, match="disabled"):
                     ask()
-        # one without a password may get its first
+        # an account without a password may get its first one
         store.run("UPDATE people SET hash = NULL")
         backend.reset_password("1", "Another-word-52")
         assert backend.authenticate("ada", "Another-word-52").subject == "1"
 
 
-def test_subjects_of_bytes_are_found_again(tmp_path: Path) -> None:
+def test_binary_subjects_are_found(tmp_path: Path) -> None:
     store = SQLiteStore(tmp_path / "people.sqlite")
     store.run("CREATE TABLE keyed (id BLOB PRIMARY KEY, login TEXT, hash TEXT)")
-    store.run("INSERT INTO keyed VALUES (?, 'ada', ?)", b"\x0a\xff\x00\x10", stored("argon2"))
-    store.run("INSERT INTO keyed VALUES (?, 'eve', ?)", b"\x0a\xff\x00\x11", stored("argon2"))
+    store.run("INSERT INTO keyed VALUES (?, 'ada', ?)", b"\x0a\xff\x00\x10", stored_hash("argon2"))
+    store.run("INSERT INTO keyed VALUES (?, 'eve', ?)", b"\x0a\xff\x00\x11", stored_hash("argon2"))
     with closing(
         store.backend(table="keyed", username_columns=("login",), active_column="", email_column="", name_column="")
     ) as backend:
@@ -165,13 +165,13 @@ def test_subjects_of_bytes_are_found_again(tmp_path: Path) -> None:
         ("20200101000000", "timestamp", "20261125120000"),
     ],
 )
-def test_a_time_is_written_as_the_column_has_it(present: object, form: str, expected: object) -> None:
+def test_time_is_written_in_the_form_of_the_column(present: object, form: str, expected: object) -> None:
     assert time_in_form_of(present, NOW, "mariadb", form) == expected
 
 
 @pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
-def test_of_many_who_register_one_name_at_once_one_gets_it(kind: str) -> None:
-    """No index of the table says so, as in WordPress; each has a backend of its own, as processes do."""
+def test_concurrent_registrations_of_one_name_create_one_account(kind: str) -> None:
+    """The table has no unique index, as in WordPress. Each thread uses one of several backends, like processes."""
     with ExitStack() as stack:
         if kind == "postgresql":
             store: ServerStore = PostgreSQLStore(stack.enter_context(postgresql.running()), PASSWORDS["A"])
@@ -181,7 +181,7 @@ def test_of_many_who_register_one_name_at_once_one_gets_it(kind: str) -> None:
             for index in {row[2] for row in store.run("SHOW INDEX FROM people") if row[2] != "PRIMARY"}:
                 store.run(f"DROP INDEX {index} ON people")
         stack.enter_context(closing(store))
-        wanted = {**POWERS, "new_account": ("active=true",), "timeout": 10}
+        wanted = {**ALL_POWERS, "new_account": ("active=true",), "timeout": 10}
         backends = [store.backend(**wanted) for _ in range(4)]
 
         def register(number: int) -> str:
@@ -199,7 +199,7 @@ def test_of_many_who_register_one_name_at_once_one_gets_it(kind: str) -> None:
 
 
 @pytest.mark.parametrize("query", ["?foo=1", "?charset=nope", "?ssl_ca=/nowhere.pem"])
-def test_a_url_that_its_driver_cannot_take_is_the_operators_problem(query: str) -> None:
+def test_url_refused_by_driver_is_an_error(query: str) -> None:
     columns = {"subject_column": "id", "username_columns": ("login",), "password_column": "hash"}
     settings = settings_of(SQLSettings, url=f"mariadb://reader@127.0.0.1:1/wiki{query}", table="people", **columns)
     try:
@@ -210,8 +210,8 @@ def test_a_url_that_its_driver_cannot_take_is_the_operators_problem(query: str) 
         backend.authenticate("ada", "x")
 
 
-def test_a_row_that_cannot_be_read_is_not_nobodys() -> None:
-    """Another backend must not answer for it."""
+def test_unreadable_row_is_misconfigured() -> None:
+    """The next backend must not be queried."""
     with (
         postgresql.running() as server,
         closing(PostgreSQLStore(server, PASSWORDS["A"], expires_column="changed")) as store,
@@ -220,23 +220,23 @@ def test_a_row_that_cannot_be_read_is_not_nobodys() -> None:
         store.run("UPDATE people SET changed = '20000-01-01'")
         with pytest.raises(BackendMisconfigured, match="cannot be read") as refused:
             backend.authenticate("jörg", PASSWORDS["A"])
-        # what was to be read may be a secret
+        # the value may be a secret
         assert "20000" not in str(refused.value)
 
 
-def test_a_value_that_is_taken_is_not_told() -> None:
+def test_error_omits_duplicate_value() -> None:
     with mariadb.running() as server, closing(MariaDBStore(server, PASSWORDS["A"])) as store:
         store.run("ALTER TABLE people ADD UNIQUE (email)")
         names = {"username_columns": ("login",), "new_account": ("active=true",)}
         with (
-            closing(store.backend(**{**POWERS, **names})) as backend,
+            closing(store.backend(**{**ALL_POWERS, **names})) as backend,
             pytest.raises(BackendMisconfigured, match="Duplicate entry for key") as refused,
         ):
             backend.register("newbie", NEW, {"email": "joerg@example.com"})
         assert "joerg" not in str(refused.value)
 
 
-def test_a_forked_process_has_connections_of_its_own() -> None:
+def test_forked_process_opens_its_own_connections() -> None:
     with (
         postgresql.running() as server,
         closing(PostgreSQLStore(server, PASSWORDS["A"])) as store,
@@ -259,10 +259,10 @@ def test_a_forked_process_has_connections_of_its_own() -> None:
         assert backend.authenticate("jörg", PASSWORDS["A"]).subject == "1"
 
 
-def test_a_typing_mistake_behind_what_counted_becomes_no_password(tmp_path: Path) -> None:
+def test_rehash_ignores_password_with_unchecked_suffix(tmp_path: Path) -> None:
     store, right = SQLiteStore(tmp_path / "people.sqlite"), PASSWORDS["A"]
     store.add("ada", None)
-    store.run("UPDATE people SET hash = ?", stored("des_crypt"))
+    store.run("UPDATE people SET hash = ?", stored_hash("des_crypt"))
     with closing(store.backend(rehash=True, schemes=("strong", "des_crypt"))) as backend:
         assert backend.authenticate("ada", right[:8] + "typo").subject == "1"
         assert backend.authenticate("ada", right).subject == "1"

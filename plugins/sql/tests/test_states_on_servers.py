@@ -1,4 +1,4 @@
-"""On PostgreSQL and MariaDB: states in the types that only they have, and names that their collations take for one."""
+"""Account states in the column types of PostgreSQL and MariaDB, and names that are equal in their collations."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tests.servers.mariadb import MariaDB
 from tests.servers.postgresql import PostgreSQL
 
 from .servers import MariaDBStore, PostgreSQLStore, ServerStore
-from .stores import POWERS
+from .stores import ALL_POWERS
 
-WORD, OTHER = "Müller größe 7", "zuse-1910"
+PASSWORD, OTHER = "Müller größe 7", "zuse-1910"
 ON_POSTGRESQL: list[tuple[str, str, Any, str | None]] = [
     *(("active", "TEXT", value, "disabled") for value in ("ja", "blocked", "はい", "", None)),
     ("active", "TEXT", "active", None),
@@ -80,18 +80,18 @@ def maria() -> Iterator[MariaDB]:
 
 
 @pytest.fixture
-def in_postgresql(postgres: PostgreSQL) -> Iterator[PostgreSQLStore]:
-    with closing(PostgreSQLStore(postgres, WORD)) as store:
+def postgresql_store(postgres: PostgreSQL) -> Iterator[PostgreSQLStore]:
+    with closing(PostgreSQLStore(postgres, PASSWORD)) as store:
         yield store
 
 
 @pytest.fixture
-def in_mariadb(maria: MariaDB) -> Iterator[MariaDBStore]:
-    with closing(MariaDBStore(maria, WORD)) as store:
+def mariadb_store(maria: MariaDB) -> Iterator[MariaDBStore]:
+    with closing(MariaDBStore(maria, PASSWORD)) as store:
         yield store
 
 
-@pytest.fixture(params=["in_postgresql", "in_mariadb"])
+@pytest.fixture(params=["postgresql_store", "mariadb_store"])
 def store(request: pytest.FixtureRequest) -> ServerStore:
     store: ServerStore = request.getfixturevalue(request.param)
     return store
@@ -100,39 +100,39 @@ def store(request: pytest.FixtureRequest) -> ServerStore:
 def reason_of(backend: SQLBackend) -> str | None:
     refused = backend.find("jörg").refused
     if refused is None:
-        assert backend.authenticate("jörg", WORD)
+        assert backend.authenticate("jörg", PASSWORD)
         return None
     with pytest.raises(AccountRefused, match=refused):
-        backend.authenticate("jörg", WORD)
+        backend.authenticate("jörg", PASSWORD)
     return refused
 
 
 @pytest.mark.parametrize(("column", "type_", "value", "reason"), ON_POSTGRESQL, ids=lambda each: ascii(each)[:24])
-def test_states_in_postgresqls_types(
-    in_postgresql: PostgreSQLStore, column: str, type_: str, value: Any, reason: str | None
+def test_states_in_postgresql_types(
+    postgresql_store: PostgreSQLStore, column: str, type_: str, value: Any, reason: str | None
 ) -> None:
-    in_postgresql.run(f"ALTER TABLE people DROP COLUMN {column}, ADD COLUMN {column} {type_}")
-    in_postgresql.run(f"UPDATE people SET {column} = %s::{type_}", value)
-    backend = in_postgresql.backend()
+    postgresql_store.run(f"ALTER TABLE people DROP COLUMN {column}, ADD COLUMN {column} {type_}")
+    postgresql_store.run(f"UPDATE people SET {column} = %s::{type_}", value)
+    backend = postgresql_store.backend()
     assert reason_of(backend) == reason
     is_odd = reason is not None and value not in (None, "", 0)
     assert is_odd == any(check.name == "states" for check in backend.check())
 
 
 @pytest.mark.parametrize(("column", "type_", "value", "reason"), ON_MARIADB, ids=lambda each: ascii(each)[:24])
-def test_states_in_mariadbs_types(
-    in_mariadb: MariaDBStore, column: str, type_: str, value: Any, reason: str | None
+def test_states_in_mariadb_types(
+    mariadb_store: MariaDBStore, column: str, type_: str, value: Any, reason: str | None
 ) -> None:
-    in_mariadb.run(f"ALTER TABLE people DROP COLUMN {column}, ADD COLUMN {column} {type_}")
-    # dates that are none came in by other programs, or in other times
-    in_mariadb.run(f"SET STATEMENT sql_mode = 'ALLOW_INVALID_DATES' FOR UPDATE people SET {column} = %s", value)
-    backend = in_mariadb.backend()
+    mariadb_store.run(f"ALTER TABLE people DROP COLUMN {column}, ADD COLUMN {column} {type_}")
+    # other programs or older versions may have stored invalid dates
+    mariadb_store.run(f"SET STATEMENT sql_mode = 'ALLOW_INVALID_DATES' FOR UPDATE people SET {column} = %s", value)
+    backend = mariadb_store.backend()
     assert reason_of(backend) == reason
     assert all(check.ok for check in backend.check())
 
 
-def test_a_column_that_the_account_may_not_read_is_an_outage(in_postgresql: PostgreSQLStore) -> None:
-    store = in_postgresql
+def test_unreadable_column_is_an_outage(postgresql_store: PostgreSQLStore) -> None:
+    store = postgresql_store
     store.run("DROP ROLE IF EXISTS narrow")
     store.run("CREATE ROLE narrow LOGIN")
     store.run(
@@ -140,22 +140,22 @@ def test_a_column_that_the_account_may_not_read_is_an_outage(in_postgresql: Post
     )
     store.url = store.server.url.replace("linkauth@", "narrow@")
     optional = ("disabled:deleted_at",)
-    assert store.backend().authenticate("jörg", WORD).subject == "1"
+    assert store.backend().authenticate("jörg", PASSWORD).subject == "1"
     store.run("ALTER TABLE people ADD COLUMN deleted_at TIMESTAMPTZ DEFAULT now()")
     with pytest.raises(BackendMisconfigured, match="optional_columns"):
-        store.backend(optional_columns=optional).authenticate("jörg", WORD)
+        store.backend(optional_columns=optional).authenticate("jörg", PASSWORD)
     store.run("GRANT SELECT (deleted_at) ON people TO narrow")
     with pytest.raises(AccountRefused, match="disabled"):
-        store.backend(optional_columns=optional).authenticate("jörg", WORD)
+        store.backend(optional_columns=optional).authenticate("jörg", PASSWORD)
     store.run("DROP OWNED BY narrow")
 
 
-def test_columns_that_come_while_the_server_runs(store: ServerStore) -> None:
+def test_new_columns_take_effect_immediately(store: ServerStore) -> None:
     backend = store.backend(optional_columns=("disabled:deleted_at", "active:State", "locked_until:banned_until"))
     assert reason_of(backend) is None
     moments = ((None, None), ("2024-01-01 00:00:00", "disabled"))
     words = (("active", None), ("invited", "disabled"), (None, "disabled"))
-    # 2038 is the end of MariaDB's timestamps
+    # timestamps of MariaDB end in 2038
     ends = (("2024-01-01 00:00:00", None), ("2037-01-01 00:00:00", "locked"))
     added = [("deleted_at", "TIMESTAMP NULL", *each) for each in moments]
     added += [("state", "VARCHAR(20)", *each) for each in words]
@@ -176,29 +176,29 @@ def subject_of(backend: SQLBackend, name: str, password: str) -> str:
     return subject
 
 
-def test_the_exact_spelling_wins(store: ServerStore) -> None:
+def test_exact_spelling_selects_the_row(store: ServerStore) -> None:
     for index in ("DROP INDEX login", "DROP INDEX login ON people"):
         if isinstance(store, MariaDBStore) == index.endswith("people"):
             store.run(index)
     store.add("JÖRG", OTHER, email="jörg@example.com")
     for match in ("lower", "collation"):
-        backend = store.backend(**{**POWERS, "new_account": ("active=true",)}, username_match=match)
-        assert subject_of(backend, "Jörg", WORD) == "1"
+        backend = store.backend(**{**ALL_POWERS, "new_account": ("active=true",)}, username_match=match)
+        assert subject_of(backend, "Jörg", PASSWORD) == "1"
         assert subject_of(backend, "JÖRG", OTHER) == "2"
-        assert subject_of(backend, "Jo\u0308rg", WORD) == "1"
-        for name, password in (("Jörg", OTHER), ("JÖRG", WORD)):
+        assert subject_of(backend, "Jo\u0308rg", PASSWORD) == "1"
+        for name, password in (("Jörg", OTHER), ("JÖRG", PASSWORD)):
             with pytest.raises(WrongPassword):
                 backend.authenticate(name, password)
         for name in ("jörg", "JöRG", "jorg", "Jorg"):
             with pytest.raises(UnknownUser):
-                backend.authenticate(name, WORD)
+                backend.authenticate(name, PASSWORD)
             with pytest.raises(UnknownUser):
                 backend.find(name)
             with pytest.raises(UnknownUser):
-                backend.change_password(name, WORD, "Another-word-52")
+                backend.change_password(name, PASSWORD, "Another-word-52")
             with pytest.raises(UnknownUser):
                 backend.recipient(name)
-        # a column whose own collation minds capitals has names that do
+        # with a case-sensitive collation, names are case-sensitive too
         others = () if match == "collation" and isinstance(store, PostgreSQLStore) else ("jörg", "JöRG")
         for name in (*others, "Jörg"):
             with pytest.raises(NameTaken):
@@ -207,7 +207,7 @@ def test_the_exact_spelling_wins(store: ServerStore) -> None:
         assert names.detail.endswith("must be typed in the exact spelling: 1")
 
 
-def test_a_collation_that_ignores_accents_makes_nobody_somebody_else(store: ServerStore) -> None:
+def test_accents_are_significant_despite_collation(store: ServerStore) -> None:
     if isinstance(store, PostgreSQLStore):
         options = "provider = icu, locale = 'und-u-ks-level1', deterministic = false"
         store.run(f"CREATE COLLATION IF NOT EXISTS loose ({options})")
@@ -215,13 +215,13 @@ def test_a_collation_that_ignores_accents_makes_nobody_somebody_else(store: Serv
         store.run("ALTER TABLE people ALTER login TYPE TEXT COLLATE loose")
     for match in ("lower", "collation"):
         backend = store.backend(username_match=match)
-        assert subject_of(backend, "JÖRG", WORD) == "1"
+        assert subject_of(backend, "JÖRG", PASSWORD) == "1"
         for name in ("jorg", "jôrg", "jörg "[:4] + "\u0301", "jör"):
             with pytest.raises(UnknownUser):
-                backend.authenticate(name, WORD)
+                backend.authenticate(name, PASSWORD)
 
 
-def test_trailing_blanks_and_citext(store: ServerStore) -> None:
+def test_trailing_spaces_and_citext(store: ServerStore) -> None:
     if isinstance(store, PostgreSQLStore):
         store.run("CREATE EXTENSION IF NOT EXISTS citext")
         store.run("DROP INDEX login")
@@ -231,13 +231,13 @@ def test_trailing_blanks_and_citext(store: ServerStore) -> None:
         store.add("Jörg ", OTHER)
     store.add("JÖRG", OTHER)
     backend = store.backend(username_match="collation")
-    assert subject_of(backend, "Jörg", WORD) == "1"
+    assert subject_of(backend, "Jörg", PASSWORD) == "1"
     assert backend.authenticate("JÖRG", OTHER).username == "JÖRG"
     with pytest.raises(UnknownUser):
-        backend.authenticate("jörg", WORD)
+        backend.authenticate("jörg", PASSWORD)
 
 
-def test_subjects_that_a_collation_takes_for_one_are_two(store: ServerStore) -> None:
+def test_subjects_equal_in_collation_are_different(store: ServerStore) -> None:
     store.run("DROP TABLE IF EXISTS keyed")
     store.run("CREATE TABLE keyed (id VARCHAR(20), login VARCHAR(20), hash VARCHAR(200), active INT)")
     for subject in ("a1", "A1"):
@@ -250,14 +250,14 @@ def test_subjects_that_a_collation_takes_for_one_are_two(store: ServerStore) -> 
         backend.look_up("Á1")
 
 
-def test_two_rows_for_one_name_let_nobody_in(store: ServerStore) -> None:
+def test_two_rows_of_one_name_refuse_the_sign_in(store: ServerStore) -> None:
     store.add("other", "zuse-1910", email="Jörg")
     with pytest.raises(BackendMisconfigured, match="more than one row"):
-        store.backend().authenticate("Jörg", WORD)
+        store.backend().authenticate("Jörg", PASSWORD)
 
 
-def test_an_infinite_time_is_a_time(in_postgresql: PostgreSQLStore) -> None:
-    store = in_postgresql
+def test_infinity_is_a_valid_time(postgresql_store: PostgreSQLStore) -> None:
+    store = postgresql_store
     for value, reason in (("infinity", "locked"), ("-infinity", None)):
         store.run("UPDATE people SET locked_until = %s", value)
         assert store.backend().find("jörg").refused == reason
