@@ -1,1 +1,1 @@
-"""Themes: their contract, their loader, languages, and every page in every state."""
+"""Themes: the contract, the template loader, languages, and the list of page states."""

@@ -1,7 +1,7 @@
-"""Compiled templates are stored where Python stores compiled modules: in `__pycache__` of the theme's package.
+"""Stores compiled templates in `__pycache__` of the theme's package, as Python does with compiled modules.
 
-They are executed, so they are stored nowhere else: an account that can write this folder can also change the modules of
-the package. A start that cannot write there compiles again, as Python does.
+The files are executed, so they must be in a folder that only trusted accounts can write. An account that can write to
+this folder can also change the modules of the package. If a start cannot write there, the templates are compiled again.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ _DIGEST_BYTES = 32
 
 
 class Bytecode(jinja2.BytecodeCache):
-    """The bytecode of templates; `root_of` is the package's folder of the template of a name.
+    """The bytecode cache of a theme. `root_of` maps a template name to the folder of its package.
 
-    A file holds a digest and the code. The digest covers everything that the code depends on, and the code itself, so
-    that stale and damaged files are compiled again.
+    A file contains a digest and the code. The digest covers the code and everything that it depends on, so that
+    outdated and damaged files are ignored.
     """
 
     def __init__(self, root_of: Callable[[str], Path]) -> None:
         self._root_of = root_of
 
     def get_cache_key(self, name: str, filename: str | None = None) -> str:
-        """The path of the file. No module of the package has a dot in its name, so none has the same file."""
+        """Returns the path of the cache file. It contains an additional dot, so it differs from those of modules."""
         return cache_from_source(self._root_of(name) / f"{quote(name, safe='')}.template.py")
 
     def load_bytecode(self, bucket: Bucket) -> None:
@@ -41,7 +41,7 @@ class Bytecode(jinja2.BytecodeCache):
             stored = Path(bucket.key).read_bytes()
             digest, code = stored[:_DIGEST_BYTES], stored[_DIGEST_BYTES:]
             if digest == _digest(bucket, code):
-                # written by this process or by another one of an account that may change the modules beside it
+                # only accounts that can change the modules of the package can write this file
                 bucket.code = marshal.loads(code)  # noqa: S302
 
     def dump_bytecode(self, bucket: Bucket) -> None:
@@ -49,7 +49,7 @@ class Bytecode(jinja2.BytecodeCache):
             return
         code = marshal.dumps(bucket.code)
         path = Path(bucket.key)
-        # readers see the old file or the new one
+        # a temporary file and a rename, so that readers never see a partial file
         part = path.with_name(f"{path.name}.{os.getpid()}")
         with suppress(OSError):
             path.parent.mkdir(0o755, parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ class Bytecode(jinja2.BytecodeCache):
 
 
 def _open_for_owner(path: str, flags: int) -> int:
-    """Whatever the umask is, only the owner may write the file."""
+    """Opens a file that only its owner can write, for every umask."""
     return os.open(path, flags, 0o644)
 
 

@@ -1,7 +1,7 @@
-"""Choosing the language of a page: `ui_locales`, then `Accept-Language`, then the default; and what each is like.
+"""Selects the language of a page, and describes languages.
 
-Tags are BCP 47; what browsers and people get wrong about them (`de_DE`, odd case, garbage) is read as it was meant.
-Names, directions and numbers are Unicode's (CLDR, which Babel carries).
+Language tags follow BCP 47. Common deviations (`de_DE`, wrong case) are accepted; invalid tags are ignored. Names,
+directions and number formats come from Unicode CLDR, through Babel.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from babel.core import get_global
 from babel.numbers import format_decimal
 
 HEADER_LIMIT = 2_000
-"""Characters of a header that are looked at; the wanted languages stand first."""
+"""Number of characters of a header that are parsed; preferred languages usually come first."""
 RANGES_LIMIT = 100
 TAG_LIMIT = 100
-"""Characters of one wanted tag; RFC 5646 section 4.4.1 counts 35 for a long one."""
+"""Maximum length of a requested tag; RFC 5646 section 4.4.1 recommends at least 35 characters."""
 
 _PARENTS: Mapping[str, str] = get_global("parent_exceptions")
-"""Locales whose parent is no mere truncation, such as en_AU and es_US (CLDR's supplemental data)."""
+"""Parents of locales such as en_AU and es_US, whose parent is not their language (CLDR supplemental data)."""
 _LIKELY: Mapping[str, str] = get_global("likely_subtags")
-"""A language in full, with script and region: `es` is es_Latn_ES."""
+"""The likely script and region of a language: `es` becomes es_Latn_ES."""
 _SHIPPED: Mapping[str, tuple[str, str]] = {
     "ar": ("العربية", "rtl"),
     "de": ("Deutsch", "ltr"),
@@ -40,14 +40,14 @@ _SHIPPED: Mapping[str, tuple[str, str]] = {
     "nl": ("Nederlands", "ltr"),
     "pt-BR": ("Português (Brasil)", "ltr"),
 }
-"""Name and direction of the languages of our own themes, as CLDR has them (a test compares): a start need not load the
-data of all these locales, which takes as long as all other work on a theme."""
+"""CLDR names and directions of the languages of linkauth's own themes. A copy, because loading all these locales would
+double the time to load a theme. A test compares the copy with CLDR."""
 _RANGE = re.compile(r"\s*([A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,7})(?:-\*)?\s*(?:;\s*[qQ]\s*=\s*([0-9.]{1,20})\s*)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """A language as a page offers it: its tag, its name in itself, and `ltr` or `rtl`."""
+    """A language in the language menu of a page: tag, name in that language, and direction (`ltr` or `rtl`)."""
 
     tag: str
     name: str
@@ -55,9 +55,9 @@ class Language:
 
 
 def parse_accept_language(header: str) -> list[str]:
-    """The language ranges of an Accept-Language header, best first (RFC 9110 section 12.5.4).
+    """Returns the language ranges of an Accept-Language header by descending weight (RFC 9110 section 12.5.4).
 
-    `de-*` is de, as RFC 4647 section 3.2 has it; garbage is skipped.
+    `de-*` becomes `de` (RFC 4647 section 3.2). Invalid ranges are skipped.
     """
     found = []
     for position, part in enumerate(header[:HEADER_LIMIT].split(",")[:RANGES_LIMIT]):
@@ -74,18 +74,19 @@ def parse_accept_language(header: str) -> list[str]:
 
 
 def best_match(wanted: Iterable[str], available: Sequence[str]) -> str | None:
-    """The first of `available` that fits one of `wanted`: `es-CL` takes es, `pt` takes pt-BR (RFC 4647 section 3.4).
+    """Returns the language in `available` that fits the first possible tag in `wanted`, or None.
 
-    A region takes a neighbour's language before everybody's: `en-AU` and `en-150` take en-GB, `es-419` takes es-MX.
+    This is a lookup (RFC 4647 section 3.4): `es-CL` gives es, `pt` gives pt-BR. A regional variant with a common CLDR
+    parent is preferred to the plain language: `en-AU` and `en-150` give en-GB, `es-419` gives es-MX.
     """
     by_tag = {tag.lower(): tag for tag in available}
     for tag in (each for each in wanted if len(each) <= TAG_LIMIT):
         parts = tag.lower().replace("_", "-").split("-")
         if "-".join(parts) not in by_tag:
-            parts = _without_usual_script(parts)
-        neighbour = _neighbour(parts, available) if "-".join(parts) not in by_tag else None
-        if neighbour:
-            return neighbour
+            parts = _without_likely_script(parts)
+        variant = _nearest_variant(parts, available) if "-".join(parts) not in by_tag else None
+        if variant:
+            return variant
         for length in range(len(parts), 0, -1):
             if found := by_tag.get("-".join(parts[:length])):
                 return found
@@ -94,14 +95,14 @@ def best_match(wanted: Iterable[str], available: Sequence[str]) -> str | None:
     return None
 
 
-def _without_usual_script(parts: list[str]) -> list[str]:
-    """`es-MX` for es-Latn-MX."""
-    usual = _LIKELY.get(parts[0], "").lower().split("_")
-    return [parts[0], *parts[2:]] if parts[1:2] and parts[1] in usual[1:2] else parts
+def _without_likely_script(parts: list[str]) -> list[str]:
+    """Removes the script if it is the likely one of the language: es-Latn-MX becomes es-MX."""
+    likely = _LIKELY.get(parts[0], "").lower().split("_")
+    return [parts[0], *parts[2:]] if parts[1:2] and parts[1] in likely[1:2] else parts
 
 
-def _neighbour(parts: Sequence[str], available: Sequence[str]) -> str | None:
-    """The regional language with the nearest common parent in CLDR that is not the language itself: en-001, es-419."""
+def _nearest_variant(parts: Sequence[str], available: Sequence[str]) -> str | None:
+    """Returns the regional variant with the nearest common CLDR parent, such as en-001 or es-419, or None."""
     if len(parts) != 2 or len(parts[1]) not in (2, 3):
         return None
     regional = {each: _parents(each) for each in sorted(available) if each.startswith(parts[0] + "-")}
@@ -112,7 +113,7 @@ def _neighbour(parts: Sequence[str], available: Sequence[str]) -> str | None:
 
 
 def _parents(tag: str) -> list[str]:
-    """A region and its parents in CLDR, the nearest first: `en-AT` is en_AT, en_150, en_001."""
+    """Returns a regional locale and its CLDR parents, nearest first: `en-AT` gives en_AT, en_150, en_001."""
     language, _, region = tag.partition("-")
     found = [f"{language}_{region.upper()}"]
     while found[-1] in _PARENTS:
@@ -121,42 +122,42 @@ def _parents(tag: str) -> list[str]:
 
 
 def fallbacks(tag: str) -> list[str]:
-    """`es-MX` and what stands in for it: es-MX, es."""
+    """Returns the tag and its shorter forms: `es-MX` gives es-MX, es."""
     parts = tag.split("-")
     return ["-".join(parts[:length]) for length in range(len(parts), 0, -1)]
 
 
 def localized(texts: Mapping[str, str], language: str) -> str:
-    """The text for `language` out of texts by language; the one under "" serves all others."""
+    """Returns the text for `language`; the text under "" is the default."""
     return next((texts[tag] for tag in fallbacks(language) if tag in texts), texts.get("", ""))
 
 
 def describe(tag: str) -> Language:
-    """The language behind a tag; one that nobody knows is called by its tag."""
+    """Returns the language of a tag. If CLDR does not know it, its name is the tag."""
     if tag in _SHIPPED:
         return Language(tag, *_SHIPPED[tag])
-    return _described(tag)
+    return _describe_from_cldr(tag)
 
 
-def _described(tag: str) -> Language:
-    """What `describe` gives, from CLDR itself."""
+def _describe_from_cldr(tag: str) -> Language:
+    """Returns the language of a tag with data from CLDR."""
     locale = _locale(tag)
     if locale is None:
         return Language(tag, tag, "ltr")
     name = locale.get_display_name(locale) or tag
-    # languages that write their own names small do so inside a sentence
+    # CLDR has lower-case names for use within a sentence
     return Language(tag, name[0].upper() + name[1:], locale.text_direction)
 
 
 def selectable(tags: Iterable[str]) -> tuple[Language, ...]:
-    """Of a theme's languages those to choose from, by name: a region whose language is there too is left out."""
-    there = set(tags)
-    found = (describe(tag) for tag in there if not there.intersection(fallbacks(tag)[1:]))
+    """Returns the languages for the language menu, sorted by name, without regional variants of available languages."""
+    available = set(tags)
+    found = (describe(tag) for tag in available if not available.intersection(fallbacks(tag)[1:]))
     return tuple(sorted(found, key=lambda language: (language.name.casefold(), language.tag)))
 
 
 def format_number(value: float, language: str) -> str:
-    """A number as people who read `language` write it."""
+    """Formats a number for `language`."""
     return format_decimal(value, locale=_locale(language) or "en")
 
 

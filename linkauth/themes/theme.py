@@ -1,18 +1,19 @@
-"""The contract of a theme, and rendering with one.
+"""Loads a theme and renders its pages. This docstring is the contract of a theme.
 
-A theme is a package behind the entry-point group `linkauth.themes` with `templates/`, `static/` and `locale/`, each
-optional, and an `includeme(config)` that says `config.add_theme("package")`; a child theme first includes its parent.
-A child overrides a block (its template begins with `{% extends "parent/login.jinja2" %}`, as `templates` explains), a
-sentence, a static file, or a CSS custom property (its `page.css.jinja2` begins with
-`{% include "parent/static/page.css.jinja2" %}`, so that it stays one file). Static files whose names end in `.jinja2`
-are rendered once at the start, with the theme's parameters.
+A theme is a package with an entry point in the group `linkauth.themes`. It has the folders `templates/`, `static/` and
+`locale/`, all optional, and a function `includeme(config)` that calls `config.add_theme("package")`. The `includeme`
+of a child theme includes its parent first.
 
-A package may have `Parameters`, a frozen dataclass that is filled from `linkauth.theme.<name>.*`; its optional method
-`static_files()` gives further static files, name to path. Templates see it as `theme`; a child whose parent has
-Parameters says `from parent import Parameters`, or derives its own.
+A child theme can override blocks, texts, static files and CSS custom properties. To override a block, its template
+begins with `{% extends "parent/login.jinja2" %}` (see `templates`). To override a CSS property, its `page.css.jinja2`
+begins with `{% include "parent/static/page.css.jinja2" %}`. Static files `*.jinja2` are rendered once at the start.
 
-One gettext domain, `linkauth`; English sentences are the msgids, so English needs no catalog. A regional catalog, such
-as `fr_CA`, holds only what is said differently there.
+A package may have a frozen dataclass `Parameters`. Its fields are set from `linkauth.theme.<name>.*`; templates access
+it as `theme`. Its optional method `static_files()` returns additional static files (name to path). A child theme must
+import or extend the `Parameters` of its parent.
+
+The gettext domain is `linkauth`. The msgids are English sentences, so English needs no catalog. A regional catalog,
+such as `fr_CA`, contains only the texts that differ.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ _FIELD = Markup('<input type="hidden" name="{}" value="{}">')
 
 @dataclass(frozen=True, slots=True)
 class StaticFile:
-    """A static file under its content-hashed name, ready to be sent; `gzipped` is None where it does not pay."""
+    """A static file. `name` contains a hash of the content. `gzipped` is None if compression saves less than 10 %."""
 
     name: str
     content_type: str
@@ -56,15 +57,11 @@ class StaticFile:
 
 
 class Theme:
-    """A theme and its parents, `packages` with the child first.
+    """A theme and its parents. The constructor reads every file, compiles every template and renders each page once.
 
-    Every file is read and every template compiled at the start, and each page is rendered once. `linkauth theme check`
-    renders every page in every state and language.
-
-    `parameters` is the filled Parameters object or None, `texts` what every page may say (service_name, and by name:
-    clients, their platforms and platform_labels, scope_texts), `static_path` the URL path before a static file's name;
-    `language` is for people who ask for none.
-    Raises ConfigurationError in one sentence.
+    `packages` are those of the theme and its parents, child first. `parameters` is the Parameters object or None.
+    `texts` are the global variables of the templates (see `page_texts`). `static_path` is the URL path of static files.
+    `language` is the default language. Raises ConfigurationError with a one-sentence message.
     """
 
     def __init__(
@@ -93,7 +90,7 @@ class Theme:
         self._catalogs = {tag: self.catalog(tag) for tag in self.languages}
         self.default_language = default_language(language, name, self.languages)
         self.pages = {page: self._template(page) for page in PAGES}
-        # bounded, since a client may ask for any choice of its scopes
+        # bounded, because a client may request any subset of its scopes
         self._cached_render = lru_cache(PAGE_CACHE_SIZE)(self._render)
         self.check_pages()
 
@@ -122,7 +119,7 @@ class Theme:
             raise ConfigurationError(f"linkauth.theme: {self.name}, {describe_failure(error, page)}") from None
 
     def check_pages(self) -> None:
-        """Compile every template, and render each page as the first visitor sees it."""
+        """Compiles every template, and renders each page in its first state."""
         assert isinstance(self.environment.loader, TemplateLoader)
         for name in self.environment.loader.names():
             self._template(name)
@@ -136,9 +133,9 @@ class Theme:
             try:
                 self._render(page, self.default_language, **state.context)
             except Exception as error:
-                # a template may raise any exception
-                what = f"cannot show {page} in {self.default_language}: {describe_failure(error, page + '.jinja2')}"
-                raise ConfigurationError(f"linkauth.theme: {self.name} {what}") from None
+                failure = describe_failure(error, page + ".jinja2")
+                problem = f"cannot render {page} in {self.default_language}: {failure}"
+                raise ConfigurationError(f"linkauth.theme: {self.name} {problem}") from None
 
     def _load_static(self) -> None:
         found: dict[str, Path] = dict(getattr(self.parameters, "static_files", dict)())
@@ -147,17 +144,17 @@ class Theme:
                 for path in sorted((root / "static").iterdir()):
                     if path.is_file():
                         found[path.name.removesuffix(".jinja2")] = path
-        # those that are rendered come last, for they may name the others
+        # rendered files come last, because they may refer to other files
         for name, path in sorted(found.items(), key=lambda item: (item[1].suffix == ".jinja2", item[0])):
             body = path.read_bytes()
             if path.suffix == ".jinja2":
                 try:
                     body = self.environment.get_template(f"static/{path.name}").render().encode("utf-8")
                 except Exception as error:
-                    what = describe_failure(error, f"static/{path.name}")
-                    raise ConfigurationError(f"linkauth.theme: {self.name}, {path.name}: {what}") from None
-            stem, dot, ending = name.rpartition(".")
-            hashed = f"{stem}.{sha256(body).hexdigest()[:12]}{dot}{ending}"
+                    problem = describe_failure(error, f"static/{path.name}")
+                    raise ConfigurationError(f"linkauth.theme: {self.name}, {path.name}: {problem}") from None
+            stem, dot, extension = name.rpartition(".")
+            hashed = f"{stem}.{sha256(body).hexdigest()[:12]}{dot}{extension}"
             content_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
             if content_type.startswith("text/"):
                 content_type += "; charset=utf-8"
@@ -167,30 +164,34 @@ class Theme:
             self._static_urls[name] = self._static_path + hashed
 
     def read_catalogs(self, root: Path) -> dict[str, gettext.GNUTranslations]:
-        """The compiled catalogs of the package at `root`, by language tag."""
+        """Returns the compiled catalogs of the package at `root`, by language tag."""
         return {tag: self.translations(path) for tag, path in compiled_catalogs(root)}
 
     def translations(self, path: Path) -> gettext.GNUTranslations:
-        """A compiled catalog; raises ConfigurationError."""
+        """Reads a compiled catalog. Raises ConfigurationError."""
         try:
             with path.open("rb") as file:
                 return gettext.GNUTranslations(file)
         except Exception as error:
-            # whatever gettext raises when it meets garbage
-            what = f"{path} is no compiled catalog ({reason(error)}): linkauth catalogs {self.name} writes it anew"
-            raise ConfigurationError(f"linkauth.theme: {self.name}: {what}") from None
+            # gettext may raise any exception for an invalid file
+            problem = (
+                f"{path} is not a compiled catalog ({reason(error)}); to rewrite it: linkauth catalogs {self.name}"
+            )
+            raise ConfigurationError(f"linkauth.theme: {self.name}: {problem}") from None
 
     def catalog(self, tag: str) -> gettext.NullTranslations:
-        """The sentences of a language: the child's before the parent's, `es-MX` before `es`, else the English msgid."""
-        chain = gettext.NullTranslations()
-        # what a child says in es it says to people in Mexico too, whatever its parent says to them
+        """Returns the translations for a language.
+
+        The search order is: the catalogs of the child (`es-MX` before `es`), those of its parents, the English msgid.
+        """
+        translations = gettext.NullTranslations()
         for catalogs in reversed(self._read):
             for part in reversed(languages.fallbacks(tag)):
                 if part in catalogs:
-                    link = copy(catalogs[part])
-                    link.add_fallback(chain)
-                    chain = link
-        return chain
+                    catalog = copy(catalogs[part])
+                    catalog.add_fallback(translations)
+                    translations = catalog
+        return translations
 
     def render(
         self,
@@ -201,62 +202,62 @@ class Theme:
         guess: bool = False,
         **context: Any,
     ) -> str:
-        """The HTML of `page` ("login" for login.jinja2) in one of `languages`.
+        """Returns the HTML of `page` ("login" for login.jinja2) in `language`, one of `languages`.
 
-        `query` are the parameters that a choice of another language must keep, None for no such choice; `guess` asks
-        the page's script for the browser's languages. What holds nothing that a person typed is rendered once and kept;
-        only the form token and the query are put in anew.
+        `query` are the request parameters to preserve when the user selects another language; None omits the language
+        menu. With `guess`, the script of the page adds the languages of the browser to the request.
+
+        A page without user input is rendered once and cached; only the form token and the query are replaced.
         """
         fields = Markup("").join(_FIELD.format(name, value) for name, value in query or ())
         context |= {"guess": guess, "choice": query is not None}
         if context.get("username"):
             return self._render(page, language, form_token=form_token, query_fields=fields, **context)
-        kept = self._cached_render(
-            page, language, form_token=_TOKEN_PLACEHOLDER, query_fields=_QUERY_PLACEHOLDER, **context
-        )
-        return kept.replace(_TOKEN_PLACEHOLDER, form_token).replace(_QUERY_PLACEHOLDER, fields)
+        context |= {"form_token": _TOKEN_PLACEHOLDER, "query_fields": _QUERY_PLACEHOLDER}
+        html = self._cached_render(page, language, **context)
+        return html.replace(_TOKEN_PLACEHOLDER, form_token).replace(_QUERY_PLACEHOLDER, fields)
 
     def _render(self, page: str, language: str, **context: Any) -> str:
-        listed = (
-            each for tag in languages.fallbacks(language) for each in self.selectable_languages if each.tag == tag
-        )
+        by_tag = {each.tag: each for each in self.selectable_languages}
         return self.pages[page + ".jinja2"].render(
             {"form_token": "", "query_fields": "", "guess": False, "choice": True, **context},
             language=language,
-            speaking=next(listed),
+            speaking=next(by_tag[tag] for tag in languages.fallbacks(language) if tag in by_tag),
             direction=languages.describe(language).direction,
             catalog=self._catalogs[language],
         )
 
 
-def default_language(wanted: str, theme: str, spoken: Sequence[str]) -> str:
-    """The language, of those that a theme speaks, for people who say none; raises ConfigurationError for none."""
-    found = languages.best_match([wanted], spoken)
+def default_language(wanted: str, theme: str, available: Sequence[str]) -> str:
+    """Returns the default language for requests without a known language: the best match of `wanted`.
+
+    Raises ConfigurationError if the theme has no such language.
+    """
+    found = languages.best_match([wanted], available)
     if found is None:
-        raise ConfigurationError(
-            f"linkauth.default_language: is none that the theme {theme} speaks: {', '.join(spoken)}"
-        )
+        tags = ", ".join(available)
+        raise ConfigurationError(f"linkauth.default_language: is not a language of the theme {theme}: {tags}")
     return found
 
 
 def compiled_catalogs(root: Path) -> Iterator[tuple[str, Path]]:
-    """(language tag, path) of each compiled catalog of the package at `root`."""
+    """Yields (language tag, path) of each compiled catalog of the package at `root`."""
     for path in sorted(root.glob(f"locale/*/LC_MESSAGES/{DOMAIN}.mo")):
         yield path.parts[-3].replace("_", "-"), path
 
 
 def describe_failure(error: Exception, template: str) -> str:
-    """What the template of that name, or one that belongs to it, raised, in words for the theme's author."""
+    """Describes an exception of a template, or of a template that it uses, for theme authors."""
     if isinstance(error, RecursionError):
-        return f"a template extends itself: what stands behind it is called parent/{template}"
+        return f"a template extends itself: the template that it overrides is parent/{template}"
     if isinstance(error, jinja2.TemplateSyntaxError):
-        # a name may begin with the place in the chain
+        # the name may begin with an index
         return f"{str(error.name).rpartition(':')[2]} line {error.lineno}: {redact(error.message)}"
     return f"{type(error).__name__}: {reason(error)}"
 
 
 class _IncludeRecorder:
-    """What a theme's `includeme` sees as `config`: its includes, parents first, become the chain."""
+    """The `config` argument of a theme's `includeme`. It records the packages of the theme and its parents."""
 
     def __init__(self) -> None:
         self.packages: list[str] = []
@@ -271,23 +272,23 @@ class _IncludeRecorder:
 
 
 def theme_packages(name: str, module: Any) -> list[str]:
-    """The packages of the theme in `module` and of its parents, the child first; raises ConfigurationError."""
-    chain = _IncludeRecorder()
+    """Returns the packages of the theme `module` and its parents, child first. Raises ConfigurationError."""
+    recorder = _IncludeRecorder()
     if not callable(getattr(module, "includeme", None)):
-        raise ConfigurationError(f"linkauth.theme: {name} has no includeme(config) that says config.add_theme(...)")
-    chain.include(module)
-    return chain.packages
+        raise ConfigurationError(f"linkauth.theme: {name} has no includeme(config) that calls config.add_theme(...)")
+    recorder.include(module)
+    return recorder.packages
 
 
 def open_theme(
     name: str, module: Any, parameters: Any, texts: Mapping[str, Any], static_path: str, language: str = "en"
 ) -> Theme:
-    """The theme whose package is `module`; raises ConfigurationError in one sentence."""
+    """Loads the theme in the package `module`. Raises ConfigurationError with a one-sentence message."""
     return Theme(name, theme_packages(name, module), parameters, texts, static_path, language)
 
 
 def page_texts(settings: Any) -> dict[str, Any]:
-    """What every page may say, as the settings have it."""
+    """Returns the global variables of the templates: texts, and by client_id the names and platforms of clients."""
     return {
         "service_name": settings.service_name,
         "clients": {each.client_id or name: each.name for name, each in settings.clients.items()},

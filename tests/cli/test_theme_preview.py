@@ -137,7 +137,7 @@ def test_an_error_in_a_file_is_reported_and_the_last_valid_pages_stay(gallery: T
     response = gallery.get(f"/pages/made/en/{FRESH}", status=500)
     assert "nobody_gave_this" in response.text
     theme.write({"templates/login.jinja2": '{% extends "login.jinja2" %}'})
-    assert "is called parent/login.jinja2" in gallery.get(f"/pages/made/en/{FRESH}", status=500).text
+    assert "overrides is parent/login.jinja2" in gallery.get(f"/pages/made/en/{FRESH}", status=500).text
     theme.write({"templates/login.jinja2": LOGIN})
     assert gallery.get("/version").json["problem"] == ""
     assert "Mind the gap." in gallery.get(f"/pages/made/en/{FRESH}").text
@@ -145,7 +145,7 @@ def test_an_error_in_a_file_is_reported_and_the_last_valid_pages_stay(gallery: T
 
 def test_a_default_language_without_a_catalog_is_rejected_as_in_a_server(ini: Path) -> None:
     ini.write_text(ini.read_text("utf-8") + "linkauth.default_language = sv\n", "utf-8")
-    with pytest.raises(ConfigurationError, match=r"default_language: is none that the theme made speaks: ar"):
+    with pytest.raises(ConfigurationError, match=r"default_language: is not a language of the theme made: ar"):
         open_development_theme(load_settings(str(ini)), "made")
 
 

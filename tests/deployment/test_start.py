@@ -131,7 +131,7 @@ def test_all_errors_are_reported_together_without_values(ini: Path) -> None:
         (
             "^linkauth.theme = default",
             "linkauth.default_language = sv",
-            "linkauth.default_language: is none that",
+            "linkauth.default_language: is not a language",
         ),
         (
             "^linkauth.clients = .*",
@@ -238,12 +238,12 @@ EMPTY_TEMPLATES = dict.fromkeys(EVERY_PAGE, "")
         (
             "",
             dict.fromkeys(EVERY_PAGE, PAGE),
-            "linkauth.theme: bare cannot show login in en: TemplateNotFound",
+            "linkauth.theme: bare cannot render login in en: TemplateNotFound",
         ),
-        ("", {**EMPTY_TEMPLATES, "home": "{{ nothing }}"}, "bare cannot show home in en: UndefinedError"),
-        ("", {**EMPTY_TEMPLATES, "home": "{{ static('x.css') }}"}, "bare cannot show home in en: KeyError: 'x.css'"),
+        ("", {**EMPTY_TEMPLATES, "home": "{{ nothing }}"}, "bare cannot render home in en: UndefinedError"),
+        ("", {**EMPTY_TEMPLATES, "home": "{{ static('x.css') }}"}, "bare cannot render home in en: KeyError: 'x.css'"),
         ("", {**EMPTY_TEMPLATES, "error": "{% if %}"}, "linkauth.theme: bare, error.jinja2 line 1"),
-        ("", {**EMPTY_TEMPLATES, "password": "{{ scopes }}"}, "bare cannot show password in en: UndefinedError"),
+        ("", {**EMPTY_TEMPLATES, "password": "{{ scopes }}"}, "bare cannot render password in en: UndefinedError"),
         (
             "config.include('linkauth_theme_default')",
             {},

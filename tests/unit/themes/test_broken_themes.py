@@ -39,7 +39,7 @@ GARBAGE = [b"", b"garbage, and much of it", b"\xde\x12\x04\x95", b"\xde\x12\x04\
 @pytest.mark.parametrize("content", GARBAGE)
 def test_broken_compiled_catalog_is_reported_with_command_that_rebuilds_it(make: Make, content: bytes) -> None:
     theme = make({PO: CATALOG + 'msgid "Cancel"\nmsgstr "Zurück"\n', MO: content})
-    with pytest.raises(ConfigurationError, match=rf"{MO} is no compiled catalog .*linkauth catalogs made"):
+    with pytest.raises(ConfigurationError, match=rf"{MO} is not a compiled catalog .*linkauth catalogs made"):
         open_installed(theme)
     # the tools for theme authors read the .po file
     (fault,) = faults(theme)
@@ -61,7 +61,7 @@ def test_draft_uses_compiled_catalog_without_source(make: Make) -> None:
         ({"templates/fields.jinja2": "{% if %}"}, "made, fields.jinja2 line 1: Expected"),
         ({"static/page.css.jinja2": b"\xff"}, "page.css.jinja2: static/page.css.jinja2 line 1: is not UTF-8"),
         ({"static/page.css.jinja2": "{{ 1 / 0 }}"}, "page.css.jinja2: ZeroDivisionError"),
-        ({LOGIN: "{{ 1 / 0 }}"}, "made cannot show login in en: ZeroDivisionError: division by zero"),
+        ({LOGIN: "{{ 1 / 0 }}"}, "made cannot render login in en: ZeroDivisionError: division by zero"),
     ],
 )
 def test_broken_template_is_reported_in_one_line(make: Make, files: Mapping[str, str | bytes], message: str) -> None:
@@ -104,7 +104,7 @@ def test_check_reports_missing_plural(make: Make) -> None:
 
 def test_template_that_extends_itself_is_reported(make: Make) -> None:
     theme = make({LOGIN: '{% extends "login.jinja2" %}'})
-    message = "a template extends itself: what stands behind it is called parent/login.jinja2"
+    message = "a template extends itself: the template that it overrides is parent/login.jinja2"
     with pytest.raises(ConfigurationError, match=message):
         open_installed(theme)
     assert any(message in each for each in faults(theme))
@@ -121,5 +121,5 @@ def test_start_renders_pages_in_default_language(make: Make) -> None:
     theme = make({LOGIN: '{% extends "parent/login.jinja2" %}{% block ending %}' + only_german + "{% endblock %}"})
     open_installed(theme)
     module = import_module(theme.package)
-    with pytest.raises(ConfigurationError, match="made cannot show login in de: ZeroDivisionError"):
+    with pytest.raises(ConfigurationError, match="made cannot render login in de: ZeroDivisionError"):
         open_theme("made", module, module.Parameters(), TEXTS, "/static/made/", "de")
