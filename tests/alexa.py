@@ -1,4 +1,4 @@
-"""A small Alexa app for the tests: opens the authorization URL, fills the real form, reads the redirect."""
+"""A minimal Alexa app for tests. It opens the authorization URL, submits the real form and reads the redirect."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from webtest import TestApp
 HOSTS = ("pitangui.amazon.com", "layla.amazon.com", "alexa.amazon.co.jp")
 REDIRECT_URI = "https://layla.amazon.com/spa/skill/account-linking-status.html?vendorId=M2AAAAAAAAAAAA"
 STATE = b64encode(bytes(range(256)) * 3 + b"\xfb\xff" * 31).decode("ascii")
-"""1,108 characters of standard base64 that hold +, / and =."""
+"""1,108 characters of standard base64, which contain +, / and =."""
 
 
 def https(app: Any) -> TestApp:
-    """A browser-like client of `app`, behind a proxy that speaks https."""
+    """Returns a test client of `app` that behaves like a browser behind an https proxy."""
     return TestApp(app, extra_environ={"wsgi.url_scheme": "https", "HTTP_HOST": "link.example.com"})
 
 
 @dataclass
 class Alexa:
-    """`parameters` are those of the authorization request; change them before `open()` or `link()`."""
+    """The Alexa app. `parameters` are those of the authorization request; change them before `open()` or `link()`."""
 
     app: TestApp
     parameters: dict[str, str] = field(
@@ -41,26 +41,26 @@ class Alexa:
         return "/authorize?" + urlencode(self.parameters)
 
     def open(self, **kwargs: Any) -> Any:
-        """The answer to the authorization request."""
+        """Sends the authorization request and returns the response."""
         return self.app.get(self.url, **kwargs)
 
     def submit(self, username: str, password: str, page: Any = None, **kwargs: Any) -> Any:
-        """Type name and password into the form of `page` (by default a new one) and press the button."""
+        """Submits user name and password with the form of `page`, by default that of a new login page."""
         form = (page or self.open()).forms[0]
         form["username"], form["password"] = username, password
         return form.submit(headers=self.headers, **kwargs)
 
     def link(self, username: str = "ada", password: str = "lovelace-1815") -> dict[str, str]:
-        """The whole way; the parameters of the fragment that Amazon receives."""
+        """Links by the implicit grant and returns the parameters in the fragment of the redirect."""
         return fragment(self.submit(username, password, status=303).location)
 
     def code(self, username: str = "ada", password: str = "lovelace-1815", **changes: str) -> str:
-        """Sign in with a code in mind; the code that the query of the redirect holds."""
+        """Signs in with response_type=code and returns the code in the query of the redirect."""
         self.parameters |= {"response_type": "code", **changes}
         return query(self.submit(username, password, status=303).location)["code"]
 
     def token(self, form: dict[str, str], client: str = "home", secret: str = "the-home-clients-secret") -> Any:
-        """The token endpoint's answer, asked with HTTP Basic."""
+        """Sends a request to the token endpoint with HTTP Basic authentication, and returns the response."""
         return self.app.post("/token", form, headers=basic(client, secret), status="*")
 
     def introspect(self, token: str, client: str = "alexa", secret: str = "the alexa client's secret") -> Any:
@@ -68,14 +68,14 @@ class Alexa:
 
 
 def fragment(location: str) -> dict[str, str]:
-    """The parameters of a location's fragment, each of them there once."""
+    """Returns the parameters in the fragment of a URL. Each must occur once."""
     pairs = parse_qsl(urlsplit(location).fragment, strict_parsing=True)
     assert len(dict(pairs)) == len(pairs)
     return dict(pairs)
 
 
 def query(location: str) -> dict[str, str]:
-    """The parameters of a location's query, each of them there once."""
+    """Returns the parameters in the query of a URL. Each must occur once."""
     pairs = parse_qsl(urlsplit(location).query, strict_parsing=True)
     assert len(dict(pairs)) == len(pairs)
     return dict(pairs)

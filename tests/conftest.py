@@ -30,7 +30,7 @@ HIGH_THROTTLE_LIMITS = {"throttle__account_failures": "100000", "throttle__addre
 STAFF_SETTINGS = [f"backend__staff__{key}_column" for key in ("subject", "password", "name", "email", "active")] + [
     f"backend__staff__{key}" for key in ("use", "url", "table", "username_columns")
 ]
-"""Settings of testing.ini's own backend, which these apps do not have."""
+"""The settings of the backend in testing.ini, which the shadow app removes."""
 CHANGING_SETTINGS = {
     "backend__changing__use": "changing",
     "client__home__claims": "groups department level name odd",
@@ -106,7 +106,7 @@ def backend_plugins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def app(make_app: Callable[..., Any]) -> TestApp:
-    """The app of testing.ini, as tests that change nothing share it; the throttle is wide enough for all of them."""
+    """The app of testing.ini for tests that change nothing. Its throttle limits are high enough for all of them."""
     return https(
         make_app(
             throttle__account_failures="100000", throttle__address_failures="100000", throttle__client_failures="100000"
@@ -142,16 +142,16 @@ def changing_app(make_app: Callable[..., Any], backend_plugins: Path) -> TestApp
 @pytest.fixture(scope="module")
 def make_shadow_app(make_app: Callable[..., Any], backend_plugins: Path) -> Iterator[Callable[..., ShadowApp]]:
     """`make_shadow_app(**settings)` returns the app with a backend and a shadow."""
-    made: list[ShadowApp] = []
+    created: list[ShadowApp] = []
 
     def make(**changes: str) -> ShadowApp:
-        made.append(
+        created.append(
             ShadowApp(
                 make_app(**dict.fromkeys(STAFF_SETTINGS), **{**SHADOW_SETTINGS, **HIGH_THROTTLE_LIMITS, **changes})
             )
         )
-        return made[-1]
+        return created[-1]
 
     yield make
-    for each in made:
+    for each in created:
         each.trial.released.set()

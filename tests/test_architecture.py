@@ -1,4 +1,7 @@
-"""The house stands as it is drawn: who imports whom, how large a room may be, what is documented."""
+"""Tests of the architecture: which packages import which, the size of files, and the map in README.md.
+
+A room is a package or module directly under linkauth/.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-MAY_IMPORT: dict[str, set[str]] = {
+ALLOWED_IMPORTS: dict[str, set[str]] = {
     "net": {"net"},
     "redaction": set(),
     "backends": {"net"},
@@ -37,31 +40,31 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "__init__": {"config.plugins", "services"},
 }
-"""Room of the core to the rooms that it may import from."""
+"""The rooms and modules from which each room of the core may import."""
 
-VALUES_ONLY = {"backends", "login.sign_in"}
-"""Of these, views take exceptions and value classes only: names that something is raised or returned as."""
+VALUE_ROOMS = {"backends", "login.sign_in"}
+"""The rooms from which views may import only exceptions."""
 FRAMEWORKS = {"pyramid", "sqlalchemy", "webob", "jinja2"}
-PURE = {
+FORBIDDEN_IMPORTS = {
     **dict.fromkeys(("net", "oauth2", "redaction"), FRAMEWORKS),
     **dict.fromkeys(("backends", "hashing"), FRAMEWORKS | {"argon2"}),
 }
 
 
-def tracked(pattern: str) -> list[Path]:
-    """The files that belong to the project, written or about to be."""
+def project_files(pattern: str) -> list[Path]:
+    """Returns the files of the project that match a pattern: tracked files, and new files that are not ignored."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", pattern]
     names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
     return [ROOT / name for name in names if name and (ROOT / name).is_file()]
 
 
-def imported(path: Path) -> Iterator[tuple[str, str]]:
-    """(module, name) of every import in a file, also of those inside functions."""
+def imports_of(path: Path) -> Iterator[tuple[str, str]]:
+    """Yields (module, name) of every import in a file, including imports inside functions."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from ((alias.name, "") for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: imports by their whole names only"
+            assert node.level == 0, f"{path}: relative imports are not allowed"
             yield from ((node.module or "", alias.name) for alias in node.names)
 
 
@@ -71,70 +74,70 @@ def room_of(path: Path) -> str:
 
 
 def rooms_imported(path: Path) -> Iterator[tuple[str, str]]:
-    """(dotted room, name) of every import of the core; `from linkauth import x` names the room x."""
-    for module, name in imported(path):
+    """Yields (module without the prefix linkauth., name) of every import from the core."""
+    for module, name in imports_of(path):
         if module == "linkauth":
             yield name, ""
         elif module.startswith("linkauth."):
             yield module.removeprefix("linkauth."), name
 
 
-CORE = tracked("linkauth/*.py")
+CORE_FILES = project_files("linkauth/*.py")
 
 
-def test_imports_follow_the_table() -> None:
-    wrong = []
-    for path in CORE:
-        allowed = MAY_IMPORT[room_of(path)]
+def test_imports_are_in_the_table() -> None:
+    violations = []
+    for path in CORE_FILES:
+        allowed = ALLOWED_IMPORTS[room_of(path)]
         for module, name in rooms_imported(path):
             parts = [*module.split("."), name]
             if not any(".".join(parts[: count + 1]) in allowed for count in range(len(parts))):
-                wrong.append(f"{path.relative_to(ROOT)} imports {module}")
-    assert wrong == []
+                violations.append(f"{path.relative_to(ROOT)} imports {module}")
+    assert violations == []
 
 
 def test_every_room_is_in_the_table_and_in_the_readme() -> None:
-    rooms = {room_of(path) for path in CORE}
-    assert rooms == set(MAY_IMPORT)
+    rooms = {room_of(path) for path in CORE_FILES}
+    assert rooms == set(ALLOWED_IMPORTS)
     readme = (ROOT / "README.md").read_text("utf-8")
     for room in rooms:
-        assert re.search(rf"\b{room}\b", readme), f"the map in README.md lacks {room}"
+        assert re.search(rf"\b{room}\b", readme), f"the map in README.md does not contain {room}"
 
 
-def test_views_take_exceptions_and_values_only() -> None:
-    for path in tracked("linkauth/views/*.py"):
+def test_views_import_only_exceptions_from_backends_and_sign_in() -> None:
+    for path in project_files("linkauth/views/*.py"):
         for module, name in rooms_imported(path):
-            if module in VALUES_ONLY:
+            if module in VALUE_ROOMS:
                 source = (ROOT / "linkauth" / f"{module.replace('.', '/')}.py").read_text("utf-8")
                 assert re.search(
                     rf"class {name}\((\w*Error|Exception|\w+Unavailable|BackendError|AccountRefused)\)", source
                 ), name
 
 
-@pytest.mark.parametrize("room", sorted(PURE))
-def test_the_core_of_the_core_knows_no_framework(room: str) -> None:
-    files = [path for path in CORE if room_of(path) == room]
+@pytest.mark.parametrize("room", sorted(FORBIDDEN_IMPORTS))
+def test_pure_rooms_import_no_framework(room: str) -> None:
+    files = [path for path in CORE_FILES if room_of(path) == room]
     assert files
     for path in files:
-        for module, _ in imported(path):
-            assert module.split(".")[0] not in PURE[room], f"{path.name} imports {module}"
+        for module, _ in imports_of(path):
+            assert module.split(".")[0] not in FORBIDDEN_IMPORTS[room], f"{path.name} imports {module}"
 
 
-def test_plugins_know_the_contract_only() -> None:
-    for path in tracked("plugins/*.py"):
-        may = {"backends", "hashing", "net", "redaction"} | ({"testing"} if "/tests/" in str(path) else set())
+def test_plugins_import_only_public_modules() -> None:
+    for path in project_files("plugins/*.py"):
+        allowed = {"backends", "hashing", "net", "redaction"} | ({"testing"} if "/tests/" in str(path) else set())
         for module, _ in rooms_imported_loosely(path):
-            assert module.split(".")[0] in may, f"{path}: imports linkauth.{module}"
+            assert module.split(".")[0] in allowed, f"{path}: imports linkauth.{module}"
 
 
-def test_themes_know_nothing() -> None:
-    for path in tracked("themes/*.py"):
+def test_themes_do_not_import_the_core() -> None:
+    for path in project_files("themes/*.py"):
         if "/tests/" not in str(path):
             assert not list(rooms_imported_loosely(path)), f"{path} imports the core"
 
 
 def rooms_imported_loosely(path: Path) -> Iterator[tuple[str, str]]:
-    """As `rooms_imported`; tests of plugins may import each other relatively."""
+    """Yields the same as `rooms_imported`, but permits relative imports, which tests of plugins use."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.level == 0 and (node.module or "").split(".")[0] == "linkauth":
             module = (node.module or "").removeprefix("linkauth").removeprefix(".")
@@ -143,35 +146,35 @@ def rooms_imported_loosely(path: Path) -> Iterator[tuple[str, str]]:
             yield from ((a.name.removeprefix("linkauth."), "") for a in node.names if a.name.startswith("linkauth."))
 
 
-def test_no_room_over_300_lines_and_no_junk_drawer() -> None:
-    lengths = {str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines()) for path in tracked("*.py")}
+def test_no_file_is_longer_than_300_lines_or_named_utils() -> None:
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines()) for path in project_files("*.py")}
     assert len(lengths) > 400
     assert {path: length for path, length in lengths.items() if length > 300} == {}
     assert [path for path in lengths if Path(path).stem in {"utils", "helpers", "common", "misc"}] == []
 
 
-def test_frozen_objects_are_made_whole_and_never_changed() -> None:
-    for path in (*CORE, *tracked("plugins/*/linkauth_*.py"), *tracked("themes/*/linkauth_*.py")):
+def test_frozen_dataclasses_are_not_changed_with_setattr() -> None:
+    for path in (*CORE_FILES, *project_files("plugins/*/linkauth_*.py"), *project_files("themes/*/linkauth_*.py")):
         assert "object." + "__setattr__" not in path.read_text("utf-8"), path
 
 
-def test_nothing_else_stands_at_the_top() -> None:
+def test_the_root_folder_contains_only_the_listed_files() -> None:
     allowed = {
         *("README.md", "CHANGES.md", "LICENSE", "Makefile", "setup.py", "pyproject.toml", "constraints.txt"),
         "locked.txt",
         *("requirements-dev.txt", "development.ini", "production.ini", ".gitignore", ".ci"),
         *("linkauth", "plugins", "themes", "tests", "docs", "benchmarks", "deploy", "skill"),
     }
-    assert {path.relative_to(ROOT).parts[0] for path in tracked("*")} <= allowed
+    assert {path.relative_to(ROOT).parts[0] for path in project_files("*")} <= allowed
 
 
-def test_no_user_facing_sentence_in_the_core() -> None:
-    """Pages come from themes: no template and no HTML in the core, but for the simulator's own and the gallery's.
+def test_the_core_contains_no_html() -> None:
+    """Pages come from themes. Only the simulator, the test kit and the gallery have their own HTML.
 
-    What `linkauth plugin new` and its like write is somebody else's.
+    The templates of `linkauth plugin new` and `linkauth theme new` are not part of the core.
     """
     data = {".mako", ".template", ".gz", ".LICENSE"}
-    for path in tracked("linkauth/*"):
+    for path in project_files("linkauth/*"):
         if room_of(path) not in {"simulator", "testing", "theming"} and path.suffix not in data:
             assert path.suffix == ".py", path
             assert not re.search(r"</?(html|p|h1|form|div)\b", path.read_text("utf-8")), path

@@ -1,4 +1,4 @@
-"""Documents that cannot lie: production.ini is complete, its defaults are the defaults, the README's words exist."""
+"""Tests that the documents match the code: production.ini is complete, and commands, settings and links exist."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from linkauth_sql.hashes import SCHEMES
 from linkauth_sql.presets import PRESETS
 
 ROOT = Path(__file__).parent.parent
-MANUAL = (ROOT / "production.ini").read_text("utf-8")
-FAMILIES: dict[str, type] = {
+PRODUCTION_INI = (ROOT / "production.ini").read_text("utf-8")
+SETTINGS_CLASSES: dict[str, type] = {
     "": Settings,
     "backend.staff.": SQLSettings,
     "backend.corp.": LDAPSettings,
@@ -38,18 +38,18 @@ FAMILIES: dict[str, type] = {
     "simulator.": SimulatorSettings,
 }
 CORP = "linkauth.backend.corp."
-OF_PRESET = LDAPSettings.preset_values({"preset": "activedirectory"})
-"""What the manual shows of the directory is what its preset gives."""
-CHOSEN = (".database_upgrade", ".default_language", ".accent")
-"""Settings whose line in the manual shows the default, although it is a text."""
-BUILT_BY_HAND = {"backends", "themes", "clients", "scopes", "throttle", "simulator"}
+PRESET_VALUES = LDAPSettings.preset_values({"preset": "activedirectory"})
+"""production.ini shows the defaults of this preset for the ldap plugin."""
+TEXT_DEFAULTS = (".database_upgrade", ".default_language", ".accent")
+"""Settings with text values whose line in production.ini shows the default."""
+NOT_SETTINGS = {"backends", "themes", "clients", "scopes", "throttle", "simulator"}
 
 
 def every_setting() -> Iterator[tuple[str, Any]]:
-    """(key, dataclass field) of each setting that there is."""
-    for prefix, cls in FAMILIES.items():
+    """Yields (key, dataclass field) of each setting. The field is None for settings that are not in a dataclass."""
+    for prefix, cls in SETTINGS_CLASSES.items():
         for item in fields(cls):
-            if not (prefix == "" and item.name in BUILT_BY_HAND):
+            if not (prefix == "" and item.name in NOT_SETTINGS):
                 yield from ((f"linkauth.{prefix}{key}", item) for key in keys_of(item))
     for key in ("backends", "clients", "backend.staff.use", "backend.staff.accepts", "backend.staff.shadow"):
         yield f"linkauth.{key}", None
@@ -58,23 +58,34 @@ def every_setting() -> Iterator[tuple[str, Any]]:
 @pytest.mark.parametrize(
     ("key", "item"), list(every_setting()), ids=lambda value: value if isinstance(value, str) else ""
 )
-def test_every_setting_stands_in_the_manual(key: str, item: Any) -> None:
+def test_every_setting_is_documented_in_production_ini(key: str, item: Any) -> None:
     shown_for = {"introspects": "skill-backend", "google_project_id": "home", "ifttt_service_id": "applets"}
     client = shown_for.get(key.rsplit(".", 1)[1], "ride-hailer")
     expected = key.replace(".client.ride-hailer.", f".client.{client}.")
-    # a setting with names of the deployer's choice is shown with one of them
-    named = r"\.[\w-]+" if item is not None and item.type == "dict[str, str]" and "keys" not in item.metadata else ""
-    (line,) = re.findall(rf"^(#?{re.escape(expected)}{named} = .+)$", MANUAL, re.MULTILINE)
-    before = MANUAL[: MANUAL.index(line)].splitlines()
-    # a line of meaning stands before it, perhaps before a block of its kind
-    block = next(index for index in range(len(before) - 1, -1, -1) if not re.match(r"#?linkauth\.", before[index]))
-    meaning = before[block]
-    assert meaning.startswith("# "), f"{key} has no line of meaning"
-    if (item is not None and line.startswith("#") and isinstance(item.default, (bool, int))) or key.endswith(CHOSEN):
-        shown = line.split(" = ")[1]
-        default = OF_PRESET[key.rsplit(".", 1)[1]] if "(preset)" in meaning and key.startswith(CORP) else item.default
-        assert shown == str(default).lower(), f"{key}: the manual shows {shown}, the default is {default}"
-    # the other backends are examples as a whole
+    # a setting with freely chosen names is shown with one name
+    has_free_names = item is not None and item.type == "dict[str, str]" and "keys" not in item.metadata
+    name_pattern = r"\.[\w-]+" if has_free_names else ""
+    (line,) = re.findall(rf"^(#?{re.escape(expected)}{name_pattern} = .+)$", PRODUCTION_INI, re.MULTILINE)
+    preceding_lines = PRODUCTION_INI[: PRODUCTION_INI.index(line)].splitlines()
+    # a comment precedes the setting, or the block of settings that contains it
+    block = next(
+        index
+        for index in range(len(preceding_lines) - 1, -1, -1)
+        if not re.match(r"#?linkauth\.", preceding_lines[index])
+    )
+    comment = preceding_lines[block]
+    assert comment.startswith("# "), f"{key} has no comment"
+    if (item is not None and line.startswith("#") and isinstance(item.default, (bool, int))) or key.endswith(
+        TEXT_DEFAULTS
+    ):
+        shown_value = line.split(" = ")[1]
+        default = (
+            PRESET_VALUES[key.rsplit(".", 1)[1]] if "(preset)" in comment and key.startswith(CORP) else item.default
+        )
+        assert shown_value == str(default).lower(), (
+            f"{key}: production.ini shows {shown_value}, the default is {default}"
+        )
+    # all settings of the other backends are examples
     examples = ("linkauth.backend.corp.", "linkauth.backend.legacy.")
     if item is not None and line.startswith("#") and not key.startswith(examples):
         assert item.default is not MISSING or item.default_factory is not MISSING, f"{key} is required"
@@ -87,7 +98,7 @@ def ini(path: Path) -> dict[str, str]:
     return {key: value for key, value in settings.items() if value is not None}
 
 
-def test_the_manual_is_a_configuration_that_reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_production_ini_is_a_valid_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text(token_hex(32))
     monkeypatch.setenv("STAFF_DATABASE", "sqlite:///people.sqlite")
@@ -96,23 +107,23 @@ def test_the_manual_is_a_configuration_that_reads(monkeypatch: pytest.MonkeyPatc
     assert read(keys, settings_class).clients["ride-hailer"].platform_ids["alexa_vendor_id"] == "M2ABCDEFGHIJKL"
 
 
-def test_every_example_in_the_manual_reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_every_example_in_production_ini_is_valid(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     logo = tmp_path / "logo.svg"
     logo.write_text("<svg/>")
     monkeypatch.setenv("STAFF_DATABASE", "postgresql+psycopg://reader@db.example.com/intranet")
     secrets = ("RIDE_HAILER_SECRET", "SKILL_BACKEND_SECRET", "HOME_SECRET", "APPLETS_SECRET")
     for name in (*secrets, "LEGACY_CLIENT_SECRET", "STAFF_PEPPER"):
         monkeypatch.setenv(name, token_hex(32))
-    text = re.sub(r"^#(linkauth\.)", r"\1", MANUAL, flags=re.MULTILINE)
-    # what cannot stand beside the other examples
-    other_ways = r"^linkauth\.backend\.(staff\.query|corp\.user_dn_template) = .*$"
-    text = re.sub(other_ways, "", text, flags=re.MULTILINE).replace("file:/run/secrets/directory", "a password")
+    text = re.sub(r"^#(linkauth\.)", r"\1", PRODUCTION_INI, flags=re.MULTILINE)
+    # these settings exclude others in the examples
+    alternatives = r"^linkauth\.backend\.(staff\.query|corp\.user_dn_template) = .*$"
+    text = re.sub(alternatives, "", text, flags=re.MULTILINE).replace("file:/run/secrets/directory", "a password")
     text = text.replace("file:/run/secrets/legacy-api", "an API key")
     text = text.replace("linkauth.backends = staff", "linkauth.backends = staff corp legacy", 1)
     text = text.replace("/etc/linkauth/logo.svg", str(logo)).replace("file:/run/secrets/linkauth", token_hex(32))
     text = text.replace("/etc/linkauth/database-ca.pem", str(logo))
     text = text.replace("linkauth.clients = ride-hailer", "linkauth.clients = ride-hailer skill-backend home applets")
-    # the simulator is for a server of one's own only
+    # the simulator is refused with a public URL
     text = re.sub(r"^linkauth\.simulator\..*$", "", text, flags=re.MULTILINE)
     path = tmp_path / "every.ini"
     path.write_text(text)
@@ -120,8 +131,8 @@ def test_every_example_in_the_manual_reads(monkeypatch: pytest.MonkeyPatch, tmp_
     assert settings.clients["skill-backend"].introspects == ("ride-hailer",)
 
 
-def test_the_manual_names_every_scheme_and_application_of_the_sql_plugin() -> None:
-    lines = MANUAL[MANUAL.index("# The sql plugin.") : MANUAL.index("# The ldap plugin")]
+def test_production_ini_names_every_scheme_and_preset_of_the_sql_plugin() -> None:
+    lines = PRODUCTION_INI[PRODUCTION_INI.index("# The sql plugin.") : PRODUCTION_INI.index("# The ldap plugin")]
     assert {*SCHEMES, *PRESETS} <= set(re.findall(r"[a-z][a-z0-9_-]+", lines))
     backends = (ROOT / "docs/backends.md").read_text("utf-8")
     assert {name for name in PRESETS if f"`{name}`" not in backends} == {"none"}
@@ -131,13 +142,13 @@ DOCUMENTS = sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "plugins
 
 
 def anchors(path: Path) -> set[str]:
-    """The anchors of the headings of a document, as code hosts make them."""
+    """Returns the anchors of the headings in a document, in the format of code hosting sites."""
     headings = re.findall(r"^#+ (.+)$", path.read_text("utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_document_names_what_exists(path: Path) -> None:
+def test_links_settings_and_make_targets_in_a_document_exist(path: Path) -> None:
     text = path.read_text("utf-8")
     makefile = (ROOT / "Makefile").read_text("utf-8")
     for target in re.findall(r"`make ([a-z-]+)", text):
@@ -149,15 +160,13 @@ def test_a_document_names_what_exists(path: Path) -> None:
     if path.name == "CHANGES.md":
         return
     for key in re.findall(r"^(linkauth\.[a-z_]+(?:\.[a-z-]+\.[a-z_]+)?) = ", text, re.MULTILINE):
-        assert f"{key.replace('.intranet.', '.staff.')} = " in MANUAL, key
+        assert f"{key.replace('.intranet.', '.staff.')} = " in PRODUCTION_INI, key
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_the_settings_that_a_document_shows_are_read(
-    path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    leaked = tmp_path / "leaked"
-    leaked.write_text(f"{'0' * 40}:1\n")
+def test_the_settings_in_a_document_are_valid(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    breached_file = tmp_path / "leaked"
+    breached_file.write_text(f"{'0' * 40}:1\n")
     for name in ("RIDE_HAILER_SECRET", "SKILL_BACKEND_SECRET"):
         monkeypatch.setenv(name, token_hex(32))
     monkeypatch.setenv("STAFF_DATABASE", "sqlite:///people.sqlite")
@@ -165,43 +174,43 @@ def test_the_settings_that_a_document_shows_are_read(
     for block in re.findall(r"^```ini\n(.*?)^```", path.read_text("utf-8"), re.DOTALL | re.MULTILINE):
         for key, value in re.findall(r"^(linkauth\.\S+) = (.+)$", block, re.MULTILINE):
             if key in ("linkauth.backends", "linkauth.clients"):
-                # later blocks of a document add to what earlier ones name
+                # later blocks of a document add names to those of earlier blocks
                 value = " ".join(dict.fromkeys(f"{keys[key]} {value}".split()))
             keys[key] = {"file:/run/secrets/directory": "a password"}.get(value, value)
-        keys["linkauth.breached_passwords"] = str(leaked)
+        keys["linkauth.breached_passwords"] = str(breached_file)
         read(keys, settings_class)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_the_commands_of_a_document_exist(path: Path) -> None:
+def test_the_commands_in_a_document_exist(path: Path) -> None:
     text = path.read_text("utf-8")
-    # in a code span, perhaps over the end of a line, or at the beginning of a line of a block
-    output = re.findall(r"`linkauth ([a-z][^`]*)`", text) + re.findall(
-        r"^ *linkauth ([a-z][^#\n]*)", code_of(text), re.MULTILINE
+    # a command is in a code span, which may contain a line break, or at the beginning of a line in a code block
+    commands = re.findall(r"`linkauth ([a-z][^`]*)`", text) + re.findall(
+        r"^ *linkauth ([a-z][^#\n]*)", code_blocks(text), re.MULTILINE
     )
-    for words in output:
+    for words in commands:
         command: click.Command = main
         for word in words.split():
             if isinstance(command, click.Group) and not word.endswith(".ini"):
                 found = command.get_command(click.Context(command), word)
                 assert found, words
                 command = found
-        options = {each for parameter in command.params for each in parameter.opts}
+        options = {option for parameter in command.params for option in parameter.opts}
         assert set(re.findall(r"--[a-z-]+", words)) <= options, words
 
 
-def code_of(text: str) -> str:
-    """The blocks of code in a document."""
+def code_blocks(text: str) -> str:
+    """Returns the shell code blocks in a document."""
     return "".join(re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
 
 
-def test_the_manual_of_clients_has_every_platform() -> None:
+def test_docs_clients_lists_every_platform() -> None:
     text = (ROOT / "docs/clients.md").read_text("utf-8")
     rows = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", text, re.MULTILINE))
     assert set(rows) == set(PLATFORMS)
     for name, platform in PLATFORMS.items():
-        given = f"with `{platform.id_key}`" if platform.id_key else "yes"
-        assert rows[name] == (given if platform.redirect_uris else "no: set `redirect_uris`"), name
+        expected_cell = f"with `{platform.id_key}`" if platform.id_key else "yes"
+        assert rows[name] == (expected_cell if platform.redirect_uris else "no: set `redirect_uris`"), name
 
 
 def test_the_readme_links_every_document() -> None:
@@ -213,7 +222,7 @@ def test_the_readme_links_every_document() -> None:
     assert len(readme.splitlines()) <= 160
 
 
-def test_the_proxy_of_the_manual_sends_to_the_port_of_the_server() -> None:
+def test_the_documented_proxy_uses_the_port_of_the_server() -> None:
     text = (ROOT / "docs/deployment.md").read_text("utf-8")
     assert re.findall(r"--port (\d+)", text) == re.findall(r"proxy_pass http://127\.0\.0\.1:(\d+);", text) == ["6543"]
-    assert "listen = 127.0.0.1:6543" in MANUAL
+    assert "listen = 127.0.0.1:6543" in PRODUCTION_INI

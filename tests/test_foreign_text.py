@@ -1,7 +1,7 @@
-"""What a driver, a library or the operating system says of an error is shown after `redact` or `reason` only.
+"""Tests that error messages of drivers, libraries and the operating system are shown only after redaction.
 
-The sources are read: an exception of somebody else's class must not become text in any other way. Passed on, raised,
-compared, asked for its class or its number it may be.
+The tests analyze the source code: the text of a foreign exception may be used only by `redact` and similar functions.
+The exception itself may be passed, raised and compared, and its class and numeric attributes may be read.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.test_architecture import ROOT, tracked
+from tests.test_architecture import ROOT, project_files
 
 SOURCES = [
     path
-    for path in (*tracked("linkauth/*.py"), *tracked("plugins/*.py"), *tracked("themes/*.py"))
+    for path in (*project_files("linkauth/*.py"), *project_files("plugins/*.py"), *project_files("themes/*.py"))
     if path.stem != "redaction" and not {"tests", "testing"} & set(path.relative_to(ROOT).parts)
 ]
-CLEANERS = {"redact", "reason", "cause"}
-OURS = {
+REDACTING_FUNCTIONS = {"redact", "reason", "cause"}
+OWN_EXCEPTIONS = {
     *("SettingsError", "StartError", "StorageUnavailableError", "AuthorizationError", "ClientRequestError"),
     *("BearerError", "UntrustedRequestError", "InvalidClientError", "OAuth2Error"),
     *("BackendError", "BackendUnavailable", "BackendMisconfigured", "AccountRefused", "PasswordRefused", "Throttled"),
@@ -34,47 +34,48 @@ OURS = {
         "UnencodableText",
     ),
 }
-"""Classes whose text is made by us, of what was cleaned when they were raised (pages never show Pyramid's)."""
-FROM_PLUGINS = {"BackendError", "BackendUnavailable", "BackendMisconfigured", "PasswordRefused"}
-"""Of these the core cleans the text: anybody's plugin may have raised them."""
-HARMLESS = {
+"""Exceptions whose text is written by linkauth from redacted parts. Pages never show the text of Pyramid's."""
+RAISED_BY_PLUGINS = {"BackendError", "BackendUnavailable", "BackendMisconfigured", "PasswordRefused"}
+"""Exceptions whose text the core must redact, because a foreign plugin may have raised them."""
+SAFE_ATTRIBUTES = {
     *("errno", "lineno", "start", "option", "section", "errors", "object", "code", "headers", "read", "name", "rule"),
     *("__traceback__", "__class__", "__name__", "verify_code", "connection_invalidated", "value", "isEnabledFor"),
     *("sqlstate", "sqlite_errorname", "source", "exc_type", "exc_value", "exc_traceback", "thread"),
 }
-"""Attributes of exceptions that hold no text of theirs but numbers, names of modules and keys, and places."""
-DECIDE = {"_cause", "_is_about_uniqueness", "_outcome", "is_certificate_error"}
-"""Functions that find out by a driver's words what an error means, and show them to nobody."""
-READS = {"type", "isinstance", "issubclass"}
+"""Attributes of exceptions that contain no message text: numbers, names of modules and keys, and positions."""
+CLASSIFYING_FUNCTIONS = {"_cause", "_is_about_uniqueness", "_outcome", "is_certificate_error"}
+"""Functions that read the text of an exception to classify it, but do not show it."""
+TYPE_FUNCTIONS = {"type", "isinstance", "issubclass"}
 
 
-def names(node: ast.expr | None) -> set[str]:
-    """The names of the classes in an `except` or an annotation."""
-    found = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)} if node else set()
-    return found | ({each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute)} if node else set())
+def class_names(node: ast.expr | None) -> set[str]:
+    """Returns the class names in an `except` clause or an annotation."""
+    nodes = list(ast.walk(node)) if node else []
+    names = {part.id for part in nodes if isinstance(part, ast.Name)}
+    return names | {part.attr for part in nodes if isinstance(part, ast.Attribute)}
 
 
-def is_foreign(classes: set[str], in_core: bool) -> bool:
-    ours = OURS - FROM_PLUGINS if in_core else OURS
-    return bool({each for each in classes if each[:1].isupper()} - ours)
+def are_foreign(classes: set[str], in_core: bool) -> bool:
+    own = OWN_EXCEPTIONS - RAISED_BY_PLUGINS if in_core else OWN_EXCEPTIONS
+    return bool({name for name in classes if name[:1].isupper()} - own)
 
 
-def scopes(tree: ast.Module, in_core: bool) -> Iterator[tuple[str, list[ast.stmt]]]:
-    """(name of a foreign exception, where it is known by it): of each `except`, and of parameters that are errors."""
+def foreign_exceptions(tree: ast.Module, in_core: bool) -> Iterator[tuple[str, list[ast.stmt]]]:
+    """Yields (variable name, statements in its scope) of each foreign exception in `except` clauses and parameters."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.ExceptHandler) and node.name and is_foreign(names(node.type), in_core):
+        if isinstance(node, ast.ExceptHandler) and node.name and are_foreign(class_names(node.type), in_core):
             yield node.name, node.body
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            if node.name in DECIDE:
+            if node.name in CLASSIFYING_FUNCTIONS:
                 continue
             for argument in (*node.args.args, *node.args.kwonlyargs):
-                classes = {each for each in names(argument.annotation) if each.endswith(("Error", "Exception"))}
-                if classes and is_foreign(classes, in_core):
+                classes = {name for name in class_names(argument.annotation) if name.endswith(("Error", "Exception"))}
+                if classes and are_foreign(classes, in_core):
                     yield argument.arg, node.body
 
 
-def is_shown(parents: list[ast.AST], name: ast.Name) -> bool:
-    """Does this use of an exception make text of it? `parents` from the nearest on."""
+def becomes_text(parents: list[ast.AST], name: ast.Name) -> bool:
+    """Returns whether this use of an exception turns it into text. `parents` are its ancestors, the nearest first."""
     child: ast.AST = name
     text = False
     for parent in parents:
@@ -82,25 +83,28 @@ def is_shown(parents: list[ast.AST], name: ast.Name) -> bool:
             if child is parent.func:
                 child = parent
                 continue
-            called = parent.func.id if isinstance(parent.func, ast.Name) else getattr(parent.func, "attr", "")
-            if called in CLEANERS | DECIDE | READS:
+            function_name = parent.func.id if isinstance(parent.func, ast.Name) else getattr(parent.func, "attr", "")
+            if function_name in REDACTING_FUNCTIONS | CLASSIFYING_FUNCTIONS | TYPE_FUNCTIONS:
                 return False
-            if called == "getattr":
+            if function_name == "getattr":
                 expected = parent.args[1]
-                if isinstance(expected, ast.Constant) and expected.value in HARMLESS:
+                if isinstance(expected, ast.Constant) and expected.value in SAFE_ATTRIBUTES:
                     return False
                 child, text = parent, True
                 continue
-            if called == "__excepthook__" or any(each.arg == "exc_info" and each is child for each in parent.keywords):
+            is_exc_info = any(keyword.arg == "exc_info" and keyword is child for keyword in parent.keywords)
+            if function_name == "__excepthook__" or is_exc_info:
                 return False
-            # to a function of ours, which is read itself; what only keeps an error is no text yet
-            is_method = isinstance(parent.func, ast.Attribute) and called not in {"put", "append"}
-            makes_text = is_method or called in {"str", "repr", "format", "print", "ascii"} or called[:1].isupper()
+            # a call of a function of linkauth, which is analyzed itself; storing an exception creates no text
+            is_method = isinstance(parent.func, ast.Attribute) and function_name not in {"put", "append"}
+            makes_text = (
+                is_method or function_name in {"str", "repr", "format", "print", "ascii"} or function_name[:1].isupper()
+            )
             if not text and not makes_text:
                 return False
             text = True
         if isinstance(parent, ast.Attribute):
-            if parent.attr in HARMLESS:
+            if parent.attr in SAFE_ATTRIBUTES:
                 return False
             text = True
         if isinstance(parent, (ast.JoinedStr, ast.FormattedValue, ast.BinOp)):
@@ -114,23 +118,23 @@ def is_shown(parents: list[ast.AST], name: ast.Name) -> bool:
     return text
 
 
-def shown(path: Path) -> Iterator[str]:
+def leaks(path: Path) -> Iterator[str]:
     tree = ast.parse(path.read_text("utf-8"))
-    above = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    parent_of = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
     in_core = path.relative_to(ROOT).parts[0] == "linkauth"
-    for name, body in scopes(tree, in_core):
+    for name, body in foreign_exceptions(tree, in_core):
         for statement in body:
             for node in ast.walk(statement):
                 if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load):
-                    parents, at = [], above.get(node)
-                    while at is not None:
-                        parents.append(at)
-                        at = above.get(at)
-                    if is_shown(parents, node):
+                    parents, ancestor = [], parent_of.get(node)
+                    while ancestor is not None:
+                        parents.append(ancestor)
+                        ancestor = parent_of.get(ancestor)
+                    if becomes_text(parents, node):
                         yield f"line {node.lineno}: {ast.unparse(parents[0])}"
 
 
-def test_no_foreign_error_becomes_text_uncleaned() -> None:
-    found = {str(path.relative_to(ROOT)): sorted(set(shown(path))) for path in SOURCES}
+def test_no_foreign_exception_becomes_text_without_redaction() -> None:
+    found = {str(path.relative_to(ROOT)): sorted(set(leaks(path))) for path in SOURCES}
     assert len(found) > 150
     assert {path: lines for path, lines in found.items() if lines} == {}

@@ -1,4 +1,4 @@
-"""What we ship works without the checkout: wheels of every distribution, in a clean venv, show the login page."""
+"""Tests that wheels of all distributions work in a new virtual environment, without the source tree."""
 
 from __future__ import annotations
 
@@ -36,32 +36,32 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 
 def test_wheels_of_all_distributions_work_in_a_clean_venv(tmp_path: Path) -> None:
-    quiet = ("-m", "pip", "--disable-pip-version-check", "-q")
-    copies = tmp_path / "source"
+    pip_options = ("-m", "pip", "--disable-pip-version-check", "-q")
+    source_copy = tmp_path / "source"
     files = run("git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=ROOT).splitlines()
     for name in files:
-        # a copy, so that no build folder of an earlier run adds to the wheel
+        # copy the sources: a build folder of an earlier run would add files to the wheel
         if (ROOT / name).is_file():
-            (copies / name).parent.mkdir(parents=True, exist_ok=True)
-            (copies / name).write_bytes((ROOT / name).read_bytes())
+            (source_copy / name).parent.mkdir(parents=True, exist_ok=True)
+            (source_copy / name).write_bytes((ROOT / name).read_bytes())
     for distribution in DISTRIBUTIONS:
-        source = copies / distribution.relative_to(ROOT)
+        source = source_copy / distribution.relative_to(ROOT)
         options = ("--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path / "wheels")
-        run(sys.executable, *quiet, "wheel", *options, source, cwd=tmp_path)
+        run(sys.executable, *pip_options, "wheel", *options, source, cwd=tmp_path)
     wheels = sorted((tmp_path / "wheels").glob("*.whl"))
     assert len(wheels) == len(DISTRIBUTIONS)
     run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
     python = tmp_path / "venv/bin/python"
-    # as README tells careful deployers; pip check says what a wheel needs and locked.txt has not
-    run(python, *quiet, "install", "--require-hashes", "--requirement", ROOT / "locked.txt", cwd=tmp_path)
-    run(python, *quiet, "install", "--no-deps", "--no-index", *wheels, cwd=tmp_path)
-    run(python, *quiet, "check", cwd=tmp_path)
+    # as in docs/deployment.md; pip check finds requirements of the wheels that locked.txt does not contain
+    run(python, *pip_options, "install", "--require-hashes", "--requirement", ROOT / "locked.txt", cwd=tmp_path)
+    run(python, *pip_options, "install", "--no-deps", "--no-index", *wheels, cwd=tmp_path)
+    run(python, *pip_options, "check", cwd=tmp_path)
     (tmp_path / "development.ini").write_text((ROOT / "development.ini").read_text("utf-8"), "utf-8")
     (tmp_path / "var").mkdir()
     assert run(python, "-c", PROBE, tmp_path / "development.ini", cwd=tmp_path).startswith("shown ")
     command = tmp_path / "venv/bin/linkauth"
     assert "Usage: linkauth" in run(command, "--help", cwd=tmp_path)
-    # what it writes from is shipped too
+    # the wheel contains the templates of the commands
     run(command, "plugin", "new", "probe", cwd=tmp_path)
     assert (tmp_path / "linkauth-probe/linkauth_probe/__init__.py").is_file()
     run(command, "theme", "new", "probe", "--parent", "vellmoor", cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""A theme that a test makes on the spot, a child of the default theme."""
+"""Creates theme packages for tests, which extend the default theme."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from linkauth.themes.theme import theme_packages
 from linkauth.theming.development import DevelopmentTheme
 from linkauth.theming.po import compile_catalog
 
-SHOWN = {"fresh", "wrong_password", "locked", "too_short", "wrong_redirect_uri"}
-"""The states of its pages, when a test opens it."""
-_numbers = count(1)
-_CODE = """
+STATES = {"fresh", "wrong_password", "locked", "too_short", "wrong_redirect_uri"}
+"""The page states of a theme that is opened by `open`."""
+_counter = count(1)
+_SOURCE = """
 import linkauth_theme_default as parent
 from linkauth_theme_default import Parameters
 
@@ -36,12 +36,12 @@ msgstr ""
 
 
 class ThemePackage:
-    """A package in `folder`, which must be on the path; `files` are its files besides the code, path to text."""
+    """A theme package in `folder`, which must be on sys.path. `files` are its additional files, text by path."""
 
     def __init__(self, folder: Path, files: Mapping[str, str | bytes]) -> None:
-        self.package = f"linkauth_theme_made_{next(_numbers)}"
+        self.package = f"linkauth_theme_made_{next(_counter)}"
         self.root = folder / self.package
-        self.write({"__init__.py": _CODE, **files})
+        self.write({"__init__.py": _SOURCE, **files})
         invalidate_caches()
 
     def write(self, files: Mapping[str, str | bytes]) -> None:
@@ -51,12 +51,12 @@ class ThemePackage:
             path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8"))
 
     def compile(self) -> None:
-        """Its catalogs, as they are now."""
+        """Compiles its catalogs."""
         for path in self.root.rglob("*.po"):
             compile_catalog(path)
 
     def install(self, name: str) -> None:
-        """Make it an installed theme called `name`."""
+        """Adds an entry point, so that the package is an installed theme with this name."""
         metadata = self.root.parent / f"{self.package}-1.0.dist-info"
         metadata.mkdir()
         (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {self.package}\nVersion: 1.0\n", "utf-8")
@@ -65,7 +65,7 @@ class ThemePackage:
     def open(self) -> DevelopmentTheme:
         assert str(self.root.parent) in sys.path
         module = import_module(self.package)
-        states = [each for each in page_states("skill", ("order_car",)) if each.name in SHOWN]
+        states = [each for each in page_states("skill", ("order_car",)) if each.name in STATES]
         return DevelopmentTheme(
             "made", theme_packages("made", module), module.Parameters(), TEXTS, "/static/made/", states
         )
