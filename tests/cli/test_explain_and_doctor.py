@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from linkauth.cli import main
 from linkauth.simulator import people
 from tests.conftest import ROOT
-from tests.login.breached_file import write_leaked
+from tests.login.breached_file import write_breached_file
 
 Ini = Callable[..., Path]
 
@@ -202,7 +202,7 @@ def test_a_backend_without_checks_gives_a_warning(ini: Ini) -> None:
 def test_the_file_of_leaked_passwords_is_checked(ini: Ini, tmp_path: Path) -> None:
     path = ini(breached_passwords=str(tmp_path / "leaked"))
     assert "FAILED   linkauth.breached_passwords: does not name a file" in linkauth("doctor", path, expect=1)
-    write_leaked(tmp_path / "leaked", ["one"])
+    write_breached_file(tmp_path / "leaked", ["one"])
     assert "ok       linkauth.breached_passwords: sorted SHA-1 hashes" in linkauth("doctor", path, expect=0)
 
 

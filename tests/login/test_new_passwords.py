@@ -12,7 +12,7 @@ from webtest import TestApp
 from linkauth.oauth2.errors import StorageUnavailableError
 from tests.backends.outcomes import PASSWORD
 from tests.conftest import HIGH_THROTTLE_LIMITS, https
-from tests.login.breached_file import write_leaked
+from tests.login.breached_file import write_breached_file
 from tests.login.test_password_page import WRONG, WRONG_CURRENT, assert_password_page, change, soup
 from tests.protocol.flow import server_of
 from tests.web.raw_requests import login, query, redirect_parameters
@@ -51,7 +51,7 @@ def test_breached_password_is_refused_and_missing_file_refuses_all(
     make_app: Callable[..., Any], backend_plugins: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     leaked = "quartz-meadow-lantern"
-    path = write_leaked(tmp_path / "leaked.txt", [leaked, *map(str, range(5000))])
+    path = write_breached_file(tmp_path / "leaked.txt", [leaked, *map(str, range(5000))])
     settings = {"backends": "staff changing", "backend__changing__use": "changing", "breached_passwords": str(path)}
     app = https(make_app(**settings, **HIGH_THROTTLE_LIMITS))
     name = "expired-leaked"

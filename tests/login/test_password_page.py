@@ -27,10 +27,10 @@ def soup(response: Response) -> Any:
 
 
 def change(
-    app: TestApp, username: str, current: str = PASSWORD, new: str = NEW, again: str = "", **more: str
+    app: TestApp, username: str, current: str = PASSWORD, new: str = NEW, repeated: str = "", **more: str
 ) -> Response:
     """Fills in and posts the form of the password page."""
-    fields = {"username": username, "password": current, "new_password": new, "repeated_password": again or new}
+    fields = {"username": username, "password": current, "new_password": new, "repeated_password": repeated or new}
     return post(app, query(), {"form_token": form_token(app, query()), **fields, **more})
 
 
@@ -84,7 +84,7 @@ def test_broken_password_rule_is_shown_and_retry_succeeds(changing_app: TestApp,
 
 def test_wrong_input_is_shown_at_its_field(changing_app: TestApp) -> None:
     name = "expired-typing"
-    response = change(changing_app, name, again=NEW + "x")
+    response = change(changing_app, name, repeated=NEW + "x")
     assert_password_page(response, 403, name, "The two new passwords do not match")
     assert soup(response).find(id="repeated_password")["aria-invalid"] == "true"
     assert_password_page(change(changing_app, name, new=PASSWORD), 403, name, "You have used this password before")

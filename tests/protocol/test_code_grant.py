@@ -58,10 +58,10 @@ def test_requests_as_sent_by_amazon_are_accepted(home: Alexa, app: TestApp) -> N
     }
     form = exchange(home.code(**PKCE), code_verifier=VERIFIER, client_id="home")
     tokens = app.post("/token?state=STATE", form, headers=headers).json
-    again = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], "client_id": "home"}
-    refreshed = app.post("/token?state=STATE", again, headers=headers).json
+    refresh_form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], "client_id": "home"}
+    refreshed = app.post("/token?state=STATE", refresh_form, headers=headers).json
     assert refreshed["refresh_token"] == tokens["refresh_token"]
-    in_body = {**again, "client_secret": SECRET}
+    in_body = {**refresh_form, "client_secret": SECRET}
     assert app.post("/token/refresh", in_body).json["access_token"] != refreshed["access_token"]
 
 
@@ -77,9 +77,9 @@ def test_token_endpoint_works_while_backend_is_down(home: Alexa, app: TestApp) -
             patched.setattr(type(sign_in), name, down)
         tokens = home.token(exchange(code))
         assert tokens.status_int == 200
-        again = home.token({"grant_type": "refresh_token", "refresh_token": tokens.json["refresh_token"]})
-        assert again.status_int == 200
-        assert home.introspect(again.json["access_token"], "home", SECRET).json["active"] is True
+        refresh_response = home.token({"grant_type": "refresh_token", "refresh_token": tokens.json["refresh_token"]})
+        assert refresh_response.status_int == 200
+        assert home.introspect(refresh_response.json["access_token"], "home", SECRET).json["active"] is True
 
 
 def test_new_link_survives_revocation_of_earlier_link(app: TestApp) -> None:

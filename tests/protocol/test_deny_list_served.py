@@ -221,9 +221,9 @@ def test_confirmed_list_stays_valid_for_its_max_age(make_signed: Callable[..., T
         response = app.get(DENIED)
         expires = read(response.text, server_of(app))["exp"]
         clock.now += later
-        again = app.get(DENIED, headers={"If-None-Match": response.headers["ETag"]}, status="*")
-        if again.status_int == 200:
-            expires = read(again.text, server_of(app))["exp"]
+        conditional = app.get(DENIED, headers={"If-None-Match": response.headers["ETag"]}, status="*")
+        if conditional.status_int == 200:
+            expires = read(conditional.text, server_of(app))["exp"]
         assert expires >= clock.now + 60
 
 

@@ -120,8 +120,8 @@ def test_google_links_and_refreshes(platforms: TestApp, uri: str) -> None:
     token_response = redeem_code(client_app).json
     assert token_response["token_type"] == "Bearer"
     assert token_response["expires_in"] == 3600
-    again = post_token(client_app, grant_type="refresh_token", refresh_token=token_response["refresh_token"]).json
-    assert again["refresh_token"] == token_response["refresh_token"]
+    refreshed = post_token(client_app, grant_type="refresh_token", refresh_token=token_response["refresh_token"]).json
+    assert refreshed["refresh_token"] == token_response["refresh_token"]
     refused = post_token(client_app, grant_type="refresh_token", refresh_token="not this one")
     assert (refused.status_int, refused.json["error"]) == (400, "invalid_grant")
 
@@ -160,16 +160,16 @@ def test_smartthings_links(platforms: TestApp, region: str) -> None:
 def test_yandex_links_and_refreshes(platforms: TestApp) -> None:
     client_app = platform(platforms, "yandex", YANDEX, scope="home:lights home:doors")
     response = redeem_code(client_app)
-    again = post_token(
+    refreshed = post_token(
         client_app, "/token/refresh", grant_type="refresh_token", refresh_token=response.json["refresh_token"]
     )
-    for each in (response, again):
+    for each in (response, refreshed):
         assert each.status_int == 200
         assert len(each.text) <= 5_000
         assert 0 < len(each.json["access_token"]) <= 2_048
         assert 0 < len(each.json["refresh_token"]) <= 2_048
         assert each.json["expires_in"] == 4_294_967_296
-    introspection = client_app.introspect(again.json["access_token"], "yandex", SECRET).json
+    introspection = client_app.introspect(refreshed.json["access_token"], "yandex", SECRET).json
     assert (introspection["active"], introspection["sub"]) == (True, "staff:1")
 
 
@@ -177,10 +177,10 @@ def test_ifttt_links_refreshes_and_gets_user_info(platforms: TestApp) -> None:
     client_app = platform(platforms, "ifttt", IFTTT, scope="ifttt")
     token_response = redeem_code(client_app).json
     assert "expires_in" not in token_response
-    again = post_token(client_app, grant_type="refresh_token", refresh_token=token_response["refresh_token"]).json
-    assert again["refresh_token"] == token_response["refresh_token"]
+    refreshed = post_token(client_app, grant_type="refresh_token", refresh_token=token_response["refresh_token"]).json
+    assert refreshed["refresh_token"] == token_response["refresh_token"]
     ids = set()
-    for token in (token_response["access_token"], again["access_token"]):
+    for token in (token_response["access_token"], refreshed["access_token"]):
         response = platforms.get("/ifttt/v1/user/info", headers={"Authorization": f"Bearer {token}"})
         assert response.content_type == "application/json"
         assert set(response.json) == {"data"}

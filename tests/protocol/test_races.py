@@ -74,8 +74,8 @@ def race(request: pytest.FixtureRequest, database_root: Path) -> Iterator[Race]:
         database = PostgreSQL()
         url = database.url
     changes = {"database": url, "clients": " ".join(["ride-hailer", *CLIENTS])}
-    for name, own in CLIENTS.items():
-        changes |= {f"client.{name}.{key}": value for key, value in {"name": name, **COMMON, **own}.items()}
+    for name, specific in CLIENTS.items():
+        changes |= {f"client.{name}.{key}": value for key, value in {"name": name, **COMMON, **specific}.items()}
     servers = []
     for name in ("one", "two"):
         (folder / name).mkdir()

@@ -90,8 +90,8 @@ def test_rotate_ends_link_for_reuse_after_grace_period(
     first = skill.link()["refresh_token"]
     second = skill.refresh(first).json
     clock.now += age
-    again = skill.refresh(first)
-    assert again.status_int == (200 if valid else 400)
+    repeated = skill.refresh(first)
+    assert repeated.status_int == (200 if valid else 400)
     assert skill.active(second["access_token"]) is valid
     assert skill.refresh(second["refresh_token"]).status_int == (200 if valid else 400)
 

@@ -93,7 +93,7 @@ def test_sweep_deletes_only_unusable_rows(tmp_path: Path) -> None:
     upgrade(engine)
     day, now = 86_400, 1_700_000_000
     store = LinkStore(engine)
-    old, young = now - 2 * day, now - 60
+    old, recent = now - 2 * day, now - 60
 
     def link(created: int) -> Link:
         return Link("staff", "1", "ada", "home", (), "authorization_code", "en", created)
@@ -107,7 +107,7 @@ def test_sweep_deletes_only_unusable_rows(tmp_path: Path) -> None:
     assert ended
     store.end(ended[0], "test", old)
     store.create(link(old), code=Code(digest("f"), None, None, old + 60))
-    store.create(link(young), code=Code(digest("g"), None, None, young + 60))
+    store.create(link(recent), code=Code(digest("g"), None, None, recent + 60))
     sweep(Writer(engine), now)
     result = {name: store.find(digest(name), "access") is not None for name in "abce"}
     assert result == {"a": True, "b": True, "c": False, "e": False}

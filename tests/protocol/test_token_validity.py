@@ -207,8 +207,8 @@ def test_scope_removed_from_client_is_removed_from_its_tokens(
     if remaining != HOME_SCOPES:
         assert_refused(after.refresh(tokens["refresh_token"], scope=HOME_SCOPES), 400, "invalid_scope")
     # a scope that is configured again is in the token again
-    again = restart(make_app, before.app)
-    assert scopes_of(again, tokens["access_token"]) == HOME_SCOPES
+    restored = restart(make_app, before.app)
+    assert scopes_of(restored, tokens["access_token"]) == HOME_SCOPES
 
 
 def test_userinfo_has_claims_of_remaining_scopes(make_app: Callable[..., Any]) -> None:

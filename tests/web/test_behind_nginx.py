@@ -89,7 +89,7 @@ def test_nginx_block_of_manual_serves_link_with_long_state(servers: Servers, kin
 
 
 def is_running(pid: int) -> bool:
-    """Returns whether the process exists and is no zombie."""
+    """Returns whether the process exists and is not a zombie."""
     with suppress(FileNotFoundError, ProcessLookupError):
         return Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[0] not in "ZX"
     return False

@@ -12,7 +12,7 @@ import pytest
 
 from tests.servers.production_server import CLIENT_SECRET, HTTPClient, Kind, ProductionServer
 
-DRIPPING = 100
+SLOW_CLIENTS = 100
 INTROSPECTIONS = 50
 PROXIED = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"}
 BASIC = {**PROXIED, "Authorization": "Basic " + b64encode(f"ride-hailer:{CLIENT_SECRET}".encode()).decode("ascii")}
@@ -50,7 +50,7 @@ def read_response(connection: socket.socket) -> tuple[int, bytes]:
         return status, file.read(length)
 
 
-def drip(connection: socket.socket) -> None:
+def send_byte(connection: socket.socket) -> None:
     """Sends one more byte; the server may have closed the connection."""
     try:
         connection.sendall(b"t")
@@ -62,14 +62,16 @@ def drip(connection: socket.socket) -> None:
 def test_introspection_works_beside_100_slow_clients(running: ProductionServer, body: str) -> None:
     browser = HTTPClient(running.port)
     with ExitStack() as stack:
-        dripping = [send_request(running, HEAD.format(path="/introspect") + body, stack) for _ in range(DRIPPING)]
+        slow_clients = [
+            send_request(running, HEAD.format(path="/introspect") + body, stack) for _ in range(SLOW_CLIENTS)
+        ]
         for number in range(INTROSPECTIONS):
             if body == LENGTH:
-                drip(dripping[number % DRIPPING])
+                send_byte(slow_clients[number % SLOW_CLIENTS])
             response = browser.post("/introspect", {"token": "unknown"}, BASIC)
             assert (response.status, json.loads(response.text)) == (200, {"active": False})
         # each slow client gets 408 in the end
-        assert {read_response(connection)[0] for connection in dripping} == {408}
+        assert {read_response(connection)[0] for connection in slow_clients} == {408}
 
 
 @pytest.mark.parametrize("body", [LENGTH, CHUNKS], ids=["length", "chunks"])

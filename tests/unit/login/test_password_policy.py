@@ -12,7 +12,7 @@ import pytest
 from linkauth.backends import BackendUnavailable, PasswordRefused
 from linkauth.login import password_policy
 from linkauth.login.password_policy import LINE_LIMIT, LeakedPasswords, PasswordPolicy
-from tests.login.breached_file import write_leaked
+from tests.login.breached_file import write_breached_file
 
 ABOUT = ("a.smith@rides.example.co.uk", "CORP\\Ada", "Ada King-Smith")
 SERVICE = ("Example Taxis", "\u30ec\u30a4\u30c9\u4ea4\u901a", "login.vellmoor")
@@ -135,14 +135,14 @@ def test_long_password_has_bounded_number_of_readings(new: str) -> None:
 @pytest.mark.parametrize("count", [1, 2, 3, 1000])
 def test_exactly_the_leaked_passwords_are_found(tmp_path: Path, count: int, end: str) -> None:
     leaked = [f"leaked {number}" for number in range(count)]
-    result = LeakedPasswords(str(write_leaked(tmp_path / "leaked", leaked, end)))
+    result = LeakedPasswords(str(write_breached_file(tmp_path / "leaked", leaked, end)))
     assert all(text in result for text in leaked)
     assert not any(f"other {number}" in result for number in range(1000))
     assert rule("leaked 0", PasswordPolicy(leaked=result)) == "too_common"
 
 
 def test_last_line_may_lack_line_end(tmp_path: Path) -> None:
-    path = write_leaked(tmp_path / "leaked", ["one", "two", "three"])
+    path = write_breached_file(tmp_path / "leaked", ["one", "two", "three"])
     path.write_bytes(path.read_bytes().rstrip())
     result = LeakedPasswords(str(path))
     assert all(text in result for text in ("one", "two", "three"))
@@ -151,7 +151,7 @@ def test_last_line_may_lack_line_end(tmp_path: Path) -> None:
 
 
 def test_search_reads_few_lines_of_large_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    result = LeakedPasswords(str(write_leaked(tmp_path / "leaked", map(str, range(20_000)))))
+    result = LeakedPasswords(str(write_breached_file(tmp_path / "leaked", map(str, range(20_000)))))
     reads = []
     line_after = password_policy._next_line
 
@@ -211,7 +211,7 @@ def test_path_that_is_no_file_is_refused(tmp_path: Path) -> None:
 def test_lost_or_broken_list_file_refuses_every_new_password(
     content: bytes | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = write_leaked(tmp_path / "leaked", ["one", "two"])
+    path = write_breached_file(tmp_path / "leaked", ["one", "two"])
     result = LeakedPasswords(str(path))
     path.unlink()
     if content is not None:
@@ -221,7 +221,7 @@ def test_lost_or_broken_list_file_refuses_every_new_password(
     assert "linkauth.breached_passwords" in caplog.text
     assert "Quartz" not in caplog.text
     # the file may be replaced while the server runs
-    write_leaked(path, ["three"])
+    write_breached_file(path, ["three"])
     assert "three" in result
 
 

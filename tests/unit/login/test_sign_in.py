@@ -34,7 +34,7 @@ PASSWORD = "the typed password"
 
 @dataclass(frozen=True)
 class NoSettings:
-    """A backend without settings."""
+    """The settings of a backend that has none."""
 
 
 class Backend(CredentialBackend):

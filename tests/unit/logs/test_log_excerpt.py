@@ -1,4 +1,4 @@
-"""Tests of shown(), which gives a bounded part of a parameter for the log and masks private values."""
+"""Tests of log_excerpt(), which gives a bounded part of a parameter for the log and masks private values."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def test_only_beginning_of_header_is_read() -> None:
 def test_any_header_gives_installed_language_or_none(header: str) -> None:
     tags = parse_accept_language(header)
     assert best_match(tags, INSTALLED) in (*INSTALLED, None)
-    # each tag stands in the header
+    # each tag is part of the header
     assert all(tag in header for tag in tags)
 
 

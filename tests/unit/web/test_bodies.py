@@ -81,7 +81,7 @@ def test_slow_bodies_block_few_threads_and_other_bodies_are_read(monkeypatch: An
     try:
         for thread in threads:
             thread.start()
-        # all but `slow` requests are refused early, though none of their bodies ever comes
+        # all but `slow` requests are refused before their deadline
         for _ in range(20 - slow):
             assert refused.acquire(timeout=LONG)
         assert read({"CONTENT_LENGTH": "3", "wsgi.input": Quick()}) == b"abc"

@@ -1,4 +1,4 @@
-"""Tests of forwarded headers: the client is the right-most hop that is no trusted proxy; others are ignored."""
+"""Tests of forwarded headers: the right-most hop that is not a trusted proxy is the client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests that the default theme fulfils the contract of themes, and of its size, parameters and texts."""
+"""Tests of the default theme: the contract of themes, its size, parameters and texts."""
 
 from __future__ import annotations
 
