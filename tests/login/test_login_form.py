@@ -18,7 +18,7 @@ from tests.conftest import HIGH_THROTTLE_LIMITS, https
 from tests.web.raw_requests import (
     FORM,
     FORM_TOKEN,
-    OWN,
+    ORIGIN,
     Response,
     assert_page,
     form_token,
@@ -150,10 +150,10 @@ def test_post_without_valid_form_token_gets_new_form(app: TestApp, kind: str) ->
 
 
 def test_form_token_with_other_secret_is_refused(app: TestApp) -> None:
-    foreign = FormTokens("another secret of 32 characters or more", OWN).token(query().decode())
+    foreign = FormTokens("another secret of 32 characters or more", ORIGIN).token(query().decode())
     assert post(app, query(), {**GOOD, "form_token": foreign}).status == 400
     # with our own secret the token is accepted, so only the signature made the difference
-    own = FormTokens(SECRET, OWN).token(query().decode())
+    own = FormTokens(SECRET, ORIGIN).token(query().decode())
     assert post(app, query(), {**GOOD, "form_token": own}).status == 303
 
 
@@ -162,17 +162,17 @@ def test_form_token_with_other_secret_is_refused(app: TestApp) -> None:
     [
         {"Origin": "https://evil.example"},
         {"Origin": "https://evil.example", "Sec-Fetch-Site": "same-origin"},
-        {"Origin": OWN, "Sec-Fetch-Site": "cross-site"},
-        {"Origin": OWN, "Sec-Fetch-Site": "same-site"},
+        {"Origin": ORIGIN, "Sec-Fetch-Site": "cross-site"},
+        {"Origin": ORIGIN, "Sec-Fetch-Site": "same-site"},
         {"Origin": "null", "Sec-Fetch-Site": "cross-site"},
         {"Origin": "null"},
         {"Origin": ""},
         {"Origin": "http://link.example.com"},
-        {"Origin": OWN + ".evil.example"},
-        {"Origin": OWN + ":8443"},
+        {"Origin": ORIGIN + ".evil.example"},
+        {"Origin": ORIGIN + ":8443"},
         {"Origin": "https://evil.link.example.com"},
         {"Origin": "null", "Referer": "https://evil.example/https://link.example.com/"},
-        {"Origin": "null", "Referer": OWN + ".evil.example/"},
+        {"Origin": "null", "Referer": ORIGIN + ".evil.example/"},
     ],
 )
 @pytest.mark.parametrize("fields", [GOOD, {"cancel": "1"}])
@@ -193,11 +193,11 @@ def test_post_without_proof_of_origin_is_refused(app: TestApp, headers: dict[str
 @pytest.mark.parametrize(
     "headers",
     [
-        {"Origin": OWN},
-        {"Origin": OWN, "Sec-Fetch-Site": "same-origin"},
+        {"Origin": ORIGIN},
+        {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"},
         {"Origin": "null", "Sec-Fetch-Site": "same-origin"},
         {"Sec-Fetch-Site": "same-origin"},
-        {"Referer": OWN + "/authorize?x"},
+        {"Referer": ORIGIN + "/authorize?x"},
     ],
 )
 def test_post_of_own_form_is_accepted_from_any_browser(app: TestApp, headers: dict[str, str]) -> None:
@@ -244,7 +244,7 @@ def test_form_sent_twice_creates_two_links(alexa: Alexa) -> None:
 
 def test_expired_form_is_shown_again(app: TestApp) -> None:
     raw = query(state=STATE)
-    expired = FormTokens(SECRET, OWN, lambda: time.time() - 1000).token(raw.decode())
+    expired = FormTokens(SECRET, ORIGIN, lambda: time.time() - 1000).token(raw.decode())
     response = post(app, raw, {**GOOD, "form_token": expired})
     assert response.status == 400
     assert "This page was open for too long" in response.text

@@ -13,7 +13,7 @@ from tests.backends import outcomes
 from tests.conftest import HIGH_THROTTLE_LIMITS, https
 from tests.web.raw_requests import (
     FORM,
-    OWN,
+    ORIGIN,
     Response,
     assert_page,
     form_token,
@@ -173,4 +173,4 @@ def test_language_tag_cannot_select_path(app: TestApp, locale: str) -> None:
 
 def test_path_in_username_is_harmless(app: TestApp) -> None:
     fields = {"form_token": form_token(app, query()), "username": "../../etc/passwd", "password": "x"}
-    assert post(app, query(), fields, {"Origin": OWN, "Accept-Language": "../de"}).status == 403
+    assert post(app, query(), fields, {"Origin": ORIGIN, "Accept-Language": "../de"}).status == 403

@@ -70,7 +70,7 @@ STEPS = st.lists(
 )
 
 
-def unverified(token: str) -> Mapping[str, Any]:
+def unverified_claims(token: str) -> Mapping[str, Any]:
     payload = token.split(".")[1]
     claims: Mapping[str, Any] = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     return claims
@@ -94,7 +94,7 @@ class History:
     clock: Clock = field(default_factory=Clock)
     latest: float = 0
     issued: list[tuple[Mapping[str, Any], int]] = field(default_factory=list)
-    grant: list[dict[str, Any]] = field(default_factory=list)
+    grants: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         with self.engine.begin() as connection:
@@ -117,8 +117,8 @@ class History:
             sweep(Writer(self.engine), int(self.clock.now))
         elif action == "link":
             self._link(argument, kind)
-        elif self.grant:
-            self._use(action, self.grant[argument % len(self.grant)])
+        elif self.grants:
+            self._use(action, self.grants[argument % len(self.grants)])
 
     def _link(self, lifetime: int, kind: str) -> None:
         server = self.servers[0]
@@ -132,7 +132,7 @@ class History:
             token_response = server.token(self._redemption(grant))
             grant |= {"access": token_response["access_token"], "refresh": [token_response["refresh_token"]]}
         self._record(grant["access"])
-        self.grant.append(grant)
+        self.grants.append(grant)
 
     def _use(self, action: str, grant: dict[str, Any]) -> None:
         server = self.servers[1]
@@ -166,7 +166,7 @@ class History:
         result = self.store.find(digest(token), "access")
         assert result
         assert result[0].id
-        self.issued.append((unverified(token), result[0].id))
+        self.issued.append((unverified_claims(token), result[0].id))
 
     def expected(self) -> set[str]:
         """Returns each issued jti whose link has ended and whose token has not expired."""

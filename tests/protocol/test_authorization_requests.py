@@ -14,8 +14,8 @@ from tests.alexa import REDIRECT_URI, Alexa
 from tests.conftest import HIGH_THROTTLE_LIMITS, https
 from tests.web.raw_requests import (
     FORM,
-    OWN,
-    RA,
+    ORIGIN,
+    PLAIN_URI,
     assert_error,
     assert_page,
     form_token,
@@ -64,20 +64,28 @@ def test_script_or_file_uri_is_refused_in_request_and_settings(
         "redirect_urI",
     ],
 )
-@pytest.mark.parametrize("second", [EVIL, RA, ""])
+@pytest.mark.parametrize("second", [EVIL, PLAIN_URI, ""])
 @pytest.mark.parametrize("first", [True, False])
 def test_repeated_redirect_uri_is_refused(app: TestApp, name: str, second: str, first: bool) -> None:
     extra = f"{name}={quoted(second)}".encode()
-    pairs = [query(redirect_uri=RA), extra]
+    pairs = [query(redirect_uri=PLAIN_URI), extra]
     assert_page(send(app, query=b"&".join(reversed(pairs) if first else pairs)))
 
 
 @pytest.mark.parametrize("name", ["redirect_uri[]", "Redirect_Uri", "redirect_uri\0", "redirect_uri "])
 def test_misspelled_parameter_name_is_not_redirect_uri(app: TestApp, name: str) -> None:
-    assert_page(send(app, query=query(redirect_uri=None) + f"&{quoted(name)}={quoted(RA)}".encode()))
+    assert_page(send(app, query=query(redirect_uri=None) + f"&{quoted(name)}={quoted(PLAIN_URI)}".encode()))
 
 
-@pytest.mark.parametrize("pair", [f"{RA};redirect_uri={EVIL}", f"{EVIL};redirect_uri={RA}", f"{RA};x=1", f"{RA};"])
+@pytest.mark.parametrize(
+    "pair",
+    [
+        f"{PLAIN_URI};redirect_uri={EVIL}",
+        f"{EVIL};redirect_uri={PLAIN_URI}",
+        f"{PLAIN_URI};x=1",
+        f"{PLAIN_URI};",
+    ],
+)
 @pytest.mark.parametrize("encode", [str, quoted])
 def test_semicolon_does_not_separate_parameters(app: TestApp, pair: str, encode: Callable[[str], str]) -> None:
     assert_page(send(app, query=query(redirect_uri=None) + f"&redirect_uri={encode(pair)}".encode()))
@@ -116,7 +124,7 @@ def test_body_does_not_replace_query(app: TestApp, name: str) -> None:
 @pytest.mark.parametrize("name", ["state", "scope", "redirect_uri"])
 def test_form_token_is_refused_for_changed_query(app: TestApp, name: str) -> None:
     token = form_token(app, query())
-    changed = query(**{name: {"state": "T", "scope": "order_car", "redirect_uri": RA}[name]})
+    changed = query(**{name: {"state": "T", "scope": "order_car", "redirect_uri": PLAIN_URI}[name]})
     response = post(app, changed, {"form_token": token, "username": "ada", "password": "lovelace-1815"})
     assert response.status == 400
     assert response.get("Location") is None
@@ -230,6 +238,6 @@ def test_invalid_redirect_uri_prevents_start(make_app: Callable[..., Any], uri: 
 def test_post_with_other_content_type_is_refused(app: TestApp) -> None:
     for content_type in ("application/json", "multipart/form-data", "text/plain", ""):
         response = send(
-            app, "POST", "/authorize", query(), b"{}", {**FORM, "Content-Type": content_type, "Origin": OWN}
+            app, "POST", "/authorize", query(), b"{}", {**FORM, "Content-Type": content_type, "Origin": ORIGIN}
         )
         assert_page(response, 415)

@@ -10,8 +10,8 @@ from webtest import TestApp
 
 from tests.web.raw_requests import (
     FORM,
-    OWN,
-    RA,
+    ORIGIN,
+    PLAIN_URI,
     REGISTERED,
     VALID,
     assert_page,
@@ -22,8 +22,8 @@ from tests.web.raw_requests import (
 )
 
 CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-MANY = settings(derandomize=True, deadline=None, database=None, max_examples=600, suppress_health_check=CHECKS)
-FEW = settings(MANY, max_examples=150)
+MANY_EXAMPLES = settings(derandomize=True, deadline=None, database=None, max_examples=600, suppress_health_check=CHECKS)
+FEW_EXAMPLES = settings(MANY_EXAMPLES, max_examples=150)
 MARK = b"<svg/onload=alert(1)>"
 NAMES = (*VALID, "response_mode", "request", "ui_locales", "prompt", "extra", "redirect_uri[]", "Client_Id", "")
 PIECES = st.sampled_from(
@@ -70,7 +70,7 @@ URI_PIECES = [
 ]
 
 
-@MANY
+@MANY_EXAMPLES
 @given(raw=RAW)
 def test_any_bytes_as_query_give_safe_response(app: TestApp, raw: bytes) -> None:
     response = send(app, query=raw)
@@ -78,7 +78,7 @@ def test_any_bytes_as_query_give_safe_response(app: TestApp, raw: bytes) -> None
     assert response.status in (200, 303, 400, 414)
 
 
-@MANY
+@MANY_EXAMPLES
 @given(raw=RAW, position=st.integers(0, 300))
 def test_any_bytes_inside_valid_query_give_safe_response(app: TestApp, raw: bytes, position: int) -> None:
     valid = query()
@@ -95,7 +95,7 @@ VALUES = st.one_of(
 CHANGE = st.tuples(st.sampled_from(["drop", "twice", "set", "add"]), st.sampled_from(NAMES), VALUES)
 
 
-@MANY
+@MANY_EXAMPLES
 @given(changes=st.lists(CHANGE, min_size=1, max_size=4))
 def test_random_change_of_valid_request_gives_safe_response(app: TestApp, changes: list[tuple[str, str, str]]) -> None:
     pairs = list(VALID.items())
@@ -123,15 +123,15 @@ def test_random_change_of_valid_request_gives_safe_response(app: TestApp, change
         assert location.startswith(uri)
 
 
-@MANY
+@MANY_EXAMPLES
 @given(
-    position=st.integers(0, len(RA)),
+    position=st.integers(0, len(PLAIN_URI)),
     cut=st.integers(0, 3),
     piece=st.one_of(st.sampled_from(URI_PIECES), st.text(st.characters(codec="utf-8"), max_size=4)),
     swap=st.booleans(),
 )
 def test_changed_redirect_uri_gives_error_page(app: TestApp, position: int, cut: int, piece: str, swap: bool) -> None:
-    uri = RA[:position] + piece + RA[position + cut :]
+    uri = PLAIN_URI[:position] + piece + PLAIN_URI[position + cut :]
     uri = uri.swapcase() if swap else uri
     assume(uri not in REGISTERED)
     assert_page(send(app, query=query(redirect_uri=uri)))
@@ -140,7 +140,7 @@ def test_changed_redirect_uri_gives_error_page(app: TestApp, position: int, cut:
 STATE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1, max_size=300)
 
 
-@MANY
+@MANY_EXAMPLES
 @given(state=STATE, uri=st.sampled_from([uri for uri in REGISTERED if "amazon" in uri]))
 def test_state_is_echoed_exactly(app: TestApp, state: str, uri: str) -> None:
     response = send(app, query=query(state=state, redirect_uri=uri, scope="unknown"))
@@ -154,12 +154,12 @@ FIELDS = st.lists(
 )
 
 
-@FEW
+@FEW_EXAMPLES
 @given(fields=FIELDS, fresh=st.booleans(), raw=RAW)
 def test_any_form_gives_safe_response(app: TestApp, fields: list[tuple[str, str]], fresh: bool, raw: bytes) -> None:
     token = form_token(app, query()) if fresh else "stale"
     body = urlencode([("form_token", token), *fields]).encode("ascii") + (b"" if fresh else b"&" + raw)
-    response = send(app, "POST", "/authorize", query(), body, {**FORM, "Origin": OWN})
+    response = send(app, "POST", "/authorize", query(), body, {**FORM, "Origin": ORIGIN})
     assert_safe(response, MARK)
     assert response.status in (303, 400, 403)
     if response.status == 303:
@@ -167,7 +167,7 @@ def test_any_form_gives_safe_response(app: TestApp, fields: list[tuple[str, str]
         assert response.location.startswith(VALID["redirect_uri"] + "#state=S&error=access_denied&")
 
 
-@MANY
+@MANY_EXAMPLES
 @given(raw=RAW)
 def test_any_introspection_body_is_inactive_or_refused(app: TestApp, raw: bytes) -> None:
     authorization = "Basic YWxleGE6dGhlIGFsZXhhIGNsaWVudCdzIHNlY3JldA=="
@@ -177,7 +177,7 @@ def test_any_introspection_body_is_inactive_or_refused(app: TestApp, raw: bytes)
     assert response.json.get("active", False) is False
 
 
-@MANY
+@MANY_EXAMPLES
 @given(authorization=st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF), max_size=60), prefix=st.booleans())
 def test_any_authorization_header_is_refused(app: TestApp, authorization: str, prefix: bool) -> None:
     headers = {**FORM, "Authorization": ("Basic " if prefix else "") + authorization}

@@ -27,7 +27,7 @@ SECRET = "only for tests, 32 characters or more"
 DENIED = "/.well-known/revoked-tokens"
 NOW = 1_800_000_000
 LINK = Link("staff", "1", "ada", "home", ("order_car",), "authorization_code", "en", NOW)
-FEW = settings(
+FEW_EXAMPLES = settings(
     derandomize=True,
     deadline=None,
     database=None,
@@ -56,7 +56,7 @@ def store(engine: Engine) -> Iterator[LinkStore]:
         yield store
 
 
-@FEW
+@FEW_EXAMPLES
 @given(steps=STEPS)
 def test_list_has_revoked_tokens_until_they_expire(engine: Engine, store: LinkStore, steps: list[Any]) -> None:
     """This holds for every way to end a link, for sweeps, and for a clock that is set."""

@@ -20,7 +20,7 @@ from linkauth.storage import KeyStore, open_engine, upgrade
 from linkauth.storage.tables import deny_list, links, tokens
 from tests.conftest import ROOT, https
 from tests.protocol.flow import DAY, Skill, engine_of, server_of, set_clock
-from tests.protocol.histories import end_link_without_version, read, unverified
+from tests.protocol.histories import end_link_without_version, read, unverified_claims
 from tests.web.raw_requests import send
 
 SECRET = "only for tests, 32 characters or more"
@@ -105,7 +105,7 @@ def test_list_is_signed_again_when_entries_change(
     counter = CallCounter(app, monkeypatch)
     assert revoked(app) == []
     assert home.revoke(token_response["access_token"]).status_int == 200
-    jti = unverified(token_response["access_token"])["jti"]
+    jti = unverified_claims(token_response["access_token"])["jti"]
     assert revoked(app) == [jti]
     assert counter.counts == (2, 2)
     # the end of a link without JWTs does not change the list
@@ -129,7 +129,7 @@ def test_link_ended_by_another_server_or_command_appears_at_once(
 ) -> None:
     first, other = make_signed(), make_signed()
     token_response = [Skill(first).link() for _ in range(2)]
-    jtis = [unverified(each["access_token"])["jti"] for each in token_response]
+    jtis = [unverified_claims(each["access_token"])["jti"] for each in token_response]
     assert revoked(first) == revoked(other) == []
     assert Skill(other).revoke(token_response[0]["access_token"]).status_int == 200
     assert revoked(first) == revoked(other) == [jtis[0]]
@@ -148,7 +148,7 @@ def test_link_ended_by_sql_appears_at_next_renewal(make_signed: Callable[..., Te
         link = connection.execute(select(links.c.id)).scalar_one()
     end_link_without_version(engine_of(app), link)
     clock.now += RENEWAL_INTERVAL
-    assert revoked(app) == [unverified(token_response["access_token"])["jti"]]
+    assert revoked(app) == [unverified_claims(token_response["access_token"])["jti"]]
 
 
 def test_clock_set_back_restores_entry(make_signed: Callable[..., TestApp]) -> None:
@@ -160,7 +160,7 @@ def test_clock_set_back_restores_entry(make_signed: Callable[..., TestApp]) -> N
     clock.now += 360
     assert revoked(app) == []
     clock.now -= 1
-    assert revoked(app) == [unverified(token_response["access_token"])["jti"]]
+    assert revoked(app) == [unverified_claims(token_response["access_token"])["jti"]]
 
 
 def test_list_without_version_is_not_cached(make_signed: Callable[..., TestApp]) -> None:

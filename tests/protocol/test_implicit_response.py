@@ -14,13 +14,22 @@ from webtest import TestApp
 from linkauth.services import services_of
 from linkauth.storage.tables import links, tokens
 from tests.alexa import REDIRECT_URI, STATE, Alexa, basic
-from tests.web.raw_requests import RA, assert_error, form_token, login, query, quoted, redirect_parameters, send
+from tests.web.raw_requests import (
+    PLAIN_URI,
+    assert_error,
+    form_token,
+    login,
+    query,
+    quoted,
+    redirect_parameters,
+    send,
+)
 
 TENANT = "https://other.example.com/cb?tenant=1"
 EXPIRING = "https://expiring.example.com/cb"
 
 
-@pytest.mark.parametrize("uri", [REDIRECT_URI, RA])
+@pytest.mark.parametrize("uri", [REDIRECT_URI, PLAIN_URI])
 def test_all_parameters_are_in_fragment(app: TestApp, uri: str) -> None:
     response = login(app, query(redirect_uri=uri, state=STATE), "ada", "lovelace-1815")
     assert response.status == 303

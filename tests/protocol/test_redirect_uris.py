@@ -9,7 +9,7 @@ from webtest import TestApp
 
 from tests.alexa import REDIRECT_URI
 from tests.web.raw_requests import (
-    RA,
+    PLAIN_URI,
     REGISTERED,
     VENDOR,
     assert_page,
@@ -91,13 +91,13 @@ def test_uri_of_another_client_is_refused(app: TestApp, uri: str) -> None:
     assert_uri_refused(app, uri)
 
 
-@pytest.mark.parametrize("uri", [RA, REDIRECT_URI])
+@pytest.mark.parametrize("uri", [PLAIN_URI, REDIRECT_URI])
 @pytest.mark.parametrize("tail", ["/", "?x=1", "?", "&", "#", "#x", "%23x", "#_", "&x=1", "\\", ".", "%00", "\0", "A"])
 def test_uri_with_suffix_is_refused(app: TestApp, uri: str, tail: str) -> None:
     assert_uri_refused(app, uri + tail)
 
 
-@pytest.mark.parametrize("uri", [RA, REDIRECT_URI])
+@pytest.mark.parametrize("uri", [PLAIN_URI, REDIRECT_URI])
 def test_truncated_uri_is_refused(app: TestApp, uri: str) -> None:
     assert_uri_refused(app, uri[:-1])
     assert_uri_refused(app, REDIRECT_URI.partition("?")[0])
@@ -107,22 +107,22 @@ def test_truncated_uri_is_refused(app: TestApp, uri: str) -> None:
 @pytest.mark.parametrize(
     "uri",
     [
-        "http" + RA[5:],
-        "HTTPS" + RA[5:],
-        "Https" + RA[5:],
-        "https:/" + RA[8:],
-        "https:" + RA[8:],
-        "https:///" + RA[8:],
-        "//" + RA[8:],
-        "\\\\" + RA[8:],
-        "https:\\\\" + RA[8:],
-        RA[8:],
+        "http" + PLAIN_URI[5:],
+        "HTTPS" + PLAIN_URI[5:],
+        "Https" + PLAIN_URI[5:],
+        "https:/" + PLAIN_URI[8:],
+        "https:" + PLAIN_URI[8:],
+        "https:///" + PLAIN_URI[8:],
+        "//" + PLAIN_URI[8:],
+        "\\\\" + PLAIN_URI[8:],
+        "https:\\\\" + PLAIN_URI[8:],
+        PLAIN_URI[8:],
         REST,
-        "ws" + RA[5:],
-        *(space + RA for space in (" ", "\t", "\r", "\n", "\v", "\x1f", "\u00a0", "%09", "%0d%0a", "%20")),
-        *(RA + space for space in (" ", "\t", "\r", "\n", "\v", "\x1f", "\u00a0", "%09", "%0d%0a", "%20")),
-        RA.replace("//", "/\t/"),
-        RA.replace("https", "ht\ntps"),
+        "ws" + PLAIN_URI[5:],
+        *(space + PLAIN_URI for space in (" ", "\t", "\r", "\n", "\v", "\x1f", "\u00a0", "%09", "%0d%0a", "%20")),
+        *(PLAIN_URI + space for space in (" ", "\t", "\r", "\n", "\v", "\x1f", "\u00a0", "%09", "%0d%0a", "%20")),
+        PLAIN_URI.replace("//", "/\t/"),
+        PLAIN_URI.replace("https", "ht\ntps"),
     ],
 )
 def test_uri_with_other_scheme_or_spaces_is_refused(app: TestApp, uri: str) -> None:
@@ -231,27 +231,31 @@ PATH_CONFUSION = (
 
 @pytest.mark.parametrize("confusion", PATH_CONFUSION)
 def test_uri_with_path_confusion_is_refused(app: TestApp, confusion: str) -> None:
-    for uri in (RA + confusion, RA.replace("/skill", confusion + "skill"), RA.replace("/api/", confusion + "api/")):
+    for uri in (
+        PLAIN_URI + confusion,
+        PLAIN_URI.replace("/skill", confusion + "skill"),
+        PLAIN_URI.replace("/api/", confusion + "api/"),
+    ):
         assert_uri_refused(app, uri)
-    assert_uri_refused(app, RA + confusion + "evil")
+    assert_uri_refused(app, PLAIN_URI + confusion + "evil")
 
 
 @pytest.mark.parametrize(
     "uri",
     [
-        RA.replace("layla", "%6Cayla"),
-        RA.replace("layla", "%6cayla"),
-        RA.replace("/api/", "%2fapi%2f"),
-        RA.replace("/api/", "%2Fapi%2F"),
-        RA.replace("://", "%3A%2F%2F"),
-        RA.replace("://", "%3a%2f%2f"),
-        RA + "+",
-        RA.replace("/api", "+/api"),
+        PLAIN_URI.replace("layla", "%6Cayla"),
+        PLAIN_URI.replace("layla", "%6cayla"),
+        PLAIN_URI.replace("/api/", "%2fapi%2f"),
+        PLAIN_URI.replace("/api/", "%2Fapi%2F"),
+        PLAIN_URI.replace("://", "%3A%2F%2F"),
+        PLAIN_URI.replace("://", "%3a%2f%2f"),
+        PLAIN_URI + "+",
+        PLAIN_URI.replace("/api", "+/api"),
         REDIRECT_URI.replace("?", "%3F"),
         REDIRECT_URI.replace("=", "%3D"),
-        quoted(RA),
-        percent_encoded(RA),
-        quoted(quoted(RA)),
+        quoted(PLAIN_URI),
+        percent_encoded(PLAIN_URI),
+        quoted(quoted(PLAIN_URI)),
     ],
 )
 def test_doubly_encoded_uri_is_refused(app: TestApp, uri: str) -> None:
@@ -287,4 +291,4 @@ def test_uri_with_homoglyphs_is_refused(app: TestApp, host: str) -> None:
 
 def test_uri_with_lookalike_slash_is_refused(app: TestApp) -> None:
     for slash in "\u2044\uff0f\u2215":
-        assert_uri_refused(app, RA.replace("/api/", f"{slash}api{slash}"))
+        assert_uri_refused(app, PLAIN_URI.replace("/api/", f"{slash}api{slash}"))

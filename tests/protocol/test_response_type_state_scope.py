@@ -7,7 +7,7 @@ from webtest import TestApp
 
 from tests.alexa import REDIRECT_URI
 from tests.web.raw_requests import (
-    RA,
+    PLAIN_URI,
     assert_error,
     assert_page,
     form_token,
@@ -56,7 +56,13 @@ def test_several_response_types_are_refused(app: TestApp, value: str) -> None:
 
 def test_response_type_without_grant_is_refused(app: TestApp) -> None:
     assert_error(send(app, query=query(response_type="code")), "unauthorized_client", mode="query")
-    assert_error(send(app, query=query(response_type="code", redirect_uri=RA)), "unauthorized_client", "S", RA, "query")
+    assert_error(
+        send(app, query=query(response_type="code", redirect_uri=PLAIN_URI)),
+        "unauthorized_client",
+        "S",
+        PLAIN_URI,
+        "query",
+    )
 
 
 def test_post_with_response_type_without_grant_is_refused(app: TestApp) -> None:
@@ -107,7 +113,7 @@ STATES = (
 
 
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("uri", [REDIRECT_URI, RA])
+@pytest.mark.parametrize("uri", [REDIRECT_URI, PLAIN_URI])
 def test_state_is_returned_unchanged_with_error(app: TestApp, state: str, uri: str) -> None:
     response = send(app, query=query(state=state, scope="unknown", redirect_uri=uri))
     assert_error(response, "invalid_scope", state, uri)

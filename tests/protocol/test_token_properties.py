@@ -14,7 +14,7 @@ from tests.protocol.flow import HOME, VERIFIER, Skill
 from tests.web.raw_requests import FORM, Response, assert_safe, send
 
 CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-MANY = settings(derandomize=True, deadline=None, database=None, max_examples=300, suppress_health_check=CHECKS)
+MANY_EXAMPLES = settings(derandomize=True, deadline=None, database=None, max_examples=300, suppress_health_check=CHECKS)
 ERRORS = {
     "invalid_request",
     "invalid_client",
@@ -86,7 +86,7 @@ def post(app: TestApp, endpoint: str, body: bytes, authorization: str | None, **
     return send(app, "POST", endpoint, b"", body, {**FORM, **headers, **authorization_header})
 
 
-@MANY
+@MANY_EXAMPLES
 @given(endpoint=ENDPOINTS, body=RAW, authorization=HEADERS)
 def test_any_body_gives_conforming_response(
     app: TestApp, endpoint: str, body: bytes, authorization: str | None
@@ -94,7 +94,7 @@ def test_any_body_gives_conforming_response(
     assert_conforms(post(app, endpoint, body, authorization), endpoint)
 
 
-@MANY
+@MANY_EXAMPLES
 @given(endpoint=ENDPOINTS, pairs=st.lists(st.tuples(NAMES, VALUES), max_size=8), authorization=HEADERS)
 def test_any_form_gives_conforming_response(
     app: TestApp, endpoint: str, pairs: list[tuple[str, str]], authorization: str | None
@@ -102,7 +102,7 @@ def test_any_form_gives_conforming_response(
     assert_conforms(post(app, endpoint, urlencode(pairs).encode("ascii"), authorization), endpoint)
 
 
-@MANY
+@MANY_EXAMPLES
 @given(endpoint=ENDPOINTS, content_type=TYPES, body=RAW)
 def test_any_content_type_gives_conforming_response(
     app: TestApp, endpoint: str, content_type: str, body: bytes
@@ -110,7 +110,7 @@ def test_any_content_type_gives_conforming_response(
     assert_conforms(post(app, endpoint, body, VALID_AUTHORIZATION, **{"Content-Type": content_type}), endpoint)
 
 
-@MANY
+@MANY_EXAMPLES
 @given(endpoint=ENDPOINTS, raw=RAW)
 def test_any_query_gives_conforming_response(app: TestApp, endpoint: str, raw: bytes) -> None:
     assert_conforms(
@@ -121,7 +121,7 @@ def test_any_query_gives_conforming_response(app: TestApp, endpoint: str, raw: b
 CHANGES = st.lists(st.tuples(st.sampled_from(["drop", "twice", "set"]), NAMES, VALUES), min_size=1, max_size=3)
 
 
-@settings(MANY, max_examples=150)
+@settings(MANY_EXAMPLES, max_examples=150)
 @given(changes=CHANGES)
 def test_random_change_of_valid_redemption_succeeds_only_if_equivalent(
     app: TestApp, changes: list[tuple[str, str, str]]

@@ -23,7 +23,7 @@ from tests.protocol.flow import (
     overlap_skill,
     set_clock,
 )
-from tests.protocol.histories import unverified
+from tests.protocol.histories import unverified_claims
 
 SERVER = basic("skill-backend", "the resource server's secret")
 SECRET = "only for tests, 32 characters or more"
@@ -241,7 +241,7 @@ def test_claim_removed_from_client_is_no_longer_returned(make_app: Callable[...,
     after = Skill(https(make_app(client__home__claims="email", **changes)))
     state = after.post("/introspect", {"token": tokens["access_token"]}).json
     assert ("name" in state, state["email"]) == (False, "ada@example.com")
-    claims = unverified(after.refresh(tokens["refresh_token"]).json["access_token"])
+    claims = unverified_claims(after.refresh(tokens["refresh_token"]).json["access_token"])
     assert ("name" in claims, claims["email"]) == (False, "ada@example.com")
 
 

@@ -13,9 +13,9 @@ from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlencode
 from tests.alexa import HOSTS, REDIRECT_URI
 
 VENDOR = "M2AAAAAAAAAAAA"
-RA = f"https://layla.amazon.com/api/skill/link/{VENDOR}"
+PLAIN_URI = f"https://layla.amazon.com/api/skill/link/{VENDOR}"
 """A registered redirect URI without a query."""
-OWN = "https://link.example.com"
+ORIGIN = "https://link.example.com"
 REGISTERED = (
     *(f"https://{host}/api/skill/link/{VENDOR}" for host in HOSTS),
     *(f"https://{host}/spa/skill/account-linking-status.html?vendorId={VENDOR}" for host in HOSTS),
@@ -116,7 +116,7 @@ def send(
 def post(app: Any, raw_query: bytes, fields: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Response:
     """Posts the login form; `Origin` is our own unless `headers` changes it."""
     body = urlencode(fields).encode("ascii")
-    return send(app, "POST", "/authorize", raw_query, body, {**FORM, "Origin": OWN, **(headers or {})})
+    return send(app, "POST", "/authorize", raw_query, body, {**FORM, "Origin": ORIGIN, **(headers or {})})
 
 
 def form_token(app: Any, raw_query: bytes) -> str:

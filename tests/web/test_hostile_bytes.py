@@ -12,7 +12,7 @@ from linkauth.logs import JSONFormatter
 from tests.alexa import basic
 from tests.web.raw_requests import (
     FORM,
-    OWN,
+    ORIGIN,
     Response,
     assert_page,
     assert_safe,
@@ -51,7 +51,7 @@ MARK = b"<svg/onload=alert(1)>"
 
 def send_in_each_part(app: TestApp, method: str, path: str, raw: bytes) -> list[tuple[str, Response]]:
     """Sends `raw` as a query value, as a query name, in the body and in the path; returns (part, response) pairs."""
-    headers = {**ALEXA, "Origin": OWN}
+    headers = {**ALEXA, "Origin": ORIGIN}
     valid = query() if path == "/authorize" else b""
     extra = valid + b"&" if valid else b""
     body = b"token=x&username=u&password=p"
@@ -89,7 +89,7 @@ def test_path_with_invalid_utf_8_is_refused(app: TestApp, raw: bytes) -> None:
 @pytest.mark.parametrize("raw", BROKEN)
 def test_form_field_with_invalid_utf_8_is_refused(app: TestApp, name: str, raw: bytes) -> None:
     body = f"form_token={form_token(app, query())}&".encode() if name != "form_token" else b""
-    response = send(app, "POST", "/authorize", query(), body + name.encode() + b"=" + raw, {**FORM, "Origin": OWN})
+    response = send(app, "POST", "/authorize", query(), body + name.encode() + b"=" + raw, {**FORM, "Origin": ORIGIN})
     assert_page(response)
 
 
@@ -121,7 +121,7 @@ def test_nul_in_credentials_is_wrong_password(app: TestApp, username: str, passw
     ("path", "size"), [("/authorize", 65_537), ("/introspect", 65_537), ("/introspect", 10_000_000)]
 )
 def test_body_over_limit_is_refused(app: TestApp, path: str, size: int) -> None:
-    response = send(app, "POST", path, query(), b"x" * size, {**ALEXA, "Origin": OWN})
+    response = send(app, "POST", path, query(), b"x" * size, {**ALEXA, "Origin": ORIGIN})
     assert_safe(response)
     assert response.status == 413
 
@@ -129,7 +129,7 @@ def test_body_over_limit_is_refused(app: TestApp, path: str, size: int) -> None:
 @pytest.mark.parametrize("length", ["1000000000", "99999999999999999999", "x", "-1", "", "1e3", "0x10", "²"])
 def test_wrong_content_length_is_refused(app: TestApp, length: str) -> None:
     for path in ("/authorize", "/introspect"):
-        response = send(app, "POST", path, query(), b"token=x", {**ALEXA, "Origin": OWN}, CONTENT_LENGTH=length)
+        response = send(app, "POST", path, query(), b"token=x", {**ALEXA, "Origin": ORIGIN}, CONTENT_LENGTH=length)
         assert_safe(response)
         assert 400 <= response.status < 500
 
@@ -155,7 +155,7 @@ def test_too_many_fields_are_refused(app: TestApp, count: int) -> None:
     many = b"&".join(b"a%d=1" % number for number in range(count))
     for response in (
         send(app, query=query() + b"&" + many),
-        send(app, "POST", "/authorize", query(), many, {**FORM, "Origin": OWN}),
+        send(app, "POST", "/authorize", query(), many, {**FORM, "Origin": ORIGIN}),
         send(app, "POST", "/introspect", b"", many, ALEXA),
     ):
         assert_safe(response)
@@ -170,7 +170,7 @@ def test_95_fields_are_accepted(app: TestApp) -> None:
 def test_uploaded_file_is_refused(app: TestApp) -> None:
     body = b'--b\r\nContent-Disposition: form-data; name="username"; filename="f"\r\n\r\nada\r\n--b--\r\n'
     for content_type in ("multipart/form-data; boundary=b", "multipart/form-data", "multipart/mixed; boundary=b"):
-        headers = {"Content-Type": content_type, "Origin": OWN}
+        headers = {"Content-Type": content_type, "Origin": ORIGIN}
         assert_page(send(app, "POST", "/authorize", query(), body, headers), 415)
 
 
@@ -200,7 +200,7 @@ def test_normalisation_bomb_is_bounded_by_length_limit(app: TestApp, letters: in
 @pytest.mark.parametrize(("method", "path"), REQUESTS)
 @pytest.mark.parametrize("size", [8_192, 65_536, 300_000])
 def test_long_urls_and_headers_give_safe_response(app: TestApp, method: str, path: str, size: int) -> None:
-    long, headers = b"x" * size, {**ALEXA, "Origin": OWN}
+    long, headers = b"x" * size, {**ALEXA, "Origin": ORIGIN}
     in_query = send(app, method, path, b"x=" + long, b"token=x", headers)
     in_path = send(app, method, path + "/" + long.decode(), b"", b"token=x", headers)
     for name in ("Cookie", "Accept-Language", "User-Agent", "Referer", "Origin", "Authorization", "Accept", "X-Long"):

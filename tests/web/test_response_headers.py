@@ -13,8 +13,8 @@ from tests.alexa import REDIRECT_URI, Alexa, basic
 from tests.conftest import https
 from tests.web.raw_requests import (
     FORM,
-    OWN,
-    RA,
+    ORIGIN,
+    PLAIN_URI,
     Response,
     assert_page,
     form_token,
@@ -30,7 +30,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "login page": {"query": query()},
     "refusal": {"query": query(client_id="nobody")},
     "error redirect": {"query": query(scope="unknown")},
-    "stale post": {"method": "POST", "query": query(), "body": b"", "headers": {**FORM, "Origin": OWN}},
+    "stale post": {"method": "POST", "query": query(), "body": b"", "headers": {**FORM, "Origin": ORIGIN}},
     "cross-site post": {"method": "POST", "query": query(), "body": b"", "headers": {**FORM, "Origin": "https://x"}},
     "not utf-8": {"query": b"x=%FF"},
     "too long": {"query": b"x" * 20_000},
@@ -264,7 +264,7 @@ def test_foreign_host_is_refused_as_origin(app: TestApp, environ: dict[str, Any]
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "True-Client-IP", "CF-Connecting-IP"])
 def test_client_cannot_choose_its_address(make_app: Callable[..., Any], header: str) -> None:
     app = https(make_app(throttle__address_failures="1"))
-    raw = query(redirect_uri=RA)
+    raw = query(redirect_uri=PLAIN_URI)
     fields = {"form_token": form_token(app, raw), "password": ""}
     values = ("192.0.2.1", "192.0.2.2", "not an address")
     statuses = [

@@ -22,22 +22,22 @@ class Backend(CredentialBackend):
 
     Settings = NoSettings
 
-    def __init__(self, result: Any = (), lockout: Any = None) -> None:
-        self.results = result
-        self.locks_account = lockout
+    def __init__(self, checks: Any = (), lockout: Any = None) -> None:
+        self.checks = checks
+        self.lockout_policy = lockout
 
     def authenticate(self, username: str, password: str) -> Identity:
         raise AssertionError
 
     def check(self) -> Any:
-        if isinstance(self.results, Exception):
-            raise self.results
-        return self.results
+        if isinstance(self.checks, Exception):
+            raise self.checks
+        return self.checks
 
     def lockout(self) -> Lockout | None:
-        if isinstance(self.locks_account, Exception):
-            raise self.locks_account
-        return self.locks_account  # type: ignore[no-any-return]
+        if isinstance(self.lockout_policy, Exception):
+            raise self.lockout_policy
+        return self.lockout_policy  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize(
@@ -97,18 +97,18 @@ def test_lockout_comparison_counts_each_process(failures: int, seconds: int, pro
         assert check_lockout(Lockout(failures, seconds), ThrottleSettings(**recommended), processes).warning
 
 
-def locks_account(lockout: Lockout, throttle: ThrottleSettings, processes: int, space: int) -> bool:
-    """Simulates an attempt in every process every `space` seconds; returns whether the account gets locked."""
+def locks_account(lockout: Lockout, throttle: ThrottleSettings, processes: int, interval: int) -> bool:
+    """Simulates an attempt in every process every `interval` seconds; returns whether the account gets locked."""
     clock = Clock()
-    allowed = [Window(throttle.account_failures, throttle.account_window) for _ in range(processes)]
-    counted, last = 0, -math.inf
+    windows = [Window(throttle.account_failures, throttle.account_window) for _ in range(processes)]
+    failures, last = 0, -math.inf
     for _ in range(20 * lockout.failures):
-        clock.now += space
-        for window in allowed:
+        clock.now += interval
+        for window in windows:
             if window.wait(b"ada", clock.now) == 0:
                 window.fail(b"ada", clock.now)
-                counted, last = (counted + 1 if clock.now - last <= lockout.seconds else 1), clock.now
-                if counted == lockout.failures:
+                failures, last = (failures + 1 if clock.now - last <= lockout.seconds else 1), clock.now
+                if failures == lockout.failures:
                     return True
     return False
 
@@ -118,11 +118,11 @@ def locks_account(lockout: Lockout, throttle: ThrottleSettings, processes: int, 
 def test_slow_attempts_add_up_when_lockout_counts_since_last_failure(
     failures: int, seconds: int, processes: int
 ) -> None:
-    lockout, spaces = Lockout(failures, seconds, since_last=True), (1, 20, 60, 225, 450, 600, 900, 1800)
+    lockout, intervals = Lockout(failures, seconds, since_last=True), (1, 20, 60, 225, 450, 600, 900, 1800)
     for each, window in ((1, 900), (2, 900), (4, 900), (10, 900), (1, 3600), (4, 8000), (9, 17_000)):
         throttle = ThrottleSettings(account_failures=each, account_window=window)
         check = check_lockout(lockout, throttle, processes)
-        if any(locks_account(lockout, throttle, processes, space) for space in spaces):
+        if any(locks_account(lockout, throttle, processes, interval) for interval in intervals):
             assert check.warning
         if not check.warning:
             continue
@@ -131,7 +131,7 @@ def test_slow_attempts_add_up_when_lockout_counts_since_last_failure(
         if recommended:
             safe = ThrottleSettings(**recommended)
             assert not check_lockout(lockout, safe, processes).warning
-            assert not any(locks_account(lockout, safe, processes, space) for space in spaces)
+            assert not any(locks_account(lockout, safe, processes, interval) for interval in intervals)
 
 
 def test_backend_without_checks_gives_warning() -> None:
@@ -176,7 +176,7 @@ def test_warning_is_healthy_and_logged_once(monkeypatch: pytest.MonkeyPatch, cap
     warning = "backend {}: password: expires in 6 days"
     assert [messages.count(text) for text in (warning.format("a"), warning.format("b"))] == [1, 1]
     assert messages.count("backend c: bind: refused") == 3
-    backends[0][1].results = [Check("password", True, "expires in 5 days", warning=True)]
+    backends[0][1].checks = [Check("password", True, "expires in 5 days", warning=True)]
     now[0] += CHECK_SECONDS + 1
     health()
     assert caplog.messages[-2] == "backend a: password: expires in 5 days"

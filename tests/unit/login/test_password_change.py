@@ -55,14 +55,14 @@ class Scripted(CredentialBackend):
 class Changing(Scripted, PasswordChange):
     """A Scripted backend that offers PasswordChange; the change raises `refused` if it is given."""
 
-    def __init__(self, *results: Any, refused: Exception | None = None, off: bool = False) -> None:
+    def __init__(self, *results: Any, refused: Exception | None = None, disabled: bool = False) -> None:
         super().__init__(*results)
         self.refused = refused
-        self.off = off
+        self.disabled = disabled
 
     @property
     def offers(self) -> frozenset[type]:
-        return frozenset() if self.off else super().offers
+        return frozenset() if self.disabled else super().offers
 
     def change_password(self, username: str, current: str, new: str) -> None:
         self.calls.append((username, current, new))
@@ -100,7 +100,7 @@ def test_sign_in_with_expired_password_needs_change(reason: Any) -> None:
     "backend",
     [
         Scripted(expired()),
-        Changing(expired(), off=True),
+        Changing(expired(), disabled=True),
         Changing(AccountRefused("disabled", proven=True)),
         Changing(AccountRefused("password_expired")),
         Changing(AccountRefused("password_expired", proven=False, revealed=True)),
@@ -126,7 +126,7 @@ def test_change_checks_current_password_changes_it_and_signs_in(reason: Any) -> 
     assert last.calls == []
 
 
-@pytest.mark.parametrize("backend", [Scripted(GOOD), Changing(GOOD, off=True), Changing(GOOD)])
+@pytest.mark.parametrize("backend", [Scripted(GOOD), Changing(GOOD, disabled=True), Changing(GOOD)])
 def test_password_that_has_not_expired_stays_and_signs_in(backend: Scripted) -> None:
     assert change(build(backend)) == Person("b0", GOOD)
     assert backend.calls == [("ada", CURRENT)]
