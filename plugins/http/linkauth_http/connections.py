@@ -1,8 +1,8 @@
-"""Connections to one login API: urllib3's pool, with every read and write held to the deadline of the sign-in.
+"""Connections to a login API: a connection pool of urllib3 whose sockets end every read and write at the deadline.
 
-urllib3 counts its timeouts per read, so that a server that sends a byte a second would hold a thread for hours. So its
-sockets are ours. A pool serves one origin: no other is ever contacted, no redirect is followed, no proxy is taken from
-the environment.
+The timeouts of urllib3 are per read. A server that sends one byte a second could hold a thread for hours, so this
+module replaces the sockets. A pool contacts one origin only. It follows no redirect and uses no proxy of the
+environment.
 """
 
 from __future__ import annotations
@@ -22,74 +22,79 @@ from linkauth.redaction import reason
 from linkauth_http.settings import HTTPSettings
 
 SWITCHING_PROTOCOLS = 101
-"""After it nothing is HTTP any more; nobody here asks for it."""
+"""The connection leaves HTTP after this status. No request asks for it."""
 
 
 class Call(threading.local):
-    """The request that this thread has under way: how long it may take, and how far it came."""
+    """The current request of the thread: its time limits and its progress."""
 
     deadline = Deadline(0)
     limit: float = 0
     sent = False
-    """Something of it may have reached the server."""
+    """Part of the request may have reached the server."""
     received = False
+    """A byte of the response arrived."""
     reused = False
-    """It went over a connection that had answered before."""
+    """Its connection has carried an earlier response."""
 
     def begin(self, deadline: Deadline, limit: float) -> None:
         self.deadline, self.limit = deadline, limit
         self.sent = self.received = self.reused = False
 
-    def left(self) -> float:
+    def remaining(self) -> float:
+        """The seconds for the next read or write. Raises TimeoutError after the deadline."""
         return self.deadline.remaining(self.limit)
 
 
 class TimedSocket(socket.socket):
-    """A socket whose every read and write ends by the deadline, and which notes what came over it."""
+    """A socket whose reads and writes end at the deadline. It records the progress of the request in `call`."""
 
     call: Call
     answered = False
 
     def recv_into(self, *arguments: Any) -> int:
-        self.settimeout(self.call.left())
+        self.settimeout(self.call.remaining())
         count = super().recv_into(*arguments)
         if count:
             self.answered = self.call.received = True
         return count
 
     def sendall(self, *arguments: Any) -> None:
-        self.settimeout(self.call.left())
+        self.settimeout(self.call.remaining())
         self.call.sent, self.call.reused = True, self.answered
         super().sendall(*arguments)
 
 
 class TimedTLSSocket(ssl.SSLSocket):
-    """The same over TLS; an SSLSocket is made by its context, so that `call` comes afterwards."""
+    """TimedSocket for TLS. The TLS context creates it, so `call` is set afterwards."""
 
     call: Call
     answered = False
 
     def recv_into(self, *arguments: Any) -> int:
-        self.settimeout(self.call.left())
+        self.settimeout(self.call.remaining())
         count = super().recv_into(*arguments)
         if count:
             self.answered = self.call.received = True
         return count
 
     def send(self, *arguments: Any) -> int:
-        self.settimeout(self.call.left())
+        self.settimeout(self.call.remaining())
         self.call.sent, self.call.reused = True, self.answered
         return super().send(*arguments)
 
 
 class FinalResponse(HTTPResponse):
-    """The final answer to a request. Any number of others may come before it (RFC 9110 section 15.2), of which Python
-    skips 100 only: it would take a 103 for an answer without a body, and the real one for that to the next request."""
+    """The final response to a request. Any number of interim responses may precede it (RFC 9110 section 15.2).
+
+    Python skips those with status 100 only. It would take a 103 for a response without a body, and the final response
+    for that to the next request.
+    """
 
     def begin(self) -> None:
         super().begin()
         while 100 < self.status < 200 and self.status != SWITCHING_PROTOCOLS:
-            # what makes it read the next one
+            # without headers, begin() reads the next response
             self.headers = None  # type: ignore[assignment]
             super().begin()
 
@@ -149,13 +154,13 @@ class _TLSPool(HTTPSConnectionPool):
 def pool_of(
     scheme: str, host: str, port: int, settings: HTTPSettings, context: ssl.SSLContext | None, call: Call
 ) -> HTTPConnectionPool:
-    """At most `connections` connections to one origin; whoever finds none free waits for one."""
+    """Returns a pool of at most `connections` connections to one origin. A request waits for a free one."""
     common: dict[str, Any] = {
         "port": port,
         "maxsize": settings.connections,
         "block": True,
         "retries": False,
-        # what counts is the sockets' own; this is only so that urllib3 sets none that is longer
+        # the sockets have their own limits; these keep urllib3 from setting longer ones
         "timeout": Timeout(connect=settings.connect_timeout, read=settings.receive_timeout),
         "call": call,
         "connect_timeout": settings.connect_timeout,

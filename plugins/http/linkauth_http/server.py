@@ -1,4 +1,4 @@
-"""One server of a login API: a request, and the whole answer, in time and within bounds."""
+"""One server of a login API: sends a request and reads the whole response within limits of time and size."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from linkauth_http.responses import LoginResponse, parse_date
 from linkauth_http.settings import HTTPSettings
 
 BUSY = (502, 503, 504)
-"""A server, or the gateway before it, that says that it cannot answer now."""
+"""Statuses of a server, or of the gateway before it, that cannot answer now."""
 TOO_MANY = 429
 NO_RETRIES = Retry(total=False, redirect=0)
 WAIT_LIMIT = 300
-"""Seconds of a Retry-After that are respected; a server that asks for more is asked again all the same."""
+"""The largest Retry-After in seconds. A longer one is shortened to it."""
 
 
 class LoginServer(Server):
@@ -37,12 +37,12 @@ class LoginServer(Server):
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
         usual = port == (443 if parts.scheme == "https" else 80)
-        # not the query, which may hold a key
+        # without the query, which may contain a key
         super().__init__(url.partition("?")[0])
         self.url = url
         self.origin = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}" + ("" if usual else f":{port}")
         self.protects = False
-        """It is known to refuse a request without credentials."""
+        """The server is known to refuse a request without credentials."""
         self.certificate: Mapping[str, object] = {}
         self._settings = settings
         self._call = Call()
@@ -57,11 +57,10 @@ class LoginServer(Server):
         deadline: Deadline,
         personal: bool = True,
     ) -> LoginResponse:
-        """The answer to one request for `target`, a path and perhaps a query. `personal` if it holds a password, which
-        the server may count as a try although no answer came.
+        """Returns the response to one request for `target`, a path with an optional query.
 
-        Raises ServerFailed, and BackendUnavailable for an answer that is too large or says that there were too many
-        tries with a password.
+        `personal`: the request contains a password. The server may count it as an attempt even if no response arrives.
+        Raises ServerFailed; BackendUnavailable for a response that is too large or that reports too many attempts.
         """
         while True:
             try:
@@ -69,7 +68,7 @@ class LoginServer(Server):
             except (HTTPError, OSError, ValueError) as error:
                 cause, call = _cause(error), self._call
                 if isinstance(cause, ConnectionError) and call.reused and not call.received:
-                    # the server closed a waiting connection, as it may; a new one is made in its place
+                    # the server may close an idle connection at any time; the request is sent on a new one
                     continue
                 unanswered = self._settings.failover == "unanswered" and not call.received
                 may = unanswered or not call.sent or not personal
@@ -77,13 +76,13 @@ class LoginServer(Server):
                 raise ServerFailed(_describe(cause), may, is_certificate_error(cause), counts) from None
 
     def _answer(self, answer: LoginResponse, personal: bool) -> LoginResponse:
-        """The answer, if it is one."""
+        """Returns the response unless its status says that the server cannot answer now."""
         if answer.status in BUSY or (answer.status == TOO_MANY and not personal):
             raise ServerFailed(f"it answered with {answer}", retry_after=retry_after(answer))
         if answer.status == TOO_MANY:
-            # it may be about one person's tries: no other server is asked, and nobody else is kept waiting
-            said = f"{self.name}: it answered with too many requests"
-            raise BackendUnavailable(said, math.ceil(retry_after(answer)) or 30)
+            # the limit may be for one account: no other server is called, and other sign-ins go on
+            problem = f"{self.name}: it answered with too many requests"
+            raise BackendUnavailable(problem, math.ceil(retry_after(answer)) or 30)
         return answer
 
     def _exchange(
@@ -104,11 +103,11 @@ class LoginServer(Server):
         )
         try:
             if response.status == SWITCHING_PROTOCOLS:
-                raise ServerFailed("it answered with status 101, which nobody asked for", try_next=False)
+                raise ServerFailed("it answered with status 101, which the request did not ask for", try_next=False)
             self._note_certificate(response)
             text = _body(response, settings.answer_limit)
         finally:
-            # what was not read to its end is closed; the place in the pool is given back in any case
+            # a response that was not read to its end closes the connection; the pool gets its slot back in any case
             if not response.closed:
                 response.close()
             response.release_conn()
@@ -124,7 +123,7 @@ class LoginServer(Server):
 
 
 def _body(response: BaseHTTPResponse, limit: int) -> bytes:
-    """The body, decompressed, of `limit` bytes at most: as much as that is ever held, whatever it would expand to."""
+    """Returns the decompressed body. Raises BackendUnavailable for more than `limit` bytes, and never holds more."""
     text = b""
     while len(text) <= limit:
         part = response.read(limit + 1 - len(text))
@@ -135,7 +134,7 @@ def _body(response: BaseHTTPResponse, limit: int) -> bytes:
 
 
 def _cause(error: Exception) -> Exception:
-    """What was raised below urllib3, where it wraps it."""
+    """Returns the original exception if urllib3 wrapped it."""
     if isinstance(error, ProtocolError | PoolSSLError):
         wrapped = next((each for each in reversed(error.args) if isinstance(each, Exception)), None)
         return _cause(wrapped) if wrapped else error
@@ -143,7 +142,7 @@ def _cause(error: Exception) -> Exception:
 
 
 def retry_after(answer: LoginResponse) -> float:
-    """The seconds that a Retry-After asks for (RFC 9110 section 10.2.3), WAIT_LIMIT at most; 0 for none."""
+    """Returns the Retry-After in seconds (RFC 9110 section 10.2.3), at most WAIT_LIMIT; 0 without the header."""
     text = answer.headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]{1,9}", text):
         return min(int(text), WAIT_LIMIT)
@@ -153,10 +152,10 @@ def retry_after(answer: LoginResponse) -> float:
 
 
 def _describe(error: Exception) -> str:
-    """An error in words for operators. The messages of urllib3 hold URLs."""
+    """Describes an error for operators. The messages of urllib3 are not used, since they contain URLs."""
     if isinstance(error, EmptyPoolError):
         return "all connections are in use"
-    # to urllib3 the next two are timeouts as well
+    # urllib3 derives the next two from its timeout error
     if isinstance(error, NameResolutionError):
         return "its name cannot be resolved"
     if isinstance(error, NewConnectionError):

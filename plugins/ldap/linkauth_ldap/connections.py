@@ -1,8 +1,8 @@
-"""One connection to one server: opened, encrypted and bounded in time by us, spoken on by ldap3.
+"""A connection to one server. This module opens and encrypts it and limits its time; ldap3 speaks LDAP on it.
 
-ldap3 2.9.1 verifies nothing unless told, ignores IP addresses in certificates on Python 3.12, never sets TCP_NODELAY
-(40 ms a TLS connection), and counts its timeouts per read, so that a server that drips holds a thread for long. So the
-socket and TLS are made here, with Python's own verification, and every read is held to the deadline of the sign-in.
+ldap3 2.9.1 verifies no certificate by default, and ignores IP addresses in certificates on Python 3.12. It never sets
+TCP_NODELAY, which costs 40 ms for each TLS connection. Its timeouts are per read, so that a server that sends single
+bytes can hold a thread for long. So the socket and TLS are Python's own, and every read ends at the deadline.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from linkauth_ldap.settings import LDAPSettings
 
 START_TLS = "1.3.6.1.4.1.1466.20037"
 BUSY = (51, 52)
-"""busy, unavailable: no answer to the question, which another server may give."""
+"""The result codes busy and unavailable: another server may answer the operation."""
 _WRONG_NAME = (62, 64)
 """OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH."""
 
 
 class Address:
-    """One of the `uris`, and how to reach it. `names` are what its certificate may be for, the host first."""
+    """One of the `uris` and how to connect to it. Its certificate may be for the host or for one of `other_names`."""
 
     def __init__(self, uri: str, starttls: bool, context: ssl.SSLContext | None, other_names: tuple[str, ...]) -> None:
         url = urlsplit(uri)
@@ -45,7 +45,7 @@ class Address:
         self._names = [self.host, *other_names]
 
     def connect(self, deadline: Deadline, connect_timeout: float, receive_timeout: float) -> DirectoryConnection:
-        """An open, encrypted connection that nobody is bound on. Raises ServerFailed."""
+        """Returns an open connection, encrypted as the settings say, without a bind. Raises ServerFailed."""
         names = self._names
         for name in names:
             raw = self._socket(deadline, connect_timeout)
@@ -70,10 +70,10 @@ class Address:
             except BaseException:
                 raw.close()
                 raise
-            # the name that fitted comes first from now on; a new list, for other threads read the old one
+            # the name that matched comes first from now on; a new list, since other threads read the old one
             self._names = sorted(names, key=lambda each: each != name)
             return connection
-        raise AssertionError("there is always a name")
+        raise AssertionError("names is never empty")
 
     def _socket(self, deadline: Deadline, timeout: float) -> socket.socket:
         """Returns a TCP connection. Raises ServerFailed."""
@@ -92,7 +92,7 @@ class Address:
 
 
 class DirectoryConnection:
-    """An ldap3 connection over a socket of ours. Results are plain dicts; nothing is raised for an LDAP result code."""
+    """An ldap3 connection over a TimedSocket. Results are plain dicts. No LDAP result code raises an exception."""
 
     def __init__(self, address: Address, timed: TimedSocket) -> None:
         self._socket = timed
@@ -106,7 +106,7 @@ class DirectoryConnection:
             raise_exceptions=False,
             return_empty_attributes=False,
         )
-        # what ldap3's own open() does; it must never open another socket by itself, which would be in clear text
+        # this replaces open() of ldap3, which would open another socket, in clear text
         self._ldap.open = _never
         self._ldap.socket = timed
         self._ldap.closed = False
@@ -120,28 +120,28 @@ class DirectoryConnection:
 
     @property
     def is_over(self) -> bool:
-        """Has the server closed it, or said so, while it waited?"""
-        # select() cannot look at a process's thousandth descriptor and later ones
-        waiting = select.poll()
-        waiting.register(self._socket.raw, select.POLLIN)
-        return bool(waiting.poll(0))
+        """Whether the server closed the connection, or sent a notice of it, while it was idle."""
+        # select() does not support file descriptors over 1023
+        poll = select.poll()
+        poll.register(self._socket.raw, select.POLLIN)
+        return bool(poll.poll(0))
 
     def within(self, deadline: Deadline) -> None:
-        """The next operations belong to this deadline."""
+        """Set the deadline of the next operations."""
         self._socket.deadline = deadline
         self._socket.received = 0
 
     def ask_for_tls(self) -> None:
-        """StartTLS (RFC 4511 section 4.14), up to where the handshake begins. Raises ServerFailed."""
+        """Request StartTLS (RFC 4511 section 4.14). The TLS handshake follows. Raises ServerFailed."""
         _, result, _, _ = self._ldap.extended(START_TLS)
         _refuse_busy(result, "StartTLS")
         if result["result"] != 0:
             raise ServerFailed(f"StartTLS is refused: {describe_result(result)}", misconfigured=True)
 
     def bind(self, dn: str, password: bytes, controls: list[Any] | None = None) -> dict[str, Any]:
-        """The result of a simple bind; neither may be empty, since that would be an anonymous bind.
+        """Returns the result of a simple bind. An empty DN or password would be an anonymous bind: it is a ValueError.
 
-        Raises ServerFailed where the server says that it cannot tell now.
+        Raises ServerFailed if the server is busy or unavailable.
         """
         if not dn or not password:
             raise ValueError("a bind needs a DN and a password")
@@ -157,7 +157,7 @@ class DirectoryConnection:
     def search(
         self, base: str, filter_text: str, scope: str, attributes: list[str], size_limit: int = 0, controls: Any = None
     ) -> tuple[dict[str, Any], list[Mapping[str, Any]]]:
-        """The result, and the entries alone: a referral is never followed. Raises ServerFailed as `bind` does."""
+        """Returns the result and the entries. Referrals are not followed. Raises ServerFailed as `bind` does."""
         _, result, response, _ = self._ldap.search(
             base, filter_text, scope, attributes=attributes, size_limit=size_limit, controls=controls
         )
@@ -178,7 +178,7 @@ class DirectoryConnection:
         return (raw.getpeercert() or {}) if isinstance(raw, ssl.SSLSocket) else {}
 
     def close(self) -> None:
-        """Just the socket: the farewell of LDAP could block."""
+        """Close the socket without an unbind operation, which could block."""
         self._socket.close()
 
 
@@ -195,11 +195,11 @@ def _refuse_busy(result: Mapping[str, Any], what: str) -> None:
 
 
 def _never(*_arguments: Any, **_named: Any) -> None:
-    raise LDAPSocketOpenError("this connection is over")
+    raise LDAPSocketOpenError("the connection is closed")
 
 
 def _describe(error: Exception) -> str:
-    """An error of a socket in words for operators."""
+    """Describes an error of a socket for operators."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, UnicodeError):

@@ -30,21 +30,21 @@ _MISTAKES = (
     *("certificate verify failed", "does not match host name", "CERTIFICATE_VERIFY_FAILED", "SSL is required"),
     *("root certificate file", "invalid sslmode"),
 )
-"""What SQLite, libpq and TLS call an operational error although only the ini can be wrong."""
+"""Messages of SQLite, libpq and TLS for errors that only a change of the settings or of the database can mend."""
 _MARIADB_MISTAKES = {
     *(1044, 1045, 1049, 1054, 1064, 1142, 1143, 1146, 1227, 1290, 1305, 1364, 1698, 3159),
 }
-"""MariaDB's numbers for the same: denied, unknown or missing, read-only, a column without a default."""
-_MARIADB_OTHER_LETTERS = {1267, 1366, 3988}
-"""A text with letters that the column's character set does not have."""
+"""The error numbers of MariaDB for the same: access denied, unknown names, read-only, a column without a default."""
+_MARIADB_CHARSET_ERRORS = {1267, 1366, 3988}
+"""A value contains characters that the character set of the column lacks."""
 
 
 class NoSuchText(Exception):
-    """The database cannot hold the text that it was asked for: nobody has it."""
+    """The database cannot store the given text, so no row contains it."""
 
 
 class Taken(Exception):
-    """A row was refused by a rule of its table: a value that must be there, or one that must be `unique`."""
+    """A constraint of the table refused a row: a missing value, or a value that must be `unique`."""
 
     def __init__(self, message: str, unique: bool) -> None:
         super().__init__(message)
@@ -78,14 +78,16 @@ class Database:
     def rows(
         self, statement: Executable, parameters: Row, most: int = 2, once: Collection[str] = ()
     ) -> list[dict[str, Any]]:
-        """At most so many rows. Raises NoSuchText, BackendUnavailable or BackendMisconfigured, the latter also for
-        several columns of one name, in any case, of those that may be there `once`."""
+        """Returns at most `most` rows. Raises NoSuchText, BackendUnavailable or BackendMisconfigured.
+
+        BackendMisconfigured is raised too if a column of `once` occurs twice, in any case of its letters.
+        """
         return self._call(
             lambda server: self._run(server, lambda: self._read(server, statement, parameters, most, once))
         )
 
     def columns(self, statement: Executable, parameters: Row, once: Collection[str] = ()) -> frozenset[str]:
-        """What the columns of an answer are called. Raises what `rows` raises."""
+        """Returns the column names of the result. Raises what `rows` raises."""
         return self._call(lambda server: self._run(server, lambda: self._keys(server, statement, parameters, once)))
 
     def problem_of(self, number: int) -> str:
@@ -136,20 +138,20 @@ class Database:
     ) -> frozenset[str]:
         with self._connected(server) as connection:
             labels = list(connection.execute(statement, parameters).keys())
-        _refuse_twins(labels, once)
+        _refuse_duplicate_columns(labels, once)
         return frozenset(labels)
 
     def _read(
         self, server: DatabaseServer, statement: Executable, parameters: Row, most: int, once: Collection[str]
     ) -> list[dict[str, Any]]:
-        # the connection is given back before any password is hashed
+        # the connection returns to the pool before a password is hashed
         with self._connected(server) as connection:
             found = connection.execute(statement, parameters)
-            _refuse_twins(list(found.keys()), once)
+            _refuse_duplicate_columns(list(found.keys()), once)
             try:
                 return [dict(row) for row in found.mappings().fetchmany(most)]
             except (DataError, ValueError, OverflowError) as error:
-                # it is there, so that no other backend may answer for it
+                # the row exists, so no other backend may answer for the name
                 problem = (
                     f"a value cannot be read ({_kind(error)}): it is out of range, or not in the database's encoding"
                 )
@@ -193,7 +195,7 @@ class Database:
                     raise _contract_error(_outcome(error)) from None
                 if not has_it:
                     raise BackendUnavailable("another process is writing for too long")
-                stack.callback(_quietly, connection, give, name)
+                stack.callback(_release, connection, give, name)
             yield
 
     def write(self, statement: Executable) -> int:
@@ -219,17 +221,19 @@ _LOCKS = {
     "mysql": ("SELECT GET_LOCK(:name, :timeout)", "SELECT RELEASE_LOCK(:name)"),
     "mariadb": ("SELECT GET_LOCK(:name, :timeout)", "SELECT RELEASE_LOCK(:name)"),
 }
-"""How a lock of a name is taken, and given back. PostgreSQL waits as long as a statement may take."""
+"""The statements that take and release a named lock. PostgreSQL waits until its statement timeout."""
 
 
-def _refuse_twins(labels: list[str], once: Collection[str]) -> None:
-    """Of two columns of one name only one would be read."""
+def _refuse_duplicate_columns(labels: list[str], once: Collection[str]) -> None:
+    """Raises BackendMisconfigured for a duplicate column: only one of the two would be read."""
     counted = Counter(label.lower() for label in labels)
-    if twins := sorted(name for name in once if counted[name] > 1):
-        raise BackendMisconfigured(f"the query gives more than one column named {', '.join(twins)}: name each once")
+    if duplicates := sorted(name for name in once if counted[name] > 1):
+        raise BackendMisconfigured(
+            f"the query gives more than one column named {', '.join(duplicates)}: name each once"
+        )
 
 
-def _quietly(connection: Connection, statement: str, name: str) -> None:
+def _release(connection: Connection, statement: str, name: str) -> None:
     with suppress(SQLAlchemyError):
         connection.execute(text(statement), {"name": name})
 
@@ -245,10 +249,10 @@ def _outcome(error: Exception) -> Outcome:
     BackendMisconfigured: only the operator can mend it. NoSuchText: no row can match. ServerFailed: no answer.
     """
     origin, message = getattr(error, "orig", None) or error, _message(error)
-    # as the driver has it: what is looked for may be a secret's word too
+    # not redacted: a secret may contain one of the messages
     raw = next(iter(str(origin).strip().splitlines()), "")
     number = origin.args[0] if origin.args and isinstance(origin.args[0], int) else 0
-    if not isinstance(error, SQLAlchemyError) or number in _MARIADB_OTHER_LETTERS:
+    if not isinstance(error, SQLAlchemyError) or number in _MARIADB_CHARSET_ERRORS:
         return NoSuchText(type(error).__name__)
     if number in _MARIADB_MISTAKES or any(mistake in raw for mistake in _MISTAKES):
         return BackendMisconfigured(message)
@@ -268,9 +272,9 @@ def _kind(error: Exception) -> str:
 
 
 def _message(error: Exception) -> str:
-    """The first line, without a name that was taken: further ones may hold what was to be written."""
-    said = reason(error)
-    # MariaDB tells the value that was to be written
-    before, mark, rest = said.partition("Duplicate entry '")
+    """Returns the first line of the message. Further lines may contain the row."""
+    message = reason(error)
+    # MariaDB quotes the duplicate value
+    before, mark, rest = message.partition("Duplicate entry '")
     _, end, behind = rest.rpartition("' for key")
-    return f"{before}Duplicate entry for key{behind}" if mark and end else said
+    return f"{before}Duplicate entry for key{behind}" if mark and end else message

@@ -1,4 +1,4 @@
-"""MariaDB and MySQL through PyMySQL, with a time limit that holds for a whole answer."""
+"""MariaDB and MySQL through PyMySQL, with a time limit for a whole answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from linkauth.net import Deadline
 from linkauth.redaction import reason
 
 INIT = "SET time_zone = '+00:00', sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')"
-"""Times in UTC, and no hash cut to the width of its column."""
+"""Sets times to UTC, and strict mode, which refuses a hash that is longer than its column."""
 
 
 class DeadlineConnection(Connection):  # type: ignore[misc]
@@ -47,10 +47,10 @@ class DeadlineConnection(Connection):  # type: ignore[misc]
         try:
             while len(data) < num_bytes:
                 self._sock.settimeout(self._deadline.remaining(self._read_timeout))
-                piece = self._rfile.read1(num_bytes - len(data))
-                if not piece:
-                    raise EOFError("it was closed")
-                data += piece
+                chunk = self._rfile.read1(num_bytes - len(data))
+                if not chunk:
+                    raise EOFError("the server closed it")
+                data += chunk
             self._sock.settimeout(self._read_timeout)
         except (OSError, EOFError) as error:
             self._force_close()
@@ -65,6 +65,6 @@ def arguments(url: URL, timeout: int, context: ssl.SSLContext | None) -> dict[st
 
     With a context, PyMySQL refuses a server that does not offer TLS.
     """
-    given: dict[str, Any] = {"connect_timeout": timeout, "read_timeout": timeout, "write_timeout": timeout}
-    given |= {"charset": url.query.get("charset", "utf8mb4"), "init_command": INIT}
-    return given | ({"ssl": context} if context else {})
+    options: dict[str, Any] = {"connect_timeout": timeout, "read_timeout": timeout, "write_timeout": timeout}
+    options |= {"charset": url.query.get("charset", "utf8mb4"), "init_command": INIT}
+    return options | ({"ssl": context} if context else {})
