@@ -142,7 +142,7 @@ def test_page_after_post_has_no_language_redirect(app: TestApp) -> None:
 
 
 @pytest.fixture(scope="module")
-def branded(make_app: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestApp]:
+def branded_app(make_app: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestApp]:
     """The app with another theme for the client `other`: a child of the default theme with an additional language."""
     folder = tmp_path_factory.mktemp("branded")
     package = folder / "branded_theme"
@@ -183,30 +183,33 @@ def styles(app: TestApp, response: Response) -> str:
     return "".join(each.text for each in result)
 
 
-def test_client_may_have_its_own_theme(branded: TestApp) -> None:
-    plain, own = send(branded, query=query()), send(branded, query=OTHER)
-    assert "--accent: #123456" in styles(branded, plain)
-    assert "--accent: #ffcc00" in styles(branded, own)
-    assert "main { border: 0 }" in styles(branded, own)
+def test_client_may_have_its_own_theme(branded_app: TestApp) -> None:
+    plain, own = send(branded_app, query=query()), send(branded_app, query=OTHER)
+    assert "--accent: #123456" in styles(branded_app, plain)
+    assert "--accent: #ffcc00" in styles(branded_app, own)
+    assert "main { border: 0 }" in styles(branded_app, own)
     assert "/static/branded/" not in plain.text
     assert "/static/default/" not in own.text
-    failed = login(branded, OTHER, "ada", "wrong")
-    assert "--accent: #ffcc00" in styles(branded, failed)
+    failed = login(branded_app, OTHER, "ada", "wrong")
+    assert "--accent: #ffcc00" in styles(branded_app, failed)
     # an error page for a known client has its theme, and one for an unknown client has the default theme
-    unregistered = send(branded, query=query(client_id="other", redirect_uri="https://evil.example/"))
+    unregistered = send(branded_app, query=query(client_id="other", redirect_uri="https://evil.example/"))
     assert "/static/branded/" in unregistered.text
-    assert "/static/default/" in send(branded, query=query(client_id="nobody")).text
+    assert "/static/default/" in send(branded_app, query=query(client_id="nobody")).text
 
 
-def test_theme_of_client_has_its_own_languages(branded: TestApp) -> None:
+def test_theme_of_client_has_its_own_languages(branded_app: TestApp) -> None:
     swedish = {"Accept-Language": "sv-FI, de;q=0.5"}
-    assert language_of(send(branded, query=query(), headers=swedish)) == "de"
-    assert language_of(send(branded, query=OTHER, headers=swedish)) == "sv"
+    assert language_of(send(branded_app, query=query(), headers=swedish)) == "de"
+    assert language_of(send(branded_app, query=OTHER, headers=swedish)) == "sv"
     plain, own = (
-        {button["value"] for button in page_of(send(branded, query=raw)).find("form", method="get").find_all("button")}
+        {
+            button["value"]
+            for button in page_of(send(branded_app, query=raw)).find("form", method="get").find_all("button")
+        }
         for raw in (query(), OTHER)
     )
     assert own - plain == {"sv"}
     assert {"de", "en"} <= plain <= own
-    parameters = redirect_parameters(login(branded, OTHER, "ada", "lovelace-1815"), "https://other.example.com/cb")
+    parameters = redirect_parameters(login(branded_app, OTHER, "ada", "lovelace-1815"), "https://other.example.com/cb")
     assert len(parameters["access_token"]) == 43

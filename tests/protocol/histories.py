@@ -76,7 +76,7 @@ def unverified_claims(token: str) -> Mapping[str, Any]:
     return claims
 
 
-def read(document: str, server: AuthorizationServer) -> Mapping[str, Any]:
+def deny_list_claims(document: str, server: AuthorizationServer) -> Mapping[str, Any]:
     """Verifies the signature of a deny list and returns its claims."""
     keys, registry = KeySet.import_key_set(server.jwks()), JWSRegistry(algorithms=["ES256"])
     # the default limit permits only about 3,900 entries
@@ -179,7 +179,7 @@ class History:
         for server in self.servers:
             document = server.deny_list()
             assert document
-            claims = read(document.text, server)
+            claims = deny_list_claims(document.text, server)
             assert set(claims["revoked"]) == expected
             assert len(claims["revoked"]) == len(expected)
             # a client may cache the document for a minute

@@ -70,7 +70,7 @@ def sign_in(url: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevelopmentServer]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevelopmentServer]:
     server = DevelopmentServer(tmp_path_factory.mktemp("judged"), CLIENTS)
     try:
         server.start()
@@ -101,9 +101,9 @@ def authlib_session(
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
-def test_authlib_links_refreshes_introspects_and_revokes(served: DevelopmentServer, method: str) -> None:
+def test_authlib_links_refreshes_introspects_and_revokes(server: DevelopmentServer, method: str) -> None:
     session = authlib_session(method)
-    metadata = requests.get(f"{served.url}/.well-known/oauth-authorization-server", timeout=60).json()
+    metadata = requests.get(f"{server.url}/.well-known/oauth-authorization-server", timeout=60).json()
     assert method in metadata["token_endpoint_auth_methods_supported"]
     url, state = session.create_authorization_url(metadata["authorization_endpoint"], code_verifier=VERIFIER)
     location = sign_in(url)
@@ -125,34 +125,34 @@ def test_authlib_links_refreshes_introspects_and_revokes(served: DevelopmentServ
         session.refresh_token(metadata["token_endpoint"])
 
 
-def test_authlib_links_as_public_client(served: DevelopmentServer) -> None:
+def test_authlib_links_as_public_client(server: DevelopmentServer) -> None:
     session = authlib_session("none", "phone")
-    url, state = session.create_authorization_url(f"{served.url}/authorize", code_verifier=VERIFIER)
+    url, state = session.create_authorization_url(f"{server.url}/authorize", code_verifier=VERIFIER)
     token = session.fetch_token(
-        f"{served.url}/token", authorization_response=sign_in(url), code_verifier=VERIFIER, state=state
+        f"{server.url}/token", authorization_response=sign_in(url), code_verifier=VERIFIER, state=state
     )
-    rotated = session.refresh_token(f"{served.url}/token")
+    rotated = session.refresh_token(f"{server.url}/token")
     assert rotated["refresh_token"] != token["refresh_token"]
-    assert session.revoke_token(f"{served.url}/revoke", token=rotated["refresh_token"]).status_code == 200
-    assert session.get(f"{served.url}/userinfo").status_code == 401
+    assert session.revoke_token(f"{server.url}/revoke", token=rotated["refresh_token"]).status_code == 200
+    assert session.get(f"{server.url}/userinfo").status_code == 401
 
 
-def test_authlib_is_refused_with_wrong_verifier(served: DevelopmentServer) -> None:
+def test_authlib_is_refused_with_wrong_verifier(server: DevelopmentServer) -> None:
     session = authlib_session()
-    url, _ = session.create_authorization_url(f"{served.url}/authorize", code_verifier=VERIFIER)
+    url, _ = session.create_authorization_url(f"{server.url}/authorize", code_verifier=VERIFIER)
     location = sign_in(url)
     with pytest.raises(OAuthError, match="invalid_grant"):
-        session.fetch_token(f"{served.url}/token", authorization_response=location, code_verifier=VERIFIER.swapcase())
-    assert session.fetch_token(f"{served.url}/token", authorization_response=location, code_verifier=VERIFIER)
+        session.fetch_token(f"{server.url}/token", authorization_response=location, code_verifier=VERIFIER.swapcase())
+    assert session.fetch_token(f"{server.url}/token", authorization_response=location, code_verifier=VERIFIER)
 
 
-def test_authlib_reads_implicit_response(served: DevelopmentServer) -> None:
+def test_authlib_reads_implicit_response(server: DevelopmentServer) -> None:
     session = OAuth2Session("judged", scope="order_car", redirect_uri=CALLBACK)
-    url, state = session.create_authorization_url(f"{served.url}/authorize", response_type="token")
+    url, state = session.create_authorization_url(f"{server.url}/authorize", response_type="token")
     location = sign_in(url)
     token = session.token_from_fragment(location, state)
     assert token["token_type"] == "Bearer"
-    assert session.get(f"{served.url}/userinfo").json()["preferred_username"] == "ada"
+    assert session.get(f"{server.url}/userinfo").json()["preferred_username"] == "ada"
 
 
 OWN = {"Origin": "https://link.example.com"}

@@ -20,7 +20,7 @@ from linkauth.storage import KeyStore, open_engine, upgrade
 from linkauth.storage.tables import deny_list, links, tokens
 from tests.conftest import ROOT, https
 from tests.protocol.flow import DAY, Skill, engine_of, server_of, set_clock
-from tests.protocol.histories import end_link_without_version, read, unverified_claims
+from tests.protocol.histories import deny_list_claims, end_link_without_version, unverified_claims
 from tests.web.raw_requests import send
 
 SECRET = "only for tests, 32 characters or more"
@@ -62,8 +62,8 @@ class CallCounter:
         return self.signed, self.read
 
 
-def revoked(app: TestApp) -> list[str]:
-    result: list[str] = read(app.get(DENIED).text, server_of(app))["revoked"]
+def revoked_tokens_of(app: TestApp) -> list[str]:
+    result: list[str] = deny_list_claims(app.get(DENIED).text, server_of(app))["revoked"]
     return result
 
 
@@ -86,7 +86,7 @@ def test_long_list_is_read_and_signed_once(
     add_ended_link(engine_of(app), 20_000, int(clock.now) + DAY)
     counter = CallCounter(app, monkeypatch)
     first = app.get(DENIED)
-    assert len(read(first.text, server_of(app))["revoked"]) == 20_000
+    assert len(deny_list_claims(first.text, server_of(app))["revoked"]) == 20_000
     with ThreadPoolExecutor(8) as threads:
         responses = list(threads.map(lambda _: send(app, path=DENIED), range(200)))
     assert {response.body for response in responses} == {first.body}
@@ -103,24 +103,24 @@ def test_list_is_signed_again_when_entries_change(
     clock.now = (clock.now // RENEWAL_INTERVAL + 1) * RENEWAL_INTERVAL
     token_response = home.link()
     counter = CallCounter(app, monkeypatch)
-    assert revoked(app) == []
+    assert revoked_tokens_of(app) == []
     assert home.revoke(token_response["access_token"]).status_int == 200
     jti = unverified_claims(token_response["access_token"])["jti"]
-    assert revoked(app) == [jti]
+    assert revoked_tokens_of(app) == [jti]
     assert counter.counts == (2, 2)
     # the end of a link without JWTs does not change the list
     opaque = Skill(app, "overlap", "the-overlapping-clients-secret", "https://overlap.example.com/cb", pkce=True)
     assert opaque.revoke(opaque.link()["access_token"]).status_int == 200
-    assert revoked(app) == [jti]
+    assert revoked_tokens_of(app) == [jti]
     assert counter.counts == (2, 2)
     # the list is signed again before it expires, and without the token after that has expired
     clock.now += RENEWAL_INTERVAL
-    assert revoked(app) == [jti]
+    assert revoked_tokens_of(app) == [jti]
     assert counter.counts == (3, 3)
     clock.now += 400 - RENEWAL_INTERVAL - 1
-    assert revoked(app) == [jti]
+    assert revoked_tokens_of(app) == [jti]
     clock.now += 1
-    assert revoked(app) == []
+    assert revoked_tokens_of(app) == []
     assert counter.counts == (4, 3)
 
 
@@ -130,25 +130,25 @@ def test_link_ended_by_another_server_or_command_appears_at_once(
     first, other = make_signed(), make_signed()
     token_response = [Skill(first).link() for _ in range(2)]
     jtis = [unverified_claims(each["access_token"])["jti"] for each in token_response]
-    assert revoked(first) == revoked(other) == []
+    assert revoked_tokens_of(first) == revoked_tokens_of(other) == []
     assert Skill(other).revoke(token_response[0]["access_token"]).status_int == 200
-    assert revoked(first) == revoked(other) == [jtis[0]]
+    assert revoked_tokens_of(first) == revoked_tokens_of(other) == [jtis[0]]
     ini = tmp_path / "linkauth.ini"
     ini.write_text((ROOT / "tests/testing.ini").read_text("utf-8").replace("%(tmp)s", str(tmp_path)), "utf-8")
     done = CliRunner().invoke(main, ["links", "end", str(ini), "--skill", "home", "--reason", "left", "--yes"])
     assert "1 link(s) ended" in done.output
-    assert revoked(first) == revoked(other) == sorted(jtis)
+    assert revoked_tokens_of(first) == revoked_tokens_of(other) == sorted(jtis)
 
 
 def test_link_ended_by_sql_appears_at_next_renewal(make_signed: Callable[..., TestApp]) -> None:
     app = make_signed()
     clock, token_response = set_clock(app), Skill(app).link()
-    assert revoked(app) == []
+    assert revoked_tokens_of(app) == []
     with engine_of(app).connect() as connection:
         link = connection.execute(select(links.c.id)).scalar_one()
     end_link_without_version(engine_of(app), link)
     clock.now += RENEWAL_INTERVAL
-    assert revoked(app) == [unverified_claims(token_response["access_token"])["jti"]]
+    assert revoked_tokens_of(app) == [unverified_claims(token_response["access_token"])["jti"]]
 
 
 def test_clock_set_back_restores_entry(make_signed: Callable[..., TestApp]) -> None:
@@ -158,9 +158,9 @@ def test_clock_set_back_restores_entry(make_signed: Callable[..., TestApp]) -> N
     token_response = Skill(app).link()
     assert Skill(app).revoke(token_response["access_token"]).status_int == 200
     clock.now += 360
-    assert revoked(app) == []
+    assert revoked_tokens_of(app) == []
     clock.now -= 1
-    assert revoked(app) == [unverified_claims(token_response["access_token"])["jti"]]
+    assert revoked_tokens_of(app) == [unverified_claims(token_response["access_token"])["jti"]]
 
 
 def test_list_without_version_is_not_cached(make_signed: Callable[..., TestApp]) -> None:
@@ -168,9 +168,9 @@ def test_list_without_version_is_not_cached(make_signed: Callable[..., TestApp])
     token_response = Skill(app).link()
     with engine_of(app).begin() as connection:
         connection.execute(deny_list.delete())
-    assert revoked(app) == []
+    assert revoked_tokens_of(app) == []
     assert Skill(app).revoke(token_response["access_token"]).status_int == 200
-    assert len(revoked(app)) == 1
+    assert len(revoked_tokens_of(app)) == 1
 
 
 def test_list_is_signed_again_with_new_key(make_signed: Callable[..., TestApp]) -> None:
@@ -181,7 +181,7 @@ def test_list_is_signed_again_with_new_key(make_signed: Callable[..., TestApp]) 
     KeyStore(engine_of(app), SECRET).rotate(2, 1)
     keys._cache = (0.0, ())
     second = app.get(DENIED)
-    assert read(second.text, server_of(app))["revoked"] == []
+    assert deny_list_claims(second.text, server_of(app))["revoked"] == []
     assert second.headers["ETag"] != first.headers["ETag"]
 
 
@@ -219,11 +219,11 @@ def test_confirmed_list_stays_valid_for_its_max_age(make_signed: Callable[..., T
     for begin in range(0, RENEWAL_INTERVAL, 37):
         clock.now = 1_800_000_000 + 1_000 * begin
         response = app.get(DENIED)
-        expires = read(response.text, server_of(app))["exp"]
+        expires = deny_list_claims(response.text, server_of(app))["exp"]
         clock.now += later
         conditional = app.get(DENIED, headers={"If-None-Match": response.headers["ETag"]}, status="*")
         if conditional.status_int == 200:
-            expires = read(conditional.text, server_of(app))["exp"]
+            expires = deny_list_claims(conditional.text, server_of(app))["exp"]
         assert expires >= clock.now + 60
 
 
@@ -255,4 +255,4 @@ def test_concurrent_requests_share_one_failed_read(
         may_fail.set()
         assert {response.result(30).status for response in responses} == {503}
         assert len(reads) == 1
-    assert revoked(app) == []
+    assert revoked_tokens_of(app) == []

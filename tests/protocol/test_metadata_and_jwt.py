@@ -28,7 +28,7 @@ URL = "https://link.example.com"
 SECRET = "only for tests, 32 characters or more"
 
 
-def document(app: TestApp) -> Any:
+def metadata_of(app: TestApp) -> Any:
     """Returns the metadata after validation by Authlib."""
     response = app.get(METADATA)
     assert response.content_type == "application/json"
@@ -56,7 +56,7 @@ def test_metadata_of_issuer_with_path_has_path_suffix(make_app: Callable[..., An
 
 
 def test_metadata_of_testing_ini_is_complete(app: TestApp) -> None:
-    assert document(app) == {
+    assert metadata_of(app) == {
         "issuer": URL,
         "authorization_endpoint": URL + "/authorize",
         "token_endpoint": URL + "/token",
@@ -81,7 +81,7 @@ KEYS = (
 )
 
 
-def only(*names: str, scopes: tuple[str, ...], **changes: str) -> Any:
+def settings_with_only(*names: str, scopes: tuple[str, ...], **changes: str) -> Any:
     """Returns changes to testing.ini that remove all other clients and scopes."""
     removed = {f"client__{name}__{key}": None for name in ALL if name not in names for key in KEYS}
     texts = {"order_car": ("", "__de"), **dict.fromkeys(("basic_profile", "private", "profile", "email"), ("",))}
@@ -90,7 +90,7 @@ def only(*names: str, scopes: tuple[str, ...], **changes: str) -> Any:
 
 
 def test_metadata_with_implicit_grant_only(make_app: Callable[..., Any]) -> None:
-    metadata = document(https(make_app(**only("alexa", scopes=("order_car", "basic_profile")))))
+    metadata = metadata_of(https(make_app(**settings_with_only("alexa", scopes=("order_car", "basic_profile")))))
     assert metadata["response_types_supported"] == ["token"]
     assert metadata["response_modes_supported"] == ["fragment"]
     assert metadata["grant_types_supported"] == ["implicit"]
@@ -115,12 +115,14 @@ def test_iss_is_announced_only_if_every_code_client_gets_it(
 ) -> None:
     clients = tuple(names.split())
     scopes = tuple({scope for client in clients for scope in SCOPES[client]})
-    metadata = document(https(make_app(**only(*clients, scopes=scopes))))
+    metadata = metadata_of(https(make_app(**settings_with_only(*clients, scopes=scopes))))
     assert metadata.get("authorization_response_iss_parameter_supported", False) is announced
 
 
 def test_metadata_with_public_client_only(make_app: Callable[..., Any]) -> None:
-    metadata = document(https(make_app(**only("app", scopes=("order_car",), client__app__iss="false"))))
+    metadata = metadata_of(
+        https(make_app(**settings_with_only("app", scopes=("order_car",), client__app__iss="false")))
+    )
     assert metadata["response_types_supported"] == ["code"]
     assert metadata["response_modes_supported"] == ["query"]
     assert metadata["grant_types_supported"] == ["authorization_code", "refresh_token"]
@@ -133,7 +135,7 @@ def test_metadata_with_public_client_only(make_app: Callable[..., Any]) -> None:
 
 def test_public_implicit_client_adds_no_token_auth_method(make_app: Callable[..., Any]) -> None:
     scopes = ("order_car", "basic_profile", "profile", "email")
-    metadata = document(https(make_app(**only("home", "single", scopes=scopes))))
+    metadata = metadata_of(https(make_app(**settings_with_only("home", "single", scopes=scopes))))
     assert metadata["token_endpoint_auth_methods_supported"] == ["client_secret_basic", "client_secret_post"]
 
 
@@ -165,7 +167,7 @@ def test_iss_is_not_sent_to_alexa(app: TestApp) -> None:
 
 
 @pytest.fixture(scope="module")
-def signed(make_app: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> TestApp:
+def jwt_app(make_app: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> TestApp:
     """The app with JWT access tokens for the client `home`."""
     url = f"sqlite:///{tmp_path_factory.mktemp('keys')}/linkauth.sqlite"
     engine = open_engine(url)
@@ -176,27 +178,27 @@ def signed(make_app: Callable[..., Any], tmp_path_factory: pytest.TempPathFactor
     return https(make_app(database=url, client__home__token_format="jwt"))
 
 
-def keys(app: TestApp) -> KeySet:
+def published_keys(app: TestApp) -> KeySet:
     return KeySet.import_key_set(app.get(JWKS).json)
 
 
-def denied(app: TestApp) -> list[str]:
+def deny_list_entries(app: TestApp) -> list[str]:
     """Returns the entries of the deny list after verification of its signature."""
     response = app.get(DENIED)
     assert response.content_type == "application/jwt"
     assert response.headers["Cache-Control"] == "public, max-age=60"
-    result = jwt.decode(response.text, keys(app), algorithms=["ES256"])
+    result = jwt.decode(response.text, published_keys(app), algorithms=["ES256"])
     assert result.header["typ"] == "deny-list+jwt"
     assert result.claims["iss"] == URL
     revoked: list[str] = result.claims["revoked"]
     return revoked
 
 
-def test_jwt_is_verified_with_published_keys(signed: TestApp) -> None:
-    home = Skill(signed)
-    assert document(signed)["jwks_uri"] == URL + JWKS
+def test_jwt_is_verified_with_published_keys(jwt_app: TestApp) -> None:
+    home = Skill(jwt_app)
+    assert metadata_of(jwt_app)["jwks_uri"] == URL + JWKS
     tokens = home.link(scope="profile")
-    result = jwt.decode(tokens["access_token"], keys(signed), algorithms=["ES256"])
+    result = jwt.decode(tokens["access_token"], published_keys(jwt_app), algorithms=["ES256"])
     assert (result.header["typ"], result.header["alg"]) == ("at+jwt", "ES256")
     assert set(result.claims) == {"iss", "sub", "aud", "client_id", "scope", "iat", "exp", "jti"}
     assert (result.claims["iss"], result.claims["sub"], result.claims["scope"]) == (URL, "staff:1", "profile")
@@ -207,21 +209,23 @@ def test_jwt_is_verified_with_published_keys(signed: TestApp) -> None:
     assert {name: state[name] for name in shared} == {name: result.claims[name] for name in shared}
     assert "." not in tokens["refresh_token"]
     narrow = home.refresh(tokens["refresh_token"]).json["access_token"]
-    assert jwt.decode(narrow, keys(signed), algorithms=["ES256"]).claims["jti"] != result.claims["jti"]
+    assert jwt.decode(narrow, published_keys(jwt_app), algorithms=["ES256"]).claims["jti"] != result.claims["jti"]
     # tokens of other clients are opaque
-    assert "." not in app_skill(signed).link()["access_token"]
+    assert "." not in app_skill(jwt_app).link()["access_token"]
 
 
-def test_deny_list_has_revoked_tokens(signed: TestApp) -> None:
-    home = Skill(signed)
+def test_deny_list_has_revoked_tokens(jwt_app: TestApp) -> None:
+    home = Skill(jwt_app)
     tokens = home.link()
     newer = home.refresh(tokens["refresh_token"]).json["access_token"]
     other = home.link()["access_token"]
-    jti = {text: jwt.decode(text, keys(signed)).claims["jti"] for text in (tokens["access_token"], newer, other)}
-    assert not set(jti.values()) & set(denied(signed))
+    jti = {
+        text: jwt.decode(text, published_keys(jwt_app)).claims["jti"] for text in (tokens["access_token"], newer, other)
+    }
+    assert not set(jti.values()) & set(deny_list_entries(jwt_app))
     assert home.revoke(tokens["refresh_token"]).status_int == 200
-    assert {jti[tokens["access_token"]], jti[newer]} <= set(denied(signed))
-    assert jti[other] not in denied(signed)
+    assert {jti[tokens["access_token"]], jti[newer]} <= set(deny_list_entries(jwt_app))
+    assert jti[other] not in deny_list_entries(jwt_app)
     assert home.post("/introspect", {"token": newer}).json == INACTIVE
     assert home.active(other)
 
@@ -233,8 +237,8 @@ def test_missing_signing_key_prevents_start_with_jwt(make_app: Callable[..., Any
     assert_refused(app.get(DENIED, status="*"), 404, "invalid_request")
 
 
-def test_changed_secret_prevents_start_with_jwt(make_app: Callable[..., Any], signed: TestApp) -> None:
-    url = services_of(signed.app.registry).settings.database
+def test_changed_secret_prevents_start_with_jwt(make_app: Callable[..., Any], jwt_app: TestApp) -> None:
+    url = services_of(jwt_app.app.registry).settings.database
     with pytest.raises(SettingsError, match=r"linkauth\.secret: cannot decrypt"):
         make_app(database=url, client__home__token_format="jwt", secret="another secret of 32 characters or more")
 
@@ -267,21 +271,21 @@ def forgeries(token: str, published: Any) -> dict[str, str]:
 @pytest.mark.parametrize(
     "kind", ["none", "signature of another", "hs256", "own key", "embedded", "jku", "kid", "crit", "huge", "unsigned"]
 )
-def test_forged_token_is_inactive(signed: TestApp, kind: str) -> None:
-    home = Skill(signed)
+def test_forged_token_is_inactive(jwt_app: TestApp, kind: str) -> None:
+    home = Skill(jwt_app)
     token = home.link()["access_token"]
-    forged = forgeries(token, signed.get(JWKS).json)[kind]
+    forged = forgeries(token, jwt_app.get(JWKS).json)[kind]
     assert home.post("/introspect", {"token": forged}).json == INACTIVE
     assert not home.active(forged)
     assert home.active(token)
 
 
-def test_deny_list_is_refused_as_access_token(signed: TestApp) -> None:
-    assert not Skill(signed).active(signed.get(DENIED).text)
+def test_deny_list_is_refused_as_access_token(jwt_app: TestApp) -> None:
+    assert not Skill(jwt_app).active(jwt_app.get(DENIED).text)
 
 
-def test_jwks_contains_only_public_parameters(signed: TestApp) -> None:
-    response = signed.get(JWKS)
+def test_jwks_contains_only_public_parameters(jwt_app: TestApp) -> None:
+    response = jwt_app.get(JWKS)
     assert response.headers["Cache-Control"] == "public, max-age=300"
     [key] = response.json["keys"]
     assert set(key) == {"kty", "crv", "x", "y", "kid", "use", "alg"}

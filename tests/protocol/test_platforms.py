@@ -29,7 +29,7 @@ SCOPES = " ".join(f"scope{number}" for number in range(15))
 
 
 @pytest.fixture(scope="module")
-def platforms(make_app: Callable[..., Any]) -> TestApp:
+def platform_app(make_app: Callable[..., Any]) -> TestApp:
     """An app with one client for each platform."""
     keys = {}
     for name in NAMES:
@@ -61,7 +61,7 @@ def _client(name: str) -> dict[str, str]:
     )
 
 
-def platform(app: TestApp, name: str, uri: str, **parameters: str) -> Alexa:
+def platform_client(app: TestApp, name: str, uri: str, **parameters: str) -> Alexa:
     request = {"client_id": name, "response_type": "code", "redirect_uri": uri, "state": STATE, **parameters}
     return Alexa(app, request)
 
@@ -82,9 +82,9 @@ def redeem_code(client_app: Alexa, **form: str) -> Any:
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize("path", ["/api/skill/link/{}", "/spa/skill/account-linking-status.html?vendorId={}"])
 @pytest.mark.parametrize("response_type", ["code", "token"])
-def test_alexa_links_by_both_grants(platforms: TestApp, host: str, path: str, response_type: str) -> None:
+def test_alexa_links_by_both_grants(platform_app: TestApp, host: str, path: str, response_type: str) -> None:
     uri = f"https://{host}{path.format(VENDOR)}"
-    client_app = platform(platforms, "echo", uri, response_type=response_type, scope=SCOPES)
+    client_app = platform_client(platform_app, "echo", uri, response_type=response_type, scope=SCOPES)
     location = client_app.submit("ada", "lovelace-1815", status=303).location
     if response_type == "token":
         parameters = fragment(location)
@@ -103,7 +103,7 @@ def test_alexa_links_by_both_grants(platforms: TestApp, host: str, path: str, re
 
 def test_alexa_lifetime_of_0_means_no_expiry(make_app: Callable[..., Any]) -> None:
     app = https(make_app(client__home__access_token_lifetime="0"))
-    client_app = platform(app, "home", f"https://{HOSTS[0]}/api/skill/link/M2HOME0000000")
+    client_app = platform_client(app, "home", f"https://{HOSTS[0]}/api/skill/link/M2HOME0000000")
     form = {
         "grant_type": "authorization_code",
         "code": client_app.code(),
@@ -115,8 +115,8 @@ def test_alexa_lifetime_of_0_means_no_expiry(make_app: Callable[..., Any]) -> No
 
 
 @pytest.mark.parametrize("uri", [GOOGLE, SANDBOX])
-def test_google_links_and_refreshes(platforms: TestApp, uri: str) -> None:
-    client_app = platform(platforms, "google", uri)
+def test_google_links_and_refreshes(platform_app: TestApp, uri: str) -> None:
+    client_app = platform_client(platform_app, "google", uri)
     token_response = redeem_code(client_app).json
     assert token_response["token_type"] == "Bearer"
     assert token_response["expires_in"] == 3600
@@ -126,8 +126,8 @@ def test_google_links_and_refreshes(platforms: TestApp, uri: str) -> None:
     assert (refused.status_int, refused.json["error"]) == (400, "invalid_grant")
 
 
-def test_google_links_by_implicit_grant(platforms: TestApp) -> None:
-    parameters = platform(platforms, "google", GOOGLE, response_type="token").link()
+def test_google_links_by_implicit_grant(platform_app: TestApp) -> None:
+    parameters = platform_client(platform_app, "google", GOOGLE, response_type="token").link()
     assert set(parameters) == {"state", "access_token", "token_type"}
 
 
@@ -139,26 +139,28 @@ def test_google_links_by_implicit_grant(platforms: TestApp) -> None:
     ],
 )
 def test_google_page_uses_user_locale_and_required_text(
-    platforms: TestApp, locale: str, language: str, sentence: str
+    platform_app: TestApp, locale: str, language: str, sentence: str
 ) -> None:
-    page = platform(platforms, "google", GOOGLE, user_locale=locale).open(headers={"Accept-Language": "ja, en, de"})
+    page = platform_client(platform_app, "google", GOOGLE, user_locale=locale).open(
+        headers={"Accept-Language": "ja, en, de"}
+    )
     assert page.html.html["lang"] == language
     assert sentence in page.html.get_text(" ", strip=True).replace("  ", " ")
     assert page.html.find("a", href="https://policies.google.com/privacy") is not None
     assert "Alexa" not in page.html.main.get_text()
-    other = platform(platforms, "smartthings", SMARTTHINGS).open()
+    other = platform_client(platform_app, "smartthings", SMARTTHINGS).open()
     assert other.html.find("a", href="https://policies.google.com/privacy") is None
 
 
 @pytest.mark.parametrize("region", ["us", "eu", "ap"])
-def test_smartthings_links(platforms: TestApp, region: str) -> None:
-    client_app = platform(platforms, "smartthings", f"https://c2c-{region}.smartthings.com/oauth/callback")
+def test_smartthings_links(platform_app: TestApp, region: str) -> None:
+    client_app = platform_client(platform_app, "smartthings", f"https://c2c-{region}.smartthings.com/oauth/callback")
     assert client_app.open().html.find("button", class_="primary") is not None
     assert redeem_code(client_app).json["refresh_token"]
 
 
-def test_yandex_links_and_refreshes(platforms: TestApp) -> None:
-    client_app = platform(platforms, "yandex", YANDEX, scope="home:lights home:doors")
+def test_yandex_links_and_refreshes(platform_app: TestApp) -> None:
+    client_app = platform_client(platform_app, "yandex", YANDEX, scope="home:lights home:doors")
     response = redeem_code(client_app)
     refreshed = post_token(
         client_app, "/token/refresh", grant_type="refresh_token", refresh_token=response.json["refresh_token"]
@@ -173,15 +175,15 @@ def test_yandex_links_and_refreshes(platforms: TestApp) -> None:
     assert (introspection["active"], introspection["sub"]) == (True, "staff:1")
 
 
-def test_ifttt_links_refreshes_and_gets_user_info(platforms: TestApp) -> None:
-    client_app = platform(platforms, "ifttt", IFTTT, scope="ifttt")
+def test_ifttt_links_refreshes_and_gets_user_info(platform_app: TestApp) -> None:
+    client_app = platform_client(platform_app, "ifttt", IFTTT, scope="ifttt")
     token_response = redeem_code(client_app).json
     assert "expires_in" not in token_response
     refreshed = post_token(client_app, grant_type="refresh_token", refresh_token=token_response["refresh_token"]).json
     assert refreshed["refresh_token"] == token_response["refresh_token"]
     ids = set()
     for token in (token_response["access_token"], refreshed["access_token"]):
-        response = platforms.get("/ifttt/v1/user/info", headers={"Authorization": f"Bearer {token}"})
+        response = platform_app.get("/ifttt/v1/user/info", headers={"Authorization": f"Bearer {token}"})
         assert response.content_type == "application/json"
         assert set(response.json) == {"data"}
         assert response.json["data"]["name"] == "ada"
@@ -190,33 +192,33 @@ def test_ifttt_links_refreshes_and_gets_user_info(platforms: TestApp) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer not-a-token"}, {"Authorization": "Basic eDp5"}])
-def test_ifttt_user_info_has_errors_in_ifttt_format(platforms: TestApp, headers: dict[str, str]) -> None:
-    refused = platforms.get("/ifttt/v1/user/info", headers=headers, status=401)
+def test_ifttt_user_info_has_errors_in_ifttt_format(platform_app: TestApp, headers: dict[str, str]) -> None:
+    refused = platform_app.get("/ifttt/v1/user/info", headers=headers, status=401)
     assert set(refused.json) == {"errors"}
     assert [set(each) for each in refused.json["errors"]] == [{"message"}]
     assert refused.json["errors"][0]["message"]
     assert refused.headers["WWW-Authenticate"].startswith("Bearer ")
-    wrong = platforms.get("/ifttt/v1/user/info?access_token=x", status=400)
+    wrong = platform_app.get("/ifttt/v1/user/info?access_token=x", status=400)
     assert wrong.json["errors"][0]["message"]
-    assert set(platforms.get("/userinfo", headers=headers, status=401).json) == {"error", "error_description"}
+    assert set(platform_app.get("/userinfo", headers=headers, status=401).json) == {"error", "error_description"}
 
 
-def test_long_subjects_stay_distinct_at_ifttt(platforms: TestApp) -> None:
+def test_long_subjects_stay_distinct_at_ifttt(platform_app: TestApp) -> None:
     ids = []
     for ending in ("a", "b"):
-        token = redeem_code(platform(platforms, "ifttt", IFTTT, scope="ifttt")).json["access_token"]
-        with services_of(platforms.app.registry).engine.begin() as connection:
+        token = redeem_code(platform_client(platform_app, "ifttt", IFTTT, scope="ifttt")).json["access_token"]
+        with services_of(platform_app.app.registry).engine.begin() as connection:
             connection.exec_driver_sql(
                 "UPDATE links SET subject = ? WHERE id = (SELECT max(id) FROM links)", ("x" * 254 + ending,)
             )
-        response = platforms.get("/ifttt/v1/user/info", headers={"Authorization": f"Bearer {token}"}).json
+        response = platform_app.get("/ifttt/v1/user/info", headers={"Authorization": f"Bearer {token}"}).json
         ids.append(response["data"]["id"])
     assert len(set(ids)) == 2
     assert all(0 < len(each) <= 200 for each in ids)
 
 
-def test_ifttt_gets_access_denied_after_cancel(platforms: TestApp) -> None:
-    client_app = platform(platforms, "ifttt", IFTTT, scope="ifttt")
+def test_ifttt_gets_access_denied_after_cancel(platform_app: TestApp) -> None:
+    client_app = platform_client(platform_app, "ifttt", IFTTT, scope="ifttt")
     location = client_app.open().forms[0].submit("cancel", headers=client_app.headers, status=303).location
     assert location.startswith(IFTTT + "?")
     assert query(location)["error"] == "access_denied"
@@ -224,18 +226,20 @@ def test_ifttt_gets_access_denied_after_cancel(platforms: TestApp) -> None:
 
 
 @pytest.mark.parametrize("method", ["S256", "SHA256"])
-def test_bixby_may_use_either_name_of_s256(platforms: TestApp, method: str) -> None:
+def test_bixby_may_use_either_name_of_s256(platform_app: TestApp, method: str) -> None:
     pkce = {"code_challenge": CHALLENGE, "code_challenge_method": method}
-    assert redeem_code(platform(platforms, "bixby", BIXBY, **pkce), code_verifier=VERIFIER).json["access_token"]
-    client_app = platform(platforms, "bixby", BIXBY, **pkce)
+    assert redeem_code(platform_client(platform_app, "bixby", BIXBY, **pkce), code_verifier=VERIFIER).json[
+        "access_token"
+    ]
+    client_app = platform_client(platform_app, "bixby", BIXBY, **pkce)
     form = {"grant_type": "authorization_code", "code": client_app.code(), "redirect_uri": BIXBY}
     assert post_token(client_app, **form, code_verifier=VERIFIER.swapcase()).json["error"] == "invalid_grant"
 
 
-def test_client_without_platform_gets_iss_and_standard_pkce(platforms: TestApp) -> None:
-    client_app = platform(platforms, "none", BIXBY, code_challenge=CHALLENGE, code_challenge_method="SHA256")
+def test_client_without_platform_gets_iss_and_standard_pkce(platform_app: TestApp) -> None:
+    client_app = platform_client(platform_app, "none", BIXBY, code_challenge=CHALLENGE, code_challenge_method="SHA256")
     assert query(client_app.open(status=303).location)["error"] == "invalid_request"
-    client_app = platform(platforms, "none", BIXBY)
+    client_app = platform_client(platform_app, "none", BIXBY)
     parameters = query(client_app.submit("ada", "lovelace-1815", status=303).location)
     assert parameters["iss"] == "https://link.example.com"
-    assert redeem_code(platform(platforms, "none", BIXBY)).json["expires_in"] == 3600
+    assert redeem_code(platform_client(platform_app, "none", BIXBY)).json["expires_in"] == 3600

@@ -14,7 +14,7 @@ from tests.conftest import https
 from tests.protocol.flow import DAY, Skill, app_skill, assert_refused, overlap_skill, set_clock
 
 
-def public(make_app: Callable[..., Any], grace: int = 60) -> tuple[Skill, Any]:
+def public_client(make_app: Callable[..., Any], grace: int = 60) -> tuple[Skill, Any]:
     app = https(make_app(client__app__refresh_grace=str(grace)))
     return app_skill(app), set_clock(app)
 
@@ -56,7 +56,7 @@ def test_overlap_works_for_years(make_app: Callable[..., Any]) -> None:
 
 
 def test_rotate_repeats_successor_within_grace_period(make_app: Callable[..., Any]) -> None:
-    skill, clock = public(make_app)
+    skill, clock = public_client(make_app)
     first = skill.link()["refresh_token"]
     responses = []
     for seconds in (0, 1, 28, 30):
@@ -71,7 +71,7 @@ def test_rotate_repeats_successor_within_grace_period(make_app: Callable[..., An
 
 
 def test_rotate_accepts_concurrent_refreshes_within_grace_period(make_app: Callable[..., Any]) -> None:
-    skill, _ = public(make_app)
+    skill, _ = public_client(make_app)
     token = skill.link()["refresh_token"]
     for _ in range(5):
         with ThreadPoolExecutor(8) as threads:
@@ -86,7 +86,7 @@ def test_rotate_accepts_concurrent_refreshes_within_grace_period(make_app: Calla
 def test_rotate_ends_link_for_reuse_after_grace_period(
     make_app: Callable[..., Any], grace: int, age: int, valid: bool
 ) -> None:
-    skill, clock = public(make_app, grace)
+    skill, clock = public_client(make_app, grace)
     first = skill.link()["refresh_token"]
     second = skill.refresh(first).json
     clock.now += age
@@ -98,7 +98,7 @@ def test_rotate_ends_link_for_reuse_after_grace_period(
 
 def test_rotate_without_grace_period_refuses_reuse_despite_clock_skew(make_app: Callable[..., Any]) -> None:
     """The clock of the second server is one second behind."""
-    skill, clock = public(make_app, 0)
+    skill, clock = public_client(make_app, 0)
     first = skill.link()["refresh_token"]
     assert skill.refresh(first).status_int == 200
     clock.now -= 1
@@ -106,7 +106,7 @@ def test_rotate_without_grace_period_refuses_reuse_despite_clock_skew(make_app: 
 
 
 def test_rotate_with_grace_period_tolerates_clock_skew(make_app: Callable[..., Any]) -> None:
-    skill, clock = public(make_app)
+    skill, clock = public_client(make_app)
     first = skill.link()["refresh_token"]
     second = skill.refresh(first).json["refresh_token"]
     clock.now -= 3
@@ -114,7 +114,7 @@ def test_rotate_with_grace_period_tolerates_clock_skew(make_app: Callable[..., A
 
 
 def test_rotate_works_for_years_and_detects_recent_reuse(make_app: Callable[..., Any]) -> None:
-    skill, clock = public(make_app)
+    skill, clock = public_client(make_app)
     chain = [skill.link()["refresh_token"]]
     for _ in range(60):
         clock.now += 7 * DAY
@@ -151,7 +151,7 @@ def test_rotated_token_is_refused_under_another_policy(make_app: Callable[..., A
 
 def test_successor_depends_on_secret_of_server(make_app: Callable[..., Any]) -> None:
     """Another secret gives the same token another successor."""
-    skill, _ = public(make_app)
+    skill, _ = public_client(make_app)
     first = skill.link()["refresh_token"]
     settings = services_of(skill.app.app.registry).settings
     other_secret = "another secret of 32 characters or more"

@@ -36,13 +36,13 @@ def home(app: TestApp) -> Skill:
 
 
 @pytest.fixture(scope="module")
-def timed(make_app: Callable[..., Any]) -> TestApp:
+def grace_app(make_app: Callable[..., Any]) -> TestApp:
     return https(make_app(client__app__refresh_grace="60"))
 
 
 @pytest.fixture
-def clock(timed: TestApp) -> Clock:
-    return set_clock(timed)
+def clock(grace_app: TestApp) -> Clock:
+    return set_clock(grace_app)
 
 
 def test_refresh_gives_new_access_token(home: Skill) -> None:
@@ -90,8 +90,8 @@ def test_other_token_is_refused_as_refresh_token(home: Skill, kind: str) -> None
     assert_refused(home.refresh(token), 400, "invalid_grant")
 
 
-def test_reuse_of_rotated_token_ends_link(timed: TestApp, clock: Clock) -> None:
-    public = app_skill(timed)
+def test_reuse_of_rotated_token_ends_link(grace_app: TestApp, clock: Clock) -> None:
+    public = app_skill(grace_app)
     first = public.link()
     second = public.refresh(first["refresh_token"]).json
     assert second["refresh_token"] != first["refresh_token"]
@@ -103,9 +103,9 @@ def test_reuse_of_rotated_token_ends_link(timed: TestApp, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("rotations", [2, 3, 10])
-def test_reuse_ends_link_after_further_rotations(timed: TestApp, clock: Clock, rotations: int) -> None:
+def test_reuse_ends_link_after_further_rotations(grace_app: TestApp, clock: Clock, rotations: int) -> None:
     """A thief who rotates a stolen token several times must not escape the end of the link."""
-    public = app_skill(timed)
+    public = app_skill(grace_app)
     stolen = public.link()["refresh_token"]
     thief = {"refresh_token": stolen}
     for _ in range(rotations):
@@ -116,8 +116,8 @@ def test_reuse_ends_link_after_further_rotations(timed: TestApp, clock: Clock, r
     assert_refused(public.refresh(thief["refresh_token"]), 400, "invalid_grant")
 
 
-def test_reuse_within_grace_period_ends_link_if_successor_was_used(timed: TestApp, clock: Clock) -> None:
-    public = app_skill(timed)
+def test_reuse_within_grace_period_ends_link_if_successor_was_used(grace_app: TestApp, clock: Clock) -> None:
+    public = app_skill(grace_app)
     first = public.link()["refresh_token"]
     second = public.refresh(first).json["refresh_token"]
     third = public.refresh(second).json
@@ -127,8 +127,8 @@ def test_reuse_within_grace_period_ends_link_if_successor_was_used(timed: TestAp
     assert not public.active(third["access_token"])
 
 
-def test_stable_token_works_a_thousand_times_over_a_year(timed: TestApp, clock: Clock) -> None:
-    home = Skill(timed)
+def test_stable_token_works_a_thousand_times_over_a_year(grace_app: TestApp, clock: Clock) -> None:
+    home = Skill(grace_app)
     token_response = home.link()
     token = token_response["refresh_token"]
 
@@ -136,7 +136,7 @@ def test_stable_token_works_a_thousand_times_over_a_year(timed: TestApp, clock: 
     request = ClientRequest(form, basic("home", "the-home-clients-secret")["Authorization"])
 
     def refresh(_: int) -> Any:
-        return server_of(timed).token(request)
+        return server_of(grace_app).token(request)
 
     with ThreadPoolExecutor(2) as two:
         for _ in range(500):
@@ -149,7 +149,7 @@ def test_stable_token_works_a_thousand_times_over_a_year(timed: TestApp, clock: 
     last = home.refresh(token).json
     assert home.active(last["access_token"])
     assert not home.active(token_response["access_token"])
-    with engine_of(timed).connect() as connection:
+    with engine_of(grace_app).connect() as connection:
         rows = connection.execute(
             select(func.count()).where(tokens.c.link_id.in_(select(func.max(tokens.c.link_id))))
         ).scalar()
@@ -158,10 +158,10 @@ def test_stable_token_works_a_thousand_times_over_a_year(timed: TestApp, clock: 
     assert 2 <= rows <= 12
 
 
-def test_failed_refresh_leaves_old_token_valid(timed: TestApp, clock: Clock) -> None:
-    public = app_skill(timed)
+def test_failed_refresh_leaves_old_token_valid(grace_app: TestApp, clock: Clock) -> None:
+    public = app_skill(grace_app)
     first = public.link()["refresh_token"]
-    engine = engine_of(timed)
+    engine = engine_of(grace_app)
 
     def fail(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if statement.startswith("INSERT INTO tokens"):
@@ -180,10 +180,10 @@ def test_failed_refresh_leaves_old_token_valid(timed: TestApp, clock: Clock) -> 
     assert public.refresh(second.json["refresh_token"]).status_int == 200
 
 
-def test_failed_redemption_leaves_code_valid(timed: TestApp, clock: Clock) -> None:
-    home = Skill(timed)
+def test_failed_redemption_leaves_code_valid(grace_app: TestApp, clock: Clock) -> None:
+    home = Skill(grace_app)
     code = home.code()
-    engine = engine_of(timed)
+    engine = engine_of(grace_app)
 
     def fail(_connection: Any) -> None:
         raise OperationalError("COMMIT", None, Exception("the connection is gone"))
@@ -211,29 +211,31 @@ def app_with(make_app: Callable[..., Any], before: TestApp, **changes: str) -> T
     return https(make_app(database=str(engine_of(before).url), **changes))
 
 
-def test_refresh_token_of_removed_client_is_refused(make_app: Callable[..., Any], timed: TestApp) -> None:
-    token_response = Skill(timed).link()
+def test_refresh_token_of_removed_client_is_refused(make_app: Callable[..., Any], grace_app: TestApp) -> None:
+    token_response = Skill(grace_app).link()
     without = {f"client__home__{key}": None for key in ("name", "grants", "secret", "alexa_vendor_id", "scopes")}
     changes: Any = {**without, "clients": "alexa other single expiring skill-backend app overlap"}
-    app = app_with(make_app, timed, scope__profile=None, scope__email=None, **changes)
+    app = app_with(make_app, grace_app, scope__profile=None, scope__email=None, **changes)
     removed = Skill(app)
     assert_refused(removed.refresh(token_response["refresh_token"]), 401, "invalid_client")
     assert not removed.active(token_response["access_token"])
     # the token is valid again when the client is configured again
-    assert Skill(timed).refresh(token_response["refresh_token"]).status_int == 200
+    assert Skill(grace_app).refresh(token_response["refresh_token"]).status_int == 200
 
 
-def test_refresh_is_refused_after_grant_is_removed_from_client(make_app: Callable[..., Any], timed: TestApp) -> None:
-    token_response = Skill(timed).link()
-    app = app_with(make_app, timed, client__home__grants="implicit")
+def test_refresh_is_refused_after_grant_is_removed_from_client(
+    make_app: Callable[..., Any], grace_app: TestApp
+) -> None:
+    token_response = Skill(grace_app).link()
+    app = app_with(make_app, grace_app, client__home__grants="implicit")
     assert_refused(Skill(app).refresh(token_response["refresh_token"]), 400, "unauthorized_client")
-    assert_refused(Skill(app).redeem(Skill(timed).code()), 400, "unauthorized_client")
+    assert_refused(Skill(app).redeem(Skill(grace_app).code()), 400, "unauthorized_client")
 
 
-def test_refresh_omits_scope_removed_from_client(make_app: Callable[..., Any], timed: TestApp) -> None:
-    token_response = Skill(timed).link(scope="order_car profile")
+def test_refresh_omits_scope_removed_from_client(make_app: Callable[..., Any], grace_app: TestApp) -> None:
+    token_response = Skill(grace_app).link(scope="order_car profile")
     app = app_with(
-        make_app, timed, client__home__scopes="order_car basic_profile", scope__profile=None, scope__email=None
+        make_app, grace_app, client__home__scopes="order_car basic_profile", scope__profile=None, scope__email=None
     )
     narrowed = Skill(app).refresh(token_response["refresh_token"]).json
     assert narrowed["scope"] == "order_car"
@@ -241,13 +243,13 @@ def test_refresh_omits_scope_removed_from_client(make_app: Callable[..., Any], t
     assert_refused(Skill(app).refresh(token_response["refresh_token"], scope="profile"), 400, "invalid_scope")
 
 
-def test_refresh_is_refused_if_no_scope_remains(make_app: Callable[..., Any], timed: TestApp) -> None:
-    token_response = Skill(timed).link(scope="email profile")
+def test_refresh_is_refused_if_no_scope_remains(make_app: Callable[..., Any], grace_app: TestApp) -> None:
+    token_response = Skill(grace_app).link(scope="email profile")
     app = app_with(
-        make_app, timed, client__home__scopes="order_car basic_profile", scope__profile=None, scope__email=None
+        make_app, grace_app, client__home__scopes="order_car basic_profile", scope__profile=None, scope__email=None
     )
     assert_refused(Skill(app).refresh(token_response["refresh_token"]), 400, "invalid_grant")
-    assert Skill(timed).refresh(token_response["refresh_token"]).json["scope"] == "email profile"
+    assert Skill(grace_app).refresh(token_response["refresh_token"]).json["scope"] == "email profile"
 
 
 @pytest.mark.parametrize("refresh", ["stable", "overlap", "rotate"])
@@ -277,8 +279,8 @@ def test_refresh_token_expires_at_end_of_lifetime(make_app: Callable[..., Any], 
     assert_refused(home.refresh(token), 400, "invalid_grant")
 
 
-def test_refresh_token_does_not_expire_by_default(timed: TestApp, clock: Clock) -> None:
-    home = Skill(timed, redirect_uri=HOME)
+def test_refresh_token_does_not_expire_by_default(grace_app: TestApp, clock: Clock) -> None:
+    home = Skill(grace_app, redirect_uri=HOME)
     token = home.link()["refresh_token"]
     clock.now += 20 * 365 * DAY
     assert home.refresh(token).json["refresh_token"] == token

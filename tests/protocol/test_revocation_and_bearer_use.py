@@ -32,7 +32,7 @@ def home(app: TestApp) -> Skill:
     return Skill(app)
 
 
-def state(skill: Skill, token: str) -> Any:
+def introspection_of(skill: Skill, token: str) -> Any:
     response = skill.post("/introspect", {"token": token})
     assert response.status_int == 200, response.text
     return response.json
@@ -50,16 +50,16 @@ def test_expired_token_is_inactive(make_app: Callable[..., Any]) -> None:
     clock = set_clock(home.app)
     token = home.link()["access_token"]
     clock.now += 3599
-    assert state(home, token)["active"] is True
+    assert introspection_of(home, token)["active"] is True
     clock.now += 1
-    assert state(home, token) == INACTIVE
+    assert introspection_of(home, token) == INACTIVE
     assert not home.active(token)
 
 
 def test_active_token_has_exactly_the_specified_members(make_app: Callable[..., Any]) -> None:
     home = Skill(https(make_app()))
     now = int(set_clock(home.app).now)
-    assert state(home, home.link(scope="email profile")["access_token"]) == {
+    assert introspection_of(home, home.link(scope="email profile")["access_token"]) == {
         "active": True,
         "scope": "email profile",
         "client_id": "home",
@@ -85,21 +85,21 @@ def test_token_must_be_sent_once_by_post(home: Skill, path: str) -> None:
 
 def test_code_or_refresh_token_is_inactive(home: Skill) -> None:
     code = home.code()
-    assert state(home, code) == INACTIVE
+    assert introspection_of(home, code) == INACTIVE
     assert not home.active(code)
     tokens = home.redeem(code).json
-    assert state(home, tokens["refresh_token"]) == INACTIVE
+    assert introspection_of(home, tokens["refresh_token"]) == INACTIVE
     assert not home.active(tokens["refresh_token"])
-    assert state(home, code) == INACTIVE
+    assert introspection_of(home, code) == INACTIVE
 
 
 def test_token_of_another_client_is_inactive(home: Skill) -> None:
     token = home.link()["access_token"]
-    assert state(overlap_skill(home.app), token) == INACTIVE
-    assert state(Skill(home.app, "alexa", "the alexa client's secret"), token) == INACTIVE
+    assert introspection_of(overlap_skill(home.app), token) == INACTIVE
+    assert introspection_of(Skill(home.app, "alexa", "the alexa client's secret"), token) == INACTIVE
     # this resource server may introspect only tokens of alexa
-    assert state(Skill(home.app, "skill-backend", "the resource server's secret"), token) == INACTIVE
-    assert state(home, token)["active"] is True
+    assert introspection_of(Skill(home.app, "skill-backend", "the resource server's secret"), token) == INACTIVE
+    assert introspection_of(home, token)["active"] is True
 
 
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
@@ -115,8 +115,8 @@ def test_revoking_one_token_ends_all_tokens_of_link_on_every_server(
     assert response.body == b""
     assert response.headers["Cache-Control"] == "no-store"
     for skill in (home, other_server):
-        assert state(skill, tokens["access_token"]) == INACTIVE
-        assert state(skill, newer) == INACTIVE
+        assert introspection_of(skill, tokens["access_token"]) == INACTIVE
+        assert introspection_of(skill, newer) == INACTIVE
         assert_refused(skill.refresh(tokens["refresh_token"]), 400, "invalid_grant")
     # a repeated revocation gives 200 too
     assert home.revoke(tokens[kind]).status_int == 200

@@ -28,7 +28,7 @@ def userinfo(app: TestApp, authorization: str) -> Any:
     return app.get("/userinfo", headers={"Authorization": authorization}, status="*")
 
 
-def state(skill: Skill, token: str) -> Any:
+def introspection_of(skill: Skill, token: str) -> Any:
     return skill.post("/introspect", {"token": token}).json
 
 
@@ -73,7 +73,7 @@ def test_use_is_recorded_once_per_hour_after_response(make_app: Callable[..., An
     assert used_at(home) == (None, None)
     for seconds, last_use in ((10, 10), (3000, 10), (3600, 10), (3610, 3610), (7000, 3610), (7210, 7210)):
         clock.now = start + seconds
-        assert state(home, token)["active"] is True
+        assert introspection_of(home, token)["active"] is True
         assert home.active(token)
         assert used_at(home) == (start + 10, start + last_use)
 
@@ -83,7 +83,7 @@ def test_use_that_cannot_be_recorded_does_not_fail_request(make_app: Callable[..
     token = home.link()["access_token"]
     with engine_of(home.app).begin():
         # the lock of the only writer is held during these requests
-        assert state(home, token)["active"] is True
+        assert introspection_of(home, token)["active"] is True
         assert home.active(token)
     assert used_at(home)[1] is not None
 

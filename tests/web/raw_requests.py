@@ -167,7 +167,7 @@ def assert_error(
 
 
 def assert_safe(response: Response, *secret_marks: bytes) -> None:
-    """Checks what holds for every response: no crash, no foreign redirect, no split header, no cookie, no mark."""
+    """Checks that a response has no crash, foreign redirect, split header, cookie or secret mark."""
     assert response.status < 500 or (response.status == 503 and response.get("Retry-After")), response.text
     for name, value in response.headers:
         assert re.fullmatch(r"[\x21-\x7E]+", name)

@@ -20,7 +20,7 @@ HTTPS = {"HTTP_X_FORWARDED_PROTO": "https"}
 
 
 @pytest.fixture(scope="module")
-def proxied(make_app: Callable[..., Any]) -> Any:
+def app_behind_proxy(make_app: Callable[..., Any]) -> Any:
     return make_app(trusted_proxies="10.0.0.0/8 unix")
 
 
@@ -28,15 +28,20 @@ def request_from(app: Any, peer: str, path: str = "/authorize", **headers: str) 
     return send(app, path=path, query=query(), **{"REMOTE_ADDR": peer, "wsgi.url_scheme": "http", **headers})
 
 
-def test_scheme_is_read_from_trusted_proxy(proxied: Any) -> None:
-    assert request_from(proxied, PROXY, **HTTPS, HTTP_X_FORWARDED_FOR="203.0.113.7").status == 200
-    assert request_from(proxied, "::ffff:10.0.0.1", **HTTPS).status == 200
-    assert request_from(proxied, "", **HTTPS).status == 200
-    assert_page(request_from(proxied, PROXY, HTTP_X_FORWARDED_PROTO="http"), 403)
-    assert_page(request_from(proxied, STRANGER, **HTTPS), 403)
+def test_scheme_is_read_from_trusted_proxy(app_behind_proxy: Any) -> None:
+    assert request_from(app_behind_proxy, PROXY, **HTTPS, HTTP_X_FORWARDED_FOR="203.0.113.7").status == 200
+    assert request_from(app_behind_proxy, "::ffff:10.0.0.1", **HTTPS).status == 200
+    assert request_from(app_behind_proxy, "", **HTTPS).status == 200
+    assert_page(request_from(app_behind_proxy, PROXY, HTTP_X_FORWARDED_PROTO="http"), 403)
+    assert_page(request_from(app_behind_proxy, STRANGER, **HTTPS), 403)
     # the proxy may serve http although the server itself uses TLS
-    assert_page(request_from(proxied, PROXY, HTTP_X_FORWARDED_PROTO="http", **{"wsgi.url_scheme": "https"}), 403)
-    assert request_from(proxied, STRANGER, HTTP_X_FORWARDED_PROTO="http", **{"wsgi.url_scheme": "https"}).status == 200
+    assert_page(
+        request_from(app_behind_proxy, PROXY, HTTP_X_FORWARDED_PROTO="http", **{"wsgi.url_scheme": "https"}), 403
+    )
+    assert (
+        request_from(app_behind_proxy, STRANGER, HTTP_X_FORWARDED_PROTO="http", **{"wsgi.url_scheme": "https"}).status
+        == 200
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,8 +53,8 @@ def test_scheme_is_read_from_trusted_proxy(proxied: Any) -> None:
         {"HTTP_X_FORWARDED_FOR": "\u00ff" * 5000, "HTTP_X_FORWARDED_PORT": "x"},
     ],
 )
-def test_unusual_headers_give_html_page(proxied: Any, headers: dict[str, str]) -> None:
-    response = request_from(proxied, PROXY, **headers)
+def test_unusual_headers_give_html_page(app_behind_proxy: Any, headers: dict[str, str]) -> None:
+    response = request_from(app_behind_proxy, PROXY, **headers)
     assert (response.get("Content-Type") or "").lower() == "text/html; charset=utf-8"
     assert response.status == (200 if headers.get("HTTP_X_FORWARDED_PROTO") == "https, https" else 403)
 
@@ -82,10 +87,10 @@ def the_warning(caplog: pytest.LogCaptureFixture) -> str:
     "headers", [HTTPS, {"HTTP_X_FORWARDED_PROTO": "https, https"}, {"HTTP_FORWARDED": "proto=https"}]
 )
 def test_untrusted_proxy_is_logged_with_setting(
-    proxied: Any, caplog: pytest.LogCaptureFixture, headers: dict[str, str]
+    app_behind_proxy: Any, caplog: pytest.LogCaptureFixture, headers: dict[str, str]
 ) -> None:
     peer = f"172.18.0.{len(str(headers))}"
-    request_from(proxied, f"::ffff:{peer}", **headers)
+    request_from(app_behind_proxy, f"::ffff:{peer}", **headers)
     assert f"add {peer} to linkauth.trusted_proxies" in the_warning(caplog)
 
 
@@ -102,9 +107,9 @@ def test_untrusted_proxy_is_logged_with_setting(
     ],
 )
 def test_missing_header_of_trusted_proxy_is_logged(
-    proxied: Any, caplog: pytest.LogCaptureFixture, headers: dict[str, str], sentence: str
+    app_behind_proxy: Any, caplog: pytest.LogCaptureFixture, headers: dict[str, str], sentence: str
 ) -> None:
-    request_from(proxied, f"10.0.0.{len(sentence)}", **headers)
+    request_from(app_behind_proxy, f"10.0.0.{len(sentence)}", **headers)
     assert sentence in the_warning(caplog)
 
 
@@ -118,8 +123,8 @@ def test_untrusted_peers_cannot_flood_log(make_app: Callable[..., Any], caplog: 
     assert 1 < len(caplog.records) <= 60
 
 
-def test_missing_client_address_of_proxy_is_logged(proxied: Any, caplog: pytest.LogCaptureFixture) -> None:
-    request_from(proxied, "10.0.0.77", **HTTPS)
+def test_missing_client_address_of_proxy_is_logged(app_behind_proxy: Any, caplog: pytest.LogCaptureFixture) -> None:
+    request_from(app_behind_proxy, "10.0.0.77", **HTTPS)
     assert "it must set X-Forwarded-For" in the_warning(caplog)
     assert "peer=10.0.0.77" in the_warning(caplog)
 

@@ -24,18 +24,18 @@ LENGTH, CHUNKS = "Content-Length: 1000\r\n\r\nt", "Transfer-Encoding: chunked\r\
 
 
 @pytest.fixture(scope="module", params=["waitress", "granian"])
-def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProductionServer]:
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProductionServer]:
     kind: Kind = request.param
-    running = ProductionServer(kind, tmp_path_factory.mktemp(kind) / "linkauth", {})
+    server = ProductionServer(kind, tmp_path_factory.mktemp(kind) / "linkauth", {})
     try:
-        running.start()
-        yield running
+        server.start()
+        yield server
     finally:
-        running.stop()
+        server.stop()
 
 
-def send_request(running: ProductionServer, request: str, stack: ExitStack) -> socket.socket:
-    connection = stack.enter_context(socket.create_connection(("127.0.0.1", running.port), 60))
+def send_request(server: ProductionServer, request: str, stack: ExitStack) -> socket.socket:
+    connection = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), 60))
     connection.sendall(request.encode("ascii"))
     return connection
 
@@ -59,11 +59,11 @@ def send_byte(connection: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("body", [LENGTH, CHUNKS], ids=["length", "chunks"])
-def test_introspection_works_beside_100_slow_clients(running: ProductionServer, body: str) -> None:
-    browser = HTTPClient(running.port)
+def test_introspection_works_beside_100_slow_clients(server: ProductionServer, body: str) -> None:
+    browser = HTTPClient(server.port)
     with ExitStack() as stack:
         slow_clients = [
-            send_request(running, HEAD.format(path="/introspect") + body, stack) for _ in range(SLOW_CLIENTS)
+            send_request(server, HEAD.format(path="/introspect") + body, stack) for _ in range(SLOW_CLIENTS)
         ]
         for number in range(INTROSPECTIONS):
             if body == LENGTH:
@@ -75,10 +75,10 @@ def test_introspection_works_beside_100_slow_clients(running: ProductionServer, 
 
 
 @pytest.mark.parametrize("body", [LENGTH, CHUNKS], ids=["length", "chunks"])
-def test_late_body_gives_408_as_json_or_page(running: ProductionServer, body: str) -> None:
+def test_late_body_gives_408_as_json_or_page(server: ProductionServer, body: str) -> None:
     with ExitStack() as stack:
-        program = send_request(running, HEAD.format(path="/introspect") + body, stack)
-        person = send_request(running, HEAD.format(path="/authorize?client_id=ride-hailer") + body, stack)
+        program = send_request(server, HEAD.format(path="/introspect") + body, stack)
+        person = send_request(server, HEAD.format(path="/authorize?client_id=ride-hailer") + body, stack)
         status, content = read_response(program)
         assert (status, json.loads(content)["error"]) == (408, "invalid_request")
         status, content = read_response(person)
@@ -95,46 +95,46 @@ def test_late_body_gives_408_as_json_or_page(running: ProductionServer, body: st
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0",
     ],
 )
-def test_connection_with_incomplete_request_is_closed(running: ProductionServer, sent: str) -> None:
+def test_connection_with_incomplete_request_is_closed(server: ProductionServer, sent: str) -> None:
     with ExitStack() as stack:
-        connection = send_request(running, sent, stack)
+        connection = send_request(server, sent, stack)
         with connection.makefile("rb") as file:
             assert b"200" not in file.read()
 
 
-def test_chunked_body_is_read(running: ProductionServer) -> None:
+def test_chunked_body_is_read(server: ProductionServer) -> None:
     with ExitStack() as stack:
         request = f"{HEAD.format(path='/introspect')}Authorization: {BASIC['Authorization']}\r\n"
         connection = send_request(
-            running, f"{request}Transfer-Encoding: chunked\r\n\r\n6\r\ntoken=\r\n1\r\nx\r\n0\r\n\r\n", stack
+            server, f"{request}Transfer-Encoding: chunked\r\n\r\n6\r\ntoken=\r\n1\r\nx\r\n0\r\n\r\n", stack
         )
         assert read_response(connection) == (200, b'{"active":false}')
 
 
-def test_request_with_length_and_chunks_closes_connection(running: ProductionServer) -> None:
+def test_request_with_length_and_chunks_closes_connection(server: ProductionServer) -> None:
     """A proxy that uses the length would read what follows the chunks as body (RFC 9112 section 6.1)."""
     one = f"{HEAD.format(path='/introspect')}Content-Length: 500\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
     with ExitStack() as stack:
-        connection = send_request(running, one + "GET /health/live HTTP/1.1\r\nHost: link.example.com\r\n\r\n", stack)
+        connection = send_request(server, one + "GET /health/live HTTP/1.1\r\nHost: link.example.com\r\n\r\n", stack)
         with connection.makefile("rb") as file:
             assert file.read().count(b"HTTP/1.1 ") == 1
 
 
-def test_malformed_chunks_give_400(running: ProductionServer) -> None:
+def test_malformed_chunks_give_400(server: ProductionServer) -> None:
     for chunk in ("0x7\r\ntoken=x\r\n", "-7\r\ntoken=x\r\n", "7\ntoken=x\n", "7\r\ntoken=xy\r\n"):
         with ExitStack() as stack:
             request = f"{HEAD.format(path='/introspect')}Transfer-Encoding: chunked\r\n\r\n{chunk}0\r\n\r\n"
-            assert read_response(send_request(running, request, stack))[0] == 400
+            assert read_response(send_request(server, request, stack))[0] == 400
 
 
 @pytest.mark.parametrize("size", [65_536, 65_537])
-def test_body_limit_is_same_for_length_and_chunks(running: ProductionServer, size: int) -> None:
+def test_body_limit_is_same_for_length_and_chunks(server: ProductionServer, size: int) -> None:
     filler = "token=".ljust(size, "x")
     begin = f"{HEAD.format(path='/introspect')}Authorization: {BASIC['Authorization']}\r\n"
     with ExitStack() as stack:
-        by_length = send_request(running, f"{begin}Content-Length: {size}\r\n\r\n{filler}", stack)
+        by_length = send_request(server, f"{begin}Content-Length: {size}\r\n\r\n{filler}", stack)
         by_chunks = send_request(
-            running, f"{begin}Transfer-Encoding: chunked\r\n\r\n{size:x}\r\n{filler}\r\n0\r\n\r\n", stack
+            server, f"{begin}Transfer-Encoding: chunked\r\n\r\n{size:x}\r\n{filler}\r\n0\r\n\r\n", stack
         )
         expected = 200 if size == 65_536 else 413
         assert [read_response(by_length)[0], read_response(by_chunks)[0]] == [expected, expected]

@@ -46,7 +46,7 @@ class Gate:
 
 @pytest.fixture
 def callers() -> Iterator[ThreadPoolExecutor]:
-    """A thread pool that plays the request threads of a server."""
+    """A thread pool that stands for the request threads of a server."""
     with ThreadPoolExecutor(64) as executor:
         yield executor
 
