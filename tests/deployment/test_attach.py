@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from passlib.hash import django_pbkdf2_sha256, ldap_salted_sha1
 
-from plugins.http.tests.api import API, Asked, Reply
+from plugins.http.tests.api import API, ReceivedRequest, Reply
 from tests.alexa import Alexa
 from tests.conftest import ROOT, STAFF_SETTINGS, https
 from tests.servers import openldap
@@ -119,7 +119,7 @@ def test_people_in_a_directory_sign_in_with_the_ldap_settings_of_the_readme(atta
 
 
 def test_people_of_a_login_api_sign_in_with_the_http_settings_of_the_readme(attached: Callable[..., Alexa]) -> None:
-    def reply_to(request: Asked) -> Reply:
+    def reply_to(request: ReceivedRequest) -> Reply:
         credentials = json.loads(request.body)
         if credentials == {"login": "grace", "secret": PASSWORD}:
             return Reply(200, json.dumps({"result": {"ok": True, "id": "77"}}))

@@ -1,4 +1,4 @@
-"""A real HTTP server for tests: it answers as it is told, stops, hangs, misbehaves, and remembers what it was asked."""
+"""An HTTP server for tests. It records requests, and can respond arbitrarily, stop, or become unresponsive."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from urllib.parse import parse_qs, urlsplit
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request as the server saw it."""
+class ReceivedRequest:
+    """A request as received by the server."""
 
     method: str
     target: str
@@ -33,7 +33,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reply:
-    """`raw` in place of all else are bytes for the socket, after which it is closed unless it `keeps` it."""
+    """A response. If `raw` is set, it writes to the socket instead; the socket is then closed unless `keeps` is set."""
 
     status: int = 200
     body: bytes | str = b""
@@ -42,29 +42,29 @@ class Reply:
     keeps: bool = False
 
 
-Answers = Callable[[Asked], Reply]
+Handler = Callable[[ReceivedRequest], Reply]
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _RequestHandler(BaseHTTPRequestHandler):
     server: Any
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
     def setup(self) -> None:
         super().setup()
-        self.server.api.opened(self.connection)
+        self.server.api.add_connection(self.connection)
 
     def finish(self) -> None:
         super().finish()
-        self.server.api.closed(self.connection)
+        self.server.api.remove_connection(self.connection)
 
     def do_POST(self) -> None:
         api: API = self.server.api
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        asked = Asked(self.command, self.path, dict(self.headers.items()), body, self.client_address[1])
-        api.seen.append(asked)
-        api.well.wait(30)
-        reply = api.head if self.command == "HEAD" else api.answers(asked)
+        request = ReceivedRequest(self.command, self.path, dict(self.headers.items()), body, self.client_address[1])
+        api.requests.append(request)
+        api.responding.wait(30)
+        reply = api.head if self.command == "HEAD" else api.handler(request)
         if reply.raw:
             self.close_connection = not reply.keeps
             self.wfile.flush()
@@ -82,26 +82,26 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_PUT = do_HEAD = do_POST
 
     def log_message(self, *_arguments: Any) -> None:
-        """Say nothing: the tests look at `seen`."""
+        """Logs nothing; the tests use `requests`."""
 
 
 class _Server(ThreadingHTTPServer):
     request_queue_size = 64
 
     def handle_error(self, *_arguments: Any) -> None:
-        """Clients go away in these tests."""
+        """Ignores clients that disconnect."""
 
 
 class API:
-    """One server on loopback; `answers` may be changed at any time. `tls` makes it speak https."""
+    """A server on loopback. `handler` may be replaced at any time. `tls` enables https."""
 
-    def __init__(self, answers: Answers | None = None, tls: ssl.SSLContext | None = None) -> None:
-        self.answers: Answers = answers or (lambda asked: Reply(404))
+    def __init__(self, handler: Handler | None = None, tls: ssl.SSLContext | None = None) -> None:
+        self.handler: Handler = handler or (lambda request: Reply(404))
         self.head = Reply(405)
-        self.seen: list[Asked] = []
-        self.well = threading.Event()
-        self.well.set()
-        self.open: set[socket.socket] = set()
+        self.requests: list[ReceivedRequest] = []
+        self.responding = threading.Event()
+        self.responding.set()
+        self.connections: set[socket.socket] = set()
         self._tls = tls
         self._lock = threading.Lock()
         self._server: _Server | None = None
@@ -115,37 +115,37 @@ class API:
     def start(self) -> None:
         if self._server:
             return
-        self._server = _Server(("127.0.0.1", self.port), _Handler)
+        self._server = _Server(("127.0.0.1", self.port), _RequestHandler)
         self._server.api = self  # type: ignore[attr-defined]
         self.port = self._server.server_port
         if self._tls:
-            # the handshake belongs to the handler's thread, or one client would hold up all
+            # the handshake runs in the thread of the connection, so that one client does not block the others
             self._server.socket = self._tls.wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False
             )
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         self._thread.start()
 
-    def opened(self, connection: socket.socket) -> None:
+    def add_connection(self, connection: socket.socket) -> None:
         with self._lock:
-            self.open.add(connection)
+            self.connections.add(connection)
 
-    def closed(self, connection: socket.socket) -> None:
+    def remove_connection(self, connection: socket.socket) -> None:
         with self._lock:
-            self.open.discard(connection)
+            self.connections.discard(connection)
 
     def drop_connections(self) -> None:
         with self._lock:
-            for connection in self.open:
+            for connection in self.connections:
                 try:
                     connection.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     continue
 
     def stop(self) -> None:
-        """Refuse connections, and close those that are open."""
+        """Refuses connections, and closes the open ones."""
         if self._server:
-            self.well.set()
+            self.responding.set()
             self._server.shutdown()
             self._thread.join()
             self.drop_connections()
@@ -153,8 +153,8 @@ class API:
             self._server = None
 
     def hang(self) -> None:
-        """Accept, and answer nothing."""
-        self.well.clear()
+        """Accepts connections, but does not respond."""
+        self.responding.clear()
 
     def resume(self) -> None:
-        self.well.set()
+        self.responding.set()

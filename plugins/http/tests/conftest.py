@@ -1,4 +1,4 @@
-"""Real HTTP servers, and backends on them."""
+"""Fixtures: HTTP servers, and backends that use them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pytest
 from linkauth.testing import settings_of
 from linkauth_http import HTTPBackend, HTTPSettings
 
-from .api import API, Answers
+from .api import API, Handler
 
 
 def settings_for(*urls: str, **changes: Any) -> HTTPSettings:
-    """Settings for a JSON API, with timeouts of a second; None leaves a key out of the ini."""
+    """Returns settings for a JSON API, with timeouts of one second. None removes a key."""
     values: dict[str, Any] = {
         "url": urls,
         "preset": "json",
@@ -33,11 +33,11 @@ def settings_for(*urls: str, **changes: Any) -> HTTPSettings:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., API]]:
-    """`serve(answers)`: a server of this test's own."""
+    """Returns a function that starts a server: `serve(handler)`."""
     made: list[API] = []
 
-    def start(answers: Answers | None = None, **named: Any) -> API:
-        made.append(API(answers, **named))
+    def start(handler: Handler | None = None, **named: Any) -> API:
+        made.append(API(handler, **named))
         return made[-1]
 
     yield start
@@ -52,7 +52,7 @@ def api(serve: Callable[..., API]) -> API:
 
 @pytest.fixture
 def backend_on() -> Iterator[Callable[..., HTTPBackend]]:
-    """`backend_on(*urls, **settings)`."""
+    """Returns a function that creates a backend: `backend_on(*urls, **settings)`."""
     made: list[HTTPBackend] = []
 
     def make(*urls: str, **changes: Any) -> HTTPBackend:

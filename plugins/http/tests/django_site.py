@@ -1,5 +1,9 @@
-"""A Django site in one file: its own users, and its own login page. `python django_site.py PORT FOLDER`; the folder
-holds login.html and people.json, name to password."""
+"""A Django site in one file, with users and a login page.
+
+    python django_site.py PORT FOLDER
+
+FOLDER contains login.html, and people.json with {name: password}.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ urlpatterns: list[Any] = []
 
 class Silent(WSGIRequestHandler):
     def log_message(self, *_arguments: object) -> None:
-        """The tests look at answers."""
+        """Logs nothing."""
 
 
 def main(port: int, folder: Path) -> None:
@@ -37,7 +41,7 @@ def main(port: int, folder: Path) -> None:
         DEFAULT_AUTO_FIELD="django.db.models.AutoField",
     )
     django.setup()
-    # Django wants its settings first
+    # Django requires configured settings before these imports
     from django.contrib.auth.models import User
     from django.contrib.auth.views import LoginView
     from django.core.management import call_command

@@ -1,4 +1,4 @@
-"""The login APIs of the presets, as small servers of people: each speaks its protocol as the real one does."""
+"""Handlers that implement the login APIs of the presets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 from linkauth.testing import Known
 
-from .api import Asked, Reply
+from .api import ReceivedRequest, Reply
 
 MUELLER = Known("müller", "Grün-Tür 7 %&+<>\"'é", "4711")
 JSON = (("Content-Type", "application/json"),)
@@ -23,7 +23,7 @@ SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 
 
 def known(name: str) -> bool:
-    """The name in any case, as most databases compare it."""
+    """Returns whether the name is known, ignoring case like most databases."""
     return name.lower() == MUELLER.username
 
 
@@ -31,8 +31,8 @@ def is_right(name: str, password: str) -> bool:
     return known(name) and password == MUELLER.password
 
 
-def json_api(asked: Asked) -> Reply:
-    said = json.loads(asked.body)
+def json_api(request: ReceivedRequest) -> Reply:
+    said = json.loads(request.body)
     if not known(said["username"]):
         return Reply(404, json.dumps({"ok": False}), JSON)
     if not is_right(said["username"], said["password"]):
@@ -41,24 +41,24 @@ def json_api(asked: Asked) -> Reply:
     return Reply(200, json.dumps(person), JSON)
 
 
-def basic(asked: Asked) -> Reply:
-    scheme, _, text = asked.headers.get("Authorization", "").partition(" ")
+def basic(request: ReceivedRequest) -> Reply:
+    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
     name, _, password = base64.b64decode(text).decode().partition(":")
     if scheme == "Basic" and is_right(name, password):
         return Reply(200, "hello", (("X-Person", "4711"),))
     return Reply(401, "", (("WWW-Authenticate", 'Basic realm="x", charset="UTF-8"'),))
 
 
-def cas(asked: Asked) -> Reply:
-    form = asked.form
-    if asked.method != "POST" or asked.path != "/cas/v1/tickets":
+def cas(request: ReceivedRequest) -> Reply:
+    form = request.form
+    if request.method != "POST" or request.path != "/cas/v1/tickets":
         return Reply(404)
     if not known(form["username"]):
         return Reply(401, json.dumps({"authentication_exceptions": ["AccountNotFoundException"]}), JSON)
     if not is_right(form["username"], form["password"]):
         exceptions = ["AccountNotFoundException", "FailedLoginException"]
         return Reply(401, json.dumps({"authentication_exceptions": exceptions}), JSON)
-    ticket = f"https://{asked.headers['Host']}/cas/v1/tickets/TGT-1-{secrets.token_hex(8)}-cas"
+    ticket = f"https://{request.headers['Host']}/cas/v1/tickets/TGT-1-{secrets.token_hex(8)}-cas"
     return Reply(201, "<!DOCTYPE html><title>201 Created</title>", (*HTML, ("Location", ticket)))
 
 
@@ -67,8 +67,8 @@ def jwt(claims: Mapping[str, Any]) -> str:
     return ".".join(base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in parts)
 
 
-def keycloak(asked: Asked) -> Reply:
-    form = asked.form
+def keycloak(request: ReceivedRequest) -> Reply:
+    form = request.form
     if form.get("client_id") != "linkauth" or form.get("client_secret") != "s3cret of the client":
         said = {"error": "unauthorized_client", "error_description": "Invalid client or Invalid client credentials"}
         return Reply(401, json.dumps(said), JSON)
@@ -86,9 +86,9 @@ def keycloak(asked: Asked) -> Reply:
     return Reply(200, json.dumps(said | {"id_token": jwt(claims | {"groups": ["staff"]})}), JSON)
 
 
-def soap(asked: Asked) -> Reply:
-    assert asked.headers["SOAPAction"] == '""'
-    login = ElementTree.fromstring(asked.body).find(".//{urn:people}login")
+def soap(request: ReceivedRequest) -> Reply:
+    assert request.headers["SOAPAction"] == '""'
+    login = ElementTree.fromstring(request.body).find(".//{urn:people}login")
     assert login is not None
     name, password = login.findtext("{urn:people}name", ""), login.findtext("{urn:people}password", "")
     kind = (("Content-Type", "text/xml; charset=utf-8"),)
@@ -105,18 +105,18 @@ def envelope(body: str) -> str:
 
 @dataclass
 class HTMLLogin:
-    """A login form with a hidden token that is bound to a cookie; a right password is a redirect."""
+    """A login form with a hidden token that is bound to a cookie. A correct password returns a redirect."""
 
     def __post_init__(self) -> None:
         self.sessions: dict[str, str] = {}
 
-    def __call__(self, asked: Asked) -> Reply:
-        if asked.path == "/home":
+    def __call__(self, request: ReceivedRequest) -> Reply:
+        if request.path == "/home":
             return Reply(500)
-        if asked.method in ("GET", "HEAD"):
+        if request.method in ("GET", "HEAD"):
             return self._form("")
-        form = asked.form
-        cookie = re.search(r"sid=(\w+)", asked.headers.get("Cookie", ""))
+        form = request.form
+        cookie = re.search(r"sid=(\w+)", request.headers.get("Cookie", ""))
         if not cookie or self.sessions.pop(cookie[1], None) != form.get("token") or form.get("step") != "1":
             return Reply(403, "<h1>Forbidden</h1>", HTML)
         if not is_right(form["login"], form["pw"]):

@@ -1,4 +1,4 @@
-"""A login form is sent in the charset of its page, as browsers send it: the server decodes that and compares."""
+"""Tests that a login form is sent in the charset of its page, like in browsers."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import pytest
 from linkauth.backends import WrongPassword
 from linkauth_http import HTTPBackend
 
-from .api import API, Answers, Asked, Reply
+from .api import API, Handler, ReceivedRequest, Reply
 
 Make = Callable[..., HTTPBackend]
 FORM = '<form {}><input type=hidden name="wähle" value="Grün"><input type=password name=password></form>'
 LATIN, META = "iso-8859-1", '<META http-equiv=Content-Type content="text/html; charset=iso-8859-1">'
 
 
-def site(head: str, kind: str, form: str, charset: str, password: str) -> Answers:
-    """A login page in `charset` that takes its form in that, and the one `password`."""
+def site(head: str, kind: str, form: str, charset: str, password: str) -> Handler:
+    """A login page in `charset` that expects its form in that charset, with this `password`."""
 
-    def answers(asked: Asked) -> Reply:
-        if asked.method == "GET":
+    def handler(request: ReceivedRequest) -> Reply:
+        if request.method == "GET":
             page = f"<!DOCTYPE html>{head}{FORM.format(form)}"
             return Reply(200, page.encode(charset), (("Content-Type", kind),))
-        sent = parse_qs(asked.body.decode("ascii"), encoding=charset, errors="strict")
+        sent = parse_qs(request.body.decode("ascii"), encoding=charset, errors="strict")
         assert (sent["wähle"], sent["username"]) == (["Grün"], ["jürgen"])
         return Reply(302, "", (("Location", "/home" if sent["password"] == [password] else "/login?error"),))
 
-    return answers
+    return handler
 
 
 @pytest.mark.parametrize(
@@ -38,20 +38,20 @@ def site(head: str, kind: str, form: str, charset: str, password: str) -> Answer
         (META, "text/html", "", "cp1252", "Tür&#269;€"),
         ("<meta charset='ISO-8859-15'>", "text/html", "", "iso-8859-15", "Tür&#269;€"),
         ("<meta name=viewport content=x><meta charset=windows-1250>", "text/html", "", "cp1250", "Türč€"),
-        # the header comes first
+        # the header takes precedence
         (META, "text/html; charset=utf-8", "", "utf-8", "Türč€"),
         ("", "text/html", "", "utf-8", "Türč€"),
-        # names that nobody knows, or that a page cannot have
+        # unknown charsets, and charsets that a page cannot have
         ("<meta charset=utf-16>", "text/html", "", "utf-8", "Türč€"),
         ("<meta charset=iso-8859-12>", "text/html", "", "utf-8", "Türč€"),
         ("<meta charset=utf-7>", "text/html", "", "utf-8", "Türč€"),
         ("<meta charset=utf-8>", "text/html", "accept-charset='utf-8 latin1'", "utf-8", "Türč€"),
     ],
 )
-def test_the_form_is_in_the_pages_charset(
+def test_form_is_sent_in_the_charset_of_the_page(
     api: API, backend_on: Make, head: str, kind: str, form: str, charset: str, arrives: str
 ) -> None:
-    api.answers = site(head, kind, form, charset, arrives)
+    api.handler = site(head, kind, form, charset, arrives)
     rules = {"success": "location:/home", "subject": "username", "wrong_password": "location:/login*"}
     backend = backend_on(f"{api.url}/login", preset="html-form", **rules)
     assert backend.authenticate("jürgen", "Türč€").subject == "jürgen"
@@ -63,12 +63,12 @@ def test_the_form_is_in_the_pages_charset(
     ("header", "accepted", "sent"),
     [(LATIN, "UTF-8", "utf-8"), ("utf-8", LATIN, "cp1252"), ("utf-16", "", "utf-8"), (LATIN, "x", "utf-8")],
 )
-def test_the_form_may_want_another(api: API, backend_on: Make, header: str, accepted: str, sent: str) -> None:
+def test_form_is_sent_in_its_accept_charset(api: API, backend_on: Make, header: str, accepted: str, sent: str) -> None:
     page = FORM.format(f"accept-charset={accepted}" if accepted else "").encode(header)
     kind = (("Content-Type", f"text/html; charset={header}"),)
-    api.answers = lambda asked: (
-        Reply(200, page, kind) if asked.method == "GET" else Reply(302, "", (("Location", "/"),))
+    api.handler = lambda request: (
+        Reply(200, page, kind) if request.method == "GET" else Reply(302, "", (("Location", "/"),))
     )
     backend_on(api.url, preset="html-form", success="location:/", subject="username").authenticate("ü", "x")
-    read = parse_qs(api.seen[1].body.decode("ascii"), encoding=sent, errors="strict")
+    read = parse_qs(api.requests[1].body.decode("ascii"), encoding=sent, errors="strict")
     assert read == {"wähle": ["Grün"], "username": ["ü"], "password": ["x"]}

@@ -1,4 +1,4 @@
-"""The HTTP backend keeps the contract, with every preset, each on a server that speaks its protocol."""
+"""Runs the backend contract with every preset, on a server that implements its protocol."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from linkauth_http import HTTPBackend
 from linkauth_http.server import LoginServer
 
 from . import protocols
-from .api import API, Answers
+from .api import API, Handler
 from .conftest import settings_for
 from .protocols import MUELLER
 
 
 class APIStore:
-    """A login API; it breaks by hanging or by stopping."""
+    """A login API. `breaks` makes it unresponsive or stops it."""
 
     def __init__(self, api: API, path: str, settings: dict[str, Any], hangs: bool) -> None:
         self._api, self._path, self._settings = api, path, settings
@@ -32,7 +32,7 @@ class APIStore:
 
 
 class HTTPContract(BackendContract, ABC):
-    """Its time goes into requests. Whose name it is only the API knows, which is asked with the password."""
+    """Counts requests as work. The backend does not call guard, because only the API knows the account."""
 
     guards: ClassVar[bool] = False
     path: ClassVar[str] = "/login"
@@ -40,8 +40,8 @@ class HTTPContract(BackendContract, ABC):
     hangs: ClassVar[bool] = False
 
     @abstractmethod
-    def answers(self) -> Answers:
-        """What the protocol's server answers."""
+    def handler(self) -> Handler:
+        """Returns the handler that implements the protocol."""
 
     @contextmanager
     def work(self) -> Iterator[list[str]]:
@@ -58,7 +58,7 @@ class HTTPContract(BackendContract, ABC):
 
     @pytest.fixture
     def store(self) -> Iterator[APIStore]:
-        api = API(self.answers())
+        api = API(self.handler())
         yield APIStore(api, self.path, self.settings, self.hangs)
         api.stop()
 
@@ -77,16 +77,16 @@ class TestJSON(HTTPContract):
     }
     hangs = True
 
-    def answers(self) -> Answers:
+    def handler(self) -> Handler:
         return protocols.json_api
 
 
 class TestBasic(HTTPContract):
-    # 401 is all that HTTP says
+    # HTTP Basic returns 401 for unknown names and wrong passwords
     tells_unknown = False
     settings: ClassVar[dict[str, Any]] = {"preset": "basic", "success": None, "subject": "header:X-Person"}
 
-    def answers(self) -> Answers:
+    def handler(self) -> Handler:
         return protocols.basic
 
 
@@ -94,7 +94,7 @@ class TestCAS(HTTPContract):
     path = "/cas/v1/tickets"
     settings: ClassVar[dict[str, Any]] = {"preset": "cas-rest", "success": None, "subject": None}
 
-    def answers(self) -> Answers:
+    def handler(self) -> Handler:
         return protocols.cas
 
     @pytest.fixture
@@ -103,7 +103,7 @@ class TestCAS(HTTPContract):
 
 
 class TestKeycloak(HTTPContract):
-    # Keycloak tells nobody which names there are
+    # Keycloak does not distinguish unknown names from wrong passwords
     tells_unknown = False
     path = "/realms/people/protocol/openid-connect/token"
     settings: ClassVar[dict[str, Any]] = {
@@ -115,7 +115,7 @@ class TestKeycloak(HTTPContract):
     }
     hangs = True
 
-    def answers(self) -> Answers:
+    def handler(self) -> Handler:
         return protocols.keycloak
 
 
@@ -133,12 +133,12 @@ class TestSOAP(HTTPContract):
         "username": "xpath:.//{*}login",
     }
 
-    def answers(self) -> Answers:
+    def handler(self) -> Handler:
         return protocols.soap
 
 
 class TestHTMLForm(HTTPContract):
-    # the form is shown again, whatever was wrong
+    # the form is returned again for unknown names and wrong passwords
     tells_unknown = False
     settings: ClassVar[dict[str, Any]] = {
         "preset": "html-form",
@@ -148,7 +148,7 @@ class TestHTMLForm(HTTPContract):
     }
     hangs = True
 
-    def answers(self) -> Answers:
+    def handler(self) -> Handler:
         return protocols.HTMLLogin()
 
     @pytest.fixture

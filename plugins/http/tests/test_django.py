@@ -1,4 +1,4 @@
-"""Django's own login page, with its CSRF token and its session, driven through the html-form preset."""
+"""Tests of the html-form preset with the login page of a real Django."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def django_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (folder / "people.json").write_text(json.dumps(PEOPLE), "utf-8")
     command = [sys.executable, str(Path(__file__).with_name("django_site.py")), str(port), str(folder)]
 
-    def answers() -> bool:
+    def is_ready() -> bool:
         try:
             with urllib.request.urlopen(url, timeout=5) as page:
                 return bool(page.status == 200)
@@ -46,17 +46,17 @@ def django_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             return False
 
     process = Process("Django", lambda: command, folder / "django.log")
-    process.start(answers)
+    process.start(is_ready)
     yield url
     process.stop()
     with sqlite3.connect(folder / "people.sqlite") as database:
-        # whoever got in got there by Django's own sessions
+        # every successful sign-in has created a session of Django
         assert database.execute("SELECT count(*) FROM django_session").fetchone()[0] >= len(PEOPLE)
     database.close()
 
 
 @pytest.mark.parametrize("name", PEOPLE)
-def test_a_right_password(django_url: str, backend_on: Make, name: str) -> None:
+def test_correct_password(django_url: str, backend_on: Make, name: str) -> None:
     backend = backend_on(django_url, **FORM, receive_timeout=5)
     assert backend.authenticate(name, PEOPLE[name]).subject == name
     for wrong in (PEOPLE[name] + "x", PEOPLE[name].swapcase() if name != "山田" else "山田", PEOPLE[name][:-1]):
@@ -65,23 +65,23 @@ def test_a_right_password(django_url: str, backend_on: Make, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["nobody", "' OR 1=1--", "<script>alert(1)</script>", "a\r\nb"])
-def test_nobody(django_url: str, backend_on: Make, name: str) -> None:
+def test_unknown_name_and_wrong_password(django_url: str, backend_on: Make, name: str) -> None:
     with pytest.raises(WrongPassword):
         backend_on(django_url, **FORM, receive_timeout=5).authenticate(name, PEOPLE["ada"])
 
 
-def test_with_the_token_by_selector(django_url: str, backend_on: Make) -> None:
+def test_csrf_token_by_selector(django_url: str, backend_on: Make) -> None:
     template = "username={username}&password={password}&csrfmiddlewaretoken={csrf}"
     token = {"hidden_fields": False, "csrf": "input[name=csrfmiddlewaretoken]", "body_template": template}
     backend = backend_on(django_url, **FORM, **token, receive_timeout=5)
     assert backend.authenticate("ada", PEOPLE["ada"]).subject == "ada"
 
 
-def test_without_the_token_it_is_an_outage_and_no_wrong_password(django_url: str, backend_on: Make) -> None:
+def test_missing_csrf_token_is_an_outage(django_url: str, backend_on: Make) -> None:
     backend = backend_on(django_url, **FORM, hidden_fields=False, receive_timeout=5)
     with pytest.raises(BackendUnavailable, match="status 403"):
         backend.authenticate("ada", PEOPLE["ada"])
 
 
-def test_its_check_finds_the_form(django_url: str, backend_on: Make) -> None:
+def test_check_finds_the_login_form(django_url: str, backend_on: Make) -> None:
     assert all(check.ok for check in backend_on(django_url, **FORM, receive_timeout=5).check())

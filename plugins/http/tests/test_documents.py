@@ -1,4 +1,4 @@
-"""What an answer may be written in, and what is read as nothing: other encodings, entities, nesting, odd numbers."""
+"""Tests of encodings, entities, nesting and unusual numbers in documents."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ LAUGHS = (
 )
 
 
-def answer(body: bytes, kind: str = "text/xml", **headers: str) -> LoginResponse:
+def response_of(body: bytes, kind: str = "text/xml", **headers: str) -> LoginResponse:
     pairs = {"Content-Type": kind, **{name.replace("_", "-"): value for name, value in headers.items()}}
     return LoginResponse(200, HTTPHeaderDict(pairs), body, "https://api.example.com", "/login")
 
 
 def name_in(body: bytes, kind: str = "text/xml") -> str | None:
-    root = answer(body, kind).xml
+    root = response_of(body, kind).xml
     return None if root is None else root.findtext(".//name")
 
 
@@ -47,14 +47,14 @@ def declared(encoding: str, text: str = DOCUMENT) -> str:
         (declared("ISO-8859-1").encode("latin-1"), "text/xml"),
         (declared("windows-1252").encode("cp1252"), "text/xml"),
         (DOCUMENT.encode("latin-1"), "text/xml; charset=ISO-8859-1"),
-        # what is sent along counts more than what is written (RFC 7303 section 3)
+        # the Content-Type takes precedence over the declaration (RFC 7303 section 3)
         (declared("UTF-8").encode("latin-1"), "text/xml; charset=ISO-8859-1"),
         (declared("ISO-8859-1").encode(), "text/xml; charset=utf-8"),
         (declared("utf-16").encode("utf-16"), "text/xml"),
         (b"\xfe\xff" + DOCUMENT.encode("utf-16-be"), "text/xml"),
     ],
 )
-def test_xml_in_an_encoding_that_it_is_said_to_be_in(body: bytes, kind: str) -> None:
+def test_xml_in_its_declared_encoding(body: bytes, kind: str) -> None:
     assert name_in(body, kind) == NAME
 
 
@@ -63,12 +63,12 @@ def test_xml_in_an_encoding_that_it_is_said_to_be_in(body: bytes, kind: str) -> 
     "encoding",
     ["utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be", "utf-7", "cp037", "cp500", "cp1026", "cp1140"],
 )
-@pytest.mark.parametrize("says", ["nothing", "header", "declaration", "both", "utf-16", "utf-8"])
-def test_xml_in_another_encoding_is_nothing(text: str, encoding: str, says: str) -> None:
-    named = encoding if says in ("header", "declaration", "both") else says
-    body = (text if says in ("nothing", "header") else declared(named, text)).encode(encoding)
-    kind = f"text/xml; charset={named}" if says not in ("nothing", "declaration") else "text/xml"
-    # in UTF-7 these letters are mostly the same as in ASCII, and nothing of a document type may be read
+@pytest.mark.parametrize("declared_in", ["nothing", "header", "declaration", "both", "utf-16", "utf-8"])
+def test_xml_in_another_encoding_is_missing(text: str, encoding: str, declared_in: str) -> None:
+    named = encoding if declared_in in ("header", "declaration", "both") else declared_in
+    body = (text if declared_in in ("nothing", "header") else declared(named, text)).encode(encoding)
+    kind = f"text/xml; charset={named}" if declared_in not in ("nothing", "declaration") else "text/xml"
+    # UTF-7 keeps most ASCII characters, so that a harmless document is read with another name
     name = name_in(body, kind)
     assert name is None or (encoding == "utf-7" and text is DOCUMENT and name == "J+APY-rg")
 
@@ -99,27 +99,27 @@ def test_xml_in_another_encoding_is_nothing(text: str, encoding: str, says: str)
     ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "iso-8859-1"])
-def test_hostile_xml_is_nothing(text: str, encoding: str) -> None:
+def test_hostile_xml_is_missing(text: str, encoding: str) -> None:
     assert (
         name_in(text.encode(encoding), "text/xml" if encoding == "utf-16" else f"text/xml; charset={encoding}") is None
     )
 
 
-def test_what_stands_in_a_text_is_no_document_type() -> None:
+def test_text_like_a_document_type_is_accepted() -> None:
     assert name_in(b"<r><name><![CDATA[<!DOCTYPE x>]]></name></r>") == "<!DOCTYPE x>"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "utf-16", "utf-32"])
-def test_entities_take_no_memory(encoding: str) -> None:
+def test_entities_use_no_memory(encoding: str) -> None:
     text = f'<!DOCTYPE r [<!ENTITY a "{"x" * 8_000}">]><r>{"&a;" * 1_000}</r>'
     body = text.encode(encoding)
     tracemalloc.start()
     try:
-        assert answer(body).xml is None
+        assert response_of(body).xml is None
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    # of the text there may be copies; expanded it is 8 MB
+    # the parser may copy the text; the expanded text would have 8 MB
     assert most < 2_000_000
 
 
@@ -143,26 +143,26 @@ def test_entities_take_no_memory(encoding: str) -> None:
         "",
     ],
 )
-def test_json_that_is_none_or_says_two_things_is_nothing(text: str) -> None:
+def test_invalid_or_ambiguous_json_is_missing(text: str) -> None:
     body = text.encode()
-    assert answer(body).json is MISSING
+    assert response_of(body).json is MISSING
     assert jwt_claims("e30." + base64.urlsafe_b64encode(body).decode().rstrip("=") + ".x") is MISSING
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "cp037"])
-def test_json_in_another_encoding_is_nothing(encoding: str) -> None:
-    assert answer('{"ok": "ö"}'.encode(encoding)).json is MISSING
+def test_json_in_another_encoding_is_missing(encoding: str) -> None:
+    assert response_of('{"ok": "ö"}'.encode(encoding)).json is MISSING
 
 
 @pytest.mark.parametrize("value", [{"ok": True, "n": 2**200, "f": 1.5, "l": [None]}, [], "x", 0, None])
-def test_json_is_read(value: Any) -> None:
-    assert answer(json.dumps(value).encode("utf-8-sig")).json == value
+def test_json_values(value: Any) -> None:
+    assert response_of(json.dumps(value).encode("utf-8-sig")).json == value
 
 
-def test_headers_are_read_up_to_a_length() -> None:
+def test_headers_are_limited_in_length() -> None:
     long = "x" * HEADER_LIMIT
-    assert answer(b"", Set_Cookie=f"a={long}").cookies == {}
-    assert answer(b"", Set_Cookie="a=1").cookies == {"a": "1"}
-    assert answer(b"", Location=f"/{long}").location == ()
-    assert answer(b"", f"text/html;{long}charset=iso-8859-1").charset == "utf-8"
+    assert response_of(b"", Set_Cookie=f"a={long}").cookies == {}
+    assert response_of(b"", Set_Cookie="a=1").cookies == {"a": "1"}
+    assert response_of(b"", Location=f"/{long}").location == ()
+    assert response_of(b"", f"text/html;{long}charset=iso-8859-1").charset == "utf-8"
     assert parse_date("Thu, 01 Jan 1970 00:00:00 GMT" + " " * 100) is None

@@ -1,4 +1,4 @@
-"""One person's exchange with a server is no other person's: not its answer, not its fault, not its waiting."""
+"""Tests that concurrent sign-ins do not affect each other."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from linkauth.backends import BackendUnavailable, WrongPassword
 from linkauth_http import HTTPBackend
 from linkauth_http.server import LoginServer
 
-from .api import API, Asked, Reply
+from .api import API, ReceivedRequest, Reply
 from .protocols import MUELLER, json_api
 from .test_faults import BODY, OK, sign_in
 
@@ -36,69 +36,69 @@ INTERIM = {
 }
 
 
-def answer_about(asked: Asked) -> bytes:
-    """Who is asked about; right if the password says so."""
-    said = json.loads(asked.body)
+def answer_about(request: ReceivedRequest) -> bytes:
+    """Returns the name in the request, and whether the password is correct."""
+    said = json.loads(request.body)
     body = json.dumps({"ok": said["password"] == f"of {said['username']}", "id": said["username"]}).encode()
     return OK + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
 
 @pytest.mark.parametrize("kind", INTERIM)
-def test_an_interim_answer_is_none(api: API, backend_on: Make, kind: str) -> None:
-    def answers(asked: Asked) -> Reply:
+def test_interim_response_is_skipped(api: API, backend_on: Make, kind: str) -> None:
+    def handler(request: ReceivedRequest) -> Reply:
         def send(connection: socket.socket) -> None:
             connection.sendall(INTERIM[kind])
             wait_until_read(connection)
-            connection.sendall(answer_about(asked))
+            connection.sendall(answer_about(request))
 
         return Reply(raw=send, keeps=True)
 
-    api.answers = answers
+    api.handler = handler
     backend = backend_on(api.url, wrong_password="/ok = false")
     assert backend.authenticate("victim", "of victim").subject == "victim"
     with pytest.raises(WrongPassword):
         backend.authenticate("mallory", "guessed")
     assert backend.authenticate("ada", "of ada").subject == "ada"
-    # the connection is as good as before
-    assert len({asked.connection for asked in api.seen}) == 1
+    # the connection can be reused
+    assert len({request.connection for request in api.requests}) == 1
 
 
-def test_another_protocol_is_no_answer_for_the_next_person(api: API, serve: Serve, backend_on: Make) -> None:
-    def answers(asked: Asked) -> Reply:
+def test_switching_protocols_closes_the_connection(api: API, serve: Serve, backend_on: Make) -> None:
+    def handler(request: ReceivedRequest) -> Reply:
         def send(connection: socket.socket) -> None:
             with contextlib.suppress(OSError):
                 connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n")
                 wait_until_read(connection)
-                connection.sendall(answer_about(asked))
+                connection.sendall(answer_about(request))
 
         return Reply(raw=send, keeps=True)
 
-    api.answers = answers
+    api.handler = handler
     second = serve(json_api)
     backend = backend_on(api.url, second.url, wrong_password="/ok = false")
     for username, password in (("victim", "of victim"), ("mallory", "guessed")):
         with pytest.raises(BackendUnavailable, match="101"):
             backend.authenticate(username, password)
-    assert len({asked.connection for asked in api.seen}) == 2
-    # the password may have been looked at
-    assert not second.seen
+    assert len({request.connection for request in api.requests}) == 2
+    # the server may have checked the password
+    assert not second.requests
 
 
-def test_too_many_tries_of_one_person_shut_the_door_for_nobody_else(api: API, backend_on: Make) -> None:
+def test_status_429_for_one_person_does_not_affect_others(api: API, backend_on: Make) -> None:
     over, often = threading.Event(), threading.Event()
 
-    def answers(asked: Asked) -> Reply:
-        limited = json.loads(asked.body)["username"] == "guessed"
-        if len(api.seen) >= 20:
+    def handler(request: ReceivedRequest) -> Reply:
+        limited = json.loads(request.body)["username"] == "guessed"
+        if len(api.requests) >= 20:
             often.set()
-        return Reply(429, "", (("Retry-After", "300"),)) if limited else json_api(asked)
+        return Reply(429, "", (("Retry-After", "300"),)) if limited else json_api(request)
 
     def guess(_: int) -> None:
         while not over.is_set():
             with pytest.raises(BackendUnavailable, match="too many"):
                 backend.authenticate("guessed", "x")
 
-    api.answers = answers
+    api.handler = handler
     backend = backend_on(api.url, retry_down_after=600, receive_timeout=10, total_timeout=20)
     with ThreadPoolExecutor(4) as threads:
         guessing = [threads.submit(guess, number) for number in range(4)]
@@ -111,9 +111,9 @@ def test_too_many_tries_of_one_person_shut_the_door_for_nobody_else(api: API, ba
         each.result()
 
 
-def test_too_many_tries_are_an_answer(api: API, backend_on: Make) -> None:
+def test_status_429_is_not_retried_on_another_server(api: API, backend_on: Make) -> None:
     statuses = iter([503, 503, 429, 503, 503, 200])
-    api.answers = lambda asked: Reply(next(statuses), BODY)
+    api.handler = lambda request: Reply(next(statuses), BODY)
     backend = backend_on(api.url, retry_down_after=600)
     for _ in range(5):
         with pytest.raises(BackendUnavailable):
@@ -122,19 +122,19 @@ def test_too_many_tries_are_an_answer(api: API, backend_on: Make) -> None:
     assert sign_in(backend) == "7"
 
 
-def test_a_pool_of_ours_that_is_full_is_no_fault_of_the_servers(api: API, backend_on: Make) -> None:
-    asked, over = threading.Event(), threading.Event()
+def test_full_pool_does_not_mark_the_server_as_down(api: API, backend_on: Make) -> None:
+    request, over = threading.Event(), threading.Event()
 
-    def answers(_: Asked) -> Reply:
-        asked.set()
+    def handler(_: ReceivedRequest) -> Reply:
+        request.set()
         over.wait(20)
         return Reply(200, BODY)
 
-    api.answers = answers
+    api.handler = handler
     backend = backend_on(api.url, connections=1, failures_until_down=1, receive_timeout=20, total_timeout=20)
     with ThreadPoolExecutor(1) as thread:
         first = thread.submit(sign_in, backend)
-        assert asked.wait(10)
+        assert request.wait(10)
         with pytest.raises(BackendUnavailable, match="all connections are in use"):
             sign_in(backend)
         assert backend._servers.all[0].failures == 0
@@ -142,9 +142,7 @@ def test_a_pool_of_ours_that_is_full_is_no_fault_of_the_servers(api: API, backen
         assert first.result(10) == "7"
 
 
-def test_a_resolver_that_hangs_is_held_to_the_deadline(
-    api: API, backend_on: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_slow_resolver_respects_the_deadline(api: API, backend_on: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     over, resolve, waited_for = threading.Event(), socket.getaddrinfo, []
 
     def hanging(host: str, *arguments: object, **named: object) -> object:
@@ -152,20 +150,20 @@ def test_a_resolver_that_hangs_is_held_to_the_deadline(
             waited_for.append(host)
         return resolve(host, *arguments, **named)  # type: ignore[arg-type]
 
-    api.answers = json_api
+    api.handler = json_api
     backend = backend_on("https://login.example/", total_timeout=2)
     several = backend_on("https://login.example/", api.url)
     monkeypatch.setattr("socket.getaddrinfo", hanging)
     with pytest.raises(BackendUnavailable, match="resolved"):
         sign_in(backend)
-    # nothing was sent, and there is time for the next one
+    # nothing was sent, and there is time for the next server
     assert sign_in(several) == "4711"
     assert waited_for == []
     over.set()
 
 
-def test_a_fork_among_many_threads_takes_nothing_of_its_parent(api: API, backend_on: Make) -> None:
-    api.answers = json_api
+def test_forked_process_uses_its_own_connections(api: API, backend_on: Make) -> None:
+    api.handler = json_api
     backend = backend_on(api.url, connections=8, connect_timeout=10, receive_timeout=10, total_timeout=20)
     assert sign_in(backend) == MUELLER.subject
     parents = {id(server) for server in backend._servers.all}
@@ -176,7 +174,7 @@ def test_a_fork_among_many_threads_takes_nothing_of_its_parent(api: API, backend
             made, together = LoginServer.__init__, threading.Barrier(8)
 
             def made_slowly(*arguments: Any) -> None:
-                # what is tested is that the others wait for a slow one
+                # slow down the constructor, so that other threads have to wait for it
                 time.sleep(0.05)
                 made(*arguments)
 
@@ -198,7 +196,7 @@ def test_a_fork_among_many_threads_takes_nothing_of_its_parent(api: API, backend
 
 
 def wait_until_read(connection: socket.socket, seconds: float = 10) -> None:
-    """Return once the client has read all that was sent: nothing waits on its side of the connection (proc_net_tcp)."""
+    """Returns when the client has read everything: its receive queue in /proc/net/tcp is empty."""
     ports = [f"{address[1]:04X}" for address in (connection.getpeername(), connection.getsockname())]
     deadline = time.monotonic() + seconds
     while True:
@@ -207,5 +205,5 @@ def wait_until_read(connection: socket.socket, seconds: float = 10) -> None:
         if all(queues.endswith(":00000000") for queues in ends):
             return
         assert time.monotonic() < deadline, "the client does not read"
-        # that it has read is the condition that is waited for
+        # the loop ends when the queue is empty
         time.sleep(0.001)

@@ -1,4 +1,4 @@
-"""Several servers, and servers that are down for long: who is asked, and who is left alone."""
+"""Tests of failover between several servers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from linkauth.testing import FailoverContract, Known
 from linkauth.testing.backend import wait_for_recovery
 from linkauth_http import HTTPBackend
 
-from .api import API, Asked, Reply
+from .api import API, ReceivedRequest, Reply
 from .conftest import settings_for
 from .protocols import MUELLER, json_api
 from .test_faults import BODY, RAW, sign_in
@@ -46,25 +46,25 @@ class TestContract(FailoverContract):
 class TestBreaker:
     def test_failures_in_a_row_are_counted(self, api: API, serve: Serve, backend_on: Make) -> None:
         statuses = iter([500, 503, 503, 200, 503, 503, 503])
-        api.answers = lambda asked: Reply(next(statuses), BODY)
-        second = serve(lambda asked: Reply(200, BODY))
+        api.handler = lambda request: Reply(next(statuses), BODY)
+        second = serve(lambda request: Reply(200, BODY))
         backend = backend_on(api.url, second.url, retry_down_after=600)
         with pytest.raises(BackendUnavailable):
-            # an answer, though no good one: it was about this password
+            # a response counts as success, even if it refuses the password
             sign_in(backend)
-        assert not second.seen
+        assert not second.requests
         for _ in range(6):
             assert sign_in(backend) == "7"
-        assert len(second.seen) == 5
+        assert len(second.requests) == 5
         for _ in range(3):
             assert sign_in(backend) == "7"
-        # it is asked no more
+        # no further request is sent to it
         assert next(statuses, None) is None
-        assert len(second.seen) == 8
+        assert len(second.requests) == 8
 
     def test_it_is_asked_first_again_after_a_while(self, api: API, serve: Serve, backend_on: Make) -> None:
-        second = serve(lambda asked: Reply(200, BODY))
-        api.answers = json_api
+        second = serve(lambda request: Reply(200, BODY))
+        api.handler = json_api
         api.stop()
         backend = backend_on(api.url, second.url, failures_until_down=1, retry_down_after=0)
         assert sign_in(backend) == "7"
@@ -75,7 +75,7 @@ class TestBreaker:
 class TestFailover:
     @pytest.mark.parametrize("status", [502, 503, 504])
     def test_a_busy_server_hands_over(self, api: API, serve: Serve, backend_on: Make, status: int) -> None:
-        api.answers = lambda asked: Reply(status, BODY)
+        api.handler = lambda request: Reply(status, BODY)
         assert sign_in(backend_on(api.url, serve(json_api).url)) == "4711"
 
     def test_a_stopped_server_hands_over(self, api: API, serve: Serve, backend_on: Make) -> None:
@@ -89,11 +89,11 @@ class TestFailover:
 
     @pytest.mark.parametrize("status", [401, 403, 404, 423, 429, 500, 200, 302])
     def test_an_answer_is_an_answer(self, api: API, serve: Serve, backend_on: Make, status: int) -> None:
-        api.answers = lambda asked: Reply(status, "{}")
+        api.handler = lambda request: Reply(status, "{}")
         second = serve(json_api)
         with pytest.raises(BackendError):
             sign_in(backend_on(api.url, second.url))
-        assert not second.seen
+        assert not second.requests
 
     @pytest.mark.parametrize("failover", ["unsent", "unanswered"])
     @pytest.mark.parametrize("kind", ["hang", "closed", "headers drip", "cut off"])
@@ -103,7 +103,7 @@ class TestFailover:
         if kind == "hang":
             api.hang()
         else:
-            api.answers = lambda asked: Reply(raw=RAW[kind])
+            api.handler = lambda request: Reply(raw=RAW[kind])
         second = serve(json_api)
         backend = backend_on(api.url, second.url, failover=failover)
         if failover == "unanswered" and kind in ("hang", "closed"):
@@ -111,11 +111,11 @@ class TestFailover:
         else:
             with pytest.raises(BackendUnavailable):
                 sign_in(backend)
-            assert not second.seen
+            assert not second.requests
 
     def test_a_page_that_is_only_fetched_may_be_asked_of_both(self, api: API, serve: Serve, backend_on: Make) -> None:
         api.hang()
-        second = serve(lambda asked: Reply(200, '<input type=password name=p>{"ok": true, "id": 7}'))
+        second = serve(lambda request: Reply(200, '<input type=password name=p>{"ok": true, "id": 7}'))
         form = {
             "preset": "html-form",
             "success": "regex:ok",
@@ -138,28 +138,28 @@ class TestRetryAfter:
         self, api: API, backend_on: Make, status: int, text: str, least: int, most: int
     ) -> None:
         header = self.in_a_while() if text == "date" else text
-        api.answers = lambda asked: Reply(status, "", (("Retry-After", header),))
+        api.handler = lambda request: Reply(status, "", (("Retry-After", header),))
         with pytest.raises(BackendUnavailable) as error:
             sign_in(backend_on(api.url))
         assert least <= error.value.retry_after <= most
 
     def test_a_server_is_left_alone_for_so_long(self, api: API, backend_on: Make) -> None:
-        api.answers = lambda asked: Reply(503, "", (("Retry-After", "1"),))
+        api.handler = lambda request: Reply(503, "", (("Retry-After", "1"),))
         backend = backend_on(api.url)
         for _ in range(5):
             with pytest.raises(BackendUnavailable) as error:
                 sign_in(backend)
             assert error.value.retry_after == 1
-        assert len(api.seen) == 1
-        api.answers = json_api
+        assert len(api.requests) == 1
+        api.handler = json_api
         assert wait_for_recovery(backend, MUELLER).subject == "4711"
 
     def test_too_many_tries_of_one_person_stop_nobody_else(self, api: API, backend_on: Make) -> None:
-        def answers(asked: Asked) -> Reply:
-            limited = json.loads(asked.body)["username"] == "guessed"
-            return Reply(429, "", (("Retry-After", "300"),)) if limited else json_api(asked)
+        def handler(request: ReceivedRequest) -> Reply:
+            limited = json.loads(request.body)["username"] == "guessed"
+            return Reply(429, "", (("Retry-After", "300"),)) if limited else json_api(request)
 
-        api.answers = answers
+        api.handler = handler
         backend = backend_on(api.url)
         for _ in range(10):
             with pytest.raises(BackendUnavailable):
@@ -171,12 +171,12 @@ FORM_PAGE = Reply(200, "<form><input type=hidden name=t value=1><input type=pass
 FORM = {"preset": "html-form", "success": "location:/home", "subject": "username"}
 
 
-def html_login(asked: Asked) -> Reply:
-    return FORM_PAGE if asked.method == "GET" else Reply(302, "", (("Location", "/home"),))
+def html_login(request: ReceivedRequest) -> Reply:
+    return FORM_PAGE if request.method == "GET" else Reply(302, "", (("Location", "/home"),))
 
 
 class TestLoginPage:
-    """Before the page came the password has not left, whatever came in its place."""
+    """Until the login page was received the password has not been sent, so any failure allows failover."""
 
     @pytest.mark.parametrize(
         "reply",
@@ -189,39 +189,39 @@ class TestLoginPage:
         ids=lambda reply: f"{reply.status} {reply.body[:4]}",
     )
     def test_the_next_server_is_asked(self, api: API, serve: Serve, backend_on: Make, reply: Reply) -> None:
-        api.answers = lambda asked: reply
+        api.handler = lambda request: reply
         second = serve(html_login)
         backend = backend_on(api.url, second.url, **FORM, retry_down_after=600)
         for _ in range(4):
             assert sign_in(backend) == MUELLER.username
-        assert {asked.method for asked in api.seen} == {"GET"}
-        # it failed three times, and was left alone
-        assert (len(api.seen), len(second.seen)) == (3, 8)
+        assert {request.method for request in api.requests} == {"GET"}
+        # after three failures it was not tried again
+        assert (len(api.requests), len(second.requests)) == (3, 8)
 
     def test_a_token_that_cannot_be_sent_back(self, api: API, serve: Serve, backend_on: Make) -> None:
         pages = [Reply(200, f"<input name=t value='{token}'><input type=password>") for token in ("a&#10;b", "ab")]
-        second = serve(lambda asked: pages[1] if asked.method == "GET" else html_login(asked))
-        api.answers = lambda asked: pages[0]
+        second = serve(lambda request: pages[1] if request.method == "GET" else html_login(request))
+        api.handler = lambda request: pages[0]
         backend = backend_on(api.url, second.url, **FORM, csrf="[name=t]", header={"X-T": "{csrf}"})
         assert sign_in(backend) == MUELLER.username
-        assert second.seen[-1].headers["X-T"] == "ab"
+        assert second.requests[-1].headers["X-T"] == "ab"
 
     @pytest.mark.parametrize("status", [429, 503])
     def test_a_retry_after_is_respected(self, api: API, serve: Serve, backend_on: Make, status: int) -> None:
-        api.answers = lambda asked: Reply(status, "", (("Retry-After", "100"),))
+        api.handler = lambda request: Reply(status, "", (("Retry-After", "100"),))
         second = serve(html_login)
         backend = backend_on(api.url, second.url, **FORM)
         for _ in range(2):
             assert sign_in(backend) == MUELLER.username
-        assert len(api.seen) == 1
+        assert len(api.requests) == 1
         second.stop()
         with pytest.raises(BackendUnavailable) as error:
             sign_in(backend)
         assert 90 < error.value.retry_after <= 100
 
     def test_an_answer_to_the_password_is_an_answer(self, api: API, serve: Serve, backend_on: Make) -> None:
-        api.answers = lambda asked: FORM_PAGE if asked.method == "GET" else Reply(429)
+        api.handler = lambda request: FORM_PAGE if request.method == "GET" else Reply(429)
         second = serve(html_login)
         with pytest.raises(BackendUnavailable):
             sign_in(backend_on(api.url, second.url, **FORM))
-        assert not second.seen
+        assert not second.requests

@@ -1,4 +1,4 @@
-"""APIs that fail: what a sign-in gets, that it gets it in time, and that no password is called wrong for it."""
+"""Tests that a failing API is an outage within the time limit, never a wrong password."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from linkauth.backends import BackendUnavailable, WrongPassword
 from linkauth.testing.backend import wait_for_recovery
 from linkauth_http import HTTPBackend
 
-from .api import API, Asked, Reply
+from .api import API, ReceivedRequest, Reply
 from .protocols import MUELLER, json_api
 
 Make = Callable[..., HTTPBackend]
@@ -31,7 +31,7 @@ def sign_in(backend: HTTPBackend) -> str:
 
 
 HEARD_OUT: list[bytes] = []
-"""The beginning of each answer without an end that a client has read for a minute."""
+"""The part of each endless response that a client reads within a minute."""
 
 
 def drip(start: bytes, drop: bytes) -> Callable[[socket.socket], None]:
@@ -40,7 +40,6 @@ def drip(start: bytes, drop: bytes) -> Callable[[socket.socket], None]:
             connection.sendall(start)
             for _ in range(600):
                 connection.sendall(drop)
-                # how slow the server is, and nothing that is waited for
                 time.sleep(0.1)
             HEARD_OUT.append(start)
 
@@ -93,31 +92,31 @@ RAW: dict[str, Callable[[socket.socket], None]] = {
 
 
 @pytest.mark.parametrize("kind", RAW)
-def test_an_answer_that_is_none(api: API, backend_on: Make, kind: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_invalid_response_is_an_outage(api: API, backend_on: Make, kind: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
-    api.answers = lambda asked: Reply(raw=RAW[kind])
+    api.handler = lambda request: Reply(raw=RAW[kind])
     backend = backend_on(api.url, total_timeout=2, receive_timeout=2, connections=2, failures_until_down=100)
     with pytest.raises(BackendUnavailable) as error:
         sign_in(backend)
     assert HEARD_OUT == []
     assert MUELLER.password not in str(error.value) + caplog.text
-    # no place in the pool is lost by it
+    # the connection pool still has all its slots
     if "drip" not in kind and "for ever" not in kind:
         for _ in range(4):
             with pytest.raises(BackendUnavailable):
                 sign_in(backend)
-    api.answers = json_api
+    api.handler = json_api
     assert wait_for_recovery(backend, MUELLER).subject == "4711"
 
 
-def test_a_compressed_answer_is_read(api: API, backend_on: Make) -> None:
-    api.answers = lambda asked: Reply(200, gzip.compress(BODY), (("Content-Encoding", "gzip"),))
+def test_compressed_response_is_read(api: API, backend_on: Make) -> None:
+    api.handler = lambda request: Reply(200, gzip.compress(BODY), (("Content-Encoding", "gzip"),))
     assert sign_in(backend_on(api.url)) == "7"
 
 
 @pytest.mark.parametrize("size", [65_536, 65_537])
-def test_the_limit_of_an_answer_is_exact(api: API, backend_on: Make, size: int) -> None:
-    api.answers = lambda asked: Reply(200, BODY.ljust(size))
+def test_response_size_limit_is_exact(api: API, backend_on: Make, size: int) -> None:
+    api.handler = lambda request: Reply(200, BODY.ljust(size))
     backend = backend_on(api.url)
     if size == 65_536:
         assert sign_in(backend) == "7"
@@ -128,18 +127,18 @@ def test_the_limit_of_an_answer_is_exact(api: API, backend_on: Make, size: int) 
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_never_followed(api: API, serve: Serve, backend_on: Make, status: int) -> None:
-    elsewhere = serve(lambda asked: Reply(200, BODY))
-    api.answers = lambda asked: Reply(status, "", (("Location", f"{elsewhere.url}/login"),))
+def test_redirect_is_never_followed(api: API, serve: Serve, backend_on: Make, status: int) -> None:
+    elsewhere = serve(lambda request: Reply(200, BODY))
+    api.handler = lambda request: Reply(status, "", (("Location", f"{elsewhere.url}/login"),))
     with pytest.raises(BackendUnavailable):
         sign_in(backend_on(api.url))
-    assert not elsewhere.seen
-    assert len(api.seen) == 1
+    assert not elsewhere.requests
+    assert len(api.requests) == 1
 
 
 @pytest.mark.parametrize("fault", ["stop", "hang"])
-def test_down_and_back(api: API, backend_on: Make, fault: str) -> None:
-    api.answers = json_api
+def test_recovery_after_an_outage(api: API, backend_on: Make, fault: str) -> None:
+    api.handler = json_api
     backend = backend_on(api.url, retry_down_after=600)
     assert sign_in(backend) == "4711"
     getattr(api, fault)()
@@ -148,37 +147,37 @@ def test_down_and_back(api: API, backend_on: Make, fault: str) -> None:
             sign_in(backend)
     (api.start if fault == "stop" else api.resume)()
     assert sign_in(backend) == "4711"
-    assert len({asked.connection for asked in api.seen if asked.method == "POST"}) > 1
+    assert len({request.connection for request in api.requests if request.method == "POST"}) > 1
 
 
-def test_connections_are_kept_and_found_dead(api: API, backend_on: Make) -> None:
-    api.answers = json_api
+def test_closed_connections_are_replaced(api: API, backend_on: Make) -> None:
+    api.handler = json_api
     backend = backend_on(api.url)
     for _ in range(3):
         assert sign_in(backend) == "4711"
-    assert len({asked.connection for asked in api.seen}) == 1
+    assert len({request.connection for request in api.requests}) == 1
     api.drop_connections()
     assert sign_in(backend) == "4711"
-    # and one that closes just as it is asked again
+    # also if the connection closes while the request is sent
     turns = iter([True, False, True, False])
-    api.answers = lambda asked: Reply(raw=lambda connection: None) if next(turns) else json_api(asked)
-    asked_before = len(api.seen)
+    api.handler = lambda request: Reply(raw=lambda connection: None) if next(turns) else json_api(request)
+    asked_before = len(api.requests)
     assert sign_in(backend) == "4711"
-    assert len(api.seen) == asked_before + 2
-    # but not twice over a new one
+    assert len(api.requests) == asked_before + 2
+    # but no second retry on a new connection
     fresh = backend_on(api.url)
     with pytest.raises(BackendUnavailable, match="closed"):
         sign_in(fresh)
-    assert len(api.seen) == asked_before + 3
+    assert len(api.requests) == asked_before + 3
 
 
-def test_sixteen_threads_get_their_own_answers(api: API, backend_on: Make) -> None:
-    def answers(asked: Asked) -> Reply:
-        said = json.loads(asked.body)
+def test_concurrent_threads_get_their_own_responses(api: API, backend_on: Make) -> None:
+    def handler(request: ReceivedRequest) -> Reply:
+        said = json.loads(request.body)
         right = said["password"] == "of " + said["username"]
         return Reply(200 if right else 401, json.dumps({"ok": right, "id": said["username"]}))
 
-    api.answers = answers
+    api.handler = handler
     backend = backend_on(api.url, connections=4, receive_timeout=10, connect_timeout=10, total_timeout=30)
 
     def ask(number: int) -> str:
@@ -190,20 +189,20 @@ def test_sixteen_threads_get_their_own_answers(api: API, backend_on: Make) -> No
     with ThreadPoolExecutor(16) as threads:
         found = list(threads.map(ask, range(320)))
     assert found == [f"p{number}" if number % 3 else "wrong" for number in range(320)]
-    # the pool is bounded, and whoever found no place waited
-    assert len({asked.connection for asked in api.seen}) <= 4
+    # the pool has a limit, and other threads waited
+    assert len({request.connection for request in api.requests}) <= 4
 
 
-def test_no_thread_is_left(backend_on: Make, api: API) -> None:
+def test_no_thread_remains_after_close(backend_on: Make, api: API) -> None:
     before = threading.active_count()
-    api.answers = json_api
+    api.handler = json_api
     backend = backend_on(api.url)
     sign_in(backend)
     backend.close()
     assert threading.active_count() <= before + 1
 
 
-def test_a_full_pool_is_unavailable_in_time(api: API, backend_on: Make) -> None:
+def test_full_pool_is_unavailable_within_the_deadline(api: API, backend_on: Make) -> None:
     api.hang()
     changes: dict[str, Any] = {"connections": 1, "failures_until_down": 100, "receive_timeout": 3}
     backend = backend_on(api.url, **changes)
@@ -215,7 +214,7 @@ def test_a_full_pool_is_unavailable_in_time(api: API, backend_on: Make) -> None:
 
     with ThreadPoolExecutor(3) as threads:
         try:
-            # an answer comes only after this
+            # the server does not respond until the end of this block
             said = list(threads.map(ask, range(3), timeout=60))
         finally:
             api.resume()

@@ -1,4 +1,4 @@
-"""What each answer means: every status, and who it is, over real HTTP."""
+"""Tests of the outcome of each status, and of the identity."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GOOD = json.dumps({"ok": True, "id": "7"})
 
 
 def outcome(backend: HTTPBackend, username: str = "ada", password: str = "secret") -> Any:
-    """The subject; or the exception's class, for a refused account its reason."""
+    """Returns the subject, the class of the exception, or the reason of an AccountRefused."""
     try:
         return backend.authenticate(username, password).subject
     except AccountRefused as refused:
@@ -48,14 +48,14 @@ def outcome(backend: HTTPBackend, username: str = "ada", password: str = "secret
         *((status, BackendUnavailable) for status in (500, 501, 502, 503, 504, 507, 599, 200, 201, 299)),
     ],
 )
-def test_a_status_without_a_rule(api: API, backend_on: Make, status: int, expected: Any) -> None:
-    api.answers = lambda asked: Reply(status, json.dumps({"ok": False}), (*JSON, ("Location", "/elsewhere")))
+def test_status_without_a_rule(api: API, backend_on: Make, status: int, expected: Any) -> None:
+    api.handler = lambda request: Reply(status, json.dumps({"ok": False}), (*JSON, ("Location", "/elsewhere")))
     assert outcome(backend_on(api.url)) == expected
 
 
 @pytest.mark.parametrize("status", [*range(400, 431), 500, 502, 503, 504])
-def test_a_marker_on_a_status_of_errors_is_no_success(api: API, backend_on: Make, status: int) -> None:
-    api.answers = lambda asked: Reply(status, GOOD, JSON)
+def test_marker_with_error_status_is_not_a_success(api: API, backend_on: Make, status: int) -> None:
+    api.handler = lambda request: Reply(status, GOOD, JSON)
     assert outcome(backend_on(api.url)) != "7"
 
 
@@ -91,13 +91,13 @@ def test_a_marker_on_a_status_of_errors_is_no_success(api: API, backend_on: Make
     ],
     ids=lambda body: repr(body[:30]),
 )
-def test_a_success_that_is_none_lets_nobody_in(api: API, backend_on: Make, body: Any) -> None:
-    api.answers = lambda asked: Reply(200, body, JSON)
+def test_response_without_marker_is_not_a_success(api: API, backend_on: Make, body: Any) -> None:
+    api.handler = lambda request: Reply(200, body, JSON)
     assert outcome(backend_on(api.url)) is BackendUnavailable
 
 
-def test_what_is_against_a_person_comes_before_success(api: API, backend_on: Make) -> None:
-    api.answers = lambda asked: Reply(200, json.dumps({"ok": True, "id": 7, "state": asked.headers["X-Name"]}))
+def test_refusals_take_precedence_over_success(api: API, backend_on: Make) -> None:
+    api.handler = lambda request: Reply(200, json.dumps({"ok": True, "id": 7, "state": request.headers["X-Name"]}))
     names = ("locked", "disabled", "account_expired", "password_expired", "must_change", "wrong_password")
     rules = {name: f"/state = {name}" for name in (*names, "unknown_user", "misconfigured")}
     backend = backend_on(api.url, header={"X-Name": "{username}"}, **rules)
@@ -113,8 +113,8 @@ def test_what_is_against_a_person_comes_before_success(api: API, backend_on: Mak
 
 
 @pytest.mark.parametrize("reveal", ["never", "proven", "always"])
-def test_only_what_the_ini_says_is_proven(api: API, backend_on: Make, reveal: str) -> None:
-    api.answers = lambda asked: Reply(int(asked.headers["X-Name"]))
+def test_only_configured_outcomes_are_proven(api: API, backend_on: Make, reveal: str) -> None:
+    api.handler = lambda request: Reply(int(request.headers["X-Name"]))
     url = "https://example.com/new"
     settings = {"proven": ("must_change",), "reveal_state": reveal, "password_change_url": url}
     backend = backend_on(api.url, header={"X-Name": "{username}"}, **settings)
@@ -129,10 +129,10 @@ def test_only_what_the_ini_says_is_proven(api: API, backend_on: Make, reveal: st
     }
 
 
-def test_who_it_is(api: API, backend_on: Make) -> None:
+def test_identity(api: API, backend_on: Make) -> None:
     person = {"ok": True, "id": 7, "n": "Ada", "m": "a@example.com", "g": ["x", 3, True, None, {"y": 1}]}
     more = {"dept": "R&D", "age": 36, "tags": ["a", "b"], "none": None}
-    api.answers = lambda asked: Reply(200, json.dumps(person | more), (("X-Login", "Ada.L"),))
+    api.handler = lambda request: Reply(200, json.dumps(person | more), (("X-Login", "Ada.L"),))
     claims = {"dept": "/dept", "age": "/age", "tags": "/tags", "none": "/none", "missing": "/missing"}
     named = {"username": "header:X-Login", "name": "/n", "email": "/m", "groups": "/g", "claims": claims}
     identity = backend_on(api.url, **named).authenticate("ADA", "x")
@@ -141,8 +141,8 @@ def test_who_it_is(api: API, backend_on: Make) -> None:
     assert identity.claims == {"dept": "R&D", "age": 36, "tags": ["a", "b"]}
 
 
-def test_a_subject_from_a_text(api: API, backend_on: Make) -> None:
-    api.answers = lambda asked: Reply(200, "Welcome, <b>Ada</b> (no. 4711)")
+def test_subject_from_text(api: API, backend_on: Make) -> None:
+    api.handler = lambda request: Reply(200, "Welcome, <b>Ada</b> (no. 4711)")
     backend = backend_on(api.url, success="regex:Welcome", subject=r"regex:no\. (\d+)", name="regex:<b>(.*?)</b>")
     assert backend.authenticate("ada", "x").name == "Ada"
     assert outcome(backend) == "4711"
@@ -159,8 +159,8 @@ def test_a_subject_from_a_text(api: API, backend_on: Make) -> None:
         ("sensitive", "Mu\u0308ller", "M\u00fcller"),
     ],
 )
-def test_the_typed_name_as_the_subject(api: API, backend_on: Make, case: str, typed: str, subject: str) -> None:
-    api.answers = lambda asked: Reply(200, '{"ok": true}')
+def test_typed_name_as_subject(api: API, backend_on: Make, case: str, typed: str, subject: str) -> None:
+    api.handler = lambda request: Reply(200, '{"ok": true}')
     backend = backend_on(api.url, subject="username", username_case=case)
     identity = backend.authenticate(typed, "x")
     assert (identity.subject, identity.username) == (subject, subject)

@@ -1,4 +1,4 @@
-"""What the presets know of their protocols, beyond what the kit asks of every backend."""
+"""Tests of the protocols of the presets, beyond the backend contract."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Make = Callable[..., HTTPBackend]
 
 
 def keycloak(backend_on: Make, api: API, **changes: Any) -> HTTPBackend:
-    api.answers = protocols.keycloak
+    api.handler = protocols.keycloak
     client = {"client_id": "linkauth", "client_secret": "s3cret of the client"}
     return backend_on(api.url, preset="keycloak", success=None, subject=None, **(client | changes))
 
 
-def test_keycloaks_own_words(api: API, backend_on: Make) -> None:
+def test_keycloak_errors(api: API, backend_on: Make) -> None:
     backend = keycloak(backend_on, api)
     for name, password, reason, proven in (
         ("blocked", "x", "disabled", False),
@@ -39,16 +39,16 @@ def test_keycloaks_own_words(api: API, backend_on: Make) -> None:
     assert (identity.username, identity.name, identity.groups) == ("müller", "Maria Müller", ("staff",))
 
 
-def test_a_client_that_keycloak_does_not_know_is_our_fault(api: API, backend_on: Make) -> None:
+def test_unknown_keycloak_client_is_misconfigured(api: API, backend_on: Make) -> None:
     backend = keycloak(backend_on, api, client_secret="an old secret of the client")
     with pytest.raises(BackendMisconfigured) as refused:
         backend.authenticate("müller", protocols.MUELLER.password)
     assert "secret of" not in str(refused.value)
 
 
-def test_a_public_client_sends_no_secret(api: API, backend_on: Make) -> None:
+def test_public_client_sends_no_secret(api: API, backend_on: Make) -> None:
     assert outcome(keycloak(backend_on, api, client_secret="")) is BackendMisconfigured
-    assert "client_secret" not in api.seen[0].form
+    assert "client_secret" not in api.requests[0].form
 
 
 @pytest.mark.parametrize(
@@ -65,29 +65,29 @@ def test_a_public_client_sends_no_secret(api: API, backend_on: Make) -> None:
         (["Invalid credentials"], WrongPassword),
     ],
 )
-def test_cas_names_its_exceptions(api: API, backend_on: Make, exceptions: list[str], expected: Any) -> None:
-    api.answers = lambda asked: Reply(401, json.dumps({"authentication_exceptions": exceptions}), JSON)
+def test_cas_exceptions(api: API, backend_on: Make, exceptions: list[str], expected: Any) -> None:
+    api.handler = lambda request: Reply(401, json.dumps({"authentication_exceptions": exceptions}), JSON)
     assert outcome(backend_on(api.url, preset="cas-rest", success=None, subject=None)) == expected
 
 
 @pytest.mark.parametrize("status", [200, 201, 400, 403, 404, 415])
-def test_cas_without_a_ticket_is_no_answer(api: API, backend_on: Make, status: int) -> None:
-    api.answers = lambda asked: Reply(status, "", (("Location", f"{api.url}/cas/login"),))
+def test_cas_response_without_ticket_is_an_outage(api: API, backend_on: Make, status: int) -> None:
+    api.handler = lambda request: Reply(status, "", (("Location", f"{api.url}/cas/login"),))
     assert outcome(backend_on(api.url, preset="cas-rest", success=None, subject=None)) is BackendUnavailable
 
 
 @pytest.mark.parametrize("status", [200, 403, 404, 302])
-def test_a_form_without_a_form_is_no_answer(api: API, backend_on: Make, status: int) -> None:
-    api.answers = lambda asked: Reply(status, "<h1>Maintenance</h1>", HTML)
+def test_page_without_form_is_an_outage(api: API, backend_on: Make, status: int) -> None:
+    api.handler = lambda request: Reply(status, "<h1>Maintenance</h1>", HTML)
     form = {"preset": "html-form", "success": "location:/home", "subject": "username"}
     assert outcome(backend_on(api.url, **form)) is BackendUnavailable
-    assert {asked.method for asked in api.seen} == {"GET"}
+    assert {request.method for request in api.requests} == {"GET"}
 
 
 @pytest.mark.parametrize("code", ["soap:Server", "soap:Client", "soap:VersionMismatch"])
-def test_another_fault_is_no_wrong_password(api: API, backend_on: Make, code: str) -> None:
+def test_other_soap_fault_is_an_outage(api: API, backend_on: Make, code: str) -> None:
     fault = f"<soap:Fault><faultcode>{code}</faultcode></soap:Fault>"
-    api.answers = lambda asked: Reply(500, envelope(fault))
+    api.handler = lambda request: Reply(500, envelope(fault))
     template = "<a><b>{username}</b><c>{password}</c></a>"
     soap = {"preset": "soap", "body_template": template, "success": "xpath:.//ok", "subject": "username"}
     assert outcome(backend_on(api.url, **soap)) is BackendUnavailable

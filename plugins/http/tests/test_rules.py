@@ -1,4 +1,4 @@
-"""What a rule holds of: every kind of condition, over real HTTP."""
+"""Tests of every kind of condition."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .test_outcomes import GOOD, outcome
 Make = Callable[..., HTTPBackend]
 OLD = "Thu, 01-Jan-1970 00:00:01 GMT"
 RULES = [
-    # (rule of success, answer, does it hold)
+    # (rule of success, response, whether it matches)
     ("/ok = true", Reply(200, GOOD), True),
     ("/ok = True", Reply(200, GOOD), False),
     ("/ok", Reply(200, GOOD), True),
@@ -92,10 +92,10 @@ RULES = [
 
 @pytest.mark.parametrize(("rule", "reply", "holds"), RULES)
 def test_rules(api: API, backend_on: Make, rule: str, reply: Reply, holds: bool) -> None:
-    api.answers = lambda asked: reply
+    api.handler = lambda request: reply
     backend = backend_on(api.url, success=rule, subject="username", statuses=())
     assert outcome(backend) == ("ada" if holds else BackendUnavailable)
-    # the same of a refusal
+    # the same rule for a refusal
     backend = backend_on(api.url, success="/never", locked=rule, subject="username", statuses=())
     assert outcome(backend) == ("locked" if holds else BackendUnavailable)
 
@@ -112,43 +112,43 @@ def test_rules(api: API, backend_on: Make, rule: str, reply: Reply, holds: bool)
         ("xpath:.//ok = true", "<r><ok>true</ok><ok>false</ok></r>"),
     ],
 )
-def test_what_says_yes_and_no_is_no_success(api: API, backend_on: Make, rule: str, body: str) -> None:
-    api.answers = lambda asked: Reply(200, body)
+def test_contradicting_values_are_not_a_success(api: API, backend_on: Make, rule: str, body: str) -> None:
+    api.handler = lambda request: Reply(200, body)
     assert outcome(backend_on(api.url, success=rule, subject="username")) is BackendUnavailable
-    # of what is against the person, it is enough
+    # one of the values is sufficient for a refusal
     assert outcome(backend_on(api.url, locked=rule, success="/never", subject="username")) == "locked"
 
 
 @pytest.mark.parametrize("text", ["false", "False", " 0 ", "0", "null", "no", "NO", ""])
-def test_a_text_that_says_no_is_no_yes(api: API, backend_on: Make, text: str) -> None:
-    api.answers = lambda asked: Reply(200, json.dumps({"ok": text}), JSON)
+def test_text_that_means_no_is_not_a_success(api: API, backend_on: Make, text: str) -> None:
+    api.handler = lambda request: Reply(200, json.dumps({"ok": text}), JSON)
     assert outcome(backend_on(api.url, success="/ok", subject="username")) is BackendUnavailable
-    api.answers = lambda asked: Reply(200, f"<r><ok>{text}</ok></r>")
+    api.handler = lambda request: Reply(200, f"<r><ok>{text}</ok></r>")
     assert outcome(backend_on(api.url, success="xpath:.//ok", subject="username")) is BackendUnavailable
-    # but it may be asked for, and be somebody
+    # but a comparison may expect it, and it may be a subject
     if text.strip():
         assert outcome(backend_on(api.url, success=f"xpath:ok = {text}", subject="xpath:ok")) is BackendUnavailable
         assert outcome(backend_on(api.url, success=f"xpath:r/ok = {text}", subject="xpath:r/ok")) == text.strip()
 
 
 @pytest.mark.parametrize("rule", ["not status:200", "not /ok", "not /ok = true"])
-def test_an_error_of_the_servers_is_no_wrong_password(api: API, backend_on: Make, rule: str) -> None:
+def test_server_error_is_an_outage(api: API, backend_on: Make, rule: str) -> None:
     backend = backend_on(api.url, wrong_password=rule, statuses=())
     for status in (500, 501, 507):
-        api.answers = lambda asked, status=status: Reply(status, "{}")  # type: ignore[misc]
+        api.handler = lambda request, status=status: Reply(status, "{}")  # type: ignore[misc]
         assert outcome(backend) is BackendUnavailable
-    api.answers = lambda asked: Reply(400, "{}")
+    api.handler = lambda request: Reply(400, "{}")
     assert outcome(backend) is WrongPassword
 
 
-def test_a_redirect_to_our_own_origin_is_a_path(api: API, backend_on: Make) -> None:
-    api.answers = lambda asked: Reply(302, "", (("Location", f"{api.url}/home"),))
+def test_redirect_to_the_same_origin_matches_a_path(api: API, backend_on: Make) -> None:
+    api.handler = lambda request: Reply(302, "", (("Location", f"{api.url}/home"),))
     assert outcome(backend_on(api.url, success="location:/home", subject="username")) == "ada"
-    assert len(api.seen) == 1
-    # without its scheme, and from a folder
-    api.answers = lambda asked: Reply(302, "", (("Location", f"{api.url.removeprefix('http:')}/home"),))
+    assert len(api.requests) == 1
+    # without a scheme, and relative to a folder
+    api.handler = lambda request: Reply(302, "", (("Location", f"{api.url.removeprefix('http:')}/home"),))
     assert outcome(backend_on(api.url, success="location:/home", subject="username")) == "ada"
-    api.answers = lambda asked: Reply(302, "", (("Location", "home"),))
+    api.handler = lambda request: Reply(302, "", (("Location", "home"),))
     backend = backend_on(f"{api.url}/app/login", success="location:/app/home", subject="username")
     assert outcome(backend) == "ada"
 
@@ -174,7 +174,7 @@ XML = envelope('<r:login xmlns:r="urn:r" id="7" empty=""><r:state>OK</r:state><r
 @pytest.mark.parametrize("charset", ["utf-8", "utf-16", "iso-8859-1"])
 def test_xpath(api: API, backend_on: Make, rule: str, holds: bool, charset: str) -> None:
     text = XML.replace('version="1.0"', f'version="1.0" encoding="{charset}"')
-    api.answers = lambda asked: Reply(200, text.encode(charset), (("Content-Type", "text/xml"),))
+    api.handler = lambda request: Reply(200, text.encode(charset), (("Content-Type", "text/xml"),))
     assert outcome(backend_on(api.url, success=rule, subject="username")) == ("ada" if holds else BackendUnavailable)
 
 
@@ -191,10 +191,10 @@ HOSTILE_XML = {
 
 @pytest.mark.parametrize("charset", ["utf-8", "utf-16"])
 @pytest.mark.parametrize("kind", HOSTILE_XML)
-def test_hostile_xml_says_nothing(api: API, backend_on: Make, kind: str, charset: str) -> None:
+def test_hostile_xml_matches_nothing(api: API, backend_on: Make, kind: str, charset: str) -> None:
     text = f'<?xml version="1.0" encoding="{charset}"?>' + HOSTILE_XML[kind]
-    api.answers = lambda asked: Reply(200, text.encode(charset), (("Content-Type", "text/xml"),))
+    api.handler = lambda request: Reply(200, text.encode(charset), (("Content-Type", "text/xml"),))
     backend = backend_on(api.url, success="xpath:ok", subject="xpath:ok/@id")
     assert outcome(backend) is BackendUnavailable
-    api.answers = lambda asked: Reply(200, '<ok id="7">ok</ok>')
+    api.handler = lambda request: Reply(200, '<ok id="7">ok</ok>')
     assert outcome(backend) == "7"

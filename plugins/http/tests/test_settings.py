@@ -1,4 +1,4 @@
-"""What the ini may say of a login API."""
+"""Tests of the settings of the http backend."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ TOKEN = "username={username}&password={password}&t={csrf}"
         ({"success": "header:"}, {"success"}),
         ({"success": "location:*"}, {"success"}),
         ({"success": "jwt:/id_token"}, {"success"}),
-        # what looks like a rule and never holds
+        # text that looks like a rule and never matches
         ({"locked": "/status=locked"}, {"locked"}),
         ({"locked": "/status == locked"}, {"locked"}),
         ({"locked": "/status ="}, {"locked"}),
@@ -192,7 +192,7 @@ TOKEN = "username={username}&password={password}&t={csrf}"
     ],
     ids=lambda value: str(sorted(value) if isinstance(value, set) else value),
 )
-def test_settings_that_do_not_fit_together_are_named(changes: dict[str, Any], keys: set[str]) -> None:
+def test_contradicting_settings_are_reported(changes: dict[str, Any], keys: set[str]) -> None:
     given = {key: value for key, value in {**GOOD, **changes}.items() if value is not None}
     settings = settings_of(HTTPSettings, **given)
     assert {key for key, _ in settings.faults()} == keys
@@ -200,7 +200,7 @@ def test_settings_that_do_not_fit_together_are_named(changes: dict[str, Any], ke
         HTTPBackend(settings).close()
 
 
-def test_no_fault_repeats_a_value() -> None:
+def test_faults_contain_no_value() -> None:
     canary = "canary-6b1d"
     wrong = dict.fromkeys(("success", "locked", "subject", "email", "csrf", "body_template", "prefetch_url"), canary)
     settings = settings_of(
@@ -211,7 +211,7 @@ def test_no_fault_repeats_a_value() -> None:
     assert canary not in str(faults)
 
 
-def test_a_preset_overrides_the_defaults_and_the_ini_overrides_both() -> None:
+def test_precedence_of_ini_preset_and_defaults() -> None:
     plain = settings_of(HTTPSettings, url=(URL,))
     assert (plain.body, plain.method, plain.body_template) == (
         "form",
@@ -228,23 +228,23 @@ def test_a_preset_overrides_the_defaults_and_the_ini_overrides_both() -> None:
     }
 
 
-def test_presets_give_settings_that_there_are_and_of_their_types() -> None:
+def test_presets_use_existing_settings_of_the_right_type() -> None:
     defaults = {item.name: item.default for item in fields(HTTPSettings)}
     for name, preset in PRESETS.items():
         assert all(type(value) is type(defaults[key]) for key, value in preset.items()), name
 
 
-def test_the_usual_body_is_of_the_kind_that_is_sent() -> None:
+def test_default_template_depends_on_the_kind_of_body() -> None:
     assert settings_of(HTTPSettings, url=(URL,), body="json").body_template.startswith("{")
     assert settings_of(HTTPSettings, url=(URL,), preset="keycloak", body="form").body_template.startswith("grant_type=")
     assert settings_of(HTTPSettings, url=(URL,), preset="basic").body_template == ""
 
 
-def test_none_as_statuses_is_no_status() -> None:
+def test_none_removes_the_default_statuses() -> None:
     assert settings_of(HTTPSettings, url=(URL,), statuses=("none",)).status_outcomes == {}
 
 
-def test_no_secret_is_in_the_repr() -> None:
+def test_repr_contains_no_secret() -> None:
     secrets = {"client_secret": "s3cret-of-the-client", "header": {"X-Key": "s3cret-key"}}
     settings = settings_of(HTTPSettings, **GOOD, **secrets)
     backend = HTTPBackend(settings)

@@ -1,4 +1,4 @@
-"""Certificates: whose are accepted, and how we show our own; and what doctor says of a server."""
+"""Tests of server certificates, client certificates and checks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Authority]:
-    """Certificates of clients: `ours` and, of another authority, `theirs`."""
+    """Client certificates: `ours`, and `theirs` of another authority."""
     folder = tmp_path_factory.mktemp("clients")
     authority = Authority("the API's clients")
     (folder / "ca.pem").write_bytes(authority.pem)
@@ -59,12 +59,12 @@ def sign_in(backend: HTTPBackend) -> str:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_a_good_certificate(certificates: Certificates, serve: Serve, backend_on: Make, host: str) -> None:
+def test_valid_certificate(certificates: Certificates, serve: Serve, backend_on: Make, host: str) -> None:
     api = serve(json_api, tls=context(certificates, "good"))
     backend = backend_on(api.url.replace("127.0.0.1", host), tls_ca_file=certificates.ca_file)
     assert sign_in(backend) == sign_in(backend) == "4711"
-    # one handshake for both
-    assert len({asked.connection for asked in api.seen}) == 1
+    # both requests use one connection
+    assert len({request.connection for request in api.requests}) == 1
     (days,) = [check for check in backend.check() if check.name.startswith("certificate")]
     assert days.ok
     assert not days.warning
@@ -72,7 +72,7 @@ def test_a_good_certificate(certificates: Certificates, serve: Serve, backend_on
 
 
 @pytest.mark.parametrize("kind", ["expired", "foreign", "wrong_name"])
-def test_a_bad_certificate_is_ours_to_mend(
+def test_invalid_certificate_is_misconfigured(
     certificates: Certificates, serve: Serve, backend_on: Make, kind: str
 ) -> None:
     api = serve(json_api, tls=context(certificates, kind))
@@ -80,39 +80,39 @@ def test_a_bad_certificate_is_ours_to_mend(
     with pytest.raises(BackendMisconfigured, match="certificate is not accepted"):
         sign_in(backend)
     assert not all(check.ok for check in backend.check())
-    # nothing was said over such a connection
-    assert not api.seen
-    # the next server is well
+    # no request was sent on this connection
+    assert not api.requests
+    # the next server is available
     good = serve(json_api, tls=context(certificates, "good"))
     assert sign_in(backend_on(api.url, good.url, tls_ca_file=certificates.ca_file)) == "4711"
 
 
-def test_an_authority_must_be_named(certificates: Certificates, serve: Serve, backend_on: Make) -> None:
+def test_unknown_authority_is_refused(certificates: Certificates, serve: Serve, backend_on: Make) -> None:
     api = serve(json_api, tls=context(certificates, "good"))
     with pytest.raises(BackendMisconfigured, match="certificate"):
         sign_in(backend_on(api.url))
 
 
-def test_a_handshake_that_hangs_hands_over(certificates: Certificates, serve: Serve, backend_on: Make) -> None:
+def test_slow_handshake_fails_over(certificates: Certificates, serve: Serve, backend_on: Make) -> None:
     good = serve(json_api, tls=context(certificates, "good"))
     with socket.create_server(("127.0.0.1", 0)) as silent:
         hanging = f"https://127.0.0.1:{silent.getsockname()[1]}"
-        # who waits longer than connect_timeout has no time left for the second one
+        # with a longer wait there would be no time left for the second server
         slow = {"receive_timeout": 20, "total_timeout": 20}
         backend = backend_on(hanging, good.url, tls_ca_file=certificates.ca_file, **slow)
-        # no password left for the first one
+        # no password was sent to the first server
         assert sign_in(backend) == "4711"
 
 
-def test_a_server_without_tls(api: API, backend_on: Make) -> None:
+def test_server_without_tls(api: API, backend_on: Make) -> None:
     with pytest.raises(BackendUnavailable):
         sign_in(backend_on(api.url.replace("http:", "https:")))
-    assert not api.seen
+    assert not api.requests
 
 
 class TestClientCertificates:
     @pytest.mark.parametrize("form", ["two files", "one file"])
-    def test_ours(
+    def test_accepted_client_certificate(
         self, certificates: Certificates, people: tuple[Path, Authority], serve: Serve, backend_on: Make, form: str
     ) -> None:
         folder, _ = people
@@ -124,7 +124,7 @@ class TestClientCertificates:
 
     @pytest.mark.parametrize("whose", ["theirs", "nobody's"])
     @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-    def test_another(
+    def test_refused_client_certificate(
         self,
         certificates: Certificates,
         people: tuple[Path, Authority],
@@ -140,7 +140,7 @@ class TestClientCertificates:
         named = {"client_certificate": str(folder / "theirs-both.pem")} if whose == "theirs" else {}
         with pytest.raises(BackendUnavailable):
             sign_in(backend_on(api.url, tls_ca_file=certificates.ca_file, **named))
-        assert not api.seen
+        assert not api.requests
 
     @pytest.mark.parametrize(
         ("certificate", "key"),
@@ -152,7 +152,7 @@ class TestClientCertificates:
             ("x", ""),
         ],
     )
-    def test_files_that_do_not_fit_stop_the_start(
+    def test_mismatched_certificate_files_are_refused_at_start(
         self, people: tuple[Path, Authority], certificate: str, key: str
     ) -> None:
         folder, _ = people
@@ -164,25 +164,25 @@ class TestClientCertificates:
             HTTPBackend(settings)
 
 
-def test_a_ca_file_that_is_none_stops_the_start(tmp_path: Path) -> None:
+def test_invalid_ca_file_is_refused_at_start(tmp_path: Path) -> None:
     for path in (str(tmp_path), str(tmp_path / "missing.pem")):
         with pytest.raises(ValueError, match="tls_ca_file"):
             HTTPBackend(settings_of(HTTPSettings, url=("https://x.example",), tls_ca_file=path))
 
 
 class TestChecks:
-    def test_it_sends_no_name_and_no_password(self, api: API, backend_on: Make) -> None:
+    def test_check_sends_no_credentials(self, api: API, backend_on: Make) -> None:
         header = {"X-Key": "k", "X-Name": "{username}"}
         (check,) = backend_on(f"{api.url}/login", header=header).check()
         assert check.ok
         assert check.detail.endswith("status 405")
-        (asked,) = api.seen
-        assert (asked.method, asked.target, asked.body) == ("HEAD", "/login", b"")
-        assert asked.headers["X-Key"] == "k"
-        assert "X-Name" not in asked.headers
+        (request,) = api.requests
+        assert (request.method, request.target, request.body) == ("HEAD", "/login", b"")
+        assert request.headers["X-Key"] == "k"
+        assert "X-Name" not in request.headers
 
-    def test_clear_text_over_a_network_is_a_warning(self, api: API, backend_on: Make) -> None:
-        # loopback by a name that does not say so
+    def test_check_warns_of_clear_text_over_a_network(self, api: API, backend_on: Make) -> None:
+        # a name of loopback other than localhost
         url = api.url.replace("127.0.0.1", "127.1")
         server, certificate = backend_on(url, allow_cleartext=True).check()
         assert server.ok
@@ -193,31 +193,31 @@ class TestChecks:
         ("status", "ok", "warning"),
         [(200, True, False), (404, True, True), (501, True, False), (500, True, True), (503, False, False)],
     )
-    def test_what_head_answers(self, api: API, backend_on: Make, status: int, ok: bool, warning: bool) -> None:
+    def test_check_with_head(self, api: API, backend_on: Make, status: int, ok: bool, warning: bool) -> None:
         api.head = Reply(status)
         first = next(iter(backend_on(f"{api.url}/login").check()))
         assert (first.ok, first.warning) == (ok, warning)
         assert ("check_url" in first.detail) == (status == 500)
 
     @pytest.mark.parametrize("status", [200, 302, 404, 500])
-    def test_a_check_url_must_be_well(self, api: API, backend_on: Make, status: int) -> None:
-        api.answers = lambda asked: Reply(status if asked.target == "/health?x=1" else 418)
+    def test_check_url_must_succeed(self, api: API, backend_on: Make, status: int) -> None:
+        api.handler = lambda request: Reply(status if request.target == "/health?x=1" else 418)
         first = next(iter(backend_on(f"{api.url}/login", check_url="/health?x=1").check()))
         assert first.ok == (status < 400)
 
-    def test_a_url_with_a_name_is_not_asked_for(self, api: API, backend_on: Make) -> None:
+    def test_check_does_not_request_a_url_with_placeholder(self, api: API, backend_on: Make) -> None:
         list(backend_on(f"{api.url}/{{username}}", body_template='{"p": {password}}').check())
-        assert api.seen[0].target == "/"
+        assert api.requests[0].target == "/"
 
-    def test_the_form_must_be_there(self, api: API, backend_on: Make) -> None:
+    def test_check_needs_the_login_form(self, api: API, backend_on: Make) -> None:
         form = {"preset": "html-form", "body_template": "login={username}&pw={password}", "subject": "username"}
         backend = backend_on(api.url, success="location:/home", **form)
-        api.answers = HTMLLogin()
+        api.handler = HTMLLogin()
         assert next(iter(backend.check())).detail == "returns its login form"
-        api.answers = lambda asked: Reply(200, "<h1>Maintenance</h1>", HTML)
+        api.handler = lambda request: Reply(200, "<h1>Maintenance</h1>", HTML)
         assert not next(iter(backend.check())).ok
 
-    def test_every_server_has_a_line(self, api: API, serve: Serve, backend_on: Make) -> None:
+    def test_check_reports_every_server(self, api: API, serve: Serve, backend_on: Make) -> None:
         stopped = serve()
         stopped.stop()
         checks = list(backend_on(stopped.url, api.url, "https://no-such-host.invalid").check())
