@@ -1,4 +1,4 @@
-"""linkauth's default theme: one small page, light and dark, from 320 px up; its one script is a help and no need."""
+"""The default theme of linkauth: small pages in light and dark, from 320 px width. Its script is optional."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from linkauth_theme_default.colours import EDGE, LINK, NIGHT, STRONG, TEXT, blac
 
 Text = Mapping[str, str]
 LOGO_LIMIT = 50_000
-"""Bytes; phones load it with the page."""
+"""Maximum size of the logo in bytes; phones load it with the page."""
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _URL = re.compile(r"(https://|mailto:|tel:)\S+")
 _LOGOS = {
@@ -23,16 +23,16 @@ _LOGOS = {
     ".jpeg": re.compile(rb"\xff\xd8\xff"),
     ".webp": re.compile(rb"RIFF.{4}WEBP", re.DOTALL),
 }
-"""Endings of pictures, and how such a file begins."""
+"""Extensions of image files and the signatures at their beginning."""
 _ACTIVE = {"script", "foreignObject", "handler", "animate", "set"}
-"""Elements of SVG that can do something."""
+"""SVG elements with active content."""
 _LOADS = re.compile(r"@import|url\(\s*+[\"']?+(?!#|data:image/)", re.IGNORECASE)
-"""What in a style or in an attribute of SVG names something outside of the file."""
+"""References to external resources in the styles and attributes of an SVG file."""
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """The colours of a light or a dark screen that follow from the deployer's; what they stand on is in the names."""
+    """The derived colours of the light or the dark color scheme. The names contain the background."""
 
     page: str
     text_on_page: str
@@ -43,12 +43,12 @@ class Scheme:
 
 @dataclass(frozen=True)
 class Parameters:
-    """What a deployer may set under `linkauth.theme.default.`; a Text may have a line for each language too.
+    """The settings under `linkauth.theme.default.`. A Text may be translated.
 
-    `accent` is the colour of the button and of links, `background` that of the page around the card, both `#rrggbb`;
-    what could not be read is made lighter or darker. `logo` is the path of an image file. `username_label` says what
-    the name is called here, `username_hint` and `username_example` what it looks like. The URLs are shown as links if
-    they are set, `support_text` (a telephone number and its hours) beside what a person cannot mend alone.
+    `accent` is the colour of the button and of links, `background` that of the page around the card, both `#rrggbb`.
+    Colours with too little contrast are made lighter or darker. `logo` is the path of an image file. `username_label`,
+    `username_hint` and `username_example` describe the user name. URLs are shown as links if they are set.
+    `support_text` (such as a telephone number) is shown with errors that the user cannot solve.
     """
 
     accent: str = "#1d4f91"
@@ -65,7 +65,7 @@ class Parameters:
     terms_url: Text = field(default_factory=dict)
 
     def faults(self) -> Iterator[tuple[str, str]]:
-        """What the types cannot say, as (key, problem)."""
+        """Yields (key, problem) for each invalid value."""
         if not _COLOUR.fullmatch(self.accent):
             yield "accent", "is not a colour such as #1d4f91"
         if self.background and not _COLOUR.fullmatch(self.background):
@@ -102,11 +102,11 @@ class Parameters:
 
     @property
     def logo_name(self) -> str:
-        """The static file that holds the logo."""
+        """The name of the static file with the logo."""
         return "logo" + Path(self.logo).suffix.lower() if self.logo else "mark.svg"
 
     def static_files(self) -> dict[str, Path]:
-        """Static files besides the package's own, name to path."""
+        """Returns additional static files, name to path."""
         return {self.logo_name: Path(self.logo)} if self.logo else {}
 
 
@@ -114,26 +114,26 @@ def _logo_problem(path: Path) -> str | None:
     if path.suffix.lower() not in _LOGOS:
         return "is not the path of an svg, png, jpg or webp file"
     if not path.is_file():
-        return "names a file that is not there"
+        return "names a file that does not exist"
     if path.stat().st_size > LOGO_LIMIT:
         return f"names a file of more than {LOGO_LIMIT} bytes, too much for phones"
     content = path.read_bytes()
     if not _LOGOS[path.suffix.lower()].match(content):
-        return "names a file that is not what its ending says"
+        return "names a file whose content does not match its extension"
     if path.suffix.lower() != ".svg":
         return None
     if b"<?xml-stylesheet" in content:
         return "names an svg file that loads a style sheet"
     try:
-        # the deployer's own file
+        # the deployer configures this file, so it is trusted
         drawing = ElementTree.fromstring(content)  # noqa: S314
     except ElementTree.ParseError:
         return "names an svg file that is not XML"
-    return "names an svg file that can do more than be looked at" if any(map(_is_active, drawing.iter())) else None
+    return "names an svg file with active or external content" if any(map(_is_active, drawing.iter())) else None
 
 
 def _is_active(element: ElementTree.Element) -> bool:
-    """Could this element of a drawing run something or load something from elsewhere?"""
+    """Returns whether an SVG element can run a script or load an external resource."""
     attributes = {name.rpartition("}")[2].lower(): value.strip() for name, value in element.attrib.items()}
     links = attributes.get("href", "#")
     texts = (element.text or "", element.tail or "", *attributes.values())

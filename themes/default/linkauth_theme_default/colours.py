@@ -1,4 +1,4 @@
-"""Colours that can be read, whatever colour is given (WCAG 2.2: relative luminance and contrast ratio)."""
+"""Derives readable colours from any configured colour (WCAG 2.2: relative luminance and contrast ratio)."""
 
 from __future__ import annotations
 
@@ -6,43 +6,42 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 TEXT, EDGE = 4.5, 3.0
-"""The least contrast of text (success criterion 1.4.3) and of edges and icons (1.4.11)."""
+"""The minimum contrast of text (success criterion 1.4.3) and of edges and icons (1.4.11)."""
 LINK, STRONG, NIGHT = 6.0, 7.0, 15.0
-"""The contrast of links, of text that stands out, and of white text on a page that is dark."""
+"""The minimum contrast of links, of prominent text, and of white text on a dark page."""
 _STEPS = 64
 
 
 def luminance(colour: str) -> float:
-    """Of `#rrggbb`, from 0 for black to 1 for white."""
+    """Returns the relative luminance of `#rrggbb`, from 0 (black) to 1 (white)."""
     channels = [value / 255 for value in _channels(colour)]
     linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def contrast(one: str, other: str) -> float:
-    """From 1 for the same to 21 for black and white."""
+    """Returns the contrast ratio of two colours, from 1 (equal) to 21 (black and white)."""
     dark, light = sorted((luminance(one), luminance(other)))
     return (light + 0.05) / (dark + 0.05)
 
 
 def black_or_white(ground: str) -> str:
-    """What is easier to read on `ground`; its contrast is never below 4.58."""
+    """Returns the colour with the higher contrast on `ground`; this contrast is at least 4.58."""
     return max("#ffffff", "#000000", key=lambda colour: contrast(colour, ground))
 
 
 @lru_cache
-def readable(colour: str, ground: str, least: float) -> str:
-    """The colour nearest to `colour` whose contrast with `ground` is `least`: lighter or darker, of the same hue.
+def readable(colour: str, ground: str, min_contrast: float) -> str:
+    """Returns the nearest lighter or darker shade of `colour` that has `min_contrast` with `ground`.
 
-    Black or white where nothing has that contrast.
+    Returns black or white if no shade has this contrast.
     """
-    return next(
-        (each for each in _lighter_and_darker(colour) if contrast(each, ground) >= least), black_or_white(ground)
-    )
+    shades = (shade for shade in _lighter_and_darker(colour) if contrast(shade, ground) >= min_contrast)
+    return next(shades, black_or_white(ground))
 
 
 def _lighter_and_darker(colour: str) -> Iterator[str]:
-    """`colour`, then step by step towards black and white."""
+    """Yields `colour`, then shades of it in steps towards black and white."""
     for step in range(_STEPS + 1):
         for end in (0, 255):
             mixed = [value + (end - value) * step // _STEPS for value in _channels(colour)]

@@ -173,7 +173,9 @@ def test_content_of_logo_must_match_its_extension(extension: str, content: bytes
     assert not list(Parameters(logo=str(logo)).faults())
     for other in (b"", b"<html>", content[1:], b"GIF89a"):
         logo.write_bytes(other)
-        assert list(Parameters(logo=str(logo)).faults()) == [("logo", "names a file that is not what its ending says")]
+        assert list(Parameters(logo=str(logo)).faults()) == [
+            ("logo", "names a file whose content does not match its extension")
+        ]
 
 
 def test_phrase_breaking_applies_only_to_short_japanese_texts() -> None:

@@ -1,6 +1,6 @@
-"""The theme of the Vellmoor Railway, which does not exist: what a child of the default theme can be.
+"""The theme of the fictional Vellmoor Railway, an example of a child of the default theme.
 
-Colours, a header of its own, two sentences, a whole page, a logo and a parameter; everything else is the parent's.
+It overrides colours, the header, two sentences, a page and the logo, and adds a parameter.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MOTTO_LIMIT = 60
 
 @dataclass(frozen=True)
 class Parameters(parent.Parameters):
-    """The parent's parameters with this railway's accent, and `motto`, a line of 60 letters under its name."""
+    """The parameters of the parent with another `accent`, and `motto`, a line of at most 60 letters under the name."""
 
     accent: str = "#1f4d3f"
     motto: Mapping[str, str] = field(default_factory=dict)

@@ -1,11 +1,11 @@
-// Helps: language, capitals, hidden passwords, double clicks. The page works without.
+// Optional: language, caps lock warning, visible passwords, double clicks.
 (() => {
 const { languages } = document.currentScript.dataset, { search } = location;
-// once: an address that says a language is offered none
+// only if the URL has no ui_locales
 if (languages && !new URLSearchParams(search).has("ui_locales")) {
   const fitting = (wanted) => {
     const found = languages.split(" ").filter((each) => each.split("-")[0] === wanted.split("-")[0]);
-    // of several regions the server chooses
+    // the server selects the region
     return found.includes(wanted) || found.length > 1 ? wanted : found[0];
   };
   const best = navigator.languages.map(fitting).find(Boolean);
@@ -47,7 +47,7 @@ form.onsubmit = (event) => {
   if (sent) return event.preventDefault();
   eyes.forEach((eye) => show(eye, false));
   say(event.submitter || form);
-  // if nothing comes of it
+  // if the request fails
   setTimeout(say, 20000);
 };
 onpageshow = () => say();
