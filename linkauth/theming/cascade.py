@@ -124,6 +124,8 @@ def _pixels(token: Any) -> float | None:
 
 
 def _add_rule(matcher: cssselect2.Matcher, rule: Any) -> None:
+    if css.is_broken(rule):
+        return
     try:
         selectors = cssselect2.compile_selector_list(rule.prelude)
     except cssselect2.SelectorError:

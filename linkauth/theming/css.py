@@ -62,10 +62,18 @@ def _nodes(found: Iterable[Any]) -> Iterator[Any]:
 def errors(css: str) -> Iterator[tuple[int, str]]:
     """Yields (line, message) of each syntax error of a style sheet."""
     for node in _nodes(rules(css)):
-        # a broken string or url() is inside a value
-        for each in walk(node.value) if node.type == "declaration" else [node]:
-            if each.type == "error":
-                yield each.source_line, each.message
+        yield from ((each.source_line, each.message) for each in _own_errors(node))
+
+
+def _own_errors(node: Any) -> list[Any]:
+    """Returns the error that a node is, or those in its value or prelude, such as a broken string."""
+    parts = node.value if node.type == "declaration" else getattr(node, "prelude", [node])
+    return [each for each in walk(parts) if each.type == "error"]
+
+
+def is_broken(node: Any) -> bool:
+    """Returns whether browsers skip a rule or declaration because of a syntax error in its prelude or value."""
+    return bool(_own_errors(node))
 
 
 @lru_cache(256)

@@ -50,6 +50,7 @@ UNREADABLE = [
     (".which { color: rgb(0 0 0 / 30%); }", "light: text is hard to read: #b3b3b3 (rgb(0 0 0 / 30%))"),
 ]
 READABLE = [
+    ".which:lang(en ]) { color: #999; }",
     ".which { color: #595959; } @media (prefers-color-scheme: dark) { .which { color: #bbb; } }",
     ".which:hover { color: #999; }",
     "@media print { .which { color: #999; } }",

@@ -160,6 +160,8 @@ CSS_ERRORS = [
     ("a { color: red }\n}", 2),
     ("@media print {\n a { color: ) } }", 2),
     ("a { background: url(x'y) }", 1),
+    ("a:nth-child(']) { color: red }", 1),
+    ("@media print {\n a:nth-child(2'\n) { color: red } }", 2),
     ("a { b: c; &:hover { d: e;\nf g; } }", 2),
 ]
 NO_CSS_ERRORS = [
