@@ -1,4 +1,4 @@
-"""Chromium, the servers it looks at, and a visitor who watches every page."""
+"""Fixtures of the browser tests: Chromium, the servers whose pages it opens, and a visitor that checks every page."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ FONTS = {
     "fonts-lohit-deva": "lohit-devanagari/Lohit-Devanagari.ttf",
     "fonts-vlgothic": "vlgothic/VL-Gothic-Regular.ttf",
 }
-"""Debian's packages of the fonts that fonts.conf names, and a file of each."""
+"""The Debian packages of the fonts in fonts.conf, and one file of each package."""
 PHONE = {"width": 360, "height": 740}
 TIMEOUT = 60_000
-"""Milliseconds after which something that should happen is taken as not happening."""
+"""The time limit for conditions in a page, in milliseconds."""
 LONG_NAME = "Versicherungsgesellschaft Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamte"
-LONG_AND_FULL = {
+FULL_PAGE_SETTINGS = {
     "service_name": LONG_NAME,
     "client.ride-hailer.name": LONG_NAME,
     "theme.default.support_url": "https://example.com/help",
@@ -48,14 +48,14 @@ LONG_AND_FULL = {
     "theme.default.terms_url": "https://example.com/terms",
     "theme.default.username_hint": "For example ada@example.com",
 }
-"""Settings with the longest names, and with everything on the pages that there can be."""
+"""Settings with very long names, with which the pages contain every optional element."""
 
 
 def chromium(path: str | None, ci: bool, fonts: Path = Path("/usr/share/fonts/truetype")) -> str:
-    """Chromium's path. Without it or its fonts the tests are skipped, but not on CI, where a skip would hide them."""
+    """Returns `path`. Skips the test if Chromium or one of the fonts is not installed. In CI the test fails instead."""
     missing = [] if path else ["chromium"]
     missing += [package for package, file in FONTS.items() if not (fonts / file).is_file()]
-    message = f"the browser's tests need Debian's packages; install them with: sudo apt-get install {' '.join(missing)}"
+    message = f"the browser tests need Debian packages. To install them, run: sudo apt-get install {' '.join(missing)}"
     if missing and ci:
         pytest.fail(message, pytrace=False)
     if missing:
@@ -65,7 +65,7 @@ def chromium(path: str | None, ci: bool, fonts: Path = Path("/usr/share/fonts/tr
 
 @pytest.fixture(scope="session")
 def chromium_path() -> Iterator[str]:
-    """Chromium's path, while what is started sees the fonts of fonts.conf and no others."""
+    """The path of Chromium. While this fixture is active, started processes use only the fonts in fonts.conf."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FONTCONFIG_FILE", str(Path(__file__).with_name("fonts.conf")))
         yield chromium(shutil.which("chromium"), bool(os.environ.get("CI")))
@@ -86,8 +86,8 @@ def browser(playwright: Playwright, chromium_path: str) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def third() -> Iterator[RedirectingOrigin]:
-    """Where the second origin sends the browser in the end."""
+def final_origin() -> Iterator[RedirectingOrigin]:
+    """The origin to which the redirect endpoint redirects."""
     origin = RedirectingOrigin()
     origin.start()
     yield origin
@@ -95,44 +95,44 @@ def third() -> Iterator[RedirectingOrigin]:
 
 
 @pytest.fixture(scope="session")
-def second(third: RedirectingOrigin) -> Iterator[RedirectingOrigin]:
-    """A redirect endpoint that redirects on, as Amazon's does."""
-    origin = RedirectingOrigin(f"{third.url}/done")
+def redirect_endpoint(final_origin: RedirectingOrigin) -> Iterator[RedirectingOrigin]:
+    """A redirect endpoint on another origin that redirects to a third origin, as Amazon's does."""
+    origin = RedirectingOrigin(f"{final_origin.url}/done")
     origin.start()
     yield origin
     origin.stop()
 
 
-def redirect_uri(second: RedirectingOrigin) -> str:
-    return f"{second.url}/spa/skill/account-linking-status.html?vendorId=M2SECOND"
+def redirect_uri(redirect_endpoint: RedirectingOrigin) -> str:
+    return f"{redirect_endpoint.url}/spa/skill/account-linking-status.html?vendorId=M2SECOND"
 
 
 @pytest.fixture(scope="session")
-def served(
-    chromium_path: str, tmp_path_factory: pytest.TempPathFactory, second: RedirectingOrigin
+def demo_server(
+    chromium_path: str, tmp_path_factory: pytest.TempPathFactory, redirect_endpoint: RedirectingOrigin
 ) -> Iterator[DevelopmentServer]:
-    """development.ini as it is, but that three failures of one account are enough."""
+    """A server with development.ini, in which the throttle permits three failures for an account."""
     changes = {"throttle.account_failures": "3", "throttle.address_failures": "100000"}
-    server = DevelopmentServer(tmp_path_factory.mktemp("served"), changes, (redirect_uri(second),))
+    server = DevelopmentServer(tmp_path_factory.mktemp("demo"), changes, (redirect_uri(redirect_endpoint),))
     server.start()
     yield server
     server.stop()
 
 
 @pytest.fixture(scope="session")
-def bare(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevelopmentServer]:
-    """A server without the simulator, whose directory is down, with long names and every link of the theme."""
-    changes = {"simulator.client": None, "simulator.people": None, **LONG_AND_FULL}
-    server = DevelopmentServer(tmp_path_factory.mktemp("bare"), changes)
+def full_page_server(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevelopmentServer]:
+    """A server without the simulator and with an unavailable backend. Its pages have long names and every link."""
+    changes = {"simulator.client": None, "simulator.people": None, **FULL_PAGE_SETTINGS}
+    server = DevelopmentServer(tmp_path_factory.mktemp("full"), changes)
     server.start()
     yield server
     server.stop()
 
 
 @pytest.fixture(scope="session")
-def stated(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevelopmentServer]:
-    """A server that shows every page in every state, with long names and every link of the theme."""
-    server = DevelopmentServer(tmp_path_factory.mktemp("scripted"), LONG_AND_FULL, include="tests.browser.states")
+def state_server(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevelopmentServer]:
+    """A server that shows every page in every state, with long names and every link."""
+    server = DevelopmentServer(tmp_path_factory.mktemp("states"), FULL_PAGE_SETTINGS, include="tests.browser.states")
     server.start()
     yield server
     server.stop()
@@ -142,7 +142,7 @@ def stated(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def changing_app(
     chromium_path: str, tmp_path_factory: pytest.TempPathFactory, backend_plugins: Path
 ) -> Iterator[DevelopmentServer]:
-    """A server with a further backend, whose people must change their passwords first."""
+    """A server with an additional backend, whose people must change their passwords."""
     changes = {"backends": "staff changing", "backend.changing.use": "changing"}
     server = DevelopmentServer(tmp_path_factory.mktemp("changing"), changes)
     with pytest.MonkeyPatch.context() as patch:
@@ -159,10 +159,10 @@ def domain() -> Iterator[SambaAD]:
 
 
 @pytest.fixture(scope="session")
-def in_domain(
+def ad_server(
     chromium_path: str, tmp_path_factory: pytest.TempPathFactory, domain: SambaAD
 ) -> Iterator[DevelopmentServer]:
-    """A server whose people are those of an Active Directory."""
+    """A server whose first backend is an Active Directory."""
     corp = {
         "use": "ldap",
         "preset": "activedirectory",
@@ -182,43 +182,54 @@ def in_domain(
 
 
 @pytest.fixture
-def visit(
+def new_visitor(
     browser: Browser,
-    served: DevelopmentServer,
-    bare: DevelopmentServer,
-    stated: DevelopmentServer,
+    demo_server: DevelopmentServer,
+    full_page_server: DevelopmentServer,
+    state_server: DevelopmentServer,
     changing_app: DevelopmentServer,
     request: pytest.FixtureRequest,
-    second: RedirectingOrigin,
-    third: RedirectingOrigin,
+    redirect_endpoint: RedirectingOrigin,
+    final_origin: RedirectingOrigin,
 ) -> Iterator[Callable[..., Visitor]]:
-    """`visit(**options)`: a visitor with a browser context of their own; no page may do what `faults` names."""
+    """`new_visitor(**options)` returns a visitor with a new browser context. The test fails if a visitor has faults."""
     visitors: list[Visitor] = []
-    own = [request.getfixturevalue("in_domain").url] if "in_domain" in request.fixturenames else []
+    own = [request.getfixturevalue("ad_server").url] if "ad_server" in request.fixturenames else []
 
     def new(**options: object) -> Visitor:
         settings = {"locale": "en-US", "viewport": PHONE, **options}
         context = browser.new_context(**settings)
         context.set_default_timeout(TIMEOUT)
         visitors.append(
-            Visitor(context, (served.url, bare.url, stated.url, changing_app.url, *own, second.url, third.url))
+            Visitor(
+                context,
+                (
+                    demo_server.url,
+                    full_page_server.url,
+                    state_server.url,
+                    changing_app.url,
+                    *own,
+                    redirect_endpoint.url,
+                    final_origin.url,
+                ),
+            )
         )
         return visitors[-1]
 
     yield new
-    for each in visitors:
-        each.close()
-    assert [fault for each in visitors for fault in each.faults] == []
+    for visitor in visitors:
+        visitor.close()
+    assert [fault for visitor in visitors for fault in visitor.faults] == []
 
 
 @pytest.fixture
-def visitor(visit: Callable[..., Visitor]) -> Visitor:
-    """Somebody with an English phone."""
-    return visit()
+def visitor(new_visitor: Callable[..., Visitor]) -> Visitor:
+    """A visitor whose browser prefers English."""
+    return new_visitor()
 
 
 @pytest.fixture
-def bare_login(bare: DevelopmentServer) -> str:
-    """The URL of the login page of the server without a simulator."""
-    uri = f"{bare.url}/simulator/pitangui/spa/skill/account-linking-status.html?vendorId=M2SIMULATOR"
-    return f"{bare.url}/authorize?client_id=ride-hailer&response_type=token&redirect_uri={uri}&state=S"
+def full_login_page(full_page_server: DevelopmentServer) -> str:
+    """The URL of the login page of `full_page_server`."""
+    uri = f"{full_page_server.url}/simulator/pitangui/spa/skill/account-linking-status.html?vendorId=M2SIMULATOR"
+    return f"{full_page_server.url}/authorize?client_id=ride-hailer&response_type=token&redirect_uri={uri}&state=S"

@@ -1,4 +1,4 @@
-"""The languages that the pages are looked at in, as the default theme has them."""
+"""The languages of the default theme, and those in which the browser tests check every page state."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from linkauth.themes.languages import describe
 from linkauth.themes.theme import Theme, open_theme
 
 
-def opened(name: str, **parameters: object) -> Theme:
-    """A theme that is installed, with these of its parameters."""
+def open_installed_theme(name: str, **parameters: object) -> Theme:
+    """Opens an installed theme with these parameters."""
     module = load("themes", name)
     return open_theme(name, module, module.Parameters(**parameters), TEXTS, f"/static/{name}/")
 
 
-SPOKEN = opened("default").languages
-THOROUGH = [tag for tag in ("ar", "de", "en", "hi", "ja") if tag in SPOKEN]
-"""In these every page is looked at in every state: from right to left, long words, none, a script with lines above."""
-DIRECTIONS = {tag: describe(tag).direction for tag in SPOKEN}
+LANGUAGES = open_installed_theme("default").languages
+TEST_LANGUAGES = [tag for tag in ("ar", "de", "en", "hi", "ja") if tag in LANGUAGES]
+"""The languages in which every page state is checked.
+
+They cover right-to-left text (ar), long words (de), a script with marks above the line (hi), and text without spaces
+(ja).
+"""
+DIRECTIONS = {tag: describe(tag).direction for tag in LANGUAGES}

@@ -1,6 +1,6 @@
-"""Every page in every state under an address of its own: linkauth as it is, with one more route.
+"""A Pyramid include that adds a route to linkauth, on which every page is shown in every state.
 
-`pyramid.includes = tests.browser.states` brings it in, so that headers, languages and static files are the real ones.
+`pyramid.includes = tests.browser.states` enables it. Headers, languages and static files are those of linkauth.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from linkauth.themes.states import State, page_states
 from tests.alexa import STATE
 
 STATES = page_states("ride-hailer", ("order_car", "basic_profile"))
-"""All of them, for the demo skill of development.ini and what it asks for."""
+"""All page states for the demo client in development.ini and its scopes."""
 
 
 def path(state: State, language: str) -> str:
-    """The address of a page in a state, as somebody gets it who wants `language`."""
+    """Returns the path of a page in a state and a language."""
     return f"/states/{state.page}/{state.name}?ui_locales={language}"
 
 

@@ -1,11 +1,11 @@
-"""For everybody: what a password manager and a screen reader are told, on the way that a person really goes."""
+"""Tests of accessibility on the pages of a sign-in: focus, page titles, and form attributes for password managers."""
 
 from __future__ import annotations
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser import faults
+from tests.browser import page_checks
 from tests.browser.visitor import Visitor
 from tests.servers.development_server import DevelopmentServer
 
@@ -23,40 +23,40 @@ ERROR_PAGES = (
 @pytest.mark.parametrize(
     ("alert", "status"), [("wrong password", 403), ("disabled", 403), ("throttled", 429), ("stale", 400), ("down", 503)]
 )
-def test_what_went_wrong_takes_the_focus_and_the_name_is_kept(
-    visitor: Visitor, served: DevelopmentServer, bare_login: str, alert: str, status: int
+def test_an_error_takes_the_focus_and_the_user_name_stays_in_the_form(
+    visitor: Visitor, demo_server: DevelopmentServer, full_login_page: str, alert: str, status: int
 ) -> None:
     name = "konrad" if alert == "disabled" else f"nobody, for {alert}"
-    visitor.page.goto(bare_login if alert == "down" else f"{served.url}/simulator/enable")
+    visitor.page.goto(full_login_page if alert == "down" else f"{demo_server.url}/simulator/enable")
     if alert == "stale":
         visitor.page.locator("[name=form_token]").evaluate("field => { field.value = '' }")
     for _ in range(4 if alert == "throttled" else 1):
         visitor.sign_in(name, "zuse-1910")
-    assert [each.status for each in visitor.responses if each.request.method == "POST"][-1] == status
+    assert [response.status for response in visitor.responses if response.request.method == "POST"][-1] == status
     expect(visitor.page.locator("#error")).to_be_focused()
     expect(visitor.page.locator("#username")).to_have_value(name)
     assert visitor.page.title().startswith("Error: ")
 
 
-def test_an_error_page_says_so_in_its_title(visitor: Visitor, served: DevelopmentServer) -> None:
+def test_the_title_of_an_error_page_begins_with_error(visitor: Visitor, demo_server: DevelopmentServer) -> None:
     for path in ERROR_PAGES:
-        response = visitor.page.goto(served.url + path)
+        response = visitor.page.goto(demo_server.url + path)
         assert response
         assert response.status in (400, 404), path
         assert visitor.page.title().startswith("Error: ")
 
 
-def test_axe_finds_nothing_on_the_simulators_pages(visitor: Visitor, served: DevelopmentServer) -> None:
-    visitor.page.goto(served.url)
-    assert faults.accessibility(visitor.page) == []
-    visitor.enable(served)
+def test_axe_finds_no_violation_on_the_pages_of_the_simulator(visitor: Visitor, demo_server: DevelopmentServer) -> None:
+    visitor.page.goto(demo_server.url)
+    assert page_checks.accessibility(visitor.page) == []
+    visitor.enable(demo_server)
     visitor.sign_in("ada", "lovelace-1815")
     expect(visitor.page.locator("body[data-result=linked]")).to_be_attached()
-    assert faults.accessibility(visitor.page) == []
-    visitor.enable(served)
+    assert page_checks.accessibility(visitor.page) == []
+    visitor.enable(demo_server)
     visitor.page.click("text=Cancel")
     expect(visitor.page.locator("body[data-result=not-linked]")).to_be_attached()
-    assert faults.accessibility(visitor.page) == []
+    assert page_checks.accessibility(visitor.page) == []
 
 
 USERNAME = {
@@ -73,8 +73,10 @@ USERNAME = {
 PASSWORD = {"type": "password", "autocomplete": "current-password", "spellcheck": "false", "enterkeyhint": "go"}
 
 
-def test_phones_and_password_managers_know_the_fields(visitor: Visitor, served: DevelopmentServer) -> None:
-    visitor.enable(served)
+def test_the_fields_have_attributes_for_phones_and_password_managers(
+    visitor: Visitor, demo_server: DevelopmentServer
+) -> None:
+    visitor.enable(demo_server)
     page = visitor.page
     expect(page.locator("form[method=post]")).to_have_count(1)
     expect(page.locator("form[method=post] ~ form")).to_have_count(0)
@@ -90,9 +92,11 @@ def test_phones_and_password_managers_know_the_fields(visitor: Visitor, served: 
     )
 
 
-def test_a_password_manager_keeps_spaces_and_letters_as_they_are(visitor: Visitor, served: DevelopmentServer) -> None:
-    """Only the name is trimmed; this password is right but for the spaces around it."""
-    visitor.enable(served)
+def test_spaces_are_removed_from_the_user_name_but_not_from_the_password(
+    visitor: Visitor, demo_server: DevelopmentServer
+) -> None:
+    """The password would be right without the spaces around it."""
+    visitor.enable(demo_server)
     visitor.sign_in("  grace ", " hopper-1906 ")
     expect(visitor.alert).to_be_visible()
     expect(visitor.page.locator("#username")).to_have_value("grace")

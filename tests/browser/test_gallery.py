@@ -1,4 +1,4 @@
-"""The gallery of `linkauth theme preview` in Chromium, and the theme vellmoor as it shows it."""
+"""Tests of the gallery of `linkauth theme preview` in Chromium, and of the pages of the theme vellmoor in it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from linkauth.cli import main
 from linkauth.cli.resources import load_settings
 from linkauth.theming.gallery import Gallery
 from linkauth.theming.reloading import ThemeReloader
-from tests.browser import faults
+from tests.browser import page_checks
 from tests.conftest import ROOT
 from tests.theme_package import ThemePackage
 
@@ -45,7 +45,7 @@ def write_ini(folder: Path, theme: str, more: str = "") -> Path:
 
 @pytest.fixture(scope="module")
 def serve(chromium_path: str) -> Iterator[Callable[[Path], str]]:
-    """`serve(ini)`: the URL of a preview server."""
+    """`serve(ini)` starts a preview server and returns its URL."""
     servers = []
 
     def start(ini: Path) -> str:
@@ -70,22 +70,22 @@ def gallery(serve: Callable[[Path], str], made: ThemePackage) -> str:
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    made = browser.new_context(viewport={"width": 1400, "height": 1000})
-    made.set_default_timeout(10_000)
-    yield made
-    made.close()
+    context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    context.set_default_timeout(10_000)
+    yield context
+    context.close()
 
 
 @pytest.fixture
 def page(context: BrowserContext) -> Iterator[Page]:
     faults: list[str] = []
     context.on("weberror", lambda error: faults.append(str(error.error)))
-    context.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+    context.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
     yield context.new_page()
     assert faults == []
 
 
-def test_filters_choose_pages_and_the_address_keeps_them(page: Page, gallery: str) -> None:
+def test_filters_select_pages_and_are_stored_in_the_url(page: Page, gallery: str) -> None:
     page.goto(gallery)
     expect(page.locator("#count")).to_have_text("4 pages")
     expect(page.locator("iframe")).to_have_count(4)
@@ -102,7 +102,7 @@ def test_filters_choose_pages_and_the_address_keeps_them(page: Page, gallery: st
     expect(page.locator("#count")).to_contain_text("the first 300 of ")
 
 
-def test_frames_have_the_colours_and_the_size_that_were_asked_for(page: Page, gallery: str) -> None:
+def test_frames_have_the_selected_colour_scheme_and_text_size(page: Page, gallery: str) -> None:
     page.goto(f"{gallery}#page=login&state=fresh,locked&language=en&width=320&scheme=light,dark&text=100,200")
     expect(page.locator("iframe")).to_have_count(8)
     found = set()
@@ -113,14 +113,14 @@ def test_frames_have_the_colours_and_the_size_that_were_asked_for(page: Page, ga
         inner.wait_for_load_state()
         size = inner.evaluate("getComputedStyle(document.documentElement).fontSize")
         found.add((sum(map(int, re.findall(r"\d+", inner.evaluate(BACKGROUND)))) > 380, size))
-        # as high as its page
+        # the frame has the height of its page
         expect(frame).to_have_attribute("height", re.compile(r"\d{3,}"))
     assert found == {(light, size) for light in (True, False) for size in ("16px", "32px")}
-    # an error in a frame has not taken the focus
+    # the error in a frame does not take the focus
     assert page.evaluate("document.activeElement === document.body")
 
 
-def test_a_change_is_seen_without_a_click(page: Page, gallery: str, made: ThemePackage) -> None:
+def test_a_file_change_is_shown_without_a_click(page: Page, gallery: str, made: ThemePackage) -> None:
     page.goto(f"{gallery}#page=login&state=fresh&language=en&width=360&scheme=light&text=100")
     inner = page.frame_locator("iframe")
     expect(inner.get_by_text("Mind the gap.")).to_be_visible()
@@ -133,7 +133,7 @@ def test_a_change_is_seen_without_a_click(page: Page, gallery: str, made: ThemeP
     expect(inner.get_by_text("Mind the gap.")).to_be_visible()
 
 
-def test_a_form_goes_nowhere(page: Page, gallery: str) -> None:
+def test_submitting_a_form_does_not_leave_the_page(page: Page, gallery: str) -> None:
     page.goto(f"{gallery}pages/made-for-the-gallery/en/login.fresh.light-100.html")
     page.fill("#username", "ada")
     page.fill("#password", "x")
@@ -143,7 +143,7 @@ def test_a_form_goes_nowhere(page: Page, gallery: str) -> None:
     expect(page.locator("#username")).to_have_value("ada")
 
 
-def test_an_export_opens_from_the_file_system(page: Page, made: ThemePackage, tmp_path: Path) -> None:
+def test_an_export_works_from_the_file_system(page: Page, made: ThemePackage, tmp_path: Path) -> None:
     ini = write_ini(made.root.parent, "made-for-the-gallery")
     result = CliRunner().invoke(main, ["theme", "preview", str(ini), "--export", str(tmp_path / "out")])
     assert result.exit_code == 0, result.output
@@ -175,7 +175,7 @@ def vellmoor(serve: Callable[[Path], str], tmp_path_factory: pytest.TempPathFact
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("language", ["en", "ar-XB"])
-def test_axe_finds_nothing_in_vellmoor(page: Page, vellmoor: str, language: str, scheme: str) -> None:
+def test_axe_finds_no_violation_in_vellmoor(page: Page, vellmoor: str, language: str, scheme: str) -> None:
     for name in SHOWN:
         page.goto(f"{vellmoor}pages/vellmoor/{language}/{name}.{scheme}-100.html")
         found = Axe().run(page)
@@ -183,9 +183,11 @@ def test_axe_finds_nothing_in_vellmoor(page: Page, vellmoor: str, language: str,
 
 
 @pytest.mark.parametrize("size", ["100", "200"])
-def test_vellmoor_fits_at_320_pixels(context: BrowserContext, page: Page, vellmoor: str, size: str) -> None:
+def test_vellmoor_fits_into_a_width_of_320_pixels(
+    context: BrowserContext, page: Page, vellmoor: str, size: str
+) -> None:
     page.set_viewport_size({"width": 320, "height": 640})
     for language in ("en-XA", "ar-XB", "de"):
         for name in SHOWN:
             page.goto(f"{vellmoor}pages/vellmoor/{language}/{name}.light-{size}.html")
-            assert page.evaluate(faults.CUT) == [], (language, name)
+            assert page.evaluate(page_checks.OVERFLOW_SCRIPT) == [], (language, name)

@@ -1,4 +1,4 @@
-"""Without a pointer: everything is reached by the keyboard, in order, and it is seen where one is."""
+"""Tests of keyboard use: every control is reached in order, and the focus is always visible."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.languages import THOROUGH
+from tests.browser.languages import TEST_LANGUAGES
 from tests.browser.states import STATES, path
 from tests.browser.visitor import Visitor
 from tests.servers.development_server import DevelopmentServer
@@ -31,11 +31,11 @@ FOCUSED = """() => {
   if (style.outlineStyle !== "solid" || parseFloat(style.outlineWidth) < 2)
     faults.push(`${name} has an outline of ${style.outlineWidth} ${style.outlineStyle}`);
   if (contrast < 3) faults.push(`the outline of ${name} has a contrast of ${contrast}`);
-  // the whole of it with its outline, and no other element is painted over it (2.4.11)
+  // the element and its outline are inside the viewport and not covered by another element (2.4.11)
   const reach = parseFloat(style.outlineOffset) + parseFloat(style.outlineWidth);
   const top = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
   if (box.top < reach || box.bottom > innerHeight - reach || !(here.contains(top) || here.matches(".secret input")))
-    faults.push(`${name} is not in sight`);
+    faults.push(`${name} is not visible`);
   return { name, faults };
 }"""
 SECRETS = {
@@ -45,42 +45,45 @@ SECRETS = {
     ],
 }
 ENDINGS = {"login": ["https://example.com/join"], "password": []}
-FOOT = [f"https://example.com/{name}" for name in ("help", "privacy", "terms")]
+FOOTER_LINKS = [f"https://example.com/{name}" for name in ("help", "privacy", "terms")]
 
 
-def walk(page: Page, key: str) -> list[str]:
-    """What gets the focus, one after the other, until the page is left or begins anew; each time it is seen."""
-    walked: list[str] = []
-    while len(walked) < 60:
+def focus_order(page: Page, key: str) -> list[str]:
+    """Presses `key` until the focus leaves the page or returns to the first element, and returns the focused elements.
+
+    Fails if a focused element is not visible, or if the focus does not leave the page (a keyboard trap, 2.1.2).
+    """
+    names: list[str] = []
+    while len(names) < 60:
         page.keyboard.press(key)
-        found = page.evaluate(FOCUSED)
-        assert found["faults"] == []
-        if found["name"] == "" or found["name"] in walked[:1]:
-            return walked
-        walked.append(found["name"])
-    raise AssertionError(f"there is no way out: {walked}")
+        focused = page.evaluate(FOCUSED)
+        assert focused["faults"] == []
+        if focused["name"] == "" or focused["name"] in names[:1]:
+            return names
+        names.append(focused["name"])
+    raise AssertionError(f"the focus does not leave the page: {names}")
 
 
-@pytest.mark.parametrize("language", THOROUGH)
+@pytest.mark.parametrize("language", TEST_LANGUAGES)
 @pytest.mark.parametrize(("page", "error"), [("login", "wrong_password"), ("password", "mismatch")])
-def test_the_tab_key_walks_in_order_shows_where_it_is_and_leaves(
-    visit: Callable[..., Visitor], stated: DevelopmentServer, page: str, error: str, language: str
+def test_the_tab_key_visits_all_controls_in_order_and_leaves_the_page(
+    new_visitor: Callable[..., Visitor], state_server: DevelopmentServer, page: str, error: str, language: str
 ) -> None:
-    """Forward from the error on a light screen, with the choice of a language open; backward on a dark one."""
-    visitor = visit()
-    (state,) = [each for each in STATES if (each.page, each.name) == (page, error)]
-    visitor.page.goto(stated.url + path(state, language))
+    """Forward in the light colour scheme with the language menu open, and backward in the dark one."""
+    visitor = new_visitor()
+    (state,) = [state for state in STATES if (state.page, state.name) == (page, error)]
+    visitor.page.goto(state_server.url + path(state, language))
     expect(visitor.page.locator("#error")).to_be_focused()
     visitor.page.locator("details").evaluate("details => { details.open = true }")
     choice = visitor.page.locator("[name=ui_locales]").evaluate_all("all => all.map((each) => each.value)")
-    expected = ["username", *SECRETS[page], "primary", "cancel", *ENDINGS[page], *FOOT, "summary", *choice]
-    assert walk(visitor.page, "Tab") == expected
+    expected = ["username", *SECRETS[page], "primary", "cancel", *ENDINGS[page], *FOOTER_LINKS, "summary", *choice]
+    assert focus_order(visitor.page, "Tab") == expected
     visitor.page.emulate_media(color_scheme="dark")
-    assert walk(visitor.page, "Shift+Tab") == expected[::-1]
+    assert focus_order(visitor.page, "Shift+Tab") == expected[::-1]
 
 
-def test_the_enter_key_signs_in(visitor: Visitor, served: DevelopmentServer) -> None:
-    visitor.enable(served)
+def test_the_enter_key_signs_in(visitor: Visitor, demo_server: DevelopmentServer) -> None:
+    visitor.enable(demo_server)
     visitor.type("grace", "hopper-1906")
     visitor.page.press("#password", "Enter")
     expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Linked as grace")
@@ -88,12 +91,12 @@ def test_the_enter_key_signs_in(visitor: Visitor, served: DevelopmentServer) -> 
 
 @pytest.mark.parametrize("script", [True, False])
 def test_a_person_links_in_another_language_by_the_keyboard_alone(
-    visit: Callable[..., Visitor], served: DevelopmentServer, script: bool
+    new_visitor: Callable[..., Visitor], demo_server: DevelopmentServer, script: bool
 ) -> None:
-    """The language is chosen, a name and a password typed, a look taken at it, an error met and mended."""
-    visitor = visit(java_script_enabled=script)
+    """Selects a language, enters a wrong password, shows it, reads the error, and enters the right password."""
+    visitor = new_visitor(java_script_enabled=script)
     page, keys = visitor.page, visitor.page.keyboard
-    visitor.enable(served)
+    visitor.enable(demo_server)
     page.locator("summary").focus()
     keys.press("Enter")
     choice = page.locator("[name=ui_locales]").evaluate_all("all => all.map((each) => each.value)")
@@ -121,18 +124,18 @@ def test_a_person_links_in_another_language_by_the_keyboard_alone(
     keys.press("Tab")
     keys.type("lovelace-1815")
     keys.press("Enter")
-    page.wait_for_url(f"{served.url}/simulator/pitangui/**")
+    page.wait_for_url(f"{demo_server.url}/simulator/pitangui/**")
     assert len(visitor.fragment["access_token"]) == 43
 
 
-def test_nothing_is_focused_at_first(visitor: Visitor, served: DevelopmentServer) -> None:
-    """A focused field would open the keyboard over the page's own words."""
-    visitor.enable(served)
+def test_no_field_has_the_focus_initially(visitor: Visitor, demo_server: DevelopmentServer) -> None:
+    """On a phone a focused field would open the on-screen keyboard, which hides the text of the page."""
+    visitor.enable(demo_server)
     expect(visitor.page.locator("body")).to_be_focused()
 
 
-def test_an_empty_form_is_not_sent(visitor: Visitor, served: DevelopmentServer) -> None:
-    visitor.enable(served)
+def test_an_empty_form_is_not_submitted(visitor: Visitor, demo_server: DevelopmentServer) -> None:
+    visitor.enable(demo_server)
     visitor.page.click("button.primary")
     expect(visitor.page.locator("#username:invalid")).to_be_focused()
-    assert [each for each in visitor.requests if each.method == "POST"] == []
+    assert [request for request in visitor.requests if request.method == "POST"] == []

@@ -1,4 +1,4 @@
-"""How the pages lie on screens of every size, and what the first view costs."""
+"""Tests of the layout of the pages on small screens, and of the size of the first page view."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from collections.abc import Callable
 
 from playwright.sync_api import expect
 
-from tests.browser import faults
+from tests.browser import page_checks
 from tests.browser.visitor import Visitor
 from tests.servers.development_server import DevelopmentServer
 
 NARROW = {"width": 320, "height": 640}
 
 
-def test_the_simulators_pages_fit_at_320_pixels(visit: Callable[..., Visitor], served: DevelopmentServer) -> None:
-    visitor = visit(viewport=NARROW)
-    visitor.page.goto(served.url)
+def test_the_pages_of_the_simulator_fit_into_a_width_of_320_pixels(
+    new_visitor: Callable[..., Visitor], demo_server: DevelopmentServer
+) -> None:
+    visitor = new_visitor(viewport=NARROW)
+    visitor.page.goto(demo_server.url)
     assert visitor.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     visitor.page.click("text=Enable skill")
     visitor.sign_in("ada", "lovelace-1815")
@@ -25,11 +27,11 @@ def test_the_simulators_pages_fit_at_320_pixels(visit: Callable[..., Visitor], s
     assert visitor.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_the_page_mirrors_for_languages_written_from_right_to_left(
-    visit: Callable[..., Visitor], served: DevelopmentServer
+def test_the_page_is_mirrored_for_right_to_left_languages(
+    new_visitor: Callable[..., Visitor], demo_server: DevelopmentServer
 ) -> None:
-    visitor = visit(viewport=NARROW)
-    visitor.enable(served)
+    visitor = new_visitor(viewport=NARROW)
+    visitor.enable(demo_server)
     visitor.sign_in("nobody, from right to left", "wrong")
     border = "side => getComputedStyle(document.getElementById('error')).getPropertyValue(`border-${side}-width`)"
     assert visitor.page.evaluate(border, "left") == "5px"
@@ -40,57 +42,62 @@ def test_the_page_mirrors_for_languages_written_from_right_to_left(
     assert logo
     assert name
     assert logo["x"] > name["x"]
-    assert faults.layout(visitor.page) == []
+    assert page_checks.layout(visitor.page) == []
 
 
-def test_the_styles_know_no_left_and_right(visitor: Visitor, served: DevelopmentServer) -> None:
-    visitor.enable(served)
-    styles = next(each.text() for each in visitor.responses if "/page." in each.url)
+def test_the_style_sheet_uses_no_left_and_right(visitor: Visitor, demo_server: DevelopmentServer) -> None:
+    visitor.enable(demo_server)
+    styles = next(response.text() for response in visitor.responses if "/page." in response.url)
     assert re.findall(r"(?:margin|padding|border|text-align|float)[-: ]+(?:left|right)", styles) == []
 
 
-def test_everything_to_touch_is_large_enough(visitor: Visitor, served: DevelopmentServer, bare_login: str) -> None:
-    for url in (f"{served.url}/simulator/enable", bare_login, served.url, f"{served.url}/simulator/pitangui/end"):
+def test_touch_targets_are_large_enough(visitor: Visitor, demo_server: DevelopmentServer, full_login_page: str) -> None:
+    for url in (
+        f"{demo_server.url}/simulator/enable",
+        full_login_page,
+        demo_server.url,
+        f"{demo_server.url}/simulator/pitangui/end",
+    ):
         visitor.page.goto(url)
-        assert faults.targets(visitor.page) == []
+        assert page_checks.targets(visitor.page) == []
 
 
-def test_the_fields_letters_are_large_enough_for_ios_not_to_zoom(visitor: Visitor, served: DevelopmentServer) -> None:
-    visitor.enable(served)
+def test_the_text_in_fields_is_large_enough_to_prevent_zoom_in_ios(
+    visitor: Visitor, demo_server: DevelopmentServer
+) -> None:
+    visitor.enable(demo_server)
     for size in ("100%", "50%"):
         visitor.page.evaluate("size => { document.documentElement.style.fontSize = size }", size)
         for field in ("#username", "#password"):
-            letters = visitor.page.locator(field).evaluate("field => parseFloat(getComputedStyle(field).fontSize)")
-            assert letters >= 16
+            font_size = visitor.page.locator(field).evaluate("field => parseFloat(getComputedStyle(field).fontSize)")
+            assert font_size >= 16
     assert visitor.page.get_attribute("meta[name=viewport]", "content") == "width=device-width, initial-scale=1"
 
 
-def test_the_first_view_is_14_kb_in_4_requests(visitor: Visitor, served: DevelopmentServer) -> None:
-    visitor.enable(served)
+def test_the_first_view_is_14_kb_in_4_requests(visitor: Visitor, demo_server: DevelopmentServer) -> None:
+    visitor.enable(demo_server)
     visitor.page.wait_for_load_state("networkidle")
     icon = visitor.page.locator("link[rel=icon]").evaluate("link => link.href")
-    answers = [each for each in visitor.responses if each.status == 200]
-    assert icon in [each.url for each in answers]
-    # the redirect from the simulator to /authorize is Alexa's own; the icon is the logo once more, out of the cache
-    assert len({each.url for each in visitor.requests}) - 1 <= 4
-    assert {each.status for each in visitor.responses} == {200, 303}
-    assert sum(len(gzip.compress(each.body())) for each in answers) <= 14_000
+    successful = [response for response in visitor.responses if response.status == 200]
+    assert icon in [response.url for response in successful]
+    # the redirect of the simulator to /authorize does not count; the icon is the logo, which is cached
+    assert len({request.url for request in visitor.requests}) - 1 <= 4
+    assert {response.status for response in visitor.responses} == {200, 303}
+    assert sum(len(gzip.compress(response.body())) for response in successful) <= 14_000
 
 
-def test_the_theme_has_one_script_and_nothing_inline(
-    visitor: Visitor, served: DevelopmentServer, bare: DevelopmentServer
+def test_the_theme_has_one_script_file_and_no_inline_scripts_or_styles(
+    visitor: Visitor, demo_server: DevelopmentServer, full_page_server: DevelopmentServer
 ) -> None:
-    for url in (f"{served.url}/simulator/enable", f"{served.url}/nowhere", bare.url):
+    for url in (f"{demo_server.url}/simulator/enable", f"{demo_server.url}/nowhere", full_page_server.url):
         visitor.page.goto(url)
         expect(visitor.page.locator("style, [style], [onclick], [onsubmit], [target]")).to_have_count(0)
         expect(visitor.page.locator("script")).to_have_count(1)
         expect(visitor.page.locator("script[src][defer]")).to_be_empty()
 
 
-def test_the_browser_of_the_tests_has_their_own_fonts_and_no_others(
-    visitor: Visitor, served: DevelopmentServer
-) -> None:
-    """What is installed beside them changes no result."""
+def test_the_browser_uses_only_the_fonts_of_the_tests(visitor: Visitor, demo_server: DevelopmentServer) -> None:
+    """Other installed fonts must not change the results of the tests."""
     protocol = visitor.context.new_cdp_session(visitor.page)
     for language, families in (
         ("pt-BR", {"DejaVu Sans"}),
@@ -98,7 +105,7 @@ def test_the_browser_of_the_tests_has_their_own_fonts_and_no_others(
         ("hi", {"DejaVu Sans", "Lohit Devanagari"}),
         ("ja", {"DejaVu Sans", "VL Gothic"}),
     ):
-        visitor.enable(served, language)
+        visitor.enable(demo_server, language)
         protocol.send("DOM.enable")
         protocol.send("CSS.enable")
         root = protocol.send("DOM.getDocument")["root"]["nodeId"]

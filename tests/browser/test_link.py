@@ -1,4 +1,4 @@
-"""The whole link in a real browser, as a person on a phone makes it."""
+"""Tests of the complete linking in a real browser with the screen size of a phone."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.servers.development_server import DevelopmentServer
 PASSWORD = "lovelace-1815"
 
 
-def arrived(visitor: Visitor) -> None:
-    """The simulator's redirect endpoint is content, and the fragment is what was asked for."""
+def assert_linked(visitor: Visitor) -> None:
+    """Checks that the redirect endpoint of the simulator reports success, and the parameters in the fragment."""
     expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Linked as ada")
     expect(visitor.page.locator("#checks .ok").first).to_contain_text("state unchanged (1108 characters)")
     assert visitor.fragment["state"] == visitor.sent_state
@@ -26,19 +26,19 @@ def arrived(visitor: Visitor) -> None:
     assert visitor.fragment["token_type"] == "Bearer"
 
 
-def test_a_person_links_from_the_simulators_page(visitor: Visitor, served: DevelopmentServer) -> None:
-    visitor.page.goto(served.url)
+def test_a_person_links_from_the_page_of_the_simulator(visitor: Visitor, demo_server: DevelopmentServer) -> None:
+    visitor.page.goto(demo_server.url)
     visitor.page.click("text=Enable skill")
     expect(visitor.page).to_have_title("Link Ride Hailer with Alexa – Example Rides")
     visitor.sign_in("ada", PASSWORD)
-    arrived(visitor)
+    assert_linked(visitor)
     assert visitor.context.cookies() == []
     introspection = json.loads(visitor.page.locator("#introspection pre").text_content() or "")
     assert introspection["scope"] == "order_car basic_profile"
 
 
-def test_a_phone_that_speaks_german_gets_german(visitor: Visitor, served: DevelopmentServer) -> None:
-    visitor.page.goto(served.url)
+def test_a_phone_with_a_german_locale_gets_the_page_in_german(visitor: Visitor, demo_server: DevelopmentServer) -> None:
+    visitor.page.goto(demo_server.url)
     visitor.page.select_option("#language", "de-DE")
     visitor.page.click("text=Enable skill")
     expect(visitor.page.locator("html")).to_have_attribute("lang", "de")
@@ -49,14 +49,18 @@ def test_a_phone_that_speaks_german_gets_german(visitor: Visitor, served: Develo
     expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Linked as jörg")
 
 
-def test_a_browser_that_says_german_gets_german(visit: Callable[..., Visitor], served: DevelopmentServer) -> None:
-    visitor = visit(locale="de-AT")
-    visitor.enable(served)
+def test_a_browser_that_prefers_german_gets_the_page_in_german(
+    new_visitor: Callable[..., Visitor], demo_server: DevelopmentServer
+) -> None:
+    visitor = new_visitor(locale="de-AT")
+    visitor.enable(demo_server)
     expect(visitor.page.locator("html")).to_have_attribute("lang", "de")
 
 
-def test_somebody_whose_account_is_off_learns_that(visitor: Visitor, served: DevelopmentServer) -> None:
-    visitor.enable(served)
+def test_a_person_with_a_disabled_account_is_told_so_after_the_right_password(
+    visitor: Visitor, demo_server: DevelopmentServer
+) -> None:
+    visitor.enable(demo_server)
     visitor.sign_in("konrad", "zuse-1910")
     expect(visitor.alert.get_by_role("heading")).to_have_text("Your account is deactivated")
     expect(visitor.alert).to_contain_text("please contact Example Rides support")
@@ -65,8 +69,8 @@ def test_somebody_whose_account_is_off_learns_that(visitor: Visitor, served: Dev
     expect(visitor.alert.get_by_role("heading")).to_have_text("The name or the password is wrong")
 
 
-def test_cancel_goes_back_with_access_denied(visitor: Visitor, served: DevelopmentServer) -> None:
-    visitor.enable(served)
+def test_cancel_redirects_with_access_denied(visitor: Visitor, demo_server: DevelopmentServer) -> None:
+    visitor.enable(demo_server)
     visitor.page.click("text=Cancel")
     expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Not linked")
     expect(visitor.page.locator("#checks .bad")).to_contain_text("access_denied")
@@ -75,8 +79,10 @@ def test_cancel_goes_back_with_access_denied(visitor: Visitor, served: Developme
     assert "access_token" not in visitor.fragment
 
 
-def test_a_wrong_password_is_said_inline_and_the_same_page_goes_on(visitor: Visitor, served: DevelopmentServer) -> None:
-    visitor.enable(served)
+def test_a_wrong_password_is_reported_on_the_same_page_which_can_be_submitted_again(
+    visitor: Visitor, demo_server: DevelopmentServer
+) -> None:
+    visitor.enable(demo_server)
     page = visitor.page
     visitor.sign_in("ada", "wrong")
     expect(visitor.alert.get_by_role("heading")).to_have_text("The name or the password is wrong")
@@ -89,24 +95,24 @@ def test_a_wrong_password_is_said_inline_and_the_same_page_goes_on(visitor: Visi
     assert page.title().startswith("Error: ")
     page.fill("#password", PASSWORD)
     page.keyboard.press("Enter")
-    arrived(visitor)
+    assert_linked(visitor)
 
 
-def test_without_javascript(visit: Callable[..., Visitor], served: DevelopmentServer) -> None:
-    visitor = visit(java_script_enabled=False)
-    visitor.enable(served)
+def test_linking_works_without_javascript(new_visitor: Callable[..., Visitor], demo_server: DevelopmentServer) -> None:
+    visitor = new_visitor(java_script_enabled=False)
+    visitor.enable(demo_server)
     visitor.sign_in("ada", "wrong")
     expect(visitor.alert).to_be_visible()
     expect(visitor.page.locator("#username")).to_have_value("ada")
     visitor.sign_in("ada", PASSWORD)
-    visitor.page.wait_for_url(f"{served.url}/simulator/pitangui/**")
+    visitor.page.wait_for_url(f"{demo_server.url}/simulator/pitangui/**")
     assert "Only a script can read it" in visitor.page.inner_text("main")
     assert len(visitor.fragment["access_token"]) == 43
     assert visitor.fragment["state"] == visitor.sent_state
 
 
-def test_with_cookies_blocked(
-    playwright: Playwright, chromium_path: str, served: DevelopmentServer, tmp_path: Path
+def test_linking_works_with_blocked_cookies(
+    playwright: Playwright, chromium_path: str, demo_server: DevelopmentServer, tmp_path: Path
 ) -> None:
     (tmp_path / "Default").mkdir()
     blocked = {"profile": {"default_content_setting_values": {"cookies": 2}}}
@@ -115,40 +121,42 @@ def test_with_cookies_blocked(
         tmp_path, executable_path=chromium_path, headless=True, args=ARGUMENTS, locale="en-US"
     )
     context.set_default_timeout(TIMEOUT)
-    visitor = Visitor(context, (served.url,))
+    visitor = Visitor(context, (demo_server.url,))
     try:
-        visitor.enable(served)
+        visitor.enable(demo_server)
         assert visitor.page.evaluate("document.cookie = 'any=1', document.cookie") == ""
         visitor.sign_in("ada", PASSWORD)
-        arrived(visitor)
+        assert_linked(visitor)
     finally:
         visitor.close()
     assert visitor.faults == []
 
 
-def test_a_double_click_lands_on_the_redirect_endpoint(visitor: Visitor, served: DevelopmentServer) -> None:
-    visitor.enable(served)
+def test_a_double_click_leads_to_the_redirect_endpoint(visitor: Visitor, demo_server: DevelopmentServer) -> None:
+    visitor.enable(demo_server)
     visitor.type("ada", PASSWORD)
     visitor.page.dblclick("button.primary")
-    arrived(visitor)
+    assert_linked(visitor)
     assert max(response.status for response in visitor.responses) < 400
 
 
-def test_back_after_the_redirect_gives_a_page_that_works(visitor: Visitor, served: DevelopmentServer) -> None:
-    visitor.enable(served)
+def test_going_back_after_the_redirect_gives_a_working_page(visitor: Visitor, demo_server: DevelopmentServer) -> None:
+    visitor.enable(demo_server)
     visitor.sign_in("ada", PASSWORD)
-    arrived(visitor)
+    assert_linked(visitor)
     first = visitor.fragment["access_token"]
     visitor.page.go_back()
     expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Link Ride Hailer with Alexa")
     expect(visitor.page.locator("#password")).to_have_value("")
     visitor.sign_in("ada", PASSWORD)
-    arrived(visitor)
+    assert_linked(visitor)
     assert visitor.fragment["access_token"] != first
 
 
-def test_a_page_that_was_open_too_long_goes_on(visitor: Visitor, served: DevelopmentServer) -> None:
-    visitor.enable(served)
+def test_a_page_with_an_expired_form_token_can_be_submitted_again(
+    visitor: Visitor, demo_server: DevelopmentServer
+) -> None:
+    visitor.enable(demo_server)
     visitor.page.locator("[name=form_token]").evaluate("field => { field.value = '1.AAAAAAAAAAAAAAAAAAAAAAAA' }")
     visitor.sign_in("ada", PASSWORD)
     expect(visitor.alert.get_by_role("heading")).to_have_text("This page was open for too long")
@@ -157,10 +165,10 @@ def test_a_page_that_was_open_too_long_goes_on(visitor: Visitor, served: Develop
     expect(visitor.page.locator("#password")).to_have_value("")
     visitor.page.fill("#password", PASSWORD)
     visitor.page.click("button.primary")
-    arrived(visitor)
+    assert_linked(visitor)
 
 
-def test_without_chromium_or_its_fonts_these_tests_are_skipped_by_name_but_not_on_ci(tmp_path: Path) -> None:
+def test_without_chromium_or_its_fonts_a_test_is_skipped_but_fails_in_ci(tmp_path: Path) -> None:
     with pytest.raises(pytest.skip.Exception, match=f"sudo apt-get install {' '.join(FONTS)}$"):
         chromium("/usr/bin/chromium", False, tmp_path)
     for file in FONTS.values():

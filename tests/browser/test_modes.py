@@ -1,4 +1,4 @@
-"""What readers set: large letters, zoom, colours of their own, dark screens; and words of another direction."""
+"""Tests of user settings: text size, zoom, forced colours and dark colour scheme; and of text in both directions."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Playwright, expect
 
-from tests.browser import faults
+from tests.browser import page_checks
 from tests.browser.conftest import ARGUMENTS, TIMEOUT
-from tests.browser.languages import THOROUGH
+from tests.browser.languages import TEST_LANGUAGES
 from tests.browser.states import STATES, path
-from tests.browser.test_keyboard import walk
+from tests.browser.test_keyboard import focus_order
 from tests.browser.visitor import Visitor
 from tests.servers.development_server import DevelopmentServer
 
-languages = pytest.mark.parametrize("language", THOROUGH)
+languages = pytest.mark.parametrize("language", TEST_LANGUAGES)
 SHOWN = [("login", "wrong_password"), ("password", "mismatch"), ("error", "unknown_client")]
 
 
-def addresses(stated: DevelopmentServer, language: str) -> list[str]:
-    """A page of each kind, with what went wrong."""
-    return [stated.url + path(each, language) for each in STATES if (each.page, each.name) in SHOWN]
+def state_urls(state_server: DevelopmentServer, language: str) -> list[str]:
+    """Returns the URLs of the login page, the password page and the error page, each with an error."""
+    return [state_server.url + path(state, language) for state in STATES if (state.page, state.name) in SHOWN]
 
 
 @languages
-def test_a_page_that_is_four_times_as_large_is_walked_through(
-    visit: Callable[..., Visitor], stated: DevelopmentServer, language: str
+def test_a_page_can_be_used_with_the_keyboard_at_a_zoom_of_400_percent(
+    new_visitor: Callable[..., Visitor], state_server: DevelopmentServer, language: str
 ) -> None:
-    """What a zoom of 400 % makes of 1280 x 1024 pixels (1.4.10): nothing is lost, the focus stays in sight."""
-    visitor = visit(viewport={"width": 320, "height": 256}, device_scale_factor=4)
-    for address in addresses(stated, language):
+    """The viewport is that of 1280 x 1024 pixels at 400 % (1.4.10). Nothing is clipped, and the focus stays visible."""
+    visitor = new_visitor(viewport={"width": 320, "height": 256}, device_scale_factor=4)
+    for address in state_urls(state_server, language):
         visitor.page.goto(address)
-        assert faults.layout(visitor.page) == []
-        assert len(walk(visitor.page, "Tab")) >= 4
+        assert page_checks.layout(visitor.page) == []
+        assert len(focus_order(visitor.page, "Tab")) >= 4
 
 
-def test_the_browsers_own_size_of_letters_counts(
-    playwright: Playwright, chromium_path: str, stated: DevelopmentServer, tmp_path: Path
+def test_the_page_follows_the_font_size_in_the_browser_settings(
+    playwright: Playwright, chromium_path: str, state_server: DevelopmentServer, tmp_path: Path
 ) -> None:
-    """Somebody has set it to twice the usual one, and the page follows (1.4.4)."""
+    """The font size in the browser settings is twice the default (1.4.4)."""
     (tmp_path / "Default").mkdir()
     large = {"webkit": {"webprefs": {"default_font_size": 32}}}
     (tmp_path / "Default/Preferences").write_text(json.dumps(large), "utf-8")
@@ -50,22 +50,22 @@ def test_the_browsers_own_size_of_letters_counts(
         tmp_path, executable_path=chromium_path, args=ARGUMENTS, viewport={"width": 320, "height": 640}
     )
     context.set_default_timeout(TIMEOUT)
-    visitor = Visitor(context, (stated.url,))
+    visitor = Visitor(context, (state_server.url,))
     try:
-        for language in THOROUGH:
-            for address in addresses(stated, language):
+        for language in TEST_LANGUAGES:
+            for address in state_urls(state_server, language):
                 visitor.page.goto(address)
                 for what in ("body", "main p", "h1"):
                     letters = "element => parseFloat(getComputedStyle(element).fontSize)"
                     assert visitor.page.locator(what).first.evaluate(letters) >= 30
-                assert visitor.page.evaluate(faults.CUT) == []
+                assert visitor.page.evaluate(page_checks.OVERFLOW_SCRIPT) == []
     finally:
         visitor.close()
     assert visitor.faults == []
 
 
-def shapes(page: Page) -> list[str]:
-    """What cannot be told from what is behind it."""
+def invisible_shapes(page: Page) -> list[str]:
+    """Returns the elements whose border or text has the colour of the background."""
     found: list[str] = page.evaluate(
         """() => [...document.querySelectorAll("main, .alert, .consent, main input:not([type=hidden]), main button")]
           .filter((shape) => {
@@ -78,16 +78,16 @@ def shapes(page: Page) -> list[str]:
 
 
 @languages
-def test_forced_colours_leave_every_shape_visible(
-    visit: Callable[..., Visitor], stated: DevelopmentServer, language: str
+def test_every_element_is_visible_with_forced_colours(
+    new_visitor: Callable[..., Visitor], state_server: DevelopmentServer, language: str
 ) -> None:
-    visitor = visit(forced_colors="active")
-    for address in addresses(stated, language):
+    visitor = new_visitor(forced_colors="active")
+    for address in state_urls(state_server, language):
         for scheme in ("light", "dark"):
             visitor.page.emulate_media(color_scheme=scheme)
             visitor.page.goto(address)
             assert visitor.page.evaluate("matchMedia('(forced-colors: active)').matches")
-            assert shapes(visitor.page) == []
+            assert invisible_shapes(visitor.page) == []
             drawn = visitor.page.evaluate(
                 """() => [...document.querySelectorAll(".eye svg, .consent li")].every((drawing) => {
                   const style = getComputedStyle(drawing, drawing.localName === "li" ? "::before" : null);
@@ -95,12 +95,14 @@ def test_forced_colours_leave_every_shape_visible(
                   return colour !== getComputedStyle(drawing.closest("main")).backgroundColor;
                 })"""
             )
-            assert drawn, "an eye or a mark is not to be seen"
+            assert drawn, "the icon of a button or a list mark is invisible"
 
 
-def test_dark_screens_get_a_dark_page(visit: Callable[..., Visitor], stated: DevelopmentServer) -> None:
-    visitor = visit()
-    for address in addresses(stated, "en"):
+def test_the_page_is_dark_in_the_dark_colour_scheme(
+    new_visitor: Callable[..., Visitor], state_server: DevelopmentServer
+) -> None:
+    visitor = new_visitor()
+    for address in state_urls(state_server, "en"):
         visitor.page.goto(address)
         lightness = []
         for scheme in ("light", "dark"):
@@ -112,12 +114,12 @@ def test_dark_screens_get_a_dark_page(visit: Callable[..., Visitor], stated: Dev
 
 
 @languages
-def test_nothing_that_is_typed_lies_under_the_eye(
-    visit: Callable[..., Visitor], stated: DevelopmentServer, language: str
+def test_the_password_does_not_run_under_the_button_that_shows_it(
+    new_visitor: Callable[..., Visitor], state_server: DevelopmentServer, language: str
 ) -> None:
-    """Latin and Arabic letters, which the field lets run from either side."""
-    visitor = visit()
-    visitor.page.goto(addresses(stated, language)[0])
+    """Latin text begins at the left side of the field and Arabic text at the right side."""
+    visitor = new_visitor()
+    visitor.page.goto(state_urls(state_server, language)[0])
     field, eye = visitor.page.locator("#password"), visitor.page.locator(".eye")
     eye.click()
     for typed in ("a very long passphrase " * 4, "عبارة مرور طويلة جدا " * 4):
@@ -131,11 +133,11 @@ def test_nothing_that_is_typed_lies_under_the_eye(
 
 
 @languages
-def test_words_of_another_direction_stay_whole(
-    visit: Callable[..., Visitor], stated: DevelopmentServer, language: str
+def test_text_in_the_other_direction_is_isolated(
+    new_visitor: Callable[..., Visitor], state_server: DevelopmentServer, language: str
 ) -> None:
-    """What deployers have said in one language only is isolated in the pages of the others."""
-    visitor = visit()
-    visitor.page.goto(addresses(stated, language)[0])
+    """Texts in the ini file may have only one language, which is also shown in pages in other languages."""
+    visitor = new_visitor()
+    visitor.page.goto(state_urls(state_server, language)[0])
     for text in ("For example ada@example.com", "a.smith or CORP\\asmith"):
         expect(visitor.page.locator("bdi", has_text=text)).to_have_css("direction", "ltr")

@@ -1,4 +1,4 @@
-"""What the page's one script helps with, that nothing needs it, and that it never stands in the way."""
+"""Tests of the script of the login page: what it adds, and that linking also works without it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Playwright, Route, expect
 
 from tests.backends.outcomes import PASSWORD as CHANGING_PASSWORD
-from tests.browser import faults
+from tests.browser import page_checks
 from tests.browser.conftest import ARGUMENTS, PHONE, TIMEOUT
 from tests.browser.visitor import Visitor
 from tests.servers.development_server import DevelopmentServer
@@ -20,34 +20,34 @@ PASSWORD = "lovelace-1815"
 AUTHORIZE = re.compile("/authorize")
 
 
-def capitals(page: Page, field: str, on: bool) -> None:
-    """A key is pressed in a field while caps lock is on or off: Chromium without a head has no such lock itself."""
+def press_key_with_caps_lock(page: Page, field: str, on: bool) -> None:
+    """Sends a key event with the state of caps lock to a field, because headless Chromium has no caps lock."""
     page.locator(field).dispatch_event("keydown", {"key": "A", "modifierCapsLock": on})
 
 
-def posts(visitor: Visitor) -> list[str]:
-    return [each.url for each in visitor.requests if each.method == "POST" and "/authorize" in each.url]
+def post_urls(visitor: Visitor) -> list[str]:
+    return [request.url for request in visitor.requests if request.method == "POST" and "/authorize" in request.url]
 
 
-def test_capitals_are_said(visitor: Visitor, served: DevelopmentServer) -> None:
-    visitor.enable(served)
+def test_caps_lock_is_reported(visitor: Visitor, demo_server: DevelopmentServer) -> None:
+    visitor.enable(demo_server)
     hint = visitor.page.locator(".capitals")
     expect(hint).to_have_text("")
     expect(hint).to_have_attribute("aria-live", "polite")
-    capitals(visitor.page, "#password", on=True)
+    press_key_with_caps_lock(visitor.page, "#password", on=True)
     expect(hint).to_have_text("Caps lock is on.")
     expect(hint).to_be_visible()
-    capitals(visitor.page, "#password", on=False)
+    press_key_with_caps_lock(visitor.page, "#password", on=False)
     expect(hint).to_have_text("")
-    capitals(visitor.page, "#password", on=True)
+    press_key_with_caps_lock(visitor.page, "#password", on=True)
     visitor.page.locator("#password").dispatch_event("blur")
     expect(hint).to_have_text("")
 
 
-def test_a_password_can_be_looked_at_and_is_hidden_again_when_it_is_sent(
-    visitor: Visitor, served: DevelopmentServer
+def test_a_password_can_be_shown_and_is_hidden_when_the_form_is_submitted(
+    visitor: Visitor, demo_server: DevelopmentServer
 ) -> None:
-    visitor.enable(served)
+    visitor.enable(demo_server)
     page = visitor.page
     eye, field = page.get_by_role("button", name="Show password"), page.locator("#password")
     visitor.type("ada", "wrong")
@@ -61,19 +61,19 @@ def test_a_password_can_be_looked_at_and_is_hidden_again_when_it_is_sent(
     seen: list[str] = []
     page.expose_function("note", lambda kind: seen.append(kind))
     page.evaluate("addEventListener('pagehide', () => note(document.querySelector('#password').type))")
-    # asked after the page's own listener, before the page is left
+    # this listener runs after that of the page and before the page is left
     page.evaluate("addEventListener('submit', () => { note(document.querySelector('#password').type) })")
     page.click("button.primary")
     expect(visitor.alert).to_be_visible()
     assert seen
     assert set(seen) == {"password"}
-    assert len(posts(visitor)) == 1
+    assert len(post_urls(visitor)) == 1
 
 
-def test_the_password_page_has_an_eye_for_each_field(
-    visit: Callable[..., Visitor], changing_app: DevelopmentServer
+def test_each_field_of_the_password_page_has_a_button_that_shows_it(
+    new_visitor: Callable[..., Visitor], changing_app: DevelopmentServer
 ) -> None:
-    visitor = visit(locale="de-DE", viewport={"width": 320, "height": 640})
+    visitor = new_visitor(locale="de-DE", viewport={"width": 320, "height": 640})
     visitor.enable(changing_app)
     visitor.sign_in("expired-with-eyes", CHANGING_PASSWORD)
     expect(visitor.page.locator("h1")).to_have_text("Neues Passwort wählen")
@@ -82,14 +82,14 @@ def test_the_password_page_has_an_eye_for_each_field(
         page.fill(f"#{name}", "x")
         page.locator(f"[aria-controls={name}]").click()
         expect(page.locator(f"#{name}")).to_have_attribute("type", "text")
-        capitals(page, f"#{name}", on=True)
+        press_key_with_caps_lock(page, f"#{name}", on=True)
         expect(page.locator(f"[data-of={name}]")).to_have_text("Die Feststelltaste ist aktiviert.")
-    assert faults.targets(page) == []
-    assert faults.layout(page) == []
+    assert page_checks.targets(page) == []
+    assert page_checks.layout(page) == []
 
 
-def swallow(page: Page) -> list[str]:
-    """Posts of this page come to nothing: they are put into the list, and the browser stays where it is."""
+def intercept_posts(page: Page) -> list[str]:
+    """Responds to posts of this page with 204, so that the browser stays on the page. Returns the list of posts."""
     posted: list[str] = []
 
     def stay(route: Route) -> None:
@@ -103,10 +103,10 @@ def swallow(page: Page) -> list[str]:
     return posted
 
 
-def test_two_fast_clicks_are_one_post(visitor: Visitor, served: DevelopmentServer) -> None:
-    visitor.enable(served)
+def test_two_fast_clicks_send_one_post(visitor: Visitor, demo_server: DevelopmentServer) -> None:
+    visitor.enable(demo_server)
     page = visitor.page
-    posted = swallow(page)
+    posted = intercept_posts(page)
     visitor.type("ada", PASSWORD)
     button = page.locator("button.primary")
     button.click()
@@ -119,18 +119,20 @@ def test_two_fast_clicks_are_one_post(visitor: Visitor, served: DevelopmentServe
     assert len(posted) == 1
 
 
-def test_two_clicks_at_once_link_once(visitor: Visitor, served: DevelopmentServer) -> None:
-    visitor.enable(served)
+def test_two_clicks_in_the_same_task_link_once(visitor: Visitor, demo_server: DevelopmentServer) -> None:
+    visitor.enable(demo_server)
     visitor.type("ada", PASSWORD)
     visitor.page.evaluate("const b = document.querySelector('button.primary'); b.click(); b.click()")
     expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Linked as ada")
-    assert len(posts(visitor)) == 1
+    assert len(post_urls(visitor)) == 1
 
 
-def test_a_post_that_came_to_nothing_can_be_sent_again(visitor: Visitor, served: DevelopmentServer) -> None:
-    visitor.enable(served)
+def test_a_form_can_be_submitted_again_after_the_page_is_restored(
+    visitor: Visitor, demo_server: DevelopmentServer
+) -> None:
+    visitor.enable(demo_server)
     page = visitor.page
-    posted = swallow(page)
+    posted = intercept_posts(page)
     visitor.type("ada", PASSWORD)
     button = page.locator("button.primary")
     button.click()
@@ -145,22 +147,26 @@ def test_a_post_that_came_to_nothing_can_be_sent_again(visitor: Visitor, served:
     expect(page.get_by_role("heading", level=1)).to_have_text("Linked as ada")
 
 
-def test_cancel_says_nothing_of_signing_in(visitor: Visitor, served: DevelopmentServer) -> None:
-    visitor.enable(served)
-    posted = swallow(visitor.page)
+def test_cancel_does_not_change_the_label_of_the_sign_in_button(
+    visitor: Visitor, demo_server: DevelopmentServer
+) -> None:
+    visitor.enable(demo_server)
+    posted = intercept_posts(visitor.page)
     visitor.page.click("text=Cancel")
     expect(visitor.page.locator("button.secondary")).to_have_attribute("aria-busy", "true")
     expect(visitor.page.locator("button.primary")).to_have_text("Sign in and link")
     assert "cancel=1" in posted[0]
 
 
-def say(page: Page, languages: str = "") -> None:
-    """The browser says these languages, or none, as some inside apps do; scripts still learn its own."""
+def set_accept_language(page: Page, languages: str = "") -> None:
+    """Replaces the header Accept-Language; some in-app browsers send none. navigator.languages is unchanged."""
     page.route("**/*", lambda route: route.continue_(headers={**route.request.headers, "accept-language": languages}))
 
 
-def pages_of(visitor: Visitor) -> list[str]:
-    return [each.url for each in visitor.requests if each.is_navigation_request() and "/authorize" in each.url]
+def page_urls(visitor: Visitor) -> list[str]:
+    return [
+        request.url for request in visitor.requests if request.is_navigation_request() and "/authorize" in request.url
+    ]
 
 
 @pytest.mark.parametrize(
@@ -168,7 +174,7 @@ def pages_of(visitor: Visitor) -> list[str]:
     [
         ("de-AT", "de", "de"),
         ("en-GB", "en-GB", "en-GB"),
-        # of several regions the server chooses
+        # the server chooses the most similar region
         ("en-AU", "en-GB", "en-AU"),
         ("es-US", "es-MX", "es-US"),
         ("fr-CA", "fr-CA", "fr-CA"),
@@ -176,44 +182,46 @@ def pages_of(visitor: Visitor) -> list[str]:
         ("ko-KR", "en", ""),
     ],
 )
-def test_a_browser_that_says_no_language_is_asked_for_it_once(
-    visit: Callable[..., Visitor], served: DevelopmentServer, locale: str, language: str, added: str
+def test_without_accept_language_the_script_adds_the_language_once(
+    new_visitor: Callable[..., Visitor], demo_server: DevelopmentServer, locale: str, language: str, added: str
 ) -> None:
     loads = 2 if added else 1
-    visitor = visit(locale=locale)
-    say(visitor.page)
-    visitor.enable(served)
+    visitor = new_visitor(locale=locale)
+    set_accept_language(visitor.page)
+    visitor.enable(demo_server)
     expect(visitor.page.locator("html")).to_have_attribute("lang", language)
     visitor.page.wait_for_load_state("networkidle")
-    requested = pages_of(visitor)
-    assert len(requested) == loads
-    # the query byte for byte, one parameter more
-    assert requested[-1] == requested[0] + (f"&ui_locales={added}" if added else "")
+    authorization_request = page_urls(visitor)
+    assert len(authorization_request) == loads
+    # the query is unchanged except for the additional parameter
+    assert authorization_request[-1] == authorization_request[0] + (f"&ui_locales={added}" if added else "")
     visitor.sign_in("ada", "wrong")
     expect(visitor.page.locator("html")).to_have_attribute("lang", language)
     visitor.sign_in("ada", PASSWORD)
-    visitor.page.wait_for_url(f"{served.url}/simulator/pitangui/**")
+    visitor.page.wait_for_url(f"{demo_server.url}/simulator/pitangui/**")
     assert visitor.fragment["state"] == visitor.sent_state
-    # nothing of it stays in the way of the button that goes back
-    assert len(pages_of(visitor)) == loads + 2
+    # the script adds no further entry to the history
+    assert len(page_urls(visitor)) == loads + 2
 
 
-def test_a_browser_that_says_a_language_is_believed(visit: Callable[..., Visitor], served: DevelopmentServer) -> None:
-    visitor = visit(locale="de-DE")
-    say(visitor.page, "en")
-    visitor.enable(served)
+def test_accept_language_takes_precedence_over_navigator_languages(
+    new_visitor: Callable[..., Visitor], demo_server: DevelopmentServer
+) -> None:
+    visitor = new_visitor(locale="de-DE")
+    set_accept_language(visitor.page, "en")
+    visitor.enable(demo_server)
     expect(visitor.page.locator("html")).to_have_attribute("lang", "en")
     visitor.page.wait_for_load_state("networkidle")
-    assert len(pages_of(visitor)) == 1
+    assert len(page_urls(visitor)) == 1
 
 
 @pytest.mark.parametrize("script", [True, False])
-def test_another_language_is_chosen_at_the_foot(
-    visit: Callable[..., Visitor], served: DevelopmentServer, script: bool
+def test_the_language_menu_changes_the_language(
+    new_visitor: Callable[..., Visitor], demo_server: DevelopmentServer, script: bool
 ) -> None:
-    visitor = visit(java_script_enabled=script)
+    visitor = new_visitor(java_script_enabled=script)
     page = visitor.page
-    visitor.enable(served)
+    visitor.enable(demo_server)
     expect(page.get_by_role("button", name="Deutsch")).not_to_be_visible()
     page.locator("summary").click()
     page.get_by_role("button", name="Deutsch").click()
@@ -227,32 +235,32 @@ def test_another_language_is_chosen_at_the_foot(
     expect(page.locator("html")).to_have_attribute("lang", "en")
     expect(visitor.alert).to_have_count(0)
     visitor.sign_in("ada", PASSWORD)
-    page.wait_for_url(f"{served.url}/simulator/pitangui/**")
+    page.wait_for_url(f"{demo_server.url}/simulator/pitangui/**")
     assert visitor.fragment["state"] == visitor.sent_state
 
 
-def test_the_choice_of_a_language_is_large_enough_and_fits(visitor: Visitor, bare_login: str) -> None:
+def test_the_language_menu_is_large_enough_and_fits_into_the_page(visitor: Visitor, full_login_page: str) -> None:
     visitor.page.set_viewport_size({"width": 320, "height": 640})
-    visitor.page.goto(bare_login)
+    visitor.page.goto(full_login_page)
     visitor.page.locator("summary").click()
-    assert faults.targets(visitor.page) == []
-    assert faults.layout(visitor.page) == []
+    assert page_checks.targets(visitor.page) == []
+    assert page_checks.layout(visitor.page) == []
 
 
-def test_without_a_script_nothing_is_there_that_does_nothing(
-    visit: Callable[..., Visitor], served: DevelopmentServer
+def test_controls_that_need_the_script_are_hidden_without_it(
+    new_visitor: Callable[..., Visitor], demo_server: DevelopmentServer
 ) -> None:
-    visitor = visit(java_script_enabled=False)
-    visitor.enable(served)
+    visitor = new_visitor(java_script_enabled=False)
+    visitor.enable(demo_server)
     expect(visitor.page.locator(".eye")).to_be_hidden()
     expect(visitor.page.locator(".capitals")).to_have_text("")
     expect(visitor.page.locator("button:visible")).to_have_text(["Sign in and link", "Cancel"])
 
 
-def test_the_memory_of_pages_gives_back_a_form_that_can_be_sent(
-    playwright: Playwright, chromium_path: str, served: DevelopmentServer
+def test_a_page_from_the_back_forward_cache_can_be_submitted(
+    playwright: Playwright, chromium_path: str, demo_server: DevelopmentServer
 ) -> None:
-    """A real one: Playwright switches it off, and no-store, which some browsers heed here, is taken off on the way."""
+    """Enables the back/forward cache, which Playwright disables, and removes no-store, which some browsers require."""
     browser: Browser = playwright.chromium.launch(
         executable_path=chromium_path,
         headless=True,
@@ -265,18 +273,18 @@ def test_the_memory_of_pages_gives_back_a_form_that_can_be_sent(
         page = context.new_page()
 
         def cacheable(route: Route) -> None:
-            answer = route.fetch(max_redirects=0)
-            headers = {name: value for name, value in answer.headers.items() if name != "cache-control"}
-            route.fulfill(response=answer, headers=headers)
+            response = route.fetch(max_redirects=0)
+            headers = {name: value for name, value in response.headers.items() if name != "cache-control"}
+            route.fulfill(response=response, headers=headers)
 
         page.route(AUTHORIZE, cacheable)
-        page.goto(f"{served.url}/simulator/enable")
+        page.goto(f"{demo_server.url}/simulator/enable")
         page.evaluate("window.remembered = true")
         page.fill("#username", "ada")
         page.fill("#password", PASSWORD)
         page.click("button.primary")
         expect(page.get_by_role("heading", level=1)).to_have_text("Linked as ada")
-        # not go_back, which waits for a page to be loaded
+        # page.go_back() would wait for a load, which does not happen
         page.evaluate("history.back()")
         expect(page.locator("button.primary")).to_have_text("Sign in and link")
         remembered = page.evaluate("window.remembered === true")
@@ -287,6 +295,6 @@ def test_the_memory_of_pages_gives_back_a_form_that_can_be_sent(
         while "/simulator/pitangui/" not in page.url and time.monotonic() < deadline:
             page.wait_for_timeout(50)
         expect(page.get_by_role("heading", level=1)).to_have_text("Linked as ada")
-        assert remembered, "the page was loaded anew, so that this test shows nothing"
+        assert remembered, "the page was not restored from the cache, so this test proves nothing"
     finally:
         browser.close()

@@ -1,4 +1,4 @@
-"""Every page in every state, in the languages that differ most: for everybody, on the smallest phone."""
+"""Tests of every page in every state, in the languages that differ most, on the smallest phone."""
 
 from __future__ import annotations
 
@@ -8,52 +8,58 @@ import pytest
 from playwright.sync_api import expect
 
 from linkauth.themes.states import PAGES
-from tests.browser import faults
-from tests.browser.languages import DIRECTIONS, THOROUGH
+from tests.browser import page_checks
+from tests.browser.languages import DIRECTIONS, TEST_LANGUAGES
 from tests.browser.states import STATES, path
 from tests.browser.visitor import Visitor
 from tests.servers.development_server import DevelopmentServer
 
 NARROW = {"width": 320, "height": 640}
-languages = pytest.mark.parametrize("language", THOROUGH)
+languages = pytest.mark.parametrize("language", TEST_LANGUAGES)
 pages = pytest.mark.parametrize("page", [name.removesuffix(".jinja2") for name in PAGES])
 
 
 @languages
 @pages
-def test_a_page_is_for_everybody_in_every_state(
-    visit: Callable[..., Visitor], stated: DevelopmentServer, page: str, language: str
+def test_a_page_is_accessible_in_every_state(
+    new_visitor: Callable[..., Visitor], state_server: DevelopmentServer, page: str, language: str
 ) -> None:
-    """Light and dark, with large and spaced letters, with the longest names and every link; all can be touched."""
-    visitor = visit(viewport=NARROW)
+    """Checks both colour schemes, large and spaced text, very long names, every link, and the size of touch targets."""
+    visitor = new_visitor(viewport=NARROW)
     found = []
     for state in STATES:
         if state.page == page:
-            response = visitor.page.goto(stated.url + path(state, language))
+            response = visitor.page.goto(state_server.url + path(state, language))
             assert response
             assert response.status == 200
             expect(visitor.page.locator("html")).to_have_attribute("lang", language)
             expect(visitor.page.locator("html")).to_have_attribute("dir", DIRECTIONS[language])
             wrong = [
-                judge(visitor.page) for judge in (faults.accessibility, faults.layout, faults.targets, faults.moving)
+                failed_audits(visitor.page)
+                for failed_audits in (
+                    page_checks.accessibility,
+                    page_checks.layout,
+                    page_checks.targets,
+                    page_checks.moving,
+                )
             ]
             found += [f"{state.name}: {fault}" for each in wrong for fault in each]
     assert found == []
 
 
 @languages
-def test_without_a_script_every_page_is_whole(
-    visit: Callable[..., Visitor], stated: DevelopmentServer, language: str
+def test_every_page_is_complete_without_a_script(
+    new_visitor: Callable[..., Visitor], state_server: DevelopmentServer, language: str
 ) -> None:
-    """What needs a script is not there, what needs none is: the form, the choice of a language."""
-    visitor = visit(viewport=NARROW, java_script_enabled=False)
+    """Controls that need a script are hidden; the form and the language menu work."""
+    visitor = new_visitor(viewport=NARROW, java_script_enabled=False)
     for state in STATES:
         if (state.page, state.name) in (("login", "wrong_password"), ("password", "mismatch"), ("error", "not_found")):
-            visitor.page.goto(stated.url + path(state, language))
+            visitor.page.goto(state_server.url + path(state, language))
             expect(visitor.page.locator(".eye:visible")).to_have_count(0)
             buttons = visitor.page.locator("form[method=post] button:visible")
             expect(buttons).to_have_count(0 if state.page == "error" else 2)
-            assert faults.layout(visitor.page) == []
+            assert page_checks.layout(visitor.page) == []
             visitor.page.locator("summary").click()
             expect(visitor.page.locator("[name=ui_locales]:visible").first).to_be_visible()
-            assert faults.targets(visitor.page) + faults.layout(visitor.page) == []
+            assert page_checks.targets(visitor.page) + page_checks.layout(visitor.page) == []

@@ -1,4 +1,4 @@
-"""The visitor of these tests notices what pages may not do: without this, an empty list of faults would say nothing."""
+"""Tests that the visitor detects forbidden actions of pages: otherwise an empty list of faults would prove nothing."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tests.servers.redirecting_origin import RedirectingOrigin
 
 
 def faults_after(visitor: Visitor, page: Page, script: str) -> str:
-    """What the visitor noticed of `script`; forgotten afterwards."""
+    """Runs `script` in the page, and returns and clears the faults that the visitor recorded."""
     page.evaluate(script)
-    # the console's messages come in order: once this one is here, so are the others
+    # console messages arrive in order, so this one arrives after the others
     with page.expect_console_message(lambda message: message.text == "done"):
         page.evaluate("console.log('done')")
     found = "\n".join(visitor.faults)
@@ -20,19 +20,19 @@ def faults_after(visitor: Visitor, page: Page, script: str) -> str:
     return found
 
 
-def test_windows_and_boxes(visitor: Visitor, served: DevelopmentServer) -> None:
-    visitor.enable(served)
+def test_new_windows_and_dialogs_are_faults(visitor: Visitor, demo_server: DevelopmentServer) -> None:
+    visitor.enable(demo_server)
     for name in ("alert", "confirm", "prompt", "open"):
         assert f"window.{name}" in faults_after(visitor, visitor.page, f"{name}('x')")
 
 
-def test_what_the_content_security_policy_stops(visitor: Visitor, served: DevelopmentServer) -> None:
-    visitor.enable(served)
+def test_violations_of_the_content_security_policy_are_faults(visitor: Visitor, demo_server: DevelopmentServer) -> None:
+    visitor.enable(demo_server)
     script = "{ const s = document.createElement('style'); s.textContent = '* {}'; document.head.append(s); }"
     assert "style-src" in faults_after(visitor, visitor.page, script)
 
 
-def test_other_origins_and_cookies(visitor: Visitor, served: DevelopmentServer) -> None:
+def test_requests_to_other_origins_and_cookies_are_faults(visitor: Visitor, demo_server: DevelopmentServer) -> None:
     stranger = RedirectingOrigin()
     stranger.start()
     try:
@@ -40,5 +40,5 @@ def test_other_origins_and_cookies(visitor: Visitor, served: DevelopmentServer) 
         assert "another origin" in faults_after(visitor, visitor.page, "document.cookie = 'any=1'")
     finally:
         stranger.stop()
-    assert visitor.left_behind() == ["cookie: any"]
+    assert visitor.cookie_problems() == ["cookie: any"]
     visitor.context.clear_cookies()

@@ -1,4 +1,4 @@
-"""A person with a browser of their own, who also notices what no page of linkauth may do."""
+"""A visitor with a browser context, who records what no page of linkauth may do."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ document.addEventListener("securitypolicyviolation", (event) => {
 
 
 class Visitor:
-    """One browser context with one page. `faults` has what a page did wrong, in words; it must stay empty.
+    """A browser context with one page. `faults` lists forbidden actions of pages, and must stay empty.
 
-    Only `origins` may be asked for anything.
+    Requests are permitted only to `origins`.
     """
 
     def __init__(self, context: BrowserContext, origins: tuple[str, ...]) -> None:
@@ -39,13 +39,13 @@ class Visitor:
         self.page = context.pages[0] if context.pages else context.new_page()
 
     def _console(self, message: ConsoleMessage) -> None:
-        # Chromium itself writes the status of a page that says no into the console
+        # Chromium logs the error status of a document to the console
         own_page = message.text.startswith("Failed to load resource: the server responded with a status of")
         if message.type in ("error", "warning") and not (own_page and message.location["url"] in self._documents()):
             self.faults.append(f"console: {message.text}")
 
     def _documents(self) -> set[str]:
-        return {each.url for each in self.requests if each.is_navigation_request()}
+        return {request.url for request in self.requests if request.is_navigation_request()}
 
     def _request(self, request: Request) -> None:
         self.requests.append(request)
@@ -57,47 +57,47 @@ class Visitor:
         self.faults.append(f"dialog: {dialog.type}")
         dialog.dismiss()
 
-    def enable(self, served: DevelopmentServer, language: str = "") -> None:
-        """Enable the skill, without the simulator's front page: the login page is open."""
-        self.page.goto(f"{served.url}/simulator/enable?language={language}")
+    def enable(self, demo_server: DevelopmentServer, language: str = "") -> None:
+        """Opens the login page through the simulator, as the Alexa app does when a skill is enabled."""
+        self.page.goto(f"{demo_server.url}/simulator/enable?language={language}")
 
     def type(self, username: str, password: str) -> None:
-        """Fill in the form."""
+        """Enters user name and password without submitting the form."""
         self.page.fill("#username", username)
         self.page.fill("#password", password)
 
     def sign_in(self, username: str, password: str) -> None:
-        """Fill in the form and press the first button."""
+        """Enters user name and password and clicks the first button."""
         self.type(username, password)
         self.page.click("button.primary")
 
     @property
     def alert(self) -> Locator:
-        """The block that says what went wrong."""
+        """The element that shows the error of the page."""
         return self.page.get_by_role("alert")
 
     @property
     def fragment(self) -> dict[str, str]:
-        """What the address of the page has behind its #, read as Alexa reads it: a + stays a +."""
+        """The parameters in the fragment of the page URL. A plus sign is not decoded, as in the Alexa app."""
         return parameters(urlsplit(self.page.url).fragment)
 
     @property
     def sent_state(self) -> str:
-        """The state of the authorization request, byte for byte."""
-        requested = next(each.url for each in self.requests if urlsplit(each.url).path == "/authorize")
-        return parameters(urlsplit(requested).query)["state"]
+        """The state in the authorization request."""
+        url = next(request.url for request in self.requests if urlsplit(request.url).path == "/authorize")
+        return parameters(urlsplit(url).query)["state"]
 
-    def left_behind(self) -> list[str]:
-        """What the pages left in the browser."""
+    def cookie_problems(self) -> list[str]:
+        """Returns a problem for each cookie in the browser."""
         return [f"cookie: {cookie['name']}" for cookie in self.context.cookies()]
 
     def close(self) -> None:
-        """Close the browser context; what was left behind counts as a fault too."""
-        self.faults += self.left_behind()
+        """Closes the browser context. Cookies count as faults."""
+        self.faults += self.cookie_problems()
         self.context.close()
 
 
 def parameters(encoded: str) -> dict[str, str]:
-    """The parameters of a query or a fragment, percent-decoded and no more."""
+    """Returns the percent-decoded parameters of a query or a fragment. A plus sign is not decoded."""
     pairs = (part.partition("=") for part in encoded.split("&"))
     return {unquote(name): unquote(value) for name, _, value in pairs}

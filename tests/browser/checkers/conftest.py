@@ -1,4 +1,4 @@
-"""Where the checkers are. Without them the tests are skipped by name, but not on CI, where a skip would hide them."""
+"""Fixtures with the commands of the external checkers. If a checker is missing, the test is skipped, or fails in CI."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ import pytest
 from tests.conftest import ROOT
 
 MODULES = ROOT / "var/checkers/node_modules"
-"""Where `make test-pages` installs what package.json names."""
+"""The folder into which `make test-pages` installs the packages in package.json."""
 
 
 def program(name: str, package: str) -> str:
-    """The path of a program, which is in a package of Debian's."""
-    return shutil.which(name) or missing(f"{name} is missing; install it with: sudo apt-get install {package}")
+    """Returns the path of a program in a Debian package."""
+    return shutil.which(name) or missing(f"{name} is missing. To install it, run: sudo apt-get install {package}")
 
 
 def module(path: str) -> Path:
-    """A file of one of package.json's packages."""
-    found = MODULES / path
-    return found if found.is_file() else Path(missing(f"{path} is missing; install it with: make test-pages"))
+    """Returns the path of a file in one of the packages in package.json."""
+    file = MODULES / path
+    return file if file.is_file() else Path(missing(f"{path} is missing. To install it, run: make test-pages"))
 
 
-def missing(words: str) -> str:
+def missing(message: str) -> str:
+    """Skips the test, or fails in CI."""
     if os.environ.get("CI"):
-        pytest.fail(words, pytrace=False)
-    pytest.skip(words)
+        pytest.fail(message, pytrace=False)
+    pytest.skip(message)
 
 
 @pytest.fixture(scope="session")

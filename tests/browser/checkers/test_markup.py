@@ -1,4 +1,4 @@
-"""The Nu HTML checker of the W3C over every page in every state and language, and over styles and drawings."""
+"""Tests that the Nu HTML checker of the W3C accepts all pages, in every state and language, and all static files."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from pathlib import Path
 import pytest
 
 from linkauth.themes.states import page_states
-from tests.browser.languages import opened
+from tests.browser.languages import open_installed_theme
 
-EVERYTHING = {
+ALL_PARAMETERS = {
     "username_hint": {"": "For example ada@example.com"},
     "username_example": {"": "a.smith or CORP\\asmith"},
     "support_text": {"": "Service desk: 030 1234-0"},
     **{f"{name}_url": {"": "https://example.com/?a=1&b=2"} for name in ("support", "recovery", "sign_up")},
     **{f"{name}_url": {"": f"https://example.com/{name}"} for name in ("privacy", "terms")},
 }
-"""Every parameter that adds something to the pages."""
-WRONG = {
+"""Every parameter that adds an element to the pages."""
+INVALID_FILES = {
     "wrong.html": "<!doctype html><html lang=en><title>Wrong</title><p id=a><p id=a>",
     "wrong.css": "p { colour: red }",
     "wrong.svg": '<svg xmlns="http://www.w3.org/2000/svg"><rectangle/></svg>',
 }
-"""What the checker has to find, or else it did not look."""
+"""Invalid files, in which the checker must find errors: this proves that it works."""
 
 
 @pytest.mark.parametrize("name", ["default", "vellmoor"])
-@pytest.mark.parametrize("parameters", [{}, EVERYTHING], ids=["plain", "everything"])
-def test_the_nu_html_checker_finds_nothing(
+@pytest.mark.parametrize("parameters", [{}, ALL_PARAMETERS], ids=["plain", "everything"])
+def test_the_nu_html_checker_finds_no_error(
     nu: list[str], tmp_path: Path, name: str, parameters: dict[str, object]
 ) -> None:
-    theme = opened(name, **parameters)
-    for file, content in WRONG.items():
+    theme = open_installed_theme(name, **parameters)
+    for file, content in INVALID_FILES.items():
         (tmp_path / file).write_text(content, "utf-8")
     for language in theme.languages:
         for state in page_states("skill", ("order_car", "scope_without_a_text")):
@@ -44,7 +44,7 @@ def test_the_nu_html_checker_finds_nothing(
             (tmp_path / static.name).write_bytes(static.body)
     command = [*nu, "--format", "json", "--also-check-css", "--also-check-svg", str(tmp_path)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    # its answer comes by the way of errors
+    # the checker writes its report to standard error
     output = [(each["url"].rpartition("/")[2], each["message"]) for each in json.loads(result.stderr)["messages"]]
-    assert [each for each in output if each[0] not in WRONG] == []
-    assert {file for file, _ in output} == set(WRONG)
+    assert [(file, message) for file, message in output if file not in INVALID_FILES] == []
+    assert {file for file, _ in output} == set(INVALID_FILES)
