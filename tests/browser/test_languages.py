@@ -51,5 +51,5 @@ def test_the_login_page_supports_every_locale_of_alexa(
 def test_the_language_menu_lists_languages_by_their_own_names(visitor: Visitor, demo_server: DevelopmentServer) -> None:
     visitor.enable(demo_server)
     visitor.page.locator("summary").click()
-    names = [language.name for language in open_installed_theme("default").spoken]
+    names = [language.name for language in open_installed_theme("default").selectable_languages]
     expect(visitor.page.locator("[name=ui_locales]:visible")).to_have_text(names)
