@@ -1,4 +1,4 @@
-"""Real directories, each started once."""
+"""Fixtures: directories that are started once per session, and backends that use them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.servers.samba import SambaAD
 
 @pytest.fixture(scope="session")
 def slapd() -> Iterator[OpenLDAP]:
-    """Two providers that replicate; whoever stops or locks something mends it."""
+    """Starts two OpenLDAP servers that replicate. A test that stops or locks something must repair it."""
     with openldap.running(providers=2) as directory:
         yield directory
 
@@ -28,7 +28,7 @@ def domain() -> Iterator[SambaAD]:
 
 
 def settings_for(directory: OpenLDAP, **changes: Any) -> LDAPSettings:
-    """Settings for both providers, with timeouts of a second."""
+    """Returns settings for both providers, with timeouts of one second."""
     values: dict[str, Any] = {
         "preset": "openldap",
         "uris": tuple(each.ldap for each in directory.providers),
@@ -68,7 +68,7 @@ def ad_settings(controller: SambaAD, **changes: Any) -> LDAPSettings:
 
 @pytest.fixture
 def openldap_backend(slapd: OpenLDAP) -> Iterator[Callable[..., LDAPBackend]]:
-    """`openldap_backend(**settings)`: a backend on the two providers."""
+    """Returns a function that creates a backend for the two providers: `openldap_backend(**settings)`."""
     made: list[LDAPBackend] = []
 
     def make(**changes: Any) -> LDAPBackend:

@@ -1,4 +1,4 @@
-"""Every kind of account on a real Samba AD, through a backend as an ini would make it."""
+"""Tests of every kind of account on a real Samba AD."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ def backend(ad_backend: Make) -> LDAPBackend:
 
 
 @pytest.mark.parametrize("username", SPECIAL)
-def test_everybody_gets_in_whatever_the_name(domain: SambaAD, backend: LDAPBackend, username: str) -> None:
+def test_sign_in_with_special_characters_in_names(domain: SambaAD, backend: LDAPBackend, username: str) -> None:
     identity = backend.authenticate(username, domain.people[username].password)
     assert identity.username == username
     assert str(uuid.UUID(identity.subject)) == identity.subject
 
 
-def test_the_subject_is_the_guid_as_microsoft_writes_it(domain: SambaAD, backend: LDAPBackend) -> None:
+def test_subject_is_the_guid_in_the_format_of_microsoft(domain: SambaAD, backend: LDAPBackend) -> None:
     subject = backend.authenticate("user03", domain.people["user03"].password).subject
     account = backend.look_up(subject)
     assert account.identity.username == "user03"
-    # the directory's own way to name an entry by its GUID knows the same
+    # search by GUID in the string format of Microsoft
     by_guid = ad_entry(domain, f"<GUID={subject}>")
     assert by_guid == domain.people["user03"].dn
 
@@ -73,12 +73,12 @@ def test_refused_accounts(domain: SambaAD, backend: LDAPBackend, username: str, 
 
 
 @pytest.mark.parametrize("username", ["disabled", "accexpired", "pwdexpired", "nohours", "mustchange", "user05"])
-def test_a_wrong_password_learns_nothing(backend: LDAPBackend, username: str) -> None:
+def test_wrong_password_does_not_show_the_state(backend: LDAPBackend, username: str) -> None:
     with pytest.raises(WrongPassword):
         backend.authenticate(username, "a wrong one")
 
 
-def test_an_account_locks_after_three_tries_and_each_is_counted_once(domain: SambaAD, backend: LDAPBackend) -> None:
+def test_each_wrong_password_counts_once_towards_the_lockout(domain: SambaAD, backend: LDAPBackend) -> None:
     for _ in range(3):
         with pytest.raises(WrongPassword):
             backend.authenticate("lockme", "a wrong one")
@@ -89,8 +89,8 @@ def test_an_account_locks_after_three_tries_and_each_is_counted_once(domain: Sam
     assert backend.authenticate("lockme", domain.people["lockme"].password)
 
 
-def test_an_empty_password_is_never_asked_about(domain: SambaAD, backend: LDAPBackend) -> None:
-    # the server would count it as a failure
+def test_empty_password_is_never_sent(domain: SambaAD, backend: LDAPBackend) -> None:
+    # the server would count an empty password as a failure
     for _ in range(4):
         with pytest.raises(WrongPassword):
             backend.authenticate("user06", "")
@@ -98,14 +98,14 @@ def test_an_empty_password_is_never_asked_about(domain: SambaAD, backend: LDAPBa
 
 
 @pytest.mark.parametrize("typed", ["user07", "USER07", "EXAMPLE\\user07", "example\\User07", "user07@ad.example.org"])
-def test_one_person_in_many_spellings(domain: SambaAD, ad_backend: Make, typed: str) -> None:
+def test_domain_prefixes_and_case_are_ignored(domain: SambaAD, ad_backend: Make, typed: str) -> None:
     backend = ad_backend(username_domains=("EXAMPLE", "ad.example.org"))
     assert backend.authenticate(typed, domain.people["user07"].password).username == "user07"
     with pytest.raises(UnknownUser):
         ad_backend().authenticate("EXAMPLE\\user07", domain.people["user07"].password)
 
 
-def test_a_template_of_a_user_principal_name(domain: SambaAD, ad_backend: Make) -> None:
+def test_template_with_upn(domain: SambaAD, ad_backend: Make) -> None:
     changes = {"login_mode": "template", "user_dn_template": "{upn}@ad.example.org", "group_mode": "memberof"}
     backend = ad_backend(**changes, bind_dn="", bind_password="")
     assert backend.authenticate("user08", domain.people["user08"].password).groups == ("Domain Users", "developers")
@@ -113,15 +113,15 @@ def test_a_template_of_a_user_principal_name(domain: SambaAD, ad_backend: Make) 
         backend.authenticate("user08", "a wrong one")
 
 
-def test_a_template_with_a_service_account_looks_people_up(domain: SambaAD, ad_backend: Make) -> None:
+def test_template_with_service_account_offers_lookup(domain: SambaAD, ad_backend: Make) -> None:
     backend = ad_backend(login_mode="template", user_dn_template="{upn}@ad.example.org")
     assert Lookup in backend.offers
     identity = backend.authenticate("user08", domain.people["user08"].password)
     assert backend.find("user08").identity == backend.look_up(identity.subject).identity == identity
 
 
-def test_a_template_lets_nobody_in_as_somebody_else(domain: SambaAD, ad_backend: Make) -> None:
-    """The directory finds a person by their UPN, and user_filter another one by the same name."""
+def test_template_refuses_a_name_of_two_accounts(domain: SambaAD, ad_backend: Make) -> None:
+    """The directory finds one person by the UPN, and user_filter finds another one."""
     changes = {"login_mode": "template", "user_dn_template": "{upn}@corp.example.com", "group_mode": "memberof"}
     other = domain.people["user10"]
     domain.modify(other.dn, {"sAMAccountName": ["john.doe"]})
@@ -145,16 +145,16 @@ def test_a_template_lets_nobody_in_as_somebody_else(domain: SambaAD, ad_backend:
         ("user03", None),
     ],
 )
-def test_looking_up_says_what_a_sign_in_would(backend: LDAPBackend, username: str, refused: str | None) -> None:
+def test_lookup_returns_the_same_state_as_a_sign_in(backend: LDAPBackend, username: str, refused: str | None) -> None:
     account = backend.find(username)
     assert account.refused == refused
     assert account.complete
-    # where they may sign in from only the sign-in shows
+    # userWorkstations is checked only by a bind
     assert not backend.find("workst").complete
 
 
 @pytest.mark.parametrize("username", ["*", "user03)(cn=*", "svc-linkauth", "A Contact", "Administrator", "krbtgt"])
-def test_what_is_no_name_of_a_person_is_nobody(backend: LDAPBackend, username: str) -> None:
+def test_invalid_names_are_unknown(backend: LDAPBackend, username: str) -> None:
     with pytest.raises(UnknownUser):
         backend.authenticate(username, "x")
 
@@ -163,23 +163,23 @@ class TestGroups:
     def groups(self, backend: LDAPBackend, domain: SambaAD, username: str) -> set[str]:
         return set(backend.authenticate(username, domain.people[username].password).groups)
 
-    def test_token_groups_are_all_levels_and_the_primary_one(self, domain: SambaAD, ad_backend: Make) -> None:
+    def test_tokengroups_include_nested_and_primary_groups(self, domain: SambaAD, ad_backend: Make) -> None:
         backend = ad_backend()
         assert {"developers", "staff", "company", "Domain Users"} <= self.groups(backend, domain, "user03")
         assert {"loop-a", "loop-b"} <= self.groups(backend, domain, "user16")
         assert {"company", "ops, infra (EU)"} <= self.groups(backend, domain, "jsmith")
-        # a distribution list gives nobody a right
+        # a distribution group grants no permissions
         assert "mail-list" not in self.groups(backend, domain, "user17")
 
     @pytest.mark.parametrize("mode", ["in_chain", "search"])
-    def test_nested_ones_are_searched_too(self, domain: SambaAD, ad_backend: Make, mode: str) -> None:
+    def test_in_chain_includes_nested_groups(self, domain: SambaAD, ad_backend: Make, mode: str) -> None:
         direct = "(&(objectClass=group)(member={dn}))"
         backend = ad_backend(group_mode=mode, group_base=domain.group_base, group_filter=direct)
         assert self.groups(backend, domain, "user03") == {"developers", "staff", "company"}
         assert self.groups(backend, domain, "jsmith") == {"company", "ops, infra (EU)"}
         assert self.groups(backend, domain, "user16") == {"loop-a", "loop-b"}
 
-    def test_memberof_has_the_direct_ones_and_the_primary_one(self, domain: SambaAD, ad_backend: Make) -> None:
+    def test_memberof_includes_direct_and_primary_groups(self, domain: SambaAD, ad_backend: Make) -> None:
         assert self.groups(ad_backend(group_mode="memberof"), domain, "user03") == {"developers", "Domain Users"}
 
     def test_required_groups(self, domain: SambaAD, ad_backend: Make) -> None:
@@ -194,9 +194,7 @@ class TestPasswordChange:
     NEW = "Neues-Passwort-77"
 
     @pytest.mark.parametrize("username", ["mustchange2", "pwdexpired"])
-    def test_whoever_must_does_it_with_the_current_password(
-        self, domain: SambaAD, ad_backend: Make, username: str
-    ) -> None:
+    def test_required_change_needs_the_current_password(self, domain: SambaAD, ad_backend: Make, username: str) -> None:
         backend, current = ad_backend(password_change="self"), domain.people[username].password
         with pytest.raises(PasswordRefused) as refused:
             backend.change_password(username, current, "short")
@@ -208,8 +206,8 @@ class TestPasswordChange:
         backend.change_password(username, current, self.NEW)
         assert backend.authenticate(username, self.NEW).username == username
 
-    def test_no_reset_past_the_history(self, domain: SambaAD, ad_backend: Make) -> None:
-        """This Samba has no policy hints, without which a reset would take any old password."""
+    def test_reset_respects_the_password_history(self, domain: SambaAD, ad_backend: Make) -> None:
+        """This Samba version has no policy hints, so a reset would ignore the password history."""
         reset = {"bind_dn": domain.reset_dn, "bind_password": domain.reset_password, "password_change": "service"}
         backend, current = ad_backend(**reset), domain.people["mustchange3"].password
         with pytest.raises(BackendMisconfigured, match="password_change = self"):
@@ -219,29 +217,29 @@ class TestPasswordChange:
         assert "policy hints" in check.detail
 
 
-def test_the_lockout_of_the_domain_is_read(backend: LDAPBackend) -> None:
+def test_lockout_policy_of_the_domain_is_read(backend: LDAPBackend) -> None:
     assert backend.lockout() == Lockout(3, 1800, since_last=True)
 
 
-def test_flags_are_facts(backend: LDAPBackend) -> None:
+def test_lookup_returns_flags_as_facts(backend: LDAPBackend) -> None:
     account = backend.find("disabled")
     assert account.refused == "disabled"
     assert account.facts["userAccountControl"] == "0x202"
     assert account.facts["accountExpires"] == "never"
 
 
-def test_its_checks(ad_backend: Make, domain: SambaAD) -> None:
+def test_checks(ad_backend: Make, domain: SambaAD) -> None:
     found = {check.name: check for check in ad_backend(password_change="self").check()}
     assert all(check.ok for check in found.values())
     assert "Samba" in found["preset"].detail
-    # two people have policies of their own, which our account cannot read, and one hides their state from it
+    # two people have policies that bind_dn cannot read, and the state of another one is not readable
     assert [check.name for check in found.values() if check.warning] == ["password policy", "account state"]
     assert "1 of " in found["account state"].detail
     assert "fine-grained" in found["password policy"].detail
     assert ad_backend(preset="openldap", group_mode="none").lockout() is None
 
 
-def test_a_distribution_group_that_token_groups_leave_out_is_said(ad_backend: Make, domain: SambaAD) -> None:
+def test_check_reports_distribution_group_with_tokengroups(ad_backend: Make, domain: SambaAD) -> None:
     backend = ad_backend(denied_groups=f"CN=mail-list,{domain.group_base}\nCN=admins,{domain.group_base}")
     (failed,) = [check for check in backend.check() if not check.ok]
     assert failed.name == "denied_groups"
@@ -249,7 +247,7 @@ def test_a_distribution_group_that_token_groups_leave_out_is_said(ad_backend: Ma
     assert "distribution group" in failed.detail
 
 
-def test_bytes_are_not_taken_for_a_subject_of_text(ad_backend: Make, domain: SambaAD) -> None:
+def test_binary_subject_needs_subject_format(ad_backend: Make, domain: SambaAD) -> None:
     backend = ad_backend(subject_format="text")
     with pytest.raises(BackendMisconfigured, match="guid_le"):
         backend.authenticate("user03", domain.people["user03"].password)
@@ -257,12 +255,12 @@ def test_bytes_are_not_taken_for_a_subject_of_text(ad_backend: Make, domain: Sam
     assert (failed.name, "guid_le" in failed.detail) == ("subject_attribute", True)
 
 
-def test_clear_text_is_refused_by_the_domain(domain: SambaAD, ad_backend: Make) -> None:
+def test_domain_refuses_clear_text(domain: SambaAD, ad_backend: Make) -> None:
     backend = ad_backend(uris=(domain.ldap,), allow_cleartext="true")
     with pytest.raises(BackendMisconfigured, match="starttls = true"):
         backend.authenticate("user03", domain.people["user03"].password)
 
 
-def test_starttls_works_too(domain: SambaAD, ad_backend: Make) -> None:
+def test_starttls(domain: SambaAD, ad_backend: Make) -> None:
     backend = ad_backend(uris=(domain.ldap,), starttls=True)
     assert backend.authenticate("user03", domain.people["user03"].password).username == "user03"

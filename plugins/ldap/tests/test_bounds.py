@@ -1,4 +1,4 @@
-"""What a directory sends is bounded before it is read."""
+"""Tests of the size limits of data from a directory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from linkauth_ldap.controls import EXPIRING, PPOLICY, PasswordPolicyResponse, pa
 from linkauth_ldap.filters import DN_LIMIT, any_name_filter, canonical_dn, first_rdn
 
 
-def test_an_answer_has_a_largest_size(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_response_size_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "ANSWER_LIMIT", 10)
     ours, theirs = socket.socketpair()
     with ours, theirs:
@@ -23,13 +23,13 @@ def test_an_answer_has_a_largest_size(monkeypatch: pytest.MonkeyPatch) -> None:
         assert timed.recv(8) == b"x" * 8
         with pytest.raises(OSError, match="larger than 10 bytes"):
             timed.recv(8)
-        # as before the next question
+        # reset the count, as before each request
         timed.received = 0
         theirs.sendall(b"y")
         assert timed.recv(8) == b"y"
 
 
-def test_a_dn_has_a_longest_form() -> None:
+def test_dn_length_is_limited() -> None:
     longest = "cn=" + "a" * (DN_LIMIT - 3)
     assert canonical_dn(longest)
     assert canonical_dn(longest + "a") is None
@@ -38,7 +38,7 @@ def test_a_dn_has_a_longest_form() -> None:
 
 
 @pytest.mark.parametrize("digits", ["7", "9" * 10, "9" * 5_000])
-def test_numbers_of_any_length_are_no_fault(digits: str) -> None:
+def test_long_numbers_are_ignored(digits: str) -> None:
     said = passwords.change_error({"result": 19, "message": f"too short, at least {digits} characters"}, False)
     assert isinstance(said, PasswordRefused)
     assert said.minimum == (7 if digits == "7" else 0)
@@ -47,7 +47,7 @@ def test_numbers_of_any_length_are_no_fault(digits: str) -> None:
     assert expires_in == (None if len(digits) > outcomes.MAX_SECONDS_DIGITS else int(digits))
 
 
-def test_a_huge_number_in_a_control_is_none() -> None:
+def test_huge_number_in_a_control_is_ignored() -> None:
     def control(number: bytes) -> dict[str, Any]:
         inner = b"\x80" + bytes([len(number)]) + number
         warning = b"\xa0" + bytes([len(inner)]) + inner
@@ -69,5 +69,5 @@ def test_a_huge_number_in_a_control_is_none() -> None:
         ("(member:1.2.840.113556.1.4.1941:={username})", "(member=*)"),
     ],
 )
-def test_the_filter_of_everybody(template: str, everybody: str) -> None:
+def test_any_name_filter(template: str, everybody: str) -> None:
     assert any_name_filter(template) == everybody

@@ -1,4 +1,4 @@
-"""The LDAP backend keeps the contract, on a real OpenLDAP and on a real Samba AD."""
+"""Runs the backend contract on a real OpenLDAP and on a real Samba AD."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .conftest import ad_settings, settings_for
 
 
 class LDAPContract(BackendContract):
-    """Its time goes into binds and searches, and for an unknown name into a wait of a bind's length."""
+    """Counts binds and searches as work, and for an unknown name a wait as one bind."""
 
     @contextmanager
     def work(self) -> Iterator[list[str]]:
@@ -44,7 +44,7 @@ class LDAPContract(BackendContract):
 
 
 class OpenLDAPStore:
-    """Both providers; they break by hanging."""
+    """Both OpenLDAP providers. `breaks` makes them unresponsive."""
 
     def __init__(self, directory: OpenLDAP) -> None:
         self._directory = directory
@@ -75,7 +75,7 @@ class TestOnOpenLDAP(LDAPContract):
 
 
 class SambaStore:
-    """The domain controller; it breaks by hanging."""
+    """The domain controller. `breaks` makes it unresponsive."""
 
     def __init__(self, domain: SambaAD) -> None:
         self._domain = domain

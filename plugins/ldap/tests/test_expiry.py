@@ -1,4 +1,4 @@
-"""Accounts and passwords that have expired by attributes that no bind looks at, on a real OpenLDAP."""
+"""Tests of expiry attributes that a bind does not check, on a real OpenLDAP."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ NAME = "user41"
 
 
 @pytest.fixture
-def has(slapd: OpenLDAP) -> Iterator[Set]:
-    """`has(attribute=value, ...)`: what the entry of NAME says besides."""
+def set_attributes(slapd: OpenLDAP) -> Iterator[Set]:
+    """Returns a function that sets attributes of the entry of NAME: `set_attributes(attribute=value, ...)`."""
     touched: set[str] = set()
 
     def change(**attributes: str | int) -> None:
@@ -34,7 +34,7 @@ def has(slapd: OpenLDAP) -> Iterator[Set]:
 
 
 def outcome(backend: LDAPBackend, slapd: OpenLDAP) -> str:
-    """What a sign-in with the right password says; looking up must say the same."""
+    """Signs in with the correct password. Asserts that a look-up returns the same state."""
     said, proven = "let in", True
     try:
         assert isinstance(backend.authenticate(NAME, slapd.people[NAME].password), Identity)
@@ -65,7 +65,7 @@ def outcome(backend: LDAPBackend, slapd: OpenLDAP) -> str:
         ({"shadowLastChange": 0, "shadowMax": 90, "shadowInactive": 5}, "must_change_password"),
         ({"shadowLastChange": -1, "shadowMax": 1}, "let in"),
         ({"shadowLastChange": 0, "shadowExpire": 15000}, "account_expired"),
-        # numbers that no date has
+        # numbers that cannot be dates
         ({"shadowExpire": -2}, "disabled"),
         ({"shadowExpire": 99999999999999999999}, "disabled"),
         ({"shadowExpire": int(time.time()) + 10**7}, "disabled"),
@@ -74,40 +74,38 @@ def outcome(backend: LDAPBackend, slapd: OpenLDAP) -> str:
     ],
 )
 def test_shadow_fields(
-    slapd: OpenLDAP, openldap_backend: Make, has: Set, fields: dict[str, int], expected: str
+    slapd: OpenLDAP, openldap_backend: Make, set_attributes: Set, fields: dict[str, int], expected: str
 ) -> None:
     assert outcome(openldap_backend(), slapd) == "let in"
-    has(**fields)
-    # the preset has both ppolicy and shadow
+    set_attributes(**fields)
+    # the preset uses both ppolicy and shadow
     assert outcome(openldap_backend(), slapd) == expected
     assert outcome(openldap_backend(state_check=("ppolicy",)), slapd) == "let in"
 
 
-def test_a_wrong_password_learns_nothing_of_it(slapd: OpenLDAP, openldap_backend: Make, has: Set) -> None:
-    has(shadowExpire=15000)
+def test_wrong_password_does_not_show_expiry(slapd: OpenLDAP, openldap_backend: Make, set_attributes: Set) -> None:
+    set_attributes(shadowExpire=15000)
     with pytest.raises(WrongPassword):
         openldap_backend().authenticate(NAME, "a wrong one")
     slapd.restore(NAME)
 
 
-def test_two_checks_at_once(slapd: OpenLDAP, openldap_backend: Make, has: Set) -> None:
+def test_two_state_checks(slapd: OpenLDAP, openldap_backend: Make, set_attributes: Set) -> None:
     backend = openldap_backend(state_check=("ppolicy", "shadow"), must_change="allow")
     assert backend.authenticate("user03", slapd.people["user03"].password)
-    # one that may be passed over hides none of another check
-    has(shadowLastChange=0)
+    # a result that must_change = allow ignores does not hide the result of another check
+    set_attributes(shadowLastChange=0)
     assert outcome(backend, slapd) == "let in"
-    has(shadowExpire=15000)
+    set_attributes(shadowExpire=15000)
     with pytest.raises(AccountRefused, match="account_expired"):
         backend.authenticate(NAME, slapd.people[NAME].password)
     with pytest.raises(AccountRefused, match="locked"):
         backend.authenticate("locked", slapd.people["locked"].password)
 
 
-def test_a_password_that_the_directory_would_still_call_expired_is_not_changed_here(
-    slapd: OpenLDAP, openldap_backend: Make, has: Set
-) -> None:
-    """The directory's change of a password does not touch shadowLastChange."""
-    has(shadowLastChange=TODAY - 100, shadowMax=90)
+def test_shadow_expiry_is_not_changeable(slapd: OpenLDAP, openldap_backend: Make, set_attributes: Set) -> None:
+    """A password change of the directory does not update shadowLastChange."""
+    set_attributes(shadowLastChange=TODAY - 100, shadowMax=90)
     backend = openldap_backend(password_change="self", password_change_url="https://pw.example.org/")
     with pytest.raises(AccountRefused) as refused:
         backend.authenticate(NAME, slapd.people[NAME].password)
@@ -132,10 +130,10 @@ def stamp(days: float) -> str:
     ids=["ASN.1", "ASN.1 minutes", "ASN.1 hours", "days", "seconds", "filetime", "to_filetime limits"],
 )
 @pytest.mark.parametrize("kind", ["account", "password"])
-def test_attributes_of_the_deployers_choice(
+def test_configured_attributes(
     slapd: OpenLDAP,
     openldap_backend: Make,
-    has: Set,
+    set_attributes: Set,
     kind: str,
     form: str,
     past: str | int,
@@ -146,10 +144,10 @@ def test_attributes_of_the_deployers_choice(
     attribute = "departmentNumber"
     backend = openldap_backend(**{f"{kind}_expiry_attribute": attribute, f"{kind}_expiry_format": form})
     assert outcome(backend, slapd) == "let in"
-    has(**{attribute: past})
+    set_attributes(**{attribute: past})
     assert outcome(backend, slapd) == f"{kind}_expired"
-    has(**{attribute: unreadable})
+    set_attributes(**{attribute: unreadable})
     assert outcome(backend, slapd) == "disabled"
     for value in (future, *([] if never is None else [never])):
-        has(**{attribute: value})
+        set_attributes(**{attribute: value})
         assert outcome(backend, slapd) == "let in"

@@ -1,4 +1,4 @@
-"""What decides that somebody may sign in, and is not understood, means no: every attribute, each kind of bad value."""
+"""Tests that an attribute value that is not understood refuses the account."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NUMBERS = [
     FAR,
     "9" * 400,
 ]
-"""Not one of them is a decimal number that an attribute could have."""
+"""Values that are not valid decimal numbers of an attribute."""
 TIMES = [
     *("never", "nie", "20261301000000Z", "20260230000000Z", "20261125250000Z", "20261125", "2026-11-25T12:30:00Z"),
     *("20261125123000", "20261125123000+99", "00000101000000Z", "٢٠٢٦١١٢٥١٢٣٠٠٠Z", "1764073800", "20261125123000Z "),
@@ -42,7 +42,7 @@ TIMES = [
 WORDS = ["blocked", "pending", "gesperrt", "はい", "2", "-1", "TRUE FALSE", "null"]
 
 PLACES: list[tuple[str, str, dict[str, str], list[str]]] = [
-    # (state_check, attribute, what else a good entry has, values that are not understood)
+    # (state_check, attribute, other attributes of a valid entry, values that are not understood)
     ("ad", "userAccountControl", {}, [*NUMBERS, "0", "2", "4096"]),
     ("ad", "msDS-User-Account-Control-Computed", {"userAccountControl": "512"}, NUMBERS),
     ("ad", "accountExpires", {"userAccountControl": "512"}, [*NUMBERS, "20261231000000Z"]),
@@ -89,7 +89,7 @@ def settings(**changes: Any) -> LDAPSettings:
 
 
 def entry(**attributes: Any) -> Entry:
-    """A value may be a list of values, or bytes."""
+    """Returns an entry. A value may be text, bytes or a list of values."""
     lists = {name: value if isinstance(value, list) else [value] for name, value in attributes.items()}
     raw = {
         name: [each if isinstance(each, bytes) else each.encode() for each in each_] for name, each_ in lists.items()
@@ -98,7 +98,7 @@ def entry(**attributes: Any) -> Entry:
 
 
 def not_understood(made: LDAPSettings, attributes: Mapping[str, Any], attribute: str) -> bool:
-    """Is it refused after a bind and without one, because of that attribute?"""
+    """Returns whether the account is refused because of this attribute, after a bind and without one."""
     for bound in (True, False):
         found = states.account_problems(entry(**attributes), made, NOW, bound)
         if [each.unknown.attribute for each in found if each.unknown] != [attribute]:
@@ -109,19 +109,19 @@ def not_understood(made: LDAPSettings, attributes: Mapping[str, Any], attribute:
 
 
 @pytest.mark.parametrize(("check", "attribute", "others", "unknown"), PLACES)
-def test_attributes_of_directories(check: str, attribute: str, others: dict[str, str], unknown: list[str]) -> None:
+def test_standard_attributes(check: str, attribute: str, others: dict[str, str], unknown: list[str]) -> None:
     made = settings(state_check=(check,))
     blanks: list[Any] = ["", " ", "\u00a0", b"\xff\xfe", ["512", "514"], ["20991231000000Z", "20200101000000Z"]]
     for value in [*unknown, *(blanks if check != "shadow" else blanks[1:])]:
         assert not_understood(made, {**others, attribute: value}, attribute), value
-    # an option makes another attribute of it, to a reader who does not look
+    # an attribute with an option must not be ignored
     assert not_understood(made, {**others, f"{attribute};x-own": unknown[0]}, attribute)
     facts = states.facts_of(entry(**others, **{attribute: unknown[0]}), made)
     assert facts[attribute] == unknown[0]
 
 
 @pytest.mark.parametrize(("names", "unknown"), NAMED)
-def test_attributes_of_the_deployers_choice(names: dict[str, Any], unknown: list[str]) -> None:
+def test_configured_attributes(names: dict[str, Any], unknown: list[str]) -> None:
     made = settings(**names)
     for value in [*unknown, "", " ", b"\xff\xfe"]:
         assert not_understood(made, {"state": value}, "state"), value
@@ -146,7 +146,7 @@ BOTH = {"active_attribute": "state", "disabled_attribute": "lock"}
         ((("here",), ("gone",)), "here", "here", True),
     ],
 )
-def test_words_of_one_attribute_do_not_open_the_other(words: Any, state: str, lock: str, is_in: bool) -> None:
+def test_values_of_one_attribute_do_not_apply_to_the_other(words: Any, state: str, lock: str, is_in: bool) -> None:
     made = settings(**BOTH, active_values=words[0], disabled_values=words[1])
     assert is_in == (not states.account_problems(entry(state=state, lock=lock), made, NOW, True))
 
@@ -165,18 +165,18 @@ def test_words_of_one_attribute_do_not_open_the_other(words: Any, state: str, lo
         ({"disabled_attribute": "state"}, "TRUE", "disabled"),
         ({"disabled_attribute": "state", "disabled_values": ("left",), "active_values": ("here",)}, "left", "disabled"),
         ({"disabled_attribute": "state", "disabled_values": ("left",), "active_values": ("here",)}, "here", None),
-        # a usual yes that the ini calls disabled
+        # the ini file defines a built-in yes as disabled
         ({"active_attribute": "state", "disabled_values": ("1", "x")}, "1", "disabled"),
         ({"active_attribute": "state", "disabled_values": ("1", "x")}, "TRUE", None),
     ],
 )
-def test_words_that_are_understood(names: dict[str, Any], value: Any, expected: str | None) -> None:
+def test_values_that_are_understood(names: dict[str, Any], value: Any, expected: str | None) -> None:
     found = states.account_problems(entry(state=value), settings(**names), NOW, True)
     assert [each.unknown for each in found] == [None] * len(found)
     assert [each.reason for each in found] == [expected] * (expected is not None)
 
 
-def test_an_attribute_that_must_be_there_is_missed() -> None:
+def test_missing_required_attribute_refuses() -> None:
     assert not_understood(settings(state_check=("ad",)), {"accountExpires": "0"}, "userAccountControl")
     assert not_understood(settings(state_check=("freeipa",)), {"nsAccountLock": "FALSE"}, "krbPrincipalName")
     assert not_understood(settings(active_attribute="state"), {}, "state")
@@ -184,26 +184,26 @@ def test_an_attribute_that_must_be_there_is_missed() -> None:
 
 @pytest.mark.parametrize("role", ["cn=nsManagedDisabledRole,dc=x", "CN=nsDisabledRole,dc=x"])
 @pytest.mark.parametrize("attribute", ["nsRole", "nsRoleDN"])
-def test_the_roles_that_inactivate_an_account(role: str, attribute: str) -> None:
+def test_inactivating_roles(role: str, attribute: str) -> None:
     found = states.account_problems(
         entry(**{attribute: ["cn=staff,dc=x", role]}), settings(state_check=("389ds",)), NOW, True
     )
     assert [each.reason for each in found] == ["disabled"]
 
 
-def test_logon_hours_of_another_length() -> None:
+def test_logon_hours_of_invalid_length() -> None:
     hours = {"userAccountControl": "512", "logonHours": b"\xff" * 20}
     found = states.account_problems(entry(**hours), settings(state_check=("ad",)), NOW, bound=False)
     assert [each.unknown and each.unknown.attribute for each in found] == ["logonHours"]
 
 
-def test_what_is_not_understood_is_no_reason_to_offer_another_password() -> None:
+def test_state_that_is_not_understood_is_not_changeable() -> None:
     made = settings(state_check=("shadow", "ppolicy"))
     found = states.account_problems(entry(shadowLastChange="0", pwdReset="perhaps"), made, NOW, True)
     assert [each.reason for each in found] == ["disabled", "must_change_password"]
 
 
-def test_a_policy_control_that_cannot_be_read_is_no_success() -> None:
+def test_unreadable_policy_control_is_an_outage() -> None:
     for value in (b"\x30\x03\x81\x01\x63", b"\x30\x05\x81", b"\x31\x00"):
         with pytest.raises(BackendUnavailable, match="control"):
             outcomes.bind_outcome({"result": 0, "controls": {PPOLICY: {"value": value}}})
@@ -220,30 +220,30 @@ class TestGroups:
         return groups_of(entry(**attributes), "ada", made, lambda *_: found or [])
 
     @pytest.mark.parametrize("number", [*NUMBERS, "", "0", ["513", "514"]])
-    def test_a_primary_group_that_is_no_number(self, number: Any) -> None:
+    def test_invalid_primary_group_id(self, number: Any) -> None:
         for mode in ("memberof", "in_chain"):
             with pytest.raises(UnrecognizedValue, match="primaryGroupID"):
                 attributes = {"primaryGroupID": number, "objectSid": self.SID}
                 self.groups(attributes, group_mode=mode, group_base="dc=x", state_check=self.AD)
 
     @pytest.mark.parametrize("sid", [b"", b"\x01\x05", SID[:-1], [SID, SID[:-1] + b"x"]])
-    def test_a_sid_that_is_none(self, sid: Any) -> None:
+    def test_invalid_sid(self, sid: Any) -> None:
         with pytest.raises(UnrecognizedValue, match="objectSid"):
             self.groups({"primaryGroupID": "513", "objectSid": sid}, group_mode="memberof", state_check=self.AD)
 
-    def test_a_primary_group_that_is_hidden(self) -> None:
+    def test_unreadable_primary_group(self) -> None:
         with pytest.raises(UnrecognizedValue, match="bind_dn"):
             self.groups({}, group_mode="memberof", state_check=self.AD)
         with pytest.raises(BackendMisconfigured, match="primary group"):
             attributes = {"primaryGroupID": "513", "objectSid": self.SID}
             self.groups(attributes, group_mode="memberof", state_check=self.AD)
 
-    def test_token_groups_that_are_hidden(self) -> None:
+    def test_unreadable_token_groups(self) -> None:
         with pytest.raises(BackendMisconfigured, match="tokenGroups"):
             self.groups({}, [entry()], group_mode="tokengroups", state_check=self.AD)
 
     @pytest.mark.parametrize("number", [*NUMBERS, "", ["100", "101"]])
-    def test_a_posix_group_that_is_no_number(self, number: Any) -> None:
+    def test_invalid_gid_number(self, number: Any) -> None:
         posix = {"group_base": "dc=x", "group_filter": "(&(objectClass=posixGroup)(memberUid={username}))"}
         with pytest.raises(UnrecognizedValue, match="gidNumber"):
             self.groups({"gidNumber": number}, **posix)
@@ -264,7 +264,7 @@ class TestGroups:
         ),
     ],
 )
-def test_settings_that_would_keep_nobody_out_stop_the_start(changes: dict[str, Any], key: str) -> None:
+def test_ineffective_settings_are_refused_at_start(changes: dict[str, Any], key: str) -> None:
     assert [
         each for each, _ in settings_of(LDAPSettings, uris=("ldaps://x",), user_base="dc=x", **changes).faults()
     ] == [key]

@@ -1,4 +1,4 @@
-"""Every kind of account on a real OpenLDAP, through a backend as an ini would make it."""
+"""Tests of every kind of account on a real OpenLDAP."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def refusal(backend: LDAPBackend, username: str, password: str) -> tuple[str, bo
 
 
 @pytest.mark.parametrize("username", SPECIAL)
-def test_everybody_gets_in_whatever_the_name(slapd: OpenLDAP, backend: LDAPBackend, username: str) -> None:
+def test_sign_in_with_special_characters_in_names(slapd: OpenLDAP, backend: LDAPBackend, username: str) -> None:
     identity = backend.authenticate(username, slapd.people[username].password)
     assert (identity.subject, identity.username) == (slapd.subject_of(username), username)
 
 
-def test_the_identity_is_read_from_the_entry(slapd: OpenLDAP, openldap_backend: Make) -> None:
+def test_identity_is_read_from_the_entry(slapd: OpenLDAP, openldap_backend: Make) -> None:
     backend = openldap_backend(claims=("mail", "number:uidNumber"), email_verified=True)
     one, two = (backend.authenticate(name, slapd.people["user03"].password) for name in ("user03", "USER03"))
     assert one == two
@@ -62,9 +62,9 @@ def test_the_identity_is_read_from_the_entry(slapd: OpenLDAP, openldap_backend: 
         ("locked", ("locked", False)),
         ("expired", ("password_expired", True)),
         ("mustchange", ("must_change_password", True)),
-        # its bind succeeds
+        # the bind succeeds
         ("shadowexp", ("account_expired", True)),
-        # this server says no more of these
+        # this server does not return the reasons of these refusals
         *((name, ("locked", False)) for name in ("ended", "notyet", "idle")),
     ],
 )
@@ -73,13 +73,13 @@ def test_refused_accounts(slapd: OpenLDAP, backend: LDAPBackend, username: str, 
 
 
 @pytest.mark.parametrize("username", ["expired", "mustchange", "nopassword", "grace", "user09"])
-def test_a_wrong_password_learns_nothing(slapd: OpenLDAP, backend: LDAPBackend, username: str) -> None:
+def test_wrong_password_does_not_show_the_state(slapd: OpenLDAP, backend: LDAPBackend, username: str) -> None:
     with pytest.raises(WrongPassword):
         backend.authenticate(username, "a wrong one")
     slapd.restore(username)
 
 
-def test_an_account_locks_after_three_tries_and_each_is_counted_once(slapd: OpenLDAP, backend: LDAPBackend) -> None:
+def test_each_wrong_password_counts_once_towards_the_lockout(slapd: OpenLDAP, backend: LDAPBackend) -> None:
     for _ in range(3):
         with pytest.raises(WrongPassword):
             backend.authenticate("lockme", "a wrong one")
@@ -91,7 +91,7 @@ def test_an_account_locks_after_three_tries_and_each_is_counted_once(slapd: Open
 @pytest.mark.parametrize(
     ("reveal_state", "locked", "expired"), [("never", False, False), ("proven", False, True), ("always", True, True)]
 )
-def test_who_is_told(slapd: OpenLDAP, openldap_backend: Make, reveal_state: str, locked: bool, expired: bool) -> None:
+def test_reveal_state(slapd: OpenLDAP, openldap_backend: Make, reveal_state: str, locked: bool, expired: bool) -> None:
     backend = openldap_backend(reveal_state=reveal_state, password_change_url="https://pw.example.org/")
     for username, told, proven, url in (
         ("locked", locked, False, ""),
@@ -102,9 +102,7 @@ def test_who_is_told(slapd: OpenLDAP, openldap_backend: Make, reveal_state: str,
         assert (refused.value.revealed, refused.value.proven, refused.value.change_url) == (told, proven, url)
 
 
-def test_grace_logins_are_allowed_or_not(
-    slapd: OpenLDAP, openldap_backend: Make, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_grace_login_setting(slapd: OpenLDAP, openldap_backend: Make, caplog: pytest.LogCaptureFixture) -> None:
     slapd.restore("grace")
     assert openldap_backend().authenticate("grace", slapd.people["grace"].password)
     assert "2 more time(s)" in caplog.text
@@ -113,9 +111,7 @@ def test_grace_logins_are_allowed_or_not(
     slapd.restore("grace")
 
 
-def test_whoever_has_grace_logins_left_may_change_their_password_themselves(
-    slapd: OpenLDAP, openldap_backend: Make
-) -> None:
+def test_grace_login_allows_a_password_change(slapd: OpenLDAP, openldap_backend: Make) -> None:
     slapd.restore("grace")
     backend, current = openldap_backend(grace_login="refuse", password_change="self"), slapd.people["grace"].password
     with pytest.raises(AccountRefused) as refused:
@@ -125,7 +121,7 @@ def test_whoever_has_grace_logins_left_may_change_their_password_themselves(
     slapd.restore("grace")
 
 
-def test_a_password_that_expires_soon_is_logged(
+def test_password_expiring_soon_is_logged(
     slapd: OpenLDAP, backend: LDAPBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -138,7 +134,7 @@ def test_must_change_may_be_allowed(slapd: OpenLDAP, openldap_backend: Make) -> 
     assert backend.authenticate("mustchange2", slapd.people["mustchange2"].password).username == "mustchange2"
 
 
-def test_a_name_of_two_people_lets_nobody_in_and_is_logged(
+def test_name_of_two_people_is_refused_and_logged(
     slapd: OpenLDAP, openldap_backend: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
     backend = openldap_backend(user_filter="(|(uid={username})(mail={username}))")
@@ -152,7 +148,7 @@ def test_a_name_of_two_people_lets_nobody_in_and_is_logged(
 
 
 @pytest.mark.parametrize("username", ["*", "user01)(uid=*", "linkauth,ou=services", "ghost", "nobody"])
-def test_what_is_no_name_of_a_person_is_nobody(backend: LDAPBackend, username: str) -> None:
+def test_invalid_names_are_unknown(backend: LDAPBackend, username: str) -> None:
     with pytest.raises(UnknownUser):
         backend.authenticate(username, "svc-linkauth")
 
@@ -167,18 +163,18 @@ class TestTemplate:
         return openldap_backend(login_mode="template", user_dn_template=self.TEMPLATE, **changes)
 
     @pytest.mark.parametrize("username", ["user03", "comma,user", "back\\slash", "#hash", "müller"])
-    def test_people_get_in(self, slapd: OpenLDAP, backend: LDAPBackend, username: str) -> None:
+    def test_sign_in(self, slapd: OpenLDAP, backend: LDAPBackend, username: str) -> None:
         assert backend.authenticate(username, slapd.people[username].password).subject == slapd.subject_of(username)
 
-    def test_a_name_never_leaves_its_place_in_the_dn(self, backend: LDAPBackend) -> None:
+    def test_name_is_escaped_in_the_dn(self, backend: LDAPBackend) -> None:
         with pytest.raises(WrongPassword):
             backend.authenticate("linkauth,ou=services", "svc-linkauth")
 
-    def test_states_are_seen_too(self, slapd: OpenLDAP, backend: LDAPBackend) -> None:
+    def test_account_states(self, slapd: OpenLDAP, backend: LDAPBackend) -> None:
         assert refusal(backend, "expired", slapd.people["expired"].password) == ("password_expired", True)
         assert refusal(backend, "mustchange", slapd.people["mustchange"].password) == ("must_change_password", True)
 
-    def test_one_sign_in_uses_one_grace_login(self, slapd: OpenLDAP, backend: LDAPBackend) -> None:
+    def test_sign_in_uses_one_grace_login(self, slapd: OpenLDAP, backend: LDAPBackend) -> None:
         slapd.restore("grace")
         for _ in range(3):
             assert backend.authenticate("grace", slapd.people["grace"].password)
@@ -186,9 +182,7 @@ class TestTemplate:
         slapd.restore("grace")
 
     @pytest.mark.parametrize("username", ["user03", "comma,user", "müller"])
-    def test_people_are_looked_up_where_our_account_may_read(
-        self, slapd: OpenLDAP, backend: LDAPBackend, username: str
-    ) -> None:
+    def test_lookup_needs_a_service_account(self, slapd: OpenLDAP, backend: LDAPBackend, username: str) -> None:
         assert (Lookup in backend.offers) == bool(backend._settings.bind_dn)
         if Lookup in backend.offers:
             account = backend.find(username)
@@ -203,7 +197,7 @@ class TestGroups:
     def groups(self, backend: LDAPBackend, slapd: OpenLDAP, username: str) -> set[str]:
         return set(backend.authenticate(username, slapd.people[username].password).groups)
 
-    def test_nested_ones_are_found_and_cycles_are_cut(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
+    def test_nested_groups_with_cycles(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
         backend = openldap_backend()
         assert self.groups(backend, slapd, "user03") == {"everyone", "developers", "staff", "company"}
         assert self.groups(backend, slapd, "user30") == {"everyone", "loop-a", "loop-b"}
@@ -211,9 +205,7 @@ class TestGroups:
         assert self.groups(openldap_backend(group_nesting=1), slapd, "user03") == {"everyone", "developers", "staff"}
 
     @pytest.mark.parametrize("username", ["comma,user", "par(en)", "rdnuser"])
-    def test_members_with_special_characters_are_found(
-        self, slapd: OpenLDAP, openldap_backend: Make, username: str
-    ) -> None:
+    def test_members_with_special_characters(self, slapd: OpenLDAP, openldap_backend: Make, username: str) -> None:
         for changes in ({}, {"group_mode": "memberof"}):
             assert self.groups(openldap_backend(**changes), slapd, username) == {"everyone", "ops, infra (EU)"}
 
@@ -222,7 +214,7 @@ class TestGroups:
             "group_base": f"ou=posix,{slapd.base}",
             "group_filter": "(&(objectClass=posixGroup)(memberUid={username}))",
         }
-        # unix-users is everybody's own group by its number, and lists nobody
+        # unix-users is the primary group of everybody by gidNumber, and lists no members
         assert self.groups(openldap_backend(**posix), slapd, "par(en)") == {"unix-devs", "unix-users"}
         assert self.groups(openldap_backend(**posix), slapd, "user20") == {"unix-users"}
 
@@ -236,24 +228,24 @@ class TestGroups:
                 backend.authenticate(username, "a wrong one")
             slapd.restore(username)
 
-    def test_a_required_attribute(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
+    def test_required_attribute(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
         backend = openldap_backend(required_attributes=("mail",))
         assert backend.authenticate("user03", slapd.people["user03"].password)
         assert refusal(backend, "emptymail", slapd.people["emptymail"].password) == ("not_entitled", True)
 
-    def test_too_many_are_the_operators_problem(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
+    def test_too_many_groups_are_misconfigured(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
         with pytest.raises(BackendMisconfigured, match="group_limit"):
             openldap_backend(group_limit=2).authenticate("user03", slapd.people["user03"].password)
 
 
-def test_our_own_mistakes_are_told_from_outages(openldap_backend: Make) -> None:
+def test_misconfiguration_differs_from_outage(openldap_backend: Make) -> None:
     bases = ({"user_base": f"{name},dc=example,dc=org"} for name in ("ou=nobody", "cn=sizelimit,ou=RetCodes"))
     for changes in (*bases, {"bind_password": "wrong"}, {"tls_ca_file": ""}):
         with pytest.raises(BackendMisconfigured):
             openldap_backend(**changes).authenticate("user03", "x")
 
 
-def test_a_refused_service_account_is_not_tried_again_at_once(slapd: OpenLDAP, openldap_backend: Make) -> None:
+def test_refused_service_account_is_not_retried_immediately(slapd: OpenLDAP, openldap_backend: Make) -> None:
     backend = openldap_backend(bind_password="wrong", retry_down_after=60)
     with pytest.raises(BackendMisconfigured):
         backend.authenticate("user03", "x")
@@ -267,20 +259,20 @@ def test_a_refused_service_account_is_not_tried_again_at_once(slapd: OpenLDAP, o
 @pytest.mark.parametrize(
     "answer", ["busy", "unavailable", "timelimit", "adminlimit", "other", "opserror", "disconnect"]
 )
-def test_a_server_in_trouble_is_unavailable(openldap_backend: Make, answer: str) -> None:
+def test_failing_server_is_unavailable(openldap_backend: Make, answer: str) -> None:
     base = f"cn={answer},ou=RetCodes,dc=example,dc=org"
     with pytest.raises(BackendUnavailable) as raised:
         openldap_backend(user_base=base).authenticate("user03", "x")
     assert type(raised.value) is BackendUnavailable
 
 
-def test_one_level_is_one_level(slapd: OpenLDAP, openldap_backend: Make) -> None:
+def test_user_scope_onelevel(slapd: OpenLDAP, openldap_backend: Make) -> None:
     assert openldap_backend(user_scope="onelevel").authenticate("user03", slapd.people["user03"].password)
     with pytest.raises(UnknownUser):
         openldap_backend(user_base=slapd.base, user_scope="onelevel").authenticate("user03", "x")
 
 
-def test_what_is_too_long_or_no_name_is_nobody(slapd: OpenLDAP, openldap_backend: Make) -> None:
+def test_too_long_or_invalid_names_are_unknown(slapd: OpenLDAP, openldap_backend: Make) -> None:
     person = slapd.people["user03"]
     with pytest.raises(UnknownUser):
         openldap_backend(username_max_length=5).authenticate("user03", person.password)

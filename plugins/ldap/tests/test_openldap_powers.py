@@ -1,4 +1,4 @@
-"""What the backend does on a real OpenLDAP besides signing people in."""
+"""Tests of password changes, look-ups and checks on a real OpenLDAP."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class TestPasswordChange:
         for username in touched:
             slapd.restore(username)
 
-    def test_who_must_change_does_it_by_themselves(self, openldap_backend: Make, fresh: Callable[[str], str]) -> None:
+    def test_required_change_by_the_person(self, openldap_backend: Make, fresh: Callable[[str], str]) -> None:
         backend, current = openldap_backend(password_change="self"), fresh("mustchange3")
         assert PasswordChange in backend.offers
         for new, rule in (("short", "too_short"), (current, "used_before")):
@@ -51,7 +51,7 @@ class TestPasswordChange:
         with pytest.raises(WrongPassword):
             backend.authenticate("mustchange3", current)
 
-    def test_an_expired_password_needs_the_service_account(
+    def test_expired_password_needs_the_service_account(
         self, slapd: OpenLDAP, openldap_backend: Make, fresh: Callable[[str], str]
     ) -> None:
         current = fresh("expired2")
@@ -62,10 +62,10 @@ class TestPasswordChange:
         slapd.settle()
         with pytest.raises(WrongPassword):
             openldap_backend().authenticate("expired2", current)
-        # the policy wants whoever got a password from somebody else to change it; this one was their own choice
+        # a reset sets pwdReset, and the backend removes it because the person chose the password
         assert openldap_backend().authenticate("expired2", self.NEW).username == "expired2"
 
-    def test_whoever_cannot_bind_is_not_asked_to_do_it_themselves(
+    def test_change_is_not_offered_without_a_bind(
         self, slapd: OpenLDAP, openldap_backend: Make, fresh: Callable[[str], str]
     ) -> None:
         backend, current = openldap_backend(password_change="self"), fresh("expired2")
@@ -75,22 +75,20 @@ class TestPasswordChange:
         with pytest.raises(PasswordRefused, match="not_allowed"):
             backend.change_password("expired2", current, self.NEW)
 
-    def test_a_new_one_that_no_sign_in_would_take_is_refused(
-        self, openldap_backend: Make, fresh: Callable[[str], str]
-    ) -> None:
+    def test_unusable_new_password_is_refused(self, openldap_backend: Make, fresh: Callable[[str], str]) -> None:
         current = fresh("user40")
         with pytest.raises(PasswordRefused, match="policy"):
             openldap_backend(password_change="self").change_password("user40", current, "ü" * 600)
         assert openldap_backend().authenticate("user40", current)
 
-    def test_an_account_without_the_right_is_the_operators_problem(
+    def test_account_without_permission_is_misconfigured(
         self, openldap_backend: Make, fresh: Callable[[str], str]
     ) -> None:
         current = fresh("user40")
         with pytest.raises(BackendMisconfigured, match="may not change"):
             openldap_backend(password_change="service").change_password("user40", current, self.NEW)
 
-    def test_it_is_off_unless_the_ini_says_so(self, openldap_backend: Make) -> None:
+    def test_disabled_by_default(self, openldap_backend: Make) -> None:
         assert PasswordChange not in openldap_backend().offers
 
 
@@ -104,34 +102,34 @@ class TestLookUp:
         assert backend.look_up(slapd.subject_of("user03")) == account
 
     @pytest.mark.parametrize("subject", ["*", "nobody", "00000000-0000-0000-0000-000000000000", "x)(uid=*"])
-    def test_of_nobody(self, openldap_backend: Make, subject: str) -> None:
+    def test_unknown_name(self, openldap_backend: Make, subject: str) -> None:
         with pytest.raises(UnknownUser):
             openldap_backend().look_up(subject)
 
     @pytest.mark.parametrize("name", ["uid={username}", "mail={username}@*", "uid:caseExactMatch:={username}"])
-    def test_whom_the_filter_shuts_out_is_nobody(self, slapd: OpenLDAP, openldap_backend: Make, name: str) -> None:
+    def test_person_excluded_by_filter_is_unknown(self, slapd: OpenLDAP, openldap_backend: Make, name: str) -> None:
         backend = openldap_backend(user_filter=f"(&(sn=User03)({name}))")
         assert backend.look_up(slapd.subject_of("user03")).identity.username == "user03"
         with pytest.raises(UnknownUser):
             backend.look_up(slapd.subject_of("user04"))
 
-    def test_it_says_who_would_be_refused_where_it_may_read_that(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
+    def test_lookup_returns_readable_refusals(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
         helpdesk = {"bind_dn": slapd.helpdesk_dn, "bind_password": slapd.helpdesk_password}
         backend = openldap_backend(**helpdesk)
         found = {name: backend.find(name).refused for name in ("locked", "mustchange3", "ended", "notyet", "user03")}
         expected = {"locked": "locked", "mustchange3": "must_change_password"}
         assert found == {**expected, "ended": "account_expired", "notyet": "account_expired", "user03": None}
         assert backend.find("locked").facts["pwdAccountLockedTime"] == "000001010000Z"
-        # and says that it may not have read all
+        # the account is marked as incomplete
         assert not openldap_backend().find("locked").complete
 
-    def test_it_says_who_would_not_be_entitled(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
+    def test_lookup_returns_missing_entitlement(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
         backend = openldap_backend(denied_groups=f"cn=admins,ou=groups,{slapd.base}")
         assert backend.find("user01").refused == "not_entitled"
 
 
 class TestChecks:
-    def test_all_is_well(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
+    def test_all_checks_are_ok(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
         root = {"bind_dn": slapd.root_dn, "bind_password": slapd.root_password}
         found = {check.name: check for check in openldap_backend(password_change="self", **root).check()}
         assert [check for check in found.values() if not check.ok or check.warning] == []
@@ -146,45 +144,45 @@ class TestChecks:
             ({"uris": ("ldap://no-such-host.invalid",)}, ("server",), "resolved"),
         ],
     )
-    def test_what_is_wrong_is_said(
+    def test_problems_are_reported(
         self, openldap_backend: Make, changes: Any, name: tuple[str, ...], words: str
     ) -> None:
         failed = [check for check in openldap_backend(**changes).check() if not check.ok]
         assert failed
         assert all(check.name.startswith(name) and words in check.detail for check in failed)
 
-    def test_what_cannot_be_read_is_a_warning(self, openldap_backend: Make) -> None:
+    def test_unreadable_policy_is_a_warning(self, openldap_backend: Make) -> None:
         found = {check.name: check for check in openldap_backend().check()}
         assert found["password policy"].warning
         assert "account_failures" in found["password policy"].detail
 
-    def test_a_group_that_is_not_there_is_said(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
+    def test_missing_group_is_reported(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
         backend = openldap_backend(denied_groups=f"cn=admns,{slapd.group_base}")
         (failed,) = [check for check in backend.check() if not check.ok]
         assert failed.name == "denied_groups"
 
-    def test_a_subject_that_nobody_has_is_said(self, openldap_backend: Make) -> None:
+    def test_missing_subject_is_reported(self, openldap_backend: Make) -> None:
         failed = [check for check in openldap_backend(subject_attribute="entryUID").check() if not check.ok]
         assert [check.name for check in failed] == ["subject_attribute"]
 
-    def test_a_right_that_only_a_change_can_tell_is_a_warning(self, openldap_backend: Make) -> None:
+    def test_unverifiable_permission_is_a_warning(self, openldap_backend: Make) -> None:
         found = {check.name: check for check in openldap_backend(password_change="service").check()}
         assert (found["password change"].ok, found["password change"].warning) == (True, True)
         assert "bind_dn" in found["password change"].detail
 
-    def test_one_server_of_two_that_is_down_is_a_warning(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
+    def test_one_of_two_servers_down_is_a_warning(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
         found = list(openldap_backend(uris=("ldap://127.0.0.1:1", slapd.a.ldap)).check())
         assert all(check.ok for check in found)
         assert next(check.name for check in found if check.warning) == "server ldap://127.0.0.1:1"
 
-    def test_without_a_service_account_it_asks_only_for_an_answer(self, openldap_backend: Make) -> None:
+    def test_server_check_without_service_account(self, openldap_backend: Make) -> None:
         template = {"login_mode": "template", "user_dn_template": "uid={rdn},ou=people,dc=example,dc=org"}
         nobody = {"bind_dn": "", "bind_password": "", "group_mode": "none"}
         found = list(openldap_backend(**template, **nobody).check())
         assert all(check.ok for check in found)
         assert "accepts the service account" not in str(found)
 
-    def test_a_preset_that_does_not_fit_is_a_warning(self, openldap_backend: Make) -> None:
+    def test_wrong_preset_is_a_warning(self, openldap_backend: Make) -> None:
         found = {check.name: check for check in openldap_backend(preset="activedirectory").check()}
         assert found["preset"].ok
         assert found["preset"].warning

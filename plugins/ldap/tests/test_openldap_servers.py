@@ -1,4 +1,4 @@
-"""OpenLDAP servers that are set up in other ways than the usual one."""
+"""Tests of OpenLDAP servers with unusual configurations."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ Make = Callable[..., LDAPBackend]
 TEMPLATE = "uid={rdn},ou=people,dc=example,dc=org"
 
 
-def test_one_that_tells_nothing_of_locks_calls_them_wrong_passwords() -> None:
+def test_lock_without_policy_control_is_a_wrong_password() -> None:
     with openldap.running(disclose_lockout=False, netscape_controls=True) as quiet:
         backend = LDAPBackend(settings_for(quiet))
         with pytest.raises(WrongPassword):
             backend.authenticate("locked", quiet.people["locked"].password)
-        # and the older controls take nothing away from ppolicy's
+        # the older Netscape controls do not change the result of ppolicy
         with pytest.raises(AccountRefused, match="password_expired"):
             backend.authenticate("expired", quiet.people["expired"].password)
         assert backend.authenticate("user03", quiet.people["user03"].password)
         backend.close()
 
 
-def test_a_referral_is_never_followed(slapd: OpenLDAP, openldap_backend: Make) -> None:
-    """One of its entries leads to another port, where somebody listens."""
+def test_referral_is_never_followed(slapd: OpenLDAP, openldap_backend: Make) -> None:
+    """One entry is a referral to another port, on which a server listens."""
     with socket.create_server(("127.0.0.1", slapd.referral_port)) as elsewhere:
         for mode in ("subtree", "onelevel"):
             backend = openldap_backend(user_base=slapd.base, user_scope=mode)
@@ -54,7 +54,7 @@ def test_a_referral_is_never_followed(slapd: OpenLDAP, openldap_backend: Make) -
             elsewhere.accept()
 
 
-def test_a_certificate_may_be_for_another_name_that_the_ini_gives() -> None:
+def test_certificate_for_a_name_of_tls_server_names() -> None:
     with openldap.running(certificate="wrong_name") as other:
         person = other.people["user03"]
         with pytest.raises(BackendMisconfigured, match="certificate"):
@@ -64,7 +64,7 @@ def test_a_certificate_may_be_for_another_name_that_the_ini_gives() -> None:
         backend.close()
 
 
-def test_a_server_that_refuses_clear_text_is_the_operators_problem() -> None:
+def test_server_that_refuses_clear_text_is_misconfigured() -> None:
     with openldap.running(require_tls=True) as strict:
         backend = LDAPBackend(settings_for(strict, starttls=False, allow_cleartext="true"))
         with pytest.raises(BackendMisconfigured, match=r"starttls = true.*confidentiality"):
@@ -72,7 +72,7 @@ def test_a_server_that_refuses_clear_text_is_the_operators_problem() -> None:
         backend.close()
 
 
-def test_a_server_that_takes_empty_passwords_lets_nobody_in() -> None:
+def test_empty_password_is_refused_even_if_the_server_accepts_it() -> None:
     with openldap.running(allow_unauthenticated_bind=True) as server:
         for changes in ({}, {"login_mode": "template", "user_dn_template": f"uid={{rdn}},{server.people_base}"}):
             backend = LDAPBackend(settings_for(server, **changes))
@@ -84,7 +84,7 @@ def test_a_server_that_takes_empty_passwords_lets_nobody_in() -> None:
             backend.close()
 
 
-def test_many_names_of_one_entry_are_guarded_as_one_account(slapd: OpenLDAP, openldap_backend: Make) -> None:
+def test_all_names_of_an_entry_share_one_throttle_key(slapd: OpenLDAP, openldap_backend: Make) -> None:
     guards: list[str] = []
     backend = openldap_backend(user_filter="(|(uid={username})(mail={username}))")
     with guarded(guards.append):
@@ -98,7 +98,7 @@ def test_many_names_of_one_entry_are_guarded_as_one_account(slapd: OpenLDAP, ope
     assert len(set(guards)) == 1
 
 
-def test_a_throttled_account_is_asked_for_no_bind(slapd: OpenLDAP, openldap_backend: Make) -> None:
+def test_throttled_account_sends_no_bind(slapd: OpenLDAP, openldap_backend: Make) -> None:
     def full(account: str) -> None:
         raise Throttled(60)
 
@@ -106,11 +106,11 @@ def test_a_throttled_account_is_asked_for_no_bind(slapd: OpenLDAP, openldap_back
         for _ in range(4):
             with guarded(full), pytest.raises(Throttled):
                 backend.authenticate("user05", "a wrong one")
-        # that would have locked it
+        # another bind would have locked the account
         assert backend.authenticate("user05", slapd.people["user05"].password)
 
 
-def test_an_unknown_name_takes_the_time_of_a_wrong_password(openldap_backend: Make) -> None:
+def test_unknown_name_takes_as_long_as_a_wrong_password(openldap_backend: Make) -> None:
     backend = openldap_backend()
     with pytest.raises(WrongPassword):
         backend.authenticate("user06", "a wrong one")

@@ -1,4 +1,4 @@
-"""What a directory's answer means, from the answers that real ones were seen to give."""
+"""Tests of the interpretation of bind results, with results that were observed with real directories."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def refused(answer: dict[str, Any]) -> tuple[str, bool]:
         ("775", "locked", False),
     ],
 )
-def test_active_directorys_sub_codes(data: str, reason: str, proven: bool) -> None:
+def test_sub_codes_of_active_directory(data: str, reason: str, proven: bool) -> None:
     assert refused(result(49, AD.format(data))) == (reason, proven)
 
 
 @pytest.mark.parametrize("data", ["52e", "525", "57", "80090346"])
-def test_other_sub_codes_are_a_wrong_password(data: str) -> None:
+def test_other_sub_codes_are_wrong_passwords(data: str) -> None:
     with pytest.raises(WrongPassword):
         outcomes.bind_outcome(result(49, AD.format(data)))
 
@@ -76,7 +76,7 @@ def test_refused_accounts(answer: dict[str, Any], expected: tuple[str, bool]) ->
     [
         (result(49), WrongPassword),
         (result(49, ppolicy=b"\x30\x00"), WrongPassword),
-        # a locked account of an OpenLDAP that sends the Netscape controls has this too: no sign of an expired password
+        # OpenLDAP also returns this Netscape control for a locked account, so it does not mean an expired password
         (result(49, expired=b"0"), WrongPassword),
         (result(49, ppolicy=b"\x30\x03\x81\x01\x02"), WrongPassword),
         (result(32), WrongPassword),
@@ -89,13 +89,13 @@ def test_refused_accounts(answer: dict[str, Any], expected: tuple[str, bool]) ->
         *((result(code), BackendUnavailable) for code in (1, 3, 11, 51, 52, 80, 53, 2, 4096)),
     ],
 )
-def test_other_answers(answer: dict[str, Any], error: type[BackendError]) -> None:
+def test_other_results(answer: dict[str, Any], error: type[BackendError]) -> None:
     with pytest.raises(BackendError) as raised:
         outcomes.bind_outcome(answer)
     assert type(raised.value) is error
 
 
-def test_a_server_that_wants_tls_is_told_from_other_faults() -> None:
+def test_tls_requirement_is_named_in_the_error() -> None:
     for code, told in ((8, True), (13, True), (50, False)):
         with pytest.raises(BackendMisconfigured) as raised:
             outcomes.bind_outcome(result(code))
@@ -114,18 +114,18 @@ def test_a_server_that_wants_tls_is_told_from_other_faults() -> None:
         (result(0, expiring=b"3600"), outcomes.Outcome(expires_in=3600)),
     ],
 )
-def test_right_passwords(answer: dict[str, Any], expected: outcomes.Outcome) -> None:
+def test_correct_passwords(answer: dict[str, Any], expected: outcomes.Outcome) -> None:
     assert outcomes.bind_outcome(answer) == expected
 
 
 @pytest.mark.parametrize(
     "value", [b"", b"\x30", b"\x30\x05\x81\x01", b"\x31\x00", b"\x30\x03\x81\x01\x7f", b"\xff" * 9]
 )
-def test_a_policy_control_that_cannot_be_read_says_nothing(value: bytes) -> None:
+def test_unreadable_policy_control_is_none(value: bytes) -> None:
     assert parse_ppolicy({PPOLICY: {"value": value}}) is None
 
 
-def test_lengths_of_several_bytes_are_read() -> None:
+def test_lengths_of_several_bytes() -> None:
     assert parse_ppolicy({PPOLICY: {"value": b"\x30\x81\x03\x81\x01\x05"}}) == PasswordPolicyResponse(
         "insufficient_quality"
     )

@@ -1,4 +1,4 @@
-"""What the ini may say of a directory."""
+"""Tests of the settings of the ldap backend, and of filters and DNs."""
 
 from __future__ import annotations
 
@@ -81,11 +81,11 @@ GROUP = "cn=staff,ou=groups,dc=example,dc=com"
         ),
     ],
 )
-def test_settings_that_do_not_fit_together_are_named(changes: dict[str, Any], keys: set[str]) -> None:
+def test_contradicting_settings_are_reported(changes: dict[str, Any], keys: set[str]) -> None:
     assert {key for key, _ in settings_of(LDAPSettings, **{**GOOD, **changes}).faults()} == keys
 
 
-def test_a_preset_overrides_the_defaults_and_the_ini_overrides_both() -> None:
+def test_precedence_of_ini_preset_and_defaults() -> None:
     preset = settings_of(LDAPSettings, **GOOD, preset="activedirectory")
     assert (preset.subject_attribute, preset.subject_format, preset.ppolicy) == ("objectGUID", "guid_le", False)
     own = settings_of(LDAPSettings, **GOOD, preset="activedirectory", subject_attribute="objectSid", ppolicy=True)
@@ -93,12 +93,12 @@ def test_a_preset_overrides_the_defaults_and_the_ini_overrides_both() -> None:
     assert settings_of(LDAPSettings, **GOOD).subject_attribute == "entryUUID"
 
 
-def test_no_password_is_in_the_repr() -> None:
+def test_repr_contains_no_password() -> None:
     settings = settings_of(LDAPSettings, **GOOD, bind_dn="cn=x", bind_password="s3cret-of-the-service")
     assert "s3cret" not in repr(settings) + repr(LDAPBackend(settings)) + str(vars(LDAPBackend(settings)))
 
 
-def test_a_ca_file_that_is_none_stops_the_start(tmp_path: Any) -> None:
+def test_invalid_ca_file_is_refused_at_start(tmp_path: Any) -> None:
     empty = tmp_path / "ca.pem"
     empty.write_text("not a certificate")
     for path in (str(empty), str(tmp_path / "missing.pem")):
@@ -106,9 +106,9 @@ def test_a_ca_file_that_is_none_stops_the_start(tmp_path: Any) -> None:
             LDAPBackend(settings_of(LDAPSettings, **GOOD, tls_ca_file=path))
 
 
-def test_what_was_typed_stays_a_value() -> None:
+def test_values_are_escaped() -> None:
     assert fill_filter("(uid={username})", username="*)(uid=*") == "(uid=\\2a\\29\\28uid=\\2a)"
-    # a value that looks like a placeholder is none
+    # a placeholder in a value is not replaced
     assert fill_filter("(a={dn})(b={username})", dn="{username}", username="x") == "(a={username})(b=x)"
     assert canonical_dn(f"uid={rdn_value('a,ou=services')},dc=x") == (("uid", "a,ou=services"), ("dc", "x"))
 
@@ -118,7 +118,7 @@ def test_what_was_typed_stays_a_value() -> None:
     [
         ("staff\\user01", "user01"),
         ("USER01@Boss.example.com", "USER01"),
-        # one letter that folds to two
+        # case folding turns this letter into two
         ("sta\ufb00\\Xuser01", "Xuser01"),
         ("userX@bo\u00df.example.com", "userX"),
         ("staffuser01", "staffuser01"),
@@ -127,21 +127,21 @@ def test_what_was_typed_stays_a_value() -> None:
         ("staff\\", "staff\\"),
     ],
 )
-def test_a_domain_of_ours_is_taken_off_a_name(typed: str, expected: str) -> None:
+def test_own_domain_is_removed_from_a_name(typed: str, expected: str) -> None:
     settings = settings_of(LDAPSettings, **GOOD, username_domains=("STAFF", "boss.example.com"))
     assert Directory(settings).normalized_name(typed) == expected
 
 
-def test_one_dn_in_several_spellings() -> None:
+def test_equivalent_dns_are_equal() -> None:
     same = ["cn=Ops\\, Infra,dc=x", "CN=ops\\2C infra, DC=X", "cn=ops\\2c infra,dc=x"]
     assert len({canonical_dn(dn) for dn in same}) == 1
     assert canonical_dn("cn=ops,dc=x") != canonical_dn(same[0])
     assert canonical_dn("cn=M\\C3\\BCller,dc=x") == canonical_dn("cn=Müller,dc=x")
-    # as one letter and as two
+    # in composed and decomposed form
     assert (
         canonical_dn("cn=CAF\u00c9,dc=x") == canonical_dn("cn=Cafe\u0301,dc=x") == canonical_dn("cn=cafe\\CC\\81,dc=x")
     )
-    # a blank at an end is written in two ways, and no directory looks at it
+    # a trailing space has two escaped forms, and directories ignore it
     assert canonical_dn("cn=\\ staff\\ ,dc=x") == canonical_dn("cn=staff\\20,dc=x") == canonical_dn("cn=staff,dc=x")
     assert canonical_dn("cn=back\\\\ ,dc=x") == canonical_dn("cn=back\\5C,dc=x")
     assert canonical_dn("staff") is None

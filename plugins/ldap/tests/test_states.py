@@ -1,4 +1,4 @@
-"""What an entry says about its account, for directories that the tests cannot start: from their documents."""
+"""Tests of account states of directories that the tests cannot start, from their documentation."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def entry(**attributes: str | bytes) -> Entry:
         ("389ds", {"passwordExpirationTime": "19700101000000Z"}, None, "must_change_password"),
         ("389ds", {"passwordExpirationTime": PAST}, None, "password_expired"),
         ("freeipa", {"nsAccountLock": "false", "krbPasswordExpiration": FUTURE}, None, None),
-        # the bind of a password that has expired succeeds there
+        # FreeIPA accepts a bind with an expired password
         ("freeipa", {"krbPasswordExpiration": PAST}, "password_expired", "password_expired"),
         ("freeipa", {"krbPrincipalExpiration": PAST}, "account_expired", "account_expired"),
         ("freeipa", {"nsAccountLock": "TRUE"}, "disabled", "disabled"),
-        # the bind itself looked at these, and a lock that has an end ends without a trace
+        # a bind checks these; a temporary lock leaves no attribute when it ends
         ("ppolicy", {"pwdAccountLockedTime": PAST}, None, None),
         ("ppolicy", {"pwdAccountLockedTime": "000001010000Z"}, "locked", "locked"),
         ("ppolicy", {"pwdStartTime": FUTURE}, "account_expired", "account_expired"),
@@ -52,7 +52,7 @@ def entry(**attributes: str | bytes) -> Entry:
         ("none", {"nsAccountLock": "TRUE"}, None, None),
     ],
 )
-def test_an_account(
+def test_account_problems(
     check: str, attributes: dict[str, str], after_bind: str | None, without_password: str | None
 ) -> None:
     if check == "freeipa":
@@ -67,8 +67,8 @@ def reason(attributes: Mapping[str, str | bytes], check: str, bound: bool, now: 
     return found[0].reason if found else None
 
 
-def test_logon_hours_are_of_the_week_in_utc() -> None:
-    # Sunday is the first day: 3 * 24 + 12 is this hour
+def test_logon_hours_are_in_utc() -> None:
+    # the week begins on Sunday, so this is hour 3 * 24 + 12
     hours = bytearray(21)
     hours[(3 * 24 + 12) // 8] |= 1 << (3 * 24 + 12) % 8
     person = {"userAccountControl": "512", "logonHours": bytes(hours)}
@@ -79,14 +79,14 @@ def test_logon_hours_are_of_the_week_in_utc() -> None:
     assert states.facts_of(entry(**person), settings)["logonHours"] == bytes(hours).hex()
 
 
-def test_groups_that_are_cut_are_not_taken_for_all() -> None:
+def test_truncated_memberof_is_misconfigured() -> None:
     settings = settings_of(LDAPSettings, uris=("ldaps://x",), user_base="dc=x", group_mode="memberof")
     cut = Entry({"dn": "uid=ada,dc=x", "raw_attributes": {"memberOf;range=0-1499": [b"cn=staff,dc=x"]}})
     with pytest.raises(BackendMisconfigured, match="group_mode"):
         groups_of(cut, "ada", settings, lambda *_: [])
 
 
-def test_a_group_that_cannot_be_compared_lets_nobody_past_denied_groups() -> None:
+def test_unparsable_group_dn_is_misconfigured_with_denied_groups() -> None:
     groups = (Group("no DN", "strange"),)
     assert is_entitled(groups, settings_of(LDAPSettings, uris=("ldaps://x",), user_base="dc=x"))
     with pytest.raises(BackendMisconfigured, match="no DN"):
@@ -96,10 +96,8 @@ def test_a_group_that_cannot_be_compared_lets_nobody_past_denied_groups() -> Non
 
 
 @pytest.mark.parametrize(("given", "asked", "complete"), [(2, 2, True), (1, 2, False), (0, 2, False), (3, 0, False)])
-def test_a_server_that_gives_fewer_than_there_are_is_the_operators_problem(
-    given: int, asked: int, complete: bool
-) -> None:
-    """One entry of several that a name finds would be taken for the only one."""
+def test_incomplete_search_result_is_misconfigured(given: int, asked: int, complete: bool) -> None:
+    """Otherwise one of several entries with a name would be mistaken for the only one."""
     result = {"result": 4, "description": "sizeLimitExceeded", "message": ""}
     found = [{"dn": "uid=ada,dc=x", "raw_attributes": {}}] * given
     if complete:
@@ -109,7 +107,7 @@ def test_a_server_that_gives_fewer_than_there_are_is_the_operators_problem(
             entries_from_result(result, found, "dc=x", asked)
 
 
-def test_where_a_dn_stands() -> None:
+def test_domain_and_base_of_a_dn() -> None:
     assert is_below("cn=Staff, OU=groups,dc=x", "ou=Groups,DC=x")
     assert is_below("ou=groups,dc=x", "ou=groups,dc=x")
     assert not is_below("cn=staff,dc=x", "ou=groups,dc=x")

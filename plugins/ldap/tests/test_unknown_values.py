@@ -1,4 +1,4 @@
-"""Operators are told of values that are not understood, and of what their account may not read: on real directories."""
+"""Tests of reports about values that are not understood or not readable, on real directories."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.servers.samba import SambaAD
 Make = Callable[..., LDAPBackend]
 
 
-class TestOperatorsAreTold:
+class TestReports:
     @pytest.fixture
     def says(self, slapd: OpenLDAP) -> Iterator[Callable[[str, str], None]]:
         touched = set()
@@ -34,7 +34,7 @@ class TestOperatorsAreTold:
     def state(self, backend: LDAPBackend) -> Check:
         return next(check for check in backend.check() if check.name == "account state")
 
-    def test_by_the_log_once_by_explain_and_by_doctor(
+    def test_unknown_value_in_log_lookup_and_check(
         self,
         slapd: OpenLDAP,
         openldap_backend: Make,
@@ -55,7 +55,7 @@ class TestOperatorsAreTold:
         assert account.refused == "disabled"
         assert "employeeType = 'gesperrt'" in account.facts["not understood"]
         assert backend.authenticate("user44", slapd.people["user44"].password)
-        # over several pages; besides there are the word of "inactive", and what "veiled" hides
+        # with several pages of results; also "inactive" has an unknown value, and "veiled" an unreadable one
         monkeypatch.setattr(survey, "PAGE_SIZE", 10)
         check = self.state(backend)
         assert (check.ok, check.warning) == (True, True)
@@ -64,23 +64,23 @@ class TestOperatorsAreTold:
         assert f"'gesperrt' {problem} (2)" in check.detail
         assert "'disabled' is not a known value" in check.detail
 
-    def test_that_all_is_understood(self, openldap_backend: Make) -> None:
+    def test_check_if_all_values_are_understood(self, openldap_backend: Make) -> None:
         check = self.state(openldap_backend(state_check=("ppolicy",)))
         assert (check.ok, check.warning) == (True, False)
 
-    def test_which_setting_helps_with_a_date(self, openldap_backend: Make) -> None:
+    def test_advice_for_an_invalid_date(self, openldap_backend: Make) -> None:
         for kind in ("account", "password"):
             backend = openldap_backend(**{f"{kind}_expiry_attribute": "displayName"})
             assert f"is not a generalized time such as 20261231235959Z: see {kind}_expiry_format" in str(
                 self.state(backend)
             )
 
-    def test_that_everybody_would_be_refused(self, openldap_backend: Make) -> None:
+    def test_check_fails_if_everybody_is_refused(self, openldap_backend: Make) -> None:
         found = list(openldap_backend(active_attribute="employeeNumber").check())
         assert [check.name for check in found if not check.ok] == ["account state"]
         assert any(check.name == "active_attribute" and check.warning for check in found)
 
-    def test_no_more_values_are_logged_than_a_limit(self, slapd: OpenLDAP, caplog: pytest.LogCaptureFixture) -> None:
+    def test_number_of_logged_values_is_limited(self, slapd: OpenLDAP, caplog: pytest.LogCaptureFixture) -> None:
         value_log = UnrecognizedValueLog()
         for number in range(3 * UnrecognizedValueLog.LIMIT):
             value_log.log(UnrecognizedValue("state", "is strange", f"{number}" * 100), "dc=x")
@@ -88,14 +88,14 @@ class TestOperatorsAreTold:
         assert all(len(record.getMessage()) < 250 for record in caplog.records)
 
 
-def test_what_is_hidden_from_our_account(
+def test_unreadable_attributes_refuse(
     slapd: OpenLDAP, domain: SambaAD, openldap_backend: Make, ad_backend: Make
 ) -> None:
-    """It is not taken for what is not there."""
+    """An unreadable attribute is not treated as a missing one."""
     disabled: dict[str, Any] = {"state_check": (), "disabled_attribute": "carLicense"}
     expiry: dict[str, Any] = {"state_check": (), "account_expiry_attribute": "carLicense"}
     backends = [
-        # shadowMax is shown, and the last change is not
+        # shadowMax is readable, but shadowLastChange is not
         (openldap_backend(), "shadowLastChange", slapd),
         (openldap_backend(**disabled), "carLicense", slapd),
         (openldap_backend(**expiry), "carLicense", slapd),
