@@ -1,4 +1,4 @@
-"""The cascade of a page's style sheets on a phone, as far as colours are concerned.
+"""Computes which declarations of a style sheet apply to an element on a phone, and the colours in them.
 
 Custom properties are inherited and substituted. Hover, focus, printing and forced colours are ignored.
 """

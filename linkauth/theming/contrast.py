@@ -1,4 +1,4 @@
-"""The contrast of every text with its background, and of every field with its surroundings. It needs no browser.
+"""Checks the contrast of each text with its background, and of each field with its surroundings, without a browser.
 
 WCAG 2.2 wants 4.5 to 1 for text (success criterion 1.4.3; large text may have less, but this check wants the same of
 all text) and 3 to 1 for what shows that a field is there (1.4.11).

@@ -25,8 +25,8 @@ _EXCERPT = 60
 class Document:
     """A parsed page.
 
-    `root` is the <html> element. HTML elements and attributes have plain names; those of SVG have the namespace in
-    front, as in ElementTree. `syntax_errors` are (line, message).
+    `root` is the <html> element. The names of SVG elements and attributes are without their namespace, so that the same
+    rules apply to them. `syntax_errors` are (line, message).
     """
 
     def __init__(self, html: str) -> None:
@@ -34,6 +34,10 @@ class Document:
         # tinyhtml5 takes a short text for a file name if such a file exists
         self.root: Element = parser.parse(StringIO(html))
         self.elements = [each for each in self.root.iter() if isinstance(each.tag, str)]
+        for element in self.elements:
+            element.tag = _local(element.tag)
+            for name in [name for name in element.attrib if name.startswith("{")]:
+                element.attrib.setdefault(_local(name), element.attrib.pop(name))
         self.syntax_errors = [
             (line, _syntax_error(html, line, column, code, data)) for (line, column), code, data in parser.errors
         ]
@@ -58,12 +62,12 @@ class Document:
         for element in self.elements:
             if element.tag == "meta" and element.get("http-equiv", "").lower() == "refresh":
                 yield from _REFRESH.findall(element.get("content", ""))
-            if _local(element.tag) == "style":
+            if element.tag == "style":
                 yield from css.loads(element.text or "")
             for name, value in element.attrib.items():
-                if _local(name) == "srcset":
+                if name == "srcset":
                     yield from (part.split()[0] for part in value.split(",") if part.strip())
-                elif _local(name) in _LOADED and not (_local(name) == "href" and _local(element.tag) in _NAVIGATION):
+                elif name in _LOADED and not (name == "href" and element.tag in _NAVIGATION):
                     yield value
                 elif "(" in value:
                     # style="…" in HTML, fill="url(…)" in SVG
@@ -158,6 +162,6 @@ def _inline(element: Element, tag: str) -> Iterator[str]:
 
 
 def _start_tag(element: Element) -> str:
-    parts = [_local(element.tag)]
+    parts = [element.tag]
     parts += [f'{name}="{element.get(name)}"' for name in ("id", "name", "class", "src") if element.get(name)]
     return f"<{' '.join(parts)}>"

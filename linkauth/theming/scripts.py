@@ -1,4 +1,4 @@
-"""Reads scripts with Babel's JavaScript lexer: the windows that they open, and the addresses that they contain."""
+"""Reads scripts with Babel's JavaScript lexer: calls that open a window, and addresses in strings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from linkauth.theming.addresses import foreign_host
 _WINDOW = r"(?:window|globalThis|self|top|parent|frames)"
 _CALL = r"(alert|confirm|prompt|open)"
 _POP_UP = re.compile(
-    # over tokens between spaces; a method of another object and the definition of a function are no match
+    # matches tokens separated by spaces; not the methods of other objects, nor definitions of functions
     rf"(?<= )(?<! \. )(?<! function )(?:{_WINDOW} \. )*"
     rf"""(?:{_CALL}(?! \( [^()]*\) \{{)|{_WINDOW} (?:\. )?\[ ["'`]{_CALL}["'`] \]) (?:\. )?\( """
 )
@@ -24,7 +24,7 @@ _NAMESPACES = "www.w3.org"
 
 def pop_ups(script: str) -> list[str]:
     """Returns the calls of a script that open a window or a message box, such as "alert()"."""
-    # a text that only contains such a call is no call
+    # the text of a string is not code
     values = (token.value if token.type not in _TEXTS or " " not in token.value else '""' for token in _tokens(script))
     code = f" {' '.join(values)} "
     return sorted({f"{plain or quoted}()" for plain, quoted in _POP_UP.findall(code)})

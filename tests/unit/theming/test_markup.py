@@ -155,6 +155,18 @@ def test_svg_loads_images_and_styles() -> None:
     assert {foreign_host(each) for each in Document(svg).loads()} - {None} == {f"{each}.example.net" for each in "bcd"}
 
 
+def test_elements_of_svg_have_the_faults_of_html() -> None:
+    svg = """<svg><style>p {}</style><script>x()</script><a xlink:href="x"><path/></a>
+    <a href="y" xml:lang="cy"><title>City</title></a></svg>"""
+    document = Document(svg)
+    assert [fault.partition(",")[0] for fault in document.faults()] == [
+        "<style> has inline styles",
+        "<script> is inline",
+        "<a> has no text: describe its target",
+    ]
+    assert document.texts() == []
+
+
 CSS_ERRORS = [
     ("a { color red }", 1),
     ("a { color: red }\n}", 2),
