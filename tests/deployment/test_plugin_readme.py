@@ -43,7 +43,7 @@ class TestTheBackendOfTheReadme(PLUGIN.TestFileBackend):  # type: ignore[misc,na
 
 def test_a_person_signs_in_with_the_example_backend(tmp_path: Any) -> None:
     path = tmp_path / "people"
-    path.write_text(f"ada:7:00ff:{PLUGIN.hashed('right', bytes.fromhex('00ff'))}\n", "utf-8")
+    path.write_text(f"ada:7:00ff:{PLUGIN.hash_password('right', bytes.fromhex('00ff'))}\n", "utf-8")
     backend = PLUGIN.FileBackend(PLUGIN.FileSettings(str(path)))
     sign_in = SignIn([NamedBackend("staff", backend)], Throttle(ThrottleSettings()))
     assert sign_in("Ada", "right", "192.0.2.1") == Person("staff", Identity("7", "ada"))
