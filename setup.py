@@ -39,7 +39,7 @@ setup(
         "granian": ["granian>=2.8.7,<3"],
         # for `linkauth theme check`; servers do not need them
         "theming": ["cssselect2>=0.10.1,<1", "tinycss2>=1.5.1,<2", "tinyhtml5>=2.1,<3", "coloraide>=8.13,<9"],
-        # what `linkauth theme check` needs besides to ask Chromium; axe-core has the licence MPL-2.0
+        # for the checks of `linkauth theme check` in Chromium; axe-core has the licence MPL-2.0
         "axe": ["playwright>=1.60,<2", "axe-playwright-python>=0.1.8,<0.2"],
     },
     entry_points={

@@ -128,7 +128,7 @@ def outcomes_app(make_app: Callable[..., Any], backend_plugins: Path) -> TestApp
 
 @pytest.fixture(scope="session")
 def changing_app(make_app: Callable[..., Any], backend_plugins: Path) -> TestApp:
-    """The app with a backend that can change passwords, beside two that cannot."""
+    """The app with a backend that can change passwords and two backends that cannot."""
     return https(
         make_app(
             backends="staff outcomes changing",

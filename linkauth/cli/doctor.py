@@ -41,23 +41,23 @@ def doctor(ini: str) -> None:
         worker_processes()
     except ValueError as error:
         raise click.ClickException(f"LINKAUTH_WORKERS: (environment) {redact(error)}") from None
-    reported: list[Check] = []
+    results: list[Check] = []
     with load_backends(ini) as (settings, backends):
         for named in backends:
-            lines = run_checks(named.backend, settings.throttle)
+            checks = run_checks(named.backend, settings.throttle)
             if named.shadow:
-                lines = [line if line.ok else replace(line, ok=True, warning=True) for line in lines]
-            for line in lines:
-                click.echo(f"{_mark(line)}  {named.label}: {printable(line.name)}" + _detail(line))
-            reported += lines
+                checks = [check if check.ok else replace(check, ok=True, warning=True) for check in checks]
+            for check in checks:
+                click.echo(f"{_mark(check)}  {named.label}: {printable(check.name)}" + _detail(check))
+            results += checks
         if (refusal_check := _refusal_time_check(backends)) is not None:
             click.echo(f"{_mark(refusal_check)}  backends: {refusal_check.name}" + _detail(refusal_check))
         # a database without problems has no lines
-        for line in (*database_checks(settings), *_breached_passwords_checks(settings)):
-            click.echo(f"{_mark(line)}  {printable(line.name)}" + _detail(line))
-            reported.append(line)
-    failed = sum(not line.ok for line in reported)
-    warnings = sum(line.ok and line.warning for line in reported)
+        for check in (*database_checks(settings), *_breached_passwords_checks(settings)):
+            click.echo(f"{_mark(check)}  {printable(check.name)}" + _detail(check))
+            results.append(check)
+    failed = sum(not check.ok for check in results)
+    warnings = sum(check.ok and check.warning for check in results)
     counts = [f"{failed} failed"] * bool(failed) + [f"{warnings} warning(s)"] * bool(warnings)
     click.echo(", ".join(counts) or "all checks passed")
     sys.exit(1 if failed else 0)
@@ -80,17 +80,17 @@ def _refusal_time_check(backends: Sequence[NamedBackend]) -> Check | None:
     Somebody who measures the response time could learn from the difference whether a name exists. Returns None if the
     difference is too small to notice, if it cannot be measured, or if every name belongs to one backend.
     """
-    authenticating = [named for named in backends if not named.shadow]
-    if len(authenticating) < 2 or all(named.accepts for named in authenticating):
+    sign_in_backends = [named for named in backends if not named.shadow]
+    if len(sign_in_backends) < 2 or all(named.accepts for named in sign_in_backends):
         return None
-    times = [min(_refusal_seconds(named), _refusal_seconds(named)) for named in authenticating]
+    times = [min(_refusal_seconds(named), _refusal_seconds(named)) for named in sign_in_backends]
     additional = sum(times[1:])
     if math.isinf(sum(times)) or additional < NOTICEABLE_SECONDS:
         return None
     first, total = f"{times[0] * 1_000:.0f} ms", f"{sum(times) * 1_000:.0f} ms"
     detail = (
-        f"a refusal takes {first} for a name that {authenticating[0].name} knows and {total} for a name that no backend"
-        " knows. To hide this difference, set accepts so that each name belongs to one backend"
+        f"a refusal takes {first} for a name that {sign_in_backends[0].name} knows and {total} for a name that no "
+        "backend knows. To hide this difference, set accepts so that each name belongs to one backend"
     )
     return Check("order", True, detail)
 

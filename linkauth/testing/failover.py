@@ -1,4 +1,4 @@
-"""The tests of failover, for plugins whose backends have a list of servers (`linkauth.net.ServerList`)."""
+"""Contract tests of failover, for plugins whose backends use a list of servers (`linkauth.net.ServerList`)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from linkauth.testing.relay import Relay
 from linkauth.testing.store import Known, wait_for_recovery
 
 RETRY_NEVER = 3600
-"""As `retry_down_after`, in seconds: a server that is down stays so during a test."""
+"""A value for `retry_down_after`, in seconds, with which a server that is down is not retried during a test."""
 CALLERS = 8
-Open = Callable[..., CredentialBackend]
+OpenBackend = Callable[..., CredentialBackend]
 
 
 class FailoverContract:
-    """Subclass it, give the fixtures `target` and `known`, and implement `open_backend`.
+    """The base class for the tests of failover. A subclass provides the fixtures `target` and `known`.
 
         class TestFailover(FailoverContract):
             @pytest.fixture
@@ -31,17 +31,17 @@ class FailoverContract:
             def known(self) -> Known: ...
             def open_backend(self, target, ports, retry_down_after, seconds): ...
 
-    Two relays stand before the server. The backend knows only them, as its first and its second server.
+    The tests start two relays to the server at `target`. The backend uses these relays as its two servers.
     """
 
     failures_until_down = 10
-    """At most so many sign-ins are made until the server has to be down."""
+    """The maximum number of failed sign-ins after which the backend must treat the server as down."""
 
     @abstractmethod
     def open_backend(
         self, target: tuple[str, int], ports: Sequence[int], retry_down_after: int, seconds: int
     ) -> CredentialBackend:
-        """A new backend whose servers are at these ports of 127.0.0.1, with this limit for an answer in seconds."""
+        """Returns a new backend with servers at these ports of 127.0.0.1, and with a time limit of `seconds`."""
 
     @pytest.fixture
     def relays(self, target: tuple[str, int]) -> Iterator[tuple[Relay, Relay]]:
@@ -51,7 +51,7 @@ class FailoverContract:
             relay.close()
 
     @pytest.fixture
-    def backend_on(self, target: tuple[str, int], relays: tuple[Relay, Relay]) -> Iterator[Open]:
+    def backend_on(self, target: tuple[str, int], relays: tuple[Relay, Relay]) -> Iterator[OpenBackend]:
         opened: list[CredentialBackend] = []
 
         def open_one(retry_down_after: int = RETRY_NEVER, seconds: int = 5) -> CredentialBackend:
@@ -63,13 +63,13 @@ class FailoverContract:
             backend.close()
 
     def put_down(self, backend: CredentialBackend, known: Known) -> None:
-        """Sign in until a server that fails has been called often enough to be down."""
+        """Repeats sign-ins until the backend treats the failing server as down."""
         for _ in range(self.failures_until_down):
             with suppress(BackendUnavailable):
                 backend.authenticate(known.username, known.password)
 
     def test_first_server_gets_every_sign_in_while_it_answers(
-        self, relays: tuple[Relay, Relay], backend_on: Open, known: Known
+        self, relays: tuple[Relay, Relay], backend_on: OpenBackend, known: Known
     ) -> None:
         backend = backend_on()
         for _ in range(3):
@@ -80,7 +80,7 @@ class FailoverContract:
         assert not relays[1].connections
 
     def test_second_server_answers_while_the_first_is_stopped(
-        self, relays: tuple[Relay, Relay], backend_on: Open, known: Known
+        self, relays: tuple[Relay, Relay], backend_on: OpenBackend, known: Known
     ) -> None:
         backend = backend_on()
         assert backend.authenticate(known.username, known.password).subject == known.subject
@@ -90,7 +90,9 @@ class FailoverContract:
         with pytest.raises(WrongPassword):
             backend.authenticate(known.username, "wrong")
 
-    def test_hung_server_is_called_last(self, relays: tuple[Relay, Relay], backend_on: Open, known: Known) -> None:
+    def test_hung_server_is_called_last(
+        self, relays: tuple[Relay, Relay], backend_on: OpenBackend, known: Known
+    ) -> None:
         backend = backend_on(seconds=1)
         relays[0].hang()
         self.put_down(backend, known)
@@ -100,7 +102,7 @@ class FailoverContract:
         assert relays[0].connections == before
 
     def test_server_is_called_again_after_the_pause(
-        self, relays: tuple[Relay, Relay], backend_on: Open, known: Known
+        self, relays: tuple[Relay, Relay], backend_on: OpenBackend, known: Known
     ) -> None:
         backend = backend_on(retry_down_after=0)
         relays[0].stop()
@@ -110,7 +112,7 @@ class FailoverContract:
         assert wait_for_recovery(backend, known).subject == known.subject
         assert relays[0].connections > before
 
-    def test_error_names_every_server(self, relays: tuple[Relay, Relay], backend_on: Open, known: Known) -> None:
+    def test_error_names_every_server(self, relays: tuple[Relay, Relay], backend_on: OpenBackend, known: Known) -> None:
         backend = backend_on()
         for relay in relays:
             relay.stop()
@@ -123,9 +125,9 @@ class FailoverContract:
         assert wait_for_recovery(backend, known).subject == known.subject
 
     def test_hung_servers_hold_one_caller_each(
-        self, relays: tuple[Relay, Relay], backend_on: Open, known: Known
+        self, relays: tuple[Relay, Relay], backend_on: OpenBackend, known: Known
     ) -> None:
-        """The other callers get their answer while these two still wait."""
+        """A hung server blocks one sign-in. The other sign-ins get their result without waiting for it."""
         backend = backend_on(seconds=30)
         for relay in relays:
             relay.stop()
@@ -137,15 +139,15 @@ class FailoverContract:
             calls = [threads.submit(backend.authenticate, known.username, known.password) for _ in range(CALLERS)]
             try:
                 refused = list(islice(as_completed(calls), CALLERS - len(relays)))
-                assert {type(each.exception()) for each in refused} == {BackendUnavailable}
+                assert {type(call.exception()) for call in refused} == {BackendUnavailable}
             finally:
                 for relay in relays:
                     relay.resume()
-            # the remaining ones waited for the servers, and get their answer
-            assert {each.result().subject for each in calls if each not in refused} == {known.subject}
+            # the remaining calls waited for the servers and succeed
+            assert {call.result().subject for call in calls if call not in refused} == {known.subject}
 
     def test_forked_process_opens_connections_of_its_own(
-        self, relays: tuple[Relay, Relay], backend_on: Open, known: Known
+        self, relays: tuple[Relay, Relay], backend_on: OpenBackend, known: Known
     ) -> None:
         backend = backend_on(seconds=10)
         assert backend.authenticate(known.username, known.password).subject == known.subject

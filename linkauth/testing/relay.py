@@ -1,4 +1,4 @@
-"""A TCP relay on loopback in front of a real server. It stops, hangs and counts connections."""
+"""A TCP relay on loopback in front of a real server, which can be stopped and suspended and counts connections."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ CHUNK_BYTES = 65536
 
 
 class Relay:
-    """Passes connections on 127.0.0.1:`port` to `target`, a (host, port).
+    """Relays connections to 127.0.0.1:`port` to `target`, a (host, port).
 
-    `connections` counts those that were accepted since the start. Close it at the end.
+    `connections` is the number of accepted connections. Call `close` at the end.
     """
 
     def __init__(self, target: tuple[str, int]) -> None:
@@ -27,28 +27,28 @@ class Relay:
         self._start()
 
     def stop(self) -> None:
-        """Refuse new connections and close the open ones."""
+        """Refuses new connections and closes the open ones."""
         with suppress(OSError):
-            # it wakes the thread that accepts
+            # this ends accept() in the thread
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join()
         with self._lock:
-            for each in self._sockets:
+            for open_socket in self._sockets:
                 with suppress(OSError):
-                    each.shutdown(socket.SHUT_RDWR)
+                    open_socket.shutdown(socket.SHUT_RDWR)
 
     def start(self) -> None:
-        """Accept connections again on the same port after `stop`."""
+        """Accepts connections on the same port again, after `stop`."""
         self._listener = socket.create_server(("127.0.0.1", self.port), backlog=200)
         self._start()
 
     def hang(self) -> None:
-        """Accept connections and receive data, but pass nothing on."""
+        """Accepts connections and receives data, but does not relay data until `resume` is called."""
         self._flowing.clear()
 
     def resume(self) -> None:
-        """Pass on what was held back, and everything after it."""
+        """Relays the delayed data, and all later data at once."""
         self._flowing.set()
 
     def close(self) -> None:
@@ -85,6 +85,6 @@ class Relay:
             while data := source.recv(CHUNK_BYTES):
                 self._flowing.wait()
                 destination.sendall(data)
-        for each in (source, destination):
+        for closed_socket in (source, destination):
             with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
+                closed_socket.shutdown(socket.SHUT_RDWR)

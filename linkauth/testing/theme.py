@@ -55,7 +55,7 @@ class Elements(HTMLParser):
 
     def form(self, method: str) -> Elements:
         """Returns the form element with this method and the elements inside it. There must be exactly one such form."""
-        (elements,) = [each for each in self._forms if each[0][1].get("method", "get") == method]
+        (elements,) = [form for form in self._forms if form[0][1].get("method", "get") == method]
         form_elements = Elements("")
         form_elements.elements = elements
         return form_elements
@@ -213,17 +213,19 @@ class ThemeContract:
                 form = Elements(html).form("get")
                 assert form.all("form")[0].get("action", "") == ""
                 hidden_fields = [
-                    (each["name"], each["value"]) for each in form.all("input") if each["type"] == "hidden"
+                    (field["name"], field["value"]) for field in form.all("input") if field["type"] == "hidden"
                 ]
                 assert hidden_fields == list(query)
                 language_buttons = {
-                    each["value"]: each for each in form.all("button") if each.get("name") == "ui_locales"
+                    button["value"]: button for button in form.all("button") if button.get("name") == "ui_locales"
                 }
                 assert (
-                    set(language_buttons) == {each.tag for each in theme.selectable_languages} <= set(theme.languages)
+                    set(language_buttons)
+                    == {choice.tag for choice in theme.selectable_languages}
+                    <= set(theme.languages)
                 )
-                assert all(each["lang"] == tag for tag, each in language_buttons.items())
-                assert all(each.name in html for each in theme.selectable_languages)
+                assert all(button["lang"] == tag for tag, button in language_buttons.items())
+                assert all(choice.name in html for choice in theme.selectable_languages)
             assert "ui_locales" not in self.login(theme, language, query=None)
 
     def test_links_lead_where_a_phone_may_go(self, theme: Theme) -> None:
@@ -255,7 +257,7 @@ class ThemeContract:
         wrong = {"wrong_password": "password", "too_short": "new_password", "mismatch": "repeated_password"}
         for error, name in wrong.items():
             inputs = Elements(self.password(theme, error=error)).inputs()
-            invalid_fields = {each for each, attributes in inputs.items() if attributes.get("aria-invalid") == "true"}
+            invalid_fields = {field for field, attributes in inputs.items() if attributes.get("aria-invalid") == "true"}
             assert name in invalid_fields
             assert ("password" in invalid_fields) == (name == "password")
         assert "aria-invalid" not in self.password(theme, error="unavailable")

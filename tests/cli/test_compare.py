@@ -1,4 +1,4 @@
-"""`linkauth backends`: what is configured, and what comparing a backend on trial has shown."""
+"""Tests of `linkauth backends`, which lists backends and prints the results of comparing a shadow backend."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def make_server_app(make_app: Callable[..., Any], ini: Path) -> Any:
 
 
 def reload_keys(app: Any) -> None:
-    """What a minute does: the server asks for its keys anew."""
+    """Expires the key cache of the server, which otherwise expires after a minute."""
     server = services_of(app.app.registry).oauth2
     server._issuer.signer._keys.__self__._cache = (0.0, ())
 

@@ -62,14 +62,14 @@ class DevelopmentServer:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": search})
         deadline = time.monotonic() + 30
-        while not self._answers():
+        while not self._is_ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 raise RuntimeError(f"linkauth did not start:\n{self.log.read_text('utf-8')}")
             # polls the condition of the loop
             time.sleep(0.02)
 
-    def _answers(self) -> bool:
+    def _is_ready(self) -> bool:
         try:
             with urllib.request.urlopen(f"{self.url}/health/live", timeout=2) as response:
                 return bool(response.status == 200)

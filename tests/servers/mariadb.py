@@ -66,9 +66,9 @@ class MariaDB:
             command = ["mariadb-install-db", "--no-defaults", f"--datadir={self.folder / 'data'}", *self._user]
             options = ["--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-log-file-size=8M"]
             subprocess.run([*command, *options], check=True, capture_output=True, cwd=self.folder)
-            self._process.start(self._answers, 60)
+            self._process.start(self._is_ready, 60)
             self._make_accounts()
-        self._process.start(self._answers, 60)
+        self._process.start(self._is_ready, 60)
 
     def _make_accounts(self) -> None:
         for statement in (
@@ -102,7 +102,7 @@ class MariaDB:
             cursor.execute(statement, parameters or None)
             return list(cursor.fetchall())
 
-    def _answers(self) -> bool:
+    def _is_ready(self) -> bool:
         try:
             with self.connected():
                 return True

@@ -61,14 +61,14 @@ class PostgreSQL:
                 [self._bin / "postgres", *options, *self._tls], user=self._user, stdout=log, stderr=log, cwd=self.folder
             )
         deadline = time.monotonic() + 30
-        while not self._answers():
+        while not self._is_ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 raise RuntimeError(f"PostgreSQL did not start:\n{(self.folder / 'log').read_text('utf-8')}")
             # polls the condition of the loop
             time.sleep(0.05)
 
-    def _answers(self) -> bool:
+    def _is_ready(self) -> bool:
         try:
             psycopg.connect(self.url.replace("+psycopg", ""), connect_timeout=2).close()
         except psycopg.OperationalError:

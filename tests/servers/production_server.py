@@ -84,9 +84,9 @@ class ProductionServer:
         ]
 
     def start(self) -> None:
-        self.process.start(self._answers, 60)
+        self.process.start(self._is_ready, 60)
 
-    def _answers(self) -> bool:
+    def _is_ready(self) -> bool:
         try:
             return HTTPClient(self.port, self.socket if self._unix else "").get("/health/live").status == 200
         except OSError:
