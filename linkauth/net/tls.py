@@ -17,6 +17,8 @@ def client_context(tls_ca_file: str = "", client_certificate: str = "", client_k
         context = ssl.create_default_context(cafile=tls_ca_file or None)
     except (OSError, ssl.SSLError):
         raise ValueError("tls_ca_file names no file with certificates in PEM form") from None
+    # the default of Debian's Python is what OpenSSL's configuration says
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     if client_certificate:
         for path in filter(None, (client_certificate, client_key)):
             if not os.path.isfile(path):
