@@ -43,15 +43,15 @@ def throttle_of(app: Any) -> Throttle:
 @pytest.fixture
 def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Collects one item for each computed password hash."""
-    done: list[str] = []
+    computed: list[str] = []
     run = HashPool.run
 
     def counting(pool: HashPool, *arguments: Any) -> Any:
-        done.append("hash")
+        computed.append("hash")
         return run(pool, *arguments)
 
     monkeypatch.setattr(HashPool, "run", counting)
-    return done
+    return computed
 
 
 def change(app: TestApp, raw_query: bytes, username: str, password: str) -> Response:

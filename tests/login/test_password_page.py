@@ -61,8 +61,8 @@ def test_expired_password_is_changed_and_link_completes(changing_app: TestApp, k
     assert form.action == ""
     assert page.request.url.endswith(alexa.url)
     form["password"], form["new_password"], form["repeated_password"] = PASSWORD, NEW, NEW
-    done = form.submit(headers=alexa.headers, status=303)
-    tokens = redirect_parameters(Response(303, tuple(done.headers.items()), done.body))
+    result = form.submit(headers=alexa.headers, status=303)
+    tokens = redirect_parameters(Response(303, tuple(result.headers.items()), result.body))
     assert tokens["state"] == alexa.parameters["state"]
     assert alexa.introspect(tokens["access_token"]).json["username"] == name
     # the old password is refused

@@ -159,8 +159,8 @@ def test_backend_is_used_again_after_outage(three: ThreeBackends) -> None:
 
 
 def explain(ini: Path, username: str) -> tuple[int, str]:
-    done = CliRunner().invoke(main, ["explain", str(ini), username])
-    return done.exit_code, done.output.splitlines()[-1]
+    result = CliRunner().invoke(main, ["explain", str(ini), username])
+    return result.exit_code, result.output.splitlines()[-1]
 
 
 def test_explain_predicts_sign_in(tmp_path: Path, backend_plugins: Path) -> None:

@@ -135,8 +135,8 @@ def test_link_ended_by_another_server_or_command_appears_at_once(
     assert revoked_tokens_of(first) == revoked_tokens_of(other) == [jtis[0]]
     ini = tmp_path / "linkauth.ini"
     ini.write_text((ROOT / "tests/testing.ini").read_text("utf-8").replace("%(tmp)s", str(tmp_path)), "utf-8")
-    done = CliRunner().invoke(main, ["links", "end", str(ini), "--skill", "home", "--reason", "left", "--yes"])
-    assert "1 link(s) ended" in done.output
+    result = CliRunner().invoke(main, ["links", "end", str(ini), "--skill", "home", "--reason", "left", "--yes"])
+    assert "1 link(s) ended" in result.output
     assert revoked_tokens_of(first) == revoked_tokens_of(other) == sorted(jtis)
 
 

@@ -177,7 +177,7 @@ def test_scheme_header_with_underscore_is_ignored(running: ProductionServer) -> 
 
 
 def failing_output(*command: str | Path, **environment: str) -> str:
-    done = subprocess.run(
+    completed = subprocess.run(
         [str(BINARIES / command[0]), *map(str, command[1:])],
         capture_output=True,
         text=True,
@@ -185,9 +185,9 @@ def failing_output(*command: str | Path, **environment: str) -> str:
         check=False,
         env={**os.environ, **environment},
     )
-    assert "Traceback" not in done.stdout + done.stderr
-    assert done.returncode, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    assert "Traceback" not in completed.stdout + completed.stderr
+    assert completed.returncode, completed.stdout + completed.stderr
+    return completed.stdout + completed.stderr
 
 
 @pytest.mark.parametrize(

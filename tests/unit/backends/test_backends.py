@@ -77,9 +77,9 @@ def test_full_queue_raises_unavailable_and_limits_concurrency(
     assert {type(error) for error in errors} == {BackendUnavailable}
     assert all(error.retry_after > 0 for error in errors if isinstance(error, BackendUnavailable))
     gate.open.set()
-    done = [each.result(30) for each in calls if each not in refused]
-    assert len(done) == threads + waiting
-    assert len(set(done)) == threads + waiting
+    results = [each.result(30) for each in calls if each not in refused]
+    assert len(results) == threads + waiting
+    assert len(set(results)) == threads + waiting
     assert gate.peak == threads
     # every slot was released
     jobs = [callers.submit(pool.run, gate.work, number) for number in range(threads + waiting)]

@@ -82,7 +82,13 @@ def form_tokens(*secrets: str, now: float = 1_000_000) -> FormTokens:
 
 def test_form_token_is_valid_for_server_that_has_its_secret() -> None:
     old_only, both, new = form_tokens(OLD), form_tokens(NEW, OLD, OLDER), form_tokens(NEW)
-    for issuer, verifier in ((old_only, both), (both, old_only), (both, new), (new, both), (form_tokens(OLDER), both)):
+    for issuer, verifier in (
+        (old_only, both),
+        (both, old_only),
+        (both, new),
+        (new, both),
+        (form_tokens(OLDER), both),
+    ):
         token = issuer.token("a=b")
         assert verifier.is_valid(token, "a=b")
         assert not verifier.is_valid(token, "a=c")

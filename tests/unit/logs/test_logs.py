@@ -178,6 +178,6 @@ register_secret(SECRET)
 protect()
 {end}
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False)
-    assert MASK in done.stderr
-    assert SECRET not in done.stderr
+    completed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert MASK in completed.stderr
+    assert SECRET not in completed.stderr

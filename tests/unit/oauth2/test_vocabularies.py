@@ -90,8 +90,8 @@ def test_literals_equal_the_tuples_of_the_contract() -> None:
 
 def test_added_reason_and_rule_give_page_states() -> None:
     """Runs in a separate process, because modules read the values when they are imported."""
-    done = subprocess.run([sys.executable, "-c", TOY], capture_output=True, text=True, check=True)
-    states, changeable = done.stdout.strip().rsplit(" ", 1)
+    completed = subprocess.run([sys.executable, "-c", TOY], capture_output=True, text=True, check=True)
+    states, changeable = completed.stdout.strip().rsplit(" ", 1)
     states = [tuple(state) for state in json.loads(states)]
     assert {("login", "toy_reason"), ("login", "toy_reason.change_url")} < set(states)
     assert {("password", "toy_reason"), ("password", "toy_rule")} < set(states)

@@ -26,7 +26,7 @@ TEXTS: dict[str, Any] = {"service_name": {"": "S"}, "clients": {}, "platforms": 
 Make = Callable[..., Any]
 
 
-def write(package: Path, tag: str, translations: Mapping[str, str]) -> None:
+def write_catalog(package: Path, tag: str, translations: Mapping[str, str]) -> None:
     folder = package / "locale" / tag.replace("-", "_") / "LC_MESSAGES"
     folder.mkdir(parents=True)
     catalog = Catalog(locale=tag.split("-")[0], fuzzy=False)
@@ -43,7 +43,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     """`make(name, catalogs, templates, parent)` writes the package of a theme to disk and returns its module."""
     monkeypatch.syspath_prepend(str(tmp_path))
 
-    def new(
+    def make_theme(
         name: str, catalogs: Mapping[str, Mapping[str, str]], templates: Mapping[str, str], parent: str = ""
     ) -> Any:
         package = tmp_path / name
@@ -54,13 +54,13 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
         for page, text in templates.items():
             (package / "templates" / f"{page}.jinja2").write_text(text, "utf-8")
         for tag, translations in catalogs.items():
-            write(package, tag, translations)
+            write_catalog(package, tag, translations)
         (tmp_path / f"{name}-1.dist-info").mkdir()
         (tmp_path / f"{name}-1.dist-info/METADATA").write_text(f"Name: {name}\nVersion: 1\n", "utf-8")
         (tmp_path / f"{name}-1.dist-info/entry_points.txt").write_text(f"[linkauth.themes]\n{name} = {name}\n", "utf-8")
         return __import__(name)
 
-    return new
+    return make_theme
 
 
 def open_module(module: Any) -> Theme:
@@ -94,7 +94,7 @@ def test_child_theme_overrides_single_messages(make: Make) -> None:
     assert theme.render("home", "en") == "<p>Hi, colour</p>English"
 
 
-def read(module: Any, tag: str) -> dict[Any, Any]:
+def read_catalog(module: Any, tag: str) -> dict[Any, Any]:
     path = Path(module.__file__).parent / "locale" / tag / "LC_MESSAGES/linkauth.po"
     with path.open("rb") as file:
         catalog = read_po(file)
@@ -114,9 +114,9 @@ def test_update_adds_and_removes_messages(make: Make) -> None:
     more = "{% trans count=1 %}one{% pluralize %}many{% endtrans %}"
     (templates / "home.jinja2").write_text(MAIN + more, "utf-8")
     assert untranslated("parent_c", add="nl") == {"en-US": 0, "fr": 1, "fr-CA": 0, "nl": 3}
-    assert read(module, "fr") == {"Hello": "Bonjour", "colour": "couleur", ("one", "many"): ("", "")}
-    assert read(module, "fr_CA") == {"Hello": "Allô"}
-    assert read(module, "nl") == {"Hello": "", "colour": "", ("one", "many"): ("", "")}
+    assert read_catalog(module, "fr") == {"Hello": "Bonjour", "colour": "couleur", ("one", "many"): ("", "")}
+    assert read_catalog(module, "fr_CA") == {"Hello": "Allô"}
+    assert read_catalog(module, "nl") == {"Hello": "", "colour": "", ("one", "many"): ("", "")}
     before = (templates.parent / "locale/fr/LC_MESSAGES/linkauth.po").read_bytes()
     assert untranslated("parent_c")["fr"] == 1
     assert (templates.parent / "locale/fr/LC_MESSAGES/linkauth.po").read_bytes() == before
@@ -127,13 +127,13 @@ def test_catalog_of_child_has_own_and_overridden_messages(make: Make) -> None:
     own = "{% trans %}Hello{% endtrans %} {% trans %}Own{% endtrans %}"
     child = make("child_d", {"fr": {"colour": "teinte", "gone": "x"}}, {"home": own}, "parent_d")
     assert untranslated("child_d") == {"fr": 1}
-    assert read(child, "fr") == {"Own": "", "colour": "teinte"}
+    assert read_catalog(child, "fr") == {"Own": "", "colour": "teinte"}
 
 
 def test_catalogs_command_reports_untranslated_messages(make: Make) -> None:
     make("parent_e", CATALOGS, dict.fromkeys(PAGES, MAIN))
-    done = CliRunner().invoke(main, ["catalogs", "parent_e", "--add", "nl"])
-    assert done.output.splitlines() == [
+    result = CliRunner().invoke(main, ["catalogs", "parent_e", "--add", "nl"])
+    assert result.output.splitlines() == [
         "parent_e en-US: complete",
         "parent_e fr: complete",
         "parent_e fr-CA: complete",

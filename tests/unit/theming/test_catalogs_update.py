@@ -33,9 +33,9 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
 
 
 def run(name: str, *more: str, expect: int = 0) -> list[str]:
-    done = CliRunner().invoke(main, ["catalogs", name, *more])
-    assert done.exit_code == expect, done.output
-    return done.output.splitlines()
+    result = CliRunner().invoke(main, ["catalogs", name, *more])
+    assert result.exit_code == expect, result.output
+    return result.output.splitlines()
 
 
 def test_message_in_no_template_becomes_obsolete_and_is_reported_once(make: Make) -> None:
