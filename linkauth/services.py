@@ -246,7 +246,7 @@ def _create_issuer(settings: Settings, storage: LinkStore, keys: KeyStore) -> Is
     signer = Signer(settings.public_url, keys.current)
     jwt_clients = [name for name, client in settings.clients.items() if client.token_format == "jwt"]
     try:
-        stored = keys.stored()
+        stored = keys.load()
     except StorageUnavailableError as error:
         raise SettingsError([("linkauth.database", f"the signing keys cannot be read: {error}")]) from error
     if unreadable := [key.kid for key in stored if not key.key]:

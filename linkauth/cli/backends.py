@@ -101,7 +101,7 @@ def forget_command(ini: str, name: str, yes: bool) -> None:
             raise click.ClickException(f"there are no comparisons with {name}")
         if not yes:
             click.confirm(f"Delete the comparisons with {name}?", abort=True)
-        count = comparisons.forget(name)
+        count = comparisons.delete(name)
     click.echo(f"{count} comparison(s) deleted")
 
 

@@ -60,7 +60,7 @@ def _connections(engine: Engine) -> Iterator[Check]:
 
 def _keys(settings: Settings, engine: Engine) -> Iterator[Check]:
     """Compares the secrets that the signing keys are encrypted with and the secrets in the ini file."""
-    signing_keys = key_store(settings, engine).stored()
+    signing_keys = key_store(settings, engine).load()
     if unreadable_ids := [stored_key.kid for stored_key in signing_keys if not stored_key.key]:
         yield Check(NAME, False, f"linkauth.secret {unreadable_keys_problem(unreadable_ids)}")
     if unsealed_ids := [stored_key.kid for stored_key in signing_keys if stored_key.key and stored_key.missing_secrets]:

@@ -28,7 +28,7 @@ def list_command(ini: str) -> None:
     """List the published keys, oldest first. The exit code is 1 if linkauth.secret cannot decrypt a key."""
     with open_database(ini) as (settings, engine):
         store = key_store(settings, engine)
-        signing_keys = store.stored()
+        signing_keys = store.load()
         for stored_key in signing_keys:
             until = _format_time(stored_key.retires_at) if stored_key.retires_at else "the next rotation"
             mark = "" if stored_key.key else "; cannot be decrypted"
@@ -61,7 +61,7 @@ def rotate_command(ini: str, immediately: bool, delete_unreadable: bool) -> None
     with open_database(ini) as (settings, engine):
         store = key_store(settings, engine)
         now = int(time.time())
-        signing_keys = store.stored()
+        signing_keys = store.load()
         unreadable_keys = [stored_key for stored_key in signing_keys if not stored_key.key]
         if unreadable_keys and not delete_unreadable:
             raise SettingsError(
@@ -96,7 +96,7 @@ def reseal_command(ini: str) -> None:
     with open_database(ini) as (settings, engine):
         store = key_store(settings, engine)
         count = store.reseal()
-        unreadable_keys = [stored_key.kid for stored_key in store.stored() if not stored_key.key]
+        unreadable_keys = [stored_key.kid for stored_key in store.load() if not stored_key.key]
         click.echo(f"{count} key(s) resealed")
         if unreadable_keys:
             raise SettingsError([("linkauth.secret", unreadable_keys_problem(unreadable_keys))])

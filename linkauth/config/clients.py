@@ -15,7 +15,7 @@ from linkauth.config.secret_strength import CLIENT_MIN_BITS, CLIENT_MIN_LENGTH
 from linkauth.oauth2.registry import configurable_grants
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-SCOPE_CHARACTERS = 4096
+MAX_SCOPE_LENGTH = 4096
 RESERVED_CLAIMS = {
     *("sub", "username", "preferred_username", "active", "scope", "client_id", "backend"),
     *("iss", "exp", "iat", "nbf", "jti", "aud", "token_type"),
@@ -113,14 +113,14 @@ class ClientSettings:
             yield "grants", f"contains implicit, which the platform {self.platform} does not use"
         if self.token_format == "jwt":
             yield from self._jwt_faults()
-        if len(" ".join(self.scopes)) > SCOPE_CHARACTERS:
-            yield "scopes", f"is longer than {SCOPE_CHARACTERS} characters in total"
+        if len(" ".join(self.scopes)) > MAX_SCOPE_LENGTH:
+            yield "scopes", f"is longer than {MAX_SCOPE_LENGTH} characters in total"
         if not self.secret and self.refresh in ("stable", "overlap"):
             yield "refresh", "must be rotate for a client without a secret"
 
     def _claim_faults(self) -> Iterator[tuple[str, str]]:
-        if taken := RESERVED_CLAIMS.intersection(self.claims):
-            yield "claims", f"contains names that linkauth sets itself: {', '.join(sorted(taken))}"
+        if reserved := RESERVED_CLAIMS.intersection(self.claims):
+            yield "claims", f"contains names that linkauth sets itself: {', '.join(sorted(reserved))}"
         if not all(map(_CLAIM_NAME.fullmatch, self.claims)):
             yield "claims", "contains a name that is not 1 to 100 ASCII characters"
         if self.claims and not self.grants:

@@ -75,7 +75,7 @@ class Keys:
         self.faults: list[tuple[str, str]] = []
         self.known: set[str] = set(secret_lists)
         self.remaining: dict[str, str] = {}
-        self._from_file: set[str] = set()
+        self._file_keys: set[str] = set()
         self.lists: dict[str, tuple[str, ...]] = {}
         for full_key, raw in ini.items():
             if full_key.startswith(prefix):
@@ -92,7 +92,7 @@ class Keys:
         problem = ""
         if raw.startswith("file:"):
             raw, problem = _file(raw[5:].strip())
-            self._from_file.add(key)
+            self._file_keys.add(key)
         elif raw.startswith("env:"):
             name = raw[4:].strip()
             raw = os.environ.get(name, "").strip(_WHITESPACE)
@@ -211,7 +211,7 @@ class Keys:
         """
         for part in raw.split() if item.repr else ():
             register_url_secrets(part)
-        if item.repr and key not in self._from_file:
+        if item.repr and key not in self._file_keys:
             return None
         if item.repr:
             # a file may also contain a list, a text or an SQL statement, which is not secret
@@ -224,7 +224,7 @@ class Keys:
             for url in urls:
                 register_url_secrets(url)
             return next((problem for url in urls if (problem := url_problem(url) or invisible_character(url))), None)
-        is_text = within and key not in self._from_file
+        is_text = within and key not in self._file_keys
         if is_text or (is_template(raw) and not is_credential):
             register_embedded_secrets(raw)
             if is_text or len(raw.split()) > 1:

@@ -36,12 +36,12 @@ _TIME = struct.Struct("d")
 class Attempt:
     """An attempt to sign in. The caller reports the result with `failed()` or `succeeded()`, or neither if unknown.
 
-    `counted` are the (window, key) pairs that count the attempt.
+    `windows` are the (window, key) pairs that count the attempt.
     """
 
     def __init__(self) -> None:
         self.is_correct: bool | None = None
-        self.counted: list[tuple[Window, bytes]] = []
+        self.windows: list[tuple[Window, bytes]] = []
 
     def failed(self) -> None:
         self.is_correct = False
@@ -89,7 +89,7 @@ class Window:
             del self._checking[key]
 
     def fail(self, key: bytes, now: float) -> None:
-        self._forget_expired(now)
+        self._evict_expired(now)
         times = (self.clear(key) + _TIME.pack(now))[-_TIME.size * self._limit :]
         self._levels[(len(times) // _TIME.size).bit_length() - 1][key] = times
         if len(self) > MAX_KEYS:
@@ -99,7 +99,7 @@ class Window:
         """Removes the failures of `key` and returns their packed times."""
         return b"".join(level.pop(key, b"") for level in self._levels)
 
-    def _forget_expired(self, now: float) -> None:
+    def _evict_expired(self, now: float) -> None:
         for level in self._levels:
             while level:
                 key, times = next(iter(level.items()))
@@ -140,7 +140,7 @@ class Throttle:
             yield attempt
             if attempt.is_correct:
                 with self._lock:
-                    for window, key in attempt.counted:
+                    for window, key in attempt.windows:
                         if window is self._account:
                             window.clear(key)
 
@@ -191,20 +191,20 @@ class Throttle:
             yield attempt
         finally:
             with self._lock:
-                for window, key in attempt.counted:
+                for window, key in attempt.windows:
                     window.end(key)
                     if attempt.is_correct is False:
                         window.fail(key, self._clock())
 
     def _start(self, attempt: Attempt, *windows: tuple[Window, bytes]) -> None:
         with self._lock:
-            fresh = [each for each in windows if each not in attempt.counted]
-            wait = max((window.wait(key, self._clock()) for window, key in fresh), default=0)
+            new_windows = [each for each in windows if each not in attempt.windows]
+            wait = max((window.wait(key, self._clock()) for window, key in new_windows), default=0)
             if wait > 0:
                 raise Throttled(max(1, math.ceil(wait)))
-            for window, key in fresh:
+            for window, key in new_windows:
                 window.start(key)
-            attempt.counted += fresh
+            attempt.windows += new_windows
 
     def _hash(self, name: str) -> bytes:
         """Returns a key of fixed size that does not reveal the name."""

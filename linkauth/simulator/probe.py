@@ -63,18 +63,18 @@ class Probe:
         yield Finding("the server responds", 0 < response.status < 500, response.status_text)
         if response.status == 0:
             return
-        yield from self._pages()
+        yield from self._check_pages()
         if self._person is not None:
             try:
-                yield from self._links()
+                yield from self._check_linking()
             finally:
-                remaining = self._end_all()
+                remaining = self._revoke_tokens()
             yield Finding("all test links are ended", not remaining, f"{remaining} not ended" if remaining else "")
         seconds, what = self._server.slowest
         within_limit = f"every response within {self._limit:g} s"
         yield Finding(within_limit, seconds <= self._limit, f"the slowest took {seconds:.2f} s: {what}")
 
-    def _pages(self) -> Iterator[Finding]:
+    def _check_pages(self) -> Iterator[Finding]:
         """Yields the checks that need no sign-in."""
         for uri in self._uris:
             page = self._open(redirect_uri=uri)
@@ -92,7 +92,7 @@ class Probe:
             yield Finding(
                 f"login page with a state of {length} characters", Page(page.text).has_password_field, page.status_text
             )
-        yield self._languages()
+        yield self._check_languages()
         wrong = self._open(redirect_uri=self._uris[0] + "x")
         yield Finding(
             "a wrong redirect URI gives an error page and no redirect", wrong.status == 400, wrong.status_text
@@ -103,7 +103,7 @@ class Probe:
         is_reported = error.location.startswith(self._uris[0]) and "error=invalid_scope" in parameters
         yield Finding("a wrong scope is reported by redirect", is_reported, error.status_text)
 
-    def _languages(self) -> Finding:
+    def _check_languages(self) -> Finding:
         """Checks that there is a page for every locale. The detail names locales without their own translation."""
         pages = {tag: Page(self._open(language=tag).text) for tag in alexa.LANGUAGES}
         missing = [tag for tag, page in pages.items() if not page.has_password_field]
@@ -114,11 +114,11 @@ class Probe:
         detail = f"in {fallback}, because the theme lacks {', '.join(other)}" if other else ""
         return Finding("login page in every Alexa locale", True, detail)
 
-    def _links(self) -> Iterator[Finding]:
+    def _check_linking(self) -> Iterator[Finding]:
         """Yields the checks of account linking, for every redirect URI and every method of client authentication."""
-        methods: list[tuple[str, TokenRequest]] = [("in the body", self._by_body)]
+        methods: list[tuple[str, TokenRequest]] = [("in the body", self._post_with_body_secret)]
         if self._client.secret:
-            methods.append(("by HTTP Basic", self._by_basic))
+            methods.append(("by HTTP Basic", self._post_with_basic))
         uris = self._uris + self._uris[:1] * (len(methods) - len(self._uris) if self._code else 0)
         tokens: dict[str, Any] = {}
         for uri, length, method in zip(uris, cycle(STATE_LENGTHS), cycle(methods), strict=False):
@@ -129,7 +129,7 @@ class Probe:
                 hint = ": wrong name or password?" if response.status == 403 else ""
                 yield Finding("sign-in", False, response.status_text + hint)
                 return
-            finding, parameters = self._redirected(uri, sent, response.location)
+            finding, parameters = self._check_redirect(uri, sent, response.location)
             yield finding
             if self._code and parameters.get("code"):
                 form = {"grant_type": "authorization_code", "code": parameters["code"], "code_verifier": self._verifier}
@@ -138,11 +138,11 @@ class Probe:
                 parameters = response.json
             tokens = parameters if parameters.get("access_token") else tokens
         if tokens.get("refresh_token"):
-            yield from self._refreshes(tokens["refresh_token"], methods[-1][1])
+            yield from self._check_refresh(tokens["refresh_token"], methods[-1][1])
         if tokens:
-            yield from self._skill(tokens)
+            yield from self._check_skill(tokens)
 
-    def _redirected(self, uri: str, sent: str, location: str) -> tuple[Finding, dict[str, str]]:
+    def _check_redirect(self, uri: str, sent: str, location: str) -> tuple[Finding, dict[str, str]]:
         """Checks a redirect against Amazon's requirements. Returns the finding and the response parameters."""
         parts = urlsplit(location)
         # recorded from the query too, so that a token in the wrong part is revoked as well
@@ -165,7 +165,7 @@ class Probe:
         what = f"redirect to {_location(uri)}, {wanted} in the {part}, state of {len(sent)} characters unchanged"
         return Finding(what, not problem, problem), parameters
 
-    def _refreshes(self, token: str, request: TokenRequest) -> Iterator[Finding]:
+    def _check_refresh(self, token: str, request: TokenRequest) -> Iterator[Finding]:
         form = {"grant_type": "refresh_token", "refresh_token": token}
         if not self._client.secret:
             yield self._check_token_response("refresh", self._record_token(request(form)))
@@ -177,11 +177,11 @@ class Probe:
         yield self._check_token_response("an old refresh token still works", self._record_token(request(form)))
 
     def _record_token(self, response: HttpResponse) -> HttpResponse:
-        """Records the access token for `_end_all` and returns the response."""
+        """Records the access token for `_revoke_tokens` and returns the response."""
         self._active_tokens += [response.json["access_token"]] if response.json.get("access_token") else []
         return response
 
-    def _skill(self, tokens: dict[str, Any]) -> Iterator[Finding]:
+    def _check_skill(self, tokens: dict[str, Any]) -> Iterator[Finding]:
         """Yields the checks of introspection, userinfo and revocation."""
         token = tokens["access_token"]
         if self._client.secret:
@@ -202,7 +202,7 @@ class Probe:
             is_inactive = response.json == {"active": False}
             yield Finding("introspection reports the revoked token as inactive", is_inactive, response.status_text)
 
-    def _end_all(self) -> int:
+    def _revoke_tokens(self) -> int:
         """Revokes the recorded access tokens, which ends their links. Returns how many could not be revoked."""
         return sum(self._post("/revoke", {"token": token}, {}).status != 200 for token in self._active_tokens)
 
@@ -241,11 +241,11 @@ class Probe:
         form = {"form_token": Page(self._server.get(path).text).token, "username": self._person[0]}
         return self._post(path, {**form, "password": self._person[1]}, self._origin)
 
-    def _by_body(self, form: dict[str, str]) -> HttpResponse:
+    def _post_with_body_secret(self, form: dict[str, str]) -> HttpResponse:
         secret = {"client_secret": self._client.secret} if self._client.secret else {}
         return self._post("/token", {**form, "client_id": self._client_id, **secret}, {"User-Agent": AGENT})
 
-    def _by_basic(self, form: dict[str, str]) -> HttpResponse:
+    def _post_with_basic(self, form: dict[str, str]) -> HttpResponse:
         return self._post("/token", {**form, "client_id": self._client_id}, {**self._basic, "User-Agent": AGENT})
 
     def _post(self, path: str, form: dict[str, str], headers: dict[str, str]) -> HttpResponse:

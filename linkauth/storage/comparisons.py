@@ -35,7 +35,7 @@ class Comparisons:
 
     def __init__(self, engine: Engine) -> None:
         self._reader, self._writer = Reader(engine), Writer(engine)
-        self._insert = _insert_of(engine)
+        self._insert = _dialect_insert(engine)
 
     def last(self, shadow: str, backend: str, subject: str) -> tuple[str, int] | None:
         """Returns the last outcome of a person and its time in seconds since 1970; None if there is none."""
@@ -88,7 +88,7 @@ class Comparisons:
         counted = select(unseen.c.backend, func.count().label("people")).group_by(unseen.c.backend)
         return {row["backend"]: row["people"] for row in self._rows(counted)}
 
-    def forget(self, shadow: str) -> int:
+    def delete(self, shadow: str) -> int:
         """Deletes the comparisons of a shadow. Returns their number."""
         with self._writer.begin() as connection:
             return connection.execute(delete(comparisons).where(comparisons.c.shadow == shadow)).rowcount
@@ -98,7 +98,7 @@ class Comparisons:
             return [dict(row) for row in connection.execute(statement).mappings()]
 
 
-def _insert_of(engine: Engine) -> Any:
+def _dialect_insert(engine: Engine) -> Any:
     """Returns the dialect's INSERT, which supports ON CONFLICT.
 
     Only the dialect in use is imported, because each import takes tens of milliseconds.

@@ -32,14 +32,14 @@ class DeadlinePool(QueuePool):
     @property
     def _timeout(self) -> float:
         """Seconds that QueuePool waits for a connection, limited by the remaining time of the current `operation`."""
-        return min(self._limit, remaining()) if getattr(_thread, "begun", False) else self._limit
+        return min(self._limit, remaining()) if getattr(_thread, "is_active", False) else self._limit
 
     @_timeout.setter
     def _timeout(self, seconds: float) -> None:
         self._limit = seconds
 
     def connect(self) -> PoolProxiedConnection:
-        if not getattr(_thread, "begun", False):
+        if not getattr(_thread, "is_active", False):
             _thread.deadline = time.monotonic() + self.timeout()
         return super().connect()
 
@@ -47,11 +47,11 @@ class DeadlinePool(QueuePool):
 @contextmanager
 def operation(seconds: float) -> Iterator[None]:
     """Context manager that sets the deadline of the current thread to `seconds` from now."""
-    _thread.deadline, _thread.begun = time.monotonic() + seconds, True
+    _thread.deadline, _thread.is_active = time.monotonic() + seconds, True
     try:
         yield
     finally:
-        _thread.begun = False
+        _thread.is_active = False
 
 
 def remaining() -> float:

@@ -97,13 +97,13 @@ class KeyStore:
             if self._failures != failures:
                 raise StorageUnavailableError("signing keys: they could not be read a moment ago")
             if self._cache[0] == at:
-                self._read_all(keys)
+                self._load_into_cache(keys)
         finally:
             self._lock.release()
 
-    def _read_all(self, keys: Sequence[SigningKey]) -> None:
+    def _load_into_cache(self, keys: Sequence[SigningKey]) -> None:
         try:
-            stored = self.stored()
+            stored = self.load()
         except StorageUnavailableError as error:
             if not keys:
                 self._failures += 1
@@ -112,27 +112,27 @@ class KeyStore:
             self._cache = (time.monotonic() - RELOAD_SECONDS + RETRY_SECONDS, keys)
             return
         found = [each.key for each in stored if each.key]
-        closed = {each.kid: each for each in stored if not each.key}
-        if closed:
+        unreadable = {each.kid: each for each in stored if not each.key}
+        if unreadable:
             # another server may have resealed them without the secret of this server; the cached keys are still valid
             found += [
-                replace(key, signs_from=closed[key.kid].signs_from, retires_at=closed[key.kid].retires_at)
+                replace(key, signs_from=unreadable[key.kid].signs_from, retires_at=unreadable[key.kid].retires_at)
                 for key in keys
-                if key.kid in closed
+                if key.kid in unreadable
             ]
-            log.error("signing keys: linkauth.secret %s", unreadable_keys_problem(closed))
+            log.error("signing keys: linkauth.secret %s", unreadable_keys_problem(unreadable))
             if not found and not keys:
-                raise StorageUnavailableError(f"signing keys: linkauth.secret {unreadable_keys_problem(closed)}")
-        self._cache = (time.monotonic(), found or keys if closed else found)
+                raise StorageUnavailableError(f"signing keys: linkauth.secret {unreadable_keys_problem(unreadable)}")
+        self._cache = (time.monotonic(), found or keys if unreadable else found)
 
-    def all(self) -> list[SigningKey]:
+    def load_readable(self) -> list[SigningKey]:
         """Returns the keys that have not retired, oldest first. Raises SettingsError if a key cannot be decrypted."""
-        stored = self.stored()
-        if closed := [each.kid for each in stored if not each.key]:
-            raise SettingsError([("linkauth.secret", unreadable_keys_problem(closed))])
+        stored = self.load()
+        if unreadable := [each.kid for each in stored if not each.key]:
+            raise SettingsError([("linkauth.secret", unreadable_keys_problem(unreadable))])
         return [each.key for each in stored if each.key]
 
-    def stored(self) -> list[StoredKey]:
+    def load(self) -> list[StoredKey]:
         """Returns the keys that have not retired, oldest first, including those that cannot be decrypted."""
         active = signing_keys.c.retires_at.is_(None) | (signing_keys.c.retires_at > int(time.time()))
         try:
@@ -140,7 +140,7 @@ class KeyStore:
                 rows = connection.execute(select(signing_keys).where(active).order_by(signing_keys.c.signs_from)).all()
         except SQLAlchemyError as error:
             raise StorageUnavailableError(describe_error(error)) from error
-        return [self._stored(row.kid, row.signs_from, row.retires_at, row.sealed) for row in rows]
+        return [self._row_to_key(row.kid, row.signs_from, row.retires_at, row.sealed) for row in rows]
 
     def rotate(self, signs_from: int, retires_at: int, delete_kids: Iterable[str] = ()) -> SigningKey:
         """Creates and returns a key that signs from `signs_from` on. Older keys retire at `retires_at` at the latest.
@@ -163,7 +163,7 @@ class KeyStore:
         """
         return sum(
             self._replace(each, " ".join((each.sealed, *(_seal(each.key, secret) for secret in each.missing_secrets))))
-            for each in self.stored()
+            for each in self.load()
             if each.key and each.missing_secrets
         )
 
@@ -171,7 +171,7 @@ class KeyStore:
         """Replaces the seals of readable keys by seals for the secrets in the ini. Returns how many keys changed."""
         return sum(
             self._replace(each, " ".join(_seal(each.key, secret) for secret in self._secrets))
-            for each in self.stored()
+            for each in self.load()
             if each.key and (each.missing_secrets or each.unknown_seals)
         )
 
@@ -187,16 +187,16 @@ class KeyStore:
         with self._writer.begin() as connection:
             return connection.execute(update(signing_keys).where(same).values(sealed=sealed)).rowcount == 1
 
-    def _stored(self, kid: str, signs_from: int, retires_at: int | None, sealed: str) -> StoredKey:
+    def _row_to_key(self, kid: str, signs_from: int, retires_at: int | None, sealed: str) -> StoredKey:
         from joserfc.jwk import ECKey
 
-        opened = {secret: private for secret in self._secrets if (private := _open(sealed, secret)) is not None}
+        private_keys = {secret: private for secret in self._secrets if (private := _open(sealed, secret)) is not None}
         key = None
-        for private in opened.values():
+        for private in private_keys.values():
             key = SigningKey(kid, signs_from, retires_at, ECKey.import_key(json.loads(private)))
             break
-        missing = tuple(secret for secret in self._secrets if secret not in opened)
-        return StoredKey(kid, signs_from, retires_at, sealed, key, missing, len(sealed.split()) - len(opened))
+        missing = tuple(secret for secret in self._secrets if secret not in private_keys)
+        return StoredKey(kid, signs_from, retires_at, sealed, key, missing, len(sealed.split()) - len(private_keys))
 
 
 def unreadable_keys_problem(kids: Iterable[str]) -> str:

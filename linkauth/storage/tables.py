@@ -27,12 +27,12 @@ metadata = MetaData(
 )
 
 # SQLite generates IDs only in a column of the type INTEGER
-Key = BigInteger().with_variant(Integer(), "sqlite")
+IdType = BigInteger().with_variant(Integer(), "sqlite")
 
 links = Table(
     "links",
     metadata,
-    Column("id", Key, primary_key=True),
+    Column("id", IdType, primary_key=True),
     Column("backend", String(64), nullable=False),
     Column("subject", String(255), nullable=False),
     Column("username", String(255), nullable=False),
@@ -56,7 +56,7 @@ tokens = Table(
     "tokens",
     metadata,
     Column("digest", LargeBinary(32), primary_key=True),
-    Column("link_id", Key, ForeignKey(links.c.id, ondelete="CASCADE"), nullable=False, index=True),
+    Column("link_id", IdType, ForeignKey(links.c.id, ondelete="CASCADE"), nullable=False, index=True),
     Column("kind", String(16), nullable=False),
     Column("issued_at", BigInteger, nullable=False),
     # NULL: no expiry
@@ -74,7 +74,7 @@ codes = Table(
     "codes",
     metadata,
     Column("digest", LargeBinary(32), primary_key=True),
-    Column("link_id", Key, ForeignKey(links.c.id, ondelete="CASCADE"), nullable=False, index=True),
+    Column("link_id", IdType, ForeignKey(links.c.id, ondelete="CASCADE"), nullable=False, index=True),
     # NULL: not in the authorization request
     Column("redirect_uri", Text),
     Column("code_challenge", String(43)),
@@ -121,7 +121,7 @@ comparisons = Table(
 )
 
 
-def whole_metadata() -> MetaData:
+def full_metadata() -> MetaData:
     """Returns the metadata including the partial index of JWTs, for migrations and their tests.
 
     The index is not in `metadata`, because its dialect options import every dialect, which slows the start.

@@ -45,10 +45,15 @@ class State:
 
 def page_states(client_id: str, scopes: Sequence[str]) -> list[State]:
     """Returns all states of all pages, for a client and its requested scopes. The state without an error is `fresh`."""
-    return [*_login(client_id, scopes), *_password(client_id), *_error(), State("home", "fresh", {})]
+    return [
+        *_login_states(client_id, scopes),
+        *_password_states(client_id),
+        *_error_states(),
+        State("home", "fresh", {}),
+    ]
 
 
-def _login(client_id: str, scopes: Sequence[str]) -> list[State]:
+def _login_states(client_id: str, scopes: Sequence[str]) -> list[State]:
     context: dict[str, Any] = {"client_id": client_id, "form_token": "", "username": "", "error": ""}
     context |= {"retry_after": 0, "change_url": "", "scopes": tuple(scopes)}
     after_error = {**context, "username": USERNAME}
@@ -64,7 +69,7 @@ def _login(client_id: str, scopes: Sequence[str]) -> list[State]:
     return states
 
 
-def _password(client_id: str) -> list[State]:
+def _password_states(client_id: str) -> list[State]:
     context: dict[str, Any] = {
         "client_id": client_id,
         "form_token": "",
@@ -80,5 +85,5 @@ def _password(client_id: str) -> list[State]:
     return [State("password", name, {**context, **changes}) for name, changes in states]
 
 
-def _error() -> list[State]:
+def _error_states() -> list[State]:
     return [State("error", reason, {"reason": reason, "reference": "1a2b3c4d"}) for reason in REQUEST_ERRORS]

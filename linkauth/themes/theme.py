@@ -82,9 +82,9 @@ class Theme:
         self.static: dict[str, StaticFile] = {}
         self._static_urls: dict[str, str] = {}
         self._load_static()
-        self._read = [self.read_catalogs(root) for root in self.roots]
+        self._catalogs_by_root = [self.read_catalogs(root) for root in self.roots]
         # English needs no catalog
-        self.languages = tuple(sorted({"en", *(tag for catalogs in self._read for tag in catalogs)}))
+        self.languages = tuple(sorted({"en", *(tag for catalogs in self._catalogs_by_root for tag in catalogs)}))
         self.selectable_languages = languages.selectable(self.languages)
         self.environment.globals.update(spoken=self.selectable_languages, languages=self.languages)
         self._catalogs = {tag: self.catalog(tag) for tag in self.languages}
@@ -185,7 +185,7 @@ class Theme:
         The search order is: the catalogs of the child (`es-MX` before `es`), those of its parents, the English msgid.
         """
         translations = gettext.NullTranslations()
-        for catalogs in reversed(self._read):
+        for catalogs in reversed(self._catalogs_by_root):
             for part in reversed(languages.fallbacks(tag)):
                 if part in catalogs:
                     catalog = copy(catalogs[part])

@@ -187,7 +187,7 @@ def test_the_database_contains_no_private_key_in_plain_text(ini: Path) -> None:
 
     engine = open_engine(f"sqlite:///{ini.parent}/linkauth.sqlite")
     store = KeyStore(engine, SECRET)
-    private = store.all()[0].key.as_dict(private=True)["d"]
+    private = store.load_readable()[0].key.as_dict(private=True)["d"]
     engine.dispose()
     assert str(private).encode("ascii") not in raw
 

@@ -175,7 +175,7 @@ def test_a_running_server_continues_with_its_cached_keys(
     write(ini, secret=OTHER_SECRET)
     run_command("keys", "reseal", ini)
     key_store = server_of(app)._issuer.signer._keys.__self__  # type: ignore[attr-defined]
-    key_store._read_all(key_store._cache[1])
+    key_store._load_into_cache(key_store._cache[1])
     assert {key.kid for key in published(app).keys} == set(kids)
     assert issue_token(app)[0] == kid
     assert_names_both_remedies(caplog.text, kids)

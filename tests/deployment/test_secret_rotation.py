@@ -148,7 +148,7 @@ def readable_with(database: str, *secrets: str) -> list[bool]:
     found = []
     for secret in secrets:
         keys = KeyStore(engine, secret)
-        found.append(all(each.key for each in keys.stored()))
+        found.append(all(each.key for each in keys.load()))
     engine.dispose()
     return found
 
@@ -189,7 +189,7 @@ def test_concurrent_servers_encrypt_the_keys_once_with_the_new_secret(database: 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda store: store.add_seals(), stores))
     for store in stores:
-        [key] = store.stored()
+        [key] = store.load()
         assert (len(key.sealed.split()), key.missing_secrets, key.unknown_seals) == (2, (), 0)
         assert store.add_seals() == 0
     store = KeyStore(engine, NEW, [FORMER])

@@ -44,8 +44,8 @@ def engine(url: str) -> Iterator[Engine]:
 def comparisons(engine: Engine) -> Iterator[Comparisons]:
     comparisons = Comparisons(engine)
     yield comparisons
-    comparisons.forget("trial")
-    comparisons.forget("other")
+    comparisons.delete("trial")
+    comparisons.delete("other")
 
 
 def comparison_of(subject: str, outcome: str = "agree", same: bool | None = None, backend: str = "corp") -> Comparison:
@@ -85,7 +85,7 @@ def test_summary_groups_by_backend_and_outcome(comparisons: Comparisons) -> None
     assert result == {("corp", "agree"): (2, 1), ("corp", "unknown"): (1, 0), ("legacy", "agree"): (1, 0)}
     disagreeing = [(row["subject"], row["outcome"], row["same_subject"]) for row in comparisons.disagreements("trial")]
     assert disagreeing == [("2", "agree", False), ("3", "unknown", None)]
-    assert comparisons.forget("trial") == 4
+    assert comparisons.delete("trial") == 4
     assert comparisons.summary("trial") == []
     assert len(comparisons.summary("other")) == 1
 

@@ -25,14 +25,14 @@ from linkauth.config.settings import SettingsError
 from linkauth.oauth2.tokens import Link, StorageUnavailableError, Token, digest, new_token
 from linkauth.storage import KeyStore, LinkAdmin, LinkFilter, LinkStore, open_engine, require_current, schema, upgrade
 from linkauth.storage.postgresql import DeadlineConnection
-from linkauth.storage.tables import whole_metadata
+from linkauth.storage.tables import full_metadata
 from tests.servers.postgresql import PostgreSQL, running
 
 LINK = Link("staff", "1", "ada", "alexa", ("order_car", "basic_profile"), "implicit", "de", 1_700_000_000)
 
 
 def clear(engine: Engine) -> None:
-    whole_metadata().drop_all(engine)
+    full_metadata().drop_all(engine)
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE IF EXISTS linkauth_version"))
 
@@ -118,7 +118,7 @@ def test_newest_migration_matches_table_definitions(engine: Engine) -> None:
     assert upgrade(engine) == (schema.HEAD, schema.HEAD)
     require_current(engine)
     with engine.connect() as connection:
-        assert compare_metadata(migrations_of(connection), whole_metadata()) == []
+        assert compare_metadata(migrations_of(connection), full_metadata()) == []
 
 
 def test_schema_can_be_downgraded_and_upgraded(engine: Engine) -> None:
@@ -134,7 +134,7 @@ def test_schema_can_be_downgraded_and_upgraded(engine: Engine) -> None:
     assert upgrade(engine) == (None, schema.HEAD)
     token = Token(digest(new_token()), "access", 1_700_000_000)
     with engine.connect() as connection:
-        assert compare_metadata(migrations_of(connection), whole_metadata()) == []
+        assert compare_metadata(migrations_of(connection), full_metadata()) == []
     with closing(LinkStore(engine)) as store:
         store.create(LINK, (token,))
         assert find_token(store, token) == (LINK, token)
@@ -245,7 +245,7 @@ def test_readers_do_not_wait_for_writer(tmp_path: Path) -> None:
     with closing(LinkStore(engine)) as store, engine.begin():
         # the write transaction of engine.begin() is open
         assert store.revoked_tokens(0) == {}
-        assert keys.all() == []
+        assert keys.load_readable() == []
         assert link_admin.count(LinkFilter()) == 0
     engine.dispose()
 
@@ -279,7 +279,7 @@ def test_unavailable_error_names_its_cause(tmp_path: Path) -> None:
             store.revoked_tokens(0)
         assert str(failed.value) == "OperationalError: no such table: tokens"
         with pytest.raises(StorageUnavailableError, match=r"^OperationalError: no such table: signing_keys$"):
-            keys.all()
+            keys.load_readable()
     engine.dispose()
 
 

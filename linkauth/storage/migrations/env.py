@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from linkauth.storage.tables import VERSION_TABLE, whole_metadata
+from linkauth.storage.tables import VERSION_TABLE, full_metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=whole_metadata(),
+    target_metadata=full_metadata(),
     # another application in the same database may also use Alembic
     version_table=VERSION_TABLE,
     render_as_batch=True,

@@ -123,9 +123,9 @@ def test_rotated_keys_overlap(store: KeyStore) -> None:
 
     now = int(time.time())
     old = store.rotate(now - 100, 0)
-    before, _ = Signer(ISSUER, store.all).access_token(LINK, (), now, now + 3600)
+    before, _ = Signer(ISSUER, store.load_readable).access_token(LINK, (), now, now + 3600)
     new = store.rotate(now + 900, now + 5400)
-    signing = Signer(ISSUER, store.all)
+    signing = Signer(ISSUER, store.load_readable)
     assert [key["kid"] for key in signing.jwks(now)["keys"]] == [old.kid, new.kid]
     for at, kid in ((now, old.kid), (now + 899, old.kid), (now + 900, new.kid)):
         token, _ = signing.access_token(LINK, (), at, at + 3600)
@@ -140,14 +140,14 @@ def test_rotated_keys_overlap(store: KeyStore) -> None:
 def test_retired_key_is_deleted(store: KeyStore) -> None:
     store.rotate(NOW - 10**9, 0)
     young = store.rotate(NOW - 10**8, 1)
-    assert [key.kid for key in store.all()] == [young.kid]
+    assert [key.kid for key in store.load_readable()] == [young.kid]
 
 
 def test_key_does_not_sign_before_its_start(store: KeyStore) -> None:
-    assert Signer(ISSUER, store.all).signing_kid(NOW) is None
+    assert Signer(ISSUER, store.load_readable).signing_kid(NOW) is None
     created = store.rotate(NOW, 0)
-    assert Signer(ISSUER, store.all).signing_kid(NOW - 1) is None
-    assert Signer(ISSUER, store.all).signing_kid(NOW) == created.kid
+    assert Signer(ISSUER, store.load_readable).signing_kid(NOW - 1) is None
+    assert Signer(ISSUER, store.load_readable).signing_kid(NOW) == created.kid
 
 
 def test_keys_are_encrypted_with_the_secret(engine: Engine, open_store: Callable[..., KeyStore]) -> None:
@@ -156,9 +156,9 @@ def test_keys_are_encrypted_with_the_secret(engine: Engine, open_store: Callable
         written = str(connection.execute(text("SELECT * FROM signing_keys")).all())
     assert created.key.as_dict(private=True)["d"] not in written
     with pytest.raises(SettingsError, match=r"^linkauth\.secret: cannot decrypt") as error:
-        open_store("another secret of 32 characters or more").all()
+        open_store("another secret of 32 characters or more").load_readable()
     assert "another secret of" not in str(error.value)
-    assert [key.kid for key in open_store().all()] == [created.kid]
+    assert [key.kid for key in open_store().load_readable()] == [created.kid]
 
 
 def reread(store: KeyStore) -> Sequence[SigningKey]:
@@ -189,7 +189,7 @@ def test_reread_of_keys_does_not_block_callers(store: KeyStore, monkeypatch: pyt
     assert [key.kid for key in store.current()] == [created.kid]
     released, waits = threading.Event(), []
     monkeypatch.setattr("linkauth.storage.keys.RELOAD_SECONDS", -1)
-    monkeypatch.setattr(store, "_read_all", lambda keys: waits.append(released.wait(30)))
+    monkeypatch.setattr(store, "_load_into_cache", lambda keys: waits.append(released.wait(30)))
     assert [key.kid for key in store.current()] == [created.kid]
     assert waits == []
     released.set()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from linkauth_theme_default.colours import EDGE, LINK, NIGHT, STRONG, TEXT, black_or_white, contrast, readable
+from linkauth_theme_default.colours import DARK_PAGE, EDGE, LINK, STRONG, TEXT, black_or_white, contrast, readable
 
 Text = Mapping[str, str]
 LOGO_LIMIT = 50_000
@@ -87,7 +87,7 @@ class Parameters:
 
     @property
     def dark(self) -> Scheme:
-        page = readable(self.background, "#ffffff", NIGHT) if self.background else "#0e1116"
+        page = readable(self.background, "#ffffff", DARK_PAGE) if self.background else "#0e1116"
         return self._scheme(page, "#181c23", "#eef1f5", "#b0b8c4")
 
     def _scheme(self, page: str, card: str, text: str, quiet: str) -> Scheme:

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 TEXT, EDGE = 4.5, 3.0
 """The minimum contrast of text (success criterion 1.4.3) and of edges and icons (1.4.11)."""
-LINK, STRONG, NIGHT = 6.0, 7.0, 15.0
+LINK, STRONG, DARK_PAGE = 6.0, 7.0, 15.0
 """The minimum contrast of links, of prominent text, and of white text on a dark page."""
 _STEPS = 64
 
