@@ -36,7 +36,7 @@ from linkauth_ldap.values import UnrecognizedValue
 
 log = logging.getLogger(__name__)
 
-DAY = 86_400
+SECONDS_PER_DAY = 86_400
 
 
 class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
@@ -92,8 +92,8 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
             raise directory.account_refused("not_entitled", proven=True)
         if outcome.grace is not None:
             log.warning("%s signed in with an expired password; %d more time(s)", entry.dn, outcome.grace)
-        elif outcome.expires_in is not None and outcome.expires_in <= settings.expiry_warning_days * DAY:
-            log.info("the password of %s expires in %.1f days", entry.dn, outcome.expires_in / DAY)
+        elif outcome.expires_in is not None and outcome.expires_in <= settings.expiry_warning_days * SECONDS_PER_DAY:
+            log.info("the password of %s expires in %.1f days", entry.dn, outcome.expires_in / SECONDS_PER_DAY)
         return identity_of(entry, settings, tuple(group.name for group in groups))
 
     def _refuse_after_bind(self, outcome: outcomes.Outcome) -> None:
@@ -109,7 +109,7 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         if dn is None or not directory.is_password(password):
             directory.spend_time(deadline)
             raise WrongPassword
-        # domains have been removed from the name, so that all its forms share one limit
+        # the name in the DN has no domain, so that a name with and without a domain shares one limit
         self.guard(" ".join(dn.casefold().split()), lambda: directory.spend_time(deadline))
         by_dn = "{rdn}" in self._settings.user_dn_template
         base, scope, filter_text = dn, BASE, "(objectClass=*)"
@@ -138,26 +138,26 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         """
         directory, secret, (base, filter_text, scope) = self._directory, password.encode("utf-8"), where
 
-        def ask(connection: DirectoryConnection) -> tuple[dict[str, Any], Any, Any]:
-            bound = connection.bind(dn, secret, directory.controls)
-            if bound["result"]:
-                return bound, None, None
-            read = connection.search(base, filter_text, scope, directory.attributes, 2)
-            group_search = directory.primary_group_search(read[1])
-            return bound, read, connection.search(*group_search) if group_search else None
+        def bind_and_search(connection: DirectoryConnection) -> tuple[dict[str, Any], Any, Any]:
+            bind_result = connection.bind(dn, secret, directory.controls)
+            if bind_result["result"]:
+                return bind_result, None, None
+            people = connection.search(base, filter_text, scope, directory.attributes, 2)
+            group_search = directory.primary_group_search(people[1])
+            return bind_result, people, connection.search(*group_search) if group_search else None
 
-        bound, read, group = directory.servers.run(ask, deadline, False)
+        bind_result, people, group = directory.servers.run(bind_and_search, deadline, False)
         try:
-            outcome = outcomes.bind_outcome(bound)
+            outcome = outcomes.bind_outcome(bind_result)
         except AccountRefused as refused:
             raise directory.account_refused(refused.reason, refused.proven) from None
         self._refuse_after_bind(outcome)
-        result, found = read
+        result, found = people
         primary = entries_from_result(group[0], group[1], base) if group else []
         return outcome, entries_from_result(result, found, base, 2), primary
 
     @property
-    def _names_by_rdn(self) -> bool:
+    def _finds_by_rdn(self) -> bool:
         """Whether the entry is found by a DN from the typed name, without `user_filter`."""
         return "{rdn}" in self._settings.user_dn_template
 
@@ -171,7 +171,7 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
     def find(self, username: str) -> Account:
         directory, deadline = self._directory, self._directory.deadline()
         name = directory.normalized_name(username)
-        if self._names_by_rdn:
+        if self._finds_by_rdn:
             dn = self._template_dn(name)
             found = directory.entry_at(dn, deadline) if dn else []
         else:
@@ -183,7 +183,7 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
     def look_up(self, subject: str) -> Account:
         by_subject, settings = subject_filter(subject, self._settings), self._settings
         # exclude people who cannot sign in because user_filter does not find them by any name
-        by_name = "" if self._names_by_rdn else any_name_filter(settings.user_filter)
+        by_name = "" if self._finds_by_rdn else any_name_filter(settings.user_filter)
         filter_text = by_subject and f"(&{by_subject}{by_name})"
         entries = self._directory.find_people(filter_text, self._directory.deadline()) if filter_text else []
         return self._account(entries[0] if len(entries) == 1 else None)
@@ -243,8 +243,8 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         secret = current.encode("utf-8")
 
         def as_person(connection: DirectoryConnection) -> dict[str, Any]:
-            bound = connection.bind(dn, secret, controls)
-            return bound if bound["result"] else passwords.modify(connection, dn, current, new)
+            bind_result = connection.bind(dn, secret, controls)
+            return bind_result if bind_result["result"] else passwords.modify(connection, dn, current, new)
 
         return servers.run(as_person, deadline, False, once=True)
 

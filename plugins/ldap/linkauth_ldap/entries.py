@@ -48,7 +48,7 @@ def requested_attributes(settings: LDAPSettings) -> list[str]:
 
     A server returns operational attributes only if they are listed.
     """
-    wanted = [
+    names = [
         *(settings.subject_attribute, settings.username_attribute, settings.email_attribute),
         *(settings.name_attribute, settings.given_name_attribute, settings.family_name_attribute),
         *settings.required_attributes,
@@ -56,12 +56,12 @@ def requested_attributes(settings: LDAPSettings) -> list[str]:
         *states.state_attributes(settings),
     ]
     if settings.group_mode == "memberof":
-        wanted.append("memberOf")
+        names.append("memberOf")
     if settings.needs_primary_group:
-        wanted += ["primaryGroupID", "objectSid"]
+        names += ["primaryGroupID", "objectSid"]
     if settings.has_posix_groups:
-        wanted.append("gidNumber")
-    return list(dict.fromkeys(name for name in wanted if name))
+        names.append("gidNumber")
+    return list(dict.fromkeys(name for name in names if name))
 
 
 def entries_from_result(

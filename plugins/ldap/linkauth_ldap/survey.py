@@ -60,41 +60,40 @@ class Survey:
 
     def _check_states(self, connection: DirectoryConnection) -> Iterator[Check]:
         settings, now = self._settings, datetime.now(UTC)
-        unknown, shown, people, refused = Counter[str](), set[str](), 0, 0
-        named = {key: name for key, name in settings.named_attributes.items() if name}
-        entries, whole = self._people(connection)
-        asked = 0
+        unknown, readable, people, refused = Counter[str](), set[str](), 0, 0
+        configured = {key: name for key, name in settings.named_attributes.items() if name}
+        entries, is_complete = self._people(connection)
+        searches = 0
 
         def matches(dn: str, filter_text: str) -> bool:
-            nonlocal asked
-            asked += 1
+            nonlocal searches
+            searches += 1
             try:
                 return bool(connection.search(dn, filter_text, BASE, ["objectClass"])[1])
             except Exception:
                 # ldap3 may raise any exception; do not search again
-                asked = MAX_HIDDEN_SEARCHES
+                searches = MAX_HIDDEN_SEARCHES
                 return True
 
         for entry in entries:
             people += 1
-            found = [
-                verdict.unknown for verdict in states.account_problems(entry, settings, now, False) if verdict.unknown
-            ]
-            if asked < MAX_HIDDEN_SEARCHES and (hidden := states.hidden_attributes(entry, settings, matches)):
-                found.append(hidden)
-            unknown.update(map(str, found))
-            refused += bool(found)
-            shown |= {key for key, attribute in named.items() if entry.values_of_all_options(attribute)}
-        first = "" if whole else "the first "
+            problems = states.account_problems(entry, settings, now, False)
+            values = [problem.unknown for problem in problems if problem.unknown]
+            if searches < MAX_HIDDEN_SEARCHES and (hidden := states.hidden_attributes(entry, settings, matches)):
+                values.append(hidden)
+            unknown.update(map(str, values))
+            refused += bool(values)
+            readable |= {key for key, attribute in configured.items() if entry.values_of_all_options(attribute)}
+        first = "" if is_complete else "the first "
         if refused:
-            values = "; ".join(f"{text} ({count})" for text, count in unknown.most_common(MAX_SHOWN))
+            listed = "; ".join(f"{text} ({count})" for text, count in unknown.most_common(MAX_SHOWN))
             more = f"; and {len(unknown) - MAX_SHOWN} others" if len(unknown) > MAX_SHOWN else ""
             detail = f"{refused} of {first}{people} people are refused, for values that are not understood: "
-            yield Check("account state", refused < people, f"{detail}{values}{more}", warning=True)
+            yield Check("account state", refused < people, f"{detail}{listed}{more}", warning=True)
         else:
             yield Check("account state", True, f"all values of {first}{people} people are understood")
-        for key in sorted(set(named) - shown) if people else []:
-            detail = f"bind_dn can read {named[key]} in no entry: check the name of the attribute"
+        for key in sorted(set(configured) - readable) if people else []:
+            detail = f"bind_dn can read {configured[key]} in no entry: check the name of the attribute"
             yield Check(key, True, detail, warning=True)
 
     def _people(self, connection: DirectoryConnection) -> tuple[list[Entry], bool]:

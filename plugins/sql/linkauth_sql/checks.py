@@ -88,15 +88,15 @@ def _check_connections(database: Database) -> Iterator[Check]:
     try:
         (row,) = database.rows(text(statement), {}, 1)
     except BackendError as error:
-        yield Check("connections", True, f"the server does not say how many it allows: {error}", warning=True)
+        yield Check("connections", True, f"the limit of the server cannot be read: {error}", warning=True)
         return
     allowed = min(int(limit) for limit in row.values() if limit is not None and int(limit) > 0)
     workers = worker_processes()
-    wanted = CONNECTIONS * workers
-    sizes = f"{CONNECTIONS} for each of {workers} worker process(es), {wanted} in all; the server allows {allowed}"
-    if wanted > allowed:
+    required = CONNECTIONS * workers
+    sizes = f"{CONNECTIONS} for each of {workers} worker process(es), {required} in total; the server allows {allowed}"
+    if required > allowed:
         sizes += ": raise the limit of the server or of the account, or start fewer processes"
-    yield Check("connections", True, sizes, warning=wanted > allowed)
+    yield Check("connections", True, sizes, warning=required > allowed)
 
 
 def _check_write_permission(settings: SQLSettings, database: Database) -> Check:

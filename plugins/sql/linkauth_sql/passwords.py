@@ -74,7 +74,7 @@ class Verifier:
                 # the time of several threads may include waiting for a core
                 seconds = min(seconds, (self._classes.seconds(cost_class) or seconds) * factor)
             if not is_correct:
-                hashes.use_cpu_for(self._remaining_seconds(cost_class, seconds, passwords))
+                hashes.consume_cpu(self._remaining_seconds(cost_class, seconds, passwords))
 
         return hash_pool().run(hashes.verify, scheme, match, passwords, on_verified)
 

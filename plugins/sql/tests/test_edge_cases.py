@@ -22,7 +22,7 @@ from linkauth.backends import (
 from linkauth.testing import settings_of
 from linkauth_sql import SQLBackend, SQLSettings
 from linkauth_sql.hashes import (
-    LIMITED_PASSWORDS,
+    LENGTH_LIMITED_SCHEMES,
     MAX_HASH_CHARACTERS,
     SCHEMES,
     UnusableHash,
@@ -52,7 +52,7 @@ def test_truncating_scheme_does_not_prove_every_byte() -> None:
     assert not verifier.proves_every_byte(stored_hash("bcrypt"), "x" * 73)
 
 
-@pytest.mark.parametrize("name", sorted(LIMITED_PASSWORDS))
+@pytest.mark.parametrize("name", sorted(LENGTH_LIMITED_SCHEMES))
 def test_overlong_password_is_truncated_and_never_correct(name: str) -> None:
     lengths: list[int] = []
     scheme, match = identify(stored_hash(name))

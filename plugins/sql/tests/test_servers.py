@@ -289,7 +289,7 @@ def test_check_reports_connection_limit(
 ) -> None:
     monkeypatch.setenv("LINKAUTH_WORKERS", workers)
     (found,) = [check for check in store.backend().check() if check.name == "connections"]
-    sizes = f"{CONNECTIONS} for each of {workers} worker process(es), {CONNECTIONS * int(workers)} in all; "
+    sizes = f"{CONNECTIONS} for each of {workers} worker process(es), {CONNECTIONS * int(workers)} in total; "
     assert found.detail.startswith(sizes)
     allowed = int(found.detail.removeprefix(f"{sizes}the server allows ").partition(":")[0])
     mariadb_store = isinstance(store, MariaDBStore)

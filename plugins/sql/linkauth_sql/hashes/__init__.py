@@ -34,18 +34,19 @@ __all__ = [
 SCHEMES = {scheme.name: scheme for module in (modern, php, frameworks, plain) for scheme in module.SCHEMES}
 """Every scheme, by its name in the ini file."""
 STRONG_SCHEMES = tuple(name for name, scheme in SCHEMES.items() if scheme.strong)
+"""Names of the schemes that are allowed by default."""
 NEW_SCHEMES = tuple(name for name, scheme in SCHEMES.items() if scheme.create)
 """Names of the schemes that can hash a new password."""
 
 MAX_HASH_CHARACTERS = 4_096
 MAX_PASSWORD_BYTES = 512
-"""The length limit of passwords for the schemes of `LIMITED_PASSWORDS`. crypt(3) and Drupal have the same limit."""
-LIMITED_PASSWORDS = frozenset(
+"""The maximum length of passwords for `LENGTH_LIMITED_SCHEMES`. crypt(3) and Drupal have the same limit."""
+LENGTH_LIMITED_SCHEMES = frozenset(
     {"yescrypt", "sha512_crypt", "sha256_crypt", "md5_crypt", "apr1_md5_crypt", "wordpress", "phpass", "drupal7"}
 )
 """Schemes whose check takes longer for a longer password."""
 _PBKDF2_STEP = 250
-"""PBKDF2 rounds in one step of `use_cpu_for`, about 0.05 ms."""
+"""PBKDF2 rounds in one step of `consume_cpu`, about 0.05 ms."""
 _SCHEME_PREFIX = re.compile(
     r"\{(?:CRYPT|BLF-CRYPT|MD5-CRYPT|SHA256-CRYPT|SHA512-CRYPT|ARGON2|ARGON2I|ARGON2ID)\}", re.IGNORECASE
 )
@@ -54,7 +55,7 @@ _SCHEME_PREFIX = re.compile(
 _PARAMETER_ERRORS = (ValueError, TypeError, OverflowError, RecursionError)
 """Exceptions that invalid hash parameters cause, such as huge numbers or deeply nested JSON."""
 
-IGNORES_CHARACTERS = frozenset({"mysql323"})
+LOSSY_SCHEMES = frozenset({"mysql323"})
 """Schemes that ignore some characters of the password: mysql323 ignores spaces and tabs."""
 
 
@@ -99,7 +100,7 @@ def cost_of(scheme: Scheme, match: HashMatch, limits: Limits | None = None) -> C
 
 
 OnVerified = Callable[[float, bool], None]
-"""A callback that gets the seconds of CPU time that a check took, and whether a password was correct."""
+"""A callback that gets the seconds that a check took, and whether a password was correct."""
 
 
 def verify(
@@ -109,7 +110,7 @@ def verify(
 
     Raises UnusableHash if the hash is broken.
     """
-    limit = MAX_PASSWORD_BYTES if scheme.name in LIMITED_PASSWORDS else sys.maxsize
+    limit = MAX_PASSWORD_BYTES if scheme.name in LENGTH_LIMITED_SCHEMES else sys.maxsize
     cpu_start, wall_start = time.thread_time(), time.perf_counter()
     try:
         # a password over the limit is checked too, so that the response time does not show its length
@@ -132,7 +133,7 @@ def length_factor(scheme: Scheme, passwords: tuple[bytes, ...]) -> float:
     )
 
 
-def use_cpu_for(seconds: float) -> None:
+def consume_cpu(seconds: float) -> None:
     """Computes hashes until this thread has used `seconds` of CPU time."""
     until = time.thread_time() + seconds
     while time.thread_time() < until:
@@ -141,7 +142,7 @@ def use_cpu_for(seconds: float) -> None:
 
 def uses_every_byte(scheme: Scheme, password: bytes) -> bool:
     """Returns whether a hash of this scheme depends on every byte of the password."""
-    return scheme.name not in IGNORES_CHARACTERS and not 0 < scheme.max_bytes < len(password)
+    return scheme.name not in LOSSY_SCHEMES and not 0 < scheme.max_bytes < len(password)
 
 
 def new_hash(name: str, password: bytes) -> str:

@@ -41,8 +41,8 @@ from linkauth_sql.hashes.scheme import (
 
 DJANGO_ROUNDS = 1_000_000
 """The default of Django 5.2, which rehashes a password with fewer rounds at the next sign-in."""
-_DJANGO_SALT = 22
-"""Characters of a salt that Django makes."""
+_DJANGO_SALT_CHARACTERS = 22
+"""The length of the salts of Django."""
 _ASPNET_ROUNDS = 100_000
 _ASPNET_DIGESTS = ("sha1", "sha256", "sha512")
 _ASPNET_HEADER_BYTES = 13
@@ -67,7 +67,7 @@ def _django_scrypt(match: HashMatch, password: bytes) -> bool:
 
 
 def _django_new(password: bytes) -> str:
-    hasher = passlib_handler("django_pbkdf2_sha256").using(rounds=DJANGO_ROUNDS, salt_size=_DJANGO_SALT)
+    hasher = passlib_handler("django_pbkdf2_sha256").using(rounds=DJANGO_ROUNDS, salt_size=_DJANGO_SALT_CHARACTERS)
     return str(hasher.hash(password))
 
 
@@ -105,10 +105,8 @@ def _aspnet_v3_cost(match: HashMatch) -> Cost:
 def _aspnet_v3(match: HashMatch, password: bytes) -> bool:
     stored = decode_base64(match[0])
     digest, count, salt_size = _aspnet_v3_header(stored)
-    salt, key = (
-        stored[_ASPNET_HEADER_BYTES : _ASPNET_HEADER_BYTES + salt_size],
-        stored[_ASPNET_HEADER_BYTES + salt_size :],
-    )
+    salt_end = _ASPNET_HEADER_BYTES + salt_size
+    salt, key = stored[_ASPNET_HEADER_BYTES:salt_end], stored[salt_end:]
     if digest >= len(_ASPNET_DIGESTS) or not count or len(salt) < 8 or not checked_digest(key):
         raise UnusableHash("is a broken hash of ASP.NET Identity")
     return compare_digest(hashlib.pbkdf2_hmac(_ASPNET_DIGESTS[digest], password, salt, count, len(key)), key)
@@ -116,9 +114,9 @@ def _aspnet_v3(match: HashMatch, password: bytes) -> bool:
 
 def _aspnet_v3_new(password: bytes) -> str:
     salt = os.urandom(16)
-    head = b"\x01" + b"".join(number.to_bytes(4, "big") for number in (2, _ASPNET_ROUNDS, len(salt)))
+    header = b"\x01" + b"".join(number.to_bytes(4, "big") for number in (2, _ASPNET_ROUNDS, len(salt)))
     key = hashlib.pbkdf2_hmac("sha512", password, salt, _ASPNET_ROUNDS, 32)
-    return base64.b64encode(head + salt + key).decode("ascii")
+    return base64.b64encode(header + salt + key).decode("ascii")
 
 
 def _keycloak_parts(match: HashMatch) -> tuple[bytes, bytes, str, int, dict[str, str]]:

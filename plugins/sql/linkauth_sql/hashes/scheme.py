@@ -54,7 +54,7 @@ class Scheme:
     name: str
     hash_pattern: re.Pattern[str]
     verify: Callable[[HashMatch, bytes], bool]
-    cost: Callable[[HashMatch], Cost] = lambda _parts: Cost()
+    cost: Callable[[HashMatch], Cost] = lambda _match: Cost()
     strong: bool = True
     create: Callable[[bytes], str] | None = None
     max_bytes: int = 0
@@ -73,8 +73,8 @@ def checked_digest(digest: bytes) -> bytes:
 
 @cache
 def passlib_handler(name: str, any_salt: bool = False) -> Any:
-    """Returns a handler of libpass. `any_salt`: it accepts every character in a salt, because PHP's crypt() does."""
-    # not at the top: libpass takes 10 ms to import, and many tables hold no hash that needs it
+    """Returns a handler of libpass. With `any_salt` it accepts every character in a salt, like crypt() of PHP."""
+    # imported on first use: importing libpass takes 10 ms, and many tables do not need it
     from passlib import hash as library
 
     handler = getattr(library, name)
@@ -82,7 +82,7 @@ def passlib_handler(name: str, any_salt: bool = False) -> Any:
 
 
 def passlib_verifier(name: str, any_salt: bool = False) -> Callable[[HashMatch, bytes], bool]:
-    """Returns a check that uses a handler of libpass, as `passlib_handler` returns it."""
+    """Returns a check that uses a handler of libpass (see `passlib_handler`)."""
 
     def verify(match: HashMatch, password: bytes) -> bool:
         handler = passlib_handler(name, any_salt)
