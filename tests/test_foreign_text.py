@@ -29,7 +29,7 @@ OWN_EXCEPTIONS = {
         "NameNotResolved",
         "NoSuchText",
         "Taken",
-        "UnrecognizedValue",
+        "UnknownValue",
         "UnusableHash",
         "UnencodableText",
     ),

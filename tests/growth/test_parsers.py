@@ -96,7 +96,7 @@ def headers_of_asgi(text: str) -> None:
 def ldap_attribute(text: str) -> None:
     entry = Entry({"dn": "", "raw_attributes": {"state": [text.encode()]}})
     for read in (values.boolean, values.generalized_time, values.shadow_days):
-        with suppress(values.UnrecognizedValue):
+        with suppress(values.UnknownValue):
             read(entry, "state")
 
 

@@ -85,10 +85,10 @@ class Outcomes:
                 return self._possible_refusal(response, compared_selectors(rule)) or "success"
         return self._statuses.get(response.status, "")
 
-    def _possible_refusal(self, response: LoginResponse, settled: set[Selector]) -> str:
+    def _possible_refusal(self, response: LoginResponse, compared: set[Selector]) -> str:
         """Returns the refusal that may apply because a flag is not understood, or ""."""
         for name in REFUSALS:
-            if any(may_apply(rule, response, settled) for rule in self._rules[name]):
+            if any(may_apply(rule, response, compared) for rule in self._rules[name]):
                 self._report(f"a success is treated as {name}, because its rule reads a flag that is not understood")
                 return name
         return ""

@@ -32,7 +32,7 @@ from linkauth_ldap.filters import any_name_filter, fill_filter, rdn_value
 from linkauth_ldap.groups import Group
 from linkauth_ldap.settings import TEMPLATE, LDAPSettings
 from linkauth_ldap.survey import Survey
-from linkauth_ldap.values import UnrecognizedValue
+from linkauth_ldap.values import UnknownValue
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
             raise directory.account_refused(problem.reason, True, True, problem.changeable)
         try:
             groups = directory.groups(entry, username, deadline, primary)
-        except UnrecognizedValue as unknown:
+        except UnknownValue as unknown:
             raise directory.refuse_unknown_group(unknown, entry) from None
         if not directory.is_entitled(entry, groups, deadline):
             raise directory.account_refused("not_entitled", proven=True)
@@ -200,7 +200,7 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
             groups = directory.groups(entry, "", deadline)
             if not directory.is_entitled(entry, groups, deadline):
                 refused = refused or "not_entitled"
-        except UnrecognizedValue as error:
+        except UnknownValue as error:
             refused, unknown = refused or "not_entitled", unknown or error
         facts |= {"not understood": str(unknown)} if unknown else {}
         identity = identity_of(entry, settings, tuple(group.name for group in groups))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from linkauth.backends import Reason
 from linkauth_ldap import values
-from linkauth_ldap.values import FALSE, TRUE, UnrecognizedValue
+from linkauth_ldap.values import FALSE, TRUE, UnknownValue
 
 if TYPE_CHECKING:
     from linkauth_ldap.entries import Entry
@@ -28,7 +28,7 @@ def check_configured_attributes(entry: Entry, settings: LDAPSettings, now: datet
         with _with_advice(VALUES_ADVICE):
             is_active = values.keyword_flag(entry, name, *active)
         if is_active is None:
-            raise UnrecognizedValue(name, "is not shown: bind_dn must be able to read it, and every account needs it")
+            raise UnknownValue(name, "is not shown: bind_dn must be able to read it, and every account needs it")
         if not is_active:
             yield "disabled"
     if name := settings.disabled_attribute:
@@ -50,10 +50,10 @@ def check_configured_attributes(entry: Entry, settings: LDAPSettings, now: datet
 
 @contextmanager
 def _with_advice(advice: str) -> Iterator[None]:
-    """Adds `advice` to each UnrecognizedValue that is raised inside."""
+    """Adds `advice` to each UnknownValue that is raised inside."""
     try:
         yield
-    except UnrecognizedValue as unknown:
+    except UnknownValue as unknown:
         unknown.advice = advice
         raise
 

@@ -31,7 +31,7 @@ from linkauth_ldap.filters import domain_of, fill_filter
 from linkauth_ldap.groups import Group, groups_of, is_entitled, primary_filter
 from linkauth_ldap.servers import Servers
 from linkauth_ldap.settings import LDAPSettings, split_lines
-from linkauth_ldap.values import UnrecognizedValue
+from linkauth_ldap.values import UnknownValue
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Directory:
         self._settings = settings
         self._username_pattern = re.compile(settings.username_pattern)
         self._may_bind_as_service = bool(settings.bind_dn)
-        self._value_log = UnrecognizedValueLog()
+        self._value_log = UnknownValueLog()
         # by group in denied_groups: the times of the last successful check and of the next check
         self._group_checks: dict[str, tuple[float, float]] = {}
         # seconds that the latest sign-ins with a wrong password took
@@ -140,13 +140,13 @@ class Directory:
         """Returns the arguments of a search for the primary group of the only entry, or None if none is needed."""
         try:
             filter_text = primary_filter(Entry(found[0]), self._settings) if len(found) == 1 else None
-        except UnrecognizedValue:
+        except UnknownValue:
             # groups() raises it again
             return None
         name = self._settings.group_name_attribute
         return (domain_of(found[0]["dn"]), filter_text, SUBTREE, [name]) if filter_text else None
 
-    def refuse_unknown_group(self, unknown: UnrecognizedValue, entry: Entry) -> AccountRefused:
+    def refuse_unknown_group(self, unknown: UnknownValue, entry: Entry) -> AccountRefused:
         self._value_log.log(unknown, entry.dn)
         return self.account_refused("not_entitled", proven=True)
 
@@ -266,7 +266,7 @@ class Directory:
         return AccountRefused(reason, proven, revealed, url, changeable and (not needs_bind or self._settings.is_ad))
 
 
-class UnrecognizedValueLog:
+class UnknownValueLog:
     """Logs values that are not understood, each one once, and at most LIMIT of them."""
 
     LIMIT = 100
@@ -274,7 +274,7 @@ class UnrecognizedValueLog:
     def __init__(self) -> None:
         self._logged: set[tuple[str, str]] = set()
 
-    def log(self, unknown: UnrecognizedValue, dn: str) -> None:
+    def log(self, unknown: UnknownValue, dn: str) -> None:
         key = unknown.attribute, unknown.value
         if key in self._logged or len(self._logged) >= self.LIMIT:
             return

@@ -15,7 +15,7 @@ from linkauth_ldap.entries import Entry
 from linkauth_ldap.filters import canonical_dn, domain_of, fill_filter, first_rdn, is_below
 from linkauth_ldap.presets import IN_CHAIN
 from linkauth_ldap.settings import LDAPSettings, split_lines
-from linkauth_ldap.values import UnrecognizedValue
+from linkauth_ldap.values import UnknownValue
 
 Search = Callable[[str, str, str, list[str]], list[Entry]]
 """A search as the service account: (base, filter, scope, attributes) to entries."""
@@ -35,7 +35,7 @@ def groups_of(entry: Entry, username: str, settings: LDAPSettings, search: Searc
     """Returns the groups of `entry`, sorted by name.
 
     Raises BackendMisconfigured if there are more than `group_limit` groups, or if `denied_groups` is set and not all
-    groups can be read. Raises UnrecognizedValue if the entry does not contain what identifies the primary group.
+    groups can be read. Raises UnknownValue if the entry does not contain what identifies the primary group.
     """
     if not settings.reads_groups:
         return ()
@@ -66,7 +66,7 @@ def primary_group(entry: Entry, settings: LDAPSettings, search: Search) -> Group
 def primary_filter(entry: Entry, settings: LDAPSettings) -> str | None:
     """Returns the filter for the primary group, or None if it is not needed or cannot be built.
 
-    The SID of the group is the SID of the person's domain, followed by primaryGroupID. Raises UnrecognizedValue if
+    The SID of the group is the SID of the person's domain, followed by primaryGroupID. Raises UnknownValue if
     `denied_groups` is set and the entry lacks one of the two attributes.
     """
     if not settings.needs_primary_group:
@@ -76,7 +76,7 @@ def primary_filter(entry: Entry, settings: LDAPSettings) -> str | None:
     if group_id is not None and len(sids) == 1 and len(sids[0]) >= 12 and len(sids[0]) == 8 + 4 * sids[0][1]:
         return f"(objectSid={escape_bytes(sids[0][:-4] + group_id.to_bytes(4, 'little'))})"
     if settings.denied_groups:
-        raise UnrecognizedValue("primaryGroupID", "or objectSid is not shown: bind_dn must be able to read them")
+        raise UnknownValue("primaryGroupID", "or objectSid is not shown: bind_dn must be able to read them")
     return None
 
 

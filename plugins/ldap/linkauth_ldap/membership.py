@@ -17,7 +17,7 @@ from linkauth_ldap.entries import Entry, requested_attributes
 from linkauth_ldap.filters import canonical_dn, domain_of
 from linkauth_ldap.groups import groups_of
 from linkauth_ldap.settings import LDAPSettings
-from linkauth_ldap.values import UnrecognizedValue
+from linkauth_ldap.values import UnknownValue
 
 Search = Callable[[str, str, str, list[str], int], list[Entry]]
 """A search as the service account: (base, filter, scope, attributes, size limit or 0 for none) to entries."""
@@ -57,7 +57,7 @@ def membership_problem(dn: str, settings: LDAPSettings, search: Search, nested: 
         name = person.text(settings.username_attribute)
         try:
             groups = groups_of(person, name, settings, search_all)
-        except (BackendMisconfigured, UnrecognizedValue):
+        except (BackendMisconfigured, UnknownValue):
             # a sign-in of this person would be refused
             continue
         if canonical_dn(dn) not in {canonical_dn(each.dn) for each in groups}:

@@ -15,7 +15,7 @@ from linkauth.backends import CHANGEABLE, Reason
 from linkauth_ldap import values
 from linkauth_ldap.configured_attributes import check_configured_attributes
 from linkauth_ldap.filters import first_rdn
-from linkauth_ldap.values import UnrecognizedValue
+from linkauth_ldap.values import UnknownValue
 
 if TYPE_CHECKING:
     from linkauth_ldap.entries import Entry
@@ -50,7 +50,7 @@ class AccountProblem:
 
     reason: Reason
     changeable: bool = True
-    unknown: UnrecognizedValue | None = None
+    unknown: UnknownValue | None = None
 
 
 def account_problems(entry: Entry, settings: LDAPSettings, now: datetime, bound: bool) -> list[AccountProblem]:
@@ -70,7 +70,7 @@ def _to_problems(reasons: Iterator[Reason], changeable: bool) -> Iterator[Accoun
     try:
         for reason in reasons:
             yield AccountProblem(reason, changeable)
-    except UnrecognizedValue as unknown:
+    except UnknownValue as unknown:
         yield AccountProblem("disabled", unknown=unknown)
 
 
@@ -81,9 +81,7 @@ def state_attributes(settings: LDAPSettings) -> list[str]:
     return [*(name for check in settings.state_check for name in STATE_ATTRIBUTES[check]), *filter(None, configured)]
 
 
-def hidden_attributes(
-    entry: Entry, settings: LDAPSettings, matches: Callable[[str, str], bool]
-) -> UnrecognizedValue | None:
+def hidden_attributes(entry: Entry, settings: LDAPSettings, matches: Callable[[str, str], bool]) -> UnknownValue | None:
     """Returns which attributes the service account may not read, among those whose absence means a valid account.
 
     `matches` gets a DN and a filter, and returns whether the entry matches. A filter on an unreadable attribute is
@@ -98,7 +96,7 @@ def hidden_attributes(
     are_absent = f"(&{''.join(f'(!({name}=*))' for name in missing)})"
     if matches(entry.dn, are_absent):
         return None
-    return UnrecognizedValue(" or ".join(missing), "is not shown: bind_dn must be able to read it")
+    return UnknownValue(" or ".join(missing), "is not shown: bind_dn must be able to read it")
 
 
 def is_complete(entry: Entry, settings: LDAPSettings) -> bool:
@@ -113,9 +111,9 @@ def is_complete(entry: Entry, settings: LDAPSettings) -> bool:
 def _active_directory(entry: Entry, now: datetime, bound: bool) -> Iterator[Reason]:
     control = values.integer(entry, "userAccountControl", 0, MAX_FLAGS)
     if control is None:
-        raise UnrecognizedValue("userAccountControl", "is not shown: bind_dn must be able to read it")
+        raise UnknownValue("userAccountControl", "is not shown: bind_dn must be able to read it")
     if not control & AD_USER:
-        raise UnrecognizedValue("userAccountControl", "does not belong to the account of a person", hex(control))
+        raise UnknownValue("userAccountControl", "does not belong to the account of a person", hex(control))
     computed = values.integer(entry, "msDS-User-Account-Control-Computed", 0, MAX_FLAGS)
     locked_at = values.integer(entry, "lockoutTime", 0, values.MAX_FILETIME)
     set_at = values.integer(entry, "pwdLastSet", 0, values.MAX_FILETIME)
@@ -141,7 +139,7 @@ def _logon_restrictions(entry: Entry, control: int, now: datetime) -> Iterator[R
         yield "logon_restricted"
     hours = b"".join(entry.raw("logonHours"))
     if len(hours) not in (0, 21):
-        raise UnrecognizedValue("logonHours", "does not have 21 bytes", hours.hex())
+        raise UnknownValue("logonHours", "does not have 21 bytes", hours.hex())
     # one bit per hour of the week in UTC, starting on Sunday; the lowest bit of a byte is first (MS-SAMR 2.2.6.5)
     hour = (now.weekday() + 1) % 7 * 24 + now.hour
     if hours and not hours[hour // 8] >> hour % 8 & 1:
@@ -174,7 +172,7 @@ def _shadow(entry: Entry, now: datetime, bound: bool) -> Iterator[Reason]:
         return
     # in time zones east of UTC the next day begins earlier
     if changed > today + 1:
-        raise UnrecognizedValue("shadowLastChange", "is in the future", changed)
+        raise UnknownValue("shadowLastChange", "is in the future", changed)
     if changed == 0:
         yield "must_change_password"
     elif max_days is not None and inactive is not None and today - changed > max_days + inactive:
@@ -207,7 +205,7 @@ def _freeipa(entry: Entry, now: datetime, bound: bool) -> Iterator[Reason]:
     krbPrincipalName, so its absence shows that the service account lacks this permission.
     """
     if not entry.raw("krbPrincipalName"):
-        raise UnrecognizedValue("krbPrincipalName", "is not shown: bind_dn must be able to read Kerberos attributes")
+        raise UnknownValue("krbPrincipalName", "is not shown: bind_dn must be able to read Kerberos attributes")
     if values.boolean(entry, "nsAccountLock"):
         yield "disabled"
     if values.has_passed(entry, "krbPrincipalExpiration", "generalized_time", now):

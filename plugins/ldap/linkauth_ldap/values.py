@@ -1,4 +1,4 @@
-"""Parses the attributes that decide whether an account may sign in, or raises UnrecognizedValue."""
+"""Parses the attributes that decide whether an account may sign in, or raises UnknownValue."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MAX_DAYS, _MAX_SECONDS = 2_932_896, 253_402_300_799
 """The last day of the year 9999. A larger number is probably in another unit, and is not understood."""
 
 
-class UnrecognizedValue(Exception):
+class UnknownValue(Exception):
     """A value of `attribute`, which decides whether an account may sign in, is not understood.
 
     `value` is a short form for operators. `advice` names the settings that help.
@@ -51,20 +51,20 @@ class UnrecognizedValue(Exception):
 def single_value(entry: Entry, attribute: str) -> str | None:
     """Returns the value of an attribute, or None if the attribute is missing.
 
-    Raises UnrecognizedValue if there are several values, or if the value is blank or not UTF-8.
+    Raises UnknownValue if there are several values, or if the value is blank or not UTF-8.
     """
     values = set(entry.values_of_all_options(attribute))
     if not values:
         return None
     if len(values) > 1:
-        raise UnrecognizedValue(attribute, f"has {len(values)} values, and one is expected")
+        raise UnknownValue(attribute, f"has {len(values)} values, and one is expected")
     (value,) = values
     try:
         text = value.decode("utf-8")
     except UnicodeDecodeError:
-        raise UnrecognizedValue(attribute, "is not UTF-8 text") from None
+        raise UnknownValue(attribute, "is not UTF-8 text") from None
     if not text.strip():
-        raise UnrecognizedValue(attribute, "is blank")
+        raise UnknownValue(attribute, "is blank")
     return text
 
 
@@ -92,16 +92,16 @@ def keyword_flag(entry: Entry, attribute: str, yes: frozenset[str], no: frozense
     """Returns True if the attribute has a value of `yes`, False if it has one of `no`, None if it is missing.
 
     `yes` and `no` contain lower-case keywords; the case of the attribute's value does not matter. Raises
-    UnrecognizedValue for any other value, and if several values contradict each other.
+    UnknownValue for any other value, and if several values contradict each other.
     """
     flags = set()
     for value in entry.values_of_all_options(attribute):
         text = value.decode("utf-8", "replace").strip()
         if text.casefold() not in yes | no:
-            raise UnrecognizedValue(attribute, "is not a known value", text)
+            raise UnknownValue(attribute, "is not a known value", text)
         flags.add(text.casefold() in yes)
     if len(flags) > 1:
-        raise UnrecognizedValue(attribute, "has values for both yes and no")
+        raise UnknownValue(attribute, "has values for both yes and no")
     return flags.pop() if flags else None
 
 
@@ -151,16 +151,16 @@ def format_filetime(ticks: int) -> str:
 
 def _parse_integer(attribute: str, text: str, minimum: int, maximum: int) -> int:
     if not _NUMBER.fullmatch(text):
-        raise UnrecognizedValue(attribute, "is not a decimal number", text)
+        raise UnknownValue(attribute, "is not a decimal number", text)
     if not minimum <= int(text) <= maximum:
-        raise UnrecognizedValue(attribute, f"is not between {minimum} and {maximum}", text)
+        raise UnknownValue(attribute, f"is not between {minimum} and {maximum}", text)
     return int(text)
 
 
 def _parse_generalized_time(attribute: str, text: str) -> datetime:
     match = _TIME.fullmatch(text)
     if not match:
-        raise UnrecognizedValue(attribute, "is not a generalized time such as 20261231235959Z", text)
+        raise UnknownValue(attribute, "is not a generalized time such as 20261231235959Z", text)
     year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
     offset = timedelta(hours=int(match[8] or 0), minutes=int(match[9] or 0))
     try:
@@ -168,4 +168,4 @@ def _parse_generalized_time(attribute: str, text: str) -> datetime:
         # a leap second is second 60, which datetime does not accept
         return datetime(year, month, day, hour, minute, min(second, 59) if second <= 60 else second, tzinfo=zone)
     except ValueError:
-        raise UnrecognizedValue(attribute, "is not a date and time that exists", text) from None
+        raise UnknownValue(attribute, "is not a date and time that exists", text) from None

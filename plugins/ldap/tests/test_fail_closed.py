@@ -14,11 +14,11 @@ from linkauth_ldap import LDAPSettings, outcomes, states
 from linkauth_ldap.controls import PPOLICY
 from linkauth_ldap.entries import Entry
 from linkauth_ldap.groups import groups_of
-from linkauth_ldap.values import UnrecognizedValue
+from linkauth_ldap.values import UnknownValue
 
 NOW = datetime(2026, 11, 25, 12, 30, tzinfo=UTC)
 FAR = str(2**63)
-NUMBERS = [
+INVALID_NUMBERS = [
     "0x202",
     "FALSE",
     "gesperrt",
@@ -35,48 +35,48 @@ NUMBERS = [
     "9" * 400,
 ]
 """Values that are not valid decimal numbers of an attribute."""
-TIMES = [
+INVALID_TIMES = [
     *("never", "nie", "20261301000000Z", "20260230000000Z", "20261125250000Z", "20261125", "2026-11-25T12:30:00Z"),
     *("20261125123000", "20261125123000+99", "00000101000000Z", "٢٠٢٦١١٢٥١٢٣٠٠٠Z", "1764073800", "20261125123000Z "),
 ]
-WORDS = ["blocked", "pending", "gesperrt", "はい", "2", "-1", "TRUE FALSE", "null"]
+INVALID_FLAGS = ["blocked", "pending", "gesperrt", "はい", "2", "-1", "TRUE FALSE", "null"]
 
-PLACES: list[tuple[str, str, dict[str, str], list[str]]] = [
+STANDARD_ATTRIBUTES: list[tuple[str, str, dict[str, str], list[str]]] = [
     # (state_check, attribute, other attributes of a valid entry, values that are not understood)
-    ("ad", "userAccountControl", {}, [*NUMBERS, "0", "2", "4096"]),
-    ("ad", "msDS-User-Account-Control-Computed", {"userAccountControl": "512"}, NUMBERS),
-    ("ad", "accountExpires", {"userAccountControl": "512"}, [*NUMBERS, "20261231000000Z"]),
-    ("ad", "pwdLastSet", {"userAccountControl": "512"}, NUMBERS),
-    ("ad", "lockoutTime", {"userAccountControl": "512"}, NUMBERS),
-    ("ppolicy", "pwdAccountLockedTime", {}, TIMES),
-    ("ppolicy", "pwdStartTime", {}, TIMES),
-    ("ppolicy", "pwdEndTime", {}, TIMES),
-    ("ppolicy", "pwdReset", {}, WORDS),
-    ("shadow", "shadowExpire", {}, [*NUMBERS, "-2", "1764073800"]),
-    ("shadow", "shadowLastChange", {"shadowMax": "90"}, [*NUMBERS, "-2", "30000"]),
-    ("shadow", "shadowMax", {"shadowLastChange": "20600"}, NUMBERS),
-    ("shadow", "shadowInactive", {"shadowLastChange": "20600", "shadowMax": "90"}, NUMBERS),
-    ("389ds", "nsAccountLock", {}, WORDS),
-    ("389ds", "accountUnlockTime", {}, TIMES),
-    ("389ds", "passwordExpirationTime", {}, TIMES),
-    ("freeipa", "nsAccountLock", {"krbPrincipalName": "a@X"}, WORDS),
-    ("freeipa", "krbPrincipalExpiration", {"krbPrincipalName": "a@X"}, TIMES),
-    ("freeipa", "krbPasswordExpiration", {"krbPrincipalName": "a@X"}, TIMES),
+    ("ad", "userAccountControl", {}, [*INVALID_NUMBERS, "0", "2", "4096"]),
+    ("ad", "msDS-User-Account-Control-Computed", {"userAccountControl": "512"}, INVALID_NUMBERS),
+    ("ad", "accountExpires", {"userAccountControl": "512"}, [*INVALID_NUMBERS, "20261231000000Z"]),
+    ("ad", "pwdLastSet", {"userAccountControl": "512"}, INVALID_NUMBERS),
+    ("ad", "lockoutTime", {"userAccountControl": "512"}, INVALID_NUMBERS),
+    ("ppolicy", "pwdAccountLockedTime", {}, INVALID_TIMES),
+    ("ppolicy", "pwdStartTime", {}, INVALID_TIMES),
+    ("ppolicy", "pwdEndTime", {}, INVALID_TIMES),
+    ("ppolicy", "pwdReset", {}, INVALID_FLAGS),
+    ("shadow", "shadowExpire", {}, [*INVALID_NUMBERS, "-2", "1764073800"]),
+    ("shadow", "shadowLastChange", {"shadowMax": "90"}, [*INVALID_NUMBERS, "-2", "30000"]),
+    ("shadow", "shadowMax", {"shadowLastChange": "20600"}, INVALID_NUMBERS),
+    ("shadow", "shadowInactive", {"shadowLastChange": "20600", "shadowMax": "90"}, INVALID_NUMBERS),
+    ("389ds", "nsAccountLock", {}, INVALID_FLAGS),
+    ("389ds", "accountUnlockTime", {}, INVALID_TIMES),
+    ("389ds", "passwordExpirationTime", {}, INVALID_TIMES),
+    ("freeipa", "nsAccountLock", {"krbPrincipalName": "a@X"}, INVALID_FLAGS),
+    ("freeipa", "krbPrincipalExpiration", {"krbPrincipalName": "a@X"}, INVALID_TIMES),
+    ("freeipa", "krbPasswordExpiration", {"krbPrincipalName": "a@X"}, INVALID_TIMES),
 ]
-NAMED: list[tuple[dict[str, Any], list[str]]] = [
-    ({"active_attribute": "state"}, WORDS),
-    ({"active_attribute": "state", "active_values": ("active", "confirmed")}, [*WORDS, "TRUE", "1"]),
-    ({"active_attribute": "state", "disabled_values": ("0",)}, [*WORDS, "FALSE"]),
-    ({"disabled_attribute": "state"}, WORDS),
-    ({"disabled_attribute": "state", "disabled_values": ("blocked",)}, [*WORDS[1:], "TRUE"]),
+CONFIGURED_ATTRIBUTES: list[tuple[dict[str, Any], list[str]]] = [
+    ({"active_attribute": "state"}, INVALID_FLAGS),
+    ({"active_attribute": "state", "active_values": ("active", "confirmed")}, [*INVALID_FLAGS, "TRUE", "1"]),
+    ({"active_attribute": "state", "disabled_values": ("0",)}, [*INVALID_FLAGS, "FALSE"]),
+    ({"disabled_attribute": "state"}, INVALID_FLAGS),
+    ({"disabled_attribute": "state", "disabled_values": ("blocked",)}, [*INVALID_FLAGS[1:], "TRUE"]),
     *(
         ({f"{kind}_expiry_attribute": "state", f"{kind}_expiry_format": form}, values)
         for kind in ("account", "password")
         for form, values in (
-            ("generalized_time", TIMES),
-            ("days", [*NUMBERS, "-2", "1764073800"]),
-            ("seconds", [*NUMBERS, "-2", "1764073800000"]),
-            ("filetime", [*NUMBERS, "-1"]),
+            ("generalized_time", INVALID_TIMES),
+            ("days", [*INVALID_NUMBERS, "-2", "1764073800"]),
+            ("seconds", [*INVALID_NUMBERS, "-2", "1764073800000"]),
+            ("filetime", [*INVALID_NUMBERS, "-1"]),
         )
     ),
 ]
@@ -108,7 +108,7 @@ def not_understood(made: LDAPSettings, attributes: Mapping[str, Any], attribute:
     return True
 
 
-@pytest.mark.parametrize(("check", "attribute", "others", "unknown"), PLACES)
+@pytest.mark.parametrize(("check", "attribute", "others", "unknown"), STANDARD_ATTRIBUTES)
 def test_standard_attributes(check: str, attribute: str, others: dict[str, str], unknown: list[str]) -> None:
     made = settings(state_check=(check,))
     blanks: list[Any] = ["", " ", "\u00a0", b"\xff\xfe", ["512", "514"], ["20991231000000Z", "20200101000000Z"]]
@@ -120,7 +120,7 @@ def test_standard_attributes(check: str, attribute: str, others: dict[str, str],
     assert facts[attribute] == unknown[0]
 
 
-@pytest.mark.parametrize(("names", "unknown"), NAMED)
+@pytest.mark.parametrize(("names", "unknown"), CONFIGURED_ATTRIBUTES)
 def test_configured_attributes(names: dict[str, Any], unknown: list[str]) -> None:
     made = settings(**names)
     for value in [*unknown, "", " ", b"\xff\xfe"]:
@@ -219,20 +219,20 @@ class TestGroups:
         made = settings(denied_groups=self.DENIED, **changes)
         return groups_of(entry(**attributes), "ada", made, lambda *_: found or [])
 
-    @pytest.mark.parametrize("number", [*NUMBERS, "", "0", ["513", "514"]])
+    @pytest.mark.parametrize("number", [*INVALID_NUMBERS, "", "0", ["513", "514"]])
     def test_invalid_primary_group_id(self, number: Any) -> None:
         for mode in ("memberof", "in_chain"):
-            with pytest.raises(UnrecognizedValue, match="primaryGroupID"):
+            with pytest.raises(UnknownValue, match="primaryGroupID"):
                 attributes = {"primaryGroupID": number, "objectSid": self.SID}
                 self.groups(attributes, group_mode=mode, group_base="dc=x", state_check=self.AD)
 
     @pytest.mark.parametrize("sid", [b"", b"\x01\x05", SID[:-1], [SID, SID[:-1] + b"x"]])
     def test_invalid_sid(self, sid: Any) -> None:
-        with pytest.raises(UnrecognizedValue, match="objectSid"):
+        with pytest.raises(UnknownValue, match="objectSid"):
             self.groups({"primaryGroupID": "513", "objectSid": sid}, group_mode="memberof", state_check=self.AD)
 
     def test_unreadable_primary_group(self) -> None:
-        with pytest.raises(UnrecognizedValue, match="bind_dn"):
+        with pytest.raises(UnknownValue, match="bind_dn"):
             self.groups({}, group_mode="memberof", state_check=self.AD)
         with pytest.raises(BackendMisconfigured, match="primary group"):
             attributes = {"primaryGroupID": "513", "objectSid": self.SID}
@@ -242,10 +242,10 @@ class TestGroups:
         with pytest.raises(BackendMisconfigured, match="tokenGroups"):
             self.groups({}, [entry()], group_mode="tokengroups", state_check=self.AD)
 
-    @pytest.mark.parametrize("number", [*NUMBERS, "", ["100", "101"]])
+    @pytest.mark.parametrize("number", [*INVALID_NUMBERS, "", ["100", "101"]])
     def test_invalid_gid_number(self, number: Any) -> None:
         posix = {"group_base": "dc=x", "group_filter": "(&(objectClass=posixGroup)(memberUid={username}))"}
-        with pytest.raises(UnrecognizedValue, match="gidNumber"):
+        with pytest.raises(UnknownValue, match="gidNumber"):
             self.groups({"gidNumber": number}, **posix)
 
 

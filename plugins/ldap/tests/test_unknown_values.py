@@ -10,8 +10,8 @@ import pytest
 
 from linkauth.backends import AccountRefused, BackendMisconfigured, Check
 from linkauth_ldap import LDAPBackend, survey
-from linkauth_ldap.directory import UnrecognizedValueLog
-from linkauth_ldap.values import UnrecognizedValue
+from linkauth_ldap.directory import UnknownValueLog
+from linkauth_ldap.values import UnknownValue
 from tests.servers.openldap import OpenLDAP
 from tests.servers.samba import SambaAD
 
@@ -81,10 +81,10 @@ class TestReports:
         assert any(check.name == "active_attribute" and check.warning for check in found)
 
     def test_number_of_logged_values_is_limited(self, slapd: OpenLDAP, caplog: pytest.LogCaptureFixture) -> None:
-        value_log = UnrecognizedValueLog()
-        for number in range(3 * UnrecognizedValueLog.LIMIT):
-            value_log.log(UnrecognizedValue("state", "is strange", f"{number}" * 100), "dc=x")
-        assert len(caplog.records) == UnrecognizedValueLog.LIMIT
+        value_log = UnknownValueLog()
+        for number in range(3 * UnknownValueLog.LIMIT):
+            value_log.log(UnknownValue("state", "is strange", f"{number}" * 100), "dc=x")
+        assert len(caplog.records) == UnknownValueLog.LIMIT
         assert all(len(record.getMessage()) < 250 for record in caplog.records)
 
 

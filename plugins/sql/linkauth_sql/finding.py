@@ -163,7 +163,7 @@ class Finder:
         if self._settings.query and not all(_casefolded(typed) in map(_casefolded, names_of(row)) for row in rows):
             # the query compares the name with a column that it does not return
             return _single(rows)
-        log.info("sign-in refused: no row spells the name as typed, rows=%d", len(rows))
+        log.info("sign-in refused: no row has exactly the typed name, rows=%d", len(rows))
         return None
 
 

@@ -63,7 +63,7 @@ def test_other_spelling_of_ambiguous_name_is_unknown(
         with pytest.raises(NameTaken):
             backend.register(typed, NEW, {})
     # the log contains the reason, but not the name
-    assert "no row spells the name as typed, rows=2" in caplog.text
+    assert "no row has exactly the typed name, rows=2" in caplog.text
     assert "ada" not in caplog.text.lower().replace("linkauth", "")
 
 
