@@ -71,8 +71,10 @@ def connect(
     """
     problem = OSError("the host name has no address")
     for family, kind, protocol, _, address in resolve(host, port, deadline.remaining(seconds)):
-        raw = make(family, kind, protocol)
+        raw = None
         try:
+            # it raises OSError if this machine has no IPv6
+            raw = make(family, kind, protocol)
             raw.settimeout(deadline.remaining(seconds))
             raw.connect(address)
             # without it a TLS handshake or a small request waits 40 ms for a delayed ACK
@@ -80,6 +82,7 @@ def connect(
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             return raw
         except OSError as error:
-            raw.close()
+            if raw:
+                raw.close()
             problem = error
     raise problem

@@ -157,7 +157,7 @@ class ServerList(Generic[ServerType]):
     @contextmanager
     def _turn(self, server: ServerType, deadline: Deadline) -> Iterator[None]:
         """Allow one caller at a time if the server failed. Raises ServerFailed for the others."""
-        if server.failures < self._settings.failures_until_down:
+        if not self._is_suspect(server):
             yield
             return
         started = time.monotonic()
@@ -165,6 +165,12 @@ class ServerList(Generic[ServerType]):
             is_first = server.probe.acquire(timeout=deadline.remaining(PROBE_WAIT_SECONDS))
         except TimeoutError:
             raise _too_late() from None
+        if not self._is_suspect(server):
+            # it has answered meanwhile: those that waited go on together
+            if is_first:
+                server.probe.release()
+            yield
+            return
         if not is_first:
             problem = "it is down, and another sign-in is waiting for its answer"
             raise ServerFailed(problem, counts=False, retry_after=PROBED_RETRY_SECONDS)
@@ -175,11 +181,14 @@ class ServerList(Generic[ServerType]):
         finally:
             server.probe.release()
 
+    def _is_suspect(self, server: ServerType) -> bool:
+        """Whether the server failed too often and has not answered since."""
+        return server.failures >= self._settings.failures_until_down
+
     def is_down(self, server: ServerType) -> bool:
         """Whether the server is called last for now."""
-        settings = self._settings
-        failed_lately = time.monotonic() - server.failed_at < settings.retry_down_after
-        return server.failures >= settings.failures_until_down and failed_lately
+        failed_lately = time.monotonic() - server.failed_at < self._settings.retry_down_after
+        return self._is_suspect(server) and failed_lately
 
     def note_failure(self, server: ServerType, failure: ServerFailed) -> None:
         """Count a failure, and log when the server becomes down."""
@@ -199,7 +208,7 @@ class ServerList(Generic[ServerType]):
 
     def _note_answer(self, server: ServerType) -> None:
         with self._lock:
-            was_down = server.failures >= self._settings.failures_until_down
+            was_down = self._is_suspect(server)
             server.failures = 0
         if was_down:
             log.info("%s answers again", server.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 import threading
@@ -57,6 +58,24 @@ def test_connection_is_made_to_the_address_that_accepts(monkeypatch: pytest.Monk
         result.clear()
         with pytest.raises(OSError, match="no address"):
             connect("db.example.com", 1, Deadline(60), 30)
+
+
+def test_address_of_a_family_that_the_machine_lacks_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port, kind = server.getsockname()[1], (socket.SOCK_STREAM, 6, "")
+        result = [(socket.AF_INET6, *kind, ("::1", port, 0, 0)), (socket.AF_INET, *kind, ("127.0.0.1", port))]
+        monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: result)
+
+        def make(family: int, kind: int, protocol: int) -> socket.socket:
+            if family == socket.AF_INET6:
+                raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+            return socket.socket(family, kind, protocol)
+
+        with connect("db.example.com", port, Deadline(60), 30, make) as made:
+            assert made.getpeername()[1] == port
+        result.pop()
+        with pytest.raises(OSError, match="not supported"):
+            connect("db.example.com", port, Deadline(60), 30, make)
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "x" * 300, "a..b"])

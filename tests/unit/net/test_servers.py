@@ -149,6 +149,32 @@ def test_server_that_is_down_is_probed_by_one_caller_and_the_others_profit() -> 
     assert fleet.call() == "a"
 
 
+def test_callers_that_waited_go_on_together_after_the_probe_succeeded() -> None:
+    """Otherwise the slow answers of a server that is up again would follow each other, and the last caller gives up."""
+    fleet = Fleet()
+    fleet.failing = {"a", "b"}
+    with pytest.raises(AllServersFailed):
+        fleet.call()
+    entered, answered, together = threading.Event(), threading.Event(), threading.Barrier(3)
+
+    def probe(server: Server) -> str:
+        entered.set()
+        answered.wait()
+        return server.name
+
+    def meet(server: Server) -> str:
+        together.wait(30)
+        return server.name
+
+    only = fleet.servers.all[:1]
+    with ThreadPoolExecutor(4) as threads:
+        first = threads.submit(fleet.servers.call, probe, Deadline(60), only)
+        entered.wait()
+        others = [threads.submit(fleet.servers.call, meet, Deadline(60), only) for _ in range(3)]
+        answered.set()
+        assert {each.result() for each in (first, *others)} == {"a"}
+
+
 def test_only_the_given_servers_are_called() -> None:
     fleet = Fleet()
     fleet.failing = {"a"}
