@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from sqlalchemy import text
+from sqlalchemy import Executable, text
 from sqlalchemy.engine import make_url
 
 from linkauth.backends import BackendError, Check
@@ -33,10 +33,16 @@ LOOPBACK = (None, "", "127.0.0.1", "::1", "localhost")
 
 def run(settings: SQLSettings, database: Database, finder: Finder, survey: Survey) -> Iterator[Check]:
     """Checks the servers, the look-up, the table, the write permission and the connection limit. Never raises."""
-    yield from _check_servers(database)
+    try:
+        look_up = finder.statements().by_name
+    except BackendError as error:
+        yield from _check_servers(database, text("SELECT 1"))
+        yield Check("look-up", False, str(error))
+        return
+    yield from _check_servers(database, look_up)
     try:
         once = QUERY_COLUMNS if settings.query else ()
-        labels = {label.lower() for label in database.columns(finder.statements().by_name, {"username": ""}, once)}
+        labels = {label.lower() for label in database.columns(look_up, {"username": ""}, once)}
     except (BackendError, NoSuchText) as error:
         yield Check("look-up", False, str(error))
         return
@@ -59,13 +65,13 @@ def run(settings: SQLSettings, database: Database, finder: Finder, survey: Surve
         yield Check("table", False, str(error))
 
 
-def _check_servers(database: Database) -> Iterator[Check]:
-    """Yields a check for each server if there are several. An unavailable one is a warning while another answers."""
+def _check_servers(database: Database, look_up: Executable) -> Iterator[Check]:
+    """Yields a check for each server if there are several. One that fails is a warning while another answers."""
     names = database.server_names
     if len(names) == 1:
         return
     with ThreadPoolExecutor(len(names)) as threads:
-        problems = list(threads.map(database.problem_of, range(len(names))))
+        problems = list(threads.map(lambda number: database.problem_of(number, look_up), range(len(names))))
     for name, problem in zip(names, problems, strict=True):
         is_up = not problem
         yield Check(f"server {name}", is_up or not all(problems), problem or "answers", warning=not is_up)
@@ -73,12 +79,16 @@ def _check_servers(database: Database) -> Iterator[Check]:
 
 def _check_encryption(settings: SQLSettings) -> Check | None:
     """Returns a warning if hashes are read over a network and no trusted certificate authority is configured."""
-    url = make_url(settings.url)
-    local = url.query.get("unix_socket") or str(url.query.get("host", "")).startswith("/")
-    by_url = local or url.query.get("ssl_ca") or url.query.get("sslmode") in ("verify-ca", "verify-full")
-    if url.get_backend_name() == "sqlite" or url.host in LOOPBACK or settings.tls_ca_file or by_url:
+    if settings.tls_ca_file or all(map(_is_verified_or_local, (settings.url, *settings.fallback_urls))):
         return None
     return Check("encryption", True, "the server is not verified: set tls_ca_file", warning=True)
+
+
+def _is_verified_or_local(url_text: str) -> bool:
+    url = make_url(url_text)
+    socket = url.query.get("unix_socket") or str(url.query.get("host", "")).startswith("/")
+    verified = url.query.get("ssl_ca") or url.query.get("sslmode") in ("verify-ca", "verify-full")
+    return bool(url.get_backend_name() == "sqlite" or url.host in LOOPBACK or socket or verified)
 
 
 def _check_connections(database: Database) -> Iterator[Check]:

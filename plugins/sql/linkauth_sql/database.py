@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Executable, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from linkauth.backends import BackendMisconfigured, BackendUnavailable
+from linkauth.backends import BackendError, BackendMisconfigured, BackendUnavailable
 from linkauth.net import AllServersFailed, Deadline, ServerFailed, ServerList
 from linkauth.redaction import reason
 from linkauth_sql.engine import DatabaseServer, open_servers
@@ -25,7 +25,12 @@ Answer = TypeVar("Answer")
 _MISTAKES = (
     *("no such table", "no such column", "no such function", "unrecognized token", "syntax error"),
     "has no column named",
-    *("attempt to write a readonly database", '" does not exist', "password authentication failed"),
+    *(
+        "attempt to write a readonly database",
+        "in a read-only transaction",
+        '" does not exist',
+        "password authentication failed",
+    ),
     *("no password supplied", "permission denied", "no pg_hba.conf entry", "server does not support SSL"),
     *("certificate verify failed", "does not match host name", "CERTIFICATE_VERIFY_FAILED", "SSL is required"),
     *("root certificate file", "invalid sslmode"),
@@ -90,17 +95,12 @@ class Database:
         """Returns the column names of the result. Raises what `rows` raises."""
         return self._call(lambda server: self._run(server, lambda: self._keys(server, statement, parameters, once)))
 
-    def problem_of(self, number: int) -> str:
-        """Connects to the server of that number. Returns "" if it answers, else its problem."""
+    def problem_of(self, number: int, look_up: Executable) -> str:
+        """Runs the look-up of a name on the server of that number. Returns "" if it works, else the problem."""
         server = self._servers.all[number]
-
-        def connect() -> None:
-            with self._connected(server) as connection:
-                connection.execute(text("SELECT 1"))
-
         try:
-            self._run(server, connect)
-        except (ServerFailed, BackendUnavailable) as problem:
+            self._run(server, lambda: self._keys(server, look_up, {"username": ""}, ()))
+        except (ServerFailed, BackendError, NoSuchText) as problem:
             return str(problem)
         return ""
 

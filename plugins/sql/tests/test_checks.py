@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -109,3 +110,10 @@ def test_repr_contains_no_secret() -> None:
 def test_check_warns_of_unverified_server(url: str, warned: bool) -> None:
     check = checks._check_encryption(settings_of(SQLSettings, url=url, preset="mediawiki"))
     assert (check is not None and check.warning) == warned
+
+
+def test_check_warns_of_unverified_fallback_server() -> None:
+    urls = {"url": "postgresql://reader@localhost/wiki", "fallback_urls": ("postgresql://reader@db.example.com/wiki",)}
+    settings = settings_of(SQLSettings, **urls, preset="mediawiki")
+    assert checks._check_encryption(settings)
+    assert not checks._check_encryption(replace(settings, tls_ca_file="system"))

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 from sqlalchemy import make_url
 
-from linkauth.backends import BackendUnavailable
+from linkauth.backends import BackendMisconfigured, BackendUnavailable
 from linkauth.testing import FailoverContract, Known, settings_of
 from linkauth.testing.relay import Relay
 from linkauth_sql import SQLBackend, SQLSettings
@@ -104,6 +104,29 @@ def test_check_names_the_server_that_is_down(postgres: PostgreSQL) -> None:
             first.stop()
             found = [check for check in backend.check() if check.name.startswith("server ")]
             assert [check.ok for check in found] == [False, False]
+
+
+def test_check_names_the_server_that_lacks_the_table(postgres: PostgreSQL) -> None:
+    """It answers, and would be of no use in an outage of the first one."""
+    with closing(PostgreSQLStore(postgres, PASSWORD)) as store:
+        other = make_url(store.url).set(database="template1").render_as_string(hide_password=False)
+        found = {check.name: check for check in store.backend(fallback_urls=(other,)).check()}
+        (server,) = (check for name, check in found.items() if name.endswith("/template1"))
+        assert (server.ok, server.warning) == (True, True)
+        assert 'relation "people" does not exist' in server.detail
+        assert found["look-up"].ok
+
+
+def test_write_to_a_read_only_server_is_a_mistake_of_the_settings_and_no_failure(postgres: PostgreSQL) -> None:
+    """It answers reading statements, so it must not become down."""
+    with closing(PostgreSQLStore(postgres, PASSWORD)) as store:
+        url = f"{store.url}?options=-c%20default_transaction_read_only%3Don"
+        backend = store.backend(url=url, fallback_urls=(store.url,), failures_until_down=1, **WRITING)
+        with pytest.raises(BackendMisconfigured, match="read-only"):
+            backend.change_password("Jörg", PASSWORD, "Quartz-52-meadow")
+        assert [server.failures for server in backend._database._servers.all] == [0, 0]
+        (writing,) = (check for check in backend.check() if check.name == "writing")
+        assert not writing.ok
 
 
 @pytest.mark.parametrize(
