@@ -94,7 +94,8 @@ ServerType = TypeVar("ServerType", bound=Server)
 class ServerList(Generic[ServerType]):
     """The servers that `open_servers` returns, in their order. Safe for many threads, and after a fork.
 
-    A forked process opens the servers anew: connections and locks belong to the parent.
+    A forked process opens the servers anew: connections and locks belong to the parent. So `open_servers` should not
+    read a file again. If it raises an exception there, `call` raises AllServersFailed in that process.
     """
 
     def __init__(self, settings: FailoverSettings, open_servers: Callable[[], Iterable[ServerType]]) -> None:
@@ -126,6 +127,9 @@ class ServerList(Generic[ServerType]):
         Raises AllServersFailed.
         """
         failures: list[tuple[str, ServerFailed]] = []
+        if not self.all:
+            failures.append(("all servers", ServerFailed("they could not be opened in this process")))
+            servers = ()
         for server in sorted(self.all if servers is None else servers, key=self.is_down):
             try:
                 return self._call_one(server, operation, deadline)
@@ -224,7 +228,12 @@ _lists: WeakSet[ServerList[Any]] = WeakSet()
 def _open_in_child() -> None:
     """Connections and locks are the parent's; the child has one thread so far."""
     for servers in list(_lists):
-        servers.open()
+        try:
+            servers.open()
+        except Exception as error:
+            # the connections of the parent must not be used in any case: each process would read the other's answers
+            servers.all = ()
+            log.error("the servers cannot be opened in a forked process: %s", type(error).__name__)
 
 
 os.register_at_fork(after_in_child=_open_in_child)

@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from linkauth.backends import BackendError, BackendMisconfigured, BackendUnavailable
 from linkauth.net import AllServersFailed, Deadline, ServerFailed, ServerList
 from linkauth.redaction import reason
-from linkauth_sql.engine import DatabaseServer, open_servers
+from linkauth_sql.engine import DatabaseServer, open_servers, tls_context
 from linkauth_sql.settings import SQLSettings
 
 Row = Mapping[str, Any]
@@ -68,7 +68,9 @@ class Database:
 
     def __init__(self, settings: SQLSettings) -> None:
         self._timeout = settings.timeout
-        self._servers = ServerList(settings, lambda: open_servers(settings))
+        # a forked process reads no file again: it may have fewer permissions
+        context = tls_context(settings)
+        self._servers = ServerList(settings, lambda: open_servers(settings, context))
         self._turn = threading.Lock()
 
     @property

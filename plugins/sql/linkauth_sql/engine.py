@@ -31,25 +31,32 @@ NO_URL = "url is not a database URL such as postgresql+psycopg://reader@db/intra
 class DatabaseServer(Server):
     """One of the URLs and its connections."""
 
-    def __init__(self, url: str, settings: SQLSettings) -> None:
-        self.engine = open_engine(url, settings)
+    def __init__(self, url: str, settings: SQLSettings, context: ssl.SSLContext | None) -> None:
+        self.engine = open_engine(url, settings, context)
         super().__init__(_name_of(self.engine.url))
 
     def close(self) -> None:
         self.engine.dispose()
 
 
-def open_servers(settings: SQLSettings) -> Iterator[DatabaseServer]:
+def tls_context(settings: SQLSettings) -> ssl.SSLContext | None:
+    """Returns the context for PyMySQL, None without `tls_ca_file`. Raises ValueError in words for operators."""
+    if not settings.tls_ca_file or settings.url.startswith("postgres"):
+        return None
+    return client_context("" if settings.tls_ca_file == "system" else settings.tls_ca_file)
+
+
+def open_servers(settings: SQLSettings, context: ssl.SSLContext | None) -> Iterator[DatabaseServer]:
     """The server of `url` and those of `fallback_urls`. Raises ValueError in words for operators."""
-    yield DatabaseServer(settings.url, settings)
+    yield DatabaseServer(settings.url, settings, context)
     for url in settings.fallback_urls:
         try:
-            yield DatabaseServer(url, settings)
+            yield DatabaseServer(url, settings, context)
         except ValueError as error:
             raise ValueError(f"fallback_urls: {redact(error)}") from None
 
 
-def open_engine(url_text: str, settings: SQLSettings) -> Engine:
+def open_engine(url_text: str, settings: SQLSettings, context: ssl.SSLContext | None = None) -> Engine:
     """Returns an engine that connects when it is first used. Raises ValueError in words for operators.
 
     Statements are single: no transaction has to be begun and rolled back. A dead connection is found by using it.
@@ -72,9 +79,6 @@ def open_engine(url_text: str, settings: SQLSettings) -> Engine:
         raise ValueError(NO_URL) from None
     if settings.tls_ca_file and (problem := _tls_problem(url, name, driver)):
         raise ValueError(problem)
-    context = None
-    if driver == "pymysql" and settings.tls_ca_file:
-        context = client_context("" if settings.tls_ca_file == "system" else settings.tls_ca_file)
     try:
         if name == "sqlite":
             engine = create_engine(url, creator=lambda: sqlite.connect(url, timeout, settings.writes), **options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -65,6 +66,26 @@ def test_the_connection_is_encrypted(stores: tuple[Kind, Servers]) -> None:
         )
         encrypted = mariadb_store.backend(tls_ca_file=mariadb_store.server.ca_file, where=is_on)
         assert encrypted.authenticate("jörg", PASSWORD).subject == "1"
+
+
+def test_forked_process_reads_no_certificate_again(stores: tuple[Kind, Servers], tmp_path: Path) -> None:
+    """It may have fewer permissions than the process that read the settings."""
+    kind, (_, store) = stores
+    if kind != "good":
+        return
+    copy = tmp_path / "ca.pem"
+    copy.write_bytes(Path(store.server.ca_file).read_bytes())
+    backend = store.backend(tls_ca_file=str(copy))
+    copy.unlink()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            status = int(backend.authenticate("jörg", PASSWORD).subject != "1")
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert backend.authenticate("jörg", PASSWORD).subject == "1"
 
 
 def test_a_server_without_tls_is_refused(tmp_path: Path) -> None:
