@@ -80,51 +80,53 @@ def estimated_bits(secret: str) -> float:
 
 
 def _estimate(secret: str, per_character: float) -> float:
-    found, at = 0.0, 0
+    """Returns the sum of the bits of all parts: known patterns, word-like letters and single characters."""
+    bits, index = 0.0, 0
     lowered = secret.lower()
     unleeted = lowered.translate(_LEET)
-    while at < len(secret):
-        known = max(_repeated(secret, at), _sequence(lowered, at), _known_word(lowered, at), _known_word(unleeted, at))
-        if known:
-            found, at = found + per_character, at + known
-        elif letters := _letter_run(secret, unleeted, at):
-            share = _LETTER_BITS * min(letters, 2 * len(set(lowered[at : at + letters])))
-            found += min(_WORD_BITS, share) if letters <= _WORD_LENGTH else share
-            at += letters
+    while index < len(secret):
+        repeated, sequence = _repeated(secret, index), _sequence(lowered, index)
+        pattern = max(repeated, sequence, _known_word(lowered, index), _known_word(unleeted, index))
+        if pattern:
+            bits, index = bits + per_character, index + pattern
+        elif letters := _letter_run(secret, unleeted, index):
+            letter_bits = _LETTER_BITS * min(letters, 2 * len(set(lowered[index : index + letters])))
+            bits += min(_WORD_BITS, letter_bits) if letters <= _WORD_LENGTH else letter_bits
+            index += letters
         else:
-            found, at = found + per_character, at + 1
-    return found
+            bits, index = bits + per_character, index + 1
+    return bits
 
 
-def _repeated(secret: str, at: int) -> int:
-    """Returns how many characters from `at` on repeat earlier ones; 0 if fewer than _MIN_RUN."""
+def _repeated(secret: str, start: int) -> int:
+    """Returns how many characters from `start` on repeat earlier ones; 0 if fewer than _MIN_RUN."""
     length = 0
-    while at + length < len(secret) and secret.find(secret[at : at + length + 1], 0, at + length) >= 0:
+    while start + length < len(secret) and secret.find(secret[start : start + length + 1], 0, start + length) >= 0:
         length += 1
     return length if length >= _MIN_RUN else 0
 
 
-def _sequence(lowered: str, at: int) -> int:
+def _sequence(lowered: str, start: int) -> int:
+    """Returns how many characters from `start` on are a sequence such as abc or qwe; 0 if fewer than _MIN_RUN."""
     length = 0
-    while at + length < len(lowered) and any(lowered[at : at + length + 1] in row for row in _SEQUENCES):
+    while start + length < len(lowered) and any(lowered[start : start + length + 1] in row for row in _SEQUENCES):
         length += 1
     return length if length >= _MIN_RUN else 0
 
 
-def _known_word(text: str, at: int) -> int:
-    return max(
-        (len(word) for word in _WORDS_BY_LETTER.get(text[at : at + 1], ()) if text.startswith(word, at)), default=0
-    )
+def _known_word(text: str, start: int) -> int:
+    """Returns the length of the longest known word at `start`, or 0."""
+    words = _WORDS_BY_LETTER.get(text[start : start + 1], ())
+    return max((len(word) for word in words if text.startswith(word, start)), default=0)
 
 
-def _letter_run(secret: str, unleeted: str, at: int) -> int:
-    """Returns the number of word-like letters of one case at `at`, up to the next known word; 0 if they are random."""
-    found = _LETTERS.match(secret, at)
-    if not found:
+def _letter_run(secret: str, unleeted: str, start: int) -> int:
+    """Returns the number of word-like letters from `start` on, up to the next known word; 0 if they are random."""
+    match = _LETTERS.match(secret, start)
+    if not match:
         return 0
-    ends = (
-        end for end in range(at + 1, found.end()) if _known_word(unleeted, end) > 2 or _repeated(secret, end) > _MIN_RUN
-    )
-    end = next(ends, found.end())
-    pairs = [secret[start : start + 2].lower() in _COMMON_PAIRS for start in range(at, end - 1)]
-    return end - at if sum(pairs) >= _COMMON_PAIRS_RATIO * len(pairs) else 0
+    positions = range(start + 1, match.end())
+    ends = (each for each in positions if _known_word(unleeted, each) > 2 or _repeated(secret, each) > _MIN_RUN)
+    end = next(ends, match.end())
+    pairs = [secret[index : index + 2].lower() in _COMMON_PAIRS for index in range(start, end - 1)]
+    return end - start if sum(pairs) >= _COMMON_PAIRS_RATIO * len(pairs) else 0

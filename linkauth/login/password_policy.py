@@ -167,13 +167,14 @@ def _variants(password: str) -> set[str]:
     folded = unicodedata.normalize("NFKC", password).casefold()
     text = "".join(letter for letter in folded if not letter.isspace() and unicodedata.category(letter) != "Cf")
     # the shortest period of the text, "ab" for "abab"
-    once = text[: (text + text).find(text, 1)]
-    texts = {text, once, *(base for base in (_base(text), _base(text[::-1])[::-1], _base(_base(text)[::-1])[::-1]))}
+    period = text[: (text + text).find(text, 1)]
+    without_end, without_start = _strip_end(text), _strip_end(text[::-1])[::-1]
+    texts = {text, period, without_end, without_start, _strip_end(without_end[::-1])[::-1]}
     texts = {each for each in texts if len(each) >= MIN_BASE_LENGTH} | {text}
     return texts | {each.translate(table) for each in texts for table in _LEET_TABLES}
 
 
-def _base(text: str) -> str:
+def _strip_end(text: str) -> str:
     """Removes trailing digits and punctuation."""
     end = len(text)
     while end and not text[end - 1].isalpha():
@@ -203,18 +204,18 @@ def _consists_of(variant: str, words: frozenset[str]) -> bool:
     compact = _without_punctuation(variant)
     rest = compact
     for word in sorted(words, key=len, reverse=True):
-        if compact == word or _letters(compact) == _letters(word) != "":
+        if compact == word or _without_digits(compact) == _without_digits(word) != "":
             return True
         if len(word) >= MIN_WORD_LENGTH:
             rest = rest.replace(word, "")
-    return rest != compact and len(_letters(rest)) < MIN_OTHER_LETTERS
+    return rest != compact and len(_without_digits(rest)) < MIN_OTHER_LETTERS
 
 
 def _without_punctuation(text: str) -> str:
     return re.sub(r"[\W_]+", "", text)
 
 
-def _letters(text: str) -> str:
+def _without_digits(text: str) -> str:
     return re.sub(r"\d+", "", text)
 
 

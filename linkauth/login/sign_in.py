@@ -74,8 +74,8 @@ class Person:
         if self.identity.groups:
             found["groups"] = list(self.identity.groups)
         claims = {name: _claim(value) for name, value in found.items() if isinstance(name, str)}
-        if lost := sorted(name for name in claims if claims[name] is None):
-            log.info("backend %s: claims of an unsupported type are ignored: %s", self.backend, ", ".join(lost))
+        if ignored := sorted(name for name in claims if claims[name] is None):
+            log.info("backend %s: claims of an unsupported type are ignored: %s", self.backend, ", ".join(ignored))
         return {name: value for name, value in claims.items() if value is not None}
 
 

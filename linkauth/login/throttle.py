@@ -64,7 +64,7 @@ class Window:
         # indexed by the bit length of the failure count; each dict is ordered by the time of the last failure. The
         # times are packed, because a tuple of floats takes three times the memory
         self._levels: list[OrderedDict[bytes, bytes]] = [OrderedDict() for _ in range(limit.bit_length())]
-        self._checking: Counter[bytes] = Counter()
+        self._in_progress: Counter[bytes] = Counter()
 
     def __len__(self) -> int:
         return sum(map(len, self._levels))
@@ -72,7 +72,7 @@ class Window:
     def wait(self, key: bytes, now: float) -> float:
         """Returns the seconds until `key` may try again; 0 if it may try now."""
         times = next(filter(None, (level.get(key) for level in self._levels)), b"")
-        count, free = len(times) // _TIME.size, self._limit - self._checking[key]
+        count, free = len(times) // _TIME.size, self._limit - self._in_progress[key]
         if free > 0 and (count < free or not self._is_recent(times, count - free, now)):
             return 0
         # if attempts in progress fill the window, they may still succeed, so the wait is only one second
@@ -81,14 +81,16 @@ class Window:
         )
 
     def start(self, key: bytes) -> None:
-        self._checking[key] += 1
+        """Counts an attempt in progress."""
+        self._in_progress[key] += 1
 
     def end(self, key: bytes) -> None:
-        self._checking[key] -= 1
-        if not self._checking[key]:
-            del self._checking[key]
+        self._in_progress[key] -= 1
+        if not self._in_progress[key]:
+            del self._in_progress[key]
 
     def fail(self, key: bytes, now: float) -> None:
+        """Stores a failure."""
         self._evict_expired(now)
         times = (self.clear(key) + _TIME.pack(now))[-_TIME.size * self._limit :]
         self._levels[(len(times) // _TIME.size).bit_length() - 1][key] = times
@@ -164,8 +166,8 @@ class Throttle:
         pair, client = self._hash(f"{client_id}\0{address_bucket(address)}"), self._hash(client_id)
         # no lock for correct secrets: these are single lookups, and a few attempts above the limit do no harm
         now = self._clock()
-        proven = pair in self._verified
-        if proven:
+        is_verified = pair in self._verified
+        if is_verified:
             wait = self._client_verified.wait(pair, now)
         else:
             wait = max(self._client.wait(pair, now), self._client_global.wait(client, now))
@@ -175,9 +177,9 @@ class Throttle:
         yield attempt
         if attempt.is_correct is False:
             with self._lock:
-                (self._client_verified if proven else self._client).fail(pair, self._clock())
+                (self._client_verified if is_verified else self._client).fail(pair, self._clock())
                 self._client_global.fail(client, self._clock())
-        elif attempt.is_correct and not proven:
+        elif attempt.is_correct and not is_verified:
             with self._lock:
                 self._verified[pair] = None
                 if len(self._verified) > MAX_KEYS:

@@ -30,7 +30,7 @@ def sizes(throttle: Throttle) -> list[int]:
     """Returns the number of entries in each collection of the throttle and its windows."""
     result = [len(vars(throttle)["_verified"])]
     for window in windows(throttle):
-        result += [sum(map(len, window._levels)), len(window._checking)]
+        result += [sum(map(len, window._levels)), len(window._in_progress)]
     return result
 
 
