@@ -52,7 +52,7 @@ def doctor(ini: str) -> None:
             results += checks
         if (refusal_check := _refusal_time_check(backends)) is not None:
             click.echo(f"{_mark(refusal_check)}  backends: {refusal_check.name}" + _detail(refusal_check))
-        # a database without problems has no lines
+        # database_checks returns no checks for a database without problems
         for check in (*database_checks(settings), *_breached_passwords_checks(settings)):
             click.echo(f"{_mark(check)}  {printable(check.name)}" + _detail(check))
             results.append(check)
@@ -90,7 +90,7 @@ def _refusal_time_check(backends: Sequence[NamedBackend]) -> Check | None:
     first, total = f"{times[0] * 1_000:.0f} ms", f"{sum(times) * 1_000:.0f} ms"
     detail = (
         f"a refusal takes {first} for a name that {sign_in_backends[0].name} knows and {total} for a name that no "
-        "backend knows. To hide this difference, set accepts so that each name belongs to one backend"
+        "backend knows. To hide this difference, use the setting `accepts` so that each name belongs to one backend"
     )
     return Check("order", True, detail)
 

@@ -28,7 +28,7 @@ def loader(ini: str) -> Any:
         raise StartError(f"{ini}: no such file; copy production.ini and adapt its settings")
     with ini_errors(ini):
         _require_plain_text(ini)
-        # plaster.get_loader would search every installed distribution for it
+        # plaster.get_loader would search every installed distribution for a loader
         found = Loader(plaster.parse_uri(ini))
         if "app:main" not in found.get_sections():
             raise StartError(f"{ini}: has no section [app:main]")
@@ -47,7 +47,7 @@ def _set_up_logging(ini: str, found: Any) -> None:
     try:
         found.setup_logging({"__file__": str(Path(ini).resolve())})
     except Exception as error:
-        # logging.config raises many types; the messages of the first two contain parts of an evaluated value
+        # the messages of NameError and SyntaxError contain parts of a value, which logging.config evaluates
         why = type(error).__name__
         why += "" if isinstance(error, (NameError, SyntaxError)) else f": {reason(error)}"
         raise StartError(f"{ini}: the logging sections are invalid: {why}") from error
@@ -92,7 +92,7 @@ def ini_errors(ini: str, section: str = "app:main") -> Iterator[None]:
         lines = ", ".join(map(str, numbers))
         source = str(getattr(error, "source", ini))
         if source != ini and Path(source).is_file():
-            # a config: reference names another ini file
+            # the error is in another ini file, to which `use = config:...` refers
             _require_plain_text(source)
             ini = source
         raise StartError(f"{ini}: line {lines} is neither a [section] nor a key = value") from None
@@ -107,7 +107,7 @@ def ini_errors(ini: str, section: str = "app:main") -> Iterator[None]:
         # PasteDeploy did not find a section, an application or a server
         raise StartError(f"{ini}: [{section}] cannot be used: {type(error).__name__}: {reason(error)}") from error
     except UnicodeError:
-        # this ini file is UTF-8, so another one is not
+        # _require_plain_text has checked this file, so the error is in a file to which it refers
         raise StartError(f"{ini}: a file in a config: reference is not text in UTF-8: save it as UTF-8") from None
     except (OSError, ValueError) as error:
         why = reason(error) if isinstance(error, OSError) else type(error).__name__

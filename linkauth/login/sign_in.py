@@ -119,10 +119,11 @@ class SignIn:
         return person
 
     def change_password(self, username: str, current: str, new: str, repeated: str, address: str) -> Person:
-        """Changes the password from `current` to `new` and returns the Person. `repeated` is the second input of `new`.
+        """Signs in with `current`. If the backend refuses because a new password is needed, changes it to `new` first.
 
-        If `current` allows a sign-in, the password is not changed and this is a plain sign-in. Otherwise a thief of the
-        password could lock its owner out. Raises PasswordRefused, PasswordChanged, and the exceptions of a sign-in.
+        `repeated` is the second input of `new`. A password that allows a sign-in is never changed, so that a person who
+        stole it cannot lock out its owner. Returns the Person. Raises PasswordRefused, PasswordChanged, and the
+        exceptions of a sign-in.
         """
         username = _valid_username(username, current)
         if new != repeated:

@@ -76,7 +76,7 @@ def primary_filter(entry: Entry, settings: LDAPSettings) -> str | None:
     if group_id is not None and len(sids) == 1 and len(sids[0]) >= 12 and len(sids[0]) == 8 + 4 * sids[0][1]:
         return f"(objectSid={escape_bytes(sids[0][:-4] + group_id.to_bytes(4, 'little'))})"
     if settings.denied_groups:
-        raise UnknownValue("primaryGroupID", "or objectSid is not shown: bind_dn must be able to read them")
+        raise UnknownValue("primaryGroupID", "cannot be read, or objectSid cannot: allow bind_dn to read both")
     return None
 
 
@@ -114,7 +114,7 @@ def _search_by_level(
         filters.append(fill_filter(template, dn=primary.dn, username=NO_USERNAME))
     # only a filter with {dn} can find the groups of a group
     levels = settings.group_nesting if "{dn}" in template else 0
-    # with denied_groups, one more level is searched to detect groups below the limit
+    # with denied_groups, one more level is searched to detect groups that are nested deeper than group_nesting
     extra_level = 1 if levels and settings.denied_groups else 0
     for level in range(levels + 1 + extra_level):
         new_groups: list[Group] = []
