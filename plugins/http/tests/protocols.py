@@ -32,10 +32,10 @@ def is_right(name: str, password: str) -> bool:
 
 
 def json_api(request: ReceivedRequest) -> Reply:
-    said = json.loads(request.body)
-    if not known(said["username"]):
+    body = json.loads(request.body)
+    if not known(body["username"]):
         return Reply(404, json.dumps({"ok": False}), JSON)
-    if not is_right(said["username"], said["password"]):
+    if not is_right(body["username"], body["password"]):
         return Reply(401, json.dumps({"ok": False}), JSON)
     person = {"ok": True, "id": 4711, "login": "müller", "mail": "m@example.com", "roles": ["staff", "alexa"]}
     return Reply(200, json.dumps(person), JSON)
@@ -70,20 +70,20 @@ def jwt(claims: Mapping[str, Any]) -> str:
 def keycloak(request: ReceivedRequest) -> Reply:
     form = request.form
     if form.get("client_id") != "linkauth" or form.get("client_secret") != "s3cret of the client":
-        said = {"error": "unauthorized_client", "error_description": "Invalid client or Invalid client credentials"}
-        return Reply(401, json.dumps(said), JSON)
+        body = {"error": "unauthorized_client", "error_description": "Invalid client or Invalid client credentials"}
+        return Reply(401, json.dumps(body), JSON)
     assert form["grant_type"] == "password"
     if form["username"] == "blocked":
         return Reply(400, json.dumps({"error": "invalid_grant", "error_description": "Account disabled"}), JSON)
     if form["username"] == "newcomer" and form["password"] == "first":
-        said = {"error": "invalid_grant", "error_description": "Account is not fully set up"}
-        return Reply(400, json.dumps(said), JSON)
+        body = {"error": "invalid_grant", "error_description": "Account is not fully set up"}
+        return Reply(400, json.dumps(body), JSON)
     if not is_right(form["username"], form["password"]):
-        said = {"error": "invalid_grant", "error_description": "Invalid user credentials"}
-        return Reply(401, json.dumps(said), JSON)
+        body = {"error": "invalid_grant", "error_description": "Invalid user credentials"}
+        return Reply(401, json.dumps(body), JSON)
     claims = {"sub": "4711", "preferred_username": "müller", "name": "Maria Müller", "email": "m@example.com"}
-    said = {"access_token": jwt({"typ": "Bearer"}), "token_type": "Bearer", "scope": form["scope"]}
-    return Reply(200, json.dumps(said | {"id_token": jwt(claims | {"groups": ["staff"]})}), JSON)
+    body = {"access_token": jwt({"typ": "Bearer"}), "token_type": "Bearer", "scope": form["scope"]}
+    return Reply(200, json.dumps(body | {"id_token": jwt(claims | {"groups": ["staff"]})}), JSON)
 
 
 def soap(request: ReceivedRequest) -> Reply:

@@ -38,8 +38,10 @@ INTERIM = {
 
 def answer_about(request: ReceivedRequest) -> bytes:
     """Returns the name in the request, and whether the password is correct."""
-    said = json.loads(request.body)
-    body = json.dumps({"ok": said["password"] == f"of {said['username']}", "id": said["username"]}).encode()
+    credentials = json.loads(request.body)
+    body = json.dumps(
+        {"ok": credentials["password"] == f"of {credentials['username']}", "id": credentials["username"]}
+    ).encode()
     return OK + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
 
@@ -182,13 +184,13 @@ def test_forked_process_uses_its_own_connections(api: API, backend_on: Make) -> 
 
             def ask(_: int) -> tuple[int, str]:
                 together.wait(10)
-                mine = id(backend._servers.all[0])
-                return mine, sign_in(backend)
+                server_ids = id(backend._servers.all[0])
+                return server_ids, sign_in(backend)
 
             with ThreadPoolExecutor(8) as threads:
                 found = list(threads.map(ask, range(8)))
-            mine = {server for server, _ in found}
-            wrong = len(parents & mine) + (len(mine) != 1) + sum(subject != "4711" for _, subject in found)
+            server_ids = {server for server, _ in found}
+            wrong = len(parents & server_ids) + (len(server_ids) != 1) + sum(subject != "4711" for _, subject in found)
         finally:
             os._exit(wrong)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -260,8 +260,8 @@ class TestWarnings:
             with pytest.raises(BackendUnavailable, match=r"/flag.* is neither yes nor no") as raised:
                 backend.authenticate("ada", "s3cret-word")
             assert "s3cret" not in str(raised.value)
-        told = [record for record in caplog.records if record.levelno == logging.ERROR]
-        assert [("gesperrt" in record.getMessage()) for record in told] == [True, False]
+        errors = [record for record in caplog.records if record.levelno == logging.ERROR]
+        assert [("gesperrt" in record.getMessage()) for record in errors] == [True, False]
         assert "s3cret" not in caplog.text
         respond_with(api, True, other="vielleicht")
         assert outcome(backend) == "locked"
@@ -292,7 +292,7 @@ class TestWarnings:
     ) -> None:
         found = [check for check in backend_on(api.url, **changes).check() if check.name == "rules"]
         assert all(check.ok and check.warning for check in found)
-        assert [words in check.detail for words, check in zip(warned, found, strict=True)] == [True] * len(warned)
+        assert [text in check.detail for text, check in zip(warned, found, strict=True)] == [True] * len(warned)
 
     @pytest.mark.parametrize("rule", ["/ok = *e", "/ok = *", "status:200", "not /error", "/ok = *a* and status:200"])
     def test_success_without_a_marker_is_refused_at_start(self, rule: str) -> None:

@@ -118,12 +118,12 @@ def test_only_configured_outcomes_are_proven(api: API, backend_on: Make, reveal:
     url = "https://example.com/new"
     settings = {"proven": ("must_change",), "reveal_state": reveal, "password_change_url": url}
     backend = backend_on(api.url, header={"X-Name": "{username}"}, **settings)
-    told = {}
+    refusals = {}
     for status in ("423", "428"):
         with pytest.raises(AccountRefused) as refused:
             backend.authenticate(status, "x")
-        told[status] = (refused.value.proven, refused.value.revealed, refused.value.change_url)
-    assert told == {
+        refusals[status] = (refused.value.proven, refused.value.revealed, refused.value.change_url)
+    assert refusals == {
         "423": (False, reveal == "always", ""),
         "428": (True, reveal != "never", url),
     }

@@ -62,9 +62,9 @@ def form(request: ReceivedRequest) -> tuple[str, str]:
 
 
 def json_body(request: ReceivedRequest) -> tuple[str, str]:
-    said = json.loads(request.body)
-    assert list(said) == ["a", "secret"]
-    return said["a"][0]["login"], said["secret"]
+    body = json.loads(request.body)
+    assert list(body) == ["a", "secret"]
+    return body["a"][0]["login"], body["secret"]
 
 
 def xml(request: ReceivedRequest) -> tuple[str, str]:

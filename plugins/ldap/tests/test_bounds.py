@@ -16,16 +16,16 @@ from linkauth_ldap.filters import DN_LIMIT, any_name_filter, canonical_dn, first
 
 def test_response_size_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "ANSWER_LIMIT", 10)
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        timed = TimedSocket(ours, Deadline(10), 10)
-        theirs.sendall(b"x" * 11)
+    client, server = socket.socketpair()
+    with client, server:
+        timed = TimedSocket(client, Deadline(10), 10)
+        server.sendall(b"x" * 11)
         assert timed.recv(8) == b"x" * 8
         with pytest.raises(OSError, match="larger than 10 bytes"):
             timed.recv(8)
         # reset the count, as before each request
         timed.received = 0
-        theirs.sendall(b"y")
+        server.sendall(b"y")
         assert timed.recv(8) == b"y"
 
 
@@ -39,9 +39,9 @@ def test_dn_length_is_limited() -> None:
 
 @pytest.mark.parametrize("digits", ["7", "9" * 10, "9" * 5_000])
 def test_long_numbers_are_ignored(digits: str) -> None:
-    said = passwords.change_error({"result": 19, "message": f"too short, at least {digits} characters"}, False)
-    assert isinstance(said, PasswordRefused)
-    assert said.minimum == (7 if digits == "7" else 0)
+    error = passwords.change_error({"result": 19, "message": f"too short, at least {digits} characters"}, False)
+    assert isinstance(error, PasswordRefused)
+    assert error.minimum == (7 if digits == "7" else 0)
     controls = {EXPIRING: {"value": digits.encode()}}
     expires_in = outcomes.bind_outcome({"result": 0, "controls": controls}).expires_in
     assert expires_in == (None if len(digits) > outcomes.MAX_SECONDS_DIGITS else int(digits))

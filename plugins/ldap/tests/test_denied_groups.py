@@ -29,12 +29,12 @@ def can_sign_in(backend: LDAPBackend, directory: OpenLDAP | SambaAD, username: s
     try:
         backend.authenticate(username, directory.people[username].password)
     except AccountRefused as refused:
-        said = refused.reason, refused.proven
+        outcome = refused.reason, refused.proven
     else:
-        said = None, True
-    assert (backend.find(username).refused, True) == said
-    assert said[0] in (None, "not_entitled")
-    return said[0] is None
+        outcome = None, True
+    assert (backend.find(username).refused, True) == outcome
+    assert outcome[0] in (None, "not_entitled")
+    return outcome[0] is None
 
 
 def group_checks(backend: LDAPBackend) -> list[Check]:
@@ -103,12 +103,12 @@ class TestPrimaryGroups:
         assert not can_sign_in(openldap_backend(**posix, denied_groups=developers), slapd, "user05")
 
 
-def refuses_everybody(backend: LDAPBackend, directory: OpenLDAP | SambaAD, words: str) -> None:
+def refuses_everybody(backend: LDAPBackend, directory: OpenLDAP | SambaAD, message: str) -> None:
     """All sign-ins and look-ups raise BackendMisconfigured, and the checks report the problem."""
     for username in ("user03", "user15"):
-        with pytest.raises(BackendMisconfigured, match=words):
+        with pytest.raises(BackendMisconfigured, match=message):
             backend.authenticate(username, directory.people[username].password)
-        with pytest.raises(BackendMisconfigured, match=words):
+        with pytest.raises(BackendMisconfigured, match=message):
             backend.find(username)
     assert [check for check in group_checks(backend) if not check.ok]
 
@@ -199,8 +199,8 @@ class TestUndetectedMembers:
     def test_members_without_an_entry(
         self, slapd: OpenLDAP, openldap_backend: Make, admins: Callable[..., str]
     ) -> None:
-        gone = [f"uid=leaver{number},{slapd.people_base}" for number in range(8)]
-        for members, is_sure in (([*gone, slapd.people["user03"].dn], True), (gone, False)):
+        leavers = [f"uid=leaver{number},{slapd.people_base}" for number in range(8)]
+        for members, is_sure in (([*leavers, slapd.people["user03"].dn], True), (leavers, False)):
             for mode in ("search", "memberof"):
                 backend = openldap_backend(group_mode=mode, denied_groups=admins(*members))
                 assert can_sign_in(backend, slapd, "user15")
@@ -292,9 +292,9 @@ class TestCheckInterval:
     ) -> None:
         monkeypatch.setattr(directory, "GROUP_CHECK_SECONDS", -1)
         backend = openldap_backend(denied_groups=f"cn=admins,{slapd.group_base}")
-        results += ["", "it is gone", "it is gone", ""]
+        results += ["", "it was deleted", "it was deleted", ""]
         assert backend.find("user15").refused is None
         for _ in range(2):
-            with pytest.raises(BackendMisconfigured, match="it is gone"):
+            with pytest.raises(BackendMisconfigured, match="it was deleted"):
                 backend.find("user15")
         assert backend.find("user15").refused is None

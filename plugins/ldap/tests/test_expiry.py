@@ -35,13 +35,13 @@ def set_attributes(slapd: OpenLDAP) -> Iterator[Set]:
 
 def outcome(backend: LDAPBackend, slapd: OpenLDAP) -> str:
     """Signs in with the correct password. Asserts that a look-up returns the same state."""
-    said, proven = "let in", True
+    result, proven = "let in", True
     try:
         assert isinstance(backend.authenticate(NAME, slapd.people[NAME].password), Identity)
     except AccountRefused as refused:
-        said, proven = refused.reason, refused.proven
-    assert (backend.find(NAME).refused or "let in", proven) == (said, True)
-    return said
+        result, proven = refused.reason, refused.proven
+    assert (backend.find(NAME).refused or "let in", proven) == (result, True)
+    return result
 
 
 @pytest.mark.parametrize(

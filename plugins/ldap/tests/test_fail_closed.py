@@ -132,7 +132,7 @@ BOTH = {"active_attribute": "state", "disabled_attribute": "lock"}
 
 
 @pytest.mark.parametrize(
-    ("words", "state", "lock", "is_in"),
+    ("values", "state", "lock", "is_in"),
     [
         ((("active",), ("true",)), "active", "FALSE", True),
         ((("active",), ("true",)), "active", "TRUE", False),
@@ -146,8 +146,8 @@ BOTH = {"active_attribute": "state", "disabled_attribute": "lock"}
         ((("here",), ("gone",)), "here", "here", True),
     ],
 )
-def test_values_of_one_attribute_do_not_apply_to_the_other(words: Any, state: str, lock: str, is_in: bool) -> None:
-    made = settings(**BOTH, active_values=words[0], disabled_values=words[1])
+def test_values_of_one_attribute_do_not_apply_to_the_other(values: Any, state: str, lock: str, is_in: bool) -> None:
+    made = settings(**BOTH, active_values=values[0], disabled_values=values[1])
     assert is_in == (not states.account_problems(entry(state=state, lock=lock), made, NOW, True))
 
 

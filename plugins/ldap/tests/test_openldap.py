@@ -93,13 +93,13 @@ def test_each_wrong_password_counts_once_towards_the_lockout(slapd: OpenLDAP, ba
 )
 def test_reveal_state(slapd: OpenLDAP, openldap_backend: Make, reveal_state: str, locked: bool, expired: bool) -> None:
     backend = openldap_backend(reveal_state=reveal_state, password_change_url="https://pw.example.org/")
-    for username, told, proven, url in (
+    for username, revealed, proven, url in (
         ("locked", locked, False, ""),
         ("expired", expired, True, "https://pw.example.org/"),
     ):
         with pytest.raises(AccountRefused) as refused:
             backend.authenticate(username, slapd.people[username].password)
-        assert (refused.value.revealed, refused.value.proven, refused.value.change_url) == (told, proven, url)
+        assert (refused.value.revealed, refused.value.proven, refused.value.change_url) == (revealed, proven, url)
 
 
 def test_grace_login_setting(slapd: OpenLDAP, openldap_backend: Make, caplog: pytest.LogCaptureFixture) -> None:

@@ -25,20 +25,20 @@ class TestPasswordChange:
     NEW = "Neues-Passwort-77"
 
     @pytest.fixture
-    def fresh(self, slapd: OpenLDAP) -> Iterator[Callable[[str], str]]:
-        touched = []
+    def restore_person(self, slapd: OpenLDAP) -> Iterator[Callable[[str], str]]:
+        usernames = []
 
         def restore(username: str) -> str:
             slapd.restore(username)
-            touched.append(username)
+            usernames.append(username)
             return slapd.people[username].password
 
         yield restore
-        for username in touched:
+        for username in usernames:
             slapd.restore(username)
 
-    def test_required_change_by_the_person(self, openldap_backend: Make, fresh: Callable[[str], str]) -> None:
-        backend, current = openldap_backend(password_change="self"), fresh("mustchange3")
+    def test_required_change_by_the_person(self, openldap_backend: Make, restore_person: Callable[[str], str]) -> None:
+        backend, current = openldap_backend(password_change="self"), restore_person("mustchange3")
         assert PasswordChange in backend.offers
         for new, rule in (("short", "too_short"), (current, "used_before")):
             with pytest.raises(PasswordRefused) as refused:
@@ -52,9 +52,9 @@ class TestPasswordChange:
             backend.authenticate("mustchange3", current)
 
     def test_expired_password_needs_the_service_account(
-        self, slapd: OpenLDAP, openldap_backend: Make, fresh: Callable[[str], str]
+        self, slapd: OpenLDAP, openldap_backend: Make, restore_person: Callable[[str], str]
     ) -> None:
-        current = fresh("expired2")
+        current = restore_person("expired2")
         helpdesk = {"bind_dn": slapd.helpdesk_dn, "bind_password": slapd.helpdesk_password}
         with pytest.raises(WrongPassword):
             openldap_backend(password_change="service", **helpdesk).change_password("expired2", "a wrong one", self.NEW)
@@ -66,25 +66,27 @@ class TestPasswordChange:
         assert openldap_backend().authenticate("expired2", self.NEW).username == "expired2"
 
     def test_change_is_not_offered_without_a_bind(
-        self, slapd: OpenLDAP, openldap_backend: Make, fresh: Callable[[str], str]
+        self, slapd: OpenLDAP, openldap_backend: Make, restore_person: Callable[[str], str]
     ) -> None:
-        backend, current = openldap_backend(password_change="self"), fresh("expired2")
+        backend, current = openldap_backend(password_change="self"), restore_person("expired2")
         with pytest.raises(AccountRefused) as refused:
             backend.authenticate("expired2", current)
         assert not refused.value.changeable
         with pytest.raises(PasswordRefused, match="not_allowed"):
             backend.change_password("expired2", current, self.NEW)
 
-    def test_unusable_new_password_is_refused(self, openldap_backend: Make, fresh: Callable[[str], str]) -> None:
-        current = fresh("user40")
+    def test_unusable_new_password_is_refused(
+        self, openldap_backend: Make, restore_person: Callable[[str], str]
+    ) -> None:
+        current = restore_person("user40")
         with pytest.raises(PasswordRefused, match="policy"):
             openldap_backend(password_change="self").change_password("user40", current, "ü" * 600)
         assert openldap_backend().authenticate("user40", current)
 
     def test_account_without_permission_is_misconfigured(
-        self, openldap_backend: Make, fresh: Callable[[str], str]
+        self, openldap_backend: Make, restore_person: Callable[[str], str]
     ) -> None:
-        current = fresh("user40")
+        current = restore_person("user40")
         with pytest.raises(BackendMisconfigured, match="may not change"):
             openldap_backend(password_change="service").change_password("user40", current, self.NEW)
 
@@ -136,7 +138,7 @@ class TestChecks:
         assert {"user_base", "group_base", "preset", "password policy control", "password change"} <= set(found)
 
     @pytest.mark.parametrize(
-        ("changes", "name", "words"),
+        ("changes", "name", "text"),
         [
             ({"user_base": "ou=nobody,dc=example,dc=org"}, ("user_base", "subject"), "nobody"),
             ({"bind_password": "wrong"}, ("server",), "bind_dn"),
@@ -145,11 +147,11 @@ class TestChecks:
         ],
     )
     def test_problems_are_reported(
-        self, openldap_backend: Make, changes: Any, name: tuple[str, ...], words: str
+        self, openldap_backend: Make, changes: Any, name: tuple[str, ...], text: str
     ) -> None:
         failed = [check for check in openldap_backend(**changes).check() if not check.ok]
         assert failed
-        assert all(check.name.startswith(name) and words in check.detail for check in failed)
+        assert all(check.name.startswith(name) and text in check.detail for check in failed)
 
     def test_unreadable_policy_is_a_warning(self, openldap_backend: Make) -> None:
         found = {check.name: check for check in openldap_backend().check()}

@@ -96,10 +96,10 @@ def test_other_results(answer: dict[str, Any], error: type[BackendError]) -> Non
 
 
 def test_tls_requirement_is_named_in_the_error() -> None:
-    for code, told in ((8, True), (13, True), (50, False)):
+    for code, names_tls in ((8, True), (13, True), (50, False)):
         with pytest.raises(BackendMisconfigured) as raised:
             outcomes.bind_outcome(result(code))
-        assert (outcomes.USE_TLS in str(raised.value)) is told
+        assert (outcomes.USE_TLS in str(raised.value)) is names_tls
 
 
 @pytest.mark.parametrize(

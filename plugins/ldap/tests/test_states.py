@@ -95,16 +95,18 @@ def test_unparsable_group_dn_is_misconfigured_with_denied_groups() -> None:
         )
 
 
-@pytest.mark.parametrize(("given", "asked", "complete"), [(2, 2, True), (1, 2, False), (0, 2, False), (3, 0, False)])
-def test_incomplete_search_result_is_misconfigured(given: int, asked: int, complete: bool) -> None:
+@pytest.mark.parametrize(
+    ("returned", "size_limit", "complete"), [(2, 2, True), (1, 2, False), (0, 2, False), (3, 0, False)]
+)
+def test_incomplete_search_result_is_misconfigured(returned: int, size_limit: int, complete: bool) -> None:
     """Otherwise one of several entries with a name would be mistaken for the only one."""
     result = {"result": 4, "description": "sizeLimitExceeded", "message": ""}
-    found = [{"dn": "uid=ada,dc=x", "raw_attributes": {}}] * given
+    found = [{"dn": "uid=ada,dc=x", "raw_attributes": {}}] * returned
     if complete:
-        assert len(entries_from_result(result, found, "dc=x", asked)) == given
+        assert len(entries_from_result(result, found, "dc=x", size_limit)) == returned
     else:
         with pytest.raises(BackendMisconfigured, match="more entries"):
-            entries_from_result(result, found, "dc=x", asked)
+            entries_from_result(result, found, "dc=x", size_limit)
 
 
 def test_domain_and_base_of_a_dn() -> None:

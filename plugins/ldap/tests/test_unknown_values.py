@@ -49,8 +49,8 @@ class TestReports:
             with pytest.raises(AccountRefused) as refused:
                 backend.authenticate(username, slapd.people[username].password)
             assert (refused.value.reason, refused.value.proven) == ("disabled", True)
-        told = [record for record in caplog.records if "gesperrt" in record.getMessage()]
-        assert [record.levelno for record in told] == [logging.ERROR]
+        records = [record for record in caplog.records if "gesperrt" in record.getMessage()]
+        assert [record.levelno for record in records] == [logging.ERROR]
         account = backend.find("user42")
         assert account.refused == "disabled"
         assert "employeeType = 'gesperrt'" in account.facts["not understood"]
@@ -104,9 +104,9 @@ def test_unreadable_attributes_refuse(
     for backend, attribute, directory in backends:
         with pytest.raises(AccountRefused, match="disabled"):
             backend.authenticate("veiled", directory.people["veiled"].password)
-        told = f"{attribute} is not shown"
-        assert told in backend.find("veiled").facts["not understood"]
-        assert any(told in check.detail for check in backend.check() if check.name == "account state")
+        problem = f"{attribute} is not shown"
+        assert problem in backend.find("veiled").facts["not understood"]
+        assert any(problem in check.detail for check in backend.check() if check.name == "account state")
         assert backend.authenticate("user03", directory.people["user03"].password)
     group = f"cn=veiled,{slapd.group_base}"
     with pytest.raises(BackendMisconfigured, match=r"member of .* is not shown"):

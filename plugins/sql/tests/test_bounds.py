@@ -31,7 +31,7 @@ def test_scheme_prefix_is_removed_only_at_the_start() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("text", "message"),
     [
         ("Duplicate entry 'ada@example.com' for key 'email'", "Duplicate entry for key 'email'"),
         ("Duplicate entry 'it's' for key' for key 'x'", "Duplicate entry for key 'x'"),
@@ -39,5 +39,5 @@ def test_scheme_prefix_is_removed_only_at_the_start() -> None:
         ("another fault", "another fault"),
     ],
 )
-def test_message_omits_duplicate_value(said: str, told: str) -> None:
-    assert _message(ValueError(said)) == told
+def test_message_omits_duplicate_value(text: str, message: str) -> None:
+    assert _message(ValueError(text)) == message

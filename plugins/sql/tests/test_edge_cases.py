@@ -181,8 +181,8 @@ def test_concurrent_registrations_of_one_name_create_one_account(kind: str) -> N
             for index in {row[2] for row in store.run("SHOW INDEX FROM people") if row[2] != "PRIMARY"}:
                 store.run(f"DROP INDEX {index} ON people")
         stack.enter_context(closing(store))
-        wanted = {**ALL_POWERS, "new_account": ("active=true",), "timeout": 10}
-        backends = [store.backend(**wanted) for _ in range(4)]
+        settings = {**ALL_POWERS, "new_account": ("active=true",), "timeout": 10}
+        backends = [store.backend(**settings) for _ in range(4)]
 
         def register(number: int) -> str:
             try:

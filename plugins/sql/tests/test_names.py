@@ -51,11 +51,11 @@ def test_other_spelling_of_ambiguous_name_is_unknown(
 ) -> None:
     caplog.set_level(logging.INFO)
     with closing(store.backend()) as backend:
-        for word in PASSWORDS_OF.values():
+        for password in PASSWORDS_OF.values():
             with pytest.raises(UnknownUser):
-                backend.authenticate(typed, word)
+                backend.authenticate(typed, password)
             with pytest.raises(UnknownUser):
-                backend.change_password(typed, word, NEW)
+                backend.change_password(typed, password, NEW)
         with pytest.raises(UnknownUser):
             backend.find(typed)
         with pytest.raises(UnknownUser):
@@ -105,12 +105,12 @@ def test_login_equal_to_email_of_another_account(store: SQLiteStore) -> None:
 def test_same_spelling_in_two_rows_refuses_the_sign_in(store: SQLiteStore, caplog: pytest.LogCaptureFixture) -> None:
     store.add("grace", "eve-1990")
     with closing(store.backend()) as backend:
-        for word in ("hopper-1906", "eve-1990"):
+        for password in ("hopper-1906", "eve-1990"):
             with pytest.raises(BackendMisconfigured, match="more than one row"):
-                backend.authenticate("grace", word)
+                backend.authenticate("grace", password)
             # other spellings do not select a row either
             with pytest.raises(UnknownUser):
-                backend.authenticate("Grace", word)
+                backend.authenticate("Grace", password)
         assert "spelling: 3; in the same spelling, so that nobody can sign in with them: 1" in detail_of(backend)
     assert "'3', '4'" in caplog.text
 

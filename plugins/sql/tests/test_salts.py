@@ -72,8 +72,8 @@ def scrypt(salt: str) -> bytes:
     return hashlib.scrypt(PASSWORD, salt=salt.encode(), n=2, r=8, p=1)
 
 
-def cheap_bcrypt(word: bytes = PASSWORD) -> str:
-    return bcrypt.hashpw(word, bcrypt.gensalt(4)).decode()
+def cheap_bcrypt(password: bytes = PASSWORD) -> str:
+    return bcrypt.hashpw(password, bcrypt.gensalt(4)).decode()
 
 
 def yescrypt(salt: bytes) -> str:
@@ -124,7 +124,7 @@ MAKERS: dict[str, Callable[[bytes], str]] = {
 
 def is_right(text: str) -> bool:
     scheme, match = identify(text)
-    right, wrong = (verify(scheme, match, (word,)) for word in (PASSWORD, b"Wrong"))
+    right, wrong = (verify(scheme, match, (password,)) for password in (PASSWORD, b"Wrong"))
     return right and not wrong
 
 

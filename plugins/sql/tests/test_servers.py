@@ -171,11 +171,11 @@ def test_threads_share_a_limited_number_of_connections(postgresql_store: Postgre
     with ThreadPoolExecutor(32) as threads:
         found = list(threads.map(lambda _: backend.find("jörg").identity.subject, range(200)))
     assert found == ["1"] * 200
-    ours = "usename = 'linkauth' AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+    condition = "usename = 'linkauth' AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
     deadline = time.monotonic() + 20
     # connections of earlier tests may still be closing
     while (
-        connections := postgresql_store.run(f"SELECT count(*) FROM pg_stat_activity WHERE {ours}")[0][0]
+        connections := postgresql_store.run(f"SELECT count(*) FROM pg_stat_activity WHERE {condition}")[0][0]
     ) > CONNECTIONS:
         assert time.monotonic() < deadline, connections
     assert connections >= 1

@@ -63,11 +63,11 @@ def test_configured_value_applies_only_to_its_column(
         else:
             with pytest.raises(AccountRefused, match=reason):
                 backend.authenticate(NAME, PASSWORD)
-        told = [check.detail for check in backend.check() if check.name == "states"]
-        assert bool(told) == bool(named)
+        details = [check.detail for check in backend.check() if check.name == "states"]
+        assert bool(details) == bool(named)
         if named:
-            assert f"{named} '" in told[0]
-            assert "gives it the opposite meaning: remove it there, or set " in told[0]
+            assert f"{named} '" in details[0]
+            assert "gives it the opposite meaning: remove it there, or set " in details[0]
 
 
 def test_check_suggests_removing_an_optional_column(tmp_path: Path) -> None:

@@ -82,9 +82,9 @@ def test_undecodable_hash_does_not_affect_other_rows(store: SQLiteStore, caplog:
         assert backend.authenticate("ada", PASSWORD).subject == "1"
         with pytest.raises(WrongPassword):
             backend.authenticate("broken", PASSWORD)
-        said = caplog.text + " ".join(check.detail for check in backend.check())
-    assert "1: is of an unknown scheme" in said
-    assert "$2b" not in said
+        output = caplog.text + " ".join(check.detail for check in backend.check())
+    assert "1: is of an unknown scheme" in output
+    assert "$2b" not in output
 
 
 def test_undecodable_subject_is_refused(store: SQLiteStore) -> None:

@@ -71,11 +71,13 @@ def test_values_that_are_not_understood(value: Any) -> None:
 
 
 def test_configured_values_take_precedence() -> None:
-    words = FlagValues(configured_yes=normalize_all(("Ja", "2", "null")), configured_no=normalize_all(("NEIN", "1")))
-    assert [words.parse(value, NOW) for value in ("JA", 2, "2", b"\x02", None, "nein", 1, True)] == [True] * 5 + [
+    flag_values = FlagValues(
+        configured_yes=normalize_all(("Ja", "2", "null")), configured_no=normalize_all(("NEIN", "1"))
+    )
+    assert [flag_values.parse(value, NOW) for value in ("JA", 2, "2", b"\x02", None, "nein", 1, True)] == [True] * 5 + [
         False
     ] * 3
-    assert words.parse("yes", NOW)
+    assert flag_values.parse("yes", NOW)
     only = FlagValues(configured_yes=normalize_all(("confirmed",)), only_configured=True)
     assert [only.parse(value, NOW) for value in ("Confirmed", "yes", 1, True, "0", None, NOW)] == [
         *(True, None, None, None, False, False, True),

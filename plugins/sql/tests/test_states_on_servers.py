@@ -154,11 +154,11 @@ def test_new_columns_take_effect_immediately(store: ServerStore) -> None:
     backend = store.backend(optional_columns=("disabled:deleted_at", "active:State", "locked_until:banned_until"))
     assert reason_of(backend) is None
     moments = ((None, None), ("2024-01-01 00:00:00", "disabled"))
-    words = (("active", None), ("invited", "disabled"), (None, "disabled"))
+    states = (("active", None), ("invited", "disabled"), (None, "disabled"))
     # timestamps of MariaDB end in 2038
     ends = (("2024-01-01 00:00:00", None), ("2037-01-01 00:00:00", "locked"))
     added = [("deleted_at", "TIMESTAMP NULL", *each) for each in moments]
-    added += [("state", "VARCHAR(20)", *each) for each in words]
+    added += [("state", "VARCHAR(20)", *each) for each in states]
     added += [("banned_until", "TIMESTAMP NULL", *each) for each in ends]
     for column, type_, value, reason in added:
         store.run(f"ALTER TABLE people ADD COLUMN {column} {type_}")
