@@ -49,10 +49,10 @@ def main() -> int:
         lines = PINS.read_text("utf-8").splitlines()
         pins.write_text("\n".join(line.partition(";")[0] for line in lines), "utf-8")
         for service in SERVICES:
-            found = problems(run_pip_audit(service, pins))
-            if found is not None:
-                print("\n".join(found) or f"audit: {service} knows no vulnerability of a pin")
-                return 1 if found else 0
+            vulnerable_pins = problems(run_pip_audit(service, pins))
+            if vulnerable_pins is not None:
+                print("\n".join(vulnerable_pins) or f"audit: {service} knows no vulnerability of a pin")
+                return 1 if vulnerable_pins else 0
     print(
         f"AUDIT SKIPPED: no vulnerability service can be reached (tried {' and '.join(SERVICES)}); nothing was checked"
     )

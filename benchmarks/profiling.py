@@ -39,7 +39,9 @@ class Application:
         self._path, _, self._query = server.path.partition("?")
         self.link()
 
-    def _call(self, method: str, path: str, query: str = "", body: bytes = b"", **more: str) -> tuple[str, str, bytes]:
+    def _call(
+        self, method: str, path: str, query: str = "", body: bytes = b"", **extra_environ: str
+    ) -> tuple[str, str, bytes]:
         environ = {
             "REQUEST_METHOD": method,
             "SCRIPT_NAME": "",
@@ -60,7 +62,7 @@ class Application:
             "wsgi.run_once": False,
             **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in HEADERS.items()},
             **({"CONTENT_TYPE": FORM["Content-Type"]} if body else {}),
-            **more,
+            **extra_environ,
         }
         started: list[Any] = []
         parts = self._app(environ, lambda status, headers, _=None: started.append((status, dict(headers))))

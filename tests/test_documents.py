@@ -188,15 +188,15 @@ def test_the_commands_in_a_document_exist(path: Path) -> None:
     commands = re.findall(r"`linkauth ([a-z][^`]*)`", text) + re.findall(
         r"^ *linkauth ([a-z][^#\n]*)", code_blocks(text), re.MULTILINE
     )
-    for words in commands:
+    for command_line in commands:
         command: click.Command = main
-        for word in words.split():
-            if isinstance(command, click.Group) and not word.endswith(".ini"):
-                found = command.get_command(click.Context(command), word)
-                assert found, words
+        for argument in command_line.split():
+            if isinstance(command, click.Group) and not argument.endswith(".ini"):
+                found = command.get_command(click.Context(command), argument)
+                assert found, command_line
                 command = found
         options = {option for parameter in command.params for option in parameter.opts}
-        assert set(re.findall(r"--[a-z-]+", words)) <= options, words
+        assert set(re.findall(r"--[a-z-]+", command_line)) <= options, command_line
 
 
 def code_blocks(text: str) -> str:

@@ -135,6 +135,6 @@ def leaks(path: Path) -> Iterator[str]:
 
 
 def test_no_foreign_exception_becomes_text_without_redaction() -> None:
-    found = {str(path.relative_to(ROOT)): sorted(set(leaks(path))) for path in SOURCES}
-    assert len(found) > 150
-    assert {path: lines for path, lines in found.items() if lines} == {}
+    leaks_by_file = {str(path.relative_to(ROOT)): sorted(set(leaks(path))) for path in SOURCES}
+    assert len(leaks_by_file) > 150
+    assert {path: lines for path, lines in leaks_by_file.items() if lines} == {}

@@ -70,9 +70,9 @@ PINS = list(requirements(*(ROOT / "constraints.txt").read_text("utf-8").splitlin
 def pins(python: str) -> dict[str, Version]:
     """Returns the pinned version of each distribution for a Python version, by its canonical name."""
     pinned = [pin for pin in PINS if pin.marker is None or pin.marker.evaluate(marker_environment(python))]
-    found = {canonicalize_name(pin.name): Version(next(iter(pin.specifier)).version) for pin in pinned}
-    assert len(found) == len(pinned), f"a distribution is pinned twice for Python {python}"
-    return found
+    versions = {canonicalize_name(pin.name): Version(next(iter(pin.specifier)).version) for pin in pinned}
+    assert len(versions) == len(pinned), f"a distribution is pinned twice for Python {python}"
+    return versions
 
 
 def installed_distributions() -> list[Distribution]:

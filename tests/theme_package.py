@@ -65,7 +65,7 @@ class ThemePackage:
     def open(self) -> DevelopmentTheme:
         assert str(self.root.parent) in sys.path
         module = import_module(self.package)
-        states = [each for each in page_states("skill", ("order_car",)) if each.name in STATES]
+        states = [state for state in page_states("skill", ("order_car",)) if state.name in STATES]
         return DevelopmentTheme(
             "made", theme_packages("made", module), module.Parameters(), TEXTS, "/static/made/", states
         )

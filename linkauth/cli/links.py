@@ -23,8 +23,8 @@ class ListByDefault(click.Group):
     """A group whose default command is `list`: `linkauth links INI` is the same as `linkauth links list INI`."""
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        known = args[0] in self.commands or args[0].startswith("-")
-        return super().resolve_command(ctx, args if known else ["list", *args])
+        is_known = args[0] in self.commands or args[0].startswith("-")
+        return super().resolve_command(ctx, args if is_known else ["list", *args])
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args and args[0].startswith("-") and args[0] not in ("-h", "--help"):
@@ -71,8 +71,8 @@ def link_filter(
     client_ids = {name: client.client_id or name for name, client in settings.clients.items()}
     client_id = client_ids.get(skill, skill) if skill is not None else None
     # a client that was removed from the ini file may still have links
-    known = client_id is None or client_id in client_ids.values()
-    if not known and link_admin.count(LinkFilter(client_id=client_id, active_only=False)) == 0:
+    is_known = client_id is None or client_id in client_ids.values()
+    if not is_known and link_admin.count(LinkFilter(client_id=client_id, active_only=False)) == 0:
         raise click.UsageError(f"--skill: no client and no link has that name; clients: {', '.join(client_ids)}")
     return LinkFilter(
         person=person,

@@ -161,16 +161,16 @@ class AccountsContract(PowersContract):
         texts = []
         if registering := registration(backend):
             texts.append(repr(registering.register(newcomer.username, newcomer.password, newcomer.profile)))
-            with pytest.raises(NameTaken) as taken:
+            with pytest.raises(NameTaken) as refusal:
                 registering.register(newcomer.username, self.new_password, newcomer.profile)
-            texts += [str(taken.value), repr(taken.value), repr(taken.value.__cause__)]
+            texts += [str(refusal.value), repr(refusal.value), repr(refusal.value.__cause__)]
         if resetting := password_recovery(backend):
             with pytest.raises(UnknownUser) as unknown:
                 resetting.reset_password("nobody-of-that-name", self.new_password)
             texts += [str(unknown.value), repr(unknown.value), repr(unknown.value.__cause__)]
             resetting.reset_password(changeable.subject, self.new_password)
             resetting.reset_password(changeable.subject, changeable.password)
-        everything = "\n".join([*texts, repr(backend), str(vars(backend)), caplog.text])
+        all_output = "\n".join([*texts, repr(backend), str(vars(backend)), caplog.text])
         passwords = (newcomer.password, changeable.password, self.new_password)
-        assert not [text for text in passwords if text in everything]
+        assert not [text for text in passwords if text in all_output]
         backend.close()

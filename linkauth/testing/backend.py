@@ -212,9 +212,9 @@ class BackendContract(AccountsContract):
             except BackendError as error:
                 texts += [str(error), repr(error), repr(error.__cause__)]
         backend.close()
-        everything = "\n".join([*texts, caplog.text])
-        assert canary not in everything
-        assert known.password not in everything
+        all_output = "\n".join([*texts, caplog.text])
+        assert canary not in all_output
+        assert known.password not in all_output
 
     def test_many_threads_get_their_own_answers(self, backend: CredentialBackend, known: Known) -> None:
         def call(number: int) -> object:

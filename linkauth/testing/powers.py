@@ -193,6 +193,6 @@ class PowersContract:
                 with pytest.raises(BackendError) as refused:
                     changing.change_password(username, current, self.new_password)
                 texts += [str(refused.value), repr(refused.value), repr(refused.value.__cause__)]
-            everything = "\n".join([*texts, repr(backend), str(vars(backend)), caplog.text])
-            assert not [text for text in (canary, changeable.password, self.new_password) if text in everything]
+            all_output = "\n".join([*texts, repr(backend), str(vars(backend)), caplog.text])
+            assert not [text for text in (canary, changeable.password, self.new_password) if text in all_output]
         backend.close()

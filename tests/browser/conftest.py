@@ -194,7 +194,7 @@ def new_visitor(
 ) -> Iterator[Callable[..., Visitor]]:
     """`new_visitor(**options)` returns a visitor with a new browser context. The test fails if a visitor has faults."""
     visitors: list[Visitor] = []
-    own = [request.getfixturevalue("ad_server").url] if "ad_server" in request.fixturenames else []
+    extra_origins = [request.getfixturevalue("ad_server").url] if "ad_server" in request.fixturenames else []
 
     def new(**options: object) -> Visitor:
         settings = {"locale": "en-US", "viewport": PHONE, **options}
@@ -208,7 +208,7 @@ def new_visitor(
                     full_page_server.url,
                     state_server.url,
                     changing_app.url,
-                    *own,
+                    *extra_origins,
                     redirect_endpoint.url,
                     final_origin.url,
                 ),

@@ -76,8 +76,8 @@ def accessibility(page: Page) -> list[str]:
 
 
 def _violations(page: Page, options: dict[str, Any]) -> list[str]:
-    found = page.evaluate("options => axe.run(options).then(found => found.violations)", options)
-    return [f"{rule['id']}: {node['html'][:200]} {node['any']}" for rule in found for node in rule["nodes"]]
+    problems = page.evaluate("options => axe.run(options).then(found => found.violations)", options)
+    return [f"{rule['id']}: {node['html'][:200]} {node['any']}" for rule in problems for node in rule["nodes"]]
 
 
 def layout(page: Page) -> list[str]:
@@ -87,7 +87,7 @@ def layout(page: Page) -> list[str]:
     """
     faults = []
     resize = "size => { document.documentElement.style.fontSize = size }"
-    for what, size, style in (
+    for variant, size, style in (
         ("unchanged", "", ""),
         ("text at 200 %", "200%", ""),
         ("more text spacing", "", WIDE_SPACING),
@@ -96,7 +96,7 @@ def layout(page: Page) -> list[str]:
     ):
         page.evaluate(resize, size)
         page.evaluate(APPLY_STYLE_SCRIPT, style)
-        faults += [f"{what}: {fault}" for fault in page.evaluate(OVERFLOW_SCRIPT)]
+        faults += [f"{variant}: {fault}" for fault in page.evaluate(OVERFLOW_SCRIPT)]
     page.evaluate(resize, "")
     page.evaluate(APPLY_STYLE_SCRIPT, "")
     return faults
@@ -104,14 +104,14 @@ def layout(page: Page) -> list[str]:
 
 def targets(page: Page) -> list[str]:
     """Returns the touch targets that are smaller than 44 pixels or overlap another target (2.5.5, 2.5.8)."""
-    found: list[str] = page.evaluate(TARGETS_SCRIPT)
-    return found
+    problems: list[str] = page.evaluate(TARGETS_SCRIPT)
+    return problems
 
 
 def moving(page: Page) -> list[str]:
     """Returns the elements with an animation, a transition or smooth scrolling (2.3.3)."""
-    found: list[str] = page.evaluate(MOTION_SCRIPT)
-    return found
+    problems: list[str] = page.evaluate(MOTION_SCRIPT)
+    return problems
 
 
 def weight(responses: list[Response]) -> list[str]:

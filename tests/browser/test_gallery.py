@@ -36,10 +36,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThemePackage]:
     sys.path.remove(str(folder))
 
 
-def write_ini(folder: Path, theme: str, more: str = "") -> Path:
+def write_ini(folder: Path, theme: str, extra_settings: str = "") -> Path:
     text = (ROOT / "tests/testing.ini").read_text("utf-8").replace("%(tmp)s", "/nowhere")
     path = folder / f"{theme}.ini"
-    path.write_text(f"{text}linkauth.theme = {theme}\n{more}", "utf-8")
+    path.write_text(f"{text}linkauth.theme = {theme}\n{extra_settings}", "utf-8")
     return path
 
 
@@ -105,17 +105,17 @@ def test_filters_select_pages_and_are_stored_in_the_url(page: Page, gallery: str
 def test_frames_have_the_selected_colour_scheme_and_text_size(page: Page, gallery: str) -> None:
     page.goto(f"{gallery}#page=login&state=fresh,locked&language=en&width=320&scheme=light,dark&text=100,200")
     expect(page.locator("iframe")).to_have_count(8)
-    found = set()
+    results = set()
     for frame in page.locator("iframe").all():
         frame.scroll_into_view_if_needed()
         inner = frame.element_handle().content_frame()
         assert inner
         inner.wait_for_load_state()
         size = inner.evaluate("getComputedStyle(document.documentElement).fontSize")
-        found.add((sum(map(int, re.findall(r"\d+", inner.evaluate(BACKGROUND)))) > 380, size))
+        results.add((sum(map(int, re.findall(r"\d+", inner.evaluate(BACKGROUND)))) > 380, size))
         # the frame has the height of its page
         expect(frame).to_have_attribute("height", re.compile(r"\d{3,}"))
-    assert found == {(light, size) for light in (True, False) for size in ("16px", "32px")}
+    assert results == {(light, size) for light in (True, False) for size in ("16px", "32px")}
     # the error in a frame does not take the focus
     assert page.evaluate("document.activeElement === document.body")
 
@@ -168,9 +168,9 @@ SHOWN = [
 
 @pytest.fixture(scope="module")
 def vellmoor(serve: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory) -> str:
-    more = "linkauth.theme.vellmoor.motto = Slow trains, fast answers\n"
-    more += "linkauth.theme.vellmoor.support_url = https://example.com/\n"
-    return serve(write_ini(tmp_path_factory.mktemp("vellmoor"), "vellmoor", more))
+    extra_settings = "linkauth.theme.vellmoor.motto = Slow trains, fast answers\n"
+    extra_settings += "linkauth.theme.vellmoor.support_url = https://example.com/\n"
+    return serve(write_ini(tmp_path_factory.mktemp("vellmoor"), "vellmoor", extra_settings))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -178,8 +178,8 @@ def vellmoor(serve: Callable[[Path], str], tmp_path_factory: pytest.TempPathFact
 def test_axe_finds_no_violation_in_vellmoor(page: Page, vellmoor: str, language: str, scheme: str) -> None:
     for name in SHOWN:
         page.goto(f"{vellmoor}pages/vellmoor/{language}/{name}.{scheme}-100.html")
-        found = Axe().run(page)
-        assert found.violations_count == 0, found.generate_report()
+        results = Axe().run(page)
+        assert results.violations_count == 0, results.generate_report()
 
 
 @pytest.mark.parametrize("size", ["100", "200"])

@@ -40,12 +40,12 @@ def test_the_login_page_supports_every_locale_of_alexa(
     visitor = new_visitor(locale=locale)
     visitor.enable(demo_server)
     assert len(visitor.sent_state) == STATE_LENGTH
-    found = language_problems(visitor, locale) + page_checks.weight(visitor.responses)
+    problems = language_problems(visitor, locale) + page_checks.weight(visitor.responses)
     expect(visitor.page.locator("button.primary")).to_be_in_viewport(ratio=1)
     visitor.page.locator("summary").click()
-    found += page_checks.accessibility(visitor.page) + page_checks.targets(visitor.page)
+    problems += page_checks.accessibility(visitor.page) + page_checks.targets(visitor.page)
     visitor.page.set_viewport_size({"width": 320, "height": 640})
-    assert found + page_checks.layout(visitor.page) == []
+    assert problems + page_checks.layout(visitor.page) == []
 
 
 def test_the_language_menu_lists_languages_by_their_own_names(visitor: Visitor, demo_server: DevelopmentServer) -> None:

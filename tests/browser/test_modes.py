@@ -55,9 +55,9 @@ def test_the_page_follows_the_font_size_in_the_browser_settings(
         for language in TEST_LANGUAGES:
             for address in state_urls(state_server, language):
                 visitor.page.goto(address)
-                for what in ("body", "main p", "h1"):
+                for selector in ("body", "main p", "h1"):
                     letters = "element => parseFloat(getComputedStyle(element).fontSize)"
-                    assert visitor.page.locator(what).first.evaluate(letters) >= 30
+                    assert visitor.page.locator(selector).first.evaluate(letters) >= 30
                 assert visitor.page.evaluate(page_checks.OVERFLOW_SCRIPT) == []
     finally:
         visitor.close()
@@ -66,7 +66,7 @@ def test_the_page_follows_the_font_size_in_the_browser_settings(
 
 def invisible_shapes(page: Page) -> list[str]:
     """Returns the elements whose border or text has the colour of the background."""
-    found: list[str] = page.evaluate(
+    invisible: list[str] = page.evaluate(
         """() => [...document.querySelectorAll("main, .alert, .consent, main input:not([type=hidden]), main button")]
           .filter((shape) => {
             const style = getComputedStyle(shape);
@@ -74,7 +74,7 @@ def invisible_shapes(page: Page) -> list[str]:
               || style.borderTopColor === style.backgroundColor || style.color === style.backgroundColor;
           }).map((shape) => shape.outerHTML.slice(0, 80))"""
     )
-    return found
+    return invisible
 
 
 @languages

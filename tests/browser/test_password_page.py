@@ -15,9 +15,9 @@ from tests.servers.ldap_connections import ldap_connection
 from tests.servers.samba import SambaAD
 
 
-def submit_new_password(visitor: Visitor, current: str, new: str, again: str) -> None:
+def submit_new_password(visitor: Visitor, current: str, new: str, repeated: str) -> None:
     """Fills in the password page and clicks its first button."""
-    for field, typed in (("password", current), ("new_password", new), ("repeated_password", again)):
+    for field, typed in (("password", current), ("new_password", new), ("repeated_password", repeated)):
         visitor.page.fill(f"#{field}", typed)
     visitor.page.click("button.primary")
 

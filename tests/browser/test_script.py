@@ -58,15 +58,15 @@ def test_a_password_can_be_shown_and_is_hidden_when_the_form_is_submitted(
     eye.click()
     expect(field).to_have_attribute("type", "password")
     eye.click()
-    seen: list[str] = []
-    page.expose_function("note", lambda kind: seen.append(kind))
+    field_types: list[str] = []
+    page.expose_function("note", lambda kind: field_types.append(kind))
     page.evaluate("addEventListener('pagehide', () => note(document.querySelector('#password').type))")
     # this listener runs after that of the page and before the page is left
     page.evaluate("addEventListener('submit', () => { note(document.querySelector('#password').type) })")
     page.click("button.primary")
     expect(visitor.alert).to_be_visible()
-    assert seen
-    assert set(seen) == {"password"}
+    assert field_types
+    assert set(field_types) == {"password"}
     assert len(post_urls(visitor)) == 1
 
 

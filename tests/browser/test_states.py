@@ -26,7 +26,7 @@ def test_a_page_is_accessible_in_every_state(
 ) -> None:
     """Checks both colour schemes, large and spaced text, very long names, every link, and the size of touch targets."""
     visitor = new_visitor(viewport=NARROW)
-    found = []
+    problems = []
     for state in STATES:
         if state.page == page:
             response = visitor.page.goto(state_server.url + path(state, language))
@@ -34,17 +34,9 @@ def test_a_page_is_accessible_in_every_state(
             assert response.status == 200
             expect(visitor.page.locator("html")).to_have_attribute("lang", language)
             expect(visitor.page.locator("html")).to_have_attribute("dir", DIRECTIONS[language])
-            wrong = [
-                failed_audits(visitor.page)
-                for failed_audits in (
-                    page_checks.accessibility,
-                    page_checks.layout,
-                    page_checks.targets,
-                    page_checks.moving,
-                )
-            ]
-            found += [f"{state.name}: {fault}" for each in wrong for fault in each]
-    assert found == []
+            for check in (page_checks.accessibility, page_checks.layout, page_checks.targets, page_checks.moving):
+                problems += [f"{state.name}: {problem}" for problem in check(visitor.page)]
+    assert problems == []
 
 
 @languages

@@ -38,13 +38,13 @@ def test_axe_and_failed_scripts_are_findings(chromium_path: str, tmp_path: Path)
     assert result.returncode == 1, result.stdout + result.stderr
     report = json.loads(result.stdout)["made-for-axe"]
     assert report["unchecked"] == []
-    failed = [f"{each['where']}: {each['what']}" for each in report["findings"] if not each["warning"]]
-    assert all(each.startswith("made-for-axe, login: fresh and ") for each in failed)
+    failed = [f"{finding['where']}: {finding['what']}" for finding in report["findings"] if not finding["warning"]]
+    assert all(finding.startswith("made-for-axe, login: fresh and ") for finding in failed)
     expected = (
         "axe (aria-roles, light): ARIA roles used must conform to valid values: "
         '<p class="quiet" role="nonsense">Mind the gap.</p>',
         'axe (color-contrast, dark): Elements must meet minimum color contrast ratio thresholds: <p class="quiet" ',
         "the script fails: nothing is not defined",
     )
-    assert [sum(message in each for each in failed) for message in expected] == [1, 1, 1], failed
+    assert [sum(message in finding for finding in failed) for message in expected] == [1, 1, 1], failed
     assert len(failed) == 3, failed

@@ -15,9 +15,9 @@ def faults_after(visitor: Visitor, page: Page, script: str) -> str:
     # console messages arrive in order, so this one arrives after the others
     with page.expect_console_message(lambda message: message.text == "done"):
         page.evaluate("console.log('done')")
-    found = "\n".join(visitor.faults)
+    recorded = "\n".join(visitor.faults)
     visitor.faults.clear()
-    return found
+    return recorded
 
 
 def test_new_windows_and_dialogs_are_faults(visitor: Visitor, demo_server: DevelopmentServer) -> None:
@@ -33,12 +33,12 @@ def test_violations_of_the_content_security_policy_are_faults(visitor: Visitor, 
 
 
 def test_requests_to_other_origins_and_cookies_are_faults(visitor: Visitor, demo_server: DevelopmentServer) -> None:
-    stranger = RedirectingOrigin()
-    stranger.start()
+    other_origin = RedirectingOrigin()
+    other_origin.start()
     try:
-        visitor.page.goto(stranger.url)
+        visitor.page.goto(other_origin.url)
         assert "another origin" in faults_after(visitor, visitor.page, "document.cookie = 'any=1'")
     finally:
-        stranger.stop()
+        other_origin.stop()
     assert visitor.cookie_problems() == ["cookie: any"]
     visitor.context.clear_cookies()

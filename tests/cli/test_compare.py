@@ -60,8 +60,8 @@ def comparisons(tmp_path: Path) -> Iterator[Comparisons]:
 
 def rows(path: Path, *options: str) -> list[dict[str, Any]]:
     output = linkauth("backends", "compare", path, "--format", "json", *options, expect=0)
-    found: list[dict[str, Any]] = json.loads("\n".join(output))
-    return found
+    result_rows: list[dict[str, Any]] = json.loads("\n".join(output))
+    return result_rows
 
 
 def test_backends_are_listed(ini: Ini) -> None:
@@ -77,9 +77,9 @@ def test_backends_are_listed(ini: Ini) -> None:
 
 
 def test_people_are_counted_by_outcome(ini: Ini, comparisons: Comparisons) -> None:
-    found = rows(ini())
-    assert {(row["shadow"], row["backend"]) for row in found} == {("trial", "corp")}
-    assert {(row["verdict"], row["outcome"]): row["people"] for row in found} == {
+    result_rows = rows(ini())
+    assert {(row["shadow"], row["backend"]) for row in result_rows} == {("trial", "corp")}
+    assert {(row["verdict"], row["outcome"]): row["people"] for row in result_rows} == {
         ("agree", "agree"): 3,
         ("disagree", "wrong_password"): 1,
         ("disagree", "unknown"): 1,
@@ -93,20 +93,20 @@ def test_people_are_counted_by_outcome(ini: Ini, comparisons: Comparisons) -> No
     ]
     assert output[-1] == "if trial replaces corp under its name, at least 2 of 8 people keep their sub"
     sheet = "\n".join(linkauth("backends", "compare", ini(), "--format", "csv", expect=0))
-    assert [int(row["people"]) for row in csv.DictReader(io.StringIO(sheet))] == [row["people"] for row in found]
+    assert [int(row["people"]) for row in csv.DictReader(io.StringIO(sheet))] == [row["people"] for row in result_rows]
 
 
 def test_people_with_another_outcome_are_listed(ini: Ini, comparisons: Comparisons) -> None:
-    found = {row["subject"]: row for row in rows(ini(), "--list")}
-    assert {subject: row["outcome"] for subject, row in found.items()} == {
+    result_rows = {row["subject"]: row for row in rows(ini(), "--list")}
+    assert {subject: row["outcome"] for subject, row in result_rows.items()} == {
         "0": "agree, but with another subject",
         "3": "wrong_password",
         "4": "unknown",
         "hostile": "locked",
     }
-    assert found["0"]["same_subject"] is False
-    assert found["3"]["username"] == "name 3"
-    assert found["3"]["compared_at"] == "2023-11-14T22:13:20Z"
+    assert result_rows["0"]["same_subject"] is False
+    assert result_rows["3"]["username"] == "name 3"
+    assert result_rows["3"]["compared_at"] == "2023-11-14T22:13:20Z"
     table = linkauth("backends", "compare", ini(), "--list", expect=0)
     assert len(table) == 5
     sheet = linkauth("backends", "compare", ini(), "--list", "--format", "csv", expect=0)
@@ -134,8 +134,10 @@ def test_forget_rejects_a_name_without_comparisons(ini: Ini, comparisons: Compar
     assert output == ["Error: there are no comparisons with trail"]
     assert len(comparisons.summary("trial")) == 5
     # a shadow that was removed from the ini file is accepted, and so is a configured shadow without comparisons
-    gone = ini(backends="corp", backend__trial__use=None, backend__trial__position=None, backend__trial__shadow=None)
-    assert linkauth("backends", "forget", gone, "trial", "--yes", expect=0) == ["7 comparison(s) deleted"]
+    ini_without_shadow = ini(
+        backends="corp", backend__trial__use=None, backend__trial__position=None, backend__trial__shadow=None
+    )
+    assert linkauth("backends", "forget", ini_without_shadow, "trial", "--yes", expect=0) == ["7 comparison(s) deleted"]
     assert linkauth("backends", "forget", ini(), "trial", "--yes", expect=0) == ["0 comparison(s) deleted"]
 
 

@@ -188,8 +188,8 @@ def test_the_exit_code_is_1_if_a_check_fails(ini: Ini) -> None:
 )
 def test_the_throttle_is_compared_with_the_lockout(ini: Ini, failures: str, mark: str | None, code: int) -> None:
     output = linkauth("doctor", ini(backend__changing__lockout_failures=failures), expect=code)
-    found = [line[:7] for line in output if "changing: lockout: " in line]
-    assert found == ([mark] if mark else [])
+    marks = [line[:7] for line in output if "changing: lockout: " in line]
+    assert marks == ([mark] if mark else [])
     if mark == "warning":
         assert "linkauth.throttle.account_failures = 4 would be safe" in output[2]
 

@@ -43,9 +43,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 def ini(tmp_path: Path) -> Path:
     """testing.ini in which the client `home` gets JWT access tokens with a lifetime of two hours."""
     path = tmp_path / "linkauth.ini"
-    more = [f"linkauth.{key.replace('__', '.')} = {value}" for key, value in JWT.items()]
+    extra_lines = [f"linkauth.{key.replace('__', '.')} = {value}" for key, value in JWT.items()]
     text = (ROOT / "tests/testing.ini").read_text("utf-8").replace("%(tmp)s", str(tmp_path))
-    path.write_text("\n".join([text, *more, ""]), "utf-8")
+    path.write_text("\n".join([text, *extra_lines, ""]), "utf-8")
     run_command("db", "upgrade", path)
     return path
 
@@ -109,24 +109,24 @@ def test_the_first_key_signs_at_once_and_the_next_one_is_published_first(
 ) -> None:
     first = rotate(ini)
     app = make_server_app(make_app, ini)
-    kid, old = issue_token(app)
+    kid, old_token = issue_token(app)
     assert kid == first
     second = rotate(ini)
     reload_keys(app)
     assert {key.kid for key in published(app).keys} == {first, second} == set(key_ids(ini))
     clock(PUBLICATION_SECONDS - 1)
-    kid, late = issue_token(app)
+    kid, late_token = issue_token(app)
     assert kid == first
     clock(PUBLICATION_SECONDS)
     assert issue_token(app)[0] == second
     # the old key is published until its last token has expired
     clock(PUBLICATION_SECONDS - 1 + 7200)
     reload_keys(app)
-    assert verifies(app, late)
-    assert verifies(app, old)
+    assert verifies(app, late_token)
+    assert verifies(app, old_token)
     clock(2 * PUBLICATION_SECONDS + 7200)
     reload_keys(app)
-    assert not verifies(app, late)
+    assert not verifies(app, late_token)
     assert key_ids(ini) == [second]
 
 
@@ -139,11 +139,11 @@ def test_rotating_with_now_removes_all_older_keys(
     # a key that does not sign yet must not keep the stolen key published
     waiting = rotate(ini)
     clock(1)
-    fresh = rotate(ini, "--now")
+    new_key = rotate(ini, "--now")
     reload_keys(app)
-    assert len({first, waiting, fresh}) == 3
-    assert key_ids(ini) == [fresh]
-    assert issue_token(app)[0] == fresh
+    assert len({first, waiting, new_key}) == 3
+    assert key_ids(ini) == [new_key]
+    assert issue_token(app)[0] == new_key
     assert not verifies(app, stolen)
 
 

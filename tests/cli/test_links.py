@@ -174,8 +174,10 @@ def test_ending_a_link_invalidates_its_tokens_at_once(linkauth_app: LinkauthApp)
     assert [row["username"] for row in linkauth_app.list_links()] == ["grace"]
     ended = [row for row in linkauth_app.list_links("--ended") if row["ended_at"]]
     assert [row["end_reason"] for row in ended] == [reason, reason]
-    again = linkauth("links", "end", linkauth_app.ini, "--person", "ada", "--reason", "once more", "--yes", expect=0)
-    assert "0 link(s) ended" in again
+    second_output = linkauth(
+        "links", "end", linkauth_app.ini, "--person", "ada", "--reason", "once more", "--yes", expect=0
+    )
+    assert "0 link(s) ended" in second_output
     assert {row["end_reason"] for row in linkauth_app.list_links("--ended") if row["ended_at"]} == {reason}
 
 
@@ -183,8 +185,8 @@ def test_linking_again_leaves_older_links_unchanged(linkauth_app: LinkauthApp) -
     tokens = [linkauth_app.link() for _ in range(3)]
     assert all(map(linkauth_app.is_active, tokens))
     assert linkauth_app.link_admin.end(LinkFilter(person="ada"), "enough", NOW) == 3
-    fresh = linkauth_app.link()
-    assert [linkauth_app.is_active(token) for token in (*tokens, fresh)] == [False, False, False, True]
+    new_token = linkauth_app.link()
+    assert [linkauth_app.is_active(token) for token in (*tokens, new_token)] == [False, False, False, True]
 
 
 def test_links_are_ended_by_skill_and_with_all(linkauth_app: LinkauthApp) -> None:

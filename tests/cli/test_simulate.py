@@ -64,8 +64,8 @@ def ini(served: DevelopmentServer) -> Path:
 
 
 def settings(ini: Path) -> Settings:
-    found = plaster.get_loader(str(ini), protocols=["wsgi"]).get_wsgi_app_settings("main")
-    return read(found, settings_class)
+    app_settings = plaster.get_loader(str(ini), protocols=["wsgi"]).get_wsgi_app_settings("main")
+    return read(app_settings, settings_class)
 
 
 def changed(ini: Path, tmp_path: Path, *changes: tuple[str, str]) -> Path:
@@ -86,13 +86,13 @@ def simulate(ini: Path, *options: str, expect: int, person: tuple[str, str] = AD
     assert result.exit_code == expect, result.output
     assert isinstance(result.exception, SystemExit) == bool(expect)
     assert person[1] not in result.output
-    wrong = [
+    failed = [
         line.removeprefix("FAILED  ").partition(": ")
         for line in result.output.splitlines()
         if line.startswith("FAILED")
     ]
-    assert f"{len(wrong)} failed" in result.output or not wrong
-    return {what: detail for what, _, detail in wrong}
+    assert f"{len(failed)} failed" in result.output or not failed
+    return {what: detail for what, _, detail in failed}
 
 
 def active_links(ini: Path, client_id: str) -> list[dict[str, Any]]:
@@ -135,17 +135,17 @@ def test_without_a_user_no_sign_in_is_tested(ini: Path) -> None:
 
 
 def test_a_server_that_does_not_run_is_reported(ini: Path) -> None:
-    wrong = simulate(ini, "--url", f"http://127.0.0.1:{free_port()}", expect=1)
-    assert list(wrong) == ["the server responds"]
-    assert wrong["the server responds"].startswith("no response: ")
+    failed = simulate(ini, "--url", f"http://127.0.0.1:{free_port()}", expect=1)
+    assert list(failed) == ["the server responds"]
+    assert failed["the server responds"].startswith("no response: ")
 
 
 def test_a_server_that_does_not_speak_http_is_reported(ini: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        stop = threading.Thread(target=lambda: other.accept()[0].close(), daemon=True)
+    with socket.create_server(("127.0.0.1", 0)) as other_server:
+        stop = threading.Thread(target=lambda: other_server.accept()[0].close(), daemon=True)
         stop.start()
-        wrong = simulate(ini, "--url", f"http://127.0.0.1:{other.getsockname()[1]}", expect=1)
-    assert list(wrong) == ["the server responds"]
+        failed = simulate(ini, "--url", f"http://127.0.0.1:{other_server.getsockname()[1]}", expect=1)
+    assert list(failed) == ["the server responds"]
 
 
 def test_an_unknown_client_and_an_invalid_url_are_rejected(ini: Path) -> None:
@@ -157,58 +157,58 @@ def test_an_unknown_client_and_an_invalid_url_are_rejected(ini: Path) -> None:
 
 
 def test_a_redirect_uri_that_the_server_does_not_know_is_reported(ini: Path, tmp_path: Path) -> None:
-    more = r"\g<0>\n\thttps://alexa.amazon.co.jp/spa/skill/account-linking-status.html?vendorId=M2SIMULATOR"
-    differs = changed(ini, tmp_path, (r"alexa\.co\.jp/spa/.*M2SIMULATOR$", more))
-    wrong = simulate(differs, "--client", "ride-hailer", expect=1)
+    additional_uri = r"\g<0>\n\thttps://alexa.amazon.co.jp/spa/skill/account-linking-status.html?vendorId=M2SIMULATOR"
+    differs = changed(ini, tmp_path, (r"alexa\.co\.jp/spa/.*M2SIMULATOR$", additional_uri))
+    failed = simulate(differs, "--client", "ride-hailer", expect=1)
     page = "login page for alexa.amazon.co.jp/spa/skill/account-linking-status.html"
-    assert set(wrong) == {page, "sign-in"}
-    assert wrong[page] == "status 400: does the server know this redirect URI and this client?"
+    assert set(failed) == {page, "sign-in"}
+    assert failed[page] == "status 400: does the server know this redirect URI and this client?"
     assert active_links(ini, "ride-hailer") == []
 
 
 def test_a_client_that_the_server_does_not_know_is_reported(ini: Path, tmp_path: Path) -> None:
     differs = changed(ini, tmp_path, ("^linkauth.client.home.name", "linkauth.client.home.client_id = x\n\\g<0>"))
-    wrong = simulate(differs, "--client", "home", expect=1)
-    assert "login page for layla.amazon.com/api/skill/link/M2HOME0000000" in wrong
-    assert "login page with a state of 1108 characters" in wrong
-    assert wrong["login page in every Alexa locale"].startswith("none for en-US")
+    failed = simulate(differs, "--client", "home", expect=1)
+    assert "login page for layla.amazon.com/api/skill/link/M2HOME0000000" in failed
+    assert "login page with a state of 1108 characters" in failed
+    assert failed["login page in every Alexa locale"].startswith("none for en-US")
 
 
 def test_a_wrong_client_secret_is_reported(ini: Path, tmp_path: Path) -> None:
     differs = changed(
         ini, tmp_path, (f"client.home.secret = {SECRET}", "client.home.secret = another-secret-altogether")
     )
-    wrong = simulate(differs, "--client", "home", expect=1)
-    assert set(wrong) == {
+    failed = simulate(differs, "--client", "home", expect=1)
+    assert set(failed) == {
         "code for tokens, client credentials in the body",
         "code for tokens, client credentials by HTTP Basic",
     }
-    assert all("status 401 invalid_client" in detail for detail in wrong.values())
+    assert all("status 401 invalid_client" in detail for detail in failed.values())
     assert active_links(ini, "home") == []
 
 
 def test_a_wrong_secret_of_an_implicit_client_is_reported(ini: Path, tmp_path: Path) -> None:
     differs = changed(ini, tmp_path, ("the demo skill's secret", "another secret altogether"))
-    wrong = simulate(differs, "--client", "ride-hailer", expect=1)
-    assert wrong["introspection accepts the token"] == "status 401 invalid_client"
+    failed = simulate(differs, "--client", "ride-hailer", expect=1)
+    assert failed["introspection accepts the token"] == "status 401 invalid_client"
     # an access token authorizes its own revocation
-    assert "all test links are ended" not in wrong
+    assert "all test links are ended" not in failed
     assert active_links(ini, "ride-hailer") == []
 
 
 def test_a_wrong_password_is_sent_only_once(served: DevelopmentServer, ini: Path) -> None:
     tries: list[str] = []
     with proxy(served.url, on_request=lambda path, body: tries.extend([path] * (b"password=" in body))) as url:
-        wrong = simulate(ini, "--client", "home", "--url", url, expect=1, person=("ada", "no-such-password"))
-    assert wrong == {"sign-in": "status 403: wrong name or password?"}
+        failed = simulate(ini, "--client", "home", "--url", url, expect=1, person=("ada", "no-such-password"))
+    assert failed == {"sign-in": "status 403: wrong name or password?"}
     assert len(tries) == 1
 
 
 def test_access_tokens_with_a_short_lifetime_are_reported(ini: Path) -> None:
-    wrong = simulate(ini, "--client", "short", expect=1)
-    assert "code for tokens, client credentials in the body" in wrong
-    assert "two concurrent refreshes" in wrong
-    assert set(wrong.values()) == {"expires_in is 60, Alexa needs 360 or more"}
+    failed = simulate(ini, "--client", "short", expect=1)
+    assert "code for tokens, client credentials in the body" in failed
+    assert "two concurrent refreshes" in failed
+    assert set(failed.values()) == {"expires_in is 60, Alexa needs 360 or more"}
     assert active_links(ini, "short") == []
 
 
@@ -219,23 +219,23 @@ def test_a_proxy_that_turns_a_plus_into_a_space_is_reported(
 ) -> None:
     options: dict[str, Any] = {rewritten: lambda text: text.replace("%2B", "+")}
     with proxy(served.url, **options) as url:
-        wrong = simulate(ini, "--client", client, "--url", url, expect=1)
-    assert len(wrong) == 3
-    assert all(what.startswith("redirect to ") for what in wrong)
-    assert set(wrong.values()) == {"the state was modified: a + became a space"}
+        failed = simulate(ini, "--client", client, "--url", url, expect=1)
+    assert len(failed) == 3
+    assert all(what.startswith("redirect to ") for what in failed)
+    assert set(failed.values()) == {"the state was modified: a + became a space"}
     assert active_links(ini, client) == []
 
 
 def test_a_fragment_that_became_a_query_is_reported(served: DevelopmentServer, ini: Path) -> None:
     with proxy(served.url, rewrite_location=lambda location: location.replace("#", "&")) as url:
-        wrong = simulate(ini, "--client", "bare", "--url", url, expect=1)
-    assert "the target is wrong, or the response is in the wrong part of the URL" in wrong.values()
+        failed = simulate(ini, "--client", "bare", "--url", url, expect=1)
+    assert "the target is wrong, or the response is in the wrong part of the URL" in failed.values()
 
 
 def test_a_proxy_that_adds_form_action_is_reported(served: DevelopmentServer, ini: Path) -> None:
     with proxy(served.url, extra_headers={"Content-Security-Policy": "form-action 'self'"}) as url:
-        wrong = simulate(ini, "--client", "home", "--url", url, expect=1)
-    assert list(wrong) == ["no form-action in the page's Content-Security-Policy"]
+        failed = simulate(ini, "--client", "home", "--url", url, expect=1)
+    assert list(failed) == ["no form-action in the page's Content-Security-Policy"]
 
 
 def test_a_slow_response_is_reported(served: DevelopmentServer, ini: Path) -> None:
@@ -263,8 +263,8 @@ def test_links_are_ended_if_the_checks_are_interrupted(ini: Path) -> None:
 
 def test_a_failing_revocation_is_reported(served: DevelopmentServer, ini: Path) -> None:
     with proxy(served.url, rewrite_path=lambda path: path.replace("/revoke", "/nowhere")) as url:
-        wrong = simulate(ini, "--client", "ride-hailer", "--url", url, expect=1)
-    assert set(wrong) == {
+        failed = simulate(ini, "--client", "ride-hailer", "--url", url, expect=1)
+    assert set(failed) == {
         "revocation",
         "a revoked token is refused",
         "introspection reports the revoked token as inactive",

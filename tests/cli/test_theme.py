@@ -105,8 +105,8 @@ def test_a_new_theme_passes_the_linter(tmp_path: Path) -> None:
 )
 def test_new_rejects_invalid_arguments(tmp_path: Path, arguments: list[str], code: int, output: str) -> None:
     (tmp_path / "linkauth-theme-taken").mkdir()
-    where = [] if "--into" in arguments else ["--into", str(tmp_path)]
-    assert output in " ".join(linkauth("theme", "new", *arguments, *where, expect=code))
+    target_options = [] if "--into" in arguments else ["--into", str(tmp_path)]
+    assert output in " ".join(linkauth("theme", "new", *arguments, *target_options, expect=code))
     assert list(tmp_path.rglob("*")) == [tmp_path / "linkauth-theme-taken"]
 
 
@@ -133,7 +133,7 @@ def test_check_reports_problems_and_exits_with_1(ini: Path) -> None:
     assert domains == "made: Amazon's Domain List: nothing to enter"
     assert counts == "made: 1 failed, 1 warning(s)"
     reported = json.loads("\n".join(linkauth("theme", "check", "--no-browser", ini, "--format", "json", expect=1)))
-    assert [each["warning"] for each in reported["made"]["findings"]] == [False, True]
+    assert [finding["warning"] for finding in reported["made"]["findings"]] == [False, True]
     assert reported["made"]["domains"] == []
     assert reported["made"]["weight"]["compressed"] < 30_000
 

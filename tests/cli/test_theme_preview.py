@@ -64,10 +64,10 @@ def test_a_page_equals_that_of_production_except_that_it_can_be_framed(gallery: 
     assert response.headers["X-Frame-Options"] == "SAMEORIGIN"
     policy = headers.CONTENT_SECURITY_POLICY.replace("frame-ancestors 'none'", "frame-ancestors 'self'")
     assert response.headers["Content-Security-Policy"] == policy
-    rest = {
+    other_headers = {
         name: value for name, value in headers.HEADERS if name not in ("X-Frame-Options", "Content-Security-Policy")
     }
-    assert rest.items() <= dict(response.headers).items()
+    assert other_headers.items() <= dict(response.headers).items()
 
 
 def test_every_page_and_every_file_that_it_references_exists(gallery: TestApp, reloader: ThemeReloader) -> None:
@@ -119,9 +119,9 @@ def test_file_changes_are_visible_at_once(gallery: TestApp, theme: ThemePackage,
 
 
 def test_a_new_language_is_offered_in_the_gallery(gallery: TestApp, theme: ThemePackage) -> None:
-    before = gallery.get("/version").json["signature"]
+    original_shape = gallery.get("/version").json["signature"]
     theme.write({"locale/cy/LC_MESSAGES/linkauth.po": CATALOG.replace("de", "cy") + 'msgid "Help"\nmsgstr "Cymorth"\n'})
-    assert gallery.get("/version").json["signature"] != before
+    assert gallery.get("/version").json["signature"] != original_shape
     assert '"cy": "Welsh"' in gallery.get("/").text.replace("&#34;", '"')
 
 

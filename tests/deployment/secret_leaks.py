@@ -47,12 +47,12 @@ def secret_settings() -> set[str]:
 
     These are the fields that are hidden in the repr of their dataclass, and the URLs of servers.
     """
-    found = set()
+    keys = set()
     for prefix, settings_class in CLASSES.items():
         for setting in fields(settings_class):
             if not setting.repr or setting.name in ("url", "uris", "prefetch_url", "check_url"):
-                found.add(prefix + setting.name)
-    return found
+                keys.add(prefix + setting.name)
+    return keys
 
 
 def password(number: int, characters: str = CHARACTERS) -> str:

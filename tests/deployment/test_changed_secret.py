@@ -134,15 +134,15 @@ def test_after_a_lost_secret_new_tokens_are_valid_and_old_ones_only_for_introspe
     output = run_command("keys", "rotate", ini, "--forget-unreadable")
     assert all(f"{kid} is deleted" in output for kid in kids)
     assert "can no longer be verified; 1 of them have not expired" in output
-    [fresh] = key_ids(ini)
-    assert fresh not in kids
+    [new_kid] = key_ids(ini)
+    assert new_kid not in kids
     url = f"sqlite:///{ini.parent}/linkauth.sqlite"
     app = https(make_app(database=url, secret=OTHER_SECRET, **JWT))
     # the new key signs at once, and introspection accepts the old token
     kid, new_token = issue_token(app)
-    assert kid == fresh
+    assert kid == new_kid
     assert jwt.decode(new_token, published(app), algorithms=["ES256"]).claims["sub"] == "staff:1"
-    assert [key.kid for key in published(app).keys] == [fresh]
+    assert [key.kid for key in published(app).keys] == [new_kid]
     assert Skill(app).post("/introspect", {"token": token}).json["active"] is True
     assert "all checks passed" in run_command("doctor", ini)
 

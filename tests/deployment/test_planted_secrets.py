@@ -99,9 +99,9 @@ COMMANDS_FOR = {"database": (("db", "upgrade"),), "backend.staff.url": (("doctor
 def test_a_password_without_percent_encoding_is_not_printed(tmp_path: Path, driver: str, key: str) -> None:
     for number, character in enumerate([*CHARACTERS, CHARACTERS], 1):
         secret = password(number, character)
-        for place in (f"{UNREACHABLE}/x", ""):
-            ini = ini_with(tmp_path, {key: f"{driver}://reader:{secret}@{place}"})
-            assert not leaked_parts(output_of_commands(ini, *COMMANDS_FOR[key]), secret), (character, place)
+        for location in (f"{UNREACHABLE}/x", ""):
+            ini = ini_with(tmp_path, {key: f"{driver}://reader:{secret}@{location}"})
+            assert not leaked_parts(output_of_commands(ini, *COMMANDS_FOR[key]), secret), (character, location)
     assert not leaked_parts(output_of_start_and_commands(ini, ("doctor",)), secret)
 
 

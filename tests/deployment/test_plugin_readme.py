@@ -50,8 +50,8 @@ def test_a_person_signs_in_with_the_example_backend(tmp_path: Any) -> None:
 
 
 def test_the_example_settings_have_presets() -> None:
-    made = settings_of(PLUGIN.CRMSettings, url="https://crm.example", preset="crm")
-    assert (made.table, made.limit) == ("people", 50)
+    preset_settings = settings_of(PLUGIN.CRMSettings, url="https://crm.example", preset="crm")
+    assert (preset_settings.table, preset_settings.limit) == ("people", 50)
     assert settings_of(PLUGIN.CRMSettings, url="https://crm.example", preset="crm", limit=10).limit == 10
 
 

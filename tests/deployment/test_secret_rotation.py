@@ -137,20 +137,20 @@ def load(database: str) -> Iterator[Load]:
 
 def served(folder: Path, database: str, secret: str, *previous: str) -> DevelopmentServer:
     folder.mkdir()
-    more = {"previous_secrets": "\n" + "\n".join(previous)} if previous else {}
-    changes = {"database": database, "secret": secret, "clients": "ride-hailer app", **CLIENT, **more}
+    previous_setting = {"previous_secrets": "\n" + "\n".join(previous)} if previous else {}
+    changes = {"database": database, "secret": secret, "clients": "ride-hailer app", **CLIENT, **previous_setting}
     return DevelopmentServer(folder, changes)
 
 
 def readable_with(database: str, *secrets: str) -> list[bool]:
     """Returns, for each secret, whether it decrypts every key."""
     engine = open_engine(database)
-    found = []
+    readable = []
     for secret in secrets:
         keys = KeyStore(engine, secret)
-        found.append(all(each.key for each in keys.load()))
+        readable.append(all(stored_key.key for stored_key in keys.load()))
     engine.dispose()
-    return found
+    return readable
 
 
 def test_two_servers_change_their_secret_under_load_without_an_error(tmp_path: Path, database: str, load: Load) -> None:

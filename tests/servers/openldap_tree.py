@@ -34,7 +34,7 @@ class Account:
     full_name: str
     family_name: str
     mails: tuple[str, ...]
-    more: Attributes
+    extra_attributes: Attributes
     state: Attributes
 
 
@@ -71,14 +71,14 @@ def _account(
     password: str | None = None,
     mails: tuple[str, ...] | None = None,
     named_by: str = "uid",
-    more: Attributes = (),
+    extra_attributes: Attributes = (),
     state: Attributes = (),
 ) -> Account:
     full_name = full_name or uid
     dn = f"{named_by}={escape(uid if named_by == 'uid' else full_name)},{PEOPLE_BASE}"
     person = Person(uid, dn, f"pw-{uid}" if password is None else password)
     mails = (f"{uid}@example.org",) if mails is None else mails
-    return Account(case, person, full_name, family_name or full_name.split()[-1], mails, more, state)
+    return Account(case, person, full_name, family_name or full_name.split()[-1], mails, extra_attributes, state)
 
 
 def _days(days: float) -> timedelta:
@@ -108,15 +108,15 @@ ACCOUNTS = [
     _account("account not begun", "notyet", state=(("pwdStartTime", _days(1)),)),
     _account("idle too long", "idle", state=IDLE),
     _account("no password set", "nopassword", password=""),
-    _account("disabled by an attribute only: it binds", "inactive", more=(("employeeType", "disabled"),)),
-    _account("shadow expired only: it binds", "shadowexp", more=(("shadowExpire", "1"),)),
+    _account("disabled by an attribute only: it binds", "inactive", extra_attributes=(("employeeType", "disabled"),)),
+    _account("shadow expired only: it binds", "shadowexp", extra_attributes=(("shadowExpire", "1"),)),
     _account("no mail", "nomail", mails=()),
     _account("empty mail", "emptymail", mails=("",)),
     _account("two mails", "twomails", mails=("first@example.org", "second@example.org")),
     _account("another's mail", "dup1", mails=("dup@example.org",)),
     _account("another's mail", "dup2", mails=("dup@example.org",)),
     _account("its uid is another's mail", "user01@example.org", mails=("impostor@example.org",)),
-    _account("two uids", "alias-a", more=(("uid", "alias-b"),)),
+    _account("two uids", "alias-a", extra_attributes=(("uid", "alias-b"),)),
     _account("comma", "comma,user", "Smith, John", "Smith"),
     _account("parentheses", "par(en)", "Jane (Sales)", "Sales"),
     _account("asterisk", "star*user", "Star * User"),
@@ -132,7 +132,7 @@ ACCOUNTS = [
     _account("Japanese", "山田太郎", "山田 太郎", "山田", mails=("yamada@example.org",), password="パスワード"),
     _account("named by cn, with escapes", "rdnuser", 'Doe, John "JD" \\ + <x>; #1', "Doe", named_by="cn"),
     _account("blanks round the password", "spacepw", password=" pw with spaces "),
-    _account("hides some attributes from linkauth", "veiled", more=VEILED),
+    _account("hides some attributes from linkauth", "veiled", extra_attributes=VEILED),
     _account("long password", "longpw", password="x" * 1024),
 ]
 PEOPLE = {account.person.username: account.person for account in ACCOUNTS}
@@ -220,7 +220,7 @@ def _person(number: int, account: Account) -> str:
         *(("uidNumber", str(number)), ("gidNumber", "20000")),
         *(("mail", mail) for mail in account.mails),
         *([("userPassword", hash_password(person.password))] if person.password else []),
-        *account.more,
+        *account.extra_attributes,
         *account.state,
     )
 
@@ -241,8 +241,10 @@ def entries(referral_port: int) -> Iterable[str]:
         ("userPassword", hash_password(HIDDEN_PERSON.password)),
     )
     yield _entry(HIDDEN_PERSON.dn, "inetOrgPerson", *hidden_person)
-    for name, own in POLICIES.items():
-        yield _entry(f"cn={name},ou=policies,{BASE}", "device pwdPolicy", ("cn", name), *{**_POLICY, **own}.items())
+    for name, own_rules in POLICIES.items():
+        yield _entry(
+            f"cn={name},ou=policies,{BASE}", "device pwdPolicy", ("cn", name), *{**_POLICY, **own_rules}.items()
+        )
     for number, account in enumerate(ACCOUNTS, 10001):
         yield _person(number, account)
     referral = f"ldap://127.0.0.1:{referral_port}/ou=people,dc=other,dc=org"

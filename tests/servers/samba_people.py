@@ -29,8 +29,8 @@ Value = str | bytes | timedelta
 class Account:
     """A test account. `case` describes what is special about it.
 
-    `late` are attributes that are set after the entry was added, which would overwrite them. `forced` are attributes
-    that are set without Samba's password module, which would overwrite them.
+    `set_afterwards` are attributes that are set after the entry was added, because adding would overwrite them.
+    `set_bypassing` are attributes that are set without Samba's password module, which would overwrite them.
     """
 
     case: str
@@ -38,8 +38,8 @@ class Account:
     name: str
     control: int = NORMAL
     attributes: dict[str, Value] = field(default_factory=dict)
-    late: dict[str, Value] = field(default_factory=dict)
-    forced: dict[str, Value] = field(default_factory=dict)
+    set_afterwards: dict[str, Value] = field(default_factory=dict)
+    set_bypassing: dict[str, Value] = field(default_factory=dict)
 
 
 def dn(name: str, base: str = PEOPLE_BASE) -> str:
@@ -62,18 +62,18 @@ def _account(
     flags: int = 0,
     base: str = PEOPLE_BASE,
     attributes: dict[str, Value] | None = None,
-    late: dict[str, Value] | None = None,
-    forced: dict[str, Value] | None = None,
+    set_afterwards: dict[str, Value] | None = None,
+    set_bypassing: dict[str, Value] | None = None,
 ) -> Account:
     name = name or username
     upn = f"{username}@{REALM}" if upn is None else upn
     mail = f"{username}@example.org" if mail is None else mail
-    more: dict[str, Value] = {"displayName": name}
+    all_attributes: dict[str, Value] = {"displayName": name}
     if mail:
-        more["mail"] = mail
-    more |= attributes or {}
+        all_attributes["mail"] = mail
+    all_attributes |= attributes or {}
     person = Person(username, dn(name, base), password or f"Pw-{username}-1!", upn)
-    return Account(case, person, name, NORMAL | flags, more, late or {}, forced or {})
+    return Account(case, person, name, NORMAL | flags, all_attributes, set_afterwards or {}, set_bypassing or {})
 
 
 def _normal(number: int) -> Account:
@@ -102,17 +102,17 @@ ACCOUNTS = [
     _account("no UPN", "noupn", "No Upn", upn=""),
     _account("disabled: 533", "disabled", flags=DISABLED),
     _account("account expired: 701", "accexpired", attributes=YESTERDAY),
-    _account("must change: 773", "mustchange", late=MUST_CHANGE),
-    _account("must change: 773", "mustchange2", late=MUST_CHANGE),
-    _account("must change: 773", "mustchange3", late=MUST_CHANGE),
-    _account("password expired: 532", "pwdexpired", forced=OLD),
+    _account("must change: 773", "mustchange", set_afterwards=MUST_CHANGE),
+    _account("must change: 773", "mustchange2", set_afterwards=MUST_CHANGE),
+    _account("must change: 773", "mustchange3", set_afterwards=MUST_CHANGE),
+    _account("password expired: 532", "pwdexpired", set_bypassing=OLD),
     _account("locks after one wrong password: 775", "strict"),
     _account("never locks", "lenient-ü", mail="lenient@example.org"),
     _account("password never expires", "neverexp", flags=NEVER_EXPIRES),
     _account("no logon hours: 530", "nohours", attributes={"logonHours": bytes(21)}),
     _account("another workstation only: 531", "workst", attributes={"userWorkstations": "SOMEPC"}),
     _account("smart card required", "smartcard", flags=SMART_CARD),
-    _account("locked: 775", "lockedout", late=LOCKED),
+    _account("locked: 775", "lockedout", set_afterwards=LOCKED),
     _account("locks after three wrong passwords: 775", "lockme"),
     _account("disabled and expired: 533", "disexp", flags=DISABLED, attributes=YESTERDAY),
     _account("an administrator by name", "bossadmin"),

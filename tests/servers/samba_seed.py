@@ -68,10 +68,10 @@ def add_person(db: Any, account: tree.Account) -> None:
     if person.upn:
         entry["userPrincipalName"] = person.upn
     db.add(entry)
-    if account.late:
-        replace(db, person.dn, account.late)
-    if account.forced:
-        replace(db, person.dn, account.forced, [BYPASS_THE_PASSWORD_MODULE])
+    if account.set_afterwards:
+        replace(db, person.dn, account.set_afterwards)
+    if account.set_bypassing:
+        replace(db, person.dn, account.set_bypassing, [BYPASS_THE_PASSWORD_MODULE])
 
 
 def add_groups(db: Any) -> None:

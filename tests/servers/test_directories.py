@@ -54,8 +54,8 @@ def test_openldap_has_the_expected_entry_uuids(pair: OpenLDAP) -> None:
     with pair.b.as_root() as connection:
         connection.search(pair.people_base, "(objectClass=inetOrgPerson)", attributes=["entryUUID"])
         entries = [entry for entry in connection.response if "attributes" in entry]
-        found = {entry["dn"]: entry["attributes"]["entryUUID"][0] for entry in entries}
-    assert found == {person.dn: pair.subject_of(name) for name, person in pair.people.items()}
+        subjects = {entry["dn"]: entry["attributes"]["entryUUID"][0] for entry in entries}
+    assert subjects == {person.dn: pair.subject_of(name) for name, person in pair.people.items()}
 
 
 def test_openldap_replicates_a_lock_and_an_unlock(pair: OpenLDAP) -> None:
@@ -161,8 +161,8 @@ def test_samba_has_the_expected_people(domain: SambaAD) -> None:
     with domain.as_admin() as connection:
         connection.search(domain.base, "(sAMAccountType=805306368)", attributes=["sAMAccountName"])
         entries = [entry for entry in connection.response if "dn" in entry]
-        found = {str(entry["attributes"]["sAMAccountName"][0]): entry["dn"] for entry in entries}
-    assert found.items() >= {name: person.dn for name, person in domain.people.items()}.items()
+        subjects = {str(entry["attributes"]["sAMAccountName"][0]): entry["dn"] for entry in entries}
+    assert subjects.items() >= {name: person.dn for name, person in domain.people.items()}.items()
 
 
 def test_samba_unlocks_an_account_and_requires_a_password_change(domain: SambaAD) -> None:

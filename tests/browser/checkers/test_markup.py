@@ -45,6 +45,7 @@ def test_the_nu_html_checker_finds_no_error(
     command = [*nu, "--format", "json", "--also-check-css", "--also-check-svg", str(tmp_path)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=300)
     # the checker writes its report to standard error
-    output = [(each["url"].rpartition("/")[2], each["message"]) for each in json.loads(result.stderr)["messages"]]
-    assert [(file, message) for file, message in output if file not in INVALID_FILES] == []
-    assert {file for file, _ in output} == set(INVALID_FILES)
+    report = json.loads(result.stderr)["messages"]
+    messages = [(message["url"].rpartition("/")[2], message["message"]) for message in report]
+    assert [(file, message) for file, message in messages if file not in INVALID_FILES] == []
+    assert {file for file, _ in messages} == set(INVALID_FILES)
