@@ -61,7 +61,7 @@ def membership_problem(dn: str, settings: LDAPSettings, search: Search, nested: 
             # a sign-in of this person would be refused
             continue
         if canonical_dn(dn) not in {canonical_dn(each.dn) for each in groups}:
-            return f"group_mode = {settings.group_mode} does not see that {person.dn} is in {dn}, {relation}"
+            return f"group_mode = {settings.group_mode} does not detect that {person.dn} is in {dn}, {relation}"
         is_member_found = True
     return None if is_member_found else _unreadable_attribute(group, settings, search) or NO_READABLE_MEMBER
 

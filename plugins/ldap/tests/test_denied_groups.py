@@ -122,7 +122,7 @@ class TestUndetectedMembers:
 
     def test_nested_members_by_memberof(self, domain: SambaAD, ad_backend: Make) -> None:
         group = f"CN=company,{domain.group_base}"
-        refuses_everybody(ad_backend(group_mode="memberof", denied_groups=group), domain, "does not see")
+        refuses_everybody(ad_backend(group_mode="memberof", denied_groups=group), domain, "does not detect")
         assert not can_sign_in(ad_backend(denied_groups=group), domain, "user03")
 
     def test_required_group_with_undetected_nested_members_is_a_warning(
@@ -131,21 +131,21 @@ class TestUndetectedMembers:
         company = ad_backend(group_mode="memberof", required_groups=f"CN=company,{domain.group_base}")
         (check,) = group_checks(company)
         assert (check.ok, check.warning) == (True, True)
-        assert "does not see that" in check.detail
+        assert "does not detect that" in check.detail
         posix = f"cn=unix-devs,ou=posix,{slapd.base}"
         (check,) = group_checks(openldap_backend(group_base=slapd.base, required_groups=posix))
         assert not check.ok
 
     def test_nested_members_by_memberof_of_openldap(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
         group = f"cn=staff,{slapd.group_base}"
-        refuses_everybody(openldap_backend(group_mode="memberof", denied_groups=group), slapd, "does not see")
+        refuses_everybody(openldap_backend(group_mode="memberof", denied_groups=group), slapd, "does not detect")
         assert not can_sign_in(openldap_backend(denied_groups=group), slapd, "user03")
 
     def test_groups_of_another_class_than_in_the_filter(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
         for name in ("unix-devs", "unix-users"):
             changes = {"group_base": slapd.base, "denied_groups": f"cn={name},ou=posix,{slapd.base}"}
-            refuses_everybody(openldap_backend(**changes), slapd, "does not see")
-            refuses_everybody(openldap_backend(group_mode="memberof", **changes), slapd, "does not see")
+            refuses_everybody(openldap_backend(**changes), slapd, "does not detect")
+            refuses_everybody(openldap_backend(group_mode="memberof", **changes), slapd, "does not detect")
 
     def test_missing_groups(self, slapd: OpenLDAP, openldap_backend: Make) -> None:
         denied = f"cn=admins,{slapd.group_base}\ncn=admns,{slapd.group_base}"
@@ -212,7 +212,7 @@ class TestUndetectedMembers:
     ) -> None:
         people = [slapd.people[f"user{number:02}"].dn for number in range(20, 40)]
         group = admins(*people, f"cn=developers,{slapd.group_base}")
-        refuses_everybody(openldap_backend(group_mode="memberof", denied_groups=group), slapd, "does not see")
+        refuses_everybody(openldap_backend(group_mode="memberof", denied_groups=group), slapd, "does not detect")
         assert not can_sign_in(openldap_backend(denied_groups=group), slapd, "user03")
 
     def test_empty_group_is_a_warning(self, domain: SambaAD, ad_backend: Make) -> None:
