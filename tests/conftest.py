@@ -153,5 +153,5 @@ def make_shadow_app(make_app: Callable[..., Any], backend_plugins: Path) -> Iter
         return created[-1]
 
     yield make
-    for each in created:
-        each.trial.released.set()
+    for shadow in created:
+        shadow.trial.released.set()

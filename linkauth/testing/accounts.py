@@ -21,7 +21,7 @@ from linkauth.backends import (
     Registration,
     UnknownUser,
 )
-from linkauth.testing.powers import HOSTILE_NAMES, PowersContract, is_password
+from linkauth.testing.powers import HOSTILE_NAMES, PowersContract, is_right_password
 from linkauth.testing.store import Known, Store, wait_for_recovery
 
 
@@ -62,11 +62,11 @@ class AccountsContract(PowersContract):
             assert "@" in identity.email
             resetting.reset_password(identity.subject, self.new_password)
             try:
-                assert is_password(backend, changeable.username, self.new_password)
-                assert not is_password(backend, changeable.username, changeable.password)
+                assert is_right_password(backend, changeable.username, self.new_password)
+                assert not is_right_password(backend, changeable.username, changeable.password)
             finally:
                 resetting.reset_password(identity.subject, changeable.password)
-            assert is_password(backend, changeable.username, changeable.password)
+            assert is_right_password(backend, changeable.username, changeable.password)
 
     def test_a_password_of_nobody_cannot_be_set_anew(self, backend: CredentialBackend, changeable: Known) -> None:
         if resetting := password_recovery(backend):
@@ -75,7 +75,7 @@ class AccountsContract(PowersContract):
                     resetting.recipient(name)
                 with pytest.raises(UnknownUser):
                     resetting.reset_password(name, self.new_password)
-            assert is_password(backend, changeable.username, changeable.password)
+            assert is_right_password(backend, changeable.username, changeable.password)
 
     def test_an_empty_password_is_never_set(
         self, backend: CredentialBackend, changeable: Known, newcomer: Newcomer
@@ -94,7 +94,7 @@ class AccountsContract(PowersContract):
             identity = registering.register(newcomer.username, newcomer.password, newcomer.profile)
             assert identity.subject not in ("", known.subject)
             assert backend.authenticate(newcomer.username, newcomer.password) == identity
-            assert is_password(backend, known.username, known.password)
+            assert is_right_password(backend, known.username, known.password)
 
     def test_a_name_is_given_once(self, backend: CredentialBackend, known: Known, newcomer: Newcomer) -> None:
         if registering := registration(backend):
@@ -102,8 +102,8 @@ class AccountsContract(PowersContract):
             for name in (newcomer.username, newcomer.username.upper(), known.username, known.username.upper()):
                 with pytest.raises(NameTaken):
                     registering.register(name, self.new_password, newcomer.profile)
-            assert is_password(backend, newcomer.username, newcomer.password)
-            assert is_password(backend, known.username, known.password)
+            assert is_right_password(backend, newcomer.username, newcomer.password)
+            assert is_right_password(backend, known.username, known.password)
 
     def test_a_name_is_given_once_to_many_at_once(self, backend: CredentialBackend, newcomer: Newcomer) -> None:
         if registering := registration(backend):
@@ -119,7 +119,9 @@ class AccountsContract(PowersContract):
             (created,) = [result for result in results if isinstance(result, Identity)]
             assert results.count(NameTaken) == 7
             winner = results.index(created)
-            right = [is_password(backend, newcomer.username, f"{newcomer.password}-{number}") for number in range(8)]
+            right = [
+                is_right_password(backend, newcomer.username, f"{newcomer.password}-{number}") for number in range(8)
+            ]
             assert right == [number == winner for number in range(8)]
 
     @pytest.mark.parametrize("username", ["", " ", "a\0b", "\ud800"])
@@ -150,7 +152,7 @@ class AccountsContract(PowersContract):
             finally:
                 store.returns()
             wait_for_recovery(backend, known)
-            assert is_password(backend, changeable.username, changeable.password)
+            assert is_right_password(backend, changeable.username, changeable.password)
         backend.close()
 
     def test_no_password_of_an_account_in_logs_messages_or_reprs(

@@ -62,7 +62,7 @@ def password_change(backend: CredentialBackend) -> PasswordChange | None:
     return backend if PasswordChange in backend.offers and isinstance(backend, PasswordChange) else None
 
 
-def is_password(backend: CredentialBackend, username: str, password: str) -> bool:
+def is_right_password(backend: CredentialBackend, username: str, password: str) -> bool:
     """Returns whether `password` is right, also if the account is refused although the password was proven."""
     try:
         backend.authenticate(username, password)
@@ -143,8 +143,8 @@ class PowersContract:
                     changing.change_password(changeable.username, wrong, self.new_password)
             with pytest.raises(UnknownUser):
                 changing.change_password("nobody-of-that-name", changeable.password, self.new_password)
-            assert is_password(backend, changeable.username, changeable.password)
-            assert not is_password(backend, changeable.username, self.new_password)
+            assert is_right_password(backend, changeable.username, changeable.password)
+            assert not is_right_password(backend, changeable.username, self.new_password)
 
     @pytest.mark.parametrize("username", HOSTILE_NAMES)
     def test_a_change_for_a_hostile_name_is_nobodys(
@@ -162,11 +162,11 @@ class PowersContract:
             try:
                 identity = backend.authenticate(changeable.username, self.new_password)
                 assert identity.subject == changeable.subject
-                assert not is_password(backend, changeable.username, changeable.password)
+                assert not is_right_password(backend, changeable.username, changeable.password)
             finally:
                 changing.change_password(changeable.username, self.new_password, changeable.password)
-            assert is_password(backend, changeable.username, changeable.password)
-            assert not is_password(backend, changeable.username, self.new_password)
+            assert is_right_password(backend, changeable.username, changeable.password)
+            assert not is_right_password(backend, changeable.username, self.new_password)
 
     def test_a_change_in_a_broken_store_is_unavailable(self, store: Store, known: Known, changeable: Known) -> None:
         backend = store.backend()
@@ -179,7 +179,7 @@ class PowersContract:
             finally:
                 store.returns()
             wait_for_recovery(backend, known)
-            assert is_password(backend, changeable.username, changeable.password)
+            assert is_right_password(backend, changeable.username, changeable.password)
         backend.close()
 
     def test_no_password_of_a_change_in_logs_messages_or_reprs(

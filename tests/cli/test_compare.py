@@ -73,7 +73,7 @@ def test_backends_are_listed(ini: Ini) -> None:
         ["corp", "scripted", "*@corp.example", "CORP\\*", "Lookup", "PasswordChange", "False"],
     ]
     listed = json.loads("\n".join(linkauth("backends", "list", path, "--format", "json", expect=0)))
-    assert [(each["name"], each["shadow"]) for each in listed] == [("trial", True), ("corp", False)]
+    assert [(row["name"], row["shadow"]) for row in listed] == [("trial", True), ("corp", False)]
 
 
 def test_people_are_counted_by_outcome(ini: Ini, comparisons: Comparisons) -> None:

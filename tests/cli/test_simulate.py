@@ -247,8 +247,8 @@ def test_a_slow_response_is_reported(served: DevelopmentServer, ini: Path) -> No
 
     with proxy(served.url, on_request=delay) as url:
         findings = list(Probe(settings(ini), "home", url, ADA, limit).run())
-    slow = [each for each in findings if each.what == "code for tokens, client credentials by HTTP Basic"]
-    assert [each.ok for each in slow] == [False]
+    slow = [finding for finding in findings if finding.what == "code for tokens, client credentials by HTTP Basic"]
+    assert [finding.ok for finding in slow] == [False]
     assert slow[0].detail.endswith("Amazon's limit is 0.5 s")
     assert _named(findings, "every response within 0.5 s").ok is False
     assert active_links(ini, "home") == []

@@ -49,25 +49,27 @@ FORM_TOKEN = re.compile(r'(?<=name="form_token" value=")[^"]*')
 class Load:
     """Requests of phones, Amazon and token verifiers to two servers that share an address."""
 
-    issuing: AuthorizationServer
+    authorization_server: AuthorizationServer
     pool: urllib3.PoolManager
 
-    same: bool = True
+    same_refresh_token: bool = True
     """Whether a repeated refresh must return the same refresh token as before, or any valid one."""
 
-    def __call__(self, one: DevelopmentServer, two: DevelopmentServer) -> None:
+    def __call__(self, server_a: DevelopmentServer, server_b: DevelopmentServer) -> None:
         """Sends requests in CLIENT_THREADS threads. Each step goes to another server than the step before."""
         with ThreadPoolExecutor(CLIENT_THREADS) as threads:
-            for future in [threads.submit(self._run, runner, one, two) for runner in range(CLIENT_THREADS)]:
+            for future in [
+                threads.submit(self._run, thread_number, server_a, server_b) for thread_number in range(CLIENT_THREADS)
+            ]:
                 future.result()
 
-    def _run(self, runner: int, one: DevelopmentServer, two: DevelopmentServer) -> None:
-        for round_number in range(runner, runner + ROUNDS):
-            first_server, second_server = (one, two) if round_number % 2 else (two, one)
-            self._page(first_server, second_server)
-            self._tokens(first_server, second_server)
+    def _run(self, thread_number: int, server_a: DevelopmentServer, server_b: DevelopmentServer) -> None:
+        for round_number in range(thread_number, thread_number + ROUNDS):
+            first_server, second_server = (server_a, server_b) if round_number % 2 else (server_b, server_a)
+            self._submit_page(first_server, second_server)
+            self._exchange_tokens(first_server, second_server)
 
-    def _page(self, first_server: DevelopmentServer, second_server: DevelopmentServer) -> None:
+    def _submit_page(self, first_server: DevelopmentServer, second_server: DevelopmentServer) -> None:
         """Gets the login page from one server and posts its form to the other, which must accept the form token."""
         request_query = urlencode({**AUTHORIZATION_REQUEST, "redirect_uri": CALLBACK})
         page = self.pool.request("GET", f"{first_server.url}/authorize?{request_query}").data.decode("utf-8")
@@ -81,15 +83,17 @@ class Load:
         assert response.status == 303, response.data
         assert "error=access_denied" in response.headers["Location"]
 
-    def _tokens(self, first_server: DevelopmentServer, second_server: DevelopmentServer) -> None:
-        location = self.issuing.authorize(self.issuing.parse(AUTHORIZATION_REQUEST.items()), Person(), "en")
+    def _exchange_tokens(self, first_server: DevelopmentServer, second_server: DevelopmentServer) -> None:
+        location = self.authorization_server.authorize(
+            self.authorization_server.parse(AUTHORIZATION_REQUEST.items()), Person(), "en"
+        )
         form = {"grant_type": "authorization_code", "code": query(location)["code"], "redirect_uri": CALLBACK}
         first = self._token(first_server, {**form, "code_verifier": VERIFIER})
         refresh = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
         second = self._token(second_server, refresh)
         # repeat the refresh at the other server, as if the response was lost
         repeated = self._token(first_server, refresh)
-        assert repeated["refresh_token"] == second["refresh_token"] or not self.same
+        assert repeated["refresh_token"] == second["refresh_token"] or not self.same_refresh_token
         third = self._token(second_server, {**refresh, "refresh_token": repeated["refresh_token"]})
         fourth = self._token(first_server, {**refresh, "refresh_token": third["refresh_token"]})
         for tokens in (first, second, repeated, third, fourth):
@@ -130,8 +134,10 @@ def load(database: str) -> Iterator[Load]:
     engine = open_engine(database)
     client = Client("app", frozenset({"authorization_code"}), (CALLBACK,))
     with closing(LinkStore(engine)) as store, urllib3.PoolManager(maxsize=CLIENT_THREADS, retries=False) as pool:
-        issuing = AuthorizationServer("x", Clients([client]), Issuer(store, b"x", Signer("x", tuple)), time)
-        yield Load(issuing, pool)
+        authorization_server = AuthorizationServer(
+            "x", Clients([client]), Issuer(store, b"x", Signer("x", tuple)), time
+        )
+        yield Load(authorization_server, pool)
     engine.dispose()
 
 
@@ -166,7 +172,7 @@ def test_two_servers_change_their_secret_under_load_without_an_error(tmp_path: P
         load(old, both)
         old.stop()
         new.start()
-        load.same = False
+        load.same_refresh_token = False
         load(both, new)
         both.stop()
         reseal_output = CliRunner().invoke(main, ["keys", "reseal", str(tmp_path / "new/served.ini")])

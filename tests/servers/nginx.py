@@ -49,13 +49,13 @@ class Nginx:
         self._process = Process("nginx", lambda: command, folder / "log")
 
     def start(self) -> None:
-        self._process.start(lambda: all(map(_listens, self._ports)))
+        self._process.start(lambda: all(map(_accepts_connections, self._ports)))
 
     def stop(self) -> None:
         self._process.stop()
 
 
-def _listens(port: int) -> bool:
+def _accepts_connections(port: int) -> bool:
     try:
         with socket.create_connection(("127.0.0.1", port), 2):
             return True

@@ -1,4 +1,4 @@
-"""Starts linkauth with settings of production under waitress or granian: behind an https proxy, without simulator."""
+"""Starts linkauth with production settings (https proxy, no simulator) under waitress or granian."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BINARIES = Path(sys.executable).parent
 PUBLIC = "https://link.example.com"
 REDIRECT = "https://layla.amazon.com/api/skill/link/M2AAAAAAAAAAAA"
 SECRET, CLIENT_SECRET = "only for tests, 32 characters or more", "the ride-hailer client's secret"
-"""The secrets of development.ini are public and therefore refused with settings of production."""
+"""Replace the secrets in development.ini, which are public and therefore refused with production settings."""
 QUERY = urlencode({"client_id": "ride-hailer", "response_type": "token", "redirect_uri": REDIRECT, "state": "S"})
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _DOCUMENTED_COMMAND = re.search(r"granian --interface asgi (.+) \\\n", (ROOT / "docs/deployment.md").read_text("utf-8"))
@@ -53,8 +53,8 @@ class ProductionServer:
         self.kind, self.port, self.socket = kind, free_port(), str(folder / "socket")
         self.log = folder / "log"
         self._unix = host == "unix"
-        listens = f"unix_socket = {self.socket}" if self._unix else f"listen = {host}:{self.port}"
-        text = (ROOT / "development.ini").read_text("utf-8").replace("listen = 127.0.0.1:6543", listens)
+        listen_setting = f"unix_socket = {self.socket}" if self._unix else f"listen = {host}:{self.port}"
+        text = (ROOT / "development.ini").read_text("utf-8").replace("listen = 127.0.0.1:6543", listen_setting)
         ini = RawConfigParser(delimiters="=")
         ini.read_string(text)
         app = ini["app:main"]
