@@ -120,11 +120,11 @@ def test_linear_pattern_is_accepted(pattern: str | bytes, flags: int, how: str) 
 )
 @pytest.mark.parametrize("text", ["", "ab", "abc", "abcd", "xx", "STRASSE", "word!c\n", "aaab", "b c"])
 def test_step_counter_matches_as_re_does(pattern: str, text: str) -> None:
-    matcher, found = Matcher(pattern), re.search(pattern, text)
+    matcher, match = Matcher(pattern), re.search(pattern, text)
     codes = [ord(letter) for letter in text]
     ends = ((start, matcher._run(matcher._program, codes, start, False)) for start in range(len(codes) + 1))
     first = next(((start, end) for start, end in ends if end is not None), None)
-    assert first == (found.span() if found else None)
+    assert first == (match.span() if match else None)
 
 
 @pytest.mark.parametrize("pattern", [r"(a*)\1b", r"(?i:[a-z])b"])

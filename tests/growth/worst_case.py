@@ -57,10 +57,10 @@ def _letters(matcher: Matcher) -> list[str]:
                     codes.append(argument)
                 elif kind is op.RANGE:
                     codes += argument
-    found: dict[tuple[bool, ...], int] = {}
+    letters: dict[tuple[bool, ...], int] = {}
     for code in codes:
-        found.setdefault(tuple(test(code) for test in tests), code)
-    return [chr(code) for _, code in sorted(found.items(), key=lambda item: -sum(item[0]))]
+        letters.setdefault(tuple(test(code) for test in tests), code)
+    return [chr(code) for _, code in sorted(letters.items(), key=lambda item: -sum(item[0]))]
 
 
 def _nodes(tree: Any) -> Iterator[tuple[Any, Any]]:
@@ -118,5 +118,5 @@ def _words(tree: Any, letters: list[str], flags: int) -> Iterator[str]:
             yield from _words(inner, letters, flags)
 
 
-def _distinct(found: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(found))
+def _distinct(letters: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(letters))

@@ -117,12 +117,12 @@ def test_refresh_during_end_of_link_issues_no_token(engine: Engine) -> None:
     refresh, access = Token(digest(new_token()), "refresh", NOW), Token(digest(new_token()), "access", NOW, jti="late")
     with closing(LinkStore(patient)) as store, ThreadPoolExecutor(1) as thread:
         store.create(LINK, (refresh,))
-        found = store.find(refresh.digest, "refresh")
-        assert found
+        link_and_token = store.find(refresh.digest, "refresh")
+        assert link_and_token
         with engine.connect() as ending:
             transaction = ending.begin()
-            ending.execute(update(links).where(links.c.id == found[0].id).values(ended_at=NOW))
-            renewed = thread.submit(store.renew, found[0], refresh, None, (access,), NOW, False)
+            ending.execute(update(links).where(links.c.id == link_and_token[0].id).values(ended_at=NOW))
+            renewed = thread.submit(store.renew, link_and_token[0], refresh, None, (access,), NOW, False)
             waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
             with engine.connect() as monitor:
                 while not (renewed.done() or monitor.execute(waiting).scalar_one()):

@@ -115,7 +115,7 @@ def test_commands_of_manual_start_granian(servers: Servers, tmp_path: Path) -> N
         workers = [int(pid) for pid in Path(f"/proc/{granian.pid}/task/{granian.pid}/children").read_text().split()]
         granian.stop()
     assert len(workers) >= 4
-    # raises RuntimeError if a worker process goes on
+    # raises RuntimeError if a worker process still runs
     wait_until_stopped(workers, 60)
     # each of the four worker processes read LINKAUTH_INI
     assert granian.log.read_text("utf-8").count("Started worker-") == 4

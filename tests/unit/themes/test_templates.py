@@ -33,15 +33,15 @@ def roots(tmp_path: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize(
-    ("name", "wanted"),
+    ("name", "expected"),
     [
         ("page.jinja2", "<child middle old>"),
         ("other.jinja2", "own, old part"),
         ("static/page.css.jinja2", "one {} two {}"),
     ],
 )
-def test_template_extends_the_one_it_overrides(roots: list[Path], name: str, wanted: str) -> None:
-    assert environment(roots).get_template(name).render() == wanted
+def test_template_extends_the_one_it_overrides(roots: list[Path], name: str, expected: str) -> None:
+    assert environment(roots).get_template(name).render() == expected
 
 
 ABSENT = ["none.jinja2", "parent/page.jinja2", "3:page.jinja2", "../middle/templates/page.jinja2"]

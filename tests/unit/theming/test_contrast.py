@@ -22,13 +22,13 @@ def faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixt
     monkeypatch.syspath_prepend(tmp_path)
     css = request.getfixturevalue("css")
     theme = ThemePackage(tmp_path, {"static/page.css.jinja2": PARENTS_CSS + css}).open()
-    found = []
+    findings = []
     for state in theme.states:
         html = theme.render_state(state, "en")
         page = Page(theme, state, "en", html, Document(html))
         for scheme in SCHEMES:
-            found += contrast.faults(page.document, Cascade(page.style_sheet(), scheme))
-    return found
+            findings += contrast.faults(page.document, Cascade(page.style_sheet(), scheme))
+    return findings
 
 
 UNREADABLE = [

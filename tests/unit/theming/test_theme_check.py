@@ -88,22 +88,22 @@ IN_PAGES = [
 
 def test_each_fault_of_markup_is_found_once(make: Make) -> None:
     """The page has all elements of IN_PAGES; each faulty element gives one finding, and the others none."""
-    found = messages(check(make(intro("".join(html for html, _ in IN_PAGES))).open()))
-    missing = [wanted for _, wanted in IN_PAGES if wanted and sum(wanted in each for each in found) != 1]
+    findings = messages(check(make(intro("".join(html for html, _ in IN_PAGES))).open()))
+    missing = [expected for _, expected in IN_PAGES if expected and sum(expected in each for each in findings) != 1]
     assert missing == []
-    assert len(found) == sum(bool(wanted) for _, wanted in IN_PAGES), found
-    assert [each for each in found if not each.startswith("made")] == []
+    assert len(findings) == sum(bool(expected) for _, expected in IN_PAGES), findings
+    assert [each for each in findings if not each.startswith("made")] == []
 
 
 def test_markup_without_faults_gives_no_finding(make: Make) -> None:
-    assert messages(check(make(intro("".join(html for html, wanted in IN_PAGES if not wanted))).open())) == []
+    assert messages(check(make(intro("".join(html for html, expected in IN_PAGES if not expected))).open())) == []
 
 
 def test_fault_of_many_pages_is_reported_once(make: Make) -> None:
     files = {BASE: '{% extends "parent/base.jinja2" %}{% block head %}<style>p { margin: 0 }</style>{% endblock %}'}
-    (found,) = messages(check(make(files).open()))
-    assert found.startswith("made, login: fresh, ar and ")
-    assert " more: <style> has inline styles" in found
+    (findings,) = messages(check(make(files).open()))
+    assert findings.startswith("made, login: fresh, ar and ")
+    assert " more: <style> has inline styles" in findings
 
 
 def test_foreign_hosts_of_style_sheet_are_found(make: Make) -> None:
@@ -114,24 +114,26 @@ def test_foreign_hosts_of_style_sheet_are_found(make: Make) -> None:
 
 
 def test_html_syntax_error_is_found_once_for_all_pages(make: Make) -> None:
-    (found,) = messages(check(make(intro("<p id=one id=two>City</p>")).open()))
-    assert re.match(r"made, login: fresh, ar, line \d+ and \d+ more: is not valid HTML at <p id=one ", found)
-    assert "(duplicate attribute)" in found
+    (findings,) = messages(check(make(intro("<p id=one id=two>City</p>")).open()))
+    assert re.match(r"made, login: fresh, ar, line \d+ and \d+ more: is not valid HTML at <p id=one ", findings)
+    assert "(duplicate attribute)" in findings
 
 
 def test_css_syntax_error_is_found_with_its_line(make: Make) -> None:
-    (found,) = messages(check(make(styled("p { margin: 0 }\n\n}")).open()))
-    assert re.match(r"made, page.css line \d\d+: is not valid CSS, so browsers skip the rule: ", found)
+    (findings,) = messages(check(make(styled("p { margin: 0 }\n\n}")).open()))
+    assert re.match(r"made, page.css line \d\d+: is not valid CSS, so browsers skip the rule: ", findings)
 
 
 def test_low_contrast_is_found_with_page_and_state(make: Make) -> None:
-    found = messages(check(make(styled(".which { color: #999; }")).open()))
-    assert [each for each in found if each.startswith("made, login: fresh and ") and ": text is hard to read: " in each]
+    findings = messages(check(make(styled(".which { color: #999; }")).open()))
+    assert [
+        each for each in findings if each.startswith("made, login: fresh and ") and ": text is hard to read: " in each
+    ]
 
 
 def test_unused_custom_property_gives_warning(make: Make) -> None:
-    (found,) = messages(check(make(styled(":root { --acent: #123456; }")).open()), warning=True)
-    assert found.startswith("made, page.css: sets --acent, which no rule uses")
+    (findings,) = messages(check(make(styled(":root { --acent: #123456; }")).open()), warning=True)
+    assert findings.startswith("made, page.css: sets --acent, which no rule uses")
 
 
 @pytest.mark.parametrize(
@@ -144,14 +146,14 @@ def test_unused_custom_property_gives_warning(make: Make) -> None:
     ],
 )
 def test_pop_up_calls_are_found(make: Make, script: str, calls: list[str]) -> None:
-    found = messages(check(make({"static/own.js": script}).open()))
-    assert [each.split("calls ")[1].split(",")[0] for each in found] == calls
+    findings = messages(check(make({"static/own.js": script}).open()))
+    assert [each.split("calls ")[1].split(",")[0] for each in findings] == calls
 
 
 def test_foreign_address_in_script_gives_warning(make: Make) -> None:
     script = 'fetch("https://api.example.net/x"); document.createElementNS("http://www.w3.org/2000/svg", "g")'
-    (found,) = messages(check(make({"static/own.js": script}).open()), warning=True)
-    assert found.startswith(
+    (findings,) = messages(check(make({"static/own.js": script}).open()), warning=True)
+    assert findings.startswith(
         "made, own.js: contains https://api.example.net/x: if the script loads it, the Content-Security-Policy blocks"
     )
 
@@ -159,39 +161,39 @@ def test_foreign_address_in_script_gives_warning(make: Make) -> None:
 def test_page_over_size_limit_is_found(make: Make) -> None:
     noise = random.Random(1).randbytes(40_000)
     html = '<img alt="" src="{{ static("big.png") }}">'
-    (found,) = messages(check(make({**intro(html), "static/big.png": noise}).open()))
-    assert "reduce it to less than 30,000 compressed" in found
-    assert found.startswith("made, ")
+    (findings,) = messages(check(make({**intro(html), "static/big.png": noise}).open()))
+    assert "reduce it to less than 30,000 compressed" in findings
+    assert findings.startswith("made, ")
     # a file that no page loads does not count
     assert messages(check(make({"static/big.png": noise}).open())) == []
 
 
 def test_block_unknown_to_parent_is_found(make: Make) -> None:
     text = '{% extends "parent/login.jinja2" %}{% block intr %}{% block own %}{% endblock %}{% endblock %}'
-    (found,) = messages(check(make({LOGIN: text}).open()))
-    assert found.endswith("the block intr does not exist in the templates that it extends: did you mean intro?")
+    (findings,) = messages(check(make({LOGIN: text}).open()))
+    assert findings.endswith("the block intr does not exist in the templates that it extends: did you mean intro?")
     text = '{% extends "parent/login.jinja2" %}{% block intro %}{% block own %}{% endblock %}{% endblock %}'
     assert messages(check(make({LOGIN: text}).open())) == []
 
 
 def test_unused_template_gives_warning(make: Make) -> None:
-    (found,) = messages(check(make({"templates/logn.jinja2": "x"}).open()), warning=True)
-    assert found.endswith("no page uses this template: did you mean login.jinja2?")
+    (findings,) = messages(check(make({"templates/logn.jinja2": "x"}).open()), warning=True)
+    assert findings.endswith("no page uses this template: did you mean login.jinja2?")
     text = '{% extends "parent/login.jinja2" %}{% block intro %}{% include "own.jinja2" %}{% endblock %}'
     assert messages(check(make({LOGIN: text, "templates/own.jinja2": "<p></p>"}).open()), warning=True) == []
 
 
 def test_page_that_cannot_be_rendered_is_found_with_its_state(make: Make) -> None:
-    found = messages(check(make(intro("{% if error == 'locked' %}{{ nobody_gave_this }}{% endif %}")).open()))
-    assert len(found) == 1
-    assert found[0].startswith("made, login: locked, ")
-    assert "cannot be shown: UndefinedError: 'nobody_gave_this' is undefined" in found[0]
+    findings = messages(check(make(intro("{% if error == 'locked' %}{{ nobody_gave_this }}{% endif %}")).open()))
+    assert len(findings) == 1
+    assert findings[0].startswith("made, login: locked, ")
+    assert "cannot be shown: UndefinedError: 'nobody_gave_this' is undefined" in findings[0]
 
 
 def test_missing_parent_template_is_found(make: Make) -> None:
-    found = messages(check(make({"templates/own.jinja2": '{% extends "parent/nowhere.jinja2" %}'}).open()))
+    findings = messages(check(make({"templates/own.jinja2": '{% extends "parent/nowhere.jinja2" %}'}).open()))
     assert any(
-        "extends or includes nowhere.jinja2, which neither the theme nor its parents have" in each for each in found
+        "extends or includes nowhere.jinja2, which neither the theme nor its parents have" in each for each in findings
     )
 
 
@@ -211,9 +213,9 @@ COMPLETE = ("ar", "de", "es", "fr", "hi", "it", "ja", "nl", "pt-BR")
 
 def test_missing_translation_is_found(make: Make) -> None:
     # once for every language of the parent except English, and not for regional catalogs
-    (found,) = messages(check(make(NEW).open()))
+    (findings,) = messages(check(make(NEW).open()))
     where = f"made in ar and {len(COMPLETE) - 1} more"
-    assert found == f"{where}: shows “Mind the gap.” in English: add a translation to its catalog"
+    assert findings == f"{where}: shows “Mind the gap.” in English: add a translation to its catalog"
 
 
 IN_CATALOGS = [
@@ -231,15 +233,15 @@ IN_CATALOGS = [
 ]
 
 
-@pytest.mark.parametrize(("entry", "wanted"), IN_CATALOGS, ids=[entry for entry, _ in IN_CATALOGS])
-def test_faults_of_catalog_are_found(make: Make, entry: str, wanted: list[str]) -> None:
+@pytest.mark.parametrize(("entry", "expected"), IN_CATALOGS, ids=[entry for entry, _ in IN_CATALOGS])
+def test_faults_of_catalog_are_found(make: Make, entry: str, expected: list[str]) -> None:
     theme = make({**NEW, PO: CATALOG + entry + "\n"})
     theme.compile()
-    found = messages(check(theme.open()))
+    findings = messages(check(theme.open()))
     # ignores what other languages lack, and the pages that such a catalog breaks
-    found = [each for each in found if each.startswith(f"made in ar and {len(COMPLETE) - 1} more:") or PO in each]
-    assert len(found) == len(wanted), found
-    for line, part in zip(found, wanted, strict=True):
+    findings = [each for each in findings if each.startswith(f"made in ar and {len(COMPLETE) - 1} more:") or PO in each]
+    assert len(findings) == len(expected), findings
+    for line, part in zip(findings, expected, strict=True):
         assert part in line
 
 
@@ -253,9 +255,9 @@ def test_catalog_without_current_compilation_is_found(make: Make) -> None:
 
 
 def test_untranslatable_text_gives_warning(make: Make) -> None:
-    (found,) = messages(check(make(intro("<p>Mind the gap.</p>")).open()), warning=True)
-    assert found.startswith("made, login: fresh and ")
-    assert "“Mind the gap.” is the same in every language: mark it with {% trans %}" in found
+    (findings,) = messages(check(make(intro("<p>Mind the gap.</p>")).open()), warning=True)
+    assert findings.startswith("made, login: fresh and ")
+    assert "“Mind the gap.” is the same in every language: mark it with {% trans %}" in findings
     assert (
         messages(check(make(intro('<p lang="cy">Cymru</p><code>XYZ</code><p>{{ skill }} · 24</p>')).open()), True) == []
     )
