@@ -1,4 +1,4 @@
-"""What sign-ins do to each other, and to a server that fails, beside the outcome of each: found by fault injection."""
+"""Tests of failover and of concurrent sign-ins, with servers that fail on command."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from .conftest import ad_settings, settings_for
 
 Opened = Callable[[LDAPSettings], LDAPBackend]
 LONG = {"connect_timeout": 5, "receive_timeout": 5, "total_timeout": 15}
-"""For what must not fail on a busy machine."""
+"""Time limits in seconds for operations that must also succeed on a busy machine."""
 
 
 @pytest.fixture
 def single() -> Iterator[OpenLDAP]:
-    """A server of the test's own."""
+    """A server that only this test uses."""
     with openldap.running() as directory:
         yield directory
 
 
 @pytest.fixture
 def opened() -> Iterator[Callable[[LDAPSettings], LDAPBackend]]:
-    """`opened(settings)`: a backend that is closed afterwards."""
+    """A function that opens a backend, which is closed after the test."""
     made: list[LDAPBackend] = []
 
     def open_one(settings: LDAPSettings) -> LDAPBackend:
@@ -70,7 +70,7 @@ class TestFailover(FailoverContract):
         return LDAPBackend(settings_for(self.directory, uris=uris, retry_down_after=retry_down_after, **limits))
 
 
-def test_a_crowd_after_an_outage_is_let_in_by_the_first_who_looks(single: OpenLDAP, opened: Opened) -> None:
+def test_concurrent_sign_ins_succeed_after_an_outage(single: OpenLDAP, opened: Opened) -> None:
     backend, person = opened(settings_for(single, **LONG)), single.people["user03"]
     single.stop()
     with pytest.raises(BackendUnavailable):
@@ -81,7 +81,7 @@ def test_a_crowd_after_an_outage_is_let_in_by_the_first_who_looks(single: OpenLD
     assert found == [person.username] * 16
 
 
-def test_an_answer_to_a_change_that_is_lost_is_not_asked_for_again(
+def test_password_change_without_an_answer_is_not_repeated(
     single: OpenLDAP, monkeypatch: pytest.MonkeyPatch, opened: Opened
 ) -> None:
     backend, person = opened(settings_for(single, password_change="self", **LONG)), single.people["user03"]
@@ -100,8 +100,8 @@ def test_an_answer_to_a_change_that_is_lost_is_not_asked_for_again(
     assert backend.authenticate(person.username, "Another-word-52")
 
 
-def test_connections_that_the_server_closed_are_not_used_again(single: OpenLDAP, opened: Opened) -> None:
-    """A wrong password is sent once, also when the connection that waited is dead: it would count twice."""
+def test_closed_idle_connection_is_not_used(single: OpenLDAP, opened: Opened) -> None:
+    """A wrong password is sent once even if the idle connection is dead. Otherwise it would count twice."""
     backend, person = opened(settings_for(single, **LONG)), single.people["lockme"]
     assert backend.authenticate(person.username, person.password)
     single.stop()
@@ -112,15 +112,17 @@ def test_connections_that_the_server_closed_are_not_used_again(single: OpenLDAP,
     assert backend.authenticate(person.username, person.password)
 
 
-def test_a_server_that_refuses_our_account_is_passed_over(slapd: OpenLDAP, single: OpenLDAP, opened: Opened) -> None:
-    """As one does to which a new password of ours has not come yet."""
+def test_next_server_is_called_if_the_service_account_is_refused(
+    slapd: OpenLDAP, single: OpenLDAP, opened: Opened
+) -> None:
+    """A replica refuses it until the new password of the service account is replicated."""
     single.modify(single.bind_dn, {"userPassword": ["{SSHA}another"]})
     backend = opened(settings_for(slapd, uris=(single.a.ldap, slapd.a.ldap), **_trusting(slapd, single)))
     person = slapd.people["user03"]
     assert backend.authenticate(person.username, person.password)
 
 
-def test_a_busy_server_is_passed_over(
+def test_next_server_is_called_if_the_first_is_busy(
     slapd: OpenLDAP, single: OpenLDAP, monkeypatch: pytest.MonkeyPatch, opened: Opened
 ) -> None:
     backend = opened(settings_for(slapd, uris=(single.a.ldap, slapd.a.ldap), **_trusting(slapd, single)))
@@ -141,7 +143,7 @@ def _trusting(*directories: OpenLDAP) -> dict[str, str]:
     return {"tls_ca_file": str(bundle)}
 
 
-def test_the_checks_of_many_hung_servers_take_no_longer_than_of_one(
+def test_hung_servers_are_checked_concurrently(
     slapd: OpenLDAP, monkeypatch: pytest.MonkeyPatch, opened: Opened
 ) -> None:
     monkeypatch.setattr(checks, "SECONDS", 5)
@@ -155,7 +157,7 @@ def test_the_checks_of_many_hung_servers_take_no_longer_than_of_one(
             events.append("closed")
 
     with ExitStack() as stack:
-        # they accept connections, and send nothing
+        # these servers accept connections and send nothing
         listening = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(8)]
         uris = tuple(f"ldap://127.0.0.1:{each.getsockname()[1]}" for each in listening)
         backend = opened(settings_for(slapd, uris=uris, **LONG))
@@ -168,12 +170,12 @@ def test_the_checks_of_many_hung_servers_take_no_longer_than_of_one(
         assert events == ["opened"] * len(listening) + ["closed"] * len(listening)
         with pytest.raises(BackendUnavailable):
             backend.lockout()
-        # one that is well is found behind them
+        # a server that works is found behind them
         behind = opened(settings_for(slapd, uris=(*uris, slapd.a.ldap), **LONG))
         assert all(check.ok for check in behind.check())
 
 
-def test_a_connection_of_a_process_with_many_open_files_is_looked_at() -> None:
+def test_closed_connection_is_detected_with_a_high_file_descriptor() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
     ours, theirs = socket.socketpair()
@@ -190,7 +192,7 @@ def test_a_connection_of_a_process_with_many_open_files_is_looked_at() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_a_resolver_that_hangs_is_held_to_the_deadline(
+def test_hung_name_resolution_ends_at_the_deadline(
     slapd: OpenLDAP, monkeypatch: pytest.MonkeyPatch, opened: Opened
 ) -> None:
     over, waited_for = threading.Event(), []
@@ -208,10 +210,10 @@ def test_a_resolver_that_hangs_is_held_to_the_deadline(
     over.set()
 
 
-def test_slow_refusals_hold_no_thread_of_unknown_names_for_long(
+def test_unknown_name_waits_for_a_limited_time_after_slow_refusals(
     slapd: OpenLDAP, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An outage with slow answers ends; what it took must not be waited for afterwards."""
+    """Refusals during an outage were slow. An unknown name waits for at most SPENT_MOST after it."""
     backend, waits = opened(settings_for(slapd)), list[float]()
     monkeypatch.setattr(directory, "_wait_until", lambda deadline, seconds: waits.append(seconds))
     with monkeypatch.context() as slow:
@@ -224,10 +226,10 @@ def test_slow_refusals_hold_no_thread_of_unknown_names_for_long(
 
 
 class TestOnSambaAD:
-    """The same on a domain controller."""
+    """The same tests with a Samba AD domain controller."""
 
     @pytest.mark.parametrize("fault", ["hang", "stop"])
-    def test_it_fails_and_returns(self, domain: SambaAD, fault: str, opened: Opened) -> None:
+    def test_sign_in_works_again_after_an_outage(self, domain: SambaAD, fault: str, opened: Opened) -> None:
         backend, person = opened(ad_settings(domain, **LONG)), domain.people["user03"]
         assert backend.authenticate(person.username, person.password)
         getattr(domain, fault)()
@@ -239,15 +241,17 @@ class TestOnSambaAD:
         domain.resume() if fault == "hang" else domain.start()
         assert backend.authenticate(person.username, person.password).username == person.username
 
-    def test_a_foreign_certificate_gets_no_password(self, domain: SambaAD, slapd: OpenLDAP, opened: Opened) -> None:
+    def test_server_with_an_untrusted_certificate_gets_no_password(
+        self, domain: SambaAD, slapd: OpenLDAP, opened: Opened
+    ) -> None:
         backend = opened(ad_settings(domain, tls_ca_file=slapd.ca_file))
         with pytest.raises(BackendMisconfigured, match="certificate"):
             backend.authenticate("user03", domain.people["user03"].password)
 
-    def test_a_domain_controller_and_a_spare_one_in_a_storm(
+    def test_right_password_is_never_refused_while_the_first_server_hangs(
         self, domain: SambaAD, slapd: OpenLDAP, opened: Opened
     ) -> None:
-        """The first of two is hung and resumed while people sign in: nobody's right password is called wrong."""
+        """The first of two servers hangs and resumes during sign-ins. No right password is reported as wrong."""
         uris = ("ldaps://127.0.0.1:1", domain.ldaps)
         backend, person = opened(ad_settings(domain, uris=uris)), domain.people["user03"]
         over, seen = threading.Event(), set[Any]()

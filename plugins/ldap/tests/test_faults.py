@@ -1,4 +1,4 @@
-"""Servers that fail: what a sign-in gets, that it gets it in time, and that no password is called wrong for it."""
+"""Tests with servers that fail: a sign-in ends in time, and a right password is never reported as wrong."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ DRIPS = 400
 
 @pytest.fixture(scope="module")
 def pair() -> Iterator[OpenLDAP]:
-    """Providers of this module's own, which it stops."""
+    """Two providers that only this module uses and stops."""
     with openldap.running(providers=2) as directory:
         yield directory
 
 
 @pytest.fixture
 def mended(pair: OpenLDAP) -> Iterator[OpenLDAP]:
-    """The pair; well again afterwards, whatever a test did to it."""
+    """The two providers. They are started, resumed and in sync again after the test."""
     yield pair
     for provider in pair.providers:
         if provider.is_hung:
@@ -76,12 +76,12 @@ def sign_in(backend: LDAPBackend, person: Known) -> str:
 
 @pytest.mark.parametrize("fault", ["stop", "hang"])
 @pytest.mark.parametrize("opened", ["before", "after"])
-def test_one_of_two_providers_fails(
+def test_sign_in_succeeds_if_one_of_two_providers_fails(
     mended: OpenLDAP, make: Callable[..., LDAPBackend], fault: str, opened: str
 ) -> None:
     backend, person = make(retry_down_after=600), known(mended)
     if opened == "before":
-        # with connections that wait for their next use
+        # so that the backend has idle connections
         assert sign_in(backend, person) == person.subject
     getattr(mended.a, fault)()
     assert sign_in(backend, person) == person.subject
@@ -95,7 +95,9 @@ def test_one_of_two_providers_fails(
 
 
 @pytest.mark.parametrize("fault", ["stop", "hang"])
-def test_both_fail_and_return(mended: OpenLDAP, make: Callable[..., LDAPBackend], fault: str) -> None:
+def test_sign_in_succeeds_again_after_both_providers_failed(
+    mended: OpenLDAP, make: Callable[..., LDAPBackend], fault: str
+) -> None:
     backend, person = make(), known(mended)
     assert sign_in(backend, person) == person.subject
     for provider in (mended.a, mended.b):
@@ -109,12 +111,12 @@ def test_both_fail_and_return(mended: OpenLDAP, make: Callable[..., LDAPBackend]
     assert wait_for_recovery(backend, person).subject == person.subject
 
 
-def test_a_restart_in_the_middle_of_a_storm(mended: OpenLDAP, make: Callable[..., LDAPBackend]) -> None:
+def test_restart_during_concurrent_sign_ins(mended: OpenLDAP, make: Callable[..., LDAPBackend]) -> None:
     backend, person = make(uris=(mended.a.ldap,)), known(mended)
     over = threading.Event()
 
     def storm(number: int) -> set[object]:
-        """Everything that was ever answered to right and wrong passwords and to nobody's name, as (asked, answer)."""
+        """Returns the set of (username, subject or exception type) of all its sign-ins."""
         answers: set[object] = set()
         while not over.is_set():
             for username, password in ((person.username, person.password), ("nobody-there", "x")):
@@ -143,24 +145,26 @@ def test_a_restart_in_the_middle_of_a_storm(mended: OpenLDAP, make: Callable[...
     assert (person.username, person.subject) in seen
 
 
-def test_a_wrong_password_is_asked_of_one_server_only(mended: OpenLDAP, make: Callable[..., LDAPBackend]) -> None:
+def test_wrong_password_is_sent_to_one_server_only(mended: OpenLDAP, make: Callable[..., LDAPBackend]) -> None:
     backend = make()
     for _ in range(2):
         with pytest.raises(WrongPassword):
             backend.authenticate("user06", "a wrong one")
-    # two tries, and the policy allows three: had each been counted twice, the account would be locked now
+    # the policy allows three attempts; if each of the two had counted twice, the account would be locked
     assert backend.authenticate("user06", mended.people["user06"].password)
 
 
 @pytest.fixture(params=["expired", "foreign", "wrong_name"], scope="module")
 def impostor(request: pytest.FixtureRequest) -> Iterator[OpenLDAP]:
-    """A server whose certificate is not what it should be."""
+    """A server with a certificate that must not be accepted."""
     with openldap.running(certificate=request.param) as directory:
         yield directory
 
 
 @pytest.mark.parametrize("scheme", ["ldap", "ldaps"])
-def test_a_bad_certificate_gets_no_password(impostor: OpenLDAP, slapd: OpenLDAP, scheme: str, tmp_path: Path) -> None:
+def test_server_with_an_invalid_certificate_gets_no_password(
+    impostor: OpenLDAP, slapd: OpenLDAP, scheme: str, tmp_path: Path
+) -> None:
     uris, person = [getattr(each.a, scheme) for each in (impostor, slapd)], known(slapd)
     authorities = tmp_path / "ca.pem"
     authorities.write_text("".join(Path(each.ca_file).read_text() for each in (impostor, slapd)))
@@ -168,20 +172,22 @@ def test_a_bad_certificate_gets_no_password(impostor: OpenLDAP, slapd: OpenLDAP,
     backend = LDAPBackend(settings_for(slapd, uris=(uris[0],), **changes))
     with pytest.raises(BackendMisconfigured, match="certificate"):
         sign_in(backend, person)
-    # the next server is well
+    # the next server has a valid certificate
     backend = LDAPBackend(settings_for(slapd, uris=tuple(uris), **changes))
     assert sign_in(backend, person) == person.subject
     backend.close()
     assert 'BIND dn="cn=linkauth' not in impostor.a.log.read_text("utf-8")
 
 
-def test_a_server_that_speaks_no_tls(make: Callable[..., LDAPBackend], mended: OpenLDAP) -> None:
+def test_next_server_is_called_if_the_first_does_not_speak_tls(
+    make: Callable[..., LDAPBackend], mended: OpenLDAP
+) -> None:
     backend = make(uris=(mended.a.ldap.replace("ldap:", "ldaps:"), mended.b.ldaps), starttls=False)
     assert sign_in(backend, known(mended)) == known(mended).subject
 
 
 class DrippingServer:
-    """Accepts, and then sends a byte now and then: no read ever times out, and no answer is ever whole."""
+    """Accepts connections and sends a byte every 0.2 s, so that no read times out and no answer is complete."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -200,7 +206,7 @@ class DrippingServer:
             self.bytes_sent += bool(clients)
             for client in clients:
                 with suppress(OSError):
-                    # the beginning of an LDAP message, and again and again
+                    # the first byte of an LDAP message
                     client.sendall(b"\x30")
         for client in clients:
             client.close()
@@ -211,7 +217,7 @@ class DrippingServer:
         self._listener.close()
 
 
-def test_a_server_that_drips_is_held_to_the_deadline(make: Callable[..., LDAPBackend]) -> None:
+def test_slowly_sent_answer_ends_at_the_deadline(make: Callable[..., LDAPBackend]) -> None:
     server = DrippingServer()
     try:
         backend = make(uris=(server.uri,), starttls=False, allow_cleartext="true", total_timeout=2)
@@ -223,7 +229,7 @@ def test_a_server_that_drips_is_held_to_the_deadline(make: Callable[..., LDAPBac
         server.stop()
 
 
-def test_a_deadline_that_is_over_stops_every_read() -> None:
+def test_read_after_the_deadline_raises_timeout_error() -> None:
     ours, theirs = socket.socketpair()
     timed = TimedSocket(ours, Deadline(0), 5)
     theirs.sendall(b"too late")
@@ -234,7 +240,7 @@ def test_a_deadline_that_is_over_stops_every_read() -> None:
     theirs.close()
 
 
-def test_sixteen_threads_get_their_own_answers(mended: OpenLDAP, make: Callable[..., LDAPBackend]) -> None:
+def test_concurrent_sign_ins_get_their_own_answers(mended: OpenLDAP, make: Callable[..., LDAPBackend]) -> None:
     backend = make(connect_timeout=5, receive_timeout=5, total_timeout=20)
     people = [known(mended, f"user{number:02d}") for number in range(10, 26)]
     with ThreadPoolExecutor(16) as threads:

@@ -29,7 +29,7 @@ from linkauth.backends import (
     WrongPassword,
 )
 from linkauth_sql import checks, hashes
-from linkauth_sql.database import Database, NoSuchText, Taken
+from linkauth_sql.database import ConstraintViolation, Database, UnstorableText
 from linkauth_sql.finding import Finder, is_storable
 from linkauth_sql.hashes import Limits, UnusableHash
 from linkauth_sql.hashes.scheme import MEBIBYTE
@@ -121,7 +121,7 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
                 sample = self._finder.sample()
                 self._verifier.learn(sample)
                 self._is_sampled = bool(sample)
-            except (BackendError, NoSuchText) as error:
+            except (BackendError, UnstorableText) as error:
                 log.warning("the cost of the hashes in the table could not be determined: %s", error)
             self._sampled_at = time.monotonic()
 
@@ -198,17 +198,17 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
         email = profile.get("email", "")
         names = {username, email} if len(self._settings.username_columns) > 1 and email else {username}
         # many tables have no unique index on the name, so a lock prevents duplicates
-        with self._database.alone(f"linkauth: accounts of {self._settings.table}"):
+        with self._database.named_lock(f"linkauth: accounts of {self._settings.table}"):
             if any(map(self._finder.is_taken, names)):
                 raise NameTaken
             try:
                 self._writer.add(username, password, profile)
-            except Taken as taken:
+            except ConstraintViolation as violation:
                 # the application inserted the name concurrently, or the collation of its index equates other letters
-                if taken.unique and any(self._finder.has_equal_name(name) for name in names):
+                if violation.unique and any(self._finder.has_equal_name(name) for name in names):
                     raise NameTaken from None
-                raise BackendMisconfigured(f"the database refuses the new row: {taken}") from None
-            except NoSuchText:
+                raise BackendMisconfigured(f"the database refuses the new row: {violation}") from None
+            except UnstorableText:
                 raise NameTaken("the database cannot hold that name") from None
         row = self._finder.by_name(username)
         if row is None:

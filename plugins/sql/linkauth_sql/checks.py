@@ -10,7 +10,7 @@ from sqlalchemy.engine import make_url
 
 from linkauth.backends import BackendError, Check
 from linkauth.hashing import worker_processes
-from linkauth_sql.database import Database, NoSuchText
+from linkauth_sql.database import Database, UnstorableText
 from linkauth_sql.engine import CONNECTIONS
 from linkauth_sql.finding import MISSING_COLUMNS, REQUIRED_COLUMNS, Finder
 from linkauth_sql.settings import SQLSettings
@@ -41,9 +41,9 @@ def run(settings: SQLSettings, database: Database, finder: Finder, survey: Surve
         return
     yield from _check_servers(database, look_up)
     try:
-        once = QUERY_COLUMNS if settings.query else ()
-        labels = {label.lower() for label in database.columns(look_up, {"username": ""}, once)}
-    except (BackendError, NoSuchText) as error:
+        unique_columns = QUERY_COLUMNS if settings.query else ()
+        labels = {label.lower() for label in database.columns(look_up, {"username": ""}, unique_columns)}
+    except (BackendError, UnstorableText) as error:
         yield Check("look-up", False, str(error))
         return
     if not labels >= REQUIRED_COLUMNS:
@@ -61,7 +61,7 @@ def run(settings: SQLSettings, database: Database, finder: Finder, survey: Surve
         if settings.writes:
             yield _check_write_permission(settings, database)
         yield from _check_connections(database)
-    except (BackendError, NoSuchText) as error:
+    except (BackendError, UnstorableText) as error:
         yield Check("table", False, str(error))
 
 

@@ -44,11 +44,11 @@ _MARIADB_CHARSET_ERRORS = {1267, 1366, 3988}
 """A value contains characters that the character set of the column lacks."""
 
 
-class NoSuchText(Exception):
+class UnstorableText(Exception):
     """The database cannot store the given text, so no row contains it."""
 
 
-class Taken(Exception):
+class ConstraintViolation(Exception):
     """A constraint of the table refused a row: a missing value, or a value that must be `unique`."""
 
     def __init__(self, message: str, unique: bool) -> None:
@@ -56,7 +56,7 @@ class Taken(Exception):
         self.unique = unique
 
 
-Outcome = BackendMisconfigured | NoSuchText | ServerFailed
+Outcome = BackendMisconfigured | UnstorableText | ServerFailed
 
 
 class Database:
@@ -83,26 +83,28 @@ class Database:
         return tuple(server.name for server in self._servers.all)
 
     def rows(
-        self, statement: Executable, parameters: Row, most: int = 2, once: Collection[str] = ()
+        self, statement: Executable, parameters: Row, limit: int = 2, unique_columns: Collection[str] = ()
     ) -> list[dict[str, Any]]:
-        """Returns at most `most` rows. Raises NoSuchText, BackendUnavailable or BackendMisconfigured.
+        """Returns at most `limit` rows. Raises UnstorableText, BackendUnavailable or BackendMisconfigured.
 
-        BackendMisconfigured is raised too if a column of `once` occurs twice, in any case of its letters.
+        BackendMisconfigured is raised too if a column of `unique_columns` occurs twice, in upper or lower case.
         """
         return self._call(
-            lambda server: self._run(server, lambda: self._read(server, statement, parameters, most, once))
+            lambda server: self._run(server, lambda: self._read(server, statement, parameters, limit, unique_columns))
         )
 
-    def columns(self, statement: Executable, parameters: Row, once: Collection[str] = ()) -> frozenset[str]:
+    def columns(self, statement: Executable, parameters: Row, unique_columns: Collection[str] = ()) -> frozenset[str]:
         """Returns the column names of the result. Raises what `rows` raises."""
-        return self._call(lambda server: self._run(server, lambda: self._keys(server, statement, parameters, once)))
+        return self._call(
+            lambda server: self._run(server, lambda: self._keys(server, statement, parameters, unique_columns))
+        )
 
     def problem_of(self, number: int, look_up: Executable) -> str:
         """Runs the look-up of a name on the server of that number. Returns "" if it works, else the problem."""
         server = self._servers.all[number]
         try:
             self._run(server, lambda: self._keys(server, look_up, {"username": ""}, ()))
-        except (ServerFailed, BackendError, NoSuchText) as problem:
+        except (ServerFailed, BackendError, UnstorableText) as problem:
             return str(problem)
         return ""
 
@@ -136,22 +138,27 @@ class Database:
             raise _outcome(error) from error
 
     def _keys(
-        self, server: DatabaseServer, statement: Executable, parameters: Row, once: Collection[str]
+        self, server: DatabaseServer, statement: Executable, parameters: Row, unique_columns: Collection[str]
     ) -> frozenset[str]:
         with self._connected(server) as connection:
             labels = list(connection.execute(statement, parameters).keys())
-        _refuse_duplicate_columns(labels, once)
+        _refuse_duplicate_columns(labels, unique_columns)
         return frozenset(labels)
 
     def _read(
-        self, server: DatabaseServer, statement: Executable, parameters: Row, most: int, once: Collection[str]
+        self,
+        server: DatabaseServer,
+        statement: Executable,
+        parameters: Row,
+        limit: int,
+        unique_columns: Collection[str],
     ) -> list[dict[str, Any]]:
         # the connection returns to the pool before a password is hashed
         with self._connected(server) as connection:
             found = connection.execute(statement, parameters)
-            _refuse_duplicate_columns(list(found.keys()), once)
+            _refuse_duplicate_columns(list(found.keys()), unique_columns)
             try:
-                return [dict(row) for row in found.mappings().fetchmany(most)]
+                return [dict(row) for row in found.mappings().fetchmany(limit)]
             except (DataError, ValueError, OverflowError) as error:
                 # the row exists, so no other backend may answer for the name
                 problem = (
@@ -180,12 +187,12 @@ class Database:
             yield connection
 
     @contextmanager
-    def alone(self, what: str) -> Iterator[None]:
-        """Hold a lock named `what` among all processes that use the first server; with SQLite, in this process only.
+    def named_lock(self, label: str) -> Iterator[None]:
+        """Hold a lock named `label` among all processes that use the first server; with SQLite, in this process only.
 
         Raises BackendUnavailable and BackendMisconfigured.
         """
-        name = sha256(what.encode()).hexdigest()[:32]
+        name = sha256(label.encode()).hexdigest()[:32]
         take, give = _LOCKS.get(self.dialect.name, ("", ""))
         # one connection at most waits for the lock; otherwise its holder might find the pool empty
         with self._turn, ExitStack() as stack:
@@ -201,7 +208,7 @@ class Database:
             yield
 
     def write(self, statement: Executable) -> int:
-        """Returns the number of rows that were written. Raises Taken and what `rows` raises."""
+        """Returns the number of rows that were written. Raises ConstraintViolation and what `rows` raises."""
         return self._call(lambda server: self._write(server, statement), first_only=True)
 
     def _write(self, server: DatabaseServer, statement: Executable) -> int:
@@ -210,7 +217,7 @@ class Database:
                 return connection.execute(statement).rowcount
         except IntegrityError as error:
             # without its cause: PostgreSQL's message holds the whole row
-            raise Taken(_message(error), _is_about_uniqueness(error.orig)) from None
+            raise ConstraintViolation(_message(error), _is_about_uniqueness(error.orig)) from None
         except (SQLAlchemyError, ValueError, OverflowError) as error:
             raise _outcome(error) from None
 
@@ -226,10 +233,10 @@ _LOCKS = {
 """The statements that take and release a named lock. PostgreSQL waits until its statement timeout."""
 
 
-def _refuse_duplicate_columns(labels: list[str], once: Collection[str]) -> None:
+def _refuse_duplicate_columns(labels: list[str], unique_columns: Collection[str]) -> None:
     """Raises BackendMisconfigured for a duplicate column: only one of the two would be read."""
     counted = Counter(label.lower() for label in labels)
-    if duplicates := sorted(name for name in once if counted[name] > 1):
+    if duplicates := sorted(name for name in unique_columns if counted[name] > 1):
         raise BackendMisconfigured(
             f"the query gives more than one column named {', '.join(duplicates)}: name each once"
         )
@@ -248,24 +255,24 @@ def _is_about_uniqueness(error: Any) -> bool:
 def _outcome(error: Exception) -> Outcome:
     """Returns what a failed statement means.
 
-    BackendMisconfigured: only the operator can mend it. NoSuchText: no row can match. ServerFailed: no answer.
+    BackendMisconfigured: only the operator can mend it. UnstorableText: no row can match. ServerFailed: no answer.
     """
     origin, message = getattr(error, "orig", None) or error, _message(error)
     # not redacted: a secret may contain one of the messages
     raw = next(iter(str(origin).strip().splitlines()), "")
     number = origin.args[0] if origin.args and isinstance(origin.args[0], int) else 0
     if not isinstance(error, SQLAlchemyError) or number in _MARIADB_CHARSET_ERRORS:
-        return NoSuchText(type(error).__name__)
+        return UnstorableText(type(error).__name__)
     if number in _MARIADB_MISTAKES or any(mistake in raw for mistake in _MISTAKES):
         return BackendMisconfigured(message)
     if isinstance(error, DataError):
-        return NoSuchText(type(error).__name__)
+        return UnstorableText(type(error).__name__)
     if isinstance(error, (ProgrammingError, InterfaceError)) and not getattr(error, "connection_invalidated", False):
         return BackendMisconfigured(message)
     return ServerFailed(message)
 
 
-def _contract_error(outcome: BackendMisconfigured | NoSuchText | ServerFailed) -> Exception:
+def _contract_error(outcome: Outcome) -> Exception:
     return BackendUnavailable(str(outcome)) if isinstance(outcome, ServerFailed) else outcome
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from sqlalchemy import Executable
 
 from linkauth.backends import BackendMisconfigured, BackendUnavailable
-from linkauth_sql.database import Database, NoSuchText
+from linkauth_sql.database import Database, UnstorableText
 from linkauth_sql.presets import COLUMN_KINDS
 from linkauth_sql.rows import Row, hash_of, subject_of
 from linkauth_sql.settings import SQLSettings
@@ -60,7 +60,7 @@ class Finder:
             return self._without_optional
         try:
             present = self._database.columns(probe, {})
-        except NoSuchText as error:
+        except UnstorableText as error:
             raise BackendUnavailable(f"the columns of the table cannot be read: {error}") from None
         except BackendMisconfigured as error:
             if not any(words in str(error) for words in ("permission denied", "command denied")):
@@ -114,11 +114,11 @@ class Finder:
         return None
 
     def sample(self) -> list[str]:
-        """Returns some of the stored hashes, of the first and of the newest rows. Also raises NoSuchText."""
+        """Returns some of the stored hashes, of the first and of the newest rows. Also raises UnstorableText."""
         hashes: list[str] = []
         for statement in (self._without_optional.sample, self._without_optional.newest):
             if statement is not None:
-                rows = self._database.rows(statement, {"most": SAMPLE_ROWS}, SAMPLE_ROWS)
+                rows = self._database.rows(statement, {"row_limit": SAMPLE_ROWS}, SAMPLE_ROWS)
                 hashes += [stored for stored in map(hash_of, rows) if stored]
         return hashes
 
@@ -131,9 +131,9 @@ class Finder:
             # no row can match; query with a random name all the same, because the database may be down
             value = secrets.token_hex(16)
         try:
-            once = QUERY_COLUMNS if self._settings.query else ()
-            rows: Sequence[Row] = self._database.rows(statement, {key: value}, MAX_ROWS + 1, once)
-        except NoSuchText:
+            unique_columns = QUERY_COLUMNS if self._settings.query else ()
+            rows: Sequence[Row] = self._database.rows(statement, {key: value}, MAX_ROWS + 1, unique_columns)
+        except UnstorableText:
             return []
         if self._settings.query:
             # SQL identifiers are case-insensitive

@@ -54,7 +54,8 @@ class OptionalColumn(NamedTuple):
 class Statements:
     """The statements for one table. For a configured query all of them are None except `by_name`.
 
-    `by_name` and `by_collation` have `:username`, `by_subject` and `by_binary_subject` `:subject`, the rest `:most`.
+    `by_name` and `by_collation` have the parameter `:username`. `by_subject` and `by_binary_subject` have `:subject`.
+    The others have `:row_limit`.
     """
 
     by_name: Executable
@@ -147,7 +148,7 @@ class _StatementBuilder:
         columns = {"password": settings.password_column, "parameters": settings.password_parameters_column}
         chosen = select(*(self._column(name).label(label) for label, name in columns.items() if name))
         stored = self._column(settings.password_column)
-        return self._where(chosen.select_from(self._from()), stored.is_not(None)).limit(bindparam("most"))
+        return self._where(chosen.select_from(self._from()), stored.is_not(None)).limit(bindparam("row_limit"))
 
     def newest(self) -> Select[Any]:
         """Selects the hashes of the rows with the highest subjects, because new rows may use another scheme."""
@@ -157,7 +158,7 @@ class _StatementBuilder:
         """Selects the columns that decide whether accounts may sign in; None if there are none."""
         columns = self._state_columns()
         chosen = select(*columns).select_from(self._from())
-        return self._where(chosen, true()).limit(bindparam("most")) if columns else None
+        return self._where(chosen, true()).limit(bindparam("row_limit")) if columns else None
 
     def ambiguous(self) -> Select[Any]:
         """Selects the names, in lower case, that more than one row has."""
@@ -170,7 +171,7 @@ class _StatementBuilder:
             names.append(select(self._where(chosen, name.is_not(None)).limit(MAX_NAME_ROWS).subquery()))
         every = union_all(*names).subquery()
         grouped = select(every.c.name).where(every.c.name.is_not(None), every.c.name != "").group_by(every.c.name)
-        return grouped.having(func.count(every.c.subject.distinct()) > 1).limit(bindparam("most"))
+        return grouped.having(func.count(every.c.subject.distinct()) > 1).limit(bindparam("row_limit"))
 
     def probe(self) -> Select[Any]:
         """Selects all columns and no rows, to read the names of the columns."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from linkauth.backends import BackendError, Check
-from linkauth_sql.database import Database, NoSuchText
+from linkauth_sql.database import Database, UnstorableText
 from linkauth_sql.finding import Finder
 from linkauth_sql.passwords import Verifier
 from linkauth_sql.rows import hash_of
@@ -58,7 +58,7 @@ class Survey:
         for name, check in parts.items():
             try:
                 yield from check()
-            except (BackendError, NoSuchText) as error:
+            except (BackendError, UnstorableText) as error:
                 # only a warning: the table may be too large for this query, and sign-ins work all the same
                 yield Check(name, True, f"could not be counted: {error}", warning=True)
 
@@ -67,7 +67,9 @@ class Survey:
         statements = self._finder.statements()
         samples: list[list[str]] = []
         for statement in (statements.sample, statements.newest):
-            rows = self._database.rows(statement, {"most": SAMPLE_ROWS}, SAMPLE_ROWS) if statement is not None else []
+            rows = (
+                self._database.rows(statement, {"row_limit": SAMPLE_ROWS}, SAMPLE_ROWS) if statement is not None else []
+            )
             samples.append([stored for stored in map(hash_of, rows) if stored])
         first, newest = samples
         self._verifier.learn(first + newest, complete=len(first) < SAMPLE_ROWS)
@@ -96,7 +98,7 @@ class Survey:
         statement = self._finder.statements().states
         if statement is None:
             return
-        rows = self._database.rows(statement, {"most": STATE_ROWS}, STATE_ROWS)
+        rows = self._database.rows(statement, {"row_limit": STATE_ROWS}, STATE_ROWS)
         now, counts = datetime.now(UTC), Counter[UnknownValue]()
         refused = 0
         for row in rows:
@@ -120,7 +122,7 @@ class Survey:
         statement = self._finder.statements().ambiguous
         if statement is None:
             return
-        names = [row["name"] for row in self._database.rows(statement, {"most": MAX_NAMES}, MAX_NAMES)]
+        names = [row["name"] for row in self._database.rows(statement, {"row_limit": MAX_NAMES}, MAX_NAMES)]
         if not names:
             return
         ambiguous = sum(self._finder.is_ambiguous(str(name)) for name in names[:MAX_EXAMINED_NAMES])

@@ -9,7 +9,7 @@ from typing import Any
 
 from linkauth.backends import BackendError, BackendMisconfigured, PasswordRefused
 from linkauth_sql import values
-from linkauth_sql.database import Database, NoSuchText, Taken
+from linkauth_sql.database import ConstraintViolation, Database, UnstorableText
 from linkauth_sql.hashes import UnusableHash
 from linkauth_sql.passwords import Verifier
 from linkauth_sql.rows import Row, hash_of, subject_of
@@ -82,7 +82,7 @@ class Writer:
             raise PasswordRefused("not_allowed", message="it is longer than the new scheme supports")
 
     def add(self, username: str, password: str, profile: Mapping[str, str]) -> None:
-        """Inserts a new row. Raises Taken, NoSuchText and the exceptions of `Database.rows`."""
+        """Inserts a new row. Raises ConstraintViolation, UnstorableText and the exceptions of `Database.rows`."""
         settings, dialect = self._settings, self._database.dialect.name
         row: dict[str, Any] = {}
         for key in PROFILE:
@@ -106,7 +106,7 @@ class Writer:
     def _write(self, row: Row, changes: Mapping[str, Any]) -> bool:
         try:
             row_count = self._database.write(update_statement(self._settings, row, changes))
-        except (NoSuchText, Taken) as error:
+        except (UnstorableText, ConstraintViolation) as error:
             raise BackendMisconfigured(f"the database refuses the new password: {error}") from None
         if row_count > 1:
             log.error("subject %r is in %d rows, and all of them got a new password", subject_of(row), row_count)

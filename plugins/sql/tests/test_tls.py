@@ -1,4 +1,4 @@
-"""TLS to the database: its certificate is verified, and so is its name."""
+"""Tests that the certificate and the name of a database server are verified."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Servers = tuple[PostgreSQLStore, MariaDBStore]
 
 @pytest.fixture(scope="module", params=KINDS)
 def stores(request: pytest.FixtureRequest) -> Iterator[tuple[Kind, Servers]]:
-    """Both servers, with a certificate of that kind."""
+    """The kind of certificate, and a PostgreSQL and a MariaDB server with such a certificate."""
     kind: Kind = request.param
     with (
         postgresql.running(kind) as first,
@@ -36,7 +36,7 @@ def stores(request: pytest.FixtureRequest) -> Iterator[tuple[Kind, Servers]]:
         yield kind, (postgresql_store, mariadb_store)
 
 
-def test_only_a_good_certificate_will_do(stores: tuple[Kind, Servers], tmp_path: Path) -> None:
+def test_only_a_valid_certificate_is_accepted(stores: tuple[Kind, Servers], tmp_path: Path) -> None:
     kind, servers = stores
     stranger = tmp_path / "stranger.pem"
     stranger.write_bytes(Authority("somebody else").pem)
@@ -56,7 +56,7 @@ def test_only_a_good_certificate_will_do(stores: tuple[Kind, Servers], tmp_path:
 def test_the_connection_is_encrypted(stores: tuple[Kind, Servers]) -> None:
     kind, servers = stores
     if kind == "good":
-        # the row is found only if the server says that its own connection is encrypted
+        # the row is found only if the server reports that the connection is encrypted
         postgresql_store, mariadb_store = servers
         is_on = "(SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid())"
         encrypted = postgresql_store.backend(tls_ca_file=postgresql_store.server.ca_file, where=is_on)
@@ -88,7 +88,7 @@ def test_forked_process_reads_no_certificate_again(stores: tuple[Kind, Servers],
     assert backend.authenticate("jörg", PASSWORD).subject == "1"
 
 
-def test_a_server_without_tls_is_refused(tmp_path: Path) -> None:
+def test_server_without_tls_is_refused(tmp_path: Path) -> None:
     ca_file = tmp_path / "ca.pem"
     ca_file.write_bytes(Authority("linkauth's tests").pem)
     with postgresql.running() as first, mariadb.running() as second:
@@ -100,7 +100,7 @@ def test_a_server_without_tls_is_refused(tmp_path: Path) -> None:
                     store.backend(tls_ca_file=str(ca_file)).authenticate("jörg", PASSWORD)
 
 
-def test_a_file_that_is_not_there_is_named_at_the_start(tmp_path: Path) -> None:
+def test_missing_tls_ca_file_is_refused_at_the_start(tmp_path: Path) -> None:
     settings = settings_of(SQLSettings, url="postgresql://x/y", preset="django", tls_ca_file=str(tmp_path / "none.pem"))
     assert [key for key, _ in settings.faults()] == ["tls_ca_file"]
     settings = settings_of(SQLSettings, url="sqlite:///x", preset="django", tls_ca_file="system")

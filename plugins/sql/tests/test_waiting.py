@@ -1,4 +1,4 @@
-"""How long a sign-in waits at most, whatever a server does meanwhile."""
+"""Tests that a sign-in ends in time if a database server does not answer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ URLS = ["mariadb://reader@127.0.0.1:{}/wiki", "postgresql://reader@127.0.0.1:{}/
 
 @pytest.fixture
 def dripping() -> Iterator[tuple[int, list[int]]]:
-    """The port of a server that says a byte of its greeting every tenth of a second, and who heard it to its end."""
+    """The port of a server that sends a byte of its greeting every 0.1 s, and the ports of clients that read it all."""
     heard_out: list[int] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -45,7 +45,7 @@ def dripping() -> Iterator[tuple[int, list[int]]]:
 
 @pytest.fixture
 def silent() -> Iterator[int]:
-    """The port of a server that takes connections and says nothing."""
+    """The port of a server that accepts connections and sends nothing."""
     with socket.create_server(("127.0.0.1", 0), backlog=200) as server:
         yield server.getsockname()[1]
 
@@ -57,13 +57,13 @@ def seconds(backend: SQLBackend) -> float:
     return time.monotonic() - started
 
 
-def test_a_greeting_in_drops_ends_at_the_timeout(dripping: tuple[int, list[int]]) -> None:
+def test_slowly_sent_greeting_ends_at_the_timeout(dripping: tuple[int, list[int]]) -> None:
     port, heard_out = dripping
     with closing(
         SQLBackend(settings_of(SQLSettings, url=URLS[0].format(port), preset="mediawiki", timeout=TIMEOUT))
     ) as backend:
         assert seconds(backend) > TIMEOUT / 2
-        # it would have taken twenty seconds
+        # the whole greeting takes twenty seconds
         assert heard_out == []
 
 
@@ -78,6 +78,6 @@ def test_sign_in_ends_when_all_connections_wait_for_the_server(silent: int, url:
 
 
 @pytest.mark.parametrize("url", URLS)
-def test_no_connection_gets_so_old_that_a_firewall_forgets_it(url: str) -> None:
+def test_connections_have_a_maximum_age(url: str) -> None:
     engine = open_engine(url.format(1), settings_of(SQLSettings, url=url.format(1), preset="mediawiki"))
     assert engine.pool._recycle == RECYCLE_SECONDS
