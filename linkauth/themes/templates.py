@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from importlib.resources import files
 from pathlib import Path
 
 import jinja2
 from pyramid.config import Configurator
+from pyramid.exceptions import ConfigurationError
 from pyramid.registry import Registry
 from pyramid_jinja2 import add_jinja2_renderer, get_jinja2_environment
 
+from linkauth.redaction import reason
 from linkauth.themes.bytecode import Bytecode
 
 SETTINGS = {"jinja2.trim_blocks": "true", "jinja2.lstrip_blocks": "true", "jinja2.undefined": "strict"}
@@ -84,6 +87,20 @@ class TemplateLoader(jinja2.BaseLoader):
                     yield indexed_name
                     first = index + 1
                     indexed_name = f"{first}:{name}"
+
+
+def package_folder(theme: str, package: str) -> Path:
+    """Returns the folder of a theme's package. Raises ConfigurationError if it has none."""
+    try:
+        folder = Path(str(files(package)))
+    except ImportError as error:
+        raise ConfigurationError(
+            f"linkauth.theme: {theme} adds a package that cannot be found: {reason(error)}"
+        ) from None
+    if not folder.is_dir():
+        # a package in a zip file would silently have no templates
+        raise ConfigurationError(f"linkauth.theme: {theme}, {package}: is not a folder: install the theme unpacked")
+    return folder
 
 
 def environment(roots: Sequence[Path]) -> jinja2.Environment:

@@ -26,7 +26,6 @@ from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +73,7 @@ class Theme:
         language: str = "en",
     ) -> None:
         self.name = name
-        self.roots = [Path(str(files(package))) for package in packages]
+        self.roots = [templates.package_folder(name, package) for package in packages]
         self.parameters = parameters
         self._static_path = static_path
         self._catalogs: dict[str, gettext.NullTranslations] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from pyramid.exceptions import ConfigurationError
@@ -123,3 +124,18 @@ def test_start_renders_pages_in_default_language(make: Make) -> None:
     module = import_module(theme.package)
     with pytest.raises(ConfigurationError, match="made cannot render login in de: ZeroDivisionError"):
         open_theme("made", module, module.Parameters(), TEXTS, "/static/made/", "de")
+
+
+def test_theme_in_a_zip_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise it would be shown without its templates and styles."""
+    with ZipFile(tmp_path / "theme.zip", "w") as archive:
+        archive.writestr("zipped_theme/__init__.py", "")
+        archive.writestr("zipped_theme/templates/login.jinja2", "x")
+    monkeypatch.syspath_prepend(tmp_path / "theme.zip")
+    with pytest.raises(ConfigurationError, match="made, zipped_theme: is not a folder: install the theme unpacked"):
+        Theme("made", ["zipped_theme", "linkauth_theme_default"], None, TEXTS, "/static/made/")
+
+
+def test_theme_that_adds_an_unknown_package_is_named() -> None:
+    with pytest.raises(ConfigurationError, match=r"made adds a package that cannot be found: .*no_such_package"):
+        Theme("made", ["no_such_package", "linkauth_theme_default"], None, TEXTS, "/static/made/")
