@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from typing import Any
 
 from pymysql.connections import Connection
-from pymysql.constants.CR import CR_SERVER_LOST
+from pymysql.constants.CR import CR_CONN_HOST_ERROR, CR_SERVER_LOST
 from pymysql.err import OperationalError
 from sqlalchemy import URL
 
-from linkauth.net import Deadline
+from linkauth.net import Deadline, connect
 from linkauth.redaction import reason
 
 INIT = "SET time_zone = '+00:00', sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')"
@@ -30,9 +31,20 @@ class DeadlineConnection(Connection):  # type: ignore[misc]
         self._begin()
         self._is_connecting = True
         try:
+            if sock is None and not self.unix_socket and not self.bind_address:
+                sock = self._open_socket()
+                self._begin()
             super().connect(sock)
         finally:
             self._is_connecting = False
+
+    def _open_socket(self) -> socket.socket:
+        """Returns a TCP connection. PyMySQL would wait for name resolution without a limit."""
+        try:
+            return connect(self.host, self.port, Deadline(2 * self.connect_timeout), self.connect_timeout)
+        except OSError as error:
+            problem = f"Can't connect to MySQL server on {self.host!r} ({reason(error)})"
+            raise OperationalError(CR_CONN_HOST_ERROR, problem) from None
 
     def _execute_command(self, command: int, sql: str | bytes) -> None:
         if not self._is_connecting:

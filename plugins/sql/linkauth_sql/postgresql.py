@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar
 
 import psycopg
 from psycopg.types.datetime import DateLoader, TimestampLoader, TimestamptzLoader
 
-from linkauth.net import Deadline
+from linkauth.net import Deadline, NameNotResolved, resolve
+from linkauth.redaction import reason
 
 
 class DeadlineConnection(psycopg.Connection[Any]):
@@ -62,11 +64,28 @@ def connect(connection_class: type[DeadlineConnection], *arguments: Any, **param
     """Returns a connection that reads infinite times as `_INFINITE` says."""
     # a prepared statement of all columns fails forever after the table gets another column
     parameters.setdefault("prepare_threshold", None)
+    parameters |= _addresses(parameters, connection_class.timeout)
     connection = connection_class.connect(*arguments, **parameters)
     loaders: dict[str, Any] = {"date": _Dates, "timestamp": _Timestamps, "timestamptz": _TimestampsWithZone}
     for name, loader in loaders.items():
         connection.adapters.register_loader(name, loader)
     return connection
+
+
+def _addresses(parameters: Mapping[str, Any], timeout: float) -> dict[str, str]:
+    """Returns the parameters `host` and `hostaddr` with the addresses of the host, {} if there is no name to resolve.
+
+    psycopg would wait for name resolution without a limit. Several hosts in one URL are left to it.
+    """
+    host = str(parameters.get("host", ""))
+    if not host or "hostaddr" in parameters or host.startswith(("/", "@")) or "," in host:
+        return {}
+    try:
+        found = resolve(host, int(parameters.get("port") or 5432), timeout)
+    except NameNotResolved as error:
+        raise psycopg.OperationalError(f"the host name cannot be resolved: {reason(error.cause)}") from None
+    addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
+    return {"host": ",".join([host] * len(addresses)), "hostaddr": ",".join(addresses)}
 
 
 def connecting(timeout: float) -> type[DeadlineConnection]:

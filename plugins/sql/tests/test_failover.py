@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from typing import Any
 
 import pytest
 from sqlalchemy import make_url
@@ -89,6 +92,40 @@ def test_only_the_first_server_is_written_to(postgres: PostgreSQL) -> None:
             assert backend.authenticate("Jörg", PASSWORD).subject == "1"
             backend.change_password("Jörg", PASSWORD, "Quartz-52-meadow")
             assert backend.authenticate("Jörg", "Quartz-52-meadow").subject == "1"
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_name_resolution_ends_at_the_timeout(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    over, waited_for = threading.Event(), list[str]()
+
+    def hang(host: str, *_: object, **__: object) -> list[object]:
+        if not over.wait(60):
+            waited_for.append(host)
+        return []
+
+    monkeypatch.setattr("socket.getaddrinfo", hang)
+    url = f"{kind}://reader@db.example.com/people"
+    with closing(SQLBackend(settings_of(SQLSettings, url=url, preset="django", timeout=1))) as backend:
+        try:
+            with pytest.raises(BackendUnavailable, match="cannot be resolved"):
+                backend.authenticate("ada", "x")
+            assert waited_for == []
+        finally:
+            over.set()
+
+
+@pytest.mark.parametrize("store_class", [PostgreSQLStore, MariaDBStore])
+def test_name_of_a_server_is_resolved_to_an_address_that_answers(
+    store_class: type[PostgreSQLStore | MariaDBStore], postgres: PostgreSQL, maria: MariaDB, monkeypatch: Any
+) -> None:
+    server: Any = postgres if store_class is PostgreSQLStore else maria
+    with closing(store_class(server, PASSWORD)) as store:
+        port, kind = make_url(store.url).port or 0, (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+        # nothing listens on the first one
+        found = [(*kind, ("127.9.9.9", port)), (*kind, ("127.0.0.1", port))]
+        url = make_url(store.url).set(host="db.example.com").render_as_string(hide_password=False)
+        monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: found)
+        assert store.backend(url=url).authenticate("Jörg", PASSWORD).subject == "1"
 
 
 def test_check_names_the_server_that_is_down(postgres: PostgreSQL) -> None:
