@@ -46,41 +46,38 @@ class Call(threading.local):
         return self.deadline.remaining(self.limit)
 
 
-class TimedSocket(socket.socket):
-    """A socket whose reads and writes end at the deadline. It records the progress of the request in `call`."""
+class _Timed:
+    """The part of a socket that ends reads and writes at the deadline and records the progress of the request."""
 
     call: Call
     answered = False
 
     def recv_into(self, *arguments: Any) -> int:
-        self.settimeout(self.call.remaining())
-        count = super().recv_into(*arguments)
+        self.settimeout(self.call.remaining())  # type: ignore[attr-defined]
+        count: int = super().recv_into(*arguments)  # type: ignore[misc]
         if count:
             self.answered = self.call.received = True
         return count
 
-    def sendall(self, *arguments: Any) -> None:
-        self.settimeout(self.call.remaining())
+    def _begin_write(self) -> None:
+        self.settimeout(self.call.remaining())  # type: ignore[attr-defined]
         self.call.sent, self.call.reused = True, self.answered
+
+
+class TimedSocket(_Timed, socket.socket):
+    """A socket without TLS."""
+
+    def sendall(self, *arguments: Any) -> None:
+        self._begin_write()
         super().sendall(*arguments)
 
 
-class TimedTLSSocket(ssl.SSLSocket):
-    """TimedSocket for TLS. The TLS context creates it, so `call` is set afterwards."""
-
-    call: Call
-    answered = False
-
-    def recv_into(self, *arguments: Any) -> int:
-        self.settimeout(self.call.remaining())
-        count = super().recv_into(*arguments)
-        if count:
-            self.answered = self.call.received = True
-        return count
+class TimedTLSSocket(_Timed, ssl.SSLSocket):
+    """A socket with TLS. The TLS context creates it, so `call` is set afterwards."""
 
     def send(self, *arguments: Any) -> int:
-        self.settimeout(self.call.remaining())
-        self.call.sent, self.call.reused = True, self.answered
+        # sendall() of ssl.SSLSocket calls this for each part
+        self._begin_write()
         return super().send(*arguments)
 
 

@@ -27,6 +27,7 @@ COLUMNS: dict[str, Any] = {
     "password_changed_column": "changed",
 }
 ROW = ("Jörg", "joerg@example.com")
+PASSWORD = "Müller größe 7"
 
 
 class ServerStore(ABC):

@@ -15,28 +15,14 @@ from linkauth.backends import BackendMisconfigured, BackendUnavailable
 from linkauth.testing import FailoverContract, Known, settings_of
 from linkauth.testing.relay import Relay
 from linkauth_sql import SQLBackend, SQLSettings
-from tests.servers import mariadb, postgresql
 from tests.servers.mariadb import MariaDB
 from tests.servers.postgresql import PostgreSQL
 
-from .servers import MariaDBStore, PostgreSQLStore, ServerStore
+from .servers import PASSWORD, MariaDBStore, PostgreSQLStore, ServerStore
 from .stores import ALL_POWERS
 
-PASSWORD = "Müller größe 7"
 WRITING = {**ALL_POWERS, "new_account": ("active=true",), "rehash": True}
 URL = "postgresql://db1/people"
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[PostgreSQL]:
-    with postgresql.running() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def maria() -> Iterator[MariaDB]:
-    with mariadb.running() as server:
-        yield server
 
 
 def urls_at(store: ServerStore, ports: Sequence[int]) -> list[str]:

@@ -21,29 +21,16 @@ from linkauth.backends import (
 from linkauth.testing import BackendContract, Known
 from linkauth.testing.store import wait_for_recovery
 from linkauth_sql.engine import CONNECTIONS
-from tests.servers import mariadb, postgresql
+from tests.servers import mariadb
 from tests.servers.mariadb import MariaDB
 from tests.servers.postgresql import PostgreSQL
 
 from . import vectors
-from .servers import MariaDBStore, PostgreSQLStore, ServerStore
+from .servers import PASSWORD, MariaDBStore, PostgreSQLStore, ServerStore
 from .stores import ALL_POWERS
 
-PASSWORD = "Müller größe 7"
 NARROW = "ALTER TABLE people MODIFY hash VARCHAR(60)"
 WRITING = {**ALL_POWERS, "new_account": ("active=true",)}
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[PostgreSQL]:
-    with postgresql.running() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def maria() -> Iterator[MariaDB]:
-    with mariadb.running() as server:
-        yield server
 
 
 class ServerContract(BackendContract):
@@ -74,18 +61,6 @@ class TestMariaDBWithCollation(ServerContract):
         with closing(MariaDBStore(maria, PASSWORD, username_match="collation")) as store:
             store.url = maria.reader_url
             yield store
-
-
-@pytest.fixture
-def postgresql_store(postgres: PostgreSQL) -> Iterator[PostgreSQLStore]:
-    with closing(PostgreSQLStore(postgres, PASSWORD)) as store:
-        yield store
-
-
-@pytest.fixture
-def mariadb_store(maria: MariaDB) -> Iterator[MariaDBStore]:
-    with closing(MariaDBStore(maria, PASSWORD)) as store:
-        yield store
 
 
 @pytest.fixture(params=["postgresql_store", "mariadb_store"])

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import closing
 from typing import Any
 
 import pytest
 
 from linkauth.backends import AccountRefused, BackendMisconfigured, NameTaken, UnknownUser, WrongPassword
 from linkauth_sql import SQLBackend
-from tests.servers import mariadb, postgresql
-from tests.servers.mariadb import MariaDB
-from tests.servers.postgresql import PostgreSQL
 
-from .servers import MariaDBStore, PostgreSQLStore, ServerStore
+from .servers import PASSWORD, MariaDBStore, PostgreSQLStore, ServerStore
 from .stores import ALL_POWERS
 
-PASSWORD, OTHER = "Müller größe 7", "zuse-1910"
+OTHER = "zuse-1910"
 ON_POSTGRESQL: list[tuple[str, str, Any, str | None]] = [
     *(("active", "TEXT", value, "disabled") for value in ("ja", "blocked", "はい", "", None)),
     ("active", "TEXT", "active", None),
@@ -65,30 +60,6 @@ ON_MARIADB: list[tuple[str, str, Any, str | None]] = [
     ("locked_until", "TINYINT", 1, "locked"),
     ("must_change", "VARCHAR(40)", "vielleicht", "must_change_password"),
 ]
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[PostgreSQL]:
-    with postgresql.running() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def maria() -> Iterator[MariaDB]:
-    with mariadb.running() as server:
-        yield server
-
-
-@pytest.fixture
-def postgresql_store(postgres: PostgreSQL) -> Iterator[PostgreSQLStore]:
-    with closing(PostgreSQLStore(postgres, PASSWORD)) as store:
-        yield store
-
-
-@pytest.fixture
-def mariadb_store(maria: MariaDB) -> Iterator[MariaDBStore]:
-    with closing(MariaDBStore(maria, PASSWORD)) as store:
-        yield store
 
 
 @pytest.fixture(params=["postgresql_store", "mariadb_store"])

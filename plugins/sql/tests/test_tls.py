@@ -16,9 +16,8 @@ from linkauth_sql import SQLSettings
 from tests.servers import mariadb, postgresql
 from tests.servers.certificates import Authority, Kind
 
-from .servers import MariaDBStore, PostgreSQLStore
+from .servers import PASSWORD, MariaDBStore, PostgreSQLStore
 
-PASSWORD = "Müller größe 7"
 KINDS = get_args(Kind)
 Servers = tuple[PostgreSQLStore, MariaDBStore]
 
