@@ -86,10 +86,11 @@ def test_name_without_an_address_is_not_resolved(host: str) -> None:
 
 
 def test_resolver_that_hangs_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
-    over = threading.Event()
+    over, waited_for = threading.Event(), list[str]()
 
-    def hang(*_: object, **__: object) -> list[object]:
-        over.wait()
+    def hang(host: str, *_: object, **__: object) -> list[object]:
+        if not over.wait(20):
+            waited_for.append(host)
         return []
 
     monkeypatch.setattr("socket.getaddrinfo", hang)
@@ -97,8 +98,29 @@ def test_resolver_that_hangs_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> No
         with pytest.raises(NameNotResolved) as raised:
             resolve("db.example.com", 80, 0.01)
         assert isinstance(raised.value.cause, TimeoutError)
+        # the deadline of the whole operation ends it too
+        with pytest.raises(NameNotResolved):
+            connect("db.example.com", 80, Deadline(0.01), 60)
+        assert waited_for == []
     finally:
         over.set()
+
+
+def test_connecting_takes_no_longer_than_what_remains() -> None:
+    limits: list[float | None] = []
+
+    class Recording(socket.socket):
+        def settimeout(self, value: float | None) -> None:
+            limits.append(value)
+            super().settimeout(value)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        for deadline, seconds in ((Deadline(60), 30), (Deadline(20), 30)):
+            connect("127.0.0.1", port, deadline, seconds, Recording).close()
+    assert limits[0] == 30
+    assert limits[1] is not None
+    assert limits[1] <= 20
 
 
 def test_tls_contexts_verify_and_name_the_setting_that_is_wrong(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -66,8 +65,12 @@ def test_server_that_answers_again_is_called_first_again(caplog: pytest.LogCaptu
 
 @pytest.mark.parametrize("answer", [LookupError("unknown"), ValueError("wrong")])
 def test_other_exceptions_are_answers(answer: Exception) -> None:
-    fleet = Fleet()
-    fleet.failing, fleet.failure = {"a"}, lambda: answer
+    fleet = Fleet(failures_until_down=2)
+    fleet.failing = {"a"}
+    assert fleet.call() == "b"
+    assert fleet.servers.all[0].failures == 1
+    fleet.called.clear()
+    fleet.failure = lambda: answer
     with pytest.raises(type(answer)):
         fleet.call()
     assert fleet.called == ["a"]
@@ -101,6 +104,7 @@ def test_all_failures_are_reported_with_the_shortest_wait() -> None:
         fleet.call()
     assert 0 < raised.value.retry_after <= 21
     assert fleet.called == ["a", "b"]
+    assert [server.failures for server in fleet.servers.all] == [1, 1]
 
 
 def test_not_every_server_misconfigured_is_an_outage() -> None:
@@ -118,6 +122,13 @@ def test_no_server_is_called_after_the_deadline() -> None:
         fleet.call(Deadline(0))
     assert fleet.called == []
     assert fleet.servers.all[0].failures == 0
+    # the same for a server that is down
+    fleet.failing = {"a", "b"}
+    with pytest.raises(AllServersFailed):
+        fleet.call()
+    with pytest.raises(AllServersFailed, match=r"^a: the total time is over$"):
+        fleet.call(Deadline(0))
+    assert fleet.called == ["a", "b"]
 
 
 def test_server_that_is_down_is_probed_by_one_caller_and_the_others_profit() -> None:
@@ -174,6 +185,67 @@ def test_callers_that_waited_go_on_together_after_the_probe_succeeded() -> None:
         others = [threads.submit(fleet.servers.call, meet, Deadline(60), only) for _ in range(3)]
         answered.set()
         assert {each.result() for each in (first, *others)} == {"a"}
+    # and it can be probed again
+    for _ in range(3):
+        with pytest.raises(AllServersFailed, match=r"^a: no answer; b: no answer$"):
+            fleet.call()
+
+
+class ObservedLock:
+    """A lock that sets `waiting` before a caller waits for it."""
+
+    def __init__(self) -> None:
+        self.waiting = threading.Event()
+        self._lock = threading.Lock()
+
+    def acquire(self, timeout: float) -> bool:
+        if self._lock.locked():
+            self.waiting.set()
+        return self._lock.acquire(timeout=60)
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+def test_caller_that_waited_for_a_probe_that_failed_does_not_call_the_server() -> None:
+    fleet = Fleet()
+    fleet.failing = {"a", "b"}
+    with pytest.raises(AllServersFailed):
+        fleet.call()
+    (server,) = only = fleet.servers.all[:1]
+    lock, entered = ObservedLock(), threading.Event()
+    server.probe = lock  # type: ignore[assignment]
+
+    def probe(_server: Server) -> str:
+        entered.set()
+        lock.waiting.wait()
+        raise ServerFailed("no answer")
+
+    fleet.called.clear()
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(fleet.servers.call, probe, Deadline(60), only)
+        entered.wait()
+        second = threads.submit(fleet.servers.call, fleet.operation, Deadline(60), only)
+        assert str(first.exception()) == "a: no answer"
+        assert str(second.exception()) == "a: it is down, and has just failed again"
+    assert fleet.called == []
+
+
+def test_idle_connections_are_dropped_after_each_failure_and_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
+    dropped: list[str] = []
+
+    class Pooled(Server):
+        def drop_idle(self) -> None:
+            dropped.append(self.name)
+
+    servers = ServerList(FailoverSettings(failures_until_down=2), lambda: [Pooled("a"), Pooled("b")])
+    for _ in range(2):
+        servers.note_failure(servers.all[0], ServerFailed("refused", misconfigured=True))
+    assert dropped == ["a", "a"]
+    # only the operator can mend it
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    servers.close()
+    assert dropped == ["a", "a", "a", "b"]
 
 
 def test_only_the_given_servers_are_called() -> None:
@@ -181,38 +253,6 @@ def test_only_the_given_servers_are_called() -> None:
     fleet.failing = {"a"}
     with pytest.raises(AllServersFailed, match=r"^a: no answer$"):
         fleet.servers.call(fleet.operation, Deadline(60), fleet.servers.all[:1])
-
-
-def test_forked_process_opens_its_own_servers_even_if_other_lists_cannot() -> None:
-    parent = os.getpid()
-
-    def open_in_parent_only() -> list[Server]:
-        if os.getpid() != parent:
-            raise ValueError("a file is gone")
-        return [Server("x")]
-
-    lists = [ServerList(FailoverSettings(), opened) for opened in (open_in_parent_only, lambda: [Server("a")]) * 4]
-    before = [each.all for each in lists]
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            found = []
-            for each, parents in zip(lists, before, strict=True):
-                try:
-                    found.append(each.call(lambda server: server.name, Deadline(60)))
-                    found.append(str(each.all[0] is not parents[0]))
-                except AllServersFailed as failed:
-                    found.append(str(failed))
-            os.write(writing, "|".join(found).encode())
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
-    found = os.read(reading, 10_000).decode().split("|")
-    os.close(reading)
-    os.close(writing)
-    assert found == ["all servers: they could not be opened in this process", "a", "True"] * 4
-    assert [each.call(lambda server: server.name, Deadline(60)) for each in lists] == ["x", "a"] * 4
 
 
 @pytest.mark.parametrize(

@@ -112,3 +112,26 @@ def test_only_the_owner_may_write_what_is_executed(root: Path) -> None:
         os.umask(before)
     assert stored(root).stat().st_mode & 0o022 == 0
     assert stored(root).parent.stat().st_mode & 0o022 == 0
+
+
+def test_code_of_other_options_or_another_version_is_not_used(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(root, "{% if true %}\none{% endif %}")
+    assert shown(root) == "one"
+    other = environment([root])
+    other.trim_blocks = False
+    assert other.get_template(NAME).render() == "\none"
+    before = stored(root).read_bytes()
+    monkeypatch.setattr(jinja2, "__version__", "99")
+    again = environment([root])
+    again.trim_blocks = False
+    assert again.get_template(NAME).render() == "\none"
+    assert stored(root).read_bytes() != before
+
+
+def test_code_that_cannot_be_stored_leaves_no_file(root: Path) -> None:
+    shown(root)
+    path = stored(root)
+    path.unlink()
+    path.mkdir()
+    assert shown(root) == "<p>one</p>"
+    assert stored(root) == path
