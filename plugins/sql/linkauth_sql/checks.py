@@ -119,5 +119,5 @@ def _check_write_permission(settings: SQLSettings, database: Database) -> Check:
     except BackendError as error:
         # people can sign in even if their hash cannot be replaced
         only_rehash = not (settings.password_change or settings.password_recovery or settings.registration)
-        return Check("writing", only_rehash, f"the database account has no permission: {error}", warning=only_rehash)
+        return Check("writing", only_rehash, f"the account cannot write: {error}", warning=only_rehash)
     return Check("writing", True, f"{', '.join(columns)} may be changed")
