@@ -201,7 +201,7 @@ class CredentialBackend(ABC):
     def guard(self, account: str, spend: Callable[[], object] | None = None) -> None:
         """Must be called by `authenticate` after it has found an account and before it checks the password.
 
-        `account` identifies the account, whatever name was entered: its primary key or its DN. linkauth also counts
+        `account` is the same for every name of the account, such as its primary key or its DN. linkauth also counts
         failures per account, so that different spellings of a name do not give more attempts. Raises Throttled if
         there were too many failures; the person sees the same page as for a wrong password.
 

@@ -1,7 +1,7 @@
 """Formats log records as JSON and masks configured secrets in all log output.
 
-Each record is one line, so a message cannot forge a second record. `protect` adds the masking to all handlers, whatever
-their formatters are.
+Each record is one line, so a message cannot forge a second record. `protect` adds the masking to all handlers, also
+to those with other formatters.
 """
 
 from __future__ import annotations

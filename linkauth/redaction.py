@@ -271,7 +271,7 @@ def _encodings(run: str) -> set[str]:
 
 
 def _base64_fragments(secret: str) -> Iterator[str]:
-    """Yield three fragments. Each Base64 text with this secret contains one, whatever precedes it (such as `user:`)."""
+    """Yield three fragments. A Base64 text with this secret contains one of them after any prefix (such as `user:`)."""
     data = secret.encode("utf-8", "replace")
     if len(data) < 6:
         return

@@ -38,7 +38,7 @@ class Cascade:
 
     def __init__(self, text: str, scheme: str) -> None:
         self.scheme = scheme
-        # the browser's rules come first, whatever their specificity
+        # rules of the page override those of the browser, even ones with a higher specificity
         self._matchers = [self._matcher(sheet) for sheet in (_BROWSER, text)]
 
     def _matcher(self, text: str) -> cssselect2.Matcher:
