@@ -21,7 +21,7 @@ def catalogs(themes: tuple[str, ...], add: str | None) -> None:
     for theme in themes:
         try:
             for catalog in update(theme, add):
-                status = f"{catalog.untranslated} sentences are not translated" if catalog.untranslated else "complete"
+                status = f"{catalog.untranslated} texts are not translated" if catalog.untranslated else "complete"
                 click.echo(f"{theme} {catalog.language}: {status}")
                 for message in catalog.obsolete:
                     click.echo(f"{theme} {catalog.language}: {printable(message)}")

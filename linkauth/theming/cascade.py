@@ -113,8 +113,10 @@ class Cascade:
         one, other = ([token.value for token in part if token.type == "percentage"] for part in (first, second))
         amount = (other[0] if other else 100 - (one[0] if one else 50)) / 100
         colours = self.colours(first, current)[:1] + self.colours(second, current)[:1]
-        if len(colours) == 2 and len(names) > 1:
-            yield colours[0].mix(colours[1], amount, space=names[1])
+        # coloraide does not have CSS's name for this colour space
+        name = {"xyz": "xyz-d65"}.get(names[1], names[1]) if len(names) > 1 else ""
+        if len(colours) == 2 and name in Color.CS_MAP:
+            yield colours[0].mix(colours[1], amount, space=name)
 
 
 def _pixels(token: Any) -> float | None:

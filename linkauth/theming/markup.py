@@ -30,6 +30,8 @@ class Document:
     """
 
     def __init__(self, html: str) -> None:
+        # the parser counts all three kinds of line ends
+        html = html.replace("\r\n", "\n").replace("\r", "\n")
         parser = HTMLParser(namespace_html_elements=False)
         # tinyhtml5 takes a short text for a file name if such a file exists
         self.root: Element = parser.parse(StringIO(html))

@@ -137,7 +137,7 @@ def test_catalogs_command_reports_untranslated_messages(make: Make) -> None:
         "parent_e en-US: complete",
         "parent_e fr: complete",
         "parent_e fr-CA: complete",
-        "parent_e nl: 2 sentences are not translated",
+        "parent_e nl: 2 texts are not translated",
     ]
     for arguments in (["no_such_theme"], ["parent_e", "--add", "../x"]):
         failed = CliRunner().invoke(main, ["catalogs", *arguments])

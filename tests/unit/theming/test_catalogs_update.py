@@ -95,7 +95,7 @@ def test_catalog_of_new_language_has_every_message(make: Make) -> None:
     path = theme.root / "locale/sv/LC_MESSAGES/linkauth.po"
     (expected,) = run(name, "--add", "sv")
     messages = {message.id: message.string for message in po.read(path) if message.id}
-    assert expected == f"{name} sv: {len(messages)} sentences are not translated"
+    assert expected == f"{name} sv: {len(messages)} texts are not translated"
     assert {"Own", "Cancel"} < set(messages)
     plurals = [sentence for sentence in messages if not isinstance(sentence, str)]
     assert plurals
@@ -104,7 +104,7 @@ def test_catalog_of_new_language_has_every_message(make: Make) -> None:
     assert run(name) == [expected]
     # a regional catalog needs only what differs, and a language of the parent only the child's own messages
     assert run(name, "--add", "sv-FI")[1] == f"{name} sv-FI: complete"
-    assert run(name, "--add", "de")[0] == f"{name} de: 1 sentences are not translated"
+    assert run(name, "--add", "de")[0] == f"{name} de: 1 texts are not translated"
 
 
 BROKEN = [

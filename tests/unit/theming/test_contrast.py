@@ -42,6 +42,7 @@ UNREADABLE = [
         "light: text is hard to read: #ffffff (#fff)",
     ),
     (".which { background: linear-gradient(#16191f, #fff); }", "(linear-gradient(#16191f, #fff))"),
+    (".which { color: color-mix(in xyz, white 90%, black); }", "light: text is hard to read"),
     ("input { border-color: #eee; }", "light: a field is hard to see: #eeeeee on #ffffff (var(--card))"),
     ("input { border: 0; }", "light: a field is hard to see"),
     (":root { --r: 153; } .which { color: rgb(var(--r) 153 153); }", "text is hard to read: #999999 (rgb(var(--r)"),
@@ -58,6 +59,7 @@ READABLE = [
     "@media (width > 50rem), not (min-width: 1px) { .which { color: #999; } }",
     ":root { --a: var(--b); --b: var(--a); } .which { color: var(--a); }",
     ".nobody { color: #999; }",
+    ".which { color: color-mix(in no-such-space, white, black); }",
     ".which { color: var(--missing, var(--text)) !important; } #which { color: #999; }",
 ]
 

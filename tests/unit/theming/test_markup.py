@@ -142,6 +142,14 @@ def test_html_syntax_error_has_line_and_excerpt(html: str, error: str) -> None:
     assert f"is not valid HTML {error}: " in message
 
 
+def test_line_of_a_syntax_error_does_not_depend_on_the_line_ends() -> None:
+    svg = '<?xml version="1.0"?>\n<!DOCTYPE svg>\n<svg xmlns="http://www.w3.org/2000/svg"/>\n<p>one</div>'
+    expected = Document(svg).syntax_errors
+    assert max(line for line, _ in expected) == 4
+    for line_end in ("\r", "\r\n"):
+        assert Document(svg.replace("\n", line_end)).syntax_errors == expected
+
+
 def test_comment_is_ignored() -> None:
     document = Document("<!doctype html><title>x</title><p><!-- <img> --> one <!-- two --></p>")
     assert document.texts() == ["x", "one"]
