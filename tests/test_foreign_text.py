@@ -17,7 +17,7 @@ SOURCES = [
     for path in (*project_files("linkauth/*.py"), *project_files("plugins/*.py"), *project_files("themes/*.py"))
     if path.stem != "redaction" and not {"tests", "testing"} & set(path.relative_to(ROOT).parts)
 ]
-REDACTING_FUNCTIONS = {"redact", "reason", "cause"}
+REDACTING_FUNCTIONS = {"redact", "reason"}
 OWN_EXCEPTIONS = {
     *("SettingsError", "StartError", "StorageUnavailableError", "AuthorizationError", "ClientRequestError"),
     *("BearerError", "UntrustedRequestError", "InvalidClientError", "OAuth2Error"),
@@ -39,7 +39,7 @@ RAISED_BY_PLUGINS = {"BackendError", "BackendUnavailable", "BackendMisconfigured
 """Exceptions whose text the core must redact, because a foreign plugin may have raised them."""
 SAFE_ATTRIBUTES = {
     *("errno", "lineno", "start", "option", "section", "errors", "object", "code", "headers", "read", "name", "rule"),
-    *("__traceback__", "__class__", "__name__", "verify_code", "connection_invalidated", "value", "isEnabledFor"),
+    *("__traceback__", "__class__", "__name__", "verify_code", "connection_invalidated", "value"),
     *("sqlstate", "sqlite_errorname", "source", "exc_type", "exc_value", "exc_traceback", "thread"),
 }
 """Attributes of exceptions that contain no message text: numbers, names of modules and keys, and positions."""

@@ -169,8 +169,13 @@ class Keys:
             if item.name in given:
                 continue
             if "keys" in item.metadata:
-                raw_values = {name: self.pop(prefix + name) for name in keys_of(item)}
-                values[item.name] = {name: raw.strip() for name, raw in raw_values.items() if raw is not None}
+                keys = {name: prefix + name for name in keys_of(item)}
+                raw_values = {name: raw for name, key in keys.items() if (raw := self.pop(key)) is not None}
+                for name, raw in raw_values.items():
+                    if problem := self._secret_problem(item, keys[name], raw):
+                        self.add_fault(keys[name], problem)
+                values[item.name] = {name: raw.strip() for name, raw in raw_values.items()}
+                complete = complete and not {self.prefix + key for key in keys.values()} & set(dict(self.faults))
                 continue
             key, is_text = prefix + item.name, hints[item.name] == Text
             if hints[item.name] == ValuesByName:

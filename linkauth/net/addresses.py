@@ -67,7 +67,8 @@ def connect(
     """Returns a TCP connection to the first address of `host` that accepts one.
 
     Name resolution and each attempt take at most `seconds`, and all of them end at the deadline. `make` creates the
-    socket from family, type and protocol. Raises NameNotResolved, TimeoutError or the OSError of the last attempt.
+    socket from family, type and protocol. Its timeout is what remains for a TLS handshake. Raises NameNotResolved,
+    TimeoutError or the OSError of the last attempt.
     """
     problem = OSError("the host name has no address")
     for family, kind, protocol, _, address in resolve(host, port, deadline.remaining(seconds)):
@@ -80,6 +81,7 @@ def connect(
             # without it a TLS handshake or a small request waits 40 ms for a delayed ACK
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            raw.settimeout(deadline.remaining(seconds))
             return raw
         except OSError as error:
             if raw:

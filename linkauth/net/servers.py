@@ -205,9 +205,9 @@ class ServerList(Generic[ServerType]):
             server.paused_until = now + failure.retry_after
         if becomes_down:
             level = logging.ERROR if failure.misconfigured else logging.WARNING
-            log.log(
-                level, "%s is down and called last for %d s: %s", server.name, self._settings.retry_down_after, failure
-            )
+            seconds = self._settings.retry_down_after
+            # not the exception itself: a log handler that keeps records would also keep the calls, which hold passwords
+            log.log(level, "%s is down and called last for %d s: %s", server.name, seconds, str(failure))
         server.drop_idle()
 
     def _note_answer(self, server: ServerType) -> None:

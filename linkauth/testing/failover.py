@@ -12,6 +12,7 @@ from itertools import islice
 import pytest
 
 from linkauth.backends import BackendUnavailable, CredentialBackend, WrongPassword
+from linkauth.net.servers import PROBED_RETRY_SECONDS
 from linkauth.testing.relay import Relay
 from linkauth.testing.store import Known, wait_for_recovery
 
@@ -139,7 +140,10 @@ class FailoverContract:
             calls = [threads.submit(backend.authenticate, known.username, known.password) for _ in range(CALLERS)]
             try:
                 refused = list(islice(as_completed(calls), CALLERS - len(relays)))
-                assert {type(call.exception()) for call in refused} == {BackendUnavailable}
+                errors = [call.exception() for call in refused]
+                assert {type(error) for error in errors} == {BackendUnavailable}
+                # the person may try again soon
+                assert {getattr(error, "retry_after", None) for error in errors} == {PROBED_RETRY_SECONDS}
             finally:
                 for relay in relays:
                     relay.resume()

@@ -20,6 +20,7 @@ class Relay:
         self._lock = threading.Lock()
         self._flowing = threading.Event()
         self._flowing.set()
+        self._stopped = threading.Event()
         self._sockets: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=200)
         self.port: int = self._listener.getsockname()[1]
@@ -27,7 +28,8 @@ class Relay:
         self._start()
 
     def stop(self) -> None:
-        """Refuses new connections and closes the open ones."""
+        """Refuses new connections and closes the open ones, also those that hang."""
+        self._stopped.set()
         with suppress(OSError):
             # this ends accept() in the thread
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -56,29 +58,40 @@ class Relay:
         self.stop()
 
     def _start(self) -> None:
-        self._thread = threading.Thread(target=self._accept, args=(self._listener,), daemon=True)
+        # connections keep the event of their start, so that `start` does not revive them
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._accept, args=(self._listener, self._stopped), daemon=True)
         self._thread.start()
 
-    def _accept(self, listener: socket.socket) -> None:
+    def _accept(self, listener: socket.socket, stopped: threading.Event) -> None:
         with suppress(OSError):
             while True:
                 client = listener.accept()[0]
                 self.connections += 1
-                threading.Thread(target=self._relay, args=(client,), daemon=True).start()
+                with self._lock:
+                    self._sockets.add(client)
+                threading.Thread(target=self._relay, args=(client, stopped), daemon=True).start()
 
-    def _relay(self, client: socket.socket) -> None:
+    def _relay(self, client: socket.socket, stopped: threading.Event) -> None:
         with client, suppress(OSError):
             self._flowing.wait()
-            with socket.create_connection(self._target) as server:
-                pair = {client, server}
-                with self._lock:
-                    self._sockets |= pair
-                back = threading.Thread(target=self._copy, args=(server, client), daemon=True)
-                back.start()
-                self._copy(client, server)
-                back.join()
-                with self._lock:
-                    self._sockets -= pair
+            if not stopped.is_set():
+                with socket.create_connection(self._target) as server:
+                    self._relay_both_ways(client, server, stopped)
+        with self._lock:
+            self._sockets.discard(client)
+
+    def _relay_both_ways(self, client: socket.socket, server: socket.socket, stopped: threading.Event) -> None:
+        with self._lock:
+            if stopped.is_set():
+                return
+            self._sockets.add(server)
+        back = threading.Thread(target=self._copy, args=(server, client), daemon=True)
+        back.start()
+        self._copy(client, server)
+        back.join()
+        with self._lock:
+            self._sockets.discard(server)
 
     def _copy(self, source: socket.socket, destination: socket.socket) -> None:
         with suppress(OSError):

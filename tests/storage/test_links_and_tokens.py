@@ -108,9 +108,7 @@ def test_many_threads_write_concurrently(store: LinkStore) -> None:
 
     with ThreadPoolExecutor(16) as threads:
         digests = list(threads.map(link, range(160)))
-    assert {find_token[1].issued_at for each in digests if (find_token := store.find(each, "access"))} == set(
-        range(160)
-    )
+    assert {result[1].issued_at for each in digests if (result := store.find(each, "access"))} == set(range(160))
 
 
 def test_newest_migration_matches_table_definitions(engine: Engine) -> None:

@@ -97,11 +97,9 @@ class FinalResponse(HTTPResponse):
 
 
 def _connect(connection: HTTPConnection, call: Call, seconds: float) -> socket.socket:
-    """Returns a TCP connection whose timeout is what remains for a TLS handshake. Raises errors of urllib3."""
+    """Returns a TCP connection, whose timeout also limits a TLS handshake. Raises errors of urllib3."""
     try:
         raw = connect(connection.host, connection.port, call.deadline, seconds, TimedSocket)
-        raw.call = call
-        raw.settimeout(call.deadline.remaining(seconds))
     except NameNotResolved as error:
         cause = error.cause
         problem = cause if isinstance(cause, socket.gaierror) else socket.gaierror(reason(cause))
@@ -110,6 +108,7 @@ def _connect(connection: HTTPConnection, call: Call, seconds: float) -> socket.s
         raise ConnectTimeoutError(connection, "no answer in time") from None
     except OSError as error:
         raise NewConnectionError(connection, reason(error)) from None
+    raw.call = call
     return raw
 
 

@@ -123,10 +123,10 @@ def test_status_429_is_not_retried_on_another_server(api: API, backend_on: Make)
 
 
 def test_full_pool_does_not_mark_the_server_as_down(api: API, backend_on: Make) -> None:
-    request, over = threading.Event(), threading.Event()
+    arrived, over = threading.Event(), threading.Event()
 
     def handler(_: ReceivedRequest) -> Reply:
-        request.set()
+        arrived.set()
         over.wait(20)
         return Reply(200, BODY)
 
@@ -134,7 +134,7 @@ def test_full_pool_does_not_mark_the_server_as_down(api: API, backend_on: Make) 
     backend = backend_on(api.url, connections=1, failures_until_down=1, receive_timeout=20, total_timeout=20)
     with ThreadPoolExecutor(1) as thread:
         first = thread.submit(sign_in, backend)
-        assert request.wait(10)
+        assert arrived.wait(10)
         with pytest.raises(BackendUnavailable, match="all connections are in use"):
             sign_in(backend)
         assert backend._servers.all[0].failures == 0
@@ -175,8 +175,8 @@ def test_forked_process_uses_its_own_connections(api: API, backend_on: Make) -> 
 
             def ask(_: int) -> tuple[int, str]:
                 together.wait(10)
-                server_ids = id(backend._servers.all[0])
-                return server_ids, sign_in(backend)
+                server_id = id(backend._servers.all[0])
+                return server_id, sign_in(backend)
 
             with ThreadPoolExecutor(8) as threads:
                 found = list(threads.map(ask, range(8)))

@@ -41,7 +41,7 @@ class DirectoryServer(Server):
     def __init__(self, address: Address) -> None:
         super().__init__(address.uri)
         self.address = address
-        self.refusal: ServerFailed | None = None
+        self.refusal = ""
         """How the server refused the service account, at `refused_at`."""
         self.refused_at = -math.inf
         self._idle: dict[bool, list[DirectoryConnection]] = {True: [], False: []}
@@ -104,7 +104,8 @@ class Servers:
         try:
             return self._list.call(lambda server: run(server, operation, deadline, service), deadline)
         except AllServersFailed as failed:
-            raise (BackendMisconfigured if failed.misconfigured else BackendUnavailable)(str(failed)) from None
+            problem = BackendMisconfigured if failed.misconfigured else BackendUnavailable
+            raise problem(str(failed), failed.retry_after) from None
 
     def _run(self, server: DirectoryServer, operation: Operation[Answer], deadline: Deadline, service: bool) -> Answer:
         """Run on an idle connection. If that turns out to be dead, run again on a new one. Raises ServerFailed."""
@@ -173,7 +174,7 @@ class Servers:
         """Bind as the service account. A refusal is remembered, so that further binds do not lock the account."""
         settings, now = self._settings, time.monotonic()
         if server.refusal and now - server.refused_at < settings.retry_down_after:
-            raise server.refusal
+            raise ServerFailed(server.refusal, misconfigured=True)
         try:
             result = connection.bind(settings.bind_dn, settings.bind_password.encode("utf-8"))
         except ServerFailed:
@@ -184,10 +185,10 @@ class Servers:
             raise ServerFailed(f"the bind of the service account was answered with {describe_result(result)}")
         if result["result"] != 0:
             advice = USE_TLS if result["result"] in WANTS_TLS else "check bind_dn and bind_password"
-            problem = f"the service account bind_dn is refused, {advice}: {describe_result(result)}"
-            server.refusal, server.refused_at = ServerFailed(problem, misconfigured=True), now
-            raise server.refusal
-        server.refusal = None
+            server.refusal = f"the service account bind_dn is refused, {advice}: {describe_result(result)}"
+            server.refused_at = now
+            raise ServerFailed(server.refusal, misconfigured=True)
+        server.refusal = ""
 
     def try_one(self, server: DirectoryServer, deadline: Deadline) -> DirectoryConnection:
         """A new connection for a check, bound as the service account. The caller closes it. Raises ServerFailed."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import resource
 import socket
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -122,6 +124,24 @@ def test_next_server_is_called_if_the_service_account_is_refused(
     assert backend.authenticate(person.username, person.password)
 
 
+def test_refused_service_account_keeps_no_sign_in_in_memory(single: OpenLDAP, opened: Opened) -> None:
+    """The refusal is remembered. Its exception would also keep the calls, which hold passwords."""
+    backend = opened(settings_for(single, bind_password="wrong", retry_down_after=600, **LONG))
+
+    class Marker:
+        """A local variable of a call."""
+
+    def sign_in() -> weakref.ref[Marker]:
+        marker = Marker()
+        with pytest.raises(BackendMisconfigured, match="bind_dn is refused"):
+            backend.authenticate("user03", "x")
+        return weakref.ref(marker)
+
+    markers = [sign_in() for _ in range(3)]
+    gc.collect()
+    assert [marker() for marker in markers] == [None, None, None]
+
+
 def test_next_server_is_called_if_the_first_is_busy(
     slapd: OpenLDAP, single: OpenLDAP, monkeypatch: pytest.MonkeyPatch, opened: Opened
 ) -> None:
@@ -213,7 +233,7 @@ def test_hung_name_resolution_ends_at_the_deadline(
 def test_unknown_name_waits_for_a_limited_time_after_slow_refusals(
     slapd: OpenLDAP, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Refusals during an outage were slow. An unknown name waits for at most SPENT_MOST after it."""
+    """Refusals during an outage were slow. An unknown name waits for at most MAX_DELAY_SECONDS after it."""
     backend, waits = opened(settings_for(slapd)), list[float]()
     monkeypatch.setattr(directory, "_wait_until", lambda deadline, seconds: waits.append(seconds))
     with monkeypatch.context() as slow:

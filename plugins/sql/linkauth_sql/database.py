@@ -71,12 +71,9 @@ class Database:
         # a forked process reads no file again: it may have fewer permissions
         context = tls_context(settings)
         self._servers = ServerList(settings, lambda: open_servers(settings, context))
+        self.dialect: Any = self._servers.all[0].engine.dialect
+        """The dialect of SQLAlchemy. All servers have the same."""
         self._turn = threading.Lock()
-
-    @property
-    def dialect(self) -> Any:
-        """The dialect of SQLAlchemy; all servers have the same."""
-        return self._servers.all[0].engine.dialect
 
     @property
     def server_names(self) -> tuple[str, ...]:

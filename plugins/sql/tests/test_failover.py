@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
@@ -50,34 +50,31 @@ class SQLFailover(FailoverContract):
 
 class TestPostgreSQL(SQLFailover):
     @pytest.fixture
-    def store(self, postgres: PostgreSQL) -> Iterator[ServerStore]:
-        with closing(PostgreSQLStore(postgres, PASSWORD)) as store:
-            yield store
+    def store(self, postgresql_store: ServerStore) -> ServerStore:
+        return postgresql_store
 
 
 class TestMariaDB(SQLFailover):
     @pytest.fixture
-    def store(self, maria: MariaDB) -> Iterator[ServerStore]:
-        with closing(MariaDBStore(maria, PASSWORD)) as store:
-            yield store
+    def store(self, mariadb_store: ServerStore) -> ServerStore:
+        return mariadb_store
 
 
-def test_only_the_first_server_is_written_to(postgres: PostgreSQL) -> None:
-    with closing(PostgreSQLStore(postgres, PASSWORD)) as store:
-        address = ("127.0.0.1", make_url(store.url).port or 0)
-        first, second = Relay(address), Relay(address)
-        with closing(first), closing(second):
-            url, other = urls_at(store, [first.port, second.port])
-            backend = store.backend(url=url, fallback_urls=(other,), **WRITING)
-            first.stop()
-            # reading goes on, and a failed write of a new hash fails no sign-in
-            assert backend.authenticate("Jörg", PASSWORD).subject == "1"
-            with pytest.raises(BackendUnavailable, match=str(first.port)):
-                backend.change_password("Jörg", PASSWORD, "Quartz-52-meadow")
-            first.start()
-            assert backend.authenticate("Jörg", PASSWORD).subject == "1"
+def test_only_the_first_server_is_written_to(postgresql_store: PostgreSQLStore) -> None:
+    address = ("127.0.0.1", make_url(postgresql_store.url).port or 0)
+    first, second = Relay(address), Relay(address)
+    with closing(first), closing(second):
+        url, other = urls_at(postgresql_store, [first.port, second.port])
+        backend = postgresql_store.backend(url=url, fallback_urls=(other,), **WRITING)
+        first.stop()
+        # reading goes on, and a failed write of a new hash fails no sign-in
+        assert backend.authenticate("Jörg", PASSWORD).subject == "1"
+        with pytest.raises(BackendUnavailable, match=str(first.port)):
             backend.change_password("Jörg", PASSWORD, "Quartz-52-meadow")
-            assert backend.authenticate("Jörg", "Quartz-52-meadow").subject == "1"
+        first.start()
+        assert backend.authenticate("Jörg", PASSWORD).subject == "1"
+        backend.change_password("Jörg", PASSWORD, "Quartz-52-meadow")
+        assert backend.authenticate("Jörg", "Quartz-52-meadow").subject == "1"
 
 
 @pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
@@ -114,42 +111,41 @@ def test_name_of_a_server_is_resolved_to_an_address_that_answers(
         assert store.backend(url=url).authenticate("Jörg", PASSWORD).subject == "1"
 
 
-def test_check_names_the_server_that_is_down(postgres: PostgreSQL) -> None:
-    with closing(PostgreSQLStore(postgres, PASSWORD)) as store:
-        first, second = (Relay(("127.0.0.1", make_url(store.url).port or 0)) for _ in range(2))
-        with closing(first), closing(second):
-            url, other = urls_at(store, [first.port, second.port])
-            backend = store.backend(url=url, fallback_urls=(other,))
-            assert all(check.ok and not check.warning for check in backend.check())
-            second.stop()
-            found = [check for check in backend.check() if str(second.port) in check.name]
-            assert [(check.ok, check.warning) for check in found] == [(True, True)]
-            first.stop()
-            found = [check for check in backend.check() if check.name.startswith("server ")]
-            assert [check.ok for check in found] == [False, False]
+def test_check_names_the_server_that_is_down(postgresql_store: PostgreSQLStore) -> None:
+    first, second = (Relay(("127.0.0.1", make_url(postgresql_store.url).port or 0)) for _ in range(2))
+    with closing(first), closing(second):
+        url, other = urls_at(postgresql_store, [first.port, second.port])
+        backend = postgresql_store.backend(url=url, fallback_urls=(other,))
+        assert all(check.ok and not check.warning for check in backend.check())
+        second.stop()
+        found = [check for check in backend.check() if str(second.port) in check.name]
+        assert [(check.ok, check.warning) for check in found] == [(True, True)]
+        first.stop()
+        found = [check for check in backend.check() if check.name.startswith("server ")]
+        assert [check.ok for check in found] == [False, False]
 
 
-def test_check_names_the_server_that_lacks_the_table(postgres: PostgreSQL) -> None:
+def test_check_names_the_server_that_lacks_the_table(postgresql_store: PostgreSQLStore) -> None:
     """It answers, and would be of no use in an outage of the first one."""
-    with closing(PostgreSQLStore(postgres, PASSWORD)) as store:
-        other = make_url(store.url).set(database="template1").render_as_string(hide_password=False)
-        found = {check.name: check for check in store.backend(fallback_urls=(other,)).check()}
-        (server,) = (check for name, check in found.items() if name.endswith("/template1"))
-        assert (server.ok, server.warning) == (True, True)
-        assert 'relation "people" does not exist' in server.detail
-        assert found["look-up"].ok
+    other = make_url(postgresql_store.url).set(database="template1").render_as_string(hide_password=False)
+    found = {check.name: check for check in postgresql_store.backend(fallback_urls=(other,)).check()}
+    (server,) = (check for name, check in found.items() if name.endswith("/template1"))
+    assert (server.ok, server.warning) == (True, True)
+    assert 'relation "people" does not exist' in server.detail
+    assert found["look-up"].ok
 
 
-def test_write_to_a_read_only_server_is_a_mistake_of_the_settings_and_no_failure(postgres: PostgreSQL) -> None:
+def test_write_to_a_read_only_server_is_a_mistake_of_the_settings(
+    postgresql_store: PostgreSQLStore,
+) -> None:
     """It answers reading statements, so it must not become down."""
-    with closing(PostgreSQLStore(postgres, PASSWORD)) as store:
-        url = f"{store.url}?options=-c%20default_transaction_read_only%3Don"
-        backend = store.backend(url=url, fallback_urls=(store.url,), failures_until_down=1, **WRITING)
-        with pytest.raises(BackendMisconfigured, match="read-only"):
-            backend.change_password("Jörg", PASSWORD, "Quartz-52-meadow")
-        assert [server.failures for server in backend._database._servers.all] == [0, 0]
-        (writing,) = (check for check in backend.check() if check.name == "writing")
-        assert not writing.ok
+    url = f"{postgresql_store.url}?options=-c%20default_transaction_read_only%3Don"
+    backend = postgresql_store.backend(url=url, fallback_urls=(postgresql_store.url,), failures_until_down=1, **WRITING)
+    with pytest.raises(BackendMisconfigured, match="read-only"):
+        backend.change_password("Jörg", PASSWORD, "Quartz-52-meadow")
+    assert [server.failures for server in backend._database._servers.all] == [0, 0]
+    (writing,) = (check for check in backend.check() if check.name == "writing")
+    assert not writing.ok
 
 
 @pytest.mark.parametrize(

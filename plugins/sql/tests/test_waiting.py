@@ -71,7 +71,7 @@ def test_slowly_sent_greeting_ends_at_the_timeout(dripping: tuple[int, list[int]
 def test_sign_in_ends_when_all_connections_wait_for_the_server(silent: int, url: str) -> None:
     settings = settings_of(SQLSettings, url=url.format(silent), preset="mediawiki", timeout=1)
     with closing(SQLBackend(settings)) as backend, ThreadPoolExecutor(CONNECTIONS * 4) as threads:
-        # the pool is waited for at most half as long as the server
+        # a caller waits for the pool at most half as long as for the server
         assert backend._database._servers.all[0].engine.pool.timeout() == settings.timeout / 2
         for attempt in [threads.submit(backend.authenticate, "ada", "x") for _ in range(CONNECTIONS * 4)]:
             assert isinstance(attempt.exception(), BackendUnavailable)

@@ -175,6 +175,14 @@ def test_translated_scope_text_requires_text_without_language() -> None:
         read({**ini, "linkauth.scope.ride.de": "Taxi"}, settings_class)
 
 
+def test_unreadable_platform_id_is_the_only_fault() -> None:
+    ini = {key: value for key, value in VALID.items() if key != "linkauth.client.alexa.redirect_uris"}
+    with pytest.raises(SettingsError) as raised:
+        read({**ini, "linkauth.client.alexa.alexa_vendor_id": "env:NOT_SET_ANYWHERE"}, settings_class)
+    problem = "names the environment variable 'NOT_SET_ANYWHERE', which is not set"
+    assert raised.value.faults == [("linkauth.client.alexa.alexa_vendor_id", problem)]
+
+
 def test_clients_are_built_from_settings() -> None:
     extra = {
         "linkauth.client.alexa.client_id": "the-id",
