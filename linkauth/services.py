@@ -1,7 +1,7 @@
 """The services of an application: everything that is opened at the start and closed at the end.
 
-`build` opens all of them for a server. CLI commands open only what they need: `open_backends` opens no database,
-`open_storage` opens no backends.
+`build` opens all of them for a server. CLI commands open only what they need, with `linkauth.login.opening` and
+`linkauth.storage.open_storage`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -23,6 +23,7 @@ from linkauth.config.settings import ClientSettings, Settings, SettingsError
 from linkauth.hashing import worker_processes
 from linkauth.login import password_policy
 from linkauth.login.dispatch import NamedBackend, close_backend
+from linkauth.login.opening import open_backends
 from linkauth.login.shadows import Shadow
 from linkauth.login.sign_in import SignIn
 from linkauth.login.throttle import Throttle
@@ -36,7 +37,9 @@ from linkauth.storage import (
     Comparisons,
     KeyStore,
     LinkStore,
+    key_store,
     open_engine,
+    open_storage,
     require_current,
     unreadable_keys_problem,
     upgrade,
@@ -81,7 +84,7 @@ def build(settings: Settings) -> Services:
     Raises SettingsError or ConfigurationError.
     """
     with ExitStack() as resources, ExitStack() as shadow_backends:
-        backends = _open_backends(settings)
+        backends = open_backends(settings)
         for backend in backends:
             (shadow_backends if backend.shadow else resources).callback(close_backend, backend)
         themes = _open_themes(settings)
@@ -115,53 +118,6 @@ def build(settings: Settings) -> Services:
             themes=themes,
             _exit_stack=resources.pop_all(),
         )
-
-
-@contextmanager
-def open_backends(settings: Settings) -> Iterator[tuple[NamedBackend, ...]]:
-    """Open the backends in their configured order, and close them at exit. Raises SettingsError."""
-    backends = _open_backends(settings)
-    try:
-        yield backends
-    finally:
-        for backend in backends:
-            close_backend(backend)
-
-
-@contextmanager
-def open_storage(settings: Settings, current: bool = True) -> Iterator[Engine]:
-    """Open the database with the long timeouts of operator commands, and close it at exit.
-
-    If `current` is true, the database must have the schema of this version. Raises SettingsError or SQLAlchemyError.
-    """
-    engine = open_engine(settings.database, for_operator=True)
-    try:
-        if current:
-            require_current(engine)
-        yield engine
-    finally:
-        engine.dispose()
-
-
-def key_store(settings: Settings, engine: Engine) -> KeyStore:
-    """Return the store of the keys that sign JWT access tokens."""
-    return KeyStore(engine, settings.secret, settings.previous_secrets)
-
-
-def _open_backends(settings: Settings) -> tuple[NamedBackend, ...]:
-    backends: list[NamedBackend] = []
-    problems: list[tuple[str, str]] = []
-    for entry in settings.backends:
-        try:
-            backend = plugins.load("backends", entry.use)(entry.options)
-            backends.append(NamedBackend(entry.name, backend, entry.accepts, entry.shadow))
-        except ValueError as error:
-            problems.append((f"linkauth.backend.{entry.name}", redact(error)))
-    if problems:
-        for named_backend in backends:
-            close_backend(named_backend)
-        raise SettingsError(problems)
-    return tuple(backends)
 
 
 def _open_themes(settings: Settings) -> dict[str, Theme]:

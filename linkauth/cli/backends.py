@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from linkauth.cli.printing import format_option, print_rows, with_iso_times
 from linkauth.cli.resources import load_backends, open_database
-from linkauth.config.settings import Settings
 from linkauth.login.comparison import AGREE, UNAVAILABLE
-from linkauth.storage import Comparisons
+
+if TYPE_CHECKING:
+    from linkauth.config.settings import Settings
+    from linkauth.storage import Comparisons
 
 LIST_COLUMNS = ("name", "use", "accepts", "offers", "shadow")
 COMPARE_COLUMNS = ("shadow", "backend", "verdict", "outcome", "people", "same_subject", "asked", "unavailable")
@@ -64,6 +66,8 @@ def compare_command(ini: str, list_people: bool, never_seen: bool, output_format
     A shadow is compared only for sign-ins that another backend accepted. The `sub` of a person is <backend>:<subject>.
     It stays the same if the shadow returns the same subject and later replaces the old backend under its name.
     """
+    from linkauth.storage import Comparisons
+
     if list_people and never_seen:
         raise click.UsageError("--list and --never-seen cannot be combined")
     with open_database(ini) as (settings, engine):
@@ -94,6 +98,8 @@ def forget_command(ini: str, name: str, yes: bool) -> None:
 
     Use this command after the settings of the shadow have changed, or when NAME is no longer a shadow.
     """
+    from linkauth.storage import Comparisons
+
     with open_database(ini) as (settings, engine):
         comparisons = Comparisons(engine)
         shadows = [backend.name for backend in settings.backends if backend.shadow]

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import click
-from pyramid.exceptions import ConfigurationError
 
 from linkauth.cli.printing import printable
-from linkauth.config.reader import LANGUAGE
-from linkauth.redaction import redact
-from linkauth.theming.catalogs import update
 
 
 @click.command()
@@ -16,6 +12,12 @@ from linkauth.theming.catalogs import update
 @click.option("--add", metavar="LANGUAGE", help="Also create the catalog of this language, such as sv or pt-PT.")
 def catalogs(themes: tuple[str, ...], add: str | None) -> None:
     """Extract the texts of each installed THEME, and update and compile its catalogs."""
+    from pyramid.exceptions import ConfigurationError
+
+    from linkauth.config.reader import LANGUAGE
+    from linkauth.redaction import redact
+    from linkauth.theming.catalogs import update
+
     if add and not LANGUAGE.fullmatch(add):
         raise click.ClickException("--add: the value is not a language tag such as sv or pt-PT")
     for theme in themes:

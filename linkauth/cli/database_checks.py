@@ -11,8 +11,14 @@ from linkauth.backends import Check
 from linkauth.config.settings import Settings, SettingsError
 from linkauth.hashing import worker_processes
 from linkauth.oauth2.errors import StorageUnavailableError
-from linkauth.services import key_store
-from linkauth.storage import open_engine, readable_by_others, require_current, revision, unreadable_keys_problem
+from linkauth.storage import (
+    key_store,
+    open_engine,
+    readable_by_others,
+    require_current,
+    revision,
+    unreadable_keys_problem,
+)
 from linkauth.storage.engine import POOL_SIZE, connection_limit, describe_error
 
 NAME = "signing keys"

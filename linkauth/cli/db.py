@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from linkauth.cli.resources import open_database
-from linkauth.storage import upgrade
 
 
 @click.group()
@@ -17,6 +16,8 @@ def db() -> None:
 @click.argument("ini", metavar="INI")
 def upgrade_command(ini: str) -> None:
     """Create the tables, or upgrade them to the schema of this version."""
+    from linkauth.storage import upgrade
+
     with open_database(ini, current=False) as (_, engine):
         before, after = upgrade(engine)
     click.echo(f"schema {after}: " + ("nothing to do" if before == after else f"upgraded from {before or 'nothing'}"))

@@ -8,19 +8,19 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import click
 
 from linkauth.backends import Check, UnknownUser, WrongPassword
-from linkauth.cli.database_checks import database_checks
 from linkauth.cli.printing import printable
 from linkauth.cli.resources import load_backends
-from linkauth.config.settings import Settings
 from linkauth.hashing import worker_processes
-from linkauth.login.dispatch import NamedBackend
-from linkauth.login.health import run_checks
-from linkauth.login.password_policy import LeakedPasswords
 from linkauth.redaction import redact
+
+if TYPE_CHECKING:
+    from linkauth.config.settings import Settings
+    from linkauth.login.dispatch import NamedBackend
 
 NOTICEABLE_SECONDS = 0.002
 """Time differences below this value cannot be distinguished from network jitter."""
@@ -37,6 +37,9 @@ def doctor(ini: str) -> None:
     warning. If there are several backends, the command sends two sign-ins with a random name to each of them, to
     measure how long a refusal takes. The exit code is 1 if a check failed.
     """
+    from linkauth.cli.database_checks import database_checks
+    from linkauth.login.health import run_checks
+
     try:
         worker_processes()
     except ValueError as error:
@@ -67,6 +70,8 @@ def _breached_passwords_checks(settings: Settings) -> list[Check]:
     """Returns a check that opens the file of breached passwords, or no check if none is configured."""
     if not settings.breached_passwords:
         return []
+    from linkauth.login.password_policy import LeakedPasswords
+
     try:
         LeakedPasswords(settings.breached_passwords)
     except ValueError as error:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from linkauth.cli.resources import open_database
-from linkauth.config.settings import Settings, SettingsError
-from linkauth.services import key_store
-from linkauth.storage import KeyStore, StoredKey, unreadable_keys_problem
+
+if TYPE_CHECKING:
+    from linkauth.config.settings import Settings
+    from linkauth.storage import KeyStore, StoredKey
 
 MAX_LIFETIME_SECONDS = 10 * 365 * 86_400
 PUBLICATION_SECONDS = 900
@@ -26,6 +28,9 @@ def keys() -> None:
 @click.argument("ini", metavar="INI")
 def list_command(ini: str) -> None:
     """List the published keys, oldest first. The exit code is 1 if linkauth.secret cannot decrypt a key."""
+    from linkauth.config.reader import SettingsError
+    from linkauth.storage import key_store, unreadable_keys_problem
+
     with open_database(ini) as (settings, engine):
         store = key_store(settings, engine)
         signing_keys = store.load()
@@ -58,6 +63,9 @@ def rotate_command(ini: str, immediately: bool, delete_unreadable: bool) -> None
 
     It is published at once and signs 15 minutes later. The old key stays published until its tokens have expired.
     """
+    from linkauth.config.reader import SettingsError
+    from linkauth.storage import key_store, unreadable_keys_problem
+
     with open_database(ini) as (settings, engine):
         store = key_store(settings, engine)
         now = int(time.time())
@@ -93,6 +101,9 @@ def reseal_command(ini: str) -> None:
     This is the last step of a change of linkauth.secret. Run it when no server uses the former secret any more and
     linkauth.previous_secrets no longer holds it. Before this step the former secret still decrypts the keys.
     """
+    from linkauth.config.reader import SettingsError
+    from linkauth.storage import key_store, unreadable_keys_problem
+
     with open_database(ini) as (settings, engine):
         store = key_store(settings, engine)
         count = store.reseal()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from linkauth.cli.printing import format_option, print_rows, with_iso_times
 from linkauth.cli.resources import open_database
-from linkauth.config.settings import Settings
-from linkauth.storage import COLUMNS, LinkAdmin, LinkFilter
+
+if TYPE_CHECKING:
+    from linkauth.config.settings import Settings
+    from linkauth.storage import LinkAdmin, LinkFilter
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 DAY = 86_400
@@ -67,6 +69,8 @@ def link_filter(
 
     Raises click.UsageError if neither the ini file nor a link has that client.
     """
+    from linkauth.storage import LinkFilter
+
     now = int(time.time())
     client_ids = {name: client.client_id or name for name, client in settings.clients.items()}
     client_id = client_ids.get(skill, skill) if skill is not None else None
@@ -112,6 +116,8 @@ def list_command(
     output_format: str,
 ) -> None:
     """List links, oldest first. Times are UTC."""
+    from linkauth.storage import COLUMNS, LinkAdmin
+
     with open_database(ini) as (settings, engine):
         link_admin = LinkAdmin(engine)
         rows = link_admin.links(
@@ -143,6 +149,8 @@ def end_command(
         raise click.UsageError(
             "select links with --person, --skill, --older-than or --unused-for, or end every link with --all"
         )
+    from linkauth.storage import LinkAdmin
+
     with open_database(ini) as (settings, engine):
         link_admin = LinkAdmin(engine)
         selection = link_filter(settings, link_admin, person, skill, older_than, unused_for)

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from linkauth.cli.scaffold import name_placeholders, validate_name, write_distribution
-from linkauth.config.plugins import installed
 
 
 @click.group()
@@ -26,6 +25,8 @@ def plugin() -> None:
 )
 def new_command(name: str, into: Path) -> None:
     """Write the distribution linkauth-NAME: a working backend, its tests, and a README that explains what to change."""
+    from linkauth.config.plugins import installed
+
     if name in installed("backends"):
         raise click.ClickException(f"a backend named {name} is already installed")
     folder = write_distribution("plugin", into / f"linkauth-{name}", name_placeholders(name))

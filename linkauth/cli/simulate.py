@@ -7,7 +7,6 @@ import sys
 import click
 
 from linkauth.cli.resources import load_settings
-from linkauth.simulator.probe import Probe
 
 
 @click.group()
@@ -32,6 +31,8 @@ def alexa_command(ini: str, name: str | None, url: str | None, user: str | None,
 
     The command ends the links that it created. The exit code is 1 if a check failed.
     """
+    from linkauth.simulator.probe import Probe
+
     settings = load_settings(ini)
     linkable = [client_name for client_name, client in settings.clients.items() if client.grants]
     client_name = name or next(iter(linkable), None)

@@ -13,21 +13,11 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
-from jinja2 import TemplateNotFound
-from pyramid.exceptions import ConfigurationError
-from waitress.server import create_server
 
 from linkauth.cli.printing import printable
 from linkauth.cli.resources import load_settings
 from linkauth.cli.scaffold import name_placeholders, validate_name, write_distribution
-from linkauth.config.plugins import installed, load
 from linkauth.redaction import reason, redact
-from linkauth.themes.templates import TemplateLoader
-from linkauth.theming import gallery
-from linkauth.theming.development import open_development_theme, roots
-from linkauth.theming.findings import Finding
-from linkauth.theming.po import compile_catalog
-from linkauth.theming.reloading import ThemeReloader
 
 if TYPE_CHECKING:
     from linkauth.theming.check import Report
@@ -68,6 +58,14 @@ def new_command(name: str, parent: str, into: Path) -> None:
 
     As examples, the theme overrides a style, a block and a text, and adds a parameter.
     """
+    from jinja2 import TemplateNotFound
+    from pyramid.exceptions import ConfigurationError
+
+    from linkauth.config.plugins import installed, load
+    from linkauth.themes.templates import TemplateLoader
+    from linkauth.theming.development import roots
+    from linkauth.theming.po import compile_catalog
+
     if name in installed("themes"):
         raise click.ClickException(f"a theme named {name} is already installed")
     try:
@@ -126,6 +124,11 @@ def preview_command(ini: str, port: int, export: Path | None) -> None:
     Serves a gallery on this machine only. The gallery is updated when a template, style sheet, catalog or the ini is
     saved. It uses no backend and no database, and its forms do nothing.
     """
+    from waitress.server import create_server
+
+    from linkauth.theming import gallery
+    from linkauth.theming.reloading import ThemeReloader
+
     reloader = ThemeReloader(Path(ini), lambda: load_settings(ini))
     snapshot = reloader.snapshot()
     if not snapshot.themes:
@@ -159,6 +162,11 @@ def check_command(ini: str, output_format: str, browser: bool) -> None:
     that cannot be rendered. The contrast is checked without a browser. Where Chromium and the extra linkauth[axe] are
     installed, axe checks the pages too.
     """
+    from pyramid.exceptions import ConfigurationError
+
+    from linkauth.theming.development import open_development_theme
+    from linkauth.theming.findings import Finding
+
     try:
         # needs the extra linkauth[theming], which servers do not install
         from linkauth.theming import axe

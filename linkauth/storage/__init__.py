@@ -2,10 +2,10 @@
 
 from linkauth.storage.comparisons import Comparisons
 from linkauth.storage.engine import open_engine
-from linkauth.storage.keys import KeyStore, StoredKey, unreadable_keys_problem
+from linkauth.storage.keys import KeyStore, StoredKey, key_store, unreadable_keys_problem
 from linkauth.storage.link_admin import COLUMNS, LinkAdmin, LinkFilter
 from linkauth.storage.links import LinkStore
-from linkauth.storage.schema import readable_by_others, require_current, revision, upgrade
+from linkauth.storage.schema import open_storage, readable_by_others, require_current, revision, upgrade
 
 __all__ = [
     "COLUMNS",
@@ -15,7 +15,9 @@ __all__ = [
     "LinkFilter",
     "LinkStore",
     "StoredKey",
+    "key_store",
     "open_engine",
+    "open_storage",
     "readable_by_others",
     "require_current",
     "revision",

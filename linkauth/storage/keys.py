@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from linkauth.config.settings import SettingsError
+from linkauth.config.settings import Settings, SettingsError
 from linkauth.oauth2.tokens import SigningKey, StorageUnavailableError
 from linkauth.storage.engine import Reader, Writer, describe_error
 from linkauth.storage.tables import signing_keys, tokens
@@ -197,6 +197,11 @@ class KeyStore:
             break
         missing = tuple(secret for secret in self._secrets if secret not in private_keys)
         return StoredKey(kid, signs_from, retires_at, sealed, key, missing, len(sealed.split()) - len(private_keys))
+
+
+def key_store(settings: Settings, engine: Engine) -> KeyStore:
+    """Returns the store of the keys that sign JWT access tokens."""
+    return KeyStore(engine, settings.secret, settings.previous_secrets)
 
 
 def unreadable_keys_problem(kids: Iterable[str]) -> str:

@@ -9,8 +9,9 @@ from pathlib import Path
 from sqlalchemy import Engine, column, inspect, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
-from linkauth.config.settings import SettingsError
+from linkauth.config.settings import Settings, SettingsError
 from linkauth.redaction import reason
+from linkauth.storage.engine import open_engine
 from linkauth.storage.tables import VERSION_TABLE
 
 HEAD = "0004"
@@ -43,6 +44,21 @@ def require_current(engine: Engine) -> None:
     else:
         problem = f"has schema {found}, newer than {HEAD} of this version; install the newer version of linkauth"
     raise SettingsError([(KEY, problem)])
+
+
+@contextmanager
+def open_storage(settings: Settings, current: bool = True) -> Iterator[Engine]:
+    """Open the database with the long timeouts of operator commands, and close it at exit.
+
+    If `current` is true, the database must have the schema of this version. Raises SettingsError or SQLAlchemyError.
+    """
+    engine = open_engine(settings.database, for_operator=True)
+    try:
+        if current:
+            require_current(engine)
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def upgrade(engine: Engine) -> tuple[str | None, str]:

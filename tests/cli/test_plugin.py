@@ -18,9 +18,9 @@ PROBE = """
 import sys
 from linkauth.config.loader import app_settings, loader
 from linkauth.config.plugins import read_settings
-from linkauth.services import open_backends
+from linkauth.login.opening import opened_backends
 ini = sys.argv[1]
-with open_backends(read_settings(app_settings(ini, loader(ini)))) as (named,):
+with opened_backends(read_settings(app_settings(ini, loader(ini)))) as (named,):
     backend = named.backend
     print(named.name, type(backend).__module__, backend.authenticate("Ada", "the right one").subject)
 """

@@ -18,7 +18,7 @@ from linkauth.config.settings import (
     ThrottleSettings,
     read,
 )
-from linkauth.services import open_backends
+from linkauth.login.opening import opened_backends
 from linkauth.storage import open_engine
 from linkauth.storage.tables import links
 from linkauth_sql import SQLSettings
@@ -218,7 +218,7 @@ def test_message_never_contains_value(key: str) -> None:
     for shape in SHAPES:
         try:
             result = settings(**{key.replace(".", "__"): shape})
-            with open_backends(result):
+            with opened_backends(result):
                 pass
             with suppress(ModuleNotFoundError):
                 open_engine(result.database).dispose()
