@@ -1,0 +1,97 @@
+"""Keeps rendered pages. The values that differ between requests are inserted into a kept page.
+
+These values are the form token, the fields of the query and the typed user name. A kept page is split at them, so that
+a value which contains a placeholder is not replaced again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from secrets import token_hex
+from typing import Any
+
+from markupsafe import Markup, escape
+
+PAGE_CACHE_SIZE = 1_000
+# no text of a theme and no parameter can contain this
+_RANDOM = token_hex(8)
+_FORM_TOKEN = f"form-token-{_RANDOM}"
+_QUERY_FIELDS = escape(f"query-fields-{_RANDOM}")
+_USERNAME = f"username-{_RANDOM}"
+_SEPARATOR = re.compile(f"({_FORM_TOKEN}|{_QUERY_FIELDS}|{_USERNAME})")
+_EXAMPLES = (escape(f"Name@{token_hex(8)} %40 \u00e9'"), escape(token_hex(8)))
+"""User names with which a page is rendered. Every filter, such as upper or urlencode, changes the first one."""
+
+
+class PageCache:
+    """Keeps the PAGE_CACHE_SIZE pages that were used last. `render` renders a page; its arguments are hashable."""
+
+    def __init__(self, render: Callable[..., str]) -> None:
+        self._render = render
+        # bounded, because a client may request any subset of its scopes
+        self._parts = lru_cache(PAGE_CACHE_SIZE)(self._render_parts)
+
+    def page(self, page: str, language: str, form_token: str, fields: Markup, **context: Any) -> str:
+        """Returns the HTML of a page. `fields` are the HTML of the query fields; `context` may contain `username`."""
+        username = context.get("username", "")
+        if username:
+            context["username"] = _Typed
+        parts = self._parts(page, language, **context)
+        if parts is None:
+            context |= {"form_token": form_token, "query_fields": fields, "username": username}
+            return self._render(page, language, **context)
+        values = {_FORM_TOKEN: escape(form_token), _QUERY_FIELDS: fields, _USERNAME: escape(username)}
+        return "".join([values.get(part, part) for part in parts])
+
+    def _render_parts(self, page: str, language: str, **context: Any) -> list[str] | None:
+        """Returns the texts and placeholders of a page, or None if its template uses the user name in another way."""
+        context |= {"form_token": _FORM_TOKEN, "query_fields": _QUERY_FIELDS}
+        if context.get("username") is not _Typed:
+            return _SEPARATOR.split(self._render(page, language, **context))
+        try:
+            first, second = (self._render_example(name, page, language, context) for name in _EXAMPLES)
+        except Exception:
+            return None
+        # they differ if a template depends on a block that contains the name, for example on its length
+        return _SEPARATOR.split(_USERNAME.join(first)) if first == second else None
+
+    def _render_example(self, name: Markup, page: str, language: str, context: dict[str, Any]) -> list[str]:
+        """Returns the texts around the user name. Raises an exception if the name is not only printed."""
+        username = _Typed(name)
+        texts = self._render(page, language, **{**context, "username": username}).split(name)
+        # the numbers differ if a filter on a block has changed the name
+        if len(texts) != username.times_printed + 1 or username.is_used_otherwise:
+            raise _UsedOtherwiseError
+        return texts
+
+
+class _Typed:
+    """Stands for a typed user name. A template can print it and test it with `if`; anything else is an exception."""
+
+    def __init__(self, example: Markup) -> None:
+        self._example = example
+        self.times_printed = 0
+        self.is_used_otherwise = False
+
+    def __html__(self) -> Markup:
+        """Called where a template prints the name."""
+        self.times_printed += 1
+        return self._example
+
+    def __bool__(self) -> bool:
+        return True
+
+    def _refuse(self, *_: object) -> Any:
+        # Jinja2 ignores some exceptions
+        self.is_used_otherwise = True
+        raise _UsedOtherwiseError
+
+    # str() and format() call __repr__, and isinstance() reads __class__
+    __repr__ = __eq__ = __hash__ = __len__ = __getitem__ = _refuse
+    __class__ = property(_refuse)
+
+
+class _UsedOtherwiseError(Exception):
+    pass
