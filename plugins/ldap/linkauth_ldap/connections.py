@@ -15,11 +15,12 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from ldap3 import NONE, SAFE_SYNC, SIMPLE, Connection, Server
+from ldap3 import NONE, SYNC, Connection, Server
 from ldap3.core.exceptions import LDAPSocketOpenError
 
 from linkauth.net import Deadline, NameNotResolved, ServerFailed, client_context, connect
 from linkauth.redaction import reason, redact
+from linkauth_ldap import encoding
 from linkauth_ldap.bounds import TimedSocket
 from linkauth_ldap.outcomes import describe_result
 from linkauth_ldap.settings import LDAPSettings
@@ -99,14 +100,14 @@ class DirectoryConnection:
         server = Server(address.host, port=address.port, get_info=NONE)
         self._ldap = Connection(
             server,
-            client_strategy=SAFE_SYNC,
+            client_strategy=SYNC,
             auto_referrals=False,
             auto_range=False,
             check_names=False,
             raise_exceptions=False,
             return_empty_attributes=False,
         )
-        # this replaces open() of ldap3, which would open another socket, in clear text
+        # this replaces open() of ldap3, which would open another socket after an error, in clear text
         self._ldap.open = _never
         self._ldap.socket = timed
         self._ldap.closed = False
@@ -133,7 +134,7 @@ class DirectoryConnection:
 
     def ask_for_tls(self) -> None:
         """Request StartTLS (RFC 4511 section 4.14). The TLS handshake follows. Raises ServerFailed."""
-        _, result, _, _ = self._ldap.extended(START_TLS)
+        result = self.extended(START_TLS, None)
         _refuse_busy(result, "StartTLS")
         if result["result"] != 0:
             raise ServerFailed(f"StartTLS is refused: {describe_result(result)}", misconfigured=True)
@@ -145,32 +146,37 @@ class DirectoryConnection:
         """
         if not dn or not password:
             raise ValueError("a bind needs a DN and a password")
-        self._ldap.user, self._ldap.password, self._ldap.authentication = dn, password, SIMPLE
-        try:
-            _, result, _, _ = self._ldap.bind(read_server_info=False, controls=controls)
-        finally:
-            self._ldap.user = self._ldap.password = None
-            self._ldap.request = None
+        result, _ = self._request(encoding.bind_request(dn, password), controls)
         _refuse_busy(result, "a bind")
-        return dict(result)
+        return result
 
     def search(
         self, base: str, filter_text: str, scope: str, attributes: list[str], size_limit: int = 0, controls: Any = None
     ) -> tuple[dict[str, Any], list[Mapping[str, Any]]]:
         """Returns the result and the entries. Referrals are not followed. Raises ServerFailed as `bind` does."""
-        _, result, response, _ = self._ldap.search(
-            base, filter_text, scope, attributes=attributes, size_limit=size_limit, controls=controls
-        )
+        request = encoding.search_request(base, filter_text, scope, attributes, size_limit)
+        result, responses = self._request(request, controls)
         _refuse_busy(result, "a search")
-        return dict(result), [each for each in response or () if each.get("type") == "searchResEntry"]
+        return result, [each for each in responses if each["type"] == "searchResEntry"]
+
+    def _request(self, request: bytes, controls: list[Any] | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Sends an encoded request. Returns its result and the responses before it, as ldap3 decodes them."""
+        if self._ldap.closed:
+            self._ldap.open()
+        strategy, number = self._ldap.strategy, self._ldap.server.next_message_id()
+        # get_response() accepts the answers to these numbers only
+        strategy._outstanding[number] = None
+        self._socket.sendall(encoding.message(number, request, controls))
+        responses, result = strategy.get_response(number)
+        return result, responses
 
     def modify(self, dn: str, changes: dict[str, Any], controls: list[Any] | None = None) -> dict[str, Any]:
-        _, result, _, _ = self._ldap.modify(dn, changes, controls=controls)
-        return dict(result)
+        self._ldap.modify(dn, changes, controls=controls)
+        return dict(self._ldap.result)
 
     def extended(self, name: str, value: Any, controls: list[Any] | None = None) -> dict[str, Any]:
-        _, result, _, _ = self._ldap.extended(name, value, controls=controls)
-        return dict(result)
+        self._ldap.extended(name, value, controls=controls)
+        return dict(self._ldap.result)
 
     def certificate(self) -> Mapping[str, Any]:
         """The server's certificate, verified; empty without TLS."""

@@ -134,7 +134,7 @@ def _username(entry: Entry, settings: LDAPSettings) -> str:
     The result does not depend on the order of the values, which a directory may change.
     """
     values = sorted(entry.texts(settings.username_attribute))
-    rdn = first_rdn(entry.dn)
+    rdn = first_rdn(entry.dn) if len(values) > 1 else ""
     return rdn if rdn in values else next(iter(values), "")
 
 

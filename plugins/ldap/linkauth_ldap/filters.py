@@ -6,9 +6,10 @@ import re
 import unicodedata
 
 from ldap3.core.exceptions import LDAPExceptionError
-from ldap3.operation.search import parse_filter
 from ldap3.utils.conv import escape_filter_chars
 from ldap3.utils.dn import escape_rdn, parse_dn
+
+from linkauth_ldap.encoding import INVALID_FILTER, encode_filter
 
 DN_LIMIT = 8_192
 """The maximum length of a DN in characters. A longer DN counts as invalid."""
@@ -45,8 +46,8 @@ def filter_problem(template: str, *names: str) -> str | None:
     if placeholders - set(names):
         return f"supports only these placeholders: {{{'} {'.join(names)}}}"
     try:
-        parse_filter(fill_filter(template, **dict.fromkeys(names, "a")), None, True, True, None, False)
-    except (LDAPExceptionError, ValueError, IndexError):
+        encode_filter(fill_filter(template, **dict.fromkeys(names, "a")))
+    except INVALID_FILTER:
         return "is not an LDAP filter (RFC 4515)"
     return None
 

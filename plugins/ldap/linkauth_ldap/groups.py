@@ -86,6 +86,8 @@ def is_entitled(groups: tuple[Group, ...], settings: LDAPSettings) -> bool:
     One of `required_groups` is sufficient. Raises BackendMisconfigured if `denied_groups` is set and the DN of a group
     cannot be parsed, because this group could be one of them.
     """
+    if not settings.required_groups and not settings.denied_groups:
+        return True
     dns = {canonical_dn(group.dn) for group in groups}
     required = {canonical_dn(line) for line in split_lines(settings.required_groups)}
     denied = {canonical_dn(line) for line in split_lines(settings.denied_groups)}

@@ -9,17 +9,15 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from ldap3 import BASE, LEVEL, SUBTREE
-from ldap3.protocol.rfc2696 import paged_search_control
 
 from linkauth.backends import Check
 from linkauth_ldap import states
 from linkauth_ldap.connections import DirectoryConnection
+from linkauth_ldap.encoding import PAGED_RESULTS, page_control
 from linkauth_ldap.entries import Entry
 from linkauth_ldap.filters import any_name_filter
 from linkauth_ldap.settings import LDAPSettings
 
-PAGED_RESULTS = "1.2.840.113556.1.4.319"
-"""The simple paged results control (RFC 2696)."""
 PAGE_SIZE, MAX_PAGES = 100, 20
 """The entries per page, and the number of pages. OpenLDAP may refuse larger pages."""
 CACHE_SECONDS = 600
@@ -101,13 +99,13 @@ class Survey:
 
         The page limit, a limit of the server or an error may make the list incomplete.
         """
-        settings, cookie, people = self._settings, None, list[Entry]()
+        settings, cookie, people = self._settings, b"", list[Entry]()
         filter_text, scope = (
             any_name_filter(str(settings.user_filter)),
             SUBTREE if settings.user_scope == "subtree" else LEVEL,
         )
         for _ in range(MAX_PAGES):
-            page = [paged_search_control(False, PAGE_SIZE, cookie)]
+            page = [page_control(PAGE_SIZE, cookie)]
             try:
                 result, found = connection.search(
                     settings.user_base, filter_text, scope, states.state_attributes(settings), controls=page

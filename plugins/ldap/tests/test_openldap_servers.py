@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -52,6 +54,23 @@ def test_referral_is_never_followed(slapd: OpenLDAP, openldap_backend: Make) -> 
         elsewhere.settimeout(0)
         with pytest.raises(BlockingIOError):
             elsewhere.accept()
+
+
+def test_operations_of_a_sign_in() -> None:
+    """Nothing else is read, such as a schema, and the connections stay open for the next sign-in."""
+    with openldap.running() as directory:
+        person = directory.people["user03"]
+        # user03 is in three levels of groups: one search for each, and one that finds no more
+        for group_mode, searches in (("none", 1), ("memberof", 1), ("search", 5)):
+            backend = LDAPBackend(settings_for(directory, group_mode=group_mode))
+            before = len(directory.a.log.read_text("utf-8"))
+            for _ in range(3):
+                assert backend.authenticate(person.username, person.password)
+            log = directory.a.log.read_text("utf-8")[before:]
+            operations = Counter(re.findall(r" (ACCEPT|EXT|SRCH|BIND)(?= from | oid=| base=| dn=\S+ method=)", log))
+            # one connection for searches and one for binds, each with StartTLS, and a bind of the service account
+            assert operations == {"ACCEPT": 2, "EXT": 2, "SRCH": 3 * searches, "BIND": 1 + 3}, group_mode
+            backend.close()
 
 
 def test_certificate_for_a_name_of_tls_server_names() -> None:
