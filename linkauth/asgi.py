@@ -1,8 +1,8 @@
 """The application for ASGI servers: `LINKAUTH_INI=production.ini <server> linkauth.asgi:application`.
 
-docs/deployment.md describes granian. The setting `threads` in [server:main] is the number of concurrent requests per
-process. If the server has N worker processes, set LINKAUTH_WORKERS=N too: the processes then share the CPU cores for
-password hashes.
+docs/deployment.md describes granian. The setting `threads` in [server:main] is the maximum number of concurrent
+sign-ins per process, and also that of other concurrent requests. If the server has N worker processes, set
+LINKAUTH_WORKERS=N too: the processes then share the CPU cores for password hashes.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from linkauth.config.loader import StartError
 from linkauth.redaction import redact
 from linkauth.web.asgi import Application
 from linkauth.web.serving import from_environment, threads
+from linkauth.web.sign_in_threads import SignInThreads
 
 try:
     _loaded = from_environment()
-    application = Application(_loaded.app, threads(_loaded))
+    _threads = threads(_loaded)
+    application = Application(_loaded.app, _threads, SignInThreads.from_services(_loaded.services, _threads))
 except StartError as error:
     sys.exit(f"linkauth cannot start:\n{redact(error)}")

@@ -1,4 +1,4 @@
-"""A bounded thread pool for password hashes, so that sign-ins do not block other requests.
+"""A thread pool for password hashes, so that sign-ins do not block other requests.
 
 PUBLIC: plugins may use it. It needs only the standard library.
 """
@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 from typing import Any, TypeVar
 
@@ -17,44 +20,59 @@ from linkauth.backends import BackendUnavailable
 
 Result = TypeVar("Result")
 
-HASHES = 24
-"""Maximum number of running and queued hashes in a process. It is below the 32 threads of the server, so that sign-ins
-cannot occupy all of them."""
+NICENESS = 5
+"""The niceness of the threads. Requests without a hash are short, and they are answered before a hash continues."""
+SAMPLE_WEIGHT = 0.1
+"""The weight of the latest hash in the mean duration of a hash."""
 
 
 class HashPool:
-    """Runs password hashes in `threads` threads, with a queue of at most `waiting` hashes.
+    """Runs password hashes in `threads` threads, in the order of the calls.
 
     More threads than CPU cores would be slower and use more memory: concurrent Argon2 hashes evict each other from the
-    CPU cache, and each thread keeps its memory arena.
+    CPU cache, and each thread keeps its memory arena. The queue has no limit of its own: each waiting hash occupies the
+    thread of its caller, and `linkauth.login.admission` refuses sign-ins that would wait too long.
     """
 
-    def __init__(self, threads: int, waiting: int) -> None:
-        self._slots = threading.BoundedSemaphore(threads + waiting)
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="hash")
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._executor = ThreadPoolExecutor(threads, "hash", _lower_priority)
+        self._mean_seconds = 0.0
 
     def run(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """Run `function(*arguments)` in the pool and return its result.
+        """Run `function(*arguments)` in the pool and return its result. Raises the exceptions of the function."""
+        return self._executor.submit(self._call, function, *arguments).result()
 
-        Raises BackendUnavailable if the queue is full, and the exceptions of the function.
+    def expected_wait(self, count: int) -> float:
+        """Return the seconds that `count` hashes take in this pool, by the mean duration of recent hashes.
+
+        The result is 0 before the first hash.
         """
-        if not self._slots.acquire(blocking=False):
-            raise BackendUnavailable("too many password hashes are queued", retry_after=2)
+        return self._mean_seconds * count / self._threads
+
+    def _call(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """Call `function`, and convert a BaseException that is no Exception (a Rust panic, SystemExit)."""
+        start = time.perf_counter()
         try:
-            return self._executor.submit(_call, function, *arguments).result()
+            return function(*arguments)
+        except Exception:
+            raise
+        except BaseException as error:
+            # only the class, because the message may contain the password
+            raise BackendUnavailable(f"password hash failed: {type(error).__name__}") from None
         finally:
-            self._slots.release()
+            seconds = time.perf_counter() - start
+            mean = self._mean_seconds or seconds
+            # no lock: if two threads write at the same time, only one sample is lost
+            self._mean_seconds = mean + (seconds - mean) * SAMPLE_WEIGHT
 
 
-def _call(function: Callable[..., Result], *arguments: Any) -> Result:
-    """Call `function`, and convert a BaseException that is no Exception (a Rust panic, SystemExit) to an Exception."""
-    try:
-        return function(*arguments)
-    except Exception:
-        raise
-    except BaseException as error:
-        # only the class, because the message may contain the password
-        raise BackendUnavailable(f"password hash failed: {type(error).__name__}") from None
+def _lower_priority() -> None:
+    """Add NICENESS to the niceness of the current thread. Only Linux has a niceness per thread (setpriority(2))."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            thread = threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)
 
 
 def worker_processes() -> int:
@@ -76,7 +94,5 @@ def hash_pool() -> HashPool:
 @cache
 def _hash_pool_of(_pid: int) -> HashPool:
     # cached per process, because threads do not survive a fork
-    workers = worker_processes()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = min(max(1, cores // workers), HASHES - 4)
-    return HashPool(threads, HASHES - threads)
+    return HashPool(max(1, cores // worker_processes()))

@@ -20,8 +20,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from linkauth.config import plugins
 from linkauth.config.settings import ClientSettings, Settings, SettingsError
-from linkauth.hashing import worker_processes
+from linkauth.hashing import hash_pool, worker_processes
 from linkauth.login import password_policy
+from linkauth.login.admission import Admission
 from linkauth.login.dispatch import NamedBackend, close_backend
 from linkauth.login.opening import open_backends
 from linkauth.login.shadows import Shadow
@@ -60,6 +61,7 @@ class Services:
     backends: tuple[NamedBackend, ...]
     shadows: Mapping[str, Shadow]
     throttle: Throttle
+    admission: Admission
     sign_in: SignIn
     engine: Engine
     links: LinkStore
@@ -110,6 +112,8 @@ def build(settings: Settings) -> Services:
             backends=backends,
             shadows=shadows,
             throttle=throttle,
+            # hash_pool() at each call, because a server may fork after the start
+            admission=Admission(settings.sign_in_wait, lambda count: hash_pool().expected_wait(count)),
             sign_in=sign_in,
             engine=engine,
             links=links,

@@ -27,8 +27,8 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "oauth2": {"oauth2"},
     "storage": {"storage", "config", "login.comparison", "oauth2.tokens", "redaction"},
     "services": {"backends", "config", "hashing", "login", "oauth2", "redaction", "storage", "themes"},
-    "web": {"web", "config", "services", "themes", "redaction"},
-    "views": {"views", "web", "oauth2.errors", "oauth2.requests", "backends", "login.sign_in"},
+    "web": {"web", "config", "login.admission", "services", "themes", "redaction"},
+    "views": {"views", "web", "oauth2.errors", "oauth2.requests", "backends", "login.admission", "login.sign_in"},
     "asgi": {"redaction", "config.loader", "web"},
     "wsgi": {"redaction", "config.loader", "web"},
     "testing": {"testing", "backends", "net", "hashing", "config", "themes"},
@@ -42,7 +42,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
 }
 """The rooms and modules from which each room of the core may import."""
 
-VALUE_ROOMS = {"backends", "login.sign_in"}
+VALUE_ROOMS = {"backends", "login.admission", "login.sign_in"}
 """The rooms from which views may import only exceptions."""
 FRAMEWORKS = {"pyramid", "sqlalchemy", "webob", "jinja2"}
 FORBIDDEN_IMPORTS = {

@@ -22,6 +22,7 @@ OWN_EXCEPTIONS = {
     *("SettingsError", "StartError", "StorageUnavailableError", "AuthorizationError", "ClientRequestError"),
     *("BearerError", "UntrustedRequestError", "InvalidClientError", "OAuth2Error"),
     *("BackendError", "BackendUnavailable", "BackendMisconfigured", "AccountRefused", "PasswordRefused", "Throttled"),
+    "Busy",
     *("WrongPassword", "UnknownUser", "PasswordChanged", "PasswordChangeNeeded", "HTTPNotFound", "HTTPException"),
     *(
         "ServerFailed",

@@ -20,13 +20,13 @@ def serve(ini: str) -> None:
     """Start the server with the ini file INI."""
     try:
         loaded = load(ini)
-        address, run = server(ini, loaded.loader)
+        address, run = server(ini, loaded)
     except StartError as error:
         raise click.ClickException(f"linkauth cannot start.\n{error}") from None
     click.echo(f"linkauth serves {loaded.services.settings.public_url}/ on {address}", err=True)
     signal.signal(signal.SIGTERM, _stop)
     try:
-        run(loaded.app)
+        run()
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             problem = "is used by another program. Stop that program, or change the port in [server:main]"

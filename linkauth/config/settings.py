@@ -23,6 +23,8 @@ __all__ = ["ClientSettings", "Settings", "SettingsError", "Text", "read"]
 
 PREFIX = "linkauth."
 MAX_PREVIOUS_SECRETS = 8
+MAX_SIGN_IN_WAIT = 30
+"""In seconds. Browsers and proxies give up after 30 to 60 seconds."""
 
 Resolve = Callable[[str, str], type | None]
 """Maps (family, entry point name) to the settings class of a plugin. Raises LookupError with text for operators."""
@@ -87,6 +89,7 @@ class Settings:
     database_upgrade: Literal["command", "at_start"] = "command"
     default_language: str = "en"
     breached_passwords: str = ""
+    sign_in_wait: int = 5
     trusted_proxies: tuple[str, ...] = ()
     forwarded_header: Literal["x-forwarded", "forwarded"] = "x-forwarded"
     theme: str = "default"
@@ -153,6 +156,8 @@ class Settings:
                 "previous_secrets",
                 f"contains more than {MAX_PREVIOUS_SECRETS} secrets: remove those that no server uses any more",
             )
+        if not 1 <= self.sign_in_wait <= MAX_SIGN_IN_WAIT:
+            yield "sign_in_wait", f"is not a number of seconds from 1 to {MAX_SIGN_IN_WAIT}"
         if not LANGUAGE.fullmatch(self.default_language):
             yield "default_language", "is not a language tag such as en or pt-BR"
 

@@ -13,11 +13,11 @@ from linkauth.backends import CHANGEABLE, PASSWORD_RULES, REASONS
 
 PAGES = ("login.jinja2", "password.jinja2", "error.jinja2", "home.jinja2")
 """The templates that every theme has, either itself or from a parent."""
-SIGN_IN_ERRORS = ("wrong_password", *REASONS, "unavailable", "throttled", "stale", "password_changed")
+SIGN_IN_ERRORS = ("wrong_password", *REASONS, "unavailable", "busy", "throttled", "stale", "password_changed")
 """Values of `error` on the login page. `password_changed`: the password was changed, but the sign-in failed."""
 PASSWORD_REASONS = CHANGEABLE
 """Values of `reason` on the password page; it is "" if the page is shown again."""
-PASSWORD_ERRORS = ("wrong_password", "unavailable", "throttled", "stale", *PASSWORD_RULES)
+PASSWORD_ERRORS = ("wrong_password", "unavailable", "busy", "throttled", "stale", *PASSWORD_RULES)
 """Values of `error` on the password page."""
 REQUEST_ERRORS = (
     *("unknown_client", "missing_redirect_uri", "wrong_redirect_uri", "repeated_parameter", "not_utf8", "too_long"),

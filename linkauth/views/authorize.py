@@ -46,13 +46,14 @@ def sign_in(request: Request) -> Response:
         raise authorization.access_denied()
     # not client_addr, which uses X-Forwarded-For from any peer
     username, password, address = form.get("username", ""), form.get("password", ""), request.remote_addr or ""
-    if is_password_change(request):
-        new, repeated = form["new_password"], form.get("repeated_password", "")
-        person = request.services.sign_in.change_password(username, password, new, repeated, address)
-        # if creating the link fails, the error page must mention that the password was changed
-        request.password_changed = person.changed
-    else:
-        person = request.services.sign_in(username, password, address)
+    with request.sign_in_place():
+        if is_password_change(request):
+            new, repeated = form["new_password"], form.get("repeated_password", "")
+            person = request.services.sign_in.change_password(username, password, new, repeated, address)
+            # if creating the link fails, the error page must mention that the password was changed
+            request.password_changed = person.changed
+        else:
+            person = request.services.sign_in(username, password, address)
     return Response(status=303, location=request.services.oauth2.authorize(authorization, person, request.language))
 
 

@@ -21,6 +21,7 @@ from linkauth.backends import (
     UnknownUser,
     WrongPassword,
 )
+from linkauth.login.admission import Busy
 from linkauth.login.sign_in import PasswordChanged, PasswordChangeNeeded
 from linkauth.oauth2.errors import (
     AuthorizationError,
@@ -82,6 +83,10 @@ def throttled(error: Throttled, request: Request) -> Response:
         response.headers["Retry-After"] = str(error.retry_after)
         return response
     return _show_form(request, "throttled", 429, error.retry_after)
+
+
+def busy(error: Busy, request: Request) -> Response:
+    return _show_form(request, "busy", 503, error.retry_after)
 
 
 def backend_unavailable(error: BackendUnavailable, request: Request) -> Response:
@@ -219,6 +224,7 @@ VIEWS = (
     (PasswordRefused, password_refused),
     (PasswordChanged, password_changed),
     (Throttled, throttled),
+    (Busy, busy),
     (BackendUnavailable, backend_unavailable),
     (AuthorizationError, authorization_error),
     (UntrustedRequestError, untrusted_request),

@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from linkauth.web.bodies import BODY_LIMIT, BODY_SECONDS
+from linkauth.web.sign_in_threads import RETRY_AFTER_KEY, SignInThreads, is_sign_in
 
 log = logging.getLogger(__name__)
 
@@ -42,13 +43,22 @@ class UnreadableBody(Exception):
 class Application:
     """An ASGI application that reads the body of each request and then runs `wsgi` in one of `threads` threads.
 
-    `seconds` is the deadline for a body and `limit` its maximum size in bytes. If the deadline expires, the application
-    receives a body that is shorter than its CONTENT_LENGTH. If the body is too long, the application receives one byte
-    more than `limit`, or nothing if the CONTENT_LENGTH exceeds the limit.
+    `sign_ins` runs the requests of sign-ins. `seconds` is the deadline for a body and `limit` its maximum size in
+    bytes. If the deadline expires, the application receives a body that is shorter than its CONTENT_LENGTH. If the body
+    is too long, the application receives one byte more than `limit`, or nothing if the CONTENT_LENGTH exceeds the
+    limit.
     """
 
-    def __init__(self, wsgi: Any, threads: int, seconds: float = BODY_SECONDS, limit: int = BODY_LIMIT) -> None:
+    def __init__(
+        self,
+        wsgi: Any,
+        threads: int,
+        sign_ins: SignInThreads,
+        seconds: float = BODY_SECONDS,
+        limit: int = BODY_LIMIT,
+    ) -> None:
         self._wsgi = wsgi
+        self._sign_ins = sign_ins
         self._threads = _ThreadPool(self._respond, threads)
         self._seconds, self._limit = seconds, limit
 
@@ -68,11 +78,23 @@ class Application:
                 # granian would respond with 500; if the client has disconnected, nothing is sent
                 await _send(send, _MALFORMED_BODY)
                 return
-        status, headers, body = await self._threads.run(environ)
+        if is_sign_in(environ["REQUEST_METHOD"], environ["PATH_INFO"]):
+            status, headers, body = await self._sign_in(environ)
+        else:
+            status, headers, body = await self._threads.run(environ)
         if not complete:
             # the rest of the body may still arrive and must not be parsed as a request
             headers = [*headers, (b"connection", b"close")]
         await _send(send, (status, headers, body))
+
+    async def _sign_in(self, environ: dict[str, Any]) -> _Response:
+        future: asyncio.Future[_Response] = asyncio.get_running_loop().create_future()
+
+        def respond(retry_after: int) -> None:
+            _set_result_from_thread(future, self._respond({**environ, RETRY_AFTER_KEY: retry_after}))
+
+        self._sign_ins.add(environ, respond)
+        return await future
 
     async def _read_body(self, environ: dict[str, Any], receive: Receive) -> bool:
         """Read the body into `environ`. Return False if the body is late or too long. Raises UnreadableBody."""
@@ -148,11 +170,14 @@ class _ThreadPool:
     def _work(self) -> None:
         while True:
             future, environ = self._queue.get()
-            response = self._respond(environ)
-            # RuntimeError: the server has stopped its event loop before this request was completed
-            with suppress(RuntimeError):
-                future.get_loop().call_soon_threadsafe(_set_result, future, response)
-            del future, environ, response
+            _set_result_from_thread(future, self._respond(environ))
+            del future, environ
+
+
+def _set_result_from_thread(future: asyncio.Future[_Response], response: _Response) -> None:
+    # RuntimeError: the server has stopped its event loop before this request was completed
+    with suppress(RuntimeError):
+        future.get_loop().call_soon_threadsafe(_set_result, future, response)
 
 
 def _set_result(future: asyncio.Future[_Response], response: _Response) -> None:

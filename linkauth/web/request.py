@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import pyramid.request
@@ -14,6 +15,7 @@ from linkauth.themes.theme import StaticFile, Theme
 from linkauth.web.forms import FormTokens, read_form
 from linkauth.web.forwarded import ForwardedHeaders
 from linkauth.web.pages import Pages
+from linkauth.web.sign_in_threads import sign_in_place
 
 
 class Route(Protocol):
@@ -61,6 +63,9 @@ class Request(Protocol):
     def language(self) -> str:
         """The language tag of the pages for this request."""
 
+    def sign_in_place(self) -> AbstractContextManager[None]:
+        """Context of a sign-in. Raises Busy on entry if too many sign-ins are waiting."""
+
     def page(self, name: str, status: int = 200, **context: Any) -> Response:
         """Render the page "login", "password", "error" or "home". `context` are the variables of its template."""
 
@@ -89,6 +94,9 @@ class WebRequest(pyramid.request.Request):  # type: ignore[misc]
     @reify
     def language(self) -> str:
         return self.pages.language(self.theme, self.query, self.environ.get("HTTP_ACCEPT_LANGUAGE", ""))
+
+    def sign_in_place(self) -> AbstractContextManager[None]:
+        return sign_in_place(self.services.admission, self.environ)
 
     def page(self, name: str, status: int = 200, **context: Any) -> Response:
         return self.pages.page(self, name, status, **context)

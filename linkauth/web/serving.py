@@ -6,6 +6,7 @@ import gc
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from linkauth.config.loader import StartError, app_settings, ini_errors, loader
@@ -66,19 +67,20 @@ def _load(ini: str) -> LoadedApplication:
         raise StartError(f"{ini}: [app:main] cannot be used: {type(error).__name__}: {reason(error)}") from error
 
 
-def server(ini: str, ini_loader: Any) -> tuple[str, Callable[[Any], None]]:
-    """Return the listen address of [server:main] as text, and a function that serves an application there.
+def server(ini: str, loaded: LoadedApplication) -> tuple[str, Callable[[], None]]:
+    """Return the listen address of [server:main] as text, and a function that serves the application there.
 
     Raises StartError.
     """
+    ini_loader = loaded.loader
     with ini_errors(ini, "server:main"):
         settings = dict(ini_loader.get_settings("server:main"))
         listen = settings.get("listen") or settings.get("unix_socket")
         address = listen or f"{settings.get('host', '127.0.0.1')}:{settings.get('port', '')}"
         if settings.get("use") not in _WAITRESS:
-            return address, ini_loader.get_wsgi_server("main")
+            return address, partial(ini_loader.get_wsgi_server("main"), loaded.app)
         del settings["use"]
-        return address, lambda app: serve(app, settings)
+        return address, partial(serve, loaded.app, settings, loaded.services)
 
 
 def from_environment() -> LoadedApplication:

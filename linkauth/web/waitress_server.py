@@ -1,16 +1,24 @@
-"""The waitress server, with a deadline for each request and without its own handling of forwarded headers."""
+"""The waitress server, with a deadline for each request, separate threads for sign-ins, and without its own handling of
+forwarded headers."""
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Mapping
 from typing import Any
 
+from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.server import BaseWSGIServer, create_server
+from waitress.task import ThreadedTaskDispatcher, WSGITask
 
+from linkauth.services import Services
 from linkauth.web.bodies import BODY_LIMIT, BODY_SECONDS
+from linkauth.web.forwarded import FORWARDED, X_FORWARDED_FOR
+from linkauth.web.open_files import raise_file_limit
+from linkauth.web.sign_in_threads import RETRY_AFTER_KEY, SignInThreads, is_sign_in
 
 DEFAULT_SETTINGS = {
     "threads": "32",
@@ -20,11 +28,14 @@ DEFAULT_SETTINGS = {
     # idle time in seconds; longer than the request deadline, for the keep-alive connections of a proxy
     "channel_timeout": "30",
     "cleanup_interval": "10",
-    "connection_limit": "500",
+    "connection_limit": "2000",
+    # select() supports only 1,024 connections
+    "asyncore_use_poll": "true",
 }
 """Defaults of the settings in [server:main]."""
 FORCED_SETTINGS = {"clear_untrusted_proxy_headers": "false"}
 """linkauth processes the forwarded headers, so waitress must neither use nor remove them."""
+ADDRESS_KEYS = (X_FORWARDED_FOR, FORWARDED)
 
 
 class RequestParser(HTTPRequestParser):  # type: ignore[misc]
@@ -37,6 +48,16 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]
             self.headers["CONNECTION"] = "close"
 
 
+class Task(WSGITask):  # type: ignore[misc]
+    """A request. Its environ has RETRY_AFTER_KEY if it is a sign-in."""
+
+    def get_environment(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environment()
+        if (retry_after := getattr(self.request, "retry_after", None)) is not None:
+            environ[RETRY_AFTER_KEY] = retry_after
+        return environ
+
+
 class Channel(HTTPChannel):  # type: ignore[misc]
     """A connection whose requests must be complete `seconds` after their first byte.
 
@@ -44,6 +65,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     """
 
     parser_class = RequestParser
+    task_class = Task
     seconds = BODY_SECONDS
     request: Any
     _timed_request: Any = None
@@ -79,13 +101,93 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             self.requests.append(request)
             self.server.add_task(self)
 
+    def is_sign_in(self) -> bool:
+        """Report whether the next request signs somebody in."""
+        request = self.requests[0]
+        return not request.error and is_sign_in(request.command, request.path)
 
-def serve(application: Any, settings: Mapping[str, str]) -> None:
-    """Serve the application until SystemExit or KeyboardInterrupt.
+    def address_environ(self) -> dict[str, str]:
+        """Return the part of the WSGI environ that determines the address of the client."""
+        headers = self.requests[0].headers
+        names = (name.removeprefix("HTTP_") for name in ADDRESS_KEYS)
+        return {"REMOTE_ADDR": self.addr[0], **{f"HTTP_{name}": headers[name] for name in names if name in headers}}
+
+    def suspend(self) -> None:
+        """Exclude the connection from the server loop until `sign_in`."""
+        self._map.suspend(self._fileno)
+
+    def sign_in(self, retry_after: int) -> None:
+        """Process the next request, a sign-in, in the current thread, unless the client has disconnected."""
+        self.requests[0].retry_after = retry_after
+        if self._is_closed_by_client():
+            self.connected = False
+        self._map.resume(self._fileno, self)
+        self.service()
+
+    def _is_closed_by_client(self) -> bool:
+        try:
+            return not self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+
+class Connections(dict[int, Any]):
+    """The sockets of the server loop by file descriptor, without the connections whose sign-in waits.
+
+    The cost of each iteration of the loop grows with its sockets. The length includes the waiting connections, because
+    waitress compares it with `connection_limit`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._waiting: set[int] = set()
+
+    def __len__(self) -> int:
+        return super().__len__() + len(self._waiting)
+
+    def suspend(self, descriptor: int) -> None:
+        """Exclude a connection from the loop."""
+        self._waiting.add(descriptor)
+        self.pop(descriptor, None)
+
+    def resume(self, descriptor: int, channel: Channel) -> None:
+        """Include a connection again. Other threads may call this."""
+        self[descriptor] = channel
+        self._waiting.discard(descriptor)
+
+
+class Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]
+    """Passes sign-ins to their own threads."""
+
+    def __init__(self, sign_ins: SignInThreads) -> None:
+        super().__init__()
+        self._sign_ins = sign_ins
+
+    def add_task(self, task: Channel) -> None:
+        if task.is_sign_in():
+            task.suspend()
+            self._sign_ins.add(task.address_environ(), task.sign_in)
+        else:
+            super().add_task(task)
+
+    def shutdown(self, cancel_pending: bool = True, timeout: int = 5) -> Any:
+        self._sign_ins.close()
+        return super().shutdown(cancel_pending, timeout)
+
+
+def serve(application: Any, settings: Mapping[str, str], services: Services) -> None:
+    """Serve the application, whose services are `services`, until SystemExit or KeyboardInterrupt.
 
     `settings` are the settings of waitress. Raises the exceptions of waitress if it cannot start.
     """
-    server = create_server(application, **{**DEFAULT_SETTINGS, **settings, **FORCED_SETTINGS})
+    settings = {**DEFAULT_SETTINGS, **settings, **FORCED_SETTINGS}
+    adjustments = Adjustments(**settings)
+    settings["connection_limit"] = str(raise_file_limit(adjustments.connection_limit))
+    dispatcher = Dispatcher(SignInThreads.from_services(services, adjustments.threads))
+    server = create_server(application, Connections(), _dispatcher=dispatcher, **settings)
+    dispatcher.set_thread_count(adjustments.threads)
     listeners = [server] if isinstance(server, BaseWSGIServer) else server.map.values()
     for listener in listeners:
         if isinstance(listener, BaseWSGIServer):

@@ -99,7 +99,7 @@ def test_hash_with_base_exception_is_unavailable_and_pool_survives(kind: type[Ba
     def hashing(text: str) -> None:
         raise kind(text)
 
-    pool = HashPool(1, waiting=0)
+    pool = HashPool(1)
     for _ in range(3):
         with pytest.raises(BackendUnavailable, match=kind.__name__) as raised:
             pool.run(hashing, PASSWORD)

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from linkauth.login.admission import Admission
 from linkauth.web.asgi import Application, wsgi_environ
+from linkauth.web.sign_in_threads import RETRY_AFTER_KEY, SignInThreads
 
 LONG = 60.0
 SCOPE: dict[str, Any] = {
@@ -30,6 +32,10 @@ def run(coroutine: Coroutine[Any, Any, None]) -> None:
     """Runs the coroutine in another thread, because Playwright's event loop may run in this one after browser tests."""
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, coroutine).result()
+
+
+def sign_in_threads(max_wait: float = 5) -> SignInThreads:
+    return SignInThreads(Admission(max_wait, float), lambda environ: environ["REMOTE_ADDR"], 1)
 
 
 def call(messages: Iterable[dict[str, Any]], seconds: float = LONG, **scope: Any) -> tuple[list[Any], list[Any]]:
@@ -54,7 +60,7 @@ def call(messages: Iterable[dict[str, Any]], seconds: float = LONG, **scope: Any
     async def send(message: Any) -> None:
         sent.append(message)
 
-    application = Application(wsgi, 1, seconds=seconds, limit=10)
+    application = Application(wsgi, 1, sign_in_threads(), seconds=seconds, limit=10)
     run(application({**SCOPE, **scope}, receive, send))
     return environs, sent
 
@@ -69,6 +75,49 @@ def test_application_runs_after_whole_body_is_received() -> None:
     assert (start["status"], end["body"]) == (200, b"ab")
     assert dict(start["headers"])[b"x-thread"].startswith(b"linkauth")
     assert b"connection" not in dict(start["headers"])
+
+
+def test_sign_in_runs_in_its_own_thread() -> None:
+    ((environ, body),), (start, _) = call([part(b"ab", False)], path="/authorize")
+    assert (environ[RETRY_AFTER_KEY], body) == (0, b"ab")
+    assert dict(start["headers"])[b"x-thread"].startswith(b"sign-in")
+    ((environ, _),), (start, _) = call([], path="/authorize", method="GET")
+    assert RETRY_AFTER_KEY not in environ
+    assert dict(start["headers"])[b"x-thread"].startswith(b"linkauth")
+
+
+def test_other_requests_are_answered_while_sign_ins_wait_or_are_refused() -> None:
+    released = threading.Event()
+
+    def wsgi(environ: Any, start_response: Any) -> list[bytes]:
+        if environ.get(RETRY_AFTER_KEY) == 0:
+            assert released.wait(LONG)
+        start_response("503 Busy" if environ.get(RETRY_AFTER_KEY) else "200 OK", [])
+        return []
+
+    async def request(path: str) -> int:
+        sent: list[Any] = []
+
+        async def receive() -> Any:
+            return part(b"", False)
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await application({**SCOPE, "path": path}, receive, send)
+        return int(sent[0]["status"])
+
+    async def crowd() -> None:
+        sign_ins = [asyncio.create_task(request("/authorize")) for _ in range(20)]
+        done, waiting = await asyncio.wait(sign_ins, return_when=asyncio.FIRST_COMPLETED)
+        statuses = {task.result() for task in done}
+        assert await request("/introspect") == 200
+        released.set()
+        statuses |= set(await asyncio.gather(*waiting))
+        assert statuses == {503, 200}
+
+    application = Application(wsgi, 1, sign_in_threads(max_wait=4))
+    run(asyncio.wait_for(crowd(), LONG))
 
 
 def test_late_body_is_truncated_and_connection_closes() -> None:
@@ -125,7 +174,7 @@ def test_failing_application_gives_status_500(wsgi: Any, caplog: pytest.LogCaptu
     async def receive() -> Any:
         return part(b"", False)
 
-    application = Application(wsgi, 1, limit=10)
+    application = Application(wsgi, 1, sign_in_threads(), limit=10)
     # the second body is too long, which closes only its own connection
     for headers in ([], [(b"content-length", b"11")], []):
         run(application({**SCOPE, "headers": headers}, receive, send))
@@ -165,7 +214,7 @@ def test_cancelled_request_releases_its_thread(caplog: pytest.LogCaptureFixture)
         assert not request.done()
 
     sent: list[Any] = []
-    application = Application(wsgi, 1)
+    application = Application(wsgi, 1, sign_in_threads())
     run(cancel_and_repeat())
     # the same holds when the event loop is closed
     started.clear()
@@ -209,7 +258,7 @@ def test_lifespan_is_supported_and_websocket_is_not() -> None:
     async def send(message: Any) -> None:
         sent.append(message["type"])
 
-    application = Application(lambda *_: [], 1)
+    application = Application(lambda *_: [], 1, sign_in_threads())
     run(application({"type": "lifespan"}, receive, send))
     assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
     with pytest.raises(ValueError, match="websocket"):
