@@ -1,4 +1,4 @@
-"""Complete links by a browser and a skill, over raw keep-alive sockets.
+"""Complete links by a browser and a skill, as raw HTTP requests.
 
 A link counts if introspection reports its token as active and with the name of the person who signed in.
 """
@@ -8,11 +8,10 @@ from __future__ import annotations
 import json
 import re
 import socket
-import threading
-import time
 from base64 import b64encode
+from collections.abc import Generator
 from dataclasses import dataclass
-from types import TracebackType
+from typing import TypeVar
 from urllib.parse import urlencode
 
 from benchmarks.report import BenchmarkError
@@ -28,9 +27,11 @@ BASIC = "Basic " + b64encode(f"{SKILL}:{SKILL_SECRET}".encode()).decode("ascii")
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _FORM_TOKEN = re.compile(rb'name="form_token" value="([^"]+)"')
 _ACCESS_TOKEN = re.compile(rb"(?i)\nlocation: [^\r]*#[^\r]*access_token=([A-Za-z0-9_-]+)")
+_CLOSE = re.compile(rb"(?i)\nconnection: *close")
 _LENGTH = re.compile(rb"(?i)\ncontent-length: *(\d+)")
 _RETRY_AFTER = re.compile(rb"(?i)\nretry-after: *(\d+)")
 _PEOPLE = [person for person in PEOPLE if person.active]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -41,15 +42,36 @@ class HTTPResponse:
     head: bytes
     body: bytes
 
+    @property
+    def closes(self) -> bool:
+        """Whether the server closes the connection after this response."""
+        return _CLOSE.search(self.head) is not None
 
-class Browser:
-    """One keep-alive connection to the server, with the user name and password of one person."""
+
+def parse(received: bytes) -> HTTPResponse | None:
+    """Returns the response, None if it is not complete. Raises BenchmarkError if it has no Content-Length."""
+    end = received.find(b"\r\n\r\n")
+    if end < 0:
+        return None
+    head = received[: end + 2]
+    length = _LENGTH.search(head)
+    if length is None:
+        raise BenchmarkError(f"a response has no Content-Length: {head[:200]!r}")
+    if len(received) < end + 4 + int(length[1]):
+        return None
+    return HTTPResponse(int(head[9:12]), head, received[end + 4 :])
+
+
+class Visitor:
+    """The requests of a person, and of the skill that receives the access token. It has no connection.
+
+    `number` selects the person and the address of the browser. A generator yields requests, and is sent the responses.
+    """
 
     def __init__(self, server: Server, number: int = 0) -> None:
         self._person = _PEOPLE[number % len(_PEOPLE)]
-        self._path = server.path
-        self._connection = socket.create_connection(("127.0.0.1", server.port), 30)
-        self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._server = server.port
+        self._address = f"127.0.{number // 250}.{number % 250 + 1}"
         host = f"Host: 127.0.0.1:{server.port}\r\n"
         common = host + "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
         form = f"Content-Type: {FORM['Content-Type']}\r\n"
@@ -59,47 +81,35 @@ class Browser:
         introspect = f"POST /introspect HTTP/1.1\r\n{host}{form}Authorization: {BASIC}\r\nContent-Length: "
         self._introspect = introspect.encode("ascii")
 
-    def __enter__(self) -> Browser:
-        return self
+    def connect(self) -> socket.socket:
+        """Returns a new connection from the address of this visitor."""
+        connection = socket.create_connection(("127.0.0.1", self._server), 60, (self._address, 0))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._connection.close()
-
-    def _send(self, request: bytes) -> HTTPResponse:
-        self._connection.sendall(request)
-        received = self._connection.recv(65536)
-        while (end := received.find(b"\r\n\r\n")) < 0:
-            received += self._receive()
-        head = received[: end + 2]
-        length = _LENGTH.search(head)
-        if length is None:
-            raise BenchmarkError(f"a response has no Content-Length: {head[:200]!r}")
-        while len(received) < end + 4 + int(length[1]):
-            received += self._receive()
-        return HTTPResponse(int(head[9:12]), head, received[end + 4 :])
-
-    def _receive(self) -> bytes:
-        received = self._connection.recv(65536)
-        if not received:
-            raise BenchmarkError("the server closed the connection")
-        return received
-
-    def page(self) -> str:
+    def page(self) -> Generator[bytes, HTTPResponse, str]:
         """Requests the login page and returns its form token."""
-        response = self._send(self._get)
+        response = yield self._get
         token = _FORM_TOKEN.search(response.body)
         if response.status != 200 or token is None:
             raise BenchmarkError(f"no login page: {response.head[:200]!r}")
         return token[1].decode("ascii")
 
-    def sign_in(self, form_token: str, username: str, password: str) -> HTTPResponse:
-        """Posts the form of the login page."""
+    def form(self, form_token: str, username: str, password: str) -> bytes:
+        """Returns the request that posts the form of the login page."""
         fields = urlencode({"form_token": form_token, "username": username, "password": password}).encode("ascii")
-        return self._send(b"%s%d\r\n\r\n%s" % (self._post, len(fields), fields))
+        return b"%s%d\r\n\r\n%s" % (self._post, len(fields), fields)
 
-    def link(self) -> str | int:
-        """Links once. Returns the access token, or the seconds of Retry-After if the server is busy."""
-        response = self.sign_in(self.page(), self._person.login, self._person.password)
+    def link(self, insistent: bool = False) -> Generator[bytes, HTTPResponse, str | int]:
+        """Links once. Returns the access token, or the seconds of Retry-After if the server is busy.
+
+        If `insistent`, posts the form again at once until the server is not busy.
+        """
+        form_token = yield from self.page()
+        post = self.form(form_token, self._person.login, self._person.password)
+        response = yield post
+        while insistent and response.status == 503:
+            response = yield post
         if response.status == 503:
             after = _RETRY_AFTER.search(response.head)
             if after is None:
@@ -108,12 +118,12 @@ class Browser:
         token = _ACCESS_TOKEN.search(response.head)
         if response.status != 303 or token is None:
             raise BenchmarkError(f"no link: {response.head[:200]!r}")
-        self._confirm(token[1])
+        yield from self._confirm(token[1])
         return token[1].decode("ascii")
 
-    def _confirm(self, token: bytes) -> None:
+    def _confirm(self, token: bytes) -> Generator[bytes, HTTPResponse, None]:
         fields = b"token=" + token
-        response = self._send(b"%s%d\r\n\r\n%s" % (self._introspect, len(fields), fields))
+        response = yield b"%s%d\r\n\r\n%s" % (self._introspect, len(fields), fields)
         claims = json.loads(response.body) if response.status == 200 else {}
         if claims.get("active") is not True or claims.get("username") != self._person.login:
             raise BenchmarkError(
@@ -121,56 +131,49 @@ class Browser:
             )
 
 
-class Crowd:
-    """`size` browsers that link repeatedly, each in its own thread, during the `with` block."""
+class Browser:
+    """A visitor with one keep-alive connection, who waits for each response."""
 
-    def __init__(self, server: Server, size: int) -> None:
-        self._server = server
-        self._stopping = threading.Event()
-        # one counter per thread needs no lock
-        self._links, self._refused = [0] * size, [0] * size
-        self._errors: list[Exception] = []
-        self._threads = [threading.Thread(target=self._browse, args=(number,)) for number in range(size)]
+    def __init__(self, server: Server, number: int = 0) -> None:
+        self._visitor = Visitor(server, number)
+        self._connection = self._visitor.connect()
 
-    def _browse(self, number: int) -> None:
-        try:
-            with Browser(self._server, number) as browser:
-                while not self._stopping.is_set():
-                    outcome = browser.link()
-                    if isinstance(outcome, str):
-                        self._links[number] += 1
-                    else:
-                        self._refused[number] += 1
-                        self._stopping.wait(outcome)
-        except Exception as error:
-            # __exit__ raises it
-            self._errors.append(error)
-
-    def __enter__(self) -> Crowd:
-        for thread in self._threads:
-            thread.start()
+    def __enter__(self) -> Browser:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join(60)
-        if self._errors:
-            raise BenchmarkError(f"{len(self._errors)} browsers failed: {self._errors[0]}") from self._errors[0]
+        self._connection.close()
 
-    def count(self) -> tuple[int, int]:
-        """Returns the numbers of confirmed links and of responses 503 so far."""
-        return sum(self._links), sum(self._refused)
+    def send(self, request: bytes) -> HTTPResponse:
+        self._connection.sendall(request)
+        received = b""
+        while (response := parse(received)) is None:
+            new = self._connection.recv(65536)
+            if not new:
+                raise BenchmarkError("the server closed the connection")
+            received += new
+        if response.closes:
+            self._connection.close()
+            self._connection = self._visitor.connect()
+        return response
 
+    def _run(self, requests: Generator[bytes, HTTPResponse, Result]) -> Result:
+        try:
+            request = next(requests)
+            while True:
+                request = requests.send(self.send(request))
+        except StopIteration as end:
+            result: Result = end.value
+            return result
 
-def rate(server: Server, size: int, seconds: float, warm_up: float = 1.0) -> tuple[float, int]:
-    """Returns the confirmed links per second by `size` browsers, and the number of responses 503.
+    def page(self) -> str:
+        """Requests the login page and returns its form token."""
+        return self._run(self._visitor.page())
 
-    The measurement starts after `warm_up` seconds.
-    """
-    with Crowd(server, size) as crowd:
-        time.sleep(warm_up)
-        start, (before, _) = time.monotonic(), crowd.count()
-        time.sleep(seconds)
-        end, (after, refused) = time.monotonic(), crowd.count()
-    return (after - before) / (end - start), refused
+    def sign_in(self, form_token: str, username: str, password: str) -> HTTPResponse:
+        """Posts the form of the login page."""
+        return self.send(self._visitor.form(form_token, username, password))
+
+    def link(self) -> str | int:
+        """Links once. Returns the access token, or the seconds of Retry-After if the server is busy."""
+        return self._run(self._visitor.link())

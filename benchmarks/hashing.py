@@ -17,10 +17,15 @@ from linkauth.simulator.people import PEOPLE
 
 @dataclass(frozen=True)
 class Limit:
-    """Hash verifications per second by one thread, and its share of the core (below 1 if other programs used it)."""
+    """Hash verifications per second by one thread, and the CPU seconds of one verification."""
 
     rate: float
-    core_share: float
+    cpu: float
+
+    @property
+    def core_share(self) -> float:
+        """The share of the core that the thread got. It is below 1 if other programs used the core."""
+        return self.rate * self.cpu
 
 
 def limit(core: int, seconds: float) -> Limit:
@@ -33,7 +38,7 @@ def limit(core: int, seconds: float) -> Limit:
             hasher.verify(person.password_hash, person.password)
             count += 1
         duration = time.perf_counter() - start
-        return Limit(count / duration, (time.thread_time() - cpu_start) / duration)
+        return Limit(count / duration, (time.thread_time() - cpu_start) / count)
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,11 @@ import pstats
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -20,6 +22,8 @@ from benchmarks.browsers import BASIC, FORM, HEADERS
 from benchmarks.report import BenchmarkError
 from benchmarks.serving import Server
 from benchmarks.tokens import CLIENT, Tokens
+from linkauth.backends import BackendUnavailable
+from linkauth.hashing import hash_pool
 from linkauth.simulator.people import PEOPLE
 from linkauth.web.serving import load
 
@@ -35,7 +39,7 @@ class Application:
     def __init__(self, server: Server) -> None:
         self._app: Any = load(str(server.ini)).app
         self._server = server
-        self._refresh: bytes | None = None
+        self._tokens: Tokens | None = None
         self._path, _, self._query = server.path.partition("?")
         self.link()
 
@@ -75,32 +79,74 @@ class Application:
             raise BenchmarkError(f"no login page: {status}")
         return body
 
-    def link(self) -> None:
-        """Requests the login page, signs in and introspects the token."""
+    def _sign_in(self) -> tuple[str, str]:
+        """Requests the login page and posts its form. Returns the status and the Location."""
         token, person = _FORM_TOKEN.search(self.page()), PEOPLE[0]
         assert token is not None
         fields = {"form_token": token[1], "username": person.login, "password": person.password}
-        body = urlencode(fields).encode("ascii")
-        status, location, _ = self._call("POST", self._path, self._query, body, HTTP_ORIGIN=self._server.origin)
+        self._form = urlencode(fields).encode("ascii")
+        return self._post_form()
+
+    def _post_form(self) -> tuple[str, str]:
+        origin = self._server.origin
+        return self._call("POST", self._path, self._query, self._form, HTTP_ORIGIN=origin)[:2]
+
+    def link(self) -> None:
+        """Requests the login page, signs in and introspects the token."""
+        status, location = self._sign_in()
         if not status.startswith("303"):
             raise BenchmarkError(f"no link: {status}")
         self._introspection_form = b"token=" + location.partition("access_token=")[2].partition("&")[0].encode("ascii")
         self.introspection()
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Fills the queue of password hashes during the `with` block."""
+        stopping, refused = threading.Event(), threading.Event()
+
+        def wait() -> None:
+            try:
+                hash_pool().run(stopping.wait)
+            except BackendUnavailable:
+                refused.set()
+
+        threads = []
+        while not refused.wait(0.002):
+            threads.append(threading.Thread(target=wait))
+            threads[-1].start()
+        try:
+            yield
+        finally:
+            stopping.set()
+            for thread in threads:
+                thread.join()
+
+    def refusal(self) -> None:
+        """Posts the login form once more, while the application is busy."""
+        status, _ = self._post_form()
+        if not status.startswith("503"):
+            raise BenchmarkError(f"a busy application did not refuse a sign-in: {status}")
 
     def introspection(self) -> None:
         _, _, body = self._call("POST", "/introspect", "", self._introspection_form, HTTP_AUTHORIZATION=BASIC)
         if b'"active"' not in body or b"true" not in body:
             raise BenchmarkError(f"introspection does not report the token as active: {body[:100]!r}")
 
+    def _token(self, expected: str, **form: str) -> None:
+        body, authorization = urlencode(form).encode("ascii"), CLIENT["Authorization"]
+        status, _, answer = self._call("POST", "/token", "", body, HTTP_AUTHORIZATION=authorization)
+        if not status.startswith("200") or expected not in answer.decode("utf-8"):
+            raise BenchmarkError(f"no tokens: {status} {answer[:100]!r}")
+
     def refresh(self) -> None:
         """Exchanges a refresh token for new tokens."""
-        if self._refresh is None:
-            tokens = Tokens(self._server)
-            form = {"grant_type": "refresh_token", "refresh_token": tokens.refresh}
-            self._refresh = urlencode(form).encode("ascii")
-        status, _, body = self._call("POST", "/token", "", self._refresh, HTTP_AUTHORIZATION=CLIENT["Authorization"])
-        if not status.startswith("200"):
-            raise BenchmarkError(f"no refresh: {status} {body[:100]!r}")
+        self._tokens = self._tokens or Tokens(self._server)
+        self._token("access_token", grant_type="refresh_token", refresh_token=self._tokens.refresh)
+
+    def exchange(self) -> None:
+        """Exchanges a new code for tokens."""
+        self._tokens = self._tokens or Tokens(self._server)
+        self._token("refresh_token", **self._tokens.forms.pop())
 
 
 def profile(function: Callable[[], object], calls: int) -> pstats.Stats:
@@ -123,15 +169,20 @@ def top(title: str, function: Callable[[], object], calls: int, lines: int = 25)
     return f"{title}, {calls} calls\n{out.getvalue()}"
 
 
+def cpu_time(function: Callable[[], object], calls: int, clock: Callable[[], float] = time.process_time) -> float:
+    """Returns the CPU time of one call in ms, of all threads or, with time.thread_time, of this thread."""
+    start = clock()
+    for _ in range(calls):
+        function()
+    return (clock() - start) / calls * 1000
+
+
 def shares(function: Callable[[], object], calls: int, hashing: float = 0.0) -> str:
     """Returns the CPU time of one call without the profiler, in ms, and the share of each package in it.
 
     `hashing` is the time of the password hash in ms, which is not assigned to a package.
     """
-    start = time.process_time()
-    for _ in range(calls):
-        function()
-    call_time = (time.process_time() - start) / calls * 1000
+    call_time = cpu_time(function, calls)
     package_times: Counter[str] = Counter()
     stats: dict[Any, Any] = profile(function, calls).stats  # type: ignore[attr-defined]
     for (file, _, name), (_, _, internal_time, _, callers) in stats.items():

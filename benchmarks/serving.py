@@ -1,4 +1,4 @@
-"""Starts linkauth with development.ini on a free port, in a temporary folder, pinned to one core."""
+"""Starts linkauth, or the floor, on a free port, with its files in a temporary folder, pinned to one or more cores."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from sqlalchemy import create_engine, update
 
 from benchmarks.report import BenchmarkError
 from linkauth.simulator import people
+from linkauth.storage import open_engine, upgrade
 
 ROOT = Path(__file__).parent.parent
 STATE_CHARACTERS = 1108
@@ -32,8 +33,9 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _BINARIES = Path(sys.executable).parent
 COMMANDS = {
     "waitress": "{bin}/linkauth serve {ini}",
-    "granian": "{bin}/granian --host 127.0.0.1 --port {port} --interface asgi --http 1 --workers 1"
+    "granian": "{bin}/granian --host 127.0.0.1 --port {port} --interface asgi --http 1 --workers {workers}"
     " --no-ws --log-level warning linkauth.asgi:application",
+    "floor": "{bin}/pserve {ini}",
 }
 
 
@@ -43,10 +45,10 @@ def installed(kind: str) -> bool:
 
 
 @contextmanager
-def pinned(core: int) -> Iterator[None]:
-    """Restricts this thread, and the processes that it starts, to one core during the `with` block."""
+def pinned(*cores: int) -> Iterator[None]:
+    """Restricts this thread, and the processes that it starts, to some cores during the `with` block."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, cores)
     try:
         yield
     finally:
@@ -54,14 +56,16 @@ def pinned(core: int) -> Iterator[None]:
 
 
 class Server:
-    """linkauth under the server `kind`, a key of COMMANDS, on `core`.
+    """The server `kind`, a key of COMMANDS, on `cores`: linkauth with development.ini, or the floor.
 
-    `cheap` gives the demo accounts password hashes with minimal cost. `database` is the URL of linkauth's database;
-    the default is a SQLite file in the folder of the server.
+    `cheap` gives the demo accounts password hashes with minimal cost. `database` is the URL of its database; the
+    default is a SQLite file in the folder of the server. `workers` is the number of processes of granian.
     """
 
-    def __init__(self, kind: str, folder: Path, core: int, cheap: bool = False, database: str = "") -> None:
-        self.kind, self.core = kind, core
+    def __init__(
+        self, kind: str, folder: Path, *cores: int, cheap: bool = False, database: str = "", workers: int = 1
+    ) -> None:
+        self.kind, self._cores, self._workers = kind, cores, workers
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
@@ -70,11 +74,14 @@ class Server:
         (self.folder / "var").mkdir(parents=True)
         self.database = database or f"sqlite:///{self.folder}/var/linkauth.sqlite"
         self.ini = self.folder / "served.ini"
-        self.ini.write_text(self._ini(), "utf-8")
+        self.ini.write_text(self._floor_ini() if kind == "floor" else self._ini(), "utf-8")
         self._log = self.folder / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
         self.path = f"/authorize?{urlencode(self._query(), quote_via=quote)}"
         self._make_people(cheap)
+        engine = open_engine(self.database, for_operator=True)
+        upgrade(engine)
+        engine.dispose()
 
     def _ini(self) -> str:
         """Returns development.ini without the simulator, with less logging and very high limits of the throttle."""
@@ -95,6 +102,26 @@ class Server:
         )
         text = "\n".join(unchanged).replace("[server:main]", "\n".join((*added, "", "[server:main]")))
         return text.replace("level = INFO", "level = WARNING") + "\n"
+
+    def _floor_ini(self) -> str:
+        query = self._query()
+        settings = {
+            "paste.app_factory": "benchmarks.floor:main",
+            "database": f"{self.folder}/var/linkauth.sqlite",
+            "people": f"{self.folder}/var/people.sqlite",
+            "form_secret": "for benchmarks only",
+            "client_id": query["client_id"],
+            "redirect_uri": query["redirect_uri"],
+            f"secret.{SKILL}": SKILL_SECRET,
+            "secret.home": HOME_SECRET,
+        }
+        server = {"use": "egg:waitress#main", "listen": f"127.0.0.1:{self.port}", "threads": "32"}
+        server["connection_limit"] = "500"
+        sections = {"app:main": settings, "server:main": server}
+        return "".join(
+            f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in section.items())
+            for name, section in sections.items()
+        )
 
     def _query(self) -> dict[str, str]:
         letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -121,11 +148,12 @@ class Server:
 
     def start(self) -> float:
         """Starts the server, waits for the first login page, and returns the duration in seconds."""
-        command = COMMANDS[self.kind].format(bin=_BINARIES, ini=self.ini, port=self.port).split()
-        environment = ENVIRONMENT | {"LINKAUTH_WORKERS": "1", "LINKAUTH_INI": str(self.ini)}
-        with self._log.open("ab") as log, pinned(self.core):
+        command = COMMANDS[self.kind].format(bin=_BINARIES, ini=self.ini, port=self.port, workers=self._workers)
+        environment = ENVIRONMENT | {"LINKAUTH_WORKERS": str(self._workers), "LINKAUTH_INI": str(self.ini)}
+        environment["PYTHONPATH"] = str(ROOT)
+        with self._log.open("ab") as log, pinned(*self._cores):
             begun = time.monotonic()
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=ROOT)
+            self._process = subprocess.Popen(command.split(), stdout=log, stderr=log, env=environment, cwd=ROOT)
         while not self._shows_page():
             if self._process.poll() is not None or time.monotonic() > begun + START_SECONDS:
                 self.stop()

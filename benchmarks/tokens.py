@@ -1,21 +1,17 @@
-"""Measures the endpoints that use no backend: code exchange, refresh, introspection and userinfo.
-
-They are measured with SQLite and, if it is installed, with PostgreSQL.
-"""
+"""Measures the endpoints that use no backend: code exchange, refresh and introspection, with SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
-import statistics
 import time
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import urlencode
 
 from sqlalchemy import insert
 
-from benchmarks import wrk
+from benchmarks import rates, wrk
+from benchmarks.rates import Extent, Load, Run
 from benchmarks.report import Figure
 from benchmarks.serving import HOME_SECRET, Server
 from linkauth.oauth2.tokens import Link, Token, digest, new_token
@@ -25,45 +21,62 @@ from tests.servers.postgresql import BINARIES, PostgreSQL
 
 REDIRECT = "https://layla.amazon.com/api/skill/link/M2BENCHMARK"
 CODES = 30_000
-TARGETS = {"code exchange": 4000, "refresh": 4500, "introspection": 10_000, "userinfo": 10_000}
+TARGETS = {
+    "code exchanges": {"waitress": 0.8, "granian": 0.8},
+    "refreshes": {"waitress": 0.8, "granian": 0.8},
+    "introspections": {"waitress": 1.0, "granian": 1.7},
+}
+"""The lowest ratios to the floor."""
+POSTGRESQL_TARGET = 0.7
+"""The lowest ratio of a rate on PostgreSQL to the rate on SQLite."""
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 CLIENT = {"Authorization": "Basic " + b64encode(f"home:{HOME_SECRET}".encode()).decode("ascii")}
 
 
 @contextmanager
-def databases() -> Iterator[dict[str, str]]:
-    """Yields the URL of each database by its name. An empty URL is the SQLite file of the server."""
+def postgresql() -> Iterator[str | None]:
+    """Starts PostgreSQL and yields its URL, None if it is not installed."""
     if not BINARIES:
-        yield {"SQLite": ""}
+        yield None
         return
-    postgresql = PostgreSQL()
+    server = PostgreSQL()
     try:
-        postgresql.start()
-        yield {"SQLite": "", "PostgreSQL": postgresql.url}
+        server.start()
+        yield server.url
     finally:
-        postgresql.remove()
+        server.remove()
 
 
-def figures(server: Server, name: str, rounds: int, seconds: float) -> Iterator[Figure]:
-    """Yields rate and latencies of each endpoint of a server. `name` is the name of its database."""
-    for endpoint, load in Tokens(server).loads().items():
-        runs = [load.run(seconds) for _ in range(rounds)]
-        rate = statistics.median(run.rate for run in runs)
-        work = "introspection" if endpoint in ("introspection", "userinfo") else "refresh"
-        yield Figure(f"{endpoint} per second, {server.kind}, {name}", rate, target=(TARGETS[endpoint], None), work=work)
-        for percentile in ("p50", "p99", "p999"):
-            latency = statistics.median(getattr(run, percentile) for run in runs)
-            label = percentile.replace("p999", "p99.9")
-            target = (None, 4500) if percentile == "p999" else (None, None)
-            yield Figure(f"  {label} in ms", latency, "{:.1f}", target)
+def loads(servers: Sequence[Server]) -> dict[str, dict[Server, Load]]:
+    """Inserts tokens and codes into the databases of the servers. Returns the loads of each endpoint."""
+    of_servers = {server: Tokens(server).loads() for server in servers}
+    return {endpoint: {server: found[endpoint] for server, found in of_servers.items()} for endpoint in TARGETS}
+
+
+def figures(servers: Sequence[Server], extent: Extent) -> Iterator[Figure]:
+    """Yields the rates of each endpoint in relation to the floor."""
+    for endpoint, of_servers in loads(servers).items():
+        yield from rates.figures(endpoint, of_servers, extent, TARGETS[endpoint], endpoint)
+
+
+def postgresql_figures(on_sqlite: Server, on_postgresql: Server, extent: Extent) -> Iterator[Figure]:
+    """Yields the rates of each endpoint on PostgreSQL in relation to SQLite."""
+    for endpoint, of_servers in loads((on_sqlite, on_postgresql)).items():
+        found = rates.measure(of_servers, extent)
+        name = f"{endpoint} per second on PostgreSQL (reference: SQLite), {on_sqlite.kind}"
+        bounds = (POSTGRESQL_TARGET, None)
+        reference = found[on_sqlite]
+        yield Figure(name, found[on_postgresql].rate, reference=reference.rate, ratio_target=bounds)
+        yield Figure(
+            "  per CPU second of linkauth", found[on_postgresql].per_cpu_second, "{:,.0f}", reference.per_cpu_second
+        )
 
 
 class Tokens:
-    """Inserts codes and tokens into the database of a server, and generates requests with them."""
+    """Inserts `count` codes, and tokens, into the database of a server, and generates requests with them."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, count: int = CODES) -> None:
         self._server = server
-        self._codes = server.folder / "codes"
         self.access, self.refresh = new_token(), new_token()
         # the insertions take longer than a request may
         engine, now = open_engine(server.database, for_operator=True), int(time.time())
@@ -71,10 +84,10 @@ class Tokens:
         store = LinkStore(engine)
         store.create(link, (Token(digest(self.access), "access", now), Token(digest(self.refresh), "refresh", now)))
         store.close()
-        new_codes = [new_token() for _ in range(CODES)]
+        new_codes = [new_token() for _ in range(count)]
         row = {"backend": "staff", "subject": "1", "username": "ada", "client_id": "home", "scope": "", "locale": "en"}
         with engine.begin() as connection:
-            link_rows = [{**row, "grant": "authorization_code", "created_at": now}] * CODES
+            link_rows = [{**row, "grant": "authorization_code", "created_at": now}] * count
             ids = list(connection.execute(insert(links).returning(links.c.id), link_rows).scalars())
             rows = [
                 {"digest": digest(code), "link_id": link_id, "redirect_uri": REDIRECT, "expires_at": now + 3600}
@@ -83,33 +96,30 @@ class Tokens:
             connection.execute(insert(codes), rows)
         engine.dispose()
         form = {"grant_type": "authorization_code", "redirect_uri": REDIRECT}
-        self._codes.write_text("".join(f"{urlencode({**form, 'code': code})}\n" for code in new_codes), "ascii")
+        self.forms = [{**form, "code": code} for code in new_codes]
+        """The unused forms of code exchanges."""
 
-    def loads(self) -> dict[str, wrk.Load | CodeExchange]:
+    def loads(self) -> dict[str, Load]:
         """Returns a load for each endpoint."""
-        origin, headers = self._server.origin, {**_FORM, **CLIENT}
+        headers = {**_FORM, **CLIENT}
         refresh = urlencode({"grant_type": "refresh_token", "refresh_token": self.refresh})
-        bearer = {"Authorization": f"Bearer {self.access}"}
-        folder = self._server.folder
         return {
-            "code exchange": CodeExchange(folder, f"{origin}/token", headers, self._codes),
-            "refresh": wrk.Load(folder, f"{origin}/token", "access_token", headers, refresh),
-            "introspection": wrk.Load(folder, f"{origin}/introspect", "true", headers, f"token={self.access}"),
-            "userinfo": wrk.Load(folder, f"{origin}/userinfo", "staff:1", bearer),
+            "code exchanges": CodeExchange(self._server, headers, self.forms),
+            "refreshes": wrk.Load(self._server, "/token", "access_token", headers, refresh),
+            "introspections": wrk.Load(self._server, "/introspect", "true", headers, f"token={self.access}"),
         }
 
 
 class CodeExchange:
     """Exchanges each code once. A run starts with the first code that the previous run did not use."""
 
-    def __init__(self, folder: Path, url: str, headers: dict[str, str], codes_file: Path) -> None:
-        self._folder, self._url, self._headers = folder, url, headers
-        self._unused = codes_file.read_text("ascii").splitlines()
+    def __init__(self, server: Server, headers: dict[str, str], forms: list[dict[str, str]]) -> None:
+        self._server, self._headers, self._unused = server, headers, [urlencode(form) for form in forms]
 
-    def run(self, seconds: float) -> wrk.Run:
-        bodies = self._folder / "unused-codes"
-        bodies.write_text("\n".join(self._unused) + "\n", "ascii")
-        run = wrk.Load(self._folder, self._url, "refresh_token", self._headers, bodies=bodies).run(seconds)
+    def run(self, seconds: float) -> Run:
+        bodies = self._server.folder / "unused-codes"
+        bodies.write_text("".join(f"{line}\n" for line in self._unused), "ascii")
+        run = wrk.Load(self._server, "/token", "refresh_token", self._headers, bodies=bodies).run(seconds)
         # also skip the codes of requests that were in progress at the end of the run
-        self._unused = self._unused[run.requests + 4 * wrk.CONNECTIONS :]
+        self._unused = self._unused[run.count + 4 * wrk.CONNECTIONS :]
         return run

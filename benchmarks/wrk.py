@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from benchmarks.rates import Run
 from benchmarks.report import BenchmarkError
+from benchmarks.serving import Server
 
-CONNECTIONS = 16
+CONNECTIONS = 8
 INSTALL = "apt-get install wrk"
 _NUMBERS = count()
 # response() counts in the thread of wrk; done() runs in another Lua state and reads the counts of the threads
@@ -25,6 +27,9 @@ for name, value in pairs(HEADERS) do wrk.headers[name] = value end
 if BODIES then
   local lines = io.lines(BODIES)
   function request() return wrk.format(nil, nil, nil, lines() or "no more lines") end
+end
+if PAUSE > 0 then
+  function delay() return PAUSE end
 end
 function response(status, headers, body)
   if status == 200 and string.find(body, WORD, 1, true) then good = good + 1 else
@@ -40,25 +45,9 @@ function done(summary, latency, requests)
   end
   local broken = errors.connect + errors.read + errors.write + errors.timeout
   io.write(string.format('\\n{"good": %d, "bad": %d, "first": "%s", "broken": %d, "seconds": %f, '
-    .. '"p50": %f, "p99": %f, "p999": %f}\\n', good, bad, first, broken, summary.duration / 1e6,
-    latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, latency:percentile(99.9) / 1e3))
+    .. '"p99": %f}\\n', good, bad, first, broken, summary.duration / 1e6, latency:percentile(99) / 1e3))
 end
 """
-
-
-@dataclass(frozen=True)
-class Run:
-    """The result of a run. Latencies are in milliseconds."""
-
-    requests: int
-    seconds: float
-    p50: float
-    p99: float
-    p999: float
-
-    @property
-    def rate(self) -> float:
-        return self.requests / self.seconds
 
 
 def require() -> None:
@@ -75,23 +64,26 @@ def require() -> None:
 
 
 class Load:
-    """Repeats one request. A response is good if its status is 200 and its body contains `word`.
+    """Repeats one request on some connections. A response is good if its status is 200 and its body contains `word`.
 
-    If `bodies` is the path of a file, the body of each request is the next line of this file.
+    If `bodies` is the path of a file, the body of each request is the next line of this file. `pause` is the number of
+    milliseconds between a response and the next request of its connection.
     """
 
     def __init__(
         self,
-        folder: Path,
-        url: str,
+        server: Server,
+        path: str,
         word: str,
         headers: dict[str, str],
         body: str | None = None,
         bodies: Path | None = None,
+        connections: int = CONNECTIONS,
+        pause: int = 0,
     ) -> None:
-        self._url = url
+        self._server, self._url, self._connections = server, server.origin + path, connections
         has_body = body is not None or bodies is not None
-        self._script = folder / f"load-{next(_NUMBERS)}.lua"
+        self._script = server.folder / f"load-{next(_NUMBERS)}.lua"
         # an ASCII string in JSON is also a valid Lua string
         pairs = ", ".join(f"[{json.dumps(name)}] = {json.dumps(value)}" for name, value in headers.items())
         values = {
@@ -100,6 +92,7 @@ class Load:
             "BODY": json.dumps(body) if body else "nil",
             "HEADERS": f"{{{pairs}}}",
             "WORD": json.dumps(word),
+            "PAUSE": str(pause),
         }
         script = _LUA
         for name, value in values.items():
@@ -107,18 +100,24 @@ class Load:
         self._script.write_text(script, "ascii")
 
     def run(self, seconds: float) -> Run:
-        """Runs the load. Raises BenchmarkError if any response was not good."""
-        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", "--timeout", "10s"]
+        """Runs the load. Raises BenchmarkError if any response was not good.
+
+        If there was no response, the latency is infinite.
+        """
+        command = ["wrk", "-t1", f"-c{self._connections}", f"-d{max(1, round(seconds))}s", "--timeout", "10s"]
+        before = self._server.cpu_seconds()
         finished = subprocess.run(
             [*command, "-s", str(self._script), self._url], capture_output=True, text=True, timeout=seconds + 30
         )
+        cpu = self._server.cpu_seconds() - before
         lines = [line for line in finished.stdout.splitlines() if line.startswith("{")]
         if finished.returncode or not lines:
             raise BenchmarkError(f"wrk failed:\n{finished.stdout}{finished.stderr}")
         counts = json.loads(lines[-1])
-        if counts["bad"] or counts["broken"] or not counts["good"]:
+        if counts["bad"] or counts["broken"]:
             raise BenchmarkError(
                 f"{counts['bad']} of {counts['good'] + counts['bad']} responses were not as expected"
                 f" (the first had status {counts['first']}), {counts['broken']} connections failed: {self._url[:60]}"
             )
-        return Run(counts["good"], counts["seconds"], counts["p50"], counts["p99"], counts["p999"])
+        p99 = counts["p99"] if counts["good"] else math.inf
+        return Run(counts["good"], counts["seconds"], cpu, p99)
