@@ -6,6 +6,7 @@ import random
 import statistics
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 
 from argon2 import PasswordHasher
 
@@ -17,15 +18,14 @@ from linkauth.simulator.people import PEOPLE
 
 @dataclass(frozen=True)
 class Limit:
-    """Hash verifications per second by one thread, and the CPU seconds of one verification."""
+    """Hash verifications per second by one thread, the median CPU seconds of one, and the thread's share of the core.
+
+    The share is below 1 if other programs used the core.
+    """
 
     rate: float
     cpu: float
-
-    @property
-    def core_share(self) -> float:
-        """The share of the core that the thread got. It is below 1 if other programs used the core."""
-        return self.rate * self.cpu
+    core_share: float
 
 
 def limit(core: int, seconds: float) -> Limit:
@@ -33,12 +33,13 @@ def limit(core: int, seconds: float) -> Limit:
     person, hasher = PEOPLE[0], PasswordHasher()
     with pinned(core):
         hasher.verify(person.password_hash, person.password)
-        count, start, cpu_start = 0, time.perf_counter(), time.thread_time()
+        start, times = time.perf_counter(), [time.thread_time()]
         while time.perf_counter() < start + seconds:
             hasher.verify(person.password_hash, person.password)
-            count += 1
+            times.append(time.thread_time())
         duration = time.perf_counter() - start
-        return Limit(count / duration, (time.thread_time() - cpu_start) / count)
+    hashes = [after - before for before, after in pairwise(times)]
+    return Limit(len(hashes) / duration, statistics.median(hashes), sum(hashes) / duration)
 
 
 @dataclass(frozen=True)

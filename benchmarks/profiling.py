@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cProfile
 import io
+import logging
 import os
 import pstats
 import re
@@ -37,6 +38,8 @@ class Application:
     """The WSGI application of a server's ini file."""
 
     def __init__(self, server: Server) -> None:
+        # the log of a real server costs time too, but would disturb the table
+        logging.getLogger().addHandler(logging.FileHandler(server.folder / "profiled.log"))
         self._app: Any = load(str(server.ini)).app
         self._server = server
         self._tokens: Tokens | None = None

@@ -13,18 +13,21 @@ class Database:
         self._path, self._people = path, people
         self._local = threading.local()
 
-    @property
-    def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+    def _open(self, path: str) -> sqlite3.Connection:
+        """Returns the connection of this thread."""
+        connection: sqlite3.Connection | None = getattr(self._local, path, None)
         if connection is None:
-            connection = sqlite3.connect(self._path, timeout=5, isolation_level=None)
+            connection = sqlite3.connect(path, timeout=5, isolation_level=None)
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA foreign_keys=ON")
-            connection.execute("ATTACH ? AS directory", [self._people])
-            self._local.connection = connection
+            setattr(self._local, path, connection)
         return connection
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        return self._open(self._path)
 
     def _one(self, sql: str, *values: object) -> sqlite3.Row | None:
         row: sqlite3.Row | None = self._connection.execute(sql, values).fetchone()
@@ -35,7 +38,9 @@ class Database:
         self._connection.execute(sql, (digest, link, kind, now, expires))
 
     def person(self, login: str) -> sqlite3.Row | None:
-        return self._one("SELECT * FROM directory.people WHERE login = ? OR email = ?", login, login)
+        sql = "SELECT * FROM people WHERE login = ? OR email = ?"
+        row: sqlite3.Row | None = self._open(self._people).execute(sql, (login, login)).fetchone()
+        return row
 
     def create_link(self, person: sqlite3.Row, client: str, scope: str, access: bytes, now: int) -> None:
         """Inserts a link and its access token, which does not expire."""
