@@ -5,7 +5,9 @@ Only the plugins that the ini names are imported, not every installed one.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -16,7 +18,16 @@ from linkauth.redaction import reason
 
 def installed(family: str) -> dict[str, EntryPoint]:
     """Returns the entry points of the group `linkauth.<family>` by name."""
-    return {entry.name: entry for entry in entry_points(group=f"linkauth.{family}")}
+    return {entry.name: entry for entry in _entry_points(tuple(sys.path)).select(group=f"linkauth.{family}")}
+
+
+@lru_cache(1)
+def _entry_points(_path: tuple[str, ...]) -> Any:
+    """Returns the entry points of every distribution in `_path`, which is sys.path.
+
+    They are read once, because this reads a file of every distribution, and a start needs them several times.
+    """
+    return entry_points()
 
 
 def load(family: str, name: str) -> Any:

@@ -1,7 +1,8 @@
 """Selects the language of a page, and describes languages.
 
 Language tags follow BCP 47. Common deviations (`de_DE`, wrong case) are accepted; invalid tags are ignored. Names,
-directions and number formats come from Unicode CLDR, through Babel.
+directions and number formats come from Unicode CLDR, through Babel, which is imported for the first tag that needs it:
+the languages of linkauth's own themes do not.
 """
 
 from __future__ import annotations
@@ -10,21 +11,18 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from babel import Locale, UnknownLocaleError
-from babel.core import get_global
-from babel.numbers import format_decimal
+if TYPE_CHECKING:
+    from babel import Locale
 
 HEADER_LIMIT = 2_000
 """Number of characters of a header that are parsed; preferred languages usually come first."""
 RANGES_LIMIT = 100
+SCRIPT_LENGTH = 4
 TAG_LIMIT = 100
 """Maximum length of a requested tag; RFC 5646 section 4.4.1 recommends at least 35 characters."""
 
-_PARENTS: Mapping[str, str] = get_global("parent_exceptions")
-"""Parents of locales such as en_AU and es_US, whose parent is not their language (CLDR supplemental data)."""
-_LIKELY: Mapping[str, str] = get_global("likely_subtags")
-"""The likely script and region of a language: `es` becomes es_Latn_ES."""
 _SHIPPED: Mapping[str, tuple[str, str]] = {
     "ar": ("العربية", "rtl"),
     "de": ("Deutsch", "ltr"),
@@ -97,8 +95,13 @@ def best_match(wanted: Iterable[str], available: Sequence[str]) -> str | None:
 
 def _without_likely_script(parts: list[str]) -> list[str]:
     """Removes the script if it is the likely one of the language: es-Latn-MX becomes es-MX."""
-    likely = _LIKELY.get(parts[0], "").lower().split("_")
-    return [parts[0], *parts[2:]] if parts[1:2] and parts[1] in likely[1:2] else parts
+    if len(parts) == 1 or len(parts[1]) != SCRIPT_LENGTH:
+        return parts
+    from babel.core import get_global
+
+    # the likely script and region of a language: `es` becomes es_Latn_ES
+    likely = get_global("likely_subtags").get(parts[0], "").lower().split("_")
+    return [parts[0], *parts[2:]] if parts[1] in likely[1:2] else parts
 
 
 def _nearest_variant(parts: Sequence[str], available: Sequence[str]) -> str | None:
@@ -106,7 +109,7 @@ def _nearest_variant(parts: Sequence[str], available: Sequence[str]) -> str | No
     if len(parts) != 2 or len(parts[1]) not in (2, 3):
         return None
     regional = {each: _parents(each) for each in sorted(available) if each.startswith(parts[0] + "-")}
-    for parent in _parents("-".join(parts)):
+    for parent in _parents("-".join(parts)) if regional else ():
         if found := next((each for each, parents in regional.items() if parent in parents), None):
             return found
     return None
@@ -114,10 +117,14 @@ def _nearest_variant(parts: Sequence[str], available: Sequence[str]) -> str | No
 
 def _parents(tag: str) -> list[str]:
     """Returns a regional locale and its CLDR parents, nearest first: `en-AT` gives en_AT, en_150, en_001."""
+    from babel.core import get_global
+
+    # parents of locales such as en_AU and es_US, whose parent is not their language (CLDR supplemental data)
+    parents: Mapping[str, str] = get_global("parent_exceptions")
     language, _, region = tag.partition("-")
     found = [f"{language}_{region.upper()}"]
-    while found[-1] in _PARENTS:
-        found.append(_PARENTS[found[-1]])
+    while found[-1] in parents:
+        found.append(parents[found[-1]])
     return found
 
 
@@ -158,11 +165,15 @@ def selectable(tags: Iterable[str]) -> tuple[Language, ...]:
 
 def format_number(value: float, language: str) -> str:
     """Formats a number for `language`."""
+    from babel.numbers import format_decimal
+
     return format_decimal(value, locale=_locale(language) or "en")
 
 
 @lru_cache(1_000)
 def _locale(tag: str) -> Locale | None:
+    from babel import Locale, UnknownLocaleError
+
     for part in fallbacks(tag):
         try:
             return Locale.parse(part, sep="-")

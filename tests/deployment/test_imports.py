@@ -15,7 +15,21 @@ from linkauth.simulator import people
 ROOT = Path(__file__).parents[2]
 ROOMS = ("theming", "simulator", "testing", "cli")
 NOT_FOR_A_PAGE = (
-    *("alembic", "cryptography", "joserfc", "ldap3", "mako", "passlib", "psycopg", "pymysql", "urllib3"),
+    *(
+        "alembic",
+        "argon2",
+        "babel",
+        "bcrypt",
+        "cryptography",
+        "ctypes",
+        "joserfc",
+        "ldap3",
+        "mako",
+        "passlib",
+        "psycopg",
+    ),
+    *("pymysql", "urllib3", "xml.etree.ElementTree"),
+    *(f"sqlalchemy.dialects.{name}" for name in ("mssql", "mysql", "oracle", "postgresql")),
     *("linkauth_http", "linkauth_ldap", "linkauth_theme_vellmoor"),
 )
 CALL = """

@@ -113,14 +113,14 @@ def _is_re_method(function: ast.expr) -> bool:
 
 
 def _assignments(tree: ast.Module) -> Iterator[tuple[ast.expr, str]]:
-    """Returns (value, name) of each assignment and keyword argument."""
+    """Returns (value, name) of each assignment and keyword argument. The value of a lambda is what it returns."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and len(node.targets) == 1:
             yield node.value, _last_name(node.targets[0])
         elif isinstance(node, ast.AnnAssign) and node.value:
             yield node.value, _last_name(node.target)
         elif isinstance(node, ast.keyword):
-            yield node.value, node.arg or ""
+            yield node.value.body if isinstance(node.value, ast.Lambda) else node.value, node.arg or ""
 
 
 def _qualified_name(module: str, name: str) -> str:
@@ -129,8 +129,11 @@ def _qualified_name(module: str, name: str) -> str:
 
 
 def _last_name(node: ast.expr) -> str:
+    """Returns the name of a variable, attribute or called function, without what is before the last dot."""
     if isinstance(node, ast.Name):
         return node.id
+    if isinstance(node, ast.Call):
+        return _last_name(node.func)
     return node.attr if isinstance(node, ast.Attribute) else ""
 
 

@@ -23,7 +23,7 @@ from linkauth.backends import (
 from linkauth.hashing import HashPool
 from linkauth.testing import settings_of
 from linkauth_sql import SQLBackend, SQLSettings
-from linkauth_sql.hashes.modern import RECOMMENDED
+from linkauth_sql.hashes.modern import recommended
 from linkauth_sql.passwords import DUMMY_HASH
 
 from .stores import FAST_HASHER, SQLiteStore
@@ -137,13 +137,13 @@ def test_password_is_never_trimmed(store: SQLiteStore) -> None:
 
 
 def test_new_hashes_have_the_recommended_cost() -> None:
-    cost = extract_parameters(RECOMMENDED.hash("x"))
+    cost = extract_parameters(recommended().hash("x"))
     assert (cost.type, cost.memory_cost, cost.time_cost, cost.parallelism) == (Type.ID, 19 * 1024, 2, 1)
 
 
 def test_default_dummy_hash_costs_as_much_as_a_new_hash() -> None:
-    assert extract_parameters(DUMMY_HASH) == extract_parameters(RECOMMENDED.hash("x"))
-    assert RECOMMENDED.verify(DUMMY_HASH, "stand-in")
+    assert extract_parameters(DUMMY_HASH) == extract_parameters(recommended().hash("x"))
+    assert recommended().verify(DUMMY_HASH, "stand-in")
 
 
 def test_dummy_hash_costs_as_much_as_the_hashes_of_the_table(

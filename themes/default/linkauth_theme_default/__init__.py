@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING, Any
 
 from linkauth_theme_default.colours import DARK_PAGE, EDGE, LINK, STRONG, TEXT, black_or_white, contrast, readable
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 Text = Mapping[str, str]
 LOGO_LIMIT = 50_000
@@ -124,6 +126,9 @@ def _logo_problem(path: Path) -> str | None:
         return None
     if b"<?xml-stylesheet" in content:
         return "names an svg file that loads a style sheet"
+    # only an svg logo needs it
+    from xml.etree import ElementTree
+
     try:
         # the deployer configures this file, so it is trusted
         drawing = ElementTree.fromstring(content)  # noqa: S314
@@ -132,7 +137,7 @@ def _logo_problem(path: Path) -> str | None:
     return "names an svg file with active or external content" if any(map(_is_active, drawing.iter())) else None
 
 
-def _is_active(element: ElementTree.Element) -> bool:
+def _is_active(element: Element) -> bool:
     """Returns whether an SVG element can run a script or load an external resource."""
     attributes = {name.rpartition("}")[2].lower(): value.strip() for name, value in element.attrib.items()}
     links = attributes.get("href", "#")

@@ -75,7 +75,7 @@ def identify(stored: str) -> tuple[Scheme, HashMatch]:
         prefix = _SCHEME_PREFIX.match(stored)
         text = stored[prefix.end() :] if prefix else stored
         for scheme in SCHEMES.values():
-            if match := scheme.hash_pattern.fullmatch(text):
+            if match := scheme.hash_pattern().fullmatch(text):
                 return scheme, match
     raise UnusableHash("is of an unknown scheme")
 

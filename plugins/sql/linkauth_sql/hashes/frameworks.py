@@ -10,17 +10,15 @@ import re
 from hmac import compare_digest
 from typing import Any
 
-from argon2.low_level import Type, hash_secret_raw
-
 from linkauth_sql.hashes.modern import (
     ARGON2,
     BCRYPT,
     BCRYPT_BYTES,
-    RECOMMENDED,
     argon2_match_cost,
     argon2_verify,
     bcrypt_match_cost,
     bcrypt_verify,
+    recommended,
 )
 from linkauth_sql.hashes.plain import decode_base64, hex_digest
 from linkauth_sql.hashes.scheme import (
@@ -134,6 +132,8 @@ def _keycloak_parts(match: HashMatch) -> tuple[bytes, bytes, str, int, dict[str,
 
 
 def _keycloak_argon2(more: dict[str, str], count: int) -> dict[str, Any]:
+    from argon2.low_level import Type
+
     try:
         memory, lanes = int(more["memory"]), int(more["parallelism"])
         kind = {"id": Type.ID, "i": Type.I, "d": Type.D}[more["type"]]
@@ -157,6 +157,8 @@ def _keycloak(match: HashMatch, password: bytes) -> bool:
     value, salt, algorithm, count, more = _keycloak_parts(match)
     try:
         if algorithm == "argon2":
+            from argon2.low_level import hash_secret_raw
+
             made = hash_secret_raw(password, salt, hash_len=len(value), **_keycloak_argon2(more, count))
         else:
             made = hashlib.pbkdf2_hmac(_KEYCLOAK_DIGESTS[algorithm], password, salt, count, len(value))
@@ -173,14 +175,14 @@ _NUMBER = r"[0-9]{1,6}"
 SCHEMES = (
     Scheme(
         name="django_pbkdf2_sha256",
-        hash_pattern=re.compile(rf"pbkdf2_sha256\${_ROUNDS}\$[^$]+\$[A-Za-z0-9+/]{{43}}="),
+        hash_pattern=lambda: re.compile(rf"pbkdf2_sha256\${_ROUNDS}\$[^$]+\$[A-Za-z0-9+/]{{43}}="),
         verify=passlib_verifier("django_pbkdf2_sha256", any_salt=True),
         cost=pbkdf2_cost_by_rounds("sha256"),
         create=_django_new,
     ),
     Scheme(
         name="django_pbkdf2_sha1",
-        hash_pattern=re.compile(rf"pbkdf2_sha1\${_ROUNDS}\$[^$]+\$[A-Za-z0-9+/]{{27}}="),
+        hash_pattern=lambda: re.compile(rf"pbkdf2_sha1\${_ROUNDS}\$[^$]+\$[A-Za-z0-9+/]{{27}}="),
         verify=passlib_verifier("django_pbkdf2_sha1", any_salt=True),
         cost=pbkdf2_cost_by_rounds("sha1"),
     ),
@@ -188,27 +190,27 @@ SCHEMES = (
     # repairs bcrypt hashes whose last bits are wrong
     Scheme(
         name="django_argon2",
-        hash_pattern=re.compile(rf"argon2(?P<argon2>{ARGON2})"),
+        hash_pattern=lambda: re.compile(rf"argon2(?P<argon2>{ARGON2})"),
         verify=lambda match, password: argon2_verify(match["argon2"], password),
         cost=argon2_match_cost,
-        create=lambda password: "argon2" + RECOMMENDED.hash(password),
+        create=lambda password: "argon2" + recommended().hash(password),
     ),
     Scheme(
         name="django_bcrypt",
-        hash_pattern=re.compile(rf"bcrypt\$(?P<bcrypt>{BCRYPT})"),
+        hash_pattern=lambda: re.compile(rf"bcrypt\$(?P<bcrypt>{BCRYPT})"),
         verify=lambda match, password: bcrypt_verify(match["bcrypt"], password),
         cost=bcrypt_match_cost,
         max_bytes=BCRYPT_BYTES,
     ),
     Scheme(
         name="django_bcrypt_sha256",
-        hash_pattern=re.compile(rf"bcrypt_sha256\$(?P<bcrypt>{BCRYPT})"),
+        hash_pattern=lambda: re.compile(rf"bcrypt_sha256\$(?P<bcrypt>{BCRYPT})"),
         verify=lambda match, password: bcrypt_verify(match["bcrypt"], hex_digest("sha256", password)),
         cost=bcrypt_match_cost,
     ),
     Scheme(
         name="django_scrypt",
-        hash_pattern=re.compile(
+        hash_pattern=lambda: re.compile(
             rf"scrypt\$(?P<n>[0-9]{{1,10}})\$(?P<salt>[^$]*)\$(?P<r>{_NUMBER})\$(?P<p>{_NUMBER})\$(?P<value>[^$]+)"
         ),
         verify=_django_scrypt,
@@ -216,13 +218,13 @@ SCHEMES = (
     ),
     Scheme(
         name="django_sha1",
-        hash_pattern=re.compile(r"sha1\$[^$]*\$[0-9a-f]{40}"),
+        hash_pattern=lambda: re.compile(r"sha1\$[^$]*\$[0-9a-f]{40}"),
         verify=passlib_verifier("django_salted_sha1", any_salt=True),
         strong=False,
     ),
     Scheme(
         name="werkzeug_scrypt",
-        hash_pattern=re.compile(
+        hash_pattern=lambda: re.compile(
             rf"scrypt:(?P<n>[0-9]{{1,10}}):(?P<r>{_NUMBER}):(?P<p>{_NUMBER})\$(?P<salt>[^$]*)\$(?P<value>(?:[0-9a-f]{{2}})+)"
         ),
         verify=_werkzeug_scrypt,
@@ -230,7 +232,7 @@ SCHEMES = (
     ),
     Scheme(
         name="werkzeug_pbkdf2",
-        hash_pattern=re.compile(
+        hash_pattern=lambda: re.compile(
             rf"pbkdf2:(?P<digest>sha1|sha256|sha512):{_ROUNDS}\$(?P<salt>[^$]*)\$(?P<value>(?:[0-9a-f]{{2}})+)"
         ),
         verify=_werkzeug_pbkdf2,
@@ -241,20 +243,20 @@ SCHEMES = (
     # that begin with 1
     Scheme(
         name="aspnet_v2",
-        hash_pattern=re.compile(r"A[A-P][A-Za-z0-9+/]{64}=="),
+        hash_pattern=lambda: re.compile(r"A[A-P][A-Za-z0-9+/]{64}=="),
         verify=_aspnet_v2,
         strong=False,
     ),
     Scheme(
         name="aspnet_v3",
-        hash_pattern=re.compile(r"AQAAAA[A-Za-z0-9+/]{60,300}={0,2}"),
+        hash_pattern=lambda: re.compile(r"AQAAAA[A-Za-z0-9+/]{60,300}={0,2}"),
         verify=_aspnet_v3,
         cost=_aspnet_v3_cost,
         create=_aspnet_v3_new,
     ),
     Scheme(
         name="keycloak",
-        hash_pattern=re.compile(r"(?P<secret>\{\"(?:value|salt)\"[^\n]*\})\n(?P<settings>\{.*\})", re.DOTALL),
+        hash_pattern=lambda: re.compile(r"(?P<secret>\{\"(?:value|salt)\"[^\n]*\})\n(?P<settings>\{.*\})", re.DOTALL),
         verify=_keycloak,
         cost=_keycloak_cost,
     ),

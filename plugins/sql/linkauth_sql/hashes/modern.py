@@ -1,19 +1,15 @@
-"""Schemes that are not specific to one application: Argon2, bcrypt, scrypt, PBKDF2 and those of crypt(3)."""
+"""Schemes that are not specific to one application: Argon2, bcrypt, scrypt, PBKDF2 and those of crypt(3).
+
+The libraries are imported for the first hash that needs them, so that a start is faster.
+"""
 
 from __future__ import annotations
 
-import ctypes
-import ctypes.util
 import re
 import threading
 from functools import cache
 from hmac import compare_digest
-from typing import Any
-
-import bcrypt
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
-from argon2.low_level import Type
+from typing import TYPE_CHECKING, Any
 
 from linkauth_sql.hashes.scheme import (
     EXCESSIVE_COST,
@@ -29,17 +25,29 @@ from linkauth_sql.hashes.scheme import (
     scrypt_cost,
 )
 
-RECOMMENDED = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1, type=Type.ID)
-"""Argon2id with 19 MiB, 2 passes and 1 lane: the first recommendation of the OWASP Password Storage Cheat Sheet."""
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
+
 BCRYPT_BYTES = 72
 ARGON2 = r"\$argon2(?:id|i|d)\$(?:v=[0-9]{1,3}\$)?m=(?P<m>[0-9]{1,9}),t=(?P<t>[0-9]{1,6}),p=(?P<p>[0-9]{1,4})"
 ARGON2 += r"(?:,[a-z]+=[A-Za-z0-9+/]*)*\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+"
 BCRYPT = r"\$2[aby]\$(?P<cost>[0-9]{2})\$[./A-Za-z0-9]{53}"
 
 
+@cache
+def recommended() -> PasswordHasher:
+    """Returns Argon2id with 19 MiB, 2 passes and 1 lane, as the OWASP Password Storage Cheat Sheet recommends."""
+    from argon2 import PasswordHasher
+    from argon2.low_level import Type
+
+    return PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1, type=Type.ID)
+
+
 def argon2_verify(stored: str, password: bytes) -> bool:
+    from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+
     try:
-        return RECOMMENDED.verify(stored, password)
+        return recommended().verify(stored, password)
     except VerifyMismatchError:
         return False
     except (VerificationError, InvalidHashError) as error:
@@ -51,12 +59,16 @@ def argon2_match_cost(match: HashMatch) -> Cost:
 
 
 def bcrypt_verify(stored: str, password: bytes) -> bool:
+    import bcrypt
+
     # bcrypt reads 72 bytes; other programs ignore the rest, but this library refuses longer passwords
     return bcrypt.checkpw(password[:BCRYPT_BYTES], stored.encode("ascii"))
 
 
 def bcrypt_new(cost: int, password: bytes) -> str:
     """Returns a hash with the prefix $2y$, which PHP and Rails accept. $2y$ and $2b$ are the same function."""
+    import bcrypt
+
     hashed = bcrypt.hashpw(password, bcrypt.gensalt(cost)).decode("ascii")
     return hashed.replace("$2b$", "$2y$", 1)
 
@@ -73,6 +85,8 @@ def _scrypt_match_cost(match: HashMatch) -> Cost:
 @cache
 def _libcrypt() -> Any:
     """Returns crypt_rn(3) of libxcrypt, which is thread-safe, or None if the system does not have it."""
+    import ctypes.util
+
     try:
         function = ctypes.CDLL(ctypes.util.find_library("crypt") or "libcrypt.so.1").crypt_rn
     except (OSError, AttributeError):
@@ -93,6 +107,8 @@ def libcrypt_verify(match: HashMatch, password: bytes) -> bool:
     if crypt is None:
         raise UnusableHash("is a yescrypt hash, which the libcrypt of this system does not support")
     if not hasattr(_buffers, "data"):
+        import ctypes
+
         _buffers.data = ctypes.create_string_buffer(_BUFFER_BYTES)
     made = crypt(password, match[0].encode("ascii"), _buffers.data, _BUFFER_BYTES)
     # crypt_rn returns NULL for parameters that it does not support
@@ -117,14 +133,14 @@ _ANY_SALT = r"[ -#%-9;-~]"
 SCHEMES = (
     Scheme(
         name="argon2",
-        hash_pattern=re.compile(ARGON2),
+        hash_pattern=lambda: re.compile(ARGON2),
         verify=lambda match, password: argon2_verify(match[0], password),
         cost=argon2_match_cost,
-        create=lambda password: RECOMMENDED.hash(password),
+        create=lambda password: recommended().hash(password),
     ),
     Scheme(
         name="bcrypt",
-        hash_pattern=re.compile(BCRYPT),
+        hash_pattern=lambda: re.compile(BCRYPT),
         verify=lambda match, password: bcrypt_verify(match[0], password),
         cost=bcrypt_match_cost,
         create=lambda password: bcrypt_new(12, password),
@@ -132,7 +148,7 @@ SCHEMES = (
     ),
     Scheme(
         name="scrypt",
-        hash_pattern=re.compile(
+        hash_pattern=lambda: re.compile(
             r"\$scrypt\$ln=(?P<ln>[0-9]{1,2}),r=(?P<r>[0-9]{1,4}),p=(?P<p>[0-9]{1,4})\$[^$]+\$[^$]+"
         ),
         verify=passlib_verifier("scrypt"),
@@ -140,25 +156,27 @@ SCHEMES = (
     ),
     Scheme(
         name="pbkdf2_sha256",
-        hash_pattern=re.compile(r"\$pbkdf2-sha256\$(?P<rounds>[0-9]{1,12})\$[^$]*\$[^$]+"),
+        hash_pattern=lambda: re.compile(r"\$pbkdf2-sha256\$(?P<rounds>[0-9]{1,12})\$[^$]*\$[^$]+"),
         verify=passlib_verifier("pbkdf2_sha256"),
         cost=pbkdf2_cost_by_rounds("sha256"),
     ),
     Scheme(
         name="pbkdf2_sha512",
-        hash_pattern=re.compile(r"\$pbkdf2-sha512\$(?P<rounds>[0-9]{1,12})\$[^$]*\$[^$]+"),
+        hash_pattern=lambda: re.compile(r"\$pbkdf2-sha512\$(?P<rounds>[0-9]{1,12})\$[^$]*\$[^$]+"),
         verify=passlib_verifier("pbkdf2_sha512"),
         cost=pbkdf2_cost_by_rounds("sha512"),
     ),
     Scheme(
         name="yescrypt",
-        hash_pattern=re.compile(rf"\$y\$j(?P<n>[./0-9A-Za-j])(?P<r>[./0-9A-Za-j])\$(?:{_SALT}+)\$(?:{_SALT}{{43}})"),
+        hash_pattern=lambda: re.compile(
+            rf"\$y\$j(?P<n>[./0-9A-Za-j])(?P<r>[./0-9A-Za-j])\$(?:{_SALT}+)\$(?:{_SALT}{{43}})"
+        ),
         verify=libcrypt_verify,
         cost=_yescrypt_cost,
     ),
     Scheme(
         name="sha512_crypt",
-        hash_pattern=re.compile(
+        hash_pattern=lambda: re.compile(
             rf"\$6\$(?:rounds=(?P<rounds>[0-9]{{1,12}})\$)?(?!rounds=){_ANY_SALT}{{0,16}}\${_SALT}{{86}}"
         ),
         verify=passlib_verifier("sha512_crypt", any_salt=True),
@@ -168,7 +186,7 @@ SCHEMES = (
     ),
     Scheme(
         name="sha256_crypt",
-        hash_pattern=re.compile(
+        hash_pattern=lambda: re.compile(
             rf"\$5\$(?:rounds=(?P<rounds>[0-9]{{1,12}})\$)?(?!rounds=){_ANY_SALT}{{0,16}}\${_SALT}{{43}}"
         ),
         verify=passlib_verifier("sha256_crypt", any_salt=True),
@@ -177,19 +195,19 @@ SCHEMES = (
     ),
     Scheme(
         name="md5_crypt",
-        hash_pattern=re.compile(rf"\$1\${_ANY_SALT}{{0,8}}\${_SALT}{{22}}"),
+        hash_pattern=lambda: re.compile(rf"\$1\${_ANY_SALT}{{0,8}}\${_SALT}{{22}}"),
         verify=passlib_verifier("md5_crypt", any_salt=True),
         strong=False,
     ),
     Scheme(
         name="apr1_md5_crypt",
-        hash_pattern=re.compile(rf"\$apr1\${_ANY_SALT}{{0,8}}\${_SALT}{{22}}"),
+        hash_pattern=lambda: re.compile(rf"\$apr1\${_ANY_SALT}{{0,8}}\${_SALT}{{22}}"),
         verify=passlib_verifier("apr_md5_crypt", any_salt=True),
         strong=False,
     ),
     Scheme(
         name="des_crypt",
-        hash_pattern=re.compile(rf"{_SALT}{{13}}"),
+        hash_pattern=lambda: re.compile(rf"{_SALT}{{13}}"),
         verify=passlib_verifier("des_crypt"),
         strong=False,
         max_bytes=8,

@@ -106,14 +106,14 @@ _PLAIN = rf":{_MEDIAWIKI}:(?P<salt>[^:]*):(?P<value>[^:]+)"
 SCHEMES = (
     Scheme(
         name="wordpress",
-        hash_pattern=re.compile(rf"\$wp(?P<bcrypt>{BCRYPT})"),
+        hash_pattern=lambda: re.compile(rf"\$wp(?P<bcrypt>{BCRYPT})"),
         verify=lambda match, password: bcrypt_verify(match["bcrypt"], _wordpress_prehash(password)),
         cost=bcrypt_match_cost,
         create=lambda password: "$wp" + bcrypt_new(12, _wordpress_prehash(password)),
     ),
     Scheme(
         name="phpass",
-        hash_pattern=re.compile(r"\$[PH]\$(?P<log>[./0-9A-Za-z])[./0-9A-Za-z]{30}"),
+        hash_pattern=lambda: re.compile(r"\$[PH]\$(?P<log>[./0-9A-Za-z])[./0-9A-Za-z]{30}"),
         verify=passlib_verifier("phpass"),
         cost=cost_by_log_rounds("log", ALPHABET, 2_700),
         slowdown=4,
@@ -122,7 +122,7 @@ SCHEMES = (
     ),
     Scheme(
         name="drupal7",
-        hash_pattern=re.compile(
+        hash_pattern=lambda: re.compile(
             r"(?P<upgraded>U?)\$S\$(?P<log>[./0-9A-Za-z])(?P<salt>[./0-9A-Za-z]{8})[./0-9A-Za-z]{43}"
         ),
         verify=_drupal7_verify,
@@ -132,7 +132,7 @@ SCHEMES = (
     ),
     Scheme(
         name="joomla_md5",
-        hash_pattern=re.compile(r"(?P<value>[0-9a-f]{32}):(?P<salt>[ -~]{1,64})"),
+        hash_pattern=lambda: re.compile(r"(?P<value>[0-9a-f]{32}):(?P<salt>[ -~]{1,64})"),
         verify=lambda match, password: compare_digest(
             hex_digest("md5", password + match["salt"].encode("ascii")), match["value"].encode("ascii")
         ),
@@ -140,26 +140,26 @@ SCHEMES = (
     ),
     Scheme(
         name="mediawiki_pbkdf2",
-        hash_pattern=re.compile(rf":pbkdf2{_PLAIN}"),
+        hash_pattern=lambda: re.compile(rf":pbkdf2{_PLAIN}"),
         verify=_mediawiki_pbkdf2,
         cost=_mediawiki_cost,
         create=_mediawiki_pbkdf2_new,
     ),
     Scheme(
         name="mediawiki_layered",
-        hash_pattern=re.compile(rf":pbkdf2{_LAYERED}"),
+        hash_pattern=lambda: re.compile(rf":pbkdf2{_LAYERED}"),
         verify=_mediawiki_layered,
         cost=_mediawiki_cost,
     ),
     Scheme(
         name="mediawiki_argon2",
-        hash_pattern=re.compile(rf":argon2:(?P<argon2>{ARGON2})"),
+        hash_pattern=lambda: re.compile(rf":argon2:(?P<argon2>{ARGON2})"),
         verify=lambda match, password: argon2_verify(match["argon2"], password),
         cost=argon2_match_cost,
     ),
     Scheme(
         name="mediawiki_b",
-        hash_pattern=re.compile(r":B:(?P<salt>[^:]*):(?P<value>[0-9a-f]{32})"),
+        hash_pattern=lambda: re.compile(r":B:(?P<salt>[^:]*):(?P<value>[0-9a-f]{32})"),
         verify=lambda match, password: compare_digest(
             _mediawiki_b(match["salt"], password), match["value"].encode("ascii")
         ),
@@ -167,7 +167,7 @@ SCHEMES = (
     ),
     Scheme(
         name="mediawiki_a",
-        hash_pattern=re.compile(r":A:(?P<value>[0-9a-f]{32})"),
+        hash_pattern=lambda: re.compile(r":A:(?P<value>[0-9a-f]{32})"),
         verify=lambda match, password: compare_digest(hex_digest("md5", password), match["value"].encode("ascii")),
         strong=False,
     ),

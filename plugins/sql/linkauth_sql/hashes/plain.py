@@ -44,12 +44,17 @@ def _ldap_verifier(algorithm: str) -> Callable[[HashMatch, bytes], bool]:
 
 
 def _ldap_scheme(name: str, prefix: str, algorithm: str) -> Scheme:
-    hash_pattern = re.compile(rf"\{{{prefix}\}}(?P<value>{_BASE64})", re.IGNORECASE)
-    return Scheme(name=name, hash_pattern=hash_pattern, verify=_ldap_verifier(algorithm), strong=False)
+    hash_format = rf"\{{{prefix}\}}(?P<value>{_BASE64})"
+    return Scheme(
+        name=name,
+        hash_pattern=lambda: re.compile(hash_format, re.IGNORECASE),
+        verify=_ldap_verifier(algorithm),
+        strong=False,
+    )
 
 
-def _passlib_scheme(name: str, hash_pattern: str) -> Scheme:
-    return Scheme(name=name, hash_pattern=re.compile(hash_pattern), verify=passlib_verifier(name), strong=False)
+def _passlib_scheme(name: str, hash_format: str) -> Scheme:
+    return Scheme(name=name, hash_pattern=lambda: re.compile(hash_format), verify=passlib_verifier(name), strong=False)
 
 
 SCHEMES = (

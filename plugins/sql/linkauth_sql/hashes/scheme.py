@@ -44,15 +44,15 @@ class UnusableHash(Exception):
 class Scheme:
     """A hash scheme.
 
-    `hash_pattern` matches the whole stored hash. `verify` checks a password. `cost` returns the cost of a check; hashes
-    of one scheme with equal costs take equal time. `strong` schemes are slow by design and are allowed by default.
-    `create` hashes a new password. `max_bytes` is the number of bytes of a password that the scheme uses, 0 for all;
-    the check ignores the rest. A password of `hashes.MAX_PASSWORD_BYTES` takes up to `slowdown` times as long as a
-    short one.
+    `hash_pattern` returns the pattern of the whole stored hash. It is a function, because a start would have to compile
+    all patterns otherwise. `verify` checks a password. `cost` returns the cost of a check; hashes of one scheme with
+    equal costs take equal time. `strong` schemes are slow by design and are allowed by default. `create` hashes a new
+    password. `max_bytes` is the number of bytes of a password that the scheme uses, 0 for all; the check ignores the
+    rest. A password of `hashes.MAX_PASSWORD_BYTES` takes up to `slowdown` times as long as a short one.
     """
 
     name: str
-    hash_pattern: re.Pattern[str]
+    hash_pattern: Callable[[], re.Pattern[str]]
     verify: Callable[[HashMatch, bytes], bool]
     cost: Callable[[HashMatch], Cost] = lambda _match: Cost()
     strong: bool = True
