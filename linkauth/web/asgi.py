@@ -29,6 +29,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _Response = tuple[int, list[tuple[bytes, bytes]], bytes]
 _INTERNAL_ERROR: _Response = (500, [(b"content-type", b"text/plain")], b"internal error\n")
+_DISCONNECTED: _Response = (400, [(b"content-type", b"text/plain")], b"the client has disconnected\n")
 _MALFORMED_BODY: _Response = (
     400,
     [(b"content-type", b"text/plain"), (b"connection", b"close")],
@@ -79,7 +80,7 @@ class Application:
                 await _send(send, _MALFORMED_BODY)
                 return
         if is_sign_in(environ["REQUEST_METHOD"], environ["PATH_INFO"]):
-            status, headers, body = await self._sign_in(environ)
+            status, headers, body = await self._sign_in(environ, receive)
         else:
             status, headers, body = await self._threads.run(environ)
         if not complete:
@@ -87,14 +88,22 @@ class Application:
             headers = [*headers, (b"connection", b"close")]
         await _send(send, (status, headers, body))
 
-    async def _sign_in(self, environ: dict[str, Any]) -> _Response:
+    async def _sign_in(self, environ: dict[str, Any], receive: Receive) -> _Response:
+        """Run the WSGI application in a thread for sign-ins, unless the client disconnects before."""
         future: asyncio.Future[_Response] = asyncio.get_running_loop().create_future()
 
         def respond(retry_after: int) -> None:
-            _set_result_from_thread(future, self._respond({**environ, RETRY_AFTER_KEY: retry_after}))
+            if not future.cancelled():
+                _set_result_from_thread(future, self._respond({**environ, RETRY_AFTER_KEY: retry_after}))
 
         self._sign_ins.add(environ, respond)
-        return await future
+        disconnected = asyncio.ensure_future(_disconnect(receive))
+        try:
+            await asyncio.wait((future, disconnected), return_when=asyncio.FIRST_COMPLETED)
+            return future.result() if future.done() else _DISCONNECTED
+        finally:
+            disconnected.cancel()
+            future.cancel()
 
     async def _read_body(self, environ: dict[str, Any], receive: Receive) -> bool:
         """Read the body into `environ`. Return False if the body is late or too long. Raises UnreadableBody."""
@@ -225,6 +234,14 @@ def wsgi_environ(scope: Scope) -> dict[str, Any]:
             raw_value.decode("latin-1")
         )
     return environ | {key: ",".join(values) for key, values in headers.items()}
+
+
+async def _disconnect(receive: Receive) -> None:
+    """Return when the client disconnects. The body must have been read."""
+    message = await receive()
+    if message["type"] != "http.disconnect":
+        # not defined by the specification: the connection is used until the response
+        await asyncio.get_running_loop().create_future()
 
 
 async def _send(send: Send, response: _Response) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterable
+import time
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -118,6 +119,51 @@ def test_other_requests_are_answered_while_sign_ins_wait_or_are_refused() -> Non
 
     application = Application(wsgi, 1, sign_in_threads(max_wait=4))
     run(asyncio.wait_for(crowd(), LONG))
+
+
+def test_sign_in_does_not_run_if_its_client_has_disconnected() -> None:
+    released = threading.Event()
+    paths: list[str] = []
+
+    def wsgi(environ: Any, start_response: Any) -> list[bytes]:
+        paths.append(environ["PATH_INFO"])
+        assert released.wait(LONG)
+        start_response("200 OK", [])
+        return []
+
+    async def request(path: str, *messages: dict[str, Any]) -> Any:
+        sent: list[Any] = []
+        queue = [part(b"", False), *messages]
+
+        async def receive() -> Any:
+            return queue.pop(0) if queue else await asyncio.Event().wait()
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await application({**SCOPE, "path": path}, receive, send)
+        return sent[0]["status"]
+
+    async def crowd() -> None:
+        first = asyncio.create_task(request("/1/authorize"))
+        await asyncio.to_thread(_wait_until, lambda: paths == ["/1/authorize"])
+        assert await request("/2/authorize", {"type": "http.disconnect"}) == 400
+        last = asyncio.create_task(request("/3/authorize", part(b"", False)))
+        await asyncio.sleep(0)
+        released.set()
+        assert (await first, await last) == (200, 200)
+        assert paths == ["/1/authorize", "/3/authorize"]
+
+    application = Application(wsgi, 1, sign_in_threads())
+    run(asyncio.wait_for(crowd(), LONG))
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LONG
+    while not condition():
+        assert time.monotonic() < deadline
+        # polls the condition of the loop
+        time.sleep(0.001)
 
 
 def test_late_body_is_truncated_and_connection_closes() -> None:
