@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from threading import BoundedSemaphore
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import URL, Connection, Engine, Select, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, Select, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError, TimeoutError
 
 from linkauth.config.settings import SettingsError
 from linkauth.redaction import reason, register_url_secrets
-from linkauth.storage.deadline import OPERATOR_SECONDS, REQUEST_SECONDS, DeadlinePool, operation, remaining
+from linkauth.storage import postgresql, sqlite
+from linkauth.storage.deadline import OPERATOR_SECONDS, REQUEST_SECONDS, DeadlinePool, operation
+from linkauth.storage.group_commit import GroupCommit
+from linkauth.storage.sqlite import READ_ONLY
+from linkauth.storage.statements import Prepared
+
+Result = TypeVar("Result")
 
 KEY = "linkauth.database"
 POOL_SIZE = 16
 """Maximum number of database connections per process. They are opened on demand."""
 MAX_WRITERS = 12
 """Maximum number of concurrent write transactions per process. The remaining connections are for readers."""
-READ_ONLY = "linkauth_read_only"
-"""Execution option of SQLite connections that only read."""
-STATEMENT_SECONDS = 1.5
-LOCK_SECONDS = 1.25
-"""PostgreSQL's statement_timeout and lock_timeout. Below REQUEST_SECONDS, so that the server stops in time."""
 
 
 _CONNECTION_LIMITS = """
@@ -55,8 +55,8 @@ def open_engine(url: str, for_operator: bool = False) -> Engine:
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
-            return _sqlite(parsed, for_operator)
-        if parsed.get_backend_name() != "postgresql":
+            _require_file(parsed)
+        elif parsed.get_backend_name() != "postgresql":
             raise SettingsError([(KEY, "is neither sqlite:///<file> nor postgresql+psycopg://<user>@<host>/<name>")])
         return _create(parsed, for_operator)
     except NoSuchModuleError:
@@ -79,54 +79,48 @@ def describe_error(error: Exception) -> str:
 
 
 class Reader:
-    """Runs single SELECT statements, without a transaction or lock; each one is consistent by itself.
-
-    `prepare` compiles a statement once and passes it to the driver directly. This halves the cost of introspection,
-    which runs once per utterance.
-    """
+    """Runs single SELECT statements, without a transaction or lock; each one is consistent by itself."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._transactional = engine.dialect.name != "sqlite"
         self.errors: tuple[type[Exception], ...] = (SQLAlchemyError, engine.dialect.dbapi.Error)  # type: ignore[union-attr]
 
     def connect(self) -> Connection:
         """Returns a connection for other SELECT statements. On SQLite, it takes no lock that blocks writers."""
-        connection = self._engine.connect()
-        if self._transactional:
-            return connection.execution_options(isolation_level="AUTOCOMMIT")
-        return connection.execution_options(**{READ_ONLY: True})
+        return self._engine.connect().execution_options(**{READ_ONLY: True})
 
     def prepare(self, select: Select[Any]) -> Callable[[Mapping[str, Any]], Any]:
         """Returns a function that maps the parameters of `select` to the first row (a tuple or None).
 
         The function raises one of `errors`.
         """
-        compiled = select.compile(self._engine)
-        sql, names = compiled.string, compiled.positiontup
+        prepared = Prepared(self._engine, select)
 
         def first(parameters: Mapping[str, Any]) -> Any:
-            values = parameters if names is None else [parameters[name] for name in names]
-            connection = self._engine.raw_connection()
-            driver: Any = connection.driver_connection
-            try:
-                if self._transactional:
-                    # prevents a transaction; psycopg sends nothing to the server for this
-                    driver.autocommit = True
-                cursor = connection.cursor()
-                cursor.execute(sql, values)
+            with driver_connection(self._engine) as connection:
+                cursor = prepared.execute(connection, parameters)
                 row = cursor.fetchone()
                 cursor.close()
-                if self._transactional:
-                    driver.autocommit = False
-            except Exception:
-                # the state of the connection is unknown, so the next call must open a new one
-                connection.invalidate()
-                raise
-            connection.close()
             return row
 
         return first
+
+
+@contextmanager
+def driver_connection(engine: Engine) -> Iterator[Any]:
+    """Context manager for a connection of the driver, from the pool, whose statements are not in a transaction."""
+    pooled = engine.raw_connection()
+    connection: Any = pooled.driver_connection
+    try:
+        # SQLite's connections are always in this mode
+        if engine.dialect.name != "sqlite" and not connection.autocommit:
+            connection.autocommit = True
+        yield connection
+    except BaseException as error:
+        # the state of the connection is unknown, so the next call must open a new one
+        pooled.invalidate(error)
+        raise
+    pooled.close()
 
 
 class Writer:
@@ -141,18 +135,40 @@ class Writer:
         pool = engine.pool
         assert isinstance(pool, DeadlinePool)
         self._seconds = pool.timeout()
-        slots = BoundedSemaphore(1 if engine.dialect.name == "sqlite" else MAX_WRITERS)
-        self._write_slots = _writers.setdefault(engine, slots)
+        self._group_commit = GroupCommit(engine) if engine.dialect.name == "sqlite" else None
+        self._write_slots = _writers.setdefault(engine, BoundedSemaphore(MAX_WRITERS))
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """Context manager for a transaction, like `engine.begin()`. Raises SQLAlchemyError."""
+        with self._turn(), self._engine.begin() as connection:
+            yield connection
+
+    def run(self, work: Callable[[Any], Result]) -> Result:
+        """Runs a transaction of prepared statements, and returns the result of `work` after the commit.
+
+        `work` gets a connection of the driver. On PostgreSQL, each statement is a transaction. On SQLite, transactions
+        are committed in groups, so another thread may call `work`, and may call it again. Raises SQLAlchemyError or an
+        error of the driver.
+        """
+        if self._group_commit:
+            with operation(self._seconds):
+                return self._group_commit.run(work)
+        with self._turn(), driver_connection(self._engine) as connection:
+            return work(connection)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Context manager for the turn to write, and for the deadline of the operation."""
         with operation(self._seconds):
+            if self._group_commit:
+                with self._group_commit.turn():
+                    yield
+                return
             if not self._write_slots.acquire(timeout=self._seconds):
                 raise TimeoutError("too many write transactions are waiting")
             try:
-                with self._engine.begin() as connection:
-                    yield connection
+                yield
             finally:
                 self._write_slots.release()
 
@@ -170,48 +186,28 @@ def connection_limit(engine: Engine) -> int | None:
     return min(limits)
 
 
-def _create(url: URL, for_operator: bool = False, **options: Any) -> Engine:
+def _create(url: URL, for_operator: bool) -> Engine:
     seconds = OPERATOR_SECONDS if for_operator else REQUEST_SECONDS
-    pool = {"poolclass": DeadlinePool, "pool_size": POOL_SIZE, "max_overflow": 0, "pool_timeout": seconds}
-    options = {**pool, "pool_use_lifo": True, "hide_parameters": True, **options}
-    if url.get_backend_name() == "sqlite":
-        engine = create_engine(url, **options)
-        event.listen(engine, "do_connect", _open_file)
-        return engine
-    connect_args: dict[str, Any] = {"connect_timeout": 10 if for_operator else 2}
-    if not for_operator:
-        limits = {"statement_timeout": STATEMENT_SECONDS, "lock_timeout": LOCK_SECONDS}
-        connect_args["options"] = " ".join(f"-c {name}={limit * 1000:.0f}" for name, limit in limits.items())
-    engine = create_engine(url, pool_pre_ping=True, connect_args=connect_args, **options)
-    if engine.driver == "psycopg" and not for_operator:
-        from linkauth.storage.postgresql import DeadlineConnection
-
-        @event.listens_for(engine, "do_connect")
-        def connect(_dialect: Any, _record: Any, arguments: Any, parameters: Any) -> Any:
-            return DeadlineConnection.connect(*arguments, **parameters)
-
+    engine = create_engine(
+        url,
+        poolclass=DeadlinePool,
+        pool_size=POOL_SIZE,
+        max_overflow=0,
+        pool_timeout=seconds,
+        pool_use_lifo=True,
+        # whatever begins a transaction also ends it
+        pool_reset_on_return=None,
+        hide_parameters=True,
+        **(postgresql.options(url, for_operator) if url.get_backend_name() == "postgresql" else {}),
+    )
+    if engine.dialect.name == "sqlite":
+        sqlite.configure(engine, seconds / 2)
+    else:
+        postgresql.configure(engine, for_operator)
     return engine
 
 
-def _open_file(_dialect: Any, _record: Any, arguments: list[Any], parameters: dict[str, Any]) -> None:
-    """Creates a missing SQLite file with mode 0600 before SQLite opens it, and sets the lock timeout to the deadline.
-
-    SQLite gives the -wal and -shm files the same mode. SQLite itself reports an unusable path.
-    """
-    with suppress(OSError):
-        file = os.open(os.path.realpath(arguments[0]), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
-        # the umask may have removed permissions of the owner
-        os.fchmod(file, 0o600)
-        os.close(file)
-    parameters["timeout"] = remaining()
-
-
-def _sqlite(url: URL, for_operator: bool) -> Engine:
-    """Returns an SQLite engine with these settings.
-
-    journal_mode=WAL: readers never wait. synchronous=FULL: a power failure loses no token. BEGIN IMMEDIATE: a
-    transaction that reads before it writes does not fail halfway with a lock conflict.
-    """
+def _require_file(url: URL) -> None:
     if url.database in (None, "", ":memory:"):
         raise SettingsError([(KEY, "does not name a file: links in memory would be lost with the process")])
     if str(url.database).startswith("file:"):
@@ -219,38 +215,3 @@ def _sqlite(url: URL, for_operator: bool) -> Engine:
         raise SettingsError(
             [(KEY, "is a file: URL of SQLite: write the path of the file, as in sqlite:////var/lib/db.sqlite")]
         )
-    engine = _create(url, for_operator)
-    max_lock_seconds = (OPERATOR_SECONDS if for_operator else REQUEST_SECONDS) / 2
-
-    @event.listens_for(engine, "connect")
-    def configure(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-        _set_busy_timeout(connection, {}, max_lock_seconds)
-
-    @event.listens_for(engine, "checkout")
-    def limit(connection: Any, record: Any, _proxy: Any) -> None:
-        # readers wait for a lock for at most half of the time limit. To save a statement, the timeout is set only if
-        # less time remains, or if the last user of the connection changed it
-        seconds = min(remaining(), max_lock_seconds)
-        if seconds < max_lock_seconds or "busy_seconds" in record.info:
-            _set_busy_timeout(connection, record.info, seconds)
-        if seconds == max_lock_seconds:
-            record.info.pop("busy_seconds", None)
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        if not connection.get_execution_options().get(READ_ONLY):
-            _set_busy_timeout(connection.connection, connection.info, remaining())
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
-
-
-def _set_busy_timeout(connection: Any, info: dict[Any, Any], seconds: float) -> None:
-    """Sets how long SQLite waits for a lock on this connection, and marks in `info` that the timeout was changed."""
-    connection.execute(f"PRAGMA busy_timeout={seconds * 1000:.0f}").close()
-    info["busy_seconds"] = seconds

@@ -1,39 +1,83 @@
-"""psycopg 3 connections with a deadline that applies even if the PostgreSQL server hangs."""
+"""PostgreSQL: settings of its connections, and the check of pooled connections."""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-import psycopg
+from sqlalchemy import URL, Connection, Engine, event
+from sqlalchemy.exc import DisconnectionError
 
-from linkauth.storage.deadline import remaining
+from linkauth.storage.sqlite import READ_ONLY
+
+STATEMENT_SECONDS = 1.5
+LOCK_SECONDS = 1.25
+"""statement_timeout and lock_timeout. They are below REQUEST_SECONDS, so that the server stops in time."""
 
 
-class DeadlineConnection(psycopg.Connection[Any]):
-    """A connection that raises OperationalError if the server does not respond before the deadline of the thread.
+def options(url: URL, for_operator: bool) -> dict[str, Any]:
+    """Returns the arguments of `create_engine` for a PostgreSQL server."""
+    connect_args: dict[str, Any] = {"connect_timeout": 10 if for_operator else 2}
+    if not for_operator:
+        limits = {"statement_timeout": STATEMENT_SECONDS, "lock_timeout": LOCK_SECONDS}
+        connect_args["options"] = " ".join(f"-c {name}={limit * 1000:.0f}" for name, limit in limits.items())
+    # other drivers have no cheaper check
+    return {"connect_args": connect_args, "pool_pre_ping": url.get_driver_name() != "psycopg"}
 
-    PostgreSQL's statement_timeout is not sufficient, because a server that hangs does not enforce it. The deadline also
-    applies to connecting, because psycopg's own limit is at least 2 seconds per address.
+
+def configure(engine: Engine, for_operator: bool) -> None:
+    """Sets up the connections of a PostgreSQL engine."""
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # the driver begins a transaction with the first statement unless the connection is in autocommit mode
+        driver: Any = connection.connection.driver_connection
+        read_only = bool(connection.get_execution_options().get(READ_ONLY))
+        if driver.autocommit != read_only:
+            driver.autocommit = read_only
+
+    if engine.driver != "psycopg":
+        return
+    _check_idle_connections(engine)
+    if not for_operator:
+        from linkauth.storage.deadline_connection import DeadlineConnection
+
+        @event.listens_for(engine, "do_connect")
+        def connect(_dialect: Any, _record: Any, arguments: Any, parameters: Any) -> Any:
+            return DeadlineConnection.connect(*arguments, **parameters)
+
+
+def _check_idle_connections(engine: Engine) -> None:
+    """Makes the pool replace connections that the server has closed, and those that are older than a broken one.
+
+    This needs no round trip, unlike `pool_pre_ping`: the message that a connection was closed has already arrived. If a
+    server disappears without a message, the first statement fails, and the pool opens new connections for the others.
     """
+    broken_at = 0.0
+    error: Any = engine.dialect.dbapi.Error  # type: ignore[union-attr]
 
-    @classmethod
-    def _connect_gen(cls, conninfo: str = "") -> Any:
-        return _limited(super()._connect_gen(conninfo))
+    @event.listens_for(engine, "connect")
+    def opened(_connection: Any, record: Any) -> None:
+        record.info["opened_at"] = time.monotonic()
 
-    def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
-        return super().wait(_limited(gen, self), *arguments, **options)
+    @event.listens_for(engine, "invalidate")
+    def invalidated(connection: Any, _record: Any, cause: BaseException | None) -> None:
+        nonlocal broken_at
+        if connection.closed and not isinstance(cause, DisconnectionError):
+            broken_at = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def check(connection: Any, record: Any, _proxy: Any) -> None:
+        if record.info["opened_at"] <= broken_at or not _is_open(connection, error):
+            raise DisconnectionError("the server has closed the connection")
 
 
-def _limited(gen: Any, connection: DeadlineConnection | None = None) -> Any:
-    """Wraps psycopg's generator `gen`, which polls ten times a second. Closes the connection at the deadline."""
+def _is_open(connection: Any, error: type[Exception]) -> bool:
+    """Returns whether an idle psycopg connection is open, from what has arrived; does not wait for the server."""
     try:
-        awaited = next(gen)
-        while True:
-            ready = yield awaited
-            if not remaining():
-                if connection:
-                    connection.pgconn.finish()
-                raise psycopg.OperationalError("the server did not respond in time")
-            awaited = gen.send(ready)
-    except StopIteration as finished:
-        return finished.value
+        # the first call may read a last message of the server, the second one then finds the end of the stream
+        connection.pgconn.consume_input()
+        connection.pgconn.consume_input()
+    except error:
+        return False
+    return not connection.closed

@@ -6,34 +6,45 @@ Failed writes are logged and dropped; the next use or sweep repeats them.
 from __future__ import annotations
 
 import logging
-import queue
 import threading
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
 
-from sqlalchemy import Engine, and_, delete, func, or_, select, update
+from sqlalchemy import Engine, and_, bindparam, delete, func, or_, select, update
 
-from linkauth.storage.engine import Writer, describe_error
+from linkauth.storage.engine import Reader, Writer, describe_error
+from linkauth.storage.statements import RETENTION_SECONDS, Prepared, link_id, now_parameter
 from linkauth.storage.tables import codes, links, tokens
 
 log = logging.getLogger(__name__)
 
-QUEUE_SIZE = 1_000
-BATCH_SIZE = 500
-MAX_BATCHES = 200
+MAX_WAITING = 1_000
+DELAY_SECONDS = 1.0
+"""How long uses of links are collected, to write them in one transaction."""
 SWEEP_SECONDS = 3_600
-RETENTION_SECONDS = 86_400
+LINKS_PER_TRANSACTION = 500
+"""How many links a sweep examines in one transaction, which delays other transactions by milliseconds."""
 _SWEEP = 0
-"""Queue entry for a sweep; no link has this ID."""
+"""Stands for a sweep among the IDs of links."""
+
+_RECORD_USE = (
+    update(links)
+    .where(links.c.id == link_id)
+    .values(first_used_at=func.coalesce(links.c.first_used_at, now_parameter), last_used_at=now_parameter)
+)
 
 
 class UsageWriter:
-    """Writes `first_used_at` and `last_used_at` of links. A queued link is not queued again."""
+    """Writes `first_used_at` and `last_used_at` of links."""
 
     def __init__(self, engine: Engine) -> None:
-        self._writer = Writer(engine)
-        self._queue: queue.Queue[tuple[int, int] | None] = queue.Queue(QUEUE_SIZE)
-        self._waiting: set[int] = set()
-        self._lock = threading.Lock()
+        self._engine, self._writer = engine, Writer(engine)
+        self._record_use = Prepared(engine, _RECORD_USE)
+        self._waiting: dict[int, int] = {}
+        self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
+        self._is_closing = False
         self._swept_at = 0
 
     def record_use(self, link_id: int, now: int) -> None:
@@ -47,67 +58,79 @@ class UsageWriter:
             self._enqueue(_SWEEP, now)
 
     def _enqueue(self, link_id: int, now: int) -> None:
-        with self._lock:
-            if link_id in self._waiting:
+        with self._changed:
+            if link_id in self._waiting or len(self._waiting) >= MAX_WAITING:
                 return
-            try:
-                self._queue.put_nowait((link_id, now))
-            except queue.Full:
-                return
-            self._waiting.add(link_id)
+            self._waiting[link_id] = now
             if self._thread is None:
                 # started at the first use, so that it runs in the worker process and not in its parent
+                self._is_closing = False
                 self._thread = threading.Thread(target=self._write_all, name="usage", daemon=True)
                 self._thread.start()
+            elif len(self._waiting) == 1:
+                self._changed.notify()
 
     def _write_all(self) -> None:
-        while (entry := self._queue.get()) is not None:
-            link_id, now = entry
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._is_closing)
+                self._changed.wait_for(lambda: self._is_closing, DELAY_SECONDS)
+                waiting, self._waiting = self._waiting, {}
+            if not waiting:
+                return
             try:
-                if link_id == _SWEEP:
-                    sweep(self._writer, now)
-                else:
-                    self._write_use(link_id, now)
+                self._write(waiting)
             except Exception as error:
                 # the next use or sweep repeats it
                 log.warning("use of a link not recorded: %s", describe_error(error))
-            with self._lock:
-                self._waiting.discard(link_id)
 
-    def _write_use(self, link_id: int, now: int) -> None:
-        values = {"first_used_at": func.coalesce(links.c.first_used_at, now), "last_used_at": now}
-        with self._writer.begin() as connection:
-            connection.execute(update(links).where(links.c.id == link_id).values(values))
+    def _write(self, waiting: dict[int, int]) -> None:
+        swept_at = waiting.pop(_SWEEP, None)
+        uses = [{"link_id": link, "now": now} for link, now in waiting.items()]
+        if uses:
+            self._writer.run(lambda connection: [self._record_use.execute(connection, use) for use in uses])
+        if swept_at is not None:
+            sweep(self._engine, swept_at)
 
     def close(self) -> None:
         """Writes the queued uses, then stops the thread."""
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify()
         if self._thread is not None:
-            self._queue.put(None)
             self._thread.join(10)
 
 
-def sweep(writer: Writer, now: int) -> None:
+def sweep(engine: Engine, now: int) -> None:
     """Deletes rows that have been unusable for RETENTION_SECONDS.
 
     These are expired codes, links whose code was never redeemed, expired access tokens, and opaque tokens of links that
     have ended. A JWT stays until it expires: verifiers accept it until then, so the deny list must contain it.
-
-    One transaction deletes at most BATCH_SIZE rows, so that locks are short. One sweep runs at most MAX_BATCHES
-    transactions for each kind of row.
     """
-    before = now - RETENTION_SECONDS
-    without_token = and_(links.c.token_issued_at.is_(None), links.c.created_at < before)
-    ended_links = select(links.c.id).where(links.c.ended_at < before)
+    first, last = bindparam("first", type_=links.c.id.type), bindparam("last", type_=links.c.id.type)
+    before = bindparam("before", type_=links.c.created_at.type)
+    ended_links = select(links.c.id).where(links.c.id.between(first, last), links.c.ended_at < before)
     expired = and_(tokens.c.kind == "access", tokens.c.expires_at < before)
     unusable = or_(expired, and_(tokens.c.link_id.in_(ended_links), tokens.c.jti.is_(None)))
-    for column, condition in (
-        (codes.c.digest, codes.c.expires_at < before),
-        (links.c.id, without_token),
-        (tokens.c.digest, unusable),
-    ):
-        batch = select(column).where(condition).limit(BATCH_SIZE).scalar_subquery()
-        delete_batch = delete(column.table).where(column.in_(batch))
-        for _ in range(MAX_BATCHES):
-            with writer.begin() as connection:
-                if connection.execute(delete_batch).rowcount < BATCH_SIZE:
-                    break
+    deletions = [
+        Prepared(engine, statement)
+        for statement in (
+            delete(codes).where(codes.c.link_id.between(first, last), codes.c.expires_at < before),
+            delete(links).where(
+                links.c.id.between(first, last), links.c.token_issued_at.is_(None), links.c.created_at < before
+            ),
+            delete(tokens).where(tokens.c.link_id.between(first, last), unusable),
+        )
+    ]
+    writer = Writer(engine)
+    ids = Reader(engine).prepare(select(func.min(links.c.id), func.max(links.c.id)))({})
+    if ids[0] is None:
+        return
+    for start in range(ids[0], ids[1] + 1, LINKS_PER_TRANSACTION):
+        window = {"first": start, "last": start + LINKS_PER_TRANSACTION - 1, "before": now - RETENTION_SECONDS}
+        writer.run(partial(_delete, deletions, window))
+
+
+def _delete(deletions: Sequence[Prepared], window: Mapping[str, int], connection: Any) -> None:
+    for deletion in deletions:
+        deletion.execute(connection, window)

@@ -24,7 +24,6 @@ from linkauth.oauth2.jwt import Signer
 from linkauth.oauth2.requests import ClientRequest
 from linkauth.oauth2.tokens import SigningKey, digest
 from linkauth.storage import LinkAdmin, LinkFilter, LinkStore
-from linkauth.storage.engine import Writer
 from linkauth.storage.tables import codes, links, tokens
 from linkauth.storage.usage import sweep
 from tests.alexa import basic, fragment, query
@@ -114,7 +113,7 @@ class History:
             self.clock.now = max(self.clock.now + argument, self.latest - DAY / 2)
         elif action == "sweep":
             self.clock.now += argument
-            sweep(Writer(self.engine), int(self.clock.now))
+            sweep(self.engine, int(self.clock.now))
         elif action == "link":
             self._link(argument, kind)
         elif self.grants:

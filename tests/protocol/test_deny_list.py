@@ -16,7 +16,6 @@ from sqlalchemy import Engine, insert, inspect, text, update
 
 from linkauth.oauth2.tokens import Link, Token, digest, new_token
 from linkauth.storage import LinkStore, open_engine, upgrade
-from linkauth.storage.engine import Writer
 from linkauth.storage.tables import links, tokens
 from linkauth.storage.usage import sweep
 from tests.protocol.flow import DAY
@@ -80,11 +79,11 @@ def test_sweep_keeps_jwt_of_ended_link_until_it_expires(engine: Engine, store: L
     # the link has already ended
     store.end(result[0], "left again", NOW)
     assert store.deny_list_version() == version + 1
-    sweep(Writer(engine), NOW + days * DAY + 1)
+    sweep(engine, NOW + days * DAY + 1)
     assert jti in store.revoked_tokens(NOW + days * DAY)
     # the opaque token of the ended link was deleted
     assert store.find(opaque.digest, "access") is None
-    sweep(Writer(engine), NOW + 41 * DAY + 1)
+    sweep(engine, NOW + 41 * DAY + 1)
     assert store.find(signed, "access") is None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from webtest import TestApp
 
 from linkauth.oauth2.tokens import Code, Link, Token, digest
 from linkauth.storage import LinkStore, open_engine, upgrade
-from linkauth.storage.engine import Writer
 from linkauth.storage.tables import links
 from linkauth.storage.usage import sweep
 from tests.conftest import https
@@ -108,7 +108,7 @@ def test_sweep_deletes_only_unusable_rows(tmp_path: Path) -> None:
     store.end(ended[0], "test", old)
     store.create(link(old), code=Code(digest("f"), None, None, old + 60))
     store.create(link(recent), code=Code(digest("g"), None, None, recent + 60))
-    sweep(Writer(engine), now)
+    sweep(engine, now)
     result = {name: store.find(digest(name), "access") is not None for name in "abce"}
     assert result == {"a": True, "b": True, "c": False, "e": False}
     assert store.find(digest("d"), "refresh") is not None
@@ -119,14 +119,20 @@ def test_sweep_deletes_only_unusable_rows(tmp_path: Path) -> None:
     engine.dispose()
 
 
-def test_new_link_starts_sweep_at_most_hourly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_links_and_tokens_start_sweep_at_most_hourly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
     upgrade(engine)
     sweeps: list[int] = []
     monkeypatch.setattr("linkauth.storage.usage.sweep", lambda _engine, now: sweeps.append(now))
     store = LinkStore(engine)
-    for created in (7200, 7300, 10_799, 10_800):
-        store.create(Link("staff", "1", "ada", "home", (), "implicit", "en", created))
+    refresh = Token(digest("r"), "refresh", 7200)
+    for created in (7200, 7300, 10_799):
+        store.create(Link("staff", "1", "ada", "home", (), "implicit", "en", created), (refresh,) * (created == 7200))
+    found = store.find(refresh.digest, "refresh")
+    assert found
     store.close()
+    with closing(LinkStore(engine)) as store:
+        for number, now in enumerate((10_800, 14_399)):
+            assert store.renew(*found, None, (Token(digest(f"{number}"), "access", now),), now, consume=False)
     assert sweeps == [7200, 10_800]
     engine.dispose()

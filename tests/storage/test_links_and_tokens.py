@@ -24,7 +24,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from linkauth.config.settings import SettingsError
 from linkauth.oauth2.tokens import Link, StorageUnavailableError, Token, digest, new_token
 from linkauth.storage import KeyStore, LinkAdmin, LinkFilter, LinkStore, open_engine, require_current, schema, upgrade
-from linkauth.storage.postgresql import DeadlineConnection
+from linkauth.storage.deadline_connection import DeadlineConnection
 from linkauth.storage.tables import full_metadata
 from tests.servers.postgresql import PostgreSQL, running
 
