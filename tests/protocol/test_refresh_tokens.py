@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import event, func, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Engine, func, select
 from webtest import TestApp
 
 from linkauth.oauth2.requests import ClientRequest
 from linkauth.storage import LinkAdmin, LinkFilter
 from linkauth.storage.tables import tokens
+from linkauth.storage.usage import sweep
 from tests.alexa import basic
 from tests.conftest import https
 from tests.protocol.flow import (
@@ -149,50 +150,52 @@ def test_stable_token_works_a_thousand_times_over_a_year(grace_app: TestApp, clo
     last = home.refresh(token).json
     assert home.active(last["access_token"])
     assert not home.active(token_response["access_token"])
+    sweep(engine_of(grace_app), int(clock.now))
     with engine_of(grace_app).connect() as connection:
         rows = connection.execute(
             select(func.count()).where(tokens.c.link_id.in_(select(func.max(tokens.c.link_id))))
         ).scalar()
-    # rows are deleted one day after they expired, so the database does not grow over the year
+    # sweeps delete rows one day after they expired, so the database does not grow over the year
     assert rows is not None
     assert 2 <= rows <= 12
 
 
-def test_failed_refresh_leaves_old_token_valid(grace_app: TestApp, clock: Clock) -> None:
+@contextmanager
+def failing_insertions(engine: Engine, at_commit: bool) -> Iterator[None]:
+    """Lets each transaction that inserts tokens fail, at the insertion or at the commit."""
+    action = "INSERT INTO unknown_link VALUES (-1)" if at_commit else "SELECT RAISE(ABORT, 'the disk is full')"
+    with engine.begin() as connection:
+        # the foreign key is checked at the commit
+        connection.exec_driver_sql(
+            "CREATE TABLE unknown_link (id INTEGER REFERENCES links (id) DEFERRABLE INITIALLY DEFERRED)"
+        )
+        connection.exec_driver_sql(f"CREATE TRIGGER failure AFTER INSERT ON tokens BEGIN {action}; END")
+    yield
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER failure")
+        connection.exec_driver_sql("DROP TABLE unknown_link")
+
+
+@pytest.mark.parametrize("at_commit", [False, True])
+def test_failed_refresh_leaves_old_token_valid(grace_app: TestApp, clock: Clock, at_commit: bool) -> None:
     public = app_skill(grace_app)
     first = public.link()["refresh_token"]
-    engine = engine_of(grace_app)
-
-    def fail(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if statement.startswith("INSERT INTO tokens"):
-            raise OperationalError(statement, None, Exception("the disk is full"))
-
-    event.listen(engine, "before_cursor_execute", fail)
-    try:
+    with failing_insertions(engine_of(grace_app), at_commit):
         response = public.refresh(first)
         assert_refused(response, 503, "temporarily_unavailable")
         assert int(response.headers["Retry-After"]) > 0
-    finally:
-        event.remove(engine, "before_cursor_execute", fail)
     clock.now += 3600
     second = public.refresh(first)
     assert second.status_int == 200
     assert public.refresh(second.json["refresh_token"]).status_int == 200
 
 
-def test_failed_redemption_leaves_code_valid(grace_app: TestApp, clock: Clock) -> None:
+@pytest.mark.parametrize("at_commit", [False, True])
+def test_failed_redemption_leaves_code_valid(grace_app: TestApp, at_commit: bool) -> None:
     home = Skill(grace_app)
     code = home.code()
-    engine = engine_of(grace_app)
-
-    def fail(_connection: Any) -> None:
-        raise OperationalError("COMMIT", None, Exception("the connection is gone"))
-
-    event.listen(engine, "commit", fail)
-    try:
+    with failing_insertions(engine_of(grace_app), at_commit):
         assert_refused(home.redeem(code), 503, "temporarily_unavailable")
-    finally:
-        event.remove(engine, "commit", fail)
     assert home.redeem(code).status_int == 200
 
 
