@@ -1,0 +1,120 @@
+"""Tests of the group commit of SQLite: transactions of waiting threads share a commit, and fail alone."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event, text
+
+from linkauth.oauth2.tokens import StorageUnavailableError
+from linkauth.storage import LinkStore, open_engine, upgrade
+from linkauth.storage.engine import Writer
+from linkauth.storage.group_commit import _turns
+from tests.storage.concurrency import LINK, THREADS, at_once, token
+
+
+@pytest.fixture
+def engine(database_folder: Path) -> Iterator[Engine]:
+    engine = open_engine(f"sqlite:///{database_folder}/links.sqlite")
+    upgrade(engine)
+    yield engine
+    engine.dispose()
+
+
+def waiting_for_turn(engine: Engine, jobs: list[Callable[[], Any]]) -> list[Future[Any]]:
+    """Starts the jobs while this thread has the turn to write, and returns their futures when all of them wait."""
+    with ThreadPoolExecutor(len(jobs)) as threads:
+        with Writer(engine).begin():
+            futures = [threads.submit(job) for job in jobs]
+            while len(_turns[engine]._waiting) < len(jobs) and not any(future.done() for future in futures):
+                pass
+        return futures
+
+
+def test_waiting_transactions_are_committed_together(engine: Engine) -> None:
+    new = [token() for _ in range(THREADS)]
+    transactions = []
+    with closing(LinkStore(engine)) as store:
+        jobs = [lambda each=each: store.create(LINK, (each,)) for each in new]  # type: ignore[misc]
+        event.listen(engine, "checkout", lambda *_: transactions.append(1))
+        assert [future.result() for future in waiting_for_turn(engine, jobs)] == [None] * THREADS
+        # that of waiting_for_turn, and one for all others
+        assert len(transactions) == 2
+        assert all(store.find(each.digest, "access") for each in new)
+
+
+@pytest.mark.parametrize("position", [0, 7, THREADS - 1])
+def test_failed_transaction_does_not_affect_its_group(engine: Engine, position: int) -> None:
+    new = [(token(),) for _ in range(THREADS)]
+    new[position] += new[position]
+    with closing(LinkStore(engine)) as store:
+        jobs = [lambda each=each: store.create(LINK, each) for each in new]  # type: ignore[misc]
+        futures = waiting_for_turn(engine, jobs)
+        errors = [future.exception() for future in futures]
+        assert isinstance(errors.pop(position), StorageUnavailableError)
+        assert errors == [None] * (THREADS - 1)
+        found = [store.find(each[0].digest, "access") is not None for each in new]
+        assert found == [number != position for number in range(THREADS)]
+        with engine.connect() as connection:
+            assert connection.execute(text("SELECT count(*) FROM links")).scalar() == THREADS - 1
+
+
+def test_interrupted_thread_does_not_block_its_group(engine: Engine) -> None:
+    writer, ran = Writer(engine), []
+
+    def interrupted(connection: Any) -> None:
+        ran.append(connection)
+        raise KeyboardInterrupt
+
+    def others(_connection: Any) -> None: ...
+
+    futures = waiting_for_turn(engine, [lambda: writer.run(interrupted), *[lambda: writer.run(others)] * 3])
+    errors = Counter(type(future.exception()) for future in futures)
+    assert errors == {KeyboardInterrupt: 1, sqlite3.OperationalError: 3}
+    assert len(ran) == 1
+    assert writer.run(lambda _connection: 7) == 7
+
+
+def test_transaction_that_waited_too_long_is_not_run_later(engine: Engine) -> None:
+    ran: list[int] = []
+    with ThreadPoolExecutor(1) as threads, Writer(engine).begin():
+        late = threads.submit(Writer(engine).run, lambda _connection: ran.append(1))
+        assert "too many write transactions are waiting" in str(late.exception(30))
+    Writer(engine).run(lambda _connection: ran.append(2))
+    assert ran == [2]
+
+
+def test_all_waiting_transactions_fail_while_other_process_has_the_lock(engine: Engine, database_folder: Path) -> None:
+    new = [token() for _ in range(THREADS)]
+    with closing(LinkStore(engine)) as store:
+        with closing(sqlite3.connect(f"{database_folder}/links.sqlite", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with ThreadPoolExecutor(THREADS) as threads:
+                futures = [threads.submit(store.create, LINK, (each,)) for each in new]
+                assert {type(future.exception(30)) for future in futures} == {StorageUnavailableError}
+        assert not any(store.find(each.digest, "access") for each in new)
+        store.create(LINK, (new[0],))
+        assert store.find(new[0].digest, "access")
+
+
+def test_own_and_group_transactions_alternate(engine: Engine) -> None:
+    add = text("UPDATE deny_list SET version = version + 1")
+
+    def work(number: int) -> None:
+        for _ in range(20):
+            if number % 4:
+                Writer(engine).run(lambda connection: connection.execute(add.text).close())
+            else:
+                with Writer(engine).begin() as connection:
+                    connection.execute(add)
+
+    at_once(work)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT version FROM deny_list")).scalar() == 20 * THREADS
