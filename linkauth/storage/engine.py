@@ -116,9 +116,9 @@ def driver_connection(engine: Engine) -> Iterator[Any]:
         if engine.dialect.name != "sqlite" and not connection.autocommit:
             connection.autocommit = True
         yield connection
-    except BaseException as error:
+    except BaseException:
         # the state of the connection is unknown, so the next call must open a new one
-        pooled.invalidate(error)
+        pooled.invalidate()
         raise
     pooled.close()
 
