@@ -15,10 +15,10 @@ OWN := linkauth $(patsubst plugins/%/setup.py,linkauth-%,$(wildcard plugins/*/se
 CHECKERS := tests/browser/checkers
 UNIT_TESTS := tests/unit tests/test_pins.py $(wildcard themes/*/tests)
 
-.PHONY: help install install-dev parts serve test test-fast test-unit test-python test-pages lint check catalogs audit lock bench clean
+.PHONY: help install install-dev parts serve test test-fast test-unit test-python test-pages lint check catalogs audit lock bench bench-growth clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Debian and Ubuntu have ensurepip in a separate package; without it, an existing pip installs pip into the environment
 $(BIN)/python:
@@ -100,6 +100,9 @@ catalogs: install-dev ## extract, update and compile the texts of the themes (to
 
 bench: install-dev ## run the benchmarks and print a table
 	$(BIN)/python -m benchmarks
+
+bench-growth: install-dev ## compare the cost of operations with 1,000 and with 1,000,000 links
+	$(BIN)/python -m benchmarks.growth
 
 clean: ## remove the files that the other commands create
 	rm -rf $(VENV) var build dist .hypothesis .coverage

@@ -123,8 +123,8 @@ class LinkBench:
             for server, share in shares.items():
                 if server.kind != "floor":
                     name = f"links by {size} browser{'s' * (size > 1)}, share of the hash limit, {server.kind}"
-                    yield Figure(name, share.of_limit, "{:.1%}", floor.of_limit, target, work="link")
-                    yield Figure("  by CPU time", share.of_cpu, "{:.1%}", floor.of_cpu)
+                    yield Figure(name, share.of_limit, "{:.1%}", target, floor.of_limit, work="link")
+                    yield Figure("  by CPU time", share.of_cpu, "{:.1%}", reference=floor.of_cpu)
                     yield Figure("  responses 503 per second", share.refused, "{:.1f}", target=refused_target)
 
     def storms(self) -> Iterator[Figure]:
@@ -150,7 +150,7 @@ class LinkBench:
             if server.kind != "floor":
                 name = f"introspections per second beside {FLOOD_BROWSERS} browsers, {server.kind}"
                 yield Figure(name, rate.rate, reference=floor.rate, ratio_target=(1.0, None), work="introspections")
-                yield Figure("  p99 in ms", rate.p99, "{:.1f}", floor.p99, (None, FLOOD_P99))
+                yield Figure("  p99 in ms", rate.p99, "{:.1f}", (None, FLOOD_P99), floor.p99)
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,8 @@ class Figure:
     name: str
     value: float
     layout: str = "{:,.0f}"
-    reference: float | None = None
     target: Bounds = NO_BOUNDS
+    reference: float | None = None
     ratio_target: Bounds = NO_BOUNDS
     work: str = ""
 

@@ -68,7 +68,7 @@ def postgresql_figures(on_sqlite: Server, on_postgresql: Server, extent: Extent)
         reference = found[on_sqlite]
         yield Figure(name, found[on_postgresql].rate, reference=reference.rate, ratio_target=bounds)
         yield Figure(
-            "  per CPU second of linkauth", found[on_postgresql].per_cpu_second, "{:,.0f}", reference.per_cpu_second
+            "  per CPU second of linkauth", found[on_postgresql].per_cpu_second, reference=reference.per_cpu_second
         )
 
 

@@ -51,9 +51,10 @@ class LinkFilter:
         if self.person is not None:
             backend, _, subject = self.person.partition(":")
             same_subject = and_(links.c.backend == backend, links.c.subject == subject) if subject else false()
-            # SQLite's lower() converts only ASCII letters
-            same_name = func.lower(links.c.username).in_({self.person, self.person.lower()})
-            conditions.append(or_(same_name, links.c.username == self.person, same_subject))
+            # lower() of SQLite, and of PostgreSQL with the locale C, converts only ASCII letters
+            ascii_lower = self.person.encode().lower().decode()
+            same_name = func.lower(links.c.username).in_({self.person, self.person.lower(), ascii_lower})
+            conditions.append(or_(same_name, same_subject))
         if self.client_id is not None:
             conditions.append(links.c.client_id == self.client_id)
         if self.created_before is not None:

@@ -14,7 +14,7 @@ from linkauth.redaction import reason
 from linkauth.storage.engine import open_engine
 from linkauth.storage.tables import VERSION_TABLE
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest migration. It is repeated here so that a start does not import Alembic; a test compares them."""
 KEY = "linkauth.database"
 

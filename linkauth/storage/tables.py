@@ -12,6 +12,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    func,
     text,
 )
 
@@ -50,7 +51,10 @@ links = Table(
     # NULL for an active link
     Column("ended_at", BigInteger),
     Column("end_reason", String(255)),
+    Index("ix_links_backend_subject", "backend", "subject"),
 )
+# for the search of operators, which ignores case
+Index("ix_links_username_lower", func.lower(links.c.username))
 
 tokens = Table(
     "tokens",

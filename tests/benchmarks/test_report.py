@@ -29,7 +29,7 @@ def test_the_table_shows_ratio_and_verdict_and_explains_the_work_of_missed_targe
     figures = [
         Figure("pages per second", 750, reference=1000, ratio_target=(0.8, None), work="page"),
         Figure("pages per second, other server", 700, reference=1000, ratio_target=(0.8, None), work="page"),
-        Figure("links", 0.95, "{:.1%}", 0.97, target=(0.94, None), work="link"),
+        Figure("links", 0.95, "{:.1%}", reference=0.97, target=(0.94, None), work="link"),
         Figure("memory", 99),
     ]
     asked = []
