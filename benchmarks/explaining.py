@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 from benchmarks import profiling
@@ -29,11 +28,9 @@ class Explainer:
         app = profiling.Application(self._server(cheap="cheap" in work))
         if work == "link":
             return profiling.shares(app.link, 50, 1000 / limit(min(os.sched_getaffinity(0)), 0.5).rate)
-        if work == "refusal":
-            with app.busy():
-                return profiling.shares(app.refusal, self.CALLS)
         calls = {
             "page": app.page,
+            "refusal": app.refusal,
             "introspections": app.introspection,
             "refreshes": app.refresh,
             "code exchanges": app.exchange,
@@ -44,8 +41,7 @@ class Explainer:
     def refusal_time(self) -> float:
         """Returns the CPU time of a refused sign-in in milliseconds, without the HTTP server."""
         app = profiling.Application(self._server())
-        with app.busy():
-            return profiling.cpu_time(app.refusal, self.CALLS, time.thread_time)
+        return profiling.cpu_time(app.refusal, self.CALLS)
 
     def tops(self) -> str:
         """Returns the functions with the most internal time, for the login page and for introspection."""

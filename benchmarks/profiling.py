@@ -10,11 +10,9 @@ import pstats
 import re
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -23,10 +21,9 @@ from benchmarks.browsers import BASIC, FORM, HEADERS
 from benchmarks.report import BenchmarkError
 from benchmarks.serving import Server
 from benchmarks.tokens import CLIENT, Tokens
-from linkauth.backends import BackendUnavailable
-from linkauth.hashing import hash_pool
 from linkauth.simulator.people import PEOPLE
 from linkauth.web.serving import load
+from linkauth.web.sign_in_threads import RETRY_AFTER_KEY
 
 WARM_UP = 100
 _FORM_TOKEN = re.compile(rb'name="form_token" value="([^"]+)"')
@@ -47,7 +44,7 @@ class Application:
         self.link()
 
     def _call(
-        self, method: str, path: str, query: str = "", body: bytes = b"", **extra_environ: str
+        self, method: str, path: str, query: str = "", body: bytes = b"", **extra_environ: Any
     ) -> tuple[str, str, bytes]:
         environ = {
             "REQUEST_METHOD": method,
@@ -90,9 +87,9 @@ class Application:
         self._form = urlencode(fields).encode("ascii")
         return self._post_form()
 
-    def _post_form(self) -> tuple[str, str]:
+    def _post_form(self, **extra_environ: Any) -> tuple[str, str]:
         origin = self._server.origin
-        return self._call("POST", self._path, self._query, self._form, HTTP_ORIGIN=origin)[:2]
+        return self._call("POST", self._path, self._query, self._form, HTTP_ORIGIN=origin, **extra_environ)[:2]
 
     def link(self) -> None:
         """Requests the login page, signs in and introspects the token."""
@@ -102,33 +99,11 @@ class Application:
         self._introspection_form = b"token=" + location.partition("access_token=")[2].partition("&")[0].encode("ascii")
         self.introspection()
 
-    @contextmanager
-    def busy(self) -> Iterator[None]:
-        """Fills the queue of password hashes during the `with` block."""
-        stopping, refused = threading.Event(), threading.Event()
-
-        def wait() -> None:
-            try:
-                hash_pool().run(stopping.wait)
-            except BackendUnavailable:
-                refused.set()
-
-        threads = []
-        while not refused.wait(0.002):
-            threads.append(threading.Thread(target=wait))
-            threads[-1].start()
-        try:
-            yield
-        finally:
-            stopping.set()
-            for thread in threads:
-                thread.join()
-
     def refusal(self) -> None:
-        """Posts the login form once more, while the application is busy."""
-        status, _ = self._post_form()
+        """Posts the login form once more, as a sign-in that the server has not admitted."""
+        status, _ = self._post_form(**{RETRY_AFTER_KEY: 5})
         if not status.startswith("503"):
-            raise BenchmarkError(f"a busy application did not refuse a sign-in: {status}")
+            raise BenchmarkError(f"a sign-in without a place was not refused: {status}")
 
     def introspection(self) -> None:
         _, _, body = self._call("POST", "/introspect", "", self._introspection_form, HTTP_AUTHORIZATION=BASIC)
@@ -172,12 +147,12 @@ def top(title: str, function: Callable[[], object], calls: int, lines: int = 25)
     return f"{title}, {calls} calls\n{out.getvalue()}"
 
 
-def cpu_time(function: Callable[[], object], calls: int, clock: Callable[[], float] = time.process_time) -> float:
-    """Returns the CPU time of one call in ms, of all threads or, with time.thread_time, of this thread."""
-    start = clock()
+def cpu_time(function: Callable[[], object], calls: int) -> float:
+    """Returns the CPU time of one call in ms, of all threads."""
+    start = time.process_time()
     for _ in range(calls):
         function()
-    return (clock() - start) / calls * 1000
+    return (time.process_time() - start) / calls * 1000
 
 
 def shares(function: Callable[[], object], calls: int, hashing: float = 0.0) -> str:
