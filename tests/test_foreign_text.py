@@ -44,7 +44,7 @@ SAFE_ATTRIBUTES = {
     *("sqlstate", "sqlite_errorname", "source", "exc_type", "exc_value", "exc_traceback", "thread"),
 }
 """Attributes of exceptions that contain no message text: numbers, names of modules and keys, and positions."""
-CLASSIFYING_FUNCTIONS = {"_cause", "_is_about_uniqueness", "_outcome", "is_certificate_error"}
+CLASSIFYING_FUNCTIONS = {"_cause", "_is_about_uniqueness", "is_certificate_error", "outcome_of", "sqlalchemy_error"}
 """Functions that read the text of an exception to classify it, but do not show it."""
 TYPE_FUNCTIONS = {"type", "isinstance", "issubclass"}
 

@@ -29,7 +29,8 @@ from linkauth.backends import (
     WrongPassword,
 )
 from linkauth_sql import checks, hashes
-from linkauth_sql.database import ConstraintViolation, Database, UnstorableText
+from linkauth_sql.database import ConstraintViolation, Database
+from linkauth_sql.errors import UnstorableText
 from linkauth_sql.finding import Finder, is_storable
 from linkauth_sql.hashes import Limits, UnusableHash
 from linkauth_sql.hashes.scheme import MEBIBYTE

@@ -10,8 +10,9 @@ from sqlalchemy.engine import make_url
 
 from linkauth.backends import BackendError, Check
 from linkauth.hashing import worker_processes
-from linkauth_sql.database import Database, UnstorableText
+from linkauth_sql.database import Database
 from linkauth_sql.engine import CONNECTIONS
+from linkauth_sql.errors import UnstorableText
 from linkauth_sql.finding import MISSING_COLUMNS, REQUIRED_COLUMNS, Finder
 from linkauth_sql.settings import SQLSettings
 from linkauth_sql.statements import QUERY_COLUMNS, permission_probe

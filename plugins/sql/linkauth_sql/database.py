@@ -4,48 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Executable, text
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from linkauth.backends import BackendError, BackendMisconfigured, BackendUnavailable
 from linkauth.net import AllServersFailed, Deadline, ServerFailed, ServerList
-from linkauth.redaction import reason
 from linkauth_sql.engine import DatabaseServer, open_servers, tls_context
+from linkauth_sql.errors import Outcome, UnstorableText, message_of, outcome_of, sqlalchemy_error, unreadable
+from linkauth_sql.prepared import PreparedSelect, Result
 from linkauth_sql.settings import SQLSettings
 
 Row = Mapping[str, Any]
 Answer = TypeVar("Answer")
-
-_MISTAKES = (
-    *("no such table", "no such column", "no such function", "unrecognized token", "syntax error"),
-    "has no column named",
-    *(
-        "attempt to write a readonly database",
-        "in a read-only transaction",
-        '" does not exist',
-        "password authentication failed",
-    ),
-    *("no password supplied", "permission denied", "no pg_hba.conf entry", "server does not support SSL"),
-    *("certificate verify failed", "does not match host name", "CERTIFICATE_VERIFY_FAILED", "SSL is required"),
-    *("root certificate file", "invalid sslmode"),
-)
-"""Messages of SQLite, libpq and TLS for errors that only a change of the settings or of the database can mend."""
-_MARIADB_MISTAKES = {
-    *(1044, 1045, 1049, 1054, 1064, 1142, 1143, 1146, 1227, 1290, 1305, 1364, 1698, 3159),
-}
-"""The error numbers of MariaDB for the same: access denied, unknown names, read-only, a column without a default."""
-_MARIADB_CHARSET_ERRORS = {1267, 1366, 3988}
-"""A value contains characters that the character set of the column lacks."""
-
-
-class UnstorableText(Exception):
-    """The database cannot store the given text, so no row contains it."""
 
 
 class ConstraintViolation(Exception):
@@ -54,9 +30,6 @@ class ConstraintViolation(Exception):
     def __init__(self, message: str, unique: bool) -> None:
         super().__init__(message)
         self.unique = unique
-
-
-Outcome = BackendMisconfigured | UnstorableText | ServerFailed
 
 
 class Database:
@@ -73,25 +46,31 @@ class Database:
         self._servers = ServerList(settings, lambda: open_servers(settings, context))
         self.dialect: Any = self._servers.all[0].engine.dialect
         """The dialect of SQLAlchemy. All servers have the same."""
+        self._driver: Any = self.dialect.dbapi
         self._turn = threading.Lock()
 
     @property
     def server_names(self) -> tuple[str, ...]:
         return tuple(server.name for server in self._servers.all)
 
-    def rows(
-        self, statement: Executable, parameters: Row, limit: int = 2, unique_columns: Collection[str] = ()
-    ) -> list[dict[str, Any]]:
+    def look_up(
+        self, statement: PreparedSelect, value: str, limit: int, unique_columns: Collection[str] = ()
+    ) -> Result:
         """Returns at most `limit` rows. Raises UnstorableText, BackendUnavailable or BackendMisconfigured.
 
         BackendMisconfigured is raised too if a column of `unique_columns` occurs twice, in upper or lower case.
         """
-        return self._call(
-            lambda server: self._run(server, lambda: self._read(server, statement, parameters, limit, unique_columns))
-        )
+        found = self._call(lambda server: self._run(server, lambda: self._look_up(server, statement, value, limit)))
+        if unique_columns:
+            _refuse_duplicate_columns(found.labels, unique_columns)
+        return found
+
+    def rows(self, statement: Executable, parameters: Row, limit: int = 2) -> list[dict[str, Any]]:
+        """Returns at most `limit` rows. Raises what `look_up` raises."""
+        return self._call(lambda server: self._run(server, lambda: self._read(server, statement, parameters, limit)))
 
     def columns(self, statement: Executable, parameters: Row, unique_columns: Collection[str] = ()) -> frozenset[str]:
-        """Returns the column names of the result. Raises what `rows` raises."""
+        """Returns the column names of the result. Raises what `look_up` raises."""
         return self._call(
             lambda server: self._run(server, lambda: self._keys(server, statement, parameters, unique_columns))
         )
@@ -126,13 +105,13 @@ class Database:
         except DBAPIError as error:
             # after a hang the time for another attempt is over
             if not error.connection_invalidated or deadline.is_over:
-                raise _outcome(error) from error
+                raise outcome_of(error) from error
         except (SQLAlchemyError, ValueError, OverflowError) as error:
-            raise _outcome(error) from error
+            raise outcome_of(error) from error
         try:
             return statement()
         except (SQLAlchemyError, ValueError, OverflowError) as error:
-            raise _outcome(error) from error
+            raise outcome_of(error) from error
 
     def _keys(
         self, server: DatabaseServer, statement: Executable, parameters: Row, unique_columns: Collection[str]
@@ -142,26 +121,32 @@ class Database:
         _refuse_duplicate_columns(labels, unique_columns)
         return frozenset(labels)
 
-    def _read(
-        self,
-        server: DatabaseServer,
-        statement: Executable,
-        parameters: Row,
-        limit: int,
-        unique_columns: Collection[str],
-    ) -> list[dict[str, Any]]:
+    def _look_up(self, server: DatabaseServer, statement: PreparedSelect, value: str, limit: int) -> Result:
         # the connection returns to the pool before a password is hashed
         with self._connected(server) as connection:
+            cursor = connection.connection.cursor()
+            try:
+                statement.execute(cursor, value)
+                try:
+                    return statement.fetch(cursor, limit)
+                except (self._driver.DataError, ValueError, OverflowError) as error:
+                    raise unreadable(error) from None
+            except self._driver.Error as error:
+                failure = sqlalchemy_error(error, self.dialect, connection.connection)
+                if failure.connection_invalidated:
+                    connection.invalidate()
+                    server.drop_idle()
+                raise failure from error
+            finally:
+                cursor.close()
+
+    def _read(self, server: DatabaseServer, statement: Executable, parameters: Row, limit: int) -> list[dict[str, Any]]:
+        with self._connected(server) as connection:
             found = connection.execute(statement, parameters)
-            _refuse_duplicate_columns(list(found.keys()), unique_columns)
             try:
                 return [dict(row) for row in found.mappings().fetchmany(limit)]
             except (DataError, ValueError, OverflowError) as error:
-                # the row exists, so no other backend may answer for the name
-                problem = (
-                    f"a value cannot be read ({_kind(error)}): it is out of range, or not in the database's encoding"
-                )
-                raise BackendMisconfigured(problem) from None
+                raise unreadable(error) from None
 
     @contextmanager
     def _connected(self, server: DatabaseServer) -> Iterator[Connection]:
@@ -171,7 +156,7 @@ class Database:
         except PoolTimeout:
             raise ServerFailed("all connections are in use", counts=False) from None
         except SQLAlchemyError as error:
-            outcome = _outcome(error)
+            outcome = outcome_of(error)
             raise ServerFailed(str(outcome), misconfigured=isinstance(outcome, BackendMisconfigured)) from None
         except Exception as error:
             # drivers raise exceptions of any class for a URL that they do not accept
@@ -198,7 +183,7 @@ class Database:
                 try:
                     has_it = connection.execute(text(take), {"name": name, "timeout": self._timeout}).scalar() != 0
                 except SQLAlchemyError as error:
-                    raise _contract_error(_outcome(error)) from None
+                    raise _contract_error(outcome_of(error)) from None
                 if not has_it:
                     raise BackendUnavailable("another process is writing for too long")
                 stack.callback(_release, connection, give, name)
@@ -214,9 +199,9 @@ class Database:
                 return connection.execute(statement).rowcount
         except IntegrityError as error:
             # without its cause: PostgreSQL's message holds the whole row
-            raise ConstraintViolation(_message(error), _is_about_uniqueness(error.orig)) from None
+            raise ConstraintViolation(message_of(error), _is_about_uniqueness(error.orig)) from None
         except (SQLAlchemyError, ValueError, OverflowError) as error:
-            raise _outcome(error) from None
+            raise outcome_of(error) from None
 
     def close(self) -> None:
         self._servers.close()
@@ -230,7 +215,7 @@ _LOCKS = {
 """The statements that take and release a named lock. PostgreSQL waits until its statement timeout."""
 
 
-def _refuse_duplicate_columns(labels: list[str], unique_columns: Collection[str]) -> None:
+def _refuse_duplicate_columns(labels: Sequence[str], unique_columns: Collection[str]) -> None:
     """Raises BackendMisconfigured for a duplicate column: only one of the two would be read."""
     counted = Counter(label.lower() for label in labels)
     if duplicates := sorted(name for name in unique_columns if counted[name] > 1):
@@ -249,38 +234,5 @@ def _is_about_uniqueness(error: Any) -> bool:
     return bool({"23505", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY", 1062}.intersection(codes))
 
 
-def _outcome(error: Exception) -> Outcome:
-    """Returns what a failed statement means.
-
-    BackendMisconfigured: only the operator can mend it. UnstorableText: no row can match. ServerFailed: no answer.
-    """
-    origin, message = getattr(error, "orig", None) or error, _message(error)
-    # not redacted: a secret may contain one of the messages
-    raw = next(iter(str(origin).strip().splitlines()), "")
-    number = origin.args[0] if origin.args and isinstance(origin.args[0], int) else 0
-    if not isinstance(error, SQLAlchemyError) or number in _MARIADB_CHARSET_ERRORS:
-        return UnstorableText(type(error).__name__)
-    if number in _MARIADB_MISTAKES or any(mistake in raw for mistake in _MISTAKES):
-        return BackendMisconfigured(message)
-    if isinstance(error, DataError):
-        return UnstorableText(type(error).__name__)
-    if isinstance(error, (ProgrammingError, InterfaceError)) and not getattr(error, "connection_invalidated", False):
-        return BackendMisconfigured(message)
-    return ServerFailed(message)
-
-
 def _contract_error(outcome: Outcome) -> Exception:
     return BackendUnavailable(str(outcome)) if isinstance(outcome, ServerFailed) else outcome
-
-
-def _kind(error: Exception) -> str:
-    return type(getattr(error, "orig", None) or error).__name__
-
-
-def _message(error: Exception) -> str:
-    """Returns the first line of the message. Further lines may contain the row."""
-    message = reason(error)
-    # MariaDB quotes the duplicate value
-    before, mark, rest = message.partition("Duplicate entry '")
-    _, end, behind = rest.rpartition("' for key")
-    return f"{before}Duplicate entry for key{behind}" if mark and end else message

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import ssl
+import time
 from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
 from linkauth.net import Server, client_context
@@ -34,6 +36,18 @@ class DatabaseServer(Server):
     def __init__(self, url: str, settings: SQLSettings, context: ssl.SSLContext | None) -> None:
         self.engine = open_engine(url, settings, context)
         super().__init__(_name_of(self.engine.url))
+        self._lost_at = -math.inf
+        event.listen(self.engine, "checkout", self._check)
+
+    def drop_idle(self) -> None:
+        """Each connection that is older is replaced when it is next taken from the pool."""
+        self._lost_at = time.monotonic()
+
+    def _check(self, _connection: Any, record: Any, _proxy: Any) -> None:
+        """Called with each connection that is taken from the pool. SQLAlchemy replaces it if this raises."""
+        # SQLAlchemy clears `info` when it connects
+        if record.info.setdefault("taken_at", time.monotonic()) < self._lost_at:
+            raise DisconnectionError
 
     def close(self) -> None:
         self.engine.dispose()

@@ -6,16 +6,25 @@ import logging
 import secrets
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Executable
+from sqlalchemy import Executable, Select
 
 from linkauth.backends import BackendMisconfigured, BackendUnavailable
-from linkauth_sql.database import Database, UnstorableText
+from linkauth_sql.database import Database
+from linkauth_sql.errors import UnstorableText
+from linkauth_sql.prepared import PreparedSelect
 from linkauth_sql.presets import COLUMN_KINDS
 from linkauth_sql.rows import Row, hash_of, subject_of
 from linkauth_sql.settings import SQLSettings
-from linkauth_sql.statements import QUERY_COLUMNS, USERNAME, OptionalColumn, Statements, build_statements
+from linkauth_sql.statements import (
+    QUERY_COLUMNS,
+    USERNAME,
+    OptionalColumn,
+    Statements,
+    build_statements,
+    with_columns_of_table,
+)
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +33,8 @@ REQUIRED_COLUMNS = frozenset({"subject", "password"})
 MISSING_COLUMNS = "the query returns no columns named subject and password: name them with AS"
 MAX_ROWS = 20
 """The maximum number of rows with one name in different cases; with more rows nobody can sign in with it."""
+MAX_COLUMN_CHANGES = 3
+"""How often a look-up is run if the optional columns of the table differ from those of the last one."""
 SAMPLE_ROWS = 200
 """The number of rows in each sample of stored hashes."""
 _DOTLESS = str.maketrans("İı", "ii")
@@ -41,25 +52,36 @@ class Finder:
         self._database = database
         self._without_optional = build_statements(settings, database.dialect)
         self._statements: dict[tuple[OptionalColumn, ...], Statements] = {(): self._without_optional}
-        self._configured_columns = [settings.columns[kind].rpartition(".")[2] for kind in COLUMN_KINDS]
+        configured = [settings.columns[kind].rpartition(".")[2] for kind in COLUMN_KINDS]
+        # a column that also has a setting of its own is read according to that setting
+        self._wanted = [
+            optional
+            for optional in (OptionalColumn(*pair.split(":", 1)) for pair in settings.optional_columns)
+            if not any(_is_same_identifier(optional.column, name) for name in configured)
+        ]
+        self._optional: tuple[OptionalColumn, ...] = ()
+        """The optional columns that the table had at the last look-up of a name."""
+        self._look_ups: dict[tuple[OptionalColumn, ...], PreparedSelect] = {(): self._prepare(())}
 
     def statements(self) -> Statements:
         """Returns the statements for the current columns of the table.
 
         The columns are read each time, so that a new column that decides takes effect immediately.
         """
-        wanted = [OptionalColumn(*pair.split(":", 1)) for pair in self._settings.optional_columns]
-        # a column that also has a setting of its own is read according to that setting
-        wanted = [
-            optional
-            for optional in wanted
-            if not any(_is_same_identifier(optional.column, name) for name in self._configured_columns)
-        ]
+        return self._statements_with(self._read_optional())
+
+    def _statements_with(self, optional: tuple[OptionalColumn, ...]) -> Statements:
+        if optional not in self._statements:
+            self._statements[optional] = build_statements(self._settings, self._database.dialect, optional)
+        return self._statements[optional]
+
+    def _read_optional(self) -> tuple[OptionalColumn, ...]:
+        """Returns the optional columns that the table has."""
         probe = self._without_optional.probe
-        if not wanted or probe is None:
-            return self._without_optional
+        if not self._wanted or probe is None:
+            return ()
         try:
-            present = self._database.columns(probe, {})
+            return self._optional_among(self._database.columns(probe, {}))
         except UnstorableText as error:
             raise BackendUnavailable(f"the columns of the table cannot be read: {error}") from None
         except BackendMisconfigured as error:
@@ -67,15 +89,23 @@ class Finder:
                 raise
             problem = f"{error} (optional_columns makes linkauth read all columns; optional_columns = none prevents it)"
             raise BackendMisconfigured(problem) from None
-        found = tuple(
+
+    def _optional_among(self, columns: Iterable[str]) -> tuple[OptionalColumn, ...]:
+        return tuple(
             OptionalColumn(kind, actual)
-            for kind, name in wanted
-            for actual in sorted(present)
+            for kind, name in self._wanted
+            for actual in sorted(columns)
             if _is_same_identifier(actual, name)
         )
-        if found not in self._statements:
-            self._statements[found] = build_statements(self._settings, self._database.dialect, found)
-        return self._statements[found]
+
+    def _prepare(self, optional: tuple[OptionalColumn, ...]) -> PreparedSelect:
+        """Returns the look-up of a name with these optional columns. It also shows which columns the table has."""
+        statements, dialect = self._statements_with(optional), self._database.dialect
+        by_name, probe = statements.by_name, statements.probe
+        if probe is None or not isinstance(by_name, Select):
+            return PreparedSelect(by_name, dialect)
+        labels = by_name.selected_columns.keys()
+        return PreparedSelect(with_columns_of_table(by_name, probe) if self._wanted else by_name, dialect, labels)
 
     def by_name(self, username: str) -> Row | None:
         """Returns the row of a name, or None if there is none.
@@ -124,25 +154,34 @@ class Finder:
 
     def _rows_by_name(self, username: str) -> list[Row]:
         # keyboards send é as one code point or as two; databases contain the composed form
-        return self._rows(self.statements().by_name, "username", _nfc(username))
+        typed = _storable(_nfc(username))
+        unique_columns = QUERY_COLUMNS if self._settings.query else ()
+        for _ in range(MAX_COLUMN_CHANGES):
+            optional = self._optional
+            if optional not in self._look_ups:
+                self._look_ups[optional] = self._prepare(optional)
+            try:
+                found = self._database.look_up(self._look_ups[optional], typed, MAX_ROWS + 1, unique_columns)
+            except UnstorableText:
+                return []
+            except BackendMisconfigured:
+                # the reason may be that the table has lost an optional column
+                if (present := self._read_optional()) == optional:
+                    raise
+            else:
+                if (present := self._optional_among(found.further)) == optional:
+                    # with a query, the labels are those of the database, whose identifiers are case-insensitive
+                    labels = [label.lower() for label in found.labels] if self._settings.query else found.labels
+                    # a row also contains the values of the further columns, which are NULL
+                    return _checked([dict(zip(labels, row, strict=False)) for row in found.rows])
+            self._optional = present
+        raise BackendUnavailable("the columns of the table change too often")
 
     def _rows(self, statement: Executable, key: str, value: str) -> list[Row]:
-        if not is_storable(value):
-            # no row can match; query with a random name all the same, because the database may be down
-            value = secrets.token_hex(16)
         try:
-            unique_columns = QUERY_COLUMNS if self._settings.query else ()
-            rows: Sequence[Row] = self._database.rows(statement, {key: value}, MAX_ROWS + 1, unique_columns)
+            return _checked(self._database.rows(statement, {key: _storable(value)}, MAX_ROWS + 1))
         except UnstorableText:
             return []
-        if self._settings.query:
-            # SQL identifiers are case-insensitive
-            rows = [{label.lower(): field for label, field in row.items()} for row in rows]
-        if rows and not rows[0].keys() >= REQUIRED_COLUMNS:
-            raise BackendMisconfigured(MISSING_COLUMNS)
-        for row in rows:
-            subject_of(row)
-        return list(rows)
 
     def _select_row(self, rows: Sequence[Row], typed: str) -> Row | None:
         """Returns the only row, or of several rows the one with exactly the typed spelling.
@@ -185,6 +224,20 @@ def _single(rows: Sequence[Row]) -> Row:
         log.error("a name belongs to more than one row, so nobody can sign in with it: subjects %s", subjects)
         raise BackendMisconfigured("the name belongs to more than one row: exclude the wrong rows with where")
     return rows[0]
+
+
+def _checked(rows: Sequence[Row]) -> list[Row]:
+    """Returns the rows. Raises BackendMisconfigured if they lack a column, or if a row has no subject."""
+    if rows and not rows[0].keys() >= REQUIRED_COLUMNS:
+        raise BackendMisconfigured(MISSING_COLUMNS)
+    for row in rows:
+        subject_of(row)
+    return list(rows)
+
+
+def _storable(value: str) -> str:
+    """Returns the value, or a random name if no row can match: the query shows whether the database is down."""
+    return value if is_storable(value) else secrets.token_hex(16)
 
 
 def _nfc(name: str) -> str:

@@ -59,10 +59,11 @@ class DeadlineConnection(Connection):  # type: ignore[misc]
         try:
             while len(data) < num_bytes:
                 self._sock.settimeout(self._deadline.remaining(self._read_timeout))
-                chunk = self._rfile.read1(num_bytes - len(data))
-                if not chunk:
+                # peek() fills the buffer if it is empty; read1() alone would be a system call for each column
+                buffered = self._rfile.peek()
+                if not buffered:
                     raise EOFError("the server closed it")
-                data += chunk
+                data += self._rfile.read1(min(len(buffered), num_bytes - len(data)))
             self._sock.settimeout(self._read_timeout)
         except (OSError, EOFError) as error:
             self._force_close()

@@ -58,7 +58,7 @@ class Statements:
     The others have `:row_limit`.
     """
 
-    by_name: Executable
+    by_name: Select[Any] | TextClause
     by_subject: Executable | None = None
     by_binary_subject: Executable | None = None
     by_collation: Executable | None = None
@@ -66,7 +66,7 @@ class Statements:
     newest: Executable | None = None
     states: Executable | None = None
     ambiguous: Executable | None = None
-    probe: Executable | None = None
+    probe: Select[Any] | None = None
 
 
 def build_statements(settings: SQLSettings, dialect: Any, optional: tuple[OptionalColumn, ...] = ()) -> Statements:
@@ -85,6 +85,17 @@ def build_statements(settings: SQLSettings, dialect: Any, optional: tuple[Option
         ambiguous=builder.ambiguous(),
         probe=builder.probe(),
     )
+
+
+def with_columns_of_table(statement: Select[Any], probe: Select[Any]) -> Select[Any]:
+    """Returns `statement` with all columns of the table behind its own ones. `probe` selects them, and no rows.
+
+    So one statement shows which columns the table has, also if it finds no row. Their values are all NULL.
+    """
+    # without a limit MariaDB would read the whole table
+    found, present = statement.subquery("found"), probe.limit(literal_column("0")).subquery("present")
+    columns: list[ColumnElement[Any]] = [literal_column(f"{each.name}.*") for each in (found, present)]
+    return select(*columns).select_from(found.outerjoin(present, text("1 = 0")))
 
 
 def _query(query: str) -> TextClause:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from linkauth.backends import BackendError, Check
-from linkauth_sql.database import Database, UnstorableText
+from linkauth_sql.database import Database
+from linkauth_sql.errors import UnstorableText
 from linkauth_sql.finding import Finder
 from linkauth_sql.passwords import Verifier
 from linkauth_sql.rows import hash_of

@@ -9,7 +9,8 @@ from typing import Any
 
 from linkauth.backends import BackendError, BackendMisconfigured, PasswordRefused
 from linkauth_sql import values
-from linkauth_sql.database import ConstraintViolation, Database, UnstorableText
+from linkauth_sql.database import ConstraintViolation, Database
+from linkauth_sql.errors import UnstorableText
 from linkauth_sql.hashes import UnusableHash
 from linkauth_sql.passwords import Verifier
 from linkauth_sql.rows import Row, hash_of, subject_of

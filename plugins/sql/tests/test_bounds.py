@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from linkauth_sql import hashes
-from linkauth_sql.database import _message
+from linkauth_sql.errors import message_of
 from linkauth_sql.times import InvalidTime, parse_time
 
 
@@ -40,4 +40,4 @@ def test_scheme_prefix_is_removed_only_at_the_start() -> None:
     ],
 )
 def test_message_omits_duplicate_value(text: str, message: str) -> None:
-    assert _message(ValueError(text)) == message
+    assert message_of(ValueError(text)) == message
