@@ -28,7 +28,11 @@ SKILL, SKILL_SECRET = "the-skill", "the benchmark's skill secret"
 HOME_SECRET = "the-benchmarks-home-secret"
 START_SECONDS = 30
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-"""The environment of servers. PYTHONDONTWRITEBYTECODE is removed: it would compile all modules at every start."""
+ENVIRONMENT["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=1048576"
+"""The environment of servers, the floor too, with the variable that docs/deployment.md recommends.
+
+PYTHONDONTWRITEBYTECODE is removed: it would compile all modules at every start.
+"""
 _TICKS = os.sysconf("SC_CLK_TCK")
 _BINARIES = Path(sys.executable).parent
 COMMANDS = {
