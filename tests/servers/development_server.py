@@ -76,6 +76,12 @@ class DevelopmentServer:
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False
 
+    def kill(self) -> None:
+        """Ends the server by SIGKILL."""
+        assert self._process
+        self._process.kill()
+        self._process.wait()
+
     def stop(self) -> None:
         if self._process and self._process.poll() is None:
             self._process.terminate()
