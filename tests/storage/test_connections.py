@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, text
 
-from linkauth.storage import open_engine, upgrade
+from linkauth.oauth2.tokens import Code, Link, StorageUnavailableError, Token, digest, new_token
+from linkauth.storage import LinkStore, open_engine, upgrade
 from linkauth.storage.deadline import REQUEST_SECONDS, operation
+from linkauth.storage.deadline_connection import DeadlineConnection
 from linkauth.storage.engine import POOL_SIZE, Reader, Writer
 from tests.cli.test_explain_and_doctor import Ini, ini, linkauth  # noqa: F401
 from tests.conftest import https
@@ -87,6 +89,74 @@ def test_doctor_reports_connections_that_server_allows(
         f"{POOL_SIZE} for each of {workers} worker process(es), {total} in total; the server allows {allowed}" in line
     )
     assert line.startswith("warning" if total > allowed else "ok")
+
+
+def backend_pids(engine: Engine) -> set[int]:
+    """Returns the process IDs of the server for three connections of the pool, which are then idle."""
+    with ExitStack() as stack:
+        connections = [stack.enter_context(Reader(engine).connect()) for _ in range(3)]
+        return {connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one() for connection in connections}
+
+
+def test_connections_that_server_has_closed_are_replaced(postgresql: PostgreSQL) -> None:
+    engine = open_engine(postgresql.url)
+    upgrade(engine)
+    before = backend_pids(engine)
+    with Reader(engine).connect() as connection:
+        own = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+        others = text("SELECT pg_terminate_backend(pid, 5000) FROM unnest(CAST(:pids AS int[])) AS pid")
+        assert list(connection.execute(others, {"pids": list(before - {own})}).scalars()) == [True, True]
+    after = backend_pids(engine)
+    assert before & after == {own}
+    with closing(LinkStore(engine)) as store:
+        # no connection is left that has seen the end of its server process
+        assert [store.find(digest("x"), "access") for _ in range(3)] == [None] * 3
+    engine.dispose()
+
+
+def test_idle_connections_are_replaced_after_failure_of_another(postgresql: PostgreSQL) -> None:
+    """If a server disappears without a message, one request waits in vain and not one for each connection."""
+    engine = open_engine(postgresql.url)
+    upgrade(engine)
+    before = backend_pids(engine)
+    with closing(LinkStore(engine)) as store:
+        postgresql.hang()
+        try:
+            with pytest.raises(StorageUnavailableError):
+                store.find(digest("x"), "access")
+        finally:
+            postgresql.resume()
+    assert not before & backend_pids(engine)
+    engine.dispose()
+
+
+def test_transaction_of_request_is_one_round_trip(postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = open_engine(postgresql.url)
+    upgrade(engine)
+    round_trips = []
+    wait = DeadlineConnection.wait
+    monkeypatch.setattr(DeadlineConnection, "wait", lambda *given: round_trips.append(1) or wait(*given))  # type: ignore[func-returns-value]
+
+    def counted(call: Callable[..., Any], *arguments: Any) -> Any:
+        round_trips.clear()
+        result = call(*arguments)
+        assert len(round_trips) == 1
+        return result
+
+    link = Link("staff", "1", "ada", "home", (), "authorization_code", "en", 1)
+    code = Code(digest(new_token()), None, None, 60)
+    access = [Token(digest(new_token()), "access", 1) for _ in range(4)]
+    refresh = [Token(digest(new_token()), "refresh", 1, generation=generation) for generation in range(2)]
+    with closing(LinkStore(engine)) as store:
+        # the connection is opened and switched to autocommit mode
+        store.create(link, (access[0],))
+        counted(store.create, link, (access[1],))
+        counted(store.create, link, (), code)
+        stored, code = counted(store.find_code, code.digest)
+        assert counted(store.redeem, code, stored, (access[2], refresh[0]), 2)
+        assert counted(store.renew, stored, refresh[0], 9, (access[3], refresh[1]), 3, True)
+        assert counted(store.find, access[3].digest, "access")
+    engine.dispose()
 
 
 def test_waiting_sqlite_writer_holds_no_connection(tmp_path: Any) -> None:
