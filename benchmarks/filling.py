@@ -13,7 +13,8 @@ from sqlalchemy.engine import make_url
 from linkauth.storage import open_engine, upgrade
 
 DAY = 86_400
-CLIENTS = ("ride-hailer", "ride-hailer", "ride-hailer", "home")
+CLIENTS = (*[("ride-hailer", "order_car basic_profile")] * 3, ("home", ""))
+"""The clients of the links in turn, with their scopes."""
 LINK_COLUMNS = (
     *("id", "backend", "subject", "username", "client_id", "scope", "grant", "locale", "claims", "created_at"),
     *("token_issued_at", "first_used_at", "last_used_at", "ended_at", "end_reason"),
@@ -21,9 +22,13 @@ LINK_COLUMNS = (
 TOKEN_COLUMNS = ("digest", "link_id", "kind", "issued_at", "expires_at")
 
 
+def token(link: int, number: int) -> str:
+    """Returns a token of a link: 0 is the refresh token, 2 an access token that is not expired."""
+    return f"token-{number}-of-link-{link}"
+
+
 def token_digest(link: int, number: int) -> bytes:
-    """Returns the digest of a token of a link: 0 is the refresh token, 2 an access token that is not expired."""
-    return sha256(f"{link} {number}".encode()).digest()
+    return sha256(token(link, number).encode()).digest()
 
 
 def _created_at(number: int, count: int, now: int) -> int:
@@ -34,12 +39,13 @@ def link_rows(count: int, now: int) -> Iterator[tuple[Any, ...]]:
     """Yields `count` links of two years, oldest first. Each tenth has ended; each third was not used for a year."""
     for number in range(1, count + 1):
         created = _created_at(number, count, now)
-        used = created if number % 3 == 0 else now - number % DAY
+        # the use of a link is recorded once an hour
+        used = created if number % 3 == 0 else now
         ended = (now - 3600, "unlinked") if number % 10 == 0 else (None, None)
         person = (str(number // 2), f"person{number // 2}@example.com")
         client = CLIENTS[number % len(CLIENTS)]
-        made = ("order_car basic_profile", "authorization_code", "en-US", '{"email": "person@example.com"}', created)
-        yield (number, "staff", *person, client, *made, created, created, used, *ended)
+        made = ("authorization_code", "en-US", '{"email": "person@example.com"}', created)
+        yield (number, "staff", *person, *client, *made, created, created, used, *ended)
 
 
 def token_rows(count: int, now: int) -> Iterator[tuple[Any, ...]]:

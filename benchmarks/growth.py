@@ -17,16 +17,18 @@ from random import Random
 import psycopg
 from sqlalchemy import func, select
 
-from benchmarks.filling import DAY, fill, token_digest
+from benchmarks.filling import DAY, fill, token, token_digest
+from benchmarks.profiling import Application
 from benchmarks.report import Figure, table
-from linkauth.oauth2.tokens import Link, Token, digest, new_token
+from benchmarks.serving import Server
+from linkauth.oauth2.tokens import Token, digest, new_token
 from linkauth.storage import LinkAdmin, LinkFilter, LinkStore, open_engine
 from linkauth.storage.link_admin import BATCH_SIZE
 from linkauth.storage.tables import tokens
 from linkauth.storage.usage import sweep
 from tests.servers.postgresql import BINARIES, PostgreSQL
 
-Server = psycopg.Connection | None
+Connection = psycopg.Connection | None
 """A connection to the server of the databases, None for SQLite."""
 Operation = Callable[[], int]
 SMALL, LARGE = 1_000, 1_000_000
@@ -38,17 +40,22 @@ CHUNK = {"introspection": 200, "refresh": 100, "link": 100}
 
 
 class Database:
-    """A filled database with `count` links, and the operations on it, which choose links at random."""
+    """A filled database with `count` links, and the application on it. Operations choose links at random."""
 
-    def __init__(self, url: str, count: int, now: int) -> None:
+    def __init__(self, url: str, count: int, now: int, folder: Path) -> None:
         self._count, self._now, self._random = count, now, Random(count)
         fill(url, count, now)
-        self.engine = open_engine(url, for_operator=True)
-        self._store, self._admin = LinkStore(self.engine), LinkAdmin(self.engine)
+        self._engine = open_engine(url, for_operator=True)
+        self._admin = LinkAdmin(self._engine)
+        self._server = Server("waitress", folder, cheap=True, database=url)
+
+    def start(self) -> None:
+        """Starts the application, and waits for the end of the sweep that the first link starts."""
+        self._app = Application(self._server)
+        wait_for_idle_process()
 
     def close(self) -> None:
-        self._store.close()
-        self.engine.dispose()
+        self._engine.dispose()
 
     def operations(self) -> dict[str, Operation]:
         """Returns the operations by name. Each returns the number of links that it found or changed."""
@@ -64,24 +71,19 @@ class Database:
         return {"introspection": self.introspect, "refresh": self.refresh, "link": self.link, **lists}
 
     def _link_number(self) -> int:
-        """Returns the number of an active link that was used lately."""
-        return self._random.randrange(self._count // 30) * 30 + 1
+        """Returns the number of an active link of the client home that was used lately."""
+        return self._random.randrange(self._count // 60) * 60 + 7
 
     def introspect(self) -> int:
-        assert self._store.find(token_digest(self._link_number(), 2), "access")
+        self._app.introspection(token(self._link_number(), 2))
         return 1
 
     def refresh(self) -> int:
-        found = self._store.find(token_digest(self._link_number(), 0), "refresh")
-        assert found is not None
-        link, token = found
-        access = Token(digest(new_token()), "access", self._now, self._now + 3600)
-        assert self._store.renew(link, token, None, (access,), self._now, False)
+        self._app.refresh(token(self._link_number(), 0))
         return 1
 
     def link(self) -> int:
-        link = Link("staff", "0", "0@example.com", "home", ("order_car",), "implicit", "en-US", self._now)
-        self._store.create(link, (Token(digest(new_token()), "access", self._now),))
+        self._app.sign_in()
         return 1
 
     def _listing(self, link_filter: LinkFilter) -> Operation:
@@ -89,26 +91,35 @@ class Database:
 
     def purge(self) -> tuple[int, float, list[float]]:
         """Sweeps once. Returns the deleted tokens, the seconds, and the durations of concurrent refreshes in ms."""
-        before, durations = self._token_count(), list[float]()
-        sweeper = threading.Thread(target=sweep, args=(self.engine, self._now))
+        store, durations = LinkStore(self._engine), list[float]()
+        before = self._token_count()
+        sweeper = threading.Thread(target=sweep, args=(self._engine, self._now))
         start = time.perf_counter()
         sweeper.start()
         while sweeper.is_alive():
             begun = time.perf_counter()
-            self.refresh()
+            found = store.find(token_digest(self._link_number(), 0), "refresh")
+            assert found is not None
+            access = Token(digest(new_token()), "access", self._now, self._now + 3600)
+            assert store.renew(*found, None, (access,), self._now, False)
             durations.append((time.perf_counter() - begun) * 1000)
         seconds = time.perf_counter() - start
-        # the first link starts a sweep in the background, which finds nothing
-        self.link()
-        self._store.close()
-        return before + len(durations) + 1 - self._token_count(), seconds, durations
+        store.close()
+        return before + len(durations) - self._token_count(), seconds, durations
 
     def _token_count(self) -> int:
-        with self.engine.connect() as connection:
+        with self._engine.connect() as connection:
             return connection.execute(select(func.count()).select_from(tokens)).scalar_one()
 
 
-def cpu_seconds(server: Server) -> float:
+def wait_for_idle_process() -> None:
+    used = -1.0
+    while time.process_time() > used + 0.02:
+        used = time.process_time()
+        time.sleep(0.5)
+
+
+def cpu_seconds(server: Connection) -> float:
     """Returns the CPU time of this process, and of the processes of PostgreSQL that serve it."""
     total = time.process_time()
     if server is not None:
@@ -118,7 +129,7 @@ def cpu_seconds(server: Server) -> float:
     return total
 
 
-def compare(small: Database, large: Database, server: Server) -> Iterator[Figure]:
+def compare(small: Database, large: Database, server: Connection) -> Iterator[Figure]:
     """Yields the CPU time of each operation in the large database in relation to the small one."""
     for name in small.operations():
         count = CHUNK.get(name, 5)
@@ -152,15 +163,20 @@ def purge(large: Database) -> Iterator[Figure]:
 
 
 @contextmanager
-def databases(folder: Path) -> Iterator[dict[str, tuple[str, str, Server]]]:
+def databases(folder: Path) -> Iterator[dict[str, tuple[str, str, Connection]]]:
     """Yields, by name, the URLs of a small and a large empty database, and a connection to their server."""
-    found: dict[str, tuple[str, str, Server]] = {
+    found: dict[str, tuple[str, str, Connection]] = {
         "SQLite": (f"sqlite:///{folder}/small.sqlite", f"sqlite:///{folder}/large.sqlite", None)
     }
     with ExitStack() as stack:
         if BINARIES:
             postgresql = PostgreSQL()
             stack.callback(postgresql.remove)
+            postgresql.start()
+            # as PostgreSQL's manual advises for larger databases; the default is 128 MB
+            with psycopg.connect(postgresql.url.replace("+psycopg", ""), autocommit=True) as connection:
+                connection.execute("ALTER SYSTEM SET shared_buffers = '1GB'")
+            postgresql.stop()
             postgresql.start()
             server = psycopg.connect(postgresql.url.replace("+psycopg", ""), autocommit=True)
             stack.enter_context(server)
@@ -181,11 +197,15 @@ def main() -> int:
     ):
         for name, (small_url, large_url, server) in found.items():
             now, start = int(time.time()), time.monotonic()
-            small, large = Database(small_url, SMALL, now), Database(large_url, options.links, now)
+            small = Database(small_url, SMALL, now, Path(folder))
+            large = Database(large_url, options.links, now, Path(folder))
             print(
                 f"\n{name}: {options.links:,} links (reference: {SMALL:,}), filled in {time.monotonic() - start:.0f} s"
             )
-            print(table([*purge(large), *compare(small, large, server)], str), flush=True)
+            purged = list(purge(large))
+            small.start()
+            large.start()
+            print(table([*purged, *compare(small, large, server)], str), flush=True)
             small.close()
             large.close()
     return 0

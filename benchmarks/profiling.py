@@ -13,6 +13,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -39,7 +40,6 @@ class Application:
         logging.getLogger().addHandler(logging.FileHandler(server.folder / "profiled.log"))
         self._app: Any = load(str(server.ini)).app
         self._server = server
-        self._tokens: Tokens | None = None
         self._path, _, self._query = server.path.partition("?")
         self.link()
 
@@ -73,30 +73,35 @@ class Application:
         status, headers = started[0]
         return status, headers.get("Location", ""), b"".join(parts)
 
+    @cached_property
+    def _tokens(self) -> Tokens:
+        return Tokens(self._server)
+
     def page(self) -> bytes:
         status, _, body = self._call("GET", self._path, self._query)
         if not status.startswith("200"):
             raise BenchmarkError(f"no login page: {status}")
         return body
 
-    def _sign_in(self) -> tuple[str, str]:
-        """Requests the login page and posts its form. Returns the status and the Location."""
+    def _post_form(self, **extra_environ: Any) -> tuple[str, str]:
+        """Posts the form of the last login page. Returns the status and the Location."""
+        origin = self._server.origin
+        return self._call("POST", self._path, self._query, self._form, HTTP_ORIGIN=origin, **extra_environ)[:2]
+
+    def sign_in(self) -> None:
+        """Posts the form of the last login page, which creates a link."""
+        status, location = self._post_form()
+        if not status.startswith("303"):
+            raise BenchmarkError(f"no link: {status}")
+        self._access = location.partition("access_token=")[2].partition("&")[0]
+
+    def link(self) -> None:
+        """Requests the login page, signs in and introspects the token."""
         token, person = _FORM_TOKEN.search(self.page()), PEOPLE[0]
         assert token is not None
         fields = {"form_token": token[1], "username": person.login, "password": person.password}
         self._form = urlencode(fields).encode("ascii")
-        return self._post_form()
-
-    def _post_form(self, **extra_environ: Any) -> tuple[str, str]:
-        origin = self._server.origin
-        return self._call("POST", self._path, self._query, self._form, HTTP_ORIGIN=origin, **extra_environ)[:2]
-
-    def link(self) -> None:
-        """Requests the login page, signs in and introspects the token."""
-        status, location = self._sign_in()
-        if not status.startswith("303"):
-            raise BenchmarkError(f"no link: {status}")
-        self._introspection_form = b"token=" + location.partition("access_token=")[2].partition("&")[0].encode("ascii")
+        self.sign_in()
         self.introspection()
 
     def refusal(self) -> None:
@@ -105,8 +110,11 @@ class Application:
         if not status.startswith("503"):
             raise BenchmarkError(f"a sign-in without a place was not refused: {status}")
 
-    def introspection(self) -> None:
-        _, _, body = self._call("POST", "/introspect", "", self._introspection_form, HTTP_AUTHORIZATION=BASIC)
+    def introspection(self, token: str = "") -> None:
+        """Introspects a token of the client home, by default the token of the last link."""
+        form = f"token={token or self._access}".encode("ascii")
+        authorization = CLIENT["Authorization"] if token else BASIC
+        _, _, body = self._call("POST", "/introspect", "", form, HTTP_AUTHORIZATION=authorization)
         if b'"active"' not in body or b"true" not in body:
             raise BenchmarkError(f"introspection does not report the token as active: {body[:100]!r}")
 
@@ -116,14 +124,12 @@ class Application:
         if not status.startswith("200") or expected not in answer.decode("utf-8"):
             raise BenchmarkError(f"no tokens: {status} {answer[:100]!r}")
 
-    def refresh(self) -> None:
-        """Exchanges a refresh token for new tokens."""
-        self._tokens = self._tokens or Tokens(self._server)
-        self._token("access_token", grant_type="refresh_token", refresh_token=self._tokens.refresh)
+    def refresh(self, token: str = "") -> None:
+        """Exchanges a refresh token, by default a new one, for new tokens."""
+        self._token("access_token", grant_type="refresh_token", refresh_token=token or self._tokens.refresh)
 
     def exchange(self) -> None:
         """Exchanges a new code for tokens."""
-        self._tokens = self._tokens or Tokens(self._server)
         self._token("refresh_token", **self._tokens.forms.pop())
 
 
