@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import resource
 import sys
 import tempfile
@@ -14,12 +13,10 @@ from pathlib import Path
 from benchmarks import directory, hashing, links, rates, starts, tokens, wrk
 from benchmarks.browsers import HEADERS
 from benchmarks.explaining import Explainer
-from benchmarks.rates import Extent
+from benchmarks.rates import FULL, QUICK, Extent
 from benchmarks.report import NO_BOUNDS, BenchmarkError, Figure, table
-from benchmarks.serving import COMMANDS, Server, installed, pinned
+from benchmarks.serving import COMMANDS, Server, cores, installed, pinned
 
-FULL = Extent(3, 2, crowds=(1, 8, 32, 64, 200), storms=(16, 64, 200, 1000), starts=5, pairs=300, compare_timing=True)
-QUICK = Extent(1, 1, crowds=(8, 64), storms=(64, 1000), starts=1, pairs=30, compare_timing=False)
 PAGE_TARGETS = {"waitress": 1.0, "granian": 1.5}
 REFUSAL_TARGET = 0.3
 """CPU milliseconds of a refused sign-in in the application."""
@@ -88,14 +85,6 @@ class Bench:
     def _add(self, topic: str, figures: Iterable[Figure]) -> None:
         print(f"... {topic}", file=sys.stderr, flush=True)
         self.figures += figures
-
-
-def cores() -> tuple[int, int]:
-    """Returns the core for the servers and the core for the load generator."""
-    available = sorted(os.sched_getaffinity(0))
-    if len(available) < 2:
-        raise BenchmarkError("the benchmarks need two cores, but this process may use only one")
-    return available[0], available[1]
 
 
 def main() -> int:

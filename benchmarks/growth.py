@@ -25,7 +25,7 @@ from linkauth.oauth2.tokens import Token, digest, new_token
 from linkauth.storage import LinkAdmin, LinkFilter, LinkStore, open_engine
 from linkauth.storage.link_admin import BATCH_SIZE
 from linkauth.storage.tables import tokens
-from linkauth.storage.usage import sweep
+from linkauth.storage.usage import DELAY_SECONDS, sweep
 from tests.servers.postgresql import BINARIES, PostgreSQL
 
 Connection = psycopg.Connection | None
@@ -55,6 +55,7 @@ class Database:
         wait_for_idle_process()
 
     def close(self) -> None:
+        self._app.close()
         self._engine.dispose()
 
     def operations(self) -> dict[str, Operation]:
@@ -116,7 +117,8 @@ def wait_for_idle_process() -> None:
     used = -1.0
     while time.process_time() > used + 0.02:
         used = time.process_time()
-        time.sleep(0.5)
+        # longer than a sweep is delayed
+        time.sleep(2 * DELAY_SECONDS)
 
 
 def cpu_seconds(server: Connection) -> float:

@@ -37,11 +37,18 @@ class Application:
 
     def __init__(self, server: Server) -> None:
         # the log of a real server costs time too, but would disturb the table
-        logging.getLogger().addHandler(logging.FileHandler(server.folder / "profiled.log"))
-        self._app: Any = load(str(server.ini)).app
+        self._log = logging.FileHandler(server.folder / "profiled.log")
+        logging.getLogger().addHandler(self._log)
+        self._loaded = load(str(server.ini))
+        self._app: Any = self._loaded.app
         self._server = server
         self._path, _, self._query = server.path.partition("?")
         self.link()
+
+    def close(self) -> None:
+        self._loaded.services.close()
+        logging.getLogger().removeHandler(self._log)
+        self._log.close()
 
     def _call(
         self, method: str, path: str, query: str = "", body: bytes = b"", **extra_environ: Any

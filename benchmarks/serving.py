@@ -48,6 +48,14 @@ def installed(kind: str) -> bool:
     return Path(COMMANDS[kind].split()[0].format(bin=_BINARIES)).exists()
 
 
+def cores() -> tuple[int, int]:
+    """Returns the core for the servers and the core for the load generator."""
+    available = sorted(os.sched_getaffinity(0))
+    if len(available) < 2:
+        raise BenchmarkError("the benchmarks need two cores, but this process may use only one")
+    return available[0], available[1]
+
+
 @contextmanager
 def pinned(*cores: int) -> Iterator[None]:
     """Restricts this thread, and the processes that it starts, to some cores during the `with` block."""
