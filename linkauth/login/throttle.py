@@ -20,6 +20,7 @@ import unicodedata
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from hashlib import blake2b
 from secrets import token_bytes
 
@@ -220,6 +221,7 @@ def normalize_username(username: str) -> str:
     return " ".join("".join(letter for letter in folded if unicodedata.category(letter) != "Cf").split())
 
 
+@lru_cache(1024)
 def address_bucket(address: str) -> str:
     """Returns the key that counts an address: its IPv4 address or IPv6 /64 network; "" if it is not an IP address."""
     try:

@@ -38,20 +38,25 @@ STRICT_TRANSPORT = ("Strict-Transport-Security", "max-age=31536000")
 def add_headers(handler: Callable[..., Any], registry: Any) -> Callable[..., Any]:
     """A tween that adds the security headers to each response, except those that the view has set."""
     common = (*HEADERS, STRICT_TRANSPORT) if services_of(registry).settings.https else HEADERS
-    default_headers = (*common, (OPENER_POLICY, "same-origin"))
+    default_headers = _by_name(*common, (OPENER_POLICY, "same-origin"))
     # a platform may open the login page in a popup window and wait for it. Any other opener policy, even on a redirect,
     # would permanently separate the popup from its opener. A cross-origin opener cannot read the page
-    authorize_headers = (*common, (OPENER_POLICY, "unsafe-none"))
+    authorize_headers = _by_name(*common, (OPENER_POLICY, "unsafe-none"))
 
     def add(request: Any) -> Any:
         response = handler(request)
         present = {name.lower() for name, _ in response.headerlist}
         is_authorize = request.environ.get("PATH_INFO", "").startswith(AUTHORIZE_PATH)
         headers = authorize_headers if is_authorize else default_headers
-        response.headerlist.extend(header for header in headers if header[0].lower() not in present)
+        response.headerlist.extend([header for name, header in headers if name not in present])
         return response
 
     return add
+
+
+def _by_name(*headers: tuple[str, str]) -> list[tuple[str, tuple[str, str]]]:
+    """Returns pairs of a name in lower case and the header."""
+    return [(header[0].lower(), header) for header in headers]
 
 
 def includeme(config: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pyramid.response import Response
@@ -51,13 +52,9 @@ class Pages:
 
         `accept_language` is the value of the Accept-Language header.
         """
-        preferred: list[str] = []
-        for name, value in query:
-            if name in LOCALE_PARAMETERS:
-                preferred += value[: languages.HEADER_LIMIT].split()[: languages.RANGES_LIMIT]
-        preferred = preferred[: languages.RANGES_LIMIT]
-        preferred += languages.parse_accept_language(accept_language)
-        return languages.best_match(preferred, theme.languages) or theme.default_language
+        requested = tuple(value[: languages.HEADER_LIMIT] for name, value in query if name in LOCALE_PARAMETERS)
+        found = _best_match(requested, accept_language[: languages.HEADER_LIMIT], theme.languages)
+        return found or theme.default_language
 
     def page(self, request: WebRequest, page: str, status: int = 200, **context: Any) -> Response:
         """Render a page as a response. `context` are the variables of its template.
@@ -81,6 +78,14 @@ class Pages:
         """Return the static file with that hashed name, or None if there is no such theme or file."""
         theme = self._themes.get(theme_name)
         return theme.static.get(file_name) if theme else None
+
+
+@lru_cache(256)
+def _best_match(requested: tuple[str, ...], accept_language: str, available: tuple[str, ...]) -> str | None:
+    """Returns the best available language. `requested` are the values of LOCALE_PARAMETERS."""
+    preferred = [tag for value in requested for tag in value.split()[: languages.RANGES_LIMIT]]
+    preferred = preferred[: languages.RANGES_LIMIT] + languages.parse_accept_language(accept_language)
+    return languages.best_match(preferred, available)
 
 
 def _warn_about_unlabelled_scopes(settings: Settings) -> None:
