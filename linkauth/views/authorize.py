@@ -23,6 +23,11 @@ SWAPPED_URLS = (
 )
 
 
+def authorize(request: Request) -> Response:
+    # one view: with a view for each method, Pyramid creates and drops a response 404 before it tries the second one
+    return sign_in(request) if request.method == "POST" else show_login(request)
+
+
 def show_login(request: Request) -> Response:
     """Show the login page for a valid authorization request."""
     return login_page(request, request.services.oauth2.parse(request.query))
@@ -138,5 +143,4 @@ def _submitted_username(request: Request) -> str:
 
 
 def includeme(config: Any) -> None:
-    config.add_view(show_login, route_name="authorize", request_method="GET")
-    config.add_view(sign_in, route_name="authorize", request_method="POST")
+    config.add_view(authorize, route_name="authorize", request_method=("GET", "POST"))
