@@ -3,6 +3,7 @@ forwarded headers."""
 
 from __future__ import annotations
 
+import logging
 import socket
 import time
 from collections.abc import Mapping
@@ -185,6 +186,8 @@ def serve(application: Any, settings: Mapping[str, str], services: Services) -> 
     settings = {**DEFAULT_SETTINGS, **settings, **FORCED_SETTINGS}
     adjustments = Adjustments(**settings)
     settings["connection_limit"] = str(raise_file_limit(adjustments.connection_limit))
+    # waitress would log a line for each request that waits for a thread, which makes an overload worse
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     dispatcher = Dispatcher(SignInThreads.from_services(services, adjustments.threads))
     server = create_server(application, Connections(), _dispatcher=dispatcher, **settings)
     dispatcher.set_thread_count(adjustments.threads)
