@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, PoolProxiedConnection
 from sqlalchemy.exc import TimeoutError
 
 from linkauth.storage.deadline import remaining
@@ -122,15 +122,18 @@ class GroupCommit:
         """Runs `own` and the jobs that wait. The thread of each job is woken after the commit."""
         group = [own]
         try:
-            with self._connection() as connection:
+            with self._begun() as pooled:
                 # not earlier: while another process has the lock, each job waits until its own deadline
                 group += self._turns.take_waiting()
+                connection: Any = pooled.driver_connection
                 try:
                     _commit(connection, group)
                 except Exception:
                     if len(group) == 1:
                         raise
                     for job in group:
+                        # another process may take the lock in the meantime, so the deadline of `own` applies to all
+                        set_busy_timeout(connection, pooled.info, remaining())
                         _commit_alone(connection, job)
         finally:
             for job in group[1:]:
@@ -139,7 +142,7 @@ class GroupCommit:
                 job.woken.release()
 
     @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
+    def _begun(self) -> Iterator[PoolProxiedConnection]:
         """Context manager for a connection of the pool on which a transaction has begun."""
         pooled = self._engine.raw_connection()
         connection: Any = pooled.driver_connection
@@ -152,7 +155,7 @@ class GroupCommit:
                     raise
                 set_busy_timeout(connection, pooled.info, remaining())
                 connection.execute("BEGIN IMMEDIATE")
-            yield connection
+            yield pooled
         finally:
             if connection.in_transaction:
                 pooled.invalidate()

@@ -91,6 +91,27 @@ def test_transaction_that_waited_too_long_is_not_run_later(engine: Engine) -> No
     assert ran == [2]
 
 
+def test_failed_group_does_not_wait_for_lock_once_per_transaction(engine: Engine, database_folder: Path) -> None:
+    writer, statements = Writer(engine), list[str]()
+    path = f"{database_folder}/links.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+
+        def lose_lock(connection: Any) -> None:
+            if not statements:
+                connection.set_trace_callback(statements.append)
+                connection.execute("ROLLBACK")
+                other.execute("BEGIN IMMEDIATE")
+            raise ValueError
+
+        jobs: list[Callable[[], Any]] = [lambda: writer.run(lose_lock)] * THREADS
+        futures = waiting_for_turn(engine, jobs)
+        assert {type(future.exception()) for future in futures} == {sqlite3.OperationalError}
+    timeouts = [int(each.partition("=")[2]) for each in statements if each.startswith("PRAGMA busy_timeout=")]
+    # the first one waits until the deadline
+    assert timeouts[1:] == [0] * (THREADS - 1)
+    assert statements.count("BEGIN IMMEDIATE") == THREADS
+
+
 def test_all_waiting_transactions_fail_while_other_process_has_the_lock(engine: Engine, database_folder: Path) -> None:
     new = [token() for _ in range(THREADS)]
     with closing(LinkStore(engine)) as store:
