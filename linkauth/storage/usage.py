@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,7 +23,7 @@ MAX_WAITING = 1_000
 DELAY_SECONDS = 1.0
 """How long uses of links are collected, to write them in one transaction."""
 SWEEP_SECONDS = 3_600
-LINKS_PER_TRANSACTION = 500
+LINKS_PER_TRANSACTION = 100
 """How many links a sweep examines in one transaction, which delays other transactions by milliseconds."""
 _SWEEP = 0
 """Stands for a sweep among the IDs of links."""
@@ -90,7 +90,7 @@ class UsageWriter:
         if uses:
             self._writer.run(lambda connection: [self._record_use.execute(connection, use) for use in uses])
         if swept_at is not None:
-            sweep(self._engine, swept_at)
+            sweep(self._engine, swept_at, lambda: self._is_closing)
 
     def close(self) -> None:
         """Writes the queued uses, then stops the thread."""
@@ -101,8 +101,8 @@ class UsageWriter:
             self._thread.join(10)
 
 
-def sweep(engine: Engine, now: int) -> None:
-    """Deletes rows that have been unusable for RETENTION_SECONDS.
+def sweep(engine: Engine, now: int, is_stopped: Callable[[], bool] = lambda: False) -> None:
+    """Deletes rows that have been unusable for RETENTION_SECONDS. Ends early if `is_stopped` returns True.
 
     These are expired codes, links whose code was never redeemed, expired access tokens, and opaque tokens of links that
     have ended. A JWT stays until it expires: verifiers accept it until then, so the deny list must contain it.
@@ -127,6 +127,8 @@ def sweep(engine: Engine, now: int) -> None:
     if ids[0] is None:
         return
     for start in range(ids[0], ids[1] + 1, LINKS_PER_TRANSACTION):
+        if is_stopped():
+            return
         window = {"first": start, "last": start + LINKS_PER_TRANSACTION - 1, "before": now - RETENTION_SECONDS}
         writer.run(partial(_delete, deletions, window))
 

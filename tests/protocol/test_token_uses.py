@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import func, insert, select, text
 from webtest import TestApp
 
 from linkauth.oauth2.tokens import Code, Link, Token, digest
 from linkauth.storage import LinkStore, open_engine, upgrade
 from linkauth.storage.tables import links
-from linkauth.storage.usage import sweep
+from linkauth.storage.usage import LINKS_PER_TRANSACTION, sweep
 from tests.conftest import https
 from tests.protocol.flow import Skill, engine_of, server_of, set_clock
 
@@ -119,11 +119,31 @@ def test_sweep_deletes_only_unusable_rows(tmp_path: Path) -> None:
     engine.dispose()
 
 
+def test_sweep_examines_all_links_until_it_is_stopped(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
+    upgrade(engine)
+    now = 1_700_000_000
+    count = 2 * LINKS_PER_TRANSACTION + 1
+    old = {"backend": "staff", "subject": "1", "username": "ada", "client_id": "home", "scope": "", "locale": "en"}
+    with engine.begin() as connection:
+        connection.execute(insert(links), [{**old, "grant": "authorization_code", "created_at": 1}] * count)
+    remaining = select(func.count()).select_from(links)
+    answers = iter([False, True])
+    sweep(engine, now, lambda: next(answers))
+    with engine.connect() as connection:
+        assert connection.execute(remaining).scalar() == count - LINKS_PER_TRANSACTION
+    sweep(engine, now)
+    with engine.connect() as connection:
+        assert connection.execute(remaining).scalar() == 0
+    sweep(engine, now)
+    engine.dispose()
+
+
 def test_new_links_and_tokens_start_sweep_at_most_hourly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
     upgrade(engine)
     sweeps: list[int] = []
-    monkeypatch.setattr("linkauth.storage.usage.sweep", lambda _engine, now: sweeps.append(now))
+    monkeypatch.setattr("linkauth.storage.usage.sweep", lambda _engine, now, _is_stopped: sweeps.append(now))
     store = LinkStore(engine)
     refresh = Token(digest("r"), "refresh", 7200)
     for created in (7200, 7300, 10_799):
