@@ -96,31 +96,30 @@ class Reader:
         """
         prepared = Prepared(self._engine, select)
 
-        def first(parameters: Mapping[str, Any]) -> Any:
-            with driver_connection(self._engine) as connection:
-                cursor = prepared.execute(connection, parameters)
-                row = cursor.fetchone()
-                cursor.close()
+        def work(connection: Any, parameters: Mapping[str, Any]) -> Any:
+            cursor = prepared.execute(connection, parameters)
+            row = cursor.fetchone()
+            cursor.close()
             return row
 
-        return first
+        return lambda parameters: _run(self._engine, work, parameters)
 
 
-@contextmanager
-def driver_connection(engine: Engine) -> Iterator[Any]:
-    """Context manager for a connection of the driver, from the pool, whose statements are not in a transaction."""
+def _run(engine: Engine, work: Callable[..., Result], *arguments: Any) -> Result:
+    """Calls `work` with a connection of the driver, from the pool, whose statements are not in a transaction."""
     pooled = engine.raw_connection()
     connection: Any = pooled.driver_connection
     try:
         # SQLite's connections are always in this mode
         if engine.dialect.name != "sqlite" and not connection.autocommit:
             connection.autocommit = True
-        yield connection
+        result = work(connection, *arguments)
     except BaseException:
         # the state of the connection is unknown, so the next call must open a new one
         pooled.invalidate()
         raise
     pooled.close()
+    return result
 
 
 class Writer:
@@ -154,8 +153,8 @@ class Writer:
         if self._group_commit:
             with operation(self._seconds):
                 return self._group_commit.run(work)
-        with self._turn(), driver_connection(self._engine) as connection:
-            return work(connection)
+        with self._turn():
+            return _run(self._engine, work)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
