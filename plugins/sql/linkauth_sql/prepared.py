@@ -27,14 +27,12 @@ class PreparedSelect:
         compiled: Any = statement.compile(dialect=dialect)
         self._sql: str = compiled.string
         self._labels = tuple(labels)
-        self._constants: dict[str, Any] = compiled.params
         # None for a driver with named parameters
-        self._names: list[str] | None = compiled.positiontup
+        self._positions: int | None = None if compiled.positiontup is None else len(compiled.positiontup)
 
     def execute(self, cursor: Any, username: str) -> None:
         """Raises an exception of the driver, or ValueError or OverflowError if the driver does not accept the name."""
-        parameters = {**self._constants, "username": username}
-        cursor.execute(self._sql, parameters if self._names is None else [parameters[name] for name in self._names])
+        cursor.execute(self._sql, {"username": username} if self._positions is None else [username] * self._positions)
 
     def fetch(self, cursor: Any, limit: int) -> Result:
         """Returns at most `limit` rows. Raises an exception of the driver, ValueError or OverflowError."""

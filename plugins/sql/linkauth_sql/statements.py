@@ -92,8 +92,7 @@ def with_columns_of_table(statement: Select[Any], probe: Select[Any]) -> Select[
 
     So one statement shows which columns the table has, also if it finds no row. Their values are all NULL.
     """
-    # without a limit MariaDB would read the whole table
-    found, present = statement.subquery("found"), probe.limit(literal_column("0")).subquery("present")
+    found, present = statement.subquery("found"), probe.subquery("present")
     columns: list[ColumnElement[Any]] = [literal_column(f"{each.name}.*") for each in (found, present)]
     return select(*columns).select_from(found.outerjoin(present, text("1 = 0")))
 
@@ -187,7 +186,9 @@ class _StatementBuilder:
     def probe(self) -> Select[Any]:
         """Selects all columns and no rows, to read the names of the columns."""
         table_name = text(_escape_colons(self._quoted(self._settings.table)))
-        return select(literal_column("*")).select_from(table_name).where(text("1 = 0"))
+        statement: Select[Any] = select(literal_column("*")).select_from(table_name).where(text("1 = 0"))
+        # in a join, MariaDB would otherwise read the whole table
+        return statement.limit(literal_column("0")) if self._is_mariadb else statement
 
     def _look_up(self) -> Select[Any]:
         settings = self._settings
