@@ -19,9 +19,10 @@ from linkauth.storage.tables import codes, links, tokens
 
 log = logging.getLogger(__name__)
 
-MAX_WAITING = 1_000
+MAX_WAITING = 10_000
 DELAY_SECONDS = 1.0
-"""How long uses of links are collected, to write them in one transaction."""
+"""How long uses of links are collected, to write many in one transaction."""
+USES_PER_TRANSACTION = 200
 SWEEP_SECONDS = 3_600
 LINKS_PER_TRANSACTION = 100
 """How many links a sweep examines in one transaction, which delays other transactions by milliseconds."""
@@ -87,8 +88,8 @@ class UsageWriter:
     def _write(self, waiting: dict[int, int]) -> None:
         swept_at = waiting.pop(_SWEEP, None)
         uses = [{"link_id": link, "now": now} for link, now in waiting.items()]
-        if uses:
-            self._writer.run(lambda connection: [self._record_use.execute(connection, use) for use in uses])
+        for start in range(0, len(uses), USES_PER_TRANSACTION):
+            self._writer.run(partial(_record, self._record_use, uses[start : start + USES_PER_TRANSACTION]))
         if swept_at is not None:
             sweep(self._engine, swept_at, lambda: self._is_closing)
 
@@ -99,6 +100,11 @@ class UsageWriter:
             self._changed.notify()
         if self._thread is not None:
             self._thread.join(10)
+
+
+def _record(record_use: Prepared, uses: Sequence[Mapping[str, int]], connection: Any) -> None:
+    for use in uses:
+        record_use.execute(connection, use)
 
 
 def sweep(engine: Engine, now: int, is_stopped: Callable[[], bool] = lambda: False) -> None:

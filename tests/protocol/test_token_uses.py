@@ -14,7 +14,7 @@ from webtest import TestApp
 from linkauth.oauth2.tokens import Code, Link, Token, digest
 from linkauth.storage import LinkStore, open_engine, upgrade
 from linkauth.storage.tables import links
-from linkauth.storage.usage import LINKS_PER_TRANSACTION, sweep
+from linkauth.storage.usage import LINKS_PER_TRANSACTION, USES_PER_TRANSACTION, UsageWriter, sweep
 from tests.conftest import https
 from tests.protocol.flow import Skill, engine_of, server_of, set_clock
 
@@ -116,6 +116,23 @@ def test_sweep_deletes_only_unusable_rows(tmp_path: Path) -> None:
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM links")).scalar() == 3
     store.close()
+    engine.dispose()
+
+
+def test_uses_of_many_links_are_recorded(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
+    upgrade(engine)
+    count = 2 * USES_PER_TRANSACTION + 1
+    row = {"backend": "staff", "subject": "1", "username": "ada", "client_id": "home", "scope": "", "locale": "en"}
+    with engine.begin() as connection:
+        connection.execute(insert(links), [{**row, "grant": "implicit", "created_at": 1}] * count)
+        ids = list(connection.execute(select(links.c.id)).scalars())
+    with closing(UsageWriter(engine)) as usage:
+        for number, link_id in enumerate(ids):
+            usage.record_use(link_id, 10 + number)
+    with engine.connect() as connection:
+        used = {row.id: row.last_used_at for row in connection.execute(select(links.c.id, links.c.last_used_at))}
+    assert used == {link_id: 10 + number for number, link_id in enumerate(ids)}
     engine.dispose()
 
 
