@@ -7,6 +7,7 @@ import logging
 import socket
 import time
 from collections.abc import Mapping
+from queue import SimpleQueue
 from typing import Any
 
 from waitress.adjustments import Adjustments
@@ -69,11 +70,17 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     task_class = Task
     seconds = BODY_SECONDS
     request: Any
+    waits = False
+    """Whether the next request is a sign-in that waits for a thread."""
     _timed_request: Any = None
     _started_at = 0.0
 
     def readable(self) -> bool:
         """Report whether to read from the socket. The server loop calls this at least once a second."""
+        if self.waits:
+            self._timed_request = None
+            self._map.suspend(self._fileno, self)
+            return False
         request = self.request
         if request is not None:
             now = time.monotonic()
@@ -113,21 +120,21 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         names = (name.removeprefix("HTTP_") for name in ADDRESS_KEYS)
         return {"REMOTE_ADDR": self.addr[0], **{f"HTTP_{name}": headers[name] for name in names if name in headers}}
 
-    def suspend(self) -> None:
-        """Exclude the connection from the server loop until `sign_in`."""
-        self._map.suspend(self._fileno)
-
     def sign_in(self, retry_after: int) -> None:
         """Process the next request, a sign-in, in the current thread, unless the client has disconnected."""
         self.requests[0].retry_after = retry_after
         if self._is_closed_by_client():
             self.connected = False
-        self._map.resume(self._fileno, self)
+        self.waits = False
+        self._map.resume(self)
         self.service()
 
     def _is_closed_by_client(self) -> bool:
+        # a client that has closed only its side for sending cannot be distinguished, and counts as disconnected
+        connection = self.socket
         try:
-            return not self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            # None: the server loop has closed the connection
+            return connection is None or not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except BlockingIOError:
             return False
         except OSError:
@@ -139,24 +146,36 @@ class Connections(dict[int, Any]):
 
     The cost of each iteration of the loop grows with its sockets. The length includes the waiting connections, because
     waitress compares it with `connection_limit`.
+
+    Only the thread of the loop changes the dictionary: it also closes connections, and then their descriptors are
+    reused.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._waiting: set[int] = set()
+        self._waiting: set[Channel] = set()
+        self._resumed: SimpleQueue[Channel] = SimpleQueue()
 
     def __len__(self) -> int:
         return super().__len__() + len(self._waiting)
 
-    def suspend(self, descriptor: int) -> None:
-        """Exclude a connection from the loop."""
-        self._waiting.add(descriptor)
-        self.pop(descriptor, None)
+    def items(self) -> Any:
+        """Return the sockets for one iteration of the loop."""
+        while not self._resumed.empty():
+            channel = self._resumed.get()
+            if channel in self._waiting:
+                self._waiting.remove(channel)
+                self[channel.socket.fileno()] = channel
+        return super().items()
 
-    def resume(self, descriptor: int, channel: Channel) -> None:
-        """Include a connection again. Other threads may call this."""
-        self[descriptor] = channel
-        self._waiting.discard(descriptor)
+    def suspend(self, descriptor: int, channel: Channel) -> None:
+        """Exclude a connection from the loop."""
+        del self[descriptor]
+        self._waiting.add(channel)
+
+    def resume(self, channel: Channel) -> None:
+        """Include a connection from the next iteration on. All threads may call this."""
+        self._resumed.put(channel)
 
 
 class Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]
@@ -168,7 +187,7 @@ class Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]
 
     def add_task(self, task: Channel) -> None:
         if task.is_sign_in():
-            task.suspend()
+            task.waits = True
             self._sign_ins.add(task.address_environ(), task.sign_in)
         else:
             super().add_task(task)
