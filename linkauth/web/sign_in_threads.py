@@ -36,7 +36,8 @@ Job = Callable[[int], None]
 
 def is_sign_in(method: str, path: str) -> bool:
     """Report whether a request signs somebody in. `path` may begin with the path of the public URL."""
-    return method == "POST" and path.endswith("/authorize")
+    # Pyramid's pattern of the route also matches a path with a line feed at its end
+    return method == "POST" and path.removesuffix("\n").endswith("/authorize")
 
 
 @contextmanager

@@ -157,6 +157,8 @@ def test_budget_limits_the_share_of_time() -> None:
 def test_is_sign_in() -> None:
     assert is_sign_in("POST", "/authorize")
     assert is_sign_in("POST", "/path/of/the/url/authorize")
+    assert is_sign_in("POST", "/authorize\n")
+    assert not is_sign_in("POST", "/authorize/")
     assert not is_sign_in("GET", "/authorize")
     assert not is_sign_in("POST", "/introspect")
 
