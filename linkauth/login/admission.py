@@ -79,7 +79,8 @@ class Admission:
         with self._lock:
             self._waiting -= 1
             if self._last_start is not None:
-                seconds = now - self._last_start
+                # at most `max_wait`, so that two sign-ins may always wait: without them, nothing is measured
+                seconds = min(now - self._last_start, self._max_wait)
                 mean = self._interval or seconds
                 self._interval = mean + (seconds - mean) * SAMPLE_WEIGHT
             self._last_start = now if self._waiting else None

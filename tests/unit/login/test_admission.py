@@ -116,6 +116,21 @@ def test_backend_without_hash_is_admitted_by_its_speed(clock: Clock) -> None:
     assert len(enter_all(admission, everybody(100))) == 1
 
 
+def test_queue_recovers_after_a_backend_that_did_not_respond(clock: Clock) -> None:
+    admission = hashing(clock, 0.0)
+    for ticket in enter_all(admission, everybody(2)):
+        admission.start(ticket)
+        clock.now += 3_600
+        admission.leave(ticket)
+    for _ in range(50):
+        tickets = enter_all(admission, everybody(3))
+        for ticket in tickets:
+            clock.now += 0.01
+            admission.start(ticket)
+            admission.leave(ticket)
+    assert len(enter_all(admission, everybody(64))) == 64
+
+
 def test_pauses_do_not_count_as_slowness(clock: Clock) -> None:
     admission = hashing(clock, 0.0)
     for _ in range(10):
