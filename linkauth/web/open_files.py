@@ -22,12 +22,12 @@ def raise_file_limit(connections: int) -> int:
         return connections
     limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
-    if limit == wanted:
-        return connections
-    sufficient = max(1, limit - RESERVED_FILES)
-    log.warning(
-        "connection_limit in [server:main] lowered, because the process may open too few files; "
-        "to raise the limit of files, set LimitNOFILE in its systemd unit: connection_limit=%d files=%d",
-        *(sufficient, limit),
-    )
+    # at least half, so that a server with a small limit still accepts connections
+    sufficient = min(connections, max(limit - RESERVED_FILES, limit // 2))
+    if sufficient < connections:
+        log.warning(
+            "connection_limit in [server:main] lowered, because the process may open too few files; "
+            "to raise the limit of files, set LimitNOFILE in its systemd unit: connection_limit=%d files=%d",
+            *(sufficient, limit),
+        )
     return sufficient
