@@ -105,8 +105,9 @@ class LinkStore:
         return None if row is None else int(row[0])
 
     def close(self) -> None:
-        """Writes the queued uses of links."""
+        """Writes the queued uses of links, and returns connections to the pool."""
         self._usage.close()
+        self._reader.close()
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

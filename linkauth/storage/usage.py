@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -129,7 +130,8 @@ def sweep(engine: Engine, now: int, is_stopped: Callable[[], bool] = lambda: Fal
         )
     ]
     writer = Writer(engine)
-    ids = Reader(engine).prepare(select(func.min(links.c.id), func.max(links.c.id)))({})
+    with closing(Reader(engine)) as reader:
+        ids = reader.prepare(select(func.min(links.c.id), func.max(links.c.id)))({})
     if ids[0] is None:
         return
     for start in range(ids[0], ids[1] + 1, LINKS_PER_TRANSACTION):
