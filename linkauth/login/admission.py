@@ -58,9 +58,14 @@ class Admission:
         # None unless sign-ins were waiting at the last start: only then the interval shows the speed of the backends
         self._last_start: float | None = None
 
+    @staticmethod
+    def bucket(address: str) -> str:
+        """Return the key that counts the IP `address`. The addresses of one IPv6 client have the same key."""
+        return address_bucket(address)
+
     def enter(self, address: str) -> Ticket:
         """Admit a sign-in from the IP `address`. The caller calls `start` and `leave` later. Raises Busy."""
-        bucket = address_bucket(address)
+        bucket = self.bucket(address)
         with self._lock:
             own = self._by_bucket[bucket]
             wait = max(self._hash_wait(self._admitted), self._waiting * self._interval)

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
+from itertools import islice
 from typing import Any, NamedTuple
 
 from linkauth.login.admission import Admission, Busy, Ticket
@@ -59,13 +60,15 @@ class SignInThreads:
     `client_address` maps a WSGI environ to the IP address of the client.
 
     Refusals are limited to REFUSAL_SHARE of a CPU core. A sign-in that waits for its refusal is still admitted if there
-    is a place for it before.
+    is a place for it before. The addresses of these sign-ins take turns, so that many of one address do not delay those
+    of others.
     """
 
     def __init__(self, admission: Admission, client_address: Callable[[Mapping[str, Any]], str], threads: int) -> None:
         self._admission, self._client_address = admission, client_address
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="sign-in")
-        self._surplus: deque[_Surplus] = deque()
+        # by the key of their address; the first address is the next one
+        self._surplus: dict[str, deque[_Surplus]] = {}
         self._has_surplus = threading.Condition()
         self._refusing: threading.Thread | None = None
 
@@ -84,7 +87,8 @@ class SignInThreads:
             self._admit(address, job)
         except Busy as busy:
             with self._has_surplus:
-                self._surplus.append(_Surplus(address, job, busy.retry_after))
+                surplus = self._surplus.setdefault(self._admission.bucket(address), deque())
+                surplus.append(_Surplus(address, job, busy.retry_after))
                 self._has_surplus.notify()
                 if self._refusing is None:
                     # started at the first refusal, so that it runs in the worker process and not in its parent
@@ -107,11 +111,22 @@ class SignInThreads:
             log.exception("the request of a sign-in failed")
         finally:
             self._admission.leave(ticket)
-        # Busy: the one that waits longest is of an address with too many sign-ins. RuntimeError: after `close`
-        with self._has_surplus, suppress(Busy, RuntimeError):
-            if self._surplus:
-                self._admit(self._surplus[0].address, self._surplus[0].job)
-                self._surplus.popleft()
+        # RuntimeError: after `close`
+        with self._has_surplus, suppress(RuntimeError):
+            # two, because one address may have its share of the queue already
+            for bucket in tuple(islice(self._surplus, 2)):
+                with suppress(Busy):
+                    self._admit(self._surplus[bucket][0].address, self._surplus[bucket][0].job)
+                    self._take_surplus(bucket)
+                    break
+
+    def _take_surplus(self, bucket: str) -> _Surplus:
+        """Remove and return the sign-in of this address that waits longest. The address then comes last."""
+        waiting = self._surplus.pop(bucket)
+        surplus = waiting.popleft()
+        if waiting:
+            self._surplus[bucket] = waiting
+        return surplus
 
     def _refuse(self) -> None:
         budget = Budget(REFUSAL_SHARE, REFUSAL_BURST)
@@ -119,7 +134,7 @@ class SignInThreads:
             with self._has_surplus:
                 while not self._surplus or (seconds := budget.wait()) > 0:
                     self._has_surplus.wait(seconds if self._surplus else None)
-                refused = self._surplus.popleft()
+                refused = self._take_surplus(next(iter(self._surplus)))
             start = time.thread_time()
             try:
                 refused.job(refused.retry_after)

@@ -114,6 +114,42 @@ def test_flood_of_one_address_does_not_take_the_place_of_others(jobs: Jobs) -> N
     threads.close()
 
 
+@pytest.mark.usefixtures("exhausted")
+def test_addresses_without_a_place_take_turns(jobs: Jobs) -> None:
+    threads = threads_for(places=9)
+    for number in range(9):
+        threads.add(address(number), jobs.job(str(number)))
+    # one network, because an IPv6 client has many addresses
+    for number in range(40):
+        threads.add({"REMOTE_ADDR": f"2001:db8::{number:x}"}, jobs.job("flood"))
+    threads.add(address(9), jobs.job("first other"))
+    threads.add(address(10), jobs.job("last other"))
+    ended = []
+    for _ in range(21):
+        jobs.gate.release()
+        ended.append(jobs.result()[0])
+    assert ended[9:12] == ["flood", "first other", "last other"]
+    assert set(ended[12:]) == {"flood"}
+    jobs.gate.release(100)
+    threads.close()
+
+
+@pytest.mark.usefixtures("exhausted")
+def test_place_goes_to_the_next_address_if_the_first_has_its_share(jobs: Jobs) -> None:
+    threads = threads_for(places=9)
+    for number in range(9):
+        # from the third on of one address, which has its share
+        threads.add(address(min(number, 2)), jobs.job(str(number)))
+    threads.add(address(2), jobs.job("flood"))
+    threads.add(address(3), jobs.job("other"))
+    ended = []
+    for _ in range(11):
+        jobs.gate.release()
+        ended.append(jobs.result()[0])
+    assert ended == [*map(str, range(9)), "other", "flood"]
+    threads.close()
+
+
 @pytest.mark.usefixtures("unlimited")
 def test_failing_job_does_not_end_its_thread(jobs: Jobs, caplog: pytest.LogCaptureFixture) -> None:
     def fail(retry_after: int) -> None:
