@@ -94,5 +94,8 @@ def _fill_postgresql(url: str, tables: Any) -> None:
                     copy.write_row(row)
         connection.execute("SELECT setval('links_id_seq', (SELECT max(id) FROM links))")
     with psycopg.connect(url, autocommit=True) as connection:
-        # autovacuum would do it later
+        # what autovacuum and the use of the database would do in time
         connection.execute("VACUUM ANALYZE")
+        connection.execute("CREATE EXTENSION pg_prewarm")
+        relations = "relkind IN ('r', 'i') AND relnamespace = 'public'::regnamespace"
+        connection.execute(f"SELECT pg_prewarm(oid::regclass) FROM pg_class WHERE {relations}")
