@@ -27,7 +27,7 @@ class Explainer:
             return profiling.imports(self._server())
         app = profiling.Application(self._server(cheap="cheap" in work))
         if work == "link":
-            return profiling.shares(app.link, 50, 1000 / limit(min(os.sched_getaffinity(0)), 0.5).rate)
+            return profiling.shares(app.link, 50, 1000 * limit(min(os.sched_getaffinity(0)), 0.5).cpu)
         calls = {
             "page": app.page,
             "refusal": app.refusal,

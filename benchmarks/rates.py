@@ -30,7 +30,7 @@ class Extent:
 
 
 FULL = Extent(3, 2, crowds=(1, 8, 32, 64, 200), storms=(16, 64, 200, 1000), starts=5, pairs=300, compare_timing=True)
-QUICK = Extent(1, 1, crowds=(8, 64), storms=(64, 1000), starts=1, pairs=30, compare_timing=False)
+QUICK = Extent(1, 1, crowds=(8, 64), storms=(1000,), starts=1, pairs=30, compare_timing=False)
 
 
 @dataclass(frozen=True)
