@@ -116,7 +116,9 @@ class LinkBench:
     def crowds(self) -> Iterator[Figure]:
         """Yields the rates of links by patient browsers, on linkauth and on the floor."""
         for size in self._extent.crowds:
-            shares = self._shares({server: CrowdLoad(server, size) for server in self._servers}, self._extent.seconds)
+            loads = {server: CrowdLoad(server, size) for server in self._servers}
+            # twice the time, because a core computes only some ten hashes per second
+            shares = self._shares(loads, 2 * self._extent.seconds)
             floor = next(share for server, share in shares.items() if server.kind == "floor")
             target = CROWD_TARGETS.get(size, NO_BOUNDS)
             refused_target: Bounds = (None, 0) if size in CROWD_TARGETS else NO_BOUNDS
