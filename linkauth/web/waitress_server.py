@@ -92,6 +92,12 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         readable: bool = super().readable()
         return readable
 
+    def _flush_some(self, do_close: bool = False) -> bool:
+        # waitress omits `do_close` in `send_continue` only, which any thread may call. The server loop then fails to
+        # send the same data, and closes the connection
+        flushed: bool = super()._flush_some(do_close)
+        return flushed
+
     def _expire_request(self) -> None:
         """Pass the incomplete request to the application, or close the connection if its headers are incomplete.
 
@@ -147,8 +153,8 @@ class Connections(dict[int, Any]):
     The cost of each iteration of the loop grows with its sockets. The length includes the waiting connections, because
     waitress compares it with `connection_limit`.
 
-    Only the thread of the loop changes the dictionary: it also closes connections, and then their descriptors are
-    reused.
+    Only the thread of the loop changes the dictionary. It also closes connections, and the system reuses their
+    descriptors.
     """
 
     def __init__(self) -> None:
