@@ -89,7 +89,7 @@ class Bench:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure linkauth on this machine.")
-    parser.add_argument("--quick", action="store_true", help="run for about two minutes, with less precise results")
+    parser.add_argument("--quick", action="store_true", help="run for about three minutes, with less precise results")
     parser.add_argument("--profile", action="store_true", help="profile a login page and an introspection instead")
     options = parser.parse_args()
     hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
