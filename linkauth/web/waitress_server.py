@@ -93,10 +93,9 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         return readable
 
     def _flush_some(self, do_close: bool = False) -> bool:
-        # waitress omits `do_close` in `send_continue` only, which any thread may call. The server loop then fails to
-        # send the same data, and closes the connection
-        flushed: bool = super()._flush_some(do_close)
-        return flushed
+        # waitress omits `do_close` in `send_continue` only, which any thread may call. If it cannot send, the server
+        # loop cannot either, and closes the connection
+        return (do_close or self.connected) and super()._flush_some(do_close)
 
     def _expire_request(self) -> None:
         """Pass the incomplete request to the application, or close the connection if its headers are incomplete.

@@ -22,4 +22,7 @@ def test_only_the_loop_closes_a_connection_whose_client_has_disconnected() -> No
     assert channel.writable()
     channel.handle_write_event()
     assert channel.socket is None
+    # a thread may notice this later
+    channel.request.expect_continue = True
+    channel.send_continue()
     server.close()
