@@ -75,9 +75,9 @@ def open_engine(url: str, for_operator: bool = False) -> Engine:
 
 def describe_error(error: Exception) -> str:
     """Returns type and redacted message of a database error, or only the type if the message may contain a value."""
-    kind = type(error).__name__
-    # drivers and SQLAlchemy use the same names (PEP 249)
-    return kind if kind in ("DataError", "IntegrityError") else f"{kind}: {reason(error)}"
+    # drivers and SQLAlchemy use the same names (PEP 249); psycopg raises subclasses of these
+    kinds = [each.__name__ for each in type(error).__mro__]
+    return kinds[0] if {"DataError", "IntegrityError"}.intersection(kinds) else f"{kinds[0]}: {reason(error)}"
 
 
 class Reader:
