@@ -25,13 +25,13 @@ Result = TypeVar("Result")
 class _Job:
     """A transaction. `work` is None if only its own thread can run it."""
 
-    __slots__ = ("error", "is_committed", "result", "woken", "work")
+    __slots__ = ("error", "has_turn", "is_committed", "result", "woken", "work")
 
     def __init__(self, work: Callable[[sqlite3.Connection], Any] | None) -> None:
         self.work = work
         self.result: Any = None
         self.error: Exception | None = None
-        self.is_committed = False
+        self.is_committed = self.has_turn = False
         self.woken = Lock()
         self.woken.acquire()
 
@@ -54,20 +54,34 @@ class _Turns:
                 self._is_taken = True
                 return True
             self._waiting.append(job)
-        if not job.woken.acquire(timeout=remaining()):
-            with self._lock:
-                if job in self._waiting:
-                    self._waiting.remove(job)
-                    raise TimeoutError("too many write transactions are waiting")
-            # another thread is just running the job or passing the turn
-            job.woken.acquire()
-        return not (job.is_committed or job.error)
+        try:
+            if not job.woken.acquire(timeout=remaining()):
+                with self._lock:
+                    if job in self._waiting:
+                        self._waiting.remove(job)
+                        raise TimeoutError("too many write transactions are waiting")
+                # another thread is just running the job or passing the turn
+                job.woken.acquire()
+        except BaseException:
+            self._withdraw(job)
+            raise
+        return job.has_turn
+
+    def _withdraw(self, job: _Job) -> None:
+        """Removes the job of a thread that no longer waits. If the thread already has the turn, passes it on."""
+        with self._lock:
+            if job in self._waiting:
+                self._waiting.remove(job)
+        if job.has_turn:
+            self.pass_on()
 
     def pass_on(self) -> None:
         """Ends the turn of this thread."""
         with self._lock:
             if self._waiting:
-                self._waiting.popleft().woken.release()
+                next_job = self._waiting.popleft()
+                next_job.has_turn = True
+                next_job.woken.release()
             else:
                 self._is_taken = False
 
@@ -150,8 +164,9 @@ class GroupCommit:
             try:
                 connection.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
-                # the usual timeout of a connection is shorter, and to set it each time would cost a statement
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or not remaining():
+                # the usual timeout of a connection is shorter, and to set it each time would cost a statement. The
+                # lowest byte of an extended error code, such as SQLITE_BUSY_RECOVERY, is the error
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or not remaining():
                     raise
                 set_busy_timeout(connection, pooled.info, remaining())
                 connection.execute("BEGIN IMMEDIATE")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -80,6 +82,40 @@ def test_interrupted_thread_does_not_block_its_group(engine: Engine) -> None:
     assert errors == {KeyboardInterrupt: 1, sqlite3.OperationalError: 3}
     assert len(ran) == 1
     assert writer.run(lambda _connection: 7) == 7
+
+
+class Interrupted(BaseException):
+    """Raised in the main thread by a signal."""
+
+
+def test_interrupted_wait_does_not_lose_turn(engine: Engine) -> None:
+    writer, ran = Writer(engine), list[int]()
+    main_has_failed, has_turn = threading.Event(), threading.Event()
+
+    def interrupt(*_: Any) -> None:
+        raise Interrupted
+
+    def interrupt_waiting_main_thread() -> None:
+        with writer.begin():
+            has_turn.set()
+            while not _turns[engine]._waiting:
+                pass
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+            assert main_has_failed.wait(30)
+
+    former = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        with ThreadPoolExecutor(1) as threads:
+            other = threads.submit(interrupt_waiting_main_thread)
+            assert has_turn.wait(30)
+            with pytest.raises(Interrupted):
+                writer.run(lambda _connection: ran.append(1))
+            main_has_failed.set()
+            other.result()
+    finally:
+        signal.signal(signal.SIGUSR1, former)
+    writer.run(lambda _connection: ran.append(2))
+    assert ran == [2]
 
 
 def test_transaction_that_waited_too_long_is_not_run_later(engine: Engine) -> None:
