@@ -13,6 +13,8 @@ from linkauth.storage.sqlite import READ_ONLY
 STATEMENT_SECONDS = 1.5
 LOCK_SECONDS = 1.25
 """statement_timeout and lock_timeout. They are below REQUEST_SECONDS, so that the server stops in time."""
+IDLE_SECONDS = 30
+"""A connection that was idle for longer is checked by a round trip, because firewalls forget idle connections."""
 
 
 def options(url: URL, for_operator: bool) -> dict[str, Any]:
@@ -52,6 +54,7 @@ def _check_idle_connections(engine: Engine) -> None:
 
     This needs no round trip, unlike `pool_pre_ping`: the message that a connection was closed has already arrived. If a
     server disappears without a message, the first statement fails, and the pool opens new connections for the others.
+    After IDLE_SECONDS, a round trip checks the connection, so that no statement fails if a firewall has forgotten it.
     """
     broken_at = 0.0
     error: Any = engine.dialect.dbapi.Error  # type: ignore[union-attr]
@@ -66,10 +69,22 @@ def _check_idle_connections(engine: Engine) -> None:
         if connection.closed and not isinstance(cause, DisconnectionError):
             broken_at = time.monotonic()
 
+    @event.listens_for(engine, "checkin")
+    def returned(_connection: Any, record: Any) -> None:
+        record.info["returned_at"] = time.monotonic()
+
     @event.listens_for(engine, "checkout")
     def check(connection: Any, record: Any, _proxy: Any) -> None:
+        nonlocal broken_at
         if record.info["opened_at"] <= broken_at or not _is_open(connection, error):
             raise DisconnectionError("the server has closed the connection")
+        now = time.monotonic()
+        if now - record.info.get("returned_at", now) > IDLE_SECONDS:
+            try:
+                engine.dialect.do_ping(connection)
+            except error:
+                broken_at = time.monotonic()
+                raise DisconnectionError("the connection no longer exists") from None
 
 
 def _is_open(connection: Any, error: type[Exception]) -> bool:

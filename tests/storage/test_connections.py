@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import select
+import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from socketserver import BaseRequestHandler, ThreadingTCPServer
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -25,6 +29,10 @@ from tests.servers.postgresql import PostgreSQL, running
 @pytest.fixture(scope="module")
 def postgresql() -> Iterator[PostgreSQL]:
     with running() as server:
+        # without the time limit of requests, which migrations exceed on a busy machine
+        engine = open_engine(server.url, for_operator=True)
+        upgrade(engine)
+        engine.dispose()
         yield server
 
 
@@ -128,6 +136,52 @@ def test_idle_connections_are_replaced_after_failure_of_another(postgresql: Post
             postgresql.resume()
     assert not before & backend_pids(engine)
     engine.dispose()
+
+
+class Firewall(ThreadingTCPServer):
+    """Forwards connections to a port. It closes a forgotten connection at the next packet, and not earlier."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int) -> None:
+        super().__init__(("127.0.0.1", 0), _Forwarding)
+        self.port = port
+        self.forgotten: set[socket.socket] = set()
+        self.known: set[socket.socket] = set()
+
+
+class _Forwarding(BaseRequestHandler):
+    server: Firewall
+
+    def handle(self) -> None:
+        client = self.request
+        self.server.known.add(client)
+        with socket.create_connection(("127.0.0.1", self.server.port)) as upstream:
+            while True:
+                for source in select.select([client, upstream], [], [])[0]:
+                    received = source.recv(65536)
+                    if not received or client in self.server.forgotten:
+                        return
+                    (upstream if source is client else client).sendall(received)
+
+
+def test_forgotten_connections_are_replaced_before_statement(
+    postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Firewall(postgresql.port) as firewall:
+        Thread(target=firewall.serve_forever, daemon=True).start()
+        engine = open_engine(postgresql.url.replace(str(postgresql.port), str(firewall.server_address[1])))
+        upgrade(engine)
+        before = backend_pids(engine)
+        firewall.forgotten |= firewall.known
+        monkeypatch.setattr("linkauth.storage.postgresql.IDLE_SECONDS", 0)
+        with closing(LinkStore(engine)) as store:
+            assert store.find(digest("x"), "access") is None
+        monkeypatch.undo()
+        # one round trip has shown that the other connections may be broken too
+        assert not before & backend_pids(engine)
+        engine.dispose()
+        firewall.shutdown()
 
 
 def test_transaction_of_request_is_one_round_trip(postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch) -> None:
