@@ -24,6 +24,7 @@ MAX_WAITING = 10_000
 DELAY_SECONDS = 1.0
 """How long uses of links are collected, to write many in one transaction."""
 USES_PER_TRANSACTION = 200
+"""On SQLite. On PostgreSQL, each use is a transaction with its own time limit."""
 SWEEP_SECONDS = 3_600
 LINKS_PER_TRANSACTION = 100
 """How many links a sweep examines in one transaction, which delays other transactions by milliseconds."""
@@ -43,6 +44,7 @@ class UsageWriter:
     def __init__(self, engine: Engine) -> None:
         self._engine, self._writer = engine, Writer(engine)
         self._record_use = Prepared(engine, _RECORD_USE)
+        self._uses_per_transaction = USES_PER_TRANSACTION if engine.dialect.name == "sqlite" else 1
         self._waiting: dict[int, int] = {}
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -89,8 +91,9 @@ class UsageWriter:
     def _write(self, waiting: dict[int, int]) -> None:
         swept_at = waiting.pop(_SWEEP, None)
         uses = [{"link_id": link, "now": now} for link, now in waiting.items()]
-        for start in range(0, len(uses), USES_PER_TRANSACTION):
-            self._writer.run(partial(_record, self._record_use, uses[start : start + USES_PER_TRANSACTION]))
+        size = self._uses_per_transaction
+        for start in range(0, len(uses), size):
+            self._writer.run(partial(_record, self._record_use, uses[start : start + size]))
         if swept_at is not None:
             sweep(self._engine, swept_at, lambda: self._is_closing)
 

@@ -17,6 +17,7 @@ from linkauth.storage.tables import links
 from linkauth.storage.usage import LINKS_PER_TRANSACTION, USES_PER_TRANSACTION, UsageWriter, sweep
 from tests.conftest import https
 from tests.protocol.flow import Skill, engine_of, server_of, set_clock
+from tests.servers.postgresql import running
 
 
 @pytest.fixture
@@ -134,6 +135,30 @@ def test_uses_of_many_links_are_recorded(tmp_path: Path) -> None:
         used = {row.id: row.last_used_at for row in connection.execute(select(links.c.id, links.c.last_used_at))}
     assert used == {link_id: 10 + number for number, link_id in enumerate(ids)}
     engine.dispose()
+
+
+def test_uses_are_recorded_if_commits_to_postgresql_are_slow() -> None:
+    with running() as server:
+        engine = open_engine(server.url, for_operator=True)
+        upgrade(engine)
+        row = {"backend": "staff", "subject": "1", "username": "ada", "client_id": "home", "scope": "", "locale": "en"}
+        with engine.begin() as connection:
+            connection.execute(insert(links), [{**row, "grant": "implicit", "created_at": 1}] * 4)
+            ids = list(connection.execute(select(links.c.id)).scalars())
+            for statement in (
+                "CREATE FUNCTION delay() RETURNS trigger LANGUAGE plpgsql AS "
+                "'BEGIN PERFORM pg_sleep(0.5); RETURN NEW; END'",
+                "CREATE TRIGGER delay BEFORE UPDATE ON links FOR EACH ROW EXECUTE FUNCTION delay()",
+            ):
+                connection.execute(text(statement))
+        request_engine = open_engine(server.url)
+        with closing(UsageWriter(request_engine)) as usage:
+            for link_id in ids:
+                usage.record_use(link_id, 10)
+        with engine.connect() as connection:
+            assert list(connection.execute(select(links.c.last_used_at)).scalars()) == [10] * len(ids)
+        request_engine.dispose()
+        engine.dispose()
 
 
 def test_sweep_examines_all_links_until_it_is_stopped(tmp_path: Path) -> None:
