@@ -59,7 +59,8 @@ def engine(request: pytest.FixtureRequest, database_folder: Path) -> Iterator[En
         url = f"sqlite:///{database_folder}/links.sqlite"
     else:
         url = request.getfixturevalue("postgresql").url
-    engine = open_engine(url)
+    # without the time limit of requests, which a busy machine exceeds
+    engine = open_engine(url, for_operator=True)
     yield engine
     if request.param == "postgresql":
         clear(engine)
