@@ -82,20 +82,27 @@ class UsageWriter:
                 waiting, self._waiting = self._waiting, {}
             if not waiting:
                 return
+            swept_at = waiting.pop(_SWEEP, None)
             try:
                 self._write(waiting)
             except Exception as error:
-                # the next use or sweep repeats it
-                log.warning("use of a link not recorded: %s", describe_error(error))
+                # the next use repeats it
+                log.warning("uses of links not recorded: %s", describe_error(error))
+            if swept_at is not None:
+                self._sweep(swept_at)
 
     def _write(self, waiting: dict[int, int]) -> None:
-        swept_at = waiting.pop(_SWEEP, None)
         uses = [{"link_id": link, "now": now} for link, now in waiting.items()]
         size = self._uses_per_transaction
         for start in range(0, len(uses), size):
             self._writer.run(partial(_record, self._record_use, uses[start : start + size]))
-        if swept_at is not None:
-            sweep(self._engine, swept_at, lambda: self._is_closing)
+
+    def _sweep(self, now: int) -> None:
+        try:
+            sweep(self._engine, now, lambda: self._is_closing)
+        except Exception as error:
+            # the sweep in an hour repeats it
+            log.warning("unusable rows not deleted: %s", describe_error(error))
 
     def close(self) -> None:
         """Writes the queued uses, then stops the thread."""

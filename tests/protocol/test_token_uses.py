@@ -181,6 +181,18 @@ def test_sweep_examines_all_links_until_it_is_stopped(tmp_path: Path) -> None:
     engine.dispose()
 
 
+def test_sweep_is_run_if_uses_cannot_be_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
+    sweeps: list[int] = []
+    monkeypatch.setattr("linkauth.storage.usage.sweep", lambda _engine, now, _is_stopped: sweeps.append(now))
+    # there are no tables
+    with closing(UsageWriter(engine)) as usage:
+        usage.record_use(1, 7200)
+        usage.sweep(7200)
+    assert sweeps == [7200]
+    engine.dispose()
+
+
 def test_new_links_and_tokens_start_sweep_at_most_hourly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = open_engine(f"sqlite:///{tmp_path}/links.sqlite")
     upgrade(engine)
