@@ -120,7 +120,7 @@ class GroupCommit:
         """Returns the result of `work`, which executes the statements of a transaction, after the commit.
 
         Another thread may call `work`, and may call it again if another transaction of the group fails. Raises
-        SQLAlchemyError, or the error of `work`, which does not affect other transactions.
+        SQLAlchemyError, sqlite3.Error, or the error of `work`, which does not affect other transactions.
         """
         job = _Job(work)
         if self._turns.take(job):

@@ -52,7 +52,7 @@ def link_changes(engine: Engine) -> LinkChanges:
 
 
 class _SQLiteChanges:
-    """Transactions of several statements, which are committed in groups. Their order does not matter to others."""
+    """Transactions of several statements. SQLite runs one write transaction at a time, so no other one intervenes."""
 
     def __init__(self, engine: Engine) -> None:
         self._run = Writer(engine).run
