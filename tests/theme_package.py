@@ -8,6 +8,7 @@ from importlib import import_module, invalidate_caches
 from itertools import count
 from pathlib import Path
 
+from linkauth.config import plugins
 from linkauth.testing.theme import TEXTS
 from linkauth.themes.states import page_states
 from linkauth.themes.theme import theme_packages
@@ -61,6 +62,8 @@ class ThemePackage:
         metadata.mkdir()
         (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {self.package}\nVersion: 1.0\n", "utf-8")
         (metadata / "entry_points.txt").write_text(f"[linkauth.themes]\n{name} = {self.package}\n", "utf-8")
+        # a process reads the entry points once
+        plugins._entry_points.cache_clear()
 
     def open(self) -> DevelopmentTheme:
         assert str(self.root.parent) in sys.path

@@ -92,7 +92,7 @@ def test_commands_of_manual_start_granian(servers: Servers, tmp_path: Path) -> N
     """The block runs unchanged except for the port and the path of the ini."""
     prepared = servers.linkauth("granian")
     prepared.stop()
-    (block,) = re.findall(r"```sh\n(export .*?)```", (ROOT / "docs/deployment.md").read_text("utf-8"), re.DOTALL)
+    (block,) = re.findall(r"```sh\n(export [^`]*\ngranian [^`]*)```", (ROOT / "docs/deployment.md").read_text("utf-8"))
     port = free_port()
     for old, new in (("6543", str(port)), ("production.ini", str(prepared.ini)), ("\ngranian", "\nexec granian")):
         assert block.count(old) == 1, old
