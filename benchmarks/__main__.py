@@ -51,16 +51,24 @@ class Bench:
         else:
             self.notes.append("OpenLDAP is not installed and was not measured")
 
-    def _with_servers(self, servers: list[Server]) -> None:
-        pages = {server: wrk.Load(server, server.path, "form_token", HEADERS) for server in servers}
-        self._add("login pages", rates.figures("login pages", pages, self._extent, PAGE_TARGETS, "page"))
-        self._add("tokens", tokens.figures(servers, self._extent))
-        self._add_postgresql(servers)
+    def run_crowds(self) -> None:
+        """Runs only the benchmarks of crowds and retry storms."""
+        with ExitStack() as stack:
+            self._add_crowds([stack.enter_context(Server(kind, self._folder, self._core)) for kind in self._kinds])
+
+    def _add_crowds(self, servers: list[Server]) -> None:
         crowds = links.LinkBench(servers, self._core, self._extent)
         self._add("introspection beside sign-ins", crowds.flood())
         self._add("links", crowds.crowds())
         self._add("retry storms", crowds.storms())
         self.notes += crowds.notes()
+
+    def _with_servers(self, servers: list[Server]) -> None:
+        pages = {server: wrk.Load(server, server.path, "form_token", HEADERS) for server in servers}
+        self._add("login pages", rates.figures("login pages", pages, self._extent, PAGE_TARGETS, "page"))
+        self._add("tokens", tokens.figures(servers, self._extent))
+        self._add_postgresql(servers)
+        self._add_crowds(servers)
         self._add("memory", starts.memory(servers))
         self._add("unknown names and wrong passwords", self._timing(servers[0]))
 
@@ -90,6 +98,7 @@ class Bench:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure linkauth on this machine.")
     parser.add_argument("--quick", action="store_true", help="run for about three minutes, with less precise results")
+    parser.add_argument("--crowds", action="store_true", help="measure only the crowds and the retry storms")
     parser.add_argument("--profile", action="store_true", help="profile a login page and an introspection instead")
     options = parser.parse_args()
     hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -104,7 +113,10 @@ def main() -> int:
                 return 0
             wrk.require()
             bench = Bench(Path(name), server_core, QUICK if options.quick else FULL, explainer)
-            bench.run()
+            if options.crowds:
+                bench.run_crowds()
+            else:
+                bench.run()
             print(table(bench.figures, explainer))
             print("", *bench.notes, f"servers on core {server_core}, load generator on core {load_core}", sep="\n")
     except BenchmarkError as error:
