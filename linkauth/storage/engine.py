@@ -226,7 +226,7 @@ def _create(url: URL, for_operator: bool) -> Engine:
         max_overflow=0,
         pool_timeout=seconds,
         pool_use_lifo=True,
-        # whatever begins a transaction also ends it
+        # the code that begins a transaction also ends it
         pool_reset_on_return=None,
         hide_parameters=True,
         **(postgresql.options(url, for_operator) if url.get_backend_name() == "postgresql" else {}),

@@ -94,7 +94,7 @@ def busy_server(**changes: Any) -> Iterator[Any]:
 
 @pytest.mark.parametrize("insistent", [False, True])
 def test_refused_browsers_try_again_and_have_their_own_addresses(insistent: bool) -> None:
-    # the visitors 0, 3 and 6 are Ada, whom the server confirms
+    # the visitors 0, 3 and 6 are Ada, and the server confirms her name
     with busy_server() as server:
         crowd = Crowd(server, 0, insistent)
         crowd._visitors = [Visitor(server, number) for number in (0, 3, 6)]
