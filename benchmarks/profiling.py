@@ -8,6 +8,7 @@ import logging
 import os
 import pstats
 import re
+import statistics
 import subprocess
 import sys
 import time
@@ -166,6 +167,17 @@ def cpu_time(function: Callable[[], object], calls: int) -> float:
     for _ in range(calls):
         function()
     return (time.process_time() - start) / calls * 1000
+
+
+def median_time(function: Callable[[], object], calls: int, before: Callable[[], object] = lambda: None) -> float:
+    """Returns the median CPU time of a call in ms, of all threads. `before` is called before each call."""
+    times = []
+    for _ in range(calls):
+        before()
+        start = time.process_time()
+        function()
+        times.append(time.process_time() - start)
+    return statistics.median(times) * 1000
 
 
 def shares(function: Callable[[], object], calls: int, hashing: float = 0.0) -> str:

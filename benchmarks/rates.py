@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from benchmarks.report import Bounds, Figure
@@ -30,6 +30,8 @@ class Extent:
 
 
 FULL = Extent(3, 2, crowds=(1, 8, 32, 64, 200), storms=(16, 64, 200, 1000), starts=5, pairs=300, compare_timing=True)
+CROWDS = replace(FULL, rounds=1)
+"""For crowds and retry storms only, which take most of the time of a full run."""
 QUICK = Extent(1, 1, crowds=(8, 64), storms=(1000,), starts=1, pairs=30, compare_timing=False)
 
 

@@ -111,6 +111,7 @@ class Server:
             f"linkauth.client.{SKILL}.secret = {SKILL_SECRET}",
             "linkauth.throttle.account_failures = 1000000",
             "linkauth.throttle.address_failures = 1000000",
+            "linkauth.throttle.start_limit = 1000000",
         )
         text = "\n".join(unchanged).replace("[server:main]", "\n".join((*added, "", "[server:main]")))
         return text.replace("level = INFO", "level = WARNING") + "\n"
@@ -141,7 +142,7 @@ class Server:
         return {
             "client_id": "ride-hailer",
             "response_type": "token",
-            "scope": "order_car basic_profile",
+            "scope": "order_car profile",
             "redirect_uri": redirect,
             "state": "".join(Random(1).choices(letters, k=STATE_CHARACTERS)),
         }

@@ -27,7 +27,9 @@ def main(global_config: dict[str, str], **ini: str) -> Any:
             config.include("linkauth.web.request")
             config.include("linkauth.web.headers")
             config.include("linkauth.web.forwarded")
+            config.include("linkauth.web.log_context")
             config.include("linkauth.web.limits")
+            config.include("linkauth.web.background")
             config.include("linkauth.web.routes")
             config.include("linkauth.views")
             if settings.simulator.client:

@@ -17,6 +17,8 @@ from linkauth.web.sign_in_threads import SignInThreads
 
 try:
     _loaded = from_environment()
+    _loaded.services.start()
+    _loaded.services.log_backends()
     _threads = threads(_loaded)
     application = Application(_loaded.app, _threads, SignInThreads.from_services(_loaded.services, _threads))
 except StartError as error:

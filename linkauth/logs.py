@@ -1,7 +1,10 @@
-"""Formats log records as JSON and masks configured secrets in all log output.
+"""Formats log records as JSON, adds fields to them, and masks configured secrets in all log output.
 
 Each record is one line, so a message cannot forge a second record. `protect` adds the masking to all handlers, also
 to those with other formatters.
+
+`event` logs what happened, with fields. The fields of `context`, such as the id of the request, are added to all events
+and to all lines of JSONFormatter.
 """
 
 from __future__ import annotations
@@ -12,23 +15,84 @@ import logging.handlers
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
+from linkauth.identities import HIDDEN
 from linkauth.redaction import redact
+
+Field = str | int | None
+LazyField = Field | Callable[[], Field]
+_QUOTED = frozenset(' "\\=')
+"""A value with one of these is in quotes in a message."""
+_context: ContextVar[dict[str, LazyField] | None] = ContextVar("context", default=None)
+
+
+@contextmanager
+def context(**fields: LazyField) -> Iterator[None]:
+    """Add fields to everything that this thread logs within the context. A function is called when it is needed."""
+    token = _context.set({**fields})
+    try:
+        yield
+    finally:
+        _context.reset(token)
+
+
+def annotate(**fields: LazyField) -> None:
+    """Add fields to the current `context`, until it ends, or replace them. Without one, this has no effect."""
+    current = _context.get()
+    if current is not None:
+        current.update(fields)
+
+
+def event(logger: logging.Logger, level: int, text: str, **fields: Field) -> None:
+    """Log what happened. Fields that are None, "" or hidden by `log_identities` are left out.
+
+    The message is `text: field=value ...`. JSONFormatter writes the fields as members of the line instead.
+    """
+    if logger.isEnabledFor(level):
+        found = _shown({**fields, **{name: value for name, value in _context_fields().items() if name not in fields}})
+        pairs = " ".join(f"{name}={_quoted(value)}" for name, value in found.items())
+        logger.log(
+            level, "%s: %s" if pairs else "%s%s", text, pairs, extra={"linkauth_event": (text, found)}, stacklevel=2
+        )
+
+
+def _context_fields() -> Mapping[str, Field]:
+    current = _context.get()
+    if current is None:
+        return {}
+    for name, value in current.items():
+        if callable(value):
+            current[name] = value()
+    return current  # type: ignore[return-value]
+
+
+def _shown(fields: Mapping[str, Field]) -> dict[str, str | int]:
+    return {name: value for name, value in fields.items() if value is not None and value not in ("", HIDDEN)}
+
+
+def _quoted(value: str | int) -> str:
+    text = str(value)
+    return text if text.isascii() and text.isprintable() and not _QUOTED.intersection(text) else json.dumps(text)
 
 
 class JSONFormatter(logging.Formatter):
     """A formatter for the [formatter_...] section of an ini file: `class = linkauth.logs.JSONFormatter`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line = {
+        text, fields = getattr(record, "linkauth_event", None) or (record.getMessage(), _shown(_context_fields()))
+        line: dict[str, str | int] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": redact(record.getMessage()),
+            "message": redact(text),
         }
+        for name, value in fields.items():
+            line.setdefault(name, redact(value) if isinstance(value, str) else value)
         if record.exc_info:
             line["traceback"] = redact(self.formatException(record.exc_info))
         elif record.exc_text:
@@ -53,6 +117,9 @@ class RedactingFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = redact(record.getMessage()), None
+        if hasattr(record, "linkauth_event"):
+            # the message contains the fields too
+            del record.linkauth_event
         if record.exc_info:
             record.exc_text = redact(logging.Formatter().formatException(record.exc_info))
             record.exc_info = None

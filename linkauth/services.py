@@ -7,24 +7,29 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from linkauth.config import plugins
+from linkauth.backends import PasswordRecovery, Registration
 from linkauth.config.settings import ClientSettings, Settings, SettingsError
+from linkauth.config.simulation import additional_redirect_uris
 from linkauth.hashing import hash_pool, worker_processes
-from linkauth.login import password_policy
+from linkauth.login import password_policy, powers
 from linkauth.login.admission import Admission
+from linkauth.login.codes import PageValues
 from linkauth.login.dispatch import NamedBackend, close_backend
+from linkauth.login.log_identities import show_identities
 from linkauth.login.opening import open_backends
+from linkauth.login.recovery import Recovery
+from linkauth.login.registration import SignUp
 from linkauth.login.shadows import Shadow
 from linkauth.login.sign_in import SignIn
 from linkauth.login.throttle import Throttle
@@ -33,19 +38,26 @@ from linkauth.oauth2.endpoints import AuthorizationServer
 from linkauth.oauth2.errors import StorageUnavailableError
 from linkauth.oauth2.grants import Issuer
 from linkauth.oauth2.jwt import Signer
-from linkauth.redaction import redact
+from linkauth.redaction import reason, redact
 from linkauth.storage import (
+    ChallengeStore,
     Comparisons,
     KeyStore,
     LinkStore,
+    OutboxStore,
     key_store,
     open_engine,
     open_storage,
     require_current,
+    require_signing_keys,
     unreadable_keys_problem,
     upgrade,
 )
-from linkauth.themes.theme import Theme, open_theme, page_texts
+from linkauth.themes.opening import mail_renderer, open_themes
+from linkauth.themes.theme import Theme
+
+if TYPE_CHECKING:
+    from linkauth.mail.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -63,12 +75,25 @@ class Services:
     throttle: Throttle
     admission: Admission
     sign_in: SignIn
+    page_values: PageValues
+    recovery: Recovery
+    sign_up: SignUp
+    worker: Worker | None
     engine: Engine
     links: LinkStore
     keys: KeyStore
     oauth2: AuthorizationServer
     themes: Mapping[str, Theme]
     _exit_stack: ExitStack = field(repr=False)
+
+    def start(self) -> None:
+        """Start the background thread. A server calls this in the process that handles requests, also repeatedly."""
+        if self.worker is not None:
+            self.worker.start()
+
+    def log_backends(self) -> None:
+        """Log which backends answer, from a thread of its own, so that the server starts at once."""
+        threading.Thread(target=self.sign_in.log_health, name="backends", daemon=True).start()
 
     def close(self) -> None:
         self._exit_stack.close()
@@ -85,18 +110,21 @@ def build(settings: Settings) -> Services:
 
     Raises SettingsError or ConfigurationError.
     """
+    show_identities(settings)
     with ExitStack() as resources, ExitStack() as shadow_backends:
         backends = open_backends(settings)
         for backend in backends:
             (shadow_backends if backend.shadow else resources).callback(close_backend, backend)
-        themes = _open_themes(settings)
+        require_mail(settings, backends)
+        themes = open_themes(settings)
         throttle = _create_throttle(settings)
         engine = _open_database(settings, resources)
         links = resources.enter_context(closing(LinkStore(engine)))
         keys = key_store(settings, engine)
         if settings.previous_secrets:
             _encrypt_keys_for_new_secret(keys)
-        registered = Clients(create_clients(settings.clients), throttle.client_attempt)
+        simulated = additional_redirect_uris(settings.public_url, settings.simulator.client, settings.clients)
+        registered = Clients(create_clients(settings.clients, simulated), throttle.client_attempt)
         server = AuthorizationServer(settings.public_url, registered, _create_issuer(settings, links, keys), time.time)
         rules = password_policy.from_settings(settings)
         # from here on each Shadow closes its backend itself, after its threads have stopped
@@ -106,7 +134,10 @@ def build(settings: Settings) -> Services:
             for shadow in backends
             if shadow.shadow
         }
-        sign_in = SignIn(backends, throttle, shadows, rules)
+        page_values = PageValues(settings.secret, settings.previous_secrets)
+        challenges = ChallengeStore(engine, settings.secret, settings.previous_secrets, links.sweep)
+        worker = _open_worker(settings, engine, themes, links, resources)
+        steps = (backends, throttle, challenges, page_values, rules, worker.wake if worker else lambda: None)
         return Services(
             settings=settings,
             backends=backends,
@@ -114,7 +145,11 @@ def build(settings: Settings) -> Services:
             throttle=throttle,
             # hash_pool() at each call, because a server may fork after the start
             admission=Admission(settings.sign_in_wait, lambda count: hash_pool().expected_wait(count)),
-            sign_in=sign_in,
+            sign_in=SignIn(backends, throttle, shadows, rules),
+            page_values=page_values,
+            recovery=Recovery(*steps),
+            sign_up=SignUp(*steps),
+            worker=worker,
             engine=engine,
             links=links,
             keys=keys,
@@ -124,13 +159,34 @@ def build(settings: Settings) -> Services:
         )
 
 
-def _open_themes(settings: Settings) -> dict[str, Theme]:
-    texts, path = page_texts(settings), urlsplit(settings.public_url).path
-    themes: dict[str, Theme] = {}
-    for name, entry in settings.themes.items():
-        module, static_path = plugins.load("themes", name), f"{path}/static/{name}/"
-        themes[name] = open_theme(name, module, entry.options, texts, static_path, settings.default_language)
-    return themes
+def require_mail(settings: Settings, backends: Sequence[NamedBackend]) -> None:
+    """Raise SettingsError if people would wait for mails that cannot be sent."""
+    if settings.mail is not None:
+        return
+    offered = [
+        f"linkauth.backend.{named.name} offers {text}"
+        for power, text in ((PasswordRecovery, "password recovery"), (Registration, "registration"))
+        for named in powers.participants(backends, power)
+        if power is PasswordRecovery or named.registration_fields
+    ]
+    if offered:
+        problem = f"is missing, but {offered[0]}, which sends codes by mail (for development: linkauth.mail.sink)"
+        raise SettingsError([("linkauth.mail.host", problem)])
+
+
+def _open_worker(
+    settings: Settings, engine: Engine, themes: Mapping[str, Theme], links: LinkStore, resources: ExitStack
+) -> Worker | None:
+    """Return the worker that sends mails; None without mail settings."""
+    if settings.mail is None:
+        return None
+    # a server that sends no mails need not load it
+    from linkauth.mail.opening import open_worker
+
+    outbox = OutboxStore(engine, settings.secret, settings.previous_secrets, links.sweep)
+    worker = open_worker(settings, resources.enter_context(closing(outbox)), mail_renderer(settings, themes))
+    assert worker is not None
+    return resources.enter_context(closing(worker))
 
 
 def _create_throttle(settings: Settings) -> Throttle:
@@ -152,19 +208,27 @@ def _open_database(settings: Settings, resources: ExitStack) -> Engine:
     return engine
 
 
-def create_clients(settings: Mapping[str, ClientSettings]) -> Iterator[Client]:
-    """Yield the clients. `settings` maps their names in the ini file to their settings."""
+def create_clients(
+    settings: Mapping[str, ClientSettings], additional_uris: Mapping[str, tuple[str, ...]] | None = None
+) -> Iterator[Client]:
+    """Yield the clients. `settings` maps their names in the ini file to their settings.
+
+    `additional_uris` maps names to redirect URIs that are not in the ini file.
+    """
     ids = {name: client.client_id or name for name, client in settings.items()}
     for name, client in settings.items():
-        yield _create_client(ids[name], client, frozenset(ids[other] for other in client.introspects))
+        redirect_uris = client.all_redirect_uris + (additional_uris or {}).get(name, ())
+        yield _create_client(ids[name], client, redirect_uris, frozenset(ids[other] for other in client.introspects))
 
 
-def _create_client(client_id: str, settings: ClientSettings, introspects: frozenset[str]) -> Client:
+def _create_client(
+    client_id: str, settings: ClientSettings, redirect_uris: tuple[str, ...], introspects: frozenset[str]
+) -> Client:
     preset = settings.preset
     return Client(
         client_id=client_id,
         grants=frozenset(settings.grants),
-        redirect_uris=settings.all_redirect_uris,
+        redirect_uris=redirect_uris,
         scopes=settings.scopes,
         claims=settings.claims,
         secret_sha256=sha256(settings.secret.encode("utf-8")).digest() if settings.secret else None,
@@ -203,19 +267,14 @@ def _create_issuer(settings: Settings, storage: LinkStore, keys: KeyStore) -> Is
     Raises SettingsError if a client uses JWTs and no stored key can sign them, because there is none or because it was
     encrypted with another secret.
     """
-    signer = Signer(settings.public_url, keys.current)
-    jwt_clients = [name for name, client in settings.clients.items() if client.token_format == "jwt"]
     try:
         stored = keys.load()
     except StorageUnavailableError as error:
         raise SettingsError([("linkauth.database", f"the signing keys cannot be read: {error}")]) from error
+    require_signing_keys(settings, stored)
     if unreadable := [key.kid for key in stored if not key.key]:
-        if jwt_clients:
-            raise SettingsError([("linkauth.secret", unreadable_keys_problem(unreadable))])
         log.error("signing keys: linkauth.secret %s", unreadable_keys_problem(unreadable))
-    if jwt_clients and not any(key.signs_from <= time.time() for key in stored):
-        problem = "is jwt, but there is no signing key; create one with: linkauth keys rotate <ini file>"
-        raise SettingsError([(f"linkauth.client.{name}.token_format", problem) for name in jwt_clients])
+    signer = Signer(settings.public_url, keys.current)
     secrets = (settings.secret, *settings.previous_secrets)
     successor_key, *previous_keys = (
         sha256(b"linkauth successors of refresh tokens" + secret.encode("utf-8")).digest() for secret in secrets
@@ -228,7 +287,7 @@ def _encrypt_keys_for_new_secret(keys: KeyStore) -> None:
     try:
         count = keys.add_seals()
     except (SQLAlchemyError, StorageUnavailableError) as error:
-        log.warning("signing keys are not yet encrypted for the new linkauth.secret: error=%s", type(error).__name__)
+        log.warning("signing keys are not yet encrypted for the new linkauth.secret: error=%s", reason(error))
     else:
         if count:
             log.info("signing keys are now also encrypted for the new linkauth.secret: keys=%d", count)

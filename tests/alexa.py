@@ -46,7 +46,7 @@ class Alexa:
 
     def submit(self, username: str, password: str, page: Any = None, **kwargs: Any) -> Any:
         """Submits user name and password with the form of `page`, by default that of a new login page."""
-        form = (page or self.open()).forms[0]
+        form = next(form for form in (page or self.open()).forms.values() if form.method.lower() == "post")
         form["username"], form["password"] = username, password
         return form.submit(headers=self.headers, **kwargs)
 

@@ -1,4 +1,4 @@
-"""Tests that every text of every theme is translated, and that the compiled catalogs are up to date."""
+"""Tests that every text of the themes and of the simulator is translated, and that the catalogs are up to date."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from linkauth.config.plugins import load
 from linkauth.themes.theme import theme_packages
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = sorted(path.parent for path in ROOT.glob("themes/*/*/templates"))
+SIMULATOR = ROOT / "linkauth/simulator"
+THEMES = sorted(path.parent for path in ROOT.glob("themes/*/*/templates"))
+PACKAGES = [SIMULATOR, *THEMES]
 CATALOGS = sorted(path for package in PACKAGES for path in package.glob("locale/*/LC_MESSAGES/linkauth.po"))
 
 
@@ -44,19 +46,20 @@ def plural_forms(text: str | tuple[str, ...] | list[str]) -> list[str]:
 
 
 def catalog_name(path: Path) -> str:
-    return str(path.relative_to(ROOT / "themes"))
+    return str(path.relative_to(ROOT))
 
 
 def is_regional(path: Path) -> bool:
     """Returns whether a catalog contains only changed texts, as for a regional variant or for English."""
     tag = path.parts[-3]
     language = tag.split("_")[0]
-    return tag == "en" or (tag != language and language in ("en", *(path.parts[-3] for path in CATALOGS)))
+    return tag == "en" or (tag != language and (language == "en" or (path.parents[2] / language).is_dir()))
 
 
 @pytest.mark.parametrize("path", CATALOGS, ids=catalog_name)
 def test_no_message_is_fuzzy_empty_or_unused(path: Path) -> None:
-    all_texts = set().union(*(template_texts(package) for package in PACKAGES))
+    packages = [SIMULATOR] if path.is_relative_to(SIMULATOR) else THEMES
+    all_texts = set().union(*(template_texts(package) for package in packages))
     for message in catalog_messages(path):
         assert message.id in all_texts, "the message is unused: run make catalogs"
         assert not message.fuzzy, message.id
@@ -75,6 +78,15 @@ def test_every_text_is_translated_into_every_language_of_the_theme(theme: str) -
         paths = [root / "locale" / tag / "LC_MESSAGES/linkauth.po" for root in roots]
         translated = {message.id for path in paths if path.is_file() for message in catalog_messages(path)}
         assert expected <= translated, tag
+
+
+def test_the_simulator_speaks_the_languages_of_the_default_theme() -> None:
+    expected = template_texts(SIMULATOR)
+    assert len(expected) > 30
+    of_theme = {path.parts[-3] for path in CATALOGS if "linkauth_theme_default" in path.parts and not is_regional(path)}
+    for tag in of_theme | {"pt_BR"}:
+        path = SIMULATOR / "locale" / tag / "LC_MESSAGES/linkauth.po"
+        assert {message.id for message in catalog_messages(path)} == expected, tag
 
 
 def test_a_regional_catalog_contains_only_texts_that_differ() -> None:

@@ -9,12 +9,14 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
+import certifi
 import click
 import pytest
 
 import linkauth_theme_default
 from linkauth.cli import main
 from linkauth.config.clients import ClientSettings
+from linkauth.config.mail import MailSettings
 from linkauth.config.platforms import PLATFORMS
 from linkauth.config.plugins import settings_class
 from linkauth.config.reader import keys_of
@@ -36,13 +38,14 @@ SETTINGS_CLASSES: dict[str, type] = {
     "client.ride-hailer.": ClientSettings,
     "throttle.": ThrottleSettings,
     "simulator.": SimulatorSettings,
+    "mail.": MailSettings,
 }
 CORP = "linkauth.backend.corp."
 PRESET_VALUES = LDAPSettings.preset_values({"preset": "activedirectory"})
 """production.ini shows the defaults of this preset for the ldap plugin."""
 TEXT_DEFAULTS = (".database_upgrade", ".default_language", ".accent")
 """Settings with text values whose line in production.ini shows the default."""
-NOT_SETTINGS = {"backends", "themes", "clients", "scopes", "throttle", "simulator"}
+NOT_SETTINGS = {"backends", "themes", "clients", "scopes", "throttle", "simulator", "mail"}
 
 
 def every_setting() -> Iterator[tuple[str, Any]]:
@@ -51,7 +54,9 @@ def every_setting() -> Iterator[tuple[str, Any]]:
         for item in fields(cls):
             if not (prefix == "" and item.name in NOT_SETTINGS):
                 yield from ((f"linkauth.{prefix}{key}", item) for key in keys_of(item))
-    for key in ("backends", "clients", "backend.staff.use", "backend.staff.accepts", "backend.staff.shadow"):
+    for key in ("use", "accepts", "shadow", "registration_fields"):
+        yield f"linkauth.backend.staff.{key}", None
+    for key in ("backends", "clients"):
         yield f"linkauth.{key}", None
 
 
@@ -101,7 +106,7 @@ def ini(path: Path) -> dict[str, str]:
 def test_production_ini_is_a_valid_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text(token_hex(32))
-    monkeypatch.setenv("STAFF_DATABASE", "sqlite:///people.sqlite")
+    monkeypatch.setenv("STAFF_DATABASE", "sqlite:////srv/people.sqlite")
     monkeypatch.setenv("RIDE_HAILER_SECRET", token_hex(32))
     keys = ini(ROOT / "production.ini") | {"linkauth.secret": f"file:{secret}"}
     assert read(keys, settings_class).clients["ride-hailer"].platform_ids["alexa_vendor_id"] == "M2ABCDEFGHIJKL"
@@ -116,15 +121,19 @@ def test_every_example_in_production_ini_is_valid(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv(name, token_hex(32))
     text = re.sub(r"^#(linkauth\.)", r"\1", PRODUCTION_INI, flags=re.MULTILINE)
     # these settings exclude others in the examples
-    alternatives = r"^linkauth\.backend\.(staff\.query|corp\.user_dn_template) = .*$"
+    alternatives = (
+        r"^linkauth\.backend\.(staff\.query|staff\.digest|staff\.digest_columns|corp\.user_dn_template) = .*$"
+    )
     text = re.sub(alternatives, "", text, flags=re.MULTILINE).replace("file:/run/secrets/directory", "a password")
     text = text.replace("file:/run/secrets/legacy-api", "an API key")
+    text = text.replace("file:/run/secrets/legacy-accounts", "another API key")
     text = text.replace("linkauth.backends = staff", "linkauth.backends = staff corp legacy", 1)
     text = text.replace("/etc/linkauth/logo.svg", str(logo)).replace("file:/run/secrets/linkauth", token_hex(32))
     text = text.replace("/etc/linkauth/database-ca.pem", str(logo))
     text = text.replace("linkauth.clients = ride-hailer", "linkauth.clients = ride-hailer skill-backend home applets")
-    # the simulator is refused with a public URL
-    text = re.sub(r"^linkauth\.simulator\..*$", "", text, flags=re.MULTILINE)
+    text = text.replace("/etc/linkauth/mail-ca.pem", certifi.where()).replace("file:/run/secrets/mail", "a password")
+    # the simulator and the folder for mails are refused with a public URL
+    text = re.sub(r"^linkauth\.(simulator\..*|mail\.sink = .*)$", "", text, flags=re.MULTILINE)
     path = tmp_path / "every.ini"
     path.write_text(text)
     settings = read(ini(path), settings_class)
@@ -160,7 +169,9 @@ def test_links_settings_and_make_targets_in_a_document_exist(path: Path) -> None
     if path.name == "CHANGES.md":
         return
     for key in re.findall(r"^(linkauth\.[a-z_]+(?:\.[a-z-]+\.[a-z_]+)?) = ", text, re.MULTILINE):
-        assert f"{key.replace('.intranet.', '.staff.')} = " in PRODUCTION_INI, key
+        # the further names of the documents
+        key = re.sub(r"\.(cloud|house|crm)\.", ".legacy.", key.replace(".intranet.", ".staff."))
+        assert f"{key} = " in PRODUCTION_INI, key
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -169,14 +180,14 @@ def test_the_settings_in_a_document_are_valid(path: Path, monkeypatch: pytest.Mo
     breached_file.write_text(f"{'0' * 40}:1\n")
     for name in ("RIDE_HAILER_SECRET", "SKILL_BACKEND_SECRET"):
         monkeypatch.setenv(name, token_hex(32))
-    monkeypatch.setenv("STAFF_DATABASE", "sqlite:///people.sqlite")
+    monkeypatch.setenv("STAFF_DATABASE", "sqlite:////srv/people.sqlite")
     keys = ini(ROOT / "production.ini") | {"linkauth.secret": token_hex(32)}
     for block in re.findall(r"^```ini\n(.*?)^```", path.read_text("utf-8"), re.DOTALL | re.MULTILINE):
         for key, value in re.findall(r"^(linkauth\.\S+) = (.+)$", block, re.MULTILINE):
             if key in ("linkauth.backends", "linkauth.clients"):
                 # later blocks of a document add names to those of earlier blocks
                 value = " ".join(dict.fromkeys(f"{keys[key]} {value}".split()))
-            keys[key] = {"file:/run/secrets/directory": "a password"}.get(value, value)
+            keys[key] = re.sub(r"^file:/run/secrets/(directory|legacy-accounts|mail)$", "a password", value)
         keys["linkauth.breached_passwords"] = str(breached_file)
         read(keys, settings_class)
 

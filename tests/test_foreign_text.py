@@ -20,23 +20,26 @@ SOURCES = [
 REDACTING_FUNCTIONS = {"redact", "reason"}
 OWN_EXCEPTIONS = {
     *("SettingsError", "StartError", "StorageUnavailableError", "AuthorizationError", "ClientRequestError"),
+    *("InvalidAddress", "MailDeferred", "MailNotSent", "RecipientRefused", "ServerUnavailable"),
     *("BearerError", "UntrustedRequestError", "InvalidClientError", "OAuth2Error"),
     *("BackendError", "BackendUnavailable", "BackendMisconfigured", "AccountRefused", "PasswordRefused", "Throttled"),
-    "Busy",
+    *("Busy", "WrongCode", "ChallengeOver", "StartThrottled", "InvalidFields", "NameTaken"),
     *("WrongPassword", "UnknownUser", "PasswordChanged", "PasswordChangeNeeded", "HTTPNotFound", "HTTPException"),
     *(
         "ServerFailed",
         "AllServersFailed",
+        "AmbiguousName",
         "NameNotResolved",
         "UnstorableText",
         "ConstraintViolation",
         "UnknownValue",
         "UnusableHash",
         "UnencodableText",
+        "InvalidURI",
     ),
 }
 """Exceptions whose text is written by linkauth from redacted parts. Pages never show the text of Pyramid's."""
-RAISED_BY_PLUGINS = {"BackendError", "BackendUnavailable", "BackendMisconfigured", "PasswordRefused"}
+RAISED_BY_PLUGINS = {"BackendError", "BackendUnavailable", "BackendMisconfigured", "AmbiguousName", "PasswordRefused"}
 """Exceptions whose text the core must redact, because a foreign plugin may have raised them."""
 SAFE_ATTRIBUTES = {
     *("errno", "lineno", "start", "option", "section", "errors", "object", "code", "headers", "read", "name", "rule"),
@@ -44,7 +47,16 @@ SAFE_ATTRIBUTES = {
     *("sqlstate", "sqlite_errorname", "source", "exc_type", "exc_value", "exc_traceback", "thread"),
 }
 """Attributes of exceptions that contain no message text: numbers, names of modules and keys, and positions."""
-CLASSIFYING_FUNCTIONS = {"_cause", "_is_about_uniqueness", "is_certificate_error", "outcome_of", "sqlalchemy_error"}
+CLASSIFYING_FUNCTIONS = {
+    "_cause",
+    "_cause_of_silent",
+    "_is_about_uniqueness",
+    "is_certificate_error",
+    "outcome_of",
+    "speaks_no_tls",
+    "sqlalchemy_error",
+    "tls_failure",
+}
 """Functions that read the text of an exception to classify it, but do not show it."""
 TYPE_FUNCTIONS = {"type", "isinstance", "issubclass"}
 

@@ -17,6 +17,7 @@ from linkauth.theming.po import compile_catalog
 
 STATES = {"fresh", "wrong_password", "locked", "too_short", "wrong_redirect_uri"}
 """The page states of a theme that is opened by `open`."""
+PAGES = {"login", "password", "error", "home"}
 _counter = count(1)
 _SOURCE = """
 import linkauth_theme_default as parent
@@ -68,7 +69,9 @@ class ThemePackage:
     def open(self) -> DevelopmentTheme:
         assert str(self.root.parent) in sys.path
         module = import_module(self.package)
-        states = [state for state in page_states("skill", ("order_car",)) if state.name in STATES]
+        states = [
+            state for state in page_states("skill", ("order_car",)) if state.page in PAGES and state.name in STATES
+        ]
         return DevelopmentTheme(
             "made", theme_packages("made", module), module.Parameters(), TEXTS, "/static/made/", states
         )

@@ -1,4 +1,4 @@
-"""A pytest plugin that distributes the tests among the workers of pytest-xdist.
+"""A pytest plugin that starts the workers of pytest-xdist and distributes the tests among them.
 
 The tests of a group run in one worker, in the order of their files. Each file is a group, except for the files in
 GROUPS, whose tests share servers.
@@ -6,6 +6,7 @@ GROUPS, whose tests share servers.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -33,6 +34,13 @@ def priority_of(item: pytest.Item) -> int:
         (priority for priority, prefix in enumerate(SLOWEST_FIRST) if item.nodeid.startswith(prefix)),
         len(SLOWEST_FIRST),
     )
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Returns the number of workers. It exceeds that of the cores, since many tests wait for servers and timeouts."""
+    cores = len(os.sched_getaffinity(0))
+    return cores + min(cores, 4)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -30,7 +30,7 @@ LANGUAGES = {
     **{"de": "Deutsch", "en": "English", "es": "Español", "fr": "Français", "it": "Italiano", "nl": "Nederlands"},
     **{"pt-BR": "Português (Brasil)", "ar": "العربية", "hi": "हिन्दी", "ja": "日本語"},
 }
-SCOPES = {"order_car": "Order a taxi on your behalf and charge your account", "basic_profile": "See your name"}
+SCOPES = {"order_car": "Order a taxi on your behalf and charge your account", "profile": "See your name"}
 hasher = PasswordHasher()
 unknown_hash = hasher.hash(secrets.token_urlsafe())
 """Verified for unknown names, so that they take the same time."""

@@ -19,17 +19,26 @@ atexit.register(gc.freeze)
 VERBS = {
     "backends": "List the credential backends, and compare shadow backends with the others.",
     "catalogs": "Extract the texts of each installed THEME, and update and compile its catalogs.",
+    "client": "Show what to type into the console of a platform.",
+    "config": "Show every setting that is in effect, and where it comes from.",
     "db": "Manage linkauth's database of links and tokens.",
-    "doctor": "Check every backend, the throttle, and linkauth's database.",
+    "doctor": "Check the settings, every backend, the throttle, the database, mails, and public_url from outside.",
     "explain": "Show which account each backend finds for NAME, and which backend would decide about a sign-in.",
     "keys": "Manage the keys that sign JWT access tokens.",
     "links": "List the links of people and skills, and end them.",
+    "log": "Find the lines of a person in the log.",
+    "mail": "Show the mails that wait, send them, and send a test mail.",
     "plugin": "Start a new credential backend.",
     "serve": "Start the server with the ini file INI.",
     "simulate": "Test the running server with the requests of a platform.",
     "theme": "Start a new theme, preview it, and check it.",
+    "try": "Sign in once as NAME, and show what each backend sees and what the person would see.",
 }
-"""The first sentence of the help of each verb. A verb is the name of a module in this package and of its command."""
+"""The first sentence of the help of each verb. A verb is the name of a module in this package and of its command,
+except for MODULES."""
+
+MODULES = {"try": "try_sign_in"}
+"""The modules of verbs that are keywords of Python."""
 
 
 class Verbs(click.Group):
@@ -41,7 +50,8 @@ class Verbs(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in VERBS:
             return None
-        command: click.Command = vars(import_module(f"linkauth.cli.{name}"))[name]
+        module = MODULES.get(name, name)
+        command: click.Command = vars(import_module(f"linkauth.cli.{module}"))[module]
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -58,7 +68,9 @@ class Verbs(click.Group):
                 raise
             from linkauth.redaction import redact
 
-            raise click.ClickException(redact(error.message)) from None
+            # the class has the exit code; subclasses of click take other arguments
+            kind = click.ClickException if error.exit_code == 1 else type(error)
+            raise kind(redact(error.message)) from None
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from linkauth.cli.groups import DefaultGroup
 from linkauth.cli.printing import format_option, print_rows, with_iso_times
 from linkauth.cli.resources import open_database
 
@@ -18,20 +20,10 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 DAY = 86_400
 REASON_LIMIT = 255
-TABLE_COLUMNS = ("id", "username", "client_id", "grant", "created_at", "last_used_at", "ended_at", "end_reason")
-
-
-class ListByDefault(click.Group):
-    """A group whose default command is `list`: `linkauth links INI` is the same as `linkauth links list INI`."""
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        is_known = args[0] in self.commands or args[0].startswith("-")
-        return super().resolve_command(ctx, args if is_known else ["list", *args])
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0].startswith("-") and args[0] not in ("-h", "--help"):
-            args = ["list", *args]
-        return super().parse_args(ctx, args)
+TABLE_COLUMNS = (
+    *("id", "backend", "subject", "username", "client_id", "grant"),
+    *("created_at", "last_used_at", "ended_at", "end_reason"),
+)
 
 
 def filter_options(command: Command) -> Command:
@@ -87,7 +79,7 @@ def link_filter(
     )
 
 
-@click.group(cls=ListByDefault)
+@click.group(cls=DefaultGroup)
 def links() -> None:
     """List the links of people and skills, and end them.
 
@@ -105,6 +97,7 @@ def _reason(_context: click.Context, _option: click.Parameter, reason: str) -> s
 @click.argument("ini", metavar="INI")
 @filter_options
 @click.option("--ended", is_flag=True, help="Also list links that have ended.")
+@click.option("--pending", is_flag=True, help="Also list links whose code was never exchanged for a token.")
 @format_option
 def list_command(
     ini: str,
@@ -113,16 +106,19 @@ def list_command(
     older_than: int | None,
     unused_for: int | None,
     ended: bool,
+    pending: bool,
     output_format: str,
 ) -> None:
-    """List links, oldest first. Times are UTC."""
+    """List links, oldest first. Times are UTC.
+
+    A person who has signed in has no link before the platform exchanges the code for a token.
+    """
     from linkauth.storage import COLUMNS, LinkAdmin
 
     with open_database(ini) as (settings, engine):
         link_admin = LinkAdmin(engine)
-        rows = link_admin.links(
-            link_filter(settings, link_admin, person, skill, older_than, unused_for, active_only=not ended)
-        )
+        selection = link_filter(settings, link_admin, person, skill, older_than, unused_for, active_only=not ended)
+        rows = link_admin.links(replace(selection, with_token_only=not pending))
         print_rows(map(with_iso_times, rows), output_format, COLUMNS, TABLE_COLUMNS)
 
 

@@ -129,7 +129,7 @@ def preview_command(ini: str, port: int, export: Path | None) -> None:
     from linkauth.theming import gallery
     from linkauth.theming.reloading import ThemeReloader
 
-    reloader = ThemeReloader(Path(ini), lambda: load_settings(ini))
+    reloader = ThemeReloader(Path(ini), lambda: load_settings(ini, for_themes=True))
     snapshot = reloader.snapshot()
     if not snapshot.themes:
         raise click.ClickException(snapshot.problem)
@@ -173,7 +173,7 @@ def check_command(ini: str, output_format: str, browser: bool) -> None:
         from linkauth.theming.check import Report, check
     except ImportError as error:
         raise click.ClickException(f"{error.name} is missing: pip install 'linkauth[theming]'") from None
-    settings = load_settings(ini)
+    settings = load_settings(ini, for_themes=True)
     reports = {}
     for name in settings.themes:
         try:

@@ -12,6 +12,7 @@ from linkauth.config import secret_strength
 from linkauth.config.platforms import PLATFORMS, Platform, id_keys
 from linkauth.config.reader import Text
 from linkauth.config.secret_strength import CLIENT_MIN_BITS, CLIENT_MIN_LENGTH
+from linkauth.config.values import COMMA
 from linkauth.oauth2.registry import configurable_grants
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -86,6 +87,8 @@ class ClientSettings:
                 yield "redirect_uris", problem
         if self.secret and (problem := secret_strength.weakness(self.secret, CLIENT_MIN_LENGTH, CLIENT_MIN_BITS)):
             yield "secret", problem
+        elif len(self.secret) > 1 and self.secret[0] == self.secret[-1] and self.secret[0] in "\"'":
+            yield "secret", "is in quotes, which would be part of it: write it without quotes, as in the console"
         for scope in self.scopes:
             if not _SCOPE_TOKEN.fullmatch(scope):
                 yield "scopes", 'contains a character that is not allowed in a scope (RFC 6749 section 3.3: no " or \\)'
@@ -103,7 +106,8 @@ class ClientSettings:
     def _grant_faults(self) -> Iterator[tuple[str, str]]:
         for grant in self.grants:
             if grant not in configurable_grants():
-                yield "grants", f"knows only: {', '.join(configurable_grants())}"
+                known = f"knows only: {', '.join(configurable_grants())}"
+                yield "grants", COMMA if "," in grant else known
         if not self.grants and not self.secret:
             yield "grants", "is missing, and so is secret: such a client cannot do anything"
         if self.grants and not self.all_redirect_uris:

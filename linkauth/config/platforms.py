@@ -8,7 +8,7 @@ ifttt.com/docs/api_reference, bixbydevelopers.com (actions.using-oauth).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -16,7 +16,9 @@ from typing import Literal
 class Platform:
     """Requirements and defaults of one platform. `label` is its name on pages; "" if pages do not name it.
 
-    In `redirect_uris`, `{id}` stands for the value of the setting `id_key`, which must match `id_pattern`.
+    In `redirect_uris`, `{id}` stands for the value of the setting `id_key`, which must match `id_pattern`. Those in
+    `implicit_redirect_uris` are for the implicit grant only; without them, each one is for both grants. `regions` maps
+    hosts of redirect URIs to the regions of the world that use them.
 
     Lifetimes are in seconds. `access_lifetime` is the default for access tokens of the authorization code grant; None
     means no expiry. `min_access_lifetime` and `max_access_lifetime` are the platform's limits. With `expiry_required`
@@ -27,6 +29,8 @@ class Platform:
     name: str
     label: str = ""
     redirect_uris: tuple[str, ...] = ()
+    implicit_redirect_uris: tuple[str, ...] = ()
+    regions: Mapping[str, str] = field(default_factory=dict)
     id_key: str = ""
     id_pattern: str = ""
     access_lifetime: int | None = 3600
@@ -42,9 +46,23 @@ class Platform:
     opaque_only: bool = False
     sends_iss: bool = False
 
+    def redirect_uris_for(self, grant: str) -> tuple[str, ...]:
+        """Returns the redirect URIs that the platform uses with a grant."""
+        if grant == "implicit" and self.implicit_redirect_uris:
+            return self.implicit_redirect_uris
+        return tuple(uri for uri in self.redirect_uris if uri not in self.implicit_redirect_uris)
 
-_ALEXA_HOSTS = ("pitangui.amazon.com", "layla.amazon.com", "alexa.amazon.co.jp")
-_ALEXA_PATHS = ("/api/skill/link/{id}", "/spa/skill/account-linking-status.html?vendorId={id}")
+
+# the host depends on the region of the device
+_ALEXA_REGIONS = {
+    "pitangui.amazon.com": "North America",
+    "layla.amazon.com": "Europe and India",
+    "alexa.amazon.co.jp": "Far East",
+}
+_ALEXA_CODE_URIS = tuple(f"https://{host}/api/skill/link/{{id}}" for host in _ALEXA_REGIONS)
+_ALEXA_IMPLICIT_URIS = tuple(
+    f"https://{host}/spa/skill/account-linking-status.html?vendorId={{id}}" for host in _ALEXA_REGIONS
+)
 
 PLATFORMS: Mapping[str, Platform] = {
     platform.name: platform
@@ -52,8 +70,9 @@ PLATFORMS: Mapping[str, Platform] = {
         Platform(
             "alexa",
             "Alexa",
-            # the host depends on the region of the device; the second path is that of the implicit grant
-            redirect_uris=tuple(f"https://{host}{path}" for path in _ALEXA_PATHS for host in _ALEXA_HOSTS),
+            redirect_uris=_ALEXA_CODE_URIS + _ALEXA_IMPLICIT_URIS,
+            implicit_redirect_uris=_ALEXA_IMPLICIT_URIS,
+            regions=_ALEXA_REGIONS,
             id_key="alexa_vendor_id",
             id_pattern=r"[A-Z0-9]{5,32}",
             min_access_lifetime=360,

@@ -12,6 +12,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from linkauth.backends import CredentialBackend
+from linkauth.config.reader import Filled
 from linkauth.config.settings import Settings, read
 from linkauth.redaction import reason
 
@@ -64,6 +65,9 @@ def settings_class(family: str, name: str) -> type | None:
     return plugin.Settings
 
 
-def read_settings(ini: Mapping[str, str]) -> Settings:
-    """Returns the settings in `ini`, including those of the plugins that it names. Raises SettingsError."""
-    return read(ini, settings_class)
+def read_settings(ini: Mapping[str, str], filled: list[Filled] | None = None) -> Settings:
+    """Returns the settings in `ini`, including those of the plugins that it names. Raises SettingsError.
+
+    The dataclasses that were made of keys are added to `filled`.
+    """
+    return read(ini, settings_class, filled)

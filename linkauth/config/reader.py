@@ -6,17 +6,15 @@ the nearest known key, but never contains the value. The module `settings` defin
 
 from __future__ import annotations
 
-import os
 import re
 import typing
-import unicodedata
 from collections.abc import Collection, Mapping
-from dataclasses import MISSING, Field, fields
-from pathlib import Path
+from dataclasses import MISSING, Field, dataclass, fields
 from typing import Any
 
 from linkauth.config.presets import settings_of
-from linkauth.config.values import convert
+from linkauth.config.references import EMPTY, WHITESPACE, dereference, invisible_character, lines_of, remedy
+from linkauth.config.values import COMMA, convert
 from linkauth.redaction import (
     is_template,
     is_url,
@@ -35,13 +33,6 @@ ValuesByName = dict[str, str]
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")
 """A language with an optional script and region, in the conventional case (RFC 5646 section 2.1.1), such as pt-BR."""
-_WHITESPACE = " \t\r\n\f\v"
-_INVISIBLE_CATEGORIES = {"Cc", "Cf", "Zl", "Zp", "Zs"}
-"""Unicode categories of invisible characters. The space is allowed nevertheless."""
-_INVISIBLE_CHARACTERS = "\u034f\u115f\u1160\u2800\u3164\uffa0"
-"""Invisible characters of other categories: fillers, the grapheme joiner, the blank Braille pattern."""
-VALUE_LIMIT = 65_536
-"""Maximum number of characters of a value."""
 KEY_LIMIT = 100
 """Number of characters of an unknown key that are compared with known keys."""
 
@@ -63,6 +54,15 @@ def keys_of(item: Field[Any]) -> tuple[str, ...]:
     return tuple(keys()) if keys else (item.name,)
 
 
+@dataclass(frozen=True)
+class Filled:
+    """An instance that `fill` has made, the prefix of its keys, and the fields whose values are not from keys."""
+
+    prefix: str
+    instance: Any
+    given: frozenset[str]
+
+
 class Keys:
     """The keys of an ini section under `prefix`. Reading a key removes it; the remaining keys are unknown.
 
@@ -75,43 +75,38 @@ class Keys:
         self.faults: list[tuple[str, str]] = []
         self.known: set[str] = set(secret_lists)
         self.remaining: dict[str, str] = {}
+        self.raw: dict[str, str] = {}
+        self._required: set[str] = set()
+        self._secret_keys: set[str] = set(secret_lists)
         self._file_keys: set[str] = set()
         self.lists: dict[str, tuple[str, ...]] = {}
+        self.filled: list[Filled] = []
         for full_key, raw in ini.items():
             if full_key.startswith(prefix):
                 key = full_key.removeprefix(prefix)
+                self.raw[key] = raw
                 if key in secret_lists:
                     self.lists[key] = self._secrets(key, raw)
                     continue
-                value = self._dereference(key, raw.strip(_WHITESPACE))
+                value = self._dereference(key, raw.strip(WHITESPACE))
                 if value is not None:
                     self.remaining[key] = value
 
     def _dereference(self, key: str, raw: str) -> str | None:
         """Returns the value, after reading a `file:<path>` or `env:<name>` reference. Returns None after a fault."""
-        problem = ""
         if raw.startswith("file:"):
-            raw, problem = _file(raw[5:].strip())
             self._file_keys.add(key)
-        elif raw.startswith("env:"):
-            name = raw[4:].strip()
-            raw = os.environ.get(name, "").strip(_WHITESPACE)
-            if name not in os.environ:
-                problem = f"names the environment variable {name!a}, which is not set"
-        if not raw and not problem:
-            problem = "is empty; remove the line to use the default"
-        if len(raw) > VALUE_LIMIT:
-            problem = f"is longer than {VALUE_LIMIT} characters"
+        value, problem = dereference(raw)
         if problem:
             self.add_fault(key, problem)
-        return None if problem else raw
+        return None if problem else value
 
     def _secrets(self, key: str, raw: str) -> tuple[str, ...]:
         """Returns the secrets of a list with one secret per line, and registers them for redaction.
 
         They are previous secrets, so invisible characters in them are accepted.
         """
-        secrets = tuple(filter(None, (self._dereference(key, line) for line in _lines(raw))))
+        secrets = tuple(filter(None, (self._dereference(key, line) for line in lines_of(raw))))
         for secret in secrets:
             register_secret(secret)
         return secrets
@@ -126,23 +121,34 @@ class Keys:
     def names(self, key: str, limit: int, required: bool = False) -> tuple[str, ...]:
         """Returns the names in the list `key`. Each name may have its own keys and has at most `limit` characters."""
         raw = self.pop(key)
-        if raw is None and required and self.prefix + key not in dict(self.faults):
-            self.add_fault(key, "is missing: it must contain at least one name")
-        names = tuple((raw or "").split())
-        if not all(map(NAME.fullmatch, names)):
+        if required:
+            self.require(key, raw, "is missing: it must contain at least one name")
+        given = tuple((raw or "").split())
+        names = tuple(dict.fromkeys(given))
+        if any("," in name for name in names):
+            self.add_fault(key, COMMA)
+        elif not all(map(NAME.fullmatch, names)):
             self.add_fault(key, "contains a name with characters other than letters, digits, _ and -")
         if any(len(name) > limit for name in names):
             self.add_fault(key, f"contains a name of more than {limit} characters")
-        if len(set(names)) < len(names):
-            self.add_fault(key, "contains a name twice")
+        if len(names) < len(given):
+            self.add_fault(key, "contains a name twice: delete one of them")
         return names
+
+    def require(self, key: str, raw: str | None, problem: str = "is missing") -> None:
+        """Adds a fault if the popped value `raw` of a key without a default is None, unless it has one already."""
+        self._required.add(key)
+        if raw is None and self.prefix + key not in dict(self.faults):
+            self.add_fault(key, problem)
 
     def reject_unlisted(self, family: str, listed_in: str, names: tuple[str, ...]) -> None:
         """Adds a fault for each name that has keys `family.<name>.` but is not in `names`, the value of `listed_in`."""
         prefix = family + "."
-        unlisted = {key.split(".")[1] for key in self.remaining if key.startswith(prefix)} - set(names)
+        # a key without a name below the family is unknown, and reported as such
+        keys = [key.split(".") for key in self.remaining if key.startswith(prefix)]
+        unlisted = {parts[1] for parts in keys if len(parts) > 2} - set(names)
         for name in sorted(unlisted):
-            self.add_fault(f"{prefix}{name}", f"has keys, but {self.prefix}{listed_in} does not list it")
+            self.add_fault(f"{prefix}{name}", f"has keys, but {self.prefix}{listed_in} does not list it: add it there")
             self.discard(f"{prefix}{name}.")
 
     def discard(self, prefix: str) -> None:
@@ -178,6 +184,10 @@ class Keys:
                 complete = complete and not {self.prefix + key for key in keys.values()} & set(dict(self.faults))
                 continue
             key, is_text = prefix + item.name, hints[item.name] == Text
+            if not item.repr:
+                self._secret_keys.add(key)
+            if item.default is MISSING and item.default_factory is MISSING:
+                self._required.add(key)
             if hints[item.name] == ValuesByName:
                 values[item.name] = self.values_by_name(key)
                 for name, text in values[item.name].items():
@@ -192,12 +202,15 @@ class Keys:
                 if raw is not None:
                     raw = raw if not item.repr else raw.strip() or raw
                     choices = item.metadata.get("choices")
-                    values[item.name] = {"": raw, **texts} if is_text else convert(raw, hints[item.name], choices)
+                    split = item.metadata.get("split", str.split)
+                    values[item.name] = (
+                        {"": raw, **texts} if is_text else convert(raw, hints[item.name], choices, split)
+                    )
                 elif self.prefix + key in dict(self.faults):
                     complete = False
                 elif texts:
                     raise ValueError("is missing; a text also needs a line without a language")
-                elif item.default is MISSING and item.default_factory is MISSING:
+                elif key in self._required:
                     raise ValueError("is missing")
             except ValueError as error:
                 self.add_fault(key, redact(error))
@@ -205,6 +218,7 @@ class Keys:
         if not complete:
             return None
         instance: Any = settings_of(cls, **values)
+        self.filled.append(Filled(self.prefix + prefix, instance, frozenset(given)))
         for name, problem in getattr(instance, "faults", tuple)():
             self.add_fault(prefix + name, problem)
         return instance
@@ -249,44 +263,20 @@ class Keys:
 
             nearest = difflib.get_close_matches(key[:KEY_LIMIT], self.known, n=1)
             hint = f"; the nearest known key is {self.prefix}{nearest[0]}" if nearest else ""
-            self.add_fault(key, "is not a known key" + hint)
+            # `read_scopes` has read those of the clients
+            of_scope = ", because no client has this scope: add it to the scopes of a client, or delete the line"
+            self.add_fault(key, "is not a known key" + (of_scope if key.startswith("scope.") else "") + hint)
         if self.faults:
-            raise SettingsError(sorted(set(self.faults)))
+            raise SettingsError(sorted({(key, self._with_remedy(key, problem)) for key, problem in self.faults}))
 
-
-def _file(path: str) -> tuple[str, str]:
-    """Returns (content, problem) of the UTF-8 file at `path`; one of them is empty. A byte order mark is allowed."""
-    named = f"names the file {path!a}, which"
-    try:
-        with Path(path).open(encoding="utf-8-sig") as file:
-            text = file.read(VALUE_LIMIT + 1)
-        if len(text) > VALUE_LIMIT:
-            return "", f"{named} is longer than {VALUE_LIMIT} characters"
-        return text.strip(_WHITESPACE), ""
-    except UnicodeDecodeError:
-        return "", f"{named} is not text in UTF-8: save it as UTF-8"
-    except OSError as error:
-        return "", f"{named} cannot be read: {redact(error.strerror)}"
-    except ValueError:
-        return "", f"{named} is not a valid path"
-
-
-def invisible_character(text: str) -> str | None:
-    """Describes the first invisible character of a secret or a name. Returns None if there is none."""
-    for index, character in enumerate(text):
-        is_visible = unicodedata.category(character) not in _INVISIBLE_CATEGORIES
-        if character == " " or (is_visible and character not in _INVISIBLE_CHARACTERS):
-            continue
-        verb = "begins with" if index == 0 else "ends with" if index == len(text) - 1 else "contains"
-        if character in "\r\n":
-            return f"{verb} a line break: a secret must be on one line"
-        name = unicodedata.name(character, "a control character")
-        return f"{verb} an invisible character, U+{ord(character):04X} {name}: delete it"
-    return None
-
-
-def _lines(raw: str) -> list[str]:
-    """Returns the values of a list with one value per line. A line may contain several references."""
-    lines = [line.strip(_WHITESPACE) for line in raw.split("\n") if line.strip(_WHITESPACE)] or [""]
-    parts = (re.split(r"\s(?=file:|env:)", line) if line.startswith(("file:", "env:")) else [line] for line in lines)
-    return [part.strip(_WHITESPACE) for each in parts for part in each]
+    def _with_remedy(self, full_key: str, problem: str) -> str:
+        """Returns the problem with what to do about it, as far as the written value shows that."""
+        key = full_key.removeprefix(self.prefix)
+        if problem == EMPTY:
+            if key not in self.known:
+                return "is not a known key"
+            return (
+                f"{EMPTY}: write a value" if key in self._required else f"{EMPTY}: remove the line to use the default"
+            )
+        raw = self.raw.get(key, "").strip()
+        return problem if key in self._secret_keys else problem + remedy(raw)

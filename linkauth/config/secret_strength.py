@@ -12,7 +12,8 @@ CLIENT_MIN_LENGTH, CLIENT_MIN_BITS = 16, 42
 """Minimum length and minimum estimated bits of a client secret."""
 SERVER_MIN_LENGTH, SERVER_MIN_BITS = 32, 64
 """The same for `linkauth.secret`. It encrypts the signing keys, so a copy of the database allows offline guessing."""
-REMEDY = "generate one with: openssl rand -hex 32"
+SECRET_COMMAND = "openssl rand -hex 32"
+REMEDY = f"generate one with: {SECRET_COMMAND}"
 PUBLISHED_SECRETS = frozenset({"for development only, known to everybody", "the demo skill's secret"})
 """The secrets in development.ini, which is public."""
 ANALYSED_LENGTH = 300

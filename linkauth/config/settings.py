@@ -11,11 +11,16 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from linkauth import identities
 from linkauth.config import secret_strength
 from linkauth.config.clients import LOOPBACK, ClientSettings
+from linkauth.config.mail import MailSettings, read_mail
 from linkauth.config.proxies import TrustedProxies
-from linkauth.config.reader import LANGUAGE, Keys, SettingsError, Text
+from linkauth.config.reader import LANGUAGE, Filled, Keys, SettingsError, Text
+from linkauth.config.registration import RegistrationField, label_texts, read_fields
+from linkauth.config.scopes import read_scopes
 from linkauth.config.secret_strength import PUBLISHED_SECRETS, REMEDY, SERVER_MIN_BITS, SERVER_MIN_LENGTH
+from linkauth.config.username_forms import read_accepts, read_phone_region
 from linkauth.config.values import convert
 from linkauth.redaction import redact
 
@@ -34,7 +39,9 @@ Resolve = Callable[[str, str], type | None]
 class BackendSettings:
     """Settings of a credential backend (`linkauth.backend.<name>.*`). `options` is the settings object of the plugin.
 
-    A shadow backend is compared with the other backends, but its result does not affect sign-ins.
+    A shadow backend is compared with the other backends, but its result does not affect sign-ins. The sign-up page has
+    `registration_fields`; without any, nobody can sign up at this backend. `phone_region` is the ISO 3166-1 code of a
+    region if the user names are telephone numbers, otherwise "".
     """
 
     name: str
@@ -42,6 +49,8 @@ class BackendSettings:
     accepts: tuple[str, ...]
     shadow: bool
     options: Any
+    registration_fields: tuple[RegistrationField, ...] = ()
+    phone_region: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,10 @@ class ThemeSettings:
 
 @dataclass(frozen=True)
 class ThrottleSettings:
-    """Limits for failed sign-ins and wrong client secrets (`linkauth.throttle.*`). Windows are in seconds."""
+    """Limits for failed sign-ins, wrong client secrets, and starts of a recovery or registration.
+
+    They are set by `linkauth.throttle.*`. Windows are in seconds.
+    """
 
     account_failures: int = 10
     account_window: int = 900
@@ -62,6 +74,8 @@ class ThrottleSettings:
     address_window: int = 600
     client_failures: int = 100
     client_window: int = 60
+    start_limit: int = 5
+    start_window: int = 3600
 
     def faults(self) -> Iterator[tuple[str, str]]:
         for key, number in asdict(self).items():
@@ -89,6 +103,7 @@ class Settings:
     database_upgrade: Literal["command", "at_start"] = "command"
     default_language: str = "en"
     breached_passwords: str = ""
+    log_identities: identities.Policy = "hashed"
     sign_in_wait: int = 5
     trusted_proxies: tuple[str, ...] = ()
     forwarded_header: Literal["x-forwarded", "forwarded"] = "x-forwarded"
@@ -99,6 +114,7 @@ class Settings:
     scopes: Mapping[str, Text] = field(default_factory=dict)
     throttle: ThrottleSettings = ThrottleSettings()
     simulator: SimulatorSettings = SimulatorSettings()
+    mail: MailSettings | None = None
 
     @property
     def https(self) -> bool:
@@ -114,6 +130,9 @@ class Settings:
         yield "service_name", self.service_name
         yield from ((f"client.{name}.name", client.name) for name, client in self.clients.items())
         yield from ((f"scope.{name}", text) for name, text in self.scopes.items())
+        for backend in self.backends:
+            for key, text in label_texts(backend.registration_fields):
+                yield f"backend.{backend.name}.registration_fields.{key}", text
         for name, theme in self.themes.items():
             for each in fields(theme.options) if theme.options else ():
                 value = getattr(theme.options, each.name)
@@ -129,12 +148,15 @@ class Settings:
             url = urlsplit(self.public_url)
             loopback, host, _ = url.hostname in LOOPBACK, url.hostname, url.port
         except ValueError:
-            yield "public_url", "is not a URL"
+            hint = ": write an IPv6 address in brackets, as in http://[::1]:6543" if "::" in self.public_url else ""
+            yield "public_url", f"is not a URL{hint}"
             return
         plain = re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+(/(?!\.\.?(?:/|$))[A-Za-z0-9._~-]+)*", self.public_url)
         if not host or not plain:
             problem = "is not https:// with a host and an optional simple path without a trailing slash"
-            yield "public_url", problem
+            yield "public_url", "ends with a slash: delete it" if self.public_url.endswith("/") and host else problem
+            # whether this is for development cannot be said
+            loopback = True
         elif url.scheme != "https" and not (url.scheme == "http" and loopback):
             yield "public_url", "must begin with https:// (http:// only for 127.0.0.1 and localhost)"
         simulator = self.simulator or SimulatorSettings()
@@ -142,6 +164,8 @@ class Settings:
             yield "simulator.client", "is for development: it needs a public_url on 127.0.0.1 or localhost"
         if simulator.people and not simulator.client:
             yield "simulator.people", "applies only to the simulator, and simulator.client is missing"
+        if self.mail and self.mail.sink and not loopback:
+            yield "mail.sink", "is for development: it needs a public_url on 127.0.0.1 or localhost"
         if weakness := secret_strength.weakness(self.secret, SERVER_MIN_LENGTH, SERVER_MIN_BITS):
             yield "secret", weakness
         secrets = {"secret": self.secret}
@@ -152,23 +176,28 @@ class Settings:
         if any(len(secret) < 32 for secret in self.previous_secrets):
             yield "previous_secrets", "contains a secret of less than 32 characters: write one secret per line"
         if len(self.previous_secrets) > MAX_PREVIOUS_SECRETS:
-            yield (
-                "previous_secrets",
-                f"contains more than {MAX_PREVIOUS_SECRETS} secrets: remove those that no server uses any more",
-            )
+            problem = f"contains more than {MAX_PREVIOUS_SECRETS} secrets: remove those that no server uses any more"
+            yield "previous_secrets", problem
         if not 1 <= self.sign_in_wait <= MAX_SIGN_IN_WAIT:
             yield "sign_in_wait", f"is not a number of seconds from 1 to {MAX_SIGN_IN_WAIT}"
         if not LANGUAGE.fullmatch(self.default_language):
             yield "default_language", "is not a language tag such as en or pt-BR"
 
 
-def read(ini: Mapping[str, str], resolve: Resolve) -> Settings:
+def read(ini: Mapping[str, str], resolve: Resolve, filled: list[Filled] | None = None) -> Settings:
     """Returns the settings in `ini`. Keys that do not begin with `linkauth.` are ignored.
 
-    `resolve` returns the settings class of a plugin. Raises SettingsError with all faults.
+    `resolve` returns the settings class of a plugin. The dataclasses made of keys are added to `filled`. Raises
+    SettingsError with all faults.
     """
     keys = Keys(ini, PREFIX, {"previous_secrets"})
     backend_names, client_names = keys.names("backends", 64, required=True), keys.names("clients", 255)
+    if not backend_names:
+        # the list is empty or missing, which is a fault, and the keys of all backends would be reported too
+        keys.discard("backend.")
+    if not client_names and f"{PREFIX}clients" in dict(keys.faults):
+        for family in ("client.", "scope.", "simulator."):
+            keys.discard(family)
     keys.reject_unlisted("backend", "backends", backend_names)
     keys.reject_unlisted("client", "clients", client_names)
     backends = tuple(filter(None, (_backend(keys, resolve, name) for name in backend_names)))
@@ -181,7 +210,7 @@ def read(ini: Mapping[str, str], resolve: Resolve) -> Settings:
         # the scopes of an invalid client are unknown
         keys.discard("scope.")
     themes = _themes(keys, resolve, clients)
-    scopes = _scopes(keys, {scope for client in clients.values() if client for scope in client.scopes})
+    scopes = read_scopes(keys, {scope for client in clients.values() if client for scope in client.scopes})
     throttle = keys.fill(ThrottleSettings, "throttle.")
     settings: Settings | None = keys.fill(
         Settings,
@@ -192,9 +221,12 @@ def read(ini: Mapping[str, str], resolve: Resolve) -> Settings:
         scopes=scopes,
         throttle=throttle,
         simulator=simulator,
+        mail=read_mail(keys),
     )
     keys.finish()
     assert settings is not None
+    if filled is not None:
+        filled += keys.filled
     return settings
 
 
@@ -211,18 +243,24 @@ def _plugin(keys: Keys, resolve: Resolve, family: str, key: str, name: str, pref
 
 def _backend(keys: Keys, resolve: Resolve, name: str) -> BackendSettings | None:
     prefix = f"backend.{name}."
-    use, accepts = keys.pop(prefix + "use"), tuple((keys.pop(prefix + "accepts") or "").split())
-    shadow = False
+    use = keys.pop(prefix + "use")
+    values: dict[str, Any] = {"accepts": read_accepts(keys, prefix), "shadow": False}
     try:
-        shadow = convert(keys.pop(prefix + "shadow") or "false", bool)
+        if (raw := keys.pop(prefix + "shadow")) is not None:
+            values["shadow"] = convert(raw, bool)
     except ValueError as error:
         keys.add_fault(prefix + "shadow", redact(error))
     if use is None:
-        keys.add_fault(prefix + "use", "is missing")
+        keys.require(prefix + "use", use, "is missing: name the plugin of this backend, such as ldap")
         keys.discard(prefix)
         return None
+    registration_fields = read_fields(keys, prefix)
+    if values["shadow"] and registration_fields:
+        keys.add_fault(prefix + "registration_fields", "cannot be set for a shadow backend, where nobody signs up")
+    phone_region = read_phone_region(keys, prefix)
     options = _plugin(keys, resolve, "backends", prefix + "use", use, prefix)
-    return BackendSettings(name, use, accepts, shadow, options)
+    parts = {"options": options, "registration_fields": registration_fields, "phone_region": phone_region}
+    return BackendSettings(name, use, **values, **parts)
 
 
 def _themes(keys: Keys, resolve: Resolve, clients: Mapping[str, ClientSettings | None]) -> dict[str, ThemeSettings]:
@@ -240,33 +278,6 @@ def _themes(keys: Keys, resolve: Resolve, clients: Mapping[str, ClientSettings |
         name: _plugin(keys, resolve, "themes", key, name, f"theme.{name}.") for name, key in keys_by_theme.items()
     }
     return {name: ThemeSettings(name, each) for name, each in options.items()}
-
-
-def scope_key(scope: str) -> str:
-    """Returns the key of a scope's description, without `linkauth.`. `%`, `:` and `=` are percent-encoded in it."""
-    return "scope." + re.sub("[%:=]", lambda found: f"%{ord(found[0]):02X}", scope)
-
-
-def _scopes(keys: Keys, known: set[str]) -> dict[str, Text]:
-    """Returns the scope descriptions (`linkauth.scope.<name>`, `linkauth.scope.<name>.<language>`) by scope.
-
-    A scope name may contain dots.
-    """
-    found: dict[str, dict[str, str]] = {}
-    for scope in known:
-        begin, colon, rest = scope.partition(":")
-        if colon and re.match(re.escape(rest) + r"(\.[\w-]+)?\s*=", keys.remaining.get(f"scope.{begin}", "")):
-            problem = f"contains a colon, which ends an ini key: write {PREFIX}{scope_key(scope)}"
-            keys.add_fault(f"scope.{scope}", problem)
-            keys.pop(f"scope.{begin}")
-    for scope in sorted(known, key=len, reverse=True):
-        key = scope_key(scope)
-        text, texts = keys.pop(key), keys.texts(key)
-        if text is None and texts:
-            keys.add_fault(key, "is missing; a text also needs a line without a language")
-        elif text is not None:
-            found[scope] = {"": text, **texts}
-    return dict(found)
 
 
 def _check_references(

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from linkauth.backends import BackendUnavailable
-from linkauth.login.throttle import address_bucket
+from linkauth.identities import address_bucket
 
 ADDRESS_SHARE = 0.75
 """The maximum share of the queue for one address, so that an attacker cannot fill it."""

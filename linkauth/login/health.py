@@ -17,6 +17,10 @@ from linkauth.redaction import redact
 log = logging.getLogger(__name__)
 
 CHECK_SECONDS = 10
+WAIT_SECONDS = 1
+"""How long a health check of the server waits for the backends: load balancers often give up after two seconds."""
+START_SECONDS = 15
+"""How long the log line of the start waits for the backends."""
 LOGGED_LIMIT = 1_000
 """Maximum number of distinct warnings to log; a detail may contain a number that changes each time."""
 
@@ -96,28 +100,55 @@ def check_lockout(lockout: Lockout, throttle: ThrottleSettings, processes: int =
 
 
 class Health:
-    """Cached health of `backends`, pairs (name, backend). At most one thread checks them, every 10 seconds."""
+    """Cached health of `backends`, pairs (name, backend). Each is checked at most every 10 seconds, in its own thread.
+
+    A backend whose first check takes long counts as failed until it ends, so that a hanging one delays nobody.
+    """
 
     def __init__(self, backends: Sequence[tuple[str, CredentialBackend]], throttle: ThrottleSettings) -> None:
         self._backends = tuple(backends)
         self._throttle = throttle
-        self._checked: tuple[float, Mapping[str, bool]] = (-math.inf, {})
-        self._checking = threading.Lock()
+        self._lock = threading.Lock()
+        self._healthy: dict[str, bool] = {}
+        self._checked_at: dict[str, float] = {}
+        self._running: dict[str, threading.Event] = {}
         self._logged: set[tuple[str, str, str]] = set()
 
-    def __call__(self) -> Mapping[str, bool]:
-        """Returns whether each backend is healthy, by name."""
-        at, checked = self._checked
-        if time.monotonic() - at > CHECK_SECONDS and self._checking.acquire(blocking=not checked):
-            try:
-                if self._checked[0] == at:
-                    # no other thread did it while this one waited
-                    found = {name: self._is_healthy(name, backend) for name, backend in self._backends}
-                    self._checked = (time.monotonic(), found)
-                checked = self._checked[1]
-            finally:
-                self._checking.release()
-        return checked
+    def __call__(self, wait: float = WAIT_SECONDS) -> Mapping[str, bool]:
+        """Returns whether each backend is healthy, by name, after `wait` seconds at the latest.
+
+        It waits for the checks that it starts, and for the first checks of other callers.
+        """
+        with self._lock:
+            awaited = [ended for each in self._backends if (ended := self._check(*each))]
+        deadline = time.perf_counter() + wait
+        for ended in awaited:
+            ended.wait(max(0.0, deadline - time.perf_counter()))
+        return {name: self._healthy.get(name, False) for name, _ in self._backends}
+
+    def log_state(self) -> None:
+        """Checks all backends and logs which of them answer. The reasons of failed checks are logged by the checks."""
+        healthy = self(START_SECONDS)
+        if healthy:
+            states = " ".join(f"{name}={'answers' if is_healthy else 'failed'}" for name, is_healthy in healthy.items())
+            log.info("backends at the start: %s", states)
+
+    def _check(self, name: str, backend: CredentialBackend) -> threading.Event | None:
+        """Starts a check if the last one is too old. Returns the event at whose end there is a result to wait for."""
+        if name in self._running:
+            return None if name in self._healthy else self._running[name]
+        if time.monotonic() - self._checked_at.get(name, -math.inf) <= CHECK_SECONDS:
+            return None
+        ended = self._running[name] = threading.Event()
+        threading.Thread(target=self._run, args=(name, backend, ended), name=f"check {name}", daemon=True).start()
+        return ended
+
+    def _run(self, name: str, backend: CredentialBackend, ended: threading.Event) -> None:
+        is_healthy = self._is_healthy(name, backend)
+        with self._lock:
+            self._healthy[name], self._checked_at[name] = is_healthy, time.monotonic()
+            del self._running[name]
+        ended.set()
 
     def _is_healthy(self, name: str, backend: CredentialBackend) -> bool:
         try:

@@ -23,10 +23,12 @@ from urllib.parse import urlsplit
 from linkauth.backends import BackendUnavailable, PasswordRefused
 from linkauth.config import secret_strength
 from linkauth.config.settings import Settings, SettingsError
+from linkauth.login.dispatch import is_valid_text
 from linkauth.redaction import reason, redact
 
 log = logging.getLogger(__name__)
 
+PASSWORD_LIMIT = 1024
 MIN_WORD_LENGTH = 3
 """Minimum length of a context word that is searched within a password."""
 PERSONAL_TEXT_LIMIT = 254
@@ -73,6 +75,16 @@ class PasswordPolicy:
             raise PasswordRefused("too_common")
 
 
+def require_usable(new: str, repeated: str) -> None:
+    """Raises PasswordRefused if a typed password must not be passed on: not repeated, empty, too long or invalid."""
+    if new != repeated:
+        raise PasswordRefused("mismatch")
+    if not new:
+        raise PasswordRefused("too_short")
+    if not is_valid_text(new, PASSWORD_LIMIT):
+        raise PasswordRefused("policy")
+
+
 class LeakedPasswords:
     """A sorted file of SHA-1 hashes of leaked passwords, with lines `HASH:COUNT`.
 
@@ -84,9 +96,11 @@ class LeakedPasswords:
         """Validates a sample of the lines. Raises ValueError with a message for operators if the file is invalid."""
         self._path = Path(path)
         if not self._path.is_absolute():
-            raise ValueError("is not an absolute path")
+            raise ValueError("is not an absolute path: write one, or begin it with %(here)s/")
         try:
-            if not self._path.is_file():
+            if os.path.isdir(self._path):
+                raise ValueError("names a folder: write the path of the file in it")
+            if not os.path.isfile(self._path):
                 raise ValueError("does not name a file")
             with self._path.open("rb") as file:
                 self._validate(file)

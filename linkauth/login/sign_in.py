@@ -28,18 +28,27 @@ from linkauth.backends import (
     PasswordRefused,
     UnknownUser,
     WrongPassword,
+    call_with_forms,
     guarded,
 )
-from linkauth.login.dispatch import NamedBackend, call_backend, is_valid_text
+from linkauth.backends.names import trimmed_name
+from linkauth.identities import shown_name
+from linkauth.login.dispatch import (
+    USERNAME_LIMIT,
+    NamedBackend,
+    call_backend,
+    counted_names,
+    is_valid_text,
+)
 from linkauth.login.health import Health
-from linkauth.login.password_policy import PasswordPolicy
+from linkauth.login.password_policy import PASSWORD_LIMIT, PasswordPolicy, require_usable
+from linkauth.login.powers import candidates
 from linkauth.login.shadows import Shadow
 from linkauth.login.throttle import Attempt, Throttle
+from linkauth.logs import annotate, event
 
 log = logging.getLogger(__name__)
 
-USERNAME_LIMIT = 254
-PASSWORD_LIMIT = 1024
 NUMBER_LIMIT = 2**63
 
 
@@ -93,8 +102,18 @@ class SignIn:
         self._shadows = tuple((named, (shadows or {})[named.name]) for named in backends if named.shadow)
         self._throttle = throttle
         self._password_policy = password_policy or PasswordPolicy()
+        phones = [named.phone for named in self._backends]
+        self._phone_example = phones[0].example if phones and phones[0] and all(phones) else ""
         # without shadows: one that hangs must not block the health check
         self._health = Health([(named.name, named.backend) for named in self._backends], throttle.settings)
+
+    @property
+    def phone_example(self) -> str:
+        """A telephone number in the region of the first backend, if the user names of all backends are such numbers.
+
+        Otherwise it is "", and the field of the login page is for any text.
+        """
+        return self._phone_example
 
     def __call__(self, username: str, password: str, address: str) -> Person:
         """Signs in a user from the IP `address` and returns the Person.
@@ -105,16 +124,16 @@ class SignIn:
 
         def authenticate(named: NamedBackend) -> Identity:
             try:
-                return named.backend.authenticate(username, password)
+                return _authenticate(named, username, password)
             except AccountRefused as refused:
-                if _needs_new_password(refused) and _can_change_password(named.backend):
+                if needs_new_password(refused) and can_change_password(named.backend):
                     raise PasswordChangeNeeded(refused.reason, proven=True) from None
                 raise
 
         person = self._attempt(username, address, authenticate)
         for named, shadow in self._shadows:
             if named.accepts_username(username):
-                repeat = partial(call_backend, named, lambda shadow: shadow.backend.authenticate(username, password))
+                repeat = partial(call_backend, named, lambda shadow: _authenticate(shadow, username, password))
                 shadow.compare(person.backend, person.identity, repeat)
         return person
 
@@ -126,14 +145,9 @@ class SignIn:
         exceptions of a sign-in.
         """
         username = _valid_username(username, current)
-        if new != repeated:
-            raise PasswordRefused("mismatch")
-        if not new:
-            raise PasswordRefused("too_short")
+        require_usable(new, repeated)
         if new == current:
             raise PasswordRefused("used_before")
-        if not is_valid_text(new, PASSWORD_LIMIT):
-            raise PasswordRefused("policy")
         changed: list[str] = []
         person = self._attempt(
             username, address, lambda named: self._replace_password(named, username, current, new, changed)
@@ -141,7 +155,9 @@ class SignIn:
         return replace(person, changed=bool(changed))
 
     def _attempt(self, username: str, address: str, call: Callable[[NamedBackend], Identity]) -> Person:
-        with self._throttle.attempt(username, address) as attempt:
+        typed = shown_name(username)
+        annotate(name=typed)
+        with self._throttle.attempt(username, address, *counted_names(self._backends, username)) as attempt:
             try:
                 person = self._try_backends(username, call, attempt)
             except (UnknownUser, WrongPassword):
@@ -153,17 +169,20 @@ class SignIn:
                     attempt.failed()
                 raise
             attempt.succeeded()
+            stored = shown_name(person.username)
+            annotate(name=stored, typed=typed if typed != stored else None)
             return person
 
     def _try_backends(self, username: str, call: Callable[[NamedBackend], Identity], attempt: Attempt) -> Person:
-        for named in self._backends:
-            if named.accepts_username(username):
-                try:
-                    with guarded(partial(self._count_account, attempt, named.name)):
-                        return Person(named.name, call_backend(named, call))
-                except UnknownUser:
-                    continue
-        log.info("sign-in refused: no backend knows the name")
+        asked = [named for named in self._backends if named.accepts_username(username)]
+        for named in asked:
+            try:
+                with guarded(partial(self._count_account, attempt, named.name)):
+                    return Person(named.name, call_backend(named, call))
+            except UnknownUser:
+                continue
+        reason = "no backend knows the name" if asked else "no backend accepts the name"
+        event(log, logging.INFO, "sign-in refused", backend=" ".join(named.name for named in asked), reason=reason)
         raise UnknownUser
 
     def _replace_password(
@@ -175,23 +194,23 @@ class SignIn:
         """
         backend = named.backend
         try:
-            identity = backend.authenticate(username, current)
+            identity = _authenticate(named, username, current)
         except AccountRefused as refused:
-            if not _needs_new_password(refused) or not _can_change_password(backend):
+            if not needs_new_password(refused) or not can_change_password(backend):
                 raise
         else:
-            log.info("password not changed: it has not expired, backend=%s", named.name)
+            event(log, logging.INFO, "password not changed", backend=named.name, reason="it has not expired")
             return identity
         assert isinstance(backend, PasswordChange)
         try:
             self._password_policy.check(new, _personal_texts(backend, username))
-            backend.change_password(username, current, new)
+            call_with_forms(backend, username, lambda form: backend.change_password(form, current, new))
             changed.append(named.name)
         except UnknownUser:
             # this backend owns the name, so no later backend may be called
             raise BackendUnavailable("the account disappeared during the password change") from None
         try:
-            return call_backend(named, lambda _: backend.authenticate(username, new))
+            return call_backend(named, lambda _: _authenticate(named, username, new))
         except (UnknownUser, WrongPassword, BackendUnavailable) as error:
             # the old password is no longer valid, so the user must be told
             raise PasswordChanged(f"the new password is set, but the sign-in failed: {type(error).__name__}") from None
@@ -200,12 +219,28 @@ class SignIn:
         """Counts the attempt for the account too, because an attacker may try several user names of one account."""
         self._throttle.count_account(attempt, f"{backend}\0{account}")
 
+    def minimum_length(self, username: str) -> int:
+        """Returns the minimum length of a new password of a user, to be shown before it is typed; 0 if it is unknown.
+
+        Of several backends that may own the name, the smallest one counts, which is never more than what is required.
+        """
+        owners = candidates(self._backends, trimmed_name(username), PasswordChange)
+        return min(filter(None, (named.backend.minimum_length() for named in owners)), default=0)
+
     def check(self) -> Mapping[str, bool]:
         """Returns whether each backend is healthy, by name. The result is cached for 10 seconds."""
         return self._health()
 
+    def log_health(self) -> None:
+        """Checks all backends and logs which of them answer."""
+        self._health.log_state()
 
-def _can_change_password(backend: CredentialBackend) -> bool:
+
+def _authenticate(named: NamedBackend, username: str, password: str) -> Identity:
+    return call_with_forms(named.backend, username, lambda form: named.backend.authenticate(form, password))
+
+
+def can_change_password(backend: CredentialBackend) -> bool:
     return isinstance(backend, PasswordChange) and PasswordChange in backend.offers
 
 
@@ -213,19 +248,24 @@ def _personal_texts(backend: CredentialBackend, username: str) -> list[str]:
     """Returns texts about the user that a new password must not consist of. Raises UnknownUser, BackendUnavailable."""
     if not isinstance(backend, Lookup) or Lookup not in backend.offers:
         return [username]
-    identity = backend.find(username).identity
+    identity = call_with_forms(backend, username, backend.find).identity
     return [username, *(text for text in (identity.username, identity.name, identity.email) if isinstance(text, str))]
 
 
-def _needs_new_password(refused: AccountRefused) -> bool:
+def needs_new_password(refused: AccountRefused) -> bool:
     return refused.proven and refused.revealed and refused.changeable and refused.reason in CHANGEABLE
 
 
 def _valid_username(username: str, password: str) -> str:
-    """Returns the user name without surrounding white space. Raises WrongPassword for input that is not passed on."""
-    username = username.strip()
+    """Returns the user name without white space and format characters at its ends.
+
+    Raises WrongPassword for input that is not passed on.
+    """
+    username = trimmed_name(username)
     if not is_valid_text(username, USERNAME_LIMIT) or not is_valid_text(password, PASSWORD_LIMIT):
-        raise WrongPassword("empty, too long or invalid input, not passed to any backend")
+        reason = "empty, too long or invalid input, not passed to any backend"
+        event(log, logging.INFO, "sign-in refused", reason=reason)
+        raise WrongPassword(reason)
     return username
 
 

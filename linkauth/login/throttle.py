@@ -11,26 +11,29 @@ its limit, the response is "wrong password"; otherwise it would reveal that the 
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import struct
 import threading
 import time
-import unicodedata
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from hashlib import blake2b
 from secrets import token_bytes
+from typing import Literal
 
 from linkauth.backends import Throttled
 from linkauth.config.settings import ThrottleSettings
+from linkauth.identities import address_bucket, normalize_username
 
 MAX_KEYS = 20_000
 """Maximum number of keys per window. With one failure per key, a window takes 4 MB; each further failure 8 bytes."""
 CLIENT_GLOBAL_FACTOR = 100
 """Factor on `client_failures` for one client over all addresses, and at addresses that have sent its correct secret."""
+START_SECONDS, MAX_START_SECONDS = 15, 900
+"""The wait of the first start of a recovery or registration above the limit; each further one waits twice as long, up
+to the maximum."""
+_START_DOUBLINGS = (MAX_START_SECONDS // START_SECONDS).bit_length()
 _TIME = struct.Struct("d")
 
 
@@ -81,6 +84,11 @@ class Window:
             _time_at(times, 0) + self._seconds - now if count == self._limit and self._is_recent(times, 0, now) else 1
         )
 
+    def count(self, key: bytes, now: float) -> int:
+        """Returns the number of stored failures of `key`."""
+        times = next(filter(None, (level.get(key) for level in self._levels)), b"")
+        return sum(time > now - self._seconds for (time,) in _TIME.iter_unpack(times))
+
     def start(self, key: bytes) -> None:
         """Counts an attempt in progress."""
         self._in_progress[key] += 1
@@ -128,6 +136,7 @@ class Throttle:
         self._address = Window(settings.address_failures, settings.address_window)
         self._client = Window(settings.client_failures, settings.client_window)
         self._client_global = Window(settings.client_failures * CLIENT_GLOBAL_FACTOR, settings.client_window)
+        self._starts = Window(settings.start_limit + _START_DOUBLINGS, settings.start_window)
         # (client, address) pairs that have sent the correct secret, and their failures
         self._verified: dict[bytes, None] = {}
         self._client_verified = Window(settings.client_failures * CLIENT_GLOBAL_FACTOR, settings.client_window)
@@ -136,10 +145,13 @@ class Throttle:
         self._lock = threading.Lock()
 
     @contextmanager
-    def attempt(self, username: str, address: str) -> Iterator[Attempt]:
-        """Context of one sign-in as `username` from the IP `address`. Raises Throttled on entry."""
-        name = self._account, self._hash(normalize_username(username))
-        with self._counting(name, (self._address, self._hash(address_bucket(address)))) as attempt:
+    def attempt(self, username: str, address: str, *spellings: str) -> Iterator[Attempt]:
+        """Context of one sign-in as `username` from the IP `address`. Raises Throttled on entry.
+
+        `spellings` are other spellings of the name, which are counted too.
+        """
+        accounts = [(self._account, key) for key in sorted(self._account_keys((username, *spellings)))]
+        with self._counting(*accounts, (self._address, self._hash(address_bucket(address)))) as attempt:
             yield attempt
             if attempt.is_correct:
                 with self._lock:
@@ -150,7 +162,44 @@ class Throttle:
     def count_account(self, attempt: Attempt, account: str) -> None:
         """Counts the attempt also for `account`, which a backend found by the typed name. Raises Throttled."""
         # user names do not contain NUL, so the keys of accounts and names differ
-        self._start(attempt, (self._account, self._hash(f"\0{account}")))
+        self._start(attempt, (self._account, self._hash(f"\0{account}")), of="account")
+
+    @contextmanager
+    def code_attempt(self, address: str) -> Iterator[Attempt]:
+        """Context of one attempt to use a mailed code from the IP `address`. Raises Throttled on entry.
+
+        The failures of an account do not count here. The tries of each code are limited, and otherwise a person who has
+        forgotten the password, and has tried wrong ones, could not recover it.
+        """
+        with self._counting((self._address, self._hash(address_bucket(address)))) as attempt:
+            yield attempt
+
+    def fail_accounts(self, *names: str) -> None:
+        """Counts a failure for typed user names, and for accounts, whose names begin with NUL."""
+        with self._lock:
+            for key in self._account_keys(names):
+                self._account.fail(key, self._clock())
+
+    def clear_accounts(self, *names: str) -> None:
+        """Removes the failures of user names and accounts, whose password was recovered."""
+        with self._lock:
+            for key in self._account_keys(names):
+                self._account.clear(key)
+
+    def start(self, address: str) -> int:
+        """Counts the start of a recovery or registration from the IP `address`; returns the seconds that it must wait.
+
+        The first `start_limit` starts within `start_window` need not wait.
+        """
+        key = self._hash(address_bucket(address))
+        with self._lock:
+            now = self._clock()
+            above_limit = self._starts.count(key, now) - self.settings.start_limit
+            self._starts.fail(key, now)
+        return min(START_SECONDS << above_limit, MAX_START_SECONDS) if above_limit >= 0 else 0
+
+    def _account_keys(self, names: Iterable[str]) -> set[bytes]:
+        return {self._hash(name if name.startswith("\0") else normalize_username(name)) for name in names}
 
     @contextmanager
     def client_attempt(self, client_id: str, address: str) -> Iterator[Attempt]:
@@ -173,7 +222,7 @@ class Throttle:
         else:
             wait = max(self._client.wait(pair, now), self._client_global.wait(client, now))
         if wait > 0:
-            raise Throttled(max(1, math.ceil(wait)))
+            raise Throttled(max(1, math.ceil(wait)), "client")
         attempt = Attempt()
         yield attempt
         if attempt.is_correct is False:
@@ -199,12 +248,13 @@ class Throttle:
                     if attempt.is_correct is False:
                         window.fail(key, self._clock())
 
-    def _start(self, attempt: Attempt, *windows: tuple[Window, bytes]) -> None:
+    def _start(self, attempt: Attempt, *windows: tuple[Window, bytes], of: Literal["name", "account"] = "name") -> None:
         with self._lock:
             new_windows = [each for each in windows if each not in attempt.windows]
-            wait = max((window.wait(key, self._clock()) for window, key in new_windows), default=0)
+            waits = [(window.wait(key, self._clock()), window is self._address) for window, key in new_windows]
+            wait, is_address = max(waits, default=(0, False))
             if wait > 0:
-                raise Throttled(max(1, math.ceil(wait)))
+                raise Throttled(max(1, math.ceil(wait)), "address" if is_address else of)
             for window, key in new_windows:
                 window.start(key)
             attempt.windows += new_windows
@@ -212,22 +262,3 @@ class Throttle:
     def _hash(self, name: str) -> bytes:
         """Returns a key of fixed size that does not reveal the name."""
         return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=12, key=self._key).digest()
-
-
-def normalize_username(username: str) -> str:
-    """Returns the same key for all spellings of a user name. The caller must limit the length of `username`."""
-    folded = unicodedata.normalize("NFKC", username).casefold()
-    # LDAP treats a run of spaces as one space (RFC 4518 section 2.6.1)
-    return " ".join("".join(letter for letter in folded if unicodedata.category(letter) != "Cf").split())
-
-
-@lru_cache(1024)
-def address_bucket(address: str) -> str:
-    """Returns the key that counts an address: its IPv4 address or IPv6 /64 network; "" if it is not an IP address."""
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return ""
-    if ip.version == 6:
-        return str(ip.ipv4_mapped or ipaddress.ip_network((ip, 64), strict=False))
-    return str(ip)

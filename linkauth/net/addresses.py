@@ -1,9 +1,10 @@
-"""Name resolution and TCP connections that end at a deadline."""
+"""Name resolution, and connections over TCP and Unix sockets that end at a deadline."""
 
 from __future__ import annotations
 
 import queue
 import socket
+import struct
 import threading
 from collections.abc import Callable
 from ipaddress import ip_address
@@ -88,3 +89,31 @@ def connect(
                 raw.close()
             problem = error
     raise problem
+
+
+def connect_unix(path: str, deadline: Deadline, seconds: float) -> socket.socket:
+    """Returns a connection to the Unix socket at `path`, after at most `seconds` and before the deadline.
+
+    Raises TimeoutError, or the OSError of the attempt.
+    """
+    raw = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        remaining = deadline.remaining(seconds)
+        # with a timeout of Python, a full backlog is an error at once; this makes the kernel wait for a free place
+        raw.setblocking(True)
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(remaining))
+        try:
+            raw.connect(path)
+        except BlockingIOError:
+            raise TimeoutError("no answer in time") from None
+        raw.settimeout(deadline.remaining(seconds))
+    except BaseException:
+        raw.close()
+        raise
+    return raw
+
+
+def _timeval(seconds: float) -> bytes:
+    """Encodes a duration of at least a microsecond for SO_SNDTIMEO; 0 would be no limit."""
+    whole, fraction = divmod(max(1, round(seconds * 1_000_000)), 1_000_000)
+    return struct.pack("@ll", whole, fraction)

@@ -13,25 +13,19 @@ from typing import Literal
 from linkauth.oauth2 import registry
 from linkauth.oauth2.clients import Client, Clients
 from linkauth.oauth2.errors import AuthorizationError, RedirectTarget, UntrustedRequestError
+from linkauth.oauth2.excerpts import log_excerpt, page_excerpt
 from linkauth.oauth2.requests import AuthorizationRequest
 
 STATE_LIMIT = 4096
 """Maximum length of the state in characters."""
 SCOPE_LIMIT = 100
 """Maximum number of scopes in a request. The limits of the platforms are lower and are checked by the settings."""
-LOG_EXCERPT_LIMIT = 300
-"""Maximum number of characters of a parameter that are logged."""
 
 _VSCHARS = re.compile(r"[\x20-\x7E]*")
 _SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+( [\x21\x23-\x5B\x5D-\x7E]+)*")
 _PARAMETERS = {"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state"}
 _PARAMETERS_WITH_PKCE = {*_PARAMETERS, "code_challenge", "code_challenge_method"}
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
-_SENSITIVE_NAMES = ("state", "code", "token", "secret", "assertion")
-"""The value of a parameter is masked in logs if its name contains one of these."""
-_SEPARATOR = re.compile(r"([&#]|%(?:25)*2[36])")
-_ASSIGNMENT = re.compile(r"=|%(?:25)*3D", re.IGNORECASE)
-"""Both patterns also match percent-encoded characters, encoded once or several times."""
 _LOGGED_PARAMETERS = ("client_id", "redirect_uri", "response_type", "scope")
 """The only parameters that are logged. The state is never logged."""
 
@@ -46,13 +40,8 @@ def parse(pairs: Iterable[tuple[str, str]], clients: Clients, issuer: str) -> Au
     parameters = _unique_parameters(pairs, issuer)
     client = clients.get(parameters.get("client_id", ""))
     if client is None:
-        client_ids = ", ".join(client.client_id for client in clients if client.grants)
-        received = parameters.get("client_id", "")
-        # developers sometimes paste the secret into the client ID field of a console; it must not be logged
-        owner = clients.find_by_secret(received)
-        excerpt = f"the secret of {owner.client_id}" if owner else log_excerpt(received)
-        log = f"client_id {excerpt} is not one of {client_ids}: correct Your Client ID"
-        raise UntrustedRequestError("unknown_client", log)
+        # a request without a client_id has the same error; an unknown one may be a secret, which no page may contain
+        raise UntrustedRequestError("unknown_client", clients.unknown_client(parameters.get("client_id", "")))
     redirect_uri = _redirect_uri(client, parameters.get("redirect_uri"))
     response_type = parameters.get("response_type", "")
     state = parameters.get("state")
@@ -66,10 +55,14 @@ def parse(pairs: Iterable[tuple[str, str]], clients: Clients, issuer: str) -> Au
         raise AuthorizationError("invalid_request", "response_type is missing", target)
     grant = registry.by_response_type(response_type)
     if grant is None:
-        supported = " nor ".join(registry.response_types())
-        raise AuthorizationError("unsupported_response_type", f"response_type is neither {supported}", target)
+        problem = f"response_type is neither {' nor '.join(registry.response_types())}"
+        log = f"{problem}: {log_excerpt(response_type)}"
+        raise AuthorizationError("unsupported_response_type", problem, target, log)
     if grant.name not in client.grants:
-        raise AuthorizationError("unauthorized_client", "the client may not use this response_type", target)
+        problem = "the client may not use this response_type"
+        allowed = " ".join(sorted(client.grants))
+        log = f"{problem}: {response_type} is the grant {grant.name}, and the grants of the client are: {allowed}"
+        raise AuthorizationError("unauthorized_client", problem, target, log)
     if parameters.get("response_mode", target.mode) != target.mode:
         raise AuthorizationError("invalid_request", "response_mode does not fit the response_type", target)
     if "request" in parameters or "request_uri" in parameters:
@@ -110,26 +103,6 @@ def _challenge(client: Client, parameters: dict[str, str], target: RedirectTarge
     return challenge
 
 
-def log_excerpt(value: str) -> str:
-    """Return the first LOG_EXCERPT_LIMIT characters of a value, quoted, with the values of sensitive parameters masked.
-
-    The value is truncated before it is masked, which bounds the cost. A truncated secret is still masked, because its
-    name comes before it.
-    """
-    return repr("".join(map(_mask, _SEPARATOR.split(value[:LOG_EXCERPT_LIMIT]))))
-
-
-def _mask(pair: str) -> str:
-    """Replace everything after the first assignment to a sensitive name by `...`."""
-    start = 0
-    for assignment in _ASSIGNMENT.finditer(pair):
-        name = pair[start : assignment.start()].rpartition("?")[2].casefold()
-        if any(part in name for part in _SENSITIVE_NAMES):
-            return pair[: assignment.end()] + "..."
-        start = assignment.end()
-    return pair
-
-
 def _unique_parameters(pairs: Iterable[tuple[str, str]], issuer: str) -> dict[str, str]:
     """Return the parameters by name, without those that have an empty value.
 
@@ -140,13 +113,16 @@ def _unique_parameters(pairs: Iterable[tuple[str, str]], issuer: str) -> dict[st
     seen: set[str] = set()
     parameters = {}
     for name, value in pairs:
+        if name == "resource":
+            # may be repeated (RFC 8707 section 2); linkauth ignores it
+            continue
         normalized = name.split("[")[0].casefold()
         if normalized in seen:
             excerpts = (f"{name} {log_excerpt(value)}" for name, value in pairs if name in _LOGGED_PARAMETERS)
             repeated = normalized if re.fullmatch("[a-z_]{1,30}", normalized) else "a parameter"
             uri = f"{issuer}/authorize"
             log = f"{repeated} is repeated ({', '.join(excerpts)}): Your Web Authorization URI must be exactly {uri}"
-            raise UntrustedRequestError("repeated_parameter", log)
+            raise UntrustedRequestError("repeated_parameter", log, (("response_type", ""),) * 2)
         seen.add(normalized)
         if value:
             parameters[name] = value
@@ -162,10 +138,12 @@ def _redirect_uri(client: Client, received: str | None) -> str:
     if received is None:
         if len(registered) == 1:
             return registered[0]
-        raise UntrustedRequestError("missing_redirect_uri", f"redirect_uri is missing, client {client.client_id}")
+        log = f"redirect_uri is missing, client {client.client_id}"
+        raise UntrustedRequestError("missing_redirect_uri", log, (("client_id", client.client_id),))
     if received not in registered:
         log = f"redirect_uri {log_excerpt(received)} of client {client.client_id} is not one of {', '.join(registered)}"
-        raise UntrustedRequestError("wrong_redirect_uri", log)
+        same = (("client_id", client.client_id), ("redirect_uri", page_excerpt(received)))
+        raise UntrustedRequestError("wrong_redirect_uri", log, same, page_excerpt(received))
     return received
 
 
@@ -191,8 +169,13 @@ def _scopes(client: Client, raw: str | None, target: RedirectTarget) -> tuple[st
     if raw is None:
         return client.scopes
     if not _SCOPE.fullmatch(raw):
-        raise AuthorizationError("invalid_scope", "scope is not a list of scope tokens", target)
+        problem = "scope is not a list of scope tokens"
+        raise AuthorizationError("invalid_scope", problem, target, f"{problem}: {log_excerpt(raw)}: correct Scope")
     scopes = tuple(dict.fromkeys(raw.split(" ")))
     if len(scopes) > SCOPE_LIMIT or not set(scopes) <= set(client.scopes):
-        raise AuthorizationError("invalid_scope", "a scope is unknown or not registered for the client", target)
+        unknown = log_excerpt(" ".join(scope for scope in scopes if scope not in client.scopes))
+        registered = " ".join(client.scopes) or "none"
+        problem = f"scope {unknown} is not registered for the client, only {registered}"
+        log = f"{problem}: correct Scope in the console, or the client's scopes in the ini file"
+        raise AuthorizationError("invalid_scope", "a scope is unknown or not registered for the client", target, log)
     return scopes

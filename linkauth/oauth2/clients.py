@@ -5,17 +5,19 @@ from __future__ import annotations
 import base64
 import hmac
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Literal, Protocol
 from urllib.parse import unquote_plus
 
 from linkauth.oauth2.errors import ClientRequestError, InvalidClientError
+from linkauth.oauth2.excerpts import log_excerpt
 from linkauth.oauth2.requests import ClientRequest
 
 CREDENTIALS_LIMIT = 16_384
 """Maximum length of the credentials in an Authorization header, in characters."""
+_NOT_BASIC = "the Authorization header is not Basic with client_id:client_secret"
 
 
 @dataclass(frozen=True)
@@ -101,10 +103,28 @@ class Clients:
     def get(self, client_id: str) -> Client | None:
         return self._clients.get(client_id)
 
-    def find_by_secret(self, text: str) -> Client | None:
+    def _find_by_secret(self, text: str) -> Client | None:
         """Return the client that has `text` as its secret, or None."""
         digest = sha256(text.encode("utf-8", "surrogatepass")).digest()
         return next((client for client in self if client.secret_sha256 == digest), None)
+
+    def unknown_client(self, client_id: str) -> str:
+        """Return what is wrong with a client_id that is not registered, for operators."""
+        client_ids = ", ".join(client.client_id for client in self if client.grants)
+        if not client_id:
+            return f"client_id is missing or empty, and must be one of {client_ids}: enter Your Client ID"
+        # developers sometimes paste the secret into the client ID field of a console; it must not be logged
+        owner = self._find_by_secret(client_id)
+        excerpt = f"the secret of {owner.client_id}" if owner else log_excerpt(client_id)
+        return f"client_id {excerpt} is not one of {client_ids}: correct Your Client ID"
+
+    def claimed(self, request: ClientRequest) -> str:
+        """Return the client_id of the registered client that a request names, before any authentication, or ""."""
+        names = [request.form.get("client_id", "")]
+        if request.authorization is not None:
+            with suppress(InvalidClientError):
+                names += [client_id for client_id, _ in _basic_credentials(request.authorization)]
+        return next((name for name in names if name in self._clients), "")
 
     def authenticate(self, request: ClientRequest, public: bool = False) -> Client:
         """Authenticate a client with `Authorization: Basic` or with client_id and client_secret in the body.
@@ -120,7 +140,10 @@ class Clients:
             if public and candidate and candidate.public and candidate.grants and body_secret is None:
                 return candidate
             if body_id is None or body_secret is None:
-                raise InvalidClientError
+                if body_id is not None and candidate is None:
+                    raise InvalidClientError(self.unknown_client(body_id))
+                missing = "client_id" if body_id is None else "client_secret"
+                raise InvalidClientError(f"the request has no {missing}, and no Authorization header")
             return self._authenticate_by_secret([(body_id, body_secret)], request.address)
         candidates = _basic_credentials(request.authorization)
         if body_secret is not None:
@@ -139,7 +162,14 @@ class Clients:
                 attempt.succeeded()
                 return client
             attempt.failed()
-        raise InvalidClientError
+        known = next((self._clients[client_id] for client_id, _ in candidates if client_id in self._clients), None)
+        if known is None:
+            raise InvalidClientError(self.unknown_client(candidates[0][0]))
+        if known.public:
+            raise InvalidClientError(
+                "the client is public, so it has no secret: leave Your Secret empty, or set secret"
+            )
+        raise InvalidClientError("the client secret is wrong: Your Secret must be the client's secret in the ini file")
 
     def _match_secret(self, candidates: list[tuple[str, str]]) -> Client | None:
         """Return the client whose secret is correct, or None. The time does not depend on the secrets."""
@@ -160,12 +190,12 @@ def _basic_credentials(authorization: str) -> list[tuple[str, str]]:
     """
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() != "basic" or len(encoded) > CREDENTIALS_LIMIT:
-        raise InvalidClientError
+        raise InvalidClientError(_NOT_BASIC)
     try:
         client_id, colon, secret = base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
     except ValueError:
-        raise InvalidClientError from None
+        raise InvalidClientError(_NOT_BASIC) from None
     if not colon:
-        raise InvalidClientError
+        raise InvalidClientError(_NOT_BASIC)
     decoded = unquote_plus(client_id), unquote_plus(secret)
     return [(client_id, secret)] if decoded == (client_id, secret) else [(client_id, secret), decoded]

@@ -9,6 +9,7 @@ from linkauth.oauth2 import authorization, grants, registry
 from linkauth.oauth2.clients import Client, Clients
 from linkauth.oauth2.denylist import DenyList, SignedDenyList
 from linkauth.oauth2.errors import BearerError, ClientRequestError, InvalidClientError, StorageUnavailableError
+from linkauth.oauth2.excerpts import log_excerpt
 from linkauth.oauth2.grants import Issuer
 from linkauth.oauth2.metadata import metadata
 from linkauth.oauth2.requests import AuthorizationRequest, ClientRequest
@@ -60,10 +61,12 @@ class AuthorizationServer:
             raise ClientRequestError("invalid_request", "grant_type is missing")
         grant = registry.GRANTS.get(name)
         if grant is None or grant.exchange is None:
-            supported = " nor ".join(registry.grant_types())
-            raise ClientRequestError("unsupported_grant_type", f"grant_type is neither {supported}")
+            problem = f"grant_type is neither {' nor '.join(registry.grant_types())}"
+            raise ClientRequestError("unsupported_grant_type", problem, f"{problem}: {log_excerpt(name)}")
         if not grant.allowed_for(client):
-            raise ClientRequestError("unauthorized_client", "the client may not use this grant_type")
+            problem, allowed = "the client may not use this grant_type", " ".join(sorted(client.grants)) or "none"
+            log = f"{problem}: {name}; the grants of the client are: {allowed}"
+            raise ClientRequestError("unauthorized_client", problem, log)
         return grant.exchange(client, request.form, self._issuer, int(self._clock()))
 
     def introspect(self, request: ClientRequest) -> Mapping[str, Any]:
@@ -165,6 +168,10 @@ class AuthorizationServer:
 
     def client(self, client_id: str) -> Client | None:
         return self._clients.get(client_id)
+
+    def claimed_client(self, request: ClientRequest) -> str:
+        """Return the client_id of the registered client that a request names, before any authentication, or ""."""
+        return self._clients.claimed(request)
 
     def _find_active_token(self, token: str) -> tuple[Link, Token, tuple[str, ...]] | None:
         """Return the link, the record and the current scopes of an access token, or None if it is not active.

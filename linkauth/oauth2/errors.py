@@ -23,13 +23,23 @@ class UntrustedRequestError(OAuth2Error):
     """The client or its redirect URI cannot be trusted, so the error is shown as a page and never by redirect.
 
     See RFC 6749 section 4.1.2.1 and RFC 9700 section 4.11. `reason` is an error code that themes translate. `log` is
-    the message for operators; it contains no state and no token.
+    the message for operators. `parameters` are (name, value) pairs of a request that has the same error, for showing
+    the page in another language. `redirect_uri` is the beginning of the redirect URI that was received, if it is the
+    reason. All of them contain no state and no token.
     """
 
-    def __init__(self, reason: UntrustedReason, log: str = "") -> None:
+    def __init__(
+        self,
+        reason: UntrustedReason,
+        log: str = "",
+        parameters: tuple[tuple[str, str], ...] = (),
+        redirect_uri: str = "",
+    ) -> None:
         super().__init__(reason)
         self.reason: UntrustedReason = reason
         self.log = log
+        self.parameters = parameters
+        self.redirect_uri = redirect_uri
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +68,17 @@ class RedirectTarget:
 
 
 class AuthorizationError(OAuth2Error):
-    """An error that is returned to the client by redirect (RFC 6749 sections 4.1.2.1 and 4.2.2.1)."""
+    """An error that is returned to the client by redirect (RFC 6749 sections 4.1.2.1 and 4.2.2.1).
 
-    def __init__(self, error: str, description: str, target: RedirectTarget) -> None:
+    `log` is the message for operators, if it says more than the description; it contains no state and no token.
+    """
+
+    def __init__(self, error: str, description: str, target: RedirectTarget, log: str = "") -> None:
         super().__init__(error)
         self.error = error
         self.description = description
         self.target = target
+        self.log = log or description
 
     @property
     def location(self) -> str:
@@ -72,14 +86,18 @@ class AuthorizationError(OAuth2Error):
 
 
 class ClientRequestError(OAuth2Error):
-    """An error that is returned to the client as JSON (RFC 6749 section 5.2)."""
+    """An error that is returned to the client as JSON (RFC 6749 section 5.2).
+
+    `log` is the message for operators, if it says more than the description. It contains no token and no secret.
+    """
 
     status = 400
 
-    def __init__(self, error: str, description: str) -> None:
+    def __init__(self, error: str, description: str, log: str = "") -> None:
         super().__init__(error)
         self.error = error
         self.description = description
+        self.log = log or description
 
 
 class InvalidClientError(ClientRequestError):
@@ -87,8 +105,8 @@ class InvalidClientError(ClientRequestError):
 
     status = 401
 
-    def __init__(self, description: str = "client authentication failed") -> None:
-        super().__init__("invalid_client", description)
+    def __init__(self, log: str = "") -> None:
+        super().__init__("invalid_client", "client authentication failed", log)
 
 
 class BearerError(OAuth2Error):

@@ -14,9 +14,10 @@ from typing import Any
 
 from linkauth.oauth2.clients import Client
 from linkauth.oauth2.errors import ClientRequestError
+from linkauth.oauth2.excerpts import log_excerpt
 from linkauth.oauth2.jwt import Signer
 from linkauth.oauth2.requests import AuthorizationRequest
-from linkauth.oauth2.tokens import Code, Link, ResourceOwner, Token, TokenStorage, derive_successor, digest, new_token
+from linkauth.oauth2.tokens import CODE_REUSED, Code, Link, ResourceOwner, Token, TokenStorage, digest, new_token
 
 log = logging.getLogger(__name__)
 
@@ -134,99 +135,33 @@ def exchange_code(client: Client, form: Mapping[str, str], issuer: Issuer, now: 
     if verifier is not None and not _VERIFIER.fullmatch(verifier):
         raise ClientRequestError("invalid_request", "code_verifier is not 43 to 128 unreserved characters")
     found = issuer.storage.find_code(digest(form["code"]))
-    if found is None or found[0].client_id != client.client_id:
-        raise _invalid_grant()
+    if found is None:
+        raise invalid_grant("the code is unknown: it was not issued here, or expired long ago")
+    if found[0].client_id != client.client_id:
+        raise invalid_grant(f"the code was issued to the client {found[0].client_id}")
     link, code = found
     if code.redirect_uri != form.get("redirect_uri") and not (code.redirect_uri is None and "redirect_uri" not in form):
-        raise _invalid_grant()
+        received = log_excerpt(form["redirect_uri"]) if "redirect_uri" in form else "missing"
+        raise invalid_grant(f"redirect_uri is {received}, and was {code.redirect_uri or 'missing'} at /authorize")
     if not _matches_challenge(code.code_challenge, verifier):
-        raise _invalid_grant()
+        raise invalid_grant("code_verifier does not belong to the code_challenge of /authorize (PKCE)")
     # the client's settings may have changed since the code was issued
     scopes = allowed_scopes(link.scopes, client)
     access_token, access, lifetime = issuer.issue_access_token(
         client, link, None if scopes == link.scopes else scopes, now
     )
     refresh_token = new_token()
-    records = (access, Token(digest(refresh_token), "refresh", now, _refresh_expiry(client, link, now)))
+    records = (access, Token(digest(refresh_token), "refresh", now, refresh_expiry(client, link, now)))
     redeemable = code.used_at is None and scopes is not None and is_active(link, code.expires_at, now)
     if not (redeemable and issuer.storage.redeem(code, link, records, now)):
         current = issuer.storage.find_code(code.digest)
         if current and current[1].used_at is not None:
-            issuer.storage.end(link, "code used twice", now)
-        raise _invalid_grant()
-    return _token_response(access_token, lifetime, scopes or (), refresh_token)
-
-
-def exchange_refresh_token(client: Client, form: Mapping[str, str], issuer: Issuer, now: int) -> dict[str, Any]:
-    """Exchange a refresh token for tokens (RFC 6749 section 6) and return the token response.
-
-    The client's `refresh` policy decides about rotation. Raises ClientRequestError or StorageUnavailableError.
-    """
-    presented = form.get("refresh_token")
-    if not presented:
-        raise ClientRequestError("invalid_request", "refresh_token is missing")
-    found = issuer.storage.find(digest(presented), "refresh")
-    if found is None or found[0].client_id != client.client_id:
-        raise _invalid_grant()
-    link, record = found
-    replaced = record.used_at is not None and client.refresh != "rotate"
-    if replaced or not is_active(link, record.expires_at, now):
-        raise _invalid_grant()
-    scopes = _requested_scopes(form.get("scope"), link.scopes, client)
-    access_token, access, lifetime = issuer.issue_access_token(client, link, scopes, now)
-    expires_at = _refresh_expiry(client, link, now)
-    granted = link.scopes if scopes is None else scopes
-    if client.refresh == "stable":
-        if not issuer.storage.renew(link, record, expires_at, (access,), now, consume=False):
-            raise _invalid_grant()
-        return _token_response(access_token, lifetime, granted, presented)
-    if client.refresh == "overlap":
-        texts = [new_token()]
-    else:
-        # one successor for each secret of the ini file: any server can then repeat a lost response
-        texts = [derive_successor(presented, key) for key in (issuer.successor_key, *issuer.previous_keys)]
-    successors = {
-        text: Token(digest(text), "refresh", now, expires_at, generation=record.generation + 1) for text in texts
-    }
-    # the one of the oldest secret: servers that have only the former secret return it too
-    successor = texts[-1]
-    tokens = (access, *successors.values())
-    if client.refresh == "overlap":
-        if not issuer.storage.renew(link, record, expires_at, tokens, now, consume=False):
-            raise _invalid_grant()
-    elif record.used_at is not None or not issuer.storage.renew(link, record, expires_at, tokens, now, consume=True):
-        successor = _handle_reuse(client, link, record, successors, access, issuer, now)
-    return _token_response(access_token, lifetime, granted, successor)
-
-
-def _handle_reuse(
-    client: Client,
-    link: Link,
-    record: Token,
-    successors: Mapping[str, Token],
-    access: Token,
-    issuer: Issuer,
-    now: int,
-) -> str:
-    """Return the successor of a refresh token that was already rotated, or end the link.
-
-    Within the grace period the client has probably lost the response, so the same successor is returned. Otherwise two
-    parties have the token, and the link ends (RFC 9700 section 4.14.2). `successors` are those that this server would
-    issue; a server with fewer secrets has issued fewer. Raises ClientRequestError if the link ends.
-    """
-    current = issuer.storage.find(record.digest, "refresh")
-    used_at = current[1].used_at if current else None
-    stored = ((text, issuer.storage.find(token.digest, "refresh")) for text, token in successors.items())
-    unused = [(text, found[1]) for text, found in stored if found and found[1].used_at is None]
-    # max(): the clock of the server that rotated the token may be ahead
-    within_grace = used_at is not None and max(now - used_at, 0) < client.refresh_grace
-    if not (within_grace and unused):
-        issuer.storage.end(link, "refresh token used twice", now)
-        raise _invalid_grant()
-    text, successor = unused[-1]
-    if not issuer.storage.renew(link, successor, successors[text].expires_at, (access,), now, consume=False):
-        raise _invalid_grant()
-    return text
+            issuer.storage.end(link, CODE_REUSED, now)
+            raise invalid_grant("the code was used twice, so its link has ended")
+        if scopes is None:
+            raise invalid_grant(f"no scope of the link is in the scopes of the client: {' '.join(link.scopes)}")
+        raise invalid_grant(inactive_reason("code", link, code.expires_at, now))
+    return token_response(access_token, lifetime, scopes or (), refresh_token)
 
 
 def _matches_challenge(challenge: str | None, verifier: str | None) -> bool:
@@ -251,30 +186,13 @@ def allowed_scopes(granted: tuple[str, ...], client: Client) -> tuple[str, ...] 
     return None if granted and not allowed else allowed
 
 
-def _refresh_expiry(client: Client, link: Link, now: int) -> int | None:
+def refresh_expiry(client: Client, link: Link, now: int) -> int | None:
     expiries = [link.created_at + client.refresh_lifetime] if client.refresh_lifetime is not None else []
     expiries += [now + client.refresh_idle] if client.refresh_idle is not None else []
     return min(expiries, default=None)
 
 
-def _requested_scopes(requested: str | None, granted: tuple[str, ...], client: Client) -> tuple[str, ...] | None:
-    """Return the scopes of a new access token, or None for all scopes of the link. Never the empty tuple.
-
-    `requested` is the `scope` parameter. Raises ClientRequestError if it exceeds what was granted or if the client has
-    lost all granted scopes.
-    """
-    allowed = allowed_scopes(granted, client)
-    if allowed is None:
-        raise _invalid_grant()
-    if not requested:
-        return None if allowed == granted else allowed
-    scopes = tuple(dict.fromkeys(requested.split(" ")))
-    if not set(scopes) <= set(allowed):
-        raise ClientRequestError("invalid_scope", "scope is more than was granted")
-    return scopes
-
-
-def _token_response(
+def token_response(
     access_token: str, lifetime: int | None, scopes: tuple[str, ...], refresh_token: str
 ) -> dict[str, Any]:
     response: dict[str, Any] = {
@@ -289,5 +207,14 @@ def _token_response(
     return response
 
 
-def _invalid_grant() -> ClientRequestError:
-    return ClientRequestError("invalid_grant", "the grant is unknown, expired, used, ended, or of another client")
+def invalid_grant(log: str) -> ClientRequestError:
+    """Return the error for a code or refresh token. The client is not told why, only the operator: `log`."""
+    description = "the grant is unknown, expired, used, ended, or of another client"
+    return ClientRequestError("invalid_grant", description, log)
+
+
+def inactive_reason(what: str, link: Link, expires_at: int | None, now: int) -> str:
+    """Return why a code or refresh token of `link` cannot be used, for operators."""
+    if link.ended_at is not None:
+        return f"the link of the {what} has ended"
+    return f"the {what} has expired" if expires_at is not None and now >= expires_at else f"the {what} is used up"

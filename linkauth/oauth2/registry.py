@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from linkauth.oauth2 import grants
+from linkauth.oauth2 import grants, refresh
 from linkauth.oauth2.clients import Client
 from linkauth.oauth2.grants import Issuer
 from linkauth.oauth2.requests import AuthorizationRequest
@@ -53,7 +53,7 @@ GRANTS: dict[str, Grant] = {
     for grant in (
         Grant("authorization_code", "code", pkce=True, authorize=grants.authorize_code, exchange=grants.exchange_code),
         Grant("implicit", "token", "fragment", authorize=grants.authorize_implicit),
-        Grant("refresh_token", exchange=grants.exchange_refresh_token, granted_with="authorization_code"),
+        Grant("refresh_token", exchange=refresh.exchange_refresh_token, granted_with="authorization_code"),
     )
 }
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from joserfc.jwk import ECKey
 
 __all__ = [
+    "CODE_REUSED",
+    "REFRESH_TOKEN_REUSED",
     "Code",
     "Kind",
     "Link",
@@ -32,6 +34,8 @@ __all__ = [
 ]
 
 Kind = Literal["access", "refresh"]
+CODE_REUSED, REFRESH_TOKEN_REUSED = "code used twice", "refresh token used twice"
+"""The reasons of a link that ends because somebody else may have its tokens."""
 
 
 class ResourceOwner(Protocol):

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Boolean, Column, Integer, MetaData, String, Table, create_engine, insert, select
+from sqlalchemy import Boolean, Column, Integer, MetaData, String, Table, create_engine, insert, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -69,11 +69,18 @@ people = Table(
     Column("name", String(255), nullable=False),
     Column("password_hash", String(255), nullable=False),
     Column("active", Boolean, nullable=False),
+    # of people who have signed up
+    Column("country", String(2)),
+    Column("postal_code", String(20)),
+    Column("phone", String(32)),
 )
 
 
 def create(url: str) -> None:
-    """Creates the table in the database at `url` and inserts the demo users, unless the table has rows already."""
+    """Creates the table in the database at `url` and inserts the demo users, unless the table has rows already.
+
+    A table of an earlier version gets the columns that it lacks.
+    """
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite" and parsed.database:
@@ -83,6 +90,11 @@ def create(url: str) -> None:
         engine = create_engine(parsed)
         with engine.begin() as connection:
             metadata.create_all(connection)
+            present = {column["name"] for column in inspect(connection).get_columns(people.name)}
+            for column in people.columns:
+                if column.name not in present:
+                    kind = column.type.compile(engine.dialect)
+                    connection.execute(text(f"ALTER TABLE {people.name} ADD COLUMN {column.name} {kind}"))
             if connection.execute(select(people.c.id).limit(1)).first() is None:
                 rows = [{**vars(person)} for person in PEOPLE]
                 connection.execute(insert(people), [{k: row[k] for k in row if k != "password"} for row in rows])

@@ -34,23 +34,30 @@ class Finding:
 
 
 class Probe:
-    """Simulates Amazon for the client `name`, against the server at `url`.
+    """Simulates Amazon for the client `name` and one of its grants, against the server at `url`.
 
     `person` is the user name and password for sign-ins, or None. `limit` is the maximum duration of a response in
-    seconds.
+    seconds. `ca_file` is that of `HttpClient`, with the same exceptions.
     """
 
     def __init__(
-        self, settings: Settings, name: str, url: str, person: tuple[str, str] | None, limit: float = RESPONSE_SECONDS
+        self,
+        settings: Settings,
+        name: str,
+        grant: str,
+        url: str,
+        person: tuple[str, str] | None,
+        limit: float = RESPONSE_SECONDS,
+        ca_file: str = "",
     ) -> None:
         self._client, self._person, self._limit = settings.clients[name], person, limit
         self._client_id = self._client.client_id or name
-        self._code = "authorization_code" in self._client.grants
+        self._code = grant == "authorization_code"
         self._verifier = secrets.token_urlsafe(48)
         origin = urlsplit(settings.public_url)
         self._origin = {"Origin": f"{origin.scheme}://{origin.netloc}"}
         self._basic = {"Authorization": "Basic " + alexa.basic(self._client_id, self._client.secret)}
-        self._server = HttpClient(url.rstrip("/"), settings.https)
+        self._server = HttpClient(url.rstrip("/"), settings.https, ca_file)
         self._active_tokens: list[str] = []
         path = "/api/skill/link/" if self._code else "account-linking-status"
         known = self._client.all_redirect_uris
@@ -126,8 +133,7 @@ class Probe:
             response = self._sign_in(redirect_uri=uri, state=sent)
             if not response.location:
                 # no further attempt: it would count as a failure of the user
-                hint = ": wrong name or password?" if response.status == 403 else ""
-                yield Finding("sign-in", False, response.status_text + hint)
+                yield Finding("sign-in", False, _refusal(response))
                 return
             finding, parameters = self._check_redirect(uri, sent, response.location)
             yield finding
@@ -250,6 +256,18 @@ class Probe:
 
     def _post(self, path: str, form: dict[str, str], headers: dict[str, str]) -> HttpResponse:
         return self._server.post(path, form, headers)
+
+
+def _refusal(response: HttpResponse) -> str:
+    """Returns why a sign-in failed: the status, the wait that the server demands, and the message of the page."""
+    wait = response.headers.get("Retry-After", "") if response.status else ""
+    message = Page(response.text).message
+    parts = [response.status_text]
+    if wait:
+        parts.append(f"try again in {wait} seconds")
+    if message:
+        parts.append(f"the page says: {message}")
+    return "; ".join(parts)
 
 
 def _location(uri: str) -> str:

@@ -1,25 +1,33 @@
-"""The database of linkauth: links, tokens, codes, signing keys and comparisons of backends, over SQLAlchemy Core."""
+"""The database of linkauth, over SQLAlchemy Core.
 
+It has links, tokens, codes, signing keys, comparisons of backends, challenges and the outbox of mails.
+"""
+
+from linkauth.storage.challenges import ChallengeStore
 from linkauth.storage.comparisons import Comparisons
 from linkauth.storage.engine import open_engine
-from linkauth.storage.keys import KeyStore, StoredKey, key_store, unreadable_keys_problem
+from linkauth.storage.keys import KeyStore, StoredKey, key_store, require_signing_keys, unreadable_keys_problem
 from linkauth.storage.link_admin import COLUMNS, LinkAdmin, LinkFilter
 from linkauth.storage.links import LinkStore
+from linkauth.storage.outbox import OutboxStore
 from linkauth.storage.schema import open_storage, readable_by_others, require_current, revision, upgrade
 
 __all__ = [
     "COLUMNS",
+    "ChallengeStore",
     "Comparisons",
     "KeyStore",
     "LinkAdmin",
     "LinkFilter",
     "LinkStore",
+    "OutboxStore",
     "StoredKey",
     "key_store",
     "open_engine",
     "open_storage",
     "readable_by_others",
     "require_current",
+    "require_signing_keys",
     "revision",
     "unreadable_keys_problem",
     "upgrade",

@@ -25,6 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from linkauth.login.comparison import AGREE, UNAVAILABLE, Comparison, ComparisonsUnavailable
 from linkauth.storage.engine import Reader, Writer, describe_error
+from linkauth.storage.statements import dialect_insert
 from linkauth.storage.tables import comparisons, links
 
 _KEY = (comparisons.c.shadow, comparisons.c.backend, comparisons.c.subject)
@@ -35,7 +36,7 @@ class Comparisons:
 
     def __init__(self, engine: Engine) -> None:
         self._reader, self._writer = Reader(engine), Writer(engine)
-        self._insert = _dialect_insert(engine)
+        self._insert = dialect_insert(engine)
 
     def last(self, shadow: str, backend: str, subject: str) -> tuple[str, int] | None:
         """Returns the last outcome of a person and its time in seconds since 1970; None if there is none."""
@@ -96,20 +97,6 @@ class Comparisons:
     def _rows(self, statement: Select[Any]) -> list[dict[str, Any]]:
         with self._reader.connect() as connection:
             return [dict(row) for row in connection.execute(statement).mappings()]
-
-
-def _dialect_insert(engine: Engine) -> Any:
-    """Returns the dialect's INSERT, which supports ON CONFLICT.
-
-    Only the dialect in use is imported, because each import takes tens of milliseconds.
-    """
-    if engine.dialect.name == "sqlite":
-        from sqlalchemy.dialects import sqlite
-
-        return sqlite.insert
-    from sqlalchemy.dialects import postgresql
-
-    return postgresql.insert
 
 
 @contextmanager

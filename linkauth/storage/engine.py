@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from threading import BoundedSemaphore
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -13,9 +14,10 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError, TimeoutError
 
 from linkauth.config.settings import SettingsError
+from linkauth.oauth2.tokens import StorageUnavailableError
 from linkauth.redaction import reason, register_url_secrets
 from linkauth.storage import postgresql, sqlite
-from linkauth.storage.deadline import OPERATOR_SECONDS, REQUEST_SECONDS, DeadlinePool, operation
+from linkauth.storage.deadline import OPERATOR_SECONDS, REQUEST_SECONDS, DeadlinePool, operation, remaining
 from linkauth.storage.group_commit import GroupCommit
 from linkauth.storage.sqlite import READ_ONLY
 from linkauth.storage.statements import Prepared
@@ -29,6 +31,9 @@ KEPT_CONNECTIONS = 4
 """Number of connections that a Reader keeps on SQLite."""
 MAX_WRITERS = 12
 """Maximum number of concurrent write transactions per process. The remaining connections are for readers."""
+MAX_TRANSACTIONS = 4
+"""How many of the write transactions may have several statements. These may wait for each other for longer, and the
+remaining ones are for those that do not."""
 
 
 _CONNECTION_LIMITS = """
@@ -41,6 +46,8 @@ SELECT (SELECT setting::int FROM pg_settings WHERE name = 'max_connections')
 """Selects the connection limits of the server, the role and the database. The last two are -1 if they are not set."""
 _writers: WeakKeyDictionary[Engine, BoundedSemaphore] = WeakKeyDictionary()
 """The write slots of each engine, shared by all writers on it."""
+_transactions: WeakKeyDictionary[Engine, BoundedSemaphore] = WeakKeyDictionary()
+"""The slots of each engine for transactions of several statements."""
 
 
 def open_engine(url: str, for_operator: bool = False) -> Engine:
@@ -77,7 +84,29 @@ def describe_error(error: Exception) -> str:
     """Returns type and redacted message of a database error, or only the type if the message may contain a value."""
     # drivers and SQLAlchemy use the same names (PEP 249); psycopg raises subclasses of these
     kinds = [each.__name__ for each in type(error).__mro__]
-    return kinds[0] if {"DataError", "IntegrityError"}.intersection(kinds) else f"{kinds[0]}: {reason(error)}"
+    if {"DataError", "IntegrityError"}.intersection(kinds):
+        return kinds[0]
+    text = reason(error)
+    # a driver may give no message; then the text is the name of its class
+    is_silent = text in (kinds[0], type(getattr(error, "orig", None)).__name__)
+    return f"{kinds[0]}: {_cause_of_silent(error) if is_silent else text}"
+
+
+def _cause_of_silent(error: Exception) -> str:
+    """Returns what is behind a database error without a message: the cause, or the code of PostgreSQL."""
+    origin: BaseException = getattr(error, "orig", None) or error
+    if cause := origin.__cause__ or origin.__context__:
+        return reason(cause)
+    return f"no message; SQLSTATE {getattr(origin, 'sqlstate', None) or 'unknown'}"
+
+
+@contextmanager
+def storage_errors(engine: Engine) -> Iterator[None]:
+    """Context manager that raises StorageUnavailableError instead of the errors of a database."""
+    try:
+        yield
+    except (SQLAlchemyError, engine.dialect.dbapi.Error) as error:  # type: ignore[union-attr]
+        raise StorageUnavailableError(describe_error(error)) from error
 
 
 class Reader:
@@ -154,6 +183,16 @@ def _run(engine: Engine, work: Callable[..., Result], *arguments: Any) -> Result
     return result
 
 
+def _transact(connection: Any, work: Callable[[Any], Result]) -> Result:
+    """Calls `work` in a transaction on PostgreSQL. If it fails, `_run` closes the connection, which rolls it back."""
+    cursor = connection.cursor()
+    # each statement sees what others have committed before it, also if the default of the role is another one
+    cursor.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+    result: Result = work(connection)
+    cursor.execute("COMMIT")
+    return result
+
+
 class Writer:
     """Runs write transactions.
 
@@ -168,6 +207,7 @@ class Writer:
         self._seconds = pool.timeout()
         self._group_commit = GroupCommit(engine) if engine.dialect.name == "sqlite" else None
         self._write_slots = _writers.setdefault(engine, BoundedSemaphore(MAX_WRITERS))
+        self._transaction_slots = _transactions.setdefault(engine, BoundedSemaphore(MAX_TRANSACTIONS))
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -188,20 +228,25 @@ class Writer:
         with self._turn():
             return _run(self._engine, work)
 
+    def transact(self, work: Callable[[Any], Result]) -> Result:
+        """Like `run`, but all statements of `work` are one transaction on PostgreSQL too."""
+        if self._group_commit:
+            return self.run(work)
+        with self._turn(self._transaction_slots):
+            return _run(self._engine, lambda connection: _transact(connection, work))
+
     @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Context manager for the turn to write, and for the deadline of the operation."""
-        with operation(self._seconds):
+    def _turn(self, *slots: BoundedSemaphore) -> Iterator[None]:
+        """Context manager for the turn to write, within the deadline of the operation. It also takes `slots`."""
+        with operation(self._seconds), ExitStack() as taken:
             if self._group_commit:
-                with self._group_commit.turn():
-                    yield
-                return
-            if not self._write_slots.acquire(timeout=self._seconds):
-                raise TimeoutError("too many write transactions are waiting")
-            try:
-                yield
-            finally:
-                self._write_slots.release()
+                taken.enter_context(self._group_commit.turn())
+            else:
+                for each in (*slots, self._write_slots):
+                    if not each.acquire(timeout=remaining()):
+                        raise TimeoutError("too many write transactions are waiting")
+                    taken.callback(each.release)
+            yield
 
 
 def connection_limit(engine: Engine) -> int | None:
@@ -241,6 +286,8 @@ def _create(url: URL, for_operator: bool) -> Engine:
 def _require_file(url: URL) -> None:
     if url.database in (None, "", ":memory:"):
         raise SettingsError([(KEY, "does not name a file: links in memory would be lost with the process")])
+    if os.path.isdir(str(url.database)):
+        raise SettingsError([(KEY, "cannot be opened: it names a folder: write the path of a file in it")])
     if str(url.database).startswith("file:"):
         # the path of the file must be known, to check its existence and mode
         raise SettingsError(

@@ -49,12 +49,15 @@ class _Turns:
 
         Raises TimeoutError at the deadline of the current `operation`.
         """
-        with self._lock:
-            if not self._is_taken:
-                self._is_taken = True
-                return True
-            self._waiting.append(job)
+        # a signal handler may raise at any point
         try:
+            with self._lock:
+                if self._is_taken:
+                    self._waiting.append(job)
+                else:
+                    self._is_taken = job.has_turn = True
+            if job.has_turn:
+                return True
             if not job.woken.acquire(timeout=remaining()):
                 with self._lock:
                     if job in self._waiting:

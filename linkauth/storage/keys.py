@@ -1,9 +1,8 @@
 """Keys that sign JWT access tokens. They are stored in the database, so that all servers share them.
 
-The private key is encrypted (JWE, dir with A256GCM) with a key derived from `linkauth.secret`, so that a copy of the
-database is not enough to sign tokens. It is encrypted once for `linkauth.secret` and once for each previous secret.
-Thus servers with the old and the new secret can read the same keys during a rolling restart. Each encrypted copy is
-called a seal.
+The private key is encrypted with a key derived from `linkauth.secret`, so that a copy of the database is not enough to
+sign tokens. It is encrypted once for `linkauth.secret` and once for each previous secret. Thus servers with the old and
+the new secret can read the same keys during a rolling restart. `linkauth.storage.sealing` encrypts it.
 """
 
 from __future__ import annotations
@@ -15,8 +14,6 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,17 +21,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from linkauth.config.settings import Settings, SettingsError
 from linkauth.oauth2.tokens import SigningKey, StorageUnavailableError
 from linkauth.storage.engine import Reader, Writer, describe_error
+from linkauth.storage.sealing import derived_keys, open_seal, seal
 from linkauth.storage.tables import signing_keys, tokens
 
 log = logging.getLogger(__name__)
 
-if TYPE_CHECKING:
-    # joserfc takes 10 MB, so functions import it on demand; a server without JWTs does not need it
-    from joserfc.jwk import OctKey
-
 RELOAD_SECONDS = 60
 RETRY_SECONDS = 5
-_SEAL = {"alg": "dir", "enc": "A256GCM"}
 
 
 @dataclass(frozen=True)
@@ -59,8 +52,7 @@ class KeyStore:
 
     def __init__(self, engine: Engine, secret: str, previous: Sequence[str] = ()) -> None:
         self._reader, self._writer = Reader(engine), Writer(engine)
-        digests = (sha256(b"linkauth signing keys" + each.encode("utf-8")).digest() for each in (secret, *previous))
-        self._secrets = tuple(dict.fromkeys(digests))
+        self._secrets = derived_keys("linkauth signing keys", (secret, *previous))
         self._lock = threading.Lock()
         self._failures = 0
         self._cache: tuple[float, Sequence[SigningKey]] = (-math.inf, ())
@@ -148,7 +140,7 @@ class KeyStore:
         Keys with an ID in `delete_kids` are deleted; tokens that they signed can no longer be verified.
         """
         new = SigningKey.new(signs_from)
-        sealed = " ".join(_seal(new, secret) for secret in self._secrets)
+        sealed = seal(_private_key(new), *self._secrets)
         with self._writer.begin() as connection:
             retires_later = signing_keys.c.retires_at.is_(None) | (signing_keys.c.retires_at > retires_at)
             connection.execute(delete(signing_keys).where(signing_keys.c.kid.in_(list(delete_kids))))
@@ -162,7 +154,7 @@ class KeyStore:
         Other seals remain, because servers with another ini may need them.
         """
         return sum(
-            self._replace(each, " ".join((each.sealed, *(_seal(each.key, secret) for secret in each.missing_secrets))))
+            self._replace(each, f"{each.sealed} {seal(_private_key(each.key), *each.missing_secrets)}")
             for each in self.load()
             if each.key and each.missing_secrets
         )
@@ -170,7 +162,7 @@ class KeyStore:
     def reseal(self) -> int:
         """Replaces the seals of readable keys by seals for the secrets in the ini. Returns how many keys changed."""
         return sum(
-            self._replace(each, " ".join(_seal(each.key, secret) for secret in self._secrets))
+            self._replace(each, seal(_private_key(each.key), *self._secrets))
             for each in self.load()
             if each.key and (each.missing_secrets or each.unknown_seals)
         )
@@ -190,7 +182,9 @@ class KeyStore:
     def _row_to_key(self, kid: str, signs_from: int, retires_at: int | None, sealed: str) -> StoredKey:
         from joserfc.jwk import ECKey
 
-        private_keys = {secret: private for secret in self._secrets if (private := _open(sealed, secret)) is not None}
+        private_keys = {
+            secret: private for secret in self._secrets if (private := open_seal(sealed, secret)) is not None
+        }
         key = None
         for private in private_keys.values():
             key = SigningKey(kid, signs_from, retires_at, ECKey.import_key(json.loads(private)))
@@ -213,27 +207,17 @@ def unreadable_keys_problem(kids: Iterable[str]) -> str:
     )
 
 
-def _seal(key: SigningKey, secret: bytes) -> str:
-    from joserfc import jwe
-
-    private = json.dumps(key.key.as_dict(private=True)).encode("ascii")
-    return jwe.encrypt_compact(_SEAL, private, _import(secret), algorithms=["dir", "A256GCM"])
+def _private_key(key: SigningKey) -> bytes:
+    return json.dumps(key.key.as_dict(private=True)).encode("ascii")
 
 
-def _open(sealed: str, secret: bytes) -> bytes | None:
-    """Returns the private key from the first seal that `secret` decrypts, or None."""
-    from joserfc import jwe
-    from joserfc.errors import JoseError
-
-    for seal in sealed.split():
-        try:
-            return jwe.decrypt_compact(seal, _import(secret), algorithms=["dir", "A256GCM"]).plaintext
-        except (JoseError, ValueError):
-            continue
-    return None
-
-
-def _import(secret: bytes) -> OctKey:
-    from joserfc.jwk import OctKey
-
-    return OctKey.import_key(secret)
+def require_signing_keys(settings: Settings, stored: Sequence[StoredKey]) -> None:
+    """Raises SettingsError if a client uses JWTs and none of the stored keys can sign them."""
+    jwt_clients = [name for name, client in settings.clients.items() if client.token_format == "jwt"]
+    if not jwt_clients:
+        return
+    if unreadable := [key.kid for key in stored if not key.key]:
+        raise SettingsError([("linkauth.secret", unreadable_keys_problem(unreadable))])
+    if not any(key.signs_from <= time.time() for key in stored):
+        problem = "is jwt, but there is no signing key; create one with: linkauth keys rotate <ini file>"
+        raise SettingsError([(f"linkauth.client.{name}.token_format", problem) for name in jwt_clients])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, and_, exists, false, func, or_, select, update
 
+from linkauth.identities import shown_name
+from linkauth.logs import event
 from linkauth.storage.engine import Reader, Writer
 from linkauth.storage.tables import deny_list, links, tokens
 
@@ -29,6 +32,8 @@ COLUMNS = (
     "ended_at",
     "end_reason",
 )
+_LOGGED_COLUMNS = [links.c[name] for name in ("id", "client_id", "backend", "grant", "username")]
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,8 @@ class LinkFilter:
     """Selects links. A field that is None does not restrict the selection. Times are in seconds since 1970.
 
     `person` is a user name in any case, or `<backend>:<subject>`. `unused_since` selects links that have had no use and
-    no new token since then. `active_only` excludes links that have ended.
+    no new token since then. `active_only` excludes links that have ended, and `with_token_only` those whose
+    authorization code was never exchanged for a token.
     """
 
     person: str | None = None
@@ -44,10 +50,13 @@ class LinkFilter:
     created_before: int | None = None
     unused_since: int | None = None
     active_only: bool = True
+    with_token_only: bool = False
 
     def clause(self) -> ColumnElement[bool]:
         """Returns the filter as an SQL expression."""
         conditions: list[ColumnElement[bool]] = [links.c.ended_at.is_(None)] if self.active_only else []
+        if self.with_token_only:
+            conditions.append(links.c.token_issued_at.is_not(None))
         if self.person is not None:
             backend, _, subject = self.person.partition(":")
             same_subject = and_(links.c.backend == backend, links.c.subject == subject) if subject else false()
@@ -95,12 +104,17 @@ class LinkAdmin:
         """Ends the selected active links in batches. Returns their number."""
         batch = select(links.c.id).where(link_filter.clause(), links.c.ended_at.is_(None)).limit(BATCH_SIZE)
         end = update(links).where(links.c.id.in_(batch.scalar_subquery()))
+        ended = end.values(ended_at=now, end_reason=reason[:255]).returning(*_LOGGED_COLUMNS)
         total = 0
         while True:
             with self._writer.begin() as connection:
-                count = connection.execute(end.values(ended_at=now, end_reason=reason[:255])).rowcount
+                rows = connection.execute(ended).all()
+                count = len(rows)
                 if count:
                     connection.execute(update(deny_list).values(version=deny_list.c.version + 1))
+            for row in rows:
+                fields = {"link": row.id, "client": row.client_id, "backend": row.backend, "grant": row.grant}
+                event(log, logging.INFO, "link ended", **fields, reason=reason, name=shown_name(row.username))
             total += count
             if count < BATCH_SIZE:
                 return total

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Engine, exists, select, update
 
-from linkauth.oauth2.tokens import Code, Kind, Link, StorageUnavailableError, Token
+from linkauth.identities import shown_name
+from linkauth.logs import event
+from linkauth.oauth2.tokens import CODE_REUSED, REFRESH_TOKEN_REUSED, Code, Kind, Link, StorageUnavailableError, Token
 from linkauth.storage.engine import Reader, Writer, describe_error
 from linkauth.storage.link_changes import link_changes
 from linkauth.storage.statements import DENY_LIST_VERSION, FIND_CODE, FIND_TOKEN, LINK_COLUMNS
 from linkauth.storage.tables import deny_list, links, tokens
 from linkauth.storage.usage import UsageWriter
+
+log = logging.getLogger(__name__)
 
 
 class LinkStore:
@@ -44,6 +49,7 @@ class LinkStore:
         self._usage.sweep(link.created_at)
         with self._errors():
             self._changes.create(row, _token_rows(tokens), None if code is None else _code_row(code))
+        _log("link made", link)
 
     def find(self, digest: bytes, kind: Kind) -> tuple[Link, Token] | None:
         with self._errors():
@@ -62,7 +68,10 @@ class LinkStore:
     def redeem(self, code: Code, link: Link, tokens: tuple[Token, ...], now: int) -> bool:
         presented = {"presented": code.digest, "link_id": link.id, "now": now}
         with self._errors():
-            return self._changes.redeem(presented, _token_rows(tokens))
+            is_redeemed = self._changes.redeem(presented, _token_rows(tokens))
+        if is_redeemed:
+            _log("code redeemed", link)
+        return is_redeemed
 
     def renew(
         self, link: Link, presented: Token, expires_at: int | None, tokens: tuple[Token, ...], now: int, consume: bool
@@ -85,13 +94,20 @@ class LinkStore:
     def end(self, link: Link, reason: str, now: int) -> None:
         active = update(links).where(links.c.id == link.id, links.c.ended_at.is_(None))
         with self._errors(), self._writer.begin() as connection:
-            if connection.execute(active.values(ended_at=now, end_reason=reason[:255])).rowcount:
+            is_ended = connection.execute(active.values(ended_at=now, end_reason=reason[:255])).rowcount
+            if is_ended:
                 has_jwts = exists().where(_tokens.c.link_id == link.id, _tokens.c.jti.is_not(None))
                 connection.execute(update(deny_list).where(has_jwts).values(version=deny_list.c.version + 1))
+        if is_ended:
+            _log("link ended", link, reason)
 
     def record_use(self, link: Link, now: int) -> None:
         if link.id is not None:
             self._usage.record_use(link.id, now)
+
+    def sweep(self, now: int) -> None:
+        """Deletes rows that are no longer needed, in the background, if the last sweep was at least an hour ago."""
+        self._usage.sweep(now)
 
     def revoked_tokens(self, now: int) -> dict[str, int]:
         ended = select(_tokens.c.jti, _tokens.c.expires_at).join_from(_tokens, links)
@@ -119,6 +135,19 @@ class LinkStore:
 
 # an alias, because some methods have an argument `tokens`
 _tokens = tokens
+
+
+def _log(text: str, link: Link, reason: str = "") -> None:
+    """Logs an event of a link. `linkauth links` lists the same user name, client and number."""
+    event(
+        *(log, logging.WARNING if reason in (CODE_REUSED, REFRESH_TOKEN_REUSED) else logging.INFO, text),
+        client=link.client_id,
+        backend=link.backend,
+        grant=link.grant,
+        link=link.id,
+        reason=reason,
+        name=shown_name(link.username),
+    )
 
 
 def _link(row: Sequence[Any]) -> Link:

@@ -13,6 +13,8 @@ from linkauth.storage.sqlite import READ_ONLY
 STATEMENT_SECONDS = 1.5
 LOCK_SECONDS = 1.25
 """statement_timeout and lock_timeout. They are below REQUEST_SECONDS, so that the server stops in time."""
+IDLE_TRANSACTION_SECONDS = 5
+"""idle_in_transaction_session_timeout: the transaction of a process that has stopped ends, and with it its locks."""
 IDLE_SECONDS = 30
 """A connection that was idle for longer is checked by a round trip, because firewalls forget idle connections."""
 
@@ -21,7 +23,10 @@ def options(url: URL, for_operator: bool) -> dict[str, Any]:
     """Returns the arguments of `create_engine` for a PostgreSQL server."""
     connect_args: dict[str, Any] = {"connect_timeout": 10 if for_operator else 2}
     if not for_operator:
-        limits = {"statement_timeout": STATEMENT_SECONDS, "lock_timeout": LOCK_SECONDS}
+        limits = {
+            **{"statement_timeout": STATEMENT_SECONDS, "lock_timeout": LOCK_SECONDS},
+            "idle_in_transaction_session_timeout": IDLE_TRANSACTION_SECONDS,
+        }
         connect_args["options"] = " ".join(f"-c {name}={limit * 1000:.0f}" for name, limit in limits.items())
     # other drivers have no cheaper check
     return {"connect_args": connect_args, "pool_pre_ping": url.get_driver_name() != "psycopg"}

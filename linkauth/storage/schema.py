@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from sqlalchemy import Engine, column, inspect, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
 from linkauth.config.settings import Settings, SettingsError
-from linkauth.redaction import reason
+from linkauth.redaction import reason, redact
 from linkauth.storage.engine import open_engine
 from linkauth.storage.tables import VERSION_TABLE
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration. It is repeated here so that a start does not import Alembic; a test compares them."""
 KEY = "linkauth.database"
 
@@ -22,8 +24,8 @@ KEY = "linkauth.database"
 def revision(engine: Engine) -> str | None:
     """Returns the schema version of the database, None if it has none. Raises SettingsError if it cannot be read."""
     file = _file(engine)
-    with _settings_errors():
-        if file is not None and not file.exists():
+    with _settings_errors(engine):
+        if file is not None and not os.path.exists(file):
             # connecting would create it
             return None
         with engine.connect() as connection:
@@ -75,7 +77,7 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
 
         config = Config()
         config.set_main_option("script_location", "linkauth.storage:migrations")
-        with _settings_errors():
+        with _settings_errors(engine):
             if file := _file(engine):
                 file.parent.mkdir(parents=True, exist_ok=True)
             with engine.begin() as connection:
@@ -91,6 +93,28 @@ def readable_by_others(engine: Engine) -> list[Path]:
     return [each for each in files if _mode(each) & 0o077]
 
 
+def unwritable(engine: Engine) -> str | None:
+    """Returns why this account cannot create or write the file of an SQLite database, or None. It leaves no file."""
+    file = _file(engine)
+    if file is None:
+        return None
+    try:
+        exists = file.exists()
+    except OSError as error:
+        return f"cannot be opened: {reason(error)}"
+    if exists:
+        return None if os.access(file, os.R_OK | os.W_OK) else f"cannot be opened: this account cannot write {file}"
+    # `upgrade` creates missing folders
+    folder = next(each for each in file.absolute().parents if os.path.exists(each))
+    if not folder.is_dir():
+        return f"cannot be opened: {folder} is not a folder"
+    try:
+        with TemporaryFile(dir=folder):
+            return None
+    except OSError as error:
+        return f"cannot be opened: this account cannot write to {folder}: {redact(error.strerror)}"
+
+
 def _mode(file: Path) -> int:
     """Returns the mode of a file; 0 if it does not exist, because SQLite may delete -wal and -shm files at any time."""
     try:
@@ -104,8 +128,10 @@ def _file(engine: Engine) -> Path | None:
 
 
 @contextmanager
-def _settings_errors() -> Iterator[None]:
+def _settings_errors(engine: Engine) -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, OSError) as error:
-        raise SettingsError([(KEY, f"cannot be opened: {reason(error)}")]) from error
+        # SQLite does not say why it cannot open a file
+        problem = unwritable(engine) or f"cannot be opened: {reason(error)}"
+        raise SettingsError([(KEY, problem)]) from error

@@ -124,6 +124,54 @@ comparisons = Table(
     Column("unavailable", BigInteger, nullable=False),
 )
 
+challenges = Table(
+    "challenges",
+    metadata,
+    # SHA-256 digests of the value in the page, and of the query of the authorization request
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("purpose", String(16), nullable=False),
+    Column("request", LargeBinary(32), nullable=False),
+    # the account; "" if there is none, or if no mail is sent
+    Column("backend", String(64), nullable=False),
+    Column("subject", String(255), nullable=False),
+    # digest of the value in the page and the code; random if nobody gets the code
+    Column("code", LargeBinary(32), nullable=False),
+    # the fields of a registration, encrypted once per secret in the ini, separated by spaces; NULL if there are none
+    Column("data", Text),
+    Column("tries_left", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    # whether a correct code has extended the validity
+    Column("extended", Boolean, nullable=False),
+    # time of the last claim; NULL: unused
+    Column("used_at", BigInteger),
+    # "replaced", "expired" or "finished"
+    Column("end_reason", String(16)),
+    Index("ix_challenges_backend_subject", "backend", "subject"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", IdType, primary_key=True),
+    # keyed digests of the address and of the source of the request; random if the mail does not count for the limit
+    Column("recipient", LargeBinary(32), nullable=False),
+    Column("source", LargeBinary(32), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    # NULL if the mail is done
+    Column("due_at", BigInteger, index=True),
+    Column("leased_until", BigInteger),
+    # the mail, encrypted, and the ID of the key; NULL if the mail is done
+    Column("sealed", Text),
+    Column("key_id", String(16)),
+    # NULL: waiting
+    Column("outcome", String(16)),
+    Column("done_at", BigInteger, index=True),
+    Index("ix_outbox_recipient_created_at", "recipient", "created_at"),
+    Index("ix_outbox_source_created_at", "source", "created_at"),
+)
+
 
 def full_metadata() -> MetaData:
     """Returns the metadata including the partial index of JWTs, for migrations and their tests.

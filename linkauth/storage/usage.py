@@ -16,7 +16,7 @@ from sqlalchemy import Engine, and_, bindparam, delete, func, or_, select, updat
 
 from linkauth.storage.engine import Reader, Writer, describe_error
 from linkauth.storage.statements import RETENTION_SECONDS, Prepared, link_id, now_parameter
-from linkauth.storage.tables import codes, links, tokens
+from linkauth.storage.tables import challenges, codes, links, outbox, tokens
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +28,8 @@ USES_PER_TRANSACTION = 200
 SWEEP_SECONDS = 3_600
 LINKS_PER_TRANSACTION = 100
 """How many links a sweep examines in one transaction, which delays other transactions by milliseconds."""
+ROWS_PER_TRANSACTION = 100
+"""How many challenges or mails a sweep deletes in one transaction."""
 _SWEEP = 0
 """Stands for a sweep among the IDs of links."""
 
@@ -57,7 +59,8 @@ class UsageWriter:
 
     def sweep(self, now: int) -> None:
         """Queues a sweep if the last one was at least an hour ago. Returns at once."""
-        if now - self._swept_at >= SWEEP_SECONDS:
+        # the clock may have been set back
+        if abs(now - self._swept_at) >= SWEEP_SECONDS:
             self._swept_at = now
             self._enqueue(_SWEEP, now)
 
@@ -122,8 +125,14 @@ def sweep(engine: Engine, now: int, is_stopped: Callable[[], bool] = lambda: Fal
     """Deletes rows that have been unusable for RETENTION_SECONDS. Ends early if `is_stopped` returns True.
 
     These are expired codes, links whose code was never redeemed, expired access tokens, and opaque tokens of links that
-    have ended. A JWT stays until it expires: verifiers accept it until then, so the deny list must contain it.
+    have ended. A JWT stays until it expires: verifiers accept it until then, so the deny list must contain it. Expired
+    challenges and mails that are done are deleted too, and after twice the time mails that no server could send.
     """
+    if _sweep_challenges(engine, now, is_stopped):
+        _sweep_links(engine, now, is_stopped)
+
+
+def _sweep_links(engine: Engine, now: int, is_stopped: Callable[[], bool]) -> None:
     first, last = bindparam("first", type_=links.c.id.type), bindparam("last", type_=links.c.id.type)
     before = bindparam("before", type_=links.c.created_at.type)
     ended_links = select(links.c.id).where(links.c.id.between(first, last), links.c.ended_at < before)
@@ -149,6 +158,27 @@ def sweep(engine: Engine, now: int, is_stopped: Callable[[], bool] = lambda: Fal
             return
         window = {"first": start, "last": start + LINKS_PER_TRANSACTION - 1, "before": now - RETENTION_SECONDS}
         writer.run(partial(_delete, deletions, window))
+
+
+def _sweep_challenges(engine: Engine, now: int, is_stopped: Callable[[], bool]) -> bool:
+    """Deletes old challenges and mails. Returns False if it was stopped."""
+    writer = Writer(engine)
+    for key, time, seconds in (
+        (challenges.c.digest, challenges.c.expires_at, RETENTION_SECONDS),
+        (outbox.c.id, outbox.c.done_at, RETENTION_SECONDS),
+        (outbox.c.id, outbox.c.due_at, 2 * RETENTION_SECONDS),
+    ):
+        before = bindparam("before", type_=time.type)
+        oldest = select(key).where(time < before).order_by(time).limit(ROWS_PER_TRANSACTION)
+        deletion = Prepared(engine, delete(key.table).where(key.in_(oldest)))
+        while writer.run(partial(_count_deleted, deletion, {"before": now - seconds})) == ROWS_PER_TRANSACTION:
+            if is_stopped():
+                return False
+    return True
+
+
+def _count_deleted(deletion: Prepared, parameters: Mapping[str, Any], connection: Any) -> int:
+    return int(deletion.execute(connection, parameters).rowcount)
 
 
 def _delete(deletions: Sequence[Prepared], window: Mapping[str, int], connection: Any) -> None:

@@ -10,7 +10,7 @@ This package requires pytest, which a running server does not need.
 """
 
 from linkauth.config.presets import settings_of
-from linkauth.testing.accounts import Newcomer
+from linkauth.testing.addresses import Newcomer
 from linkauth.testing.backend import BackendContract
 from linkauth.testing.failover import FailoverContract
 from linkauth.testing.store import Known, Store

@@ -20,9 +20,10 @@ from linkauth.backends import (
     UnknownUser,
     WrongPassword,
     guarded,
+    watched,
 )
 from linkauth.hashing import HashPool
-from linkauth.testing.accounts import AccountsContract
+from linkauth.testing.names import NamesContract
 from linkauth.testing.powers import HOSTILE_NAMES
 from linkauth.testing.store import Known, Store, wait_for_recovery
 
@@ -44,7 +45,7 @@ HOSTILE_PASSWORDS = (
 )
 
 
-class BackendContract(AccountsContract):
+class BackendContract(NamesContract):
     """The base class for the tests of a backend. A subclass provides the fixtures `store` and `known`.
 
     A subclass cannot override the tests: defining such a class raises TypeError.
@@ -88,6 +89,15 @@ class BackendContract(AccountsContract):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(HashPool, "run", counting)
             yield steps
+
+    def test_reports_contain_no_password(self, backend: CredentialBackend, known: Known) -> None:
+        """What the backend reports to an operator who watches a sign-in does not contain the password."""
+        reports: list[str] = []
+        with watched(lambda what, seen: reports.append(f"{what}: {seen}")):
+            with pytest.raises(WrongPassword):
+                backend.authenticate(known.username, f"{known.password}-wrong")
+            backend.authenticate(known.username, known.password)
+        assert [line for line in reports if known.password in line] == []
 
     def test_settings_are_a_frozen_dataclass(self, backend: CredentialBackend) -> None:
         assert type(backend).Settings.__dataclass_params__.frozen  # type: ignore[attr-defined]

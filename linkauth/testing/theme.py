@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import gzip
-from html.parser import HTMLParser
 from typing import Any, ClassVar
 
 import pytest
 
 from linkauth.config.plugins import load
-from linkauth.themes.states import CHANGE_URL, PAGES, PASSWORD_ERRORS, PASSWORD_REASONS, SIGN_IN_ERRORS, page_states
+from linkauth.testing.elements import Elements, check_buttons, check_final_buttons
+from linkauth.testing.theme_steps import HOSTILE, StepContract
+from linkauth.themes.states import (
+    CHANGE_URL,
+    FINAL_ERRORS,
+    PAGES,
+    PASSWORD_ERRORS,
+    PASSWORD_REASONS,
+    SIGN_IN_ERRORS,
+    page_states,
+)
 from linkauth.themes.theme import Theme, open_theme
 
-HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{7*7}}"
 TEXTS = {
     "service_name": {"": "Example Rides"},
     "clients": {"skill": {"": "Ride Hailer"}, "hostile": {"": HOSTILE}},
@@ -25,47 +33,11 @@ WEIGHT_LIMIT = 30_000
 """The maximum size of the login page with its static files, compressed with gzip, in bytes."""
 
 
-class Elements(HTMLParser):
-    """The elements of an HTML page in document order, each with its tag and attributes, and the texts between tags."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str]]] = []
-        self.texts: list[str] = []
-        self._forms: list[list[tuple[str, dict[str, str]]]] = []
-        self._in_form = False
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, {name: value or "" for name, value in attrs}))
-        if tag == "form":
-            self._forms.append([])
-            self._in_form = True
-        if self._in_form:
-            self._forms[-1].append(self.elements[-1])
-
-    def handle_endtag(self, tag: str) -> None:
-        self._in_form = self._in_form and tag != "form"
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append(data)
-
-    def all(self, tag: str) -> list[dict[str, str]]:
-        return [attributes for name, attributes in self.elements if name == tag]
-
-    def form(self, method: str) -> Elements:
-        """Returns the form element with this method and the elements inside it. There must be exactly one such form."""
-        (elements,) = [form for form in self._forms if form[0][1].get("method", "get") == method]
-        form_elements = Elements("")
-        form_elements.elements = elements
-        return form_elements
-
-    def inputs(self) -> dict[str, dict[str, str]]:
-        """Returns the attributes of each input element by its name."""
-        return {attributes["name"]: attributes for attributes in self.all("input")}
+_PAGES: dict[type, list[tuple[str, Elements]]] = {}
+"""The pages of each subclass of ThemeContract: parsing them takes seconds."""
 
 
-class ThemeContract:
+class ThemeContract(StepContract):
     """The base class for the tests of a theme. A subclass sets `name` to the name of the entry point.
 
     It also sets `parameters` if the theme has required parameters. A subclass cannot override the tests: defining such
@@ -98,6 +70,9 @@ class ThemeContract:
             "error": "",
             "retry_after": 0,
             "change_url": "",
+            "recovery": False,
+            "registration": False,
+            "phone_example": "",
         }
         return theme.render("login", language, **{**context, **changes})
 
@@ -116,22 +91,32 @@ class ThemeContract:
 
     def password_states(self, theme: Theme, language: str) -> list[str]:
         """Returns the HTML of the password page for each reason and for each error."""
-        reasons = [self.password(theme, language, reason=reason) for reason in PASSWORD_REASONS]
-        return reasons + [self.password(theme, language, error=error, retry_after=40) for error in PASSWORD_ERRORS]
+        return [*self.password_forms(theme, language), *self.final_password_pages(theme, language)]
 
-    def pages(self, theme: Theme) -> list[tuple[str, str]]:
-        """Returns every page in every state and language, as (language, HTML)."""
-        states = page_states("skill", ("order_car", "scope_without_a_text"))
-        return [
-            (language, theme.render(state.page, language, **state.context))
-            for language in theme.languages
-            for state in states
-        ]
+    def password_forms(self, theme: Theme, language: str) -> list[str]:
+        """Returns the HTML of the password page in the states in which it has fields."""
+        reasons = [self.password(theme, language, reason=reason) for reason in PASSWORD_REASONS]
+        errors = (error for error in PASSWORD_ERRORS if error not in FINAL_ERRORS)
+        return reasons + [self.password(theme, language, error=error, retry_after=40) for error in errors]
+
+    def final_password_pages(self, theme: Theme, language: str) -> list[str]:
+        """Returns the HTML of the password page in the states in which the person can correct nothing."""
+        return [self.password(theme, language, error=error) for error in PASSWORD_ERRORS if error in FINAL_ERRORS]
+
+    def pages(self, theme: Theme) -> list[tuple[str, Elements]]:
+        """Returns every page in every state and language, as (language, page). They are rendered once for all tests."""
+        if type(self) not in _PAGES:
+            states = page_states("skill", ("order_car", "scope_without_a_text"))
+            _PAGES[type(self)] = [
+                (language, Elements(theme.render(state.page, language, **state.context)))
+                for language in theme.languages
+                for state in states
+            ]
+        return _PAGES[type(self)]
 
     def test_every_page_is_shown_in_every_language(self, theme: Theme) -> None:
         assert set(PAGES) <= set(theme.pages)
-        for language, html in self.pages(theme):
-            page = Elements(html)
+        for language, page in self.pages(theme):
             (root,) = page.all("html")
             assert root["lang"] == language
             assert root["dir"] in ("ltr", "rtl")
@@ -159,9 +144,17 @@ class ThemeContract:
                 assert str(minimum) in "".join(Elements(html).texts)
                 assert html != self.password(theme, language, error="too_short")
 
+    def test_the_rules_of_a_new_password_are_said_before_it_is_typed(self, theme: Theme) -> None:
+        for language in theme.languages:
+            page = Elements(self.password(theme, language, reason="password_expired", minimum=14))
+            assert "14" in "".join(page.texts)
+            ids = {attributes.get("id") for _, attributes in page.elements}
+            described = page.inputs()["new_password"].get("aria-describedby", "").split()
+            assert described
+            assert set(described) <= ids
+
     def test_no_inline_script_or_style_and_nothing_from_elsewhere(self, theme: Theme) -> None:
-        for _, html in self.pages(theme):
-            page = Elements(html)
+        for _, page in self.pages(theme):
             assert not page.all("style")
             assert all("src" in script for script in page.all("script"))
             for tag, attributes in page.elements:
@@ -171,8 +164,8 @@ class ThemeContract:
                     assert all(link.startswith((f"/static/{self.name}/", "data:,")) for link in links)
 
     def test_every_static_file_that_a_page_names_is_there(self, theme: Theme) -> None:
-        for _, html in self.pages(theme):
-            for _, attributes in Elements(html).elements:
+        for _, page in self.pages(theme):
+            for _, attributes in page.elements:
                 for link in (attributes.get("src", ""), attributes.get("href", "")):
                     if link.startswith("/static/"):
                         assert link.removeprefix(f"/static/{self.name}/") in theme.static
@@ -192,18 +185,26 @@ class ThemeContract:
         assert not inputs["password"].get("value")
         labelled = {label["for"] for label in form.all("label")}
         assert {inputs["username"]["id"], inputs["password"]["id"]} <= labelled
-        self.check_buttons(form)
+        check_buttons(form)
 
-    @staticmethod
-    def check_buttons(form: Elements) -> None:
-        """Checks the buttons: the first submit button signs in, a later one cancels, and other buttons are hidden.
+    def test_a_page_on_which_nothing_can_be_corrected_has_no_fields_and_only_leads_away(self, theme: Theme) -> None:
+        for language in theme.languages:
+            errors = [error for error in SIGN_IN_ERRORS if error in FINAL_ERRORS]
+            logins = [self.login(theme, language, error=error, username="ada") for error in errors]
+            for page in map(Elements, (*logins, *self.final_password_pages(theme, language))):
+                form = page.form("post")
+                assert form.inputs()["form_token"]["value"] == "1.token"
+                check_final_buttons(form)
+                assert [button.get("formaction") for button in page.all("button")].count("/authorize") == 1
 
-        The script of the page shows the hidden buttons, because they do nothing without it.
-        """
-        submitting = [button for button in form.all("button") if button.get("type", "submit") == "submit"]
-        assert "name" not in submitting[0]
-        assert "cancel" in [button.get("name") for button in submitting[1:]]
-        assert all("hidden" in button for button in form.all("button") if button not in submitting)
+    def test_the_field_for_a_telephone_number_opens_its_keyboard(self, theme: Theme) -> None:
+        for language in theme.languages:
+            page = Elements(self.login(theme, language, phone_example="020 7946 0000"))
+            (field,) = (each for each in page.all("input") if each.get("name") == "username")
+            assert {"inputmode": "tel", "autocomplete": "username tel", "dir": "ltr"}.items() <= field.items()
+        page = Elements(self.login(theme))
+        (field,) = (each for each in page.all("input") if each.get("name") == "username")
+        assert field["inputmode"] != "tel"
 
     def test_another_language_is_a_choice_that_keeps_the_request(self, theme: Theme) -> None:
         """The language menu needs no script. It lists the languages of the theme by their own names."""
@@ -216,9 +217,12 @@ class ThemeContract:
                     (field["name"], field["value"]) for field in form.all("input") if field["type"] == "hidden"
                 ]
                 assert hidden_fields == list(query)
-                language_buttons = {
-                    button["value"]: button for button in form.all("button") if button.get("name") == "ui_locales"
-                }
+                # inside the form, or anywhere with its id
+                id_ = form.all("form")[0].get("id", "")
+                buttons = form.all("button") + [
+                    each for each in Elements(html).all("button") if each.get("form") == id_
+                ]
+                language_buttons = {each["value"]: each for each in buttons if each.get("name") == "ui_locales"}
                 assert (
                     set(language_buttons)
                     == {choice.tag for choice in theme.selectable_languages}
@@ -229,13 +233,14 @@ class ThemeContract:
             assert "ui_locales" not in self.login(theme, language, query=None)
 
     def test_links_lead_where_a_phone_may_go(self, theme: Theme) -> None:
-        for _, html in self.pages(theme):
-            links = [link["href"] for link in Elements(html).all("a")]
-            assert all(link.startswith(("https://", "mailto:", "tel:")) for link in links)
+        for _, page in self.pages(theme):
+            places = {f"#{attributes['id']}" for _, attributes in page.elements if "id" in attributes}
+            links = [link["href"] for link in page.all("a")]
+            assert all(link in places or link.startswith(("https://", "mailto:", "tel:")) for link in links)
 
     def test_the_form_holds_what_a_change_of_the_password_needs(self, theme: Theme) -> None:
         for language in theme.languages:
-            for html in self.password_states(theme, language):
+            for html in self.password_forms(theme, language):
                 form = Elements(html).form("post")
                 assert form.all("form")[0].get("action", "") == ""
                 inputs = form.inputs()
@@ -251,7 +256,7 @@ class ThemeContract:
                 assert {inputs[name]["id"] for name in ("username", *password_fields)} <= {
                     lb["for"] for lb in form.all("label")
                 }
-                self.check_buttons(form)
+                check_buttons(form)
 
     def test_the_field_that_is_wrong_is_marked(self, theme: Theme) -> None:
         wrong = {"wrong_password": "password", "too_short": "new_password", "mismatch": "repeated_password"}

@@ -20,6 +20,8 @@ HEADER_LIMIT = 2_000
 """Number of characters of a header that are parsed; preferred languages usually come first."""
 RANGES_LIMIT = 100
 SCRIPT_LENGTH = 4
+FORMATTED_FROM = 1_000
+"""The least number whose format depends on the language: the separator of thousands."""
 TAG_LIMIT = 100
 """Maximum length of a requested tag; RFC 5646 section 4.4.1 recommends at least 35 characters."""
 
@@ -134,8 +136,10 @@ def fallbacks(tag: str) -> list[str]:
     return ["-".join(parts[:length]) for length in range(len(parts), 0, -1)]
 
 
-def localized(texts: Mapping[str, str], language: str) -> str:
-    """Returns the text for `language`; the text under "" is the default."""
+def localized(texts: Mapping[str, str] | Sequence[tuple[str, str]], language: str) -> str:
+    """Returns the text for `language`; the text under "" is the default. `texts` are a mapping or (tag, text) pairs."""
+    if not isinstance(texts, Mapping):
+        texts = dict(texts)
     return next((texts[tag] for tag in fallbacks(language) if tag in texts), texts.get("", ""))
 
 
@@ -157,14 +161,18 @@ def _describe_from_cldr(tag: str) -> Language:
 
 
 def selectable(tags: Iterable[str]) -> tuple[Language, ...]:
-    """Returns the languages for the language menu, sorted by name, without regional variants of available languages."""
-    available = set(tags)
-    found = (describe(tag) for tag in available if not available.intersection(fallbacks(tag)[1:]))
-    return tuple(sorted(found, key=lambda language: (language.name.casefold(), language.tag)))
+    """Returns the languages for the language menu, sorted by name.
+
+    Regional variants are in it too, since the choice of a language must not change the variant that was shown.
+    """
+    return tuple(sorted(map(describe, set(tags)), key=lambda language: (language.name.casefold(), language.tag)))
 
 
 def format_number(value: float, language: str) -> str:
     """Formats a number for `language`."""
+    if isinstance(value, int) and 0 <= value < FORMATTED_FROM:
+        # Babel writes it with the digits 0 to 9 in every language
+        return str(value)
     from babel.numbers import format_decimal
 
     return format_decimal(value, locale=_locale(language) or "en")

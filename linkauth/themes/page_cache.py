@@ -1,7 +1,7 @@
 """Keeps rendered pages. The values that differ between requests are inserted into a kept page.
 
-These values are the form token, the fields of the query and the typed user name. A kept page is split at them, so that
-a value which contains a placeholder is not replaced again.
+These values are those of INSERTED, the fields of the query and the typed user name. A kept page is split at them, so
+that a value which contains a placeholder is not replaced again. A page with other typed values is not kept.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from markupsafe import Markup, escape
 PAGE_CACHE_SIZE = 1_000
 # no text of a theme and no parameter can contain this
 _RANDOM = token_hex(8)
-_FORM_TOKEN = f"form-token-{_RANDOM}"
+INSERTED = ("form_token", "page", "wait", "challenge", "code", "redirect_uri")
+"""The variables that a template prints unchanged, most of them into hidden fields. It may also test them with `if`."""
+_INSERTED = {name: f"{name.replace('_', '-')}-{_RANDOM}" for name in INSERTED}
 _QUERY_FIELDS = escape(f"query-fields-{_RANDOM}")
 _USERNAME = f"username-{_RANDOM}"
-_SEPARATOR = re.compile(f"({_FORM_TOKEN}|{_QUERY_FIELDS}|{_USERNAME})")
+_SEPARATOR = re.compile(f"({'|'.join((*_INSERTED.values(), _QUERY_FIELDS, _USERNAME))})")
 _EXAMPLES = (escape(f"Name@{token_hex(8)} %40 \u00e9'"), escape(token_hex(8)))
 """User names with which a page is rendered. Every filter, such as upper or urlencode, changes the first one."""
 
@@ -33,21 +35,28 @@ class PageCache:
         # bounded, because a client may request any subset of its scopes
         self._parts = lru_cache(PAGE_CACHE_SIZE)(self._render_parts)
 
-    def page(self, page: str, language: str, form_token: str, fields: Markup, **context: Any) -> str:
-        """Returns the HTML of a page. `fields` are the HTML of the query fields; `context` may contain `username`."""
+    def page(self, page: str, language: str, /, query_fields: Markup, **context: Any) -> str:
+        """Returns the HTML of a page. `query_fields` are the HTML of the query fields.
+
+        `context` may contain the variables in INSERTED, `username`, and `fields` with the attribute `value`.
+        """
+        if any(field.value for field in context.get("fields", ())):
+            return self._render(page, language, query_fields=query_fields, **context)
+        inserted = {name: context[name] for name in INSERTED if context.get(name)}
         username = context.get("username", "")
+        kept = {**context, **{name: _INSERTED[name] for name in inserted}}
         if username:
-            context["username"] = _Typed
-        parts = self._parts(page, language, **context)
+            kept["username"] = _Typed
+        parts = self._parts(page, language, **kept)
         if parts is None:
-            context |= {"form_token": form_token, "query_fields": fields, "username": username}
-            return self._render(page, language, **context)
-        values = {_FORM_TOKEN: escape(form_token), _QUERY_FIELDS: fields, _USERNAME: escape(username)}
+            return self._render(page, language, query_fields=query_fields, **context)
+        values = {_INSERTED[name]: escape(value) for name, value in inserted.items()}
+        values |= {_QUERY_FIELDS: query_fields, _USERNAME: escape(username)}
         return "".join([values.get(part, part) for part in parts])
 
-    def _render_parts(self, page: str, language: str, **context: Any) -> list[str] | None:
+    def _render_parts(self, page: str, language: str, /, **context: Any) -> list[str] | None:
         """Returns the texts and placeholders of a page, or None if its template uses the user name in another way."""
-        context |= {"form_token": _FORM_TOKEN, "query_fields": _QUERY_FIELDS}
+        context["query_fields"] = _QUERY_FIELDS
         if context.get("username") is not _Typed:
             return _SEPARATOR.split(self._render(page, language, **context))
         try:

@@ -18,7 +18,7 @@ from pyramid.exceptions import ConfigurationError
 from pyramid.registry import Registry
 from pyramid_jinja2 import add_jinja2_renderer, get_jinja2_environment
 
-from linkauth.redaction import reason
+from linkauth.redaction import reason, redact
 from linkauth.themes.bytecode import Bytecode
 
 SETTINGS = {"jinja2.trim_blocks": "true", "jinja2.lstrip_blocks": "true", "jinja2.undefined": "strict"}
@@ -120,3 +120,13 @@ def environment(roots: Sequence[Path]) -> jinja2.Environment:
     # the join_path of pyramid_jinja2 depends on the extending template, so a template would be compiled several times
     result.join_path = loader.join_path  # type: ignore[method-assign]
     return result
+
+
+def describe_failure(error: Exception, template: str) -> str:
+    """Describes an exception of a template, or of a template that it uses, for theme authors."""
+    if isinstance(error, RecursionError):
+        return f"a template extends itself: the template that it overrides is parent/{template}"
+    if isinstance(error, jinja2.TemplateSyntaxError):
+        # the name may begin with an index
+        return f"{str(error.name).rpartition(':')[2]} line {error.lineno}: {redact(error.message)}"
+    return f"{type(error).__name__}: {reason(error)}"

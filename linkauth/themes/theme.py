@@ -19,36 +19,25 @@ such as `fr_CA`, contains only the texts that differ.
 from __future__ import annotations
 
 import gettext
-import gzip
-import mimetypes
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
-from hashlib import sha256
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import jinja2
 from markupsafe import Markup, escape
 from pyramid.exceptions import ConfigurationError
 
-from linkauth.redaction import reason, redact
-from linkauth.themes import languages, templates
+from linkauth.mail.parts import Parts
+from linkauth.redaction import reason
+from linkauth.themes import languages, mails, static_files, templates
 from linkauth.themes.page_cache import PageCache
-from linkauth.themes.states import PAGES, State, page_states
-from linkauth.themes.templates import TemplateLoader
+from linkauth.themes.states import FINAL_ERRORS, MAIL, PAGES, State, mail_states, page_states
+from linkauth.themes.templates import TemplateLoader, describe_failure
 
 DOMAIN = "linkauth"
-
-
-@dataclass(frozen=True, slots=True)
-class StaticFile:
-    """A static file. `name` contains a hash of the content. `gzipped` is None if compression saves less than 10 %."""
-
-    name: str
-    content_type: str
-    body: bytes
-    gzipped: bytes | None
 
 
 class Theme:
@@ -71,12 +60,9 @@ class Theme:
         self.name = name
         self.roots = [templates.package_folder(name, package) for package in packages]
         self.parameters = parameters
-        self._static_path = static_path
         self._catalogs: dict[str, gettext.NullTranslations] = {}
         self.environment = self._environment(texts)
-        self.static: dict[str, StaticFile] = {}
-        self._static_urls: dict[str, str] = {}
-        self._load_static()
+        self.static = static_files.load(name, self.roots, parameters, self.environment, static_path)
         self._catalogs_by_root = [self.read_catalogs(root) for root in self.roots]
         # English needs no catalog
         self.languages = tuple(sorted({"en", *(tag for catalogs in self._catalogs_by_root for tag in catalogs)}))
@@ -84,7 +70,7 @@ class Theme:
         self.environment.globals.update(spoken=self.selectable_languages, languages=self.languages)
         self._catalogs = {tag: self.catalog(tag) for tag in self.languages}
         self.default_language = default_language(language, name, self.languages)
-        self.pages = {page: self._template(page) for page in PAGES}
+        self.pages = {page: self._template(page) for page in (*PAGES, MAIL)}
         self._page_cache = PageCache(self._render)
         self.check_pages()
 
@@ -95,7 +81,8 @@ class Theme:
             jinja2.pass_context(lambda context, one, many, n: context["catalog"].ngettext(one, many, n)),
             newstyle=True,
         )
-        environment.globals.update(texts, theme=self.parameters, static=lambda name: self._static_urls[name])
+        environment.globals.update({"authorize_path": "/authorize", **texts}, theme=self.parameters)
+        environment.globals["final_errors"] = FINAL_ERRORS
         environment.filters["text"] = jinja2.pass_context(
             lambda context, texts: languages.localized(texts, context["language"])
         )
@@ -122,40 +109,19 @@ class Theme:
         for state in page_states(next(iter(clients), ""), ()):
             first.setdefault(state.page, state)
         for page, state in first.items():
-            if page in ("login", "password") and not clients:
+            if "client_id" in state.context and not clients:
                 continue
-            try:
-                self._render(page, self.default_language, **state.context)
-            except Exception as error:
-                failure = describe_failure(error, page + ".jinja2")
-                problem = f"cannot render {page} in {self.default_language}: {failure}"
-                raise ConfigurationError(f"linkauth.theme: {self.name} {problem}") from None
+            self._check_page(page, partial(self._render, page, self.default_language, **state.context))
+        for state in mail_states(next(iter(clients), "")):
+            self._check_page("mail", partial(self.mail, language=self.default_language, **state.context))
 
-    def _load_static(self) -> None:
-        found: dict[str, Path] = dict(getattr(self.parameters, "static_files", dict)())
-        for root in reversed(self.roots):
-            if (root / "static").is_dir():
-                for path in sorted((root / "static").iterdir()):
-                    if path.is_file():
-                        found[path.name.removesuffix(".jinja2")] = path
-        # rendered files come last, because they may refer to other files
-        for name, path in sorted(found.items(), key=lambda item: (item[1].suffix == ".jinja2", item[0])):
-            body = path.read_bytes()
-            if path.suffix == ".jinja2":
-                try:
-                    body = self.environment.get_template(f"static/{path.name}").render().encode("utf-8")
-                except Exception as error:
-                    problem = describe_failure(error, f"static/{path.name}")
-                    raise ConfigurationError(f"linkauth.theme: {self.name}, {path.name}: {problem}") from None
-            stem, dot, extension = name.rpartition(".")
-            hashed = f"{stem}.{sha256(body).hexdigest()[:12]}{dot}{extension}"
-            content_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
-            if content_type.startswith("text/"):
-                content_type += "; charset=utf-8"
-            gzipped = gzip.compress(body, 9, mtime=0)
-            small = gzipped if len(gzipped) < len(body) * 0.9 else None
-            self.static[hashed] = StaticFile(hashed, content_type, body, small)
-            self._static_urls[name] = self._static_path + hashed
+    def _check_page(self, page: str, render: Callable[[], object]) -> None:
+        try:
+            render()
+        except Exception as error:
+            failure = describe_failure(error, page + ".jinja2")
+            problem = f"cannot render {page} in {self.default_language}: {failure}"
+            raise ConfigurationError(f"linkauth.theme: {self.name} {problem}") from None
 
     def read_catalogs(self, root: Path) -> dict[str, gettext.GNUTranslations]:
         """Returns the compiled catalogs of the package at `root`, by language tag."""
@@ -191,7 +157,7 @@ class Theme:
         self,
         page: str,
         language: str,
-        form_token: str = "",
+        /,
         query: Sequence[tuple[str, str]] | None = (),
         guess: bool = False,
         **context: Any,
@@ -201,24 +167,42 @@ class Theme:
         `query` are the request parameters to preserve when the user selects another language; None omits the language
         menu. With `guess`, the script of the page adds the languages of the browser to the request.
 
-        A page is rendered once and kept. The form token, the query and the user name are inserted for each request. If
-        a template does more with `username` than print it or test it with `if`, its page is rendered for each request.
+        A page is rendered once and kept. The values of hidden fields, the query and the user name are inserted for each
+        request. If a template does more with `username` than print it or test it with `if`, its page is rendered for
+        each request, as is a registration page with typed values.
         """
         # an f-string, because Markup.format takes six times as long
         inputs = [f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">' for name, value in query or ()]
         fields = Markup("".join(inputs))  # noqa: S704
         context |= {"guess": guess, "choice": query is not None}
-        return self._page_cache.page(page, language, form_token, fields, **context)
+        return self._page_cache.page(page, language, query_fields=fields, **context)
 
-    def _render(self, page: str, language: str, **context: Any) -> str:
-        by_tag = {each.tag: each for each in self.selectable_languages}
-        return self.pages[page + ".jinja2"].render(
-            {"form_token": "", "query_fields": "", "guess": False, "choice": True, **context},
-            language=language,
-            speaking=next(by_tag[tag] for tag in languages.fallbacks(language) if tag in by_tag),
-            direction=languages.describe(language).direction,
-            catalog=self._catalogs[language],
-        )
+    def _render(self, page: str, language: str, /, **context: Any) -> str:
+        speaking = languages.describe(language)
+        values = {"form_token": "", "query_fields": "", "guess": False, "choice": True, "speaking": speaking, **context}
+        return self.pages[page + ".jinja2"].render(values, **self._language_values(language))
+
+    def _language_values(self, language: str) -> dict[str, Any]:
+        direction = languages.describe(language).direction
+        return {"language": language, "direction": direction, "catalog": self._catalogs[language]}
+
+    def mail(
+        self,
+        kind: str,
+        language: str,
+        client_id: str = "",
+        names: Sequence[str] = (),
+        code: str = "",
+        minutes: int = 0,
+    ) -> Parts:
+        """Returns the texts of a mail. The arguments are those of `linkauth.mail.message.Mail`.
+
+        A language that the theme does not have is replaced by the best match or the default language, because the mail
+        may be older than the settings. `client_id` may be unknown for the same reason.
+        """
+        found = languages.best_match([language], self.languages) or self.default_language
+        values = {"kind": kind, "client_id": client_id, "names": tuple(names), "code": code, "minutes": minutes}
+        return mails.render(self.pages[MAIL], {**values, **self._language_values(found)})
 
 
 def default_language(wanted: str, theme: str, available: Sequence[str]) -> str:
@@ -237,16 +221,6 @@ def compiled_catalogs(root: Path) -> Iterator[tuple[str, Path]]:
     """Yields (language tag, path) of each compiled catalog of the package at `root`."""
     for path in sorted(root.glob(f"locale/*/LC_MESSAGES/{DOMAIN}.mo")):
         yield path.parts[-3].replace("_", "-"), path
-
-
-def describe_failure(error: Exception, template: str) -> str:
-    """Describes an exception of a template, or of a template that it uses, for theme authors."""
-    if isinstance(error, RecursionError):
-        return f"a template extends itself: the template that it overrides is parent/{template}"
-    if isinstance(error, jinja2.TemplateSyntaxError):
-        # the name may begin with an index
-        return f"{str(error.name).rpartition(':')[2]} line {error.lineno}: {redact(error.message)}"
-    return f"{type(error).__name__}: {reason(error)}"
 
 
 class _IncludeRecorder:
@@ -281,8 +255,13 @@ def open_theme(
 
 
 def page_texts(settings: Any) -> dict[str, Any]:
-    """Returns the global variables of the templates: texts, and by client_id the names and platforms of clients."""
+    """Returns the global variables of the templates.
+
+    They are texts, by client_id the names and platforms of clients, and the URL path of the login page. The pages of
+    recovery and registration are below this path. The login page may also be shown there, so it has no relative links.
+    """
     return {
+        "authorize_path": f"{urlsplit(settings.public_url).path}/authorize",
         "service_name": settings.service_name,
         "clients": {each.client_id or name: each.name for name, each in settings.clients.items()},
         "platforms": {each.client_id or name: each.platform for name, each in settings.clients.items()},

@@ -82,6 +82,8 @@ class Cascade:
     def declarations(self, element: cssselect2.ElementWrapper) -> list[tuple[str, Values]]:
         """Returns (property, values) of an element in the order of the cascade: the last one wins."""
         every = [each for matcher in self._matchers for *_, found in matcher.match(element) for each in found]
+        # in mails; on pages they are blocked
+        every += _declarations(css.block_contents(element.etree_element.get("style", "")))
         return [(name, values) for wanted in (False, True) for name, values, important in every if important == wanted]
 
     def colours(self, values: Values, current: Color | None = None) -> list[Color]:
@@ -125,6 +127,15 @@ def _pixels(token: Any) -> float | None:
     return 0.0 if token.type == "number" and token.value == 0 else None
 
 
+def _declarations(block: Values) -> list[tuple[str, Values, bool]]:
+    """Returns (property, values, important) of each declaration in a block."""
+    return [
+        (each.name if each.name.startswith("--") else each.lower_name, each.value, each.important)
+        for each in block
+        if each.type == "declaration"
+    ]
+
+
 def _add_rule(matcher: cssselect2.Matcher, rule: Any) -> None:
     if css.is_broken(rule):
         return
@@ -133,11 +144,7 @@ def _add_rule(matcher: cssselect2.Matcher, rule: Any) -> None:
     except cssselect2.SelectorError:
         # cssselect2 does not support every pseudo-class, such as :focus-visible
         return
-    found = [
-        (each.name if each.name.startswith("--") else each.lower_name, each.value, each.important)
-        for each in css.block(rule)
-        if each.type == "declaration"
-    ]
+    found = _declarations(css.block(rule))
     for selector in selectors:
         if selector.pseudo_element is None:
             matcher.add_selector(selector, found)

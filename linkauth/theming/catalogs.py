@@ -12,9 +12,10 @@ required texts differ by language, and obsolete translations are restored.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import jinja2
@@ -26,7 +27,7 @@ from pyramid.exceptions import ConfigurationError
 from linkauth.redaction import redact
 from linkauth.themes import languages
 from linkauth.themes.theme import DOMAIN, compiled_catalogs
-from linkauth.theming import po
+from linkauth.theming import notes, po
 from linkauth.theming.development import roots
 
 WIDTH = 118
@@ -41,21 +42,26 @@ class Updated:
     obsolete: tuple[str, ...]
 
 
-def extract(package: Path) -> Catalog:
-    """Returns the texts of the templates of a theme's package, without translations.
+def extract(package: Path, explanations: Mapping[str, str] = MappingProxyType({})) -> Catalog:
+    """Returns the texts of the templates of a theme's package, without translations and with notes for translators.
 
-    Raises ConfigurationError for a template that cannot be read.
+    `explanations` are those of placeholders, by name. Raises ConfigurationError for a template that cannot be read.
     """
     found = Catalog()
     options = {"trimmed": "true", "encoding": "utf-8", "silent": "false"}
+    comments: dict[po.MessageId, dict[str, None]] = {}
     for path in sorted((package / "templates").rglob("*.jinja2")):
         try:
-            for _, message, comments, _ in extract_from_file("jinja2", path, options=options):
-                found.add(message, auto_comments=comments)
+            own = notes.Notes(path.read_text("utf-8"))
+            for line, message, _, _ in extract_from_file("jinja2", path, options=options):
+                at = comments.setdefault(message, {})
+                at |= {note: None for note in [own.at(line)] if note}
         except jinja2.TemplateSyntaxError as error:
             raise ConfigurationError(f"{path} line {error.lineno}: {redact(error.message)}") from None
         except UnicodeDecodeError:
             raise ConfigurationError(f"{path} is not UTF-8: save it so") from None
+    for id_, where in comments.items():
+        found.add(id_, auto_comments=[*where, *notes.explained(id_, explanations)])
     return found
 
 
@@ -65,10 +71,16 @@ def update(name: str, add: str | None = None) -> Iterator[Updated]:
     Raises LookupError if the theme is not installed, ConfigurationError for a file that cannot be read and for a
     translation that pages could not show.
     """
-    own, *parents = roots(name)
+    return update_packages(roots(name), add)
+
+
+def update_packages(packages: list[Path], add: str | None = None) -> Iterator[Updated]:
+    """Updates and compiles the catalogs of the first of `packages`, whose parents are the other ones (see `update`)."""
+    own, *parents = packages
     tags = {tag for tag, _ in po.catalogs(own)} | ({add} if add else set())
     parents_tags = {tag for root in parents for tag, _ in (*po.catalogs(root), *compiled_catalogs(root))}
-    texts = _Texts([extract(root) for root in (own, *parents)], tags, parents_tags)
+    explanations = {name: text for root in (*reversed(parents), own) for name, text in notes.explanations(root).items()}
+    texts = _Texts([extract(root, explanations) for root in (own, *parents)], tags, parents_tags)
     for tag in sorted(tags):
         path = own / "locale" / tag.replace("-", "_") / "LC_MESSAGES" / f"{DOMAIN}.po"
         if path.is_file():

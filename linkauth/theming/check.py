@@ -5,16 +5,16 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 
 from linkauth.themes.states import State
-from linkauth.themes.theme import describe_failure
+from linkauth.themes.templates import describe_failure
 from linkauth.theming import contrast, css, inheritance, pseudo, scripts, translations
 from linkauth.theming.addresses import foreign_host
 from linkauth.theming.cascade import Cascade
 from linkauth.theming.development import DevelopmentTheme
 from linkauth.theming.findings import Finding, merged
-from linkauth.theming.markup import Document
+from linkauth.theming.markup import Document, structure
 from linkauth.theming.variants import SCHEMES
 
 WEIGHT_LIMIT = 30_000
@@ -46,12 +46,13 @@ class Report:
 
 @dataclass(frozen=True)
 class Page:
-    """A page in one state and language. Its HTML is parsed once."""
+    """A page in one state and language. `document` may be that of a page with the same structure and other texts."""
 
     theme: DevelopmentTheme
     state: State
     language: str
     html: str
+    structure: str
     document: Document
 
     @property
@@ -87,6 +88,8 @@ def check(theme: DevelopmentTheme) -> Report:
     findings = list(inheritance.findings(theme.environment))
     pages: list[Page] = []
     for state in theme.states:
+        # the pages of most languages differ only in their texts
+        documents: dict[str, Document] = {}
         for language in theme.languages:
             try:
                 html = theme.render_state(state, language)
@@ -95,14 +98,21 @@ def check(theme: DevelopmentTheme) -> Report:
                 what = f"cannot be shown: {describe_failure(error, state.page + '.jinja2')}"
                 findings.append(Finding(theme.location(state, language), what))
             else:
-                pages.append(Page(theme, state, language, html, Document(html)))
+                shape = structure(html)
+                if language in ("en", pseudo.ACCENTED):
+                    document = Document(html)
+                else:
+                    document = documents.get(shape) or Document(html)
+                documents.setdefault(shape, document)
+                pages.append(Page(theme, state, language, html, shape, document))
     english = [page for page in pages if page.language == "en"]
+    faults = cache(lambda document, is_mail: list(document.faults(is_mail)))
     for page in pages:
         if page.language not in pseudo.LANGUAGES:
             for line, what in page.document.syntax_errors:
                 findings.append(Finding(f"{page.location}, line {line}", what))
-            findings += (Finding(page.location, what) for what in page.document.faults())
-    findings += _contrast(english)
+            findings += (Finding(page.location, what) for what in faults(page.document, page.state.is_mail))
+    findings += low_contrast(english)
     findings += _static_files(theme)
     findings += translations.findings(theme)
     if len(pages) == len(theme.states) * len(theme.languages):
@@ -128,13 +138,19 @@ def _text(theme: DevelopmentTheme, name: str) -> str:
     return theme.static[name].body.decode("utf-8", "replace")
 
 
-def _contrast(pages: list[Page]) -> Iterator[Finding]:
-    cascade = lru_cache(Cascade)
+def low_contrast(pages: list[Page]) -> Iterator[Finding]:
+    """Yields each text and field of the pages with too little contrast, in both colour schemes."""
+    cascade = cache(Cascade)
+    # pages with the same structure have the same faults
+    found: dict[tuple[str, str], list[str]] = {}
     for page in pages:
-        style_sheet = page.style_sheet()
-        for scheme in SCHEMES:
-            for what in contrast.faults(page.document, cascade(style_sheet, scheme)):
-                yield Finding(page.theme.location(page.state), what)
+        key = (page.structure, page.style_sheet())
+        if key not in found:
+            found[key] = [
+                what for scheme in SCHEMES for what in contrast.faults(page.document, cascade(key[1], scheme))
+            ]
+        for what in found[key]:
+            yield Finding(page.theme.location(page.state), what)
 
 
 def _untranslatable(pages: list[Page], english: list[Page]) -> Iterator[Finding]:
@@ -164,6 +180,7 @@ def _static_files(theme: DevelopmentTheme) -> Iterator[Finding]:
 
 def _domains(theme: DevelopmentTheme, pages: list[Page]) -> list[str]:
     """Returns the hosts of another origin that the pages and their files load from."""
+    pages = list({page.document: page for page in pages}.values())
     addresses = {address for page in pages for address in page.document.loads()}
     for name in {name for page in pages for name in page.static_files()}:
         if name.endswith(".css"):

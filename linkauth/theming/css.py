@@ -19,7 +19,12 @@ def rules(css: str) -> list[Any]:
 
 def block(rule: Any) -> list[Any]:
     """Returns the declarations, rules and errors in the block of a rule."""
-    return list(tinycss2.parse_blocks_contents(rule.content, skip_comments=True, skip_whitespace=True))
+    return block_contents(rule.content)
+
+
+def block_contents(content: Any) -> list[Any]:
+    """Returns the declarations, rules and errors in the content of a block or of a style attribute."""
+    return list(tinycss2.parse_blocks_contents(content, skip_comments=True, skip_whitespace=True))
 
 
 def tokens(text: str) -> list[Any]:

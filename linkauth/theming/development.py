@@ -12,7 +12,9 @@ from typing import Any
 from linkauth.config.platforms import PLATFORMS
 from linkauth.config.plugins import load
 from linkauth.config.settings import Settings
-from linkauth.themes.states import State, page_states
+from linkauth.mail.parts import Parts
+from linkauth.themes import languages
+from linkauth.themes.states import State, mail_states, page_states
 from linkauth.themes.theme import Theme, compiled_catalogs, default_language, page_texts, theme_packages
 from linkauth.theming import po, pseudo
 
@@ -38,6 +40,8 @@ class DevelopmentTheme(Theme):
         self.states = states
         self.static_path = static_path
         super().__init__(name, packages, parameters, texts, static_path)
+        self.selectable_languages = languages.selectable(self.real_languages)
+        self.environment.globals["spoken"] = self.selectable_languages
 
     def read_catalogs(self, root: Path) -> dict[str, gettext.GNUTranslations]:
         sources = {tag: gettext.GNUTranslations(BytesIO(po.mo_bytes(po.read(path)))) for tag, path in po.catalogs(root)}
@@ -58,8 +62,15 @@ class DevelopmentTheme(Theme):
         return tuple(tag for tag in self.languages if tag not in pseudo.LANGUAGES)
 
     def render_state(self, state: State, language: str) -> str:
-        """Returns the HTML of a page state. Raises what the template raises."""
-        return self.render(state.page, language, **state.context)
+        """Returns the HTML of a page state or of a mail. Raises what the template raises."""
+        if state.is_mail:
+            return self.mail_parts(state, language).html
+        # without the cache of pages, which renders some of them twice
+        return self._render(state.page, language, **state.context)
+
+    def mail_parts(self, state: State, language: str) -> Parts:
+        """Returns the texts of a mail. Raises what the template raises."""
+        return self.mail(language=language, **state.context)
 
     def location(self, state: State, *details: str) -> str:
         """Returns where the fault of a page is, such as "acme, login: wrong_password, de"."""
@@ -80,9 +91,9 @@ def open_development_theme(settings: Settings, name: str) -> DevelopmentTheme:
         texts["clients"] = {**texts["clients"], EXAMPLE_CLIENT: {"": "Example Skill"}}
         texts["platforms"] = {**texts["platforms"], EXAMPLE_CLIENT: "alexa"}
         texts["platform_labels"] = {**texts["platform_labels"], EXAMPLE_CLIENT: PLATFORMS["alexa"].label}
-        states = page_states(EXAMPLE_CLIENT, ())
+        states = [*page_states(EXAMPLE_CLIENT, ()), *mail_states(EXAMPLE_CLIENT)]
     for client_id, client in linking.items():
-        client_states = page_states(client_id, client.scopes)
+        client_states = [*page_states(client_id, client.scopes), *mail_states(client_id)]
         # a further client differs only in what the first page shows of it
         fresh = State("login", f"fresh.{client_id}", client_states[0].context)
         states += [fresh] if states else client_states

@@ -15,11 +15,12 @@ from typing import Any
 
 import jinja2
 from babel import Locale, UnknownLocaleError
+from markupsafe import escape
 from webob import Request, Response
 
 from linkauth.themes.languages import best_match
 from linkauth.themes.states import State
-from linkauth.themes.theme import describe_failure
+from linkauth.themes.templates import describe_failure
 from linkauth.theming import pseudo
 from linkauth.theming.development import DevelopmentTheme
 from linkauth.theming.reloading import Snapshot, ThemeReloader
@@ -39,6 +40,13 @@ _PAGE_HEADERS = {
     ),
     "X-Frame-Options": "SAMEORIGIN",
 }
+
+
+_MAIL_HEADERS = {
+    **_PAGE_HEADERS,
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'",
+}
+"""A mail program applies the inline styles of a mail."""
 
 
 class Gallery:
@@ -70,10 +78,13 @@ class Gallery:
                 return Response(asset(name), content_type=mimetypes.guess_type(name)[0], charset="utf-8")
             case ["pages", theme, language, name] if theme in snapshot.themes:
                 if chosen := best_match(request.GET.getall("ui_locales"), snapshot.themes[theme].languages):
-                    # the choice of a language at the foot of a page
+                    # the choice of a language in the menu of a page
                     return Response(status=303, location=f"../{chosen}/{name}")
                 framed = request.headers.get("Sec-Fetch-Dest") == "iframe"
                 return _page(snapshot.themes[theme], language, name, framed)
+            case ["authorize", *_]:
+                # a button that leads to another page of linkauth
+                return Response(status=204)
             case ["static", theme, variant, name] if theme in snapshot.themes and variant in VARIANTS:
                 return _static(snapshot.themes[theme], VARIANTS[variant], name)
         return _plain_text("there is no such page", 404)
@@ -94,7 +105,8 @@ def _page(theme: DevelopmentTheme, language: str, name: str, framed: bool) -> Re
         return _plain_text("there is no such page", 404)
     try:
         html = page(theme, *found[0], language)
-        return _with_headers(Response(without_autofocus(html) if framed else html), _PAGE_HEADERS)
+        headers_sent = _MAIL_HEADERS if found[0][0].is_mail else _PAGE_HEADERS
+        return _with_headers(Response(without_autofocus(html) if framed else html), headers_sent)
     except Exception as error:
         # a template may raise any exception; the theme's author sees the message
         return _plain_text(describe_failure(error, found[0][0].page + ".jinja2"), 500)
@@ -114,9 +126,18 @@ def address(state: State, variant: Variant) -> str:
 
 
 def page(theme: DevelopmentTheme, state: State, variant: Variant, language: str) -> str:
-    """Returns the HTML of a page at `pages/<theme>/<language>/<address>`. Raises what the template raises."""
+    """Returns the HTML of a page at `pages/<theme>/<language>/<address>`. Raises what the template raises.
+
+    Below a mail, its subject and its plain text are shown.
+    """
     static_path = f"../../../static/{theme.name}/{variant.name}/"
-    return variant.page(theme.render_state(state, language)).replace(theme.static_path, static_path)
+    html = variant.page(theme.render_state(state, language)).replace(theme.static_path, static_path)
+    if not state.is_mail:
+        return html
+    parts = theme.mail_parts(state, language)
+    style = f":root {{ color-scheme: {variant.scheme}; font-size: {variant.size}% }}"
+    text = f"<hr><pre style='white-space: pre-wrap'>{escape(parts.subject)}\n\n{escape(parts.text)}</pre>"
+    return html.replace("</head>", f"<style>{style}</style></head>").replace("</body>", f"{text}</body>")
 
 
 def without_autofocus(html: str) -> str:

@@ -10,7 +10,7 @@ import jinja2
 from jinja2 import meta, nodes
 
 from linkauth.redaction import redact
-from linkauth.themes.states import PAGES
+from linkauth.themes.states import MAIL, PAGES
 from linkauth.themes.templates import TemplateLoader
 from linkauth.theming.findings import Finding
 
@@ -22,6 +22,7 @@ class Templates:
         assert isinstance(environment.loader, TemplateLoader)
         self._environment = environment
         self._loader = environment.loader
+        self._trees: dict[str, nodes.Template] = {}
 
     def every_template(self) -> Iterator[tuple[str, Path]]:
         """Yields (name, path) of each template of the theme and of its parents."""
@@ -34,9 +35,10 @@ class Templates:
 
     def parse(self, name: str) -> nodes.Template:
         """Returns the syntax tree. Raises jinja2.TemplateNotFound, jinja2.TemplateSyntaxError."""
-        text, path = self._loader.read(name)
-        tree: nodes.Template = self._environment.parse(text, plain_name(name), str(path))
-        return tree
+        if name not in self._trees:
+            text, path = self._loader.read(name)
+            self._trees[name] = self._environment.parse(text, plain_name(name), str(path))
+        return self._trees[name]
 
     def parent_of(self, name: str) -> str | None:
         """Returns the name of the template that this one extends, or None. Ignores a name that is an expression."""
@@ -118,9 +120,9 @@ def findings(environment: jinja2.Environment) -> Iterator[Finding]:
 
 
 def _unused(templates: Templates) -> Iterator[Finding]:
-    used = {plain_name(name) for page in PAGES for name in templates.dependencies(page)}
+    used = {plain_name(name) for page in (*PAGES, MAIL) for name in templates.dependencies(page)}
     for name, path in templates.every_template():
         if plain_name(name) not in used and not plain_name(name).startswith("static/"):
             nearest = difflib.get_close_matches(plain_name(name), sorted(used), n=1)
             hint = f"did you mean {nearest[0]}?" if nearest else "remove it or include it"
-            yield Finding(str(path), f"no page uses this template: {hint}", warning=True)
+            yield Finding(str(path), f"no page and no mail uses this template: {hint}", warning=True)

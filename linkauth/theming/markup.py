@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import StringIO
 from xml.etree.ElementTree import Element
 
+from tinyhtml5 import inputstream
 from tinyhtml5.parser import HTMLParser
 
 from linkauth.theming import css
@@ -20,6 +21,27 @@ _READ = ("alt", "title", "aria-label", "placeholder")
 """Attributes whose text a person reads or hears."""
 _REFRESH = re.compile(r"""[;,]\s*(?:url\s*=\s*)?["']?([^"'\s]+)""", re.IGNORECASE)
 _EXCERPT = 60
+# only in attributes in quotation marks without entities, and between tags
+_TEXT = re.compile(
+    r"""(?<=>)[^<>&]*[^<>&\s][^<>&]*(?=<)|(?<=\s)(?:lang|dir|alt|title|aria-label|data-[a-z]+|value)="[^"<>&]+\""""
+)
+_CURRENT = re.compile(' aria-current="true"')
+
+
+class _Patterns(dict[tuple[Iterable[str], bool], re.Pattern[str]]):
+    """The patterns of tinyhtml5's tokenizer, by their characters. Each is compiled once.
+
+    tinyhtml5 2.1 stores a pattern under a wrong key, so it compiles one for each attribute of a page.
+    """
+
+    def __missing__(self, key: tuple[Iterable[str], bool]) -> re.Pattern[str]:
+        characters, inside = key
+        listed = "".join(map(re.escape, characters))
+        pattern = self[key] = re.compile(f"[{listed}]+" if inside else f"[^{listed}]+")
+        return pattern
+
+
+inputstream.characters_until_regex = _Patterns()
 
 
 class Document:
@@ -81,14 +103,14 @@ class Document:
             each.get("href", "") for each in self.elements if each.tag == "link" and each.get("rel") == "stylesheet"
         ]
 
-    def faults(self) -> Iterator[str]:
-        """Yields the faults of the elements, with what to do."""
+    def faults(self, is_mail: bool = False) -> Iterator[str]:
+        """Yields the faults of the elements, with what to do. A mail may have inline styles, but loads nothing."""
         labels = [each for each in self.elements if each.tag == "label" and _has_text(each)]
         labelled = {label.get("for") for label in labels} - {None}
         inside = {field for label in labels for field in label.iter()}
         for element in self.elements:
             tag = _start_tag(element)
-            yield from _inline(element, tag)
+            yield from _in_mail(element, tag) if is_mail else _inline(element, tag)
             if element.get("target"):
                 yield f"{tag} opens another window: remove target, because the Alexa app has only one window"
             exempt = element.get("type", "text") in _UNLABELLED_TYPES and element.tag == "input"
@@ -103,9 +125,16 @@ class Document:
                 yield f"{tag} has no text: describe its target, or add aria-label"
 
     def _has_name(self, element: Element) -> bool:
-        ids = element.get("aria-labelledby", "").split()
         names = (element.get("aria-label", ""), element.get("title", ""))
-        return any(map(str.strip, names)) or any(_has_text(each) for each in self.elements if each.get("id") in ids)
+        if any(map(str.strip, names)):
+            return True
+        ids = element.get("aria-labelledby", "").split()
+        return bool(ids) and any(_has_text(each) for each in self.elements if each.get("id") in ids)
+
+
+def structure(html: str) -> str:
+    """Returns a page with a placeholder for each text. Pages with the same structure have the same faults."""
+    return _TEXT.sub("x", _CURRENT.sub("", html))
 
 
 def fragment(html: str) -> tuple[list[tuple[str, tuple[tuple[str, str], ...]]], list[str]]:
@@ -146,6 +175,12 @@ def _inner_texts(element: Element) -> Iterator[str]:
         for child in element:
             yield from _inner_texts(child)
             yield child.tail or ""
+
+
+def _in_mail(element: Element, tag: str) -> Iterator[str]:
+    """Yields what a mail must not have: most mail programs remove it or ask before they load it."""
+    if element.tag in ("style", "link", "script", "img", "form"):
+        yield f"{tag} is not for mails: use text and style=…"
 
 
 def _inline(element: Element, tag: str) -> Iterator[str]:

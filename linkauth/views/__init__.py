@@ -2,7 +2,10 @@
 
 from typing import Any
 
-MODULES = ("authorize", "errors", "health", "home", "introspect", "metadata", "revoke", "static", "token", "userinfo")
+MODULES = (
+    *("authorize", "errors", "health", "home", "introspect", "metadata", "recover", "register", "revoke", "static"),
+    *("token", "userinfo"),
+)
 
 
 def includeme(config: Any) -> None:

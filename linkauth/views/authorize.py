@@ -6,7 +6,6 @@ body contains the fields of the form.
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from pyramid.response import Response
@@ -14,8 +13,6 @@ from pyramid.response import Response
 from linkauth.oauth2.errors import ClientRequestError
 from linkauth.oauth2.requests import AuthorizationRequest
 from linkauth.web.request import Request
-
-log = logging.getLogger(__name__)
 
 SWAPPED_URLS = (
     "this is the authorization endpoint; send token requests to /token: "
@@ -40,8 +37,8 @@ def sign_in(request: Request) -> Response:
         client = request.services.oauth2.client(form.get("client_id", ""))
         sender = f"client {client.client_id}" if client else "an unknown client"
         advice = f"Access Token URI must be {request.services.oauth2.url}/token"
-        log.warning("token request from %s received at /authorize, the two URLs are swapped: %s", sender, advice)
-        raise ClientRequestError("invalid_request", SWAPPED_URLS)
+        problem = f"token request from {sender} received at /authorize, the two URLs are swapped: {advice}"
+        raise ClientRequestError("invalid_request", SWAPPED_URLS, problem)
     authorization = request.services.oauth2.parse(request.query)
     request.form_tokens.check_origin(request.environ)
     if not request.form_tokens.is_valid(form.get("form_token", ""), request.environ.get("QUERY_STRING", "")):
@@ -55,8 +52,10 @@ def sign_in(request: Request) -> Response:
         if is_password_change(request):
             new, repeated = form["new_password"], form.get("repeated_password", "")
             person = request.services.sign_in.change_password(username, password, new, repeated, address)
-            # if creating the link fails, the error page must mention that the password was changed
-            request.password_changed = person.changed
+            if person.changed:
+                # if creating the link fails, the error page must mention that the password was changed
+                request.completed = "password_changed"
+                request.services.recovery.supersede(person)
         else:
             person = request.services.sign_in(username, password, address)
     return Response(status=303, location=request.services.oauth2.authorize(authorization, person, request.language))
@@ -80,16 +79,19 @@ def login_page(
     `error` is an error code that the theme translates. `retry_after` is in seconds. `change_url` is the URL of a page
     where the person can change the password.
     """
-    return _render_form(
+    return form_page(
         request,
         "login",
         authorization,
         status,
         retry_after,
-        username=_submitted_username(request) if error else "",
+        username=submitted_username(request) if error else "",
         error=error,
         scopes=authorization.scopes,
         change_url=change_url,
+        recovery=request.services.recovery.is_offered(),
+        registration=request.services.sign_up.is_offered(),
+        phone_example=request.services.sign_in.phone_example,
     )
 
 
@@ -105,26 +107,33 @@ def password_page(
     """Render the page for a new password.
 
     `reason` is a code that explains why the password must be changed. `error` is the code of an error in a submitted
-    form. `minimum` is the minimum length of the new password. `retry_after` is in seconds.
+    form. `minimum` is the minimum length of the new password, if a backend has named it. `retry_after` is in seconds.
     """
-    return _render_form(
+    username = submitted_username(request)
+    return form_page(
         request,
         "password",
         authorization,
         status,
         retry_after,
-        username=_submitted_username(request),
+        username=username,
         error=error,
         reason=reason,
-        minimum=minimum,
+        minimum=minimum or request.services.sign_in.minimum_length(username),
     )
 
 
-def _render_form(
-    request: Request, page: str, authorization: AuthorizationRequest, status: int, retry_after: int, **context: Any
+def form_page(
+    request: Request,
+    template: str,
+    authorization: AuthorizationRequest,
+    status: int = 200,
+    retry_after: int = 0,
+    **context: Any,
 ) -> Response:
+    """Render a page with a form that is posted to the URL of the page. `context` are variables of its template."""
     response: Response = request.page(
-        page,
+        template,
         status,
         form_token=request.form_tokens.token(request.environ.get("QUERY_STRING", "")),
         client_id=authorization.client.client_id,
@@ -137,7 +146,8 @@ def _render_form(
     return response
 
 
-def _submitted_username(request: Request) -> str:
+def submitted_username(request: Request) -> str:
+    """Return the user name in the form, for showing it again."""
     name: str = request.form.get("username", "").strip()[:254]
     return name
 

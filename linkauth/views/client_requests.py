@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyramid.httpexceptions import HTTPBadRequest
 
+from linkauth import logs
 from linkauth.oauth2.requests import ClientRequest
 from linkauth.web.request import Request
 
@@ -20,4 +21,6 @@ def client_request(request: Request) -> ClientRequest:
         raise HTTPBadRequest("secret_in_query")
     # an empty field counts as omitted (RFC 6749 section 3.2)
     form = {name: value for name, value in request.form.items() if value}
-    return ClientRequest(form, request.headers.get("Authorization"), request.remote_addr or "")
+    found = ClientRequest(form, request.headers.get("Authorization"), request.remote_addr or "")
+    logs.annotate(client=lambda: request.services.oauth2.claimed_client(found))
+    return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 from pyramid.httpexceptions import HTTPException, HTTPForbidden, HTTPMethodNotAllowed, HTTPNotFound
@@ -16,13 +17,17 @@ from pyramid.response import Response
 from linkauth.backends import (
     AccountRefused,
     BackendUnavailable,
+    NameTaken,
     PasswordRefused,
     Throttled,
     UnknownUser,
     WrongPassword,
 )
 from linkauth.login.admission import Busy
+from linkauth.login.challenges import ChallengeOver, InvalidFields, StartThrottled, WrongCode
+from linkauth.login.registration import AccountCreated
 from linkauth.login.sign_in import PasswordChanged, PasswordChangeNeeded
+from linkauth.logs import event
 from linkauth.oauth2.errors import (
     AuthorizationError,
     BearerError,
@@ -32,13 +37,20 @@ from linkauth.oauth2.errors import (
     UntrustedRequestError,
 )
 from linkauth.views.authorize import is_password_change, login_page, password_page
+from linkauth.views.error_page import error_page
+from linkauth.views.json_errors import RETRY_SECONDS, is_api_request, json_error, path_of, retry_later
+from linkauth.views.recover import RECOVER
+from linkauth.views.register import REGISTER
+from linkauth.views.steps import Steps, is_step
+from linkauth.web.log_rate_limit import LogRateLimit
 from linkauth.web.request import Request
-from linkauth.web.routes import API_PATHS, METHODS, ROUTES
+from linkauth.web.routes import METHODS, ROUTES
 
 log = logging.getLogger(__name__)
 
-RETRY_SECONDS = 10
-"""The Retry-After of responses to failures of this server."""
+STEPS: Mapping[str, Steps] = {"recover": RECOVER, "register": REGISTER}
+"""The steps by the name of their route."""
+_busy_lines = LogRateLimit()
 _DESCRIPTIONS = {
     "insecure_transport": "https only: correct the requested URL",
     "insecure_token_uri": "https only: Access Token URI in the account linking page of the Alexa developer console "
@@ -47,6 +59,11 @@ _DESCRIPTIONS = {
     "secret_in_query": "send secrets in the body, never in the URL: this secret is now in access logs, so replace it",
 }
 """Error descriptions for the developers of clients, by error code."""
+
+
+ORIGIN_LIMIT = 200
+"""Maximum length of an Origin header in the log."""
+CROSS_SITE = "it was not sent from a page of linkauth.public_url"
 
 
 def wrong_password(error: Exception, request: Request) -> Response:
@@ -72,20 +89,29 @@ def password_refused(error: PasswordRefused, request: Request) -> Response:
 
 
 def password_changed(error: PasswordChanged, request: Request) -> Response:
-    return _password_changed_page(request, error.retry_after)
+    return _completed_page(request, "password_changed", error.retry_after)
+
+
+def account_created(error: AccountCreated, request: Request) -> Response:
+    return _completed_page(request, "account_created", error.retry_after)
 
 
 def throttled(error: Throttled, request: Request) -> Response:
-    log.info("throttled: too many failures, path=%s retry_after=%d", _path(request), error.retry_after)
-    if _is_api_request(request):
+    is_api, path = is_api_request(request), path_of(request)
+    what, reason = "client throttled" if is_api else "sign-in throttled", f"too many failures of the {error.of}"
+    event(log, logging.WARNING, what, reason=reason, path=path, retry_after=error.retry_after)
+    if is_api:
         # the response does not reveal whether the secret was correct
-        response = _json(request, "invalid_client", "too many failed authentications, retry later", 429)
+        response = json_error(request, "invalid_client", "too many failed authentications, retry later", 429)
         response.headers["Retry-After"] = str(error.retry_after)
         return response
     return _show_form(request, "throttled", 429, error.retry_after)
 
 
 def busy(error: Busy, request: Request) -> Response:
+    # a crowd causes thousands of them
+    if _busy_lines.allows("busy"):
+        event(log, logging.WARNING, "sign-in refused", reason="too many sign-ins are waiting (linkauth.sign_in_wait)")
     return _show_form(request, "busy", 503, error.retry_after)
 
 
@@ -93,32 +119,72 @@ def backend_unavailable(error: BackendUnavailable, request: Request) -> Response
     return _show_form(request, "unavailable", 503, error.retry_after)
 
 
+def wrong_code(error: WrongCode, request: Request) -> Response:
+    steps = _steps(request)
+    event(log, logging.INFO, "wrong code", purpose=steps.purpose, tries_left=error.tries_left)
+    return steps.shown_again(request, "wrong_code", 403, tries_left=error.tries_left)
+
+
+def challenge_over(error: ChallengeOver, request: Request) -> Response:
+    steps = _steps(request)
+    event(log, logging.INFO, "code not usable", purpose=steps.purpose, reason=error.reason)
+    if error.reason == "used":
+        # the form was sent twice, and the answer to the first one may be lost
+        return login_page(request, request.services.oauth2.parse(request.query), steps.completed, 409)
+    return steps.first_page(request, f"code_{error.reason}", 403)
+
+
+def start_throttled(error: StartThrottled, request: Request) -> Response:
+    return _steps(request).first_page(request, "throttled", 429, error.retry_after, error.wait)
+
+
+def invalid_fields(error: InvalidFields, request: Request) -> Response:
+    return _steps(request).first_page(request, "invalid", 400, fields=error.fields)
+
+
+def name_taken(error: NameTaken, request: Request) -> Response:
+    return _steps(request).first_page(request, "name_taken", 403)
+
+
+def _steps(request: Request) -> Steps:
+    """Return the steps to which the URL of the request belongs."""
+    assert request.matched_route is not None
+    return STEPS[request.matched_route.name]
+
+
 def _show_form(request: Request, code: str, status: int, retry_after: int = 0, minimum: int = 0) -> Response:
     """Show the posted form again with an error code."""
     authorization = request.services.oauth2.parse(request.query)
+    if request.matched_route is not None and request.matched_route.name in STEPS and is_step(request):
+        if code != "wrong_password":
+            return _steps(request).shown_again(request, code, status, retry_after, minimum)
+        return login_page(request, authorization, code, status, retry_after)
     if is_password_change(request):
         return password_page(request, authorization, code, status, retry_after, minimum=minimum)
     return login_page(request, authorization, code, status, retry_after)
 
 
-def _password_changed_page(request: Request, retry_after: int) -> Response:
-    """Show the login page if the password was changed but the sign-in then failed."""
-    return login_page(request, request.services.oauth2.parse(request.query), "password_changed", 503, retry_after)
+def _completed_page(request: Request, completed: str, retry_after: int) -> Response:
+    """Show the login page if the password was changed, or the account created, but the sign-in then failed."""
+    return login_page(request, request.services.oauth2.parse(request.query), completed, 503, retry_after)
 
 
 def authorization_error(error: AuthorizationError, request: Request) -> Response:
-    log.info("authorization refused: %s: %s", error.error, error.description)
+    level = logging.INFO if error.error == "access_denied" else logging.WARNING
+    event(log, level, "authorization refused", error=error.error, reason=error.log)
     return Response(status=303, location=error.location)
 
 
 def untrusted_request(error: UntrustedRequestError, request: Request) -> Response:
-    log.warning("authorization request not trusted: %s", error.log)
-    return _page(request, error.reason, 400)
+    event(log, logging.WARNING, "authorization request not trusted", error=error.reason, reason=error.log)
+    return error_page(request, error.reason, 400, same=error.parameters, redirect_uri=error.redirect_uri)
 
 
 def client_request_error(error: ClientRequestError, request: Request) -> Response:
-    log.info("%s %s refused: %s: %s", request.method, _path(request), error.error, error.description)
-    response = _json(request, error.error, error.description, error.status)
+    # a client that has not noticed the end of a link repeats invalid_grant
+    level = logging.INFO if error.error == "invalid_grant" else logging.WARNING
+    event(log, level, f"{request.method} {path_of(request)} refused", error=error.error, reason=error.log)
+    response = json_error(request, error.error, error.description, error.status)
     if isinstance(error, InvalidClientError):
         response.headers["WWW-Authenticate"] = 'Basic realm="linkauth", charset="UTF-8"'
     return response
@@ -129,7 +195,7 @@ def bearer_error(error: BearerError, request: Request) -> Response:
     challenge = 'Bearer realm="linkauth"'
     if error.error:
         challenge += f', error="{error.error}", error_description="{error.description}"'
-    response = _json(
+    response = json_error(
         request, error.error or "unauthorized", error.description or "an access token is required", error.status
     )
     response.headers["WWW-Authenticate"] = challenge
@@ -138,11 +204,13 @@ def bearer_error(error: BearerError, request: Request) -> Response:
 
 def storage_unavailable(error: StorageUnavailableError, request: Request) -> Response:
     """Respond with 503, which clients cannot mistake for an invalid token. A person sees the form again."""
-    log.error("storage: %s", error)
-    if _is_api_request(request):
-        return _retry_later(_json(request, "temporarily_unavailable", "the storage is unavailable, retry later", 503))
-    if getattr(request, "password_changed", False):
-        return _password_changed_page(request, RETRY_SECONDS)
+    event(log, logging.ERROR, "storage failed", reason=str(error), path=path_of(request))
+    if is_api_request(request):
+        return retry_later(
+            json_error(request, "temporarily_unavailable", "the storage is unavailable, retry later", 503)
+        )
+    if completed := getattr(request, "completed", ""):
+        return _completed_page(request, completed, RETRY_SECONDS)
     return _show_form(request, "unavailable", 503, RETRY_SECONDS)
 
 
@@ -154,7 +222,7 @@ def not_found(error: HTTPNotFound, request: Request) -> Response:
         sender = f"client {client.client_id}" if client else "an unknown client"
         advice = f"Your Web Authorization URI must be {request.services.oauth2.url}/authorize"
         log.warning("authorization request from %s received at /token, the two URLs are swapped: %s", sender, advice)
-        return _page(request, "swapped_urls", 400)
+        return error_page(request, "swapped_urls", 400, same=[("response_type", "")])
     if route is not None and request.method not in METHODS.get(route.name, (request.method,)):
         return _http_error(request, HTTPMethodNotAllowed("wrong_method"), {"Allow": ", ".join(METHODS[route.name])})
     return _http_error(request, HTTPNotFound("not_found"))
@@ -162,11 +230,14 @@ def not_found(error: HTTPNotFound, request: Request) -> Response:
 
 def http_exception(error: HTTPException, request: Request) -> Response:
     if error.detail == "insecure_transport":
-        path = _path(request)
+        path = path_of(request)
         if any(path == pattern for _, pattern, _ in ROUTES):
             request.forwarded_headers.log_insecure_request(request.environ, request.services.oauth2.url + path)
         if path.startswith("/token"):
             return _http_error(request, HTTPForbidden("insecure_token_uri"))
+    if error.detail == "cross_site":
+        origin = request.environ.get("HTTP_ORIGIN", "")[:ORIGIN_LIMIT]
+        event(log, logging.WARNING, "form refused", reason=CROSS_SITE, origin=origin, path=path_of(request))
     return _http_error(request, error)
 
 
@@ -174,46 +245,22 @@ def unexpected(error: Exception, request: Request) -> Response:
     """Respond to an unexpected exception with a reference number. The traceback is logged under the same number."""
     reference = secrets.token_hex(4)
     log.error("unexpected error %s", reference, exc_info=error)
-    if _is_api_request(request):
-        return _retry_later(_json(request, "server_error", f"unexpected error {reference}", 500))
-    return _page(request, "unexpected", 500, reference)
+    if is_api_request(request):
+        return retry_later(json_error(request, "server_error", f"unexpected error {reference}", 500))
+    return error_page(request, "unexpected", 500, reference)
 
 
 def _http_error(request: Request, error: HTTPException, headers: dict[str, str] | None = None) -> Response:
     code = error.detail or "not_found"
-    if _is_api_request(request):
-        response = _json(request, "invalid_request", _DESCRIPTIONS.get(code, code.replace("_", " ")), error.code)
+    if is_api_request(request):
+        response = json_error(request, "invalid_request", _DESCRIPTIONS.get(code, code.replace("_", " ")), error.code)
     else:
-        response = _page(request, code, error.code)
+        # the query does not matter for these errors
+        response = error_page(
+            request, code, error.code, same=() if code in ("not_found", "insecure_transport") else None
+        )
     response.headers.update(headers or {})
     return response
-
-
-def _page(request: Request, reason: str, status: int, reference: str = "") -> Response:
-    """Render the error page. `reason` is an error code that the theme translates."""
-    response: Response = request.page("error", status, reason=reason, reference=reference)
-    return response
-
-
-def _json(request: Request, error: str, description: str, status: int) -> Response:
-    """Return an error response in the format of RFC 6749 section 5.2, or in that of IFTTT."""
-    if _path(request).startswith("/ifttt/"):
-        return Response(json_body={"errors": [{"message": f"{error}: {description}"}]}, status=status)
-    return Response(json_body={"error": error, "error_description": description}, status=status)
-
-
-def _retry_later(response: Response) -> Response:
-    response.headers["Retry-After"] = str(RETRY_SECONDS)
-    return response
-
-
-def _is_api_request(request: Request) -> bool:
-    return _path(request).startswith(API_PATHS)
-
-
-def _path(request: Request) -> str:
-    path: str = request.environ.get("PATH_INFO", "")
-    return path
 
 
 VIEWS = (
@@ -223,7 +270,13 @@ VIEWS = (
     (PasswordChangeNeeded, password_change_needed),
     (PasswordRefused, password_refused),
     (PasswordChanged, password_changed),
+    (AccountCreated, account_created),
     (Throttled, throttled),
+    (WrongCode, wrong_code),
+    (ChallengeOver, challenge_over),
+    (StartThrottled, start_throttled),
+    (InvalidFields, invalid_fields),
+    (NameTaken, name_taken),
     (Busy, busy),
     (BackendUnavailable, backend_unavailable),
     (AuthorizationError, authorization_error),

@@ -16,6 +16,7 @@ from pyramid.tweens import EXCVIEW
 
 from linkauth.config.proxies import UNIX, Address, TrustedProxies, address
 from linkauth.config.settings import Settings
+from linkauth.identities import shown_address
 from linkauth.web.hops import WHITESPACE, parse_forwarded, parse_hop
 from linkauth.web.log_rate_limit import LogRateLimit
 from linkauth.web.routes import ROUTES
@@ -70,14 +71,15 @@ class RequestSource(NamedTuple):
     def hint(self, header: HeaderKind) -> str:
         """Return advice for the operator of a server that did not recognise an https request."""
         if not self.trusted:
+            peer, own = self._shown_peer()
             if "https" in self.claimed_scheme:
                 return (
-                    f"its peer {self.peer} reported https but is not trusted; if it is your proxy, "
-                    f"add {self.peer} to linkauth.trusted_proxies"
+                    f"its peer {peer} reported https but is not trusted; if it is your proxy, "
+                    f"add {own} to linkauth.trusted_proxies"
                 )
             return (
                 f"if the client used https, your proxy must set X-Forwarded-Proto, "
-                f"and linkauth.trusted_proxies must contain its address: peer={self.peer}"
+                f"and linkauth.trusted_proxies must contain its address: peer={peer}"
             )
         name, other = ("Forwarded with proto=", "x-forwarded") if header == "forwarded" else (_PROTO_NAME, "forwarded")
         if self.scheme:
@@ -90,6 +92,16 @@ class RequestSource(NamedTuple):
                 f"set linkauth.forwarded_header = {other}: peer={self.peer}"
             )
         return f"the trusted proxy must set {name} to the scheme that its client used: peer={self.peer}"
+
+    def _shown_peer(self) -> tuple[str, str]:
+        """Return what the log shows of an untrusted peer, and how to write it in trusted_proxies.
+
+        A private address is that of a proxy. A public one may be that of a person, so `log_identities` decides.
+        """
+        peer = address(self.peer)
+        if peer is None or not peer.is_global or (shown := shown_address(self.peer)) == self.peer:
+            return self.peer, self.peer
+        return shown, "its address"
 
 
 def request_source(environ: Mapping[str, Any], proxies: TrustedProxies, header: HeaderKind) -> RequestSource:

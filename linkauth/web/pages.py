@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from pyramid.response import Response
 
-from linkauth.config.settings import Settings, scope_key
+from linkauth.config.scopes import scope_key
+from linkauth.config.settings import Settings
 from linkauth.themes import languages
-from linkauth.themes.theme import StaticFile, Theme
+from linkauth.themes.static_files import StaticFile
+from linkauth.themes.theme import Theme
 
 if TYPE_CHECKING:
     from linkauth.web.request import WebRequest
@@ -56,7 +58,7 @@ class Pages:
         found = _best_match(requested, accept_language[: languages.HEADER_LIMIT], theme.languages)
         return found or theme.default_language
 
-    def page(self, request: WebRequest, page: str, status: int = 200, **context: Any) -> Response:
+    def page(self, request: WebRequest, page: str, /, status: int = 200, **context: Any) -> Response:
         """Render a page as a response. `context` are the variables of its template.
 
         The variable `query` contains the validated parameters that request the same page again, for the language links.

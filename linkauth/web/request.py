@@ -11,7 +11,8 @@ from pyramid.decorator import reify
 from pyramid.response import Response
 
 from linkauth.services import Services, services_of
-from linkauth.themes.theme import StaticFile, Theme
+from linkauth.themes.static_files import StaticFile
+from linkauth.themes.theme import Theme
 from linkauth.web.forms import FormTokens, read_form
 from linkauth.web.forwarded import ForwardedHeaders
 from linkauth.web.pages import Pages
@@ -28,8 +29,9 @@ class Route(Protocol):
 class Request(Protocol):
     """The interface of a request for views."""
 
-    password_changed: bool
-    """Whether this request has already changed the person's password. Later errors are then shown on another page."""
+    completed: str
+    """What this request has already done: "password_changed", "account_created" or "". Later errors are then shown on
+    the login page, with this as the error code."""
 
     @property
     def services(self) -> Services: ...
@@ -66,8 +68,8 @@ class Request(Protocol):
     def sign_in_place(self) -> AbstractContextManager[None]:
         """Context of a sign-in. Raises Busy on entry if too many sign-ins are waiting."""
 
-    def page(self, name: str, status: int = 200, **context: Any) -> Response:
-        """Render the page "login", "password", "error" or "home". `context` are the variables of its template."""
+    def page(self, name: str, /, status: int = 200, **context: Any) -> Response:
+        """Render a page such as "login" (see themes.states). `context` are the variables of its template."""
 
     def static_file(self, theme: str, name: str) -> StaticFile | None:
         """Return the static file of a theme by its hashed name, or None."""
@@ -81,7 +83,7 @@ class WebRequest(pyramid.request.Request):  # type: ignore[misc]
     forwarded_headers: ForwardedHeaders
     pages: Pages
     query: Sequence[tuple[str, str]] = ()
-    password_changed = False
+    completed = ""
 
     @reify
     def form(self) -> Mapping[str, str]:
@@ -98,7 +100,7 @@ class WebRequest(pyramid.request.Request):  # type: ignore[misc]
     def sign_in_place(self) -> AbstractContextManager[None]:
         return sign_in_place(self.services.admission, self.environ)
 
-    def page(self, name: str, status: int = 200, **context: Any) -> Response:
+    def page(self, name: str, /, status: int = 200, **context: Any) -> Response:
         return self.pages.page(self, name, status, **context)
 
     def static_file(self, theme: str, name: str) -> StaticFile | None:

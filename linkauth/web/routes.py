@@ -7,6 +7,8 @@ from typing import Any
 ROUTES = (
     ("home", "/", ("GET",)),
     ("authorize", "/authorize", ("GET", "POST")),
+    ("recover", "/authorize/recover", ("GET", "POST")),
+    ("register", "/authorize/register", ("GET", "POST")),
     ("token", "/token", ("POST",)),
     # for platforms that require a separate URL for refresh requests
     ("token_refresh", "/token/refresh", ("POST",)),

@@ -31,14 +31,18 @@ waits longer for the next refusal, instead of taking the time of the hashes."""
 REFUSAL_BURST = 0.25
 """The CPU time in seconds that refusals may take at once, after a time without refusals."""
 
+_PATHS = ("/authorize", "/authorize/recover", "/authorize/register")
 Job = Callable[[int], None]
 """Processes one request; the argument is the value of RETRY_AFTER_KEY."""
 
 
 def is_sign_in(method: str, path: str) -> bool:
-    """Report whether a request signs somebody in. `path` may begin with the path of the public URL."""
+    """Report whether a request signs somebody in, or is a step of a recovery or registration.
+
+    `path` may begin with the path of the public URL.
+    """
     # Pyramid's pattern of the route also matches a path with a line feed at its end
-    return method == "POST" and path.removesuffix("\n").endswith("/authorize")
+    return method == "POST" and path.removesuffix("\n").endswith(_PATHS)
 
 
 @contextmanager

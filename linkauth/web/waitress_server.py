@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from queue import SimpleQueue
 from typing import Any
 
@@ -19,6 +19,7 @@ from waitress.task import ThreadedTaskDispatcher, WSGITask
 from linkauth.services import Services
 from linkauth.web.bodies import BODY_LIMIT, BODY_SECONDS
 from linkauth.web.forwarded import FORWARDED, X_FORWARDED_FOR
+from linkauth.web.listening import text_of
 from linkauth.web.open_files import raise_file_limit
 from linkauth.web.sign_in_threads import RETRY_AFTER_KEY, SignInThreads, is_sign_in
 
@@ -202,10 +203,14 @@ class Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]
         return super().shutdown(cancel_pending, timeout)
 
 
-def serve(application: Any, settings: Mapping[str, str], services: Services) -> None:
-    """Serve the application, whose services are `services`, until SystemExit or KeyboardInterrupt.
+def listen(
+    application: Any, settings: Mapping[str, str], services: Services
+) -> tuple[str, Callable[[], None], Callable[[], None]]:
+    """Listen for the application, whose services are `services`.
 
-    `settings` are the settings of waitress. Raises the exceptions of waitress if it cannot start.
+    Return the addresses as text, a function that serves requests until SystemExit or KeyboardInterrupt, and one that
+    closes the sockets and ends the threads. `settings` are the settings of waitress. Raises OSError if an address
+    cannot be used.
     """
     settings = {**DEFAULT_SETTINGS, **settings, **FORCED_SETTINGS}
     adjustments = Adjustments(**settings)
@@ -215,8 +220,28 @@ def serve(application: Any, settings: Mapping[str, str], services: Services) -> 
     dispatcher = Dispatcher(SignInThreads.from_services(services, adjustments.threads))
     server = create_server(application, Connections(), _dispatcher=dispatcher, **settings)
     dispatcher.set_thread_count(adjustments.threads)
-    listeners = [server] if isinstance(server, BaseWSGIServer) else server.map.values()
+    listeners = [server] if isinstance(server, BaseWSGIServer) else list(server.map.values())
     for listener in listeners:
         if isinstance(listener, BaseWSGIServer):
             listener.channel_class = Channel
-    server.run()
+
+    def run() -> None:
+        services.start()
+        services.log_backends()
+        server.run()
+
+    def close() -> None:
+        dispatcher.shutdown()
+        for listener in listeners:
+            if isinstance(listener, BaseWSGIServer):
+                listener.close()
+
+    return _addresses(server), run, close
+
+
+def _addresses(server: Any) -> str:
+    """Return the addresses of a server of waitress as text."""
+    if path := server.adj.unix_socket:
+        return str(path)
+    pairs = getattr(server, "effective_listen", None) or [(server.effective_host, server.effective_port)]
+    return " ".join(text_of(*pair) for pair in pairs)

@@ -6,7 +6,7 @@ setup(
     description="linkauth credential backend: people in an SQL table",
     license="MIT",
     python_requires=">=3.11",
-    packages=["linkauth_sql", "linkauth_sql.hashes"],
+    packages=["linkauth_sql", "linkauth_sql.digests", "linkauth_sql.hashes"],
     install_requires=[
         "linkauth",
         "SQLAlchemy>=2.1.9,<2.2",

@@ -28,6 +28,7 @@ ENTRY_POINTS = """
 outcomes = tests.backends.outcomes:OutcomesBackend
 changing = tests.backends.outcomes:ChangingBackend
 scripted = tests.backends.scripted:ScriptedBackend
+recovering = tests.backends.recovering:RecoveringBackend
 """
 PASSWORD = "the right one"
 NEW = "the very new one"
@@ -41,6 +42,7 @@ PROVEN = (
     "password_expired",
     "must_change_password",
     "logon_restricted",
+    "second_factor",
     "not_entitled",
 )
 """Usernames that are refused with the right password; each name is the reason."""
@@ -148,6 +150,9 @@ class ChangingBackend(CredentialBackend, Lookup, PasswordChange):
             if current != self._changed.get(username, PASSWORD):
                 raise WrongPassword
             self._changed[username] = new
+
+    def minimum_length(self) -> int:
+        return 12
 
     @property
     def offers(self) -> frozenset[type]:

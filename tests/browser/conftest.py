@@ -194,7 +194,8 @@ def new_visitor(
 ) -> Iterator[Callable[..., Visitor]]:
     """`new_visitor(**options)` returns a visitor with a new browser context. The test fails if a visitor has faults."""
     visitors: list[Visitor] = []
-    extra_origins = [request.getfixturevalue("ad_server").url] if "ad_server" in request.fixturenames else []
+    extra_servers = [name for name in ("ad_server", "account_server") if name in request.fixturenames]
+    extra_origins = [request.getfixturevalue(name).url for name in extra_servers]
 
     def new(**options: object) -> Visitor:
         settings = {"locale": "en-US", "viewport": PHONE, **options}

@@ -13,7 +13,7 @@ from pyramid.response import Response
 from linkauth.themes.states import State, page_states
 from tests.alexa import STATE
 
-STATES = page_states("ride-hailer", ("order_car", "basic_profile"))
+STATES = page_states("ride-hailer", ("order_car", "profile"))
 """All page states for the demo client in development.ini and its scopes."""
 
 

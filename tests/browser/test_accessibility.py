@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from playwright.sync_api import expect
 
+from linkauth.mail.sink import Sink
 from tests.browser import page_checks
 from tests.browser.visitor import Visitor
+from tests.mail.mails import outgoing
 from tests.servers.development_server import DevelopmentServer
 
 SKILL = "/authorize?client_id=ride-hailer&response_type=token"
@@ -21,12 +25,12 @@ ERROR_PAGES = (
 
 
 @pytest.mark.parametrize(
-    ("alert", "status"), [("wrong password", 403), ("disabled", 403), ("throttled", 429), ("stale", 400), ("down", 503)]
+    ("alert", "status"), [("wrong password", 403), ("throttled", 429), ("stale", 400), ("down", 503)]
 )
 def test_an_error_takes_the_focus_and_the_user_name_stays_in_the_form(
     visitor: Visitor, demo_server: DevelopmentServer, full_login_page: str, alert: str, status: int
 ) -> None:
-    name = "konrad" if alert == "disabled" else f"nobody, for {alert}"
+    name = f"nobody, for {alert}"
     visitor.page.goto(full_login_page if alert == "down" else f"{demo_server.url}/simulator/enable")
     if alert == "stale":
         visitor.page.locator("[name=form_token]").evaluate("field => { field.value = '' }")
@@ -36,6 +40,22 @@ def test_an_error_takes_the_focus_and_the_user_name_stays_in_the_form(
     expect(visitor.page.locator("#error")).to_be_focused()
     expect(visitor.page.locator("#username")).to_have_value(name)
     assert visitor.page.title().startswith("Error: ")
+
+
+def test_a_person_whose_account_is_deactivated_gets_no_form_but_ways_out(
+    visitor: Visitor, demo_server: DevelopmentServer
+) -> None:
+    page = visitor.page
+    visitor.enable(demo_server)
+    visitor.sign_in("konrad", "zuse-1910")
+    expect(page.locator("#error")).to_be_focused()
+    expect(page.locator("input:visible, .primary")).to_have_count(0)
+    page.get_by_text("Back to sign-in").click()
+    expect(page.locator("#username")).to_have_value("")
+    visitor.sign_in("konrad", "zuse-1910")
+    page.get_by_text("Cancel").click()
+    expect(page.locator("body[data-result=not-linked]")).to_be_attached()
+    assert visitor.fragment == {"error": "access_denied", "state": visitor.sent_state, **visitor.fragment}
 
 
 def test_the_title_of_an_error_page_begins_with_error(visitor: Visitor, demo_server: DevelopmentServer) -> None:
@@ -57,6 +77,26 @@ def test_axe_finds_no_violation_on_the_pages_of_the_simulator(visitor: Visitor, 
     visitor.page.click("text=Cancel")
     expect(visitor.page.locator("body[data-result=not-linked]")).to_be_attached()
     assert page_checks.accessibility(visitor.page) == []
+
+
+def test_the_page_of_mails_shows_a_mail_as_text_and_in_a_frame(
+    new_visitor: Callable[..., Visitor], demo_server: DevelopmentServer
+) -> None:
+    Sink(str(demo_server.log.parent / "var/mails")).send(outgoing())
+    visitor = new_visitor(viewport={"width": 320, "height": 640}, java_script_enabled=False)
+    visitor.page.goto(f"{demo_server.url}/simulator/mails")
+    section = visitor.page.locator("section").first
+    expect(section.locator("pre")).to_contain_text("7KQ4-MXRW")
+    section.locator("summary").click()
+    expect(visitor.page.frame_locator("section:first-of-type iframe").locator("b")).to_have_text("7KQ4-MXRW")
+
+
+def test_axe_finds_no_violation_on_the_page_of_mails(visitor: Visitor, demo_server: DevelopmentServer) -> None:
+    Sink(str(demo_server.log.parent / "var/mails")).send(outgoing())
+    visitor.page.goto(f"{demo_server.url}/simulator/mails")
+    visitor.page.locator("summary").first.click()
+    assert page_checks.accessibility(visitor.page) == []
+    assert visitor.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 USERNAME = {

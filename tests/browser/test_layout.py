@@ -33,11 +33,11 @@ def test_the_page_is_mirrored_for_right_to_left_languages(
     visitor = new_visitor(viewport=NARROW)
     visitor.enable(demo_server)
     visitor.sign_in("nobody, from right to left", "wrong")
-    border = "side => getComputedStyle(document.getElementById('error')).getPropertyValue(`border-${side}-width`)"
-    assert visitor.page.evaluate(border, "left") == "5px"
+    padding = "side => getComputedStyle(document.querySelector('.consent li')).getPropertyValue(`padding-${side}`)"
+    assert visitor.page.evaluate(padding, "right") == "0px"
     visitor.page.evaluate("document.documentElement.dir = 'rtl'")
-    assert visitor.page.evaluate(border, "right") == "5px"
-    assert visitor.page.evaluate(border, "left") == "0px"
+    assert visitor.page.evaluate(padding, "left") == "0px"
+    assert visitor.page.evaluate(padding, "right") != "0px"
     logo, name = visitor.page.locator(".brand img").bounding_box(), visitor.page.locator(".brand bdi").bounding_box()
     assert logo
     assert name

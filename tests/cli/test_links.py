@@ -92,10 +92,10 @@ def test_links_are_listed_in_every_format(linkauth_app: LinkauthApp) -> None:
     linkauth_app.link()
     linkauth_app.link("grace", "hopper-1906")
     table = linkauth("links", linkauth_app.ini, expect=0).splitlines()
-    assert [line.split()[:4] for line in table] == [
-        ["id", "username", "client_id", "grant"],
-        ["1", "ada", "alexa", "implicit"],
-        ["2", "grace", "alexa", "implicit"],
+    assert [line.split()[:6] for line in table] == [
+        ["id", "backend", "subject", "username", "client_id", "grant"],
+        ["1", "staff", "1", "ada", "alexa", "implicit"],
+        ["2", "staff", "2", "grace", "alexa", "implicit"],
     ]
     assert linkauth("links", "list", linkauth_app.ini, expect=0).splitlines() == table
     assert linkauth("links", "--format", "table", linkauth_app.ini, expect=0).splitlines() == table
@@ -111,7 +111,7 @@ def test_links_are_listed_in_every_format(linkauth_app: LinkauthApp) -> None:
 
 def test_no_links_is_an_empty_list(linkauth_app: LinkauthApp) -> None:
     assert linkauth_app.list_links() == []
-    assert linkauth("links", linkauth_app.ini, expect=0).split()[:2] == ["id", "username"]
+    assert linkauth("links", linkauth_app.ini, expect=0).split()[:2] == ["id", "backend"]
 
 
 def test_links_are_selected_by_person_and_skill(linkauth_app: LinkauthApp) -> None:

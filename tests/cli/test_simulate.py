@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,24 +20,23 @@ from linkauth.config.settings import Settings, read
 from linkauth.simulator.probe import Finding, Probe
 from linkauth.storage import LinkAdmin, LinkFilter, open_engine
 from tests.deployment.test_start import linkauth
+from tests.servers.certificates import Certificates
 from tests.servers.development_server import DevelopmentServer, free_port
 from tests.servers.rewriting_proxy import proxy
 
 ADA = ("ada", "lovelace-1815")
 SECRET = "the-home-clients-secret"
 CLIENTS = {
-    "clients": "ride-hailer home public bare short",
+    "clients": "ride-hailer home bare short",
+    "client.ride-hailer.grants": "implicit",
     "client.home.name": "Example Home",
     "client.home.grants": "authorization_code",
     "client.home.secret": SECRET,
     "client.home.alexa_vendor_id": "M2HOME0000000",
     "client.home.pkce": "required",
     "client.home.scopes": "order_car",
-    "client.public.name": "Without a secret",
-    "client.public.grants": "authorization_code",
-    "client.public.alexa_vendor_id": "M2PUBLIC00000",
-    "client.bare.name": "Implicit without a secret",
-    "client.bare.grants": "implicit",
+    "client.bare.name": "Both grants without a secret",
+    "client.bare.grants": "implicit authorization_code",
     "client.bare.alexa_vendor_id": "M2BARE0000000",
     "client.short.name": "Short-lived",
     "client.short.platform": "none",
@@ -106,7 +106,7 @@ def active_links(ini: Path, client_id: str) -> list[dict[str, Any]]:
         engine.dispose()
 
 
-@pytest.mark.parametrize("client", ["ride-hailer", "home", "public", "bare"])
+@pytest.mark.parametrize("client", ["ride-hailer", "home", "bare"])
 def test_all_checks_pass_for_a_correct_server(ini: Path, client: str) -> None:
     """The checks cover regions, grants, client secrets and PKCE, and every created link is ended."""
     output = linkauth(
@@ -116,8 +116,10 @@ def test_all_checks_pass_for_a_correct_server(ini: Path, client: str) -> None:
     assert output.splitlines()[-1] == "all checks passed"
     assert "FAILED" not in output
     assert ADA[1] not in output
-    code = client in ("home", "public")
-    assert len(re.findall(r"^ok +redirect to .* characters unchanged$", output, re.MULTILINE)) == 3
+    code = client in ("home", "bare")
+    assert len(re.findall(r"^ok +redirect to .* characters unchanged$", output, re.MULTILINE)) == (
+        6 if client == "bare" else 3
+    )
     assert ("code for tokens, client credentials by HTTP Basic" in output) == (client == "home")
     assert ("code for tokens, client credentials in the body" in output) == code
     assert ("an old refresh token still works" in output) == (client == "home")
@@ -130,7 +132,7 @@ def test_all_checks_pass_for_a_correct_server(ini: Path, client: str) -> None:
 
 def test_without_a_user_no_sign_in_is_tested(ini: Path) -> None:
     output = linkauth("simulate", "alexa", ini, "--client", "home", expect=0)
-    assert "no sign-in was tested: use --user" in output
+    assert "no sign-in was tested: use --user and LINKAUTH_SIMULATE_PASSWORD" in output
     assert "redirect to" not in output
 
 
@@ -149,7 +151,7 @@ def test_a_server_that_does_not_speak_http_is_reported(ini: Path) -> None:
 
 
 def test_an_unknown_client_and_an_invalid_url_are_rejected(ini: Path) -> None:
-    assert "Clients with grants: ride-hailer, home, public, bare, short" in linkauth(
+    assert "Clients with grants: ride-hailer, home, bare, short" in linkauth(
         *("simulate", "alexa", ini, "--client", "hmoe"), expect=2
     )
     assert "--url: must begin with" in linkauth("simulate", "alexa", ini, "--url", "ftp://x", expect=2)
@@ -158,7 +160,7 @@ def test_an_unknown_client_and_an_invalid_url_are_rejected(ini: Path) -> None:
 
 def test_a_redirect_uri_that_the_server_does_not_know_is_reported(ini: Path, tmp_path: Path) -> None:
     additional_uri = r"\g<0>\n\thttps://alexa.amazon.co.jp/spa/skill/account-linking-status.html?vendorId=M2SIMULATOR"
-    differs = changed(ini, tmp_path, (r"alexa\.co\.jp/spa/.*M2SIMULATOR$", additional_uri))
+    differs = changed(ini, tmp_path, (r"simulator/alexa\.amazon\.co\.jp/spa/.*M2SIMULATOR$", additional_uri))
     failed = simulate(differs, "--client", "ride-hailer", expect=1)
     page = "login page for alexa.amazon.co.jp/spa/skill/account-linking-status.html"
     assert set(failed) == {page, "sign-in"}
@@ -200,8 +202,25 @@ def test_a_wrong_password_is_sent_only_once(served: DevelopmentServer, ini: Path
     tries: list[str] = []
     with proxy(served.url, on_request=lambda path, body: tries.extend([path] * (b"password=" in body))) as url:
         failed = simulate(ini, "--client", "home", "--url", url, expect=1, person=("ada", "no-such-password"))
-    assert failed == {"sign-in": "status 403: wrong name or password?"}
+    assert list(failed) == ["sign-in"]
+    assert failed["sign-in"].startswith("status 403; the page says: The name or the password is wrong. Please check")
     assert len(tries) == 1
+
+
+def test_a_server_with_an_own_authority_is_trusted_by_its_file(
+    served: DevelopmentServer, ini: Path, tmp_path: Path
+) -> None:
+    certificates = Certificates(tmp_path / "tls", "127.0.0.1")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(*(certificates.folder / f"good.{suffix}" for suffix in ("pem", "key")))
+    with proxy(served.url, tls=tls) as url:
+        options = ("simulate", "alexa", ini, "--client", "home", "--url", url)
+        output = linkauth(*options, expect=1)
+        assert "CERTIFICATE_VERIFY_FAILED" in output
+        assert "; --ca-file names the authority to trust" in output
+        assert "all checks passed" in linkauth(*options, "--ca-file", certificates.ca_file, expect=0)
+        key = certificates.folder / "good.key"
+        assert "--ca-file: cannot be read as certificates" in linkauth(*options, "--ca-file", key, expect=2)
 
 
 def test_access_tokens_with_a_short_lifetime_are_reported(ini: Path) -> None:
@@ -246,7 +265,7 @@ def test_a_slow_response_is_reported(served: DevelopmentServer, ini: Path) -> No
             threading.Event().wait(limit + 0.1)
 
     with proxy(served.url, on_request=delay) as url:
-        findings = list(Probe(settings(ini), "home", url, ADA, limit).run())
+        findings = list(Probe(settings(ini), "home", "authorization_code", url, ADA, limit).run())
     slow = [finding for finding in findings if finding.what == "code for tokens, client credentials by HTTP Basic"]
     assert [finding.ok for finding in slow] == [False]
     assert slow[0].detail.endswith("Amazon's limit is 0.5 s")
@@ -255,7 +274,7 @@ def test_a_slow_response_is_reported(served: DevelopmentServer, ini: Path) -> No
 
 
 def test_links_are_ended_if_the_checks_are_interrupted(ini: Path) -> None:
-    findings = Probe(settings(ini), "bare", settings(ini).public_url, ADA).run()
+    findings = Probe(settings(ini), "bare", "implicit", settings(ini).public_url, ADA).run()
     assert any(finding.what.startswith("redirect to ") for finding in findings)
     findings.close()  # type: ignore[attr-defined]
     assert active_links(ini, "bare") == []

@@ -80,6 +80,24 @@ def test_every_page_and_every_file_that_it_references_exists(gallery: TestApp, r
                 assert gallery.get(f"/{path}").status_int == 200
 
 
+def test_a_button_to_another_page_of_linkauth_keeps_the_page(gallery: TestApp) -> None:
+    page = gallery.get("/pages/made/en/login.recovery_and_registration.light-100.html")
+    buttons = page.html.find_all("button", formaction=True)
+    # the theme overrides the block with the other button
+    assert [button["formaction"] for button in buttons] == ["/authorize/recover"]
+    for address in ("/authorize/recover", "/authorize"):
+        assert gallery.get(f"{address}?ui_locales=de").status_int == 204
+
+
+def test_a_mail_is_shown_with_its_subject_and_its_plain_text(gallery: TestApp) -> None:
+    for language, subject in (("en", "Your code for Example Rides"), ("de", "Ihr Code für Beispiel Fahrten")):
+        response = gallery.get(f"/pages/made/{language}/mail.recovery_code.dark-200.html")
+        assert response.text.count("KWQ7-M3XP") == 2
+        assert response.html.find("pre").text.startswith(f"{subject}\n\n")
+        assert "style-src 'unsafe-inline'" in response.headers["Content-Security-Policy"]
+        assert "script-src" not in response.headers["Content-Security-Policy"]
+
+
 def test_each_further_client_has_its_first_page(reloader: ThemeReloader) -> None:
     names = [state.name for state in reloader.snapshot().themes["made"].states if state.page == "login"]
     assert names[0] == "fresh"

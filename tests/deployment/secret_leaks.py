@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from linkauth.cli import main
 from linkauth.config.clients import ClientSettings
 from linkauth.config.loader import StartError
+from linkauth.config.mail import MailSettings
 from linkauth.config.settings import Settings, SimulatorSettings, ThrottleSettings
 from linkauth.services import services_of
 from linkauth.web.serving import load
@@ -31,13 +32,22 @@ CLASSES = {
     "": Settings,
     "simulator.": SimulatorSettings,
     "throttle.": ThrottleSettings,
+    "mail.": MailSettings,
     "client.alexa.": ClientSettings,
     "backend.staff.": SQLSettings,
     "backend.legacy.": HTTPSettings,
     "backend.corp.": LDAPSettings,
 }
 COMMANDS = (
-    *(("doctor",), ("explain", "{ini}", "ada"), ("backends", "list"), ("backends", "compare"), ("db", "upgrade")),
+    *(
+        ("doctor", "--offline"),
+        ("explain", "{ini}", "ada"),
+        ("config", "show"),
+        ("config", "show", "--json"),
+        ("backends", "list"),
+        ("backends", "compare"),
+        ("db", "upgrade"),
+    ),
     *(("keys", "list"), ("keys", "rotate"), ("links",), ("simulate", "alexa", "{ini}", "--url", "http://127.0.0.1:1")),
 )
 
@@ -50,7 +60,10 @@ def secret_settings() -> set[str]:
     keys = set()
     for prefix, settings_class in CLASSES.items():
         for setting in fields(settings_class):
-            if not setting.repr or setting.name in ("url", "uris", "prefetch_url", "check_url"):
+            is_request = settings_class is HTTPSettings and setting.name.endswith("_url")
+            # people see the page of this URL
+            is_request = is_request and setting.name != "password_change_url"
+            if not setting.repr or is_request or setting.name in ("url", "uris"):
                 keys.add(prefix + setting.name)
     return keys
 

@@ -85,7 +85,7 @@ def test_people_in_a_django_table_sign_in_with_the_sql_settings_of_the_readme(
 
 
 def test_people_sign_in_with_the_settings_for_column_names(attached: Callable[..., Alexa], tmp_path: Path) -> None:
-    (block,) = [block for block in ini_blocks("docs/backends.md") if "password_column" in block]
+    (block,) = [block for block in ini_blocks("docs/backends.md") if "intranet.password_column" in block]
     with closing(sqlite3.connect(tmp_path / "intranet.sqlite")) as table, table:
         table.execute("CREATE TABLE people (id INTEGER, login TEXT, email TEXT, password_hash TEXT, active INTEGER)")
         stored = ldap_salted_sha1.hash(PASSWORD)

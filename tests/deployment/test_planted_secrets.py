@@ -16,6 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.deployment.planted_settings import FURTHER, PLANTED, SECRETS, UNREACHABLE
 from tests.deployment.secret_leaks import (
     CHARACTERS,
     encoded,
@@ -34,39 +35,17 @@ from tests.servers.mariadb import MariaDB
 from tests.servers.openldap import OpenLDAP
 from tests.servers.postgresql import PostgreSQL
 
-SECRETS = {key: password(number) for number, key in enumerate(sorted(secret_settings()), 1)}
-UNREACHABLE = "127.0.0.1:1"
-PLANTED = {
-    "secret": SECRETS["secret"],
-    "previous_secrets": SECRETS["previous_secrets"],
-    "database": f"postgresql+psycopg://reader:{encoded(SECRETS['database'])}@{UNREACHABLE}/links",
-    "client.alexa.secret": SECRETS["client.alexa.secret"],
-    "backend.staff.url": f"mariadb+pymysql://reader:{encoded(SECRETS['backend.staff.url'])}@{UNREACHABLE}/people",
-    "backend.staff.fallback_urls": f"mariadb://r:{encoded(SECRETS['backend.staff.fallback_urls'])}@{UNREACHABLE}/x"
-    f" mariadb://r:{encoded(SECRETS['backend.staff.fallback_urls'])}@{UNREACHABLE}/y",
-    "backend.staff.pepper": SECRETS["backend.staff.pepper"],
-    "backend.legacy.header.X-Key": SECRETS["backend.legacy.header"],
-    "backend.legacy.client_secret": SECRETS["backend.legacy.client_secret"],
-    "backend.legacy.body_template": '{"login": {username}, "word": {password}, "key": "'
-    + SECRETS["backend.legacy.body_template"].replace("\\", "\\\\").replace('"', '\\"')
-    + '"}',
-    "backend.legacy.url": f"https://{UNREACHABLE}/login?key={encoded(SECRETS['backend.legacy.url'])}",
-    "backend.legacy.check_url": f"/health?key={encoded(SECRETS['backend.legacy.check_url'])}",
-    "backend.legacy.prefetch_url": f"/form?key={encoded(SECRETS['backend.legacy.prefetch_url'])}",
-    "backend.corp.bind_password": SECRETS["backend.corp.bind_password"],
-}
-"""Each setting with its secret. All servers in these settings are unreachable."""
 TESTED_SEPARATELY = {"simulator.people", "backend.corp.uris"}
 """simulator.people requires development.ini, and backend.corp.uris accepts no secret. They have separate tests."""
 
 
 def test_every_setting_that_may_hold_a_secret_has_one() -> None:
-    planted = {key.replace(".header.X-Key", ".header") for key in PLANTED}
+    planted = {key.removesuffix(".X-Key") for key in PLANTED}
     assert planted | TESTED_SEPARATELY == secret_settings()
 
 
 def test_no_command_prints_a_secret(tmp_path: Path) -> None:
-    output = output_of_start_and_commands(ini_with(tmp_path, PLANTED))
+    output = output_of_start_and_commands(ini_with(tmp_path, {**PLANTED, **FURTHER}))
     assert "linkauth.database: cannot be opened: connection failed" in output
     assert "Can't connect to MySQL server on" in output
     assert not leaked_parts(output, *SECRETS.values())
@@ -83,14 +62,20 @@ def test_no_command_prints_a_secret_from_a_file_or_the_environment(
         monkeypatch.setenv(name, value)
         references[key] = f"file:{tmp_path / name}" if source == "file" else f"env:{name}"
     output = output_of_start_and_commands(
-        ini_with(tmp_path, references), ("doctor",), ("explain", "{ini}", "ada"), ("db", "upgrade")
+        ini_with(tmp_path, {**references, **FURTHER}),
+        ("doctor", "--offline"),
+        ("explain", "{ini}", "ada"),
+        ("db", "upgrade"),
     )
     assert "linkauth.database: cannot be opened: connection failed" in output
     assert not leaked_parts(output, *SECRETS.values())
 
 
 DRIVERS = ("sqlite", "postgresql+psycopg", "mariadb+pymysql", "nosuch")
-COMMANDS_FOR = {"database": (("db", "upgrade"),), "backend.staff.url": (("doctor",), ("explain", "{ini}", "ada"))}
+COMMANDS_FOR = {
+    "database": (("db", "upgrade"),),
+    "backend.staff.url": (("doctor", "--offline"), ("explain", "{ini}", "ada")),
+}
 """The commands that use the URL in a setting."""
 
 
@@ -102,7 +87,7 @@ def test_a_password_without_percent_encoding_is_not_printed(tmp_path: Path, driv
         for location in (f"{UNREACHABLE}/x", ""):
             ini = ini_with(tmp_path, {key: f"{driver}://reader:{secret}@{location}"})
             assert not leaked_parts(output_of_commands(ini, *COMMANDS_FOR[key]), secret), (character, location)
-    assert not leaked_parts(output_of_start_and_commands(ini, ("doctor",)), secret)
+    assert not leaked_parts(output_of_start_and_commands(ini, ("doctor", "--offline")), secret)
 
 
 @pytest.mark.parametrize("character", "@/#?% ")
@@ -121,7 +106,7 @@ def test_the_url_of_an_api_or_a_directory_must_not_contain_a_password(tmp_path: 
         for port in ("", "1"):
             scheme = "ldap" if key.endswith("uris") else "https"
             url = f"{scheme}://reader:{port}{secret}@127.0.0.1:1/login"
-            output = output_of_commands(ini_with(tmp_path, {key: url}), ("doctor",))
+            output = output_of_commands(ini_with(tmp_path, {key: url}), ("doctor", "--offline"))
             assert f"linkauth.{key}: " in output
             assert not leaked_parts(output, secret), (character, port)
 
@@ -240,7 +225,7 @@ format = %(levelname)s %(name)s: %(message)s
 
 @pytest.mark.parametrize("formatter", ["json", "plain"])
 def test_a_running_server_logs_no_secret(tmp_path: Path, formatter: str, postgresql_server: PostgreSQL) -> None:
-    changes = {key: value for key, value in PLANTED.items() if key not in ("database", "client.alexa.secret")}
+    changes = {key: value for key, value in PLANTED.items() if key not in ("database", "client.alexa.secret")} | FURTHER
     database_url = f"postgresql+psycopg://reader:{encoded(password(2))}@127.0.0.1:{postgresql_server.port}/postgres"
     urls = {key: changes.pop(f"backend.staff.{key}").replace("%", "%%") for key in ("url", "fallback_urls")}
     server = DevelopmentServer(
@@ -248,10 +233,10 @@ def test_a_running_server_logs_no_secret(tmp_path: Path, formatter: str, postgre
         {
             **{key: value.replace("%", "%%") for key, value in changes.items()},
             "backends": "staff other legacy corp",
+            "mail.sink": None,
             "backend.staff.url": database_url.replace("%", "%%"),
             **{f"backend.other.{key}": value for key, value in {**OTHER_BACKEND, **urls}.items()},
             "backend.legacy.use": "http",
-            "backend.legacy.body": "json",
             "backend.legacy.success": "/ok = true",
             "backend.legacy.subject": "/id",
             "backend.corp.use": "ldap",

@@ -73,7 +73,7 @@ def test_a_failed_start_closes_each_backend_once(
     settings: Settings, opened_backends: list[ClosableBackend], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for step in (
-        "_open_themes",
+        "open_themes",
         "_create_throttle",
         "open_engine",
         "require_current",

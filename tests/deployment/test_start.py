@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from linkauth.storage.schema import HEAD
+from linkauth.themes.states import PAGES
 from tests.servers.development_server import DevelopmentServer, free_port
 
 ROOT = Path(__file__).parent.parent.parent
@@ -67,144 +68,6 @@ def test_all_errors_are_reported_together_without_values(ini: Path) -> None:
     assert "c4n4ry" not in output
 
 
-@pytest.mark.parametrize(
-    ("pattern", "replacement", "sentence"),
-    [
-        ("use = sql", "use = sqll", "linkauth.backend.staff.use: is not one of the installed backends: "),
-        ("^linkauth.theme = default", "linkauth.theme = dfault", "linkauth.theme: is not one of the installed themes"),
-        ("^linkauth.database_upgrade = .*", "", "linkauth.database: has no linkauth tables; create them with"),
-        (
-            "^linkauth.database = .*",
-            "linkauth.database = sqlite:////proc/x/y.db",
-            "linkauth.database: cannot be opened",
-        ),
-        ("^linkauth.database = .*", "linkauth.database = sqlite", "linkauth.database: is not a database URL"),
-        (
-            "^linkauth.secret = .*",
-            "linkauth.secret = env:NOT_SET_HERE",
-            "linkauth.secret: names the environment variable 'NOT_SET_HERE', which is not set",
-        ),
-        (
-            "^linkauth.secret = .*",
-            "linkauth.secret = file:/nowhere",
-            "linkauth.secret: names the file '/nowhere', which cannot be read: No such file or directory",
-        ),
-        ("^linkauth.backends = .*", "", "linkauth.backends: is missing"),
-        (
-            "^linkauth.theme = default",
-            "linkauth.breached_passwords = /nowhere/c4n4ry",
-            "linkauth.breached_passwords: does not name a file",
-        ),
-        ("^use = egg:linkauth", "use = egg:linkaut", "[app:main] cannot be "),
-        ("egg:waitress#main", "egg:waitres#main", "[server:main] cannot be used"),
-        ("^linkauth.clients = .*", "linkauth.clients = hailer", "linkauth.client.ride-hailer: has keys, but"),
-        (
-            "^threads = 32",
-            "thread = 32",
-            "[server:main]: one of these keys is unknown or has a value of the wrong type",
-        ),
-        (r"\[app:main\]", "[app:mine]", "has no section [app:main]"),
-        (r"^\[app:main\]", "app:main", "line 4 is neither a [section] nor a key = value"),
-        (
-            r"^linkauth.simulator.client = .*",
-            "linkauth.simulator.client = x",
-            "linkauth.simulator.client: is not a name",
-        ),
-        (r"%\(here\)s/var/people", "%(hier)s/var/people", "linkauth.backend.staff.url: write a literal % as %%"),
-        (
-            "^linkauth.secret = .*",
-            "linkauth.secret = c4n4ry%40c4n4ryc4n4ryc4n4ryc4n4ry",
-            "linkauth.secret: write a literal %",
-        ),
-        ("^linkauth.secret = .*", "linkauth.secret = c4n4ry%(oops)sc4n4ry", "linkauth.secret: write a literal %"),
-        (
-            "^threads = 32",
-            "threads = c4n4ry",
-            "[server:main]: one of these keys is unknown or has a value of the wrong type",
-        ),
-        (
-            "^linkauth.public_url = .*",
-            "linkauth.public_url = https://link.example.com",
-            "simulator.client: is for development",
-        ),
-        ("^linkauth.simulator.client = .*", "", "simulator.people: applies only to the simulator"),
-        (
-            "^linkauth.theme = default",
-            "linkauth.default_language = sv",
-            "linkauth.default_language: is not a language",
-        ),
-        (
-            "^linkauth.clients = .*",
-            "linkauth.clients = alexa\nlinkauth.scope.a:b = c4n4ry\nlinkauth.scope.a:c = c4n4ry",
-            "linkauth.scope.a: is defined twice (a key ends at the first = or colon)",
-        ),
-        (r"^\[app:main\]", "[DEFAULT]\nlinkauth.nonsense = 1\n[app:main]", "linkauth.nonsense: is not a known key"),
-    ],
-)
-def test_a_configuration_error_is_reported_with_its_fix(
-    ini: Path, pattern: str, replacement: str, sentence: str
-) -> None:
-    change(ini, pattern, replacement)
-    output = linkauth("serve", ini)
-    assert sentence in output
-    assert "c4n4ry" not in output
-    assert len(output.splitlines()) < 10
-
-
-@pytest.mark.parametrize(
-    ("pattern", "replacement", "sentence"),
-    [
-        ("^linkauth.default_language", "\ufefflinkauth.default_language", "begins with"),
-        ("^linkauth.default_language", "\u00a0linkauth.default_language", "begins with"),
-        ("^linkauth.default_language", "linkauth.\u200bdefault_language", "contains"),
-        ("^linkauth.default_language", "linkauth.default_language\u200b", "ends with"),
-        (r"^\[app:main\]", "[\u200bapp:main]", "contains"),
-    ],
-)
-def test_a_name_with_an_invisible_character_is_reported(
-    ini: Path, pattern: str, replacement: str, sentence: str
-) -> None:
-    change(ini, "^linkauth.secret", "linkauth.default_language = de\nlinkauth.secret")
-    change(ini, pattern, replacement)
-    assert re.search(rf"line [0-9]+: the name {sentence} an invisible character", linkauth("serve", ini))
-
-
-@pytest.mark.parametrize(
-    ("text", "encoding", "sentence"),
-    [
-        ("[app:main]\n# Prüfstück\n", "latin-1", "linkauth.ini: a file in a config: reference is not text in UTF-8"),
-        ("[app:main]\n", "utf-16", "linkauth.ini: a file in a config: reference is not text in UTF-8"),
-        ("[app:main]\n", "utf-8-sig", "base.ini: begins with a byte order mark: save it as UTF-8 without BOM"),
-        ("[app:main]\nc4n4ry\n", "utf-8", "base.ini: line 2 is neither a [section] nor a key = value"),
-    ],
-)
-def test_an_error_in_an_included_ini_file_is_reported(ini: Path, text: str, encoding: str, sentence: str) -> None:
-    ini.with_name("base.ini").write_text(text, encoding)
-    ini.write_text("[app:main]\nuse = config:base.ini\n", "utf-8")
-    output = linkauth("serve", ini)
-    assert sentence in output
-    assert "c4n4ry" not in output
-
-
-@pytest.mark.parametrize(
-    ("encoding", "sentence"),
-    [
-        ("utf-8-sig", "begins with a byte order mark: save it as UTF-8 without BOM"),
-        ("utf-16", "is not text in UTF-8 (it looks like UTF-16): save it as UTF-8"),
-        ("utf-16-le", "is not text in UTF-8 (it looks like UTF-16): save it as UTF-8"),
-        ("latin-1", "line 2 is not text in UTF-8: save it as UTF-8"),
-    ],
-)
-def test_an_ini_file_with_another_encoding_is_reported_with_the_fix(ini: Path, encoding: str, sentence: str) -> None:
-    text = ini.read_text("utf-8").replace("\n", "\n# Prüfstück c4n4ry\n", 1)
-    ini.write_text(text, "utf-8")
-    ini.write_bytes(text.encode(encoding))
-    for command in (("serve",), ("doctor",), ("db", "upgrade")):
-        output = linkauth(*command, ini)
-        assert f"{ini}: {sentence}" in output
-        assert "c4n4ry" not in output
-
-
 def test_an_error_in_the_logging_sections_is_reported_without_values(ini: Path) -> None:
     change(ini, r"^args = \(sys.stderr,\)", "args = (sys.stderr, c4n4ry@r1en)")
     output = linkauth("serve", ini)
@@ -227,7 +90,7 @@ def test_a_port_in_use_is_reported(ini: Path) -> None:
 
 
 PAGE = "{% extends 'base.jinja2' %}"
-EVERY_PAGE = ("login", "password", "error", "home")
+EVERY_PAGE = tuple(page.removesuffix(".jinja2") for page in (*PAGES, "mail.jinja2"))
 EMPTY_TEMPLATES = dict.fromkeys(EVERY_PAGE, "")
 
 

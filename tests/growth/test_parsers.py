@@ -14,10 +14,11 @@ from linkauth.backends import PasswordRefused
 from linkauth.config import reader as ini
 from linkauth.config.proxies import TrustedProxies
 from linkauth.config.secret_strength import estimated_bits
+from linkauth.identities import address_bucket, normalize_username
 from linkauth.login import dispatch
 from linkauth.login.password_policy import PasswordPolicy
-from linkauth.login.throttle import address_bucket, normalize_username
-from linkauth.oauth2 import authorization, clients
+from linkauth.login.phone import PhoneForms
+from linkauth.oauth2 import authorization, clients, excerpts
 from linkauth.oauth2.errors import InvalidClientError, UntrustedRequestError
 from linkauth.simulator import alexa
 from linkauth.themes.languages import best_match, parse_accept_language
@@ -106,7 +107,7 @@ def new_password(new: str, personal: str) -> None:
 
 
 READERS: dict[str, tuple[Read, tuple[str, ...]]] = {
-    "log excerpt": (authorization.log_excerpt, ("code", "state=", "%2526", "%", "a=b&", "=?", "code%253D", "?state")),
+    "log excerpt": (excerpts.log_excerpt, ("code", "state=", "%2526", "%", "a=b&", "=?", "code%253D", "?state")),
     "authorization request": (authorize, ("code", "a", "[", "%25", " ", "state=&")),
     "query or form": (lambda text: decode_pairs(text.encode()), ("%", "%41", "+", "=", "%C3%A4", "a=")),
     "Authorization": (basic, ("QQ==", "=", " ", "YTpi", "Og")),
@@ -114,6 +115,10 @@ READERS: dict[str, tuple[Read, tuple[str, ...]]] = {
     "Accept-Language": (parse_accept_language, ("de,", "d-", ";q=", "de;q=0.1,", " ", "a-b", "9", "-*", "q=1.1.1.")),
     "wanted languages": (lambda text: best_match([text] * 20, ["en", "de", "pt-BR"]), ("a-", "-", "_", "de_AT")),
     "user name": (lambda text: normalize_username(text[:254]), ("a", "\u0315\u0300", "\ufdfa", " ", "\u200b")),
+    "forms of a name": (
+        lambda text: PhoneForms("DE")(text[:254]),
+        ("a\u0301", "\u0315\u0300", "\uff14", "\u0664", "\u200b", "+49", "0151 ", "(", "-"),
+    ),
     "name and accepts": (
         lambda text: dispatch.NamedBackend("x", None, ("*a*b*a*c",)).accepts_username(text[:254]),  # type: ignore[arg-type]
         ("a", "ab", "aba"),

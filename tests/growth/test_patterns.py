@@ -10,16 +10,21 @@ import pytest
 from linkauth.config.platforms import PLATFORMS
 from linkauth.config.reader import LANGUAGE
 from linkauth.login import dispatch
-from linkauth_http import rules
+from linkauth_http import rules, templates
 from linkauth_ldap.settings import LDAPSettings
+from linkauth_sql import hashes
+from linkauth_sql.digests.parser import parse
+from linkauth_sql.digests.scheme import scheme_of
 from tests.growth.pattern_calls import Call, calls, imports_of_re
 from tests.growth.step_counter import Matcher, UnsupportedPattern
 from tests.growth.worst_case import growth
 
 WILDCARDS = ("*", "*a*b*c", "a*ab*b*aab*", "*@example.com", "**", "a", "x*", "*aa*aa*aa*")
 FROM_SETTINGS = {
-    "linkauth_http.rules:_regex",
-    "linkauth_http.rules:parse_selector",
+    "linkauth.config.registration:pattern_problem",
+    "linkauth.login.registration_fields:_matches",
+    "linkauth_http.selectors:_regex",
+    "linkauth_http.selectors:parse_selector",
     "linkauth_http.rules:_matches",
     "linkauth_http.rules:is_marker",
     "linkauth_ldap.directory:__init__",
@@ -33,8 +38,16 @@ COMPUTED: dict[str, Callable[[], list[tuple[str | bytes, int]]]] = {
     ],
     "linkauth_http.rules:wildcard": lambda: [_parts(rules.wildcard(each)) for each in WILDCARDS],
     "linkauth.config.clients:_platform_faults": lambda: [(each.id_pattern, 0) for each in PLATFORMS.values()],
-    "linkauth.config.settings:_scopes": lambda: [(re.escape("a:b") + r"(\.[\w-]+)?\s*=", 0)],
-    "linkauth_sql.hashes.plain:_ldap_scheme": lambda: [(r"\{SSHA\}(?P<value>[A-Za-z0-9+/]+={0,2})", re.IGNORECASE)],
+    "linkauth.config.scopes:read_scopes": lambda: [(re.escape("a:b") + r"(\.[\w-]+)?\s*=", 0)],
+    "linkauth.theming.markup:__missing__": lambda: [("[^\\ >]+", 0), ("[a-zA-Z]+", 0)],
+    "linkauth_http.templates:pattern_of": lambda: [_parts(templates.pattern_of(["flow", "token"]))],
+    "linkauth_sql.digests.scheme:pattern": lambda: [
+        _parts(scheme_of(parse(each, ["salt"]), "", frozenset({"bcrypt"})).hash_pattern())
+        for each in ("sha1(salt + password)", "bcrypt(md5(password))", "base64(sha256(password))")
+    ],
+    "linkauth_sql.hashes.directories:_salted_scheme": lambda: _schemes("ldap_ssha"),
+    "linkauth_sql.hashes.directories:_unsalted_scheme": lambda: _schemes("ldap_sha256"),
+    "linkauth_sql.hashes.phc:_pbkdf2_scheme": lambda: _schemes("pbkdf2_sha1", "pbkdf2_sha512"),
     "linkauth_sql.hashes.plain:_passlib_scheme": lambda: [(r"\*[0-9A-Fa-f]{40}", 0), ("[0-9A-Fa-f]{128}", 0)],
 }
 """Examples of the patterns that functions compute from their arguments; all are matched from the beginning."""
@@ -42,6 +55,10 @@ COMPUTED: dict[str, Callable[[], list[tuple[str | bytes, int]]]] = {
 
 def _parts(pattern: re.Pattern[str]) -> tuple[str, int]:
     return pattern.pattern, pattern.flags
+
+
+def _schemes(*names: str) -> list[tuple[str | bytes, int]]:
+    return [_parts(hashes.SCHEMES[name].hash_pattern()) for name in names]
 
 
 LITERAL = [call for call in calls() if call.pattern is not None]
@@ -70,8 +87,11 @@ def test_all_patterns_are_collected() -> None:
     assert len(patterns) > 100
 
 
+PARSERS = ("linkauth.oauth2.authorization", "linkauth.oauth2.excerpts")
+
+
 def test_uses_of_pattern_are_collected() -> None:
-    uses = {call.pattern: call.uses for call in calls() if call.module == "linkauth.oauth2.authorization"}
+    uses = {call.pattern: call.uses for call in calls() if call.module in PARSERS}
     assert uses[r"([&#]|%(?:25)*2[36])"] == {"split"}
     assert uses["[a-z_]{1,30}"] == {"fullmatch"}
 

@@ -72,7 +72,9 @@ def test_markup_in_parameter_is_escaped(app: TestApp, payload: str) -> None:
         response = send(app, query=query(**{name: payload}))
         assert_page(response)
         assert shape(response) == shape(send(app, query=query(**{name: "plain"})))
-        assert payload not in response.text
+        # the redirect URI is shown, as text
+        assert payload not in response.text or (name == "redirect_uri" and not set("<>\"'") & set(payload))
+        assert "49" not in main_text(response)
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)

@@ -1,4 +1,4 @@
-"""Tests of the language of a page, the language menu at its foot, and the theme of the client."""
+"""Tests of the language of a page, the language menu, and the theme of the client."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, unquote, urlencode
 
 import pytest
 from bs4 import BeautifulSoup
@@ -57,11 +57,11 @@ def test_page_is_in_language_of_request(
 
 
 def query_for_language(response: Response, language: str) -> bytes:
-    """Returns the query that a browser sends when the user selects a language at the foot of the page."""
+    """Returns the query that a browser sends when the user selects a language in the menu of the page."""
     form = page_of(response).find("form", method="get")
     assert form.get("action") is None
     fields = [(field["name"], field["value"]) for field in form.find_all("input")]
-    (button,) = form.find_all("button", value=language)
+    (button,) = page_of(response).find_all("button", form=form["id"], value=language)
     assert button["name"] == "ui_locales"
     return urlencode([*fields, ("ui_locales", button["value"])]).encode("ascii")
 
@@ -107,7 +107,7 @@ def test_form_token_is_bound_to_language_of_query(app: TestApp) -> None:
 
 def test_error_page_does_not_repeat_untrusted_request(app: TestApp) -> None:
     response = send(app, query=query(client_id="nobody", state=STATE))
-    assert page_of(response).find("form") is None
+    assert query_for_language(response, "de") == b"ui_locales=de"
     assert STATE not in response.text
     # an undecodable query is not repeated either, so there is no language menu
     assert page_of(send(app, query=b"client_id=ride-hailer&state=%ff")).find("form") is None
@@ -115,6 +115,51 @@ def test_error_page_does_not_repeat_untrusted_request(app: TestApp) -> None:
     for path in ("/", "/nowhere"):
         assert query_for_language(send(app, path=path), "de") == b"ui_locales=de"
         assert query_for_language(send(app, path=path, query=b"ui_locales=de"), "en") == b"ui_locales=en"
+
+
+def test_error_page_for_developers_can_be_read_in_another_language(app: TestApp) -> None:
+    """The request with another language has the same error, and contains neither the state nor a secret."""
+    secret = "&access_token=c4n4ry"
+    for path, raw, expected in (
+        ("/authorize", query(client_id="nobody"), b""),
+        ("/authorize", query(client_id=""), b""),
+        ("/authorize", query(redirect_uri=""), b"client_id=alexa"),
+        ("/authorize", query(redirect_uri=REDIRECT_URI + secret), None),
+        ("/authorize", query(redirect_uri="https://evil.example/" + "a" * 5_000), None),
+        ("/authorize", query() + b"&state=again", b"client_id=alexa&response_type=&response_type="),
+        ("/token", query(), b"client_id=alexa&response_type="),
+        ("/nowhere", query(), b"client_id=alexa"),
+    ):
+        response = send(app, path=path, query=raw + b"&ui_locales=en")
+        assert response.status in (400, 404), raw
+        chosen = query_for_language(response, "de")
+        assert expected is None or chosen == b"&".join(filter(None, (expected, b"ui_locales=de")))
+        assert STATE not in response.text
+        assert "c4n4ry" not in response.text
+        german = send(app, path=path, query=chosen)
+        assert (german.status, language_of(german)) == (response.status, "de"), raw
+        # and back again it is the same page, so the reason has not changed
+        again = send(app, path=path, query=query_for_language(german, "en"))
+        assert str(page_of(again).main) == str(page_of(response).main)
+
+
+@pytest.mark.parametrize(
+    "received",
+    [
+        "https://evil.example/a?b=1&c=2",
+        '"><script>alert(1)</script>{{7*7}}',
+        "https://evil.example/" + "a" * 5_000,
+        "form_token-redirect-uri",
+    ],
+)
+def test_error_page_shows_redirect_uri_that_was_received(app: TestApp, received: str) -> None:
+    for _ in range(2):
+        page = page_of(send(app, query=query(redirect_uri=received))).main
+        assert page.find("script") is None
+        # as a URI, so that no space and no sentence looks like one of the page
+        shown = unquote(page.find("code").text)
+        assert shown == received or (len(shown) == 301 and received.startswith(shown.removesuffix("…")))
+    assert page_of(send(app, query=query(client_id="nobody", redirect_uri=received))).main.find("code") is None
 
 
 @pytest.mark.parametrize(
@@ -203,10 +248,7 @@ def test_theme_of_client_has_its_own_languages(branded_app: TestApp) -> None:
     assert language_of(send(branded_app, query=query(), headers=swedish)) == "de"
     assert language_of(send(branded_app, query=OTHER, headers=swedish)) == "sv"
     plain, own = (
-        {
-            button["value"]
-            for button in page_of(send(branded_app, query=raw)).find("form", method="get").find_all("button")
-        }
+        {button["value"] for button in page_of(send(branded_app, query=raw)).find_all("button", {"name": "ui_locales"})}
         for raw in (query(), OTHER)
     )
     assert own - plain == {"sv"}

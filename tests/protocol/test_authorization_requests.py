@@ -157,7 +157,9 @@ def test_removed_client_is_refused_and_its_token_is_inactive(make_app: Callable[
         "access_token"
     ]
     page_token = form_token(before, raw)
-    removed = {f"client__other__{key}": None for key in ("name", "grants", "secret", "redirect_uris", "scopes")}
+    removed = {
+        f"client__other__{key}": None for key in ("name", "platform", "grants", "secret", "redirect_uris", "scopes")
+    }
     after = https(
         make_app(
             database=database,

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 from webtest import TestApp
 
+from linkauth.services import services_of
 from linkauth.storage import LinkAdmin, LinkFilter
 from linkauth.storage.tables import links
 from tests.alexa import Alexa, basic
@@ -197,6 +198,8 @@ def test_broken_database_gives_503_at_every_endpoint(make_app: Callable[..., Any
     home = Skill(https(make_app()))
     tokens, code = home.link(), home.code()
     engine = engine_of(home.app)
+    # the thread that deletes old rows would otherwise keep the file open, and part of its content in another file
+    services_of(home.app.app.registry).links.close()
     engine.dispose()
     database = Path(engine.url.database)
     content = database.read_bytes()

@@ -171,7 +171,7 @@ def test_unknown_path_over_http_is_not_logged(amazon: Alexa, caplog: pytest.LogC
 def test_refused_client_is_logged_without_its_secret(amazon: Alexa, caplog: pytest.LogCaptureFixture) -> None:
     form = {"grant_type": "authorization_code", "code": CODE, "client_id": "home", "client_secret": "c4n4ry-secret"}
     amazon.app.post("/token", form, status=401)
-    assert "POST /token refused: invalid_client" in caplog.text
+    assert 'POST /token refused: error=invalid_client reason="the client secret is wrong' in caplog.text
     assert CANARY not in caplog.text
 
 

@@ -18,23 +18,25 @@ WRONG_NAME = "ldap.elsewhere.example"
 """The only name in the certificate of the kind `wrong_name`."""
 
 
-def _name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+def _name(text: str, organization: str = "") -> x509.Name:
+    parts = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization)] if organization else []
+    return x509.Name([*parts, x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
 class Authority:
-    """A certification authority, whose key exists only in memory."""
+    """A certification authority, whose key exists only in memory. `issuer` issued its certificate, or it is a root."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, issuer: Authority | None = None, organization: str = "") -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = _name(name)
+        self._name = _name(name, organization)
         others = "digital_signature content_commitment key_encipherment data_encipherment key_agreement"
         usage = dict.fromkeys(f"{others} encipher_only decipher_only".split(), False)
         now = datetime.now(UTC)
-        builder = self._builder(self._key, self._name, now - timedelta(days=1), now + timedelta(days=30))
+        signer = issuer or self
+        builder = signer._builder(self._key, self._name, now - timedelta(days=1), now + timedelta(days=30))
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         builder = builder.add_extension(x509.KeyUsage(**usage, key_cert_sign=True, crl_sign=True), critical=True)
-        self._certificate = builder.sign(self._key, hashes.SHA256())
+        self._certificate = builder.sign(signer._key, hashes.SHA256())
         self.pem = self._certificate.public_bytes(serialization.Encoding.PEM)
 
     def _builder(
@@ -52,13 +54,24 @@ class Authority:
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
 
-    def issue(self, names: tuple[str, ...], ended_days_ago: int = 0, client: bool = False) -> tuple[bytes, bytes]:
-        """Returns (certificate, key) in PEM for a server with these host names and IP addresses, or for a client."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        begins = datetime.now(UTC) - timedelta(days=1 + 30 * bool(ended_days_ago))
-        ends = datetime.now(UTC) + timedelta(days=-ended_days_ago if ended_days_ago else 30)
+    def issue(
+        self,
+        names: tuple[str, ...],
+        ended_days_ago: int = 0,
+        client: bool = False,
+        days: float = 30,
+        begins_in_days: int = -1,
+        self_signed: bool = False,
+    ) -> tuple[bytes, bytes]:
+        """Returns (certificate, key) in PEM for a server with these host names and IP addresses, or for a client.
+
+        It ends in `days`, unless it has ended. A self-signed certificate has the name and the key of this authority.
+        """
+        key = self._key if self_signed else ec.generate_private_key(ec.SECP256R1())
+        begins = datetime.now(UTC) + timedelta(days=begins_in_days - 30 * bool(ended_days_ago))
+        ends = datetime.now(UTC) + timedelta(days=-ended_days_ago if ended_days_ago else days)
         called = [x509.IPAddress(ip_address(name)) if name[0].isdigit() else x509.DNSName(name) for name in names]
-        builder = self._builder(key, _name(names[0]), begins, ends)
+        builder = self._builder(key, self._name if self_signed else _name(names[0]), begins, ends)
         builder = builder.add_extension(x509.SubjectAlternativeName(called), critical=False)
         use = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
         builder = builder.add_extension(x509.ExtendedKeyUsage([use]), critical=False)
@@ -77,15 +90,21 @@ class Certificates:
         folder.mkdir()
         self.folder = folder
         self.ca_file = str(folder / "ca.pem")
-        authority = Authority("linkauth's tests")
+        self._authority = authority = Authority("linkauth's tests")
         (folder / "ca.pem").write_bytes(authority.pem)
         self._write("good", *authority.issue(names))
         self._write("expired", *authority.issue(names, ended_days_ago=2))
         self._write("wrong_name", *authority.issue((WRONG_NAME,)))
         self._write("foreign", *Authority("somebody else").issue(names))
 
-    def _write(self, kind: Kind, certificate: bytes, key: bytes) -> None:
-        (self.folder / f"{kind}.pem").write_bytes(certificate)
-        secret = self.folder / f"{kind}.key"
+    def issue_client(self, name: str, authority: Authority | None = None, days: float = 30) -> tuple[str, str]:
+        """Creates the certificate of a client, by this CA or another one. Returns the paths of it and of its key."""
+        return self._write(name, *(authority or self._authority).issue((name,), client=True, days=days))
+
+    def _write(self, name: str, certificate: bytes, key: bytes) -> tuple[str, str]:
+        path = self.folder / f"{name}.pem"
+        path.write_bytes(certificate)
+        secret = self.folder / f"{name}.key"
         secret.touch(0o600)
         secret.write_bytes(key)
+        return str(path), str(secret)

@@ -3,24 +3,44 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from collections import deque
 from collections.abc import Mapping
 from configparser import RawConfigParser
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
+MAX_RESERVATIONS = 200
+_reservations = deque[int]()
+"""File descriptors of the sockets that reserve the newest ports. All of a long test run would be too many."""
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Returns a free TCP port of 127.0.0.1 that no other call returns soon, in any process, while this process runs.
+
+    It is below the range from which the kernel takes the ports of connections, so that it stays free until a server
+    binds it.
+    """
+    first_of_connections = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    for port in random.SystemRandom().sample(range(10_000, first_of_connections), 1_000):
+        # a name in the abstract namespace has one owner, and is free again when its process ends
+        reservation = socket.socket(socket.AF_UNIX)
+        with suppress(OSError), socket.socket() as probe:
+            reservation.bind(f"\0linkauth-test-port-{port}")
+            probe.bind(("127.0.0.1", port))
+            _reservations.append(reservation.detach())
+            if len(_reservations) > MAX_RESERVATIONS:
+                os.close(_reservations.popleft())
+            return port
+        reservation.close()
+    raise OSError("no free port")
 
 
 class DevelopmentServer:
@@ -43,6 +63,8 @@ class DevelopmentServer:
         self._ini = folder / "served.ini"
         text = (ROOT / "development.ini").read_text("utf-8").replace("127.0.0.1:6543", f"127.0.0.1:{self.port}")
         ini = RawConfigParser(delimiters="=")
+        # the keys of translations contain capital letters
+        ini.optionxform = str  # type: ignore[assignment,method-assign]
         ini.read_string(text)
         app = ini["app:main"]
         for key, value in (changes or {}).items():

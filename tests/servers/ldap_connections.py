@@ -14,16 +14,23 @@ RELAX = ("1.3.6.1.4.1.4203.666.5.12", True, None)
 """The Relax Rules control of OpenLDAP. It allows the root DN to modify operational attributes."""
 
 
+Client = tuple[str, str] | tuple[()]
+"""The paths of the certificate and the key of a client, or ()."""
+
+
 @contextmanager
-def ldap_connection(uri: str, user: str, password: str, ca_file: str | None = None) -> Iterator[Any]:
+def ldap_connection(
+    uri: str, user: str, password: str, ca_file: str | None = None, client: Client = ()
+) -> Iterator[Any]:
     """Yields an ldap3 connection over TLS before its bind. A URI with ldap:// uses StartTLS.
 
     Without `ca_file` any certificate is accepted, because some tests give the server an invalid one.
     """
-    tls = ldap3.Tls(validate=ssl.CERT_REQUIRED if ca_file else ssl.CERT_NONE, ca_certs_file=ca_file)
-    server = ldap3.Server(uri, tls=tls, get_info=ldap3.NONE, connect_timeout=3)
+    certificate, key = client or (None, None)
+    tls = ldap3.Tls(key, certificate, ssl.CERT_REQUIRED if ca_file else ssl.CERT_NONE, ca_certs_file=ca_file)
+    server = ldap3.Server(uri, tls=tls, get_info=ldap3.NONE, connect_timeout=8)
     settings: dict[str, Any] = {"authentication": ldap3.SIMPLE, "auto_referrals": False, "check_names": False}
-    connection = ldap3.Connection(server, user, password.encode(), receive_timeout=3, **settings)
+    connection = ldap3.Connection(server, user, password.encode(), receive_timeout=8, **settings)
     try:
         connection.open()
         # Nagle's algorithm would delay every connection by 40 ms
@@ -39,9 +46,11 @@ def ldap_connection(uri: str, user: str, password: str, ca_file: str | None = No
 
 
 @contextmanager
-def bound_connection(uri: str, user: str, password: str, ca_file: str | None = None) -> Iterator[Any]:
+def bound_connection(
+    uri: str, user: str, password: str, ca_file: str | None = None, client: Client = ()
+) -> Iterator[Any]:
     """Yields an ldap3 connection after its bind. Every failed operation raises an LDAPException."""
-    with ldap_connection(uri, user, password, ca_file) as connection:
+    with ldap_connection(uri, user, password, ca_file, client) as connection:
         connection.raise_exceptions = True
         connection.bind()
         yield connection

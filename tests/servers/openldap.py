@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -19,8 +20,8 @@ from ldap3.core.exceptions import LDAPException
 from tests.servers import openldap_tree as tree
 from tests.servers.certificates import Certificates, Kind
 from tests.servers.development_server import free_port
-from tests.servers.ldap_connections import bound_connection, replace_attributes
-from tests.servers.openldap_config import ROOT_DN, ROOT_PASSWORD, Options, config
+from tests.servers.ldap_connections import Client, bound_connection, replace_attributes
+from tests.servers.openldap_config import CLIENT_NAME, ROOT_DN, ROOT_PASSWORD, Options, config
 from tests.servers.person import Person as Person
 from tests.servers.process import Process
 
@@ -31,17 +32,22 @@ STATE_ATTRIBUTES = (*LOCK_ATTRIBUTES, "pwdReset", "pwdChangedTime", "pwdHistory"
 
 
 class Provider:
-    """One slapd process, which runs as the current user. The file `log` contains a line for every operation."""
+    """One slapd process, which runs as the current user. The file `log` contains a line for every operation.
 
-    def __init__(self, folder: Path, certificates: Certificates) -> None:
+    It listens on two ports and on a Unix socket. `client` is the certificate and the key that it asks for, if any.
+    """
+
+    def __init__(self, folder: Path, certificates: Certificates, client: Client = ()) -> None:
         folder.mkdir()
         self.folder = folder
         self.log = folder / "log"
         self.port, self._tls_port = free_port(), free_port()
         self.ldap = f"ldap://127.0.0.1:{self.port}"
         self.ldaps = f"ldaps://127.0.0.1:{self._tls_port}"
-        self._certificates = certificates
-        command = [str(SLAPD), "-d", "stats", "-f", str(folder / "slapd.conf"), "-h", f"{self.ldap} {self.ldaps}"]
+        self.ldapi = f"ldapi://{quote(str(folder / 'ldapi'), safe='')}"
+        self._certificates, self._client = certificates, client
+        uris = f"{self.ldap} {self.ldaps} {self.ldapi}"
+        command = [str(SLAPD), "-d", "stats", "-f", str(folder / "slapd.conf"), "-h", uris]
         # otherwise the ldap.conf of the system would affect the replication
         self._process = Process("slapd", lambda: command, self.log, {"LDAPNOINIT": "1"})
 
@@ -73,7 +79,7 @@ class Provider:
     @contextmanager
     def as_root(self) -> Iterator[Any]:
         """Yields an ldap3 connection of the root DN, which has all rights."""
-        with bound_connection(self.ldaps, ROOT_DN, ROOT_PASSWORD) as connection:
+        with bound_connection(self.ldaps, ROOT_DN, ROOT_PASSWORD, client=self._client) as connection:
             yield connection
 
     def stop(self) -> None:
@@ -91,13 +97,18 @@ class OpenLDAP:
 
     `require_tls` refuses a password without TLS. `allow_unauthenticated_bind` accepts a bind with a DN and an empty
     password (RFC 4513 section 5.1.2), as some servers do. `disclose_lockout` reports that an account is locked, which
-    is not the default of slapd. `netscape_controls` also sends the password controls that preceded ppolicy. One entry
-    is a referral to `referral_port`, on which no server listens.
+    is not the default of slapd. `netscape_controls` also sends the password controls that preceded ppolicy. Without
+    `hash_new_passwords` it stores the password of a new entry in clear text, as slapd does by default. With
+    `client_certificates` TLS needs a certificate of `ca_file`, and `client` is one. SASL EXTERNAL with it, or over the
+    Unix socket as the user of this process, is a bind as linkauth's service account. `second_base` is the base of a
+    second tree, which is empty. One entry is a referral to
+    `referral_port`, on which no server listens.
     """
 
     base, people_base, group_base = tree.BASE, tree.PEOPLE_BASE, tree.GROUP_BASE
     bind_dn, bind_password = f"cn=linkauth,ou=services,{tree.BASE}", tree.SERVICES["linkauth"]
     helpdesk_dn, helpdesk_password = f"cn=helpdesk,ou=services,{tree.BASE}", tree.SERVICES["helpdesk"]
+    registrar_dn, registrar_password = f"cn=registrar,ou=services,{tree.BASE}", tree.SERVICES["registrar"]
     root_dn, root_password = ROOT_DN, ROOT_PASSWORD
     people: Mapping[str, Person] = tree.PEOPLE
     hidden_person = tree.HIDDEN_PERSON
@@ -110,16 +121,28 @@ class OpenLDAP:
         allow_unauthenticated_bind: bool = False,
         disclose_lockout: bool = True,
         netscape_controls: bool = False,
+        hash_new_passwords: bool = True,
+        client_certificates: bool = False,
         certificate: Kind = "good",
+        second_base: str = "",
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="linkauth-openldap-"))
         self.referral_port = free_port()
-        certificates = Certificates(self.folder / "certificates", "localhost", "127.0.0.1")
+        self.certificates = certificates = Certificates(self.folder / "certificates", "localhost", "127.0.0.1")
         self.ca_file = certificates.ca_file
-        self.providers = [Provider(self.folder / "ab"[number], certificates) for number in range(providers)]
+        self.client: Client = certificates.issue_client(CLIENT_NAME) if client_certificates else ()
+        self.providers = [
+            Provider(self.folder / "ab"[number], certificates, self.client) for number in range(providers)
+        ]
         for number, provider in enumerate(self.providers):
             other = self.providers[1 - number].port if providers == 2 else None
-            options = Options(require_tls, allow_unauthenticated_bind, disclose_lockout, netscape_controls)
+            options = Options(
+                *(require_tls, allow_unauthenticated_bind, disclose_lockout, netscape_controls, hash_new_passwords),
+                ca_file=self.ca_file if client_certificates else "",
+                second_base=second_base,
+            )
+            if second_base:
+                (provider.folder / "second").mkdir()
             (provider.folder / "slapd.conf").write_text(config(provider.folder, number + 1, other, options), "utf-8")
             provider.use_certificate(certificate)
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.servers.openldap_tree import BASE, SERVICES
 
 ROOT_DN, ROOT_PASSWORD = f"cn=manager,{BASE}", "root-secret"
+CLIENT_NAME = "linkauth.client.example"
+"""The CN of the client certificate that stands for linkauth's service account."""
+PEER = rf"gidNumber={os.getegid()}\\+uidNumber={os.geteuid()},cn=peercred,cn=external,cn=auth"
+"""The user of this process on a Unix socket, as a pattern in slapd.conf."""
 STATE = (
     *("pwdAccountLockedTime", "pwdFailureTime", "pwdReset", "pwdChangedTime", "pwdPolicySubentry", "pwdGraceUseTime"),
     *("pwdHistory", "pwdLastSuccess"),
@@ -24,6 +29,11 @@ class Options:
     allow_unauthenticated_bind: bool = False
     disclose_lockout: bool = True
     netscape_controls: bool = False
+    hash_new_passwords: bool = True
+    ca_file: str = ""
+    """The CA of the certificates that clients need, or "" if they need none."""
+    second_base: str = ""
+    """The base of a second tree, which everybody can read, or "" without one."""
 
 
 def _replication(number: int, other_port: int) -> str:
@@ -37,6 +47,20 @@ syncrepl rid={number:03d} provider=ldap://127.0.0.1:{other_port} type=refreshAnd
   bindmethod=simple binddn="{_SERVICE_DN["replicator"]}" credentials={SERVICES["replicator"]}
   starttls=critical tls_reqcert=never network-timeout=2 keepalive=0:0:0
 multiprovider on
+"""
+
+
+def _second_tree(folder: Path, base: str) -> str:
+    """Returns the directives of a second tree. The root DN of the first one may write to it."""
+    return f"""
+database mdb
+suffix "{base}"
+rootdn "{ROOT_DN}"
+directory {folder}/second
+maxsize 16777216
+dbnosync
+overlay ppolicy
+ppolicy_default "cn=default,{base}"
 """
 
 
@@ -80,7 +104,10 @@ timelimit 10
 {"security simple_bind=128" if options.require_tls else ""}
 TLSCertificateFile {folder}/server.pem
 TLSCertificateKeyFile {folder}/server.key
-TLSVerifyClient never
+{f"TLSCACertificateFile {options.ca_file}" if options.ca_file else ""}
+TLSVerifyClient {"demand" if options.ca_file else "never"}
+authz-regexp ^cn={CLIENT_NAME}$ {_SERVICE_DN["linkauth"]}
+authz-regexp ^{PEER}$ {_SERVICE_DN["linkauth"]}
 
 database mdb
 suffix "{BASE}"
@@ -99,14 +126,16 @@ limits dn.exact="{_SERVICE_DN["replicator"]}" size=unlimited time=unlimited
 access to attrs=userPassword
   by dn.exact="{_SERVICE_DN["replicator"]}" read
   by dn.exact="{_SERVICE_DN["helpdesk"]}" manage
+  by dn.exact="{_SERVICE_DN["registrar"]}" write
   by self =xw
   by anonymous auth
   by * none
 access to attrs={",".join(STATE)}
   by dn.exact="{_SERVICE_DN["replicator"]}" read
   by dn.exact="{_SERVICE_DN["helpdesk"]}" manage
+  by dn.exact="{_SERVICE_DN["registrar"]}" manage
   by * none
-access to dn.base="uid=veiled,ou=people,{BASE}" attrs=shadowLastChange,carLicense
+access to dn.base="uid=veiled,ou=people,{BASE}" attrs=shadowLastChange,shadowExpire,carLicense
   by dn.exact="{_SERVICE_DN["replicator"]}" read
   by * none
 access to dn.base="cn=veiled,ou=groups,{BASE}" attrs=member
@@ -115,14 +144,20 @@ access to dn.base="cn=veiled,ou=groups,{BASE}" attrs=member
 access to dn.base="{BASE}"
   by users read
   by * none
-access to dn.subtree="ou=people,{BASE}"
+access to dn.regex="^(.+,)?ou=(people|partners),{BASE}$"
   by dn.exact="{_SERVICE_DN["linkauth"]}" read
   by dn.exact="{_SERVICE_DN["replicator"]}" read
   by dn.exact="{_SERVICE_DN["helpdesk"]}" read
+  by dn.exact="{_SERVICE_DN["registrar"]}" write
   by self read
+  by * none
+access to dn.subtree="ou=policies,{BASE}"
+  by dn.exact="{_SERVICE_DN["replicator"]}" read
+  by dn.exact="{_SERVICE_DN["registrar"]}" read
   by * none
 access to dn.regex="^(.+,)?ou=(groups|posix),{BASE}$"
   by dn.exact="{_SERVICE_DN["linkauth"]}" read
+  by dn.exact="{_SERVICE_DN["registrar"]}" read
   by dn.exact="{_SERVICE_DN["replicator"]}" read
   by dn.exact="{_SERVICE_DN["helpdesk"]}" read
   by * none
@@ -140,10 +175,11 @@ memberof-memberof-ad memberOf
 memberof-refint TRUE
 overlay ppolicy
 ppolicy_default "cn=default,ou=policies,{BASE}"
-ppolicy_hash_cleartext
+{"ppolicy_hash_cleartext" if options.hash_new_passwords else ""}
 {"ppolicy_use_lockout" if options.disclose_lockout else ""}
 {"ppolicy_send_netscape_controls" if options.netscape_controls else ""}
 overlay retcode
 retcode-parent "ou=RetCodes,{BASE}"
 {_faults()}
+{_second_tree(folder, options.second_base) if options.second_base else ""}
 """

@@ -15,7 +15,8 @@ from tests.servers.person import Person
 BASE = "dc=example,dc=org"
 PEOPLE_BASE = f"ou=people,{BASE}"
 GROUP_BASE = f"ou=groups,{BASE}"
-SERVICES = {"linkauth": "svc-linkauth", "replicator": "svc-replicator", "helpdesk": "svc-helpdesk"}
+SERVICES = {name: f"svc-{name}" for name in ("linkauth", "replicator", "helpdesk", "registrar")}
+"""The passwords of the service accounts. The helpdesk may break the password policy, the registrar adds people."""
 HIDDEN_PERSON = Person("ghost", f"uid=ghost,ou=hidden,{BASE}", "pw-ghost")
 """A person with a password whose entry the service account cannot read."""
 LONG_AGO = "20200101000000Z"
@@ -88,7 +89,7 @@ def _days(days: float) -> timedelta:
 EXPIRED: Attributes = (_policy("expire"), ("pwdChangedTime", LONG_AGO))
 MUST_CHANGE: Attributes = (_policy("default"), ("pwdReset", "TRUE"))
 IDLE: Attributes = (_policy("idle"), ("pwdLastSuccess", _days(-400)), ("pwdChangedTime", _days(-400)))
-# the access rules in openldap_config hide shadowLastChange and carLicense of this account
+# the access rules in openldap_config hide shadowLastChange, shadowExpire and carLicense of this account
 VEILED: Attributes = (("shadowMax", "90"), ("shadowLastChange", "15000"), ("carLicense", "disabled"))
 
 ACCOUNTS = [

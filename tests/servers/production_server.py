@@ -56,11 +56,18 @@ class ProductionServer:
         listen_setting = f"unix_socket = {self.socket}" if self._unix else f"listen = {host}:{self.port}"
         text = (ROOT / "development.ini").read_text("utf-8").replace("listen = 127.0.0.1:6543", listen_setting)
         ini = RawConfigParser(delimiters="=")
+        # the keys of translations contain capital letters
+        ini.optionxform = str  # type: ignore[assignment,method-assign]
         ini.read_string(text)
         app = ini["app:main"]
-        for key in [key for key in app if key.startswith("linkauth.simulator.")]:
+        unused = ["linkauth.simulator.", "linkauth.mail."]
+        if "staff" not in changes.get("backends", "staff").split():
+            unused.append("linkauth.backend.staff.")
+        for key in [key for key in app if key.startswith(tuple(unused))]:
             del app[key]
         base = {"public_url": PUBLIC, "client.ride-hailer.redirect_uris": REDIRECT, "trusted_proxies": "127.0.0.1"}
+        # nobody listens there, so mails stay in the outbox
+        base |= {"mail.host": "127.0.0.1", "mail.port": "1", "mail.security": "none", "mail.sender": "a@example.com"}
         base |= {"secret": SECRET, "client.ride-hailer.secret": CLIENT_SECRET}
         for key, value in {**base, **changes}.items():
             app["linkauth." + key] = value

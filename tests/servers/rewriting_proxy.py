@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import urllib.error
 import urllib.request
@@ -56,20 +57,24 @@ def proxy(
     rewrite_location: Callable[[str], str] = str,
     on_request: Callable[[str, bytes], object] = lambda path, body: None,
     extra_headers: Mapping[str, str] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[str]:
     """Yields the URL of a proxy for the server at the URL `upstream`.
 
     `rewrite_path` changes the path of a request and `rewrite_location` the header Location of a response. `on_request`
-    is called with path and body before a request is forwarded. `extra_headers` are added to each response.
+    is called with path and body before a request is forwarded. `extra_headers` are added to each response. With `tls`,
+    the proxy speaks https.
     """
     server: Any = ThreadingHTTPServer(("127.0.0.1", 0), ProxyHandler)
     server.upstream, server.open = upstream, urllib.request.build_opener(NoRedirect()).open
     server.rewrite_path, server.rewrite_location = rewrite_path, rewrite_location
     server.on_request, server.extra_headers = on_request, extra_headers or {}
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()

@@ -107,13 +107,14 @@ def add_password_policy(db: Any, name: str, dn: str, precedence: int, failures: 
 
 
 def grant_password_reset(db: Any, account_dn: str) -> None:
-    """Allows an account to reset passwords in PEOPLE_BASE, to require a change, and to unlock accounts."""
+    """Allows an account to reset passwords in PEOPLE_BASE, to unlock accounts, and to add and delete accounts."""
     account = db.search(account_dn, ldb.SCOPE_BASE, attrs=["objectSid"])[0]
     sid = ndr_unpack(security.dom_sid, account["objectSid"][0])
     entry = db.search(tree.PEOPLE_BASE, ldb.SCOPE_BASE, attrs=["nTSecurityDescriptor"])[0]
     descriptor = ndr_unpack(security.descriptor, entry["nTSecurityDescriptor"][0])
     rights = f"(OA;CIIO;CR;{RESET_PASSWORD};{USER};{sid})"
     rights += "".join(f"(OA;CIIO;RPWP;{attribute};{USER};{sid})" for attribute in (PASSWORD_LAST_SET, LOCKOUT_TIME))
+    rights += f"(OA;;CCDC;{USER};;{sid})"
     granted = security.descriptor.from_sddl("D:" + rights, security.dom_sid(db.get_domain_sid()))
     for ace in granted.dacl.aces:
         descriptor.dacl_add(ace)

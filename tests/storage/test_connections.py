@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import select
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from selectors import EVENT_READ, DefaultSelector
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 from threading import Thread
 from typing import Any
@@ -90,7 +90,7 @@ def test_doctor_reports_connections_that_server_allows(
     monkeypatch.setenv("LINKAUTH_WORKERS", workers)
     path = ini()
     path.write_text(re.sub("(?m)^linkauth.database = .*", f"linkauth.database = {postgresql.url}", path.read_text()))
-    lines = linkauth("doctor", path, expect=0)
+    lines = linkauth("doctor", "--offline", path, expect=0)
     (line,) = [line for line in lines if "database connections" in line]
     total = POOL_SIZE * int(workers)
     assert (
@@ -156,13 +156,15 @@ class _Forwarding(BaseRequestHandler):
     def handle(self) -> None:
         client = self.request
         self.server.known.add(client)
-        with socket.create_connection(("127.0.0.1", self.server.port)) as upstream:
+        with socket.create_connection(("127.0.0.1", self.server.port)) as upstream, DefaultSelector() as selector:
+            selector.register(client, EVENT_READ, upstream)
+            selector.register(upstream, EVENT_READ, client)
             while True:
-                for source in select.select([client, upstream], [], [])[0]:
-                    received = source.recv(65536)
+                for key, _ in selector.select():
+                    received = key.fileobj.recv(65536)  # type: ignore[union-attr]
                     if not received or client in self.server.forgotten:
                         return
-                    (upstream if source is client else client).sendall(received)
+                    key.data.sendall(received)
 
 
 def test_forgotten_connections_are_replaced_before_statement(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -23,6 +21,7 @@ from tests.servers.development_server import DevelopmentServer
 from tests.servers.postgresql import running
 from tests.storage.concurrency import LINK
 from tests.storage.endless_writes import REPORT, write_until_killed
+from tests.storage.killed_processes import reported_before_kill
 
 KILLS = 40
 SERVER_KILLS = 4
@@ -38,34 +37,12 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
             yield server.url
 
 
-def reported_before_kill(url: str, minimum: int) -> set[bytes]:
-    """Kills a process after it has reported `minimum` tokens; returns the digests of all that it reported."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([write_until_killed.__module__])
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=write_until_killed, args=(url, sender))
-    process.start()
-    sender.close()
-    reports = b""
-    with receiver:
-        while len(reports) < minimum * REPORT:
-            read = os.read(receiver.fileno(), 65536)
-            assert read, "the process ended"
-            reports += read
-        process.kill()
-        while read := os.read(receiver.fileno(), 65536):
-            reports += read
-    process.join()
-    process.close()
-    return {reports[start : start + REPORT] for start in range(0, len(reports), REPORT)}
-
-
 def test_killed_process_loses_no_reported_token(url: str) -> None:
     engine = open_engine(url, for_operator=True)
     upgrade(engine)
     reported: set[bytes] = set()
     for kill in range(KILLS if engine.dialect.name == "sqlite" else 6):
-        reported |= reported_before_kill(url, minimum=1 + 7 * kill)
+        reported |= reported_before_kill(write_until_killed, url, 1 + 7 * kill, REPORT)
         with engine.connect() as connection:
             stored = set(map(bytes, connection.execute(select(tokens.c.digest)).scalars()))
         assert len(reported - stored) == 0

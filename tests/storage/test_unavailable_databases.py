@@ -192,7 +192,8 @@ def test_upgrade_waits_for_end_of_lock(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{path}", for_operator=True)
     upgrade(engine)
     with engine.begin() as connection:
-        connection.exec_driver_sql("DROP TABLE deny_list")
+        for table in ("deny_list", "challenges", "outbox"):
+            connection.exec_driver_sql(f"DROP TABLE {table}")
         for index in ("ix_links_backend_subject", "ix_links_username_lower"):
             connection.exec_driver_sql(f"DROP INDEX {index}")
         connection.exec_driver_sql("UPDATE linkauth_version SET version_num = '0003'")

@@ -220,7 +220,7 @@ def test_public_url_with_path_works_behind_proxy(servers: Servers, kind: Kind, s
 
 def test_ipv4_proxy_is_trusted_by_dual_stack_server(servers: Servers) -> None:
     # granian on [::] reports 127.0.0.1 as ::ffff:127.0.0.1; waitress has one socket per address family
-    app_server = servers.linkauth("granian", "::", trusted_proxies="127.0.0.0/8")
+    app_server = servers.linkauth("granian", "[::]", trusted_proxies="127.0.0.0/8")
     assert HTTPClient(servers.start_nginx(f"127.0.0.1:{app_server.port}", SECURE)).page().status == 200
 
 

@@ -32,7 +32,11 @@ def test_scheme_is_read_from_trusted_proxy(app_behind_proxy: Any) -> None:
     assert request_from(app_behind_proxy, PROXY, **HTTPS, HTTP_X_FORWARDED_FOR="203.0.113.7").status == 200
     assert request_from(app_behind_proxy, "::ffff:10.0.0.1", **HTTPS).status == 200
     assert request_from(app_behind_proxy, "", **HTTPS).status == 200
-    assert_page(request_from(app_behind_proxy, PROXY, HTTP_X_FORWARDED_PROTO="http"), 403)
+    refused = request_from(app_behind_proxy, PROXY, HTTP_X_FORWARDED_PROTO="http")
+    assert_page(refused, 403)
+    # the cause may be the proxy of the administrator as well as the console of the developer
+    assert "must begin with https://" in refused.text
+    assert "the proxy in front of this server must report that the request came over https" in refused.text
     assert_page(request_from(app_behind_proxy, STRANGER, **HTTPS), 403)
     # the proxy may serve http although the server itself uses TLS
     assert_page(

@@ -100,8 +100,7 @@ def sign_in_request(token: str, username: str, number: int) -> bytes:
 
 def test_other_requests_are_answered_while_a_crowd_signs_in(kind: Kind, tmp_path: Path, api: LoginAPI) -> None:
     settings = {
-        "backends": "staff legacy",
-        "backend.staff.accepts": "nobody",
+        "backends": "legacy",
         "backend.legacy.use": "http",
         "backend.legacy.preset": "json",
         "backend.legacy.url": f"http://127.0.0.1:{api.server_port}/login",

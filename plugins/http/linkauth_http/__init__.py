@@ -9,7 +9,8 @@ It supports JSON, form posts, XML and SOAP, HTTP Basic, CAS REST, Keycloak's pas
     linkauth.backend.legacy.subject = /result/id
 
 A sign-in takes one request, or two for a form with a hidden token. The ini file defines the meaning of responses. A
-success needs a positive marker. A response that no rule covers is an outage, never a wrong password.
+success needs a positive marker. A response that no rule covers is an outage, never a wrong password. Further requests
+may be declared for recovery and registration.
 """
 
 from linkauth_http.backend import HTTPBackend

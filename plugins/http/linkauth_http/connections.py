@@ -7,9 +7,11 @@ environment.
 
 from __future__ import annotations
 
+import logging
 import socket
 import ssl
 import threading
+from collections.abc import Iterable
 from http.client import HTTPResponse
 from typing import Any
 
@@ -20,6 +22,10 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from linkauth.net import Deadline, NameNotResolved, client_context, connect
 from linkauth.redaction import reason
 from linkauth_http.settings import HTTPSettings
+
+# its DEBUG messages contain the paths of requests, which may contain names; a level in the ini file has precedence
+if logging.getLogger("urllib3").level == logging.NOTSET:
+    logging.getLogger("urllib3").setLevel(logging.INFO)
 
 SWITCHING_PROTOCOLS = 101
 """The connection leaves HTTP after this status. No request asks for it."""
@@ -166,9 +172,9 @@ def pool_of(
     return _TLSPool(host, ssl_context=context, **common)
 
 
-def context_of(settings: HTTPSettings) -> ssl.SSLContext | None:
-    """Returns the context for the servers, None if no URL is https. Raises ValueError."""
-    if not any(url.lower().startswith("https://") for url in settings.url):
+def context_of(settings: HTTPSettings, urls: Iterable[str]) -> ssl.SSLContext | None:
+    """Returns the context for the servers of `urls`, None if none of them is https. Raises ValueError."""
+    if not any(url.lower().startswith("https://") for url in urls):
         return None
     context = client_context(settings.tls_ca_file, settings.client_certificate, settings.client_key)
     context.sslsocket_class = TimedTLSSocket

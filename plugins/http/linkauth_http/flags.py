@@ -12,11 +12,11 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from linkauth_http.responses import LoginResponse
-from linkauth_http.rules import NO, YES, Condition, Rule, Selector, scalar_text
-from linkauth_http.settings import STATES
+from linkauth_http.rules import NO, YES, Condition, Rule
+from linkauth_http.selectors import Selector, scalar_text
 
 FLAG_KINDS = ("pointer", "jwt", "xpath", "header")
-"""The kinds of selectors whose values may be flags. A cookie is a session, whatever its value is."""
+"""The kinds of selectors whose values may be flags. The value of a cookie is the ID of a session, and no flag."""
 _MIN_TOKEN_LENGTH = 16
 
 
@@ -67,20 +67,23 @@ def compared_selectors(rule: Rule) -> set[Selector]:
     return {each.selector for each in rule.conditions if each.expected is not None and not each.negated}
 
 
-def incomplete_rules(rules: Mapping[str, Collection[Rule]]) -> Iterator[str]:
-    """Yields a problem for each rule that lists bad values only, so that a new value would count as a good one."""
+def incomplete_rules(rules: Mapping[str, Collection[Rule]], success: str, states: Collection[str]) -> Iterator[str]:
+    """Yields a problem for each rule that lists bad values only, so that a new value would count as a good one.
+
+    `success` and `states` are the names of the rules of a success and of refused states.
+    """
     compared = set[Selector]()
-    if rules["success"]:
-        compared = set[Selector].intersection(*map(compared_selectors, rules["success"]))
-    for rule in rules["success"]:
+    if rules[success]:
+        compared = set[Selector].intersection(*map(compared_selectors, rules[success]))
+    for rule in rules[success]:
         for each in rule.conditions:
             if each.negated and _compares_text(each) and each.selector not in compared:
-                yield f"success accepts every value of {each.selector} except the listed ones"
-    for name in STATES:
+                yield f"{success} accepts every value of {each.selector} except the listed ones"
+    for name in states:
         for rule in rules[name]:
             first = rule.conditions[0]
             if len(rule.conditions) == 1 and _compares_text(first) and first.selector not in compared:
-                yield f"{name} lists a value of {first.selector}, and success accepts every value that no rule lists"
+                yield f"{name} lists a value of {first.selector}, and {success} accepts every value that no rule lists"
 
 
 def _compares_text(condition: Condition) -> bool:

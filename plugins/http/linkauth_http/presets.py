@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from linkauth_http.identity_providers import ENTRA, OKTA
+
 _CAS_STATUSES = ("401:wrong_password", "403:disabled", "404:unknown_user", "412:account_expired", "423:locked")
 """The statuses of a REST endpoint for the REST authentication of Apereo CAS, which also uses 428 for must_change."""
 
@@ -55,6 +57,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
             "/error = invalid_client\n/error = unauthorized_client\n/error = unsupported_grant_type\n"
             "/error = invalid_scope\n/error = invalid_request"
         ),
+        "error_code": "/error",
         "subject": "jwt:/id_token /sub",
         "username": "jwt:/id_token /preferred_username",
         "name": "jwt:/id_token /name",
@@ -76,6 +79,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         # the response contains the login form again
         "wrong_password": "form:",
     },
+    "entra": ENTRA,
+    "okta": OKTA,
 }
 
 TEMPLATES: Mapping[str, str] = {

@@ -9,12 +9,12 @@ import base64
 import binascii
 import re
 from codecs import lookup
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import unquote, unquote_plus, urljoin, urlsplit
 from xml.etree import ElementTree
 
 from urllib3 import HTTPHeaderDict
@@ -24,6 +24,10 @@ from linkauth_http.pages import Page
 
 HEADER_LIMIT = 8_192
 """The maximum length of a header that is read; http.client accepts eight times as much."""
+PATH_LIMIT = 200
+"""The maximum length of the path of a redirect in a log."""
+TOKEN_LENGTH = 16
+"""The minimum length of a part of a path that may be a token."""
 DATE_LIMIT = 100
 """The maximum length of a date."""
 _AS_BROWSERS = {"iso-8859-1": "windows-1252", "iso8859-1": "windows-1252", "us-ascii": "windows-1252"}
@@ -62,6 +66,15 @@ class LoginResponse:
         whole = ElementTree.Element("document")
         whole.append(root)
         return whole
+
+    def part(self, json: Any = MISSING, xml: ElementTree.Element | None = None) -> LoginResponse:
+        """Returns a response whose document is a part of this one, for selectors that are relative to this part."""
+        part = LoginResponse(self.status, HTTPHeaderDict(), b"", self.origin, self.target)
+        part.json = json
+        if xml is not None:
+            part.xml = ElementTree.Element("document")
+            part.xml.append(xml)
+        return part
 
     @cached_property
     def text(self) -> str:
@@ -118,10 +131,38 @@ class LoginResponse:
         is_same_origin = url.startswith(self.origin + "/")
         return (header, url, url.removeprefix(self.origin)) if is_same_origin else (header, url)
 
+    def redirect(self, typed: Collection[str] = ()) -> str:
+        """Returns a description of the target of a redirect for logs: ", a redirect to '<URL>'", or "".
+
+        The query is omitted, and so is a path that contains one of the texts in `typed`, such as the password. Parts of
+        a path that look like tokens are masked.
+        """
+        if self.status // 100 != 3 or len(self.location) < 2:
+            return ""
+        try:
+            parts = urlsplit(self.location[1])
+            origin = f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
+        except ValueError:
+            return ""
+        # the parameters of a path may contain a session
+        path = parts.path.partition(";")[0][:PATH_LIMIT]
+        readings = [path, unquote(path), unquote(unquote(path)), unquote_plus(path)]
+        is_shown = not any(text and text.lower() in each.lower() for text in typed for each in readings)
+        shown = "/".join(map(_without_token, path.split("/"))) if is_shown else "/..."
+        return f", a redirect to {origin + shown!a}"
+
     @property
     def _header_charset(self) -> str:
         match = _HEADER_CHARSET.search(self.headers.get("Content-Type", "")[:HEADER_LIMIT])
         return match[1] if match else ""
+
+
+def _without_token(part: str) -> str:
+    """Returns a part of a path, or "..." if it looks like a token: long, with letters mixed with digits."""
+    has_mixed_piece = any(
+        not piece.isdigit() and not piece.isalpha() for piece in re.split("[^A-Za-z0-9]+", part) if piece
+    )
+    return "..." if len(part) >= TOKEN_LENGTH and has_mixed_piece else part
 
 
 def _known_charset(label: str) -> str:

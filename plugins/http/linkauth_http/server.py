@@ -7,8 +7,10 @@ import re
 import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from urllib.parse import urlsplit
 
+from urllib3 import HTTPConnectionPool
 from urllib3.exceptions import EmptyPoolError, HTTPError, NameResolutionError, NewConnectionError, ProtocolError
 from urllib3.exceptions import SSLError as PoolSSLError
 from urllib3.exceptions import TimeoutError as PoolTimeoutError
@@ -16,7 +18,7 @@ from urllib3.response import BaseHTTPResponse
 from urllib3.util import Retry
 
 from linkauth.backends import BackendUnavailable
-from linkauth.net import Deadline, Server, ServerFailed, is_certificate_error
+from linkauth.net import Deadline, Server, ServerFailed, certificate_advice, is_certificate_error, speaks_no_tls
 from linkauth.redaction import redact
 from linkauth_http.connections import SWITCHING_PROTOCOLS, Call, pool_of
 from linkauth_http.responses import LoginResponse, parse_date
@@ -46,7 +48,8 @@ class LoginServer(Server):
         self.certificate: Mapping[str, object] = {}
         self._settings = settings
         self._call = Call()
-        self._pool = pool_of(parts.scheme, host, port, settings, context, self._call)
+        self._new_pool = partial(pool_of, parts.scheme, host, port, settings, context, self._call)
+        self._pool = self._new_pool()
 
     def exchange(
         self,
@@ -56,29 +59,36 @@ class LoginServer(Server):
         body: bytes | None,
         deadline: Deadline,
         personal: bool = True,
+        repeatable: bool | None = None,
     ) -> LoginResponse:
         """Returns the response to one request for `target`, a path with an optional query.
 
-        `personal`: the request contains a password. The server may count it as an attempt even if no response arrives.
+        `personal`: the request is about one person. If it contains a password, the server may count it as an attempt
+        even if no response arrives. `repeatable`: whether the request may be sent twice, or to the next server, if the
+        server may have processed it. By default, that depends on `personal` and on the setting `failover`.
         Raises ServerFailed; BackendUnavailable for a response that is too large or that reports too many attempts.
         """
         while True:
             try:
-                return self._answer(self._exchange(method, target, headers, body, deadline), personal)
+                answer = self._exchange(method, target, headers, body, deadline, repeatable is not False)
+                return self._answer(answer, personal, repeatable is not False)
             except (HTTPError, OSError, ValueError) as error:
                 cause, call = _cause(error), self._call
-                if isinstance(cause, ConnectionError) and call.reused and not call.received:
+                is_stale = isinstance(cause, ConnectionError) and call.reused and not call.received
+                if is_stale and repeatable is not False:
                     # the server may close an idle connection at any time; the request is sent on a new one
                     continue
                 unanswered = self._settings.failover == "unanswered" and not call.received
-                may = unanswered or not call.sent or not personal
+                may_be_repeated = unanswered or not personal if repeatable is None else repeatable
                 counts = not isinstance(cause, EmptyPoolError)
+                may = may_be_repeated or not call.sent
                 raise ServerFailed(_describe(cause), may, is_certificate_error(cause), counts) from None
 
-    def _answer(self, answer: LoginResponse, personal: bool) -> LoginResponse:
+    def _answer(self, answer: LoginResponse, personal: bool, repeatable: bool) -> LoginResponse:
         """Returns the response unless its status says that the server cannot answer now."""
         if answer.status in BUSY or (answer.status == TOO_MANY and not personal):
-            raise ServerFailed(f"it answered with {answer}", retry_after=retry_after(answer))
+            # a gateway reports 502 and 504 also for a request that the server behind it has processed
+            raise ServerFailed(f"it answered with {answer}", repeatable, retry_after=retry_after(answer))
         if answer.status == TOO_MANY:
             # the limit may be for one account: no other server is called, and other sign-ins go on
             problem = f"{self.name}: it answered with too many requests"
@@ -86,11 +96,39 @@ class LoginServer(Server):
         return answer
 
     def _exchange(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes | None, deadline: Deadline
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        deadline: Deadline,
+        reuses: bool,
+    ) -> LoginResponse:
+        """Sends the request on an idle connection or a new one; only on a new one if `reuses` is False.
+
+        The server may close an idle connection while the request is on its way. Then it is unknown whether it has
+        processed the request.
+        """
+        if reuses:
+            return self._send(self._pool, method, target, headers, body, deadline)
+        pool = self._new_pool()
+        try:
+            return self._send(pool, method, target, headers, body, deadline)
+        finally:
+            pool.close()
+
+    def _send(
+        self,
+        pool: HTTPConnectionPool,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        deadline: Deadline,
     ) -> LoginResponse:
         settings = self._settings
         self._call.begin(deadline, settings.receive_timeout)
-        response = self._pool.urlopen(
+        response = pool.urlopen(
             method,
             target,
             body=body,
@@ -163,7 +201,10 @@ def _describe(error: Exception) -> str:
     if isinstance(error, PoolTimeoutError | TimeoutError):
         return "no answer in time"
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not accepted: {redact(error.verify_message)}"
+        advice = certificate_advice(error, "url")
+        return f"its certificate is not accepted: {redact(error.verify_message)}; {advice}"
+    if speaks_no_tls(error):
+        return "its port does not begin with TLS: check the port in url, and whether it is https:// or http://"
     if isinstance(error, ssl.SSLError):
         refused = "it does not accept our certificate, check client_certificate" if is_certificate_error(error) else ""
         return refused or f"TLS failed: {redact(error.reason)}"

@@ -5,7 +5,7 @@ An answer to a password is final. The password is never sent to a second server 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from linkauth.backends import BackendMisconfigured, BackendUnavailable
 from linkauth.net import AllServersFailed, Deadline, ServerList
@@ -16,20 +16,25 @@ from linkauth_http.settings import HTTPSettings
 
 
 class Servers:
-    """The servers in the order of the ini. Safe for many threads, and after a fork."""
+    """The servers of `urls` in their order. Safe for many threads, and after a fork."""
 
-    def __init__(self, settings: HTTPSettings) -> None:
+    def __init__(self, settings: HTTPSettings, urls: Sequence[str]) -> None:
         self._settings = settings
-        context = context_of(settings)
-        self._list = ServerList(settings, lambda: (LoginServer(url, settings, context) for url in settings.url))
+        context = context_of(settings, urls)
+        self._list = ServerList(settings, lambda: (LoginServer(url, settings, context) for url in urls))
 
     @property
     def all(self) -> tuple[LoginServer, ...]:
         return self._list.all
 
-    def run(self, exchange: Callable[[LoginServer, Deadline], LoginResponse]) -> LoginResponse:
+    def deadline(self) -> Deadline:
+        return Deadline(self._settings.total_timeout)
+
+    def run(
+        self, exchange: Callable[[LoginServer, Deadline], LoginResponse], deadline: Deadline | None = None
+    ) -> LoginResponse:
         """Returns the answer of the first server that gives one. Raises BackendUnavailable or BackendMisconfigured."""
-        deadline = Deadline(self._settings.total_timeout)
+        deadline = deadline or self.deadline()
         try:
             return self._list.call(lambda server: exchange(server, deadline), deadline)
         except AllServersFailed as failed:

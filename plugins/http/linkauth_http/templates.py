@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from urllib.parse import parse_qsl, quote, quote_plus
 from xml.etree import ElementTree
 
-PLACEHOLDER = re.compile(r"\{(username|password|csrf|client_id|client_secret)\}")
+ENCODED: Mapping[str, Callable[[str], str]] = {
+    "username_base64": lambda text: b64encode(text.encode()).decode(),
+    "password_base64": lambda text: b64encode(text.encode()).decode(),
+    "password_md5": lambda text: hashlib.md5(text.encode(), usedforsecurity=False).hexdigest(),
+    "password_sha1": lambda text: hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(),
+    "password_sha256": lambda text: hashlib.sha256(text.encode()).hexdigest(),
+    "password_sha512": lambda text: hashlib.sha512(text.encode()).hexdigest(),
+}
+"""The placeholders for the Base64 of a name or password in UTF-8 (RFC 4648 section 4), and for the digest of a password
+in lower-case hex. An API that wants a digest accepts it instead of the password, so it is as secret as the password."""
+VALUE_NAME = re.compile(r"[a-z][a-z0-9_]*")
+"""The name of a value of the first response. The keys of an ini file are in lower case."""
+NAMES = ("username", "password", "client_id", "client_secret", *ENCODED)
+
+
+def pattern_of(further: Iterable[str]) -> re.Pattern[str]:
+    """Returns the pattern of the placeholders of a sign-in; `further` are the names of values of the first response."""
+    return re.compile(rf"\{{({'|'.join((*NAMES, *further))})\}}")
+
+
+PLACEHOLDER = pattern_of(())
+ANY_PLACEHOLDER = re.compile(r"\{([A-Za-z][A-Za-z0-9_-]*)\}")
+"""A placeholder of a request about an account, which may name a field of the registration form."""
 _PLACEHOLDER_LIKE = re.compile(r"\{[A-Za-z_]\w*\}")
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _XML = {
@@ -27,7 +50,9 @@ SAMPLE = "a&b<c>\"d'e%41+f{g}\\ü"
 """A value with characters that need escaping in every format."""
 
 UNKNOWN_PLACEHOLDER = (
-    "contains an unknown placeholder; valid are {username}, {password}, {csrf}, {client_id}, {client_secret}"
+    "contains an unknown placeholder; valid are "
+    + ", ".join(f"{{{name}}}" for name in NAMES)
+    + " and the names of prefetch_value"
 )
 
 Encode = Callable[[str], str]
@@ -37,18 +62,26 @@ class UnencodableText(ValueError):
     """The text cannot be encoded for this position, so it cannot be a name or password of the API."""
 
 
-def placeholders(template: str) -> frozenset[str]:
-    return frozenset(PLACEHOLDER.findall(template))
+def placeholders(template: str, pattern: re.Pattern[str] = PLACEHOLDER) -> frozenset[str]:
+    return frozenset(pattern.findall(template))
 
 
-def has_unknown_placeholder(template: str) -> bool:
+def has_unknown_placeholder(template: str, pattern: re.Pattern[str] = PLACEHOLDER) -> bool:
     """Returns whether the template contains text like an unknown placeholder. Not for JSON, which uses braces."""
-    return bool(_PLACEHOLDER_LIKE.search(PLACEHOLDER.sub("x", template)))
+    return bool(_PLACEHOLDER_LIKE.search(pattern.sub("x", template)))
 
 
-def fill_template(template: str, values: Mapping[str, str], encode: Encode) -> str:
+def encoded_credentials(names: Iterable[str], username: str, password: str) -> dict[str, str]:
+    """Returns the values of the placeholders in `names` that are in ENCODED. Raises UnencodableText."""
+    texts = {"username": _encodable(username), "password": _encodable(password)}
+    return {name: ENCODED[name](texts[name.partition("_")[0]]) for name in names if name in ENCODED}
+
+
+def fill_template(
+    template: str, values: Mapping[str, str], encode: Encode, pattern: re.Pattern[str] = PLACEHOLDER
+) -> str:
     """Returns the template with its placeholders replaced by encoded values. Raises UnencodableText."""
-    return PLACEHOLDER.sub(lambda match: encode(values[match[1]]), template)
+    return pattern.sub(lambda match: encode(values[match[1]]), template)
 
 
 def encode_form(text: str, charset: str = "utf-8") -> str:
@@ -59,6 +92,11 @@ def encode_form(text: str, charset: str = "utf-8") -> str:
 def encode_json(text: str) -> str:
     """Encodes a JSON string, including its quotes (RFC 8259 section 7)."""
     return json.dumps(_encodable(text), ensure_ascii=False)
+
+
+def encode_ascii_json(text: str) -> str:
+    """Encodes a JSON string in ASCII, so that it does not depend on the charset of the form that contains it."""
+    return json.dumps(_encodable(text))
 
 
 def encode_xml(text: str) -> str:
@@ -104,21 +142,21 @@ def form_pairs(body: str) -> list[tuple[str, str]]:
     return parse_qsl(body, keep_blank_values=True)
 
 
-def template_problem(kind: str, template: str) -> str | None:
+def template_problem(kind: str, template: str, pattern: re.Pattern[str] = PLACEHOLDER) -> str | None:
     """Returns what is wrong with a `body_template` of this `kind`, or None.
 
     The template is filled with sample values and parsed, and must contain the same values.
     """
-    if kind != "json" and has_unknown_placeholder(template):
+    if kind != "json" and pattern is not ANY_PLACEHOLDER and has_unknown_placeholder(template, pattern):
         return UNKNOWN_PLACEHOLDER
-    names = placeholders(template)
-    body = fill_template(template, {name: SAMPLE + name for name in names}, ENCODERS[kind])
+    names = placeholders(template, pattern)
+    body = fill_template(template, {name: SAMPLE + name for name in names}, ENCODERS[kind], pattern)
     try:
         parsed = set(_texts(kind, body))
+        if all(SAMPLE + name in parsed for name in names):
+            return None
     except (ValueError, ElementTree.ParseError):
-        parsed = set()
-    if all(SAMPLE + name in parsed for name in names):
-        return None
+        pass
     hint = {
         "form": "name={username}&other={password}",
         "json": '{"name": {username}}',

@@ -14,15 +14,15 @@ from .api import API, Handler
 
 
 def settings_for(*urls: str, **changes: Any) -> HTTPSettings:
-    """Returns settings for a JSON API, with timeouts of one second. None removes a key."""
+    """Returns settings for a JSON API, with timeouts that a busy machine keeps. None removes a key."""
     values: dict[str, Any] = {
         "url": urls,
         "preset": "json",
         "success": "/ok = true",
         "subject": "/id",
-        "connect_timeout": 1,
-        "receive_timeout": 1,
-        "total_timeout": 4,
+        "connect_timeout": 10,
+        "receive_timeout": 10,
+        "total_timeout": 30,
         "retry_down_after": 1,
     }
     given = {key: value for key, value in {**values, **changes}.items() if value is not None}

@@ -20,12 +20,12 @@ from .protocols import MUELLER
 
 
 class APIStore:
-    """A login API. `breaks` makes it unresponsive or stops it."""
+    """A login API. `breaks` stops it: a test of outages makes it unresponsive, which takes longer."""
 
-    def __init__(self, api: API, path: str, settings: dict[str, Any], hangs: bool) -> None:
+    def __init__(self, api: API, path: str, settings: dict[str, Any]) -> None:
         self._api, self._path, self._settings = api, path, settings
-        self.breaks = api.hang if hangs else api.stop
-        self.returns = api.resume if hangs else api.start
+        self.breaks = api.stop
+        self.returns = api.start
 
     def backend(self) -> HTTPBackend:
         return HTTPBackend(settings_for(self._api.url + self._path, **self._settings))
@@ -37,7 +37,6 @@ class HTTPContract(BackendContract, ABC):
     guards: ClassVar[bool] = False
     path: ClassVar[str] = "/login"
     settings: ClassVar[dict[str, Any]]
-    hangs: ClassVar[bool] = False
 
     @abstractmethod
     def handler(self) -> Handler:
@@ -59,7 +58,7 @@ class HTTPContract(BackendContract, ABC):
     @pytest.fixture
     def store(self) -> Iterator[APIStore]:
         api = API(self.handler())
-        yield APIStore(api, self.path, self.settings, self.hangs)
+        yield APIStore(api, self.path, self.settings)
         api.stop()
 
     @pytest.fixture
@@ -75,7 +74,6 @@ class TestJSON(HTTPContract):
         "email": "/mail",
         "groups": "/roles",
     }
-    hangs = True
 
     def handler(self) -> Handler:
         return protocols.json_api
@@ -113,7 +111,6 @@ class TestKeycloak(HTTPContract):
         "client_id": "linkauth",
         "client_secret": "s3cret of the client",
     }
-    hangs = True
 
     def handler(self) -> Handler:
         return protocols.keycloak
@@ -146,7 +143,6 @@ class TestHTMLForm(HTTPContract):
         "success": "location:/home and cookie:auth",
         "subject": "username",
     }
-    hangs = True
 
     def handler(self) -> Handler:
         return protocols.HTMLLogin()

@@ -72,7 +72,8 @@ def test_unknown_name_and_wrong_password(django_url: str, backend_on: Make, name
 
 def test_csrf_token_by_selector(django_url: str, backend_on: Make) -> None:
     template = "username={username}&password={password}&csrfmiddlewaretoken={csrf}"
-    token = {"hidden_fields": False, "csrf": "input[name=csrfmiddlewaretoken]", "body_template": template}
+    value = {"csrf": "html:input[name=csrfmiddlewaretoken]"}
+    token = {"hidden_fields": False, "prefetch_value": value, "body_template": template}
     backend = backend_on(django_url, **FORM, **token, receive_timeout=5)
     assert backend.authenticate("ada", PEOPLE["ada"]).subject == "ada"
 

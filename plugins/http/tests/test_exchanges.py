@@ -131,7 +131,7 @@ def test_full_pool_does_not_mark_the_server_as_down(api: API, backend_on: Make) 
         return Reply(200, BODY)
 
     api.handler = handler
-    backend = backend_on(api.url, connections=1, failures_until_down=1, receive_timeout=20, total_timeout=20)
+    backend = backend_on(api.url, connections=1, failures_until_down=1, connect_timeout=1, receive_timeout=20)
     with ThreadPoolExecutor(1) as thread:
         first = thread.submit(sign_in, backend)
         assert arrived.wait(10)
@@ -152,7 +152,7 @@ def test_slow_resolver_respects_the_deadline(api: API, backend_on: Make, monkeyp
 
     api.handler = json_api
     backend = backend_on("https://login.example/", total_timeout=2)
-    several = backend_on("https://login.example/", api.url)
+    several = backend_on("https://login.example/", api.url, connect_timeout=3)
     monkeypatch.setattr("socket.getaddrinfo", hanging)
     with pytest.raises(BackendUnavailable, match="resolved"):
         sign_in(backend)

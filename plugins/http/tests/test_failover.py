@@ -105,7 +105,7 @@ class TestFailover:
         else:
             api.handler = lambda request: Reply(raw=RAW[kind])
         second = serve(json_api)
-        backend = backend_on(api.url, second.url, failover=failover)
+        backend = backend_on(api.url, second.url, failover=failover, receive_timeout=3, total_timeout=5)
         if failover == "unanswered" and kind in ("hang", "closed"):
             assert sign_in(backend) == "4711"
         else:
@@ -122,7 +122,7 @@ class TestFailover:
             "subject": r"regex:id.: (\d+)",
             "wrong_password": "/never",
         }
-        assert sign_in(backend_on(api.url, second.url, **form)) == "7"
+        assert sign_in(backend_on(api.url, second.url, receive_timeout=3, **form)) == "7"
 
 
 class TestRetryAfter:
@@ -202,7 +202,9 @@ class TestLoginPage:
         pages = [Reply(200, f"<input name=t value='{token}'><input type=password>") for token in ("a&#10;b", "ab")]
         second = serve(lambda request: pages[1] if request.method == "GET" else html_login(request))
         api.handler = lambda request: pages[0]
-        backend = backend_on(api.url, second.url, **FORM, csrf="[name=t]", header={"X-T": "{csrf}"})
+        backend = backend_on(
+            api.url, second.url, **FORM, prefetch_value={"csrf": "html:[name=t]"}, header={"X-T": "{csrf}"}
+        )
         assert sign_in(backend) == MUELLER.username
         assert second.requests[-1].headers["X-T"] == "ab"
 

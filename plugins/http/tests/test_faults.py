@@ -139,7 +139,7 @@ def test_redirect_is_never_followed(api: API, serve: Serve, backend_on: Make, st
 @pytest.mark.parametrize("fault", ["stop", "hang"])
 def test_recovery_after_an_outage(api: API, backend_on: Make, fault: str) -> None:
     api.handler = json_api
-    backend = backend_on(api.url, retry_down_after=600)
+    backend = backend_on(api.url, retry_down_after=600, receive_timeout=2, total_timeout=6)
     assert sign_in(backend) == "4711"
     getattr(api, fault)()
     for _ in range(4):
@@ -204,7 +204,7 @@ def test_no_thread_remains_after_close(backend_on: Make, api: API) -> None:
 
 def test_full_pool_is_unavailable_within_the_deadline(api: API, backend_on: Make) -> None:
     api.hang()
-    changes: dict[str, Any] = {"connections": 1, "failures_until_down": 100, "receive_timeout": 3}
+    changes: dict[str, Any] = {"connections": 1, "failures_until_down": 100, "connect_timeout": 1, "receive_timeout": 3}
     backend = backend_on(api.url, **changes)
 
     def ask(_: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from linkauth.backends import BackendMisconfigured, BackendUnavailable, UnknownUser, WrongPassword
+from linkauth.backends import BackendMisconfigured, BackendUnavailable, UnknownUser, WrongPassword, name_forms
 from linkauth_http import HTTPBackend
 
 from .api import API, ReceivedRequest, Reply
@@ -122,8 +123,19 @@ def test_credentials_arrive_unchanged(api: API, backend_on: Make, kind: str) -> 
         # RFC 7617 does not support a colon in a name
         name = name.replace(":", ";") if kind == "basic" else name
         backend.authenticate(name, password)
-        assert read(api.requests[-1]) == (name, password)
+        # names lose the format characters at their ends
+        assert read(api.requests[-1]) == (name_forms(name)[0], password)
     assert len(api.requests) == len(TYPED)
+
+
+def test_no_log_message_contains_the_path_with_the_name(
+    api: API, backend_on: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    api.handler = ok
+    caplog.set_level(logging.DEBUG)
+    backend_for("url", api, backend_on).authenticate("Nobody.Special", "x")
+    assert "Nobody.Special" in api.requests[-1].path
+    assert "Nobody.Special" not in caplog.text
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -214,29 +226,33 @@ class TestLoginPage:
     @pytest.mark.parametrize(
         ("csrf", "token"),
         [
-            ("meta[name=csrf-token]", "m-token"),
-            ("[name='csrf-token']", "m-token"),
-            ("input#t", 'outside & "quoted"'),
-            ("#t", 'outside & "quoted"'),
-            ('input[type="hidden"][name=a]', "1"),
+            ("html:meta[name=csrf-token]", "m-token"),
+            ("html:[name='csrf-token']", "m-token"),
+            ("html:input#t", 'outside & "quoted"'),
+            ("html:#t", 'outside & "quoted"'),
+            ('html:input[type="hidden"][name=a]', "1"),
             (r'regex:window\.csrf = "(.+?)"', "s-token"),
         ],
     )
     def test_csrf_token_is_selected(self, api: API, backend_on: Make, csrf: str, token: str) -> None:
         template = "user={username}&pw={password}&t={csrf}"
-        sent = self.ask(api, backend_on, csrf=csrf, body_template=template, prefetch_url="/start?x=1")
+        sent = self.ask(
+            api, backend_on, prefetch_value={"csrf": csrf}, body_template=template, prefetch_url="/start?x=1"
+        )
         assert sent.form["t"] == token
         assert api.requests[0].target == "/start?x=1"
 
     def test_csrf_token_in_a_header(self, api: API, backend_on: Make) -> None:
-        sent = self.ask(api, backend_on, csrf="meta[name=csrf-token]", header={"X-CSRF-Token": "{csrf}"})
+        sent = self.ask(
+            api, backend_on, prefetch_value={"csrf": "html:meta[name=csrf-token]"}, header={"X-CSRF-Token": "{csrf}"}
+        )
         assert sent.headers["X-CSRF-Token"] == "m-token"
 
     @pytest.mark.parametrize("where", ["header", "body"])
     def test_unencodable_token_is_an_outage(self, api: API, backend_on: Make, where: str) -> None:
         page = "<meta name=t content='a&#10;X-Evil: 1'><input type=password>" if where == "header" else "<p>"
         api.handler = lambda request: Reply(200, page, HTML)
-        settings = {"csrf": "[name=t]", "header": {"X-T": "{csrf}"}, "subject": "username"}
+        settings = {"prefetch_value": {"csrf": "html:[name=t]"}, "header": {"X-T": "{csrf}"}, "subject": "username"}
         with pytest.raises(BackendUnavailable):
             backend_on(api.url, **settings).authenticate("ada", "x")
         assert [request.method for request in api.requests] == ["GET"]

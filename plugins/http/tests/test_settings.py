@@ -10,11 +10,22 @@ import pytest
 from linkauth.testing import settings_of
 from linkauth_http import HTTPBackend, HTTPSettings
 from linkauth_http.presets import PRESETS
+from linkauth_http.templates import ENCODED
 
 URL = "https://api.example.com/login"
 GOOD: dict[str, Any] = {"url": (URL,), "preset": "json", "success": "/ok = true", "subject": "/id"}
 XML = "<l><n>{username}</n><p>{password}</p></l>"
 FORM = {"preset": "html-form", "success": "location:/home", "subject": "username"}
+FIRST = {
+    "url": ("https://api.example.com/flow/{flow_id}",),
+    "prefetch_url": "/flow",
+    "prefetch_method": "POST",
+    "prefetch_body_template": '{"client_id": "https://linkauth.example.com/"}',
+    "prefetch_value": {"flow_id": "/flow_id"},
+}
+IN_FIELD = {"body": "form", "json_fields": 'rest_data={"user": {"name": {username}, "password": {password_md5}}}'}
+GOOD_TEMPLATE = '{"a": {username}, "b": {password}}'
+ENTRA = {"preset": "entra", "success": None, "subject": None, "client_id": "x"}
 TOKEN = "username={username}&password={password}&t={csrf}"
 
 
@@ -34,7 +45,9 @@ TOKEN = "username={username}&password={password}&t={csrf}"
         ({"url": ("https://{username}.example.com/",)}, {"url"}),
         ({"url": ("https://x/?p={password}",)}, {"url"}),
         ({"url": ("https://x/?c={client_secret}",)}, {"url"}),
-        ({"url": ("https://x/?c={csrf}",)}, {"url", "csrf"}),
+        ({"url": ("https://x/?c={csrf}",)}, {"url"}),
+        *(({"url": (f"https://x/?p={{{name}}}",)}, {"url"}) for name in ENCODED if name.startswith("password")),
+        ({"url": ("https://x/?u={username_base64}",)}, set()),
         ({"url": ("https://x/{user}",)}, {"url"}),
         ({"url": ("https://x/ä",)}, {"url"}),
         ({"url": ("https://x/{username}/?n={username}",)}, set()),
@@ -177,17 +190,50 @@ TOKEN = "username={username}&password={password}&t={csrf}"
         ({**FORM, "url": ("https://api.example.com/l/{username}",), "prefetch_url": "/start"}, set()),
         ({"check_url": "/health"}, set()),
         ({"check_url": "http://api.example.com/health"}, {"check_url"}),
-        ({**FORM, "csrf": "input[name=t]"}, {"csrf"}),
-        ({**FORM, "body_template": TOKEN}, {"csrf"}),
-        ({**FORM, "body_template": TOKEN, "csrf": "input[name=t]"}, set()),
-        ({**FORM, "body_template": TOKEN, "csrf": "div > input"}, {"csrf"}),
-        ({**FORM, "body_template": TOKEN, "csrf": "regex:("}, {"csrf"}),
+        ({**FORM, "prefetch_value": {"t": "html:input[name=t]"}}, {"prefetch_value.t"}),
+        ({**FORM, "body_template": TOKEN}, {"body_template"}),
+        ({**FORM, "body_template": TOKEN, "prefetch_value": {"csrf": "html:input[name=t]"}}, set()),
+        ({**FORM, "body_template": TOKEN, "prefetch_value": {"csrf": "html:div > input"}}, {"prefetch_value.csrf"}),
+        ({**FORM, "body_template": TOKEN, "prefetch_value": {"csrf": "regex:("}}, {"prefetch_value.csrf"}),
+        ({**FORM, "prefetch_value": {"username": "/x"}}, {"prefetch_value.username"}),
+        ({**FORM, "prefetch_value": {"a-b": "/x"}}, {"prefetch_value.a-b"}),
+        ({**FORM, "body_template": TOKEN + "&x={flowId}", "prefetch_value": {"csrf": "/x"}}, {"body_template"}),
+        ({**IN_FIELD, "json_fields": '{"a": {username}, "b": {password}}'}, {"json_fields"}),
+        (FIRST, set()),
+        ({**FIRST, "prefetch_url": None}, {"prefetch_url"}),
+        ({**FIRST, "prefetch_url": "/flow/{flow_id}"}, {"prefetch_url"}),
+        ({**FIRST, "prefetch_method": "GET"}, {"prefetch_body_template"}),
+        ({**FIRST, "prefetch_body_template": "{"}, {"prefetch_body_template"}),
+        ({**FIRST, "prefetch_body_template": '{"a": {username}}'}, {"prefetch_body_template"}),
+        ({**FIRST, "prefetch_body_template": '{"a": {password}}'}, {"prefetch_body_template"}),
+        ({**FIRST, "prefetch_body_template": '{"a": {password_md5}}'}, {"prefetch_body_template"}),
+        ({**FIRST, "prefetch_body_template": '{"a": {flow_id}}'}, {"prefetch_body_template"}),
+        ({**FIRST, "prefetch_body_template": '{"a": {client_id}}'}, {"client_id"}),
+        ({**FIRST, "prefetch_body": "form", "prefetch_body_template": "a={b}"}, {"prefetch_body_template"}),
+        ({**FIRST, "prefetch_header": {"X-Key": "{client_secret}"}}, set()),
+        ({**FIRST, "prefetch_header": {"X-Key": "{username}"}}, {"prefetch_header.X-Key"}),
+        ({**FIRST, "prefetch_header": {"X-Key": "{key}"}}, {"prefetch_header.X-Key"}),
+        ({**FIRST, "prefetch_header": {"Host": "x"}}, {"prefetch_header.Host"}),
+        ({"prefetch_method": "POST", "prefetch_header": {"X": "y"}}, {"prefetch_method", "prefetch_header.X"}),
+        ({"body_template": '{"a": {username_base64}, "b": {password_md5}}'}, set()),
+        (IN_FIELD, set()),
+        ({**IN_FIELD, "body_template": "a=b"}, set()),
+        ({**IN_FIELD, "body_template": "rest_data=b"}, {"json_fields"}),
+        ({**IN_FIELD, "body": "json", "body_template": GOOD_TEMPLATE}, {"json_fields"}),
+        ({**IN_FIELD, "json_fields": "x={username}{password}"}, {"json_fields"}),
+        ({**IN_FIELD, "json_fields": "x={password}\nx={username}"}, {"json_fields"}),
+        ({**IN_FIELD, "json_fields": 'x={"a": {username}, "b": {pass}}'}, {"json_fields", "body_template"}),
         ({"hidden_fields": True}, {"hidden_fields"}),
         ({"preset": "keycloak", "success": None, "subject": None}, {"client_id"}),
         ({"preset": "keycloak", "success": None, "subject": None, "client_id": "x"}, set()),
         ({"preset": "cas-rest", "success": None, "subject": None}, set()),
         ({"preset": "basic", "success": None}, set()),
         ({"preset": "basic", "success": None, "subject": None}, {"subject"}),
+        ({**ENTRA, "url": ("https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token",)}, set()),
+        ({**ENTRA, "url": ("https://login.microsoftonline.com/common/oauth2/v2.0/token",)}, {"url"}),
+        ({**ENTRA, "url": ("https://login.microsoftonline.com/Organizations/oauth2/v2.0/token",)}, {"url"}),
+        ({**ENTRA, "url": ("https://login.microsoftonline.com/contoso.com/oauth2/token",)}, {"url"}),
+        ({"preset": "okta", "success": None, "subject": None}, set()),
         ({"preset": "soap"}, {"body_template"}),
     ],
     ids=lambda value: str(sorted(value) if isinstance(value, set) else value),
@@ -202,7 +248,9 @@ def test_contradicting_settings_are_reported(changes: dict[str, Any], keys: set[
 
 def test_faults_contain_no_value() -> None:
     canary = "canary-6b1d"
-    wrong = dict.fromkeys(("success", "locked", "subject", "email", "csrf", "body_template", "prefetch_url"), canary)
+    wrong = dict.fromkeys(
+        ("success", "locked", "subject", "email", "error_code", "body_template", "prefetch_url"), canary
+    )
     settings = settings_of(
         HTTPSettings, url=(f"gopher://{canary}",), **wrong, header={"X-Key": canary + "ä"}, proven=(canary,)
     )

@@ -10,13 +10,15 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from linkauth.backends import BackendMisconfigured, BackendUnavailable
+from linkauth.backends import BackendMisconfigured, BackendUnavailable, UnknownUser
 from linkauth.testing import settings_of
 from linkauth_http import HTTPBackend, HTTPSettings
 from tests.servers.certificates import Authority, Certificates
 
+from .accounts_api import answer
 from .api import API, Reply
 from .protocols import HTML, MUELLER, HTMLLogin, json_api
+from .test_accounts import account_settings
 
 Make = Callable[..., HTTPBackend]
 Serve = Callable[..., API]
@@ -71,13 +73,20 @@ def test_valid_certificate(certificates: Certificates, serve: Serve, backend_on:
     assert "expires in 29 days" in days.detail
 
 
-@pytest.mark.parametrize("kind", ["expired", "foreign", "wrong_name"])
+@pytest.mark.parametrize(
+    ("kind", "advice"),
+    [
+        ("expired", "renew it on the server"),
+        ("foreign", "set tls_ca_file to a PEM file with the authority that signed it"),
+        ("wrong_name", "write a name in url that is in the certificate"),
+    ],
+)
 def test_invalid_certificate_is_misconfigured(
-    certificates: Certificates, serve: Serve, backend_on: Make, kind: str
+    certificates: Certificates, serve: Serve, backend_on: Make, kind: str, advice: str
 ) -> None:
     api = serve(json_api, tls=context(certificates, kind))
     backend = backend_on(api.url, tls_ca_file=certificates.ca_file)
-    with pytest.raises(BackendMisconfigured, match="certificate is not accepted"):
+    with pytest.raises(BackendMisconfigured, match=f"certificate is not accepted: .*; {advice}$"):
         sign_in(backend)
     assert not all(check.ok for check in backend.check())
     # no request was sent on this connection
@@ -85,6 +94,25 @@ def test_invalid_certificate_is_misconfigured(
     # the next server is available
     good = serve(json_api, tls=context(certificates, "good"))
     assert sign_in(backend_on(api.url, good.url, tls_ca_file=certificates.ca_file)) == "4711"
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome", "checked"),
+    [("good", UnknownUser, ["find", "search", "certificate"]), ("expired", BackendMisconfigured, [])],
+)
+def test_the_servers_of_accounts_are_verified_too(
+    certificates: Certificates, serve: Serve, backend_on: Make, kind: str, outcome: type[Exception], checked: list[str]
+) -> None:
+    login, nobody = serve(json_api), answer(404, error="no_such_account")
+    accounts = serve(lambda request: nobody, tls=context(certificates, kind))
+    settings = account_settings(account_url=(accounts.url + "/",), search_not_found="/error = no_such_account")
+    backend = backend_on(login.url + "/login", **settings, tls_ca_file=certificates.ca_file)
+    lines = [check for check in backend.check() if accounts.url in check.name]
+    assert [line.name.split()[0] for line in lines if line.ok] == checked
+    with pytest.raises(outcome):
+        backend.recipient("ada")
+    with pytest.raises(outcome):
+        backend.reset_password("7", "Quartz-52-meadow")
 
 
 def test_unknown_authority_is_refused(certificates: Certificates, serve: Serve, backend_on: Make) -> None:
@@ -98,7 +126,7 @@ def test_slow_handshake_fails_over(certificates: Certificates, serve: Serve, bac
     with socket.create_server(("127.0.0.1", 0)) as silent:
         hanging = f"https://127.0.0.1:{silent.getsockname()[1]}"
         # with a longer wait there would be no time left for the second server
-        slow = {"receive_timeout": 20, "total_timeout": 20}
+        slow = {"connect_timeout": 3, "receive_timeout": 20, "total_timeout": 20}
         backend = backend_on(hanging, good.url, tls_ca_file=certificates.ca_file, **slow)
         # no password was sent to the first server
         assert sign_in(backend) == "4711"
@@ -160,8 +188,25 @@ class TestClientCertificates:
         settings = settings_of(
             HTTPSettings, url=("https://x.example",), preset="json", success="/ok", subject="/id", **named
         )
-        with pytest.raises(ValueError, match="client_certificate"):
+        with pytest.raises(ValueError, match=r"client_certificate|client_key"):
             HTTPBackend(settings)
+
+    def test_doctor_warns_before_it_ends(
+        self, certificates: Certificates, people: tuple[Path, Authority], serve: Serve, backend_on: Make
+    ) -> None:
+        folder, authority = people
+        api = serve(json_api, tls=context(certificates, "good", folder))
+        for days, expected in (
+            (30, (True, False, "29")),
+            (5.5, (True, True, "5")),
+            (-0.5, (False, False, "has expired")),
+        ):
+            certificate, key = certificates.issue_client(f"c{days}.example", authority, days)
+            named = {"tls_ca_file": certificates.ca_file, "client_certificate": certificate, "client_key": key}
+            checks = backend_on(api.url, **named).check()
+            (check,) = [each for each in checks if each.name == "client_certificate"]
+            assert (check.ok, check.warning) == expected[:2]
+            assert expected[2] in check.detail
 
 
 def test_invalid_ca_file_is_refused_at_start(tmp_path: Path) -> None:

@@ -73,7 +73,9 @@ def test_login_form_without_credentials_is_protected(api: API, backend_on: Make)
 def test_protection_check_fetches_the_csrf_token(api: API, backend_on: Make) -> None:
     page = Reply(200, "<meta name=t content=1>")
     api.handler = lambda request: page if request.target == "/page" else Reply(200 if "X-T" in request.headers else 403)
-    backend = backend_on(api.url, **BASIC, prefetch_url="/page", csrf="[name=t]", header={"X-T": "{csrf}"})
+    backend = backend_on(
+        api.url, **BASIC, prefetch_url="/page", prefetch_value={"csrf": "html:[name=t]"}, header={"X-T": "{csrf}"}
+    )
     with pytest.raises(BackendMisconfigured):
         sign_in(backend)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext, suppress
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from ldap3 import BASE, SUBTREE
@@ -12,6 +14,7 @@ from linkauth.backends import (
     CHANGEABLE,
     Account,
     AccountRefused,
+    AmbiguousName,
     BackendMisconfigured,
     Check,
     CredentialBackend,
@@ -19,18 +22,26 @@ from linkauth.backends import (
     Lockout,
     Lookup,
     PasswordChange,
+    PasswordRecovery,
     PasswordRefused,
+    Registration,
     UnknownUser,
     WrongPassword,
+    report,
 )
+from linkauth.identities import shown_name
 from linkauth.net import Deadline
 from linkauth_ldap import checks, outcomes, passwords, states
 from linkauth_ldap.connections import DirectoryConnection
 from linkauth_ldap.directory import Directory
-from linkauth_ldap.entries import Entry, entries_from_result, identity_of, subject_filter
-from linkauth_ldap.filters import any_name_filter, fill_filter, rdn_value
+from linkauth_ldap.entries import Entry, entries_from_result, identity_of, person_filter, subject_filter
+from linkauth_ldap.filters import fill_filter
+from linkauth_ldap.finding import Finder
 from linkauth_ldap.groups import Group
-from linkauth_ldap.settings import TEMPLATE, LDAPSettings
+from linkauth_ldap.minimum_length import MinimumLength
+from linkauth_ldap.recovery import Recovery
+from linkauth_ldap.registration import Registrar
+from linkauth_ldap.settings import LDAPSettings
 from linkauth_ldap.survey import Survey
 from linkauth_ldap.values import UnknownValue
 
@@ -39,29 +50,39 @@ log = logging.getLogger(__name__)
 SECONDS_PER_DAY = 86_400
 
 
-class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
+class LDAPBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Registration):
     """People in an LDAP directory."""
 
     Settings: ClassVar[type] = LDAPSettings
+    finds_name_forms = True
 
     def __init__(self, settings: LDAPSettings) -> None:
         self._settings = settings
         self._directory = Directory(settings)
         self._survey = Survey(settings)
+        self._minimum_length = MinimumLength(settings, self._directory.servers)
+        # the forms are read at each call, because linkauth may replace them
+        self._finder = Finder(settings, self._directory, lambda name: self.name_forms(name))
+        self._recovery = Recovery(settings, self._directory, self._finder.by_name, self._minimum_length)
+        self._registrar = Registrar(settings, self._directory, self._finder, self._minimum_length)
 
     @property
     def offers(self) -> frozenset[type]:
         """The powers that the settings enable. Lookup needs an account that can search."""
-        look_up = {Lookup} if self._settings.user_base and self._settings.can_search else set()
-        change = {PasswordChange} if self._settings.password_change != "off" else set()
-        return frozenset(look_up | change)
+        settings = self._settings
+        enabled = {
+            Lookup: settings.user_base and settings.can_search,
+            PasswordChange: settings.password_change != "off",
+            PasswordRecovery: settings.password_recovery,
+            Registration: settings.registration,
+        }
+        return frozenset(power for power, is_enabled in enabled.items() if is_enabled)
 
     def authenticate(self, username: str, password: str) -> Identity:
         deadline = self._directory.deadline()
-        username = self._directory.normalized_name(username)
         if self._settings.login_mode == "template":
-            return self._by_template(username, password, deadline)
-        found = self._directory.find(username, deadline)
+            return self._by_templates(username, password, deadline)
+        found = self._finder.find(username, deadline)
         if len(found) != 1 or not self._directory.is_password(password):
             self._directory.spend_time(deadline)
             # a name of two people is known here, so the next backend must not be queried
@@ -91,9 +112,11 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         if not directory.is_entitled(entry, groups, deadline):
             raise directory.account_refused("not_entitled", proven=True)
         if outcome.grace is not None:
-            log.warning("%s signed in with an expired password; %d more time(s)", entry.dn, outcome.grace)
+            name = shown_name(entry.dn)
+            log.warning("%s signed in with an expired password; %d more time(s)", name, outcome.grace)
         elif outcome.expires_in is not None and outcome.expires_in <= settings.expiry_warning_days * SECONDS_PER_DAY:
-            log.info("the password of %s expires in %.1f days", entry.dn, outcome.expires_in / SECONDS_PER_DAY)
+            days = outcome.expires_in / SECONDS_PER_DAY
+            log.info("the password of %s expires in %.1f days", shown_name(entry.dn), days)
         return identity_of(entry, settings, tuple(group.name for group in groups))
 
     def _refuse_after_bind(self, outcome: outcomes.Outcome) -> None:
@@ -102,20 +125,29 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         if outcome.grace is not None and self._settings.grace_login == "refuse":
             raise self._directory.account_refused("password_expired", proven=True, bound=True)
 
-    def _by_template(self, username: str, password: str, deadline: Deadline) -> Identity:
-        """Signs in with `login_mode = template`: binds with a DN or UPN from the typed name, then reads the entry."""
-        directory = self._directory
-        dn = self._template_dn(username)
-        if dn is None or not directory.is_password(password):
-            directory.spend_time(deadline)
+    def _by_templates(self, username: str, password: str, deadline: Deadline) -> Identity:
+        """Signs in with `login_mode = template`: tries the forms of the typed name until one can bind."""
+        names = self._finder.template_names(username)
+        if not names or not self._directory.is_password(password):
+            self._directory.spend_time(deadline)
             raise WrongPassword
+        for name in names[:-1]:
+            # the directory does not tell an unknown name from a wrong password
+            with suppress(WrongPassword):
+                return self._by_template(name, password, deadline)
+        return self._by_template(names[-1], password, deadline)
+
+    def _by_template(self, username: str, password: str, deadline: Deadline) -> Identity:
+        """Binds with a DN or UPN from one form of the typed name, then reads the entry."""
+        directory, dn = self._directory, self._finder.template_dn(username)
+        report("bind as", dn)
         # the name in the DN has no domain, so that a name with and without a domain shares one limit
         self.guard(" ".join(dn.casefold().split()), lambda: directory.spend_time(deadline))
         by_dn = "{rdn}" in self._settings.user_dn_template
         base, scope, filter_text = dn, BASE, "(objectClass=*)"
         if not by_dn:
             base, scope = self._settings.user_base, SUBTREE
-            filter_text = fill_filter(self._settings.user_filter, username=username)
+            filter_text = fill_filter(self._settings.sign_in_filter, username=username, login=dn)
         if self._settings.bind_dn:
             outcome = directory.bind(dn, password, deadline)
             self._refuse_after_bind(outcome)
@@ -156,35 +188,18 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
         primary = entries_from_result(group[0], group[1], base) if group else []
         return outcome, entries_from_result(result, found, base, 2), primary
 
-    @property
-    def _finds_by_rdn(self) -> bool:
-        """Whether the entry is found by a DN from the typed name, without `user_filter`."""
-        return "{rdn}" in self._settings.user_dn_template
-
-    def _template_dn(self, username: str) -> str | None:
-        if not self._directory.is_username(username):
-            return None
-        return TEMPLATE.sub(
-            lambda found: rdn_value(username) if found[1] == "rdn" else username, self._settings.user_dn_template
-        )
-
     def find(self, username: str) -> Account:
-        directory, deadline = self._directory, self._directory.deadline()
-        name = directory.normalized_name(username)
-        if self._finds_by_rdn:
-            dn = self._template_dn(name)
-            found = directory.entry_at(dn, deadline) if dn else []
-        else:
-            found = directory.find(name, deadline)
+        deadline = self._directory.deadline()
+        found = self._finder.by_name(username, deadline)
         if len(found) > 1:
-            raise BackendMisconfigured("user_filter finds more than one entry for that name")
-        return self._account(found[0] if found else None)
+            dns = " and ".join(shown_name(entry.dn) for entry in found)
+            raise AmbiguousName(f"the name means more than one entry, so that it finds none: {dns}")
+        account = self._account(found[0] if found else None)
+        return replace(account, form=self._finder.form_of(found[0], username))
 
     def look_up(self, subject: str) -> Account:
         by_subject, settings = subject_filter(subject, self._settings), self._settings
-        # exclude people who cannot sign in because user_filter does not find them by any name
-        by_name = "" if self._finds_by_rdn else any_name_filter(settings.user_filter)
-        filter_text = by_subject and f"(&{by_subject}{by_name})"
+        filter_text = by_subject and person_filter(by_subject, settings)
         entries = self._directory.find_people(filter_text, self._directory.deadline()) if filter_text else []
         return self._account(entries[0] if len(entries) == 1 else None)
 
@@ -208,17 +223,21 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
 
     def change_password(self, username: str, current: str, new: str) -> None:
         directory = self._directory
-        deadline, name = directory.deadline(), directory.normalized_name(username)
+        deadline = directory.deadline()
         if self._settings.login_mode == "template":
-            dn = self._template_dn(name)
+            dns = [self._finder.template_dn(name) for name in self._finder.template_names(username)]
         else:
-            found = directory.find(name, deadline)
-            dn = found[0].dn if len(found) == 1 else None
-        if dn is None or not directory.is_password(current):
-            raise UnknownUser if dn is None else WrongPassword
+            found = self._finder.find(username, deadline)
+            dns = [found[0].dn] if len(found) == 1 else []
+        if not dns or not directory.is_password(current):
+            raise WrongPassword if dns else UnknownUser
+        dn = dns[0]
         try:
             # check the current password, even if the service account can set a new one without it
-            directory.bind(dn, current, deadline)
+            for dn in dns:
+                with suppress(WrongPassword) if dn != dns[-1] else nullcontext():
+                    directory.bind(dn, current, deadline)
+                    break
         except AccountRefused as refused:
             if not (refused.proven and refused.reason in CHANGEABLE):
                 raise
@@ -247,6 +266,28 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange):
             return bind_result if bind_result["result"] else passwords.modify(connection, dn, current, new)
 
         return servers.run(as_person, deadline, False, once=True)
+
+    def people_at(self, email: str) -> Sequence[Identity]:
+        return self._recovery.people_at(email)
+
+    def recipient(self, username: str) -> Identity:
+        return self._recovery.recipient(username)
+
+    def reset_password(self, subject: str, new: str) -> None:
+        self._recovery.reset_password(subject, new)
+
+    @property
+    def profile_fields(self) -> frozenset[str]:
+        return self._registrar.fields
+
+    def is_taken(self, username: str) -> bool:
+        return self._registrar.is_taken(username)
+
+    def register(self, username: str, password: str, profile: Mapping[str, str]) -> Identity:
+        return self._registrar.register(username, password, profile)
+
+    def minimum_length(self) -> int:
+        return self._minimum_length.get()
 
     def lockout(self) -> Lockout | None:
         return checks.lockout(self._settings, self._directory.servers)

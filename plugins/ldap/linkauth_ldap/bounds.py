@@ -13,7 +13,8 @@ ANSWER_LIMIT = 16 * 1024 * 1024
 class TimedSocket:
     """A socket whose reads and writes end at the deadline. It has the methods that ldap3 uses.
 
-    `received` counts the bytes of the current answer. A read beyond ANSWER_LIMIT raises OSError.
+    `received` counts the bytes of the current answer. A read beyond ANSWER_LIMIT raises OSError. `answered` is whether
+    anything was received, and `error` the last error.
     """
 
     def __init__(self, raw: socket.socket, deadline: Deadline, limit: float) -> None:
@@ -21,15 +22,18 @@ class TimedSocket:
         self.deadline = deadline
         self.timed_out = False
         self.received = 0
+        self.answered = False
+        self.error: OSError | None = None
         self._limit = limit
 
     def recv(self, size: int) -> bytes:
         try:
             self.raw.settimeout(self.deadline.remaining(self._limit))
             data = self.raw.recv(size)
-        except TimeoutError:
-            self.timed_out = True
+        except OSError as error:
+            self.error, self.timed_out = error, self.timed_out or isinstance(error, TimeoutError)
             raise
+        self.answered = self.answered or bool(data)
         self.received += len(data)
         if self.received > ANSWER_LIMIT:
             raise OSError(f"the answer is larger than {ANSWER_LIMIT} bytes")
@@ -39,8 +43,8 @@ class TimedSocket:
         try:
             self.raw.settimeout(self.deadline.remaining(self._limit))
             self.raw.sendall(data)
-        except TimeoutError:
-            self.timed_out = True
+        except OSError as error:
+            self.error, self.timed_out = error, self.timed_out or isinstance(error, TimeoutError)
             raise
 
     def shutdown(self, how: int) -> None:

@@ -12,8 +12,8 @@ from ssl import cert_time_to_seconds
 from ldap3 import BASE, SUBTREE
 
 from linkauth.backends import BackendError, BackendMisconfigured, Check, Lockout
-from linkauth.net import Deadline, ServerFailed
-from linkauth_ldap import membership
+from linkauth.net import Deadline, ServerFailed, remaining_days
+from linkauth_ldap import account_checks, membership
 from linkauth_ldap.connections import DirectoryConnection
 from linkauth_ldap.controls import POLICY_HINTS, PPOLICY
 from linkauth_ldap.entries import Entry, decode_subject, entries_from_result
@@ -29,7 +29,9 @@ SECONDS, SURVEY_SECONDS = 4, 2
 """Time limits: for each server and for the checks of the directory; and for the survey of people."""
 ACTIVE_DIRECTORY = "1.2.840.113556.1.4.800"
 """The capability of Active Directory and Samba in the root DSE (MS-ADTS 3.1.1.3.4.3)."""
-ROOT_ATTRIBUTES = ["supportedControl", "supportedExtension", "supportedCapabilities", "vendorName", "namingContexts"]
+ROOT_ATTRIBUTES = [
+    *("supportedControl", "supportedExtension", "supportedCapabilities", "vendorName", "namingContexts", "objectClass"),
+]
 TICKS = 10_000_000
 """The number of units of 100 ns per second. Intervals in Active Directory are negative numbers of this unit."""
 
@@ -51,6 +53,8 @@ def run(settings: LDAPSettings, servers: Servers, survey: Survey) -> Iterator[Ch
         # an unavailable server is only a warning while another one is available
         is_warning = not check.ok and available is not None
         yield replace(check, ok=True, warning=True) if is_warning else check
+    if settings.tls_client_certificate:
+        yield _check_client_certificate(settings.tls_client_certificate)
     if available:
         try:
             available.within(Deadline(SECONDS))
@@ -72,15 +76,37 @@ def _check_server(
         connection = servers.try_one(server, Deadline(SECONDS))
     except (ServerFailed, BackendError) as error:
         return None, [Check(f"server {uri}", False, str(error))]
-    detail = "answers, and accepts the service account" if settings.bind_dn else "answers; not checked without bind_dn"
-    checks = [Check(f"server {uri}", True, detail)]
+    checks = [_check_service_account(settings, server, connection)]
     certificate = connection.certificate()
     if certificate.get("notAfter"):
         days = int((cert_time_to_seconds(certificate["notAfter"]) - time.time()) // 86_400)
         checks.append(Check(f"certificate of {uri}", True, f"expires in {days} days", warning=days < CERTIFICATE_DAYS))
-    elif not certificate:
+    elif not certificate and not server.address.is_local:
         checks.append(Check(f"certificate of {uri}", True, "passwords are sent in clear text", warning=True))
     return connection, checks
+
+
+def _check_client_certificate(path: str) -> Check:
+    name, days = "tls_client_certificate", remaining_days(path)
+    if days is None:
+        return Check(name, True, "its end cannot be read", warning=True)
+    if days < 0:
+        return Check(name, False, "has expired: servers refuse it")
+    return Check(name, True, f"expires in {days} days", warning=days < CERTIFICATE_DAYS)
+
+
+def _check_service_account(settings: LDAPSettings, server: DirectoryServer, connection: DirectoryConnection) -> Check:
+    name = f"server {server.address.uri}"
+    if settings.uses_external:
+        try:
+            identity = connection.who_am_i()
+        except Exception:
+            # ldap3 may raise any exception; the server need not support the operation
+            identity = ""
+        return Check(name, True, f"answers, and accepts SASL EXTERNAL{' as ' if identity else ''}{identity}")
+    is_checked = bool(settings.bind_dn)
+    detail = "answers, and accepts the service account" if is_checked else "answers; not checked without bind_dn"
+    return Check(name, True, detail)
 
 
 def _check_directory(settings: LDAPSettings, connection: DirectoryConnection, survey: Survey) -> Iterator[Check]:
@@ -99,15 +125,16 @@ def _check_directory(settings: LDAPSettings, connection: DirectoryConnection, su
         if not _policies(settings, connection):
             detail = "bind_dn can read no policy: set linkauth.throttle.account_failures below its lockout limit"
             yield Check("password policy", True, detail, warning=True)
-    if settings.is_ad and settings.bind_dn:
+    if settings.is_ad and settings.has_service_account:
         yield from _check_fine_grained_policies(settings, connection)
     if settings.password_change != "off":
         yield _check_password_change(settings, root)
+    yield from account_checks.run(settings, connection, root)
 
 
 def _check_entries(settings: LDAPSettings, connection: DirectoryConnection, survey: Survey) -> Iterator[Check]:
     """Checks that the entries that the settings name exist and can be read."""
-    configured = [("user_base", settings.user_base), ("group_base", settings.group_base)]
+    configured = [("user_base", base) for base in settings.user_bases] + [("group_base", settings.group_base)]
     configured += [("required_groups", line) for line in split_lines(settings.required_groups)]
     configured += [("denied_groups", line) for line in split_lines(settings.denied_groups)]
     for key, dn in configured:
@@ -116,13 +143,20 @@ def _check_entries(settings: LDAPSettings, connection: DirectoryConnection, surv
             # 389 Directory Server returns success without entries if the base does not exist
             ok = result["result"] == 0 and len(found) == 1
             if not ok or not key.endswith("groups"):
-                yield Check(key, ok, "can be read" if ok else f"{dn} cannot be read: {describe_result(result)}")
+                shown = f"{dn} can be read" if key == "user_base" and len(settings.user_bases) > 1 else "can be read"
+                yield Check(key, ok, shown if ok else f"{dn} cannot be read: {describe_result(result)}")
             if ok and key.endswith("groups"):
                 yield survey.cached(f"{key} {dn}", partial(_check_group, settings, connection, key, dn))
     subject = settings.subject_attribute
     if settings.user_base:
-        _, found = connection.search(settings.user_base, f"({subject}=*)", SUBTREE, [subject], 1)
-        yield _check_subject(settings, [entry for entry in map(Entry, found) if entry.raw(subject)])
+        entries: list[Entry] = []
+        for base in settings.user_bases:
+            result, found = connection.search(base, f"({subject}=*)", SUBTREE, [subject], 1)
+            shown_by = [entry for entry in map(Entry, found) if entry.raw(subject)]
+            if not shown_by and result["result"] == 0 and len(settings.user_bases) > 1:
+                yield Check("user_base", True, f"no entry below {base} shows {subject}: it has no people", warning=True)
+            entries += shown_by
+        yield _check_subject(settings, entries)
 
 
 def _check_group(settings: LDAPSettings, connection: DirectoryConnection, key: str, dn: str) -> Check:
@@ -189,7 +223,7 @@ def _check_password_change(settings: LDAPSettings, root: Entry) -> Check:
 
 def _check_fine_grained_policies(settings: LDAPSettings, connection: DirectoryConnection) -> Iterator[Check]:
     """Warns if a fine-grained password policy applies to a person, because its lockout limit may not be readable."""
-    base = domain_of(settings.user_base)
+    base = domain_of(settings.first_base)
     _, found = connection.search(base, "(msDS-PSOApplied=*)", SUBTREE, ["msDS-PSOApplied"], 1)
     if found:
         detail = f"a fine-grained policy applies to {found[0]['dn']}: if it locks sooner than the domain, set "
@@ -206,7 +240,6 @@ def lockout(settings: LDAPSettings, servers: Servers) -> Lockout | None:
 
 def _policies(settings: LDAPSettings, connection: DirectoryConnection) -> list[Lockout]:
     """Returns the lockouts of all policies that can be read."""
-    base = domain_of(settings.user_base)
     if settings.is_ad:
         keys, scope, filter_text = ["lockoutThreshold", "lockOutObservationWindow"], BASE, "(objectClass=*)"
     elif "freeipa" in settings.state_check:
@@ -214,12 +247,13 @@ def _policies(settings: LDAPSettings, connection: DirectoryConnection) -> list[L
     else:
         keys, scope = ["pwdMaxFailure", "pwdFailureCountInterval"], SUBTREE
         filter_text = "(&(objectClass=pwdPolicy)(pwdLockout=TRUE))"
-    result, found = connection.search(base, filter_text, scope, keys)
-    if result["result"] != 0:
-        return []
+    entries = list[Entry]()
+    for base in settings.domains:
+        result, found = connection.search(base, filter_text, scope, keys)
+        entries += map(Entry, found if result["result"] == 0 else ())
     # OpenLDAP expires each failure separately; other directories expire all of them some time after the last one
     since_last = not keys[0].startswith("pwd")
-    values = ((int(entry.text(keys[0]) or 0), _seconds(entry.text(keys[1]))) for entry in map(Entry, found))
+    values = ((int(entry.text(keys[0]) or 0), _seconds(entry.text(keys[1]))) for entry in entries)
     return [Lockout(failures, seconds, since_last) for failures, seconds in values]
 
 

@@ -1,105 +1,40 @@
-"""A connection to one server. This module opens and encrypts it and limits its time; ldap3 speaks LDAP on it.
+"""An LDAP connection to one server over a socket that `addresses` opens. ldap3 decodes the answers.
 
-ldap3 2.9.1 verifies no certificate by default, and ignores IP addresses in certificates on Python 3.12. It never sets
-TCP_NODELAY, which costs 40 ms for each TLS connection. Its timeouts are per read, so that a server that sends single
-bytes can hold a thread for long. So the socket and TLS are Python's own, and every read ends at the deadline.
+The timeouts of ldap3 2.9.1 are per read, so that a server that sends single bytes can hold a thread for long. Here
+every read ends at the deadline.
 """
 
 from __future__ import annotations
 
 import select
-import socket
 import ssl
 import time
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from ldap3 import NONE, SYNC, Connection, Server
 from ldap3.core.exceptions import LDAPSocketOpenError
 
-from linkauth.net import Deadline, NameNotResolved, ServerFailed, client_context, connect
-from linkauth.redaction import reason, redact
+from linkauth.net import Deadline, ServerFailed
 from linkauth_ldap import encoding
 from linkauth_ldap.bounds import TimedSocket
 from linkauth_ldap.outcomes import describe_result
-from linkauth_ldap.settings import LDAPSettings
 
 START_TLS = "1.3.6.1.4.1.1466.20037"
 BUSY = (51, 52)
 """The result codes busy and unavailable: another server may answer the operation."""
-_WRONG_NAME = (62, 64)
-"""OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH."""
-
-
-class Address:
-    """One of the `uris` and how to connect to it. Its certificate may be for the host or for one of `other_names`."""
-
-    def __init__(self, uri: str, starttls: bool, context: ssl.SSLContext | None, other_names: tuple[str, ...]) -> None:
-        url = urlsplit(uri)
-        self.uri = uri
-        self.host = url.hostname or ""
-        self.ldaps = url.scheme == "ldaps"
-        self.port = url.port or (636 if self.ldaps else 389)
-        self.starttls = starttls
-        self._context = context
-        self._names = [self.host, *other_names]
-
-    def connect(self, deadline: Deadline, connect_timeout: float, receive_timeout: float) -> DirectoryConnection:
-        """Returns an open connection, encrypted as the settings say, without a bind. Raises ServerFailed."""
-        names = self._names
-        for name in names:
-            raw = self._socket(deadline, connect_timeout)
-            timed = TimedSocket(raw, deadline, receive_timeout)
-            try:
-                if self.ldaps:
-                    timed.raw = self._encrypted(raw, name, deadline, connect_timeout)
-                connection = DirectoryConnection(self, timed)
-                if self.starttls:
-                    connection.ask_for_tls()
-                    timed.raw = self._encrypted(raw, name, deadline, connect_timeout)
-            except ssl.SSLCertVerificationError as error:
-                raw.close()
-                if error.verify_code in _WRONG_NAME and name != names[-1]:
-                    continue
-                raise ServerFailed(
-                    f"its certificate is not accepted: {redact(error.verify_message)}", misconfigured=True
-                ) from None
-            except (OSError, ssl.SSLError) as error:
-                raw.close()
-                raise ServerFailed(f"TLS failed: {_describe(error)}") from None
-            except BaseException:
-                raw.close()
-                raise
-            # the name that matched comes first from now on; a new list, since other threads read the old one
-            self._names = sorted(names, key=lambda each: each != name)
-            return connection
-        raise AssertionError("names is never empty")
-
-    def _socket(self, deadline: Deadline, timeout: float) -> socket.socket:
-        """Returns a TCP connection. Raises ServerFailed."""
-        try:
-            return connect(self.host, self.port, deadline, timeout)
-        except NameNotResolved as error:
-            raise ServerFailed(f"its host name cannot be resolved: {_describe(error.cause)}") from None
-        except OSError as error:
-            raise ServerFailed(f"no connection: {_describe(error)}") from None
-
-    def _encrypted(self, raw: socket.socket, name: str, deadline: Deadline, timeout: float) -> ssl.SSLSocket:
-        # Python holds the whole handshake to the socket's timeout
-        raw.settimeout(deadline.remaining(timeout))
-        assert self._context
-        return self._context.wrap_socket(raw, server_hostname=name)
+WHO_AM_I = "1.3.6.1.4.1.4203.1.11.3"
+"""The extended operation "Who am I?" (RFC 4532)."""
 
 
 class DirectoryConnection:
     """An ldap3 connection over a TimedSocket. Results are plain dicts. No LDAP result code raises an exception."""
 
-    def __init__(self, address: Address, timed: TimedSocket) -> None:
+    def __init__(self, timed: TimedSocket) -> None:
         self._socket = timed
-        server = Server(address.host, port=address.port, get_info=NONE)
         self._ldap = Connection(
-            server,
+            # ldap3 never opens a socket, so this host does not matter
+            Server("localhost", get_info=NONE),
             client_strategy=SYNC,
             auto_referrals=False,
             auto_range=False,
@@ -118,6 +53,16 @@ class DirectoryConnection:
     @property
     def timed_out(self) -> bool:
         return self._socket.timed_out
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether the server has sent nothing since the connection was made, or since its TLS handshake."""
+        return not self._socket.answered
+
+    @property
+    def socket_error(self) -> OSError | None:
+        """The last error of the socket."""
+        return self._socket.error
 
     @property
     def is_over(self) -> bool:
@@ -150,6 +95,21 @@ class DirectoryConnection:
         _refuse_busy(result, "a bind")
         return result
 
+    def bind_external(self) -> dict[str, Any]:
+        """Returns the result of a SASL EXTERNAL bind (RFC 4422 appendix A): as the owner of the client certificate, or
+        over a Unix socket as the user of this process.
+
+        Raises ServerFailed if the server is busy or unavailable.
+        """
+        result, _ = self._request(encoding.external_bind_request(), None)
+        _refuse_busy(result, "a bind")
+        return result
+
+    def who_am_i(self) -> str:
+        """Returns the identity that the server has given to this connection, or "" if it does not tell."""
+        value = self.extended(WHO_AM_I, None).get("responseValue")
+        return value.decode("utf-8", "replace") if isinstance(value, bytes) else ""
+
     def search(
         self, base: str, filter_text: str, scope: str, attributes: list[str], size_limit: int = 0, controls: Any = None
     ) -> tuple[dict[str, Any], list[Mapping[str, Any]]]:
@@ -170,6 +130,14 @@ class DirectoryConnection:
         responses, result = strategy.get_response(number)
         return result, responses
 
+    def add(self, dn: str, attributes: Mapping[str, list[bytes]], controls: list[Any] | None = None) -> dict[str, Any]:
+        self._ldap.add(dn, attributes=dict(attributes), controls=controls)
+        return dict(self._ldap.result)
+
+    def delete(self, dn: str) -> dict[str, Any]:
+        self._ldap.delete(dn)
+        return dict(self._ldap.result)
+
     def modify(self, dn: str, changes: dict[str, Any], controls: list[Any] | None = None) -> dict[str, Any]:
         self._ldap.modify(dn, changes, controls=controls)
         return dict(self._ldap.result)
@@ -188,13 +156,6 @@ class DirectoryConnection:
         self._socket.close()
 
 
-def tls_context(settings: LDAPSettings) -> ssl.SSLContext | None:
-    """Returns the context for the servers, None if no connection is encrypted. Raises ValueError."""
-    if not settings.starttls and not any(uri.lower().startswith("ldaps://") for uri in settings.uris):
-        return None
-    return client_context(settings.tls_ca_file)
-
-
 def _refuse_busy(result: Mapping[str, Any], what: str) -> None:
     if result["result"] in BUSY:
         raise ServerFailed(f"{what} was answered with {describe_result(result)}")
@@ -202,14 +163,3 @@ def _refuse_busy(result: Mapping[str, Any], what: str) -> None:
 
 def _never(*_arguments: Any, **_named: Any) -> None:
     raise LDAPSocketOpenError("the connection is closed")
-
-
-def _describe(error: Exception) -> str:
-    """Describes an error of a socket for operators."""
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    if isinstance(error, UnicodeError):
-        return "it is not a host name"
-    if isinstance(error, ssl.SSLError) and error.reason:
-        return redact(error.reason)
-    return reason(error)

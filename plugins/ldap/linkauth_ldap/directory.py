@@ -7,7 +7,6 @@ import math
 import re
 import secrets
 import time
-import unicodedata
 from collections import deque
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -22,15 +21,18 @@ from linkauth.backends import (
     BackendUnavailable,
     Reason,
     WrongPassword,
+    report,
 )
 from linkauth.net import Deadline
-from linkauth_ldap import membership, outcomes, states
+from linkauth_ldap import membership, outcomes, reports, states
 from linkauth_ldap.controls import PPOLICY_REQUEST
 from linkauth_ldap.entries import Entry, entries_from_result, requested_attributes
-from linkauth_ldap.filters import domain_of, fill_filter
+from linkauth_ldap.filters import domain_of
 from linkauth_ldap.groups import Group, groups_of, is_entitled, primary_filter
+from linkauth_ldap.readable import ReadableEntries
 from linkauth_ldap.servers import Servers
 from linkauth_ldap.settings import LDAPSettings, split_lines
+from linkauth_ldap.value_log import UnknownValueLog
 from linkauth_ldap.values import UnknownValue
 
 log = logging.getLogger(__name__)
@@ -56,7 +58,7 @@ class Directory:
         self._settings = settings
         self._username_pattern = re.compile(settings.username_pattern)
         self._may_bind_as_service = bool(settings.bind_dn)
-        self._value_log = UnknownValueLog()
+        self._value_log, self._readable = UnknownValueLog(), ReadableEntries()
         # by group in denied_groups: the times of the last successful check and of the next check
         self._group_checks: dict[str, tuple[float, float]] = {}
         # seconds that the latest sign-ins with a wrong password took
@@ -65,9 +67,8 @@ class Directory:
     def deadline(self) -> Deadline:
         return self.servers.deadline()
 
-    def normalized_name(self, username: str) -> str:
-        """Returns the name in the form NFC, without a domain of `username_domains`."""
-        name = unicodedata.normalize("NFC", username)
+    def without_domain(self, name: str) -> str:
+        """Returns a name without a domain of `username_domains`."""
         domains = {domain.casefold() for domain in self._settings.username_domains}
         domain, _, rest = name.partition("\\")
         if rest and domain.casefold() in domains:
@@ -89,20 +90,22 @@ class Directory:
         except UnicodeEncodeError:
             return False
 
-    def find(self, username: str, deadline: Deadline) -> list[Entry]:
-        """Returns the entries with this name, at most two. Logs an error if there are two."""
-        # for an invalid name search for a random one all the same, because the directory may be down
-        name = username if self.is_username(username) else secrets.token_hex(16)
-        entries = self.find_people(fill_filter(self._settings.user_filter, username=name), deadline)
-        if len(entries) > 1:
-            dns = ", ".join(entry.dn for entry in entries[:2])
-            log.error("user_filter finds more than one entry for one name, which is refused: %s", dns)
-        return entries
-
     def find_people(self, filter_text: str, deadline: Deadline) -> list[Entry]:
         """Returns the entries below `user_base` that match the filter, at most two."""
-        scope = SUBTREE if self._settings.user_scope == "subtree" else LEVEL
-        return self.search(self._settings.user_base, filter_text, scope, self.attributes, deadline, size_limit=2)
+        return self.search_bases(filter_text, deadline, size_limit=2)[:2]
+
+    def search_bases(self, filter_text: str, deadline: Deadline, size_limit: int) -> list[Entry]:
+        """Returns the entries below each line of `user_base`, at most `size_limit` of each, and each entry once.
+
+        All lines are searched, also after an entry was found: another one makes the name ambiguous, and the time does
+        not depend on where a name is.
+        """
+        scope, attributes = SUBTREE if self._settings.user_scope == "subtree" else LEVEL, self.attributes
+        entries: dict[str, Entry] = {}
+        for base in self._settings.user_bases:
+            found = self.search(base, filter_text, scope, attributes, deadline, size_limit)
+            entries.update((entry.dn, entry) for entry in found)
+        return list(entries.values())
 
     def entry_at(self, dn: str, deadline: Deadline) -> list[Entry]:
         """Returns a list of the entry with this DN, or an empty list."""
@@ -134,7 +137,9 @@ class Directory:
 
         # prefer the name as spelled in the directory
         name = entry.text(self._settings.username_attribute) or username
-        return groups_of(entry, name, self._settings, search)
+        found = groups_of(entry, name, self._settings, search)
+        reports.groups(found, self._settings)
+        return found
 
     def primary_group_search(self, found: list[Mapping[str, Any]]) -> tuple[str, str, str, list[str]] | None:
         """Returns the arguments of a search for the primary group of the only entry, or None if none is needed."""
@@ -146,9 +151,9 @@ class Directory:
         name = self._settings.group_name_attribute
         return (domain_of(found[0]["dn"]), filter_text, SUBTREE, [name]) if filter_text else None
 
-    def refuse_unknown_group(self, unknown: UnknownValue, entry: Entry) -> AccountRefused:
+    def refuse_unknown_group(self, unknown: UnknownValue, entry: Entry, proven: bool = True) -> AccountRefused:
         self._value_log.log(unknown, entry.dn)
-        return self.account_refused("not_entitled", proven=True)
+        return self.account_refused("not_entitled", proven)
 
     def is_entitled(self, entry: Entry, groups: tuple[Group, ...], deadline: Deadline) -> bool:
         """Returns whether required attributes, `required_groups` and `denied_groups` allow the sign-in.
@@ -156,10 +161,11 @@ class Directory:
         Raises BackendMisconfigured if `group_mode` does not find the members of a group in `denied_groups`.
         """
         required = self._settings.required_attributes
-        if not all(entry.text(name).strip() for name in required):
+        if missing := [name for name in required if not entry.text(name).strip()]:
+            report("required_attributes", f"the entry has no {' and no '.join(missing)}")
             return False
         self._check_denied_groups(deadline)
-        return is_entitled(groups, self._settings)
+        return reports.entitlement(is_entitled(groups, self._settings), self._settings)
 
     def _check_denied_groups(self, deadline: Deadline) -> None:
         """Checks at intervals that `group_mode` finds the members of each group in `denied_groups`.
@@ -202,6 +208,7 @@ class Directory:
         An AccountRefused also contains what the person may see of it.
         """
         secret = password.encode("utf-8")
+        report("bind as", dn)
         result = self.servers.run(lambda connection: connection.bind(dn, secret, self.controls), deadline, False)
         try:
             return outcomes.bind_outcome(result)
@@ -218,13 +225,13 @@ class Directory:
         account, because a bind as a person would count as a failed try.
         """
         if times := list(self._wrong_password_times):
-            _wait_until(deadline, secrets.choice(times))
+            wait_until(deadline, secrets.choice(times))
             return
         settings = self._settings
         if self._may_bind_as_service:
             dn, secret = settings.bind_dn, settings.bind_password.encode("utf-8")
         else:
-            dn, secret = f"cn={secrets.token_hex(8)},{settings.user_base}".rstrip(","), b"x"
+            dn, secret = f"cn={secrets.token_hex(8)},{settings.first_base}".rstrip(","), b"x"
         result = self.servers.run(lambda connection: connection.bind(dn, secret, self.controls), deadline, False)
         if self._may_bind_as_service and result["result"] != 0:
             # the password of the service account was changed; more binds could lock it
@@ -232,25 +239,31 @@ class Directory:
             self._may_bind_as_service = False
 
     def account_problem(self, entry: Entry, bound: bool, deadline: Deadline) -> states.AccountProblem | None:
-        """Returns the most important reason why the account may not sign in, or None. Logs values not understood.
+        """Returns the most important reason why the account may not sign in, or None, as `account_problems` does."""
+        return next(iter(self.account_problems(entry, bound, deadline)), None)
+
+    def account_problems(self, entry: Entry, bound: bool, deadline: Deadline) -> list[states.AccountProblem]:
+        """Returns all reasons why the account may not sign in, the most important first. Logs values not understood.
 
         `bound` is true if a bind with the password of the account has just succeeded.
         """
         # Active Directory refuses the bind if the password must be changed
         may_keep_password = self._settings.must_change == "allow" and not self._settings.is_ad
         problems = states.account_problems(entry, self._settings, datetime.now(UTC), bound)
+        reports.state(entry, self._settings, problems)
 
         def matches(dn: str, filter_text: str) -> bool:
-            return bool(self.search(dn, filter_text, BASE, ["objectClass"], deadline))
+            return self._readable.matches(
+                dn, filter_text, lambda: bool(self.search(dn, filter_text, BASE, ["1.1"], deadline))
+            )
 
         if hidden := states.hidden_attributes(entry, self._settings, matches):
             problems.insert(0, states.AccountProblem("disabled", unknown=hidden))
         if may_keep_password:
             problems = [problem for problem in problems if problem.reason != "must_change_password"]
-        first = next(iter(problems), None)
-        if first and first.unknown:
-            self._value_log.log(first.unknown, entry.dn)
-        return first
+        if problems and problems[0].unknown:
+            self._value_log.log(problems[0].unknown, entry.dn)
+        return problems
 
     def account_refused(
         self, reason: Reason, proven: bool, bound: bool = False, changeable: bool = True
@@ -266,25 +279,7 @@ class Directory:
         return AccountRefused(reason, proven, revealed, url, changeable and (not needs_bind or self._settings.is_ad))
 
 
-class UnknownValueLog:
-    """Logs values that are not understood, each one once, and at most LIMIT of them."""
-
-    LIMIT = 100
-
-    def __init__(self) -> None:
-        self._logged: set[tuple[str, str]] = set()
-
-    def log(self, unknown: UnknownValue, dn: str) -> None:
-        key = unknown.attribute, unknown.value
-        if key in self._logged or len(self._logged) >= self.LIMIT:
-            return
-        self._logged.add(key)
-        more = "" if len(self._logged) < self.LIMIT else "; further ones are not logged"
-        message = "account refused, a value is not understood: %s: attribute=%s dn=%a%s"
-        log.error(message, unknown, unknown.attribute, dn, more)
-
-
-def _wait_until(deadline: Deadline, seconds: float) -> None:
+def wait_until(deadline: Deadline, seconds: float) -> None:
     """Sleeps until the sign-in has taken `seconds`."""
     while (remaining := seconds - deadline.elapsed) > 0:
         # without the subtraction the total time would be measurably longer than `seconds`

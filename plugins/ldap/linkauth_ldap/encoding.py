@@ -1,4 +1,4 @@
-"""Encodes the two requests of a sign-in, a search and a simple bind, in BER (RFC 4511 section 5.1).
+"""Encodes the requests of a sign-in, a search and a bind, in BER (RFC 4511 section 5.1).
 
 ldap3 makes pyasn1 objects of each request, and needs more time for them than for all the rest of the operation. It
 still parses the filters, and decodes the answers.
@@ -49,6 +49,11 @@ def page_control(size: int, cookie: bytes) -> Control:
 def bind_request(dn: str, password: bytes) -> bytes:
     """Returns a simple bind of LDAP version 3."""
     return _element(BIND, b"\x02\x01\x03" + _text(dn) + _element(0x80, password))
+
+
+def external_bind_request() -> bytes:
+    """Returns a SASL EXTERNAL bind, in which the server derives the identity (RFC 4422 appendix A)."""
+    return _element(BIND, b"\x02\x01\x03" + _text("") + _element(0xA3, _text("EXTERNAL") + _text("")))
 
 
 def search_request(base: str, filter_text: str, scope: str, attributes: Iterable[str], size_limit: int) -> bytes:

@@ -9,10 +9,13 @@ from typing import Any
 from ldap3.utils.conv import escape_bytes, escape_filter_chars
 
 from linkauth.backends import BackendMisconfigured, BackendUnavailable, Identity
+from linkauth.identities import shown_name
 from linkauth_ldap import states
-from linkauth_ldap.filters import first_rdn
+from linkauth_ldap.filters import any_name_filter, first_rdn
 from linkauth_ldap.outcomes import UNAVAILABLE, describe_result
 from linkauth_ldap.settings import LDAPSettings
+
+DISPLAY_NAME, COMMON_NAME = "displayName", "cn"
 
 
 class Entry:
@@ -50,7 +53,8 @@ def requested_attributes(settings: LDAPSettings) -> list[str]:
     """
     names = [
         *(settings.subject_attribute, settings.username_attribute, settings.email_attribute),
-        *(settings.name_attribute, settings.given_name_attribute, settings.family_name_attribute),
+        *_name_attributes(settings),
+        *(settings.given_name_attribute, settings.family_name_attribute),
         *settings.required_attributes,
         *settings.claim_attributes.values(),
         *states.state_attributes(settings),
@@ -85,8 +89,8 @@ def subject_of(entry: Entry, settings: LDAPSettings) -> str:
     """Returns the subject of an entry. Raises BackendMisconfigured if the service account cannot read exactly one."""
     values = entry.raw(settings.subject_attribute)
     if len(values) != 1 or not values[0]:
-        problem = f"{settings.subject_attribute} has {len(values)} values at {entry.dn}, and the subject needs one"
-        raise BackendMisconfigured(problem)
+        problem = f"{settings.subject_attribute} has {len(values)} values, and the subject needs one"
+        raise BackendMisconfigured(f"{problem}: {shown_name(entry.dn)}")
     return decode_subject(values[0], settings, entry.dn)
 
 
@@ -94,14 +98,14 @@ def decode_subject(value: bytes, settings: LDAPSettings, dn: str) -> str:
     """Decodes a subject according to `subject_format`. Raises BackendMisconfigured if it has another format."""
     if settings.subject_format == "guid_le":
         if len(value) != 16:
-            raise BackendMisconfigured(f"{settings.subject_attribute} is not a GUID of 16 bytes at {dn}")
+            raise BackendMisconfigured(f"{settings.subject_attribute} is not a GUID of 16 bytes at {shown_name(dn)}")
         # the first three fields are little-endian (MS-DTYP 2.3.4.2)
         return str(uuid.UUID(bytes_le=value))
     try:
         return value.decode("utf-8")
     except UnicodeDecodeError:
         # with replacement characters, two different subjects could become equal
-        hint = f"{settings.subject_attribute} is not text at {dn}: a GUID of Active Directory needs "
+        hint = f"{settings.subject_attribute} is not text at {shown_name(dn)}: a GUID of Active Directory needs "
         raise BackendMisconfigured(f"{hint}subject_format = guid_le") from None
 
 
@@ -120,22 +124,48 @@ def identity_of(entry: Entry, settings: LDAPSettings, groups: tuple[str, ...]) -
     subject = subject_of(entry, settings)
     return Identity(
         subject=subject,
-        username=_username(entry, settings) or subject,
-        name=entry.text(settings.name_attribute),
+        username=_stable_text(entry, settings.username_attribute) or subject,
+        name=_full_name(entry, settings),
         email=email,
         groups=groups,
         claims={claim: value for claim, value in claims.items() if value not in ("", [])},
     )
 
 
-def _username(entry: Entry, settings: LDAPSettings) -> str:
-    """Returns the username. Of several values it is the one in the RDN, else the first in alphabetical order.
+def _name_attributes(settings: LDAPSettings) -> tuple[str, ...]:
+    """Returns the attributes that contain a full name, the best one first."""
+    return (settings.name_attribute,) if settings.name_attribute else (DISPLAY_NAME, COMMON_NAME)
+
+
+def _full_name(entry: Entry, settings: LDAPSettings) -> str:
+    """Returns the name of `name_attribute`.
+
+    Without this setting it is displayName, else the given name and the family name if there are both, else cn, which
+    is required in inetOrgPerson but may be an identifier.
+    """
+    if settings.name_attribute:
+        return entry.text(settings.name_attribute)
+    parts = [entry.text(name).strip() for name in (settings.given_name_attribute, settings.family_name_attribute)]
+    joined = " ".join(parts) if all(parts) else ""
+    return entry.text(DISPLAY_NAME).strip() or joined or _stable_text(entry, COMMON_NAME)
+
+
+def _stable_text(entry: Entry, attribute: str) -> str:
+    """Returns the value of an attribute. Of several values it is the one in the RDN, else the first alphabetically.
 
     The result does not depend on the order of the values, which a directory may change.
     """
-    values = sorted(entry.texts(settings.username_attribute))
+    values = sorted(entry.texts(attribute))
     rdn = first_rdn(entry.dn) if len(values) > 1 else ""
     return rdn if rdn in values else next(iter(values), "")
+
+
+def person_filter(condition: str, settings: LDAPSettings) -> str:
+    """Returns the filter for the people who match the filter `condition` and are found by `user_filter` with any name.
+
+    Other people cannot sign in.
+    """
+    return condition if settings.finds_by_rdn else f"(&{condition}{any_name_filter(settings.user_filter)})"
 
 
 def subject_filter(subject: str, settings: LDAPSettings) -> str | None:

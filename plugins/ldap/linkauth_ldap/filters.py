@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from ldap3.core.exceptions import LDAPExceptionError
 from ldap3.utils.conv import escape_filter_chars
@@ -13,6 +14,8 @@ from linkauth_ldap.encoding import INVALID_FILTER, encode_filter
 
 DN_LIMIT = 8_192
 """The maximum length of a DN in characters. A longer DN counts as invalid."""
+NAMES = ("username", "login")
+"""The placeholders of a filter for people: the name without a domain of `username_domains`, and the whole name."""
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
@@ -21,14 +24,27 @@ def fill_filter(template: str, **values: str) -> str:
     return _PLACEHOLDER.sub(lambda match: escape_filter_chars(values[match[1]]), template)
 
 
+def any_of(filters: Sequence[str]) -> str:
+    """Returns a filter that matches what any of the filters matches. There is at least one."""
+    return filters[0] if len(filters) == 1 else f"(|{''.join(filters)})"
+
+
+def with_mail_filter(template: str, attribute: str) -> str:
+    """Returns a filter for the people that `template` finds, and those with the name as the value of `attribute`.
+
+    Only people that `template` finds by any name count.
+    """
+    return f"(|{template}(&{any_name_filter(template)}({attribute}={{login}})))"
+
+
 def any_name_filter(template: str) -> str:
     """Returns a filter for all people that `template` finds by any name.
 
-    `{username}` becomes an asterisk. The name is not read from the entry, because people may sign in with another
-    attribute than `username_attribute`.
+    `{username}` and `{login}` become an asterisk. The name is not read from the entry, because people may sign in with
+    another attribute than `username_attribute`.
     """
     # an assertion with a matching rule does not support an asterisk
-    *heads, tail = template.split(":={username}")
+    *heads, tail = template.replace("{login}", "{username}").split(":={username}")
     return "=*".join([*map(_without_rule, heads), tail]).replace("{username}", "*")
 
 
@@ -68,7 +84,7 @@ def canonical_dn(dn: str) -> tuple[tuple[str, str], ...] | None:
         parts = parse_dn(escaped, escape=False, strip=True)
     except (LDAPExceptionError, ValueError, IndexError):
         return None
-    return tuple((name.strip().lower(), _normalize(_unescape(value))) for name, value, _ in parts)
+    return tuple((name.strip().lower(), _normalize(unescape(value))) for name, value, _ in parts)
 
 
 def is_below(dn: str, base: str) -> bool:
@@ -88,7 +104,7 @@ def first_rdn(dn: str) -> str:
     if len(dn) > DN_LIMIT:
         return dn
     try:
-        return _unescape(parse_dn(dn)[0][1])
+        return unescape(parse_dn(dn)[0][1])
     except (LDAPExceptionError, ValueError, IndexError):
         return dn
 
@@ -98,7 +114,7 @@ def _normalize(value: str) -> str:
     return unicodedata.normalize("NFC", value.strip().casefold())
 
 
-def _unescape(value: str) -> str:
+def unescape(value: str) -> str:
     """Unescapes the value of an RDN (RFC 4514 section 2.4): `\\,` is a comma, and `\\2C` is a byte of UTF-8."""
     out, index = bytearray(), 0
     while index < len(value):

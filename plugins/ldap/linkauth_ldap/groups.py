@@ -10,6 +10,7 @@ from ldap3 import BASE, SUBTREE
 from ldap3.utils.conv import escape_bytes
 
 from linkauth.backends import BackendMisconfigured
+from linkauth.identities import shown_name
 from linkauth_ldap import values
 from linkauth_ldap.entries import Entry
 from linkauth_ldap.filters import canonical_dn, domain_of, fill_filter, first_rdn, is_below
@@ -44,7 +45,9 @@ def groups_of(entry: Entry, username: str, settings: LDAPSettings, search: Searc
     if primary and canonical_dn(primary.dn) not in {canonical_dn(group.dn) for group in groups}:
         groups += [primary] * (not settings.group_base or is_below(primary.dn, settings.group_base))
     if len(groups) > settings.group_limit:
-        raise BackendMisconfigured(f"{entry.dn} is in more than {settings.group_limit} groups: raise group_limit")
+        raise BackendMisconfigured(
+            f"{shown_name(entry.dn)} is in more than {settings.group_limit} groups: raise group_limit"
+        )
     return tuple(sorted(groups, key=lambda group: (group.name, group.dn)))
 
 
@@ -59,7 +62,9 @@ def primary_group(entry: Entry, settings: LDAPSettings, search: Search) -> Group
         return None
     groups = _to_groups(search(domain_of(entry.dn), primary, SUBTREE, _group_attributes(settings)), settings)
     if len(groups) != 1 and settings.denied_groups:
-        raise BackendMisconfigured(f"the primary group of {entry.dn} cannot be read, and it may be in denied_groups")
+        raise BackendMisconfigured(
+            f"the primary group of {shown_name(entry.dn)} cannot be read, and it may be in denied_groups"
+        )
     return groups[0] if len(groups) == 1 else None
 
 
@@ -102,7 +107,9 @@ def _read_member_of(
 ) -> list[Group]:
     """Reads the attribute memberOf of the entry."""
     if entry.is_truncated("memberOf"):
-        raise BackendMisconfigured(f"{entry.dn} is in more groups than memberOf shows at once: use another group_mode")
+        raise BackendMisconfigured(
+            f"{shown_name(entry.dn)} is in more groups than memberOf shows at once: use another group_mode"
+        )
     return [Group(dn, first_rdn(dn)) for dn in entry.texts("memberOf")]
 
 
@@ -127,7 +134,9 @@ def _search_by_level(
             groups = _to_groups(entries, settings)
             new_groups += [group for group in groups if known.setdefault(canonical_dn(group.dn), group) is group]
         if new_groups and level > levels:
-            raise BackendMisconfigured(f"{entry.dn} is in groups nested deeper than group_nesting: raise it")
+            raise BackendMisconfigured(
+                f"{shown_name(entry.dn)} is in groups nested deeper than group_nesting: raise it"
+            )
         if not new_groups or len(known) > settings.group_limit:
             break
         filters = [fill_filter(template, dn=group.dn, username=NO_USERNAME) for group in new_groups]
@@ -164,7 +173,7 @@ def _read_token_groups(
     sids = [sid for found in entries for sid in found.raw("tokenGroups")]
     if not sids and settings.denied_groups:
         # every account has at least a primary group
-        raise BackendMisconfigured(f"tokenGroups of {entry.dn} cannot be read: use another group_mode")
+        raise BackendMisconfigured(f"tokenGroups of {shown_name(entry.dn)} cannot be read: use another group_mode")
     groups: list[Group] = []
     for start in range(0, len(sids), BATCH_SIZE):
         filters = "".join(f"(objectSid={escape_bytes(sid)})" for sid in sids[start : start + BATCH_SIZE])
@@ -191,4 +200,4 @@ def _to_groups(entries: list[Entry], settings: LDAPSettings) -> list[Group]:
 
 def _group_search_base(settings: LDAPSettings) -> str:
     """Returns `group_base`, or else the domain of `user_base` (its DC components)."""
-    return settings.group_base or domain_of(settings.user_base)
+    return settings.group_base or domain_of(settings.first_base)

@@ -13,8 +13,9 @@ from ldap3 import BASE, LEVEL, SUBTREE
 from ldap3.utils.conv import escape_filter_chars
 
 from linkauth.backends import BackendMisconfigured
+from linkauth.identities import shown_name
 from linkauth_ldap.entries import Entry, requested_attributes
-from linkauth_ldap.filters import canonical_dn, domain_of
+from linkauth_ldap.filters import canonical_dn
 from linkauth_ldap.groups import groups_of
 from linkauth_ldap.settings import LDAPSettings
 from linkauth_ldap.values import UnknownValue
@@ -61,7 +62,8 @@ def membership_problem(dn: str, settings: LDAPSettings, search: Search, nested: 
             # a sign-in of this person would be refused
             continue
         if canonical_dn(dn) not in {canonical_dn(each.dn) for each in groups}:
-            return f"group_mode = {settings.group_mode} does not detect that {person.dn} is in {dn}, {relation}"
+            who = shown_name(person.dn)
+            return f"group_mode = {settings.group_mode} does not detect that {who} is in {dn}, {relation}"
         is_member_found = True
     return None if is_member_found else _unreadable_attribute(group, settings, search) or NO_READABLE_MEMBER
 
@@ -101,7 +103,8 @@ def _members(group: Entry, settings: LDAPSettings, search: Search) -> tuple[list
     if not groups and settings.group_mode == "memberof" and settings.user_base:
         # the first members may all be people
         nested_groups = f"(&(memberOf={escape_filter_chars(group.dn)}){ANY_GROUP})"
-        groups += search(domain_of(settings.user_base), nested_groups, SUBTREE, GROUP_ATTRIBUTES, 1)[:1]
+        for domain in settings.domains:
+            groups += search(domain, nested_groups, SUBTREE, GROUP_ATTRIBUTES, 1)[:1]
     return people, groups
 
 
@@ -137,7 +140,9 @@ def _primary_members_filter(group: Entry, settings: LDAPSettings) -> str:
 
 def _people(filter_text: str, settings: LDAPSettings, search: Search) -> list[Entry]:
     scope = SUBTREE if settings.user_scope == "subtree" else LEVEL
-    return search(settings.user_base, filter_text, scope, requested_attributes(settings), 1)[:1]
+    attributes = requested_attributes(settings)
+    found = (search(base, filter_text, scope, attributes, 1)[:1] for base in settings.user_bases)
+    return next(filter(None, found), [])
 
 
 def _unreadable_attribute(group: Entry, settings: LDAPSettings, search: Search) -> str | None:

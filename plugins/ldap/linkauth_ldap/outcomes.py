@@ -17,13 +17,18 @@ from linkauth.backends import (
     BackendUnavailable,
     Reason,
     WrongPassword,
+    is_watched,
 )
+from linkauth.identities import shown_name
 from linkauth.redaction import redact
+from linkauth_ldap import reports
 from linkauth_ldap.controls import EXPIRED, EXPIRING, PPOLICY, parse_ppolicy
 
 SUCCESS = 0
 MAX_SECONDS_DIGITS = 18
 """The maximum number of digits in a number of seconds."""
+_QUOTED_DN = re.compile(r'(\bdn ?[=:] ?")([^"]+)', re.IGNORECASE)
+"""A DN in a message of a password quality module, such as ppm of OpenLDAP: Password for dn="uid=..." does not pass."""
 AD_DATA = re.compile(r"\bdata ([0-9a-fA-F]+),")
 AD_PROVEN: Mapping[str, Reason] = {
     "530": "logon_restricted",
@@ -39,6 +44,7 @@ UNAVAILABLE = {1, 3, 11, 51, 52, 80}
 WANTS_TLS = {8, 13}
 """strongerAuthRequired, confidentialityRequired: the server does not accept passwords in clear text."""
 USE_TLS = "the server wants TLS for passwords: set starttls = true, or ldaps:// in uris"
+TRUST_SOCKET = "the server does not accept passwords over ldapi://: raise localSSF (olcLocalSSF) of OpenLDAP"
 MISCONFIGURED = {
     8: "strongerAuthRequired",
     10: "referral",
@@ -61,8 +67,14 @@ class Outcome:
 
 
 def describe_result(result: Mapping[str, Any]) -> str:
-    """Returns the name of the result code and the diagnostic message, without secrets."""
-    return redact(f"{result.get('description')} {result.get('message') or ''}".strip())
+    """Returns the name of the result code and the diagnostic message, on one line and without secrets."""
+    return _shown(f"{result.get('description')} {result.get('message') or ''}")
+
+
+def _shown(message: str) -> str:
+    """Returns what the log shows of a text of the directory, which may contain the DN of a person."""
+    line = "".join(letter if letter.isprintable() else " " for letter in redact(message))
+    return " ".join(_QUOTED_DN.sub(lambda found: found[1] + shown_name(found[2]), line).split())
 
 
 def bind_outcome(result: Mapping[str, Any]) -> Outcome:
@@ -73,6 +85,8 @@ def bind_outcome(result: Mapping[str, Any]) -> Outcome:
     code, text, controls = result["result"], str(result.get("message") or ""), result.get("controls") or {}
     policy = parse_ppolicy(controls)
     error = policy.error if policy else ""
+    if is_watched():
+        reports.bind(describe_result(result), ad_code(text) if code == 49 else "", policy)
     if code == SUCCESS:
         if policy is None and isinstance(controls.get(PPOLICY), Mapping) and controls[PPOLICY].get("value"):
             # the control may require a new password
@@ -92,8 +106,8 @@ def bind_outcome(result: Mapping[str, Any]) -> Outcome:
         raise WrongPassword(f"the directory returned {code}")
     if code in MISCONFIGURED:
         hint = f"{USE_TLS}: " if code in WANTS_TLS else ""
-        raise BackendMisconfigured(f"{hint}a person's bind was refused with {MISCONFIGURED[code]}: {redact(text)}")
-    raise BackendUnavailable(f"a person's bind failed with {code}: {redact(text)}")
+        raise BackendMisconfigured(f"{hint}a person's bind was refused with {MISCONFIGURED[code]}: {_shown(text)}")
+    raise BackendUnavailable(f"a person's bind failed with {code}: {_shown(text)}")
 
 
 def _invalid_credentials(text: str, policy_error: str) -> Exception:
@@ -102,13 +116,18 @@ def _invalid_credentials(text: str, policy_error: str) -> Exception:
     if policy_error == "account_locked":
         # returned for a correct and for a wrong password
         return AccountRefused("locked")
-    match = AD_DATA.search(text)
-    sub_code = match[1].lower() if match else ""
+    sub_code = ad_code(text)
     if sub_code == "775":
         return AccountRefused("locked")
     if sub_code in AD_PROVEN:
         return AccountRefused(AD_PROVEN[sub_code], proven=True)
     return WrongPassword()
+
+
+def ad_code(text: str) -> str:
+    """Returns the code behind `data` in a diagnostic message of Active Directory, or ""."""
+    match = AD_DATA.search(text)
+    return match[1].lower() if match else ""
 
 
 def _unwilling(text: str) -> AccountRefused | None:

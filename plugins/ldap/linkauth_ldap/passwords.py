@@ -19,6 +19,7 @@ from linkauth.backends import (
     PasswordRule,
     WrongPassword,
 )
+from linkauth.identities import shown_name
 from linkauth_ldap.connections import DirectoryConnection
 from linkauth_ldap.controls import POLICY_HINTS_REQUEST, PPOLICY_REQUEST, parse_ppolicy
 from linkauth_ldap.outcomes import UNAVAILABLE, describe_result
@@ -84,7 +85,9 @@ def reset(connection: DirectoryConnection, dn: str, new: str) -> dict[str, Any]:
         # noSuchAttribute, undefinedAttributeType
         if removal["result"] not in (0, 16, 17):
             reason = describe_result(removal)
-            log.error("bind_dn may not remove pwdReset of %s, who must change the password again: %s", dn, reason)
+            log.error(
+                "bind_dn may not remove pwdReset of %s, who must change the password again: %s", shown_name(dn), reason
+            )
     return result
 
 
@@ -94,16 +97,29 @@ def change_in_ad(connection: DirectoryConnection, dn: str, current: str, new: st
     One modification deletes the current value and adds the new one. Any account may do so if it knows the current
     password (MS-ADTS 3.1.1.3.1.5).
     """
-    changes = {"unicodePwd": [(MODIFY_DELETE, [_quoted(current)]), (MODIFY_ADD, [_quoted(new)])]}
+    changes = {"unicodePwd": [(MODIFY_DELETE, [quoted(current)]), (MODIFY_ADD, [quoted(new)])]}
     return connection.modify(dn, changes)
 
 
 def reset_in_ad(connection: DirectoryConnection, dn: str, new: str) -> dict[str, Any]:
     """Resets the password of `dn` in Active Directory, and returns the result. The password history is enforced."""
-    return connection.modify(dn, {"unicodePwd": [(MODIFY_REPLACE, [_quoted(new)])]}, [POLICY_HINTS_REQUEST])
+    return connection.modify(dn, {"unicodePwd": [(MODIFY_REPLACE, [quoted(new)])]}, [POLICY_HINTS_REQUEST])
 
 
-def _quoted(password: str) -> bytes:
+def recover_in_ad(connection: DirectoryConnection, dn: str, new: str, unlock: bool) -> dict[str, Any]:
+    """Resets a forgotten password in Active Directory, and returns the result. `unlock` also ends a lock.
+
+    The password history is enforced if the directory has policy hints; Samba does not have them.
+    """
+    changes = {"unicodePwd": [(MODIFY_REPLACE, [quoted(new)])]}
+    if unlock:
+        changes["lockoutTime"] = [(MODIFY_REPLACE, [b"0"])]
+    kind, _, value = POLICY_HINTS_REQUEST
+    return connection.modify(dn, changes, [(kind, False, value)])
+
+
+def quoted(password: str) -> bytes:
+    """Returns the value of unicodePwd for a password (MS-ADTS 3.1.1.3.1.5)."""
     return f'"{password}"'.encode("utf-16-le")
 
 

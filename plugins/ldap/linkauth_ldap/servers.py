@@ -10,16 +10,18 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
+from ldap3 import BASE
 from ldap3.core.exceptions import LDAPSessionTerminatedByServerError
 
-from linkauth.backends import BackendMisconfigured, BackendUnavailable
+from linkauth.backends import BackendMisconfigured, BackendUnavailable, report
 from linkauth.net import AllServersFailed, Deadline, Server, ServerFailed, ServerList
 from linkauth.redaction import reason, redact
-from linkauth_ldap.connections import Address, DirectoryConnection, tls_context
-from linkauth_ldap.outcomes import UNAVAILABLE, USE_TLS, WANTS_TLS, describe_result
+from linkauth_ldap.addresses import Address, tls_context
+from linkauth_ldap.connections import DirectoryConnection
+from linkauth_ldap.outcomes import TRUST_SOCKET, UNAVAILABLE, USE_TLS, WANTS_TLS, describe_result
 from linkauth_ldap.settings import LDAPSettings
 
 log = logging.getLogger(__name__)
@@ -80,10 +82,7 @@ class Servers:
         context = tls_context(settings)
         self._list = ServerList(
             settings,
-            lambda: (
-                DirectoryServer(Address(uri, settings.starttls, context, settings.tls_server_names))
-                for uri in settings.uris
-            ),
+            lambda: (DirectoryServer(Address(uri, settings, context)) for uri in settings.uris),
         )
 
     @property
@@ -101,8 +100,13 @@ class Servers:
         on a new connection to the first server that can be reached. Raises BackendUnavailable or BackendMisconfigured.
         """
         run = self._run_once if once else self._run
+
+        def run_on(server: DirectoryServer) -> Answer:
+            report("server", server.name)
+            return run(server, operation, deadline, service)
+
         try:
-            return self._list.call(lambda server: run(server, operation, deadline, service), deadline)
+            return self._list.call(run_on, deadline)
         except AllServersFailed as failed:
             problem = BackendMisconfigured if failed.misconfigured else BackendUnavailable
             raise problem(str(failed), failed.retry_after) from None
@@ -146,7 +150,7 @@ class Servers:
         except Exception as error:
             # ldap3 raises exceptions of any class for an unexpected answer, such as KeyError
             connection.close()
-            raise ServerFailed(_describe(error, connection)) from None
+            raise _failure(server, error, connection, deadline) from None
         server.give_back(connection, service)
         return answer
 
@@ -154,7 +158,7 @@ class Servers:
         """A new connection, bound as the service account if it is for that. Raises ServerFailed."""
         settings = self._settings
         try:
-            connection = server.address.connect(deadline, settings.connect_timeout, settings.receive_timeout)
+            connection = server.address.connect(deadline)
         except ServerFailed:
             raise
         except TimeoutError as error:
@@ -162,38 +166,54 @@ class Servers:
         except Exception as error:
             # ldap3 raises exceptions of any class for an unexpected answer, here to StartTLS
             raise ServerFailed(f"StartTLS failed: {type(error).__name__}: {reason(error)}") from None
-        if service and settings.bind_dn:
+        if service and settings.has_service_account:
             try:
-                self._bind_service(server, connection)
+                self._bind_service(server, connection, deadline)
             except BaseException:
                 connection.close()
                 raise
         return connection
 
-    def _bind_service(self, server: DirectoryServer, connection: DirectoryConnection) -> None:
+    def _bind_service(self, server: DirectoryServer, connection: DirectoryConnection, deadline: Deadline) -> None:
         """Bind as the service account. A refusal is remembered, so that further binds do not lock the account."""
         settings, now = self._settings, time.monotonic()
         if server.refusal and now - server.refused_at < settings.retry_down_after:
             raise ServerFailed(server.refusal, misconfigured=True)
         try:
-            result = connection.bind(settings.bind_dn, settings.bind_password.encode("utf-8"))
+            if settings.bind_dn:
+                result = connection.bind(settings.bind_dn, settings.bind_password.encode("utf-8"))
+            else:
+                result = connection.bind_external()
         except ServerFailed:
             raise
         except Exception as error:
-            raise ServerFailed(_describe(error, connection)) from None
+            raise _failure(server, error, connection, deadline) from None
         if result["result"] in UNAVAILABLE:
             raise ServerFailed(f"the bind of the service account was answered with {describe_result(result)}")
         if result["result"] != 0:
-            advice = USE_TLS if result["result"] in WANTS_TLS else "check bind_dn and bind_password"
-            server.refusal = f"the service account bind_dn is refused, {advice}: {describe_result(result)}"
+            server.refusal = f"{_refusal(result, settings, server)}: {describe_result(result)}"
             server.refused_at = now
             raise ServerFailed(server.refusal, misconfigured=True)
         server.refusal = ""
+
+    def _ask(self, server: DirectoryServer, connection: DirectoryConnection, deadline: Deadline) -> None:
+        """Read the root DSE. Raises ServerFailed if there is no answer."""
+        try:
+            connection.search("", "(objectClass=*)", BASE, ["1.1"])
+        except ServerFailed:
+            connection.close()
+            raise
+        except Exception as error:
+            connection.close()
+            raise _failure(server, error, connection, deadline) from None
 
     def try_one(self, server: DirectoryServer, deadline: Deadline) -> DirectoryConnection:
         """A new connection for a check, bound as the service account. The caller closes it. Raises ServerFailed."""
         try:
             connection = self._connect(server, deadline, service=True)
+            if not self._settings.has_service_account:
+                # without a bind nothing has shown that the server answers
+                self._ask(server, connection, deadline)
         except ServerFailed as failure:
             self._list.note_failure(server, failure)
             raise
@@ -202,6 +222,27 @@ class Servers:
 
     def close(self) -> None:
         self._list.close()
+
+
+def _refusal(result: Mapping[str, Any], settings: LDAPSettings, server: DirectoryServer) -> str:
+    """Returns what the operator can do about a refused bind of the service account."""
+    if not settings.bind_dn:
+        owner = "the user of this process" if server.address.is_local else "the certificate of tls_client_certificate"
+        return f"SASL EXTERNAL is refused, let the server accept {owner} or set bind_dn"
+    advice = "check bind_dn and bind_password"
+    if result["result"] in WANTS_TLS:
+        advice = TRUST_SOCKET if server.address.is_local else USE_TLS
+    return f"the service account bind_dn is refused, {advice}"
+
+
+def _failure(
+    server: DirectoryServer, error: Exception, connection: DirectoryConnection, deadline: Deadline
+) -> ServerFailed:
+    """Returns the failure of an operation. The first one on a connection may fail because of a certificate."""
+    problem = None
+    if connection.is_unanswered and not connection.timed_out:
+        problem = server.address.tls_failure(connection.socket_error, deadline)
+    return problem or ServerFailed(_describe(error, connection))
 
 
 def _describe(error: Exception, connection: DirectoryConnection) -> str:

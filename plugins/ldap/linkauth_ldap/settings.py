@@ -6,14 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from linkauth.net import TimeoutSettings
-from linkauth_ldap.filters import canonical_dn, filter_problem, is_below
+from linkauth_ldap import new_entries, uris
+from linkauth_ldap.filters import NAMES, canonical_dn, domain_of, filter_problem, is_below, with_mail_filter
 from linkauth_ldap.presets import PRESETS
 from linkauth_ldap.values import ExpiryFormat
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 STATE_CHECKS = ("ad", "ppolicy", "shadow", "389ds", "freeipa")
 TEMPLATE = re.compile(r"\{(rdn|upn)\}")
 
@@ -22,7 +21,7 @@ TEMPLATE = re.compile(r"\{(rdn|upn)\}")
 class LDAPSettings(TimeoutSettings):
     """The servers of the directory, how people are found in it, and which attributes are read. Times are in seconds.
 
-    `required_groups` and `denied_groups` contain one DN per line.
+    `user_base`, `required_groups` and `denied_groups` contain one DN per line, `new_entry` one attribute per line.
     """
 
     uris: tuple[str, ...]
@@ -32,6 +31,8 @@ class LDAPSettings(TimeoutSettings):
     allow_cleartext: Literal["false", "true", "anywhere"] = "false"
     tls_ca_file: str = ""
     tls_server_names: tuple[str, ...] = ()
+    tls_client_certificate: str = ""
+    tls_client_key: str = ""
     failures_until_down: int = field(default=1, kw_only=True)
     bind_dn: str = ""
     bind_password: str = field(default="", repr=False)
@@ -39,6 +40,7 @@ class LDAPSettings(TimeoutSettings):
     user_dn_template: str = ""
     user_scope: Literal["subtree", "onelevel"] = "subtree"
     user_filter: str = "(&(objectClass=inetOrgPerson)(uid={username}))"
+    mail_as_username: bool = False
     username_max_length: int = 254
     username_pattern: str = r"^[^\x00-\x1f\x7f\s](?:[^\x00-\x1f\x7f]*[^\x00-\x1f\x7f\s])?$"
     username_domains: tuple[str, ...] = ()
@@ -48,7 +50,7 @@ class LDAPSettings(TimeoutSettings):
     username_attribute: str = "uid"
     email_attribute: str = "mail"
     email_verified: bool = False
-    name_attribute: str = "displayName"
+    name_attribute: str = ""
     given_name_attribute: str = "givenName"
     family_name_attribute: str = "sn"
     required_attributes: tuple[str, ...] = ()
@@ -77,6 +79,11 @@ class LDAPSettings(TimeoutSettings):
     reveal_state: Literal["never", "proven", "always"] = "proven"
     password_change: Literal["off", "self", "service"] = "off"
     password_change_url: str = ""
+    password_recovery: bool = False
+    registration: bool = False
+    new_entry_dn: str = ""
+    new_entry: str = ""
+    new_entry_password: Literal["add", "modify"] = "add"
 
     @classmethod
     def preset_values(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -85,18 +92,19 @@ class LDAPSettings(TimeoutSettings):
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """Yields (key, problem) for each rule between the settings that is violated."""
-        yield from self._server_faults()
+        yield from uris.faults(self)
         yield from self._user_faults()
         yield from self._group_faults()
         yield from self._state_faults()
         yield from self._number_faults()
         yield from self.timeout_faults()
-        if self.password_change == "service" and not self.bind_dn:
+        if self.password_change == "service" and not self.has_service_account:
             yield "password_change", "cannot be service without a bind_dn that changes the passwords"
         if self.password_change != "off" and "{upn}" in self.user_dn_template:
             yield "password_change", "needs the DN of a person: login_mode = search, or a template with {rdn}"
         if self.password_change != "off" and not self.encrypted:
             yield "password_change", "needs ldaps:// or starttls: a new password is not sent in clear text"
+        yield from new_entries.faults(self)
 
     def _number_faults(self) -> Iterator[tuple[str, str]]:
         for key, number in (
@@ -112,39 +120,6 @@ class LDAPSettings(TimeoutSettings):
         ):
             if number < 1:
                 yield key, "is not a positive number"
-
-    def _server_faults(self) -> Iterator[tuple[str, str]]:
-        for uri in self.uris:
-            try:
-                url = urlsplit(uri)
-                host, _ = url.hostname, url.port
-            except ValueError:
-                host, url = None, urlsplit("")
-            if (
-                url.scheme not in ("ldap", "ldaps")
-                or not host
-                or url.path not in ("", "/")
-                or url.query
-                or set("@#") & set(uri)
-            ):
-                yield "uris", "contains something other than ldaps://host or ldap://host, with or without :port"
-            elif url.scheme == "ldaps" and self.starttls:
-                yield "starttls", "is for ldap:// URIs: ldaps:// is encrypted already"
-            elif url.scheme == "ldap" and not self.starttls and self.allow_cleartext == "false":
-                yield "uris", "contains an ldap:// URI, which sends passwords in clear text: use ldaps:// or starttls"
-            elif url.scheme == "ldap" and not self.starttls and self.allow_cleartext == "true":
-                if host not in LOOPBACK:
-                    yield "uris", "contains an ldap:// URI of another machine, which needs allow_cleartext = anywhere"
-            elif not all(0 < len(label) < 64 for label in str(host).split(".")):
-                yield "uris", "contains something that is not a host name"
-        if not self.uris:
-            yield "uris", "names no server"
-        if not all(0 < len(label) < 64 for name in self.tls_server_names for label in name.split(".")):
-            yield "tls_server_names", "contains something that is not a host name"
-        if self.bind_dn and not self.bind_password:
-            yield "bind_password", "is missing: without it the bind would be anonymous"
-        if self.bind_password and not self.bind_dn:
-            yield "bind_dn", "is missing, but bind_password is set"
 
     def _user_faults(self) -> Iterator[tuple[str, str]]:
         try:
@@ -166,13 +141,27 @@ class LDAPSettings(TimeoutSettings):
             yield "user_dn_template", "is for login_mode = template"
         elif not self.user_base:
             yield "user_base", "is missing: set the DN below which the people are"
-        if self.user_base and canonical_dn(self.user_base) is None:
-            yield "user_base", "is not a distinguished name"
-        if problem := filter_problem(self.user_filter, "username"):
+        yield from self._base_faults()
+        if problem := filter_problem(self.user_filter, *NAMES):
             yield "user_filter", problem
+        if self.mail_as_username and not self.email_attribute:
+            yield "mail_as_username", "needs email_attribute"
+        if self.mail_as_username and self.finds_by_rdn:
+            yield "mail_as_username", "needs a search: a DN from the user name contains no email address"
         for pair in self.claims:
             if not re.fullmatch(r"[A-Za-z0-9_.-]+(:[A-Za-z0-9;-]+)?", pair):
                 yield "claims", "contains something other than attribute or claim:attribute"
+
+    def _base_faults(self) -> Iterator[tuple[str, str]]:
+        bases = self.user_bases
+        if any(canonical_dn(base) is None for base in bases):
+            yield "user_base", "contains a line that is not a distinguished name"
+        elif len({canonical_dn(base) for base in bases}) < len(bases):
+            yield "user_base", "contains a line twice"
+        elif self.is_ad and len({canonical_dn(domain_of(base)) for base in bases}) > 1:
+            yield "user_base", "contains lines of several domains: use a backend for each domain"
+        if len(bases) > 1 and self.login_mode == "template":
+            yield "user_base", "must be one line: login_mode = template does not search in several places"
 
     def _group_faults(self) -> Iterator[tuple[str, str]]:
         if self.group_mode in ("search", "in_chain"):
@@ -217,17 +206,66 @@ class LDAPSettings(TimeoutSettings):
         }
 
     @property
+    def user_bases(self) -> tuple[str, ...]:
+        """The DNs of `user_base`, one per line."""
+        return split_lines(self.user_base)
+
+    @property
+    def first_base(self) -> str:
+        """The first DN of `user_base`, or ""."""
+        return next(iter(self.user_bases), "")
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """The DC components of each line of `user_base`, or the whole line if it has none; without repeats."""
+        found = {canonical_dn(domain_of(base)): domain_of(base) for base in reversed(self.user_bases)}
+        return tuple(reversed(found.values())) or ("",)
+
+    @property
     def is_ad(self) -> bool:
         return "ad" in self.state_check
 
     @property
     def encrypted(self) -> bool:
-        return self.starttls or all(uri.lower().startswith("ldaps://") for uri in self.uris)
+        """Whether no password is sent in clear text over a network."""
+        return self.starttls or all(uris.is_ldaps(uri) or uris.is_ldapi(uri) for uri in self.uris)
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether any connection is encrypted by TLS."""
+        starttls = self.starttls and not all(map(uris.is_ldapi, self.uris))
+        return starttls or any(map(uris.is_ldaps, self.uris))
+
+    @property
+    def uses_external(self) -> bool:
+        """Whether the service account is the client certificate, or over ldapi:// the user of the process."""
+        has_identity = bool(self.tls_client_certificate) or all(map(uris.is_ldapi, self.uris))
+        return has_identity and not self.bind_dn and self.login_mode == "search"
+
+    @property
+    def has_service_account(self) -> bool:
+        """Whether linkauth binds before a search. Otherwise the search is anonymous."""
+        return bool(self.bind_dn) or self.uses_external
 
     @property
     def can_search(self) -> bool:
         """Whether linkauth can search the directory as the service account or anonymously."""
         return self.login_mode == "search" or bool(self.bind_dn)
+
+    @property
+    def sign_in_filter(self) -> str:
+        """The filter for the people with a name, with the placeholders NAMES."""
+        return with_mail_filter(self.user_filter, self.email_attribute) if self.mail_as_username else self.user_filter
+
+    @property
+    def has_several_names(self) -> bool:
+        """Whether a person may sign in with the values of several attributes."""
+        return sum(self.sign_in_filter.count(f"{{{name}}}") for name in NAMES) > 1
+
+    @property
+    def finds_by_rdn(self) -> bool:
+        """Whether an entry is found by a DN from the typed name, without `user_filter`."""
+        return "{rdn}" in self.user_dn_template
 
     @property
     def reads_groups(self) -> bool:

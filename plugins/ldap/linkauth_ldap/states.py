@@ -78,6 +78,8 @@ def state_attributes(settings: LDAPSettings) -> list[str]:
     """Returns the names of all attributes that decide whether an account may sign in."""
     configured = [settings.active_attribute, settings.disabled_attribute]
     configured += [settings.account_expiry_attribute, settings.password_expiry_attribute]
+    # it shows whether the attributes of shadow are only hidden
+    configured += ["objectClass"] if "shadow" in settings.state_check else []
     return [*(name for check in settings.state_check for name in STATE_ATTRIBUTES[check]), *filter(None, configured)]
 
 
@@ -88,8 +90,12 @@ def hidden_attributes(entry: Entry, settings: LDAPSettings, matches: Callable[[s
     undefined and matches nothing, even inside "not" (RFC 4511 section 4.5.1.7).
     """
     names = [settings.disabled_attribute, settings.account_expiry_attribute, settings.password_expiry_attribute]
-    if "shadow" in settings.state_check and entry.text("shadowMax"):
-        names.append("shadowLastChange")
+    if "shadow" in settings.state_check:
+        is_shadow_account = "shadowaccount" in map(str.casefold, entry.texts("objectClass"))
+        names += [
+            *["shadowExpire", "shadowMax"] * is_shadow_account,
+            *["shadowLastChange"] * bool(entry.text("shadowMax")),
+        ]
     missing = [name for name in names if name and not entry.values_of_all_options(name)]
     if not missing or not settings.can_search:
         return None
@@ -226,13 +232,22 @@ _CHECKS: Mapping[str, Callable[[Entry, datetime, bool], Iterator[Reason]]] = {
 def facts_of(entry: Entry, settings: LDAPSettings) -> dict[str, str]:
     """Returns the attributes that decide whether the account may sign in, with readable times and hexadecimal flags."""
     facts = {}
+    forms: dict[str, values.ExpiryFormat] = {
+        **dict.fromkeys(("shadowExpire", "shadowLastChange"), "days"),
+        settings.account_expiry_attribute: settings.account_expiry_format,
+        settings.password_expiry_attribute: settings.password_expiry_format,
+    }
     for name in state_attributes(settings):
+        if name == "objectClass":
+            continue
         raw_values = entry.raw(name)
         text = raw_values[0].hex() if name == "logonHours" and raw_values else ", ".join(entry.texts(name))
         if text.isascii() and text.isdigit() and name in ("accountExpires", "pwdLastSet", "lockoutTime"):
             text = values.format_filetime(int(text))
         elif text.isascii() and text.isdigit() and name in _FLAGS:
             text = hex(int(text))
+        elif date := values.readable_date(text, forms.get(name, "generalized_time")):
+            text = f"{text} ({date})"
         if text:
             facts[name] = text
     return facts

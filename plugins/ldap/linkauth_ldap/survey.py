@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from ldap3 import BASE, LEVEL, SUBTREE
 
 from linkauth.backends import Check
+from linkauth.identities import shown_name
 from linkauth_ldap import states
 from linkauth_ldap.connections import DirectoryConnection
 from linkauth_ldap.encoding import PAGED_RESULTS, page_control
@@ -46,9 +47,10 @@ class Survey:
         return check
 
     def checks(self, connection: DirectoryConnection) -> list[Check]:
-        """Returns a check of account states, and a warning for each configured attribute that no entry shows."""
+        """Returns the checks of names and account states, and a warning for each attribute that no entry shows."""
         settings = self._settings
-        if not settings.user_base or not settings.can_search or not states.state_attributes(settings):
+        is_needed = states.state_attributes(settings) or len(settings.user_bases) > 1
+        if not settings.user_base or not settings.can_search or not is_needed:
             return []
         created_at, checks = self._state_checks
         if time.monotonic() - created_at > CACHE_SECONDS:
@@ -83,6 +85,9 @@ class Survey:
             refused += bool(values)
             readable |= {key for key, attribute in configured.items() if entry.values_of_all_options(attribute)}
         first = "" if is_complete else "the first "
+        yield from self._check_names(entries)
+        if not states.state_attributes(settings):
+            return
         if refused:
             listed = "; ".join(f"{text} ({count})" for text, count in unknown.most_common(MAX_SHOWN))
             more = f"; and {len(unknown) - MAX_SHOWN} others" if len(unknown) > MAX_SHOWN else ""
@@ -94,22 +99,41 @@ class Survey:
             detail = f"bind_dn can read {configured[key]} in no entry: check the name of the attribute"
             yield Check(key, True, detail, warning=True)
 
+    def _check_names(self, entries: list[Entry]) -> Iterator[Check]:
+        """Yields a warning if several entries have one name of `username_attribute`, and people sign in with it."""
+        attribute = self._settings.username_attribute
+        if f"({attribute}={{username}})".casefold() not in self._settings.user_filter.casefold():
+            return
+        counts = Counter(name for entry in entries for name in {text.casefold() for text in entry.texts(attribute)})
+        several = sorted(name for name, count in counts.items() if count > 1)
+        if several:
+            listed = ", ".join(f"{shown_name(name)!a}" for name in several[:MAX_SHOWN])
+            detail = f"{len(several)} belong to several entries, so nobody can sign in with them: {listed}"
+            yield Check("user names", True, detail + ", ..." * (len(several) > MAX_SHOWN), warning=True)
+
     def _people(self, connection: DirectoryConnection) -> tuple[list[Entry], bool]:
-        """Returns (people whom `user_filter` finds by any name, whether these are all).
+        """Returns (people that `user_filter` finds by any name, whether these are all).
 
         The page limit, a limit of the server or an error may make the list incomplete.
         """
+        people, is_complete = dict[str, Entry](), True
+        for base in self._settings.user_bases:
+            found, is_all = self._people_below(connection, base)
+            people.update((entry.dn, entry) for entry in found)
+            is_complete = is_complete and is_all
+        return list(people.values()), is_complete
+
+    def _people_below(self, connection: DirectoryConnection, base: str) -> tuple[list[Entry], bool]:
         settings, cookie, people = self._settings, b"", list[Entry]()
+        attributes = [*states.state_attributes(settings), settings.username_attribute]
         filter_text, scope = (
             any_name_filter(str(settings.user_filter)),
             SUBTREE if settings.user_scope == "subtree" else LEVEL,
         )
-        for _ in range(MAX_PAGES):
+        for _ in range(-(-MAX_PAGES // len(settings.user_bases))):
             page = [page_control(PAGE_SIZE, cookie)]
             try:
-                result, found = connection.search(
-                    settings.user_base, filter_text, scope, states.state_attributes(settings), controls=page
-                )
+                result, found = connection.search(base, filter_text, scope, attributes, controls=page)
             except Exception:
                 # ldap3 may raise any exception if the server stops or is slow; use the pages received so far
                 return people, False

@@ -149,6 +149,19 @@ def format_filetime(ticks: int) -> str:
         return "after the year 9999" if ticks > 0 else str(ticks)
 
 
+def readable_date(text: str, form: ExpiryFormat) -> str:
+    """Returns the date of a number in days, seconds or FILETIME for operators, or "" if it is none or not a date."""
+    if form == "generalized_time" or not _NUMBER.fullmatch(text) or int(text) < 0:
+        return ""
+    if form == "filetime":
+        return format_filetime(int(text))
+    maximum, unit = (_MAX_DAYS, timedelta(days=1)) if form == "days" else (_MAX_SECONDS, timedelta(seconds=1))
+    if int(text) > maximum:
+        return ""
+    date = datetime(1970, 1, 1, tzinfo=UTC) + int(text) * unit
+    return f"{date:%Y-%m-%d}" if form == "days" else f"{date:%Y-%m-%dT%H:%M:%SZ}"
+
+
 def _parse_integer(attribute: str, text: str, minimum: int, maximum: int) -> int:
     if not _NUMBER.fullmatch(text):
         raise UnknownValue(attribute, "is not a decimal number", text)

@@ -7,11 +7,18 @@ from typing import Any
 
 import pytest
 
+from linkauth import identities
 from linkauth.testing import settings_of
 from linkauth_ldap import LDAPBackend, LDAPSettings
 from tests.servers import openldap, samba
 from tests.servers.openldap import OpenLDAP
 from tests.servers.samba import SambaAD
+
+
+@pytest.fixture(autouse=True)
+def full_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets messages show names in full. A test may configure another policy, which ends with it."""
+    monkeypatch.setattr(identities, "_policy", ("full", ""))
 
 
 @pytest.fixture(scope="session")
@@ -27,8 +34,12 @@ def domain() -> Iterator[SambaAD]:
         yield controller
 
 
+SHORT = {"connect_timeout": 3, "receive_timeout": 3, "total_timeout": 7}
+"""Timeouts, in seconds, for servers that hang."""
+
+
 def settings_for(directory: OpenLDAP, **changes: Any) -> LDAPSettings:
-    """Returns settings for both providers, with timeouts of one second."""
+    """Returns settings for both providers, with timeouts that a busy machine keeps."""
     values: dict[str, Any] = {
         "preset": "openldap",
         "uris": tuple(each.ldap for each in directory.providers),
@@ -38,9 +49,9 @@ def settings_for(directory: OpenLDAP, **changes: Any) -> LDAPSettings:
         "group_base": directory.group_base,
         "bind_dn": directory.bind_dn,
         "bind_password": directory.bind_password,
-        "connect_timeout": 1,
-        "receive_timeout": 1,
-        "total_timeout": 4,
+        "connect_timeout": 10,
+        "receive_timeout": 10,
+        "total_timeout": 30,
         "retry_down_after": 1,
     }
     settings = settings_of(LDAPSettings, **{**values, **changes})
@@ -56,9 +67,9 @@ def ad_settings(controller: SambaAD, **changes: Any) -> LDAPSettings:
         "user_base": controller.people_base,
         "bind_dn": controller.bind_dn,
         "bind_password": controller.bind_password,
-        "connect_timeout": 2,
-        "receive_timeout": 2,
-        "total_timeout": 5,
+        "connect_timeout": 10,
+        "receive_timeout": 10,
+        "total_timeout": 30,
         "retry_down_after": 1,
     }
     settings = settings_of(LDAPSettings, **{**values, **changes})

@@ -127,7 +127,7 @@ def test_template_refuses_a_name_of_two_accounts(domain: SambaAD, ad_backend: Ma
     domain.modify(other.dn, {"sAMAccountName": ["john.doe"]})
     try:
         for account in ({}, {"bind_dn": "", "bind_password": ""}):
-            with pytest.raises(WrongPassword):
+            with pytest.raises(BackendMisconfigured, match="2 entries"):
                 ad_backend(**changes, **account).authenticate("john.doe", domain.people["jdoe"].password)
     finally:
         domain.modify(other.dn, {"sAMAccountName": [other.username]})
@@ -181,6 +181,15 @@ class TestGroups:
 
     def test_memberof_includes_direct_and_primary_groups(self, domain: SambaAD, ad_backend: Make) -> None:
         assert self.groups(ad_backend(group_mode="memberof"), domain, "user03") == {"developers", "Domain Users"}
+
+    def test_several_lines_of_user_base_have_the_groups_of_one(self, domain: SambaAD, ad_backend: Make) -> None:
+        direct = "(&(objectClass=group)(member={dn}))"
+        for bases in (f"{domain.people_base}\nCN=Users,{domain.base}", f"{domain.base}\n{domain.people_base}"):
+            for mode in ("tokengroups", "in_chain", "memberof", "search"):
+                groups = {"group_mode": mode, "group_base": domain.group_base, "group_filter": direct}
+                one, several = ad_backend(**groups), ad_backend(**groups, user_base=bases)
+                assert self.groups(several, domain, "user03") == self.groups(one, domain, "user03")
+                assert (several.lockout(), several.minimum_length()) == (one.lockout(), one.minimum_length())
 
     def test_required_groups(self, domain: SambaAD, ad_backend: Make) -> None:
         backend = ad_backend(required_groups=f"cn=staff,{domain.group_base}")

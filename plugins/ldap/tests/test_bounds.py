@@ -66,6 +66,7 @@ def test_huge_number_in_a_control_is_ignored() -> None:
         ("(uid:caseExactMatch:={username})", "(uid=*)"),
         ("(uid:dn:caseExactMatch:={username})", "(uid=*)"),
         ("(&(a:b:=c)(|(uid:x:={username})(mail={username})))", "(&(a:b:=c)(|(uid=*)(mail=*)))"),
+        ("(|(uid={username})(upn:caseExactMatch:={login})(mail={login}))", "(|(uid=*)(upn=*)(mail=*))"),
         ("(member:1.2.840.113556.1.4.1941:={username})", "(member=*)"),
     ],
 )

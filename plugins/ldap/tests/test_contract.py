@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from secrets import token_hex
 
 import pytest
 
-from linkauth.testing import BackendContract, Known
+from linkauth.testing import BackendContract, Known, Newcomer
 from linkauth_ldap import LDAPBackend, directory
 from linkauth_ldap.connections import DirectoryConnection
 from tests.servers.openldap import OpenLDAP
 from tests.servers.samba import SambaAD
 
-from .conftest import ad_settings, settings_for
+from .conftest import SHORT, ad_settings, settings_for
 
 
 class LDAPContract(BackendContract):
@@ -22,7 +23,7 @@ class LDAPContract(BackendContract):
     @contextmanager
     def work(self) -> Iterator[list[str]]:
         done: list[str] = []
-        bind, search, wait = DirectoryConnection.bind, DirectoryConnection.search, directory._wait_until
+        bind, search, wait = DirectoryConnection.bind, DirectoryConnection.search, directory.wait_until
 
         def binding(connection, *arguments):  # type: ignore[no-untyped-def]
             done.append("bind")
@@ -37,7 +38,7 @@ class LDAPContract(BackendContract):
             wait(*arguments)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(directory, "_wait_until", waiting)
+            patch.setattr(directory, "wait_until", waiting)
             patch.setattr(DirectoryConnection, "bind", binding)
             patch.setattr(DirectoryConnection, "search", searching)
             yield done
@@ -51,15 +52,17 @@ class OpenLDAPStore:
 
     def backend(self) -> LDAPBackend:
         names = "(|(uid={username})(mail={username}))"
-        return LDAPBackend(settings_for(self._directory, password_change="self", user_filter=names))
+        registrar = {"bind_dn": self._directory.registrar_dn, "bind_password": self._directory.registrar_password}
+        powers = {"password_change": "self", "password_recovery": True, "registration": True}
+        return LDAPBackend(settings_for(self._directory, user_filter=names, **registrar, **powers))
 
     def breaks(self) -> None:
-        self._directory.a.hang()
-        self._directory.b.hang()
+        self._directory.a.stop()
+        self._directory.b.stop()
 
     def returns(self) -> None:
-        self._directory.a.resume()
-        self._directory.b.resume()
+        self._directory.a.start()
+        self._directory.b.start()
 
 
 class TestOnOpenLDAP(LDAPContract):
@@ -68,6 +71,12 @@ class TestOnOpenLDAP(LDAPContract):
         person = slapd.people["lenient-ü"]
         subject = slapd.subject_of(person.username)
         return Known(person.username, person.password, subject, other_names=("lenient@example.org",))
+
+    @pytest.fixture
+    def refused(self, slapd: OpenLDAP) -> Known:
+        # locked by the administrator
+        person = slapd.people["locked"]
+        return Known(person.username, person.password, slapd.subject_of(person.username))
 
     @pytest.fixture
     def store(self, slapd: OpenLDAP) -> OpenLDAPStore:
@@ -81,9 +90,10 @@ class SambaStore:
         self._domain = domain
 
     def backend(self) -> LDAPBackend:
-        short = {"connect_timeout": 2, "receive_timeout": 2, "total_timeout": 5}
         domains = ("STAFF", "staff.example.org")
-        return LDAPBackend(ad_settings(self._domain, password_change="self", username_domains=domains, **short))
+        registrar = {"bind_dn": self._domain.reset_dn, "bind_password": self._domain.reset_password}
+        powers = {"password_change": "self", "password_recovery": True, "registration": True}
+        return LDAPBackend(ad_settings(self._domain, username_domains=domains, **registrar, **powers, **SHORT))
 
     def breaks(self) -> None:
         self._domain.hang()
@@ -98,6 +108,18 @@ class TestOnSambaAD(LDAPContract):
         person = domain.people["lenient-ü"]
         others = (f"STAFF\\{person.username}", f"{person.username}@staff.example.org")
         return Known(person.username, person.password, domain.subject_of(person.username), others)
+
+    @pytest.fixture
+    def refused(self, domain: SambaAD) -> Known:
+        person = domain.people["disabled"]
+        return Known(person.username, person.password, domain.subject_of(person.username))
+
+    @pytest.fixture
+    def newcomer(self) -> Newcomer:
+        # sAMAccountName has at most 20 characters
+        name = f"new-{token_hex(6)}"
+        profile = {"given_name": "New", "family_name": "Comer", "email": f"{name}@example.com"}
+        return Newcomer(name, "Copper-31-harbour-Violet", profile)
 
     @pytest.fixture
     def store(self, domain: SambaAD) -> SambaStore:

@@ -69,7 +69,7 @@ def test_filters_of_the_presets_are_encoded_as_by_ldap3() -> None:
     templates += [
         preset[key] for preset in PRESETS.values() for key in ("user_filter", "group_filter") if key in preset
     ]
-    texts = [fill_filter(each, username="*)(uid=é\\\0", dn="cn=a\\2c b,dc=x") for each in templates]
+    texts = [fill_filter(each, username="*)(uid=é\\\0", login="a@b", dn="cn=a\\2c b,dc=x") for each in templates]
     texts += [any_name_filter(each) for each in templates if "{username}" in each]
     for text in texts:
         expected = encode(ldap3_search("dc=x", text, SUBTREE, ["cn"], 2))

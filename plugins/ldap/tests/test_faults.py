@@ -28,7 +28,7 @@ from linkauth_ldap.bounds import TimedSocket
 from tests.servers import openldap
 from tests.servers.openldap import OpenLDAP
 
-from .conftest import settings_for
+from .conftest import SHORT, settings_for
 
 DRIPS = 400
 """The bytes that a DrippingServer sends to each client, one every 0.2 s."""
@@ -79,7 +79,7 @@ def sign_in(backend: LDAPBackend, person: Known) -> str:
 def test_sign_in_succeeds_if_one_of_two_providers_fails(
     mended: OpenLDAP, make: Callable[..., LDAPBackend], fault: str, opened: str
 ) -> None:
-    backend, person = make(retry_down_after=600), known(mended)
+    backend, person = make(retry_down_after=600, **SHORT), known(mended)
     if opened == "before":
         # so that the backend has idle connections
         assert sign_in(backend, person) == person.subject
@@ -98,7 +98,7 @@ def test_sign_in_succeeds_if_one_of_two_providers_fails(
 def test_sign_in_succeeds_again_after_both_providers_failed(
     mended: OpenLDAP, make: Callable[..., LDAPBackend], fault: str
 ) -> None:
-    backend, person = make(), known(mended)
+    backend, person = make(**SHORT), known(mended)
     assert sign_in(backend, person) == person.subject
     for provider in (mended.a, mended.b):
         getattr(provider, fault)()

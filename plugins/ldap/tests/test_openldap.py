@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from linkauth import identities
 from linkauth.backends import (
     AccountRefused,
     BackendMisconfigured,
@@ -142,9 +143,16 @@ def test_name_of_two_people_is_refused_and_logged(
         caplog.clear()
         with pytest.raises(WrongPassword):
             backend.authenticate(username, slapd.people[person].password)
-        assert "more than one entry" in caplog.text
+        assert f"more than one entry for one name, which is refused: uid={person}," in caplog.text
         with pytest.raises(BackendMisconfigured):
             backend.find(username)
+    identities.configure("hashed", "secret")
+    caplog.clear()
+    with pytest.raises(BackendMisconfigured, match=r"none: hash:[0-9a-f]{16} and hash:[0-9a-f]{16}"):
+        backend.find("user01@example.org")
+    with pytest.raises(WrongPassword):
+        backend.authenticate("user01@example.org", "x")
+    assert "user01" not in caplog.text
 
 
 @pytest.mark.parametrize("username", ["*", "user01)(uid=*", "linkauth,ou=services", "ghost", "nobody"])

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from linkauth import identities
 from linkauth.backends import AccountRefused, BackendError, BackendMisconfigured, BackendUnavailable, WrongPassword
 from linkauth_ldap import outcomes
 from linkauth_ldap.controls import EXPIRED, EXPIRING, PPOLICY, PasswordPolicyResponse, parse_ppolicy
@@ -129,3 +130,14 @@ def test_lengths_of_several_bytes() -> None:
     assert parse_ppolicy({PPOLICY: {"value": b"\x30\x81\x03\x81\x01\x05"}}) == PasswordPolicyResponse(
         "insufficient_quality"
     )
+
+
+def test_a_message_of_the_directory_is_one_line_without_the_dn_of_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identities, "_policy", ("none", ""))
+    text = 'Password for dn="uid=ada,ou=people" does not pass required number of strength checks\nERROR forged\0'
+    shown = 'Password for dn="(not logged)" does not pass required number of strength checks ERROR forged'
+    assert outcomes.describe_result(result(19, text)) == shown
+    for code, error in ((8, BackendMisconfigured), (80, BackendUnavailable)):
+        with pytest.raises(error) as raised:
+            outcomes.bind_outcome(result(code, text))
+        assert str(raised.value).endswith(f": {shown}")

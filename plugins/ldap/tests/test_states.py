@@ -79,6 +79,24 @@ def test_logon_hours_are_in_utc() -> None:
     assert states.facts_of(entry(**person), settings)["logonHours"] == bytes(hours).hex()
 
 
+def test_facts_show_numbers_as_dates() -> None:
+    shadow = entry(shadowExpire="15000", shadowLastChange="0", shadowMax="90", objectClass="shadowAccount")
+    settings = settings_of(LDAPSettings, uris=("ldaps://x",), user_base="dc=x", state_check=("shadow",))
+    expected = {"shadowExpire": "15000 (2011-01-26)", "shadowLastChange": "0 (1970-01-01)", "shadowMax": "90"}
+    assert states.facts_of(shadow, settings) == expected
+    for form, text, shown in (
+        ("seconds", "1764073800", "1764073800 (2025-11-25T12:30:00Z)"),
+        ("filetime", "134085474000000000", "134085474000000000 (2025-11-25T12:30:00Z)"),
+        ("filetime", "0", "0 (never)"),
+        ("days", "-1", "-1"),
+        ("days", "9223372036854775807", "9223372036854775807"),
+        ("generalized_time", PAST, PAST),
+    ):
+        changes = {"account_expiry_attribute": "end", "account_expiry_format": form}
+        settings = settings_of(LDAPSettings, uris=("ldaps://x",), user_base="dc=x", **changes)
+        assert states.facts_of(entry(end=text), settings) == {"end": shown}
+
+
 def test_truncated_memberof_is_misconfigured() -> None:
     settings = settings_of(LDAPSettings, uris=("ldaps://x",), user_base="dc=x", group_mode="memberof")
     cut = Entry({"dn": "uid=ada,dc=x", "raw_attributes": {"memberOf;range=0-1499": [b"cn=staff,dc=x"]}})

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from linkauth.backends import AccountRefused, BackendMisconfigured, Check
-from linkauth_ldap import LDAPBackend, survey
-from linkauth_ldap.directory import UnknownValueLog
+from linkauth_ldap import LDAPBackend, readable, survey
+from linkauth_ldap.value_log import UnknownValueLog
 from linkauth_ldap.values import UnknownValue
 from tests.servers.openldap import OpenLDAP
 from tests.servers.samba import SambaAD
@@ -108,9 +108,40 @@ def test_unreadable_attributes_refuse(
         assert problem in backend.find("veiled").facts["not understood"]
         assert any(problem in check.detail for check in backend.check() if check.name == "account state")
         assert backend.authenticate("user03", directory.people["user03"].password)
+    # nothing of shadow is shown, not even shadowMax
+    person, shadow = slapd.people["veiled"], ("shadowMax", "shadowLastChange", "shadowExpire")
+    slapd.modify(person.dn, dict(zip(shadow, ([], [], ["1"]), strict=True)))
+    try:
+        with pytest.raises(AccountRefused, match="disabled"):
+            backends[0][0].authenticate("veiled", person.password)
+        assert "shadowExpire or shadowMax is not shown" in backends[0][0].find("veiled").facts["not understood"]
+    finally:
+        slapd.modify(person.dn, dict(zip(shadow, (["90"], ["15000"], []), strict=True)))
     group = f"cn=veiled,{slapd.group_base}"
     with pytest.raises(BackendMisconfigured, match=r"member of .* is not shown"):
         openldap_backend(denied_groups=group).authenticate("user03", slapd.people["user03"].password)
     memberof = openldap_backend(group_mode="memberof", state_check=(), denied_groups=group)
     with pytest.raises(AccountRefused, match="not_entitled"):
         memberof.authenticate("veiled", slapd.people["veiled"].password)
+
+
+def test_only_recent_matches_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, searches = [1000.0], list[str]()
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr(readable, "MAX_ENTRIES", 2)
+    entries, answers = readable.ReadableEntries(), {"dc=a": True, "dc=b": True, "dc=c": True, "dc=hidden": False}
+
+    def ask(dn: str) -> bool:
+        return entries.matches(dn, "(!(a=*))", lambda: searches.append(dn) or answers[dn])
+
+    assert [ask(dn) for dn in ("dc=a", "dc=a", "dc=hidden", "dc=hidden")] == [True, True, False, False]
+    assert searches == ["dc=a", "dc=hidden", "dc=hidden"]
+    # another filter is another question
+    assert not entries.matches("dc=a", "(!(b=*))", lambda: False)
+    now[0] += readable.VALID_SECONDS
+    answers["dc=a"] = False
+    assert not ask("dc=a")
+    searches.clear()
+    for dn in ("dc=b", "dc=c", "dc=b", "dc=c"):
+        assert ask(dn)
+    assert searches == ["dc=b", "dc=c"]

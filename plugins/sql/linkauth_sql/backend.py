@@ -6,8 +6,9 @@ import logging
 import math
 import threading
 import time
-import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import ClassVar
 
@@ -15,26 +16,29 @@ from linkauth.backends import (
     Account,
     AccountRefused,
     BackendError,
-    BackendMisconfigured,
+    BackendUnavailable,
     Check,
     CredentialBackend,
     Identity,
     Lookup,
-    NameTaken,
     PasswordChange,
     PasswordRecovery,
     PasswordRefused,
     Registration,
     UnknownUser,
     WrongPassword,
+    is_watched,
+    report,
 )
-from linkauth_sql import checks, hashes
-from linkauth_sql.database import ConstraintViolation, Database
+from linkauth.identities import shown_name
+from linkauth_sql import checks
+from linkauth_sql.database import Database
+from linkauth_sql.digest_settings import verifier_of
 from linkauth_sql.errors import UnstorableText
-from linkauth_sql.finding import Finder, is_storable
-from linkauth_sql.hashes import Limits, UnusableHash
-from linkauth_sql.hashes.scheme import MEBIBYTE
-from linkauth_sql.passwords import Verifier
+from linkauth_sql.finding import Finder
+from linkauth_sql.hashes import UnusableHash
+from linkauth_sql.new_accounts import profile_fields
+from linkauth_sql.registering import Registrar
 from linkauth_sql.rows import Row, facts_of, hash_of, identity_of, subject_of
 from linkauth_sql.settings import SQLSettings
 from linkauth_sql.states import LogFilter, State, StateRules
@@ -45,6 +49,8 @@ log = logging.getLogger(__name__)
 
 MAX_LOGGED_VALUES = 200
 """The maximum number of values that are not understood and that are logged, each once."""
+MAX_RESETS = 3
+"""How often a reset is tried if the row changes meanwhile, for example because a sign-in replaces its hash."""
 SAMPLE_SECONDS = 10
 """The time between attempts to read the hashes of the table, until one succeeds."""
 
@@ -53,21 +59,24 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
     """People in an SQL table."""
 
     Settings: ClassVar[type] = SQLSettings
+    finds_name_forms = True
 
     def __init__(self, settings: SQLSettings) -> None:
         self._settings = settings
         self._database = Database(settings)
-        self._finder = Finder(settings, self._database)
-        allowed = hashes.parse_scheme_names(settings.schemes)
-        limits = Limits(settings.hash_milliseconds, settings.hash_memory * MEBIBYTE)
-        self._verifier = Verifier(allowed, settings.password_form, settings.pepper, limits)
+        # the forms are read at each call, because linkauth may replace them
+        self._finder = Finder(settings, self._database, lambda name: self.name_forms(name))
+        self._verifier = verifier_of(settings)
         self._writer = Writer(settings, self._database, self._verifier)
         self._rules = StateRules(settings)
-        self._survey = Survey(self._database, self._finder, self._verifier, self._rules)
+        self._registrar = Registrar(settings, self._database, self._finder, self._writer, self._rules)
+        column = settings.password_column
+        self._survey = Survey(self._database, self._finder, self._verifier, self._rules, column)
         self._log_filter = LogFilter(MAX_LOGGED_VALUES)
         self._sample_lock = threading.Lock()
         self._is_sampled = bool(settings.query)
         self._sampled_at = -math.inf
+        self._last_recipient: Row | None = None
 
     @property
     def offers(self) -> frozenset[type]:
@@ -83,7 +92,11 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
 
     def authenticate(self, username: str, password: str) -> Identity:
         row = self._verified_row(username, password)
-        if (state := self._state(row)).reason:
+        state = self._state(row)
+        if is_watched():
+            for label, seen in facts_of(row, state).items():
+                report(label, seen)
+        if state.reason:
             raise self._account_refused(state)
         if self._settings.rehash:
             self._writer.rehash(row, password)
@@ -94,21 +107,31 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
 
         Raises UnknownUser, WrongPassword and the exceptions of `Finder`.
         """
-        row = self._finder.by_name(username)
+        found = self._finder.by_name(username)
         self._sample_hashes()
-        if row is None:
+        if found is None:
             self._verifier.verify(None, password)
             raise UnknownUser
+        row = found.row
         self.guard(subject_of(row), lambda: self._verifier.verify(None, password))
+        if is_watched():
+            report("password", self._description(hash_of(row))[0])
         try:
             is_correct = self._verifier.verify(hash_of(row), password)
         except UnusableHash as unusable:
             # the result and the time are those of a wrong password, so that they do not show that the account exists
-            log.error("the password of subject %r %s: the account cannot sign in", subject_of(row), unusable)
-            is_correct = self._verifier.verify(None, password)
+            subject = shown_name(subject_of(row))
+            log.error("the password of subject %r %s: the account cannot sign in", subject, unusable)
+            self._verifier.verify(None, password)
+            raise WrongPassword(f"the stored password {unusable}") from None
+        report("check", "the password is correct" if is_correct else "the password is wrong")
         if not is_correct or not password:
             raise WrongPassword
         return row
+
+    def _description(self, stored: str | None) -> tuple[str, bool]:
+        """Returns (description of a hash for operators, whether it can be used to sign in)."""
+        return self._verifier.describe(stored) if stored else ("there is none", False)
 
     def _sample_hashes(self) -> None:
         """Reads some hashes of the table to learn their cost, if this has not been done. Errors are only logged."""
@@ -140,7 +163,8 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
         return AccountRefused(state.reason, proven, change_url=url, changeable=state.changeable)
 
     def find(self, username: str) -> Account:
-        return self._account(self._finder.by_name(username) if username else None)
+        found = self._finder.by_name(username) if username else None
+        return replace(self._account(found.row), form=found.form) if found else self._account(None)
 
     def look_up(self, subject: str) -> Account:
         return self._account(self._finder.by_subject(subject))
@@ -149,7 +173,7 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
         if row is None:
             raise UnknownUser
         state, stored = self._state(row), hash_of(row)
-        description, is_usable = self._verifier.describe(stored) if stored else ("there is none", False)
+        description, is_usable = self._description(stored)
         # nobody can sign in with a hash that cannot be checked
         refused = state.reason or (None if is_usable else "disabled")
         return Account(identity_of(row), refused, facts_of(row, state) | {"password": description})
@@ -167,20 +191,35 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
             raise WrongPassword
 
     def recipient(self, username: str) -> Identity:
-        row = self._finder.by_name(username) if username else None
-        if row is None:
+        found = self._finder.only_by_name(username) if username else None
+        if found is None:
+            # the same work as for an account, so that the time does not show whether there is one
+            if self._last_recipient is not None:
+                with suppress(AccountRefused):
+                    self._require_changeable(self._last_recipient)
+                identity_of(self._last_recipient)
             raise UnknownUser
-        self._require_changeable(row)
-        return identity_of(row)
+        self._last_recipient = found.row
+        self._require_changeable(found.row)
+        return identity_of(found.row)
+
+    def people_at(self, email: str) -> Sequence[Identity]:
+        people = [identity_of(row) for row in self._finder.by_address(email)]
+        if not people and self._last_recipient is not None:
+            # as in `recipient`
+            identity_of(self._last_recipient)
+        return people
 
     def reset_password(self, subject: str, new: str) -> None:
-        row = self._finder.by_subject(subject)
-        if row is None:
-            raise UnknownUser
-        self._require_changeable(row)
-        self._writer.check_new(new)
-        if not self._writer.set_password(row, new):
-            raise BackendMisconfigured("the row was changed concurrently, and the password was not set")
+        for _ in range(MAX_RESETS):
+            row = self._finder.by_subject(subject)
+            if row is None:
+                raise UnknownUser
+            self._require_changeable(row)
+            self._writer.check_new(new)
+            if self._writer.set_password(row, new):
+                return
+        raise BackendUnavailable("the row is changed concurrently, and the password was not set")
 
     def _require_changeable(self, row: Row) -> None:
         state = self._state(row)
@@ -190,31 +229,18 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
             # applications and crypt(3) store texts such as ! and * to disable sign-ins with a password
             raise self._account_refused(State("disabled"), proven=False)
 
+    def minimum_length(self) -> int:
+        return self._settings.password_min_length
+
+    def is_taken(self, username: str) -> bool:
+        return self._finder.is_taken(username)
+
+    @property
+    def profile_fields(self) -> frozenset[str]:
+        return profile_fields(self._settings)
+
     def register(self, username: str, password: str, profile: Mapping[str, str]) -> Identity:
-        username = unicodedata.normalize("NFC", username)
-        if not username.strip() or not is_storable(username) or username != username.strip():
-            raise NameTaken("this name is not allowed")
-        self._writer.check_new(password)
-        # an e-mail address that is already a name of another account would become ambiguous
-        email = profile.get("email", "")
-        names = {username, email} if len(self._settings.username_columns) > 1 and email else {username}
-        # many tables have no unique index on the name, so a lock prevents duplicates
-        with self._database.named_lock(f"linkauth: accounts of {self._settings.table}"):
-            if any(map(self._finder.is_taken, names)):
-                raise NameTaken
-            try:
-                self._writer.add(username, password, profile)
-            except ConstraintViolation as violation:
-                # the application inserted the name concurrently, or the collation of its index equates other letters
-                if violation.unique and any(self._finder.has_equal_name(name) for name in names):
-                    raise NameTaken from None
-                raise BackendMisconfigured(f"the database refuses the new row: {violation}") from None
-            except UnstorableText:
-                raise NameTaken("the database cannot hold that name") from None
-        row = self._finder.by_name(username)
-        if row is None:
-            raise BackendMisconfigured("the new account cannot be found: where or join may exclude it")
-        return identity_of(row)
+        return identity_of(self._registrar.register(username, password, profile))
 
     def check(self) -> Iterator[Check]:
         return checks.run(self._settings, self._database, self._finder, self._survey)

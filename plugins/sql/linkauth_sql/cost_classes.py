@@ -10,6 +10,7 @@ import re
 import secrets
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from linkauth_sql.hashes import Cost
@@ -53,11 +54,11 @@ class CostClasses:
     def __bool__(self) -> bool:
         return bool(self._records)
 
-    def add(self, cost_class: CostClass, stored: str) -> None:
-        """Adds a class, with a dummy hash derived from the hash `stored`. Does nothing if the class exists."""
+    def add(self, cost_class: CostClass, make_dummy: Callable[[], str]) -> None:
+        """Adds a class with a dummy hash. Does nothing if the class exists."""
         if cost_class in self._records:
             return
-        dummy = _dummy_hash(stored)
+        dummy = make_dummy()
         with self._lock:
             self._records.setdefault(cost_class, _ClassRecord(dummy))
             if len(self._records) > MAX_CLASSES:
@@ -109,15 +110,18 @@ class CostClasses:
         return cost_class[1].milliseconds / 1_000 if measured is None else measured
 
 
-def _dummy_hash(stored: str) -> str:
+def dummy_hash(stored: str) -> str:
     """Returns a hash that costs the same as `stored` and matches no password.
 
-    Some characters near the end are replaced, but not the last ones, which may be padding. A Keycloak hash has two
-    lines; the digest is in the first line, and the parameters in the second one are not changed.
+    Some characters near the end are replaced, but not the last ones, which may be padding. Parameters and the values of
+    other columns are in further lines, which are not changed. The first line of a Keycloak hash is JSON.
     """
+    if "\n" in stored and not stored.startswith('{"'):
+        first, _, others = stored.partition("\n")
+        return f"{dummy_hash(first)}\n{others}"
     if "\n" in stored:
         secret, _, parameters = stored.partition("\n")
-        return re.sub(r'(?<="value":")[^"]+', lambda match: _dummy_hash(match[0]), secret) + "\n" + parameters
+        return re.sub(r'(?<="value":")[^"]+', lambda match: dummy_hash(match[0]), secret) + "\n" + parameters
     start, end = -_REPLACED_CHARACTERS - _PADDING_CHARACTERS, -_PADDING_CHARACTERS
     return stored[:start] + _random_digits(stored[start:end]) + stored[end:]
 

@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from hashlib import sha256
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Executable, text
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy import Connection, Executable
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from linkauth.backends import BackendError, BackendMisconfigured, BackendUnavailable
 from linkauth.net import AllServersFailed, Deadline, ServerFailed, ServerList
+from linkauth_sql.connection import ServerConnection
 from linkauth_sql.engine import DatabaseServer, open_servers, tls_context
-from linkauth_sql.errors import Outcome, UnstorableText, message_of, outcome_of, sqlalchemy_error, unreadable
+from linkauth_sql.errors import UnstorableText, failure_of, outcome_of
 from linkauth_sql.prepared import PreparedSelect, Result
 from linkauth_sql.settings import SQLSettings
+from linkauth_sql.transactions import Transaction, begun
 
 Row = Mapping[str, Any]
 Answer = TypeVar("Answer")
-
-
-class ConstraintViolation(Exception):
-    """A constraint of the table refused a row: a missing value, or a value that must be `unique`."""
-
-    def __init__(self, message: str, unique: bool) -> None:
-        super().__init__(message)
-        self.unique = unique
 
 
 class Database:
@@ -46,7 +38,6 @@ class Database:
         self._servers = ServerList(settings, lambda: open_servers(settings, context))
         self.dialect: Any = self._servers.all[0].engine.dialect
         """The dialect of SQLAlchemy. All servers have the same."""
-        self._driver: Any = self.dialect.dbapi
         self._turn = threading.Lock()
 
     @property
@@ -54,35 +45,37 @@ class Database:
         return tuple(server.name for server in self._servers.all)
 
     def look_up(
-        self, statement: PreparedSelect, value: str, limit: int, unique_columns: Collection[str] = ()
+        self, statement: PreparedSelect, forms: Sequence[str], limit: int, unique_columns: Collection[str] = ()
     ) -> Result:
         """Returns at most `limit` rows. Raises UnstorableText, BackendUnavailable or BackendMisconfigured.
 
         BackendMisconfigured is raised too if a column of `unique_columns` occurs twice, in upper or lower case.
         """
-        found = self._call(lambda server: self._run(server, lambda: self._look_up(server, statement, value, limit)))
-        if unique_columns:
-            _refuse_duplicate_columns(found.labels, unique_columns)
-        return found
+        return self._read(lambda connection: connection.look_up(statement, forms, limit, unique_columns))
 
     def rows(self, statement: Executable, parameters: Row, limit: int = 2) -> list[dict[str, Any]]:
         """Returns at most `limit` rows. Raises what `look_up` raises."""
-        return self._call(lambda server: self._run(server, lambda: self._read(server, statement, parameters, limit)))
+        return self._read(lambda connection: connection.rows(statement, parameters, limit))
 
     def columns(self, statement: Executable, parameters: Row, unique_columns: Collection[str] = ()) -> frozenset[str]:
         """Returns the column names of the result. Raises what `look_up` raises."""
-        return self._call(
-            lambda server: self._run(server, lambda: self._keys(server, statement, parameters, unique_columns))
-        )
+        return self._read(lambda connection: connection.columns(statement, parameters, unique_columns))
+
+    def described_columns(self, table: str, schema: str | None) -> list[Row]:
+        """Returns what the database says of each column of a table. Raises what `look_up` raises."""
+        return self._read(lambda connection: connection.described_columns(table, schema))
 
     def problem_of(self, number: int, look_up: Executable) -> str:
         """Runs the look-up of a name on the server of that number. Returns "" if it works, else the problem."""
         server = self._servers.all[number]
         try:
-            self._run(server, lambda: self._keys(server, look_up, {"username": ""}, ()))
+            self._run(server, lambda connection: connection.columns(look_up, {"username": ""}, ()))
         except (ServerFailed, BackendError, UnstorableText) as problem:
             return str(problem)
         return ""
+
+    def _read(self, statement: Callable[[ServerConnection], Answer]) -> Answer:
+        return self._call(lambda server: self._run(server, statement))
 
     def _call(self, operation: Callable[[DatabaseServer], Answer], first_only: bool = False) -> Answer:
         """Returns the answer of the first server that gives one. Raises the contract's exceptions."""
@@ -94,14 +87,14 @@ class Database:
             problem = BackendMisconfigured if failed.misconfigured else BackendUnavailable
             raise problem(str(failed), failed.retry_after) from None
 
-    def _run(self, server: DatabaseServer, statement: Callable[[], Answer]) -> Answer:
+    def _run(self, server: DatabaseServer, statement: Callable[[ServerConnection], Answer]) -> Answer:
         """Run a reading statement; once more if the server has closed the connection of the pool meanwhile.
 
         Raises ServerFailed if the server gives no answer.
         """
         deadline = Deadline(self._timeout / 2)
         try:
-            return statement()
+            return self._run_once(server, statement)
         except DBAPIError as error:
             # after a hang the time for another attempt is over
             if not error.connection_invalidated or deadline.is_over:
@@ -109,44 +102,14 @@ class Database:
         except (SQLAlchemyError, ValueError, OverflowError) as error:
             raise outcome_of(error) from error
         try:
-            return statement()
+            return self._run_once(server, statement)
         except (SQLAlchemyError, ValueError, OverflowError) as error:
             raise outcome_of(error) from error
 
-    def _keys(
-        self, server: DatabaseServer, statement: Executable, parameters: Row, unique_columns: Collection[str]
-    ) -> frozenset[str]:
-        with self._connected(server) as connection:
-            labels = list(connection.execute(statement, parameters).keys())
-        _refuse_duplicate_columns(labels, unique_columns)
-        return frozenset(labels)
-
-    def _look_up(self, server: DatabaseServer, statement: PreparedSelect, value: str, limit: int) -> Result:
+    def _run_once(self, server: DatabaseServer, statement: Callable[[ServerConnection], Answer]) -> Answer:
         # the connection returns to the pool before a password is hashed
         with self._connected(server) as connection:
-            cursor = connection.connection.cursor()
-            try:
-                statement.execute(cursor, value)
-                try:
-                    return statement.fetch(cursor, limit)
-                except (self._driver.DataError, ValueError, OverflowError) as error:
-                    raise unreadable(error) from None
-            except self._driver.Error as error:
-                failure = sqlalchemy_error(error, self.dialect, connection.connection)
-                if failure.connection_invalidated:
-                    connection.invalidate()
-                    server.drop_idle()
-                raise failure from error
-            finally:
-                cursor.close()
-
-    def _read(self, server: DatabaseServer, statement: Executable, parameters: Row, limit: int) -> list[dict[str, Any]]:
-        with self._connected(server) as connection:
-            found = connection.execute(statement, parameters)
-            try:
-                return [dict(row) for row in found.mappings().fetchmany(limit)]
-            except (DataError, ValueError, OverflowError) as error:
-                raise unreadable(error) from None
+            return statement(ServerConnection(server, connection))
 
     @contextmanager
     def _connected(self, server: DatabaseServer) -> Iterator[Connection]:
@@ -168,71 +131,30 @@ class Database:
         with connection:
             yield connection
 
-    @contextmanager
-    def named_lock(self, label: str) -> Iterator[None]:
-        """Hold a lock named `label` among all processes that use the first server; with SQLite, in this process only.
-
-        Raises BackendUnavailable and BackendMisconfigured.
-        """
-        name = sha256(label.encode()).hexdigest()[:32]
-        take, give = _LOCKS.get(self.dialect.name, ("", ""))
-        # one connection at most waits for the lock; otherwise its holder might find the pool empty
-        with self._turn, ExitStack() as stack:
-            if take:
-                connection = self._call(lambda server: stack.enter_context(self._connected(server)), first_only=True)
-                try:
-                    has_it = connection.execute(text(take), {"name": name, "timeout": self._timeout}).scalar() != 0
-                except SQLAlchemyError as error:
-                    raise _contract_error(outcome_of(error)) from None
-                if not has_it:
-                    raise BackendUnavailable("another process is writing for too long")
-                stack.callback(_release, connection, give, name)
-            yield
-
     def write(self, statement: Executable) -> int:
         """Returns the number of rows that were written. Raises ConstraintViolation and what `rows` raises."""
         return self._call(lambda server: self._write(server, statement), first_only=True)
 
     def _write(self, server: DatabaseServer, statement: Executable) -> int:
         try:
-            with self._connected(server) as connection:
-                return connection.execute(statement).rowcount
-        except IntegrityError as error:
-            # without its cause: PostgreSQL's message holds the whole row
-            raise ConstraintViolation(message_of(error), _is_about_uniqueness(error.orig)) from None
+            return self._run_once(server, lambda connection: connection.write(statement))
         except (SQLAlchemyError, ValueError, OverflowError) as error:
-            raise outcome_of(error) from None
+            # without its cause: PostgreSQL's message holds the whole row
+            raise failure_of(error) from None
+
+    def transact(self, label: str, operation: Callable[[Transaction], Answer]) -> Answer:
+        """Returns the answer of `operation`, whose statements are one transaction. An exception rolls it back.
+
+        There is one transaction of each `label` at a time among all processes. Raises what `write` raises.
+        """
+
+        def run(server: DatabaseServer) -> Answer:
+            with self._connected(server) as connection, begun(server, connection, label, self._timeout) as transaction:
+                return operation(transaction)
+
+        # one connection at most waits for the lock
+        with self._turn:
+            return self._call(run, first_only=True)
 
     def close(self) -> None:
         self._servers.close()
-
-
-_LOCKS = {
-    "postgresql": ("SELECT pg_advisory_lock(hashtext(:name))", "SELECT pg_advisory_unlock(hashtext(:name))"),
-    "mysql": ("SELECT GET_LOCK(:name, :timeout)", "SELECT RELEASE_LOCK(:name)"),
-    "mariadb": ("SELECT GET_LOCK(:name, :timeout)", "SELECT RELEASE_LOCK(:name)"),
-}
-"""The statements that take and release a named lock. PostgreSQL waits until its statement timeout."""
-
-
-def _refuse_duplicate_columns(labels: Sequence[str], unique_columns: Collection[str]) -> None:
-    """Raises BackendMisconfigured for a duplicate column: only one of the two would be read."""
-    counted = Counter(label.lower() for label in labels)
-    if duplicates := sorted(name for name in unique_columns if counted[name] > 1):
-        raise BackendMisconfigured(
-            f"the query gives more than one column named {', '.join(duplicates)}: name each once"
-        )
-
-
-def _release(connection: Connection, statement: str, name: str) -> None:
-    with suppress(SQLAlchemyError):
-        connection.execute(text(statement), {"name": name})
-
-
-def _is_about_uniqueness(error: Any) -> bool:
-    codes = (getattr(error, "sqlstate", ""), getattr(error, "sqlite_errorname", ""), *getattr(error, "args", ())[:1])
-    return bool({"23505", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY", 1062}.intersection(codes))
-
-
-def _contract_error(outcome: Outcome) -> Exception:
-    return BackendUnavailable(str(outcome)) if isinstance(outcome, ServerFailed) else outcome

@@ -15,18 +15,25 @@ from sqlalchemy.pool import QueuePool
 
 from linkauth.net import Server, client_context
 from linkauth.redaction import reason, redact, register_url_secrets
-from linkauth_sql import sqlite
+from linkauth_sql import mssql, sqlite
 from linkauth_sql.settings import SQLSettings
 
 CONNECTIONS = 8
 """The size of the pool of each server."""
 RECYCLE_SECONDS = 600
 """The largest age of a connection: firewalls drop connections that are idle for long."""
-DRIVERS = {"mariadb": "mariadb+pymysql", "mysql": "mysql+pymysql", "postgres": "postgresql+psycopg"}
+DRIVERS = {
+    "mariadb": "mariadb+pymysql",
+    "mysql": "mysql+pymysql",
+    "postgres": "postgresql+psycopg",
+    "mssql": "mssql+pymssql",
+}
 """The driver for a URL that names a database and no driver."""
 INSTALL = {"psycopg": "linkauth-sql[postgresql]", "pymysql": "linkauth-sql[mariadb]"}
 """Module of a driver to its name for pip."""
-NO_DRIVER = "url names a database driver that is not known: say postgresql+psycopg, mariadb+pymysql or sqlite"
+NO_DRIVER = (
+    "url names a database driver that is not known: say postgresql+psycopg, mariadb+pymysql, mssql+pymssql or sqlite"
+)
 NO_URL = "url is not a database URL such as postgresql+psycopg://reader@db/intranet"
 
 
@@ -98,6 +105,8 @@ def open_engine(url_text: str, settings: SQLSettings, context: ssl.SSLContext | 
             engine = create_engine(url, creator=lambda: sqlite.connect(url, timeout, settings.writes), **options)
         elif name == "postgresql":
             engine = _postgresql(url, settings, options)
+        elif name == "mssql":
+            engine = create_engine(url, connect_args=mssql.connect_arguments(driver, timeout), **options)
         elif driver == "pymysql":
             engine = _pymysql(url, timeout, context, options)
         else:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from linkauth_sql.times import InvalidTime, is_finite, parse_time
+from linkauth_sql.times import DateOrder, InvalidTime, is_finite, parse_time
 
 YES = frozenset({"1", "t", "true", "y", "yes", "on"})
 NO = frozenset({"", "0", "f", "false", "n", "no", "off"})
@@ -42,6 +42,7 @@ class FlagValues:
     configured_yes: frozenset[str] = field(default=frozenset())
     configured_no: frozenset[str] = field(default=frozenset())
     only_configured: bool = False
+    date_order: DateOrder = "ymd"
     is_shared: bool = False
 
     def parse(self, value: Any, now: datetime) -> bool | None:
@@ -56,7 +57,7 @@ class FlagValues:
             return False
         if forms & self.yes and not self.only_configured:
             return True
-        return _flag_from_time(value, now)
+        return _flag_from_time(value, now, self.date_order)
 
     def is_configured(self, value: Any) -> bool:
         """Returns whether the ini file contains the value."""
@@ -99,7 +100,7 @@ def _text_from_bytes(data: bytes) -> str:
     return data.rstrip(b"\0").decode("utf-8", "backslashreplace") if data >= b" " else data.hex()
 
 
-def _flag_from_time(value: Any, now: datetime) -> bool | None:
+def _flag_from_time(value: Any, now: datetime, order: DateOrder) -> bool | None:
     """Returns True for a time in the past, False for a date of zeros, and None for everything else."""
     if isinstance(value, (int, float, Decimal)) and not (is_finite(value) and value > _MIN_TIMESTAMP):
         return None
@@ -108,7 +109,7 @@ def _flag_from_time(value: Any, now: datetime) -> bool | None:
     if isinstance(value, str) and value.strip().isdigit() and len(value.strip()) not in (8, 10, 13, 14):
         return None
     try:
-        since = parse_time(value)
+        since = parse_time(value, order)
     except InvalidTime:
         return None
     if since is None:

@@ -6,12 +6,14 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import partial
 
 from linkauth.hashing import hash_pool
 from linkauth_sql import hashes
-from linkauth_sql.cost_classes import CostClass, CostClasses
+from linkauth_sql.cost_classes import CostClass, CostClasses, dummy_hash
 from linkauth_sql.hashes import Limits, Scheme, UnusableHash
 from linkauth_sql.hashes.scheme import HashMatch
+from linkauth_sql.recognition import Recognizer
 
 DUMMY_HASH = "$argon2id$v=19$m=19456,t=2,p=1$IlzcE10nwrR0Bp4dgl6UEA$VRFqi+wpy7WjP0LFvS2PdtbBsbLmh7y9uYpWh07fFmM"
 """Checked for an unknown name until a hash of the table is known. It costs the same as `modern.RECOMMENDED`. It is a
@@ -24,12 +26,19 @@ class Verifier:
 
     A wrong password and an unknown name take as long as the slowest cost class of the table. `allowed` contains names
     of schemes. `form` is the form in which the application hashes a password (the setting `password_form`).
+    `recognizer` identifies the schemes, by default by their format only.
     """
 
     def __init__(
-        self, allowed: frozenset[str], form: str = "typed", pepper: str = "", limits: Limits | None = None
+        self,
+        allowed: frozenset[str],
+        form: str = "typed",
+        pepper: str = "",
+        limits: Limits | None = None,
+        recognizer: Recognizer | None = None,
     ) -> None:
         self._allowed = allowed
+        self._recognizer = recognizer or Recognizer()
         self._form = form
         self._pepper = pepper
         self._limits = limits or Limits()
@@ -45,14 +54,14 @@ class Verifier:
         if stored is None:
             self._verify_dummy(passwords)
             return False
-        scheme, match, cost_class = self._usable(stored)
-        return self._run(scheme, match, cost_class, passwords) and "\0" not in password
+        return self._run(stored, *self._usable(stored), passwords) and "\0" not in password
 
     def _verify_dummy(self, passwords: tuple[bytes, ...]) -> None:
         while slowest := self._classes.slowest():
             cost_class, dummy = slowest
             try:
-                self._run(*hashes.identify(dummy), cost_class, passwords)
+                # with all the work that precedes the check of a stored hash
+                self._run(dummy, *self._usable(dummy), passwords)
             except UnusableHash:
                 # the dummy was derived from a broken hash
                 self._classes.remove(cost_class)
@@ -60,14 +69,16 @@ class Verifier:
                 return
         hash_pool().run(hashes.verify, *hashes.identify(DUMMY_HASH), passwords)
 
-    def _run(self, scheme: Scheme, match: HashMatch, cost_class: CostClass, passwords: tuple[bytes, ...]) -> bool:
+    def _run(
+        self, stored: str, scheme: Scheme, match: HashMatch, cost_class: CostClass, passwords: tuple[bytes, ...]
+    ) -> bool:
         """Runs the check on the pool. If no password is correct, it takes as long as the slowest class."""
 
         def on_verified(seconds: float, is_correct: bool) -> None:
             # a wrong password adds a class only if it is slower than the known ones, so that attackers cannot remove
             # classes by trying many accounts
             if is_correct or self._classes.is_slower(cost_class):
-                self._classes.add(cost_class, match[0])
+                self._classes.add(cost_class, lambda: self._dummy(stored, match, cost_class))
             factor = hashes.length_factor(scheme, passwords)
             self._classes.record(cost_class, seconds / factor)
             if cost_class[1].lanes > 1:
@@ -86,7 +97,7 @@ class Verifier:
         while (slowest := self._classes.slowest()) and slowest[0] != cost_class:
             measured = self._classes.seconds(slowest[0])
             if measured is not None:
-                return measured * hashes.length_factor(hashes.SCHEMES[slowest[0][0]], passwords) - spent
+                return measured * hashes.length_factor(self._recognizer.scheme(slowest[0][0]), passwords) - spent
             try:
                 self._measure(*slowest, passwords)
             except UnusableHash:
@@ -97,9 +108,20 @@ class Verifier:
 
     def _measure(self, cost_class: CostClass, dummy: str, passwords: tuple[bytes, ...]) -> None:
         """Measures a check of the class on the current thread. Raises UnusableHash."""
-        scheme, match = hashes.identify(dummy)
+        scheme, match = self._recognizer.identify(dummy)
         factor = hashes.length_factor(scheme, passwords)
         hashes.verify(scheme, match, passwords, lambda seconds, _: self._classes.record(cost_class, seconds / factor))
+
+    def _dummy(self, stored: str, match: HashMatch, cost_class: CostClass) -> str:
+        """Returns a hash of this class that matches no password, with the prefix and the values of `stored`."""
+        dummy = dummy_hash(stored)
+        try:
+            if self._usable(dummy)[2] == cost_class:
+                return dummy
+        except UnusableHash:
+            # a part of the text is encoded
+            pass
+        return dummy_hash(match[0])
 
     def check_times(self) -> list[tuple[str, float]]:
         """Returns (scheme, seconds of one check) for every known class, the slowest first.
@@ -128,7 +150,7 @@ class Verifier:
             except UnusableHash:
                 continue
             classes.add(cost_class)
-            self._classes.add(cost_class, match[0])
+            self._classes.add(cost_class, partial(self._dummy, stored, match, cost_class))
         if complete:
             self._classes.retain(classes)
 
@@ -139,13 +161,16 @@ class Verifier:
         except UnusableHash as unusable:
             return str(unusable), False
 
+    def scheme_of(self, stored: str) -> str:
+        """Returns the name of the scheme of a stored hash, allowed or not, and "" if it is unknown."""
+        try:
+            return self._recognizer.identify(stored)[0].name
+        except UnusableHash:
+            return ""
+
     def is_hash(self, stored: str) -> bool:
         """Returns whether the text is a hash of a known scheme, allowed or not."""
-        try:
-            hashes.identify(stored)
-        except UnusableHash:
-            return False
-        return True
+        return bool(self.scheme_of(stored))
 
     def new_hash(self, scheme: str, password: str) -> str:
         """Returns a hash of a new password in the form of the application. Raises BackendUnavailable."""
@@ -160,7 +185,7 @@ class Verifier:
 
         Raises UnusableHash.
         """
-        scheme, _ = hashes.identify(stored)
+        scheme, _ = self._recognizer.identify(stored)
         return unicodedata.is_normalized("NFC", password) and all(
             hashes.uses_every_byte(scheme, variant) for variant in self._variants(password)
         )
@@ -179,13 +204,24 @@ class Verifier:
             texts.append(_SLASHED.sub(r"\\\1", composed))
         elif self._form == "html":
             texts.append(html.escape(composed, quote=False).replace('"', "&quot;"))
+        forms = [text.encode("utf-8", "surrogatepass") for text in texts]
+        if self._form == "entities":
+            forms.append(_with_entities(composed.strip(" ")))
+        pepper = self._pepper.encode("utf-8", "surrogatepass")
         # remove duplicates, keeping the last one of each
-        distinct = list(dict.fromkeys(reversed(texts)))[::-1]
-        return tuple((text + self._pepper).encode("utf-8", "surrogatepass") for text in distinct)
+        return tuple(form + pepper for form in list(dict.fromkeys(reversed(forms)))[::-1])
 
     def _usable(self, stored: str) -> tuple[Scheme, HashMatch, CostClass]:
         """Identifies a hash. Raises UnusableHash if its scheme is not allowed or its cost exceeds the limits."""
-        scheme, match = hashes.identify(stored)
+        scheme, match = self._recognizer.identify(stored)
         if scheme.name not in self._allowed:
-            raise UnusableHash(f"is a {scheme.name} hash, which schemes does not allow")
+            raise UnusableHash(f"is {scheme.with_article} hash, which schemes does not allow")
         return scheme, match, (scheme.name, hashes.cost_of(scheme, match, self._limits))
+
+
+def _with_entities(text: str) -> bytes:
+    """Returns the text in Latin-1, with &#12345; for all other UTF-16 units, as the script of vBulletin hashes it."""
+    units = text.encode("utf-16-le", "surrogatepass")
+    return "".join(chr(int.from_bytes(units[start : start + 2], "little")) for start in range(0, len(units), 2)).encode(
+        "latin-1", "xmlcharrefreplace"
+    )

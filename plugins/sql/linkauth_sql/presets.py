@@ -1,14 +1,52 @@
 """The settings for common applications. The ini file overrides them.
 
-`{prefix}` is replaced by the setting `table_prefix`. A column in parentheses is an SQL expression.
+`{prefix}` is replaced by the setting `table_prefix`. A column in parentheses is an SQL expression. A mapping
+contains the value for each kind of database.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
-KEYS_WITH_QUERY = ("table_prefix", "schemes", "password_form", "new_scheme", "locked_seconds", "time_form")
+from linkauth_sql.platform_presets import PLATFORM_PRESETS
+
+Preset = Literal[
+    "none",
+    "django",
+    "wordpress",
+    "drupal",
+    "drupal7",
+    "joomla",
+    "phpbb",
+    "mediawiki",
+    "laravel",
+    "devise",
+    "aspnet-identity",
+    "keycloak",
+    "spring-security",
+    "nextcloud",
+    "moodle",
+    "gitea",
+    "discourse",
+    "redmine",
+    "typo3",
+    "odoo",
+    "symfony-fos",
+    "gitlab",
+    "vbulletin",
+    "mybb",
+]
+KEYS_WITH_QUERY = (
+    "table_prefix",
+    "schemes",
+    "password_form",
+    "password_prefixes",
+    "digest",
+    "new_scheme",
+    "locked_seconds",
+    "time_form",
+)
 """The settings of a preset that also apply to a `query`, which selects the table and the columns itself."""
 COLUMN_KINDS = (
     "active",
@@ -37,6 +75,20 @@ _RAILS_AND_LARAVEL_COLUMNS = (
     *_of_kind("locked_until", "banned_until blocked_until suspended_until locked_until"),
 )
 """Columns that libraries for soft deletes, states and bans add to a users table."""
+
+_SEVERAL_TABLES = "an account of it has rows in several tables"
+VALUE_LABEL = "value@"
+"""What the labels of the columns begin with that `digest` uses. The name in `digest` follows."""
+UNREGISTRABLE: Mapping[str, str] = {
+    "drupal": _SEVERAL_TABLES,
+    # the number of an account is from the table sequences
+    "drupal7": _SEVERAL_TABLES,
+    "keycloak": _SEVERAL_TABLES,
+    "mediawiki": "its user names begin with a capital letter, and it forms them by rules of its own",
+    "phpbb": "it compares user names in a form of its own, which only phpBB computes",
+    **dict.fromkeys(PLATFORM_PRESETS, "linkauth does not know all that it stores for a new account"),
+}
+"""The presets that cannot register accounts, and the reason."""
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "none": {},
@@ -113,6 +165,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "must_change_column": "requireReset",
         "schemes": ("strong", "phpass"),
         "new_scheme": "bcrypt",
+        "new_account": ("registerDate=now", "params={}"),
     },
     "phpbb": {
         "table_prefix": "phpbb_",
@@ -201,6 +254,11 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         ),
         "schemes": ("strong", "aspnet_v2"),
         "new_scheme": "aspnet_v3",
+        "new_account": (
+            *("Id=uuid", "NormalizedUserName={USERNAME}", "NormalizedEmail={EMAIL}", "EmailConfirmed=true"),
+            *("SecurityStamp=uuid", "ConcurrencyStamp=uuid", "PhoneNumberConfirmed=false", "TwoFactorEnabled=false"),
+            *("LockoutEnabled=true", "AccessFailedCount=0"),
+        ),
     },
     "keycloak": {
         "table": "user_entity",
@@ -223,4 +281,5 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
             " AND user_required_action.required_action = 'UPDATE_PASSWORD') THEN 1 ELSE 0 END)"
         ),
     },
+    **PLATFORM_PRESETS,
 }

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from linkauth.backends import BackendMisconfigured, Identity
-from linkauth_sql.presets import COLUMN_KINDS
-from linkauth_sql.states import LABEL_SEPARATOR, State, column_name, display_value, labels_of
+from linkauth_sql.presets import COLUMN_KINDS, VALUE_LABEL
+from linkauth_sql.recognition import VALUES
+from linkauth_sql.states import LABEL_SEPARATOR, State, display_value, labels_of
+from linkauth_sql.times import is_finite
 
 Row = Mapping[str, Any]
+_PADDING = " \t\r\n\0"
 
 
 def text(row: Row, key: str) -> str:
@@ -30,10 +35,47 @@ def subject_of(row: Row) -> str:
 
 
 def hash_of(row: Row) -> str | None:
-    """Returns the stored hash, or None. Parameters from a separate column are appended as a second line."""
-    # a CHAR column is padded with spaces
-    stored, parameters = text(row, "password").strip(), text(row, "parameters").strip()
-    return (f"{stored}\n{parameters}" if parameters else stored) or None
+    """Returns the stored hash, or None.
+
+    Parameters from a separate column are appended as a second line. The salt, and the columns that `digest` uses, are
+    appended as a last line, which is JSON behind the word values.
+    """
+    stored, parameters = _stored_text(row), text(row, "parameters").strip()
+    if not stored:
+        return f"\n{parameters}" if parameters else None
+    values = {
+        label.removeprefix(VALUE_LABEL): None if value is None else _as_text(value)
+        for label, value in row.items()
+        if label == "salt" or label.startswith(VALUE_LABEL)
+    }
+    lines = [stored, parameters] if parameters else [stored]
+    return "\n".join(lines) + (VALUES + json.dumps(values) if values else "")
+
+
+def is_raw_digest(row: Row) -> bool:
+    """Returns whether the column contains the bytes of a digest, and not a text."""
+    value = row.get("password")
+    return isinstance(value, bytes) and not value.isascii()
+
+
+def _stored_text(row: Row) -> str:
+    """Returns the stored hash. Bytes that are no text are a digest itself, and returned in hexadecimal digits."""
+    if is_raw_digest(row):
+        return bytes(row["password"]).hex()
+    # a CHAR column is padded with spaces, and a BINARY column with NUL
+    return text(row, "password").strip(_PADDING)
+
+
+def with_values(row: Row, names: Iterable[str]) -> Row:
+    """Returns the row of a configured query, with its columns of these names labelled as those of a table."""
+    return {**row, **{VALUE_LABEL + name: row.get(name) for name in names}}
+
+
+def _as_text(value: Any) -> str:
+    """Returns a value as text, in which bytes that are no text are surrogates. Whole numbers have no fraction."""
+    if isinstance(value, (float, Decimal)) and is_finite(value) and value == int(value):
+        return str(int(value))
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
 
 
 def identity_of(row: Row, typed_name: str = "") -> Identity:
@@ -53,13 +95,12 @@ def identity_of(row: Row, typed_name: str = "") -> Identity:
 
 
 def facts_of(row: Row, state: State) -> dict[str, str]:
-    """Returns the columns that decide whether the account may sign in, and marks values that are not understood."""
-    unknown_columns = {unknown.column for unknown in state.unknown}
+    """Returns the columns that decide whether the account may sign in: by their names, values and what those mean."""
     facts = {}
     for kind in COLUMN_KINDS:
         for label in labels_of(row, kind):
             # NULL is shown only where it refuses the account
             if row[label] is not None or kind == "active":
-                mark = " (not understood)" if column_name(label) in unknown_columns else ""
-                facts[label.partition(LABEL_SEPARATOR)[2] or label] = display_value(row[label]) + mark
+                meaning = f" ({state.meanings[label]})" if label in state.meanings else ""
+                facts[label.partition(LABEL_SEPARATOR)[2] or label] = display_value(row[label]) + meaning
     return facts

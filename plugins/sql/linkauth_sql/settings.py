@@ -10,28 +10,16 @@ from typing import Any, Literal
 
 from linkauth.net import FailoverSettings
 from linkauth.redaction import redact
-from linkauth_sql import hashes
+from linkauth_sql import digest_settings, hashes, identifiers, mssql, registration_settings
 from linkauth_sql.flags import normalize_all
 from linkauth_sql.hashes.scheme import LARGEST_MEMORY, MEBIBYTE
-from linkauth_sql.presets import COLUMN_KINDS, KEYS_WITH_QUERY, PRESETS
+from linkauth_sql.presets import COLUMN_KINDS, KEYS_WITH_QUERY, PRESETS, VALUE_LABEL, Preset
+from linkauth_sql.times import DateOrder
 
-Preset = Literal[
-    "none",
-    "django",
-    "wordpress",
-    "drupal",
-    "drupal7",
-    "joomla",
-    "phpbb",
-    "mediawiki",
-    "laravel",
-    "devise",
-    "aspnet-identity",
-    "keycloak",
-]
 EMPTY = {"empty": "none"}
 """The keyword `none` stands for an empty value, for example to remove a column of the preset."""
-_COLUMN_VALUE_PAIR = re.compile(r"[^\s=]+=\S*")
+NAMES = {**EMPTY, "split": identifiers.words}
+"""A list of names, which may contain blanks in quotes."""
 _OPPOSITE_SETTINGS = (
     ("active_values", "disabled_values"),
     ("locked_values", "unlocked_values"),
@@ -64,10 +52,14 @@ class SQLSettings(FailoverSettings):
     join: str = field(default="", metadata=EMPTY)
     where: str = field(default="", metadata=EMPTY)
     subject_column: str = field(default="", metadata=EMPTY)
-    username_columns: tuple[str, ...] = field(default=(), metadata=EMPTY)
+    username_columns: tuple[str, ...] = field(default=(), metadata=NAMES)
     username_match: Literal["lower", "collation"] = "lower"
     password_column: str = field(default="", metadata=EMPTY)
     password_parameters_column: str = field(default="", metadata=EMPTY)
+    password_prefixes: tuple[str, ...] = field(default=(), metadata=EMPTY)
+    salt_column: str = field(default="", metadata=EMPTY)
+    digest: str = field(default="", metadata=EMPTY)
+    digest_columns: tuple[str, ...] = field(default=(), metadata=NAMES)
     name_column: str = field(default="", metadata=EMPTY)
     given_name_column: str = field(default="", metadata=EMPTY)
     family_name_column: str = field(default="", metadata=EMPTY)
@@ -81,7 +73,7 @@ class SQLSettings(FailoverSettings):
     expires_column: str = field(default="", metadata=EMPTY)
     password_expires_column: str = field(default="", metadata=EMPTY)
     must_change_column: str = field(default="", metadata=EMPTY)
-    optional_columns: tuple[str, ...] = field(default=(), metadata=EMPTY)
+    optional_columns: tuple[str, ...] = field(default=(), metadata=NAMES)
     active_values: tuple[str, ...] = ()
     disabled_values: tuple[str, ...] = ()
     locked_values: tuple[str, ...] = ()
@@ -92,7 +84,7 @@ class SQLSettings(FailoverSettings):
     schemes: tuple[str, ...] = field(default=("strong",), metadata=EMPTY)
     hash_milliseconds: int = 3_000
     hash_memory: int = 256
-    password_form: Literal["typed", "slashed", "html"] = "typed"
+    password_form: Literal["typed", "slashed", "html", "entities"] = "typed"
     pepper: str = field(default="", repr=False)
     new_scheme: str = field(default="argon2", metadata=EMPTY)
     rehash: bool = False
@@ -101,10 +93,11 @@ class SQLSettings(FailoverSettings):
     password_min_length: int = 8
     password_changed_column: str = field(default="", metadata=EMPTY)
     password_days: int = 0
+    date_order: DateOrder = "ymd"
     time_form: Literal["timestamp", "seconds", "milliseconds", "digits"] = "timestamp"
     password_recovery: bool = False
     registration: bool = False
-    new_account: tuple[str, ...] = field(default=(), metadata=EMPTY)
+    new_account: tuple[str, ...] = field(default=(), metadata=NAMES)
 
     @classmethod
     def preset_values(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -113,8 +106,12 @@ class SQLSettings(FailoverSettings):
         if given.get("query"):
             preset = {key: value for key, value in preset.items() if key in KEYS_WITH_QUERY}
         prefix = given.get("table_prefix", preset.get("table_prefix", cls.table_prefix))
+        database = re.split(r"[+:]", str(given.get("url", "")), maxsplit=1)[0].replace("mariadb", "mysql")
+        values = {
+            key: value.get(database, "") if isinstance(value, Mapping) else value for key, value in preset.items()
+        }
         return {
-            key: value.replace("{prefix}", prefix) if isinstance(value, str) else value for key, value in preset.items()
+            key: value.replace("{prefix}", prefix) if isinstance(value, str) else value for key, value in values.items()
         }
 
     @property
@@ -127,6 +124,7 @@ class SQLSettings(FailoverSettings):
             "subject": self.subject_column,
             "password": self.password_column,
             "parameters": self.password_parameters_column,
+            "salt": self.salt_column,
             "name": self.name_column,
             "given_name": self.given_name_column,
             "family_name": self.family_name_column,
@@ -141,6 +139,17 @@ class SQLSettings(FailoverSettings):
             "must_change": self.must_change_column,
             "password_changed": self.password_changed_column,
         }
+
+    @property
+    def hash_columns(self) -> dict[str, str]:
+        """The label and the column of the hash, and of each value that a check needs; see `columns`."""
+        values = {VALUE_LABEL + name: column for name, column in digest_settings.columns_of(self).items()}
+        return {label: self.columns[label] for label in ("password", "parameters", "salt")} | values
+
+    @property
+    def value_names(self) -> tuple[str, ...]:
+        """The columns of the `query` that `digest` uses; empty without a `query`."""
+        return tuple(digest_settings.columns_of(self)) if self.query else ()
 
     @property
     def values(self) -> dict[str, tuple[str, ...]]:
@@ -164,6 +173,8 @@ class SQLSettings(FailoverSettings):
         yield from self._source_faults()
         yield from self._value_faults()
         yield from self._password_faults()
+        yield from digest_settings.faults(self)
+        yield from registration_settings.faults(self)
         yield from self.failover_faults()
         if not 1 <= self.timeout <= 30:
             yield "timeout", "is not between 1 and 30 seconds"
@@ -176,6 +187,9 @@ class SQLSettings(FailoverSettings):
                 yield key, "is below 0"
         if self.tls_ca_file and self.tls_ca_file != "system" and not Path(self.tls_ca_file).is_file():
             yield "tls_ca_file", "names no file; or say system, for the authorities that this system trusts"
+        for key in ("rehash", "password_change", "password_recovery", "registration"):
+            if getattr(self, key) and self.url.startswith("mssql"):
+                yield key, mssql.NOT_WRITTEN
         kinds = {re.split(r"[+:]", url, maxsplit=1)[0] for url in (self.url, *self.fallback_urls)}
         if self.fallback_urls and (len(kinds) > 1 or "sqlite" in kinds):
             yield "fallback_urls", "are for further servers of the same database as url, which has to be on a network"
@@ -187,7 +201,10 @@ class SQLSettings(FailoverSettings):
             yield "table", "is missing: set preset, table or query"
         if self.table and self.query:
             yield "query", "cannot be combined with table: remove one of them"
-        columns = {f"{label}_column": column for label, column in self.columns.items() if label != "parameters"}
+        columns = {
+            f"{label}_column": column for label, column in self.columns.items() if label not in ("parameters", "salt")
+        }
+        columns["salt_column"] = self.salt_column
         columns["password_parameters_column"] = self.password_parameters_column
         lists = {"username_columns": self.username_columns, "optional_columns": self.optional_columns}
         source = {**columns, **lists, "join": self.join, "where": self.where, "new_account": self.new_account}
@@ -196,11 +213,14 @@ class SQLSettings(FailoverSettings):
                 yield key, "cannot be combined with query, which selects its own columns"
             if self.table and key in REQUIRED_COLUMNS and not value:
                 yield key, "is missing"
+        names = {**columns, "table": self.table, "username_columns": self.username_columns}
+        for key, pairs in (("optional_columns", self.optional_columns), ("digest_columns", self.digest_columns)):
+            names[key] = tuple(pair.partition(":")[2] or "x" for pair in pairs)
+        for key, value in names.items():
+            if not all(map(identifiers.is_valid, (value,) if isinstance(value, str) and value else value)):
+                yield key, identifiers.PROBLEM
         if self.query and ":username" not in self.query:
             yield "query", "does not contain :username"
-        for pair in self.new_account:
-            if not _COLUMN_VALUE_PAIR.fullmatch(pair):
-                yield "new_account", "contains something other than column=value"
 
     def _value_faults(self) -> Iterator[tuple[str, str]]:
         values = self.values
@@ -256,8 +276,9 @@ class SQLSettings(FailoverSettings):
             ("password_changed_column", (self.password_changed_column,)),
             ("must_change_column", (self.must_change_column,)),
             ("password_expires_column", (self.password_expires_column,)),
+            ("email_column", (self.email_column,) if self.registration else ()),
         ):
-            if self.writes and not self.join and any("." in name or "(" in name for name in names):
+            if self.writes and not self.join and any(name and not identifiers.is_column(name) for name in names):
                 yield key, "must be a plain column of the table, because it is written or identifies the row"
         if self.password_recovery and not self.email_column:
             yield "password_recovery", "needs an email_column, because the code is sent by e-mail"

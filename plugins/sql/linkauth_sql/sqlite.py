@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, ColumnElement, LargeBinary, cast, func, literal_column
+from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
+_PREPARER: Any = sqlite_dialect().identifier_preparer
 _ENCODINGS = {b"A": "utf-8", b"A\0": "utf-16-le", b"\0A": "utf-16-be"}
 """The text encodings of SQLite, by their bytes for the letter A."""
 
@@ -26,6 +28,15 @@ def connect(url: URL, timeout: int, writes: bool) -> sqlite3.Connection:
     # SQLite's lower() supports ASCII only; replacing it under the same name would affect the application's indexes
     connection.create_function("linkauth_lower", 2, _lower, deterministic=True)
     return connection
+
+
+def quote(name: str) -> str:
+    """Returns a name for SQL, quoted if that is necessary.
+
+    The quotes are not double ones: SQLite reads an unknown name in double quotes as a text
+    (https://sqlite.org/quirks.html, section 8), and every person would have this text as subject.
+    """
+    return name if name == _PREPARER.quote(name) else "`" + name.replace("`", "``") + "`"
 
 
 def folded(value: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -7,14 +7,14 @@ changed. `flags` parses yes and no, `times` parses times.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from linkauth.backends import CHANGEABLE, Reason
 from linkauth_sql.flags import NO, NULL, YES, FlagValues, normalize, normalize_all
 from linkauth_sql.settings import SQLSettings
-from linkauth_sql.times import InvalidTime, parse_time
+from linkauth_sql.times import DateOrder, InvalidTime, orders_of, parse_time
 
 LABEL_SEPARATOR = "@"
 """Separates the kind from the column name in the label of an optional column: disabled@deleted_at."""
@@ -41,26 +41,38 @@ VALUE_SETTINGS: Mapping[str, tuple[str, str]] = {
 }
 """The kind of a column, and the settings that list its values."""
 
+NOT_UNDERSTOOD = "not understood"
+_MEANINGS: Mapping[str, tuple[str, str]] = {
+    "active": ("not active", "active"),
+    "disabled": ("not disabled", "disabled"),
+    "locked": ("not locked", "locked"),
+    "must_change": ("the password may be kept", "the password must be changed"),
+    "lock_enabled": ("locks do not apply", "locks apply"),
+}
+"""The kind of a column, and what no and yes mean there, for operators."""
+
 
 @dataclass(frozen=True)
 class State:
     """`reason` is why the account may not sign in, or None if it may. `changeable` is true if a new password resolves
-    it. `unknown` contains the values that are not understood."""
+    it. `unknown` contains the values that are not understood. `meanings` maps the labels of the columns that were read
+    to what their values mean, for operators."""
 
     reason: Reason | None
     changeable: bool = False
     unknown: tuple[UnknownValue, ...] = ()
+    meanings: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 class StateRules:
     """The rules of one table, from the settings."""
 
     def __init__(self, settings: SQLSettings) -> None:
-        self._locked_seconds = settings.locked_seconds
+        self._locked_seconds, self._date_order = settings.locked_seconds, settings.date_order
         active, disabled = normalize_all(settings.active_values), normalize_all(settings.disabled_values)
         locked, unlocked = normalize_all(settings.locked_values), normalize_all(settings.unlocked_values)
         must_change, may_keep = normalize_all(settings.must_change_values), normalize_all(settings.may_keep_values)
-        self._flag_values = {
+        flag_values = {
             "active": FlagValues(
                 YES | {"active", "enabled"}, NO | {"inactive", "disabled"}, active, disabled, bool(active)
             ),
@@ -71,12 +83,16 @@ class StateRules:
             "must_change": FlagValues(configured_yes=must_change, configured_no=may_keep),
             "lock_enabled": FlagValues(),
         }
+        self._flag_values = {
+            kind: replace(values, date_order=settings.date_order) for kind, values in flag_values.items()
+        }
 
     def state_of(self, row: Row, now: datetime) -> State:
         """Returns the state of the account in a row. The keys of the row are those of `SQLSettings.columns`."""
-        reader = _RowReader(row, now, self._flag_values)
+        reader = _RowReader(row, now, self._flag_values, self._date_order)
         reason = self._reason(reader)
-        return State(reason, reason in CHANGEABLE and not reader.unknown, tuple(reader.unknown))
+        changeable = reason in CHANGEABLE and not reader.unknown
+        return State(reason, changeable, tuple(reader.unknown), reader.meanings)
 
     def _reason(self, reader: _RowReader) -> Reason | None:
         # every column is read, even if the first one refuses, so that doctor counts all values that are not understood
@@ -98,9 +114,11 @@ class StateRules:
 
     def _is_locked(self, reader: _RowReader) -> bool:
         ends = [end is None or end > reader.now for end in reader.times("locked_until")]
-        flags = [
-            flag is None or (flag and self._is_in_force(value, reader.now)) for value, flag in reader.flags("locked")
-        ]
+        flags = []
+        for value, flag in reader.flags("locked"):
+            flags.append(flag is None or (flag and self._is_in_force(value, reader.now)))
+            if flag and not flags[-1]:
+                reader.meanings[reader.label] = "the lock has ended"
         if not any(ends + flags):
             return False
         # only an explicit no disables locks: NULL and empty text do not
@@ -112,7 +130,7 @@ class StateRules:
         if not self._locked_seconds or normalize(value) in YES | self._flag_values["locked"].configured_yes:
             return True
         try:
-            since = parse_time(value)
+            since = parse_time(value, self._date_order)
         except InvalidTime:
             return True
         # since + locked_seconds could overflow: some applications write the latest possible date
@@ -122,11 +140,13 @@ class StateRules:
 class _RowReader:
     """Parses the columns of one row, and collects the values that are not understood."""
 
-    def __init__(self, row: Row, now: datetime, flag_values: Mapping[str, FlagValues]) -> None:
+    def __init__(self, row: Row, now: datetime, flag_values: Mapping[str, FlagValues], date_order: DateOrder) -> None:
         self._row = row
-        self._flag_values = flag_values
+        self._flag_values, self._date_order = flag_values, date_order
         self.now = now
         self.unknown: list[UnknownValue] = []
+        self.meanings: dict[str, str] = {}
+        self.label = ""
 
     def flags(self, kind: str) -> Iterator[tuple[Any, bool | None]]:
         """Yields (value, parsed flag) for each column of this kind. The flag is None if it is not understood."""
@@ -136,6 +156,7 @@ class _RowReader:
             # configured values are intended for the column that a setting names
             flag_values = replace(flag_values, is_shared=is_beside or label != kind)
             flag = flag_values.parse(value, self.now)
+            self.label, self.meanings[label] = label, NOT_UNDERSTOOD if flag is None else _MEANINGS[kind][flag]
             if flag is None:
                 self._add_unknown(kind, label, flag_values.is_configured(value))
             yield value, flag
@@ -144,9 +165,11 @@ class _RowReader:
         """Yields the time of each column of this kind, or None if it is not understood. Skips empty columns."""
         for label in labels_of(self._row, kind):
             try:
-                if (time := parse_time(self._row[label])) is not None:
+                if (time := parse_time(self._row[label], self._date_order)) is not None:
+                    self.meanings[label] = "has passed" if time <= self.now else "has not passed"
                     yield time
             except InvalidTime:
+                self.meanings[label] = NOT_UNDERSTOOD
                 self._add_unknown(kind, label)
                 yield None
 
@@ -157,7 +180,10 @@ class _RowReader:
 
     def _add_unknown(self, kind: str, label: str, is_configured: bool = False) -> None:
         value = display_value(self._row[label])
-        self.unknown.append(UnknownValue(column_name(label), value, _advice(kind, label, is_configured)))
+        advice = _advice(kind, label, is_configured)
+        if orders := orders_of(value):
+            advice = f"a date in another order: set date_order = {' or '.join(orders)}"
+        self.unknown.append(UnknownValue(column_name(label), value, advice))
 
 
 class LogFilter:

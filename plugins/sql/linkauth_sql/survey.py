@@ -12,9 +12,12 @@ from linkauth.backends import BackendError, Check
 from linkauth_sql.database import Database
 from linkauth_sql.errors import UnstorableText
 from linkauth_sql.finding import Finder
+from linkauth_sql.hashes import DIGEST
+from linkauth_sql.look_alikes import nt_evidence
 from linkauth_sql.passwords import Verifier
 from linkauth_sql.rows import hash_of
 from linkauth_sql.states import StateRules, UnknownValue
+from linkauth_sql.times import orders_of
 
 SAMPLE_ROWS = 1_000
 """The number of rows whose hashes are read at each end of the table."""
@@ -34,11 +37,14 @@ CACHE_SECONDS = 60
 class Survey:
     """Reads a bounded number of rows. Thread-safe."""
 
-    def __init__(self, database: Database, finder: Finder, verifier: Verifier, rules: StateRules) -> None:
+    def __init__(
+        self, database: Database, finder: Finder, verifier: Verifier, rules: StateRules, password_column: str
+    ) -> None:
         self._database = database
         self._finder = finder
         self._verifier = verifier
         self._rules = rules
+        self._password_column = password_column
         self._lock = threading.Lock()
         self._checks: list[Check] = []
         self._due = 0.0
@@ -54,7 +60,7 @@ class Survey:
             return self._checks
 
     def _run(self) -> Iterator[Check]:
-        yield self._check_hashes()
+        yield from self._check_hashes()
         parts = {"times": self._check_times, "states": self._check_states, "names": self._check_names}
         for name, check in parts.items():
             try:
@@ -63,8 +69,11 @@ class Survey:
                 # only a warning: the table may be too large for this query, and sign-ins work all the same
                 yield Check(name, True, f"could not be counted: {error}", warning=True)
 
-    def _check_hashes(self) -> Check:
-        """Counts the schemes of the first rows, and the hashes that `schemes` or the cost limits refuse."""
+    def _check_hashes(self) -> Iterator[Check]:
+        """Counts the schemes of the first rows, and the hashes that `schemes` or the cost limits refuse.
+
+        Also reports hashes that are probably of another kind than they look like.
+        """
         statements = self._finder.statements()
         samples: list[list[str]] = []
         for statement in (statements.sample, statements.newest):
@@ -75,13 +84,17 @@ class Survey:
         first, newest = samples
         self._verifier.learn(first + newest, complete=len(first) < SAMPLE_ROWS)
         counts = Counter(map(self._verifier.describe, first))
-        parts = [
-            f"{description} {count}" if is_usable else f"{count}: {description}"
-            for (description, is_usable), count in counts.most_common()
-        ]
-        has_unusable = any(not is_usable for _, is_usable in counts)
+        usable = [f"{description} {count}" for (description, is_usable), count in counts.most_common() if is_usable]
+        unusable = [f"{count}: {text}" for (text, is_usable), count in counts.most_common() if not is_usable]
+        parts = usable + unusable[:MAX_SHOWN]
+        if len(unusable) > MAX_SHOWN:
+            parts.append(f"{len(unusable) - MAX_SHOWN} further kinds that cannot be used")
         scope = f" (of the first {SAMPLE_ROWS} rows)" if len(first) == SAMPLE_ROWS else ""
-        return Check("hashes", True, (", ".join(parts) or "there are none yet") + scope, warning=has_unusable)
+        yield Check("hashes", True, (", ".join(parts) or "there are none yet") + scope, warning=bool(unusable))
+        others = [stored for stored in first if self._verifier.scheme_of(stored) != DIGEST]
+        if evidence := nt_evidence(others, self._password_column):
+            detail = f"hashes that look like MD5 are probably NT hashes ({evidence}): then set digest = nt(password)"
+            yield Check("look-alikes", True, detail, warning=True)
 
     def _check_times(self) -> Iterator[Check]:
         """Reports how long a check of each cost class takes, if there are several."""
@@ -116,6 +129,7 @@ class Survey:
         if len(counts) > MAX_SHOWN:
             parts.append(f"{len(counts) - MAX_SHOWN} further values")
         detail = f"accounts refused because a value is not understood: {refused}{scope}: {', '.join(parts)}"
+        detail += _date_order_advice(counts)
         yield Check("states", True, detail, warning=True)
 
     def _check_names(self) -> Iterator[Check]:
@@ -133,6 +147,21 @@ class Survey:
             scope = f" of the first {MAX_EXAMINED_NAMES}" if len(names) > MAX_EXAMINED_NAMES else ""
             detail += f"; in the same spelling, so that nobody can sign in with them: {ambiguous}{scope}"
         yield Check("names", True, detail, warning=True)
+
+
+def _date_order_advice(counts: Counter[UnknownValue]) -> str:
+    """Returns the value of `date_order` that reads every written date among the values, or ""."""
+    orders = {unknown: found for unknown in counts if (found := set(orders_of(unknown.value)))}
+    if not orders:
+        return ""
+    dates, common = sum(counts[unknown] for unknown in orders), set.intersection(*orders.values())
+    if len(common) == 1:
+        return f"; date_order = {common.pop()} reads the {dates} of them that are dates"
+    if common:
+        return f"; {dates} of them are dates: date_order = dmy if they begin with the day, or mdy with the month"
+    return (
+        f"; {dates} of them are dates, some with the day first and some with the month: convert them by an expression"
+    )
 
 
 def _milliseconds(seconds: float) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 from linkauth_sql.flags import NULL
-from linkauth_sql.times import MAX_SECONDS
+from linkauth_sql.times import MAX_SECONDS, DateOrder, orders_of, written
 
 _NO = {"true": "false", "t": "f", "yes": "no", "y": "n", "on": "off"}
 _TIME_FORMS: Mapping[str, Callable[[datetime], Any]] = {
@@ -17,20 +16,23 @@ _TIME_FORMS: Mapping[str, Callable[[datetime], Any]] = {
     "milliseconds": lambda when: int(when.timestamp() * 1_000),
     "digits": lambda when: when.astimezone(UTC).strftime("%Y%m%d%H%M%S"),
 }
-_YES_NO = {"true": True, "false": False, "null": None}
 
 
-def time_in_form_of(present: Any, when: datetime, dialect: str, form: str = "timestamp") -> Any:
+def time_in_form_of(
+    present: Any, when: datetime, dialect: str, form: str = "timestamp", order: DateOrder = "ymd"
+) -> Any:
     """Returns `when` in the form of `present`, the current value of the column: a timestamp, a number or a text.
 
-    If `present` is None, `form` is used (the setting `time_form`).
+    If `present` is None, `form` is used (the setting `time_form`). `order` is that of written dates.
     """
     if present is None and form != "timestamp":
         return _TIME_FORMS[form](when)
     if isinstance(present, (int, float, Decimal)) and not isinstance(present, bool):
         return int(when.timestamp() * (1_000 if abs(float(present)) > MAX_SECONDS else 1))
     if isinstance(present, bytes):
-        return time_in_form_of(present.decode("utf-8", "replace"), when, dialect).encode("ascii")
+        return time_in_form_of(present.decode("utf-8", "replace"), when, dialect, form, order).encode("ascii")
+    if isinstance(present, str) and order in orders_of(present):
+        return _written_like(present.strip(), when.astimezone(UTC), order)
     if isinstance(present, str) and len(present.strip()) == 14 and present.strip().isdigit():
         return when.strftime("%Y%m%d%H%M%S")
     if isinstance(present, date) and not isinstance(present, datetime):
@@ -39,6 +41,14 @@ def time_in_form_of(present: Any, when: datetime, dialect: str, form: str = "tim
         return when.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
     # PostgreSQL drops the time zone if the column has none; other databases would misinterpret it
     return when if dialect == "postgresql" else when.astimezone(UTC).replace(tzinfo=None)
+
+
+def _written_like(present: str, when: datetime, order: DateOrder) -> str:
+    """Returns a date that is written in this order, with the separator of `present`, and with a time if it has one."""
+    match = written(present)
+    assert match
+    day = match["separator"].join({"d": "%d", "m": "%m", "y": "%Y"}[part] for part in order)
+    return when.strftime(f"{day} %H:%M:%S" if match["clock"] else day)
 
 
 def false_like(present: Any, configured: tuple[str, ...] = ()) -> Any:
@@ -60,25 +70,3 @@ def false_like(present: Any, configured: tuple[str, ...] = ()) -> Any:
         return no.upper() if present.strip().isupper() else no
     # a time means yes, and NULL means no
     return None
-
-
-def new_account_values(pairs: tuple[str, ...], username: str, now: datetime, dialect: str) -> Mapping[str, Any]:
-    """Returns {column: value} for the `column=value` pairs of the setting `new_account`.
-
-    A value is one of the keywords `now`, `uuid`, `true`, `false` and `null`, an integer, or a text. In a text,
-    `{username}` is replaced by the new name, and `{USERNAME}` by the new name in upper case.
-    """
-    values: dict[str, Any] = {}
-    for pair in pairs:
-        name, _, text = pair.partition("=")
-        if text == "now":
-            values[name] = time_in_form_of(None, now, dialect)
-        elif text == "uuid":
-            values[name] = str(uuid.uuid4())
-        elif text in _YES_NO:
-            values[name] = _YES_NO[text]
-        elif text.removeprefix("-").isdecimal():
-            values[name] = int(text)
-        else:
-            values[name] = text.replace("{username}", username).replace("{USERNAME}", username.upper())
-    return values

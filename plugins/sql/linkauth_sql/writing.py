@@ -1,4 +1,7 @@
-"""Writes new passwords and new accounts. A password is written only if the row has not changed since it was read."""
+"""Writes new passwords, and makes the rows of new accounts.
+
+A password is written only if the row has not changed since it was read.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,18 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from linkauth.backends import BackendError, BackendMisconfigured, PasswordRefused
-from linkauth_sql import values
-from linkauth_sql.database import ConstraintViolation, Database
-from linkauth_sql.errors import UnstorableText
+from linkauth.backends import BackendError, BackendMisconfigured, PasswordRefused, report
+from linkauth.identities import shown_name
+from linkauth_sql import identifiers, new_accounts, values
+from linkauth_sql.database import Database
+from linkauth_sql.errors import ConstraintViolation, UnstorableText
 from linkauth_sql.hashes import UnusableHash
 from linkauth_sql.passwords import Verifier
-from linkauth_sql.rows import Row, hash_of, subject_of
+from linkauth_sql.rows import Row, hash_of, is_raw_digest, subject_of
 from linkauth_sql.settings import SQLSettings
-from linkauth_sql.statements import insert_statement, update_statement
+from linkauth_sql.statements import update_statement
 
 log = logging.getLogger(__name__)
-
-PROFILE = ("name", "given_name", "family_name", "email")
-"""The keys of a new account's profile."""
 
 
 class Writer:
@@ -57,52 +58,54 @@ class Writer:
         settings, now = self._settings, datetime.now(UTC)
         changes: dict[str, Any] = self._hash_change(row, new)
         if settings.password_changed_column:
-            changes[settings.password_changed_column] = self._time(row.get("password_changed"), now)
+            changes[identifiers.plain(settings.password_changed_column)] = self._time(row.get("password_changed"), now)
         if settings.must_change_column and row.get("must_change") is not None:
-            changes[settings.must_change_column] = values.false_like(row["must_change"], settings.may_keep_values)
+            changes[identifiers.plain(settings.must_change_column)] = values.false_like(
+                row["must_change"], settings.may_keep_values
+            )
         if settings.password_expires_column:
             expires = now + timedelta(days=settings.password_days) if settings.password_days else None
-            changes[settings.password_expires_column] = expires and self._time(row.get("password_expires"), expires)
+            column = identifiers.plain(settings.password_expires_column)
+            changes[column] = expires and self._time(row.get("password_expires"), expires)
         return self._write(row, changes)
 
     def rehash(self, row: Row, password: str) -> None:
         """Replaces an outdated hash after a successful check of `password`. Logs errors instead of raising them."""
         try:
             stored = hash_of(row)
-            if not stored or not self._verifier.proves_every_byte(stored, password):
+            if not stored or is_raw_digest(row) or not self._verifier.proves_every_byte(stored, password):
                 # the old hash may ignore a typing mistake, which would become part of the new password
                 return
             if not self._verifier.is_current(stored, self._settings.new_scheme):
                 self.check_fits_scheme(password)
                 self._write(row, self._hash_change(row, password))
+                report("rehash", f"the hash was replaced by one of {self._settings.new_scheme}")
         except BackendError as error:
-            log.warning("the password of subject %r could not be rehashed: %s", subject_of(row), error)
+            log.warning("the password of subject %r could not be rehashed: %s", shown_name(subject_of(row)), error)
 
     def check_fits_scheme(self, password: str) -> None:
         if not self._verifier.fits_scheme(self._settings.new_scheme, password):
             raise PasswordRefused("not_allowed", message="it is longer than the new scheme supports")
 
-    def add(self, username: str, password: str, profile: Mapping[str, str]) -> None:
-        """Inserts a new row. Raises ConstraintViolation, UnstorableText and the exceptions of `Database.rows`."""
-        settings, dialect = self._settings, self._database.dialect.name
-        row: dict[str, Any] = {}
-        for key in PROFILE:
-            column = settings.columns[key]
-            if column and not column.startswith("("):
-                row[column] = profile.get(key, "")
-        row |= values.new_account_values(settings.new_account, username, datetime.now(UTC), dialect)
-        row[settings.username_columns[0]] = username
-        row[settings.password_column] = self._verifier.new_hash(settings.new_scheme, password)
-        self._database.write(insert_statement(settings, row))
+    def new_row(self, username: str, password: str, profile: Mapping[str, str]) -> dict[str, Any]:
+        """Returns {column: value} of a new account, with a hash of its password."""
+        new_hash = self._verifier.new_hash(self._settings.new_scheme, password)
+        dialect = self._database.dialect.name
+        return new_accounts.row_of(self._settings, username, new_hash, profile, datetime.now(UTC), dialect)
 
     def _hash_change(self, row: Row, new: str) -> dict[str, Any]:
+        if is_raw_digest(row):
+            raise BackendMisconfigured("password_column contains bytes of digests, and a new hash is a text")
         new_hash = self._verifier.new_hash(self._settings.new_scheme, new)
         # the column of MediaWiki is binary
         value = new_hash.encode("ascii") if isinstance(row["password"], bytes) else new_hash
-        return {self._settings.password_column: value}
+        return {identifiers.plain(self._settings.password_column): value}
 
     def _time(self, present: Any, when: datetime) -> Any:
-        return values.time_in_form_of(present, when, self._database.dialect.name, self._settings.time_form)
+        settings = self._settings
+        return values.time_in_form_of(
+            present, when, self._database.dialect.name, settings.time_form, settings.date_order
+        )
 
     def _write(self, row: Row, changes: Mapping[str, Any]) -> bool:
         try:
@@ -110,7 +113,8 @@ class Writer:
         except (UnstorableText, ConstraintViolation) as error:
             raise BackendMisconfigured(f"the database refuses the new password: {error}") from None
         if row_count > 1:
-            log.error("subject %r is in %d rows, and all of them got a new password", subject_of(row), row_count)
+            subject = shown_name(subject_of(row))
+            log.error("subject %r is in %d rows, and all of them got a new password", subject, row_count)
         if row_count:
-            log.info("the password of subject %r was changed", subject_of(row))
+            log.info("the password of subject %r was changed", shown_name(subject_of(row)))
         return bool(row_count)

@@ -26,6 +26,8 @@ class Application:
     further: tuple[tuple[str, Mapping[str, Any]], ...] = ()
     """(table, row) of further rows."""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    refused: Mapping[str, Any] = field(default_factory=dict)
+    """The columns in which the row of a second person, whose account is disabled, differs."""
 
 
 WORDPRESS = Application(
@@ -46,6 +48,7 @@ WORDPRESS = Application(
     },
     "ada",
     "7",
+    refused={"ID": 8, "user_login": "konrad", "user_email": "konrad@example.com", "user_status": 2},
 )
 DRUPAL = Application(
     "drupal",
@@ -75,13 +78,14 @@ DRUPAL7 = Application(
     "ada",
     "7",
     further=(("users", {"uid": 0, "name": "", "status": 0}),),
+    refused={"uid": 8, "name": "konrad", "mail": "konrad@example.com", "status": 0},
 )
 JOOMLA = Application(
     "joomla",
     """CREATE TABLE x7_users (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL DEFAULT '',
     username TEXT NOT NULL DEFAULT '', email TEXT NOT NULL DEFAULT '', password TEXT NOT NULL DEFAULT '',
-    block INTEGER NOT NULL DEFAULT 0, sendEmail INTEGER DEFAULT 0, registerDate TEXT NOT NULL DEFAULT '',
-    lastvisitDate TEXT, activation TEXT NOT NULL DEFAULT '', params TEXT NOT NULL DEFAULT '', lastResetTime TEXT,
+    block INTEGER NOT NULL DEFAULT 0, sendEmail INTEGER DEFAULT 0, registerDate TEXT NOT NULL,
+    lastvisitDate TEXT, activation TEXT NOT NULL DEFAULT '', params TEXT NOT NULL, lastResetTime TEXT,
     resetCount INTEGER NOT NULL DEFAULT 0, otpKey TEXT NOT NULL DEFAULT '', otep TEXT NOT NULL DEFAULT '',
     requireReset INTEGER NOT NULL DEFAULT 0, authProvider TEXT NOT NULL DEFAULT '', UNIQUE (username));""",
     "x7_users",
@@ -91,10 +95,13 @@ JOOMLA = Application(
         "username": "ada",
         "email": "ada@example.com",
         "password": stored_hash("phpass", "B"),
+        "registerDate": "2026-01-02 03:04:05",
+        "params": "{}",
     },
     "ada",
     "7",
     settings={"table_prefix": "x7_"},
+    refused={"id": 8, "username": "konrad", "email": "konrad@example.com", "block": 1},
 )
 PHPBB = Application(
     "phpbb",
@@ -115,6 +122,10 @@ PHPBB = Application(
     "ada",
     "7",
     further=(("phpbb_users", {"user_id": 1, "user_type": 2, "username": "Anonymous", "username_clean": "anonymous"}),),
+    refused={
+        **{"user_id": 8, "username": "Konrad", "username_clean": "konrad"},
+        **{"user_email": "konrad@example.com", "user_type": 1},
+    },
 )
 MEDIAWIKI = Application(
     "mediawiki",
@@ -141,6 +152,7 @@ LARAVEL = Application(
     {"id": 7, "name": "Ada Lovelace", "email": "ada@example.com", "password": stored_hash("bcrypt", "B")},
     "ada@example.com",
     "7",
+    refused={"id": 8, "email": "konrad@example.com", "deleted_at": "2026-01-02 03:04:05"},
 )
 DEVISE = Application(
     "devise",
@@ -157,6 +169,7 @@ DEVISE = Application(
     },
     "ada@example.com",
     "7",
+    refused={"id": 8, "email": "konrad@example.com", "confirmed_at": None},
 )
 ASPNET = Application(
     "aspnet-identity",
@@ -174,6 +187,10 @@ ASPNET = Application(
     },
     "ada",
     "0c5f6a80-7f4e-4d55-9a36-0c6b0a5a7b11",
+    refused={
+        **{"Id": "8", "UserName": "konrad", "NormalizedUserName": "KONRAD", "Email": "konrad@example.com"},
+        **{"LockoutEnd": "9999-12-31 23:59:59"},
+    },
 )
 _SECRET, _, _HOW = stored_hash("keycloak", "B").partition("\n")
 KEYCLOAK = Application(

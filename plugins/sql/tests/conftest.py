@@ -7,11 +7,18 @@ from contextlib import closing
 
 import pytest
 
+from linkauth import identities
 from tests.servers import mariadb, postgresql
 from tests.servers.mariadb import MariaDB
 from tests.servers.postgresql import PostgreSQL
 
 from .servers import PASSWORD, MariaDBStore, PostgreSQLStore
+
+
+@pytest.fixture(autouse=True)
+def full_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets messages show names in full. A test may configure another policy, which ends with it."""
+    monkeypatch.setattr(identities, "_policy", ("full", ""))
 
 
 @pytest.fixture(scope="module")

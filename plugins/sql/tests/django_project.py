@@ -14,7 +14,7 @@ import sys
 import django
 from django.conf import settings
 
-HASHERS = ("PBKDF2", "PBKDF2SHA1", "Argon2", "BCryptSHA256", "BCrypt", "Scrypt")
+HASHERS = ("PBKDF2", "PBKDF2SHA1", "Argon2", "BCryptSHA256", "BCrypt", "Scrypt", "MD5")
 
 
 def configure(path: str) -> None:

@@ -40,7 +40,7 @@ class ServerStore(ABC):
         self._opened: list[SQLBackend] = []
 
     def backend(self, **changes: Any) -> SQLBackend:
-        values = {"url": self.url, "timeout": 3, **COLUMNS, **self._settings, **changes}
+        values = {"url": self.url, "timeout": 10, **COLUMNS, **self._settings, **changes}
         # None removes a key
         settings = settings_of(SQLSettings, **{key: value for key, value in values.items() if value is not None})
         assert not list(settings.faults())
@@ -80,10 +80,10 @@ class PostgreSQLStore(ServerStore):
             return cursor.fetchall() if cursor.description else []
 
     def breaks(self) -> None:
-        self.server.hang()
+        self.server.stop()
 
     def returns(self) -> None:
-        self.server.resume()
+        self.server.start()
 
 
 class MariaDBStore(ServerStore):
@@ -103,7 +103,7 @@ class MariaDBStore(ServerStore):
         return self.server.run(statement, values)
 
     def breaks(self) -> None:
-        self.server.hang()
+        self.server.stop()
 
     def returns(self) -> None:
-        self.server.resume()
+        self.server.start()

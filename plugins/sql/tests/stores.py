@@ -39,7 +39,7 @@ class SQLiteFile:
 
     def __init__(self, path: Path, schema: str, settings: Mapping[str, Any]) -> None:
         self.path = path
-        self.settings = {"url": f"sqlite:///{path}?timeout=0.2", "timeout": 1, **settings}
+        self.settings = {"url": f"sqlite:///{path}?timeout=0.2", "timeout": 10, **settings}
         self._lock: sqlite3.Connection | None = None
         with self._connected() as connection:
             connection.executescript(schema)

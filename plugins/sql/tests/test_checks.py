@@ -37,11 +37,38 @@ def test_check_counts_hashes_by_scheme(store: SQLiteStore) -> None:
     assert "1: is a hex_md5 hash" in check.detail
 
 
+def test_check_names_the_setting_of_a_missing_column_or_table(store: SQLiteStore) -> None:
+    closed = store.path.parent / "none" / "people.sqlite"
+    (check,) = store.backend(url=f"sqlite:///{closed}").check()
+    assert check.detail.endswith("the file or its folder does not exist, or linkauth may not read it: correct url")
+    for changes, key in (
+        ({"subject_column": "no_such"}, "subject_column"),
+        ({"username_columns": ("login", '"no Such"')}, "username_columns"),
+        ({"active_column": "no_such", "active_values": ("1",)}, "active_column"),
+        ({"table": "no_such"}, "table"),
+    ):
+        (check,) = store.backend(**changes).check()
+        assert (check.name, check.ok) == ("look-up", False)
+        assert check.detail.endswith(f": correct {key}"), check.detail
+    # what other databases say
+    settings = settings_of(SQLSettings, **{**store.settings, "password_column": "pw", "table": "staff.people"})
+    for problem, key in (
+        ('column "pw" does not exist', "password_column"),
+        ("column people.pw does not exist", "password_column"),
+        ('relation "staff.people" does not exist', "table"),
+        ("(1054, \"Unknown column 'people.PW' in 'SELECT'\")", "password_column"),
+        ("(1146, \"Table 'staff.people' doesn't exist\")", "table"),
+        ("Invalid column name 'pw'.", "password_column"),
+    ):
+        assert checks.with_setting(problem, settings) == f"{problem}: correct {key}"
+    assert checks.with_setting("permission denied for table people", settings) == "permission denied for table people"
+
+
 def test_check_reports_missing_write_permission(store: SQLiteStore) -> None:
     store.path.chmod(0o400)
     found = {check.name: check for check in store.backend(**ALL_POWERS).check()}
     # root ignores file permissions
-    assert set(found) == {"look-up", "hashes", "writing"}
+    assert set(found) == {"look-up", "hashes", "writing", "registration"}
     (*_, writing) = store.backend(password_change=True, password_changed_column="no_such").check()
     assert not writing.ok
     assert "no_such" in writing.detail

@@ -50,6 +50,25 @@ class TestSQLBackendWithEveryPower(BackendContract):
         store.add(known.username, known.password, email="ada@example.com", full_name="Ada Lovelace")
         return store
 
+    @pytest.fixture
+    def refused(self, store: SQLiteStore) -> Known:
+        store.add("konrad", "zuse-1910", email="konrad@example.com", active=0)
+        return Known("konrad", "zuse-1910", "2")
+
+
+class TestSQLBackendWithNamesThatAreNoAddresses(TestSQLBackendWithEveryPower):
+    """Several accounts may have one address."""
+
+    @pytest.fixture
+    def known(self) -> Known:
+        return Known("ada", "Lovelace 1815 größe", "1")
+
+    @pytest.fixture
+    def store(self, tmp_path: Path, known: Known) -> SQLiteStore:
+        store = SQLiteStore(tmp_path / "people.sqlite", username_columns=("login",), **ALL_POWERS)
+        store.add(known.username, known.password, email="Ada.K@example.com", full_name="Ada Lovelace")
+        return store
+
 
 class TestSQLBackendWithSeveralSchemes(BackendContract):
     """The known person has the cheapest hash."""

@@ -83,19 +83,30 @@ class TestDjango(BackendContract):
         store.run("UPDATE auth_user SET password = ?", django.ask("cheap", PASSWORDS["B"], "argon2"))
         return store
 
+    @pytest.fixture
+    def refused(self, store: DjangoStore) -> Known:
+        row = {"username": "konrad", "email": "konrad@example.com", "password": store.stored_hash, "is_active": 0}
+        row |= {"first_name": "", "last_name": "", "is_staff": 0, "is_superuser": 0, "date_joined": "2026-01-01"}
+        store.insert("auth_user", row)
+        return Known("konrad", PASSWORDS["B"], "2")
 
-@pytest.mark.parametrize("hasher", ["pbkdf2_sha256", "pbkdf2_sha1", "argon2", "bcrypt", "bcrypt_sha256", "scrypt"])
+
+@pytest.mark.parametrize(
+    "hasher", ["pbkdf2_sha256", "pbkdf2_sha1", "argon2", "bcrypt", "bcrypt_sha256", "scrypt", "md5"]
+)
 @pytest.mark.parametrize("password", PASSWORDS.values(), ids=PASSWORDS)
 def test_every_hasher_of_django(store: DjangoStore, django: Django, hasher: str, password: str) -> None:
     # with bcrypt 5 Django refuses longer passwords; with older versions it truncates them
     made = django.ask("make", password[:72] if hasher == "bcrypt" else password, hasher)
     assert identify(made)[0].name == f"django_{hasher}"
     store.run("UPDATE auth_user SET password = ?", made)
-    identity = store.backend().authenticate("ADA", password)
+    # weak schemes are accepted only by name
+    schemes = ("strong", "django_md5") if hasher == "md5" else ("strong",)
+    identity = store.backend(schemes=schemes).authenticate("ADA", password)
     assert (identity.subject, identity.username) == ("1", "ada")
     assert (identity.name, identity.email) == ("Ada Lovelace", "ada@example.com")
     with pytest.raises(WrongPassword):
-        store.backend().authenticate("ada", "x" + password)
+        store.backend(schemes=schemes).authenticate("ada", "x" + password)
 
 
 def test_preset_needs_only_the_url(store: DjangoStore) -> None:

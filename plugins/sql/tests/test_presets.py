@@ -1,4 +1,4 @@
-"""Runs the backend contract with every preset on the tables of its application, and tests the account states."""
+"""Tests of every preset on the tables of its application: settings, account states and new passwords."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import bcrypt
 import pytest
@@ -20,13 +20,14 @@ from linkauth.backends import (
     UnknownUser,
     WrongPassword,
 )
-from linkauth.testing import BackendContract, Known, settings_of
+from linkauth.testing import settings_of
 from linkauth_sql import hashes
 from linkauth_sql.presets import PRESETS
 from linkauth_sql.settings import SQLSettings
 
 from . import applications
 from .applications import APPLICATIONS, Application
+from .platforms import PLATFORMS
 from .stores import ApplicationStore
 from .vectors import PASSWORDS, stored_hash
 
@@ -40,66 +41,6 @@ def cheap_bcrypt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bcrypt, "gensalt", lambda *_: real(4))
 
 
-class PresetContract(BackendContract):
-    """The backend contract on the tables of the application of a subclass."""
-
-    application: Application
-    powers: ClassVar[dict[str, Any]] = ALL_POWERS
-
-    @pytest.fixture
-    def known(self) -> Known:
-        return Known(self.application.username, PASSWORDS["B"], self.application.subject)
-
-    @pytest.fixture
-    def store(self, tmp_path: Path) -> ApplicationStore:
-        return ApplicationStore(tmp_path / "people.sqlite", self.application, **self.powers)
-
-
-class TestWordPress(PresetContract):
-    application = applications.WORDPRESS
-
-
-class TestDrupal(PresetContract):
-    application = applications.DRUPAL
-    powers: ClassVar[dict[str, Any]] = {}
-
-
-class TestDrupal7(PresetContract):
-    application = applications.DRUPAL7
-
-
-class TestJoomla(PresetContract):
-    application = applications.JOOMLA
-
-
-class TestPhpBB(PresetContract):
-    application = applications.PHPBB
-
-
-class TestMediaWiki(PresetContract):
-    application = applications.MEDIAWIKI
-
-
-class TestLaravel(PresetContract):
-    application = applications.LARAVEL
-    powers: ClassVar[dict[str, Any]] = {}
-
-
-class TestDevise(PresetContract):
-    application = applications.DEVISE
-    powers: ClassVar[dict[str, Any]] = {}
-
-
-class TestASPNETIdentity(PresetContract):
-    application = applications.ASPNET
-
-
-class TestKeycloak(PresetContract):
-    application = applications.KEYCLOAK
-    # the passwords are in another table
-    powers: ClassVar[dict[str, Any]] = {}
-
-
 def opened(tmp_path: Path, application: Application, **settings: Any) -> ApplicationStore:
     return ApplicationStore(tmp_path / f"{application.preset}.sqlite", application, **settings)
 
@@ -109,7 +50,7 @@ def sign_in(store: ApplicationStore, **settings: Any) -> str:
     return store.backend(**settings).authenticate(store.application.username, PASSWORDS["B"]).subject
 
 
-@pytest.mark.parametrize("application", APPLICATIONS, ids=lambda application: application.preset)
+@pytest.mark.parametrize("application", [*APPLICATIONS, *PLATFORMS], ids=lambda application: application.preset)
 def test_preset_needs_only_the_url(tmp_path: Path, application: Application) -> None:
     store = opened(tmp_path, application)
     assert sign_in(store) == application.subject
@@ -121,21 +62,29 @@ def test_preset_needs_only_the_url(tmp_path: Path, application: Application) -> 
     assert PasswordChange not in backend.offers
     assert PasswordRecovery not in backend.offers
     account = backend.find(application.username)
-    assert account.identity.email == "ada@example.com"
+    assert account.identity.email == ("" if application.preset == "spring-security" else "ada@example.com")
     assert account.refused is None
-    assert account.facts["password"] in hashes.SCHEMES
+    assert account.facts["password"] in {*hashes.SCHEMES, hashes.DIGEST}
 
 
 def test_presets_use_existing_settings_and_columns() -> None:
-    assert {application.preset for application in APPLICATIONS} == set(PRESETS) - {"none", "django"}
+    assert {application.preset for application in (*APPLICATIONS, *PLATFORMS)} == set(PRESETS) - {"none", "django"}
     defaults = {item.name: item.default for item in fields(SQLSettings)}
     for name, preset in PRESETS.items():
-        assert all(type(value) is type(defaults[key]) for key, value in preset.items()), name
-        settings = settings_of(SQLSettings, url="sqlite:///x", preset=name)  # type: ignore[arg-type]
-        if name != "none":
-            assert not list(settings.faults()), name
-            assert hashes.parse_scheme_names(settings.schemes) >= {settings.new_scheme}
-            assert "{prefix}" not in repr(settings)
+        for url in (
+            "sqlite:///x",
+            "mysql://db/x",
+            "mariadb+pymysql://db/x",
+            "postgresql://db/x",
+            "mssql+pyodbc://db/x",
+        ):
+            settings = settings_of(SQLSettings, url=url, preset=name)  # type: ignore[arg-type]
+            assert all(type(getattr(settings, key)) is type(defaults[key]) for key in preset), name
+            if name != "none":
+                assert not list(settings.faults()), name
+                assert hashes.parse_scheme_names(settings.schemes) >= {settings.new_scheme}
+                assert all(getattr(settings, key) for key in preset), (name, url)
+                assert "{prefix}" not in repr(settings)
 
 
 TIMES = datetime.now(UTC)

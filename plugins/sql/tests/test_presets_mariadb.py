@@ -12,6 +12,7 @@ import pytest
 from linkauth.backends import PasswordChange, UnknownUser, WrongPassword
 from linkauth.testing import settings_of
 from linkauth_sql import SQLBackend, SQLSettings
+from linkauth_sql.presets import UNREGISTRABLE
 from tests.servers import mariadb
 from tests.servers.mariadb import MariaDB
 
@@ -65,8 +66,8 @@ TABLES: dict[str, tuple[Application, tuple[str, ...]]] = {
             """CREATE TABLE x7_users (id int NOT NULL AUTO_INCREMENT, name varchar(400) NOT NULL DEFAULT '',
             username varchar(150) NOT NULL DEFAULT '', email varchar(100) NOT NULL DEFAULT '',
             password varchar(100) NOT NULL DEFAULT '', block tinyint NOT NULL DEFAULT 0, sendEmail tinyint DEFAULT 0,
-            registerDate datetime NOT NULL DEFAULT '2026-01-01', lastvisitDate datetime,
-            activation varchar(100) NOT NULL DEFAULT '', params text NOT NULL DEFAULT '', lastResetTime datetime,
+            registerDate datetime NOT NULL, lastvisitDate datetime,
+            activation varchar(100) NOT NULL DEFAULT '', params text NOT NULL, lastResetTime datetime,
             resetCount int NOT NULL DEFAULT 0, otpKey varchar(1000) NOT NULL DEFAULT '',
             otep varchar(1000) NOT NULL DEFAULT '', requireReset tinyint NOT NULL DEFAULT 0,
             authProvider varchar(100) NOT NULL DEFAULT '', PRIMARY KEY (id), UNIQUE KEY idx_username (username))
@@ -173,6 +174,28 @@ def test_password_change_keeps_the_form_of_each_column(
         # the new values can be read and changed again
         backend.change_password(installed.username, NEW, PASSWORDS["B"])
         assert backend.find(installed.username).refused is None
+
+
+def test_preset_registers_an_account_or_says_that_it_cannot(
+    server: MariaDB, installed: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = bcrypt.gensalt
+    monkeypatch.setattr(bcrypt, "gensalt", lambda *_: real(4))
+    if installed.preset in UNREGISTRABLE:
+        found = settings_of(SQLSettings, url=server.url, preset=installed.preset, registration=True)  # type: ignore[arg-type]
+        assert "registration" in [key for key, _ in found.faults()]
+        return
+    with closing(backend_of(server, installed, registration=True, password_recovery=True)) as backend:
+        assert all(check.ok and not check.warning for check in backend.check())
+        profile = {"email": "grace@example.com", "name": "Grace Hopper"}
+        name = "grace@example.com" if installed.preset == "laravel" else "grace"
+        identity = backend.register(name, NEW, profile)
+        assert backend.authenticate(name.upper(), NEW) == identity
+        assert (identity.name, identity.email) == ("Grace Hopper", "grace@example.com")
+        assert backend.people_at("Grace@Example.com") == [identity]
+        assert backend.recipient(name) == identity
+        # equal for the collation of the column, and for the application
+        assert backend.is_taken(name.replace("a", "á"))
 
 
 def test_outdated_hash_is_replaced(server: MariaDB, installed: Application) -> None:

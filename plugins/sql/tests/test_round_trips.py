@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from typing import Any
 
@@ -94,6 +94,25 @@ def test_sign_in_is_one_round_trip(
         with pytest.raises(error) if error else ExitStack():
             backend.authenticate(username, password)
     assert len(counter.requests) - before == 3
+
+
+def test_questions_about_an_account_send_as_much_if_there_is_none(store: ServerStore, counter: Counter) -> None:
+    backend = store.backend(**{**ALL_POWERS, "new_account": ("active=true",)})
+
+    def requests(call: Callable[[str], object], argument: str) -> int:
+        before = len(counter.requests)
+        with suppress(UnknownUser):
+            call(argument)
+        return len(counter.requests) - before
+
+    for call, known, unknown in (
+        (backend.is_taken, "jörg", "nobody"),
+        (backend.recipient, "jörg", "nobody"),
+        (backend.people_at, "joerg@example.com", "nobody@example.com"),
+    ):
+        # the first one may connect
+        call(known)
+        assert requests(call, unknown) == requests(call, known) > 0
 
 
 def test_connections_that_the_server_closed_are_replaced(store: ServerStore) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import ctypes
 import hashlib
+import hmac
 import os
 import secrets
 from collections.abc import Callable
@@ -23,8 +24,13 @@ from .stores import FAST_HASHER
 MANY = 64
 PASSWORD = b"correct horse"
 WITHOUT_SALT = {name for name in SCHEMES if name.startswith("hex_")} | {
-    *("ldap_sha", "ldap_md5", "mysql41", "mysql323", "mediawiki_a"),
+    *("ldap_sha", "ldap_sha256", "ldap_sha384", "ldap_sha512", "ldap_md5", "mysql41", "mysql323", "mediawiki_a"),
+    "dovecot_ntlm",
 }
+
+
+WITH_HEX_SALT = {"better_auth", "spring_pbkdf2", "gitea", "discourse"}
+"""Schemes of constant cost, or with hexadecimal salts."""
 
 
 def b64(data: bytes) -> str:
@@ -68,8 +74,25 @@ def ldap(name: str, digest: str) -> Callable[[bytes], str]:
     return lambda salt: f"{{{name}}}{b64(hashlib.new(digest, PASSWORD + salt).digest() + salt)}"
 
 
-def scrypt(salt: str) -> bytes:
-    return hashlib.scrypt(PASSWORD, salt=salt.encode(), n=2, r=8, p=1)
+def scrypt(salt: str | bytes) -> bytes:
+    return hashlib.scrypt(PASSWORD, salt=salt.encode() if isinstance(salt, str) else salt, n=2, r=8, p=1)
+
+
+def ds389(salt: bytes) -> str:
+    return "{PBKDF2_SHA256}" + b64((10).to_bytes(4, "big") + salt * 4 + pbkdf2("sha256", salt * 4, 256))
+
+
+def spring_standard(salt: bytes) -> str:
+    made = hashlib.sha256(salt[:8] + PASSWORD).digest()
+    for _ in range(1_023):
+        made = hashlib.sha256(made).digest()
+    return (salt[:8] + made).hex()
+
+
+def scram(salt: bytes) -> str:
+    salted = pbkdf2("sha256", salt)
+    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    return f"{{SCRAM-SHA-256}}10,{b64(salt)},{b64(stored)},{b64(hmac.digest(salted, b'Server Key', 'sha256'))}"
 
 
 def cheap_bcrypt(password: bytes = PASSWORD) -> str:
@@ -89,6 +112,19 @@ MAKERS: dict[str, Callable[[bytes], str]] = {
     "scrypt": lambda _: library.scrypt.using(rounds=2).hash(PASSWORD),
     "pbkdf2_sha256": lambda _: library.pbkdf2_sha256.using(rounds=10).hash(PASSWORD),
     "pbkdf2_sha512": lambda _: library.pbkdf2_sha512.using(rounds=10).hash(PASSWORD),
+    "pbkdf2_sha1": lambda _: library.pbkdf2_sha1.using(rounds=10).hash(PASSWORD),
+    "pbkdf2_sha384": lambda salt: f"$pbkdf2-sha384$i=10,l=48${b64(salt)}${b64(pbkdf2('sha384', salt))}",
+    "jellyfin": lambda salt: f"$PBKDF2-SHA512$iterations=10${salt.hex()}${pbkdf2('sha512', salt).hex()}",
+    "spring_scrypt": lambda salt: f"$10801${b64(salt)}${b64(scrypt(salt))}",
+    "spring_standard": spring_standard,
+    "ldap_pbkdf2": lambda salt: f"{{PBKDF2}}10${b64(salt).rstrip('=').replace('+', '.')}${b64(pbkdf2('sha1', salt))}",
+    "dovecot_scram": scram,
+    "spring_digest": lambda salt: f"{{MD5}}{{{b64(salt)}}}{hexadecimal('md5', PASSWORD, f'{{{b64(salt)}}}')}",
+    "dovecot_pbkdf2": lambda salt: f"{{PBKDF2}}$1${letters(salt)}$10${pbkdf2('sha1', letters(salt)).hex()}",
+    "django_md5": lambda salt: f"md5${letters(salt)}${hexadecimal('md5', letters(salt), PASSWORD)}",
+    "bcrypt_sha256": lambda _: library.bcrypt_sha256.using(rounds=4).hash(PASSWORD),
+    "atlassian_pbkdf2_sha1": lambda _: library.atlassian_pbkdf2_sha1.hash(PASSWORD),
+    "ds389_pbkdf2": ds389,
     "yescrypt": yescrypt,
     "sha512_crypt": lambda _: library.sha512_crypt.using(rounds=1_000).hash(PASSWORD),
     "sha256_crypt": lambda _: library.sha256_crypt.using(rounds=1_000).hash(PASSWORD),
@@ -117,6 +153,7 @@ MAKERS: dict[str, Callable[[bytes], str]] = {
     "keycloak": keycloak,
     "ldap_ssha": ldap("SSHA", "sha1"),
     "ldap_ssha256": ldap("SSHA256", "sha256"),
+    "ldap_ssha384": ldap("SSHA384", "sha384"),
     "ldap_ssha512": ldap("SSHA512", "sha512"),
     "ldap_smd5": ldap("SMD5", "md5"),
 }
@@ -129,7 +166,7 @@ def is_right(text: str) -> bool:
 
 
 def test_every_salted_scheme_has_a_generator() -> None:
-    assert set(MAKERS) == set(SCHEMES) - WITHOUT_SALT
+    assert set(MAKERS) == set(SCHEMES) - WITHOUT_SALT - WITH_HEX_SALT
 
 
 @pytest.mark.parametrize("name", MAKERS)

@@ -38,6 +38,11 @@ class ServerContract(BackendContract):
     def known(self) -> Known:
         return Known("jörg", PASSWORD, "1")
 
+    @pytest.fixture
+    def refused(self, store: ServerStore) -> Known:
+        store.add("konrad", "zuse-1910", email="konrad@example.com", active=False)
+        return Known("konrad", "zuse-1910", "2")
+
 
 class TestPostgreSQL(ServerContract):
     @pytest.fixture
@@ -129,7 +134,7 @@ def test_sign_in_works_after_server_restart(store: PostgreSQLStore | MariaDBStor
 def test_unresponsive_server_fails_after_timeout(store: PostgreSQLStore | MariaDBStore) -> None:
     backend = store.backend(timeout=2)
     backend.authenticate("jörg", PASSWORD)
-    store.breaks()
+    store.server.hang()
     with ThreadPoolExecutor(1) as threads:
         try:
             for _ in range(2):
@@ -137,7 +142,7 @@ def test_unresponsive_server_fails_after_timeout(store: PostgreSQLStore | MariaD
                 refused = threads.submit(backend.authenticate, "jörg", PASSWORD).exception(60)
                 assert isinstance(refused, BackendUnavailable)
         finally:
-            store.returns()
+            store.server.resume()
     assert wait_for_recovery(backend, Known("jörg", PASSWORD, "1")).subject == "1"
 
 

@@ -254,10 +254,3 @@ def test_time_has_the_form_of_the_previous_value(present: Any, dialect: str) -> 
     written = values.time_in_form_of(present, NOW, dialect)
     assert parse_time(written) == NOW
     assert type(written) is type(present) or present is None or dialect == "sqlite"
-
-
-def test_values_of_a_new_account() -> None:
-    pairs = ("a=now", "b=true", "c=false", "d=null", "e=-7", "f=", "g={username}-x", "h={USERNAME}", "i=uuid")
-    made = values.new_account_values(pairs, "ada", NOW, "sqlite")
-    assert [made[name] for name in "abcdefgh"] == ["2026-11-25 12:00:00", True, False, None, -7, "", "ada-x", "ADA"]
-    assert len(made["i"]) == 36

@@ -13,6 +13,8 @@ from linkauth.config.reader import Keys, SettingsError, Text, ValuesByName
 from linkauth.config.values import convert
 
 CANARY = "hunter2-canary"
+NO_WHOLE_NUMBER = "is not a whole number: write only digits, without a unit (times are in seconds)"
+NO_NUMBER = "is not a number: write only digits and a point, without a unit"
 
 
 @dataclass(frozen=True)
@@ -105,24 +107,24 @@ def test_whole_numbers_are_read(raw: str, number: int) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "problem"),
     [
-        ("number", CANARY, "is not a whole number"),
-        ("number", "1.5", "is not a whole number"),
-        ("number", "１", "is not a whole number"),
-        ("number", "1_000", "is not a whole number"),
-        ("number", "9" * 5000, "is not a whole number"),
-        ("number", "0x10", "is not a whole number"),
-        ("ratio", CANARY, "is not a number"),
-        ("ratio", "nan", "is not a number"),
-        ("ratio", "inf", "is not a number"),
-        ("ratio", "1e3", "is not a number"),
+        ("number", CANARY, NO_WHOLE_NUMBER),
+        ("number", "1.5", NO_WHOLE_NUMBER),
+        ("number", "１", NO_WHOLE_NUMBER),
+        ("number", "1_000", NO_WHOLE_NUMBER),
+        ("number", "9" * 5000, NO_WHOLE_NUMBER),
+        ("number", "0x10", NO_WHOLE_NUMBER),
+        ("ratio", CANARY, NO_NUMBER),
+        ("ratio", "nan", NO_NUMBER),
+        ("ratio", "inf", NO_NUMBER),
+        ("ratio", "1e3", NO_NUMBER),
         ("flag", CANARY, "is neither true nor false"),
         ("flag", "2", "is neither true nor false"),
         ("choice", CANARY, "is not one of: red, blue"),
         ("choice", "Red", "is not one of: red, blue"),
         ("number", "101", "is over 100"),
-        ("needed", "", "is empty; remove the line to use the default"),
-        ("needed", "   ", "is empty; remove the line to use the default"),
-        ("words", "", "is empty; remove the line to use the default"),
+        ("needed", "", "is empty: write a value"),
+        ("needed", "   ", "is empty: write a value"),
+        ("words", "", "is empty: remove the line to use the default"),
     ],
 )
 def test_wrong_value_is_reported_by_key_without_value(key: str, value: str, problem: str) -> None:
@@ -208,9 +210,31 @@ def test_all_faults_are_reported_at_once_in_order() -> None:
     assert CANARY not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("raw", "remedy"),
+    [
+        ('"12"', "; write the value without quotes"),
+        ("'12'", "; write the value without quotes"),
+        ("12 ; seconds", "; a comment after a value is part of the value: write it on a line of its own"),
+        ("12\t# seconds", "; a comment after a value is part of the value: write it on a line of its own"),
+        ("12;13", ""),
+        ('"', ""),
+    ],
+)
+def test_the_written_value_shows_what_to_do(raw: str, remedy: str) -> None:
+    assert faults({**VALID, "p.number": raw}) == {"p.number": NO_WHOLE_NUMBER + remedy}
+
+
+def test_a_relative_path_of_sqlite_is_refused() -> None:
+    for path in ("var/x.sqlite", "./x", "x"):
+        assert faults({**VALID, "p.needed": f"sqlite:///{path}"})["p.needed"].startswith("names its file by a relative")
+    for url in ("sqlite:////var/x", "sqlite:///C:/x", "sqlite:///:memory:", "sqlite://", "postgresql+psycopg://u@h/d"):
+        assert fill({**VALID, "p.needed": url}).needed == url
+
+
 def test_rules_between_keys_run_only_for_valid_types() -> None:
     assert faults({**VALID, "p.flag": "on", "p.maybe": "m"}) == {"p.maybe": "cannot stand beside flag"}
-    assert faults({**VALID, "p.flag": "on", "p.maybe": "m", "p.ratio": "x"}) == {"p.ratio": "is not a number"}
+    assert faults({**VALID, "p.flag": "on", "p.maybe": "m", "p.ratio": "x"}) == {"p.ratio": NO_NUMBER}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from linkauth.config.reader import VALUE_LIMIT, Keys, ValuesByName
+from linkauth.config.reader import Keys, ValuesByName
+from linkauth.config.references import VALUE_LIMIT
 from linkauth.redaction import MASK, redact
 from tests.unit.config.test_ini import CANARY, VALID, faults, fill
 
@@ -50,8 +51,9 @@ def test_unresolvable_reference_is_reported_once(tmp_path: Path, monkeypatch: py
         (f"file:{tmp_path}/latin-1", f"names the file '{tmp_path}/latin-1', {utf_8}"),
         (f"file:{tmp_path}/utf-16", f"names the file '{tmp_path}/utf-16', {utf_8}"),
         ("file:a\0", r"names the file 'a\x00', which is not a valid path"),
-        (f"file:{tmp_path}/empty", "is empty; remove the line to use the default"),
-        ("env:LINKAUTH_TEST", "is empty; remove the line to use the default"),
+        (f"file:{tmp_path}/empty", f"names the file '{tmp_path}/empty', which is empty"),
+        ("env:LINKAUTH_TEST", "names the environment variable 'LINKAUTH_TEST', which is empty"),
+        ("file:run/secret", "names the file 'run/secret', which is a relative path: write an absolute path"),
         ("env:NOT_SET_ANYWHERE", "names the environment variable 'NOT_SET_ANYWHERE', which is not set"),
         ("env:", "names the environment variable '', which is not set"),
     ):

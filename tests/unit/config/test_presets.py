@@ -10,8 +10,15 @@ import pytest
 
 from linkauth.config.presets import preset_values_of, settings_of
 from linkauth.config.reader import Keys, SettingsError
+from linkauth_sql.settings import NAMES
 
 PRESETS: dict[str, Mapping[str, Any]] = {"none": {}, "corp": {"column": "uid", "limit": 5, "words": ("a", "b")}}
+
+
+@dataclass(frozen=True)
+class Columns:
+    columns: tuple[str, ...] = field(default=(), metadata=NAMES)
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,3 +100,9 @@ def test_settings_class_without_presets_gets_ini_values() -> None:
 
     assert settings_of(Plain, path="none") == Plain("none")
     assert preset_values_of(Plain, {}) == {}
+
+
+def test_a_field_may_say_how_its_list_is_split() -> None:
+    keys = Keys({"columns": 'login "Full Name"\n"a""b"', "words": 'a "b c"'}, "")
+    split = keys.fill(Columns)
+    assert split == Columns(("login", '"Full Name"', '"a""b"'), ("a", '"b', 'c"'))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from linkauth.config.plugins import settings_class
@@ -151,6 +153,22 @@ def test_reference_to_unknown_client_is_refused() -> None:
     assert faults(client__server__introspects="alexa nobody") == ["client.server.introspects"]
 
 
+def test_typical_mistakes_are_named_with_their_remedy() -> None:
+    for key, value, problem in (
+        ("backend.corp", "", "has keys, but linkauth.backends does not list it: add it there"),
+        ("backend.staff.accepts", "@example.com", r"has a pattern without \*, which no user name matches: write"),
+        ("backend.staff.accepts", "*@a.example CORP\\", r"has a pattern without \*, which no user name matches: write"),
+        ("client.alexa.grants", "implicit,authorization_code", "contains a comma between its values"),
+        ("client.server.secret", '"k7Jq2mZx9Wb4Tn8Vc5Rd"', "is in quotes, which would be part of it: write it without"),
+    ):
+        with pytest.raises(SettingsError, match=re.escape(f"linkauth.{key}: ") + problem):
+            read({**VALID, f"linkauth.{key}" if value else "linkauth.backend.corp.use": value or "sql"}, settings_class)
+    with pytest.raises(SettingsError, match=r"backend\.corp\.use: is missing: name the plugin of this backend"):
+        read({**VALID, "linkauth.backends": "staff corp"}, settings_class)
+    accepted = read({**VALID, "linkauth.backend.staff.accepts": "*@example.com CORP\\* ada"}, settings_class)
+    assert accepted.backends[0].accepts == ("*@example.com", "CORP\\*", "ada")
+
+
 def test_duplicate_client_id_is_refused() -> None:
     assert faults(client__server__client_id="alexa") == ["client.server.client_id"]
     assert faults(client__server__client_id="x", client__alexa__client_id="x") == ["client.server.client_id"]
@@ -158,6 +176,8 @@ def test_duplicate_client_id_is_refused() -> None:
 
 def test_text_of_scope_without_client_is_refused() -> None:
     assert faults(scope__fly="Fly") == ["scope.fly"]
+    with pytest.raises(SettingsError, match=r"fly: is not a known key, because no client has this scope: add it"):
+        read({**VALID, "linkauth.scope.fly": "Fly"}, settings_class)
     assert faults(scope__fly__de="Fliegen") == ["scope.fly.de"]
 
 

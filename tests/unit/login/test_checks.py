@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import re
+import threading
 from typing import Any
 
 import pytest
@@ -186,3 +187,40 @@ def test_health_includes_lockout_comparison(caplog: pytest.LogCaptureFixture) ->
     assert Health([("a", Backend((), Lockout(5, 900)))], ThrottleSettings())() == {"a": True}
     assert "linkauth.throttle.account_failures = 4" in caplog.text
     assert Health([("a", Backend((), BackendUnavailable("x")))], ThrottleSettings())() == {"a": False}
+
+
+class HangingBackend(Backend):
+    """A backend whose check waits until `release` is set."""
+
+    def __init__(self) -> None:
+        super().__init__([Check("connect", True)])
+        self.release = threading.Event()
+        self.checks_started = 0
+
+    def check(self) -> Any:
+        self.checks_started += 1
+        self.release.wait()
+        return super().check()
+
+
+def test_a_hanging_backend_delays_no_result() -> None:
+    hanging = HangingBackend()
+    health = Health([("a", Backend([Check("connect", True)])), ("b", hanging)], ThrottleSettings())
+    try:
+        # without a limit, this call would not return before the release
+        assert health(wait=0.2) == {"a": True, "b": False}
+        assert health(wait=0) == {"a": True, "b": False}
+        assert hanging.checks_started == 1
+    finally:
+        hanging.release.set()
+    # a first check is waited for by every caller
+    assert health(wait=60) == {"a": True, "b": True}
+    assert hanging.checks_started == 1
+
+
+def test_the_start_logs_which_backends_answer(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    backends = [("corp", Backend([Check("bind", True)])), ("hr", Backend([Check("bind", False, "refused by hr")]))]
+    Health(backends, ThrottleSettings()).log_state()
+    assert "backend hr: bind: refused by hr" in caplog.messages
+    assert caplog.messages[-1] == "backends at the start: corp=answers hr=failed"

@@ -10,8 +10,9 @@ import pytest
 
 from linkauth.backends import Throttled
 from linkauth.config.settings import ThrottleSettings
+from linkauth.identities import address_bucket, normalize_username
 from linkauth.login import throttle as throttle_module
-from linkauth.login.throttle import Throttle, address_bucket, normalize_username
+from linkauth.login.throttle import Throttle
 
 HERE = "192.0.2.1"
 

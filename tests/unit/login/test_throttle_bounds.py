@@ -55,13 +55,14 @@ def test_flood_of_names_does_not_exceed_key_limit(clock: Clock) -> None:
         wrong_secret(throttle, f"client {number}", address)
         right_secret(throttle, f"another {number}", address)
         wrong_secret(throttle, f"another {number}", address)
-    assert len(windows(throttle)) == 5
+        throttle.start(address)
+    assert len(windows(throttle)) == 6
     assert max(sizes(throttle)) <= FEW
-    assert [len(window) for window in windows(throttle)] == [FEW] * 5
+    assert [len(window) for window in windows(throttle)] == [FEW] * 6
     # the throttle has no other collections
     collections = {name for name, value in vars(throttle).items() if isinstance(value, Sized)}
     clients = {"_client", "_client_global", "_client_verified", "_verified"}
-    assert collections == {"_account", "_address", "_key"} | clients
+    assert collections == {"_account", "_address", "_starts", "_key"} | clients
 
 
 def test_failures_stored_per_key_are_bounded(clock: Clock) -> None:

@@ -1,4 +1,4 @@
-"""Tests of log_excerpt(), which gives a bounded part of a parameter for the log and masks private values."""
+"""Tests of the excerpts of parameters for the log and for pages, which are bounded and mask private values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linkauth.oauth2.authorization import LOG_EXCERPT_LIMIT, log_excerpt
+from linkauth.oauth2.excerpts import LOG_EXCERPT_LIMIT, log_excerpt, page_excerpt
 
 SECRET = "Zk93Qx71"
 NAMES = ("state", "code", "access_token", "client_secret", "id_token_hint", "client_assertion", "STATE", "Code")
@@ -55,3 +55,19 @@ def test_parameters_after_private_value_are_shown() -> None:
     assert log_excerpt("https://a.example/cb?state=x&a=1#code=y&b=2") == repr(
         "https://a.example/cb?state=...&a=1#code=...&b=2"
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("https://[::1]:8443/a%20b?c=d&e='f;g'#h~!$(*),i@", "https://[::1]:8443/a%20b?c=d&e='f;g'#h~!$(*),i@"),
+        ("https://a.example/cb ", "https://a.example/cb%20"),
+        ("https://a.example/\n\0cb", "https://a.example/%0A%00cb"),
+        ("https://a.example/\u202eelpmaxe", "https://a.example/%E2%80%AEelpmaxe"),
+        ('Call 0800 "help"', "Call%200800%20%22help%22"),
+        ("https://a.example/cb?code=x y&a=b", "https://a.example/cb?code=...&a=b"),
+        ("x" * (LOG_EXCERPT_LIMIT + 1), "x" * LOG_EXCERPT_LIMIT + "…"),
+    ],
+)
+def test_a_page_shows_a_value_as_a_uri(value: str, shown: str) -> None:
+    assert page_excerpt(value) == shown

@@ -13,11 +13,15 @@ import pytest
 from linkauth.net import (
     Deadline,
     NameNotResolved,
+    certificate_advice,
     client_context,
     connect,
+    connect_unix,
     is_certificate_error,
     is_ip_address,
+    remaining_days,
     resolve,
+    speaks_no_tls,
 )
 from tests.servers.certificates import Authority
 
@@ -125,6 +129,26 @@ def test_connecting_takes_no_longer_than_what_remains() -> None:
     assert all(limit is not None and limit <= 20 for limit in second)
 
 
+def test_unix_socket_with_a_full_backlog_ends_at_the_limit(tmp_path: Path) -> None:
+    path = str(tmp_path / "socket")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        with pytest.raises(ConnectionRefusedError):
+            connect_unix(path, Deadline(60), 30)
+        server.listen(0)
+        with connect_unix(path, Deadline(60), 30) as made:
+            assert made.gettimeout() == 30
+            # the backlog has one place; a second connection waits for it
+            for deadline, seconds in ((Deadline(60), 0.01), (Deadline(0.01), 60)):
+                with pytest.raises(TimeoutError):
+                    connect_unix(path, deadline, seconds)
+            accepted = server.accept()[0]
+            connect_unix(path, Deadline(60), 30).close()
+            accepted.close()
+    with pytest.raises(FileNotFoundError):
+        connect_unix(path + "2", Deadline(60), 30)
+
+
 def test_tls_contexts_verify_and_name_the_setting_that_is_wrong(tmp_path: Path) -> None:
     authority = tmp_path / "ca.pem"
     authority.write_bytes(Authority("authority").pem)
@@ -138,6 +162,44 @@ def test_tls_contexts_verify_and_name_the_setting_that_is_wrong(tmp_path: Path) 
             client_context(str(path))
         with pytest.raises(ValueError, match=r"^client_certificate "):
             client_context(client_certificate=str(path))
+        with pytest.raises(ValueError, match=r"^tls_client_certificate "):
+            client_context(client_certificate=str(path), prefix="tls_")
+    missing = rf"names the file '{tmp_path}/none.pem', which cannot be read: No such file or directory$"
+    for arguments in ({"tls_ca_file": "none.pem"}, {"client_certificate": "empty.pem", "client_key": "none.pem"}):
+        with pytest.raises(ValueError, match=missing):
+            client_context(**{name: str(tmp_path / file) for name, file in arguments.items()})
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        (18, "set tls_ca_file to a PEM file with the authority that signed it"),
+        (20, "set tls_ca_file to a PEM file with the authority that signed it"),
+        (62, "write a name in uris that is in the certificate"),
+        (64, "write a name in uris that is in the certificate"),
+        (9, "check the clock of this machine"),
+        (10, "renew it on the server"),
+        (23, "replace it on the server"),
+    ],
+)
+def test_advice_about_a_certificate_names_the_setting(code: int, advice: str) -> None:
+    error = ssl.SSLCertVerificationError()
+    error.verify_code = code
+    assert certificate_advice(error, "uris") == advice
+
+
+def test_a_port_without_tls_is_recognized() -> None:
+    """A server for clear text answers a TLS handshake with its own protocol."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        connection = socket.create_connection(listener.getsockname())
+        peer, _ = listener.accept()
+        with connection, peer:
+            peer.sendall(b"220 smtp.example.com ESMTP\r\n")
+            with pytest.raises(ssl.SSLError) as caught:
+                client_context().wrap_socket(connection, server_hostname="127.0.0.1")
+    assert speaks_no_tls(caught.value)
+    assert not speaks_no_tls(ssl.SSLCertVerificationError())
+    assert not speaks_no_tls(ConnectionResetError())
 
 
 def test_certificate_errors_are_told_from_other_tls_errors() -> None:
@@ -151,3 +213,29 @@ def test_certificate_errors_are_told_from_other_tls_errors() -> None:
     assert is_certificate_error(alert("TLSV1_ALERT_UNKNOWN_CA"))
     assert not is_certificate_error(alert("WRONG_VERSION_NUMBER"))
     assert not is_certificate_error(OSError("certificate"))
+
+
+def test_remaining_days_of_the_certificates_in_a_file(tmp_path: Path) -> None:
+    authority, path = Authority("a" * 60), tmp_path / "c.pem"
+    # a time after 2049 is in another format
+    for days in (0.5, 20.5, 20_000.5):
+        certificate, key = authority.issue(("localhost", "127.0.0.1"), days=days)
+        path.write_bytes(key + certificate)
+        assert remaining_days(str(path)) == int(days)
+    # the first one that ends decides
+    path.write_bytes(certificate + authority.pem)
+    assert remaining_days(str(path)) == 29
+    path.write_bytes(authority.issue(("a",), ended_days_ago=2)[0])
+    assert remaining_days(str(path)) == -3
+    lines = certificate.splitlines(keepends=True)
+    for broken in (
+        b"",
+        b"\xff\0",
+        key,
+        lines[0] + lines[1] + lines[-1],
+        lines[0] + lines[-1],
+        lines[0] + b"!\n" + lines[-1],
+    ):
+        path.write_bytes(broken)
+        assert remaining_days(str(path)) is None, broken
+    assert remaining_days(str(tmp_path)) is None

@@ -267,3 +267,20 @@ def test_secret_pasted_as_client_id_is_not_logged() -> None:
         parse([("client_id", "the secret")], clients, ISSUER)
     assert "the secret of alexa is not one of alexa" in refused.value.log
     assert "'the secret'" not in refused.value.log
+
+
+def test_several_resources_are_accepted_and_ignored() -> None:
+    """A request may name several resource servers (RFC 8707 section 2)."""
+    resources = [("resource", "https://a.example.com"), ("resource", "https://b.example.com")]
+    pairs = [("client_id", "many"), ("redirect_uri", CB), ("response_type", "token"), ("state", "S")]
+    parsed = parse([*pairs, *resources], CLIENTS, ISSUER)
+    assert "resource" not in dict(parsed.parameters)
+    with pytest.raises(UntrustedRequestError):
+        parse([*pairs, ("state", "S")], CLIENTS, ISSUER)
+
+
+def test_missing_client_id_is_not_logged_as_an_unknown_one() -> None:
+    for pairs in ([], [("client_id", "")]):
+        with pytest.raises(UntrustedRequestError) as refused:
+            parse(pairs, CLIENTS, ISSUER)
+        assert refused.value.log.startswith("client_id is missing or empty, and must be one of one, many")

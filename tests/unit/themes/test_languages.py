@@ -143,9 +143,10 @@ def test_locale_without_catalog_gets_no_language(locale: str) -> None:
 
 def test_offered_languages_are_unique_and_named_in_themselves() -> None:
     result = {each.tag: (each.name, each.direction) for each in selectable((*TEN, *REGIONAL))}
-    assert set(result) == set(TEN)
+    assert set(result) == {*TEN, *REGIONAL}
     assert result["de"] == ("Deutsch", "ltr")
     assert result["es"] == ("Español", "ltr")
+    assert result["es-MX"] == ("Español (México)", "ltr")
     assert result["ar"] == ("العربية", "rtl")
     assert result["pt-BR"] == ("Português (Brasil)", "ltr")
     assert [each.tag for each in selectable(("fr-CA", "en"))] == ["en", "fr-CA"]

@@ -9,6 +9,7 @@ import pytest
 from markupsafe import Markup
 
 from linkauth.themes import page_cache
+from linkauth.themes.fields import Field
 from linkauth.themes.page_cache import PageCache
 
 NAMES = ("ada", "ADA@example.com", "José", "<b>&\"'</b>", "{{ username }}", "a b", "%40", "\\1", "\u2028", " ")
@@ -69,19 +70,19 @@ class Page:
             autoescape=True, undefined=jinja2.StrictUndefined, extensions=["jinja2.ext.i18n"]
         )
         environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
-        self._template = environment.from_string(f"<a>{{{{ form_token }}}}</a>{{{{ query_fields }}}}<p>{source}</p>")
+        self.template = environment.from_string(f"<a>{{{{ form_token }}}}</a>{{{{ query_fields }}}}<p>{source}</p>")
         self.renderings = 0
         self.cache = PageCache(self._render)
 
     def _render(self, _page: str, _language: str, **context: Any) -> str:
         self.renderings += 1
-        return self._template.render(**context)
+        return self.template.render(**context)
 
     def kept(self, username: str, form_token: str = "", fields: str = "") -> str:
-        return self.cache.page("login", "en", form_token, Markup(fields), username=username)
+        return self.cache.page("login", "en", Markup(fields), form_token=form_token, username=username)
 
     def fresh(self, username: str, form_token: str = "", fields: str = "") -> str:
-        return self._template.render(username=username, form_token=form_token, query_fields=Markup(fields))
+        return self.template.render(username=username, form_token=form_token, query_fields=Markup(fields))
 
 
 @pytest.mark.parametrize("source", PRINTED)
@@ -113,7 +114,12 @@ def test_values_that_contain_a_placeholder_are_inserted_unchanged() -> None:
     page = Page('<i title="{{ form_token }}">{{ username }}</i>')
     placeholders = [
         str(text)
-        for text in (page_cache._FORM_TOKEN, page_cache._QUERY_FIELDS, page_cache._USERNAME, *page_cache._EXAMPLES)
+        for text in (
+            page_cache._INSERTED["form_token"],
+            page_cache._QUERY_FIELDS,
+            page_cache._USERNAME,
+            *page_cache._EXAMPLES,
+        )
     ]
     for one in placeholders:
         for other in placeholders:
@@ -122,10 +128,34 @@ def test_values_that_contain_a_placeholder_are_inserted_unchanged() -> None:
     assert page.renderings == 2
 
 
+INSERTED = "".join(f"{{% if {name} %}}<i>{{{{ {name} }}}}</i>{{% endif %}}" for name in page_cache.INSERTED)
+
+
+def test_page_with_hidden_values_is_rendered_once_and_right_for_every_value() -> None:
+    page = Page(INSERTED)
+    for value in ("one", "<&>", *page_cache._INSERTED.values()):
+        values = {"username": "", "fields": (), **dict.fromkeys(page_cache.INSERTED, value)}
+        html = page.cache.page("recover", "en", Markup(), **values)
+        assert html == page.template.render(query_fields="", **values)
+    assert page.renderings == 1
+    # without a value it is another page
+    values["wait"] = ""
+    assert page.cache.page("recover", "en", Markup(), **values) == page.template.render(query_fields="", **values)
+    assert page.renderings == 2
+
+
+def test_page_with_typed_fields_is_not_kept() -> None:
+    page = Page("{% for field in fields %}{{ field.value }}{% endfor %}")
+    for value, renderings in (("", 1), ("", 1), ("Ada", 2), ("Ada", 3), ("", 3)):
+        html = page.cache.page("register", "en", Markup("<b>"), form_token="x<", fields=(Field("name", value=value),))
+        assert html == f"<a>x&lt;</a><b><p>{value}</p>"
+        assert page.renderings == renderings
+
+
 def test_number_of_kept_pages_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page_cache, "PAGE_CACHE_SIZE", 3)
     page = Page("{{ username }}{{ reason }}")
     for reason in (*range(4), 0):
-        page.cache.page("login", "en", "", Markup(), username="ada", reason=reason)
+        page.cache.page("login", "en", Markup(), form_token="", username="ada", reason=reason)
     # each one twice, and the first one again
     assert page.renderings == 10

@@ -20,7 +20,8 @@ from linkauth.themes.theme import Theme, open_theme
 from linkauth.theming.catalogs import update
 from linkauth.web import pages
 
-PAGES = ("login", "password", "error", "home")
+PAGES = ("login", "password", "recover", "code", "new_password", "register", "error", "home")
+MAIL = {"mail": "{% block subject %}{% endblock %}{% block text %}{% endblock %}{% block html %}{% endblock %}"}
 MAIN = "<p>{% trans %}Hello{% endtrans %}, {% trans %}colour{% endtrans %}</p>{{ speaking.name }}"
 TEXTS: dict[str, Any] = {"service_name": {"": "S"}, "clients": {}, "platforms": {}, "scope_texts": {}}
 Make = Callable[..., Any]
@@ -75,22 +76,22 @@ CATALOGS = {
 
 
 def test_regional_catalog_falls_back_per_message(make: Make) -> None:
-    theme = open_module(make("regional_a", CATALOGS, dict.fromkeys(PAGES, MAIN)))
+    theme = open_module(make("regional_a", CATALOGS, {**dict.fromkeys(PAGES, MAIN), **MAIL}))
     assert theme.languages == ("en", "en-US", "fr", "fr-CA")
-    assert [each.tag for each in theme.selectable_languages] == ["en", "fr"]
-    assert theme.render("home", "fr-CA") == "<p>Allô, couleur</p>Français"
+    assert [each.tag for each in theme.selectable_languages] == ["en", "en-US", "fr", "fr-CA"]
+    assert theme.render("home", "fr-CA") == "<p>Allô, couleur</p>Français (Canada)"
     assert theme.render("home", "fr") == "<p>Bonjour, couleur</p>Français"
-    assert theme.render("home", "en-US") == "<p>Hello, color</p>English"
+    assert theme.render("home", "en-US") == "<p>Hello, color</p>English (United States)"
     assert theme.render("home", "en") == "<p>Hello, colour</p>English"
 
 
 def test_child_theme_overrides_single_messages(make: Make) -> None:
-    make("parent_b", CATALOGS, dict.fromkeys(PAGES, MAIN))
+    make("parent_b", CATALOGS, {**dict.fromkeys(PAGES, MAIN), **MAIL})
     child = make("child_b", {"fr": {"Hello": "Salut"}, "en": {"Hello": "Hi"}}, {}, "parent_b")
     theme = open_module(child)
     assert theme.render("home", "fr") == "<p>Salut, couleur</p>Français"
     # the child's French also overrides the parent's Canadian French
-    assert theme.render("home", "fr-CA") == "<p>Salut, couleur</p>Français"
+    assert theme.render("home", "fr-CA") == "<p>Salut, couleur</p>Français (Canada)"
     assert theme.render("home", "en") == "<p>Hi, colour</p>English"
 
 
@@ -109,7 +110,9 @@ def untranslated(name: str, add: str | None = None) -> dict[str, int]:
 
 
 def test_update_adds_and_removes_messages(make: Make) -> None:
-    module = make("parent_c", {**CATALOGS, "fr-CA": {"Hello": "Allô", "left over": "x"}}, dict.fromkeys(PAGES, MAIN))
+    module = make(
+        "parent_c", {**CATALOGS, "fr-CA": {"Hello": "Allô", "left over": "x"}}, {**dict.fromkeys(PAGES, MAIN), **MAIL}
+    )
     templates = Path(module.__file__).parent / "templates"
     more = "{% trans count=1 %}one{% pluralize %}many{% endtrans %}"
     (templates / "home.jinja2").write_text(MAIN + more, "utf-8")
@@ -123,7 +126,7 @@ def test_update_adds_and_removes_messages(make: Make) -> None:
 
 
 def test_catalog_of_child_has_own_and_overridden_messages(make: Make) -> None:
-    make("parent_d", CATALOGS, dict.fromkeys(PAGES, MAIN))
+    make("parent_d", CATALOGS, {**dict.fromkeys(PAGES, MAIN), **MAIL})
     own = "{% trans %}Hello{% endtrans %} {% trans %}Own{% endtrans %}"
     child = make("child_d", {"fr": {"colour": "teinte", "gone": "x"}}, {"home": own}, "parent_d")
     assert untranslated("child_d") == {"fr": 1}
@@ -131,7 +134,7 @@ def test_catalog_of_child_has_own_and_overridden_messages(make: Make) -> None:
 
 
 def test_catalogs_command_reports_untranslated_messages(make: Make) -> None:
-    make("parent_e", CATALOGS, dict.fromkeys(PAGES, MAIN))
+    make("parent_e", CATALOGS, {**dict.fromkeys(PAGES, MAIN), **MAIL})
     result = CliRunner().invoke(main, ["catalogs", "parent_e", "--add", "nl"])
     assert result.output.splitlines() == [
         "parent_e en-US: complete",

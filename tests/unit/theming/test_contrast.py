@@ -6,11 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from linkauth.theming import contrast
-from linkauth.theming.cascade import Cascade
-from linkauth.theming.check import Page
-from linkauth.theming.markup import Document
-from linkauth.theming.variants import SCHEMES
+from linkauth.theming.check import Page, low_contrast
+from linkauth.theming.markup import Document, structure
 from tests.theme_package import ThemePackage
 
 PARENTS_CSS = '{% include "parent/static/page.css.jinja2" %}\n'
@@ -22,13 +19,11 @@ def faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixt
     monkeypatch.syspath_prepend(tmp_path)
     css = request.getfixturevalue("css")
     theme = ThemePackage(tmp_path, {"static/page.css.jinja2": PARENTS_CSS + css}).open()
-    findings = []
+    pages = []
     for state in theme.states:
         html = theme.render_state(state, "en")
-        page = Page(theme, state, "en", html, Document(html))
-        for scheme in SCHEMES:
-            findings += contrast.faults(page.document, Cascade(page.style_sheet(), scheme))
-    return findings
+        pages.append(Page(theme, state, "en", html, structure(html), Document(html)))
+    return [finding.what for finding in low_contrast(pages)]
 
 
 UNREADABLE = [

@@ -11,14 +11,23 @@ import pytest
 
 import linkauth_theme_default
 from linkauth.config.plugins import load
+from linkauth.mail.message import MAIL_KINDS
 from linkauth.testing.theme import TEXTS
 from linkauth.themes import states
-from linkauth.themes.states import page_states
+from linkauth.themes.fields import FIELD_ERRORS, FIELD_KINDS, KNOWN_FIELDS, Field
+from linkauth.themes.states import mail_states, page_states
 from linkauth.themes.theme import Theme, open_theme
 from linkauth.theming.inheritance import Templates
 from tests.conftest import ROOT
 
 TEXT = (ROOT / "themes/README.md").read_text("utf-8")
+TEMPLATES = (*states.PAGES, states.MAIL)
+STEPS = {
+    "recover": states.RECOVER_ERRORS,
+    "code": states.CODE_ERRORS,
+    "new_password": states.NEW_PASSWORD_ERRORS,
+    "register": states.REGISTER_ERRORS,
+}
 INTERNAL = {"catalog", "gettext", "ngettext", "_"}
 """The globals that {% trans %} uses."""
 
@@ -45,7 +54,8 @@ def rows(heading: str) -> list[str]:
 
 
 def blocks(heading: str) -> list[str]:
-    return re.findall(r"^\| block `(\w+)` \|", section(heading), re.MULTILINE)
+    cells = re.findall(r"^\| (block .*?) \|", section(heading), re.MULTILINE)
+    return [name for cell in cells for name in re.findall(r"block `(\w+)`", cell)]
 
 
 def variables(templates: Templates, page: str) -> set[str]:
@@ -62,33 +72,48 @@ def variables(templates: Templates, page: str) -> set[str]:
 EVERY = "Every page: `base.jinja2`"
 
 
-@pytest.mark.parametrize("page", ["login", "password", "error", "home"])
+@pytest.mark.parametrize("page", [name.removesuffix(".jinja2") for name in TEMPLATES])
 def test_listed_variables_of_page_are_those_of_its_states(page: str) -> None:
-    given = {name for state in page_states("skill", ()) if state.page == page for name in state.context}
+    every_state = [*page_states("skill", ()), *mail_states("skill")]
+    given = {name for state in every_state if state.page == page for name in state.context}
     named = rows(f"`{page}.jinja2`")
     assert sorted(named) == sorted(given)
 
 
 def test_listed_variables_are_those_that_templates_read(theme: Theme, templates: Templates) -> None:
-    read = set().union(*(variables(templates, page) for page in states.PAGES))
-    names = {name for page in states.PAGES for name in templates.dependencies(page)}
+    read = set().union(*(variables(templates, page) for page in TEMPLATES))
+    names = {name for page in TEMPLATES for name in templates.dependencies(page)}
     every = {each.name for name in names for each in templates.parse(name).find_all(jinja2.nodes.Name)}
     read |= every & set(theme.environment.globals) - set(jinja2.defaults.DEFAULT_NAMESPACE)
-    named = {name for page in states.PAGES for name in rows(f"`{page}`")} | set(rows(EVERY))
+    named = {name for page in TEMPLATES for name in rows(f"`{page}`")} | set(rows(EVERY))
     assert named == read - INTERNAL
 
 
 def test_listed_blocks_are_those_of_the_templates(templates: Templates) -> None:
     assert sorted(blocks(EVERY)) == sorted(templates.blocks("base.jinja2"))
-    for page in states.PAGES:
+    for page in TEMPLATES:
         assert sorted(blocks(f"`{page}`")) == sorted(templates.blocks(page) - templates.blocks("base.jinja2")), page
 
 
 def test_listed_codes_are_those_of_the_core() -> None:
-    login, password, error = re.split(r"On the password page:|`reason` on the error page:", section("The codes"))
-    codes = [set(re.findall(r"`(\w+)`", part)) for part in (login, password, error)]
-    assert codes == [set(states.SIGN_IN_ERRORS) | {"error"}, set(states.PASSWORD_ERRORS), set(states.REQUEST_ERRORS)]
+    separators = [
+        r"On the password page:",
+        *(f"On the page `{page}`:" for page in STEPS),
+        "`reason` on the error page:",
+    ]
+    login, *parts = re.split("|".join(separators), section("The codes"))
+    codes = [set(re.findall(r"`(\w+)`", part)) for part in (login.removeprefix("\n`error`"), *parts)]
+    expected = (states.SIGN_IN_ERRORS, states.PASSWORD_ERRORS, *STEPS.values(), states.REQUEST_ERRORS)
+    assert codes == [set(each) for each in expected]
     assert all(f"`{reason}`" in section("`password.jinja2`") for reason in states.PASSWORD_REASONS)
+    assert all(f"`{purpose}`" in section("`code.jinja2`") for purpose in states.PURPOSES)
+
+
+def test_listed_properties_of_fields_and_kinds_of_mails_are_those_of_the_core() -> None:
+    words = set(re.findall(r"`(\w+)`", section("`register.jinja2`").split("Each field has")[1]))
+    assert words == {each.name for each in fields(Field)} | {*FIELD_KINDS, *FIELD_ERRORS, *KNOWN_FIELDS}
+    (kinds,) = re.findall(r"^\| `kind` \| (.*) \|$", section("`mail.jinja2`"), re.MULTILINE)
+    assert re.findall(r"`(\w+)`", kinds) == list(MAIL_KINDS)
 
 
 def test_listed_custom_properties_are_those_of_the_style_sheet(theme: Theme) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -115,11 +116,17 @@ class Parameters:
 def _logo_problem(path: Path) -> str | None:
     if path.suffix.lower() not in _LOGOS:
         return "is not the path of an svg, png, jpg or webp file"
-    if not path.is_file():
-        return "names a file that does not exist"
-    if path.stat().st_size > LOGO_LIMIT:
+    if not path.is_absolute():
+        return "is a relative path: write an absolute path, or begin it with %(here)s/ for the folder of the ini file"
+    try:
+        with path.open("rb") as file:
+            content = file.read(LOGO_LIMIT + 1)
+    except OSError as error:
+        return f"names the file {str(path)!a}, which cannot be read: {os.strerror(error.errno or 0)}"
+    except ValueError:
+        return "is not a valid path"
+    if len(content) > LOGO_LIMIT:
         return f"names a file of more than {LOGO_LIMIT} bytes, too much for phones"
-    content = path.read_bytes()
     if not _LOGOS[path.suffix.lower()].match(content):
         return "names a file whose content does not match its extension"
     if path.suffix.lower() != ".svg":

@@ -40,8 +40,8 @@ class TestVellmoor(ThemeContract):
         assert re.findall(r"--card: (#\w+)", css(theme))[-2:] == ["#fffdf7", "#1a221e"]
 
     def test_header_block_is_overridden_and_form_is_inherited(self, theme: Theme, parent: Theme) -> None:
-        assert '<header class="band">' in self.login(theme)
-        assert '<header class="band">' not in self.login(parent)
+        assert '<p class="name">Example Rides</p>' in self.login(theme)
+        assert '<p class="name">' not in self.login(parent)
         form = re.compile(r'<form method="post">.*<button type="submit" class="primary"', re.DOTALL)
         (child_form,), (parent_form,) = form.findall(self.login(theme)), form.findall(self.login(parent))
         assert child_form.replace("Customer number or e-mail address", "User name") == parent_form

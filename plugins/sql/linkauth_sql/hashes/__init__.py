@@ -1,6 +1,7 @@
 """Password hash schemes: identifies the scheme of a stored hash by its format, and verifies passwords against it.
 
-The schemes are defined in `modern`, `php`, `frameworks` and `plain`. The module `scheme` defines the class `Scheme`.
+The schemes are defined in `modern`, `phc`, `php`, `frameworks`, `columns`, `directories` and `plain`. The module
+`scheme` defines the class `Scheme`.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ import time
 from collections.abc import Callable
 from functools import cache
 
-from linkauth_sql.hashes import frameworks, modern, php, plain
+from linkauth_sql.hashes import columns, directories, frameworks, modern, phc, php, plain
 from linkauth_sql.hashes.scheme import Cost, HashMatch, Limits, Scheme, UnusableHash
 
 __all__ = [
+    "DIGEST",
     "NEW_SCHEMES",
     "SCHEMES",
     "STRONG_SCHEMES",
@@ -31,13 +33,16 @@ __all__ = [
     "verify",
 ]
 
-SCHEMES = {scheme.name: scheme for module in (modern, php, frameworks, plain) for scheme in module.SCHEMES}
+_MODULES = (modern, phc, php, frameworks, columns, directories, plain)
+SCHEMES = {scheme.name: scheme for module in _MODULES for scheme in module.SCHEMES}
 """Every scheme, by its name in the ini file."""
 STRONG_SCHEMES = tuple(name for name, scheme in SCHEMES.items() if scheme.strong)
 """Names of the schemes that are allowed by default."""
 NEW_SCHEMES = tuple(name for name, scheme in SCHEMES.items() if scheme.create)
 """Names of the schemes that can hash a new password."""
 
+DIGEST = "digest"
+"""The name of the scheme that the setting `digest` defines. It has to be allowed like a weak scheme if it is fast."""
 MAX_HASH_CHARACTERS = 4_096
 MAX_PASSWORD_BYTES = 512
 """The maximum length of passwords for `LENGTH_LIMITED_SCHEMES`. crypt(3) and Drupal have the same limit."""
@@ -48,15 +53,17 @@ LENGTH_LIMITED_SCHEMES = frozenset(
 _PBKDF2_STEP = 250
 """PBKDF2 rounds in one step of `consume_cpu`, about 0.05 ms."""
 _SCHEME_PREFIX = re.compile(
-    r"\{(?:CRYPT|BLF-CRYPT|MD5-CRYPT|SHA256-CRYPT|SHA512-CRYPT|ARGON2|ARGON2I|ARGON2ID)\}", re.IGNORECASE
+    r"\{(?:(?:CRYPT|BLF-CRYPT|MD5-CRYPT|DES-CRYPT|SHA256-CRYPT|SHA512-CRYPT|ARGON2|ARGON2I|ARGON2ID)"
+    r"(?:\.(?P<encoding>HEX|B64|BASE64))?|MD5(?=\}\$1\$))\}",
+    re.IGNORECASE,
 )
 """Prefixes that OpenLDAP and Dovecot write before a hash that already identifies its scheme."""
 
 _PARAMETER_ERRORS = (ValueError, TypeError, OverflowError, RecursionError)
 """Exceptions that invalid hash parameters cause, such as huge numbers or deeply nested JSON."""
 
-LOSSY_SCHEMES = frozenset({"mysql323"})
-"""Schemes that ignore some characters of the password: mysql323 ignores spaces and tabs."""
+LOSSY_SCHEMES = frozenset({"mysql323", "better_auth"})
+"""Schemes that ignore some characters of the password, such as spaces (mysql323), or equate some (better_auth)."""
 
 
 def parse_scheme_names(names: tuple[str, ...]) -> frozenset[str]:
@@ -64,20 +71,33 @@ def parse_scheme_names(names: tuple[str, ...]) -> frozenset[str]:
 
     Raises ValueError if a name is unknown.
     """
-    if unknown := [name for name in names if name != "strong" and name not in SCHEMES]:
-        raise ValueError(f"contains {len(unknown)} unknown scheme(s); valid: strong, {', '.join(SCHEMES)}")
+    if unknown := [name for name in names if name not in ("strong", DIGEST) and name not in SCHEMES]:
+        raise ValueError(f"contains {len(unknown)} unknown scheme(s); valid: strong, {DIGEST}, {', '.join(SCHEMES)}")
     return frozenset(name for name in names if name != "strong") | (set(STRONG_SCHEMES) if "strong" in names else set())
 
 
 def identify(stored: str) -> tuple[Scheme, HashMatch]:
     """Returns the scheme of a stored hash and its match. Raises UnusableHash if no scheme matches."""
     if len(stored) <= MAX_HASH_CHARACTERS:
-        prefix = _SCHEME_PREFIX.match(stored)
-        text = stored[prefix.end() :] if prefix else stored
+        text = _without_scheme_prefix(stored)
         for scheme in SCHEMES.values():
             if match := scheme.hash_pattern().fullmatch(text):
                 return scheme, match
     raise UnusableHash("is of an unknown scheme")
+
+
+def _without_scheme_prefix(stored: str) -> str:
+    """Returns a stored hash without a prefix of `_SCHEME_PREFIX`, and decoded if the prefix names an encoding."""
+    prefix = _SCHEME_PREFIX.match(stored)
+    if not prefix:
+        return stored
+    text, encoding = stored[prefix.end() :], (prefix["encoding"] or "").upper()
+    if not encoding:
+        return text
+    try:
+        return (bytes.fromhex(text) if encoding == "HEX" else plain.decode_base64(text)).decode("ascii")
+    except ValueError as error:
+        raise UnusableHash("is broken: the encoding that its prefix names does not fit") from error
 
 
 def cost_of(scheme: Scheme, match: HashMatch, limits: Limits | None = None) -> Cost:
@@ -95,8 +115,21 @@ def cost_of(scheme: Scheme, match: HashMatch, limits: Limits | None = None) -> C
     elif cost.memory > limits.memory:
         exceeded = "hash_memory"
     else:
+        _check(scheme, match)
         return cost
-    raise UnusableHash(f"is a {scheme.name} hash that would take too long or too much memory to check ({exceeded})")
+    raise UnusableHash(
+        f"is {scheme.with_article} hash that would take too long or too much memory to check ({exceeded})"
+    )
+
+
+def _check(scheme: Scheme, match: HashMatch) -> None:
+    """Raises UnusableHash if no password can match the stored hash."""
+    try:
+        scheme.check(match)
+    except UnusableHash as unusable:
+        raise UnusableHash(f"{unusable} ({scheme.name})") from unusable
+    except _PARAMETER_ERRORS as error:
+        raise UnusableHash(f"is a broken {scheme.name} hash") from error
 
 
 OnVerified = Callable[[float, bool], None]
@@ -110,7 +143,8 @@ def verify(
 
     Raises UnusableHash if the hash is broken.
     """
-    limit = MAX_PASSWORD_BYTES if scheme.name in LENGTH_LIMITED_SCHEMES else sys.maxsize
+    is_limited = scheme.name in LENGTH_LIMITED_SCHEMES or scheme.slowdown > 1
+    limit = MAX_PASSWORD_BYTES if is_limited else sys.maxsize
     cpu_start, wall_start = time.thread_time(), time.perf_counter()
     try:
         # a password over the limit is checked too, so that the response time does not show its length

@@ -12,18 +12,20 @@ from typing import Any
 
 from linkauth_sql.hashes.modern import (
     ARGON2,
+    ARGON2_SALT_BYTES,
     BCRYPT,
     BCRYPT_BYTES,
+    argon2_check,
     argon2_match_cost,
     argon2_verify,
+    bcrypt_check,
     bcrypt_match_cost,
     bcrypt_verify,
     recommended,
 )
+from linkauth_sql.hashes.phc import checked_n, scrypt
 from linkauth_sql.hashes.plain import decode_base64, hex_digest
 from linkauth_sql.hashes.scheme import (
-    LARGEST_MEMORY,
-    MEBIBYTE,
     Cost,
     HashMatch,
     Scheme,
@@ -48,11 +50,7 @@ _KEYCLOAK_DIGESTS = {"pbkdf2": "sha1", "pbkdf2-sha256": "sha256", "pbkdf2-sha512
 
 
 def _scrypt(password: bytes, salt: bytes, match: HashMatch, size: int) -> bytes:
-    n, r, p = int(match["n"]), int(match["r"]), int(match["p"])
-    try:
-        return hashlib.scrypt(password, salt=salt, n=n, r=r, p=p, dklen=size, maxmem=LARGEST_MEMORY + MEBIBYTE)
-    except ValueError as error:
-        raise UnusableHash("is a broken scrypt hash") from error
+    return scrypt(password, salt, int(match["n"]), int(match["r"]), int(match["p"]), size)
 
 
 def _scrypt_match_cost(match: HashMatch) -> Cost:
@@ -79,6 +77,11 @@ def _werkzeug_pbkdf2(match: HashMatch, password: bytes) -> bool:
     return compare_digest(hashlib.pbkdf2_hmac(match["digest"], password, salt, int(match["rounds"])), stored)
 
 
+def _check_werkzeug_pbkdf2(match: HashMatch) -> None:
+    if len(match["value"]) != 2 * hashlib.new(match["digest"]).digest_size:
+        raise UnusableHash("has a digest of an implausible length")
+
+
 def _aspnet_v2(match: HashMatch, password: bytes) -> bool:
     """Checks version 2: a zero byte, 16 bytes of salt, and 32 bytes of PBKDF2 with HMAC-SHA1 and 1,000 rounds."""
     stored = decode_base64(match[0])
@@ -100,13 +103,19 @@ def _aspnet_v3_cost(match: HashMatch) -> Cost:
     return pbkdf2_cost(_ASPNET_DIGESTS[digest], count, len(stored) - _ASPNET_HEADER_BYTES - salt_size)
 
 
-def _aspnet_v3(match: HashMatch, password: bytes) -> bool:
+def _aspnet_v3_parts(match: HashMatch) -> tuple[int, int, bytes, bytes]:
+    """Returns (index of the digest, rounds, salt, key). Raises UnusableHash."""
     stored = decode_base64(match[0])
     digest, count, salt_size = _aspnet_v3_header(stored)
     salt_end = _ASPNET_HEADER_BYTES + salt_size
     salt, key = stored[_ASPNET_HEADER_BYTES:salt_end], stored[salt_end:]
     if digest >= len(_ASPNET_DIGESTS) or not count or len(salt) < 8 or not checked_digest(key):
         raise UnusableHash("is a broken hash of ASP.NET Identity")
+    return digest, count, salt, key
+
+
+def _aspnet_v3(match: HashMatch, password: bytes) -> bool:
+    digest, count, salt, key = _aspnet_v3_parts(match)
     return compare_digest(hashlib.pbkdf2_hmac(_ASPNET_DIGESTS[digest], password, salt, count, len(key)), key)
 
 
@@ -153,6 +162,12 @@ def _keycloak_cost(match: HashMatch) -> Cost:
     return pbkdf2_cost(_KEYCLOAK_DIGESTS[algorithm], count, len(value))
 
 
+def _check_keycloak(match: HashMatch) -> None:
+    _, salt, algorithm, _, _ = _keycloak_parts(match)
+    if algorithm == "argon2" and len(salt) < ARGON2_SALT_BYTES:
+        raise UnusableHash("has a salt that is too short for Argon2")
+
+
 def _keycloak(match: HashMatch, password: bytes) -> bool:
     value, salt, algorithm, count, more = _keycloak_parts(match)
     try:
@@ -193,6 +208,7 @@ SCHEMES = (
         hash_pattern=lambda: re.compile(rf"argon2(?P<argon2>{ARGON2})"),
         verify=lambda match, password: argon2_verify(match["argon2"], password),
         cost=argon2_match_cost,
+        check=argon2_check,
         create=lambda password: "argon2" + recommended().hash(password),
     ),
     Scheme(
@@ -200,6 +216,7 @@ SCHEMES = (
         hash_pattern=lambda: re.compile(rf"bcrypt\$(?P<bcrypt>{BCRYPT})"),
         verify=lambda match, password: bcrypt_verify(match["bcrypt"], password),
         cost=bcrypt_match_cost,
+        check=bcrypt_check,
         max_bytes=BCRYPT_BYTES,
     ),
     Scheme(
@@ -207,6 +224,7 @@ SCHEMES = (
         hash_pattern=lambda: re.compile(rf"bcrypt_sha256\$(?P<bcrypt>{BCRYPT})"),
         verify=lambda match, password: bcrypt_verify(match["bcrypt"], hex_digest("sha256", password)),
         cost=bcrypt_match_cost,
+        check=bcrypt_check,
     ),
     Scheme(
         name="django_scrypt",
@@ -215,11 +233,20 @@ SCHEMES = (
         ),
         verify=_django_scrypt,
         cost=_scrypt_match_cost,
+        check=lambda match: (checked_n(int(match["n"])), checked_digest(decode_base64(match["value"]))),
     ),
     Scheme(
         name="django_sha1",
         hash_pattern=lambda: re.compile(r"sha1\$[^$]*\$[0-9a-f]{40}"),
         verify=passlib_verifier("django_salted_sha1", any_salt=True),
+        strong=False,
+    ),
+    Scheme(
+        name="django_md5",
+        hash_pattern=lambda: re.compile(r"md5\$(?P<salt>[^$]*)\$(?P<value>[0-9a-f]{32})"),
+        verify=lambda match, password: compare_digest(
+            hex_digest("md5", match["salt"].encode("utf-8", "surrogatepass") + password), match["value"].encode("ascii")
+        ),
         strong=False,
     ),
     Scheme(
@@ -229,6 +256,7 @@ SCHEMES = (
         ),
         verify=_werkzeug_scrypt,
         cost=_scrypt_match_cost,
+        check=lambda match: (checked_n(int(match["n"])), checked_digest(bytes.fromhex(match["value"]))),
     ),
     Scheme(
         name="werkzeug_pbkdf2",
@@ -238,6 +266,7 @@ SCHEMES = (
         verify=_werkzeug_pbkdf2,
         # the library computes one block of the digest
         cost=lambda match: pbkdf2_cost(match["digest"], int(match["rounds"])),
+        check=_check_werkzeug_pbkdf2,
     ),
     # base64 of 49 bytes that begin with 0 (the second character also encodes bits of the salt), or of 61 or more bytes
     # that begin with 1
@@ -252,6 +281,7 @@ SCHEMES = (
         hash_pattern=lambda: re.compile(r"AQAAAA[A-Za-z0-9+/]{60,300}={0,2}"),
         verify=_aspnet_v3,
         cost=_aspnet_v3_cost,
+        check=_aspnet_v3_parts,
         create=_aspnet_v3_new,
     ),
     Scheme(
@@ -259,5 +289,6 @@ SCHEMES = (
         hash_pattern=lambda: re.compile(r"(?P<secret>\{\"(?:value|salt)\"[^\n]*\})\n(?P<settings>\{.*\})", re.DOTALL),
         verify=_keycloak,
         cost=_keycloak_cost,
+        check=_check_keycloak,
     ),
 )

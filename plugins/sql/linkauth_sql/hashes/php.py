@@ -12,8 +12,10 @@ from hmac import compare_digest
 from linkauth_sql.hashes.modern import (
     ARGON2,
     BCRYPT,
+    argon2_check,
     argon2_match_cost,
     argon2_verify,
+    bcrypt_check,
     bcrypt_match_cost,
     bcrypt_new,
     bcrypt_verify,
@@ -77,11 +79,14 @@ def _mediawiki_layered(match: HashMatch, password: bytes) -> bool:
     return _mediawiki_pbkdf2(match, inner)
 
 
+def _mediawiki_parts(match: HashMatch) -> tuple[bytes, bytes]:
+    """Returns (digest, salt). Raises UnusableHash."""
+    return checked_digest(decode_base64(match["value"])), decode_base64(match["salt"])
+
+
 def _mediawiki_pbkdf2(match: HashMatch, password: bytes) -> bool:
-    stored = checked_digest(decode_base64(match["value"]))
-    made = hashlib.pbkdf2_hmac(
-        match["digest"], password, decode_base64(match["salt"]), int(match["rounds"]), len(stored)
-    )
+    stored, salt = _mediawiki_parts(match)
+    made = hashlib.pbkdf2_hmac(match["digest"], password, salt, int(match["rounds"]), len(stored))
     return compare_digest(made, stored)
 
 
@@ -109,6 +114,7 @@ SCHEMES = (
         hash_pattern=lambda: re.compile(rf"\$wp(?P<bcrypt>{BCRYPT})"),
         verify=lambda match, password: bcrypt_verify(match["bcrypt"], _wordpress_prehash(password)),
         cost=bcrypt_match_cost,
+        check=bcrypt_check,
         create=lambda password: "$wp" + bcrypt_new(12, _wordpress_prehash(password)),
     ),
     Scheme(
@@ -143,6 +149,7 @@ SCHEMES = (
         hash_pattern=lambda: re.compile(rf":pbkdf2{_PLAIN}"),
         verify=_mediawiki_pbkdf2,
         cost=_mediawiki_cost,
+        check=_mediawiki_parts,
         create=_mediawiki_pbkdf2_new,
     ),
     Scheme(
@@ -150,12 +157,14 @@ SCHEMES = (
         hash_pattern=lambda: re.compile(rf":pbkdf2{_LAYERED}"),
         verify=_mediawiki_layered,
         cost=_mediawiki_cost,
+        check=_mediawiki_parts,
     ),
     Scheme(
         name="mediawiki_argon2",
         hash_pattern=lambda: re.compile(rf":argon2:(?P<argon2>{ARGON2})"),
         verify=lambda match, password: argon2_verify(match["argon2"], password),
         cost=argon2_match_cost,
+        check=argon2_check,
     ),
     Scheme(
         name="mediawiki_b",

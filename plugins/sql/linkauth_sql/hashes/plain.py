@@ -1,4 +1,4 @@
-"""Weak schemes of one digest, salted or not: the LDAP schemes, the MySQL schemes, and hexadecimal digests."""
+"""Weak schemes of one digest without a salt: the MySQL schemes, and hexadecimal digests."""
 
 from __future__ import annotations
 
@@ -6,12 +6,8 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Callable
-from hmac import compare_digest
 
-from linkauth_sql.hashes.scheme import HashMatch, Scheme, UnusableHash, passlib_verifier
-
-_BASE64 = r"[A-Za-z0-9+/]+={0,2}"
+from linkauth_sql.hashes.scheme import Scheme, UnusableHash, passlib_verifier
 
 
 def decode_base64(text: str) -> bytes:
@@ -30,27 +26,13 @@ def hex_digest(algorithm: str, data: bytes) -> bytes:
     return digest(algorithm, data).hex().encode("ascii")
 
 
-def _ldap_verifier(algorithm: str) -> Callable[[HashMatch, bytes], bool]:
-    """Returns a check for a digest that a salt of any length may follow (slapd.conf(5), password-hash)."""
-    size = hashlib.new(algorithm, usedforsecurity=False).digest_size
+def nt_digest(text: bytes) -> bytes:
+    """Returns the NT hash of Windows: MD4 of the text in UTF-16 (MS-NLMP 3.3.1). It is computed in Python."""
+    # OpenSSL 3 has no MD4 by default
+    from passlib.crypto.digest import lookup_hash
 
-    def verify(match: HashMatch, password: bytes) -> bool:
-        stored = decode_base64(match["value"])
-        if len(stored) < size:
-            raise UnusableHash(f"is broken: it is too short for {algorithm}")
-        return compare_digest(digest(algorithm, password + stored[size:]), stored[:size])
-
-    return verify
-
-
-def _ldap_scheme(name: str, prefix: str, algorithm: str) -> Scheme:
-    hash_format = rf"\{{{prefix}\}}(?P<value>{_BASE64})"
-    return Scheme(
-        name=name,
-        hash_pattern=lambda: re.compile(hash_format, re.IGNORECASE),
-        verify=_ldap_verifier(algorithm),
-        strong=False,
-    )
+    encoded = text.decode("utf-8", "surrogatepass").encode("utf-16-le", "surrogatepass")
+    return bytes(lookup_hash("md4").const(encoded).digest())
 
 
 def _passlib_scheme(name: str, hash_format: str) -> Scheme:
@@ -58,14 +40,6 @@ def _passlib_scheme(name: str, hash_format: str) -> Scheme:
 
 
 SCHEMES = (
-    # not with libpass, which accepts only salts of 4 to 16 bytes and only upper-case prefixes; servers write other
-    # salts, and OpenLDAP ignores the case of the prefix
-    _ldap_scheme("ldap_ssha", "SSHA", "sha1"),
-    _ldap_scheme("ldap_ssha256", "SSHA256", "sha256"),
-    _ldap_scheme("ldap_ssha512", "SSHA512", "sha512"),
-    _ldap_scheme("ldap_smd5", "SMD5", "md5"),
-    _ldap_scheme("ldap_sha", "SHA", "sha1"),
-    _ldap_scheme("ldap_md5", "MD5", "md5"),
     _passlib_scheme("mysql41", r"\*[0-9A-Fa-f]{40}"),
     _passlib_scheme("mysql323", r"[0-9A-Fa-f]{16}"),
     _passlib_scheme("hex_md5", r"[0-9A-Fa-f]{32}"),

@@ -48,7 +48,9 @@ class Scheme:
     all patterns otherwise. `verify` checks a password. `cost` returns the cost of a check; hashes of one scheme with
     equal costs take equal time. `strong` schemes are slow by design and are allowed by default. `create` hashes a new
     password. `max_bytes` is the number of bytes of a password that the scheme uses, 0 for all; the check ignores the
-    rest. A password of `hashes.MAX_PASSWORD_BYTES` takes up to `slowdown` times as long as a short one.
+    rest. A password of `hashes.MAX_PASSWORD_BYTES` takes up to `slowdown` times as long as a short one. `check` raises
+    UnusableHash, or ValueError, if no password can match the stored hash; it costs much less than `verify`. `accepts`
+    returns whether a match of the pattern is a hash of this scheme at all.
     """
 
     name: str
@@ -59,6 +61,13 @@ class Scheme:
     create: Callable[[bytes], str] | None = None
     max_bytes: int = 0
     slowdown: int = 1
+    check: Callable[[HashMatch], object] = lambda _match: None
+    accepts: Callable[[HashMatch], bool] = lambda _match: True
+
+    @property
+    def with_article(self) -> str:
+        article = "an" if self.name.startswith(("a", "e", "i", "o", "u", "md5", "ldap")) else "a"
+        return f"{article} {self.name}"
 
 
 def checked_digest(digest: bytes) -> bytes:
@@ -114,8 +123,10 @@ _PBKDF2_ROUNDS = {"sha1": 4_000, "sha256": 4_000, "sha384": 2_000, "sha512": 2_0
 def pbkdf2_cost(digest: str, count: int, size: int = 0) -> Cost:
     """Returns the cost of PBKDF2 (RFC 8018) with `count` rounds and a key of `size` bytes, 0 for one block.
 
-    Each block of the key takes `count` rounds.
+    Each block of the key takes `count` rounds. Raises UnusableHash without a round.
     """
+    if count < 1:
+        raise UnusableHash("is a broken PBKDF2 hash: it has no rounds")
     block = hashlib.new(digest, usedforsecurity=False).digest_size
     blocks = max(1, -(-size // block))
     return Cost(count * blocks // _PBKDF2_ROUNDS[digest])
@@ -127,16 +138,24 @@ def pbkdf2_cost_by_rounds(digest: str, group: str = "rounds") -> Callable[[HashM
 
 
 def scrypt_cost(log_n: int, r: int, p: int) -> Cost:
-    """Returns the cost of scrypt with N = 2 ** `log_n` (RFC 7914). It needs N + p - 1 blocks of 128 * r bytes."""
+    """Returns the cost of scrypt with N = 2 ** `log_n`. It needs N + p - 1 blocks of 128 * r bytes.
+
+    Raises UnusableHash for numbers that RFC 7914, section 2, does not allow.
+    """
+    if log_n < 1 or r < 1 or p < 1 or log_n >= 16 * r:
+        raise UnusableHash("is a broken scrypt hash")
     if log_n > 30:
         return EXCESSIVE_COST
     return Cost((r * p << log_n) // 3_600, 128 * r * ((1 << log_n) + p - 1))
 
 
 def argon2_cost(memory: int, passes: int, lanes: int) -> Cost:
-    """Returns the cost of Argon2 (RFC 9106). `memory` is in KiB; every lane runs in a thread of its own."""
+    """Returns the cost of Argon2. `memory` is in KiB; every lane runs in a thread of its own.
+
+    Raises UnusableHash for numbers that RFC 9106, section 3.1, does not allow.
+    """
+    if passes < 1 or lanes < 1 or memory < 8 * lanes:
+        raise UnusableHash("is a broken Argon2 hash")
     if lanes > MAX_LANES:
         return EXCESSIVE_COST
-    # the algorithm uses at least 8 KiB per lane
-    memory = max(memory, 8 * lanes)
     return Cost(memory * passes // 1_000, memory << 10, lanes)

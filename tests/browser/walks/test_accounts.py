@@ -1,0 +1,213 @@
+"""Tests of recovery and sign-up in a real browser with the screen size of a phone, with and without JavaScript."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Error, Page, expect
+from sqlalchemy import create_engine, insert
+
+from linkauth.mail.sink import SunkMail, sunk_mails
+from linkauth.simulator.people import people
+from tests.browser.visitor import Visitor
+from tests.servers.development_server import DevelopmentServer
+
+LOCALES = {"en": "en-US", "de": "de-DE", "ja": "ja-JP", "ar": "ar-SA"}
+SCREEN = {"width": 390, "height": 844}
+NEW_PASSWORD = "quartz lantern 52 meadow"
+MAIL_SECONDS = 60
+CODE = re.compile(r"\b([2-9A-Z]{4})-([2-9A-Z]{4})\b")
+_numbers = count(1)
+
+
+@pytest.fixture(scope="module")
+def account_server(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AccountServer]:
+    started = AccountServer(tmp_path_factory.mktemp("accounts"))
+    started.start()
+    yield started
+    started.stop()
+
+
+class AccountServer(DevelopmentServer):
+    """A server with development.ini behind a proxy, so that each visitor can have an address of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, {"trusted_proxies": "127.0.0.1"})
+        self._sink, self._people = folder / "var/mails", f"sqlite:///{folder}/var/people.sqlite"
+
+    def mails(self, recipient: str, number: int = 1) -> list[SunkMail]:
+        """Waits until `number` mails for the recipient have been sent, and returns all of them, the newest first."""
+        deadline = time.monotonic() + MAIL_SECONDS
+        while len(found := [mail for mail in sunk_mails(str(self._sink)) if mail.to == recipient]) < number:
+            assert time.monotonic() < deadline, f"no mail for {recipient}:\n{self.log.read_text('utf-8')}"
+            # polls the condition of the loop
+            time.sleep(0.05)
+        return found
+
+    def code_for(self, recipient: str) -> str:
+        (mail,) = self.mails(recipient)
+        found = CODE.search(mail.text)
+        assert found, mail.text
+        return found[0]
+
+    def new_person(self) -> str:
+        """Adds a person to the table of the demo users and returns the user name, which is also that of the address."""
+        name = f"person-{next(_numbers)}"
+        engine = create_engine(self._people)
+        with engine.begin() as connection:
+            row = {
+                "login": name,
+                "email": f"{name}@example.com",
+                "name": "A Person",
+                "password_hash": "",
+                "active": True,
+            }
+            connection.execute(insert(people), row)
+        engine.dispose()
+        return name
+
+
+@pytest.fixture
+def enter(new_visitor: Callable[..., Visitor], account_server: AccountServer) -> Callable[..., Visitor]:
+    """`enter(language, script)` returns a visitor with an address of its own, on the login page."""
+
+    def new(language: str, script: bool) -> Visitor:
+        headers = {"X-Forwarded-For": f"192.0.2.{next(_numbers)}", "X-Forwarded-Proto": "http"}
+        visitor = new_visitor(
+            locale=LOCALES[language],
+            viewport=SCREEN,
+            java_script_enabled=script,
+            extra_http_headers=headers,
+        )
+        visitor.enable(account_server)
+        return visitor
+
+    return new
+
+
+def send(visitor: Visitor) -> None:
+    visitor.page.click("button.primary")
+
+
+def go(visitor: Visitor, move: Callable[..., object]) -> None:
+    """Goes back or forward. If the browser asks whether to send a form again, it is sent again."""
+    try:
+        move()
+    except Error as error:
+        if "ERR_CACHE_MISS" not in error.message:
+            raise
+        visitor.page.wait_for_url("chrome-error://**")
+        visitor.page.reload()
+
+
+def leave_and_return(visitor: Visitor) -> None:
+    """Reloads the page, goes back and forward again. The page must be the same one."""
+    page = visitor.page
+    heading = page.inner_text("h1")
+    page.reload()
+    expect(page.locator("h1")).to_have_text(heading, use_inner_text=True)
+    go(visitor, page.go_back)
+    expect(page.locator("h1")).not_to_have_text(heading, use_inner_text=True)
+    go(visitor, page.go_forward)
+    expect(page.locator("h1")).to_have_text(heading, use_inner_text=True)
+
+
+def fill_fields(page: Page) -> None:
+    """Fills in the required fields of the sign-up page, except the user name and the address."""
+    page.fill("#field-name", "Mary Somerville")
+    page.select_option("#field-country", "DE")
+    page.fill("#field-postal_code", "1011")
+    page.check("#field-accept_terms")
+
+
+def enter_code(visitor: Visitor, code: str) -> None:
+    """Types a wrong code, then the right one in another spelling."""
+    visitor.page.fill("#code", "22222222")
+    send(visitor)
+    expect(visitor.alert).to_be_visible()
+    expect(visitor.page.locator("#code")).to_have_attribute("aria-invalid", "true")
+    visitor.page.fill("#code", code.lower().replace("-", " "))
+    send(visitor)
+
+
+def choose_password(visitor: Visitor, account_server: AccountServer, username: str) -> None:
+    """Chooses a common password, then a good one, and checks that the person is linked and can sign in with it."""
+    page = visitor.page
+    expect(page.locator("#username")).to_have_value(username)
+    for chosen in ("password1", NEW_PASSWORD):
+        page.fill("#new_password", chosen)
+        page.fill("#repeated_password", chosen)
+        send(visitor)
+        if chosen != NEW_PASSWORD:
+            expect(page.locator("#new_password")).to_have_attribute("aria-invalid", "true")
+    page.wait_for_url(f"{account_server.url}/simulator/pitangui/**")
+    assert len(visitor.fragment["access_token"]) == 43
+    assert visitor.fragment["state"] == visitor.sent_state
+
+
+def sign_in_again(visitor: Visitor, account_server: AccountServer, username: str) -> None:
+    visitor.enable(account_server)
+    visitor.sign_in(username, NEW_PASSWORD)
+    visitor.page.wait_for_url(f"{account_server.url}/simulator/pitangui/**")
+
+
+@pytest.mark.parametrize("script", [True, False])
+@pytest.mark.parametrize("language", LOCALES)
+def test_a_person_who_forgot_the_password_recovers_and_is_linked(
+    enter: Callable[..., Visitor], account_server: AccountServer, language: str, script: bool
+) -> None:
+    person = account_server.new_person()
+    visitor = enter(language, script)
+    page = visitor.page
+    page.click("button[formaction$='/authorize/recover']")
+    expect(page.locator("html")).to_have_attribute("lang", language)
+    page.fill("#username", person)
+    send(visitor)
+    leave_and_return(visitor)
+    enter_code(visitor, account_server.code_for(f"{person}@example.com"))
+    leave_and_return(visitor)
+    choose_password(visitor, account_server, person)
+    sign_in_again(visitor, account_server, person)
+    # one code, although forms were sent again, and one notice
+    assert len(account_server.mails(f"{person}@example.com", 2)) == 2
+
+
+@pytest.mark.parametrize("script", [True, False])
+@pytest.mark.parametrize("language", LOCALES)
+def test_a_new_person_signs_up_and_is_linked(
+    enter: Callable[..., Visitor], account_server: AccountServer, language: str, script: bool
+) -> None:
+    person = f"new-{language}-{script}".lower()
+    visitor = enter(language, script)
+    page = visitor.page
+    page.click("button[formaction$='/authorize/register']")
+    expect(page.locator("html")).to_have_attribute("lang", language)
+    page.fill("#field-username", person)
+    page.fill("#field-email", f"{person}@example.com")
+    fill_fields(page)
+    send(visitor)
+    # postal codes of Germany have five digits
+    expect(page.locator("#field-postal_code")).to_have_attribute("aria-invalid", "true")
+    expect(page.locator("#field-email")).to_have_value(f"{person}@example.com")
+    page.fill("#field-postal_code", "10115")
+    send(visitor)
+    leave_and_return(visitor)
+    enter_code(visitor, account_server.code_for(f"{person}@example.com"))
+    leave_and_return(visitor)
+    choose_password(visitor, account_server, person)
+    sign_in_again(visitor, account_server, person)
+    assert len(account_server.mails(f"{person}@example.com", 1)) == 1
+
+
+def test_a_forgotten_user_name_is_in_the_mail(enter: Callable[..., Visitor], account_server: AccountServer) -> None:
+    person = account_server.new_person()
+    visitor = enter("en", True)
+    visitor.page.click("button[formaction$='/authorize/recover']")
+    visitor.page.fill("#username", f"{person}@EXAMPLE.com")
+    send(visitor)
+    assert f"- {person}" in account_server.mails(f"{person}@example.com")[0].text.splitlines()
