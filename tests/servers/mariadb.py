@@ -23,8 +23,9 @@ INSTALL = "sudo apt-get install mariadb-server"
 OPTIONS = (
     *("--skip-name-resolve", "--skip-networking=0", "--bind-address=127.0.0.1", "--character-set-server=utf8mb4"),
     *("--collation-server=utf8mb4_general_ci", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=16M"),
-    *("--innodb-log-file-size=8M", "--performance-schema=OFF", "--skip-log-bin"),
+    *("--innodb-log-file-size=8M", "--performance-schema=OFF", "--skip-log-bin", "--innodb-use-native-aio=0"),
 )
+INSTALL_ATTEMPTS = 3
 PASSWORD = "writer-1815"
 READER_PASSWORD = "reader-1815"
 
@@ -63,12 +64,28 @@ class MariaDB:
 
     def start(self) -> None:
         if not (self.folder / "data").exists():
-            command = ["mariadb-install-db", "--no-defaults", f"--datadir={self.folder / 'data'}", *self._user]
-            options = ["--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-log-file-size=8M"]
-            subprocess.run([*command, *options], check=True, capture_output=True, cwd=self.folder)
+            self._make_data()
             self._process.start(self._is_ready, 60)
             self._make_accounts()
         self._process.start(self._is_ready, 60)
+
+    def _make_data(self) -> None:
+        """Makes the system tables. mariadb-install-db was seen to fail beside others, so it has some attempts."""
+        command = ["mariadb-install-db", "--no-defaults", f"--datadir={self.folder / 'data'}", *self._user]
+        # without native AIO, whose number of requests is limited for all processes together
+        options = ["--auth-root-authentication-method=normal", "--skip-test-db"]
+        options += ["--innodb-log-file-size=8M", "--innodb-use-native-aio=0"]
+        outputs = []
+        for _ in range(INSTALL_ATTEMPTS):
+            done = subprocess.run(
+                [*command, *options], capture_output=True, text=True, errors="replace", cwd=self.folder
+            )
+            if done.returncode == 0:
+                return
+            log = "".join(path.read_text("utf-8", "replace") for path in (self.folder / "data").glob("*.err"))
+            outputs.append(f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}\n{log[-3000:]}")
+            shutil.rmtree(self.folder / "data", ignore_errors=True)
+        pytest.fail("mariadb-install-db failed:\n" + "\n".join(outputs))
 
     def _make_accounts(self) -> None:
         for statement in (
