@@ -22,14 +22,25 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "identities": {"backends"},
     "backends": {"backends", "net"},
     "hashing": {"net", "backends"},
+    "sign_ins": {"backends"},
     "logs": {"redaction", "identities"},
-    "config": {"config", "backends", "identities", "mail.addresses", "oauth2.registry", "redaction", "logs"},
+    "config": {
+        "config",
+        "backends",
+        "sign_ins",
+        "identities",
+        "mail.addresses",
+        "oauth2.registry",
+        "redaction",
+        "logs",
+    },
     "mail": {"mail", "config", "net", "redaction"},
     "themes": {"themes", "backends", "config", "mail.message", "mail.parts", "redaction"},
     "login": {
         *(
             "login",
             "backends",
+            "sign_ins",
             "hashing",
             "config",
             "identities",
@@ -46,6 +57,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     },
     "services": {
         "backends",
+        "sign_ins",
         "config",
         "hashing",
         "identities",
@@ -64,13 +76,14 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     },
     "asgi": {"redaction", "config.loader", "web"},
     "wsgi": {"redaction", "config.loader", "web"},
-    "testing": {"testing", "backends", "net", "hashing", "config", "themes"},
+    "testing": {"testing", "backends", "sign_ins", "net", "hashing", "config", "themes"},
     "simulator": {"simulator", "config", "services", "mail.sink", "redaction", "themes.languages", "themes.theme"},
     "theming": {"theming", "config", "mail.parts", "themes", "web.headers", "redaction"},
     "cli": {
         *(
             "cli",
             "backends",
+            "sign_ins",
             "config",
             "hashing",
             "identities",
@@ -94,7 +107,7 @@ VALUE_ROOMS = {"backends", *LOGIN_VALUES}
 FRAMEWORKS = {"pyramid", "sqlalchemy", "webob", "jinja2"}
 FORBIDDEN_IMPORTS = {
     **dict.fromkeys(("net", "oauth2", "redaction"), FRAMEWORKS),
-    **dict.fromkeys(("backends", "hashing"), FRAMEWORKS | {"argon2"}),
+    **dict.fromkeys(("backends", "hashing", "sign_ins"), FRAMEWORKS | {"argon2"}),
 }
 
 
