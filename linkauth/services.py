@@ -45,6 +45,7 @@ from linkauth.storage import (
     KeyStore,
     LinkStore,
     OutboxStore,
+    PendingStore,
     key_store,
     open_engine,
     open_storage,
@@ -81,6 +82,7 @@ class Services:
     worker: Worker | None
     engine: Engine
     links: LinkStore
+    pending: PendingStore
     keys: KeyStore
     oauth2: AuthorizationServer
     themes: Mapping[str, Theme]
@@ -152,6 +154,7 @@ def build(settings: Settings) -> Services:
             worker=worker,
             engine=engine,
             links=links,
+            pending=PendingStore(engine, settings.secret, settings.previous_secrets, links.sweep),
             keys=keys,
             oauth2=server,
             themes=themes,

@@ -52,7 +52,16 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     },
     "oauth2": {"oauth2"},
     "storage": {
-        *("storage", "config", "login.challenges", "login.comparison", "mail.message", "mail.outbox", "oauth2.tokens"),
+        *(
+            "storage",
+            "config",
+            "login.challenges",
+            "login.comparison",
+            "login.pending",
+            "mail.message",
+            "mail.outbox",
+            "oauth2.tokens",
+        ),
         *("identities", "logs", "redaction"),
     },
     "services": {

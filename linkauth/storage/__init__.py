@@ -1,6 +1,7 @@
 """The database of linkauth, over SQLAlchemy Core.
 
-It has links, tokens, codes, signing keys, comparisons of backends, challenges and the outbox of mails.
+It has links, tokens, codes, signing keys, comparisons of backends, challenges, pending sign-ins, and the outbox of
+mails.
 """
 
 from linkauth.storage.challenges import ChallengeStore
@@ -10,6 +11,7 @@ from linkauth.storage.keys import KeyStore, StoredKey, key_store, require_signin
 from linkauth.storage.link_admin import COLUMNS, LinkAdmin, LinkFilter
 from linkauth.storage.links import LinkStore
 from linkauth.storage.outbox import OutboxStore
+from linkauth.storage.pending import PendingStore
 from linkauth.storage.schema import open_storage, readable_by_others, require_current, revision, upgrade
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "LinkFilter",
     "LinkStore",
     "OutboxStore",
+    "PendingStore",
     "StoredKey",
     "key_store",
     "open_engine",

@@ -12,6 +12,7 @@ from pyramid.response import Response
 
 from linkauth.oauth2.errors import ClientRequestError
 from linkauth.oauth2.requests import AuthorizationRequest
+from linkauth.views.completion import complete
 from linkauth.web.request import Request
 
 SWAPPED_URLS = (
@@ -58,7 +59,7 @@ def sign_in(request: Request) -> Response:
                 request.services.recovery.supersede(person)
         else:
             person = request.services.sign_in(username, password, address)
-    return Response(status=303, location=request.services.oauth2.authorize(authorization, person, request.language))
+    return complete(request, authorization, person)
 
 
 def is_password_change(request: Request) -> bool:

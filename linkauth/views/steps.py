@@ -16,6 +16,7 @@ from pyramid.response import Response
 from linkauth.login.visit import Visit
 from linkauth.oauth2.requests import AuthorizationRequest
 from linkauth.views.authorize import form_page, sign_in
+from linkauth.views.completion import complete
 from linkauth.web.request import Request
 
 USERNAME_LIMIT, VALUE_LIMIT, WAIT_LIMIT = 254, 64, 256
@@ -96,7 +97,7 @@ class Steps(ABC):
             username = self.check(request, visit, challenge, code)
             return self._password_page(request, username)
         person = self.finish(request, visit, challenge)
-        return Response(status=303, location=request.services.oauth2.authorize(authorization, person, request.language))
+        return complete(request, authorization, person)
 
     def shown_again(
         self, request: Request, error: str, status: int, retry_after: int = 0, minimum: int = 0, tries_left: int = 0
