@@ -14,6 +14,7 @@ LOCKED := .[granian,postgresql,theming] ./plugins/http ./plugins/ldap ./plugins/
 OWN := linkauth $(patsubst plugins/%/setup.py,linkauth-%,$(wildcard plugins/*/setup.py)) $(THEMES:themes/%=linkauth-theme-%)
 CHECKERS := tests/browser/checkers
 WALKS := tests/browser/walks
+NPM_INSTALL := npm install --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error
 SLOW := --ignore=$(CHECKERS) --ignore=$(WALKS)
 UNIT_TESTS := tests/unit tests/test_pins.py $(wildcard themes/*/tests)
 
@@ -54,7 +55,7 @@ parts:
 serve: install ## start linkauth with the Alexa simulator on http://127.0.0.1:6543/
 	$(BIN)/linkauth serve development.ini
 
-test: install-dev parts ## run all tests except those of test-pages and test-walks
+test: install-dev parts var/openid/.installed ## run all tests except those of test-pages and test-walks
 	$(TESTS) $(PARALLEL) $(SLOW)
 
 test-fast: install-dev ## run the tests without browser and packaging
@@ -70,12 +71,20 @@ var/checkers/.installed: $(CHECKERS)/package.json
 	@tests/servers/install pages
 	@mkdir -p $(@D)
 	@cp $< $(@D)
-	@if command -v npm >/dev/null; then cd $(@D) && npm install --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error && touch .installed; fi
+	@if command -v npm >/dev/null; then cd $(@D) && $(NPM_INSTALL) && touch .installed; fi
+
+# an OpenID provider for the tests; without npm these are skipped
+var/openid/.installed: tests/servers/openid/package.json
+	@tests/servers/install
+	@mkdir -p $(@D)
+	@cp $< $(@D)
+	@if command -v npm >/dev/null; then cd $(@D) && $(NPM_INSTALL) && touch .installed || \
+		echo "npm install has failed; the tests of sign-in providers are skipped"; fi
 
 test-pages: install-dev parts var/checkers/.installed ## check every page with axe, the Nu HTML checker and Lighthouse
 	$(TESTS) $(CHECKERS)
 
-test-walks: install-dev parts ## recover and sign up in Chromium, in four languages, with and without JavaScript
+test-walks: install-dev parts var/openid/.installed ## recover, sign up and sign in elsewhere in Chromium, with and without JavaScript
 	$(TESTS) $(WALKS)
 
 lint: install-dev ## check format, lint and types
@@ -83,7 +92,7 @@ lint: install-dev ## check format, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-check: lint parts ## check format, lint and types, and run the tests with branch coverage
+check: lint parts var/openid/.installed ## check format, lint and types, and run the tests with branch coverage
 	$(TESTS) $(PARALLEL) $(SLOW) --cov --cov-report=term
 
 # tools for the pinned versions, in a separate environment
