@@ -20,6 +20,7 @@ from linkauth.config.mail import MailSettings
 from linkauth.config.platforms import PLATFORMS
 from linkauth.config.plugins import settings_class
 from linkauth.config.reader import keys_of
+from linkauth.config.second_factor import SecondFactorSettings
 from linkauth.config.settings import Settings, SimulatorSettings, ThrottleSettings, read
 from linkauth_http import HTTPSettings
 from linkauth_ldap import LDAPSettings
@@ -39,13 +40,16 @@ SETTINGS_CLASSES: dict[str, type] = {
     "throttle.": ThrottleSettings,
     "simulator.": SimulatorSettings,
     "mail.": MailSettings,
+    "second_factor.": SecondFactorSettings,
 }
 CORP = "linkauth.backend.corp."
 PRESET_VALUES = LDAPSettings.preset_values({"preset": "activedirectory"})
 """production.ini shows the defaults of this preset for the ldap plugin."""
-TEXT_DEFAULTS = (".database_upgrade", ".default_language", ".accent")
+TEXT_DEFAULTS = (".database_upgrade", ".default_language", ".accent", ".ride-hailer.second_factor")
 """Settings with text values whose line in production.ini shows the default."""
-NOT_SETTINGS = {"backends", "themes", "clients", "scopes", "throttle", "simulator", "mail"}
+NOT_SETTINGS = {
+    *("backends", "sign_ins", "themes", "clients", "scopes", "throttle", "simulator", "mail", "second_factor"),
+}
 
 
 def every_setting() -> Iterator[tuple[str, Any]]:
@@ -56,7 +60,9 @@ def every_setting() -> Iterator[tuple[str, Any]]:
                 yield from ((f"linkauth.{prefix}{key}", item) for key in keys_of(item))
     for key in ("use", "accepts", "shadow", "registration_fields"):
         yield f"linkauth.backend.staff.{key}", None
-    for key in ("backends", "clients"):
+    for key in ("use", "match", "label", "registration"):
+        yield f"linkauth.sign_in.google.{key}", None
+    for key in ("backends", "sign_ins", "clients"):
         yield f"linkauth.{key}", None
 
 
@@ -136,8 +142,12 @@ def test_every_example_in_production_ini_is_valid(monkeypatch: pytest.MonkeyPatc
     text = re.sub(r"^linkauth\.(simulator\..*|mail\.sink = .*)$", "", text, flags=re.MULTILINE)
     path = tmp_path / "every.ini"
     path.write_text(text)
-    settings = read(ini(path), settings_class)
+    settings = read(ini(path), _settings_class)
     assert settings.clients["skill-backend"].introspects == ("ride-hailer",)
+
+
+def _settings_class(family: str, name: str) -> type | None:
+    return None if family == "sign_ins" else settings_class(family, name)
 
 
 def test_production_ini_names_every_scheme_and_preset_of_the_sql_plugin() -> None:
@@ -184,9 +194,9 @@ def test_the_settings_in_a_document_are_valid(path: Path, monkeypatch: pytest.Mo
     keys = ini(ROOT / "production.ini") | {"linkauth.secret": token_hex(32)}
     for block in re.findall(r"^```ini\n(.*?)^```", path.read_text("utf-8"), re.DOTALL | re.MULTILINE):
         for key, value in re.findall(r"^(linkauth\.\S+) = (.+)$", block, re.MULTILINE):
-            if key in ("linkauth.backends", "linkauth.clients"):
+            if key in ("linkauth.backends", "linkauth.sign_ins", "linkauth.clients"):
                 # later blocks of a document add names to those of earlier blocks
-                value = " ".join(dict.fromkeys(f"{keys[key]} {value}".split()))
+                value = " ".join(dict.fromkeys(f"{keys.get(key, '')} {value}".split()))
             keys[key] = re.sub(r"^file:/run/secrets/(directory|legacy-accounts|mail)$", "a password", value)
         keys["linkauth.breached_passwords"] = str(breached_file)
         read(keys, settings_class)

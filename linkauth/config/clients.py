@@ -32,6 +32,8 @@ class ClientSettings:
 
     If `access_token_lifetime` is None, the grant decides: the authorization code grant uses the platform's default, and
     tokens of the implicit grant do not expire. `platform_ids` maps `Platform.id_key` to the value that the ini sets.
+    `sign_ins` are the names of the sign-in providers on the login page, and None means all; None for `password_form`
+    means the value of `linkauth.password_form`.
     """
 
     name: Text
@@ -54,6 +56,9 @@ class ClientSettings:
     iss: bool = False
     introspects: tuple[str, ...] = ()
     theme: str = ""
+    sign_ins: tuple[str, ...] | None = field(default=None, metadata={"empty": "none"})
+    password_form: bool | None = None
+    second_factor: Literal["off", "optional", "required"] = "off"
 
     @classmethod
     def preset_values(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -82,6 +87,7 @@ class ClientSettings:
         yield from self._grant_faults()
         yield from self._platform_faults()
         yield from self._claim_faults()
+        yield from self._sign_in_faults()
         for uri in self.redirect_uris:
             if problem := redirect_uri_problem(uri):
                 yield "redirect_uris", problem
@@ -121,6 +127,16 @@ class ClientSettings:
             yield "scopes", f"is longer than {MAX_SCOPE_LENGTH} characters in total"
         if not self.secret and self.refresh in ("stable", "overlap"):
             yield "refresh", "must be rotate for a client without a secret"
+
+    def _sign_in_faults(self) -> Iterator[tuple[str, str]]:
+        given = {
+            "sign_ins": self.sign_ins is not None,
+            "password_form": self.password_form is not None,
+            "second_factor": self.second_factor != "off",
+        }
+        for key, is_given in given.items():
+            if is_given and not self.grants:
+                yield key, "applies only to clients with grants: set it for the client that users link"
 
     def _claim_faults(self) -> Iterator[tuple[str, str]]:
         if reserved := RESERVED_CLAIMS.intersection(self.claims):

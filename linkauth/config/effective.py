@@ -20,13 +20,16 @@ GROUPS = (
     ("this server", ()),
     ("mails to people", ("mail",)),
     ("who signs in: credential backends", ("backends", "backend")),
+    ("who signs in: sign-in providers", ("sign_ins", "sign_in", "password_form", "embedded_browsers")),
+    ("the second factor", ("second_factor", "passkeys")),
     ("themes", ("theme",)),
     ("clients", ("clients", "client", "scope")),
     ("throttle", ("throttle",)),
     ("the Alexa simulator: for development only", ("simulator",)),
 )
 """The groups of production.ini, and the first parts of the keys in each; the first group has all other keys."""
-BACKENDS = GROUPS[2][0]
+_WITHOUT_QUERIES = {GROUPS[2][0], GROUPS[3][0]}
+"""The groups of plugins, in whose URLs the query may contain the key of an API."""
 SERVER_GROUP = "the server: waitress, behind a proxy that terminates TLS"
 _BACKEND_DEFAULTS = {
     "accepts": "",
@@ -36,6 +39,8 @@ _BACKEND_DEFAULTS = {
     "registration_fields": "",
 }
 """The settings of every backend that are not part of a dataclass."""
+_SIGN_IN_DEFAULTS = {"label": "", "registration": "false"}
+"""The same for sign-in providers."""
 
 
 @dataclass(frozen=True)
@@ -86,12 +91,18 @@ class Effective:
 
     def _of_lists(self) -> Iterator[EffectiveSetting]:
         """Yields the settings that are read one by one."""
-        for key in ("backends", "clients"):
+        for key in ("backends", "sign_ins", "clients"):
             yield self._setting(PREFIX + key, self._values.get(PREFIX + key, ""), "default")
         for backend in self._settings.backends:
             prefix = f"{PREFIX}backend.{backend.name}."
             yield self._setting(f"{prefix}use", backend.use, "ini")
             for key, default in _BACKEND_DEFAULTS.items():
+                yield self._setting(prefix + key, self._values.get(prefix + key, default), "default")
+        for provider in self._settings.sign_ins:
+            prefix = f"{PREFIX}sign_in.{provider.name}."
+            yield self._setting(f"{prefix}use", provider.use, "ini")
+            yield self._setting(f"{prefix}match", self._values.get(f"{prefix}match", ""), "ini")
+            for key, default in _SIGN_IN_DEFAULTS.items():
                 yield self._setting(prefix + key, self._values.get(prefix + key, default), "default")
         if self._settings.mail is None:
             yield self._setting(f"{PREFIX}mail.host", "", "default")
@@ -133,7 +144,7 @@ class Effective:
         self, key: str, value: str | None, source: Source, detail: str = "", preset: str = ""
     ) -> EffectiveSetting:
         group = next((title for title, parts in GROUPS if key.split(".")[1] in parts), GROUPS[0][0])
-        shown = None if value is None else redact(_without_queries(value) if group == BACKENDS else value)
+        shown = None if value is None else redact(_without_queries(value) if group in _WITHOUT_QUERIES else value)
         if key not in self._values:
             return EffectiveSetting(group, key, shown, source, detail, preset=preset)
         references = ", ".join(filter(None, map(_reference, lines_of(self._values[key]))))
@@ -160,9 +171,9 @@ def _reference(value: str) -> str:
 
 
 def _owner(key: str) -> str:
-    """Returns the part of a key that it shares with the other settings of one backend, client or theme."""
+    """Returns the part of a key that it shares with the other settings of one backend, provider, client or theme."""
     parts = key.split(".")
-    return ".".join(parts[:3]) if parts[1] in ("backend", "client", "theme") and len(parts) > 3 else parts[0]
+    return ".".join(parts[:3]) if parts[1] in ("backend", "sign_in", "client", "theme") and len(parts) > 3 else parts[0]
 
 
 def _preset_name(instance: Any) -> str:

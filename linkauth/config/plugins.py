@@ -1,4 +1,4 @@
-"""Loads backends, themes and their settings classes by entry point.
+"""Loads backends, sign-in providers, themes and their settings classes by entry point.
 
 Only the plugins that the ini names are imported, not every installed one.
 """
@@ -15,6 +15,7 @@ from linkauth.backends import CredentialBackend
 from linkauth.config.reader import Filled
 from linkauth.config.settings import Settings, read
 from linkauth.redaction import reason
+from linkauth.sign_ins import SignInProvider
 
 
 def installed(family: str) -> dict[str, EntryPoint]:
@@ -60,8 +61,9 @@ def settings_class(family: str, name: str) -> type | None:
     if family == "themes":
         parameters: type | None = getattr(plugin, "Parameters", None)
         return parameters
-    if not (isinstance(plugin, type) and issubclass(plugin, CredentialBackend)):
-        raise LookupError("names an entry point that is not a CredentialBackend")
+    base = SignInProvider if family == "sign_ins" else CredentialBackend
+    if not (isinstance(plugin, type) and issubclass(plugin, base)):
+        raise LookupError(f"names an entry point that is not a {base.__name__}")
     return plugin.Settings
 
 

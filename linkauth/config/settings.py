@@ -6,22 +6,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
 from linkauth import identities
 from linkauth.config import secret_strength
+from linkauth.config.backends import BackendSettings, read_backend
 from linkauth.config.clients import LOOPBACK, ClientSettings
 from linkauth.config.mail import MailSettings, read_mail
+from linkauth.config.plugin_options import Resolve
 from linkauth.config.proxies import TrustedProxies
 from linkauth.config.reader import LANGUAGE, Filled, Keys, SettingsError, Text
-from linkauth.config.registration import RegistrationField, label_texts, read_fields
+from linkauth.config.references import lines_of
+from linkauth.config.registration import label_texts
 from linkauth.config.scopes import read_scopes
+from linkauth.config.second_factor import SecondFactorSettings, check_second_factor, passkey_problem
 from linkauth.config.secret_strength import PUBLISHED_SECRETS, REMEDY, SERVER_MIN_BITS, SERVER_MIN_LENGTH
-from linkauth.config.username_forms import read_accepts, read_phone_region
-from linkauth.config.values import convert
+from linkauth.config.sign_ins import SignInSettings, check_client_sign_ins, read_sign_ins
+from linkauth.config.themes import ThemeSettings, read_themes
 from linkauth.redaction import redact
 
 __all__ = ["ClientSettings", "Settings", "SettingsError", "Text", "read"]
@@ -30,35 +34,6 @@ PREFIX = "linkauth."
 MAX_PREVIOUS_SECRETS = 8
 MAX_SIGN_IN_WAIT = 30
 """In seconds. Browsers and proxies give up after 30 to 60 seconds."""
-
-Resolve = Callable[[str, str], type | None]
-"""Maps (family, entry point name) to the settings class of a plugin. Raises LookupError with text for operators."""
-
-
-@dataclass(frozen=True)
-class BackendSettings:
-    """Settings of a credential backend (`linkauth.backend.<name>.*`). `options` is the settings object of the plugin.
-
-    A shadow backend is compared with the other backends, but its result does not affect sign-ins. The sign-up page has
-    `registration_fields`; without any, nobody can sign up at this backend. `phone_region` is the ISO 3166-1 code of a
-    region if the user names are telephone numbers, otherwise "".
-    """
-
-    name: str
-    use: str
-    accepts: tuple[str, ...]
-    shadow: bool
-    options: Any
-    registration_fields: tuple[RegistrationField, ...] = ()
-    phone_region: str = ""
-
-
-@dataclass(frozen=True)
-class ThemeSettings:
-    """Settings of a theme (`linkauth.theme.<name>.*`). `options` is the Parameters object of the theme, or None."""
-
-    name: str
-    options: Any
 
 
 @dataclass(frozen=True)
@@ -108,13 +83,28 @@ class Settings:
     trusted_proxies: tuple[str, ...] = ()
     forwarded_header: Literal["x-forwarded", "forwarded"] = "x-forwarded"
     theme: str = "default"
+    password_form: bool = True
+    embedded_browsers: tuple[str, ...] | None = field(default=None, metadata={"empty": "none", "split": lines_of})
+    passkeys: bool = False
     backends: tuple[BackendSettings, ...] = ()
+    sign_ins: tuple[SignInSettings, ...] = ()
     themes: Mapping[str, ThemeSettings] = field(default_factory=dict)
     clients: Mapping[str, ClientSettings] = field(default_factory=dict)
     scopes: Mapping[str, Text] = field(default_factory=dict)
     throttle: ThrottleSettings = ThrottleSettings()
     simulator: SimulatorSettings = SimulatorSettings()
     mail: MailSettings | None = None
+    second_factor: SecondFactorSettings = field(default_factory=SecondFactorSettings)
+
+    def sign_ins_of(self, client: ClientSettings) -> tuple[SignInSettings, ...]:
+        """The sign-in providers on the login page of a client."""
+        return tuple(each for each in self.sign_ins if client.sign_ins is None or each.name in client.sign_ins)
+
+    def has_password_form(self, client: ClientSettings) -> bool:
+        """Whether the login page of a client has the form for name and password."""
+        if not self.backends:
+            return False
+        return self.password_form if client.password_form is None else client.password_form
 
     @property
     def https(self) -> bool:
@@ -133,6 +123,7 @@ class Settings:
         for backend in self.backends:
             for key, text in label_texts(backend.registration_fields):
                 yield f"backend.{backend.name}.registration_fields.{key}", text
+        yield from ((f"sign_in.{each.name}.label", each.label) for each in self.sign_ins if each.label)
         for name, theme in self.themes.items():
             for each in fields(theme.options) if theme.options else ():
                 value = getattr(theme.options, each.name)
@@ -180,6 +171,8 @@ class Settings:
             yield "previous_secrets", problem
         if not 1 <= self.sign_in_wait <= MAX_SIGN_IN_WAIT:
             yield "sign_in_wait", f"is not a number of seconds from 1 to {MAX_SIGN_IN_WAIT}"
+        if self.passkeys and (problem := passkey_problem(self.public_url, self.clients)):
+            yield "passkeys", problem
         if not LANGUAGE.fullmatch(self.default_language):
             yield "default_language", "is not a language tag such as en or pt-BR"
 
@@ -191,8 +184,10 @@ def read(ini: Mapping[str, str], resolve: Resolve, filled: list[Filled] | None =
     SettingsError with all faults.
     """
     keys = Keys(ini, PREFIX, {"previous_secrets"})
-    backend_names, client_names = keys.names("backends", 64, required=True), keys.names("clients", 255)
-    if not backend_names:
+    sign_in_names = keys.names("sign_ins", 64)
+    needs_backends = not sign_in_names and f"{PREFIX}sign_ins" not in dict(keys.faults)
+    backend_names, client_names = keys.names("backends", 64, required=needs_backends), keys.names("clients", 255)
+    if not backend_names and f"{PREFIX}backends" in dict(keys.faults):
         # the list is empty or missing, which is a fault, and the keys of all backends would be reported too
         keys.discard("backend.")
     if not client_names and f"{PREFIX}clients" in dict(keys.faults):
@@ -200,84 +195,43 @@ def read(ini: Mapping[str, str], resolve: Resolve, filled: list[Filled] | None =
             keys.discard(family)
     keys.reject_unlisted("backend", "backends", backend_names)
     keys.reject_unlisted("client", "clients", client_names)
-    backends = tuple(filter(None, (_backend(keys, resolve, name) for name in backend_names)))
+    backends = tuple(filter(None, (read_backend(keys, resolve, name) for name in backend_names)))
     if backend_names and all(backend.shadow for backend in backends) and len(backends) == len(backend_names):
         keys.add_fault("backends", "names only backends with shadow = true, so that nobody could sign in")
+    sign_ins = read_sign_ins(keys, resolve, sign_in_names, backends, backend_names)
     clients = {name: keys.fill(ClientSettings, f"client.{name}.") for name in client_names}
     simulator = keys.fill(SimulatorSettings, "simulator.")
     _check_references(keys, clients, simulator)
     if None in clients.values():
         # the scopes of an invalid client are unknown
         keys.discard("scope.")
-    themes = _themes(keys, resolve, clients)
+    themes = read_themes(keys, resolve, clients)
     scopes = read_scopes(keys, {scope for client in clients.values() if client for scope in client.scopes})
     throttle = keys.fill(ThrottleSettings, "throttle.")
+    second_factor = keys.fill(SecondFactorSettings, "second_factor.")
+    sends_mail = any(key.startswith("mail.") for key in keys.remaining)
+    check_second_factor(keys, second_factor, backends, sign_ins, sign_in_names, backend_names, sends_mail)
     settings: Settings | None = keys.fill(
         Settings,
         previous_secrets=keys.lists.get("previous_secrets", ()),
         backends=backends,
+        sign_ins=sign_ins,
         clients=clients,
         themes=themes,
         scopes=scopes,
         throttle=throttle,
         simulator=simulator,
         mail=read_mail(keys),
+        second_factor=second_factor,
     )
+    wrong = {f"{PREFIX}backends", f"{PREFIX}sign_ins"} & set(dict(keys.faults))
+    if settings is not None and not wrong:
+        check_client_sign_ins(keys, clients, sign_in_names, bool(backend_names), settings.password_form)
     keys.finish()
     assert settings is not None
     if filled is not None:
         filled += keys.filled
     return settings
-
-
-def _plugin(keys: Keys, resolve: Resolve, family: str, key: str, name: str, prefix: str) -> Any:
-    """Returns the settings object of a plugin, or None for a plugin without settings and after a fault."""
-    try:
-        cls = resolve(family, name)
-    except LookupError as error:
-        keys.add_fault(key, redact(error.args[0]))
-        keys.discard(prefix)
-        return None
-    return keys.fill(cls, prefix) if cls else None
-
-
-def _backend(keys: Keys, resolve: Resolve, name: str) -> BackendSettings | None:
-    prefix = f"backend.{name}."
-    use = keys.pop(prefix + "use")
-    values: dict[str, Any] = {"accepts": read_accepts(keys, prefix), "shadow": False}
-    try:
-        if (raw := keys.pop(prefix + "shadow")) is not None:
-            values["shadow"] = convert(raw, bool)
-    except ValueError as error:
-        keys.add_fault(prefix + "shadow", redact(error))
-    if use is None:
-        keys.require(prefix + "use", use, "is missing: name the plugin of this backend, such as ldap")
-        keys.discard(prefix)
-        return None
-    registration_fields = read_fields(keys, prefix)
-    if values["shadow"] and registration_fields:
-        keys.add_fault(prefix + "registration_fields", "cannot be set for a shadow backend, where nobody signs up")
-    phone_region = read_phone_region(keys, prefix)
-    options = _plugin(keys, resolve, "backends", prefix + "use", use, prefix)
-    parts = {"options": options, "registration_fields": registration_fields, "phone_region": phone_region}
-    return BackendSettings(name, use, **values, **parts)
-
-
-def _themes(keys: Keys, resolve: Resolve, clients: Mapping[str, ClientSettings | None]) -> dict[str, ThemeSettings]:
-    """Returns the settings of the default theme and of the themes that clients select."""
-    keys_by_theme = {keys.remaining.get("theme", "default"): "theme"}
-    for name, client in clients.items():
-        if client and client.theme:
-            keys_by_theme.setdefault(client.theme, f"client.{name}.theme")
-    if None in clients.values():
-        # the theme of an invalid client is unknown
-        for unlisted in {key.split(".")[1] for key in keys.remaining if key.startswith("theme.")} - set(keys_by_theme):
-            keys.discard(f"theme.{unlisted}.")
-    keys.reject_unlisted("theme", "theme", tuple(keys_by_theme))
-    options = {
-        name: _plugin(keys, resolve, "themes", key, name, f"theme.{name}.") for name, key in keys_by_theme.items()
-    }
-    return {name: ThemeSettings(name, each) for name, each in options.items()}
 
 
 def _check_references(

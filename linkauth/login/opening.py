@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from linkauth.backends import CredentialBackend, Registration
 from linkauth.config import plugins
-from linkauth.config.settings import BackendSettings, Settings, SettingsError
+from linkauth.config.backends import BackendSettings
+from linkauth.config.settings import Settings, SettingsError
 from linkauth.login import countries
 from linkauth.login.dispatch import NamedBackend, close_backend
 from linkauth.login.phone import PhoneForms

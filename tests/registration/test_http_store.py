@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from linkauth.backends import BackendUnavailable, PasswordRefused
-from linkauth.config.settings import BackendSettings, SettingsError
+from linkauth.config.backends import BackendSettings
+from linkauth.config.settings import SettingsError
 from linkauth.login.dispatch import NamedBackend
 from linkauth.login.opening import open_backends
 from linkauth.login.registration import AccountCreated

@@ -10,6 +10,7 @@ import pytest
 
 from linkauth.config.plugins import settings_class
 from linkauth.config.reader import keys_of
+from linkauth.config.second_factor import SecondFactorSettings
 from linkauth.config.settings import (
     ClientSettings,
     Settings,
@@ -187,11 +188,12 @@ CLASSES: dict[str, type] = {
     "client.alexa.": ClientSettings,
     "throttle.": ThrottleSettings,
     "simulator.": SimulatorSettings,
+    "second_factor.": SecondFactorSettings,
     "backend.staff.": SQLSettings,
     "theme.default.": Parameters,
 }
 # these fields are lists of names or nested settings, and have no value of their own
-NAMES = ("backends", "clients", "themes", "scopes", "throttle", "simulator")
+NAMES = ("backends", "sign_ins", "clients", "themes", "scopes", "throttle", "simulator", "second_factor")
 KEYS = [
     prefix + key
     for prefix, cls in CLASSES.items()
