@@ -12,6 +12,7 @@ import sys
 from linkauth.config.loader import StartError
 from linkauth.redaction import redact
 from linkauth.web.asgi import Application
+from linkauth.web.quick_requests import QuickRequests
 from linkauth.web.serving import from_environment, threads
 from linkauth.web.sign_in_threads import SignInThreads
 
@@ -20,6 +21,7 @@ try:
     _loaded.services.start()
     _loaded.services.log_backends()
     _threads = threads(_loaded)
-    application = Application(_loaded.app, _threads, SignInThreads.from_services(_loaded.services, _threads))
+    _sign_ins = SignInThreads.from_services(_loaded.services, _threads)
+    application = Application(_loaded.app, _threads, _sign_ins, QuickRequests.from_services(_loaded.services))
 except StartError as error:
     sys.exit(f"linkauth cannot start:\n{redact(error)}")

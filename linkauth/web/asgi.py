@@ -1,8 +1,10 @@
 """Runs the WSGI application under ASGI 3.0 servers, which pass a request before its body has been received.
 
 The event loop reads the body, with a deadline and a size limit. A thread runs the application only after that, so slow
-clients do not occupy threads. ASGI also preserves header names as they were sent. Headers with an underscore in their
-name are dropped, because a WSGI environ cannot distinguish them from headers with a hyphen.
+clients do not occupy threads. Requests that wait for nothing run in the event loop itself.
+
+ASGI also preserves header names as they were sent. Headers with an underscore in their name are dropped, because a WSGI
+environ cannot distinguish them from headers with a hyphen.
 """
 
 from __future__ import annotations
@@ -11,15 +13,17 @@ import asyncio
 import logging
 import sys
 import threading
-from collections import defaultdict
+import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from contextlib import suppress
+from functools import lru_cache
 from io import BytesIO
 from queue import SimpleQueue
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from linkauth.web.bodies import BODY_LIMIT, BODY_SECONDS
+from linkauth.web.quick_requests import QuickRequests
 from linkauth.web.sign_in_threads import RETRY_AFTER_KEY, SignInThreads, is_sign_in
 
 log = logging.getLogger(__name__)
@@ -37,6 +41,16 @@ _MALFORMED_BODY: _Response = (
 )
 
 
+_SERVER_VARIABLES = {
+    "wsgi.version": (1, 0),
+    "wsgi.input_terminated": True,
+    "wsgi.multithread": True,
+    "wsgi.multiprocess": False,
+    "wsgi.run_once": False,
+}
+"""The variables of the environ (PEP 3333) that are the same for every request."""
+
+
 class UnreadableBody(Exception):
     """The body is incomplete: the client closed the connection, or its chunked encoding is malformed."""
 
@@ -44,10 +58,10 @@ class UnreadableBody(Exception):
 class Application:
     """An ASGI application that reads the body of each request and then runs `wsgi` in one of `threads` threads.
 
-    `sign_ins` runs the requests of sign-ins. `seconds` is the deadline for a body and `limit` its maximum size in
-    bytes. If the deadline expires, the application receives a body that is shorter than its CONTENT_LENGTH. If the body
-    is too long, the application receives one byte more than `limit`, or nothing if the CONTENT_LENGTH exceeds the
-    limit.
+    `sign_ins` runs the requests of sign-ins. `quick` selects the requests that run in the event loop. `seconds` is the
+    deadline for a body and `limit` its maximum size in bytes. If the deadline expires, the application receives a body
+    that is shorter than its CONTENT_LENGTH. If the body is too long, the application receives one byte more than
+    `limit`, or nothing if the CONTENT_LENGTH exceeds the limit.
     """
 
     def __init__(
@@ -55,11 +69,13 @@ class Application:
         wsgi: Any,
         threads: int,
         sign_ins: SignInThreads,
+        quick: QuickRequests | None = None,
         seconds: float = BODY_SECONDS,
         limit: int = BODY_LIMIT,
     ) -> None:
         self._wsgi = wsgi
         self._sign_ins = sign_ins
+        self._quick = quick
         self._threads = _ThreadPool(self._respond, threads)
         self._seconds, self._limit = seconds, limit
 
@@ -81,6 +97,10 @@ class Application:
                 return
         if is_sign_in(environ["REQUEST_METHOD"], environ["PATH_INFO"]):
             status, headers, body = await self._sign_in(environ, receive)
+        elif complete and self._quick and self._quick.includes(environ["REQUEST_METHOD"], environ["PATH_INFO"]):
+            start = time.monotonic()
+            status, headers, body = self._respond(environ)
+            self._quick.record(time.monotonic() - start)
         else:
             status, headers, body = await self._threads.run(environ)
         if not complete:
@@ -208,6 +228,7 @@ def wsgi_environ(scope: Scope) -> dict[str, Any]:
         else scope["path"].encode("utf-8", "surrogateescape")
     )
     environ: dict[str, Any] = {
+        **_SERVER_VARIABLES,
         "REQUEST_METHOD": scope["method"],
         "SCRIPT_NAME": root,
         "PATH_INFO": path.decode("latin-1").removeprefix(root),
@@ -216,24 +237,24 @@ def wsgi_environ(scope: Scope) -> dict[str, Any]:
         "SERVER_NAME": server[0],
         "SERVER_PORT": str(server[1]),
         "REMOTE_ADDR": client[0],
-        "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope.get("scheme", "http"),
         "wsgi.input": BytesIO(),
-        "wsgi.input_terminated": True,
         "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
     }
-    headers: dict[str, list[str]] = defaultdict(list)
     for raw_name, raw_value in scope["headers"]:
         if b"_" in raw_name:
             continue
-        name = raw_name.decode("latin-1").upper().replace("-", "_")
-        headers[name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"].append(
-            raw_value.decode("latin-1")
-        )
-    return environ | {key: ",".join(values) for key, values in headers.items()}
+        name = _variable(raw_name)
+        value = raw_value.decode("latin-1")
+        environ[name] = f"{environ[name]},{value}" if name in environ else value
+    return environ
+
+
+@lru_cache(256)
+def _variable(header: bytes) -> str:
+    """Return the name of the variable in the environ for the name of a header."""
+    name = header.decode("latin-1").upper().replace("-", "_")
+    return name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
 
 
 async def _disconnect(receive: Receive) -> None:
