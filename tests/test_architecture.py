@@ -74,6 +74,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
         "mail",
         "oauth2",
         "redaction",
+        "services",
         "storage",
         "themes",
     },

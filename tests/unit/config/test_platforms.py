@@ -9,7 +9,7 @@ import pytest
 from linkauth.config.platforms import PLATFORMS
 from linkauth.config.settings import ClientSettings
 from linkauth.oauth2.clients import Client
-from linkauth.services import create_clients
+from linkauth.services.clients import create_clients
 from linkauth.testing import settings_of
 
 SECRET = "b7e3a90c51d8f264"

@@ -8,7 +8,7 @@ import pytest
 
 from linkauth.config.plugins import settings_class
 from linkauth.config.settings import ClientSettings, Settings, SettingsError, ThrottleSettings, read
-from linkauth.services import create_clients
+from linkauth.services.clients import create_clients
 from linkauth.testing import settings_of
 from linkauth_sql import SQLSettings
 from tests.unit.config.test_settings import VALID
