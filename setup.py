@@ -30,6 +30,9 @@ setup(
         "click>=8.5,<9",
         "joserfc>=1.8,<2",
         "waitress>=3.0.2,<4",
+        # for second factors; loaded only if a client asks for one
+        "pyotp>=2.9,<3",
+        "segno>=1.6.6,<2",
         # IDNA 2008 for the domains of email addresses; Python itself has only IDNA 2003
         "idna>=3.10,<4",
         # for the fields and the user names of the sign-up page

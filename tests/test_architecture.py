@@ -57,6 +57,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
             "config",
             "login.challenges",
             "login.comparison",
+            "login.factors",
             "login.pending",
             "mail.message",
             "mail.outbox",

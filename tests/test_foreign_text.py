@@ -24,6 +24,7 @@ OWN_EXCEPTIONS = {
     *("BearerError", "UntrustedRequestError", "InvalidClientError", "OAuth2Error"),
     *("BackendError", "BackendUnavailable", "BackendMisconfigured", "AccountRefused", "PasswordRefused", "Throttled"),
     *("Busy", "WrongCode", "ChallengeOver", "StartThrottled", "InvalidFields", "NameTaken"),
+    *("SecondFactorUnreadable", "SecondFactorNeeded", "CodeRefused"),
     *("WrongPassword", "UnknownUser", "PasswordChanged", "PasswordChangeNeeded", "HTTPNotFound", "HTTPException"),
     *(
         "ServerFailed",

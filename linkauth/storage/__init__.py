@@ -1,7 +1,7 @@
 """The database of linkauth, over SQLAlchemy Core.
 
-It has links, tokens, codes, signing keys, comparisons of backends, challenges, pending sign-ins, and the outbox of
-mails.
+It has links, tokens, codes, signing keys, comparisons of backends, challenges, pending sign-ins, second factors, and
+the outbox of mails.
 """
 
 from linkauth.storage.challenges import ChallengeStore
@@ -13,6 +13,8 @@ from linkauth.storage.links import LinkStore
 from linkauth.storage.outbox import OutboxStore
 from linkauth.storage.pending import PendingStore
 from linkauth.storage.schema import open_storage, readable_by_others, require_current, revision, upgrade
+from linkauth.storage.second_factor_admin import SecondFactorAdmin
+from linkauth.storage.second_factors import SecondFactorStore
 
 __all__ = [
     "COLUMNS",
@@ -24,6 +26,8 @@ __all__ = [
     "LinkStore",
     "OutboxStore",
     "PendingStore",
+    "SecondFactorAdmin",
+    "SecondFactorStore",
     "StoredKey",
     "key_store",
     "open_engine",

@@ -172,6 +172,37 @@ outbox = Table(
     Index("ix_outbox_source_created_at", "source", "created_at"),
 )
 
+second_factors = Table(
+    "second_factors",
+    metadata,
+    Column("backend", String(64), primary_key=True),
+    Column("subject", String(255), primary_key=True),
+    Column("username", String(255), nullable=False),
+    # a random name of this enrolment, which remembered devices are bound to
+    Column("enrolment", String(22), nullable=False),
+    # the secrets, encrypted once per secret in the ini, and the IDs of these keys; both separated by spaces
+    Column("sealed", Text, nullable=False),
+    Column("key_ids", Text, nullable=False),
+    # the time step (RFC 6238) of the last accepted code
+    Column("last_step", BigInteger, nullable=False),
+    # wrong codes since the last accepted one, and the time until which no code is accepted
+    Column("failures", Integer, nullable=False),
+    Column("waits_until", BigInteger, nullable=False),
+    Column("enrolled_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger),
+)
+
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    # keyed digest; the key is encrypted in the row of second_factors
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("backend", String(64), nullable=False),
+    Column("subject", String(255), nullable=False),
+    Column("used_at", BigInteger),
+    Index("ix_recovery_codes_backend_subject", "backend", "subject"),
+)
+
 
 def full_metadata() -> MetaData:
     """Returns the metadata including the partial index of JWTs, for migrations and their tests.

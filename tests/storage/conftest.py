@@ -1,4 +1,4 @@
-"""Empty databases for the tests of challenges and mails."""
+"""Empty databases for the tests of challenges, mails and second factors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, delete
 
 from linkauth.storage import open_engine, upgrade
-from linkauth.storage.tables import challenges, outbox
+from linkauth.storage.tables import challenges, outbox, recovery_codes, second_factors
 from tests.servers.postgresql import running
 
 
@@ -24,7 +24,7 @@ def migrated_postgresql_url() -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty_url(request: pytest.FixtureRequest, database_folder: Path) -> str:
-    """The URL of a database without challenges and mails."""
+    """The URL of a database without challenges, mails and second factors."""
     if request.param == "sqlite":
         url = f"sqlite:///{database_folder}/links.sqlite"
     else:
@@ -32,8 +32,8 @@ def empty_url(request: pytest.FixtureRequest, database_folder: Path) -> str:
     engine = open_engine(url, for_operator=True)
     upgrade(engine)
     with engine.begin() as connection:
-        connection.execute(delete(challenges))
-        connection.execute(delete(outbox))
+        for table in (challenges, outbox, recovery_codes, second_factors):
+            connection.execute(delete(table))
     engine.dispose()
     return url
 

@@ -1,0 +1,113 @@
+"""Lists and removes second factors, and encrypts them for another secret, for operators."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Engine, and_, false, func, or_, select, tuple_
+
+from linkauth.identities import shown_name
+from linkauth.logs import event
+from linkauth.storage.engine import Reader, Writer
+from linkauth.storage.second_factors import (
+    DELETE_CODES,
+    DELETE_FACTOR,
+    SecondFactorSeals,
+    SecondFactorStore,
+    codes_left,
+)
+from linkauth.storage.tables import second_factors
+
+FACTOR_COLUMNS = ("backend", "subject", "username", "enrolled_at", "used_at", "codes_left", "failures", "waits_until")
+BATCH_SIZE = 100
+"""Number of rows per query, so that the server is not blocked for long."""
+log = logging.getLogger(__name__)
+
+
+class SecondFactorAdmin:
+    """Lists and removes second factors. `secret` and `previous` are from the ini file."""
+
+    def __init__(self, engine: Engine, secret: str, previous: Sequence[str] = ()) -> None:
+        self._reader, self._writer = Reader(engine), Writer(engine)
+        self._seals = SecondFactorSeals(secret, previous)
+        self._store = SecondFactorStore(engine, secret, previous)
+
+    def find(self, person: str) -> list[dict[str, Any]]:
+        """Returns the second factors of a user name in any case, or of `<backend>:<subject>`, as dicts of
+        FACTOR_COLUMNS."""
+        backend, _, subject = person.partition(":")
+        table = second_factors.c
+        same_subject = and_(table.backend == backend, table.subject == subject) if subject else false()
+        # lower() of SQLite, and of PostgreSQL with the locale C, converts only ASCII letters
+        ascii_lower = person.encode().lower().decode()
+        same_name = func.lower(table.username).in_({person, person.lower(), ascii_lower})
+        columns = [codes_left if name == "codes_left" else table[name] for name in FACTOR_COLUMNS]
+        found = select(*columns).where(or_(same_name, same_subject)).order_by(table.backend, table.subject)
+        with self._reader.connect() as connection:
+            return [dict(row) for row in connection.execute(found).mappings()]
+
+    def counts(self) -> Mapping[str, int]:
+        """Returns how many people of each backend or sign-in provider have a second factor."""
+        counted = select(second_factors.c.backend, func.count()).group_by(second_factors.c.backend)
+        with self._reader.connect() as connection:
+            return {row[0]: row[1] for row in connection.execute(counted.order_by(second_factors.c.backend))}
+
+    def remove(self, backend: str, subject: str, operator: str) -> bool:
+        """Removes a second factor and its recovery codes. Its remembered devices are then not accepted any more.
+
+        `operator` is the name of the operator for the log. Returns False if there is none.
+        """
+        account = {"of_backend": backend, "of_subject": subject}
+        with self._writer.begin() as connection:
+            connection.execute(DELETE_CODES, account)
+            is_removed = connection.execute(DELETE_FACTOR, account).rowcount == 1
+        if is_removed:
+            person = shown_name(f"{backend}:{subject}")
+            event(log, logging.WARNING, "second factor removed", backend=backend, person=person, operator=operator)
+        return is_removed
+
+    def unreadable(self) -> int:
+        """Returns the number of second factors that no secret in the ini file decrypts."""
+        own = set(self._seals.key_ids)
+        return sum(count for ids, count in self._groups().items() if not own & set(ids.split()))
+
+    def unsealed(self) -> int:
+        """Returns the number of readable second factors that are not encrypted with every secret in the ini file."""
+        own = set(self._seals.key_ids)
+        return sum(count for ids, count in self._groups().items() if own & set(ids.split()) and own - set(ids.split()))
+
+    def foreign(self) -> int:
+        """Returns the number of readable second factors that are also encrypted with another secret."""
+        own = set(self._seals.key_ids)
+        return sum(count for ids, count in self._groups().items() if own & set(ids.split()) and set(ids.split()) - own)
+
+    def reseal(self) -> int:
+        """Encrypts readable second factors with the secrets in the ini file, and with no other. Returns how many."""
+        own = set(self._seals.key_ids)
+        groups = [ids for ids in self._groups() if own & set(ids.split()) and own != set(ids.split())]
+        key = tuple_(second_factors.c.backend, second_factors.c.subject)
+        batch = (
+            select(second_factors, codes_left)
+            .where(second_factors.c.key_ids.in_(groups))
+            .order_by(second_factors.c.backend, second_factors.c.subject)
+            .limit(BATCH_SIZE)
+        )
+        total, after = 0, ("", "")
+        while groups:
+            with self._reader.connect() as connection:
+                rows = connection.execute(batch.where(key > tuple_(*after))).all()
+            if not rows:
+                break
+            for row in rows:
+                factor = self._seals.open(row)
+                total += factor is not None and self._store.replace_seals(row, self._seals.seal(factor))
+            after = (rows[-1].backend, rows[-1].subject)
+        return total
+
+    def _groups(self) -> Mapping[str, int]:
+        """Returns the number of second factors by the IDs of the keys that encrypt them."""
+        counted = select(second_factors.c.key_ids, func.count()).group_by(second_factors.c.key_ids)
+        with self._reader.connect() as connection:
+            return {row[0]: row[1] for row in connection.execute(counted)}
