@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import re
-import time
 from collections.abc import Callable, Iterator
 from itertools import count
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Error, Page, expect
-from sqlalchemy import create_engine, insert
 
-from linkauth.mail.sink import SunkMail, sunk_mails
-from linkauth.simulator.people import people
 from tests.browser.visitor import Visitor
-from tests.servers.development_server import DevelopmentServer
+from tests.browser.walks.account_server import AccountServer
 
 LOCALES = {"en": "en-US", "de": "de-DE", "ja": "ja-JP", "ar": "ar-SA"}
 SCREEN = {"width": 390, "height": 844}
 NEW_PASSWORD = "quartz lantern 52 meadow"
-MAIL_SECONDS = 60
-CODE = re.compile(r"\b([2-9A-Z]{4})-([2-9A-Z]{4})\b")
 _numbers = count(1)
 
 
@@ -31,45 +23,6 @@ def account_server(chromium_path: str, tmp_path_factory: pytest.TempPathFactory)
     started.start()
     yield started
     started.stop()
-
-
-class AccountServer(DevelopmentServer):
-    """A server with development.ini behind a proxy, so that each visitor can have an address of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, {"trusted_proxies": "127.0.0.1"})
-        self._sink, self._people = folder / "var/mails", f"sqlite:///{folder}/var/people.sqlite"
-
-    def mails(self, recipient: str, number: int = 1) -> list[SunkMail]:
-        """Waits until `number` mails for the recipient have been sent, and returns all of them, the newest first."""
-        deadline = time.monotonic() + MAIL_SECONDS
-        while len(found := [mail for mail in sunk_mails(str(self._sink)) if mail.to == recipient]) < number:
-            assert time.monotonic() < deadline, f"no mail for {recipient}:\n{self.log.read_text('utf-8')}"
-            # polls the condition of the loop
-            time.sleep(0.05)
-        return found
-
-    def code_for(self, recipient: str) -> str:
-        (mail,) = self.mails(recipient)
-        found = CODE.search(mail.text)
-        assert found, mail.text
-        return found[0]
-
-    def new_person(self) -> str:
-        """Adds a person to the table of the demo users and returns the user name, which is also that of the address."""
-        name = f"person-{next(_numbers)}"
-        engine = create_engine(self._people)
-        with engine.begin() as connection:
-            row = {
-                "login": name,
-                "email": f"{name}@example.com",
-                "name": "A Person",
-                "password_hash": "",
-                "active": True,
-            }
-            connection.execute(insert(people), row)
-        engine.dispose()
-        return name
 
 
 @pytest.fixture
