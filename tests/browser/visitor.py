@@ -21,10 +21,11 @@ document.addEventListener("securitypolicyviolation", (event) => {
 class Visitor:
     """A browser context with one page. `faults` lists forbidden actions of pages, and must stay empty.
 
-    Requests are permitted only to `origins`.
+    Requests are permitted only to `origins`. Cookies whose names begin with one of `permitted_cookies` are no faults.
     """
 
     def __init__(self, context: BrowserContext, origins: tuple[str, ...]) -> None:
+        self.permitted_cookies: tuple[str, ...] = ()
         self.context = context
         self.faults: list[str] = []
         self.requests: list[Request] = []
@@ -88,11 +89,12 @@ class Visitor:
         return parameters(urlsplit(url).query)["state"]
 
     def cookie_problems(self) -> list[str]:
-        """Returns a problem for each cookie in the browser."""
-        return [f"cookie: {cookie['name']}" for cookie in self.context.cookies()]
+        """Returns a problem for each cookie in the browser that is not permitted."""
+        names = [cookie["name"] for cookie in self.context.cookies()]
+        return [f"cookie: {name}" for name in names if not name.startswith(self.permitted_cookies)]
 
     def close(self) -> None:
-        """Closes the browser context. Cookies count as faults."""
+        """Closes the browser context. Cookies that are not permitted count as faults."""
         self.faults += self.cookie_problems()
         self.context.close()
 

@@ -29,6 +29,7 @@ ACCOUNTS: dict[str, dict[str, Any]] = {
     "ada": {"sub": "f1c5a9e2", "email": "ada@example.com", "email_verified": True, "name": "Ada Lovelace"},
     "grace": {"sub": "0b7d4413", "email": "grace@example.com", "email_verified": True, "name": "Grace Hopper"},
     "alan": {"sub": "77e0c4aa", "email": "alan@example.com", "email_verified": True, "name": "Alan Turing"},
+    "konrad": {"sub": "e84f1d26", "email": "konrad@example.com", "email_verified": True, "name": "Konrad Zuse"},
     "unproven": {"sub": "9a3e77d0", "email": "ada@example.com", "email_verified": False, "name": "Not Ada"},
     "silent": {"sub": "41be6f08", "email": "ada@example.com", "name": "Not Ada Either"},
     "stranger": {"sub": "c2286b1f", "email": "stranger@example.net", "email_verified": True, "name": "Some Stranger"},
@@ -36,7 +37,8 @@ ACCOUNTS: dict[str, dict[str, Any]] = {
 }
 """The people of the provider: the user name, and the claims.
 
-`unproven` and `silent` have the address of another person, which the provider does not vouch for.
+The demo user with the address of `konrad` is disabled. The provider does not vouch for the addresses of `unproven` and
+`silent`, which are those of another person.
 """
 
 
@@ -63,7 +65,7 @@ class OpenIDProvider:
     def __init__(self, folder: Path, redirect_uris: Iterable[str], id_token_claims: bool = True) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
-        self.issuer = f"http://localhost:{self.port}"
+        self.url = self.issuer = f"http://localhost:{self.port}"
         self.log = folder / "log"
         self.accounts = {name: dict(claims) for name, claims in ACCOUNTS.items()}
         self.redirect_uris = list(redirect_uris)

@@ -2,72 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Error, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.visitor import Visitor
 from tests.browser.walks.account_server import AccountServer
+from tests.browser.walks.walker import LOCALES, leave_and_return, send
 
-LOCALES = {"en": "en-US", "de": "de-DE", "ja": "ja-JP", "ar": "ar-SA"}
-SCREEN = {"width": 390, "height": 844}
 NEW_PASSWORD = "quartz lantern 52 meadow"
-_numbers = count(1)
-
-
-@pytest.fixture(scope="module")
-def account_server(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AccountServer]:
-    started = AccountServer(tmp_path_factory.mktemp("accounts"))
-    started.start()
-    yield started
-    started.stop()
-
-
-@pytest.fixture
-def enter(new_visitor: Callable[..., Visitor], account_server: AccountServer) -> Callable[..., Visitor]:
-    """`enter(language, script)` returns a visitor with an address of its own, on the login page."""
-
-    def new(language: str, script: bool) -> Visitor:
-        headers = {"X-Forwarded-For": f"192.0.2.{next(_numbers)}", "X-Forwarded-Proto": "http"}
-        visitor = new_visitor(
-            locale=LOCALES[language],
-            viewport=SCREEN,
-            java_script_enabled=script,
-            extra_http_headers=headers,
-        )
-        visitor.enable(account_server)
-        return visitor
-
-    return new
-
-
-def send(visitor: Visitor) -> None:
-    visitor.page.click("button.primary")
-
-
-def go(visitor: Visitor, move: Callable[..., object]) -> None:
-    """Goes back or forward. If the browser asks whether to send a form again, it is sent again."""
-    try:
-        move()
-    except Error as error:
-        if "ERR_CACHE_MISS" not in error.message:
-            raise
-        visitor.page.wait_for_url("chrome-error://**")
-        visitor.page.reload()
-
-
-def leave_and_return(visitor: Visitor) -> None:
-    """Reloads the page, goes back and forward again. The page must be the same one."""
-    page = visitor.page
-    heading = page.inner_text("h1")
-    page.reload()
-    expect(page.locator("h1")).to_have_text(heading, use_inner_text=True)
-    go(visitor, page.go_back)
-    expect(page.locator("h1")).not_to_have_text(heading, use_inner_text=True)
-    go(visitor, page.go_forward)
-    expect(page.locator("h1")).to_have_text(heading, use_inner_text=True)
 
 
 def fill_fields(page: Page) -> None:

@@ -1,0 +1,49 @@
+"""What every walk does: send forms, leave a page and return, take screenshots."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Error, expect
+
+from tests.browser.visitor import Visitor
+
+LOCALES = {"en": "en-US", "de": "de-DE", "ja": "ja-JP", "ar": "ar-SA"}
+SCREEN = {"width": 390, "height": 844}
+SCREENSHOTS = "LINKAUTH_SCREENSHOTS"
+"""The environment variable with the folder for screenshots. Without it there are none."""
+
+
+def send(visitor: Visitor) -> None:
+    visitor.page.click("button.primary")
+
+
+def photograph(visitor: Visitor, name: str) -> None:
+    """Writes a screenshot of the whole page to the folder of SCREENSHOTS, if it is set."""
+    if folder := os.environ.get(SCREENSHOTS):
+        visitor.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+def go(visitor: Visitor, move: Callable[..., object]) -> None:
+    """Goes back or forward. If the browser asks whether to send a form again, it is sent again."""
+    try:
+        move()
+    except Error as error:
+        if "ERR_CACHE_MISS" not in error.message:
+            raise
+        visitor.page.wait_for_url("chrome-error://**")
+        visitor.page.reload()
+
+
+def leave_and_return(visitor: Visitor) -> None:
+    """Reloads the page, goes back and forward again. The page must be the same one."""
+    page = visitor.page
+    heading = page.inner_text("h1")
+    page.reload()
+    expect(page.locator("h1")).to_have_text(heading, use_inner_text=True)
+    go(visitor, page.go_back)
+    expect(page.locator("h1")).not_to_have_text(heading, use_inner_text=True)
+    go(visitor, page.go_forward)
+    expect(page.locator("h1")).to_have_text(heading, use_inner_text=True)
