@@ -37,7 +37,9 @@ class PasswordChange(ABC):
 
 
 class AddressSearch(ABC):
-    """Finds the accounts of an email address."""
+    """Finds the accounts of an email address.
+
+    A backend that offers PasswordRecovery or Registration has it too. Alone it lets a sign-in provider find people."""
 
     @abstractmethod
     def people_at(self, email: str) -> Sequence[Identity]:
@@ -103,5 +105,5 @@ class Registration(AddressSearch):
 
 PEOPLE_LIMIT = 10
 """Maximum number of people that `people_at` returns."""
-POWERS: tuple[type, ...] = (Lookup, PasswordChange, PasswordRecovery, Registration)
+POWERS: tuple[type, ...] = (Lookup, AddressSearch, PasswordChange, PasswordRecovery, Registration)
 """The optional capabilities of a backend."""

@@ -14,6 +14,7 @@ from linkauth.backends import (
     CHANGEABLE,
     Account,
     AccountRefused,
+    AddressSearch,
     AmbiguousName,
     BackendMisconfigured,
     Check,
@@ -72,6 +73,7 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, R
         settings = self._settings
         enabled = {
             Lookup: settings.user_base and settings.can_search,
+            AddressSearch: settings.user_base and settings.can_search and settings.email_attribute,
             PasswordChange: settings.password_change != "off",
             PasswordRecovery: settings.password_recovery,
             Registration: settings.registration,

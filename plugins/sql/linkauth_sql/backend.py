@@ -15,6 +15,7 @@ from typing import ClassVar
 from linkauth.backends import (
     Account,
     AccountRefused,
+    AddressSearch,
     BackendError,
     BackendUnavailable,
     Check,
@@ -84,6 +85,7 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
         settings = self._settings
         powers = {
             Lookup: not settings.query,
+            AddressSearch: bool(settings.email_column) and not settings.query,
             PasswordChange: settings.password_change,
             PasswordRecovery: settings.password_recovery,
             Registration: settings.registration,

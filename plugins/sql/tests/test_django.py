@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from linkauth.backends import AccountRefused, Lookup, Registration, WrongPassword
+from linkauth.backends import AccountRefused, AddressSearch, Lookup, Registration, WrongPassword
 from linkauth.testing import BackendContract, Known
 from linkauth_sql import hashes
 from linkauth_sql.hashes import identify, verify
@@ -113,7 +113,7 @@ def test_preset_needs_only_the_url(store: DjangoStore) -> None:
     backend = store.backend()
     assert backend.authenticate("ada", PASSWORDS["B"]).claims == {"given_name": "Ada", "family_name": "Lovelace"}
     assert [(check.ok, check.warning) for check in backend.check()] == [(True, False)] * 2
-    assert backend.offers == {Lookup}
+    assert backend.offers == {Lookup, AddressSearch}
 
 
 def test_inactive_account_is_disabled(store: DjangoStore) -> None:

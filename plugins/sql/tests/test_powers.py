@@ -14,6 +14,7 @@ import pytest
 from linkauth import identities
 from linkauth.backends import (
     AccountRefused,
+    AddressSearch,
     BackendMisconfigured,
     Lookup,
     NameTaken,
@@ -66,7 +67,7 @@ def test_nothing_is_written_by_default(store: SQLiteStore) -> None:
     before = store.path.read_bytes()
     store.backend().authenticate("ada", PASSWORDS["A"])
     assert store.path.read_bytes() == before
-    assert store.backend().offers == {Lookup}
+    assert store.backend().offers == {Lookup, AddressSearch}
 
 
 def test_refused_account_is_not_rehashed(store: SQLiteStore) -> None:
