@@ -1,8 +1,8 @@
-"""Opens the configured backends."""
+"""Opens the configured backends and sign-in providers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from linkauth.backends import CredentialBackend, Registration
@@ -12,6 +12,7 @@ from linkauth.config.settings import Settings, SettingsError
 from linkauth.login import countries
 from linkauth.login.dispatch import NamedBackend, close_backend
 from linkauth.login.phone import PhoneForms
+from linkauth.login.providers import NamedProvider, close_provider, match_problems
 from linkauth.redaction import redact
 
 
@@ -36,6 +37,28 @@ def open_backends(settings: Settings) -> tuple[NamedBackend, ...]:
             close_backend(named_backend)
         raise SettingsError(problems)
     return tuple(backends)
+
+
+def open_providers(settings: Settings, backends: Sequence[NamedBackend]) -> tuple[NamedProvider, ...]:
+    """Open the sign-in providers in their configured order, whose people must be found in the opened `backends`.
+
+    Raises SettingsError, after closing those that it opened.
+    """
+    providers: list[NamedProvider] = []
+    problems: list[tuple[str, str]] = []
+    for entry in settings.sign_ins:
+        try:
+            provider = plugins.load("sign_ins", entry.use)(entry.options)
+        except ValueError as error:
+            problems.append((f"linkauth.sign_in.{entry.name}", redact(error)))
+            continue
+        providers.append(NamedProvider(entry.name, provider, entry))
+        problems += match_problems(entry, provider, backends)
+    if problems:
+        for named in providers:
+            close_provider(named)
+        raise SettingsError(problems)
+    return tuple(providers)
 
 
 def _registration_problems(entry: BackendSettings, backend: CredentialBackend) -> Iterator[tuple[str, str]]:

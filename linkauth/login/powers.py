@@ -8,12 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from linkauth.backends import AddressSearch, PasswordRecovery, Registration
 from linkauth.login.dispatch import NamedBackend
 
 
 def offers(named: NamedBackend, power: type) -> bool:
     """Returns whether the backend has the power and offers it with its settings."""
     return isinstance(named.backend, power) and power in named.backend.offers
+
+
+def searches_addresses(named: NamedBackend) -> bool:
+    """Returns whether the backend finds people by their email address, also as a part of another power."""
+    offered = {AddressSearch, PasswordRecovery, Registration} & named.backend.offers
+    return bool(offered) and isinstance(named.backend, AddressSearch)
 
 
 def is_offered(backends: Iterable[NamedBackend], power: type) -> bool:

@@ -27,7 +27,8 @@ from linkauth.login.admission import Admission
 from linkauth.login.codes import PageValues
 from linkauth.login.dispatch import NamedBackend, close_backend
 from linkauth.login.log_identities import show_identities
-from linkauth.login.opening import open_backends
+from linkauth.login.opening import open_backends, open_providers
+from linkauth.login.providers import NamedProvider, close_provider
 from linkauth.login.recovery import Recovery
 from linkauth.login.registration import SignUp
 from linkauth.login.shadows import Shadow
@@ -73,6 +74,7 @@ class Services:
 
     settings: Settings
     backends: tuple[NamedBackend, ...]
+    providers: tuple[NamedProvider, ...]
     shadows: Mapping[str, Shadow]
     throttle: Throttle
     admission: Admission
@@ -118,6 +120,9 @@ def build(settings: Settings) -> Services:
         backends = open_backends(settings)
         for backend in backends:
             (shadow_backends if backend.shadow else resources).callback(close_backend, backend)
+        providers = open_providers(settings, backends)
+        for provider in providers:
+            resources.callback(close_provider, provider)
         require_mail(settings, backends)
         themes = open_themes(settings)
         throttle = _create_throttle(settings)
@@ -144,6 +149,7 @@ def build(settings: Settings) -> Services:
         return Services(
             settings=settings,
             backends=backends,
+            providers=providers,
             shadows=shadows,
             throttle=throttle,
             # hash_pool() at each call, because a server may fork after the start

@@ -47,7 +47,6 @@ from linkauth_ldap.survey import Survey
 from linkauth_ldap.values import UnknownValue
 
 log = logging.getLogger(__name__)
-
 SECONDS_PER_DAY = 86_400
 
 

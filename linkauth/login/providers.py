@@ -1,0 +1,55 @@
+"""Opened sign-in providers, and whether their people can be found in the backends."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from linkauth.backends import Lookup
+from linkauth.config.sign_ins import SignInSettings
+from linkauth.login import powers
+from linkauth.login.dispatch import NamedBackend
+from linkauth.sign_ins import SignInProvider
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedProvider:
+    """A sign-in provider with its name and settings in the ini."""
+
+    name: str
+    provider: SignInProvider
+    settings: SignInSettings
+
+    def redirect_uri(self, public_url: str) -> str:
+        """Returns the URL that the provider sends browsers back to. It must be registered at the provider."""
+        return f"{public_url}/authorize/return/{self.name}"
+
+
+def close_provider(named: NamedProvider) -> None:
+    """Closes the provider. Logs exceptions instead of raising them, so that the others are closed too."""
+    try:
+        named.provider.close()
+    except BaseException as error:
+        log.error("sign-in provider %s could not be closed: %s", named.name, type(error).__name__)
+
+
+def match_problems(
+    entry: SignInSettings, provider: SignInProvider, backends: Sequence[NamedBackend]
+) -> Iterator[tuple[str, str]]:
+    """Yields (key, problem) if people of the provider cannot be found, or if its button would have no text."""
+    prefix = f"linkauth.sign_in.{entry.name}"
+    if not provider.brand_name and not entry.label:
+        yield f"{prefix}.label", "is missing: the plugin knows no name of this provider, which the button must show"
+    named = next((each for each in backends if each.name == entry.match.backend), None)
+    if entry.match.own or named is None:
+        return
+    problem = f"names the backend {named.name}, which cannot"
+    if not powers.offers(named, Lookup):
+        problem += " look people up without their password, so that a person who is disabled could not be refused"
+        yield f"{prefix}.match", f"{problem}; `linkauth backends list` shows which backends offer Lookup"
+    elif entry.match.attribute == "email" and not powers.searches_addresses(named):
+        problem += " find people by their email address: set its column or attribute of email addresses"
+        yield f"{prefix}.match", f"{problem}; `linkauth backends list` shows which backends offer AddressSearch"
