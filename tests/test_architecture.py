@@ -202,7 +202,7 @@ def test_pure_rooms_import_no_framework(room: str) -> None:
 
 def test_plugins_import_only_public_modules() -> None:
     for path in project_files("plugins/*.py"):
-        allowed = {"backends", "hashing", "identities", "net", "redaction"} | (
+        allowed = {"backends", "hashing", "identities", "net", "redaction", "sign_ins"} | (
             {"testing"} if "/tests/" in str(path) else set()
         )
         for module, _ in rooms_imported_loosely(path):

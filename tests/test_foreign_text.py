@@ -24,6 +24,7 @@ OWN_EXCEPTIONS = {
     *("BearerError", "UntrustedRequestError", "InvalidClientError", "OAuth2Error"),
     *("BackendError", "BackendUnavailable", "BackendMisconfigured", "AccountRefused", "PasswordRefused", "Throttled"),
     *("Busy", "WrongCode", "ChallengeOver", "StartThrottled", "InvalidFields", "NameTaken"),
+    *("SignInFailed", "SignInCancelled", "SignInRefused", "InvalidAnswer"),
     *("SecondFactorUnreadable", "SecondFactorNeeded", "CodeRefused"),
     *("WrongPassword", "UnknownUser", "PasswordChanged", "PasswordChangeNeeded", "HTTPNotFound", "HTTPException"),
     *(
@@ -40,7 +41,10 @@ OWN_EXCEPTIONS = {
     ),
 }
 """Exceptions whose text is written by linkauth from redacted parts. Pages never show the text of Pyramid's."""
-RAISED_BY_PLUGINS = {"BackendError", "BackendUnavailable", "BackendMisconfigured", "AmbiguousName", "PasswordRefused"}
+RAISED_BY_PLUGINS = {
+    *("BackendError", "BackendUnavailable", "BackendMisconfigured", "AmbiguousName", "PasswordRefused"),
+    *("SignInFailed", "SignInCancelled", "SignInRefused", "InvalidAnswer"),
+}
 """Exceptions whose text the core must redact, because a foreign plugin may have raised them."""
 SAFE_ATTRIBUTES = {
     *("errno", "lineno", "start", "option", "section", "errors", "object", "code", "headers", "read", "name", "rule"),

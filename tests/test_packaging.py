@@ -9,9 +9,9 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 DISTRIBUTIONS = [ROOT, *sorted(path.parent for path in ROOT.glob("*/*/setup.py"))]
 PROBE = """
-import linkauth, linkauth_http, linkauth_ldap, linkauth_sql, linkauth.simulator
+import linkauth, linkauth_http, linkauth_ldap, linkauth_oidc, linkauth_sql, linkauth.simulator
 import linkauth_theme_default, linkauth_theme_vellmoor
-plugins = (linkauth_http, linkauth_ldap, linkauth_sql)
+plugins = (linkauth_http, linkauth_ldap, linkauth_oidc, linkauth_sql)
 themes = (linkauth_theme_default, linkauth_theme_vellmoor)
 assert all("site-packages" in m.__file__ for m in (linkauth, *plugins, *themes))
 import io, sys

@@ -30,7 +30,7 @@ NOT_FOR_A_PAGE = (
     ),
     *("pymysql", "urllib3", "xml.etree.ElementTree"),
     *(f"sqlalchemy.dialects.{name}" for name in ("mssql", "mysql", "oracle", "postgresql")),
-    *("linkauth_http", "linkauth_ldap", "linkauth_theme_vellmoor"),
+    *("linkauth_http", "linkauth_ldap", "linkauth_oidc", "linkauth_theme_vellmoor"),
 )
 CALL = """
 import io, json, sys, warnings

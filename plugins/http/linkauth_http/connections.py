@@ -1,8 +1,7 @@
 """Connections to a login API: a connection pool of urllib3 whose sockets end every read and write at the deadline.
 
-The timeouts of urllib3 are per read. A server that sends one byte a second could hold a thread for hours, so this
-module replaces the sockets. A pool contacts one origin only. It follows no redirect and uses no proxy of the
-environment.
+The timeouts of urllib3 are per read, so this module replaces the sockets by those of `linkauth.net.timed`. A pool
+contacts one origin only. It follows no redirect and uses no proxy of the environment.
 """
 
 from __future__ import annotations
@@ -10,96 +9,21 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
-import threading
 from collections.abc import Iterable
-from http.client import HTTPResponse
 from typing import Any
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
-from linkauth.net import Deadline, NameNotResolved, client_context, connect
+from linkauth.net import NameNotResolved, client_context, connect
+from linkauth.net.timed import Call, FinalResponse, TimedSocket, TimedTLSSocket
 from linkauth.redaction import reason
 from linkauth_http.settings import HTTPSettings
 
 # its DEBUG messages contain the paths of requests, which may contain names; a level in the ini file has precedence
 if logging.getLogger("urllib3").level == logging.NOTSET:
     logging.getLogger("urllib3").setLevel(logging.INFO)
-
-SWITCHING_PROTOCOLS = 101
-"""The connection leaves HTTP after this status. No request asks for it."""
-
-
-class Call(threading.local):
-    """The current request of the thread: its time limits and its progress."""
-
-    deadline = Deadline(0)
-    limit: float = 0
-    sent = False
-    """Part of the request may have reached the server."""
-    received = False
-    """A byte of the response arrived."""
-    reused = False
-    """Its connection has carried an earlier response."""
-
-    def begin(self, deadline: Deadline, limit: float) -> None:
-        self.deadline, self.limit = deadline, limit
-        self.sent = self.received = self.reused = False
-
-    def remaining(self) -> float:
-        """The seconds for the next read or write. Raises TimeoutError after the deadline."""
-        return self.deadline.remaining(self.limit)
-
-
-class _Timed:
-    """The part of a socket that ends reads and writes at the deadline and records the progress of the request."""
-
-    call: Call
-    answered = False
-
-    def recv_into(self, *arguments: Any) -> int:
-        self.settimeout(self.call.remaining())  # type: ignore[attr-defined]
-        count: int = super().recv_into(*arguments)  # type: ignore[misc]
-        if count:
-            self.answered = self.call.received = True
-        return count
-
-    def _begin_write(self) -> None:
-        self.settimeout(self.call.remaining())  # type: ignore[attr-defined]
-        self.call.sent, self.call.reused = True, self.answered
-
-
-class TimedSocket(_Timed, socket.socket):
-    """A socket without TLS."""
-
-    def sendall(self, *arguments: Any) -> None:
-        self._begin_write()
-        super().sendall(*arguments)
-
-
-class TimedTLSSocket(_Timed, ssl.SSLSocket):
-    """A socket with TLS. The TLS context creates it, so `call` is set afterwards."""
-
-    def send(self, *arguments: Any) -> int:
-        # sendall() of ssl.SSLSocket calls this for each part
-        self._begin_write()
-        return super().send(*arguments)
-
-
-class FinalResponse(HTTPResponse):
-    """The final response to a request. Any number of interim responses may precede it (RFC 9110 section 15.2).
-
-    Python skips those with status 100 only. It would take a 103 for a response without a body, and the final response
-    for that to the next request.
-    """
-
-    def begin(self) -> None:
-        super().begin()
-        while 100 < self.status < 200 and self.status != SWITCHING_PROTOCOLS:
-            # without headers, begin() reads the next response
-            self.headers = None  # type: ignore[assignment]
-            super().begin()
 
 
 def _connect(connection: HTTPConnection, call: Call, seconds: float) -> socket.socket:

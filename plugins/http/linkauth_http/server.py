@@ -19,8 +19,9 @@ from urllib3.util import Retry
 
 from linkauth.backends import BackendUnavailable
 from linkauth.net import Deadline, Server, ServerFailed, certificate_advice, is_certificate_error, speaks_no_tls
+from linkauth.net.timed import SWITCHING_PROTOCOLS, Call
 from linkauth.redaction import redact
-from linkauth_http.connections import SWITCHING_PROTOCOLS, Call, pool_of
+from linkauth_http.connections import pool_of
 from linkauth_http.responses import LoginResponse, parse_date
 from linkauth_http.settings import HTTPSettings
 
