@@ -124,6 +124,13 @@ class SignInProvider(ABC):
         Raises SignInCancelled, SignInRefused, InvalidAnswer, BackendUnavailable or BackendMisconfigured.
         """
 
+    def hosts(self) -> tuple[str, ...]:
+        """Return the hosts whose pages the browser visits, as far as the settings name them. Must not connect.
+
+        They are for the lists of hosts that platforms require, such as the Domain List of Amazon's console.
+        """
+        return ()
+
     def registration(self, redirect_uri: str) -> Mapping[str, str]:
         """Return what must be entered at the provider, as the name of its field to the value. `doctor` prints it."""
         return {"redirect URI": redirect_uri}

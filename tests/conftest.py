@@ -21,6 +21,7 @@ from linkauth.simulator import people
 from tests.alexa import Alexa, https
 from tests.backends.outcomes import ENTRY_POINTS
 from tests.backends.shadow_app import SHADOW_SETTINGS, ShadowApp
+from tests.providers.mailbox import ENTRY_POINTS as PROVIDER_ENTRY_POINTS
 
 ROOT = Path(__file__).parent.parent
 MEMORY = Path("/dev/shm")
@@ -99,6 +100,19 @@ def backend_plugins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: linkauth-test-backends\nVersion: 1.0\n", "utf-8")
     (metadata / "entry_points.txt").write_text(ENTRY_POINTS, "utf-8")
+    sys.path.insert(0, str(folder))
+    yield folder
+    sys.path.remove(str(folder))
+
+
+@pytest.fixture(scope="session")
+def provider_plugins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Installs the sign-in provider of tests/providers as a plugin; returns the folder that must be on the path."""
+    folder = tmp_path_factory.mktemp("providers")
+    metadata = folder / "linkauth_test_providers-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: linkauth-test-providers\nVersion: 1.0\n", "utf-8")
+    (metadata / "entry_points.txt").write_text(PROVIDER_ENTRY_POINTS, "utf-8")
     sys.path.insert(0, str(folder))
     yield folder
     sys.path.remove(str(folder))

@@ -22,7 +22,7 @@ VERBS = {
     "client": "Show what to type into the console of a platform.",
     "config": "Show every setting that is in effect, and where it comes from.",
     "db": "Manage linkauth's database of links and tokens.",
-    "doctor": "Check the settings, every backend, the throttle, the database, mails, and public_url from outside.",
+    "doctor": "Check settings, backends, sign-in providers, throttle, database and mails, and public_url from outside.",
     "explain": "Show which account each backend finds for NAME, and which backend would decide about a sign-in.",
     "keys": "Manage the keys that sign JWT access tokens.",
     "links": "List the links of people and skills, and end them.",
@@ -30,6 +30,7 @@ VERBS = {
     "mail": "Show the mails that wait, send them, and send a test mail.",
     "plugin": "Start a new credential backend.",
     "serve": "Start the server with the ini file INI.",
+    "sign-ins": "List the sign-in providers in the order of their buttons, without connecting to them.",
     "simulate": "Test the running server with the requests of a platform.",
     "theme": "Start a new theme, preview it, and check it.",
     "try": "Sign in once as NAME, and show what each backend sees and what the person would see.",
@@ -37,8 +38,8 @@ VERBS = {
 """The first sentence of the help of each verb. A verb is the name of a module in this package and of its command,
 except for MODULES."""
 
-MODULES = {"try": "try_sign_in"}
-"""The modules of verbs that are keywords of Python."""
+MODULES = {"try": "try_sign_in", "sign-ins": "sign_ins"}
+"""The modules of verbs that are not names of Python."""
 
 
 class Verbs(click.Group):

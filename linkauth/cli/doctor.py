@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from linkauth.cli.outward.checks import Options
     from linkauth.config.loader import StartError
     from linkauth.login.dispatch import NamedBackend
+    from linkauth.login.providers import NamedProvider
 
 Checks = Callable[[Configuration], Iterable[Finding]]
 
@@ -59,12 +60,13 @@ def _host_and_port(context: click.Context, option: click.Parameter, text: str | 
 )
 @click.option("--json", "as_document", is_flag=True, help="Print the findings as a JSON document.")
 def doctor(ini: str, offline: bool, connect: tuple[str, int] | None, timeout: float, as_document: bool) -> None:
-    """Check the settings, every backend, the throttle, the database, mails, and public_url from outside.
+    """Check settings, backends, sign-in providers, throttle, database and mails, and public_url from outside.
 
-    Also checks the rest of what a start needs: signing keys, clients, themes and the port. Compares the throttle with
-    the lockout of each backend. Set LINKAUTH_WORKERS to the value that the server uses, because each worker process
-    counts wrong passwords separately. A failed check of a shadow backend is only a warning. If there are several
-    backends, the command sends two sign-ins with a random name to each of them, to measure how long a refusal takes.
+    Also checks the rest of what a start needs: signing keys, clients, themes and the port. Prints what to register at
+    each sign-in provider. Compares the throttle with the lockout of each backend. Set LINKAUTH_WORKERS to the value
+    that the server uses, because each worker process counts wrong passwords separately. A failed check of a shadow
+    backend is only a warning. If there are several backends, the command sends two sign-ins with a random name to each
+    of them, to measure how long a refusal takes.
 
     The checks from outside send requests to public_url as phones and Amazon do, without secrets: the name, the
     certificate, the TLS versions, the proxy, a long state, and the time of /token. They need a running server. Run them
@@ -95,6 +97,7 @@ def all_checks() -> tuple[Checks, ...]:
     from linkauth.cli.linking_checks import linking_checks
     from linkauth.cli.mail_checks import mail_checks
     from linkauth.cli.password_checks import breached_passwords_checks
+    from linkauth.cli.sign_in_checks import sign_in_checks
     from linkauth.cli.start_checks import (
         client_checks,
         public_url_checks,
@@ -104,7 +107,7 @@ def all_checks() -> tuple[Checks, ...]:
     )
 
     return (
-        *(backend_checks, order_checks, database_checks, mail_checks, breached_passwords_checks),
+        *(backend_checks, order_checks, sign_in_checks, database_checks, mail_checks, breached_passwords_checks),
         *(public_url_checks, client_checks, theme_checks, simulator_checks, server_checks),
         linking_checks,
     )
@@ -124,7 +127,8 @@ def findings(ini: str, outward: Options | None) -> Iterator[Finding]:
     from linkauth.hashing import worker_processes
     from linkauth.login.dispatch import close_backend
     from linkauth.login.log_identities import show_identities
-    from linkauth.login.opening import open_backends
+    from linkauth.login.opening import open_backends, open_providers
+    from linkauth.login.providers import close_provider
     from linkauth.redaction import redact
 
     try:
@@ -155,7 +159,15 @@ def findings(ini: str, outward: Options | None) -> Iterator[Finding]:
             yield from from_settings_error(error)
         for backend in backends:
             stack.callback(close_backend, backend)
-        configuration = Configuration(ini, ini_loader, settings, backends)
+        providers: tuple[NamedProvider, ...] = ()
+        try:
+            # without backends, which are at fault, no match can be judged
+            providers = open_providers(settings, backends)
+        except SettingsError as error:
+            yield from from_settings_error(error)
+        for provider in providers:
+            stack.callback(close_provider, provider)
+        configuration = Configuration(ini, ini_loader, settings, backends, providers)
         for check in all_checks():
             yield from check(configuration)
     if outward is None:

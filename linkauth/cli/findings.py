@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from linkauth.config.reader import SettingsError
     from linkauth.config.settings import Settings
     from linkauth.login.dispatch import NamedBackend
+    from linkauth.login.providers import NamedProvider
 
 Severity = Literal["ok", "warning", "failed", "skipped"]
 MARKS: dict[Severity, tuple[str, str]] = {
@@ -47,12 +48,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Configuration:
-    """What is checked: the ini file, its plaster loader, its settings, and the opened backends in their order."""
+    """What is checked: the ini file, its plaster loader, its settings, and the opened backends and providers."""
 
     ini: str
     loader: Any
     settings: Settings
     backends: tuple[NamedBackend, ...]
+    providers: tuple[NamedProvider, ...] = ()
 
 
 def ok(identifier: str, subject: str, detail: str = "") -> Finding:

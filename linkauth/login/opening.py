@@ -9,6 +9,7 @@ from linkauth.backends import CredentialBackend, Registration
 from linkauth.config import plugins
 from linkauth.config.backends import BackendSettings
 from linkauth.config.settings import Settings, SettingsError
+from linkauth.config.sign_ins import SignInSettings
 from linkauth.login import countries
 from linkauth.login.dispatch import NamedBackend, close_backend
 from linkauth.login.phone import PhoneForms
@@ -39,6 +40,11 @@ def open_backends(settings: Settings) -> tuple[NamedBackend, ...]:
     return tuple(backends)
 
 
+def open_provider(entry: SignInSettings) -> NamedProvider:
+    """Open one sign-in provider. Raises ValueError with a message for operators, which may contain secrets."""
+    return NamedProvider(entry.name, plugins.load("sign_ins", entry.use)(entry.options), entry)
+
+
 def open_providers(settings: Settings, backends: Sequence[NamedBackend]) -> tuple[NamedProvider, ...]:
     """Open the sign-in providers in their configured order, whose people must be found in the opened `backends`.
 
@@ -48,12 +54,12 @@ def open_providers(settings: Settings, backends: Sequence[NamedBackend]) -> tupl
     problems: list[tuple[str, str]] = []
     for entry in settings.sign_ins:
         try:
-            provider = plugins.load("sign_ins", entry.use)(entry.options)
+            named = open_provider(entry)
         except ValueError as error:
             problems.append((f"linkauth.sign_in.{entry.name}", redact(error)))
             continue
-        providers.append(NamedProvider(entry.name, provider, entry))
-        problems += match_problems(entry, provider, backends)
+        providers.append(named)
+        problems += match_problems(entry, named.provider, backends)
     if problems:
         for named in providers:
             close_provider(named)

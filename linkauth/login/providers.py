@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from linkauth.backends import Lookup
+from linkauth.backends import Check, Lookup
 from linkauth.config.sign_ins import SignInSettings
 from linkauth.login import powers
 from linkauth.login.dispatch import NamedBackend
+from linkauth.redaction import redact
 from linkauth.sign_ins import SignInProvider
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,30 @@ def close_provider(named: NamedProvider) -> None:
         named.provider.close()
     except BaseException as error:
         log.error("sign-in provider %s could not be closed: %s", named.name, type(error).__name__)
+
+
+def run_checks(named: NamedProvider) -> list[Check]:
+    """Returns the checks of the provider, without secrets. Raises nothing but KeyboardInterrupt."""
+    try:
+        found = [replace(each, name=redact(each.name), detail=redact(each.detail)) for each in named.provider.check()]
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        # the contract does not allow an exception, but the operator must see this provider anyway
+        return [Check("check", False, f"violated its contract: it raised {type(error).__name__}")]
+    return found or [Check("check", True, "the provider has no checks", warning=True)]
+
+
+def log_state(providers: Sequence[NamedProvider]) -> None:
+    """Checks all providers and logs which of them answer, and the reasons of failed checks."""
+    states = []
+    for named in providers:
+        failed = [check for check in run_checks(named) if not check.ok]
+        for check in failed:
+            log.warning("sign-in provider %s: %s: %s", named.name, check.name, check.detail)
+        states.append(f"{named.name}={'failed' if failed else 'answers'}")
+    if states:
+        log.info("sign-in providers at the start: %s", " ".join(states))
 
 
 def match_problems(

@@ -28,7 +28,7 @@ from linkauth.login.codes import PageValues
 from linkauth.login.dispatch import NamedBackend, close_backend
 from linkauth.login.log_identities import show_identities
 from linkauth.login.opening import open_backends, open_providers
-from linkauth.login.providers import NamedProvider, close_provider
+from linkauth.login.providers import NamedProvider, close_provider, log_state
 from linkauth.login.recovery import Recovery
 from linkauth.login.registration import SignUp
 from linkauth.login.shadows import Shadow
@@ -97,8 +97,12 @@ class Services:
             self.worker.start()
 
     def log_backends(self) -> None:
-        """Log which backends answer, from a thread of its own, so that the server starts at once."""
-        threading.Thread(target=self.sign_in.log_health, name="backends", daemon=True).start()
+        """Log which backends and providers answer, from a thread of its own, so that the server starts at once."""
+        threading.Thread(target=self._log_state, name="backends", daemon=True).start()
+
+    def _log_state(self) -> None:
+        self.sign_in.log_health()
+        log_state(self.providers)
 
     def close(self) -> None:
         self._exit_stack.close()

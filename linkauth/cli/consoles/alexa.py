@@ -104,7 +104,7 @@ def _pkce_notes(entry: Entry) -> tuple[str, ...]:
 
 def _domain_notes(entry: Entry) -> tuple[str, ...]:
     limits = (
-        f"The host names of other servers that the pages load from or link to: at most {CONSOLE_DOMAINS} here, "
+        f"The host names of other servers that the pages load from or lead to: at most {CONSOLE_DOMAINS} here, "
         f"{API_DOMAINS} with the Skill Management API. Each has at most {HOST_LENGTH} characters, without https:// and "
         "without a path. The host of the authorization URI does not belong here."
     )

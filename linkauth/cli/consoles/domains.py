@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, fields
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urlsplit
 
 from linkauth.config.settings import ClientSettings, Settings
+from linkauth.login.opening import open_provider
+from linkauth.redaction import redact
 from linkauth.themes.opening import open_themes
 from linkauth.themes.states import State, page_states
 from linkauth.themes.theme import Theme
@@ -30,7 +33,7 @@ class Domain:
 def domains_of(settings: Settings, client_name: str) -> tuple[Domain, ...]:
     """Returns the hosts for a client, sorted. The host of the public URL is not among them.
 
-    Raises ConfigurationError or LookupError for a theme that cannot be opened.
+    Raises ConfigurationError or LookupError for a theme or a sign-in provider that cannot be opened.
     """
     client = settings.clients[client_name]
     own = urlsplit(settings.public_url).hostname
@@ -39,6 +42,7 @@ def domains_of(settings: Settings, client_name: str) -> tuple[Domain, ...]:
     addresses = [
         *_theme_parameters(settings, theme_name),
         *_backend_options(settings),
+        *_providers(settings, client),
         *_pages(open_themes(settings)[theme_name], client_name, client),
     ]
     for address, origin in addresses:
@@ -80,6 +84,17 @@ def _backend_options(settings: Settings) -> Iterator[tuple[str, str]]:
         address = getattr(backend.options, "password_change_url", "")
         if address:
             yield address, f"linkauth.backend.{backend.name}.password_change_url"
+
+
+def _providers(settings: Settings, client: ClientSettings) -> Iterator[tuple[str, str]]:
+    """Yields (address, setting) of the pages of sign-in providers that the login page leads to. Raises LookupError."""
+    for entry in settings.sign_ins_of(client):
+        try:
+            named = open_provider(entry)
+        except ValueError as error:
+            raise LookupError(f"linkauth.sign_in.{entry.name}: {redact(error)}") from None
+        with closing(named.provider):
+            yield from ((f"https://{host}/", f"linkauth.sign_in.{entry.name}") for host in named.provider.hosts())
 
 
 def _pages(theme: Theme, client_name: str, client: ClientSettings) -> Iterator[tuple[str, str]]:

@@ -2,62 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from linkauth.backends import Identity
 from linkauth.config import plugins
 from linkauth.config.settings import Settings, SettingsError, read
 from linkauth.login.opening import open_providers, opened_backends
-from linkauth.login.providers import NamedProvider
-from linkauth.sign_ins import ProvidedIdentity, Redirect, SignInProvider, SignInRequest, SignInResponse
+from linkauth.login.providers import NamedProvider, log_state
+from linkauth.services import services_of
+from tests.providers.mailbox import MailboxProvider
 from tests.unit.config.test_settings import VALID
-
-opened: list[MailboxProvider] = []
-
-
-@dataclass(frozen=True)
-class MailboxSettings:
-    host: str = "mail.example.com"
-    secret: str = field(default="", repr=False)
-
-
-class MailboxProvider(SignInProvider):
-    """A provider that cannot be opened with the host `none`, and whose name is known unless the host is `unnamed`."""
-
-    Settings: ClassVar[type] = MailboxSettings
-
-    def __init__(self, settings: MailboxSettings) -> None:
-        if settings.host == "none":
-            raise ValueError(f"has no host; its secret is {settings.secret}")
-        self.brand_name = "" if settings.host == "unnamed" else "Mailbox"
-        self.closed = 0
-        opened.append(self)
-
-    def begin(self, request: SignInRequest) -> Redirect:
-        return Redirect("https://mail.example.com/authorize")
-
-    def finish(self, response: SignInResponse) -> ProvidedIdentity:
-        return ProvidedIdentity(Identity("1", "ada"))
-
-    def close(self) -> None:
-        self.closed += 1
-        raise SystemExit("cannot")
 
 
 @pytest.fixture(autouse=True)
-def mailbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Installs MailboxProvider as the sign-in provider `mailbox`."""
-    load = plugins.load
-    monkeypatch.setattr(
-        plugins, "load", lambda family, name: MailboxProvider if name == "mailbox" else load(family, name)
-    )
-    yield
-    del opened[:]
+def opened(provider_plugins: Path) -> list[MailboxProvider]:
+    """Installs MailboxProvider, and returns the list of its instances."""
+    MailboxProvider.opened.clear()
+    return MailboxProvider.opened
 
 
 COLUMNS = {
@@ -89,27 +52,26 @@ def fault(**changes: str | None) -> tuple[str, str]:
     return found
 
 
-def test_a_provider_is_opened_with_its_settings() -> None:
-    read_settings = settings(sign_in__box__host="other.example.com", sign_in__box__match="email:staff", **EMAIL)
+EMAIL: dict[str, str | None] = {"backend__staff__email_column": "mail"}
+QUERY = "linkauth.backend.staff.query"
+
+
+def test_a_provider_is_opened_with_its_settings(opened: list[MailboxProvider]) -> None:
+    read_settings = settings(sign_in__box__match="email:staff", **EMAIL)
     (named,) = open_all(read_settings)
     assert named.provider is opened[0]
     assert named.settings is read_settings.sign_ins[0]
     assert named.redirect_uri("https://link.example.com/x") == "https://link.example.com/x/authorize/return/box"
 
 
-EMAIL: dict[str, str | None] = {"backend__staff__email_column": "mail"}
-
-
 def test_people_are_found_only_in_a_backend_that_can_look_them_up() -> None:
     query = {key.replace(".", "__"): None for key in COLUMNS} | {"backend__staff__query": VALID[QUERY]}
-    key, problem = fault(sign_in__box__match="upn:username:staff", **query)
-    assert key == "linkauth.sign_in.box.match"
-    assert problem.startswith("names the backend staff, which cannot look people up without their password")
+    for match in ("upn:username:staff", "email:staff"):
+        key, problem = fault(sign_in__box__match=match, **query)
+        assert key == "linkauth.sign_in.box.match"
+        assert problem.startswith("names the backend staff, which cannot look people up without their password")
     for match in ("upn:username:staff", "oid:subject:staff"):
         assert open_all(settings(sign_in__box__match=match))
-
-
-QUERY = "linkauth.backend.staff.query"
 
 
 def test_people_are_found_by_an_address_only_in_a_backend_that_knows_addresses() -> None:
@@ -121,35 +83,50 @@ def test_people_are_found_by_an_address_only_in_a_backend_that_knows_addresses()
 
 
 def test_a_provider_without_a_name_needs_a_label() -> None:
-    key, problem = fault(sign_in__box__host="unnamed")
+    key, problem = fault(sign_in__box__behaviour="unnamed")
     assert (key, problem.partition(":")[0]) == ("linkauth.sign_in.box.label", "is missing")
-    assert open_all(settings(sign_in__box__host="unnamed", sign_in__box__label="Mail"))
+    assert open_all(settings(sign_in__box__behaviour="unnamed", sign_in__box__label="Mail"))
 
 
-def test_a_provider_that_cannot_be_opened_is_a_fault_without_secrets() -> None:
+def test_a_provider_that_cannot_be_opened_is_a_fault_without_secrets(opened: list[MailboxProvider]) -> None:
     with pytest.raises(SettingsError) as caught:
         open_all(
             settings(
                 sign_ins="box other",
+                sign_in__box__behaviour="crash",
                 sign_in__other__use="mailbox",
                 sign_in__other__match="own",
-                sign_in__other__host="none",
+                sign_in__other__behaviour="unopenable",
                 sign_in__other__secret="canary-of-this-test",
             )
         )
-    assert caught.value.faults == [("linkauth.sign_in.other", "has no host; its secret is ***")]
+    assert caught.value.faults == [("linkauth.sign_in.other", "cannot be opened with ***")]
     # the other one is closed, although that fails
     assert [each.closed for each in opened] == [1]
 
 
-def test_services_close_each_provider_once(make_app: Any) -> None:
-    from linkauth.services import services_of
-
-    app = make_app(sign_ins="box", sign_in__box__use="mailbox", sign_in__box__match="own")
-    services = services_of(app.registry)
+def test_services_close_each_provider_once(make_app: Any, opened: list[MailboxProvider]) -> None:
+    services = services_of(make_app(sign_ins="box", sign_in__box__use="mailbox", sign_in__box__match="own").registry)
     (named,) = services.providers
     assert (named.name, named.provider) == ("box", opened[0])
-    with closing(services):
-        assert opened[0].closed == 0
+    assert opened[0].closed == 0
+    services.close()
     services.close()
     assert opened[0].closed == 1
+
+
+def test_the_log_of_the_start_says_which_providers_answer(
+    make_app: Any, caplog: pytest.LogCaptureFixture, opened: list[MailboxProvider]
+) -> None:
+    changes = {"sign_ins": "box down crash"}
+    for name in ("box", "down", "crash"):
+        changes |= {f"sign_in__{name}__use": "mailbox", f"sign_in__{name}__match": "own"}
+    changes |= {"sign_in__down__behaviour": "down", "sign_in__crash__behaviour": "crash"}
+    services = services_of(make_app(sign_in__down__secret="canary-of-this-test", **changes).registry)
+    with caplog.at_level("INFO", "linkauth"):
+        log_state(services.providers)
+    assert [record.getMessage() for record in caplog.records] == [
+        "sign-in provider down: page: does not answer ***",
+        "sign-in provider crash: check: violated its contract: it raised RuntimeError",
+        "sign-in providers at the start: box=answers down=failed crash=failed",
+    ]
