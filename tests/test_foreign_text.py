@@ -25,7 +25,7 @@ OWN_EXCEPTIONS = {
     *("BackendError", "BackendUnavailable", "BackendMisconfigured", "AccountRefused", "PasswordRefused", "Throttled"),
     *("Busy", "WrongCode", "ChallengeOver", "StartThrottled", "InvalidFields", "NameTaken"),
     *("SignInFailed", "SignInCancelled", "SignInRefused", "InvalidAnswer"),
-    *("SecondFactorUnreadable", "SecondFactorNeeded", "CodeRefused"),
+    *("SecondFactorUnreadable", "SecondFactorNeeded", "CodeRefused", "Unmatched"),
     *("WrongPassword", "UnknownUser", "PasswordChanged", "PasswordChangeNeeded", "HTTPNotFound", "HTTPException"),
     *(
         "ServerFailed",
@@ -49,7 +49,7 @@ RAISED_BY_PLUGINS = {
 SAFE_ATTRIBUTES = {
     *("errno", "lineno", "start", "option", "section", "errors", "object", "code", "headers", "read", "name", "rule"),
     *("__traceback__", "__class__", "__name__", "verify_code", "connection_invalidated", "value"),
-    *("sqlstate", "sqlite_errorname", "source", "exc_type", "exc_value", "exc_traceback", "thread"),
+    *("sqlstate", "sqlite_errorname", "source", "exc_type", "exc_value", "exc_traceback", "thread", "retry_after"),
 }
 """Attributes of exceptions that contain no message text: numbers, names of modules and keys, and positions."""
 CLASSIFYING_FUNCTIONS = {

@@ -106,6 +106,12 @@ class Window:
         if len(self) > MAX_KEYS:
             next(filter(None, self._levels)).popitem(last=False)
 
+    def forgive(self, key: bytes) -> None:
+        """Removes the last failure of `key`."""
+        times = self.clear(key)[: -_TIME.size]
+        if times:
+            self._levels[(len(times) // _TIME.size).bit_length() - 1][key] = times
+
     def clear(self, key: bytes) -> bytes:
         """Removes the failures of `key` and returns their packed times."""
         return b"".join(level.pop(key, b"") for level in self._levels)
@@ -137,6 +143,7 @@ class Throttle:
         self._client = Window(settings.client_failures, settings.client_window)
         self._client_global = Window(settings.client_failures * CLIENT_GLOBAL_FACTOR, settings.client_window)
         self._starts = Window(settings.start_limit + _START_DOUBLINGS, settings.start_window)
+        self._provider_starts = Window(settings.address_failures, settings.address_window)
         # (client, address) pairs that have sent the correct secret, and their failures
         self._verified: dict[bytes, None] = {}
         self._client_verified = Window(settings.client_failures * CLIENT_GLOBAL_FACTOR, settings.client_window)
@@ -197,6 +204,23 @@ class Throttle:
             above_limit = self._starts.count(key, now) - self.settings.start_limit
             self._starts.fail(key, now)
         return min(START_SECONDS << above_limit, MAX_START_SECONDS) if above_limit >= 0 else 0
+
+    def start_at_provider(self, address: str) -> None:
+        """Counts the start of a sign-in at a provider from the IP `address`, until it is finished. Raises Throttled.
+
+        Each start takes space in the database for a day. The limit is that of failed sign-ins.
+        """
+        key = self._hash(address_bucket(address))
+        with self._lock:
+            now = self._clock()
+            if (wait := self._provider_starts.wait(key, now)) > 0:
+                raise Throttled(max(1, math.ceil(wait)), "address")
+            self._provider_starts.fail(key, now)
+
+    def finish_at_provider(self, address: str) -> None:
+        """Removes a start from the count, because somebody has signed in at a provider from the IP `address`."""
+        with self._lock:
+            self._provider_starts.forgive(self._hash(address_bucket(address)))
 
     def _account_keys(self, names: Iterable[str]) -> set[bytes]:
         return {self._hash(name if name.startswith("\0") else normalize_username(name)) for name in names}

@@ -28,6 +28,7 @@ from linkauth.login.codes import PageValues
 from linkauth.login.dispatch import NamedBackend, close_backend
 from linkauth.login.log_identities import show_identities
 from linkauth.login.opening import open_backends, open_providers
+from linkauth.login.provider_sign_in import ProviderSignIn
 from linkauth.login.providers import NamedProvider, close_provider, log_state
 from linkauth.login.recovery import Recovery
 from linkauth.login.registration import SignUp
@@ -79,6 +80,7 @@ class Services:
     throttle: Throttle
     admission: Admission
     sign_in: SignIn
+    provider_sign_in: ProviderSignIn
     page_values: PageValues
     recovery: Recovery
     sign_up: SignUp
@@ -146,6 +148,7 @@ def build(settings: Settings) -> Services:
             for shadow in backends
             if shadow.shadow
         }
+        pending = PendingStore(engine, settings.secret, settings.previous_secrets, links.sweep)
         page_values = PageValues(settings.secret, settings.previous_secrets)
         challenges = ChallengeStore(engine, settings.secret, settings.previous_secrets, links.sweep)
         worker = _open_worker(settings, engine, themes, links, resources)
@@ -159,13 +162,14 @@ def build(settings: Settings) -> Services:
             # hash_pool() at each call, because a server may fork after the start
             admission=Admission(settings.sign_in_wait, lambda count: hash_pool().expected_wait(count)),
             sign_in=SignIn(backends, throttle, shadows, rules),
+            provider_sign_in=ProviderSignIn(providers, backends, throttle, pending, settings.public_url),
             page_values=page_values,
             recovery=Recovery(*steps),
             sign_up=SignUp(*steps),
             worker=worker,
             engine=engine,
             links=links,
-            pending=PendingStore(engine, settings.secret, settings.previous_secrets, links.sweep),
+            pending=pending,
             keys=keys,
             oauth2=server,
             themes=themes,

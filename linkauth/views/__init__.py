@@ -1,10 +1,10 @@
-"""The views: one thin module per endpoint. Only `errors` converts exceptions into responses."""
+"""The views: one thin module per endpoint. Only `errors` and `provider_errors` convert exceptions into responses."""
 
 from typing import Any
 
 MODULES = (
-    *("authorize", "errors", "health", "home", "introspect", "metadata", "recover", "register", "revoke", "static"),
-    *("token", "userinfo"),
+    *("authorize", "errors", "health", "home", "introspect", "metadata", "provider", "provider_errors", "recover"),
+    *("register", "revoke", "static", "token", "userinfo"),
 )
 
 

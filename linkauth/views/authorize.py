@@ -6,14 +6,18 @@ body contains the fields of the form.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from pyramid.response import Response
 
+from linkauth.logs import event
 from linkauth.oauth2.errors import ClientRequestError
 from linkauth.oauth2.requests import AuthorizationRequest
 from linkauth.views.completion import complete
 from linkauth.web.request import Request
+
+log = logging.getLogger(__name__)
 
 SWAPPED_URLS = (
     "this is the authorization endpoint; send token requests to /token: "
@@ -47,6 +51,9 @@ def sign_in(request: Request) -> Response:
         return page(request, authorization, "stale", 400)
     if "cancel" in form:
         raise authorization.access_denied()
+    if not request.offer(authorization.client.client_id).password_form:
+        event(log, logging.WARNING, "sign-in refused", reason="linkauth.password_form is false for this client")
+        return login_page(request, authorization, "stale", 403)
     # not client_addr, which uses X-Forwarded-For from any peer
     username, password, address = form.get("username", ""), form.get("password", ""), request.remote_addr or ""
     with request.sign_in_place():
@@ -74,13 +81,18 @@ def login_page(
     status: int = 200,
     retry_after: int = 0,
     change_url: str = "",
+    provider: str = "",
+    prefill: str = "",
 ) -> Response:
     """Render the login page.
 
     `error` is an error code that the theme translates. `retry_after` is in seconds. `change_url` is the URL of a page
-    where the person can change the password.
+    where the person can change the password. `provider` is the name for people of the sign-in provider that the error
+    is about. `prefill` is the value of a pending registration that a person without an account may begin.
     """
-    return form_page(
+    offer = request.offer(authorization.client.client_id)
+    is_with_password = offer.password_form
+    response = form_page(
         request,
         "login",
         authorization,
@@ -90,10 +102,19 @@ def login_page(
         error=error,
         scopes=authorization.scopes,
         change_url=change_url,
-        recovery=request.services.recovery.is_offered(),
-        registration=request.services.sign_up.is_offered(),
+        recovery=is_with_password and request.services.recovery.is_offered(),
+        registration=(is_with_password or prefill != "") and request.services.sign_up.is_offered(),
         phone_example=request.services.sign_in.phone_example,
+        password_form=is_with_password,
+        sign_ins=offer.buttons,
+        embedded=offer.buttons != () and request.is_embedded,
+        provider=provider,
+        prefill=prefill,
     )
+    if offer.buttons:
+        modes = frozenset(offer.modes.values())
+        response.headerlist.extend(request.browser_cookies.new(request.environ, modes))
+    return response
 
 
 def password_page(
@@ -132,11 +153,15 @@ def form_page(
     retry_after: int = 0,
     **context: Any,
 ) -> Response:
-    """Render a page with a form that is posted to the URL of the page. `context` are variables of its template."""
+    """Render a page with a form that is posted to the URL of the page, or to `request.action`.
+
+    `context` are variables of its template.
+    """
     response: Response = request.page(
         template,
         status,
         form_token=request.form_tokens.token(request.environ.get("QUERY_STRING", "")),
+        action=request.action,
         client_id=authorization.client.client_id,
         retry_after=retry_after,
         query=authorization.parameters,

@@ -8,7 +8,7 @@ from pyramid.response import Response
 
 from linkauth.login.visit import Visit
 from linkauth.views.authorize import form_page, submitted_username
-from linkauth.views.steps import Steps, page_values
+from linkauth.views.steps import Steps, offer_of, page_values
 from linkauth.web.request import Request
 
 
@@ -19,7 +19,8 @@ class Recover(Steps):
     completed = "password_changed"
 
     def is_offered(self, request: Request) -> bool:
-        return request.services.recovery.is_offered()
+        # a recovery ends with a sign-in by a password
+        return request.services.recovery.is_offered() and offer_of(request).password_form
 
     def first_page(
         self,

@@ -6,14 +6,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from pyramid.httpexceptions import HTTPNotFound
 from pyramid.response import Response
 
 from linkauth.login.visit import Visit
 from linkauth.oauth2.errors import StorageUnavailableError
 from linkauth.themes.fields import Field
 from linkauth.views.authorize import form_page
-from linkauth.views.steps import Steps, page_values, visit_of
+from linkauth.views.steps import Steps, is_step, offer_of, page_values, visit_of
 from linkauth.web.request import Request
+
+PREFILL = "prefill"
+"""The field of the button on the login page after a sign-in at a provider that found no account."""
 
 
 class Register(Steps):
@@ -23,7 +27,22 @@ class Register(Steps):
     completed = "account_created"
 
     def is_offered(self, request: Request) -> bool:
-        return request.services.sign_up.is_offered()
+        offer = offer_of(request)
+        return request.services.sign_up.is_offered() and (offer.password_form or offer.registration)
+
+    def respond(self, request: Request) -> Response:
+        if request.method != "POST" or PREFILL not in request.form or is_step(request):
+            return super().respond(request)
+        request.services.oauth2.parse(request.query)
+        if not self.is_offered(request):
+            raise HTTPNotFound("not_found")
+        request.form_tokens.check_origin(request.environ)
+        query = request.environ.get("QUERY_STRING", "")
+        if not request.form_tokens.is_valid(request.form.get("form_token", ""), query):
+            return self.first_page(request, "stale", 400)
+        known = request.services.provider_sign_in.prefilled(request.form[PREFILL], query)
+        fields = request.services.sign_up.fields(request.language, known)
+        return self.first_page(request, fields=tuple(replace(field, error="") for field in fields))
 
     def first_page(
         self,

@@ -18,6 +18,7 @@ from linkauth.oauth2.requests import AuthorizationRequest
 from linkauth.views.authorize import form_page, sign_in
 from linkauth.views.completion import complete
 from linkauth.web.request import Request
+from linkauth.web.sign_in_offers import SignInOffer
 
 USERNAME_LIMIT, VALUE_LIMIT, WAIT_LIMIT = 254, 64, 256
 """Maximum lengths of the values that a page shows again."""
@@ -158,6 +159,11 @@ class Steps(ABC):
             error=error,
             minimum=minimum or self.minimum_length(request),
         )
+
+
+def offer_of(request: Request) -> SignInOffer:
+    """Return what the login page of the client offers. Raises the errors of an invalid query."""
+    return request.offer(request.services.oauth2.parse(request.query).client.client_id)
 
 
 def is_step(request: Request) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 from contextlib import AbstractContextManager
+from string import ascii_letters, digits
 from typing import Any, Protocol
+from urllib.parse import quote, urlsplit
 
 import pyramid.request
 from pyramid.decorator import reify
@@ -13,10 +15,15 @@ from pyramid.response import Response
 from linkauth.services import Services, services_of
 from linkauth.themes.static_files import StaticFile
 from linkauth.themes.theme import Theme
-from linkauth.web.forms import FormTokens, read_form
+from linkauth.web.browser_cookies import BrowserCookies
+from linkauth.web.embedded_browsers import is_embedded
+from linkauth.web.forms import FormTokens, decode_pairs, read_form
 from linkauth.web.forwarded import ForwardedHeaders
 from linkauth.web.pages import Pages
+from linkauth.web.sign_in_offers import SignInOffer, sign_in_offers
 from linkauth.web.sign_in_threads import sign_in_place
+
+_QUERY_CHARACTERS = ascii_letters + digits + "!$%&()*+,-./:;=?@[\\]^_`{|}~"
 
 
 class Route(Protocol):
@@ -33,10 +40,17 @@ class Request(Protocol):
     """What this request has already done: "password_changed", "account_created" or "". Later errors are then shown on
     the login page, with this as the error code."""
 
+    form: Mapping[str, str]
+    """The fields of the form body; empty for a GET request. Reading it raises the exceptions of `read_form`."""
+    action: str
+    """The URL to which the forms of the page are sent, if it is not the URL of the page; otherwise ""."""
+
     @property
     def services(self) -> Services: ...
     @property
     def form_tokens(self) -> FormTokens: ...
+    @property
+    def browser_cookies(self) -> BrowserCookies: ...
     @property
     def forwarded_headers(self) -> ForwardedHeaders: ...
     @property
@@ -58,12 +72,21 @@ class Request(Protocol):
         """The decoded (name, value) pairs of the query. Empty if the query cannot be decoded."""
 
     @property
-    def form(self) -> Mapping[str, str]:
-        """The fields of the form body. Raises the exceptions of `read_form`."""
-
-    @property
     def language(self) -> str:
         """The language tag of the pages for this request."""
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the browser is the embedded browser of an app, which some sign-in providers refuse."""
+
+    def offer(self, client_id: str) -> SignInOffer:
+        """Return what the login page of a registered client offers."""
+
+    def resume(self, query: str, language: str) -> None:
+        """Continue with the authorization request of a raw query string, which the URL of this request need not have.
+
+        `language` is the language of its pages. Their forms are then sent to /authorize with this query.
+        """
 
     def sign_in_place(self) -> AbstractContextManager[None]:
         """Context of a sign-in. Raises Busy on entry if too many sign-ins are waiting."""
@@ -80,14 +103,18 @@ class WebRequest(pyramid.request.Request):  # type: ignore[misc]
 
     services: Services
     form_tokens: FormTokens
+    browser_cookies: BrowserCookies
+    offers: Mapping[str, SignInOffer]
+    authorize_path: str
     forwarded_headers: ForwardedHeaders
     pages: Pages
     query: Sequence[tuple[str, str]] = ()
     completed = ""
+    action = ""
 
     @reify
     def form(self) -> Mapping[str, str]:
-        return read_form(self.environ)
+        return read_form(self.environ) if self.method == "POST" else {}
 
     @reify
     def theme(self) -> Theme:
@@ -96,6 +123,25 @@ class WebRequest(pyramid.request.Request):  # type: ignore[misc]
     @reify
     def language(self) -> str:
         return self.pages.language(self.theme, self.query, self.environ.get("HTTP_ACCEPT_LANGUAGE", ""))
+
+    @property
+    def is_embedded(self) -> bool:
+        patterns = self.services.settings.embedded_browsers
+        # () means no browser, and None the built-in table
+        return patterns != () and is_embedded(self.environ.get("HTTP_USER_AGENT", ""), patterns or ())
+
+    def offer(self, client_id: str) -> SignInOffer:
+        return self.offers[client_id]
+
+    def resume(self, query: str, language: str) -> None:
+        # as browsers send it when a form is posted to `action` (WHATWG URL, special-query percent-encode set)
+        self.environ["QUERY_STRING"] = encoded = quote(query.encode("latin-1"), safe=_QUERY_CHARACTERS)
+        self.query = decode_pairs(encoded.encode("ascii"))
+        self.action = f"{self.authorize_path}?{encoded}"
+        self.theme = self.pages.theme(self.query)
+        is_known = language in self.theme.languages
+        accepted = self.environ.get("HTTP_ACCEPT_LANGUAGE", "")
+        self.language = language if is_known else self.pages.language(self.theme, self.query, accepted)
 
     def sign_in_place(self) -> AbstractContextManager[None]:
         return sign_in_place(self.services.admission, self.environ)
@@ -114,6 +160,9 @@ def includeme(config: Any) -> None:
     attributes = {
         "services": services,
         "form_tokens": FormTokens(settings.secret, settings.public_url, previous_secrets=settings.previous_secrets),
+        "browser_cookies": BrowserCookies(settings.https),
+        "offers": sign_in_offers(services),
+        "authorize_path": f"{urlsplit(settings.public_url).path}/authorize",
         "forwarded_headers": ForwardedHeaders.from_settings(settings),
         "pages": Pages.from_settings(settings, services.themes),
     }

@@ -9,6 +9,9 @@ ROUTES = (
     ("authorize", "/authorize", ("GET", "POST")),
     ("recover", "/authorize/recover", ("GET", "POST")),
     ("register", "/authorize/register", ("GET", "POST")),
+    # to a sign-in provider, and back
+    ("go", "/authorize/go/{provider}", ("GET", "POST")),
+    ("return", "/authorize/return/{provider}", ("GET", "POST")),
     ("token", "/token", ("POST",)),
     # for platforms that require a separate URL for refresh requests
     ("token_refresh", "/token/refresh", ("POST",)),

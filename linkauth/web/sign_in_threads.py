@@ -32,17 +32,20 @@ REFUSAL_BURST = 0.25
 """The CPU time in seconds that refusals may take at once, after a time without refusals."""
 
 _PATHS = ("/authorize", "/authorize/recover", "/authorize/register")
+GO_PATH, RETURN_PATH = "/authorize/go/", "/authorize/return/"
 Job = Callable[[int], None]
 """Processes one request; the argument is the value of RETRY_AFTER_KEY."""
 
 
 def is_sign_in(method: str, path: str) -> bool:
-    """Report whether a request signs somebody in, or is a step of a recovery or registration.
+    """Report whether a request signs somebody in, or is a step of a recovery, registration or sign-in at a provider.
 
     `path` may begin with the path of the public URL.
     """
     # Pyramid's pattern of the route also matches a path with a line feed at its end
-    return method == "POST" and path.removesuffix("\n").endswith(_PATHS)
+    if method == "POST" and path.removesuffix("\n").endswith(_PATHS):
+        return True
+    return (method == "POST" and GO_PATH in path) or (method in ("GET", "POST") and RETURN_PATH in path)
 
 
 @contextmanager

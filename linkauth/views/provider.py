@@ -1,0 +1,122 @@
+"""/authorize/go/<provider> sends a person to a sign-in provider, and /authorize/return/<provider> is the way back.
+
+The way back has no query of an authorization request. It continues with the one that the pending sign-in holds.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pyramid.httpexceptions import HTTPNotFound
+from pyramid.response import Response
+
+from linkauth.oauth2.errors import StorageUnavailableError
+from linkauth.oauth2.requests import AuthorizationRequest
+from linkauth.sign_ins import InvalidAnswer
+from linkauth.views.authorize import login_page, sign_in
+from linkauth.views.completion import complete
+from linkauth.views.steps import visit_of
+from linkauth.web.request import Request
+
+
+def go(request: Request) -> Response:
+    """Process the button of a provider: redirect to the provider."""
+    # the pages that this URL may show belong to /authorize
+    request.resume(request.environ.get("QUERY_STRING", ""), request.language)
+    authorization, name = _offered(request)
+    query = request.environ["QUERY_STRING"]
+    if request.method != "POST":
+        # the address was typed, or reloaded
+        return Response(status=303, location=f"{request.services.oauth2.url}/authorize?{query}")
+    form = request.form
+    if _is_login_form(form):
+        return sign_in(request)
+    request.form_tokens.check_origin(request.environ)
+    if not request.form_tokens.is_valid(form.get("form_token", ""), query):
+        return login_page(request, authorization, "stale", 400)
+    if "cancel" in form:
+        raise authorization.access_denied()
+    mode = request.offer(authorization.client.client_id).modes[name]
+    browser = request.browser_cookies.value(request.environ, mode)
+    with request.sign_in_place():
+        location = request.services.provider_sign_in.begin(name, visit_of(request), browser)
+    return Response(status=303, location=location)
+
+
+def come_back(request: Request) -> Response:
+    """Process the answer of a provider: sign the person in, create the link, and redirect to the client."""
+    if request.method == "HEAD":
+        # the answer can be used once, by the browser that shows the result
+        return Response()
+    query = tuple(request.query)
+    posted = request.form if request.method == "POST" else {}
+    if request.method == "POST" and _is_login_form(posted):
+        # a theme that does not know `action` has sent the form to the URL of the page
+        _resume(request, _state(query))
+        return sign_in(request)
+    parameters = tuple(posted.items()) if request.method == "POST" else query
+    # the answer must not be taken for a form of linkauth
+    request.form = {}
+    returned = _resume(request, _state(parameters))
+    authorization, name = _offered(request)
+    if any(count > 1 for count in Counter(name for name, _ in parameters).values()):
+        raise InvalidAnswer("the answer has a parameter twice")
+    mode = request.offer(authorization.client.client_id).modes[name]
+    if request.method == "POST" and mode != "form_post":
+        raise InvalidAnswer("the answer is a posted form, which this provider does not send")
+    browser = request.browser_cookies.value(request.environ, mode)
+    with request.sign_in_place():
+        # not client_addr, which uses X-Forwarded-For from any peer
+        person = request.services.provider_sign_in.finish(
+            name, returned, dict(parameters), browser, request.remote_addr or ""
+        )
+    return complete(request, authorization, person)
+
+
+class UnknownSignIn(Exception):
+    """An answer of a provider belongs to no sign-in, or to one that was deleted."""
+
+
+class SignInUnreadable(Exception):
+    """The sign-in to which an answer of a provider belongs cannot be read. The same answer can be sent again."""
+
+
+def _offered(request: Request) -> tuple[AuthorizationRequest, str]:
+    """Return the authorization request and the name of the provider. Raises HTTPNotFound if it is not offered."""
+    authorization = request.services.oauth2.parse(request.query)
+    name = request.matchdict["provider"]
+    if name not in request.offer(authorization.client.client_id).modes:
+        raise HTTPNotFound("not_found")
+    return authorization, name
+
+
+def _resume(request: Request, state: str) -> Any:
+    """Continue with the authorization request of the sign-in that returns with `state`.
+
+    Raises UnknownSignIn or SignInUnreadable.
+    """
+    try:
+        returned = request.services.provider_sign_in.returned(state)
+    except StorageUnavailableError as error:
+        raise SignInUnreadable(str(error)) from None
+    if returned is None:
+        raise UnknownSignIn
+    request.resume(returned.query, returned.language)
+    return returned
+
+
+def _state(parameters: Sequence[tuple[str, str]]) -> str:
+    """Return the parameter `state`, or "" unless there is exactly one."""
+    found = [value for name, value in parameters if name == "state"]
+    return found[0] if len(found) == 1 else ""
+
+
+def _is_login_form(form: Mapping[str, str]) -> bool:
+    return "form_token" in form and "username" in form
+
+
+def includeme(config: Any) -> None:
+    config.add_view(go, route_name="go", request_method=("GET", "POST"))
+    config.add_view(come_back, route_name="return", request_method=("GET", "POST"))
