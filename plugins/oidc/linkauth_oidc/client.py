@@ -145,7 +145,10 @@ class _Origin(Server):
                 )
                 response = connection.getresponse()
                 status, wait = response.status, _retry_after(response.headers.get("Retry-After", ""))
-                text = response.read(self._settings.answer_limit + 1)
+                try:
+                    text = response.read(self._settings.answer_limit + 1)
+                finally:
+                    response.close()
             finally:
                 connection.close()
         except (OSError, HTTPException, ValueError) as error:

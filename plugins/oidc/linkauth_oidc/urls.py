@@ -6,6 +6,7 @@ import re
 from urllib.parse import urlsplit
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+URL_LIMIT = 2000
 PORTS = {"https": 443, "http": 80}
 Host = tuple[str, int]
 """The name in lower case, and the port."""
@@ -14,6 +15,8 @@ _CHARACTERS = re.compile(r"[!$&'()*+,/:;=?@\[\]A-Za-z0-9._~%{}-]+")
 
 def url_problem(url: str) -> str | None:
     """Returns why `url` is not the URL of an endpoint or an issuer, or None. http:// is valid on loopback only."""
+    if len(url) > URL_LIMIT:
+        return f"has more than {URL_LIMIT} characters"
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
