@@ -47,7 +47,8 @@ class DevelopmentServer:
     """A linkauth server whose ini file is development.ini with another port, in another folder.
 
     `changes` are changed or additional settings of [app:main], whose keys have no prefix `linkauth.`; None removes a
-    setting. `redirect_uris` are added to the demo client. `include` is a test module that Pyramid includes.
+    setting. `redirect_uris` are added to the demo client. `include` is a test module that Pyramid includes. `host` is
+    the name of the server in its URLs; it listens on 127.0.0.1.
     """
 
     def __init__(
@@ -56,12 +57,14 @@ class DevelopmentServer:
         changes: Mapping[str, str | None] | None = None,
         redirect_uris: tuple[str, ...] = (),
         include: str = "",
+        host: str = "127.0.0.1",
     ) -> None:
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{host}:{self.port}"
         self.log = folder / "linkauth.log"
         self._ini = folder / "served.ini"
-        text = (ROOT / "development.ini").read_text("utf-8").replace("127.0.0.1:6543", f"127.0.0.1:{self.port}")
+        text = (ROOT / "development.ini").read_text("utf-8").replace("//127.0.0.1:6543", f"//{host}:{self.port}")
+        text = text.replace("127.0.0.1:6543", f"127.0.0.1:{self.port}")
         ini = RawConfigParser(delimiters="=")
         # the keys of translations contain capital letters
         ini.optionxform = str  # type: ignore[assignment,method-assign]
