@@ -28,7 +28,7 @@ VERBS = {
     "links": "List the links of people and skills, and end them.",
     "log": "Find the lines of a person in the log.",
     "mail": "Show the mails that wait, send them, and send a test mail.",
-    "plugin": "Start a new credential backend.",
+    "plugin": "Start a new credential backend or sign-in provider.",
     "serve": "Start the server with the ini file INI.",
     "sign-ins": "List the sign-in providers in the order of their buttons, without connecting to them.",
     "simulate": "Test the running server with the requests of a platform.",

@@ -1,4 +1,4 @@
-"""The test kit for plugins: base classes whose tests check the contracts of a credential backend and of a theme.
+"""The test kit for plugins: base classes whose tests check the contracts of backends, sign-in providers and themes.
 
 A plugin subclasses one of them and provides its fixtures:
 
@@ -13,7 +13,20 @@ from linkauth.config.presets import settings_of
 from linkauth.testing.addresses import Newcomer
 from linkauth.testing.backend import BackendContract
 from linkauth.testing.failover import FailoverContract
+from linkauth.testing.provider_server import ProviderServer, Visitor
+from linkauth.testing.sign_in import SignInContract
 from linkauth.testing.store import Known, Store
 from linkauth.testing.theme import ThemeContract
 
-__all__ = ["BackendContract", "FailoverContract", "Known", "Newcomer", "Store", "ThemeContract", "settings_of"]
+__all__ = [
+    "BackendContract",
+    "FailoverContract",
+    "Known",
+    "Newcomer",
+    "ProviderServer",
+    "SignInContract",
+    "Store",
+    "ThemeContract",
+    "Visitor",
+    "settings_of",
+]

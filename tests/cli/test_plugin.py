@@ -74,8 +74,40 @@ def staff_ini(tmp_path: Path) -> Path:
     return ini
 
 
-def test_a_new_plugin_passes_the_linter(tmp_path: Path) -> None:
-    linkauth("plugin", "new", "a1", "--into", tmp_path, expect=0)
+def test_a_new_sign_in_provider_works_without_changes(tmp_path: Path) -> None:
+    folder = tmp_path / "linkauth-partner-id"
+    linkauth("plugin", "new", "partner-id", "--kind", "sign-in", "--into", tmp_path, expect=0)
+    assert not re.findall(r"\{\{\w+\}\}", "".join(path.read_text("utf-8") for path in folder.rglob("*.*")))
+    site = tmp_path / "site"
+    quiet = ("-m", "pip", "--disable-pip-version-check", "-q", "install", "--no-deps", "--no-build-isolation")
+    run(sys.executable, *quiet, "--target", site, folder, cwd=tmp_path)
+    passed = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=folder, site=site)
+    assert int(re.findall(r"(\d+) passed", passed)[0]) > 30
+    assert "skipped" not in passed
+    # the entry point is found by its name
+    ini = tmp_path / "linkauth.ini"
+    text = (ROOT / "tests/testing.ini").read_text("utf-8").replace("%(tmp)s", str(tmp_path))
+    lines = ["linkauth.sign_ins = partner", *(f"linkauth.sign_in.partner.{line}" for line in PARTNER)]
+    ini.write_text("\n".join([text, *lines, ""]), "utf-8")
+    command = Path(sys.executable).with_name("linkauth")
+    (listed,) = json.loads(run(command, "sign-ins", ini, "--format", "json", cwd=tmp_path, site=site))
+    assert (listed["name"], listed["use"]) == ("partner", "partner-id")
+    report = run(command, "doctor", "--offline", ini, cwd=tmp_path, site=site, expect=1)
+    assert "FAILED   partner: token_url: 127.0.0.1: no answer: " in report
+    assert "Redirect URI = https://link.example.com/authorize/return/partner" in report
+    assert "the-secret-of-this-test" not in report
+    run(command, "plugin", "new", "partner-id", "--kind", "sign-in", cwd=tmp_path / "site", site=site, expect=1)
+
+
+PARTNER = (
+    *("use = partner-id", "match = email:staff", "client_id = linkauth", "client_secret = the-secret-of-this-test"),
+    "token_url = http://127.0.0.1:1/token",
+)
+
+
+@pytest.mark.parametrize("kind", ["backend", "sign-in"])
+def test_a_new_plugin_passes_the_linter(tmp_path: Path, kind: str) -> None:
+    linkauth("plugin", "new", "a1", "--kind", kind, "--into", tmp_path, expect=0)
     ruff = Path(sys.executable).with_name("ruff")
     options = ("--isolated", "--no-cache", "--line-length", "120")
     folder = tmp_path / "linkauth-a1"
