@@ -11,10 +11,11 @@ from pathlib import Path
 from sqlalchemy import create_engine, insert
 
 from linkauth.mail.sink import SunkMail, sunk_mails
-from linkauth.simulator.people import people
+from linkauth.simulator.people import PEOPLE, people
 from tests.servers.development_server import DevelopmentServer
 
 MAIL_SECONDS = 60
+PASSWORD = PEOPLE[0].password
 CODE = re.compile(r"\b([2-9A-Z]{4})-([2-9A-Z]{4})\b")
 _numbers = count(1)
 
@@ -42,7 +43,7 @@ class AccountServer(DevelopmentServer):
         return found[0]
 
     def new_person(self, email: str = "", active: bool = True) -> str:
-        """Adds a person to the table of the demo users and returns the user name.
+        """Adds a person with the password PASSWORD to the table of the demo users, and returns the user name.
 
         It is also that of the address, unless `email` is another one.
         """
@@ -53,7 +54,7 @@ class AccountServer(DevelopmentServer):
                 "login": name,
                 "email": email or f"{name}@example.com",
                 "name": "A Person",
-                "password_hash": "",
+                "password_hash": PEOPLE[0].password_hash,
                 "active": active,
             }
             connection.execute(insert(people), row)
