@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 
 from linkauth.mail.message import Mail
 
-Purpose = Literal["recovery", "registration"]
+Purpose = Literal["recovery", "registration", "second_mail"]
 CODE_SECONDS = 15 * 60
 """How long a code is valid. A correct code extends it once by the same time, for the choice of a password."""
 CODE_TRIES = 5

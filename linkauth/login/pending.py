@@ -14,6 +14,8 @@ PendingPurpose = Literal["provider", "prefill", "second_factor", "second_setup",
 """What a pending sign-in waits for. The names differ from the purposes of challenges."""
 PENDING_SECONDS = 15 * 60
 """How long a pending sign-in is valid."""
+PENDING_TRIES = 5
+"""How many wrong codes a pending sign-in accepts."""
 VALUE_LIMIT = 64
 """Maximum number of characters of a value; longer ones are not looked up."""
 
@@ -40,6 +42,12 @@ class PendingSignIns(Protocol):
 
     def take(self, value: str, purpose: PendingPurpose, now: int) -> Mapping[str, str] | None:
         """Like `find`, and also uses the pending sign-in up. Of several calls, exactly one gets the data."""
+
+    def fail(self, value: str, purpose: PendingPurpose) -> bool:
+        """Counts a wrong code, and ends the pending sign-in after PENDING_TRIES of them.
+
+        Returns whether it can still be used.
+        """
 
     def ended(self, value: str, purpose: PendingPurpose) -> Mapping[str, str] | None:
         """Returns the data of a pending sign-in even if it was taken or has expired; None if it is unknown.

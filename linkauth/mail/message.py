@@ -6,10 +6,18 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 MailKind = Literal[
-    "recovery_code", "user_names", "password_changed", "registration_code", "name_taken", "account_exists", "test"
+    "recovery_code",
+    "user_names",
+    "password_changed",
+    "registration_code",
+    "name_taken",
+    "account_exists",
+    "second_factor_code",
+    "test",
 ]
 """`user_names`: several accounts have this address, and the mail lists their names. `password_changed`: a notice after
-a recovery. `name_taken` and `account_exists`: answers to a registration, which the page does not give."""
+a recovery. `name_taken` and `account_exists`: answers to a registration, which the page does not give.
+`second_factor_code`: a code for the second step of a sign-in."""
 MAIL_KINDS: tuple[MailKind, ...] = get_args(MailKind)
 
 

@@ -42,6 +42,7 @@ from linkauth.oauth2.grants import Issuer
 from linkauth.oauth2.jwt import Signer
 from linkauth.redaction import reason, redact
 from linkauth.services.clients import create_clients
+from linkauth.services.second_step import open_second_step
 from linkauth.storage import (
     ChallengeStore,
     Comparisons,
@@ -61,6 +62,7 @@ from linkauth.themes.opening import mail_renderer, open_themes
 from linkauth.themes.theme import Theme
 
 if TYPE_CHECKING:
+    from linkauth.login.second_factor import SecondStep
     from linkauth.mail.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -88,6 +90,7 @@ class Services:
     engine: Engine
     links: LinkStore
     pending: PendingStore
+    second_step: SecondStep | None
     keys: KeyStore
     oauth2: AuthorizationServer
     themes: Mapping[str, Theme]
@@ -152,7 +155,9 @@ def build(settings: Settings) -> Services:
         page_values = PageValues(settings.secret, settings.previous_secrets)
         challenges = ChallengeStore(engine, settings.secret, settings.previous_secrets, links.sweep)
         worker = _open_worker(settings, engine, themes, links, resources)
-        steps = (backends, throttle, challenges, page_values, rules, worker.wake if worker else lambda: None)
+        pending = PendingStore(engine, settings.secret, settings.previous_secrets, links.sweep)
+        wake = worker.wake if worker else lambda: None
+        steps = (backends, throttle, challenges, page_values, rules, wake)
         return Services(
             settings=settings,
             backends=backends,
@@ -170,6 +175,7 @@ def build(settings: Settings) -> Services:
             engine=engine,
             links=links,
             pending=pending,
+            second_step=open_second_step(settings, backends, throttle, engine, challenges, pending, wake),
             keys=keys,
             oauth2=server,
             themes=themes,

@@ -8,9 +8,9 @@ from hashlib import sha256
 from hmac import digest as hmac_digest
 from typing import Any, NamedTuple
 
-from sqlalchemy import Engine, and_, bindparam, insert, select, update
+from sqlalchemy import Engine, and_, bindparam, case, insert, literal, select, update
 
-from linkauth.login.pending import PENDING_SECONDS, VALUE_LIMIT, PendingPurpose
+from linkauth.login.pending import PENDING_SECONDS, PENDING_TRIES, VALUE_LIMIT, PendingPurpose
 from linkauth.storage.challenges import CLOCK_SECONDS
 from linkauth.storage.engine import Reader, Writer, storage_errors
 from linkauth.storage.sealing import derived_keys, open_seal, seal
@@ -36,6 +36,14 @@ _TAKE = (
     update(challenges)
     .where(_usable)
     .values(used_at=bindparam("now", type_=challenges.c.used_at.type), end_reason="finished")
+)
+_FAIL = (
+    update(challenges)
+    .where(_usable)
+    .values(
+        tries_left=challenges.c.tries_left - 1,
+        end_reason=case((challenges.c.tries_left <= 1, literal("expired")), else_=None),
+    )
 )
 _EXPIRE = update(challenges).where(_usable).values(end_reason="expired")
 
@@ -65,7 +73,9 @@ class PendingStore:
         self._engine, self._sweep = engine, sweep
         self._reader, self._writer = Reader(engine), Writer(engine)
         self._keys = derived_keys("linkauth pending sign-ins", (secret, *previous))
-        self._insert, self._take, self._expire = (Prepared(engine, each) for each in (_INSERT, _TAKE, _EXPIRE))
+        self._insert, self._take, self._fail, self._expire = (
+            Prepared(engine, each) for each in (_INSERT, _TAKE, _FAIL, _EXPIRE)
+        )
 
     def put(
         self, value: str, purpose: PendingPurpose, data: Mapping[str, str], now: int, seconds: int = PENDING_SECONDS
@@ -80,7 +90,7 @@ class PendingStore:
             "subject": "",
             "code": b"",
             "data": seal(json.dumps(dict(data)).encode("ascii"), *self._row_keys(value, purpose)),
-            "tries_left": 0,
+            "tries_left": PENDING_TRIES,
             "created_at": now,
             "expires_at": now + seconds,
             "extended": False,
@@ -104,6 +114,11 @@ class PendingStore:
             return None
         is_taken = self._write(self._take, {**_parameters(value, purpose), "now": now}) == 1
         return data if is_taken else None
+
+    def fail(self, value: str, purpose: PendingPurpose) -> bool:
+        self._write(self._fail, _parameters(value, purpose))
+        found = self._row(value, purpose)
+        return found is not None and found.used_at is None and not found.end_reason
 
     def ended(self, value: str, purpose: PendingPurpose) -> Mapping[str, str] | None:
         found = self._row(value, purpose)

@@ -233,6 +233,7 @@ def mail_states(client_id: str) -> list[State]:
         "registration_code": code,
         "name_taken": {"names": one},
         "account_exists": {"names": one},
+        "second_factor_code": {**code, "names": one},
         "test": {},
     }
     states = [State("mail", kind, {**context, "kind": kind, **changes.get(kind, {})}) for kind in MAIL_KINDS]

@@ -4,7 +4,7 @@ from typing import Any
 
 MODULES = (
     *("authorize", "errors", "health", "home", "introspect", "metadata", "provider", "provider_errors", "recover"),
-    *("register", "revoke", "static", "token", "userinfo"),
+    *("register", "revoke", "second_factor", "static", "token", "userinfo"),
 )
 
 

@@ -41,6 +41,7 @@ from linkauth.views.error_page import error_page
 from linkauth.views.json_errors import RETRY_SECONDS, is_api_request, json_error, path_of, retry_later
 from linkauth.views.recover import RECOVER
 from linkauth.views.register import REGISTER
+from linkauth.views.second_factor import is_second_step, shown_again
 from linkauth.views.steps import Steps, is_step
 from linkauth.web.log_rate_limit import LogRateLimit
 from linkauth.web.request import Request
@@ -155,6 +156,8 @@ def _steps(request: Request) -> Steps:
 def _show_form(request: Request, code: str, status: int, retry_after: int = 0, minimum: int = 0) -> Response:
     """Show the posted form again with an error code."""
     authorization = request.services.oauth2.parse(request.query)
+    if is_second_step(request):
+        return shown_again(request, code, retry_after)
     if request.matched_route is not None and request.matched_route.name in STEPS and is_step(request):
         if code != "wrong_password":
             return _steps(request).shown_again(request, code, status, retry_after, minimum)

@@ -16,6 +16,7 @@ from linkauth.services import Services, services_of
 from linkauth.themes.static_files import StaticFile
 from linkauth.themes.theme import Theme
 from linkauth.web.browser_cookies import BrowserCookies
+from linkauth.web.device_cookie import DeviceCookie
 from linkauth.web.embedded_browsers import is_embedded
 from linkauth.web.forms import FormTokens, decode_pairs, read_form
 from linkauth.web.forwarded import ForwardedHeaders
@@ -53,6 +54,8 @@ class Request(Protocol):
     def browser_cookies(self) -> BrowserCookies: ...
     @property
     def forwarded_headers(self) -> ForwardedHeaders: ...
+    @property
+    def device_cookie(self) -> DeviceCookie: ...
     @property
     def method(self) -> str: ...
     @property
@@ -107,6 +110,7 @@ class WebRequest(pyramid.request.Request):  # type: ignore[misc]
     offers: Mapping[str, SignInOffer]
     authorize_path: str
     forwarded_headers: ForwardedHeaders
+    device_cookie: DeviceCookie
     pages: Pages
     query: Sequence[tuple[str, str]] = ()
     completed = ""
@@ -164,6 +168,7 @@ def includeme(config: Any) -> None:
         "offers": sign_in_offers(services),
         "authorize_path": f"{urlsplit(settings.public_url).path}/authorize",
         "forwarded_headers": ForwardedHeaders.from_settings(settings),
+        "device_cookie": DeviceCookie(settings.https),
         "pages": Pages.from_settings(settings, services.themes),
     }
     config.set_request_factory(type("Request", (WebRequest,), attributes))

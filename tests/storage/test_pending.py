@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine, func, select, update
 
-from linkauth.login.pending import PENDING_SECONDS, VALUE_LIMIT, PendingPurpose, new_value
+from linkauth.login.pending import PENDING_SECONDS, PENDING_TRIES, VALUE_LIMIT, PendingPurpose, new_value
 from linkauth.oauth2.tokens import StorageUnavailableError
 from linkauth.storage import ChallengeStore, PendingStore, open_engine
 from linkauth.storage.challenges import CLOCK_SECONDS
@@ -54,6 +54,14 @@ def test_one_of_many_parallel_calls_takes_it(store: PendingStore) -> None:
     value = put(store)
     results = at_once(lambda _: store.take(value, "provider", NOW))
     assert [found for found in results if found is not None] == [DATA]
+
+
+def test_it_ends_after_too_many_wrong_codes(store: PendingStore) -> None:
+    value = put(store, "second_factor")
+    results = [store.fail(value, "second_factor") for _ in range(PENDING_TRIES + 1)]
+    assert results == [True] * (PENDING_TRIES - 1) + [False] * 2
+    assert store.take(value, "second_factor", NOW) is None
+    assert store.fail(new_value(), "second_factor") is False
 
 
 def test_it_expires_and_stays_expired_if_the_clock_is_set_back(store: PendingStore) -> None:

@@ -1,0 +1,86 @@
+"""The values of the second step: what follows a posted form, and the person who is kept between two forms."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Literal
+
+from linkauth.backends import Identity
+from linkauth.login.codes import normalize_code
+from linkauth.login.factors import SecondFactor
+from linkauth.login.sign_in import Person
+
+Page = Literal["second_factor", "second_factor_setup", "recovery_codes"]
+_STATUS = {"": 200, "stale": 400, "throttled": 429, "unavailable": 503}
+"""The HTTP status by the error of a page; that of the others is 403."""
+_VALUE_LIMIT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What follows: the link of `person`, who has passed, or a page with a form.
+
+    `cookie` is the value of the cookie that remembers this device for `cookie_seconds`, "" for none. `context` are
+    variables of the page.
+    """
+
+    person: Person | None = None
+    cookie: str = field(default="", repr=False)
+    cookie_seconds: int = 0
+    page: Page = "second_factor"
+    status: int = 200
+    retry_after: int = 0
+    context: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+def page_step(page: Page, challenge: str, error: str = "", retry_after: int = 0, **context: Any) -> Step:
+    """Returns a page. `challenge` is the value in its form, and `error` a code that the theme translates."""
+    values = {**context, "challenge": challenge[:_VALUE_LIMIT], "error": error}
+    return Step(page=page, status=_STATUS.get(error, 403), retry_after=retry_after, context=values)
+
+
+def plain_page(challenge: str, error: str) -> Step:
+    """Returns the page for a code if nothing is known of the sign-in."""
+    return page_step("second_factor", challenge, error, method="totp", methods=("totp",), remember_days=0)
+
+
+def dump_person(person: Person) -> str:
+    """Returns a person as JSON. Claims that no client may receive are left out."""
+    identity = person.identity
+    content = {
+        "backend": person.backend,
+        "changed": person.changed,
+        **{name: getattr(identity, name) for name in ("subject", "username", "name", "email")},
+        "groups": list(identity.groups),
+        "claims": {name: value for name, value in person.claims.items() if name in identity.claims},
+    }
+    return json.dumps(content)
+
+
+def load_person(text: str) -> Person:
+    """Returns the person of `dump_person`."""
+    content: dict[str, Any] = json.loads(text)
+    backend, is_changed = content.pop("backend"), content.pop("changed")
+    return Person(backend, Identity(**{**content, "groups": tuple(content["groups"])}), is_changed)
+
+
+def recovery_digest(factor: SecondFactor, typed: str) -> bytes:
+    """Returns the digest of a recovery code that was typed in any case, with or without hyphens."""
+    message = f"{normalize_code(typed)}\0{factor.backend}\0{factor.subject}"
+    return hmac.digest(factor.pepper, message.encode("utf-8", "surrogatepass"), "sha256")
+
+
+def shown_code(code: str) -> str:
+    """Returns a code in two groups, which are easier to copy."""
+    return f"{code[:4]}-{code[4:]}"
+
+
+def derived_value(value: str, purpose: str) -> str:
+    """Returns another unguessable value of 43 characters, which a form that is posted again finds again."""
+    digest = sha256(f"{purpose}\0{value}".encode("utf-8", "surrogatepass")).digest()
+    return urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")

@@ -1,0 +1,38 @@
+"""Opens the second step of sign-ins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine
+
+from linkauth.config.settings import Settings
+from linkauth.login.dispatch import NamedBackend
+from linkauth.login.throttle import Throttle
+from linkauth.storage import ChallengeStore, PendingStore, SecondFactorStore
+
+if TYPE_CHECKING:
+    from linkauth.login.second_factor import SecondStep
+
+
+def open_second_step(
+    settings: Settings,
+    backends: Sequence[NamedBackend],
+    throttle: Throttle,
+    engine: Engine,
+    challenges: ChallengeStore,
+    pending: PendingStore,
+    wake: Callable[[], object],
+) -> SecondStep | None:
+    """Return the second step; None if no client asks for a second factor. `wake` wakes the sender of mails."""
+    if all(client.second_factor == "off" for client in settings.clients.values()):
+        return None
+    # most servers need none of these modules
+    from linkauth.login.mailed_factor import MailedFactor
+    from linkauth.login.second_factor import SecondStep
+
+    is_mailed = settings.second_factor.mail_codes and settings.mail is not None
+    mailed = MailedFactor(backends, challenges, wake) if is_mailed else None
+    factors = SecondFactorStore(engine, settings.secret, settings.previous_secrets)
+    return SecondStep(settings, throttle, factors, pending, mailed)
