@@ -155,7 +155,6 @@ def build(settings: Settings) -> Services:
         page_values = PageValues(settings.secret, settings.previous_secrets)
         challenges = ChallengeStore(engine, settings.secret, settings.previous_secrets, links.sweep)
         worker = _open_worker(settings, engine, themes, links, resources)
-        pending = PendingStore(engine, settings.secret, settings.previous_secrets, links.sweep)
         wake = worker.wake if worker else lambda: None
         steps = (backends, throttle, challenges, page_values, rules, wake)
         return Services(

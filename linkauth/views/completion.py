@@ -20,6 +20,8 @@ def complete(request: Request, authorization: AuthorizationRequest, person: Any)
     second_step = request.services.second_step
     if second_step is None:
         return _link(request, authorization, person)
+    # the form is posted to another URL, for which browsers encode the query
+    request.resume(request.environ.get("QUERY_STRING", ""), request.language)
     cookie = request.device_cookie.value(request.environ)
     return show_step(request, authorization, second_step.begin(second_visit(request), person, cookie))
 

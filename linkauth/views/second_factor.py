@@ -17,6 +17,7 @@ ROUTE = "second_factor"
 
 def second_factor(request: Request) -> Response:
     """Process a form of the second step. A GET request begins again at the login page."""
+    request.resume(request.environ.get("QUERY_STRING", ""), request.language)
     authorization = request.services.oauth2.parse(request.query)
     second_step = request.services.second_step
     if second_step is None:
