@@ -60,6 +60,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
             "config",
             "login.challenges",
             "login.comparison",
+            "login.leavers",
             "login.factors",
             "login.pending",
             "mail.message",

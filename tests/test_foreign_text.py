@@ -38,6 +38,7 @@ OWN_EXCEPTIONS = {
         "UnusableHash",
         "UnencodableText",
         "InvalidURI",
+        "LeaseLost",
     ),
 }
 """Exceptions whose text is written by linkauth from redacted parts. Pages never show the text of Pyramid's."""

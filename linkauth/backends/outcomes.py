@@ -50,7 +50,9 @@ class Account:
     `refused` is the reason why the account may not sign in, or None. `facts` are further properties, label to text.
     `complete` is False if there may be a lock or an expiry that only a sign-in reveals. `form` is the form of the typed
     name that the account was found by (see `name_forms`), or "" if that is unknown; it is no property of the account,
-    so accounts are compared without it.
+    so accounts are compared without it. `reasons` are all reasons that the user store states clearly, without one that
+    stands for a value that is not understood; None means that `refused` is the only one. `linkauth sweep` ends links
+    for these reasons only.
     """
 
     identity: Identity
@@ -58,6 +60,7 @@ class Account:
     facts: Mapping[str, str] = field(default_factory=dict)
     complete: bool = True
     form: str = field(default="", compare=False)
+    reasons: tuple[Reason, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

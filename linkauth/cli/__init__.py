@@ -32,6 +32,7 @@ VERBS = {
     "serve": "Start the server with the ini file INI.",
     "sign-ins": "List the sign-in providers in the order of their buttons, without connecting to them.",
     "simulate": "Test the running server with the requests of a platform.",
+    "sweep": "Look everybody with a link up again, and end the links of people who have left.",
     "theme": "Start a new theme, preview it, and check it.",
     "try": "Sign in once as NAME, and show what each backend sees and what the person would see.",
 }

@@ -1,13 +1,14 @@
 """The database of linkauth, over SQLAlchemy Core.
 
-It has links, tokens, codes, signing keys, comparisons of backends, challenges, pending sign-ins, second factors, and
-the outbox of mails.
+It has links, tokens, codes, signing keys, comparisons of backends, challenges, pending sign-ins, second factors,
+leaver sweeps, and the outbox of mails.
 """
 
 from linkauth.storage.challenges import ChallengeStore
 from linkauth.storage.comparisons import Comparisons
 from linkauth.storage.engine import open_engine
 from linkauth.storage.keys import KeyStore, StoredKey, key_store, require_signing_keys, unreadable_keys_problem
+from linkauth.storage.leavers import LeaverSweeps
 from linkauth.storage.link_admin import COLUMNS, LinkAdmin, LinkFilter
 from linkauth.storage.links import LinkStore
 from linkauth.storage.outbox import OutboxStore
@@ -21,6 +22,7 @@ __all__ = [
     "ChallengeStore",
     "Comparisons",
     "KeyStore",
+    "LeaverSweeps",
     "LinkAdmin",
     "LinkFilter",
     "LinkStore",

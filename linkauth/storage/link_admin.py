@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, and_, exists, false, func, or_, select, update
+from sqlalchemy import ColumnElement, Engine, and_, exists, false, func, or_, select
 
-from linkauth.identities import shown_name
-from linkauth.logs import event
 from linkauth.storage.engine import Reader, Writer
-from linkauth.storage.tables import deny_list, links, tokens
+from linkauth.storage.link_ends import end_links, log_links
+from linkauth.storage.tables import links, tokens
 
 BATCH_SIZE = 500
 """Number of links per query or transaction, so that the server is not blocked for long."""
@@ -32,8 +30,6 @@ COLUMNS = (
     "ended_at",
     "end_reason",
 )
-_LOGGED_COLUMNS = [links.c[name] for name in ("id", "client_id", "backend", "grant", "username")]
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -103,18 +99,11 @@ class LinkAdmin:
     def end(self, link_filter: LinkFilter, reason: str, now: int) -> int:
         """Ends the selected active links in batches. Returns their number."""
         batch = select(links.c.id).where(link_filter.clause(), links.c.ended_at.is_(None)).limit(BATCH_SIZE)
-        end = update(links).where(links.c.id.in_(batch.scalar_subquery()))
-        ended = end.values(ended_at=now, end_reason=reason[:255]).returning(*_LOGGED_COLUMNS)
         total = 0
         while True:
             with self._writer.begin() as connection:
-                rows = connection.execute(ended).all()
-                count = len(rows)
-                if count:
-                    connection.execute(update(deny_list).values(version=deny_list.c.version + 1))
-            for row in rows:
-                fields = {"link": row.id, "client": row.client_id, "backend": row.backend, "grant": row.grant}
-                event(log, logging.INFO, "link ended", **fields, reason=reason, name=shown_name(row.username))
-            total += count
-            if count < BATCH_SIZE:
+                rows = end_links(connection, batch, reason, now)
+            log_links("link ended", rows, reason)
+            total += len(rows)
+            if len(rows) < BATCH_SIZE:
                 return total

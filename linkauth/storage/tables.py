@@ -203,6 +203,42 @@ recovery_codes = Table(
     Index("ix_recovery_codes_backend_subject", "backend", "subject"),
 )
 
+leases = Table(
+    "leases",
+    metadata,
+    # what only one process at a time may do, on all machines
+    Column("name", String(32), primary_key=True),
+    # random for each process, and the host and the process ID for operators
+    Column("owner", String(32), nullable=False),
+    Column("holder", String(255), nullable=False),
+    Column("taken_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+)
+
+leaver_sweeps = Table(
+    "leaver_sweeps",
+    metadata,
+    # a row for each backend whose leaver sweep is not finished
+    Column("backend", String(64), primary_key=True),
+    Column("started_at", BigInteger, nullable=False),
+    # the last subject that was looked up, in the order of the database; "" at the beginning
+    Column("position", String(255), nullable=False),
+    # a subject that was found, or ""
+    Column("witness", String(255), nullable=False),
+    # whether everybody was looked up
+    Column("is_complete", Boolean, nullable=False),
+    # the numbers of the report, as a JSON object
+    Column("counts", Text, nullable=False),
+)
+
+leavers = Table(
+    "leavers",
+    metadata,
+    # people whose links the leaver sweep of their backend will end, after it has looked up everybody
+    Column("backend", String(64), primary_key=True),
+    Column("subject", String(255), primary_key=True),
+)
+
 
 def full_metadata() -> MetaData:
     """Returns the metadata including the partial index of JWTs, for migrations and their tests.

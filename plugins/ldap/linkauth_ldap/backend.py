@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import replace
 from typing import Any, ClassVar
 
 from ldap3 import BASE, SUBTREE
@@ -15,7 +14,6 @@ from linkauth.backends import (
     Account,
     AccountRefused,
     AddressSearch,
-    AmbiguousName,
     BackendMisconfigured,
     Check,
     CredentialBackend,
@@ -32,13 +30,13 @@ from linkauth.backends import (
 )
 from linkauth.identities import shown_name
 from linkauth.net import Deadline
-from linkauth_ldap import checks, outcomes, passwords, states
+from linkauth_ldap import checks, outcomes, passwords
+from linkauth_ldap.accounts import Accounts
 from linkauth_ldap.connections import DirectoryConnection
 from linkauth_ldap.directory import Directory
-from linkauth_ldap.entries import Entry, entries_from_result, identity_of, person_filter, subject_filter
+from linkauth_ldap.entries import Entry, entries_from_result, identity_of
 from linkauth_ldap.filters import fill_filter
 from linkauth_ldap.finding import Finder
-from linkauth_ldap.groups import Group
 from linkauth_ldap.minimum_length import MinimumLength
 from linkauth_ldap.recovery import Recovery
 from linkauth_ldap.registration import Registrar
@@ -63,6 +61,7 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, R
         self._minimum_length = MinimumLength(settings, self._directory.servers)
         # the forms are read at each call, because linkauth may replace them
         self._finder = Finder(settings, self._directory, lambda name: self.name_forms(name))
+        self._accounts = Accounts(settings, self._directory, self._finder)
         self._recovery = Recovery(settings, self._directory, self._finder.by_name, self._minimum_length)
         self._registrar = Registrar(settings, self._directory, self._finder, self._minimum_length)
 
@@ -190,37 +189,10 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, R
         return outcome, entries_from_result(result, found, base, 2), primary
 
     def find(self, username: str) -> Account:
-        deadline = self._directory.deadline()
-        found = self._finder.by_name(username, deadline)
-        if len(found) > 1:
-            dns = " and ".join(shown_name(entry.dn) for entry in found)
-            raise AmbiguousName(f"the name means more than one entry, so that it finds none: {dns}")
-        account = self._account(found[0] if found else None)
-        return replace(account, form=self._finder.form_of(found[0], username))
+        return self._accounts.find(username)
 
     def look_up(self, subject: str) -> Account:
-        by_subject, settings = subject_filter(subject, self._settings), self._settings
-        filter_text = by_subject and person_filter(by_subject, settings)
-        entries = self._directory.find_people(filter_text, self._directory.deadline()) if filter_text else []
-        return self._account(entries[0] if len(entries) == 1 else None)
-
-    def _account(self, entry: Entry | None) -> Account:
-        if entry is None:
-            raise UnknownUser
-        settings, directory = self._settings, self._directory
-        facts = {"entry": entry.dn, **states.facts_of(entry, settings)}
-        deadline, groups = directory.deadline(), tuple[Group, ...]()
-        problem = directory.account_problem(entry, False, deadline)
-        refused, unknown = (problem.reason, problem.unknown) if problem else (None, None)
-        try:
-            groups = directory.groups(entry, "", deadline)
-            if not directory.is_entitled(entry, groups, deadline):
-                refused = refused or "not_entitled"
-        except UnknownValue as error:
-            refused, unknown = refused or "not_entitled", unknown or error
-        facts |= {"not understood": str(unknown)} if unknown else {}
-        identity = identity_of(entry, settings, tuple(group.name for group in groups))
-        return Account(identity, refused, facts, complete=states.is_complete(entry, settings))
+        return self._accounts.look_up(subject)
 
     def change_password(self, username: str, current: str, new: str) -> None:
         directory = self._directory

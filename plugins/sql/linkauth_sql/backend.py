@@ -178,7 +178,8 @@ class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Re
         description, is_usable = self._description(stored)
         # nobody can sign in with a hash that cannot be checked
         refused = state.reason or (None if is_usable else "disabled")
-        return Account(identity_of(row), refused, facts_of(row, state) | {"password": description})
+        facts = facts_of(row, state) | {"password": description}
+        return Account(identity_of(row), refused, facts, reasons=state.reasons)
 
     def change_password(self, username: str, current: str, new: str) -> None:
         row = self._verified_row(username, current)

@@ -6,7 +6,7 @@ changed. `flags` parses yes and no, `times` parses times.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -56,12 +56,13 @@ _MEANINGS: Mapping[str, tuple[str, str]] = {
 class State:
     """`reason` is why the account may not sign in, or None if it may. `changeable` is true if a new password resolves
     it. `unknown` contains the values that are not understood. `meanings` maps the labels of the columns that were read
-    to what their values mean, for operators."""
+    to what their values mean, for operators. `reasons` are all reasons that values state which are understood."""
 
     reason: Reason | None
     changeable: bool = False
     unknown: tuple[UnknownValue, ...] = ()
     meanings: Mapping[str, str] = field(default_factory=dict, compare=False)
+    reasons: tuple[Reason, ...] = ()
 
 
 class StateRules:
@@ -90,27 +91,28 @@ class StateRules:
     def state_of(self, row: Row, now: datetime) -> State:
         """Returns the state of the account in a row. The keys of the row are those of `SQLSettings.columns`."""
         reader = _RowReader(row, now, self._flag_values, self._date_order)
-        reason = self._reason(reader)
+        found = self._reasons(reader)
+        reason = found[0][0] if found else None
         changeable = reason in CHANGEABLE and not reader.unknown
-        return State(reason, changeable, tuple(reader.unknown), reader.meanings)
+        stated = tuple(each for each, is_stated in found if is_stated)
+        return State(reason, changeable, tuple(reader.unknown), reader.meanings, stated)
 
-    def _reason(self, reader: _RowReader) -> Reason | None:
+    def _reasons(self, reader: _RowReader) -> list[tuple[Reason, bool]]:
+        """Returns all reasons, the most important first, and whether the values of each are all understood."""
         # every column is read, even if the first one refuses, so that doctor counts all values that are not understood
-        active = all(flag for _, flag in reader.flags("active"))
-        disabled = any(flag is not False for _, flag in reader.flags("disabled"))
-        locked = self._is_locked(reader)
-        expired = reader.has_passed("expires")
-        must_change = any(flag is not False for _, flag in reader.flags("must_change"))
-        password_expired = reader.has_passed("password_expires")
-        if not active or disabled:
-            return "disabled"
-        if locked:
-            return "locked"
-        if expired:
-            return "account_expired"
-        if must_change:
-            return "must_change_password"
-        return "password_expired" if password_expired else None
+        rules: tuple[tuple[Reason, Callable[[_RowReader], bool]], ...] = (
+            ("disabled", lambda reader: any([not _are_all_set(reader, "active"), _is_any_set(reader, "disabled")])),
+            ("locked", self._is_locked),
+            ("account_expired", lambda reader: reader.has_passed("expires")),
+            ("must_change_password", lambda reader: _is_any_set(reader, "must_change")),
+            ("password_expired", lambda reader: reader.has_passed("password_expires")),
+        )
+        found = []
+        for reason, applies in rules:
+            before = len(reader.unknown)
+            if applies(reader):
+                found.append((reason, len(reader.unknown) == before))
+        return found
 
     def _is_locked(self, reader: _RowReader) -> bool:
         ends = [end is None or end > reader.now for end in reader.times("locked_until")]
@@ -135,6 +137,15 @@ class StateRules:
             return True
         # since + locked_seconds could overflow: some applications write the latest possible date
         return since is None or now - since < timedelta(seconds=self._locked_seconds)
+
+
+def _are_all_set(reader: _RowReader, kind: str) -> bool:
+    return all(flag for _, flag in reader.flags(kind))
+
+
+def _is_any_set(reader: _RowReader, kind: str) -> bool:
+    """Returns whether a flag of this kind is set or not understood."""
+    return any(flag is not False for _, flag in reader.flags(kind))
 
 
 class _RowReader:
