@@ -6,7 +6,7 @@ The way back has no query of an authorization request. It continues with the one
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pyramid.httpexceptions import HTTPNotFound
@@ -31,7 +31,8 @@ def go(request: Request) -> Response:
         # the address was typed, or reloaded
         return Response(status=303, location=f"{request.services.oauth2.url}/authorize?{query}")
     form = request.form
-    if _is_login_form(form):
+    if "username" in form:
+        # a theme that does not know `action` has sent its form to the URL of the page
         return sign_in(request)
     request.form_tokens.check_origin(request.environ)
     if not request.form_tokens.is_valid(form.get("form_token", ""), query):
@@ -52,8 +53,8 @@ def come_back(request: Request) -> Response:
         return Response()
     query = tuple(request.query)
     posted = request.form if request.method == "POST" else {}
-    if request.method == "POST" and _is_login_form(posted):
-        # a theme that does not know `action` has sent the form to the URL of the page
+    if "form_token" in posted:
+        # a theme that does not know `action` has sent its form to the URL of the page
         _resume(request, _state(query))
         return sign_in(request)
     parameters = tuple(posted.items()) if request.method == "POST" else query
@@ -111,10 +112,6 @@ def _state(parameters: Sequence[tuple[str, str]]) -> str:
     """Return the parameter `state`, or "" unless there is exactly one."""
     found = [value for name, value in parameters if name == "state"]
     return found[0] if len(found) == 1 else ""
-
-
-def _is_login_form(form: Mapping[str, str]) -> bool:
-    return "form_token" in form and "username" in form
 
 
 def includeme(config: Any) -> None:

@@ -13,6 +13,8 @@ from tests.alexa import Alexa, fragment, query
 from tests.sign_ins.stand_in import CANARY, StandIn, code_of
 
 ADA = {"sub": "provider-ada", "name": "Ada of the provider", "email": "ada@example.com", "verified": ["email"]}
+OTHER = {"client_id": "other", "redirect_uri": "https://other.example.com/cb", "scope": "private"}
+"""Parameters of another client, which offers only the provider corp."""
 GO, RETURN = "/authorize/go/", "/authorize/return/"
 
 
