@@ -85,7 +85,16 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     },
     "web": {"web", "config", "identities", "login.admission", "logs", "services", "sign_ins", "themes", "redaction"},
     "views": {
-        *("views", "web", "oauth2.errors", "oauth2.requests", "backends", "login.visit", "themes.fields"),
+        *(
+            "views",
+            "web",
+            "oauth2.errors",
+            "oauth2.requests",
+            "backends",
+            "login.visit",
+            "themes.fields",
+            "themes.providers",
+        ),
         "logs",
         *LOGIN_VALUES,
     },

@@ -36,12 +36,20 @@ class Elements(HTMLParser):
     def form(self, method: str) -> Elements:
         """Returns the form element with this method and the elements inside it. There must be exactly one such form.
 
-        The form `ways`, whose buttons lead to other pages, does not count.
+        The form `ways`, whose buttons lead to other pages, does not count, and neither do those of sign-in providers.
         """
         (elements,) = [
-            form for form in self._forms if form[0][1].get("method", "get") == method and form[0][1].get("id") != "ways"
+            form
+            for form in self._forms
+            if form[0][1].get("method", "get") == method
+            and form[0][1].get("id") != "ways"
+            and "/go/" not in form[0][1].get("action", "").partition("?")[0]
         ]
         return _elements(elements)
+
+    def provider_forms(self) -> list[Elements]:
+        """Returns the forms of sign-in providers, each with the elements inside it."""
+        return [_elements(form) for form in self._forms if "/go/" in form[0][1].get("action", "").partition("?")[0]]
 
     def forms(self, id_: str) -> list[Elements]:
         """Returns the form elements with this id, each with the elements inside it."""

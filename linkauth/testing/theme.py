@@ -9,6 +9,7 @@ import pytest
 
 from linkauth.config.plugins import load
 from linkauth.testing.elements import Elements, check_buttons, check_final_buttons
+from linkauth.testing.theme_sign_ins import SignInPagesContract
 from linkauth.testing.theme_steps import HOSTILE, StepContract
 from linkauth.themes.states import (
     CHANGE_URL,
@@ -37,7 +38,7 @@ _PAGES: dict[type, list[tuple[str, Elements]]] = {}
 """The pages of each subclass of ThemeContract: parsing them takes seconds."""
 
 
-class ThemeContract(StepContract):
+class ThemeContract(StepContract, SignInPagesContract):
     """The base class for the tests of a theme. A subclass sets `name` to the name of the entry point.
 
     It also sets `parameters` if the theme has required parameters. A subclass cannot override the tests: defining such
@@ -73,6 +74,7 @@ class ThemeContract(StepContract):
             "recovery": False,
             "registration": False,
             "phone_example": "",
+            "provider": "Google",
         }
         return theme.render("login", language, **{**context, **changes})
 
@@ -159,8 +161,9 @@ class ThemeContract(StepContract):
             assert all("src" in script for script in page.all("script"))
             for tag, attributes in page.elements:
                 assert not [name for name in attributes if name.startswith("on") or name in ("style", "target")]
+                assert attributes.get("action", "/authorize").startswith("/authorize")
                 if tag != "a":
-                    links = [attributes[name] for name in ("src", "href", "action") if name in attributes]
+                    links = [attributes[name] for name in ("src", "href") if name in attributes]
                     assert all(link.startswith((f"/static/{self.name}/", "data:,")) for link in links)
 
     def test_every_static_file_that_a_page_names_is_there(self, theme: Theme) -> None:
@@ -236,7 +239,7 @@ class ThemeContract(StepContract):
         for _, page in self.pages(theme):
             places = {f"#{attributes['id']}" for _, attributes in page.elements if "id" in attributes}
             links = [link["href"] for link in page.all("a")]
-            assert all(link in places or link.startswith(("https://", "mailto:", "tel:")) for link in links)
+            assert all(link in places or link.startswith(("https://", "mailto:", "tel:", "otpauth:")) for link in links)
 
     def test_the_form_holds_what_a_change_of_the_password_needs(self, theme: Theme) -> None:
         for language in theme.languages:

@@ -1,7 +1,8 @@
 """Keeps rendered pages. The values that differ between requests are inserted into a kept page.
 
 These values are those of INSERTED, the fields of the query and the typed user name. A kept page is split at them, so
-that a value which contains a placeholder is not replaced again. A page with other typed values is not kept.
+that a value which contains a placeholder is not replaced again. A page with other typed values is not kept, and neither
+is one with secrets.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from markupsafe import Markup, escape
 PAGE_CACHE_SIZE = 1_000
 # no text of a theme and no parameter can contain this
 _RANDOM = token_hex(8)
-INSERTED = ("form_token", "page", "wait", "challenge", "code", "redirect_uri")
+INSERTED = ("form_token", "page", "wait", "challenge", "code", "redirect_uri", "action", "raw_query")
 """The variables that a template prints unchanged, most of them into hidden fields. It may also test them with `if`."""
+NOT_KEPT = ("secret", "codes")
+"""A page with one of these variables contains secrets, so it is not kept."""
 _INSERTED = {name: f"{name.replace('_', '-')}-{_RANDOM}" for name in INSERTED}
 _QUERY_FIELDS = escape(f"query-fields-{_RANDOM}")
 _USERNAME = f"username-{_RANDOM}"
@@ -40,7 +43,7 @@ class PageCache:
 
         `context` may contain the variables in INSERTED, `username`, and `fields` with the attribute `value`.
         """
-        if any(field.value for field in context.get("fields", ())):
+        if any(field.value for field in context.get("fields", ())) or any(name in context for name in NOT_KEPT):
             return self._render(page, language, query_fields=query_fields, **context)
         inserted = {name: context[name] for name in INSERTED if context.get(name)}
         username = context.get("username", "")

@@ -12,8 +12,9 @@ class ProviderButton:
     """A sign-in provider on the login page.
 
     `name` is its name in the settings and in URLs. `brand` selects the mark and the colours, such as "google"; themes
-    draw a neutral button for one that they do not know. `label` is what the operator calls it. Without a label it is
-    called `brand_name`, and without this `name`. `refuses_embedded`: it refuses the embedded browsers of apps.
+    draw a neutral button for one that they do not know. `label` is what the operator calls it, as (language tag, text)
+    pairs. Without a label it is called `brand_name`, and without this `name`. `refuses_embedded`: it refuses the
+    embedded browsers of apps.
     """
 
     name: str

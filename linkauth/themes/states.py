@@ -12,16 +12,24 @@ from typing import Any
 from linkauth.backends import CHANGEABLE, PASSWORD_RULES, REASONS
 from linkauth.mail.message import MAIL_KINDS
 from linkauth.themes.fields import FIELD_ERRORS, Field, FieldProblem
+from linkauth.themes.sign_in_states import (
+    PROVIDER_ERRORS,
+    RECOVERY_CODES,
+    provider_states,
+    second_factor_states,
+    setup_states,
+)
 
 PAGES = (
     *("login.jinja2", "password.jinja2", "recover.jinja2", "code.jinja2", "new_password.jinja2", "register.jinja2"),
-    *("error.jinja2", "home.jinja2"),
+    *("second_factor.jinja2", "second_factor_setup.jinja2", "recovery_codes.jinja2", "error.jinja2", "home.jinja2"),
 )
 """The templates of pages that every theme has, either itself or from a parent."""
 MAIL = "mail.jinja2"
 """The template of mails, which every theme has too. Its blocks are `subject`, `text` and `html`."""
 SIGN_IN_ERRORS = (
     *("wrong_password", *REASONS, "unavailable", "busy", "throttled", "stale", "password_changed", "account_created"),
+    *PROVIDER_ERRORS,
 )
 """Values of `error` on the login page. `password_changed` and `account_created`: that was done, but the sign-in
 failed."""
@@ -31,7 +39,7 @@ PASSWORD_ERRORS = ("wrong_password", "unavailable", "busy", "throttled", "stale"
 """Values of `error` on the password page."""
 FINAL_ERRORS = (
     *("disabled", "account_expired", "password_expired", "must_change_password", "logon_restricted", "not_entitled"),
-    *("second_factor", "too_soon", "not_allowed"),
+    *("second_factor", "too_soon", "not_allowed", "expired"),
 )
 """Values of `error` that the person cannot correct on the page. The page then has no button that sends its form, and no
 fields."""
@@ -108,6 +116,7 @@ def page_states(client_id: str, scopes: Sequence[str]) -> list[State]:
         *_code_states(client_id),
         *_new_password_states(client_id),
         *_register_states(client_id),
+        *_second_factor_states(client_id),
         *_error_states(),
         State("home", "fresh", {}),
     ]
@@ -116,11 +125,12 @@ def page_states(client_id: str, scopes: Sequence[str]) -> list[State]:
 def _login_states(client_id: str, scopes: Sequence[str]) -> list[State]:
     context: dict[str, Any] = {"client_id": client_id, "form_token": "", "username": "", "error": ""}
     context |= {"retry_after": 0, "change_url": "", "scopes": tuple(scopes), "recovery": False, "registration": False}
-    context["phone_example"] = ""
+    context |= {"phone_example": "", "password_form": True, "embedded": False}
+    context |= {"sign_ins": (), "provider": "", "raw_query": ""}
     offered = {"recovery": True, "registration": True}
     after_error = {**context, "username": USERNAME}
     states = [State("login", "fresh", context), State("login", "no_scopes", {**context, "scopes": ()})]
-    for error in SIGN_IN_ERRORS:
+    for error in (each for each in SIGN_IN_ERRORS if each not in PROVIDER_ERRORS):
         states.append(State("login", error, {**after_error, "error": error, "retry_after": SHORT_RETRY_AFTER}))
         if error in PASSWORD_REASONS:
             with_url = {**after_error, "error": error, "change_url": CHANGE_URL}
@@ -131,7 +141,7 @@ def _login_states(client_id: str, scopes: Sequence[str]) -> list[State]:
     states.append(
         State("login", "throttled.minutes", {**after_error, "error": "throttled", "retry_after": LONG_RETRY_AFTER})
     )
-    return states
+    return states + [State("login", name, values) for name, values in provider_states(context)]
 
 
 def _password_states(client_id: str) -> list[State]:
@@ -202,6 +212,16 @@ def _register_states(client_id: str) -> list[State]:
         states.append(State("register", f"invalid.{error}", invalid))
     waiting = {**context, "error": "throttled", "retry_after": 15, "wait": "example"}
     return [*states, State("register", "throttled.wait", waiting)]
+
+
+def _second_factor_states(client_id: str) -> list[State]:
+    context = _step_context(client_id, challenge="example")
+    waiting = {**context, "retry_after": SHORT_RETRY_AFTER}
+    return [
+        *(State("second_factor", name, values) for name, values in second_factor_states(waiting)),
+        *(State("second_factor_setup", name, values) for name, values in setup_states(waiting)),
+        State("recovery_codes", "fresh", {**context, "codes": RECOVERY_CODES}),
+    ]
 
 
 def _with_error(code: FieldProblem) -> tuple[Field, ...]:

@@ -38,6 +38,10 @@ from linkauth.themes.states import FINAL_ERRORS, MAIL, PAGES, State, mail_states
 from linkauth.themes.templates import TemplateLoader, describe_failure
 
 DOMAIN = "linkauth"
+DEFAULTS: Mapping[str, Any] = {
+    **{"action": "", "sign_ins": (), "embedded": False, "password_form": True, "provider": "", "raw_query": ""},
+}
+"""Variables that a page has even if its view does not give them: an included template of any page may read them."""
 
 
 class Theme:
@@ -179,8 +183,8 @@ class Theme:
 
     def _render(self, page: str, language: str, /, **context: Any) -> str:
         speaking = languages.describe(language)
-        values = {"form_token": "", "query_fields": "", "guess": False, "choice": True, "speaking": speaking, **context}
-        return self.pages[page + ".jinja2"].render(values, **self._language_values(language))
+        values = {"form_token": "", "query_fields": "", "guess": False, "choice": True, "speaking": speaking}
+        return self.pages[page + ".jinja2"].render(values, **{**DEFAULTS, **context}, **self._language_values(language))
 
     def _language_values(self, language: str) -> dict[str, Any]:
         direction = languages.describe(language).direction

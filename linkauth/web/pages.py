@@ -70,7 +70,12 @@ class Pages:
         context.setdefault("query", () if all(sets_language) and not undecoded else None)
         # without any preference the page's script may choose a language from navigator.languages
         has_preference = any(sets_language) or request.environ.get("HTTP_ACCEPT_LANGUAGE")
-        context["guess"] = request.method == "GET" and not has_preference
+        action = context.get("action", "")
+        # the script would add the language to the URL of the page, which must not be requested again
+        context["guess"] = request.method == "GET" and not has_preference and not action
+        if context.get("sign_ins"):
+            # the form token is bound to it
+            context["raw_query"] = action.partition("?")[2] if action else request.environ.get("QUERY_STRING", "")
         response = Response(request.theme.render(page, request.language, **context), status=status)
         response.headers["Vary"] = "Accept-Language"
         response.headers["Content-Language"] = request.language

@@ -60,8 +60,11 @@ def theme(request: pytest.FixtureRequest) -> Theme:
 
 
 def css(theme: Theme) -> str:
-    (found,) = (file.body.decode() for file in theme.static.values() if file.name.endswith(".css"))
-    return found
+    """Returns the style sheets in the order in which pages link them."""
+    styles = {
+        file.name.split(".")[0]: file.body.decode() for file in theme.static.values() if file.name.endswith("css")
+    }
+    return styles["providers"] + styles["page"] + styles["second_factor"]
 
 
 def render(theme: Theme, state: State, language: str = "en") -> str:

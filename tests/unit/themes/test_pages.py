@@ -16,11 +16,12 @@ from babel.messages.pofile import read_po, write_po
 from click.testing import CliRunner
 
 from linkauth.cli import main
+from linkauth.themes import states
 from linkauth.themes.theme import Theme, open_theme
 from linkauth.theming.catalogs import update
 from linkauth.web import pages
 
-PAGES = ("login", "password", "recover", "code", "new_password", "register", "error", "home")
+PAGES = tuple(name.removesuffix(".jinja2") for name in states.PAGES)
 MAIL = {"mail": "{% block subject %}{% endblock %}{% block text %}{% endblock %}{% block html %}{% endblock %}"}
 MAIN = "<p>{% trans %}Hello{% endtrans %}, {% trans %}colour{% endtrans %}</p>{{ speaking.name }}"
 TEXTS: dict[str, Any] = {"service_name": {"": "S"}, "clients": {}, "platforms": {}, "scope_texts": {}}

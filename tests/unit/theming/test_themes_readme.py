@@ -15,6 +15,8 @@ from linkauth.mail.message import MAIL_KINDS
 from linkauth.testing.theme import TEXTS
 from linkauth.themes import states
 from linkauth.themes.fields import FIELD_ERRORS, FIELD_KINDS, KNOWN_FIELDS, Field
+from linkauth.themes.providers import ProviderButton
+from linkauth.themes.sign_in_states import EVERY_PROVIDER, FACTOR_METHODS, SECOND_FACTOR_ERRORS, SETUP_ERRORS
 from linkauth.themes.states import mail_states, page_states
 from linkauth.themes.theme import Theme, open_theme
 from linkauth.theming.inheritance import Templates
@@ -27,6 +29,8 @@ STEPS = {
     "code": states.CODE_ERRORS,
     "new_password": states.NEW_PASSWORD_ERRORS,
     "register": states.REGISTER_ERRORS,
+    "second_factor": SECOND_FACTOR_ERRORS,
+    "second_factor_setup": SETUP_ERRORS,
 }
 INTERNAL = {"catalog", "gettext", "ngettext", "_"}
 """The globals that {% trans %} uses."""
@@ -77,7 +81,7 @@ def test_listed_variables_of_page_are_those_of_its_states(page: str) -> None:
     every_state = [*page_states("skill", ()), *mail_states("skill")]
     given = {name for state in every_state if state.page == page for name in state.context}
     named = rows(f"`{page}.jinja2`")
-    assert sorted(named) == sorted(given)
+    assert sorted(named) == sorted(given - set(rows(EVERY)))
 
 
 def test_listed_variables_are_those_that_templates_read(theme: Theme, templates: Templates) -> None:
@@ -98,7 +102,7 @@ def test_listed_blocks_are_those_of_the_templates(templates: Templates) -> None:
 def test_listed_codes_are_those_of_the_core() -> None:
     separators = [
         r"On the password page:",
-        *(f"On the page `{page}`:" for page in STEPS),
+        *(rf"On the\spage `{page}`:" for page in STEPS),
         "`reason` on the error page:",
     ]
     login, *parts = re.split("|".join(separators), section("The codes"))
@@ -116,8 +120,16 @@ def test_listed_properties_of_fields_and_kinds_of_mails_are_those_of_the_core() 
     assert re.findall(r"`(\w+)`", kinds) == list(MAIL_KINDS)
 
 
+def test_listed_properties_of_providers_and_methods_are_those_of_the_core() -> None:
+    words = set(re.findall(r"`(\w+)`", section("`login.jinja2`").split("Each of `sign_ins` has")[1]))
+    brands = {each.brand for each in EVERY_PROVIDER if each.brand}
+    assert {each.name for each in fields(ProviderButton)} | brands <= words
+    (methods,) = re.findall(r"^\| `method` \| (.*) \|$", section("`second_factor.jinja2`"), re.MULTILINE)
+    assert re.findall(r"`(\w+)`", methods) == list(FACTOR_METHODS)
+
+
 def test_listed_custom_properties_are_those_of_the_style_sheet(theme: Theme) -> None:
-    (css,) = (file.body.decode() for file in theme.static.values() if file.name.endswith(".css"))
+    css = "".join(file.body.decode() for file in theme.static.values() if file.name.endswith(".css"))
     assert set(rows("Custom properties of the default theme")) == set(re.findall(r"(--[\w-]+):", css))
 
 

@@ -90,7 +90,7 @@ class TestDefaultThemeWithEveryParameter(ThemeContract):
         assert 'href="https://password.example.com/"' in english
         assert 'href="https://join.example.com/"' in english
         assert 'aria-describedby="hint which"' in english
-        (css,) = [file.body.decode() for file in theme.static.values() if file.name.endswith(".css")]
+        (css,) = [file.body.decode() for file in theme.static.values() if re.fullmatch(r"page\..*\.css", file.name)]
         assert "--accent: #ffcc00;" in css
         assert "--page: #113355;" in css
         assert "--on-accent: #000000;" in css

@@ -26,7 +26,7 @@ def parent() -> Theme:
 
 
 def css(theme: Theme) -> str:
-    (file,) = (each for each in theme.static.values() if each.name.endswith(".css"))
+    (file,) = (each for each in theme.static.values() if re.fullmatch(r"page\..*\.css", each.name))
     return file.body.decode()
 
 
