@@ -156,13 +156,14 @@ class OIDCProvider(SignInProvider):
             proof = hmac.digest(self._settings.client_secret.encode(), tokens.access_token.encode(), "sha256").hex()
             url = f"{url}{'&' if '?' in url else '?'}appsecret_proof={proof}"
         answer = self._client.get(url, deadline, {"Authorization": f"Bearer {tokens.access_token}"})
-        if answer.status in (401, 403):
+        document = answer.document
+        if document is not None and isinstance(document.get("error"), dict):
+            raise token_error(answer)
+        if answer.status in (400, 401, 403):
             raise InvalidAnswer(f"the userinfo endpoint refuses the access token: {answer}")
-        if answer.status != 200 or answer.document is None:
-            if answer.document is not None and isinstance(answer.document.get("error"), dict):
-                raise token_error(answer)
-            raise BackendUnavailable(f"the userinfo endpoint did not answer with a JSON object: {answer}")
-        return answer.document
+        if answer.status != 200 or document is None:
+            raise BackendUnavailable(f"the userinfo endpoint did not answer as it should: {answer}")
+        return document
 
     def _discover(self, deadline: Deadline) -> Metadata:
         return (

@@ -10,6 +10,7 @@ URL_LIMIT = 2000
 PORTS = {"https": 443, "http": 80}
 Host = tuple[str, int]
 """The name in lower case, and the port."""
+_HOST = re.compile(r"[A-Za-z0-9._:\[\]-]+")
 _CHARACTERS = re.compile(r"[!$&'()*+,/:;=?@\[\]A-Za-z0-9._~%{}-]+")
 
 
@@ -39,10 +40,14 @@ def host_of(url: str) -> Host:
 
 def parse_host(text: str) -> Host:
     """Returns the host of `name` or `name:port`; the default port is 443. Raises ValueError."""
-    parts = urlsplit(f"//{text}")
-    if not parts.hostname or parts.netloc != text or "@" in text or not _CHARACTERS.fullmatch(text):
-        raise ValueError("is not of the form host or host:port")
-    return parts.hostname.lower(), parts.port or 443
+    try:
+        parts = urlsplit(f"//{text}")
+        name, port = parts.hostname, parts.port or 443
+    except ValueError:
+        name = None
+    if not name or not _HOST.fullmatch(text):
+        raise ValueError("contains something other than host or host:port")
+    return name.lower(), port
 
 
 def shown(host: Host) -> str:

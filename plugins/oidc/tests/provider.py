@@ -37,6 +37,7 @@ class Provider(Server):
     def __init__(self, prefix: str = "") -> None:
         super().__init__()
         self.issuer = self.url + prefix
+        self.clock: Callable[[], float] = time.time
         self.client_id, self.client_secret = CLIENT_ID, CLIENT_SECRET
         self.person: Claims = {"sub": "s-1", "email": "ada@example.com", "email_verified": True, "name": "Ada Lovelace"}
         self.person["preferred_username"] = "ada"
@@ -96,7 +97,7 @@ class Provider(Server):
 
     def claims_for(self, asked: dict[str, str]) -> Claims:
         """Returns the claims of an ID token."""
-        now = int(time.time())
+        now = int(self.clock())
         claims = {"iss": self.issuer, "aud": self.client_id, "iat": now, "exp": now + 300, "nonce": asked.get("nonce")}
         merged = {**claims, **self.person, **self.changes}
         return {name: value for name, value in merged.items() if value is not None}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import json
-import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from hashlib import sha256
@@ -22,7 +21,14 @@ from .provider import EC, RSA, Claims, Provider, public, signed
 
 OTHER_RSA = RSAKey.generate_key(2048, {"kid": "first"})
 """A key of an attacker, with the identifier of the provider's key."""
-NOW = int(time.time())
+NOW = 1_900_000_000
+"""The time of both sides, in seconds since 1970."""
+
+
+@pytest.fixture
+def plugin(open_plugin: Callable[..., OIDCProvider], provider: Provider) -> OIDCProvider:
+    provider.clock = lambda: NOW
+    return open_plugin(settings_for(provider), clock=lambda: NOW)
 
 
 def segment(text: bytes) -> str:
