@@ -1,7 +1,8 @@
-"""Parses JSON with limits. A broken or ambiguous document counts as missing."""
+"""Parses JSON with limits, and compares texts. A broken or ambiguous document counts as missing."""
 
 from __future__ import annotations
 
+import hmac
 import json
 import math
 from typing import Any, NoReturn
@@ -35,6 +36,11 @@ def texts_of(document: dict[str, Any] | None, key: str) -> tuple[str, ...]:
     """Returns the texts of the list at `key`; empty if there is no list. Other values in the list are left out."""
     value = document.get(key) if document else None
     return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
+
+
+def is_same(one: str, other: str) -> bool:
+    """Returns whether two secret texts are the same, in a time that does not depend on where they differ."""
+    return hmac.compare_digest(one.encode("utf-8", "surrogatepass"), other.encode("utf-8", "surrogatepass"))
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from joserfc.errors import JoseError
 
 from linkauth.net import Deadline
 from linkauth.sign_ins import InvalidAnswer
-from linkauth_oidc.documents import parse_object, text_of
+from linkauth_oidc.documents import is_same, parse_object, text_of
 from linkauth_oidc.keys import KEY_TYPES, Keys, SigningKey
 
 SKEW_SECONDS = 60
@@ -68,7 +67,7 @@ def verify(token: str, keys: Keys, expected: Expected, now: float, deadline: Dea
     _check_issuer(claims, key, expected)
     _check_audience(claims, expected.client_id)
     _check_times(claims, now)
-    if not hmac.compare_digest(text_of(claims, "nonce").encode(), expected.nonce.encode()):
+    if not is_same(text_of(claims, "nonce"), expected.nonce):
         raise InvalidAnswer("the ID token has another nonce: it belongs to another sign-in")
     _check_access_token(claims, algorithm, expected.access_token)
     return claims
@@ -123,6 +122,6 @@ def _check_access_token(claims: dict[str, Any], algorithm: str, access_token: st
     if "at_hash" not in claims or not algorithm[2:].isdigit():
         return
     whole = new_hash(f"sha{algorithm[2:]}", access_token.encode()).digest()
-    half = urlsafe_b64encode(whole[: len(whole) // 2]).rstrip(b"=")
-    if not hmac.compare_digest(text_of(claims, "at_hash").encode(), half):
+    half = urlsafe_b64encode(whole[: len(whole) // 2]).rstrip(b"=").decode("ascii")
+    if not is_same(text_of(claims, "at_hash"), half):
         raise InvalidAnswer("the ID token belongs to another access token")

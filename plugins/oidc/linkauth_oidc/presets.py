@@ -15,12 +15,16 @@ GRAPH = "https://graph.facebook.com/v24.0"
 
 
 class Preset(NamedTuple):
-    """The values of settings; the brand of the button; further hosts; and how the provider treats embedded browsers."""
+    """The values of settings; the brand of the button; and how the provider treats embedded browsers.
+
+    `hosts` are further hosts for requests, and `page_hosts` further ones whose pages the browser visits.
+    """
 
     values: Mapping[str, Any]
     brand: str = ""
     brand_name: str = ""
     hosts: tuple[str, ...] = ()
+    page_hosts: tuple[str, ...] = ()
     refuses_embedded_browsers: bool = False
 
 
@@ -51,14 +55,16 @@ PRESETS: Mapping[str, Preset] = {
         },
         "google",
         "Google",
-        ("oauth2.googleapis.com", "www.googleapis.com", "openidconnect.googleapis.com"),
-        True,
+        hosts=("oauth2.googleapis.com", "www.googleapis.com", "openidconnect.googleapis.com"),
+        refuses_embedded_browsers=True,
     ),
     "microsoft": Preset(
         {"client_authentication": "post", "userinfo": "never"},
         "microsoft",
         "Microsoft",
-        ("graph.microsoft.com",),
+        hosts=("graph.microsoft.com",),
+        # personal accounts
+        page_hosts=("login.live.com",),
     ),
     "apple": Preset(
         {
@@ -87,6 +93,7 @@ PRESETS: Mapping[str, Preset] = {
         },
         "facebook",
         "Facebook",
+        page_hosts=("m.facebook.com",),
         refuses_embedded_browsers=True,
     ),
 }

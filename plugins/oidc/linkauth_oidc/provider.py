@@ -26,7 +26,7 @@ from linkauth_oidc import checks, registration
 from linkauth_oidc.cache import Cache
 from linkauth_oidc.claims import is_missing, issuer_of, merged, name_in_form, person
 from linkauth_oidc.client import Answer, Client
-from linkauth_oidc.documents import text_of
+from linkauth_oidc.documents import is_same, text_of
 from linkauth_oidc.errors import authorization_error, token_error
 from linkauth_oidc.id_token import Expected, verify
 from linkauth_oidc.keys import Keys
@@ -120,7 +120,7 @@ class OIDCProvider(SignInProvider):
         Raises InvalidAnswer, SignInCancelled, BackendUnavailable or BackendMisconfigured.
         """
         parameters = response.parameters
-        if not hmac.compare_digest(parameters.get("state", "").encode(), response.request.state.encode()):
+        if not is_same(parameters.get("state", ""), response.request.state):
             raise InvalidAnswer("the answer has another state than the request")
         issuer = parameters.get("iss")
         if issuer is None and metadata.announces_iss:
@@ -174,6 +174,9 @@ class OIDCProvider(SignInProvider):
 
     def _deadline(self) -> Deadline:
         return Deadline(self._settings.total_timeout)
+
+    def hosts(self) -> tuple[str, ...]:
+        return self._settings.page_hosts
 
     def registration(self, redirect_uri: str) -> Mapping[str, str]:
         return registration.fields(self._settings, redirect_uri)

@@ -101,6 +101,13 @@ class OIDCSettings(TimeoutSettings):
         names = (*self.of_preset.hosts, *self.hosts)
         return frozenset({*map(host_of, urls), *map(parse_host, names)})
 
+    @property
+    def page_hosts(self) -> tuple[str, ...]:
+        """The names of the hosts whose pages the browser visits, as far as they are known without discovery."""
+        urls = (self.authorization_endpoint, self.issuer if self.is_openid else "")
+        names = [host_of(url)[0] for url in urls if url]
+        return tuple(dict.fromkeys((*names, *self.of_preset.page_hosts)))
+
     def faults(self) -> Iterator[tuple[str, str]]:
         """Yields (key, problem) for each rule between the settings that is violated."""
         yield from self._url_faults()

@@ -81,6 +81,11 @@ class _RequestHandler(BaseHTTPRequestHandler):
         pass
 
 
+class _HTTPServer(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 200
+
+
 class Server:
     """An HTTP server on 127.0.0.1. `replies` maps a path to its handler."""
 
@@ -88,8 +93,7 @@ class Server:
         self.received: list[Received] = []
         self.replies: dict[str, Handler] = {}
         self.stopping = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _RequestHandler)
-        self._server.daemon_threads = True
+        self._server = _HTTPServer(("127.0.0.1", 0), _RequestHandler)
         self._server.owner = self  # type: ignore[attr-defined]
         self.port: int = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
