@@ -62,6 +62,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
             "login.comparison",
             "login.leavers",
             "login.factors",
+            "login.passkeys",
             "login.pending",
             "mail.message",
             "mail.outbox",

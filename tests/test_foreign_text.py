@@ -25,7 +25,7 @@ OWN_EXCEPTIONS = {
     *("BackendError", "BackendUnavailable", "BackendMisconfigured", "AccountRefused", "PasswordRefused", "Throttled"),
     *("Busy", "WrongCode", "ChallengeOver", "StartThrottled", "InvalidFields", "NameTaken"),
     *("SignInFailed", "SignInCancelled", "SignInRefused", "InvalidAnswer"),
-    *("SecondFactorUnreadable", "SecondFactorNeeded", "CodeRefused", "Unmatched"),
+    *("SecondFactorUnreadable", "PasskeyRefused", "SecondFactorNeeded", "CodeRefused", "Unmatched"),
     *("WrongPassword", "UnknownUser", "PasswordChanged", "PasswordChangeNeeded", "HTTPNotFound", "HTTPException"),
     *(
         "ServerFailed",

@@ -1,7 +1,7 @@
 """The database of linkauth, over SQLAlchemy Core.
 
 It has links, tokens, codes, signing keys, comparisons of backends, challenges, pending sign-ins, second factors,
-leaver sweeps, and the outbox of mails.
+passkeys, leaver sweeps, and the outbox of mails.
 """
 
 from linkauth.storage.challenges import ChallengeStore
@@ -12,6 +12,7 @@ from linkauth.storage.leavers import LeaverSweeps
 from linkauth.storage.link_admin import COLUMNS, LinkAdmin, LinkFilter
 from linkauth.storage.links import LinkStore
 from linkauth.storage.outbox import OutboxStore
+from linkauth.storage.passkeys import PasskeyStore
 from linkauth.storage.pending import PendingStore
 from linkauth.storage.schema import open_storage, readable_by_others, require_current, revision, upgrade
 from linkauth.storage.second_factor_admin import SecondFactorAdmin
@@ -27,6 +28,7 @@ __all__ = [
     "LinkFilter",
     "LinkStore",
     "OutboxStore",
+    "PasskeyStore",
     "PendingStore",
     "SecondFactorAdmin",
     "SecondFactorStore",

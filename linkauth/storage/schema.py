@@ -16,7 +16,7 @@ from linkauth.redaction import reason, redact
 from linkauth.storage.engine import open_engine
 from linkauth.storage.tables import VERSION_TABLE
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest migration. It is repeated here so that a start does not import Alembic; a test compares them."""
 KEY = "linkauth.database"
 

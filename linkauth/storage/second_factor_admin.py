@@ -11,6 +11,7 @@ from sqlalchemy import Engine, and_, false, func, or_, select, tuple_
 from linkauth.identities import shown_name
 from linkauth.logs import event
 from linkauth.storage.engine import Reader, Writer
+from linkauth.storage.passkeys import DELETE_PASSKEYS
 from linkauth.storage.second_factors import (
     DELETE_CODES,
     DELETE_FACTOR,
@@ -55,13 +56,15 @@ class SecondFactorAdmin:
             return {row[0]: row[1] for row in connection.execute(counted.order_by(second_factors.c.backend))}
 
     def remove(self, backend: str, subject: str, operator: str) -> bool:
-        """Removes a second factor and its recovery codes. Its remembered devices are then not accepted any more.
+        """Removes a second factor with its recovery codes and passkeys.
 
-        `operator` is the name of the operator for the log. Returns False if there is none.
+        Its remembered devices are then not accepted any more. `operator` is the name of the operator for the log.
+        Returns False if there is none.
         """
         account = {"of_backend": backend, "of_subject": subject}
         with self._writer.begin() as connection:
             connection.execute(DELETE_CODES, account)
+            connection.execute(DELETE_PASSKEYS, account)
             is_removed = connection.execute(DELETE_FACTOR, account).rowcount == 1
         if is_removed:
             person = shown_name(f"{backend}:{subject}")

@@ -239,6 +239,23 @@ leavers = Table(
     Column("subject", String(255), primary_key=True),
 )
 
+passkeys = Table(
+    "passkeys",
+    metadata,
+    Column("credential_id", LargeBinary(1023), primary_key=True),
+    Column("backend", String(64), nullable=False),
+    Column("subject", String(255), nullable=False),
+    # that of the second factor to which the passkey belongs
+    Column("enrolment", String(22), nullable=False),
+    # a COSE key (RFC 9052)
+    Column("public_key", LargeBinary, nullable=False),
+    # the last counter of the authenticator; 0 if it has none
+    Column("sign_count", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger),
+    Index("ix_passkeys_backend_subject", "backend", "subject"),
+)
+
 
 def full_metadata() -> MetaData:
     """Returns the metadata including the partial index of JWTs, for migrations and their tests.

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, delete
 
 from linkauth.storage import open_engine, upgrade
-from linkauth.storage.tables import challenges, outbox, recovery_codes, second_factors
+from linkauth.storage.tables import challenges, outbox, passkeys, recovery_codes, second_factors
 from tests.servers.postgresql import running
 
 
@@ -32,7 +32,7 @@ def empty_url(request: pytest.FixtureRequest, database_folder: Path) -> str:
     engine = open_engine(url, for_operator=True)
     upgrade(engine)
     with engine.begin() as connection:
-        for table in (challenges, outbox, recovery_codes, second_factors):
+        for table in (challenges, outbox, passkeys, recovery_codes, second_factors):
             connection.execute(delete(table))
     engine.dispose()
     return url
