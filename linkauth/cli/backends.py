@@ -73,17 +73,24 @@ def compare_command(ini: str, list_people: bool, never_seen: bool, output_format
     with open_database(ini) as (settings, engine):
         comparisons = Comparisons(engine)
         shadows = _shadows(settings)
+        # people of a provider have no password, so that no shadow is ever compared with it
+        providers = {each.name for each in settings.sign_ins}
         if list_people:
             differing = (_label_other_subject(row) for name in shadows for row in comparisons.disagreements(name))
             print_rows(map(with_iso_times, differing), output_format, PEOPLE_COLUMNS)
         elif never_seen:
             print_rows(
-                ({"shadow": name, **row} for name in shadows for row in comparisons.unseen(name)),
+                (
+                    {"shadow": name, **row}
+                    for name in shadows
+                    for row in comparisons.unseen(name)
+                    if row["backend"] not in providers
+                ),
                 output_format,
                 NEVER_SEEN_COLUMNS,
             )
         else:
-            rows = [row for name in shadows for row in _summary(comparisons, name)]
+            rows = [row for name in shadows for row in _summary(comparisons, name) if row["backend"] not in providers]
             print_rows(rows, output_format, COMPARE_COLUMNS)
             if output_format == "table":
                 _print_subject_counts(rows)

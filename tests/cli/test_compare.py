@@ -121,6 +121,20 @@ def test_people_who_were_never_compared_are_listed(ini: Ini, comparisons: Compar
     assert "cannot be combined" in linkauth("backends", "compare", ini(), "--list", "--never-seen", expect=2)[-1]
 
 
+def test_people_of_a_sign_in_provider_cannot_be_compared(
+    ini: Ini, comparisons: Comparisons, provider_plugins: Path, tmp_path: Path
+) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/linkauth.sqlite")
+    with closing(LinkStore(engine)) as store:
+        store.create(Link("box", "7", "somebody", "alexa", (), "implicit", "en", NOW))
+    engine.dispose()
+    before = (rows(ini()), rows(ini(), "--never-seen"))
+    path = ini(sign_ins="box", sign_in__box__use="mailbox", sign_in__box__match="own")
+    assert {row["backend"] for row in before[0]} == {"corp", "box"}
+    assert {row["backend"] for row in rows(path)} == {"corp"}
+    assert rows(path, "--never-seen") == [row for row in before[1] if row["backend"] == "corp"]
+
+
 def test_forget_deletes_the_comparisons_of_a_shadow(ini: Ini, comparisons: Comparisons) -> None:
     output = linkauth("backends", "forget", ini(), "trial", expect=1)
     assert any("Delete the comparisons with trial?" in line for line in output)
