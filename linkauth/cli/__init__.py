@@ -29,6 +29,7 @@ VERBS = {
     "log": "Find the lines of a person in the log.",
     "mail": "Show the mails that wait, send them, and send a test mail.",
     "plugin": "Start a new credential backend or sign-in provider.",
+    "second-factor": "Show the second factors of people, and remove them.",
     "serve": "Start the server with the ini file INI.",
     "sign-ins": "List the sign-in providers in the order of their buttons, without connecting to them.",
     "simulate": "Test the running server with the requests of a platform.",
@@ -39,7 +40,7 @@ VERBS = {
 """The first sentence of the help of each verb. A verb is the name of a module in this package and of its command,
 except for MODULES."""
 
-MODULES = {"try": "try_sign_in", "sign-ins": "sign_ins"}
+MODULES = {"second-factor": "second_factor", "sign-ins": "sign_ins", "try": "try_sign_in"}
 """The modules of verbs that are not names of Python."""
 
 

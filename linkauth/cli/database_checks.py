@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from linkauth.cli.findings import Configuration, Finding, failed, from_settings_error, ok, warning
+from linkauth.cli.second_factor_checks import stored_factor_checks
 from linkauth.config.settings import Settings, SettingsError
 from linkauth.hashing import worker_processes
 from linkauth.oauth2.errors import StorageUnavailableError
@@ -45,6 +46,7 @@ def database_checks(configuration: Configuration) -> Iterator[Finding]:
             require_current(engine)
             yield ok("database.schema", KEY, f"{_location(engine)}, schema {HEAD}")
             yield from (*_files(engine), *_connections(engine), *_keys(settings, engine), *_mails(settings, engine))
+            yield from stored_factor_checks(settings, engine)
         finally:
             engine.dispose()
     except SettingsError as error:

@@ -97,6 +97,7 @@ def all_checks() -> tuple[Checks, ...]:
     from linkauth.cli.linking_checks import linking_checks
     from linkauth.cli.mail_checks import mail_checks
     from linkauth.cli.password_checks import breached_passwords_checks
+    from linkauth.cli.second_factor_checks import second_factor_checks
     from linkauth.cli.sign_in_checks import sign_in_checks
     from linkauth.cli.start_checks import (
         client_checks,
@@ -107,7 +108,15 @@ def all_checks() -> tuple[Checks, ...]:
     )
 
     return (
-        *(backend_checks, order_checks, sign_in_checks, database_checks, mail_checks, breached_passwords_checks),
+        *(
+            backend_checks,
+            order_checks,
+            sign_in_checks,
+            database_checks,
+            mail_checks,
+            breached_passwords_checks,
+            second_factor_checks,
+        ),
         *(public_url_checks, client_checks, theme_checks, simulator_checks, server_checks),
         linking_checks,
     )

@@ -96,19 +96,24 @@ def rotate_command(ini: str, immediately: bool, delete_unreadable: bool) -> None
 @keys.command("reseal")
 @click.argument("ini", metavar="INI")
 def reseal_command(ini: str) -> None:
-    """Encrypt the keys with linkauth.secret and linkauth.previous_secrets, and with no other secret.
+    """Encrypt keys and second factors with linkauth.secret and linkauth.previous_secrets, and with no other secret.
 
     This is the last step of a change of linkauth.secret. Run it when no server uses the former secret any more and
     linkauth.previous_secrets no longer holds it. Before this step the former secret still decrypts the keys.
     """
     from linkauth.config.reader import SettingsError
-    from linkauth.storage import key_store, unreadable_keys_problem
+    from linkauth.storage import SecondFactorAdmin, key_store, unreadable_keys_problem
 
     with open_database(ini) as (settings, engine):
         store = key_store(settings, engine)
         count = store.reseal()
         unreadable_keys = [stored_key.kid for stored_key in store.load() if not stored_key.key]
         click.echo(f"{count} key(s) resealed")
+        factors = SecondFactorAdmin(engine, settings.secret, settings.previous_secrets)
+        if resealed := factors.reseal():
+            click.echo(f"{resealed} second factor(s) resealed")
+        if unreadable := factors.unreadable():
+            click.echo(f"{unreadable} second factor(s) cannot be decrypted and remain as they are", err=True)
         if unreadable_keys:
             raise SettingsError([("linkauth.secret", unreadable_keys_problem(unreadable_keys))])
 

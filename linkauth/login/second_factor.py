@@ -53,7 +53,7 @@ class SecondStep:
         self._pages = SecondPages(settings, mailed)
         days = settings.second_factor.remember_days
         self._devices = RememberedDevices(settings.secret, settings.previous_secrets, days)
-        self._clock = clock
+        self.clock = clock
 
     def begin(self, visit: Visit, person: Person, cookie: str) -> Step:
         """Returns the step after the first factor. `cookie` is the value of the cookie of this device, or ""."""
@@ -266,7 +266,7 @@ class SecondStep:
             raise
 
     def _now(self) -> int:
-        return int(self._clock())
+        return int(self.clock())
 
 
 def _typed(form: Mapping[str, str]) -> tuple[str, str]:

@@ -42,7 +42,7 @@ from linkauth.oauth2.grants import Issuer
 from linkauth.oauth2.jwt import Signer
 from linkauth.redaction import reason, redact
 from linkauth.services.clients import create_clients
-from linkauth.services.second_step import open_second_step
+from linkauth.services.second_step import encrypt_for_new_secret, open_second_step
 from linkauth.storage import (
     ChallengeStore,
     Comparisons,
@@ -95,11 +95,15 @@ class Services:
     oauth2: AuthorizationServer
     themes: Mapping[str, Theme]
     _exit_stack: ExitStack = field(repr=False)
+    _started: list[bool] = field(default_factory=list, repr=False)
 
     def start(self) -> None:
         """Start the background thread. A server calls this in the process that handles requests, also repeatedly."""
         if self.worker is not None:
             self.worker.start()
+        if self.settings.previous_secrets and not self._started:
+            self._started.append(True)
+            encrypt_for_new_secret(self.settings, self.engine)
 
     def log_backends(self) -> None:
         """Log which backends and providers answer, from a thread of its own, so that the server starts at once."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,10 +12,33 @@ from sqlalchemy import Engine
 from linkauth.config.settings import Settings
 from linkauth.login.dispatch import NamedBackend
 from linkauth.login.throttle import Throttle
-from linkauth.storage import ChallengeStore, PendingStore, SecondFactorStore
+from linkauth.redaction import reason
+from linkauth.storage import ChallengeStore, PendingStore, SecondFactorAdmin, SecondFactorStore
 
 if TYPE_CHECKING:
     from linkauth.login.second_factor import SecondStep
+
+
+log = logging.getLogger(__name__)
+
+
+def encrypt_for_new_secret(settings: Settings, engine: Engine) -> None:
+    """Encrypt the second factors for the new secret too, so that servers without the former secret can read them.
+
+    It happens in a thread of its own, because there may be many.
+    """
+    admin = SecondFactorAdmin(engine, settings.secret, settings.previous_secrets)
+
+    def encrypt() -> None:
+        try:
+            count = admin.add_seals()
+        except Exception as error:
+            log.warning("second factors are not yet encrypted for the new linkauth.secret: error=%s", reason(error))
+        else:
+            if count:
+                log.info("second factors are now also encrypted for the new linkauth.secret: people=%d", count)
+
+    threading.Thread(target=encrypt, name="second factors", daemon=True).start()
 
 
 def open_second_step(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Engine, and_, false, func, or_, select, tuple_
@@ -33,6 +33,7 @@ class SecondFactorAdmin:
     def __init__(self, engine: Engine, secret: str, previous: Sequence[str] = ()) -> None:
         self._reader, self._writer = Reader(engine), Writer(engine)
         self._seals = SecondFactorSeals(secret, previous)
+        self._own = frozenset(self._seals.key_ids)
         self._store = SecondFactorStore(engine, secret, previous)
 
     def find(self, person: str) -> list[dict[str, Any]]:
@@ -73,23 +74,27 @@ class SecondFactorAdmin:
 
     def unreadable(self) -> int:
         """Returns the number of second factors that no secret in the ini file decrypts."""
-        own = set(self._seals.key_ids)
-        return sum(count for ids, count in self._groups().items() if not own & set(ids.split()))
+        return self._count(lambda ids: not ids & self._own)
 
     def unsealed(self) -> int:
         """Returns the number of readable second factors that are not encrypted with every secret in the ini file."""
-        own = set(self._seals.key_ids)
-        return sum(count for ids, count in self._groups().items() if own & set(ids.split()) and own - set(ids.split()))
+        return self._count(lambda ids: bool(ids & self._own) and not ids >= self._own)
 
     def foreign(self) -> int:
         """Returns the number of readable second factors that are also encrypted with another secret."""
-        own = set(self._seals.key_ids)
-        return sum(count for ids, count in self._groups().items() if own & set(ids.split()) and set(ids.split()) - own)
+        return self._count(lambda ids: bool(ids & self._own) and not ids <= self._own)
+
+    def add_seals(self) -> int:
+        """Encrypts readable second factors also with the missing secrets of the ini file. Returns how many."""
+        return self._replace(lambda ids: not ids >= self._own, keeps_others=True)
 
     def reseal(self) -> int:
         """Encrypts readable second factors with the secrets in the ini file, and with no other. Returns how many."""
-        own = set(self._seals.key_ids)
-        groups = [ids for ids in self._groups() if own & set(ids.split()) and own != set(ids.split())]
+        return self._replace(lambda ids: ids != self._own, keeps_others=False)
+
+    def _replace(self, selects: Callable[[frozenset[str]], bool], keeps_others: bool) -> int:
+        """Encrypts the readable second factors again whose IDs of keys are selected. Returns how many have changed."""
+        groups = [ids for ids in self._groups() if selects(frozenset(ids.split())) and self._own & set(ids.split())]
         key = tuple_(second_factors.c.backend, second_factors.c.subject)
         batch = (
             select(second_factors, codes_left)
@@ -104,10 +109,15 @@ class SecondFactorAdmin:
             if not rows:
                 break
             for row in rows:
-                factor = self._seals.open(row)
-                total += factor is not None and self._store.replace_seals(row, self._seals.seal(factor))
+                if factor := self._seals.open(row):
+                    new = self._seals.seal(factor, row if keeps_others else None)
+                    total += self._store.replace_seals(row, new)
             after = (rows[-1].backend, rows[-1].subject)
         return total
+
+    def _count(self, selects: Callable[[frozenset[str]], bool]) -> int:
+        """Returns the number of second factors whose IDs of keys are selected."""
+        return sum(count for ids, count in self._groups().items() if selects(frozenset(ids.split())))
 
     def _groups(self) -> Mapping[str, int]:
         """Returns the number of second factors by the IDs of the keys that encrypt them."""
