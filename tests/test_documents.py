@@ -24,6 +24,7 @@ from linkauth.config.second_factor import SecondFactorSettings
 from linkauth.config.settings import Settings, SimulatorSettings, ThrottleSettings, read
 from linkauth_http import HTTPSettings
 from linkauth_ldap import LDAPSettings
+from linkauth_oidc import OIDCSettings
 from linkauth_sql import SQLSettings
 from linkauth_sql.hashes import SCHEMES
 from linkauth_sql.presets import PRESETS
@@ -41,7 +42,17 @@ SETTINGS_CLASSES: dict[str, type] = {
     "simulator.": SimulatorSettings,
     "mail.": MailSettings,
     "second_factor.": SecondFactorSettings,
+    "sign_in.google.": OIDCSettings,
 }
+SIGN_INS = {
+    **dict.fromkeys(("issuer", "client_authentication", "hosts", "scopes", "userinfo", "response_mode"), "login"),
+    **dict.fromkeys(("username_claim", "name_claim", "email_claim", "groups_claim", "claims"), "login"),
+    **dict.fromkeys(("verified_claims", "tls_ca_file"), "login"),
+    **dict.fromkeys(("team_id", "key_id", "private_key"), "apple"),
+    **dict.fromkeys(("protocol", "authorization_endpoint", "token_endpoint", "userinfo_endpoint"), "forum"),
+    **{"subject_claim": "forum", "tenant": "entra"},
+}
+"""The sign-in provider with which production.ini shows a setting, if it is not google."""
 CORP = "linkauth.backend.corp."
 PRESET_VALUES = LDAPSettings.preset_values({"preset": "activedirectory"})
 """production.ini shows the defaults of this preset for the ldap plugin."""
@@ -70,9 +81,10 @@ def every_setting() -> Iterator[tuple[str, Any]]:
     ("key", "item"), list(every_setting()), ids=lambda value: value if isinstance(value, str) else ""
 )
 def test_every_setting_is_documented_in_production_ini(key: str, item: Any) -> None:
+    name = key.rsplit(".", 1)[1]
     shown_for = {"introspects": "skill-backend", "google_project_id": "home", "ifttt_service_id": "applets"}
-    client = shown_for.get(key.rsplit(".", 1)[1], "ride-hailer")
-    expected = key.replace(".client.ride-hailer.", f".client.{client}.")
+    expected = key.replace(".client.ride-hailer.", f".client.{shown_for.get(name, 'ride-hailer')}.")
+    expected = expected.replace(".sign_in.google.", f".sign_in.{SIGN_INS.get(name, 'google')}.")
     # a setting with freely chosen names is shown with one name
     has_free_names = item is not None and item.type == "dict[str, str]" and "keys" not in item.metadata
     name_pattern = r"\.[\w-]+" if has_free_names else ""
@@ -96,8 +108,8 @@ def test_every_setting_is_documented_in_production_ini(key: str, item: Any) -> N
         assert shown_value == str(default).lower(), (
             f"{key}: production.ini shows {shown_value}, the default is {default}"
         )
-    # all settings of the other backends are examples
-    examples = ("linkauth.backend.corp.", "linkauth.backend.legacy.")
+    # all settings of the other backends and of sign-in providers are examples
+    examples = ("linkauth.backend.corp.", "linkauth.backend.legacy.", "linkauth.sign_in.")
     if item is not None and line.startswith("#") and not key.startswith(examples):
         assert item.default is not MISSING or item.default_factory is not MISSING, f"{key} is required"
 
@@ -138,16 +150,16 @@ def test_every_example_in_production_ini_is_valid(monkeypatch: pytest.MonkeyPatc
     text = text.replace("/etc/linkauth/database-ca.pem", str(logo))
     text = text.replace("linkauth.clients = ride-hailer", "linkauth.clients = ride-hailer skill-backend home applets")
     text = text.replace("/etc/linkauth/mail-ca.pem", certifi.where()).replace("file:/run/secrets/mail", "a password")
+    text = text.replace("linkauth.sign_ins = google", "linkauth.sign_ins = google login entra apple forum")
+    text = text.replace("/etc/linkauth/login-ca.pem", certifi.where())
+    text = re.sub(r"file:/run/secrets/(google|login|entra|apple.p8|forum)$", "another secret", text, flags=re.MULTILINE)
     # the simulator and the folder for mails are refused with a public URL
     text = re.sub(r"^linkauth\.(simulator\..*|mail\.sink = .*)$", "", text, flags=re.MULTILINE)
     path = tmp_path / "every.ini"
     path.write_text(text)
-    settings = read(ini(path), _settings_class)
+    settings = read(ini(path), settings_class)
     assert settings.clients["skill-backend"].introspects == ("ride-hailer",)
-
-
-def _settings_class(family: str, name: str) -> type | None:
-    return None if family == "sign_ins" else settings_class(family, name)
+    assert {each.name for each in settings.sign_ins} == {"google", *SIGN_INS.values()}
 
 
 def test_production_ini_names_every_scheme_and_preset_of_the_sql_plugin() -> None:
@@ -179,6 +191,11 @@ def test_links_settings_and_make_targets_in_a_document_exist(path: Path) -> None
     if path.name == "CHANGES.md":
         return
     for key in re.findall(r"^(linkauth\.[a-z_]+(?:\.[a-z-]+\.[a-z_]+)?) = ", text, re.MULTILINE):
+        if key.startswith("linkauth.sign_in."):
+            # production.ini shows each setting with one of the providers
+            name = key.rsplit(".", 1)[1]
+            assert re.search(rf"^#linkauth\.sign_in\.[a-z]+\.{name} = ", PRODUCTION_INI, re.MULTILINE), key
+            continue
         # the further names of the documents
         key = re.sub(r"\.(cloud|house|crm)\.", ".legacy.", key.replace(".intranet.", ".staff."))
         assert f"{key} = " in PRODUCTION_INI, key
@@ -197,7 +214,9 @@ def test_the_settings_in_a_document_are_valid(path: Path, monkeypatch: pytest.Mo
             if key in ("linkauth.backends", "linkauth.sign_ins", "linkauth.clients"):
                 # later blocks of a document add names to those of earlier blocks
                 value = " ".join(dict.fromkeys(f"{keys.get(key, '')} {value}".split()))
-            keys[key] = re.sub(r"^file:/run/secrets/(directory|legacy-accounts|mail)$", "a password", value)
+            keys[key] = re.sub(
+                r"^file:/run/secrets/(directory|legacy-accounts|mail|google|login|entra|apple.p8)$", "a password", value
+            )
         keys["linkauth.breached_passwords"] = str(breached_file)
         read(keys, settings_class)
 

@@ -21,12 +21,18 @@ RULES_OF_REQUESTS = {
     **{"register_success": "status:201", "register_taken": "status:409"},
 }
 """The other settings that the requests about accounts need."""
+PROVIDER = {
+    **{"sign_ins": "login", "sign_in.login.use": "oidc", "sign_in.login.match": "own", "sign_in.login.label": "Login"},
+    **{"sign_in.login.issuer": f"https://{UNREACHABLE}", "sign_in.login.client_id": "linkauth"},
+}
+"""A sign-in provider that is unreachable."""
 FURTHER = {
     **{f"backend.legacy.{key}": rule for key, rule in RULES_OF_REQUESTS.items()},
     **{f"backend.legacy.{request}_method": "POST" for request in ACCOUNT_REQUESTS},
     **{"mail.host": "127.0.0.1", "mail.port": "1", "mail.security": "none", "mail.username": "linkauth"},
     **{"backend.legacy.body": "form", "backend.legacy.prefetch_method": "POST", "backend.legacy.client_id": "linkauth"},
     "mail.sender": "no-reply@example.com",
+    **PROVIDER,
 }
 """Settings without secrets that the settings in PLANTED need."""
 
@@ -68,6 +74,7 @@ PLANTED = {
     "backend.legacy.check_url": f"/health?key={encoded(SECRETS['backend.legacy.check_url'])}",
     "backend.legacy.prefetch_url": f"/form?key={encoded(SECRETS['backend.legacy.prefetch_url'])}",
     "backend.corp.bind_password": SECRETS["backend.corp.bind_password"],
+    "sign_in.login.client_secret": SECRETS["sign_in.login.client_secret"],
     "mail.password": SECRETS["mail.password"],
     "backend.legacy.account_header.X-Key": SECRETS["backend.legacy.account_header"],
     "backend.legacy.account_url": f"https://{UNREACHABLE}/api?key={encoded(SECRETS['backend.legacy.account_url'])}",

@@ -23,6 +23,7 @@ from linkauth.services import services_of
 from linkauth.web.serving import load
 from linkauth_http.settings import HTTPSettings
 from linkauth_ldap.settings import LDAPSettings
+from linkauth_oidc.settings import OIDCSettings
 from linkauth_sql.settings import SQLSettings
 from tests.conftest import ROOT
 from tests.servers.development_server import free_port
@@ -37,6 +38,7 @@ CLASSES = {
     "backend.staff.": SQLSettings,
     "backend.legacy.": HTTPSettings,
     "backend.corp.": LDAPSettings,
+    "sign_in.login.": OIDCSettings,
 }
 COMMANDS = (
     *(

@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.deployment.planted_settings import FURTHER, PLANTED, SECRETS, UNREACHABLE
+from tests.deployment.planted_settings import FURTHER, PLANTED, PROVIDER, SECRETS, UNREACHABLE
 from tests.deployment.secret_leaks import (
     CHARACTERS,
     encoded,
@@ -35,8 +35,9 @@ from tests.servers.mariadb import MariaDB
 from tests.servers.openldap import OpenLDAP
 from tests.servers.postgresql import PostgreSQL
 
-TESTED_SEPARATELY = {"simulator.people", "backend.corp.uris"}
-"""simulator.people requires development.ini, and backend.corp.uris accepts no secret. They have separate tests."""
+TESTED_SEPARATELY = {"simulator.people", "backend.corp.uris", "sign_in.login.private_key"}
+"""simulator.people requires development.ini, backend.corp.uris accepts no secret, and a private key replaces the client
+secret. They have separate tests."""
 
 
 def test_every_setting_that_may_hold_a_secret_has_one() -> None:
@@ -109,6 +110,15 @@ def test_the_url_of_an_api_or_a_directory_must_not_contain_a_password(tmp_path: 
             output = output_of_commands(ini_with(tmp_path, {key: url}), ("doctor", "--offline"))
             assert f"linkauth.{key}: " in output
             assert not leaked_parts(output, secret), (character, port)
+
+
+def test_an_unusable_private_key_of_a_sign_in_provider_is_not_printed(tmp_path: Path) -> None:
+    for secret in (password(1), f"-----BEGIN PRIVATE KEY----- {password(1)} -----END PRIVATE KEY-----"):
+        keys = {"team_id": "TEAM", "key_id": "KEY", "private_key": secret}
+        settings = {**PROVIDER, **{f"sign_in.login.{key}": value for key, value in keys.items()}}
+        output = output_of_start_and_commands(ini_with(tmp_path, settings))
+        assert "private_key is not a private key in PEM form" in output
+        assert not leaked_parts(output, password(1))
 
 
 @pytest.fixture(scope="module")
