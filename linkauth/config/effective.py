@@ -137,7 +137,9 @@ class Effective:
 
     def _of_field(self, item: Field[Any], key: str, value: Any, source: Source, preset: str) -> EffectiveSetting:
         if item.repr:
-            return self._setting(key, _text(value), source, preset=preset)
+            # without the keyword, an empty value would look like one that is not set
+            keyword = item.metadata.get("empty") if value == () and item.default is None else None
+            return self._setting(key, keyword or _text(value), source, preset=preset)
         return self._setting(key, None, source, _secret_detail(value), preset)
 
     def _setting(

@@ -46,7 +46,7 @@ def people_at(backends: Sequence[NamedBackend], email: str) -> list[Identity]:
     """Returns the people whose address is `email`, in the order of the backends. Raises BackendUnavailable."""
     found: list[Identity] = []
     for named in backends:
-        if named.shadow or not (powers.offers(named, Registration) or powers.offers(named, PasswordRecovery)):
+        if named.shadow or not powers.searches_addresses(named):
             continue
         people = _call(named, lambda each: list(_search(each).people_at(email))[:PEOPLE_LIMIT])
         # a collation of a user store may ignore accents

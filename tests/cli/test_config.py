@@ -177,3 +177,39 @@ def test_wrong_settings_are_reported_as_by_doctor(ini: Path, monkeypatch: pytest
     sentence = "FAILED   LINKAUTH_WORKERS: (environment) must be the number of worker processes"
     assert sentence in show(ini, expect=1)
     assert sentence in CliRunner().invoke(main, ["doctor", "--offline", str(ini)]).output
+
+
+def test_sign_in_providers_are_shown_without_their_secrets(ini: Path, provider_plugins: Path) -> None:
+    lines = (
+        *("sign_ins = box", "sign_in.box.use = mailbox", "sign_in.box.match = upn:username:corp"),
+        *("sign_in.box.label = Mail", "sign_in.box.label.de = Post", f"sign_in.box.secret = {PASSWORD}"),
+        *("client.home.second_factor = required", "second_factor.backends = corp", "client.home.sign_ins = none"),
+    )
+    added = "".join(f"linkauth.{line}\n" for line in lines)
+    ini.write_text(ini.read_text("utf-8").replace("linkauth.clients =", f"{added}linkauth.clients ="), "utf-8")
+    output = show(ini)
+    assert PASSWORD not in output
+    shown = [line.rpartition("  (")[0] for line in output.splitlines()]
+    begin = shown.index("linkauth.sign_ins = box")
+    assert sorted(shown[begin : begin + 10]) == sorted(
+        [
+            "linkauth.sign_ins = box",
+            "linkauth.password_form = true",
+            "linkauth.embedded_browsers: not set",
+            "linkauth.sign_in.box.use = mailbox",
+            "linkauth.sign_in.box.match = upn:username:corp",
+            "linkauth.sign_in.box.label = Mail",
+            "linkauth.sign_in.box.label.de = Post",
+            "linkauth.sign_in.box.registration = false",
+            "linkauth.sign_in.box.behaviour: not set",
+            "linkauth.sign_in.box.secret: set",
+        ]
+    )
+    for expected in (
+        "linkauth.passkeys = false",
+        "linkauth.second_factor.backends = corp",
+        "linkauth.second_factor.mail_codes = false",
+        "linkauth.client.home.second_factor = required",
+        "linkauth.client.home.sign_ins = none",
+    ):
+        assert expected in shown, expected

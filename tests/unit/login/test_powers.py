@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from linkauth.backends import CredentialBackend, Identity, PasswordRecovery, UnknownUser
+from linkauth.backends import AddressSearch, CredentialBackend, Identity, PasswordRecovery, UnknownUser
 from linkauth.login.dispatch import NamedBackend
-from linkauth.login.powers import candidates, is_offered, minimum_length, participants
+from linkauth.login.existing_accounts import people_at
+from linkauth.login.powers import candidates, is_offered, minimum_length, participants, searches_addresses
 
 
 class Plain(CredentialBackend):
@@ -35,6 +36,13 @@ class Disabled(Recovering):
     @property
     def offers(self) -> frozenset[type]:
         return frozenset()
+
+
+class ReadOnly(Plain, AddressSearch):
+    """A user store that is only read, with one person."""
+
+    def people_at(self, email: str) -> Sequence[Identity]:
+        return (Identity("7", "ada", email="Ada@Example.com"),)
 
 
 def names(found: object) -> list[str]:
@@ -74,3 +82,11 @@ def test_shown_minimum_length_satisfies_every_participating_backend() -> None:
     assert minimum_length((FIRST, SECOND), PasswordRecovery) == 12
     assert minimum_length((FIRST, PLAIN, SECOND), PasswordRecovery) == 8
     assert minimum_length((PLAIN,), PasswordRecovery) == 0
+
+
+def test_a_backend_that_only_reads_tells_whose_an_address_is() -> None:
+    readers = (NamedBackend("reader", ReadOnly()), NamedBackend("trial", ReadOnly(), shadow=True))
+    assert [searches_addresses(each) for each in (*readers, FIRST, PLAIN, DISABLED)] == [True, True, True, False, False]
+    # nobody can sign in at a shadow
+    assert [each.subject for each in people_at((PLAIN, DISABLED, FIRST, *readers), "ada@example.com")] == ["7"]
+    assert people_at(readers, "ada@example.org") == []
