@@ -106,17 +106,12 @@ def sweep(
         ending = ENDING.union(reason for reason in OPTIONAL if reason in also)
         options = SweepOptions(max_share, rate, ending, dry_run, restart)
         storage = LeaverSweeps(engine)
-        if holder := storage.take_lease():
-            expires = datetime.fromtimestamp(holder.expires_at, UTC).strftime("%H:%M:%S UTC")
-            raise AnotherSweep(f"another sweep is running: {holder.name}. If it was killed, wait until {expires}")
-        try:
-            with opened_backends(settings) as backends, _stop_signals() as stopped:
+        with _stop_signals() as stopped, _lease(storage), opened_backends(settings) as backends:
+            try:
                 sweeper = _Sweeper(settings, backends, storage, options, stopped, not as_document)
                 reports = list(sweeper.run(only))
-        except LeaseLost as error:
-            raise AnotherSweep(f"another sweep has taken over: {redact(error)}") from None
-        finally:
-            storage.give_lease_back()
+            except LeaseLost as error:
+                raise AnotherSweep(f"another sweep has taken over: {redact(error)}") from None
     _print(reports, options, as_document)
     sys.exit(max((EXIT_CODES.get(report.outcome, 0) for report in reports), default=0))
 
@@ -160,6 +155,18 @@ class _Sweeper:
     def _progress(self, name: str, links: int) -> Any:
         """Returns a context manager for a function that gets the number of further links."""
         return _progress_bar(name, links) if self._shows_progress else nullcontext(lambda _: None)
+
+
+@contextmanager
+def _lease(storage: LeaverSweeps) -> Iterator[None]:
+    """Context manager that makes this the only sweep. Raises AnotherSweep."""
+    if holder := storage.take_lease():
+        expires = datetime.fromtimestamp(holder.expires_at, UTC).strftime("%H:%M:%S UTC")
+        raise AnotherSweep(f"another sweep is running: {holder.name}. If it was killed, wait until {expires}")
+    try:
+        yield
+    finally:
+        storage.give_lease_back()
 
 
 @contextmanager

@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, delete
+from sqlalchemy import Engine
 
-from linkauth.storage import open_engine, upgrade
-from linkauth.storage.tables import leases, leaver_sweeps, leavers, links
-from tests.leavers.user_store import Directory, Sweeper
+from tests.leavers.user_store import Directory, Sweeper, empty_engine
 from tests.servers.postgresql import running
 
 
@@ -25,11 +23,7 @@ def engine(request: pytest.FixtureRequest, database_folder: Path) -> Iterator[En
     """A database without links."""
     is_sqlite = request.param == "sqlite"
     url = f"sqlite:///{database_folder}/links.sqlite" if is_sqlite else request.getfixturevalue("postgresql_url")
-    engine = open_engine(url, for_operator=True)
-    upgrade(engine)
-    with engine.begin() as connection:
-        for table in (links, leavers, leaver_sweeps, leases):
-            connection.execute(delete(table))
+    engine = empty_engine(url)
     yield engine
     engine.dispose()
 

@@ -91,10 +91,10 @@ def test_nothing_ends_if_the_backend_has_lost_its_people_since(
 def test_a_resumed_sweep_never_ends_more_than_the_share(engine: Engine, directory: Directory, sweep: Sweeper) -> None:
     add_links(engine, PEOPLE)
     directory.answers |= dict.fromkeys(PEOPLE[10:14])
-    sweep.stops_after = 104
+    sweep.before = lambda count: count >= 104
     report = sweep()
     assert (report.outcome, report.counts["ended"]) == ("interrupted", 2)
-    sweep.stops_after = None
+    sweep.before = lambda _: False
     # with a smaller share, what has ended counts too
     assert sweep(max_share=3).outcome == "stopped"
     assert len(ended(engine)) == 2
@@ -102,9 +102,9 @@ def test_a_resumed_sweep_never_ends_more_than_the_share(engine: Engine, director
 
 def test_an_interrupted_sweep_goes_on_and_can_start_again(engine: Engine, directory: Directory, sweep: Sweeper) -> None:
     add_links(engine, PEOPLE)
-    sweep.stops_after = 40
+    sweep.before = lambda count: count >= 40
     assert sweep().outcome == "interrupted"
-    sweep.stops_after = None
+    sweep.before = lambda _: False
     directory.asked.clear()
     assert sweep(dry_run=True).counts["people"] == 100
     directory.asked.clear()

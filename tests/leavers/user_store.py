@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, delete, insert, select
 
 from linkauth.backends import (
     Account,
@@ -19,8 +19,8 @@ from linkauth.backends import (
 )
 from linkauth.login.dispatch import NamedBackend
 from linkauth.login.leaver_sweep import LeaverSweep, SweepOptions, SweepReport
-from linkauth.storage import LeaverSweeps
-from linkauth.storage.tables import links
+from linkauth.storage import LeaverSweeps, open_engine, upgrade
+from linkauth.storage.tables import leases, leaver_sweeps, leavers, links
 
 NOW = 1_900_000_000
 
@@ -79,29 +79,41 @@ def ended(engine: Engine) -> dict[str, str]:
         return {subject: reason for subject, reason in rows.all()}  # noqa: C416
 
 
-class Sweeper:
-    """Sweeps the backend `corp`. Each call is another process, as far as the storage can see it."""
+def empty_engine(url: str) -> Engine:
+    """Returns the engine of the database at `url`, with linkauth's tables and without links."""
+    engine = open_engine(url, for_operator=True)
+    upgrade(engine)
+    with engine.begin() as connection:
+        for table in (links, leavers, leaver_sweeps, leases):
+            connection.execute(delete(table))
+    return engine
 
-    def __init__(self, engine: Engine, directory: Directory) -> None:
-        self.engine, self.directory = engine, directory
+
+class Sweeper:
+    """Sweeps the backend `corp`. Each call is another process, as far as the storage can see it.
+
+    `before` is called before each look-up with the number of look-ups so far, and stops the sweep if it returns True.
+    """
+
+    def __init__(self, engine: Engine, backend: CredentialBackend) -> None:
+        self.engine, self.backend = engine, backend
         self.waits: list[float] = []
-        self.stops_after: int | None = None
+        self.before: Callable[[int], object] = lambda _: False
         self.progress = 0
 
     def __call__(self, **options: Any) -> SweepReport:
-        storage = LeaverSweeps(self.engine)
+        storage, named = LeaverSweeps(self.engine), NamedBackend("corp", self.backend)
         assert storage.take_lease() is None
-        sweep = LeaverSweep(
-            NamedBackend("corp", self.directory), storage, SweepOptions(**options), self._wait, self._seen
-        )
+        self.waits.clear()
         try:
+            sweep = LeaverSweep(named, storage, SweepOptions(**options), self._wait, self._seen)
             return sweep.run(storage.active_links().get("corp", 0))
         finally:
             storage.give_lease_back()
 
     def _wait(self, seconds: float) -> bool:
         self.waits.append(seconds)
-        return self.stops_after is not None and len(self.directory.asked) >= self.stops_after
+        return bool(self.before(len(self.waits) - 1))
 
     def _seen(self, count: int) -> None:
         self.progress += count
