@@ -33,7 +33,7 @@ FONTS = {
 }
 """The Debian packages of the fonts in fonts.conf, and one file of each package."""
 PHONE = {"width": 360, "height": 740}
-EXTRA_SERVERS = ("ad_server", "account_server", "sign_in_server", "openid")
+EXTRA_SERVERS = ("ad_server", "account_server", "sign_in_server", "second_factor_server", "optional_server", "openid")
 """Fixtures of servers that only some tests use."""
 TIMEOUT = 60_000
 """The time limit for conditions in a page, in milliseconds."""
@@ -196,9 +196,7 @@ def new_visitor(
 ) -> Iterator[Callable[..., Visitor]]:
     """`new_visitor(**options)` returns a visitor with a new browser context. The test fails if a visitor has faults."""
     visitors: list[Visitor] = []
-    extra_servers = [
-        name for name in ("ad_server", "account_server", "sign_in_server", "openid") if name in request.fixturenames
-    ]
+    extra_servers = [name for name in EXTRA_SERVERS if name in request.fixturenames]
     extra_origins = [request.getfixturevalue(name).url for name in extra_servers]
 
     def new(**options: object) -> Visitor:

@@ -13,8 +13,10 @@ from tests.browser.walks.walker import LOCALES, SCREEN
 from tests.servers import openid_provider
 from tests.servers.openid_provider import CLIENT_ID, CLIENT_SECRET, OpenIDProvider
 
-PROVIDER_COOKIES = ("_session", "_interaction")
-"""The cookies of npm oidc-provider, and of their signatures."""
+SERVERS = ("account_server", "sign_in_server", "second_factor_server", "optional_server")
+"""Fixtures of servers whose login page `enter` may open."""
+PERMITTED_COOKIES = ("_session", "_interaction", "linkauth-browser", "linkauth-device")
+"""The cookies of npm oidc-provider, the one that binds a sign-in to the browser, and that of a remembered device."""
 _numbers = count(1)
 
 
@@ -48,6 +50,30 @@ def sign_in_server(
     server.stop()
 
 
+@pytest.fixture(scope="module")
+def second_factor_server(
+    chromium_path: str, tmp_path_factory: pytest.TempPathFactory, openid: OpenIDProvider
+) -> Iterator[AccountServer]:
+    """A server that demands a second factor, also of the people of a sign-in provider."""
+    changes = {"client.ride-hailer.second_factor": "required", "second_factor.remember_days": "30"}
+    server = AccountServer(tmp_path_factory.mktemp("second-factor"), {**sign_in_settings(openid), **changes})
+    openid.redirect_uris += [f"{server.url}/authorize/return/{name}" for name in ("own", "corp")]
+    openid.reload()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def optional_server(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AccountServer]:
+    """A server that offers a second factor."""
+    changes = {"client.ride-hailer.second_factor": "optional"}
+    server = AccountServer(tmp_path_factory.mktemp("optional"), changes)
+    server.start()
+    yield server
+    server.stop()
+
+
 def sign_in_settings(openid: OpenIDProvider) -> dict[str, str]:
     settings = {"sign_ins": "own corp"}
     for name, label, match in (("own", "Example Home", "own"), ("corp", "Example Corp", "email:staff")):
@@ -70,7 +96,7 @@ def enter(new_visitor: Callable[..., Visitor], request: pytest.FixtureRequest) -
 
     The page is that of the server whose fixture the test also uses.
     """
-    names = [name for name in ("account_server", "sign_in_server") if name in request.fixturenames]
+    names = [name for name in SERVERS if name in request.fixturenames]
     server = request.getfixturevalue(names[0])
 
     def new(language: str, script: bool, **options: object) -> Visitor:
@@ -82,8 +108,8 @@ def enter(new_visitor: Callable[..., Visitor], request: pytest.FixtureRequest) -
             extra_http_headers=headers,
             **options,
         )
-        if "openid" in request.fixturenames:
-            visitor.permitted_cookies = PROVIDER_COOKIES
+        if "account_server" not in request.fixturenames:
+            visitor.permitted_cookies = PERMITTED_COOKIES
         visitor.enable(server)
         return visitor
 

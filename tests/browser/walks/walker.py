@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Error, expect
 
-from tests.browser.visitor import Visitor
+from tests.browser.visitor import Visitor, parameters
+from tests.browser.walks.account_server import AccountServer
 
 LOCALES = {"en": "en-US", "de": "de-DE", "ja": "ja-JP", "ar": "ar-SA"}
+LANGUAGES = ("en", "de", "ar")
 SCREEN = {"width": 390, "height": 844}
 SCREENSHOTS = "LINKAUTH_SCREENSHOTS"
 """The environment variable with the folder for screenshots. Without it there are none."""
@@ -24,6 +27,23 @@ def photograph(visitor: Visitor, name: str) -> None:
     """Writes a screenshot of the whole page to the folder of SCREENSHOTS, if it is set."""
     if folder := os.environ.get(SCREENSHOTS):
         visitor.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+def expect_link(visitor: Visitor, server: AccountServer) -> None:
+    """Waits for the page of the Alexa app, which has received a token for the last authorization request."""
+    visitor.page.wait_for_url(f"{server.url}/simulator/pitangui/**")
+    assert len(visitor.fragment["access_token"]) == 43
+    sent = [parameters(urlsplit(each.url).query) for each in visitor.requests if is_login_page(each.url)]
+    assert visitor.fragment["state"] == sent[-1]["state"]
+
+
+def is_login_page(url: str) -> bool:
+    return urlsplit(url).path == "/authorize"
+
+
+def expect_error(visitor: Visitor, language: str) -> None:
+    expect(visitor.alert).to_be_visible()
+    expect(visitor.page.locator("html")).to_have_attribute("lang", language)
 
 
 def go(visitor: Visitor, move: Callable[..., object]) -> None:

@@ -117,3 +117,30 @@ def test_the_answer_of_another_browser_is_refused(own: Visit, own_app: Any) -> N
     page = own.back(answer, status=403)
     assert "access_token" not in page.text
     assert error_of(page)
+
+
+def test_a_person_who_cancels_is_on_the_login_page_and_can_sign_in_there(own: Visit) -> None:
+    own.alexa.parameters["state"] = "S-1"
+    page = own.back(own.provider.cancel(own.go()), status=403)
+    assert error_of(page)
+    assert fragment(own.alexa.submit("ada", "lovelace-1815", page).location)["state"] == "S-1"
+    assert fragment(own.finish("ada", page=page).location)["state"] == "S-1"
+
+
+def test_a_provider_that_is_down_gives_a_page_and_recovers(
+    own: Visit, matched_app: Any, make_visit: Callable[..., Visit], provider: OpenIDProvider
+) -> None:
+    """An app that knows the provider's metadata, and one that starts while the provider is down."""
+    answer = own.provider.sign_in(own.go(), "ada")
+    provider.stop()
+    try:
+        page = own.back(answer, status=503)
+        assert error_of(page)
+        assert fragment(own.alexa.submit("ada", "lovelace-1815", page).location)["access_token"]
+        fresh = make_visit()
+        page = fresh.press(status=503)
+        assert error_of(page)
+    finally:
+        provider.start()
+    assert fragment(fresh.finish("ada", page=page).location)["access_token"]
+    assert own.link("ada")["access_token"]
