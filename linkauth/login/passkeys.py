@@ -12,6 +12,8 @@ from typing import Protocol
 
 MAX_PASSKEYS = 10
 """How many passkeys a person can have; more are not offered."""
+ADDED_WITH = ("totp", "recovery_code")
+"""The methods together with which a passkey can be added. A code by mail is not enough for it."""
 CREDENTIAL_ID_LIMIT = 1_023
 """Maximum length of a credential ID in bytes (Web Authentication Level 2, section 4)."""
 
@@ -38,6 +40,15 @@ class PasskeyOwner(Protocol):
     def subject(self) -> str: ...
     @property
     def enrolment(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """A PasskeyOwner of whom nothing else is known."""
+
+    backend: str
+    subject: str
+    enrolment: str
 
 
 class Passkeys(Protocol):

@@ -1,9 +1,9 @@
-"""The second step of a sign-in: a code from an authenticator app, from a mail, or a recovery code.
+"""The second step of a sign-in: a code from an authenticator app, from a mail, a recovery code, or a passkey.
 
 Between the first and the second step, the person who has signed in is kept in a pending sign-in, which is bound to the
 query of the authorization request. The stored stage decides what a posted form can do, not the fields of the form:
 
-* "ask": the person has a second factor, and must type a code.
+* "ask": the person has a second factor, and must type a code or use a passkey.
 * "setup": the person has none, and must prove with one code that the authenticator app has the new secret.
 * "passed": the second factor was enrolled just now; the page shows the recovery codes, and the link follows.
 """
@@ -22,10 +22,21 @@ from linkauth.login import totp
 from linkauth.login.codes import new_code
 from linkauth.login.factors import RECOVERY_CODES, Attempt, Proof, SecondFactor, SecondFactors, SecondFactorUnreadable
 from linkauth.login.mailed_factor import MailedFactor
+from linkauth.login.passkey_factor import PasskeyFactor
+from linkauth.login.passkeys import ADDED_WITH
 from linkauth.login.pending import PendingSignIns, new_value
 from linkauth.login.remembered_devices import RememberedDevices
 from linkauth.login.second_pages import SecondPages
-from linkauth.login.second_steps import Step, derived_value, dump_person, load_person, plain_page, recovery_digest
+from linkauth.login.second_steps import (
+    Step,
+    derived_value,
+    dump_person,
+    load_person,
+    missing,
+    plain_page,
+    recovery_digest,
+    typed,
+)
 from linkauth.login.sign_in import Person
 from linkauth.login.throttle import Throttle
 from linkauth.login.visit import Visit
@@ -47,10 +58,11 @@ class SecondStep:
         factors: SecondFactors,
         pending: PendingSignIns,
         mailed: MailedFactor | None,
+        passkeys: PasskeyFactor | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._throttle, self._factors, self._pending, self._mailed = throttle, factors, pending, mailed
-        self._pages = SecondPages(settings, mailed)
+        self._passkeys, self._pages = passkeys, SecondPages(settings, mailed, passkeys)
         days = settings.second_factor.remember_days
         self._devices = RememberedDevices(settings.secret, settings.previous_secrets, days)
         self.clock = clock
@@ -66,7 +78,7 @@ class SecondStep:
         value = new_value()
         data = {"query": visit.query, "client": visit.client_id, "person": dump_person(person)}
         if factor:
-            data["stage"] = "ask"
+            data |= {"stage": "ask", "enrolment": factor.enrolment}
         else:
             data |= {"stage": "setup", "secret": totp.new_secret()}
         self._pending.put(value, "second_factor", data, now)
@@ -108,13 +120,15 @@ class SecondStep:
         if factor is None:
             # an operator has removed it since
             return self._begin_again(visit, value, person)
-        method, code = _typed(form)
-        if method not in self._pages.methods(person, is_enrolled=True):
+        method, code = typed(form)
+        if method not in self._pages.methods(visit, data):
             method = "totp"
         if method == "mail":
             return self._check_mail(visit, value, data, person, form, factor)
+        if method == "passkey":
+            return self._check_passkey(visit, value, data, form, factor)
         if not code:
-            return self._pages.shown(visit, value, data, _missing(form), method=method)
+            return self._pages.shown(visit, value, data, missing(form), method=method)
         with self._throttle.code_attempt(visit.address) as counted:
             attempt = self._attempt(factor, method, code)
             if attempt.result in ("wrong", "used"):
@@ -156,11 +170,11 @@ class SecondStep:
     ) -> Step:
         """Mails a code, or checks a mailed code."""
         assert self._mailed is not None
-        _, code = _typed(form)
+        _, code = typed(form)
         if not code:
             # a mail is sent once for each pending sign-in, also if the form is sent again
             self._mailed.send(visit, value, person)
-            return self._pages.shown(visit, value, data, _missing(form), method="mail")
+            return self._pages.shown(visit, value, data, missing(form), method="mail")
         with self._throttle.code_attempt(visit.address) as counted:
             is_correct = self._mailed.is_correct(visit, value, code)
             if not is_correct:
@@ -170,6 +184,21 @@ class SecondStep:
         event(log, logging.INFO, "second factor refused", method="mail", reason="wrong")
         return self._failed(visit, value, data, "wrong_code", "mail")
 
+    def _check_passkey(
+        self, visit: Visit, value: str, data: Mapping[str, str], form: Mapping[str, str], factor: SecondFactor
+    ) -> Step:
+        """Checks a used passkey. Wrong codes before it do not delay it: nobody can guess a signature."""
+        assert self._passkeys is not None
+        if "switch" in form or not form.get("passkey"):
+            return self._pages.shown(visit, value, data, method="passkey")
+        with self._throttle.code_attempt(visit.address) as counted:
+            is_correct = self._passkeys.is_correct(value, factor, form)
+            if not is_correct:
+                counted.failed()
+        if is_correct:
+            return self._passed(visit, value, "passkey", factor, form)
+        return self._failed(visit, value, data, "passkey_refused", "passkey")
+
     def _set_up(
         self, visit: Visit, value: str, data: Mapping[str, str], person: Person, form: Mapping[str, str]
     ) -> Step:
@@ -177,11 +206,11 @@ class SecondStep:
         if "skip" in form and self._pages.policy(visit, person) == "optional":
             event(log, logging.INFO, "second factor skipped", backend=person.backend)
             return self._passed(visit, value)
-        method, code = _typed(form)
-        if method == "mail" and "mail" in self._pages.methods(person, is_enrolled=False):
+        method, code = typed(form)
+        if method == "mail" and "mail" in self._pages.methods(visit, data):
             return self._check_mail(visit, value, data, person, form)
         if "skip" in form or not code:
-            return self._pages.shown(visit, value, data, _missing(form))
+            return self._pages.shown(visit, value, data, missing(form))
         now = self._now()
         step = totp.matching_step(data["secret"], code, now)
         if step is None:
@@ -194,10 +223,10 @@ class SecondStep:
             # enrolled meanwhile, perhaps by the same form
             return self._not_found(visit, value, lambda: self._begin_again(visit, value, person))
         event(log, logging.INFO, "second factor enrolled", backend=person.backend)
-        shown, passed = (
-            derived_value(value, "passed"),
-            {**data, "stage": "passed", "codes": " ".join(codes), "secret": ""},
-        )
+        if self._passkeys is not None:
+            self._passkeys.add(value, factor, form)
+        shown = derived_value(value, "passed")
+        passed = {**data, "stage": "passed", "codes": " ".join(codes), "secret": ""}
         self._pending.put(shown, "second_factor", passed, now)
         self._pending.take(value, "second_factor", now)
         return self._pages.shown(visit, shown, passed)
@@ -238,19 +267,15 @@ class SecondStep:
         person = load_person(data["person"])
         if method:
             event(log, logging.INFO, "second factor passed", backend=person.backend, method=method)
+        if self._passkeys is not None and method in ADDED_WITH and factor and form:
+            self._passkeys.add(value, factor, form)
         is_remembered = self._devices.seconds > 0 and factor is not None and "remember" in (form or {})
         if not is_remembered or factor is None:
             return Step(person)
         return Step(person, self._devices.value(factor, now), self._devices.seconds)
 
     def _failed(
-        self,
-        visit: Visit,
-        value: str,
-        data: Mapping[str, str],
-        error: str,
-        method: str = "",
-        retry_after: int = 0,
+        self, visit: Visit, value: str, data: Mapping[str, str], error: str, method: str = "", retry_after: int = 0
     ) -> Step:
         """Counts a failure of the pending sign-in, and returns its page again unless it was the last one."""
         if error != "throttled" and not self._pending.fail(value, "second_factor"):
@@ -267,15 +292,3 @@ class SecondStep:
 
     def _now(self) -> int:
         return int(self.clock())
-
-
-def _typed(form: Mapping[str, str]) -> tuple[str, str]:
-    """Returns the method and the code of a form. A button for another method sends no code."""
-    if "switch" in form:
-        return form["switch"], ""
-    return form.get("method", "totp"), form.get("code", "").strip()
-
-
-def _missing(form: Mapping[str, str]) -> str:
-    """Returns the error of a form without a code: "" if another button than that for the code was pressed."""
-    return "" if "switch" in form or "skip" in form or "code" not in form else "missing"

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from linkauth.backends import Identity
 from linkauth.login.codes import normalize_code
 from linkauth.login.factors import SecondFactor
+from linkauth.login.passkeys import Enrolled
 from linkauth.login.sign_in import Person
 
 Page = Literal["second_factor", "second_factor_setup", "recovery_codes"]
@@ -46,7 +47,8 @@ def page_step(page: Page, challenge: str, error: str = "", retry_after: int = 0,
 
 def plain_page(challenge: str, error: str) -> Step:
     """Returns the page for a code if nothing is known of the sign-in."""
-    return page_step("second_factor", challenge, error, method="totp", methods=("totp",), remember_days=0)
+    nothing: dict[str, Any] = {"remember_days": 0, "passkey_options": ""}
+    return page_step("second_factor", challenge, error, method="totp", methods=("totp",), **nothing)
 
 
 def dump_person(person: Person) -> str:
@@ -69,6 +71,14 @@ def load_person(text: str) -> Person:
     return Person(backend, Identity(**{**content, "groups": tuple(content["groups"])}), is_changed)
 
 
+def enrolled(data: Mapping[str, str]) -> Enrolled | None:
+    """Returns the second factor that a person had when the sign-in became pending; `data` are those of its row."""
+    if "enrolment" not in data:
+        return None
+    content = json.loads(data["person"])
+    return Enrolled(content["backend"], content["subject"], data["enrolment"])
+
+
 def recovery_digest(factor: SecondFactor, typed: str) -> bytes:
     """Returns the digest of a recovery code that was typed in any case, with or without hyphens."""
     message = f"{normalize_code(typed)}\0{factor.backend}\0{factor.subject}"
@@ -84,3 +94,15 @@ def derived_value(value: str, purpose: str) -> str:
     """Returns another unguessable value of 43 characters, which a form that is posted again finds again."""
     digest = sha256(f"{purpose}\0{value}".encode("utf-8", "surrogatepass")).digest()
     return urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+
+
+def typed(form: Mapping[str, str]) -> tuple[str, str]:
+    """Returns the method and the code of a form. A button for another method sends no code."""
+    if "switch" in form:
+        return form["switch"], ""
+    return form.get("method", "totp"), form.get("code", "").strip()
+
+
+def missing(form: Mapping[str, str]) -> str:
+    """Returns the error of a form without a code: "" if another button than that for the code was pressed."""
+    return "" if "switch" in form or "skip" in form or "code" not in form else "missing"

@@ -10,10 +10,12 @@ class Visit:
     """The authorization request that the steps of a recovery or registration belong to.
 
     `query` is the raw query string, which is the same in each step. `client_id` and `language` select the theme of the
-    mails and their texts. `address` is the IP address of the person.
+    mails and their texts. `address` is the IP address of the person. `is_embedded` is whether the browser is the
+    embedded one of an app, which has no passkeys.
     """
 
     query: str
     client_id: str
     language: str
     address: str
+    is_embedded: bool = False

@@ -13,9 +13,10 @@ from linkauth.config.settings import Settings
 from linkauth.login.dispatch import NamedBackend
 from linkauth.login.throttle import Throttle
 from linkauth.redaction import reason
-from linkauth.storage import ChallengeStore, PendingStore, SecondFactorAdmin, SecondFactorStore
+from linkauth.storage import ChallengeStore, PasskeyStore, PendingStore, SecondFactorAdmin, SecondFactorStore
 
 if TYPE_CHECKING:
+    from linkauth.login.passkey_factor import PasskeyFactor
     from linkauth.login.second_factor import SecondStep
 
 
@@ -50,7 +51,10 @@ def open_second_step(
     pending: PendingStore,
     wake: Callable[[], object],
 ) -> SecondStep | None:
-    """Return the second step; None if no client asks for a second factor. `wake` wakes the sender of mails."""
+    """Return the second step; None if no client asks for a second factor. `wake` wakes the sender of mails.
+
+    Raises SettingsError.
+    """
     if all(client.second_factor == "off" for client in settings.clients.values()):
         return None
     # most servers need none of these modules
@@ -60,4 +64,14 @@ def open_second_step(
     is_mailed = settings.second_factor.mail_codes and settings.mail is not None
     mailed = MailedFactor(backends, challenges, wake) if is_mailed else None
     factors = SecondFactorStore(engine, settings.secret, settings.previous_secrets)
-    return SecondStep(settings, throttle, factors, pending, mailed)
+    return SecondStep(settings, throttle, factors, pending, mailed, _open_passkeys(settings, engine))
+
+
+def _open_passkeys(settings: Settings, engine: Engine) -> PasskeyFactor | None:
+    """Raises SettingsError if the library is missing."""
+    if not settings.passkeys:
+        return None
+    from linkauth.login.passkey_factor import PasskeyFactor
+    from linkauth.login.web_authentication import WebAuthentication
+
+    return PasskeyFactor(WebAuthentication(settings.public_url, settings.secret), PasskeyStore(engine))

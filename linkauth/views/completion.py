@@ -53,7 +53,8 @@ def second_visit(request: Request) -> Visit:
     """Return the visit that the two steps of a sign-in have in common. Raises the errors of an invalid query."""
     client_id = request.services.oauth2.parse(request.query).client.client_id
     # not client_addr, which uses X-Forwarded-For from any peer
-    return Visit(request.environ.get("QUERY_STRING", ""), client_id, request.language, request.remote_addr or "")
+    address, query = request.remote_addr or "", request.environ.get("QUERY_STRING", "")
+    return Visit(query, client_id, request.language, address, request.is_embedded)
 
 
 def _link(request: Request, authorization: AuthorizationRequest, person: Any) -> Response:
