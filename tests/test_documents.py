@@ -71,7 +71,7 @@ def every_setting() -> Iterator[tuple[str, Any]]:
                 yield from ((f"linkauth.{prefix}{key}", item) for key in keys_of(item))
     for key in ("use", "accepts", "shadow", "registration_fields"):
         yield f"linkauth.backend.staff.{key}", None
-    for key in ("use", "match", "label", "registration"):
+    for key in ("use", "match", "label", "registration", "accept_hidden_locks"):
         yield f"linkauth.sign_in.google.{key}", None
     for key in ("backends", "sign_ins", "clients"):
         yield f"linkauth.{key}", None

@@ -14,6 +14,11 @@ class Lookup(ABC):
     If several accounts match the name, raise AmbiguousName, or UnknownUser if none has exactly this spelling.
     If the state of an account is not understood, `refused` must be set."""
 
+    @property
+    def shows_whole_state(self) -> bool:
+        """Whether accounts may be `complete`. False if only a sign-in shows a lock or an expiry, for every account."""
+        return True
+
     @abstractmethod
     def find(self, username: str) -> Account:
         """Return the account for a username, as it was entered."""

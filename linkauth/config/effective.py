@@ -39,7 +39,7 @@ _BACKEND_DEFAULTS = {
     "registration_fields": "",
 }
 """The settings of every backend that are not part of a dataclass."""
-_SIGN_IN_DEFAULTS = {"label": "", "registration": "false"}
+_SIGN_IN_DEFAULTS = {"label": "", "registration": "false", "accept_hidden_locks": "false"}
 """The same for sign-in providers."""
 
 

@@ -45,7 +45,8 @@ class SignInSettings:
     """Settings of a sign-in provider. `options` is the settings object of the plugin.
 
     `label` is the name of the provider for people by language, or {} for the name that the plugin gives it. With
-    `registration`, a person without an account in the backend of `match` may create one.
+    `registration`, a person without an account in the backend of `match` may create one. With `accept_hidden_locks`,
+    people may sign in although their account may have a lock or an expiry that only a sign-in with the password shows.
     """
 
     name: str
@@ -54,6 +55,7 @@ class SignInSettings:
     label: Text = field(default_factory=dict)
     registration: bool = False
     options: Any = None
+    accept_hidden_locks: bool = False
 
 
 def parse_match(raw: str) -> Match:
@@ -104,6 +106,9 @@ def _sign_in(
     if label is None and labels:
         keys.add_fault(prefix + "label", "is missing; a text also needs a line without a language")
     registration = _registration(keys, prefix + "registration", match, backends)
+    accept_hidden_locks = _switch(keys, prefix + "accept_hidden_locks")
+    if accept_hidden_locks and match is not None and match.own:
+        keys.add_fault(prefix + "accept_hidden_locks", "does not apply to match = own: remove the line")
     if use is None:
         keys.require(prefix + "use", use, "is missing: name the plugin of this sign-in provider, such as oidc")
         keys.discard(prefix)
@@ -111,7 +116,8 @@ def _sign_in(
     options = read_options(keys, resolve, "sign_ins", prefix + "use", use, prefix)
     if match is None:
         return None
-    return SignInSettings(name, use, match, {} if label is None else {"": label, **labels}, registration, options)
+    texts = {} if label is None else {"": label, **labels}
+    return SignInSettings(name, use, match, texts, registration, options, accept_hidden_locks)
 
 
 def _match(
@@ -141,11 +147,7 @@ def _match(
 
 
 def _registration(keys: Keys, key: str, match: Match | None, backends: Mapping[str, BackendSettings]) -> bool:
-    try:
-        registration: bool = convert(keys.pop(key) or "false", bool)
-    except ValueError as error:
-        keys.add_fault(key, redact(error))
-        return False
+    registration = _switch(keys, key)
     if not registration or match is None:
         return False
     backend = backends.get(match.backend)
@@ -158,6 +160,15 @@ def _registration(keys: Keys, key: str, match: Match | None, backends: Mapping[s
         problem = f"needs {keys.prefix}backend.{backend.name}.registration_fields, the fields of the sign-up page"
         keys.add_fault(key, problem)
     return registration
+
+
+def _switch(keys: Keys, key: str) -> bool:
+    """Returns a value that is true or false; False if it is missing, and after a fault."""
+    try:
+        return bool(convert(keys.pop(key) or "false", bool))
+    except ValueError as error:
+        keys.add_fault(key, redact(error))
+        return False
 
 
 def check_client_sign_ins(

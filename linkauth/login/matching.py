@@ -74,11 +74,11 @@ def find_person(named: NamedProvider, provided: ProvidedIdentity, backends: Sequ
         _log(named, f"the account in the backend {backend.name} is refused: {account.refused}")
         # the provider has proven who it is
         raise AccountRefused(account.refused, proven=True, changeable=False)
-    if not account.complete:
+    if not account.complete and not named.settings.accept_hidden_locks:
         raise _misconfigured(
             named,
             f"the backend {backend.name} cannot tell without a password whether the account is locked or has expired; "
-            f"give its service account the right to read these attributes",
+            f"give its service account the right to read these attributes, or set accept_hidden_locks = true",
         )
     return Person(backend.name, identity)
 

@@ -75,6 +75,9 @@ def match_problems(
     if not powers.offers(named, Lookup):
         problem += " look people up without their password, so that a person who is disabled could not be refused"
         yield f"{prefix}.match", f"{problem}; `linkauth backends list` shows which backends offer Lookup"
+    elif isinstance(named.backend, Lookup) and not (named.backend.shows_whole_state or entry.accept_hidden_locks):
+        problem += " tell without a password whether an account is locked or has expired, so that nobody could sign in"
+        yield f"{prefix}.match", f"{problem}: to let these people in, set {prefix}.accept_hidden_locks = true"
     elif entry.match.attribute == "email" and not powers.searches_addresses(named):
         problem += " find people by their email address: set its column or attribute of email addresses"
         yield f"{prefix}.match", f"{problem}; `linkauth backends list` shows which backends offer AddressSearch"

@@ -105,6 +105,7 @@ class PowersContract:
                 assert isinstance(account, Account)
                 assert account.identity == identity
                 assert account.refused is None
+                assert directory.shows_whole_state or not account.complete
                 assert all(isinstance(text, str) for fact in account.facts.items() for text in fact)
 
     def test_looking_up_nobody_is_unknown(self, backend: CredentialBackend) -> None:

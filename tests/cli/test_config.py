@@ -191,7 +191,7 @@ def test_sign_in_providers_are_shown_without_their_secrets(ini: Path, provider_p
     assert PASSWORD not in output
     shown = [line.rpartition("  (")[0] for line in output.splitlines()]
     begin = shown.index("linkauth.sign_ins = box")
-    assert sorted(shown[begin : begin + 10]) == sorted(
+    assert sorted(shown[begin : begin + 11]) == sorted(
         [
             "linkauth.sign_ins = box",
             "linkauth.password_form = true",
@@ -201,6 +201,7 @@ def test_sign_in_providers_are_shown_without_their_secrets(ini: Path, provider_p
             "linkauth.sign_in.box.label = Mail",
             "linkauth.sign_in.box.label.de = Post",
             "linkauth.sign_in.box.registration = false",
+            "linkauth.sign_in.box.accept_hidden_locks = false",
             "linkauth.sign_in.box.behaviour: not set",
             "linkauth.sign_in.box.secret: set",
         ]

@@ -168,6 +168,20 @@ def test_an_account_that_may_not_sign_in_is_refused(reason: Any) -> None:
         assert not refused.value.changeable
 
 
+def test_an_account_with_a_hidden_lock_is_let_in_only_if_the_deployer_says_so() -> None:
+    provided = ProvidedIdentity(Identity("sub-7", "someone", email="ada@corp.example"), frozenset({"email"}))
+    accepting = replace(named("email:corp").settings, accept_hidden_locks=True)
+    provider = replace(named("email:corp"), settings=accepting)
+    backends = [NamedBackend("corp", Directory(Account(ADA, complete=False)))]
+    assert find_person(provider, provided, backends) == Person("corp", ADA)
+    with pytest.raises(BackendUnavailable):
+        find_person(named("email:corp"), provided, backends)
+    # what the backend shows counts in any case
+    backends = [NamedBackend("corp", Directory(Account(ADA, "disabled", complete=False)))]
+    with pytest.raises(AccountRefused):
+        find_person(provider, provided, backends)
+
+
 @pytest.mark.parametrize(
     "failing",
     [

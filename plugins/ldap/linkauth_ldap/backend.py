@@ -78,6 +78,11 @@ class LDAPBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, R
         }
         return frozenset(power for power, is_enabled in enabled.items() if is_enabled)
 
+    @property
+    def shows_whole_state(self) -> bool:
+        """Only Active Directory shows it (see `states.is_complete`)."""
+        return "ad" in self._settings.state_check
+
     def authenticate(self, username: str, password: str) -> Identity:
         deadline = self._directory.deadline()
         if self._settings.login_mode == "template":

@@ -242,3 +242,12 @@ def test_patterns_of_embedded_browsers_are_lines() -> None:
     assert settings({"embedded_browsers": "none"}).embedded_browsers == ()
     lines = "*FBAN/*\n  Mozilla/5.0 (*; wv)*"
     assert settings({"embedded_browsers": lines}).embedded_browsers == ("*FBAN/*", "Mozilla/5.0 (*; wv)*")
+
+
+def test_hidden_locks_are_accepted_only_by_a_setting_and_for_people_of_a_backend() -> None:
+    accepting: dict[str, str | None] = {"sign_in.google.accept_hidden_locks": "true"}
+    assert not settings().sign_ins[0].accept_hidden_locks
+    assert settings({**accepting, "sign_in.google.match": "email:staff"}).sign_ins[0].accept_hidden_locks
+    key, problem = fault(accepting)
+    assert (key, problem) == ("sign_in.google.accept_hidden_locks", "does not apply to match = own: remove the line")
+    assert fault({"sign_in.google.accept_hidden_locks": "maybe"})[1] == "is neither true nor false"

@@ -130,3 +130,25 @@ def test_the_log_of_the_start_says_which_providers_answer(
         "sign-in provider crash: check: violated its contract: it raised RuntimeError",
         "sign-in providers at the start: box=answers down=failed crash=failed",
     ]
+
+
+DIRECTORY: dict[str, str | None] = {
+    "backends": "staff corp",
+    "backend__corp__use": "ldap",
+    "backend__corp__uris": "ldaps://dc1.example.com",
+    "backend__corp__bind_dn": "cn=reader,dc=example,dc=com",
+    "backend__corp__bind_password": "a password",
+    "backend__corp__user_base": "dc=example,dc=com",
+    "sign_in__box__match": "email:corp",
+}
+
+
+def test_a_directory_that_hides_locks_needs_the_consent_of_the_deployer() -> None:
+    key, problem = fault(**DIRECTORY)
+    assert key == "linkauth.sign_in.box.match"
+    assert problem.startswith(
+        "names the backend corp, which cannot tell without a password whether an account is locked"
+    )
+    assert open_all(settings(**DIRECTORY, sign_in__box__accept_hidden_locks="true"))
+    # Active Directory shows it
+    assert open_all(settings(**DIRECTORY, backend__corp__preset="activedirectory"))
