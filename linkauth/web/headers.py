@@ -10,7 +10,8 @@ from pyramid.tweens import EXCVIEW, INGRESS
 from linkauth.services import services_of
 
 CONTENT_SECURITY_POLICY = (
-    # no form-action: browsers apply it to the whole redirect chain and would silently block the redirect to Amazon
+    # no form-action: browsers apply it to the whole redirect chain and would silently block the redirect to Amazon, and
+    # to a sign-in provider, which may redirect to hosts that nobody here knows
     "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; "
     "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
@@ -20,7 +21,7 @@ UNUSED_FEATURES = (
 )
 """Browser features that no page uses. Passkeys and one-time codes are not listed, because login pages may use them."""
 OPENER_POLICY = "Cross-Origin-Opener-Policy"
-AUTHORIZE_PATH = "/authorize"
+AUTHORIZE_PATH, RETURN_PATH = "/authorize", "/authorize/return/"
 HEADERS = (
     ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
     ("X-Frame-Options", "DENY"),
@@ -42,12 +43,19 @@ def add_headers(handler: Callable[..., Any], registry: Any) -> Callable[..., Any
     # a platform may open the login page in a popup window and wait for it. Any other opener policy, even on a redirect,
     # would permanently separate the popup from its opener. A cross-origin opener cannot read the page
     authorize_headers = _by_name(*common, (OPENER_POLICY, "unsafe-none"))
+    # the URL has the answer of a sign-in provider, which no further request may name as its referrer
+    return_headers = [
+        (name, (header[0], "strict-origin") if name == "referrer-policy" else header)
+        for name, header in authorize_headers
+    ]
 
     def add(request: Any) -> Any:
         response = handler(request)
         present = {name.lower() for name, _ in response.headerlist}
-        is_authorize = request.environ.get("PATH_INFO", "").startswith(AUTHORIZE_PATH)
-        headers = authorize_headers if is_authorize else default_headers
+        path = request.environ.get("PATH_INFO", "")
+        headers = authorize_headers if path.startswith(AUTHORIZE_PATH) else default_headers
+        if path.startswith(RETURN_PATH):
+            headers = return_headers
         response.headerlist.extend([header for name, header in headers if name not in present])
         return response
 
