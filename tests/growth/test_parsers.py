@@ -20,6 +20,7 @@ from linkauth.login.password_policy import PasswordPolicy
 from linkauth.login.phone import PhoneForms
 from linkauth.oauth2 import authorization, clients, excerpts
 from linkauth.oauth2.errors import InvalidClientError, UntrustedRequestError
+from linkauth.sign_ins import InvalidAnswer
 from linkauth.simulator import alexa
 from linkauth.themes.languages import best_match, parse_accept_language
 from linkauth.web import asgi, forwarded
@@ -35,6 +36,10 @@ from linkauth_http.server import retry_after
 from linkauth_http.templates import SAMPLE, encode_json, encode_xml, fill_template
 from linkauth_ldap import controls, filters, passwords, values
 from linkauth_ldap.entries import Entry
+from linkauth_oidc import id_token, urls
+from linkauth_oidc.claims import name_in_form
+from linkauth_oidc.documents import parse_object
+from linkauth_oidc.errors import authorization_error
 from linkauth_sql import flags, hashes, times
 from tests.growth.measurement import Read, grows_in_lines, grows_in_seconds
 
@@ -51,6 +56,18 @@ def authorize(text: str) -> None:
         pairs = [(name, text), (name, text)]
         with pytest.raises(UntrustedRequestError):
             authorization.parse(pairs[: 1 + (name != "client_id")], CLIENTS, "https://link.example.com")
+
+
+def id_token_header(text: str) -> None:
+    for token in (text, f"{text}..", f"e30.{text}."):
+        with suppress(InvalidAnswer):
+            id_token._header(token)
+
+
+def endpoint(text: str) -> None:
+    urls.url_problem(f"https://{text}")
+    with suppress(ValueError):
+        urls.parse_host(text)
 
 
 def basic(text: str) -> None:
@@ -159,6 +176,16 @@ READERS: dict[str, tuple[Read, tuple[str, ...]]] = {
         ("[", '{"a":', "1", "-", '"', "\\u", "[1,", "1e", '{"a":[', "[[],", '"\\ud800'),
     ),
     "JWT": (lambda text: (jwt_claims(text), jwt_claims(f"a.{text}.b")), (".", "e30", "W1", "a.b.")),
+    "answer of a sign-in provider": (
+        lambda text: (parse_object(text), name_in_form(text), name_in_form(f'{{"name": {{"firstName": "{text}"}}}}')),
+        ("[", '{"a":', "1", '"', "1e", '"a":1,', "a", " "),
+    ),
+    "header of an ID token": (id_token_header, (".", "e30", "W1", "e", "=", "e30.e30.")),
+    "error of a sign-in provider": (
+        lambda text: authorization_error({"error": text, "error_description": f"AADSTS{text}"}),
+        ("a", "1", "-", "_"),
+    ),
+    "host of a sign-in provider": (endpoint, ("a", ".", "a.", "[", "@", ":", "/", "1")),
     "pointer": (lambda text: resolve_pointer({}, text), ("/", "/a", "~0", "~1")),
     "XML": (
         lambda text: parse_xml(f"<r>{text}</r>".encode(), ""),

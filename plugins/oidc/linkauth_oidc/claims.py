@@ -8,7 +8,7 @@ from typing import Any
 from linkauth.backends import Identity
 from linkauth.sign_ins import InvalidAnswer, ProvidedIdentity, SignInRefused
 from linkauth_oidc.documents import parse_object, text_of, texts_of
-from linkauth_oidc.presets import CONSUMERS
+from linkauth_oidc.presets import CONSUMERS, TENANT
 from linkauth_oidc.settings import GUID, OIDCSettings
 
 SUBJECT_LIMIT = 255
@@ -101,7 +101,16 @@ def issuer_of(settings: OIDCSettings, claims: Mapping[str, Any]) -> str:
     tenant = text_of(dict(claims), "tid")
     if not GUID.fullmatch(tenant):
         raise InvalidAnswer("the ID token has no valid tenant (tid)")
-    return settings.issuer.replace("{tenantid}", tenant)
+    return settings.issuer.replace(TENANT, tenant)
+
+
+def is_issuer(settings: OIDCSettings, issuer: str) -> bool:
+    """Returns whether the issuer in an answer through the browser is that of the settings, or one of its template."""
+    before, template, after = settings.issuer.partition(TENANT)
+    if not template:
+        return issuer == settings.issuer
+    tenant = issuer.removeprefix(before).removesuffix(after)
+    return bool(GUID.fullmatch(tenant)) and issuer == before + tenant + after
 
 
 def _text(claims: Mapping[str, Any], name: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from linkauth.backends import BackendError, BackendMisconfigured, BackendUnavailable
-from linkauth.sign_ins import InvalidAnswer, SignInCancelled, SignInFailed
+from linkauth.sign_ins import InvalidAnswer, SignInCancelled, SignInFailed, SignInRefused
 from linkauth_oidc.client import Answer
 from linkauth_oidc.documents import text_of
 
@@ -16,6 +16,10 @@ _ENTRA = re.compile(r"AADSTS[0-9]{4,8}")
 """The number of an error of Microsoft Entra, at the beginning of the description."""
 CANCELLED = frozenset({"access_denied", "user_cancelled_authorize", "consent_required", "user_denied"})
 """What the person has answered. `user_cancelled_authorize` is Apple's."""
+REFUSED = frozenset({"admin_policy_enforced", "org_internal", "unmet_authentication_requirements"})
+"""The provider does not let this person in. The first two are Google's."""
+_DECLINED = "AADSTS65004"
+"""The number of Microsoft Entra for a person who has declined. Others with access_denied are refusals of the tenant."""
 UNAVAILABLE = frozenset({"temporarily_unavailable", "server_error"})
 AUTHORIZATION: Mapping[str, str] = {
     "unauthorized_client": "the provider does not accept this client: check client_id and what the provider permits it",
@@ -45,7 +49,10 @@ Failure = SignInFailed | BackendError
 def authorization_error(parameters: Mapping[str, str]) -> Failure:
     """Returns the exception for the parameter `error` of an answer that came through the browser."""
     code = parameters.get("error", "")
-    named = f"error={_shown(code)}{_entra(parameters.get('error_description', ''))}"
+    number = _entra(parameters.get("error_description", ""))
+    named = f"error={_shown(code)}{number}"
+    if code in REFUSED or (code == "access_denied" and number and not number.endswith(_DECLINED)):
+        return SignInRefused(f"the provider does not let the person in: {named}")
     if code in CANCELLED:
         return SignInCancelled(f"the person has cancelled the sign-in at the provider: {named}")
     if code in UNAVAILABLE:

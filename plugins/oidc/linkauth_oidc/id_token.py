@@ -15,6 +15,7 @@ from linkauth.net import Deadline
 from linkauth.sign_ins import InvalidAnswer
 from linkauth_oidc.documents import is_same, parse_object, text_of
 from linkauth_oidc.keys import KEY_TYPES, Keys, SigningKey
+from linkauth_oidc.presets import TENANT
 
 SKEW_SECONDS = 60
 """How much the clocks of both servers may differ."""
@@ -91,7 +92,7 @@ def _check_issuer(claims: dict[str, Any], key: SigningKey, expected: Expected) -
     issuer = expected.issuer(claims)
     if text_of(claims, "iss") != issuer:
         raise InvalidAnswer(f"the ID token is of another issuer than {issuer}")
-    if key.issuer and key.issuer.replace("{tenantid}", text_of(claims, "tid")) != issuer:
+    if key.issuer and key.issuer.replace(TENANT, text_of(claims, "tid")) != issuer:
         raise InvalidAnswer("the key of the ID token is one for another issuer")
 
 

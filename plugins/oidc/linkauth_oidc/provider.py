@@ -24,7 +24,7 @@ from linkauth.sign_ins import (
 )
 from linkauth_oidc import checks, registration
 from linkauth_oidc.cache import Cache
-from linkauth_oidc.claims import is_missing, issuer_of, merged, name_in_form, person
+from linkauth_oidc.claims import is_issuer, is_missing, issuer_of, merged, name_in_form, person
 from linkauth_oidc.client import Answer, Client
 from linkauth_oidc.documents import is_same, text_of
 from linkauth_oidc.errors import authorization_error, token_error
@@ -125,7 +125,7 @@ class OIDCProvider(SignInProvider):
         issuer = parameters.get("iss")
         if issuer is None and metadata.announces_iss:
             raise InvalidAnswer("the answer has no issuer (iss), although the provider announces one")
-        if issuer is not None and issuer != self._settings.issuer:
+        if issuer is not None and not is_issuer(self._settings, issuer):
             hint = "" if self._settings.issuer else ": if the provider sends iss, set issuer to it"
             raise InvalidAnswer(f"the answer is of another issuer (iss){hint}")
         if "error" in parameters:

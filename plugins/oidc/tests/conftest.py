@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -37,11 +38,11 @@ def settings_for(provider: Provider | None = None, **changes: Any) -> OIDCSettin
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Provider]]:
-    """Returns a function that starts a provider: `serve(prefix)`."""
+    """Returns a function that starts a provider: `serve(prefix, context)`."""
     made: list[Provider] = []
 
-    def start(prefix: str = "") -> Provider:
-        made.append(Provider(prefix))
+    def start(prefix: str = "", context: ssl.SSLContext | None = None) -> Provider:
+        made.append(Provider(prefix, context))
         return made[-1]
 
     yield start

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import ssl
 import time
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable
@@ -34,8 +35,8 @@ class Provider(Server):
     None in `changes` removes a claim. `sign` makes the token from its claims. `published` are the keys in the JWK set.
     """
 
-    def __init__(self, prefix: str = "") -> None:
-        super().__init__()
+    def __init__(self, prefix: str = "", context: ssl.SSLContext | None = None) -> None:
+        super().__init__(context)
         self.issuer = self.url + prefix
         self.clock: Callable[[], float] = time.time
         self.client_id, self.client_secret = CLIENT_ID, CLIENT_SECRET

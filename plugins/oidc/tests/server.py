@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -85,18 +86,24 @@ class _HTTPServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 200
 
+    def handle_error(self, *_: Any) -> None:
+        # a client that does not accept the certificate closes the connection
+        pass
+
 
 class Server:
-    """An HTTP server on 127.0.0.1. `replies` maps a path to its handler."""
+    """An HTTP server on 127.0.0.1, with TLS if there is a context. `replies` maps a path to its handler."""
 
-    def __init__(self) -> None:
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.received: list[Received] = []
         self.replies: dict[str, Handler] = {}
         self.stopping = threading.Event()
         self._server = _HTTPServer(("127.0.0.1", 0), _RequestHandler)
         self._server.owner = self  # type: ignore[attr-defined]
         self.port: int = self._server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if context else 'http'}://127.0.0.1:{self.port}"
+        if context:
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=lambda: self._server.serve_forever(0.05), daemon=True)
         self._thread.start()
 

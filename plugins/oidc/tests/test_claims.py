@@ -123,6 +123,16 @@ def test_a_template_as_issuer_of_a_token_is_refused(
         sign_in(plugin, provider)
 
 
+def test_the_issuer_in_an_answer_of_microsoft_has_a_tenant(
+    provider: Provider, open_plugin: Callable[..., OIDCProvider]
+) -> None:
+    plugin = open_plugin(microsoft(provider, "common").settings)
+    assert sign_in(plugin, provider, iss=provider.issuer).identity.subject == "s-1"
+    for issuer in (provider.discovery["issuer"], provider.issuer + "/", f"{provider.url}/common/v2.0", TENANT, ""):
+        with pytest.raises(InvalidAnswer, match="another issuer"):
+            sign_in(plugin, provider, iss=issuer)
+
+
 def test_a_key_of_microsoft_is_only_for_its_issuer(
     provider: Provider, open_plugin: Callable[..., OIDCProvider]
 ) -> None:

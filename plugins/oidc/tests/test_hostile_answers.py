@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from linkauth.backends import BackendMisconfigured, BackendUnavailable
-from linkauth.sign_ins import InvalidAnswer, SignInCancelled, SignInRequest, SignInResponse
+from linkauth.sign_ins import InvalidAnswer, SignInCancelled, SignInRefused, SignInRequest, SignInResponse
 from linkauth_oidc import OIDCProvider
 
 from .conftest import REDIRECT_URI, REQUEST, finish, settings_for, sign_in
@@ -108,6 +108,8 @@ def test_another_redirect_uri_is_refused(plugin: OIDCProvider, provider: Provide
         ("access_denied", SignInCancelled, "cancelled"),
         ("user_cancelled_authorize", SignInCancelled, "cancelled"),
         ("consent_required", SignInCancelled, "cancelled"),
+        ("admin_policy_enforced", SignInRefused, "does not let the person in"),
+        ("unmet_authentication_requirements", SignInRefused, "does not let the person in"),
         ("temporarily_unavailable", BackendUnavailable, "now"),
         ("server_error", BackendUnavailable, "now"),
         ("unauthorized_client", BackendMisconfigured, "client_id"),
@@ -132,6 +134,23 @@ def test_an_error_in_the_answer_is_an_outcome(
     assert "abc" not in str(caught.value)
     assert len(str(caught.value)) < 300
     assert provider.count("/token") == 0
+
+
+@pytest.mark.parametrize(
+    ("description", "expected"),
+    [
+        ("AADSTS65004: User declined to consent", SignInCancelled),
+        ("AADSTS50105: not assigned to a role", SignInRefused),
+        ("AADSTS53003: blocked by Conditional Access", SignInRefused),
+        ("about AADSTS50105", SignInCancelled),
+        ("", SignInCancelled),
+    ],
+)
+def test_microsoft_tells_a_refusal_from_a_person_who_declined(
+    plugin: OIDCProvider, provider: Provider, description: str, expected: type[Exception]
+) -> None:
+    with pytest.raises(expected):
+        sign_in(plugin, provider, code=None, error="access_denied", error_description=description)
 
 
 @pytest.mark.parametrize(
