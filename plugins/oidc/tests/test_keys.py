@@ -124,7 +124,7 @@ UNUSABLE: dict[str, Any] = {
     "no objects": [None, 7, "key", []],
     "short": [WEAK],
     "long": [HUGE],
-    "long exponent": [{**public(RSA), "e": "_" * 400}],
+    "long exponent": [{**public(RSA), "e": "_" * 100}],
     "for encryption": [{**public(RSA), "use": "enc"}],
     "use is a list": [{**public(RSA), "use": ["sig"]}],
     "for other operations": [{**public(RSA), "key_ops": ["encrypt"]}],
