@@ -36,14 +36,10 @@ class Elements(HTMLParser):
     def form(self, method: str) -> Elements:
         """Returns the form element with this method and the elements inside it. There must be exactly one such form.
 
-        The form `ways`, whose buttons lead to other pages, does not count, and neither do those of sign-in providers.
+        Hidden forms, whose buttons lead to other pages, do not count.
         """
         (elements,) = [
-            form
-            for form in self._forms
-            if form[0][1].get("method", "get") == method
-            and form[0][1].get("id") != "ways"
-            and "/go/" not in form[0][1].get("action", "").partition("?")[0]
+            form for form in self._forms if form[0][1].get("method", "get") == method and "hidden" not in form[0][1]
         ]
         return _elements(elements)
 

@@ -90,6 +90,14 @@ class SignInPagesContract:
                 assert "password" in page.form("post").inputs()
             new = login(theme, language, error="provider_unmatched", provider="Google", registration=True)
             assert "/authorize/register" in [button.get("formaction") for button in Elements(new).all("button")]
+            known = login(theme, error="provider_unmatched", registration=True, prefill="1.prefill")
+            (form,) = Elements(known).forms("prefilled")
+            assert form.all("form")[0]["action"] == f"/authorize/register?{QUERY}"
+            assert {name: field["value"] for name, field in form.inputs().items()} == {
+                "form_token": "1.token",
+                "prefill": "1.prefill",
+            }
+            assert "prefilled" in [button.get("form") for button in Elements(known).all("button")]
 
     def test_every_form_is_posted_to_the_action(self, theme: Theme) -> None:
         for state in page_states("skill", ("order_car",)):
@@ -155,6 +163,8 @@ class SignInPagesContract:
             assert "skip" not in [button.get("name") for button in page.all("button")]
             later = Elements(step(theme, "second_factor_setup", language, optional=True)).form("post")
             assert "skip" in [button.get("name") for button in later.all("button")]
+            mailed = Elements(step(theme, "second_factor_setup", language, methods=("mail",))).form("post")
+            assert ("switch", "mail") in [(button.get("name"), button.get("value")) for button in mailed.all("button")]
             assert {"inputmode": "numeric", "autocomplete": "one-time-code"}.items() <= page.inputs()["code"].items()
 
     def test_recovery_codes_are_texts_and_the_person_confirms_them(self, theme: Theme) -> None:

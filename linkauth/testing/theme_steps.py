@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from linkauth.testing.elements import Elements, check_buttons, check_final_buttons
+from linkauth.themes import states
 from linkauth.themes.fields import Field
 from linkauth.themes.sign_in_states import OTPAUTH_URI, QR, RECOVERY_CODES, SECOND_FACTOR_ERRORS, SECRET, SETUP_ERRORS
 from linkauth.themes.states import (
@@ -29,7 +30,7 @@ STEP_ERRORS = {
     "register": REGISTER_ERRORS,
     "second_factor": SECOND_FACTOR_ERRORS,
     "second_factor_setup": SETUP_ERRORS,
-    "recovery_codes": (),
+    "recovery_codes": states.STEP_ERRORS,
 }
 """The pages of recovery, registration and the second factor with their errors."""
 HIDDEN_FIELDS = {

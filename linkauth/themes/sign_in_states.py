@@ -15,9 +15,9 @@ PROVIDER_ERRORS = (
 FactorMethod = Literal["totp", "recovery_code", "mail", "passkey"]
 FACTOR_METHODS: tuple[FactorMethod, ...] = get_args(FactorMethod)
 """Values of `method` on the page `second_factor`."""
-SECOND_FACTOR_ERRORS = ("missing", "wrong_code", "code_used", "throttled", "expired", "unavailable", "stale")
+SECOND_FACTOR_ERRORS = ("missing", "wrong_code", "code_used", "throttled", "expired", "unavailable", "busy", "stale")
 """Values of `error` on the page `second_factor`. `expired`: the pending sign-in; the person must sign in again."""
-SETUP_ERRORS = ("missing", "wrong_code", "throttled", "expired", "unavailable", "stale")
+SETUP_ERRORS = ("missing", "wrong_code", "throttled", "expired", "unavailable", "busy", "stale")
 """Values of `error` on the page `second_factor_setup`."""
 PROVIDERS = (
     ProviderButton("google", "google", brand_name="Google", refuses_embedded=True),
@@ -58,7 +58,9 @@ def provider_states(context: Mapping[str, Any]) -> Iterator[tuple[str, dict[str,
     failed = {**with_form, "provider": "Google", "action": f"/authorize?{RAW_QUERY}"}
     for error in PROVIDER_ERRORS:
         yield error, {**failed, "error": error}
-    yield "provider_unmatched.registration", {**failed, "error": "provider_unmatched", "registration": True}
+    registration = {**failed, "error": "provider_unmatched", "registration": True}
+    yield "provider_unmatched.registration", registration
+    yield "provider_unmatched.prefill", {**registration, "prefill": "example", "password_form": False}
     yield "provider_failed.only", {**failed, "error": "provider_failed", "password_form": False}
     yield "stale.providers", {**without_form, "error": "stale"}
     yield "unavailable.providers", {**failed, "error": "unavailable"}
@@ -81,8 +83,8 @@ def second_factor_states(context: Mapping[str, Any]) -> Iterator[tuple[str, dict
 
 def setup_states(context: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yields (name, variables) of the page `second_factor_setup`. `context` are those of each step."""
-    fresh = {**context, "secret": SECRET, "qr": QR, "uri": OTPAUTH_URI, "optional": False}
+    fresh = {**context, "secret": SECRET, "qr": QR, "uri": OTPAUTH_URI, "optional": False, "methods": ()}
     yield "fresh", fresh
-    yield "optional", {**fresh, "optional": True}
+    yield "optional", {**fresh, "optional": True, "methods": ("mail",)}
     for error in SETUP_ERRORS:
         yield error, {**fresh, "error": error}

@@ -46,19 +46,20 @@ fields."""
 PURPOSES = ("recovery", "registration")
 """Values of `purpose`: what the code and the new password are for."""
 _CODE_ENDS = ("code_expired", "code_tries", "code_replaced", "code_unknown")
-_STEP_ERRORS = ("throttled", "unavailable", "busy", "stale")
-RECOVER_ERRORS = ("missing", *_CODE_ENDS, *_STEP_ERRORS)
+STEP_ERRORS = ("throttled", "unavailable", "busy", "stale")
+"""Values of `error` on every page of a step; the page `recovery_codes` has no others."""
+RECOVER_ERRORS = ("missing", *_CODE_ENDS, *STEP_ERRORS)
 """Values of `error` on the page `recover`. `code_…`: the code cannot be used any more."""
-CODE_ERRORS = ("wrong_code", "missing", *_STEP_ERRORS)
+CODE_ERRORS = ("wrong_code", "missing", *STEP_ERRORS)
 """Values of `error` on the page `code`."""
-NEW_PASSWORD_ERRORS = (*PASSWORD_RULES, *_STEP_ERRORS)
+NEW_PASSWORD_ERRORS = (*PASSWORD_RULES, *STEP_ERRORS)
 """Values of `error` on the page `new_password`."""
-REGISTER_ERRORS = ("invalid", "name_taken", *_CODE_ENDS, *_STEP_ERRORS)
+REGISTER_ERRORS = ("invalid", "name_taken", *_CODE_ENDS, *STEP_ERRORS)
 """Values of `error` on the page `register`. `invalid`: the fields have errors of their own."""
 REQUEST_ERRORS = (
     *("unknown_client", "missing_redirect_uri", "wrong_redirect_uri", "repeated_parameter", "not_utf8", "too_long"),
     *("too_many_parameters", "wrong_content_type", "wrong_content_length", "cross_site", "insecure_transport"),
-    *("too_slow", "swapped_urls", "wrong_method", "not_found", "unexpected"),
+    *("too_slow", "swapped_urls", "wrong_method", "not_found", "unexpected", "sign_in_unknown"),
 )
 """Values of `reason` on the error page."""
 CHANGE_URL = "https://password.example.com/?a=1&b=2"
@@ -126,7 +127,7 @@ def _login_states(client_id: str, scopes: Sequence[str]) -> list[State]:
     context: dict[str, Any] = {"client_id": client_id, "form_token": "", "username": "", "error": ""}
     context |= {"retry_after": 0, "change_url": "", "scopes": tuple(scopes), "recovery": False, "registration": False}
     context |= {"phone_example": "", "password_form": True, "embedded": False}
-    context |= {"sign_ins": (), "provider": "", "raw_query": ""}
+    context |= {"sign_ins": (), "provider": "", "raw_query": "", "prefill": ""}
     offered = {"recovery": True, "registration": True}
     after_error = {**context, "username": USERNAME}
     states = [State("login", "fresh", context), State("login", "no_scopes", {**context, "scopes": ()})]
@@ -221,6 +222,7 @@ def _second_factor_states(client_id: str) -> list[State]:
         *(State("second_factor", name, values) for name, values in second_factor_states(waiting)),
         *(State("second_factor_setup", name, values) for name, values in setup_states(waiting)),
         State("recovery_codes", "fresh", {**context, "codes": RECOVERY_CODES}),
+        *(State("recovery_codes", each, {**waiting, "codes": RECOVERY_CODES, "error": each}) for each in STEP_ERRORS),
     ]
 
 

@@ -39,7 +39,15 @@ from linkauth.themes.templates import TemplateLoader, describe_failure
 
 DOMAIN = "linkauth"
 DEFAULTS: Mapping[str, Any] = {
-    **{"action": "", "sign_ins": (), "embedded": False, "password_form": True, "provider": "", "raw_query": ""},
+    **{
+        "action": "",
+        "sign_ins": (),
+        "embedded": False,
+        "password_form": True,
+        "provider": "",
+        "raw_query": "",
+        "prefill": "",
+    },
 }
 """Variables that a page has even if its view does not give them: an included template of any page may read them."""
 

@@ -31,6 +31,7 @@ STEPS = {
     "register": states.REGISTER_ERRORS,
     "second_factor": SECOND_FACTOR_ERRORS,
     "second_factor_setup": SETUP_ERRORS,
+    "recovery_codes": states.STEP_ERRORS,
 }
 INTERNAL = {"catalog", "gettext", "ngettext", "_"}
 """The globals that {% trans %} uses."""
