@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeVar
@@ -70,8 +70,8 @@ class ProviderCalls:
     def finish(self, response: SignInResponse) -> ProvidedIdentity:
         """Returns the person. Raises SignInCancelled, SignInRefused, InvalidAnswer or ProviderUnavailable."""
         provided = self._call(lambda: self.named.provider.finish(response))
-        if not isinstance(provided, ProvidedIdentity) or not isinstance(provided.identity, Identity):
-            raise self._violation("finish returned no ProvidedIdentity")
+        if not _is_provided(provided):
+            raise self._violation("finish returned no ProvidedIdentity, or one whose fields have other types")
         identity = provided.identity
         if identity.username == "":
             # some providers know people only by their identifier
@@ -105,6 +105,15 @@ class ProviderCalls:
 
     def _log(self, level: int, reason: str) -> None:
         event(log, level, "sign-in at a provider failed", provider=self.named.name, reason=reason)
+
+
+def _is_provided(provided: object) -> bool:
+    if not isinstance(provided, ProvidedIdentity) or not isinstance(provided.identity, Identity):
+        return False
+    identity = provided.identity
+    # a text would contain each of its parts
+    are_collections = isinstance(identity.claims, Mapping) and isinstance(provided.verified, Set)
+    return are_collections and all(isinstance(text, str) for text in (identity.name, identity.email))
 
 
 def _is_redirect(redirect: object) -> bool:
