@@ -108,7 +108,7 @@ def sweep(
         storage = LeaverSweeps(engine)
         with _stop_signals() as stopped, _lease(storage), opened_backends(settings) as backends:
             try:
-                sweeper = _Sweeper(settings, backends, storage, options, stopped, not as_document)
+                sweeper = Sweeper(settings, backends, storage, options, stopped, not as_document)
                 reports = list(sweeper.run(only))
             except LeaseLost as error:
                 raise AnotherSweep(f"another sweep has taken over: {redact(error)}") from None
@@ -116,7 +116,7 @@ def sweep(
     sys.exit(max((EXIT_CODES.get(report.outcome, 0) for report in reports), default=0))
 
 
-class _Sweeper:
+class Sweeper:
     """Sweeps the backends one after the other, with a progress bar on a terminal."""
 
     def __init__(

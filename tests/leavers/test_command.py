@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable
+from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from linkauth.cli import main
-from linkauth.cli.sweep import EXIT_CODES, AnotherSweep
+from linkauth.cli.sweep import EXIT_CODES, AnotherSweep, Sweeper
+from linkauth.login.leaver_sweep import SweepOptions
 from linkauth.storage import LeaverSweeps
 from tests.alexa import Alexa
 from tests.cli.test_links import LinkauthApp
@@ -111,6 +114,15 @@ def test_links_that_cannot_be_looked_up_are_reported_and_stay(
     assert ended(linkauth_app.engine) == {}
     assert list(swept(linkauth_app, "--backend", "staff")) == ["staff"]
     assert "no backend has the name removed" in run(linkauth_app, "--backend", "removed", expect=2)
+
+
+def test_people_of_a_sign_in_provider_are_reported_and_stay(linkauth_app: LinkauthApp) -> None:
+    add_links(linkauth_app.engine, ["1"], "corp-sso")
+    settings: Any = SimpleNamespace(sign_ins=[SimpleNamespace(name="corp-sso")])
+    storage = LeaverSweeps(linkauth_app.engine)
+    (report,) = Sweeper(settings, (), storage, SweepOptions(), Event(), shows_progress=False).run(())
+    assert (report.outcome, report.problem[:18]) == ("cannot_look_up", "a sign-in provider")
+    assert ended(linkauth_app.engine) == {}
 
 
 def test_another_sweep_has_its_own_exit_code(linkauth_app: LinkauthApp) -> None:
