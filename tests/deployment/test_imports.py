@@ -28,9 +28,11 @@ NOT_FOR_A_PAGE = (
         "passlib",
         "psycopg",
     ),
-    *("pymysql", "urllib3", "xml.etree.ElementTree"),
+    *("pymysql", "pyotp", "segno", "urllib3", "xml.etree.ElementTree"),
     *(f"sqlalchemy.dialects.{name}" for name in ("mssql", "mysql", "oracle", "postgresql")),
     *("linkauth_http", "linkauth_ldap", "linkauth_oidc", "linkauth_theme_vellmoor"),
+    # loaded if a client asks for a second factor
+    *("linkauth.login.second_factor", "linkauth.login.totp"),
 )
 CALL = """
 import io, json, sys, warnings
