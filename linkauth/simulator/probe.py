@@ -267,6 +267,8 @@ def _refusal(response: HttpResponse) -> str:
         parts.append(f"try again in {wait} seconds")
     if message:
         parts.append(f"the page says: {message}")
+    if response.status == 200 and 'name="challenge"' in response.text:
+        parts.append("the page asks for a second factor (linkauth.client.<name>.second_factor), which cannot be tested")
     return "; ".join(parts)
 
 
