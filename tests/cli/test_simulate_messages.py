@@ -8,6 +8,11 @@ from linkauth.simulator.http_client import HttpResponse
 from linkauth.simulator.probe import _refusal
 
 
+def test_a_page_for_a_second_factor_is_named() -> None:
+    found = _refusal(HttpResponse(200, {}, '<input type="hidden" name="challenge" value="x">', 0))
+    assert "linkauth.client.<name>.second_factor" in found
+
+
 @pytest.mark.parametrize(
     ("headers", "page", "expected"),
     [
