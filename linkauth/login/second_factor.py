@@ -145,7 +145,7 @@ class SecondStep:
             "second factor refused",
             method=method,
             reason=attempt.result,
-            failures=attempt.failures,
+            failures=attempt.failures or None,
             retry_after=attempt.retry_after or None,
         )
         error = {"wrong": "wrong_code", "used": "code_used", "throttled": "throttled"}[attempt.result]

@@ -12,7 +12,7 @@ import pytest
 from linkauth.login.second_steps import derived_value
 from tests.alexa import Alexa, https
 from tests.backends.recovering import FIRST_PASSWORD
-from tests.conftest import HIGH_THROTTLE_LIMITS
+from tests.conftest import HIGH_THROTTLE_LIMITS, ROOT
 from tests.recovery.conftest import RECOVERING, STAFF
 from tests.recovery.visitor import NEW, Visitor
 from tests.recovery.visitor import Site as RecoverySite
@@ -20,6 +20,13 @@ from tests.second_factor.browser import Browser, Site, field_of
 
 ACTION = "/authorize/second-factor"
 OVERLAP = {"client_id": "overlap", "redirect_uri": "https://overlap.example.com/cb", "scope": ""}
+
+
+def test_only_the_end_of_every_sign_in_creates_links() -> None:
+    callers = [
+        path.name for path in (ROOT / "linkauth").rglob("*.py") if ".oauth2.authorize(" in path.read_text("utf-8")
+    ]
+    assert callers == ["completion.py"]
 
 
 def fields(browser: Browser, **changes: str) -> dict[str, str]:
