@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain
 
@@ -55,6 +55,17 @@ def test_a_second_enrolment_changes_nothing(store: SecondFactorStore) -> None:
     assert store.find("corp", "7") == new_factor()
     assert store.attempt(other, Proof(STEP), NOW).result == "gone"
     assert store.attempt(new_factor(), Proof(digest=digests(100)[0]), NOW).result == "wrong"
+
+
+def test_of_many_enrolments_at_once_exactly_one_is_stored(empty_engine: Engine) -> None:
+    store = SecondFactorStore(empty_engine, SECRET)
+    factors = [replace(new_factor(), enrolment=f"{number:022}") for number in range(16)]
+    with ThreadPoolExecutor(len(factors)) as threads:
+        results = list(threads.map(lambda n: store.enrol(factors[n], digests(10 * n)), range(len(factors))))
+    assert results.count(True) == 1
+    winner = results.index(True)
+    assert store.find("corp", "7") == factors[winner]
+    assert store.attempt(factors[winner], Proof(digest=digests(10 * winner)[0]), NOW).codes_left == 9
 
 
 def test_neither_secret_nor_recovery_codes_can_be_read_from_the_database(
