@@ -9,7 +9,7 @@ import pytest
 from linkauth.config.plugins import settings_class
 from linkauth.config.settings import Settings, SettingsError, read
 from linkauth.config.sign_ins import Match, SignInSettings, parse_match
-from tests.unit.config.test_settings import VALID
+from tests.unit.config.test_settings import CANARY, SHAPES, VALID
 
 ROUTE = {"linkauth.sign_ins": "google", "linkauth.sign_in.google.use": "oidc", "linkauth.sign_in.google.match": "own"}
 
@@ -251,3 +251,21 @@ def test_hidden_locks_are_accepted_only_by_a_setting_and_for_people_of_a_backend
     key, problem = fault(accepting)
     assert (key, problem) == ("sign_in.google.accept_hidden_locks", "does not apply to match = own: remove the line")
     assert fault({"sign_in.google.accept_hidden_locks": "maybe"})[1] == "is neither true nor false"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *(f"sign_in.google.{name}" for name in ("use", "match", "label", "label.de", "registration", "client_secret")),
+        *("sign_in.google.accept_hidden_locks", "sign_in.google.unknown", "sign_in.other.use", "client.alexa.sign_ins"),
+        *("client.alexa.password_form", "client.alexa.second_factor", "second_factor.backends", "embedded_browsers"),
+    ],
+)
+def test_a_message_never_contains_the_value(key: str) -> None:
+    messages = []
+    for shape in SHAPES:
+        try:
+            settings({key: shape})
+        except SettingsError as error:
+            messages.append(str(error))
+    assert not [message for message in messages if CANARY in message]
