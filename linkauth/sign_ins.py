@@ -124,6 +124,13 @@ class SignInProvider(ABC):
         Raises SignInCancelled, SignInRefused, InvalidAnswer, BackendUnavailable or BackendMisconfigured.
         """
 
+    def may_verify(self, claim: str) -> bool:
+        """Return whether the provider, with its settings, may vouch for a claim, or for "email". Must not connect.
+
+        If it never does, a setting `match` by this claim is refused, because it would find nobody.
+        """
+        return True
+
     def hosts(self) -> tuple[str, ...]:
         """Return the hosts whose pages the browser visits, as far as the settings name them. Must not connect.
 

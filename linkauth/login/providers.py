@@ -71,6 +71,17 @@ def match_problems(
     named = next((each for each in backends if each.name == entry.match.backend), None)
     if entry.match.own or named is None:
         return
+    claim = entry.match.claim
+    # the provider vouches for its own identifier
+    if claim != "sub" and not provider.may_verify(claim):
+        what = "the email address" if claim == "email" else f"the claim {claim}"
+        problem = (
+            f"uses {what}, for which this provider does not vouch with its settings, so that nobody would be found"
+        )
+        yield (
+            f"{prefix}.match",
+            f"{problem}: use own, or see the settings of the plugin {entry.use} for verified claims",
+        )
     problem = f"names the backend {named.name}, which cannot"
     if not powers.offers(named, Lookup):
         problem += " look people up without their password, so that a person who is disabled could not be refused"

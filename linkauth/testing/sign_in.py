@@ -98,6 +98,7 @@ class SignInContract(OutagesContract):
             assert 1 <= len(identity.username) <= 255
             assert identity.email == visitor.email
             assert found.verified == visitor.verified
+            assert all(map(provider.may_verify, found.verified)), "may_verify() denies what is verified"
             known = {"email"} if identity.email else set()
             assert found.verified <= known | identity.claims.keys(), "what is verified must be in the identity"
 

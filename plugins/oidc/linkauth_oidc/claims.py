@@ -15,7 +15,7 @@ SUBJECT_LIMIT = 255
 TEXT_LIMIT = 254
 """The maximum number of characters of a name or an address. A longer one counts as missing."""
 _GMAIL = ("@gmail.com", "@googlemail.com")
-_NEVER_VERIFIED = ("amazon", "facebook")
+NEVER_VERIFIED = ("amazon", "facebook")
 """Presets of providers that say nothing about the address, whatever a claim says."""
 
 
@@ -135,7 +135,7 @@ def _check_tenant(settings: OIDCSettings, claims: Mapping[str, Any]) -> None:
 
 def _is_email_verified(settings: OIDCSettings, claims: Mapping[str, Any], email: str) -> bool:
     """Returns whether the provider vouches for the address."""
-    if settings.preset in _NEVER_VERIFIED:
+    if settings.preset in NEVER_VERIFIED:
         return False
     if settings.preset == "microsoft":
         return _is_microsoft_email_verified(settings, claims)

@@ -175,6 +175,12 @@ class OIDCProvider(SignInProvider):
     def _deadline(self) -> Deadline:
         return Deadline(self._settings.total_timeout)
 
+    def may_verify(self, claim: str) -> bool:
+        if claim == "email":
+            # neither of them says that it has checked an address
+            return self._settings.preset not in ("amazon", "facebook")
+        return claim in self._settings.verified_claims
+
     def hosts(self) -> tuple[str, ...]:
         return self._settings.page_hosts
 

@@ -152,3 +152,20 @@ def test_a_directory_that_hides_locks_needs_the_consent_of_the_deployer() -> Non
     assert open_all(settings(**DIRECTORY, sign_in__box__accept_hidden_locks="true"))
     # Active Directory shows it
     assert open_all(settings(**DIRECTORY, backend__corp__preset="activedirectory"))
+
+
+def test_a_claim_that_the_provider_never_verifies_finds_nobody() -> None:
+    key, problem = fault(sign_in__box__match="phone:username:staff")
+    assert key == "linkauth.sign_in.box.match"
+    assert problem.startswith("uses the claim phone, for which this provider does not vouch with its settings")
+    # its own identifier needs no word of it
+    assert open_all(settings(sign_in__box__match="sub:username:staff"))
+    amazon = {
+        "sign_in__box__use": "oidc",
+        "sign_in__box__preset": "amazon",
+        "sign_in__box__client_id": "linkauth",
+        "sign_in__box__client_secret": "a secret",
+    }
+    key, problem = fault(**amazon, **EMAIL, sign_in__box__match="email:staff")
+    assert problem.startswith("uses the email address, for which this provider does not vouch with its settings")
+    assert open_all(settings(**amazon))

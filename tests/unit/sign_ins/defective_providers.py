@@ -208,6 +208,11 @@ class VerifiesNothing(Correct):
         return ProvidedIdentity(found.identity)
 
 
+class DeniesToVerify(Correct):
+    def may_verify(self, claim: str) -> bool:
+        return False
+
+
 class VerifiesMissingClaim(Correct):
     def finish(self, response: SignInResponse) -> ProvidedIdentity:
         found: ProvidedIdentity = super().finish(response)

@@ -31,7 +31,10 @@ REGISTER = "test_it_says_what_to_register_without_a_connection"
 DEFECTS: list[tuple[Any, str]] = [
     *((each, BEGIN) for each in (defects.OtherState, defects.OtherRedirectURI, defects.Fragment, defects.PlainHTTP)),
     *((each, MEMORY) for each in (defects.HugeMemory, defects.NumberInMemory, defects.SameMemory)),
-    *((each, PERSON) for each in (defects.OtherPerson, defects.VerifiesNothing, defects.VerifiesMissingClaim)),
+    *(
+        (each, PERSON)
+        for each in (defects.OtherPerson, defects.VerifiesNothing, defects.DeniesToVerify, defects.VerifiesMissingClaim)
+    ),
     (defects.OnlyKeptVerifiers, "test_another_process_may_finish"),
     (defects.KeepsVerifiers, OTHER),
     *((defects.IgnoresState, each) for each in (OTHER, STATE)),
