@@ -30,7 +30,7 @@ from linkauth.net import (
     is_certificate_error,
     speaks_no_tls,
 )
-from linkauth.net.timed import SWITCHING_PROTOCOLS, Call, FinalResponse, TimedSocket, TimedTLSSocket
+from linkauth.net.timed import Call, FinalResponse, TimedSocket, TimedTLSSocket
 from linkauth.redaction import reason, redact
 from linkauth_oidc.documents import parse_object
 from linkauth_oidc.settings import OIDCSettings
@@ -153,7 +153,7 @@ class _Origin(Server):
                 connection.close()
         except (OSError, HTTPException, ValueError) as error:
             raise ServerFailed(_describe(error), misconfigured=is_certificate_error(error)) from None
-        if status in BUSY or status == SWITCHING_PROTOCOLS:
+        if status in BUSY:
             raise ServerFailed(f"it answered with status {status}", retry_after=wait)
         if status == TOO_MANY or status >= 500:
             # it may concern this request only, so other sign-ins go on

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Callable
 from contextlib import closing
@@ -99,6 +100,17 @@ def test_a_hostile_answer_to_the_token_request_ends_in_time(
     with pytest.raises(BackendUnavailable) as caught:
         sign_in(open_plugin(plain_oauth(provider, **LIMITS)), provider)
     assert type(caught.value) is BackendUnavailable
+
+
+def test_an_answer_that_is_too_large_is_not_understood_by_its_beginning(
+    provider: Provider, open_plugin: Callable[..., OIDCProvider]
+) -> None:
+    body = json.dumps(provider.discovery)
+    provider.replies[DISCOVERY] = lambda _: Reply(body + " " * 2000)
+    plugin = open_plugin(settings_for(provider, answer_limit=len(body) + 1999))
+    with pytest.raises(BackendUnavailable, match="larger than answer_limit"):
+        plugin.begin(REQUEST)
+    assert open_plugin(settings_for(provider, answer_limit=len(body) + 2000)).begin(REQUEST).url
 
 
 def test_a_server_that_does_not_accept_connections_ends_in_time(
