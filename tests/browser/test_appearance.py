@@ -6,6 +6,7 @@ seconds.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
@@ -13,11 +14,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
+from linkauth.themes.sign_in_states import EVERY_PROVIDER
 from linkauth.themes.states import FINAL_ERRORS, State, page_states
 from linkauth.themes.theme import Theme
+from linkauth_theme_default.colours import contrast
 from tests.browser.languages import open_installed_theme
 
-PHONE, SMALL_PHONE, LANDSCAPE = (390, 844), (320, 640), (844, 390)
+PHONE, SMALL_PHONE, SMALLEST_PHONE, LANDSCAPE = (390, 844), (320, 640), (320, 568), (844, 390)
 URLS = {name: {"": "https://example.com/"} for name in ("support_url", "recovery_url", "privacy_url", "terms_url")}
 PARAMETERS: Mapping[str, Any] = {**URLS, "support_text": {"": "Service desk: 030 1234-0"}}
 STATES = page_states("skill", ("order_car", "basic_profile"))
@@ -35,7 +38,7 @@ const style = (css) => {
 """
 FIRST_VIEWS = f"""([htmls, css]) => {{ {SHOW} style(css); return htmls.map((html) => {{
   show(html);
-  const button = document.querySelector(".primary"), box = button?.getBoundingClientRect();
+  const button = document.querySelector(".primary, .provider"), box = button?.getBoundingClientRect();
   const top = box && document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
   const alert = document.querySelector("[role=alert]").getBoundingClientRect();
   const seen = !!box && box.top >= 0 && box.bottom <= innerHeight && button.contains(top);
@@ -103,6 +106,58 @@ def test_after_an_error_the_button_is_in_view_in_every_language(page: Page, them
             if (has_button, is_seen, has_message) != (expected, expected, True):
                 wrong.append(f"{language} {each.page} {each.name}: {has_button=} {is_seen=} {has_message=}")
     assert wrong == []
+
+
+@pytest.mark.parametrize("viewport", [PHONE, SMALLEST_PHONE])
+def test_sign_in_providers_leave_the_form_where_it_was(page: Page, theme: Theme, viewport: tuple[int, int]) -> None:
+    """The button of the form is in the first view with providers as without them; on a normal phone, all are."""
+    size(page, viewport)
+    for language in ("en", "de", "ar", "ja"):
+        show(page, theme, state("login", "fresh"), language)
+        (alone,) = page.evaluate(BOXES, [".primary"])
+        show(page, theme, state("login", "providers"), language)
+        username, password, button, last = page.evaluate(BOXES, ["#username", "#password", ".primary", ".amazon"])
+        assert button["top"] <= alone["top"] + 1
+        assert 0 < username["bottom"] < password["bottom"] < button["top"] < last["top"]
+        assert {button["left"], username["left"]} == {last["left"]}
+        if viewport == PHONE:
+            assert last["bottom"] <= viewport[1], language
+
+
+def test_without_a_form_the_providers_are_in_view(page: Page, theme: Theme) -> None:
+    # a band in the header of vellmoor needs more space
+    viewport = SMALLEST_PHONE if theme.name == "default" else SMALL_PHONE
+    size(page, viewport)
+    for language in ("en", "de", "ar", "ja"):
+        for name in ("providers.only", "providers.embedded.only"):
+            show(page, theme, state("login", name), language)
+            boxes = page.locator(".provider").evaluate_all("all => all.map((each) => each.getBoundingClientRect().top)")
+            assert len(boxes) == (1 if "embedded" in name else 2)
+            assert max(boxes) < viewport[1], (language, name)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_texts_of_provider_buttons_have_contrast(page: Page, theme: Theme, scheme: Any) -> None:
+    page.emulate_media(color_scheme=scheme)
+    show(page, theme, state("login", "providers.every"))
+    colours = page.locator(".provider").evaluate_all(
+        "all => all.map(getComputedStyle).map((each) => [each.color, each.backgroundColor])"
+    )
+    page.emulate_media(color_scheme="light")
+    assert len(colours) == len(EVERY_PROVIDER)
+    for pair in colours:
+        text, background = ("#" + bytes(map(int, re.findall(r"[0-9]+", each)[:3])).hex() for each in pair)
+        assert contrast(text, background) >= 4.5, pair
+
+
+def test_qr_code_is_black_on_white_in_the_dark(page: Page, theme: Theme) -> None:
+    page.emulate_media(color_scheme="dark")
+    show(page, theme, state("second_factor_setup", "fresh"))
+    page.evaluate("document.querySelector('.qr summary').click()")
+    shown = page.locator(".qr div").evaluate("each => getComputedStyle(each).backgroundColor")
+    page.emulate_media(color_scheme="light")
+    assert shown == "rgb(255, 255, 255)"
+    assert page.locator(".qr svg").bounding_box()
 
 
 def test_the_button_that_stays_in_view_looks_whole(page: Page, theme: Theme) -> None:

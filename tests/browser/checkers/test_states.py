@@ -20,8 +20,11 @@ STEP_STATES = {
     "code": {"fresh", "wrong_code.4", "registration"},
     "new_password": {"minimum", "registration.mismatch"},
     "register": {"every_field", "invalid.invalid"},
+    "second_factor": {"remember", "recovery_code", "mail", "wrong_code", "expired"},
+    "second_factor_setup": {"optional", "wrong_code"},
+    "recovery_codes": {"fresh", "stale"},
 }
-"""The states of the pages of recovery and registration that differ in their elements, not only in a sentence."""
+"""The states of the pages of several steps that differ in their elements, not only in a sentence."""
 languages = pytest.mark.parametrize("language", TEST_LANGUAGES)
 pages = pytest.mark.parametrize("page", [name.removesuffix(".jinja2") for name in PAGES])
 

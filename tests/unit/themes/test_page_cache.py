@@ -152,6 +152,16 @@ def test_page_with_typed_fields_is_not_kept() -> None:
         assert page.renderings == renderings
 
 
+def test_page_with_secrets_is_not_kept() -> None:
+    page = Page("{{ secret }}{{ codes }}")
+    for name in page_cache.NOT_KEPT:
+        for value in ("one", "one", "two"):
+            before = page.renderings
+            values = {"secret": "", "codes": "", name: value}
+            assert value in page.cache.page("second_factor_setup", "en", Markup(), form_token="x", **values)
+            assert page.renderings == before + 1
+
+
 def test_number_of_kept_pages_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page_cache, "PAGE_CACHE_SIZE", 3)
     page = Page("{{ username }}{{ reason }}")
