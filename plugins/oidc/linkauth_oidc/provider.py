@@ -24,7 +24,7 @@ from linkauth.sign_ins import (
 )
 from linkauth_oidc import checks, registration
 from linkauth_oidc.cache import Cache
-from linkauth_oidc.claims import is_issuer, is_missing, issuer_of, merged, name_in_form, person
+from linkauth_oidc.claims import NEVER_VERIFIED, is_issuer, is_missing, issuer_of, merged, name_in_form, person
 from linkauth_oidc.client import Answer, Client
 from linkauth_oidc.documents import is_same, text_of
 from linkauth_oidc.errors import authorization_error, token_error
@@ -177,8 +177,7 @@ class OIDCProvider(SignInProvider):
 
     def may_verify(self, claim: str) -> bool:
         if claim == "email":
-            # neither of them says that it has checked an address
-            return self._settings.preset not in ("amazon", "facebook")
+            return self._settings.preset not in NEVER_VERIFIED
         return claim in self._settings.verified_claims
 
     def hosts(self) -> tuple[str, ...]:
