@@ -50,7 +50,13 @@ COMMANDS = (
         ("backends", "compare"),
         ("db", "upgrade"),
     ),
-    *(("keys", "list"), ("keys", "rotate"), ("links",), ("simulate", "alexa", "{ini}", "--url", "http://127.0.0.1:1")),
+    *(
+        ("keys", "list"),
+        ("keys", "rotate"),
+        ("links",),
+        ("sweep",),
+        ("simulate", "alexa", "{ini}", "--url", "http://127.0.0.1:1"),
+    ),
 )
 
 
