@@ -63,7 +63,7 @@ def show_command(ini: str, name: str, output_format: str) -> None:
 @click.argument("name", metavar="NAME")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def reset_command(ini: str, name: str, yes: bool) -> None:
-    """Remove the second factor of a person, the recovery codes and the remembered devices.
+    """Remove the second factor of a person, with its recovery codes, passkeys and remembered devices.
 
     NAME is a user name, or <backend>:<subject>. Links that exist remain. At the next sign-in, the person sets up a new
     second factor, after the first step only: make sure that it is the owner of the account who asks. The log gets a
@@ -80,7 +80,9 @@ def reset_command(ini: str, name: str, yes: bool) -> None:
             click.confirm(f"Remove the second factor of {printable(found[0]['username'])} ({account})?", abort=True)
         if not admin.remove(found[0]["backend"], found[0]["subject"], _operator()):
             raise click.ClickException(f"{account}: the second factor was removed meanwhile")
-    click.echo(f"{printable(account)}: the second factor, its recovery codes and its remembered devices are removed")
+    click.echo(
+        f"{printable(account)}: the second factor, its recovery codes, passkeys and remembered devices are removed"
+    )
 
 
 def _admin(settings: Settings, engine: Engine) -> SecondFactorAdmin:
