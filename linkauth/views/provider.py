@@ -5,13 +5,14 @@ The way back has no query of an authorization request. It continues with the one
 
 from __future__ import annotations
 
-from collections import Counter
+import logging
 from collections.abc import Sequence
 from typing import Any
 
 from pyramid.httpexceptions import HTTPNotFound
 from pyramid.response import Response
 
+from linkauth.logs import event
 from linkauth.oauth2.errors import StorageUnavailableError
 from linkauth.oauth2.requests import AuthorizationRequest
 from linkauth.sign_ins import InvalidAnswer
@@ -19,6 +20,8 @@ from linkauth.views.authorize import login_page, sign_in
 from linkauth.views.completion import complete
 from linkauth.views.steps import visit_of
 from linkauth.web.request import Request
+
+log = logging.getLogger(__name__)
 
 
 def go(request: Request) -> Response:
@@ -62,11 +65,10 @@ def come_back(request: Request) -> Response:
     request.form = {}
     returned = _resume(request, _state(parameters))
     authorization, name = _offered(request)
-    if any(count > 1 for count in Counter(name for name, _ in parameters).values()):
-        raise InvalidAnswer("the answer has a parameter twice")
     mode = request.offer(authorization.client.client_id).modes[name]
-    if request.method == "POST" and mode != "form_post":
-        raise InvalidAnswer("the answer is a posted form, which this provider does not send")
+    if problem := _problem(request.method, parameters, mode):
+        event(log, logging.WARNING, "sign-in at a provider refused", provider=name, reason=problem)
+        raise InvalidAnswer(problem)
     browser = request.browser_cookies.value(request.environ, mode)
     with request.sign_in_place():
         # not client_addr, which uses X-Forwarded-For from any peer
@@ -106,6 +108,15 @@ def _resume(request: Request, state: str) -> Any:
         raise UnknownSignIn
     request.resume(returned.query, returned.language)
     return returned
+
+
+def _problem(method: str, parameters: Sequence[tuple[str, str]], mode: str) -> str:
+    """Return why the form of an answer is wrong, or ""."""
+    if len(dict(parameters)) < len(parameters):
+        return "the answer has a parameter twice"
+    if method == "POST" and mode != "form_post":
+        return "the answer is a posted form, which this provider does not send"
+    return ""
 
 
 def _state(parameters: Sequence[tuple[str, str]]) -> str:

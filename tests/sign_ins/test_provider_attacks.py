@@ -144,11 +144,12 @@ def test_an_unknown_state_is_an_error_page(phone: Phone, no_link: None, state: s
     assert page.html.find("form", {"method": "post"}) is None
 
 
-def test_malformed_answers_are_refused(phone: Phone, no_link: None) -> None:
+def test_malformed_answers_are_refused(phone: Phone, no_link: None, caplog: pytest.LogCaptureFixture) -> None:
     sent = phone.started()
     raw = urlencode(answer(sent, CODE))
     for repeated in (f"{raw}&code=x", f"{raw}&iss=a&iss=b"):
         phone.client.get(f"{RETURN}google?{repeated}", status=403)
+        assert caplog.messages[-1].startswith("sign-in at a provider refused: provider=google reason=")
     phone.client.get(f"{RETURN}google?{raw}&state={sent['state']}", status=400)
     phone.client.get(f"{RETURN}google?{raw}&x=%FF", status=400)
     phone.client.get(f"{RETURN}google?{raw}&x={'y' * 17_000}", status=414)
