@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -107,6 +108,15 @@ def test_what_a_preset_vouches_for(provider: Provider, open_plugin: Callable[...
     person = sign_in(open_plugin(made.settings), provider, **made.answer)
     assert person.identity.email in ("ada@example.com", "ada@gmail.com")
     assert person.verified == VERIFIED[preset]
+
+
+@pytest.mark.parametrize("preset", STAND_INS)
+def test_what_a_preset_may_vouch_for(provider: Provider, open_plugin: Callable[..., OIDCProvider], preset: str) -> None:
+    settings = STAND_INS[preset](provider).settings
+    plugin = open_plugin(settings)
+    assert plugin.may_verify("email") is (preset not in ("amazon", "facebook"))
+    assert not plugin.may_verify("upn")
+    assert open_plugin(replace(settings, verified_claims=("upn",))).may_verify("upn")
 
 
 def test_every_preset_has_a_stand_in() -> None:
