@@ -145,6 +145,22 @@ class SignInPagesContract:
             assert len(set(pages.values())) == len(FACTOR_METHODS)
         assert '"switch"' not in step(theme, "second_factor", methods=("totp",))
 
+    def test_passkeys_are_hidden_until_a_script_shows_them_and_the_script_gets_the_options(self, theme: Theme) -> None:
+        options = '{"rpId": "link.example.com", "challenge": "<&\'"}'
+        for language in theme.languages:
+            form = Elements(step(theme, "second_factor", language, methods=FACTOR_METHODS)).form("post")
+            (button,) = (each for each in form.all("button") if each.get("value") == "passkey")
+            assert "hidden" in button
+            for page, values in (
+                ("second_factor", {}),
+                ("second_factor", {"method": "passkey", "methods": FACTOR_METHODS}),
+                ("second_factor_setup", {}),
+            ):
+                html = step(theme, page, language, passkey_options=options, **values)
+                field = Elements(html).form("post").inputs()["passkey"]
+                assert (field["type"], field["data-passkey"], field.get("value", "")) == ("hidden", options, "")
+                assert "passkey" not in Elements(step(theme, page, language, **values)).form("post").inputs()
+
     def test_the_device_is_remembered_only_for_a_known_time(self, theme: Theme) -> None:
         for language in theme.languages:
             page = Elements(step(theme, "second_factor", language, remember_days=30))

@@ -48,6 +48,7 @@ CONTEXT: dict[str, Any] = {
     **{"page": "1.page", "wait": "", "challenge": "1.challenge", "code": CODE, "purpose": "recovery"},
     **{"tries_left": 0, "minimum": 0, "registration": False, "fields": REGISTRATION_FIELDS},
     **{"method": "totp", "methods": ("totp", "recovery_code"), "remember_days": 0, "optional": False},
+    "passkey_options": "",
     **{"secret": SECRET, "qr": QR, "uri": OTPAUTH_URI, "codes": RECOVERY_CODES},
 }
 

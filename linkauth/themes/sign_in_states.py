@@ -15,7 +15,9 @@ PROVIDER_ERRORS = (
 FactorMethod = Literal["totp", "recovery_code", "mail", "passkey"]
 FACTOR_METHODS: tuple[FactorMethod, ...] = get_args(FactorMethod)
 """Values of `method` on the page `second_factor`."""
-SECOND_FACTOR_ERRORS = ("missing", "wrong_code", "code_used", "throttled", "expired", "unavailable", "busy", "stale")
+SECOND_FACTOR_ERRORS = (
+    *("missing", "wrong_code", "code_used", "passkey_refused", "throttled", "expired", "unavailable", "busy", "stale"),
+)
 """Values of `error` on the page `second_factor`. `expired`: the pending sign-in; the person must sign in again."""
 SETUP_ERRORS = ("missing", "wrong_code", "throttled", "expired", "unavailable", "busy", "stale")
 """Values of `error` on the page `second_factor_setup`."""
@@ -68,7 +70,13 @@ def provider_states(context: Mapping[str, Any]) -> Iterator[tuple[str, dict[str,
 
 def second_factor_states(context: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yields (name, variables) of the page `second_factor`. `context` are those of each step."""
-    totp = {**context, "method": "totp", "methods": ("totp", "recovery_code"), "remember_days": 0}
+    totp = {
+        **context,
+        "method": "totp",
+        "methods": ("totp", "recovery_code"),
+        "remember_days": 0,
+        "passkey_options": "",
+    }
     yield "fresh", totp
     yield "remember", {**totp, "remember_days": REMEMBER_DAYS}
     for method in FACTOR_METHODS[1:]:
@@ -84,6 +92,7 @@ def second_factor_states(context: Mapping[str, Any]) -> Iterator[tuple[str, dict
 def setup_states(context: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yields (name, variables) of the page `second_factor_setup`. `context` are those of each step."""
     fresh = {**context, "secret": SECRET, "qr": QR, "uri": OTPAUTH_URI, "optional": False, "methods": ()}
+    fresh["passkey_options"] = ""
     yield "fresh", fresh
     yield "optional", {**fresh, "optional": True, "methods": ("mail",)}
     for error in SETUP_ERRORS:

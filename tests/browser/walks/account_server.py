@@ -23,8 +23,8 @@ _numbers = count(1)
 class AccountServer(DevelopmentServer):
     """A server with development.ini behind a proxy, so that each visitor can have an address of its own."""
 
-    def __init__(self, folder: Path, changes: Mapping[str, str] | None = None) -> None:
-        super().__init__(folder, {"trusted_proxies": "127.0.0.1", **(changes or {})})
+    def __init__(self, folder: Path, changes: Mapping[str, str] | None = None, host: str = "127.0.0.1") -> None:
+        super().__init__(folder, {"trusted_proxies": "127.0.0.1", **(changes or {})}, host=host)
         self._sink, self._people = folder / "var/mails", f"sqlite:///{folder}/var/people.sqlite"
 
     def mails(self, recipient: str, number: int = 1) -> list[SunkMail]:
