@@ -28,7 +28,7 @@ NOT_FOR_A_PAGE = (
         "passlib",
         "psycopg",
     ),
-    *("pymysql", "pyotp", "segno", "urllib3", "xml.etree.ElementTree"),
+    *("cbor2", "pymysql", "pyotp", "segno", "urllib3", "webauthn", "xml.etree.ElementTree"),
     *(f"sqlalchemy.dialects.{name}" for name in ("mssql", "mysql", "oracle", "postgresql")),
     *("linkauth_http", "linkauth_ldap", "linkauth_oidc", "linkauth_theme_vellmoor"),
     # loaded if a client asks for a second factor
