@@ -80,9 +80,7 @@ def reset_command(ini: str, name: str, yes: bool) -> None:
             click.confirm(f"Remove the second factor of {printable(found[0]['username'])} ({account})?", abort=True)
         if not admin.remove(found[0]["backend"], found[0]["subject"], _operator()):
             raise click.ClickException(f"{account}: the second factor was removed meanwhile")
-    click.echo(
-        f"{printable(account)}: the second factor, its recovery codes, passkeys and remembered devices are removed"
-    )
+    click.echo(f"{printable(account)}: the second factor, recovery codes, passkeys and remembered devices are removed")
 
 
 def _admin(settings: Settings, engine: Engine) -> SecondFactorAdmin:
