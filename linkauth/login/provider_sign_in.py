@@ -134,7 +134,8 @@ class ProviderSignIn:
             # RFC 9700 section 4.4: an answer of one provider must not be taken for that of another
             self._refuse(name, f"the sign-in was begun at another provider: {returned.provider}")
             raise InvalidAnswer("the answer is for another provider")
-        if returned.browser and not hmac.compare_digest(returned.browser, _digest(browser)):
+        # a sign-in that began without a cookie must not end in a browser that has one: it began elsewhere
+        if not hmac.compare_digest(returned.browser, _digest(browser) if browser else ""):
             self._refuse(name, "another browser has begun the sign-in, or this one has lost its cookie")
             raise OtherBrowser
         with calls.place():

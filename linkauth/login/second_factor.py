@@ -204,6 +204,9 @@ class SecondStep:
     ) -> Step:
         """Processes the first code of a new authenticator app."""
         if "skip" in form and self._pages.policy(visit, person) == "optional":
+            if self._find(person) is not None:
+                # enrolled since this page was shown: who knows only the password must not avoid it
+                return self._begin_again(visit, value, person)
             event(log, logging.INFO, "second factor skipped", backend=person.backend)
             return self._passed(visit, value)
         method, code = typed(form)

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.visitor import Visitor
 from tests.browser.walks.account_server import AccountServer
-from tests.browser.walks.walker import LANGUAGES, expect_error, expect_link, go, photograph
+from tests.browser.walks.walker import LANGUAGES, expect_error, expect_link, go, photograph, send
 from tests.servers.openid_browser import ProviderBrowser
 from tests.servers.openid_provider import OpenIDProvider
 
@@ -104,6 +104,45 @@ def test_a_person_whom_no_backend_knows_may_sign_in_otherwise(
     # the page must not say which address the provider named
     assert "ada@example.com" not in visitor.page.content()
     visitor.sign_in("grace", "hopper-1906")
+    expect_link(visitor, sign_in_server)
+
+
+@scripts
+@languages
+def test_a_person_without_an_account_creates_one_with_what_the_provider_knows(
+    enter: Callable[..., Visitor],
+    sign_in_server: AccountServer,
+    openid: OpenIDProvider,
+    language: str,
+    script: bool,
+) -> None:
+    login = f"new-{language}-{script}".lower()
+    email = f"{login}@example.com"
+    openid.accounts[login] = {"sub": login, "email": email, "email_verified": True, "name": "Mary Somerville"}
+    openid.reload()
+    visitor = enter(language, script)
+    page = visitor.page
+    to_provider(visitor, openid, "corp")
+    sign_in(page, login)
+    expect_error(visitor, language)
+    page.locator("button[form='prefilled']").first.click()
+    expect(page.locator("#field-email")).to_have_value(email)
+    expect(page.locator("#field-name")).to_have_value("Mary Somerville")
+    photograph(visitor, f"register-{language}-{script}")
+    page.fill("#field-username", login)
+    page.select_option("#field-country", "DE")
+    page.fill("#field-postal_code", "10115")
+    page.check("#field-accept_terms")
+    send(visitor)
+    page.fill("#code", sign_in_server.code_for(email))
+    send(visitor)
+    page.fill("#new_password", "quartz lantern 52 meadow")
+    page.fill("#repeated_password", "quartz lantern 52 meadow")
+    send(visitor)
+    expect_link(visitor, sign_in_server)
+    # from now on the provider is enough
+    visitor.enable(sign_in_server)
+    choose(page, "corp")
     expect_link(visitor, sign_in_server)
 
 

@@ -119,6 +119,20 @@ def test_the_answer_of_another_browser_is_refused(own: Visit, own_app: Any) -> N
     assert error_of(page)
 
 
+def test_an_answer_from_a_browser_without_cookies_is_refused_in_one_that_has_some(own: Visit, own_app: Any) -> None:
+    """An attacker may block cookies, so that the sign-in is bound to no browser."""
+    attacker = new_visit(own_app)
+    page = attacker.alexa.open()
+    attacker.alexa.app.reset()
+    answer = attacker.provider.sign_in(attacker.go(page), "grace")
+    own.alexa.open()
+    page = own.back(answer, status=403)
+    assert "access_token" not in page.text
+    assert error_of(page)
+    # the browser that began it may go on
+    assert fragment(attacker.back(answer).location)["access_token"]
+
+
 def test_a_person_who_cancels_is_on_the_login_page_and_can_sign_in_there(own: Visit) -> None:
     own.alexa.parameters["state"] = "S-1"
     page = own.back(own.provider.cancel(own.go()), status=403)
