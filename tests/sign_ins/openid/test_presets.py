@@ -10,6 +10,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
+from linkauth.config.settings import SettingsError
 from linkauth_oidc.presets import PRESETS
 from plugins.oidc.tests.provider import CLIENT_ID, Provider
 from plugins.oidc.tests.server import Received
@@ -22,8 +23,8 @@ APPLE_KEY = ECKey.generate_key("P-256", {"kid": "FGHIJ67890"})
 VERIFIED, UNVERIFIED, SILENT = {"email_verified": True}, {"email_verified": False}, {"email_verified": None}
 Case = tuple[dict[str, Any], bool]
 CASES: dict[str, tuple[Case, ...]] = {
-    # they say nothing about addresses
-    "amazon": ((VERIFIED, False), (SILENT, False)),
+    # Amazon and Facebook say nothing about addresses, so `match` refuses them
+    "amazon": (),
     "google": (
         ({**VERIFIED, "hd": "example.com"}, True),
         ({**UNVERIFIED, "hd": "example.com"}, False),
@@ -38,7 +39,7 @@ CASES: dict[str, tuple[Case, ...]] = {
         ({**SILENT, "tid": TENANT, "acct": 1, "xms_edov": True}, True),
     ),
     "apple": ((VERIFIED, True), ({"email_verified": "true"}, True), ({"email_verified": "false"}, False)),
-    "facebook": ((VERIFIED, False), (SILENT, False)),
+    "facebook": (),
     "keycloak": ((VERIFIED, True), (UNVERIFIED, False), (SILENT, False)),
     "generic": ((VERIFIED, True), (UNVERIFIED, False), (SILENT, False), ({"email_verified": 1}, False)),
 }
@@ -123,6 +124,14 @@ def test_only_an_address_that_the_provider_vouches_for_finds_an_account(
 ) -> None:
     stage = start(preset, "email:staff")
     assert sub_of(stage, sign_in(stage, claims)).startswith("staff:") is finds
+
+
+@pytest.mark.parametrize("preset", [preset for preset, cases in CASES.items() if not cases])
+def test_the_start_refuses_a_match_by_an_address_that_a_provider_never_verifies(
+    start: Callable[[str, str], Stage], preset: str
+) -> None:
+    with pytest.raises(SettingsError, match=r"sign_in\.corp\.match"):
+        start(preset, "email:staff")
 
 
 def test_a_person_of_another_tenant_is_refused(start: Callable[[str, str], Stage]) -> None:
