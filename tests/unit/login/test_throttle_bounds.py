@@ -56,13 +56,14 @@ def test_flood_of_names_does_not_exceed_key_limit(clock: Clock) -> None:
         right_secret(throttle, f"another {number}", address)
         wrong_secret(throttle, f"another {number}", address)
         throttle.start(address)
-    assert len(windows(throttle)) == 6
+        throttle.start_at_provider(address)
+    assert len(windows(throttle)) == 7
     assert max(sizes(throttle)) <= FEW
-    assert [len(window) for window in windows(throttle)] == [FEW] * 6
+    assert [len(window) for window in windows(throttle)] == [FEW] * 7
     # the throttle has no other collections
     collections = {name for name, value in vars(throttle).items() if isinstance(value, Sized)}
     clients = {"_client", "_client_global", "_client_verified", "_verified"}
-    assert collections == {"_account", "_address", "_starts", "_key"} | clients
+    assert collections == {"_account", "_address", "_starts", "_provider_starts", "_key"} | clients
 
 
 def test_failures_stored_per_key_are_bounded(clock: Clock) -> None:
@@ -72,9 +73,9 @@ def test_failures_stored_per_key_are_bounded(clock: Clock) -> None:
     assert [len(times) for level in window._levels for times in level.values()] == [3 * 8]
 
 
-def test_windows_need_at_most_20_megabytes() -> None:
-    """There are five windows of at most MAX_KEYS keys of about 200 bytes each."""
-    assert 5 * MAX_KEYS * 200 <= 20_000_000
+def test_windows_need_at_most_28_megabytes() -> None:
+    """There are seven windows of at most MAX_KEYS keys of about 200 bytes each."""
+    assert 7 * MAX_KEYS * 200 <= 28_000_000
 
 
 @pytest.mark.parametrize("failures", [2, 3, 5, 10])
