@@ -118,13 +118,11 @@ class ProviderSignIn:
         `browser` is the value of the cookie of the browser, or "" if it sent none. Raises SignInEnded, OtherBrowser,
         SignInCancelled, SignInRefused, InvalidAnswer, Unmatched, AccountRefused, Throttled or BackendUnavailable.
         """
-        with self._throttle.code_attempt(address) as attempt:
-            try:
-                person = self._finish(name, returned, parameters, browser)
-            except (InvalidAnswer, OtherBrowser):
-                # it may be forged
-                attempt.failed()
-                raise
+        # a failure does not count: the request may come from any web site that the person visits, such as an image, which
+        # could otherwise stop the sign-ins of that address. Nothing can be guessed, and each call of the provider uses
+        # up a start, which is counted
+        with self._throttle.code_attempt(address):
+            person = self._finish(name, returned, parameters, browser)
         self._throttle.finish_at_provider(address)
         return person
 
