@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     # joserfc takes 10 MB, so functions import it on demand; many servers do not need it
+    from joserfc.jwe import JWERegistry
     from joserfc.jwk import OctKey
 
 _HEADER = {"alg": "dir", "enc": "A256GCM"}
+SEAL_LIMIT = 4 * 1024 * 1024
+"""Maximum number of characters of a seal. That of joserfc, 65,536, is too few for a person with many groups."""
 
 
 def derived_keys(purpose: str, secrets: Iterable[str]) -> tuple[bytes, ...]:
@@ -32,8 +35,8 @@ def seal(plaintext: bytes, *keys: bytes) -> str:
     """Returns a seal for each key, separated by spaces."""
     from joserfc import jwe
 
-    algorithms = list(_HEADER.values())
-    return " ".join(jwe.encrypt_compact(_HEADER, plaintext, _import(key), algorithms=algorithms) for key in keys)
+    registry = _registry()
+    return " ".join(jwe.encrypt_compact(_HEADER, plaintext, _import(key), registry=registry) for key in keys)
 
 
 def open_seal(sealed: str, *keys: bytes) -> bytes | None:
@@ -41,10 +44,11 @@ def open_seal(sealed: str, *keys: bytes) -> bytes | None:
     from joserfc import jwe
     from joserfc.errors import JoseError
 
+    registry = _registry()
     for key in keys:
         for each in sealed.split():
             try:
-                return jwe.decrypt_compact(each, _import(key), algorithms=list(_HEADER.values())).plaintext
+                return jwe.decrypt_compact(each, _import(key), registry=registry).plaintext
             except (JoseError, ValueError):
                 continue
     return None
@@ -54,3 +58,11 @@ def _import(key: bytes) -> OctKey:
     from joserfc.jwk import OctKey
 
     return OctKey.import_key(key)
+
+
+def _registry() -> JWERegistry:
+    from joserfc.jwe import JWERegistry
+
+    registry = JWERegistry(algorithms=list(_HEADER.values()))
+    registry.max_ciphertext_length = SEAL_LIMIT
+    return registry

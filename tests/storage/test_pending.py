@@ -50,6 +50,12 @@ def test_other_purposes_and_values_find_nothing(store: PendingStore) -> None:
     assert store.take(value, "provider", NOW) == DATA
 
 
+def test_a_person_with_very_many_groups_is_found_again(store: PendingStore) -> None:
+    value, data = new_value(), {"person": "CN=a group of the directory,DC=example " * 10_000}
+    store.put(value, "second_factor", data, NOW)
+    assert store.find(value, "second_factor", NOW) == data
+
+
 def test_one_of_many_parallel_calls_takes_it(store: PendingStore) -> None:
     value = put(store)
     results = at_once(lambda _: store.take(value, "provider", NOW))
