@@ -18,6 +18,9 @@ STEP_SECONDS, DIGITS = 30, 6
 DRIFT_STEPS = 1
 """How many time steps the clock of a phone may differ (RFC 6238 section 5.2)."""
 
+ISSUER_LIMIT, ACCOUNT_LIMIT = 40, 64
+"""Maximum numbers of characters of the names in the URI. No QR code could contain longer ones in every script."""
+
 
 def new_secret() -> str:
     """Return a random secret of 160 bits in Base32, as RFC 4226 section 4 recommends."""
@@ -47,6 +50,7 @@ def enrolment_uri(secret: str, issuer: str, account: str) -> str:
     The label must contain no other colon than the one between issuer and account, so others become blanks.
     """
     issuer, account = (" ".join(text.replace(":", " ").split()) for text in (issuer, account))
+    issuer, account = issuer[:ISSUER_LIMIT].rstrip(), account[:ACCOUNT_LIMIT].rstrip()
     label = f"{quote(issuer, safe='')}:{quote(account, safe='')}"
     parameters = {"secret": secret, "issuer": issuer, "algorithm": "SHA1", "digits": DIGITS, "period": STEP_SECONDS}
     # apps show a plus sign as it is

@@ -53,6 +53,12 @@ def test_codes_near_the_epoch_need_no_negative_steps() -> None:
     assert totp.matching_step(RFC_SECRET, totp.code_at(RFC_SECRET, 0), 5) == 0
 
 
+@pytest.mark.parametrize("letter", ["a", "漢", "😀", " "])
+def test_long_names_fit_into_a_qr_code(letter: str) -> None:
+    uri = totp.enrolment_uri(RFC_SECRET, letter * 255, letter * 255)
+    assert totp.qr_code(uri).startswith("<svg")
+
+
 def test_secrets_have_160_bits_and_differ() -> None:
     secrets = {totp.new_secret() for _ in range(50)}
     assert len(secrets) == 50
