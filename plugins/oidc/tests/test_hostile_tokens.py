@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from joserfc import jwt
-from joserfc.jwk import ECKey, RSAKey
+from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from linkauth.sign_ins import InvalidAnswer
 from linkauth_oidc import OIDCProvider
@@ -120,6 +120,14 @@ def test_the_skew_is_one_minute(open_plugin: Callable[..., OIDCProvider], provid
 def test_the_hash_of_the_access_token_is_checked(plugin: OIDCProvider, provider: Provider) -> None:
     half = sha256(provider.access_token.encode()).digest()[:16]
     provider.changes = {"at_hash": segment(half)}
+    assert sign_in(plugin, provider).identity.subject == "s-1"
+
+
+def test_the_hash_of_the_access_token_is_not_checked_for_ed25519(plugin: OIDCProvider, provider: Provider) -> None:
+    key = OKPKey.generate_key("Ed25519", {"kid": "ed"})
+    provider.published = [public(key)]
+    provider.changes = {"at_hash": "of-any-algorithm"}
+    provider.sign = lambda claims: signed({"alg": "Ed25519", "kid": "ed"}, json.dumps(claims).encode(), key)
     assert sign_in(plugin, provider).identity.subject == "s-1"
 
 
