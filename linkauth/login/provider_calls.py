@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 PLACES = 16
 """How many sign-ins of a process may wait for one provider at a time, which is half of the threads for sign-ins. A slow
 provider then does not stop the sign-ins with a password."""
+ALL_PLACES = 24
+"""How many sign-ins of a process may wait for all providers together: several may be slow at the same time."""
 PLACE_SECONDS = 1.0
 """How long a sign-in waits for a place."""
 URL_LIMIT = 16_384
@@ -43,22 +45,33 @@ class ProviderUnavailable(BackendUnavailable):
 
 
 class ProviderCalls:
-    """Calls one provider, and limits how many sign-ins of this process wait for it."""
+    """Calls one provider, and limits how many sign-ins of this process wait for it.
 
-    def __init__(self, named: NamedProvider) -> None:
+    `all_places` are the places of all providers.
+    """
+
+    def __init__(self, named: NamedProvider, all_places: threading.Semaphore) -> None:
         self.named = named
-        self._places = threading.BoundedSemaphore(PLACES)
+        self._places, self._all_places = threading.BoundedSemaphore(PLACES), all_places
 
     @contextmanager
     def place(self) -> Iterator[None]:
         """Context of a sign-in that waits for the provider. Raises ProviderUnavailable on entry."""
         if not self._places.acquire(timeout=PLACE_SECONDS):
-            self._log(logging.WARNING, reason := "too many sign-ins wait for the provider, which is slow")
-            raise ProviderUnavailable(reason, retry_after=5)
+            raise self._no_place("too many sign-ins wait for the provider, which is slow")
         try:
-            yield
+            if not self._all_places.acquire(timeout=PLACE_SECONDS):
+                raise self._no_place("too many sign-ins wait for this and other providers, which are slow")
+            try:
+                yield
+            finally:
+                self._all_places.release()
         finally:
             self._places.release()
+
+    def _no_place(self, reason: str) -> ProviderUnavailable:
+        self._log(logging.WARNING, reason)
+        return ProviderUnavailable(reason, retry_after=5)
 
     def begin(self, request: SignInRequest) -> Redirect:
         """Returns where to send the browser. Raises ProviderUnavailable."""

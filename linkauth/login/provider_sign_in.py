@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from linkauth.identities import shown_name
 from linkauth.login.dispatch import NamedBackend
 from linkauth.login.matching import Unmatched, find_person
 from linkauth.login.pending import PendingSignIns, new_value
-from linkauth.login.provider_calls import ProviderCalls
+from linkauth.login.provider_calls import ALL_PLACES, ProviderCalls
 from linkauth.login.providers import NamedProvider
 from linkauth.login.sign_in import Person
 from linkauth.login.throttle import Throttle
@@ -69,7 +70,8 @@ class ProviderSignIn:
         public_url: str,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._providers = {named.name: ProviderCalls(named) for named in providers}
+        places = threading.BoundedSemaphore(ALL_PLACES)
+        self._providers = {named.name: ProviderCalls(named, places) for named in providers}
         self._backends = tuple(backends)
         self._throttle = throttle
         self._pending = pending
@@ -118,9 +120,9 @@ class ProviderSignIn:
         `browser` is the value of the cookie of the browser, or "" if it sent none. Raises SignInEnded, OtherBrowser,
         SignInCancelled, SignInRefused, InvalidAnswer, Unmatched, AccountRefused, Throttled or BackendUnavailable.
         """
-        # a failure does not count: the request may come from any web site that the person visits, such as an image, which
-        # could otherwise stop the sign-ins of that address. Nothing can be guessed, and each call of the provider uses
-        # up a start, which is counted
+        # a failure does not count: any web site that the person visits can cause this request, as an image, and could
+        # stop the sign-ins of that address. Nothing can be guessed here, and each call of the provider uses up a start,
+        # which is counted
         with self._throttle.code_attempt(address):
             person = self._finish(name, returned, parameters, browser)
         self._throttle.finish_at_provider(address)

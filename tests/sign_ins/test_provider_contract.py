@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from threading import BoundedSemaphore
 from typing import Any
 
 import pytest
@@ -35,7 +36,8 @@ class Scripted(StandIn):
 def calls(result: Any) -> ProviderCalls:
     provider = Scripted(StandInSettings())
     provider.result = result
-    return ProviderCalls(NamedProvider("google", provider, SignInSettings("google", "x", parse_match("own"))))
+    named = NamedProvider("google", provider, SignInSettings("google", "x", parse_match("own")))
+    return ProviderCalls(named, BoundedSemaphore(1))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from linkauth.backends import Throttled
 from linkauth.config.settings import ThrottleSettings
-from linkauth.login import provider_calls
+from linkauth.login import provider_calls, provider_sign_in
 from linkauth.login.throttle import Throttle
 from linkauth.web.sign_in_threads import RETRY_AFTER_KEY, is_sign_in
 from tests.sign_ins.phone import ADA, Phone, error_of, stand_in
@@ -47,6 +47,24 @@ def test_a_slow_provider_holds_a_limited_number_of_sign_ins(crowded: Any, caplog
     assert "too many sign-ins wait for the provider" in caplog.text
     # the answer was not used up, so it can be sent again
     second.linked(second.come_back(later, CODE))
+
+
+def test_several_slow_providers_leave_threads_for_passwords(
+    make_provider_app: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider_sign_in, "ALL_PLACES", 1)
+    monkeypatch.setattr(provider_calls, "PLACE_SECONDS", 0.01)
+    app = make_provider_app()
+    first, second = Phone(app), Phone(app)
+    sent, later = first.started("google"), second.started("corp")
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(first.come_back, sent, "slow", "google")
+        assert stand_in(app).waiting.acquire(timeout=60)
+        second.come_back(later, code_of(sub="1"), "corp", status=503)
+        assert second.alexa.link()
+        stand_in(app).released.set()
+        waiting.result()
+    second.linked(second.come_back(later, code_of(sub="1"), "corp"))
 
 
 def test_a_refused_crowd_does_not_use_up_its_answers(provider_app: Any) -> None:
