@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import pytest
 
 from linkauth.login.second_steps import derived_value
+from linkauth.storage import SecondFactorAdmin
 from tests.alexa import Alexa, https
 from tests.backends.recovering import FIRST_PASSWORD
 from tests.conftest import HIGH_THROTTLE_LIMITS, ROOT
@@ -88,6 +89,16 @@ def test_a_lenient_client_gives_no_token_for_a_strict_one(site: Site) -> None:
     assert strict.shown() == "second_factor"
     assert site.links() == 0
     assert browser.send("skip") == "linked"
+
+
+def test_a_reset_also_ends_a_sign_in_that_has_just_enrolled(site: Site) -> None:
+    browser = site.browser()
+    browser.sign_in()
+    assert browser.set_up() == "recovery_codes"
+    admin = SecondFactorAdmin(site.services.engine, site.services.settings.secret)
+    assert admin.remove("staff", "1", "operator")
+    assert browser.send("saved") == "second_factor_setup"
+    assert site.links() == 0
 
 
 def test_values_of_other_steps_are_no_pending_sign_ins(site: Site) -> None:
