@@ -135,7 +135,7 @@ def _check_tenant(settings: OIDCSettings, claims: Mapping[str, Any]) -> None:
 
 def _is_email_verified(settings: OIDCSettings, claims: Mapping[str, Any], email: str) -> bool:
     """Returns whether the provider vouches for the address."""
-    if settings.preset in NEVER_VERIFIED:
+    if settings.preset in NEVER_VERIFIED or not settings.may_verify_email:
         return False
     if settings.preset == "microsoft":
         return _is_microsoft_email_verified(settings, claims)

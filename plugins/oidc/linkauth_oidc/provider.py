@@ -177,7 +177,7 @@ class OIDCProvider(SignInProvider):
 
     def may_verify(self, claim: str) -> bool:
         if claim == "email":
-            return self._settings.preset not in NEVER_VERIFIED
+            return self._settings.preset not in NEVER_VERIFIED and self._settings.may_verify_email
         return claim in self._settings.verified_claims
 
     def hosts(self) -> tuple[str, ...]:

@@ -79,6 +79,12 @@ class OIDCSettings(TimeoutSettings):
         return self.preset == "microsoft" and bool(GUID.fullmatch(tenant)) and tenant != CONSUMERS
 
     @property
+    def may_verify_email(self) -> bool:
+        """Whether `email_verified` or `xms_edov` can be about the address: of OpenID Connect, they are about `email`
+        (OpenID Connect Core section 5.1). In one's own tenant, only administrators set the address."""
+        return not self.is_openid or self.email_claim == "email" or self.is_own_tenant
+
+    @property
     def uses_signed_secret(self) -> bool:
         """Whether a signed JWT is the client secret, as for Apple."""
         return bool(self.private_key)

@@ -12,12 +12,13 @@ import pytest
 from linkauth.backends import BackendMisconfigured, BackendUnavailable
 from linkauth.sign_ins import InvalidAnswer, SignInCancelled
 from linkauth_oidc import OIDCProvider
+from linkauth_oidc.claims import person
 from linkauth_oidc.presets import PRESETS
 
 from .conftest import REDIRECT_URI, REQUEST, settings_for, sign_in
 from .provider import Provider
 from .server import Reply
-from .stand_ins import APPLE_USER, STAND_INS, StandIn, forge
+from .stand_ins import APPLE_USER, STAND_INS, StandIn, claims_of, forge, microsoft
 
 
 def refuse_code(made: StandIn) -> None:
@@ -214,3 +215,16 @@ def test_only_apple_has_a_name_in_the_form(plugin: OIDCProvider, provider: Provi
     provider.changes = {"name": None}
     provider.userinfo = {"sub": "s-1"}
     assert sign_in(plugin, provider, user=APPLE_USER).identity.name == ""
+
+
+@pytest.mark.parametrize("preset", ["generic", "keycloak", "microsoft"])
+def test_email_verified_says_nothing_of_another_claim(
+    provider: Provider, open_plugin: Callable[..., OIDCProvider], preset: str
+) -> None:
+    """A person may change the other claim at the provider, which verifies only `email`."""
+    made = microsoft(provider, "common") if preset == "microsoft" else STAND_INS[preset](provider)
+    settings = replace(made.settings, email_claim="contact")
+    claims = claims_of(made, email_verified=True, xms_edov=True, contact="victim@example.com")
+    found = person(settings, claims)
+    assert (found.identity.email, found.verified) == ("victim@example.com", frozenset())
+    assert not open_plugin(settings).may_verify("email")
