@@ -37,10 +37,10 @@ class MailedFactor:
     def is_offered(self, person: Person) -> bool:
         """Returns whether the person can get codes by mail.
 
-        People whose password can be recovered by mail get none: otherwise, access to their mails would be enough for
-        both steps.
+        People whose password can be recovered by mail get none. Neither do those who have signed in at a provider, which
+        may recover passwords by mail, or have the mailbox: access to their mails would be enough for both steps.
         """
-        if person.backend in self._recoverable:
+        if person.backend in self._recoverable or person.provider:
             return False
         try:
             parse_address(person.identity.email)

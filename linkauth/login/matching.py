@@ -61,7 +61,7 @@ def find_person(named: NamedProvider, provided: ProvidedIdentity, backends: Sequ
     """
     match = named.settings.match
     if match.own:
-        return Person(named.name, _own(provided))
+        return Person(named.name, _own(provided), provider=named.name)
     backend = next((each for each in backends if each.name == match.backend and not each.shadow), None)
     if backend is None:
         raise _misconfigured(named, f"its setting match names the backend {match.backend}, which is not open")
@@ -80,7 +80,7 @@ def find_person(named: NamedProvider, provided: ProvidedIdentity, backends: Sequ
             f"the backend {backend.name} cannot tell without a password whether the account is locked or has expired; "
             f"give its service account the right to read these attributes, or set accept_hidden_locks = true",
         )
-    return Person(backend.name, identity)
+    return Person(backend.name, identity, provider=named.name)
 
 
 def _own(provided: ProvidedIdentity) -> Identity:

@@ -57,6 +57,7 @@ def dump_person(person: Person) -> str:
     content = {
         "backend": person.backend,
         "changed": person.changed,
+        "provider": person.provider,
         **{name: getattr(identity, name) for name in ("subject", "username", "name", "email")},
         "groups": list(identity.groups),
         "claims": {name: value for name, value in person.claims.items() if name in identity.claims},
@@ -67,8 +68,8 @@ def dump_person(person: Person) -> str:
 def load_person(text: str) -> Person:
     """Returns the person of `dump_person`."""
     content: dict[str, Any] = json.loads(text)
-    backend, is_changed = content.pop("backend"), content.pop("changed")
-    return Person(backend, Identity(**{**content, "groups": tuple(content["groups"])}), is_changed)
+    backend, is_changed, provider = (content.pop(name) for name in ("backend", "changed", "provider"))
+    return Person(backend, Identity(**{**content, "groups": tuple(content["groups"])}), is_changed, provider)
 
 
 def enrolled(data: Mapping[str, str]) -> Enrolled | None:

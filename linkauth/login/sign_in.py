@@ -62,11 +62,15 @@ class PasswordChanged(BackendUnavailable):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A user who signed in, the resource owner of a link (RFC 6749). `changed` is true if the password was changed."""
+    """A user who signed in, the resource owner of a link (RFC 6749). `changed` is true if the password was changed.
+
+    `provider` is the name of the sign-in provider where the user signed in, or "".
+    """
 
     backend: str
     identity: Identity
     changed: bool = field(default=False, compare=False)
+    provider: str = field(default="", compare=False)
 
     @property
     def subject(self) -> str:

@@ -79,3 +79,19 @@ def test_a_query_of_4096_characters_and_a_language_survive_both_steps(make_phone
     assert 'lang="ar"' in browser.page.text
     assert browser.send("saved") == "linked"
     assert fragment(browser.page.location)["state"] == state
+
+
+@pytest.mark.parametrize(("provider", "claims"), [("google", ADA), ("corp", {**ADA, "sub": "7"})])
+def test_people_of_a_provider_get_no_codes_by_mail(
+    make_phone: Callable[..., Phone], provider: str, claims: dict[str, Any]
+) -> None:
+    """The provider may have the mailbox, so that access to it would be enough for both steps."""
+    mail = {"mail__host": "127.0.0.1", "mail__sender": "link@example.com", "mail__security": "none"}
+    phone = make_phone(second_factor__mail_codes="true", **mail)
+    browser = browser_at(phone, phone.sign_in(provider, **claims))
+    assert browser.shown() == "second_factor_setup"
+    assert not browser.page.html.find_all("button", {"value": "mail"})
+    browser.send("switch", "mail")
+    assert browser.shown() == "second_factor_setup"
+    browser.sign_in("ada")
+    assert browser.page.html.find_all("button", {"value": "mail"})
