@@ -37,8 +37,8 @@ class MailedFactor:
     def is_offered(self, person: Person) -> bool:
         """Returns whether the person can get codes by mail.
 
-        People whose password can be recovered by mail get none. Neither do those who have signed in at a provider, which
-        may recover passwords by mail, or have the mailbox: access to their mails would be enough for both steps.
+        People whose password can be recovered by mail get none. Neither do those who have signed in at a provider: it
+        may recover passwords by mail, or have the mailbox. Access to their mails would be enough for both steps.
         """
         if person.backend in self._recoverable or person.provider:
             return False
