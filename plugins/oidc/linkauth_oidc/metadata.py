@@ -52,6 +52,8 @@ def discover(settings: OIDCSettings, client: Client, deadline: Deadline) -> Meta
     for name, url in found.items():
         if url:
             client.require_allowed(url, name)
+        elif name == "userinfo_endpoint" and settings.userinfo == "always":
+            raise BackendMisconfigured("userinfo = always, but the discovery document has no userinfo_endpoint")
         elif name != "userinfo_endpoint":
             raise BackendMisconfigured(f"the discovery document has no {name}")
     return Metadata(

@@ -127,6 +127,8 @@ class OIDCSettings(TimeoutSettings):
             yield "scopes", "contains a character that no scope may contain"
         if self.is_openid and "openid" not in self.scopes:
             yield "scopes", "does not contain openid, so the answer would contain no ID token"
+        if not self.is_openid and self.userinfo == "never":
+            yield "userinfo", "must not be never: without OpenID Connect, only the userinfo endpoint tells who it is"
         if self.hosted_domains and self.preset != "google":
             yield "hosted_domains", "is valid only for the preset google"
         if self.preset == "apple" and self.response_mode == "query" and {"name", "email"} & set(self.scopes):
@@ -191,5 +193,7 @@ class OIDCSettings(TimeoutSettings):
             yield "subject_claim", "is empty"
         elif self.is_openid and self.subject_claim not in ("sub", *(("oid",) if self.preset == "microsoft" else ())):
             yield "subject_claim", "must be sub, or oid for microsoft: other claims of an ID token are not permanent"
-        if {"email", self.email_claim} & set(self.verified_claims):
+        if "email" in self.verified_claims:
             yield "verified_claims", "contains the email address, which only email_verified verifies"
+        elif self.email_claim in self.verified_claims:
+            yield "verified_claims", f"contains {self.email_claim}, which is also email_claim: remove it from one of them"

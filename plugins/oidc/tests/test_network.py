@@ -209,6 +209,15 @@ def test_a_wrong_discovery_document_stops_the_sign_in(
         open_plugin(settings_for(provider)).begin(REQUEST)
 
 
+def test_an_endpoint_that_must_always_be_asked_is_required(
+    provider: Provider, open_plugin: Callable[..., OIDCProvider]
+) -> None:
+    del provider.discovery["userinfo_endpoint"]
+    assert sign_in(open_plugin(settings_for(provider, userinfo="missing")), provider).identity.subject == "s-1"
+    with pytest.raises(BackendMisconfigured, match="no userinfo_endpoint"):
+        open_plugin(settings_for(provider, userinfo="always")).begin(REQUEST)
+
+
 def test_the_issuer_must_be_exact(provider: Provider, open_plugin: Callable[..., OIDCProvider]) -> None:
     plugin = open_plugin(settings_for(provider, issuer=f"{provider.issuer}/"))
     with pytest.raises(BackendMisconfigured, match="another issuer"):

@@ -112,4 +112,6 @@ def test_plain_oauth_takes_the_person_from_the_userinfo_endpoint(
     person = sign_in(plugin, provider)
     assert (person.identity.subject, person.identity.username) == ("4711", "ada")
     assert person.identity.email == "ada@example.com"
+    # email_verified is not about the claim mail
+    assert person.verified == frozenset()
     assert provider.count(DISCOVERY) == provider.count("/keys") == 0
