@@ -9,6 +9,7 @@ from sqlalchemy import Engine, text
 
 from linkauth.backends import PasswordRecovery
 from linkauth.cli.findings import Configuration, Finding, failed, ok, warning
+from linkauth.config.second_factor import SecondFactorSettings
 from linkauth.config.settings import Settings
 from linkauth.login import powers
 from linkauth.storage import SecondFactorAdmin
@@ -20,9 +21,14 @@ CLOCK_SECONDS = 30
 
 
 def second_factor_checks(configuration: Configuration) -> Iterator[Finding]:
-    """Yields what codes by mail cannot do: people whose password is recovered by mail get none."""
+    """Yields settings without an effect. People whose password is recovered by mail get no codes by mail."""
     settings = configuration.settings
-    if not settings.second_factor.mail_codes or not _clients(settings):
+    if not _clients(settings):
+        if settings.second_factor != SecondFactorSettings():
+            problem = "has no effect: no client has second_factor = optional or required"
+            yield warning("second_factor.unused", "linkauth.second_factor", problem)
+        return
+    if not settings.second_factor.mail_codes:
         return
     names = [each.name for each in configuration.backends if powers.offers(each, PasswordRecovery)]
     asked = [name for name in names if settings.second_factor.applies_to(name)]

@@ -33,7 +33,10 @@ FONTS = {
 }
 """The Debian packages of the fonts in fonts.conf, and one file of each package."""
 PHONE = {"width": 360, "height": 740}
-EXTRA_SERVERS = ("ad_server", "account_server", "sign_in_server", "second_factor_server", "optional_server", "openid")
+EXTRA_SERVERS = (
+    *("ad_server", "account_server", "sign_in_server", "second_factor_server", "optional_server", "mailing_server"),
+    "openid",
+)
 """Fixtures of servers that only some tests use."""
 TIMEOUT = 60_000
 """The time limit for conditions in a page, in milliseconds."""

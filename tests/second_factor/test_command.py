@@ -98,6 +98,15 @@ def _former() -> str:
     return SECRET_LINE.partition(" = ")[2]
 
 
+def test_doctor_says_that_settings_have_no_effect_if_nobody_is_asked(ini: Path) -> None:
+    change(ini, secret=OTHER_SECRET, **{"second_factor.remember_days": "30"})
+    problem = "no client has second_factor = optional or required"
+    assert problem not in linkauth("doctor", "--offline", ini)
+    asking = "linkauth.client.alexa.second_factor = required\n"
+    ini.write_text(ini.read_text("utf-8").replace(asking, ""), "utf-8")
+    assert problem in linkauth("doctor", "--offline", ini)
+
+
 def test_doctor_says_for_whom_codes_by_mail_have_no_effect(
     make_site: Callable[..., Site], ini: Path, backend_plugins: Path
 ) -> None:

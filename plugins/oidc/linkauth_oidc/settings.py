@@ -80,9 +80,9 @@ class OIDCSettings(TimeoutSettings):
 
     @property
     def may_verify_email(self) -> bool:
-        """Whether `email_verified` or `xms_edov` can be about the address: of OpenID Connect, they are about `email`
-        (OpenID Connect Core section 5.1). In one's own tenant, only administrators set the address."""
-        return not self.is_openid or self.email_claim == "email" or self.is_own_tenant
+        """Whether `email_verified` or `xms_edov` can be about the address: they are about the claim `email` (OpenID
+        Connect Core section 5.1). In one's own tenant, only administrators set the address."""
+        return self.email_claim == "email" or self.is_own_tenant
 
     @property
     def uses_signed_secret(self) -> bool:
@@ -196,4 +196,4 @@ class OIDCSettings(TimeoutSettings):
         if "email" in self.verified_claims:
             yield "verified_claims", "contains the email address, which only email_verified verifies"
         elif self.email_claim in self.verified_claims:
-            yield "verified_claims", f"contains {self.email_claim}, which is also email_claim: remove it from one of them"
+            yield "verified_claims", "contains what is also email_claim: remove it from one of them"

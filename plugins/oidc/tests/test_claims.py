@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -33,20 +32,6 @@ def test_only_true_verifies_an_address(provider: Provider, preset: str, said: An
     found = person(made.settings, {**made.provider.person, "email_verified": said})
     assert found.verified == frozenset()
     assert found.identity.email
-
-
-@pytest.mark.parametrize("preset", ["generic", "keycloak", "google", "microsoft", "apple"])
-def test_only_the_claim_email_is_verified_by_the_claims_about_it(
-    provider: Provider, open_plugin: Callable[..., OIDCProvider], preset: str
-) -> None:
-    """Somebody could choose the address of another person as user name, and verify an address of their own."""
-    made = STAND_INS[preset](provider)
-    settings = replace(made.settings, email_claim="preferred_username")
-    claims = claims_of(made, email="eve@gmail.com", email_verified=True, preferred_username="ada@gmail.com", xms_edov=True)
-    assert person(made.settings, claims).verified == {"email"}
-    found = person(settings, claims)
-    assert (found.identity.email, found.verified) == ("ada@gmail.com", frozenset())
-    assert not open_plugin(settings).may_verify("email")
 
 
 @pytest.mark.parametrize("preset", ["amazon", "facebook"])

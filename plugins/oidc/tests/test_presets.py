@@ -12,7 +12,7 @@ import pytest
 from linkauth.backends import BackendMisconfigured, BackendUnavailable
 from linkauth.sign_ins import InvalidAnswer, SignInCancelled
 from linkauth_oidc import OIDCProvider
-from linkauth_oidc.claims import person
+from linkauth_oidc.claims import person as person_of
 from linkauth_oidc.presets import PRESETS
 
 from .conftest import REDIRECT_URI, REQUEST, settings_for, sign_in
@@ -120,6 +120,21 @@ def test_what_a_preset_may_vouch_for(provider: Provider, open_plugin: Callable[.
     assert open_plugin(replace(settings, verified_claims=("upn",))).may_verify("upn")
 
 
+@pytest.mark.parametrize("preset", ["generic", "keycloak", "google", "microsoft", "apple"])
+def test_only_the_claim_email_is_verified_by_the_claims_about_it(
+    provider: Provider, open_plugin: Callable[..., OIDCProvider], preset: str
+) -> None:
+    """Somebody could choose the address of another person as user name, and verify an address of their own."""
+    made = STAND_INS[preset](provider)
+    settings = replace(made.settings, email_claim="preferred_username")
+    verified = {"email": "eve@gmail.com", "email_verified": True, "xms_edov": True}
+    claims = claims_of(made, **verified, preferred_username="ada@gmail.com")
+    assert person_of(made.settings, claims).verified == {"email"}
+    found = person_of(settings, claims)
+    assert (found.identity.email, found.verified) == ("ada@gmail.com", frozenset())
+    assert not open_plugin(settings).may_verify("email")
+
+
 def test_every_preset_has_a_stand_in() -> None:
     assert set(STAND_INS) == set(PRESETS) == set(VERIFIED)
 
@@ -225,6 +240,6 @@ def test_email_verified_says_nothing_of_another_claim(
     made = microsoft(provider, "common") if preset == "microsoft" else STAND_INS[preset](provider)
     settings = replace(made.settings, email_claim="contact")
     claims = claims_of(made, email_verified=True, xms_edov=True, contact="victim@example.com")
-    found = person(settings, claims)
+    found = person_of(settings, claims)
     assert (found.identity.email, found.verified) == ("victim@example.com", frozenset())
     assert not open_plugin(settings).may_verify("email")

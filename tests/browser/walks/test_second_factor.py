@@ -143,6 +143,37 @@ def test_a_person_of_a_provider_needs_the_second_factor_too(
 
 
 @scripts
+@languages
+def test_an_answer_in_a_posted_form_and_a_code_by_mail_link(
+    enter: Callable[..., Visitor], mailing_server: AccountServer, openid: OpenIDProvider, language: str, script: bool
+) -> None:
+    login = f"mail-{language}-{script}".lower()
+    email = f"{login}@example.com"
+    openid.accounts[login] = {"sub": login, "email": email, "email_verified": True}
+    openid.reload()
+    visitor = enter(language, script)
+    page = visitor.page
+    page.click("button[form='go-own']")
+    page.fill("#login", login)
+    page.click("#sign-in")
+    if not script:
+        # the page of the provider sends its form by a script, or by this button
+        page.click("button")
+    page.wait_for_url(f"{mailing_server.url}/authorize/return/own")
+    answer = next(each for each in reversed(visitor.requests) if each.url == page.url)
+    assert answer.method == "POST"
+    expect(page.locator("html")).to_have_attribute("lang", language)
+    page.click("button[name=switch][value=mail]")
+    expect(page.locator("input[name=method]")).to_have_value("mail")
+    photograph(visitor, f"mail-{language}-{script}")
+    code = mailing_server.code_for(email)
+    enter_code(visitor, "2222-2222")
+    expect_wrong_code(visitor, language)
+    enter_code(visitor, code)
+    expect_link(visitor, mailing_server)
+
+
+@scripts
 def test_a_remembered_device_is_not_asked_again(
     enter: Callable[..., Visitor], second_factor_server: AccountServer, script: bool
 ) -> None:

@@ -95,6 +95,8 @@ load();
 process.on("SIGHUP", load);
 http
   .createServer((request, response) => {
+    // the pages of oidc-provider, such as the form that it posts, name no icon
+    if (request.url === "/favicon.ico") return response.writeHead(204).end();
     if (!request.url.startsWith("/interaction/")) return handle.callback(request, response);
     return interact(request, response).catch((error) => {
       console.error(error);
