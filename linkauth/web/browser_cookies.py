@@ -12,9 +12,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from linkauth.sign_ins import ResponseMode
+from linkauth.web.cookies import sent_cookies
 
-COOKIE_LIMIT = 8_192
-"""Number of characters of the Cookie header that are read."""
 VALUE_LENGTH = 43
 _VALUE_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 _SAME_SITE: Mapping[ResponseMode, str] = {"query": "Lax", "form_post": "None"}
@@ -48,9 +47,8 @@ class BrowserCookies:
                 yield "Set-Cookie", f"{name}={value}; Path=/; {secure}HttpOnly; SameSite={_SAME_SITE[mode]}"
 
     def _sent(self, environ: Mapping[str, Any]) -> dict[str, str]:
-        sent = {}
-        for part in environ.get("HTTP_COOKIE", "")[:COOKIE_LIMIT].split(";"):
-            name, _, value = part.strip().partition("=")
-            if name in self._names.values() and len(value) == VALUE_LENGTH and _VALUE_CHARACTERS.issuperset(value):
-                sent[name] = value
-        return sent
+        return {
+            name: value
+            for name, value in sent_cookies(environ)
+            if name in self._names.values() and len(value) == VALUE_LENGTH and _VALUE_CHARACTERS.issuperset(value)
+        }

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-COOKIE_LIMIT = 8_192
-"""Number of characters of the Cookie header that are read."""
+from linkauth.web.cookies import sent_cookies
 
 
 class DeviceCookie:
@@ -22,11 +21,7 @@ class DeviceCookie:
 
     def value(self, environ: Mapping[str, Any]) -> str:
         """Return the value that the browser has sent, or ""."""
-        for part in environ.get("HTTP_COOKIE", "")[:COOKIE_LIMIT].split(";"):
-            name, _, value = part.strip().partition("=")
-            if name == self._name:
-                return str(value)
-        return ""
+        return next((value for name, value in sent_cookies(environ) if name == self._name), "")
 
     def header(self, value: str, seconds: int) -> tuple[str, str]:
         """Return the header that sets the cookie for `seconds`."""

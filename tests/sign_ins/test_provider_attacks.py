@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from linkauth.login.pending import PENDING_SECONDS
 from linkauth.services import services_of
 from linkauth.storage.tables import challenges, links
-from tests.alexa import query
+from tests.alexa import fragment, query
 from tests.sign_ins.phone import ADA, OTHER, RETURN, Phone, answer, stand_in
 from tests.sign_ins.stand_in import CANARY, code_of
 
@@ -118,6 +118,20 @@ def test_a_link_goes_to_the_client_that_began(provider_app: Any, phone: Phone) -
     other.go("google", status=404)
     other.alexa.parameters["client_id"] = "single"
     assert other.client.post("/authorize/go/corp", {}, status=400)
+
+
+def test_two_pages_of_a_browser_finish_their_own_requests(phone: Phone) -> None:
+    own = dict(phone.alexa.parameters)
+    first = phone.started("corp")
+    phone.alexa.parameters |= {**OTHER, "state": "second"}
+    second = phone.started("corp")
+    for sent, host, state in (
+        (second, "https://other.example.com/", "second"),
+        (first, "https://layla.amazon.com/", own["state"]),
+    ):
+        response = phone.come_back(sent, code_of(sub="1"), "corp")
+        assert response.location.startswith(host)
+        assert fragment(response.location)["state"] == state
 
 
 def test_a_changed_query_needs_a_page_of_its_own(phone: Phone) -> None:

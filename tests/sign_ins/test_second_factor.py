@@ -25,7 +25,16 @@ def browser_at(phone: Phone, page: Any) -> Browser:
     return Browser(Site(phone.client), phone.alexa, phone.address, page)
 
 
-@pytest.mark.parametrize(("provider", "claims"), [("google", ADA), ("corp", {"sub": "7f:3", "name": "Jo Doe"})])
+JO = {
+    "sub": "7f:3",
+    "name": "Jo Doe",
+    "email": "jo@example.com",
+    "verified": ["email"],
+    "department": ["Cars", "Ships"],
+}
+
+
+@pytest.mark.parametrize(("provider", "claims"), [("google", ADA), ("corp", JO)])
 def test_a_provider_is_the_first_step_only(
     make_phone: Callable[..., Phone], provider: str, claims: dict[str, Any]
 ) -> None:
@@ -38,6 +47,10 @@ def test_a_provider_is_the_first_step_only(
     assert fragment(browser.page.location)["state"] == phone.alexa.parameters["state"]
     linked = phone.linked(browser.page)
     assert linked["sub"] == ("staff:1" if provider == "google" else "corp:7f:3")
+    # what the client may know of the person is the same as without the second step
+    assert linked["name"] == ("Ada Lovelace" if provider == "google" else "Jo Doe")
+    assert linked["email"] == ("ada@example.com" if provider == "google" else "jo@example.com")
+    assert linked.get("department") == (None if provider == "google" else ["Cars", "Ships"])
     browser.site.clock.ahead += 30
     browser.page = phone.sign_in(provider, **claims)
     assert browser.shown() == "second_factor"
