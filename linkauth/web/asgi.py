@@ -241,12 +241,18 @@ def wsgi_environ(scope: Scope) -> dict[str, Any]:
         "wsgi.input": BytesIO(),
         "wsgi.errors": sys.stderr,
     }
+    repeated: dict[str, list[str]] = {}
     for raw_name, raw_value in scope["headers"]:
         if b"_" in raw_name:
             continue
         name = _variable(raw_name)
         value = raw_value.decode("latin-1")
-        environ[name] = f"{environ[name]},{value}" if name in environ else value
+        if name in environ:
+            # joined at the end, so that the work grows only as the number of headers does
+            repeated.setdefault(name, [environ[name]]).append(value)
+        else:
+            environ[name] = value
+    environ.update((name, ",".join(values)) for name, values in repeated.items())
     return environ
 
 
