@@ -13,7 +13,7 @@ from tests.browser.walks.walker import LOCALES, SCREEN
 from tests.servers import openid_provider
 from tests.servers.openid_provider import CLIENT_ID, CLIENT_SECRET, OpenIDProvider
 
-SERVERS = ("account_server", "sign_in_server", "second_factor_server", "optional_server", "mailing_server")
+SERVERS = ("account_server", "sign_in_server", "second_factor_server", "optional_server", "posting_server")
 """Fixtures of servers whose login page `enter` may open."""
 PERMITTED_COOKIES = ("_session", "_interaction", "linkauth-browser", "linkauth-device")
 """The cookies of npm oidc-provider, the one that binds a sign-in to the browser, and that of a remembered device."""
@@ -75,16 +75,15 @@ def optional_server(chromium_path: str, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="module")
-def mailing_server(
+def posting_server(
     chromium_path: str, tmp_path_factory: pytest.TempPathFactory, openid: OpenIDProvider
 ) -> Iterator[AccountServer]:
-    """A server whose sign-in provider answers with a posted form, and that mails codes for the second factor."""
+    """A server whose sign-in provider answers with a posted form, and that asks for a second factor."""
     changes = {
         "sign_in.own.response_mode": "form_post",
         "client.ride-hailer.second_factor": "required",
-        "second_factor.mail_codes": "true",
     }
-    server = AccountServer(tmp_path_factory.mktemp("mailing"), {**sign_in_settings(openid), **changes})
+    server = AccountServer(tmp_path_factory.mktemp("posting"), {**sign_in_settings(openid), **changes})
     openid.redirect_uris += [f"{server.url}/authorize/return/{name}" for name in ("own", "corp")]
     openid.reload()
     server.start()

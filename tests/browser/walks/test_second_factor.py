@@ -144,12 +144,11 @@ def test_a_person_of_a_provider_needs_the_second_factor_too(
 
 @scripts
 @languages
-def test_an_answer_in_a_posted_form_and_a_code_by_mail_link(
-    enter: Callable[..., Visitor], mailing_server: AccountServer, openid: OpenIDProvider, language: str, script: bool
+def test_a_person_comes_back_from_a_provider_with_a_posted_form(
+    enter: Callable[..., Visitor], posting_server: AccountServer, openid: OpenIDProvider, language: str, script: bool
 ) -> None:
-    login = f"mail-{language}-{script}".lower()
-    email = f"{login}@example.com"
-    openid.accounts[login] = {"sub": login, "email": email, "email_verified": True}
+    login = f"posted-{language}-{script}".lower()
+    openid.accounts[login] = {"sub": login}
     openid.reload()
     visitor = enter(language, script)
     page = visitor.page
@@ -159,18 +158,11 @@ def test_an_answer_in_a_posted_form_and_a_code_by_mail_link(
     if not script:
         # the page of the provider sends its form by a script, or by this button
         page.click("button")
-    page.wait_for_url(f"{mailing_server.url}/authorize/return/own")
+    page.wait_for_url(f"{posting_server.url}/authorize/return/own")
     answer = next(each for each in reversed(visitor.requests) if each.url == page.url)
     assert answer.method == "POST"
-    expect(page.locator("html")).to_have_attribute("lang", language)
-    page.click("button[name=switch][value=mail]")
-    expect(page.locator("input[name=method]")).to_have_value("mail")
-    photograph(visitor, f"mail-{language}-{script}")
-    code = mailing_server.code_for(email)
-    enter_code(visitor, "2222-2222")
-    expect_wrong_code(visitor, language)
-    enter_code(visitor, code)
-    expect_link(visitor, mailing_server)
+    set_up(visitor, language, f"posted-{language}-{script}")
+    expect_link(visitor, posting_server)
 
 
 @scripts
