@@ -34,7 +34,7 @@ FONTS = {
 """The Debian packages of the fonts in fonts.conf, and one file of each package."""
 PHONE = {"width": 360, "height": 740}
 EXTRA_SERVERS = (
-    *("ad_server", "account_server", "sign_in_server", "second_factor_server", "optional_server", "mailing_server"),
+    *("ad_server", "account_server", "sign_in_server", "second_factor_server", "optional_server", "posting_server"),
     "openid",
 )
 """Fixtures of servers that only some tests use."""
