@@ -21,6 +21,7 @@ from linkauth.identities import shown_name
 from linkauth.login import totp
 from linkauth.login.codes import new_code
 from linkauth.login.factors import RECOVERY_CODES, Attempt, Proof, SecondFactor, SecondFactors, SecondFactorUnreadable
+from linkauth.login.kept_person import dump_person, load_person
 from linkauth.login.mailed_factor import MailedFactor
 from linkauth.login.passkey_factor import PasskeyFactor
 from linkauth.login.passkeys import ADDED_WITH
@@ -30,8 +31,6 @@ from linkauth.login.second_pages import SecondPages
 from linkauth.login.second_steps import (
     Step,
     derived_value,
-    dump_person,
-    load_person,
     missing,
     plain_page,
     recovery_digest,

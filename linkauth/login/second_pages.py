@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from linkauth.config.settings import Settings
 from linkauth.login import totp
+from linkauth.login.kept_person import load_person
 from linkauth.login.mailed_factor import MailedFactor
 from linkauth.login.passkey_factor import PasskeyFactor
 from linkauth.login.passkeys import ADDED_WITH
-from linkauth.login.second_steps import Step, enrolled, load_person, page_step, shown_code
+from linkauth.login.second_steps import Step, enrolled, page_step, shown_code
 from linkauth.login.sign_in import Person
 from linkauth.login.visit import Visit
 

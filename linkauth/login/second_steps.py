@@ -1,4 +1,4 @@
-"""The values of the second step: what follows a posted form, and the person who is kept between two forms."""
+"""The values of the second step: what follows a posted form, and what a pending sign-in and a form contain."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Literal
 
-from linkauth.backends import Identity
 from linkauth.login.codes import normalize_code
 from linkauth.login.factors import SecondFactor
 from linkauth.login.passkeys import Enrolled
@@ -49,27 +48,6 @@ def plain_page(challenge: str, error: str) -> Step:
     """Returns the page for a code if nothing is known of the sign-in."""
     nothing: dict[str, Any] = {"remember_days": 0, "passkey_options": ""}
     return page_step("second_factor", challenge, error, method="totp", methods=("totp",), **nothing)
-
-
-def dump_person(person: Person) -> str:
-    """Returns a person as JSON. Claims that no client may receive are left out."""
-    identity = person.identity
-    content = {
-        "backend": person.backend,
-        "changed": person.changed,
-        "provider": person.provider,
-        **{name: getattr(identity, name) for name in ("subject", "username", "name", "email")},
-        "groups": list(identity.groups),
-        "claims": {name: value for name, value in person.claims.items() if name in identity.claims},
-    }
-    return json.dumps(content)
-
-
-def load_person(text: str) -> Person:
-    """Returns the person of `dump_person`."""
-    content: dict[str, Any] = json.loads(text)
-    backend, is_changed, provider = (content.pop(name) for name in ("backend", "changed", "provider"))
-    return Person(backend, Identity(**{**content, "groups": tuple(content["groups"])}), is_changed, provider)
 
 
 def enrolled(data: Mapping[str, str]) -> Enrolled | None:

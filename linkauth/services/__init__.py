@@ -25,6 +25,7 @@ from linkauth.hashing import hash_pool, worker_processes
 from linkauth.login import password_policy, powers
 from linkauth.login.admission import Admission
 from linkauth.login.codes import PageValues
+from linkauth.login.confirmations import Confirmations
 from linkauth.login.dispatch import NamedBackend, close_backend
 from linkauth.login.log_identities import show_identities
 from linkauth.login.opening import open_backends, open_providers
@@ -83,6 +84,7 @@ class Services:
     admission: Admission
     sign_in: SignIn
     provider_sign_in: ProviderSignIn
+    confirmations: Confirmations
     page_values: PageValues
     recovery: Recovery
     sign_up: SignUp
@@ -171,6 +173,7 @@ def build(settings: Settings) -> Services:
             admission=Admission(settings.sign_in_wait, lambda count: hash_pool().expected_wait(count)),
             sign_in=SignIn(backends, throttle, shadows, rules),
             provider_sign_in=ProviderSignIn(providers, backends, throttle, pending, settings.public_url),
+            confirmations=Confirmations(pending),
             page_values=page_values,
             recovery=Recovery(*steps),
             sign_up=SignUp(*steps),

@@ -183,6 +183,16 @@ class SignInPagesContract:
             assert ("switch", "mail") in [(button.get("name"), button.get("value")) for button in mailed.all("button")]
             assert {"inputmode": "numeric", "autocomplete": "one-time-code"}.items() <= page.inputs()["code"].items()
 
+    def test_the_confirmation_shows_the_client_the_scopes_and_the_account(self, theme: Theme) -> None:
+        for language in theme.languages:
+            page = Elements(step(theme, "confirm", language, scopes=("order_car", "unknown_scope"), account=HOSTILE))
+            texts = [text.strip() for text in page.texts]
+            assert {HOSTILE, "Google", "Order a taxi", "unknown_scope"} <= set(texts)
+            assert all(name in "".join(texts) for name in ("Ride Hailer", "Alexa"))
+            assert set(page.form("post").inputs()) == {"form_token", "challenge"}
+            without = Elements(step(theme, "confirm", language, scopes=()))
+            assert len(without.all("li")) == len(page.all("li")) - 2
+
     def test_recovery_codes_are_texts_and_the_person_confirms_them(self, theme: Theme) -> None:
         for language in theme.languages:
             page = Elements(step(theme, "recovery_codes", language))

@@ -31,8 +31,9 @@ STEP_ERRORS = {
     "second_factor": SECOND_FACTOR_ERRORS,
     "second_factor_setup": SETUP_ERRORS,
     "recovery_codes": states.STEP_ERRORS,
+    "confirm": states.STEP_ERRORS,
 }
-"""The pages of recovery, registration and the second factor with their errors."""
+"""The pages of recovery, registration, the second factor and the confirmation with their errors."""
 HIDDEN_FIELDS = {
     "recover": ("page",),
     "code": ("challenge", "username"),
@@ -41,6 +42,7 @@ HIDDEN_FIELDS = {
     "second_factor": ("challenge", "method"),
     "second_factor_setup": ("challenge",),
     "recovery_codes": ("challenge",),
+    "confirm": ("challenge",),
 }
 """The values that each page must send back, besides the form token."""
 CONTEXT: dict[str, Any] = {
@@ -50,6 +52,7 @@ CONTEXT: dict[str, Any] = {
     **{"method": "totp", "methods": ("totp", "recovery_code"), "remember_days": 0, "optional": False},
     "passkey_options": "",
     **{"secret": SECRET, "qr": QR, "uri": OTPAUTH_URI, "codes": RECOVERY_CODES},
+    **{"scopes": ("order_car",), "provider": "Google", "account": "ada@example.com"},
 }
 
 

@@ -18,7 +18,10 @@ from markupsafe import Markup, escape
 PAGE_CACHE_SIZE = 1_000
 # no text of a theme and no parameter can contain this
 _RANDOM = token_hex(8)
-INSERTED = ("form_token", "page", "wait", "challenge", "code", "redirect_uri", "action", "raw_query", "prefill")
+INSERTED = (
+    *("form_token", "page", "wait", "challenge", "code", "redirect_uri", "action", "raw_query", "prefill"),
+    "account",
+)
 """The variables that a template prints unchanged, most of them into hidden fields. It may also test them with `if`."""
 NOT_KEPT = ("secret", "codes")
 """A page with one of these variables contains secrets, so it is not kept."""

@@ -22,7 +22,8 @@ from linkauth.themes.sign_in_states import (
 
 PAGES = (
     *("login.jinja2", "password.jinja2", "recover.jinja2", "code.jinja2", "new_password.jinja2", "register.jinja2"),
-    *("second_factor.jinja2", "second_factor_setup.jinja2", "recovery_codes.jinja2", "error.jinja2", "home.jinja2"),
+    *("second_factor.jinja2", "second_factor_setup.jinja2", "recovery_codes.jinja2", "confirm.jinja2"),
+    *("error.jinja2", "home.jinja2"),
 )
 """The templates of pages that every theme has, either itself or from a parent."""
 MAIL = "mail.jinja2"
@@ -47,7 +48,7 @@ PURPOSES = ("recovery", "registration")
 """Values of `purpose`: what the code and the new password are for."""
 _CODE_ENDS = ("code_expired", "code_tries", "code_replaced", "code_unknown")
 STEP_ERRORS = ("throttled", "unavailable", "busy", "stale")
-"""Values of `error` on every page of a step; the page `recovery_codes` has no others."""
+"""Values of `error` on every page of a step; the pages `recovery_codes` and `confirm` have no others."""
 RECOVER_ERRORS = ("missing", *_CODE_ENDS, *STEP_ERRORS)
 """Values of `error` on the page `recover`. `code_…`: the code cannot be used any more."""
 CODE_ERRORS = ("wrong_code", "missing", *STEP_ERRORS)
@@ -118,6 +119,7 @@ def page_states(client_id: str, scopes: Sequence[str]) -> list[State]:
         *_new_password_states(client_id),
         *_register_states(client_id),
         *_second_factor_states(client_id),
+        *_confirm_states(client_id, scopes),
         *_error_states(),
         State("home", "fresh", {}),
     ]
@@ -224,6 +226,12 @@ def _second_factor_states(client_id: str) -> list[State]:
         State("recovery_codes", "fresh", {**context, "codes": RECOVERY_CODES}),
         *(State("recovery_codes", each, {**waiting, "codes": RECOVERY_CODES, "error": each}) for each in STEP_ERRORS),
     ]
+
+
+def _confirm_states(client_id: str, scopes: Sequence[str]) -> list[State]:
+    values = {"scopes": tuple(scopes), "provider": "Google", "account": USERNAME}
+    context = _step_context(client_id, challenge="example", **values)
+    return [*_step_states("confirm", context, STEP_ERRORS), State("confirm", "no_scopes", {**context, "scopes": ()})]
 
 
 def _with_error(code: FieldProblem) -> tuple[Field, ...]:

@@ -3,8 +3,8 @@
 from typing import Any
 
 MODULES = (
-    *("authorize", "errors", "health", "home", "introspect", "metadata", "provider", "provider_errors", "recover"),
-    *("register", "revoke", "second_factor", "static", "token", "userinfo"),
+    *("authorize", "confirm", "errors", "health", "home", "introspect", "metadata", "provider", "provider_errors"),
+    *("recover", "register", "revoke", "second_factor", "static", "token", "userinfo"),
 )
 
 

@@ -37,6 +37,7 @@ from linkauth.oauth2.errors import (
     UntrustedRequestError,
 )
 from linkauth.views.authorize import is_password_change, login_page, password_page
+from linkauth.views.confirm import ask_again, is_confirmation
 from linkauth.views.error_page import error_page
 from linkauth.views.json_errors import RETRY_SECONDS, is_api_request, json_error, path_of, retry_later
 from linkauth.views.recover import RECOVER
@@ -60,8 +61,6 @@ _DESCRIPTIONS = {
     "secret_in_query": "send secrets in the body, never in the URL: this secret is now in access logs, so replace it",
 }
 """Error descriptions for the developers of clients, by error code."""
-
-
 ORIGIN_LIMIT = 200
 """Maximum length of an Origin header in the log."""
 CROSS_SITE = "it was not sent from a page of linkauth.public_url"
@@ -158,6 +157,8 @@ def _show_form(request: Request, code: str, status: int, retry_after: int = 0, m
     authorization = request.services.oauth2.parse(request.query)
     if is_second_step(request):
         return shown_again(request, code, retry_after)
+    if is_confirmation(request):
+        return ask_again(request, code, status, retry_after)
     if request.matched_route is not None and request.matched_route.name in STEPS and is_step(request):
         if code != "wrong_password":
             return _steps(request).shown_again(request, code, status, retry_after, minimum)

@@ -18,6 +18,7 @@ from linkauth.oauth2.requests import AuthorizationRequest
 from linkauth.sign_ins import InvalidAnswer
 from linkauth.views.authorize import login_page, sign_in
 from linkauth.views.completion import complete
+from linkauth.views.confirm import ask
 from linkauth.views.steps import visit_of
 from linkauth.web.request import Request
 
@@ -50,7 +51,10 @@ def go(request: Request) -> Response:
 
 
 def come_back(request: Request) -> Response:
-    """Process the answer of a provider: sign the person in, create the link, and redirect to the client."""
+    """Process the answer of a provider: sign the person in, create the link, and redirect to the client.
+
+    If the sign-in is not bound to the browser, the person must confirm the link first.
+    """
     if request.method == "HEAD":
         # the answer can be used once, by the browser that shows the result
         return Response()
@@ -75,6 +79,9 @@ def come_back(request: Request) -> Response:
         person = request.services.provider_sign_in.finish(
             name, returned, dict(parameters), browser, request.remote_addr or ""
         )
+    if not returned.browser:
+        # perhaps it began in the browser of somebody else
+        return ask(request, authorization, name, person)
     return complete(request, authorization, person)
 
 

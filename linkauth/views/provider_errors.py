@@ -65,7 +65,7 @@ def unreadable(error: SignInUnreadable, request: Request) -> Response:
 def _page(request: Request, error: str, status: int, retry_after: int = 0, prefill: str = "") -> Response:
     authorization = request.services.oauth2.parse(request.query)
     offer = request.offer(authorization.client.client_id)
-    name = offer.provider_name(request.matchdict["provider"], request.language)
+    name = offer.provider_name(request.matchdict.get("provider", ""), request.language)
     return login_page(request, authorization, error, status, retry_after, provider=name, prefill=prefill)
 
 

@@ -1,8 +1,9 @@
 """The cookie that binds a sign-in at a provider to the browser that began it.
 
-It is a random value without any meaning. The login page sets it, and a browser that does not keep it, such as one that
-an app has opened, can sign in too. The provider sends the browser back with a request from another site: with a GET
-request, cookies with SameSite=Lax come along; with a posted form, only those with SameSite=None.
+It is a random value without any meaning. The login page sets it. In a browser that does not keep it, such as one that
+an app has opened, the person must confirm the link (`linkauth.login.confirmations`). The provider sends the browser
+back with a request from another site: with a GET request, cookies with SameSite=Lax come along; with a posted form,
+only those with SameSite=None.
 """
 
 from __future__ import annotations

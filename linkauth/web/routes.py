@@ -12,6 +12,7 @@ ROUTES = (
     # to a sign-in provider, and back
     ("go", "/authorize/go/{provider}", ("GET", "POST")),
     ("return", "/authorize/return/{provider}", ("GET", "POST")),
+    ("confirm", "/authorize/confirm", ("GET", "POST")),
     ("second_factor", "/authorize/second-factor", ("GET", "POST")),
     ("token", "/token", ("POST",)),
     # for platforms that require a separate URL for refresh requests

@@ -31,7 +31,7 @@ waits longer for the next refusal, instead of taking the time of the hashes."""
 REFUSAL_BURST = 0.25
 """The CPU time in seconds that refusals may take at once, after a time without refusals."""
 
-_PATHS = ("/authorize", "/authorize/recover", "/authorize/register")
+_PATHS = ("/authorize", "/authorize/recover", "/authorize/register", "/authorize/confirm")
 GO_PATH, RETURN_PATH = "/authorize/go/", "/authorize/return/"
 Job = Callable[[int], None]
 """Processes one request; the argument is the value of RETRY_AFTER_KEY."""

@@ -58,5 +58,6 @@ def test_development_without_https_needs_no_secure_cookie(make_provider_app: Cal
         if provider == "google":
             client.get(f"{RETURN}google?{urlencode(answer(sent, CODE))}", status=303)
         else:
-            # the cookie cannot come with a form of another site, so the sign-in is not bound to it
-            TestApp(app).post(f"{RETURN}apple", answer(sent, CODE), status=303)
+            # the cookie cannot come with a form of another site, so the person confirms the link
+            page = TestApp(app).post(f"{RETURN}apple", answer(sent, CODE), status=200)
+            assert page.html.find("form", {"method": "post"})["action"].startswith("/authorize/confirm?")

@@ -23,6 +23,7 @@ STEP_STATES = {
     "second_factor": {"remember", "recovery_code", "mail", "wrong_code", "expired"},
     "second_factor_setup": {"optional", "wrong_code"},
     "recovery_codes": {"fresh", "stale"},
+    "confirm": {"fresh", "no_scopes", "stale"},
 }
 """The states of the pages of several steps that differ in their elements, not only in a sentence."""
 languages = pytest.mark.parametrize("language", TEST_LANGUAGES)

@@ -9,6 +9,7 @@ import re
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import pytest
@@ -51,6 +52,12 @@ ROWS = list(rows())
 
 @row("signed in")
 def signed_in(stage: Stage) -> Any:
+    return stage.sign_in()
+
+
+@row("the browser keeps no cookies")
+def without_cookies(stage: Stage) -> Any:
+    stage.alexa.app.cookiejar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     return stage.sign_in()
 
 
@@ -215,6 +222,7 @@ def test_the_page_and_the_log_are_those_of_the_table(
     with caplog.at_level(logging.INFO, "linkauth"):
         response = SCENARIOS[outcome](stage)
     shown = heading(response).replace("Example Corp", "PROVIDER").replace("Example Rides", "SERVICE")
+    shown = shown.replace("Ride Hailer", "SKILL")
     assert shown == ("" if outcome == "signed in" else seen)
     assert ("access_token=" in response.headers.get("Location", "")) is (outcome == "signed in")
     level, _, message = logged.partition(" ")

@@ -32,6 +32,7 @@ STEPS = {
     "second_factor": SECOND_FACTOR_ERRORS,
     "second_factor_setup": SETUP_ERRORS,
     "recovery_codes": states.STEP_ERRORS,
+    "confirm": states.STEP_ERRORS,
 }
 INTERNAL = {"catalog", "gettext", "ngettext", "_"}
 """The globals that {% trans %} uses."""
