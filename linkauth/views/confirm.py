@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 from pyramid.response import Response
 
-from linkauth.login.confirmations import Confirmation
 from linkauth.oauth2.errors import StorageUnavailableError
 from linkauth.oauth2.requests import AuthorizationRequest
 from linkauth.views.authorize import login_page, sign_in
@@ -63,7 +62,7 @@ def ask_again(request: Request, error: str, status: int, retry_after: int = 0) -
     authorization = request.services.oauth2.parse(request.query)
     query = request.environ.get("QUERY_STRING", "")
     try:
-        confirmation = request.services.confirmations.find(request.form["challenge"], query)
+        confirmation: Any = request.services.confirmations.find(request.form["challenge"], query)
     except StorageUnavailableError:
         # this page may already be the answer to this error
         confirmation, error, status = None, "unavailable", 503
@@ -75,11 +74,12 @@ def ask_again(request: Request, error: str, status: int, retry_after: int = 0) -
 def _page(
     request: Request,
     authorization: AuthorizationRequest,
-    confirmation: Confirmation,
+    confirmation: Any,
     error: str = "",
     status: int = 200,
     retry_after: int = 0,
 ) -> Response:
+    """Render the page of a Confirmation."""
     client_id, query = authorization.client.client_id, request.environ.get("QUERY_STRING", "")
     response = request.page(
         "confirm",
