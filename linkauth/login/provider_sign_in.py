@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from linkauth.identities import address_bucket, shown_name
+from linkauth.identities import shown_name
 from linkauth.login.dispatch import NamedBackend
 from linkauth.login.matching import Unmatched, find_person
 from linkauth.login.pending import PendingSignIns, new_value
@@ -44,7 +44,7 @@ class OtherBrowser(Exception):
 @dataclass(frozen=True, slots=True)
 class ReturnedSignIn:
     """A sign-in that comes back from a provider; it may have ended. `query` is the raw query of its authorization
-    request, and `browser` the digest of the cookie, or of the address, that it is bound to."""
+    request, and `browser` the digest of the cookie that it is bound to, or ""."""
 
     state: str = field(repr=False)
     provider: str
@@ -94,7 +94,7 @@ class ProviderSignIn:
             "query": visit.query,
             "client_id": visit.client_id,
             "language": visit.language,
-            "browser": _bound_to(browser, visit.address),
+            "browser": _digest(browser) if browser else "",
             "memory": json.dumps(dict(redirect.memory)),
         }
         self._pending.put(request.state, "provider", data, int(self._clock()))
@@ -124,7 +124,7 @@ class ProviderSignIn:
         # stop the sign-ins of that address. Nothing can be guessed here, and each call of the provider uses up a start,
         # which is counted
         with self._throttle.code_attempt(address):
-            person = self._finish(name, returned, parameters, _bound_to(browser, address))
+            person = self._finish(name, returned, parameters, browser)
         self._throttle.finish_at_provider(address)
         return person
 
@@ -135,7 +135,7 @@ class ProviderSignIn:
             self._refuse(name, f"the sign-in was begun at another provider: {returned.provider}")
             raise InvalidAnswer("the answer is for another provider")
         # a sign-in that began without a cookie must not end in a browser that has one: it began elsewhere
-        if not hmac.compare_digest(returned.browser, browser):
+        if not hmac.compare_digest(returned.browser, _digest(browser) if browser else ""):
             self._refuse(name, "another browser has begun the sign-in, or this one has lost its cookie")
             raise OtherBrowser
         with calls.place():
@@ -166,15 +166,6 @@ class ProviderSignIn:
 
     def _refuse(self, name: str, reason: str) -> None:
         event(log, logging.WARNING, "sign-in at a provider refused", provider=name, reason=reason)
-
-
-def _bound_to(browser: str, address: str) -> str:
-    """Returns the digest of what binds a sign-in to a browser: the cookie, or the IP address of one without a cookie.
-
-    Otherwise somebody could begin without a cookie, and send the URL of the provider to a person who has never been
-    here: the person would link without having seen a page of linkauth.
-    """
-    return _digest(browser or f"address {address_bucket(address)}")
 
 
 def _digest(text: str) -> str:

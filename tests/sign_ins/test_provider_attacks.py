@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from linkauth.login.pending import PENDING_SECONDS
 from linkauth.services import services_of
 from linkauth.storage.tables import challenges, links
-from tests.alexa import fragment, query
+from tests.alexa import fragment
 from tests.sign_ins.phone import ADA, OTHER, RETURN, Phone, answer, stand_in
 from tests.sign_ins.stand_in import CANARY, code_of
 
@@ -78,17 +78,6 @@ def test_the_state_of_another_browser_is_not_used_up(provider_app: Any, phone: P
     sent = phone.started()
     Phone(provider_app).come_back(sent, CODE, status=403)
     phone.linked(phone.come_back(sent, CODE))
-
-
-def test_a_sign_in_without_a_cookie_is_bound_to_the_address(provider_app: Any) -> None:
-    """The victim has never been here, and opens the URL of the provider that the attacker has got."""
-    attacker, victim = Phone(provider_app, "203.0.113.66"), Phone(provider_app, "203.0.113.77")
-    page = attacker.alexa.open()
-    attacker.client.reset()
-    sent = query(attacker.go(page=page).location)
-    attacker.client.reset()
-    assert victim.come_back(sent, CODE, status=403).location is None
-    attacker.linked(attacker.come_back(sent, CODE))
 
 
 def test_a_posted_answer_is_bound_to_the_browser_too(provider_app: Any, phone: Phone) -> None:
