@@ -161,6 +161,10 @@ def test_a_person_comes_back_from_a_provider_with_a_posted_form(
     page.wait_for_url(f"{posting_server.url}/authorize/return/own")
     answer = next(each for each in reversed(visitor.requests) if each.url == page.url)
     assert answer.method == "POST"
+    # without https, no cookie comes along with a posted form, so the person confirms the link
+    expect(page.locator("#which")).to_contain_text(login)
+    page.click("form[action*='/authorize/confirm?'] .primary")
+    page.wait_for_url(f"{posting_server.url}/authorize/confirm?**")
     set_up(visitor, language, f"posted-{language}-{script}")
     expect_link(visitor, posting_server)
 
