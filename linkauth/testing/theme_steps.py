@@ -52,7 +52,7 @@ CONTEXT: dict[str, Any] = {
     **{"method": "totp", "methods": ("totp", "recovery_code"), "remember_days": 0, "optional": False},
     "passkey_options": "",
     **{"secret": SECRET, "qr": QR, "uri": OTPAUTH_URI, "codes": RECOVERY_CODES},
-    **{"scopes": ("order_car",), "provider": "Google", "account": "ada@example.com"},
+    **{"scopes": ("order_car",), "provider_name": "Google", "account": "ada@example.com"},
 }
 
 

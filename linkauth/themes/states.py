@@ -229,7 +229,7 @@ def _second_factor_states(client_id: str) -> list[State]:
 
 
 def _confirm_states(client_id: str, scopes: Sequence[str]) -> list[State]:
-    values = {"scopes": tuple(scopes), "provider": "Google", "account": USERNAME}
+    values = {"scopes": tuple(scopes), "provider_name": "Google", "account": USERNAME}
     context = _step_context(client_id, challenge="example", **values)
     return [*_step_states("confirm", context, STEP_ERRORS), State("confirm", "no_scopes", {**context, "scopes": ()})]
 

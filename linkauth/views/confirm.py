@@ -92,7 +92,7 @@ def _page(
         action=f"{urlsplit(request.services.oauth2.url).path}/authorize/confirm?{query}",
         challenge=confirmation.value,
         scopes=authorization.scopes,
-        provider=request.offer(client_id).provider_name(confirmation.provider, request.language),
+        provider_name=request.offer(client_id).provider_name(confirmation.provider, request.language),
         account=confirmation.account,
     )
     if retry_after:
