@@ -25,6 +25,7 @@ from linkauth.storage import (
     revision,
     unreadable_keys_problem,
 )
+from linkauth.storage.deadline import START_SECONDS, operation
 from linkauth.storage.engine import KEY, POOL_SIZE, connection_limit, describe_error
 from linkauth.storage.schema import HEAD, unwritable
 
@@ -35,6 +36,12 @@ LATE_SECONDS = 300
 
 def database_checks(configuration: Configuration) -> Iterator[Finding]:
     """Yields what was found of linkauth's database. Database errors become failed findings instead of exceptions."""
+    with operation(START_SECONDS):
+        findings = list(_checked(configuration))
+    yield from findings
+
+
+def _checked(configuration: Configuration) -> Iterator[Finding]:
     settings = configuration.settings
     try:
         engine = open_engine(settings.database)

@@ -59,6 +59,7 @@ from linkauth.storage import (
     unreadable_keys_problem,
     upgrade,
 )
+from linkauth.storage.deadline import START_SECONDS, operation
 from linkauth.themes.opening import mail_renderer, open_themes
 from linkauth.themes.theme import Theme
 
@@ -245,7 +246,8 @@ def _create_issuer(settings: Settings, storage: LinkStore, keys: KeyStore) -> Is
     encrypted with another secret.
     """
     try:
-        stored = keys.load()
+        with operation(START_SECONDS):
+            stored = keys.load()
     except StorageUnavailableError as error:
         raise SettingsError([("linkauth.database", f"the signing keys cannot be read: {error}")]) from error
     require_signing_keys(settings, stored)
@@ -262,7 +264,8 @@ def _create_issuer(settings: Settings, storage: LinkStore, keys: KeyStore) -> Is
 def _encrypt_keys_for_new_secret(keys: KeyStore) -> None:
     """Encrypt the signing keys for the new secret too, so that servers without the former secret can read them."""
     try:
-        count = keys.add_seals()
+        with operation(START_SECONDS):
+            count = keys.add_seals()
     except (SQLAlchemyError, StorageUnavailableError) as error:
         log.warning("signing keys are not yet encrypted for the new linkauth.secret: error=%s", reason(error))
     else:

@@ -15,6 +15,8 @@ from sqlalchemy import PoolProxiedConnection, QueuePool
 
 REQUEST_SECONDS = 1.75
 """Limit while an HTTP request waits. It is below 2 seconds, which leaves time for the response."""
+START_SECONDS = 15
+"""Limit while a server starts, and for opening the connections of CLI commands: nobody waits for a response."""
 OPERATOR_SECONDS = 60
 """Limit for the wait of CLI commands for a lock or a connection."""
 
@@ -46,7 +48,13 @@ class DeadlinePool(QueuePool):
 
 @contextmanager
 def operation(seconds: float) -> Iterator[None]:
-    """Context manager that sets the deadline of the current thread to `seconds` from now."""
+    """Context manager that sets the deadline of the current thread to `seconds` from now.
+
+    Inside another one it has no effect, so that the deadline of the start applies to each step of the start.
+    """
+    if getattr(_thread, "is_active", False):
+        yield
+        return
     _thread.deadline, _thread.is_active = time.monotonic() + seconds, True
     try:
         yield

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, event
 from sqlalchemy.exc import DisconnectionError
 
+from linkauth.storage.deadline import START_SECONDS
 from linkauth.storage.sqlite import READ_ONLY
 
 STATEMENT_SECONDS = 1.5
@@ -21,7 +22,9 @@ IDLE_SECONDS = 30
 
 def options(url: URL, for_operator: bool) -> dict[str, Any]:
     """Returns the arguments of `create_engine` for a PostgreSQL server."""
-    connect_args: dict[str, Any] = {"connect_timeout": 10 if for_operator else 2}
+    # connections of requests have a deadline too, unless another driver opens them
+    has_deadline = url.get_driver_name() == "psycopg"
+    connect_args: dict[str, Any] = {"connect_timeout": START_SECONDS if for_operator or has_deadline else 2}
     if not for_operator:
         limits = {
             **{"statement_timeout": STATEMENT_SECONDS, "lock_timeout": LOCK_SECONDS},
@@ -29,7 +32,13 @@ def options(url: URL, for_operator: bool) -> dict[str, Any]:
         }
         connect_args["options"] = " ".join(f"-c {name}={limit * 1000:.0f}" for name, limit in limits.items())
     # other drivers have no cheaper check
-    return {"connect_args": connect_args, "pool_pre_ping": url.get_driver_name() != "psycopg"}
+    return {"connect_args": connect_args, "pool_pre_ping": not has_deadline}
+
+
+def lift_limits(connection: Connection) -> None:
+    """Removes the time limits of the statements of the current transaction, for a migration."""
+    for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+        connection.exec_driver_sql(f"SET LOCAL {name} = 0")
 
 
 def configure(engine: Engine, for_operator: bool) -> None:

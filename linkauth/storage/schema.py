@@ -13,6 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from linkauth.config.settings import Settings, SettingsError
 from linkauth.redaction import reason, redact
+from linkauth.storage import postgresql
+from linkauth.storage.deadline import OPERATOR_SECONDS, START_SECONDS, operation
 from linkauth.storage.engine import open_engine
 from linkauth.storage.tables import VERSION_TABLE
 
@@ -28,7 +30,7 @@ def revision(engine: Engine) -> str | None:
         if file is not None and not os.path.exists(file):
             # connecting would create it
             return None
-        with engine.connect() as connection:
+        with operation(START_SECONDS), engine.connect() as connection:
             if not inspect(connection).has_table(VERSION_TABLE):
                 return None
             return connection.execute(select(column("version_num")).select_from(table(VERSION_TABLE))).scalar()
@@ -80,7 +82,9 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
         with _settings_errors(engine):
             if file := _file(engine):
                 file.parent.mkdir(parents=True, exist_ok=True)
-            with engine.begin() as connection:
+            with operation(OPERATOR_SECONDS), engine.begin() as connection:
+                if engine.dialect.name == "postgresql":
+                    postgresql.lift_limits(connection)
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
     return before, HEAD

@@ -44,7 +44,8 @@ def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         engine.dispose()
     else:
         with running() as server:
-            engine = open_engine(server.url)
+            # without the time limit of requests, which a busy machine exceeds
+            engine = open_engine(server.url, for_operator=True)
             yield engine
             engine.dispose()
 

@@ -23,7 +23,7 @@ from linkauth.oauth2.tokens import Link, StorageUnavailableError, Token, digest,
 from linkauth.storage import LinkStore, deadline, open_engine, upgrade
 from linkauth.storage.deadline import OPERATOR_SECONDS, REQUEST_SECONDS
 from linkauth.storage.engine import POOL_SIZE, Reader
-from linkauth.storage.schema import HEAD
+from linkauth.storage.schema import HEAD, revision
 from linkauth.storage.tables import metadata
 from tests.alexa import Alexa
 from tests.conftest import https
@@ -237,6 +237,31 @@ def test_silent_server_is_abandoned_in_time() -> None:
         with closing(LinkStore(engine)) as store, pytest.raises(StorageUnavailableError):
             store.find(digest("x"), "access")
         engine.dispose()
+
+
+def test_start_waits_longer_than_requests(make_app: Callable[..., Any], postgresql: PostgreSQL) -> None:
+    """While the start waits for a response, two requests give up, one after the other."""
+    operator = open_engine(postgresql.url, for_operator=True)
+    upgrade(operator)
+    operator.dispose()
+    engine, starting_engine = open_engine(postgresql.url), open_engine(postgresql.url)
+    postgresql.hang()
+    try:
+        with ThreadPoolExecutor(2) as threads:
+            found = threads.submit(revision, starting_engine)
+            started = threads.submit(make_app, database=postgresql.url, database_upgrade="command")
+            for _ in range(2):
+                with pytest.raises(OperationalError, match="the server did not respond in time"), engine.connect():
+                    pass
+            assert found.running()
+            assert started.running()
+            postgresql.resume()
+            assert found.result(30) == HEAD
+            assert https(started.result(30)).get("/health/ready").json["ready"] is True
+    finally:
+        postgresql.resume()
+    engine.dispose()
+    starting_engine.dispose()
 
 
 def test_expired_deadline_applies_to_first_statement(postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch) -> None:
