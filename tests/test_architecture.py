@@ -113,6 +113,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
             "hashing",
             "identities",
             "login",
+            "logs",
             "mail",
             "oauth2.errors",
             "redaction",

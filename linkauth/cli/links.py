@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from linkauth.cli.groups import DefaultGroup
+from linkauth.cli.operator import Operator, operator_option, record
 from linkauth.cli.printing import format_option, print_rows, with_iso_times
 from linkauth.cli.resources import open_database
+from linkauth.identities import shown_name
 
 if TYPE_CHECKING:
     from linkauth.config.settings import Settings
@@ -130,6 +132,7 @@ def list_command(
     "--reason", required=True, callback=_reason, metavar="TEXT", help="The reason, which is stored with the links."
 )
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@operator_option
 def end_command(
     ini: str,
     person: str | None,
@@ -139,6 +142,7 @@ def end_command(
     end_all: bool,
     reason: str,
     yes: bool,
+    operator: Operator,
 ) -> None:
     """End links. Their tokens become invalid, and the people must link again."""
     if end_all == any(selection is not None for selection in (person, skill, older_than, unused_for)):
@@ -154,4 +158,15 @@ def end_command(
         if count and not yes:
             click.confirm(f"End {count} link(s)?", abort=True)
         ended = link_admin.end(selection, reason, int(time.time())) if count else 0
+        record(
+            operator,
+            "links_ended",
+            count=ended,
+            reason=reason,
+            person=None if person is None else shown_name(person),
+            client=selection.client_id,
+            all="yes" if end_all else None,
+            older_than=older_than,
+            unused_for=unused_for,
+        )
     click.echo(f"{ended} link(s) ended")

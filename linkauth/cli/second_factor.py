@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from linkauth.cli.groups import DefaultGroup
+from linkauth.cli.operator import Operator, operator_option, record
 from linkauth.cli.printing import format_option, print_rows, printable, with_iso_times
 from linkauth.cli.resources import open_database
+from linkauth.identities import shown_name
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -62,12 +64,12 @@ def show_command(ini: str, name: str, output_format: str) -> None:
 @click.argument("ini", metavar="INI")
 @click.argument("name", metavar="NAME")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-def reset_command(ini: str, name: str, yes: bool) -> None:
+@operator_option
+def reset_command(ini: str, name: str, yes: bool, operator: Operator) -> None:
     """Remove the second factor of a person, with its recovery codes, passkeys and remembered devices.
 
     NAME is a user name, or <backend>:<subject>. Links that exist remain. At the next sign-in, the person sets up a new
-    second factor, after the first step only: make sure that it is the owner of the account who asks. The log gets a
-    line with the name of your account on this machine.
+    second factor, after the first step only: make sure that it is the owner of the account who asks.
     """
     with open_database(ini) as (settings, engine):
         admin = _admin(settings, engine)
@@ -78,8 +80,9 @@ def reset_command(ini: str, name: str, yes: bool) -> None:
         account = _account(found[0])
         if not yes:
             click.confirm(f"Remove the second factor of {printable(found[0]['username'])} ({account})?", abort=True)
-        if not admin.remove(found[0]["backend"], found[0]["subject"], _operator()):
+        if not admin.remove(found[0]["backend"], found[0]["subject"]):
             raise click.ClickException(f"{account}: the second factor was removed meanwhile")
+        record(operator, "second_factor_reset", backend=found[0]["backend"], person=shown_name(account))
     click.echo(f"{printable(account)}: the second factor, recovery codes, passkeys and remembered devices are removed")
 
 
@@ -134,14 +137,3 @@ def _looked_up(settings: Settings, name: str) -> Iterator[str]:
 
 def _account(row: dict[str, Any]) -> str:
     return f"{row['backend']}:{row['subject']}"
-
-
-def _operator() -> str:
-    """Returns the name of the operator's account on this machine, for the log."""
-    from getpass import getuser
-
-    try:
-        return getuser()
-    except (OSError, KeyError):
-        # an account without a name, as in a container
-        return "unknown"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from linkauth.backends import Lookup
+from linkauth.cli.operator import Operator, operator_option, record
 from linkauth.cli.printing import print_rows, printable
 from linkauth.cli.resources import open_database
 from linkauth.login.leavers import ENDING, OPTIONAL
@@ -69,6 +70,7 @@ class AnotherSweep(click.ClickException):
 @click.option("--dry-run", is_flag=True, help="Look everybody up, log the links that would end, and end none.")
 @click.option("--restart", is_flag=True, help="Start again, also if the last sweep was interrupted.")
 @click.option("--json", "as_document", is_flag=True, help="Print the report as a JSON document, and no progress bar.")
+@operator_option
 def sweep(
     ini: str,
     only: tuple[str, ...],
@@ -78,6 +80,7 @@ def sweep(
     dry_run: bool,
     restart: bool,
     as_document: bool,
+    operator: Operator,
 ) -> None:
     """Look everybody with a link up again, and end the links of people who have left.
 
@@ -112,6 +115,9 @@ def sweep(
                 reports = list(sweeper.run(only))
             except LeaseLost as error:
                 raise AnotherSweep(f"another sweep has taken over: {redact(error)}") from None
+        for report in reports if not dry_run else ():
+            ended = report.counts.get("ended", 0)
+            record(operator, "swept", backend=report.backend, outcome=report.outcome, count=ended)
     _print(reports, options, as_document)
     sys.exit(max((EXIT_CODES.get(report.outcome, 0) for report in reports), default=0))
 

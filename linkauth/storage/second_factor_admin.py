@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Engine, and_, false, func, or_, select, tuple_
 
-from linkauth.identities import shown_name
-from linkauth.logs import event
 from linkauth.storage.engine import Reader, Writer
 from linkauth.storage.passkeys import DELETE_PASSKEYS
 from linkauth.storage.second_factors import (
@@ -24,7 +21,6 @@ from linkauth.storage.tables import second_factors
 FACTOR_COLUMNS = ("backend", "subject", "username", "enrolled_at", "used_at", "codes_left", "failures", "waits_until")
 BATCH_SIZE = 100
 """Number of rows per query, so that the server is not blocked for long."""
-log = logging.getLogger(__name__)
 
 
 class SecondFactorAdmin:
@@ -56,21 +52,16 @@ class SecondFactorAdmin:
         with self._reader.connect() as connection:
             return {row[0]: row[1] for row in connection.execute(counted.order_by(second_factors.c.backend))}
 
-    def remove(self, backend: str, subject: str, operator: str) -> bool:
+    def remove(self, backend: str, subject: str) -> bool:
         """Removes a second factor with its recovery codes and passkeys.
 
-        Its remembered devices are then not accepted any more. `operator` is the name of the operator for the log.
-        Returns False if there is none.
+        Its remembered devices are then not accepted any more. Returns False if there is none.
         """
         account = {"of_backend": backend, "of_subject": subject}
         with self._writer.begin() as connection:
             connection.execute(DELETE_CODES, account)
             connection.execute(DELETE_PASSKEYS, account)
-            is_removed = connection.execute(DELETE_FACTOR, account).rowcount == 1
-        if is_removed:
-            person = shown_name(f"{backend}:{subject}")
-            event(log, logging.WARNING, "second factor removed", backend=backend, person=person, operator=operator)
-        return is_removed
+            return connection.execute(DELETE_FACTOR, account).rowcount == 1
 
     def unreadable(self) -> int:
         """Returns the number of second factors that no secret in the ini file decrypts."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import logging
 from collections.abc import Callable
@@ -12,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from linkauth.cli import main
+from linkauth.cli.operator import system_account
 from tests.conftest import ROOT
 from tests.second_factor.browser import Site
 
@@ -65,8 +65,8 @@ def test_reset_asks_first_and_then_the_person_enrols_again(
     with caplog.at_level(logging.WARNING):
         output = linkauth("second-factor", "reset", ini, "ada", "--yes")
     assert output.startswith("staff:1: the second factor, recovery codes, passkeys and remembered devices are removed")
-    (record,) = [each for each in caplog.records if each.getMessage().startswith("second factor removed")]
-    assert f"operator={getpass.getuser()}" in record.getMessage()
+    (record,) = [each for each in caplog.records if each.getMessage().startswith("admin.second_factor_reset")]
+    assert f"operator={system_account()} " in record.getMessage()
     assert "nobody of that name" in linkauth("second-factor", "reset", ini, "ada", "--yes", expect=1)
     assert browser.sign_in() == "second_factor_setup"
     assert browser.set_up() == "recovery_codes"
