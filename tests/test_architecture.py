@@ -77,6 +77,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
         "hashing",
         "identities",
         "login",
+        "logs",
         "mail",
         "oauth2",
         "redaction",

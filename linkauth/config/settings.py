@@ -162,6 +162,7 @@ class Settings:
         secrets = {"secret": self.secret}
         # the settings of a client with a fault are None
         secrets |= {f"client.{name}.secret": each.secret for name, each in self.clients.items() if each}
+        secrets |= {f"client.{name}.next_secret": each.next_secret for name, each in self.clients.items() if each}
         for key in (key for key, secret in secrets.items() if secret in PUBLISHED_SECRETS and not loopback):
             yield key, f"is the published secret of development.ini; {REMEDY}"
         if any(len(secret) < 32 for secret in self.previous_secrets):

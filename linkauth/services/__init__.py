@@ -42,7 +42,7 @@ from linkauth.oauth2.errors import StorageUnavailableError
 from linkauth.oauth2.grants import Issuer
 from linkauth.oauth2.jwt import Signer
 from linkauth.redaction import reason, redact
-from linkauth.services.clients import create_clients
+from linkauth.services.clients import ReplacedSecrets, create_clients
 from linkauth.services.second_step import encrypt_for_new_secret, open_second_step
 from linkauth.storage import (
     ChallengeStore,
@@ -148,7 +148,7 @@ def build(settings: Settings) -> Services:
         if settings.previous_secrets:
             _encrypt_keys_for_new_secret(keys)
         simulated = additional_redirect_uris(settings.public_url, settings.simulator.client, settings.clients)
-        registered = Clients(create_clients(settings.clients, simulated), throttle.client_attempt)
+        registered = Clients(create_clients(settings.clients, simulated), throttle.client_attempt, ReplacedSecrets())
         server = AuthorizationServer(settings.public_url, registered, _create_issuer(settings, links, keys), time.time)
         rules = password_policy.from_settings(settings)
         # from here on each Shadow closes its backend itself, after its threads have stopped

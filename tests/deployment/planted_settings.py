@@ -57,6 +57,7 @@ PLANTED = {
     "previous_secrets": SECRETS["previous_secrets"],
     "database": f"postgresql+psycopg://reader:{encoded(SECRETS['database'])}@{UNREACHABLE}/links",
     "client.alexa.secret": SECRETS["client.alexa.secret"],
+    "client.alexa.next_secret": SECRETS["client.alexa.next_secret"],
     "backend.staff.url": f"mariadb+pymysql://reader:{encoded(SECRETS['backend.staff.url'])}@{UNREACHABLE}/people",
     "backend.staff.fallback_urls": f"mariadb://r:{encoded(SECRETS['backend.staff.fallback_urls'])}@{UNREACHABLE}/x"
     f" mariadb://r:{encoded(SECRETS['backend.staff.fallback_urls'])}@{UNREACHABLE}/y",

@@ -235,7 +235,11 @@ format = %(levelname)s %(name)s: %(message)s
 
 @pytest.mark.parametrize("formatter", ["json", "plain"])
 def test_a_running_server_logs_no_secret(tmp_path: Path, formatter: str, postgresql_server: PostgreSQL) -> None:
-    changes = {key: value for key, value in PLANTED.items() if key not in ("database", "client.alexa.secret")} | FURTHER
+    changes = {
+        key: value
+        for key, value in PLANTED.items()
+        if key not in ("database", "client.alexa.secret", "client.alexa.next_secret")
+    } | FURTHER
     database_url = f"postgresql+psycopg://reader:{encoded(password(2))}@127.0.0.1:{postgresql_server.port}/postgres"
     urls = {key: changes.pop(f"backend.staff.{key}").replace("%", "%%") for key in ("url", "fallback_urls")}
     server = DevelopmentServer(
