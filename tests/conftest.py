@@ -15,14 +15,15 @@ import pytest
 from hypothesis import HealthCheck, settings
 from webtest import TestApp
 
-from linkauth import redaction
 from linkauth.services import services_of
 from linkauth.simulator import people
 from tests.alexa import Alexa, https
 from tests.backends.outcomes import ENTRY_POINTS
 from tests.backends.shadow_app import SHADOW_SETTINGS, ShadowApp
+from tests.isolation import isolate_logging, isolate_redaction
 from tests.providers.mailbox import ENTRY_POINTS as PROVIDER_ENTRY_POINTS
 
+__all__ = ["isolate_logging", "isolate_redaction"]
 ROOT = Path(__file__).parent.parent
 MEMORY = Path("/dev/shm")
 MIN_MEMORY = 2**28
@@ -41,14 +42,6 @@ CHANGING_SETTINGS = {
 # time limits of examples would fail on a busy machine
 settings.register_profile("linkauth", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("linkauth")
-
-
-@pytest.fixture(autouse=True)
-def isolate_redaction(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Removes the secrets that a test registers; a process registers those of its ini file for its whole life."""
-    monkeypatch.setattr(redaction, "_forms", dict(redaction._forms))
-    monkeypatch.setattr(redaction, "_short_parts", set(redaction._short_parts))
-    monkeypatch.setattr(redaction, "_registered", set(redaction._registered))
 
 
 @pytest.fixture(scope="session")

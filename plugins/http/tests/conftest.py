@@ -9,8 +9,11 @@ import pytest
 
 from linkauth.testing import settings_of
 from linkauth_http import HTTPBackend, HTTPSettings
+from tests.isolation import isolate_logging, isolate_redaction
 
 from .api import API, Handler
+
+__all__ = ["isolate_logging", "isolate_redaction"]
 
 
 def settings_for(*urls: str, **changes: Any) -> HTTPSettings:

@@ -10,9 +10,12 @@ import pytest
 from linkauth import identities
 from linkauth.testing import settings_of
 from linkauth_ldap import LDAPBackend, LDAPSettings
+from tests.isolation import isolate_logging, isolate_redaction
 from tests.servers import openldap, samba
 from tests.servers.openldap import OpenLDAP
 from tests.servers.samba import SambaAD
+
+__all__ = ["isolate_logging", "isolate_redaction"]
 
 
 @pytest.fixture(autouse=True)

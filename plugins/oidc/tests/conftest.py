@@ -11,8 +11,11 @@ import pytest
 from linkauth.sign_ins import ProvidedIdentity, Redirect, SignInRequest, SignInResponse
 from linkauth.testing import settings_of
 from linkauth_oidc import OIDCProvider, OIDCSettings
+from tests.isolation import isolate_logging, isolate_redaction
 
 from .provider import CLIENT_ID, CLIENT_SECRET, Provider
+
+__all__ = ["isolate_logging", "isolate_redaction"]
 
 REDIRECT_URI = "https://link.example.com/authorize/return/corp"
 REQUEST = SignInRequest(REDIRECT_URI, "the-state_of-this-sign-in", "de")

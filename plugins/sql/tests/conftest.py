@@ -8,11 +8,14 @@ from contextlib import closing
 import pytest
 
 from linkauth import identities
+from tests.isolation import isolate_logging, isolate_redaction
 from tests.servers import mariadb, postgresql
 from tests.servers.mariadb import MariaDB
 from tests.servers.postgresql import PostgreSQL
 
 from .servers import PASSWORD, MariaDBStore, PostgreSQLStore
+
+__all__ = ["isolate_logging", "isolate_redaction"]
 
 
 @pytest.fixture(autouse=True)
