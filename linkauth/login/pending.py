@@ -35,7 +35,7 @@ class PendingSignIns(Protocol):
     def put(
         self, value: str, purpose: PendingPurpose, data: Mapping[str, str], now: int, seconds: int = PENDING_SECONDS
     ) -> None:
-        """Stores a pending sign-in that is valid for `seconds`."""
+        """Stores a pending sign-in that is valid for `seconds`; does nothing if the value is stored already."""
 
     def find(self, value: str, purpose: PendingPurpose, now: int) -> Mapping[str, str] | None:
         """Returns the data; None if the value is unknown, was taken or has expired."""

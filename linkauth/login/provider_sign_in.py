@@ -9,7 +9,6 @@ from __future__ import annotations
 import hmac
 import json
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from linkauth.identities import shown_name
 from linkauth.login.dispatch import NamedBackend
 from linkauth.login.matching import Unmatched, find_person
 from linkauth.login.pending import PendingSignIns, new_value
-from linkauth.login.provider_calls import ALL_PLACES, ProviderCalls
+from linkauth.login.provider_calls import THREADS, AllPlaces, ProviderCalls, ProviderUnavailable
 from linkauth.login.providers import NamedProvider
 from linkauth.login.sign_in import Person
 from linkauth.login.throttle import Throttle
@@ -70,13 +69,18 @@ class ProviderSignIn:
         public_url: str,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        places = threading.BoundedSemaphore(ALL_PLACES)
-        self._providers = {named.name: ProviderCalls(named, places) for named in providers}
+        self._named = tuple(providers)
+        self.share_threads(THREADS)
         self._backends = tuple(backends)
         self._throttle = throttle
         self._pending = pending
         self._public_url = public_url
         self._clock = clock
+
+    def share_threads(self, count: int) -> None:
+        """Sets the number of the threads for sign-ins. A server calls it before the first sign-in."""
+        places = AllPlaces(count)
+        self._providers = {named.name: ProviderCalls(named, places) for named in self._named}
 
     def begin(self, name: str, visit: Visit, browser: str) -> str:
         """Returns the URL of the provider `name`, to which the browser is sent.
@@ -87,8 +91,13 @@ class ProviderSignIn:
         calls = self._providers[name]
         self._throttle.start_at_provider(visit.address)
         request = SignInRequest(calls.named.redirect_uri(self._public_url), new_value(), visit.language)
-        with calls.place():
-            redirect = calls.begin(request)
+        try:
+            with calls.place():
+                redirect = calls.begin(request)
+        except ProviderUnavailable:
+            # nothing is stored, and people who try again during an outage must not be stopped after it
+            self._throttle.finish_at_provider(visit.address)
+            raise
         data = {
             "provider": name,
             "query": visit.query,

@@ -11,7 +11,6 @@ query of the authorization request. The stored stage decides what a posted form 
 from __future__ import annotations
 
 import logging
-import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -19,8 +18,8 @@ from dataclasses import replace
 from linkauth.config.settings import Settings
 from linkauth.identities import shown_name
 from linkauth.login import totp
-from linkauth.login.codes import new_code
-from linkauth.login.factors import RECOVERY_CODES, Attempt, Proof, SecondFactor, SecondFactors, SecondFactorUnreadable
+from linkauth.login.enrolment import Enrolment, is_enrolled
+from linkauth.login.factors import Attempt, Proof, SecondFactor, SecondFactors, SecondFactorUnreadable
 from linkauth.login.kept_person import dump_person, load_person
 from linkauth.login.mailed_factor import MailedFactor
 from linkauth.login.passkey_factor import PasskeyFactor
@@ -47,7 +46,8 @@ log = logging.getLogger(__name__)
 class SecondStep:
     """The second step of sign-ins. `clock` returns seconds since 1970.
 
-    All methods raise the errors of an unavailable storage, and SecondFactorUnreadable.
+    `require_admitted` raises AccountRefused or BackendUnavailable unless a person may still sign in. All methods raise
+    the errors of an unavailable storage, and SecondFactorUnreadable.
     """
 
     def __init__(
@@ -56,11 +56,13 @@ class SecondStep:
         throttle: Throttle,
         factors: SecondFactors,
         pending: PendingSignIns,
+        require_admitted: Callable[[Person], None],
         mailed: MailedFactor | None,
         passkeys: PasskeyFactor | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._throttle, self._factors, self._pending, self._mailed = throttle, factors, pending, mailed
+        self._require_admitted, self._enrolment = require_admitted, Enrolment(factors, pending, passkeys)
         self._passkeys, self._pages = passkeys, SecondPages(settings, mailed, passkeys)
         days = settings.second_factor.remember_days
         self._devices = RememberedDevices(settings.secret, settings.previous_secrets, days)
@@ -79,18 +81,24 @@ class SecondStep:
         if factor:
             data |= {"stage": "ask", "enrolment": factor.enrolment}
         else:
-            data |= {"stage": "setup", "secret": totp.new_secret()}
+            data |= self._enrolment.new()
         self._pending.put(value, "second_factor", data, now)
         return self._pages.shown(visit, value, data)
 
     def answer(self, visit: Visit, form: Mapping[str, str]) -> Step:
-        """Processes a posted form, whose origin and token the caller has checked. Raises Throttled."""
+        """Processes a posted form, whose origin and token the caller has checked.
+
+        Raises Throttled, AccountRefused or BackendUnavailable.
+        """
         value, now = form.get("challenge", ""), self._now()
         data = self._pending.find(value, "second_factor", now)
         if data is None or data["query"] != visit.query or data["client"] != visit.client_id:
             return self._not_found(visit, value)
         person = load_person(data["person"])
         annotate(name=shown_name(person.username))
+        if "switch" not in form:
+            # before any code is used up, so that the same form can be sent again after an outage
+            self._require_admitted(person)
         if self._pages.policy(visit, person) == "off":
             # the settings were changed since
             return self._passed(visit, value)
@@ -100,7 +108,8 @@ class SecondStep:
             if "saved" not in form:
                 return self._pages.shown(visit, value, data)
             # an operator may have removed the new second factor, because somebody else had set it up
-            return self._passed(visit, value) if self._find(person) else self._begin_again(visit, value, person)
+            is_valid = is_enrolled(data, self._find(person))
+            return self._passed(visit, value) if is_valid else self._begin_again(visit, value, person)
         return self._check(visit, value, data, person, form)
 
     def shown_again(self, visit: Visit, form: Mapping[str, str], error: str, retry_after: int = 0) -> Step:
@@ -220,21 +229,11 @@ class SecondStep:
         step = totp.matching_step(data["secret"], code, now)
         if step is None:
             return self._failed(visit, value, data, "wrong_code")
-        enrolment = secrets.token_urlsafe(16)
-        account = (person.backend, person.subject, person.username)
-        factor = SecondFactor(*account, enrolment, data["secret"], secrets.token_bytes(32), step, now)
-        codes = [new_code() for _ in range(RECOVERY_CODES)]
-        if not self._factors.enrol(factor, [recovery_digest(factor, each) for each in codes]):
-            # enrolled meanwhile, perhaps by the same form
-            return self._not_found(visit, value, lambda: self._begin_again(visit, value, person))
-        event(log, logging.INFO, "second factor enrolled", backend=person.backend)
-        if self._passkeys is not None:
-            self._passkeys.add(value, factor, form)
-        shown = derived_value(value, "passed")
-        passed = {**data, "stage": "passed", "codes": " ".join(codes), "secret": ""}
-        self._pending.put(shown, "second_factor", passed, now)
-        self._pending.take(value, "second_factor", now)
-        return self._pages.shown(visit, shown, passed)
+        shown = self._enrolment.complete(value, data, person, step, form, now)
+        if shown is None:
+            # somebody else has enrolled meanwhile
+            return self._begin_again(visit, value, person)
+        return self._pages.shown(visit, *shown)
 
     def _begin_again(self, visit: Visit, value: str, person: Person) -> Step:
         """Starts the second step again, if this pending sign-in was not used meanwhile."""
@@ -242,14 +241,12 @@ class SecondStep:
             return plain_page(value, "expired")
         return self.begin(visit, person, "")
 
-    def _not_found(self, visit: Visit, value: str, otherwise: Callable[[], Step] | None = None) -> Step:
+    def _not_found(self, visit: Visit, value: str) -> Step:
         """Returns the page for a pending sign-in that is over: the recovery codes if it has just enrolled."""
         shown = derived_value(value, "passed")
         data = self._pending.find(shown, "second_factor", self._now())
         if data is not None and data["query"] == visit.query and data["client"] == visit.client_id:
             return self._pages.shown(visit, shown, data)
-        if otherwise:
-            return otherwise()
         with self._throttle.code_attempt(visit.address) as counted:
             if self._pending.ended(value, "second_factor") is None:
                 counted.failed()

@@ -43,7 +43,7 @@ class SecondPages:
     ) -> Step:
         """Returns the page of a pending sign-in. `value` and `data` are those of its row."""
         if data["stage"] == "passed":
-            codes = tuple(map(shown_code, data["codes"].split()))
+            codes = tuple(map(shown_code, data["new_codes"].split()))
             return page_step("recovery_codes", value, error, retry_after, codes=codes)
         person, is_enrolled = load_person(data["person"]), data["stage"] == "ask"
         methods = self.methods(visit, data)

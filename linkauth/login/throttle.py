@@ -218,7 +218,7 @@ class Throttle:
             self._provider_starts.fail(key, now)
 
     def finish_at_provider(self, address: str) -> None:
-        """Removes a start from the count, because somebody has signed in at a provider from the IP `address`."""
+        """Removes a start from the count: somebody has signed in at a provider from the IP `address`, or it is down."""
         with self._lock:
             self._provider_starts.forgive(self._hash(address_bucket(address)))
 

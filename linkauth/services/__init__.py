@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from linkauth.login.codes import PageValues
 from linkauth.login.confirmations import Confirmations
 from linkauth.login.dispatch import NamedBackend, close_backend
 from linkauth.login.log_identities import show_identities
+from linkauth.login.look_ups import require_admitted
 from linkauth.login.opening import open_backends, open_providers
 from linkauth.login.provider_sign_in import ProviderSignIn
 from linkauth.login.providers import NamedProvider, close_provider, log_state
@@ -162,6 +164,7 @@ def build(settings: Settings) -> Services:
         page_values = PageValues(settings.secret, settings.previous_secrets)
         challenges = ChallengeStore(engine, settings.secret, settings.previous_secrets, links.sweep)
         worker = _open_worker(settings, engine, themes, links, resources)
+        admitted = partial(require_admitted, backends)
         wake = worker.wake if worker else lambda: None
         steps = (backends, throttle, challenges, page_values, rules, wake)
         return Services(
@@ -174,7 +177,7 @@ def build(settings: Settings) -> Services:
             admission=Admission(settings.sign_in_wait, lambda count: hash_pool().expected_wait(count)),
             sign_in=SignIn(backends, throttle, shadows, rules),
             provider_sign_in=ProviderSignIn(providers, backends, throttle, pending, settings.public_url),
-            confirmations=Confirmations(pending),
+            confirmations=Confirmations(pending, admitted),
             page_values=page_values,
             recovery=Recovery(*steps),
             sign_up=SignUp(*steps),
@@ -182,7 +185,7 @@ def build(settings: Settings) -> Services:
             engine=engine,
             links=links,
             pending=pending,
-            second_step=open_second_step(settings, backends, throttle, engine, challenges, pending, wake),
+            second_step=open_second_step(settings, backends, throttle, engine, challenges, pending, admitted, wake),
             keys=keys,
             oauth2=server,
             themes=themes,

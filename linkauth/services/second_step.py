@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from linkauth.config.settings import Settings
 from linkauth.login.dispatch import NamedBackend
+from linkauth.login.sign_in import Person
 from linkauth.login.throttle import Throttle
 from linkauth.redaction import reason
 from linkauth.storage import ChallengeStore, PasskeyStore, PendingStore, SecondFactorAdmin, SecondFactorStore
@@ -49,9 +50,11 @@ def open_second_step(
     engine: Engine,
     challenges: ChallengeStore,
     pending: PendingStore,
+    require_admitted: Callable[[Person], None],
     wake: Callable[[], object],
 ) -> SecondStep | None:
-    """Return the second step; None if no client asks for a second factor. `wake` wakes the sender of mails.
+    """Return the second step; None if no client asks for a second factor. `wake` wakes the sender of mails, and
+    `require_admitted` asks the backends again.
 
     Raises SettingsError.
     """
@@ -64,7 +67,7 @@ def open_second_step(
     is_mailed = settings.second_factor.mail_codes and settings.mail is not None
     mailed = MailedFactor(backends, challenges, wake) if is_mailed else None
     factors = SecondFactorStore(engine, settings.secret, settings.previous_secrets)
-    return SecondStep(settings, throttle, factors, pending, mailed, _open_passkeys(settings, engine))
+    return SecondStep(settings, throttle, factors, pending, require_admitted, mailed, _open_passkeys(settings, engine))
 
 
 def _open_passkeys(settings: Settings, engine: Engine) -> PasskeyFactor | None:

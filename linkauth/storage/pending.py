@@ -8,13 +8,13 @@ from hashlib import sha256
 from hmac import digest as hmac_digest
 from typing import Any, NamedTuple
 
-from sqlalchemy import Engine, and_, bindparam, case, insert, literal, select, update
+from sqlalchemy import Engine, and_, bindparam, case, literal, select, update
 
 from linkauth.login.pending import PENDING_SECONDS, PENDING_TRIES, VALUE_LIMIT, PendingPurpose
 from linkauth.storage.challenges import CLOCK_SECONDS
 from linkauth.storage.engine import Reader, Writer, storage_errors
 from linkauth.storage.sealing import derived_keys, open_seal, seal
-from linkauth.storage.statements import Prepared, parameter
+from linkauth.storage.statements import Prepared, dialect_insert, parameter
 from linkauth.storage.tables import challenges
 
 _NEW = (
@@ -30,7 +30,6 @@ _FIND = select(
     *(challenges.c.data, challenges.c.created_at, challenges.c.expires_at, challenges.c.used_at),
     challenges.c.end_reason,
 ).where(_presented)
-_INSERT = insert(challenges).values({column: parameter(column) for column in _NEW})
 _usable = and_(_presented, challenges.c.used_at.is_(None), challenges.c.end_reason.is_(None))
 _TAKE = (
     update(challenges)
@@ -73,8 +72,9 @@ class PendingStore:
         self._engine, self._sweep = engine, sweep
         self._reader, self._writer = Reader(engine), Writer(engine)
         self._keys = derived_keys("linkauth pending sign-ins", (secret, *previous))
+        new = dialect_insert(engine)(challenges).values({column: parameter(column) for column in _NEW})
         self._insert, self._take, self._fail, self._expire = (
-            Prepared(engine, each) for each in (_INSERT, _TAKE, _FAIL, _EXPIRE)
+            Prepared(engine, each) for each in (new.on_conflict_do_nothing(), _TAKE, _FAIL, _EXPIRE)
         )
 
     def put(

@@ -35,7 +35,9 @@ def second_factor(request: Request) -> Response:
         return shown_again(request, "stale")
     if "cancel" in form:
         raise authorization.access_denied()
-    return show_step(request, authorization, second_step.answer(second_visit(request), form))
+    with request.sign_in_place():
+        step = second_step.answer(second_visit(request), form)
+    return show_step(request, authorization, step)
 
 
 def is_second_step(request: Request) -> bool:

@@ -31,14 +31,15 @@ waits longer for the next refusal, instead of taking the time of the hashes."""
 REFUSAL_BURST = 0.25
 """The CPU time in seconds that refusals may take at once, after a time without refusals."""
 
-_PATHS = ("/authorize", "/authorize/recover", "/authorize/register", "/authorize/confirm")
+_STEPS = ("recover", "register", "confirm", "second-factor")
+_PATHS = ("/authorize", *(f"/authorize/{step}" for step in _STEPS))
 GO_PATH, RETURN_PATH = "/authorize/go/", "/authorize/return/"
 Job = Callable[[int], None]
 """Processes one request; the argument is the value of RETRY_AFTER_KEY."""
 
 
 def is_sign_in(method: str, path: str) -> bool:
-    """Report whether a request signs somebody in, or is a step of a recovery, registration or sign-in at a provider.
+    """Report whether a request signs somebody in, or is a later step of a sign-in, a recovery or a registration.
 
     `path` may begin with the path of the public URL.
     """
@@ -81,6 +82,7 @@ class SignInThreads:
 
     @classmethod
     def from_services(cls, services: Services, threads: int) -> SignInThreads:
+        services.provider_sign_in.share_threads(threads)
         proxies, header = services.settings.proxies, services.settings.forwarded_header
         return cls(services.admission, lambda environ: request_source(environ, proxies, header).address, threads)
 
