@@ -11,7 +11,6 @@ takes the same time for a wrong password as for an unknown name.
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -20,19 +19,23 @@ from typing import Any
 from linkauth.backends import (
     CHANGEABLE,
     AccountRefused,
+    BackendError,
     BackendUnavailable,
     CredentialBackend,
     Identity,
     Lookup,
     PasswordChange,
     PasswordRefused,
+    Throttled,
     UnknownUser,
     WrongPassword,
     call_with_forms,
     guarded,
 )
 from linkauth.backends.names import trimmed_name
+from linkauth.events.types import Emit, SignInRefused, SignInSucceeded, discard
 from linkauth.identities import shown_name
+from linkauth.login.claims import claims_of
 from linkauth.login.dispatch import (
     USERNAME_LIMIT,
     NamedBackend,
@@ -44,12 +47,11 @@ from linkauth.login.health import Health
 from linkauth.login.password_policy import PASSWORD_LIMIT, PasswordPolicy, require_usable
 from linkauth.login.powers import candidates
 from linkauth.login.shadows import Shadow
+from linkauth.login.sign_in_events import failure, throttled
 from linkauth.login.throttle import Attempt, Throttle
 from linkauth.logs import annotate, event
 
 log = logging.getLogger(__name__)
-
-NUMBER_LIMIT = 2**63
 
 
 class PasswordChangeNeeded(AccountRefused):
@@ -83,13 +85,10 @@ class Person:
     @property
     def claims(self) -> Mapping[str, Any]:
         """The claims that a client may receive, by name: text, numbers, booleans and lists of text."""
-        found: dict[str, Any] = {**self.identity.claims, "name": self.identity.name, "email": self.identity.email}
-        if self.identity.groups:
-            found["groups"] = list(self.identity.groups)
-        claims = {name: _claim(value) for name, value in found.items() if isinstance(name, str)}
-        if ignored := sorted(name for name in claims if claims[name] is None):
+        claims, ignored = claims_of(self.identity)
+        if ignored:
             log.info("backend %s: claims of an unsupported type are ignored: %s", self.backend, ", ".join(ignored))
-        return {name: value for name, value in claims.items() if value is not None}
+        return claims
 
 
 class SignIn:
@@ -101,7 +100,9 @@ class SignIn:
         throttle: Throttle,
         shadows: Mapping[str, Shadow] | None = None,
         password_policy: PasswordPolicy | None = None,
+        emit: Emit = discard,
     ) -> None:
+        self._emit = emit
         self._backends = tuple(named for named in backends if not named.shadow)
         self._shadows = tuple((named, (shadows or {})[named.name]) for named in backends if named.shadow)
         self._throttle = throttle
@@ -124,7 +125,7 @@ class SignIn:
 
         Raises WrongPassword, UnknownUser, PasswordChangeNeeded, AccountRefused, BackendUnavailable or Throttled.
         """
-        username = _valid_username(username, password)
+        username = self._valid_username(username, password)
 
         def authenticate(named: NamedBackend) -> Identity:
             try:
@@ -148,7 +149,7 @@ class SignIn:
         stole it cannot lock out its owner. Returns the Person. Raises PasswordRefused, PasswordChanged, and the
         exceptions of a sign-in.
         """
-        username = _valid_username(username, current)
+        username = self._valid_username(username, current)
         require_usable(new, repeated)
         if new == current:
             raise PasswordRefused("used_before")
@@ -161,33 +162,61 @@ class SignIn:
     def _attempt(self, username: str, address: str, call: Callable[[NamedBackend], Identity]) -> Person:
         typed = shown_name(username)
         annotate(name=typed)
-        with self._throttle.attempt(username, address, *counted_names(self._backends, username)) as attempt:
-            try:
-                person = self._try_backends(username, call, attempt)
-            except (UnknownUser, WrongPassword):
+        try:
+            with self._throttle.attempt(username, address, *counted_names(self._backends, username)) as attempt:
+                person = self._counted(username, call, attempt)
+        except Throttled as error:
+            self._emit(throttled(error, username))
+            raise
+        stored = shown_name(person.username)
+        annotate(name=stored, typed=typed if typed != stored else None)
+        self._emit(SignInSucceeded(person.backend, person.subject, person.username, typed=username))
+        return person
+
+    def _counted(self, username: str, call: Callable[[NamedBackend], Identity], attempt: Attempt) -> Person:
+        """Calls the backends, and reports the result to `attempt`."""
+        try:
+            person = self._try_backends(username, call, attempt)
+        except (UnknownUser, WrongPassword):
+            attempt.failed()
+            raise
+        except AccountRefused as error:
+            if not (error.proven and error.revealed):
+                # the response is the same as for a wrong password, so it must count like one
                 attempt.failed()
-                raise
-            except AccountRefused as refused:
-                if not (refused.proven and refused.revealed):
-                    # the response is the same as for a wrong password, so it must count like one
-                    attempt.failed()
-                raise
-            attempt.succeeded()
-            stored = shown_name(person.username)
-            annotate(name=stored, typed=typed if typed != stored else None)
-            return person
+            raise
+        attempt.succeeded()
+        return person
 
     def _try_backends(self, username: str, call: Callable[[NamedBackend], Identity], attempt: Attempt) -> Person:
         asked = [named for named in self._backends if named.accepts_username(username)]
+        over_limit: list[Throttled] = []
         for named in asked:
             try:
-                with guarded(partial(self._count_account, attempt, named.name)):
+                with guarded(partial(self._count_account, attempt, named.name, over_limit)):
                     return Person(named.name, call_backend(named, call))
             except UnknownUser:
                 continue
+            except BackendError as error:
+                self._emit(failure(error, username, named.name, over_limit))
+                raise
         reason = "no backend knows the name" if asked else "no backend accepts the name"
         event(log, logging.INFO, "sign-in refused", backend=" ".join(named.name for named in asked), reason=reason)
+        self._emit(SignInRefused("unknown_user", typed=username))
         raise UnknownUser
+
+    def _valid_username(self, username: str, password: str) -> str:
+        """Returns the user name without white space and format characters at its ends.
+
+        Raises WrongPassword for input that is not passed on.
+        """
+        username = trimmed_name(username)
+        if not is_valid_text(username, USERNAME_LIMIT) or not is_valid_text(password, PASSWORD_LIMIT):
+            reason = "empty, too long or invalid input, not passed to any backend"
+            event(log, logging.INFO, "sign-in refused", reason=reason)
+            self._emit(SignInRefused("invalid_input"))
+            raise WrongPassword(reason)
+        return username
 
     def _replace_password(
         self, named: NamedBackend, username: str, current: str, new: str, changed: list[str]
@@ -219,9 +248,16 @@ class SignIn:
             # the old password is no longer valid, so the user must be told
             raise PasswordChanged(f"the new password is set, but the sign-in failed: {type(error).__name__}") from None
 
-    def _count_account(self, attempt: Attempt, backend: str, account: str) -> None:
-        """Counts the attempt for the account too, because an attacker may try several user names of one account."""
-        self._throttle.count_account(attempt, f"{backend}\0{account}")
+    def _count_account(self, attempt: Attempt, backend: str, over_limit: list[Throttled], account: str) -> None:
+        """Counts the attempt for the account too, because an attacker may try several user names of one account.
+
+        Appends Throttled to `over_limit` before raising it: the backend reports it as a wrong password.
+        """
+        try:
+            self._throttle.count_account(attempt, f"{backend}\0{account}")
+        except Throttled as error:
+            over_limit.append(error)
+            raise
 
     def minimum_length(self, username: str) -> int:
         """Returns the minimum length of a new password of a user, to be shown before it is typed; 0 if it is unknown.
@@ -258,29 +294,3 @@ def _personal_texts(backend: CredentialBackend, username: str) -> list[str]:
 
 def needs_new_password(refused: AccountRefused) -> bool:
     return refused.proven and refused.revealed and refused.changeable and refused.reason in CHANGEABLE
-
-
-def _valid_username(username: str, password: str) -> str:
-    """Returns the user name without white space and format characters at its ends.
-
-    Raises WrongPassword for input that is not passed on.
-    """
-    username = trimmed_name(username)
-    if not is_valid_text(username, USERNAME_LIMIT) or not is_valid_text(password, PASSWORD_LIMIT):
-        reason = "empty, too long or invalid input, not passed to any backend"
-        event(log, logging.INFO, "sign-in refused", reason=reason)
-        raise WrongPassword(reason)
-    return username
-
-
-def _claim(value: object) -> Any:
-    """Returns `value` if JSON can represent it as text, number, boolean or list of text; otherwise None."""
-    if isinstance(value, list | tuple):
-        texts = [_claim(text) for text in value if isinstance(text, str)]
-        return texts if len(texts) == len(value) and None not in texts else None
-    if isinstance(value, str):
-        return None if any("\ud800" <= letter <= "\udfff" for letter in value) else value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    # this includes bool; many JSON parsers do not support larger integers
-    return value if isinstance(value, int) and abs(value) < NUMBER_LIMIT else None

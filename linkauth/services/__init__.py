@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from linkauth.backends import PasswordRecovery, Registration
 from linkauth.config.settings import Settings, SettingsError
 from linkauth.config.simulation import additional_redirect_uris
+from linkauth.events.stream import Events
 from linkauth.hashing import hash_pool, worker_processes
 from linkauth.login import password_policy, powers
 from linkauth.login.admission import Admission
@@ -80,6 +81,7 @@ class Services:
     """The open services of one application. `close` closes all of them; a second call has no effect."""
 
     settings: Settings
+    events: Events
     backends: tuple[NamedBackend, ...]
     providers: tuple[NamedProvider, ...]
     shadows: Mapping[str, Shadow]
@@ -135,7 +137,9 @@ def build(settings: Settings) -> Services:
     """
     show_identities(settings)
     with ExitStack() as resources, ExitStack() as shadow_backends:
-        backends = open_backends(settings)
+        # closed last: everything else may emit events
+        events = resources.enter_context(closing(Events()))
+        backends = open_backends(settings, events.emit)
         for backend in backends:
             (shadow_backends if backend.shadow else resources).callback(close_backend, backend)
         providers = open_providers(settings, backends)
@@ -145,7 +149,7 @@ def build(settings: Settings) -> Services:
         themes = open_themes(settings)
         throttle = _create_throttle(settings)
         engine = _open_database(settings, resources)
-        links = resources.enter_context(closing(LinkStore(engine)))
+        links = resources.enter_context(closing(LinkStore(engine, events.emit)))
         keys = key_store(settings, engine)
         if settings.previous_secrets:
             _encrypt_keys_for_new_secret(keys)
@@ -163,20 +167,23 @@ def build(settings: Settings) -> Services:
         pending = PendingStore(engine, settings.secret, settings.previous_secrets, links.sweep)
         page_values = PageValues(settings.secret, settings.previous_secrets)
         challenges = ChallengeStore(engine, settings.secret, settings.previous_secrets, links.sweep)
-        worker = _open_worker(settings, engine, themes, links, resources)
+        worker = _open_worker(settings, engine, themes, links, events, resources)
         admitted = partial(require_admitted, backends)
         wake = worker.wake if worker else lambda: None
-        steps = (backends, throttle, challenges, page_values, rules, wake)
+        steps = (backends, throttle, challenges, page_values, rules, wake, time.time, events.emit)
         return Services(
             settings=settings,
+            events=events,
             backends=backends,
             providers=providers,
             shadows=shadows,
             throttle=throttle,
             # hash_pool() at each call, because a server may fork after the start
             admission=Admission(settings.sign_in_wait, lambda count: hash_pool().expected_wait(count)),
-            sign_in=SignIn(backends, throttle, shadows, rules),
-            provider_sign_in=ProviderSignIn(providers, backends, throttle, pending, settings.public_url),
+            sign_in=SignIn(backends, throttle, shadows, rules, events.emit),
+            provider_sign_in=ProviderSignIn(
+                providers, backends, throttle, pending, settings.public_url, emit=events.emit
+            ),
             confirmations=Confirmations(pending, admitted),
             page_values=page_values,
             recovery=Recovery(*steps),
@@ -185,7 +192,9 @@ def build(settings: Settings) -> Services:
             engine=engine,
             links=links,
             pending=pending,
-            second_step=open_second_step(settings, backends, throttle, engine, challenges, pending, admitted, wake),
+            second_step=open_second_step(
+                settings, backends, throttle, engine, challenges, pending, admitted, wake, events.emit
+            ),
             keys=keys,
             oauth2=server,
             themes=themes,
@@ -209,7 +218,12 @@ def require_mail(settings: Settings, backends: Sequence[NamedBackend]) -> None:
 
 
 def _open_worker(
-    settings: Settings, engine: Engine, themes: Mapping[str, Theme], links: LinkStore, resources: ExitStack
+    settings: Settings,
+    engine: Engine,
+    themes: Mapping[str, Theme],
+    links: LinkStore,
+    events: Events,
+    resources: ExitStack,
 ) -> Worker | None:
     """Return the worker that sends mails; None without mail settings."""
     if settings.mail is None:
@@ -218,7 +232,9 @@ def _open_worker(
     from linkauth.mail.opening import open_worker
 
     outbox = OutboxStore(engine, settings.secret, settings.previous_secrets, links.sweep)
-    worker = open_worker(settings, resources.enter_context(closing(outbox)), mail_renderer(settings, themes))
+    worker = open_worker(
+        settings, resources.enter_context(closing(outbox)), mail_renderer(settings, themes), events.emit
+    )
     assert worker is not None
     return resources.enter_context(closing(worker))
 

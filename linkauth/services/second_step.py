@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine
 
 from linkauth.config.settings import Settings
+from linkauth.events.types import Emit
 from linkauth.login.dispatch import NamedBackend
 from linkauth.login.sign_in import Person
 from linkauth.login.throttle import Throttle
@@ -52,6 +53,7 @@ def open_second_step(
     pending: PendingStore,
     require_admitted: Callable[[Person], None],
     wake: Callable[[], object],
+    emit: Emit,
 ) -> SecondStep | None:
     """Return the second step; None if no client asks for a second factor. `wake` wakes the sender of mails, and
     `require_admitted` asks the backends again.
@@ -65,7 +67,7 @@ def open_second_step(
     from linkauth.login.second_factor import SecondStep
 
     is_mailed = settings.second_factor.mail_codes and settings.mail is not None
-    mailed = MailedFactor(backends, challenges, wake) if is_mailed else None
+    mailed = MailedFactor(backends, challenges, wake, emit=emit) if is_mailed else None
     factors = SecondFactorStore(engine, settings.secret, settings.previous_secrets)
     return SecondStep(settings, throttle, factors, pending, require_admitted, mailed, _open_passkeys(settings, engine))
 

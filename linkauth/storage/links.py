@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Engine, exists, select, update
 
+from linkauth.events.types import CodeExchanged, Emit, LinkCreated, LinkEnded, TokenRefreshed, discard
 from linkauth.identities import shown_name
 from linkauth.logs import event
 from linkauth.oauth2.tokens import CODE_REUSED, REFRESH_TOKEN_REUSED, Code, Kind, Link, StorageUnavailableError, Token
@@ -23,9 +24,10 @@ log = logging.getLogger(__name__)
 
 
 class LinkStore:
-    """`linkauth.oauth2.tokens.TokenStorage` in a database."""
+    """`linkauth.oauth2.tokens.TokenStorage` in a database. It emits an event for each change of a link."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, emit: Emit = discard) -> None:
+        self._emit = emit
         self._reader, self._writer = Reader(engine), Writer(engine)
         self._find = self._reader.prepare(FIND_TOKEN)
         self._find_code = self._reader.prepare(FIND_CODE)
@@ -50,6 +52,7 @@ class LinkStore:
         with self._errors():
             self._changes.create(row, _token_rows(tokens), None if code is None else _code_row(code))
         _log("link made", link)
+        self._emit(LinkCreated(link.client_id, link.grant, link.backend, link.subject, link.username))
 
     def find(self, digest: bytes, kind: Kind) -> tuple[Link, Token] | None:
         with self._errors():
@@ -71,6 +74,7 @@ class LinkStore:
             is_redeemed = self._changes.redeem(presented, _token_rows(tokens))
         if is_redeemed:
             _log("code redeemed", link)
+            self._emit(CodeExchanged(link.client_id, link.id, link.backend, link.subject, link.username))
         return is_redeemed
 
     def renew(
@@ -87,9 +91,12 @@ class LinkStore:
         supersede = presented.generation > 0 or any(token.kind == "refresh" for token in tokens)
         self._usage.sweep(now)
         with self._errors():
-            return self._changes.renew(
+            is_renewed = self._changes.renew(
                 parameters, _token_rows(tokens), consume, expires_at != presented.expires_at, supersede
             )
+        if is_renewed:
+            self._emit(TokenRefreshed(link.client_id, link.id, link.backend, link.subject, link.username))
+        return is_renewed
 
     def end(self, link: Link, reason: str, now: int) -> None:
         active = update(links).where(links.c.id == link.id, links.c.ended_at.is_(None))
@@ -100,6 +107,7 @@ class LinkStore:
                 connection.execute(update(deny_list).where(has_jwts).values(version=deny_list.c.version + 1))
         if is_ended:
             _log("link ended", link, reason)
+            self._emit(LinkEnded(link.client_id, link.id, link.backend, link.subject, link.username, reason))
 
     def record_use(self, link: Link, now: int) -> None:
         if link.id is not None:

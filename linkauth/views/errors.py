@@ -23,6 +23,7 @@ from linkauth.backends import (
     UnknownUser,
     WrongPassword,
 )
+from linkauth.events.types import SignInRefused
 from linkauth.login.admission import Busy
 from linkauth.login.challenges import ChallengeOver, InvalidFields, StartThrottled, WrongCode
 from linkauth.login.registration import AccountCreated
@@ -32,11 +33,11 @@ from linkauth.oauth2.errors import (
     AuthorizationError,
     BearerError,
     ClientRequestError,
-    InvalidClientError,
     StorageUnavailableError,
     UntrustedRequestError,
 )
 from linkauth.views.authorize import is_password_change, login_page, password_page
+from linkauth.views.client_errors import bearer_error, client_request_error, client_throttled
 from linkauth.views.confirm import ask_again, is_confirmation
 from linkauth.views.error_page import error_page
 from linkauth.views.json_errors import RETRY_SECONDS, is_api_request, json_error, path_of, retry_later
@@ -97,14 +98,10 @@ def account_created(error: AccountCreated, request: Request) -> Response:
 
 
 def throttled(error: Throttled, request: Request) -> Response:
-    is_api, path = is_api_request(request), path_of(request)
-    what, reason = "client throttled" if is_api else "sign-in throttled", f"too many failures of the {error.of}"
-    event(log, logging.WARNING, what, reason=reason, path=path, retry_after=error.retry_after)
-    if is_api:
-        # the response does not reveal whether the secret was correct
-        response = json_error(request, "invalid_client", "too many failed authentications, retry later", 429)
-        response.headers["Retry-After"] = str(error.retry_after)
-        return response
+    if is_api_request(request):
+        return client_throttled(error, request)
+    reason, path = f"too many failures of the {error.of}", path_of(request)
+    event(log, logging.WARNING, "sign-in throttled", reason=reason, path=path, retry_after=error.retry_after)
     return _show_form(request, "throttled", 429, error.retry_after)
 
 
@@ -112,6 +109,7 @@ def busy(error: Busy, request: Request) -> Response:
     # a crowd causes thousands of them
     if _busy_lines.allows("busy"):
         event(log, logging.WARNING, "sign-in refused", reason="too many sign-ins are waiting (linkauth.sign_in_wait)")
+    request.services.events.emit(SignInRefused("busy"))
     return _show_form(request, "busy", 503, error.retry_after)
 
 
@@ -182,28 +180,6 @@ def authorization_error(error: AuthorizationError, request: Request) -> Response
 def untrusted_request(error: UntrustedRequestError, request: Request) -> Response:
     event(log, logging.WARNING, "authorization request not trusted", error=error.reason, reason=error.log)
     return error_page(request, error.reason, 400, same=error.parameters, redirect_uri=error.redirect_uri)
-
-
-def client_request_error(error: ClientRequestError, request: Request) -> Response:
-    # a client that has not noticed the end of a link repeats invalid_grant
-    level = logging.INFO if error.error == "invalid_grant" else logging.WARNING
-    event(log, level, f"{request.method} {path_of(request)} refused", error=error.error, reason=error.log)
-    response = json_error(request, error.error, error.description, error.status)
-    if isinstance(error, InvalidClientError):
-        response.headers["WWW-Authenticate"] = 'Basic realm="linkauth", charset="UTF-8"'
-    return response
-
-
-def bearer_error(error: BearerError, request: Request) -> Response:
-    """Respond with a challenge. A request without a token gets no error code in it (RFC 6750 section 3.1)."""
-    challenge = 'Bearer realm="linkauth"'
-    if error.error:
-        challenge += f', error="{error.error}", error_description="{error.description}"'
-    response = json_error(
-        request, error.error or "unauthorized", error.description or "an access token is required", error.status
-    )
-    response.headers["WWW-Authenticate"] = challenge
-    return response
 
 
 def storage_unavailable(error: StorageUnavailableError, request: Request) -> Response:
