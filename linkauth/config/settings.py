@@ -150,6 +150,8 @@ class Settings:
             loopback = True
         elif url.scheme != "https" and not (url.scheme == "http" and loopback):
             yield "public_url", "must begin with https:// (http:// only for 127.0.0.1 and localhost)"
+        if any(not each.strip("* ") for each in self.embedded_browsers or ()):
+            yield "embedded_browsers", "has a pattern without a text, which would match nothing: remove the line"
         simulator = self.simulator or SimulatorSettings()
         if simulator.client and not loopback:
             yield "simulator.client", "is for development: it needs a public_url on 127.0.0.1 or localhost"

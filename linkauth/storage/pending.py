@@ -17,6 +17,9 @@ from linkauth.storage.sealing import derived_keys, open_seal, seal
 from linkauth.storage.statements import Prepared, dialect_insert, parameter
 from linkauth.storage.tables import challenges
 
+BLOCK_SIZE = 1_024
+"""The data of a row have a multiple of this number of bytes."""
+
 _NEW = (
     *(challenges.c.digest, challenges.c.purpose, challenges.c.request, challenges.c.backend, challenges.c.subject),
     *(challenges.c.code, challenges.c.data, challenges.c.tries_left, challenges.c.created_at, challenges.c.expires_at),
@@ -89,7 +92,7 @@ class PendingStore:
             "backend": "",
             "subject": "",
             "code": b"",
-            "data": seal(json.dumps(dict(data)).encode("ascii"), *self._row_keys(value, purpose)),
+            "data": seal(_padded(json.dumps(dict(data)).encode("ascii")), *self._row_keys(value, purpose)),
             "tries_left": PENDING_TRIES,
             "created_at": now,
             "expires_at": now + seconds,
@@ -145,6 +148,11 @@ class PendingStore:
         """Yields the keys of one row, so that the data of another row, or of another purpose, cannot be put there."""
         row = f"{purpose}\0{value}".encode("utf-8", "surrogatepass")
         return (hmac_digest(key, row, "sha256") for key in self._keys)
+
+
+def _padded(text: bytes) -> bytes:
+    """Returns JSON with spaces at its end, so that the length of a row tells little about the person or the request."""
+    return text.ljust(-(-len(text) // BLOCK_SIZE) * BLOCK_SIZE)
 
 
 def _digest(value: str) -> bytes:

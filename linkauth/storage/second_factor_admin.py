@@ -16,9 +16,28 @@ from linkauth.storage.second_factors import (
     SecondFactorStore,
     codes_left,
 )
-from linkauth.storage.tables import second_factors
+from linkauth.storage.tables import passkeys, second_factors
 
-FACTOR_COLUMNS = ("backend", "subject", "username", "enrolled_at", "used_at", "codes_left", "failures", "waits_until")
+FACTOR_COLUMNS = (
+    *("backend", "subject", "username", "enrolled_at", "used_at", "codes_left", "failures", "waits_until"),
+    *("passkeys", "passkey_added_at", "passkey_used_at"),
+)
+_of_factor = and_(
+    passkeys.c.backend == second_factors.c.backend,
+    passkeys.c.subject == second_factors.c.subject,
+    passkeys.c.enrolment == second_factors.c.enrolment,
+)
+_COMPUTED = {
+    "codes_left": codes_left,
+    **{
+        name: select(what).where(_of_factor).scalar_subquery().label(name)
+        for name, what in (
+            ("passkeys", func.count(passkeys.c.credential_id)),
+            ("passkey_added_at", func.max(passkeys.c.created_at)),
+            ("passkey_used_at", func.max(passkeys.c.used_at)),
+        )
+    },
+}
 BATCH_SIZE = 100
 """Number of rows per query, so that the server is not blocked for long."""
 
@@ -41,7 +60,7 @@ class SecondFactorAdmin:
         # lower() of SQLite, and of PostgreSQL with the locale C, converts only ASCII letters
         ascii_lower = person.encode().lower().decode()
         same_name = func.lower(table.username).in_({person, person.lower(), ascii_lower})
-        columns = [codes_left if name == "codes_left" else table[name] for name in FACTOR_COLUMNS]
+        columns = [_COMPUTED[name] if name in _COMPUTED else table[name] for name in FACTOR_COLUMNS]
         found = select(*columns).where(or_(same_name, same_subject)).order_by(table.backend, table.subject)
         with self._reader.connect() as connection:
             return [dict(row) for row in connection.execute(found).mappings()]

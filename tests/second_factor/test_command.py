@@ -53,6 +53,7 @@ def test_list_counts_and_show_finds_a_person_by_every_name(site: Site, ini: Path
         assert (found["backend"], found["subject"], found["username"], found["codes_left"]) == ("staff", "1", "ada", 10)
         assert found["enrolled_at"].endswith("Z")
         assert found["no_code_before_at"] is None
+        assert (found["passkeys"], found["passkey_added_at"], found["passkey_used_at"]) == (0, None, None)
     assert "nobody of that name" in linkauth("second-factor", "show", ini, "konrad", expect=1)
 
 
@@ -80,7 +81,10 @@ def test_commands_that_cannot_read_a_secret_still_reset(site: Site, ini: Path) -
 
 def test_doctor_and_reseal_follow_a_rotation_of_the_secret(site: Site, ini: Path) -> None:
     site.browser().enrol("ada")
-    assert "1 people; asked for by alexa" in linkauth("doctor", "--offline", ini)
+    output = linkauth("doctor", "--offline", ini)
+    assert "1 people; asked for by alexa" in output
+    # SQLite has no other clock to compare with
+    assert "UTC, not compared with another clock" in output
     change(ini, secret=OTHER_SECRET)
     assert "linkauth.secret cannot decrypt 1 of them" in linkauth("doctor", "--offline", ini, expect=1)
     rotating = f"linkauth.secret = {OTHER_SECRET}\n"
