@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, Select, create_engine, text
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError, TimeoutError
 
 from linkauth.config.settings import SettingsError
@@ -62,7 +61,7 @@ def open_engine(url: str, for_operator: bool = False) -> Engine:
     # the URL may not come from the settings, so its password may not be registered for redaction yet
     register_url_secrets(url)
     try:
-        parsed = make_url(url)
+        parsed = postgresql.parse(url)
         if parsed.get_backend_name() == "sqlite":
             _require_file(parsed)
         elif parsed.get_backend_name() != "postgresql":
