@@ -10,7 +10,7 @@ TESTS := $(BIN)/python -m pytest
 # tests/xdist_groups.py defines the number of pytest workers, and which tests run in the same worker
 PARALLEL := -p tests.xdist_groups --numprocesses auto --dist loadfile --no-loadscope-reorder
 # the distributions whose dependencies locked.txt pins, with the optional drivers and servers
-LOCKED := .[granian,passkeys,postgresql,theming] ./plugins/http ./plugins/ldap ./plugins/oidc ./plugins/sql[mariadb,postgresql] $(addprefix ./,$(THEMES))
+LOCKED := .[granian,passkeys,postgresql,redis,theming] ./plugins/http ./plugins/ldap ./plugins/oidc ./plugins/sql[mariadb,postgresql] $(addprefix ./,$(THEMES))
 OWN := linkauth $(patsubst plugins/%/setup.py,linkauth-%,$(wildcard plugins/*/setup.py)) $(THEMES:themes/%=linkauth-theme-%)
 CHECKERS := tests/browser/checkers
 WALKS := tests/browser/walks

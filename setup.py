@@ -48,6 +48,8 @@ setup(
         "postgresql": ["psycopg[binary]>=3.3.9,<4"],
         # for linkauth.passkeys = true
         "passkeys": ["webauthn>=3.0.1,<4"],
+        # for linkauth.throttle.storage = redis://…
+        "redis": ["redis>=8.1,<9"],
         "granian": ["granian>=2.8.7,<3"],
         # for `linkauth theme check`; servers do not need them
         "theming": ["cssselect2>=0.10.1,<1", "tinycss2>=1.5.1,<2", "tinyhtml5>=2.1,<3", "coloraide>=8.13,<9"],

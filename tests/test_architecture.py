@@ -67,6 +67,8 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
             "login.factors",
             "login.passkeys",
             "login.pending",
+            "login.throttle.counters",
+            "login.throttle.records",
             "mail.message",
             "mail.outbox",
             "oauth2.tokens",

@@ -39,6 +39,7 @@ OWN_EXCEPTIONS = {
         "UnencodableText",
         "InvalidURI",
         "LeaseLost",
+        "CountersUnavailable",
     ),
 }
 """Exceptions whose text is written by linkauth from redacted parts. Pages never show the text of Pyramid's."""

@@ -32,13 +32,17 @@ __all__ = ["ClientSettings", "Settings", "SettingsError", "Text", "read"]
 
 PREFIX = "linkauth."
 MAX_PREVIOUS_SECRETS = 8
+STORAGES = ("memory", "database")
+"""The storages of the throttle that are not servers."""
+MAX_DEVICE_DAYS = 400
+"""Browsers keep no cookie for longer (RFC 6265bis section 5.5)."""
 MAX_SIGN_IN_WAIT = 30
 """In seconds. Browsers and proxies give up after 30 to 60 seconds."""
 
 
 @dataclass(frozen=True)
 class ThrottleSettings:
-    """Limits for failed sign-ins, wrong client secrets, and starts of a recovery or registration.
+    """Limits for failed sign-ins, wrong client secrets, and starts of a recovery or registration, and where they count.
 
     They are set by `linkauth.throttle.*`. Windows are in seconds.
     """
@@ -51,11 +55,27 @@ class ThrottleSettings:
     client_window: int = 60
     start_limit: int = 5
     start_window: int = 3600
+    network_failures: int = 1000
+    service_failures: int = 1000
+    service_window: int = 60
+    device_days: int = 180
+    storage: str = field(default="memory", repr=False, metadata={"words": STORAGES})
+    storage_milliseconds: int = 200
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether all processes count together."""
+        return self.storage != "memory"
 
     def faults(self) -> Iterator[tuple[str, str]]:
         for key, number in asdict(self).items():
-            if number < 1:
+            if key == "device_days":
+                if not 0 <= number <= MAX_DEVICE_DAYS:
+                    yield key, f"is not a number of days from 0 to {MAX_DEVICE_DAYS}"
+            elif key != "storage" and number < 1:
                 yield key, "is not a positive number"
+        if self.storage not in STORAGES and not self.storage.startswith(("redis://", "rediss://")):
+            yield "storage", "is neither memory nor database nor redis://<host>:<port>/<database> (with TLS: rediss://)"
 
 
 @dataclass(frozen=True)

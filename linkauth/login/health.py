@@ -28,7 +28,8 @@ LOGGED_LIMIT = 1_000
 def run_checks(backend: CredentialBackend, throttle: ThrottleSettings) -> list[Check]:
     """Returns all checks of a backend. Raises nothing but KeyboardInterrupt, even if the backend violates its contract.
 
-    The lockout check takes into account that each of the LINKAUTH_WORKERS processes has its own throttle.
+    The lockout check takes into account that each of the LINKAUTH_WORKERS processes has its own throttle, unless they
+    share a storage.
     """
     try:
         found = [replace(check, name=redact(check.name), detail=redact(check.detail)) for check in backend.check()]
@@ -41,7 +42,7 @@ def run_checks(backend: CredentialBackend, throttle: ThrottleSettings) -> list[C
     try:
         lockout = backend.lockout()
         if lockout is not None:
-            found.append(check_lockout(lockout, throttle, worker_processes()))
+            found.append(check_lockout(lockout, throttle, 1 if throttle.is_shared else worker_processes()))
     except BackendUnavailable as error:
         # not if a failed check already reports it
         if all(check.ok for check in found):
@@ -62,9 +63,9 @@ def check_lockout(lockout: Lockout, throttle: ThrottleSettings, processes: int =
     failures, seconds = lockout.failures, lockout.seconds
     limit, window = throttle.account_failures, throttle.account_window
     allowed = limit * processes
-    processes_text = (
-        f"{limit} in each of {processes} processes, see LINKAUTH_WORKERS" if processes > 1 else "in one process"
-    )
+    processes_text = "counted together" if throttle.is_shared else "in one process"
+    if processes > 1:
+        processes_text = f"{limit} in each of {processes} processes, see LINKAUTH_WORKERS"
     advice = "no value of linkauth.throttle.account_failures is safe, because the backend locks at the first failure"
     if failures > 1:
         advice = f"no value of linkauth.throttle.account_failures is safe with {processes} processes"

@@ -167,7 +167,10 @@ class Recovery:
         names = (*self._typed(found), *counted_names(self._backends, found.data["username"]))
         self._throttle.clear_accounts(*names, *_account(found))
         self._end(found, visit)
-        person = Person(named.name, _sign_in(named, found, new), changed=True)
+        identity = _sign_in(named, found, new)
+        # whoever gets the person's mails is the owner, whom strangers may be keeping out by wrong passwords
+        device = self._throttle.new_device(found.data["typed"], found.data["username"], *_account(found))
+        person = Person(named.name, identity, changed=True, device=device)
         self._emit(SignInSucceeded(person.backend, person.subject, person.username, "recovery"))
         return person
 

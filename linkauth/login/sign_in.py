@@ -66,13 +66,15 @@ class PasswordChanged(BackendUnavailable):
 class Person:
     """A user who signed in, the resource owner of a link (RFC 6749). `changed` is true if the password was changed.
 
-    `provider` is the name of the sign-in provider where the user signed in, or "".
+    `provider` is the name of the sign-in provider where the user signed in, or "". `device` is the new value of the
+    cookie that marks the user's device as known; "" if there is none to set.
     """
 
     backend: str
     identity: Identity
     changed: bool = field(default=False, compare=False)
     provider: str = field(default="", compare=False)
+    device: str = field(default="", compare=False, repr=False)
 
     @property
     def subject(self) -> str:
@@ -120,8 +122,10 @@ class SignIn:
         """
         return self._phone_example
 
-    def __call__(self, username: str, password: str, address: str) -> Person:
+    def __call__(self, username: str, password: str, address: str, device: str = "") -> Person:
         """Signs in a user from the IP `address` and returns the Person.
+
+        `device` is the value of the cookie that marks the device as known; "" if it sent none.
 
         Raises WrongPassword, UnknownUser, PasswordChangeNeeded, AccountRefused, BackendUnavailable or Throttled.
         """
@@ -135,14 +139,16 @@ class SignIn:
                     raise PasswordChangeNeeded(refused.reason, proven=True) from None
                 raise
 
-        person = self._attempt(username, address, authenticate)
+        person = self._attempt(username, address, device, authenticate)
         for named, shadow in self._shadows:
             if named.accepts_username(username):
                 repeat = partial(call_backend, named, lambda shadow: _authenticate(shadow, username, password))
                 shadow.compare(person.backend, person.identity, repeat)
         return person
 
-    def change_password(self, username: str, current: str, new: str, repeated: str, address: str) -> Person:
+    def change_password(
+        self, username: str, current: str, new: str, repeated: str, address: str, device: str = ""
+    ) -> Person:
         """Signs in with `current`. If the backend refuses because a new password is needed, changes it to `new` first.
 
         `repeated` is the second input of `new`. A password that allows a sign-in is never changed, so that a person who
@@ -155,15 +161,16 @@ class SignIn:
             raise PasswordRefused("used_before")
         changed: list[str] = []
         person = self._attempt(
-            username, address, lambda named: self._replace_password(named, username, current, new, changed)
+            username, address, device, lambda named: self._replace_password(named, username, current, new, changed)
         )
         return replace(person, changed=bool(changed))
 
-    def _attempt(self, username: str, address: str, call: Callable[[NamedBackend], Identity]) -> Person:
+    def _attempt(self, username: str, address: str, device: str, call: Callable[[NamedBackend], Identity]) -> Person:
         typed = shown_name(username)
         annotate(name=typed)
+        spellings = counted_names(self._backends, username)
         try:
-            with self._throttle.attempt(username, address, *counted_names(self._backends, username)) as attempt:
+            with self._throttle.attempt(username, address, *spellings, device=device) as attempt:
                 person = self._counted(username, call, attempt)
         except Throttled as error:
             self._emit(throttled(error, username))
@@ -171,7 +178,7 @@ class SignIn:
         stored = shown_name(person.username)
         annotate(name=stored, typed=typed if typed != stored else None)
         self._emit(SignInSucceeded(person.backend, person.subject, person.username, typed=username))
-        return person
+        return replace(person, device=self._throttle.device_value(attempt, person.username))
 
     def _counted(self, username: str, call: Callable[[NamedBackend], Identity], attempt: Attempt) -> Person:
         """Calls the backends, and reports the result to `attempt`."""
@@ -193,7 +200,7 @@ class SignIn:
         over_limit: list[Throttled] = []
         for named in asked:
             try:
-                with guarded(partial(self._count_account, attempt, named.name, over_limit)):
+                with self._throttle.counting_accounts(attempt, named.name, over_limit) as guard, guarded(guard):
                     return Person(named.name, call_backend(named, call))
             except UnknownUser:
                 continue
@@ -247,17 +254,6 @@ class SignIn:
         except (UnknownUser, WrongPassword, BackendUnavailable) as error:
             # the old password is no longer valid, so the user must be told
             raise PasswordChanged(f"the new password is set, but the sign-in failed: {type(error).__name__}") from None
-
-    def _count_account(self, attempt: Attempt, backend: str, over_limit: list[Throttled], account: str) -> None:
-        """Counts the attempt for the account too, because an attacker may try several user names of one account.
-
-        Appends Throttled to `over_limit` before raising it: the backend reports it as a wrong password.
-        """
-        try:
-            self._throttle.count_account(attempt, f"{backend}\0{account}")
-        except Throttled as error:
-            over_limit.append(error)
-            raise
 
     def minimum_length(self, username: str) -> int:
         """Returns the minimum length of a new password of a user, to be shown before it is typed; 0 if it is unknown.

@@ -23,7 +23,7 @@ from linkauth.backends import PasswordRecovery, Registration
 from linkauth.config.settings import Settings, SettingsError
 from linkauth.config.simulation import additional_redirect_uris
 from linkauth.events.stream import Events
-from linkauth.hashing import hash_pool, worker_processes
+from linkauth.hashing import hash_pool
 from linkauth.login import password_policy, powers
 from linkauth.login.admission import Admission
 from linkauth.login.codes import PageValues
@@ -44,9 +44,10 @@ from linkauth.oauth2.endpoints import AuthorizationServer
 from linkauth.oauth2.errors import StorageUnavailableError
 from linkauth.oauth2.grants import Issuer
 from linkauth.oauth2.jwt import Signer
-from linkauth.redaction import reason, redact
+from linkauth.redaction import reason
 from linkauth.services.clients import ReplacedSecrets, create_clients
 from linkauth.services.second_step import encrypt_for_new_secret, open_second_step
+from linkauth.services.throttle import open_throttle
 from linkauth.storage import (
     ChallengeStore,
     Comparisons,
@@ -147,14 +148,14 @@ def build(settings: Settings) -> Services:
             resources.callback(close_provider, provider)
         require_mail(settings, backends)
         themes = open_themes(settings)
-        throttle = _create_throttle(settings)
         engine = _open_database(settings, resources)
+        throttle = open_throttle(settings, engine, resources)
         links = resources.enter_context(closing(LinkStore(engine, events.emit)))
         keys = key_store(settings, engine)
         if settings.previous_secrets:
             _encrypt_keys_for_new_secret(keys)
         simulated = additional_redirect_uris(settings.public_url, settings.simulator.client, settings.clients)
-        registered = Clients(create_clients(settings.clients, simulated), throttle.client_attempt, ReplacedSecrets())
+        registered = Clients(create_clients(settings.clients, simulated), throttle.clients.attempt, ReplacedSecrets())
         server = AuthorizationServer(settings.public_url, registered, _create_issuer(settings, links, keys), time.time)
         rules = password_policy.from_settings(settings)
         # from here on each Shadow closes its backend itself, after its threads have stopped
@@ -237,15 +238,6 @@ def _open_worker(
     )
     assert worker is not None
     return resources.enter_context(closing(worker))
-
-
-def _create_throttle(settings: Settings) -> Throttle:
-    """Create the throttle of this process. Raises SettingsError."""
-    try:
-        worker_processes()
-    except ValueError as error:
-        raise SettingsError([("LINKAUTH_WORKERS", f"(environment) {redact(error)}")]) from None
-    return Throttle(settings.throttle)
 
 
 def _open_database(settings: Settings, resources: ExitStack) -> Engine:

@@ -1,7 +1,7 @@
 """The database of linkauth, over SQLAlchemy Core.
 
 It has links, tokens, codes, signing keys, comparisons of backends, challenges, pending sign-ins, second factors,
-passkeys, leaver sweeps, and the outbox of mails.
+passkeys, leaver sweeps, counters of the throttle, and the outbox of mails.
 """
 
 from linkauth.storage.challenges import ChallengeStore
@@ -17,11 +17,13 @@ from linkauth.storage.pending import PendingStore
 from linkauth.storage.schema import open_storage, readable_by_others, require_current, revision, upgrade
 from linkauth.storage.second_factor_admin import SecondFactorAdmin
 from linkauth.storage.second_factors import SecondFactorStore
+from linkauth.storage.throttle_counters import DatabaseCounters
 
 __all__ = [
     "COLUMNS",
     "ChallengeStore",
     "Comparisons",
+    "DatabaseCounters",
     "KeyStore",
     "LeaverSweeps",
     "LinkAdmin",

@@ -196,14 +196,15 @@ class Writer:
     """Runs write transactions.
 
     At most MAX_WRITERS of them (one on SQLite) have a connection at a time, so that writers that wait for a lock leave
-    connections to readers. The others wait here, within the deadline of their operation.
+    connections to readers. The others wait here, within the deadline of their operation. `seconds` is the time limit of
+    an operation, by default that of the engine.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, seconds: float | None = None) -> None:
         self._engine = engine
         pool = engine.pool
         assert isinstance(pool, DeadlinePool)
-        self._seconds = pool.timeout()
+        self._seconds = pool.timeout() if seconds is None else seconds
         self._group_commit = GroupCommit(engine) if engine.dialect.name == "sqlite" else None
         self._write_slots = _writers.setdefault(engine, BoundedSemaphore(MAX_WRITERS))
         self._transaction_slots = _transactions.setdefault(engine, BoundedSemaphore(MAX_TRANSACTIONS))

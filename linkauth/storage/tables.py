@@ -256,6 +256,16 @@ passkeys = Table(
     Index("ix_passkeys_backend_subject", "backend", "subject"),
 )
 
+throttle_counters = Table(
+    "throttle_counters",
+    metadata,
+    # kind and number of a bucket
+    Column("key", String(32), primary_key=True),
+    # the times of its failures, see login.throttle.records
+    Column("record", LargeBinary, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+)
+
 
 def full_metadata() -> MetaData:
     """Returns the metadata including the partial index of JWTs, for migrations and their tests.

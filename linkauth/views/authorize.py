@@ -56,16 +56,17 @@ def sign_in(request: Request) -> Response:
         return login_page(request, authorization, "stale", 403)
     # not client_addr, which uses X-Forwarded-For from any peer
     username, password, address = form.get("username", ""), form.get("password", ""), request.remote_addr or ""
+    device = request.known_device_cookie.value(request.environ)
     with request.sign_in_place():
         if is_password_change(request):
             new, repeated = form["new_password"], form.get("repeated_password", "")
-            person = request.services.sign_in.change_password(username, password, new, repeated, address)
+            person = request.services.sign_in.change_password(username, password, new, repeated, address, device)
             if person.changed:
                 # if creating the link fails, the error page must mention that the password was changed
                 request.completed = "password_changed"
                 request.services.recovery.supersede(person)
         else:
-            person = request.services.sign_in(username, password, address)
+            person = request.services.sign_in(username, password, address, device)
     return complete(request, authorization, person)
 
 

@@ -17,6 +17,14 @@ def complete(request: Request, authorization: AuthorizationRequest, person: Any)
 
     The query of the request is that of the authorization request.
     """
+    response = _next_step(request, authorization, person)
+    if person.device:
+        seconds = request.services.throttle.devices.seconds
+        response.headerlist.append(request.known_device_cookie.header(person.device, seconds))
+    return response
+
+
+def _next_step(request: Request, authorization: AuthorizationRequest, person: Any) -> Response:
     second_step = request.services.second_step
     if second_step is None:
         return _link(request, authorization, person)

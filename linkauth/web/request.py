@@ -57,6 +57,8 @@ class Request(Protocol):
     @property
     def device_cookie(self) -> DeviceCookie: ...
     @property
+    def known_device_cookie(self) -> DeviceCookie: ...
+    @property
     def method(self) -> str: ...
     @property
     def environ(self) -> dict[str, Any]: ...
@@ -111,6 +113,7 @@ class WebRequest(pyramid.request.Request):  # type: ignore[misc]
     authorize_path: str
     forwarded_headers: ForwardedHeaders
     device_cookie: DeviceCookie
+    known_device_cookie: DeviceCookie
     pages: Pages
     query: Sequence[tuple[str, str]] = ()
     completed = ""
@@ -169,6 +172,7 @@ def includeme(config: Any) -> None:
         "authorize_path": f"{urlsplit(settings.public_url).path}/authorize",
         "forwarded_headers": ForwardedHeaders.from_settings(settings),
         "device_cookie": DeviceCookie(settings.https),
+        "known_device_cookie": DeviceCookie(settings.https, "known"),
         "pages": Pages.from_settings(settings, services.themes),
     }
     config.set_request_factory(type("Request", (WebRequest,), attributes))

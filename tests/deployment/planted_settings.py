@@ -77,6 +77,7 @@ PLANTED = {
     "backend.corp.bind_password": SECRETS["backend.corp.bind_password"],
     "sign_in.login.client_secret": SECRETS["sign_in.login.client_secret"],
     "mail.password": SECRETS["mail.password"],
+    "throttle.storage": f"redis://:{encoded(SECRETS['throttle.storage'])}@{UNREACHABLE}/0",
     "backend.legacy.account_header.X-Key": SECRETS["backend.legacy.account_header"],
     "backend.legacy.account_url": f"https://{UNREACHABLE}/api?key={encoded(SECRETS['backend.legacy.account_url'])}",
     **account_requests(),

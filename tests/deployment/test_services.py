@@ -74,7 +74,7 @@ def test_a_failed_start_closes_each_backend_once(
 ) -> None:
     for step in (
         "open_themes",
-        "_create_throttle",
+        "open_throttle",
         "open_engine",
         "require_current",
         "key_store",

@@ -13,9 +13,10 @@ import pytest
 from linkauth.backends import BackendUnavailable, Check, CredentialBackend, Identity, Lockout
 from linkauth.config.settings import ThrottleSettings
 from linkauth.login.health import CHECK_SECONDS, Health, check_lockout, run_checks
-from linkauth.login.throttle import Window
+from linkauth.login.throttle.counters import Bucket, Change
+from linkauth.login.throttle.memory import MemoryCounters
+from tests.throttle.clocks import Clock
 from tests.unit.login.test_sign_in import NoSettings
-from tests.unit.login.test_throttle import Clock
 
 
 class Backend(CredentialBackend):
@@ -101,13 +102,13 @@ def test_lockout_comparison_counts_each_process(failures: int, seconds: int, pro
 def locks_account(lockout: Lockout, throttle: ThrottleSettings, processes: int, interval: int) -> bool:
     """Simulates an attempt in every process every `interval` seconds; returns whether the account gets locked."""
     clock = Clock()
-    windows = [Window(throttle.account_failures, throttle.account_window) for _ in range(processes)]
+    all_counters = [MemoryCounters(clock) for _ in range(processes)]
+    failure = [Change(Bucket("account", 0, throttle.account_failures, throttle.account_window), "add")]
     failures, last = 0, -math.inf
     for _ in range(20 * lockout.failures):
         clock.now += interval
-        for window in windows:
-            if window.wait(b"ada", clock.now) == 0:
-                window.fail(b"ada", clock.now)
+        for counters in all_counters:
+            if counters.apply(failure).admitted:
                 failures, last = (failures + 1 if clock.now - last <= lockout.seconds else 1), clock.now
                 if failures == lockout.failures:
                     return True
