@@ -59,8 +59,8 @@ class SignInRefused(Event):
 
 @dataclass(frozen=True, slots=True)
 class SignInThrottled(Event):
-    """A sign-in was refused without a check of the password. `of` is name, account or address; `retry_after` is in
-    seconds."""
+    """A sign-in was refused without a check of the password. `of` is name, account, address or service; `retry_after`
+    is in seconds."""
 
     name = "sign_in.throttled"
     of: str
@@ -243,3 +243,20 @@ class ChallengeCompleted(Event):
     purpose: str
     backend: str
     person: str
+
+
+@dataclass(frozen=True, slots=True)
+class ThrottleStorageLost(Event):
+    """The storage of the throttle does not answer, so each process counts by itself. `storage` is database or redis."""
+
+    name = "throttle.storage_lost"
+    storage: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ThrottleStorageBack(Event):
+    """The storage of the throttle answers again."""
+
+    name = "throttle.storage_back"
+    storage: str

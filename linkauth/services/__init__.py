@@ -149,7 +149,7 @@ def build(settings: Settings) -> Services:
         require_mail(settings, backends)
         themes = open_themes(settings)
         engine = _open_database(settings, resources)
-        throttle = open_throttle(settings, engine, resources)
+        throttle = open_throttle(settings, engine, resources, events.emit)
         links = resources.enter_context(closing(LinkStore(engine, events.emit)))
         keys = key_store(settings, engine)
         if settings.previous_secrets:

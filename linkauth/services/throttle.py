@@ -7,6 +7,7 @@ from contextlib import ExitStack, closing
 from sqlalchemy import Engine
 
 from linkauth.config.settings import Settings, SettingsError
+from linkauth.events.types import Emit, discard
 from linkauth.hashing import worker_processes
 from linkauth.login.throttle import Throttle
 from linkauth.login.throttle.buckets import Buckets, throttle_key
@@ -19,7 +20,7 @@ from linkauth.storage import DatabaseCounters
 KEY = "linkauth.throttle.storage"
 
 
-def open_throttle(settings: Settings, engine: Engine, resources: ExitStack) -> Throttle:
+def open_throttle(settings: Settings, engine: Engine, resources: ExitStack, emit: Emit = discard) -> Throttle:
     """Open the throttle; `engine` is that of the database. A server that does not answer is no error.
 
     Raises SettingsError.
@@ -33,7 +34,7 @@ def open_throttle(settings: Settings, engine: Engine, resources: ExitStack) -> T
     if settings.throttle.is_shared:
         shared = open_counters(settings, engine)
         name = "database" if settings.throttle.storage == "database" else "redis"
-        counters = resources.enter_context(closing(SharedCounters(name, shared, worker_processes)))
+        counters = resources.enter_context(closing(SharedCounters(name, shared, worker_processes, emit)))
     return Throttle(settings.throttle, counters=counters, key=throttle_key(settings.secret), devices=devices)
 
 

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from linkauth.events.types import Emit, ThrottleStorageBack, ThrottleStorageLost, discard
 from linkauth.login.throttle.counters import Applied, Change, Counters, CountersUnavailable
 from linkauth.login.throttle.memory import MemoryCounters
 from linkauth.logs import event
@@ -33,12 +34,14 @@ class SharedCounters(Counters):
         name: str,
         shared: Counters,
         processes: Callable[[], int] = lambda: 1,
+        emit: Emit = discard,
         retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         self.shared = shared
         self._name = name
         self._local = MemoryCounters()
         self._processes = processes
+        self._emit = emit
         self._retry_seconds = retry_seconds
         self._lock = threading.Lock()
         self._is_lost = False
@@ -79,6 +82,7 @@ class SharedCounters(Counters):
             reason=problem,
             consequence="each process counts failed sign-ins by itself until it answers again",
         )
+        self._emit(ThrottleStorageLost(self._name, problem))
 
     def _retry(self) -> None:
         while not self._closed.wait(self._retry_seconds):
@@ -89,4 +93,5 @@ class SharedCounters(Counters):
             with self._lock:
                 self._is_lost = False
             event(log, logging.WARNING, "throttle storage back", storage=self._name)
+            self._emit(ThrottleStorageBack(self._name))
             return
