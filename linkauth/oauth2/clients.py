@@ -165,16 +165,19 @@ class Clients:
                 return candidate
             if body_id is None or body_secret is None:
                 if body_id is not None and candidate is None:
-                    raise InvalidClientError(self.unknown_client(body_id))
+                    raise InvalidClientError(self.unknown_client(body_id), "unknown_client")
                 missing = "client_id" if body_id is None else "client_secret"
-                raise InvalidClientError(f"the request has no {missing}, and no Authorization header")
+                problem = f"the request has no {missing}, and no Authorization header"
+                raise InvalidClientError(problem, "missing_secret")
             return self._authenticate_by_secret([(body_id, body_secret)], request.address)
         candidates = _basic_credentials(request.authorization)
         if body_secret is not None:
-            raise ClientRequestError("invalid_request", "client credentials in the header and in the body")
+            problem = "client credentials in the header and in the body"
+            raise ClientRequestError("invalid_request", problem, cause="two_credentials")
         client = self._authenticate_by_secret(candidates, request.address)
         if body_id is not None and body_id != client.client_id:
-            raise ClientRequestError("invalid_request", "client_id differs from the authenticated client")
+            problem = "client_id differs from the authenticated client"
+            raise ClientRequestError("invalid_request", problem, cause="client_id_differs")
         return client
 
     def _authenticate_by_secret(self, candidates: list[tuple[str, str]], address: str) -> Client:
@@ -188,12 +191,12 @@ class Clients:
             attempt.failed()
         known = next((self._clients[client_id] for client_id, _ in candidates if client_id in self._clients), None)
         if known is None:
-            raise InvalidClientError(self.unknown_client(candidates[0][0]))
+            raise InvalidClientError(self.unknown_client(candidates[0][0]), "unknown_client")
         if known.public:
-            raise InvalidClientError(
-                "the client is public, so it has no secret: leave Your Secret empty, or set secret"
-            )
-        raise InvalidClientError("the client secret is wrong: Your Secret must be the client's secret in the ini file")
+            problem = "the client is public, so it has no secret: leave Your Secret empty, or set secret"
+            raise InvalidClientError(problem, "public_client")
+        problem = "the client secret is wrong: Your Secret must be the client's secret in the ini file"
+        raise InvalidClientError(problem, "wrong_secret")
 
     def _match_secret(self, candidates: list[tuple[str, str]]) -> Client | None:
         """Return the client whose secret is correct, or None. The time does not depend on the secrets."""
@@ -218,12 +221,12 @@ def _basic_credentials(authorization: str) -> list[tuple[str, str]]:
     """
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() != "basic" or len(encoded) > CREDENTIALS_LIMIT:
-        raise InvalidClientError(_NOT_BASIC)
+        raise InvalidClientError(_NOT_BASIC, "malformed_credentials")
     try:
         client_id, colon, secret = base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
     except ValueError:
-        raise InvalidClientError(_NOT_BASIC) from None
+        raise InvalidClientError(_NOT_BASIC, "malformed_credentials") from None
     if not colon:
-        raise InvalidClientError(_NOT_BASIC)
+        raise InvalidClientError(_NOT_BASIC, "malformed_credentials")
     decoded = unquote_plus(client_id), unquote_plus(secret)
     return [(client_id, secret)] if decoded == (client_id, secret) else [(client_id, secret), decoded]

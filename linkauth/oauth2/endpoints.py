@@ -58,15 +58,16 @@ class AuthorizationServer:
         client = self._clients.authenticate(request, public=True)
         name = request.form.get("grant_type")
         if not name:
-            raise ClientRequestError("invalid_request", "grant_type is missing")
+            raise ClientRequestError("invalid_request", "grant_type is missing", cause="missing_grant_type")
         grant = registry.GRANTS.get(name)
         if grant is None or grant.exchange is None:
             problem = f"grant_type is neither {' nor '.join(registry.grant_types())}"
-            raise ClientRequestError("unsupported_grant_type", problem, f"{problem}: {log_excerpt(name)}")
+            log = f"{problem}: {log_excerpt(name)}"
+            raise ClientRequestError("unsupported_grant_type", problem, log, "unknown_grant_type")
         if not grant.allowed_for(client):
             problem, allowed = "the client may not use this grant_type", " ".join(sorted(client.grants)) or "none"
             log = f"{problem}: {name}; the grants of the client are: {allowed}"
-            raise ClientRequestError("unauthorized_client", problem, log)
+            raise ClientRequestError("unauthorized_client", problem, log, "grant_not_allowed")
         return grant.exchange(client, request.form, self._issuer, int(self._clock()))
 
     def introspect(self, request: ClientRequest) -> Mapping[str, Any]:
@@ -78,7 +79,7 @@ class AuthorizationServer:
         client = self._clients.authenticate(request)
         token = request.form.get("token")
         if not token:
-            raise ClientRequestError("invalid_request", "token is missing")
+            raise ClientRequestError("invalid_request", "token is missing", cause="missing_token")
         active = self._find_active_token(token)
         if active is None or not client.may_introspect(active[0].client_id):
             return INACTIVE
@@ -117,7 +118,7 @@ class AuthorizationServer:
         else:
             client = self._clients.authenticate(request)
         if not token:
-            raise ClientRequestError("invalid_request", "token is missing")
+            raise ClientRequestError("invalid_request", "token is missing", cause="missing_token")
         found = self._storage.find(digest(token), "access") or self._storage.find(digest(token), "refresh")
         if found is None:
             return
