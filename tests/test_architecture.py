@@ -110,6 +110,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
             "oauth2.errors",
             "oauth2.requests",
             "backends",
+            "events.attempts",
             "events.types",
             "login.visit",
             "themes.fields",

@@ -38,6 +38,7 @@ MAX_DEVICE_DAYS = 400
 """Browsers keep no cookie for longer (RFC 6265bis section 5.5)."""
 MAX_SIGN_IN_WAIT = 30
 """In seconds. Browsers and proxies give up after 30 to 60 seconds."""
+MAX_JOURNAL_DAYS = 366
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ class Settings:
     breached_passwords: str = ""
     log_identities: identities.Policy = "hashed"
     sign_in_wait: int = 5
+    journal_days: int = 14
     trusted_proxies: tuple[str, ...] = ()
     forwarded_header: Literal["x-forwarded", "forwarded"] = "x-forwarded"
     theme: str = "default"
@@ -194,6 +196,8 @@ class Settings:
             yield "previous_secrets", problem
         if not 1 <= self.sign_in_wait <= MAX_SIGN_IN_WAIT:
             yield "sign_in_wait", f"is not a number of seconds from 1 to {MAX_SIGN_IN_WAIT}"
+        if not 0 <= self.journal_days <= MAX_JOURNAL_DAYS:
+            yield "journal_days", f"is not a number of days from 0 to {MAX_JOURNAL_DAYS}"
         if self.passkeys and (problem := passkey_problem(self.public_url, self.clients)):
             yield "passkeys", problem
         if not LANGUAGE.fullmatch(self.default_language):

@@ -1,7 +1,7 @@
 """The stream of events: requests emit events, and each sink records them in a thread of its own.
 
 `Events.emit` costs a request a few microseconds, whatever the sinks do: it puts the event into the bounded queue of
-each sink. Events that a process has emitted less than DELAY_SECONDS before it is killed may be lost.
+each sink. Events that a process has emitted less than `Sink.delay_seconds` before it is killed may be lost.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from weakref import WeakSet
 
 from linkauth.events.sink import Record, Sink
 from linkauth.events.types import PERSONAL, Event
-from linkauth.identities import HIDDEN, shown_name
+from linkauth.identities import HIDDEN, person_key, shown_name
 from linkauth.logs import context_fields
 
 log = logging.getLogger(__name__)
@@ -26,8 +26,6 @@ QUEUE_LIMIT = 20_000
 """Maximum number of events that wait for one sink."""
 BATCH_LIMIT = 1_000
 """Maximum number of events in one call of a sink."""
-DELAY_SECONDS = 0.1
-"""How long events are collected before they are written."""
 CLOSE_SECONDS = 5.0
 """How long `close` waits for all sinks together."""
 REPORT_SECONDS = 60
@@ -38,7 +36,7 @@ class Events:
     """The stream. `sinks` record its events; without any, an event costs almost nothing. Methods are thread-safe."""
 
     def __init__(self, sinks: Sequence[Sink] = (), limit: int = QUEUE_LIMIT) -> None:
-        self._limit = limit
+        self._limit, self._is_closed = limit, False
         self._outlets = [_Outlet(sink, limit) for sink in sinks]
         self._taking: dict[type[Event], list[_Outlet]] = {}
 
@@ -59,7 +57,8 @@ class Events:
             if cls.counted_only:
                 record = Record(event, time.time())
             else:
-                record = Record(_shown(event), time.time(), dict(context_fields()))
+                name_key = _name_key(event) if any(outlet.sink.keeps_names for outlet in outlets) else None
+                record = Record(_shown(event), time.time(), dict(context_fields()), name_key)
             for outlet in outlets:
                 outlet.put(record)
         except Exception as error:
@@ -77,7 +76,13 @@ class Events:
         return sum(outlet.waiting for outlet in self._outlets)
 
     def close(self) -> None:
-        """Record the waiting events, and close the sinks. Takes at most CLOSE_SECONDS; the rest is dropped."""
+        """Record the waiting events, and close the sinks. Takes at most CLOSE_SECONDS; the rest is dropped.
+
+        A second call has no effect.
+        """
+        if self._is_closed:
+            return
+        self._is_closed = True
         deadline = time.monotonic() + CLOSE_SECONDS
         for outlet in self._outlets:
             outlet.stop()
@@ -131,7 +136,7 @@ class _Outlet:
     def _run(self) -> None:
         while not self._closing.is_set():
             self._awake.wait()
-            self._closing.wait(DELAY_SECONDS)
+            self._closing.wait(self.sink.delay_seconds)
             # cleared before the queue is read, so that an event after that sets it again
             self._awake.clear()
             self._drain()
@@ -182,6 +187,12 @@ def _shown(event: Event) -> Event:
         return event
     shown = {name: "" if (text := shown_name(value)) == HIDDEN else text for name, value in found.items()}
     return replace(event, **shown)
+
+
+def _name_key(event: Event) -> bytes | None:
+    """Return the key of the name in an event: of the typed one, if there is one."""
+    name = getattr(event, "typed", "") or getattr(event, "person", "")
+    return person_key(name) if name else None
 
 
 _outlets: WeakSet[_Outlet] = WeakSet()

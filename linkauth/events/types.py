@@ -71,10 +71,12 @@ class SignInThrottled(Event):
 
 @dataclass(frozen=True, slots=True)
 class LinkCreated(Event):
-    """A person has allowed a client to use the account. `grant` is implicit or authorization_code."""
+    """A person has allowed a client to use the account. `grant` is implicit or authorization_code, `link` the number
+    in `linkauth links`."""
 
     name = "link.created"
     client: str
+    link: int | None
     grant: str
     backend: str
     subject: str
@@ -107,11 +109,14 @@ class TokenRefreshed(Event):
 
 @dataclass(frozen=True, slots=True)
 class TokenRefused(Event):
-    """A token request was refused. `error` is the error code of RFC 6749 section 5.2, `reason` is for operators."""
+    """A token request was refused. `error` is the error code of RFC 6749 section 5.2, `cause` a finer one, which
+    `linkauth why` explains, and `reason` is for operators. `link` is that of the presented code or token."""
 
     name = "token.refused"
     error: str
     reason: str
+    cause: str = ""
+    link: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +146,15 @@ class LinkEnded(Event):
 class ClientRefused(Event):
     """A client was not authenticated, or its request to an endpoint other than /token was refused.
 
-    `error` is the error code of the response, `endpoint` the name of the route.
+    `error` is the error code of the response, `cause` a finer one, which `linkauth why` explains, and `endpoint` the
+    name of the route.
     """
 
     name = "client.refused"
     endpoint: str
     error: str
     reason: str
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)

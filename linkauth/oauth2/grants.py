@@ -251,7 +251,7 @@ def length_note(presented: str) -> str:
     A column or a form that is too short has perhaps cut it.
     """
     length = len(presented)
-    return "" if length == TOKEN_LENGTH else f", and has {length} characters instead of {TOKEN_LENGTH}"
+    return "" if length == TOKEN_LENGTH else f", and its length is {length} instead of {TOKEN_LENGTH}"
 
 
 def _pkce_note(challenge: str | None, verifier: str | None) -> str:

@@ -46,6 +46,7 @@ from linkauth.oauth2.grants import Issuer
 from linkauth.oauth2.jwt import Signer
 from linkauth.redaction import reason
 from linkauth.services.clients import ReplacedSecrets, create_clients
+from linkauth.services.journal import add_journal, forget_journal
 from linkauth.services.second_step import encrypt_for_new_secret, open_second_step
 from linkauth.services.throttle import open_throttle
 from linkauth.storage import (
@@ -109,9 +110,13 @@ class Services:
         """Start the background thread. A server calls this in the process that handles requests, also repeatedly."""
         if self.worker is not None:
             self.worker.start()
-        if self.settings.previous_secrets and not self._started:
-            self._started.append(True)
+        if self._started:
+            return
+        self._started.append(True)
+        if self.settings.previous_secrets:
             encrypt_for_new_secret(self.settings, self.engine)
+        if not self.settings.journal_days:
+            threading.Thread(target=forget_journal, args=(self.engine,), name="journal", daemon=True).start()
 
     def log_backends(self) -> None:
         """Log which backends and providers answer, from a thread of its own, so that the server starts at once."""
@@ -149,6 +154,9 @@ def build(settings: Settings) -> Services:
         require_mail(settings, backends)
         themes = open_themes(settings)
         engine = _open_database(settings, resources)
+        add_journal(settings, engine, events)
+        # before the engine: the journal writes what waits
+        resources.callback(events.close)
         throttle = open_throttle(settings, engine, resources, events.emit)
         links = resources.enter_context(closing(LinkStore(engine, events.emit)))
         keys = key_store(settings, engine)

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Engine, exists, select, update
@@ -56,9 +57,10 @@ class LinkStore:
         }
         self._usage.sweep(link.created_at)
         with self._errors():
-            self._changes.create(row, _token_rows(tokens), None if code is None else _code_row(code))
+            number = self._changes.create(row, _token_rows(tokens), None if code is None else _code_row(code))
+        link = replace(link, id=number)
         _log("link made", link)
-        self._emit(LinkCreated(link.client_id, link.grant, link.backend, link.subject, link.username))
+        self._emit(LinkCreated(link.client_id, number, link.grant, link.backend, link.subject, link.username))
 
     def find(self, digest: bytes, kind: Kind) -> tuple[Link, Token] | None:
         with self._errors():

@@ -268,10 +268,13 @@ throttle_counters = Table(
 
 
 def full_metadata() -> MetaData:
-    """Returns the metadata including the partial index of JWTs, for migrations and their tests.
+    """Returns the metadata with all tables, and with the partial index of JWTs, for migrations and their tests.
 
     The index is not in `metadata`, because its dialect options import every dialect, which slows the start.
     """
+    from linkauth.storage import journal_table
+
+    assert journal_table.journal.metadata is metadata
     if not any(index.name == "ix_tokens_jti" for index in tokens.indexes):
         jwts = text("jti IS NOT NULL")
         # for the query of the deny list

@@ -11,7 +11,8 @@ from typing import Any
 
 from pyramid.response import Response
 
-from linkauth.logs import event
+from linkauth.events.attempts import STALE, AuthorizationOpened, FormRefused
+from linkauth.logs import annotate, event
 from linkauth.oauth2.errors import ClientRequestError
 from linkauth.oauth2.requests import AuthorizationRequest
 from linkauth.views.completion import complete
@@ -32,7 +33,11 @@ def authorize(request: Request) -> Response:
 
 def show_login(request: Request) -> Response:
     """Show the login page for a valid authorization request."""
-    return login_page(request, request.services.oauth2.parse(request.query))
+    authorization = request.services.oauth2.parse(request.query)
+    if request.method == "GET":
+        host = authorization.target.redirect_uri.split("/", 3)[2]
+        request.services.events.emit(AuthorizationOpened(host))
+    return login_page(request, authorization)
 
 
 def sign_in(request: Request) -> Response:
@@ -41,18 +46,22 @@ def sign_in(request: Request) -> Response:
     if "grant_type" in form:
         client = request.services.oauth2.client(form.get("client_id", ""))
         sender = f"client {client.client_id}" if client else "an unknown client"
+        annotate(client=client.client_id if client else "", attempt="")
         advice = f"Access Token URI must be {request.services.oauth2.url}/token"
         problem = f"token request from {sender} received at /authorize, the two URLs are swapped: {advice}"
-        raise ClientRequestError("invalid_request", SWAPPED_URLS, problem)
+        raise ClientRequestError("invalid_request", SWAPPED_URLS, problem, "swapped_urls")
     authorization = request.services.oauth2.parse(request.query)
     request.form_tokens.check_origin(request.environ)
     if not request.form_tokens.is_valid(form.get("form_token", ""), request.environ.get("QUERY_STRING", "")):
+        request.services.events.emit(STALE)
         page = password_page if is_password_change(request) else login_page
         return page(request, authorization, "stale", 400)
     if "cancel" in form:
         raise authorization.access_denied()
     if not request.offer(authorization.client.client_id).password_form:
-        event(log, logging.WARNING, "sign-in refused", reason="linkauth.password_form is false for this client")
+        reason = "linkauth.password_form is false for this client"
+        event(log, logging.WARNING, "sign-in refused", reason=reason)
+        request.services.events.emit(FormRefused("no_password_form", reason))
         return login_page(request, authorization, "stale", 403)
     # not client_addr, which uses X-Forwarded-For from any peer
     username, password, address = form.get("username", ""), form.get("password", ""), request.remote_addr or ""

@@ -20,7 +20,7 @@ def client_throttled(error: Throttled, request: Request) -> Response:
     """Respond to a client with too many failed authentications. Whether the secret was correct is not revealed."""
     reason, path = f"too many failures of the {error.of}", path_of(request)
     event(log, logging.WARNING, "client throttled", reason=reason, path=path, retry_after=error.retry_after)
-    request.services.events.emit(ClientRefused(_endpoint(request), "throttled", reason))
+    request.services.events.emit(ClientRefused(_endpoint(request), "throttled", reason, "throttled"))
     response = json_error(request, "invalid_client", "too many failed authentications, retry later", 429)
     response.headers["Retry-After"] = str(error.retry_after)
     return response
@@ -31,9 +31,10 @@ def client_request_error(error: ClientRequestError, request: Request) -> Respons
     level = logging.INFO if error.error == "invalid_grant" else logging.WARNING
     event(log, level, f"{request.method} {path_of(request)} refused", error=error.error, reason=error.log)
     endpoint = _endpoint(request)
-    is_of_token = endpoint.startswith("token") and not isinstance(error, InvalidClientError)
-    refused = TokenRefused(error.error, error.log) if is_of_token else ClientRefused(endpoint, error.error, error.log)
-    request.services.events.emit(refused)
+    if endpoint.startswith("token") and not isinstance(error, InvalidClientError):
+        request.services.events.emit(TokenRefused(error.error, error.log, error.cause, error.link))
+    else:
+        request.services.events.emit(ClientRefused(endpoint, error.error, error.log, error.cause))
     response = json_error(request, error.error, error.description, error.status)
     if isinstance(error, InvalidClientError):
         response.headers["WWW-Authenticate"] = 'Basic realm="linkauth", charset="UTF-8"'

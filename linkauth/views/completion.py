@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pyramid.response import Response
 
+from linkauth.events.attempts import SecondFactorAsked, SecondFactorRefused
 from linkauth.login.visit import Visit
 from linkauth.oauth2.requests import AuthorizationRequest
 from linkauth.web.request import Request
@@ -41,6 +42,11 @@ def show_step(request: Request, authorization: AuthorizationRequest, step: Any) 
         if step.cookie:
             response.headerlist.append(request.device_cookie.header(step.cookie, step.cookie_seconds))
         return response
+    if error := step.context.get("error"):
+        cause = error if error == "passkey_refused" else "wrong_second_factor"
+        request.services.events.emit(SecondFactorRefused(cause, error))
+    else:
+        request.services.events.emit(SecondFactorAsked(step.page))
     query = request.environ.get("QUERY_STRING", "")
     response = request.page(
         step.page,

@@ -23,6 +23,7 @@ from linkauth.backends import (
     UnknownUser,
     WrongPassword,
 )
+from linkauth.events.attempts import AuthorizationRefused, RequestFailed
 from linkauth.events.types import SignInRefused
 from linkauth.login.admission import Busy
 from linkauth.login.challenges import ChallengeOver, InvalidFields, StartThrottled, WrongCode
@@ -42,6 +43,7 @@ from linkauth.views.confirm import ask_again, is_confirmation
 from linkauth.views.error_page import error_page
 from linkauth.views.json_errors import RETRY_SECONDS, is_api_request, json_error, path_of, retry_later
 from linkauth.views.recover import RECOVER
+from linkauth.views.refused_attempts import refused_attempt
 from linkauth.views.register import REGISTER
 from linkauth.views.second_factor import is_second_step, shown_again
 from linkauth.views.steps import Steps, is_step
@@ -174,17 +176,20 @@ def _completed_page(request: Request, completed: str, retry_after: int) -> Respo
 def authorization_error(error: AuthorizationError, request: Request) -> Response:
     level = logging.INFO if error.error == "access_denied" else logging.WARNING
     event(log, level, "authorization refused", error=error.error, reason=error.log)
+    request.services.events.emit(AuthorizationRefused(error.cause, error.log))
     return Response(status=303, location=error.location)
 
 
 def untrusted_request(error: UntrustedRequestError, request: Request) -> Response:
     event(log, logging.WARNING, "authorization request not trusted", error=error.reason, reason=error.log)
+    request.services.events.emit(AuthorizationRefused(error.reason, error.log))
     return error_page(request, error.reason, 400, same=error.parameters, redirect_uri=error.redirect_uri)
 
 
 def storage_unavailable(error: StorageUnavailableError, request: Request) -> Response:
     """Respond with 503, which clients cannot mistake for an invalid token. A person sees the form again."""
     event(log, logging.ERROR, "storage failed", reason=str(error), path=path_of(request))
+    request.services.events.emit(RequestFailed("storage", str(error)))
     if is_api_request(request):
         return retry_later(
             json_error(request, "temporarily_unavailable", "the storage is unavailable, retry later", 503)
@@ -202,6 +207,7 @@ def not_found(error: HTTPNotFound, request: Request) -> Response:
         sender = f"client {client.client_id}" if client else "an unknown client"
         advice = f"Your Web Authorization URI must be {request.services.oauth2.url}/authorize"
         log.warning("authorization request from %s received at /token, the two URLs are swapped: %s", sender, advice)
+        request.services.events.emit(AuthorizationRefused("swapped_urls", advice))
         return error_page(request, "swapped_urls", 400, same=[("response_type", "")])
     if route is not None and request.method not in METHODS.get(route.name, (request.method,)):
         return _http_error(request, HTTPMethodNotAllowed("wrong_method"), {"Allow": ", ".join(METHODS[route.name])})
@@ -209,6 +215,8 @@ def not_found(error: HTTPNotFound, request: Request) -> Response:
 
 
 def http_exception(error: HTTPException, request: Request) -> Response:
+    if refused := refused_attempt(error.detail or "", request):
+        request.services.events.emit(refused)
     if error.detail == "insecure_transport":
         path = path_of(request)
         if any(path == pattern for _, pattern, _ in ROUTES):
@@ -225,6 +233,7 @@ def unexpected(error: Exception, request: Request) -> Response:
     """Respond to an unexpected exception with a reference number. The traceback is logged under the same number."""
     reference = secrets.token_hex(4)
     log.error("unexpected error %s", reference, exc_info=error)
+    request.services.events.emit(RequestFailed("unexpected", reference))
     if is_api_request(request):
         return retry_later(json_error(request, "server_error", f"unexpected error {reference}", 500))
     return error_page(request, "unexpected", 500, reference)

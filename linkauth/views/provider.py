@@ -12,6 +12,7 @@ from typing import Any
 from pyramid.httpexceptions import HTTPNotFound
 from pyramid.response import Response
 
+from linkauth.events.attempts import STALE, ProviderStarted
 from linkauth.logs import event
 from linkauth.oauth2.errors import StorageUnavailableError
 from linkauth.oauth2.requests import AuthorizationRequest
@@ -40,6 +41,7 @@ def go(request: Request) -> Response:
         return sign_in(request)
     request.form_tokens.check_origin(request.environ)
     if not request.form_tokens.is_valid(form.get("form_token", ""), query):
+        request.services.events.emit(STALE)
         return login_page(request, authorization, "stale", 400)
     if "cancel" in form:
         raise authorization.access_denied()
@@ -47,6 +49,7 @@ def go(request: Request) -> Response:
     browser = request.browser_cookies.value(request.environ, mode)
     with request.sign_in_place():
         location = request.services.provider_sign_in.begin(name, visit_of(request), browser)
+    request.services.events.emit(ProviderStarted(name, request.is_embedded))
     return Response(status=303, location=location)
 
 
