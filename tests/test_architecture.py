@@ -65,6 +65,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
             "login.comparison",
             "login.leavers",
             "login.factors",
+            "login.own_links",
             "login.passkeys",
             "login.pending",
             "login.throttle.counters",

@@ -20,7 +20,7 @@ GROUPS = (
     ("this server", ()),
     ("mails to people", ("mail",)),
     ("who signs in: credential backends", ("backends", "backend")),
-    ("who signs in: sign-in providers", ("sign_ins", "sign_in", "password_form", "embedded_browsers")),
+    ("who signs in: sign-in providers", ("sign_ins", "sign_in", "password_form", "links_page", "embedded_browsers")),
     ("the second factor", ("second_factor", "passkeys")),
     ("themes", ("theme",)),
     ("clients", ("clients", "client", "scope")),

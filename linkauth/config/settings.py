@@ -106,6 +106,7 @@ class Settings:
     forwarded_header: Literal["x-forwarded", "forwarded"] = "x-forwarded"
     theme: str = "default"
     password_form: bool = True
+    links_page: bool = True
     embedded_browsers: tuple[str, ...] | None = field(default=None, metadata={"empty": "none", "split": lines_of})
     passkeys: bool = False
     backends: tuple[BackendSettings, ...] = ()

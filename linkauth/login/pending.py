@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Literal, Protocol
 
-PendingPurpose = Literal["provider", "prefill", "confirm", "second_factor", "second_setup", "passkey"]
+PendingPurpose = Literal["provider", "prefill", "confirm", "second_factor", "second_setup", "passkey", "own_links"]
 """What a pending sign-in waits for. The names differ from the purposes of challenges."""
 PENDING_SECONDS = 15 * 60
 """How long a pending sign-in is valid."""

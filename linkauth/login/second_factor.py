@@ -70,9 +70,10 @@ class SecondStep:
 
     def begin(self, visit: Visit, person: Person, cookie: str) -> Step:
         """Returns the step after the first factor. `cookie` is the value of the cookie of this device, or ""."""
-        if self._pages.policy(visit, person) == "off":
+        policy, now = self._pages.policy(visit, person), self._now()
+        factor = None if policy == "off" else self._find(person)
+        if factor is None and policy in ("off", "if_enrolled"):
             return Step(person)
-        factor, now = self._find(person), self._now()
         if factor and self._devices.is_remembered(cookie, factor, now):
             event(log, logging.INFO, "second factor not needed", reason="the device is remembered")
             return Step(person)

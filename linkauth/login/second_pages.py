@@ -20,11 +20,17 @@ class SecondPages:
 
     def __init__(self, settings: Settings, mailed: MailedFactor | None, passkeys: PasskeyFactor | None) -> None:
         self._settings, self._mailed, self._passkeys = settings.second_factor, mailed, passkeys
-        self._policies = {client.client_id or name: client.second_factor for name, client in settings.clients.items()}
+        clients = settings.clients.items()
+        self._policies: dict[str, str] = {each.client_id or name: each.second_factor for name, each in clients}
+        # the page of a person's own links asks whoever has one: linking asked them too, or asked nobody
+        self._policies[""] = "if_enrolled" if set(self._policies.values()) - {"off"} else "off"
         self._service_name = settings.service_name
 
     def policy(self, visit: Visit, person: Person) -> str:
-        """Returns "off", "optional" or "required": whether the client asks this person for a second factor."""
+        """Returns "off", "optional", "required" or "if_enrolled": whether this person is asked for a second factor.
+
+        "if_enrolled" is the policy of the page of a person's own links, which has no client: nobody sets one up there.
+        """
         policy = self._policies.get(visit.client_id, "off")
         return policy if self._settings.applies_to(person.backend) else "off"
 

@@ -47,6 +47,7 @@ from linkauth.oauth2.jwt import Signer
 from linkauth.redaction import reason
 from linkauth.services.clients import ReplacedSecrets, create_clients
 from linkauth.services.journal import add_journal, forget_journal
+from linkauth.services.own_links import open_own_links
 from linkauth.services.second_step import encrypt_for_new_secret, open_second_step
 from linkauth.services.throttle import open_throttle
 from linkauth.storage import (
@@ -69,6 +70,7 @@ from linkauth.themes.opening import mail_renderer, open_themes
 from linkauth.themes.theme import Theme
 
 if TYPE_CHECKING:
+    from linkauth.login.own_links import OwnLinks
     from linkauth.login.second_factor import SecondStep
     from linkauth.mail.worker import Worker
 
@@ -100,6 +102,7 @@ class Services:
     links: LinkStore
     pending: PendingStore
     second_step: SecondStep | None
+    own_links: OwnLinks | None
     keys: KeyStore
     oauth2: AuthorizationServer
     themes: Mapping[str, Theme]
@@ -204,6 +207,7 @@ def build(settings: Settings) -> Services:
             second_step=open_second_step(
                 settings, backends, throttle, engine, challenges, pending, admitted, wake, events.emit
             ),
+            own_links=open_own_links(settings, themes, engine, pending, wake if worker else None, events.emit),
             keys=keys,
             oauth2=server,
             themes=themes,

@@ -12,6 +12,7 @@ from linkauth.storage.leavers import LeaverSweeps
 from linkauth.storage.link_admin import COLUMNS, LinkAdmin, LinkFilter
 from linkauth.storage.links import LinkStore
 from linkauth.storage.outbox import OutboxStore
+from linkauth.storage.own_links import OwnLinkStore
 from linkauth.storage.passkeys import PasskeyStore
 from linkauth.storage.pending import PendingStore
 from linkauth.storage.schema import open_storage, readable_by_others, require_current, revision, upgrade
@@ -30,6 +31,7 @@ __all__ = [
     "LinkFilter",
     "LinkStore",
     "OutboxStore",
+    "OwnLinkStore",
     "PasskeyStore",
     "PendingStore",
     "SecondFactorAdmin",

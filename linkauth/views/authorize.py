@@ -120,11 +120,21 @@ def login_page(
         embedded=offer.buttons != () and request.is_embedded,
         provider=provider,
         prefill=prefill,
+        links_path=foot_link(request) if request.method == "GET" else "",
     )
     if offer.buttons:
         modes = frozenset(offer.modes.values())
         response.headerlist.extend(request.browser_cookies.new(request.environ, modes))
     return response
+
+
+def foot_link(request: Request) -> str:
+    """Return the path of the page of the person's own links for the foot of a page; "" without one.
+
+    An embedded browser has no other page open, and sometimes no way back: there it would end the linking.
+    """
+    is_shown = request.services.own_links is not None and not request.is_embedded
+    return request.links_path if is_shown else ""
 
 
 def password_page(

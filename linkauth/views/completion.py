@@ -48,16 +48,17 @@ def show_step(request: Request, authorization: AuthorizationRequest, step: Any) 
     else:
         request.services.events.emit(SecondFactorAsked(step.page))
     query = request.environ.get("QUERY_STRING", "")
-    response = request.page(
-        step.page,
-        step.status,
-        form_token=request.form_tokens.token(query),
-        client_id=authorization.client.client_id,
-        retry_after=step.retry_after,
-        query=authorization.parameters,
-        action=f"{urlsplit(request.services.oauth2.url).path}/authorize/second-factor?{query}",
-        **step.context,
-    )
+    action = f"{urlsplit(request.services.oauth2.url).path}/authorize/second-factor?{query}"
+    client_id, parameters = authorization.client.client_id, authorization.parameters
+    return step_page(request, step, request.form_tokens.token(query), action, client_id=client_id, query=parameters)
+
+
+def step_page(
+    request: Request, step: Any, form_token: str, action: str, client_id: str = "", **context: Any
+) -> Response:
+    """Render the page of a Step, whose form is sent to `action`. `context` are more variables of the page."""
+    values = {"client_id": client_id, "form_token": form_token, "action": action, **context, **step.context}
+    response: Response = request.page(step.page, step.status, retry_after=step.retry_after, **values)
     if step.retry_after:
         response.headers["Retry-After"] = str(step.retry_after)
     return response

@@ -17,6 +17,7 @@ from linkauth.logs import event
 from linkauth.oauth2.errors import StorageUnavailableError
 from linkauth.oauth2.requests import AuthorizationRequest
 from linkauth.sign_ins import InvalidAnswer
+from linkauth.views import links
 from linkauth.views.authorize import login_page, sign_in
 from linkauth.views.completion import complete
 from linkauth.views.confirm import ask
@@ -66,13 +67,13 @@ def come_back(request: Request) -> Response:
     if "form_token" in posted:
         # a theme that does not know `action` has sent its form to the URL of the page
         _resume(request, _state(query))
-        return sign_in(request)
+        return links.process(request) if request.own_links else sign_in(request)
     parameters = tuple(posted.items()) if request.method == "POST" else query
     # the answer must not be taken for a form of linkauth
     request.form = {}
     returned = _resume(request, _state(parameters))
-    authorization, name = _offered(request)
-    mode = request.offer(authorization.client.client_id).modes[name]
+    authorization, name = (None, _name(request, "")) if request.own_links else _offered(request)
+    mode = request.offer(authorization.client.client_id if authorization else "").modes[name]
     if problem := _problem(request.method, parameters, mode):
         event(log, logging.WARNING, "sign-in at a provider refused", provider=name, reason=problem)
         raise InvalidAnswer(problem)
@@ -82,6 +83,9 @@ def come_back(request: Request) -> Response:
         person = request.services.provider_sign_in.finish(
             name, returned, dict(parameters), browser, request.remote_addr or ""
         )
+    if authorization is None:
+        # nothing is linked, and the person sees only their own links
+        return links.signed_in(request, person)
     if not returned.browser:
         # perhaps it began in the browser of somebody else
         return ask(request, authorization, name, person)
@@ -99,10 +103,16 @@ class SignInUnreadable(Exception):
 def _offered(request: Request) -> tuple[AuthorizationRequest, str]:
     """Return the authorization request and the name of the provider. Raises HTTPNotFound if it is not offered."""
     authorization = request.services.oauth2.parse(request.query)
+    return authorization, _name(request, authorization.client.client_id)
+
+
+def _name(request: Request, client_id: str) -> str:
+    """Return the name of the provider. Raises HTTPNotFound if it is not offered."""
     name = request.matchdict["provider"]
-    if name not in request.offer(authorization.client.client_id).modes:
+    is_offered = client_id != "" or request.services.own_links is not None
+    if not is_offered or name not in request.offer(client_id).modes:
         raise HTTPNotFound("not_found")
-    return authorization, name
+    return name
 
 
 def _resume(request: Request, state: str) -> Any:
@@ -116,7 +126,8 @@ def _resume(request: Request, state: str) -> Any:
         raise SignInUnreadable(str(error)) from None
     if returned is None:
         raise UnknownSignIn
-    request.resume(returned.query, returned.language)
+    # only a sign-in to the page of one's own links has no client
+    request.resume(returned.query, returned.language, own_links=not returned.client_id)
     return returned
 
 

@@ -14,6 +14,9 @@ ROUTES = (
     ("return", "/authorize/return/{provider}", ("GET", "POST")),
     ("confirm", "/authorize/confirm", ("GET", "POST")),
     ("second_factor", "/authorize/second-factor", ("GET", "POST")),
+    # a person's own page
+    ("links", "/links", ("GET", "POST")),
+    ("links_go", "/links/go/{provider}", ("GET", "POST")),
     ("token", "/token", ("POST",)),
     # for platforms that require a separate URL for refresh requests
     ("token_refresh", "/token/refresh", ("POST",)),

@@ -32,8 +32,8 @@ REFUSAL_BURST = 0.25
 """The CPU time in seconds that refusals may take at once, after a time without refusals."""
 
 _STEPS = ("recover", "register", "confirm", "second-factor")
-_PATHS = ("/authorize", *(f"/authorize/{step}" for step in _STEPS))
-GO_PATH, RETURN_PATH = "/authorize/go/", "/authorize/return/"
+_PATHS = ("/authorize", "/links", *(f"/authorize/{step}" for step in _STEPS))
+GO_PATHS, RETURN_PATH = ("/authorize/go/", "/links/go/"), "/authorize/return/"
 Job = Callable[[int], None]
 """Processes one request; the argument is the value of RETRY_AFTER_KEY."""
 
@@ -46,7 +46,8 @@ def is_sign_in(method: str, path: str) -> bool:
     # Pyramid's pattern of the route also matches a path with a line feed at its end
     if method == "POST" and path.removesuffix("\n").endswith(_PATHS):
         return True
-    return (method == "POST" and GO_PATH in path) or (method in ("GET", "POST") and RETURN_PATH in path)
+    is_start = method == "POST" and any(each in path for each in GO_PATHS)
+    return is_start or (method in ("GET", "POST") and RETURN_PATH in path)
 
 
 @contextmanager
