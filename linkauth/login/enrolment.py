@@ -13,20 +13,31 @@ from collections.abc import Mapping
 from linkauth.login import totp
 from linkauth.login.codes import new_code
 from linkauth.login.factors import RECOVERY_CODES, SecondFactor, SecondFactors
+from linkauth.login.owner_notices import OwnerNotices
 from linkauth.login.passkey_factor import PasskeyFactor
 from linkauth.login.pending import PendingSignIns
 from linkauth.login.second_steps import derived_value, recovery_digest
 from linkauth.login.sign_in import Person
+from linkauth.login.visit import Visit
 from linkauth.logs import event
 
 log = logging.getLogger(__name__)
 
 
 class Enrolment:
-    """Enrols people in `factors`. The methods raise the errors of an unavailable storage."""
+    """Enrols people in `factors`. `notices` is None if no mails are sent.
 
-    def __init__(self, factors: SecondFactors, pending: PendingSignIns, passkeys: PasskeyFactor | None) -> None:
-        self._factors, self._pending, self._passkeys = factors, pending, passkeys
+    The methods raise the errors of an unavailable storage.
+    """
+
+    def __init__(
+        self,
+        factors: SecondFactors,
+        pending: PendingSignIns,
+        passkeys: PasskeyFactor | None,
+        notices: OwnerNotices | None,
+    ) -> None:
+        self._factors, self._pending, self._passkeys, self._notices = factors, pending, passkeys, notices
 
     def new(self) -> dict[str, str]:
         """Returns what the pending sign-in of a person without a second factor contains."""
@@ -35,7 +46,14 @@ class Enrolment:
         return {"stage": "setup", "secret": totp.new_secret(), **names}
 
     def complete(
-        self, value: str, data: Mapping[str, str], person: Person, step: int, form: Mapping[str, str], now: int
+        self,
+        visit: Visit,
+        value: str,
+        data: Mapping[str, str],
+        person: Person,
+        step: int,
+        form: Mapping[str, str],
+        now: int,
     ) -> tuple[str, Mapping[str, str]] | None:
         """Stores the second factor of a pending sign-in, whose code was that of the time step `step`.
 
@@ -50,6 +68,9 @@ class Enrolment:
             event(log, logging.INFO, "second factor enrolled", backend=person.backend)
             if self._passkeys is not None:
                 self._passkeys.add(value, factor, form)
+            if self._notices is not None:
+                to = (person.identity.email, person.username, visit.client_id, visit.language)
+                self._notices.send("second_factor_added", *to, now)
         elif not is_enrolled(data, self._factors.find(person.backend, person.subject)):
             return None
         shown, passed = derived_value(value, "passed"), {**data, "stage": "passed", "secret": ""}

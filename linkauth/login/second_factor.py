@@ -22,6 +22,7 @@ from linkauth.login.enrolment import Enrolment, is_enrolled
 from linkauth.login.factors import Attempt, Proof, SecondFactor, SecondFactors, SecondFactorUnreadable
 from linkauth.login.kept_person import dump_person, load_person
 from linkauth.login.mailed_factor import MailedFactor
+from linkauth.login.owner_notices import OwnerNotices
 from linkauth.login.passkey_factor import PasskeyFactor
 from linkauth.login.passkeys import ADDED_WITH
 from linkauth.login.pending import PendingSignIns, new_value
@@ -59,10 +60,11 @@ class SecondStep:
         require_admitted: Callable[[Person], None],
         mailed: MailedFactor | None,
         passkeys: PasskeyFactor | None = None,
+        notices: OwnerNotices | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._throttle, self._factors, self._pending, self._mailed = throttle, factors, pending, mailed
-        self._require_admitted, self._enrolment = require_admitted, Enrolment(factors, pending, passkeys)
+        self._require_admitted, self._enrolment = require_admitted, Enrolment(factors, pending, passkeys, notices)
         self._passkeys, self._pages = passkeys, SecondPages(settings, mailed, passkeys)
         days = settings.second_factor.remember_days
         self._devices = RememberedDevices(settings.secret, settings.previous_secrets, days)
@@ -230,7 +232,7 @@ class SecondStep:
         step = totp.matching_step(data["secret"], code, now)
         if step is None:
             return self._failed(visit, value, data, "wrong_code")
-        shown = self._enrolment.complete(value, data, person, step, form, now)
+        shown = self._enrolment.complete(visit, value, data, person, step, form, now)
         if shown is None:
             # somebody else has enrolled meanwhile
             return self._begin_again(visit, value, person)

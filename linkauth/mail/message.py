@@ -14,11 +14,15 @@ MailKind = Literal[
     "account_exists",
     "second_factor_code",
     "links_ended",
+    "second_factor_added",
+    "second_factor_removed",
     "test",
 ]
 """`user_names`: several accounts have this address, and the mail lists their names. `password_changed`: a notice after
 a recovery. `name_taken` and `account_exists`: answers to a registration, which the page does not give.
-`second_factor_code`: a code for the second step of a sign-in. `links_ended`: a notice after people have ended links."""
+`second_factor_code`: a code for the second step of a sign-in. `links_ended`: a notice after people have ended links.
+`second_factor_added` and `second_factor_removed`: notices to the owner of the account, after an enrolment and after a
+reset by an operator."""
 MAIL_KINDS: tuple[MailKind, ...] = get_args(MailKind)
 
 

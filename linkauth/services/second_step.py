@@ -15,7 +15,14 @@ from linkauth.login.dispatch import NamedBackend
 from linkauth.login.sign_in import Person
 from linkauth.login.throttle import Throttle
 from linkauth.redaction import reason
-from linkauth.storage import ChallengeStore, PasskeyStore, PendingStore, SecondFactorAdmin, SecondFactorStore
+from linkauth.storage import (
+    ChallengeStore,
+    OutboxStore,
+    PasskeyStore,
+    PendingStore,
+    SecondFactorAdmin,
+    SecondFactorStore,
+)
 
 if TYPE_CHECKING:
     from linkauth.login.passkey_factor import PasskeyFactor
@@ -64,12 +71,17 @@ def open_second_step(
         return None
     # most servers need none of these modules
     from linkauth.login.mailed_factor import MailedFactor
+    from linkauth.login.owner_notices import OwnerNotices
     from linkauth.login.second_factor import SecondStep
 
     is_mailed = settings.second_factor.mail_codes and settings.mail is not None
     mailed = MailedFactor(backends, challenges, wake, emit=emit) if is_mailed else None
     factors = SecondFactorStore(engine, settings.secret, settings.previous_secrets)
-    return SecondStep(settings, throttle, factors, pending, require_admitted, mailed, _open_passkeys(settings, engine))
+    passkeys, notices = _open_passkeys(settings, engine), None
+    if settings.mail is not None:
+        outbox = OutboxStore(engine, settings.secret, settings.previous_secrets)
+        notices = OwnerNotices(outbox.put, wake)
+    return SecondStep(settings, throttle, factors, pending, require_admitted, mailed, passkeys, notices)
 
 
 def _open_passkeys(settings: Settings, engine: Engine) -> PasskeyFactor | None:

@@ -271,6 +271,8 @@ def mail_states(client_id: str) -> list[State]:
         "account_exists": {"names": one},
         "second_factor_code": {**code, "names": one},
         "links_ended": {"client_id": "", "names": (client_id, "a client that was removed")},
+        "second_factor_added": {"names": one},
+        "second_factor_removed": {"names": one},
         "test": {},
     }
     states = [State("mail", kind, {**context, "kind": kind, **changes.get(kind, {})}) for kind in MAIL_KINDS]
