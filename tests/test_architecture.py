@@ -64,6 +64,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
             "login.challenges",
             "login.comparison",
             "login.leavers",
+            "login.watches",
             "login.factors",
             "login.own_links",
             "login.passkeys",

@@ -44,9 +44,13 @@ from linkauth.backends.outcomes import (
     WrongPassword,
 )
 from linkauth.backends.powers import (
+    COOKIE_LIMIT,
+    FEED_SECONDS,
     PEOPLE_LIMIT,
     POWERS,
     AddressSearch,
+    ChangeFeed,
+    Changes,
     Lookup,
     PasswordChange,
     PasswordRecovery,
@@ -56,6 +60,8 @@ from linkauth.backends.reports import is_watched, report, watched
 
 __all__ = [
     "CHANGEABLE",
+    "COOKIE_LIMIT",
+    "FEED_SECONDS",
     "PASSWORD_RULES",
     "PEOPLE_LIMIT",
     "POWERS",
@@ -67,6 +73,8 @@ __all__ = [
     "BackendError",
     "BackendMisconfigured",
     "BackendUnavailable",
+    "ChangeFeed",
+    "Changes",
     "Check",
     "CredentialBackend",
     "Identity",

@@ -36,6 +36,7 @@ VERBS = {
     "sweep": "Look everybody with a link up again, and end the links of people who have left.",
     "theme": "Start a new theme, preview it, and check it.",
     "try": "Sign in once as NAME, and show what each backend sees and what the person would see.",
+    "watch": "Follow the changes in user stores, and end the links of people who leave within seconds.",
     "why": "Say why people could not link: attempt by attempt, newest last, the last step and what to correct.",
 }
 """The first sentence of the help of each verb. A verb is the name of a module in this package and of its command,

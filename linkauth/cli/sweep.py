@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -17,6 +16,7 @@ from linkauth.backends import Lookup
 from linkauth.cli.operator import Operator, operator_option, record
 from linkauth.cli.printing import print_rows, printable
 from linkauth.cli.resources import open_database
+from linkauth.cli.signals import stop_signals
 from linkauth.login.leavers import ENDING, OPTIONAL
 from linkauth.redaction import redact
 
@@ -109,7 +109,7 @@ def sweep(
         ending = ENDING.union(reason for reason in OPTIONAL if reason in also)
         options = SweepOptions(max_share, rate, ending, dry_run, restart)
         storage = LeaverSweeps(engine)
-        with _stop_signals() as stopped, _lease(storage), opened_backends(settings) as backends:
+        with stop_signals() as stopped, _lease(storage), opened_backends(settings) as backends:
             try:
                 sweeper = Sweeper(settings, backends, storage, options, stopped, not as_document)
                 reports = list(sweeper.run(only))
@@ -179,28 +179,6 @@ def _lease(storage: LeaverSweeps) -> Iterator[None]:
 def _progress_bar(name: str, links: int) -> Iterator[Callable[[int], None]]:
     with click.progressbar(length=links, label=printable(name), show_pos=True, file=sys.stderr) as bar:
         yield bar.update
-
-
-@contextmanager
-def _stop_signals() -> Iterator[Event]:
-    """Context manager for an event that SIGINT and SIGTERM set, so that the sweep stores its position and ends.
-
-    A second signal ends the process at once.
-    """
-    stopped, signals = Event(), (signal.SIGINT, signal.SIGTERM)
-    handlers = {each: signal.getsignal(each) for each in signals}
-
-    def stop(number: int, _frame: Any) -> None:
-        stopped.set()
-        signal.signal(number, handlers[signal.Signals(number)])
-
-    for each in signals:
-        signal.signal(each, stop)
-    try:
-        yield stopped
-    finally:
-        for each, handler in handlers.items():
-            signal.signal(each, handler)
 
 
 def _kept(counts: Mapping[str, int]) -> int:

@@ -187,6 +187,23 @@ class BackendUp(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class WatchStarted(Event):
+    """`linkauth watch` follows the changes at a backend, for the first time or again."""
+
+    name = "watch.started"
+    backend: str
+
+
+@dataclass(frozen=True, slots=True)
+class WatchLost(Event):
+    """`linkauth watch` does not learn of changes at a backend at the moment."""
+
+    name = "watch.lost"
+    backend: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class MailSent(Event):
     """The mail server has accepted a mail. `kind` is what the mail is about."""
 

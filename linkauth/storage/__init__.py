@@ -1,7 +1,7 @@
 """The database of linkauth, over SQLAlchemy Core.
 
 It has links, tokens, codes, signing keys, comparisons of backends, challenges, pending sign-ins, second factors,
-passkeys, leaver sweeps, counters of the throttle, and the outbox of mails.
+passkeys, leaver sweeps, watches, counters of the throttle, and the outbox of mails.
 """
 
 from linkauth.storage.challenges import ChallengeStore
@@ -19,6 +19,7 @@ from linkauth.storage.schema import open_storage, readable_by_others, require_cu
 from linkauth.storage.second_factor_admin import SecondFactorAdmin
 from linkauth.storage.second_factors import SecondFactorStore
 from linkauth.storage.throttle_counters import DatabaseCounters
+from linkauth.storage.watches import Watches
 
 __all__ = [
     "COLUMNS",
@@ -37,6 +38,7 @@ __all__ = [
     "SecondFactorAdmin",
     "SecondFactorStore",
     "StoredKey",
+    "Watches",
     "key_store",
     "open_engine",
     "open_storage",

@@ -18,7 +18,7 @@ from linkauth.storage.deadline import OPERATOR_SECONDS, START_SECONDS, operation
 from linkauth.storage.engine import open_engine
 from linkauth.storage.tables import VERSION_TABLE
 
-HEAD = "0011"
+HEAD = "0012"
 """The newest migration. It is repeated here so that a start does not import Alembic; a test compares them."""
 KEY = "linkauth.database"
 

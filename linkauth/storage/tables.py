@@ -239,6 +239,21 @@ leavers = Table(
     Column("subject", String(255), primary_key=True),
 )
 
+watches = Table(
+    "watches",
+    metadata,
+    # a row for each backend whose changes were followed
+    Column("backend", String(64), primary_key=True),
+    # where to continue in the changes; it identifies no person and opens nothing, so it is not encrypted
+    Column("cookie", LargeBinary(16_384), nullable=False),
+    # why everybody must be looked up, and when this may begin; "" if nobody must
+    Column("everybody", String(255), nullable=False),
+    Column("sweep_after", BigInteger, nullable=False),
+    # the numbers of people and links that ended by minute, as a JSON object
+    Column("endings", Text, nullable=False),
+    Column("saved_at", BigInteger, nullable=False),
+)
+
 passkeys = Table(
     "passkeys",
     metadata,
