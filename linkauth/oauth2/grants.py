@@ -132,6 +132,10 @@ def authorize_code(request: AuthorizationRequest, owner: ResourceOwner, locale: 
     return request.target.location({"code": code})
 
 
+CLOCK_SECONDS = 300
+"""How far the clocks of two servers may differ. An older code could have expired before the clock was set back."""
+
+
 def exchange_code(client: Client, form: Mapping[str, str], issuer: Issuer, now: int) -> dict[str, Any]:
     """Exchange a code for tokens (RFC 6749 section 4.1.3, RFC 7636 section 4.6) and return the token response.
 
@@ -167,6 +171,8 @@ def exchange_code(client: Client, form: Mapping[str, str], issuer: Issuer, now: 
     refresh_token = new_token()
     records = (access, Token(digest(refresh_token), "refresh", now, refresh_expiry(client, link, now)))
     redeemable = code.used_at is None and scopes is not None and is_active(link, code.expires_at, now)
+    if now < link.created_at - CLOCK_SECONDS:
+        raise invalid_grant("the code is from the future: the clock of this server was set back, or is wrong")
     if not (redeemable and issuer.storage.redeem(code, link, records, now)):
         current = issuer.storage.find_code(code.digest)
         if current and current[1].used_at is not None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -46,6 +45,7 @@ from linkauth.oauth2.grants import Issuer
 from linkauth.oauth2.jwt import Signer
 from linkauth.redaction import reason
 from linkauth.services.clients import ReplacedSecrets, create_clients
+from linkauth.services.clock import SteadyClock
 from linkauth.services.journal import add_journal, forget_journal
 from linkauth.services.own_links import open_own_links
 from linkauth.services.second_step import encrypt_for_new_secret, open_second_step
@@ -85,6 +85,7 @@ class Services:
     """The open services of one application. `close` closes all of them; a second call has no effect."""
 
     settings: Settings
+    clock: SteadyClock
     events: Events
     backends: tuple[NamedBackend, ...]
     providers: tuple[NamedProvider, ...]
@@ -145,6 +146,7 @@ def build(settings: Settings) -> Services:
     Raises SettingsError or ConfigurationError.
     """
     show_identities(settings)
+    clock = SteadyClock()
     with ExitStack() as resources, ExitStack() as shadow_backends:
         # closed last: everything else may emit events
         events = resources.enter_context(closing(Events()))
@@ -167,7 +169,7 @@ def build(settings: Settings) -> Services:
             _encrypt_keys_for_new_secret(keys)
         simulated = additional_redirect_uris(settings.public_url, settings.simulator.client, settings.clients)
         registered = Clients(create_clients(settings.clients, simulated), throttle.clients.attempt, ReplacedSecrets())
-        server = AuthorizationServer(settings.public_url, registered, _create_issuer(settings, links, keys), time.time)
+        server = AuthorizationServer(settings.public_url, registered, _create_issuer(settings, links, keys), clock)
         rules = password_policy.from_settings(settings)
         # from here on each Shadow closes its backend itself, after its threads have stopped
         shadow_backends.pop_all()
@@ -182,9 +184,10 @@ def build(settings: Settings) -> Services:
         worker = _open_worker(settings, engine, themes, links, events, resources)
         admitted = partial(require_admitted, backends)
         wake = worker.wake if worker else lambda: None
-        steps = (backends, throttle, challenges, page_values, rules, wake, time.time, events.emit)
+        steps = (backends, throttle, challenges, page_values, rules, wake, clock, events.emit)
         return Services(
             settings=settings,
+            clock=clock,
             events=events,
             backends=backends,
             providers=providers,
@@ -194,9 +197,9 @@ def build(settings: Settings) -> Services:
             admission=Admission(settings.sign_in_wait, lambda count: hash_pool().expected_wait(count)),
             sign_in=SignIn(backends, throttle, shadows, rules, events.emit),
             provider_sign_in=ProviderSignIn(
-                providers, backends, throttle, pending, settings.public_url, emit=events.emit
+                providers, backends, throttle, pending, settings.public_url, clock, events.emit
             ),
-            confirmations=Confirmations(pending, admitted),
+            confirmations=Confirmations(pending, admitted, clock),
             page_values=page_values,
             recovery=Recovery(*steps),
             sign_up=SignUp(*steps),
@@ -205,7 +208,7 @@ def build(settings: Settings) -> Services:
             links=links,
             pending=pending,
             second_step=open_second_step(
-                settings, backends, throttle, engine, challenges, pending, admitted, wake, events.emit
+                settings, backends, throttle, engine, challenges, pending, admitted, wake, clock, events.emit
             ),
             own_links=open_own_links(settings, themes, engine, pending, wake if worker else None, events.emit),
             keys=keys,

@@ -60,6 +60,7 @@ def open_second_step(
     pending: PendingStore,
     require_admitted: Callable[[Person], None],
     wake: Callable[[], object],
+    clock: Callable[[], float],
     emit: Emit,
 ) -> SecondStep | None:
     """Return the second step; None if no client asks for a second factor. `wake` wakes the sender of mails, and
@@ -75,20 +76,20 @@ def open_second_step(
     from linkauth.login.second_factor import SecondStep
 
     is_mailed = settings.second_factor.mail_codes and settings.mail is not None
-    mailed = MailedFactor(backends, challenges, wake, emit=emit) if is_mailed else None
+    mailed = MailedFactor(backends, challenges, wake, clock, emit) if is_mailed else None
     factors = SecondFactorStore(engine, settings.secret, settings.previous_secrets)
-    passkeys, notices = _open_passkeys(settings, engine), None
+    passkeys, notices = _open_passkeys(settings, engine, clock), None
     if settings.mail is not None:
         outbox = OutboxStore(engine, settings.secret, settings.previous_secrets)
         notices = OwnerNotices(outbox.put, wake)
-    return SecondStep(settings, throttle, factors, pending, require_admitted, mailed, passkeys, notices)
+    return SecondStep(settings, throttle, factors, pending, require_admitted, mailed, passkeys, notices, clock)
 
 
-def _open_passkeys(settings: Settings, engine: Engine) -> PasskeyFactor | None:
+def _open_passkeys(settings: Settings, engine: Engine, clock: Callable[[], float]) -> PasskeyFactor | None:
     """Raises SettingsError if the library is missing."""
     if not settings.passkeys:
         return None
     from linkauth.login.passkey_factor import PasskeyFactor
     from linkauth.login.web_authentication import WebAuthentication
 
-    return PasskeyFactor(WebAuthentication(settings.public_url, settings.secret), PasskeyStore(engine))
+    return PasskeyFactor(WebAuthentication(settings.public_url, settings.secret), PasskeyStore(engine), clock)

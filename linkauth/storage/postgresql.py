@@ -26,6 +26,8 @@ IDLE_SECONDS = 30
 
 _primaries: WeakKeyDictionary[Engine, Primary] = WeakKeyDictionary()
 """What each engine knows of its servers."""
+_SCHEMA_LOCK = 0x6C6B736368656D61
+"""The number of the advisory lock is the ASCII codes of lkschema."""
 _SEVERAL_HOSTS = re.compile(r"(postgresql[^/]*://(?:[^/]*@)?)([^/@?]*,[^/@?]*)(.*)", re.DOTALL)
 
 
@@ -80,10 +82,14 @@ def options(url: URL, for_operator: bool) -> dict[str, Any]:
     return {"connect_args": connect_args, "pool_pre_ping": not has_deadline, **recycled}
 
 
-def lift_limits(connection: Connection) -> None:
-    """Removes the time limits of the statements of the current transaction, for a migration."""
+def lock_schema(connection: Connection, seconds: float = 0) -> None:
+    """Waits until no other process upgrades the schema, and keeps others from it until the end of the transaction.
+
+    The statements of the transaction get this time limit, or none.
+    """
     for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
-        connection.exec_driver_sql(f"SET LOCAL {name} = 0")
+        connection.exec_driver_sql(f"SET LOCAL {name} = {seconds * 1000:.0f}")
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})").close()
 
 
 def configure(engine: Engine, for_operator: bool) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from sqlalchemy import Engine, column, inspect, select, table
+from sqlalchemy import Connection, Engine, column, inspect, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
 from linkauth.config.settings import Settings, SettingsError
@@ -31,14 +31,33 @@ def revision(engine: Engine) -> str | None:
             # connecting would create it
             return None
         with operation(START_SECONDS), engine.connect() as connection:
-            if not inspect(connection).has_table(VERSION_TABLE):
-                return None
-            return connection.execute(select(column("version_num")).select_from(table(VERSION_TABLE))).scalar()
+            return _revision(connection)
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    return connection.execute(select(column("version_num")).select_from(table(VERSION_TABLE))).scalar()
+
+
+def _revision_after_upgrade(engine: Engine) -> str | None:
+    """Like `revision`, but waits for an upgrade that is running, up to START_SECONDS."""
+    if engine.dialect.name != "postgresql":
+        # its upgrades take milliseconds
+        return revision(engine)
+    with _settings_errors(engine), operation(START_SECONDS), engine.begin() as connection:
+        postgresql.lock_schema(connection, START_SECONDS)
+        return _revision(connection)
 
 
 def require_current(engine: Engine) -> None:
-    """Raises SettingsError with the command to run unless the schema version is the one of this code."""
+    """Raises SettingsError with the command to run unless the schema version is the one of this code.
+
+    If the schema is another one, it waits for an upgrade that another process has begun.
+    """
     found = revision(engine)
+    if found != HEAD:
+        found = _revision_after_upgrade(engine)
     if found == HEAD:
         return
     if found is None:
@@ -68,6 +87,8 @@ def open_storage(settings: Settings, current: bool = True) -> Iterator[Engine]:
 def upgrade(engine: Engine) -> tuple[str | None, str]:
     """Applies the missing migrations in one transaction. Returns the schema version before and after.
 
+    Of several processes that upgrade a database, one does it, and the others wait for it.
+
     Creates a missing SQLite file and its directory. Raises SettingsError on failure.
     """
     before = revision(engine)
@@ -84,7 +105,8 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
                 file.parent.mkdir(parents=True, exist_ok=True)
             with operation(OPERATOR_SECONDS), engine.begin() as connection:
                 if engine.dialect.name == "postgresql":
-                    postgresql.lift_limits(connection)
+                    postgresql.lock_schema(connection)
+                before = _revision(connection)
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
     return before, HEAD

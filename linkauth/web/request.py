@@ -181,7 +181,7 @@ def includeme(config: Any) -> None:
     settings = services.settings
     attributes = {
         "services": services,
-        "form_tokens": FormTokens(settings.secret, settings.public_url, previous_secrets=settings.previous_secrets),
+        "form_tokens": FormTokens(settings.secret, settings.public_url, services.clock, settings.previous_secrets),
         "browser_cookies": BrowserCookies(settings.https),
         "offers": sign_in_offers(services),
         "authorize_path": f"{urlsplit(settings.public_url).path}/authorize",
