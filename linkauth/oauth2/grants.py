@@ -172,7 +172,8 @@ def exchange_code(client: Client, form: Mapping[str, str], issuer: Issuer, now: 
     records = (access, Token(digest(refresh_token), "refresh", now, refresh_expiry(client, link, now)))
     redeemable = code.used_at is None and scopes is not None and is_active(link, code.expires_at, now)
     if now < link.created_at - CLOCK_SECONDS:
-        raise invalid_grant("the code is from the future: the clock of this server was set back, or is wrong")
+        reason = "the code is from the future: the clock of this server was set back, or is wrong"
+        raise invalid_grant("code_expired", reason, link)
     if not (redeemable and issuer.storage.redeem(code, link, records, now)):
         current = issuer.storage.find_code(code.digest)
         if current and current[1].used_at is not None:

@@ -17,10 +17,14 @@ CLOCKS: dict[str, set[str]] = {
         # times that operators read, and the time between two comparisons
         "leaver_sweep.py",
         "shadows.py",
+        # known devices, whose cookies are valid for months
+        "throttle.py",
     },
     "storage": {
         # the methods for operators, leases that their holders renew, and keys that are published in time
         *("outbox.py", "leases.py", "leavers.py", "keys.py"),
+        # windows that begin again if the clock was set back
+        "throttle_counters.py",
         # a refresh token that seems to have expired is read again
         "links.py",
     },
