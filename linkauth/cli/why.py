@@ -97,9 +97,9 @@ def why(ini: str, person: str | None, client: str | None, since: int, limit: int
     for explained in (*found.clients, *found.attempts):
         click.echo("\n".join(_lines(explained)) + "\n")
     for name, problem in problems:
-        click.echo(_safe(f"settings of {name}: {problem}"))
+        click.echo("\n".join(_wrapped("settings:", f"{problem} (client {name})")))
     for note in notes:
-        click.echo(_safe(note))
+        click.echo("\n".join(_wrapped("note:", note)))
 
 
 def _notes(

@@ -33,6 +33,8 @@ BY_PEOPLE = {
     *("sign_in.succeeded", "provider.confirmation_asked", "second_factor.asked", "second_factor.refused"),
     *("challenge.completed", "link.created", "code.exchanged", "link.ended"),
 }
+OF_CLIENTS = {"authorization.refused", "client.refused", "token.refused", "request.failed"}
+"""The events that are kept without an attempt and a link. A sign-in without both is not on the way to a link."""
 _DETAILS = ("reason", "host", "grant", "page", "purpose", "method")
 """The fields of events that make the detail, the first of them that is not empty."""
 
@@ -73,6 +75,8 @@ class Journal(Sink):
                 self._minute = minute
                 self._kept.clear()
             step = step_of(record)
+            if step.attempt is None and step.link is None and step.step not in OF_CLIENTS:
+                continue
             if step.step == "authorization.opened":
                 # the same page in another language, or reloaded
                 if (page := (step.attempt, step.detail)) in opened:

@@ -25,6 +25,7 @@ from linkauth.events.sink import Record
 from linkauth.events.steps import Step
 from linkauth.events.stream import Events
 from linkauth.events.types import Event, LinkCreated, SignInRefused
+from linkauth.logs import context
 from linkauth.storage import open_engine, upgrade
 from linkauth.storage.journal import JournalStore
 from linkauth.storage.journal_table import journal
@@ -66,7 +67,9 @@ def test_a_flood_of_openings_is_limited_and_said_and_hides_no_link() -> None:
     sink = Journal(memory, 14, lambda: NOW)
     created = LinkCreated("home", 7, "implicit", "staff", "1", "ada")
     flood = [opened(number) for number in range(ANYBODY_PER_MINUTE + 500)]
-    sink.write([*flood, record(created), record(SignInRefused("wrong_password", "staff"))])
+    refused = SignInRefused("wrong_password", "staff")
+    # a sign-in that is on the way to no link, such as that of the page of a person's own links, is not kept
+    sink.write([*flood, record(created), record(refused, attempt="0" * 16), record(refused)])
     kinds = [step.step for step in memory.steps]
     assert kinds.count("authorization.opened") == ANYBODY_PER_MINUTE
     assert kinds[-2:] == ["link.created", "sign_in.refused"]
@@ -104,7 +107,8 @@ def test_a_step_has_the_keyed_name_and_what_the_policy_shows(monkeypatch: pytest
     monkeypatch.setattr(Journal, "delay_seconds", 0.0)
     monkeypatch.setattr(identities, "_policy", ("none", "a secret"))
     events = Events([Journal(memory, 14)])
-    events.emit(SignInRefused("wrong_password", "staff", typed=" ADA "))
+    with context(attempt="0" * 16):
+        events.emit(SignInRefused("wrong_password", "staff", typed=" ADA "))
     events.close()
     (step,) = memory.steps
     assert step.name == ""
@@ -212,6 +216,21 @@ def test_no_password_state_code_or_token_is_in_the_journal(linking: Linking) -> 
     for secret in ("c4n4ry", code, *tokens.values()):
         if isinstance(secret, str) and len(secret) > 6 and secret != "order_car":
             assert secret not in dump
+
+
+def test_a_person_is_found_while_the_secret_changes(linking: Linking) -> None:
+    linking.alexa().submit("Konrad", "wrong-password", status=403)
+    linking.flush()
+    text = linking.ini.read_text("utf-8")
+    former = "only for tests, 32 characters or more"
+    new = "linkauth.secret = kR7wq2Zt9mXv4pLs8nBd3fGh6jYc1aEu\n"
+    counts = []
+    for previous in (f"linkauth.previous_secrets = {former}\n", ""):
+        linking.ini.write_text(text.replace(f"linkauth.secret = {former}\n", new + previous), "utf-8")
+        counts.append(len(linking.why("--person", "konrad")["attempts"]))
+    linking.ini.write_text(text, "utf-8")
+    assert counts == [1, 0]
+    assert len(linking.why("--person", "KONRAD")["attempts"]) == 1
 
 
 def causes_in_code() -> dict[str, set[str]]:

@@ -113,13 +113,16 @@ class Attempts:
 
 
 def settings_problems(settings: Settings, names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield (name, problem) of what the settings of these clients show without any attempt."""
+    """Yield (name, problem) of what the settings of these clients show without any attempt, each problem once."""
+    seen: set[str] = set()
     for name in names:
         client: ClientSettings = settings.clients[name]
         if not client.grants:
             continue
         entry = Entry(name, client, settings.public_url, (), False)
-        yield from ((name, problem) for problem in refusals(entry))
+        problems = list(refusals(entry))
         findings = [*(redirect_findings(name, client) if client.preset.id_key else ())]
         findings += lifetime_findings(name, client) if client.platform == "alexa" else ()
-        yield from ((name, f"{each.subject} {each.detail}") for each in findings if each.severity != "ok")
+        problems += [f"{each.subject} {each.detail}" for each in findings if each.severity != "ok"]
+        yield from ((name, problem) for problem in problems if problem not in seen)
+        seen.update(problems)

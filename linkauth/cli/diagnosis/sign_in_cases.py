@@ -93,7 +93,7 @@ SIGN_IN_CASES: Mapping[str, Case] = {
     ),
     "unexpected": case(
         "linkauth failed, and the person saw a reference number: {detail}",
-        command("grep {detail}", "in the log, which has the traceback; please report it"),
+        command("grep {detail}", "it finds the traceback in the log; please report it"),
     ),
     "wrong_code": case("the code from the mail was wrong", person("the person must type the newest code")),
     **dict.fromkeys(

@@ -12,7 +12,7 @@ from linkauth.cli.diagnosis.cases import Case, case, command, field, person, pro
 
 _DOCTOR_TOKEN = command(
     "linkauth doctor {ini}",
-    "from another network: it checks the name, the certificate with its chain, TLS, and whether a proxy adds "
+    "best from another network, it checks the name, the certificate with its chain, TLS, and whether a proxy adds "
     "form-action",
 )
 _TOKEN_URL = field("{token}", "it must be exactly {url}/token, with https and port 443")
@@ -21,12 +21,10 @@ STAGE_CASES: Mapping[str, Case] = {
     "opened": case(
         "the login page was shown, and its form was never sent",
         person("most such people have left, or the app has closed the page: a pop-up, or a tab that was not theirs"),
-        command(
-            "linkauth theme check", "if nobody gets further: the page must open no pop-up and load no foreign script"
-        ),
+        command("linkauth theme check", "if nobody gets further, it finds pop-ups and foreign scripts"),
         command(
             "linkauth doctor {ini}",
-            "if nobody gets further: a proxy may change the page (public.headers, public.login_page)",
+            "if nobody gets further, a proxy may change the page (public.headers, public.login_page)",
         ),
     ),
     "at_provider": case(
@@ -54,7 +52,8 @@ STAGE_CASES: Mapping[str, Case] = {
         person("the mail may be among the unwanted ones"),
     ),
     "signed_in": case(
-        "the person has signed in, and no link was created", command("grep {detail}", "in the log: the request failed")
+        "the person has signed in, and no link was created",
+        command("linkauth doctor {ini}", "it checks the database; the log has more about the request"),
     ),
     "redirected_with_code": case(
         "the browser was sent back with a code, and {platform} never exchanged it. Either the browser did not arrive "
@@ -90,6 +89,7 @@ STAGE_CASES: Mapping[str, Case] = {
         command("linkauth links {ini} --ended", "it shows when and why links have ended"),
     ),
     "unknown_problem": case(
-        "the request was refused: {detail}", command("grep {detail}", "in the log, which has more about it")
+        "the request was refused: {detail}",
+        command("linkauth doctor {ini}", "it checks the settings; the log has more about the request"),
     ),
 }

@@ -156,6 +156,6 @@ TOKEN_CASES: Mapping[str, Case] = {
     ),
     "unexpected": case(
         "linkauth failed, and the log has the traceback: {detail}",
-        command("grep {detail}", "in the log; please report it"),
+        command("grep {detail}", "it finds the traceback in the log; please report it"),
     ),
 }
