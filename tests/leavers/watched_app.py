@@ -15,8 +15,8 @@ import plaster
 
 from linkauth import main
 from linkauth.services import services_of
-from tests.alexa import Alexa
-from tests.conftest import ROOT, https
+from tests.alexa import Alexa, https
+from tests.conftest import ROOT
 from tests.servers.leaver import PASSWORD
 
 COMMAND = [sys.executable, "-c", "from linkauth.cli import main; main()", "watch"]
