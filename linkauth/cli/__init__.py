@@ -35,6 +35,7 @@ VERBS = {
     "simulate": "Test the running server with the requests of a platform.",
     "sweep": "Look everybody with a link up again, and end the links of people who have left.",
     "theme": "Start a new theme, preview it, and check it.",
+    "throttle": "Show the failed sign-ins that are counted for a name, and clear them.",
     "try": "Sign in once as NAME, and show what each backend sees and what the person would see.",
     "watch": "Follow the changes in user stores, and end the links of people who leave within seconds.",
     "why": "Say why people could not link: attempt by attempt, newest last, the last step and what to correct.",

@@ -25,7 +25,17 @@ CHANGES_NOTHING = {
         "keys list",
         "links list",
     ),
-    *("log hash", "mail show", "second-factor list", "second-factor show", "sign-ins", "simulate alexa", "try"),
+    *(
+        "log hash",
+        "mail show",
+        "second-factor list",
+        "second-factor show",
+        "sign-ins",
+        "simulate alexa",
+        "throttle show",
+        "why",
+        "try",
+    ),
     # a test mail leaves nothing behind
     "mail test",
     # these write files of developers

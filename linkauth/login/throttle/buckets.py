@@ -68,7 +68,9 @@ class Buckets:
         return Bucket("address", self._number(address_bucket(address)), *limits)
 
     def service(self) -> Bucket:
-        return Bucket("service", 0, self._settings.service_failures, self._settings.service_window)
+        return Bucket(
+            "service", self._number("\0service"), self._settings.service_failures, self._settings.service_window
+        )
 
     def start(self, address: str) -> Bucket:
         """The bucket of the starts of recoveries and registrations. Its limit allows to count all longer waits."""
