@@ -15,6 +15,7 @@ from linkauth.cli.second_factor_checks import stored_factor_checks
 from linkauth.config.settings import Settings, SettingsError
 from linkauth.hashing import worker_processes
 from linkauth.oauth2.errors import StorageUnavailableError
+from linkauth.redaction import redact
 from linkauth.storage import (
     OutboxStore,
     key_store,
@@ -28,6 +29,7 @@ from linkauth.storage import (
 from linkauth.storage.deadline import START_SECONDS, operation
 from linkauth.storage.engine import KEY, POOL_SIZE, Reader, connection_limit, describe_error
 from linkauth.storage.postgresql import has_several_hosts, host_names
+from linkauth.storage.replica import ReplicaStale, bytes_behind
 from linkauth.storage.schema import HEAD, unwritable
 
 SYNCHRONOUS = ("standby_names", "commit")
@@ -55,6 +57,7 @@ def _checked(configuration: Configuration) -> Iterator[Finding]:
             require_current(engine)
             yield ok("database.schema", KEY, f"{_location(engine)}, schema {HEAD}")
             yield from (*_files(engine), *_connections(engine), *_standby(engine))
+            yield from _replica(settings, engine)
             yield from (*_keys(settings, engine), *_mails(settings, engine))
             yield from stored_factor_checks(settings, engine)
         finally:
@@ -120,6 +123,28 @@ def _standby(engine: Engine) -> Iterator[Finding]:
         yield warning("database.standby", subject, problem)
     else:
         yield ok("database.standby", subject, f"commits wait for the standby ({names})")
+
+
+def _replica(settings: Settings, engine: Engine) -> Iterator[Finding]:
+    """Warns if tokens are not read from the replica, because it is behind or does not answer."""
+    if not settings.database_replica:
+        return
+    replica, subject = open_engine(settings.database_replica, is_replica=True), "linkauth.database_replica"
+    try:
+        with closing(Reader(replica)) as reader:
+            behind = bytes_behind(Reader(engine), reader)
+        if behind:
+            yield warning(
+                "database.replica", subject, f"is {behind} bytes of log behind; it is used when it catches up"
+            )
+        else:
+            yield ok("database.replica", subject, f"{_location(replica)}, is up to date")
+        yield from _connections(replica)
+    except (ReplicaStale, SQLAlchemyError) as error:
+        problem = redact(error) if isinstance(error, ReplicaStale) else describe_error(error)
+        yield warning("database.replica", subject, f"is not used, the primary answers instead: {problem}")
+    finally:
+        replica.dispose()
 
 
 def _keys(settings: Settings, engine: Engine) -> Iterator[Finding]:

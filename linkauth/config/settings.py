@@ -96,6 +96,7 @@ class Settings:
     database: str = field(repr=False)
     secret: str = field(repr=False)
     previous_secrets: tuple[str, ...] = field(default=(), repr=False)
+    database_replica: str = field(default="", repr=False)
     database_upgrade: Literal["command", "at_start"] = "command"
     default_language: str = "en"
     breached_passwords: str = ""

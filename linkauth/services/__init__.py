@@ -66,6 +66,7 @@ from linkauth.storage import (
     upgrade,
 )
 from linkauth.storage.deadline import START_SECONDS, operation
+from linkauth.storage.links import open_links
 from linkauth.themes.opening import mail_renderer, open_themes
 from linkauth.themes.theme import Theme
 
@@ -163,7 +164,7 @@ def build(settings: Settings) -> Services:
         # before the engine: the journal writes what waits
         resources.callback(events.close)
         throttle = open_throttle(settings, engine, resources, events.emit)
-        links = resources.enter_context(closing(LinkStore(engine, events.emit)))
+        links = resources.enter_context(closing(open_links(settings, engine, events.emit)))
         keys = key_store(settings, engine)
         if settings.previous_secrets:
             _encrypt_keys_for_new_secret(keys)

@@ -49,7 +49,7 @@ _transactions: WeakKeyDictionary[Engine, BoundedSemaphore] = WeakKeyDictionary()
 """The slots of each engine for transactions of several statements."""
 
 
-def open_engine(url: str, for_operator: bool = False) -> Engine:
+def open_engine(url: str, for_operator: bool = False, is_replica: bool = False) -> Engine:
     """Returns the engine for the database at `url`, with a pool of connections; connects lazily.
 
     Raises SettingsError for an invalid or unsupported URL.
@@ -61,12 +61,12 @@ def open_engine(url: str, for_operator: bool = False) -> Engine:
     # the URL may not come from the settings, so its password may not be registered for redaction yet
     register_url_secrets(url)
     try:
-        parsed = postgresql.parse(url)
+        parsed = postgresql.parse(url, is_replica)
         if parsed.get_backend_name() == "sqlite":
             _require_file(parsed)
         elif parsed.get_backend_name() != "postgresql":
             raise SettingsError([(KEY, "is neither sqlite:///<file> nor postgresql+psycopg://<user>@<host>/<name>")])
-        return _create(parsed, for_operator)
+        return _create(parsed, for_operator, is_replica)
     except NoSuchModuleError:
         raise SettingsError([(KEY, "names an unknown database driver: use sqlite or postgresql+psycopg")]) from None
     except ImportError as error:
@@ -262,7 +262,7 @@ def connection_limit(engine: Engine) -> int | None:
     return min(limits)
 
 
-def _create(url: URL, for_operator: bool) -> Engine:
+def _create(url: URL, for_operator: bool, is_replica: bool) -> Engine:
     seconds = OPERATOR_SECONDS if for_operator else REQUEST_SECONDS
     engine = create_engine(
         url,
@@ -274,7 +274,7 @@ def _create(url: URL, for_operator: bool) -> Engine:
         # the code that begins a transaction also ends it
         pool_reset_on_return=None,
         hide_parameters=True,
-        **(postgresql.options(url, for_operator) if url.get_backend_name() == "postgresql" else {}),
+        **(postgresql.options(url, for_operator, is_replica) if url.get_backend_name() == "postgresql" else {}),
     )
     if engine.dialect.name == "sqlite":
         sqlite.configure(engine, seconds / 2)

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Engine, exists, select, update
 
+from linkauth.config.settings import Settings
 from linkauth.events.types import CodeExchanged, Emit, LinkCreated, LinkEnded, TokenRefreshed, discard
 from linkauth.identities import shown_name
 from linkauth.logs import event
@@ -19,6 +20,7 @@ from linkauth.oauth2.tokens import CODE_REUSED, REFRESH_TOKEN_REUSED, Code, Kind
 from linkauth.storage.engine import Reader, Writer, describe_error
 from linkauth.storage.link_changes import link_changes
 from linkauth.storage.proof import prepare_certain
+from linkauth.storage.replica import Replica, open_replica
 from linkauth.storage.statements import DENY_LIST_VERSION, FIND_CODE, FIND_TOKEN, LINK_COLUMNS
 from linkauth.storage.tables import deny_list, links, tokens
 from linkauth.storage.usage import UsageWriter
@@ -31,8 +33,9 @@ _ENDED_AT = [column.name for column in LINK_COLUMNS].index("ended_at")
 class LinkStore:
     """`linkauth.oauth2.tokens.TokenStorage` in a database. It emits an event for each change of a link."""
 
-    def __init__(self, engine: Engine, emit: Emit = discard) -> None:
+    def __init__(self, engine: Engine, emit: Emit = discard, replica: Engine | None = None) -> None:
         self._emit = emit
+        self._replica = None if replica is None else Replica(engine, replica, FIND_TOKEN)
         self._reader, self._writer = Reader(engine), Writer(engine)
         self._find = self._reader.prepare(FIND_TOKEN)
         self._find_code = self._reader.prepare(FIND_CODE)
@@ -64,7 +67,7 @@ class LinkStore:
 
     def find(self, digest: bytes, kind: Kind) -> tuple[Link, Token] | None:
         with self._errors():
-            row = self._find({"presented": digest, "kind": kind})
+            row = self._find_in_replica(digest, kind) or self._find({"presented": digest, "kind": kind})
             if self._find_certain and _is_doubtful(row, kind):
                 row = self._find_certain({"presented": digest, "kind": kind})
         if row is None:
@@ -72,6 +75,15 @@ class LinkStore:
         issued_at, expires_at, scope, generation, used_at, jti = row[len(LINK_COLUMNS) :]
         scopes = None if scope is None else tuple(scope.split())
         return _link(row), Token(digest, kind, issued_at, expires_at, scopes, generation, used_at, jti)
+
+    def _find_in_replica(self, digest: bytes, kind: Kind) -> Any:
+        """Returns the row of a valid access token; None if the primary must be asked."""
+        if self._replica is None or kind != "access":
+            return None
+        row = self._replica.find({"presented": digest, "kind": kind})
+        expires_at = None if row is None else row[len(LINK_COLUMNS) + 1]
+        is_expired = expires_at is not None and expires_at <= time.time()
+        return None if _is_doubtful(row) or is_expired else row
 
     def find_code(self, digest: bytes) -> tuple[Link, Code] | None:
         with self._errors():
@@ -142,6 +154,8 @@ class LinkStore:
 
     def close(self) -> None:
         """Writes the queued uses of links, and returns connections to the pool."""
+        if self._replica is not None:
+            self._replica.close()
         self._usage.close()
         self._reader.close()
 
@@ -151,6 +165,11 @@ class LinkStore:
             yield
         except self._reader.errors as error:
             raise StorageUnavailableError(describe_error(error)) from error
+
+
+def open_links(settings: Settings, engine: Engine, emit: Emit) -> LinkStore:
+    """Returns the storage of the links, which reads from the replica in the settings. Raises SettingsError."""
+    return LinkStore(engine, emit, open_replica(settings.database_replica))
 
 
 # an alias, because some methods have an argument `tokens`

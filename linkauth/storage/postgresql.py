@@ -31,7 +31,7 @@ _SCHEMA_LOCK = 0x6C6B736368656D61
 _SEVERAL_HOSTS = re.compile(r"(postgresql[^/]*://(?:[^/]*@)?)([^/@?]*,[^/@?]*)(.*)", re.DOTALL)
 
 
-def parse(url: str) -> URL:
+def parse(url: str, is_replica: bool = False) -> URL:
     """Returns the URL of a database. That of PostgreSQL may have several hosts: user@db1:5432,db2:5432/name.
 
     Raises ArgumentError or ValueError if it is invalid, and SettingsError for hosts that may be standbys.
@@ -42,6 +42,8 @@ def parse(url: str) -> URL:
         start, hosts, rest = match.groups()
         # SQLAlchemy has several hosts in the query
         parsed = make_url(start + rest).update_query_dict({"host": hosts.split(",")})
+    if is_replica and (parsed.drivername != "postgresql+psycopg" or has_several_hosts(parsed)):
+        raise SettingsError([("linkauth.database_replica", "is not the URL of one server, with postgresql+psycopg")])
     if parsed.get_backend_name() == "postgresql":
         if parsed.query.get("target_session_attrs", "read-write") not in ("read-write", "primary"):
             problem = "has another target_session_attrs than read-write: only the primary has all links and tokens"
@@ -62,14 +64,14 @@ def host_names(url: URL) -> list[str]:
     return named.split(",") if isinstance(named, str) else list(named)
 
 
-def options(url: URL, for_operator: bool) -> dict[str, Any]:
+def options(url: URL, for_operator: bool, is_replica: bool = False) -> dict[str, Any]:
     """Returns the arguments of `create_engine` for a PostgreSQL server."""
     # connections of requests have a deadline too, unless another driver opens them
     has_deadline = url.get_driver_name() == "psycopg"
     connect_args: dict[str, Any] = {
         "connect_timeout": START_SECONDS // len(host_names(url)) if for_operator or has_deadline else 2,
         # a standby has outdated data, and a virtual address may lead to one
-        "target_session_attrs": "read-write",
+        "target_session_attrs": "any" if is_replica else "read-write",
     }
     if not for_operator:
         limits = {

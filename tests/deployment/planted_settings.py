@@ -55,6 +55,7 @@ def account_requests() -> dict[str, str]:
 PLANTED = {
     "secret": SECRETS["secret"],
     "previous_secrets": SECRETS["previous_secrets"],
+    "database_replica": f"postgresql+psycopg://reader:{encoded(SECRETS['database_replica'])}@{UNREACHABLE}/links",
     "database": f"postgresql+psycopg://reader:{encoded(SECRETS['database'])}@{UNREACHABLE}/links",
     "client.alexa.secret": SECRETS["client.alexa.secret"],
     "client.alexa.next_secret": SECRETS["client.alexa.next_secret"],
