@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from linkauth.backends import PasswordRecovery, Registration
 from linkauth.config.settings import Settings, SettingsError
 from linkauth.config.simulation import additional_redirect_uris
+from linkauth.events.opening import open_events
 from linkauth.events.stream import Events
 from linkauth.hashing import hash_pool
 from linkauth.login import password_policy, powers
@@ -150,7 +151,7 @@ def build(settings: Settings) -> Services:
     clock = SteadyClock()
     with ExitStack() as resources, ExitStack() as shadow_backends:
         # closed last: everything else may emit events
-        events = resources.enter_context(closing(Events()))
+        events = resources.enter_context(closing(open_events()))
         backends = open_backends(settings, events.emit)
         for backend in backends:
             (shadow_backends if backend.shadow else resources).callback(close_backend, backend)
