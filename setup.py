@@ -30,6 +30,8 @@ setup(
         "click>=8.5,<9",
         "joserfc>=1.8,<2",
         "waitress>=3.0.2,<4",
+        # loaded only with linkauth.metrics
+        "prometheus-client>=0.26,<0.27",
         # for second factors; loaded only if a client asks for one
         "pyotp>=2.9,<3",
         "segno>=1.6.6,<2",

@@ -37,7 +37,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
         "redaction",
         "logs",
     },
-    "events": {"events", "config", "identities", "logs", "redaction"},
+    "events": {"events", "backends", "config", "hashing", "identities", "logs", "redaction"},
     "mail": {"mail", "config", "events", "net", "redaction"},
     "themes": {"themes", "backends", "config", "mail.message", "mail.parts", "redaction"},
     "login": {

@@ -26,6 +26,7 @@ GROUPS = (
     ("clients", ("clients", "client", "scope")),
     ("throttle", ("throttle",)),
     ("the Alexa simulator: for development only", ("simulator",)),
+    ("metrics: for Prometheus", ("metrics", "metrics_token")),
 )
 """The groups of production.ini, and the first parts of the keys in each; the first group has all other keys."""
 _WITHOUT_QUERIES = {GROUPS[2][0], GROUPS[3][0]}

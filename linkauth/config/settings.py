@@ -16,6 +16,7 @@ from linkauth.config import secret_strength
 from linkauth.config.backends import BackendSettings, read_backend
 from linkauth.config.clients import LOOPBACK, ClientSettings
 from linkauth.config.mail import MailSettings, read_mail
+from linkauth.config.metrics import Access, metrics_faults, with_metrics_token
 from linkauth.config.plugin_options import Resolve
 from linkauth.config.proxies import TrustedProxies
 from linkauth.config.reader import LANGUAGE, Filled, Keys, SettingsError, Text
@@ -101,6 +102,8 @@ class Settings:
     default_language: str = "en"
     breached_passwords: str = ""
     log_identities: identities.Policy = "hashed"
+    metrics: Access = "off"
+    metrics_token: str = field(default="", repr=False)
     sign_in_wait: int = 5
     journal_days: int = 14
     trusted_proxies: tuple[str, ...] = ()
@@ -200,6 +203,7 @@ class Settings:
             yield "sign_in_wait", f"is not a number of seconds from 1 to {MAX_SIGN_IN_WAIT}"
         if not 0 <= self.journal_days <= MAX_JOURNAL_DAYS:
             yield "journal_days", f"is not a number of days from 0 to {MAX_JOURNAL_DAYS}"
+        yield from metrics_faults(self.metrics, self.metrics_token)
         if self.passkeys and (problem := passkey_problem(self.public_url, self.clients)):
             yield "passkeys", problem
         if not LANGUAGE.fullmatch(self.default_language):
@@ -212,7 +216,7 @@ def read(ini: Mapping[str, str], resolve: Resolve, filled: list[Filled] | None =
     `resolve` returns the settings class of a plugin. The dataclasses made of keys are added to `filled`. Raises
     SettingsError with all faults.
     """
-    keys = Keys(ini, PREFIX, {"previous_secrets"})
+    keys = Keys(with_metrics_token(ini), PREFIX, {"previous_secrets"})
     sign_in_names = keys.names("sign_ins", 64)
     needs_backends = not sign_in_names and f"{PREFIX}sign_ins" not in dict(keys.faults)
     backend_names, client_names = keys.names("backends", 64, required=needs_backends), keys.names("clients", 255)

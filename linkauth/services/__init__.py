@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from linkauth.backends import PasswordRecovery, Registration
 from linkauth.config.settings import Settings, SettingsError
 from linkauth.config.simulation import additional_redirect_uris
-from linkauth.events.opening import open_events
+from linkauth.events.opening import open_events, open_metrics
 from linkauth.events.stream import Events
 from linkauth.hashing import hash_pool
 from linkauth.login import password_policy, powers
@@ -55,6 +55,7 @@ from linkauth.storage import (
     ChallengeStore,
     Comparisons,
     KeyStore,
+    LinkAdmin,
     LinkStore,
     OutboxStore,
     PendingStore,
@@ -72,6 +73,7 @@ from linkauth.themes.opening import mail_renderer, open_themes
 from linkauth.themes.theme import Theme
 
 if TYPE_CHECKING:
+    from linkauth.events.metrics import Metrics
     from linkauth.login.own_links import OwnLinks
     from linkauth.login.second_factor import SecondStep
     from linkauth.mail.worker import Worker
@@ -109,13 +111,16 @@ class Services:
     keys: KeyStore
     oauth2: AuthorizationServer
     themes: Mapping[str, Theme]
+    metrics: Metrics | None
     _exit_stack: ExitStack = field(repr=False)
     _started: list[bool] = field(default_factory=list, repr=False)
 
     def start(self) -> None:
-        """Start the background thread. A server calls this in the process that handles requests, also repeatedly."""
+        """Start the background threads. A server calls this in the process that handles requests, also repeatedly."""
         if self.worker is not None:
             self.worker.start()
+        if self.metrics is not None:
+            self.metrics.start()
         if self._started:
             return
         self._started.append(True)
@@ -216,6 +221,7 @@ def build(settings: Settings) -> Services:
             keys=keys,
             oauth2=server,
             themes=themes,
+            metrics=open_metrics(settings, events, LinkAdmin(engine).count_by_state),
             _exit_stack=resources.pop_all(),
         )
 

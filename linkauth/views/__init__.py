@@ -3,7 +3,7 @@
 from typing import Any
 
 MODULES = (
-    *("authorize", "confirm", "errors", "health", "home", "introspect", "links", "links_errors", "metadata"),
+    *("authorize", "confirm", "errors", "health", "home", "introspect", "links", "links_errors", "metadata", "metrics"),
     *("provider", "provider_errors", "recover", "register", "revoke", "second_factor", "static", "token", "userinfo"),
 )
 

@@ -31,6 +31,8 @@ X_FORWARDED_FOR, X_FORWARDED_PROTO = "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_P
 X_FORWARDED_PREFIX, FORWARDED = "HTTP_X_FORWARDED_PREFIX", "HTTP_FORWARDED"
 SOURCE_KEY = "linkauth.source"
 """The key of the RequestSource in the WSGI environ."""
+FORWARDED_KEY = "linkauth.forwarded"
+"""The key in the WSGI environ of whether the request had any forwarded header, also of an untrusted peer."""
 _FORWARDED_HEADERS = (
     X_FORWARDED_FOR,
     X_FORWARDED_PROTO,
@@ -176,11 +178,12 @@ class ForwardedHeaders:
         if source.scheme:
             environ["wsgi.url_scheme"] = source.scheme
         environ[SOURCE_KEY] = source
-        prefix = ""
+        prefix, is_forwarded = "", False
         for name in _FORWARDED_HEADERS:
             if name in environ:
-                value = environ.pop(name)
+                value, is_forwarded = environ.pop(name), True
                 prefix = value if name == X_FORWARDED_PREFIX and source.trusted else prefix
+        environ[FORWARDED_KEY] = is_forwarded
         if self._path:
             self._strip_path(environ, prefix)
         if source.trusted and source.scheme and not source.client_named and self._rate_limit.allows(source.peer):

@@ -31,10 +31,11 @@ ROUTES = (
     ("deny_list", "/.well-known/revoked-tokens", ("GET",)),
     ("health_live", "/health/live", ("GET",)),
     ("health_ready", "/health/ready", ("GET",)),
+    ("metrics", "/metrics", ("GET",)),
     ("static", "/static/{theme}/{name}", ("GET",)),
 )
 METHODS = {name: methods for name, _, methods in ROUTES}
-API_PATHS = ("/introspect", "/token", "/revoke", "/userinfo", "/ifttt/", "/health/", "/.well-known/")
+API_PATHS = ("/introspect", "/token", "/revoke", "/userinfo", "/ifttt/", "/health/", "/metrics", "/.well-known/")
 """Prefixes of the paths whose errors are JSON. The errors of all other paths are pages."""
 
 

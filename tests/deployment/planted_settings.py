@@ -79,6 +79,8 @@ PLANTED = {
     "sign_in.login.client_secret": SECRETS["sign_in.login.client_secret"],
     "mail.password": SECRETS["mail.password"],
     "throttle.storage": f"redis://:{encoded(SECRETS['throttle.storage'])}@{UNREACHABLE}/0",
+    "metrics": "token",
+    "metrics_token": SECRETS["metrics_token"],
     "backend.legacy.account_header.X-Key": SECRETS["backend.legacy.account_header"],
     "backend.legacy.account_url": f"https://{UNREACHABLE}/api?key={encoded(SECRETS['backend.legacy.account_url'])}",
     **account_requests(),
