@@ -153,6 +153,7 @@ def test_every_example_in_production_ini_is_valid(monkeypatch: pytest.MonkeyPatc
     text = text.replace("linkauth.sign_ins = google", "linkauth.sign_ins = google login entra apple forum")
     text = text.replace("/etc/linkauth/login-ca.pem", certifi.where())
     text = re.sub(r"file:/run/secrets/(google|login|entra|apple.p8|forum)$", "another secret", text, flags=re.MULTILINE)
+    text = re.sub(r"^linkauth\.metrics_token = .*$", "", text, flags=re.MULTILINE)
     # the simulator and the folder for mails are refused with a public URL
     text = re.sub(r"^linkauth\.(simulator\..*|mail\.sink = .*)$", "", text, flags=re.MULTILINE)
     path = tmp_path / "every.ini"

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import ClassVar
 
 from linkauth.events.sink import Field, Record, Sink
+from linkauth.events.types import Event
 from linkauth.identities import HIDDEN
 from linkauth.redaction import redact
 
@@ -17,6 +18,8 @@ logger = logging.getLogger("linkauth.audit")
 
 CONTEXT = ("request", "client", "address")
 """The fields of the log context that a line contains."""
+NOT_LISTED = frozenset({"authorization.opened"})
+"""Events of which anybody can cause thousands, and that are about nobody yet. The journal has them."""
 
 
 class AuditLog(Sink):
@@ -28,6 +31,9 @@ class AuditLog(Sink):
     """
 
     name: ClassVar[str] = "audit"
+
+    def takes(self, event: type[Event]) -> bool:
+        return super().takes(event) and event.name not in NOT_LISTED
 
     def write(self, batch: Sequence[Record]) -> None:
         if not logger.isEnabledFor(logging.INFO):
