@@ -24,6 +24,7 @@ VERBS = {
     "db": "Manage linkauth's database of links and tokens.",
     "doctor": "Check settings, backends, sign-in providers, throttle, database and mails, and public_url from outside.",
     "explain": "Show which account each backend finds for NAME, and which backend would decide about a sign-in.",
+    "export": "Print everything that is stored about a person, as a JSON document.",
     "keys": "Manage the keys that sign JWT access tokens.",
     "links": "List the links of people and skills, and end them.",
     "log": "Find the lines of a person in the log.",

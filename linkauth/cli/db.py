@@ -22,12 +22,15 @@ def db() -> None:
 
 @db.command("upgrade")
 @click.argument("ini", metavar="INI")
-def upgrade_command(ini: str) -> None:
+@operator_option
+def upgrade_command(ini: str, operator: Operator) -> None:
     """Create the tables, or upgrade them to the schema of this version."""
     from linkauth.storage import upgrade
 
     with open_database(ini, current=False) as (_, engine):
         before, after = upgrade(engine)
+        if before != after:
+            record(operator, "database_upgraded", before=before or "nothing", after=after)
     click.echo(f"schema {after}: " + ("nothing to do" if before == after else f"upgraded from {before or 'nothing'}"))
 
 

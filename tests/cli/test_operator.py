@@ -20,6 +20,7 @@ CHANGES_NOTHING = {
         "backends list",
         "client show",
         "config show",
+        "db status",
         "doctor",
         "explain",
         "keys list",
@@ -40,8 +41,8 @@ CHANGES_NOTHING = {
     "mail test",
     # these write files of developers
     *("catalogs", "plugin new", "theme check", "theme new", "theme preview"),
-    # the server itself
-    "serve",
+    # these run as long as the machine does; the links that `watch` ends have their own events
+    *("serve", "watch"),
 }
 """The commands without --as. Every other one changes something that is stored, or shows what is stored of a person."""
 
