@@ -88,7 +88,7 @@ test-pages: install-dev parts var/checkers/.installed ## check every page with a
 test-walks: install-dev parts var/openid/.installed ## recover, sign up and sign in elsewhere in Chromium, with and without JavaScript
 	$(TESTS) $(WALKS)
 
-test-operations: install-dev parts ## kill and promote real servers while people link
+test-operations: install-dev parts ## stop, restart and promote real servers, and change secrets, under load
 	$(TESTS) $(OPERATIONS)
 
 lint: install-dev ## check format, lint and types

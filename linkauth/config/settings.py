@@ -37,6 +37,7 @@ STORAGES = ("memory", "database")
 """The storages of the throttle that are not servers."""
 MAX_DEVICE_DAYS = 400
 """Browsers keep no cookie for longer (RFC 6265bis section 5.5)."""
+MAX_DRAIN_SECONDS = 300
 MAX_SIGN_IN_WAIT = 30
 """In seconds. Browsers and proxies give up after 30 to 60 seconds."""
 MAX_JOURNAL_DAYS = 366
@@ -106,6 +107,7 @@ class Settings:
     metrics_token: str = field(default="", repr=False)
     sign_in_wait: int = 5
     journal_days: int = 14
+    drain_seconds: int = 5
     trusted_proxies: tuple[str, ...] = ()
     forwarded_header: Literal["x-forwarded", "forwarded"] = "x-forwarded"
     theme: str = "default"
@@ -204,6 +206,8 @@ class Settings:
         if not 0 <= self.journal_days <= MAX_JOURNAL_DAYS:
             yield "journal_days", f"is not a number of days from 0 to {MAX_JOURNAL_DAYS}"
         yield from metrics_faults(self.metrics, self.metrics_token)
+        if not 0 <= self.drain_seconds <= MAX_DRAIN_SECONDS:
+            yield "drain_seconds", f"is not a number of seconds from 0 to {MAX_DRAIN_SECONDS}"
         if self.passkeys and (problem := passkey_problem(self.public_url, self.clients)):
             yield "passkeys", problem
         if not LANGUAGE.fullmatch(self.default_language):

@@ -43,7 +43,6 @@ from linkauth.login.dispatch import (
     counted_names,
     is_valid_text,
 )
-from linkauth.login.health import Health
 from linkauth.login.password_policy import PASSWORD_LIMIT, PasswordPolicy, require_usable
 from linkauth.login.powers import candidates
 from linkauth.login.shadows import Shadow
@@ -111,8 +110,6 @@ class SignIn:
         self._password_policy = password_policy or PasswordPolicy()
         phones = [named.phone for named in self._backends]
         self._phone_example = phones[0].example if phones and phones[0] and all(phones) else ""
-        # without shadows: one that hangs must not block the health check
-        self._health = Health([(named.name, named.backend) for named in self._backends], throttle.settings)
 
     @property
     def phone_example(self) -> str:
@@ -262,14 +259,6 @@ class SignIn:
         """
         owners = candidates(self._backends, trimmed_name(username), PasswordChange)
         return min(filter(None, (named.backend.minimum_length() for named in owners)), default=0)
-
-    def check(self) -> Mapping[str, bool]:
-        """Returns whether each backend is healthy, by name. The result is cached for 10 seconds."""
-        return self._health()
-
-    def log_health(self) -> None:
-        """Checks all backends and logs which of them answer."""
-        self._health.log_state()
 
 
 def _authenticate(named: NamedBackend, username: str, password: str) -> Identity:

@@ -86,6 +86,7 @@ class Worker:
         self._thread = None
         self._is_awake = False
         self._failures = 0
+        self._problem = ""
         self._paused_until = float("-inf")
         self._unrecorded: list[tuple[StoredMail, Outcome]] = []
 
@@ -99,6 +100,10 @@ class Worker:
                 if self._thread is None and not self._is_closing:
                     self._thread = threading.Thread(target=self._run, name="mail", daemon=True)
                     self._thread.start()
+
+    def problem(self) -> str:
+        """Returns why mails wait, or "" if the last attempt of this process did not fail. Connects to nothing."""
+        return self._problem if self._failures else ""
 
     def wake(self) -> None:
         """Says that a mail was stored. Returns at once."""
@@ -160,17 +165,18 @@ class Worker:
             return 0
         except ServerUnavailable as error:
             limit = self._intervals.misconfigured_limit if error.misconfigured else self._intervals.pause_limit
-            wait = self._pause(limit)
+            wait = self._pause(limit, redact(error))
             level = logging.ERROR if error.misconfigured else logging.WARNING
             log.log(level, "mail: not sent, next attempt in %d s: problem=%s", wait, redact(error))
             self._emit(MailServerFailed(redact(error)))
         except Exception as error:
             # the storage raises errors of several kinds, and the thread must survive all of them
-            wait = self._pause(self._intervals.pause_limit)
+            wait = self._pause(self._intervals.pause_limit, reason(error))
             log.warning("mail: the outbox failed, next attempt in %d s: error=%s", wait, reason(error))
         return wait
 
-    def _pause(self, limit: float) -> float:
+    def _pause(self, limit: float, problem: str) -> float:
+        self._problem = problem
         wait = min(limit, self._intervals.pause * 2.0 ** min(self._failures, 20))
         self._failures += 1
         self._paused_until = time.monotonic() + wait

@@ -16,7 +16,6 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from linkauth.backends import PasswordRecovery, Registration
 from linkauth.config.settings import Settings, SettingsError
@@ -41,14 +40,16 @@ from linkauth.login.sign_in import SignIn
 from linkauth.login.throttle import Throttle
 from linkauth.oauth2.clients import Clients
 from linkauth.oauth2.endpoints import AuthorizationServer
-from linkauth.oauth2.errors import StorageUnavailableError
 from linkauth.oauth2.grants import Issuer
 from linkauth.oauth2.jwt import Signer
 from linkauth.redaction import reason
 from linkauth.services.clients import ReplacedSecrets, create_clients
 from linkauth.services.clock import SteadyClock
+from linkauth.services.database import DatabasePreparation
+from linkauth.services.health import Health
 from linkauth.services.journal import add_journal, forget_journal
 from linkauth.services.own_links import open_own_links
+from linkauth.services.parts import parts_of
 from linkauth.services.second_step import encrypt_for_new_secret, open_second_step
 from linkauth.services.throttle import open_throttle
 from linkauth.storage import (
@@ -61,13 +62,7 @@ from linkauth.storage import (
     PendingStore,
     key_store,
     open_engine,
-    open_storage,
-    require_current,
-    require_signing_keys,
-    unreadable_keys_problem,
-    upgrade,
 )
-from linkauth.storage.deadline import START_SECONDS, operation
 from linkauth.storage.links import open_links
 from linkauth.themes.opening import mail_renderer, open_themes
 from linkauth.themes.theme import Theme
@@ -80,6 +75,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+START_SECONDS = 15
+"""How long the log line of the start waits for the backends."""
 REGISTRY_KEY = "linkauth.services"
 """The key of the Services in Pyramid's `registry.settings`."""
 
@@ -112,6 +109,8 @@ class Services:
     oauth2: AuthorizationServer
     themes: Mapping[str, Theme]
     metrics: Metrics | None
+    health: Health
+    preparation: DatabasePreparation
     _exit_stack: ExitStack = field(repr=False)
     _started: list[bool] = field(default_factory=list, repr=False)
 
@@ -124,17 +123,21 @@ class Services:
         if self._started:
             return
         self._started.append(True)
-        if self.settings.previous_secrets:
+        if self.settings.previous_secrets and self.preparation.is_done:
             encrypt_for_new_secret(self.settings, self.engine)
         if not self.settings.journal_days:
             threading.Thread(target=forget_journal, args=(self.engine,), name="journal", daemon=True).start()
 
     def log_backends(self) -> None:
-        """Log which backends and providers answer, from a thread of its own, so that the server starts at once."""
+        """Start the checks of the health, and log which backends and providers answer, in threads of their own."""
+        self.health.start()
         threading.Thread(target=self._log_state, name="backends", daemon=True).start()
 
     def _log_state(self) -> None:
-        self.sign_in.log_health()
+        backends = self.health.report(START_SECONDS).backends
+        if backends:
+            states = " ".join(f"{name}={'answers' if is_well else 'failed'}" for name, is_well in backends.items())
+            log.info("backends at the start: %s", states)
         log_state(self.providers)
 
     def close(self) -> None:
@@ -166,14 +169,14 @@ def build(settings: Settings) -> Services:
         require_mail(settings, backends)
         themes = open_themes(settings)
         engine = _open_database(settings, resources)
+        keys = key_store(settings, engine)
+        preparation = DatabasePreparation(settings, engine, keys)
+        preparation.start()
         add_journal(settings, engine, events)
         # before the engine: the journal writes what waits
         resources.callback(events.close)
         throttle = open_throttle(settings, engine, resources, events.emit)
         links = resources.enter_context(closing(open_links(settings, engine, events.emit)))
-        keys = key_store(settings, engine)
-        if settings.previous_secrets:
-            _encrypt_keys_for_new_secret(keys)
         simulated = additional_redirect_uris(settings.public_url, settings.simulator.client, settings.clients)
         registered = Clients(create_clients(settings.clients, simulated), throttle.clients.attempt, ReplacedSecrets())
         server = AuthorizationServer(settings.public_url, registered, _create_issuer(settings, links, keys), clock)
@@ -191,6 +194,8 @@ def build(settings: Settings) -> Services:
         worker = _open_worker(settings, engine, themes, links, events, resources)
         admitted = partial(require_admitted, backends)
         wake = worker.wake if worker else lambda: None
+        parts = parts_of(settings, backends, preparation, server, worker)
+        health = resources.enter_context(closing(Health(parts)))
         steps = (backends, throttle, challenges, page_values, rules, wake, clock, events.emit)
         return Services(
             settings=settings,
@@ -222,6 +227,8 @@ def build(settings: Settings) -> Services:
             oauth2=server,
             themes=themes,
             metrics=open_metrics(settings, events, LinkAdmin(engine).count_by_state),
+            health=health,
+            preparation=preparation,
             _exit_stack=resources.pop_all(),
         )
 
@@ -266,42 +273,13 @@ def _open_worker(
 def _open_database(settings: Settings, resources: ExitStack) -> Engine:
     engine = open_engine(settings.database)
     resources.callback(engine.dispose)
-    if settings.database_upgrade == "at_start":
-        with open_storage(settings, current=False) as operator_engine:
-            upgrade(operator_engine)
-    require_current(engine)
     return engine
 
 
 def _create_issuer(settings: Settings, storage: LinkStore, keys: KeyStore) -> Issuer:
-    """Create the issuer of tokens.
-
-    Raises SettingsError if a client uses JWTs and no stored key can sign them, because there is none or because it was
-    encrypted with another secret.
-    """
-    try:
-        with operation(START_SECONDS):
-            stored = keys.load()
-    except StorageUnavailableError as error:
-        raise SettingsError([("linkauth.database", f"the signing keys cannot be read: {error}")]) from error
-    require_signing_keys(settings, stored)
-    if unreadable := [key.kid for key in stored if not key.key]:
-        log.error("signing keys: linkauth.secret %s", unreadable_keys_problem(unreadable))
     signer = Signer(settings.public_url, keys.current)
     secrets = (settings.secret, *settings.previous_secrets)
     successor_key, *previous_keys = (
         sha256(b"linkauth successors of refresh tokens" + secret.encode("utf-8")).digest() for secret in secrets
     )
     return Issuer(storage, successor_key, signer, tuple(previous_keys))
-
-
-def _encrypt_keys_for_new_secret(keys: KeyStore) -> None:
-    """Encrypt the signing keys for the new secret too, so that servers without the former secret can read them."""
-    try:
-        with operation(START_SECONDS):
-            count = keys.add_seals()
-    except (SQLAlchemyError, StorageUnavailableError) as error:
-        log.warning("signing keys are not yet encrypted for the new linkauth.secret: error=%s", reason(error))
-    else:
-        if count:
-            log.info("signing keys are now also encrypted for the new linkauth.secret: keys=%d", count)

@@ -15,7 +15,14 @@ from linkauth.storage.outbox import OutboxStore
 from linkauth.storage.own_links import OwnLinkStore
 from linkauth.storage.passkeys import PasskeyStore
 from linkauth.storage.pending import PendingStore
-from linkauth.storage.schema import open_storage, readable_by_others, require_current, revision, upgrade
+from linkauth.storage.schema import (
+    UnreachableDatabaseError,
+    open_storage,
+    readable_by_others,
+    require_current,
+    revision,
+    upgrade,
+)
 from linkauth.storage.second_factor_admin import SecondFactorAdmin
 from linkauth.storage.second_factors import SecondFactorStore
 from linkauth.storage.throttle_counters import DatabaseCounters
@@ -38,6 +45,7 @@ __all__ = [
     "SecondFactorAdmin",
     "SecondFactorStore",
     "StoredKey",
+    "UnreachableDatabaseError",
     "Watches",
     "key_store",
     "open_engine",

@@ -8,7 +8,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import URL, Connection, Engine, event, make_url
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DisconnectionError, TimeoutError
 
 from linkauth.config.settings import SettingsError
 from linkauth.storage.deadline import START_SECONDS
@@ -20,6 +20,12 @@ LOCK_SECONDS = 1.25
 """statement_timeout and lock_timeout. They are below REQUEST_SECONDS, so that the server stops in time."""
 IDLE_TRANSACTION_SECONDS = 5
 """idle_in_transaction_session_timeout: the transaction of a process that has stopped ends, and with it its locks."""
+_UNREACHABLE = re.compile(
+    "Is the server running|timeout|timed out|[Uu]nreachable|No route to host|reset by peer|closed the connection|"
+    "Temporary failure in name resolution|starting up|shutting down|in recovery|too many (clients|connections)"
+)
+"""The messages of libpq and psycopg about a server that does not answer, and of one that does not accept connections
+now. They are in English, because Python does not set LC_MESSAGES. Other messages are about wrong settings."""
 IDLE_SECONDS = 30
 """A connection that was idle for longer is checked by a round trip, because firewalls forget idle connections."""
 
@@ -82,6 +88,14 @@ def options(url: URL, for_operator: bool, is_replica: bool = False) -> dict[str,
     # other drivers have no cheaper check
     recycled = {"pool_recycle": MAX_AGE_SECONDS} if has_several_hosts(url) else {}
     return {"connect_args": connect_args, "pool_pre_ping": not has_deadline, **recycled}
+
+
+def is_unreachable(error: BaseException) -> bool:
+    """Returns whether a connection could not be opened because the server does not answer, or accepts none now."""
+    origin = getattr(error, "orig", None) or error
+    # classes of SQLSTATE: connection exception, insufficient resources, operator intervention
+    code = getattr(origin, "sqlstate", None) or ""
+    return isinstance(error, TimeoutError) or code[:2] in ("08", "53", "57") or bool(_UNREACHABLE.search(str(origin)))
 
 
 def lock_schema(connection: Connection, seconds: float = 0) -> None:

@@ -16,6 +16,7 @@ from linkauth.redaction import reason, redact
 from linkauth.storage import postgresql
 from linkauth.storage.deadline import OPERATOR_SECONDS, START_SECONDS, operation
 from linkauth.storage.engine import open_engine
+from linkauth.storage.postgresql import is_unreachable
 from linkauth.storage.tables import VERSION_TABLE
 
 HEAD = "0012"
@@ -23,8 +24,15 @@ HEAD = "0012"
 KEY = "linkauth.database"
 
 
+class UnreachableDatabaseError(SettingsError):
+    """The database server does not answer, or accepts no connections now; the settings may be correct."""
+
+
 def revision(engine: Engine) -> str | None:
-    """Returns the schema version of the database, None if it has none. Raises SettingsError if it cannot be read."""
+    """Returns the schema version of the database, None if it has none.
+
+    Raises SettingsError if it cannot be read; UnreachableDatabaseError if the server does not answer.
+    """
     file = _file(engine)
     with _settings_errors(engine):
         if file is not None and not os.path.exists(file):
@@ -158,6 +166,8 @@ def _settings_errors(engine: Engine) -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, OSError) as error:
+        if engine.dialect.name == "postgresql" and is_unreachable(error):
+            raise UnreachableDatabaseError([(KEY, f"cannot be reached: {reason(error)}")]) from error
         # SQLite does not say why it cannot open a file
         problem = unwritable(engine) or f"cannot be opened: {reason(error)}"
         raise SettingsError([(KEY, problem)]) from error

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from linkauth.config.metrics import Access
-from linkauth.web.forwarded import FORWARDED_KEY, SOURCE_KEY
+from linkauth.web.forwarded import IS_FORWARDED_KEY, SOURCE_KEY
 
 _PROXY_HEADERS = (
     "HTTP_VIA",
@@ -40,7 +40,7 @@ def may_read(access: Access, token: str, environ: Mapping[str, Any]) -> bool:
 
 
 def _is_from_this_machine(environ: Mapping[str, Any]) -> bool:
-    if environ[FORWARDED_KEY] or any(name in environ for name in _PROXY_HEADERS):
+    if environ[IS_FORWARDED_KEY] or any(name in environ for name in _PROXY_HEADERS):
         return False
     try:
         host = urlsplit(f"//{environ.get('HTTP_HOST', '')}").hostname or ""

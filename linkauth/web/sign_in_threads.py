@@ -105,9 +105,9 @@ class SignInThreads:
                     self._refusing = threading.Thread(target=self._refuse, name="refusals", daemon=True)
                     self._refusing.start()
 
-    def close(self) -> None:
-        """Wait for the running sign-ins, and drop those that still wait."""
-        self._executor.shutdown(cancel_futures=True)
+    def close(self, wait: bool = True) -> None:
+        """Drop the waiting sign-ins, and with `wait`, wait for the running ones."""
+        self._executor.shutdown(wait, cancel_futures=True)
 
     def _admit(self, address: str, job: Job) -> None:
         ticket = self._admission.enter(address)
