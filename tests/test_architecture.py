@@ -143,7 +143,17 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
             "services",
             "simulator",
         ),
-        *("storage", "themes", "theming", "web.listening", "web.serving", "web.waitress_server"),
+        *(
+            "storage",
+            "themes",
+            "theming",
+            "web.draining",
+            "web.listening",
+            "web.service_manager",
+            "web.serving",
+            "web.waitress_server",
+            "web.warm_up",
+        ),
         # the checks of doctor know what linkauth sends and accepts
         *("net", "oauth2.authorization", "oauth2.registry", "web.forms", "web.headers"),
     },

@@ -42,14 +42,13 @@ from linkauth.oauth2.clients import Clients
 from linkauth.oauth2.endpoints import AuthorizationServer
 from linkauth.oauth2.grants import Issuer
 from linkauth.oauth2.jwt import Signer
-from linkauth.redaction import reason
 from linkauth.services.clients import ReplacedSecrets, create_clients
 from linkauth.services.clock import SteadyClock
 from linkauth.services.database import DatabasePreparation
 from linkauth.services.health import Health
 from linkauth.services.journal import add_journal, forget_journal
 from linkauth.services.own_links import open_own_links
-from linkauth.services.parts import parts_of
+from linkauth.services.parts import parts_of, tell_changes
 from linkauth.services.second_step import encrypt_for_new_secret, open_second_step
 from linkauth.services.throttle import open_throttle
 from linkauth.storage import (
@@ -194,8 +193,8 @@ def build(settings: Settings) -> Services:
         worker = _open_worker(settings, engine, themes, links, events, resources)
         admitted = partial(require_admitted, backends)
         wake = worker.wake if worker else lambda: None
-        parts = parts_of(settings, backends, preparation, server, worker)
-        health = resources.enter_context(closing(Health(parts)))
+        parts = parts_of(settings, backends, preparation, server, worker, throttle)
+        health = resources.enter_context(closing(Health(parts, tell_changes(backends))))
         steps = (backends, throttle, challenges, page_values, rules, wake, clock, events.emit)
         return Services(
             settings=settings,

@@ -11,6 +11,7 @@ from sqlalchemy import URL, Connection, Engine, event, make_url
 from sqlalchemy.exc import DisconnectionError, TimeoutError
 
 from linkauth.config.settings import SettingsError
+from linkauth.redaction import reason
 from linkauth.storage.deadline import START_SECONDS
 from linkauth.storage.primary import MAX_AGE_SECONDS, Primary
 from linkauth.storage.sqlite import READ_ONLY
@@ -21,7 +22,7 @@ LOCK_SECONDS = 1.25
 IDLE_TRANSACTION_SECONDS = 5
 """idle_in_transaction_session_timeout: the transaction of a process that has stopped ends, and with it its locks."""
 _UNREACHABLE = re.compile(
-    "Is the server running|timeout|timed out|[Uu]nreachable|No route to host|reset by peer|closed the connection|"
+    "Connection refused|failed: No such file|timeout|timed out|[Uu]nreachable|No route to host|reset by peer|closed the connection|"
     "Temporary failure in name resolution|starting up|shutting down|in recovery|too many (clients|connections)"
 )
 """The messages of libpq and psycopg about a server that does not answer, and of one that does not accept connections
@@ -92,10 +93,9 @@ def options(url: URL, for_operator: bool, is_replica: bool = False) -> dict[str,
 
 def is_unreachable(error: BaseException) -> bool:
     """Returns whether a connection could not be opened because the server does not answer, or accepts none now."""
-    origin = getattr(error, "orig", None) or error
     # classes of SQLSTATE: connection exception, insufficient resources, operator intervention
-    code = getattr(origin, "sqlstate", None) or ""
-    return isinstance(error, TimeoutError) or code[:2] in ("08", "53", "57") or bool(_UNREACHABLE.search(str(origin)))
+    code = getattr(getattr(error, "orig", error), "sqlstate", None) or ""
+    return isinstance(error, TimeoutError) or code[:2] in ("08", "53", "57") or bool(_UNREACHABLE.search(reason(error)))
 
 
 def lock_schema(connection: Connection, seconds: float = 0) -> None:

@@ -40,6 +40,7 @@ class Load:
     done: Counter[str] = field(default_factory=Counter)
     kids: set[str] = field(default_factory=set)
     _stopped: threading.Event = field(default_factory=threading.Event)
+    _threads: list[threading.Thread] = field(default_factory=list)
 
     def run(self, step: Callable[[HTTPClient], None]) -> None:
         """Repeats a step until the end of the test, or until it fails."""
@@ -106,8 +107,17 @@ class Load:
             time.sleep(0.05)
         assert not self.failures, self.failures
 
+    def start(self) -> None:
+        for step in (self.sign_in, self.use_code, self.use_code, self.verify_jwt):
+            thread = threading.Thread(target=self.run, args=(step,), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
     def stop(self) -> None:
+        """Ends the requests. Further calls have no effect."""
         self._stopped.set()
+        for thread in self._threads:
+            thread.join(SECONDS)
 
 
 def _refresh(tokens: Mapping[str, str]) -> dict[str, str]:
@@ -124,15 +134,6 @@ def running_load(port: int, database: str, secret: str) -> Iterator[Load]:
         clients = Clients(Client(name, frozenset({"authorization_code"}), (CALLBACK,)) for name in NAMES)
         issuer = Issuer(store, b"x", Signer("x", tuple))
         load = Load(port, secret, AuthorizationServer("x", clients, issuer, time.time))
-        threads = [
-            threading.Thread(target=load.run, args=(step,), daemon=True)
-            for step in (load.sign_in, load.use_code, load.use_code, load.verify_jwt)
-        ]
-        for thread in threads:
-            thread.start()
-        try:
-            yield load
-        finally:
-            load.stop()
-            for thread in threads:
-                thread.join(SECONDS)
+        load.start()
+        stack.callback(load.stop)
+        yield load

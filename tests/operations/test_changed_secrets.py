@@ -155,12 +155,13 @@ def test_all_secrets_change_under_load_without_a_refused_request(servers: Server
         # step 3
         assert "2 key(s) resealed" in servers.command("keys", "reseal")
         load.wait()
+        # from now on, the former secret of the client is refused
+        load.stop()
+        load.secret = CLIENT_SECRET
+        with pytest.raises(AssertionError, match="invalid_client"):
+            load.use_code(HTTPClient(servers.balancer.port))
     assert load.failures == []
     log = servers.logs()
     assert log.count(REPLACED) == replaced
     assert not re.search(r"\b(ERROR|CRITICAL|Traceback)\b", log), log
     assert not [each for each in (SECRET, NEW_SECRET, CLIENT_SECRET, NEXT_CLIENT_SECRET) if each in log]
-    # from now on, the former secrets are refused
-    load.secret = CLIENT_SECRET
-    with pytest.raises(AssertionError, match="invalid_client"):
-        load.use_code(HTTPClient(servers.balancer.port))

@@ -10,8 +10,13 @@ from contextlib import contextmanager
 
 import pytest
 
+from linkauth.events.types import BackendDown, BackendUp, Event
+from linkauth.login.backend_calls import BackendCalls
+from linkauth.login.dispatch import NamedBackend
 from linkauth.services import health as module
 from linkauth.services.health import Change, Health, Part
+from linkauth.services.parts import tell_changes
+from tests.unit.login.test_checks import Backend
 
 SECONDS = 30
 
@@ -162,3 +167,14 @@ def test_changes_are_logged(caplog: pytest.LogCaptureFixture) -> None:
         ("INFO", "backend is up again: backend=corp"),
         ("WARNING", 'storage is still down: reason="connection refused"'),
     ]
+
+
+def test_a_change_of_a_backend_is_an_event() -> None:
+    found: list[Event] = []
+    corp = NamedBackend("corp", Backend(), (), calls=BackendCalls("corp", found.append))
+    tell = tell_changes([corp])
+    tell(Change("backend", "corp", "bind: refused"))
+    tell(Change("backend", "corp", "search: no base", is_new=False))
+    tell(Change("storage", "", "locked"))
+    tell(Change("backend", "corp", ""))
+    assert found == [BackendDown("corp", "bind: refused"), BackendUp("corp")]
