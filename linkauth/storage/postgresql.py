@@ -22,8 +22,9 @@ LOCK_SECONDS = 1.25
 IDLE_TRANSACTION_SECONDS = 5
 """idle_in_transaction_session_timeout: the transaction of a process that has stopped ends, and with it its locks."""
 _UNREACHABLE = re.compile(
-    "Connection refused|failed: No such file|timeout|timed out|[Uu]nreachable|No route to host|reset by peer|closed the connection|"
-    "Temporary failure in name resolution|starting up|shutting down|in recovery|too many (clients|connections)"
+    "Connection refused|failed: No such file|timeout|timed out|[Uu]nreachable|No route to host|reset by peer|"
+    "closed the connection|Temporary failure in name resolution|starting up|shutting down|in recovery|"
+    "too many (clients|connections)"
 )
 """The messages of libpq and psycopg about a server that does not answer, and of one that does not accept connections
 now. They are in English, because Python does not set LC_MESSAGES. Other messages are about wrong settings."""

@@ -47,7 +47,7 @@ def test_every_setting_that_may_hold_a_secret_has_one() -> None:
 
 def test_no_command_prints_a_secret(tmp_path: Path) -> None:
     output = output_of_start_and_commands(ini_with(tmp_path, {**PLANTED, **FURTHER}))
-    assert "linkauth.database: cannot be opened: connection failed" in output
+    assert "linkauth.database: cannot be reached: connection failed" in output
     assert "Can't connect to MySQL server on" in output
     assert not leaked_parts(output, *SECRETS.values())
 
@@ -68,7 +68,7 @@ def test_no_command_prints_a_secret_from_a_file_or_the_environment(
         ("explain", "{ini}", "ada"),
         ("db", "upgrade"),
     )
-    assert "linkauth.database: cannot be opened: connection failed" in output
+    assert "linkauth.database: cannot be reached: connection failed" in output
     assert not leaked_parts(output, *SECRETS.values())
 
 
