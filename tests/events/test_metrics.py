@@ -16,7 +16,7 @@ from linkauth.config.settings import SettingsError
 from linkauth.events import types
 from linkauth.events.sink import Record
 from linkauth.services import services_of
-from linkauth.web.forwarded import FORWARDED_KEY, SOURCE_KEY, RequestSource
+from linkauth.web.forwarded import IS_FORWARDED_KEY, SOURCE_KEY, RequestSource
 from linkauth.web.metrics_access import may_read
 from tests.alexa import Alexa, https
 from tests.events.test_audit_log import FORGED, walk
@@ -182,7 +182,7 @@ def test_with_a_token_only_the_token_counts(make_app: Callable[..., Any], tmp_pa
 
 def test_an_empty_token_permits_nobody() -> None:
     source = RequestSource("198.51.100.1", "198.51.100.1")
-    environ = {FORWARDED_KEY: False, SOURCE_KEY: source, "HTTP_AUTHORIZATION": "Bearer "}
+    environ = {IS_FORWARDED_KEY: False, SOURCE_KEY: source, "HTTP_AUTHORIZATION": "Bearer "}
     assert not may_read("token", "", environ)
     assert not may_read("off", "", environ)
 
