@@ -16,13 +16,14 @@ CLOCKS: dict[str, set[str]] = {
     "login": {
         # times that operators read, and the time between two comparisons
         "leaver_sweep.py",
+        "watching.py",
         "shadows.py",
         # known devices, whose cookies are valid for months
         "throttle.py",
     },
     "storage": {
         # the methods for operators, leases that their holders renew, and keys that are published in time
-        *("outbox.py", "leases.py", "leavers.py", "keys.py"),
+        *("outbox.py", "leases.py", "leavers.py", "keys.py", "watches.py"),
         # windows that begin again if the clock was set back
         "throttle_counters.py",
         # a refresh token that seems to have expired is read again
