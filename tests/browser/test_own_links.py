@@ -29,7 +29,6 @@ def test_a_person_ends_a_link_on_a_phone(
     new_visitor: Callable[..., Visitor], demo_server: DevelopmentServer, language: str, script: bool
 ) -> None:
     visitor = new_visitor(viewport=PHONE, java_script_enabled=script, locale=language)
-    visitor.permitted_cookies = ("linkauth-known",)
     page, name = visitor.page, f"{language}-{'script' if script else 'plain'}"
     visitor.enable(demo_server, language)
     # by the link at the foot, and back: the login page still links

@@ -25,7 +25,8 @@ class Visitor:
     """
 
     def __init__(self, context: BrowserContext, origins: tuple[str, ...]) -> None:
-        self.permitted_cookies: tuple[str, ...] = ()
+        # set at a sign-in, and never needed
+        self.permitted_cookies: tuple[str, ...] = ("linkauth-known",)
         self.context = context
         self.faults: list[str] = []
         self.requests: list[Request] = []

@@ -37,7 +37,7 @@ from linkauth_ldap.accounts import Accounts
 from linkauth_ldap.connections import DirectoryConnection
 from linkauth_ldap.directory import Directory
 from linkauth_ldap.entries import Entry, entries_from_result, identity_of
-from linkauth_ldap.feeds import open_feed
+from linkauth_ldap.feeds import kind_of_feed, open_feed
 from linkauth_ldap.filters import fill_filter
 from linkauth_ldap.finding import Finder
 from linkauth_ldap.minimum_length import MinimumLength
@@ -74,7 +74,7 @@ class LDAPBackend(CredentialBackend, Lookup, ChangeFeed, PasswordChange, Passwor
         settings = self._settings
         enabled = {
             Lookup: settings.user_base and settings.can_search,
-            ChangeFeed: settings.user_base and settings.can_search and settings.change_feed != "off",
+            ChangeFeed: settings.user_base and settings.can_search and kind_of_feed(settings) != "off",
             AddressSearch: settings.user_base and settings.can_search and settings.email_attribute,
             PasswordChange: settings.password_change != "off",
             PasswordRecovery: settings.password_recovery,

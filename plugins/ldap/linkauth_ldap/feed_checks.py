@@ -11,6 +11,7 @@ from linkauth.backends import Check
 from linkauth_ldap.connections import DirectoryConnection
 from linkauth_ldap.encoding import SYNC_REQUEST, dirsync_control
 from linkauth_ldap.entries import Entry
+from linkauth_ldap.feeds import kind_of_feed
 from linkauth_ldap.filters import domain_of
 from linkauth_ldap.outcomes import describe_result
 from linkauth_ldap.settings import LDAPSettings
@@ -22,13 +23,14 @@ NO_RIGHT = 50
 
 def run(settings: LDAPSettings, connection: DirectoryConnection, root: Entry) -> Iterator[Check]:
     """Yields a check of `change_feed`. It is never an error, because only `linkauth watch` needs it."""
-    if settings.change_feed == "syncrepl":
+    kind = kind_of_feed(settings)
+    if kind == "syncrepl":
         if SYNC_REQUEST in root.texts("supportedControl"):
             yield Check(NAME, True, "syncrepl is offered; bind_dn must be able to read all people at once")
         else:
             detail = "the directory does not offer syncrepl (overlay syncprov), so `linkauth watch` does not work"
             yield Check(NAME, True, detail)
-    elif settings.change_feed == "dirsync" and settings.has_service_account:
+    elif kind == "dirsync" and settings.has_service_account:
         # reads no entries
         control = dirsync_control(0, 65_536, b"")
         base = domain_of(settings.first_base)

@@ -6,7 +6,7 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ldap3 import BASE, LEVEL, SUBTREE
 
@@ -38,9 +38,16 @@ class Followed(NamedTuple):
     is_group: bool
 
 
+def kind_of_feed(settings: LDAPSettings) -> Literal["off", "syncrepl", "dirsync"]:
+    """Returns the kind of feed. "auto" is DirSync where it can work: Active Directory whose subjects are GUIDs."""
+    if settings.change_feed == "auto":
+        return "dirsync" if settings.is_ad and settings.subject_format == "guid_le" else "off"
+    return settings.change_feed
+
+
 def open_feed(settings: LDAPSettings, servers: Servers) -> SyncFeed | DirSyncFeed:
     """Returns the feed of `change_feed`. Servers that only sign people in do not load it."""
-    if settings.change_feed == "dirsync":
+    if kind_of_feed(settings) == "dirsync":
         from linkauth_ldap.dirsync import DirSyncFeed
 
         return DirSyncFeed(servers, followed_by_dirsync(settings))

@@ -62,7 +62,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "group_filter": f"(&(objectClass=group)(member:{IN_CHAIN}:={{dn}}))",
         "ppolicy": False,
         "state_check": ("ad",),
-        "change_feed": "dirsync",
+        "change_feed": "auto",
         "new_entry": AD_PERSON,
     },
 }

@@ -77,7 +77,7 @@ class LDAPSettings(TimeoutSettings):
     password_expiry_attribute: str = ""
     password_expiry_format: ExpiryFormat = "generalized_time"
     reveal_state: Literal["never", "proven", "always"] = "proven"
-    change_feed: Literal["off", "syncrepl", "dirsync"] = "off"
+    change_feed: Literal["off", "auto", "syncrepl", "dirsync"] = "off"
     password_change: Literal["off", "self", "service"] = "off"
     password_change_url: str = ""
     password_recovery: bool = False
