@@ -10,19 +10,18 @@ TESTS := $(BIN)/python -m pytest
 # tests/xdist_groups.py defines the number of pytest workers, and which tests run in the same worker
 PARALLEL := -p tests.xdist_groups --numprocesses auto --dist loadfile --no-loadscope-reorder
 # the distributions whose dependencies locked.txt pins, with the optional drivers and servers
-LOCKED := .[granian,passkeys,postgresql,redis,theming] ./plugins/http ./plugins/ldap ./plugins/oidc ./plugins/sql[mariadb,postgresql] $(addprefix ./,$(THEMES))
+LOCKED := .[granian,passkeys,postgresql,theming] ./plugins/http ./plugins/ldap ./plugins/oidc ./plugins/sql[mariadb,postgresql] $(addprefix ./,$(THEMES))
 OWN := linkauth $(patsubst plugins/%/setup.py,linkauth-%,$(wildcard plugins/*/setup.py)) $(THEMES:themes/%=linkauth-theme-%)
 CHECKERS := tests/browser/checkers
 WALKS := tests/browser/walks
 NPM_INSTALL := npm install --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error
-OPERATIONS := tests/operations
-SLOW := --ignore=$(CHECKERS) --ignore=$(WALKS) --ignore=$(OPERATIONS)
+SLOW := --ignore=$(CHECKERS) --ignore=$(WALKS)
 UNIT_TESTS := tests/unit tests/test_pins.py $(wildcard themes/*/tests)
 
-.PHONY: help install install-dev parts serve test test-fast test-unit test-python test-pages test-walks test-operations lint check catalogs audit lock bench bench-growth clean
+.PHONY: help install install-dev parts serve test test-fast test-unit test-python test-pages test-walks lint check catalogs audit lock bench bench-growth clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Debian and Ubuntu have ensurepip in a separate package; without it, an existing pip installs pip into the environment
 $(BIN)/python:
@@ -56,11 +55,11 @@ parts:
 serve: install ## start linkauth with the Alexa simulator on http://127.0.0.1:6543/
 	$(BIN)/linkauth serve development.ini
 
-test: install-dev parts var/openid/.installed ## run all tests except those of test-pages, test-walks and test-operations
+test: install-dev parts var/openid/.installed ## run all tests except those of test-pages and test-walks
 	$(TESTS) $(PARALLEL) $(SLOW)
 
 test-fast: install-dev ## run the tests without browser and packaging
-	$(TESTS) $(PARALLEL) --ignore=tests/browser --ignore=tests/test_packaging.py --ignore=$(OPERATIONS)
+	$(TESTS) $(PARALLEL) --ignore=tests/browser --ignore=tests/test_packaging.py
 
 test-unit: install-dev ## run the unit tests, which start no server
 	$(TESTS) $(PARALLEL) $(UNIT_TESTS)
@@ -87,9 +86,6 @@ test-pages: install-dev parts var/checkers/.installed ## check every page with a
 
 test-walks: install-dev parts var/openid/.installed ## recover, sign up and sign in elsewhere in Chromium, with and without JavaScript
 	$(TESTS) $(WALKS)
-
-test-operations: install-dev parts ## stop, restart and promote real servers, and change secrets, under load
-	$(TESTS) $(OPERATIONS)
 
 lint: install-dev ## check format, lint and types
 	$(BIN)/ruff format --check .

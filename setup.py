@@ -30,8 +30,6 @@ setup(
         "click>=8.5,<9",
         "joserfc>=1.8,<2",
         "waitress>=3.0.2,<4",
-        # loaded only with linkauth.metrics
-        "prometheus-client>=0.26,<0.27",
         # for second factors; loaded only if a client asks for one
         "pyotp>=2.9,<3",
         "segno>=1.6.6,<2",
@@ -50,8 +48,6 @@ setup(
         "postgresql": ["psycopg[binary]>=3.3.9,<4"],
         # for linkauth.passkeys = true
         "passkeys": ["webauthn>=3.0.1,<4"],
-        # for linkauth.throttle.storage = redis://…
-        "redis": ["redis>=8.1,<9"],
         "granian": ["granian>=2.8.7,<3"],
         # for `linkauth theme check`; servers do not need them
         "theming": ["cssselect2>=0.10.1,<1", "tinycss2>=1.5.1,<2", "tinyhtml5>=2.1,<3", "coloraide>=8.13,<9"],

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks import directory, hashing, links, operations, rates, recovering, starts, tokens, wrk
+from benchmarks import directory, hashing, links, rates, recovering, starts, tokens, wrk
 from benchmarks.browsers import HEADERS
 from benchmarks.explaining import Explainer
 from benchmarks.rates import CROWDS, FULL, QUICK, Extent
@@ -51,13 +51,6 @@ class Bench:
             self._add("logins on OpenLDAP", directory.figures(self._extent.rounds, self._extent.seconds))
         else:
             self.notes.append("OpenLDAP is not installed and was not measured")
-        self.run_operations()
-
-    def run_operations(self) -> None:
-        """Runs only the benchmarks of what operation adds."""
-        site = operations.Site(self._folder, self._core, self._extent)
-        for topic, section in operations.SECTIONS.items():
-            self._add(topic, section(site))
 
     def run_crowds(self) -> None:
         """Runs only the benchmarks of crowds and retry storms."""
@@ -108,7 +101,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure linkauth on this machine.")
     parser.add_argument("--quick", action="store_true", help="run for about three minutes, with less precise results")
     parser.add_argument("--crowds", action="store_true", help="measure only the crowds and the retry storms")
-    parser.add_argument("--operations", action="store_true", help="measure only what operation adds")
     parser.add_argument("--profile", action="store_true", help="profile a login page and an introspection instead")
     options = parser.parse_args()
     hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -126,8 +118,6 @@ def main() -> int:
             bench = Bench(Path(name), server_core, extent, explainer)
             if options.crowds:
                 bench.run_crowds()
-            elif options.operations:
-                bench.run_operations()
             else:
                 bench.run()
             print(table(bench.figures, explainer))

@@ -51,11 +51,6 @@ class Application:
         logging.getLogger().removeHandler(self._log)
         self._log.close()
 
-    def drain(self) -> None:
-        """Waits until the sinks have recorded all events."""
-        while self._loaded.services.events.waiting():
-            time.sleep(0.01)
-
     def _call(
         self, method: str, path: str, query: str = "", body: bytes = b"", **extra_environ: Any
     ) -> tuple[str, str, bytes]:

@@ -12,23 +12,16 @@ import sys
 from linkauth.config.loader import StartError
 from linkauth.redaction import redact
 from linkauth.web.asgi import Application
-from linkauth.web.draining import Draining
 from linkauth.web.quick_requests import QuickRequests
 from linkauth.web.serving import from_environment, threads
 from linkauth.web.sign_in_threads import SignInThreads
-from linkauth.web.warm_up import warm_up
 
 try:
     _loaded = from_environment()
-    _services = _loaded.services
-    Draining(_services.health, _services.settings.drain_seconds).hold()
-    _services.start()
-    _services.log_backends()
-    warm_up(_loaded.app, _services)
+    _loaded.services.start()
+    _loaded.services.log_backends()
     _threads = threads(_loaded)
-    _sign_ins = SignInThreads.from_services(_services, _threads)
-    application = Application(
-        _loaded.app, _threads, _sign_ins, QuickRequests.from_services(_services), _services.health
-    )
+    _sign_ins = SignInThreads.from_services(_loaded.services, _threads)
+    application = Application(_loaded.app, _threads, _sign_ins, QuickRequests.from_services(_loaded.services))
 except StartError as error:
     sys.exit(f"linkauth cannot start:\n{redact(error)}")

@@ -38,19 +38,10 @@ class HashPool:
         self._threads = threads
         self._executor = ThreadPoolExecutor(threads, "hash", _lower_priority)
         self._mean_seconds = 0.0
-        self._lock = threading.Lock()
-        self._running = self._waiting = 0
 
     def run(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """Run `function(*arguments)` in the pool and return its result. Raises the exceptions of the function."""
-        with self._lock:
-            self._waiting += 1
         return self._executor.submit(self._call, function, *arguments).result()
-
-    def load(self) -> tuple[int, int]:
-        """Return how many hashes are computed now, and how many wait for a thread."""
-        with self._lock:
-            return self._running, self._waiting
 
     def expected_wait(self, count: int) -> float:
         """Return the seconds that `count` hashes take in this pool, by the mean duration of recent hashes.
@@ -62,8 +53,6 @@ class HashPool:
     def _call(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """Call `function`, and convert a BaseException that is no Exception (a Rust panic, SystemExit)."""
         start = time.perf_counter()
-        with self._lock:
-            self._running, self._waiting = self._running + 1, self._waiting - 1
         try:
             return function(*arguments)
         except Exception:
@@ -72,8 +61,6 @@ class HashPool:
             # only the class, because the message may contain the password
             raise BackendUnavailable(f"password hash failed: {type(error).__name__}") from None
         finally:
-            with self._lock:
-                self._running -= 1
             seconds = time.perf_counter() - start
             mean = self._mean_seconds or seconds
             # no lock: if two threads write at the same time, only one sample is lost

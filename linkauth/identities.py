@@ -68,20 +68,6 @@ def address_hash(address: str, secret: str, day: date) -> str:
     return _hash(f"address {address_bucket(address) or address}", secret, day)
 
 
-def person_key(name: str, secret: str = "") -> bytes:
-    """Return 16 bytes that stand for a user name in the journal, the same for all typed forms of the name.
-
-    They do not change each day, so they must not be shown. `secret` is `linkauth.secret` if it is not given.
-    """
-    text = f"name {normalize_username(_canonical(name[:NAME_LIMIT]))}"
-    return digest(_journal_key(secret or _policy[1]), text.encode("utf-8", "surrogatepass"), sha256)[:16]
-
-
-@lru_cache(16)
-def _journal_key(secret: str) -> bytes:
-    return sha256(b"linkauth names in the journal" + secret.encode("utf-8")).digest()
-
-
 def _hash(text: str, secret: str, day: date) -> str:
     found = digest(_day_key(secret, day), text.encode("utf-8", "surrogatepass"), sha256)
     return HASH_PREFIX + found.hex()[:_HASH_DIGITS]

@@ -54,15 +54,14 @@ def event(logger: logging.Logger, level: int, text: str, **fields: Field) -> Non
     The message is `text: field=value ...`. JSONFormatter writes the fields as members of the line instead.
     """
     if logger.isEnabledFor(level):
-        found = _shown({**fields, **{name: value for name, value in context_fields().items() if name not in fields}})
+        found = _shown({**fields, **{name: value for name, value in _context_fields().items() if name not in fields}})
         pairs = " ".join(f"{name}={_quoted(value)}" for name, value in found.items())
         logger.log(
             level, "%s: %s" if pairs else "%s%s", text, pairs, extra={"linkauth_event": (text, found)}, stacklevel=2
         )
 
 
-def context_fields() -> Mapping[str, Field]:
-    """Return the fields of the current `context`; none without one."""
+def _context_fields() -> Mapping[str, Field]:
     current = _context.get()
     if current is None:
         return {}
@@ -85,7 +84,7 @@ class JSONFormatter(logging.Formatter):
     """A formatter for the [formatter_...] section of an ini file: `class = linkauth.logs.JSONFormatter`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        text, fields = getattr(record, "linkauth_event", None) or (record.getMessage(), _shown(context_fields()))
+        text, fields = getattr(record, "linkauth_event", None) or (record.getMessage(), _shown(_context_fields()))
         line: dict[str, str | int] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),

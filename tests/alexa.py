@@ -15,10 +15,6 @@ STATE = b64encode(bytes(range(256)) * 3 + b"\xfb\xff" * 31).decode("ascii")
 """1,108 characters of standard base64, which contain +, / and =."""
 
 
-HERE = {"REMOTE_ADDR": "127.0.0.1"}
-"""The environ of a request from this machine, which may see the state of each backend at /health/ready."""
-
-
 def https(app: Any) -> TestApp:
     """Returns a test client of `app` that behaves like a browser behind an https proxy."""
     return TestApp(app, extra_environ={"wsgi.url_scheme": "https", "HTTP_HOST": "link.example.com"})

@@ -134,7 +134,7 @@ def test_every_example_in_production_ini_is_valid(monkeypatch: pytest.MonkeyPatc
     logo = tmp_path / "logo.svg"
     logo.write_text("<svg/>")
     monkeypatch.setenv("STAFF_DATABASE", "postgresql+psycopg://reader@db.example.com/intranet")
-    secrets = ("RIDE_HAILER_SECRET", "RIDE_HAILER_NEXT_SECRET", "SKILL_BACKEND_SECRET", "HOME_SECRET", "APPLETS_SECRET")
+    secrets = ("RIDE_HAILER_SECRET", "SKILL_BACKEND_SECRET", "HOME_SECRET", "APPLETS_SECRET")
     for name in (*secrets, "LEGACY_CLIENT_SECRET", "STAFF_PEPPER"):
         monkeypatch.setenv(name, token_hex(32))
     text = re.sub(r"^#(linkauth\.)", r"\1", PRODUCTION_INI, flags=re.MULTILINE)
@@ -153,7 +153,6 @@ def test_every_example_in_production_ini_is_valid(monkeypatch: pytest.MonkeyPatc
     text = text.replace("linkauth.sign_ins = google", "linkauth.sign_ins = google login entra apple forum")
     text = text.replace("/etc/linkauth/login-ca.pem", certifi.where())
     text = re.sub(r"file:/run/secrets/(google|login|entra|apple.p8|forum)$", "another secret", text, flags=re.MULTILINE)
-    text = re.sub(r"^linkauth\.metrics_token = .*$", "", text, flags=re.MULTILINE)
     # the simulator and the folder for mails are refused with a public URL
     text = re.sub(r"^linkauth\.(simulator\..*|mail\.sink = .*)$", "", text, flags=re.MULTILINE)
     path = tmp_path / "every.ini"

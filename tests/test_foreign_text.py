@@ -39,7 +39,6 @@ OWN_EXCEPTIONS = {
         "UnencodableText",
         "InvalidURI",
         "LeaseLost",
-        "CountersUnavailable",
     ),
 }
 """Exceptions whose text is written by linkauth from redacted parts. Pages never show the text of Pyramid's."""

@@ -44,13 +44,9 @@ from linkauth.backends.outcomes import (
     WrongPassword,
 )
 from linkauth.backends.powers import (
-    COOKIE_LIMIT,
-    FEED_SECONDS,
     PEOPLE_LIMIT,
     POWERS,
     AddressSearch,
-    ChangeFeed,
-    Changes,
     Lookup,
     PasswordChange,
     PasswordRecovery,
@@ -60,8 +56,6 @@ from linkauth.backends.reports import is_watched, report, watched
 
 __all__ = [
     "CHANGEABLE",
-    "COOKIE_LIMIT",
-    "FEED_SECONDS",
     "PASSWORD_RULES",
     "PEOPLE_LIMIT",
     "POWERS",
@@ -73,8 +67,6 @@ __all__ = [
     "BackendError",
     "BackendMisconfigured",
     "BackendUnavailable",
-    "ChangeFeed",
-    "Changes",
     "Check",
     "CredentialBackend",
     "Identity",

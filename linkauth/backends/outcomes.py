@@ -127,17 +127,13 @@ class AccountRefused(BackendError):
         return self.reason if self.revealed else "wrong_password"
 
 
-ThrottledOf = Literal["name", "account", "address", "service", "client"]
-"""What had too many failures."""
-
-
 class Throttled(BackendError):
     """There were too many failures, so the password was not checked. `retry_after` is in seconds.
 
     `of` says what had too many failures. A backend does not raise this itself; `guard` does.
     """
 
-    def __init__(self, retry_after: int, of: ThrottledOf = "account") -> None:
+    def __init__(self, retry_after: int, of: Literal["name", "account", "address", "client"] = "account") -> None:
         super().__init__(f"try again in {retry_after} s")
         self.retry_after = retry_after
         self.of = of

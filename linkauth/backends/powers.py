@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 from linkauth.backends.outcomes import Account, Identity
 
@@ -27,37 +26,6 @@ class Lookup(ABC):
     @abstractmethod
     def look_up(self, subject: str) -> Account:
         """Return the account for the `subject` of an earlier Identity."""
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What a user store reports at once.
-
-    `subjects` are people whose account may have changed or been deleted. `cookie` is where to continue after this, b""
-    if that has not changed. `everybody` says why it is not known who has changed, so that everybody must be looked up;
-    "" if it is known. `is_current`: everything was reported that had changed when the report was made.
-    """
-
-    subjects: Sequence[str] = ()
-    cookie: bytes = b""
-    everybody: str = ""
-    is_current: bool = False
-
-
-class ChangeFeed(ABC):
-    """Reports whose account changes, while it changes. A backend that offers it offers Lookup too.
-
-    It need not be exact: too many people may be reported, and whoever was reported is looked up.
-    """
-
-    @abstractmethod
-    def follow(self, cookie: bytes) -> Generator[Changes, None, None]:
-        """Yields what has changed since `cookie`, and then what changes, until it is closed.
-
-        `cookie` is from an earlier Changes, at most COOKIE_LIMIT bytes; b"" the first time. With b"", or with a cookie
-        that the user store does not accept, the first Changes say `everybody`. Yields at least every FEED_SECONDS, an
-        empty Changes if nothing has changed. Raises BackendUnavailable or BackendMisconfigured, also later.
-        """
 
 
 class PasswordChange(ABC):
@@ -142,9 +110,5 @@ class Registration(AddressSearch):
 
 PEOPLE_LIMIT = 10
 """Maximum number of people that `people_at` returns."""
-FEED_SECONDS = 2
-"""The longest time between two Changes of a ChangeFeed."""
-COOKIE_LIMIT = 16_384
-"""Maximum size of the cookie of a ChangeFeed in bytes."""
-POWERS: tuple[type, ...] = (Lookup, ChangeFeed, AddressSearch, PasswordChange, PasswordRecovery, Registration)
+POWERS: tuple[type, ...] = (Lookup, AddressSearch, PasswordChange, PasswordRecovery, Registration)
 """The optional capabilities of a backend."""

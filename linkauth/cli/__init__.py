@@ -24,7 +24,6 @@ VERBS = {
     "db": "Manage linkauth's database of links and tokens.",
     "doctor": "Check settings, backends, sign-in providers, throttle, database and mails, and public_url from outside.",
     "explain": "Show which account each backend finds for NAME, and which backend would decide about a sign-in.",
-    "export": "Print everything that is stored about a person, as a JSON document.",
     "keys": "Manage the keys that sign JWT access tokens.",
     "links": "List the links of people and skills, and end them.",
     "log": "Find the lines of a person in the log.",
@@ -36,10 +35,7 @@ VERBS = {
     "simulate": "Test the running server with the requests of a platform.",
     "sweep": "Look everybody with a link up again, and end the links of people who have left.",
     "theme": "Start a new theme, preview it, and check it.",
-    "throttle": "Show the failed sign-ins that are counted for a name, and clear them.",
     "try": "Sign in once as NAME, and show what each backend sees and what the person would see.",
-    "watch": "Follow the changes in user stores, and end the links of people who leave within seconds.",
-    "why": "Say why people could not link: attempt by attempt, newest last, the last step and what to correct.",
 }
 """The first sentence of the help of each verb. A verb is the name of a module in this package and of its command,
 except for MODULES."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from linkauth.cli.operator import Operator, operator_option, record
 from linkauth.cli.printing import format_option, print_rows, with_iso_times
 from linkauth.cli.resources import load_backends, open_database
 from linkauth.login.comparison import AGREE, UNAVAILABLE
@@ -101,8 +100,7 @@ def compare_command(ini: str, list_people: bool, never_seen: bool, output_format
 @click.argument("ini", metavar="INI")
 @click.argument("name", metavar="NAME")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-@operator_option
-def forget_command(ini: str, name: str, yes: bool, operator: Operator) -> None:
+def forget_command(ini: str, name: str, yes: bool) -> None:
     """Delete the comparisons of the shadow NAME.
 
     Use this command after the settings of the shadow have changed, or when NAME is no longer a shadow.
@@ -117,7 +115,6 @@ def forget_command(ini: str, name: str, yes: bool, operator: Operator) -> None:
         if not yes:
             click.confirm(f"Delete the comparisons with {name}?", abort=True)
         count = comparisons.delete(name)
-        record(operator, "comparisons_deleted", shadow=name, count=count)
     click.echo(f"{count} comparison(s) deleted")
 
 

@@ -15,7 +15,6 @@ from linkauth.cli.second_factor_checks import stored_factor_checks
 from linkauth.config.settings import Settings, SettingsError
 from linkauth.hashing import worker_processes
 from linkauth.oauth2.errors import StorageUnavailableError
-from linkauth.redaction import redact
 from linkauth.storage import (
     OutboxStore,
     key_store,
@@ -27,12 +26,9 @@ from linkauth.storage import (
     unreadable_keys_problem,
 )
 from linkauth.storage.deadline import START_SECONDS, operation
-from linkauth.storage.engine import KEY, POOL_SIZE, Reader, connection_limit, describe_error
-from linkauth.storage.postgresql import has_several_hosts, host_names
-from linkauth.storage.replica import ReplicaStale, bytes_behind
+from linkauth.storage.engine import KEY, POOL_SIZE, connection_limit, describe_error
 from linkauth.storage.schema import HEAD, unwritable
 
-SYNCHRONOUS = ("standby_names", "commit")
 KEYS, MAILS = "signing keys", "mails"
 LATE_SECONDS = 300
 """If a mail is due for longer, no server sends mails."""
@@ -56,9 +52,7 @@ def _checked(configuration: Configuration) -> Iterator[Finding]:
                 return
             require_current(engine)
             yield ok("database.schema", KEY, f"{_location(engine)}, schema {HEAD}")
-            yield from (*_files(engine), *_connections(engine), *_standby(engine))
-            yield from _replica(settings, engine)
-            yield from (*_keys(settings, engine), *_mails(settings, engine))
+            yield from (*_files(engine), *_connections(engine), *_keys(settings, engine), *_mails(settings, engine))
             yield from stored_factor_checks(settings, engine)
         finally:
             engine.dispose()
@@ -83,7 +77,7 @@ def _location(engine: Engine) -> str:
     url = engine.url
     if engine.dialect.name == "sqlite":
         return f"SQLite, {Path(url.database or '').absolute()}"
-    return f"PostgreSQL, database {url.database} on {', '.join(filter(None, host_names(url))) or 'the local socket'}"
+    return f"PostgreSQL, database {url.database} on {url.host or 'the local socket'}"
 
 
 def _files(engine: Engine) -> Iterator[Finding]:
@@ -104,47 +98,6 @@ def _connections(engine: Engine) -> Iterator[Finding]:
     if needed > allowed:
         sizes += ": raise its max_connections (or the limit of the account or database), or start fewer processes"
     yield (warning if needed > allowed else ok)("database.connections", "database connections", sizes)
-
-
-def _standby(engine: Engine) -> Iterator[Finding]:
-    """Warns if a promotion of the standby would lose tokens that the primary has acknowledged."""
-    if not has_several_hosts(engine.url):
-        return
-    with Reader(engine).connect() as connection:
-        names, commit = (connection.exec_driver_sql(f"SHOW synchronous_{name}").scalar_one() for name in SYNCHRONOUS)
-    subject = "database standby"
-    if not names:
-        problem = (
-            "synchronous_standby_names is not set on the primary: a promotion of the standby loses the newest tokens"
-        )
-        yield warning("database.standby", subject, problem)
-    elif commit not in ("on", "remote_apply"):
-        problem = f"synchronous_commit is {commit}: a promotion of the standby can lose the newest tokens. Set it to on"
-        yield warning("database.standby", subject, problem)
-    else:
-        yield ok("database.standby", subject, f"commits wait for the standby ({names})")
-
-
-def _replica(settings: Settings, engine: Engine) -> Iterator[Finding]:
-    """Warns if tokens are not read from the replica, because it is behind or does not answer."""
-    if not settings.database_replica:
-        return
-    replica, subject = open_engine(settings.database_replica, is_replica=True), "linkauth.database_replica"
-    try:
-        with closing(Reader(replica)) as reader:
-            behind = bytes_behind(Reader(engine), reader)
-        if behind:
-            yield warning(
-                "database.replica", subject, f"is {behind} bytes of log behind; it is used when it catches up"
-            )
-        else:
-            yield ok("database.replica", subject, f"{_location(replica)}, is up to date")
-        yield from _connections(replica)
-    except (ReplicaStale, SQLAlchemyError) as error:
-        problem = redact(error) if isinstance(error, ReplicaStale) else describe_error(error)
-        yield warning("database.replica", subject, f"is not used, the primary answers instead: {problem}")
-    finally:
-        replica.dispose()
 
 
 def _keys(settings: Settings, engine: Engine) -> Iterator[Finding]:

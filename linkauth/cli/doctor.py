@@ -106,7 +106,6 @@ def all_checks() -> tuple[Checks, ...]:
         simulator_checks,
         theme_checks,
     )
-    from linkauth.cli.throttle_checks import throttle_checks
 
     return (
         *(
@@ -114,7 +113,6 @@ def all_checks() -> tuple[Checks, ...]:
             order_checks,
             sign_in_checks,
             database_checks,
-            throttle_checks,
             mail_checks,
             breached_passwords_checks,
             second_factor_checks,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from linkauth.cli.operator import Operator, operator_option, record
 from linkauth.cli.resources import open_database
 
 if TYPE_CHECKING:
@@ -59,8 +58,7 @@ def list_command(ini: str) -> None:
     help="Delete the keys that linkauth.secret cannot decrypt. Use this only if the former secret is lost: afterwards, "
     "JWT access tokens that these keys signed cannot be verified.",
 )
-@operator_option
-def rotate_command(ini: str, immediately: bool, delete_unreadable: bool, operator: Operator) -> None:
+def rotate_command(ini: str, immediately: bool, delete_unreadable: bool) -> None:
     """Create a new key.
 
     It is published at once and signs 15 minutes later. The old key stays published until its tokens have expired.
@@ -87,7 +85,6 @@ def rotate_command(ini: str, immediately: bool, delete_unreadable: bool, operato
         signs_from = publication_end if has_signer and not immediately else now
         retires_at = now if immediately else signs_from + _longest_jwt_lifetime(settings) + PUBLICATION_SECONDS
         new_key = store.rotate(signs_from, retires_at, [stored_key.kid for stored_key in unreadable_keys])
-        record(operator, "key_rotated", kid=new_key.kid, signs_from=signs_from, deleted=len(unreadable_keys) or None)
         _print_deletion_effects(store, unreadable_keys, now)
     click.echo(f"{new_key.kid} signs from {_format_time(signs_from)}")
     if immediately and readable_keys:
@@ -98,8 +95,7 @@ def rotate_command(ini: str, immediately: bool, delete_unreadable: bool, operato
 
 @keys.command("reseal")
 @click.argument("ini", metavar="INI")
-@operator_option
-def reseal_command(ini: str, operator: Operator) -> None:
+def reseal_command(ini: str) -> None:
     """Encrypt keys and second factors with linkauth.secret and linkauth.previous_secrets, and with no other secret.
 
     This is the last step of a change of linkauth.secret. Run it when no server uses the former secret any more and
@@ -116,7 +112,6 @@ def reseal_command(ini: str, operator: Operator) -> None:
         factors = SecondFactorAdmin(engine, settings.secret, settings.previous_secrets)
         if resealed := factors.reseal():
             click.echo(f"{resealed} second factor(s) resealed")
-        record(operator, "secrets_resealed", keys=count, second_factors=resealed)
         if unreadable := factors.unreadable():
             click.echo(f"{unreadable} second factor(s) cannot be decrypted and remain as they are", err=True)
         if unreadable_keys:

@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from linkauth.cli.groups import DefaultGroup
-from linkauth.cli.operator import Operator, operator_option, record
-from linkauth.cli.printing import format_option, print_rows, printable, with_iso_times
+from linkauth.cli.printing import format_option, print_rows, with_iso_times
 from linkauth.cli.resources import open_database
-from linkauth.identities import shown_name
 
 if TYPE_CHECKING:
     from linkauth.config.settings import Settings
@@ -132,7 +130,6 @@ def list_command(
     "--reason", required=True, callback=_reason, metavar="TEXT", help="The reason, which is stored with the links."
 )
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-@operator_option
 def end_command(
     ini: str,
     person: str | None,
@@ -142,7 +139,6 @@ def end_command(
     end_all: bool,
     reason: str,
     yes: bool,
-    operator: Operator,
 ) -> None:
     """End links. Their tokens become invalid, and the people must link again."""
     if end_all == any(selection is not None for selection in (person, skill, older_than, unused_for)):
@@ -158,50 +154,4 @@ def end_command(
         if count and not yes:
             click.confirm(f"End {count} link(s)?", abort=True)
         ended = link_admin.end(selection, reason, int(time.time())) if count else 0
-        record(
-            operator,
-            "links_ended",
-            count=ended,
-            reason=reason,
-            person=None if person is None else shown_name(person),
-            client=selection.client_id,
-            all="yes" if end_all else None,
-            older_than=older_than,
-            unused_for=unused_for,
-        )
     click.echo(f"{ended} link(s) ended")
-
-
-@links.command("erase")
-@click.argument("ini", metavar="INI")
-@click.option("--person", required=True, metavar="NAME", help="A user name, or <backend>:<subject>.")
-@click.option("--email", "addresses", multiple=True, metavar="ADDRESS", help="A former address. May be repeated.")
-@click.option("--dry-run", is_flag=True, help="Count what would be erased, and erase nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-@operator_option
-def erase_command(
-    ini: str, person: str, addresses: tuple[str, ...], dry_run: bool, yes: bool, operator: Operator
-) -> None:
-    """End the links of a person, and erase everything that is stored about them, in every table.
-
-    The account in your user store remains, and so do lines in the log.
-    """
-    from linkauth.cli.people import find_person, personal_data
-
-    with open_database(ini) as (settings, engine):
-        data = personal_data(settings, engine)
-        found = find_person(settings, data, person, addresses)
-        account = f"{found.backend}:{found.subject}"
-        counts = data.count(found)
-        if not dry_run and any(counts.values()):
-            if not yes:
-                rows = ", ".join(f"{name}: {number}" for name, number in counts.items() if number)
-                click.confirm(f"Erase everything about {printable(account)} ({rows})?", abort=True)
-            counts = data.erase(found, int(time.time()))
-            total = sum(counts.values())
-            record(operator, "person_erased", backend=found.backend, person=shown_name(account), count=total)
-    for name, number in counts.items():
-        click.echo(f"{name}: {number}")
-    if not found.addresses:
-        click.echo("no email address is known, so that mails were not searched: name it with --email", err=True)
-    click.echo(f"{printable(account)}: {'nothing was erased: dry run' if dry_run else 'erased'}")

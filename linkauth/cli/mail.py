@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import click
 
 from linkauth.cli.groups import DefaultGroup
-from linkauth.cli.operator import Operator, operator_option, record
 from linkauth.cli.printing import format_option, print_rows, printable, with_iso_times
 from linkauth.cli.resources import load_settings, open_database
 
@@ -64,8 +63,7 @@ def show_command(ini: str, limit: int, output_format: str) -> None:
 
 @mail.command("send")
 @click.argument("ini", metavar="INI")
-@operator_option
-def send_command(ini: str, operator: Operator) -> None:
+def send_command(ini: str) -> None:
     """Send the mails that are due now, once. A running server does this by itself.
 
     The exit code is 1 if the SMTP server cannot be used.
@@ -83,7 +81,6 @@ def send_command(ini: str, operator: Operator) -> None:
                 outcomes = worker.send_due()
             except MailNotSent as error:
                 raise click.ClickException(str(error)) from None
-        record(operator, "mails_sent", **outcomes)
     click.echo(", ".join(f"{count} {outcome}" for outcome, count in outcomes.items()) or "no mail is due")
 
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from linkauth.cli.groups import DefaultGroup
-from linkauth.cli.operator import Operator, operator_option, record
 from linkauth.cli.printing import format_option, print_rows, printable, with_iso_times
 from linkauth.cli.resources import open_database
-from linkauth.identities import shown_name
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -65,13 +62,12 @@ def show_command(ini: str, name: str, output_format: str) -> None:
 @click.argument("ini", metavar="INI")
 @click.argument("name", metavar="NAME")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-@operator_option
-def reset_command(ini: str, name: str, yes: bool, operator: Operator) -> None:
+def reset_command(ini: str, name: str, yes: bool) -> None:
     """Remove the second factor of a person, with its recovery codes, passkeys and remembered devices.
 
     NAME is a user name, or <backend>:<subject>. Links that exist remain. At the next sign-in, the person sets up a new
-    second factor, after the first step only: make sure that it is the owner of the account who asks. If mails are set
-    up and the backend knows an email address, the owner is told.
+    second factor, after the first step only: make sure that it is the owner of the account who asks. The log gets a
+    line with the name of your account on this machine.
     """
     with open_database(ini) as (settings, engine):
         admin = _admin(settings, engine)
@@ -82,13 +78,9 @@ def reset_command(ini: str, name: str, yes: bool, operator: Operator) -> None:
         account = _account(found[0])
         if not yes:
             click.confirm(f"Remove the second factor of {printable(found[0]['username'])} ({account})?", abort=True)
-        if not admin.remove(found[0]["backend"], found[0]["subject"]):
+        if not admin.remove(found[0]["backend"], found[0]["subject"], _operator()):
             raise click.ClickException(f"{account}: the second factor was removed meanwhile")
-        record(operator, "second_factor_reset", backend=found[0]["backend"], person=shown_name(account))
-        is_told = settings.mail is not None and _tell_owner(settings, engine, found[0])
     click.echo(f"{printable(account)}: the second factor, recovery codes, passkeys and remembered devices are removed")
-    if is_told:
-        click.echo("The owner of the account is told by mail.")
 
 
 def _admin(settings: Settings, engine: Engine) -> SecondFactorAdmin:
@@ -108,28 +100,6 @@ def _find(settings: Settings, engine: Engine, admin: SecondFactorAdmin, name: st
     if found := [row for account in accounts for row in admin.find(account)]:
         return found
     raise click.ClickException(f"{printable(name)}: nobody of that name has a second factor")
-
-
-def _tell_owner(settings: Settings, engine: Engine, row: dict[str, Any]) -> bool:
-    """Stores a mail to the owner of a second factor that was removed. Returns whether it will be sent."""
-    from linkauth.backends import BackendError, Lookup
-    from linkauth.login.opening import opened_backends
-    from linkauth.login.owner_notices import OwnerNotices
-    from linkauth.storage import OutboxStore
-
-    address = ""
-    with opened_backends(settings) as backends:
-        for named in backends:
-            backend = named.backend
-            if named.name == row["backend"] and isinstance(backend, Lookup) and Lookup in backend.offers:
-                # a directory that is down must not undo the reset
-                with suppress(BackendError):
-                    address = backend.look_up(row["subject"]).identity.email
-    client_id = next(client.client_id or name for name, client in settings.clients.items())
-    outbox = OutboxStore(engine, settings.secret, settings.previous_secrets)
-    to = (address, row["username"], client_id, settings.default_language)
-    with closing(outbox):
-        return OwnerNotices(outbox.put).send("second_factor_removed", *to, int(time.time()))
 
 
 def _linked(engine: Engine, name: str) -> Iterator[str]:
@@ -164,3 +134,14 @@ def _looked_up(settings: Settings, name: str) -> Iterator[str]:
 
 def _account(row: dict[str, Any]) -> str:
     return f"{row['backend']}:{row['subject']}"
+
+
+def _operator() -> str:
+    """Returns the name of the operator's account on this machine, for the log."""
+    from getpass import getuser
+
+    try:
+        return getuser()
+    except (OSError, KeyError):
+        # an account without a name, as in a container
+        return "unknown"

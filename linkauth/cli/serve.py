@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
+from types import FrameType
 
 import click
 
 from linkauth.config.loader import StartError
 from linkauth.config.settings import Settings
-from linkauth.web.draining import Draining
 from linkauth.web.listening import bind_problem
-from linkauth.web.service_manager import notify
 from linkauth.web.serving import Server, load, server
-from linkauth.web.warm_up import warm_up
 
 
 @click.command()
@@ -24,14 +23,11 @@ def serve(ini: str) -> None:
         loaded = load(ini)
     except StartError as error:
         raise _start_failure(str(error)) from None
-    settings = loaded.services.settings
     try:
-        warm_up(loaded.app, loaded.services)
         started = server(ini, loaded)
-        signal.signal(signal.SIGTERM, Draining(loaded.services.health, settings.drain_seconds).handle)
-        for line in start_lines(started, settings):
+        for line in start_lines(started, loaded.services.settings):
             click.echo(line, err=True)
-        notify("READY=1")
+        signal.signal(signal.SIGTERM, _stop)
         started.run()
     except StartError as error:
         raise _start_failure(str(error)) from None
@@ -63,3 +59,8 @@ def start_lines(started: Server, settings: Settings) -> Iterator[str]:
 
             yield f"Sign in as {PEOPLE[0].login} with the password {PEOPLE[0].password}; the page lists more people"
         yield "To stop the server, press Ctrl+C"
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    # waitress completes the requests that it is processing
+    sys.exit(0)

@@ -61,12 +61,6 @@ def client_checks(configuration: Configuration) -> Iterator[Finding]:
         uris, scopes = len(client.all_redirect_uris), " ".join(client.scopes) or "none"
         detail = f"{' '.join(client.grants)}, {uris} redirect URL(s), scopes: {scopes}"
         yield ok("clients", f"linkauth.client.{name}", detail)
-    for name in (name for name, client in settings.clients.items() if client.next_secret):
-        problem = (
-            "is set, so linkauth accepts two secrets of this client: enter this one at the platform; when the log does "
-            f"not say any more that the client uses the old one, move this one to linkauth.client.{name}.secret"
-        )
-        yield warning("clients.next_secret", f"linkauth.client.{name}.next_secret", problem)
 
 
 def theme_checks(configuration: Configuration) -> Iterator[Finding]:

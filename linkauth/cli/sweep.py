@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -13,10 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from linkauth.backends import Lookup
-from linkauth.cli.operator import Operator, operator_option, record
 from linkauth.cli.printing import print_rows, printable
 from linkauth.cli.resources import open_database
-from linkauth.cli.signals import stop_signals
 from linkauth.login.leavers import ENDING, OPTIONAL
 from linkauth.redaction import redact
 
@@ -70,7 +69,6 @@ class AnotherSweep(click.ClickException):
 @click.option("--dry-run", is_flag=True, help="Look everybody up, log the links that would end, and end none.")
 @click.option("--restart", is_flag=True, help="Start again, also if the last sweep was interrupted.")
 @click.option("--json", "as_document", is_flag=True, help="Print the report as a JSON document, and no progress bar.")
-@operator_option
 def sweep(
     ini: str,
     only: tuple[str, ...],
@@ -80,7 +78,6 @@ def sweep(
     dry_run: bool,
     restart: bool,
     as_document: bool,
-    operator: Operator,
 ) -> None:
     """Look everybody with a link up again, and end the links of people who have left.
 
@@ -109,15 +106,12 @@ def sweep(
         ending = ENDING.union(reason for reason in OPTIONAL if reason in also)
         options = SweepOptions(max_share, rate, ending, dry_run, restart)
         storage = LeaverSweeps(engine)
-        with stop_signals() as stopped, _lease(storage), opened_backends(settings) as backends:
+        with _stop_signals() as stopped, _lease(storage), opened_backends(settings) as backends:
             try:
                 sweeper = Sweeper(settings, backends, storage, options, stopped, not as_document)
                 reports = list(sweeper.run(only))
             except LeaseLost as error:
                 raise AnotherSweep(f"another sweep has taken over: {redact(error)}") from None
-        for report in reports if not dry_run else ():
-            ended = report.counts.get("ended", 0)
-            record(operator, "swept", backend=report.backend, outcome=report.outcome, count=ended)
     _print(reports, options, as_document)
     sys.exit(max((EXIT_CODES.get(report.outcome, 0) for report in reports), default=0))
 
@@ -179,6 +173,28 @@ def _lease(storage: LeaverSweeps) -> Iterator[None]:
 def _progress_bar(name: str, links: int) -> Iterator[Callable[[int], None]]:
     with click.progressbar(length=links, label=printable(name), show_pos=True, file=sys.stderr) as bar:
         yield bar.update
+
+
+@contextmanager
+def _stop_signals() -> Iterator[Event]:
+    """Context manager for an event that SIGINT and SIGTERM set, so that the sweep stores its position and ends.
+
+    A second signal ends the process at once.
+    """
+    stopped, signals = Event(), (signal.SIGINT, signal.SIGTERM)
+    handlers = {each: signal.getsignal(each) for each in signals}
+
+    def stop(number: int, _frame: Any) -> None:
+        stopped.set()
+        signal.signal(number, handlers[signal.Signals(number)])
+
+    for each in signals:
+        signal.signal(each, stop)
+    try:
+        yield stopped
+    finally:
+        for each, handler in handlers.items():
+            signal.signal(each, handler)
 
 
 def _kept(counts: Mapping[str, int]) -> int:

@@ -33,7 +33,7 @@ class ClientSettings:
     If `access_token_lifetime` is None, the grant decides: the authorization code grant uses the platform's default, and
     tokens of the implicit grant do not expire. `platform_ids` maps `Platform.id_key` to the value that the ini sets.
     `sign_ins` are the names of the sign-in providers on the login page, and None means all; None for `password_form`
-    means the value of `linkauth.password_form`. The client may authenticate with `secret` and with `next_secret`.
+    means the value of `linkauth.password_form`.
     """
 
     name: Text
@@ -43,7 +43,6 @@ class ClientSettings:
     redirect_uris: tuple[str, ...] = ()
     platform_ids: dict[str, str] = field(default_factory=dict, metadata={"keys": id_keys})
     secret: str = field(default="", repr=False)
-    next_secret: str = field(default="", repr=False)
     scopes: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
     require_state: bool = False
@@ -92,7 +91,10 @@ class ClientSettings:
         for uri in self.redirect_uris:
             if problem := redirect_uri_problem(uri):
                 yield "redirect_uris", problem
-        yield from self._secret_faults()
+        if self.secret and (problem := secret_strength.weakness(self.secret, CLIENT_MIN_LENGTH, CLIENT_MIN_BITS)):
+            yield "secret", problem
+        elif len(self.secret) > 1 and self.secret[0] == self.secret[-1] and self.secret[0] in "\"'":
+            yield "secret", "is in quotes, which would be part of it: write it without quotes, as in the console"
         for scope in self.scopes:
             if not _SCOPE_TOKEN.fullmatch(scope):
                 yield "scopes", 'contains a character that is not allowed in a scope (RFC 6749 section 3.3: no " or \\)'
@@ -106,17 +108,6 @@ class ClientSettings:
         ):
             if seconds < 0:
                 yield key, "is below 0"
-
-    def _secret_faults(self) -> Iterator[tuple[str, str]]:
-        for key, secret in (("secret", self.secret), ("next_secret", self.next_secret)):
-            if secret and (problem := secret_strength.weakness(secret, CLIENT_MIN_LENGTH, CLIENT_MIN_BITS)):
-                yield key, problem
-            elif len(secret) > 1 and secret[0] == secret[-1] and secret[0] in "\"'":
-                yield key, "is in quotes, which would be part of it: write it without quotes, as in the console"
-        if self.next_secret and not self.secret:
-            yield "next_secret", "is set, but secret is not: the only secret of a client is its secret"
-        elif self.next_secret and self.next_secret == self.secret:
-            yield "next_secret", "is the same as secret: delete the line if the change of the secret is complete"
 
     def _grant_faults(self) -> Iterator[tuple[str, str]]:
         for grant in self.grants:

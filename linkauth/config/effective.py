@@ -20,13 +20,12 @@ GROUPS = (
     ("this server", ()),
     ("mails to people", ("mail",)),
     ("who signs in: credential backends", ("backends", "backend")),
-    ("who signs in: sign-in providers", ("sign_ins", "sign_in", "password_form", "links_page", "embedded_browsers")),
+    ("who signs in: sign-in providers", ("sign_ins", "sign_in", "password_form", "embedded_browsers")),
     ("the second factor", ("second_factor", "passkeys")),
     ("themes", ("theme",)),
     ("clients", ("clients", "client", "scope")),
     ("throttle", ("throttle",)),
     ("the Alexa simulator: for development only", ("simulator",)),
-    ("metrics: for Prometheus", ("metrics", "metrics_token")),
 )
 """The groups of production.ini, and the first parts of the keys in each; the first group has all other keys."""
 _WITHOUT_QUERIES = {GROUPS[2][0], GROUPS[3][0]}

@@ -16,7 +16,6 @@ from linkauth.config import secret_strength
 from linkauth.config.backends import BackendSettings, read_backend
 from linkauth.config.clients import LOOPBACK, ClientSettings
 from linkauth.config.mail import MailSettings, read_mail
-from linkauth.config.metrics import Access, metrics_faults, with_metrics_token
 from linkauth.config.plugin_options import Resolve
 from linkauth.config.proxies import TrustedProxies
 from linkauth.config.reader import LANGUAGE, Filled, Keys, SettingsError, Text
@@ -33,19 +32,13 @@ __all__ = ["ClientSettings", "Settings", "SettingsError", "Text", "read"]
 
 PREFIX = "linkauth."
 MAX_PREVIOUS_SECRETS = 8
-STORAGES = ("memory", "database")
-"""The storages of the throttle that are not servers."""
-MAX_DEVICE_DAYS = 400
-"""Browsers keep no cookie for longer (RFC 6265bis section 5.5)."""
-MAX_DRAIN_SECONDS = 300
 MAX_SIGN_IN_WAIT = 30
 """In seconds. Browsers and proxies give up after 30 to 60 seconds."""
-MAX_JOURNAL_DAYS = 366
 
 
 @dataclass(frozen=True)
 class ThrottleSettings:
-    """Limits for failed sign-ins, wrong client secrets, and starts of a recovery or registration, and where they count.
+    """Limits for failed sign-ins, wrong client secrets, and starts of a recovery or registration.
 
     They are set by `linkauth.throttle.*`. Windows are in seconds.
     """
@@ -58,27 +51,11 @@ class ThrottleSettings:
     client_window: int = 60
     start_limit: int = 5
     start_window: int = 3600
-    network_failures: int = 1000
-    service_failures: int = 1000
-    service_window: int = 60
-    device_days: int = 180
-    storage: str = field(default="memory", repr=False, metadata={"words": STORAGES})
-    storage_milliseconds: int = 200
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether all processes count together."""
-        return self.storage != "memory"
 
     def faults(self) -> Iterator[tuple[str, str]]:
         for key, number in asdict(self).items():
-            if key == "device_days":
-                if not 0 <= number <= MAX_DEVICE_DAYS:
-                    yield key, f"is not a number of days from 0 to {MAX_DEVICE_DAYS}"
-            elif key != "storage" and number < 1:
+            if number < 1:
                 yield key, "is not a positive number"
-        if self.storage not in STORAGES and not self.storage.startswith(("redis://", "rediss://")):
-            yield "storage", "is neither memory nor database nor redis://<host>:<port>/<database> (with TLS: rediss://)"
 
 
 @dataclass(frozen=True)
@@ -98,21 +75,15 @@ class Settings:
     database: str = field(repr=False)
     secret: str = field(repr=False)
     previous_secrets: tuple[str, ...] = field(default=(), repr=False)
-    database_replica: str = field(default="", repr=False)
     database_upgrade: Literal["command", "at_start"] = "command"
     default_language: str = "en"
     breached_passwords: str = ""
     log_identities: identities.Policy = "hashed"
-    metrics: Access = "off"
-    metrics_token: str = field(default="", repr=False)
     sign_in_wait: int = 5
-    journal_days: int = 14
-    drain_seconds: int = 5
     trusted_proxies: tuple[str, ...] = ()
     forwarded_header: Literal["x-forwarded", "forwarded"] = "x-forwarded"
     theme: str = "default"
     password_form: bool = True
-    links_page: bool = True
     embedded_browsers: tuple[str, ...] | None = field(default=None, metadata={"empty": "none", "split": lines_of})
     passkeys: bool = False
     backends: tuple[BackendSettings, ...] = ()
@@ -179,8 +150,6 @@ class Settings:
             loopback = True
         elif url.scheme != "https" and not (url.scheme == "http" and loopback):
             yield "public_url", "must begin with https:// (http:// only for 127.0.0.1 and localhost)"
-        if any(not each.strip("* ") for each in self.embedded_browsers or ()):
-            yield "embedded_browsers", "has a pattern without a text, which would match nothing: remove the line"
         simulator = self.simulator or SimulatorSettings()
         if simulator.client and not loopback:
             yield "simulator.client", "is for development: it needs a public_url on 127.0.0.1 or localhost"
@@ -193,7 +162,6 @@ class Settings:
         secrets = {"secret": self.secret}
         # the settings of a client with a fault are None
         secrets |= {f"client.{name}.secret": each.secret for name, each in self.clients.items() if each}
-        secrets |= {f"client.{name}.next_secret": each.next_secret for name, each in self.clients.items() if each}
         for key in (key for key, secret in secrets.items() if secret in PUBLISHED_SECRETS and not loopback):
             yield key, f"is the published secret of development.ini; {REMEDY}"
         if any(len(secret) < 32 for secret in self.previous_secrets):
@@ -203,11 +171,6 @@ class Settings:
             yield "previous_secrets", problem
         if not 1 <= self.sign_in_wait <= MAX_SIGN_IN_WAIT:
             yield "sign_in_wait", f"is not a number of seconds from 1 to {MAX_SIGN_IN_WAIT}"
-        if not 0 <= self.journal_days <= MAX_JOURNAL_DAYS:
-            yield "journal_days", f"is not a number of days from 0 to {MAX_JOURNAL_DAYS}"
-        yield from metrics_faults(self.metrics, self.metrics_token)
-        if not 0 <= self.drain_seconds <= MAX_DRAIN_SECONDS:
-            yield "drain_seconds", f"is not a number of seconds from 0 to {MAX_DRAIN_SECONDS}"
         if self.passkeys and (problem := passkey_problem(self.public_url, self.clients)):
             yield "passkeys", problem
         if not LANGUAGE.fullmatch(self.default_language):
@@ -220,7 +183,7 @@ def read(ini: Mapping[str, str], resolve: Resolve, filled: list[Filled] | None =
     `resolve` returns the settings class of a plugin. The dataclasses made of keys are added to `filled`. Raises
     SettingsError with all faults.
     """
-    keys = Keys(with_metrics_token(ini), PREFIX, {"previous_secrets"})
+    keys = Keys(ini, PREFIX, {"previous_secrets"})
     sign_in_names = keys.names("sign_ins", 64)
     needs_backends = not sign_in_names and f"{PREFIX}sign_ins" not in dict(keys.faults)
     backend_names, client_names = keys.names("backends", 64, required=needs_backends), keys.names("clients", 255)

@@ -48,11 +48,6 @@ class ChallengeOver(Exception):
         self.reason = reason
 
 
-def refusal_reason(error: WrongCode | ChallengeOver) -> str:
-    """Returns a word for why a code was not accepted, for events."""
-    return error.reason if isinstance(error, ChallengeOver) else "wrong_code"
-
-
 class StartThrottled(Exception):
     """Too many recoveries or registrations were started from this address, so the person must wait.
 

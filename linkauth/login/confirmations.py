@@ -40,17 +40,11 @@ class Confirmation:
 class Confirmations:
     """Keeps the sign-ins that people must confirm. `clock` returns seconds since 1970.
 
-    `require_admitted` raises AccountRefused or BackendUnavailable unless a person may still sign in. The methods raise
-    the errors of an unavailable storage. `query` is the raw query of the authorization request.
+    The methods raise the errors of an unavailable storage. `query` is the raw query of the authorization request.
     """
 
-    def __init__(
-        self,
-        pending: PendingSignIns,
-        require_admitted: Callable[[Person], None],
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._pending, self._require_admitted, self._clock = pending, require_admitted, clock
+    def __init__(self, pending: PendingSignIns, clock: Callable[[], float] = time.time) -> None:
+        self._pending, self._clock = pending, clock
 
     def begin(self, provider: str, query: str, person: Person) -> Confirmation:
         """Keeps `person`, who has signed in at `provider`."""
@@ -66,21 +60,18 @@ class Confirmations:
         return _confirmation(value, query, self._pending.find(value, "confirm", int(self._clock())))
 
     def confirm(self, value: str, query: str, offered: Container[str]) -> Person:
-        """Returns the person, who has confirmed; of several calls, exactly one does.
+        """Returns the person, who has confirmed; of several calls, exactly one does. Raises SignInEnded.
 
-        Raises SignInEnded, AccountRefused or BackendUnavailable, after which the person can try again.
         `offered` are the names of the providers that the client offers now.
         """
         found = self.find(value, query)
         # another query must not use it up
         is_valid = found is not None and found.provider in offered
-        if found is not None and is_valid:
-            annotate(name=shown_name(found.person.username))
-            self._require_admitted(found.person)
         if found is None or not is_valid or self._pending.take(value, "confirm", int(self._clock())) is None:
             reason = "it was confirmed before, has expired, belongs to another request, or is not offered any more"
             event(log, logging.INFO, "confirmation refused", reason=reason)
             raise SignInEnded
+        annotate(name=shown_name(found.person.username))
         event(log, logging.INFO, "sign-in at a provider confirmed", provider=found.provider)
         return found.person
 

@@ -6,7 +6,7 @@ import logging
 import re
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import TypeVar
 
@@ -25,7 +25,6 @@ from linkauth.backends import (
 )
 from linkauth.config.registration import RegistrationField
 from linkauth.identities import normalize_username
-from linkauth.login.backend_calls import BackendCalls
 from linkauth.login.phone import PhoneForms
 from linkauth.logs import event
 from linkauth.redaction import redact
@@ -46,8 +45,7 @@ class NamedBackend:
 
     `accepts` are patterns (`*` is a wildcard) of the user names that belong to this backend; if empty, any user name
     may. A shadow backend is only compared with the other backends. `registration_fields` are those of its sign-up page.
-    `phone` is set if the user names are telephone numbers. `label` is the name for log messages. `calls` records the
-    calls of the backend.
+    `phone` is set if the user names are telephone numbers. `label` is the name for log messages.
     """
 
     name: str
@@ -56,7 +54,6 @@ class NamedBackend:
     shadow: bool = False
     registration_fields: tuple[RegistrationField, ...] = ()
     phone: PhoneForms | None = None
-    calls: BackendCalls = field(default_factory=BackendCalls, compare=False, repr=False)
 
     @property
     def label(self) -> str:
@@ -107,8 +104,7 @@ def call_power(named: NamedBackend, call: Callable[[NamedBackend], Result], oper
     """Like `call_backend`, for a call that returns something else, which is not validated."""
     report(ASKED, named.label)
     try:
-        with named.calls.recorded(operation):
-            return call(named)
+        return call(named)
     except UnknownUser:
         report(OUTCOME, "no such account")
         raise

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from linkauth.backends import BackendUnavailable, Check, CredentialBackend, Lockout
@@ -13,6 +16,11 @@ from linkauth.redaction import redact
 
 log = logging.getLogger(__name__)
 
+CHECK_SECONDS = 10
+WAIT_SECONDS = 1
+"""How long a health check of the server waits for the backends: load balancers often give up after two seconds."""
+START_SECONDS = 15
+"""How long the log line of the start waits for the backends."""
 LOGGED_LIMIT = 1_000
 """Maximum number of distinct warnings to log; a detail may contain a number that changes each time."""
 
@@ -20,8 +28,7 @@ LOGGED_LIMIT = 1_000
 def run_checks(backend: CredentialBackend, throttle: ThrottleSettings) -> list[Check]:
     """Returns all checks of a backend. Raises nothing but KeyboardInterrupt, even if the backend violates its contract.
 
-    The lockout check takes into account that each of the LINKAUTH_WORKERS processes has its own throttle, unless they
-    share a storage.
+    The lockout check takes into account that each of the LINKAUTH_WORKERS processes has its own throttle.
     """
     try:
         found = [replace(check, name=redact(check.name), detail=redact(check.detail)) for check in backend.check()]
@@ -34,7 +41,7 @@ def run_checks(backend: CredentialBackend, throttle: ThrottleSettings) -> list[C
     try:
         lockout = backend.lockout()
         if lockout is not None:
-            found.append(check_lockout(lockout, throttle, 1 if throttle.is_shared else worker_processes()))
+            found.append(check_lockout(lockout, throttle, worker_processes()))
     except BackendUnavailable as error:
         # not if a failed check already reports it
         if all(check.ok for check in found):
@@ -55,9 +62,9 @@ def check_lockout(lockout: Lockout, throttle: ThrottleSettings, processes: int =
     failures, seconds = lockout.failures, lockout.seconds
     limit, window = throttle.account_failures, throttle.account_window
     allowed = limit * processes
-    processes_text = "counted together" if throttle.is_shared else "in one process"
-    if processes > 1:
-        processes_text = f"{limit} in each of {processes} processes, see LINKAUTH_WORKERS"
+    processes_text = (
+        f"{limit} in each of {processes} processes, see LINKAUTH_WORKERS" if processes > 1 else "in one process"
+    )
     advice = "no value of linkauth.throttle.account_failures is safe, because the backend locks at the first failure"
     if failures > 1:
         advice = f"no value of linkauth.throttle.account_failures is safe with {processes} processes"
@@ -92,22 +99,68 @@ def check_lockout(lockout: Lockout, throttle: ThrottleSettings, processes: int =
     return Check("lockout", True, f"{policy}, so that anybody can lock accounts: {advice}", warning=True)
 
 
-class BackendCheck:
-    """Checks a backend for the health of the server. Logs each warning once."""
+class Health:
+    """Cached health of `backends`, pairs (name, backend). Each is checked at most every 10 seconds, in its own thread.
 
-    def __init__(self, name: str, backend: CredentialBackend, throttle: ThrottleSettings) -> None:
-        self._name, self._backend, self._throttle = name, backend, throttle
-        self._logged: set[tuple[str, str]] = set()
+    A backend whose first check takes long counts as failed until it ends, so that a hanging one delays nobody.
+    """
 
-    def __call__(self) -> str:
-        """Returns the failed checks, or "" if there are none. Raises nothing."""
+    def __init__(self, backends: Sequence[tuple[str, CredentialBackend]], throttle: ThrottleSettings) -> None:
+        self._backends = tuple(backends)
+        self._throttle = throttle
+        self._lock = threading.Lock()
+        self._healthy: dict[str, bool] = {}
+        self._checked_at: dict[str, float] = {}
+        self._running: dict[str, threading.Event] = {}
+        self._logged: set[tuple[str, str, str]] = set()
+
+    def __call__(self, wait: float = WAIT_SECONDS) -> Mapping[str, bool]:
+        """Returns whether each backend is healthy, by name, after `wait` seconds at the latest.
+
+        It waits for the checks that it starts, and for the first checks of other callers.
+        """
+        with self._lock:
+            awaited = [ended for each in self._backends if (ended := self._check(*each))]
+        deadline = time.perf_counter() + wait
+        for ended in awaited:
+            ended.wait(max(0.0, deadline - time.perf_counter()))
+        return {name: self._healthy.get(name, False) for name, _ in self._backends}
+
+    def log_state(self) -> None:
+        """Checks all backends and logs which of them answer. The reasons of failed checks are logged by the checks."""
+        healthy = self(START_SECONDS)
+        if healthy:
+            states = " ".join(f"{name}={'answers' if is_healthy else 'failed'}" for name, is_healthy in healthy.items())
+            log.info("backends at the start: %s", states)
+
+    def _check(self, name: str, backend: CredentialBackend) -> threading.Event | None:
+        """Starts a check if the last one is too old. Returns the event at whose end there is a result to wait for."""
+        if name in self._running:
+            return None if name in self._healthy else self._running[name]
+        if time.monotonic() - self._checked_at.get(name, -math.inf) <= CHECK_SECONDS:
+            return None
+        ended = self._running[name] = threading.Event()
+        threading.Thread(target=self._run, args=(name, backend, ended), name=f"check {name}", daemon=True).start()
+        return ended
+
+    def _run(self, name: str, backend: CredentialBackend, ended: threading.Event) -> None:
+        is_healthy = self._is_healthy(name, backend)
+        with self._lock:
+            self._healthy[name], self._checked_at[name] = is_healthy, time.monotonic()
+            del self._running[name]
+        ended.set()
+
+    def _is_healthy(self, name: str, backend: CredentialBackend) -> bool:
         try:
-            found = run_checks(self._backend, self._throttle)
+            found = run_checks(backend, self._throttle)
         except BaseException as error:
-            return f"check: violated its contract: it raised {type(error).__name__}"
+            found = [Check("check", False, f"violated its contract: it raised {type(error).__name__}")]
         for check in found:
-            message = (check.name, check.detail)
-            if check.ok and check.warning and message not in self._logged and len(self._logged) < LOGGED_LIMIT:
+            message = (name, check.name, check.detail)
+            if not check.ok:
+                log.warning("backend %s: %s: %s", *message)
+            elif check.warning and message not in self._logged and len(self._logged) < LOGGED_LIMIT:
+                # health checks run every few seconds, so each warning is logged once
                 self._logged.add(message)
-                log.warning("backend %s: %s: %s", self._name, *message)
-        return "; ".join(f"{check.name}: {check.detail}" for check in found if not check.ok)
+                log.warning("backend %s: %s: %s", *message)
+        return all(check.ok for check in found)

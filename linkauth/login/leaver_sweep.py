@@ -14,10 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from linkauth.backends import Reason
-from linkauth.login.dispatch import NamedBackend
-from linkauth.login.leaver_look_ups import BackendDown, LookUps, WitnessLost
-from linkauth.login.leavers import ENDING, LeaverStorage, SweepState, Verdict
+from linkauth.backends import Account, BackendError, BackendUnavailable, Lookup, Reason, UnknownUser
+from linkauth.login.dispatch import NamedBackend, call_power
+from linkauth.login.leavers import ENDING, GONE, LeaverStorage, SweepState, Verdict, decide
 from linkauth.logs import event
 from linkauth.redaction import redact
 
@@ -25,6 +24,8 @@ log = logging.getLogger(__name__)
 
 SAVE_PEOPLE, SAVE_SECONDS = 500, 10
 """After how many people, or seconds, the position is stored. After an interruption so many are looked up twice."""
+FIRST_FAILURES = 5
+"""How many look-ups may fail at the beginning, before one succeeds, until the backend counts as down."""
 
 Outcome = Literal["finished", "stopped", "unavailable", "interrupted", "cannot_look_up", "shadow", "unknown"]
 
@@ -61,6 +62,14 @@ class SweepReport:
     problem: str = ""
 
 
+class _Down(Exception):
+    """The backend does not answer. The message is for operators."""
+
+
+class _Changed(Exception):
+    """The backend answers, but does not find the witness any more."""
+
+
 class _Interrupted(Exception):
     """The operator has ended the process."""
 
@@ -83,7 +92,8 @@ class LeaverSweep:
         self._named, self._storage, self._options = named, storage, options
         self._wait, self._progress = wait, progress
         self._due = time.monotonic()
-        self._look_ups = LookUps(named, options.ending, self._pace)
+        # failed look-ups since the last account was found, and the last of them
+        self._witness, self._failures, self._failure = "", 0, ""
 
     def run(self, links: int) -> SweepReport:
         """Sweeps a backend with this number of active links. Raises LeaseLost and the errors of the storage."""
@@ -92,7 +102,7 @@ class LeaverSweep:
         state = earlier or SweepState(int(time.time()))
         if not earlier and not options.dry_run:
             self._storage.begin(name, state)
-        self._look_ups.witness = state.witness
+        self._witness = state.witness
         self._progress(state.counts.get("links", 0))
         report = SweepReport(name, "finished", links, state.counts, earlier is not None)
         try:
@@ -101,10 +111,10 @@ class LeaverSweep:
             report.outcome, report.problem = self._decide(state)
             if report.outcome == "finished" and not options.dry_run:
                 self._end_links(state)
-        except WitnessLost:
+        except _Changed:
             problem = "somebody who was found before is not found any more, so that no further link ends: start again"
             report.outcome, report.problem = "stopped", problem
-        except BackendDown as down:
+        except _Down as down:
             report.outcome, report.problem = "unavailable", redact(down)
         except _Interrupted:
             report.outcome, report.problem = "interrupted", "the next sweep goes on here"
@@ -118,7 +128,7 @@ class LeaverSweep:
         return report
 
     def _look_everybody_up(self, state: SweepState) -> None:
-        """Looks up everybody behind the position of the state. Raises BackendDown or _Interrupted."""
+        """Looks up everybody behind the position of the state. Raises _Down or _Interrupted."""
         leavers: list[str] = []
         seen, saved_at, name = 0, time.monotonic(), self._named.name
         # of people who were looked up since the state was stored
@@ -126,7 +136,7 @@ class LeaverSweep:
 
         def save() -> None:
             nonlocal seen, saved_at
-            state.position, state.witness, state.counts = pending.position, self._look_ups.witness, dict(pending.counts)
+            state.position, state.witness, state.counts = pending.position, self._witness, dict(pending.counts)
             if self._options.dry_run:
                 self._storage.renew_lease()
             else:
@@ -137,7 +147,7 @@ class LeaverSweep:
         try:
             while page := self._storage.people(name, pending.position):
                 for subject, links in page:
-                    verdict = self._look_ups.ask(subject)
+                    verdict = self._ask(subject)
                     _count(pending, verdict, links)
                     if verdict.kind == "leaving":
                         leavers.append(subject)
@@ -148,11 +158,11 @@ class LeaverSweep:
                     seen += 1
                     if seen >= SAVE_PEOPLE or time.monotonic() - saved_at > SAVE_SECONDS:
                         save()
-            if self._look_ups.failures and not self._look_ups.witness:
-                raise BackendDown(self._look_ups.failure)
-        except (BackendDown, _Interrupted):
+            if self._failures and not self._witness:
+                raise _Down(self._failure)
+        except (_Down, _Interrupted):
             # without a witness, the people before may have been looked up while the backend was down already
-            if self._look_ups.witness:
+            if self._witness:
                 save()
             raise
         state.is_complete = True
@@ -174,17 +184,72 @@ class LeaverSweep:
         return "stopped", f"{would} {self._options.max_share:g}: {advice}"
 
     def _end_links(self, state: SweepState) -> None:
-        """Looks up each leaver once more, and ends the links. Raises BackendDown, WitnessLost or _Interrupted."""
+        """Looks up each leaver once more, and ends the links. Raises _Down, _Changed or _Interrupted."""
         name = self._named.name
         while leavers := self._storage.leavers(name):
             for subject in leavers:
-                verdict = self._look_ups.ask(subject)
+                verdict = self._ask(subject)
                 if verdict.kind == "leaving":
-                    self._look_ups.ask_for_witness()
+                    self._ask_for_witness()
                     self._storage.end(name, subject, verdict.reason, state)
                 else:
                     state.count("returned")
                     self._storage.keep(name, subject, state)
+
+    def _ask(self, subject: str) -> Verdict:
+        """Looks a person up. Raises _Down if the backend does not answer for others either."""
+        verdict, failure = self._look_up(subject)
+        if verdict is None:
+            self._failures, self._failure = self._failures + 1, failure
+            if self._witness:
+                # if somebody else is found, it is about this person only
+                if self._look_up(self._witness)[0] is None:
+                    raise _Down(failure)
+            elif self._failures >= FIRST_FAILURES:
+                raise _Down(failure)
+            verdict = Verdict("doubtful", failure)
+        elif verdict.reason != GONE:
+            self._failures = 0
+            self._witness = subject if verdict.kind == "present" else self._witness
+        if verdict.kind == "doubtful":
+            event(log, logging.WARNING, "link kept, its person is in doubt", backend=self._named.name, reason=failure)
+        return verdict
+
+    def _ask_for_witness(self) -> None:
+        """Raises _Down or _Changed if the backend does not find somebody whom it has found before.
+
+        It may have lost its people since they were looked up, for example when a directory is filled anew.
+        """
+        if not self._witness:
+            return
+        verdict, failure = self._look_up(self._witness)
+        if verdict is None:
+            raise _Down(failure)
+        if verdict.kind not in ("present", "kept"):
+            raise _Changed
+
+    def _look_up(self, subject: str) -> tuple[Verdict | None, str]:
+        """Returns (verdict or None if the look-up has failed, a text for operators)."""
+        self._pace()
+        backend = self._named.backend
+        assert isinstance(backend, Lookup)
+
+        def look_up(_: NamedBackend) -> Account:
+            account = backend.look_up(subject)
+            if not isinstance(account, Account):
+                raise TypeError
+            return account
+
+        try:
+            account = call_power(self._named, look_up, "look-up")
+        except UnknownUser:
+            account = None
+        except BackendUnavailable as error:
+            return None, f"{type(error).__name__}: {redact(error)}"
+        except BackendError as error:
+            return None, f"violated its contract: it raised {type(error).__name__}"
+        verdict = decide(subject, account, self._options.ending)
+        return verdict, verdict.reason
 
     def _pace(self) -> None:
         """Waits until the next look-up is due. Raises _Interrupted."""

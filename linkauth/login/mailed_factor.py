@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from linkauth.backends import PasswordRecovery
-from linkauth.events.types import ChallengeRefused, ChallengeStarted, Emit, discard
 from linkauth.identities import address_bucket
 from linkauth.login import powers
-from linkauth.login.challenges import CODE_SECONDS, Challenge, ChallengeOver, Challenges, WrongCode, refusal_reason
+from linkauth.login.challenges import CODE_SECONDS, Challenge, ChallengeOver, Challenges, WrongCode
 from linkauth.login.codes import challenge_key, code_digest, new_code
 from linkauth.login.dispatch import NamedBackend
 from linkauth.login.second_steps import derived_value
@@ -31,9 +30,7 @@ class MailedFactor:
         challenges: Challenges,
         wake: Callable[[], object] = lambda: None,
         clock: Callable[[], float] = time.time,
-        emit: Emit = discard,
     ) -> None:
-        self._emit = emit
         self._recoverable = frozenset(each.name for each in backends if powers.offers(each, PasswordRecovery))
         self._challenges, self._wake, self._clock = challenges, wake, clock
 
@@ -73,7 +70,6 @@ class MailedFactor:
         )
         self._challenges.start(new, mail, address_bucket(visit.address))
         self._wake()
-        self._emit(ChallengeStarted("second_mail", person.username))
 
     def is_correct(self, visit: Visit, value: str, code: str) -> bool:
         """Returns whether `code` was mailed for the pending sign-in `value`. It counts a wrong try."""
@@ -81,7 +77,6 @@ class MailedFactor:
         key = challenge_key(challenge, visit.query, "second_mail")
         try:
             self._challenges.claim(key, code_digest(challenge, code), int(self._clock()))
-        except (WrongCode, ChallengeOver) as error:
-            self._emit(ChallengeRefused("second_mail", refusal_reason(error)))
+        except (WrongCode, ChallengeOver):
             return False
         return True

@@ -9,13 +9,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from linkauth.backends import (
     PEOPLE_LIMIT,
     Account,
     AccountRefused,
     AddressSearch,
+    BackendError,
     BackendMisconfigured,
+    BackendUnavailable,
     Identity,
     Lookup,
     UnknownUser,
@@ -24,8 +27,7 @@ from linkauth.backends import (
 from linkauth.identities import shown_name
 from linkauth.login import powers
 from linkauth.login.addressees import is_address
-from linkauth.login.dispatch import NamedBackend, is_usable, is_valid_text
-from linkauth.login.look_ups import call_look_up
+from linkauth.login.dispatch import NamedBackend, call_power, is_usable, is_valid_text
 from linkauth.login.providers import NamedProvider
 from linkauth.login.sign_in import Person
 from linkauth.logs import annotate, event
@@ -33,6 +35,7 @@ from linkauth.sign_ins import ProvidedIdentity
 
 log = logging.getLogger(__name__)
 
+Result = TypeVar("Result")
 VALUE_LIMIT = 254
 PREFILLED = ("name", "given_name", "family_name", "email")
 """The claims that fill the form of a registration."""
@@ -135,7 +138,7 @@ def _subject_at(named: NamedProvider, backend: NamedBackend, email: str, provide
         raise _misconfigured(named, f"its setting match needs a backend that finds people by address: {backend.name}")
     if not is_address(email):
         raise _unmatched(named, provided, "the claim email is not an email address")
-    people = call_look_up(backend, lambda: list(search.people_at(email))[:PEOPLE_LIMIT])
+    people = _call(backend, lambda: list(search.people_at(email))[:PEOPLE_LIMIT])
     # a collation of a user store may ignore accents
     found = {each.subject for each in people if is_usable(each) and is_same_address(each.email, email)}
     if not found:
@@ -158,10 +161,20 @@ def _look_up(named: NamedProvider, backend: NamedBackend, call: Callable[[Lookup
     power = backend.backend
     if not isinstance(power, Lookup) or Lookup not in power.offers:
         raise _misconfigured(named, f"its setting match needs a backend that offers Lookup: {backend.name}")
-    account = call_look_up(backend, lambda: call(power))
+    account = _call(backend, lambda: call(power))
     if not isinstance(account, Account) or not is_usable(account.identity):
         raise _misconfigured(named, f"the backend {backend.name} returned no account with a subject and a name")
     return account
+
+
+def _call(backend: NamedBackend, call: Callable[[], Result]) -> Result:
+    try:
+        return call_power(backend, lambda _: call(), "look-up")
+    except (UnknownUser, BackendUnavailable):
+        raise
+    except BackendError as error:
+        log.error("backend %s violated its contract: it raised %s", backend.label, type(error).__name__)
+        raise BackendUnavailable(f"backend {backend.name} failed") from None
 
 
 def _unmatched(named: NamedProvider, provided: ProvidedIdentity, reason: str) -> Unmatched:

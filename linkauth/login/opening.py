@@ -10,20 +10,15 @@ from linkauth.config import plugins
 from linkauth.config.backends import BackendSettings
 from linkauth.config.settings import Settings, SettingsError
 from linkauth.config.sign_ins import SignInSettings
-from linkauth.events.types import Emit, discard
 from linkauth.login import countries
-from linkauth.login.backend_calls import BackendCalls
 from linkauth.login.dispatch import NamedBackend, close_backend
 from linkauth.login.phone import PhoneForms
 from linkauth.login.providers import NamedProvider, close_provider, match_problems
 from linkauth.redaction import redact
 
 
-def open_backends(settings: Settings, emit: Emit = discard) -> tuple[NamedBackend, ...]:
-    """Open the backends in their configured order. Their calls emit events.
-
-    Raises SettingsError, after closing those that it opened.
-    """
+def open_backends(settings: Settings) -> tuple[NamedBackend, ...]:
+    """Open the backends in their configured order. Raises SettingsError, after closing those that it opened."""
     backends: list[NamedBackend] = []
     problems: list[tuple[str, str]] = []
     for entry in settings.backends:
@@ -32,9 +27,8 @@ def open_backends(settings: Settings, emit: Emit = discard) -> tuple[NamedBacken
             phone = PhoneForms(entry.phone_region) if entry.phone_region else None
             if phone:
                 backend.name_forms = phone
-            calls = BackendCalls(entry.name, emit)
             backends.append(
-                NamedBackend(entry.name, backend, entry.accepts, entry.shadow, entry.registration_fields, phone, calls)
+                NamedBackend(entry.name, backend, entry.accepts, entry.shadow, entry.registration_fields, phone)
             )
             problems += _registration_problems(entry, backend)
         except ValueError as error:

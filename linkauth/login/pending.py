@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Literal, Protocol
 
-PendingPurpose = Literal["provider", "prefill", "confirm", "second_factor", "second_setup", "passkey", "own_links"]
+PendingPurpose = Literal["provider", "prefill", "confirm", "second_factor", "second_setup", "passkey"]
 """What a pending sign-in waits for. The names differ from the purposes of challenges."""
 PENDING_SECONDS = 15 * 60
 """How long a pending sign-in is valid."""
@@ -35,7 +35,7 @@ class PendingSignIns(Protocol):
     def put(
         self, value: str, purpose: PendingPurpose, data: Mapping[str, str], now: int, seconds: int = PENDING_SECONDS
     ) -> None:
-        """Stores a pending sign-in that is valid for `seconds`; does nothing if the value is stored already."""
+        """Stores a pending sign-in that is valid for `seconds`."""
 
     def find(self, value: str, purpose: PendingPurpose, now: int) -> Mapping[str, str] | None:
         """Returns the data; None if the value is unknown, was taken or has expired."""

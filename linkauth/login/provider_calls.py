@@ -29,10 +29,13 @@ from linkauth.sign_ins import (
 
 log = logging.getLogger(__name__)
 
-THREADS = 32
-"""How many threads a server has for sign-ins if it does not say so: the default of `threads` in [server:main]."""
+PLACES = 16
+"""How many sign-ins of a process may wait for one provider at a time, which is half of the threads for sign-ins. A slow
+provider then does not stop the sign-ins with a password."""
+ALL_PLACES = 24
+"""How many sign-ins of a process may wait for all providers together: several may be slow at the same time."""
 PLACE_SECONDS = 1.0
-"""How long a sign-in waits for a place at its provider."""
+"""How long a sign-in waits for a place."""
 URL_LIMIT = 16_384
 Result = TypeVar("Result")
 
@@ -41,46 +44,30 @@ class ProviderUnavailable(BackendUnavailable):
     """The provider is down or too slow, its response is invalid, or its settings are wrong."""
 
 
-class AllPlaces:
-    """How many sign-ins of a process may be at providers, so that slow providers do not stop sign-ins with a password.
+class ProviderCalls:
+    """Calls one provider, and limits how many sign-ins of this process wait for it.
 
-    `threads` is the number of the threads for sign-ins: half of them may be at one provider, and three quarters at all
-    providers together, including those that wait for a place.
+    `all_places` are the places of all providers.
     """
 
-    def __init__(self, threads: int) -> None:
-        self._places = threading.BoundedSemaphore(max(1, threads * 3 // 4))
-        self.of_one = max(1, threads // 2)
-
-    def acquire(self) -> bool:
-        """Takes a place at once. Returns whether there was one."""
-        return self._places.acquire(blocking=False)
-
-    def release(self) -> None:
-        self._places.release()
-
-
-class ProviderCalls:
-    """Calls one provider, and limits how many sign-ins of this process wait for it."""
-
-    def __init__(self, named: NamedProvider, all_places: AllPlaces) -> None:
+    def __init__(self, named: NamedProvider, all_places: threading.Semaphore) -> None:
         self.named = named
-        self._places, self._all_places = threading.BoundedSemaphore(all_places.of_one), all_places
+        self._places, self._all_places = threading.BoundedSemaphore(PLACES), all_places
 
     @contextmanager
     def place(self) -> Iterator[None]:
         """Context of a sign-in that waits for the provider. Raises ProviderUnavailable on entry."""
-        if not self._all_places.acquire():
-            raise self._no_place("too many sign-ins wait for this and other providers, which are slow")
+        if not self._places.acquire(timeout=PLACE_SECONDS):
+            raise self._no_place("too many sign-ins wait for the provider, which is slow")
         try:
-            if not self._places.acquire(timeout=PLACE_SECONDS):
-                raise self._no_place("too many sign-ins wait for the provider, which is slow")
+            if not self._all_places.acquire(timeout=PLACE_SECONDS):
+                raise self._no_place("too many sign-ins wait for this and other providers, which are slow")
             try:
                 yield
             finally:
-                self._places.release()
+                self._all_places.release()
         finally:
-            self._all_places.release()
+            self._places.release()
 
     def _no_place(self, reason: str) -> ProviderUnavailable:
         self._log(logging.WARNING, reason)

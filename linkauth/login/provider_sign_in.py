@@ -9,22 +9,19 @@ from __future__ import annotations
 import hmac
 import json
 import logging
-import re
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from linkauth.backends import BackendError, Throttled
-from linkauth.events.types import Emit, SignInRefused, SignInSucceeded, SignInThrottled, discard
 from linkauth.identities import shown_name
 from linkauth.login.dispatch import NamedBackend
 from linkauth.login.matching import Unmatched, find_person
 from linkauth.login.pending import PendingSignIns, new_value
-from linkauth.login.provider_calls import THREADS, AllPlaces, ProviderCalls, ProviderUnavailable
+from linkauth.login.provider_calls import ALL_PLACES, ProviderCalls
 from linkauth.login.providers import NamedProvider
 from linkauth.login.sign_in import Person
-from linkauth.login.sign_in_events import refusal_reason
 from linkauth.login.throttle import Throttle
 from linkauth.login.visit import Visit
 from linkauth.logs import annotate, event
@@ -72,21 +69,14 @@ class ProviderSignIn:
         pending: PendingSignIns,
         public_url: str,
         clock: Callable[[], float] = time.time,
-        emit: Emit = discard,
     ) -> None:
-        self._emit = emit
-        self._named = tuple(providers)
-        self.share_threads(THREADS)
+        places = threading.BoundedSemaphore(ALL_PLACES)
+        self._providers = {named.name: ProviderCalls(named, places) for named in providers}
         self._backends = tuple(backends)
         self._throttle = throttle
         self._pending = pending
         self._public_url = public_url
         self._clock = clock
-
-    def share_threads(self, count: int) -> None:
-        """Sets the number of the threads for sign-ins. A server calls it before the first sign-in."""
-        places = AllPlaces(count)
-        self._providers = {named.name: ProviderCalls(named, places) for named in self._named}
 
     def begin(self, name: str, visit: Visit, browser: str) -> str:
         """Returns the URL of the provider `name`, to which the browser is sent.
@@ -97,13 +87,8 @@ class ProviderSignIn:
         calls = self._providers[name]
         self._throttle.start_at_provider(visit.address)
         request = SignInRequest(calls.named.redirect_uri(self._public_url), new_value(), visit.language)
-        try:
-            with calls.place():
-                redirect = calls.begin(request)
-        except ProviderUnavailable:
-            # nothing is stored, and people who try again during an outage must not be stopped after it
-            self._throttle.finish_at_provider(visit.address)
-            raise
+        with calls.place():
+            redirect = calls.begin(request)
         data = {
             "provider": name,
             "query": visit.query,
@@ -138,18 +123,9 @@ class ProviderSignIn:
         # a failure does not count: any web site that the person visits can cause this request, as an image, and could
         # stop the sign-ins of that address. Nothing can be guessed here, and each call of the provider uses up a start,
         # which is counted
-        try:
-            with self._throttle.code_attempt(address):
-                person = self._finish(name, returned, parameters, browser)
-        except Throttled as error:
-            self._emit(SignInThrottled(error.of, error.retry_after))
-            raise
-        except Exception as error:
-            # each of the exceptions above has a page of its own, and is a sign-in that was refused
-            self._emit(SignInRefused(provider_refusal(error), method="provider", provider=name))
-            raise
+        with self._throttle.code_attempt(address):
+            person = self._finish(name, returned, parameters, browser)
         self._throttle.finish_at_provider(address)
-        self._emit(SignInSucceeded(person.backend, person.subject, person.username, "provider", provider=name))
         return person
 
     def _finish(self, name: str, returned: ReturnedSignIn, parameters: Mapping[str, str], browser: str) -> Person:
@@ -190,14 +166,6 @@ class ProviderSignIn:
 
     def _refuse(self, name: str, reason: str) -> None:
         event(log, logging.WARNING, "sign-in at a provider refused", provider=name, reason=reason)
-
-
-def provider_refusal(error: Exception) -> str:
-    """Returns a word for why a sign-in at a provider was refused, for events."""
-    if isinstance(error, BackendError):
-        return refusal_reason(error)
-    # such as sign_in_ended, other_browser, invalid_answer, unmatched
-    return re.sub("(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).lower()
 
 
 def _digest(text: str) -> str:

@@ -23,26 +23,10 @@ from linkauth.backends import (
     WrongPassword,
 )
 from linkauth.backends.names import trimmed_name
-from linkauth.events.types import (
-    ChallengeCompleted,
-    ChallengeRefused,
-    ChallengeStarted,
-    Emit,
-    SignInSucceeded,
-    discard,
-)
 from linkauth.identities import address_bucket, normalize_username, shown_name
 from linkauth.login import powers
 from linkauth.login.addressees import Addressee, find_addressee
-from linkauth.login.challenges import (
-    CODE_SECONDS,
-    Challenge,
-    ChallengeKey,
-    ChallengeOver,
-    Challenges,
-    WrongCode,
-    refusal_reason,
-)
+from linkauth.login.challenges import CODE_SECONDS, Challenge, ChallengeKey, ChallengeOver, Challenges, WrongCode
 from linkauth.login.codes import PageValues, challenge_key, code_digest, new_code
 from linkauth.login.dispatch import NamedBackend, call_backend, call_power, counted_names
 from linkauth.login.double_posts import finish_once
@@ -75,9 +59,7 @@ class Recovery:
         password_policy: PasswordPolicy,
         wake: Callable[[], object] = lambda: None,
         clock: Callable[[], float] = time.time,
-        emit: Emit = discard,
     ) -> None:
-        self._emit = emit
         self._backends = tuple(backends)
         self._is_offered = powers.is_offered(self._backends, PasswordRecovery)
         self._throttle = throttle
@@ -129,7 +111,6 @@ class Recovery:
         self._challenges.start(challenge, mail, address_bucket(visit.address))
         self._wake()
         event(log, logging.INFO, "recovery started")
-        self._emit(ChallengeStarted("recovery", typed))
         return value
 
     def check(self, visit: Visit, challenge: str, code: str) -> str:
@@ -163,16 +144,10 @@ class Recovery:
         self._use(visit, challenge, code, self._challenges.claim)
         self._reset(named, found, new)
         event(log, logging.INFO, "password recovered", backend=named.name)
-        self._emit(ChallengeCompleted("recovery", named.name, found.data["username"]))
         names = (*self._typed(found), *counted_names(self._backends, found.data["username"]))
         self._throttle.clear_accounts(*names, *_account(found))
         self._end(found, visit)
-        identity = _sign_in(named, found, new)
-        # whoever gets the person's mails is the owner, whom strangers may be keeping out by wrong passwords
-        device = self._throttle.new_device(found.data["typed"], found.data["username"], *_account(found))
-        person = Person(named.name, identity, changed=True, device=device)
-        self._emit(SignInSucceeded(person.backend, person.subject, person.username, "recovery"))
-        return person
+        return Person(named.name, _sign_in(named, found, new), changed=True)
 
     def supersede(self, person: Person) -> None:
         """Ends the recoveries of a person whose password was changed in another way."""
@@ -188,16 +163,14 @@ class Recovery:
                 found = call(key, code_digest(value, code), now)
                 annotate(name=shown_name(found.data["username"]))
                 return found
-            except WrongCode as error:
+            except WrongCode:
                 attempt.failed()
-                self._emit(ChallengeRefused("recovery", refusal_reason(error)))
                 if started := self._challenges.find(key, now):
                     annotate(name=shown_name(started.data["typed"]))
                     # not the user name: a person who typed an address could then see whose it is
                     self._throttle.fail_accounts(*self._typed(started), *_account(started))
                 raise
             except ChallengeOver as over:
-                self._emit(ChallengeRefused("recovery", refusal_reason(over)))
                 if over.reason in ("tries", "unknown"):
                     attempt.failed()
                 raise

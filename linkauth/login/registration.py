@@ -22,14 +22,6 @@ from linkauth.backends import (
     PasswordRefused,
     Registration,
 )
-from linkauth.events.types import (
-    ChallengeCompleted,
-    ChallengeRefused,
-    ChallengeStarted,
-    Emit,
-    SignInSucceeded,
-    discard,
-)
 from linkauth.identities import address_bucket, normalize_username, shown_name
 from linkauth.login import powers
 from linkauth.login.challenges import (
@@ -40,7 +32,6 @@ from linkauth.login.challenges import (
     Challenges,
     InvalidFields,
     WrongCode,
-    refusal_reason,
 )
 from linkauth.login.codes import PageValues, challenge_key, code_digest, new_code
 from linkauth.login.dispatch import NamedBackend, call_backend
@@ -82,9 +73,7 @@ class SignUp:
         password_policy: PasswordPolicy,
         wake: Callable[[], object] = lambda: None,
         clock: Callable[[], float] = time.time,
-        emit: Emit = discard,
     ) -> None:
-        self._emit = emit
         self._backends = tuple(backends)
         creating = (named for named in powers.participants(self._backends, Registration) if named.registration_fields)
         self._home = next(creating, None)
@@ -139,7 +128,6 @@ class SignUp:
         self._challenges.start(challenge, mail, address_bucket(visit.address))
         self._wake()
         event(log, logging.INFO, "registration started")
-        self._emit(ChallengeStarted("registration", data["username"]))
         return value
 
     def _checked(self, fields: tuple[FormField, ...]) -> tuple[FormField, ...]:
@@ -208,7 +196,6 @@ class SignUp:
             self._challenges.release(found.key)
             raise
         event(log, logging.INFO, "account created", backend=home.name)
-        self._emit(ChallengeCompleted("registration", home.name, found.data["username"]))
         try:
             self._challenges.finish(found, None, int(self._clock()))
         except Exception as error:
@@ -217,9 +204,7 @@ class SignUp:
                 log, logging.ERROR, "account created, but its challenge has not ended", reason=redaction.reason(error)
             )
             raise AccountCreated("the account exists, but the storage is unavailable") from None
-        person = Person(home.name, _sign_in(home, found.data["username"], new, subject))
-        self._emit(SignInSucceeded(person.backend, person.subject, person.username, "registration"))
-        return person
+        return Person(home.name, _sign_in(home, found.data["username"], new, subject))
 
     def _register(self, home: NamedBackend, data: Mapping[str, str], new: str) -> str:
         """Creates the account and returns its subject. Raises NameTaken, PasswordRefused or BackendUnavailable."""
@@ -251,9 +236,11 @@ class SignUp:
         with self._throttle.code_attempt(visit.address) as attempt:
             try:
                 found = call(key, code_digest(value, code), now)
-            except (WrongCode, ChallengeOver) as error:
-                self._emit(ChallengeRefused("registration", refusal_reason(error)))
-                if isinstance(error, WrongCode) or error.reason in ("tries", "unknown"):
+            except WrongCode:
+                attempt.failed()
+                raise
+            except ChallengeOver as over:
+                if over.reason in ("tries", "unknown"):
                     attempt.failed()
                 raise
         if "username" not in found.data:

@@ -11,6 +11,7 @@ query of the authorization request. The stored stage decides what a posted form 
 from __future__ import annotations
 
 import logging
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -18,11 +19,10 @@ from dataclasses import replace
 from linkauth.config.settings import Settings
 from linkauth.identities import shown_name
 from linkauth.login import totp
-from linkauth.login.enrolment import Enrolment, is_enrolled
-from linkauth.login.factors import Attempt, Proof, SecondFactor, SecondFactors, SecondFactorUnreadable
+from linkauth.login.codes import new_code
+from linkauth.login.factors import RECOVERY_CODES, Attempt, Proof, SecondFactor, SecondFactors, SecondFactorUnreadable
 from linkauth.login.kept_person import dump_person, load_person
 from linkauth.login.mailed_factor import MailedFactor
-from linkauth.login.owner_notices import OwnerNotices
 from linkauth.login.passkey_factor import PasskeyFactor
 from linkauth.login.passkeys import ADDED_WITH
 from linkauth.login.pending import PendingSignIns, new_value
@@ -47,8 +47,7 @@ log = logging.getLogger(__name__)
 class SecondStep:
     """The second step of sign-ins. `clock` returns seconds since 1970.
 
-    `require_admitted` raises AccountRefused or BackendUnavailable unless a person may still sign in. All methods raise
-    the errors of an unavailable storage, and SecondFactorUnreadable.
+    All methods raise the errors of an unavailable storage, and SecondFactorUnreadable.
     """
 
     def __init__(
@@ -57,14 +56,11 @@ class SecondStep:
         throttle: Throttle,
         factors: SecondFactors,
         pending: PendingSignIns,
-        require_admitted: Callable[[Person], None],
         mailed: MailedFactor | None,
         passkeys: PasskeyFactor | None = None,
-        notices: OwnerNotices | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._throttle, self._factors, self._pending, self._mailed = throttle, factors, pending, mailed
-        self._require_admitted, self._enrolment = require_admitted, Enrolment(factors, pending, passkeys, notices)
         self._passkeys, self._pages = passkeys, SecondPages(settings, mailed, passkeys)
         days = settings.second_factor.remember_days
         self._devices = RememberedDevices(settings.secret, settings.previous_secrets, days)
@@ -72,10 +68,9 @@ class SecondStep:
 
     def begin(self, visit: Visit, person: Person, cookie: str) -> Step:
         """Returns the step after the first factor. `cookie` is the value of the cookie of this device, or ""."""
-        policy, now = self._pages.policy(visit, person), self._now()
-        factor = None if policy == "off" else self._find(person)
-        if factor is None and policy in ("off", "if_enrolled"):
+        if self._pages.policy(visit, person) == "off":
             return Step(person)
+        factor, now = self._find(person), self._now()
         if factor and self._devices.is_remembered(cookie, factor, now):
             event(log, logging.INFO, "second factor not needed", reason="the device is remembered")
             return Step(person)
@@ -84,24 +79,18 @@ class SecondStep:
         if factor:
             data |= {"stage": "ask", "enrolment": factor.enrolment}
         else:
-            data |= self._enrolment.new()
+            data |= {"stage": "setup", "secret": totp.new_secret()}
         self._pending.put(value, "second_factor", data, now)
         return self._pages.shown(visit, value, data)
 
     def answer(self, visit: Visit, form: Mapping[str, str]) -> Step:
-        """Processes a posted form, whose origin and token the caller has checked.
-
-        Raises Throttled, AccountRefused or BackendUnavailable.
-        """
+        """Processes a posted form, whose origin and token the caller has checked. Raises Throttled."""
         value, now = form.get("challenge", ""), self._now()
         data = self._pending.find(value, "second_factor", now)
         if data is None or data["query"] != visit.query or data["client"] != visit.client_id:
             return self._not_found(visit, value)
         person = load_person(data["person"])
         annotate(name=shown_name(person.username))
-        if "switch" not in form:
-            # before any code is used up, so that the same form can be sent again after an outage
-            self._require_admitted(person)
         if self._pages.policy(visit, person) == "off":
             # the settings were changed since
             return self._passed(visit, value)
@@ -111,8 +100,7 @@ class SecondStep:
             if "saved" not in form:
                 return self._pages.shown(visit, value, data)
             # an operator may have removed the new second factor, because somebody else had set it up
-            is_valid = is_enrolled(data, self._find(person))
-            return self._passed(visit, value) if is_valid else self._begin_again(visit, value, person)
+            return self._passed(visit, value) if self._find(person) else self._begin_again(visit, value, person)
         return self._check(visit, value, data, person, form)
 
     def shown_again(self, visit: Visit, form: Mapping[str, str], error: str, retry_after: int = 0) -> Step:
@@ -232,11 +220,21 @@ class SecondStep:
         step = totp.matching_step(data["secret"], code, now)
         if step is None:
             return self._failed(visit, value, data, "wrong_code")
-        shown = self._enrolment.complete(visit, value, data, person, step, form, now)
-        if shown is None:
-            # somebody else has enrolled meanwhile
-            return self._begin_again(visit, value, person)
-        return self._pages.shown(visit, *shown)
+        enrolment = secrets.token_urlsafe(16)
+        account = (person.backend, person.subject, person.username)
+        factor = SecondFactor(*account, enrolment, data["secret"], secrets.token_bytes(32), step, now)
+        codes = [new_code() for _ in range(RECOVERY_CODES)]
+        if not self._factors.enrol(factor, [recovery_digest(factor, each) for each in codes]):
+            # enrolled meanwhile, perhaps by the same form
+            return self._not_found(visit, value, lambda: self._begin_again(visit, value, person))
+        event(log, logging.INFO, "second factor enrolled", backend=person.backend)
+        if self._passkeys is not None:
+            self._passkeys.add(value, factor, form)
+        shown = derived_value(value, "passed")
+        passed = {**data, "stage": "passed", "codes": " ".join(codes), "secret": ""}
+        self._pending.put(shown, "second_factor", passed, now)
+        self._pending.take(value, "second_factor", now)
+        return self._pages.shown(visit, shown, passed)
 
     def _begin_again(self, visit: Visit, value: str, person: Person) -> Step:
         """Starts the second step again, if this pending sign-in was not used meanwhile."""
@@ -244,12 +242,14 @@ class SecondStep:
             return plain_page(value, "expired")
         return self.begin(visit, person, "")
 
-    def _not_found(self, visit: Visit, value: str) -> Step:
+    def _not_found(self, visit: Visit, value: str, otherwise: Callable[[], Step] | None = None) -> Step:
         """Returns the page for a pending sign-in that is over: the recovery codes if it has just enrolled."""
         shown = derived_value(value, "passed")
         data = self._pending.find(shown, "second_factor", self._now())
         if data is not None and data["query"] == visit.query and data["client"] == visit.client_id:
             return self._pages.shown(visit, shown, data)
+        if otherwise:
+            return otherwise()
         with self._throttle.code_attempt(visit.address) as counted:
             if self._pending.ended(value, "second_factor") is None:
                 counted.failed()

@@ -20,17 +20,11 @@ class SecondPages:
 
     def __init__(self, settings: Settings, mailed: MailedFactor | None, passkeys: PasskeyFactor | None) -> None:
         self._settings, self._mailed, self._passkeys = settings.second_factor, mailed, passkeys
-        clients = settings.clients.items()
-        self._policies: dict[str, str] = {each.client_id or name: each.second_factor for name, each in clients}
-        # the page of a person's own links asks whoever has one: linking asked them too, or asked nobody
-        self._policies[""] = "if_enrolled" if set(self._policies.values()) - {"off"} else "off"
+        self._policies = {client.client_id or name: client.second_factor for name, client in settings.clients.items()}
         self._service_name = settings.service_name
 
     def policy(self, visit: Visit, person: Person) -> str:
-        """Returns "off", "optional", "required" or "if_enrolled": whether this person is asked for a second factor.
-
-        "if_enrolled" is the policy of the page of a person's own links, which has no client: nobody sets one up there.
-        """
+        """Returns "off", "optional" or "required": whether the client asks this person for a second factor."""
         policy = self._policies.get(visit.client_id, "off")
         return policy if self._settings.applies_to(person.backend) else "off"
 
@@ -49,7 +43,7 @@ class SecondPages:
     ) -> Step:
         """Returns the page of a pending sign-in. `value` and `data` are those of its row."""
         if data["stage"] == "passed":
-            codes = tuple(map(shown_code, data["new_codes"].split()))
+            codes = tuple(map(shown_code, data["codes"].split()))
             return page_step("recovery_codes", value, error, retry_after, codes=codes)
         person, is_enrolled = load_person(data["person"]), data["stage"] == "ask"
         methods = self.methods(visit, data)

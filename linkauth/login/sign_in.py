@@ -11,6 +11,7 @@ takes the same time for a wrong password as for an unknown name.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -19,23 +20,19 @@ from typing import Any
 from linkauth.backends import (
     CHANGEABLE,
     AccountRefused,
-    BackendError,
     BackendUnavailable,
     CredentialBackend,
     Identity,
     Lookup,
     PasswordChange,
     PasswordRefused,
-    Throttled,
     UnknownUser,
     WrongPassword,
     call_with_forms,
     guarded,
 )
 from linkauth.backends.names import trimmed_name
-from linkauth.events.types import Emit, SignInRefused, SignInSucceeded, discard
 from linkauth.identities import shown_name
-from linkauth.login.claims import claims_of
 from linkauth.login.dispatch import (
     USERNAME_LIMIT,
     NamedBackend,
@@ -43,14 +40,16 @@ from linkauth.login.dispatch import (
     counted_names,
     is_valid_text,
 )
+from linkauth.login.health import Health
 from linkauth.login.password_policy import PASSWORD_LIMIT, PasswordPolicy, require_usable
 from linkauth.login.powers import candidates
 from linkauth.login.shadows import Shadow
-from linkauth.login.sign_in_events import failure, throttled
 from linkauth.login.throttle import Attempt, Throttle
 from linkauth.logs import annotate, event
 
 log = logging.getLogger(__name__)
+
+NUMBER_LIMIT = 2**63
 
 
 class PasswordChangeNeeded(AccountRefused):
@@ -65,15 +64,13 @@ class PasswordChanged(BackendUnavailable):
 class Person:
     """A user who signed in, the resource owner of a link (RFC 6749). `changed` is true if the password was changed.
 
-    `provider` is the name of the sign-in provider where the user signed in, or "". `device` is the new value of the
-    cookie that marks the user's device as known; "" if there is none to set.
+    `provider` is the name of the sign-in provider where the user signed in, or "".
     """
 
     backend: str
     identity: Identity
     changed: bool = field(default=False, compare=False)
     provider: str = field(default="", compare=False)
-    device: str = field(default="", compare=False, repr=False)
 
     @property
     def subject(self) -> str:
@@ -86,10 +83,13 @@ class Person:
     @property
     def claims(self) -> Mapping[str, Any]:
         """The claims that a client may receive, by name: text, numbers, booleans and lists of text."""
-        claims, ignored = claims_of(self.identity)
-        if ignored:
+        found: dict[str, Any] = {**self.identity.claims, "name": self.identity.name, "email": self.identity.email}
+        if self.identity.groups:
+            found["groups"] = list(self.identity.groups)
+        claims = {name: _claim(value) for name, value in found.items() if isinstance(name, str)}
+        if ignored := sorted(name for name in claims if claims[name] is None):
             log.info("backend %s: claims of an unsupported type are ignored: %s", self.backend, ", ".join(ignored))
-        return claims
+        return {name: value for name, value in claims.items() if value is not None}
 
 
 class SignIn:
@@ -101,15 +101,15 @@ class SignIn:
         throttle: Throttle,
         shadows: Mapping[str, Shadow] | None = None,
         password_policy: PasswordPolicy | None = None,
-        emit: Emit = discard,
     ) -> None:
-        self._emit = emit
         self._backends = tuple(named for named in backends if not named.shadow)
         self._shadows = tuple((named, (shadows or {})[named.name]) for named in backends if named.shadow)
         self._throttle = throttle
         self._password_policy = password_policy or PasswordPolicy()
         phones = [named.phone for named in self._backends]
         self._phone_example = phones[0].example if phones and phones[0] and all(phones) else ""
+        # without shadows: one that hangs must not block the health check
+        self._health = Health([(named.name, named.backend) for named in self._backends], throttle.settings)
 
     @property
     def phone_example(self) -> str:
@@ -119,14 +119,12 @@ class SignIn:
         """
         return self._phone_example
 
-    def __call__(self, username: str, password: str, address: str, device: str = "") -> Person:
+    def __call__(self, username: str, password: str, address: str) -> Person:
         """Signs in a user from the IP `address` and returns the Person.
-
-        `device` is the value of the cookie that marks the device as known; "" if it sent none.
 
         Raises WrongPassword, UnknownUser, PasswordChangeNeeded, AccountRefused, BackendUnavailable or Throttled.
         """
-        username = self._valid_username(username, password)
+        username = _valid_username(username, password)
 
         def authenticate(named: NamedBackend) -> Identity:
             try:
@@ -136,91 +134,60 @@ class SignIn:
                     raise PasswordChangeNeeded(refused.reason, proven=True) from None
                 raise
 
-        person = self._attempt(username, address, device, authenticate)
+        person = self._attempt(username, address, authenticate)
         for named, shadow in self._shadows:
             if named.accepts_username(username):
                 repeat = partial(call_backend, named, lambda shadow: _authenticate(shadow, username, password))
                 shadow.compare(person.backend, person.identity, repeat)
         return person
 
-    def change_password(
-        self, username: str, current: str, new: str, repeated: str, address: str, device: str = ""
-    ) -> Person:
+    def change_password(self, username: str, current: str, new: str, repeated: str, address: str) -> Person:
         """Signs in with `current`. If the backend refuses because a new password is needed, changes it to `new` first.
 
         `repeated` is the second input of `new`. A password that allows a sign-in is never changed, so that a person who
         stole it cannot lock out its owner. Returns the Person. Raises PasswordRefused, PasswordChanged, and the
         exceptions of a sign-in.
         """
-        username = self._valid_username(username, current)
+        username = _valid_username(username, current)
         require_usable(new, repeated)
         if new == current:
             raise PasswordRefused("used_before")
         changed: list[str] = []
         person = self._attempt(
-            username, address, device, lambda named: self._replace_password(named, username, current, new, changed)
+            username, address, lambda named: self._replace_password(named, username, current, new, changed)
         )
         return replace(person, changed=bool(changed))
 
-    def _attempt(self, username: str, address: str, device: str, call: Callable[[NamedBackend], Identity]) -> Person:
+    def _attempt(self, username: str, address: str, call: Callable[[NamedBackend], Identity]) -> Person:
         typed = shown_name(username)
         annotate(name=typed)
-        spellings = counted_names(self._backends, username)
-        try:
-            with self._throttle.attempt(username, address, *spellings, device=device) as attempt:
-                person = self._counted(username, call, attempt)
-        except Throttled as error:
-            self._emit(throttled(error, username))
-            raise
-        stored = shown_name(person.username)
-        annotate(name=stored, typed=typed if typed != stored else None)
-        self._emit(SignInSucceeded(person.backend, person.subject, person.username, typed=username))
-        return replace(person, device=self._throttle.device_value(attempt, person.username))
-
-    def _counted(self, username: str, call: Callable[[NamedBackend], Identity], attempt: Attempt) -> Person:
-        """Calls the backends, and reports the result to `attempt`."""
-        try:
-            person = self._try_backends(username, call, attempt)
-        except (UnknownUser, WrongPassword):
-            attempt.failed()
-            raise
-        except AccountRefused as error:
-            if not (error.proven and error.revealed):
-                # the response is the same as for a wrong password, so it must count like one
+        with self._throttle.attempt(username, address, *counted_names(self._backends, username)) as attempt:
+            try:
+                person = self._try_backends(username, call, attempt)
+            except (UnknownUser, WrongPassword):
                 attempt.failed()
-            raise
-        attempt.succeeded()
-        return person
+                raise
+            except AccountRefused as refused:
+                if not (refused.proven and refused.revealed):
+                    # the response is the same as for a wrong password, so it must count like one
+                    attempt.failed()
+                raise
+            attempt.succeeded()
+            stored = shown_name(person.username)
+            annotate(name=stored, typed=typed if typed != stored else None)
+            return person
 
     def _try_backends(self, username: str, call: Callable[[NamedBackend], Identity], attempt: Attempt) -> Person:
         asked = [named for named in self._backends if named.accepts_username(username)]
-        over_limit: list[Throttled] = []
         for named in asked:
             try:
-                with self._throttle.counting_accounts(attempt, named.name, over_limit) as guard, guarded(guard):
+                with guarded(partial(self._count_account, attempt, named.name)):
                     return Person(named.name, call_backend(named, call))
             except UnknownUser:
                 continue
-            except BackendError as error:
-                self._emit(failure(error, username, named.name, over_limit))
-                raise
         reason = "no backend knows the name" if asked else "no backend accepts the name"
         event(log, logging.INFO, "sign-in refused", backend=" ".join(named.name for named in asked), reason=reason)
-        self._emit(SignInRefused("unknown_user", typed=username))
         raise UnknownUser
-
-    def _valid_username(self, username: str, password: str) -> str:
-        """Returns the user name without white space and format characters at its ends.
-
-        Raises WrongPassword for input that is not passed on.
-        """
-        username = trimmed_name(username)
-        if not is_valid_text(username, USERNAME_LIMIT) or not is_valid_text(password, PASSWORD_LIMIT):
-            reason = "empty, too long or invalid input, not passed to any backend"
-            event(log, logging.INFO, "sign-in refused", reason=reason)
-            self._emit(SignInRefused("invalid_input"))
-            raise WrongPassword(reason)
-        return username
 
     def _replace_password(
         self, named: NamedBackend, username: str, current: str, new: str, changed: list[str]
@@ -252,6 +219,10 @@ class SignIn:
             # the old password is no longer valid, so the user must be told
             raise PasswordChanged(f"the new password is set, but the sign-in failed: {type(error).__name__}") from None
 
+    def _count_account(self, attempt: Attempt, backend: str, account: str) -> None:
+        """Counts the attempt for the account too, because an attacker may try several user names of one account."""
+        self._throttle.count_account(attempt, f"{backend}\0{account}")
+
     def minimum_length(self, username: str) -> int:
         """Returns the minimum length of a new password of a user, to be shown before it is typed; 0 if it is unknown.
 
@@ -259,6 +230,14 @@ class SignIn:
         """
         owners = candidates(self._backends, trimmed_name(username), PasswordChange)
         return min(filter(None, (named.backend.minimum_length() for named in owners)), default=0)
+
+    def check(self) -> Mapping[str, bool]:
+        """Returns whether each backend is healthy, by name. The result is cached for 10 seconds."""
+        return self._health()
+
+    def log_health(self) -> None:
+        """Checks all backends and logs which of them answer."""
+        self._health.log_state()
 
 
 def _authenticate(named: NamedBackend, username: str, password: str) -> Identity:
@@ -279,3 +258,29 @@ def _personal_texts(backend: CredentialBackend, username: str) -> list[str]:
 
 def needs_new_password(refused: AccountRefused) -> bool:
     return refused.proven and refused.revealed and refused.changeable and refused.reason in CHANGEABLE
+
+
+def _valid_username(username: str, password: str) -> str:
+    """Returns the user name without white space and format characters at its ends.
+
+    Raises WrongPassword for input that is not passed on.
+    """
+    username = trimmed_name(username)
+    if not is_valid_text(username, USERNAME_LIMIT) or not is_valid_text(password, PASSWORD_LIMIT):
+        reason = "empty, too long or invalid input, not passed to any backend"
+        event(log, logging.INFO, "sign-in refused", reason=reason)
+        raise WrongPassword(reason)
+    return username
+
+
+def _claim(value: object) -> Any:
+    """Returns `value` if JSON can represent it as text, number, boolean or list of text; otherwise None."""
+    if isinstance(value, list | tuple):
+        texts = [_claim(text) for text in value if isinstance(text, str)]
+        return texts if len(texts) == len(value) and None not in texts else None
+    if isinstance(value, str):
+        return None if any("\ud800" <= letter <= "\udfff" for letter in value) else value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    # this includes bool; many JSON parsers do not support larger integers
+    return value if isinstance(value, int) and abs(value) < NUMBER_LIMIT else None

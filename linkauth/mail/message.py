@@ -13,16 +13,11 @@ MailKind = Literal[
     "name_taken",
     "account_exists",
     "second_factor_code",
-    "links_ended",
-    "second_factor_added",
-    "second_factor_removed",
     "test",
 ]
 """`user_names`: several accounts have this address, and the mail lists their names. `password_changed`: a notice after
 a recovery. `name_taken` and `account_exists`: answers to a registration, which the page does not give.
-`second_factor_code`: a code for the second step of a sign-in. `links_ended`: a notice after people have ended links.
-`second_factor_added` and `second_factor_removed`: notices to the owner of the account, after an enrolment and after a
-reset by an operator."""
+`second_factor_code`: a code for the second step of a sign-in."""
 MAIL_KINDS: tuple[MailKind, ...] = get_args(MailKind)
 
 
@@ -32,8 +27,7 @@ class Mail:
 
     `recipient` is an email address. If it is "", the mail is stored like any other, but not sent, so that the time of a
     request does not show whether an account exists. `client_id` and `language` select the theme and its
-    texts; without a client, `client_id` is "". `names` are the user names of accounts, and for `links_ended` the
-    client_ids of the links. `code` has 8 characters, valid for `minutes`.
+    texts. `names` are the user names of accounts. `code` has 8 characters, valid for `minutes`.
     """
 
     kind: MailKind

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 from linkauth.config.mail import MailSettings
 from linkauth.config.settings import Settings
-from linkauth.events.types import Emit, discard
 from linkauth.mail.message import Mail
 from linkauth.mail.outbox import Outbox
 from linkauth.mail.parts import Parts
@@ -32,13 +31,10 @@ def open_smtp(mail: MailSettings, public_url: str) -> SMTP:
     return SMTP(mail, urlsplit(public_url).hostname or "localhost")
 
 
-def open_worker(
-    settings: Settings, outbox: Outbox, render: Callable[[Mail], Parts], emit: Emit = discard
-) -> Worker | None:
+def open_worker(settings: Settings, outbox: Outbox, render: Callable[[Mail], Parts]) -> Worker | None:
     """Returns the worker for the outbox, which is not started yet; None if linkauth sends no mails."""
     mail = settings.mail
     if mail is None:
         return None
     intervals = Intervals(lease=mail.timeout + LEASE_MARGIN_SECONDS)
-    transport = open_transport(mail, settings.public_url)
-    return Worker(outbox, render, transport, mail.parsed_sender, intervals, emit=emit)
+    return Worker(outbox, render, open_transport(mail, settings.public_url), mail.parsed_sender, intervals)

@@ -58,9 +58,6 @@ class OutboxEntry:
 class Outbox(Protocol):
     """The mails in the storage. Every method raises the errors of an unavailable storage."""
 
-    def put(self, mail: Mail, now: int) -> None:
-        """Stores a notice, which is due at once, and does not count for the limits of mails."""
-
     def claim(self, now: int, lease_seconds: int) -> StoredMail | None:
         """Returns the mail that is due for the longest time, and leases it to the caller; None if no mail is due.
 

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from weakref import WeakSet
 
-from linkauth.events.types import Emit, MailGivenUp, MailPostponed, MailSent, MailServerFailed, discard
 from linkauth.mail.addresses import InvalidAddress, Sender
 from linkauth.mail.compose import compose
 from linkauth.mail.message import Mail
@@ -66,9 +65,7 @@ class Worker:
         sender: Sender,
         intervals: Intervals,
         clock: Callable[[], float] = time.time,
-        emit: Emit = discard,
     ) -> None:
-        self._emit = emit
         self._outbox = outbox
         self._render = render
         self._transport = transport
@@ -86,7 +83,6 @@ class Worker:
         self._thread = None
         self._is_awake = False
         self._failures = 0
-        self._problem = ""
         self._paused_until = float("-inf")
         self._unrecorded: list[tuple[StoredMail, Outcome]] = []
 
@@ -100,10 +96,6 @@ class Worker:
                 if self._thread is None and not self._is_closing:
                     self._thread = threading.Thread(target=self._run, name="mail", daemon=True)
                     self._thread.start()
-
-    def problem(self) -> str:
-        """Returns why mails wait, or "" if the last attempt of this process did not fail. Connects to nothing."""
-        return self._problem if self._failures else ""
 
     def wake(self) -> None:
         """Says that a mail was stored. Returns at once."""
@@ -165,18 +157,16 @@ class Worker:
             return 0
         except ServerUnavailable as error:
             limit = self._intervals.misconfigured_limit if error.misconfigured else self._intervals.pause_limit
-            wait = self._pause(limit, redact(error))
+            wait = self._pause(limit)
             level = logging.ERROR if error.misconfigured else logging.WARNING
             log.log(level, "mail: not sent, next attempt in %d s: problem=%s", wait, redact(error))
-            self._emit(MailServerFailed(redact(error)))
         except Exception as error:
             # the storage raises errors of several kinds, and the thread must survive all of them
-            wait = self._pause(self._intervals.pause_limit, reason(error))
+            wait = self._pause(self._intervals.pause_limit)
             log.warning("mail: the outbox failed, next attempt in %d s: error=%s", wait, reason(error))
         return wait
 
-    def _pause(self, limit: float, problem: str) -> float:
-        self._problem = problem
+    def _pause(self, limit: float) -> float:
         wait = min(limit, self._intervals.pause * 2.0 ** min(self._failures, 20))
         self._failures += 1
         self._paused_until = time.monotonic() + wait
@@ -206,19 +196,19 @@ class Worker:
         age = self._clock() - stored.created_at
         if age >= LIFETIME_SECONDS:
             log.warning("mail: given up after a day: kind=%s attempts=%d", mail.kind, stored.attempts - 1)
-            return self._given_up(stored, "too old")
+            return "dead"
         if mail.code and age >= mail.minutes * 60:
             # the person may have asked for another code, and would try this one
             log.warning("mail: given up, its code has expired: kind=%s attempts=%d", mail.kind, stored.attempts - 1)
-            return self._given_up(stored, "its code has expired")
+            return "dead"
         try:
             self._transport.send(compose(stored, self._render(mail), self._sender))
         except InvalidAddress as error:
             log.warning("mail: given up, the address %s: kind=%s", redact(error), mail.kind)
-            return self._given_up(stored, "invalid address")
+            return "dead"
         except RecipientRefused as error:
             log.warning("mail: given up, %s: kind=%s", redact(error), mail.kind)
-            return self._given_up(stored, redact(error))
+            return "dead"
         except ServerUnavailable:
             # due at once: the pause of this worker applies to all mails, and ends at a restart
             self._outbox.retry(stored, int(self._clock()))
@@ -231,18 +221,12 @@ class Worker:
             self._retry(stored, f"it could not be written: {type(error).__name__}")
             return None
         log.info("mail: sent: kind=%s attempts=%d", mail.kind, stored.attempts)
-        self._emit(MailSent(mail.kind, stored.attempts))
         return "sent"
-
-    def _given_up(self, stored: StoredMail, problem: str) -> Outcome:
-        self._emit(MailGivenUp(stored.mail.kind, stored.attempts, problem))
-        return "dead"
 
     def _retry(self, stored: StoredMail, problem: str) -> None:
         wait = min(self._intervals.retry_limit, self._intervals.retry * 2.0 ** min(stored.attempts - 1, 20))
         self._outbox.retry(stored, int(self._clock() + wait))
         log.warning("mail: not sent, next attempt in %d s, %s: kind=%s", wait, problem, stored.mail.kind)
-        self._emit(MailPostponed(stored.mail.kind, stored.attempts, problem))
 
 
 _workers: WeakSet[Worker] = WeakSet()

@@ -6,7 +6,6 @@ It imports the standard library only. The ldap, http and sql plugins use it, so 
 from linkauth.net.addresses import NameNotResolved, connect, connect_unix, is_ip_address, resolve
 from linkauth.net.certificates import remaining_days
 from linkauth.net.deadlines import Deadline
-from linkauth.net.documents import parse_json
 from linkauth.net.servers import AllServersFailed, Server, ServerFailed, ServerList
 from linkauth.net.settings import FailoverSettings, TimeoutSettings
 from linkauth.net.tls import (
@@ -33,7 +32,6 @@ __all__ = [
     "is_certificate_error",
     "is_certificate_requested",
     "is_ip_address",
-    "parse_json",
     "remaining_days",
     "resolve",
     "speaks_no_tls",

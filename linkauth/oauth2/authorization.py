@@ -50,30 +50,26 @@ def parse(pairs: Iterable[tuple[str, str]], clients: Clients, issuer: str) -> Au
     if state is not None and (len(state) > STATE_LIMIT or not _VSCHARS.fullmatch(state)):
         # the error response omits an invalid state
         target = RedirectTarget(redirect_uri, target.mode, None, iss)
-        raise AuthorizationError(
-            "invalid_request", "state is over 4096 characters or not printable ASCII", target, "", "invalid_state"
-        )
+        raise AuthorizationError("invalid_request", "state is over 4096 characters or not printable ASCII", target)
     if not response_type:
-        raise AuthorizationError("invalid_request", "response_type is missing", target, "", "missing_response_type")
+        raise AuthorizationError("invalid_request", "response_type is missing", target)
     grant = registry.by_response_type(response_type)
     if grant is None:
         problem = f"response_type is neither {' nor '.join(registry.response_types())}"
         log = f"{problem}: {log_excerpt(response_type)}"
-        raise AuthorizationError("unsupported_response_type", problem, target, log, "unknown_response_type")
+        raise AuthorizationError("unsupported_response_type", problem, target, log)
     if grant.name not in client.grants:
         problem = "the client may not use this response_type"
         allowed = " ".join(sorted(client.grants))
         log = f"{problem}: {response_type} is the grant {grant.name}, and the grants of the client are: {allowed}"
-        raise AuthorizationError("unauthorized_client", problem, target, log, "grant_not_allowed")
+        raise AuthorizationError("unauthorized_client", problem, target, log)
     if parameters.get("response_mode", target.mode) != target.mode:
-        problem = "response_mode does not fit the response_type"
-        raise AuthorizationError("invalid_request", problem, target, cause="wrong_response_mode")
+        raise AuthorizationError("invalid_request", "response_mode does not fit the response_type", target)
     if "request" in parameters or "request_uri" in parameters:
         name = "request" if "request" in parameters else "request_uri"
-        problem = f"{name} is not supported"
-        raise AuthorizationError(f"{name}_not_supported", problem, target, cause="request_object")
+        raise AuthorizationError(f"{name}_not_supported", f"{name} is not supported", target)
     if client.require_state and state is None:
-        raise AuthorizationError("invalid_request", "state is missing", target, cause="missing_state")
+        raise AuthorizationError("invalid_request", "state is missing", target)
     scope = parameters.get("scope")
     scopes = _scopes(client, scope, target)
     parameter_names = _PARAMETERS_WITH_PKCE if grant.pkce else _PARAMETERS
@@ -98,15 +94,12 @@ def _challenge(client: Client, parameters: dict[str, str], target: RedirectTarge
     challenge, method = parameters.get("code_challenge"), parameters.get("code_challenge_method")
     if challenge is None:
         if method is not None or client.pkce_required or client.public:
-            problem = "code_challenge is missing"
-            raise AuthorizationError("invalid_request", problem, target, cause="missing_challenge")
+            raise AuthorizationError("invalid_request", "code_challenge is missing", target)
         return None
     if method not in client.pkce_methods:
-        problem = "code_challenge_method is not S256"
-        raise AuthorizationError("invalid_request", problem, target, cause="wrong_challenge_method")
+        raise AuthorizationError("invalid_request", "code_challenge_method is not S256", target)
     if not _CHALLENGE.fullmatch(challenge):
-        problem = "code_challenge is not 43 characters of base64url"
-        raise AuthorizationError("invalid_request", problem, target, cause="malformed_challenge")
+        raise AuthorizationError("invalid_request", "code_challenge is not 43 characters of base64url", target)
     return challenge
 
 
@@ -177,14 +170,12 @@ def _scopes(client: Client, raw: str | None, target: RedirectTarget) -> tuple[st
         return client.scopes
     if not _SCOPE.fullmatch(raw):
         problem = "scope is not a list of scope tokens"
-        log = f"{problem}: {log_excerpt(raw)}: correct Scope"
-        raise AuthorizationError("invalid_scope", problem, target, log, "malformed_scope")
+        raise AuthorizationError("invalid_scope", problem, target, f"{problem}: {log_excerpt(raw)}: correct Scope")
     scopes = tuple(dict.fromkeys(raw.split(" ")))
     if len(scopes) > SCOPE_LIMIT or not set(scopes) <= set(client.scopes):
         unknown = log_excerpt(" ".join(scope for scope in scopes if scope not in client.scopes))
         registered = " ".join(client.scopes) or "none"
         problem = f"scope {unknown} is not registered for the client, only {registered}"
         log = f"{problem}: correct Scope in the console, or the client's scopes in the ini file"
-        description = "a scope is unknown or not registered for the client"
-        raise AuthorizationError("invalid_scope", description, target, log, "unknown_scope")
+        raise AuthorizationError("invalid_scope", "a scope is unknown or not registered for the client", target, log)
     return scopes

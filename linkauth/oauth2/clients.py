@@ -28,7 +28,6 @@ class Client:
     * `redirect_uris`: the registered URIs, which are compared character by character.
     * `secret_sha256`: the SHA-256 of the client secret. The secret is random, so it needs no slow hash. A client
       without a secret is public.
-    * `next_secret_sha256`: the same of the secret that will replace it. Until then, the client may use either.
     * `introspects`: client_ids of the clients whose tokens this client may introspect. A client with a secret and no
       grants is a resource server; if `introspects` is empty, it may introspect the tokens of all clients.
     * `claims`: names of the claims about the person that the client receives independently of the scopes.
@@ -46,7 +45,6 @@ class Client:
     redirect_uris: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
     secret_sha256: bytes | None = field(default=None, repr=False)
-    next_secret_sha256: bytes | None = field(default=None, repr=False)
     require_state: bool = False
     implicit_lifetime: int | None = None
     code_lifetime: int | None = 3600
@@ -65,27 +63,11 @@ class Client:
     def public(self) -> bool:
         return self.secret_sha256 is None
 
-    def has_secret(self, digest: bytes) -> bool:
-        """Report whether `digest` is the SHA-256 of one of the secrets. The time does not depend on the secrets."""
-        found = False
-        for expected in (self.secret_sha256, self.next_secret_sha256):
-            equal = hmac.compare_digest(digest, expected or bytes(32))
-            found = found or (equal and expected is not None)
-        return found
-
-    def is_replaced(self, digest: bytes) -> bool:
-        """Report whether `digest` is that of a secret which has a successor."""
-        return self.next_secret_sha256 is not None and hmac.compare_digest(digest, self.secret_sha256 or bytes(32))
-
     def may_introspect(self, client_id: str) -> bool:
         """Report whether this client may introspect tokens that were issued to the client `client_id`."""
         if self.grants:
             return client_id == self.client_id or client_id in self.introspects
         return not self.introspects or client_id in self.introspects
-
-
-_NOBODY = Client("")
-"""Stands for a client that is not registered, so that its refusal takes the same time."""
 
 
 class Attempt(Protocol):
@@ -109,16 +91,10 @@ Throttle = Callable[[str, str], AbstractContextManager[Attempt]]
 
 
 class Clients:
-    """The registered clients, by client_id. `replaced_secret_used` is called with a client that uses such a secret."""
+    """The registered clients, by client_id."""
 
-    def __init__(
-        self,
-        clients: Iterable[Client],
-        throttle: Throttle | None = None,
-        replaced_secret_used: Callable[[Client], None] = lambda _client: None,
-    ) -> None:
+    def __init__(self, clients: Iterable[Client], throttle: Throttle | None = None) -> None:
         self._clients: Mapping[str, Client] = {client.client_id: client for client in clients}
-        self._replaced_secret_used = replaced_secret_used
         self._throttle = throttle or (lambda _client_id, _address: nullcontext(_UnthrottledAttempt()))
 
     def __iter__(self) -> Iterator[Client]:
@@ -129,8 +105,8 @@ class Clients:
 
     def _find_by_secret(self, text: str) -> Client | None:
         """Return the client that has `text` as its secret, or None."""
-        digest = _digest(text)
-        return next((client for client in self if client.has_secret(digest)), None)
+        digest = sha256(text.encode("utf-8", "surrogatepass")).digest()
+        return next((client for client in self if client.secret_sha256 == digest), None)
 
     def unknown_client(self, client_id: str) -> str:
         """Return what is wrong with a client_id that is not registered, for operators."""
@@ -165,19 +141,16 @@ class Clients:
                 return candidate
             if body_id is None or body_secret is None:
                 if body_id is not None and candidate is None:
-                    raise InvalidClientError(self.unknown_client(body_id), "unknown_client")
+                    raise InvalidClientError(self.unknown_client(body_id))
                 missing = "client_id" if body_id is None else "client_secret"
-                problem = f"the request has no {missing}, and no Authorization header"
-                raise InvalidClientError(problem, "missing_secret")
+                raise InvalidClientError(f"the request has no {missing}, and no Authorization header")
             return self._authenticate_by_secret([(body_id, body_secret)], request.address)
         candidates = _basic_credentials(request.authorization)
         if body_secret is not None:
-            problem = "client credentials in the header and in the body"
-            raise ClientRequestError("invalid_request", problem, cause="two_credentials")
+            raise ClientRequestError("invalid_request", "client credentials in the header and in the body")
         client = self._authenticate_by_secret(candidates, request.address)
         if body_id is not None and body_id != client.client_id:
-            problem = "client_id differs from the authenticated client"
-            raise ClientRequestError("invalid_request", problem, cause="client_id_differs")
+            raise ClientRequestError("invalid_request", "client_id differs from the authenticated client")
         return client
 
     def _authenticate_by_secret(self, candidates: list[tuple[str, str]], address: str) -> Client:
@@ -191,27 +164,23 @@ class Clients:
             attempt.failed()
         known = next((self._clients[client_id] for client_id, _ in candidates if client_id in self._clients), None)
         if known is None:
-            raise InvalidClientError(self.unknown_client(candidates[0][0]), "unknown_client")
+            raise InvalidClientError(self.unknown_client(candidates[0][0]))
         if known.public:
-            problem = "the client is public, so it has no secret: leave Your Secret empty, or set secret"
-            raise InvalidClientError(problem, "public_client")
-        problem = "the client secret is wrong: Your Secret must be the client's secret in the ini file"
-        raise InvalidClientError(problem, "wrong_secret")
+            raise InvalidClientError(
+                "the client is public, so it has no secret: leave Your Secret empty, or set secret"
+            )
+        raise InvalidClientError("the client secret is wrong: Your Secret must be the client's secret in the ini file")
 
     def _match_secret(self, candidates: list[tuple[str, str]]) -> Client | None:
         """Return the client whose secret is correct, or None. The time does not depend on the secrets."""
         match = None
         for client_id, secret in candidates:
-            client, digest = self._clients.get(client_id), _digest(secret)
-            if (client or _NOBODY).has_secret(digest) and client:
+            client = self._clients.get(client_id)
+            expected = client.secret_sha256 if client and client.secret_sha256 else bytes(32)
+            equal = hmac.compare_digest(sha256(secret.encode("utf-8", "surrogatepass")).digest(), expected)
+            if client and client.secret_sha256 and equal:
                 match = client
-                if client.is_replaced(digest):
-                    self._replaced_secret_used(client)
         return match
-
-
-def _digest(secret: str) -> bytes:
-    return sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
 def _basic_credentials(authorization: str) -> list[tuple[str, str]]:
@@ -221,12 +190,12 @@ def _basic_credentials(authorization: str) -> list[tuple[str, str]]:
     """
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() != "basic" or len(encoded) > CREDENTIALS_LIMIT:
-        raise InvalidClientError(_NOT_BASIC, "malformed_credentials")
+        raise InvalidClientError(_NOT_BASIC)
     try:
         client_id, colon, secret = base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
     except ValueError:
-        raise InvalidClientError(_NOT_BASIC, "malformed_credentials") from None
+        raise InvalidClientError(_NOT_BASIC) from None
     if not colon:
-        raise InvalidClientError(_NOT_BASIC, "malformed_credentials")
+        raise InvalidClientError(_NOT_BASIC)
     decoded = unquote_plus(client_id), unquote_plus(secret)
     return [(client_id, secret)] if decoded == (client_id, secret) else [(client_id, secret), decoded]

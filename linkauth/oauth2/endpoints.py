@@ -58,16 +58,15 @@ class AuthorizationServer:
         client = self._clients.authenticate(request, public=True)
         name = request.form.get("grant_type")
         if not name:
-            raise ClientRequestError("invalid_request", "grant_type is missing", cause="missing_grant_type")
+            raise ClientRequestError("invalid_request", "grant_type is missing")
         grant = registry.GRANTS.get(name)
         if grant is None or grant.exchange is None:
             problem = f"grant_type is neither {' nor '.join(registry.grant_types())}"
-            log = f"{problem}: {log_excerpt(name)}"
-            raise ClientRequestError("unsupported_grant_type", problem, log, "unknown_grant_type")
+            raise ClientRequestError("unsupported_grant_type", problem, f"{problem}: {log_excerpt(name)}")
         if not grant.allowed_for(client):
             problem, allowed = "the client may not use this grant_type", " ".join(sorted(client.grants)) or "none"
             log = f"{problem}: {name}; the grants of the client are: {allowed}"
-            raise ClientRequestError("unauthorized_client", problem, log, "grant_not_allowed")
+            raise ClientRequestError("unauthorized_client", problem, log)
         return grant.exchange(client, request.form, self._issuer, int(self._clock()))
 
     def introspect(self, request: ClientRequest) -> Mapping[str, Any]:
@@ -79,7 +78,7 @@ class AuthorizationServer:
         client = self._clients.authenticate(request)
         token = request.form.get("token")
         if not token:
-            raise ClientRequestError("invalid_request", "token is missing", cause="missing_token")
+            raise ClientRequestError("invalid_request", "token is missing")
         active = self._find_active_token(token)
         if active is None or not client.may_introspect(active[0].client_id):
             return INACTIVE
@@ -118,7 +117,7 @@ class AuthorizationServer:
         else:
             client = self._clients.authenticate(request)
         if not token:
-            raise ClientRequestError("invalid_request", "token is missing", cause="missing_token")
+            raise ClientRequestError("invalid_request", "token is missing")
         found = self._storage.find(digest(token), "access") or self._storage.find(digest(token), "refresh")
         if found is None:
             return

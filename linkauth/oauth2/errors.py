@@ -70,17 +70,15 @@ class RedirectTarget:
 class AuthorizationError(OAuth2Error):
     """An error that is returned to the client by redirect (RFC 6749 sections 4.1.2.1 and 4.2.2.1).
 
-    `log` is the message for operators, if it says more than the description; it contains no state and no token. `cause`
-    is a stable code for operators' tools, finer than `error`.
+    `log` is the message for operators, if it says more than the description; it contains no state and no token.
     """
 
-    def __init__(self, error: str, description: str, target: RedirectTarget, log: str = "", cause: str = "") -> None:
+    def __init__(self, error: str, description: str, target: RedirectTarget, log: str = "") -> None:
         super().__init__(error)
         self.error = error
         self.description = description
         self.target = target
         self.log = log or description
-        self.cause = cause or error
 
     @property
     def location(self) -> str:
@@ -91,19 +89,15 @@ class ClientRequestError(OAuth2Error):
     """An error that is returned to the client as JSON (RFC 6749 section 5.2).
 
     `log` is the message for operators, if it says more than the description. It contains no token and no secret.
-    `cause` is a stable code for operators' tools, finer than `error`, and `link` the number of the link to which the
-    presented code or token belongs, if there is one.
     """
 
     status = 400
 
-    def __init__(self, error: str, description: str, log: str = "", cause: str = "", link: int | None = None) -> None:
+    def __init__(self, error: str, description: str, log: str = "") -> None:
         super().__init__(error)
         self.error = error
         self.description = description
         self.log = log or description
-        self.cause = cause or error
-        self.link = link
 
 
 class InvalidClientError(ClientRequestError):
@@ -111,8 +105,8 @@ class InvalidClientError(ClientRequestError):
 
     status = 401
 
-    def __init__(self, log: str = "", cause: str = "") -> None:
-        super().__init__("invalid_client", "client authentication failed", log, cause)
+    def __init__(self, log: str = "") -> None:
+        super().__init__("invalid_client", "client authentication failed", log)
 
 
 class BearerError(OAuth2Error):

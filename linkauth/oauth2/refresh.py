@@ -11,12 +11,10 @@ from linkauth.oauth2.excerpts import log_excerpt
 from linkauth.oauth2.grants import (
     Issuer,
     allowed_scopes,
-    inactive,
+    inactive_reason,
     invalid_grant,
     is_active,
-    length_note,
     refresh_expiry,
-    scopes_lost,
     token_response,
 )
 from linkauth.oauth2.tokens import REFRESH_TOKEN_REUSED, Link, Token, derive_successor, digest, new_token
@@ -31,25 +29,23 @@ def exchange_refresh_token(client: Client, form: Mapping[str, str], issuer: Issu
     """
     presented = form.get("refresh_token")
     if not presented:
-        raise ClientRequestError("invalid_request", "refresh_token is missing", cause="missing_refresh_token")
+        raise ClientRequestError("invalid_request", "refresh_token is missing")
     found = issuer.storage.find(digest(presented), "refresh")
     if found is None:
-        reason = f"the refresh token is unknown: it was not issued here, or is no longer stored{length_note(presented)}"
-        raise invalid_grant("refresh_unknown", reason)
+        raise invalid_grant("the refresh token is unknown: it was not issued here, or is no longer stored")
+    if found[0].client_id != client.client_id:
+        raise invalid_grant(f"the refresh token was issued to the client {found[0].client_id}")
     link, record = found
-    if link.client_id != client.client_id:
-        reason = f"the refresh token was issued to the client {link.client_id}"
-        raise invalid_grant("refresh_of_other_client", reason, link)
     replaced = record.used_at is not None and client.refresh != "rotate"
     if replaced or not is_active(link, record.expires_at, now):
-        raise inactive("refresh token", link, record.expires_at, now)
-    scopes = _requested_scopes(form.get("scope"), link, client)
+        raise invalid_grant(inactive_reason("refresh token", link, record.expires_at, now))
+    scopes = _requested_scopes(form.get("scope"), link.scopes, client)
     access_token, access, lifetime = issuer.issue_access_token(client, link, scopes, now)
     expires_at = refresh_expiry(client, link, now)
     granted = link.scopes if scopes is None else scopes
     if client.refresh == "stable":
         if not issuer.storage.renew(link, record, expires_at, (access,), now, consume=False):
-            raise invalid_grant("refresh_replaced", CONCURRENT, link)
+            raise invalid_grant(CONCURRENT)
         return token_response(access_token, lifetime, granted, presented)
     if client.refresh == "overlap":
         texts = [new_token()]
@@ -64,7 +60,7 @@ def exchange_refresh_token(client: Client, form: Mapping[str, str], issuer: Issu
     tokens = (access, *successors.values())
     if client.refresh == "overlap":
         if not issuer.storage.renew(link, record, expires_at, tokens, now, consume=False):
-            raise invalid_grant("refresh_replaced", CONCURRENT, link)
+            raise invalid_grant(CONCURRENT)
     elif record.used_at is not None or not issuer.storage.renew(link, record, expires_at, tokens, now, consume=True):
         successor = _handle_reuse(client, link, record, successors, access, issuer, now)
     return token_response(access_token, lifetime, granted, successor)
@@ -93,27 +89,26 @@ def _handle_reuse(
     within_grace = used_at is not None and max(now - used_at, 0) < client.refresh_grace
     if not (within_grace and unused):
         issuer.storage.end(link, REFRESH_TOKEN_REUSED, now)
-        raise invalid_grant("refresh_reused", "the refresh token was used twice, so its link has ended", link)
+        raise invalid_grant("the refresh token was used twice, so its link has ended")
     text, successor = unused[-1]
     if not issuer.storage.renew(link, successor, successors[text].expires_at, (access,), now, consume=False):
-        raise invalid_grant("refresh_replaced", CONCURRENT, link)
+        raise invalid_grant(CONCURRENT)
     return text
 
 
-def _requested_scopes(requested: str | None, link: Link, client: Client) -> tuple[str, ...] | None:
+def _requested_scopes(requested: str | None, granted: tuple[str, ...], client: Client) -> tuple[str, ...] | None:
     """Return the scopes of a new access token, or None for all scopes of the link. Never the empty tuple.
 
     `requested` is the `scope` parameter. Raises ClientRequestError if it exceeds what was granted or if the client has
     lost all granted scopes.
     """
-    granted = link.scopes
     allowed = allowed_scopes(granted, client)
     if allowed is None:
-        raise scopes_lost(link)
+        raise invalid_grant(f"no scope of the link is in the scopes of the client: {' '.join(granted)}")
     if not requested:
         return None if allowed == granted else allowed
     scopes = tuple(dict.fromkeys(requested.split(" ")))
     if not set(scopes) <= set(allowed):
         log = f"scope is {log_excerpt(requested)}, and the link has {' '.join(allowed)}: the person must link again"
-        raise ClientRequestError("invalid_scope", "scope is more than was granted", log, "scope_exceeds", link.id)
+        raise ClientRequestError("invalid_scope", "scope is more than was granted", log)
     return scopes

@@ -36,7 +36,7 @@ class AuthorizationRequest:
 
     def access_denied(self) -> AuthorizationError:
         """Return the error for a person who declined the request."""
-        return AuthorizationError("access_denied", "the person declined", self.target, cause="declined")
+        return AuthorizationError("access_denied", "the person declined", self.target)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,6 @@ __all__ = [
 ]
 
 Kind = Literal["access", "refresh"]
-TOKEN_LENGTH = 43
-"""The number of characters of codes and opaque tokens."""
 CODE_REUSED, REFRESH_TOKEN_REUSED = "code used twice", "refresh token used twice"
 """The reasons of a link that ends because somebody else may have its tokens."""
 

@@ -8,28 +8,26 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from linkauth.backends import PasswordRecovery, Registration
 from linkauth.config.settings import Settings, SettingsError
 from linkauth.config.simulation import additional_redirect_uris
-from linkauth.events.opening import open_events, open_metrics
-from linkauth.events.stream import Events
-from linkauth.hashing import hash_pool
+from linkauth.hashing import hash_pool, worker_processes
 from linkauth.login import password_policy, powers
 from linkauth.login.admission import Admission
 from linkauth.login.codes import PageValues
 from linkauth.login.confirmations import Confirmations
 from linkauth.login.dispatch import NamedBackend, close_backend
 from linkauth.login.log_identities import show_identities
-from linkauth.login.look_ups import require_admitted
 from linkauth.login.opening import open_backends, open_providers
 from linkauth.login.provider_sign_in import ProviderSignIn
 from linkauth.login.providers import NamedProvider, close_provider, log_state
@@ -40,42 +38,37 @@ from linkauth.login.sign_in import SignIn
 from linkauth.login.throttle import Throttle
 from linkauth.oauth2.clients import Clients
 from linkauth.oauth2.endpoints import AuthorizationServer
+from linkauth.oauth2.errors import StorageUnavailableError
 from linkauth.oauth2.grants import Issuer
 from linkauth.oauth2.jwt import Signer
-from linkauth.services.clients import ReplacedSecrets, create_clients
-from linkauth.services.clock import SteadyClock
-from linkauth.services.database import DatabasePreparation
-from linkauth.services.health import Health
-from linkauth.services.journal import add_journal, forget_journal
-from linkauth.services.own_links import open_own_links
-from linkauth.services.parts import parts_of, tell_changes
+from linkauth.redaction import reason, redact
+from linkauth.services.clients import create_clients
 from linkauth.services.second_step import encrypt_for_new_secret, open_second_step
-from linkauth.services.throttle import open_throttle
 from linkauth.storage import (
     ChallengeStore,
     Comparisons,
     KeyStore,
-    LinkAdmin,
     LinkStore,
     OutboxStore,
     PendingStore,
     key_store,
     open_engine,
+    open_storage,
+    require_current,
+    require_signing_keys,
+    unreadable_keys_problem,
+    upgrade,
 )
-from linkauth.storage.links import open_links
+from linkauth.storage.deadline import START_SECONDS, operation
 from linkauth.themes.opening import mail_renderer, open_themes
 from linkauth.themes.theme import Theme
 
 if TYPE_CHECKING:
-    from linkauth.events.metrics import Metrics
-    from linkauth.login.own_links import OwnLinks
     from linkauth.login.second_factor import SecondStep
     from linkauth.mail.worker import Worker
 
 log = logging.getLogger(__name__)
 
-START_SECONDS = 15
-"""How long the log line of the start waits for the backends."""
 REGISTRY_KEY = "linkauth.services"
 """The key of the Services in Pyramid's `registry.settings`."""
 
@@ -85,8 +78,6 @@ class Services:
     """The open services of one application. `close` closes all of them; a second call has no effect."""
 
     settings: Settings
-    clock: SteadyClock
-    events: Events
     backends: tuple[NamedBackend, ...]
     providers: tuple[NamedProvider, ...]
     shadows: Mapping[str, Shadow]
@@ -103,40 +94,26 @@ class Services:
     links: LinkStore
     pending: PendingStore
     second_step: SecondStep | None
-    own_links: OwnLinks | None
     keys: KeyStore
     oauth2: AuthorizationServer
     themes: Mapping[str, Theme]
-    metrics: Metrics | None
-    health: Health
-    preparation: DatabasePreparation
     _exit_stack: ExitStack = field(repr=False)
     _started: list[bool] = field(default_factory=list, repr=False)
 
     def start(self) -> None:
-        """Start the background threads. A server calls this in the process that handles requests, also repeatedly."""
+        """Start the background thread. A server calls this in the process that handles requests, also repeatedly."""
         if self.worker is not None:
             self.worker.start()
-        if self.metrics is not None:
-            self.metrics.start()
-        if self._started:
-            return
-        self._started.append(True)
-        if self.settings.previous_secrets and self.preparation.is_done:
+        if self.settings.previous_secrets and not self._started:
+            self._started.append(True)
             encrypt_for_new_secret(self.settings, self.engine)
-        if not self.settings.journal_days:
-            threading.Thread(target=forget_journal, args=(self.engine,), name="journal", daemon=True).start()
 
     def log_backends(self) -> None:
-        """Start the checks of the health, and log which backends and providers answer, in threads of their own."""
-        self.health.start()
+        """Log which backends and providers answer, from a thread of its own, so that the server starts at once."""
         threading.Thread(target=self._log_state, name="backends", daemon=True).start()
 
     def _log_state(self) -> None:
-        backends = self.health.report(START_SECONDS).backends
-        if backends:
-            states = " ".join(f"{name}={'answers' if is_well else 'failed'}" for name, is_well in backends.items())
-            log.info("backends at the start: %s", states)
+        self.sign_in.log_health()
         log_state(self.providers)
 
     def close(self) -> None:
@@ -155,11 +132,8 @@ def build(settings: Settings) -> Services:
     Raises SettingsError or ConfigurationError.
     """
     show_identities(settings)
-    clock = SteadyClock()
     with ExitStack() as resources, ExitStack() as shadow_backends:
-        # closed last: everything else may emit events
-        events = resources.enter_context(closing(open_events()))
-        backends = open_backends(settings, events.emit)
+        backends = open_backends(settings)
         for backend in backends:
             (shadow_backends if backend.shadow else resources).callback(close_backend, backend)
         providers = open_providers(settings, backends)
@@ -167,18 +141,15 @@ def build(settings: Settings) -> Services:
             resources.callback(close_provider, provider)
         require_mail(settings, backends)
         themes = open_themes(settings)
+        throttle = _create_throttle(settings)
         engine = _open_database(settings, resources)
+        links = resources.enter_context(closing(LinkStore(engine)))
         keys = key_store(settings, engine)
-        preparation = DatabasePreparation(settings, engine, keys)
-        preparation.start()
-        add_journal(settings, engine, events)
-        # before the engine: the journal writes what waits
-        resources.callback(events.close)
-        throttle = open_throttle(settings, engine, resources, events.emit)
-        links = resources.enter_context(closing(open_links(settings, engine, events.emit)))
+        if settings.previous_secrets:
+            _encrypt_keys_for_new_secret(keys)
         simulated = additional_redirect_uris(settings.public_url, settings.simulator.client, settings.clients)
-        registered = Clients(create_clients(settings.clients, simulated), throttle.clients.attempt, ReplacedSecrets())
-        server = AuthorizationServer(settings.public_url, registered, _create_issuer(settings, links, keys), clock)
+        registered = Clients(create_clients(settings.clients, simulated), throttle.client_attempt)
+        server = AuthorizationServer(settings.public_url, registered, _create_issuer(settings, links, keys), time.time)
         rules = password_policy.from_settings(settings)
         # from here on each Shadow closes its backend itself, after its threads have stopped
         shadow_backends.pop_all()
@@ -190,27 +161,20 @@ def build(settings: Settings) -> Services:
         pending = PendingStore(engine, settings.secret, settings.previous_secrets, links.sweep)
         page_values = PageValues(settings.secret, settings.previous_secrets)
         challenges = ChallengeStore(engine, settings.secret, settings.previous_secrets, links.sweep)
-        worker = _open_worker(settings, engine, themes, links, events, resources)
-        admitted = partial(require_admitted, backends)
+        worker = _open_worker(settings, engine, themes, links, resources)
         wake = worker.wake if worker else lambda: None
-        parts = parts_of(settings, backends, preparation, server, worker, throttle)
-        health = resources.enter_context(closing(Health(parts, tell_changes(backends))))
-        steps = (backends, throttle, challenges, page_values, rules, wake, clock, events.emit)
+        steps = (backends, throttle, challenges, page_values, rules, wake)
         return Services(
             settings=settings,
-            clock=clock,
-            events=events,
             backends=backends,
             providers=providers,
             shadows=shadows,
             throttle=throttle,
             # hash_pool() at each call, because a server may fork after the start
             admission=Admission(settings.sign_in_wait, lambda count: hash_pool().expected_wait(count)),
-            sign_in=SignIn(backends, throttle, shadows, rules, events.emit),
-            provider_sign_in=ProviderSignIn(
-                providers, backends, throttle, pending, settings.public_url, clock, events.emit
-            ),
-            confirmations=Confirmations(pending, admitted, clock),
+            sign_in=SignIn(backends, throttle, shadows, rules),
+            provider_sign_in=ProviderSignIn(providers, backends, throttle, pending, settings.public_url),
+            confirmations=Confirmations(pending),
             page_values=page_values,
             recovery=Recovery(*steps),
             sign_up=SignUp(*steps),
@@ -218,16 +182,10 @@ def build(settings: Settings) -> Services:
             engine=engine,
             links=links,
             pending=pending,
-            second_step=open_second_step(
-                settings, backends, throttle, engine, challenges, pending, admitted, wake, clock, events.emit
-            ),
-            own_links=open_own_links(settings, themes, engine, pending, wake if worker else None, events.emit),
+            second_step=open_second_step(settings, backends, throttle, engine, challenges, pending, wake),
             keys=keys,
             oauth2=server,
             themes=themes,
-            metrics=open_metrics(settings, events, LinkAdmin(engine).count_by_state),
-            health=health,
-            preparation=preparation,
             _exit_stack=resources.pop_all(),
         )
 
@@ -248,12 +206,7 @@ def require_mail(settings: Settings, backends: Sequence[NamedBackend]) -> None:
 
 
 def _open_worker(
-    settings: Settings,
-    engine: Engine,
-    themes: Mapping[str, Theme],
-    links: LinkStore,
-    events: Events,
-    resources: ExitStack,
+    settings: Settings, engine: Engine, themes: Mapping[str, Theme], links: LinkStore, resources: ExitStack
 ) -> Worker | None:
     """Return the worker that sends mails; None without mail settings."""
     if settings.mail is None:
@@ -262,23 +215,59 @@ def _open_worker(
     from linkauth.mail.opening import open_worker
 
     outbox = OutboxStore(engine, settings.secret, settings.previous_secrets, links.sweep)
-    worker = open_worker(
-        settings, resources.enter_context(closing(outbox)), mail_renderer(settings, themes), events.emit
-    )
+    worker = open_worker(settings, resources.enter_context(closing(outbox)), mail_renderer(settings, themes))
     assert worker is not None
     return resources.enter_context(closing(worker))
+
+
+def _create_throttle(settings: Settings) -> Throttle:
+    """Create the throttle of this process. Raises SettingsError."""
+    try:
+        worker_processes()
+    except ValueError as error:
+        raise SettingsError([("LINKAUTH_WORKERS", f"(environment) {redact(error)}")]) from None
+    return Throttle(settings.throttle)
 
 
 def _open_database(settings: Settings, resources: ExitStack) -> Engine:
     engine = open_engine(settings.database)
     resources.callback(engine.dispose)
+    if settings.database_upgrade == "at_start":
+        with open_storage(settings, current=False) as operator_engine:
+            upgrade(operator_engine)
+    require_current(engine)
     return engine
 
 
 def _create_issuer(settings: Settings, storage: LinkStore, keys: KeyStore) -> Issuer:
+    """Create the issuer of tokens.
+
+    Raises SettingsError if a client uses JWTs and no stored key can sign them, because there is none or because it was
+    encrypted with another secret.
+    """
+    try:
+        with operation(START_SECONDS):
+            stored = keys.load()
+    except StorageUnavailableError as error:
+        raise SettingsError([("linkauth.database", f"the signing keys cannot be read: {error}")]) from error
+    require_signing_keys(settings, stored)
+    if unreadable := [key.kid for key in stored if not key.key]:
+        log.error("signing keys: linkauth.secret %s", unreadable_keys_problem(unreadable))
     signer = Signer(settings.public_url, keys.current)
     secrets = (settings.secret, *settings.previous_secrets)
     successor_key, *previous_keys = (
         sha256(b"linkauth successors of refresh tokens" + secret.encode("utf-8")).digest() for secret in secrets
     )
     return Issuer(storage, successor_key, signer, tuple(previous_keys))
+
+
+def _encrypt_keys_for_new_secret(keys: KeyStore) -> None:
+    """Encrypt the signing keys for the new secret too, so that servers without the former secret can read them."""
+    try:
+        with operation(START_SECONDS):
+            count = keys.add_seals()
+    except (SQLAlchemyError, StorageUnavailableError) as error:
+        log.warning("signing keys are not yet encrypted for the new linkauth.secret: error=%s", reason(error))
+    else:
+        if count:
+            log.info("signing keys are now also encrypted for the new linkauth.secret: keys=%d", count)

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import logging
-import math
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 
 from linkauth.config.settings import ClientSettings
-from linkauth.logs import event
 from linkauth.oauth2.clients import Client
 
 log = logging.getLogger(__name__)
-
-LOG_SECONDS = 600
 
 
 def create_clients(
@@ -40,8 +35,7 @@ def _create_client(
         redirect_uris=redirect_uris,
         scopes=settings.scopes,
         claims=settings.claims,
-        secret_sha256=_digest(settings.secret),
-        next_secret_sha256=_digest(settings.next_secret),
+        secret_sha256=sha256(settings.secret.encode("utf-8")).digest() if settings.secret else None,
         require_state=settings.require_state,
         implicit_lifetime=_access_token_lifetime(client_id, settings, None),
         code_lifetime=_access_token_lifetime(client_id, settings, preset.access_lifetime),
@@ -55,28 +49,6 @@ def _create_client(
         sends_iss=settings.iss,
         introspects=introspects,
     )
-
-
-def _digest(secret: str) -> bytes | None:
-    return sha256(secret.encode("utf-8")).digest() if secret else None
-
-
-class ReplacedSecrets:
-    """Logs which clients still use a secret that has a successor: each client at most once in `seconds`, per process.
-
-    `clock` returns monotonic seconds.
-    """
-
-    def __init__(self, seconds: float = LOG_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
-        self._seconds, self._clock = seconds, clock
-        self._logged_at: dict[str, float] = {}
-
-    def __call__(self, client: Client) -> None:
-        now = self._clock()
-        if now - self._logged_at.get(client.client_id, -math.inf) >= self._seconds:
-            self._logged_at[client.client_id] = now
-            reason = "it uses secret, and not next_secret: enter next_secret at the platform, and in the skill"
-            event(log, logging.WARNING, "client secret must be replaced", client=client.client_id, reason=reason)
 
 
 def _access_token_lifetime(client_id: str, settings: ClientSettings, default: int | None) -> int | None:

@@ -10,19 +10,10 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine
 
 from linkauth.config.settings import Settings
-from linkauth.events.types import Emit
 from linkauth.login.dispatch import NamedBackend
-from linkauth.login.sign_in import Person
 from linkauth.login.throttle import Throttle
 from linkauth.redaction import reason
-from linkauth.storage import (
-    ChallengeStore,
-    OutboxStore,
-    PasskeyStore,
-    PendingStore,
-    SecondFactorAdmin,
-    SecondFactorStore,
-)
+from linkauth.storage import ChallengeStore, PasskeyStore, PendingStore, SecondFactorAdmin, SecondFactorStore
 
 if TYPE_CHECKING:
     from linkauth.login.passkey_factor import PasskeyFactor
@@ -58,13 +49,9 @@ def open_second_step(
     engine: Engine,
     challenges: ChallengeStore,
     pending: PendingStore,
-    require_admitted: Callable[[Person], None],
     wake: Callable[[], object],
-    clock: Callable[[], float],
-    emit: Emit,
 ) -> SecondStep | None:
-    """Return the second step; None if no client asks for a second factor. `wake` wakes the sender of mails, and
-    `require_admitted` asks the backends again.
+    """Return the second step; None if no client asks for a second factor. `wake` wakes the sender of mails.
 
     Raises SettingsError.
     """
@@ -72,24 +59,19 @@ def open_second_step(
         return None
     # most servers need none of these modules
     from linkauth.login.mailed_factor import MailedFactor
-    from linkauth.login.owner_notices import OwnerNotices
     from linkauth.login.second_factor import SecondStep
 
     is_mailed = settings.second_factor.mail_codes and settings.mail is not None
-    mailed = MailedFactor(backends, challenges, wake, clock, emit) if is_mailed else None
+    mailed = MailedFactor(backends, challenges, wake) if is_mailed else None
     factors = SecondFactorStore(engine, settings.secret, settings.previous_secrets)
-    passkeys, notices = _open_passkeys(settings, engine, clock), None
-    if settings.mail is not None:
-        outbox = OutboxStore(engine, settings.secret, settings.previous_secrets)
-        notices = OwnerNotices(outbox.put, wake)
-    return SecondStep(settings, throttle, factors, pending, require_admitted, mailed, passkeys, notices, clock)
+    return SecondStep(settings, throttle, factors, pending, mailed, _open_passkeys(settings, engine))
 
 
-def _open_passkeys(settings: Settings, engine: Engine, clock: Callable[[], float]) -> PasskeyFactor | None:
+def _open_passkeys(settings: Settings, engine: Engine) -> PasskeyFactor | None:
     """Raises SettingsError if the library is missing."""
     if not settings.passkeys:
         return None
     from linkauth.login.passkey_factor import PasskeyFactor
     from linkauth.login.web_authentication import WebAuthentication
 
-    return PasskeyFactor(WebAuthentication(settings.public_url, settings.secret), PasskeyStore(engine), clock)
+    return PasskeyFactor(WebAuthentication(settings.public_url, settings.secret), PasskeyStore(engine))

@@ -1,7 +1,7 @@
 """The database of linkauth, over SQLAlchemy Core.
 
 It has links, tokens, codes, signing keys, comparisons of backends, challenges, pending sign-ins, second factors,
-passkeys, leaver sweeps, watches, counters of the throttle, and the outbox of mails.
+passkeys, leaver sweeps, and the outbox of mails.
 """
 
 from linkauth.storage.challenges import ChallengeStore
@@ -12,41 +12,27 @@ from linkauth.storage.leavers import LeaverSweeps
 from linkauth.storage.link_admin import COLUMNS, LinkAdmin, LinkFilter
 from linkauth.storage.links import LinkStore
 from linkauth.storage.outbox import OutboxStore
-from linkauth.storage.own_links import OwnLinkStore
 from linkauth.storage.passkeys import PasskeyStore
 from linkauth.storage.pending import PendingStore
-from linkauth.storage.schema import (
-    UnreachableDatabaseError,
-    open_storage,
-    readable_by_others,
-    require_current,
-    revision,
-    upgrade,
-)
+from linkauth.storage.schema import open_storage, readable_by_others, require_current, revision, upgrade
 from linkauth.storage.second_factor_admin import SecondFactorAdmin
 from linkauth.storage.second_factors import SecondFactorStore
-from linkauth.storage.throttle_counters import DatabaseCounters
-from linkauth.storage.watches import Watches
 
 __all__ = [
     "COLUMNS",
     "ChallengeStore",
     "Comparisons",
-    "DatabaseCounters",
     "KeyStore",
     "LeaverSweeps",
     "LinkAdmin",
     "LinkFilter",
     "LinkStore",
     "OutboxStore",
-    "OwnLinkStore",
     "PasskeyStore",
     "PendingStore",
     "SecondFactorAdmin",
     "SecondFactorStore",
     "StoredKey",
-    "UnreachableDatabaseError",
-    "Watches",
     "key_store",
     "open_engine",
     "open_storage",

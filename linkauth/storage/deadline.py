@@ -66,20 +66,3 @@ def remaining() -> float:
     """Returns the seconds until the deadline of the current thread; 0 if it has passed."""
     deadline: float = getattr(_thread, "deadline", time.monotonic() + REQUEST_SECONDS)
     return max(0.0, deadline - time.monotonic())
-
-
-@contextmanager
-def attempt(share: float) -> Iterator[None]:
-    """Context manager that leaves only a share of the remaining time, so that several servers can be tried in turn.
-
-    At the end the former deadline of the thread applies again.
-    """
-    former: float | None = getattr(_thread, "deadline", None)
-    _thread.deadline = time.monotonic() + share * remaining()
-    try:
-        yield
-    finally:
-        if former is None:
-            del _thread.deadline
-        else:
-            _thread.deadline = former

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, Select, create_engine, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError, TimeoutError
 
 from linkauth.config.settings import SettingsError
@@ -49,7 +50,7 @@ _transactions: WeakKeyDictionary[Engine, BoundedSemaphore] = WeakKeyDictionary()
 """The slots of each engine for transactions of several statements."""
 
 
-def open_engine(url: str, for_operator: bool = False, is_replica: bool = False) -> Engine:
+def open_engine(url: str, for_operator: bool = False) -> Engine:
     """Returns the engine for the database at `url`, with a pool of connections; connects lazily.
 
     Raises SettingsError for an invalid or unsupported URL.
@@ -61,12 +62,12 @@ def open_engine(url: str, for_operator: bool = False, is_replica: bool = False) 
     # the URL may not come from the settings, so its password may not be registered for redaction yet
     register_url_secrets(url)
     try:
-        parsed = postgresql.parse(url, is_replica)
+        parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
             _require_file(parsed)
         elif parsed.get_backend_name() != "postgresql":
             raise SettingsError([(KEY, "is neither sqlite:///<file> nor postgresql+psycopg://<user>@<host>/<name>")])
-        return _create(parsed, for_operator, is_replica)
+        return _create(parsed, for_operator)
     except NoSuchModuleError:
         raise SettingsError([(KEY, "names an unknown database driver: use sqlite or postgresql+psycopg")]) from None
     except ImportError as error:
@@ -196,15 +197,14 @@ class Writer:
     """Runs write transactions.
 
     At most MAX_WRITERS of them (one on SQLite) have a connection at a time, so that writers that wait for a lock leave
-    connections to readers. The others wait here, within the deadline of their operation. `seconds` is the time limit of
-    an operation, by default that of the engine.
+    connections to readers. The others wait here, within the deadline of their operation.
     """
 
-    def __init__(self, engine: Engine, seconds: float | None = None) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
         pool = engine.pool
         assert isinstance(pool, DeadlinePool)
-        self._seconds = pool.timeout() if seconds is None else seconds
+        self._seconds = pool.timeout()
         self._group_commit = GroupCommit(engine) if engine.dialect.name == "sqlite" else None
         self._write_slots = _writers.setdefault(engine, BoundedSemaphore(MAX_WRITERS))
         self._transaction_slots = _transactions.setdefault(engine, BoundedSemaphore(MAX_TRANSACTIONS))
@@ -262,7 +262,7 @@ def connection_limit(engine: Engine) -> int | None:
     return min(limits)
 
 
-def _create(url: URL, for_operator: bool, is_replica: bool) -> Engine:
+def _create(url: URL, for_operator: bool) -> Engine:
     seconds = OPERATOR_SECONDS if for_operator else REQUEST_SECONDS
     engine = create_engine(
         url,
@@ -274,7 +274,7 @@ def _create(url: URL, for_operator: bool, is_replica: bool) -> Engine:
         # the code that begins a transaction also ends it
         pool_reset_on_return=None,
         hide_parameters=True,
-        **(postgresql.options(url, for_operator, is_replica) if url.get_backend_name() == "postgresql" else {}),
+        **(postgresql.options(url, for_operator) if url.get_backend_name() == "postgresql" else {}),
     )
     if engine.dialect.name == "sqlite":
         sqlite.configure(engine, seconds / 2)

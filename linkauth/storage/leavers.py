@@ -7,11 +7,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, func, insert, select, update
 
-from linkauth.events.types import Emit, LinkEnded, discard
 from linkauth.login.leavers import LeaseLost, SweepState
 from linkauth.storage.engine import Reader, Writer
 from linkauth.storage.leases import Holder, Lease
@@ -26,19 +24,15 @@ END_REASON = "left: {}"
 """What `linkauth links` shows as the reason of an ended link."""
 
 
-class LinkedPeople:
-    """The people with active links, for one process at a time that looks them up. All methods raise SQLAlchemyError.
+class LeaverSweeps:
+    """`linkauth.login.leavers.LeaverStorage` in a database. All methods raise SQLAlchemyError."""
 
-    `name` and `seconds` are those of its lease. `emit` gets a LinkEnded for each link that ends.
-    """
-
-    def __init__(self, engine: Engine, name: str, seconds: int, emit: Emit) -> None:
-        self._emit = emit
+    def __init__(self, engine: Engine) -> None:
         self._reader, self._writer = Reader(engine), Writer(engine)
-        self._lease = Lease(engine, name, seconds)
+        self._lease = Lease(engine, "leaver sweep", LEASE_SECONDS)
 
     def take_lease(self) -> Holder | None:
-        """Makes this the only one on all machines. Returns None, or the holder of the lease."""
+        """Makes this the only sweep on all machines. Returns None, or the holder that sweeps."""
         return self._lease.take()
 
     def give_lease_back(self) -> None:
@@ -60,28 +54,6 @@ class LinkedPeople:
         with self._reader.connect() as connection:
             rows = connection.execute(people.order_by(links.c.subject).limit(PAGE)).all()
         return [(subject, count) for subject, count in rows]
-
-    def _record_ends(self, subject: str, rows: Sequence[Any], reason: str) -> None:
-        """Logs and emits that the links of a person have ended."""
-        log_links("link ended", rows, reason)
-        for row in rows:
-            self._emit(LinkEnded(row.client_id, row.id, row.backend, subject, row.username, reason))
-
-    @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        """Context manager for a transaction that also renews the lease. Raises LeaseLost before anything is written."""
-        with self._writer.begin() as connection:
-            if not self._lease.renew(connection):
-                holder = self._lease.other_holder()
-                raise LeaseLost(holder.name if holder else "a process that has ended meanwhile")
-            yield connection
-
-
-class LeaverSweeps(LinkedPeople):
-    """`linkauth.login.leavers.LeaverStorage` in a database. All methods raise SQLAlchemyError."""
-
-    def __init__(self, engine: Engine, emit: Emit = discard) -> None:
-        super().__init__(engine, "leaver sweep", LEASE_SECONDS, emit)
 
     def state(self, backend: str) -> SweepState | None:
         with self._reader.connect() as connection:
@@ -119,14 +91,14 @@ class LeaverSweeps(LinkedPeople):
     def end(self, backend: str, subject: str, reason: str, state: SweepState) -> int:
         stored = END_REASON.format(reason)
         with self._transaction() as connection:
-            rows = end_links(connection, links_of(backend, subject), stored, int(time.time()))
+            rows = end_links(connection, _links_of(backend, subject), stored, int(time.time()))
             counted = replace(state, counts=dict(state.counts))
             for name in ("ended", f"ended.{reason}"):
                 counted.count(name, len(rows))
             _store(connection, backend, counted)
             _remove(connection, backend, subject)
         state.counts = counted.counts
-        self._record_ends(subject, rows, stored)
+        log_links("link ended", rows, stored)
         return len(rows)
 
     def keep(self, backend: str, subject: str, state: SweepState) -> None:
@@ -140,8 +112,17 @@ class LeaverSweeps(LinkedPeople):
 
     def log_leaving(self, backend: str, subject: str, reason: str) -> None:
         with self._reader.connect() as connection:
-            rows = active_rows(connection, links_of(backend, subject))
+            rows = active_rows(connection, _links_of(backend, subject))
         log_links("link would end", rows, END_REASON.format(reason))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        """Context manager for a transaction that also renews the lease. Raises LeaseLost before anything is written."""
+        with self._writer.begin() as connection:
+            if not self._lease.renew(connection):
+                holder = self._lease.other_holder()
+                raise LeaseLost(holder.name if holder else "a process that has ended meanwhile")
+            yield connection
 
 
 # an alias, because some methods have an argument or a name `leavers`
@@ -171,5 +152,5 @@ def _delete(connection: Connection, backend: str) -> None:
         connection.execute(delete(table).where(table.c.backend == backend))
 
 
-def links_of(backend: str, subject: str) -> ColumnElement[bool]:
+def _links_of(backend: str, subject: str) -> ColumnElement[bool]:
     return and_(links.c.backend == backend, links.c.subject == subject)

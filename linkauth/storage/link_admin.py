@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, and_, case, exists, false, func, or_, select
+from sqlalchemy import ColumnElement, Engine, and_, exists, false, func, or_, select
 
 from linkauth.storage.engine import Reader, Writer
 from linkauth.storage.link_ends import end_links, log_links
@@ -95,15 +95,6 @@ class LinkAdmin:
         """Returns the number of selected links."""
         with self._reader.connect() as connection:
             return connection.execute(select(func.count()).select_from(links).where(link_filter.clause())).scalar_one()
-
-    def count_by_state(self) -> dict[str, int]:
-        """Returns the number of links that are active, pending (their code was never exchanged) and ended."""
-        is_active = links.c.ended_at.is_(None)
-        has_token = links.c.token_issued_at.is_not(None)
-        counts = {"active": and_(is_active, has_token), "pending": and_(is_active, ~has_token), "ended": ~is_active}
-        columns = [func.count(case((condition, 1))).label(state) for state, condition in counts.items()]
-        with self._reader.connect() as connection:
-            return dict(connection.execute(select(*columns).select_from(links)).mappings().one())
 
     def end(self, link_filter: LinkFilter, reason: str, now: int) -> int:
         """Ends the selected active links in batches. Returns their number."""

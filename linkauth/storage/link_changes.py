@@ -37,8 +37,7 @@ class LinkChanges(Protocol):
     `new_expiry`.
     """
 
-    def create(self, link: Row, tokens: Sequence[Row], code: Row | None) -> int:
-        """Returns the ID of the new link."""
+    def create(self, link: Row, tokens: Sequence[Row], code: Row | None) -> None: ...
 
     def redeem(self, presented: Row, tokens: Sequence[Row]) -> bool: ...
 
@@ -69,15 +68,14 @@ class _SQLiteChanges:
             for consume in (False, True)
         }
 
-    def create(self, link: Row, tokens: Sequence[Row], code: Row | None) -> int:
-        def work(connection: Any) -> int:
-            new_id: int = self._insert_link.execute(connection, link).lastrowid
+    def create(self, link: Row, tokens: Sequence[Row], code: Row | None) -> None:
+        def work(connection: Any) -> None:
+            new_id = self._insert_link.execute(connection, link).lastrowid
             self._insert_tokens(connection, new_id, tokens)
             if code is not None:
                 self._insert_code.execute(connection, {**code, "link_id": new_id})
-            return new_id
 
-        return self._run(work)
+        self._run(work)
 
     def redeem(self, presented: Row, tokens: Sequence[Row]) -> bool:
         def work(connection: Any) -> bool:
@@ -121,18 +119,17 @@ class _PostgreSQLChanges:
         self._engine, self._writer = engine, Writer(engine)
         self._prepared: dict[Hashable, Prepared] = {}
 
-    def create(self, link: Row, tokens: Sequence[Row], code: Row | None) -> int:
+    def create(self, link: Row, tokens: Sequence[Row], code: Row | None) -> None:
         def statement() -> ClauseElement:
             new_link = INSERT_LINK.returning(links.c.id.label("link_id")).cte("new_link")
             inserts = [_insert_tokens(new_link, len(tokens))] if tokens else []
             inserts += [_insert_from(new_link, codes, NEW_CODE, ["_code"])] if code else []
-            others = [insert.cte(f"other{number}") for number, insert in enumerate(inserts)]
-            return select(new_link.c.link_id).add_cte(*others)
+            if not inserts:
+                return INSERT_LINK
+            return inserts[0].add_cte(*(other.cte("other") for other in inserts[1:]))
 
         code_values = {f"{name}_code": value for name, value in (code or {}).items()}
-        prepared = self._prepare(("create", len(tokens), code is None), statement)
-        values = {**link, **_numbered(tokens), **code_values}
-        return self._writer.run(lambda connection: int(prepared.execute(connection, values).fetchone()[0]))
+        self._run(("create", len(tokens), code is None), statement, {**link, **_numbered(tokens), **code_values})
 
     def redeem(self, presented: Row, tokens: Sequence[Row]) -> bool:
         def statement() -> ClauseElement:
@@ -168,14 +165,10 @@ class _PostgreSQLChanges:
 
     def _run(self, shape: Hashable, statement: Callable[[], ClauseElement], parameters: Row) -> bool:
         """Executes the statement, which is built at the first call for this `shape`. Returns whether it inserted."""
-        prepared = self._prepare(shape, statement)
-        return self._writer.run(lambda connection: bool(prepared.execute(connection, parameters).rowcount))
-
-    def _prepare(self, shape: Hashable, statement: Callable[[], ClauseElement]) -> Prepared:
         prepared = self._prepared.get(shape)
         if prepared is None:
             prepared = self._prepared[shape] = Prepared(self._engine, statement())
-        return prepared
+        return self._writer.run(lambda connection: bool(prepared.execute(connection, parameters).rowcount))
 
 
 # an alias, because some methods have an argument `tokens`

@@ -4,43 +4,31 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Engine, exists, select, update
 
-from linkauth.config.settings import Settings
-from linkauth.events.types import CodeExchanged, Emit, LinkCreated, LinkEnded, TokenRefreshed, discard
 from linkauth.identities import shown_name
 from linkauth.logs import event
 from linkauth.oauth2.tokens import CODE_REUSED, REFRESH_TOKEN_REUSED, Code, Kind, Link, StorageUnavailableError, Token
 from linkauth.storage.engine import Reader, Writer, describe_error
 from linkauth.storage.link_changes import link_changes
-from linkauth.storage.proof import prepare_certain
-from linkauth.storage.replica import Replica, open_replica
 from linkauth.storage.statements import DENY_LIST_VERSION, FIND_CODE, FIND_TOKEN, LINK_COLUMNS
 from linkauth.storage.tables import deny_list, links, tokens
 from linkauth.storage.usage import UsageWriter
 
 log = logging.getLogger(__name__)
 
-_ENDED_AT = [column.name for column in LINK_COLUMNS].index("ended_at")
-
 
 class LinkStore:
-    """`linkauth.oauth2.tokens.TokenStorage` in a database. It emits an event for each change of a link."""
+    """`linkauth.oauth2.tokens.TokenStorage` in a database."""
 
-    def __init__(self, engine: Engine, emit: Emit = discard, replica: Engine | None = None) -> None:
-        self._emit = emit
-        self._replica = None if replica is None else Replica(engine, replica, FIND_TOKEN)
+    def __init__(self, engine: Engine) -> None:
         self._reader, self._writer = Reader(engine), Writer(engine)
         self._find = self._reader.prepare(FIND_TOKEN)
         self._find_code = self._reader.prepare(FIND_CODE)
-        self._find_certain = prepare_certain(engine, FIND_TOKEN)
-        self._find_code_certain = prepare_certain(engine, FIND_CODE)
         self._version = self._reader.prepare(DENY_LIST_VERSION)
         self._changes = link_changes(engine)
         self._usage = UsageWriter(engine)
@@ -60,36 +48,21 @@ class LinkStore:
         }
         self._usage.sweep(link.created_at)
         with self._errors():
-            number = self._changes.create(row, _token_rows(tokens), None if code is None else _code_row(code))
-        link = replace(link, id=number)
+            self._changes.create(row, _token_rows(tokens), None if code is None else _code_row(code))
         _log("link made", link)
-        self._emit(LinkCreated(link.client_id, number, link.grant, link.backend, link.subject, link.username))
 
     def find(self, digest: bytes, kind: Kind) -> tuple[Link, Token] | None:
         with self._errors():
-            row = self._find_in_replica(digest, kind) or self._find({"presented": digest, "kind": kind})
-            if self._find_certain and _is_doubtful(row, kind):
-                row = self._find_certain({"presented": digest, "kind": kind})
+            row = self._find({"presented": digest, "kind": kind})
         if row is None:
             return None
         issued_at, expires_at, scope, generation, used_at, jti = row[len(LINK_COLUMNS) :]
         scopes = None if scope is None else tuple(scope.split())
         return _link(row), Token(digest, kind, issued_at, expires_at, scopes, generation, used_at, jti)
 
-    def _find_in_replica(self, digest: bytes, kind: Kind) -> Any:
-        """Returns the row of a valid access token; None if the primary must be asked."""
-        if self._replica is None or kind != "access":
-            return None
-        row = self._replica.find({"presented": digest, "kind": kind})
-        expires_at = None if row is None else row[len(LINK_COLUMNS) + 1]
-        is_expired = expires_at is not None and expires_at <= time.time()
-        return None if _is_doubtful(row) or is_expired else row
-
     def find_code(self, digest: bytes) -> tuple[Link, Code] | None:
         with self._errors():
             row = self._find_code({"presented": digest})
-            if self._find_code_certain and _is_doubtful(row):
-                row = self._find_code_certain({"presented": digest})
         return None if row is None else (_link(row), Code(digest, *row[len(LINK_COLUMNS) :]))
 
     def redeem(self, code: Code, link: Link, tokens: tuple[Token, ...], now: int) -> bool:
@@ -98,7 +71,6 @@ class LinkStore:
             is_redeemed = self._changes.redeem(presented, _token_rows(tokens))
         if is_redeemed:
             _log("code redeemed", link)
-            self._emit(CodeExchanged(link.client_id, link.id, link.backend, link.subject, link.username))
         return is_redeemed
 
     def renew(
@@ -115,12 +87,9 @@ class LinkStore:
         supersede = presented.generation > 0 or any(token.kind == "refresh" for token in tokens)
         self._usage.sweep(now)
         with self._errors():
-            is_renewed = self._changes.renew(
+            return self._changes.renew(
                 parameters, _token_rows(tokens), consume, expires_at != presented.expires_at, supersede
             )
-        if is_renewed:
-            self._emit(TokenRefreshed(link.client_id, link.id, link.backend, link.subject, link.username))
-        return is_renewed
 
     def end(self, link: Link, reason: str, now: int) -> None:
         active = update(links).where(links.c.id == link.id, links.c.ended_at.is_(None))
@@ -131,7 +100,6 @@ class LinkStore:
                 connection.execute(update(deny_list).where(has_jwts).values(version=deny_list.c.version + 1))
         if is_ended:
             _log("link ended", link, reason)
-            self._emit(LinkEnded(link.client_id, link.id, link.backend, link.subject, link.username, reason))
 
     def record_use(self, link: Link, now: int) -> None:
         if link.id is not None:
@@ -154,8 +122,6 @@ class LinkStore:
 
     def close(self) -> None:
         """Writes the queued uses of links, and returns connections to the pool."""
-        if self._replica is not None:
-            self._replica.close()
         self._usage.close()
         self._reader.close()
 
@@ -165,11 +131,6 @@ class LinkStore:
             yield
         except self._reader.errors as error:
             raise StorageUnavailableError(describe_error(error)) from error
-
-
-def open_links(settings: Settings, engine: Engine, emit: Emit) -> LinkStore:
-    """Returns the storage of the links, which reads from the replica in the settings. Raises SettingsError."""
-    return LinkStore(engine, emit, open_replica(settings.database_replica))
 
 
 # an alias, because some methods have an argument `tokens`
@@ -206,15 +167,6 @@ def _link(row: Sequence[Any]) -> Link:
         claims=json.loads(claims) if claims != "{}" else {},
         last_used_at=used,
     )
-
-
-def _is_doubtful(row: Sequence[Any] | None, kind: Kind = "access") -> bool:
-    """Returns whether a server with outdated data could have answered this of a token that is valid."""
-    if row is None or row[_ENDED_AT] is not None:
-        return True
-    # a use may have extended the validity of a refresh token
-    expires_at = row[len(LINK_COLUMNS) + 1]
-    return kind == "refresh" and expires_at is not None and expires_at <= time.time()
 
 
 def _token_rows(new_tokens: tuple[Token, ...]) -> list[dict[str, Any]]:

@@ -9,10 +9,9 @@ from typing import Any
 
 from sqlalchemy import Engine, bindparam, case, func, or_, select, update
 
-from linkauth.mail.message import Mail
 from linkauth.mail.outbox import OutboxEntry, Outcome, State, StoredMail, masked
 from linkauth.storage.engine import Reader, Writer, storage_errors
-from linkauth.storage.mail_rows import INSERT_MAIL, MailRows
+from linkauth.storage.mail_rows import MailRows
 from linkauth.storage.statements import Prepared, now_parameter
 from linkauth.storage.tables import outbox
 
@@ -78,14 +77,7 @@ class OutboxStore:
         self._next_due = self._reader.prepare(
             select(func.min(next_times)).where(outbox.c.due_at.is_not(None), self._is_readable)
         )
-        self._claim, self._done, self._retry, self._insert = (
-            Prepared(engine, each) for each in (_CLAIM, _DONE, _RETRY, INSERT_MAIL)
-        )
-
-    def put(self, mail: Mail, now: int) -> None:
-        row = self._rows.waiting(mail, now)
-        with storage_errors(self._engine):
-            self._writer.run(lambda connection: self._insert.execute(connection, row).close())
+        self._claim, self._done, self._retry = (Prepared(engine, each) for each in (_CLAIM, _DONE, _RETRY))
 
     def claim(self, now: int, lease_seconds: int) -> StoredMail | None:
         self._sweep(now)

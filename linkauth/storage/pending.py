@@ -8,17 +8,14 @@ from hashlib import sha256
 from hmac import digest as hmac_digest
 from typing import Any, NamedTuple
 
-from sqlalchemy import Engine, and_, bindparam, case, literal, select, update
+from sqlalchemy import Engine, and_, bindparam, case, insert, literal, select, update
 
 from linkauth.login.pending import PENDING_SECONDS, PENDING_TRIES, VALUE_LIMIT, PendingPurpose
 from linkauth.storage.challenges import CLOCK_SECONDS
 from linkauth.storage.engine import Reader, Writer, storage_errors
 from linkauth.storage.sealing import derived_keys, open_seal, seal
-from linkauth.storage.statements import Prepared, dialect_insert, parameter
+from linkauth.storage.statements import Prepared, parameter
 from linkauth.storage.tables import challenges
-
-BLOCK_SIZE = 1_024
-"""The data of a row have a multiple of this number of bytes."""
 
 _NEW = (
     *(challenges.c.digest, challenges.c.purpose, challenges.c.request, challenges.c.backend, challenges.c.subject),
@@ -33,6 +30,7 @@ _FIND = select(
     *(challenges.c.data, challenges.c.created_at, challenges.c.expires_at, challenges.c.used_at),
     challenges.c.end_reason,
 ).where(_presented)
+_INSERT = insert(challenges).values({column: parameter(column) for column in _NEW})
 _usable = and_(_presented, challenges.c.used_at.is_(None), challenges.c.end_reason.is_(None))
 _TAKE = (
     update(challenges)
@@ -75,9 +73,8 @@ class PendingStore:
         self._engine, self._sweep = engine, sweep
         self._reader, self._writer = Reader(engine), Writer(engine)
         self._keys = derived_keys("linkauth pending sign-ins", (secret, *previous))
-        new = dialect_insert(engine)(challenges).values({column: parameter(column) for column in _NEW})
         self._insert, self._take, self._fail, self._expire = (
-            Prepared(engine, each) for each in (new.on_conflict_do_nothing(), _TAKE, _FAIL, _EXPIRE)
+            Prepared(engine, each) for each in (_INSERT, _TAKE, _FAIL, _EXPIRE)
         )
 
     def put(
@@ -92,7 +89,7 @@ class PendingStore:
             "backend": "",
             "subject": "",
             "code": b"",
-            "data": seal(_padded(json.dumps(dict(data)).encode("ascii")), *self._row_keys(value, purpose)),
+            "data": seal(json.dumps(dict(data)).encode("ascii"), *self._row_keys(value, purpose)),
             "tries_left": PENDING_TRIES,
             "created_at": now,
             "expires_at": now + seconds,
@@ -148,11 +145,6 @@ class PendingStore:
         """Yields the keys of one row, so that the data of another row, or of another purpose, cannot be put there."""
         row = f"{purpose}\0{value}".encode("utf-8", "surrogatepass")
         return (hmac_digest(key, row, "sha256") for key in self._keys)
-
-
-def _padded(text: bytes) -> bytes:
-    """Returns JSON with spaces at its end, so that the length of a row tells little about the person or the request."""
-    return text.ljust(-(-len(text) // BLOCK_SIZE) * BLOCK_SIZE)
 
 
 def _digest(value: str) -> bytes:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from sqlalchemy import Connection, Engine, column, inspect, select, table
+from sqlalchemy import Engine, column, inspect, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
 from linkauth.config.settings import Settings, SettingsError
@@ -16,56 +16,29 @@ from linkauth.redaction import reason, redact
 from linkauth.storage import postgresql
 from linkauth.storage.deadline import OPERATOR_SECONDS, START_SECONDS, operation
 from linkauth.storage.engine import open_engine
-from linkauth.storage.postgresql import is_unreachable
 from linkauth.storage.tables import VERSION_TABLE
 
-HEAD = "0012"
+HEAD = "0009"
 """The newest migration. It is repeated here so that a start does not import Alembic; a test compares them."""
 KEY = "linkauth.database"
 
 
-class UnreachableDatabaseError(SettingsError):
-    """The database server does not answer, or accepts no connections now; the settings may be correct."""
-
-
 def revision(engine: Engine) -> str | None:
-    """Returns the schema version of the database, None if it has none.
-
-    Raises SettingsError if it cannot be read; UnreachableDatabaseError if the server does not answer.
-    """
+    """Returns the schema version of the database, None if it has none. Raises SettingsError if it cannot be read."""
     file = _file(engine)
     with _settings_errors(engine):
         if file is not None and not os.path.exists(file):
             # connecting would create it
             return None
         with operation(START_SECONDS), engine.connect() as connection:
-            return _revision(connection)
-
-
-def _revision(connection: Connection) -> str | None:
-    if not inspect(connection).has_table(VERSION_TABLE):
-        return None
-    return connection.execute(select(column("version_num")).select_from(table(VERSION_TABLE))).scalar()
-
-
-def _revision_after_upgrade(engine: Engine) -> str | None:
-    """Like `revision`, but waits for an upgrade that is running, up to START_SECONDS."""
-    if engine.dialect.name != "postgresql":
-        # its upgrades take milliseconds
-        return revision(engine)
-    with _settings_errors(engine), operation(START_SECONDS), engine.begin() as connection:
-        postgresql.lock_schema(connection, START_SECONDS)
-        return _revision(connection)
+            if not inspect(connection).has_table(VERSION_TABLE):
+                return None
+            return connection.execute(select(column("version_num")).select_from(table(VERSION_TABLE))).scalar()
 
 
 def require_current(engine: Engine) -> None:
-    """Raises SettingsError with the command to run unless the schema version is the one of this code.
-
-    If the schema is another one, it waits for an upgrade that another process has begun.
-    """
+    """Raises SettingsError with the command to run unless the schema version is the one of this code."""
     found = revision(engine)
-    if found != HEAD:
-        found = _revision_after_upgrade(engine)
     if found == HEAD:
         return
     if found is None:
@@ -95,8 +68,6 @@ def open_storage(settings: Settings, current: bool = True) -> Iterator[Engine]:
 def upgrade(engine: Engine) -> tuple[str | None, str]:
     """Applies the missing migrations in one transaction. Returns the schema version before and after.
 
-    Of several processes that upgrade a database, one does it, and the others wait for it.
-
     Creates a missing SQLite file and its directory. Raises SettingsError on failure.
     """
     before = revision(engine)
@@ -113,8 +84,7 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
                 file.parent.mkdir(parents=True, exist_ok=True)
             with operation(OPERATOR_SECONDS), engine.begin() as connection:
                 if engine.dialect.name == "postgresql":
-                    postgresql.lock_schema(connection)
-                before = _revision(connection)
+                    postgresql.lift_limits(connection)
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
     return before, HEAD
@@ -166,8 +136,6 @@ def _settings_errors(engine: Engine) -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, OSError) as error:
-        if engine.dialect.name == "postgresql" and is_unreachable(error):
-            raise UnreachableDatabaseError([(KEY, f"cannot be reached: {reason(error)}")]) from error
         # SQLite does not say why it cannot open a file
         problem = unwritable(engine) or f"cannot be opened: {reason(error)}"
         raise SettingsError([(KEY, problem)]) from error

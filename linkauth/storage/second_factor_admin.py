@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Engine, and_, false, func, or_, select, tuple_
 
+from linkauth.identities import shown_name
+from linkauth.logs import event
 from linkauth.storage.engine import Reader, Writer
 from linkauth.storage.passkeys import DELETE_PASSKEYS
 from linkauth.storage.second_factors import (
@@ -16,30 +19,12 @@ from linkauth.storage.second_factors import (
     SecondFactorStore,
     codes_left,
 )
-from linkauth.storage.tables import passkeys, second_factors
+from linkauth.storage.tables import second_factors
 
-FACTOR_COLUMNS = (
-    *("backend", "subject", "username", "enrolled_at", "used_at", "codes_left", "failures", "waits_until"),
-    *("passkeys", "passkey_added_at", "passkey_used_at"),
-)
-_of_factor = and_(
-    passkeys.c.backend == second_factors.c.backend,
-    passkeys.c.subject == second_factors.c.subject,
-    passkeys.c.enrolment == second_factors.c.enrolment,
-)
-_COMPUTED = {
-    "codes_left": codes_left,
-    **{
-        name: select(what).where(_of_factor).scalar_subquery().label(name)
-        for name, what in (
-            ("passkeys", func.count(passkeys.c.credential_id)),
-            ("passkey_added_at", func.max(passkeys.c.created_at)),
-            ("passkey_used_at", func.max(passkeys.c.used_at)),
-        )
-    },
-}
+FACTOR_COLUMNS = ("backend", "subject", "username", "enrolled_at", "used_at", "codes_left", "failures", "waits_until")
 BATCH_SIZE = 100
 """Number of rows per query, so that the server is not blocked for long."""
+log = logging.getLogger(__name__)
 
 
 class SecondFactorAdmin:
@@ -60,7 +45,7 @@ class SecondFactorAdmin:
         # lower() of SQLite, and of PostgreSQL with the locale C, converts only ASCII letters
         ascii_lower = person.encode().lower().decode()
         same_name = func.lower(table.username).in_({person, person.lower(), ascii_lower})
-        columns = [_COMPUTED[name] if name in _COMPUTED else table[name] for name in FACTOR_COLUMNS]
+        columns = [codes_left if name == "codes_left" else table[name] for name in FACTOR_COLUMNS]
         found = select(*columns).where(or_(same_name, same_subject)).order_by(table.backend, table.subject)
         with self._reader.connect() as connection:
             return [dict(row) for row in connection.execute(found).mappings()]
@@ -71,16 +56,21 @@ class SecondFactorAdmin:
         with self._reader.connect() as connection:
             return {row[0]: row[1] for row in connection.execute(counted.order_by(second_factors.c.backend))}
 
-    def remove(self, backend: str, subject: str) -> bool:
+    def remove(self, backend: str, subject: str, operator: str) -> bool:
         """Removes a second factor with its recovery codes and passkeys.
 
-        Its remembered devices are then not accepted any more. Returns False if there is none.
+        Its remembered devices are then not accepted any more. `operator` is the name of the operator for the log.
+        Returns False if there is none.
         """
         account = {"of_backend": backend, "of_subject": subject}
         with self._writer.begin() as connection:
             connection.execute(DELETE_CODES, account)
             connection.execute(DELETE_PASSKEYS, account)
-            return connection.execute(DELETE_FACTOR, account).rowcount == 1
+            is_removed = connection.execute(DELETE_FACTOR, account).rowcount == 1
+        if is_removed:
+            person = shown_name(f"{backend}:{subject}")
+            event(log, logging.WARNING, "second factor removed", backend=backend, person=person, operator=operator)
+        return is_removed
 
     def unreadable(self) -> int:
         """Returns the number of second factors that no secret in the ini file decrypts."""

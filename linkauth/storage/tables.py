@@ -239,21 +239,6 @@ leavers = Table(
     Column("subject", String(255), primary_key=True),
 )
 
-watches = Table(
-    "watches",
-    metadata,
-    # a row for each backend whose changes were followed
-    Column("backend", String(64), primary_key=True),
-    # where to continue in the changes; it identifies no person and opens nothing, so it is not encrypted
-    Column("cookie", LargeBinary(16_384), nullable=False),
-    # why everybody must be looked up, and when this may begin; "" if nobody must
-    Column("everybody", String(255), nullable=False),
-    Column("sweep_after", BigInteger, nullable=False),
-    # the numbers of people and links that ended by minute, as a JSON object
-    Column("endings", Text, nullable=False),
-    Column("saved_at", BigInteger, nullable=False),
-)
-
 passkeys = Table(
     "passkeys",
     metadata,
@@ -271,25 +256,12 @@ passkeys = Table(
     Index("ix_passkeys_backend_subject", "backend", "subject"),
 )
 
-throttle_counters = Table(
-    "throttle_counters",
-    metadata,
-    # kind and number of a bucket
-    Column("key", String(32), primary_key=True),
-    # the times of its failures, see login.throttle.records
-    Column("record", LargeBinary, nullable=False),
-    Column("expires_at", BigInteger, nullable=False),
-)
-
 
 def full_metadata() -> MetaData:
-    """Returns the metadata with all tables, and with the partial index of JWTs, for migrations and their tests.
+    """Returns the metadata including the partial index of JWTs, for migrations and their tests.
 
     The index is not in `metadata`, because its dialect options import every dialect, which slows the start.
     """
-    from linkauth.storage import journal_table
-
-    assert journal_table.journal.metadata is metadata
     if not any(index.name == "ix_tokens_jti" for index in tokens.indexes):
         jwts = text("jti IS NOT NULL")
         # for the query of the deny list

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, and_, bindparam, delete, func, or_, select, updat
 
 from linkauth.storage.engine import Reader, Writer, describe_error
 from linkauth.storage.statements import RETENTION_SECONDS, Prepared, link_id, now_parameter
-from linkauth.storage.tables import challenges, codes, links, outbox, throttle_counters, tokens
+from linkauth.storage.tables import challenges, codes, links, outbox, tokens
 
 log = logging.getLogger(__name__)
 
@@ -161,16 +161,15 @@ def _sweep_links(engine: Engine, now: int, is_stopped: Callable[[], bool]) -> No
 
 
 def _sweep_challenges(engine: Engine, now: int, is_stopped: Callable[[], bool]) -> bool:
-    """Deletes old challenges, mails and counters of the throttle. Returns False if it was stopped."""
+    """Deletes old challenges and mails. Returns False if it was stopped."""
     writer = Writer(engine)
     for key, time, seconds in (
         (challenges.c.digest, challenges.c.expires_at, RETENTION_SECONDS),
         (outbox.c.id, outbox.c.done_at, RETENTION_SECONDS),
         (outbox.c.id, outbox.c.due_at, 2 * RETENTION_SECONDS),
-        (throttle_counters.c.key, throttle_counters.c.expires_at, 0),
     ):
         before = bindparam("before", type_=time.type)
-        oldest = select(key).where(time < before).order_by(time, key).limit(ROWS_PER_TRANSACTION)
+        oldest = select(key).where(time < before).order_by(time).limit(ROWS_PER_TRANSACTION)
         deletion = Prepared(engine, delete(key.table).where(key.in_(oldest)))
         while writer.run(partial(_count_deleted, deletion, {"before": now - seconds})) == ROWS_PER_TRANSACTION:
             if is_stopped():

@@ -12,7 +12,6 @@ This package requires pytest, which a running server does not need.
 from linkauth.config.presets import settings_of
 from linkauth.testing.addresses import Newcomer
 from linkauth.testing.backend import BackendContract
-from linkauth.testing.changes import Leaver
 from linkauth.testing.failover import FailoverContract
 from linkauth.testing.provider_server import ProviderServer, Visitor
 from linkauth.testing.sign_in import SignInContract
@@ -23,7 +22,6 @@ __all__ = [
     "BackendContract",
     "FailoverContract",
     "Known",
-    "Leaver",
     "Newcomer",
     "ProviderServer",
     "SignInContract",

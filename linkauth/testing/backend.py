@@ -23,7 +23,7 @@ from linkauth.backends import (
     watched,
 )
 from linkauth.hashing import HashPool
-from linkauth.testing.changes import ChangesContract
+from linkauth.testing.names import NamesContract
 from linkauth.testing.powers import HOSTILE_NAMES
 from linkauth.testing.store import Known, Store, wait_for_recovery
 
@@ -45,7 +45,7 @@ HOSTILE_PASSWORDS = (
 )
 
 
-class BackendContract(ChangesContract):
+class BackendContract(NamesContract):
     """The base class for the tests of a backend. A subclass provides the fixtures `store` and `known`.
 
     A subclass cannot override the tests: defining such a class raises TypeError.

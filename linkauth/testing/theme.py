@@ -18,6 +18,7 @@ from linkauth.themes.states import (
     PASSWORD_ERRORS,
     PASSWORD_REASONS,
     SIGN_IN_ERRORS,
+    page_states,
 )
 from linkauth.themes.theme import Theme, open_theme
 
@@ -29,7 +30,6 @@ TEXTS = {
     "scope_texts": {"order_car": {"": "Order a taxi"}, "hostile": {"": HOSTILE}},
 }
 """The texts for the service, its clients and their scopes in the rendered pages."""
-PLACES = ("https://", "mailto:", "tel:", "otpauth:", "/links?ui_locales=")
 WEIGHT_LIMIT = 30_000
 """The maximum size of the login page with its static files, compressed with gzip, in bytes."""
 
@@ -108,7 +108,7 @@ class ThemeContract(StepContract, SignInPagesContract):
     def pages(self, theme: Theme) -> list[tuple[str, Elements]]:
         """Returns every page in every state and language, as (language, page). They are rendered once for all tests."""
         if type(self) not in _PAGES:
-            states = theme.states_of("skill", ("order_car", "scope_without_a_text"))
+            states = page_states("skill", ("order_car", "scope_without_a_text"))
             _PAGES[type(self)] = [
                 (language, Elements(theme.render(state.page, language, **state.context)))
                 for language in theme.languages
@@ -161,7 +161,7 @@ class ThemeContract(StepContract, SignInPagesContract):
             assert all("src" in script for script in page.all("script"))
             for tag, attributes in page.elements:
                 assert not [name for name in attributes if name.startswith("on") or name in ("style", "target")]
-                assert attributes.get("action", "/authorize").startswith(("/authorize", "/links"))
+                assert attributes.get("action", "/authorize").startswith("/authorize")
                 if tag != "a":
                     links = [attributes[name] for name in ("src", "href") if name in attributes]
                     assert all(link.startswith((f"/static/{self.name}/", "data:,")) for link in links)
@@ -239,7 +239,7 @@ class ThemeContract(StepContract, SignInPagesContract):
         for _, page in self.pages(theme):
             places = {f"#{attributes['id']}" for _, attributes in page.elements if "id" in attributes}
             links = [link["href"] for link in page.all("a")]
-            assert all(link in places or link.startswith(PLACES) for link in links)
+            assert all(link in places or link.startswith(("https://", "mailto:", "tel:", "otpauth:")) for link in links)
 
     def test_the_form_holds_what_a_change_of_the_password_needs(self, theme: Theme) -> None:
         for language in theme.languages:

@@ -189,9 +189,6 @@ class StepContract:
                 assert not code or (written in parts.text and written in parts.html)
                 assert not code or (written not in parts.subject and code not in parts.subject)
                 for name in state.context["names"]:
-                    if state.context["kind"] == "links_ended" and name == "skill":
-                        # the names of these mails are client_ids
-                        name = "Ride Hailer"
                     assert name in parts.text
                     assert name in parts.html
                 subjects.add(parts.subject)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -177,13 +176,6 @@ def format_number(value: float, language: str) -> str:
     from babel.numbers import format_decimal
 
     return format_decimal(value, locale=_locale(language) or "en")
-
-
-def format_date(seconds: int, language: str) -> str:
-    """Returns the date (UTC) of a time in seconds since 1970, for `language`: 3 February 2026."""
-    from babel.dates import format_date as babel_format_date
-
-    return babel_format_date(datetime.fromtimestamp(seconds, UTC).date(), "long", _locale(language) or "en")
 
 
 @lru_cache(1_000)

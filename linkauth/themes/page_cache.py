@@ -23,8 +23,8 @@ INSERTED = (
     "account",
 )
 """The variables that a template prints unchanged, most of them into hidden fields. It may also test them with `if`."""
-NOT_KEPT = ("secret", "codes", "session")
-"""A page with one of these variables contains secrets, or what concerns one person, so it is not kept."""
+NOT_KEPT = ("secret", "codes")
+"""A page with one of these variables contains secrets, so it is not kept."""
 _INSERTED = {name: f"{name.replace('_', '-')}-{_RANDOM}" for name in INSERTED}
 _QUERY_FIELDS = escape(f"query-fields-{_RANDOM}")
 _USERNAME = f"username-{_RANDOM}"

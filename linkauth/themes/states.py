@@ -12,7 +12,6 @@ from typing import Any
 from linkauth.backends import CHANGEABLE, PASSWORD_RULES, REASONS
 from linkauth.mail.message import MAIL_KINDS
 from linkauth.themes.fields import FIELD_ERRORS, Field, FieldProblem
-from linkauth.themes.link_states import LINKS_PATH, link_states
 from linkauth.themes.sign_in_states import (
     PROVIDER_ERRORS,
     RECOVERY_CODES,
@@ -27,8 +26,6 @@ PAGES = (
     *("error.jinja2", "home.jinja2"),
 )
 """The templates of pages that every theme has, either itself or from a parent."""
-LINKS_PAGES = ("links_sign_in.jinja2", "links.jinja2", "links_end.jinja2")
-"""The templates of the pages of a person's own links. Without them, these pages are those of the default theme."""
 MAIL = "mail.jinja2"
 """The template of mails, which every theme has too. Its blocks are `subject`, `text` and `html`."""
 SIGN_IN_ERRORS = (
@@ -123,10 +120,8 @@ def page_states(client_id: str, scopes: Sequence[str]) -> list[State]:
         *_register_states(client_id),
         *_second_factor_states(client_id),
         *_confirm_states(client_id, scopes),
-        *(State(*each) for each in link_states(STEP_ERRORS, client_id)),
         *_error_states(),
         State("home", "fresh", {}),
-        State("home", "links", {"links_path": LINKS_PATH}),
     ]
 
 
@@ -146,7 +141,6 @@ def _login_states(client_id: str, scopes: Sequence[str]) -> list[State]:
             states.append(State("login", f"{error}.recovery", {**after_error, "error": error, **offered}))
     states.append(State("login", "recovery_and_registration", {**context, **offered}))
     states.append(State("login", "phone", {**context, "phone_example": PHONE_EXAMPLE}))
-    states.append(State("login", "links", {**context, "links_path": LINKS_PATH}))
     states.append(
         State("login", "throttled.minutes", {**after_error, "error": "throttled", "retry_after": LONG_RETRY_AFTER})
     )
@@ -270,16 +264,12 @@ def mail_states(client_id: str) -> list[State]:
         "name_taken": {"names": one},
         "account_exists": {"names": one},
         "second_factor_code": {**code, "names": one},
-        "links_ended": {"client_id": "", "names": (client_id, "a client that was removed")},
-        "second_factor_added": {"names": one},
-        "second_factor_removed": {"names": one},
         "test": {},
     }
     states = [State("mail", kind, {**context, "kind": kind, **changes.get(kind, {})}) for kind in MAIL_KINDS]
     more: dict[str, dict[str, Any]] = {
         "recovery_code": {**code, "names": several},
         "account_exists": {"names": several},
-        "second_factor_code": {**code, "client_id": "", "names": one},
     }
     return states + [State("mail", f"{kind}.names", {**context, "kind": kind, **more[kind]}) for kind in more]
 

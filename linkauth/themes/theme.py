@@ -34,7 +34,7 @@ from linkauth.mail.parts import Parts
 from linkauth.redaction import reason
 from linkauth.themes import languages, mails, static_files, templates
 from linkauth.themes.page_cache import PageCache
-from linkauth.themes.states import FINAL_ERRORS, LINKS_PAGES, MAIL, PAGES, State, mail_states, page_states
+from linkauth.themes.states import FINAL_ERRORS, MAIL, PAGES, State, mail_states, page_states
 from linkauth.themes.templates import TemplateLoader, describe_failure
 
 DOMAIN = "linkauth"
@@ -47,7 +47,6 @@ DEFAULTS: Mapping[str, Any] = {
         "provider": "",
         "raw_query": "",
         "prefill": "",
-        "links_path": "",
     },
 }
 """Variables that a page has even if its view does not give them: an included template of any page may read them."""
@@ -83,9 +82,7 @@ class Theme:
         self.environment.globals.update(spoken=self.selectable_languages, languages=self.languages)
         self._catalogs = {tag: self.catalog(tag) for tag in self.languages}
         self.default_language = default_language(language, name, self.languages)
-        self.has_links_pages = set(LINKS_PAGES) <= set(self.environment.list_templates())
-        own = LINKS_PAGES if self.has_links_pages else ()
-        self.pages = {page: self._template(page) for page in (*PAGES, *own, MAIL)}
+        self.pages = {page: self._template(page) for page in (*PAGES, MAIL)}
         self._page_cache = PageCache(self._render)
         self.check_pages()
 
@@ -98,14 +95,8 @@ class Theme:
         )
         environment.globals.update({"authorize_path": "/authorize", **texts}, theme=self.parameters)
         environment.globals["final_errors"] = FINAL_ERRORS
-        # the pages of a person's own links have no client
-        for name, text in (("clients", texts["service_name"]), ("platforms", "none"), ("platform_labels", "")):
-            environment.globals[name] = {**texts.get(name, {}), "": text}
         environment.filters["text"] = jinja2.pass_context(
             lambda context, texts: languages.localized(texts, context["language"])
-        )
-        environment.filters["date"] = jinja2.pass_context(
-            lambda context, seconds: languages.format_date(seconds, context["language"])
         )
         environment.filters["number"] = jinja2.pass_context(
             lambda context, value: languages.format_number(value, context["language"])
@@ -127,7 +118,7 @@ class Theme:
             self._template(name)
         clients: Any = self.environment.globals["clients"]
         first: dict[str, State] = {}
-        for state in self.states_of(next(iter(clients), "")):
+        for state in page_states(next(iter(clients), ""), ()):
             first.setdefault(state.page, state)
         for page, state in first.items():
             if "client_id" in state.context and not clients:
@@ -135,10 +126,6 @@ class Theme:
             self._check_page(page, partial(self._render, page, self.default_language, **state.context))
         for state in mail_states(next(iter(clients), "")):
             self._check_page("mail", partial(self.mail, language=self.default_language, **state.context))
-
-    def states_of(self, client_id: str, scopes: Sequence[str] = ()) -> list[State]:
-        """Returns the states of the pages that this theme has, for a client and its requested scopes."""
-        return [state for state in page_states(client_id, scopes) if state.page + ".jinja2" in self.pages]
 
     def _check_page(self, page: str, render: Callable[[], object]) -> None:
         try:
@@ -285,12 +272,11 @@ def page_texts(settings: Any) -> dict[str, Any]:
     They are texts, by client_id the names and platforms of clients, and the URL path of the login page. The pages of
     recovery and registration are below this path. The login page may also be shown there, so it has no relative links.
     """
-    clients = settings.clients.items()
     return {
         "authorize_path": f"{urlsplit(settings.public_url).path}/authorize",
         "service_name": settings.service_name,
-        "clients": {each.client_id or name: each.name for name, each in clients},
-        "platforms": {each.client_id or name: each.platform for name, each in clients},
-        "platform_labels": {each.client_id or name: each.preset.label for name, each in clients},
+        "clients": {each.client_id or name: each.name for name, each in settings.clients.items()},
+        "platforms": {each.client_id or name: each.platform for name, each in settings.clients.items()},
+        "platform_labels": {each.client_id or name: each.preset.label for name, each in settings.clients.items()},
         "scope_texts": settings.scopes,
     }

@@ -10,7 +10,7 @@ import jinja2
 from jinja2 import meta, nodes
 
 from linkauth.redaction import redact
-from linkauth.themes.states import LINKS_PAGES, MAIL, PAGES
+from linkauth.themes.states import MAIL, PAGES
 from linkauth.themes.templates import TemplateLoader
 from linkauth.theming.findings import Finding
 
@@ -120,11 +120,8 @@ def findings(environment: jinja2.Environment) -> Iterator[Finding]:
 
 
 def _unused(templates: Templates) -> Iterator[Finding]:
-    every = list(templates.every_template())
-    # a theme need not have the pages of a person's own links
-    pages = [*PAGES, MAIL, *(page for page in LINKS_PAGES if any(plain_name(name) == page for name, _ in every))]
-    used = {plain_name(name) for page in pages for name in templates.dependencies(page)}
-    for name, path in every:
+    used = {plain_name(name) for page in (*PAGES, MAIL) for name in templates.dependencies(page)}
+    for name, path in templates.every_template():
         if plain_name(name) not in used and not plain_name(name).startswith("static/"):
             nearest = difflib.get_close_matches(plain_name(name), sorted(used), n=1)
             hint = f"did you mean {nearest[0]}?" if nearest else "remove it or include it"

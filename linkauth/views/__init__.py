@@ -1,10 +1,10 @@
-"""The views: one thin module per endpoint. Only the modules of errors convert exceptions into responses."""
+"""The views: one thin module per endpoint. Only `errors` and `provider_errors` convert exceptions into responses."""
 
 from typing import Any
 
 MODULES = (
-    *("authorize", "confirm", "errors", "health", "home", "introspect", "links", "links_errors", "metadata", "metrics"),
-    *("provider", "provider_errors", "recover", "register", "revoke", "second_factor", "static", "token", "userinfo"),
+    *("authorize", "confirm", "errors", "health", "home", "introspect", "metadata", "provider", "provider_errors"),
+    *("recover", "register", "revoke", "second_factor", "static", "token", "userinfo"),
 )
 
 

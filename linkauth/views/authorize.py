@@ -11,8 +11,7 @@ from typing import Any
 
 from pyramid.response import Response
 
-from linkauth.events.attempts import STALE, AuthorizationOpened, FormRefused
-from linkauth.logs import annotate, event
+from linkauth.logs import event
 from linkauth.oauth2.errors import ClientRequestError
 from linkauth.oauth2.requests import AuthorizationRequest
 from linkauth.views.completion import complete
@@ -33,11 +32,7 @@ def authorize(request: Request) -> Response:
 
 def show_login(request: Request) -> Response:
     """Show the login page for a valid authorization request."""
-    authorization = request.services.oauth2.parse(request.query)
-    if request.method == "GET":
-        host = authorization.target.redirect_uri.split("/", 3)[2]
-        request.services.events.emit(AuthorizationOpened(host))
-    return login_page(request, authorization)
+    return login_page(request, request.services.oauth2.parse(request.query))
 
 
 def sign_in(request: Request) -> Response:
@@ -46,36 +41,31 @@ def sign_in(request: Request) -> Response:
     if "grant_type" in form:
         client = request.services.oauth2.client(form.get("client_id", ""))
         sender = f"client {client.client_id}" if client else "an unknown client"
-        annotate(client=client.client_id if client else "", attempt="")
         advice = f"Access Token URI must be {request.services.oauth2.url}/token"
         problem = f"token request from {sender} received at /authorize, the two URLs are swapped: {advice}"
-        raise ClientRequestError("invalid_request", SWAPPED_URLS, problem, "swapped_urls")
+        raise ClientRequestError("invalid_request", SWAPPED_URLS, problem)
     authorization = request.services.oauth2.parse(request.query)
     request.form_tokens.check_origin(request.environ)
     if not request.form_tokens.is_valid(form.get("form_token", ""), request.environ.get("QUERY_STRING", "")):
-        request.services.events.emit(STALE)
         page = password_page if is_password_change(request) else login_page
         return page(request, authorization, "stale", 400)
     if "cancel" in form:
         raise authorization.access_denied()
     if not request.offer(authorization.client.client_id).password_form:
-        reason = "linkauth.password_form is false for this client"
-        event(log, logging.WARNING, "sign-in refused", reason=reason)
-        request.services.events.emit(FormRefused("no_password_form", reason))
+        event(log, logging.WARNING, "sign-in refused", reason="linkauth.password_form is false for this client")
         return login_page(request, authorization, "stale", 403)
     # not client_addr, which uses X-Forwarded-For from any peer
     username, password, address = form.get("username", ""), form.get("password", ""), request.remote_addr or ""
-    device = request.known_device_cookie.value(request.environ)
     with request.sign_in_place():
         if is_password_change(request):
             new, repeated = form["new_password"], form.get("repeated_password", "")
-            person = request.services.sign_in.change_password(username, password, new, repeated, address, device)
+            person = request.services.sign_in.change_password(username, password, new, repeated, address)
             if person.changed:
                 # if creating the link fails, the error page must mention that the password was changed
                 request.completed = "password_changed"
                 request.services.recovery.supersede(person)
         else:
-            person = request.services.sign_in(username, password, address, device)
+            person = request.services.sign_in(username, password, address)
     return complete(request, authorization, person)
 
 
@@ -120,21 +110,11 @@ def login_page(
         embedded=offer.buttons != () and request.is_embedded,
         provider=provider,
         prefill=prefill,
-        links_path=foot_link(request) if request.method == "GET" else "",
     )
     if offer.buttons:
         modes = frozenset(offer.modes.values())
         response.headerlist.extend(request.browser_cookies.new(request.environ, modes))
     return response
-
-
-def foot_link(request: Request) -> str:
-    """Return the path of the page of the person's own links for the foot of a page; "" without one.
-
-    An embedded browser has no other page open, and sometimes no way back: there it would end the linking.
-    """
-    is_shown = request.services.own_links is not None and not request.is_embedded
-    return request.links_path if is_shown else ""
 
 
 def password_page(

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 from pyramid.response import Response
 
-from linkauth.events.attempts import SecondFactorAsked, SecondFactorRefused
 from linkauth.login.visit import Visit
 from linkauth.oauth2.requests import AuthorizationRequest
 from linkauth.web.request import Request
@@ -18,14 +17,6 @@ def complete(request: Request, authorization: AuthorizationRequest, person: Any)
 
     The query of the request is that of the authorization request.
     """
-    response = _next_step(request, authorization, person)
-    if person.device:
-        seconds = request.services.throttle.devices.seconds
-        response.headerlist.append(request.known_device_cookie.header(person.device, seconds))
-    return response
-
-
-def _next_step(request: Request, authorization: AuthorizationRequest, person: Any) -> Response:
     second_step = request.services.second_step
     if second_step is None:
         return _link(request, authorization, person)
@@ -42,23 +33,17 @@ def show_step(request: Request, authorization: AuthorizationRequest, step: Any) 
         if step.cookie:
             response.headerlist.append(request.device_cookie.header(step.cookie, step.cookie_seconds))
         return response
-    if error := step.context.get("error"):
-        cause = error if error == "passkey_refused" else "wrong_second_factor"
-        request.services.events.emit(SecondFactorRefused(cause, error))
-    else:
-        request.services.events.emit(SecondFactorAsked(step.page))
     query = request.environ.get("QUERY_STRING", "")
-    action = f"{urlsplit(request.services.oauth2.url).path}/authorize/second-factor?{query}"
-    client_id, parameters = authorization.client.client_id, authorization.parameters
-    return step_page(request, step, request.form_tokens.token(query), action, client_id=client_id, query=parameters)
-
-
-def step_page(
-    request: Request, step: Any, form_token: str, action: str, client_id: str = "", **context: Any
-) -> Response:
-    """Render the page of a Step, whose form is sent to `action`. `context` are more variables of the page."""
-    values = {"client_id": client_id, "form_token": form_token, "action": action, **context, **step.context}
-    response: Response = request.page(step.page, step.status, retry_after=step.retry_after, **values)
+    response = request.page(
+        step.page,
+        step.status,
+        form_token=request.form_tokens.token(query),
+        client_id=authorization.client.client_id,
+        retry_after=step.retry_after,
+        query=authorization.parameters,
+        action=f"{urlsplit(request.services.oauth2.url).path}/authorize/second-factor?{query}",
+        **step.context,
+    )
     if step.retry_after:
         response.headers["Retry-After"] = str(step.retry_after)
     return response

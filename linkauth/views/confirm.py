@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 from pyramid.response import Response
 
-from linkauth.events.attempts import STALE, ConfirmationAsked
 from linkauth.oauth2.errors import StorageUnavailableError
 from linkauth.oauth2.requests import AuthorizationRequest
 from linkauth.views.authorize import login_page, sign_in
@@ -25,7 +24,6 @@ def ask(request: Request, authorization: AuthorizationRequest, provider: str, pe
 
     The query of the request is that of the authorization request.
     """
-    request.services.events.emit(ConfirmationAsked(provider))
     confirmation = request.services.confirmations.begin(provider, request.environ.get("QUERY_STRING", ""), person)
     return _page(request, authorization, confirmation)
 
@@ -44,7 +42,6 @@ def confirm(request: Request) -> Response:
         return sign_in(request)
     request.form_tokens.check_origin(request.environ)
     if not request.form_tokens.is_valid(form.get("form_token", ""), query):
-        request.services.events.emit(STALE)
         return ask_again(request, "stale", 400)
     if "cancel" in form:
         raise authorization.access_denied()

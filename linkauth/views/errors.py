@@ -23,8 +23,6 @@ from linkauth.backends import (
     UnknownUser,
     WrongPassword,
 )
-from linkauth.events.attempts import AuthorizationRefused, RequestFailed
-from linkauth.events.types import SignInRefused
 from linkauth.login.admission import Busy
 from linkauth.login.challenges import ChallengeOver, InvalidFields, StartThrottled, WrongCode
 from linkauth.login.registration import AccountCreated
@@ -34,16 +32,15 @@ from linkauth.oauth2.errors import (
     AuthorizationError,
     BearerError,
     ClientRequestError,
+    InvalidClientError,
     StorageUnavailableError,
     UntrustedRequestError,
 )
 from linkauth.views.authorize import is_password_change, login_page, password_page
-from linkauth.views.client_errors import bearer_error, client_request_error, client_throttled
 from linkauth.views.confirm import ask_again, is_confirmation
 from linkauth.views.error_page import error_page
 from linkauth.views.json_errors import RETRY_SECONDS, is_api_request, json_error, path_of, retry_later
 from linkauth.views.recover import RECOVER
-from linkauth.views.refused_attempts import refused_attempt
 from linkauth.views.register import REGISTER
 from linkauth.views.second_factor import is_second_step, shown_again
 from linkauth.views.steps import Steps, is_step
@@ -100,10 +97,14 @@ def account_created(error: AccountCreated, request: Request) -> Response:
 
 
 def throttled(error: Throttled, request: Request) -> Response:
-    if is_api_request(request):
-        return client_throttled(error, request)
-    reason, path = f"too many failures of the {error.of}", path_of(request)
-    event(log, logging.WARNING, "sign-in throttled", reason=reason, path=path, retry_after=error.retry_after)
+    is_api, path = is_api_request(request), path_of(request)
+    what, reason = "client throttled" if is_api else "sign-in throttled", f"too many failures of the {error.of}"
+    event(log, logging.WARNING, what, reason=reason, path=path, retry_after=error.retry_after)
+    if is_api:
+        # the response does not reveal whether the secret was correct
+        response = json_error(request, "invalid_client", "too many failed authentications, retry later", 429)
+        response.headers["Retry-After"] = str(error.retry_after)
+        return response
     return _show_form(request, "throttled", 429, error.retry_after)
 
 
@@ -111,7 +112,6 @@ def busy(error: Busy, request: Request) -> Response:
     # a crowd causes thousands of them
     if _busy_lines.allows("busy"):
         event(log, logging.WARNING, "sign-in refused", reason="too many sign-ins are waiting (linkauth.sign_in_wait)")
-    request.services.events.emit(SignInRefused("busy"))
     return _show_form(request, "busy", 503, error.retry_after)
 
 
@@ -176,20 +176,39 @@ def _completed_page(request: Request, completed: str, retry_after: int) -> Respo
 def authorization_error(error: AuthorizationError, request: Request) -> Response:
     level = logging.INFO if error.error == "access_denied" else logging.WARNING
     event(log, level, "authorization refused", error=error.error, reason=error.log)
-    request.services.events.emit(AuthorizationRefused(error.cause, error.log))
     return Response(status=303, location=error.location)
 
 
 def untrusted_request(error: UntrustedRequestError, request: Request) -> Response:
     event(log, logging.WARNING, "authorization request not trusted", error=error.reason, reason=error.log)
-    request.services.events.emit(AuthorizationRefused(error.reason, error.log))
     return error_page(request, error.reason, 400, same=error.parameters, redirect_uri=error.redirect_uri)
+
+
+def client_request_error(error: ClientRequestError, request: Request) -> Response:
+    # a client that has not noticed the end of a link repeats invalid_grant
+    level = logging.INFO if error.error == "invalid_grant" else logging.WARNING
+    event(log, level, f"{request.method} {path_of(request)} refused", error=error.error, reason=error.log)
+    response = json_error(request, error.error, error.description, error.status)
+    if isinstance(error, InvalidClientError):
+        response.headers["WWW-Authenticate"] = 'Basic realm="linkauth", charset="UTF-8"'
+    return response
+
+
+def bearer_error(error: BearerError, request: Request) -> Response:
+    """Respond with a challenge. A request without a token gets no error code in it (RFC 6750 section 3.1)."""
+    challenge = 'Bearer realm="linkauth"'
+    if error.error:
+        challenge += f', error="{error.error}", error_description="{error.description}"'
+    response = json_error(
+        request, error.error or "unauthorized", error.description or "an access token is required", error.status
+    )
+    response.headers["WWW-Authenticate"] = challenge
+    return response
 
 
 def storage_unavailable(error: StorageUnavailableError, request: Request) -> Response:
     """Respond with 503, which clients cannot mistake for an invalid token. A person sees the form again."""
     event(log, logging.ERROR, "storage failed", reason=str(error), path=path_of(request))
-    request.services.events.emit(RequestFailed("storage", str(error)))
     if is_api_request(request):
         return retry_later(
             json_error(request, "temporarily_unavailable", "the storage is unavailable, retry later", 503)
@@ -207,7 +226,6 @@ def not_found(error: HTTPNotFound, request: Request) -> Response:
         sender = f"client {client.client_id}" if client else "an unknown client"
         advice = f"Your Web Authorization URI must be {request.services.oauth2.url}/authorize"
         log.warning("authorization request from %s received at /token, the two URLs are swapped: %s", sender, advice)
-        request.services.events.emit(AuthorizationRefused("swapped_urls", advice))
         return error_page(request, "swapped_urls", 400, same=[("response_type", "")])
     if route is not None and request.method not in METHODS.get(route.name, (request.method,)):
         return _http_error(request, HTTPMethodNotAllowed("wrong_method"), {"Allow": ", ".join(METHODS[route.name])})
@@ -215,8 +233,6 @@ def not_found(error: HTTPNotFound, request: Request) -> Response:
 
 
 def http_exception(error: HTTPException, request: Request) -> Response:
-    if refused := refused_attempt(error.detail or "", request):
-        request.services.events.emit(refused)
     if error.detail == "insecure_transport":
         path = path_of(request)
         if any(path == pattern for _, pattern, _ in ROUTES):
@@ -233,7 +249,6 @@ def unexpected(error: Exception, request: Request) -> Response:
     """Respond to an unexpected exception with a reference number. The traceback is logged under the same number."""
     reference = secrets.token_hex(4)
     log.error("unexpected error %s", reference, exc_info=error)
-    request.services.events.emit(RequestFailed("unexpected", reference))
     if is_api_request(request):
         return retry_later(json_error(request, "server_error", f"unexpected error {reference}", 500))
     return error_page(request, "unexpected", 500, reference)

@@ -6,32 +6,22 @@ from typing import Any
 
 from pyramid.response import Response
 
-from linkauth.web.forwarded import is_direct
 from linkauth.web.request import Request
-
-RETRY_SECONDS = 5
 
 
 def live(request: Request) -> Response:
-    """Respond with 200 while the process runs. Nothing is checked."""
+    """Respond with 200 while the process runs."""
     return Response(json_body={"alive": True})
 
 
 def ready(request: Request) -> Response:
-    """Respond with 200 if the server should get requests: the storage can be read, and the server does not stop.
+    """Respond with 200 if the storage can be read, and report the state of each backend.
 
-    The response is the last known state, and takes at most a second. A failed backend does not change the status,
-    because introspection does not need backends. Only a probe on this machine or of a trusted proxy sees which parts
-    are well; a request that came through a proxy does not.
+    A failed backend does not change the status, because introspection does not need backends. Raises
+    StorageUnavailableError (503).
     """
-    report = request.services.health.report()
-    body: dict[str, Any] = {"ready": report.is_ready}
-    if is_direct(request.environ, request.services.settings.proxies):
-        body |= {"draining": report.is_draining, "backends": dict(report.backends), **report.parts}
-    response = Response(json_body=body, status=200 if report.is_ready else 503)
-    if not report.is_ready:
-        response.headers["Retry-After"] = str(RETRY_SECONDS)
-    return response
+    request.services.oauth2.check()
+    return Response(json_body={"ready": True, "backends": dict(request.services.sign_in.check())})
 
 
 def includeme(config: Any) -> None:

@@ -6,12 +6,11 @@ from typing import Any
 
 from pyramid.response import Response
 
-from linkauth.views.authorize import foot_link
 from linkauth.web.request import Request
 
 
 def home(request: Request) -> Response:
-    response: Response = request.page("home", links_path=foot_link(request))
+    response: Response = request.page("home")
     return response
 
 

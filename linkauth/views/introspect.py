@@ -6,16 +6,13 @@ from typing import Any
 
 from pyramid.response import Response
 
-from linkauth.events.types import TokenIntrospected
 from linkauth.views.client_requests import client_request
 from linkauth.web.request import Request
 
 
 def introspect(request: Request) -> Response:
     """Return the state of a token as JSON."""
-    state = dict(request.services.oauth2.introspect(client_request(request)))
-    request.services.events.emit(TokenIntrospected(state.get("client_id", ""), state["active"]))
-    return Response(json_body=state)
+    return Response(json_body=dict(request.services.oauth2.introspect(client_request(request))))
 
 
 def includeme(config: Any) -> None:

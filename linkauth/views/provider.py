@@ -12,12 +12,10 @@ from typing import Any
 from pyramid.httpexceptions import HTTPNotFound
 from pyramid.response import Response
 
-from linkauth.events.attempts import STALE, ProviderStarted
 from linkauth.logs import event
 from linkauth.oauth2.errors import StorageUnavailableError
 from linkauth.oauth2.requests import AuthorizationRequest
 from linkauth.sign_ins import InvalidAnswer
-from linkauth.views import links
 from linkauth.views.authorize import login_page, sign_in
 from linkauth.views.completion import complete
 from linkauth.views.confirm import ask
@@ -42,7 +40,6 @@ def go(request: Request) -> Response:
         return sign_in(request)
     request.form_tokens.check_origin(request.environ)
     if not request.form_tokens.is_valid(form.get("form_token", ""), query):
-        request.services.events.emit(STALE)
         return login_page(request, authorization, "stale", 400)
     if "cancel" in form:
         raise authorization.access_denied()
@@ -50,7 +47,6 @@ def go(request: Request) -> Response:
     browser = request.browser_cookies.value(request.environ, mode)
     with request.sign_in_place():
         location = request.services.provider_sign_in.begin(name, visit_of(request), browser)
-    request.services.events.emit(ProviderStarted(name, request.is_embedded))
     return Response(status=303, location=location)
 
 
@@ -67,13 +63,13 @@ def come_back(request: Request) -> Response:
     if "form_token" in posted:
         # a theme that does not know `action` has sent its form to the URL of the page
         _resume(request, _state(query))
-        return links.process(request) if request.own_links else sign_in(request)
+        return sign_in(request)
     parameters = tuple(posted.items()) if request.method == "POST" else query
     # the answer must not be taken for a form of linkauth
     request.form = {}
     returned = _resume(request, _state(parameters))
-    authorization, name = (None, _name(request, "")) if request.own_links else _offered(request)
-    mode = request.offer(authorization.client.client_id if authorization else "").modes[name]
+    authorization, name = _offered(request)
+    mode = request.offer(authorization.client.client_id).modes[name]
     if problem := _problem(request.method, parameters, mode):
         event(log, logging.WARNING, "sign-in at a provider refused", provider=name, reason=problem)
         raise InvalidAnswer(problem)
@@ -83,9 +79,6 @@ def come_back(request: Request) -> Response:
         person = request.services.provider_sign_in.finish(
             name, returned, dict(parameters), browser, request.remote_addr or ""
         )
-    if authorization is None:
-        # nothing is linked, and the person sees only their own links
-        return links.signed_in(request, person)
     if not returned.browser:
         # perhaps it began in the browser of somebody else
         return ask(request, authorization, name, person)
@@ -103,16 +96,10 @@ class SignInUnreadable(Exception):
 def _offered(request: Request) -> tuple[AuthorizationRequest, str]:
     """Return the authorization request and the name of the provider. Raises HTTPNotFound if it is not offered."""
     authorization = request.services.oauth2.parse(request.query)
-    return authorization, _name(request, authorization.client.client_id)
-
-
-def _name(request: Request, client_id: str) -> str:
-    """Return the name of the provider. Raises HTTPNotFound if it is not offered."""
     name = request.matchdict["provider"]
-    is_offered = client_id != "" or request.services.own_links is not None
-    if not is_offered or name not in request.offer(client_id).modes:
+    if name not in request.offer(authorization.client.client_id).modes:
         raise HTTPNotFound("not_found")
-    return name
+    return authorization, name
 
 
 def _resume(request: Request, state: str) -> Any:
@@ -126,8 +113,7 @@ def _resume(request: Request, state: str) -> Any:
         raise SignInUnreadable(str(error)) from None
     if returned is None:
         raise UnknownSignIn
-    # only a sign-in to the page of one's own links has no client
-    request.resume(returned.query, returned.language, own_links=not returned.client_id)
+    request.resume(returned.query, returned.language)
     return returned
 
 

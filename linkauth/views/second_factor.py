@@ -7,7 +7,6 @@ from typing import Any
 from pyramid.httpexceptions import HTTPNotFound
 from pyramid.response import Response
 
-from linkauth.events.attempts import STALE
 from linkauth.oauth2.errors import StorageUnavailableError
 from linkauth.views.authorize import sign_in
 from linkauth.views.completion import second_visit, show_step
@@ -33,13 +32,10 @@ def second_factor(request: Request) -> Response:
         return sign_in(request)
     request.form_tokens.check_origin(request.environ)
     if not request.form_tokens.is_valid(form.get("form_token", ""), request.environ.get("QUERY_STRING", "")):
-        request.services.events.emit(STALE)
         return shown_again(request, "stale")
     if "cancel" in form:
         raise authorization.access_denied()
-    with request.sign_in_place():
-        step = second_step.answer(second_visit(request), form)
-    return show_step(request, authorization, step)
+    return show_step(request, authorization, second_step.answer(second_visit(request), form))
 
 
 def is_second_step(request: Request) -> bool:

@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 from pyramid.httpexceptions import HTTPNotFound
 from pyramid.response import Response
 
-from linkauth.events.attempts import STALE
 from linkauth.login.visit import Visit
 from linkauth.oauth2.requests import AuthorizationRequest
 from linkauth.views.authorize import form_page, sign_in
@@ -78,7 +77,6 @@ class Steps(ABC):
             return sign_in(request)
         request.form_tokens.check_origin(request.environ)
         if not request.form_tokens.is_valid(form.get("form_token", ""), request.environ.get("QUERY_STRING", "")):
-            request.services.events.emit(STALE)
             return self.shown_again(request, "stale", 400)
         if "cancel" in form:
             raise authorization.access_denied()

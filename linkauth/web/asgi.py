@@ -22,7 +22,6 @@ from queue import SimpleQueue
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from linkauth.services.health import Health
 from linkauth.web.bodies import BODY_LIMIT, BODY_SECONDS
 from linkauth.web.quick_requests import QuickRequests
 from linkauth.web.sign_in_threads import RETRY_AFTER_KEY, SignInThreads, is_sign_in
@@ -59,8 +58,7 @@ class UnreadableBody(Exception):
 class Application:
     """An ASGI application that reads the body of each request and then runs `wsgi` in one of `threads` threads.
 
-    `sign_ins` runs the requests of sign-ins. `quick` selects the requests that run in the event loop.
-    `health` says whether the server stops soon. `seconds` is the
+    `sign_ins` runs the requests of sign-ins. `quick` selects the requests that run in the event loop. `seconds` is the
     deadline for a body and `limit` its maximum size in bytes. If the deadline expires, the application receives a body
     that is shorter than its CONTENT_LENGTH. If the body is too long, the application receives one byte more than
     `limit`, or nothing if the CONTENT_LENGTH exceeds the limit.
@@ -72,14 +70,12 @@ class Application:
         threads: int,
         sign_ins: SignInThreads,
         quick: QuickRequests | None = None,
-        health: Health | None = None,
         seconds: float = BODY_SECONDS,
         limit: int = BODY_LIMIT,
     ) -> None:
         self._wsgi = wsgi
         self._sign_ins = sign_ins
         self._quick = quick
-        self._health = health
         self._threads = _ThreadPool(self._respond, threads)
         self._seconds, self._limit = seconds, limit
 
@@ -107,8 +103,7 @@ class Application:
             self._quick.record(time.monotonic() - start)
         else:
             status, headers, body = await self._threads.run(environ)
-        if not complete or (self._health and self._health.is_draining and scope["http_version"].startswith("1")):
-            # the proxy would send its next request on this connection to a server that stops; and without that,
+        if not complete:
             # the rest of the body may still arrive and must not be parsed as a request
             headers = [*headers, (b"connection", b"close")]
         await _send(send, (status, headers, body))

@@ -1,7 +1,4 @@
-"""The cookies of a device: one remembers it after the second factor, and one marks it as known to the throttle.
-
-`login.remembered_devices` and `login.throttle.known_devices` make their values.
-"""
+"""The cookie that remembers a device after the second factor. `login.remembered_devices` makes its value."""
 
 from __future__ import annotations
 
@@ -12,14 +9,14 @@ from linkauth.web.cookies import sent_cookies
 
 
 class DeviceCookie:
-    """Reads and sets the cookie with the name `linkauth-<name>`.
+    """Reads and sets the cookie.
 
     Without https (only in development, on the loopback interface) there is no `__Host-` prefix, which browsers accept
     only with https (RFC 6265bis section 4.1.3.2).
     """
 
-    def __init__(self, https: bool, name: str = "device") -> None:
-        self._name = f"__Host-linkauth-{name}" if https else f"linkauth-{name}"
+    def __init__(self, https: bool) -> None:
+        self._name = "__Host-linkauth-device" if https else "linkauth-device"
         self._secure = "Secure; " if https else ""
 
     def value(self, environ: Mapping[str, Any]) -> str:

@@ -31,8 +31,6 @@ X_FORWARDED_FOR, X_FORWARDED_PROTO = "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_P
 X_FORWARDED_PREFIX, FORWARDED = "HTTP_X_FORWARDED_PREFIX", "HTTP_FORWARDED"
 SOURCE_KEY = "linkauth.source"
 """The key of the RequestSource in the WSGI environ."""
-IS_FORWARDED_KEY = "linkauth.is_forwarded"
-"""The key in the WSGI environ of whether the request had a header of a proxy, trusted or not."""
 _FORWARDED_HEADERS = (
     X_FORWARDED_FOR,
     X_FORWARDED_PROTO,
@@ -130,17 +128,6 @@ def request_source(environ: Mapping[str, Any], proxies: TrustedProxies, header: 
     )
 
 
-def is_direct(environ: Mapping[str, Any], proxies: TrustedProxies) -> bool:
-    """Report whether a request comes from this machine or from a trusted proxy itself, and not through a proxy.
-
-    The tween has applied the forwarded headers to the environ.
-    """
-    source: RequestSource = environ[SOURCE_KEY]
-    peer = address(source.peer)
-    is_here = peer is not None and peer.is_loopback
-    return not environ[IS_FORWARDED_KEY] and (is_here or proxies.trusts(peer))
-
-
 def _find_client(peer: Address | None, hops: list[str], proxies: TrustedProxies) -> tuple[Address | None, int, bool]:
     """Return the client, the number of trusted proxies that the request passed, and whether a proxy named the client.
 
@@ -189,10 +176,9 @@ class ForwardedHeaders:
         if source.scheme:
             environ["wsgi.url_scheme"] = source.scheme
         environ[SOURCE_KEY] = source
-        prefix, environ[IS_FORWARDED_KEY] = "", False
+        prefix = ""
         for name in _FORWARDED_HEADERS:
             if name in environ:
-                environ[IS_FORWARDED_KEY] = True
                 value = environ.pop(name)
                 prefix = value if name == X_FORWARDED_PREFIX and source.trusted else prefix
         if self._path:

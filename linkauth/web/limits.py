@@ -18,9 +18,6 @@ QUERY_LIMIT = 16_384
 """Maximum length of the query in bytes. A state of 4,096 characters takes three times as many if all are escaped."""
 PATH_LIMIT = 1_024
 
-INTERNAL_PATHS = ("/health/", "/metrics")
-"""Prefixes of the paths that monitoring on the same network may request over http."""
-
 
 def check_request(handler: Callable[..., Any], registry: Any) -> Callable[..., Any]:
     """A tween that rejects invalid requests and sets `request.query`."""
@@ -36,7 +33,7 @@ def check_request(handler: Callable[..., Any], registry: Any) -> Callable[..., A
             request.query = decode_pairs(query.encode("latin-1"))
         except UnicodeError:
             raise HTTPBadRequest("not_utf8") from None
-        if https and environ["wsgi.url_scheme"] != "https" and not path.startswith(INTERNAL_PATHS):
+        if https and environ["wsgi.url_scheme"] != "https" and not path.startswith("/health/"):
             raise HTTPForbidden("insecure_transport")
         return handler(request)
 

@@ -10,8 +10,6 @@ from pyramid.tweens import EXCVIEW
 
 from linkauth import logs
 from linkauth.identities import shown_address
-from linkauth.services import services_of
-from linkauth.web.attempt_ids import AttemptIds
 from linkauth.web.forwarded import SOURCE_KEY
 
 ID_LIMIT = 64
@@ -21,7 +19,6 @@ _ID_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 
 def add_log_context(handler: Callable[..., Any], registry: Any) -> Callable[..., Any]:
     """A tween for the context of log lines. Its fields are only computed if something is logged."""
-    attempts = AttemptIds.from_settings(services_of(registry).settings)
 
     def add(request: Any) -> Any:
         environ = request.environ
@@ -31,14 +28,8 @@ def add_log_context(handler: Callable[..., Any], registry: Any) -> Callable[...,
             client_id = dict(request.query).get("client_id", "")
             return client_id if request.services.oauth2.client(client_id) else ""
 
-        def attempt() -> str:
-            """Return the id of the attempt to link; "" for requests of clients, which may have a query by mistake."""
-            is_of_browser = request.method == "GET" or environ.get("PATH_INFO", "").startswith("/authorize")
-            return attempts.of(request.query, environ.get("REMOTE_ADDR") or "") if is_of_browser else ""
-
         with logs.context(
             client=client,
-            attempt=attempt,
             request=lambda: request_id(environ),
             address=lambda: shown_address(environ.get("REMOTE_ADDR") or ""),
         ):

@@ -12,7 +12,6 @@ from pyramid.response import Response
 from linkauth.config.scopes import scope_key
 from linkauth.config.settings import Settings
 from linkauth.themes import languages
-from linkauth.themes.opening import DEFAULT_THEME
 from linkauth.themes.static_files import StaticFile
 from linkauth.themes.theme import Theme
 
@@ -49,11 +48,6 @@ class Pages:
     def theme(self, query: Sequence[tuple[str, str]]) -> Theme:
         """Return the theme of the client that the query names, or the default theme."""
         return self._themes[self._names.get(dict(query).get("client_id", ""), self._names[""])]
-
-    def links_theme(self) -> Theme:
-        """Return the theme of the pages of a person's own links: that of the site, or the default theme."""
-        theme = self._themes[self._names[""]]
-        return theme if theme.has_links_pages else self._themes.get(DEFAULT_THEME, theme)
 
     def language(self, theme: Theme, query: Sequence[tuple[str, str]], accept_language: str) -> str:
         """Return the language tag of a page, which is one of the theme's languages.

@@ -45,10 +45,6 @@ class Request(Protocol):
     """The fields of the form body; empty for a GET request. Reading it raises the exceptions of `read_form`."""
     action: str
     """The URL to which the forms of the page are sent, if it is not the URL of the page; otherwise ""."""
-    own_links: bool
-    """Whether the pages of this request are those of the person's own links."""
-    links_path: str
-    """The path of the page of a person's own links."""
 
     @property
     def services(self) -> Services: ...
@@ -60,8 +56,6 @@ class Request(Protocol):
     def forwarded_headers(self) -> ForwardedHeaders: ...
     @property
     def device_cookie(self) -> DeviceCookie: ...
-    @property
-    def known_device_cookie(self) -> DeviceCookie: ...
     @property
     def method(self) -> str: ...
     @property
@@ -91,15 +85,11 @@ class Request(Protocol):
     def offer(self, client_id: str) -> SignInOffer:
         """Return what the login page of a registered client offers."""
 
-    def resume(self, query: str, language: str, own_links: bool = False) -> None:
+    def resume(self, query: str, language: str) -> None:
         """Continue with the authorization request of a raw query string, which the URL of this request need not have.
 
-        `language` is the language of its pages. Their forms are then sent to /authorize with this query, or with
-        `own_links` to /links.
+        `language` is the language of its pages. Their forms are then sent to /authorize with this query.
         """
-
-    def begin_own_links(self) -> None:
-        """Make the pages of this request those of the person's own links, which have no client."""
 
     def sign_in_place(self) -> AbstractContextManager[None]:
         """Context of a sign-in. Raises Busy on entry if too many sign-ins are waiting."""
@@ -119,15 +109,12 @@ class WebRequest(pyramid.request.Request):  # type: ignore[misc]
     browser_cookies: BrowserCookies
     offers: Mapping[str, SignInOffer]
     authorize_path: str
-    links_path: str
     forwarded_headers: ForwardedHeaders
     device_cookie: DeviceCookie
-    known_device_cookie: DeviceCookie
     pages: Pages
     query: Sequence[tuple[str, str]] = ()
     completed = ""
     action = ""
-    own_links = False
 
     @reify
     def form(self) -> Mapping[str, str]:
@@ -150,17 +137,12 @@ class WebRequest(pyramid.request.Request):  # type: ignore[misc]
     def offer(self, client_id: str) -> SignInOffer:
         return self.offers[client_id]
 
-    def begin_own_links(self) -> None:
-        self.own_links, self.theme = True, self.pages.links_theme()
-        self.language = self.pages.language(self.theme, self.query, self.environ.get("HTTP_ACCEPT_LANGUAGE", ""))
-
-    def resume(self, query: str, language: str, own_links: bool = False) -> None:
+    def resume(self, query: str, language: str) -> None:
         # as browsers send it when a form is posted to `action` (WHATWG URL, special-query percent-encode set)
         self.environ["QUERY_STRING"] = encoded = quote(query.encode("latin-1"), safe=_QUERY_CHARACTERS)
         self.query = decode_pairs(encoded.encode("ascii"))
-        self.own_links = own_links
-        self.action = f"{self.links_path if own_links else self.authorize_path}?{encoded}"
-        self.theme = self.pages.links_theme() if own_links else self.pages.theme(self.query)
+        self.action = f"{self.authorize_path}?{encoded}"
+        self.theme = self.pages.theme(self.query)
         is_known = language in self.theme.languages
         accepted = self.environ.get("HTTP_ACCEPT_LANGUAGE", "")
         self.language = language if is_known else self.pages.language(self.theme, self.query, accepted)
@@ -181,14 +163,12 @@ def includeme(config: Any) -> None:
     settings = services.settings
     attributes = {
         "services": services,
-        "form_tokens": FormTokens(settings.secret, settings.public_url, services.clock, settings.previous_secrets),
+        "form_tokens": FormTokens(settings.secret, settings.public_url, previous_secrets=settings.previous_secrets),
         "browser_cookies": BrowserCookies(settings.https),
         "offers": sign_in_offers(services),
         "authorize_path": f"{urlsplit(settings.public_url).path}/authorize",
-        "links_path": f"{urlsplit(settings.public_url).path}/links",
         "forwarded_headers": ForwardedHeaders.from_settings(settings),
         "device_cookie": DeviceCookie(settings.https),
-        "known_device_cookie": DeviceCookie(settings.https, "known"),
         "pages": Pages.from_settings(settings, services.themes),
     }
     config.set_request_factory(type("Request", (WebRequest,), attributes))

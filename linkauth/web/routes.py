@@ -14,9 +14,6 @@ ROUTES = (
     ("return", "/authorize/return/{provider}", ("GET", "POST")),
     ("confirm", "/authorize/confirm", ("GET", "POST")),
     ("second_factor", "/authorize/second-factor", ("GET", "POST")),
-    # a person's own page
-    ("links", "/links", ("GET", "POST")),
-    ("links_go", "/links/go/{provider}", ("GET", "POST")),
     ("token", "/token", ("POST",)),
     # for platforms that require a separate URL for refresh requests
     ("token_refresh", "/token/refresh", ("POST",)),
@@ -31,11 +28,10 @@ ROUTES = (
     ("deny_list", "/.well-known/revoked-tokens", ("GET",)),
     ("health_live", "/health/live", ("GET",)),
     ("health_ready", "/health/ready", ("GET",)),
-    ("metrics", "/metrics", ("GET",)),
     ("static", "/static/{theme}/{name}", ("GET",)),
 )
 METHODS = {name: methods for name, _, methods in ROUTES}
-API_PATHS = ("/introspect", "/token", "/revoke", "/userinfo", "/ifttt/", "/health/", "/metrics", "/.well-known/")
+API_PATHS = ("/introspect", "/token", "/revoke", "/userinfo", "/ifttt/", "/health/", "/.well-known/")
 """Prefixes of the paths whose errors are JSON. The errors of all other paths are pages."""
 
 

@@ -32,17 +32,9 @@ class SignInOffer:
 
 
 def sign_in_offers(services: Services) -> Mapping[str, SignInOffer]:
-    """Return the offers by client_id. That of "" is for the page of a person's own links: whatever a client offers."""
+    """Return the offers by client_id."""
     clients = services.settings.clients.items()
-    offers = {client.client_id or name: _offer(services.settings, services, client) for name, client in clients}
-    return {**offers, "": _union(services, offers)}
-
-
-def _union(services: Services, offers: Mapping[str, SignInOffer]) -> SignInOffer:
-    buttons = {button.name: button for offer in offers.values() for button in offer.buttons}
-    modes = {name: mode for offer in offers.values() for name, mode in offer.modes.items()}
-    ordered = tuple(buttons[named.name] for named in services.providers if named.name in buttons)
-    return SignInOffer(any(offer.password_form for offer in offers.values()), ordered, modes)
+    return {client.client_id or name: _offer(services.settings, services, client) for name, client in clients}
 
 
 def _offer(settings: Settings, services: Services, client: ClientSettings) -> SignInOffer:

@@ -31,23 +31,21 @@ waits longer for the next refusal, instead of taking the time of the hashes."""
 REFUSAL_BURST = 0.25
 """The CPU time in seconds that refusals may take at once, after a time without refusals."""
 
-_STEPS = ("recover", "register", "confirm", "second-factor")
-_PATHS = ("/authorize", "/links", *(f"/authorize/{step}" for step in _STEPS))
-GO_PATHS, RETURN_PATH = ("/authorize/go/", "/links/go/"), "/authorize/return/"
+_PATHS = ("/authorize", "/authorize/recover", "/authorize/register", "/authorize/confirm")
+GO_PATH, RETURN_PATH = "/authorize/go/", "/authorize/return/"
 Job = Callable[[int], None]
 """Processes one request; the argument is the value of RETRY_AFTER_KEY."""
 
 
 def is_sign_in(method: str, path: str) -> bool:
-    """Report whether a request signs somebody in, or is a later step of a sign-in, a recovery or a registration.
+    """Report whether a request signs somebody in, or is a step of a recovery, registration or sign-in at a provider.
 
     `path` may begin with the path of the public URL.
     """
     # Pyramid's pattern of the route also matches a path with a line feed at its end
     if method == "POST" and path.removesuffix("\n").endswith(_PATHS):
         return True
-    is_start = method == "POST" and any(each in path for each in GO_PATHS)
-    return is_start or (method in ("GET", "POST") and RETURN_PATH in path)
+    return (method == "POST" and GO_PATH in path) or (method in ("GET", "POST") and RETURN_PATH in path)
 
 
 @contextmanager
@@ -83,7 +81,6 @@ class SignInThreads:
 
     @classmethod
     def from_services(cls, services: Services, threads: int) -> SignInThreads:
-        services.provider_sign_in.share_threads(threads)
         proxies, header = services.settings.proxies, services.settings.forwarded_header
         return cls(services.admission, lambda environ: request_source(environ, proxies, header).address, threads)
 
@@ -105,9 +102,9 @@ class SignInThreads:
                     self._refusing = threading.Thread(target=self._refuse, name="refusals", daemon=True)
                     self._refusing.start()
 
-    def close(self, wait: bool = True) -> None:
-        """Drop the waiting sign-ins, and with `wait`, wait for the running ones."""
-        self._executor.shutdown(wait, cancel_futures=True)
+    def close(self) -> None:
+        """Wait for the running sign-ins, and drop those that still wait."""
+        self._executor.shutdown(cancel_futures=True)
 
     def _admit(self, address: str, job: Job) -> None:
         ticket = self._admission.enter(address)

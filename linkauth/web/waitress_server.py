@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from queue import SimpleQueue
 from typing import Any
 
-from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
@@ -18,9 +17,7 @@ from waitress.server import BaseWSGIServer, create_server
 from waitress.task import ThreadedTaskDispatcher, WSGITask
 
 from linkauth.services import Services
-from linkauth.services.health import Health
 from linkauth.web.bodies import BODY_LIMIT, BODY_SECONDS
-from linkauth.web.draining import FINISH_SECONDS
 from linkauth.web.forwarded import FORWARDED, X_FORWARDED_FOR
 from linkauth.web.listening import text_of
 from linkauth.web.open_files import raise_file_limit
@@ -58,9 +55,6 @@ class Task(WSGITask):  # type: ignore[misc]
     """A request. Its environ has RETRY_AFTER_KEY if it is a sign-in."""
 
     def get_environment(self) -> dict[str, Any]:
-        if self.channel.is_draining():
-            # the proxy would send its next request on this connection
-            self.request.headers["CONNECTION"] = "close"
         environ: dict[str, Any] = super().get_environment()
         if (retry_after := getattr(self.request, "retry_after", None)) is not None:
             environ[RETRY_AFTER_KEY] = retry_after
@@ -81,15 +75,6 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     """Whether the next request is a sign-in that waits for a thread."""
     _timed_request: Any = None
     _started_at = 0.0
-
-    def is_draining(self) -> bool:
-        """Report whether the server stops soon."""
-        health: Health | None = getattr(self.server, "health", None)
-        return health is not None and health.is_draining
-
-    def is_busy(self) -> bool:
-        """Report whether a request is incomplete or has no complete response yet."""
-        return bool(self.requests or self.request is not None or self.total_outbufs_len)
 
     def readable(self) -> bool:
         """Report whether to read from the socket. The server loop calls this at least once a second."""
@@ -194,22 +179,17 @@ class Connections(dict[int, Any]):
         del self[descriptor]
         self._waiting.add(channel)
 
-    def are_busy(self) -> bool:
-        """Report whether some connection has a request in progress."""
-        return bool(self._waiting) or any(isinstance(each, Channel) and each.is_busy() for each in self.values())
-
     def resume(self, channel: Channel) -> None:
         """Include a connection from the next iteration on. All threads may call this."""
         self._resumed.put(channel)
 
 
 class Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]
-    """Passes sign-ins to their own threads. `finish` is called before the threads are stopped."""
+    """Passes sign-ins to their own threads."""
 
     def __init__(self, sign_ins: SignInThreads) -> None:
         super().__init__()
         self._sign_ins = sign_ins
-        self.finish: Callable[[], None] = lambda: None
 
     def add_task(self, task: Channel) -> None:
         if task.is_sign_in():
@@ -219,8 +199,7 @@ class Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]
             super().add_task(task)
 
     def shutdown(self, cancel_pending: bool = True, timeout: int = 5) -> Any:
-        self.finish()
-        self._sign_ins.close(wait=False)
+        self._sign_ins.close()
         return super().shutdown(cancel_pending, timeout)
 
 
@@ -239,34 +218,23 @@ def listen(
     # waitress would log a line for each request that waits for a thread, which makes an overload worse
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     dispatcher = Dispatcher(SignInThreads.from_services(services, adjustments.threads))
-    connections = Connections()
-    server = create_server(application, connections, _dispatcher=dispatcher, **settings)
+    server = create_server(application, Connections(), _dispatcher=dispatcher, **settings)
     dispatcher.set_thread_count(adjustments.threads)
-    found = [server] if isinstance(server, BaseWSGIServer) else list(server.map.values())
-    listeners = [each for each in found if isinstance(each, BaseWSGIServer)]
+    listeners = [server] if isinstance(server, BaseWSGIServer) else list(server.map.values())
     for listener in listeners:
-        listener.channel_class, listener.health = Channel, services.health
+        if isinstance(listener, BaseWSGIServer):
+            listener.channel_class = Channel
 
     def run() -> None:
         services.start()
         services.log_backends()
         server.run()
 
-    def finish() -> None:
-        """Accept no connection any more, and complete the requests in progress, for FINISH_SECONDS at most."""
-        for listener in listeners:
-            # not its own close(), because its trigger wakes the loop
-            wasyncore.dispatcher.close(listener)
-        deadline = time.monotonic() + FINISH_SECONDS
-        while connections.are_busy() and time.monotonic() < deadline:
-            wasyncore.loop(0.1, use_poll=True, map=connections, count=1)
-
-    dispatcher.finish = finish
-
     def close() -> None:
         dispatcher.shutdown()
         for listener in listeners:
-            listener.close()
+            if isinstance(listener, BaseWSGIServer):
+                listener.close()
 
     return _addresses(server), run, close
 

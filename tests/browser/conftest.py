@@ -35,7 +35,7 @@ FONTS = {
 PHONE = {"width": 360, "height": 740}
 EXTRA_SERVERS = (
     *("ad_server", "account_server", "sign_in_server", "second_factor_server", "optional_server", "posting_server"),
-    *("buttons_server", "openid"),
+    "openid",
 )
 """Fixtures of servers that only some tests use."""
 TIMEOUT = 60_000

@@ -25,8 +25,7 @@ class Visitor:
     """
 
     def __init__(self, context: BrowserContext, origins: tuple[str, ...]) -> None:
-        # set at a sign-in, and never needed
-        self.permitted_cookies: tuple[str, ...] = ("linkauth-known",)
+        self.permitted_cookies: tuple[str, ...] = ()
         self.context = context
         self.faults: list[str] = []
         self.requests: list[Request] = []

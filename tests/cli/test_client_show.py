@@ -69,19 +69,6 @@ def test_the_fields_of_the_alexa_console(show: Show) -> None:
     assert len(implicit["Alexa Redirect URLs"]) == 3
 
 
-def test_of_two_secrets_the_next_one_belongs_into_the_console(show: Show) -> None:
-    following = "e3a91f7705c2b84d66f0"
-    hidden = show("rides", client__rides__next_secret=following)
-    assert fields(hidden.output)["Your Secret"] == ["(hidden; --secret shows it)"]
-    assert "the value of linkauth.client.rides.next_secret. linkauth accepts it, and still" in notes(hidden.output)
-    shown = show("rides", "--secret", client__rides__next_secret=following)
-    assert fields(shown.output)["Your Secret"] == [following]
-    request = show("rides", "--smapi", "--secret", client__rides__next_secret=following)
-    assert f'"clientSecret": "{following}"' in request.output
-    assert SECRET not in hidden.output + shown.output + request.output
-    assert following not in hidden.output
-
-
 def test_hosts_that_the_theme_itself_names_are_in_the_domain_list(
     show: Show, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,10 +55,8 @@ def account_requests() -> dict[str, str]:
 PLANTED = {
     "secret": SECRETS["secret"],
     "previous_secrets": SECRETS["previous_secrets"],
-    "database_replica": f"postgresql+psycopg://reader:{encoded(SECRETS['database_replica'])}@{UNREACHABLE}/links",
     "database": f"postgresql+psycopg://reader:{encoded(SECRETS['database'])}@{UNREACHABLE}/links",
     "client.alexa.secret": SECRETS["client.alexa.secret"],
-    "client.alexa.next_secret": SECRETS["client.alexa.next_secret"],
     "backend.staff.url": f"mariadb+pymysql://reader:{encoded(SECRETS['backend.staff.url'])}@{UNREACHABLE}/people",
     "backend.staff.fallback_urls": f"mariadb://r:{encoded(SECRETS['backend.staff.fallback_urls'])}@{UNREACHABLE}/x"
     f" mariadb://r:{encoded(SECRETS['backend.staff.fallback_urls'])}@{UNREACHABLE}/y",
@@ -78,9 +76,6 @@ PLANTED = {
     "backend.corp.bind_password": SECRETS["backend.corp.bind_password"],
     "sign_in.login.client_secret": SECRETS["sign_in.login.client_secret"],
     "mail.password": SECRETS["mail.password"],
-    "throttle.storage": f"redis://:{encoded(SECRETS['throttle.storage'])}@{UNREACHABLE}/0",
-    "metrics": "token",
-    "metrics_token": SECRETS["metrics_token"],
     "backend.legacy.account_header.X-Key": SECRETS["backend.legacy.account_header"],
     "backend.legacy.account_url": f"https://{UNREACHABLE}/api?key={encoded(SECRETS['backend.legacy.account_url'])}",
     **account_requests(),

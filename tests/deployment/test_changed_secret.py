@@ -81,14 +81,6 @@ def test_doctor_fails_for_unreadable_keys(ini: Path) -> None:
     assert output.splitlines()[-1] == "1 failed"
 
 
-def test_doctor_says_that_a_client_has_two_secrets(ini: Path) -> None:
-    write(ini, client__home__next_secret="f0b7c2d94e6a4c1d8a53c1e7")
-    output = run_command("doctor", "--offline", ini)
-    (line,) = [line for line in output.splitlines() if "next_secret" in line]
-    assert line.startswith("warning")
-    assert "linkauth accepts two secrets of this client" in line
-
-
 def test_a_start_fails_for_unreadable_keys_if_a_client_uses_jwts(
     ini: Path, make_app: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:

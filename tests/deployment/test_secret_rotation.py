@@ -176,7 +176,7 @@ def test_two_servers_change_their_secret_under_load_without_an_error(tmp_path: P
         load(both, new)
         both.stop()
         reseal_output = CliRunner().invoke(main, ["keys", "reseal", str(tmp_path / "new/served.ini")])
-        assert reseal_output.stdout == "1 key(s) resealed\n"
+        assert reseal_output.output == "1 key(s) resealed\n"
         assert readable_with(database, FORMER, NEW) == [False, True]
         load(new, new)
     finally:

@@ -74,10 +74,9 @@ def test_a_failed_start_closes_each_backend_once(
 ) -> None:
     for step in (
         "open_themes",
-        "open_throttle",
+        "_create_throttle",
         "open_engine",
-        "DatabasePreparation",
-        "parts_of",
+        "require_current",
         "key_store",
         "_create_issuer",
         "SignIn",

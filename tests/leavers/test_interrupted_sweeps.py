@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine, update
 
-from linkauth.login import leaver_look_ups
+from linkauth.login import leaver_sweep
 from linkauth.login.leavers import LeaseLost
 from linkauth.storage import LeaverSweeps
 from linkauth.storage.tables import leases
@@ -21,7 +21,7 @@ def test_a_backend_that_is_down_from_the_beginning_is_asked_a_few_times(
     directory.is_down = True
     report = sweep()
     assert (report.outcome, report.problem) == ("unavailable", "BackendUnavailable: connection refused")
-    assert len(directory.asked) == leaver_look_ups.FIRST_FAILURES
+    assert len(directory.asked) == leaver_sweep.FIRST_FAILURES
     directory.is_down = False
     directory.answers["000"] = None
     assert sweep().outcome == "finished"

@@ -20,7 +20,7 @@ from linkauth.backends import (
 from linkauth.login.dispatch import NamedBackend
 from linkauth.login.leaver_sweep import LeaverSweep, SweepOptions, SweepReport
 from linkauth.storage import LeaverSweeps, open_engine, upgrade
-from linkauth.storage.tables import leases, leaver_sweeps, leavers, links, watches
+from linkauth.storage.tables import leases, leaver_sweeps, leavers, links
 
 NOW = 1_900_000_000
 
@@ -84,7 +84,7 @@ def empty_engine(url: str) -> Engine:
     engine = open_engine(url, for_operator=True)
     upgrade(engine)
     with engine.begin() as connection:
-        for table in (links, leavers, leaver_sweeps, leases, watches):
+        for table in (links, leavers, leaver_sweeps, leases):
             connection.execute(delete(table))
     return engine
 

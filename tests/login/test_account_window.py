@@ -31,7 +31,7 @@ def app(make_app: Callable[..., Any]) -> TestApp:
     """The app with few permitted failures per account and a throttle whose clock does not move."""
     settings = {"throttle__account_failures": str(LIMIT), "throttle__account_window": str(WINDOW)}
     wsgi_app = make_app(**settings, throttle__address_failures="100000")
-    throttle_of(wsgi_app).set_clock(lambda: 1_000_000.0)
+    throttle_of(wsgi_app)._clock = lambda: 1_000_000.0
     return https(wsgi_app)
 
 
@@ -95,9 +95,9 @@ def test_right_password_is_refused_until_window_ends(app: TestApp, caplog: pytes
     assert login(app, query(), "ada@example.com", RIGHT).status == 403
     assert "too many failures of the account" in caplog.text
     assert RIGHT not in caplog.text
-    throttle_of(app.app).set_clock(lambda: 1_000_000.0 + WINDOW - 1)
+    throttle_of(app.app)._clock = lambda: 1_000_000.0 + WINDOW - 1
     assert login(app, query(), "ada@example.com", RIGHT).status == 403
-    throttle_of(app.app).set_clock(lambda: 1_000_000.0 + WINDOW)
+    throttle_of(app.app)._clock = lambda: 1_000_000.0 + WINDOW
     assert "access_token" in redirect_parameters(login(app, query(), "ada@example.com", RIGHT))
     # a success clears the failures of the account
     for _ in range(LIMIT - 1):
@@ -108,10 +108,10 @@ def test_right_password_is_refused_until_window_ends(app: TestApp, caplog: pytes
 def test_throttled_attempts_do_not_extend_wait_of_account(app: TestApp) -> None:
     for _ in range(LIMIT):
         login(app, query(), "ada", "a wrong one")
-    throttle_of(app.app).set_clock(lambda: 1_000_000.0 + WINDOW - 1)
+    throttle_of(app.app)._clock = lambda: 1_000_000.0 + WINDOW - 1
     for _ in range(LIMIT - 1):
         assert login(app, query(), "ada@example.com", "a wrong one").status == 403
-    throttle_of(app.app).set_clock(lambda: 1_000_000.0 + WINDOW)
+    throttle_of(app.app)._clock = lambda: 1_000_000.0 + WINDOW
     assert "access_token" in redirect_parameters(login(app, query(), "ada@example.com", RIGHT))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.alexa import HERE, Alexa
+from tests.alexa import Alexa
 from tests.conftest import HIGH_THROTTLE_LIMITS, STAFF_SETTINGS, https
 from tests.web.raw_requests import login, query, redirect_parameters
 
@@ -96,7 +96,7 @@ def test_users_of_login_api_can_link(app: Any, api: Any) -> None:
         response = login(app, query(), username, password)
         assert response.status == 403
         assert "access_token" not in str(response.headers)
-    assert app.get("/health/ready", status=200, extra_environ=HERE).json["backends"] == {"legacy": True}
+    assert app.get("/health/ready", status=200).json["backends"] == {"legacy": True}
     api.down = True
     response = login(app, query(), "ada", PEOPLE["ada"][0])
     assert response.status == 503

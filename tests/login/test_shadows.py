@@ -16,7 +16,7 @@ from sqlalchemy import text
 from linkauth.login import shadows
 from linkauth.login.shadows import QUEUE_SIZE, THREADS, AcceptedSignIn
 from linkauth.storage.tables import comparisons
-from tests.alexa import HERE, Alexa
+from tests.alexa import Alexa
 from tests.backends.scripted import ERRORS, NEW, PASSWORD
 from tests.backends.shadow_app import DEADLINE, ShadowApp, wait_for
 from tests.web.raw_requests import form_token, post, query, redirect_parameters
@@ -132,7 +132,7 @@ def test_accepts_applies_to_shadow(make_shadow_app: Callable[..., ShadowApp]) ->
 
 
 def test_health_does_not_include_shadow(shadow_app: ShadowApp) -> None:
-    ready = shadow_app.app.get("/health/ready", status=200, extra_environ=HERE).json
+    ready = shadow_app.app.get("/health/ready", status=200).json
     assert set(ready["backends"]) == {"corp"}
 
 

@@ -10,7 +10,7 @@ from urllib.parse import quote_plus
 import pytest
 from webtest import TestApp
 
-from linkauth.login.throttle.buckets import CLIENT_GLOBAL_FACTOR
+from linkauth.login.throttle import CLIENT_GLOBAL_FACTOR
 from tests.alexa import basic
 from tests.conftest import https
 from tests.protocol.flow import HOME, Skill, assert_refused

@@ -18,7 +18,6 @@ from linkauth.logs import JSONFormatter
 from linkauth.services import services_of
 from linkauth.storage import LinkAdmin, LinkFilter
 from linkauth.views import errors
-from linkauth.web.attempt_ids import AttemptIds
 from linkauth.web.log_rate_limit import LogRateLimit
 from tests.alexa import Alexa, https
 from tests.protocol.flow import Skill
@@ -76,11 +75,10 @@ def test_a_made_link_and_a_refused_and_a_throttled_sign_in_name_everything(
     make: Callable[..., Alexa], lines: Lines
 ) -> None:
     alexa = make()
-    attempt = AttemptIds(SECRET).of(alexa.parameters.items(), PHONE)
-    common = {"client": "alexa", "attempt": attempt, "request": "id-of-the-proxy", **hashed()}
+    common = {"client": "alexa", "request": "id-of-the-proxy", **hashed()}
     alexa.link("ADA")
     made = lines.of("link made")
-    assert made == {"level": "info", **common, "backend": "staff", "grant": "implicit", "link": 1}
+    assert made == {"level": "info", **common, "backend": "staff", "grant": "implicit"}
     alexa.submit("ada@example.com", RIGHT, status=303)
     # the name as typed differs from the stored one
     assert lines.lines[-1]["name"] == made["name"]
@@ -282,10 +280,7 @@ def test_the_message_has_the_fields_for_other_formatters(
     make: Callable[..., Alexa], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    alexa = make()
-    alexa.submit("ada", "wrong", status=403)
+    make().submit("ada", "wrong", status=403)
     (message,) = [each.getMessage() for each in caplog.records if "sign-in refused" in each.getMessage()]
-    attempt = AttemptIds(SECRET).of(alexa.parameters.items(), PHONE)
-    fields = f'backend=staff reason="wrong password" client=alexa attempt={attempt} request=id-of-the-proxy'
-    fields += f" address={hashed()['address']}"
+    fields = f'backend=staff reason="wrong password" client=alexa request=id-of-the-proxy address={hashed()["address"]}'
     assert message == f"sign-in refused: {fields} name={hashed()['name']}"

@@ -96,7 +96,7 @@ def test_a_reset_also_ends_a_sign_in_that_has_just_enrolled(site: Site) -> None:
     browser.sign_in()
     assert browser.set_up() == "recovery_codes"
     admin = SecondFactorAdmin(site.services.engine, site.services.settings.secret)
-    assert admin.remove("staff", "1")
+    assert admin.remove("staff", "1", "operator")
     assert browser.send("saved") == "second_factor_setup"
     assert site.links() == 0
 

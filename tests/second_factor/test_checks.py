@@ -136,7 +136,7 @@ def test_a_reset_by_an_operator_counts_at_once(site: Site) -> None:
     assert browser.sign_in() == "second_factor"
     settings = site.services.settings
     admin = SecondFactorAdmin(site.services.engine, settings.secret)
-    assert admin.remove("staff", admin.find("ada")[0]["subject"])
+    assert admin.remove("staff", admin.find("ada")[0]["subject"], "operator")
     assert browser.send(code=browser.code()) == "second_factor_setup"
     assert site.links() == 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import logging
 from collections.abc import Callable
@@ -11,7 +12,6 @@ import pytest
 from click.testing import CliRunner
 
 from linkauth.cli import main
-from linkauth.cli.operator import system_account
 from tests.conftest import ROOT
 from tests.second_factor.browser import Site
 
@@ -53,7 +53,6 @@ def test_list_counts_and_show_finds_a_person_by_every_name(site: Site, ini: Path
         assert (found["backend"], found["subject"], found["username"], found["codes_left"]) == ("staff", "1", "ada", 10)
         assert found["enrolled_at"].endswith("Z")
         assert found["no_code_before_at"] is None
-        assert (found["passkeys"], found["passkey_added_at"], found["passkey_used_at"]) == (0, None, None)
     assert "nobody of that name" in linkauth("second-factor", "show", ini, "konrad", expect=1)
 
 
@@ -66,8 +65,8 @@ def test_reset_asks_first_and_then_the_person_enrols_again(
     with caplog.at_level(logging.WARNING):
         output = linkauth("second-factor", "reset", ini, "ada", "--yes")
     assert output.startswith("staff:1: the second factor, recovery codes, passkeys and remembered devices are removed")
-    (record,) = [each for each in caplog.records if each.getMessage().startswith("admin.second_factor_reset")]
-    assert f"operator={system_account()} " in record.getMessage()
+    (record,) = [each for each in caplog.records if each.getMessage().startswith("second factor removed")]
+    assert f"operator={getpass.getuser()}" in record.getMessage()
     assert "nobody of that name" in linkauth("second-factor", "reset", ini, "ada", "--yes", expect=1)
     assert browser.sign_in() == "second_factor_setup"
     assert browser.set_up() == "recovery_codes"
@@ -81,10 +80,7 @@ def test_commands_that_cannot_read_a_secret_still_reset(site: Site, ini: Path) -
 
 def test_doctor_and_reseal_follow_a_rotation_of_the_secret(site: Site, ini: Path) -> None:
     site.browser().enrol("ada")
-    output = linkauth("doctor", "--offline", ini)
-    assert "1 people; asked for by alexa" in output
-    # SQLite has no other clock to compare with
-    assert "UTC, not compared with another clock" in output
+    assert "1 people; asked for by alexa" in linkauth("doctor", "--offline", ini)
     change(ini, secret=OTHER_SECRET)
     assert "linkauth.secret cannot decrypt 1 of them" in linkauth("doctor", "--offline", ini, expect=1)
     rotating = f"linkauth.secret = {OTHER_SECRET}\n"

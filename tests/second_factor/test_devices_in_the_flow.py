@@ -46,7 +46,7 @@ def test_a_reset_ends_remembered_devices(make_site: Callable[..., Site]) -> None
     browser.sign_in()
     browser.send(code=browser.code(), remember="1")
     admin = SecondFactorAdmin(site.services.engine, site.services.settings.secret)
-    assert admin.remove("staff", "1")
+    assert admin.remove("staff", "1", "operator")
     assert browser.sign_in() == "second_factor_setup"
     assert browser.set_up() == "recovery_codes"
     assert browser.send("saved") == "linked"

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import parse_qs, unquote, urlsplit
 
-import pytest
 from bs4 import BeautifulSoup
 
-from linkauth.oauth2.errors import StorageUnavailableError
-from linkauth.storage import SecondFactorAdmin
 from tests.second_factor.browser import Browser, Site, error_of, field_of, form_of, recovery_codes
 
 OPTIONAL = {"client__alexa__second_factor": "optional"}
@@ -147,43 +144,6 @@ def test_two_sign_ins_of_one_person_enrol_one_second_factor(site: Site) -> None:
     site.clock.ahead += 30
     second.secret = first.secret
     assert second.send(code=second.code()) == "linked"
-
-
-@pytest.mark.parametrize("broken", ["put", "take"])
-def test_the_recovery_codes_are_shown_even_if_the_storage_fails_after_the_enrolment(
-    site: Site, monkeypatch: pytest.MonkeyPatch, broken: str
-) -> None:
-    browser = site.browser()
-    browser.sign_in()
-    with monkeypatch.context() as patched:
-        patched.setattr(site.services.pending, broken, unavailable)
-        assert browser.set_up() == "second_factor"
-        assert browser.page.status_int == 503
-    assert site.enrolled() == 1
-    # the page that the browser goes back to, with the same form
-    assert browser.send(code=browser.code()) == "recovery_codes"
-    codes = recovery_codes(browser.page)
-    assert len(set(codes)) == 10
-    assert browser.send("saved") == "linked"
-    for code in codes[:2]:
-        browser.sign_in()
-        assert browser.send(method="recovery_code", code=code) == "linked"
-    assert site.links() == 3
-
-
-def test_who_has_set_up_another_second_factor_meanwhile_must_use_it(site: Site) -> None:
-    """After a reset, a thief who knows the password must not profit from an enrolment of the thief."""
-    thief, owner = site.browser(), site.browser()
-    thief.sign_in()
-    assert thief.set_up() == "recovery_codes"
-    SecondFactorAdmin(site.services.engine, site.services.settings.secret).remove("staff", "1")
-    owner.enrol()
-    assert thief.send("saved") == "second_factor"
-    assert site.links() == 1
-
-
-def unavailable(*_: object, **__: object) -> None:
-    raise StorageUnavailableError("the database is locked")
 
 
 def test_a_recovery_code_works_once_in_any_spelling(site: Site) -> None:

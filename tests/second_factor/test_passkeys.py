@@ -12,8 +12,6 @@ import pyotp
 import pytest
 from webtest import TestApp
 
-from linkauth.services import services_of
-from linkauth.storage import SecondFactorAdmin
 from tests.alexa import Alexa, fragment, https
 from tests.unit.login.authenticator import PRESENT, Authenticator
 
@@ -87,14 +85,6 @@ def test_a_passkey_is_added_with_the_first_code_and_then_used_instead_of_one(
     assert len(fragment(use(page, device).location)["access_token"]) == 43
     # and again
     assert "access_token" in fragment(use(sign_in(app), device).location)
-
-
-def test_an_operator_sees_the_passkeys_of_a_person(app: TestApp, device: Authenticator) -> None:
-    enrol(app, device)
-    services = services_of(app.app.registry)
-    (shown,) = SecondFactorAdmin(services.engine, services.settings.secret).find("ada")
-    assert (shown["passkeys"], shown["passkey_used_at"]) == (1, None)
-    assert shown["passkey_added_at"] >= shown["enrolled_at"]
 
 
 def test_a_passkey_is_also_added_with_a_recovery_code_later(app: TestApp, device: Authenticator) -> None:

@@ -40,7 +40,6 @@ class PostgreSQL:
         if self._user:
             account = pwd.getpwnam(self._user)
             os.chown(self.folder, account.pw_uid, account.pw_gid)
-        self.options: tuple[str, ...] = ()
         self._tls: tuple[str, ...] = ()
         if certificate:
             certificates = Certificates(self.folder / "tls", "localhost", "127.0.0.1")
@@ -59,13 +58,9 @@ class PostgreSQL:
         options = ["-D", data, "-p", str(self.port), "-k", self.folder, "-c", "listen_addresses=127.0.0.1"]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self._bin / "postgres", *options, *self._tls, *self.options],
-                user=self._user,
-                stdout=log,
-                stderr=log,
-                cwd=self.folder,
+                [self._bin / "postgres", *options, *self._tls], user=self._user, stdout=log, stderr=log, cwd=self.folder
             )
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 30
         while not self._is_ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
@@ -97,25 +92,6 @@ class PostgreSQL:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
         return pids
-
-    def kill(self) -> None:
-        """Kills the server, as if its machine had failed: it closes nothing and writes nothing more."""
-        assert self._process
-        self._process.kill()
-        self._process.wait(20)
-
-    def copy_to(self, standby: PostgreSQL) -> None:
-        """Makes the other server, which was never started, a standby of this one."""
-        command = [self._bin / "pg_basebackup", "-D", standby.folder / "data", "-R", "-X", "stream", "-c", "fast"]
-        source = f"host=127.0.0.1 port={self.port} user=linkauth application_name=standby"
-        subprocess.run(
-            [*command, "--no-sync", "-d", source], user=self._user, check=True, capture_output=True, cwd=standby.folder
-        )
-
-    def promote(self) -> None:
-        """Promotes a standby, and returns when it accepts writes."""
-        with psycopg.connect(self.url.replace("+psycopg", ""), autocommit=True) as connection:
-            assert connection.execute("SELECT pg_promote(true, 60)").fetchone() == (True,)
 
     def stop(self) -> None:
         if self._process and self._process.poll() is None:

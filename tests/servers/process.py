@@ -122,11 +122,6 @@ class Process:
         assert self._process, f"{self.name} was never started"
         return self._process
 
-    def terminate(self, seconds: float) -> None:
-        """Sends SIGTERM to the program, and waits until it has ended. Raises subprocess.TimeoutExpired."""
-        self._started_process().terminate()
-        self._started_process().wait(seconds)
-
     def stop(self) -> None:
         """Ends the program and its descendants, also if it is suspended. Kills it if it does not end in 5 seconds."""
         if not self._process or not self.is_running():

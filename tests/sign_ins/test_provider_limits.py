@@ -5,18 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from typing import Any
 
 import pytest
 
 from linkauth.backends import Throttled
 from linkauth.config.settings import ThrottleSettings
-from linkauth.login import provider_calls
-from linkauth.login.provider_calls import AllPlaces
+from linkauth.login import provider_calls, provider_sign_in
 from linkauth.login.throttle import Throttle
-from linkauth.services import services_of
-from linkauth.web.sign_in_threads import RETRY_AFTER_KEY, SignInThreads, is_sign_in
+from linkauth.web.sign_in_threads import RETRY_AFTER_KEY, is_sign_in
 from tests.sign_ins.phone import ADA, Phone, error_of, stand_in
 from tests.sign_ins.stand_in import code_of
 
@@ -26,10 +23,9 @@ CODE = code_of(**ADA)
 @pytest.fixture
 def crowded(make_provider_app: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """An app in which one sign-in at a time may wait for a provider."""
+    monkeypatch.setattr(provider_calls, "PLACES", 1)
     monkeypatch.setattr(provider_calls, "PLACE_SECONDS", 0.01)
     app = make_provider_app()
-    # one place at each provider, and two at all of them
-    services_of(app.registry).provider_sign_in.share_threads(3)
     yield app
     stand_in(app).released.set()
 
@@ -54,10 +50,11 @@ def test_a_slow_provider_holds_a_limited_number_of_sign_ins(crowded: Any, caplog
 
 
 def test_several_slow_providers_leave_threads_for_passwords(
-    make_provider_app: Callable[..., Any],
+    make_provider_app: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(provider_sign_in, "ALL_PLACES", 1)
+    monkeypatch.setattr(provider_calls, "PLACE_SECONDS", 0.01)
     app = make_provider_app()
-    services_of(app.registry).provider_sign_in.share_threads(2)
     first, second = Phone(app), Phone(app)
     sent, later = first.started("google"), second.started("corp")
     with ThreadPoolExecutor(1) as threads:
@@ -86,7 +83,6 @@ def test_the_threads_for_sign_ins_wait_for_providers() -> None:
         assert is_sign_in("POST", f"{prefix}/authorize/go/google")
         assert is_sign_in("GET", f"{prefix}/authorize/return/google")
         assert is_sign_in("POST", f"{prefix}/authorize/return/google")
-        assert is_sign_in("POST", f"{prefix}/authorize/second-factor")
         assert not is_sign_in("GET", f"{prefix}/authorize/go/google")
         assert not is_sign_in("HEAD", f"{prefix}/authorize/return/google")
     assert not is_sign_in("GET", "/authorize")
@@ -148,35 +144,8 @@ def test_a_provider_that_cannot_begin_is_unavailable(
     make_provider_app: Callable[..., Any], caplog: pytest.LogCaptureFixture, failure: str
 ) -> None:
     caplog.set_level(logging.INFO)
-    phone = Phone(make_provider_app(sign_in__google__begin=failure, throttle__address_failures="3"))
+    phone = Phone(make_provider_app(sign_in__google__begin=failure))
     response = phone.go(status=503)
-    # an outage does not use up the starts of an address: nothing is stored
-    for _ in range(3):
-        phone.go(status=503)
-    phone.started("corp")
     assert response.headers["Retry-After"] == ("17" if failure == "down" else "30")
     assert any(each.levelno >= logging.WARNING for each in caplog.records)
     assert phone.alexa.link()
-
-
-@pytest.mark.parametrize(("threads", "one", "together"), [(1, 1, 1), (2, 1, 1), (3, 1, 2), (8, 4, 6), (32, 16, 24)])
-def test_providers_get_a_part_of_the_threads_of_the_server(threads: int, one: int, together: int) -> None:
-    places = AllPlaces(threads)
-    assert places.of_one == one
-    assert [places.acquire() for _ in range(together + 1)] == [True] * together + [False]
-
-
-def test_a_server_says_how_many_threads_it_has(make_provider_app: Callable[..., Any]) -> None:
-    app = make_provider_app()
-    services = services_of(app.registry)
-    with closing(SignInThreads.from_services(services, 2)):
-        first, second = Phone(app), Phone(app)
-        sent, later = first.started("google"), second.started("corp")
-        with ThreadPoolExecutor(1) as threads:
-            waiting = threads.submit(first.come_back, sent, "slow")
-            assert stand_in(app).waiting.acquire(timeout=60)
-            # the only other thread is for passwords, and the sign-in does not wait in it
-            second.come_back(later, code_of(sub="7"), "corp", status=503)
-            stand_in(app).released.set()
-            waiting.result()
-        second.linked(second.come_back(later, code_of(sub="7"), "corp"))

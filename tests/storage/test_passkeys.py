@@ -81,7 +81,7 @@ def test_a_reset_removes_the_passkeys_of_this_person_only(store: PasskeyStore, e
     other = new_factor("8")
     assert SecondFactorStore(empty_engine, SECRET).enrol(other, digests(100))
     assert store.add(other, LAPTOP, NOW)
-    assert SecondFactorAdmin(empty_engine, SECRET).remove("corp", "7")
+    assert SecondFactorAdmin(empty_engine, SECRET).remove("corp", "7", "operator")
     assert list(store.of(other)) == [LAPTOP]
     with empty_engine.connect() as connection:
         assert connection.execute(select(func.count()).select_from(passkeys)).scalar() == 1

@@ -94,13 +94,6 @@ def test_values_are_not_stored_and_data_are_bound_to_them(store: PendingStore, e
     assert sorted(found, key=str) == [None, DATA]
 
 
-def test_the_length_of_a_row_does_not_tell_the_length_of_the_request(store: PendingStore, empty_engine: Engine) -> None:
-    for length in range(0, 900, 100):
-        store.put(new_value(), "provider", {"query": "s" * length}, NOW)
-    with empty_engine.connect() as connection:
-        assert len(set(connection.execute(select(func.length(challenges.c.data))).scalars())) == 1
-
-
 def test_data_are_readable_with_the_former_and_the_new_secret(empty_engine: Engine) -> None:
     new_secret = "c4n4ry-new-secret-of-the-tests-of-pending-sign-ins"
     old, new = PendingStore(empty_engine, SECRET), PendingStore(empty_engine, new_secret, (SECRET,))

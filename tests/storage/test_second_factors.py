@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -172,15 +173,17 @@ def test_a_secret_that_was_copied_to_another_account_is_not_accepted(
 
 
 def test_operators_find_and_remove_second_factors(
-    store: SecondFactorStore, admin: SecondFactorAdmin, empty_engine: Engine
+    store: SecondFactorStore, admin: SecondFactorAdmin, empty_engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert store.enrol(new_factor("8", "f" * 22), digests(50))
     assert admin.counts() == {"corp": 2}
     assert [row["subject"] for row in admin.find("A.Smith")] == ["7", "8"]
     assert [row["codes_left"] for row in admin.find("corp:7")] == [10]
     assert admin.find("corp") == admin.find("corp:") == admin.find("nobody") == []
-    assert admin.remove("corp", "7")
-    assert admin.remove("corp", "7") is False
+    with caplog.at_level(logging.WARNING):
+        assert admin.remove("corp", "7", "root")
+    assert [record.getMessage() for record in caplog.records if "second factor removed" in record.getMessage()]
+    assert admin.remove("corp", "7", "root") is False
     assert store.find("corp", "7") is None
     assert store.attempt(new_factor(), Proof(STEP), NOW).result == "gone"
     with empty_engine.connect() as connection:

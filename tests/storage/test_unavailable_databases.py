@@ -24,7 +24,7 @@ from linkauth.storage import LinkStore, deadline, open_engine, upgrade
 from linkauth.storage.deadline import OPERATOR_SECONDS, REQUEST_SECONDS
 from linkauth.storage.engine import POOL_SIZE, Reader
 from linkauth.storage.schema import HEAD, revision
-from linkauth.storage.tables import full_metadata
+from linkauth.storage.tables import metadata
 from tests.alexa import Alexa
 from tests.conftest import https
 from tests.protocol.flow import Skill, assert_refused, engine_of
@@ -193,7 +193,7 @@ def test_upgrade_waits_for_end_of_lock(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{path}", for_operator=True)
     upgrade(engine)
     with engine.begin() as connection:
-        for table in set(full_metadata().tables) - {"links", "tokens", "codes", "signing_keys", "comparisons"}:
+        for table in set(metadata.tables) - {"links", "tokens", "codes", "signing_keys", "comparisons"}:
             connection.exec_driver_sql(f"DROP TABLE {table}")
         for index in ("ix_links_backend_subject", "ix_links_username_lower"):
             connection.exec_driver_sql(f"DROP INDEX {index}")

@@ -104,8 +104,7 @@ def test_pages_send_no_referrer_and_load_no_foreign_files(any_page: Response) ->
     page = BeautifulSoup(any_page.text, "html.parser")
     links = [tag[name] for tag in page.find_all() for name in ("src", "href", "action", "srcset") if tag.has_attr(name)]
     assert links
-    # the page of a person's own links is the only other one that a page leads to
-    assert all(link.startswith("/static/") or link.partition("?")[0] == "/links" for link in links)
+    assert all(link.startswith("/static/") for link in links)
     assert not page.find_all(["iframe", "object", "embed", "base"])
     assert not page.find_all(style=True)
     assert not [name for tag in page.find_all() for name in tag.attrs if name.startswith("on") or name == "target"]

@@ -141,5 +141,5 @@ def api_request(entry: Entry) -> dict[str, Any]:
         if entry.token_lifetime is not None:
             payload["defaultTokenExpirationInSeconds"] = entry.token_lifetime
         if entry.with_secret and entry.client.secret:
-            payload["clientSecret"] = entry.newest_secret
+            payload["clientSecret"] = entry.client.secret
     return {"accountLinkingRequest": payload}

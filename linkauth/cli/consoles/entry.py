@@ -65,34 +65,18 @@ class Entry:
         return f"linkauth.client.{self.name}.secret"
 
     @property
-    def next_secret_key(self) -> str:
-        return f"linkauth.client.{self.name}.next_secret"
-
-    @property
     def secret(self) -> str:
         """The secret, or what stands in its place."""
         if not self.client.secret:
             return "(this client has no secret)"
-        return self.newest_secret if self.with_secret else "(hidden; --secret shows it)"
-
-    @property
-    def newest_secret(self) -> str:
-        """The secret to enter in the console; "" for a client without one."""
-        return self.client.next_secret or self.client.secret
+        return self.client.secret if self.with_secret else "(hidden; --secret shows it)"
 
     @property
     def secret_notes(self) -> tuple[str, ...]:
-        if self.client.next_secret:
-            return (
-                f"It is the value of {self.next_secret_key}. linkauth accepts it, and still the value of "
-                f"{self.secret_key}, which it replaces. When the log does not say any more that the client uses the "
-                f"old one, move the new one to {self.secret_key} (docs/operation.md)",
-            )
         if self.client.secret:
             return (
-                f"It is the value of {self.secret_key}. To replace it without refused requests, set "
-                f"{self.next_secret_key} to another one, restart linkauth, and then type that here. "
-                f"{REMEDY.capitalize()}",
+                f"It is the value of {self.secret_key}. To replace it, set that to another one, restart linkauth, and "
+                f"type it here; in between, requests are refused. {REMEDY.capitalize()}",
             )
         return (f"To give it one, set {self.secret_key}; {REMEDY}",)
 

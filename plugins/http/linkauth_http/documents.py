@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
-from typing import Any
+from typing import Any, NoReturn
 from xml.etree import ElementTree
 
 from defusedxml.ElementTree import DefusedXMLParser
-
-from linkauth import net
 
 CHARSET = re.compile(r"utf-?(8|16)|us-ascii|iso-?8859-[0-9]{1,2}|windows-125[0-8]|shift_jis|euc-(jp|kr)|gb18030|big5")
 DEPTH_LIMIT = 100
@@ -32,8 +32,13 @@ def parse_json(body: bytes) -> Any:
     Returns MISSING if `body` is not JSON, if an object contains a key twice, or if a number is not finite.
     """
     try:
-        return net.parse_json(body)
-    except ValueError:
+        return json.loads(
+            body.decode("utf-8-sig"),
+            object_pairs_hook=_unique_keys,
+            parse_float=_finite_float,
+            parse_constant=_reject_constant,
+        )
+    except (ValueError, RecursionError):
         return MISSING
 
 
@@ -98,3 +103,21 @@ class _BoundedBuilder(ElementTree.TreeBuilder):
     def end(self, tag: Any, /) -> ElementTree.Element:
         self._depth -= 1
         return super().end(tag)
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        raise ValueError("an object contains a key twice")
+    return result
+
+
+def _finite_float(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number is out of range")
+    return number
+
+
+def _reject_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from typing import Any, ClassVar
 
@@ -15,8 +15,6 @@ from linkauth.backends import (
     AccountRefused,
     AddressSearch,
     BackendMisconfigured,
-    ChangeFeed,
-    Changes,
     Check,
     CredentialBackend,
     Identity,
@@ -37,7 +35,6 @@ from linkauth_ldap.accounts import Accounts
 from linkauth_ldap.connections import DirectoryConnection
 from linkauth_ldap.directory import Directory
 from linkauth_ldap.entries import Entry, entries_from_result, identity_of
-from linkauth_ldap.feeds import kind_of_feed, open_feed
 from linkauth_ldap.filters import fill_filter
 from linkauth_ldap.finding import Finder
 from linkauth_ldap.minimum_length import MinimumLength
@@ -51,7 +48,7 @@ log = logging.getLogger(__name__)
 SECONDS_PER_DAY = 86_400
 
 
-class LDAPBackend(CredentialBackend, Lookup, ChangeFeed, PasswordChange, PasswordRecovery, Registration):
+class LDAPBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Registration):
     """People in an LDAP directory."""
 
     Settings: ClassVar[type] = LDAPSettings
@@ -74,7 +71,6 @@ class LDAPBackend(CredentialBackend, Lookup, ChangeFeed, PasswordChange, Passwor
         settings = self._settings
         enabled = {
             Lookup: settings.user_base and settings.can_search,
-            ChangeFeed: settings.user_base and settings.can_search and kind_of_feed(settings) != "off",
             AddressSearch: settings.user_base and settings.can_search and settings.email_attribute,
             PasswordChange: settings.password_change != "off",
             PasswordRecovery: settings.password_recovery,
@@ -202,9 +198,6 @@ class LDAPBackend(CredentialBackend, Lookup, ChangeFeed, PasswordChange, Passwor
 
     def look_up(self, subject: str) -> Account:
         return self._accounts.look_up(subject)
-
-    def follow(self, cookie: bytes) -> Generator[Changes, None, None]:
-        return open_feed(self._settings, self._directory.servers).follow(cookie)
 
     def change_password(self, username: str, current: str, new: str) -> None:
         directory = self._directory

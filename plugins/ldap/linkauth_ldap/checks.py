@@ -13,7 +13,7 @@ from ldap3 import BASE, SUBTREE
 
 from linkauth.backends import BackendError, BackendMisconfigured, Check, Lockout
 from linkauth.net import Deadline, ServerFailed, remaining_days
-from linkauth_ldap import account_checks, feed_checks, membership
+from linkauth_ldap import account_checks, membership
 from linkauth_ldap.connections import DirectoryConnection
 from linkauth_ldap.controls import POLICY_HINTS, PPOLICY
 from linkauth_ldap.entries import Entry, decode_subject, entries_from_result
@@ -130,7 +130,6 @@ def _check_directory(settings: LDAPSettings, connection: DirectoryConnection, su
     if settings.password_change != "off":
         yield _check_password_change(settings, root)
     yield from account_checks.run(settings, connection, root)
-    yield from feed_checks.run(settings, connection, root)
 
 
 def _check_entries(settings: LDAPSettings, connection: DirectoryConnection, survey: Survey) -> Iterator[Check]:

@@ -130,31 +130,6 @@ class DirectoryConnection:
         responses, result = strategy.get_response(number)
         return result, responses
 
-    def send(self, request: bytes, controls: list[Any] | None = None) -> int:
-        """Sends an encoded request whose answers `receive` returns. Returns its message ID."""
-        number: int = self._ldap.server.next_message_id()
-        self._socket.received = 0
-        self._socket.sendall(encoding.message(number, request, controls))
-        return number
-
-    def receive(self, size: int) -> bytes:
-        """Returns what the server has sent, at most `size` bytes; b"" if it has closed the connection.
-
-        Not for connections on which another method waits for an answer. Raises OSError.
-        """
-        self._socket.received = 0
-        return self._socket.recv(size)
-
-    def has_data(self, seconds: float) -> bool:
-        """Waits at most so many seconds for something to receive."""
-        raw = self._socket.raw
-        if isinstance(raw, ssl.SSLSocket) and raw.pending():
-            return True
-        # select() does not support file descriptors over 1023
-        poll = select.poll()
-        poll.register(raw, select.POLLIN)
-        return bool(poll.poll(seconds * 1000))
-
     def add(self, dn: str, attributes: Mapping[str, list[bytes]], controls: list[Any] | None = None) -> dict[str, Any]:
         self._ldap.add(dn, attributes=dict(attributes), controls=controls)
         return dict(self._ldap.result)

@@ -19,12 +19,10 @@ from ldap3.protocol.convert import prepare_filter_for_sending
 Control = tuple[str, bool, bytes | None]
 """The type of a control, whether it is critical, and its value. ldap3 uses the same form."""
 PAGED_RESULTS = "1.2.840.113556.1.4.319"
-SYNC_REQUEST, DIRSYNC = "1.3.6.1.4.1.4203.1.9.1.1", "1.2.840.113556.1.4.841"
 INTEGER, OCTET_STRING, SEQUENCE = 0x02, 0x04, 0x30
 BIND, SEARCH = 0x60, 0x63
 """The application tags of the two requests."""
 _SCOPES = {BASE: b"\x0a\x01\x00", LEVEL: b"\x0a\x01\x01", SUBTREE: b"\x0a\x01\x02"}
-_DEREFERENCE_NEVER = b"\x0a\x01\x00"
 _DEREFERENCE_ALWAYS, _NO_TIME_LIMIT, _TYPES_AND_VALUES = b"\x0a\x01\x03", b"\x02\x01\x00", b"\x01\x01\x00"
 _COMPARISONS = {
     search.MATCH_EQUAL: 0xA3,
@@ -58,25 +56,10 @@ def external_bind_request() -> bytes:
     return _element(BIND, b"\x02\x01\x03" + _text("") + _element(0xA3, _text("EXTERNAL") + _text("")))
 
 
-def sync_control(persist: bool, cookie: bytes) -> Control:
-    """Returns the Sync Request Control (RFC 4533 section 2.2), refreshOnly or refreshAndPersist."""
-    mode = b"\x0a\x01\x03" if persist else b"\x0a\x01\x01"
-    return SYNC_REQUEST, True, _element(SEQUENCE, mode + (_element(OCTET_STRING, cookie) if cookie else b""))
-
-
-def dirsync_control(flags: int, size: int, cookie: bytes) -> Control:
-    """Returns the control LDAP_SERVER_DIRSYNC_OID (MS-ADTS 3.1.1.3.4.1.3) for answers of about `size` bytes."""
-    value = _integer(flags) + _integer(size) + _element(OCTET_STRING, cookie)
-    return DIRSYNC, True, _element(SEQUENCE, value)
-
-
-def search_request(
-    base: str, filter_text: str, scope: str, attributes: Iterable[str], size_limit: int, follow_aliases: bool = True
-) -> bytes:
-    """Returns a search. Raises one of INVALID_FILTER."""
-    aliases = _DEREFERENCE_ALWAYS if follow_aliases else _DEREFERENCE_NEVER
+def search_request(base: str, filter_text: str, scope: str, attributes: Iterable[str], size_limit: int) -> bytes:
+    """Returns a search that dereferences aliases. Raises one of INVALID_FILTER."""
     fields = (
-        *(_text(base), _SCOPES[scope], aliases, _integer(size_limit), _NO_TIME_LIMIT, _TYPES_AND_VALUES),
+        *(_text(base), _SCOPES[scope], _DEREFERENCE_ALWAYS, _integer(size_limit), _NO_TIME_LIMIT, _TYPES_AND_VALUES),
         *(encode_filter(filter_text), _attributes(tuple(attributes))),
     )
     return _element(SEARCH, b"".join(fields))

@@ -36,7 +36,7 @@ postalCode={postal_code}
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "none": {},
-    "openldap": {"state_check": ("ppolicy", "shadow"), "change_feed": "syncrepl", "new_entry": PERSON},
+    "openldap": {"state_check": ("ppolicy", "shadow"), "new_entry": PERSON},
     "389ds": {
         "new_entry": PERSON,
         "subject_attribute": "nsUniqueId",
@@ -62,7 +62,6 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "group_filter": f"(&(objectClass=group)(member:{IN_CHAIN}:={{dn}}))",
         "ppolicy": False,
         "state_check": ("ad",),
-        "change_feed": "auto",
         "new_entry": AD_PERSON,
     },
 }

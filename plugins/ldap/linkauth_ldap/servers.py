@@ -105,22 +105,8 @@ class Servers:
             report("server", server.name)
             return run(server, operation, deadline, service)
 
-        return self._call(run_on, deadline)
-
-    def open(self, deadline: Deadline) -> DirectoryConnection:
-        """Returns a new connection to the first server that answers, bound as the service account.
-
-        The caller closes it. Raises BackendUnavailable or BackendMisconfigured.
-        """
-
-        def connect(server: DirectoryServer) -> DirectoryConnection:
-            return self._connect(server, deadline, service=True)
-
-        return self._call(connect, deadline)
-
-    def _call(self, operation: Callable[[DirectoryServer], Answer], deadline: Deadline) -> Answer:
         try:
-            return self._list.call(operation, deadline)
+            return self._list.call(run_on, deadline)
         except AllServersFailed as failed:
             problem = BackendMisconfigured if failed.misconfigured else BackendUnavailable
             raise problem(str(failed), failed.retry_after) from None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from linkauth.net import TimeoutSettings
-from linkauth_ldap import feeds, new_entries, uris
+from linkauth_ldap import new_entries, uris
 from linkauth_ldap.filters import NAMES, canonical_dn, domain_of, filter_problem, is_below, with_mail_filter
 from linkauth_ldap.presets import PRESETS
 from linkauth_ldap.values import ExpiryFormat
@@ -77,7 +77,6 @@ class LDAPSettings(TimeoutSettings):
     password_expiry_attribute: str = ""
     password_expiry_format: ExpiryFormat = "generalized_time"
     reveal_state: Literal["never", "proven", "always"] = "proven"
-    change_feed: Literal["off", "auto", "syncrepl", "dirsync"] = "off"
     password_change: Literal["off", "self", "service"] = "off"
     password_change_url: str = ""
     password_recovery: bool = False
@@ -106,7 +105,6 @@ class LDAPSettings(TimeoutSettings):
         if self.password_change != "off" and not self.encrypted:
             yield "password_change", "needs ldaps:// or starttls: a new password is not sent in clear text"
         yield from new_entries.faults(self)
-        yield from feeds.faults(self)
 
     def _number_faults(self) -> Iterator[tuple[str, str]]:
         for key, number in (

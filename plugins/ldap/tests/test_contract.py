@@ -8,10 +8,9 @@ from secrets import token_hex
 
 import pytest
 
-from linkauth.testing import BackendContract, Known, Leaver, Newcomer
+from linkauth.testing import BackendContract, Known, Newcomer
 from linkauth_ldap import LDAPBackend, directory
 from linkauth_ldap.connections import DirectoryConnection
-from tests.servers.leaver import openldap_person, samba_person
 from tests.servers.openldap import OpenLDAP
 from tests.servers.samba import SambaAD
 
@@ -80,11 +79,6 @@ class TestOnOpenLDAP(LDAPContract):
         return Known(person.username, person.password, slapd.subject_of(person.username))
 
     @pytest.fixture
-    def leaver(self, slapd: OpenLDAP) -> Iterator[Leaver]:
-        with openldap_person(slapd) as (leaver, *_):
-            yield leaver
-
-    @pytest.fixture
     def store(self, slapd: OpenLDAP) -> OpenLDAPStore:
         return OpenLDAPStore(slapd)
 
@@ -126,11 +120,6 @@ class TestOnSambaAD(LDAPContract):
         name = f"new-{token_hex(6)}"
         profile = {"given_name": "New", "family_name": "Comer", "email": f"{name}@example.com"}
         return Newcomer(name, "Copper-31-harbour-Violet", profile)
-
-    @pytest.fixture
-    def leaver(self, domain: SambaAD) -> Iterator[Leaver]:
-        with samba_person(domain) as (leaver, *_):
-            yield leaver
 
     @pytest.fixture
     def store(self, domain: SambaAD) -> SambaStore:

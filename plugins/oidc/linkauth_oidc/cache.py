@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 FRESH_SECONDS = 3600
 """A document of this age is fetched again."""
 KEPT_SECONDS = 86_400
-"""A document is used up to this age if the provider does not answer, or answers with one that is not accepted."""
+"""A document is used up to this age if the provider does not answer."""
 PAUSE_SECONDS = 30
 """The time between two attempts to fetch a document that is there already."""
 
@@ -44,12 +44,12 @@ class Cache(Generic[Document]):
             raise BackendUnavailable(f"the {self._what} is older than {KEPT_SECONDS} s and cannot be fetched")
         try:
             return self._renew(deadline)
+        except BackendMisconfigured:
+            raise
         except BackendUnavailable as error:
             if now - fetched_at >= KEPT_SECONDS:
                 raise
-            # the settings have worked with the document that is there, so it is the provider that has changed
-            level = logging.ERROR if isinstance(error, BackendMisconfigured) else logging.WARNING
-            log.log(level, "the %s cannot be fetched, and the earlier one is used: %s", self._what, error)
+            log.warning("the %s cannot be fetched, and the one that was fetched earlier is used: %s", self._what, error)
             return document
 
     def newer(self, deadline: Deadline) -> Document | None:

@@ -14,12 +14,7 @@ from linkauth_oidc.settings import GUID, OIDCSettings
 SUBJECT_LIMIT = 255
 TEXT_LIMIT = 254
 """The maximum number of characters of a name or an address. A longer one counts as missing."""
-_OWN_DOMAINS: Mapping[str, tuple[str, ...]] = {
-    "google": ("@gmail.com", "@googlemail.com"),
-    "apple": ("@icloud.com", "@me.com", "@mac.com", "@privaterelay.appleid.com"),
-}
-"""The domains of addresses that a provider gives out itself. Of other addresses it knows only that they were verified
-once: their owner may have changed since."""
+_GMAIL = ("@gmail.com", "@googlemail.com")
 NEVER_VERIFIED = ("amazon", "facebook")
 """Presets of providers that say nothing about the address, whatever a claim says."""
 
@@ -148,20 +143,19 @@ def _is_email_verified(settings: OIDCSettings, claims: Mapping[str, Any], email:
     # Apple may send it as a text
     if said is not True and said != "true":
         return False
-    if own := _OWN_DOMAINS.get(settings.preset):
-        return email.lower().endswith(own) or (settings.preset == "google" and bool(_text(claims, "hd")))
+    if settings.preset == "google":
+        # of other addresses Google knows only that they were verified once (OpenID Connect, "email_verified")
+        return email.lower().endswith(_GMAIL) or bool(_text(claims, "hd"))
     return True
 
 
 def _is_microsoft_email_verified(settings: OIDCSettings, claims: Mapping[str, Any]) -> bool:
-    """Returns whether the domain of the address belongs to its tenant (xms_edov), or the person is a member of one's
-    own tenant.
+    """Returns whether the domain of the address belongs to the tenant (xms_edov), or the person is of one's own tenant.
 
-    The address of a guest comes from another tenant, where an administrator may have typed it. The token tells members
-    and guests apart only if it has the optional claim acct.
+    The address of a guest comes from another tenant, where an administrator may have typed it.
     """
-    if "xms_edov" in claims:
-        edov = claims["xms_edov"]
-        return edov is True or (isinstance(edov, str | int) and str(edov).lower() in ("1", "true"))
-    is_member = str(claims.get("acct")) == "0" and "idp" not in claims
-    return settings.is_own_tenant and is_member
+    edov = claims.get("xms_edov")
+    if edov is True or (isinstance(edov, str | int) and str(edov).lower() in ("1", "true")):
+        return True
+    is_guest = "idp" in claims or claims.get("acct", 0) != 0
+    return settings.is_own_tenant and not is_guest

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hmac
-from typing import Any
-
-from linkauth.net import parse_json
+import json
+import math
+from typing import Any, NoReturn
 
 
 def parse_object(text: bytes | str) -> dict[str, Any] | None:
@@ -15,8 +15,13 @@ def parse_object(text: bytes | str) -> dict[str, Any] | None:
     caller limits the length. Python limits the depth and the digits of integers.
     """
     try:
-        document = parse_json(text)
-    except ValueError:
+        document = json.loads(
+            text.decode("utf-8-sig") if isinstance(text, bytes) else text,
+            object_pairs_hook=_unique_keys,
+            parse_float=_finite_float,
+            parse_constant=_reject_constant,
+        )
+    except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
 
@@ -36,3 +41,21 @@ def texts_of(document: dict[str, Any] | None, key: str) -> tuple[str, ...]:
 def is_same(one: str, other: str) -> bool:
     """Returns whether two secret texts are the same, in a time that does not depend on where they differ."""
     return hmac.compare_digest(one.encode("utf-8", "surrogatepass"), other.encode("utf-8", "surrogatepass"))
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        raise ValueError("an object contains a key twice")
+    return result
+
+
+def _finite_float(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number is out of range")
+    return number
+
+
+def _reject_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

@@ -27,8 +27,8 @@ def fields(settings: OIDCSettings, redirect_uri: str) -> Mapping[str, str]:
         "google": {"OAuth consent screen > Scopes": " ".join(settings.scopes)},
         "microsoft": {
             "App registration > Supported account types": _account_types(settings.tenant.lower()),
-            "App registration > Token configuration > Optional claims (ID)": "email, "
-            + ("acct" if settings.is_own_tenant else "xms_edov"),
+            "App registration > Token configuration > Optional claims (ID)": "email"
+            + ("" if settings.is_own_tenant else ", xms_edov"),
         },
         "apple": {"Services ID > Sign in with Apple > Domains and Subdomains": host},
         "facebook": {

@@ -103,7 +103,7 @@ def apple(provider: Provider) -> StandIn:
     provider.discovery["token_endpoint_auth_methods_supported"] = ["client_secret_post"]
     provider.discovery["response_modes_supported"] = ["query", "fragment", "form_post"]
     del provider.discovery["userinfo_endpoint"], provider.discovery["code_challenge_methods_supported"]
-    provider.person = {"sub": "s-1", "email": "ada@icloud.com", "email_verified": "true"}
+    provider.person = {"sub": "s-1", "email": "ada@example.com", "email_verified": "true"}
     settings = settings_for(provider, preset="apple", **APPLE)
     return StandIn(provider, settings, {"user": APPLE_USER})
 

@@ -107,7 +107,7 @@ VERIFIED = {
 def test_what_a_preset_vouches_for(provider: Provider, open_plugin: Callable[..., OIDCProvider], preset: str) -> None:
     made = STAND_INS[preset](provider)
     person = sign_in(open_plugin(made.settings), provider, **made.answer)
-    assert person.identity.email in ("ada@example.com", "ada@gmail.com", "ada@icloud.com")
+    assert person.identity.email in ("ada@example.com", "ada@gmail.com")
     assert person.verified == VERIFIED[preset]
 
 
@@ -127,9 +127,8 @@ def test_only_the_claim_email_is_verified_by_the_claims_about_it(
     """Somebody could choose the address of another person as user name, and verify an address of their own."""
     made = STAND_INS[preset](provider)
     settings = replace(made.settings, email_claim="preferred_username")
-    domain = "icloud.com" if preset == "apple" else "gmail.com"
-    verified = {"email": f"eve@{domain}", "email_verified": True, "xms_edov": True}
-    claims = claims_of(made, **verified, preferred_username=f"ada@{domain}")
+    verified = {"email": "eve@gmail.com", "email_verified": True, "xms_edov": True}
+    claims = claims_of(made, **verified, preferred_username="ada@gmail.com")
     assert person_of(made.settings, claims).verified == {"email"}
     found = person_of(settings, claims)
     assert (found.identity.email, found.verified) == ("ada@gmail.com", frozenset())
@@ -199,7 +198,7 @@ def test_the_name_in_the_form_of_apple_is_used_the_first_time(
     plugin = open_plugin(made.settings)
     person = sign_in(plugin, provider, user=APPLE_USER)
     # the browser could have changed it: neither the name nor the address in it is verified
-    assert (person.identity.name, person.identity.email) == ("Ada Lovelace", "ada@icloud.com")
+    assert (person.identity.name, person.identity.email) == ("Ada Lovelace", "ada@example.com")
     assert person.verified == {"email"}
     assert sign_in(plugin, provider).identity.name == ""
 

@@ -6,7 +6,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,8 +18,6 @@ from linkauth.backends import (
     AddressSearch,
     BackendError,
     BackendUnavailable,
-    ChangeFeed,
-    Changes,
     Check,
     CredentialBackend,
     Identity,
@@ -58,7 +56,7 @@ SAMPLE_SECONDS = 10
 """The time between attempts to read the hashes of the table, until one succeeds."""
 
 
-class SQLBackend(CredentialBackend, Lookup, ChangeFeed, PasswordChange, PasswordRecovery, Registration):
+class SQLBackend(CredentialBackend, Lookup, PasswordChange, PasswordRecovery, Registration):
     """People in an SQL table."""
 
     Settings: ClassVar[type] = SQLSettings
@@ -87,7 +85,6 @@ class SQLBackend(CredentialBackend, Lookup, ChangeFeed, PasswordChange, Password
         settings = self._settings
         powers = {
             Lookup: not settings.query,
-            ChangeFeed: bool(settings.updated_column),
             AddressSearch: bool(settings.email_column) and not settings.query,
             PasswordChange: settings.password_change,
             PasswordRecovery: settings.password_recovery,
@@ -183,12 +180,6 @@ class SQLBackend(CredentialBackend, Lookup, ChangeFeed, PasswordChange, Password
         refused = state.reason or (None if is_usable else "disabled")
         facts = facts_of(row, state) | {"password": description}
         return Account(identity_of(row), refused, facts, reasons=state.reasons)
-
-    def follow(self, cookie: bytes) -> Generator[Changes, None, None]:
-        # servers that only sign people in do not load it
-        from linkauth_sql.feed import Feed
-
-        return Feed(self._settings, self._database).follow(cookie)
 
     def change_password(self, username: str, current: str, new: str) -> None:
         row = self._verified_row(username, current)

@@ -18,9 +18,8 @@ from linkauth_sql.errors import UnstorableText
 from linkauth_sql.finding import MISSING_COLUMNS, REQUIRED_COLUMNS, Finder
 from linkauth_sql.new_accounts import columns_of
 from linkauth_sql.settings import SQLSettings
-from linkauth_sql.statements import QUERY_COLUMNS
+from linkauth_sql.statements import QUERY_COLUMNS, insert_probe, permission_probe
 from linkauth_sql.survey import MAX_SHOWN, Survey
-from linkauth_sql.write_statements import insert_probe, permission_probe
 
 CONNECTION_LIMITS = {
     "postgresql": """
@@ -71,10 +70,6 @@ def run(settings: SQLSettings, database: Database, finder: Finder, survey: Surve
     try:
         if not settings.query:
             yield from survey()
-        if settings.updated_column:
-            from linkauth_sql.feed import Feed
-
-            yield Feed(settings, database).check()
         if settings.writes:
             yield _check_write_permission(settings, database)
         if settings.registration:

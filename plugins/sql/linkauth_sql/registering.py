@@ -17,9 +17,9 @@ from linkauth_sql.finding import Finder, is_storable
 from linkauth_sql.new_accounts import username_column
 from linkauth_sql.rows import Row, hash_of
 from linkauth_sql.settings import SQLSettings
+from linkauth_sql.statements import insert_statement
 from linkauth_sql.states import StateRules
 from linkauth_sql.transactions import Transaction
-from linkauth_sql.write_statements import insert_statement
 from linkauth_sql.writing import Writer
 
 

@@ -73,7 +73,6 @@ class SQLSettings(FailoverSettings):
     expires_column: str = field(default="", metadata=EMPTY)
     password_expires_column: str = field(default="", metadata=EMPTY)
     must_change_column: str = field(default="", metadata=EMPTY)
-    updated_column: str = field(default="", metadata=EMPTY)
     optional_columns: tuple[str, ...] = field(default=(), metadata=NAMES)
     active_values: tuple[str, ...] = ()
     disabled_values: tuple[str, ...] = ()
@@ -205,7 +204,7 @@ class SQLSettings(FailoverSettings):
         columns = {
             f"{label}_column": column for label, column in self.columns.items() if label not in ("parameters", "salt")
         }
-        columns |= {"salt_column": self.salt_column, "updated_column": self.updated_column}
+        columns["salt_column"] = self.salt_column
         columns["password_parameters_column"] = self.password_parameters_column
         lists = {"username_columns": self.username_columns, "optional_columns": self.optional_columns}
         source = {**columns, **lists, "join": self.join, "where": self.where, "new_account": self.new_account}

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Executable,
+    Insert,
     Select,
     String,
     TextClause,
+    Update,
     and_,
     bindparam,
     cast,
+    column,
     func,
+    insert,
     literal_column,
+    null,
     or_,
     select,
+    table,
     text,
     true,
     union_all,
+    update,
 )
 
 from linkauth_sql import identifiers, mssql, sqlite
@@ -82,12 +89,6 @@ def build_statements(settings: SQLSettings, dialect: Any, optional: tuple[Option
         ambiguous=builder.ambiguous(),
         probe=builder.probe(),
     )
-
-
-def feed_statements(settings: SQLSettings, dialect: Any) -> tuple[Select[Any], Select[Any]]:
-    """Returns what selects the changes after `:since`, at most `:row_limit`, and what selects the last change."""
-    builder = _StatementBuilder(settings, dialect, ())
-    return builder.changed(), builder.last_change()
 
 
 def look_up_of(count: int, settings: SQLSettings, dialect: Any, optional: tuple[OptionalColumn, ...]) -> Select[Any]:
@@ -203,19 +204,6 @@ class _StatementBuilder:
         grouped = select(every.c.name).where(every.c.name.is_not(None), every.c.name != "").group_by(every.c.name)
         return mssql.limited(grouped.having(func.count(every.c.subject.distinct()) > 1), self._dialect)
 
-    def changed(self) -> Select[Any]:
-        """Selects the subjects that were changed after `:since`, and when.
-
-        Without `where`, which may exclude those who have just been disabled.
-        """
-        subject, updated = map(self._column, (self._settings.subject_column, self._settings.updated_column))
-        chosen = select(subject.label("subject"), updated.label("updated")).select_from(self._from())
-        return mssql.limited(chosen.where(updated > bindparam("since")), self._dialect)
-
-    def last_change(self) -> Select[Any]:
-        """Selects the last change."""
-        return select(func.max(self._column(self._settings.updated_column)).label("updated")).select_from(self._from())
-
     def probe(self) -> Select[Any]:
         """Selects all columns and no rows, to read the names of the columns."""
         table_name = text(_escape_colons(self._quoted(self._settings.table)))
@@ -275,3 +263,37 @@ def _is_any(value: ColumnElement[Any], others: Sequence[ColumnElement[Any]]) -> 
 def _escape_colons(sql: str) -> str:
     """Escapes the colons in SQL of the operator, so that SQLAlchemy does not read them as parameters."""
     return sql.replace("\\:", ":").replace(":", "\\:")
+
+
+def update_statement(settings: SQLSettings, row: Mapping[str, Any], changes: Mapping[str, Any]) -> Update:
+    """Writes `changes` ({column: value}) to `row`, if its password has not changed since it was read."""
+    read = row["password"]
+    # a CHAR column returns its padding, but compares without it
+    equal_values = {read, read.rstrip()} if isinstance(read, (str, bytes)) else {read}
+    password: ColumnElement[Any] = column(identifiers.plain(settings.password_column))
+    statement = update(_table(settings, changes)).values(dict(changes))
+    subject = column(identifiers.plain(settings.subject_column)) == row["subject"]
+    return statement.where(subject, password.is_(None) if read is None else password.in_(sorted(equal_values)))
+
+
+def insert_statement(settings: SQLSettings, values: Mapping[str, Any]) -> Insert:
+    """Inserts a row with these values ({column: value})."""
+    return insert(_table(settings, values)).values(dict(values))
+
+
+def _table(settings: SQLSettings, columns: Mapping[str, Any]) -> Any:
+    *schema, name = identifiers.parts(settings.table)
+    return table(name, *map(column, columns), schema=".".join(schema) or None)
+
+
+def permission_probe(settings: SQLSettings, columns: tuple[str, ...]) -> Update:
+    """Updates no row. The database refuses it if the account has no permission to write these columns."""
+    changed: dict[str, Any] = {name: column(name) for name in columns}
+    return update(_table(settings, changed)).values(changed).where(text("1 = 0"))
+
+
+def insert_probe(settings: SQLSettings, columns: Sequence[str]) -> Insert:
+    """Inserts no row. The database refuses it if a column does not exist, or if the account may not insert rows."""
+    source = select(*(null().label(f"c{index}") for index in range(len(columns))))
+    source = source.select_from(_table(settings, {})).where(text("1 = 0"))
+    return insert(_table(settings, dict.fromkeys(columns))).from_select(list(columns), source)

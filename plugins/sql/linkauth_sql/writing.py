@@ -19,7 +19,7 @@ from linkauth_sql.hashes import UnusableHash
 from linkauth_sql.passwords import Verifier
 from linkauth_sql.rows import Row, hash_of, is_raw_digest, subject_of
 from linkauth_sql.settings import SQLSettings
-from linkauth_sql.write_statements import update_statement
+from linkauth_sql.statements import update_statement
 
 log = logging.getLogger(__name__)
 

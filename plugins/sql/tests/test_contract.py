@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from linkauth.testing import BackendContract, Known, Leaver
+from linkauth.testing import BackendContract, Known
 
 from .stores import ALL_POWERS, COLUMNS, SCHEMA, SQLiteStore
 from .vectors import PASSWORDS, stored_hash
@@ -23,30 +22,6 @@ class TestSQLBackend(BackendContract):
         store = SQLiteStore(tmp_path / "people.sqlite")
         store.add(known.username, known.password, email="ada@example.com", full_name="Ada Lovelace")
         return store
-
-
-class TestSQLBackendWithChanges(BackendContract):
-    """A table with the time of the last change of each row."""
-
-    @pytest.fixture
-    def known(self) -> Known:
-        return Known("ada", "Lovelace 1815 größe", "1")
-
-    @pytest.fixture
-    def store(self, tmp_path: Path, known: Known) -> SQLiteStore:
-        columns = {"username_columns": ("login",), "email_column": None, "updated_column": "updated_at"}
-        store = SQLiteStore(tmp_path / "people.sqlite", SCHEMA.replace(")", ", updated_at TIMESTAMP)"), **columns)
-        store.add(known.username, known.password, updated_at="2026-11-30 12:00:00")
-        store.add("konrad", "zuse-1910", updated_at="2026-11-30 12:00:01")
-        return store
-
-    @pytest.fixture
-    def leaver(self, store: SQLiteStore) -> Leaver:
-        def set_active(active: int) -> None:
-            now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-            store.run("UPDATE people SET active = ?, updated_at = ? WHERE login = 'konrad'", active, now)
-
-        return Leaver("2", lambda: set_active(0), lambda: set_active(1))
 
 
 class TestSQLBackendWithQuery(BackendContract):

@@ -13,17 +13,10 @@ from tests.browser.walks.walker import LOCALES, SCREEN
 from tests.servers import openid_provider
 from tests.servers.openid_provider import CLIENT_ID, CLIENT_SECRET, OpenIDProvider
 
-SERVERS = (
-    "account_server",
-    "sign_in_server",
-    "second_factor_server",
-    "optional_server",
-    "posting_server",
-    "buttons_server",
-)
+SERVERS = ("account_server", "sign_in_server", "second_factor_server", "optional_server", "posting_server")
 """Fixtures of servers whose login page `enter` may open."""
-PERMITTED_COOKIES = ("_session", "_interaction", "linkauth-browser", "linkauth-device", "linkauth-known")
-"""The cookies of npm oidc-provider, the one that binds a sign-in to the browser, and those of devices."""
+PERMITTED_COOKIES = ("_session", "_interaction", "linkauth-browser", "linkauth-device")
+"""The cookies of npm oidc-provider, the one that binds a sign-in to the browser, and that of a remembered device."""
 _numbers = count(1)
 
 
@@ -50,20 +43,6 @@ def sign_in_server(
 ) -> Iterator[AccountServer]:
     """A server with two sign-in providers: the people of `own` have own accounts, those of `corp` are demo users."""
     server = AccountServer(tmp_path_factory.mktemp("sign-ins"), sign_in_settings(openid))
-    openid.redirect_uris += [f"{server.url}/authorize/return/{name}" for name in ("own", "corp")]
-    openid.reload()
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def buttons_server(
-    chromium_path: str, tmp_path_factory: pytest.TempPathFactory, openid: OpenIDProvider
-) -> Iterator[AccountServer]:
-    """A server without a form for passwords, whose provider `corp` refuses embedded browsers, like Google."""
-    changes = {"password_form": "false", "sign_in.corp.preset": "google"}
-    server = AccountServer(tmp_path_factory.mktemp("buttons"), {**sign_in_settings(openid), **changes})
     openid.redirect_uris += [f"{server.url}/authorize/return/{name}" for name in ("own", "corp")]
     openid.reload()
     server.start()

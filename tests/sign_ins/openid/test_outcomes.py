@@ -172,14 +172,6 @@ def down(stage: Stage) -> Any:
     return stage.back(answer)
 
 
-@row("too many sign-ins wait for slow providers")
-def no_place(stage: Stage) -> Any:
-    answer = stage.answer()
-    stage.services.provider_sign_in.share_threads(1)
-    with stage.services.provider_sign_in._providers["own"].place():
-        return stage.back(answer)
-
-
 @row("the provider answers with an error of its own")
 def broken(stage: Stage) -> Any:
     stage.corp.replies["/token"] = lambda _: Reply("", 500)

@@ -14,7 +14,7 @@ from linkauth.config.settings import ThrottleSettings
 from linkauth.hashing import HashPool
 from linkauth.login.comparison import Comparison
 from linkauth.login.dispatch import NamedBackend, call_backend, close_backend
-from linkauth.login.health import BackendCheck, run_checks
+from linkauth.login.health import Health, run_checks
 from linkauth.login.shadows import Shadow
 from linkauth.storage import Comparisons, open_engine, upgrade
 from tests.unit.login.test_password_change import CURRENT, NEW, Changing, change, expired
@@ -71,9 +71,11 @@ class FailingBackend(Backend):
 def test_health_reports_failing_backend_as_unhealthy(
     kind: type[BaseException], caplog: pytest.LogCaptureFixture
 ) -> None:
-    problem = BackendCheck("a", FailingBackend(kind(PASSWORD)), ThrottleSettings())()
-    assert kind.__name__ in problem
-    assert PASSWORD not in problem + caplog.text
+    healthy = Backend(GOOD, [Check("connect", True)])
+    health = Health([("a", FailingBackend(kind(PASSWORD))), ("b", healthy)], ThrottleSettings())
+    assert health() == {"a": False, "b": True}
+    assert kind.__name__ in caplog.text
+    assert PASSWORD not in caplog.text
 
 
 @pytest.mark.parametrize("kind", RAISED)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
+import threading
 from typing import Any
 
 import pytest
 
 from linkauth.backends import BackendUnavailable, Check, CredentialBackend, Identity, Lockout
 from linkauth.config.settings import ThrottleSettings
-from linkauth.login.health import BackendCheck, check_lockout, run_checks
-from linkauth.login.throttle.counters import Bucket, Change
-from linkauth.login.throttle.memory import MemoryCounters
-from tests.throttle.clocks import Clock
+from linkauth.login.health import CHECK_SECONDS, Health, check_lockout, run_checks
+from linkauth.login.throttle import Window
 from tests.unit.login.test_sign_in import NoSettings
+from tests.unit.login.test_throttle import Clock
 
 
 class Backend(CredentialBackend):
@@ -100,13 +101,13 @@ def test_lockout_comparison_counts_each_process(failures: int, seconds: int, pro
 def locks_account(lockout: Lockout, throttle: ThrottleSettings, processes: int, interval: int) -> bool:
     """Simulates an attempt in every process every `interval` seconds; returns whether the account gets locked."""
     clock = Clock()
-    all_counters = [MemoryCounters(clock) for _ in range(processes)]
-    failure = [Change(Bucket("account", 0, throttle.account_failures, throttle.account_window), "add")]
+    windows = [Window(throttle.account_failures, throttle.account_window) for _ in range(processes)]
     failures, last = 0, -math.inf
     for _ in range(20 * lockout.failures):
         clock.now += interval
-        for counters in all_counters:
-            if counters.apply(failure).admitted:
+        for window in windows:
+            if window.wait(b"ada", clock.now) == 0:
+                window.fail(b"ada", clock.now)
                 failures, last = (failures + 1 if clock.now - last <= lockout.seconds else 1), clock.now
                 if failures == lockout.failures:
                     return True
@@ -163,23 +164,63 @@ def test_each_check_is_one_result(lockout: Any, expected: list[tuple[bool, bool]
     assert "secret" not in str(broken)
 
 
-def test_a_warning_is_healthy_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    backend = Backend([Check("password", True, "expires in 6 days", warning=True)])
-    check = BackendCheck("a", backend, ThrottleSettings())
-    assert [check(), check()] == ["", ""]
-    assert caplog.messages == ["backend a: password: expires in 6 days"]
-    backend.checks = [Check("password", True, "expires in 5 days", warning=True)]
-    assert check() == ""
-    assert caplog.messages[1:] == ["backend a: password: expires in 5 days"]
-
-
-def test_the_problem_of_a_backend_names_the_failed_checks(caplog: pytest.LogCaptureFixture) -> None:
-    checks = [Check("connect", True), Check("bind", False, "refused"), Check("search", False, "no base")]
-    assert BackendCheck("a", Backend(checks), ThrottleSettings())() == "bind: refused; search: no base"
-    assert not caplog.messages
+def test_warning_is_healthy_and_logged_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("linkauth.login.health.time.monotonic", lambda: now[0])
+    warned = [Check("password", True, "expires in 6 days", warning=True)]
+    backends = [("a", Backend(warned)), ("b", Backend(warned)), ("c", Backend([Check("bind", False, "refused")]))]
+    health = Health(backends, ThrottleSettings())
+    for _ in range(3):
+        now[0] += CHECK_SECONDS + 1
+        assert health() == {"a": True, "b": True, "c": False}
+    messages = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    warning = "backend {}: password: expires in 6 days"
+    assert [messages.count(text) for text in (warning.format("a"), warning.format("b"))] == [1, 1]
+    assert messages.count("backend c: bind: refused") == 3
+    backends[0][1].checks = [Check("password", True, "expires in 5 days", warning=True)]
+    now[0] += CHECK_SECONDS + 1
+    health()
+    assert caplog.messages[-2] == "backend a: password: expires in 5 days"
 
 
 def test_health_includes_lockout_comparison(caplog: pytest.LogCaptureFixture) -> None:
-    assert BackendCheck("a", Backend((), Lockout(5, 900)), ThrottleSettings())() == ""
+    assert Health([("a", Backend((), Lockout(5, 900)))], ThrottleSettings())() == {"a": True}
     assert "linkauth.throttle.account_failures = 4" in caplog.text
-    assert BackendCheck("a", Backend((), BackendUnavailable("x")), ThrottleSettings())() == "lockout: x"
+    assert Health([("a", Backend((), BackendUnavailable("x")))], ThrottleSettings())() == {"a": False}
+
+
+class HangingBackend(Backend):
+    """A backend whose check waits until `release` is set."""
+
+    def __init__(self) -> None:
+        super().__init__([Check("connect", True)])
+        self.release = threading.Event()
+        self.checks_started = 0
+
+    def check(self) -> Any:
+        self.checks_started += 1
+        self.release.wait()
+        return super().check()
+
+
+def test_a_hanging_backend_delays_no_result() -> None:
+    hanging = HangingBackend()
+    health = Health([("a", Backend([Check("connect", True)])), ("b", hanging)], ThrottleSettings())
+    try:
+        # without a limit, this call would not return before the release
+        assert health(wait=0.2) == {"a": True, "b": False}
+        assert health(wait=0) == {"a": True, "b": False}
+        assert hanging.checks_started == 1
+    finally:
+        hanging.release.set()
+    # a first check is waited for by every caller
+    assert health(wait=60) == {"a": True, "b": True}
+    assert hanging.checks_started == 1
+
+
+def test_the_start_logs_which_backends_answer(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    backends = [("corp", Backend([Check("bind", True)])), ("hr", Backend([Check("bind", False, "refused by hr")]))]
+    Health(backends, ThrottleSettings()).log_state()
+    assert "backend hr: bind: refused by hr" in caplog.messages
+    assert caplog.messages[-1] == "backends at the start: corp=answers hr=failed"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import logging
+import threading
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -253,3 +255,35 @@ def test_log_level_depends_on_outcome(name: str, level: str, caplog: pytest.LogC
     outcome(build(Backend(OUTCOMES[name]())))
     assert [record.levelname for record in caplog.records] == [level]
     assert PASSWORD not in caplog.text
+
+
+def test_check_reports_each_backend() -> None:
+    checks = [Check("connect", True), Check("bind", False, "refused")]
+    sign_in = build(Backend(GOOD, checks[:1]), Backend(GOOD, checks), Backend(GOOD))
+    assert sign_in.check() == {"b0": True, "b1": False, "b2": True}
+
+
+def test_backend_whose_check_crashes_is_unhealthy() -> None:
+    assert build(Backend(GOOD, RuntimeError()), Backend(GOOD)).check() == {"b0": False, "b1": True}
+
+
+def test_concurrent_health_requests_run_one_check() -> None:
+    backend = Backend(GOOD, [Check("connect", True)])
+    checks, slow = [], threading.Barrier(6)
+    check = backend.check
+
+    def counted() -> Any:
+        checks.append(1)
+        return check()
+
+    backend.check = counted  # type: ignore[method-assign]
+    sign_in = build(backend)
+
+    def ask(_: int) -> Any:
+        slow.wait()
+        return sign_in.check()
+
+    with ThreadPoolExecutor(6) as threads:
+        assert list(threads.map(ask, range(6))) == [{"b0": True}] * 6
+    sign_in.check()
+    assert len(checks) == 1

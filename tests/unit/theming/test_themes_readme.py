@@ -23,7 +23,7 @@ from linkauth.theming.inheritance import Templates
 from tests.conftest import ROOT
 
 TEXT = (ROOT / "themes/README.md").read_text("utf-8")
-TEMPLATES = (*states.PAGES, *states.LINKS_PAGES, states.MAIL)
+TEMPLATES = (*states.PAGES, states.MAIL)
 STEPS = {
     "recover": states.RECOVER_ERRORS,
     "code": states.CODE_ERRORS,

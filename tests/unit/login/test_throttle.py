@@ -1,4 +1,4 @@
-"""Tests of the limits for failed sign-ins, with each storage and with a clock that the test sets."""
+"""Tests of the failure windows, with a clock that the test sets."""
 
 from __future__ import annotations
 
@@ -9,8 +9,50 @@ from contextlib import suppress
 import pytest
 
 from linkauth.backends import Throttled
+from linkauth.config.settings import ThrottleSettings
 from linkauth.identities import address_bucket, normalize_username
-from tests.throttle.clocks import HERE, Clock, fail, make, succeed, wait
+from linkauth.login import throttle as throttle_module
+from linkauth.login.throttle import Throttle
+
+HERE = "192.0.2.1"
+
+
+class Clock:
+    """A clock in seconds that the test sets."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def make(clock: Clock, account: int = 3, address: int = 1000, window: int = 900, address_window: int = 600) -> Throttle:
+    return Throttle(ThrottleSettings(account, window, address, address_window), clock)
+
+
+def fail(throttle: Throttle, username: str = "ada", address: str = HERE) -> None:
+    with throttle.attempt(username, address) as attempt:
+        attempt.failed()
+
+
+def succeed(throttle: Throttle, username: str = "ada", address: str = HERE) -> None:
+    with throttle.attempt(username, address) as attempt:
+        attempt.succeeded()
+
+
+def wait(throttle: Throttle, username: str = "ada", address: str = HERE) -> int:
+    """Returns the seconds until the next attempt is allowed, 0 if it is now. The call itself does not count."""
+    try:
+        with throttle.attempt(username, address):
+            return 0
+    except Throttled as throttled:
+        return throttled.retry_after
 
 
 def test_attempt_is_throttled_after_limit_of_failures(clock: Clock) -> None:
@@ -214,6 +256,25 @@ def test_addresses_of_one_customer_network_share_a_window(clock: Clock, one: str
     fail(throttle, "ada", one)
     assert (wait(throttle, "grace", other) > 0) == same
     assert (address_bucket(one) == address_bucket(other)) == same
+
+
+def test_oldest_key_is_evicted_first(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throttle_module, "MAX_KEYS", 10)
+    throttle = make(clock, account=1)
+    for number in range(10):
+        fail(throttle, f"person{number}", f"192.0.2.{number}")
+    assert wait(throttle, "person0", "203.0.113.1") == 900
+    fail(throttle, "one more", "203.0.113.2")
+    assert wait(throttle, "person0", "203.0.113.1") == 0
+    assert wait(throttle, "person1", "203.0.113.1") == 900
+
+
+def test_throttle_stores_neither_names_nor_addresses(clock: Clock) -> None:
+    throttle = make(clock)
+    fail(throttle, "ada.lovelace", HERE)
+    state = repr([vars(window) for window in vars(throttle).values() if hasattr(window, "__dict__")])
+    assert "ada.lovelace" not in state
+    assert HERE not in state
 
 
 @pytest.mark.parametrize("retry", [0.001, 0.5, 1.0])

@@ -10,15 +10,20 @@ from linkauth.login.challenges import StartThrottled
 from linkauth.login.codes import PageValues
 from linkauth.login.start_limit import StartLimit
 from linkauth.login.throttle import Throttle
-from tests.throttle.clocks import HERE, Clock, wait
+from tests.unit.login.test_throttle import HERE, Clock, wait
 
 ELSEWHERE = "192.0.2.2"
 
 
 @pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
 def throttle(clock: Clock) -> Throttle:
     settings = ThrottleSettings(account_failures=3, address_failures=4, start_limit=2, start_window=3600)
-    return clock.throttle(settings)
+    return Throttle(settings, clock)
 
 
 class Page:

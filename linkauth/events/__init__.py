@@ -1,1 +1,0 @@
-"""What happened: one typed stream of events, and the sinks that record them (docs/events.md)."""
